@@ -1,0 +1,99 @@
+/**
+ * What a workflow may ask of the world. Plain JSON in and out: ids, integers, strings; never a
+ * person's data (G8). A business answer is a value with a `kind`; a fault is thrown and retried by
+ * Temporal; a permanent fault is an ApplicationFailure whose type is a `FailureType`.
+ */
+import type { Notice, OrderId } from '../domain/ids.ts';
+import type { CancelReason } from '../domain/order.ts';
+
+/** The closed union of ApplicationFailure types. Workflows branch on these, never on messages. */
+export type FailureType =
+  | 'order_not_found'
+  | 'forbidden_transition'
+  | 'provider_unavailable'
+  | 'provider_unknown_outcome'
+  | 'provider_rejected_request'
+  | 'not_cancellable'
+  | 'not_waiting';
+
+export interface OrderRef {
+  readonly orderId: OrderId;
+}
+
+export type ReserveStockOutcome =
+  | { readonly kind: 'reserved' }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+export type CapturePaymentOutcome =
+  | { readonly kind: 'captured'; readonly amountMinor: number }
+  | { readonly kind: 'refused'; readonly code: string };
+
+export type VoidOrRefundOutcome =
+  | { readonly kind: 'voided' }
+  | { readonly kind: 'refunded'; readonly amountMinor: number }
+  | { readonly kind: 'nothing_held' };
+
+export type RequestShipmentOutcome =
+  | { readonly kind: 'requested' }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** The warehouse's answer to a shipping request, by callback or by look-up. */
+export type ShipmentAnswer =
+  | { readonly kind: 'shipped'; readonly carrier: string; readonly trackingNumber: string }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** `absent`: the warehouse never saw the request. `cancelled`: it will never ship. */
+export type ShipmentLookup =
+  | ShipmentAnswer
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'cancelled' };
+
+export type CancelShipmentOutcome =
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'already_shipped'; readonly carrier: string; readonly trackingNumber: string };
+
+export interface Activities {
+  /** The warehouse takes the order's lines; order `reserved`. Undo: `releaseStock`. */
+  reserveStock(input: OrderRef): Promise<ReserveStockOutcome>;
+  /** The warehouse lets go and the hold ends. A no-op if nothing was reserved; a later reserve is refused. */
+  releaseStock(input: OrderRef): Promise<void>;
+  /** The provider takes the authorized money; order `paid`. Undo: `voidOrRefundPayment`. */
+  capturePayment(input: OrderRef): Promise<CapturePaymentOutcome>;
+  /** Looks up what really happened to the money, then voids or refunds it. */
+  voidOrRefundPayment(input: OrderRef): Promise<VoidOrRefundOutcome>;
+  /** Asks the warehouse to ship. It answers later, under the correlation id. Undo: `cancelShipment`. */
+  requestShipment(input: OrderRef): Promise<RequestShipmentOutcome>;
+  /** Asks the warehouse what became of the shipping request. */
+  lookUpShipment(input: OrderRef): Promise<ShipmentLookup>;
+  /** Cancels the shipping request; a later ship is refused. Refused itself once the parcel has left. */
+  cancelShipment(input: OrderRef): Promise<CancelShipmentOutcome>;
+  /** Order `shipped`, stock leaves the books. */
+  recordShipped(
+    input: OrderRef & { readonly carrier: string; readonly trackingNumber: string },
+  ): Promise<void>;
+  /** Order `cancelling`: from here on it is only undone. */
+  recordCancelling(input: OrderRef & { readonly reason: CancelReason }): Promise<void>;
+  /** Order `cancelled`: every undo is done or was skipped by a person. */
+  recordCancelled(input: OrderRef & { readonly reason: CancelReason }): Promise<void>;
+  /** Order `needs_attention`, with the steps that wait for a person. */
+  recordNeedsAttention(
+    input: OrderRef & { readonly steps: readonly string[]; readonly failure: string },
+  ): Promise<void>;
+  /** A person answered: the order goes back to where the step stands. */
+  recordResolved(
+    input: OrderRef & {
+      readonly step: string;
+      readonly decision: 'retry' | 'skip' | 'cancel';
+      readonly note: string;
+      readonly actor: string;
+      readonly resumes: 'placed' | 'reserved' | 'paid' | 'cancelling';
+    },
+  ): Promise<void>;
+  /** Mails the customer. The Message-ID is constant per order and notice. */
+  notifyCustomer(input: OrderRef & { readonly notice: Notice }): Promise<void>;
+  /** The notice could not be sent within its retries; the order goes on. */
+  recordNotificationFailed(
+    input: OrderRef & { readonly notice: Notice; readonly failure: string },
+  ): Promise<void>;
+}

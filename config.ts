@@ -1,0 +1,80 @@
+/**
+ * The one reader of the environment. Each value is parsed once, at start; every bad variable is
+ * named at once and nothing starts. `.env.example` lists the same keys (held by a test).
+ */
+import { existsSync } from 'node:fs';
+import process from 'node:process';
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(1).max(65535);
+
+const appSchema = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  ROLE: z.enum(['api', 'worker', 'all']).default('all'),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: port.default(3000),
+  PUBLIC_URL: z.url().optional(),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  DATABASE_URL: z.url(),
+  DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(20),
+  WORKFLOW_BUNDLE: z.string().optional(),
+  STRIPE_API_URL: z.url().default('https://api.stripe.com'),
+  STRIPE_API_KEY: z.string().min(1),
+  STRIPE_WEBHOOK_SECRET: z.string().min(1),
+  WAREHOUSE_URL: z.url(),
+  WAREHOUSE_API_KEY: z.string().min(1),
+  WAREHOUSE_CALLBACK_SECRET: z.string().startsWith('whsec_'),
+  SMTP_URL: z.url(),
+  MAIL_FROM: z.string().default('Holdfast <orders@holdfast.example>'),
+});
+
+const stackSchema = z.object({
+  HOLDFAST_HOME: z.string().default('.holdfast'),
+  PORT: port.optional(),
+  TEMPORAL_PORT: port.optional(),
+  TEMPORAL_UI_PORT: port.optional(),
+  POSTGRES_PORT: port.optional(),
+  SANDBOX_PORT: port.optional(),
+  SMTP_PORT: port.optional(),
+  DATABASE_URL: z.url().optional(),
+  TEMPORAL_ADDRESS: z.string().optional(),
+  TEMPORAL_NAMESPACE: z.string().default('default'),
+  XDG_CACHE_HOME: z.string().optional(),
+  CI: z.string().optional(),
+});
+
+export type AppConfig = z.infer<typeof appSchema>;
+export type StackConfig = z.infer<typeof stackSchema>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment's keys, for the test that compares them with `.env.example`. */
+export const CONFIG_KEYS: readonly string[] = [
+  ...new Set([...Object.keys(appSchema.shape), ...Object.keys(stackSchema.shape)]),
+];
+
+/** A configuration that cannot work. The message names every bad variable. */
+export class ConfigError extends Error {}
+
+/** Reads what API and worker need. Throws ConfigError. */
+export function readAppConfig(env: Environment = environment()): AppConfig {
+  return parse(appSchema, env);
+}
+
+/** Reads what the local stack needs. Throws ConfigError. */
+export function readStackConfig(env: Environment = environment()): StackConfig {
+  return parse(stackSchema, env);
+}
+
+/** The process environment, with `.env` beneath it when there is one: the environment wins. */
+export function environment(): Environment {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return process.env;
+}
+
+function parse<T>(schema: z.ZodType<T>, env: Environment): T {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+  throw new ConfigError(`These environment variables need a value that works:\n${lines.join('\n')}`);
+}

@@ -1,0 +1,57 @@
+/**
+ * Identifiers and everything derived from them. Every workflow id, idempotency key and correlation
+ * id is built here and nowhere else, so that a retry, a redrive or a deploy can never invent a
+ * second name for the same intent.
+ */
+
+export type OrderId = string & { readonly brand: 'OrderId' };
+export type PaymentId = string & { readonly brand: 'PaymentId' };
+export type ShipmentId = string & { readonly brand: 'ShipmentId' };
+export type CustomerId = string & { readonly brand: 'CustomerId' };
+
+/** An intent at an outside provider. One intent has one key for ever. */
+export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
+
+/** What a customer can be told about an order. */
+export type Notice = 'confirmed' | 'shipped' | 'cancelled';
+
+/** Prefixes of public ids, as typeid (type-safe UUIDv7) renders them. */
+export const ID_PREFIX = {
+  order: 'ord',
+  payment: 'pay',
+  shipment: 'shp',
+  customer: 'cus',
+} as const;
+
+const TYPEID_SUFFIX = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
+
+/** True when the text has the form of an order id. Says nothing about whether the order exists. */
+export function isOrderId(text: string): text is OrderId {
+  return (
+    text.startsWith(`${ID_PREFIX.order}_`) &&
+    TYPEID_SUFFIX.test(text.slice(ID_PREFIX.order.length + 1))
+  );
+}
+
+/** The workflow that carries one order. The id is business identity: one order, one workflow. */
+export function checkoutWorkflowId(orderId: OrderId): string {
+  return `checkout/${orderId}`;
+}
+
+/**
+ * The idempotency key under which a provider sees an intent: the same across retries, crashes,
+ * redrives and deploys. Written down before the first call.
+ */
+export function providerKey(orderId: OrderId, intent: Intent): string {
+  return `${orderId}/${intent}`;
+}
+
+/** Pairs a shipping request with the answer that comes later by callback. */
+export function shipmentCorrelationId(orderId: OrderId): string {
+  return `${orderId}.ship`;
+}
+
+/** RFC 5322 Message-ID local part: constant per order and notice, so a repeat is recognisable. */
+export function noticeKey(orderId: OrderId, notice: Notice): string {
+  return `${orderId}.${notice}`;
+}

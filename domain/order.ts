@@ -1,0 +1,170 @@
+/**
+ * The order's life as data: statuses, the one transition table, and the order as the rest of the
+ * code sees it. Order, payment and shipment have their own status: three axes, not one.
+ */
+import type { CustomerId, OrderId, PaymentId, ShipmentId } from './ids.ts';
+
+export const ORDER_STATUSES = [
+  'pending',
+  'declined',
+  'expired',
+  'placed',
+  'reserved',
+  'paid',
+  'shipped',
+  'delivered',
+  'cancelling',
+  'cancelled',
+  'needs_attention',
+] as const;
+export type OrderStatus = (typeof ORDER_STATUSES)[number];
+
+export type PaymentStatus = 'authorizing' | 'declined' | 'authorized' | 'captured' | 'voided' | 'refunded';
+export type ShipmentStatus = 'requested' | 'shipped' | 'refused' | 'cancelled';
+export type ReservationStatus = 'held' | 'reserved' | 'shipped' | 'released';
+
+/** From each status, where an order may go. `needs_attention` resumes where a person sends it. */
+export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
+  pending: ['declined', 'expired', 'placed'],
+  declined: [],
+  expired: [],
+  placed: ['reserved', 'cancelling', 'needs_attention'],
+  reserved: ['paid', 'cancelling', 'needs_attention'],
+  paid: ['shipped', 'cancelling', 'needs_attention'],
+  shipped: ['delivered'],
+  delivered: [],
+  cancelling: ['cancelled', 'needs_attention'],
+  cancelled: [],
+  needs_attention: ['placed', 'reserved', 'paid', 'shipped', 'cancelling', 'cancelled'],
+};
+
+/** Statuses in which nothing moves without a person or the outside world. */
+export const RESTING: readonly OrderStatus[] = [
+  'shipped',
+  'delivered',
+  'cancelled',
+  'declined',
+  'expired',
+  'needs_attention',
+];
+
+/** The statuses from which an order may enter `to`. */
+export function sourcesOf(to: OrderStatus): OrderStatus[] {
+  return ORDER_STATUSES.filter((from) => TRANSITIONS[from].includes(to));
+}
+
+/** True when the order will not move by itself any more. */
+export function isResting(status: OrderStatus): boolean {
+  return RESTING.includes(status);
+}
+
+/** Why an order was undone. A closed list: customers, operators and reports read it. */
+export const CANCEL_REASONS = [
+  'requested_by_customer',
+  'requested_by_operator',
+  'warehouse_refused',
+  'payment_refused',
+  'shipping_refused',
+  'deadline_passed',
+] as const;
+export type CancelReason = (typeof CANCEL_REASONS)[number];
+
+export interface ShippingAddress {
+  readonly line1: string;
+  readonly line2?: string | undefined;
+  readonly city: string;
+  readonly postalCode: string;
+  readonly country: string;
+}
+
+export interface Customer {
+  readonly id: CustomerId;
+  readonly email: string;
+  readonly name: string;
+  readonly phone: string | null;
+}
+
+export interface OrderLine {
+  readonly sku: string;
+  readonly name: string;
+  readonly quantity: number;
+  readonly unitPriceMinor: number;
+}
+
+/** Times are ISO 8601 strings in UTC everywhere in the domain. */
+export interface Order {
+  readonly id: OrderId;
+  readonly status: OrderStatus;
+  readonly version: number;
+  readonly currency: string;
+  readonly totalMinor: number;
+  readonly lines: readonly OrderLine[];
+  readonly customer: Customer;
+  readonly shippingAddress: ShippingAddress;
+  readonly correlationId: string;
+  readonly cancelReason: CancelReason | null;
+  /** The step that waits for a person while the order needs attention. */
+  readonly attentionStep: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export interface Payment {
+  readonly id: PaymentId;
+  readonly orderId: OrderId;
+  readonly status: PaymentStatus;
+  readonly amountMinor: number;
+  readonly capturedMinor: number;
+  readonly refundedMinor: number;
+  readonly currency: string;
+  /** The token the shopper's browser got from the provider. Never leaves PostgreSQL and the provider. */
+  readonly paymentMethod: string;
+  readonly providerReference: string | null;
+  readonly declineCode: string | null;
+}
+
+export interface Shipment {
+  readonly id: ShipmentId;
+  readonly orderId: OrderId;
+  readonly status: ShipmentStatus;
+  readonly correlationId: string;
+  readonly carrier: string | null;
+  readonly trackingNumber: string | null;
+  readonly requestedAt: string;
+  readonly answeredAt: string | null;
+}
+
+/** One thing that happened to an order. `seq` is gap-free per order. */
+export interface OrderEvent {
+  readonly id: string;
+  readonly type: EventType;
+  readonly orderId: OrderId;
+  readonly seq: number;
+  readonly correlationId: string;
+  readonly causationId: string | null;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly time: string;
+}
+
+export const EVENT_TYPES = [
+  'order.created',
+  'order.declined',
+  'order.expired',
+  'order.placed',
+  'order.reserved',
+  'order.paid',
+  'order.shipment_requested',
+  'order.shipped',
+  'order.delivered',
+  'order.cancelling',
+  'order.stock_released',
+  'order.payment_voided',
+  'order.payment_refunded',
+  'order.shipment_cancelled',
+  'order.cancelled',
+  'order.needs_attention',
+  'order.attention_resolved',
+  'order.customer_notified',
+  'order.notification_failed',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];

@@ -1,0 +1,26 @@
+/** The catalogue and its stock, as the rest of the code sees them. */
+
+export interface Product {
+  readonly sku: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly priceMinor: number;
+  readonly currency: string;
+  readonly version: number;
+  readonly updatedAt: string;
+}
+
+export interface Stock {
+  readonly sku: string;
+  readonly onHand: number;
+  readonly held: number;
+  readonly available: number;
+}
+
+/** Why a line cannot be held. `gone`: sold. `held`: only held by shoppers still paying; may free up. */
+export interface Shortage {
+  readonly sku: string;
+  readonly requested: number;
+  readonly available: number;
+  readonly cause: 'gone' | 'held';
+}
