@@ -1,0 +1,74 @@
+/**
+ * The only writer of `orders.status`, `orders.version` and `events`. State and event are one
+ * statement, so neither can exist without the other (G7); the per-order sequence has no gaps
+ * because the version is counted under the order's row lock.
+ */
+import { randomUUID } from 'node:crypto';
+import type { OrderId } from '../domain/ids.ts';
+import { sourcesOf, type CancelReason, type EventType, type OrderStatus } from '../domain/order.ts';
+import type { Transaction } from './client.ts';
+
+export interface Change {
+  readonly orderId: OrderId;
+  readonly type: EventType;
+  /** The status to enter; left out for a fact that moves nothing. */
+  readonly to?: OrderStatus;
+  readonly data?: Readonly<Record<string, unknown>>;
+  /** What makes the event unique within the order; the type unless given. `null`: may repeat. */
+  readonly onceKey?: string | null;
+  readonly causationId?: string;
+  readonly cancelReason?: CancelReason;
+  readonly attentionStep?: string;
+}
+
+export type ChangeOutcome =
+  | { readonly kind: 'changed'; readonly version: number; readonly at: string }
+  /** The same change was made before; nothing was written. */
+  | { readonly kind: 'already' }
+  /** The transition table forbids it from where the order stands; nothing was written. */
+  | { readonly kind: 'forbidden'; readonly status: OrderStatus }
+  | { readonly kind: 'not_found' };
+
+/** Moves an order (or records a fact about it) together with its event. */
+export async function changeOrder(tx: Transaction, change: Change): Promise<ChangeOutcome> {
+  const onceKey = change.onceKey === undefined ? change.type : change.onceKey;
+  const to = change.to ?? null;
+  const rows = await tx.$queryRaw<{ version: number; at: Date }[]>`
+    WITH moved AS (
+      UPDATE orders SET
+        status = COALESCE(${to}, status),
+        version = version + 1,
+        updated_at = now(),
+        placed_at = CASE WHEN ${to} = 'placed' THEN COALESCE(placed_at, now()) ELSE placed_at END,
+        cancel_reason = COALESCE(${change.cancelReason ?? null}, cancel_reason),
+        attention_step = CASE WHEN ${to}::text IS NULL THEN attention_step
+                              ELSE ${change.attentionStep ?? null} END
+      WHERE id = ${change.orderId}
+        AND (${to}::text IS NULL OR status = ANY(${to === null ? [] : sourcesOf(to)}))
+        AND NOT EXISTS (
+          SELECT 1 FROM events WHERE order_id = ${change.orderId} AND once_key = ${onceKey})
+      RETURNING id, version, correlation_id, updated_at
+    )
+    INSERT INTO events (id, type, order_id, seq, once_key, correlation_id, causation_id, data)
+    SELECT ${randomUUID()}::uuid, ${change.type}, id, version, ${onceKey}, correlation_id,
+           ${change.causationId ?? null}, ${JSON.stringify(change.data ?? {})}::jsonb
+    FROM moved
+    RETURNING seq AS version, time AS at`;
+  const written = rows[0];
+  if (written) return { kind: 'changed', version: written.version, at: written.at.toISOString() };
+  return explainRefusal(tx, { orderId: change.orderId, to, onceKey });
+}
+
+async function explainRefusal(
+  tx: Transaction,
+  asked: { orderId: OrderId; to: OrderStatus | null; onceKey: string | null },
+): Promise<ChangeOutcome> {
+  const rows = await tx.$queryRaw<{ status: OrderStatus; already: boolean }[]>`
+    SELECT status, EXISTS (
+      SELECT 1 FROM events e WHERE e.order_id = o.id AND e.once_key = ${asked.onceKey}) AS already
+    FROM orders o WHERE id = ${asked.orderId}`;
+  const order = rows[0];
+  if (!order) return { kind: 'not_found' };
+  if (order.already || order.status === asked.to) return { kind: 'already' };
+  return { kind: 'forbidden', status: order.status };
+}

@@ -1,0 +1,196 @@
+/** What the checkout workflow's steps write: effect, status and event in one transaction each. */
+import { shipmentCorrelationId, type Notice, type OrderId } from '../domain/ids.ts';
+import type { CancelReason, OrderStatus, Shipment } from '../domain/order.ts';
+import { changeOrder, type ChangeOutcome } from './change.ts';
+import type { Database } from './client.ts';
+import { newId } from './new-id.ts';
+import { toShipment } from './rows.ts';
+import { releaseHold, shipHeldStock } from './stock.ts';
+
+/** Order `reserved`: the warehouse has the lines. */
+export async function recordReserved(db: Database, orderId: OrderId): Promise<ChangeOutcome> {
+  return db.$transaction(async (tx) => {
+    const change = await changeOrder(tx, { orderId, type: 'order.reserved', to: 'reserved' });
+    if (change.kind === 'changed') {
+      await tx.reservation.updateMany({
+        where: { orderId, status: 'held' },
+        data: { status: 'reserved', updatedAt: new Date() },
+      });
+    }
+    return change;
+  });
+}
+
+/** The hold has ended and the units are for sale again. */
+export async function recordStockReleased(db: Database, orderId: OrderId): Promise<void> {
+  await db.$transaction(async (tx) => {
+    if (await releaseHold(tx, orderId)) {
+      await changeOrder(tx, { orderId, type: 'order.stock_released' });
+    }
+  });
+}
+
+/** The shipping request, written down before the warehouse is asked. Returns it as it stands. */
+export async function recordShipmentRequested(db: Database, orderId: OrderId): Promise<Shipment> {
+  return db.$transaction(async (tx) => {
+    await tx.shipment.createMany({
+      data: [
+        {
+          id: newId('shipment'),
+          orderId,
+          correlationId: shipmentCorrelationId(orderId),
+          status: 'requested',
+        },
+      ],
+      skipDuplicates: true,
+    });
+    return toShipment(await tx.shipment.findUniqueOrThrow({ where: { orderId } }));
+  });
+}
+
+/** The warehouse took the request; its answer comes later. */
+export async function recordShipmentAccepted(db: Database, orderId: OrderId): Promise<void> {
+  await db.$transaction((tx) =>
+    changeOrder(tx, {
+      orderId,
+      type: 'order.shipment_requested',
+      data: { shipment_correlation_id: shipmentCorrelationId(orderId) },
+    }),
+  );
+}
+
+/** The warehouse will not ship, or the request was cancelled before it left. */
+export async function recordShipmentEnded(
+  db: Database,
+  orderId: OrderId,
+  status: 'refused' | 'cancelled',
+): Promise<void> {
+  await db.$transaction(async (tx) => {
+    const ended = await tx.shipment.updateMany({
+      where: { orderId, status: 'requested' },
+      data: { status, answeredAt: new Date() },
+    });
+    if (ended.count === 1 && status === 'cancelled') {
+      await changeOrder(tx, { orderId, type: 'order.shipment_cancelled' });
+    }
+  });
+}
+
+/** Order `shipped`: tracking known, units off the shelves. */
+export async function recordShipped(
+  db: Database,
+  orderId: OrderId,
+  parcel: { readonly carrier: string; readonly trackingNumber: string },
+): Promise<ChangeOutcome> {
+  return db.$transaction(async (tx) => {
+    const change = await changeOrder(tx, {
+      orderId,
+      type: 'order.shipped',
+      to: 'shipped',
+      data: { carrier: parcel.carrier, tracking_number: parcel.trackingNumber },
+      causationId: shipmentCorrelationId(orderId),
+    });
+    if (change.kind !== 'changed') return change;
+    await tx.shipment.updateMany({
+      where: { orderId },
+      data: { status: 'shipped', ...parcel, answeredAt: new Date() },
+    });
+    await shipHeldStock(tx, orderId);
+    return change;
+  });
+}
+
+/** Order `cancelling`: from here on it is only undone. */
+export async function recordCancelling(
+  db: Database,
+  orderId: OrderId,
+  reason: CancelReason,
+): Promise<ChangeOutcome> {
+  return db.$transaction((tx) =>
+    changeOrder(tx, {
+      orderId,
+      type: 'order.cancelling',
+      to: 'cancelling',
+      cancelReason: reason,
+      data: { reason },
+    }),
+  );
+}
+
+/** Order `cancelled`: nothing is held any more. */
+export async function recordCancelled(
+  db: Database,
+  orderId: OrderId,
+  reason: CancelReason,
+): Promise<ChangeOutcome> {
+  return db.$transaction((tx) =>
+    changeOrder(tx, {
+      orderId,
+      type: 'order.cancelled',
+      to: 'cancelled',
+      cancelReason: reason,
+      data: { reason },
+    }),
+  );
+}
+
+/** Order `needs_attention`: a person has to decide about the step. */
+export async function recordNeedsAttention(
+  db: Database,
+  orderId: OrderId,
+  waiting: { readonly steps: readonly string[]; readonly failure: string },
+): Promise<ChangeOutcome> {
+  return db.$transaction((tx) =>
+    changeOrder(tx, {
+      orderId,
+      type: 'order.needs_attention',
+      to: 'needs_attention',
+      onceKey: null,
+      attentionStep: waiting.steps.join(', '),
+      data: { steps: waiting.steps, failure: waiting.failure },
+    }),
+  );
+}
+
+/** A person decided; the order stands where the step stands. */
+export async function recordResolved(
+  db: Database,
+  orderId: OrderId,
+  resolved: {
+    readonly step: string;
+    readonly decision: string;
+    readonly note: string;
+    readonly actor: string;
+    readonly resumes: OrderStatus;
+  },
+): Promise<ChangeOutcome> {
+  const { resumes, ...data } = resolved;
+  return db.$transaction((tx) =>
+    changeOrder(tx, {
+      orderId,
+      type: 'order.attention_resolved',
+      to: resumes,
+      onceKey: null,
+      data,
+      causationId: resolved.actor,
+    }),
+  );
+}
+
+/** The customer was told, or could not be. */
+export async function recordNotice(
+  db: Database,
+  orderId: OrderId,
+  told: { readonly notice: Notice; readonly failure: string | null },
+): Promise<void> {
+  const { notice, failure } = told;
+  const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';
+  await db.$transaction((tx) =>
+    changeOrder(tx, {
+      orderId,
+      type,
+      onceKey: `${type}/${notice}`,
+      data: failure === null ? { notice } : { notice, failure },
+    }),
+  );
+}

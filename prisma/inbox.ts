@@ -1,0 +1,51 @@
+/** Messages from outside: stored before they are acknowledged, each (source, id) once. */
+import type { OrderId } from '../domain/ids.ts';
+import type { Database } from './client.ts';
+import type { Prisma } from './generated/client.ts';
+
+export interface InboxMessage {
+  readonly source: 'warehouse' | 'payments';
+  readonly id: string;
+  readonly type: string;
+  readonly orderId: OrderId | null;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/** Stores the message. `duplicate` when it is there already; then nothing is written. */
+export async function storeMessage(
+  db: Database,
+  message: InboxMessage,
+): Promise<'stored' | 'duplicate'> {
+  const added = await db.inboxMessage.createMany({
+    data: [{ ...message, payload: asJson(message.payload) }],
+    skipDuplicates: true,
+  });
+  return added.count === 1 ? 'stored' : 'duplicate';
+}
+
+/** Messages nobody has acted on yet, oldest first. */
+export async function listUnprocessed(
+  db: Database,
+  asked: { readonly source: InboxMessage['source']; readonly limit: number },
+): Promise<readonly InboxMessage[]> {
+  return db.$queryRaw<InboxMessage[]>`
+    SELECT source, id, type, order_id AS "orderId", payload FROM inbox
+    WHERE processed_at IS NULL AND source = ${asked.source}
+    ORDER BY received_at LIMIT ${asked.limit}`;
+}
+
+/** Remembers what came of the message. */
+export async function markProcessed(
+  db: Database,
+  message: Pick<InboxMessage, 'source' | 'id'>,
+  outcome: string,
+): Promise<void> {
+  await db.inboxMessage.updateMany({
+    where: { source: message.source, id: message.id, processedAt: null },
+    data: { processedAt: new Date(), outcome },
+  });
+}
+
+function asJson(payload: Readonly<Record<string, unknown>>): Prisma.InputJsonObject {
+  return payload as Prisma.InputJsonObject;
+}

@@ -1,0 +1,25 @@
+/** Makes new ids: typeid, i.e. a UUIDv7 behind a prefix, so ids sort by the time they were made. */
+import { typeid } from 'typeid-js';
+import {
+  ID_PREFIX,
+  type CustomerId,
+  type OrderId,
+  type PaymentId,
+  type ShipmentId,
+} from '../domain/ids.ts';
+
+interface Ids {
+  readonly order: OrderId;
+  readonly payment: PaymentId;
+  readonly shipment: ShipmentId;
+  readonly customer: CustomerId;
+}
+
+/** A new id of the given kind, e.g. `newId('order')` gives `ord_01...`. */
+export function newId<K extends keyof Ids>(kind: K): Ids[K] {
+  return branded(typeid(ID_PREFIX[kind]).toString());
+}
+
+function branded<T extends string>(id: string): T {
+  return id as T;
+}
