@@ -1,0 +1,98 @@
+/**
+ * The checkout workflow as its callers see it: how to start it, what to send, what to ask. No
+ * person's data goes through here (G8).
+ */
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ShipmentAnswer } from '../activities/contract.ts';
+import { checkoutWorkflowId, type OrderId } from '../domain/ids.ts';
+import { formatMoney } from '../domain/money.ts';
+import type { CancelReason, OrderStatus } from '../domain/order.ts';
+
+export const TASK_QUEUE = 'checkout';
+export const CHECKOUT_WORKFLOW = 'checkout';
+
+export interface CheckoutInput {
+  readonly orderId: OrderId;
+  readonly totalMinor: number;
+  readonly currency: string;
+  readonly skus: readonly string[];
+  readonly correlationId: string;
+}
+
+export interface CheckoutResult {
+  readonly status: 'shipped' | 'cancelled';
+  readonly reason: CancelReason | null;
+}
+
+/** One step of the saga, for the card in the Web UI and the `status` query. */
+export interface StepView {
+  readonly name: string;
+  readonly state: 'waiting' | 'running' | 'done' | 'refused' | 'failed' | 'undone' | 'skipped';
+}
+
+export interface CheckoutView {
+  readonly status: OrderStatus;
+  readonly steps: readonly StepView[];
+  /** Steps that wait for a person's `resolve`. */
+  readonly waitingFor: readonly string[];
+}
+
+export interface CancelRequest {
+  readonly reason: 'requested_by_customer' | 'requested_by_operator';
+}
+
+/** What an accepted cancel is going to undo, in the order it will be undone. */
+export interface CancelAccepted {
+  readonly willUndo: readonly string[];
+}
+
+/** `retry` does the step again under the same key; `skip` takes it as settled by hand; `cancel` undoes the order. */
+export interface Resolution {
+  readonly step: string;
+  readonly decision: 'retry' | 'skip' | 'cancel';
+  readonly note: string;
+  readonly actor: string;
+}
+
+export interface ShipmentAnswered {
+  readonly correlationId: string;
+  readonly answer: ShipmentAnswer;
+}
+
+export const statusQuery = defineQuery<CheckoutView>('status');
+export const shipmentAnsweredSignal = defineSignal<[ShipmentAnswered]>('shipmentAnswered');
+export const cancelUpdate = defineUpdate<CancelAccepted, [CancelRequest]>('cancel');
+export const resolveUpdate = defineUpdate<void, [Resolution]>('resolve');
+
+/** Typed search attributes; registered on the server when the app starts. */
+export const SEARCH_ATTRIBUTES = {
+  orderStatus: defineSearchAttributeKey('OrderStatus', 'KEYWORD'),
+  orderTotal: defineSearchAttributeKey('OrderTotal', 'INT'),
+  currency: defineSearchAttributeKey('Currency', 'KEYWORD'),
+  sku: defineSearchAttributeKey('Sku', 'KEYWORD_LIST'),
+  needsAttention: defineSearchAttributeKey('NeedsAttention', 'BOOL'),
+} as const;
+
+/**
+ * Options that start an order's workflow: one per order for ever (a closed one is not started again),
+ * findable by what an operator knows, and readable in the Web UI's list.
+ */
+export function checkoutStartOptions(input: CheckoutInput) {
+  const money = formatMoney({ amountMinor: input.totalMinor, currency: input.currency });
+  return {
+    workflowId: checkoutWorkflowId(input.orderId),
+    taskQueue: TASK_QUEUE,
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    args: [input] as [CheckoutInput],
+    memo: { correlationId: input.correlationId },
+    staticSummary: `${money}: ${input.skus.join(', ')}`.slice(0, 200),
+    typedSearchAttributes: [
+      { key: SEARCH_ATTRIBUTES.orderStatus, value: 'placed' },
+      { key: SEARCH_ATTRIBUTES.orderTotal, value: input.totalMinor },
+      { key: SEARCH_ATTRIBUTES.currency, value: input.currency },
+      { key: SEARCH_ATTRIBUTES.sku, value: [...input.skus] },
+      { key: SEARCH_ATTRIBUTES.needsAttention, value: false },
+    ],
+  } as const;
+}
