@@ -1,0 +1,58 @@
+/** Builds the Temporal CLI with Go, where nothing can be downloaded. Minutes, once per user. */
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { run } from './commands.ts';
+
+const MODULE = 'github.com/temporalio/cli/cmd/temporal';
+const BUILD_TIMEOUT_MS = 30 * 60_000;
+const SAY_EVERY_MS = 15_000;
+
+/**
+ * Builds aside and renames, so that half a binary is never taken. Says every 15 seconds how far it
+ * is. Throws when there is no Go or the build fails.
+ */
+export async function buildTemporal(options: {
+  readonly version: string;
+  readonly binary: string;
+  readonly say: (line: string) => void;
+}): Promise<void> {
+  const { say } = options;
+  await run({ file: 'go', args: ['version'], env: process.env }, { timeoutMs: 30_000 });
+  const partial = `${dirname(options.binary)}.${process.pid}.partial`;
+  say(`building the Temporal dev server ${options.version} with Go (5 to 10 minutes, once)`);
+  const startedAt = Date.now();
+  let compiled = 0;
+  let now = 'downloading modules';
+  const timer = setInterval(() => {
+    const seconds = Math.round((Date.now() - startedAt) / 1000);
+    say(`  ${seconds} s, ${compiled} packages compiled, ${now}`);
+  }, SAY_EVERY_MS);
+  try {
+    await mkdir(partial, { recursive: true });
+    await run(
+      {
+        file: 'go',
+        args: ['install', '-v', `${MODULE}@v${options.version}`],
+        env: { ...process.env, GOBIN: partial },
+      },
+      {
+        timeoutMs: BUILD_TIMEOUT_MS,
+        onOutput: (text) => {
+          const packages = text.split('\n').filter((line) => isPackage(line));
+          compiled += packages.length;
+          now = packages.length > 0 ? `now ${packages.at(-1) ?? ''}` : now;
+        },
+      },
+    );
+    await mkdir(dirname(options.binary), { recursive: true });
+    await rename(join(partial, basename(options.binary)), options.binary);
+  } finally {
+    clearInterval(timer);
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+/** `go install -v` prints the name of each package it compiles on a line of its own. */
+function isPackage(line: string): boolean {
+  return line !== '' && !line.startsWith('go: ') && !line.includes(' ');
+}

@@ -1,0 +1,123 @@
+/**
+ * The Temporal dev server: where its binary comes from and with which settings it runs. Address and
+ * credentials of a server that is not ours are read by @temporalio/envconfig, not here.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Connection } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { becomesTrue } from './commands.ts';
+import type { Command } from './commands.ts';
+import { buildTemporal } from './go-build.ts';
+import { downloaded, isDownloadReachable } from './sdk-download.ts';
+
+const VERSION = '1.5.1';
+const DOWNLOAD_TIMEOUT_MS = 120_000;
+
+export const SEARCH_ATTRIBUTES = {
+  OrderStatus: 'Keyword',
+  OrderTotal: 'Int',
+  Currency: 'Keyword',
+  Sku: 'KeywordList',
+  NeedsAttention: 'Bool',
+} as const;
+
+/**
+ * The path of a `temporal` binary: the one on PATH, else the cached one, else the SDK's download,
+ * else built with Go (minutes, once). Throws one sentence that says what to install.
+ */
+export async function findTemporal(options: {
+  readonly cacheDir: string;
+  readonly say: (line: string) => void;
+}): Promise<string> {
+  const dir = join(options.cacheDir, `temporal-${VERSION}`);
+  const built = join(dir, process.platform === 'win32' ? 'temporal.exe' : 'temporal');
+  for (const candidate of ['temporal', built]) if (await hasOurFlags(candidate)) return candidate;
+  const fetched = (await downloaded(dir)) ?? (await download(dir, options.say));
+  if (fetched !== null) return fetched;
+  try {
+    await buildTemporal({ version: VERSION, binary: built, say: options.say });
+    return built;
+  } catch (error) {
+    throw new Error(
+      'There is no Temporal server: put the Temporal CLI on PATH (https://docs.temporal.io/cli), ' +
+        'install Go 1.23+ so that it can be built, or set TEMPORAL_ADDRESS to a running one.',
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * The dev server's command. Without a `dbFile` it forgets everything when it stops. The settings
+ * are what makes it fast enough: see docs/decisions and the SQLite and history options below.
+ */
+export function devServerCommand(options: {
+  readonly binary: string;
+  readonly port: number;
+  readonly uiPort?: number;
+  readonly dbFile?: string;
+}): Command {
+  const attributes = Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => `${name}=${type}`);
+  return {
+    file: options.binary,
+    args: [
+      ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(options.port)],
+      ...(options.uiPort === undefined ? ['--headless'] : ['--ui-port', String(options.uiPort)]),
+      ...(options.dbFile === undefined ? [] : ['--db-filename', options.dbFile]),
+      ...['--namespace', 'default', '--log-level', 'error'],
+      ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'],
+      ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=2000'],
+      ...['--dynamic-config-value', 'system.enableActivityEagerExecution=true'],
+      ...attributes.flatMap((attribute) => ['--search-attribute', attribute]),
+    ],
+    env: process.env,
+  };
+}
+
+/** True when the server at the address knows the namespace and its search attributes. */
+export async function isTemporalUp(address: string, namespace: string): Promise<boolean> {
+  let connection: Connection | undefined;
+  try {
+    connection = await Connection.connect({ address, connectTimeout: '1 second' });
+    const { operatorService } = connection;
+    const found = await connection.withDeadline(Date.now() + 2000, () =>
+      operatorService.listSearchAttributes({ namespace }),
+    );
+    return Object.keys(SEARCH_ATTRIBUTES).every((name) => name in (found.customAttributes ?? {}));
+  } catch {
+    return false;
+  } finally {
+    await connection?.close();
+  }
+}
+
+async function hasOurFlags(binary: string): Promise<boolean> {
+  if (binary !== 'temporal' && !existsSync(binary)) return false;
+  try {
+    const args = ['server', 'start-dev', '--help'];
+    const { stdout } = await promisify(execFile)(binary, args, { timeout: 20_000 });
+    return ['--sqlite-pragma', '--search-attribute'].every((flag) => stdout.includes(flag));
+  } catch {
+    return false;
+  }
+}
+
+async function download(dir: string, say: (line: string) => void): Promise<string | null> {
+  if (!(await isDownloadReachable())) return null;
+  say('fetching the Temporal dev server (once)');
+  await mkdir(dir, { recursive: true });
+  const executable = { type: 'cached-download', downloadDir: dir, ttl: '3650 days' } as const;
+  const fetching = TestWorkflowEnvironment.createLocal({ server: { executable } }).then(
+    (environment) => environment.teardown(),
+    () => undefined,
+  );
+  let path: string | null = null;
+  let isOver = false;
+  void fetching.finally(() => (isOver = true));
+  await becomesTrue(async () => isOver, { timeoutMs: DOWNLOAD_TIMEOUT_MS, everyMs: 250 });
+  if (isOver) path = await downloaded(dir);
+  return path;
+}

@@ -1,0 +1,37 @@
+import pg from 'pg';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createTestDatabase } from '../support/database.ts';
+import { createTimeSkippingEnv, startDevServer } from '../support/temporal.ts';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+
+afterAll(async () => {
+  for (const cleanup of cleanups) await cleanup();
+});
+
+describe('what every test stands on', () => {
+  it('gives each test file a migrated database of its own', async () => {
+    const [one, two] = await Promise.all([createTestDatabase(), createTestDatabase()]);
+    cleanups.push(one.drop, two.drop);
+    expect(one.url).not.toBe(two.url);
+    const client = new pg.Client({ connectionString: one.url });
+    await client.connect();
+    const found = await client.query('SELECT migration_name FROM _prisma_migrations');
+    await client.end();
+    expect(found.rowCount).toBeGreaterThan(0);
+  });
+
+  it('has a Temporal server on which a day passes at once', async () => {
+    const environment = await createTimeSkippingEnv();
+    cleanups.push(() => environment.teardown());
+    const before = await environment.currentTimeMs();
+    await environment.sleep('1 day');
+    expect((await environment.currentTimeMs()) - before).toBeGreaterThanOrEqual(86_400_000);
+  });
+
+  it('has the dev server that the local stack runs, with its search attributes', async () => {
+    const server = await startDevServer();
+    cleanups.push(server.stop);
+    expect(server.address).toMatch(/^127\.0\.0\.1:\d+$/);
+  });
+});

@@ -1,0 +1,49 @@
+/** The real Temporal servers for tests: the one that skips time, and the dev server. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { inject } from 'vitest';
+import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
+import { freePort } from '../../local/stack/ports.ts';
+import { devServerCommand, findTemporal, isTemporalUp } from '../../local/stack/temporal.ts';
+
+const START_TIMEOUT_MS = 60_000;
+
+/**
+ * A server on which timers and retries pass at once. Time is global to it: one per test file. Call
+ * `teardown()` at the end.
+ */
+export function createTimeSkippingEnv(): Promise<TestWorkflowEnvironment> {
+  const executable = { type: 'existing-path', path: inject('testServerPath') } as const;
+  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+}
+
+export interface DevServer {
+  readonly address: string;
+  readonly namespace: string;
+  stop(): Promise<void>;
+}
+
+/** The dev server as the local stack runs it, in memory, on a free port, in real time. */
+export async function startDevServer(): Promise<DevServer> {
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const binary = await findTemporal({ cacheDir: inject('cacheDir'), say });
+  const dir = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'));
+  const port = await freePort();
+  const server = launch(devServerCommand({ binary, port }), { logFile: join(dir, 'temporal.log') });
+  const killIt = (): void => killGroup(server.pid, 'SIGKILL');
+  process.once('exit', killIt);
+  const address = `127.0.0.1:${port}`;
+  const stopIt = async (): Promise<void> => {
+    await stop(server, { signal: 'SIGTERM', timeoutMs: 10_000 });
+    process.off('exit', killIt);
+    await rm(dir, { recursive: true, force: true });
+  };
+  const limits = { timeoutMs: START_TIMEOUT_MS, everyMs: 100, alive: () => !hasEnded(server) };
+  if (await becomesTrue(() => isTemporalUp(address, 'default'), limits)) {
+    return { address, namespace: 'default', stop: stopIt };
+  }
+  await stopIt();
+  throw new Error('The Temporal dev server did not start.');
+}
