@@ -1,6 +1,7 @@
 /**
- * What every outside call can end in besides its own answers. Adapters return these; they never
- * throw for anything a provider or a network can do (G3: unknown is never read as failure).
+ * What every outside call can end in besides its own answers. Adapters return these and throw for
+ * nothing a network or an ailing provider can do (G3: unknown is never read as failure). What they
+ * do throw is our own fault: a bug, or a `ProviderRejection`.
  */
 
 /** Nothing reached the provider: breaker open, bulkhead full. Trying again after the wait is safe. */
@@ -21,4 +22,19 @@ export type NoAnswer = Unavailable | Unknown;
 export interface BreakerView {
   readonly name: string;
   readonly state: 'closed' | 'open' | 'half_open';
+}
+
+/**
+ * The provider turned the request itself down: malformed, bad credentials, a key used for something
+ * else. Nothing was done, and the same request can never succeed: a person has to look. The message
+ * holds technical codes only, never the provider's text.
+ */
+export class ProviderRejection extends Error {
+  override readonly name = 'ProviderRejection';
+  readonly code: string;
+
+  constructor(provider: string, code: string) {
+    super(`${provider} rejected the request: ${code}`);
+    this.code = code;
+  }
 }

@@ -25,16 +25,12 @@ export interface ShipRequest extends ReserveRequest {
 }
 
 export type ReserveOutcome =
-  | { readonly kind: 'reserved' }
-  | { readonly kind: 'refused'; readonly reason: string }
-  | NoAnswer;
+  { readonly kind: 'reserved' } | { readonly kind: 'refused'; readonly reason: string } | NoAnswer;
 
 export type ReleaseOutcome = { readonly kind: 'released' } | NoAnswer;
 
 export type ShipOutcome =
-  | { readonly kind: 'accepted' }
-  | { readonly kind: 'refused'; readonly reason: string }
-  | NoAnswer;
+  { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly reason: string } | NoAnswer;
 
 export type ShipmentState =
   | { readonly kind: 'pending' }

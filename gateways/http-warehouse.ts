@@ -1,0 +1,207 @@
+/**
+ * The warehouse over HTTP, after docs/warehouse-contract.md. It never looks past the contract: an
+ * answer that is not in it is `unknown`, and reasons pass on only when they are codes (G8).
+ */
+import { z } from 'zod';
+import { createGuard, ProviderFault } from './guard.ts';
+import type { Guard } from './guard.ts';
+import { codeOr, fetchOnce, parseAnswer } from './http.ts';
+import { WAREHOUSE_LIMITS } from './limits.ts';
+import type { WarehouseLimits } from './limits.ts';
+import { ProviderRejection } from './outcome.ts';
+import type { BreakerView } from './outcome.ts';
+import type {
+  CancelOutcome,
+  ReleaseOutcome,
+  ReserveOutcome,
+  ReserveRequest,
+  ShipmentState,
+  ShipOutcome,
+  ShipRequest,
+  WarehouseGateway,
+} from './warehouse.ts';
+
+export interface HttpWarehouseOptions {
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  readonly limits?: WarehouseLimits | undefined;
+  readonly onBreakerChange?: ((view: BreakerView) => void) | undefined;
+}
+
+/** Opens nothing until the first call. Throws TypeError when `baseUrl` is no URL. */
+export function createHttpWarehouse(options: HttpWarehouseOptions): WarehouseGateway {
+  const limits = options.limits ?? WAREHOUSE_LIMITS;
+  const onChange = options.onBreakerChange;
+  const reserving = createGuard({ name: 'warehouse.reserve', ...limits.reserve, onChange });
+  const shipping = createGuard({ name: 'warehouse.ship', ...limits.ship, onChange });
+  const looking = createGuard({ name: 'warehouse.lookup', ...limits.lookup, onChange });
+  const call = createCaller(options);
+
+  return {
+    reserve: (request) =>
+      call(reserving, {
+        path: 'reservations',
+        key: request.key,
+        body: { order_id: request.orderId, lines: linesOf(request) },
+        read: readReserve,
+      }),
+    release: ({ key, orderId }) =>
+      call(reserving, {
+        path: `reservations/${encodeURIComponent(orderId)}/release`,
+        key,
+        body: {},
+        read: readRelease,
+      }),
+    ship: (request) =>
+      call(shipping, {
+        path: 'shipments',
+        key: request.key,
+        body: shipBody(request),
+        read: readShip,
+      }),
+    cancelShipment: ({ correlationId }) =>
+      call(shipping, {
+        path: `shipments/${encodeURIComponent(correlationId)}/cancel`,
+        key: `${correlationId}/cancel`,
+        body: {},
+        read: readCancel,
+      }),
+    lookUpShipment: ({ correlationId }) =>
+      call(looking, { path: `shipments/${encodeURIComponent(correlationId)}`, read: readLookup }),
+    breakers: () => [reserving.view(), shipping.view(), looking.view()],
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+interface Call<T> {
+  readonly path: string;
+  readonly key?: string;
+  /** With a body it is a POST, without one a GET. */
+  readonly body?: object;
+  readonly read: (answer: Answer) => T;
+}
+
+function createCaller({ baseUrl, apiKey }: HttpWarehouseOptions) {
+  const root = new URL('warehouse/', baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
+
+  async function send<T>(call: Call<T>, signal: AbortSignal): Promise<T> {
+    const { status, text } = await fetchOnce(new URL(call.path, root).href, {
+      method: call.body === undefined ? 'GET' : 'POST',
+      headers: {
+        accept: 'application/json',
+        authorization: `Bearer ${apiKey}`,
+        ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(call.key === undefined ? {} : { 'idempotency-key': call.key }),
+      },
+      body: call.body === undefined ? null : JSON.stringify(call.body),
+      signal,
+    });
+    if (REJECTIONS.includes(status)) throw new ProviderRejection('warehouse', `http_${status}`);
+    if (!MEANINGFUL.includes(status)) throw new ProviderFault(`http_${status}`);
+    return call.read({ status, body: parseAnswer(text) });
+  }
+
+  return <T>(guard: Guard, call: Call<T>) => guard.run((signal) => send(call, signal));
+}
+
+/** What our own mistakes look like: malformed, bad credentials, another request's key. */
+const REJECTIONS: readonly number[] = [400, 401, 403, 422];
+/** What the contract gives a meaning. All else may be a proxy speaking: unknown. */
+const MEANINGFUL: readonly number[] = [200, 201, 202, 404, 409];
+
+const text = z.string().min(1).max(200);
+const refused = z.object({ code: z.literal('refused'), reason: z.string() });
+const tracking = { carrier: text, tracking_number: text };
+const alreadyShipped = z.object({ code: z.literal('already_shipped'), ...tracking });
+const shipmentState = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('requested') }),
+  z.object({ state: z.literal('shipped'), ...tracking }),
+  z.object({ state: z.literal('refused'), reason: z.string() }),
+  z.object({ state: z.literal('cancelled') }),
+]);
+
+function readReserve({ status, body }: Answer): ReserveOutcome {
+  if (status === 201 || status === 200) return { kind: 'reserved' };
+  return readRefusal({ status, body });
+}
+
+function readRelease({ status }: Answer): ReleaseOutcome {
+  if (status === 200) return { kind: 'released' };
+  throw new ProviderFault(`http_${status}`);
+}
+
+function readShip({ status, body }: Answer): ShipOutcome {
+  if (status === 202 || status === 200) return { kind: 'accepted' };
+  return readRefusal({ status, body });
+}
+
+function readRefusal({ status, body }: Answer) {
+  if (status !== 409) throw new ProviderFault(`http_${status}`);
+  const { reason } = parsed(refused, body);
+  return { kind: 'refused', reason: codeOr('unspecified', reason) } as const;
+}
+
+function readCancel({ status, body }: Answer): CancelOutcome {
+  if (status === 200) return { kind: 'cancelled' };
+  if (status !== 409) throw new ProviderFault(`http_${status}`);
+  const parcel = parsed(alreadyShipped, body);
+  return {
+    kind: 'already_shipped',
+    carrier: parcel.carrier,
+    trackingNumber: parcel.tracking_number,
+  };
+}
+
+function readLookup({ status, body }: Answer): ShipmentState {
+  if (status === 404) return { kind: 'absent' };
+  if (status !== 200) throw new ProviderFault(`http_${status}`);
+  const shipment = parsed(shipmentState, body);
+  switch (shipment.state) {
+    case 'requested':
+      return { kind: 'pending' };
+    case 'shipped':
+      return {
+        kind: 'shipped',
+        carrier: shipment.carrier,
+        trackingNumber: shipment.tracking_number,
+      };
+    case 'refused':
+      return { kind: 'refused', reason: codeOr('unspecified', shipment.reason) };
+    case 'cancelled':
+      return { kind: 'cancelled' };
+  }
+}
+
+function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body);
+  if (!result.success) throw new ProviderFault('answer_not_understood');
+  return result.data;
+}
+
+function linesOf(request: ReserveRequest) {
+  return request.lines.map(({ sku, quantity }) => ({ sku, quantity }));
+}
+
+function shipBody(request: ShipRequest) {
+  const { name, address } = request.recipient;
+  return {
+    order_id: request.orderId,
+    correlation_id: request.correlationId,
+    callback_url: request.callbackUrl,
+    lines: linesOf(request),
+    recipient: {
+      name,
+      address: {
+        line1: address.line1,
+        line2: address.line2,
+        city: address.city,
+        postal_code: address.postalCode,
+        country: address.country,
+      },
+    },
+  };
+}

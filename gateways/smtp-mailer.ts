@@ -1,0 +1,121 @@
+/**
+ * Mail over SMTP with a small pool of connections. Reasons carry SMTP codes only: a server's text
+ * repeats the address (G8). TLS, credentials and the like are part of the URL, e.g.
+ * `smtps://user:pass@host` or `smtp://host?requireTLS=true`.
+ */
+import { createTransport } from 'nodemailer';
+import { createGuard, ProviderFault } from './guard.ts';
+import { MAIL_LIMITS } from './limits.ts';
+import type { MailLimits } from './limits.ts';
+import type { Mail, Mailer, SendOutcome } from './mailer.ts';
+import { ProviderRejection } from './outcome.ts';
+import type { BreakerView } from './outcome.ts';
+
+export interface SmtpMailerOptions {
+  readonly smtpUrl: string;
+  /** `Name <address>` or an address. Its domain is the domain of every Message-ID. */
+  readonly from: string;
+  readonly limits?: MailLimits | undefined;
+  readonly onBreakerChange?: ((view: BreakerView) => void) | undefined;
+}
+
+export interface SmtpMailer extends Mailer {
+  /** Lets the pooled connections go. Mails under way end as they end. */
+  close(): void;
+}
+
+/** Opens nothing until the first mail. Throws TypeError when `from` has no address. */
+export function createSmtpMailer(options: SmtpMailerOptions): SmtpMailer {
+  const limits = options.limits ?? MAIL_LIMITS;
+  const sending = createGuard({
+    name: 'mail.send',
+    ...limits.send,
+    onChange: options.onBreakerChange,
+  });
+  const domain = domainOf(options.from);
+  const { deadlineMs, maxConcurrent } = limits.send;
+  const transport = createTransport({
+    url: options.smtpUrl,
+    pool: true,
+    maxConnections: maxConcurrent,
+    maxMessages: MAILS_PER_CONNECTION,
+    // The pool would send again by itself after a lost connection. One layer retries: Temporal.
+    maxRequeues: 0,
+    connectionTimeout: deadlineMs,
+    greetingTimeout: deadlineMs,
+    dnsTimeout: deadlineMs,
+    socketTimeout: deadlineMs,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+
+  async function deliver(mail: Mail): Promise<SendOutcome> {
+    try {
+      await transport.sendMail({
+        from: options.from,
+        // As an object it is one address for certain, whatever commas or line breaks it holds.
+        to: { name: '', address: mail.to },
+        subject: mail.subject,
+        text: mail.text,
+        messageId: `<${mail.messageKey}@${domain}>`,
+      });
+      return { kind: 'sent' };
+    } catch (error) {
+      return readFailure(error);
+    }
+  }
+
+  return {
+    send: (mail) => sending.run(() => deliver(mail)),
+    breakers: () => [sending.view()],
+    close: () => transport.close(),
+  };
+}
+
+/** Servers close long sessions; leaving first avoids losing a mail to it. */
+const MAILS_PER_CONNECTION = 100;
+
+/** The commands whose 5xx is about this mail (RFC 5321, 4.2.1), not about us or the server. */
+const MAIL_COMMANDS: readonly unknown[] = ['MAIL FROM', 'RCPT TO', 'DATA'];
+
+/** nodemailer's codes for what a network and a server can do; its other codes are our mistakes. */
+const OUTSIDE: readonly string[] = [
+  'ECONNECTION',
+  'ETIMEDOUT',
+  'ESOCKET',
+  'EDNS',
+  'ETLS',
+  'EPROTOCOL',
+  'EENVELOPE',
+  'EMESSAGE',
+  'EMAXLIMIT',
+  'EPROXY',
+  'EAUTH',
+];
+
+function readFailure(error: unknown): SendOutcome {
+  const code = field(error, 'code');
+  if (typeof code !== 'string' || !OUTSIDE.includes(code)) throw error;
+  const status = field(error, 'responseCode');
+  if (typeof status !== 'number') {
+    // Turned down before anything was sent: an address that is none, a mail above the size limit.
+    if (code === 'EENVELOPE' || code === 'EMESSAGE') {
+      return { kind: 'refused', reason: `smtp_${code.toLowerCase()}` };
+    }
+    throw new ProviderFault(`smtp_${code.toLowerCase()}`);
+  }
+  if (status < 500) throw new ProviderFault(`smtp_${status}`);
+  if (code === 'EAUTH') throw new ProviderRejection('mail', `smtp_${status}`);
+  if (!MAIL_COMMANDS.includes(field(error, 'command'))) throw new ProviderFault(`smtp_${status}`);
+  return { kind: 'refused', reason: `smtp_${status}` };
+}
+
+function field(error: unknown, name: string): unknown {
+  return error instanceof Error ? Reflect.get(error, name) : undefined;
+}
+
+function domainOf(from: string): string {
+  const domain = /@([^\s@<>]+)>?\s*$/.exec(from)?.[1];
+  if (domain === undefined) throw new TypeError('the sender of mails needs an address');
+  return domain;
+}

@@ -1,0 +1,134 @@
+/**
+ * Payments by Stripe's PaymentIntents with manual capture. Every call that moves money carries the
+ * intent's own key; because Stripe forgets keys after 24 hours, each of them is also safe without:
+ * an old authorization and every refund are looked up before they are asked for (G2).
+ */
+import { createGuard, ProviderFault } from './guard.ts';
+import { PAYMENT_LIMITS } from './limits.ts';
+import type { PaymentLimits } from './limits.ts';
+import { ProviderRejection } from './outcome.ts';
+import type { BreakerView } from './outcome.ts';
+import type {
+  AuthorizeOutcome,
+  AuthorizeRequest,
+  PaymentGateway,
+  PaymentLookup,
+} from './payments.ts';
+import { answerOf, createStripeClient } from './stripe-client.ts';
+import type { StripeAccess, StripeCall, StripeRefusal } from './stripe-client.ts';
+import {
+  declineCodeOf,
+  findIntent,
+  orderAgeMs,
+  readIntent,
+  retrieveIntent,
+} from './stripe-lookup.ts';
+import { capture, refund, voidAuthorization } from './stripe-settle.ts';
+
+export interface StripePaymentsOptions extends StripeAccess {
+  readonly limits?: PaymentLimits | undefined;
+  readonly onBreakerChange?: ((view: BreakerView) => void) | undefined;
+}
+
+/** Opens nothing until the first call. Throws TypeError when `apiUrl` is no URL. */
+export function createStripePayments(options: StripePaymentsOptions): PaymentGateway {
+  const stripe = createStripeClient(options);
+  const limits = options.limits ?? PAYMENT_LIMITS;
+  const group = (name: keyof PaymentLimits) => {
+    const guard = createGuard({
+      name: `payments.${name}`,
+      ...limits[name],
+      onChange: options.onBreakerChange,
+    });
+    const timeoutMs = limits[name].deadlineMs;
+    const run = <T>(work: (call: StripeCall) => Promise<T>) =>
+      guard.run((signal) => work({ stripe, timeoutMs, signal }));
+    return { run, view: () => guard.view() };
+  };
+  const authorizing = group('authorize');
+  const finding = group('find');
+  const looking = group('lookup');
+  const settling = group('settle');
+
+  return {
+    authorize: (request) => authorizing.run((call) => authorize(call, request)),
+    lookUp: ({ orderId, reference }) =>
+      reference === null
+        ? finding.run((call) => lookUp(() => findIntent(call, orderId)))
+        : looking.run((call) => lookUp(() => retrieveIntent(call, reference))),
+    capture: (request) => settling.run((call) => capture(call, request)),
+    voidAuthorization: (request) => settling.run((call) => voidAuthorization(call, request)),
+    refund: (request) => settling.run((call) => refund(call, request)),
+    breakers: () => [authorizing, finding, looking, settling].map(({ view }) => view()),
+  };
+}
+
+/** Stripe keeps a key for at least 24 hours. An hour less, since clocks and calls take time. */
+const KEY_TRUSTED_MS = 23 * 3_600_000;
+
+async function authorize(call: StripeCall, request: AuthorizeRequest): Promise<AuthorizeOutcome> {
+  return answerOf(async () => {
+    const forgotten = orderAgeMs(request.orderId) > KEY_TRUSTED_MS;
+    const known = forgotten ? await findIntent(call, request.orderId) : null;
+    return readAuthorization(known ?? (await createIntent(call, request)));
+  }, readAuthorizeRefusal);
+}
+
+function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: AuthorizeRequest) {
+  signal.throwIfAborted();
+  return stripe.paymentIntents.create(
+    {
+      amount: request.amount.amountMinor,
+      currency: request.amount.currency.toLowerCase(),
+      payment_method: request.paymentMethod,
+      confirm: true,
+      capture_method: 'manual',
+      metadata: { order_id: request.orderId },
+      // Redirects need the shopper's browser; without them an intent is settled in one call.
+      automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
+    },
+    { idempotencyKey: request.key, timeout: timeoutMs },
+  );
+}
+
+function readAuthorization(intent: Parameters<typeof readIntent>[0]): AuthorizeOutcome {
+  const reference = intent.id;
+  switch (intent.status) {
+    case 'requires_capture':
+    case 'succeeded':
+      return { kind: 'authorized', reference };
+    case 'processing':
+      throw new ProviderFault('still_processing');
+    case 'requires_action':
+    case 'requires_confirmation':
+    case 'requires_payment_method':
+    case 'canceled':
+      return { kind: 'declined', code: declineCodeOf(intent), reference };
+    default:
+      throw new ProviderFault('intent_status_not_known');
+  }
+}
+
+/** Refusals that are about what the shopper gave, card or basket, and not about our request. */
+const SHOPPERS_CODES: readonly string[] = ['amount_too_small', 'amount_too_large'];
+
+function readAuthorizeRefusal(refusal: StripeRefusal): AuthorizeOutcome {
+  const { code, declined, intent, param } = refusal;
+  if (!declined && param !== 'payment_method' && !SHOPPERS_CODES.includes(code)) {
+    throw new ProviderRejection('payments', code);
+  }
+  return { kind: 'declined', code, reference: intent?.id ?? null };
+}
+
+function lookUp(find: () => ReturnType<typeof findIntent>): Promise<PaymentLookup> {
+  return answerOf<PaymentLookup>(
+    async () => {
+      const intent = await find();
+      return intent === null ? { kind: 'absent' } : { kind: 'found', payment: readIntent(intent) };
+    },
+    ({ code }) => {
+      if (code === 'resource_missing') return { kind: 'absent' };
+      throw new ProviderRejection('payments', code);
+    },
+  );
+}

@@ -1,0 +1,130 @@
+/**
+ * Capture, void and refund. Each is one intent that may be asked for any number of times, also
+ * after Stripe has forgotten its key: what is already as wanted counts as done.
+ */
+import type Stripe from 'stripe';
+import { codeOr } from './http.ts';
+import { ProviderFault } from './guard.ts';
+import type { SettleOutcome, SettleRequest } from './payments.ts';
+import { answerOf } from './stripe-client.ts';
+import type { StripeCall, StripeRefusal } from './stripe-client.ts';
+import { retrieveIntent } from './stripe-lookup.ts';
+
+/** Takes the held money. `refused: authorization_expired_or_voided` when none is held any more. */
+export function capture(call: StripeCall, request: SettleRequest): Promise<SettleOutcome> {
+  const { reference, amount } = request;
+  const work = async (): Promise<SettleOutcome> => {
+    const params = { amount_to_capture: amount.amountMinor };
+    const options = optionsOf(call, request);
+    const intent = await call.stripe.paymentIntents.capture(reference, params, options);
+    return doneWhen(intent, 'succeeded');
+  };
+  return answerOf(work, async (refusal) => {
+    if (refusal.code === 'charge_expired_for_capture') return refused(GONE);
+    const status = await statusAfter(call, refusal, reference);
+    if (status === 'succeeded') return { kind: 'done', reference };
+    return refused(status === 'canceled' ? GONE : refusal.code);
+  });
+}
+
+/** Lets the held money go. `refused: already_captured` when it was taken: then refund it. */
+export function voidAuthorization(
+  call: StripeCall,
+  request: SettleRequest,
+): Promise<SettleOutcome> {
+  const { reference } = request;
+  const work = async (): Promise<SettleOutcome> => {
+    const options = optionsOf(call, request);
+    return doneWhen(await call.stripe.paymentIntents.cancel(reference, {}, options), 'canceled');
+  };
+  return answerOf(work, async (refusal) => {
+    const status = await statusAfter(call, refusal, reference);
+    if (status === 'canceled') return { kind: 'done', reference };
+    return refused(status === 'succeeded' ? 'already_captured' : refusal.code);
+  });
+}
+
+/**
+ * Gives `amount` back, once per key for ever: the key is also kept in the refund's metadata, and
+ * the intent's refunds are read before a new one is asked for.
+ */
+export function refund(call: StripeCall, request: SettleRequest): Promise<SettleOutcome> {
+  const { reference, amount, key } = request;
+  const work = async (): Promise<SettleOutcome> => {
+    const earlier = await findRefund(call, request);
+    if (earlier !== null) return readRefund(earlier);
+    // The deadline may have passed during the look-up; nobody would hear of what came after it.
+    call.signal.throwIfAborted();
+    const params = {
+      payment_intent: reference,
+      amount: amount.amountMinor,
+      metadata: { order_id: request.orderId, intent_key: key },
+    };
+    return readRefund(await call.stripe.refunds.create(params, optionsOf(call, request)));
+  };
+  return answerOf<SettleOutcome>(work, ({ code }) =>
+    code === 'charge_already_refunded' ? { kind: 'done', reference } : refused(code),
+  );
+}
+
+const GONE = 'authorization_expired_or_voided';
+/** Stripe's largest page. An order has a handful of refunds at most. */
+const REFUNDS_READ = 100;
+
+interface RefundSeen {
+  readonly id: string;
+  readonly status: string | null;
+  readonly failure_reason?: string;
+}
+
+async function findRefund({ stripe, timeoutMs }: StripeCall, request: SettleRequest) {
+  const params = { payment_intent: request.reference, limit: REFUNDS_READ };
+  const { data } = await stripe.refunds.list(params, { timeout: timeoutMs });
+  return data.find(({ metadata }) => metadata?.['intent_key'] === request.key) ?? null;
+}
+
+function readRefund({ id, status, failure_reason: reason }: RefundSeen): SettleOutcome {
+  switch (status) {
+    case 'succeeded':
+    case 'pending':
+    case 'requires_action':
+      return { kind: 'done', reference: id };
+    case 'failed':
+    case 'canceled':
+      return refused(codeOr('refund_failed', reason));
+    case null:
+    default:
+      throw new ProviderFault('refund_status_not_known');
+  }
+}
+
+/**
+ * Where the intent stands after a refusal, or null when the refusal was about something else. Asked
+ * anew: a repeated key gets the first refusal again, with the intent as it was then. Throws
+ * ProviderFault while the intent is still moving.
+ */
+async function statusAfter(call: StripeCall, refusal: StripeRefusal, reference: string) {
+  if (refusal.code !== 'payment_intent_unexpected_state') return null;
+  const { status } = await answerOf(
+    () => retrieveIntent(call, reference),
+    ({ code }) => {
+      throw new ProviderFault(`lookup_${code}`);
+    },
+  );
+  if (status === 'processing') throw new ProviderFault('still_processing');
+  return status;
+}
+
+/** An answer that says something else than what was asked for settles nothing. */
+function doneWhen(intent: Stripe.PaymentIntent, status: 'succeeded' | 'canceled'): SettleOutcome {
+  if (intent.status !== status) throw new ProviderFault('intent_status_not_expected');
+  return { kind: 'done', reference: intent.id };
+}
+
+function refused(code: string): SettleOutcome {
+  return { kind: 'refused', code };
+}
+
+function optionsOf({ timeoutMs }: StripeCall, { key }: SettleRequest) {
+  return { idempotencyKey: key, timeout: timeoutMs };
+}

@@ -1,0 +1,95 @@
+/**
+ * Judges a warehouse callback: Standard Webhooks signature over the raw bytes, then its content.
+ * It stores nothing and does not know whether a message was seen before: the inbox does.
+ */
+import { Webhook, WebhookVerificationError } from 'standardwebhooks';
+import { z } from 'zod';
+import { isOrderId } from '../domain/ids.ts';
+import type { OrderId } from '../domain/ids.ts';
+import { codeOr } from './http.ts';
+import type { ShipmentState } from './warehouse.ts';
+
+/** What became of a shipping request, as the warehouse says it by callback. */
+export interface ShipmentCallback {
+  readonly correlationId: string;
+  readonly orderId: OrderId;
+  readonly answer: Extract<ShipmentState, { kind: 'shipped' | 'refused' }>;
+}
+
+export type CallbackVerdict =
+  | { readonly kind: 'verified'; readonly id: string; readonly answer: ShipmentCallback }
+  /** Genuine, but no message of ours: acknowledge it, or the sender repeats it for days. */
+  | { readonly kind: 'unrecognised'; readonly id: string }
+  | { readonly kind: 'rejected'; readonly reason: 'bad_signature' };
+
+export interface SignedMessage {
+  /** The bytes as they came: parsing and printing JSON again would change the signature. */
+  readonly body: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export type CallbackVerifier = (message: SignedMessage) => CallbackVerdict;
+
+/**
+ * Verifies with the shared secret (`whsec_...`), tolerance 300 s, as the Standard Webhooks
+ * specification says. `id` is the `webhook-id`, constant over repeats. Throws when the secret is
+ * not base64.
+ */
+export function createCallbackVerifier(secret: string): CallbackVerifier {
+  const webhook = new Webhook(secret);
+  return ({ body, headers }) => {
+    const bytes = Buffer.from(body);
+    try {
+      webhook.verify(bytes, { ...headers }, { jsonParse: false });
+    } catch (error) {
+      if (error instanceof WebhookVerificationError) {
+        return { kind: 'rejected', reason: 'bad_signature' };
+      }
+      throw error;
+    }
+    const id = idOf(headers);
+    const answer = readCallback(bytes.toString('utf8'));
+    return answer === null ? { kind: 'unrecognised', id } : { kind: 'verified', id, answer };
+  };
+}
+
+const ids = { correlation_id: z.string().min(1).max(200), order_id: z.string().refine(isOrderId) };
+const text = z.string().min(1).max(200);
+const callback = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('shipment.shipped'),
+    data: z.object({ ...ids, carrier: text, tracking_number: text }),
+  }),
+  z.object({
+    type: z.literal('shipment.refused'),
+    data: z.object({ ...ids, reason: z.string() }),
+  }),
+]);
+
+function readCallback(json: string): ShipmentCallback | null {
+  const result = callback.safeParse(parseJson(json));
+  if (!result.success) return null;
+  const { type, data } = result.data;
+  const { correlation_id: correlationId, order_id: orderId } = data;
+  if (!isOrderId(orderId)) return null;
+  if (type === 'shipment.refused') {
+    const reason = codeOr('unspecified', data.reason);
+    return { correlationId, orderId, answer: { kind: 'refused', reason } };
+  }
+  const { carrier, tracking_number: trackingNumber } = data;
+  return { correlationId, orderId, answer: { kind: 'shipped', carrier, trackingNumber } };
+}
+
+function idOf(headers: Readonly<Record<string, string>>): string {
+  const entry = Object.entries(headers).find(([name]) => name.toLowerCase() === 'webhook-id');
+  if (entry === undefined) throw new TypeError('a verified message has a webhook-id');
+  return entry[1];
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
+}
