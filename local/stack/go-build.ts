@@ -1,6 +1,7 @@
 /** Builds the Temporal CLI with Go, where nothing can be downloaded. Minutes, once per user. */
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { environment } from '../../config.ts';
 import { run } from './commands.ts';
 
 const MODULE = 'github.com/temporalio/cli/cmd/temporal';
@@ -17,7 +18,7 @@ export async function buildTemporal(options: {
   readonly say: (line: string) => void;
 }): Promise<void> {
   const { say } = options;
-  await run({ file: 'go', args: ['version'], env: process.env }, { timeoutMs: 30_000 });
+  await run({ file: 'go', args: ['version'] }, { timeoutMs: 30_000 });
   const partial = `${dirname(options.binary)}.${process.pid}.partial`;
   say(`building the Temporal dev server ${options.version} with Go (5 to 10 minutes, once)`);
   const startedAt = Date.now();
@@ -33,7 +34,7 @@ export async function buildTemporal(options: {
       {
         file: 'go',
         args: ['install', '-v', `${MODULE}@v${options.version}`],
-        env: { ...process.env, GOBIN: partial },
+        env: { ...environment(), GOBIN: partial },
       },
       {
         timeoutMs: BUILD_TIMEOUT_MS,

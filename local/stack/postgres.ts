@@ -175,8 +175,5 @@ async function hydrate(root: string): Promise<void> {
     .array(z.object({ target: z.string() }))
     .parse(JSON.parse(readFileSync(list, 'utf8')));
   if (links.every((link) => existsSync(join(root, link.target)))) return;
-  await run(
-    { file: process.execPath, args: [script], cwd: root, env: process.env },
-    { timeoutMs: 30_000 },
-  );
+  await run({ file: process.execPath, args: [script], cwd: root }, { timeoutMs: 30_000 });
 }

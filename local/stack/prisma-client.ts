@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { environment } from '../../config.ts';
 import { run } from './commands.ts';
 import { PROJECT } from './home.ts';
 
@@ -24,7 +25,7 @@ export async function generateClient(): Promise<boolean> {
       args: [prisma.entry, 'generate'],
       cwd: PROJECT,
       env: {
-        ...process.env,
+        ...environment(),
         // Generating needs no engine, but Prisma downloads one unless it is told it has it.
         PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
         PRISMA_HIDE_UPDATE_MESSAGE: '1',

@@ -67,11 +67,10 @@ async function fetchWithMaven(dir: string): Promise<void> {
         file: process.platform === 'win32' ? 'mvn.cmd' : 'mvn',
         args: ['-B', '-q', 'dependency:copy-dependencies', '-DoutputDirectory=jars'],
         cwd: partial,
-        env: process.env,
       },
       { timeoutMs: MAVEN_TIMEOUT_MS },
     );
-    await run({ file: 'java', args: ['-version'], env: process.env }, { timeoutMs: 30_000 });
+    await run({ file: 'java', args: ['-version'] }, { timeoutMs: 30_000 });
     await writeFile(join(partial, 'temporal-test-server'), LAUNCHER);
     await chmod(join(partial, 'temporal-test-server'), 0o755);
     await rm(dir, { recursive: true, force: true });
