@@ -1,0 +1,136 @@
+/**
+ * The faults a person or a test has armed, at most one per provider and operation. Decides whether
+ * an attempt is struck; what a struck attempt looks like is the caller's business. The decision is
+ * a function of seed and attempt number, so a run can be repeated.
+ */
+import { z } from 'zod';
+import type { Journal } from './journal.ts';
+
+export const OPERATIONS = {
+  payments: ['authorize', 'capture', 'void', 'refund', 'lookup', 'webhook'],
+  warehouse: ['reserve', 'release', 'ship', 'cancel', 'lookup', 'callback'],
+  mail: ['send'],
+} as const;
+
+export type Provider = keyof typeof OPERATIONS;
+export type Operation = (typeof OPERATIONS)[Provider][number];
+
+export const PROVIDERS = ['payments', 'warehouse', 'mail'] as const satisfies readonly Provider[];
+
+/**
+ * `latency` and `late` wait, then do it. `fail_before` answers 5xx without effect. `refuse` is a
+ * business refusal. `answer_lost` does it and cuts the connection. `hang` never answers, `down`
+ * cuts at once: both without effect. `duplicate` delivers a message twice; a call stays a call.
+ */
+export const MODES = [
+  'latency',
+  'fail_before',
+  'refuse',
+  'answer_lost',
+  'hang',
+  'down',
+  'duplicate',
+  'late',
+] as const;
+export type Mode = (typeof MODES)[number];
+
+/** No wait is longer than this; a client that waits longer has no deadline. */
+export const MAX_WAIT_MS = 120_000;
+const DEFAULT_WAIT_MS = { latency: 1_000, late: 10_000 } as const;
+
+/** Body of `PUT /faults/{provider}/{operation}`. `times` is how often it may still strike. */
+export const faultSchema = z.strictObject({
+  mode: z.enum(MODES),
+  rate: z.number().min(0).max(1).default(1),
+  times: z.int().min(0).max(1_000_000).optional(),
+  latency_ms: z.int().min(0).max(MAX_WAIT_MS).optional(),
+  seed: z.int().default(1),
+});
+export type FaultSpec = z.input<typeof faultSchema>;
+
+const armedSchema = faultSchema.extend({
+  provider: z.enum(PROVIDERS),
+  operation: z.string(),
+  fired: z.int(),
+  /** Attempts decided so far: the position in the random sequence. */
+  draws: z.int(),
+});
+type Armed = z.output<typeof armedSchema>;
+export type FaultView = Omit<Armed, 'draws'>;
+
+export interface Strike {
+  readonly mode: Mode;
+  /** How long `latency` and `late` wait; 0 for the other modes. */
+  readonly waitMs: number;
+}
+
+export interface Place {
+  readonly provider: Provider;
+  readonly operation: Operation;
+}
+
+export interface Faults {
+  /** Arms a fault and replaces the one armed there before. Throws ZodError on a bad value. */
+  set(place: Place, spec: FaultSpec): FaultView;
+  /** Decides one attempt. A fault whose mode is not in `modes` neither strikes nor is used up. */
+  strike(place: Place, modes?: readonly Mode[]): Strike | null;
+  list(): readonly FaultView[];
+  clear(): void;
+}
+
+export function createFaults(journal: Journal): Faults {
+  const armed = journal.table({ name: 'faults', row: armedSchema, limit: 100 });
+  return {
+    set: (place, spec) => {
+      const fault: Armed = { ...faultSchema.parse(spec), ...place, fired: 0, draws: 0 };
+      armed.set(nameOf(place), fault);
+      return view(fault);
+    },
+    strike: (place, modes = MODES) => {
+      const fault = armed.get(nameOf(place));
+      if (fault === undefined || fault.times === 0 || !modes.includes(fault.mode)) return null;
+      const hit = draw(fault.seed, fault.draws) < fault.rate;
+      armed.set(nameOf(place), {
+        ...fault,
+        draws: fault.draws + 1,
+        fired: fault.fired + (hit ? 1 : 0),
+        ...(fault.times === undefined ? {} : { times: fault.times - (hit ? 1 : 0) }),
+      });
+      return hit ? { mode: fault.mode, waitMs: waitOf(fault) } : null;
+    },
+    list: () => [...armed.values()].map(view),
+    clear: () => {
+      armed.clear();
+    },
+  };
+}
+
+/** True when the provider has the operation. */
+export function isPlace(place: { provider: string; operation: string }): place is Place {
+  const known: Readonly<Record<string, readonly string[]>> = OPERATIONS;
+  return (
+    Object.hasOwn(known, place.provider) &&
+    known[place.provider]?.includes(place.operation) === true
+  );
+}
+
+function nameOf(place: Place): string {
+  return `${place.provider}/${place.operation}`;
+}
+
+function view({ draws: _draws, ...shown }: Armed): FaultView {
+  return shown;
+}
+
+function waitOf(fault: Armed): number {
+  if (fault.mode !== 'latency' && fault.mode !== 'late') return 0;
+  return fault.latency_ms ?? DEFAULT_WAIT_MS[fault.mode];
+}
+
+/** The n-th number in [0, 1) of the mulberry32 sequence of `seed`, computed without the ones before. */
+function draw(seed: number, n: number): number {
+  const state = (seed + Math.imul(n + 1, 0x6d2b79f5)) | 0;
+  let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+  mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+}

@@ -1,0 +1,56 @@
+/** The payment provider put together: books, events, API. */
+import type { Hono } from 'hono';
+import type { SandboxEnv } from '../calls.ts';
+import type { SandboxClock } from '../clock.ts';
+import type { Faults } from '../faults.ts';
+import type { Journal } from '../journal.ts';
+import { createKeyring } from '../keyring.ts';
+import type { Ledger } from '../ledger.ts';
+import { internal, keyInUse, keyMismatch } from './errors.ts';
+import { createIntentBook } from './intents.ts';
+import { createRefundBook } from './refunds.ts';
+import { createPaymentRoutes } from './routes.ts';
+import { createWebhooks } from './webhooks.ts';
+import type { WebhookTarget } from './webhooks.ts';
+
+export interface PaymentsOptions {
+  readonly journal: Journal;
+  readonly clock: SandboxClock;
+  readonly faults: Faults;
+  readonly ledger: Ledger;
+  readonly target: WebhookTarget | null;
+  readonly retryDelaysMs: readonly number[];
+}
+
+export interface Payments {
+  readonly routes: Hono<SandboxEnv>;
+  readonly aim: (target: WebhookTarget | null) => void;
+  readonly expire: () => void;
+  readonly close: () => Promise<void>;
+}
+
+/** Stripe forgets a key after this: https://docs.stripe.com/api/idempotent_requests */
+const KEY_TTL_MS = 24 * 60 * 60 * 1000;
+
+export function createPayments(options: PaymentsOptions): Payments {
+  const { journal, clock, faults, ledger } = options;
+  const webhooks = createWebhooks(options);
+  const deps = { journal, clock, ledger, emit: webhooks.emit };
+  const intents = createIntentBook(deps);
+  const refunds = createRefundBook(deps, intents);
+  const counter = {
+    provider: 'payments',
+    journal,
+    faults,
+    keys: createKeyring(journal, clock, { ttlMs: KEY_TTL_MS }),
+    failed: internal,
+    mismatch: keyMismatch,
+    inUse: keyInUse,
+  } as const;
+  return {
+    routes: createPaymentRoutes({ counter, intents, refunds }),
+    aim: webhooks.aim,
+    expire: intents.expire,
+    close: webhooks.close,
+  };
+}

@@ -1,0 +1,89 @@
+/** Refunds: money given back, never more than was captured. */
+import { randomUUID } from 'node:crypto';
+import type { Answer } from '../calls.ts';
+import { conclusion, failure, invalid, missing } from './errors.ts';
+import { bookRefund } from './intents.ts';
+import type { IntentBook, IntentDeps, Step } from './intents.ts';
+import { amountIn } from './parameters.ts';
+import { refundSchema, showIntent, showRefund } from './records.ts';
+import type { Intent, Refund } from './records.ts';
+
+export interface RefundBook {
+  refund(step: Step): Answer;
+  find(id: string): Refund | undefined;
+  /** Newest first. */
+  all(): readonly Refund[];
+}
+
+const MAX_REFUNDS = 100_000;
+
+export function createRefundBook(deps: IntentDeps, intents: IntentBook): RefundBook {
+  const refunds = deps.journal.table({ name: 'refunds', row: refundSchema, limit: MAX_REFUNDS });
+  return {
+    find: (id) => refunds.get(id),
+    all: () => [...refunds.values()].toReversed(),
+    refund: (step) => {
+      const intent = intentIn(step, intents);
+      if ('body' in intent) return intent;
+      const amountMinor = refundable(intent, step);
+      if (typeof amountMinor !== 'number') return amountMinor;
+      const refund: Refund = {
+        id: `re_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
+        intent_id: intent.id,
+        charge_id: intent.charge_id,
+        amount_minor: amountMinor,
+        currency: intent.currency,
+        reason: step.form.text('reason'),
+        metadata: step.form.entries('metadata'),
+        created_at_ms: deps.clock.now(),
+      };
+      refunds.set(refund.id, refund);
+      bookRefund(deps, intents.put, { intent, key: step.key ?? refund.id, amountMinor });
+      return { status: 200, body: showRefund(refund), keep: true };
+    },
+  };
+}
+
+function intentIn(step: Step, intents: IntentBook): Intent | Answer {
+  const id = step.form.text('payment_intent');
+  if (id !== null) return intents.find(id) ?? missing('payment_intent', id, 'param');
+  const charge = step.form.text('charge');
+  if (charge === null) {
+    return invalid('payment_intent', 'Give payment_intent or charge.', 'parameter_missing');
+  }
+  return (
+    intents.all().find((each) => each.charge_id === charge) ?? missing('charge', charge, 'param')
+  );
+}
+
+/** How much to give back, or why nothing can be. */
+function refundable(intent: Intent, step: Step): number | Answer {
+  if (intent.status !== 'succeeded') {
+    return conclusion(400, {
+      type: 'invalid_request_error',
+      code: 'payment_intent_unexpected_state',
+      message: `This PaymentIntent (${intent.id}) does not have a successful charge to refund.`,
+      payment_intent: showIntent(intent),
+    });
+  }
+  const leftMinor = intent.captured_minor - intent.refunded_minor;
+  if (leftMinor === 0) {
+    return conclusion(400, {
+      type: 'invalid_request_error',
+      code: 'charge_already_refunded',
+      message: `Charge ${intent.charge_id} has already been refunded.`,
+    });
+  }
+  const amountMinor = amountIn(step.form, 'amount', leftMinor);
+  if (typeof amountMinor !== 'number') return amountMinor;
+  if (amountMinor > leftMinor) {
+    const most = `Refund amount (${amountMinor}) is greater than unrefunded amount (${leftMinor}).`;
+    return invalid('amount', most, 'amount_too_large');
+  }
+  if (!step.refused) return amountMinor;
+  return failure(400, {
+    type: 'invalid_request_error',
+    code: 'insufficient_funds',
+    message: 'The balance does not cover this refund for now.',
+  });
+}

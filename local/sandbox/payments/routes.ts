@@ -1,0 +1,104 @@
+/** The part of Stripe's REST API that manual capture needs, under /v1. */
+import { Hono } from 'hono';
+import { attempt } from '../calls.ts';
+import type { Answer, Counter, SandboxContext, SandboxEnv } from '../calls.ts';
+import { fingerprintOf } from '../keyring.ts';
+import { missing, unauthorized } from './errors.ts';
+import { parseForm } from './form.ts';
+import type { IntentBook, Step } from './intents.ts';
+import { listExpand, listed, searched } from './lists.ts';
+import { showIntent, showRefund } from './records.ts';
+import type { RefundBook } from './refunds.ts';
+
+export interface PaymentDeps {
+  readonly counter: Counter;
+  readonly intents: IntentBook;
+  readonly refunds: RefundBook;
+}
+
+type Write = 'authorize' | 'capture' | 'void' | 'refund';
+
+export function createPaymentRoutes({ counter, intents, refunds }: PaymentDeps): Hono<SandboxEnv> {
+  const app = new Hono<SandboxEnv>();
+
+  async function write(
+    c: SandboxContext,
+    operation: Write,
+    run: (step: Step) => Answer,
+  ): Promise<Response> {
+    const form = parseForm(await c.req.text());
+    const key = c.req.header('idempotency-key') ?? null;
+    const fingerprint = fingerprintOf([c.req.path, form.canonical()]);
+    return attempt(c, counter, {
+      operation,
+      key,
+      fingerprint,
+      run: (refused) => run({ key, form, refused }),
+    });
+  }
+
+  const read = (c: SandboxContext, run: () => Answer): Promise<Response> =>
+    attempt(c, counter, {
+      operation: 'lookup',
+      key: null,
+      fingerprint: '',
+      run: (refused) => (refused ? missing('object', c.req.path) : run()),
+    });
+
+  app.use(async (c, next) => {
+    const token = c.req.header('authorization') ?? '';
+    if (!token.startsWith('Bearer sk_')) return c.json(unauthorized().body, 401);
+    await next();
+    c.header('Request-Id', `req_${crypto.randomUUID().replaceAll('-', '').slice(0, 14)}`);
+    return undefined;
+  });
+  app.post('/payment_intents', (c) => write(c, 'authorize', intents.authorize));
+  app.post('/payment_intents/:id/capture', (c) =>
+    write(c, 'capture', (step) => intents.capture(c.req.param('id'), step)),
+  );
+  app.post('/payment_intents/:id/cancel', (c) =>
+    write(c, 'void', (step) => intents.cancel(c.req.param('id'), step)),
+  );
+  app.post('/refunds', (c) => write(c, 'refund', refunds.refund));
+  app.get('/payment_intents', (c) => read(c, () => listIntents(c, intents)));
+  app.get('/payment_intents/search', (c) => read(c, () => searched(intents.all(), queryOf(c))));
+  app.get('/payment_intents/:id', (c) => read(c, () => showOne(c, intents, c.req.param('id'))));
+  app.get('/refunds', (c) => read(c, () => listRefunds(c, refunds)));
+  app.get('/refunds/:id', (c) =>
+    read(c, () => {
+      const refund = refunds.find(c.req.param('id'));
+      return refund === undefined
+        ? missing('refund', c.req.param('id'))
+        : { status: 200, body: showRefund(refund), keep: true };
+    }),
+  );
+  return app;
+}
+
+function listIntents(c: SandboxContext, intents: IntentBook): Answer {
+  const form = queryOf(c);
+  return listed(intents.all(), form, {
+    url: '/v1/payment_intents',
+    show: (intent) => showIntent(intent, listExpand(form)),
+  });
+}
+
+function showOne(c: SandboxContext, intents: IntentBook, id: string): Answer {
+  const intent = intents.find(id);
+  if (intent === undefined) return missing('payment_intent', id);
+  return { status: 200, body: showIntent(intent, queryOf(c).list('expand')), keep: true };
+}
+
+function listRefunds(c: SandboxContext, refunds: RefundBook): Answer {
+  const form = queryOf(c);
+  const [intentId, chargeId] = [form.text('payment_intent'), form.text('charge')];
+  const matching = refunds
+    .all()
+    .filter((refund) => intentId === null || refund.intent_id === intentId)
+    .filter((refund) => chargeId === null || refund.charge_id === chargeId);
+  return listed(matching, form, { url: '/v1/refunds', show: showRefund });
+}
+
+function queryOf(c: SandboxContext): ReturnType<typeof parseForm> {
+  return parseForm(new URL(c.req.url).search);
+}

@@ -1,0 +1,77 @@
+/** Stripe's events about payments, signed as Stripe signs them and owed to the shop until taken. */
+import { randomUUID } from 'node:crypto';
+import Stripe from 'stripe';
+import type { SandboxClock } from '../clock.ts';
+import { createDeliveries } from '../deliveries.ts';
+import type { Faults } from '../faults.ts';
+import type { Journal } from '../journal.ts';
+
+export type EventType =
+  | 'payment_intent.amount_capturable_updated'
+  | 'payment_intent.succeeded'
+  | 'payment_intent.canceled'
+  | 'payment_intent.payment_failed'
+  | 'charge.refunded';
+
+export interface WebhookTarget {
+  readonly url: string;
+  /** Shared with the shop, `whsec_...`. */
+  readonly secret: string;
+}
+
+export interface Webhooks {
+  emit(type: EventType, object: object): void;
+  /** From now on events go there; `null` sends none. */
+  aim(target: WebhookTarget | null): void;
+  close(): Promise<void>;
+}
+
+export interface WebhookOptions {
+  readonly journal: Journal;
+  readonly clock: SandboxClock;
+  readonly faults: Faults;
+  readonly target: WebhookTarget | null;
+  readonly retryDelaysMs: readonly number[];
+}
+
+const API_VERSION = '2026-09-30.endive';
+
+export function createWebhooks(options: WebhookOptions): Webhooks {
+  const place = { provider: 'payments', operation: 'webhook' } as const;
+  let { target } = options;
+  const deliveries = createDeliveries({
+    ...options,
+    place,
+    sign: ({ body }, nowMs) => ({
+      'Stripe-Signature': Stripe.webhooks.generateTestHeaderString({
+        payload: body,
+        secret: target?.secret ?? '',
+        timestamp: Math.floor(nowMs / 1000),
+      }),
+    }),
+  });
+  return {
+    emit: (type, object) => {
+      if (target === null) return;
+      // A webhook refused by a fault is one the provider never sends at all.
+      if (options.faults.strike(place, ['refuse']) !== null) return;
+      const id = `evt_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+      const body = JSON.stringify({
+        id,
+        object: 'event',
+        api_version: API_VERSION,
+        created: Math.floor(options.clock.now() / 1000),
+        data: { object },
+        livemode: false,
+        pending_webhooks: 1,
+        request: { id: null, idempotency_key: null },
+        type,
+      });
+      deliveries.enqueue({ message_id: id, url: target.url, body });
+    },
+    aim: (next) => {
+      target = next;
+    },
+    close: () => deliveries.close(),
+  };
+}

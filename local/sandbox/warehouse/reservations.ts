@@ -1,0 +1,58 @@
+/** Lines the warehouse keeps for an order. A release leaves a mark: a reserve after it is refused. */
+import type { Answer } from '../calls.ts';
+import type { Journal } from '../journal.ts';
+import type { Ledger } from '../ledger.ts';
+import { refusal } from './answers.ts';
+import { reservationSchema } from './records.ts';
+import type { Reservation, ReserveRequest } from './records.ts';
+
+export interface Reservations {
+  reserve(request: ReserveRequest, step: WarehouseStep): Answer;
+  release(orderId: string, step: WarehouseStep): Answer;
+  isReleased(orderId: string): boolean;
+}
+
+export interface WarehouseStep {
+  readonly key: string | null;
+  /** A fault asks for the business refusal. */
+  readonly refused: boolean;
+}
+
+const MAX_RESERVATIONS = 100_000;
+
+export function createReservations(journal: Journal, ledger: Ledger): Reservations {
+  const rows = journal.table({
+    name: 'reservations',
+    row: reservationSchema,
+    limit: MAX_RESERVATIONS,
+  });
+
+  function move(operation: 'reserve' | 'release', key: string | null, next: Reservation): void {
+    rows.set(next.order_id, next);
+    ledger.record({ key: key ?? next.order_id, operation, order_id: next.order_id });
+  }
+
+  return {
+    reserve: (request, { key, refused }) => {
+      const orderId = request.order_id;
+      const known = rows.get(orderId);
+      if (known?.state === 'released') return refusal('released');
+      if (known === undefined) {
+        if (refused) return refusal('not_available');
+        move('reserve', key, { order_id: orderId, state: 'reserved' });
+      }
+      return { status: 201, body: { order_id: orderId, state: 'reserved' }, keep: true };
+    },
+    release: (orderId, { key, refused }) => {
+      const known = rows.get(orderId);
+      if (known?.state !== 'released') {
+        if (refused) return { ...refusal('not_now'), keep: false };
+        const next: Reservation = { order_id: orderId, state: 'released' };
+        if (known === undefined) rows.set(orderId, next);
+        else move('release', key, next);
+      }
+      return { status: 200, body: { order_id: orderId, state: 'released' }, keep: true };
+    },
+    isReleased: (orderId) => rows.get(orderId)?.state === 'released',
+  };
+}

@@ -1,0 +1,58 @@
+/** The warehouse put together: reservations, parcels, callbacks, API. */
+import type { Hono } from 'hono';
+import type { SandboxEnv } from '../calls.ts';
+import type { SandboxClock } from '../clock.ts';
+import type { Faults } from '../faults.ts';
+import type { Journal } from '../journal.ts';
+import { createKeyring } from '../keyring.ts';
+import type { Ledger } from '../ledger.ts';
+import { failed, keyInUse, keyMismatch } from './answers.ts';
+import { createCallbacks } from './callbacks.ts';
+import { createReservations } from './reservations.ts';
+import { createWarehouseRoutes } from './routes.ts';
+import { createShipments } from './shipments.ts';
+
+export interface WarehouseOptions {
+  readonly journal: Journal;
+  readonly clock: SandboxClock;
+  readonly faults: Faults;
+  readonly ledger: Ledger;
+  readonly secret: string;
+  readonly callbackDelayMs: number;
+  readonly retryDelaysMs: readonly number[];
+}
+
+export interface Warehouse {
+  readonly routes: Hono<SandboxEnv>;
+  readonly close: () => Promise<void>;
+}
+
+export function createWarehouse(options: WarehouseOptions): Warehouse {
+  const { journal, clock, faults, ledger, callbackDelayMs } = options;
+  const callbacks = createCallbacks(options);
+  const reservations = createReservations(journal, ledger);
+  const shipments = createShipments({
+    journal,
+    ledger,
+    faults,
+    reservations,
+    callbacks,
+    callbackDelayMs,
+  });
+  const counter = {
+    provider: 'warehouse',
+    journal,
+    faults,
+    keys: createKeyring(journal, clock, { ttlMs: null }),
+    failed,
+    mismatch: keyMismatch,
+    inUse: keyInUse,
+  } as const;
+  return {
+    routes: createWarehouseRoutes({ counter, reservations, shipments }),
+    close: () => {
+      shipments.close();
+      return callbacks.close();
+    },
+  };
+}
