@@ -21,8 +21,7 @@ export interface OrderRef {
 }
 
 export type ReserveStockOutcome =
-  | { readonly kind: 'reserved' }
-  | { readonly kind: 'refused'; readonly reason: string };
+  { readonly kind: 'reserved' } | { readonly kind: 'refused'; readonly reason: string };
 
 export type CapturePaymentOutcome =
   | { readonly kind: 'captured'; readonly amountMinor: number }
@@ -34,8 +33,7 @@ export type VoidOrRefundOutcome =
   | { readonly kind: 'nothing_held' };
 
 export type RequestShipmentOutcome =
-  | { readonly kind: 'requested' }
-  | { readonly kind: 'refused'; readonly reason: string };
+  { readonly kind: 'requested' } | { readonly kind: 'refused'; readonly reason: string };
 
 /** The warehouse's answer to a shipping request, by callback or by look-up. */
 export type ShipmentAnswer =

@@ -19,7 +19,8 @@ export const ORDER_STATUSES = [
 ] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
-export type PaymentStatus = 'authorizing' | 'declined' | 'authorized' | 'captured' | 'voided' | 'refunded';
+export type PaymentStatus =
+  'authorizing' | 'declined' | 'authorized' | 'captured' | 'voided' | 'refunded';
 export type ShipmentStatus = 'requested' | 'shipped' | 'refused' | 'cancelled';
 export type ReservationStatus = 'held' | 'reserved' | 'shipped' | 'released';
 
@@ -33,7 +34,8 @@ export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> 
   paid: ['shipped', 'cancelling', 'needs_attention'],
   shipped: ['delivered'],
   delivered: [],
-  cancelling: ['cancelled', 'needs_attention'],
+  // `shipped`: the parcel had left before the undo reached the warehouse.
+  cancelling: ['cancelled', 'shipped', 'needs_attention'],
   cancelled: [],
   needs_attention: ['placed', 'reserved', 'paid', 'shipped', 'cancelling', 'cancelled'],
 };

@@ -1,0 +1,61 @@
+/** The only place that builds ApplicationFailure: gateway outcomes and refused changes in, failures out. */
+import { ApplicationFailure } from '@temporalio/common';
+import type { OrderId } from '../domain/ids.ts';
+import type { NoAnswer } from '../gateways/outcome.ts';
+import type { ChangeOutcome } from '../prisma/change.ts';
+import type { FailureType } from './contract.ts';
+
+/** Nobody knows, or nothing was sent: Temporal tries again, not before the breaker lets it. */
+export function notAnswered(operation: string, outcome: NoAnswer): ApplicationFailure {
+  if (outcome.kind === 'unavailable') {
+    return ApplicationFailure.create({
+      type: 'provider_unavailable' satisfies FailureType,
+      message: `${operation}: not called, the provider is resting`,
+      nextRetryDelay: outcome.retryAfterMs,
+    });
+  }
+  return ApplicationFailure.create({
+    type: 'provider_unknown_outcome' satisfies FailureType,
+    message: `${operation}: outcome unknown (${outcome.reason})`,
+  });
+}
+
+/** The provider is still busy with the same intent: ask again. */
+export function stillProcessing(operation: string): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'provider_unknown_outcome' satisfies FailureType,
+    message: `${operation}: the provider has not settled it yet`,
+  });
+}
+
+/** The provider refused something only our own fault can explain; repeating it cannot help. */
+export function rejectedRequest(operation: string, code: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `${operation}: refused (${code})`,
+    'provider_rejected_request' satisfies FailureType,
+  );
+}
+
+/** No such order: nothing a retry could change. */
+export function orderNotFound(orderId: OrderId): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `no order ${orderId}`,
+    'order_not_found' satisfies FailureType,
+  );
+}
+
+/** Accepts a change that was made now or before; throws when the order may not make it. */
+export function requireChanged(orderId: OrderId, change: ChangeOutcome): void {
+  switch (change.kind) {
+    case 'changed':
+    case 'already':
+      return;
+    case 'not_found':
+      throw orderNotFound(orderId);
+    case 'forbidden':
+      throw ApplicationFailure.nonRetryable(
+        `order ${orderId} is ${change.status}`,
+        'forbidden_transition' satisfies FailureType,
+      );
+  }
+}

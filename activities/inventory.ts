@@ -1,0 +1,38 @@
+/** The warehouse's stock: reserve, and its opposite, release. */
+import { providerKey } from '../domain/ids.ts';
+import { recordReserved, recordStockReleased } from '../prisma/fulfilment.ts';
+import type { Activities } from './contract.ts';
+import { requireOrder, type ActivityDependencies } from './dependencies.ts';
+import { notAnswered, requireChanged } from './failures.ts';
+
+type InventoryActivities = Pick<Activities, 'reserveStock' | 'releaseStock'>;
+
+export function createInventoryActivities(deps: ActivityDependencies): InventoryActivities {
+  const { db, warehouse } = deps;
+  return {
+    async reserveStock({ orderId }) {
+      const order = await requireOrder(db, orderId);
+      const outcome = await warehouse.reserve({
+        key: providerKey(orderId, 'reserve'),
+        orderId,
+        lines: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
+      });
+      switch (outcome.kind) {
+        case 'reserved':
+          requireChanged(orderId, await recordReserved(db, orderId));
+          return { kind: 'reserved' };
+        case 'refused':
+          return { kind: 'refused', reason: outcome.reason };
+        case 'unavailable':
+        case 'unknown':
+          throw notAnswered('reserve', outcome);
+      }
+    },
+
+    async releaseStock({ orderId }) {
+      const outcome = await warehouse.release({ key: providerKey(orderId, 'release'), orderId });
+      if (outcome.kind !== 'released') throw notAnswered('release', outcome);
+      await recordStockReleased(db, orderId);
+    },
+  };
+}

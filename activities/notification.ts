@@ -1,0 +1,38 @@
+/** Mails to the customer. No undo, by design: a mail that fails never undoes an order. */
+import { noticeKey } from '../domain/ids.ts';
+import { recordNotice } from '../prisma/fulfilment.ts';
+import { findShipment } from '../prisma/orders.ts';
+import type { Activities } from './contract.ts';
+import { requireOrder, type ActivityDependencies } from './dependencies.ts';
+import { notAnswered, rejectedRequest } from './failures.ts';
+import { composeNotice } from './notices.ts';
+
+type NotificationActivities = Pick<Activities, 'notifyCustomer' | 'recordNotificationFailed'>;
+
+export function createNotificationActivities(deps: ActivityDependencies): NotificationActivities {
+  const { db, mailer } = deps;
+  return {
+    async notifyCustomer({ orderId, notice }) {
+      const order = await requireOrder(db, orderId);
+      const shipment = notice === 'shipped' ? await findShipment(db, orderId) : null;
+      const outcome = await mailer.send({
+        messageKey: noticeKey(orderId, notice),
+        to: order.customer.email,
+        ...composeNotice(order, notice, shipment),
+      });
+      switch (outcome.kind) {
+        case 'sent':
+          return recordNotice(db, orderId, { notice, failure: null });
+        case 'refused':
+          throw rejectedRequest('mail', outcome.reason);
+        case 'unavailable':
+        case 'unknown':
+          throw notAnswered('mail', outcome);
+      }
+    },
+
+    async recordNotificationFailed({ orderId, notice, failure }) {
+      await recordNotice(db, orderId, { notice, failure });
+    },
+  };
+}

@@ -1,0 +1,32 @@
+/** Turns in an order's life that have no provider behind them. */
+import {
+  recordCancelled,
+  recordCancelling,
+  recordNeedsAttention,
+  recordResolved,
+} from '../prisma/fulfilment.ts';
+import type { Activities } from './contract.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { requireChanged } from './failures.ts';
+
+type OrderActivities = Pick<
+  Activities,
+  'recordCancelling' | 'recordCancelled' | 'recordNeedsAttention' | 'recordResolved'
+>;
+
+export function createOrderActivities({ db }: ActivityDependencies): OrderActivities {
+  return {
+    async recordCancelling({ orderId, reason }) {
+      requireChanged(orderId, await recordCancelling(db, orderId, reason));
+    },
+    async recordCancelled({ orderId, reason }) {
+      requireChanged(orderId, await recordCancelled(db, orderId, reason));
+    },
+    async recordNeedsAttention({ orderId, steps, failure }) {
+      requireChanged(orderId, await recordNeedsAttention(db, orderId, { steps, failure }));
+    },
+    async recordResolved({ orderId, ...resolved }) {
+      requireChanged(orderId, await recordResolved(db, orderId, resolved));
+    },
+  };
+}
