@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { Faults, Mode, Place } from './faults.ts';
 import type { Journal, Table } from './journal.ts';
+import { createLane } from './lane.ts';
 
 const deliverySchema = z.object({
   /** Constant over tries and duplicates: the receiver recognises a repeat by it. */
@@ -48,54 +49,25 @@ export function createDeliveries(options: DeliveryOptions): Deliveries {
     row: deliverySchema,
     limit: MAX_OWED,
   });
-  const timers = new Map<string, NodeJS.Timeout>();
-  const ready: string[] = [];
-  const running = new Set<Promise<void>>();
-  const stop = new AbortController();
-
-  function schedule(id: string, delivery: Delivery): void {
-    const waitMs = Math.max(0, delivery.due_at_ms - Date.now());
-    const timer = setTimeout(() => {
-      timers.delete(id);
-      ready.push(id);
-      pump();
-    }, waitMs);
-    timers.set(id, timer);
-  }
-
-  function pump(): void {
-    while (running.size < MAX_PARALLEL && !stop.signal.aborted) {
-      const id = ready.shift();
-      if (id === undefined) return;
-      const work = deliver(id).finally(() => {
-        running.delete(work);
-        pump();
-      });
-      running.add(work);
-    }
-  }
-
-  async function deliver(id: string): Promise<void> {
-    const delivery = owed.get(id);
-    if (delivery === undefined) return;
-    const taken = await tryOnce(options, delivery, stop.signal);
-    if (stop.signal.aborted) return;
-    const delayMs = options.retryDelaysMs[delivery.tries];
-    if (taken || delayMs === undefined) {
-      owed.delete(id);
-      return;
-    }
-    const next = { ...delivery, tries: delivery.tries + 1, due_at_ms: Date.now() + delayMs };
-    owed.set(id, next);
-    schedule(id, next);
-  }
+  const lane = createLane({
+    maxParallel: MAX_PARALLEL,
+    work: async (id, stop) => {
+      const delivery = owed.get(id);
+      if (delivery === undefined) return;
+      const taken = await tryOnce(options, delivery, stop);
+      if (stop.aborted) return;
+      const delayMs = options.retryDelaysMs[delivery.tries];
+      if (taken || delayMs === undefined) owed.delete(id);
+      else owe(id, { ...delivery, tries: delivery.tries + 1, due_at_ms: Date.now() + delayMs });
+    },
+  });
 
   function owe(id: string, delivery: Delivery): void {
     owed.set(id, delivery);
-    schedule(id, delivery);
+    lane.add(id, delivery.due_at_ms);
   }
 
-  for (const [id, delivery] of owed.entries()) schedule(id, delivery);
+  for (const [id, delivery] of owed.entries()) lane.add(id, delivery.due_at_ms);
   return {
     enqueue: (message) => {
       const strike = options.faults.strike(options.place, MODES_OF_MESSAGE);
@@ -103,11 +75,7 @@ export function createDeliveries(options: DeliveryOptions): Deliveries {
       owe(message.message_id, delivery);
       if (strike?.mode === 'duplicate') owe(`${message.message_id}/again`, delivery);
     },
-    close: async () => {
-      stop.abort();
-      for (const timer of timers.values()) clearTimeout(timer);
-      await Promise.allSettled(running);
-    },
+    close: () => lane.close(),
   };
 }
 

@@ -48,9 +48,10 @@ export const faultSchema = z.strictObject({
 });
 export type FaultSpec = z.input<typeof faultSchema>;
 
-const armedSchema = faultSchema.extend({
+const armedSchema = z.object({
   provider: z.enum(PROVIDERS),
   operation: z.string(),
+  ...faultSchema.shape,
   fired: z.int(),
   /** Attempts decided so far: the position in the random sequence. */
   draws: z.int(),
@@ -82,7 +83,7 @@ export function createFaults(journal: Journal): Faults {
   const armed = journal.table({ name: 'faults', row: armedSchema, limit: 100 });
   return {
     set: (place, spec) => {
-      const fault: Armed = { ...faultSchema.parse(spec), ...place, fired: 0, draws: 0 };
+      const fault: Armed = { ...place, ...faultSchema.parse(spec), fired: 0, draws: 0 };
       armed.set(nameOf(place), fault);
       return view(fault);
     },

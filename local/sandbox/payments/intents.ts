@@ -77,7 +77,7 @@ export function createIntentBook(deps: IntentDeps): IntentBook {
     all: () => [...intents.values()].map(current).toReversed(),
     put,
     expire: () => {
-      for (const intent of [...intents.values()]) current(intent);
+      for (const intent of intents.values()) current(intent);
     },
   };
 }

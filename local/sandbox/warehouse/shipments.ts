@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { Answer } from '../calls.ts';
 import type { Faults } from '../faults.ts';
-import type { Journal } from '../journal.ts';
+import type { Journal, Table } from '../journal.ts';
+import { createLane } from '../lane.ts';
 import type { Ledger } from '../ledger.ts';
 import { notFound, refusal } from './answers.ts';
 import type { Callbacks } from './callbacks.ts';
@@ -17,7 +18,7 @@ export interface Shipments {
   ship(request: ShipRequest, step: WarehouseStep): Answer;
   cancel(correlationId: string, step: WarehouseStep): Answer;
   look(correlationId: string): Answer;
-  close(): void;
+  close(): Promise<void>;
 }
 
 export interface ShipmentDeps {
@@ -31,37 +32,19 @@ export interface ShipmentDeps {
 }
 
 const MAX_SHIPMENTS = 100_000;
+const MAX_LEAVING = 16;
 const CARRIER = 'Sandbox Parcel';
 const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
 
 export function createShipments(deps: ShipmentDeps): Shipments {
   const rows = deps.journal.table({ name: 'shipments', row: shipmentSchema, limit: MAX_SHIPMENTS });
-  const timers = new Map<string, NodeJS.Timeout>();
-
-  function leave(correlationId: string): void {
-    timers.delete(correlationId);
-    const shipment = rows.get(correlationId);
-    if (shipment?.state !== 'requested') return;
-    deps.journal.transact(() => {
-      const refused = deps.faults.strike(CALLBACK, ['refuse']) !== null;
-      const next: Shipment = refused
-        ? { ...shipment, state: 'refused', reason: 'damaged' }
-        : { ...shipment, state: 'shipped', ...parcelOf(correlationId) };
-      rows.set(correlationId, next);
-      deps.callbacks.announce(next);
-    });
+  const lane = createLane({
+    maxParallel: MAX_LEAVING,
+    work: async (correlationId) => leave(deps, rows, correlationId),
+  });
+  for (const shipment of rows.values()) {
+    if (shipment.state === 'requested') lane.add(shipment.correlation_id, shipment.leaves_at_ms);
   }
-
-  function schedule(shipment: Shipment): void {
-    const id = shipment.correlation_id;
-    const waitMs = Math.max(0, shipment.leaves_at_ms - Date.now());
-    timers.set(
-      id,
-      setTimeout(() => leave(id), waitMs),
-    );
-  }
-
-  for (const shipment of rows.values()) if (shipment.state === 'requested') schedule(shipment);
   return {
     ship: (request, step) => {
       const known = rows.get(request.correlation_id);
@@ -75,34 +58,48 @@ export function createShipments(deps: ShipmentDeps): Shipments {
       }
       rows.set(shipment.correlation_id, shipment);
       record(deps.ledger, 'ship', { shipment, key: step.key });
-      schedule(shipment);
+      lane.add(shipment.correlation_id, shipment.leaves_at_ms);
       return accepted(shipment);
     },
-    cancel: (correlationId, step) => {
-      const known = rows.get(correlationId);
-      if (known?.state === 'shipped') return alreadyShipped(known);
-      if (step.refused && known?.state !== 'cancelled') {
-        return { ...refusal('not_now'), keep: false };
-      }
-      if (known?.state !== 'cancelled') rows.set(correlationId, cancelled(correlationId, known));
-      if (known?.state === 'requested') {
-        record(deps.ledger, 'cancel', { shipment: known, key: step.key });
-        clearTimeout(timers.get(correlationId));
-        timers.delete(correlationId);
-      }
-      const body = { correlation_id: correlationId, state: 'cancelled' };
-      return { status: 200, body, keep: true };
-    },
+    cancel: (correlationId, step) => cancel(deps.ledger, rows, { correlationId, step }),
     look: (correlationId) => {
       const shipment = rows.get(correlationId);
       return shipment === undefined
         ? notFound()
         : { status: 200, body: view(shipment), keep: true };
     },
-    close: () => {
-      for (const timer of timers.values()) clearTimeout(timer);
-    },
+    close: () => lane.close(),
   };
+}
+
+/** The parcel goes out of the door, unless it was cancelled meanwhile. */
+function leave(deps: ShipmentDeps, rows: Table<Shipment>, correlationId: string): void {
+  const shipment = rows.get(correlationId);
+  if (shipment?.state !== 'requested') return;
+  deps.journal.transact(() => {
+    const refused = deps.faults.strike(CALLBACK, ['refuse']) !== null;
+    const next: Shipment = refused
+      ? { ...shipment, state: 'refused', reason: 'damaged' }
+      : { ...shipment, state: 'shipped', ...parcelOf(correlationId) };
+    rows.set(correlationId, next);
+    deps.callbacks.announce(next);
+  });
+}
+
+function cancel(
+  ledger: Ledger,
+  rows: Table<Shipment>,
+  wish: { readonly correlationId: string; readonly step: WarehouseStep },
+): Answer {
+  const { correlationId, step } = wish;
+  const known = rows.get(correlationId);
+  if (known?.state === 'shipped') return alreadyShipped(known);
+  if (known?.state !== 'cancelled') {
+    if (step.refused) return { ...refusal('not_now'), keep: false };
+    rows.set(correlationId, cancelled(correlationId, known));
+    if (known?.state === 'requested') record(ledger, 'cancel', { shipment: known, key: step.key });
+  }
+  return { status: 200, body: { correlation_id: correlationId, state: 'cancelled' }, keep: true };
 }
 
 function requested(request: ShipRequest, leavesAtMs: number): Shipment {

@@ -50,9 +50,9 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
   } as const;
   return {
     routes: createWarehouseRoutes({ counter, reservations, shipments }),
-    close: () => {
-      shipments.close();
-      return callbacks.close();
+    close: async () => {
+      await shipments.close();
+      await callbacks.close();
     },
   };
 }
