@@ -14,7 +14,8 @@ export type FailureType =
   | 'provider_unknown_outcome'
   | 'provider_rejected_request'
   | 'not_cancellable'
-  | 'not_waiting';
+  | 'not_waiting'
+  | 'unexpected_error';
 
 export interface OrderRef {
   readonly orderId: OrderId;

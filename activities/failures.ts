@@ -1,5 +1,5 @@
 /** The only place that builds ApplicationFailure: gateway outcomes and refused changes in, failures out. */
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { OrderId } from '../domain/ids.ts';
 import type { NoAnswer } from '../gateways/outcome.ts';
 import type { ChangeOutcome } from '../prisma/change.ts';
@@ -58,4 +58,17 @@ export function requireChanged(orderId: OrderId, change: ChangeOutcome): void {
         'forbidden_transition' satisfies FailureType,
       );
   }
+}
+
+/**
+ * Any other fault, stripped of its text: a driver's message may quote what a person typed, and
+ * failures are kept in Temporal (G8). The text goes to the worker's log instead.
+ */
+export function unexpected(operation: string, error: unknown): Error {
+  if (error instanceof TemporalFailure) return error;
+  const name = error instanceof Error ? error.name : typeof error;
+  return ApplicationFailure.create({
+    type: 'unexpected_error' satisfies FailureType,
+    message: `${operation}: ${name}`,
+  });
 }

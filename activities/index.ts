@@ -1,6 +1,8 @@
 /** All activities of the worker, made from their dependencies. */
+import { log } from '@temporalio/activity';
 import type { Activities } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { unexpected } from './failures.ts';
 import { createInventoryActivities } from './inventory.ts';
 import { createNotificationActivities } from './notification.ts';
 import { createOrderActivities } from './orders.ts';
@@ -10,11 +12,27 @@ import { createShipmentActivities } from './shipment.ts';
 export type { ActivityDependencies } from './dependencies.ts';
 
 export function createActivities(deps: ActivityDependencies): Activities {
-  return {
+  return withoutDetails({
     ...createInventoryActivities(deps),
     ...createPaymentActivities(deps),
     ...createShipmentActivities(deps),
     ...createOrderActivities(deps),
     ...createNotificationActivities(deps),
-  };
+  });
+}
+
+/** Logs what an unexpected fault said, and lets only its kind go to Temporal. */
+function withoutDetails(activities: Activities): Activities {
+  const guarded = Object.entries(activities).map(([name, activity]) => [
+    name,
+    async (...args: unknown[]): Promise<unknown> => {
+      try {
+        return await activity(...args);
+      } catch (error) {
+        log.debug('activity failed', { activity: name, error });
+        throw unexpected(name, error);
+      }
+    },
+  ]);
+  return Object.fromEntries(guarded);
 }

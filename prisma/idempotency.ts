@@ -4,6 +4,7 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { Database, Transaction } from './client.ts';
+import { trusted } from './trusted.ts';
 
 /** Who sent the key, for which call, and a digest of what was asked. */
 export interface KeyClaim {
@@ -54,7 +55,7 @@ export async function inspectKey(db: Database, claim: KeyClaim): Promise<KeyStat
   });
   if (!row) return { kind: 'free' };
   if (row.fingerprint !== claim.fingerprint) return { kind: 'other_request' };
-  const orderId = row.orderId === null ? null : stored(row.orderId);
+  const orderId = row.orderId === null ? null : trusted<OrderId>(row.orderId);
   if (row.status !== null && row.body !== null) {
     return { kind: 'answered', orderId, answer: { status: row.status, body: row.body } };
   }
@@ -105,8 +106,4 @@ export async function dropExpiredKeys(db: Database, limit: number): Promise<numb
     DELETE FROM idempotency_keys WHERE (api_key_id, scope, key) IN (
       SELECT api_key_id, scope, key FROM idempotency_keys
       WHERE expires_at < now() ORDER BY expires_at LIMIT ${limit})`;
-}
-
-function stored(orderId: string): OrderId {
-  return orderId as OrderId;
 }

@@ -2,6 +2,7 @@
 import type { OrderId } from '../domain/ids.ts';
 import type { Database } from './client.ts';
 import type { Prisma } from './generated/client.ts';
+import { trusted } from './trusted.ts';
 
 export interface InboxMessage {
   readonly source: 'warehouse' | 'payments';
@@ -17,20 +18,25 @@ export async function storeMessage(
   message: InboxMessage,
 ): Promise<'stored' | 'duplicate'> {
   const added = await db.inboxMessage.createMany({
-    data: [{ ...message, payload: asJson(message.payload) }],
+    data: [{ ...message, payload: trusted<Prisma.InputJsonObject>(message.payload) }],
     skipDuplicates: true,
   });
   return added.count === 1 ? 'stored' : 'duplicate';
 }
 
-/** Messages nobody has acted on yet, oldest first. */
+/** Messages nobody has acted on for `olderThanMs`, oldest first. */
 export async function listUnprocessed(
   db: Database,
-  asked: { readonly source: InboxMessage['source']; readonly limit: number },
+  asked: {
+    readonly source: InboxMessage['source'];
+    readonly olderThanMs: number;
+    readonly limit: number;
+  },
 ): Promise<readonly InboxMessage[]> {
   return db.$queryRaw<InboxMessage[]>`
     SELECT source, id, type, order_id AS "orderId", payload FROM inbox
     WHERE processed_at IS NULL AND source = ${asked.source}
+      AND received_at < now() - ${asked.olderThanMs} * interval '1 ms'
     ORDER BY received_at LIMIT ${asked.limit}`;
 }
 
@@ -44,8 +50,4 @@ export async function markProcessed(
     where: { source: message.source, id: message.id, processedAt: null },
     data: { processedAt: new Date(), outcome },
   });
-}
-
-function asJson(payload: Readonly<Record<string, unknown>>): Prisma.InputJsonObject {
-  return payload as Prisma.InputJsonObject;
 }

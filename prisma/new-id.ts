@@ -7,6 +7,7 @@ import {
   type PaymentId,
   type ShipmentId,
 } from '../domain/ids.ts';
+import { trusted } from './trusted.ts';
 
 interface Ids {
   readonly order: OrderId;
@@ -17,9 +18,5 @@ interface Ids {
 
 /** A new id of the given kind, e.g. `newId('order')` gives `ord_01...`. */
 export function newId<K extends keyof Ids>(kind: K): Ids[K] {
-  return branded(typeid(ID_PREFIX[kind]).toString());
-}
-
-function branded<T extends string>(id: string): T {
-  return id as T;
+  return trusted<Ids[K]>(typeid(ID_PREFIX[kind]).toString());
 }

@@ -13,6 +13,7 @@ import type {
   ShippingAddress,
 } from '../domain/order.ts';
 import type { Prisma } from './generated/client.ts';
+import { trusted } from './trusted.ts';
 
 export const ORDER_WITH_LINES = { lines: { orderBy: { position: 'asc' } } } as const;
 
@@ -88,8 +89,4 @@ export function toEvent(row: EventRow): OrderEvent {
     data: trusted<Readonly<Record<string, unknown>>>(row.data),
     time: row.time.toISOString(),
   };
-}
-
-function trusted<T>(value: unknown): T {
-  return value as T;
 }

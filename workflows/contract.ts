@@ -79,12 +79,13 @@ export const SEARCH_ATTRIBUTES = {
  * findable by what an operator knows, and readable in the Web UI's list.
  */
 export function checkoutStartOptions(input: CheckoutInput) {
+  const args: [CheckoutInput] = [input];
   const money = formatMoney({ amountMinor: input.totalMinor, currency: input.currency });
   return {
     workflowId: checkoutWorkflowId(input.orderId),
     taskQueue: TASK_QUEUE,
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
-    args: [input] as [CheckoutInput],
+    args,
     memo: { correlationId: input.correlationId },
     staticSummary: `${money}: ${input.skus.join(', ')}`.slice(0, 200),
     typedSearchAttributes: [

@@ -1,0 +1,152 @@
+/**
+ * The checkout of one order: from accepted to shipped, or back to where nothing is held. The API has
+ * held the stock and authorized the payment before this starts.
+ */
+import {
+  allHandlersFinished,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  isCancellation,
+  setHandler,
+} from '@temporalio/workflow';
+import type { ShipmentAnswer } from '../activities/contract.ts';
+import { formatMoney } from '../domain/money.ts';
+import type { CancelReason } from '../domain/order.ts';
+import { createAttention } from './attention.ts';
+import { attend } from './attended-step.ts';
+import { handleCancel } from './cancel.ts';
+import { statusQuery, type CheckoutInput, type CheckoutResult } from './contract.ts';
+import { notify } from './notify.ts';
+import { createProgress } from './progress.ts';
+import type { CheckoutRun } from './run.ts';
+import { createSaga } from './saga.ts';
+import { createShipping } from './shipping.ts';
+import { steps } from './steps.ts';
+import { undoOrder } from './undo.ts';
+
+type Parcel = Extract<ShipmentAnswer, { kind: 'shipped' }>;
+
+type Outcome = Parcel | { readonly kind: 'undo'; readonly reason: CancelReason };
+
+export async function checkout(input: CheckoutInput): Promise<CheckoutResult> {
+  const run = begin(input);
+  const outcome = await forwardOrCancelled(run);
+  const result = await CancellationScope.nonCancellable(async () => {
+    run.phase = outcome.kind === 'undo' ? 'undoing' : 'shipped';
+    const settled =
+      outcome.kind === 'undo' ? await undo(run, outcome.reason) : await finish(run, outcome);
+    await condition(allHandlersFinished);
+    return settled;
+  });
+  const cancelledFromOutside = CancellationScope.current().consideredCancelled;
+  if (cancelledFromOutside && result.status === 'cancelled') {
+    throw new CancelledFailure('the workflow was cancelled; everything is undone');
+  }
+  return result;
+}
+
+/** The happy path, read top to bottom. Each undo is registered before its do. */
+async function goForward(run: CheckoutRun): Promise<Outcome> {
+  const { orderId, saga, shipping, progress } = run;
+
+  saga.register({ name: 'releaseStock', run: () => done(steps.releaseStock({ orderId })) });
+  const reserved = await attend(run, 'reserveStock', () => steps.reserveStock({ orderId }));
+  if (reserved.kind === 'refused') return { kind: 'undo', reason: 'warehouse_refused' };
+  if (reserved.kind === 'given_up') return { kind: 'undo', reason: 'deadline_passed' };
+  progress.enter('reserved', 'quiet');
+
+  // Moves to the top of the stack: from here it undoes the capture, not only the authorization.
+  registerMoneyUndo(run);
+  const captured = await attend(run, 'capturePayment', () => steps.capturePayment({ orderId }));
+  if (captured.kind === 'refused') return { kind: 'undo', reason: 'payment_refused' };
+  if (captured.kind === 'given_up') return { kind: 'undo', reason: 'requested_by_operator' };
+  progress.enter('paid', 'publish');
+
+  // Pivot: the money is taken. Only a refusal to ship or a cancel turns the order round now.
+  run.confirmation = notify(run, 'confirmed');
+
+  saga.register({ name: 'cancelShipment', run: () => withdrawShipment(run) });
+  const shipped = await attend(run, 'shipOrder', () => shipping.ship());
+  if (shipped.kind === 'given_up') return { kind: 'undo', reason: 'requested_by_operator' };
+  if (shipped.kind === 'skipped') return SHIPPED_BY_HAND;
+  if (shipped.kind !== 'shipped') return { kind: 'undo', reason: 'shipping_refused' };
+  return shipped;
+}
+
+/** A person sent the goods another way. */
+const SHIPPED_BY_HAND: Parcel = {
+  kind: 'shipped',
+  carrier: 'arranged by hand',
+  trackingNumber: 'none',
+};
+
+async function forwardOrCancelled(run: CheckoutRun): Promise<Outcome> {
+  try {
+    return await run.forward.run(() => goForward(run));
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    return { kind: 'undo', reason: run.cancelReason };
+  }
+}
+
+/** The parcel has left: nothing below this can be cancelled. */
+async function finish(run: CheckoutRun, parcel: Parcel): Promise<CheckoutResult> {
+  const { orderId, progress } = run;
+  const { carrier, trackingNumber } = parcel;
+  await steps.recordShipped({ orderId, carrier, trackingNumber });
+  progress.enter('shipped', 'publish');
+  await Promise.all([run.confirmation, notify(run, 'shipped')]);
+  return { status: 'shipped', reason: null };
+}
+
+async function undo(run: CheckoutRun, reason: CancelReason): Promise<CheckoutResult> {
+  const undone = await undoOrder(run, reason);
+  if (undone === 'too_late' && run.leftParcel) return finish(run, run.leftParcel);
+  await notify(run, 'cancelled');
+  return { status: 'cancelled', reason };
+}
+
+function registerMoneyUndo({ orderId, saga }: CheckoutRun): void {
+  saga.register({
+    name: 'voidOrRefundPayment',
+    run: () => done(steps.voidOrRefundPayment({ orderId })),
+  });
+}
+
+async function withdrawShipment(run: CheckoutRun): Promise<'undone' | 'too_late'> {
+  const outcome = await steps.cancelShipment({ orderId: run.orderId });
+  if (outcome.kind === 'cancelled') return 'undone';
+  run.leftParcel = { ...outcome, kind: 'shipped' };
+  return 'too_late';
+}
+
+async function done(work: Promise<unknown>): Promise<'undone'> {
+  await work;
+  return 'undone';
+}
+
+function begin(input: CheckoutInput): CheckoutRun {
+  const { orderId, totalMinor, currency } = input;
+  const progress = createProgress(formatMoney({ amountMinor: totalMinor, currency }));
+  const run: CheckoutRun = {
+    orderId,
+    progress,
+    saga: createSaga(),
+    shipping: createShipping(orderId),
+    attention: createAttention(orderId, progress),
+    forward: new CancellationScope(),
+    phase: 'forward',
+    // Overwritten by the update; a cancellation without it came from the Web UI or the CLI.
+    cancelReason: 'requested_by_operator',
+    confirmation: Promise.resolve(),
+    leftParcel: null,
+  };
+  // The API authorized the payment before this began: its undo is due whatever happens first.
+  registerMoneyUndo(run);
+  setHandler(statusQuery, () => progress.view(), {
+    description: 'Where the order stands: status, steps, and what waits for a person.',
+  });
+  handleCancel(run);
+  return run;
+}

@@ -1,0 +1,2 @@
+/** The workflow bundle's single entry. */
+export { checkout } from './checkout.ts';

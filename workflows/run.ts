@@ -1,0 +1,25 @@
+/** One running checkout: what its parts share. */
+import type { CancellationScope } from '@temporalio/workflow';
+import type { ShipmentAnswer } from '../activities/contract.ts';
+import type { OrderId } from '../domain/ids.ts';
+import type { CancelReason } from '../domain/order.ts';
+import type { Attention } from './attention.ts';
+import type { Progress } from './progress.ts';
+import type { Saga } from './saga.ts';
+import type { Shipping } from './shipping.ts';
+
+export interface CheckoutRun {
+  readonly orderId: OrderId;
+  readonly progress: Progress;
+  readonly saga: Saga;
+  readonly shipping: Shipping;
+  readonly attention: Attention;
+  /** Everything a cancel may interrupt runs in here; undoing and finishing do not. */
+  readonly forward: CancellationScope;
+  phase: 'forward' | 'shipped' | 'undoing';
+  cancelReason: CancelReason;
+  /** The confirmation mail under way, beside shipping. */
+  confirmation: Promise<void>;
+  /** Set when the parcel had left before it could be called back. */
+  leftParcel: Extract<ShipmentAnswer, { kind: 'shipped' }> | null;
+}

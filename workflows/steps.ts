@@ -1,0 +1,124 @@
+/**
+ * The activities as the workflow calls them, each with its patience. Local first: a step costs next
+ * to nothing when it succeeds at once, and becomes a durable activity with its attempts in the Web
+ * UI as soon as it does not. Running a step twice is safe: every step is idempotent by its key.
+ */
+import {
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  type ActivityOptions,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/contract.ts';
+
+/** Above every gateway deadline, so that a try is given up by the gateway and never by Temporal. */
+const ONE_TRY = '15 seconds';
+
+/** A provider's outage: quick at first, then once a minute, so that recovery is noticed soon. */
+const PROVIDER_RETRY = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '1 minute',
+} as const;
+
+/** Our own database only: it comes back within seconds or somebody is paged. */
+const RECORD: ActivityOptions = {
+  startToCloseTimeout: ONE_TRY,
+  retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
+};
+
+/** The stock is held and the money authorized: a shopper may wait a day for the warehouse, not longer. */
+const RESERVE: ActivityOptions = {
+  startToCloseTimeout: ONE_TRY,
+  scheduleToCloseTimeout: '1 day',
+  retry: PROVIDER_RETRY,
+};
+
+/** Card authorizations live 7 days; a person must hear of it while there is time to act. */
+const CAPTURE: ActivityOptions = {
+  startToCloseTimeout: ONE_TRY,
+  scheduleToCloseTimeout: '5 days',
+  retry: PROVIDER_RETRY,
+};
+
+/** Paid, so nothing is lost by waiting: weeks of outage are waited for before a person is asked. */
+const SHIP: ActivityOptions = {
+  startToCloseTimeout: ONE_TRY,
+  scheduleToCloseTimeout: '30 days',
+  retry: PROVIDER_RETRY,
+};
+
+/** One look: the poll around it is the retry. */
+const LOOK_UP: ActivityOptions = {
+  startToCloseTimeout: ONE_TRY,
+  retry: { ...PROVIDER_RETRY, maximumAttempts: 5 },
+};
+
+/** Longer than any outage seen; then a person is asked and the other undos have run. */
+const UNDO: ActivityOptions = {
+  startToCloseTimeout: ONE_TRY,
+  scheduleToCloseTimeout: '1 day',
+  retry: PROVIDER_RETRY,
+};
+
+/** A mail that is a day late is no longer news. */
+const NOTIFY: ActivityOptions = {
+  startToCloseTimeout: ONE_TRY,
+  scheduleToCloseTimeout: '1 day',
+  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '10 minutes' },
+};
+
+const local = proxyLocalActivities<Activities>({
+  startToCloseTimeout: ONE_TRY,
+  retry: { maximumAttempts: 1 },
+});
+
+export const steps: Activities = {
+  reserveStock: localFirst((a) => a.reserveStock, RESERVE, 'Reserve at the warehouse'),
+  releaseStock: localFirst((a) => a.releaseStock, UNDO, 'Undo: release the stock'),
+  capturePayment: localFirst((a) => a.capturePayment, CAPTURE, 'Capture the payment'),
+  voidOrRefundPayment: localFirst(
+    (a) => a.voidOrRefundPayment,
+    UNDO,
+    'Undo: void or refund the payment',
+  ),
+  requestShipment: localFirst((a) => a.requestShipment, SHIP, 'Ask the warehouse to ship'),
+  lookUpShipment: localFirst((a) => a.lookUpShipment, LOOK_UP, 'Ask what became of the shipment'),
+  cancelShipment: localFirst((a) => a.cancelShipment, UNDO, 'Undo: cancel the shipment'),
+  recordShipped: localFirst((a) => a.recordShipped, RECORD, 'Record: shipped'),
+  recordCancelling: localFirst((a) => a.recordCancelling, RECORD, 'Record: cancelling'),
+  recordCancelled: localFirst((a) => a.recordCancelled, RECORD, 'Record: cancelled'),
+  recordNeedsAttention: localFirst(
+    (a) => a.recordNeedsAttention,
+    RECORD,
+    'Record: needs attention',
+  ),
+  recordResolved: localFirst((a) => a.recordResolved, RECORD, 'Record: a person decided'),
+  notifyCustomer: localFirst((a) => a.notifyCustomer, NOTIFY, 'Tell the customer'),
+  recordNotificationFailed: localFirst(
+    (a) => a.recordNotificationFailed,
+    RECORD,
+    'Record: not told',
+  ),
+};
+
+/**
+ * One local try, then the same step as a durable activity. A failed local activity rejects with the
+ * ApplicationFailure itself; only a cancellation must not lead to a second run.
+ */
+function localFirst<I, O>(
+  pick: (activities: Activities) => (input: I) => Promise<O>,
+  options: ActivityOptions,
+  summary: string,
+): (input: I) => Promise<O> {
+  const tryLocally = pick(local);
+  const runDurably = pick(proxyActivities<Activities>({ ...options, summary }));
+  return async (input) => {
+    try {
+      return await tryLocally(input);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      return runDurably(input);
+    }
+  };
+}

@@ -1,0 +1,44 @@
+/** Undoing an order: every undo in reverse, then a person for those that failed, then `cancelled`. */
+import type { CancelReason } from '../domain/order.ts';
+import type { CheckoutRun } from './run.ts';
+import type { FailedUndo, Undone } from './saga.ts';
+import { steps } from './steps.ts';
+
+/** Runs in a non-cancellable scope. `too_late`: the parcel has left, nothing was undone. */
+export async function undoOrder(run: CheckoutRun, reason: CancelReason): Promise<Undone> {
+  const { orderId, saga, progress } = run;
+  await steps.recordCancelling({ orderId, reason });
+  progress.enter('cancelling', 'publish');
+  const unwound = await saga.unwind();
+  if (unwound.kind === 'too_late') return 'too_late';
+  const failed = new Map(unwound.failed.map((each) => [each.undo.name, each]));
+  for (const name of saga.names()) if (!failed.has(name)) progress.mark(name, 'undone');
+  while (failed.size > 0) await settleOne(run, failed);
+  await steps.recordCancelled({ orderId, reason });
+  progress.enter('cancelled', 'publish');
+  return 'undone';
+}
+
+/** A person decides about one failed undo: done again under the same key, or settled by hand. */
+async function settleOne(run: CheckoutRun, failed: Map<string, FailedUndo>): Promise<void> {
+  const { attention, progress } = run;
+  const resolution = await attention.ask({
+    steps: [...failed.keys()],
+    error: [...failed.values()][0]?.error,
+    resumes: { retry: 'cancelling', skip: 'cancelling' },
+  });
+  const chosen = failed.get(resolution.step);
+  if (!chosen) return;
+  if (resolution.decision === 'skip') {
+    failed.delete(resolution.step);
+    progress.mark(resolution.step, 'skipped');
+    return;
+  }
+  try {
+    await chosen.undo.run();
+    failed.delete(resolution.step);
+    progress.mark(resolution.step, 'undone');
+  } catch (error) {
+    failed.set(resolution.step, { undo: chosen.undo, error });
+  }
+}
