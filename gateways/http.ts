@@ -5,7 +5,7 @@
 import { ProviderFault } from './guard.ts';
 
 /** Answers of the providers are a few kilobytes; anything near this is not theirs. */
-export const MAX_ANSWER_BYTES = 1_048_576;
+const MAX_ANSWER_BYTES = 1_048_576;
 
 /** `fetch` without redirects. Throws ProviderFault for whatever keeps the answer from arriving. */
 export async function fetchOnce(

@@ -27,7 +27,8 @@ export interface BreakerView {
 /**
  * The provider turned the request itself down: malformed, bad credentials, a key used for something
  * else. Nothing was done, and the same request can never succeed: a person has to look. The message
- * holds technical codes only, never the provider's text.
+ * holds technical codes only, never the provider's text. Whoever may not import this module by value
+ * knows it by `error.name`, which is also the failure type Temporal gives it.
  */
 export class ProviderRejection extends Error {
   override readonly name = 'ProviderRejection';

@@ -3,6 +3,7 @@
  * intent's own key; because Stripe forgets keys after 24 hours, each of them is also safe without:
  * an old authorization and every refund are looked up before they are asked for (G2).
  */
+import type { OrderId } from '../domain/ids.ts';
 import { createGuard, ProviderFault } from './guard.ts';
 import { PAYMENT_LIMITS } from './limits.ts';
 import type { PaymentLimits } from './limits.ts';
@@ -54,8 +55,8 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
     authorize: (request) => authorizing.run((call) => authorize(call, request)),
     lookUp: ({ orderId, reference }) =>
       reference === null
-        ? finding.run((call) => lookUp(() => findIntent(call, orderId)))
-        : looking.run((call) => lookUp(() => retrieveIntent(call, reference))),
+        ? finding.run((call) => find(call, orderId))
+        : looking.run((call) => look(call, reference)),
     capture: (request) => settling.run((call) => capture(call, request)),
     voidAuthorization: (request) => settling.run((call) => voidAuthorization(call, request)),
     refund: (request) => settling.run((call) => refund(call, request)),
@@ -120,15 +121,26 @@ function readAuthorizeRefusal(refusal: StripeRefusal): AuthorizeOutcome {
   return { kind: 'declined', code, reference: intent?.id ?? null };
 }
 
-function lookUp(find: () => ReturnType<typeof findIntent>): Promise<PaymentLookup> {
+/** By reference: what Stripe does not know was never made there (or with another account's key). */
+function look(call: StripeCall, reference: string): Promise<PaymentLookup> {
   return answerOf<PaymentLookup>(
-    async () => {
-      const intent = await find();
-      return intent === null ? { kind: 'absent' } : { kind: 'found', payment: readIntent(intent) };
-    },
+    async () => ({ kind: 'found', payment: readIntent(await retrieveIntent(call, reference)) }),
     ({ code }) => {
       if (code === 'resource_missing') return { kind: 'absent' };
       throw new ProviderRejection('payments', code);
+    },
+  );
+}
+
+/** By order: a refusal to list or search says nothing about the order. */
+function find(call: StripeCall, orderId: OrderId): Promise<PaymentLookup> {
+  return answerOf<PaymentLookup>(
+    async () => {
+      const intent = await findIntent(call, orderId);
+      return intent === null ? { kind: 'absent' } : { kind: 'found', payment: readIntent(intent) };
+    },
+    ({ code }) => {
+      throw new ProviderFault(`lookup_${code}`);
     },
   );
 }

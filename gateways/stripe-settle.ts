@@ -79,7 +79,10 @@ interface RefundSeen {
 
 async function findRefund({ stripe, timeoutMs }: StripeCall, request: SettleRequest) {
   const params = { payment_intent: request.reference, limit: REFUNDS_READ };
-  const { data } = await stripe.refunds.list(params, { timeout: timeoutMs });
+  const { data } = await answerOf(
+    () => stripe.refunds.list(params, { timeout: timeoutMs }),
+    unsure,
+  );
   return data.find(({ metadata }) => metadata?.['intent_key'] === request.key) ?? null;
 }
 
@@ -105,12 +108,7 @@ function readRefund({ id, status, failure_reason: reason }: RefundSeen): SettleO
  */
 async function statusAfter(call: StripeCall, refusal: StripeRefusal, reference: string) {
   if (refusal.code !== 'payment_intent_unexpected_state') return null;
-  const { status } = await answerOf(
-    () => retrieveIntent(call, reference),
-    ({ code }) => {
-      throw new ProviderFault(`lookup_${code}`);
-    },
-  );
+  const { status } = await answerOf(() => retrieveIntent(call, reference), unsure);
   if (status === 'processing') throw new ProviderFault('still_processing');
   return status;
 }
@@ -119,6 +117,11 @@ async function statusAfter(call: StripeCall, refusal: StripeRefusal, reference: 
 function doneWhen(intent: Stripe.PaymentIntent, status: 'succeeded' | 'canceled'): SettleOutcome {
   if (intent.status !== status) throw new ProviderFault('intent_status_not_expected');
   return { kind: 'done', reference: intent.id };
+}
+
+/** A look-up that is refused leaves open what was done before. */
+function unsure({ code }: StripeRefusal): never {
+  throw new ProviderFault(`lookup_${code}`);
 }
 
 function refused(code: string): SettleOutcome {

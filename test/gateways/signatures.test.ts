@@ -1,0 +1,119 @@
+import { Webhook } from 'standardwebhooks';
+import Stripe from 'stripe';
+import { describe, expect, test } from 'vitest';
+import { createPaymentWebhookVerifier } from '../../gateways/payment-webhook.ts';
+import { createCallbackVerifier } from '../../gateways/warehouse-callback.ts';
+import { newOrderId } from './provider.ts';
+
+const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+const OTHER_SECRET = `whsec_${Buffer.alloc(24, 8).toString('base64')}`;
+const FIVE_MINUTES_AND_A_BIT_MS = 301_000;
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe('warehouse callback', () => {
+  const verify = createCallbackVerifier(SECRET);
+  const orderId = newOrderId();
+
+  function signed(body: string, { secret = SECRET, at = new Date() } = {}) {
+    const headers = {
+      'Webhook-Id': 'msg_1',
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+      'webhook-signature': new Webhook(secret).sign('msg_1', at, body),
+    };
+    return { body: bytes(body), headers };
+  }
+
+  function message(type: string, data: object): string {
+    const ids = { correlation_id: 'c-1', order_id: orderId };
+    return JSON.stringify({ type, timestamp: new Date().toISOString(), data: { ...ids, ...data } });
+  }
+
+  test('a shipped parcel signed with the shared secret is verified, whatever the header case', () => {
+    const body = message('shipment.shipped', { carrier: 'DHL', tracking_number: 'T1' });
+    expect(verify(signed(body))).toEqual({
+      kind: 'verified',
+      id: 'msg_1',
+      answer: {
+        correlationId: 'c-1',
+        orderId,
+        answer: { kind: 'shipped', carrier: 'DHL', trackingNumber: 'T1' },
+      },
+    });
+  });
+
+  test('a refusal keeps its reason when it is a code, and loses it when it is prose', () => {
+    const reasonOf = (reason: string) => {
+      const verdict = verify(signed(message('shipment.refused', { reason })));
+      return verdict.kind === 'verified' ? verdict.answer.answer : verdict;
+    };
+    expect(reasonOf('damaged')).toEqual({ kind: 'refused', reason: 'damaged' });
+    expect(reasonOf('Ada Lovelace moved')).toEqual({ kind: 'refused', reason: 'unspecified' });
+  });
+
+  test('another secret, changed bytes, missing headers or an old timestamp are rejected', () => {
+    const body = message('shipment.shipped', { carrier: 'DHL', tracking_number: 'T1' });
+    const rejected = { kind: 'rejected', reason: 'bad_signature' };
+    const old = new Date(Date.now() - FIVE_MINUTES_AND_A_BIT_MS);
+    const { headers } = signed(body);
+    expect(verify(signed(body, { secret: OTHER_SECRET }))).toEqual(rejected);
+    expect(verify({ body: bytes(`${body} `), headers })).toEqual(rejected);
+    expect(verify({ body: bytes(body), headers: {} })).toEqual(rejected);
+    expect(verify(signed(body, { at: old }))).toEqual(rejected);
+  });
+
+  test('a genuine message of an unknown kind is told apart from a forged one', () => {
+    const unrecognised = { kind: 'unrecognised', id: 'msg_1' };
+    expect(verify(signed(message('shipment.lost', {})))).toEqual(unrecognised);
+    expect(verify(signed('not json'))).toEqual(unrecognised);
+    expect(verify(signed(''))).toEqual(unrecognised);
+  });
+});
+
+describe('payment webhook', () => {
+  const verify = createPaymentWebhookVerifier(SECRET);
+  const orderId = newOrderId();
+
+  function signed(payload: string, { secret = SECRET, at = new Date() } = {}) {
+    const timestamp = Math.floor(at.getTime() / 1000);
+    const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp });
+    return { body: bytes(payload), signature };
+  }
+
+  function event(type: string, object: object): string {
+    return JSON.stringify({ id: 'evt_1', object: 'event', type, data: { object } });
+  }
+
+  test('an intent’s event names the intent and the order', () => {
+    const intent = { object: 'payment_intent', id: 'pi_1', metadata: { order_id: orderId } };
+    expect(verify(signed(event('payment_intent.succeeded', intent)))).toEqual({
+      kind: 'verified',
+      id: 'evt_1',
+      type: 'payment_intent.succeeded',
+      orderId,
+      reference: 'pi_1',
+    });
+  });
+
+  test('a charge’s event names the intent behind the charge', () => {
+    const charge = { object: 'charge', id: 'ch_1', payment_intent: 'pi_1', metadata: {} };
+    const verdict = verify(signed(event('charge.refunded', charge)));
+    expect(verdict).toMatchObject({ kind: 'verified', reference: 'pi_1', orderId: null });
+  });
+
+  test('another secret, changed bytes, no signature or an old timestamp are rejected', () => {
+    const payload = event('payment_intent.succeeded', { object: 'payment_intent', id: 'pi_1' });
+    const rejected = { kind: 'rejected', reason: 'bad_signature' };
+    const old = new Date(Date.now() - FIVE_MINUTES_AND_A_BIT_MS);
+    const { signature } = signed(payload);
+    expect(verify(signed(payload, { secret: OTHER_SECRET }))).toEqual(rejected);
+    expect(verify({ body: bytes(`${payload} `), signature })).toEqual(rejected);
+    expect(verify({ body: bytes(payload), signature: null })).toEqual(rejected);
+    expect(verify({ body: bytes(payload), signature: 'nonsense' })).toEqual(rejected);
+    expect(verify(signed(payload, { at: old }))).toEqual(rejected);
+  });
+
+  test('a genuine message that is no event is malformed, not forged', () => {
+    expect(verify(signed('{}'))).toEqual({ kind: 'rejected', reason: 'malformed' });
+    expect(verify(signed('not json'))).toEqual({ kind: 'rejected', reason: 'malformed' });
+  });
+});
