@@ -30,6 +30,7 @@ const appSchema = z.object({
 
 const stackSchema = z.object({
   HOLDFAST_HOME: z.string().default('.holdfast'),
+  LOG_LEVEL: z.string().optional(),
   PORT: port.optional(),
   TEMPORAL_PORT: port.optional(),
   TEMPORAL_UI_PORT: port.optional(),
@@ -40,7 +41,6 @@ const stackSchema = z.object({
   TEMPORAL_ADDRESS: z.string().optional(),
   TEMPORAL_NAMESPACE: z.string().default('default'),
   XDG_CACHE_HOME: z.string().optional(),
-  CI: z.string().optional(),
 });
 
 export type AppConfig = z.infer<typeof appSchema>;
@@ -76,5 +76,7 @@ function parse<T>(schema: z.ZodType<T>, env: Environment): T {
   const result = schema.safeParse(given);
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
-  throw new ConfigError(`These environment variables need a value that works:\n${lines.join('\n')}`);
+  throw new ConfigError(
+    `These environment variables need a value that works:\n${lines.join('\n')}`,
+  );
 }

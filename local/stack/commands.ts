@@ -5,7 +5,11 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { PROJECT } from './home.ts';
 
 export interface Command {
   readonly file: string;
@@ -18,6 +22,21 @@ export interface Command {
 
 /** Where a child's output goes: a file it writes itself, or pipes that the stack reads. */
 export type Output = { readonly logFile: string } | 'pipe';
+
+/** A script of this repository, run by Node through tsx in one process: its pid is the script's. */
+export function nodeCommand(
+  script: string,
+  args: readonly string[],
+  env?: Command['env'],
+): Command {
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+  return {
+    file: process.execPath,
+    args: ['--enable-source-maps', '--import', tsx, join(PROJECT, script), ...args],
+    cwd: PROJECT,
+    ...(env && { env }),
+  };
+}
 
 /** Starts the command in its own process group, with no input. */
 export function launch(command: Command, output: Output): ChildProcess {
@@ -50,13 +69,16 @@ export async function run(
   };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
-  const timer = setTimeout(() => killGroup(child.pid, 'SIGKILL'), options.timeoutMs);
+  const kill = (): void => killGroup(child.pid, 'SIGKILL');
+  const timer = setTimeout(kill, options.timeoutMs);
+  process.once('exit', kill);
   try {
     const code = await closed(child);
     if (code === 0) return output;
     throw new Error(`${command.file} ended with ${code}: ${output.slice(-2000).trim()}`);
   } finally {
     clearTimeout(timer);
+    process.off('exit', kill);
   }
 }
 

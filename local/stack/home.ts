@@ -19,6 +19,7 @@ export interface Home {
   readonly logs: string;
   /** Addresses, ports and the app's environment of the running stack. */
   readonly stackFile: string;
+  readonly workflowBundle: string;
   /** The pid of the stack itself: one stack per home. */
   readonly lockFile: string;
   pidFile(part: PartName): string;
@@ -40,6 +41,7 @@ export function createHome(path: string): Home {
     run: runDir,
     logs,
     stackFile: join(runDir, 'stack.json'),
+    workflowBundle: join(runDir, 'workflow-bundle.js'),
     lockFile: join(runDir, 'stack.pid'),
     pidFile: (part) => join(runDir, `${part}.pid`),
     logFile: (name) => join(logs, `${name}.log`),

@@ -7,23 +7,14 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Connection } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { becomesTrue } from './commands.ts';
 import type { Command } from './commands.ts';
 import { buildTemporal } from './go-build.ts';
+import { SEARCH_ATTRIBUTES } from './search-attributes.ts';
 import { downloaded, isDownloadReachable } from './sdk-download.ts';
 
 const VERSION = '1.5.1';
 const DOWNLOAD_TIMEOUT_MS = 120_000;
-
-export const SEARCH_ATTRIBUTES = {
-  OrderStatus: 'Keyword',
-  OrderTotal: 'Int',
-  Currency: 'Keyword',
-  Sku: 'KeywordList',
-  NeedsAttention: 'Bool',
-} as const;
 
 /**
  * The path of a `temporal` binary: the one on PATH, else the cached one, else the SDK's download,
@@ -78,23 +69,6 @@ export function devServerCommand(options: {
   return { file: binary, args };
 }
 
-/** True when the server at the address knows the namespace and its search attributes. */
-export async function isTemporalUp(address: string, namespace: string): Promise<boolean> {
-  let connection: Connection | undefined;
-  try {
-    connection = await Connection.connect({ address, connectTimeout: '1 second' });
-    const { operatorService } = connection;
-    const found = await connection.withDeadline(Date.now() + 2000, () =>
-      operatorService.listSearchAttributes({ namespace }),
-    );
-    return Object.keys(SEARCH_ATTRIBUTES).every((name) => name in (found.customAttributes ?? {}));
-  } catch {
-    return false;
-  } finally {
-    await connection?.close();
-  }
-}
-
 async function hasOurFlags(binary: string): Promise<boolean> {
   if (binary !== 'temporal' && !existsSync(binary)) return false;
   try {
@@ -110,6 +84,8 @@ async function download(dir: string, say: (line: string) => void): Promise<strin
   if (!(await isDownloadReachable())) return null;
   say('fetching the Temporal dev server (once)');
   await mkdir(dir, { recursive: true });
+  // Loaded here: it brings the whole worker with it, and is needed at most once.
+  const { TestWorkflowEnvironment } = await import('@temporalio/testing');
   const executable = { type: 'cached-download', downloadDir: dir, ttl: '3650 days' } as const;
   const fetching = TestWorkflowEnvironment.createLocal({ server: { executable } }).then(
     (environment) => environment.teardown(),

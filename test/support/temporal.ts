@@ -6,7 +6,8 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { inject } from 'vitest';
 import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
 import { freePort } from '../../local/stack/ports.ts';
-import { devServerCommand, findTemporal, isTemporalUp } from '../../local/stack/temporal.ts';
+import { isTemporalUp } from '../../local/stack/search-attributes.ts';
+import { devServerCommand, findTemporal } from '../../local/stack/temporal.ts';
 
 const START_TIMEOUT_MS = 60_000;
 

@@ -1,0 +1,122 @@
+/**
+ * Where everything of one running stack is found: chosen once at the start, kept in stack.json for
+ * other commands, and turned into the app's environment. The providers are always the sandbox's: a
+ * live key in somebody's shell must not be used by a local run.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
+import type { StackConfig } from '../../config.ts';
+import type { Home } from './home.ts';
+import { choosePorts } from './ports.ts';
+import { postgresUrl } from './postgres.ts';
+
+/** Signing secrets of the sandbox on this machine; nobody else ever sees them. */
+export const SECRETS = {
+  paymentsWebhook: 'whsec_bG9jYWwtcGF5bWVudHMtd2ViaG9vay1zZWNyZXQ=',
+  warehouseCallback: 'whsec_bG9jYWwtd2FyZWhvdXNlLWNhbGxiYWNrLXNlY3JldA==',
+} as const;
+
+const portSchema = z.number().int();
+
+const addressesSchema = z.object({
+  pid: z.number().int(),
+  ports: z.object({
+    PORT: portSchema,
+    SANDBOX_PORT: portSchema,
+    SMTP_PORT: portSchema,
+    /** Absent where a server was given and none is started. */
+    POSTGRES_PORT: portSchema.optional(),
+    TEMPORAL_PORT: portSchema.optional(),
+    TEMPORAL_UI_PORT: portSchema.optional(),
+  }),
+  api: z.string(),
+  sandbox: z.string(),
+  temporal: z.string(),
+  temporalNamespace: z.string(),
+  temporalUi: z.string().optional(),
+  databaseUrl: z.string(),
+  /** What the app is started with, over the environment of whoever starts it. */
+  environment: z.record(z.string(), z.string()),
+});
+
+export type Addresses = z.infer<typeof addressesSchema>;
+
+/** Chooses the ports. `moved` are lines for a person: default ports that were taken. */
+export async function chooseAddresses(
+  config: StackConfig,
+  workflowBundle: string,
+): Promise<{ readonly addresses: Addresses; readonly moved: readonly string[] }> {
+  const ownPostgres = config.DATABASE_URL === undefined;
+  const ownTemporal = config.TEMPORAL_ADDRESS === undefined;
+  const chosen = await choosePorts([
+    { variable: 'PORT', defaultPort: 3000, asked: config.PORT },
+    { variable: 'SANDBOX_PORT', defaultPort: 4000, asked: config.SANDBOX_PORT },
+    { variable: 'SMTP_PORT', defaultPort: 1025, asked: config.SMTP_PORT },
+    ...(ownPostgres
+      ? [{ variable: 'POSTGRES_PORT', defaultPort: 5433, asked: config.POSTGRES_PORT }]
+      : []),
+    ...(ownTemporal
+      ? [
+          { variable: 'TEMPORAL_PORT', defaultPort: 7233, asked: config.TEMPORAL_PORT },
+          { variable: 'TEMPORAL_UI_PORT', defaultPort: 8233, asked: config.TEMPORAL_UI_PORT },
+        ]
+      : []),
+  ]);
+  const ports = addressesSchema.shape.ports.parse(
+    Object.fromEntries(chosen.map(({ variable, port }) => [variable, port])),
+  );
+  const moved = chosen
+    .filter((port) => port.insteadOf !== undefined)
+    .map(({ variable, port, insteadOf }) => `port ${insteadOf} is taken: ${variable} is ${port}`);
+  const places = locate(config, ports);
+  const environment = appEnvironment(places, workflowBundle);
+  return { addresses: { ...places, environment }, moved };
+}
+
+/** Writes stack.json; it may hold a database password, so only its owner may read it. */
+export async function saveAddresses(home: Home, addresses: Addresses): Promise<void> {
+  await writeFile(home.stackFile, `${JSON.stringify(addresses, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** Reads stack.json. Throws when there is none: no stack has run on this home. */
+export async function loadAddresses(home: Home): Promise<Addresses> {
+  return addressesSchema.parse(JSON.parse(await readFile(home.stackFile, 'utf8')));
+}
+
+function locate(config: StackConfig, ports: Addresses['ports']): Omit<Addresses, 'environment'> {
+  const { POSTGRES_PORT, TEMPORAL_PORT, TEMPORAL_UI_PORT } = ports;
+  const url = (port: number): string => `http://127.0.0.1:${port}`;
+  return {
+    pid: process.pid,
+    ports,
+    api: url(ports.PORT),
+    sandbox: url(ports.SANDBOX_PORT),
+    temporal: config.TEMPORAL_ADDRESS ?? `127.0.0.1:${TEMPORAL_PORT}`,
+    temporalNamespace: config.TEMPORAL_NAMESPACE,
+    ...(TEMPORAL_UI_PORT !== undefined && { temporalUi: url(TEMPORAL_UI_PORT) }),
+    databaseUrl: config.DATABASE_URL ?? postgresUrl(POSTGRES_PORT ?? 0, 'holdfast'),
+  };
+}
+
+function appEnvironment(
+  places: Omit<Addresses, 'environment'>,
+  workflowBundle: string,
+): Addresses['environment'] {
+  return {
+    NODE_ENV: 'development',
+    HOST: '127.0.0.1',
+    PORT: String(places.ports.PORT),
+    PUBLIC_URL: places.api,
+    DATABASE_URL: places.databaseUrl,
+    TEMPORAL_ADDRESS: places.temporal,
+    TEMPORAL_NAMESPACE: places.temporalNamespace,
+    WORKFLOW_BUNDLE: workflowBundle,
+    STRIPE_API_URL: places.sandbox,
+    STRIPE_API_KEY: 'sk_test_local',
+    STRIPE_WEBHOOK_SECRET: SECRETS.paymentsWebhook,
+    WAREHOUSE_URL: places.sandbox,
+    WAREHOUSE_API_KEY: 'local-warehouse-key',
+    WAREHOUSE_CALLBACK_SECRET: SECRETS.warehouseCallback,
+    SMTP_URL: `smtp://127.0.0.1:${places.ports.SMTP_PORT}`,
+  };
+}

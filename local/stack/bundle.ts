@@ -1,0 +1,38 @@
+/** Compiles the workflows once per change of their sources, so that the app starts at once. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PROJECT } from './home.ts';
+
+const SOURCES = ['workflows', 'domain'] as const;
+const SINGLE_FILES = ['activities/contract.ts', 'package-lock.json'] as const;
+
+/** Writes the bundle to `file` unless the one there is current. True when it was compiled. */
+export async function bundleWorkflows(file: string): Promise<boolean> {
+  const hash = await hashSources();
+  const stamp = `${file}.sha256`;
+  if (existsSync(file) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === hash)
+    return false;
+  // Loaded here: it brings the compiler and the worker with it, and is rarely needed.
+  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(PROJECT, 'workflows', 'index.ts'),
+    logger: new DefaultLogger('WARN'),
+  });
+  await writeFile(`${file}.partial`, code);
+  await rename(`${file}.partial`, file);
+  await writeFile(stamp, hash);
+  return true;
+}
+
+async function hashSources(): Promise<string> {
+  const digest = createHash('sha256');
+  const files: string[] = [...SINGLE_FILES];
+  for (const dir of SOURCES) {
+    const names = await readdir(join(PROJECT, dir), { recursive: true });
+    files.push(...names.filter((name) => name.endsWith('.ts')).map((name) => join(dir, name)));
+  }
+  for (const file of files.sort()) digest.update(file).update(await readFile(join(PROJECT, file)));
+  return digest.digest('hex');
+}

@@ -1,0 +1,104 @@
+/** What the stack prints, and where its children's output goes. Log files are bounded. */
+import { createWriteStream, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { styleText } from 'node:util';
+import { prettyFactory } from 'pino-pretty';
+
+const MAX_LOG_BYTES = 50 * 1024 * 1024;
+const TAIL_LINES = 15;
+const WARN = 40;
+
+/** One line of the stack itself. */
+export function say(line: string): void {
+  console.log(line);
+}
+
+/** Runs one step of the start and says what it came to and how long it took. */
+export async function step(name: string, work: () => Promise<string>): Promise<void> {
+  const startedAt = performance.now();
+  const note = await work();
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  say(`  ${name.padEnd(12)}${dim(`${seconds.padStart(5)} s`)}  ${note}`);
+}
+
+export function dim(text: string): string {
+  return process.stdout.isTTY ? styleText('dim', text) : text;
+}
+
+export function bold(text: string): string {
+  return process.stdout.isTTY ? styleText('bold', text) : text;
+}
+
+/** The log file's last lines, for the sentence that says why something did not start. */
+export function tail(logFile: string): string {
+  if (!existsSync(logFile)) return '';
+  const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n');
+  return lines
+    .slice(-TAIL_LINES)
+    .map((line) => `    ${line.slice(0, 500)}`)
+    .join('\n');
+}
+
+/** Empties the log of the last run. */
+export function startLog(logFile: string): void {
+  rmSync(logFile, { force: true });
+}
+
+/**
+ * Keeps a piped child's lines in its log file, and shows those that matter: warnings and errors, or
+ * all of them. JSON lines are pino's and are shown as short text; anything else is shown as it is.
+ */
+export function follow(
+  child: ChildProcess,
+  options: { readonly name: string; readonly logFile: string; readonly showAll: boolean },
+): void {
+  const log = createWriteStream(options.logFile, { flags: 'a' });
+  // A full disk must not take the stack down with it.
+  log.on('error', () => undefined);
+  let bytes = existsSync(options.logFile) ? statSync(options.logFile).size : 0;
+  let open = 0;
+  const readLines = (stream: Readable | null): void => {
+    if (stream === null) return;
+    open += 1;
+    const lines = createInterface({ input: stream });
+    lines.on('line', (line) => {
+      bytes += line.length + 1;
+      if (bytes < MAX_LOG_BYTES) log.write(`${line}\n`);
+      const text = present(line, options.showAll);
+      if (text !== null) say(`${dim(options.name)} ${text}`);
+    });
+    lines.on('close', () => {
+      open -= 1;
+      if (open === 0) log.end();
+    });
+  };
+  readLines(child.stdout);
+  readLines(child.stderr);
+}
+
+const pretty = prettyFactory({
+  colorize: process.stdout.isTTY,
+  ignore: 'pid,hostname',
+  translateTime: 'HH:MM:ss',
+  singleLine: true,
+});
+
+function present(line: string, showAll: boolean): string | null {
+  if (line.trim() === '') return null;
+  const level = levelOf(line);
+  if (level === null) return line;
+  return showAll || level >= WARN ? pretty(line).trimEnd() : null;
+}
+
+function levelOf(line: string): number | null {
+  if (!line.startsWith('{')) return null;
+  try {
+    const parsed: unknown = JSON.parse(line);
+    if (typeof parsed !== 'object' || parsed === null || !('level' in parsed)) return null;
+    return typeof parsed.level === 'number' ? parsed.level : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,20 @@
+/** `npm run reset`: forgets everything the local stack has kept. Only what it wrote itself. */
+import { rm } from 'node:fs/promises';
+import { readStackConfig } from '../../config.ts';
+import { createHome } from './home.ts';
+import { runningStack, stopLeftovers } from './leftovers.ts';
+import { say } from './output.ts';
+
+const home = createHome(readStackConfig().HOLDFAST_HOME);
+const holder = runningStack(home);
+if (holder === null) {
+  await stopLeftovers(home);
+  const database = ['', '-shm', '-wal', '-journal'].map((suffix) => `${home.temporal}${suffix}`);
+  for (const path of [home.postgres, home.sandbox, home.run, home.logs, ...database]) {
+    await rm(path, { recursive: true, force: true });
+  }
+  say(`${home.path} is empty: the next npm start begins anew`);
+} else {
+  say(`A stack is running on ${home.path} (process ${holder}): stop it first.`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,129 @@
+/** The stack's parts in their order: what can start together does, and each stops before what it needs. */
+import type { StackConfig } from '../../config.ts';
+import type { Addresses } from './addresses.ts';
+import { bundleWorkflows } from './bundle.ts';
+import { PART_NAMES, cacheDir } from './home.ts';
+import type { Home } from './home.ts';
+import { migrate } from './migrate.ts';
+import { dim, say, step } from './output.ts';
+import { appPart, postgresPart, sandboxPart, temporalPart } from './parts.ts';
+import { createPostgres } from './postgres.ts';
+import { generateClient } from './prisma-client.ts';
+import { createPart } from './supervisor.ts';
+import type { Part, PartSpec } from './supervisor.ts';
+import { registerSearchAttributes } from './search-attributes.ts';
+import { findTemporal } from './temporal.ts';
+import type { WardenLink } from './warden-link.ts';
+
+export interface Stack {
+  /** Resolves when the app is ready. Throws a sentence for a person when something does not start. */
+  start(): Promise<void>;
+  /** Stops the parts in reverse order. Bounded by each part's own limit. */
+  stop(): Promise<void>;
+  kill(): void;
+}
+
+interface Context {
+  readonly config: StackConfig;
+  readonly home: Home;
+  readonly addresses: Addresses;
+  readonly warden: WardenLink;
+}
+
+export function createStack(context: Context): Stack {
+  const parts: Part[] = [];
+  let stopped = false;
+  const startPart = async (spec: PartSpec): Promise<void> => {
+    if (stopped) throw new Error('stopped while starting');
+    const part = createPart(spec, context.home);
+    parts.push(part);
+    await part.start();
+  };
+  return {
+    start: async () => {
+      await Promise.all([
+        step('client', async () => noteOf(await generateClient(), 'generated')),
+        step('workflows', async () =>
+          noteOf(await bundleWorkflows(context.home.workflowBundle), 'bundled'),
+        ),
+        startData(context, startPart),
+        startTemporal(context, startPart),
+        step('sandbox', async () => {
+          await startPart(sandboxPart(context.home, context.addresses));
+          return context.addresses.sandbox;
+        }),
+      ]);
+      await step('catalogue', () => seedCatalogue(context));
+      await step('app', async () => {
+        await startPart(appPart(context.home, context.addresses, context.config.LOG_LEVEL));
+        return context.addresses.api;
+      });
+    },
+    stop: async () => {
+      stopped = true;
+      for (const name of PART_NAMES.toReversed()) {
+        const part = parts.find((candidate) => candidate.name === name);
+        await part?.stop();
+      }
+      await context.warden.release();
+    },
+    kill: () => {
+      for (const part of parts) part.kill();
+    },
+  };
+}
+
+type StartPart = (spec: PartSpec) => Promise<void>;
+
+async function startData({ home, addresses }: Context, startPart: StartPart): Promise<void> {
+  const port = addresses.ports.POSTGRES_PORT;
+  if (port === undefined) {
+    say(`  postgres     ${dim('    -  ')}  the one DATABASE_URL names`);
+  } else {
+    await step('postgres', async () => {
+      const postgres = await createPostgres({ dataDir: home.postgres, durable: true });
+      await postgres.initialise();
+      await startPart(postgresPart(postgres, addresses, port));
+      return `127.0.0.1:${port}`;
+    });
+  }
+  await step('migrations', async () => {
+    const applied = await migrate({ databaseUrl: addresses.databaseUrl });
+    const note = applied.length === 0 ? 'up to date' : `${applied.length} applied`;
+    return note;
+  });
+}
+
+async function startTemporal(context: Context, startPart: StartPart): Promise<void> {
+  const { config, home, addresses } = context;
+  const { TEMPORAL_PORT: port, TEMPORAL_UI_PORT: uiPort } = addresses.ports;
+  await step('temporal', async () => {
+    if (port === undefined || uiPort === undefined) {
+      await registerSearchAttributes();
+      return 'the one TEMPORAL_ADDRESS names';
+    }
+    const cache = cacheDir(config.XDG_CACHE_HOME);
+    const binary = await findTemporal({ cacheDir: cache, say: (line) => say(`  ${line}`) });
+    await startPart(temporalPart(home, addresses, { binary, port, uiPort }));
+    return `${addresses.temporal}, UI http://127.0.0.1:${uiPort}`;
+  });
+}
+
+async function seedCatalogue({ addresses }: Context): Promise<string> {
+  // Loaded here: they import the generated client, which may not have existed before.
+  const [{ createDatabase }, { seed }] = await Promise.all([
+    import('../../prisma/client.ts'),
+    import('../../prisma/seed.ts'),
+  ]);
+  const db = createDatabase({ url: addresses.databaseUrl, poolSize: 2 });
+  try {
+    await seed(db);
+  } finally {
+    await db.$disconnect();
+  }
+  return 'seeded';
+}
+
+function noteOf(done: boolean, verb: string): string {
+  return done ? verb : 'up to date';
+}

@@ -1,0 +1,71 @@
+/**
+ * `npm start`: brings up everything the shop needs on this machine, watches over it, and takes it
+ * down in reverse order on Ctrl-C. A second Ctrl-C kills.
+ */
+import { ConfigError, readStackConfig } from '../../config.ts';
+import { chooseAddresses, saveAddresses } from './addresses.ts';
+import { launchWarden } from './warden-link.ts';
+import { createHome, makeHome } from './home.ts';
+import { claimHome, releaseHome, stopLeftovers } from './leftovers.ts';
+import { say } from './output.ts';
+import { sayReady } from './ready.ts';
+import { createStack } from './stack.ts';
+import type { Stack } from './stack.ts';
+
+const startedAt = performance.now();
+let stack: Stack | undefined;
+let stopping = false;
+
+process.on('SIGINT', () => void shutDown('SIGINT'));
+process.on('SIGTERM', () => void shutDown('SIGTERM'));
+process.on('SIGHUP', () => void shutDown('SIGHUP'));
+await main();
+
+async function main(): Promise<void> {
+  try {
+    await bringUp();
+  } catch (error) {
+    if (stopping) return;
+    stopping = true;
+    say(`\n${explain(error)}`);
+    await stack?.stop();
+    process.exit(1);
+  }
+}
+
+async function bringUp(): Promise<void> {
+  const config = readStackConfig();
+  const home = createHome(config.HOLDFAST_HOME);
+  makeHome(home);
+  claimHome(home);
+  process.once('exit', () => releaseHome(home));
+  say(`Holdfast starts in ${home.path}`);
+  const left = await stopLeftovers(home);
+  if (left.length > 0) say(`  stopped what an earlier run left behind: ${left.join(', ')}`);
+  const { addresses, moved } = await chooseAddresses(config, home.workflowBundle);
+  for (const line of moved) say(`  ${line}`);
+  const warden = launchWarden(home);
+  stack = createStack({ config, home, addresses, warden });
+  await saveAddresses(home, addresses);
+  await stack.start();
+  if (stopping) return;
+  sayReady(home, addresses, ((performance.now() - startedAt) / 1000).toFixed(1));
+}
+
+async function shutDown(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> {
+  if (stopping) {
+    stack?.kill();
+    process.exit(130);
+  }
+  stopping = true;
+  say(`\n${signal}: stopping everything; once more to kill it`);
+  await stack?.stop();
+  say('stopped');
+  process.exit(0);
+}
+
+function explain(error: unknown): string {
+  if (error instanceof ConfigError || !(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? `\n  (${error.cause.message.slice(0, 500)})` : '';
+  return `Holdfast did not start. ${error.message}${cause}`;
+}

@@ -1,0 +1,139 @@
+/**
+ * Keeps one part of the stack running: starts it, waits until it is ready, starts it again when it
+ * dies (with back-off, said aloud), leaves it alone while a person keeps it down.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { becomesTrue, ended, hasEnded, killGroup, launch, stop } from './commands.ts';
+import type { Command } from './commands.ts';
+import type { Home, PartName } from './home.ts';
+import { follow, say, startLog, tail } from './output.ts';
+
+const FIRST_BACKOFF_MS = 500;
+const LONGEST_BACKOFF_MS = 15_000;
+/** A part that was up for this long starts afresh with the shortest back-off. */
+const STEADY_MS = 30_000;
+const LOOK_EVERY_MS = 200;
+
+export interface PartSpec {
+  readonly name: PartName;
+  readonly command: Command;
+  /** `file`: only its log file. Otherwise its lines are followed and shown. */
+  readonly output: 'file' | { readonly showAll: boolean };
+  readonly isReady: () => Promise<boolean>;
+  readonly startTimeoutMs: number;
+  readonly stopSignal: NodeJS.Signals;
+  readonly stopTimeoutMs: number;
+}
+
+export interface Part {
+  readonly name: PartName;
+  /** Resolves when the part is ready. Throws with its last log lines when it does not get there. */
+  start(): Promise<void>;
+  /** Asks it to stop and waits; from then on it stays down. */
+  stop(): Promise<void>;
+  /** Kills it and everything it started, now. */
+  kill(): void;
+}
+
+interface State {
+  child: ChildProcess | null;
+  startedAt: number;
+  stopping: boolean;
+  backoffMs: number;
+}
+
+export function createPart(spec: PartSpec, home: Home): Part {
+  const state: State = { child: null, startedAt: 0, stopping: false, backoffMs: FIRST_BACKOFF_MS };
+  const kill = (): void => killGroup(state.child?.pid, 'SIGKILL');
+  return {
+    name: spec.name,
+    start: async () => {
+      process.on('exit', kill);
+      startLog(home.logFile(spec.name));
+      rmSync(home.stoppedFile(spec.name), { force: true });
+      await startOnce({ spec, home, state });
+      void keepRunning({ spec, home, state });
+    },
+    stop: async () => {
+      state.stopping = true;
+      const { child } = state;
+      if (child !== null) {
+        await stop(child, { signal: spec.stopSignal, timeoutMs: spec.stopTimeoutMs });
+      }
+      process.off('exit', kill);
+      rmSync(home.pidFile(spec.name), { force: true });
+    },
+    kill,
+  };
+}
+
+interface Supervised {
+  readonly spec: PartSpec;
+  readonly home: Home;
+  readonly state: State;
+}
+
+async function startOnce({ spec, home, state }: Supervised): Promise<void> {
+  const logFile = home.logFile(spec.name);
+  if (state.stopping) return;
+  const child = launch(spec.command, spec.output === 'file' ? { logFile } : 'pipe');
+  if (spec.output !== 'file') follow(child, { name: spec.name, logFile, ...spec.output });
+  state.child = child;
+  state.startedAt = Date.now();
+  if (child.pid !== undefined) writeFileSync(home.pidFile(spec.name), String(child.pid));
+  const isReady = await becomesTrue(spec.isReady, {
+    timeoutMs: spec.startTimeoutMs,
+    everyMs: 50,
+    alive: () => !hasEnded(child) && !state.stopping,
+  });
+  if (isReady || state.stopping) return;
+  const how = hasEnded(child) ? `ended at once (${exitOf(child)})` : 'did not get ready in time';
+  await stop(child, { signal: spec.stopSignal, timeoutMs: spec.stopTimeoutMs });
+  throw new Error(`${spec.name} ${how}. Its last lines (${logFile}):\n${tail(logFile)}`);
+}
+
+/** Runs until the part is stopped for good. */
+async function keepRunning(supervised: Supervised): Promise<void> {
+  const { spec, home, state } = supervised;
+  for (;;) {
+    if (state.child !== null) await ended(state.child);
+    if (state.stopping) return;
+    if (existsSync(home.stoppedFile(spec.name))) {
+      await waitWhileKeptDown(supervised);
+    } else {
+      const steady = Date.now() - state.startedAt > STEADY_MS;
+      state.backoffMs = steady ? FIRST_BACKOFF_MS : state.backoffMs;
+      const how = state.child === null ? '' : ` (${exitOf(state.child)})`;
+      say(`${spec.name} ended${how}; starting it again in ${state.backoffMs / 1000} s`);
+      await delay(state.backoffMs);
+      state.backoffMs = Math.min(state.backoffMs * 2, LONGEST_BACKOFF_MS);
+    }
+    await startAgain(supervised);
+  }
+}
+
+async function startAgain(supervised: Supervised): Promise<void> {
+  const { spec, home, state } = supervised;
+  if (state.stopping || existsSync(home.stoppedFile(spec.name))) return;
+  const startedAt = Date.now();
+  try {
+    await startOnce(supervised);
+    const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
+    if (!state.stopping) say(`${spec.name} is up again after ${seconds} s`);
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function waitWhileKeptDown({ spec, home, state }: Supervised): Promise<void> {
+  rmSync(home.pidFile(spec.name), { force: true });
+  say(`${spec.name} is kept down; npm run stack -- start ${spec.name} brings it back`);
+  while (existsSync(home.stoppedFile(spec.name)) && !state.stopping) await delay(LOOK_EVERY_MS);
+  state.backoffMs = FIRST_BACKOFF_MS;
+}
+
+function exitOf(child: ChildProcess): string {
+  return child.signalCode ?? `exit code ${child.exitCode ?? 'unknown'}`;
+}
