@@ -1,5 +1,5 @@
 /** Waiting in tests: for a state, bounded, never for a fixed time. */
-import { setInterval } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 
 export interface EventuallyOptions {
   readonly timeoutMs?: number;
@@ -19,12 +19,12 @@ export async function eventually<T>(
 ): Promise<T> {
   const { timeoutMs = TIMEOUT_MS, everyMs = EVERY_MS } = options;
   const endsAtMs = Date.now() + timeoutMs;
-  for await (const _ of setInterval(everyMs)) {
+  for (;;) {
     try {
       return await check();
     } catch (error) {
       if (Date.now() >= endsAtMs) throw error;
     }
+    await scheduler.wait(everyMs);
   }
-  throw new Error('the interval ended by itself');
 }

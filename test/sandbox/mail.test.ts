@@ -1,0 +1,86 @@
+import { createTransport } from 'nodemailer';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Mode } from '../../local/sandbox/faults.ts';
+import type { Sandbox } from '../../local/sandbox/sandbox.ts';
+import { counted, openSandbox } from './shop.ts';
+
+const SEND = { provider: 'mail', operation: 'send' } as const;
+const ID = '<ord_1.confirmed@holdfast.example>';
+
+test('a mail arrives whole and is found by its recipient', async () => {
+  const sandbox = await openSandbox();
+  await send(sandbox);
+  const listed = await fetch(`${sandbox.url}/inbox?to=ADA@example.com`);
+  expect(await listed.json()).toEqual({
+    mails: [
+      {
+        to: 'ada@example.com',
+        subject: 'Grüße',
+        text: 'Hello <Ada>\n',
+        html: expect.stringContaining('<b>Ada</b>'),
+        message_id: ID,
+        at: expect.any(String),
+      },
+    ],
+  });
+  expect(sandbox.inbox.mails('eve@example.com')).toEqual([]);
+  expect(sandbox.ledgers.mail.effects()).toEqual([
+    { key: 'ord_1.confirmed', operation: 'send', order_id: 'ord_1', at: expect.any(String) },
+  ]);
+});
+
+test('a repeated Message-ID is listed once and counted twice', async () => {
+  const sandbox = await openSandbox();
+  await send(sandbox);
+  await send(sandbox);
+  expect(sandbox.inbox.mails()).toHaveLength(1);
+  expect(counted(sandbox, 'mail')).toEqual({ send: 2 });
+});
+
+test('the page shows what a mail says as text, never as markup', async () => {
+  const sandbox = await openSandbox();
+  await send(sandbox, '<script>alert(1)</script>');
+  const page = await fetch(`${sandbox.url}/inbox`, { headers: { Accept: 'text/html' } });
+  expect(page.headers.get('content-type')).toContain('text/html');
+  const text = await page.text();
+  expect(text).toContain('&lt;script&gt;');
+  expect(text).not.toContain('<script>');
+});
+
+test.each([
+  ['fail_before', { responseCode: 451 }, 0],
+  ['refuse', { responseCode: 550 }, 0],
+  ['down', { code: 'ECONNECTION' }, 0],
+  ['hang', { code: 'ETIMEDOUT' }, 0],
+  ['answer_lost', { code: 'ECONNECTION' }, 1],
+] satisfies [Mode, object, number][])(
+  '%s: the sender sees an error, and the next try gets through',
+  async (mode, error, arrived) => {
+    const sandbox = await openSandbox();
+    sandbox.faults.set(SEND, { mode, times: 1 });
+    await expect(send(sandbox)).rejects.toMatchObject(error);
+    expect(sandbox.inbox.mails()).toHaveLength(arrived);
+    await send(sandbox);
+    expect(sandbox.inbox.mails()).toHaveLength(1);
+    expect(counted(sandbox, 'mail')).toEqual({ send: arrived + 1 });
+    expect(sandbox.faults.list()).toMatchObject([{ mode, fired: 1, times: 0 }]);
+  },
+);
+
+async function send(sandbox: Sandbox, subject = 'Grüße'): Promise<void> {
+  const transport = createTransport({
+    host: '127.0.0.1',
+    port: sandbox.smtpPort,
+    ignoreTLS: true,
+    socketTimeout: 300,
+  });
+  onTestFinished(() => transport.close());
+  await transport.sendMail({
+    from: 'Holdfast <orders@holdfast.example>',
+    to: 'ada@example.com',
+    subject,
+    text: 'Hello <Ada>',
+    html: '<p>Hello <b>Ada</b></p>',
+    messageId: ID,
+  });
+}

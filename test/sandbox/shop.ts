@@ -1,0 +1,143 @@
+/** The shop's side in sandbox tests: clients of its providers and a receiver of their messages. */
+import { createServer } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import Stripe from 'stripe';
+import { onTestFinished } from 'vitest';
+import { createSandbox } from '../../local/sandbox/sandbox.ts';
+import type { Sandbox, SandboxOptions } from '../../local/sandbox/sandbox.ts';
+
+export const CALLBACK_SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes ...').toString('base64')}`;
+export const WEBHOOK_SECRET = 'whsec_payments';
+
+/** A sandbox of its own that ends with the test. Quick: parcels leave at once, retries are short. */
+export async function openSandbox(options: Partial<SandboxOptions> = {}): Promise<Sandbox> {
+  const sandbox = await createSandbox({
+    warehouseCallbackSecret: CALLBACK_SECRET,
+    callbackDelayMs: 1,
+    retryDelaysMs: [5, 10, 20, 40],
+    ...options,
+  });
+  onTestFinished(() => sandbox.close());
+  return sandbox;
+}
+
+/** The official client, pointed at the sandbox. */
+export function stripeOf(sandbox: Sandbox): Stripe {
+  const { hostname, port } = new URL(sandbox.url);
+  return new Stripe('sk_test_local', {
+    host: hostname,
+    port: Number(port),
+    protocol: 'http',
+    maxNetworkRetries: 0,
+    telemetry: false,
+    timeout: 5_000,
+  });
+}
+
+export interface Wish {
+  readonly orderId: string;
+  readonly paymentMethod?: string;
+  readonly amountMinor?: number;
+  readonly key?: string;
+  readonly timeoutMs?: number;
+}
+
+/** Authorizes as a checkout does: confirmed at once, captured later. */
+export function authorize(stripe: Stripe, wish: Wish) {
+  return stripe.paymentIntents.create(
+    {
+      amount: wish.amountMinor ?? 1200,
+      currency: 'eur',
+      payment_method: wish.paymentMethod ?? 'pm_card_visa',
+      confirm: true,
+      capture_method: 'manual',
+      automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
+      metadata: { order_id: wish.orderId },
+    },
+    { idempotencyKey: wish.key ?? `${wish.orderId}/authorize`, timeout: wish.timeoutMs ?? 5_000 },
+  );
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface Request {
+  readonly path: string;
+  readonly method?: string;
+  readonly key?: string;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+}
+
+/** One HTTP call with a bearer token; rejects when the connection is cut. */
+export async function call(sandbox: Sandbox, request: Request): Promise<Answered> {
+  const answer = await fetch(`${sandbox.url}${request.path}`, {
+    method: request.method ?? 'POST',
+    headers: {
+      Authorization: 'Bearer warehouse_local',
+      'Content-Type': 'application/json',
+      ...(request.key === undefined ? {} : { 'Idempotency-Key': request.key }),
+    },
+    ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+    signal: request.signal ?? AbortSignal.timeout(5_000),
+  });
+  return { status: answer.status, body: await answer.json() };
+}
+
+export interface Received {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+export interface Receiver {
+  readonly url: string;
+  readonly received: readonly Received[];
+  /** Status of the answers from now on. */
+  answerWith(status: number): void;
+}
+
+/** A shop that takes webhooks and callbacks; ends with the test. */
+export async function openReceiver(): Promise<Receiver> {
+  const received: Received[] = [];
+  let status = 200;
+  const server = createServer((incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => {
+      const body = Buffer.concat(chunks).toString();
+      received.push({ path: incoming.url ?? '', headers: incoming.headers, body });
+      outgoing.writeHead(status).end();
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  onTestFinished(
+    () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  );
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    received,
+    answerWith: (next) => {
+      status = next;
+    },
+  };
+}
+
+/** What the ledger counted, as `operation` to number of effects. */
+export function counted(sandbox: Sandbox, provider: 'payments' | 'warehouse' | 'mail') {
+  const counts: Record<string, number> = {};
+  for (const { operation } of sandbox.ledgers[provider].effects()) {
+    counts[operation] = (counts[operation] ?? 0) + 1;
+  }
+  return counts;
+}
