@@ -86,6 +86,27 @@ export async function call(sandbox: Sandbox, request: Request): Promise<Answered
   return { status: answer.status, body: await answer.json() };
 }
 
+/** The reserve call of one order, with the key a shop gives it. */
+export function reserveCall(orderId = 'ord_1', quantity = 1): Request {
+  const body = { order_id: orderId, lines: [{ sku: 'mug-white', quantity }] };
+  return { path: '/warehouse/reservations', key: `${orderId}/reserve`, body };
+}
+
+/** The shipping request of one order, to be answered at the shop's address. */
+export function shipCall(shopUrl: string, orderId = 'ord_1'): Request {
+  const body = {
+    order_id: orderId,
+    correlation_id: `${orderId}.ship`,
+    callback_url: `${shopUrl}/callbacks/warehouse`,
+    lines: [{ sku: 'mug-white', quantity: 1 }],
+    recipient: {
+      name: 'Ada',
+      address: { line1: 'Street 1', city: 'Berlin', postal_code: '10115', country: 'DE' },
+    },
+  };
+  return { path: '/warehouse/shipments', key: `${orderId}/ship`, body };
+}
+
 export interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;

@@ -2,7 +2,15 @@ import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { eventually } from '../support/eventually.ts';
-import { CALLBACK_SECRET, call, counted, openReceiver, openSandbox } from './shop.ts';
+import {
+  CALLBACK_SECRET,
+  call,
+  counted,
+  openReceiver,
+  openSandbox,
+  reserveCall,
+  shipCall,
+} from './shop.ts';
 import type { Answered, Received } from './shop.ts';
 
 const SHIPMENT = '/warehouse/shipments/ord_1.ship';
@@ -132,8 +140,7 @@ test('a bad request names the field, a missing key and a missing token say so', 
 });
 
 function reserve(sandbox: Sandbox, { quantity = 1 } = {}): Promise<Answered> {
-  const body = { order_id: 'ord_1', lines: [{ sku: 'mug-white', quantity }] };
-  return call(sandbox, { path: '/warehouse/reservations', key: 'ord_1/reserve', body });
+  return call(sandbox, reserveCall('ord_1', quantity));
 }
 
 function release(sandbox: Sandbox): Promise<Answered> {
@@ -141,17 +148,7 @@ function release(sandbox: Sandbox): Promise<Answered> {
 }
 
 function ship(sandbox: Sandbox, shopUrl: string, key = 'ord_1/ship'): Promise<Answered> {
-  const body = {
-    order_id: 'ord_1',
-    correlation_id: 'ord_1.ship',
-    callback_url: `${shopUrl}/callbacks/warehouse`,
-    lines: [{ sku: 'mug-white', quantity: 1 }],
-    recipient: {
-      name: 'Ada',
-      address: { line1: 'Street 1', city: 'Berlin', postal_code: '10115', country: 'DE' },
-    },
-  };
-  return call(sandbox, { path: '/warehouse/shipments', key, body });
+  return call(sandbox, { ...shipCall(shopUrl), key });
 }
 
 function cancel(sandbox: Sandbox): Promise<Answered> {

@@ -1,0 +1,317 @@
+import { describe, expect, test } from 'vitest';
+import type { Mode, Operation, Place, Provider } from '../../local/sandbox/faults.ts';
+import { MODES, OPERATIONS, PROVIDERS } from '../../local/sandbox/faults.ts';
+import type { Sandbox } from '../../local/sandbox/sandbox.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  WEBHOOK_SECRET,
+  authorize,
+  call,
+  counted,
+  openReceiver,
+  openSandbox,
+  reserveCall,
+  shipCall,
+  stripeOf,
+} from './shop.ts';
+import type { Request } from './shop.ts';
+
+const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
+const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
+const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
+const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
+
+describe('calls', () => {
+  test.each([
+    [RESERVE, reserveCall()],
+    [SHIP, shipCall('http://127.0.0.1:9')],
+    [AUTHORIZE, null],
+  ] satisfies [Place, Request | null][])(
+    'answer_lost at %o: the effect is done once, its answer waits under the key',
+    async (place, wish) => {
+      const sandbox = await openSandbox();
+      sandbox.faults.set(place, { mode: 'answer_lost', times: 3 });
+      const ask = (): Promise<unknown> => attemptOf(sandbox, wish);
+      for (const _ of [1, 2, 3]) await expect(ask()).rejects.toThrow('fetch failed');
+      await expect(ask()).resolves.toBeDefined();
+      expect(counted(sandbox, place.provider)).toEqual({ [place.operation]: 1 });
+      expect(sandbox.faults.list()).toMatchObject([{ fired: 3, times: 0 }]);
+    },
+  );
+
+  test.each(['fail_before', 'down', 'hang'] satisfies Mode[])(
+    '%s: nothing is done, and the next attempt under the same key does it',
+    async (mode) => {
+      const sandbox = await openSandbox();
+      sandbox.faults.set(RESERVE, { mode, times: 1 });
+      const first = await settled(
+        call(sandbox, { ...reserveCall(), signal: AbortSignal.timeout(150) }),
+      );
+      expect(first).toBe(mode === 'fail_before' ? 500 : 'no answer');
+      expect(counted(sandbox, 'warehouse')).toEqual({});
+      expect(await call(sandbox, reserveCall())).toMatchObject({ status: 201 });
+      expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1 });
+    },
+  );
+
+  test('latency: the answer is late but right', async () => {
+    const sandbox = await openSandbox();
+    sandbox.faults.set(RESERVE, { mode: 'latency', latency_ms: 80 });
+    const startedMs = performance.now();
+    expect(await call(sandbox, reserveCall())).toMatchObject({ status: 201 });
+    expect(performance.now() - startedMs).toBeGreaterThanOrEqual(75);
+  });
+
+  test('duplicate: a call stays one effect with one answer', async () => {
+    const sandbox = await openSandbox();
+    sandbox.faults.set(RESERVE, { mode: 'duplicate' });
+    expect(await call(sandbox, reserveCall())).toMatchObject({ status: 201 });
+    expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1 });
+  });
+
+  test('refuse: each provider says no in its own words, and nothing is done', async () => {
+    const sandbox = await openSandbox();
+    const stripe = stripeOf(sandbox);
+    const intent = await authorize(stripe, { orderId: 'ord_1' });
+    const captured = await authorize(stripe, { orderId: 'ord_2' });
+    await stripe.paymentIntents.capture(captured.id);
+    const before = counted(sandbox, 'payments');
+    for (const provider of ['payments', 'warehouse'] as const) refuseAll(sandbox, provider);
+
+    await expect(authorize(stripe, { orderId: 'ord_3' })).rejects.toMatchObject({
+      statusCode: 402,
+      code: 'card_declined',
+      decline_code: 'generic_decline',
+    });
+    await expect(stripe.paymentIntents.capture(intent.id)).rejects.toMatchObject({
+      statusCode: 400,
+    });
+    await expect(stripe.paymentIntents.cancel(intent.id)).rejects.toMatchObject({
+      statusCode: 400,
+    });
+    await expect(stripe.refunds.create({ payment_intent: captured.id })).rejects.toMatchObject({
+      statusCode: 400,
+    });
+    const refused = { status: 409, body: { code: 'refused', reason: expect.any(String) } };
+    expect(await call(sandbox, reserveCall())).toEqual(refused);
+    expect(await call(sandbox, shipCall('http://127.0.0.1:9'))).toEqual(refused);
+    expect(counted(sandbox, 'payments')).toEqual(before);
+    expect(counted(sandbox, 'warehouse')).toEqual({});
+  });
+
+  test('refuse never turns an effect that is done into a refusal', async () => {
+    const sandbox = await openSandbox();
+    const stripe = stripeOf(sandbox);
+    const first = await authorize(stripe, { orderId: 'ord_1' });
+    sandbox.faults.set(AUTHORIZE, { mode: 'refuse', times: 1 });
+    expect((await authorize(stripe, { orderId: 'ord_1' })).id).toBe(first.id);
+    expect(sandbox.faults.list()).toMatchObject([{ fired: 0, times: 1 }]);
+  });
+
+  test('a refund refused by a fault goes through under the same key once the fault is gone', async () => {
+    const sandbox = await openSandbox();
+    const stripe = stripeOf(sandbox);
+    const intent = await authorize(stripe, { orderId: 'ord_1' });
+    await stripe.paymentIntents.capture(intent.id);
+    sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'refuse', times: 1 });
+    const refund = () =>
+      stripe.refunds.create({ payment_intent: intent.id }, { idempotencyKey: 'ord_1/refund' });
+    await expect(refund()).rejects.toMatchObject({ statusCode: 400 });
+    expect(await refund()).toMatchObject({ status: 'succeeded' });
+  });
+
+  test('a look-up that fails says nothing about what is there', async () => {
+    const sandbox = await openSandbox();
+    const stripe = stripeOf(sandbox);
+    await authorize(stripe, { orderId: 'ord_1' });
+    sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode: 'fail_before' });
+    await expect(stripe.paymentIntents.list()).rejects.toMatchObject({ statusCode: 500 });
+    sandbox.faults.clear();
+    expect((await stripe.paymentIntents.list()).data).toHaveLength(1);
+  });
+});
+
+describe('messages', () => {
+  test.each([
+    ['duplicate', 2],
+    ['answer_lost', 2],
+    ['fail_before', 1],
+    ['down', 1],
+    ['late', 1],
+  ] satisfies [Mode, number][])(
+    'a callback under %s reaches the shop %i times, with one id',
+    async (mode, times) => {
+      const [sandbox, shop] = await Promise.all([openSandbox(), openReceiver()]);
+      sandbox.faults.set(CALLBACK, { mode, times: 1, latency_ms: 50 });
+      await call(sandbox, shipCall(shop.url));
+      await eventually(() => expect(shop.received).toHaveLength(times));
+      expect(new Set(shop.received.map((each) => each.headers['webhook-id'])).size).toBe(1);
+      expect(sandbox.faults.list()).toMatchObject([{ mode, fired: 1 }]);
+    },
+  );
+
+  test('refuse at the callback: the warehouse answers that it will not ship', async () => {
+    const [sandbox, shop] = await Promise.all([openSandbox(), openReceiver()]);
+    sandbox.faults.set(CALLBACK, { mode: 'refuse' });
+    await call(sandbox, shipCall(shop.url));
+    await eventually(() => expect(shop.received).toHaveLength(1));
+    expect(JSON.parse(shop.received[0]?.body ?? '')).toMatchObject({
+      type: 'shipment.refused',
+      data: { correlation_id: 'ord_1.ship', reason: expect.any(String) },
+    });
+    expect(
+      await call(sandbox, { path: '/warehouse/shipments/ord_1.ship', method: 'GET' }),
+    ).toMatchObject({ body: { state: 'refused' } });
+  });
+
+  test('payment events are signed as Stripe signs them; duplicate sends one event twice', async () => {
+    const shop = await openReceiver();
+    const target = { url: shop.url, secret: WEBHOOK_SECRET };
+    const sandbox = await openSandbox({ paymentsWebhook: target });
+    const stripe = stripeOf(sandbox);
+    const place = { provider: 'payments', operation: 'webhook' } as const;
+    sandbox.faults.set(place, { mode: 'duplicate', times: 1 });
+    const intent = await authorize(stripe, { orderId: 'ord_1' });
+    await eventually(() => expect(shop.received).toHaveLength(2));
+    await stripe.paymentIntents.capture(intent.id);
+    await stripe.refunds.create({ payment_intent: intent.id });
+    await eventually(() => expect(shop.received).toHaveLength(4));
+    const events = shop.received.map(({ body, headers }) =>
+      stripe.webhooks.constructEvent(body, String(headers['stripe-signature']), WEBHOOK_SECRET),
+    );
+    expect(events[0]?.id).toBe(events[1]?.id);
+    expect(events.map((event) => event.type)).toEqual([
+      'payment_intent.amount_capturable_updated',
+      'payment_intent.amount_capturable_updated',
+      'payment_intent.succeeded',
+      'charge.refunded',
+    ]);
+  });
+});
+
+describe('the control API', () => {
+  test('a fault is armed, listed with how often it fired, and cleared', async () => {
+    const sandbox = await openSandbox();
+    const body = { mode: 'fail_before', times: 1 };
+    const path = '/faults/warehouse/reserve';
+    expect(await call(sandbox, { path, method: 'PUT', body })).toMatchObject({ status: 200 });
+    await call(sandbox, reserveCall());
+    await call(sandbox, reserveCall());
+    const { body: listed } = await call(sandbox, { path: '/faults', method: 'GET' });
+    expect(listed).toEqual({
+      faults: [{ ...RESERVE, ...body, times: 0, rate: 1, seed: 1, fired: 1 }],
+    });
+    await call(sandbox, { path: '/faults', method: 'DELETE' });
+    expect(sandbox.faults.list()).toEqual([]);
+  });
+
+  test.each([
+    ['/faults/bank/authorize', { mode: 'down' }, 'bank/authorize'],
+    ['/faults/payments/reserve', { mode: 'down' }, 'payments/reserve'],
+    ['/faults/payments/toString', { mode: 'down' }, 'payments/toString'],
+    ['/faults/mail/send', { mode: 'explode' }, 'answer_lost'],
+    ['/faults/mail/send', { mode: 'down', rate: 2 }, 'rate'],
+    ['/faults/mail/send', { mode: 'down', times: -1 }, 'times'],
+    ['/faults/mail/send', { mode: 'down', colour: 'red' }, 'colour'],
+    ['/faults/mail/send', 'down', 'object'],
+  ])('%s %j is refused with what is allowed', async (path, body, named) => {
+    const sandbox = await openSandbox();
+    const answer = await call(sandbox, { path, method: 'PUT', body });
+    expect(answer).toMatchObject({ status: 400, body: { error: { allowed: expect.anything() } } });
+    expect(JSON.stringify(answer.body)).toContain(named);
+    expect(sandbox.faults.list()).toEqual([]);
+  });
+
+  test('every mode can be armed at every operation', async () => {
+    const sandbox = await openSandbox();
+    for (const place of places()) {
+      for (const mode of MODES) {
+        const path = `/faults/${place.provider}/${place.operation}`;
+        expect(await call(sandbox, { path, method: 'PUT', body: { mode } })).toMatchObject({
+          status: 200,
+        });
+      }
+    }
+  });
+
+  test('rate and seed decide the same attempts again', async () => {
+    const sandbox = await openSandbox();
+    const run = (seed: number): boolean[] => {
+      sandbox.faults.set(RESERVE, { mode: 'down', rate: 0.3, seed });
+      return Array.from({ length: 200 }, () => sandbox.faults.strike(RESERVE) !== null);
+    };
+    const first = run(7);
+    expect(run(7)).toEqual(first);
+    expect(run(8)).not.toEqual(first);
+    const struck = first.filter(Boolean).length;
+    expect(struck).toBeGreaterThan(35);
+    expect(struck).toBeLessThan(85);
+  });
+
+  test('ledgers and the inbox are emptied together; an unknown ledger is named', async () => {
+    const sandbox = await openSandbox();
+    await call(sandbox, reserveCall());
+    expect(await call(sandbox, { path: '/ledger/warehouse', method: 'GET' })).toMatchObject({
+      body: { effects: [{ key: 'ord_1/reserve', operation: 'reserve', order_id: 'ord_1' }] },
+    });
+    await call(sandbox, { path: '/ledger', method: 'DELETE' });
+    expect(counted(sandbox, 'warehouse')).toEqual({});
+    expect(await call(sandbox, { path: '/ledger/bank', method: 'GET' })).toMatchObject({
+      status: 404,
+    });
+  });
+
+  test('the clock is read, set and advanced', async () => {
+    const sandbox = await openSandbox();
+    const put = (body: object) => call(sandbox, { path: '/clock', method: 'PUT', body });
+    await put({ offset_ms: 1000 });
+    expect(await put({ advance_ms: 500 })).toMatchObject({ body: { offset_ms: 1500 } });
+    expect(await call(sandbox, { path: '/clock', method: 'GET' })).toMatchObject({
+      body: { offset_ms: 1500, now: expect.any(String) },
+    });
+    expect(await put({ offset_ms: 'soon' })).toMatchObject({ status: 400 });
+  });
+});
+
+test('fifty shoppers at once are each answered, and each hold is one effect', async () => {
+  const sandbox = await openSandbox();
+  const stripe = stripeOf(sandbox);
+  const orders = Array.from({ length: 50 }, (_, n) => `ord_${n}`);
+  const intents = await Promise.all(orders.map((orderId) => authorize(stripe, { orderId })));
+  expect(new Set(intents.map((intent) => intent.id)).size).toBe(50);
+  expect(counted(sandbox, 'payments')).toEqual({ authorize: 50 });
+});
+
+function places(): Place[] {
+  return PROVIDERS.flatMap((provider) =>
+    OPERATIONS[provider].map((operation: Operation) => ({ provider, operation })),
+  );
+}
+
+function refuseAll(sandbox: Sandbox, provider: Provider): void {
+  for (const place of places().filter((each) => each.provider === provider)) {
+    sandbox.faults.set(place, { mode: 'refuse' });
+  }
+}
+
+async function settled(answer: Promise<{ status: number }>): Promise<number | 'no answer'> {
+  return answer.then(
+    ({ status }) => status,
+    () => 'no answer',
+  );
+}
+
+/** A warehouse call, or without one an authorization; plain HTTP, as the stripe client repeats a cut call. */
+function attemptOf(sandbox: Sandbox, wish: Request | null): Promise<unknown> {
+  if (wish !== null) return call(sandbox, wish);
+  const form = new URLSearchParams({
+    amount: '1200',
+    currency: 'eur',
+    confirm: 'true',
+    capture_method: 'manual',
+    payment_method: 'pm_card_visa',
+    'metadata[order_id]': 'ord_1',
+  });
+  const headers = { Authorization: 'Bearer sk_test', 'Idempotency-Key': 'ord_1/authorize' };
+  return fetch(`${sandbox.url}/v1/payment_intents`, { method: 'POST', headers, body: form });
+}

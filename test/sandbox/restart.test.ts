@@ -1,0 +1,186 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { openJournal } from '../../local/sandbox/journal.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  CALLBACK_SECRET,
+  authorize,
+  call,
+  counted,
+  openReceiver,
+  openSandbox,
+  shipCall,
+  stripeOf,
+} from './shop.ts';
+
+test('holds, keys, faults, ledgers and the clock are there again after a restart', async () => {
+  const stateDir = freshDir();
+  const first = await openSandbox({ stateDir });
+  const intent = await authorize(stripeOf(first), { orderId: 'ord_1' });
+  const refund = { provider: 'payments', operation: 'refund' } as const;
+  first.faults.set(refund, { mode: 'fail_before', times: 2 });
+  first.faults.strike(refund);
+  first.clock.setOffset(1000);
+  await first.close();
+
+  const second = await openSandbox({ stateDir });
+  const stripe = stripeOf(second);
+  const replay = await authorize(stripe, { orderId: 'ord_1' });
+  expect(replay.id).toBe(intent.id);
+  expect(replay.lastResponse.headers['idempotent-replayed']).toBe('true');
+  expect(await stripe.paymentIntents.capture(intent.id)).toMatchObject({ status: 'succeeded' });
+  expect(second.faults.list()).toMatchObject([{ ...refund, fired: 1, times: 1 }]);
+  expect(second.clock.offsetMs()).toBe(1000);
+  expect(counted(second, 'payments')).toEqual({ authorize: 1, capture: 1 });
+});
+
+test('a callback the shop did not take before a restart is repeated after it', async () => {
+  const stateDir = freshDir();
+  const shop = await openReceiver();
+  const first = await openSandbox({ stateDir, retryDelaysMs: [100, 100, 100, 100, 100, 100] });
+  shop.answerWith(503);
+  await call(first, shipCall(shop.url));
+  await eventually(() => expect(shop.received.length).toBeGreaterThanOrEqual(1));
+  await first.close();
+  const refused = shop.received.length;
+  shop.answerWith(200);
+  await openSandbox({ stateDir });
+  await eventually(() => expect(shop.received).toHaveLength(refused + 1));
+  expect(new Set(shop.received.map((each) => each.headers['webhook-id'])).size).toBe(1);
+});
+
+test('a callback that is due while the sandbox is down goes out when it is back', async () => {
+  const stateDir = freshDir();
+  const shop = await openReceiver();
+  const first = await openSandbox({ stateDir, callbackDelayMs: 200 });
+  await call(first, shipCall(shop.url));
+  await first.close();
+  expect(shop.received).toHaveLength(0);
+  await openSandbox({ stateDir });
+  await eventually(() => expect(shop.received).toHaveLength(1));
+  expect(JSON.parse(shop.received[0]?.body ?? '')).toMatchObject({ type: 'shipment.shipped' });
+});
+
+test('what was answered before SIGKILL is known after it', { timeout: 30_000 }, async () => {
+  const stateDir = freshDir();
+  const [port, smtpPort] = await Promise.all([freePort(), freePort()]);
+  const args = ['--port', `${port}`, '--smtp-port', `${smtpPort}`, '--state', stateDir];
+  const first = await startProcess(args);
+  const path = '/warehouse/reservations';
+  const body = { order_id: 'ord_1', lines: [{ sku: 'mug-white', quantity: 1 }] };
+  const reserve = () => callAt(port, path, body);
+  expect((await reserve()).status).toBe(201);
+  await stop(first, 'SIGKILL');
+  const second = await startProcess(args);
+  const replay = await reserve();
+  expect(replay.status).toBe(201);
+  expect(replay.headers.get('idempotent-replayed')).toBe('true');
+  expect(await stop(second, 'SIGTERM')).toBe(0);
+});
+
+test('a taken port is said in one sentence, and the state is not touched', async () => {
+  const sandbox = await openSandbox();
+  const port = new URL(sandbox.url).port;
+  const child = spawnSandbox(['--port', port, '--smtp-port', '0', '--state', freshDir()]);
+  const said = textOf(child.stderr);
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(1);
+  expect(await said).toMatch(new RegExp(`^sandbox: port ${port} on 127.0.0.1 is taken.*\n$`));
+});
+
+test('a line torn by a crash is a commit that never was; what came before stays', () => {
+  const path = join(freshDir(), 'torn.jsonl');
+  const spec = { name: 'rows', row: z.number(), limit: 10 };
+  const first = openJournal(path);
+  first.table(spec).set('a', 1);
+  first.close();
+  appendFileSync(path, '[["rows","b",');
+  const second = openJournal(path);
+  const rows = second.table(spec);
+  expect([...rows.entries()]).toEqual([['a', 1]]);
+  rows.set('c', 3);
+  second.close();
+  const third = openJournal(path);
+  expect([...third.table(spec).entries()]).toEqual([
+    ['a', 1],
+    ['c', 3],
+  ]);
+  third.close();
+});
+
+test('a journal stays as small as what it holds, and a table within its limit', () => {
+  const path = join(freshDir(), 'small.jsonl');
+  const spec = { name: 'rows', row: z.number(), limit: 100 };
+  const journal = openJournal(path);
+  const rows = journal.table(spec);
+  for (let n = 0; n < 30_000; n += 1) rows.set(`key ${n % 150}`, n);
+  expect(rows.size).toBe(100);
+  journal.close();
+  expect(readFileSync(path, 'utf8').length).toBeLessThan(700_000);
+  const again = openJournal(path);
+  expect([...again.table(spec).entries()]).toEqual([...rows.entries()]);
+  again.close();
+});
+
+function freshDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'sandbox-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address: AddressInfo | string | null = server.address();
+  server.close();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function spawnSandbox(args: readonly string[]): ChildProcess {
+  const entry = ['--import', 'tsx', 'local/sandbox/main.ts'];
+  const secret = ['--warehouse-callback-secret', CALLBACK_SECRET];
+  const child = spawn(process.execPath, [...entry, ...secret, ...args], { stdio: 'pipe' });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  return child;
+}
+
+async function startProcess(args: readonly string[]): Promise<ChildProcess> {
+  const child = spawnSandbox(args);
+  if (child.stdout === null) throw new Error('the sandbox has no output');
+  const [line] = await once(child.stdout, 'data');
+  expect(String(line)).toContain('sandbox listening on');
+  return child;
+}
+
+async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
+  return child.exitCode;
+}
+
+async function textOf(stream: AsyncIterable<Buffer> | null): Promise<string> {
+  const chunks: string[] = [];
+  for await (const chunk of stream ?? []) chunks.push(chunk.toString());
+  return chunks.join('');
+}
+
+function callAt(port: number, path: string, body: object): Promise<Response> {
+  return fetch(`http://127.0.0.1:${port}${path}`, {
+    method: 'POST',
+    headers: { Authorization: 'Bearer local', 'Idempotency-Key': 'ord_1/reserve' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(5_000),
+  });
+}
