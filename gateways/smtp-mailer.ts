@@ -3,6 +3,8 @@
  * repeats the address (G8). TLS, credentials and the like are part of the URL, e.g.
  * `smtps://user:pass@host` or `smtp://host?requireTLS=true`.
  */
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { createTransport } from 'nodemailer';
 import { createGuard, ProviderFault } from './guard.ts';
 import { MAIL_LIMITS } from './limits.ts';
@@ -41,13 +43,15 @@ export function createSmtpMailer(options: SmtpMailerOptions): SmtpMailer {
     maxMessages: MAILS_PER_CONNECTION,
     // The pool would send again by itself after a lost connection. One layer retries: Temporal.
     maxRequeues: 0,
-    connectionTimeout: deadlineMs,
     greetingTimeout: deadlineMs,
-    dnsTimeout: deadlineMs,
     socketTimeout: deadlineMs,
     disableFileAccess: true,
     disableUrlAccess: true,
   });
+  transport.getSocket = ({ host, port, secure }, done) => {
+    const usual = secure === true ? SMTPS_PORT : SUBMISSION_PORT;
+    openSocket({ host: host ?? 'localhost', port: port ?? usual, timeoutMs: deadlineMs }, done);
+  };
 
   async function deliver(mail: Mail): Promise<SendOutcome> {
     try {
@@ -71,6 +75,39 @@ export function createSmtpMailer(options: SmtpMailerOptions): SmtpMailer {
     close: () => transport.close(),
   };
 }
+
+interface Destination {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+}
+
+type Opened = (error: Error | null, opened?: { readonly connection: Socket }) => void;
+
+/**
+ * Connects with Nagle's algorithm off, which the library leaves on: it writes a mail in small
+ * pieces, and each would wait some 40 ms for the server's delayed acknowledgement.
+ */
+function openSocket({ host, port, timeoutMs }: Destination, done: Opened): void {
+  const socket = connect({ host, port, noDelay: true, timeout: timeoutMs });
+  const fail = (): void => {
+    socket.destroy();
+    // The system's own error says no more, and its message names hosts.
+    done(Object.assign(new Error('no connection'), { code: 'ECONNECTION' }));
+  };
+  socket.once('error', fail);
+  socket.once('timeout', fail);
+  socket.once('connect', () => {
+    socket.off('error', fail);
+    socket.off('timeout', fail);
+    socket.setTimeout(0);
+    done(null, { connection: socket });
+  });
+}
+
+/** RFC 8314, 3.3. */
+const SMTPS_PORT = 465;
+const SUBMISSION_PORT = 587;
 
 /** Servers close long sessions; leaving first avoids losing a mail to it. */
 const MAILS_PER_CONNECTION = 100;

@@ -1,0 +1,257 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { providerKey, shipmentCorrelationId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { CallLimits } from '../../gateways/guard.ts';
+import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
+import { createCallbackVerifier } from '../../gateways/warehouse-callback.ts';
+import type { CallbackVerdict } from '../../gateways/warehouse-callback.ts';
+import type { WarehouseGateway } from '../../gateways/warehouse.ts';
+import { createSandbox } from '../../local/sandbox/sandbox.ts';
+import type { Sandbox } from '../../local/sandbox/sandbox.ts';
+import { eventually } from '../support/eventually.ts';
+import { newOrderId, quickLimits, startProvider } from './provider.ts';
+
+const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+const LINES = [{ sku: 'mug-white', quantity: 2 }];
+const NOWHERE = 'http://127.0.0.1:1/callbacks/warehouse';
+
+let slow: Sandbox;
+let quick: Sandbox;
+beforeAll(async () => {
+  const common = { warehouseCallbackSecret: SECRET, retryDelaysMs: [] };
+  slow = await createSandbox({ ...common, callbackDelayMs: 60_000 });
+  quick = await createSandbox({ ...common, callbackDelayMs: 1 });
+});
+afterEach(() => {
+  slow.faults.clear();
+  quick.faults.clear();
+});
+afterAll(() => Promise.all([slow.close(), quick.close()]));
+
+function gatewayTo(baseUrl: string, changes: Partial<CallLimits> = {}): WarehouseGateway {
+  const limits = quickLimits({ deadlineMs: 5_000, ...changes });
+  return createHttpWarehouse({
+    baseUrl,
+    apiKey: 'local-warehouse-key',
+    limits: { reserve: limits, ship: limits, lookup: limits },
+  });
+}
+
+const reservation = (orderId: OrderId) => ({
+  key: providerKey(orderId, 'reserve'),
+  orderId,
+  lines: LINES,
+});
+const release = (orderId: OrderId) => ({ key: providerKey(orderId, 'release'), orderId });
+const shipping = (orderId: OrderId, callbackUrl = NOWHERE) => ({
+  key: providerKey(orderId, 'ship'),
+  orderId,
+  lines: LINES,
+  correlationId: shipmentCorrelationId(orderId),
+  callbackUrl,
+  recipient: {
+    name: 'Ada Lovelace',
+    address: { line1: '12 St James Sq', city: 'London', postalCode: 'SW1Y 4JH', country: 'GB' },
+  },
+});
+const parcel = (orderId: OrderId) => ({ correlationId: shipmentCorrelationId(orderId) });
+
+const effectsOf = (sandbox: Sandbox, orderId: OrderId) =>
+  sandbox.ledgers.warehouse
+    .effects()
+    .filter(({ order_id }) => order_id === orderId)
+    .map(({ operation }) => operation);
+
+describe('the contract', () => {
+  test('a reserve is done once, and a release lets go once', async () => {
+    const gateway = gatewayTo(slow.url);
+    const orderId = newOrderId();
+    for (let i = 0; i < 2; i += 1) {
+      expect(await gateway.reserve(reservation(orderId))).toEqual({ kind: 'reserved' });
+    }
+    for (let i = 0; i < 2; i += 1) {
+      expect(await gateway.release(release(orderId))).toEqual({ kind: 'released' });
+    }
+    expect(effectsOf(slow, orderId)).toEqual(['reserve', 'release']);
+  });
+
+  test('a reserve that arrives after its release is refused', async () => {
+    const gateway = gatewayTo(slow.url);
+    const orderId = newOrderId();
+    await gateway.release(release(orderId));
+    const outcome = await gateway.reserve(reservation(orderId));
+    expect(outcome).toEqual({ kind: 'refused', reason: 'released' });
+  });
+
+  test('a shipping request is accepted, pending, cancelled, and refused from then on', async () => {
+    const gateway = gatewayTo(slow.url);
+    const orderId = newOrderId();
+    expect(await gateway.lookUpShipment(parcel(orderId))).toEqual({ kind: 'absent' });
+    expect(await gateway.ship(shipping(orderId))).toEqual({ kind: 'accepted' });
+    expect(await gateway.lookUpShipment(parcel(orderId))).toEqual({ kind: 'pending' });
+    expect(await gateway.cancelShipment(parcel(orderId))).toEqual({ kind: 'cancelled' });
+    expect(await gateway.cancelShipment(parcel(orderId))).toEqual({ kind: 'cancelled' });
+    expect(await gateway.lookUpShipment(parcel(orderId))).toEqual({ kind: 'cancelled' });
+    const late = { ...shipping(orderId), key: `${orderId}/ship-late` };
+    expect(await gateway.ship(late)).toEqual({ kind: 'refused', reason: 'cancelled' });
+  });
+
+  test('a parcel that left is answered by a signed callback and cannot be cancelled', async () => {
+    const verdicts: CallbackVerdict[] = [];
+    const verify = createCallbackVerifier(SECRET);
+    const shop = await startProvider((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const headers = Object.entries(request.headers).map(([name, value]) => [
+          name,
+          String(value),
+        ]);
+        const body = Buffer.concat(chunks);
+        verdicts.push(verify({ body, headers: Object.fromEntries(headers) }));
+        response.writeHead(200).end();
+      });
+    });
+    const gateway = gatewayTo(quick.url);
+    const orderId = newOrderId();
+    await gateway.ship(shipping(orderId, `${shop.url}/callbacks/warehouse`));
+    await eventually(() => expect(verdicts).toHaveLength(1));
+    await shop.close();
+    const shipped = {
+      kind: 'shipped',
+      carrier: expect.any(String),
+      trackingNumber: expect.any(String),
+    };
+    expect(verdicts[0]).toEqual({
+      kind: 'verified',
+      id: expect.any(String),
+      answer: { correlationId: shipmentCorrelationId(orderId), orderId, answer: shipped },
+    });
+    expect(await gateway.lookUpShipment(parcel(orderId))).toEqual(shipped);
+    expect(await gateway.cancelShipment(parcel(orderId))).toEqual({
+      ...shipped,
+      kind: 'already_shipped',
+    });
+  });
+
+  test('a parcel refused after acceptance is told by look-up too', async () => {
+    quick.faults.set({ provider: 'warehouse', operation: 'callback' }, { mode: 'refuse' });
+    const gateway = gatewayTo(quick.url);
+    const orderId = newOrderId();
+    await gateway.ship(shipping(orderId));
+    await eventually(async () => {
+      const state = await gateway.lookUpShipment(parcel(orderId));
+      expect(state).toEqual({ kind: 'refused', reason: 'damaged' });
+    });
+  });
+
+  test.for(['reserve', 'ship'] as const)('a refused %s opens no breaker', async (operation) => {
+    slow.faults.set({ provider: 'warehouse', operation }, { mode: 'refuse' });
+    const gateway = gatewayTo(slow.url, { breakAfter: 2 });
+    for (let i = 0; i < 5; i += 1) {
+      const orderId = newOrderId();
+      const outcome =
+        operation === 'reserve'
+          ? await gateway.reserve(reservation(orderId))
+          : await gateway.ship(shipping(orderId));
+      expect(outcome).toEqual({ kind: 'refused', reason: expect.any(String) });
+    }
+    expect(gateway.breakers().map(({ state }) => state)).toEqual(['closed', 'closed', 'closed']);
+  });
+});
+
+describe('no answer', () => {
+  const OPERATIONS = ['reserve', 'release', 'ship', 'cancel', 'lookup'] as const;
+  type Operation = (typeof OPERATIONS)[number];
+
+  function call(gateway: WarehouseGateway, operation: Operation, orderId: OrderId) {
+    switch (operation) {
+      case 'reserve':
+        return gateway.reserve(reservation(orderId));
+      case 'release':
+        return gateway.release(release(orderId));
+      case 'ship':
+        return gateway.ship(shipping(orderId));
+      case 'cancel':
+        return gateway.cancelShipment(parcel(orderId));
+      case 'lookup':
+        return gateway.lookUpShipment(parcel(orderId));
+    }
+  }
+
+  const STRUCK = OPERATIONS.flatMap((operation) =>
+    (['answer_lost', 'fail_before', 'down', 'hang'] as const).map(
+      (mode) => [operation, mode] as const,
+    ),
+  );
+  test.for(STRUCK)(
+    '%s struck by %s is unknown; a repeat does it once',
+    async ([operation, mode]) => {
+      const calm = gatewayTo(slow.url);
+      const orderId = newOrderId();
+      if (operation === 'release') await calm.reserve(reservation(orderId));
+      if (operation === 'cancel') await calm.ship(shipping(orderId));
+      slow.faults.set({ provider: 'warehouse', operation }, { mode, times: 1 });
+      const struck = gatewayTo(slow.url, { deadlineMs: mode === 'hang' ? 150 : 5_000 });
+      expect(await call(struck, operation, orderId)).toMatchObject({ kind: 'unknown' });
+      const repeated = await call(calm, operation, orderId);
+      expect(['unknown', 'unavailable']).not.toContain(repeated.kind);
+      const effects = effectsOf(slow, orderId).filter((each) => each === operation);
+      expect(effects).toHaveLength(operation === 'lookup' ? 0 : 1);
+    },
+  );
+
+  test('a warehouse that is down: unknown, then told at once, then back by itself', async () => {
+    const gateway = gatewayTo(slow.url, { breakAfter: 2 });
+    const orderId = newOrderId();
+    slow.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    await gateway.reserve(reservation(orderId));
+    await gateway.reserve(reservation(orderId));
+    expect(await gateway.reserve(reservation(orderId))).toMatchObject({ kind: 'unavailable' });
+    expect(await gateway.ship(shipping(newOrderId()))).toEqual({ kind: 'accepted' });
+    slow.faults.clear();
+    await eventually(async () => {
+      expect(await gateway.reserve(reservation(orderId))).toEqual({ kind: 'reserved' });
+    });
+    expect(gateway.breakers()).toContainEqual({ name: 'warehouse.reserve', state: 'closed' });
+  });
+});
+
+describe('an answer outside the contract', () => {
+  async function outcomeOf(status: number, body: string) {
+    const provider = await startProvider((_, response) => response.writeHead(status).end(body));
+    try {
+      return await gatewayTo(provider.url).reserve(reservation(newOrderId()));
+    } finally {
+      await provider.close();
+    }
+  }
+
+  test.for([
+    [200, '<html>', 'answer_not_json'],
+    [302, '', 'http_302'],
+    [404, '{}', 'http_404'],
+    [409, '{}', 'answer_not_understood'],
+    [429, '{}', 'http_429'],
+    [502, 'bad gateway', 'http_502'],
+  ] as const)('%i %s is unknown', async ([status, body, reason]) => {
+    expect(await outcomeOf(status, body)).toEqual({ kind: 'unknown', reason });
+  });
+
+  test.for([400, 401, 403, 422])('%i is our mistake and surfaces', async (status) => {
+    const message = `warehouse rejected the request: http_${status}`;
+    await expect(outcomeOf(status, '{"message":"Ada Lovelace"}')).rejects.toThrow(message);
+  });
+
+  test('a reason in prose does not pass, since it may name a person', async () => {
+    const body = JSON.stringify({ code: 'refused', reason: 'Ada Lovelace has moved' });
+    expect(await outcomeOf(409, body)).toEqual({ kind: 'refused', reason: 'unspecified' });
+  });
+
+  test('a closed port is unknown', async () => {
+    const provider = await startProvider(() => undefined);
+    await provider.close();
+    const outcome = await gatewayTo(provider.url).reserve(reservation(newOrderId()));
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'connection_econnrefused' });
+  });
+});

@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { noticeKey } from '../../domain/ids.ts';
+import type { CallLimits } from '../../gateways/guard.ts';
+import { createSmtpMailer } from '../../gateways/smtp-mailer.ts';
+import type { SmtpMailer } from '../../gateways/smtp-mailer.ts';
+import { createSandbox } from '../../local/sandbox/sandbox.ts';
+import type { Sandbox } from '../../local/sandbox/sandbox.ts';
+import { eventually } from '../support/eventually.ts';
+import { newOrderId, quickLimits } from './provider.ts';
+
+const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+const SEND = { provider: 'mail', operation: 'send' } as const;
+
+let sandbox: Sandbox;
+const mailers: SmtpMailer[] = [];
+beforeAll(async () => {
+  sandbox = await createSandbox({ warehouseCallbackSecret: SECRET });
+});
+afterEach(() => {
+  sandbox.faults.clear();
+  for (const mailer of mailers.splice(0)) mailer.close();
+});
+afterAll(() => sandbox.close());
+
+function mailerOf(changes: Partial<CallLimits> = {}, port = sandbox.smtpPort): SmtpMailer {
+  const mailer = createSmtpMailer({
+    smtpUrl: `smtp://127.0.0.1:${port}`,
+    from: 'Holdfast <orders@holdfast.example>',
+    limits: { send: quickLimits({ deadlineMs: 5_000, maxConcurrent: 2, ...changes }) },
+  });
+  mailers.push(mailer);
+  return mailer;
+}
+
+function mailTo(to: string, orderId = newOrderId()) {
+  const messageKey = noticeKey(orderId, 'confirmed');
+  return { messageKey, to, subject: 'Your order is confirmed', text: 'Thank you: 24,00 €.' };
+}
+
+const timesSent = (messageKey: string) =>
+  sandbox.ledgers.mail.effects().filter(({ key }) => key === messageKey).length;
+
+test('a mail arrives with its text and a Message-ID made of key and sender’s domain', async () => {
+  const mail = mailTo('ada@customers.example');
+  expect(await mailerOf().send(mail)).toEqual({ kind: 'sent' });
+  const [received] = sandbox.inbox.mails(mail.to);
+  expect(received).toMatchObject({
+    subject: mail.subject,
+    text: expect.stringContaining(mail.text),
+    message_id: `<${mail.messageKey}@holdfast.example>`,
+  });
+});
+
+test('one address is one recipient, whatever it holds', async () => {
+  const mail = mailTo('ada@customers.example, eve@customers.example');
+  await mailerOf().send(mail);
+  expect(sandbox.inbox.mails('eve@customers.example')).toEqual([]);
+});
+
+test('an address that is none is refused without the breaker noticing', async () => {
+  const mailer = mailerOf({ breakAfter: 1 });
+  for (const to of ['', 'ada@customers.example\r\nRCPT TO:<eve@customers.example>']) {
+    expect(await mailer.send(mailTo(to))).toEqual({
+      kind: 'refused',
+      reason: expect.stringMatching(/^smtp_/),
+    });
+  }
+  expect(sandbox.inbox.mails('eve@customers.example')).toEqual([]);
+  expect(mailer.breakers()).toEqual([{ name: 'mail.send', state: 'closed' }]);
+});
+
+describe('what the server does', () => {
+  test('a refusal for good carries the code only and opens no breaker', async () => {
+    sandbox.faults.set(SEND, { mode: 'refuse' });
+    const mailer = mailerOf({ breakAfter: 2 });
+    for (let i = 0; i < 4; i += 1) {
+      const outcome = await mailer.send(mailTo('ada@customers.example'));
+      expect(outcome).toEqual({ kind: 'refused', reason: 'smtp_550' });
+    }
+    expect(mailer.breakers()).toEqual([{ name: 'mail.send', state: 'closed' }]);
+  });
+
+  test('a refusal for now is unknown', async () => {
+    sandbox.faults.set(SEND, { mode: 'fail_before' });
+    const outcome = await mailerOf().send(mailTo('ada@customers.example'));
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'smtp_451' });
+  });
+
+  test('a lost answer is unknown, and the pool does not send again behind our back', async () => {
+    sandbox.faults.set(SEND, { mode: 'answer_lost', times: 1 });
+    const mail = mailTo('ada@customers.example');
+    const outcome = await mailerOf().send(mail);
+    expect(outcome).toEqual({ kind: 'unknown', reason: expect.stringMatching(/^smtp_e/) });
+    expect(timesSent(mail.messageKey)).toBe(1);
+  });
+
+  test('a server that hangs up is unknown', async () => {
+    sandbox.faults.set(SEND, { mode: 'down', times: 1 });
+    const mail = mailTo('ada@customers.example');
+    expect(await mailerOf().send(mail)).toMatchObject({ kind: 'unknown' });
+    expect(timesSent(mail.messageKey)).toBe(0);
+  });
+
+  test('a server that hangs costs the deadline and no more', async () => {
+    sandbox.faults.set(SEND, { mode: 'hang' });
+    const startedAtMs = performance.now();
+    const outcome = await mailerOf({ deadlineMs: 150 }).send(mailTo('ada@customers.example'));
+    expect(outcome).toMatchObject({ kind: 'unknown' });
+    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+  });
+
+  test('no server: unknown, then told at once, then back by itself', async () => {
+    const gone = await createSandbox({ warehouseCallbackSecret: SECRET });
+    await gone.close();
+    const mailer = mailerOf({ breakAfter: 2, halfOpenAfterMs: 20 }, gone.smtpPort);
+    await mailer.send(mailTo('ada@customers.example'));
+    await mailer.send(mailTo('ada@customers.example'));
+    expect(await mailer.send(mailTo('ada@customers.example'))).toMatchObject({
+      kind: 'unavailable',
+    });
+    const back = await createSandbox({ warehouseCallbackSecret: SECRET, smtpPort: gone.smtpPort });
+    await eventually(async () => {
+      expect(await mailer.send(mailTo('ada@customers.example'))).toEqual({ kind: 'sent' });
+    });
+    mailer.close();
+    await back.close();
+  });
+});

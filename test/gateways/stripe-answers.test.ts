@@ -1,0 +1,178 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import { newOrderId, quickLimits, startProvider } from './provider.ts';
+import type { TestProvider } from './provider.ts';
+
+const HOUR_MS = 3_600_000;
+const open: TestProvider[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((provider) => provider.close()));
+});
+
+async function gatewayTo(
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<PaymentGateway> {
+  const provider = await startProvider(listener);
+  open.push(provider);
+  const limits = quickLimits({ deadlineMs: 2_000 });
+  return createStripePayments({
+    apiKey: 'sk_test_local',
+    apiUrl: provider.url,
+    limits: { authorize: limits, find: limits, lookup: limits, settle: limits },
+  });
+}
+
+function answer(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(typeof body === 'string' ? body : JSON.stringify(body));
+}
+
+function authorization(orderId = newOrderId()) {
+  const amount = { amountMinor: 2_400, currency: 'EUR' };
+  return { key: `${orderId}/authorize`, orderId, amount, paymentMethod: 'pm_card_visa' };
+}
+
+describe('an answer that settles nothing is unknown', () => {
+  const intent = { id: 'pi_1', object: 'payment_intent', last_payment_error: null };
+  test.for([
+    ['still processing', 200, { ...intent, status: 'processing' }, 'still_processing'],
+    ['a status not known', 200, { ...intent, status: 'new_one' }, 'intent_status_not_known'],
+    ['success without an intent', 200, {}, 'intent_status_not_known'],
+    ['no JSON', 200, '<html>', 'http_not_json'],
+    ['a proxy’s 502 in JSON', 502, { message: 'bad gateway' }, 'http_502'],
+    ['a proxy’s 502 in HTML', 502, '<html>', 'answer_not_json'],
+    ['a key in flight', 409, { error: { type: 'idempotency_error', code: 'x' } }, 'http_409'],
+    ['too many requests', 429, { error: { type: 'invalid_request_error' } }, 'http_429'],
+    ['an outage', 500, { error: { type: 'api_error', message: 'Ada Lovelace' } }, 'http_500'],
+  ] as const)('%s', async ([, status, body, reason]) => {
+    const gateway = await gatewayTo((_, response) => answer(response, status, body));
+    const outcome = await gateway.authorize(authorization());
+    expect(outcome).toEqual({ kind: 'unknown', reason });
+  });
+
+  test('a connection cut in the middle of the answer', async () => {
+    const gateway = await gatewayTo((_, response) => {
+      response.writeHead(200, { 'content-length': '1000' });
+      response.write('{"id":"pi_1",', () => response.destroy());
+    });
+    const outcome = await gateway.authorize(authorization());
+    expect(outcome).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringMatching(/^connection_/),
+    });
+  });
+
+  test('an answer without end', async () => {
+    const gateway = await gatewayTo((_, response) => {
+      const more = () => void response.write('x'.repeat(100_000), more);
+      more();
+    });
+    const outcome = await gateway.authorize(authorization());
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'answer_too_large' });
+  });
+
+  test('a redirect, which is not followed', async () => {
+    let calls = 0;
+    const gateway = await gatewayTo((_, response) => {
+      calls += 1;
+      response.writeHead(307, { location: '/v1/elsewhere' }).end('{}');
+    });
+    const outcome = await gateway.authorize(authorization());
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'http_307' });
+    expect(calls).toBe(1);
+  });
+
+  test('a lost connection is not tried again behind our back', async () => {
+    let calls = 0;
+    const gateway = await gatewayTo((request) => {
+      calls += 1;
+      request.socket.destroy();
+    });
+    expect(await gateway.authorize(authorization())).toMatchObject({ kind: 'unknown' });
+    expect(calls).toBe(1);
+  });
+});
+
+describe('an answer that is a decline', () => {
+  test('authentication asked of the shopper is a decline that names it', async () => {
+    const intent = { id: 'pi_1', status: 'requires_action', last_payment_error: null };
+    const gateway = await gatewayTo((_, response) => answer(response, 200, intent));
+    expect(await gateway.authorize(authorization())).toEqual({
+      kind: 'declined',
+      code: 'authentication_required',
+      reference: 'pi_1',
+    });
+  });
+
+  test('an amount below the provider’s minimum is a decline, a malformed request is our bug', async () => {
+    const refuseWith = (error: object) =>
+      gatewayTo((_, response) =>
+        answer(response, 400, { error: { type: 'invalid_request_error', ...error } }),
+      );
+    const small = await refuseWith({ code: 'amount_too_small', param: 'amount' });
+    expect(await small.authorize(authorization())).toMatchObject({ code: 'amount_too_small' });
+    const bug = await refuseWith({ code: 'parameter_unknown', param: 'x', message: 'Ada' });
+    await expect(bug.authorize(authorization())).rejects.toThrow(
+      /^payments rejected the request: parameter_unknown$/,
+    );
+  });
+});
+
+describe('absence is only claimed when it is proved', () => {
+  /** More intents than are read from the list; `searched` is what search knows. */
+  async function busyProvider(searched: readonly object[]) {
+    const page = Array.from({ length: 100 }, (_, i) => ({
+      id: `pi_${i}`,
+      status: 'requires_capture',
+      metadata: {},
+    }));
+    const paths: string[] = [];
+    const gateway = await gatewayTo((request, response) => {
+      const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+      paths.push(path);
+      if (path.endsWith('/search')) {
+        return answer(response, 200, { object: 'search_result', data: searched, has_more: false });
+      }
+      if (path.endsWith('/payment_intents')) {
+        return answer(response, 200, { object: 'list', data: page, has_more: true });
+      }
+      return answer(response, 200, { ...searched[0], latest_charge: null });
+    });
+    return { gateway, paths };
+  }
+
+  test('a young order missing from search, on a busy account, is unknown', async () => {
+    const { gateway, paths } = await busyProvider([]);
+    expect(await gateway.lookUp({ orderId: newOrderId(), reference: null })).toEqual({
+      kind: 'unknown',
+      reason: 'lookup_incomplete',
+    });
+    expect(paths).toEqual([
+      '/v1/payment_intents',
+      '/v1/payment_intents',
+      '/v1/payment_intents/search',
+    ]);
+  });
+
+  test('an order older than the worst lag of search is absent when search lacks it', async () => {
+    const { gateway } = await busyProvider([]);
+    const orderId = newOrderId(new Date(Date.now() - 2 * HOUR_MS));
+    expect(await gateway.lookUp({ orderId, reference: null })).toEqual({ kind: 'absent' });
+  });
+
+  test('of several intents of one order, the one with money counts', async () => {
+    const orderId = newOrderId();
+    const metadata = { order_id: orderId };
+    const intents = [
+      { id: 'pi_held', status: 'requires_capture', metadata },
+      { id: 'pi_gone', status: 'canceled', metadata },
+    ];
+    const { gateway } = await busyProvider(intents);
+    expect(await gateway.lookUp({ orderId, reference: null })).toMatchObject({
+      kind: 'found',
+      payment: { reference: 'pi_held', state: 'authorized' },
+    });
+  });
+});
