@@ -16,6 +16,8 @@ export type Handler = Promise<
 >;
 
 const CLOSE_GRACE_MS = 1_000;
+/** Longer than clients keep an idle connection, so that none is closed under a request. */
+const KEEP_ALIVE_MS = 75_000;
 
 /** Opens the door. Rejects with the system's error when the port is taken. */
 export async function openHttp(
@@ -28,6 +30,7 @@ export async function openHttp(
     return isHttp1(env) ? handle(request, env) : new Response(null, { status: 505 });
   });
   const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {

@@ -38,6 +38,8 @@ export interface Journal {
   table<T>(spec: TableSpec<T>): Table<T>;
   /** Everything `work` puts becomes one commit. `work` must be synchronous. */
   transact<R>(work: () => R): R;
+  /** Rewrites the file if much of it is past. For the start, when nobody waits. */
+  tidy(): void;
   close(): void;
 }
 
@@ -55,8 +57,9 @@ const commitSchema = z.array(
 
 /** Below this many operations a file is never rewritten: reading it again costs milliseconds. */
 const COMPACT_FROM = 20_000;
-/** Rewritten when this many operations stand in the file per live row. */
+/** Operations in the file per live row: rewriting stalls calls, so it is done early at the start. */
 const COMPACT_RATIO = 4;
+const COMPACT_RATIO_AT_START = 1.5;
 const ROWS_PER_LINE = 500;
 
 /** Opens or creates the file at `path`, replays it; `null` keeps the tables in memory only. */
@@ -71,11 +74,15 @@ export function openJournal(path: string | null): Journal {
     if (fd === null || work.length === 0) return;
     writeLine(fd, work);
     operations += work.length;
-    if (path !== null && operations > COMPACT_FROM && operations > COMPACT_RATIO * live(tables)) {
-      closeSync(fd);
-      operations = rewrite(path, tables);
-      fd = openSync(path, 'a');
-    }
+    compact(COMPACT_RATIO);
+  }
+
+  function compact(ratio: number): void {
+    if (path === null || fd === null) return;
+    if (operations <= COMPACT_FROM || operations <= ratio * live(tables)) return;
+    closeSync(fd);
+    operations = rewrite(path, tables);
+    fd = openSync(path, 'a');
   }
 
   function put(operation: Operation): void {
@@ -101,6 +108,7 @@ export function openJournal(path: string | null): Journal {
         commit(operationsOfWork);
       }
     },
+    tidy: () => compact(COMPACT_RATIO_AT_START),
     close: () => {
       if (fd !== null) closeSync(fd);
       fd = null;

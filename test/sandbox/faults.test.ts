@@ -126,6 +126,9 @@ describe('calls', () => {
     await authorize(stripe, { orderId: 'ord_1' });
     sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode: 'fail_before' });
     await expect(stripe.paymentIntents.list()).rejects.toMatchObject({ statusCode: 500 });
+    const place = { provider: 'payments', operation: 'lookup' } as const;
+    sandbox.faults.set(place, { mode: 'refuse' });
+    await expect(stripe.paymentIntents.list()).rejects.toMatchObject({ statusCode: 429 });
     sandbox.faults.clear();
     expect((await stripe.paymentIntents.list()).data).toHaveLength(1);
   });

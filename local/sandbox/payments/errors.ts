@@ -45,6 +45,15 @@ export function internal(): Answer {
   return failure(500, { type: 'api_error', message: 'An error occurred; nothing was done.' });
 }
 
+/** A look-up refused: true whatever there is to be found. */
+export function tooMany(): Answer {
+  return failure(429, {
+    type: 'invalid_request_error',
+    code: 'rate_limit',
+    message: 'Too many requests; ask again later.',
+  });
+}
+
 export function keyInUse(): Answer {
   return failure(409, {
     type: 'idempotency_error',

@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { attempt } from '../calls.ts';
 import type { Answer, Counter, SandboxContext, SandboxEnv } from '../calls.ts';
 import { fingerprintOf } from '../keyring.ts';
-import { missing, unauthorized } from './errors.ts';
+import { missing, tooMany, unauthorized } from './errors.ts';
 import { parseForm } from './form.ts';
 import type { IntentBook, Step } from './intents.ts';
 import { listExpand, listed, searched } from './lists.ts';
@@ -42,7 +42,7 @@ export function createPaymentRoutes({ counter, intents, refunds }: PaymentDeps):
       operation: 'lookup',
       key: null,
       fingerprint: '',
-      run: (refused) => (refused ? missing('object', c.req.path) : run()),
+      run: (refused) => (refused ? tooMany() : run()),
     });
 
   app.use(async (c, next) => {

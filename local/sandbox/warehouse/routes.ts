@@ -54,7 +54,7 @@ export function createWarehouseRoutes(deps: WarehouseDeps): Hono<SandboxEnv> {
     unkeyed(c, counter, {
       operation: 'lookup',
       run: (step) =>
-        step.refused ? problem(403, 'forbidden') : shipments.look(c.req.param('correlation_id')),
+        step.refused ? problem(429, 'rate_limited') : shipments.look(c.req.param('correlation_id')),
     }),
   );
   return app;
