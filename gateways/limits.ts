@@ -27,7 +27,7 @@ const HALF_OPEN_AFTER_MS = 60_000;
 
 export const PAYMENT_LIMITS: PaymentLimits = {
   /** A shopper waits: 2 s is ten times the usual 200 ms. 64 at once is 320 orders a second. */
-  authorize: limits({ deadlineMs: 2_000, maxConcurrent: 64, maxQueued: 64, breakAfter: 5 }),
+  authorize: limits({ deadlineMs: 2_000, maxConcurrent: 64, maxQueued: 256, breakAfter: 5 }),
   /** By order id. The same shopper still waits, after an authorization that got no answer. */
   find: limits({ deadlineMs: 1_000, maxConcurrent: 16, maxQueued: 32, breakAfter: 5 }),
   /** By reference. Only durable work asks; never broken by a provider that cannot settle. */

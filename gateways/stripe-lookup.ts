@@ -1,11 +1,10 @@
 /**
  * Finds one order's PaymentIntent and reads it as a `ProviderPayment`. It only reads.
  *
- * Stripe's search lags (normally under a minute, up to an hour in an outage), its list does not
- * (https://docs.stripe.com/search#data-freshness). So by order id: the list of intents since the
- * order was made comes first, newest first, a bounded number of pages; it alone proves absence. When
- * there are more intents than that, search; what search lacks is absent only once the order is
- * older than its worst lag, and unknown before.
+ * Absence takes a proof. Stripe's search lags, normally under a minute
+ * (https://docs.stripe.com/search#data-freshness); its list does not, but knows no metadata. So a
+ * list of all intents since the order was made proves absence, if it can be read to its end; search
+ * alone is believed once the order is several times older than the lag. In between: unsure.
  */
 import { TypeID } from 'typeid-js';
 import type Stripe from 'stripe';
@@ -21,14 +20,22 @@ export function retrieveIntent({ stripe, timeoutMs }: StripeCall, reference: str
   return stripe.paymentIntents.retrieve(reference, expanded, { timeout: timeoutMs });
 }
 
-/** The order's intent as `retrieveIntent` reads it, or null. Throws ProviderFault when unsure. */
-export async function findIntent(
-  call: StripeCall,
-  orderId: OrderId,
-): Promise<Stripe.PaymentIntent | null> {
-  const listed = await findInList(call, orderId);
-  const found = listed === 'not_all_read' ? await findBySearch(call, orderId) : listed;
-  return found === null ? null : retrieveIntent(call, found.id);
+export type FindOutcome =
+  | { readonly kind: 'found'; readonly intent: Stripe.PaymentIntent }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unsure' };
+
+/** The order's intent, as `retrieveIntent` reads it. `unsure`: ask again in a minute. */
+export async function findIntent(call: StripeCall, orderId: OrderId): Promise<FindOutcome> {
+  const ageMs = orderAgeMs(orderId);
+  // Search is one call: for all but the newest orders it finds what there is.
+  const known = ageMs < SEARCH_LAG_MS ? null : await findBySearch(call, orderId);
+  const found = known ?? (await findInList(call, orderId));
+  if (found === null) return { kind: 'absent' };
+  if (found !== 'not_all_read') return retrieved(call, found.id);
+  if (ageMs >= SEARCH_TRUSTED_MS) return { kind: 'absent' };
+  const late = ageMs < SEARCH_LAG_MS ? await findBySearch(call, orderId) : null;
+  return late === null ? { kind: 'unsure' } : retrieved(call, late.id);
 }
 
 /** How long ago the order was made: its id is a UUIDv7, whose first 48 bits are the time (RFC 9562). */
@@ -61,19 +68,27 @@ export function declineCodeOf(intent: Stripe.PaymentIntent): string {
   return intent.status === 'canceled' ? 'canceled' : 'card_declined';
 }
 
-/** Two pages and a search fit the second a shopper may wait for a look-up. */
-const MAX_PAGES = 2;
 const PAGE_SIZE = 100;
+/** 4,000 intents. Against Stripe itself the time allowed ends the reading much sooner. */
+const MAX_PAGES = 40;
 /** Clocks differ, and `created` is in whole seconds. */
 const CLOCK_SKEW_MS = 10_000;
-/** Stripe's documented worst case for search. */
-const SEARCH_LAG_MS = 3_600_000;
+const SEARCH_LAG_MS = 60_000;
+/** Believed too early, search leaves a hold behind that lapses by itself, never a charge. */
+const SEARCH_TRUSTED_MS = 5 * SEARCH_LAG_MS;
 
+async function retrieved(call: StripeCall, id: string): Promise<FindOutcome> {
+  return { kind: 'found', intent: await retrieveIntent(call, id) };
+}
+
+/** Newest first, for half of the time allowed: a search or a retrieve may have to follow. */
 async function findInList({ stripe, timeoutMs }: StripeCall, orderId: OrderId) {
+  const startedAtMs = performance.now();
   const gte = Math.floor((Date.now() - orderAgeMs(orderId) - CLOCK_SKEW_MS) / 1000);
   const since = { created: { gte }, limit: PAGE_SIZE };
   let after = {};
   for (let page = 0; page < MAX_PAGES; page += 1) {
+    if (performance.now() - startedAtMs > timeoutMs / 2) break;
     const params = { ...since, ...after };
     const { data, has_more } = await stripe.paymentIntents.list(params, { timeout: timeoutMs });
     const found = best(data, orderId);
@@ -87,11 +102,7 @@ async function findInList({ stripe, timeoutMs }: StripeCall, orderId: OrderId) {
 async function findBySearch({ stripe, timeoutMs }: StripeCall, orderId: OrderId) {
   const params = { query: `metadata['order_id']:'${orderId}'`, limit: 10 };
   const { data } = await stripe.paymentIntents.search(params, { timeout: timeoutMs });
-  const found = best(data, orderId);
-  if (found === null && orderAgeMs(orderId) < SEARCH_LAG_MS) {
-    throw new ProviderFault('lookup_incomplete');
-  }
-  return found;
+  return best(data, orderId);
 }
 
 /** Of several intents the one that matters most: money taken, then money held. */

@@ -64,14 +64,20 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
   };
 }
 
+const ABSENT = { kind: 'absent' } as const;
+/** The provider answered, so this unknown does not count towards opening the breaker. */
+const UNSURE = { kind: 'unknown', reason: 'lookup_incomplete' } as const;
+
 /** Stripe keeps a key for at least 24 hours. An hour less, since clocks and calls take time. */
 const KEY_TRUSTED_MS = 23 * 3_600_000;
 
 async function authorize(call: StripeCall, request: AuthorizeRequest): Promise<AuthorizeOutcome> {
   return answerOf(async () => {
     const forgotten = orderAgeMs(request.orderId) > KEY_TRUSTED_MS;
-    const known = forgotten ? await findIntent(call, request.orderId) : null;
-    return readAuthorization(known ?? (await createIntent(call, request)));
+    const known = forgotten ? await findIntent(call, request.orderId) : ABSENT;
+    if (known.kind === 'unsure') return UNSURE;
+    const intent = known.kind === 'found' ? known.intent : await createIntent(call, request);
+    return readAuthorization(intent);
   }, readAuthorizeRefusal);
 }
 
@@ -136,8 +142,9 @@ function look(call: StripeCall, reference: string): Promise<PaymentLookup> {
 function find(call: StripeCall, orderId: OrderId): Promise<PaymentLookup> {
   return answerOf<PaymentLookup>(
     async () => {
-      const intent = await findIntent(call, orderId);
-      return intent === null ? { kind: 'absent' } : { kind: 'found', payment: readIntent(intent) };
+      const known = await findIntent(call, orderId);
+      if (known.kind === 'unsure') return UNSURE;
+      return known.kind === 'found' ? { kind: 'found', payment: readIntent(known.intent) } : ABSENT;
     },
     ({ code }) => {
       throw new ProviderFault(`lookup_${code}`);
