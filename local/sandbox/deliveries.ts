@@ -15,8 +15,8 @@ const deliverySchema = z.object({
   due_at_ms: z.number(),
   tries: z.int(),
 });
-export type Delivery = z.output<typeof deliverySchema>;
-export type Message = Pick<Delivery, 'message_id' | 'url' | 'body'>;
+type Delivery = z.output<typeof deliverySchema>;
+type Message = Pick<Delivery, 'message_id' | 'url' | 'body'>;
 
 export interface Deliveries {
   /** Owes the message to the shop; a fault armed at this place may delay or double it. */

@@ -46,7 +46,7 @@ export const faultSchema = z.strictObject({
   latency_ms: z.int().min(0).max(MAX_WAIT_MS).optional(),
   seed: z.int().default(1),
 });
-export type FaultSpec = z.input<typeof faultSchema>;
+type FaultSpec = z.input<typeof faultSchema>;
 
 const armedSchema = z.object({
   provider: z.enum(PROVIDERS),
@@ -57,7 +57,7 @@ const armedSchema = z.object({
   draws: z.int(),
 });
 type Armed = z.output<typeof armedSchema>;
-export type FaultView = Omit<Armed, 'draws'>;
+type FaultView = Omit<Armed, 'draws'>;
 
 export interface Strike {
   readonly mode: Mode;

@@ -28,7 +28,7 @@ export interface Table<T> {
   values(): IterableIterator<T>;
 }
 
-export interface TableSpec<T> {
+interface TableSpec<T> {
   readonly name: string;
   readonly row: z.ZodType<T>;
   readonly limit: number;
@@ -62,7 +62,13 @@ const COMPACT_RATIO = 4;
 const COMPACT_RATIO_AT_START = 1.5;
 const ROWS_PER_LINE = 500;
 
-/** Opens or creates the file at `path`, replays it; `null` keeps the tables in memory only. */
+/** A file this version cannot read. The message names it and says what to do. */
+export class JournalError extends Error {}
+
+/**
+ * Opens or creates the file at `path` and replays it; `null` keeps the tables in memory only.
+ * Throws JournalError.
+ */
 export function openJournal(path: string | null): Journal {
   const past = path === null ? { tables: new Map(), operations: 0 } : replay(path);
   const tables: RawTables = new Map();
@@ -92,7 +98,7 @@ export function openJournal(path: string | null): Journal {
 
   return {
     table: (spec) => {
-      const rows = readRows(spec, past.tables.get(spec.name));
+      const rows = readRows(spec, past.tables.get(spec.name), path);
       tables.set(spec.name, rows);
       return createTable(spec, rows, put);
     },
@@ -149,9 +155,17 @@ function firstKey(rows: ReadonlyMap<string, unknown>): string[] {
   return first.done === true ? [] : [first.value];
 }
 
-function readRows<T>(spec: TableSpec<T>, raw: Map<string, unknown> | undefined): Map<string, T> {
+function readRows<T>(
+  spec: TableSpec<T>,
+  raw: Map<string, unknown> | undefined,
+  path: string | null,
+): Map<string, T> {
   const rows = new Map<string, T>();
-  for (const [key, row] of raw ?? []) rows.set(key, spec.row.parse(row));
+  for (const [key, row] of raw ?? []) {
+    const known = spec.row.safeParse(row);
+    if (!known.success) throw unreadable(path ?? '', `${spec.name} ${key}`);
+    rows.set(key, known.data);
+  }
   return rows;
 }
 
@@ -163,13 +177,27 @@ function replay(path: string): { tables: RawTables; operations: number } {
   const bytes = readFileSync(path);
   let start = 0;
   for (let end = bytes.indexOf(10, start); end !== -1; end = bytes.indexOf(10, start)) {
-    const commit = commitSchema.parse(JSON.parse(bytes.toString('utf8', start, end)));
+    const commit = readCommit(bytes.toString('utf8', start, end));
+    if (commit === null) throw unreadable(path, `byte ${start}`);
     for (const operation of commit) apply(tables, operation);
     operations += commit.length;
     start = end + 1;
   }
   if (start < bytes.length) truncateSync(path, start);
   return { tables, operations };
+}
+
+function readCommit(line: string): readonly Operation[] | null {
+  try {
+    return commitSchema.parse(JSON.parse(line));
+  } catch {
+    // The caller says which file and where.
+    return null;
+  }
+}
+
+function unreadable(path: string, where: string): JournalError {
+  return new JournalError(`${path} cannot be read at ${where}; move it away to begin anew.`);
 }
 
 function apply(tables: RawTables, operation: Operation): void {

@@ -14,7 +14,7 @@ const keptSchema = z.object({
   at_ms: z.number(),
 });
 
-export interface KeptAnswer {
+interface KeptAnswer {
   readonly status: number;
   readonly body: string;
 }

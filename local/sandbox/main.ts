@@ -1,6 +1,7 @@
 /** Runs the sandbox as a process of its own. `--help` lists the options. */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { JournalError } from './journal.ts';
 import { CALLBACK_DELAY_MS, createSandbox } from './sandbox.ts';
 import type { SandboxOptions } from './sandbox.ts';
 
@@ -95,6 +96,7 @@ function sentenceOf(error: unknown): string {
   if ('code' in error && error.code === 'EADDRINUSE' && 'port' in error) {
     return `port ${String(error.port)} on 127.0.0.1 is taken; choose another with --port or --smtp-port.`;
   }
+  if (error instanceof JournalError) return error.message;
   return error instanceof UsageError
     ? `${error.message}.\n${USAGE}`
     : (error.stack ?? error.message);

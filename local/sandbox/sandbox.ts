@@ -56,14 +56,17 @@ const HOST = '127.0.0.1';
 const MAX_BODY_BYTES = 262_144;
 export const CALLBACK_DELAY_MS = 300;
 
-/** Opens both doors, then reads the state. Rejects with EADDRINUSE when a port is taken. */
+/** Opens both doors, then reads the state. Rejects with EADDRINUSE or JournalError. */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const handler = promised<Awaited<Handler>>();
   const books = promised<Awaited<Books>>();
   // The doors first: a second process on the same ports must fail before it touches the state.
-  const http = await openHttp({ host: HOST, port: options.port ?? 0 }, handler.promise);
+  const doors: { close(): Promise<void> }[] = [];
   try {
+    const http = await openHttp({ host: HOST, port: options.port ?? 0 }, handler.promise);
+    doors.push(http);
     const smtp = await openSmtp({ host: HOST, port: options.smtpPort ?? 0 }, books.promise);
+    doors.push(smtp);
     const rooms = openRooms(options);
     handler.resolve((request, env) => rooms.app.fetch(request, env));
     books.resolve(rooms);
@@ -76,12 +79,12 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
       clock: rooms.clock,
       aimPaymentsWebhook: rooms.aimPaymentsWebhook,
       close: async () => {
-        await Promise.all([http.close(), smtp.close()]);
+        await Promise.all(doors.map((door) => door.close()));
         await rooms.close();
       },
     };
   } catch (error) {
-    await http.close();
+    await Promise.all(doors.map((door) => door.close()));
     throw error;
   }
 }

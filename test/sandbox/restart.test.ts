@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -87,7 +87,7 @@ test('what was answered before SIGKILL is known after it', { timeout: 30_000 }, 
   expect(await stop(second, 'SIGTERM')).toBe(0);
 });
 
-test('a taken port is said in one sentence, and the state is not touched', async () => {
+test('a taken port is said in one sentence', async () => {
   const sandbox = await openSandbox();
   const port = new URL(sandbox.url).port;
   const child = spawnSandbox(['--port', port, '--smtp-port', '0', '--state', freshDir()]);
@@ -115,6 +115,18 @@ test('a line torn by a crash is a commit that never was; what came before stays'
     ['c', 3],
   ]);
   third.close();
+});
+
+test('a state that cannot be read is named, and both doors are closed again', async () => {
+  const stateDir = freshDir();
+  writeFileSync(join(stateDir, 'payments.jsonl'), '[["intents","pi_1",{"old":true}]]\n');
+  await expect(openSandbox({ stateDir })).rejects.toThrow(
+    /payments\.jsonl cannot be read at intents/,
+  );
+  writeFileSync(join(stateDir, 'payments.jsonl'), 'no json\n');
+  await expect(openSandbox({ stateDir })).rejects.toThrow(
+    /payments\.jsonl cannot be read at byte 0/,
+  );
 });
 
 test('a journal stays as small as what it holds, and a table within its limit', () => {

@@ -26,7 +26,7 @@ export interface Inbox {
   clear(): void;
 }
 
-export interface Arrival {
+interface Arrival {
   readonly recipients: readonly string[];
   readonly mime: ParsedMime;
 }
