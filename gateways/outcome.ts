@@ -11,7 +11,7 @@ export interface Unavailable {
 }
 
 /** The call may have taken effect: deadline passed, connection lost, 5xx. Look up before anything else. */
-export interface Unknown {
+interface Unknown {
   readonly kind: 'unknown';
   readonly reason: string;
 }

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { isOrderId } from '../domain/ids.ts';
 import type { OrderId } from '../domain/ids.ts';
 
-export type WebhookVerdict =
+type WebhookVerdict =
   | {
       readonly kind: 'verified';
       /** Constant over repeats of one event. */

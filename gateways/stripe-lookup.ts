@@ -13,6 +13,7 @@ import { ProviderFault } from './guard.ts';
 import { codeOr } from './http.ts';
 import type { ProviderPayment } from './payments.ts';
 import type { StripeCall } from './stripe-client.ts';
+import { fromStripeAmount } from './stripe-money.ts';
 
 /** Reads an intent with the charge that says how much was captured and refunded. */
 export function retrieveIntent({ stripe, timeoutMs }: StripeCall, reference: string) {
@@ -49,13 +50,14 @@ export function orderAgeMs(orderId: OrderId): number {
 export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
   const state = stateOf(intent.status);
   const charge = intent.latest_charge;
-  const read = charge !== null && typeof charge !== 'string' ? charge : null;
-  if (state === 'captured' && read === null) throw new ProviderFault('charge_not_expanded');
+  const taken = state === 'captured' && typeof charge !== 'string' ? charge : null;
+  if (state === 'captured' && taken === null) throw new ProviderFault('charge_not_expanded');
+  const minor = (amount: number) => fromStripeAmount(amount, intent.currency);
   return {
     reference: intent.id,
     state,
-    capturedMinor: state === 'captured' ? (read?.amount_captured ?? 0) : 0,
-    refundedMinor: state === 'captured' ? (read?.amount_refunded ?? 0) : 0,
+    capturedMinor: minor(taken?.amount_captured ?? 0),
+    refundedMinor: minor(taken?.amount_refunded ?? 0),
     declineCode: state === 'declined' ? declineCodeOf(intent) : null,
   };
 }

@@ -24,6 +24,7 @@ import {
   readIntent,
   retrieveIntent,
 } from './stripe-lookup.ts';
+import { toStripeAmount } from './stripe-money.ts';
 import { capture, refund, voidAuthorization } from './stripe-settle.ts';
 
 export interface StripePaymentsOptions extends StripeAccess {
@@ -85,7 +86,7 @@ function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: Author
   signal.throwIfAborted();
   return stripe.paymentIntents.create(
     {
-      amount: request.amount.amountMinor,
+      amount: toStripeAmount(request.amount),
       currency: request.amount.currency.toLowerCase(),
       payment_method: request.paymentMethod,
       confirm: true,

@@ -9,12 +9,13 @@ import type { SettleOutcome, SettleRequest } from './payments.ts';
 import { answerOf } from './stripe-client.ts';
 import type { StripeCall, StripeRefusal } from './stripe-client.ts';
 import { retrieveIntent } from './stripe-lookup.ts';
+import { toStripeAmount } from './stripe-money.ts';
 
 /** Takes the held money. `refused: authorization_expired_or_voided` when none is held any more. */
 export function capture(call: StripeCall, request: SettleRequest): Promise<SettleOutcome> {
   const { reference, amount } = request;
   const work = async (): Promise<SettleOutcome> => {
-    const params = { amount_to_capture: amount.amountMinor };
+    const params = { amount_to_capture: toStripeAmount(amount) };
     const options = optionsOf(call, request);
     const intent = await call.stripe.paymentIntents.capture(reference, params, options);
     return doneWhen(intent, 'succeeded');
@@ -57,7 +58,7 @@ export function refund(call: StripeCall, request: SettleRequest): Promise<Settle
     call.signal.throwIfAborted();
     const params = {
       payment_intent: reference,
-      amount: amount.amountMinor,
+      amount: toStripeAmount(amount),
       metadata: { order_id: request.orderId, intent_key: key },
     };
     return readRefund(await call.stripe.refunds.create(params, optionsOf(call, request)));

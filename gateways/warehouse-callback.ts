@@ -22,7 +22,7 @@ export type CallbackVerdict =
   | { readonly kind: 'unrecognised'; readonly id: string }
   | { readonly kind: 'rejected'; readonly reason: 'bad_signature' };
 
-export interface SignedMessage {
+interface SignedMessage {
   /** The bytes as they came: parsing and printing JSON again would change the signature. */
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;

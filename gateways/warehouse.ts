@@ -13,7 +13,7 @@ export interface ReserveRequest {
   readonly lines: readonly Pick<OrderLine, 'sku' | 'quantity'>[];
 }
 
-export interface ReleaseRequest {
+interface ReleaseRequest {
   readonly key: string;
   readonly orderId: OrderId;
 }

@@ -120,6 +120,32 @@ describe('an answer that is a decline', () => {
   });
 });
 
+describe('money', () => {
+  test('a currency without decimals in ISO that Stripe counts in hundredths keeps its value', async () => {
+    const bodies: string[] = [];
+    const intent = {
+      id: 'pi_1',
+      status: 'succeeded',
+      currency: 'isk',
+      latest_charge: { amount_captured: 240_000, amount_refunded: 100_000 },
+    };
+    const gateway = await gatewayTo((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        bodies.push(body);
+        answer(response, 200, intent);
+      });
+    });
+    const amount = { amountMinor: 2_400, currency: 'ISK' };
+    await gateway.authorize({ ...authorization(), amount });
+    expect(new URLSearchParams(bodies[0]).get('amount')).toBe('240000');
+    expect(await gateway.lookUp({ orderId: newOrderId(), reference: 'pi_1' })).toMatchObject({
+      payment: { capturedMinor: 2_400, refundedMinor: 1_000 },
+    });
+  });
+});
+
 describe('absence is only claimed when it is proved', () => {
   /** More intents than are read from the list; `searched` is what search knows. */
   async function busyProvider(searched: readonly object[]) {
@@ -127,6 +153,7 @@ describe('absence is only claimed when it is proved', () => {
       id: `pi_${i}`,
       status: 'requires_capture',
       metadata: {},
+      currency: 'eur',
     }));
     const paths: string[] = [];
     const gateway = await gatewayTo((request, response) => {
@@ -138,7 +165,7 @@ describe('absence is only claimed when it is proved', () => {
       if (path.endsWith('/payment_intents')) {
         return answer(response, 200, { object: 'list', data: page, has_more: true });
       }
-      return answer(response, 200, { ...searched[0], latest_charge: null });
+      return answer(response, 200, { currency: 'eur', latest_charge: null, ...searched[0] });
     });
     return { gateway, paths };
   }
