@@ -1,7 +1,7 @@
 /** The only place that builds ApplicationFailure: gateway outcomes and refused changes in, failures out. */
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { OrderId } from '../domain/ids.ts';
-import type { NoAnswer } from '../gateways/outcome.ts';
+import type { NoAnswer, ProviderRejection } from '../gateways/outcome.ts';
 import type { ChangeOutcome } from '../prisma/change.ts';
 import type { FailureType } from './contract.ts';
 
@@ -66,9 +66,15 @@ export function requireChanged(orderId: OrderId, change: ChangeOutcome): void {
  */
 export function unexpected(operation: string, error: unknown): Error {
   if (error instanceof TemporalFailure) return error;
+  if (isProviderRejection(error)) return rejectedRequest(operation, error.code);
   const name = error instanceof Error ? error.name : typeof error;
   return ApplicationFailure.create({
     type: 'unexpected_error' satisfies FailureType,
     message: `${operation}: ${name}`,
   });
+}
+
+/** Known by name: gateways are interfaces here, never imported by value. */
+function isProviderRejection(error: unknown): error is ProviderRejection {
+  return error instanceof Error && error.name === 'ProviderRejection';
 }

@@ -3,6 +3,7 @@
  * person's data goes through here (G8).
  */
 import { defineSearchAttributeKey } from '@temporalio/common';
+import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ShipmentAnswer } from '../activities/contract.ts';
 import { checkoutWorkflowId, type OrderId } from '../domain/ids.ts';
@@ -65,7 +66,7 @@ export const shipmentAnsweredSignal = defineSignal<[ShipmentAnswered]>('shipment
 export const cancelUpdate = defineUpdate<CancelAccepted, [CancelRequest]>('cancel');
 export const resolveUpdate = defineUpdate<void, [Resolution]>('resolve');
 
-/** Typed search attributes; registered on the server when the app starts. */
+/** Typed search attributes; registered on the server before the first workflow starts. */
 export const SEARCH_ATTRIBUTES = {
   orderStatus: defineSearchAttributeKey('OrderStatus', 'KEYWORD'),
   orderTotal: defineSearchAttributeKey('OrderTotal', 'INT'),
@@ -78,14 +79,15 @@ export const SEARCH_ATTRIBUTES = {
  * Options that start an order's workflow: one per order for ever (a closed one is not started again),
  * findable by what an operator knows, and readable in the Web UI's list.
  */
-export function checkoutStartOptions(input: CheckoutInput) {
-  const args: [CheckoutInput] = [input];
+export function checkoutStartOptions(
+  input: CheckoutInput,
+): WorkflowStartOptions<(input: CheckoutInput) => Promise<CheckoutResult>> {
   const money = formatMoney({ amountMinor: input.totalMinor, currency: input.currency });
   return {
     workflowId: checkoutWorkflowId(input.orderId),
     taskQueue: TASK_QUEUE,
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
-    args,
+    args: [input],
     memo: { correlationId: input.correlationId },
     staticSummary: `${money}: ${input.skus.join(', ')}`.slice(0, 200),
     typedSearchAttributes: [
@@ -95,5 +97,5 @@ export function checkoutStartOptions(input: CheckoutInput) {
       { key: SEARCH_ATTRIBUTES.sku, value: [...input.skus] },
       { key: SEARCH_ATTRIBUTES.needsAttention, value: false },
     ],
-  } as const;
+  };
 }

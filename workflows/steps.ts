@@ -14,11 +14,11 @@ import type { Activities } from '../activities/contract.ts';
 /** Above every gateway deadline, so that a try is given up by the gateway and never by Temporal. */
 const ONE_TRY = '15 seconds';
 
-/** A provider's outage: quick at first, then once a minute, so that recovery is noticed soon. */
+/** A provider's outage: noticed at once when it is short, and asked six times an hour when it is long. */
 const PROVIDER_RETRY = {
   initialInterval: '1 second',
   backoffCoefficient: 2,
-  maximumInterval: '1 minute',
+  maximumInterval: '10 minutes',
 } as const;
 
 /** Our own database only: it comes back within seconds or somebody is paged. */

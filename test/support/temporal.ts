@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
 import { inject } from 'vitest';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract.ts';
 import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
@@ -15,9 +17,19 @@ const START_TIMEOUT_MS = 60_000;
  * A server on which timers and retries pass at once. Time is global to it: one per test file. Call
  * `teardown()` at the end.
  */
-export function createTimeSkippingEnv(): Promise<TestWorkflowEnvironment> {
+export async function createTimeSkippingEnv(): Promise<TestWorkflowEnvironment> {
   const executable = { type: 'existing-path', path: inject('testServerPath') } as const;
-  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+  const env = await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+  await env.connection.operatorService.addSearchAttributes({
+    namespace: env.namespace ?? 'default',
+    searchAttributes: Object.fromEntries(
+      Object.values(SEARCH_ATTRIBUTES).map(({ name, type }) => [
+        name,
+        encodeSearchAttributeIndexedValueType(type) ?? 0,
+      ]),
+    ),
+  });
+  return env;
 }
 
 export interface DevServer {

@@ -1,0 +1,95 @@
+/** The two ways an order may end, checked in our books and in the providers' own ledgers. */
+import { expect } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
+import type { Effect } from '../../local/sandbox/ledger.ts';
+import type { Providers } from './bench.ts';
+
+/** Shipped once, charged once, off the shelves, books and ledgers agree. */
+export async function expectShipped(bench: Providers, orderId: OrderId): Promise<void> {
+  const order = await bench.db.order.findUniqueOrThrow({
+    where: { id: orderId },
+    include: { payment: true, shipment: true, reservations: true },
+  });
+  expect(order.status).toBe('shipped');
+  expect(order.payment?.status).toBe('captured');
+  expect(order.payment?.capturedMinor).toBe(order.totalMinor);
+  expect(order.shipment?.trackingNumber).toBeTruthy();
+  expect(order.reservations.map((each) => each.status)).toEqual(
+    order.reservations.map(() => 'shipped'),
+  );
+  expect(effectsOf(bench, orderId)).toEqual({ authorize: 1, capture: 1, reserve: 1, ship: 1 });
+  await expectSoundBooks(bench, orderId);
+}
+
+/** Cancelled, nothing held anywhere, nothing charged, as if the order had never been. */
+export async function expectCleanSlate(bench: Providers, orderId: OrderId): Promise<void> {
+  const order = await bench.db.order.findUniqueOrThrow({
+    where: { id: orderId },
+    include: { payment: true, shipment: true, reservations: true },
+  });
+  expect(order.status).toBe('cancelled');
+  expect(['voided', 'refunded']).toContain(order.payment?.status);
+  expect(order.payment?.capturedMinor).toBe(order.payment?.refundedMinor);
+  expect(order.reservations.map((each) => each.status)).toEqual(
+    order.reservations.map(() => 'released'),
+  );
+  if (order.shipment) expect(['refused', 'cancelled']).toContain(order.shipment.status);
+  const effects = effectsOf(bench, orderId);
+  expect(effects['capture'] ?? 0).toBe(effects['refund'] ?? 0);
+  expect((effects['capture'] ?? 0) + (effects['void'] ?? 0)).toBe(1);
+  expect(effects['reserve'] ?? 0).toBe(effects['release'] ?? 0);
+  expect(effects['ship'] ?? 0).toBe(effects['cancel'] ?? 0);
+  await expectSoundBooks(bench, orderId);
+}
+
+/** How often each effect really happened outside, per operation; mails not counted. */
+export function effectsOf(bench: Providers, orderId: OrderId): Record<string, number> {
+  const { payments, warehouse } = bench.sandbox.ledgers;
+  const counts: Record<string, number> = {};
+  for (const { operation, order_id } of [...payments.effects(), ...warehouse.effects()]) {
+    if (order_id === orderId) counts[operation] = (counts[operation] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** The types of an order's events in order. */
+export async function eventTypesOf(bench: Providers, orderId: OrderId): Promise<string[]> {
+  const events = await bench.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });
+  return events.map((event) => event.type);
+}
+
+/** The notices that reached the customer's inbox for this order. */
+export function noticesOf(bench: Providers, orderId: OrderId): string[] {
+  const sent = bench.sandbox.ledgers.mail.effects();
+  return sent.filter((each) => each.order_id === orderId).map(noticeOf);
+}
+
+function noticeOf(effect: Effect): string {
+  return effect.key.split('.')[1] ?? effect.key;
+}
+
+/** Stock sums, event sequence and payment operations hold whatever happened. */
+async function expectSoundBooks(bench: Providers, orderId: OrderId): Promise<void> {
+  const unsound = await bench.db.$queryRaw`
+    SELECT s.sku FROM stock s
+    WHERE s.held <> (SELECT coalesce(sum(quantity), 0) FROM reservations r
+                     WHERE r.sku = s.sku AND r.status IN ('held', 'reserved'))
+       OR s.on_hand <> (SELECT coalesce(sum(delta), 0) FROM stock_movements m WHERE m.sku = s.sku)
+    UNION ALL
+    SELECT order_id FROM events WHERE order_id = ${orderId}
+    GROUP BY order_id HAVING max(seq) <> count(*)
+    UNION ALL
+    SELECT o.id FROM orders o WHERE o.id = ${orderId}
+      AND o.version <> (SELECT max(seq) FROM events e WHERE e.order_id = o.id)`;
+  expect(unsound).toEqual([]);
+  const operations = await bench.db.paymentOperation.findMany({
+    where: { orderId, state: 'succeeded' },
+  });
+  const ours = operations.map((each) => `${each.key} ${each.amountMinor} ${each.currency}`).sort();
+  const theirs = bench.sandbox.ledgers.payments
+    .effects()
+    .filter((each) => each.order_id === orderId)
+    .map((each) => `${each.key} ${each.amount_minor} ${each.currency}`)
+    .sort();
+  expect(ours).toEqual(theirs);
+}
