@@ -56,7 +56,11 @@ export async function listOrderEvents(
   orderId: OrderId,
   limit: number,
 ): Promise<readonly OrderEvent[]> {
-  const rows = await db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' }, take: limit });
+  const rows = await db.event.findMany({
+    where: { orderId },
+    orderBy: { seq: 'asc' },
+    take: limit,
+  });
   return rows.map(toEvent);
 }
 
@@ -91,13 +95,16 @@ export async function markStarted(db: Database, orderId: OrderId): Promise<void>
     WHERE id = ${orderId} AND workflow_started_at IS NULL`;
 }
 
-/** Pending orders past their deadline, oldest first. */
-export async function listOverdue(db: Database, limit: number): Promise<readonly Order[]> {
+/** Pending orders `graceMs` past their deadline, oldest first. */
+export async function listOverdue(
+  db: Database,
+  asked: { readonly graceMs: number; readonly limit: number },
+): Promise<readonly Order[]> {
   const rows = await db.order.findMany({
-    where: { status: 'pending', deadlineAt: { lt: new Date() } },
+    where: { status: 'pending', deadlineAt: { lt: new Date(Date.now() - asked.graceMs) } },
     include: ORDER_WITH_LINES,
     orderBy: { deadlineAt: 'asc' },
-    take: limit,
+    take: asked.limit,
   });
   return rows.map(toOrder);
 }

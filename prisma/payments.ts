@@ -16,6 +16,23 @@ export async function findPayment(db: Database, orderId: OrderId): Promise<Payme
   return row && toPayment(row);
 }
 
+export interface RefundEntry {
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly status: 'requested' | 'succeeded' | 'refused';
+  readonly requestedAt: string;
+}
+
+/** What was or is being given back, oldest first. One entry per intent. */
+export async function listRefunds(db: Database, orderId: OrderId): Promise<readonly RefundEntry[]> {
+  const rows = await db.$queryRaw<(Omit<RefundEntry, 'requestedAt'> & { requestedAt: Date })[]>`
+    SELECT max(amount_minor) AS "amountMinor", max(currency) AS currency,
+      (array_agg(state ORDER BY id DESC))[1] AS status, min(created_at) AS "requestedAt"
+    FROM payment_operations WHERE order_id = ${orderId} AND kind = 'refund'
+    GROUP BY key ORDER BY min(id)`;
+  return rows.map((row) => ({ ...row, requestedAt: row.requestedAt.toISOString() }));
+}
+
 /**
  * Writes an intent down before the call. `repeated` means it was written before, so the provider may
  * have done it already: look up first (G3).

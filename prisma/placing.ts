@@ -27,8 +27,8 @@ export type OpenOutcome =
   | { readonly kind: 'out_of_stock'; readonly shortages: readonly Shortage[] }
   | { readonly kind: 'key_taken' };
 
-/** After this a pending order is the sweeper's: its hold ends and its authorization is voided. */
-const PENDING_DEADLINE_MS = 120_000;
+/** After this no try may place the order any more: its hold ends and its authorization is voided. */
+export const PENDING_DEADLINE_MS = 120_000;
 
 class KeyTakenError extends Error {}
 
@@ -113,28 +113,6 @@ export async function recordDeclined(
   });
 }
 
-/** Order `expired`, hold released. The caller has voided the authorization, if there was one. */
-export async function recordExpired(
-  db: Database,
-  order: Order,
-  voidedReference: string | null,
-): Promise<void> {
-  await db.$transaction(async (tx) => {
-    const change = await changeOrder(tx, {
-      orderId: order.id,
-      type: 'order.expired',
-      to: 'expired',
-    });
-    if (change.kind !== 'changed') return;
-    if (voidedReference === null) {
-      await settleAuthorization(tx, order, { state: 'refused', code: 'expired', reference: null });
-    } else {
-      await recordVoidedAuthorization(tx, order, voidedReference);
-    }
-    await releaseHold(tx, order.id);
-  });
-}
-
 async function writePending(tx: Transaction, orderId: OrderId, draft: OrderDraft): Promise<Order> {
   const customerId = await findOrAddCustomer(tx, draft.customer);
   const row = await tx.order.create({
@@ -209,7 +187,8 @@ function paymentOf(draft: OrderDraft) {
   };
 }
 
-function authorizationOf(
+/** One row of the books about the order's authorization. */
+export function authorizationOf(
   orderId: OrderId,
   money: { readonly totalMinor: number; readonly currency: string },
   state: 'requested' | 'succeeded' | 'refused',
@@ -223,7 +202,8 @@ function authorizationOf(
   };
 }
 
-async function settleAuthorization(
+/** What became of the authorization: on the payment, and in the books. */
+export async function settleAuthorization(
   tx: Transaction,
   order: Order,
   settled: {
@@ -249,26 +229,4 @@ async function settleAuthorization(
       detail: settled.code,
     },
   });
-}
-
-async function recordVoidedAuthorization(
-  tx: Transaction,
-  order: Order,
-  reference: string,
-): Promise<void> {
-  await settleAuthorization(tx, order, { state: 'succeeded', reference, code: null });
-  await tx.payment.update({ where: { orderId: order.id }, data: { status: 'voided' } });
-  const key = providerKey(order.id, 'void');
-  for (const state of ['requested', 'succeeded']) {
-    await tx.paymentOperation.create({
-      data: {
-        ...authorizationOf(order.id, order, 'succeeded'),
-        key,
-        kind: 'void',
-        state,
-        orderId: order.id,
-        providerReference: reference,
-      },
-    });
-  }
 }

@@ -1,0 +1,26 @@
+/** Which methods an address knows, so that a wrong one is answered 405 with Allow (RFC 9110). */
+
+/** Call it when every route is registered. */
+export function createAllowedMethods(
+  routes: readonly { readonly method: string; readonly path: string }[],
+): (path: string) => readonly string[] {
+  const patterns = routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => ({ method, pattern: toPattern(path) }));
+  return (path) => {
+    const methods = patterns.filter(({ pattern }) => pattern.test(path)).map((each) => each.method);
+    const known = new Set(methods.map((method) => method.toUpperCase()));
+    // A GET route answers HEAD too.
+    if (known.has('GET')) known.add('HEAD');
+    return [...known].toSorted();
+  };
+}
+
+function toPattern(path: string): RegExp {
+  const segments = path
+    .split('/')
+    .map((segment) =>
+      segment.startsWith(':') ? '[^/]+' : segment.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'),
+    );
+  return new RegExp(`^${segments.join('/')}$`);
+}

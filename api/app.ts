@@ -1,0 +1,81 @@
+/**
+ * The HTTP application: what every request passes through, then the routes. It listens on nothing
+ * and constructs nothing it was not given.
+ */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { requestId } from 'hono/request-id';
+import { secureHeaders } from 'hono/secure-headers';
+import { createAllowedMethods } from './allowed-methods.ts';
+import {
+  authenticate,
+  correlation,
+  limitBody,
+  observe,
+  onError,
+  type ApiEnv,
+} from './middleware.ts';
+import { problemResponse } from './problems.ts';
+import { callbackRoutes } from './routes/callbacks.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { healthRoutes } from './routes/health.ts';
+import { orderReadRoutes } from './routes/order-reads.ts';
+import { orderRoutes } from './routes/orders.ts';
+import { productRoutes } from './routes/products.ts';
+import { stockRoutes } from './routes/stock.ts';
+import type { Services } from './services.ts';
+
+const DESCRIPTION = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Holdfast',
+    version: '1.0.0',
+    description:
+      'A durable checkout. Money is in minor units; every error is a problem (RFC 9457).',
+  },
+  security: [{ apiKey: [] }],
+};
+
+/** The type of the application, for a typed client (`hc<App>` of hono/client). */
+export type App = ReturnType<typeof createApp>;
+
+/** What a worker answers: its health and its numbers. */
+export function createHealthApp(services: Services) {
+  const app = new OpenAPIHono<ApiEnv>();
+  app.use(requestId(), correlation(), observe(services), secureHeaders());
+  app.onError(onError(services));
+  return app.route('/', healthRoutes(services));
+}
+
+export function createApp(services: Services) {
+  const app = new OpenAPIHono<ApiEnv>();
+  app.use(requestId(), correlation(), observe(services), secureHeaders());
+  app.use('/v1/*', authenticate(services), limitBody());
+  const routed = app
+    .route('/', orderRoutes(services))
+    .route('/', orderReadRoutes(services))
+    .route('/', productRoutes(services))
+    .route('/', stockRoutes(services))
+    .route('/', callbackRoutes(services))
+    .route('/', healthRoutes(services))
+    .route('/', docsRoutes());
+  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'Roles: storefront, operator, admin; each may do what those before it may.',
+  });
+  app.doc31('/openapi.json', DESCRIPTION);
+  app.onError(onError(services));
+  const allowedMethods = createAllowedMethods(app.routes);
+  app.notFound((c) => {
+    const allowed = allowedMethods(c.req.path);
+    if (allowed.length === 0) {
+      const detail = 'No route has this address.';
+      return problemResponse({ code: 'not_found', detail }, c.var.requestId);
+    }
+    const allow = allowed.join(', ');
+    const detail = `Allowed here: ${allow}.`;
+    const headers = { allow };
+    return problemResponse({ code: 'method_not_allowed', detail, headers }, c.var.requestId);
+  });
+  return routed;
+}

@@ -1,0 +1,55 @@
+/**
+ * The catalogue as shoppers browse it: cached in the process, loads of the same thing done once,
+ * forgotten when PostgreSQL says that a product changed. Orders do not price by it.
+ */
+import { cachified, type CacheEntry } from '@epic-web/cachified';
+import { LRUCache } from 'lru-cache';
+import type { Product } from '../domain/product.ts';
+import type { Database } from '../prisma/client.ts';
+import type { Notifications } from '../prisma/notifications.ts';
+import { findProduct, listProducts } from '../prisma/products.ts';
+
+export interface ProductPage {
+  readonly products: readonly Product[];
+  readonly hasMore: boolean;
+}
+
+export interface Catalogue {
+  find(sku: string): Promise<Product | null>;
+  list(page: {
+    readonly limit: number;
+    readonly startingAfter?: string | undefined;
+  }): Promise<ProductPage>;
+  /** Forgets everything: something was changed. */
+  forget(): void;
+  close(): void;
+}
+
+/** The bound on staleness when a notification is lost. */
+const TTL_MS = 30_000;
+const MAX_ENTRIES = 2_000;
+
+export function createCatalogue(deps: {
+  readonly db: Database;
+  readonly notifications: Notifications;
+}): Catalogue {
+  const cache = new LRUCache<string, CacheEntry>({ max: MAX_ENTRIES });
+  let generation = 0;
+  // A load that began before the change ends under the old generation's name, which nobody reads.
+  const forget = (): void => {
+    generation += 1;
+    cache.clear();
+  };
+  const unsubscribe = deps.notifications.subscribe('holdfast_products', forget);
+
+  const cached = <T>(name: string, load: () => Promise<T>): Promise<T> =>
+    cachified<T>({ key: `${generation}/${name}`, cache, ttl: TTL_MS, getFreshValue: load });
+
+  return {
+    find: (sku) => cached(`product/${sku}`, () => findProduct(deps.db, sku)),
+    list: (page) =>
+      cached(`page/${page.limit}/${page.startingAfter ?? ''}`, () => listProducts(deps.db, page)),
+    forget,
+    close: unsubscribe,
+  };
+}

@@ -1,0 +1,148 @@
+/** What every request passes through: ids, one log line, metrics, errors, authentication. */
+import type { Context, MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
+import { matchedRoutes } from 'hono/route';
+import { ROLES, type ApiKey, type Role } from '../prisma/api-keys.ts';
+import { isDatabaseUnavailable } from '../prisma/errors.ts';
+import { ProblemError, problemResponse, type Problem } from './problems.ts';
+import type { Services } from './services.ts';
+
+export interface ApiEnv {
+  Variables: {
+    requestId: string;
+    correlationId: string;
+    traceparent: string | null;
+    apiKey: ApiKey;
+    orderId: string | undefined;
+  };
+}
+
+/** No id here can be an e-mail address: these end up in logs, memos and events. */
+const CORRELATION_ID = /^[A-Za-z0-9._:/=+-]{1,128}$/;
+/** W3C Trace Context, version 00. */
+const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const MAX_BODY_BYTES = 64 * 1024;
+/** Long enough for a pool to recover, short enough for a shopper to try again. */
+const DATABASE_RETRY_SECONDS = 2;
+
+/** Takes `X-Correlation-Id` and `traceparent` in, and gives the former back. */
+export function correlation(): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const given = c.req.header('x-correlation-id') ?? '';
+    const correlationId = CORRELATION_ID.test(given) ? given : c.var.requestId;
+    const traceparent = c.req.header('traceparent') ?? '';
+    c.set('correlationId', correlationId);
+    c.set('traceparent', TRACEPARENT.test(traceparent) ? traceparent : null);
+    await next();
+    c.res.headers.set('x-correlation-id', correlationId);
+  };
+}
+
+/** One line and one observation per request. Never bodies, names, tokens or query strings. */
+export function observe({ log, metrics, isDraining }: Services): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const startedAt = performance.now();
+    await next();
+    const ms = performance.now() - startedAt;
+    const route = routeOf(c);
+    const { status } = c.res;
+    metrics.observeRequest({ method: c.req.method, route, status, seconds: ms / 1_000 });
+    if (isDraining()) c.res.headers.set('connection', 'close');
+    log[status >= 500 ? 'warn' : 'info'](
+      {
+        method: c.req.method,
+        route,
+        status,
+        ms: Math.round(ms * 10) / 10,
+        request_id: c.var.requestId,
+        correlation_id: c.var.correlationId,
+        role: c.get('apiKey')?.role,
+        api_key_id: c.get('apiKey')?.id,
+        order_id: c.get('orderId'),
+      },
+      'request',
+    );
+  };
+}
+
+/** Turns whatever was thrown into a problem. An unknown error tells nothing but its request id. */
+export function onError({ log }: Services) {
+  return (error: Error, c: Context<ApiEnv>): Response => {
+    const problem = toProblem(error);
+    if (problem.code === 'internal_error') {
+      log.error({ err: error, request_id: c.var.requestId, route: routeOf(c) }, 'internal error');
+    }
+    return problemResponse(problem, c.var.requestId);
+  };
+}
+
+/** Identifies the caller by `Authorization: Bearer <key>` (RFC 6750). */
+export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const [, key] = /^Bearer +([\x21-\x7e]+) *$/i.exec(c.req.header('authorization') ?? '') ?? [];
+    const found = key === undefined ? null : await apiKeys.find(key);
+    if (found === null) {
+      const error = key === undefined ? '' : ', error="invalid_token"';
+      throw new ProblemError({
+        code: 'unauthorized',
+        detail: 'Send a valid key as Authorization: Bearer <key>.',
+        headers: { 'www-authenticate': `Bearer realm="holdfast"${error}` },
+      });
+    }
+    c.set('apiKey', found);
+    await next();
+  };
+}
+
+/** Lets the role pass and those above it: storefront < operator < admin. */
+export function allow(role: Role): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    if (ROLES.indexOf(c.var.apiKey.role) < ROLES.indexOf(role)) {
+      throw new ProblemError({
+        code: 'forbidden',
+        detail: `This needs the role ${role}; the key has the role ${c.var.apiKey.role}.`,
+      });
+    }
+    await next();
+  };
+}
+
+/** Refuses bodies over 64 kB before they are read whole. */
+export function limitBody(): MiddlewareHandler {
+  return bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: () => {
+      throw new ProblemError({
+        code: 'payload_too_large',
+        detail: `At most ${MAX_BODY_BYTES} bytes are taken.`,
+      });
+    },
+  });
+}
+
+/** The pattern of the route that was meant, also when middleware answered before it. */
+function routeOf(c: Context): string {
+  return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched';
+}
+
+function toProblem(error: Error): Problem {
+  if (error instanceof ProblemError) return error.problem;
+  if (error instanceof HTTPException) return fromHttpException(error);
+  if (isDatabaseUnavailable(error)) {
+    return {
+      code: 'database_unavailable',
+      detail: 'Nothing was lost; try again.',
+      retryAfterSeconds: DATABASE_RETRY_SECONDS,
+    };
+  }
+  return { code: 'internal_error', detail: 'internal error' };
+}
+
+function fromHttpException(error: HTTPException): Problem {
+  if (error.status === 415) {
+    return { code: 'unsupported_media_type', detail: 'Send the body as application/json.' };
+  }
+  if (error.status === 400) return { code: 'malformed_json', detail: 'The body does not parse.' };
+  return { code: 'internal_error', detail: 'internal error' };
+}

@@ -1,0 +1,80 @@
+/** The answers to placing an order: the stored ones as bytes, the others as problems. Pure. */
+import { formatMoney, type Money } from '../domain/money.ts';
+import type { OrderId } from '../domain/ids.ts';
+import type { Order } from '../domain/order.ts';
+import type { Shortage } from '../domain/product.ts';
+import type { StoredAnswer } from '../prisma/idempotency.ts';
+import { problemBody, type Problem } from './problems.ts';
+import { placedOrderBody } from './representations.ts';
+
+/** Long enough for a shopper who is paying to finish or to give up. */
+const HELD_RETRY_SECONDS = 5;
+const IN_FLIGHT_RETRY_SECONDS = 1;
+const PAYMENT_RETRY_SECONDS = 2;
+
+export function placedAnswer(order: Order): StoredAnswer {
+  return { status: 201, body: JSON.stringify(placedOrderBody(order)) };
+}
+
+/** Stored like the 201: the order is settled, and a retry must not try the card again. */
+export function declinedAnswer(declineCode: string, requestId: string): StoredAnswer {
+  const problem: Problem = {
+    code: 'payment_declined',
+    detail: 'The payment provider declined. Another payment method needs a new Idempotency-Key.',
+    members: { decline_code: declineCode },
+  };
+  return { status: 402, body: problemBody(problem, requestId) };
+}
+
+/** Retryable only if waiting can help: every missing unit is with shoppers who still pay. */
+export function outOfStock(shortages: readonly Shortage[]): Problem {
+  const onlyHeld = shortages.every(({ cause }) => cause === 'held');
+  return {
+    code: 'out_of_stock',
+    detail: onlyHeld
+      ? 'The missing units are held by shoppers who are paying; some may come back.'
+      : 'Some units are gone; `lines` says what is available.',
+    members: { retryable: onlyHeld, lines: shortages },
+    ...(onlyHeld && { retryAfterSeconds: HELD_RETRY_SECONDS }),
+  };
+}
+
+export function priceChanged(total: Money, expectedMinor: number): Problem {
+  return {
+    code: 'price_changed',
+    detail: `The total is ${formatMoney(total)} now.`,
+    members: { total_minor: total.amountMinor, expected_total_minor: expectedMinor },
+  };
+}
+
+export function keyReused(): Problem {
+  return {
+    code: 'idempotency_key_reused',
+    detail: 'One key is one request: send another request under another key.',
+  };
+}
+
+export function inFlight(): Problem {
+  return {
+    code: 'request_in_flight',
+    detail: 'Ask again with the same key for the answer.',
+    retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS,
+  };
+}
+
+export function orderExpired(orderId: OrderId): Problem {
+  return {
+    code: 'order_expired',
+    detail: 'Nothing was charged. Order again under a new Idempotency-Key.',
+    members: { order_id: orderId },
+  };
+}
+
+export function paymentUnavailable(retryAfterMs?: number): Problem {
+  return {
+    code: 'payment_unavailable',
+    detail: 'The units stay held. Try again with the same key: nothing is charged twice.',
+    retryAfterSeconds:
+      retryAfterMs === undefined ? PAYMENT_RETRY_SECONDS : Math.ceil(retryAfterMs / 1_000),
+  };
+}

@@ -1,0 +1,106 @@
+/** From what a shopper asked to what can be opened: prices, sums, limits. Pure. */
+import { sumMinor } from '../domain/money.ts';
+import type { OrderLine } from '../domain/order.ts';
+import type { Product } from '../domain/product.ts';
+import type { KeyClaim } from '../prisma/idempotency.ts';
+import type { OrderDraft } from '../prisma/placing.ts';
+import { priceChanged } from './order-answers.ts';
+import type { FieldError, Problem } from './problems.ts';
+import { pointerTo } from './schemas/common.ts';
+import { MAX_QUANTITY, MAX_TOTAL_MINOR, type PlaceOrderBody } from './schemas/orders.ts';
+
+export interface PlaceOrderRequest {
+  readonly claim: KeyClaim;
+  readonly body: PlaceOrderBody;
+  readonly requestId: string;
+  readonly correlationId: string;
+  readonly traceparent: string | null;
+}
+
+export type DraftOutcome =
+  | { readonly kind: 'drafted'; readonly draft: OrderDraft }
+  | { readonly kind: 'refused'; readonly problem: Problem };
+
+/** Prices the lines by the catalogue as it is now. */
+export function draftOrder(request: PlaceOrderRequest, products: readonly Product[]): DraftOutcome {
+  const { body } = request;
+  const errors = findErrors(body, products);
+  if (errors.length > 0) return invalid(errors);
+  const lines = sumBySku(body, products);
+  const totalMinor = sumMinor(lines);
+  if (totalMinor < 1 || totalMinor > MAX_TOTAL_MINOR) {
+    const detail = `The total is ${totalMinor}; it has to be within 1 and ${MAX_TOTAL_MINOR}.`;
+    return invalid([{ detail, pointer: pointerTo(['lines']) }]);
+  }
+  const expected = body.expected_total_minor;
+  if (expected !== undefined && expected !== totalMinor) {
+    const total = { amountMinor: totalMinor, currency: body.currency };
+    return { kind: 'refused', problem: priceChanged(total, expected) };
+  }
+  return { kind: 'drafted', draft: toDraft(request, lines, totalMinor) };
+}
+
+function findErrors(body: PlaceOrderBody, products: readonly Product[]): FieldError[] {
+  const errors: FieldError[] = [];
+  const asked = new Map<string, number>();
+  for (const [index, { sku, quantity }] of body.lines.entries()) {
+    const product = products.find((each) => each.sku === sku);
+    const sum = (asked.get(sku) ?? 0) + quantity;
+    asked.set(sku, sum);
+    if (product === undefined) {
+      const detail = 'There is no product with this SKU.';
+      errors.push({ detail, pointer: pointerTo(['lines', index, 'sku']) });
+    } else if (sum > MAX_QUANTITY) {
+      const detail = `At most ${MAX_QUANTITY} units of one product; ${sum} were asked for.`;
+      errors.push({ detail, pointer: pointerTo(['lines', index, 'quantity']) });
+    }
+  }
+  const foreign = products.find(({ currency }) => currency !== body.currency);
+  if (foreign) {
+    const detail = `${foreign.sku} is sold in ${foreign.currency}.`;
+    errors.push({ detail, pointer: pointerTo(['currency']) });
+  }
+  return errors;
+}
+
+/** One line per SKU, in the order in which they were first asked for. */
+function sumBySku(body: PlaceOrderBody, products: readonly Product[]): readonly OrderLine[] {
+  const quantities = new Map<string, number>();
+  for (const { sku, quantity } of body.lines) {
+    quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
+  }
+  return [...quantities].flatMap(([sku, quantity]) => {
+    const product = products.find((each) => each.sku === sku);
+    if (!product) return [];
+    return [{ sku, name: product.name, quantity, unitPriceMinor: product.priceMinor }];
+  });
+}
+
+function toDraft(
+  { body, correlationId, traceparent }: PlaceOrderRequest,
+  lines: readonly OrderLine[],
+  totalMinor: number,
+): OrderDraft {
+  const { customer, shipping_address: address } = body;
+  return {
+    customer: { email: customer.email, name: customer.name, phone: customer.phone ?? null },
+    shippingAddress: {
+      line1: address.line1,
+      ...(address.line2 === undefined ? {} : { line2: address.line2 }),
+      city: address.city,
+      postalCode: address.postal_code,
+      country: address.country,
+    },
+    lines,
+    currency: body.currency,
+    totalMinor,
+    paymentMethod: body.payment_method,
+    correlationId,
+    traceparent,
+  };
+}
+
+function invalid(errors: readonly FieldError[]): DraftOutcome {
+  const detail = 'Some values cannot be accepted; `errors` says which.';
+  return { kind: 'refused', problem: { code: 'invalid_request', detail, errors } };
+}

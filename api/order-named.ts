@@ -1,0 +1,23 @@
+/** From the id in an address to the order, or the 404 that says there is none. */
+import { isOrderId, type OrderId } from '../domain/ids.ts';
+import type { Order } from '../domain/order.ts';
+import type { Database } from '../prisma/client.ts';
+import { findOrder } from '../prisma/orders.ts';
+import { ProblemError } from './problems.ts';
+
+/** The text as an order id. Garbled is as good as unknown: ProblemError `order_not_found`. */
+export function orderIdIn(text: string): OrderId {
+  if (isOrderId(text)) return text;
+  throw notFound();
+}
+
+/** The order with this id. Throws ProblemError `order_not_found`. */
+export async function orderNamed(db: Database, text: string): Promise<Order> {
+  const order = await findOrder(db, orderIdIn(text));
+  if (order === null) throw notFound();
+  return order;
+}
+
+function notFound(): ProblemError {
+  return new ProblemError({ code: 'order_not_found', detail: 'No order has this id.' });
+}

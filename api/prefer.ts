@@ -1,0 +1,12 @@
+/** The `wait` preference of RFC 7240. */
+
+const MAX_WAIT_SECONDS = 30;
+
+/** Seconds the client is willing to wait, at most 30; null when it does not say. */
+export function waitPreference(header: string | undefined): number | null {
+  for (const preference of (header ?? '').split(/[,;]/)) {
+    const [, seconds] = /^\s*wait\s*=\s*"?(\d{1,9})"?\s*$/i.exec(preference) ?? [];
+    if (seconds !== undefined) return Math.min(Number(seconds), MAX_WAIT_SECONDS);
+  }
+  return null;
+}

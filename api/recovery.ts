@@ -1,0 +1,134 @@
+/**
+ * What makes the API's promises hold when a process dies or Temporal is away: one pass starts the
+ * orders whose workflow does not run, hands over the callbacks nobody took, and ends the pending
+ * orders nobody finished. Each item is safe to repeat, also by two processes at once.
+ */
+import type { Logger } from 'pino';
+import type { PaymentGateway } from '../gateways/payments.ts';
+import type { Database } from '../prisma/client.ts';
+import { isDatabaseUnavailable } from '../prisma/errors.ts';
+import { listUnprocessed } from '../prisma/inbox.ts';
+import { listOverdue, listUnstarted } from '../prisma/orders.ts';
+import { startAndMark } from './checkout-starter.ts';
+import type { Checkouts } from './checkouts.ts';
+import { EXPIRY_GRACE_MS, expireOrder } from './expire-order.ts';
+import { handOver } from './shipment-answers.ts';
+
+export interface RecoveryDeps {
+  readonly db: Database;
+  readonly payments: PaymentGateway;
+  readonly checkouts: Checkouts;
+  readonly log: Logger;
+}
+
+export interface RecoveryLimits {
+  /** Younger orders and callbacks are still in the hands of the request that made them. */
+  readonly olderThanMs: number;
+  readonly expiryGraceMs: number;
+  readonly batch: number;
+}
+
+export interface RecoveryResult {
+  readonly started: number;
+  readonly handedOver: number;
+  readonly expired: number;
+}
+
+const LIMITS: RecoveryLimits = {
+  olderThanMs: 2_000,
+  expiryGraceMs: EXPIRY_GRACE_MS,
+  batch: 100,
+};
+const EVERY_MS = 1_000;
+
+/** One pass. A part that fails is logged and does not keep the others from running. */
+export async function runRecovery(
+  deps: RecoveryDeps,
+  limits: RecoveryLimits = LIMITS,
+): Promise<RecoveryResult> {
+  const [started, handedOver, expired] = await Promise.all([
+    counted(deps, 'start', () => startMissing(deps, limits)),
+    counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
+    counted(deps, 'expire', () => expireOverdue(deps, limits)),
+  ]);
+  return { started, handedOver, expired };
+}
+
+/** Runs pass after pass until stopped. `stop` waits for the one under way. */
+export function startRecovery(deps: RecoveryDeps): { stop(): Promise<void> } {
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  let pass = Promise.resolve();
+  const plan = (): void => {
+    timer = setTimeout(() => {
+      pass = runRecovery(deps).then(() => {
+        if (!stopped) plan();
+      });
+    }, EVERY_MS);
+    timer.unref();
+  };
+  plan();
+  return {
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await pass;
+    },
+  };
+}
+
+async function startMissing(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
+  const { olderThanMs, batch } = limits;
+  const orders = await listUnstarted(deps.db, { olderThanMs, limit: batch });
+  let started = 0;
+  for (const order of orders) {
+    // Temporal is away: the others would only wait for the same deadline one after the other.
+    if ((await startAndMark(deps, order)) === 'unavailable') break;
+    started += 1;
+  }
+  return started;
+}
+
+async function handOverMissed(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
+  const { olderThanMs, batch } = limits;
+  const asked = { source: 'warehouse', olderThanMs, limit: batch } as const;
+  let handedOver = 0;
+  for (const message of await listUnprocessed(deps.db, asked)) {
+    if (!(await handOver(deps, message))) break;
+    handedOver += 1;
+  }
+  return handedOver;
+}
+
+async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
+  const { expiryGraceMs: graceMs, batch } = limits;
+  let expired = 0;
+  for (const order of await listOverdue(deps.db, { graceMs, limit: batch })) {
+    const outcome = await expireOrder(deps, order);
+    if (outcome.kind === 'expired') {
+      expired += 1;
+    } else {
+      deps.log.warn({ order_id: order.id, reason: outcome.reason }, 'order not expired yet');
+      // The provider gives no answer: it will not for the next order either.
+      if (outcome.reason === 'unavailable' || outcome.reason === 'unknown') break;
+    }
+  }
+  return expired;
+}
+
+async function counted(
+  { log }: RecoveryDeps,
+  part: string,
+  work: () => Promise<number>,
+): Promise<number> {
+  try {
+    const count = await work();
+    if (count > 0) log.info({ part, count }, 'recovered');
+    return count;
+  } catch (error) {
+    // A database that is away is said by /readyz and every request; once a second adds nothing.
+    const level = isDatabaseUnavailable(error) ? 'debug' : 'error';
+    log[level]({ err: error, part }, 'recovery failed');
+    return 0;
+  }
+}

@@ -1,0 +1,107 @@
+/** Domain objects as the API shows them. Pure: what is shown does not depend on who asks. */
+import type { Order, OrderEvent, Payment } from '../domain/order.ts';
+import type { Product, Stock } from '../domain/product.ts';
+import type { RefundEntry } from '../prisma/payments.ts';
+import type { OrderBody, OrderView, PlacedOrderBody, TimelineEntryBody } from './schemas/orders.ts';
+import type { ProductBody, StockBody } from './schemas/products.ts';
+
+/** The order itself, without what is read beside it. */
+export function orderBody(order: Order): OrderBody {
+  const { line1, line2, city, postalCode, country } = order.shippingAddress;
+  const { email, name, phone } = order.customer;
+  return {
+    id: order.id,
+    object: 'order',
+    status: order.status,
+    version: order.version,
+    currency: order.currency,
+    total_minor: order.totalMinor,
+    lines: order.lines.map((line) => ({
+      sku: line.sku,
+      name: line.name,
+      quantity: line.quantity,
+      unit_price_minor: line.unitPriceMinor,
+    })),
+    customer: { email, name, phone },
+    shipping_address: {
+      line1,
+      ...(line2 === undefined ? {} : { line2 }),
+      city,
+      postal_code: postalCode,
+      country,
+    },
+    cancel_reason: order.cancelReason,
+    attention_step: order.attentionStep,
+    created_at: order.createdAt,
+    updated_at: order.updatedAt,
+  };
+}
+
+/** The order as it is answered the moment it is placed: all money held, none taken. */
+export function placedOrderBody(order: Order): PlacedOrderBody {
+  return {
+    ...orderBody(order),
+    payment: {
+      status: 'authorized',
+      amount_minor: order.totalMinor,
+      captured_minor: 0,
+      refunded_minor: 0,
+      currency: order.currency,
+      decline_code: null,
+    },
+  };
+}
+
+export function paymentBody(payment: Payment): NonNullable<OrderView['payment']> {
+  return {
+    status: payment.status,
+    amount_minor: payment.amountMinor,
+    captured_minor: payment.capturedMinor,
+    refunded_minor: payment.refundedMinor,
+    currency: payment.currency,
+    decline_code: payment.declineCode,
+  };
+}
+
+export function refundBody(refund: RefundEntry): NonNullable<OrderView['refunds']>[number] {
+  return {
+    amount_minor: refund.amountMinor,
+    currency: refund.currency,
+    status: refund.status,
+    requested_at: refund.requestedAt,
+  };
+}
+
+export function timelineEntryBody(event: OrderEvent): TimelineEntryBody {
+  return {
+    id: event.id,
+    type: event.type,
+    seq: event.seq,
+    time: event.time,
+    data: { ...event.data },
+    correlation_id: event.correlationId,
+  };
+}
+
+export function productBody(product: Product): ProductBody {
+  return {
+    object: 'product',
+    sku: product.sku,
+    name: product.name,
+    description: product.description,
+    price_minor: product.priceMinor,
+    currency: product.currency,
+    version: product.version,
+    updated_at: product.updatedAt,
+  };
+}
+
+export function stockBody(stock: Stock): StockBody {
+  return {
+    object: 'stock',
+    sku: stock.sku,
+    on_hand: stock.onHand,
+    held: stock.held,
+    available: stock.available,
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * What providers send us: the signature is checked on the raw bytes, the message is stored, then it
+ * is acknowledged. Handing it on may fail; recovery.ts does it again from the inbox.
+ */
+import { Hono } from 'hono';
+import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/inbox.ts';
+import { limitBody, type ApiEnv } from '../middleware.ts';
+import { ProblemError } from '../problems.ts';
+import type { Services } from '../services.ts';
+import { handOver, inboxMessageOf } from '../shipment-answers.ts';
+
+export function callbackRoutes(services: Services) {
+  const { db, verifyCallback, verifyPaymentWebhook } = services;
+  return new Hono<ApiEnv>()
+    .post('/callbacks/warehouse', limitBody(), async (c) => {
+      const body = new Uint8Array(await c.req.arrayBuffer());
+      const verdict = verifyCallback({ body, headers: c.req.header() });
+      switch (verdict.kind) {
+        case 'rejected':
+          throw badSignature();
+        case 'unrecognised':
+          await storeUnrecognised(services, verdict.id);
+          break;
+        case 'verified': {
+          const message = inboxMessageOf(verdict.id, verdict.answer);
+          c.set('orderId', verdict.answer.orderId);
+          const stored = await storeMessage(db, message);
+          if (stored === 'stored') await handOverNow(services, message);
+        }
+      }
+      return c.json({ received: true }, 200);
+    })
+    .post('/callbacks/payments', limitBody(), async (c) => {
+      const body = new Uint8Array(await c.req.arrayBuffer());
+      const signature = c.req.header('stripe-signature') ?? null;
+      const verdict = verifyPaymentWebhook({ body, signature });
+      if (verdict.kind === 'rejected') {
+        if (verdict.reason === 'bad_signature') throw badSignature();
+        const detail = 'The event has no id, type or object.';
+        throw new ProblemError({ code: 'malformed_message', detail });
+      }
+      const { id, type, orderId, reference } = verdict;
+      c.set('orderId', orderId ?? undefined);
+      await storeMessage(db, { source: 'payments', id, type, orderId, payload: { reference } });
+      return c.json({ received: true }, 200);
+    });
+}
+
+/** The message is safe in the inbox, so whatever goes wrong from here is no matter of the sender. */
+async function handOverNow(services: Services, message: InboxMessage): Promise<void> {
+  try {
+    await handOver(services, message);
+  } catch (error) {
+    services.log.warn({ err: error, order_id: message.orderId }, 'callback not handed over yet');
+  }
+}
+
+async function storeUnrecognised({ db }: Services, id: string): Promise<void> {
+  const message = { source: 'warehouse', id } as const;
+  await storeMessage(db, { ...message, type: 'unrecognised', orderId: null, payload: {} });
+  await markProcessed(db, message, 'unrecognised');
+}
+
+function badSignature(): ProblemError {
+  const detail = 'Sign the raw body with the shared secret; the clock may differ by 5 minutes.';
+  return new ProblemError({ code: 'invalid_signature', detail });
+}

@@ -1,0 +1,138 @@
+/** The API's description for people: reference, list of problems, first page. Works offline. */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { Hono } from 'hono';
+import { html } from 'hono/html';
+import type { ApiEnv } from '../middleware.ts';
+import { PROBLEMS, ProblemError } from '../problems.ts';
+
+/** The only files served from the package, and what they are. */
+const ASSETS = new Map([
+  ['swagger-ui.css', 'text/css; charset=utf-8'],
+  ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
+  ['favicon-32x32.png', 'image/png'],
+]);
+const START_SCRIPT = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#reference', deepLinking: true });`;
+const CACHED = 'public, max-age=3600';
+/** The reference sets styles from its script; nothing comes from elsewhere. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+
+export function docsRoutes() {
+  return new Hono<ApiEnv>()
+    .get('/', (c) => c.html(firstPage(), 200, { 'content-security-policy': PAGE_POLICY }))
+    .get('/docs', (c) => c.html(referencePage(), 200, { 'content-security-policy': PAGE_POLICY }))
+    .get('/docs/errors', (c) =>
+      c.html(problemsPage(), 200, { 'content-security-policy': PAGE_POLICY }),
+    )
+    .get('/docs/start.js', (c) =>
+      c.body(START_SCRIPT, 200, { 'content-type': 'text/javascript; charset=utf-8' }),
+    )
+    .get('/docs/assets/:file', async (c) => {
+      const file = c.req.param('file');
+      const type = ASSETS.get(file);
+      if (type === undefined) {
+        throw new ProblemError({ code: 'not_found', detail: 'There is no such file.' });
+      }
+      const bytes = await readFile(join(assetFolder(), file));
+      return c.body(new Uint8Array(bytes), 200, { 'content-type': type, 'cache-control': CACHED });
+    });
+}
+
+function assetFolder(): string {
+  return dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+}
+
+function page(title: string, body: ReturnType<typeof html>) {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title}</title>
+        <link rel="icon" href="/docs/assets/favicon-32x32.png" />
+        <style>
+          body {
+            font:
+              16px/1.5 system-ui,
+              sans-serif;
+            max-width: 60rem;
+            margin: 2rem auto;
+            padding: 0 1rem;
+          }
+          th,
+          td {
+            text-align: left;
+            padding: 0.25rem 1rem 0.25rem 0;
+            vertical-align: top;
+          }
+        </style>
+      </head>
+      <body>
+        ${body}
+      </body>
+    </html>`;
+}
+
+function firstPage() {
+  return page(
+    'Holdfast',
+    html`<h1>Holdfast</h1>
+      <p>A durable checkout service.</p>
+      <ul>
+        <li><a href="/docs">API reference</a> (<a href="/openapi.json">OpenAPI 3.1</a>)</li>
+        <li><a href="/docs/errors">Problems the API answers with</a></li>
+        <li><a href="/readyz">Readiness</a> and <a href="/metrics">metrics</a></li>
+      </ul>`,
+  );
+}
+
+function problemsPage() {
+  const rows = Object.entries(PROBLEMS).map(
+    ([code, [status, title]]) =>
+      html`<tr id="${code}">
+        <td><code>${code}</code></td>
+        <td>${status}</td>
+        <td>${title}</td>
+      </tr>`,
+  );
+  return page(
+    'Problems',
+    html`<h1>Problems</h1>
+      <p>
+        Every error is a problem (RFC 9457). With <code>retryable: true</code> the same request can
+        succeed later, under the same Idempotency-Key.
+      </p>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">code</th>
+            <th scope="col">status</th>
+            <th scope="col">meaning</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows}
+        </tbody>
+      </table>`,
+  );
+}
+
+function referencePage() {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>Holdfast API</title>
+        <link rel="icon" href="/docs/assets/favicon-32x32.png" />
+        <link rel="stylesheet" href="/docs/assets/swagger-ui.css" />
+      </head>
+      <body>
+        <div id="reference"></div>
+        <script src="/docs/assets/swagger-ui-bundle.js"></script>
+        <script src="/docs/start.js"></script>
+      </body>
+    </html>`;
+}

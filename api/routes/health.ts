@@ -1,0 +1,69 @@
+/** Is it alive, is it ready, what are its numbers. Open: nothing here is worth a key. */
+import { Hono, type Context } from 'hono';
+import type { BreakerView } from '../../gateways/outcome.ts';
+import { pingDatabase } from '../../prisma/client.ts';
+import type { ApiEnv } from '../middleware.ts';
+import type { Services } from '../services.ts';
+
+const DATABASE_DEADLINE_MS = 500;
+
+export function healthRoutes(services: Services) {
+  const ready = (c: Context<ApiEnv>) => readiness(c, services);
+  return new Hono<ApiEnv>()
+    .get('/livez', (c) => c.json({ status: 'alive' }, 200, { 'cache-control': 'no-store' }))
+    .get('/readyz', ready)
+    .get('/healthz', ready)
+    .get('/metrics', async (c) => {
+      const { registry } = services.metrics;
+      return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType });
+    });
+}
+
+/** What an API cannot do without is the database alone: without Temporal orders are accepted. */
+async function readiness(c: Context<ApiEnv>, services: Services): Promise<Response> {
+  const { db, checkouts, payments, warehouse, mailer, isDraining, needsTemporal } = services;
+  const [database, temporal] = await Promise.all([
+    answersInTime(pingDatabase(db)),
+    checkouts.isReachable(),
+  ]);
+  const providers = {
+    payments: provider(payments.breakers()),
+    warehouse: provider(warehouse.breakers()),
+    mail: provider(mailer.breakers()),
+  };
+  const degraded = !temporal || Object.values(providers).some(({ status }) => status !== 'up');
+  const status = isDraining()
+    ? 'draining'
+    : !database || (needsTemporal && !temporal)
+      ? 'unavailable'
+      : degraded
+        ? 'degraded'
+        : 'ready';
+  const dependencies = {
+    database: { status: database ? 'up' : 'down' },
+    temporal: { status: temporal ? 'up' : 'down' },
+    ...providers,
+  };
+  const isReady = status === 'ready' || status === 'degraded';
+  return c.json({ status, dependencies }, isReady ? 200 : 503, { 'cache-control': 'no-store' });
+}
+
+function provider(breakers: readonly BreakerView[]) {
+  const open = breakers.some(({ state }) => state !== 'closed');
+  const states = Object.fromEntries(breakers.map(({ name, state }) => [name, state]));
+  return { status: open ? 'degraded' : 'up', breakers: states };
+}
+
+async function answersInTime(question: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, DATABASE_DEADLINE_MS, false);
+  });
+  const answered = question.then(
+    () => true,
+    () => false,
+  );
+  const first = await Promise.race([answered, late]);
+  clearTimeout(timer);
+  return first;
+}

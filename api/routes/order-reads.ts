@@ -1,0 +1,127 @@
+/** Reading orders over HTTP: thin handlers over order-view.ts and the queries. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import { listOrderEvents, listOrders } from '../../prisma/orders.ts';
+import { alreadyHas, versionTag } from '../conditional.ts';
+import { allow, type ApiEnv } from '../middleware.ts';
+import { orderIdIn, orderNamed } from '../order-named.ts';
+import { MAX_EVENTS, viewOrder } from '../order-view.ts';
+import { waitPreference } from '../prefer.ts';
+import { ProblemError } from '../problems.ts';
+import { orderBody, timelineEntryBody } from '../representations.ts';
+import { onInvalid } from '../respond.ts';
+import { problemResponses } from '../schemas/common.ts';
+import {
+  orderListQuery,
+  orderListSchema,
+  orderParam,
+  orderViewSchema,
+  timelineSchema,
+} from '../schemas/orders.ts';
+import type { Services } from '../services.ts';
+
+export function orderReadRoutes(services: Services) {
+  const { db, waiters } = services;
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(showRoute, async (c) => {
+      const id = orderIdIn(c.req.valid('param').id);
+      c.set('orderId', id);
+      const waitSeconds = waitPreference(c.req.header('prefer'));
+      if (waitSeconds !== null) {
+        const waitMs = waitSeconds * 1_000;
+        await waiters.untilResting(id, { waitMs, signal: c.req.raw.signal });
+        c.header('preference-applied', `wait=${waitSeconds}`);
+      }
+      const order = await orderNamed(db, id);
+      const tag = versionTag(order.version);
+      c.header('cache-control', 'private, no-cache');
+      if (alreadyHas(c.req.header('if-none-match'), tag)) {
+        return c.body(null, 304, { etag: tag });
+      }
+      const view = await viewOrder(services, order);
+      // An incomplete view must not be confirmed by 304 when the missing part is back.
+      if (view.warnings.length === 0) c.header('etag', tag);
+      return c.json(view, 200);
+    })
+    .openapi(listRoute, async (c) => {
+      const { limit, starting_after: after, ...filter } = c.req.valid('query');
+      const startingAfter = after === undefined ? undefined : startingAt(after);
+      const { orders, hasMore } = await listOrders(
+        db,
+        { status: filter.status, email: filter.email, createdAfter: filter.created_after },
+        { limit, startingAfter },
+      );
+      c.header('cache-control', 'no-store');
+      const data = orders.map(orderBody);
+      return c.json({ object: 'list' as const, url: '/v1/orders', data, has_more: hasMore }, 200);
+    })
+    .openapi(timelineRoute, async (c) => {
+      const id = orderIdIn(c.req.valid('param').id);
+      c.set('orderId', id);
+      const [, events] = await Promise.all([
+        orderNamed(db, id),
+        listOrderEvents(db, id, MAX_EVENTS),
+      ]);
+      c.header('cache-control', 'no-store');
+      const url = `/v1/orders/${id}/timeline`;
+      const data = events.map(timelineEntryBody);
+      return c.json({ object: 'list' as const, url, data, has_more: false }, 200);
+    });
+}
+
+const tags = ['Orders'];
+
+const showRoute = createRoute({
+  method: 'get',
+  path: '/v1/orders/{id}',
+  tags,
+  summary: 'Show an order; with Prefer: wait=N wait until it rests',
+  middleware: [allow('storefront')] as const,
+  request: { params: orderParam },
+  responses: {
+    200: {
+      description: 'The order with payment, shipment, refunds and timeline.',
+      content: { 'application/json': { schema: orderViewSchema } },
+    },
+    304: { description: 'Not modified.' },
+    ...problemResponses,
+  },
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/orders',
+  tags,
+  summary: 'List orders, newest first',
+  middleware: [allow('operator')] as const,
+  request: { query: orderListQuery },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: { 'application/json': { schema: orderListSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+const timelineRoute = createRoute({
+  method: 'get',
+  path: '/v1/orders/{id}/timeline',
+  tags,
+  summary: 'What happened to an order',
+  middleware: [allow('storefront')] as const,
+  request: { params: orderParam },
+  responses: {
+    200: {
+      description: 'Its events, oldest first.',
+      content: { 'application/json': { schema: timelineSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+function startingAt(text: string): OrderId {
+  if (isOrderId(text)) return text;
+  const errors = [{ detail: 'This is no order id.', parameter: 'starting_after' }];
+  throw new ProblemError({ code: 'invalid_request', detail: 'The page cannot be found.', errors });
+}

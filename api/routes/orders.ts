@@ -1,0 +1,115 @@
+/** Placing and cancelling orders over HTTP: thin handlers over place-order.ts and cancel-order.ts. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { cancelOrder, startOf } from '../cancel-order.ts';
+import { versionTag } from '../conditional.ts';
+import { claimOf } from '../idempotency-claim.ts';
+import { allow, type ApiEnv } from '../middleware.ts';
+import { orderNamed } from '../order-named.ts';
+import { placeOrder, type PlaceOrderOutcome } from '../place-order.ts';
+import { ProblemError } from '../problems.ts';
+import { onInvalid, sendStored } from '../respond.ts';
+import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
+import {
+  cancelBody,
+  cancelSchema,
+  orderParam,
+  placedOrderSchema,
+  placeOrderBody,
+} from '../schemas/orders.ts';
+import type { Services } from '../services.ts';
+
+export function orderRoutes(services: Services) {
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(placeRoute, async (c) => {
+      const body = c.req.valid('json');
+      const key = c.req.valid('header')['idempotency-key'];
+      const outcome = await placeOrder(services, {
+        body,
+        claim: claimOf({ apiKeyId: c.var.apiKey.id, scope: 'POST /v1/orders', key, body }),
+        requestId: c.var.requestId,
+        correlationId: c.var.correlationId,
+        traceparent: c.var.traceparent,
+      });
+      followUp(services, outcome);
+      if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
+      const { answer, orderId, replayed } = outcome;
+      c.set('orderId', orderId ?? undefined);
+      if (answer.status === 201 && orderId) {
+        c.header('location', `/v1/orders/${orderId}`);
+        c.header('etag', versionTag(versionIn(answer.body)));
+      }
+      return sendStored<201, typeof placedOrderSchema>(c, answer, replayed);
+    })
+    .openapi(cancelRoute, async (c) => {
+      const order = await orderNamed(services.db, c.req.valid('param').id);
+      c.set('orderId', order.id);
+      const body = c.req.valid('json');
+      const key = c.req.valid('header')['idempotency-key'];
+      const { apiKey } = c.var;
+      const outcome = await cancelOrder(services, order, {
+        reason: apiKey.role === 'storefront' ? 'requested_by_customer' : 'requested_by_operator',
+        claim: claimOf({
+          apiKeyId: apiKey.id,
+          scope: `POST /v1/orders/${order.id}/cancel`,
+          key,
+          body,
+        }),
+      });
+      if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
+      return sendStored<202, typeof cancelSchema>(c, outcome.answer, outcome.replayed);
+    });
+}
+
+const tags = ['Orders'];
+
+const placeRoute = createRoute({
+  method: 'post',
+  path: '/v1/orders',
+  tags,
+  summary: 'Place an order',
+  middleware: [allow('storefront')] as const,
+  request: {
+    headers: idempotencyHeader,
+    body: { required: true, content: { 'application/json': { schema: placeOrderBody } } },
+  },
+  responses: {
+    201: {
+      description: 'Stock is held, payment authorized. Location has the order.',
+      content: { 'application/json': { schema: placedOrderSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+const cancelRoute = createRoute({
+  method: 'post',
+  path: '/v1/orders/{id}/cancel',
+  tags,
+  summary: 'Cancel an order',
+  middleware: [allow('storefront')] as const,
+  request: {
+    params: orderParam,
+    headers: idempotencyHeader,
+    body: { required: false, content: { 'application/json': { schema: cancelBody } } },
+  },
+  responses: {
+    202: {
+      description: 'Accepted: what will be undone.',
+      content: { 'application/json': { schema: cancelSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+/** Starts what was placed, after the commit and without waiting; counts what was answered. */
+function followUp({ starter, metrics }: Services, outcome: PlaceOrderOutcome): void {
+  if (outcome.kind === 'refused') return metrics.countOrder(outcome.problem.code);
+  if (outcome.placed) starter.startSoon(startOf(outcome.placed));
+  if (outcome.replayed) return metrics.countOrder('replayed');
+  metrics.countOrder(outcome.placed ? 'placed' : 'payment_declined');
+}
+
+const versioned = z.object({ version: z.number().int() });
+function versionIn(body: string): number {
+  return versioned.parse(JSON.parse(body)).version;
+}

@@ -1,0 +1,139 @@
+/** The catalogue over HTTP: cached reads with entity tags, one write. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { findProduct, putProduct } from '../../prisma/products.ts';
+import { alreadyHas, contentTag, expectedVersion, versionTag } from '../conditional.ts';
+import { allow, type ApiEnv } from '../middleware.ts';
+import { ProblemError } from '../problems.ts';
+import { productBody } from '../representations.ts';
+import { onInvalid } from '../respond.ts';
+import { problemResponses } from '../schemas/common.ts';
+import {
+  newProductParam,
+  productListQuery,
+  productListSchema,
+  productParam,
+  productSchema,
+  putProductBody,
+} from '../schemas/products.ts';
+import type { Services } from '../services.ts';
+
+/** Private: the answer was given to a key. Short: prices change. */
+const BROWSING = 'private, max-age=5, stale-while-revalidate=30';
+
+export function productRoutes(services: Services) {
+  const { catalogue, db } = services;
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(listRoute, async (c) => {
+      const { limit, starting_after: startingAfter } = c.req.valid('query');
+      const { products, hasMore } = await catalogue.list({ limit, startingAfter });
+      const data = products.map(productBody);
+      const list = { object: 'list' as const, url: '/v1/products', data, has_more: hasMore };
+      const tag = contentTag(JSON.stringify(list));
+      return isFresh(c, tag) ? c.body(null, 304) : c.json(list, 200);
+    })
+    .openapi(showRoute, async (c) => {
+      const product = await catalogue.find(c.req.valid('param').sku);
+      if (product === null) throw productNotFound();
+      const fresh = isFresh(c, versionTag(product.version));
+      return fresh ? c.body(null, 304) : c.json(productBody(product), 200);
+    })
+    .openapi(putRoute, async (c) => {
+      const { sku } = c.req.valid('param');
+      const { name, description, price_minor: priceMinor, currency } = c.req.valid('json');
+      const expected = await versionAsked(services, sku, c.req.header('if-match'));
+      const draft = { sku, name, description: description ?? null, priceMinor, currency };
+      const outcome = await putProduct(db, draft, expected);
+      if (outcome.kind === 'version_mismatch') throw notAtVersion(outcome.currentVersion);
+      // Other processes hear of it by notification; this one need not wait for it.
+      catalogue.forget();
+      c.header('etag', versionTag(outcome.product.version));
+      const body = productBody(outcome.product);
+      return outcome.kind === 'created' ? c.json(body, 201) : c.json(body, 200);
+    });
+}
+
+const tags = ['Products'];
+const aProduct = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: productSchema } },
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/products',
+  tags,
+  summary: 'List products in SKU order',
+  middleware: [allow('storefront')] as const,
+  request: { query: productListQuery },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: { 'application/json': { schema: productListSchema } },
+    },
+    304: { description: 'Not modified.' },
+    ...problemResponses,
+  },
+});
+
+const showRoute = createRoute({
+  method: 'get',
+  path: '/v1/products/{sku}',
+  tags,
+  summary: 'Show a product',
+  middleware: [allow('storefront')] as const,
+  request: { params: productParam },
+  responses: {
+    200: aProduct('The product.'),
+    304: { description: 'Not modified.' },
+    ...problemResponses,
+  },
+});
+
+const putRoute = createRoute({
+  method: 'put',
+  path: '/v1/products/{sku}',
+  tags,
+  summary: 'Add a product, or replace what is known of it',
+  middleware: [allow('admin')] as const,
+  request: {
+    params: newProductParam,
+    body: { required: true, content: { 'application/json': { schema: putProductBody } } },
+  },
+  responses: {
+    200: aProduct('Replaced.'),
+    201: aProduct('Added, with an empty shelf.'),
+    ...problemResponses,
+  },
+});
+
+/** Sets the validators; true when the client has the answer already. */
+function isFresh(c: Context, tag: string): boolean {
+  c.header('etag', tag);
+  c.header('cache-control', BROWSING);
+  return alreadyHas(c.req.header('if-none-match'), tag);
+}
+
+async function versionAsked(
+  { db }: Services,
+  sku: string,
+  ifMatch: string | undefined,
+): Promise<number | null> {
+  const expected = expectedVersion(ifMatch);
+  if (expected !== 'current') return expected;
+  const product = await findProduct(db, sku);
+  if (product === null) throw notAtVersion(null);
+  return product.version;
+}
+
+function notAtVersion(current: number | null): ProblemError {
+  const detail =
+    current === null
+      ? 'There is no such product yet.'
+      : `The product is at version ${current} now; read it again.`;
+  return new ProblemError({ code: 'precondition_failed', detail });
+}
+
+export function productNotFound(): ProblemError {
+  return new ProblemError({ code: 'product_not_found', detail: 'No product has this SKU.' });
+}

@@ -1,0 +1,64 @@
+/** Stock over HTTP. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { findStock } from '../../prisma/stock.ts';
+import { changeStock } from '../adjust-stock.ts';
+import { claimOf } from '../idempotency-claim.ts';
+import { allow, type ApiEnv } from '../middleware.ts';
+import { ProblemError } from '../problems.ts';
+import { stockBody } from '../representations.ts';
+import { onInvalid, sendStored } from '../respond.ts';
+import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
+import { adjustStockBody, productParam, stockSchema } from '../schemas/products.ts';
+import type { Services } from '../services.ts';
+import { productNotFound } from './products.ts';
+
+export function stockRoutes({ db }: Services) {
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(showRoute, async (c) => {
+      const stock = await findStock(db, c.req.valid('param').sku);
+      if (stock === null) throw productNotFound();
+      c.header('cache-control', 'no-store');
+      return c.json(stockBody(stock), 200);
+    })
+    .openapi(adjustRoute, async (c) => {
+      const { sku } = c.req.valid('param');
+      const body = c.req.valid('json');
+      const key = c.req.valid('header')['idempotency-key'];
+      const { apiKey } = c.var;
+      const scope = `POST /v1/products/${sku}/stock`;
+      const claim = claimOf({ apiKeyId: apiKey.id, scope, key, body });
+      const outcome = await changeStock(db, claim, { sku, ...body, actor: apiKey.id });
+      if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
+      return sendStored<200, typeof stockSchema>(c, outcome.answer, outcome.replayed);
+    });
+}
+
+const tags = ['Products'];
+const theStock = {
+  description: 'The stock as it stands.',
+  content: { 'application/json': { schema: stockSchema } },
+};
+
+const showRoute = createRoute({
+  method: 'get',
+  path: '/v1/products/{sku}/stock',
+  tags,
+  summary: "Show a product's stock",
+  middleware: [allow('operator')] as const,
+  request: { params: productParam },
+  responses: { 200: theStock, ...problemResponses },
+});
+
+const adjustRoute = createRoute({
+  method: 'post',
+  path: '/v1/products/{sku}/stock',
+  tags,
+  summary: 'Add or take units',
+  middleware: [allow('operator')] as const,
+  request: {
+    params: productParam,
+    headers: idempotencyHeader,
+    body: { required: true, content: { 'application/json': { schema: adjustStockBody } } },
+  },
+  responses: { 200: theStock, ...problemResponses },
+});

@@ -1,0 +1,125 @@
+/** The pieces requests and answers are made of, and how a failed parse becomes field errors. */
+import { z } from '@hono/zod-openapi';
+import type { FieldError } from '../problems.ts';
+
+/** Text a person typed: trimmed, bounded, and nothing PostgreSQL or a mail header would choke on. */
+export function text(maxLength: number) {
+  return z
+    .string()
+    .trim()
+    .min(1)
+    .max(maxLength)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'Control characters are not allowed');
+}
+
+export const sku = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'A SKU has 1 to 64 letters, digits, dots, dashes');
+
+/** ISO 4217, as the runtime's own list has it. */
+const CURRENCIES = new Set(Intl.supportedValuesOf('currency'));
+export const currency = z
+  .string()
+  .regex(/^[A-Z]{3}$/)
+  .refine((code) => CURRENCIES.has(code), 'Not an ISO 4217 currency code')
+  .openapi({ example: 'EUR' });
+
+/** Codes the runtime can name that are no countries: unions, private use, "unknown". */
+const NOT_COUNTRIES: readonly string[] = ['EU', 'EZ', 'UN', 'QO', 'XA', 'XB', 'ZZ'];
+const regionNames = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
+export const country = z
+  .string()
+  .regex(/^[A-Z]{2}$/)
+  .refine(
+    (code) =>
+      /^[A-Z]{2}$/.test(code) &&
+      !NOT_COUNTRIES.includes(code) &&
+      regionNames.of(code) !== undefined,
+    'Not an ISO 3166 country code',
+  )
+  .openapi({ example: 'DE' });
+
+export const pageLimit = z.coerce.number().int().min(1).max(100).default(20);
+const cursor = z.string().regex(/^[\x21-\x7e]{1,100}$/);
+export const pageQuery = z.object({ limit: pageLimit, starting_after: cursor.optional() });
+
+/** At most what a structured-field string of 255 characters needs, with its quotes and escapes. */
+export const idempotencyHeader = z.object({
+  'idempotency-key': z
+    .string()
+    .transform(unquoted)
+    .pipe(z.string().regex(/^[\x20-\x7e]{1,255}$/))
+    .openapi({
+      type: 'string',
+      description:
+        'One key per intent, e.g. a UUID. Quoted (RFC 8941) and bare forms are the same.',
+    }),
+});
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.string(),
+    request_id: z.string(),
+    retryable: z.boolean().optional(),
+    errors: z
+      .array(
+        z.object({
+          detail: z.string(),
+          pointer: z.string().optional(),
+          parameter: z.string().optional(),
+          header: z.string().optional(),
+        }),
+      )
+      .optional(),
+  })
+  .openapi('Problem');
+
+/** What every operation can answer besides its own success. */
+export const problemResponses = {
+  default: {
+    description: 'A problem (RFC 9457). The codes are listed at /docs/errors.',
+    content: { 'application/problem+json': { schema: problemSchema } },
+  },
+} as const;
+
+/** A list as every list call answers it. */
+export function listOf<T extends z.ZodType>(item: T) {
+  return z.object({
+    object: z.literal('list'),
+    url: z.string(),
+    data: z.array(item),
+    has_more: z.boolean(),
+  });
+}
+
+/** Failed checks as field errors: JSON pointers (RFC 6901) for bodies, names for the rest. */
+export function fieldErrors(target: string, error: z.ZodError): readonly FieldError[] {
+  return error.issues.flatMap((issue) => {
+    const paths =
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.map((key) => [...issue.path, key])
+        : [issue.path];
+    return paths.map((path) => ({ detail: issue.message, ...place(target, path) }));
+  });
+}
+
+/** A JSON pointer in its URI fragment form, as RFC 9457 writes it: `#/lines/0/sku`. */
+export function pointerTo(path: readonly PropertyKey[]): string {
+  const parts = path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'));
+  return ['#', ...parts].join('/');
+}
+
+function place(target: string, path: readonly PropertyKey[]): Omit<FieldError, 'detail'> {
+  if (target === 'json') return { pointer: pointerTo(path) };
+  if (target === 'header') return { header: path.join('.') };
+  return { parameter: path.join('.') };
+}
+
+function unquoted(value: string): string {
+  const [, inner] = /^"((?:[^"\\]|\\["\\])*)"$/.exec(value) ?? [];
+  return inner === undefined ? value : inner.replaceAll(/\\(["\\])/g, '$1');
+}

@@ -1,0 +1,174 @@
+/** Orders on the wire: what is asked, what is answered. snake_case, money in minor units. */
+import { z } from '@hono/zod-openapi';
+import { ORDER_STATUSES } from '../../domain/order.ts';
+import { country, currency, listOf, pageQuery, sku, text } from './common.ts';
+
+export const MAX_LINES = 50;
+export const MAX_QUANTITY = 1_000;
+/** The most a card payment can be for: eight digits (Stripe's limit for `amount`). */
+export const MAX_TOTAL_MINOR = 99_999_999;
+
+const addressFields = {
+  line1: text(200),
+  line2: text(200).optional(),
+  city: text(100),
+  postal_code: text(20),
+  country,
+};
+
+export const placeOrderBody = z
+  .strictObject({
+    customer: z.strictObject({
+      email: z.email().max(254).toLowerCase().openapi({ example: 'ada@example.com' }),
+      name: text(200).openapi({ example: 'Ada Example' }),
+      phone: z
+        .string()
+        .regex(/^\+?[0-9 ()./-]{5,32}$/)
+        .optional(),
+    }),
+    shipping_address: z.strictObject(addressFields),
+    lines: z
+      .array(
+        z.strictObject({
+          sku: sku.openapi({ example: 'mug-white' }),
+          quantity: z.number().int().min(1).max(MAX_QUANTITY),
+        }),
+      )
+      .min(1)
+      .max(MAX_LINES),
+    currency,
+    payment_method: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,100}$/)
+      .openapi({
+        example: 'pm_card_visa',
+        description: "The token the shopper's browser got from the payment provider.",
+      }),
+    expected_total_minor: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  })
+  .openapi('PlaceOrder');
+export type PlaceOrderBody = z.output<typeof placeOrderBody>;
+
+const minor = z.number().int();
+const paymentSchema = z
+  .object({
+    status: z.enum(['authorizing', 'declined', 'authorized', 'captured', 'voided', 'refunded']),
+    amount_minor: minor,
+    captured_minor: minor,
+    refunded_minor: minor,
+    currency: z.string(),
+    decline_code: z.string().nullable(),
+  })
+  .openapi('Payment');
+
+export const orderSchema = z
+  .object({
+    id: z.string().openapi({ example: 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+    object: z.literal('order'),
+    status: z.enum(ORDER_STATUSES),
+    version: z.number().int(),
+    currency: z.string(),
+    total_minor: minor,
+    lines: z.array(
+      z.object({
+        sku: z.string(),
+        name: z.string(),
+        quantity: z.number().int(),
+        unit_price_minor: minor,
+      }),
+    ),
+    customer: z.object({ email: z.string(), name: z.string(), phone: z.string().nullable() }),
+    shipping_address: z.object({
+      line1: z.string(),
+      line2: z.string().optional(),
+      city: z.string(),
+      postal_code: z.string(),
+      country: z.string(),
+    }),
+    cancel_reason: z.string().nullable(),
+    attention_step: z.string().nullable(),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+  })
+  .openapi('OrderSummary');
+export type OrderBody = z.output<typeof orderSchema>;
+
+export const placedOrderSchema = orderSchema
+  .extend({ payment: paymentSchema })
+  .openapi('PlacedOrder');
+export type PlacedOrderBody = z.output<typeof placedOrderSchema>;
+
+export const timelineEntrySchema = z
+  .object({
+    id: z.string(),
+    type: z.string().openapi({ example: 'order.placed' }),
+    seq: z.number().int(),
+    time: z.iso.datetime(),
+    data: z.record(z.string(), z.unknown()),
+    correlation_id: z.string(),
+  })
+  .openapi('TimelineEntry');
+export type TimelineEntryBody = z.output<typeof timelineEntrySchema>;
+
+const shipmentSchema = z
+  .object({
+    status: z.enum(['requested', 'shipped', 'refused', 'cancelled']),
+    carrier: z.string().nullable(),
+    tracking_number: z.string().nullable(),
+    requested_at: z.iso.datetime(),
+    answered_at: z.iso.datetime().nullable(),
+    tracking: z
+      .object({
+        state: z.enum(['pending', 'shipped', 'refused', 'cancelled', 'absent']),
+        carrier: z.string().nullable(),
+        tracking_number: z.string().nullable(),
+      })
+      .nullable()
+      .openapi({ description: 'Where the parcel is now, by the warehouse. Null when not known.' }),
+  })
+  .openapi('Shipment');
+
+const refundSchema = z
+  .object({
+    amount_minor: minor,
+    currency: z.string(),
+    status: z.enum(['requested', 'succeeded', 'refused']),
+    requested_at: z.iso.datetime(),
+  })
+  .openapi('RefundEntry');
+
+export const orderViewSchema = orderSchema
+  .extend({
+    payment: paymentSchema.nullable(),
+    shipment: shipmentSchema.nullable(),
+    refunds: z.array(refundSchema).nullable(),
+    timeline: z.array(timelineEntrySchema).nullable(),
+    warnings: z.array(z.object({ part: z.string(), detail: z.string() })),
+  })
+  .openapi('Order');
+export type OrderView = z.output<typeof orderViewSchema>;
+
+export const orderParam = z.object({ id: z.string() });
+export const orderListQuery = pageQuery.extend({
+  status: z.enum(ORDER_STATUSES).optional(),
+  email: z.email().max(254).toLowerCase().optional(),
+  created_after: z.iso.datetime({ offset: true }).optional(),
+});
+export const orderListSchema = listOf(orderSchema);
+export const timelineSchema = listOf(timelineEntrySchema);
+
+export const cancelBody = z
+  .strictObject({
+    reason: text(500)
+      .optional()
+      .openapi({ description: 'Free text. Not kept: who cancelled is told by the API key.' }),
+  })
+  .openapi('CancelOrder');
+export const cancelSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('order'),
+    status: z.literal('cancelling'),
+    will_undo: z.array(z.string()),
+  })
+  .openapi('CancelAccepted');

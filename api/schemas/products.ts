@@ -1,0 +1,65 @@
+/** The catalogue and its stock on the wire. */
+import { z } from '@hono/zod-openapi';
+import { currency, listOf, pageQuery, sku, text } from './common.ts';
+import { MAX_TOTAL_MINOR } from './orders.ts';
+
+export const productSchema = z
+  .object({
+    object: z.literal('product'),
+    sku: z.string(),
+    name: z.string(),
+    description: z.string().nullable(),
+    price_minor: z.number().int(),
+    currency: z.string(),
+    version: z.number().int(),
+    updated_at: z.iso.datetime(),
+  })
+  .openapi('Product');
+export type ProductBody = z.output<typeof productSchema>;
+
+export const stockSchema = z
+  .object({
+    object: z.literal('stock'),
+    sku: z.string(),
+    on_hand: z.number().int(),
+    held: z.number().int(),
+    available: z.number().int(),
+  })
+  .openapi('Stock');
+export type StockBody = z.output<typeof stockSchema>;
+
+/** A garbled SKU is as unknown as one that was never sold: no product has an empty one. */
+export const productParam = z.object({ sku: sku.catch('') });
+export const newProductParam = z.object({ sku });
+export const productListQuery = pageQuery;
+export const productListSchema = listOf(productSchema);
+
+export const putProductBody = z
+  .strictObject({
+    name: text(200),
+    description: z
+      .string()
+      .trim()
+      .min(1)
+      .max(2_000)
+      .regex(/^[^\0\p{Cs}]*$/u, 'This character is not allowed')
+      .nullable()
+      .optional(),
+    price_minor: z.number().int().min(1).max(MAX_TOTAL_MINOR),
+    currency,
+  })
+  .openapi('PutProduct');
+
+/** More than any shelf holds, less than a 32-bit integer. */
+const MAX_DELTA = 1_000_000_000;
+export const adjustStockBody = z
+  .strictObject({
+    delta: z
+      .number()
+      .int()
+      .min(-MAX_DELTA)
+      .max(MAX_DELTA)
+      .refine((delta) => delta !== 0, 'A movement of nothing is none'),
+    reason: text(200),
+  })
+  .openapi('AdjustStock');

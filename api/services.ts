@@ -1,0 +1,70 @@
+/**
+ * What handlers work with. The outer world comes in as arguments; what the API keeps for itself
+ * (caches, waiters, starts under way, metrics) is made here and ended by `close`.
+ */
+import type { Logger } from 'pino';
+import type { Mailer } from '../gateways/mailer.ts';
+import type { PaymentGateway } from '../gateways/payments.ts';
+import type { WebhookVerifier } from '../gateways/payment-webhook.ts';
+import type { CallbackVerifier } from '../gateways/warehouse-callback.ts';
+import type { WarehouseGateway } from '../gateways/warehouse.ts';
+import type { Database } from '../prisma/client.ts';
+import type { Notifications } from '../prisma/notifications.ts';
+import { createApiKeyCache, type ApiKeyCache } from './api-key-cache.ts';
+import { createCatalogue, type Catalogue } from './catalogue.ts';
+import { createCheckoutStarter, type CheckoutStarter } from './checkout-starter.ts';
+import type { Checkouts } from './checkouts.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { createOrderWaiters, type OrderWaiters } from './order-waiters.ts';
+
+export interface ApiDeps {
+  readonly db: Database;
+  readonly payments: PaymentGateway;
+  readonly warehouse: WarehouseGateway;
+  readonly mailer: Mailer;
+  readonly checkouts: Checkouts;
+  readonly notifications: Notifications;
+  readonly verifyCallback: CallbackVerifier;
+  readonly verifyPaymentWebhook: WebhookVerifier;
+  readonly log: Logger;
+  /** In production the API keys of the local stack are refused. */
+  readonly production: boolean;
+  /** A worker without Temporal is of no use; an API without it accepts orders. */
+  readonly needsTemporal: boolean;
+  /** True from the first stop signal on: no new work, please. */
+  readonly isDraining: () => boolean;
+}
+
+export interface Services extends ApiDeps {
+  readonly apiKeys: ApiKeyCache;
+  readonly catalogue: Catalogue;
+  readonly waiters: OrderWaiters;
+  readonly starter: CheckoutStarter;
+  readonly metrics: Metrics;
+  /** Answers who waits, finishes the starts under way, stops listening. */
+  close(): Promise<void>;
+}
+
+export function createServices(deps: ApiDeps): Services {
+  const { db, notifications, checkouts, log, production } = deps;
+  const catalogue = createCatalogue({ db, notifications });
+  const waiters = createOrderWaiters({ db, notifications });
+  const starter = createCheckoutStarter({ db, checkouts, log });
+  return {
+    ...deps,
+    apiKeys: createApiKeyCache({ db, refuseLocal: production }),
+    catalogue,
+    waiters,
+    starter,
+    metrics: createMetrics(() => [
+      ...deps.payments.breakers(),
+      ...deps.warehouse.breakers(),
+      ...deps.mailer.breakers(),
+    ]),
+    async close() {
+      waiters.close();
+      catalogue.close();
+      await starter.drain();
+    },
+  };
+}

@@ -1,0 +1,47 @@
+/** Takes the warehouse's answers from the inbox to the workflows that wait for them. */
+import { z } from 'zod';
+import type { Database } from '../prisma/client.ts';
+import { markProcessed, type InboxMessage } from '../prisma/inbox.ts';
+import type { ShipmentAnswered } from '../workflows/contract.ts';
+import type { Checkouts } from './checkouts.ts';
+import type { ShipmentCallback } from '../gateways/warehouse-callback.ts';
+
+export interface HandOverDeps {
+  readonly db: Database;
+  readonly checkouts: Checkouts;
+}
+
+/** The callback as it is kept in the inbox. */
+export function inboxMessageOf(id: string, callback: ShipmentCallback): InboxMessage {
+  const { orderId, correlationId, answer } = callback;
+  const type = `shipment.${answer.kind}`;
+  return { source: 'warehouse', id, type, orderId, payload: { correlationId, answer } };
+}
+
+/**
+ * Signals the order's workflow and remembers the outcome. False when Temporal cannot be reached:
+ * the message stays in the inbox for the next pass. A repeat of the signal changes nothing.
+ */
+export async function handOver(
+  { db, checkouts }: HandOverDeps,
+  message: InboxMessage,
+): Promise<boolean> {
+  const parsed = kept.safeParse(message.payload);
+  if (!parsed.success || message.orderId === null) {
+    await markProcessed(db, message, 'not_understood');
+    return true;
+  }
+  const answered: ShipmentAnswered = parsed.data;
+  const { kind } = await checkouts.shipmentAnswered(message.orderId, answered);
+  if (kind === 'unavailable') return false;
+  await markProcessed(db, message, kind === 'delivered' ? 'delivered' : 'late');
+  return true;
+}
+
+const kept = z.object({
+  correlationId: z.string(),
+  answer: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('shipped'), carrier: z.string(), trackingNumber: z.string() }),
+    z.object({ kind: z.literal('refused'), reason: z.string() }),
+  ]),
+});

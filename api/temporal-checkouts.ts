@@ -1,0 +1,183 @@
+/**
+ * The checkout workflows over Temporal's client. Every call has a deadline; a Temporal that is away
+ * is an answer (`unavailable`), never an exception. Anything else that goes wrong is a bug and thrown.
+ */
+import {
+  WithStartWorkflowOperation,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  type Client,
+} from '@temporalio/client';
+import {
+  ApplicationFailure,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/common';
+import { checkoutWorkflowId } from '../domain/ids.ts';
+import type { CheckoutStart } from '../prisma/orders.ts';
+import {
+  cancelUpdate,
+  CHECKOUT_WORKFLOW,
+  checkoutStartOptions,
+  resolveUpdate,
+  shipmentAnsweredSignal,
+  type CancelRequest,
+} from '../workflows/contract.ts';
+import type { CancelOutcome, Checkouts } from './checkouts.ts';
+
+export interface TemporalCheckoutsOptions {
+  /** Null while there is no connection yet. */
+  readonly client: () => Client | null;
+  /** True when the client shares its connection with a worker in this process. */
+  readonly eagerStart: boolean;
+}
+
+const START_DEADLINE_MS = 5_000;
+/** The warehouse may have to be asked whether the parcel has left. */
+const UPDATE_DEADLINE_MS = 10_000;
+const PING_DEADLINE_MS = 500;
+
+export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Checkouts {
+  /** Runs a call with a deadline. Null: Temporal is not there, or did not answer in time. */
+  async function ask<T>(
+    deadlineMs: number,
+    call: (client: Client) => Promise<T>,
+  ): Promise<T | null> {
+    const client = options.client();
+    if (client === null) return null;
+    try {
+      return await client.withDeadline(Date.now() + deadlineMs, () => call(client));
+    } catch (error) {
+      if (isAway(error)) return null;
+      throw error;
+    }
+  }
+  const unavailable = { kind: 'unavailable' } as const;
+
+  return {
+    async start(order) {
+      const started = await ask(START_DEADLINE_MS, (client) =>
+        startOnce(client, order, options.eagerStart),
+      );
+      return started ?? unavailable;
+    },
+    async cancel(order, request, updateId) {
+      const answered = await ask(UPDATE_DEADLINE_MS, (client) =>
+        cancelOnce(client, { order, request, updateId }),
+      );
+      return answered ?? unavailable;
+    },
+    async shipmentAnswered(orderId, answered) {
+      const signalled = await ask(START_DEADLINE_MS, async (client) => {
+        const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
+        const sent = await unlessGone(handle.signal(shipmentAnsweredSignal, answered));
+        return { kind: sent === 'gone' ? 'closed' : 'delivered' } as const;
+      });
+      return signalled ?? unavailable;
+    },
+    async resolve(orderId, resolution) {
+      const resolved = await ask(UPDATE_DEADLINE_MS, async (client) => {
+        const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
+        try {
+          const update = handle.executeUpdate(resolveUpdate, { args: [resolution] });
+          const done = await unlessGone(update);
+          return { kind: done === 'gone' ? 'not_waiting' : 'resolved' } as const;
+        } catch (error) {
+          if (refusalOf(error) === null) throw error;
+          return { kind: 'not_waiting' } as const;
+        }
+      });
+      return resolved ?? unavailable;
+    },
+    async isReachable() {
+      const answered = await ask(PING_DEADLINE_MS, (client) =>
+        client.workflowService.getSystemInfo({}),
+      );
+      return answered !== null;
+    },
+  };
+}
+
+async function startOnce(client: Client, order: CheckoutStart, requestEagerStart: boolean) {
+  const start = { ...checkoutStartOptions(order), requestEagerStart };
+  try {
+    await client.workflow.start(CHECKOUT_WORKFLOW, start);
+    return { kind: 'started' } as const;
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    return { kind: 'already_started' } as const;
+  }
+}
+
+interface Cancel {
+  readonly order: CheckoutStart;
+  readonly request: CancelRequest;
+  readonly updateId: string;
+}
+
+async function cancelOnce(client: Client, cancel: Cancel): Promise<CancelOutcome> {
+  try {
+    const accepted = await cancelRunning(client, cancel);
+    if (accepted === 'gone') return { kind: 'refused', reason: 'the order is finished' };
+    return { kind: 'accepted', willUndo: accepted.willUndo };
+  } catch (error) {
+    const reason = refusalOf(error);
+    if (reason !== null) return { kind: 'refused', reason };
+    // It may have been accepted: the same update id gets the answer later.
+    if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return { kind: 'undecided' };
+    throw error;
+  }
+}
+
+/** Starts the workflow if it does not run. A closed one still knows the updates it answered. */
+async function cancelRunning(client: Client, { order, request, updateId }: Cancel) {
+  const update = { updateId, args: [request] } satisfies {
+    updateId: string;
+    args: [CancelRequest];
+  };
+  const startWorkflowOperation = new WithStartWorkflowOperation(CHECKOUT_WORKFLOW, {
+    ...checkoutStartOptions(order),
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+  try {
+    return await client.workflow.executeUpdateWithStart(cancelUpdate, {
+      ...update,
+      startWorkflowOperation,
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const handle = client.workflow.getHandle(checkoutWorkflowId(order.orderId));
+    return unlessGone(handle.executeUpdate(cancelUpdate, update));
+  }
+}
+
+async function unlessGone<T>(call: Promise<T>): Promise<T | 'gone'> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'gone';
+    throw error;
+  }
+}
+
+/** Why the workflow turned the update down; null when it did not. */
+function refusalOf(error: unknown): string | null {
+  if (!(error instanceof WorkflowUpdateFailedError)) return null;
+  const { cause } = error;
+  return cause instanceof ApplicationFailure ? (cause.message ?? 'refused') : 'refused';
+}
+
+/** gRPC codes of a server that is away, overloaded or too slow: 1, 4, 8, 10, 14. */
+const AWAY_CODES: readonly unknown[] = [1, 4, 8, 10, 14];
+/** Causes are nested a few levels deep; a cycle must not hang us. */
+const MAX_DEPTH = 5;
+
+function isAway(error: unknown): boolean {
+  let current: unknown = error;
+  if (current instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return false;
+  for (let depth = 0; depth < MAX_DEPTH && current instanceof Error; depth += 1) {
+    if ('code' in current && AWAY_CODES.includes(current.code)) return true;
+    current = current.cause;
+  }
+  return false;
+}

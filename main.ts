@@ -1,0 +1,130 @@
+/** The composition root: reads the configuration, builds everything once, runs until told to stop. */
+import process from 'node:process';
+import { Runtime } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { collectDefaultMetrics } from 'prom-client';
+import { createActivities } from './activities/index.ts';
+import { createApp, createHealthApp } from './api/app.ts';
+import { startRecovery } from './api/recovery.ts';
+import { createServices } from './api/services.ts';
+import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
+import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
+import { createHttpWarehouse } from './gateways/http-warehouse.ts';
+import { createPaymentWebhookVerifier } from './gateways/payment-webhook.ts';
+import { createSmtpMailer } from './gateways/smtp-mailer.ts';
+import { createStripePayments } from './gateways/stripe-payments.ts';
+import { createCallbackVerifier } from './gateways/warehouse-callback.ts';
+import { createLog, createTemporalLogger } from './logging.ts';
+import { createDatabase } from './prisma/client.ts';
+import { createNotifications } from './prisma/notifications.ts';
+import { listen, ListenError } from './server.ts';
+import { connectTemporal } from './temporal.ts';
+import { startWorker } from './worker.ts';
+
+/** The whole stop is bounded: whatever supervises us has a deadline of its own. */
+const STOP_WITHIN_MS = 20_000;
+const FINISH_REQUESTS_WITHIN_MS = 10_000;
+
+try {
+  await run(readAppConfig());
+} catch (error) {
+  if (!(error instanceof ConfigError || error instanceof ListenError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}
+
+async function run(config: AppConfig): Promise<void> {
+  const log = createLog(config.LOG_LEVEL);
+  Runtime.install({ logger: createTemporalLogger(log), shutdownSignals: [] });
+  const stopped = untilSignal();
+  const draining = { now: false };
+  const outside = connectOutside(config, log);
+  const { db, notifications, mailer, payments, warehouse, link } = outside;
+  const checkouts = createTemporalCheckouts({
+    client: link.client,
+    eagerStart: config.ROLE === 'all',
+  });
+  const services = createServices({
+    ...{ db, payments, warehouse, mailer, checkouts, notifications, log },
+    verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
+    verifyPaymentWebhook: createPaymentWebhookVerifier(config.STRIPE_WEBHOOK_SECRET),
+    production: config.NODE_ENV === 'production',
+    needsTemporal: config.ROLE === 'worker',
+    isDraining: () => draining.now,
+  });
+  collectDefaultMetrics({ register: services.metrics.registry });
+  const app = config.ROLE === 'worker' ? createHealthApp(services) : createApp(services);
+  const server = await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
+  const recovery = config.ROLE === 'worker' ? null : startRecovery(services);
+  const worker = config.ROLE === 'api' ? null : startOwnWorker(config, outside, log);
+  log.info({ role: config.ROLE, host: config.HOST, port: config.PORT }, 'listening');
+
+  const signal = await stopped;
+  log.info({ signal }, 'stopping');
+  const overdue = setTimeout(() => {
+    log.error('not stopped in time: giving up');
+    process.exit(1);
+  }, STOP_WITHIN_MS);
+  draining.now = true;
+  const served = server.close(FINISH_REQUESTS_WITHIN_MS);
+  await Promise.all([served, services.close(), recovery?.stop(), worker?.stop()]);
+  await outside.close();
+  clearTimeout(overdue);
+  log.info('stopped');
+}
+
+type Outside = ReturnType<typeof connectOutside>;
+
+/** Everything this process talks to. Nothing is connected before it is used, but Temporal. */
+function connectOutside(config: AppConfig, log: Logger) {
+  const onBreakerChange = (view: { readonly name: string; readonly state: string }): void =>
+    log.warn({ breaker: view.name, state: view.state }, 'circuit breaker changed');
+  const db = createDatabase({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL });
+  const notifications = createNotifications({
+    url: config.DATABASE_URL,
+    onLost: (error) => log.warn({ err: error }, 'not listening to PostgreSQL: reconnecting'),
+  });
+  const payments = createStripePayments({
+    apiUrl: config.STRIPE_API_URL,
+    apiKey: config.STRIPE_API_KEY,
+    onBreakerChange,
+  });
+  const warehouse = createHttpWarehouse({
+    baseUrl: config.WAREHOUSE_URL,
+    apiKey: config.WAREHOUSE_API_KEY,
+    onBreakerChange,
+  });
+  const mailer = createSmtpMailer({
+    smtpUrl: config.SMTP_URL,
+    from: config.MAIL_FROM,
+    onBreakerChange,
+  });
+  const link = connectTemporal(log);
+  const close = async (): Promise<void> => {
+    mailer.close();
+    await Promise.all([link.close(), notifications.close()]);
+    await db.$disconnect();
+  };
+  return { db, notifications, payments, warehouse, mailer, link, close };
+}
+
+function startOwnWorker(config: AppConfig, outside: Outside, log: Logger) {
+  const { db, payments, warehouse, mailer, link } = outside;
+  const publicUrl = config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`;
+  return startWorker({
+    connected: link.connected,
+    namespace: link.namespace,
+    activities: createActivities({
+      ...{ db, payments, warehouse, mailer },
+      warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
+    }),
+    workflowBundle: config.WORKFLOW_BUNDLE,
+    log,
+  });
+}
+
+function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve);
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * Tells "the database cannot be asked now" from every other error, whichever layer noticed: Prisma,
+ * its driver adapter, the pool or the socket. It decides nothing else.
+ */
+
+/** Prisma's codes for an unreachable, closing or exhausted database (Prisma error reference). */
+const PRISMA_CODES: readonly string[] = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
+/** SQLSTATE 08: connection; 57P01-05: shutdown; 57014: statement timeout; 53: out of resources. */
+const SQLSTATE = /^(?:08...|57P0[1-5]|57014|53...)$/;
+const SOCKET_CODES: readonly string[] = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+];
+/** How the driver adapter names the same. */
+const ADAPTER_KINDS: readonly string[] = [
+  'DatabaseNotReachable',
+  'ConnectionClosed',
+  'SocketTimeout',
+  'TooManyConnections',
+];
+/** What pg and its pool throw without any code. */
+const MESSAGES =
+  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|unable to start a transaction in the given time|Can't reach database server|Cannot use a pool after calling end/i;
+/** Causes are nested a few levels deep; a cycle must not hang us. */
+const MAX_DEPTH = 6;
+
+/** True when trying the same later can succeed because the database was away or full. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < MAX_DEPTH && isRecord(current); depth += 1) {
+    if (saysUnavailable(current)) return true;
+    current = current['cause'] ?? current['meta'] ?? current['driverAdapterError'];
+  }
+  return false;
+}
+
+function saysUnavailable(error: Readonly<Record<string, unknown>>): boolean {
+  const { code, errorCode, originalCode, kind, message } = error;
+  if ([code, errorCode, originalCode].some(isUnavailableCode)) return true;
+  if (typeof kind === 'string' && ADAPTER_KINDS.includes(kind)) return true;
+  return typeof message === 'string' && MESSAGES.test(message);
+}
+
+function isUnavailableCode(code: unknown): boolean {
+  if (typeof code !== 'string') return false;
+  return PRISMA_CODES.includes(code) || SOCKET_CODES.includes(code) || SQLSTATE.test(code);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}

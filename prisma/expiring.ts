@@ -1,0 +1,54 @@
+/**
+ * The end of a pending order nobody came back for: hold released, authorization let go. It asks no
+ * provider; the caller has.
+ */
+import { providerKey } from '../domain/ids.ts';
+import type { Order } from '../domain/order.ts';
+import { changeOrder } from './change.ts';
+import type { Database, Transaction } from './client.ts';
+import { authorizationOf, settleAuthorization } from './placing.ts';
+import { releaseHold } from './stock.ts';
+
+/** Order `expired`, hold released. The caller has voided the authorization, if there was one. */
+export async function recordExpired(
+  db: Database,
+  order: Order,
+  voidedReference: string | null,
+): Promise<void> {
+  await db.$transaction(async (tx) => {
+    const change = await changeOrder(tx, {
+      orderId: order.id,
+      type: 'order.expired',
+      to: 'expired',
+    });
+    if (change.kind !== 'changed') return;
+    if (voidedReference === null) {
+      await settleAuthorization(tx, order, { state: 'refused', code: 'expired', reference: null });
+    } else {
+      await recordVoidedAuthorization(tx, order, voidedReference);
+    }
+    await releaseHold(tx, order.id);
+  });
+}
+
+async function recordVoidedAuthorization(
+  tx: Transaction,
+  order: Order,
+  reference: string,
+): Promise<void> {
+  await settleAuthorization(tx, order, { state: 'succeeded', reference, code: null });
+  await tx.payment.update({ where: { orderId: order.id }, data: { status: 'voided' } });
+  const key = providerKey(order.id, 'void');
+  for (const state of ['requested', 'succeeded']) {
+    await tx.paymentOperation.create({
+      data: {
+        ...authorizationOf(order.id, order, 'succeeded'),
+        key,
+        kind: 'void',
+        state,
+        orderId: order.id,
+        providerReference: reference,
+      },
+    });
+  }
+}

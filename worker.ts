@@ -1,0 +1,83 @@
+/** The worker: polls the checkout task queue, and is made anew when it fails. */
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Worker, type NativeConnection } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import type { Activities } from './activities/contract.ts';
+import { TASK_QUEUE } from './workflows/contract.ts';
+
+export interface WorkerOptions {
+  readonly connected: () => Promise<NativeConnection | null>;
+  readonly namespace: string;
+  readonly activities: Activities;
+  /** Path of a bundle made before; without one the workflows are bundled at start. */
+  readonly workflowBundle: string | undefined;
+  readonly log: Logger;
+}
+
+const FIRST_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 30_000;
+/** Each cached workflow holds an isolate's memory; more than this only helps above ~100 orders/s. */
+const MAX_CACHED_WORKFLOWS = 600;
+const WORKFLOWS_PATH = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
+
+/** Begins when Temporal is there. `stop` lets running activities finish, within 15 s. */
+export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  let current: Worker | null = null;
+
+  async function runOnce(connection: NativeConnection): Promise<void> {
+    const worker = await createWorker(connection, options);
+    current = worker;
+    try {
+      if (stopping.signal.aborted) return;
+      await worker.run();
+    } finally {
+      current = null;
+    }
+  }
+
+  async function runForEver(): Promise<void> {
+    const connection = await options.connected();
+    if (connection === null) return;
+    let backoffMs = FIRST_BACKOFF_MS;
+    while (!stopping.signal.aborted) {
+      const startedAt = performance.now();
+      try {
+        await runOnce(connection);
+      } catch (error) {
+        options.log.error({ err: error }, 'the worker failed and is made anew');
+      }
+      if (performance.now() - startedAt > MAX_BACKOFF_MS) backoffMs = FIRST_BACKOFF_MS;
+      const wait = { signal: stopping.signal };
+      await setTimeout(backoffMs, undefined, wait).catch(() => undefined);
+      backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
+    }
+  }
+
+  const running = runForEver();
+  return {
+    async stop() {
+      stopping.abort();
+      if (current?.getState() === 'RUNNING') current.shutdown();
+      await running;
+    },
+  };
+}
+
+function createWorker(connection: NativeConnection, options: WorkerOptions): Promise<Worker> {
+  const { namespace, activities, workflowBundle } = options;
+  return Worker.create({
+    connection,
+    namespace,
+    taskQueue: TASK_QUEUE,
+    activities,
+    ...(workflowBundle === undefined
+      ? { workflowsPath: WORKFLOWS_PATH }
+      : { workflowBundle: { codePath: workflowBundle } }),
+    maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
+    // Without a grace time a stop cuts every activity, and each waits out its full timeout.
+    shutdownGraceTime: '10s',
+    shutdownForceTime: '15s',
+  });
+}
