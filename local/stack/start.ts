@@ -2,7 +2,7 @@
  * `npm start`: brings up everything the shop needs on this machine, watches over it, and takes it
  * down in reverse order on Ctrl-C. A second Ctrl-C kills.
  */
-import { ConfigError, readStackConfig } from '../../config.ts';
+import { ConfigError, environment, readStackConfig } from '../../config.ts';
 import { chooseAddresses, saveAddresses } from './addresses.ts';
 import { launchWarden } from './warden-link.ts';
 import { createHome, makeHome } from './home.ts';
@@ -12,13 +12,17 @@ import { sayReady } from './ready.ts';
 import { createStack } from './stack.ts';
 import type { Stack } from './stack.ts';
 
+const PARENT_CHECK_MS = 500;
 const startedAt = performance.now();
 let stack: Stack | undefined;
 let stopping = false;
 
+// Whoever reads the output may leave first; that must not take the stack down the hard way.
+process.stdout.on('error', () => undefined);
 process.on('SIGINT', () => void shutDown('SIGINT'));
 process.on('SIGTERM', () => void shutDown('SIGTERM'));
 process.on('SIGHUP', () => void shutDown('SIGHUP'));
+const orphanWatch = watchParent();
 await main();
 
 async function main(): Promise<void> {
@@ -58,10 +62,20 @@ async function shutDown(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> 
     process.exit(130);
   }
   stopping = true;
+  clearInterval(orphanWatch);
   say(`\n${signal}: stopping everything; once more to kill it`);
   await stack?.stop();
   say('stopped');
   process.exit(0);
+}
+
+/** npm hands a signal to its shell, which ends without handing it on: a lost parent means stop. */
+function watchParent(): NodeJS.Timeout | undefined {
+  if (environment()['npm_lifecycle_event'] === undefined) return undefined;
+  const parent = process.ppid;
+  return setInterval(() => {
+    if (process.ppid !== parent) void shutDown('SIGTERM');
+  }, PARENT_CHECK_MS);
 }
 
 function explain(error: unknown): string {
