@@ -71,6 +71,8 @@ export interface Activities {
   recordShipped(
     input: OrderRef & { readonly carrier: string; readonly trackingNumber: string },
   ): Promise<void>;
+  /** The warehouse answered that it will not ship. */
+  recordShipmentRefused(input: OrderRef): Promise<void>;
   /** Order `cancelling`: from here on it is only undone. */
   recordCancelling(input: OrderRef & { readonly reason: CancelReason }): Promise<void>;
   /** Order `cancelled`: every undo is done or was skipped by a person. */

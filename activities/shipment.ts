@@ -12,7 +12,11 @@ import { notAnswered, requireChanged } from './failures.ts';
 
 type ShipmentActivities = Pick<
   Activities,
-  'requestShipment' | 'lookUpShipment' | 'cancelShipment' | 'recordShipped'
+  | 'requestShipment'
+  | 'lookUpShipment'
+  | 'cancelShipment'
+  | 'recordShipped'
+  | 'recordShipmentRefused'
 >;
 
 export function createShipmentActivities(deps: ActivityDependencies): ShipmentActivities {
@@ -72,6 +76,10 @@ export function createShipmentActivities(deps: ActivityDependencies): ShipmentAc
     async recordShipped({ orderId, carrier, trackingNumber }) {
       const parcel = { carrier, trackingNumber };
       requireChanged(orderId, await recordShipped(db, orderId, parcel));
+    },
+
+    async recordShipmentRefused({ orderId }) {
+      await recordShipmentEnded(db, orderId, 'refused');
     },
   };
 }

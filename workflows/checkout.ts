@@ -64,14 +64,15 @@ async function goForward(run: CheckoutRun): Promise<Outcome> {
   progress.enter('paid', 'publish');
 
   // Pivot: the money is taken. Only a refusal to ship or a cancel turns the order round now.
-  run.confirmation = notify(run, 'confirmed');
-
   saga.register({ name: 'cancelShipment', run: () => withdrawShipment(run) });
-  const shipped = await attend(run, 'shipOrder', () => shipping.ship());
+  const shippingUnderWay = attend(run, 'shipOrder', () => shipping.ship());
+  run.confirmation = notify(run, 'confirmed');
+  const shipped = await shippingUnderWay;
   if (shipped.kind === 'given_up') return { kind: 'undo', reason: 'requested_by_operator' };
   if (shipped.kind === 'skipped') return SHIPPED_BY_HAND;
-  if (shipped.kind !== 'shipped') return { kind: 'undo', reason: 'shipping_refused' };
-  return shipped;
+  if (shipped.kind === 'shipped') return shipped;
+  await steps.recordShipmentRefused({ orderId });
+  return { kind: 'undo', reason: 'shipping_refused' };
 }
 
 /** A person sent the goods another way. */

@@ -86,6 +86,7 @@ export const steps: Activities = {
   lookUpShipment: localFirst((a) => a.lookUpShipment, LOOK_UP, 'Ask what became of the shipment'),
   cancelShipment: localFirst((a) => a.cancelShipment, UNDO, 'Undo: cancel the shipment'),
   recordShipped: localFirst((a) => a.recordShipped, RECORD, 'Record: shipped'),
+  recordShipmentRefused: localFirst((a) => a.recordShipmentRefused, RECORD, 'Record: not shipped'),
   recordCancelling: localFirst((a) => a.recordCancelling, RECORD, 'Record: cancelling'),
   recordCancelled: localFirst((a) => a.recordCancelled, RECORD, 'Record: cancelled'),
   recordNeedsAttention: localFirst(
@@ -115,10 +116,24 @@ function localFirst<I, O>(
   const runDurably = pick(proxyActivities<Activities>({ ...options, summary }));
   return async (input) => {
     try {
-      return await tryLocally(input);
+      return await inTurn(() => tryLocally(input));
     } catch (error) {
       if (isCancellation(error)) throw error;
       return runDurably(input);
     }
   };
+}
+
+/** The local try under way. Workflow modules are loaded per workflow, so this is per order. */
+let previousTry: Promise<unknown> = Promise.resolve();
+
+/**
+ * One local try at a time. Two in flight come back in the order they were scheduled when a workflow
+ * is replayed, but in the order they finished when it ran: whatever follows them would differ
+ * (TMPRL1100, seen with a mail and a shipping request side by side).
+ */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const turn = previousTry.then(work);
+  previousTry = turn.catch(() => undefined);
+  return turn;
 }
