@@ -45,7 +45,13 @@ async function run(config: AppConfig): Promise<void> {
     eagerStart: config.ROLE === 'all',
   });
   const services = createServices({
-    ...{ db, payments, warehouse, mailer, checkouts, notifications, log },
+    db,
+    payments,
+    warehouse,
+    mailer,
+    checkouts,
+    notifications,
+    log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
     verifyPaymentWebhook: createPaymentWebhookVerifier(config.STRIPE_WEBHOOK_SECRET),
     production: config.NODE_ENV === 'production',
@@ -115,7 +121,10 @@ function startOwnWorker(config: AppConfig, outside: Outside, log: Logger) {
     connected: link.connected,
     namespace: link.namespace,
     activities: createActivities({
-      ...{ db, payments, warehouse, mailer },
+      db,
+      payments,
+      warehouse,
+      mailer,
       warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     }),
     workflowBundle: config.WORKFLOW_BUNDLE,

@@ -35,6 +35,8 @@ export function correlation(): MiddlewareHandler<ApiEnv> {
     c.set('correlationId', correlationId);
     c.set('traceparent', TRACEPARENT.test(traceparent) ? traceparent : null);
     await next();
+    // Problems are answers of their own, without what was set before: so after, and both.
+    c.res.headers.set('x-request-id', c.var.requestId);
     c.res.headers.set('x-correlation-id', correlationId);
   };
 }

@@ -47,7 +47,7 @@ export function createOrderWaiters(deps: {
     const until = performance.now() + asked.waitMs;
     while (!closed && !asked.signal.aborted) {
       // Listening begins before the question, so that nothing falls between the two.
-      const woken = wakeUp(orderId, asked.signal);
+      const woken = listenFor(waiters, orderId, asked.signal);
       try {
         const status = await findOrderStatus(deps.db, orderId);
         const leftMs = until - performance.now();
@@ -59,28 +59,6 @@ export function createOrderWaiters(deps: {
     }
   }
 
-  function wakeUp(orderId: OrderId, signal: AbortSignal) {
-    let wake = (): void => undefined;
-    const woken = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    const waiter = { orderId, wake };
-    let timer: NodeJS.Timeout | undefined;
-    waiters.add(waiter);
-    signal.addEventListener('abort', wake);
-    return {
-      within(ms: number): Promise<void> {
-        timer = setTimeout(wake, ms);
-        return woken;
-      },
-      end(): void {
-        clearTimeout(timer);
-        waiters.delete(waiter);
-        signal.removeEventListener('abort', wake);
-      },
-    };
-  }
-
   return {
     async untilResting(orderId, asked) {
       if (waiters.size >= maxWaiters) return;
@@ -90,6 +68,29 @@ export function createOrderWaiters(deps: {
       closed = true;
       unsubscribe();
       for (const waiter of waiters) waiter.wake();
+    },
+  };
+}
+
+/** Listens until `end`; `within` waits for the wake-up, the abort or the time. */
+function listenFor(waiters: Set<Waiter>, orderId: OrderId, signal: AbortSignal) {
+  let wake = (): void => undefined;
+  const woken = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  const waiter = { orderId, wake };
+  let timer: NodeJS.Timeout | undefined;
+  waiters.add(waiter);
+  signal.addEventListener('abort', wake);
+  return {
+    within(ms: number): Promise<void> {
+      timer = setTimeout(wake, ms);
+      return woken;
+    },
+    end(): void {
+      clearTimeout(timer);
+      waiters.delete(waiter);
+      signal.removeEventListener('abort', wake);
     },
   };
 }

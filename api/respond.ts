@@ -10,6 +10,9 @@ import { fieldErrors } from './schemas/common.ts';
 type Stored<S extends StatusCode, T extends z.ZodType> = Response &
   TypedResponse<JSONParsed<z.output<T>>, S, 'json'>;
 
+/** The statuses of answers that settle something. */
+const STORED_STATUSES = [200, 201, 202, 402] as const;
+
 /** Sends what was stored, byte for byte (G9). A replay says that it is one. */
 export function sendStored<S extends StatusCode, T extends z.ZodType>(
   c: Context,
@@ -20,7 +23,10 @@ export function sendStored<S extends StatusCode, T extends z.ZodType>(
   c.header('content-type', problem ? 'application/problem+json' : 'application/json');
   c.header('cache-control', 'no-store');
   if (replayed) c.header('idempotent-replayed', 'true');
-  return asDeclared(c.body(answer.body, statusOf(answer)));
+  const status = STORED_STATUSES.find((each) => each === answer.status);
+  const response = c.body(answer.body, status);
+  if (!isAsDeclared<S, T>(response)) throw new Error(`${answer.status} is not stored by any route`);
+  return response;
 }
 
 /** Turns a failed check of any route into a problem with field errors. */
@@ -40,14 +46,9 @@ export function onInvalid(
   throw new ProblemError({ code: 'invalid_request', detail, errors });
 }
 
-const STORED_STATUSES = [200, 201, 202, 402] as const;
-function statusOf(answer: StoredAnswer) {
-  const status = STORED_STATUSES.find((each) => each === answer.status);
-  if (status === undefined) throw new Error(`${answer.status} is no status of a stored answer`);
-  return status;
-}
-
 /** Only bytes are left of a stored answer; they were built from the type the route declares. */
-function asDeclared<S extends StatusCode, T extends z.ZodType>(response: Response): Stored<S, T> {
-  return response as Stored<S, T>;
+function isAsDeclared<S extends StatusCode, T extends z.ZodType>(
+  response: Response,
+): response is Stored<S, T> {
+  return STORED_STATUSES.some((status) => status === response.status);
 }

@@ -6,7 +6,7 @@ import { providerKey } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import { changeOrder } from './change.ts';
 import type { Database, Transaction } from './client.ts';
-import { authorizationOf, settleAuthorization } from './placing.ts';
+import { settleAuthorization } from './placing.ts';
 import { releaseHold } from './stock.ts';
 
 /** Order `expired`, hold released. The caller has voided the authorization, if there was one. */
@@ -38,17 +38,15 @@ async function recordVoidedAuthorization(
 ): Promise<void> {
   await settleAuthorization(tx, order, { state: 'succeeded', reference, code: null });
   await tx.payment.update({ where: { orderId: order.id }, data: { status: 'voided' } });
-  const key = providerKey(order.id, 'void');
-  for (const state of ['requested', 'succeeded']) {
-    await tx.paymentOperation.create({
-      data: {
-        ...authorizationOf(order.id, order, 'succeeded'),
-        key,
-        kind: 'void',
-        state,
-        orderId: order.id,
-        providerReference: reference,
-      },
-    });
-  }
+  const row = {
+    orderId: order.id,
+    key: providerKey(order.id, 'void'),
+    kind: 'void',
+    amountMinor: order.totalMinor,
+    currency: order.currency,
+    providerReference: reference,
+  };
+  await tx.paymentOperation.createMany({
+    data: ['requested', 'succeeded'].map((state) => ({ ...row, state })),
+  });
 }

@@ -20,11 +20,13 @@ const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
-export function createNotifications(options: {
+export interface NotificationsOptions {
   readonly url: string;
   /** Told once per lost connection. */
   readonly onLost?: ((error: unknown) => void) | undefined;
-}): Notifications {
+}
+
+export function createNotifications(options: NotificationsOptions): Notifications {
   const listeners = new Map<Channel, Set<Listener>>(CHANNELS.map((name) => [name, new Set()]));
   const stopping = new AbortController();
   let running: Promise<void> | null = null;
@@ -34,48 +36,23 @@ export function createNotifications(options: {
     for (const listener of listeners.get(channel) ?? []) listener(payload);
   };
 
-  async function listenOnce(onListening: () => void): Promise<void> {
-    const client = new pg.Client({
-      connectionString: options.url,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      application_name: 'holdfast listener',
-    });
-    const ended = new Promise<unknown>((resolve) => {
-      client.once('error', resolve);
-      client.once('end', () => resolve(new Error('the connection ended')));
-    });
-    // Later errors of a client that is already given up have no reader.
-    client.on('error', () => undefined);
-    client.on('notification', ({ channel, payload }) => {
-      const known = CHANNELS.find((name) => name === channel);
-      if (known) tell(known, payload ?? null);
-    });
-    try {
-      current = client;
-      await client.connect();
-      for (const channel of CHANNELS) await client.query(`LISTEN ${channel}`);
-      onListening();
-      for (const channel of CHANNELS) tell(channel, null);
-      const reason = await ended;
-      if (!stopping.signal.aborted) options.onLost?.(reason);
-    } finally {
-      current = null;
-      await client.end().catch(() => undefined);
-    }
-  }
-
   async function listenForEver(): Promise<void> {
     let backoffMs = FIRST_BACKOFF_MS;
     while (!stopping.signal.aborted) {
+      current = createClient(options.url);
       try {
-        await listenOnce(() => {
-          backoffMs = FIRST_BACKOFF_MS;
-        });
+        const { lost } = await listen(current, tell);
+        backoffMs = FIRST_BACKOFF_MS;
+        for (const channel of CHANNELS) tell(channel, null);
+        const reason = await lost;
+        if (!stopping.signal.aborted) options.onLost?.(reason);
       } catch (error) {
         if (backoffMs === FIRST_BACKOFF_MS) options.onLost?.(error);
+      } finally {
+        await current.end().catch(() => undefined);
       }
-      await pause(backoffMs, stopping.signal);
+      const wait = { signal: stopping.signal, ref: false };
+      await setTimeout(backoffMs, undefined, wait).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
     }
   }
@@ -94,7 +71,30 @@ export function createNotifications(options: {
   };
 }
 
-/** Sleeps, unless aborted. Does not keep the process alive. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(ms, undefined, { signal, ref: false }).catch(() => undefined);
+function createClient(connectionString: string): pg.Client {
+  return new pg.Client({
+    connectionString,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    application_name: 'holdfast listener',
+  });
+}
+
+/** Resolves when listening, with a promise of why it ended. Rejects when it cannot listen. */
+async function listen(
+  client: pg.Client,
+  tell: (channel: Channel, payload: string | null) => void,
+): Promise<{ readonly lost: Promise<unknown> }> {
+  const lost = new Promise<unknown>((resolve) => {
+    // `on`: later errors of a client that was given up must have a reader too.
+    client.on('error', resolve);
+    client.once('end', () => resolve(new Error('the connection ended')));
+  });
+  client.on('notification', ({ channel, payload }) => {
+    const known = CHANNELS.find((name) => name === channel);
+    if (known) tell(known, payload ?? null);
+  });
+  await client.connect();
+  for (const channel of CHANNELS) await client.query(`LISTEN ${channel}`);
+  return { lost };
 }

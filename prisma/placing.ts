@@ -115,31 +115,7 @@ export async function recordDeclined(
 
 async function writePending(tx: Transaction, orderId: OrderId, draft: OrderDraft): Promise<Order> {
   const customerId = await findOrAddCustomer(tx, draft.customer);
-  const row = await tx.order.create({
-    data: {
-      id: orderId,
-      status: 'pending',
-      currency: draft.currency,
-      totalMinor: draft.totalMinor,
-      customerId,
-      customerEmail: draft.customer.email,
-      customerName: draft.customer.name,
-      customerPhone: draft.customer.phone,
-      shippingAddress: { ...draft.shippingAddress },
-      correlationId: draft.correlationId,
-      traceparent: draft.traceparent,
-      deadlineAt: new Date(Date.now() + PENDING_DEADLINE_MS),
-      lines: { createMany: { data: draft.lines.map((line, position) => ({ ...line, position })) } },
-      reservations: {
-        createMany: {
-          data: draft.lines.map(({ sku, quantity }) => ({ sku, quantity, status: 'held' })),
-        },
-      },
-      payment: { create: paymentOf(draft) },
-      operations: { create: authorizationOf(orderId, draft, 'requested') },
-    },
-    select: { createdAt: true },
-  });
+  const createdAt = await insertPending(tx, { orderId, customerId, draft });
   const change = await changeOrder(tx, { orderId, type: 'order.created' });
   if (change.kind !== 'changed') throw new Error(`order ${orderId} was just written`);
   return {
@@ -154,7 +130,7 @@ async function writePending(tx: Transaction, orderId: OrderId, draft: OrderDraft
     correlationId: draft.correlationId,
     cancelReason: null,
     attentionStep: null,
-    createdAt: row.createdAt.toISOString(),
+    createdAt: createdAt.toISOString(),
     updatedAt: change.at,
   };
 }
@@ -177,29 +153,48 @@ async function findOrAddCustomer(
   return found.id;
 }
 
-function paymentOf(draft: OrderDraft) {
-  return {
-    id: newId('payment'),
-    status: 'authorizing',
-    amountMinor: draft.totalMinor,
-    currency: draft.currency,
-    paymentMethod: draft.paymentMethod,
-  };
-}
-
-/** One row of the books about the order's authorization. */
-export function authorizationOf(
-  orderId: OrderId,
-  money: { readonly totalMinor: number; readonly currency: string },
-  state: 'requested' | 'succeeded' | 'refused',
-) {
-  return {
-    key: providerKey(orderId, 'authorize'),
-    kind: 'authorize',
-    state,
-    amountMinor: money.totalMinor,
-    currency: money.currency,
-  };
+/** Everything an order begins with, in one statement: the shopper waits for each round trip. */
+async function insertPending(
+  tx: Transaction,
+  pending: {
+    readonly orderId: OrderId;
+    readonly customerId: Customer['id'];
+    readonly draft: OrderDraft;
+  },
+): Promise<Date> {
+  const { orderId, customerId, draft } = pending;
+  const { customer, totalMinor, currency } = draft;
+  const lines = JSON.stringify(draft.lines.map((line, position) => ({ ...line, position })));
+  const rows = await tx.$queryRaw<{ createdAt: Date }[]>`
+    WITH lines AS (
+      SELECT * FROM jsonb_to_recordset(${lines}::jsonb) AS line
+        (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
+    written AS (
+      INSERT INTO orders (id, status, currency, total_minor, customer_id, customer_email,
+        customer_name, customer_phone, shipping_address, correlation_id, traceparent, deadline_at)
+      VALUES (${orderId}, 'pending', ${currency}, ${totalMinor}, ${customerId}, ${customer.email},
+        ${customer.name}, ${customer.phone}, ${JSON.stringify(draft.shippingAddress)}::jsonb,
+        ${draft.correlationId}, ${draft.traceparent},
+        now() + ${PENDING_DEADLINE_MS} * interval '1 ms')
+      RETURNING created_at),
+    with_lines AS (
+      INSERT INTO order_lines (order_id, sku, position, name, quantity, unit_price_minor)
+      SELECT ${orderId}, sku, position, name, quantity, "unitPriceMinor" FROM lines),
+    with_holds AS (
+      INSERT INTO reservations (order_id, sku, quantity, status)
+      SELECT ${orderId}, sku, quantity, 'held' FROM lines),
+    with_payment AS (
+      INSERT INTO payments (id, order_id, status, amount_minor, currency, payment_method)
+      VALUES (${newId('payment')}, ${orderId}, 'authorizing', ${totalMinor}, ${currency},
+        ${draft.paymentMethod})),
+    with_intent AS (
+      INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
+      VALUES (${orderId}, ${providerKey(orderId, 'authorize')}, 'authorize', 'requested',
+        ${totalMinor}, ${currency}))
+    SELECT created_at AS "createdAt" FROM written`;
+  const written = rows[0];
+  if (!written) throw new Error(`order ${orderId} was not written`);
+  return written.createdAt;
 }
 
 /** What became of the authorization: on the payment, and in the books. */
@@ -212,21 +207,15 @@ export async function settleAuthorization(
     readonly code: string | null;
   },
 ): Promise<void> {
-  await tx.payment.update({
-    where: { orderId: order.id },
-    data: {
-      status: settled.state === 'succeeded' ? 'authorized' : 'declined',
-      providerReference: settled.reference,
-      declineCode: settled.code,
-      updatedAt: new Date(),
-    },
-  });
-  await tx.paymentOperation.create({
-    data: {
-      ...authorizationOf(order.id, order, settled.state),
-      orderId: order.id,
-      providerReference: settled.reference,
-      detail: settled.code,
-    },
-  });
+  const { state, reference, code } = settled;
+  const status = state === 'succeeded' ? 'authorized' : 'declined';
+  await tx.$executeRaw`
+    WITH on_payment AS (
+      UPDATE payments SET status = ${status}, provider_reference = ${reference},
+        decline_code = ${code}, updated_at = now()
+      WHERE order_id = ${order.id})
+    INSERT INTO payment_operations
+      (order_id, key, kind, state, amount_minor, currency, provider_reference, detail)
+    VALUES (${order.id}, ${providerKey(order.id, 'authorize')}, 'authorize', ${state},
+      ${order.totalMinor}, ${order.currency}, ${reference}, ${code})`;
 }

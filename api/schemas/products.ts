@@ -29,7 +29,7 @@ export const stockSchema = z
 export type StockBody = z.output<typeof stockSchema>;
 
 /** A garbled SKU is as unknown as one that was never sold: no product has an empty one. */
-export const productParam = z.object({ sku: sku.catch('') });
+export const productParam = z.object({ sku: sku.catch('').openapi({ type: 'string' }) });
 export const newProductParam = z.object({ sku });
 export const productListQuery = pageQuery;
 export const productListSchema = listOf(productSchema);
