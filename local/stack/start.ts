@@ -79,7 +79,8 @@ function watchParent(): NodeJS.Timeout | undefined {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof ConfigError || !(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof ConfigError) return `Holdfast did not start. ${error.message}`;
   const cause = error.cause instanceof Error ? `\n  (${error.cause.message.slice(0, 500)})` : '';
   return `Holdfast did not start. ${error.message}${cause}`;
 }
