@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { styleText } from 'node:util';
 import { prettyFactory } from 'pino-pretty';
+import { z } from 'zod';
 
 const MAX_LOG_BYTES = 50 * 1024 * 1024;
 const TAIL_LINES = 15;
@@ -78,27 +79,33 @@ export function follow(
   readLines(child.stderr);
 }
 
+const entrySchema = z.object({
+  level: z.number(),
+  err: z.object({ message: z.string().optional(), code: z.string().optional() }).optional(),
+});
+
+/** Whole errors and ids are for the log file. */
 const pretty = prettyFactory({
   colorize: process.stdout.isTTY,
-  ignore: 'pid,hostname',
+  ignore: 'pid,hostname,err,request_id,correlation_id,component,sdkComponent,taskQueue',
   translateTime: 'HH:MM:ss',
   singleLine: true,
 });
 
 function present(line: string, showAll: boolean): string | null {
   if (line.trim() === '') return null;
-  const level = levelOf(line);
-  if (level === null) return line;
-  return showAll || level >= WARN ? pretty(line).trimEnd() : null;
+  const entry = line.startsWith('{') ? parseEntry(line) : null;
+  if (entry === null) return line;
+  if (!showAll && entry.level < WARN) return null;
+  const why = entry.err?.message ?? entry.err?.code;
+  return `${pretty(line).trimEnd()}${why === undefined ? '' : ` (${why})`}`;
 }
 
-function levelOf(line: string): number | null {
-  if (!line.startsWith('{')) return null;
+function parseEntry(line: string): z.infer<typeof entrySchema> | null {
   try {
-    const parsed: unknown = JSON.parse(line);
-    if (typeof parsed !== 'object' || parsed === null || !('level' in parsed)) return null;
-    return typeof parsed.level === 'number' ? parsed.level : null;
+    return entrySchema.safeParse(JSON.parse(line)).data ?? null;
   } catch {
+    // A line that only looks like JSON is shown as it is.
     return null;
   }
 }
