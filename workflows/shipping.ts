@@ -3,8 +3,14 @@
  * callback that arrives here as a signal. An answer may come before the request returned, twice, or
  * never: then it is asked for, less and less often.
  */
-import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
-import type { FailureType, ShipmentAnswer } from '../activities/contract.ts';
+import {
+  ApplicationFailure,
+  condition,
+  isCancellation,
+  setHandler,
+  TemporalFailure,
+} from '@temporalio/workflow';
+import type { FailureType, ShipmentAnswer, ShipmentLookup } from '../activities/contract.ts';
 import { shipmentCorrelationId, type OrderId } from '../domain/ids.ts';
 import { shipmentAnsweredSignal } from './contract.ts';
 import { steps } from './steps.ts';
@@ -44,7 +50,7 @@ export function createShipping(orderId: OrderId): Shipping {
         if (request.kind === 'refused') return request;
         await condition(() => answer !== undefined, lookMs, { summary: 'Wait for the warehouse' });
         if (answer) return answer;
-        const found = await steps.lookUpShipment({ orderId });
+        const found = await lookUp(orderId);
         if (found.kind === 'absent') request = await steps.requestShipment({ orderId });
         else if (found.kind !== 'pending') return found;
         waitedMs += lookMs;
@@ -56,4 +62,14 @@ export function createShipping(orderId: OrderId): Shipping {
       );
     },
   };
+}
+
+/** A look-up that fails is no answer: the next one is due anyway. */
+async function lookUp(orderId: OrderId): Promise<ShipmentLookup> {
+  try {
+    return await steps.lookUpShipment({ orderId });
+  } catch (error) {
+    if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
+    return { kind: 'pending' };
+  }
 }

@@ -38,7 +38,10 @@ export async function expectCleanSlate(bench: Providers, orderId: OrderId): Prom
   expect(effects['capture'] ?? 0).toBe(effects['refund'] ?? 0);
   expect((effects['capture'] ?? 0) + (effects['void'] ?? 0)).toBe(1);
   expect(effects['reserve'] ?? 0).toBe(effects['release'] ?? 0);
-  expect(effects['ship'] ?? 0).toBe(effects['cancel'] ?? 0);
+  // A request the warehouse took and then refused by its answer has nothing left to cancel.
+  if (order.shipment?.status !== 'refused') {
+    expect(effects['ship'] ?? 0).toBe(effects['cancel'] ?? 0);
+  }
   await expectSoundBooks(bench, orderId);
 }
 

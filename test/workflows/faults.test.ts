@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
+import { statusQuery } from '../../workflows/contract.ts';
 import { orderIdOf } from '../support/bench.ts';
 import { describeCheckout } from '../support/checkout-suite.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
@@ -59,7 +60,7 @@ describeCheckout('a provider that is away for long', (suite) => {
     bench.sandbox.faults.set(place, { mode: 'down' });
     const handle = await bench.start();
     await env.sleep('14 days');
-    expect((await handle.query('status')).status).toBe('paid');
+    expect((await handle.query(statusQuery)).status).toBe('paid');
     bench.sandbox.faults.clear();
     expect((await handle.result()).status).toBe('shipped');
     await expectShipped(bench, orderIdOf(handle));

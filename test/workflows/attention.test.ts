@@ -1,0 +1,155 @@
+import { expect, test } from 'vitest';
+import type { Place } from '../../local/sandbox/faults.ts';
+import { resolveUpdate, statusQuery, type Resolution } from '../../workflows/contract.ts';
+import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
+import { describeCheckout, type CheckoutSuite } from '../support/checkout-suite.ts';
+import { eventually } from '../support/eventually.ts';
+import { effectsOf, expectCleanSlate, expectShipped } from '../support/expectations.ts';
+
+/** Each undo, made to fail for good, and what makes the order need it. */
+const UNDOS: readonly {
+  readonly step: string;
+  readonly failing: Place;
+  readonly cause: Place;
+  readonly stillUndone: string;
+}[] = [
+  {
+    step: 'releaseStock',
+    failing: { provider: 'warehouse', operation: 'release' },
+    cause: { provider: 'warehouse', operation: 'ship' },
+    stillUndone: 'refund',
+  },
+  {
+    step: 'voidOrRefundPayment',
+    failing: { provider: 'payments', operation: 'refund' },
+    cause: { provider: 'warehouse', operation: 'ship' },
+    stillUndone: 'release',
+  },
+  {
+    step: 'voidOrRefundPayment',
+    failing: { provider: 'payments', operation: 'void' },
+    cause: { provider: 'payments', operation: 'capture' },
+    stillUndone: 'release',
+  },
+  {
+    step: 'cancelShipment',
+    failing: { provider: 'warehouse', operation: 'cancel' },
+    cause: { provider: 'warehouse', operation: 'ship' },
+    stillUndone: 'refund',
+  },
+];
+
+describeCheckout('an undo that fails for good', (suite) => {
+  test.each(UNDOS)(
+    '$failing.operation: the others still run, a person is asked, retry finishes it',
+    async ({ step, failing, cause, stillUndone }) => {
+      const { bench } = suite;
+      bench.sandbox.faults.set(cause, { mode: 'refuse' });
+      bench.sandbox.faults.set(failing, { mode: 'fail_before' });
+      const handle = await parked(suite);
+      const orderId = orderIdOf(handle);
+      expect(effectsOf(bench, orderId)[stillUndone]).toBe(1);
+      expect(await attentionOf(bench, handle)).toBe(step);
+      bench.sandbox.faults.clear();
+      await resolve(handle, { step, decision: 'retry' });
+      expect((await handle.result()).status).toBe('cancelled');
+      await expectCleanSlate(bench, orderId);
+    },
+    120_000,
+  );
+
+  test('settled by hand: skip ends the order, with who and why on its timeline', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
+    bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
+    const handle = await parked(suite);
+    await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
+    expect((await handle.result()).status).toBe('cancelled');
+    const event = await bench.db.event.findFirst({
+      where: { orderId: orderIdOf(handle), type: 'order.attention_resolved' },
+    });
+    expect(event?.data).toMatchObject({ decision: 'skip', actor: 'op', note: 'looked into it' });
+  });
+
+  test('two of them: each waits for its own decision', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
+    bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
+    const handle = await parked(suite);
+    expect(await attentionOf(bench, handle)).toBe('voidOrRefundPayment, releaseStock');
+    bench.sandbox.faults.clear();
+    await resolve(handle, { step: 'releaseStock', decision: 'retry' });
+    await eventually(async () =>
+      expect(await attentionOf(bench, handle)).toBe('voidOrRefundPayment'),
+    );
+    await resolve(handle, { step: 'voidOrRefundPayment', decision: 'retry' });
+    await handle.result();
+    await expectCleanSlate(bench, orderIdOf(handle));
+  });
+});
+
+describeCheckout('a forward step that fails for good', (suite) => {
+  const failing = { provider: 'payments', operation: 'capture' } as const;
+
+  test('capture, retried by a person once the provider is back: the order ships', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set(failing, { mode: 'down' });
+    const handle = await parked(suite, '6 days');
+    bench.sandbox.faults.clear();
+    await resolve(handle, { step: 'capturePayment', decision: 'retry' });
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(bench, orderIdOf(handle));
+  }, 120_000);
+
+  test('capture, given up by a person: everything is undone', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set(failing, { mode: 'down' });
+    const handle = await parked(suite, '6 days');
+    await resolve(handle, { step: 'capturePayment', decision: 'cancel' });
+    expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'requested_by_operator' });
+    await expectCleanSlate(bench, orderIdOf(handle));
+  }, 120_000);
+
+  test('a decision about a step that does not wait is refused', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
+    bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
+    const handle = await parked(suite);
+    const step = 'voidOrRefundPayment';
+    await expect(resolve(handle, { step: 'capturePayment', decision: 'retry' })).rejects.toThrow();
+    await expect(resolve(handle, { step, decision: 'cancel' })).rejects.toThrow();
+    bench.sandbox.faults.clear();
+    await resolve(handle, { step, decision: 'retry' });
+    await handle.result();
+    await expectCleanSlate(bench, orderIdOf(handle));
+  });
+});
+
+/** Starts an order and lets time pass until it needs attention. */
+async function parked(
+  { bench, env }: CheckoutSuite,
+  after: '2 days' | '6 days' = '2 days',
+): Promise<CheckoutHandle> {
+  const handle = await bench.start();
+  await env.sleep(after);
+  await eventually(async () => {
+    expect((await handle.query(statusQuery)).status).toBe('needs_attention');
+  });
+  return handle;
+}
+
+async function attentionOf(bench: Bench, handle: CheckoutHandle): Promise<string | null> {
+  const where = { id: orderIdOf(handle) };
+  const order = await bench.db.order.findUniqueOrThrow({ where });
+  return order.attentionStep;
+}
+
+function resolve(
+  handle: CheckoutHandle,
+  decided: Pick<Resolution, 'step' | 'decision'>,
+): Promise<void> {
+  return handle.executeUpdate(resolveUpdate, {
+    args: [{ ...decided, note: 'looked into it', actor: 'op' }],
+  });
+}

@@ -1,0 +1,161 @@
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { expect, test } from 'vitest';
+import type { Place } from '../../local/sandbox/faults.ts';
+import { cancelUpdate, statusQuery, type CancelRequest } from '../../workflows/contract.ts';
+import { orderIdOf, type CheckoutHandle } from '../support/bench.ts';
+import { describeCheckout } from '../support/checkout-suite.ts';
+import { eventually } from '../support/eventually.ts';
+import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+
+const CANCEL: { args: [CancelRequest] } = { args: [{ reason: 'requested_by_customer' }] };
+
+/** Where the order stands while the step cannot get through, and what a cancel then undoes. */
+const STEPS: readonly {
+  readonly place: Place;
+  readonly stands: string;
+  readonly willUndo: readonly string[];
+  readonly undone: Readonly<Record<string, number>>;
+}[] = [
+  {
+    place: { provider: 'warehouse', operation: 'reserve' },
+    stands: 'placed',
+    willUndo: ['releaseStock', 'voidOrRefundPayment'],
+    undone: { authorize: 1, void: 1 },
+  },
+  {
+    place: { provider: 'payments', operation: 'capture' },
+    stands: 'reserved',
+    willUndo: ['voidOrRefundPayment', 'releaseStock'],
+    undone: { authorize: 1, void: 1, reserve: 1, release: 1 },
+  },
+  {
+    place: { provider: 'warehouse', operation: 'ship' },
+    stands: 'paid',
+    willUndo: ['cancelShipment', 'voidOrRefundPayment', 'releaseStock'],
+    undone: { authorize: 1, capture: 1, refund: 1, reserve: 1, release: 1 },
+  },
+];
+
+describeCheckout('a cancel', (suite) => {
+  test.each(STEPS)(
+    'while $place.operation is retried: accepted with what will be undone, then undone',
+    async ({ place, stands, willUndo, undone }) => {
+      const { bench } = suite;
+      bench.sandbox.faults.set(place, { mode: 'fail_before' });
+      const handle = await bench.start();
+      await untilStruck(handle, stands);
+      expect(await handle.executeUpdate(cancelUpdate, CANCEL)).toEqual({ willUndo });
+      expect(await handle.result()).toEqual({
+        status: 'cancelled',
+        reason: 'requested_by_customer',
+      });
+      const orderId = orderIdOf(handle);
+      await expectCleanSlate(bench, orderId);
+      expect(effectsOf(bench, orderId)).toEqual(undone);
+      expect(noticesOf(bench, orderId).at(-1)).toBe('cancelled');
+    },
+  );
+
+  test('whose step took effect with its answer lost: undone all the same', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set(
+      { provider: 'payments', operation: 'capture' },
+      { mode: 'answer_lost' },
+    );
+    bench.sandbox.faults.set(
+      { provider: 'payments', operation: 'lookup' },
+      { mode: 'fail_before' },
+    );
+    const handle = await bench.start();
+    await untilStruck(handle, 'reserved');
+    await handle.executeUpdate(cancelUpdate, CANCEL);
+    bench.sandbox.faults.clear();
+    await handle.result();
+    const orderId = orderIdOf(handle);
+    await expectCleanSlate(bench, orderId);
+    expect(effectsOf(bench, orderId)).toMatchObject({ capture: 1, refund: 1 });
+  });
+
+  test('once the parcel has left: refused with the reason, and the order ships', async () => {
+    const { bench } = suite;
+    // The warehouse ships at once, but neither its answer nor a look-up gets through.
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
+    const handle = await bench.start();
+    await untilStruck(handle, 'paid');
+    await eventually(() => expect(effectsOf(bench, orderIdOf(handle))['ship']).toBe(1));
+    expect(await refusalOf(handle)).toMatchObject({
+      type: 'not_cancellable',
+      message: 'the parcel has left the warehouse',
+    });
+    bench.sandbox.faults.clear();
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(bench, orderIdOf(handle));
+  });
+
+  test('of an order that is being cancelled already: refused', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
+    const handle = await bench.start();
+    await untilStruck(handle, 'placed');
+    await handle.executeUpdate(cancelUpdate, CANCEL);
+    expect(await refusalOf(handle)).toMatchObject({ type: 'not_cancellable' });
+    bench.sandbox.faults.clear();
+    await handle.result();
+    await expectCleanSlate(bench, orderIdOf(handle));
+  });
+
+  test('sent twice under one update id: one answer', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    const handle = await bench.start();
+    await untilStruck(handle, 'placed');
+    const cancel = { ...CANCEL, updateId: 'cancel/pressed-twice' };
+    const first = await handle.executeUpdate(cancelUpdate, cancel);
+    expect(await handle.executeUpdate(cancelUpdate, cancel)).toEqual(first);
+    bench.sandbox.faults.clear();
+    await handle.result();
+    await expectCleanSlate(bench, orderIdOf(handle));
+  });
+
+  test('from the Web UI, of the workflow itself: undone, and the run shows as cancelled', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
+    const handle = await bench.start();
+    await untilStruck(handle, 'reserved');
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow('Workflow execution cancelled');
+    await expectCleanSlate(bench, orderIdOf(handle));
+  });
+
+  test('of the workflow itself once the parcel has left: the order ships', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
+    const handle = await bench.start();
+    await untilStruck(handle, 'paid');
+    await eventually(() => expect(effectsOf(bench, orderIdOf(handle))['ship']).toBe(1));
+    await handle.cancel();
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(bench, orderIdOf(handle));
+  });
+});
+
+/** Waits, without letting time pass, until the order stands there and its step has failed once. */
+async function untilStruck(handle: CheckoutHandle, status: string): Promise<void> {
+  await eventually(async () => {
+    const { pendingActivities } = (await handle.describe()).raw;
+    expect(pendingActivities?.map((each) => each.activityType?.name)).toHaveLength(1);
+    expect(await handle.query(statusQuery)).toMatchObject({ status });
+  });
+}
+
+async function refusalOf(handle: CheckoutHandle): Promise<unknown> {
+  try {
+    return await handle.executeUpdate(cancelUpdate, CANCEL);
+  } catch (error) {
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    expect(error.cause).toBeInstanceOf(ApplicationFailure);
+    return error.cause;
+  }
+}

@@ -1,0 +1,119 @@
+import { expect, test } from 'vitest';
+import type { ShipmentAnswer } from '../../activities/contract.ts';
+import { shipmentCorrelationId } from '../../domain/ids.ts';
+import { shipmentAnsweredSignal, statusQuery } from '../../workflows/contract.ts';
+import { orderIdOf, type CheckoutHandle } from '../support/bench.ts';
+import { describeCheckout } from '../support/checkout-suite.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  effectsOf,
+  eventTypesOf,
+  expectCleanSlate,
+  expectShipped,
+} from '../support/expectations.ts';
+
+const PARCEL = { kind: 'shipped', carrier: 'Test Parcel', trackingNumber: 'TP1' } as const;
+const LOOK_UP = { provider: 'warehouse', operation: 'lookup' } as const;
+const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
+const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
+
+describeCheckout("the warehouse's answer", (suite) => {
+  test('by signal: taken at once, without asking', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set(LOOK_UP, { mode: 'down' });
+    const handle = await bench.start();
+    await untilRequested(handle);
+    await answer(handle);
+    expect((await handle.result()).status).toBe('shipped');
+    expect(await trackingOf(handle)).toBe('TP1');
+    await expectShipped(bench, orderIdOf(handle));
+  });
+
+  test('before the request has returned: taken when it does', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set(SHIP, { mode: 'answer_lost', times: 2 });
+    const handle = await bench.start();
+    await answer(handle);
+    expect((await handle.result()).status).toBe('shipped');
+    expect(await trackingOf(handle)).toBe('TP1');
+    await expectShipped(bench, orderIdOf(handle));
+  });
+
+  test('twice: the first one stands and the order ships once', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set(LOOK_UP, { mode: 'down' });
+    const handle = await bench.start();
+    await untilRequested(handle);
+    await answer(handle);
+    await answer(handle, { ...PARCEL, trackingNumber: 'TP2' });
+    await handle.result();
+    expect(await trackingOf(handle)).toBe('TP1');
+    const types = await eventTypesOf(bench, orderIdOf(handle));
+    expect(types.filter((type) => type === 'order.shipped')).toHaveLength(1);
+  });
+
+  test('for another request: not taken', async () => {
+    const { bench } = suite;
+    const handle = await bench.start();
+    await handle.signal(shipmentAnsweredSignal, { correlationId: 'foreign', answer: PARCEL });
+    await handle.result();
+    expect(await trackingOf(handle)).not.toBe('TP1');
+  });
+
+  test('never: it is asked for, and the order ships', async () => {
+    const { bench } = suite;
+    const handle = await bench.start();
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(bench, orderIdOf(handle));
+  });
+
+  test('never, with look-ups failing for hours: the order ships when one gets through', async () => {
+    const { bench, env } = suite;
+    bench.sandbox.faults.set(LOOK_UP, { mode: 'fail_before' });
+    const handle = await bench.start();
+    await env.sleep('3 hours');
+    expect((await handle.query(statusQuery)).status).toBe('paid');
+    bench.sandbox.faults.clear();
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(bench, orderIdOf(handle));
+  });
+
+  test('refused by signal: refunded and released, and the parcel can never leave', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set(LOOK_UP, { mode: 'down' });
+    bench.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
+    const handle = await bench.start();
+    await untilRequested(handle);
+    await answer(handle, { kind: 'refused', reason: 'damaged' });
+    expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'shipping_refused' });
+    await expectCleanSlate(bench, orderIdOf(handle));
+  });
+
+  test('after the order is settled: changes nothing', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set(SHIP, { mode: 'refuse' });
+    const handle = await bench.start();
+    await handle.result();
+    await expect(answer(handle)).rejects.toThrow();
+    await expectCleanSlate(bench, orderIdOf(handle));
+    expect(effectsOf(bench, orderIdOf(handle))['ship']).toBeUndefined();
+  });
+
+  async function trackingOf(handle: CheckoutHandle): Promise<string | null | undefined> {
+    const where = { orderId: orderIdOf(handle) };
+    return (await suite.bench.db.shipment.findUnique({ where }))?.trackingNumber;
+  }
+
+  /** Waits, without letting time pass, until the warehouse has the request. */
+  async function untilRequested(handle: CheckoutHandle): Promise<void> {
+    await eventually(async () => {
+      const types = await eventTypesOf(suite.bench, orderIdOf(handle));
+      expect(types).toContain('order.shipment_requested');
+    });
+  }
+});
+
+function answer(handle: CheckoutHandle, given: ShipmentAnswer = PARCEL): Promise<void> {
+  const correlationId = shipmentCorrelationId(orderIdOf(handle));
+  return handle.signal(shipmentAnsweredSignal, { correlationId, answer: given });
+}
