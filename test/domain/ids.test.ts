@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { typeid } from 'typeid-js';
+import { describe, expect, test } from 'vitest';
+import {
+  checkoutWorkflowId,
+  isOrderId,
+  noticeKey,
+  providerKey,
+  shipmentCorrelationId,
+  type Intent,
+  type Notice,
+  type OrderId,
+} from '../../domain/ids.ts';
+import { newId } from '../../prisma/new-id.ts';
+
+const INTENTS: readonly Intent[] = [
+  'authorize',
+  'capture',
+  'void',
+  'refund',
+  'reserve',
+  'release',
+  'ship',
+];
+const NOTICES: readonly Notice[] = ['confirmed', 'shipped', 'cancelled'];
+
+describe('isOrderId', () => {
+  test('takes every id that is made', () => {
+    for (let made = 0; made < 50; made += 1) expect(isOrderId(newId('order'))).toBe(true);
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['the prefix alone', 'ord_'],
+    ['another kind of id', newId('payment')],
+    ['a prefix that only begins alike', typeid('order').toString()],
+    ['an id without its prefix', newId('order').slice(4)],
+    ['upper case', newId('order').toUpperCase()],
+    ['one character too many', `${newId('order')}0`],
+    ['one character too few', newId('order').slice(0, -1)],
+    ['more than 128 bits', `ord_8${'0'.repeat(25)}`],
+    ['a letter the alphabet leaves out', `ord_01${'l'.repeat(24)}`],
+    ['a line break at the end', `${newId('order')}\n`],
+    ['something around it', ` ${newId('order')} `],
+    ['a path', `${newId('order')}/../x`],
+  ])('refuses %s', (_, text) => {
+    expect(isOrderId(text)).toBe(false);
+  });
+
+  test('refuses whatever else a client may send', () => {
+    fc.assert(fc.property(fc.string(), (text) => !isOrderId(text)));
+  });
+});
+
+describe('what is derived from an order id', () => {
+  test('is the same every time, and never the same for two intents or two orders', () => {
+    const orders = [newId('order'), newId('order')] as const;
+    const all = orders.flatMap(derived);
+    expect(new Set(all).size).toBe(all.length);
+    expect(orders.flatMap(derived)).toEqual(all);
+  });
+
+  test('is spelled as providers and operators have seen it before', () => {
+    const orderId = newId('order');
+    expect(checkoutWorkflowId(orderId)).toBe(`checkout/${orderId}`);
+    expect(providerKey(orderId, 'capture')).toBe(`${orderId}/capture`);
+    expect(shipmentCorrelationId(orderId)).toBe(`${orderId}.ship`);
+    expect(noticeKey(orderId, 'shipped')).toBe(`${orderId}.shipped`);
+  });
+
+  test('fits where it is sent: a key of 255 characters, a Message-ID without odd characters', () => {
+    for (const text of derived(newId('order'))) expect(text.length).toBeLessThanOrEqual(255);
+    for (const notice of NOTICES) {
+      expect(noticeKey(newId('order'), notice)).toMatch(/^[a-z0-9_.]+$/);
+    }
+  });
+});
+
+function derived(orderId: OrderId): string[] {
+  return [
+    checkoutWorkflowId(orderId),
+    shipmentCorrelationId(orderId),
+    ...INTENTS.map((intent) => providerKey(orderId, intent)),
+    ...NOTICES.map((notice) => noticeKey(orderId, notice)),
+  ];
+}
