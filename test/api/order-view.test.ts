@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import {
+  recordReserved,
+  recordShipmentAccepted,
+  recordShipmentRequested,
+  recordShipped,
+} from '../../prisma/fulfilment.ts';
+import { findPayment, recordCaptured } from '../../prisma/payments.ts';
+import { eventually } from '../support/eventually.ts';
+import { listOf, orderOf, problemOf } from './bodies.ts';
+import { createShop, type Shop } from './shop.ts';
+
+const LOOKUP = { provider: 'warehouse', operation: 'lookup' } as const;
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+beforeEach(() => shop.sandbox.faults.clear());
+afterAll(() => shop.close());
+
+async function placed(): Promise<OrderId> {
+  const { id } = await orderOf(await shop.place());
+  if (!isOrderId(id)) throw new Error('an order has an id');
+  return id;
+}
+
+/** What the workflow's steps write until the warehouse has been asked to ship. */
+async function paid(): Promise<OrderId> {
+  const id = await placed();
+  const payment = await findPayment(shop.db, id);
+  if (!payment) throw new Error('an order has a payment');
+  await recordReserved(shop.db, id);
+  await recordCaptured(shop.db, payment);
+  await recordShipmentRequested(shop.db, id);
+  await recordShipmentAccepted(shop.db, id);
+  return id;
+}
+
+const show = (id: string, headers: Record<string, string> = {}) =>
+  shop.ask('GET', `/v1/orders/${id}`, { headers });
+const parcel = { carrier: 'Test Parcel', trackingNumber: 'TP-1' };
+
+describe('200', () => {
+  test('the order, its payment and its timeline, read together', async () => {
+    const id = await placed();
+    const response = await show(id);
+    expect(response.headers.get('cache-control')).toBe('private, no-cache');
+    expect(await response.json()).toMatchObject({
+      id,
+      object: 'order',
+      status: 'placed',
+      payment: { status: 'authorized', amount_minor: 1_200 },
+      shipment: null,
+      refunds: [],
+      timeline: [
+        { type: 'order.created', seq: 1 },
+        { type: 'order.placed', seq: 2, data: { total_minor: 1_200, currency: 'EUR' } },
+      ],
+      warnings: [],
+    });
+  });
+
+  test('a shipment that is asked for shows where the parcel is', async () => {
+    const id = await paid();
+    expect(await (await show(id)).json()).toMatchObject({
+      status: 'paid',
+      payment: { status: 'captured', captured_minor: 1_200 },
+      shipment: { status: 'requested', carrier: null, tracking: { state: 'absent' } },
+    });
+  });
+
+  test.each(['down', 'fail_before'] as const)(
+    'with the warehouse %s the rest is shown, with a warning and without an entity tag',
+    async (mode) => {
+      const id = await paid();
+      shop.sandbox.faults.set(LOOKUP, { mode });
+      const response = await show(id);
+      expect(response.status).toBe(200);
+      expect(response.headers.get('etag')).toBeNull();
+      expect(await response.json()).toMatchObject({
+        id,
+        payment: { status: 'captured' },
+        shipment: { status: 'requested', tracking: null },
+        warnings: [{ part: 'tracking' }],
+      });
+    },
+  );
+
+  test('a warehouse that hangs costs a reader one second, not more', async () => {
+    const id = await paid();
+    shop.sandbox.faults.set(LOOKUP, { mode: 'hang', times: 1 });
+    const startedAt = performance.now();
+    const response = await show(id);
+    expect(performance.now() - startedAt).toBeLessThan(1_800);
+    expect(await response.json()).toMatchObject({ warnings: [{ part: 'tracking' }] });
+  });
+
+  test('the timeline alone is a list', async () => {
+    const id = await placed();
+    const list = await listOf(await shop.ask('GET', `/v1/orders/${id}/timeline`));
+    expect(list.has_more).toBe(false);
+    expect(list.data.map(({ type }) => type)).toEqual(['order.created', 'order.placed']);
+  });
+});
+
+describe('Prefer: wait', () => {
+  test('holds until the order rests', async () => {
+    const id = await paid();
+    const waiting = show(id, { prefer: 'wait=20' });
+    await recordShipped(shop.db, id, parcel);
+    const response = await waiting;
+    expect(response.headers.get('preference-applied')).toBe('wait=20');
+    expect(await response.json()).toMatchObject({
+      status: 'shipped',
+      shipment: { carrier: 'Test Parcel', tracking_number: 'TP-1' },
+    });
+  });
+
+  test('100 waiting readers are all woken', async () => {
+    const id = await paid();
+    const waiting = Promise.all(Array.from({ length: 100 }, () => show(id, { prefer: 'wait=20' })));
+    await recordShipped(shop.db, id, parcel);
+    const orders = await Promise.all((await waiting).map(orderOf));
+    expect(new Set(orders.map(({ status }) => status))).toEqual(new Set(['shipped']));
+  });
+
+  test('ends after the time asked for, with the order as it is', async () => {
+    const id = await placed();
+    const response = await show(id, { prefer: 'respond-async, wait=1' });
+    expect(response.headers.get('preference-applied')).toBe('wait=1');
+    expect((await orderOf(response)).status).toBe('placed');
+  });
+
+  test('is never longer than 30 seconds, and a resting order is not waited for', async () => {
+    const id = await paid();
+    await recordShipped(shop.db, id, parcel);
+    const response = await show(id, { prefer: 'wait=3600' });
+    expect(response.headers.get('preference-applied')).toBe('wait=30');
+  });
+
+  test('a woken reader is not needed: a lost notification costs a poll', async () => {
+    const id = await paid();
+    const waiting = show(id, { prefer: 'wait=20' });
+    await shop.db.$executeRaw`UPDATE orders SET status = 'shipped' WHERE id = ${id}`;
+    expect((await orderOf(await waiting)).status).toBe('shipped');
+  });
+});
+
+describe('304', () => {
+  test('for who has the version; 200 again when the order moved', async () => {
+    const id = await placed();
+    const tag = (await show(id)).headers.get('etag') ?? '';
+    const known = await show(id, { 'if-none-match': `W/${tag}, "other"` });
+    expect(known.status).toBe(304);
+    expect(await known.text()).toBe('');
+    await recordReserved(shop.db, id);
+    expect((await show(id, { 'if-none-match': tag })).status).toBe(200);
+  });
+});
+
+describe('404', () => {
+  test.each(['ord_nope', 'nope', 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c', '%00', 'ord_01%27%3B--'])(
+    'for %s',
+    async (id) => {
+      for (const path of [`/v1/orders/${id}`, `/v1/orders/${id}/timeline`]) {
+        expect((await problemOf(await shop.ask('GET', path))).code).toBe('order_not_found');
+      }
+    },
+  );
+});
+
+describe('the list', () => {
+  const list = (query: string) => shop.ask('GET', `/v1/orders?${query}`, { role: 'operator' });
+
+  test('pages through every order once, newest first, also while orders come in', async () => {
+    const customer = { email: 'pages@example.com', name: 'Pages' };
+    const ids: string[] = [];
+    for (const _ of [1, 2, 3, 4, 5]) ids.push((await orderOf(await shop.place({ customer }))).id);
+    const seen: unknown[] = [];
+    let after = '';
+    for (let page = 0; page < 3; page += 1) {
+      const { data, has_more: more } = await listOf(
+        await list(`email=Pages@example.com&limit=2${after}`),
+      );
+      seen.push(...data.map(({ id }) => id));
+      after = `&starting_after=${String(data.at(-1)?.['id'])}`;
+      expect(more).toBe(page < 2);
+      await shop.place({ customer });
+    }
+    expect(seen).toEqual(ids.toReversed());
+  });
+
+  test('filters by status and by time', async () => {
+    const declined = await shop.place({ payment_method: 'pm_card_chargeDeclined' });
+    expect(declined.status).toBe(402);
+    const { data } = await listOf(await list('status=declined'));
+    expect(new Set(data.map(({ status }) => status))).toEqual(new Set(['declined']));
+    expect((await listOf(await list('created_after=2999-01-01T00:00:00Z'))).data).toEqual([]);
+  });
+
+  test.each(['limit=0', 'limit=101', 'limit=x', 'status=lost', 'email=x', 'created_after=today'])(
+    '422 for %s, naming the parameter',
+    async (query) => {
+      const problem = await problemOf(await list(query));
+      expect(problem.status).toBe(422);
+      expect(problem.errors?.[0]).toMatchObject({ parameter: query.split('=')[0] });
+    },
+  );
+
+  test('422 for a page after something that is no order id', async () => {
+    expect((await problemOf(await list('starting_after=x'))).status).toBe(422);
+  });
+});
+
+test('who waits is answered at once when the process stops', async () => {
+  const own = await createShop();
+  try {
+    const { id } = await orderOf(await own.place());
+    const waiting = own.ask('GET', `/v1/orders/${id}`, { headers: { prefer: 'wait=30' } });
+    const closing = eventually(() => own.services.waiters.close());
+    expect((await waiting).status).toBe(200);
+    await closing;
+  } finally {
+    await own.close();
+  }
+});

@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { runRecovery } from '../../api/recovery.ts';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import { orderOf, problemOf } from './bodies.ts';
+import { createShop, orderBody, paymentEffects, type Shop } from './shop.ts';
+
+const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
+const FIND = { provider: 'payments', operation: 'lookup' } as const;
+const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop({ authorizeDeadlineMs: 400 });
+});
+beforeEach(() => shop.sandbox.faults.clear());
+afterAll(() => shop.close());
+
+const heldMugs = async () =>
+  (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
+const mugs = { lines: [{ sku: 'mug-white', quantity: 1 }] };
+
+/** A process that dies inside the payment call: before it, or after it took effect. */
+async function die(key: string, when: 'before' | 'after'): Promise<OrderId> {
+  const { payments } = shop.gateways;
+  const dying: PaymentGateway = {
+    ...payments,
+    async authorize(request) {
+      if (when === 'after') await payments.authorize(request);
+      throw new Error('the process died');
+    },
+  };
+  const response = await createApp({ ...shop.services, payments: dying }).request('/v1/orders', {
+    method: 'POST',
+    headers: {
+      authorization: 'Bearer hf_local_storefront',
+      'content-type': 'application/json',
+      'idempotency-key': key,
+    },
+    body: JSON.stringify({ ...orderBody(), ...mugs }),
+  });
+  expect(response.status).toBe(500);
+  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({ where: { key } });
+  if (orderId === null || !isOrderId(orderId)) throw new Error('the key names no order');
+  return orderId;
+}
+
+async function passLease(key: string): Promise<void> {
+  await shop.db.idempotencyKey.updateMany({ where: { key }, data: { leaseUntil: new Date(0) } });
+}
+
+async function passDeadline(id: string): Promise<void> {
+  const past = new Date(Date.now() - 600_000);
+  await shop.db.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
+}
+
+describe('a process that died on the way', () => {
+  test.each(['before', 'after'] as const)(
+    '%s the authorization: the retry finishes the same order, authorized once',
+    async (when) => {
+      const key = `died-${when}`;
+      const held = await heldMugs();
+      const id = await die(key, when);
+      expect((await problemOf(await shop.place(mugs, key))).code).toBe('request_in_flight');
+      await passLease(key);
+      const response = await shop.place(mugs, key);
+      expect(response.status).toBe(201);
+      expect((await orderOf(response)).id).toBe(id);
+      expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
+      expect(await heldMugs()).toBe(held + 1);
+    },
+  );
+
+  test('and is taken up by 20 retries at once: one order, one authorization', async () => {
+    const id = await die('taken-up', 'after');
+    await passLease('taken-up');
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => shop.place(mugs, 'taken-up')),
+    );
+    const placed = answers.filter(({ status }) => status === 201);
+    expect(placed.length).toBeGreaterThan(0);
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
+    expect(new Set(await Promise.all(placed.map((each) => each.text()))).size).toBe(1);
+  });
+
+  test('and nobody came back: the hold ends, the authorization is voided, the key says so', async () => {
+    const held = await heldMugs();
+    const id = await die('never-back', 'after');
+    await passDeadline(id);
+    expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
+    expect(await heldMugs()).toBe(held);
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
+    const order = await shop.db.order.findUniqueOrThrow({
+      where: { id },
+      include: { payment: true, operations: true },
+    });
+    expect([order.status, order.payment?.status]).toEqual(['expired', 'voided']);
+    expect(order.operations.map(({ kind, state }) => `${kind} ${state}`).toSorted()).toEqual([
+      'authorize requested',
+      'authorize succeeded',
+      'void requested',
+      'void succeeded',
+    ]);
+    await passLease('never-back');
+    for (const _ of [1, 2]) {
+      const problem = await problemOf(await shop.place(mugs, 'never-back'));
+      expect(problem).toMatchObject({ status: 409, code: 'order_expired', order_id: id });
+    }
+  });
+
+  test('before anything was sent: expired without a void', async () => {
+    const id = await die('never-sent', 'before');
+    await passDeadline(id);
+    expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
+    expect(paymentEffects(shop, id)).toEqual({});
+  });
+
+  test('a retry past the deadline does not place the order, even before it is expired', async () => {
+    const id = await die('too-late', 'after');
+    await passDeadline(id);
+    await passLease('too-late');
+    expect((await problemOf(await shop.place(mugs, 'too-late'))).code).toBe('order_expired');
+    expect((await shop.db.order.findUniqueOrThrow({ where: { id } })).status).toBe('pending');
+    expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
+  });
+});
+
+describe('a payment provider that gives no answer', () => {
+  test('503 with Retry-After; the retry finishes the same order, authorized once', async () => {
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'hang', times: 1 });
+    const waiting = await shop.place(mugs, 'hanging');
+    expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(await problemOf(waiting)).toMatchObject({
+      status: 503,
+      code: 'payment_unavailable',
+      retryable: true,
+    });
+    const response = await shop.place(mugs, 'hanging');
+    expect(response.status).toBe(201);
+    const { id } = await orderOf(response);
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
+    expect(await shop.db.order.count({ where: { id } })).toBe(1);
+  });
+
+  test('503 while nobody can say whether it is authorized; then the retry knows', async () => {
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
+    shop.sandbox.faults.set(FIND, { mode: 'down', times: 1 });
+    expect((await shop.place(mugs, 'nobody-knows')).status).toBe(503);
+    const response = await shop.place(mugs, 'nobody-knows');
+    expect(response.status).toBe(201);
+    expect(paymentEffects(shop, (await orderOf(response)).id)).toEqual({ authorize: 1 });
+  });
+
+  test('a decline whose answer was lost is a decline', async () => {
+    const held = await heldMugs();
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
+    const declined = { ...mugs, payment_method: 'pm_card_chargeDeclined' };
+    expect((await problemOf(await shop.place(declined))).code).toBe('payment_declined');
+    expect(await heldMugs()).toBe(held);
+  });
+
+  test('an overdue order is kept until somebody can say what became of its money', async () => {
+    const id = await die('kept', 'after');
+    await passDeadline(id);
+    shop.sandbox.faults.set(FIND, { mode: 'down' });
+    expect((await runRecovery(shop.services, NOW)).expired).toBe(0);
+    shop.sandbox.faults.clear();
+    shop.sandbox.faults.set(
+      { provider: 'payments', operation: 'void' },
+      { mode: 'fail_before', times: 1 },
+    );
+    expect((await runRecovery(shop.services, NOW)).expired).toBe(0);
+    expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
+  });
+});

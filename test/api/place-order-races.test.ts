@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { orderOf, problemOf } from './bodies.ts';
+import { createShop, paymentEffects, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+
+const times = <T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+
+test('200 shoppers, 50 units: 50 orders, 150 times sold out, nothing held too much', async () => {
+  await shop.stock('scarce', 50);
+  const answers = await times(200, (index) =>
+    shop.place({
+      lines: [{ sku: 'scarce', quantity: 1 }],
+      customer: { email: `shopper-${index}@example.com`, name: 'Shopper' },
+    }),
+  );
+  const placed = answers.filter(({ status }) => status === 201);
+  const refused = answers.filter(({ status }) => status === 409);
+  expect([placed.length, refused.length]).toEqual([50, 150]);
+  for (const answer of refused) expect((await problemOf(answer)).code).toBe('out_of_stock');
+  const stock = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'scarce' } });
+  expect(stock).toMatchObject({ onHand: 50, held: 50 });
+  const holds = await shop.db.reservation.aggregate({
+    where: { sku: 'scarce', status: 'held' },
+    _sum: { quantity: true },
+  });
+  expect(holds._sum.quantity).toBe(50);
+  expect(paymentEffects(shop)).toEqual({ authorize: 50 });
+});
+
+test('orders over the same SKUs in another order of lines do not lock each other out', async () => {
+  await Promise.all([shop.stock('left', 100), shop.stock('right', 100)]);
+  const [left, right] = [
+    { sku: 'left', quantity: 1 },
+    { sku: 'right', quantity: 1 },
+  ];
+  const answers = await times(60, (index) =>
+    shop.place({ lines: index % 2 === 0 ? [left, right] : [right, left] }),
+  );
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+});
+
+test('50 times the same key at once: one order, one authorization, the same bytes', async () => {
+  const order = { lines: [{ sku: 'mug-white', quantity: 1 }] };
+  const first = await times(50, () => shop.place(order, 'one-key'));
+  expect(first.filter(({ status }) => status === 201)).not.toHaveLength(0);
+  for (const waiting of first.filter(({ status }) => status !== 201)) {
+    expect(waiting.headers.get('retry-after')).toBe('1');
+    expect((await problemOf(waiting)).code).toBe('request_in_flight');
+  }
+  const bodies = await times(50, () =>
+    eventually(async () => {
+      const answer = await shop.place(order, 'one-key');
+      expect(answer.status).toBe(201);
+      return answer.text();
+    }),
+  );
+  expect(new Set(bodies).size).toBe(1);
+  const { id } = await orderOf(new Response(bodies[0]));
+  expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
+  const claims = await shop.db.idempotencyKey.findMany({ where: { key: 'one-key' } });
+  expect(claims.map(({ orderId }) => orderId)).toEqual([id]);
+});
+
+test('50 refused tries with one key hold nothing and leave the key free', async () => {
+  const refused = await times(50, () =>
+    shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] }, 'refused-key'),
+  );
+  expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([409]));
+  expect(await shop.db.idempotencyKey.count({ where: { key: 'refused-key' } })).toBe(0);
+});

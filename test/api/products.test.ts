@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findProduct, putProduct } from '../../prisma/products.ts';
+import { eventually } from '../support/eventually.ts';
+import { listOf, problemOf } from './bodies.ts';
+import { createShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+
+const put = (sku: string, changes: object = {}, headers: Record<string, string> = {}) =>
+  shop.ask('PUT', `/v1/products/${sku}`, {
+    role: 'admin',
+    body: { name: 'A thing', price_minor: 500, currency: 'EUR', ...changes },
+    headers,
+  });
+const show = (sku: string, headers: Record<string, string> = {}) =>
+  shop.ask('GET', `/v1/products/${sku}`, { headers });
+const adjust = (sku: string, delta: number, key: string = crypto.randomUUID()) =>
+  shop.ask('POST', `/v1/products/${sku}/stock`, {
+    role: 'operator',
+    key,
+    body: { delta, reason: 'counted' },
+  });
+
+describe('a product', () => {
+  test('201 when it is new, 200 when it is replaced, each with its entity tag', async () => {
+    const added = await put('added');
+    expect(added.status).toBe(201);
+    expect(added.headers.get('etag')).toBe('"v1"');
+    const replaced = await put('added', { price_minor: 700, description: 'Two\nlines' });
+    expect(replaced.status).toBe(200);
+    expect(replaced.headers.get('etag')).toBe('"v2"');
+    expect(await (await show('added')).json()).toMatchObject({
+      object: 'product',
+      sku: 'added',
+      price_minor: 700,
+      description: 'Two\nlines',
+      version: 2,
+    });
+  });
+
+  test('304 for who has it, and private caching for a few seconds', async () => {
+    const first = await show('mug-white');
+    expect(first.headers.get('cache-control')).toMatch(/^private, max-age=5/);
+    const tag = first.headers.get('etag') ?? '';
+    const again = await show('mug-white', { 'if-none-match': tag });
+    expect([again.status, again.headers.get('etag')]).toEqual([304, tag]);
+  });
+
+  test('412 when it is not at the version asked for, and nothing is changed', async () => {
+    await put('versioned');
+    const stale = await put('versioned', { name: 'Stale' }, { 'if-match': '"v7"' });
+    expect((await problemOf(stale)).code).toBe('precondition_failed');
+    const garbled = await put('versioned', { name: 'Stale' }, { 'if-match': 'v1' });
+    expect(garbled.status).toBe(412);
+    expect((await put('never-seen', {}, { 'if-match': '*' })).status).toBe(412);
+    expect((await findProduct(shop.db, 'versioned'))?.name).toBe('A thing');
+    expect((await put('versioned', { name: 'New' }, { 'if-match': '"v1"' })).status).toBe(200);
+    expect((await put('versioned', { name: 'Newer' }, { 'if-match': '*' })).status).toBe(200);
+  });
+
+  test('changed by another process it is read afresh, not from the cache', async () => {
+    await put('elsewhere');
+    await show('elsewhere');
+    const draft = { sku: 'elsewhere', name: 'Moved', description: null, priceMinor: 1 };
+    await putProduct(shop.db, { ...draft, currency: 'EUR' }, null);
+    await eventually(async () => {
+      expect(await (await show('elsewhere')).json()).toMatchObject({ name: 'Moved', version: 2 });
+    });
+  });
+
+  test.each(['nope', '%00', 'a%20b', 'x'.repeat(65)])('404 for %s', async (sku) => {
+    expect((await problemOf(await show(sku))).code).toBe('product_not_found');
+    expect((await problemOf(await adjust(sku, 1))).code).toBe('product_not_found');
+  });
+
+  test('422 for what is no product', async () => {
+    for (const changes of [
+      { price_minor: 0 },
+      { currency: 'eur' },
+      { name: ' ' },
+      { color: 'red' },
+    ]) {
+      expect((await problemOf(await put('bad', changes))).status).toBe(422);
+    }
+    expect((await problemOf(await put('-bad'))).status).toBe(422);
+  });
+});
+
+describe('the list', () => {
+  test('pages through the catalogue in SKU order, with 304', async () => {
+    const skus: unknown[] = [];
+    let after = '';
+    for (;;) {
+      const response = await shop.ask('GET', `/v1/products?limit=2${after}`);
+      const { data, has_more: more } = await listOf(response.clone());
+      skus.push(...data.map(({ sku }) => sku));
+      const tag = response.headers.get('etag') ?? '';
+      const again = await shop.ask('GET', `/v1/products?limit=2${after}`, {
+        headers: { 'if-none-match': tag },
+      });
+      expect(again.status).toBe(304);
+      if (!more) break;
+      after = `&starting_after=${String(skus.at(-1))}`;
+    }
+    const all = await shop.db.product.findMany({ orderBy: { sku: 'asc' } });
+    expect(skus).toEqual(all.map(({ sku }) => sku));
+  });
+});
+
+describe('stock', () => {
+  test('every change is a movement: their sum is what is on hand', async () => {
+    await put('counted');
+    expect(await (await adjust('counted', 10)).json()).toEqual({
+      object: 'stock',
+      sku: 'counted',
+      on_hand: 10,
+      held: 0,
+      available: 10,
+    });
+    expect((await adjust('counted', -4)).status).toBe(200);
+    const sum = await shop.db.stockMovement.aggregate({
+      where: { sku: 'counted' },
+      _sum: { delta: true },
+    });
+    expect(sum._sum.delta).toBe(6);
+    const shown = await shop.ask('GET', '/v1/products/counted/stock', { role: 'operator' });
+    expect(await shown.json()).toMatchObject({ on_hand: 6 });
+  });
+
+  test('30 times the same key at once: one movement, the same answer', async () => {
+    await put('once');
+    const answers = await Promise.all(Array.from({ length: 30 }, () => adjust('once', 5, 'once')));
+    const done = answers.filter(({ status }) => status === 200);
+    expect(done.length).toBeGreaterThan(0);
+    expect(new Set(await Promise.all(done.map((each) => each.text()))).size).toBe(1);
+    expect(await shop.db.stockMovement.count({ where: { sku: 'once' } })).toBe(1);
+    const replay = await adjust('once', 5, 'once');
+    expect(replay.headers.get('idempotent-replayed')).toBe('true');
+    expect((await problemOf(await adjust('once', 6, 'once'))).code).toBe('idempotency_key_reused');
+  });
+
+  test('409 when it would take what is held or not there', async () => {
+    await shop.stock('promised', 3);
+    expect((await shop.place({ lines: [{ sku: 'promised', quantity: 2 }] })).status).toBe(201);
+    expect(await problemOf(await adjust('promised', -2))).toMatchObject({
+      code: 'stock_not_available',
+      stock: { on_hand: 3, held: 2, available: 1 },
+    });
+    expect((await adjust('promised', -1)).status).toBe(200);
+  });
+
+  test('422 for a movement of nothing, 400 without a key', async () => {
+    expect((await problemOf(await adjust('mug-white', 0))).status).toBe(422);
+    const body = { delta: 1, reason: 'x' };
+    const asked = { role: 'operator', body } as const;
+    const response = await shop.ask('POST', '/v1/products/mug-white/stock', asked);
+    expect((await problemOf(response)).code).toBe('idempotency_key_required');
+  });
+});
