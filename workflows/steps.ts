@@ -68,11 +68,6 @@ const NOTIFY: ActivityOptions = {
   retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '10 minutes' },
 };
 
-const local = proxyLocalActivities<Activities>({
-  startToCloseTimeout: ONE_TRY,
-  retry: { maximumAttempts: 1 },
-});
-
 export const steps: Activities = {
   reserveStock: localFirst((a) => a.reserveStock, RESERVE, 'Reserve at the warehouse'),
   releaseStock: localFirst((a) => a.releaseStock, UNDO, 'Undo: release the stock'),
@@ -112,7 +107,13 @@ function localFirst<I, O>(
   options: ActivityOptions,
   summary: string,
 ): (input: I) => Promise<O> {
-  const tryLocally = pick(local);
+  const tryLocally = pick(
+    proxyLocalActivities<Activities>({
+      startToCloseTimeout: ONE_TRY,
+      retry: { maximumAttempts: 1 },
+      summary,
+    }),
+  );
   const runDurably = pick(proxyActivities<Activities>({ ...options, summary }));
   return async (input) => {
     try {
