@@ -1,0 +1,134 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Order } from '../../domain/order.ts';
+import { openShop, type Shop } from './shop.ts';
+
+/** What the database itself refuses, whatever the code above it does. */
+let shop: Shop;
+let order: Order;
+let client: pg.Client;
+
+beforeAll(async () => {
+  shop = await openShop();
+  order = await shop.place();
+  client = new pg.Client({ connectionString: shop.url });
+  await client.connect();
+});
+afterAll(async () => {
+  await client.end();
+  await shop.close();
+});
+
+describe('stock', () => {
+  test.each([
+    ['more held than on hand', 'held = on_hand + 1', 'stock_held_within_on_hand'],
+    ['fewer on hand than held', 'on_hand = held - 1', 'stock_held_within_on_hand'],
+    ['a negative hold', 'held = -1', 'stock_held_check'],
+  ])('refuses %s', async (_, change, constraint) => {
+    const sql = `UPDATE stock SET ${change} WHERE sku = 'mug-white'`;
+    expect(await refusalOf(sql)).toMatchObject({ code: '23514', constraint });
+  });
+
+  test('refuses that an order leaves the shelves twice', async () => {
+    const leave = `INSERT INTO stock_movements (sku, delta, kind, reason, order_id, actor)
+      VALUES ('mug-white', -2, 'shipped', 'order shipped', $1, 'test')`;
+    await client.query(leave, ['ord_once']);
+    expect(await refusalOf(leave, ['ord_once'])).toMatchObject({
+      code: '23505',
+      constraint: 'stock_movements_order_id_sku_kind_key',
+    });
+  });
+});
+
+describe('payments', () => {
+  test.each([
+    ['more captured than authorized', 'captured_minor = amount_minor + 1', 'authorized'],
+    ['a negative capture', 'captured_minor = -1', 'authorized'],
+    ['a refund of nothing captured', 'refunded_minor = 1', 'captured'],
+    ['more refunded than captured', 'captured_minor = 100, refunded_minor = 101', 'captured'],
+  ])('refuses %s', async (_, change, within) => {
+    const sql = `UPDATE payments SET ${change} WHERE order_id = $1`;
+    const constraint = `payments_${within === 'captured' ? 'refunded' : 'captured'}_within_${within}`;
+    expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '23514', constraint });
+  });
+
+  test('refuses a second payment for an order', async () => {
+    const sql = `INSERT INTO payments (id, order_id, status, amount_minor, currency, payment_method)
+      VALUES ('pay_second', $1, 'authorizing', 1, 'EUR', 'pm')`;
+    const refusal = await refusalOf(sql, [order.id]);
+    expect(refusal).toMatchObject({ constraint: 'payments_order_id_key' });
+  });
+
+  test.each(['authorize', 'capture', 'void'])(
+    'refuses that a second %s succeeds, also under another key',
+    async (kind) => {
+      const other = await shop.place();
+      const sql = `INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
+        VALUES ($1, $2, $3, 'succeeded', 200, 'EUR')`;
+      // A placed order has its authorization already.
+      if (kind !== 'authorize') await client.query(sql, [other.id, `${other.id}/first`, kind]);
+      expect(await refusalOf(sql, [other.id, `${other.id}/other`, kind])).toMatchObject({
+        code: '23505',
+        constraint: 'payment_operations_one_per_order',
+      });
+    },
+  );
+
+  test('keeps one row per key and state', async () => {
+    const sql = `INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
+      VALUES ($1, $2, 'refund', 'requested', 200, 'EUR')`;
+    await client.query(sql, [order.id, 'refund-once']);
+    expect(await refusalOf(sql, [order.id, 'refund-once'])).toMatchObject({
+      constraint: 'payment_operations_key_state_key',
+    });
+  });
+});
+
+describe('orders', () => {
+  test.each([
+    ['a status nobody knows', "status = 'lost'"],
+    ['needs_attention without the step that waits', "status = 'needs_attention'"],
+    ['a waiting step on an order that moves', "attention_step = 'capturePayment'"],
+    ['a cancel without its reason', "status = 'cancelling'"],
+    ['an amount of nothing', 'total_minor = 0'],
+    ['a currency that is none', "currency = 'euro'"],
+  ])('refuse %s', async (_, change) => {
+    const sql = `UPDATE orders SET ${change} WHERE id = $1`;
+    expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '23514', table: 'orders' });
+  });
+
+  test('refuse a parcel without a tracking number', async () => {
+    const sql = `INSERT INTO shipments (id, order_id, correlation_id, status)
+      VALUES ('shp_1', $1, 'c', 'shipped')`;
+    expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '23514', table: 'shipments' });
+  });
+
+  test('refuse a second event at the same place of their sequence', async () => {
+    const sql = `INSERT INTO events (id, type, order_id, seq, correlation_id, data)
+      VALUES (gen_random_uuid(), 'order.shipped', $1, 1, 'c', '{}')`;
+    const refusal = await refusalOf(sql, [order.id]);
+    expect(refusal).toMatchObject({ constraint: 'events_order_id_seq_key' });
+  });
+});
+
+describe('history', () => {
+  test.each([
+    ['UPDATE', 'events', "UPDATE events SET type = 'order.placed'"],
+    ['UPDATE', 'payment_operations', 'UPDATE payment_operations SET amount_minor = 1'],
+    ['DELETE', 'payment_operations', 'DELETE FROM payment_operations'],
+    ['UPDATE', 'stock_movements', 'UPDATE stock_movements SET delta = 1'],
+    ['DELETE', 'stock_movements', 'DELETE FROM stock_movements'],
+  ])('refuses %s of %s', async (_verb, table, sql) => {
+    // restrict_violation: the append-only trigger, not a reference from another table.
+    const refusal = await refusalOf(sql);
+    expect(refusal).toMatchObject({ code: '23001', message: `${table} is append-only` });
+  });
+});
+
+/** Runs the statement, which must fail, and gives PostgreSQL's error. */
+async function refusalOf(sql: string, values: readonly unknown[] = []): Promise<unknown> {
+  return client.query(sql, [...values]).then(
+    () => 'not refused',
+    (error: unknown) => error,
+  );
+}

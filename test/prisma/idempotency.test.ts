@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
+import {
+  claimAnswered,
+  claimKey,
+  dropExpiredKeys,
+  inspectKey,
+  releaseKey,
+  storeAnswer,
+  type KeyClaim,
+} from '../../prisma/idempotency.ts';
+import { newId } from '../../prisma/new-id.ts';
+import { openOrder } from '../../prisma/placing.ts';
+import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
+
+const ANSWER = { status: 201, body: '{"id":"ord_1","weird":"  \\u00e4 "}' };
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop(20);
+});
+afterAll(() => shop.close());
+
+describe('a key', () => {
+  test('nobody has used is free', async () => {
+    expect(await inspectKey(shop.db, claimOf())).toEqual({ kind: 'free' });
+  });
+
+  test('whose first try runs is in flight', async () => {
+    const { claim } = await claimed();
+    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'in_flight' });
+  });
+
+  test('used for something else says so, whatever became of it', async () => {
+    const { claim, orderId } = await claimed();
+    const other = { ...claim, fingerprint: 'two' };
+    expect(await inspectKey(shop.db, other)).toEqual({ kind: 'other_request' });
+    await store(orderId, ANSWER);
+    expect(await inspectKey(shop.db, other)).toEqual({ kind: 'other_request' });
+  });
+
+  test('answered gives the first answer, byte for byte', async () => {
+    const { claim, orderId } = await claimed();
+    await store(orderId, ANSWER);
+    await store(orderId, { status: 402, body: 'later' });
+    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'answered', orderId, answer: ANSWER });
+  });
+
+  test('of another client, or for another call, is another key', async () => {
+    const { claim } = await claimed();
+    expect(await inspectKey(shop.db, { ...claim, apiKeyId: 'else' })).toEqual({ kind: 'free' });
+    expect(await inspectKey(shop.db, { ...claim, scope: 'refunds' })).toEqual({ kind: 'free' });
+  });
+
+  test('claimed in a transaction that is rolled back stays free', async () => {
+    const claim = claimOf();
+    const work = shop.db.$transaction(async (tx) => {
+      await claimKey(tx, { ...claim, orderId: newId('order') });
+      throw new Error('no stock');
+    });
+    await expect(work).rejects.toThrow('no stock');
+    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'free' });
+  });
+});
+
+describe('a try that died half-way', () => {
+  test('is taken over once its lease has ended, by one of those who ask', async () => {
+    const { claim, orderId } = await claimed();
+    await endLease(claim);
+    const states = await crowd(20, 20, () => inspectKey(shop.db, claim));
+    expect(states.filter((state) => state.kind === 'abandoned')).toEqual([
+      { kind: 'abandoned', orderId },
+    ]);
+    expect(states.filter((state) => state.kind === 'in_flight')).toHaveLength(19);
+  });
+
+  test('gives its lease back when it knows it failed', async () => {
+    const { claim, orderId } = await claimed();
+    await releaseKey(shop.db, claim);
+    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'abandoned', orderId });
+  });
+
+  test('that answered in the end is replayed, not taken over', async () => {
+    const { claim, orderId } = await claimed();
+    await store(orderId, ANSWER);
+    await endLease(claim);
+    await releaseKey(shop.db, claim);
+    expect(await inspectKey(shop.db, claim)).toMatchObject({ kind: 'answered' });
+  });
+});
+
+describe('many with the same key at once', () => {
+  test('one gets it', async () => {
+    const claim = claimOf();
+    const got = await crowd(20, 20, () =>
+      shop.db.$transaction((tx) => claimKey(tx, { ...claim, orderId: newId('order') })),
+    );
+    expect(got.filter(Boolean)).toHaveLength(1);
+  });
+
+  test('one opens the order, and one hold is taken', async () => {
+    const sku = await shop.stock(100);
+    const claim = claimOf();
+    const draft = draftOf([{ sku, quantity: 1 }]);
+    const outcomes = await crowd(20, 20, () => openOrder(shop.db, claim, draft));
+    expect(outcomes.filter((each) => each.kind === 'opened')).toHaveLength(1);
+    expect(outcomes.filter((each) => each.kind === 'key_taken')).toHaveLength(19);
+    expect(await shop.db.stock.findUnique({ where: { sku } })).toMatchObject({ held: 1 });
+  });
+
+  test('work of one transaction is done and answered once', async () => {
+    const claim = claimOf();
+    const claims = await crowd(20, 20, () =>
+      shop.db.$transaction((tx) => claimAnswered(tx, claim, ANSWER)),
+    );
+    expect(claims.filter(Boolean)).toHaveLength(1);
+    expect(await inspectKey(shop.db, claim)).toEqual({
+      kind: 'answered',
+      orderId: null,
+      answer: ANSWER,
+    });
+  });
+});
+
+test('keys past their time are forgotten, so many at a time; the others are kept', async () => {
+  const apiKeyId = randomUUID();
+  const old = [
+    await claimed({ apiKeyId }),
+    await claimed({ apiKeyId }),
+    await claimed({ apiKeyId }),
+  ];
+  const kept = await claimed({ apiKeyId });
+  await shop.db.idempotencyKey.updateMany({
+    where: { key: { in: old.map(({ claim }) => claim.key) } },
+    data: { expiresAt: new Date(Date.now() - 1000) },
+  });
+  expect(await dropExpiredKeys(shop.db, 2)).toBe(2);
+  expect(await dropExpiredKeys(shop.db, 2)).toBe(1);
+  expect(await dropExpiredKeys(shop.db, 2)).toBe(0);
+  expect(await inspectKey(shop.db, kept.claim)).toEqual({ kind: 'in_flight' });
+});
+
+async function claimed(part: Partial<KeyClaim> = {}) {
+  const claim = claimOf(part);
+  const orderId = newId('order');
+  await shop.db.$transaction((tx) => claimKey(tx, { ...claim, orderId }));
+  return { claim, orderId };
+}
+
+function store(orderId: OrderId, answer: typeof ANSWER): Promise<void> {
+  return shop.db.$transaction((tx) => storeAnswer(tx, orderId, answer));
+}
+
+async function endLease({ key }: KeyClaim): Promise<void> {
+  const leaseUntil = new Date(Date.now() - 1000);
+  await shop.db.idempotencyKey.updateMany({ where: { key }, data: { leaseUntil } });
+}

@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { providerKey } from '../../domain/ids.ts';
+import { recordExpired } from '../../prisma/expiring.ts';
+import { inspectKey } from '../../prisma/idempotency.ts';
+import { findOrder } from '../../prisma/orders.ts';
+import {
+  findPayment,
+  recordCaptured,
+  recordIntent,
+  recordRefunded,
+} from '../../prisma/payments.ts';
+import { openOrder, recordDeclined, recordPlaced } from '../../prisma/placing.ts';
+import { findStock } from '../../prisma/stock.ts';
+import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
+
+const ANSWER = { status: 201, body: '{"placed":true}' };
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop(20);
+});
+afterAll(() => shop.close());
+
+describe('an order that opens', () => {
+  test('has its lines, its hold, its payment intent and its key, and is read back as written', async () => {
+    const sku = await shop.stock(5);
+    const claim = claimOf();
+    const opened = await openOrder(shop.db, claim, draftOf([{ sku, quantity: 2 }]));
+    if (opened.kind !== 'opened') throw new Error(opened.kind);
+    const { order } = opened;
+    expect(await findOrder(shop.db, order.id)).toEqual(order);
+    expect(await findStock(shop.db, sku)).toMatchObject({ held: 2 });
+    expect(await findPayment(shop.db, order.id)).toMatchObject({
+      status: 'authorizing',
+      amountMinor: 200,
+      capturedMinor: 0,
+    });
+    expect(await operationsOf(order.id)).toEqual([
+      { key: providerKey(order.id, 'authorize'), state: 'requested' },
+    ]);
+    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'in_flight' });
+  });
+
+  test('that cannot be held leaves nothing: no order, no customer, no key', async () => {
+    const [there, gone] = [await shop.stock(5), await shop.stock(0)];
+    const claim = claimOf();
+    const before = await counts();
+    const draft = draftOf([there, gone].map((sku) => ({ sku, quantity: 1 })));
+    const customer = { email: 'nobody@example.com', name: 'Nobody', phone: null };
+    const outcome = await openOrder(shop.db, claim, { ...draft, customer });
+    expect(outcome).toMatchObject({ kind: 'out_of_stock', shortages: [{ sku: gone }] });
+    expect(await counts()).toEqual(before);
+    expect(await findStock(shop.db, there)).toMatchObject({ held: 0 });
+    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'free' });
+  });
+
+  test('belongs to the customer of that address, also when many open at once', async () => {
+    const customer = { email: 'twenty@example.com', name: 'Twenty', phone: null };
+    const outcomes = await crowd(20, 20, () =>
+      openOrder(shop.db, claimOf(), { ...draftOf(), customer }),
+    );
+    expect(outcomes.map((each) => each.kind)).toEqual(outcomes.map(() => 'opened'));
+    expect(await shop.db.customer.count({ where: { email: customer.email } })).toBe(1);
+  });
+});
+
+describe('an order that is settled', () => {
+  test('placed: status, payment, event and answer are one', async () => {
+    const claim = claimOf();
+    const opened = await openOrder(shop.db, claim, draftOf());
+    if (opened.kind !== 'opened') throw new Error(opened.kind);
+    const { order } = opened;
+    const settled = await recordPlaced(shop.db, order, { reference: 'pi_1', answer: () => ANSWER });
+    expect(settled).toEqual({ kind: 'settled', answer: ANSWER });
+    expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'placed', version: 2 });
+    expect(await findPayment(shop.db, order.id)).toMatchObject({
+      status: 'authorized',
+      providerReference: 'pi_1',
+    });
+    expect(await inspectKey(shop.db, claim)).toMatchObject({ kind: 'answered', answer: ANSWER });
+  });
+
+  test('declined: the hold is released and the answer kept', async () => {
+    const sku = await shop.stock(5);
+    const order = await shop.open([{ sku, quantity: 2 }]);
+    const declined = { code: 'insufficient_funds', reference: null, answer: ANSWER };
+    expect(await recordDeclined(shop.db, order, declined)).toMatchObject({ kind: 'settled' });
+    expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'declined' });
+    expect(await findPayment(shop.db, order.id)).toMatchObject({
+      status: 'declined',
+      declineCode: 'insufficient_funds',
+    });
+    expect(await findStock(shop.db, sku)).toMatchObject({ held: 0 });
+  });
+
+  test('placed, declined and expired at once: one of them, and the books say which', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const sku = await shop.stock(5);
+      const order = await shop.open([{ sku, quantity: 2 }]);
+      const [placed, declined] = await Promise.all([
+        recordPlaced(shop.db, order, { reference: `pi_${order.id}`, answer: () => ANSWER }),
+        recordDeclined(shop.db, order, { code: 'x', reference: null, answer: ANSWER }),
+        recordExpired(shop.db, order, null),
+      ]);
+      const status = (await findOrder(shop.db, order.id))?.status;
+      expect(placed.kind === 'settled').toBe(status === 'placed');
+      expect(declined.kind === 'settled').toBe(status === 'declined');
+      const held = status === 'placed' ? 2 : 0;
+      expect(await findStock(shop.db, sku)).toMatchObject({ held });
+      expect(
+        (await operationsOf(order.id)).filter((each) => each.state !== 'requested'),
+      ).toHaveLength(1);
+    }
+  });
+
+  test('expired with its authorization let go: voided in the books, hold released', async () => {
+    const sku = await shop.stock(5);
+    const order = await shop.open([{ sku, quantity: 2 }]);
+    await recordExpired(shop.db, order, 'pi_expired');
+    await recordExpired(shop.db, order, 'pi_expired');
+    expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'expired', version: 2 });
+    expect(await findPayment(shop.db, order.id)).toMatchObject({ status: 'voided' });
+    expect(await operationsOf(order.id)).toEqual(
+      ['authorize', 'void'].flatMap((kind) =>
+        ['requested', 'succeeded'].map((state) => ({ key: `${order.id}/${kind}`, state })),
+      ),
+    );
+    expect(await findStock(shop.db, sku)).toMatchObject({ held: 0 });
+  });
+});
+
+describe("an order's money", () => {
+  test('an intent is new once, and repeated for everybody after', async () => {
+    const payment = await paymentOfPlaced();
+    const seen = await crowd(20, 20, () => recordIntent(shop.db, payment, 'capture'));
+    expect(seen.filter((each) => each === 'new')).toHaveLength(1);
+  });
+
+  test('captured and refunded twenty times over is booked once', async () => {
+    const payment = await paymentOfPlaced();
+    await crowd(20, 20, () => recordRefunded(shop.db, payment));
+    expect(await findPayment(shop.db, payment.orderId)).toMatchObject({
+      status: 'refunded',
+      capturedMinor: 200,
+      refundedMinor: 200,
+    });
+    const kinds = (await operationsOf(payment.orderId)).map(({ key, state }) => `${key} ${state}`);
+    expect(new Set(kinds).size).toBe(kinds.length);
+  });
+
+  test('taken while the order was being undone is still written down', async () => {
+    const payment = await paymentOfPlaced();
+    await shop.db.order.update({
+      where: { id: payment.orderId },
+      data: { status: 'cancelling', cancelReason: 'requested_by_customer' },
+    });
+    const outcome = await recordCaptured(shop.db, payment);
+    expect(outcome).toEqual({ kind: 'forbidden', status: 'cancelling' });
+    expect(await findPayment(shop.db, payment.orderId)).toMatchObject({ status: 'captured' });
+  });
+});
+
+async function paymentOfPlaced() {
+  const { id } = await shop.place();
+  const payment = await findPayment(shop.db, id);
+  if (!payment) throw new Error('a placed order has a payment');
+  return payment;
+}
+
+async function operationsOf(orderId: string) {
+  return shop.db.paymentOperation.findMany({
+    where: { orderId },
+    select: { key: true, state: true },
+    orderBy: { id: 'asc' },
+  });
+}
+
+async function counts() {
+  const { db } = shop;
+  return [await db.order.count(), await db.customer.count(), await db.event.count()];
+}

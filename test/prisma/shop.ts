@@ -1,0 +1,105 @@
+/** A database of its own with the seeded catalogue, and orders in it as the API would write them. */
+import { randomUUID } from 'node:crypto';
+import type { Order, OrderLine } from '../../domain/order.ts';
+import { createDatabase, type Database } from '../../prisma/client.ts';
+import type { KeyClaim } from '../../prisma/idempotency.ts';
+import { openOrder, recordPlaced, type OrderDraft } from '../../prisma/placing.ts';
+import { seed } from '../../prisma/seed.ts';
+import { createTestDatabase } from '../support/database.ts';
+
+export interface Shop {
+  readonly db: Database;
+  readonly url: string;
+  /** A pending order of the given lines, two white mugs unless told. */
+  open(wanted?: readonly Wanted[]): Promise<Order>;
+  /** The same, placed with a payment authorized. */
+  place(wanted?: readonly Wanted[]): Promise<Order>;
+  /** Puts a product with so many units on the shelf and gives its SKU. */
+  stock(onHand: number): Promise<string>;
+  close(): Promise<void>;
+}
+
+interface Wanted {
+  readonly sku: string;
+  readonly quantity: number;
+}
+
+const MUGS: readonly Wanted[] = [{ sku: 'mug-white', quantity: 2 }];
+
+export async function openShop(poolSize = 10): Promise<Shop> {
+  const database = await createTestDatabase();
+  const db = createDatabase({ url: database.url, poolSize });
+  await seed(db);
+  const open = async (wanted = MUGS): Promise<Order> => {
+    const opened = await openOrder(db, claimOf(), draftOf(wanted));
+    if (opened.kind !== 'opened') throw new Error(`not opened: ${opened.kind}`);
+    return opened.order;
+  };
+  return {
+    db,
+    url: database.url,
+    open,
+    async place(wanted) {
+      const order = await open(wanted);
+      await recordPlaced(db, order, {
+        reference: `pi_${order.id}`,
+        answer: () => ({ status: 201, body: '{}' }),
+      });
+      return order;
+    },
+    async stock(onHand) {
+      const sku = `sku-${randomUUID()}`;
+      await db.product.create({
+        data: { sku, name: sku, priceMinor: 100, currency: 'EUR', stock: { create: { onHand } } },
+      });
+      if (onHand > 0) {
+        await db.stockMovement.create({
+          data: { sku, delta: onHand, kind: 'adjusted', reason: 'test', actor: 'test' },
+        });
+      }
+      return sku;
+    },
+    async close() {
+      await db.$disconnect();
+      await database.drop();
+    },
+  };
+}
+
+/** A claim nobody else holds. */
+export function claimOf(part: Partial<KeyClaim> = {}): KeyClaim {
+  return { apiKeyId: 'key', scope: 'orders', key: randomUUID(), fingerprint: 'one', ...part };
+}
+
+export function draftOf(wanted: readonly Wanted[] = MUGS): OrderDraft {
+  const lines: OrderLine[] = wanted.map((each) => ({
+    ...each,
+    name: each.sku,
+    unitPriceMinor: 100,
+  }));
+  return {
+    customer: { email: 'ada@example.com', name: 'Ada', phone: null },
+    shippingAddress: { line1: 'Street 1', city: 'Berlin', postalCode: '10115', country: 'DE' },
+    lines,
+    currency: 'EUR',
+    totalMinor: lines.reduce((sum, line) => sum + line.quantity * line.unitPriceMinor, 0),
+    paymentMethod: 'pm_card_visa',
+    correlationId: randomUUID(),
+    traceparent: null,
+  };
+}
+
+/** Runs `work` `count` times, `width` of them at any time, so that they truly compete. */
+export async function crowd<T>(
+  count: number,
+  width: number,
+  work: (index: number) => Promise<T>,
+): Promise<T[]> {
+  const results: T[] = [];
+  let next = 0;
+  const walk = async (): Promise<void> => {
+    for (let index = next++; index < count; index = next++) results[index] = await work(index);
+  };
+  await Promise.all(Array.from({ length: width }, walk));
+  return results;
+}

@@ -1,0 +1,184 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openOrder } from '../../prisma/placing.ts';
+import {
+  adjustStock,
+  findShortages,
+  findStock,
+  holdStock,
+  releaseHold,
+  shipHeldStock,
+  StockShortError,
+} from '../../prisma/stock.ts';
+import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop(40);
+});
+afterAll(() => shop.close());
+
+describe('a hold', () => {
+  test('200 shoppers for 50 units: exactly 50 get one, and nobody gets a wrong answer', async () => {
+    const sku = await shop.stock(50);
+    const answers = await crowd(200, 40, () => hold([{ sku, quantity: 1 }]));
+    expect(answers.filter((answer) => answer === 'held')).toHaveLength(50);
+    expect(answers.filter((answer) => answer === 'short')).toHaveLength(150);
+    expect(await findStock(shop.db, sku)).toMatchObject({ onHand: 50, held: 50, available: 0 });
+  });
+
+  test('carts of the same two products in opposite order never wait in a circle', async () => {
+    const [a, b] = [await shop.stock(1000), await shop.stock(1000)];
+    const one = [
+      { sku: a, quantity: 1 },
+      { sku: b, quantity: 2 },
+    ];
+    const answers = await crowd(200, 40, (index) => hold(index % 2 === 0 ? one : one.toReversed()));
+    expect(new Set(answers)).toEqual(new Set(['held']));
+    expect(await findStock(shop.db, a)).toMatchObject({ held: 200 });
+    expect(await findStock(shop.db, b)).toMatchObject({ held: 400 });
+  });
+
+  test('is of every line or of none', async () => {
+    const [plenty, none] = [await shop.stock(10), await shop.stock(0)];
+    for (const order of [
+      [plenty, none],
+      [none, plenty],
+    ]) {
+      expect(await hold(order.map((sku) => ({ sku, quantity: 1 })))).toBe('short');
+    }
+    expect(await findStock(shop.db, plenty)).toMatchObject({ held: 0 });
+  });
+
+  test('whatever is asked in whatever order, never holds more than there is', async () => {
+    const cart = fc.array(
+      fc.record({ first: fc.boolean(), quantity: fc.integer({ min: 1, max: 7 }) }),
+      {
+        minLength: 1,
+        maxLength: 12,
+      },
+    );
+    await fc.assert(
+      fc.asyncProperty(cart, async (wishes) => {
+        const [a, b] = [await shop.stock(9), await shop.stock(5)];
+        const left = { [a]: 9, [b]: 5 };
+        for (const { first, quantity } of wishes) {
+          const sku = first ? a : b;
+          const fits = (left[sku] ?? 0) >= quantity;
+          expect(await hold([{ sku, quantity }])).toBe(fits ? 'held' : 'short');
+          if (fits) left[sku] = (left[sku] ?? 0) - quantity;
+        }
+        expect((await findStock(shop.db, a))?.available).toBe(left[a]);
+        expect((await findStock(shop.db, b))?.available).toBe(left[b]);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
+
+describe('why a line is short', () => {
+  test('held: shoppers who are still paying have the missing units', async () => {
+    const sku = await shop.stock(3);
+    await shop.open([{ sku, quantity: 2 }]);
+    expect(await findShortages(shop.db, [{ sku, quantity: 2 }])).toEqual([
+      { sku, requested: 2, available: 1, cause: 'held' },
+    ]);
+  });
+
+  test('gone: they were sold, or there never were as many', async () => {
+    const sku = await shop.stock(3);
+    await shop.place([{ sku, quantity: 2 }]);
+    const gone = { sku, requested: 2, available: 1, cause: 'gone' };
+    expect(await findShortages(shop.db, [{ sku, quantity: 2 }])).toEqual([gone]);
+    await shop.open([{ sku, quantity: 1 }]);
+    expect(await findShortages(shop.db, [{ sku, quantity: 4 }])).toEqual([
+      { sku, requested: 4, available: 0, cause: 'gone' },
+    ]);
+  });
+
+  test('names the short lines only, and a product that is not there', async () => {
+    const [plenty, none] = [await shop.stock(10), 'no-such-product'];
+    const wanted = [plenty, none].map((sku) => ({ sku, quantity: 1 }));
+    expect(await findShortages(shop.db, wanted)).toEqual([
+      { sku: none, requested: 1, available: 0, cause: 'gone' },
+    ]);
+  });
+
+  test('reaches the shopper: 120 orders for 50 units, 50 open and 70 are told', async () => {
+    const sku = await shop.stock(50);
+    const outcomes = await crowd(120, 40, () =>
+      openOrder(shop.db, claimOf(), draftOf([{ sku, quantity: 1 }])),
+    );
+    expect(outcomes.filter((each) => each.kind === 'opened')).toHaveLength(50);
+    const told = outcomes.filter((each) => each.kind === 'out_of_stock');
+    expect(told).toHaveLength(70);
+    // Everybody who has a unit is still paying.
+    for (const { shortages } of told) expect(shortages).toMatchObject([{ sku, cause: 'held' }]);
+  });
+});
+
+describe('what a hold ends in', () => {
+  test('released: for sale again, once however often it is released', async () => {
+    const sku = await shop.stock(5);
+    const { id } = await shop.place([{ sku, quantity: 2 }]);
+    const release = () => shop.db.$transaction((tx) => releaseHold(tx, id));
+    const released = await crowd(10, 10, release);
+    expect(released.filter(Boolean)).toHaveLength(1);
+    expect(await release()).toBe(false);
+    expect(await findStock(shop.db, sku)).toEqual({ sku, onHand: 5, held: 0, available: 5 });
+  });
+
+  test('shipped: off the shelf with a movement, once however often it is recorded', async () => {
+    const sku = await shop.stock(5);
+    const { id } = await shop.place([{ sku, quantity: 2 }]);
+    await crowd(10, 10, () => shop.db.$transaction((tx) => shipHeldStock(tx, id)));
+    expect(await findStock(shop.db, sku)).toEqual({ sku, onHand: 3, held: 0, available: 3 });
+    const movements = await shop.db.stockMovement.findMany({ where: { sku } });
+    expect(movements.map((each) => each.delta)).toEqual([5, -2]);
+  });
+
+  test('either of the two, never both', async () => {
+    const sku = await shop.stock(5);
+    const { id } = await shop.place([{ sku, quantity: 2 }]);
+    await shop.db.$transaction((tx) => shipHeldStock(tx, id));
+    expect(await shop.db.$transaction((tx) => releaseHold(tx, id))).toBe(false);
+    expect(await findStock(shop.db, sku)).toMatchObject({ onHand: 3, held: 0 });
+  });
+});
+
+describe('an adjustment', () => {
+  const by = { reason: 'count', actor: 'op' } as const;
+
+  test('never goes below what is held, and every unit has its movement', async () => {
+    const sku = await shop.stock(5);
+    await shop.open([{ sku, quantity: 3 }]);
+    const adjust = (delta: number) =>
+      shop.db.$transaction((tx) => adjustStock(tx, { sku, delta, ...by }));
+    expect(await adjust(-3)).toMatchObject({ kind: 'not_available' });
+    expect(await adjust(-2)).toMatchObject({ kind: 'adjusted', stock: { available: 0 } });
+    expect(await adjust(7)).toMatchObject({ kind: 'adjusted', stock: { onHand: 10, held: 3 } });
+    const { _sum } = await shop.db.stockMovement.aggregate({
+      where: { sku },
+      _sum: { delta: true },
+    });
+    expect(_sum.delta).toBe(10);
+  });
+
+  test('of a product that is not there changes nothing', async () => {
+    const asked = { sku: 'no-such-product', delta: 1, ...by };
+    const outcome = await shop.db.$transaction((tx) => adjustStock(tx, asked));
+    expect(outcome).toEqual({ kind: 'product_not_found' });
+  });
+});
+
+async function hold(
+  wanted: readonly { sku: string; quantity: number }[],
+): Promise<'held' | 'short'> {
+  try {
+    await shop.db.$transaction((tx) => holdStock(tx, wanted));
+    return 'held';
+  } catch (error) {
+    if (error instanceof StockShortError) return 'short';
+    throw error;
+  }
+}
