@@ -88,7 +88,7 @@ export async function dropDatabase(url: string): Promise<void> {
   });
 }
 
-export function isMissingDatabase(error: unknown): boolean {
+function isMissingDatabase(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === '3D000';
 }
 
