@@ -39,9 +39,12 @@ export function createNotifications(options: NotificationsOptions): Notification
   async function listenForEver(): Promise<void> {
     let backoffMs = FIRST_BACKOFF_MS;
     while (!stopping.signal.aborted) {
-      current = createClient(options.url);
+      const client = createClient(options.url);
       try {
-        const { lost } = await listen(current, tell);
+        const { lost } = await listen(client, tell);
+        if (stopping.signal.aborted) return;
+        // Only now: ending a client that still connects leaves its `connect` hanging.
+        current = client;
         backoffMs = FIRST_BACKOFF_MS;
         for (const channel of CHANNELS) tell(channel, null);
         const reason = await lost;
@@ -49,7 +52,8 @@ export function createNotifications(options: NotificationsOptions): Notification
       } catch (error) {
         if (backoffMs === FIRST_BACKOFF_MS) options.onLost?.(error);
       } finally {
-        await current.end().catch(() => undefined);
+        current = null;
+        await client.end().catch(() => undefined);
       }
       const wait = { signal: stopping.signal, ref: false };
       await setTimeout(backoffMs, undefined, wait).catch(() => undefined);

@@ -107,7 +107,14 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     });
   };
   return {
-    ...{ db, sandbox, services, checkouts, gateways, logged, draining, ask },
+    db,
+    sandbox,
+    services,
+    checkouts,
+    gateways,
+    logged,
+    draining,
+    ask,
     place: (changes = {}, key = crypto.randomUUID()) =>
       ask('POST', '/v1/orders', { key, body: { ...orderBody(), ...changes } }),
     async stock(sku, units, product = {}) {

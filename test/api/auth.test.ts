@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { hashApiKey, ROLES, type Role } from '../../prisma/api-keys.ts';
+import { problemOf } from './bodies.ts';
+import { createShop, orderBody, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+
+const ID = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
+const product = { name: 'x', price_minor: 1, currency: 'EUR' };
+
+/** Every route with the lowest role it lets in, and what that role then gets. */
+const ROUTES: readonly {
+  readonly method: string;
+  readonly path: string;
+  readonly lowest: Role;
+  readonly status: number;
+  readonly body?: object;
+}[] = [
+  { method: 'POST', path: '/v1/orders', lowest: 'storefront', status: 201, body: orderBody() },
+  { method: 'GET', path: `/v1/orders/${ID}`, lowest: 'storefront', status: 404 },
+  { method: 'GET', path: `/v1/orders/${ID}/timeline`, lowest: 'storefront', status: 404 },
+  { method: 'POST', path: `/v1/orders/${ID}/cancel`, lowest: 'storefront', status: 404 },
+  { method: 'GET', path: '/v1/orders', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/products', lowest: 'storefront', status: 200 },
+  { method: 'GET', path: '/v1/products/mug-white', lowest: 'storefront', status: 200 },
+  { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'operator', status: 200 },
+  {
+    method: 'POST',
+    path: '/v1/products/mug-white/stock',
+    lowest: 'operator',
+    status: 200,
+    body: { delta: 1, reason: 'x' },
+  },
+  { method: 'PUT', path: '/v1/products/by-role', lowest: 'admin', status: 200, body: product },
+];
+
+const described = z.object({ paths: z.record(z.string(), z.looseObject({})) });
+
+describe('each route', () => {
+  test.each(ROUTES)(
+    '$method $path lets $lowest in, and those above',
+    async ({ method, path, lowest, status, body }) => {
+      await shop.ask('PUT', '/v1/products/by-role', { role: 'admin', body: product });
+      for (const role of ROLES) {
+        const key = crypto.randomUUID();
+        const response = await shop.ask(method, path, { role, key, body });
+        const allowed = ROLES.indexOf(role) >= ROLES.indexOf(lowest);
+        expect(response.status, role).toBe(allowed ? status : 403);
+        if (!allowed) expect((await problemOf(response)).code).toBe('forbidden');
+      }
+    },
+  );
+
+  test.each(ROUTES)('$method $path wants a key', async ({ method, path, body }) => {
+    const response = await shop.ask(method, path, { role: null, body });
+    expect(response.headers.get('www-authenticate')).toBe('Bearer realm="holdfast"');
+    expect((await problemOf(response)).code).toBe('unauthorized');
+  });
+
+  test('is covered by this table', async () => {
+    const document = await shop.ask('GET', '/openapi.json', { role: null });
+    const { paths } = described.parse(await document.json());
+    const operations = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    const tabled = ROUTES.map(({ method, path }) =>
+      `${method} ${path}`
+        .replace(ID, '{id}')
+        .replace(/products\/(mug-white|by-role)/, 'products/{sku}'),
+    );
+    expect(operations.toSorted()).toEqual(tabled.toSorted());
+  });
+});
+
+describe('401', () => {
+  test.each([
+    'Bearer nope',
+    'Bearer ',
+    'Basic aGZfbG9jYWw6eA==',
+    'hf_local_admin',
+    `Bearer ${'x'.repeat(5_000)}`,
+  ])('for "%.30s"', async (authorization) => {
+    const asked = { role: null, headers: { authorization } };
+    expect((await problemOf(await shop.ask('GET', '/v1/products', asked))).status).toBe(401);
+  });
+
+  test('before the body is looked at', async () => {
+    const asked = { role: null, body: '{nope' };
+    expect((await shop.ask('POST', '/v1/orders', asked)).status).toBe(401);
+    const refused = { role: 'operator', body: '{nope' } as const;
+    expect((await shop.ask('PUT', '/v1/products/x', refused)).status).toBe(403);
+  });
+
+  test('for a revoked key', async () => {
+    const keyHash = hashApiKey('a-revoked-key');
+    await shop.db.apiKey.create({
+      data: { id: 'revoked', name: 'x', role: 'admin', keyHash, revokedAt: new Date() },
+    });
+    const asked = { role: null, headers: { authorization: 'Bearer a-revoked-key' } };
+    expect((await shop.ask('GET', '/v1/products', asked)).status).toBe(401);
+  });
+
+  test('for the keys of the local stack when in production', async () => {
+    const production = await createShop({ production: true });
+    try {
+      for (const role of ROLES) {
+        expect((await production.ask('GET', '/v1/products', { role })).status).toBe(401);
+      }
+    } finally {
+      await production.close();
+    }
+  });
+});

@@ -1,0 +1,159 @@
+import Stripe from 'stripe';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { runRecovery } from '../../api/recovery.ts';
+import { eventually } from '../support/eventually.ts';
+import { orderOf, problemOf } from './bodies.ts';
+import { CALLBACK_SECRET, createShop, WEBHOOK_SECRET, type Shop } from './shop.ts';
+
+const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+beforeEach(() => {
+  shop.checkouts.reachable = true;
+  shop.checkouts.answers.length = 0;
+});
+afterAll(() => shop.close());
+
+function send(body: string, id: string, signed: { at?: Date; secret?: string } = {}) {
+  const { at = new Date(), secret = CALLBACK_SECRET } = signed;
+  const headers = {
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+    'webhook-signature': new Webhook(secret).sign(id, at, body),
+  };
+  return shop.ask('POST', '/callbacks/warehouse', { role: null, body, headers });
+}
+
+async function shipped(): Promise<{ body: string; orderId: string }> {
+  const { id: orderId } = await orderOf(await shop.place());
+  const data = {
+    correlation_id: `${orderId}.ship`,
+    order_id: orderId,
+    carrier: 'Test Parcel',
+    tracking_number: 'TP-1',
+  };
+  return { body: JSON.stringify({ type: 'shipment.shipped', data }), orderId };
+}
+
+const stored = (id: string) => shop.db.inboxMessage.findMany({ where: { id } });
+
+describe("the warehouse's callback", () => {
+  test('is stored, handed to the workflow and remembered as delivered', async () => {
+    const { body, orderId } = await shipped();
+    expect((await send(body, 'msg-1')).status).toBe(200);
+    expect(shop.checkouts.answers).toEqual([
+      {
+        orderId,
+        answered: {
+          correlationId: `${orderId}.ship`,
+          answer: { kind: 'shipped', carrier: 'Test Parcel', trackingNumber: 'TP-1' },
+        },
+      },
+    ]);
+    expect(await stored('msg-1')).toMatchObject([{ orderId, outcome: 'delivered' }]);
+  });
+
+  test('twenty times at once: stored once, handed over once, always 200', async () => {
+    const { body } = await shipped();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send(body, 'msg-20')));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(shop.checkouts.answers).toHaveLength(1);
+    expect(await stored('msg-20')).toHaveLength(1);
+  });
+
+  test('while Temporal is away it is kept, and handed over when it is back', async () => {
+    const { body } = await shipped();
+    shop.checkouts.reachable = false;
+    expect((await send(body, 'msg-kept')).status).toBe(200);
+    expect((await runRecovery(shop.services, NOW)).handedOver).toBe(0);
+    expect(await stored('msg-kept')).toMatchObject([{ processedAt: null }]);
+    shop.checkouts.reachable = true;
+    expect((await runRecovery(shop.services, NOW)).handedOver).toBe(1);
+    expect(await stored('msg-kept')).toMatchObject([{ outcome: 'delivered' }]);
+  });
+
+  test('that is genuine but none of ours is acknowledged, so that it is not sent for days', async () => {
+    expect((await send('{"type":"parcel.weighed"}', 'msg-other')).status).toBe(200);
+    expect(await stored('msg-other')).toMatchObject([{ outcome: 'unrecognised', payload: {} }]);
+    expect(shop.checkouts.answers).toEqual([]);
+  });
+
+  test('401 for a wrong secret, a changed body, an old message: and nothing is stored', async () => {
+    const { body } = await shipped();
+    const other = `whsec_${Buffer.from('somebody else entirely').toString('base64')}`;
+    const old = new Date(Date.now() - 600_000);
+    for (const response of [
+      await send(body, 'msg-bad', { secret: other }),
+      await send(body, 'msg-bad', { at: old }),
+      await shop.ask('POST', '/callbacks/warehouse', { role: null, body }),
+    ]) {
+      expect((await problemOf(response)).code).toBe('invalid_signature');
+    }
+    expect(await stored('msg-bad')).toEqual([]);
+  });
+});
+
+describe("the payment provider's webhook", () => {
+  const event = (changes: object = {}) =>
+    JSON.stringify({
+      id: 'evt_1',
+      object: 'event',
+      type: 'payment_intent.amount_capturable_updated',
+      data: { object: { object: 'payment_intent', id: 'pi_1', metadata: {} } },
+      ...changes,
+    });
+  const sendEvent = (payload: string, secret = WEBHOOK_SECRET) => {
+    const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret });
+    const headers = { 'stripe-signature': signature };
+    return shop.ask('POST', '/callbacks/payments', { role: null, body: payload, headers });
+  };
+
+  test('is stored once, however often it comes', async () => {
+    for (const _ of [1, 2, 3]) expect((await sendEvent(event())).status).toBe(200);
+    expect(await stored('evt_1')).toMatchObject([
+      { source: 'payments', payload: { reference: 'pi_1' } },
+    ]);
+  });
+
+  test('401 with a wrong signature, 400 when it cannot be read', async () => {
+    expect((await problemOf(await sendEvent(event(), 'whsec_other'))).status).toBe(401);
+    expect((await problemOf(await sendEvent('{"id":7}'))).code).toBe('malformed_message');
+  });
+});
+
+describe('the recovery pass', () => {
+  test('starts the orders whose start was lost, once, oldest first', async () => {
+    await shop.services.starter.drain();
+    shop.checkouts.reachable = false;
+    const ids: string[] = [];
+    for (const _ of [1, 2, 3]) ids.push((await orderOf(await shop.place())).id);
+    await shop.services.starter.drain();
+    expect((await runRecovery(shop.services, NOW)).started).toBe(0);
+    shop.checkouts.reachable = true;
+    shop.checkouts.started.length = 0;
+    expect((await runRecovery(shop.services, NOW)).started).toBe(3);
+    expect(shop.checkouts.started.map(({ orderId }) => orderId)).toEqual(ids);
+    expect(shop.checkouts.started[0]).toMatchObject({
+      totalMinor: 1_200,
+      currency: 'EUR',
+      skus: ['mug-white'],
+    });
+    expect((await runRecovery(shop.services, NOW)).started).toBe(0);
+  });
+
+  test('leaves alone what a request still has in its hands', async () => {
+    shop.checkouts.reachable = false;
+    await shop.place();
+    await shop.services.starter.drain();
+    shop.checkouts.reachable = true;
+    const young = { ...NOW, olderThanMs: 600_000 };
+    expect((await runRecovery(shop.services, young)).started).toBe(0);
+    await eventually(async () => {
+      expect((await runRecovery(shop.services, NOW)).started).toBe(1);
+    });
+  });
+});

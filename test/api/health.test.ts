@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { orderBody, createShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+beforeEach(() => {
+  shop.draining.now = false;
+  shop.checkouts.reachable = true;
+});
+afterAll(() => shop.close());
+
+const open = (path: string) => shop.ask('GET', path, { role: null });
+
+describe('readiness', () => {
+  test('names every dependency and its breakers', async () => {
+    for (const path of ['/readyz', '/healthz']) {
+      const response = await open(path);
+      expect(response.status).toBe(200);
+      expect(await response.json()).toMatchObject({
+        status: 'ready',
+        dependencies: {
+          database: { status: 'up' },
+          temporal: { status: 'up' },
+          payments: { status: 'up', breakers: { 'payments.authorize': 'closed' } },
+          warehouse: { status: 'up', breakers: { 'warehouse.reserve': 'closed' } },
+          mail: { status: 'up', breakers: { 'mail.send': 'closed' } },
+        },
+      });
+    }
+  });
+
+  test('without Temporal it is degraded but ready: orders are accepted', async () => {
+    shop.checkouts.reachable = false;
+    const response = await open('/readyz');
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      status: 'degraded',
+      dependencies: { temporal: { status: 'down' } },
+    });
+  });
+
+  test('while stopping it is not ready, alive, and closes connections', async () => {
+    shop.draining.now = true;
+    const response = await open('/readyz');
+    expect(response.status).toBe(503);
+    expect(response.headers.get('connection')).toBe('close');
+    expect(await response.json()).toMatchObject({ status: 'draining' });
+    expect((await open('/livez')).status).toBe(200);
+  });
+});
+
+test('metrics count by pattern, never by path', async () => {
+  await shop.place();
+  await shop.place({ payment_method: 'pm_card_chargeDeclined' });
+  await shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] });
+  await shop.ask('GET', '/v1/orders/ord_nope');
+  await shop.ask('GET', '/some/secret/path');
+  const text = await (await open('/metrics')).text();
+  for (const line of [
+    'holdfast_order_requests_total{outcome="placed"} 1',
+    'holdfast_order_requests_total{outcome="payment_declined"} 1',
+    'holdfast_order_requests_total{outcome="out_of_stock"} 1',
+    'holdfast_breaker_state{breaker="payments.authorize"} 0',
+    'http_request_duration_seconds_count{method="GET",route="/v1/orders/:id",status="404"} 1',
+    'http_request_duration_seconds_count{method="GET",route="unmatched",status="404"} 1',
+  ]) {
+    expect(text).toContain(line);
+  }
+  expect(text).not.toMatch(/ord_nope|secret/);
+});
+
+describe('ids of a request', () => {
+  test('come back, and the correlation id is the order’s', async () => {
+    const headers = { 'x-request-id': 'req-7', 'x-correlation-id': 'cart-9' };
+    const response = await shop.ask('POST', '/v1/orders', {
+      key: 'with-ids',
+      body: orderBody(),
+      headers: { ...headers, traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` },
+    });
+    expect(response.headers.get('x-request-id')).toBe('req-7');
+    expect(response.headers.get('x-correlation-id')).toBe('cart-9');
+    const order = await shop.db.order.findFirstOrThrow({ where: { correlationId: 'cart-9' } });
+    expect(order.traceparent).toMatch(/^00-a+-b+-01$/);
+  });
+
+  test('are on problems too, and one that may name a person is not taken', async () => {
+    const headers = { 'x-request-id': 'req-8', 'x-correlation-id': 'ada@example.com' };
+    const response = await shop.ask('GET', '/v1/orders/x', { headers });
+    expect(response.headers.get('x-request-id')).toBe('req-8');
+    expect(response.headers.get('x-correlation-id')).toBe('req-8');
+    expect(await response.json()).toMatchObject({ request_id: 'req-8' });
+  });
+});
+
+describe('the log', () => {
+  const person = { email: 'canary@example.com', name: 'Canary Person', phone: '+49 30 5550100' };
+
+  test('has one line per request, with the order and who asked', async () => {
+    shop.logged.length = 0;
+    const response = await shop.place({ customer: person });
+    const lines = shop.logged.map((line) => JSON.parse(line));
+    expect(lines.filter(({ msg }) => msg === 'request')).toMatchObject([
+      {
+        method: 'POST',
+        route: '/v1/orders',
+        status: 201,
+        role: 'storefront',
+        api_key_id: 'key_local_storefront',
+        order_id: response.headers.get('location')?.split('/').at(-1),
+        request_id: response.headers.get('x-request-id'),
+      },
+    ]);
+  });
+
+  test('names nobody: not on success, refusal, bad input or a broken database', async () => {
+    shop.logged.length = 0;
+    const address = { ...orderBody().shipping_address, line1: '77 Canary Street' };
+    const body = { customer: person, shipping_address: address };
+    await shop.place(body);
+    await shop.place({ ...body, payment_method: 'pm_card_chargeDeclined' });
+    await shop.place({ ...body, lines: [{ sku: 'nope', quantity: 1 }] });
+    await shop.place({ ...body, currency: person.email });
+    await shop.ask('POST', '/v1/orders', { key: 'x', body: `{"email":"${person.email}"` });
+    await shop.ask('GET', `/v1/orders?email=${person.email}`, { role: 'operator' });
+    await shop.db.$executeRawUnsafe(
+      `ALTER TABLE orders ADD CONSTRAINT broken CHECK (customer_name <> 'Canary Person') NOT VALID`,
+    );
+    expect((await shop.place(body)).status).toBe(500);
+    await shop.db.$executeRawUnsafe('ALTER TABLE orders DROP CONSTRAINT broken');
+    const text = shop.logged.join('');
+    expect(text).toContain('internal error');
+    expect(text).not.toMatch(/canary|5550100|pm_card|hf_local|Bearer|10115/i);
+  });
+});

@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { PROBLEMS } from '../../api/problems.ts';
+import { createDatabase } from '../../prisma/client.ts';
+import { problemOf } from './bodies.ts';
+import { createShop, orderBody, type Shop } from './shop.ts';
+
+/** Nobody listens there: port 1 is reserved and unused on test machines. */
+const NOWHERE = 'postgresql://holdfast:holdfast@127.0.0.1:1/nowhere';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+
+describe('every error is a problem', () => {
+  test('404 for an address nobody knows', async () => {
+    for (const path of ['/nope', '/v1/nope', '/docs/assets/package.json']) {
+      expect((await problemOf(await shop.ask('GET', path))).code).toBe('not_found');
+    }
+  });
+
+  test.each([
+    ['DELETE', '/v1/orders', 'GET, HEAD, POST'],
+    ['PUT', '/v1/orders/x', 'GET, HEAD'],
+    ['GET', '/v1/orders/x/cancel', 'POST'],
+    ['POST', '/v1/products/x', 'GET, HEAD, PUT'],
+    ['GET', '/callbacks/warehouse', 'POST'],
+    ['POST', '/readyz', 'GET, HEAD'],
+  ])('405 for %s %s, with Allow: %s', async (method, path, allow) => {
+    const response = await shop.ask(method, path);
+    expect(response.headers.get('allow')).toBe(allow);
+    expect((await problemOf(response)).code).toBe('method_not_allowed');
+  });
+
+  test('500 says "internal error" and nothing more', async () => {
+    const broken = createApp({
+      ...shop.services,
+      catalogue: { ...shop.services.catalogue, find: () => Promise.reject(new Error('secret')) },
+    });
+    const response = await broken.request('/v1/products/x', {
+      headers: { authorization: 'Bearer hf_local_storefront' },
+    });
+    expect(response.headers.get('x-request-id')).toBeTruthy();
+    const text = await response.clone().text();
+    expect(text).not.toContain('secret');
+    expect(await problemOf(response)).toMatchObject({
+      status: 500,
+      code: 'internal_error',
+      detail: 'internal error',
+    });
+  });
+
+  test('its type leads to a description', async () => {
+    const { type, code } = await problemOf(await shop.ask('GET', '/nope'));
+    const [path, anchor] = type.split('#');
+    const page = await shop.ask('GET', path ?? '', { role: null });
+    expect(page.status).toBe(200);
+    expect(anchor).toBe(code);
+    const html = await page.text();
+    for (const each of Object.keys(PROBLEMS)) expect(html).toContain(`id="${each}"`);
+  });
+});
+
+describe('503 with Retry-After while the database is away', () => {
+  test('for orders and for reading, and not ready, but alive', async () => {
+    const away = await createShop({ databaseUrl: NOWHERE });
+    try {
+      const startedAt = performance.now();
+      for (const response of [
+        await away.place(),
+        await away.ask('GET', '/v1/products'),
+        await away.ask('PUT', '/v1/products/x', { role: 'admin', body: {} }),
+      ]) {
+        expect(response.headers.get('retry-after')).toBe('2');
+        expect((await problemOf(response)).code).toBe('database_unavailable');
+      }
+      const ready = await away.ask('GET', '/readyz', { role: null });
+      expect(ready.status).toBe(503);
+      expect(await ready.json()).toMatchObject({
+        status: 'unavailable',
+        dependencies: { database: { status: 'down' } },
+      });
+      expect((await away.ask('GET', '/livez', { role: null })).status).toBe(200);
+      expect(performance.now() - startedAt).toBeLessThan(2_500);
+    } finally {
+      await away.close();
+    }
+  });
+
+  test('when its connections are cut, and at once well again', async () => {
+    await shop.place();
+    await shop.db.$executeRaw`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+    const answers = await Promise.all(Array.from({ length: 10 }, () => shop.place()));
+    for (const { status } of answers) expect([201, 503]).toContain(status);
+    expect((await shop.place()).status).toBe(201);
+  });
+
+  test('when no connection is free in time', async () => {
+    const url = await currentUrl();
+    const tiny = createDatabase({ url, poolSize: 1 });
+    const app = createApp({ ...shop.services, db: tiny });
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const hogging = tiny.$transaction(() => released);
+    try {
+      const response = await app.request('/v1/orders', {
+        method: 'POST',
+        headers: {
+          authorization: 'Bearer hf_local_storefront',
+          'content-type': 'application/json',
+          'idempotency-key': 'no-connection',
+        },
+        body: JSON.stringify(orderBody()),
+      });
+      expect((await problemOf(response)).code).toBe('database_unavailable');
+    } finally {
+      release();
+      await hogging;
+      await tiny.$disconnect();
+    }
+  });
+});
+
+describe('the reference', () => {
+  test('describes every operation, and works without the internet', async () => {
+    const document = await shop.ask('GET', '/openapi.json', { role: null });
+    expect(await document.json()).toMatchObject({ openapi: '3.1.0' });
+    const page = await (await shop.ask('GET', '/docs', { role: null })).text();
+    expect(page).not.toMatch(/https?:\/\//);
+    for (const [, path] of page.matchAll(/(?:src|href)="([^"]+)"/g)) {
+      expect((await shop.ask('GET', path ?? '', { role: null })).status, path).toBe(200);
+    }
+    expect((await shop.ask('GET', '/', { role: null })).status).toBe(200);
+  });
+});
+
+async function currentUrl(): Promise<string> {
+  const rows = await shop.db.$queryRaw<{ name: string; port: number }[]>`
+    SELECT current_database() AS name, inet_server_port() AS port`;
+  const [row] = rows;
+  if (!row) throw new Error('a database has a name');
+  return `postgresql://holdfast:holdfast@127.0.0.1:${row.port}/${row.name}`;
+}
