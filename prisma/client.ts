@@ -15,6 +15,8 @@ export interface DatabaseOptions {
 const ACQUIRE_TIMEOUT_MS = 2_000;
 /** No statement here is slow; one that is holds a lock others wait for. */
 const STATEMENT_TIMEOUT_MS = 5_000;
+/** A server that hangs does not watch its own timeouts. */
+const ANSWER_TIMEOUT_MS = 6_000;
 
 /** Creates the pool. Connects on first use; close with `db.$disconnect()`. */
 export function createDatabase({ url, poolSize }: DatabaseOptions): Database {
@@ -24,6 +26,7 @@ export function createDatabase({ url, poolSize }: DatabaseOptions): Database {
       max: poolSize,
       connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: ANSWER_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
       application_name: 'holdfast',
     },

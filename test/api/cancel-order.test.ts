@@ -1,0 +1,188 @@
+import { fileURLToPath } from 'node:url';
+import { Client } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createActivities } from '../../activities/index.ts';
+import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
+import { isOrderId, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import type { OrderStatus } from '../../domain/order.ts';
+import { TASK_QUEUE } from '../../workflows/contract.ts';
+import { eventually } from '../support/eventually.ts';
+import { startDevServer, type DevServer } from '../support/temporal.ts';
+import { orderOf, problemOf } from './bodies.ts';
+import { createShop, paymentEffects, type Shop } from './shop.ts';
+
+const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
+
+let server: DevServer;
+let connection: NativeConnection;
+let shop: Shop;
+let worker: Worker;
+let running: Promise<void>;
+let online = true;
+let checkouts: ReturnType<typeof createTemporalCheckouts>;
+
+beforeAll(async () => {
+  // The faults of these tests are on purpose; each would be a page of warnings.
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  server = await startDevServer();
+  const { address, namespace } = server;
+  connection = await NativeConnection.connect({ address });
+  const client = new Client({ connection, namespace });
+  checkouts = createTemporalCheckouts({ client: () => (online ? client : null), eagerStart: true });
+  shop = await createShop({ checkouts });
+  worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: TASK_QUEUE,
+    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    activities: createActivities({
+      db: shop.db,
+      ...shop.gateways,
+      warehouseCallbackUrl: 'http://127.0.0.1:9/callbacks/warehouse',
+    }),
+  });
+});
+afterAll(async () => {
+  if (worker.getState() === 'RUNNING') worker.shutdown();
+  await running;
+  await shop.close();
+  await connection.close();
+  await server.stop();
+});
+
+async function placed(): Promise<OrderId> {
+  const { id } = await orderOf(await shop.place());
+  await shop.services.starter.drain();
+  if (!isOrderId(id)) throw new Error('an order has an id');
+  return id;
+}
+
+const cancel = (id: string, key: string, role: 'storefront' | 'operator' = 'storefront') =>
+  shop.ask('POST', `/v1/orders/${id}/cancel`, { key, role });
+
+const comesTo = (id: string, status: OrderStatus) =>
+  eventually(
+    async () => {
+      const order = await shop.db.order.findUniqueOrThrow({ where: { id } });
+      expect(order.status).toBe(status);
+      return order;
+    },
+    { timeoutMs: 20_000 },
+  );
+
+const shippingAsked = (id: string) =>
+  eventually(() =>
+    shop.db.event.findFirstOrThrow({ where: { orderId: id, type: 'order.shipment_requested' } }),
+  );
+
+describe('without a worker', () => {
+  test('503 undecided; with a worker the same key gets the definite answer', async () => {
+    const id = await placed();
+    const waiting = await cancel(id, 'undecided');
+    expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(await problemOf(waiting)).toMatchObject({ status: 503, code: 'cancel_undecided' });
+    running = worker.run();
+    const answer = await cancel(id, 'undecided');
+    expect(answer.status).toBe(202);
+    const order = await comesTo(id, 'cancelled');
+    expect(order.cancelReason).toBe('requested_by_customer');
+  });
+});
+
+describe('202', () => {
+  test('with what will be undone; then it is undone, and nobody is charged', async () => {
+    shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
+    const id = await placed();
+    const response = await cancel(id, 'accepted', 'operator');
+    expect(response.status).toBe(202);
+    const body = await response.text();
+    expect(JSON.parse(body)).toMatchObject({ id, object: 'order', status: 'cancelling' });
+    expect(JSON.parse(body).will_undo).toContain('voidOrRefundPayment');
+    shop.sandbox.faults.clear();
+    const order = await comesTo(id, 'cancelled');
+    expect(order.cancelReason).toBe('requested_by_operator');
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
+
+    const replay = await cancel(id, 'accepted', 'operator');
+    expect(replay.headers.get('idempotent-replayed')).toBe('true');
+    expect(await replay.text()).toBe(body);
+
+    // The answer was lost before it was stored: the finished workflow still knows it.
+    await shop.db.idempotencyKey.deleteMany({ where: { key: 'accepted' } });
+    const again = await cancel(id, 'accepted', 'operator');
+    expect([again.status, await again.text()]).toEqual([202, body]);
+
+    const other = await problemOf(await cancel(id, 'another-key'));
+    expect(other).toMatchObject({ status: 409, code: 'not_cancellable' });
+  });
+
+  test('for an order whose workflow does not run yet', async () => {
+    online = false;
+    const id = await placed();
+    const away = await problemOf(await cancel(id, 'not-started'));
+    expect(away).toMatchObject({ status: 503, code: 'checkout_unavailable' });
+    online = true;
+    expect((await cancel(id, 'not-started')).status).toBe(202);
+    await comesTo(id, 'cancelled');
+  });
+});
+
+describe('409', () => {
+  test('when the parcel has left: by the workflow, then by the books', async () => {
+    const id = await placed();
+    await shippingAsked(id);
+    const correlationId = shipmentCorrelationId(id);
+    const answer = { kind: 'shipped', carrier: 'Test Parcel', trackingNumber: 'TP-1' } as const;
+    const delivered = await checkouts.shipmentAnswered(id, { correlationId, answer });
+    expect(delivered.kind).toBe('delivered');
+    await comesTo(id, 'shipped');
+    const problem = await problemOf(await cancel(id, 'too-late'));
+    expect(problem).toMatchObject({ code: 'not_cancellable', reason: 'already_shipped' });
+    await eventually(async () => {
+      const late = await checkouts.shipmentAnswered(id, { correlationId, answer });
+      expect(late.kind).toBe('closed');
+    });
+    const start = { orderId: id, totalMinor: 1_200, currency: 'EUR', skus: [], correlationId: 'x' };
+    expect((await checkouts.start(start)).kind).toBe('already_started');
+    const asked = await checkouts.cancel(start, { reason: 'requested_by_customer' }, 'cancel/x');
+    expect(asked.kind).toBe('refused');
+    const resolution = { step: 'x', decision: 'retry', note: 'x', actor: 'x' } as const;
+    expect((await checkouts.resolve(id, resolution)).kind).toBe('not_waiting');
+  });
+
+  test('while it is still being paid, and after a decline', async () => {
+    const authorize = { provider: 'payments', operation: 'authorize' } as const;
+    shop.sandbox.faults.set(authorize, { mode: 'fail_before', times: 1 });
+    expect((await shop.place({}, 'still-paying')).status).toBe(503);
+    const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({
+      where: { key: 'still-paying' },
+    });
+    const pending = await problemOf(await cancel(orderId ?? '', 'x1'));
+    expect(pending).toMatchObject({ code: 'not_cancellable', reason: 'not_placed_yet' });
+    await shop.place({ payment_method: 'pm_card_chargeDeclined' });
+    const declined = await shop.db.order.findFirstOrThrow({ where: { status: 'declined' } });
+    const problem = await problemOf(await cancel(declined.id, 'x2'));
+    expect(problem).toMatchObject({ reason: 'already_declined' });
+  });
+
+  test('of two cancels at once one is accepted, the other is told so', async () => {
+    shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
+    const id = await placed();
+    const answers = await Promise.all([cancel(id, 'one'), cancel(id, 'two')]);
+    shop.sandbox.faults.clear();
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([202, 409]);
+    await comesTo(id, 'cancelled');
+  });
+});
+
+test('400 without a key, 404 for an order nobody knows, 422 for a body with more in it', async () => {
+  const id = await placed();
+  const path = `/v1/orders/${id}/cancel`;
+  expect((await problemOf(await shop.ask('POST', path))).code).toBe('idempotency_key_required');
+  expect((await problemOf(await cancel('ord_nope', 'x'))).code).toBe('order_not_found');
+  const asked = { key: 'x', body: { reason: 'changed my mind', force: true } };
+  expect((await problemOf(await shop.ask('POST', path, asked))).errors).toMatchObject([
+    { pointer: '#/force' },
+  ]);
+});
