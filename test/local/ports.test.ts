@@ -1,0 +1,51 @@
+import { createServer } from 'node:net';
+import type { Server } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { choosePorts, freePort } from '../../local/stack/ports.ts';
+
+const servers: Server[] = [];
+
+afterEach(async () => {
+  const closing = servers.splice(0);
+  await Promise.all(closing.map((server) => new Promise((resolve) => server.close(resolve))));
+});
+
+async function takenPort(): Promise<number> {
+  const port = await freePort();
+  const server = createServer();
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return port;
+}
+
+describe('the ports of the local stack', () => {
+  it('gives way when a default port is taken, and says so', async () => {
+    const taken = await takenPort();
+    const [chosen] = await choosePorts([
+      { variable: 'PORT', defaultPort: taken, asked: undefined },
+    ]);
+    expect(chosen?.port).toBeGreaterThan(taken);
+    expect(chosen?.insteadOf).toBe(taken);
+  });
+
+  it('refuses a taken port that was asked for, naming its variable', async () => {
+    const asked = await takenPort();
+    const wish = { variable: 'SANDBOX_PORT', defaultPort: 4000, asked };
+    await expect(choosePorts([wish])).rejects.toThrow(`Port ${asked}, asked for by SANDBOX_PORT`);
+  });
+
+  it('never gives two parts the same port', async () => {
+    const port = await freePort();
+    const chosen = await choosePorts([
+      { variable: 'PORT', defaultPort: port, asked: undefined },
+      { variable: 'SANDBOX_PORT', defaultPort: 1, asked: port },
+    ]);
+    expect(new Set(chosen.map((one) => one.port)).size).toBe(2);
+    const both = ['PORT', 'SMTP_PORT'].map((variable) => ({
+      variable,
+      defaultPort: 1,
+      asked: port,
+    }));
+    await expect(choosePorts(both)).rejects.toThrow('SMTP_PORT and PORT both ask');
+  });
+});

@@ -1,0 +1,96 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { becomesTrue } from '../../local/stack/commands.ts';
+import { createHome, makeHome } from '../../local/stack/home.ts';
+import type { Home } from '../../local/stack/home.ts';
+import { claimHome, releaseHome, runningPart, stopLeftovers } from '../../local/stack/leftovers.ts';
+import { createPart } from '../../local/stack/supervisor.ts';
+import type { Part, PartSpec } from '../../local/stack/supervisor.ts';
+
+const LIVES = 'process.stdout.write("up"); setInterval(() => undefined, 1000)';
+const SOON = { timeoutMs: 10_000, everyMs: 50 };
+
+let home: Home;
+let part: Part | undefined;
+
+beforeEach(() => {
+  home = createHome(mkdtempSync(join(tmpdir(), 'holdfast-stack-')));
+  makeHome(home);
+});
+
+afterEach(async () => {
+  await part?.stop();
+  part = undefined;
+  rmSync(home.path, { recursive: true, force: true });
+});
+
+/** A sandbox that is any script; it names the home, as every real part does. */
+function spec(script: string): PartSpec {
+  return {
+    name: 'sandbox',
+    command: { file: process.execPath, args: ['--eval', script, home.path] },
+    output: 'file',
+    isReady: async () => readFileSync(home.logFile('sandbox'), 'utf8').includes('up'),
+    startTimeoutMs: 10_000,
+    stopSignal: 'SIGTERM',
+    stopTimeoutMs: 2000,
+  };
+}
+
+const pid = (): number => Number(readFileSync(home.pidFile('sandbox'), 'utf8'));
+
+describe('a part of the local stack', () => {
+  it('is started again when it is killed', async () => {
+    part = createPart(spec(LIVES), home);
+    await part.start();
+    const first = pid();
+    process.kill(first, 'SIGKILL');
+    const isBack = async (): Promise<boolean> => pid() !== first && isRunning();
+    expect(await becomesTrue(isBack, SOON)).toBe(true);
+  });
+
+  it('stays down while a person keeps it down, and comes back after', async () => {
+    part = createPart(spec(LIVES), home);
+    await part.start();
+    writeFileSync(home.stoppedFile('sandbox'), '');
+    process.kill(pid(), 'SIGKILL');
+    const isKeptDown = async (): Promise<boolean> => !existsSync(home.pidFile('sandbox'));
+    expect(await becomesTrue(isKeptDown, SOON)).toBe(true);
+    rmSync(home.stoppedFile('sandbox'));
+    expect(await becomesTrue(async () => isRunning(), SOON)).toBe(true);
+  });
+
+  it('that cannot start says why, with its last lines', async () => {
+    part = createPart(spec('console.error("no such table"); process.exit(3)'), home);
+    await expect(part.start()).rejects.toThrow(/exit code 3[\s\S]*no such table/);
+  });
+
+  it('left behind by a killed stack is stopped by the next one', async () => {
+    part = createPart(spec(LIVES), home);
+    await part.start();
+    // The next stack knows the process by its pid file and by the home in its command line only.
+    writeFileSync(home.stoppedFile('sandbox'), '');
+    expect(await stopLeftovers(home)).toEqual(['sandbox']);
+    expect(isRunning()).toBe(false);
+  });
+
+  it('is never mistaken for another program that got its pid', async () => {
+    writeFileSync(home.pidFile('app'), String(process.pid));
+    expect(await stopLeftovers(home)).toEqual([]);
+  });
+});
+
+describe('a home', () => {
+  it('whose stack was killed can be taken again', () => {
+    writeFileSync(home.lockFile, '999999');
+    claimHome(home);
+    expect(readFileSync(home.lockFile, 'utf8')).toBe(String(process.pid));
+    releaseHome(home);
+  });
+});
+
+function isRunning(): boolean {
+  return runningPart(home, 'sandbox') !== null;
+}
