@@ -2,6 +2,7 @@
  * Starts what every test file shares, once: one PostgreSQL with a migrated template database, and
  * the addresses of the Temporal servers. Leaves nothing behind, also on Ctrl-C.
  */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +48,10 @@ async function startDatabase(): Promise<{ templateUrl: string; stop: () => Promi
   await postgres.initialise();
   const port = await freePort();
   const server = launch(postgres.command(port), { logFile: join(dir, 'postgres.log') });
-  const killIt = (): void => killGroup(server.pid, 'SIGKILL');
+  const killIt = (): void => {
+    killGroup(server.pid, 'SIGKILL');
+    rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
+  };
   process.once('exit', killIt);
   const stopIt = async (): Promise<void> => {
     await stop(server, { signal: 'SIGINT', timeoutMs: 10_000 });
