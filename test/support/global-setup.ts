@@ -14,6 +14,7 @@ import { migrate } from '../../local/stack/migrate.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { createPostgres, isPostgresUp, postgresUrl } from '../../local/stack/postgres.ts';
 import { generateClient } from '../../local/stack/prisma-client.ts';
+import { findTemporal } from '../../local/stack/temporal.ts';
 import { findTestServer } from '../../local/stack/test-server.ts';
 
 const TEMPLATE = 'holdfast_template';
@@ -24,21 +25,23 @@ declare module 'vitest' {
     /** The migrated database that test databases are cloned from. Never connect to it. */
     templateUrl: string;
     testServerPath: string;
-    cacheDir: string;
+    temporalPath: string;
   }
 }
 
 /** Vitest calls this once before all files; what it returns is called once after all. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const cache = cacheDir(readStackConfig().XDG_CACHE_HOME);
-  const [database, testServerPath] = await Promise.all([
-    startDatabase(),
-    findTestServer({ cacheDir: cache, say: (line) => process.stderr.write(`${line}\n`) }),
-    generateClient(),
-  ]);
+  const servers = {
+    cacheDir: cacheDir(readStackConfig().XDG_CACHE_HOME),
+    say: (line: string): void => void process.stderr.write(`${line}\n`),
+  };
+  // On a new machine these take minutes, once; no test's own deadline could allow for that.
+  const testServerPath = await findTestServer(servers);
+  const temporalPath = await findTemporal(servers);
+  const [database] = await Promise.all([startDatabase(), generateClient()]);
   project.provide('templateUrl', database.templateUrl);
   project.provide('testServerPath', testServerPath);
-  project.provide('cacheDir', cache);
+  project.provide('temporalPath', temporalPath);
   return database.stop;
 }
 

@@ -9,7 +9,7 @@ import { SEARCH_ATTRIBUTES } from '../../workflows/contract.ts';
 import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
-import { devServerCommand, findTemporal } from '../../local/stack/temporal.ts';
+import { devServerCommand } from '../../local/stack/temporal.ts';
 
 const START_TIMEOUT_MS = 60_000;
 
@@ -40,8 +40,7 @@ export interface DevServer {
 
 /** The dev server as the local stack runs it, in memory, on a free port, in real time. */
 export async function startDevServer(): Promise<DevServer> {
-  const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const binary = await findTemporal({ cacheDir: inject('cacheDir'), say });
+  const binary = inject('temporalPath');
   const dir = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'));
   const port = await freePort();
   const server = launch(devServerCommand({ binary, port }), { logFile: join(dir, 'temporal.log') });
