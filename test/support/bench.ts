@@ -52,13 +52,13 @@ export interface Bench extends Providers {
   start(line?: { sku?: string; quantity?: number }): Promise<CheckoutHandle>;
 }
 
-/** Database and providers, without Temporal. */
-export async function createProviders(): Promise<Providers> {
+/** Database and providers, without Temporal. Parcels leave at once unless told to wait. */
+export async function createProviders({ callbackDelayMs = 0 } = {}): Promise<Providers> {
   const database = await createTestDatabase();
   const db = createDatabase({ url: database.url, poolSize: 8 });
   const sandbox = await createSandbox({
     warehouseCallbackSecret: CALLBACK_SECRET,
-    callbackDelayMs: 0,
+    callbackDelayMs,
     retryDelaysMs: [],
   });
   await seed(db);

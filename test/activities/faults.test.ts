@@ -1,0 +1,263 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
+import type { Mode, Place } from '../../local/sandbox/faults.ts';
+import { effectsOf, eventTypesOf, noticesOf } from '../support/expectations.ts';
+import { createSteps, type Failure, type Steps } from './steps.ts';
+
+/**
+ * Every activity that asks a provider, at every fault its provider can have: what the workflow
+ * hears, what really happened outside, and that doing it again ends where doing it once does.
+ */
+interface Step {
+  readonly what: string;
+  readonly place: Place;
+  /** The order just before the step. */
+  readonly prepare: (steps: Steps) => Promise<OrderId>;
+  readonly run: (steps: Steps, orderId: OrderId) => Promise<unknown>;
+  readonly fail: (steps: Steps, orderId: OrderId) => Promise<Failure>;
+  readonly done: unknown;
+  /** The effect's name in the provider's ledger; null for a look-up. */
+  readonly effect: string | null;
+  readonly event: string | null;
+  /** What a business refusal comes to: a value, or the type of a failure. */
+  readonly refused: { readonly value: unknown } | { readonly failure: string };
+}
+
+let steps: Steps;
+beforeAll(async () => {
+  steps = await createSteps();
+});
+afterEach(() => steps.sandbox.faults.clear());
+afterAll(() => steps.close());
+
+type Plain = 'reserveStock' | 'releaseStock' | 'capturePayment' | 'voidOrRefundPayment';
+type Shipping = 'requestShipment' | 'lookUpShipment' | 'cancelShipment';
+
+function step(name: Plain | Shipping, rest: Omit<Step, 'what' | 'run' | 'fail'>): Step {
+  return {
+    what: `${name} (${rest.place.provider} ${rest.place.operation})`,
+    run: (on, orderId) => on.run(name, { orderId }),
+    fail: (on, orderId) => on.failing(name, { orderId }),
+    ...rest,
+  };
+}
+
+const UNKNOWN = { failure: 'provider_unknown_outcome' } as const;
+
+const STEPS: readonly Step[] = [
+  step('reserveStock', {
+    place: { provider: 'warehouse', operation: 'reserve' },
+    prepare: (on) => on.orderAfter(),
+    done: { kind: 'reserved' },
+    effect: 'reserve',
+    event: 'order.reserved',
+    refused: { value: { kind: 'refused', reason: 'not_available' } },
+  }),
+  step('releaseStock', {
+    place: { provider: 'warehouse', operation: 'release' },
+    prepare: (on) => on.orderAfter('reserveStock'),
+    done: undefined,
+    effect: 'release',
+    event: 'order.stock_released',
+    refused: UNKNOWN,
+  }),
+  step('capturePayment', {
+    place: { provider: 'payments', operation: 'capture' },
+    prepare: (on) => on.orderAfter('reserveStock'),
+    done: { kind: 'captured', amountMinor: 2400 },
+    effect: 'capture',
+    event: 'order.paid',
+    refused: { value: { kind: 'refused', code: 'capture_charge_authorization_expired' } },
+  }),
+  step('voidOrRefundPayment', {
+    place: { provider: 'payments', operation: 'void' },
+    prepare: (on) => on.orderAfter('reserveStock'),
+    done: { kind: 'voided' },
+    effect: 'void',
+    event: 'order.payment_voided',
+    refused: UNKNOWN,
+  }),
+  step('voidOrRefundPayment', {
+    place: { provider: 'payments', operation: 'refund' },
+    prepare: (on) => on.orderAfter('reserveStock', 'capturePayment'),
+    done: { kind: 'refunded', amountMinor: 2400 },
+    effect: 'refund',
+    event: 'order.payment_refunded',
+    refused: { failure: 'provider_rejected_request' },
+  }),
+  step('requestShipment', {
+    place: { provider: 'warehouse', operation: 'ship' },
+    prepare: (on) => on.orderAfter('reserveStock', 'capturePayment'),
+    done: { kind: 'requested' },
+    effect: 'ship',
+    event: 'order.shipment_requested',
+    refused: { value: { kind: 'refused', reason: 'not_shippable' } },
+  }),
+  step('lookUpShipment', {
+    place: { provider: 'warehouse', operation: 'lookup' },
+    prepare: (on) => on.orderAfter('reserveStock', 'capturePayment', 'requestShipment'),
+    done: { kind: 'pending' },
+    effect: null,
+    event: null,
+    refused: UNKNOWN,
+  }),
+  step('cancelShipment', {
+    place: { provider: 'warehouse', operation: 'cancel' },
+    prepare: (on) => on.orderAfter('reserveStock', 'capturePayment', 'requestShipment'),
+    done: { kind: 'cancelled' },
+    effect: 'cancel',
+    event: 'order.shipment_cancelled',
+    refused: UNKNOWN,
+  }),
+];
+
+const WITHOUT_EFFECT: readonly Mode[] = ['fail_before', 'hang', 'down'];
+
+describe.each(STEPS)('$what', (each) => {
+  test.each(WITHOUT_EFFECT)(
+    '%s: retryable, nothing happened; the next try does it',
+    async (mode) => {
+      const orderId = await each.prepare(steps);
+      steps.sandbox.faults.set(each.place, { mode });
+      const before = await eventTypesOf(steps, orderId);
+      const failure = await each.fail(steps, orderId);
+      expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+      expect(countOf(orderId, each)).toBe(0);
+      expect(await eventTypesOf(steps, orderId)).toEqual(before);
+      expect(fired()).toBeGreaterThan(0);
+      steps.sandbox.faults.clear();
+      await expectDoneOnce(each, orderId);
+    },
+  );
+
+  test('answer_lost: retryable, it happened; the next try finds it done', async () => {
+    const orderId = await each.prepare(steps);
+    steps.sandbox.faults.set(each.place, { mode: 'answer_lost', times: 1 });
+    const failure = await each.fail(steps, orderId);
+    expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+    expect(countOf(orderId, each)).toBe(each.effect === null ? 0 : 1);
+    expect(fired()).toBeGreaterThan(0);
+    await expectDoneOnce(each, orderId);
+  });
+
+  test('latency within the deadline: done', async () => {
+    const orderId = await each.prepare(steps);
+    steps.sandbox.faults.set(each.place, { mode: 'latency', latency_ms: 50 });
+    await expectDoneOnce(each, orderId);
+    expect(fired()).toBeGreaterThan(0);
+  });
+
+  test('latency beyond the deadline: retryable; it happens once', async () => {
+    const orderId = await each.prepare(steps);
+    steps.sandbox.faults.set(each.place, { mode: 'latency', latency_ms: 900, times: 1 });
+    const failure = await each.fail(steps, orderId);
+    expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+    // The late effect may still be on its way: the provider answers the repeat when it knows.
+    await expectDoneOnce(each, orderId, 40);
+  });
+
+  test('refuse: a value to branch on, or a failure of a known type', async () => {
+    const orderId = await each.prepare(steps);
+    steps.sandbox.faults.set(each.place, { mode: 'refuse' });
+    if ('value' in each.refused) {
+      expect(await each.run(steps, orderId)).toEqual(each.refused.value);
+      expect(await each.run(steps, orderId)).toEqual(each.refused.value);
+    } else {
+      expect(await each.fail(steps, orderId)).toMatchObject({ type: each.refused.failure });
+    }
+    expect(countOf(orderId, each)).toBe(0);
+    expect(fired()).toBeGreaterThan(0);
+  });
+
+  test('ten at once: one effect, one event, and everybody else hears the same or tries again', async () => {
+    const orderId = await each.prepare(steps);
+    const tries = Array.from({ length: 10 }, () => each.run(steps, orderId));
+    const settled = await Promise.allSettled(tries);
+    for (const result of settled) {
+      if (result.status === 'fulfilled') expect(result.value).toEqual(each.done);
+      else expect(result.reason).toMatchObject({ nonRetryable: false });
+    }
+    await expectDoneOnce(each, orderId);
+  });
+});
+
+describe('notifyCustomer', () => {
+  const place = { provider: 'mail', operation: 'send' } as const;
+
+  test.each(WITHOUT_EFFECT)('%s: retryable, no mail; the next try sends it', async (mode) => {
+    const orderId = await steps.orderAfter();
+    steps.sandbox.faults.set(place, { mode });
+    const failure = await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+    expect(noticesOf(steps, orderId)).toEqual([]);
+    steps.sandbox.faults.clear();
+    await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+    expect(noticesOf(steps, orderId)).toEqual(['confirmed']);
+    expect((await eventTypesOf(steps, orderId)).at(-1)).toBe('order.customer_notified');
+  });
+
+  test('answer_lost: sent again under the same Message-ID, so the customer has one mail', async () => {
+    const orderId = await steps.orderAfter();
+    steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
+    await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+    expect(noticesOf(steps, orderId)).toEqual(['confirmed', 'confirmed']);
+    const mails = steps.sandbox.inbox.mails().filter((mail) => mail.subject.includes(orderId));
+    expect(mails).toHaveLength(1);
+    const types = await eventTypesOf(steps, orderId);
+    expect(types.filter((type) => type === 'order.customer_notified')).toHaveLength(1);
+  });
+
+  test('refuse: permanent, for no retry makes a mailbox', async () => {
+    const orderId = await steps.orderAfter();
+    steps.sandbox.faults.set(place, { mode: 'refuse' });
+    const failure = await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    expect(failure).toMatchObject({ type: 'provider_rejected_request', nonRetryable: true });
+  });
+
+  test('tells each notice in its own mail, the parcel with its tracking number', async () => {
+    const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
+    const parcel = { carrier: 'Test Parcel', trackingNumber: 'TP-77' };
+    await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+    await steps.run('recordShipped', { orderId, ...parcel });
+    await steps.run('notifyCustomer', { orderId, notice: 'shipped' });
+    const [confirmed, shipped] = steps.sandbox.inbox
+      .mails()
+      .filter((mail) => mail.subject.includes(orderId));
+    expect(confirmed?.text).toContain('€24.00');
+    expect(confirmed?.text).not.toContain('TP-77');
+    expect(shipped?.text).toContain('Test Parcel, tracking number TP-77');
+  });
+});
+
+/** Runs the step until it is done, then again: same answer, one effect, one event. */
+async function expectDoneOnce(each: Step, orderId: OrderId, tries = 1): Promise<void> {
+  expect(await untilDone(each, orderId, tries)).toEqual(each.done);
+  const events = await eventTypesOf(steps, orderId);
+  expect(await each.run(steps, orderId)).toEqual(each.done);
+  expect(await eventTypesOf(steps, orderId)).toEqual(events);
+  expect(countOf(orderId, each)).toBe(each.effect === null ? 0 : 1);
+  if (each.event !== null) {
+    expect(events.filter((type) => type === each.event)).toHaveLength(1);
+  }
+}
+
+async function untilDone(each: Step, orderId: OrderId, tries: number): Promise<unknown> {
+  for (let left = tries; left > 1; left -= 1) {
+    try {
+      return await each.run(steps, orderId);
+    } catch (error) {
+      expect(error).toMatchObject({ nonRetryable: false });
+    }
+  }
+  return each.run(steps, orderId);
+}
+
+function countOf(orderId: OrderId, { effect }: Step): number {
+  return effect === null ? 0 : (effectsOf(steps, orderId)[effect] ?? 0);
+}
+
+/** How often the fault struck: one that never did proves nothing. */
+function fired(): number {
+  return steps.sandbox.faults.list()[0]?.fired ?? 0;
+}

@@ -1,0 +1,194 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
+import { newId } from '../../prisma/new-id.ts';
+import { findStock } from '../../prisma/stock.ts';
+import { PERSON } from '../support/bench.ts';
+import { eventually } from '../support/eventually.ts';
+import { effectsOf, eventTypesOf } from '../support/expectations.ts';
+import { createSteps, type Steps } from './steps.ts';
+
+const PARCEL = { carrier: 'Test Parcel', trackingNumber: 'TP1' } as const;
+
+let steps: Steps;
+beforeAll(async () => {
+  steps = await createSteps();
+});
+afterEach(() => steps.sandbox.faults.clear());
+afterAll(() => steps.close());
+
+describe('an undo that comes before its do', () => {
+  test('releasing: a reserve that arrives late is refused, and nothing is set aside', async () => {
+    const orderId = await steps.orderAfter();
+    await steps.run('releaseStock', { orderId });
+    expect(await steps.run('reserveStock', { orderId })).toEqual({
+      kind: 'refused',
+      reason: 'released',
+    });
+    expect(effectsOf(steps, orderId)).toEqual({ authorize: 1 });
+    const stock = await findStock(steps.db, 'mug-white');
+    await steps.run('releaseStock', { orderId });
+    expect(await findStock(steps.db, 'mug-white')).toEqual(stock);
+  });
+
+  test('cancelling the shipment: a request that arrives late is refused, and no parcel leaves', async () => {
+    const orderId = await steps.orderAfter('reserveStock', 'capturePayment');
+    expect(await steps.run('cancelShipment', { orderId })).toEqual({ kind: 'cancelled' });
+    expect(await steps.run('requestShipment', { orderId })).toEqual({
+      kind: 'refused',
+      reason: 'cancelled',
+    });
+    expect(effectsOf(steps, orderId)['ship']).toBeUndefined();
+  });
+});
+
+describe('a parcel', () => {
+  test('that was never asked for is absent', async () => {
+    const orderId = await steps.orderAfter('reserveStock');
+    expect(await steps.run('lookUpShipment', { orderId })).toEqual({ kind: 'absent' });
+  });
+
+  test('that was called back is cancelled', async () => {
+    const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
+    await steps.run('cancelShipment', { orderId });
+    expect(await steps.run('lookUpShipment', { orderId })).toEqual({ kind: 'cancelled' });
+  });
+
+  test('that has left is shipped, and cannot be called back', async () => {
+    const quick = await createSteps({ callbackDelayMs: 0 });
+    try {
+      const orderId = await quick.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
+      const parcel = { carrier: 'Sandbox Parcel', trackingNumber: expect.stringMatching(/^SP/) };
+      await eventually(async () => {
+        const found = await quick.run('lookUpShipment', { orderId });
+        expect(found).toEqual({ kind: 'shipped', ...parcel });
+      });
+      expect(await quick.run('cancelShipment', { orderId })).toEqual({
+        kind: 'already_shipped',
+        ...parcel,
+      });
+      expect(effectsOf(quick, orderId)['cancel']).toBeUndefined();
+    } finally {
+      await quick.close();
+    }
+  });
+
+  test('is recorded once: tracking, status, and its units off the shelf', async () => {
+    const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
+    const before = await findStock(steps.db, 'mug-white');
+    await steps.run('recordShipped', { orderId, ...PARCEL });
+    await steps.run('recordShipped', { orderId, ...PARCEL, trackingNumber: 'TP2' });
+    const shipment = await steps.db.shipment.findUniqueOrThrow({ where: { orderId } });
+    expect(shipment).toMatchObject({ status: 'shipped', ...PARCEL });
+    const after = await findStock(steps.db, 'mug-white');
+    expect((before?.onHand ?? 0) - (after?.onHand ?? 0)).toBe(2);
+    expect((before?.held ?? 0) - (after?.held ?? 0)).toBe(2);
+  });
+});
+
+describe('turns without a provider', () => {
+  test('each is written once, however often it is asked for', async () => {
+    const orderId = await steps.orderAfter('reserveStock');
+    const reason = 'requested_by_customer' as const;
+    for (let repeat = 0; repeat < 3; repeat += 1) {
+      await steps.run('recordCancelling', { orderId, reason });
+    }
+    for (let repeat = 0; repeat < 3; repeat += 1) {
+      await steps.run('recordCancelled', { orderId, reason });
+    }
+    await steps.run('recordCancelling', { orderId, reason });
+    const types = await eventTypesOf(steps, orderId);
+    expect(types.slice(-2)).toEqual(['order.cancelling', 'order.cancelled']);
+  });
+
+  test('waiting for a person: the steps are named, and the decision puts the order back', async () => {
+    const orderId = await steps.orderAfter('reserveStock');
+    const waiting = { steps: ['capturePayment'], failure: 'capture: outcome unknown (deadline)' };
+    await steps.run('recordNeedsAttention', { orderId, ...waiting });
+    await steps.run('recordNeedsAttention', { orderId, ...waiting });
+    const parked = await steps.db.order.findUniqueOrThrow({ where: { id: orderId } });
+    expect(parked).toMatchObject({ status: 'needs_attention', attentionStep: 'capturePayment' });
+    const resolved = { step: 'capturePayment', decision: 'retry', note: 'n', actor: 'op' } as const;
+    await steps.run('recordResolved', { orderId, ...resolved, resumes: 'reserved' });
+    await steps.run('recordResolved', { orderId, ...resolved, resumes: 'reserved' });
+    const types = await eventTypesOf(steps, orderId);
+    expect(types.slice(-2)).toEqual(['order.needs_attention', 'order.attention_resolved']);
+  });
+
+  test('a notice that could not be sent is written once per notice', async () => {
+    const orderId = await steps.orderAfter();
+    const failed = { orderId, failure: 'mail: refused (smtp_550)' };
+    await steps.run('recordNotificationFailed', { ...failed, notice: 'confirmed' });
+    await steps.run('recordNotificationFailed', { ...failed, notice: 'confirmed' });
+    await steps.run('recordNotificationFailed', { ...failed, notice: 'shipped' });
+    const types = await eventTypesOf(steps, orderId);
+    expect(types.filter((type) => type === 'order.notification_failed')).toHaveLength(2);
+  });
+
+  test('from where the order may not go: permanent, and nothing is written', async () => {
+    const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
+    await steps.run('recordShipped', { orderId, ...PARCEL });
+    const before = await eventTypesOf(steps, orderId);
+    const failures = [
+      await steps.failing('recordCancelling', { orderId, reason: 'requested_by_customer' }),
+      await steps.failing('recordNeedsAttention', { orderId, steps: ['x'], failure: 'x' }),
+    ];
+    for (const failure of failures) {
+      expect(failure).toMatchObject({ type: 'forbidden_transition', nonRetryable: true });
+    }
+    expect(await eventTypesOf(steps, orderId)).toEqual(before);
+  });
+});
+
+describe('a failure', () => {
+  test.each(['reserveStock', 'capturePayment', 'voidOrRefundPayment', 'requestShipment'] as const)(
+    '%s of an order that does not exist is permanent',
+    async (name) => {
+      const failure = await steps.failing(name, { orderId: newId('order') });
+      expect(failure).toMatchObject({ type: 'order_not_found', nonRetryable: true });
+    },
+  );
+
+  test('nobody expected is retryable and says no more than its kind', async () => {
+    const orderId = await steps.orderAfter();
+    const broken = steps.replacing({
+      mailer: {
+        send: () => Promise.reject(new TypeError(`cannot mail to ${PERSON.email}`)),
+        breakers: () => [],
+      },
+    });
+    const failure = await broken.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    expect(failure).toEqual({
+      type: 'unexpected_error',
+      nonRetryable: false,
+      message: 'notifyCustomer: TypeError',
+      nextRetryDelay: undefined,
+    });
+  });
+
+  test('of our own database is retryable and says no more than its kind', async () => {
+    const orderId = await steps.orderAfter();
+    const failure = await steps.failing('recordNotificationFailed', {
+      orderId,
+      notice: 'confirmed',
+      // A byte PostgreSQL takes in no text.
+      failure: `${PERSON.email}\u0000`,
+    });
+    expect(failure).toMatchObject({ type: 'unexpected_error', nonRetryable: false });
+  });
+
+  test('of an open breaker waits as long as the breaker does', async () => {
+    const orderId = await steps.orderAfter();
+    const warehouse = createHttpWarehouse({ baseUrl: steps.sandbox.url, apiKey: 'bench' });
+    const { failing } = steps.replacing({ warehouse });
+    steps.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      const { type } = await failing('reserveStock', { orderId });
+      expect(type).toBe('provider_unknown_outcome');
+    }
+    const failure = await failing('reserveStock', { orderId });
+    expect(failure).toMatchObject({ type: 'provider_unavailable', nonRetryable: false });
+    expect(failure.nextRetryDelay).toBeGreaterThan(50_000);
+    expect(failure.nextRetryDelay).toBeLessThanOrEqual(60_000);
+    expect(steps.sandbox.faults.list()[0]?.fired).toBe(5);
+  });
+});

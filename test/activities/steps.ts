@@ -1,0 +1,120 @@
+/** The worker's activities over real providers, run one by one as Temporal would run them. */
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { expect } from 'vitest';
+import type { Activities, FailureType } from '../../activities/contract.ts';
+import { createActivities, type ActivityDependencies } from '../../activities/index.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import { createProviders, PERSON, type Providers } from '../support/bench.ts';
+import { readable } from '../support/readable.ts';
+
+export type Name = keyof Activities;
+
+export interface Steps extends Providers {
+  /** One attempt. Throws what Temporal would see. */
+  run<N extends Name>(name: N, input: Parameters<Activities[N]>[0]): Promise<unknown>;
+  /** One attempt that must fail; gives its failure, which must not tell about the person. */
+  failing<N extends Name>(name: N, input: Parameters<Activities[N]>[0]): Promise<Failure>;
+  /** A placed order that has gone through the given steps. */
+  orderAfter(...names: readonly Forward[]): Promise<OrderId>;
+  /** The same database and providers, with some of them replaced. */
+  replacing(deps: Partial<ActivityDependencies>): Pick<Steps, 'run' | 'failing'>;
+}
+
+export interface Failure {
+  readonly type: FailureType;
+  readonly nonRetryable: boolean;
+  readonly message: string;
+  readonly nextRetryDelay: unknown;
+}
+
+type Forward = 'reserveStock' | 'capturePayment' | 'requestShipment';
+
+/** Long enough that a parcel never leaves while a test looks at its request. */
+const NEVER_MS = 600_000;
+
+export async function createSteps({ callbackDelayMs = NEVER_MS } = {}): Promise<Steps> {
+  const providers = await createProviders({ callbackDelayMs });
+  const deps: ActivityDependencies = {
+    db: providers.db,
+    ...providers.gateways,
+    warehouseCallbackUrl: 'http://127.0.0.1:9/callbacks/warehouse',
+  };
+  const { run, failing } = runnerOf(deps);
+  return {
+    ...providers,
+    run,
+    failing,
+    async orderAfter(...names) {
+      const { orderId } = await providers.place();
+      for (const name of names) await run(name, { orderId });
+      return orderId;
+    },
+    replacing: (others) => runnerOf({ ...deps, ...others }),
+  };
+}
+
+function runnerOf(deps: ActivityDependencies): Pick<Steps, 'run' | 'failing'> {
+  const activities = createActivities(deps);
+  const run: Steps['run'] = async (name, input) => {
+    const work = async (): Promise<unknown> => Reflect.apply(activities[name], undefined, [input]);
+    const outcome = await new MockActivityEnvironment({}, { logger: QUIET }).run(work);
+    // What goes through Temporal is JSON: a value that would come out otherwise is a bug here.
+    expect(JSON.parse(JSON.stringify({ outcome }))).toStrictEqual(
+      outcome === undefined ? {} : { outcome },
+    );
+    return outcome;
+  };
+  return {
+    run,
+    async failing(name, input) {
+      const error: unknown = await run(name, input).then(
+        (outcome) => `no failure: ${JSON.stringify(outcome)}`,
+        (thrown: unknown) => thrown,
+      );
+      if (!(error instanceof ApplicationFailure)) throw new Error(readable(error));
+      expectDiscreet(error);
+      const { type, nonRetryable, message, nextRetryDelay } = error;
+      return {
+        type: failureType(type),
+        nonRetryable: nonRetryable === true,
+        message,
+        nextRetryDelay,
+      };
+    },
+  };
+}
+
+/** Failures are what these tests are about; each would fill the output with a stack. */
+const QUIET = new DefaultLogger('ERROR');
+
+/** Words of the sandbox's providers: none of their text may reach a workflow's history. */
+const PROVIDER_WORDS = ['issuer', 'mailbox', 'try again', 'sandbox', 'authorization.'];
+
+function expectDiscreet(failure: ApplicationFailure): void {
+  const { message, details, cause } = failure;
+  expect(cause).toBeUndefined();
+  const text = readable([message, details ?? []]);
+  for (const canary of Object.values(PERSON)) expect(text).not.toContain(canary);
+  for (const word of PROVIDER_WORDS) expect(text.toLowerCase()).not.toContain(word);
+}
+
+const FAILURE_TYPES: Readonly<Record<FailureType, true>> = {
+  order_not_found: true,
+  forbidden_transition: true,
+  provider_unavailable: true,
+  provider_unknown_outcome: true,
+  provider_rejected_request: true,
+  not_cancellable: true,
+  not_waiting: true,
+  unexpected_error: true,
+};
+
+/** The type as a member of the closed union; anything else fails the test. */
+function failureType(type: string | null | undefined): FailureType {
+  const known = Object.entries(FAILURE_TYPES).map(([name]) => name);
+  expect(known).toContain(type);
+  // oxlint-disable-next-line typescript/consistent-type-assertions -- checked in the line above
+  return type as FailureType;
+}
