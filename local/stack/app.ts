@@ -21,7 +21,9 @@ async function main(): Promise<number> {
     return 1;
   }
   const { environment: fromStack, api } = await loadAddresses(home);
-  const given = environment();
+  const given = Object.fromEntries(
+    Object.entries(environment()).filter(([, value]) => value !== ''),
+  );
   const role = given['ROLE'] ?? 'worker';
   const port = given['PORT'] ?? (role === 'worker' ? String(await freePort()) : undefined);
   if (port === undefined || `http://127.0.0.1:${port}` === api) {
