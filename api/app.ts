@@ -35,7 +35,10 @@ const DESCRIPTION = {
   security: [{ apiKey: [] }],
 };
 
-/** The type of the application, for a typed client (`hc<App>` of hono/client). */
+/**
+ * The type of the application, for a typed client (`hc<App>` of hono/client).
+ * @public
+ */
 export type App = ReturnType<typeof createApp>;
 
 /** What a worker answers: its health and its numbers. */

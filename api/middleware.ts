@@ -123,6 +123,19 @@ export function limitBody(): MiddlewareHandler {
   });
 }
 
+/** For a body that may be left out: many clients name a content type and then send nothing. */
+export function withoutEmptyBody(): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    if (c.req.header('content-type') !== undefined && (await c.req.text()) === '') {
+      const { url, method, signal } = c.req.raw;
+      const headers = new Headers(c.req.raw.headers);
+      headers.delete('content-type');
+      c.req.raw = new Request(url, { method, headers, signal });
+    }
+    await next();
+  };
+}
+
 /** The pattern of the route that was meant, also when middleware answered before it. */
 function routeOf(c: Context): string {
   return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched';

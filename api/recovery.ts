@@ -1,12 +1,13 @@
 /**
  * What makes the API's promises hold when a process dies or Temporal is away: one pass starts the
- * orders whose workflow does not run, hands over the callbacks nobody took, and ends the pending
- * orders nobody finished. Each item is safe to repeat, also by two processes at once.
+ * orders whose workflow does not run, hands over the callbacks nobody took, ends the pending orders
+ * nobody finished, and forgets idempotency keys past their time. Each item is safe to repeat, also by two processes at once.
  */
 import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
+import { dropExpiredKeys } from '../prisma/idempotency.ts';
 import { listUnprocessed } from '../prisma/inbox.ts';
 import { listOverdue, listUnstarted } from '../prisma/orders.ts';
 import { startAndMark } from './checkout-starter.ts';
@@ -32,6 +33,7 @@ export interface RecoveryResult {
   readonly started: number;
   readonly handedOver: number;
   readonly expired: number;
+  readonly forgotten: number;
 }
 
 const LIMITS: RecoveryLimits = {
@@ -46,12 +48,13 @@ export async function runRecovery(
   deps: RecoveryDeps,
   limits: RecoveryLimits = LIMITS,
 ): Promise<RecoveryResult> {
-  const [started, handedOver, expired] = await Promise.all([
+  const [started, handedOver, expired, forgotten] = await Promise.all([
     counted(deps, 'start', () => startMissing(deps, limits)),
     counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
+    counted(deps, 'forget', () => dropExpiredKeys(deps.db, limits.batch)),
   ]);
-  return { started, handedOver, expired };
+  return { started, handedOver, expired, forgotten };
 }
 
 /** Runs pass after pass until stopped. `stop` waits for the one under way. */

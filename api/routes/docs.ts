@@ -1,7 +1,7 @@
 /** The API's description for people: reference, list of problems, first page. Works offline. */
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import type { ApiEnv } from '../middleware.ts';
@@ -41,7 +41,7 @@ export function docsRoutes() {
 }
 
 function assetFolder(): string {
-  return dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+  return dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
 }
 
 function page(title: string, body: ReturnType<typeof html>) {

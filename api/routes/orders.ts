@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { cancelOrder, startOf } from '../cancel-order.ts';
 import { versionTag } from '../conditional.ts';
 import { claimOf } from '../idempotency-claim.ts';
-import { allow, type ApiEnv } from '../middleware.ts';
+import { allow, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
 import { orderNamed } from '../order-named.ts';
 import { placeOrder, type PlaceOrderOutcome } from '../place-order.ts';
 import { ProblemError } from '../problems.ts';
@@ -86,7 +86,7 @@ const cancelRoute = createRoute({
   path: '/v1/orders/{id}/cancel',
   tags,
   summary: 'Cancel an order',
-  middleware: [allow('storefront')] as const,
+  middleware: [allow('storefront'), withoutEmptyBody()] as const,
   request: {
     params: orderParam,
     headers: idempotencyHeader,

@@ -4,6 +4,8 @@ import { runRecovery } from '../../api/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { orderOf, problemOf } from './bodies.ts';
+import { recordExpired } from '../../prisma/expiring.ts';
+import { findOrder } from '../../prisma/orders.ts';
 import { createShop, orderBody, paymentEffects, type Shop } from './shop.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
@@ -31,7 +33,15 @@ async function die(key: string, when: 'before' | 'after'): Promise<OrderId> {
       throw new Error('the process died');
     },
   };
-  const response = await createApp({ ...shop.services, payments: dying }).request('/v1/orders', {
+  const response = await placeThrough(dying, key);
+  expect(response.status).toBe(500);
+  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({ where: { key } });
+  if (orderId === null || !isOrderId(orderId)) throw new Error('the key names no order');
+  return orderId;
+}
+
+async function placeThrough(payments: PaymentGateway, key: string): Promise<Response> {
+  return createApp({ ...shop.services, payments }).request('/v1/orders', {
     method: 'POST',
     headers: {
       authorization: 'Bearer hf_local_storefront',
@@ -40,10 +50,6 @@ async function die(key: string, when: 'before' | 'after'): Promise<OrderId> {
     },
     body: JSON.stringify({ ...orderBody(), ...mugs }),
   });
-  expect(response.status).toBe(500);
-  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({ where: { key } });
-  if (orderId === null || !isOrderId(orderId)) throw new Error('the key names no order');
-  return orderId;
 }
 
 async function passLease(key: string): Promise<void> {
@@ -125,6 +131,36 @@ describe('a process that died on the way', () => {
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
   });
+});
+
+describe('an order that expired while its money was being authorized', () => {
+  test('is not placed: the authorization is voided and the shopper is told', async () => {
+    const held = await heldMugs();
+    const { payments } = shop.gateways;
+    const slow: PaymentGateway = {
+      ...payments,
+      async authorize(request) {
+        const outcome = await payments.authorize(request);
+        const order = await findOrder(shop.db, request.orderId);
+        if (order) await recordExpired(shop.db, order, null);
+        return outcome;
+      },
+    };
+    const problem = await problemOf(await placeThrough(slow, 'expired-meanwhile'));
+    expect(problem).toMatchObject({ status: 409, code: 'order_expired' });
+    expect(paymentEffects(shop, String(problem['order_id']))).toEqual({ authorize: 1, void: 1 });
+    expect(await heldMugs()).toBe(held);
+  });
+});
+
+test('a key past its time is forgotten', async () => {
+  await shop.place(mugs, 'forgotten');
+  await shop.db.idempotencyKey.updateMany({
+    where: { key: 'forgotten' },
+    data: { expiresAt: new Date(0) },
+  });
+  expect((await runRecovery(shop.services, NOW)).forgotten).toBe(1);
+  expect(await shop.db.idempotencyKey.count({ where: { key: 'forgotten' } })).toBe(0);
 });
 
 describe('a payment provider that gives no answer', () => {
