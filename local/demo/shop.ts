@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { ask, call, type Answer } from './http.ts';
 
-export interface Purchase {
+interface Purchase {
   readonly email: string;
   readonly sku: string;
   readonly quantity: number;
@@ -17,7 +17,7 @@ export interface TimelineEntry {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-export interface OrderSeen {
+interface OrderSeen {
   readonly id: string;
   readonly status: string;
   readonly cancelReason: string | null;
