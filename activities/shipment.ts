@@ -1,12 +1,12 @@
 /** Shipping as request-reply: ask, look up, cancel. The answer itself comes by callback, as a signal. */
-import { providerKey, shipmentCorrelationId } from '../domain/ids.ts';
+import { providerKey, shipmentCorrelationId, type OrderId } from '../domain/ids.ts';
 import {
   recordShipmentAccepted,
   recordShipmentEnded,
   recordShipmentRequested,
   recordShipped,
 } from '../prisma/fulfilment.ts';
-import type { Activities } from './contract.ts';
+import type { Activities, RequestShipmentOutcome } from './contract.ts';
 import { requireOrder, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, requireChanged } from './failures.ts';
 
@@ -22,30 +22,7 @@ type ShipmentActivities = Pick<
 export function createShipmentActivities(deps: ActivityDependencies): ShipmentActivities {
   const { db, warehouse } = deps;
   return {
-    async requestShipment({ orderId }) {
-      const order = await requireOrder(db, orderId);
-      const shipment = await recordShipmentRequested(db, orderId);
-      if (shipment.status === 'cancelled') return { kind: 'refused', reason: 'cancelled' };
-      const outcome = await warehouse.ship({
-        key: providerKey(orderId, 'ship'),
-        orderId,
-        correlationId: shipment.correlationId,
-        callbackUrl: deps.warehouseCallbackUrl,
-        lines: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
-        recipient: { name: order.customer.name, address: order.shippingAddress },
-      });
-      switch (outcome.kind) {
-        case 'accepted':
-          await recordShipmentAccepted(db, orderId);
-          return { kind: 'requested' };
-        case 'refused':
-          await recordShipmentEnded(db, orderId, 'refused');
-          return { kind: 'refused', reason: outcome.reason };
-        case 'unavailable':
-        case 'unknown':
-          throw notAnswered('ship', outcome);
-      }
-    },
+    requestShipment: ({ orderId }) => requestShipment(deps, orderId),
 
     async lookUpShipment({ orderId }) {
       const state = await warehouse.lookUpShipment({
@@ -82,4 +59,32 @@ export function createShipmentActivities(deps: ActivityDependencies): ShipmentAc
       await recordShipmentEnded(db, orderId, 'refused');
     },
   };
+}
+
+async function requestShipment(
+  { db, warehouse, warehouseCallbackUrl }: ActivityDependencies,
+  orderId: OrderId,
+): Promise<RequestShipmentOutcome> {
+  const order = await requireOrder(db, orderId);
+  const shipment = await recordShipmentRequested(db, orderId);
+  if (shipment.status === 'cancelled') return { kind: 'refused', reason: 'cancelled' };
+  const outcome = await warehouse.ship({
+    key: providerKey(orderId, 'ship'),
+    orderId,
+    correlationId: shipment.correlationId,
+    callbackUrl: warehouseCallbackUrl,
+    lines: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
+    recipient: { name: order.customer.name, address: order.shippingAddress },
+  });
+  switch (outcome.kind) {
+    case 'accepted':
+      await recordShipmentAccepted(db, orderId);
+      return { kind: 'requested' };
+    case 'refused':
+      await recordShipmentEnded(db, orderId, 'refused');
+      return { kind: 'refused', reason: outcome.reason };
+    case 'unavailable':
+    case 'unknown':
+      throw notAnswered('ship', outcome);
+  }
 }

@@ -22,7 +22,6 @@ export type OrderStatus = (typeof ORDER_STATUSES)[number];
 export type PaymentStatus =
   'authorizing' | 'declined' | 'authorized' | 'captured' | 'voided' | 'refunded';
 export type ShipmentStatus = 'requested' | 'shipped' | 'refused' | 'cancelled';
-export type ReservationStatus = 'held' | 'reserved' | 'shipped' | 'released';
 
 /** From each status, where an order may go. `needs_attention` resumes where a person sends it. */
 export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
-import { DefaultLogger, type NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { type NativeConnection, Worker } from '@temporalio/worker';
 import { createActivities } from '../../activities/index.ts';
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import { PAYMENT_LIMITS, WAREHOUSE_LIMITS, MAIL_LIMITS } from '../../gateways/limits.ts';
@@ -83,7 +83,6 @@ export async function createBench(temporal: {
   readonly connection: NativeConnection;
   readonly maxCachedWorkflows?: number;
 }): Promise<Bench> {
-  quietTemporal();
   const providers = await createProviders();
   const worker = await createWorker(providers, temporal);
   const running = worker.run();
@@ -102,18 +101,6 @@ export async function createBench(temporal: {
       await providers.close();
     },
   };
-}
-
-let quiet = false;
-
-/** Every injected fault is a warning of the SDK's; only what nobody injected should be read. */
-function quietTemporal(): void {
-  if (quiet) return;
-  quiet = true;
-  Runtime.install({
-    logger: new DefaultLogger('ERROR'),
-    telemetryOptions: { logging: { filter: 'ERROR', forward: {} } },
-  });
 }
 
 function createWorker(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract.ts';
 import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
@@ -18,6 +19,7 @@ const START_TIMEOUT_MS = 60_000;
  * `teardown()` at the end.
  */
 export async function createTimeSkippingEnv(): Promise<TestWorkflowEnvironment> {
+  quietTemporal();
   const executable = { type: 'existing-path', path: inject('testServerPath') } as const;
   const env = await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
   await env.connection.operatorService.addSearchAttributes({
@@ -30,6 +32,16 @@ export async function createTimeSkippingEnv(): Promise<TestWorkflowEnvironment> 
     ),
   });
   return env;
+}
+
+let quiet = false;
+
+/** Every injected fault is a warning of the SDK's. Must run before anything else of the SDK's does. */
+export function quietTemporal(): void {
+  if (quiet) return;
+  quiet = true;
+  const logging = { filter: 'ERROR', forward: {} } as const;
+  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging } });
 }
 
 export interface DevServer {
