@@ -40,7 +40,7 @@ export async function changeStock(
       if (!(await claimAnswered(tx, claim, answer))) throw new KeyTakenError();
       return { kind: 'changed', answer, replayed: false } as const;
     });
-    return outcome.kind === 'changed' ? outcome : refused(outcome);
+    return outcome.kind === 'changed' ? outcome : refused(outcome, change.delta);
   } catch (error) {
     if (!(error instanceof KeyTakenError)) throw error;
     return (await answered(db, claim)) ?? { kind: 'refused', problem: inFlight() };
@@ -63,7 +63,10 @@ async function answered(db: Database, claim: KeyClaim): Promise<ChangeStockOutco
   }
 }
 
-function refused(outcome: Exclude<AdjustOutcome, { kind: 'adjusted' }>): ChangeStockOutcome {
+function refused(
+  outcome: Exclude<AdjustOutcome, { kind: 'adjusted' }>,
+  delta: number,
+): ChangeStockOutcome {
   if (outcome.kind === 'product_not_found') {
     return {
       kind: 'refused',
@@ -75,7 +78,10 @@ function refused(outcome: Exclude<AdjustOutcome, { kind: 'adjusted' }>): ChangeS
     kind: 'refused',
     problem: {
       code: 'stock_not_available',
-      detail: `${available} units can be taken; ${held} are held for orders.`,
+      detail:
+        delta > 0
+          ? 'That is more than can be counted.'
+          : `${available} units can be taken; ${held} are held for orders.`,
       members: { stock: stockBody(outcome.stock) },
     },
   };

@@ -45,8 +45,9 @@ export type App = ReturnType<typeof createApp>;
 export function createHealthApp(services: Services) {
   const app = new OpenAPIHono<ApiEnv>();
   app.use(requestId(), correlation(), observe(services), secureHeaders());
-  app.onError(onError(services));
-  return app.route('/', healthRoutes(services));
+  const routed = app.route('/', healthRoutes(services));
+  answerTheRest(app, services);
+  return routed;
 }
 
 export function createApp(services: Services) {
@@ -67,6 +68,12 @@ export function createApp(services: Services) {
     description: 'Roles: storefront, operator, admin; each may do what those before it may.',
   });
   app.doc31('/openapi.json', DESCRIPTION);
+  answerTheRest(app, services);
+  return routed;
+}
+
+/** What no route answered: errors, unknown addresses, wrong methods. Call it after the routes. */
+function answerTheRest(app: OpenAPIHono<ApiEnv>, services: Services): void {
   app.onError(onError(services));
   const allowedMethods = createAllowedMethods(app.routes);
   app.notFound((c) => {
@@ -80,5 +87,4 @@ export function createApp(services: Services) {
     const headers = { allow };
     return problemResponse({ code: 'method_not_allowed', detail, headers }, c.var.requestId);
   });
-  return routed;
 }

@@ -107,7 +107,7 @@ export async function adjustStock(
   const { sku, delta } = change;
   const rows = await tx.$queryRaw<{ sku: string; onHand: number; held: number }[]>`
     UPDATE stock SET on_hand = on_hand + ${delta}
-    WHERE sku = ${sku} AND on_hand + ${delta} >= held AND on_hand::bigint + ${delta} <= 2147483647
+    WHERE sku = ${sku} AND on_hand::bigint + ${delta} BETWEEN held AND 2147483647
     RETURNING sku, on_hand AS "onHand", held`;
   const stock = rows[0];
   if (stock) {

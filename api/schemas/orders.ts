@@ -152,7 +152,10 @@ export const orderParam = z.object({ id: z.string() });
 export const orderListQuery = pageQuery.extend({
   status: z.enum(ORDER_STATUSES).optional(),
   email: z.email().max(254).toLowerCase().optional(),
-  created_after: z.iso.datetime({ offset: true }).optional(),
+  created_after: z.iso
+    .datetime({ offset: true })
+    .refine((time) => Date.parse(time) >= 0, 'There were no orders before 1970')
+    .optional(),
 });
 export const orderListSchema = listOf(orderSchema);
 export const timelineSchema = listOf(timelineEntrySchema);

@@ -200,14 +200,19 @@ describe('the list', () => {
     expect((await listOf(await list('created_after=2999-01-01T00:00:00Z'))).data).toEqual([]);
   });
 
-  test.each(['limit=0', 'limit=101', 'limit=x', 'status=lost', 'email=x', 'created_after=today'])(
-    '422 for %s, naming the parameter',
-    async (query) => {
-      const problem = await problemOf(await list(query));
-      expect(problem.status).toBe(422);
-      expect(problem.errors?.[0]).toMatchObject({ parameter: query.split('=')[0] });
-    },
-  );
+  test.each([
+    'limit=0',
+    'limit=101',
+    'limit=x',
+    'status=lost',
+    'email=x',
+    'created_after=today',
+    'created_after=0000-01-01T00:00:00Z',
+  ])('422 for %s, naming the parameter', async (query) => {
+    const problem = await problemOf(await list(query));
+    expect(problem.status).toBe(422);
+    expect(problem.errors?.[0]).toMatchObject({ parameter: query.split('=')[0] });
+  });
 
   test('422 for a page after something that is no order id', async () => {
     expect((await problemOf(await list('starting_after=x'))).status).toBe(422);

@@ -153,6 +153,13 @@ describe('stock', () => {
     expect((await adjust('promised', -1)).status).toBe(200);
   });
 
+  test('409 when it would be more than can be counted', async () => {
+    await put('countless');
+    for (const status of [200, 200, 409]) {
+      expect((await adjust('countless', 1_000_000_000)).status).toBe(status);
+    }
+  });
+
   test('422 for a movement of nothing, 400 without a key', async () => {
     expect((await problemOf(await adjust('mug-white', 0))).status).toBe(422);
     const body = { delta: 1, reason: 'x' };
