@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { MAIL_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
+import { FATES } from '../../local/demo/fates.ts';
+import { differences } from '../../local/demo/verdict.ts';
+import { isPlace } from '../../local/sandbox/faults.ts';
+
+describe('the demo', () => {
+  it('breaks only what the sandbox can break', () => {
+    const faults = FATES.flatMap(({ fault }) => fault ?? []);
+    expect(faults.length).toBeGreaterThan(0);
+    for (const { place } of faults) {
+      const [provider = '', operation = ''] = place.split('/');
+      expect(isPlace({ provider, operation }), place).toBe(true);
+    }
+  });
+
+  it('never opens a circuit breaker, so that it can be repeated at once', () => {
+    const breakAfter = Math.min(
+      MAIL_LIMITS.send.breakAfter,
+      WAREHOUSE_LIMITS.reserve.breakAfter,
+      WAREHOUSE_LIMITS.ship.breakAfter,
+    );
+    for (const { name, fault } of FATES) expect(fault?.times ?? 0, name).toBeLessThan(breakAfter);
+  });
+
+  it('is content with an order that ended as it should, in whatever order it was found', () => {
+    for (const { ends } of FATES) {
+      const effects = Object.fromEntries(Object.entries(ends.effects).toReversed());
+      expect(differences(ends, { ...ends, effects, mails: ends.mails.toReversed() })).toEqual([]);
+    }
+  });
+
+  it.each([
+    ['a second charge', { effects: { authorize: 1, reserve: 1, capture: 2, ship: 1 } }, 'effects'],
+    ['a missing mail', { mails: ['confirmed'] }, 'mails'],
+    ['units that stay held', { stillHeld: 2 }, 'stillHeld'],
+    ['a workflow that goes on', { workflow: 'running' }, 'workflow'],
+    ['no order', { status: null }, 'status'],
+  ])('notices %s', (_name, change, question) => {
+    const ends = FATES[0]?.ends;
+    if (ends === undefined) throw new Error('there are fates');
+    const found = differences(ends, { ...ends, ...change });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(new RegExp(`^${question} is .*, should be `));
+  });
+});
