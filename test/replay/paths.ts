@@ -1,0 +1,226 @@
+/**
+ * Every path an order can take, driven on a time-skipping server with real parts. Each is recorded
+ * once per release; its name is the name of its history.
+ */
+import type { Duration } from '@temporalio/common';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { expect } from 'vitest';
+import { shipmentCorrelationId } from '../../domain/ids.ts';
+import type { Mode, Place } from '../../local/sandbox/faults.ts';
+import {
+  cancelUpdate,
+  resolveUpdate,
+  shipmentAnsweredSignal,
+  statusQuery,
+  type Resolution,
+} from '../../workflows/contract.ts';
+import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
+import { eventually } from '../support/eventually.ts';
+
+export interface Stage {
+  readonly bench: Bench;
+  readonly env: TestWorkflowEnvironment;
+}
+
+interface Path {
+  readonly name: string;
+  /** Armed before the order starts, once per `[provider, operation, mode, times]`. */
+  readonly faults: readonly (readonly [Place['provider'], Place['operation'], Mode, number?])[];
+  /** What happens while the order is under way. */
+  readonly meanwhile?: (stage: Stage, handle: CheckoutHandle) => Promise<void>;
+  /** What the history must hold, or it is not the path it is named after. */
+  readonly holds: readonly string[];
+  readonly ends: 'shipped' | 'cancelled' | 'cancelled from outside';
+}
+
+const PARCEL = { kind: 'shipped', carrier: 'Test Parcel', trackingNumber: 'TP1' } as const;
+
+export const PATHS: readonly Path[] = [
+  { name: 'shipped', faults: [], holds: ['order', 'requestShipment'], ends: 'shipped' },
+  {
+    name: 'shipped-after-durable-retries',
+    faults: [
+      ['warehouse', 'reserve', 'fail_before', 3],
+      ['payments', 'capture', 'answer_lost', 1],
+      ['payments', 'lookup', 'down', 2],
+      ['warehouse', 'ship', 'answer_lost', 2],
+      ['mail', 'send', 'fail_before', 3],
+    ],
+    holds: ['EVENT_TYPE_ACTIVITY_TASK_COMPLETED', 'capturePayment'],
+    ends: 'shipped',
+  },
+  {
+    name: 'shipped-after-look-ups-without-answer',
+    faults: [['warehouse', 'lookup', 'fail_before', 20]],
+    holds: ['EVENT_TYPE_ACTIVITY_TASK_FAILED', 'EVENT_TYPE_TIMER_FIRED'],
+    ends: 'shipped',
+  },
+  {
+    name: 'shipped-by-callback',
+    faults: [],
+    meanwhile: async ({ bench }, handle) => {
+      await untilStatus(handle, 'paid');
+      await untilEvent(bench, handle, 'order.shipment_requested');
+      await answer(handle);
+      await answer(handle);
+    },
+    holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED'],
+    ends: 'shipped',
+  },
+  {
+    name: 'shipped-by-callback-before-the-request-returned',
+    faults: [['warehouse', 'ship', 'answer_lost', 2]],
+    meanwhile: (_stage, handle) => answer(handle),
+    holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED'],
+    ends: 'shipped',
+  },
+  {
+    name: 'shipped-without-mail',
+    faults: [['mail', 'send', 'refuse']],
+    holds: ['EVENT_TYPE_ACTIVITY_TASK_FAILED', 'recordNotificationFailed'],
+    ends: 'shipped',
+  },
+  {
+    name: 'shipped-after-a-person-retried-the-capture',
+    faults: [['payments', 'capture', 'down']],
+    meanwhile: async (stage, handle) => {
+      await untilParked(stage, handle, '6 days');
+      stage.bench.sandbox.faults.clear();
+      await resolve(handle, 'capturePayment', 'retry');
+    },
+    holds: ['recordNeedsAttention', 'EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED'],
+    ends: 'shipped',
+  },
+  {
+    name: 'warehouse-refused',
+    faults: [['warehouse', 'reserve', 'refuse']],
+    holds: ['warehouse_refused', 'voidOrRefundPayment'],
+    ends: 'cancelled',
+  },
+  {
+    name: 'warehouse-away-past-the-deadline',
+    faults: [['warehouse', 'reserve', 'down']],
+    holds: ['deadline_passed', 'releaseStock'],
+    ends: 'cancelled',
+  },
+  {
+    name: 'payment-refused',
+    faults: [['payments', 'capture', 'refuse']],
+    holds: ['payment_refused', 'releaseStock'],
+    ends: 'cancelled',
+  },
+  {
+    name: 'shipping-refused',
+    faults: [['warehouse', 'ship', 'refuse']],
+    holds: ['shipping_refused', 'refunded'],
+    ends: 'cancelled',
+  },
+  {
+    name: 'shipping-refused-later',
+    faults: [['warehouse', 'callback', 'refuse']],
+    holds: ['shipping_refused', 'recordShipmentRefused'],
+    ends: 'cancelled',
+  },
+  {
+    name: 'undo-failed-then-resolved',
+    faults: [
+      ['warehouse', 'ship', 'refuse'],
+      ['payments', 'refund', 'down'],
+      ['warehouse', 'release', 'down'],
+    ],
+    meanwhile: async (stage, handle) => {
+      await untilParked(stage, handle, '3 days');
+      stage.bench.sandbox.faults.clear();
+      await resolve(handle, 'releaseStock', 'retry');
+      await eventually(async () => {
+        const { waitingFor } = await handle.query(statusQuery);
+        expect(waitingFor).toEqual(['voidOrRefundPayment']);
+      });
+      await resolve(handle, 'voidOrRefundPayment', 'skip');
+    },
+    holds: ['recordNeedsAttention', 'recordResolved', 'releaseStock'],
+    ends: 'cancelled',
+  },
+  {
+    name: 'cancelled-before-shipping',
+    faults: [['payments', 'capture', 'down']],
+    meanwhile: async (_stage, handle) => {
+      await untilStruck(handle, 'reserved');
+      await cancel(handle);
+    },
+    holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED', 'voidOrRefundPayment'],
+    ends: 'cancelled',
+  },
+  {
+    name: 'cancelled-while-shipping',
+    faults: [['warehouse', 'ship', 'down']],
+    meanwhile: async (_stage, handle) => {
+      await untilStruck(handle, 'paid');
+      await cancel(handle);
+    },
+    holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED', 'cancelShipment', 'refunded'],
+    ends: 'cancelled',
+  },
+  {
+    name: 'cancel-refused-for-the-parcel-had-left',
+    faults: [['warehouse', 'ship', 'answer_lost']],
+    meanwhile: async ({ bench }, handle) => {
+      await untilStruck(handle, 'paid');
+      await expect(cancel(handle)).rejects.toThrow();
+      bench.sandbox.faults.clear();
+    },
+    holds: ['not_cancellable', 'already_shipped'],
+    ends: 'shipped',
+  },
+  {
+    name: 'cancelled-from-outside',
+    faults: [['payments', 'capture', 'down']],
+    meanwhile: async (_stage, handle) => {
+      await untilStruck(handle, 'reserved');
+      await handle.cancel();
+    },
+    holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED'],
+    ends: 'cancelled from outside',
+  },
+];
+
+async function untilStatus(handle: CheckoutHandle, status: string): Promise<void> {
+  await eventually(async () => expect(await handle.query(statusQuery)).toMatchObject({ status }));
+}
+
+/** Until the order stands there and its step is retried as a durable activity. */
+async function untilStruck(handle: CheckoutHandle, status: string): Promise<void> {
+  await eventually(async () => {
+    const { pendingActivities } = (await handle.describe()).raw;
+    expect(pendingActivities).toHaveLength(1);
+  });
+  await untilStatus(handle, status);
+}
+
+async function untilParked({ env }: Stage, handle: CheckoutHandle, after: Duration): Promise<void> {
+  await env.sleep(after);
+  await untilStatus(handle, 'needs_attention');
+}
+
+async function untilEvent(bench: Bench, handle: CheckoutHandle, type: string): Promise<void> {
+  const where = { orderId: orderIdOf(handle), type };
+  await eventually(async () => expect(await bench.db.event.count({ where })).toBe(1));
+}
+
+function answer(handle: CheckoutHandle): Promise<void> {
+  const correlationId = shipmentCorrelationId(orderIdOf(handle));
+  return handle.signal(shipmentAnsweredSignal, { correlationId, answer: PARCEL });
+}
+
+function cancel(handle: CheckoutHandle) {
+  return handle.executeUpdate(cancelUpdate, { args: [{ reason: 'requested_by_customer' }] });
+}
+
+function resolve(
+  handle: CheckoutHandle,
+  step: string,
+  decision: Resolution['decision'],
+): Promise<void> {
+  const by = { note: 'looked into it', actor: 'op' };
+  return handle.executeUpdate(resolveUpdate, { args: [{ step, decision, ...by }] });
+}

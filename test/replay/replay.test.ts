@@ -1,0 +1,102 @@
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { HistoryAndWorkflowId } from '@temporalio/client';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { PROJECT } from '../../local/stack/home.ts';
+import { PERSON } from '../support/bench.ts';
+import { quietTemporal } from '../support/temporal.ts';
+import {
+  listHistories,
+  readHistory,
+  replayable,
+  textOf,
+  type RecordedHistory,
+} from './histories.ts';
+import { PATHS } from './paths.ts';
+
+const NAMES = listHistories();
+const NOT_DETERMINISTIC = /TMPRL1100/;
+
+let current: WorkflowBundleWithSourceMap;
+beforeAll(async () => {
+  quietTemporal();
+  current = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  });
+}, 120_000);
+
+describe('recorded histories', () => {
+  test('are there for every path an order can take', () => {
+    for (const { name } of PATHS) expect(NAMES).toContain(name);
+  });
+
+  test.each(PATHS)('$name: the history is of that path', ({ name, holds }) => {
+    const text = textOf(readHistory(name));
+    for (const word of holds) expect(text).toContain(word);
+  });
+
+  test('all replay against the workflow as it is now', async () => {
+    const histories = NAMES.map((name) => replayable(name, readHistory(name)));
+    const results = await replay(current, histories);
+    expect(results).toEqual(NAMES.map((name) => ({ name, error: null })));
+  }, 120_000);
+
+  test.each(NAMES)('%s tells nothing about the person or the machine', (name) => {
+    const text = textOf(readHistory(name));
+    expect(text).toMatch(/ord_[0-9a-z]{26}/);
+    for (const canary of Object.values(PERSON)) expect(text).not.toContain(canary);
+    for (const path of [PROJECT, tmpdir(), 'node_modules', 'file:///']) {
+      expect(text).not.toContain(path);
+    }
+    expect(text).not.toMatch(/identity: \S/);
+  });
+});
+
+describe('the replay', () => {
+  test('fails for a workflow that takes its steps in another order', async () => {
+    const code = current.code.replaceAll('.reserveStock({', '.capturePayment({');
+    expect(code).not.toBe(current.code);
+    const histories = [replayable('shipped', readHistory('shipped'))];
+    const [result] = await replay({ ...current, code }, histories);
+    expect(result?.error).toMatch(NOT_DETERMINISTIC);
+  });
+
+  test('fails for a history in which another step was taken', async () => {
+    const name = 'shipped-after-durable-retries';
+    const history = withStep(readHistory(name), 'capturePayment', 'releaseStock');
+    const [result] = await replay(current, [replayable(name, history)]);
+    expect(result?.error).toMatch(NOT_DETERMINISTIC);
+  });
+});
+
+interface Replayed {
+  readonly name: string;
+  readonly error: string | null;
+}
+
+async function replay(
+  workflowBundle: WorkflowBundleWithSourceMap,
+  histories: readonly HistoryAndWorkflowId[],
+): Promise<Replayed[]> {
+  const results: Replayed[] = [];
+  const replaying = Worker.runReplayHistories({ workflowBundle }, histories);
+  for await (const { workflowId, error } of replaying) {
+    results.push({ name: workflowId, error: error === undefined ? null : String(error) });
+  }
+  return results;
+}
+
+/** The history with one activity's name put for another's. */
+function withStep(history: RecordedHistory, taken: string, instead: string): RecordedHistory {
+  const text = JSON.stringify(history);
+  expect(text).toContain(`"name":"${taken}"`);
+  const changed: unknown = JSON.parse(text.replaceAll(`"name":"${taken}"`, `"name":"${instead}"`));
+  return { ...history, ...Object(changed) };
+}
