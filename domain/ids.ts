@@ -21,6 +21,8 @@ export const ID_PREFIX = {
   payment: 'pay',
   shipment: 'shp',
   customer: 'cus',
+  deadLetter: 'dl',
+  webhookEndpoint: 'we',
 } as const;
 
 const TYPEID_SUFFIX = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
@@ -49,6 +51,21 @@ export function providerKey(orderId: OrderId, intent: Intent): string {
 /** Pairs a shipping request with the answer that comes later by callback. */
 export function shipmentCorrelationId(orderId: OrderId): string {
   return `${orderId}.ship`;
+}
+
+/** The workflow that pumps events to one subscriber. */
+export function subscriptionWorkflowId(subscription: string): string {
+  return `subscription/${subscription}`;
+}
+
+/** The workflow that tries again to deliver one event to one subscriber. */
+export function deliveryWorkflowId(subscription: string, eventId: string): string {
+  return `delivery/${subscription}/${eventId}`;
+}
+
+/** The workflow that tells a customer again, when a person asks for it. */
+export function noticeWorkflowId(orderId: OrderId, notice: Notice): string {
+  return `notice/${orderId}/${notice}`;
 }
 
 /** RFC 5322 Message-ID local part: constant per order and notice, so a repeat is recognisable. */

@@ -14,6 +14,8 @@ interface Ids {
   readonly payment: PaymentId;
   readonly shipment: ShipmentId;
   readonly customer: CustomerId;
+  readonly deadLetter: string;
+  readonly webhookEndpoint: string;
 }
 
 /** A new id of the given kind, e.g. `newId('order')` gives `ord_01...`. */

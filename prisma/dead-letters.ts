@@ -1,0 +1,149 @@
+/**
+ * Dead letters: what failed for good, why, and what a person decided about it. One live letter per
+ * failing thing; a repeat updates it. The message holds ids, never a person's data.
+ */
+import type { OrderId } from '../domain/ids.ts';
+import type { Database, Transaction } from './client.ts';
+import type { Prisma } from './generated/client.ts';
+import { newId } from './new-id.ts';
+import { trusted } from './trusted.ts';
+
+export type DeadLetterSource = 'delivery' | 'checkout' | 'notification';
+export type DeadLetterStatus = 'open' | 'redriven' | 'resolved' | 'discarded';
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly source: DeadLetterSource;
+  /** The subscription, the saga step or the notice that failed. */
+  readonly subject: string;
+  readonly orderId: OrderId | null;
+  readonly eventId: string | null;
+  readonly message: Readonly<Record<string, unknown>>;
+  readonly error: string;
+  /** Equal for failures of one cause, so that they can be redriven together. */
+  readonly fingerprint: string;
+  readonly retryCount: number;
+  readonly firstFailedAt: string;
+  readonly lastFailedAt: string;
+  readonly status: DeadLetterStatus;
+  readonly actor: string | null;
+  readonly note: string | null;
+  readonly decidedAt: string | null;
+  readonly createdAt: string;
+}
+
+export type NewDeadLetter = Pick<
+  DeadLetter,
+  | 'source'
+  | 'subject'
+  | 'orderId'
+  | 'eventId'
+  | 'message'
+  | 'error'
+  | 'retryCount'
+  | 'firstFailedAt'
+  | 'lastFailedAt'
+>;
+
+/** `subject` and the error without what varies: numbers, ids, quoted text. */
+export function fingerprintOf(subject: string, error: string): string {
+  const cause = error
+    .replaceAll(/"[^"]*"|'[^']*'/g, '…')
+    .replaceAll(/\b[a-z]{2,4}_[0-9a-z]{10,}\b|[0-9a-f]{8}-[0-9a-f-]{27}/gi, '…')
+    .replaceAll(/\d+/g, 'N');
+  return `${subject}: ${cause}`.slice(0, 200);
+}
+
+/** Writes the letter, or updates the live one of the same thing (then it is open again). */
+export async function writeDeadLetter(tx: Transaction, letter: NewDeadLetter): Promise<void> {
+  await tx.$executeRaw`
+    INSERT INTO dead_letters (id, source, subject, order_id, event_id, message, error, fingerprint,
+      retry_count, first_failed_at, last_failed_at)
+    VALUES (${newId('deadLetter')}, ${letter.source}, ${letter.subject}, ${letter.orderId},
+      ${letter.eventId}::uuid, ${JSON.stringify(letter.message)}::jsonb, ${letter.error},
+      ${fingerprintOf(letter.subject, letter.error)}, ${letter.retryCount},
+      ${letter.firstFailedAt}::timestamptz, ${letter.lastFailedAt}::timestamptz)
+    ON CONFLICT (source, subject, COALESCE(order_id, ''), COALESCE(event_id::text, ''))
+      WHERE status IN ('open', 'redriven')
+    DO UPDATE SET status = 'open', error = EXCLUDED.error, fingerprint = EXCLUDED.fingerprint,
+      message = EXCLUDED.message, last_failed_at = EXCLUDED.last_failed_at,
+      retry_count = dead_letters.retry_count + EXCLUDED.retry_count`;
+}
+
+/** The thing worked after all: its live letter is closed. */
+export async function resolveDeadLetter(
+  tx: Transaction,
+  thing: Pick<DeadLetter, 'source' | 'subject' | 'orderId' | 'eventId'>,
+): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
+    WHERE source = ${thing.source} AND subject = ${thing.subject}
+      AND COALESCE(order_id, '') = COALESCE(${thing.orderId}, '')
+      AND COALESCE(event_id::text, '') = COALESCE(${thing.eventId}, '')
+      AND status IN ('open', 'redriven')`;
+}
+
+export interface DeadLetterFilter {
+  readonly status?: DeadLetterStatus | undefined;
+  readonly source?: DeadLetterSource | undefined;
+  readonly subject?: string | undefined;
+  readonly orderId?: string | undefined;
+  readonly fingerprint?: string | undefined;
+}
+
+/** Newest first, one page after `startingAfter`. */
+export async function listDeadLetters(
+  db: Database,
+  filter: DeadLetterFilter,
+  page: { readonly limit: number; readonly startingAfter?: string | undefined },
+): Promise<{ readonly letters: readonly DeadLetter[]; readonly hasMore: boolean }> {
+  const where = Object.fromEntries(
+    Object.entries(filter).filter(([, value]) => value !== undefined),
+  );
+  const rows = await db.deadLetter.findMany({
+    where: { ...where, ...(page.startingAfter && { id: { lt: page.startingAfter } }) },
+    orderBy: { id: 'desc' },
+    take: page.limit + 1,
+  });
+  return { letters: rows.slice(0, page.limit).map(toLetter), hasMore: rows.length > page.limit };
+}
+
+/** The letter, or null. */
+export async function findDeadLetter(db: Database, id: string): Promise<DeadLetter | null> {
+  const row = await db.deadLetter.findUnique({ where: { id } });
+  return row && toLetter(row);
+}
+
+/**
+ * A person's decision about an open letter, kept with who and when. False when the letter is not
+ * open any more: somebody else decided, or it resolved itself.
+ */
+export async function decideDeadLetter(
+  db: Database,
+  id: string,
+  decided: {
+    readonly status: 'redriven' | 'discarded';
+    readonly actor: string;
+    readonly note: string | null;
+  },
+): Promise<boolean> {
+  const { count } = await db.deadLetter.updateMany({
+    where: { id, status: 'open' },
+    data: { ...decided, decidedAt: new Date() },
+  });
+  return count === 1;
+}
+
+function toLetter(row: Prisma.DeadLetterGetPayload<object>): DeadLetter {
+  return {
+    ...row,
+    source: trusted<DeadLetterSource>(row.source),
+    orderId: trusted<OrderId | null>(row.orderId),
+    message: trusted<Readonly<Record<string, unknown>>>(row.message),
+    status: trusted<DeadLetterStatus>(row.status),
+    firstFailedAt: row.firstFailedAt.toISOString(),
+    lastFailedAt: row.lastFailedAt.toISOString(),
+    decidedAt: row.decidedAt?.toISOString() ?? null,
+    createdAt: row.createdAt.toISOString(),
+  };
+}

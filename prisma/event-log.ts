@@ -1,0 +1,88 @@
+/**
+ * The event log, read without losing anything. Sequence order is not commit order: a position below
+ * one already seen may still commit. So a reader takes only rows whose writing transaction is below
+ * the snapshot's xmin (nothing older can still be running), in the order (xid, position).
+ */
+import type { OrderId } from '../domain/ids.ts';
+import type { EventType, OrderEvent } from '../domain/order.ts';
+import type { Database } from './client.ts';
+import { trusted } from './trusted.ts';
+
+/** A place in the log, `<xid>-<position>`. Opaque to everybody but this file. */
+export type LogCursor = string & { readonly brand: 'LogCursor' };
+
+export interface LoggedEvent extends OrderEvent {
+  readonly cursor: LogCursor;
+}
+
+/** Before the first event. */
+export const LOG_START = trusted<LogCursor>('0-0');
+
+const CURSOR = /^(\d{1,20})-(\d{1,19})$/;
+
+/** True when the text has the form of a cursor. */
+export function isLogCursor(text: string): text is LogCursor {
+  return CURSOR.test(text);
+}
+
+export interface LogQuery {
+  readonly after: LogCursor;
+  /** Empty: every type. */
+  readonly types?: readonly EventType[];
+  readonly orderId?: OrderId;
+  readonly limit: number;
+}
+
+/** The next events after a place in the log, oldest first. */
+export async function readLog(db: Database, query: LogQuery): Promise<readonly LoggedEvent[]> {
+  const { xid, position } = splitCursor(query.after);
+  const types = query.types?.length ? [...query.types] : null;
+  const rows = await db.$queryRaw<Row[]>`
+    SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
+      causation_id AS "causationId", data, time, xid::text || '-' || position AS cursor
+    FROM events
+    WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
+      AND (xid, position) > (${xid}::text::xid8, ${position}::text::bigint)
+      AND (${types}::text[] IS NULL OR type = ANY(${types}::text[]))
+      AND (${query.orderId ?? null}::text IS NULL OR order_id = ${query.orderId ?? null})
+    ORDER BY xid, position
+    LIMIT ${query.limit}`;
+  return rows.map((row) => ({ ...row, time: row.time.toISOString() }));
+}
+
+/** The event with this id, or null. */
+export async function findEvent(db: Database, id: string): Promise<LoggedEvent | null> {
+  const rows = await db.$queryRaw<Row[]>`
+    SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
+      causation_id AS "causationId", data, time, xid::text || '-' || position AS cursor
+    FROM events WHERE id = ${id}::uuid`;
+  const row = rows[0];
+  return row ? { ...row, time: row.time.toISOString() } : null;
+}
+
+/** The place just before everything that happened at or after a time (ISO 8601). */
+export async function cursorBefore(db: Database, time: string): Promise<LogCursor> {
+  const rows = await db.$queryRaw<{ cursor: LogCursor }[]>`
+    SELECT xid::text || '-' || (position - 1) AS cursor FROM events
+    WHERE time >= ${time}::timestamptz ORDER BY xid, position LIMIT 1`;
+  return rows[0]?.cursor ?? cursorNow(db);
+}
+
+/** The place after everything that is readable now. */
+export async function cursorNow(db: Database): Promise<LogCursor> {
+  const rows = await db.$queryRaw<{ cursor: LogCursor }[]>`
+    SELECT (pg_snapshot_xmin(pg_current_snapshot()))::text || '-0' AS cursor`;
+  return rows[0]?.cursor ?? LOG_START;
+}
+
+/** The two halves of a cursor, as decimal text. Throws on anything else. */
+export function splitCursor(cursor: LogCursor): {
+  readonly xid: string;
+  readonly position: string;
+} {
+  const [, xid, position] = CURSOR.exec(cursor) ?? [];
+  if (xid === undefined || position === undefined) throw new Error('not a place in the event log');
+  return { xid, position };
+}
+
+type Row = Omit<LoggedEvent, 'time'> & { readonly time: Date };

@@ -1,0 +1,78 @@
+/** The workflows that carry events to subscribers, as their callers see them. */
+import type { WorkflowStartOptions } from '@temporalio/client';
+import { deliveryWorkflowId, noticeWorkflowId, subscriptionWorkflowId } from '../domain/ids.ts';
+import type { Notice, OrderId } from '../domain/ids.ts';
+
+/** Apart from checkouts, so that a crowd of slow receivers can never hold up an order. */
+export const EVENTS_TASK_QUEUE = 'events';
+export const SUBSCRIPTION_WORKFLOW = 'subscription';
+export const DELIVERY_WORKFLOW = 'delivery';
+export const NOTICE_WORKFLOW = 'notice';
+
+export interface SubscriptionInput {
+  readonly subscription: string;
+}
+
+export interface DeliveryInput {
+  readonly subscription: string;
+  readonly eventId: string;
+  readonly orderId: OrderId;
+  /** Attempts made before this workflow began: 1 from the pump, 0 from a redrive. */
+  readonly attempts: number;
+  /** Waits before each attempt of this workflow, in ms; jitter is added. */
+  readonly delaysMs: readonly number[];
+  /** ISO 8601; null when nothing has failed yet. */
+  readonly firstFailedAt: string | null;
+  readonly error: string | null;
+}
+
+export interface DeliveryResult {
+  readonly status: 'delivered' | 'dead';
+  readonly attempts: number;
+}
+
+export interface NoticeInput {
+  readonly orderId: OrderId;
+  readonly notice: Notice;
+}
+
+/** One pump per subscription; starting a running one changes nothing. */
+export function subscriptionStartOptions(
+  input: SubscriptionInput,
+): WorkflowStartOptions<(input: SubscriptionInput) => Promise<void>> {
+  return {
+    workflowId: subscriptionWorkflowId(input.subscription),
+    taskQueue: EVENTS_TASK_QUEUE,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    args: [input],
+    staticSummary: `Events to ${input.subscription}`,
+  };
+}
+
+/** One delivery per subscription and event at a time; a redrive after its end runs again. */
+export function deliveryStartOptions(
+  input: DeliveryInput,
+): WorkflowStartOptions<(input: DeliveryInput) => Promise<DeliveryResult>> {
+  return {
+    workflowId: deliveryWorkflowId(input.subscription, input.eventId),
+    taskQueue: EVENTS_TASK_QUEUE,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    args: [input],
+    staticSummary: `Event ${input.eventId} of ${input.orderId} to ${input.subscription}`,
+  };
+}
+
+/** Tells a customer once more after the checkout gave up. */
+export function noticeStartOptions(
+  input: NoticeInput,
+): WorkflowStartOptions<(input: NoticeInput) => Promise<void>> {
+  return {
+    workflowId: noticeWorkflowId(input.orderId, input.notice),
+    taskQueue: EVENTS_TASK_QUEUE,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    args: [input],
+    staticSummary: `Notice ${input.notice} for ${input.orderId}`,
+  };
+}
