@@ -30,9 +30,10 @@ export function createOrderWaiters(deps: {
   readonly db: Database;
   readonly notifications: Notifications;
   readonly maxWaiters?: number | undefined;
+  readonly pollMs?: number | undefined;
 }): OrderWaiters {
   const waiters = new Set<Waiter>();
-  const maxWaiters = deps.maxWaiters ?? MAX_WAITERS;
+  const { maxWaiters = MAX_WAITERS, pollMs = POLL_MS } = deps;
   let closed = false;
   const unsubscribe = deps.notifications.subscribe('holdfast_orders', (orderId) => {
     for (const waiter of waiters) {
@@ -52,7 +53,7 @@ export function createOrderWaiters(deps: {
         const status = await findOrderStatus(deps.db, orderId);
         const leftMs = until - performance.now();
         if (status === null || isResting(status) || leftMs <= 0) return;
-        await woken.within(Math.min(leftMs, POLL_MS));
+        await woken.within(Math.min(leftMs, pollMs));
       } finally {
         woken.end();
       }

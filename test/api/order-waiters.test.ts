@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createOrderWaiters, type OrderWaiters } from '../../api/order-waiters.ts';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import { recordDeclined, recordPlaced } from '../../prisma/placing.ts';
+import { findOrder } from '../../prisma/orders.ts';
+import { problemOf } from './bodies.ts';
+import { createShop, type Shop } from './shop.ts';
+
+const NEVER_MS = 600_000;
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+
+/** Waiters that would not notice anything by polling while a test lasts. */
+function withoutPolling(maxWaiters = 100): OrderWaiters {
+  const { db, notifications } = shop.services;
+  return createOrderWaiters({ db, notifications, maxWaiters, pollMs: NEVER_MS });
+}
+
+async function pending(): Promise<OrderId> {
+  const authorize = { provider: 'payments', operation: 'authorize' } as const;
+  shop.sandbox.faults.set(authorize, { mode: 'fail_before', times: 1 });
+  const key = crypto.randomUUID();
+  expect((await problemOf(await shop.place({}, key))).code).toBe('payment_unavailable');
+  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({ where: { key } });
+  if (orderId === null || !isOrderId(orderId)) throw new Error('the key names no order');
+  return orderId;
+}
+
+async function settle(id: OrderId, how: 'placed' | 'declined'): Promise<void> {
+  const order = await findOrder(shop.db, id);
+  if (!order) throw new Error('the order is there');
+  const answer = { status: 402, body: '{}' };
+  if (how === 'declined')
+    await recordDeclined(shop.db, order, { code: 'x', reference: null, answer });
+  else await recordPlaced(shop.db, order, { reference: id, answer: () => answer });
+}
+
+test('a waiter is woken when its order rests, without polling', async () => {
+  const waiters = withoutPolling();
+  const id = await pending();
+  const { signal } = new AbortController();
+  const waiting = waiters.untilResting(id, { waitMs: NEVER_MS, signal });
+  await settle(id, 'declined');
+  await expect(waiting).resolves.toBeUndefined();
+  waiters.close();
+});
+
+test('a waiter waits on while its order moves without resting, until it is let go', async () => {
+  const waiters = withoutPolling();
+  const id = await pending();
+  const leaving = new AbortController();
+  let ended = false;
+  const waiting = waiters
+    .untilResting(id, { waitMs: NEVER_MS, signal: leaving.signal })
+    .then(() => (ended = true));
+  await settle(id, 'placed');
+  const other = await pending();
+  const otherWaiting = waiters.untilResting(other, { waitMs: NEVER_MS, signal: leaving.signal });
+  await settle(other, 'declined');
+  await otherWaiting;
+  expect(ended).toBe(false);
+  leaving.abort();
+  await waiting;
+  waiters.close();
+});
+
+test('beyond the limit nobody waits', async () => {
+  const waiters = withoutPolling(1);
+  const id = await pending();
+  const { signal } = new AbortController();
+  const asked = { waitMs: NEVER_MS, signal };
+  const first = waiters.untilResting(id, asked);
+  await expect(waiters.untilResting(id, asked)).resolves.toBeUndefined();
+  waiters.close();
+  await first;
+});
