@@ -4,8 +4,11 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
 import type { Providers } from './bench.ts';
 
+/** What the checks look at: our books and the providers'. */
+type Books = Pick<Providers, 'db' | 'sandbox'>;
+
 /** Shipped once, charged once, off the shelves, books and ledgers agree. */
-export async function expectShipped(bench: Providers, orderId: OrderId): Promise<void> {
+export async function expectShipped(bench: Books, orderId: OrderId): Promise<void> {
   const order = await bench.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { payment: true, shipment: true, reservations: true },
@@ -22,7 +25,7 @@ export async function expectShipped(bench: Providers, orderId: OrderId): Promise
 }
 
 /** Cancelled, nothing held anywhere, nothing charged, as if the order had never been. */
-export async function expectCleanSlate(bench: Providers, orderId: OrderId): Promise<void> {
+export async function expectCleanSlate(bench: Books, orderId: OrderId): Promise<void> {
   const order = await bench.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { payment: true, shipment: true, reservations: true },
@@ -46,7 +49,7 @@ export async function expectCleanSlate(bench: Providers, orderId: OrderId): Prom
 }
 
 /** How often each effect really happened outside, per operation; mails not counted. */
-export function effectsOf(bench: Providers, orderId: OrderId): Record<string, number> {
+export function effectsOf(bench: Books, orderId: OrderId): Record<string, number> {
   const { payments, warehouse } = bench.sandbox.ledgers;
   const counts: Record<string, number> = {};
   for (const { operation, order_id } of [...payments.effects(), ...warehouse.effects()]) {
@@ -56,13 +59,13 @@ export function effectsOf(bench: Providers, orderId: OrderId): Record<string, nu
 }
 
 /** The types of an order's events in order. */
-export async function eventTypesOf(bench: Providers, orderId: OrderId): Promise<string[]> {
+export async function eventTypesOf(bench: Books, orderId: OrderId): Promise<string[]> {
   const events = await bench.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });
   return events.map((event) => event.type);
 }
 
 /** The notices that reached the customer's inbox for this order. */
-export function noticesOf(bench: Providers, orderId: OrderId): string[] {
+export function noticesOf(bench: Books, orderId: OrderId): string[] {
   const sent = bench.sandbox.ledgers.mail.effects();
   return sent.filter((each) => each.order_id === orderId).map(noticeOf);
 }
@@ -72,7 +75,7 @@ function noticeOf(effect: Effect): string {
 }
 
 /** Stock sums, event sequence and payment operations hold whatever happened. */
-async function expectSoundBooks(bench: Providers, orderId: OrderId): Promise<void> {
+async function expectSoundBooks(bench: Books, orderId: OrderId): Promise<void> {
   const unsound = await bench.db.$queryRaw`
     SELECT s.sku FROM stock s
     WHERE s.held <> (SELECT coalesce(sum(quantity), 0) FROM reservations r

@@ -1,4 +1,5 @@
 /** The real Temporal servers for tests: the one that skips time, and the dev server. */
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,27 +48,40 @@ export function quietTemporal(): void {
 export interface DevServer {
   readonly address: string;
   readonly namespace: string;
+  /** Takes the server down; what it knows stays. */
+  halt(): Promise<void>;
+  /** Brings it up again at the same address. */
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** The dev server as the local stack runs it, in memory, on a free port, in real time. */
+/** The dev server as the local stack runs it, on a free port, in real time. */
 export async function startDevServer(): Promise<DevServer> {
-  const binary = inject('temporalPath');
   const dir = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'));
   const port = await freePort();
-  const server = launch(devServerCommand({ binary, port }), { logFile: join(dir, 'temporal.log') });
-  const killIt = (): void => killGroup(server.pid, 'SIGKILL');
-  process.once('exit', killIt);
   const address = `127.0.0.1:${port}`;
+  const dbFile = join(dir, 'temporal.db');
+  const command = devServerCommand({ binary: inject('temporalPath'), port, dbFile });
+  let server: ChildProcess | null = null;
+  const killIt = (): void => killGroup(server?.pid, 'SIGKILL');
+  process.once('exit', killIt);
+  const halt = async (): Promise<void> => {
+    if (server) await stop(server, { signal: 'SIGTERM', timeoutMs: 10_000 });
+    server = null;
+  };
   const stopIt = async (): Promise<void> => {
-    await stop(server, { signal: 'SIGTERM', timeoutMs: 10_000 });
+    await halt();
     process.off('exit', killIt);
     await rm(dir, { recursive: true, force: true });
   };
-  const limits = { timeoutMs: START_TIMEOUT_MS, everyMs: 100, alive: () => !hasEnded(server) };
-  if (await becomesTrue(() => isTemporalUp(address, 'default'), limits)) {
-    return { address, namespace: 'default', stop: stopIt };
-  }
-  await stopIt();
-  throw new Error('The Temporal dev server did not start.');
+  const resume = async (): Promise<void> => {
+    const started = launch(command, { logFile: join(dir, 'temporal.log') });
+    server = started;
+    const limits = { timeoutMs: START_TIMEOUT_MS, everyMs: 100, alive: () => !hasEnded(started) };
+    if (await becomesTrue(() => isTemporalUp(address, 'default'), limits)) return;
+    await stopIt();
+    throw new Error('The Temporal dev server did not start.');
+  };
+  await resume();
+  return { address, namespace: 'default', halt, resume, stop: stopIt };
 }
