@@ -1,0 +1,150 @@
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
+import { PERSON } from '../support/bench.ts';
+import { eventually } from '../support/eventually.ts';
+import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+import { readable } from '../support/readable.ts';
+import { openSystem, type Answered, type System } from './system.ts';
+
+/** The whole service in real time: what a shopper sees, and what it comes to outside. */
+let system: System;
+beforeAll(async () => {
+  system = await openSystem();
+}, 120_000);
+afterEach(() => system.sandbox.faults.clear());
+afterAll(() => system.close(), 60_000);
+
+test('an order ships, with the tracking number of the signed callback', async () => {
+  // Nobody asks: the first look-up is due after half a minute, and would not get through.
+  system.sandbox.faults.set({ provider: 'warehouse', operation: 'lookup' }, { mode: 'down' });
+  const orderId = placed(await system.place());
+  const { body } = await system.read(orderId, 20);
+  const shipped = z.object({ status: z.string(), shipment: shipmentSchema }).parse(body);
+  expect(shipped.status).toBe('shipped');
+  expect(shipped.shipment.tracking_number).toMatch(/^SP[0-9A-F]{12}$/);
+  await expectShipped(system, orderId);
+  const callbacks = await system.db.inboxMessage.findMany({ where: { orderId } });
+  expect(callbacks).toMatchObject([{ source: 'warehouse', type: 'shipment.shipped' }]);
+  await eventually(() => expect(noticesOf(system, orderId)).toEqual(['confirmed', 'shipped']));
+  const mails = system.sandbox.inbox.mails(PERSON.email);
+  expect(mails.at(-1)?.text).toContain(shipped.shipment.tracking_number);
+});
+
+test('a declined card: 402 with the reason, the hold released, no workflow', async () => {
+  const held = await heldUnits('mug-white');
+  const card = 'pm_card_chargeDeclinedInsufficientFunds';
+  const answer = await system.place({ card });
+  expect(answer).toMatchObject({
+    status: 402,
+    body: { code: 'payment_declined', decline_code: 'insufficient_funds' },
+  });
+  const order = await system.db.order.findFirstOrThrow({ where: { status: 'declined' } });
+  expect(await heldUnits('mug-white')).toBe(held);
+  const workflow = system.client.workflow.getHandle(checkoutWorkflowId(idOf(order)));
+  await expect(workflow.describe()).rejects.toThrow(WorkflowNotFoundError);
+});
+
+test('sold out: 409 with what is available, and no order', async () => {
+  const orders = await system.db.order.count();
+  const answer = await system.place({ sku: 'sold-out', quantity: 1 });
+  expect(answer).toMatchObject({ status: 409, body: { code: 'out_of_stock' } });
+  expect(JSON.stringify(answer.body)).toContain('"available":0');
+  expect(await system.db.order.count()).toBe(orders);
+});
+
+test('a capture whose answer is lost: the order ships and is charged once', async () => {
+  const place = { provider: 'payments', operation: 'capture' } as const;
+  system.sandbox.faults.set(place, { mode: 'answer_lost', times: 3 });
+  const orderId = placed(await system.place());
+  expect((await system.read(orderId, 20)).body).toMatchObject({ status: 'shipped' });
+  expect(system.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0);
+  await expectShipped(system, orderId);
+});
+
+test('shipping refused after the capture: refunded, released, cancelled, and told', async () => {
+  system.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
+  const orderId = placed(await system.place());
+  expect((await system.read(orderId, 20)).body).toMatchObject({ status: 'cancelled' });
+  await expectCleanSlate(system, orderId);
+  expect(effectsOf(system, orderId)).toMatchObject({
+    capture: 1,
+    refund: 1,
+    reserve: 1,
+    release: 1,
+  });
+  await eventually(() => expect(noticesOf(system, orderId)).toContain('cancelled'));
+});
+
+test('the worker killed with orders in flight, then started: all ship, nothing twice', async () => {
+  const place = { provider: 'payments', operation: 'capture' } as const;
+  system.sandbox.faults.set(place, { mode: 'latency', latency_ms: 1_500 });
+  const answers = await Promise.all(Array.from({ length: 8 }, () => system.place()));
+  const orderIds = answers.map(placed);
+  // The provider is at it: some captures are done, and nobody is left to hear of them.
+  await eventually(() => expect(system.sandbox.faults.list()[0]?.fired).toBeGreaterThan(3));
+  await system.worker.kill();
+  const statuses = await statusesOf(orderIds);
+  expect(statuses).not.toContain('shipped');
+  system.sandbox.faults.clear();
+  await system.worker.start();
+  await eventually(async () => expect(new Set(await statusesOf(orderIds))).toEqual(SHIPPED), {
+    timeoutMs: 60_000,
+  });
+  for (const orderId of orderIds) await expectShipped(system, orderId);
+}, 120_000);
+
+test('Temporal away: the order is accepted at once, and ships when it is back', async () => {
+  await system.temporal.halt();
+  const orderId = placed(await system.place());
+  expect(await statusesOf([orderId])).toEqual(['placed']);
+  await system.temporal.resume();
+  await eventually(async () => expect(new Set(await statusesOf([orderId]))).toEqual(SHIPPED), {
+    timeoutMs: 60_000,
+  });
+  await expectShipped(system, orderId);
+}, 120_000);
+
+test('every accepted order had one workflow, and Temporal knows nothing of the person', async () => {
+  const accepted = await system.db.order.findMany({ where: { placedAt: { not: null } } });
+  const expected = accepted.map((order) => checkoutWorkflowId(idOf(order))).toSorted();
+  expect(expected.length).toBeGreaterThan(10);
+  await eventually(async () => expect((await workflowIds()).toSorted()).toEqual(expected));
+  for (const workflowId of expected) {
+    const handle = system.client.workflow.getHandle(workflowId);
+    const text = readable([await handle.fetchHistory(), await handle.describe()]);
+    expect(text).toContain(workflowId);
+    for (const canary of Object.values(PERSON)) expect(text).not.toContain(canary);
+  }
+});
+
+const SHIPPED = new Set(['shipped']);
+const shipmentSchema = z.object({ tracking_number: z.string() });
+const orderSchema = z.object({ id: z.string(), status: z.literal('placed') });
+
+/** The id of an order that was accepted. */
+function placed(answer: Answered): OrderId {
+  expect(answer.status, JSON.stringify(answer.body)).toBe(201);
+  return idOf(orderSchema.parse(answer.body));
+}
+
+function idOf({ id }: { readonly id: string }): OrderId {
+  if (!isOrderId(id)) throw new Error(`no order id: ${id}`);
+  return id;
+}
+
+async function statusesOf(orderIds: readonly OrderId[]): Promise<string[]> {
+  const where = { id: { in: [...orderIds] } };
+  return (await system.db.order.findMany({ where })).map((order) => order.status);
+}
+
+async function heldUnits(sku: string): Promise<number> {
+  return (await system.db.stock.findUniqueOrThrow({ where: { sku } })).held;
+}
+
+async function workflowIds(): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { workflowId } of system.client.workflow.list()) ids.push(workflowId);
+  return ids;
+}
