@@ -3,6 +3,7 @@
  * person's data (G8). A business answer is a value with a `kind`; a fault is thrown and retried by
  * Temporal; a permanent fault is an ApplicationFailure whose type is a `FailureType`.
  */
+import type { Delivery } from '../domain/delivery.ts';
 import type { Notice, OrderId } from '../domain/ids.ts';
 import type { CancelReason } from '../domain/order.ts';
 
@@ -97,4 +98,32 @@ export interface Activities {
   recordNotificationFailed(
     input: OrderRef & { readonly notice: Notice; readonly failure: string },
   ): Promise<void>;
+}
+
+/** `gone`: the subscription exists no more. `again`: time for another worker to have a turn. */
+export type PumpOutcome = { readonly kind: 'again' | 'gone' };
+
+export type DeliverOutcome =
+  | { readonly kind: 'delivered' }
+  /** The subscription or the event exists no more; there is nothing to deliver. */
+  | { readonly kind: 'gone' }
+  | {
+      readonly kind: 'failed';
+      readonly error: string;
+      readonly retryAfterMs: number | null;
+      /** True when no repeat can help. */
+      readonly final: boolean;
+    };
+
+/** What carries events to subscribers. On a task queue of its own. */
+export interface EventActivities {
+  /** Hands events to the subscriber as they come, for minutes. Heartbeats, so that a dead one is replaced. */
+  pumpSubscription(input: { readonly subscription: string }): Promise<PumpOutcome>;
+  /** Tries one event once more. A failure is an answer: the workflow counts and waits. */
+  deliverEvent(input: {
+    readonly subscription: string;
+    readonly eventId: string;
+  }): Promise<DeliverOutcome>;
+  /** The attempts are used up: the event becomes a dead letter. */
+  buryDelivery(input: Delivery & { readonly lastFailedAt: string }): Promise<void>;
 }

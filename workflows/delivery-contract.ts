@@ -1,5 +1,6 @@
 /** The workflows that carry events to subscribers, as their callers see them. */
 import type { WorkflowStartOptions } from '@temporalio/client';
+import type { Delivery } from '../domain/delivery.ts';
 import { deliveryWorkflowId, noticeWorkflowId, subscriptionWorkflowId } from '../domain/ids.ts';
 import type { Notice, OrderId } from '../domain/ids.ts';
 
@@ -13,18 +14,7 @@ export interface SubscriptionInput {
   readonly subscription: string;
 }
 
-export interface DeliveryInput {
-  readonly subscription: string;
-  readonly eventId: string;
-  readonly orderId: OrderId;
-  /** Attempts made before this workflow began: 1 from the pump, 0 from a redrive. */
-  readonly attempts: number;
-  /** Waits before each attempt of this workflow, in ms; jitter is added. */
-  readonly delaysMs: readonly number[];
-  /** ISO 8601; null when nothing has failed yet. */
-  readonly firstFailedAt: string | null;
-  readonly error: string | null;
-}
+export type DeliveryInput = Delivery;
 
 export interface DeliveryResult {
   readonly status: 'delivered' | 'dead';

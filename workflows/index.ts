@@ -1,2 +1,5 @@
 /** The workflow bundle's single entry. */
 export { checkout } from './checkout.ts';
+export { delivery } from './delivery.ts';
+export { notice } from './notice.ts';
+export { subscription } from './subscription.ts';

@@ -48,3 +48,17 @@ export class DeliveryError extends Error {
     this.final = more.final ?? false;
   }
 }
+
+/**
+ * Thrown by `handle` when some events of the batch were taken and some were not: only those named
+ * here are tried again.
+ */
+export class PartialFailure extends Error {
+  override readonly name = 'PartialFailure';
+  readonly failed: readonly { readonly event: LoggedEvent; readonly error: unknown }[];
+
+  constructor(failed: PartialFailure['failed']) {
+    super(`${failed.length} events of the batch were not taken`);
+    this.failed = failed;
+  }
+}

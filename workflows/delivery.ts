@@ -1,0 +1,38 @@
+/** Tries to deliver one event to one subscriber, later and later, and buries it in the dead letters. */
+import { proxyActivities, sleep } from '@temporalio/workflow';
+import type { EventActivities } from '../activities/contract.ts';
+import type { DeliveryInput, DeliveryResult } from './delivery-contract.ts';
+
+const { deliverEvent, buryDelivery } = proxyActivities<
+  Pick<EventActivities, 'deliverEvent' | 'buryDelivery'>
+>({
+  // Above every subscriber's own deadline. A failed delivery is an answer; only a lost worker or a
+  // database that is away repeats the activity itself.
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+});
+
+/** Spreads receivers that failed together: each wait is up to this much longer. */
+const JITTER = 0.05;
+
+export async function delivery(input: DeliveryInput): Promise<DeliveryResult> {
+  const { subscription, eventId } = input;
+  let { attempts, error, firstFailedAt } = input;
+  let lastFailedAt = firstFailedAt;
+  let notBeforeMs = 0;
+  for (const delayMs of input.delaysMs) {
+    const waitMs = Math.max(delayMs, notBeforeMs) * (1 + Math.random() * JITTER);
+    if (waitMs >= 1) await sleep(waitMs, { summary: `Wait before attempt ${attempts + 1}` });
+    const outcome = await deliverEvent({ subscription, eventId });
+    attempts += 1;
+    if (outcome.kind !== 'failed') return { status: 'delivered', attempts };
+    error = outcome.error;
+    lastFailedAt = new Date().toISOString();
+    firstFailedAt ??= lastFailedAt;
+    notBeforeMs = outcome.retryAfterMs ?? 0;
+    if (outcome.final) break;
+  }
+  const failedAt = lastFailedAt ?? new Date().toISOString();
+  await buryDelivery({ ...input, attempts, error, firstFailedAt, lastFailedAt: failedAt });
+  return { status: 'dead', attempts };
+}

@@ -1,0 +1,14 @@
+/** Tells a customer once more, when a person asks for it after the checkout gave up. */
+import { TemporalFailure } from '@temporalio/workflow';
+import type { NoticeInput } from './delivery-contract.ts';
+import { failureSummary } from './failure-summary.ts';
+import { steps } from './steps.ts';
+
+export async function notice(input: NoticeInput): Promise<void> {
+  try {
+    await steps.notifyCustomer(input);
+  } catch (error) {
+    if (!(error instanceof TemporalFailure)) throw error;
+    await steps.recordNotificationFailed({ ...input, failure: failureSummary(error) });
+  }
+}
