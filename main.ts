@@ -3,7 +3,6 @@ import process from 'node:process';
 import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics } from 'prom-client';
-import { createActivities } from './activities/index.ts';
 import { createApp, createHealthApp } from './api/app.ts';
 import { startRecovery } from './api/recovery.ts';
 import { createServices } from './api/services.ts';
@@ -19,7 +18,7 @@ import { createDatabase } from './prisma/client.ts';
 import { createNotifications } from './prisma/notifications.ts';
 import { listen, ListenError } from './server.ts';
 import { connectTemporal } from './temporal.ts';
-import { startWorker } from './worker.ts';
+import { startWorkers } from './workers.ts';
 
 /** The whole stop is bounded: whatever supervises us has a deadline of its own. */
 const STOP_WITHIN_MS = 20_000;
@@ -62,7 +61,7 @@ async function run(config: AppConfig): Promise<void> {
   const app = config.ROLE === 'worker' ? createHealthApp(services) : createApp(services);
   const server = await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
   const recovery = config.ROLE === 'worker' ? null : startRecovery(services);
-  const worker = config.ROLE === 'api' ? null : startOwnWorker(config, outside, log);
+  const workers = config.ROLE === 'api' ? null : startOwnWorkers(config, outside, log);
   log.info({ role: config.ROLE, host: config.HOST, port: config.PORT }, 'listening');
 
   const signal = await stopped;
@@ -73,7 +72,7 @@ async function run(config: AppConfig): Promise<void> {
   }, STOP_WITHIN_MS);
   draining.now = true;
   const served = server.close(FINISH_REQUESTS_WITHIN_MS);
-  await Promise.all([served, services.close(), recovery?.stop(), worker?.stop()]);
+  await Promise.all([served, services.close(), recovery?.stop(), workers?.stop()]);
   await outside.close();
   clearTimeout(overdue);
   log.info('stopped');
@@ -114,19 +113,11 @@ function connectOutside(config: AppConfig, log: Logger) {
   return { db, notifications, payments, warehouse, mailer, link, close };
 }
 
-function startOwnWorker(config: AppConfig, outside: Outside, log: Logger) {
-  const { db, payments, warehouse, mailer, link } = outside;
+function startOwnWorkers(config: AppConfig, outside: Outside, log: Logger) {
   const publicUrl = config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`;
-  return startWorker({
-    connected: link.connected,
-    namespace: link.namespace,
-    activities: createActivities({
-      db,
-      payments,
-      warehouse,
-      mailer,
-      warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
-    }),
+  return startWorkers({
+    ...outside,
+    warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     workflowBundle: config.WORKFLOW_BUNDLE,
     log,
   });

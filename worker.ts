@@ -1,15 +1,16 @@
-/** The worker: polls the checkout task queue, and is made anew when it fails. */
+/** A worker: polls one task queue, and is made anew when it fails. */
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import type { Activities } from './activities/contract.ts';
-import { TASK_QUEUE } from './workflows/contract.ts';
 
 export interface WorkerOptions {
   readonly connected: () => Promise<NativeConnection | null>;
   readonly namespace: string;
-  readonly activities: Activities;
+  readonly taskQueue: string;
+  readonly activities: object;
+  /** Activities at once. A pump runs for minutes, so a queue of pumps needs many. */
+  readonly maxConcurrentActivities: number;
   /** Path of a bundle made before; without one the workflows are bundled at start. */
   readonly workflowBundle: string | undefined;
   readonly log: Logger;
@@ -66,12 +67,13 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
 }
 
 function createWorker(connection: NativeConnection, options: WorkerOptions): Promise<Worker> {
-  const { namespace, activities, workflowBundle } = options;
+  const { namespace, taskQueue, activities, workflowBundle } = options;
   return Worker.create({
     connection,
     namespace,
-    taskQueue: TASK_QUEUE,
+    taskQueue,
     activities,
+    maxConcurrentActivityTaskExecutions: options.maxConcurrentActivities,
     ...(workflowBundle === undefined
       ? { workflowsPath: WORKFLOWS_PATH }
       : { workflowBundle: { codePath: workflowBundle } }),

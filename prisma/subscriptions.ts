@@ -98,6 +98,12 @@ export async function removeSubscription(db: Database, name: string): Promise<vo
   await db.subscription.deleteMany({ where: { name } });
 }
 
+/** The names of all subscriptions. */
+export async function listSubscriptionNames(db: Database): Promise<readonly string[]> {
+  const rows = await db.subscription.findMany({ select: { name: true } });
+  return rows.map((row) => row.name);
+}
+
 /** Every subscription with how far it is behind, by name. */
 export async function listSubscriptions(db: Database): Promise<readonly SubscriptionLag[]> {
   const rows = await db.$queryRaw<(Row & { behind: number; lagSeconds: number })[]>`
