@@ -23,6 +23,7 @@ import {
   shipmentAnsweredSignal,
   type CancelRequest,
 } from '../workflows/contract.ts';
+import { createAskTemporal } from './ask-temporal.ts';
 import type { CancelOutcome, Checkouts } from './checkouts.ts';
 
 export interface TemporalCheckoutsOptions {
@@ -38,20 +39,7 @@ const UPDATE_DEADLINE_MS = 10_000;
 const PING_DEADLINE_MS = 500;
 
 export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Checkouts {
-  /** Runs a call with a deadline. Null: Temporal is not there, or did not answer in time. */
-  async function ask<T>(
-    deadlineMs: number,
-    call: (client: Client) => Promise<T>,
-  ): Promise<T | null> {
-    const client = options.client();
-    if (client === null) return null;
-    try {
-      return await client.withDeadline(Date.now() + deadlineMs, () => call(client));
-    } catch (error) {
-      if (isAway(error)) return null;
-      throw error;
-    }
-  }
+  const ask = createAskTemporal(options.client);
   const unavailable = { kind: 'unavailable' } as const;
 
   return {
@@ -165,19 +153,4 @@ function refusalOf(error: unknown): string | null {
   if (!(error instanceof WorkflowUpdateFailedError)) return null;
   const { cause } = error;
   return cause instanceof ApplicationFailure ? (cause.message ?? 'refused') : 'refused';
-}
-
-/** gRPC codes of a server that is away, overloaded or too slow: 1, 4, 8, 10, 14. */
-const AWAY_CODES: readonly unknown[] = [1, 4, 8, 10, 14];
-/** Causes are nested a few levels deep; a cycle must not hang us. */
-const MAX_DEPTH = 5;
-
-function isAway(error: unknown): boolean {
-  let current: unknown = error;
-  if (current instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return false;
-  for (let depth = 0; depth < MAX_DEPTH && current instanceof Error; depth += 1) {
-    if ('code' in current && AWAY_CODES.includes(current.code)) return true;
-    current = current.cause;
-  }
-  return false;
 }
