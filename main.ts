@@ -7,6 +7,7 @@ import { createApp, createHealthApp } from './api/app.ts';
 import { startRecovery } from './api/recovery.ts';
 import { createServices } from './api/services.ts';
 import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
+import { createTemporalDeliveries } from './api/temporal-deliveries.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
 import { createHttpWarehouse } from './gateways/http-warehouse.ts';
 import { createPaymentWebhookVerifier } from './gateways/payment-webhook.ts';
@@ -49,6 +50,7 @@ async function run(config: AppConfig): Promise<void> {
     warehouse,
     mailer,
     checkouts,
+    deliveries: createTemporalDeliveries({ client: link.client }),
     notifications,
     log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),

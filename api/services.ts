@@ -14,6 +14,7 @@ import { createApiKeyCache, type ApiKeyCache } from './api-key-cache.ts';
 import { createCatalogue, type Catalogue } from './catalogue.ts';
 import { createCheckoutStarter, type CheckoutStarter } from './checkout-starter.ts';
 import type { Checkouts } from './checkouts.ts';
+import type { Deliveries } from './deliveries.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOrderWaiters, type OrderWaiters } from './order-waiters.ts';
 
@@ -23,6 +24,7 @@ export interface ApiDeps {
   readonly warehouse: WarehouseGateway;
   readonly mailer: Mailer;
   readonly checkouts: Checkouts;
+  readonly deliveries: Deliveries;
   readonly notifications: Notifications;
   readonly verifyCallback: CallbackVerifier;
   readonly verifyPaymentWebhook: WebhookVerifier;

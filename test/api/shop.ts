@@ -4,7 +4,9 @@
  */
 import { createApp } from '../../api/app.ts';
 import type { Checkouts } from '../../api/checkouts.ts';
+import type { Deliveries } from '../../api/deliveries.ts';
 import { createServices, type Services } from '../../api/services.ts';
+import type { Delivery } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
 import { MAIL_LIMITS, PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
@@ -19,7 +21,8 @@ import { createDatabase, type Database } from '../../prisma/client.ts';
 import { createNotifications } from '../../prisma/notifications.ts';
 import type { CheckoutStart } from '../../prisma/orders.ts';
 import { seed } from '../../prisma/seed.ts';
-import type { ShipmentAnswered } from '../../workflows/contract.ts';
+import type { Resolution, ShipmentAnswered } from '../../workflows/contract.ts';
+import type { NoticeInput } from '../../workflows/delivery-contract.ts';
 import { createTestDatabase } from '../support/database.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('the shop and its warehouse').toString('base64')}`;
@@ -29,7 +32,17 @@ export const WEBHOOK_SECRET = 'whsec_the_shop_and_its_payment_provider';
 export interface RecordedCheckouts extends Checkouts {
   readonly started: CheckoutStart[];
   readonly answers: { readonly orderId: OrderId; readonly answered: ShipmentAnswered }[];
+  readonly resolved: { readonly orderId: OrderId; readonly resolution: Resolution }[];
+  /** False: no step waits for a person. */
+  waiting: boolean;
   reachable: boolean;
+}
+
+/** The same for the workflows that carry events and notices. */
+export interface RecordedDeliveries extends Deliveries {
+  readonly subscriptions: string[];
+  readonly deliveries: Delivery[];
+  readonly notices: NoticeInput[];
 }
 
 export interface ShopOptions {
@@ -52,6 +65,7 @@ export interface Shop {
   readonly sandbox: Sandbox;
   readonly services: Services;
   readonly checkouts: RecordedCheckouts;
+  readonly deliveries: RecordedDeliveries;
   readonly gateways: ReturnType<typeof createGateways>;
   readonly logged: string[];
   readonly draining: { now: boolean };
@@ -76,12 +90,14 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
   const logged: string[] = [];
   const draining = { now: false };
   const checkouts = createRecorder();
+  const deliveries = createDeliveryRecorder(checkouts);
   const gateways = createGateways(sandbox, options.authorizeDeadlineMs ?? 1_500);
   const notifications = createNotifications({ url });
   const services = createServices({
     db,
     ...gateways,
     checkouts: options.checkouts ?? checkouts,
+    deliveries,
     notifications,
     verifyCallback: createCallbackVerifier(CALLBACK_SECRET),
     verifyPaymentWebhook: createPaymentWebhookVerifier(WEBHOOK_SECRET),
@@ -111,6 +127,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     sandbox,
     services,
     checkouts,
+    deliveries,
     gateways,
     logged,
     draining,
@@ -169,6 +186,8 @@ function createRecorder(): RecordedCheckouts {
   const recorder: RecordedCheckouts = {
     started: [],
     answers: [],
+    resolved: [],
+    waiting: true,
     reachable: true,
     async start(order) {
       if (!recorder.reachable) return { kind: 'unavailable' };
@@ -183,12 +202,33 @@ function createRecorder(): RecordedCheckouts {
       recorder.answers.push({ orderId, answered });
       return { kind: 'delivered' };
     },
-    async resolve() {
-      return { kind: 'unavailable' };
+    async resolve(orderId, resolution) {
+      if (!recorder.reachable) return { kind: 'unavailable' };
+      if (!recorder.waiting) return { kind: 'not_waiting' };
+      recorder.resolved.push({ orderId, resolution });
+      return { kind: 'resolved' };
     },
     async isReachable() {
       return recorder.reachable;
     },
+  };
+  return recorder;
+}
+
+/** Away when the checkouts are: it is the same server. */
+function createDeliveryRecorder(temporal: RecordedCheckouts): RecordedDeliveries {
+  const started = (record: () => void) => {
+    if (!temporal.reachable) return { kind: 'unavailable' } as const;
+    record();
+    return { kind: 'started' } as const;
+  };
+  const recorder: RecordedDeliveries = {
+    subscriptions: [],
+    deliveries: [],
+    notices: [],
+    ensureSubscriptionRuns: async (name) => started(() => recorder.subscriptions.push(name)),
+    startDelivery: async (input) => started(() => recorder.deliveries.push(input)),
+    startNotice: async (input) => started(() => recorder.notices.push(input)),
   };
   return recorder;
 }

@@ -1,0 +1,16 @@
+/**
+ * The API's view of the workflows that carry events and notices. An interface, because Temporal may
+ * be down (G4): each call then answers `unavailable` instead of throwing.
+ */
+import type { DeliveryInput, NoticeInput } from '../workflows/delivery-contract.ts';
+
+export type DeliveryStart = { readonly kind: 'started' | 'unavailable' };
+
+export interface Deliveries {
+  /** Starts the pump of a subscription unless it runs. Safe to repeat. */
+  ensureSubscriptionRuns(name: string): Promise<DeliveryStart>;
+  /** Starts delivering one event to one subscriber; one that is under way is left to go on. */
+  startDelivery(input: DeliveryInput): Promise<DeliveryStart>;
+  /** Starts telling the customer once more; one that is under way is left to go on. */
+  startNotice(input: NoticeInput): Promise<DeliveryStart>;
+}

@@ -1,0 +1,41 @@
+/**
+ * The delivery workflows over Temporal's client. Every start has a deadline and is safe to repeat:
+ * the workflow's id is what it is about, and a running one is used as it is.
+ */
+import type { Client } from '@temporalio/client';
+import {
+  DELIVERY_WORKFLOW,
+  deliveryStartOptions,
+  NOTICE_WORKFLOW,
+  noticeStartOptions,
+  SUBSCRIPTION_WORKFLOW,
+  subscriptionStartOptions,
+} from '../workflows/delivery-contract.ts';
+import { createAskTemporal } from './ask-temporal.ts';
+import type { Deliveries, DeliveryStart } from './deliveries.ts';
+
+const START_DEADLINE_MS = 5_000;
+
+/** `client` is null while there is no connection yet. */
+export function createTemporalDeliveries(options: {
+  readonly client: () => Client | null;
+}): Deliveries {
+  const ask = createAskTemporal(options.client);
+  const started = async (start: (client: Client) => Promise<unknown>): Promise<DeliveryStart> => {
+    const answered = await ask(START_DEADLINE_MS, async (client) => {
+      await start(client);
+      return { kind: 'started' } as const;
+    });
+    return answered ?? { kind: 'unavailable' };
+  };
+  return {
+    ensureSubscriptionRuns: (subscription) =>
+      started(({ workflow }) =>
+        workflow.start(SUBSCRIPTION_WORKFLOW, subscriptionStartOptions({ subscription })),
+      ),
+    startDelivery: (input) =>
+      started(({ workflow }) => workflow.start(DELIVERY_WORKFLOW, deliveryStartOptions(input))),
+    startNotice: (input) =>
+      started(({ workflow }) => workflow.start(NOTICE_WORKFLOW, noticeStartOptions(input))),
+  };
+}
