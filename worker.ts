@@ -31,8 +31,10 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
     const worker = await createWorker(connection, options);
     current = worker;
     try {
-      if (stopping.signal.aborted) return;
-      await worker.run();
+      const ran = worker.run();
+      // Stopped while it was made: only a worker that has run lets go of its connection.
+      if (stopping.signal.aborted) worker.shutdown();
+      await ran;
     } finally {
       current = null;
     }
