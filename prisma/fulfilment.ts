@@ -1,8 +1,14 @@
 /** What the checkout workflow's steps write: effect, status and event in one transaction each. */
-import { shipmentCorrelationId, type Notice, type OrderId } from '../domain/ids.ts';
+import {
+  checkoutWorkflowId,
+  shipmentCorrelationId,
+  type Notice,
+  type OrderId,
+} from '../domain/ids.ts';
 import type { CancelReason, OrderStatus, Shipment } from '../domain/order.ts';
 import { changeOrder, type ChangeOutcome } from './change.ts';
 import type { Database } from './client.ts';
+import { resolveDeadLetter, writeDeadLetter, type NewDeadLetter } from './dead-letters.ts';
 import { newId } from './new-id.ts';
 import { toShipment } from './rows.ts';
 import { releaseHold, shipHeldStock } from './stock.ts';
@@ -100,12 +106,13 @@ export async function recordShipped(
   });
 }
 
-/** Order `cancelling`: from here on it is only undone. */
+/** Order `cancelling`: from here on it is only undone. `request` is who asked, the event's cause. */
 export async function recordCancelling(
   db: Database,
   orderId: OrderId,
-  reason: CancelReason,
+  cancel: { readonly reason: CancelReason; readonly request: string | null },
 ): Promise<ChangeOutcome> {
+  const { reason, request } = cancel;
   return db.$transaction((tx) =>
     changeOrder(tx, {
       orderId,
@@ -113,6 +120,7 @@ export async function recordCancelling(
       to: 'cancelling',
       cancelReason: reason,
       data: { reason },
+      ...(request !== null && { causationId: request }),
     }),
   );
 }
@@ -140,16 +148,24 @@ export async function recordNeedsAttention(
   orderId: OrderId,
   waiting: { readonly steps: readonly string[]; readonly failure: string },
 ): Promise<ChangeOutcome> {
-  return db.$transaction((tx) =>
-    changeOrder(tx, {
+  return db.$transaction(async (tx) => {
+    const change = await changeOrder(tx, {
       orderId,
       type: 'order.needs_attention',
       to: 'needs_attention',
       onceKey: null,
       attentionStep: waiting.steps.join(', '),
       data: { steps: waiting.steps, failure: waiting.failure },
-    }),
-  );
+    });
+    if (change.kind !== 'changed') return change;
+    for (const step of waiting.steps) {
+      await writeDeadLetter(
+        tx,
+        failedNow('checkout', orderId, { subject: step, error: waiting.failure }),
+      );
+    }
+    return change;
+  });
 }
 
 /** A person decided; the order stands where the step stands. */
@@ -165,16 +181,19 @@ export async function recordResolved(
   },
 ): Promise<ChangeOutcome> {
   const { resumes, ...data } = resolved;
-  return db.$transaction((tx) =>
-    changeOrder(tx, {
+  return db.$transaction(async (tx) => {
+    const change = await changeOrder(tx, {
       orderId,
       type: 'order.attention_resolved',
       to: resumes,
       onceKey: null,
       data,
       causationId: resolved.actor,
-    }),
-  );
+    });
+    const { step: subject } = resolved;
+    await resolveDeadLetter(tx, { source: 'checkout', subject, orderId, eventId: null });
+    return change;
+  });
 }
 
 /** The customer was told, or could not be. */
@@ -185,12 +204,40 @@ export async function recordNotice(
 ): Promise<void> {
   const { notice, failure } = told;
   const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';
-  await db.$transaction((tx) =>
-    changeOrder(tx, {
+  await db.$transaction(async (tx) => {
+    await changeOrder(tx, {
       orderId,
       type,
       onceKey: `${type}/${notice}`,
       data: failure === null ? { notice } : { notice, failure },
-    }),
-  );
+    });
+    if (failure !== null) {
+      await writeDeadLetter(
+        tx,
+        failedNow('notification', orderId, { subject: notice, error: failure }),
+      );
+    } else {
+      const source = 'notification';
+      await resolveDeadLetter(tx, { source, subject: notice, orderId, eventId: null });
+    }
+  });
+}
+
+/** The step has used up its retries now; how often it was tried is Temporal's to tell. */
+function failedNow(
+  source: 'checkout' | 'notification',
+  orderId: OrderId,
+  failed: { readonly subject: string; readonly error: string },
+): NewDeadLetter {
+  const now = new Date().toISOString();
+  return {
+    source,
+    ...failed,
+    orderId,
+    eventId: null,
+    message: { workflow_id: checkoutWorkflowId(orderId) },
+    retryCount: 1,
+    firstFailedAt: now,
+    lastFailedAt: now,
+  };
 }

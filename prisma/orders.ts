@@ -88,6 +88,21 @@ export async function listUnstarted(
     ORDER BY o.placed_at LIMIT ${asked.limit}`;
 }
 
+/** Those of the given orders that are placed and whose workflow is not known to run. */
+export async function findUnstarted(
+  db: Database,
+  orderIds: readonly OrderId[],
+): Promise<readonly CheckoutStart[]> {
+  return db.$queryRaw<CheckoutStart[]>`
+    SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
+      o.correlation_id AS "correlationId",
+      (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus
+    FROM orders o
+    WHERE o.id = ANY(${[...orderIds]})
+      AND o.status = 'placed' AND o.workflow_started_at IS NULL
+    ORDER BY o.placed_at`;
+}
+
 /** Remembers that the order's workflow runs (or ran). */
 export async function markStarted(db: Database, orderId: OrderId): Promise<void> {
   await db.$executeRaw`

@@ -40,6 +40,7 @@ export type CheckoutHandle = WorkflowHandleWithFirstExecutionRunId<typeof checko
 
 export interface Providers {
   readonly db: Database;
+  readonly databaseUrl: string;
   readonly sandbox: Sandbox;
   readonly gateways: ReturnType<typeof createGateways>;
   /** Takes an order the way the API does: held, authorized, placed. */
@@ -65,6 +66,7 @@ export async function createProviders({ callbackDelayMs = 0 } = {}): Promise<Pro
   const gateways = createGateways(sandbox);
   return {
     db,
+    databaseUrl: database.url,
     sandbox,
     gateways,
     place: (line = {}) => placeOrder({ db, gateways }, line),

@@ -1,0 +1,31 @@
+/** What keeps the log from growing for ever. */
+import type { Database } from './client.ts';
+
+/**
+ * Deletes the oldest events once they are older than `days` and every subscription has passed them;
+ * a paused subscription keeps what it has not had. At most `limit` per call. Returns how many.
+ */
+export async function dropOldEvents(
+  db: Database,
+  { days, limit }: { readonly days: number; readonly limit: number },
+): Promise<number> {
+  return db.$executeRaw`
+    DELETE FROM events WHERE position IN (
+      SELECT e.position FROM events e
+      WHERE e.time < now() - ${days} * interval '1 day'
+        AND NOT EXISTS (
+          SELECT 1 FROM subscriptions s
+          WHERE (e.xid, e.position) > (s.cursor_xid, s.cursor_position))
+      ORDER BY e.xid, e.position LIMIT ${limit})`;
+}
+
+/** Forgets which events a consumer has had, once no rewind can bring them back. Returns how many. */
+export async function dropOldConsumptions(
+  db: Database,
+  { days, limit }: { readonly days: number; readonly limit: number },
+): Promise<number> {
+  return db.$executeRaw`
+    DELETE FROM consumed_events WHERE (consumer, event_id) IN (
+      SELECT consumer, event_id FROM consumed_events
+      WHERE consumed_at < now() - ${days} * interval '1 day' LIMIT ${limit})`;
+}

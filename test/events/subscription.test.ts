@@ -1,0 +1,171 @@
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { DeliveryError, type Subscriber } from '../../activities/subscribers/subscriber.ts';
+import type { LoggedEvent } from '../../prisma/event-log.ts';
+import { cursorBefore, LOG_START, readLog } from '../../prisma/event-log.ts';
+import { listDeadLetters } from '../../prisma/dead-letters.ts';
+import {
+  findSubscription,
+  listSubscriptions,
+  pauseSubscription,
+  rewindSubscription,
+} from '../../prisma/subscriptions.ts';
+import { eventually } from '../support/eventually.ts';
+import { createEventsBench, type EventsBench } from '../support/events-bench.ts';
+import { quietTemporal, startDevServer, type DevServer } from '../support/temporal.ts';
+
+let server: DevServer;
+let connection: Connection;
+let native: NativeConnection;
+let bench: EventsBench;
+
+beforeAll(async () => {
+  quietTemporal();
+  server = await startDevServer();
+  connection = await Connection.connect({ address: server.address });
+  native = await NativeConnection.connect({ address: server.address });
+  bench = await createEventsBench({ client: new Client({ connection }), connection: native });
+}, 120_000);
+afterEach(() => bench.unsubscribeAll());
+afterAll(async () => {
+  await bench?.close();
+  await native?.close();
+  await connection?.close();
+  await server?.stop();
+}, 60_000);
+
+test('every event reaches a new subscriber from the beginning of the log, in order', async () => {
+  await bench.place();
+  await bench.place();
+  const { subscriber, taken } = collector('replay', { startsAt: 'beginning', maxBatch: 3 });
+  await bench.subscribe(subscriber);
+  const all = await readLog(bench.db, { after: LOG_START, limit: 1_000 });
+  await eventually(() => expect(taken()).toEqual(all.map((event) => event.id)));
+});
+
+test('a subscriber hears of an event within moments of its commit, and only of its types', async () => {
+  const { subscriber, taken } = collector('typed', { types: ['order.placed'] });
+  await bench.subscribe(subscriber);
+  const { orderId } = await bench.place();
+  const placed = await bench.db.event.findFirstOrThrow({
+    where: { orderId, type: 'order.placed' },
+  });
+  await eventually(() => expect(taken()).toEqual([placed.id]));
+});
+
+test('one that throws and one that hangs delay nobody, and each event ends in their dead letters', async () => {
+  const healthy = collector('healthy');
+  const throwing = failing('throwing', () => Promise.reject(new DeliveryError('down')));
+  const hanging = failing('hanging', () => new Promise(() => undefined));
+  for (const each of [healthy.subscriber, throwing, hanging]) await bench.subscribe(each);
+  const { orderId } = await bench.place();
+  const events = await bench.db.event.findMany({ where: { orderId } });
+  await eventually(() => expect(healthy.taken()).toHaveLength(events.length), { timeoutMs: 3_000 });
+  await eventually(
+    async () => {
+      for (const name of ['throwing', 'hanging']) {
+        const { letters } = await listDeadLetters(bench.db, { subject: name }, { limit: 100 });
+        expect(letters.map((letter) => letter.retryCount)).toEqual(events.map(() => 3));
+      }
+    },
+    { timeoutMs: 20_000 },
+  );
+  const lags = await listSubscriptions(bench.db);
+  expect(lags.map((each) => each.behind)).toEqual([0, 0, 0]);
+}, 60_000);
+
+test('a batch with one poisoned event: the others are taken, it alone is set aside', async () => {
+  const taken = new Set<string>();
+  let poisoned = '';
+  const subscriber = failing('poison', (events) => {
+    poisoned ||= events[0]?.id ?? '';
+    if (events.some((event) => event.id === poisoned)) return Promise.reject(new Error('poison'));
+    for (const event of events) taken.add(event.id);
+    return Promise.resolve();
+  });
+  await bench.subscribe({ ...subscriber, delayMs: 300 });
+  const { orderId } = await bench.place();
+  const events = await bench.db.event.findMany({ where: { orderId } });
+  const others = events.map((event) => event.id).filter((id) => id !== poisoned);
+  await eventually(() => expect(taken.size).toBe(events.length - 1));
+  expect([...taken].every((id) => others.includes(id) || id !== poisoned)).toBe(true);
+  await eventually(
+    async () => {
+      const { letters } = await listDeadLetters(bench.db, { subject: 'poison' }, { limit: 10 });
+      expect(letters.map((letter) => letter.eventId)).toEqual([poisoned]);
+    },
+    { timeoutMs: 20_000 },
+  );
+}, 60_000);
+
+test('paused it gets nothing and loses nothing; rewound it gets the same events again', async () => {
+  const { subscriber, taken } = collector('paused');
+  await bench.subscribe(subscriber);
+  await pauseSubscription(bench.db, 'paused', true);
+  const begun = new Date();
+  const { orderId } = await bench.place();
+  const ids = (await bench.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } })).map(
+    (event) => event.id,
+  );
+  const lag = (await listSubscriptions(bench.db)).find((each) => each.name === 'paused');
+  expect(lag).toMatchObject({ paused: true, behind: ids.length });
+  expect(taken()).toEqual([]);
+  await pauseSubscription(bench.db, 'paused', false);
+  await eventually(() => expect(taken()).toEqual(ids));
+  const [{ now } = { now: begun }] = await bench.db.$queryRaw<{ now: Date }[]>`
+    SELECT min(time) AS now FROM events WHERE order_id = ${orderId}`;
+  await rewindSubscription(bench.db, 'paused', await cursorBefore(bench.db, now.toISOString()));
+  await eventually(() => expect(taken()).toEqual([...ids, ...ids]));
+});
+
+test('another worker takes the pump over and goes on where the first one stood', async () => {
+  const { subscriber, taken } = collector('handover');
+  await bench.subscribe(subscriber);
+  await bench.place();
+  await eventually(() => expect(taken().length).toBeGreaterThan(0));
+  await bench.replaceWorker();
+  const { orderId } = await bench.place();
+  const events = await bench.db.event.findMany({ where: { orderId } });
+  await eventually(
+    () => expect(taken()).toEqual(expect.arrayContaining(events.map((event) => event.id))),
+    { timeoutMs: 20_000 },
+  );
+  const subscription = await findSubscription(bench.db, 'handover');
+  expect(subscription?.cursor).not.toBe(LOG_START);
+}, 60_000);
+
+interface Given {
+  readonly startsAt?: 'beginning' | 'now';
+  readonly maxBatch?: number;
+  readonly types?: Subscriber['types'];
+}
+
+/** A subscriber that remembers what it was given. */
+function collector(name: string, given: Given = {}) {
+  const ids: string[] = [];
+  const subscriber: Subscriber = {
+    ...failing(name, (events) => {
+      ids.push(...events.map((event) => event.id));
+      return Promise.resolve();
+    }),
+    ...given,
+  };
+  return { subscriber, taken: () => [...ids] };
+}
+
+function failing(
+  name: string,
+  handle: (events: readonly LoggedEvent[]) => Promise<void>,
+): Subscriber {
+  return {
+    name,
+    types: [],
+    startsAt: 'now',
+    maxBatch: 100,
+    delayMs: 0,
+    deadlineMs: 500,
+    retryDelaysMs: [100, 200],
+    handle,
+  };
+}
