@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Place } from '../../local/sandbox/faults.ts';
+import { listDeadLetters, type DeadLetter } from '../../prisma/dead-letters.ts';
 import { resolveUpdate, statusQuery, type Resolution } from '../../workflows/contract.ts';
 import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
 import { describeCheckout, type CheckoutSuite } from '../support/checkout-suite.ts';
@@ -50,10 +51,12 @@ describeCheckout('an undo that fails for good', (suite) => {
       const orderId = orderIdOf(handle);
       expect(effectsOf(bench, orderId)[stillUndone]).toBe(1);
       expect(await attentionOf(bench, handle)).toBe(step);
+      expect(await letterOf(bench, handle)).toMatchObject({ subject: step, status: 'open' });
       bench.sandbox.faults.clear();
       await resolve(handle, { step, decision: 'retry' });
       expect((await handle.result()).status).toBe('cancelled');
       await expectCleanSlate(bench, orderId);
+      expect((await letterOf(bench, handle))?.status).toBe('resolved');
     },
     120_000,
   );
@@ -143,6 +146,11 @@ async function attentionOf(bench: Bench, handle: CheckoutHandle): Promise<string
   const where = { id: orderIdOf(handle) };
   const order = await bench.db.order.findUniqueOrThrow({ where });
   return order.attentionStep;
+}
+
+async function letterOf(bench: Bench, handle: CheckoutHandle): Promise<DeadLetter | undefined> {
+  const filter = { source: 'checkout', orderId: orderIdOf(handle) } as const;
+  return (await listDeadLetters(bench.db, filter, { limit: 10 })).letters[0];
 }
 
 function resolve(
