@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createAnalyticsSubscriber } from '../../../activities/subscribers/analytics.ts';
+import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
+import type { Order } from '../../../domain/order.ts';
+import type { LoggedEvent } from '../../../prisma/event-log.ts';
+import { deliveriesOf } from './deliveries.ts';
+import { FATES, NEVER, openHistory, wanted, type History } from './history.ts';
+
+let history: History;
+let analytics: Subscriber;
+let orders: readonly Order[];
+/** Spread over three hours, the last of them in another year. */
+let log: readonly LoggedEvent[];
+
+const HOURS = ['2026-12-31T22:00:00.000Z', '2026-12-31T23:00:00.000Z', '2027-01-01T00:00:00.000Z'];
+
+beforeAll(async () => {
+  history = await openHistory();
+  analytics = createAnalyticsSubscriber(history);
+  const carts = [
+    [{ sku: 'mug-white', quantity: 2 }],
+    [
+      { sku: 'tee-black-m', quantity: 1 },
+      { sku: 'mug-white', quantity: 5 },
+    ],
+  ];
+  const lived: Order[] = [];
+  for (const currency of ['EUR', 'USD']) {
+    for (const lines of carts) {
+      for (const fate of FATES) lived.push(await history.live({ fate, lines, currency }));
+    }
+  }
+  orders = lived;
+  log = wanted(analytics, await history.log()).map((event, at) => ({
+    ...event,
+    time: new Date(Date.parse(HOURS[at % 3] ?? '') + (at % 2) * 3_599_999).toISOString(),
+  }));
+});
+beforeEach(() => forget());
+afterAll(() => history.close());
+
+async function forget(): Promise<void> {
+  await history.db.analyticsHour.deleteMany();
+  await history.db.consumedEvent.deleteMany();
+}
+
+async function figures() {
+  const rows = await history.db.analyticsHour.findMany();
+  return Object.fromEntries(
+    rows.map(({ hour, sku, currency, revenueMinor, ...counts }) => [
+      `${hour.toISOString()} ${sku} ${currency}`,
+      { ...counts, revenueMinor: Number(revenueMinor) },
+    ]),
+  );
+}
+
+/** The same, counted by hand. */
+function expected() {
+  const sums: Record<string, ReturnType<typeof zero>> = {};
+  for (const event of log) {
+    const order = orders.find(({ id }) => id === event.orderId);
+    for (const { sku, quantity, unitPriceMinor } of order?.lines ?? []) {
+      const sum = (sums[`${event.time.slice(0, 13)}:00:00.000Z ${sku} ${order?.currency}`] ??=
+        zero());
+      if (event.type === 'order.declined') sum.declines += 1;
+      if (event.type === 'order.cancelled') sum.compensations += 1;
+      if (event.type !== 'order.placed') continue;
+      sum.orders += 1;
+      sum.units += quantity;
+      sum.revenueMinor += quantity * unitPriceMinor;
+    }
+  }
+  return sums;
+}
+
+const zero = () => ({ orders: 0, units: 0, revenueMinor: 0, declines: 0, compensations: 0 });
+
+describe('the hourly figures', () => {
+  test('are the sums over the orders, per hour, SKU and currency', async () => {
+    await analytics.handle(log, NEVER);
+    const sums = await figures();
+    expect(sums).toEqual(expected());
+    expect(Object.keys(sums)).toHaveLength(HOURS.length * 2 * 2);
+  });
+
+  test('are the same however the log is cut, repeated and reordered', async () => {
+    const anyDelivery = fc.asyncProperty(deliveriesOf(log), async (deliveries) => {
+      await forget();
+      for (const batch of deliveries) await analytics.handle(batch, NEVER);
+      expect(await figures()).toEqual(expected());
+    });
+    await fc.assert(anyDelivery, { numRuns: 25 });
+  });
+
+  test('are the same when two pumps hand over the same at once', async () => {
+    const half = log.slice(log.length / 2);
+    await Promise.all([log, half, log].map((batch) => analytics.handle(batch, NEVER)));
+    expect(await figures()).toEqual(expected());
+  });
+
+  test('of an order with several SKUs count it once for each', async () => {
+    const placed = log.filter(({ type }) => type === 'order.placed');
+    await analytics.handle(placed, NEVER);
+    const sums = Object.values(await figures());
+    const lines = placed.map((event) => orders.find(({ id }) => id === event.orderId)?.lines);
+    expect(sums.reduce((sum, { orders: count }) => sum + count, 0)).toBe(lines.flat().length);
+  });
+});

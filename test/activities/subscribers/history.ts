@@ -1,0 +1,101 @@
+/** Orders of every fate in a real database, and the log they wrote, as a pump would read it. */
+import { randomUUID } from 'node:crypto';
+import { expect } from 'vitest';
+import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
+import type { Order } from '../../../domain/order.ts';
+import { changeOrder } from '../../../prisma/change.ts';
+import { LOG_START, readLog, type LoggedEvent } from '../../../prisma/event-log.ts';
+import {
+  recordCancelled,
+  recordCancelling,
+  recordNeedsAttention,
+  recordReserved,
+  recordResolved,
+  recordShipped,
+} from '../../../prisma/fulfilment.ts';
+import { openOrder, recordDeclined, recordPlaced } from '../../../prisma/placing.ts';
+import { claimOf, draftOf, openShop, type Shop } from '../../prisma/shop.ts';
+import { eventually } from '../../support/eventually.ts';
+
+export const FATES = ['placed', 'declined', 'cancelled', 'shipped', 'attended'] as const;
+export type Fate = (typeof FATES)[number];
+
+export interface Wish {
+  readonly fate: Fate;
+  readonly lines?: readonly { readonly sku: string; readonly quantity: number }[];
+  readonly currency?: string;
+}
+
+export interface History extends Shop {
+  /** Lets one order come to its fate. */
+  live(wish: Wish): Promise<Order>;
+  /** The whole log, once all of it can be read: a transaction elsewhere on the server delays that. */
+  log(): Promise<readonly LoggedEvent[]>;
+}
+
+/** What a person decides about a step that waits, with words that name somebody. */
+export const DECISION = {
+  step: 'capturePayment',
+  decision: 'retry',
+  note: 'called canary.person@example.com',
+  actor: 'key_operator',
+  resumes: 'reserved',
+} as const;
+
+export async function openHistory(): Promise<History> {
+  const shop = await openShop();
+  return {
+    ...shop,
+    async live({ fate, lines, currency = 'EUR' }) {
+      const draft = { ...draftOf(lines), currency };
+      const opened = await openOrder(shop.db, claimOf(), draft);
+      if (opened.kind !== 'opened') throw new Error(`not opened: ${opened.kind}`);
+      await follow(shop, opened.order, fate);
+      return opened.order;
+    },
+    async log() {
+      const events = await shop.db.event.count();
+      return eventually(async () => {
+        const read = await readLog(shop.db, { after: LOG_START, limit: 10_000 });
+        expect(read.length).toBe(events);
+        return read;
+      });
+    },
+  };
+}
+
+/** What a pump gives the subscriber of these events. */
+export function wanted(
+  { types }: Subscriber,
+  events: readonly LoggedEvent[],
+): readonly LoggedEvent[] {
+  return events.filter((event) => types.length === 0 || types.includes(event.type));
+}
+
+/** A signal that is never aborted. */
+export const NEVER = new AbortController().signal;
+
+async function follow({ db }: Shop, order: Order, fate: Fate): Promise<void> {
+  const { id } = order;
+  if (fate === 'declined') {
+    const answer = { status: 402, body: '{}' };
+    await recordDeclined(db, order, { code: 'insufficient_funds', reference: null, answer });
+    return;
+  }
+  const answer = () => ({ status: 201, body: '{}' });
+  await recordPlaced(db, order, { reference: `pi_${randomUUID()}`, answer });
+  if (fate === 'placed') return;
+  await recordReserved(db, id);
+  if (fate === 'cancelled') {
+    await recordCancelling(db, id, { reason: 'requested_by_customer', request: 'cancel-1' });
+    await recordCancelled(db, id, 'requested_by_customer');
+    return;
+  }
+  if (fate === 'attended') {
+    const failure = 'capture: outcome unknown (deadline)';
+    await recordNeedsAttention(db, id, { steps: [DECISION.step], failure });
+    await recordResolved(db, id, DECISION);
+  }
+  await db.$transaction((tx) => changeOrder(tx, { orderId: id, type: 'order.paid', to: 'paid' }));
+  await recordShipped(db, id, { carrier: 'Test Parcel', trackingNumber: 'TP1' });
+}
