@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
+import { createWarehouseFeedSubscriber } from '../../../activities/subscribers/warehouse-feed.ts';
+import type { Order } from '../../../domain/order.ts';
+import type { LoggedEvent } from '../../../prisma/event-log.ts';
+import { deliveriesOf } from './deliveries.ts';
+import { FATES, NEVER, openHistory, wanted, type History } from './history.ts';
+
+let history: History;
+let feed: Subscriber;
+let orders: readonly Order[];
+let log: readonly LoggedEvent[];
+
+beforeAll(async () => {
+  history = await openHistory();
+  feed = createWarehouseFeedSubscriber(history);
+  const lived: Order[] = [];
+  for (const fate of [...FATES, ...FATES]) {
+    const mugs = { sku: 'mug-white', quantity: 1 + lived.length };
+    const lines = lived.length % 2 ? [mugs] : [{ sku: 'tee-black-m', quantity: 3 }, mugs];
+    lived.push(await history.live({ fate, lines }));
+  }
+  orders = lived;
+  log = wanted(feed, await history.log());
+});
+beforeEach(() => forget());
+afterAll(() => history.close());
+
+async function forget(): Promise<void> {
+  await history.db.warehouseFeedBatch.deleteMany();
+  await history.db.consumedEvent.deleteMany();
+}
+
+const units = { ordered: z.int(), shipped: z.int(), cancelled: z.int() };
+const linesOf = z.array(z.strictObject({ sku: z.string(), ...units }));
+
+async function batches() {
+  const rows = await history.db.warehouseFeedBatch.findMany({ orderBy: { id: 'asc' } });
+  return rows.map((row) => ({ ...row, lines: linesOf.parse(row.lines) }));
+}
+
+const COLUMN: Readonly<Record<string, 'ordered' | 'shipped' | 'cancelled'>> = {
+  'order.placed': 'ordered',
+  'order.shipped': 'shipped',
+  'order.cancelled': 'cancelled',
+};
+
+/** The lines of a batch of these events, counted by hand. */
+function expected(events: readonly LoggedEvent[]) {
+  const sums: Record<string, Record<'ordered' | 'shipped' | 'cancelled', number>> = {};
+  for (const event of events) {
+    const column = COLUMN[event.type];
+    for (const { sku, quantity } of orders.find(({ id }) => id === event.orderId)?.lines ?? []) {
+      const sum = (sums[sku] ??= { ordered: 0, shipped: 0, cancelled: 0 });
+      if (column) sum[column] += quantity;
+    }
+  }
+  const lines = Object.entries(sums).map(([sku, sum]) => ({ sku, ...sum }));
+  return lines.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
+}
+
+/** All batches added up. */
+async function total() {
+  const sums: ReturnType<typeof expected> = [];
+  for (const line of (await batches()).flatMap(({ lines }) => lines)) {
+    const sum = sums.find(({ sku }) => sku === line.sku);
+    if (!sum) sums.push({ ...line });
+    else for (const column of Object.values(COLUMN)) sum[column] += line[column];
+  }
+  return sums.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
+}
+
+describe('the warehouse feed', () => {
+  test('writes one row per batch, with the units of each SKU', async () => {
+    await feed.handle(log, NEVER);
+    expect(await batches()).toMatchObject([
+      { firstEventId: log[0]?.id, events: log.length, lines: expected(log) },
+    ]);
+  });
+
+  test('leaves as outstanding what is neither shipped nor cancelled', async () => {
+    await feed.handle(log, NEVER);
+    const open = await history.db.orderLine.groupBy({
+      by: ['sku'],
+      where: { order: { status: 'placed' } },
+      _sum: { quantity: true },
+    });
+    const outstanding = (await total()).map(({ sku, ordered, shipped, cancelled }) => ({
+      sku,
+      _sum: { quantity: ordered - shipped - cancelled },
+    }));
+    expect(outstanding).toEqual(open.toSorted((a, b) => (a.sku < b.sku ? -1 : 1)));
+  });
+
+  test('of a batch half seen before takes the other half only', async () => {
+    const half = Math.ceil(log.length / 2);
+    await feed.handle(log.slice(0, half), NEVER);
+    await feed.handle(log, NEVER);
+    expect(await batches()).toMatchObject([
+      { firstEventId: log[0]?.id, events: half, lines: expected(log.slice(0, half)) },
+      { firstEventId: log[half]?.id, lines: expected(log.slice(half)) },
+    ]);
+  });
+
+  test('writes nothing for a batch it has had', async () => {
+    await feed.handle(log, NEVER);
+    await feed.handle(log, NEVER);
+    await feed.handle(log.slice(3, 4), NEVER);
+    expect(await batches()).toHaveLength(1);
+  });
+
+  test('adds up to the same however the log is cut, repeated and reordered', async () => {
+    const anyDelivery = fc.asyncProperty(deliveriesOf(log), async (deliveries) => {
+      await forget();
+      for (const batch of deliveries) await feed.handle(batch, NEVER);
+      expect(await total()).toEqual(expected(log));
+      const counted = (await batches()).reduce((sum, { events }) => sum + events, 0);
+      expect(counted).toBe(log.length);
+    });
+    await fc.assert(anyDelivery, { numRuns: 25 });
+  });
+});
