@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createAuditSubscriber } from '../../../activities/subscribers/audit.ts';
+import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
+import { shipmentCorrelationId, type OrderId } from '../../../domain/ids.ts';
+import type { EventType } from '../../../domain/order.ts';
+import type { LoggedEvent } from '../../../prisma/event-log.ts';
+import { recordCancelling } from '../../../prisma/fulfilment.ts';
+import { readable } from '../../support/readable.ts';
+import { DECISION, FATES, NEVER, openHistory, type Fate, type History } from './history.ts';
+
+let history: History;
+let audit: Subscriber;
+let log: readonly LoggedEvent[];
+const ids = new Map<Fate | 'by_operator' | 'by_system', OrderId>();
+
+beforeAll(async () => {
+  history = await openHistory();
+  audit = createAuditSubscriber(history);
+  for (const fate of FATES) ids.set(fate, (await history.live({ fate })).id);
+  for (const [name, reason] of [
+    ['by_operator', 'requested_by_operator'],
+    ['by_system', 'warehouse_refused'],
+  ] as const) {
+    const { id } = await history.live({ fate: 'placed' });
+    await recordCancelling(history.db, id, { reason, request: null });
+    ids.set(name, id);
+  }
+  log = await history.log();
+  // Out of order, then half of it, then all of it again.
+  await audit.handle(log.toReversed().slice(0, 9), NEVER);
+  await audit.handle(log.slice(0, log.length / 2), NEVER);
+  await audit.handle(log, NEVER);
+});
+afterAll(() => history.close());
+
+async function entry(subject: OrderId | undefined, action: EventType) {
+  if (subject === undefined) throw new Error('no such order');
+  return history.db.auditEntry.findFirstOrThrow({ where: { subject, action } });
+}
+
+describe('the audit log', () => {
+  test('has each event once, however often it came, and at its own time', async () => {
+    const entries = await history.db.auditEntry.findMany();
+    expect(entries).toHaveLength(log.length);
+    for (const event of log) {
+      expect(entries.find(({ eventId }) => eventId === event.id)).toMatchObject({
+        action: event.type,
+        subject: event.orderId,
+        cause: event.causationId,
+        at: new Date(event.time),
+      });
+    }
+  });
+
+  test.each([
+    ['placed', 'order.placed', 'customer'],
+    ['cancelled', 'order.cancelled', 'customer'],
+    ['by_operator', 'order.cancelling', 'operator'],
+    ['by_system', 'order.cancelling', 'system'],
+    ['shipped', 'order.reserved', 'system'],
+    ['declined', 'order.declined', 'system'],
+    ['attended', 'order.attention_resolved', 'operator/key_operator'],
+  ] as const)('of an order %s says of %s who did it: %s', async (fate, action, actor) => {
+    expect((await entry(ids.get(fate), action)).actor).toBe(actor);
+  });
+
+  test('tells the cause, and what was decided', async () => {
+    const shipped = ids.get('shipped');
+    expect(shipped && (await entry(shipped, 'order.shipped')).cause).toBe(
+      shipped && shipmentCorrelationId(shipped),
+    );
+    expect((await entry(ids.get('cancelled'), 'order.cancelling')).cause).toBe('cancel-1');
+    const { step, decision } = DECISION;
+    const decided = await entry(ids.get('attended'), 'order.attention_resolved');
+    expect(decided.data).toEqual({ step, decision });
+  });
+
+  test('holds nothing about a person, nor what a person wrote freely', async () => {
+    const text = readable(await history.db.auditEntry.findMany());
+    for (const secret of ['ada@example.com', 'Ada', 'Street 1', 'canary', 'TP1', 'pm_card']) {
+      expect(text).not.toContain(secret);
+    }
+  });
+
+  test('cannot be changed', async () => {
+    const { db } = history;
+    await expect(db.$executeRaw`UPDATE audit_log SET actor = 'x'`).rejects.toThrow('append-only');
+    await expect(db.$executeRaw`DELETE FROM audit_log`).rejects.toThrow('append-only');
+  });
+});
