@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createCheckoutStarterSubscriber } from '../../../activities/subscribers/checkout-starter.ts';
+import type { OrderId } from '../../../domain/ids.ts';
+import type { CheckoutStart } from '../../../prisma/orders.ts';
+import { NEVER, openHistory, wanted, type History } from './history.ts';
+
+let history: History;
+const started: CheckoutStart[] = [];
+/** Temporal refuses these. */
+const refused = new Set<OrderId>();
+let underWay = { now: 0, most: 0 };
+
+beforeAll(async () => {
+  history = await openHistory();
+});
+beforeEach(() => {
+  started.length = 0;
+  refused.clear();
+  underWay = { now: 0, most: 0 };
+});
+afterAll(() => history.close());
+
+const starter = createCheckoutStarterSubscriber({
+  get db() {
+    return history.db;
+  },
+  async startCheckout(order) {
+    underWay.now += 1;
+    underWay.most = Math.max(underWay.most, underWay.now);
+    await Promise.resolve();
+    underWay.now -= 1;
+    if (refused.has(order.orderId)) throw new Error('overloaded');
+    started.push(order);
+  },
+});
+
+async function eventsOf(...ids: readonly OrderId[]) {
+  return wanted(starter, await history.log()).filter(({ orderId }) => ids.includes(orderId));
+}
+
+const startedIds = (): OrderId[] => started.map(({ orderId }) => orderId);
+const isMarked = async (id: OrderId): Promise<boolean> =>
+  (await history.db.order.findUniqueOrThrow({ where: { id } })).workflowStartedAt !== null;
+
+describe('the checkout starter', () => {
+  test('starts a placed order that nobody started, with ids and amounts only', async () => {
+    const order = await history.live({ fate: 'placed' });
+    await starter.handle(await eventsOf(order.id), NEVER);
+    expect(started).toEqual([
+      {
+        orderId: order.id,
+        totalMinor: 200,
+        currency: 'EUR',
+        skus: ['mug-white'],
+        correlationId: order.correlationId,
+      },
+    ]);
+    expect(await isMarked(order.id)).toBe(true);
+  });
+
+  test('starts it once, however often the event comes', async () => {
+    const { id } = await history.live({ fate: 'placed' });
+    for (const _ of [1, 2, 3]) await starter.handle(await eventsOf(id), NEVER);
+    expect(startedIds()).toEqual([id]);
+  });
+
+  test('leaves alone what has moved, by whomever it was started', async () => {
+    const shipped = await history.live({ fate: 'shipped' });
+    const cancelled = await history.live({ fate: 'cancelled' });
+    await starter.handle(await eventsOf(shipped.id, cancelled.id), NEVER);
+    expect(started).toEqual([]);
+  });
+
+  test('of a batch starts the others when Temporal refuses one, which stays to be started', async () => {
+    const ids: OrderId[] = [];
+    for (const _ of [1, 2, 3]) ids.push((await history.live({ fate: 'placed' })).id);
+    const [first, second, third] = ids;
+    if (!first || !second || !third) throw new Error('three orders');
+    refused.add(second);
+    await expect(starter.handle(await eventsOf(...ids), NEVER)).rejects.toThrow('overloaded');
+    expect(startedIds()).toEqual([first, third]);
+    expect(await isMarked(second)).toBe(false);
+    refused.clear();
+    await starter.handle(await eventsOf(...ids), NEVER);
+    expect(startedIds()).toEqual([first, third, second]);
+  });
+
+  test('after an outage starts many, oldest first, a few at a time', async () => {
+    const ids: OrderId[] = [];
+    for (let at = 0; at < 25; at += 1) ids.push((await history.live({ fate: 'placed' })).id);
+    await starter.handle(await eventsOf(...ids), NEVER);
+    expect(startedIds()).toEqual(ids);
+    expect(underWay.most).toBe(10);
+  });
+
+  test('stops where it is when its time is up', async () => {
+    const { id } = await history.live({ fate: 'placed' });
+    const handled = starter.handle(await eventsOf(id), AbortSignal.abort());
+    await expect(handled).rejects.toThrow('aborted');
+    expect(started).toEqual([]);
+  });
+
+  test('waits until the request that placed the order has had its chance', () => {
+    expect(starter.delayMs).toBeGreaterThanOrEqual(2_000);
+  });
+});
