@@ -1,0 +1,181 @@
+/**
+ * Sends one signed webhook and says what came of it. It never follows a redirect, never connects to
+ * an address it has not checked, and never throws for what a receiver or a network does. It neither
+ * retries nor remembers: its callers do.
+ */
+import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import type { LookupFunction } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import { readBodyHead, retryAfterOf } from './webhook-answer.ts';
+import {
+  findTarget,
+  hostOf,
+  resolveBySystem,
+  type Resolve,
+  type ResolvedAddress,
+} from './webhook-target.ts';
+
+export interface WebhookMessage {
+  readonly url: string;
+  /** The `webhook-id`: the same on every attempt, so that a receiver can drop repeats. */
+  readonly id: string;
+  readonly body: string;
+  /** `whsec_...`; each gives a signature, so that a receiver can change over. */
+  readonly secrets: readonly string[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+export type WebhookOutcome =
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      /** From Retry-After (RFC 9110, 10.2.3), or null. */
+      readonly retryAfterMs: number | null;
+      /** The beginning of the answer, at most 1024 characters. */
+      readonly bodyHead: string;
+      readonly latencyMs: number;
+    }
+  /** The URL leads, or led this time, where no webhook may go. Nothing was sent. */
+  | { readonly kind: 'blocked'; readonly reason: string; readonly latencyMs: number }
+  /** No answer: name not found, connection refused or lost, deadline passed. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly latencyMs: number };
+
+export interface WebhookSender {
+  send(message: WebhookMessage): Promise<WebhookOutcome>;
+  /** Whether the URL could be sent to now. Sends nothing. */
+  check(
+    url: string,
+  ): Promise<{ readonly kind: 'open' } | { readonly kind: 'blocked'; readonly reason: string }>;
+}
+
+export interface WebhookSenderOptions {
+  /** Plain HTTP, any port and loopback too: for development and tests on one machine. */
+  readonly allowLocal: boolean;
+  /** From asking for the address to the last byte read. Standard Webhooks: 15 to 30 s. */
+  readonly deadlineMs?: number;
+  readonly resolve?: Resolve;
+}
+
+const DEADLINE_MS = 15_000;
+const USER_AGENT = 'Holdfast-Webhooks/1.0';
+
+export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
+  const { deadlineMs = DEADLINE_MS, resolve = resolveBySystem, allowLocal } = options;
+  const rules = { allowLocal, resolve };
+
+  return {
+    async send(message) {
+      const startedAtMs = performance.now();
+      const since = () => ({ latencyMs: Math.round(performance.now() - startedAtMs) });
+      const overdue = AbortSignal.timeout(deadlineMs);
+      const signal = message.signal ? AbortSignal.any([overdue, message.signal]) : overdue;
+      const headers = signedHeaders(message);
+      try {
+        const target = await beforeAbort(findTarget(message.url, rules), signal);
+        if (target.kind === 'blocked') return { ...target, ...since() };
+        if (target.kind === 'unresolved') throw new SendError(target.reason);
+        const answer = await post({ ...message, headers }, target, signal);
+        const bodyHead = await readBodyHead(answer, signal);
+        const retryAfterMs = retryAfterOf(answer.headers['retry-after']);
+        const { statusCode: status = 0 } = answer;
+        return { kind: 'answered', status, retryAfterMs, bodyHead, ...since() };
+      } catch (error) {
+        return { kind: 'failed', reason: reasonOf(error, signal), ...since() };
+      }
+    },
+
+    async check(url) {
+      const signal = AbortSignal.timeout(deadlineMs);
+      try {
+        const target = await beforeAbort(findTarget(url, rules), signal);
+        if (target.kind === 'open') return { kind: 'open' };
+        return { kind: 'blocked', reason: target.reason };
+      } catch (error) {
+        return { kind: 'blocked', reason: reasonOf(error, signal) };
+      }
+    },
+  };
+}
+
+/** Standard Webhooks 1.0: id, time of the attempt, one signature per secret. */
+function signedHeaders({ id, body, secrets, headers }: WebhookMessage): Record<string, string> {
+  const at = new Date();
+  return {
+    ...headers,
+    'content-type': 'application/json',
+    'user-agent': USER_AGENT,
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+    'webhook-signature': secrets.map((each) => new Webhook(each).sign(id, at, body)).join(' '),
+  };
+}
+
+/** Sends the request; resolves with the head of the answer. */
+function post(
+  message: WebhookMessage,
+  target: { readonly url: URL; readonly addresses: readonly ResolvedAddress[] },
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const { url, addresses } = target;
+  const body = Buffer.from(message.body);
+  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const request = send({
+    protocol: url.protocol,
+    host: hostOf(url),
+    port: url.port,
+    path: `${url.pathname}${url.search}`,
+    method: 'POST',
+    headers: {
+      ...message.headers,
+      'content-length': body.byteLength,
+    },
+    lookup: onlyTo(addresses),
+    // A connection kept for the next webhook might be one to an address checked long ago.
+    agent: false,
+    signal,
+  });
+  return answerTo(request, body);
+}
+
+function answerTo(request: ClientRequest, body: Buffer): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once('response', resolve);
+    request.once('upgrade', (_, socket) => socket.destroy());
+    request.once('close', () => reject(new SendError('connection_closed')));
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+/** Gives the socket the addresses that were checked, and no way to others. */
+function onlyTo(addresses: readonly ResolvedAddress[]): LookupFunction {
+  return (_hostname, { all }, callback) => {
+    const [first] = addresses;
+    if (all === true) callback(null, [...addresses]);
+    else if (first) callback(null, first.address, first.family);
+    else callback(new SendError('dns_no_address'), '');
+  };
+}
+
+/** A failure of ours to name, in a word. */
+class SendError extends Error {}
+
+function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(new SendError('deadline'));
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new SendError('deadline')), { once: true });
+  });
+  return Promise.race([work, aborted]);
+}
+
+/** Codes of sockets and TLS (`econnrefused`, `cert_has_expired`), never a message. */
+function reasonOf(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return 'deadline';
+  if (error instanceof SendError) return error.message;
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+    return `connection_${error.code.toLowerCase()}`;
+  }
+  return 'connection_failed';
+}

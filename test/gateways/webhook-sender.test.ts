@@ -1,0 +1,297 @@
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import { afterEach, describe, expect, test } from 'vitest';
+import { retryAfterOf } from '../../gateways/webhook-answer.ts';
+import { createWebhookSender, type WebhookMessage } from '../../gateways/webhook-sender.ts';
+import { findTarget } from '../../gateways/webhook-target.ts';
+import { HOSTILE_URLS, resolveByTable } from './hostile-urls.ts';
+import { startProvider } from './provider.ts';
+
+const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+const OTHER_SECRET = `whsec_${Buffer.alloc(32, 8).toString('base64')}`;
+
+const message = (url: string, changes: Partial<WebhookMessage> = {}): WebhookMessage => ({
+  url,
+  id: 'msg_1',
+  body: '{"type":"order.placed"}',
+  secrets: [SECRET],
+  ...changes,
+});
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+async function receiver(listener: Parameters<typeof startProvider>[0]) {
+  const started = await startProvider(listener);
+  closing.push(() => started.close());
+  return started;
+}
+
+/** A bare TCP server, for what no HTTP server does. */
+async function tcp(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => server.close());
+  const address: AddressInfo | string | null = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return address.port;
+}
+
+describe('where a webhook may go', () => {
+  const asked: string[] = [];
+  const sender = createWebhookSender({
+    allowLocal: false,
+    resolve: (name) => {
+      asked.push(name);
+      return resolveByTable(name);
+    },
+  });
+
+  test('the list is long enough to mean something', () => {
+    const urls = Object.values(HOSTILE_URLS).flat();
+    expect(new Set(urls).size).toBe(urls.length);
+    expect(urls.length).toBeGreaterThanOrEqual(60);
+  });
+
+  describe.each(Object.entries(HOSTILE_URLS))('%s', (_trick, urls) => {
+    test.each(urls)('refused: %s', async (url) => {
+      expect(await sender.send(message(url))).toMatchObject({ kind: 'blocked' });
+      expect(await sender.check(url)).toMatchObject({ kind: 'blocked' });
+    });
+  });
+
+  test.each([
+    'https://public.example/hooks?a=1',
+    'https://public.example:443/',
+    'https://public.example:8443/',
+    'https://PUBLIC.example/',
+    'https://8.8.8.8/',
+    'https://[2606:4700:4700::1111]/',
+  ])('allowed: %s', async (url) => {
+    expect(await sender.check(url)).toEqual({ kind: 'open' });
+  });
+
+  test('a name that is not there is a failure, which a later attempt may cure', async () => {
+    const url = 'https://nowhere.example/';
+    expect(await sender.send(message(url))).toMatchObject({
+      kind: 'failed',
+      reason: 'dns_enotfound',
+    });
+    expect(await sender.check(url)).toEqual({ kind: 'blocked', reason: 'dns_enotfound' });
+  });
+
+  test('a name that led outside once is checked again for every webhook (DNS rebinding)', async () => {
+    const answers = ['93.184.215.14', '127.0.0.1', '10.0.0.1'];
+    const rebinding = createWebhookSender({
+      allowLocal: false,
+      resolve: async () => [{ address: answers.shift() ?? '', family: 4 }],
+    });
+    const url = 'https://rebinding.example/';
+    expect(await rebinding.check(url)).toEqual({ kind: 'open' });
+    const blocked = { kind: 'blocked', reason: 'address_not_public' };
+    expect(await rebinding.send(message(url))).toMatchObject(blocked);
+    expect(await rebinding.send(message(url))).toMatchObject(blocked);
+  });
+
+  test('one look-up per webhook: the connection goes to the very address that was checked', async () => {
+    const hosts: (string | undefined)[] = [];
+    const { url } = await receiver((request, response) => {
+      hosts.push(request.headers.host);
+      response.end();
+    });
+    const { port } = new URL(url);
+    let lookups = 0;
+    const local = createWebhookSender({
+      allowLocal: true,
+      resolve: async () => {
+        lookups += 1;
+        // A second look-up would lead elsewhere.
+        return [{ address: lookups === 1 ? '127.0.0.1' : '10.0.0.1', family: 4 }];
+      },
+    });
+    const sent = await local.send(message(`http://rebinding.example:${port}/`));
+    expect(sent).toMatchObject({ kind: 'answered', status: 200 });
+    expect([lookups, hosts]).toEqual([1, [`rebinding.example:${port}`]]);
+    expect(await local.send(message(`http://rebinding.example:${port}/`))).toMatchObject({
+      kind: 'blocked',
+    });
+  });
+
+  test('over TLS the name is asked for, at the checked address, and a stranger is not trusted', async () => {
+    const hellos: Buffer[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', (hello) => {
+        hellos.push(Buffer.from(hello));
+        socket.end('this is no TLS');
+      });
+    });
+    const port = await tcp(server);
+    const local = createWebhookSender({
+      allowLocal: true,
+      resolve: async () => [{ address: '127.0.0.1', family: 4 }],
+    });
+    const sent = await local.send(message(`https://receiver.example:${port}/`));
+    expect(sent).toMatchObject({ kind: 'failed' });
+    expect(Buffer.concat(hellos).includes('receiver.example')).toBe(true);
+    expect(Buffer.concat(hellos).includes('order.placed')).toBe(false);
+  });
+
+  test('local mode opens loopback and plain HTTP, and nothing else of the inside', async () => {
+    const rules = { allowLocal: true, resolve: resolveByTable };
+    for (const url of ['http://127.0.0.1:3000/', 'http://[::1]:80/', 'http://localhost:4000/']) {
+      expect((await findTarget(url, rules)).kind, url).toBe('open');
+    }
+    for (const url of [
+      'http://10.0.0.1/',
+      'http://169.254.169.254/',
+      'http://[::ffff:127.0.0.1]/',
+      'http://mixed.example/',
+      'http://user@localhost/',
+      'ftp://localhost/',
+    ]) {
+      expect((await findTarget(url, rules)).kind, url).toBe('blocked');
+    }
+  });
+});
+
+describe('a webhook on its way', () => {
+  const sender = createWebhookSender({ allowLocal: true, deadlineMs: 1_000 });
+
+  test('is signed as the official library verifies it, once per secret', async () => {
+    const got: { headers: Record<string, string>; body: string }[] = [];
+    const { url } = await receiver((request, response) => {
+      let body = '';
+      request.on('data', (chunk) => (body += String(chunk)));
+      request.on('end', () => {
+        const headers = Object.fromEntries(
+          Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+        );
+        got.push({ headers, body });
+        response.writeHead(204).end();
+      });
+    });
+    const sent = await sender.send(
+      message(`${url}/hooks?a=1`, {
+        secrets: [SECRET, OTHER_SECRET],
+        headers: { 'ce-id': 'msg_1', 'webhook-id': 'forged' },
+      }),
+    );
+    expect(sent).toMatchObject({ kind: 'answered', status: 204, bodyHead: '', retryAfterMs: null });
+    const [{ headers, body } = { headers: {}, body: '' }] = got;
+    for (const secret of [SECRET, OTHER_SECRET]) {
+      expect(new Webhook(secret).verify(body, headers)).toEqual({ type: 'order.placed' });
+    }
+    expect(headers).toMatchObject({
+      'webhook-id': 'msg_1',
+      'ce-id': 'msg_1',
+      'content-type': 'application/json',
+    });
+    expect(headers['webhook-signature']?.split(' ')).toHaveLength(2);
+  });
+
+  test.each([301, 302, 303, 307, 308])(
+    '%i to the inside is an answer, not a way',
+    async (status) => {
+      let followed = 0;
+      const inside = await receiver((_, response) => {
+        followed += 1;
+        response.end();
+      });
+      const { url } = await receiver((_, response) =>
+        response.writeHead(status, { location: inside.url }).end(),
+      );
+      expect(await sender.send(message(url))).toMatchObject({ kind: 'answered', status });
+      expect(followed).toBe(0);
+    },
+  );
+
+  test('keeps the beginning of the answer, and stops reading long before its end', async () => {
+    let written = 0;
+    const { url } = await receiver((_, response) => {
+      const chunk = Buffer.alloc(16 * 1_024, 'x\0');
+      const more = (): void => {
+        while (!response.destroyed && written < 100_000_000) {
+          written += chunk.byteLength;
+          if (!response.write(chunk)) return void response.once('drain', more);
+        }
+      };
+      more();
+    });
+    const sent = await sender.send(message(url));
+    expect(sent).toMatchObject({ kind: 'answered', status: 200 });
+    expect(sent.kind === 'answered' && sent.bodyHead).toMatch(/^x{100,1024}$/);
+    expect(written).toBeLessThan(50_000_000);
+  });
+
+  test('an answer whose body never ends still counts', async () => {
+    const { url } = await receiver((_, response) => void response.writeHead(200).write('so far'));
+    const sent = await sender.send(message(url));
+    expect(sent).toMatchObject({ kind: 'answered', status: 200, bodyHead: 'so far' });
+  });
+
+  test('no answer in time, none at all, or none that is HTTP: a failure with its reason', async () => {
+    const hanging = await receiver(() => undefined);
+    expect(await sender.send(message(hanging.url))).toMatchObject({
+      kind: 'failed',
+      reason: 'deadline',
+    });
+    const garbled = createServer((socket) => socket.end('what?\r\n\r\n'));
+    expect(await sender.send(message(`http://127.0.0.1:${await tcp(garbled)}/`))).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringMatching(/^connection_/),
+    });
+    const upgrading = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () =>
+        socket.write('HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
+      );
+    });
+    expect(await sender.send(message(`http://127.0.0.1:${await tcp(upgrading)}/`))).toMatchObject({
+      kind: 'failed',
+    });
+    const closed = await startProvider(() => undefined);
+    await closed.close();
+    expect(await sender.send(message(closed.url))).toMatchObject({
+      kind: 'failed',
+      reason: 'connection_econnrefused',
+    });
+  });
+
+  test('is given up when its caller gives up, and when a look-up hangs', async () => {
+    const { url } = await receiver(() => undefined);
+    const given = await sender.send(message(url, { signal: AbortSignal.timeout(20) }));
+    expect(given).toMatchObject({ kind: 'failed', reason: 'deadline' });
+    const hanging = createWebhookSender({
+      allowLocal: true,
+      deadlineMs: 20,
+      resolve: () => new Promise(() => undefined),
+    });
+    const failed = { kind: 'failed', reason: 'deadline' };
+    expect(await hanging.send(message('http://slow.example/'))).toMatchObject(failed);
+    expect(await hanging.check('http://slow.example/')).toMatchObject({ reason: 'deadline' });
+  });
+
+  test('with a secret that is none it is our mistake, not the receiver’s', async () => {
+    await expect(
+      sender.send(message('http://127.0.0.1/', { secrets: ['not base64!'] })),
+    ).rejects.toThrow();
+  });
+});
+
+describe('Retry-After', () => {
+  const now = new Date('2026-01-01T00:00:00Z');
+  test.each([
+    ['120', 120_000],
+    ['0', 0],
+    ['Thu, 01 Jan 2026 00:01:00 GMT', 60_000],
+    ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
+    ['9999999999', 24 * 3_600_000],
+    ['soon', null],
+    ['-5', null],
+    [undefined, null],
+  ])('%s is %s ms', (value, waitMs) => {
+    expect(retryAfterOf(value, now)).toBe(waitMs);
+  });
+});
