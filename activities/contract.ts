@@ -74,8 +74,10 @@ export interface Activities {
   ): Promise<void>;
   /** The warehouse answered that it will not ship. */
   recordShipmentRefused(input: OrderRef): Promise<void>;
-  /** Order `cancelling`: from here on it is only undone. */
-  recordCancelling(input: OrderRef & { readonly reason: CancelReason }): Promise<void>;
+  /** Order `cancelling`: from here on it is only undone. `request`: the update that asked for it. */
+  recordCancelling(
+    input: OrderRef & { readonly reason: CancelReason; readonly request?: string | null },
+  ): Promise<void>;
   /** Order `cancelled`: every undo is done or was skipped by a person. */
   recordCancelled(input: OrderRef & { readonly reason: CancelReason }): Promise<void>;
   /** Order `needs_attention`, with the steps that wait for a person. */

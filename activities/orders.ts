@@ -16,8 +16,8 @@ type OrderActivities = Pick<
 
 export function createOrderActivities({ db }: ActivityDependencies): OrderActivities {
   return {
-    async recordCancelling({ orderId, reason }) {
-      requireChanged(orderId, await recordCancelling(db, orderId, reason));
+    async recordCancelling({ orderId, reason, request = null }) {
+      requireChanged(orderId, await recordCancelling(db, orderId, { reason, request }));
     },
     async recordCancelled({ orderId, reason }) {
       requireChanged(orderId, await recordCancelled(db, orderId, reason));

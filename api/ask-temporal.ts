@@ -30,10 +30,15 @@ const AWAY_CODES: readonly unknown[] = [1, 4, 8, 10, 14];
 const MAX_DEPTH = 5;
 
 function isAway(error: unknown): boolean {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return false;
+  return hasGrpcCode(error, AWAY_CODES);
+}
+
+/** True when the error, or what caused it, carries one of the gRPC status codes. */
+export function hasGrpcCode(error: unknown, codes: readonly unknown[]): boolean {
   let current: unknown = error;
-  if (current instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return false;
   for (let depth = 0; depth < MAX_DEPTH && current instanceof Error; depth += 1) {
-    if ('code' in current && AWAY_CODES.includes(current.code)) return true;
+    if ('code' in current && codes.includes(current.code)) return true;
     current = current.cause;
   }
   return false;

@@ -3,7 +3,7 @@
  * database only spares the question where the answer is certain. The same Idempotency-Key is the
  * same update, so a lost answer can be asked for again (G10).
  */
-import type { Order } from '../domain/order.ts';
+import type { EventType, Order, OrderEvent } from '../domain/order.ts';
 import type { Database } from '../prisma/client.ts';
 import {
   claimAnswered,
@@ -11,10 +11,11 @@ import {
   type KeyClaim,
   type StoredAnswer,
 } from '../prisma/idempotency.ts';
-import type { CheckoutStart } from '../prisma/orders.ts';
+import { findOrder, listOrderEvents, type CheckoutStart } from '../prisma/orders.ts';
 import type { CancelRequest } from '../workflows/contract.ts';
 import type { Checkouts } from './checkouts.ts';
 import { inFlight, keyReused } from './order-answers.ts';
+import { MAX_EVENTS } from './order-view.ts';
 import type { Problem } from './problems.ts';
 
 export interface CancelDeps {
@@ -42,23 +43,30 @@ export async function cancelOrder(
   if (known.kind === 'answered') return { kind: 'accepted', answer: known.answer, replayed: true };
   if (known.kind === 'other_request') return refused(keyReused());
   if (known.kind !== 'free') return refused(inFlight());
-  const certain = certainlyNot(order);
-  if (certain !== null) return refused(certain);
-  const { reason, claim } = request;
-  const outcome = await deps.checkouts.cancel(startOf(order), { reason }, `cancel/${claim.key}`);
+  const settled = await settledInBooks(deps, order, request.claim);
+  if (settled !== null) return settled;
+  return askWorkflow(deps, order, request);
+}
+
+async function askWorkflow(
+  deps: CancelDeps,
+  order: Order,
+  { reason, claim }: CancelOrderRequest,
+): Promise<CancelOrderOutcome> {
+  const outcome = await deps.checkouts.cancel(startOf(order), { reason }, updateIdOf(claim));
+  if (outcome.kind === 'accepted') return accept(deps, order, { claim, ...outcome });
+  // What gave no answer may have been done all the same.
+  const now = (await findOrder(deps.db, order.id)) ?? order;
+  const settled = await settledInBooks(deps, now, claim);
+  if (settled !== null) return settled;
   switch (outcome.kind) {
-    case 'accepted':
-      return {
-        kind: 'accepted',
-        answer: await keep(deps, order, { claim, ...outcome }),
-        replayed: false,
-      };
     case 'refused':
-      return refused(notCancellable(outcome.reason));
+      // It refuses what it does already: this very request, when the task that took it was lost.
+      return (await acceptedBefore(deps, now, claim)) ?? refused(notCancellable(outcome.reason));
     case 'undecided':
       return refused({
         code: 'cancel_undecided',
-        detail: 'The warehouse is being asked. Ask again with the same key for the answer.',
+        detail: 'It is not decided yet. Ask again with the same key for the answer.',
         retryAfterSeconds: UNDECIDED_RETRY_SECONDS,
       });
     case 'unavailable':
@@ -76,21 +84,25 @@ export function startOf(order: Order): CheckoutStart {
   return { orderId: id, totalMinor, currency, skus: lines.map(({ sku }) => sku), correlationId };
 }
 
-/** Why the order cannot be cancelled whatever the workflow says; null when it has to be asked. */
-function certainlyNot(order: Order): Problem | null {
+/** The answer PostgreSQL alone can give; null when the workflow has to be asked. */
+async function settledInBooks(
+  deps: CancelDeps,
+  order: Order,
+  claim: KeyClaim,
+): Promise<CancelOrderOutcome | null> {
   switch (order.status) {
     case 'pending':
-      return notCancellable('not_placed_yet');
+      return refused(notCancellable('not_placed_yet'));
     case 'declined':
     case 'expired':
     case 'shipped':
     case 'delivered':
-      return notCancellable(`already_${order.status}`);
+      return refused(notCancellable(`already_${order.status}`));
     case 'cancelled':
-      // One that was asked for may be this very request, whose answer was lost.
-      return order.cancelReason?.startsWith('requested_by')
-        ? null
-        : notCancellable('already_cancelled');
+      // It may be this very request that cancelled it, and only the answer was lost.
+      return (
+        (await acceptedBefore(deps, order, claim)) ?? refused(notCancellable('already_cancelled'))
+      );
     case 'placed':
     case 'reserved':
     case 'paid':
@@ -100,11 +112,31 @@ function certainlyNot(order: Order): Problem | null {
   }
 }
 
-async function keep(
+/** The acceptance, when the order was turned round by this request; null when it was not. */
+async function acceptedBefore(
+  deps: CancelDeps,
+  order: Order,
+  claim: KeyClaim,
+): Promise<CancelOrderOutcome | null> {
+  const events = await listOrderEvents(deps.db, order.id, MAX_EVENTS);
+  const turned = events.find(({ type }) => type === 'order.cancelling');
+  if (turned?.causationId !== updateIdOf(claim)) return null;
+  return accept(deps, order, { claim, willUndo: undosOf(events) });
+}
+
+/** What the saga had registered by then, newest first (workflows/checkout.ts). */
+function undosOf(events: readonly OrderEvent[]): readonly string[] {
+  const has = (type: EventType): boolean => events.some((event) => event.type === type);
+  if (!has('order.reserved')) return ['releaseStock', 'voidOrRefundPayment'];
+  const undos = ['voidOrRefundPayment', 'releaseStock'];
+  return has('order.paid') ? ['cancelShipment', ...undos] : undos;
+}
+
+async function accept(
   { db }: CancelDeps,
   order: Order,
   accepted: { readonly claim: KeyClaim; readonly willUndo: readonly string[] },
-): Promise<StoredAnswer> {
+): Promise<CancelOrderOutcome> {
   const answer: StoredAnswer = {
     status: 202,
     body: JSON.stringify({
@@ -115,7 +147,12 @@ async function keep(
     }),
   };
   await db.$transaction((tx) => claimAnswered(tx, accepted.claim, answer));
-  return answer;
+  return { kind: 'accepted', answer, replayed: false };
+}
+
+/** The same key is the same update, so that a repeat gets the same answer. */
+function updateIdOf({ key }: KeyClaim): string {
+  return `cancel/${key}`;
 }
 
 function notCancellable(reason: string): Problem {

@@ -2,6 +2,7 @@
  * The checkout workflows over Temporal's client. Every call has a deadline; a Temporal that is away
  * is an answer (`unavailable`), never an exception. Anything else that goes wrong is a bug and thrown.
  */
+import { setTimeout } from 'node:timers/promises';
 import {
   WithStartWorkflowOperation,
   WorkflowUpdateFailedError,
@@ -23,7 +24,7 @@ import {
   shipmentAnsweredSignal,
   type CancelRequest,
 } from '../workflows/contract.ts';
-import { createAskTemporal } from './ask-temporal.ts';
+import { createAskTemporal, hasGrpcCode } from './ask-temporal.ts';
 import type { CancelOutcome, Checkouts } from './checkouts.ts';
 
 export interface TemporalCheckoutsOptions {
@@ -37,6 +38,8 @@ const START_DEADLINE_MS = 5_000;
 /** The warehouse may have to be asked whether the parcel has left. */
 const UPDATE_DEADLINE_MS = 10_000;
 const PING_DEADLINE_MS = 500;
+const UPDATE_ATTEMPTS = 4;
+const UPDATE_RETRY_MS = 150;
 
 export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Checkouts {
   const ask = createAskTemporal(options.client);
@@ -67,10 +70,11 @@ export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Chec
       const resolved = await ask(UPDATE_DEADLINE_MS, async (client) => {
         const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
         try {
-          const update = handle.executeUpdate(resolveUpdate, { args: [resolution] });
-          const done = await unlessGone(update);
+          const update = () => handle.executeUpdate(resolveUpdate, { args: [resolution] });
+          const done = await unlessGone(insist(update));
           return { kind: done === 'gone' ? 'not_waiting' : 'resolved' } as const;
         } catch (error) {
+          if (wasDropped(error)) return unavailable;
           if (refusalOf(error) === null) throw error;
           return { kind: 'not_waiting' } as const;
         }
@@ -105,7 +109,7 @@ interface Cancel {
 
 async function cancelOnce(client: Client, cancel: Cancel): Promise<CancelOutcome> {
   try {
-    const accepted = await cancelRunning(client, cancel);
+    const accepted = await unlessGone(insist(() => cancelRunning(client, cancel)));
     if (accepted === 'gone') return { kind: 'refused', reason: 'the order is finished' };
     return { kind: 'accepted', willUndo: accepted.willUndo };
   } catch (error) {
@@ -113,6 +117,7 @@ async function cancelOnce(client: Client, cancel: Cancel): Promise<CancelOutcome
     if (reason !== null) return { kind: 'refused', reason };
     // It may have been accepted: the same update id gets the answer later.
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return { kind: 'undecided' };
+    if (wasDropped(error)) return { kind: 'undecided' };
     throw error;
   }
 }
@@ -135,8 +140,28 @@ async function cancelRunning(client: Client, { order, request, updateId }: Cance
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const handle = client.workflow.getHandle(checkoutWorkflowId(order.orderId));
-    return unlessGone(handle.executeUpdate(cancelUpdate, update));
+    return handle.executeUpdate(cancelUpdate, update);
   }
+}
+
+/**
+ * Sends an update again when the server dropped it: an event that comes while a workflow's last task
+ * runs makes the server fail that task (UnhandledCommand) and forget the updates it carried.
+ */
+async function insist<T>(send: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      if (attempt === UPDATE_ATTEMPTS || !wasDropped(error)) throw error;
+      await setTimeout(UPDATE_RETRY_MS * attempt);
+    }
+  }
+}
+
+/** gRPC FAILED_PRECONDITION: what the server's WorkflowNotReady arrives as. */
+function wasDropped(error: unknown): boolean {
+  return hasGrpcCode(error, [9]);
 }
 
 async function unlessGone<T>(call: Promise<T>): Promise<T | 'gone'> {

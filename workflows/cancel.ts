@@ -3,7 +3,12 @@
  * afterwards the warehouse decides: either the parcel stays and the cancel is accepted, or it has
  * left and the cancel is refused.
  */
-import { ApplicationFailure, CancellationScope, setHandler } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  currentUpdateInfo,
+  setHandler,
+} from '@temporalio/workflow';
 import type { FailureType } from '../activities/contract.ts';
 import { cancelUpdate, type CancelRequest } from './contract.ts';
 import type { CheckoutRun } from './run.ts';
@@ -19,6 +24,7 @@ export function handleCancel(run: CheckoutRun): void {
       refuseUnlessForward(run);
       run.phase = 'undoing';
       run.cancelReason = reason;
+      run.cancelRequest = currentUpdateInfo()?.id ?? null;
       run.forward.cancel();
       return { willUndo: run.saga.names() };
     },

@@ -140,6 +140,7 @@ function begin(input: CheckoutInput): CheckoutRun {
     phase: 'forward',
     // Overwritten by the update; a cancellation without it came from the Web UI or the CLI.
     cancelReason: 'requested_by_operator',
+    cancelRequest: null,
     confirmation: Promise.resolve(),
     leftParcel: null,
   };

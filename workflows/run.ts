@@ -18,6 +18,8 @@ export interface CheckoutRun {
   readonly forward: CancellationScope;
   phase: 'forward' | 'shipped' | 'undoing';
   cancelReason: CancelReason;
+  /** Id of the update that turned the order round. */
+  cancelRequest: string | null;
   /** The confirmation mail under way, beside shipping. */
   confirmation: Promise<void>;
   /** Set when the parcel had left before it could be called back. */

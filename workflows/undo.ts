@@ -7,7 +7,7 @@ import { steps } from './steps.ts';
 /** Runs in a non-cancellable scope. `too_late`: the parcel has left, nothing was undone. */
 export async function undoOrder(run: CheckoutRun, reason: CancelReason): Promise<Undone> {
   const { orderId, saga, progress } = run;
-  await steps.recordCancelling({ orderId, reason });
+  await steps.recordCancelling({ orderId, reason, request: run.cancelRequest });
   progress.enter('cancelling', 'publish');
   const unwound = await saga.unwind();
   if (unwound.kind === 'too_late') return 'too_late';

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Activities } from '../../activities/contract.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
 import { isOrderId, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
@@ -13,6 +14,7 @@ import { orderOf, problemOf } from './bodies.ts';
 import { createShop, paymentEffects, type Shop } from './shop.ts';
 
 const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
+const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 
 let server: DevServer;
 let connection: NativeConnection;
@@ -21,6 +23,8 @@ let worker: Worker;
 let running: Promise<void>;
 let online = true;
 let checkouts: ReturnType<typeof createTemporalCheckouts>;
+/** Runs inside the workflow task that cancels an order, after its last write. */
+let whileCancelling: (orderId: OrderId) => Promise<void> = async () => {};
 
 beforeAll(async () => {
   // The faults of these tests are on purpose; each would be a page of warnings.
@@ -31,16 +35,23 @@ beforeAll(async () => {
   const client = new Client({ connection, namespace });
   checkouts = createTemporalCheckouts({ client: () => (online ? client : null), eagerStart: true });
   shop = await createShop({ checkouts });
+  const activities = createActivities({
+    db: shop.db,
+    ...shop.gateways,
+    warehouseCallbackUrl: 'http://127.0.0.1:9/callbacks/warehouse',
+  });
   worker = await Worker.create({
     connection,
     namespace,
     taskQueue: TASK_QUEUE,
     workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-    activities: createActivities({
-      db: shop.db,
-      ...shop.gateways,
-      warehouseCallbackUrl: 'http://127.0.0.1:9/callbacks/warehouse',
-    }),
+    activities: {
+      ...activities,
+      async recordCancelled(input: Parameters<Activities['recordCancelled']>[0]) {
+        await activities.recordCancelled(input);
+        await whileCancelling(input.orderId);
+      },
+    },
   });
 });
 afterAll(async () => {
@@ -114,7 +125,37 @@ describe('202', () => {
     expect([again.status, await again.text()]).toEqual([202, body]);
 
     const other = await problemOf(await cancel(id, 'another-key'));
-    expect(other).toMatchObject({ status: 409, code: 'not_cancellable' });
+    expect(other).toMatchObject({ code: 'not_cancellable', reason: 'already_cancelled' });
+  });
+
+  test.each([
+    ['once', 1],
+    ['again and again', 4],
+  ])('although the workflow task that cancelled was lost %s', async (_, times) => {
+    shop.sandbox.faults.set(SHIP, { mode: 'down' });
+    const id = await placed();
+    await comesTo(id, 'paid');
+    let lost = 0;
+    // An event during a workflow's last task makes the server drop that task with its update.
+    whileCancelling = async (orderId) => {
+      if (lost === times) return;
+      lost += 1;
+      const answer = { kind: 'refused', reason: 'not ours' } as const;
+      await checkouts.shipmentAnswered(orderId, { correlationId: 'not-ours', answer });
+    };
+    const key = `lost-${times}`;
+    const answer = await cancel(id, key);
+    whileCancelling = async () => {};
+    shop.sandbox.faults.clear();
+    const will_undo = ['cancelShipment', 'voidOrRefundPayment', 'releaseStock'];
+    expect(answer.status).toBe(202);
+    expect(await answer.json()).toMatchObject({ id, status: 'cancelling', will_undo });
+    expect(lost).toBe(times);
+    const order = await comesTo(id, 'cancelled');
+    expect(order.cancelReason).toBe('requested_by_customer');
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1, capture: 1, refund: 1 });
+    const other = await problemOf(await cancel(id, `${key}-other`));
+    expect(other).toMatchObject({ code: 'not_cancellable', reason: 'already_cancelled' });
   });
 
   test('for an order whose workflow does not run yet', async () => {
