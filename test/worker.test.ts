@@ -25,7 +25,7 @@ test.each(['is made', 'runs'])(
     else await Promise.resolve();
     await worker.stop();
     // Rejects while a worker holds a reference to it.
-    await connection.close();
+    await expect(connection.close()).resolves.toBeUndefined();
   },
 );
 
