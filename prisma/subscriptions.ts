@@ -1,6 +1,6 @@
 /** Subscriptions: who reads the event log, how far, and whether they are paused. */
 import type { EventType } from '../domain/order.ts';
-import type { Database } from './client.ts';
+import type { Database, Transaction } from './client.ts';
 import { splitCursor, type LogCursor } from './event-log.ts';
 
 export interface Subscription {
@@ -24,7 +24,7 @@ const LAG_COUNTED = 10_000;
 
 /** Adds the subscription at the given place unless it is there. Its types follow the code. */
 export async function ensureSubscription(
-  db: Database,
+  db: Transaction,
   given: {
     readonly name: string;
     readonly types: readonly EventType[];
@@ -94,7 +94,7 @@ export async function rewindSubscription(
 }
 
 /** Forgets a subscription. Its pump ends by itself. */
-export async function removeSubscription(db: Database, name: string): Promise<void> {
+export async function removeSubscription(db: Transaction, name: string): Promise<void> {
   await db.subscription.deleteMany({ where: { name } });
 }
 

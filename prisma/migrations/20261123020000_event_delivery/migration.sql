@@ -77,6 +77,9 @@ CREATE TABLE webhook_attempts (
 );
 CREATE INDEX webhook_attempts_endpoint_idx ON webhook_attempts (endpoint_id, id);
 
+-- The log is appended in the order of time, so this small index finds a span of it.
+CREATE INDEX events_time_idx ON events USING brin (time);
+
 CREATE TABLE analytics_hourly (
   hour timestamptz(3) NOT NULL,
   sku text NOT NULL,

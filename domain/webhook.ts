@@ -1,0 +1,62 @@
+/** Webhooks as the rest of the code sees them: an endpoint is a subscription of its own. */
+import type { EventType } from './order.ts';
+
+export interface WebhookEndpoint {
+  readonly id: string;
+  readonly url: string;
+  /** Empty: every type. */
+  readonly types: readonly EventType[];
+  readonly status: 'enabled' | 'disabled';
+  readonly disabledReason: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** One try to hand one event to one endpoint. */
+export interface WebhookAttempt {
+  readonly id: string;
+  readonly endpointId: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly outcome: 'delivered' | 'failed';
+  /** The HTTP status, or null when there was no answer. */
+  readonly status: number | null;
+  readonly latencyMs: number;
+  /** What went wrong, in technical words; null when nothing did. */
+  readonly error: string | null;
+  /** The beginning of the answer. */
+  readonly response: string | null;
+  readonly attemptedAt: string;
+}
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** Waits after the immediate first attempt: ten attempts in 75 h 35 min (Standard Webhooks 1.0). */
+export const WEBHOOK_RETRY_DELAYS_MS: readonly number[] = [
+  5 * SECOND_MS,
+  5 * MINUTE_MS,
+  30 * MINUTE_MS,
+  2 * HOUR_MS,
+  5 * HOUR_MS,
+  10 * HOUR_MS,
+  14 * HOUR_MS,
+  20 * HOUR_MS,
+  24 * HOUR_MS,
+];
+
+/** The type of the event that an operator sends to try an endpoint out. */
+export const WEBHOOK_TEST_TYPE = 'webhook_endpoint.test';
+
+const PREFIX = 'webhook/';
+
+/** The subscription of an endpoint. */
+export function webhookSubscription(endpointId: string): string {
+  return `${PREFIX}${endpointId}`;
+}
+
+/** The endpoint behind a subscription's name; null when the subscription is no webhook's. */
+export function webhookEndpointOf(subscription: string): string | null {
+  return subscription.startsWith(PREFIX) ? subscription.slice(PREFIX.length) : null;
+}
