@@ -1,19 +1,17 @@
 /** The search attributes the workflows set: on our own dev server, and on one somebody gave. */
 import { Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract.ts';
 
-const REGISTER_TIMEOUT_MS = 15_000;
-
-export const SEARCH_ATTRIBUTES = {
-  OrderStatus: 'Keyword',
-  OrderTotal: 'Int',
-  Currency: 'Keyword',
-  Sku: 'KeywordList',
-  NeedsAttention: 'Bool',
-} as const;
-
-/** Numbers of temporal.api.enums.v1.IndexedValueType. */
-const INDEXED_VALUE_TYPE = { Keyword: 2, Int: 3, Bool: 5, KeywordList: 7 } as const;
+/** The dev server's flags that register them. Its names of the types are `Keyword`, `KeywordList` ... */
+export function searchAttributeFlags(): string[] {
+  return Object.values(SEARCH_ATTRIBUTES).flatMap(({ name, type }) => {
+    const words = type
+      .split('_')
+      .map((word) => `${word.slice(0, 1)}${word.slice(1).toLowerCase()}`);
+    return ['--search-attribute', `${name}=${words.join('')}`];
+  });
+}
 
 /** True when the server at the address knows the namespace and its search attributes. */
 export async function isTemporalUp(address: string, namespace: string): Promise<boolean> {
@@ -24,7 +22,7 @@ export async function isTemporalUp(address: string, namespace: string): Promise<
     const found = await connection.withDeadline(Date.now() + 2000, () =>
       operatorService.listSearchAttributes({ namespace }),
     );
-    return Object.keys(SEARCH_ATTRIBUTES).every((name) => name in (found.customAttributes ?? {}));
+    return Object.values(SEARCH_ATTRIBUTES).every(({ name }) => name in found.customAttributes);
   } catch {
     return false;
   } finally {
@@ -33,29 +31,19 @@ export async function isTemporalUp(address: string, namespace: string): Promise<
 }
 
 /**
- * Adds the search attributes that a server somebody gave does not have yet. Connects with Temporal's
- * own client variables (address, TLS, API key). Throws when it cannot be reached.
+ * Adds those that a server somebody gave does not have yet. Connects with Temporal's own client
+ * variables (address, TLS, API key). Throws when it cannot be reached.
  */
-export async function registerSearchAttributes(): Promise<void> {
-  const { connectionOptions, namespace } = loadClientConnectConfig();
+export async function prepareGivenServer(): Promise<void> {
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const connection = await Connection.connect({
     ...connectionOptions,
     connectTimeout: '10 seconds',
   });
-  const where = { namespace: namespace ?? 'default' };
-  const { operatorService } = connection;
   try {
-    await connection.withDeadline(Date.now() + REGISTER_TIMEOUT_MS, async () => {
-      const found = await operatorService.listSearchAttributes(where);
-      const missing = Object.entries(SEARCH_ATTRIBUTES).filter(
-        ([name]) => !(name in (found.customAttributes ?? {})),
-      );
-      if (missing.length === 0) return;
-      const searchAttributes = Object.fromEntries(
-        missing.map(([name, type]) => [name, INDEXED_VALUE_TYPE[type]]),
-      );
-      await operatorService.addSearchAttributes({ ...where, searchAttributes });
-    });
+    // Loaded here: it brings the whole worker with it, and only such a server needs it.
+    const { registerSearchAttributes } = await import('../../temporal.ts');
+    await registerSearchAttributes(connection, namespace);
   } finally {
     await connection.close();
   }

@@ -11,7 +11,7 @@ import { createPostgres } from './postgres.ts';
 import { generateClient } from './prisma-client.ts';
 import { createPart } from './supervisor.ts';
 import type { Part, PartSpec } from './supervisor.ts';
-import { registerSearchAttributes } from './search-attributes.ts';
+import { prepareGivenServer } from './search-attributes.ts';
 import { findTemporal } from './temporal.ts';
 import type { WardenLink } from './warden-link.ts';
 
@@ -99,7 +99,7 @@ async function startTemporal(context: Context, startPart: StartPart): Promise<vo
   const { TEMPORAL_PORT: port, TEMPORAL_UI_PORT: uiPort } = addresses.ports;
   await step('temporal', async () => {
     if (port === undefined || uiPort === undefined) {
-      await registerSearchAttributes();
+      await prepareGivenServer();
       return 'the one TEMPORAL_ADDRESS names';
     }
     const cache = cacheDir(config.XDG_CACHE_HOME);

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { becomesTrue } from './commands.ts';
 import type { Command } from './commands.ts';
 import { buildTemporal } from './go-build.ts';
-import { SEARCH_ATTRIBUTES } from './search-attributes.ts';
+import { searchAttributeFlags } from './search-attributes.ts';
 import { downloaded, isDownloadReachable } from './sdk-download.ts';
 
 const VERSION = '1.5.1';
@@ -61,9 +61,7 @@ export function devServerCommand(options: {
 }): Command {
   const { binary, port, uiPort, dbFile } = options;
   const args = `server start-dev --ip 127.0.0.1 --port ${port} ${SETTINGS}`.split(' ');
-  for (const [name, type] of Object.entries(SEARCH_ATTRIBUTES)) {
-    args.push('--search-attribute', `${name}=${type}`);
-  }
+  args.push(...searchAttributeFlags());
   args.push(...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]));
   if (dbFile !== undefined) args.push('--db-filename', dbFile);
   return { file: binary, args };

@@ -1,12 +1,14 @@
+import { Connection } from '@temporalio/client';
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
+import { registerSearchAttributes } from '../../temporal.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { createTimeSkippingEnv, startDevServer } from '../support/temporal.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 
 afterAll(async () => {
-  for (const cleanup of cleanups) await cleanup();
+  for (const cleanup of cleanups.toReversed()) await cleanup();
 });
 
 describe('what every test stands on', () => {
@@ -32,6 +34,8 @@ describe('what every test stands on', () => {
   it('has the dev server that the local stack runs, with its search attributes', async () => {
     const server = await startDevServer();
     cleanups.push(server.stop);
-    expect(server.address).toMatch(/^127\.0\.0\.1:\d+$/);
+    const connection = await Connection.connect({ address: server.address });
+    cleanups.push(() => connection.close());
+    expect(await registerSearchAttributes(connection, server.namespace)).toEqual([]);
   });
 });

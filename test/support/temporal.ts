@@ -4,10 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract.ts';
+import { registerSearchAttributes } from '../../temporal.ts';
 import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
@@ -23,15 +22,7 @@ export async function createTimeSkippingEnv(): Promise<TestWorkflowEnvironment> 
   quietTemporal();
   const executable = { type: 'existing-path', path: inject('testServerPath') } as const;
   const env = await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
-  await env.connection.operatorService.addSearchAttributes({
-    namespace: env.namespace ?? 'default',
-    searchAttributes: Object.fromEntries(
-      Object.values(SEARCH_ATTRIBUTES).map(({ name, type }) => [
-        name,
-        encodeSearchAttributeIndexedValueType(type) ?? 0,
-      ]),
-    ),
-  });
+  await registerSearchAttributes(env.connection, env.namespace ?? 'default');
   return env;
 }
 
