@@ -20,9 +20,11 @@ export const LOG_START = trusted<LogCursor>('0-0');
 
 const CURSOR = /^(\d{1,20})-(\d{1,19})$/;
 
-/** True when the text has the form of a cursor. */
+/** True when the text is a cursor PostgreSQL can compare with: an xid8 and a bigint. */
 export function isLogCursor(text: string): text is LogCursor {
-  return CURSOR.test(text);
+  const [, xid, position] = CURSOR.exec(text) ?? [];
+  if (xid === undefined || position === undefined) return false;
+  return BigInt(xid) < 2n ** 64n && BigInt(position) < 2n ** 63n;
 }
 
 export interface LogQuery {
@@ -60,11 +62,15 @@ export async function findEvent(db: Database, id: string): Promise<LoggedEvent |
   return row ? { ...row, time: row.time.toISOString() } : null;
 }
 
-/** The place just before everything that happened at or after a time (ISO 8601). */
+/**
+ * The place just before everything that happened at or after a time (ISO 8601). Never beyond what is
+ * readable: an older transaction may still add events of that time.
+ */
 export async function cursorBefore(db: Database, time: string): Promise<LogCursor> {
   const rows = await db.$queryRaw<{ cursor: LogCursor }[]>`
     SELECT xid::text || '-' || (position - 1) AS cursor FROM events
-    WHERE time >= ${time}::timestamptz ORDER BY xid, position LIMIT 1`;
+    WHERE time >= ${time}::timestamptz AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY xid, position LIMIT 1`;
   return rows[0]?.cursor ?? cursorNow(db);
 }
 

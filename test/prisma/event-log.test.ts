@@ -1,0 +1,149 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Order } from '../../domain/order.ts';
+import { changeOrder } from '../../prisma/change.ts';
+import {
+  cursorBefore,
+  cursorNow,
+  findEvent,
+  isLogCursor,
+  LOG_START,
+  readLog,
+  type LogCursor,
+  type LoggedEvent,
+} from '../../prisma/event-log.ts';
+import { eventually } from '../support/eventually.ts';
+import { openShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop();
+});
+afterAll(() => shop.close());
+
+const read = (after: LogCursor, limit = 1_000) => readLog(shop.db, { after, limit });
+
+/** Reads on until nothing is left, in pages of two. */
+async function readAll(start: LogCursor): Promise<LoggedEvent[]> {
+  const all: LoggedEvent[] = [];
+  let after = start;
+  for (;;) {
+    const page = await read(after, 2);
+    const last = page.at(-1);
+    if (!last) return all;
+    all.push(...page);
+    after = last.cursor;
+  }
+}
+
+/** The same once there are `count`: any transaction of the server, also elsewhere, holds them back. */
+function readCount(start: LogCursor, count: number): Promise<LoggedEvent[]> {
+  return eventually(async () => {
+    const events = await readAll(start);
+    expect(events).toHaveLength(count);
+    return events;
+  });
+}
+
+const reserve = (tx: Parameters<typeof changeOrder>[0], order: Order) =>
+  changeOrder(tx, { orderId: order.id, type: 'order.reserved', to: 'reserved' });
+
+/** A transaction that has written its event and waits to be committed. */
+async function openTransaction(order: Order) {
+  const client = new pg.Client({ connectionString: shop.url });
+  await client.connect();
+  await client.query('BEGIN');
+  await client.query(
+    `INSERT INTO events (id, type, order_id, seq, correlation_id, data)
+     VALUES (gen_random_uuid(), 'order.reserved', $1, 100, 'first', '{}')`,
+    [order.id],
+  );
+  return {
+    async commit() {
+      await client.query('COMMIT');
+      await client.end();
+    },
+  };
+}
+
+describe('reading the log', () => {
+  test('loses nothing when transactions commit in the opposite order of their positions', async () => {
+    const [slow, quick] = [await shop.place(), await shop.place()];
+    const start = await cursorNow(shop.db);
+    const first = await openTransaction(slow);
+    // Its event has a higher position, and is committed while the first one's is not.
+    await shop.db.$transaction((tx) => reserve(tx, quick));
+    const early = await readAll(start);
+    const reached = early.at(-1)?.cursor ?? start;
+    await first.commit();
+    const late = await readCount(reached, 2);
+    expect(early).toEqual([]);
+    expect(late.map(({ orderId }) => orderId)).toEqual([slow.id, quick.id]);
+    const positions = late.map(({ cursor }) => Number(cursor.split('-')[1]));
+    expect(positions).toEqual(positions.toSorted((a, b) => a - b));
+  });
+
+  test('"now" is before what is still to be committed, and so is a time that has passed', async () => {
+    const [slow, quick] = [await shop.place(), await shop.place()];
+    const time = new Date().toISOString();
+    const first = await openTransaction(slow);
+    await shop.db.$transaction((tx) => reserve(tx, quick));
+    const [now, before] = [await cursorNow(shop.db), await cursorBefore(shop.db, time)];
+    await first.commit();
+    for (const start of [now, before]) {
+      const ids = (await readCount(start, 2)).map(({ orderId }) => orderId);
+      expect(ids).toEqual([slow.id, quick.id]);
+    }
+  });
+
+  test('by many readers while many write gives each of them every event once', async () => {
+    const start = await cursorNow(shop.db);
+    const orders = await Promise.all(Array.from({ length: 8 }, () => shop.place()));
+    let writing = true;
+    const follow = async (): Promise<string[]> => {
+      const seen: string[] = [];
+      for (let after = start, last = false; ;) {
+        const page = await read(after, 3);
+        seen.push(...page.map(({ id }) => id));
+        after = page.at(-1)?.cursor ?? after;
+        if (page.length === 0 && last) return seen;
+        last = !writing;
+      }
+    };
+    const readers = [follow(), follow()];
+    await Promise.all(orders.map((order) => shop.db.$transaction((tx) => reserve(tx, order))));
+    const expected = (await readCount(start, 24)).map(({ id }) => id);
+    writing = false;
+    for (const seen of await Promise.all(readers)) expect(seen).toEqual(expected);
+  });
+
+  test('keeps to types and order when asked', async () => {
+    const order = await shop.place();
+    const types = ['order.placed'] as const;
+    const placed = await readLog(shop.db, { after: LOG_START, types, limit: 1_000 });
+    expect(new Set(placed.map(({ type }) => type))).toEqual(new Set(types));
+    const own = await eventually(async () => {
+      const events = await readLog(shop.db, { after: LOG_START, orderId: order.id, limit: 1_000 });
+      expect(events.map(({ type, seq }) => [type, seq])).toEqual([
+        ['order.created', 1],
+        ['order.placed', 2],
+      ]);
+      return events;
+    });
+    expect(await findEvent(shop.db, own[1]?.id ?? '')).toEqual(own[1]);
+  });
+});
+
+test.each([
+  ['0-0', true],
+  ['18446744073709551615-9223372036854775807', true],
+  ['18446744073709551616-1', false],
+  ['1-9223372036854775808', false],
+  ['1', false],
+  ['1-2-3', false],
+  ['-1-2', false],
+  ['', false],
+])('%s is a cursor: %s', async (text, expected) => {
+  expect(isLogCursor(text)).toBe(expected);
+  if (isLogCursor(text)) await expect(read(text, 1)).resolves.toBeDefined();
+});
