@@ -17,6 +17,7 @@ import {
 import { problemResponse } from './problems.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { docsRoutes } from './routes/docs.ts';
+import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { orderReadRoutes } from './routes/order-reads.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -59,6 +60,7 @@ export function createApp(services: Services) {
     .route('/', orderReadRoutes(services))
     .route('/', productRoutes(services))
     .route('/', stockRoutes(services))
+    .route('/', eventRoutes(services))
     .route('/', callbackRoutes(services))
     .route('/', healthRoutes(services))
     .route('/', docsRoutes());

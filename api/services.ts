@@ -15,6 +15,8 @@ import { createCatalogue, type Catalogue } from './catalogue.ts';
 import { createCheckoutStarter, type CheckoutStarter } from './checkout-starter.ts';
 import type { Checkouts } from './checkouts.ts';
 import type { Deliveries } from './deliveries.ts';
+import { createSharedLog, type SharedLog } from './event-feed.ts';
+import { createEventStreams, type EventStreams, type StreamLimits } from './event-streams.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOrderWaiters, type OrderWaiters } from './order-waiters.ts';
 
@@ -35,6 +37,8 @@ export interface ApiDeps {
   readonly needsTemporal: boolean;
   /** True from the first stop signal on: no new work, please. */
   readonly isDraining: () => boolean;
+  /** Other limits of event streams than the service's own. */
+  readonly streamLimits?: Partial<StreamLimits> | undefined;
 }
 
 export interface Services extends ApiDeps {
@@ -43,6 +47,10 @@ export interface Services extends ApiDeps {
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
   readonly metrics: Metrics;
+  readonly sharedLog: SharedLog;
+  /** Operators' streams and customers' ones: a crowd of the latter takes nothing from the former. */
+  readonly feedStreams: EventStreams;
+  readonly timelineStreams: EventStreams;
   /** Answers who waits, finishes the starts under way, stops listening. */
   close(): Promise<void>;
 }
@@ -52,12 +60,18 @@ export function createServices(deps: ApiDeps): Services {
   const catalogue = createCatalogue({ db, notifications });
   const waiters = createOrderWaiters({ db, notifications });
   const starter = createCheckoutStarter({ db, checkouts, log });
+  const streamDeps = { notifications, log, limits: deps.streamLimits };
+  const feedStreams = createEventStreams(streamDeps);
+  const timelineStreams = createEventStreams(streamDeps);
   return {
     ...deps,
     apiKeys: createApiKeyCache({ db, refuseLocal: production }),
     catalogue,
     waiters,
     starter,
+    sharedLog: createSharedLog(db),
+    feedStreams,
+    timelineStreams,
     metrics: createMetrics(() => [
       ...deps.payments.breakers(),
       ...deps.warehouse.breakers(),
@@ -65,6 +79,8 @@ export function createServices(deps: ApiDeps): Services {
     ]),
     async close() {
       waiters.close();
+      feedStreams.close();
+      timelineStreams.close();
       catalogue.close();
       await starter.drain();
     },

@@ -1,8 +1,10 @@
 /** Reading orders over HTTP: thin handlers over order-view.ts and the queries. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
-import { listOrderEvents, listOrders } from '../../prisma/orders.ts';
+import { listOrderEventsAfter } from '../../prisma/order-events.ts';
+import { listOrders } from '../../prisma/orders.ts';
 import { alreadyHas, versionTag } from '../conditional.ts';
+import { placeInTimeline, timelineSource } from '../event-feed.ts';
 import { allow, type ApiEnv } from '../middleware.ts';
 import { orderIdIn, orderNamed } from '../order-named.ts';
 import { MAX_EVENTS, viewOrder } from '../order-view.ts';
@@ -11,6 +13,7 @@ import { ProblemError } from '../problems.ts';
 import { orderBody, timelineEntryBody } from '../representations.ts';
 import { onInvalid } from '../respond.ts';
 import { problemResponses } from '../schemas/common.ts';
+import { streamContent, timelineQuery } from '../schemas/events.ts';
 import {
   orderListQuery,
   orderListSchema,
@@ -19,6 +22,7 @@ import {
   timelineSchema,
 } from '../schemas/orders.ts';
 import type { Services } from '../services.ts';
+import { noSuchPlace, resumeAfter, streamAnswer, wantsStream } from '../stream-answer.ts';
 
 export function orderReadRoutes(services: Services) {
   const { db, waiters } = services;
@@ -58,10 +62,17 @@ export function orderReadRoutes(services: Services) {
     .openapi(timelineRoute, async (c) => {
       const id = orderIdIn(c.req.valid('param').id);
       c.set('orderId', id);
-      const [, events] = await Promise.all([
-        orderNamed(db, id),
-        listOrderEvents(db, id, MAX_EVENTS),
-      ]);
+      await orderNamed(db, id);
+      const stream = wantsStream(c);
+      const { after } = c.req.valid('query');
+      const place = (stream ? resumeAfter(c, after) : after) ?? TIMELINE_START;
+      const seq = await placeInTimeline(db, id, place);
+      if (seq === null) throw noSuchPlace();
+      if (stream) {
+        const source = timelineSource(db, id, seq);
+        return streamAnswer(c, services.timelineStreams.open(source, c.req.raw.signal));
+      }
+      const events = await listOrderEventsAfter(db, id, { seq, limit: MAX_EVENTS });
       c.header('cache-control', 'no-store');
       const url = `/v1/orders/${id}/timeline`;
       const data = events.map(timelineEntryBody);
@@ -70,6 +81,8 @@ export function orderReadRoutes(services: Services) {
 }
 
 const tags = ['Orders'];
+/** Before the first event: they count from 1. */
+const TIMELINE_START = '0';
 
 const showRoute = createRoute({
   method: 'get',
@@ -108,13 +121,13 @@ const timelineRoute = createRoute({
   method: 'get',
   path: '/v1/orders/{id}/timeline',
   tags,
-  summary: 'What happened to an order',
+  summary: 'What happened to an order; by Accept as a stream that goes on',
   middleware: [allow('storefront')] as const,
-  request: { params: orderParam },
+  request: { params: orderParam, query: timelineQuery },
   responses: {
     200: {
       description: 'Its events, oldest first.',
-      content: { 'application/json': { schema: timelineSchema } },
+      content: { 'application/json': { schema: timelineSchema }, ...streamContent },
     },
     ...problemResponses,
   },

@@ -26,6 +26,7 @@ const ROUTES: readonly {
   { method: 'GET', path: `/v1/orders/${ID}/timeline`, lowest: 'storefront', status: 404 },
   { method: 'POST', path: `/v1/orders/${ID}/cancel`, lowest: 'storefront', status: 404 },
   { method: 'GET', path: '/v1/orders', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/events', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/products', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'operator', status: 200 },

@@ -5,6 +5,7 @@
 import { createApp } from '../../api/app.ts';
 import type { Checkouts } from '../../api/checkouts.ts';
 import type { Deliveries } from '../../api/deliveries.ts';
+import type { StreamLimits } from '../../api/event-streams.ts';
 import { createServices, type Services } from '../../api/services.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
@@ -51,6 +52,7 @@ export interface ShopOptions {
   /** Instead of the recorder. */
   readonly checkouts?: Checkouts;
   readonly authorizeDeadlineMs?: number;
+  readonly streamLimits?: Partial<StreamLimits>;
 }
 
 export interface Asked {
@@ -105,6 +107,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     production: options.production ?? false,
     needsTemporal: false,
     isDraining: () => draining.now,
+    streamLimits: options.streamLimits,
   });
   const app = createApp(services);
 

@@ -1,0 +1,38 @@
+/** Something to wait for with a time limit. Rung before anybody waits, it is heard at once. */
+
+export interface Bell {
+  ring(): void;
+  /** True when it rang since the last time; false when the time was up first. One waiter at a time. */
+  heardWithin(ms: number): Promise<boolean>;
+}
+
+export function createBell(): Bell {
+  let rung = false;
+  let wake = (): void => undefined;
+  return {
+    ring() {
+      rung = true;
+      wake();
+    },
+    async heardWithin(ms) {
+      if (!rung) {
+        const { promise, resolve } = promiseOfVoid();
+        const timer = setTimeout(resolve, ms);
+        wake = resolve;
+        await promise;
+        clearTimeout(timer);
+      }
+      const heard = rung;
+      rung = false;
+      return heard;
+    },
+  };
+}
+
+function promiseOfVoid(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,61 @@
+/** The event feed over HTTP: page by page, or as a stream. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/event-log.ts';
+import { feedEvent, feedSource, placeInLog } from '../event-feed.ts';
+import { allow, type ApiEnv } from '../middleware.ts';
+import { onInvalid } from '../respond.ts';
+import { problemResponses } from '../schemas/common.ts';
+import { feedQuery, feedSchema, streamContent } from '../schemas/events.ts';
+import type { Services } from '../services.ts';
+import { noSuchPlace, resumeAfter, streamAnswer, wantsStream } from '../stream-answer.ts';
+
+export function eventRoutes(services: Services) {
+  const { db, sharedLog, feedStreams } = services;
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid }).openapi(feedRoute, async (c) => {
+    const { after, types = [], limit } = c.req.valid('query');
+    if (wantsStream(c)) {
+      const place = await placeNamed(services, resumeAfter(c, after));
+      const from = { after: place ?? (await cursorNow(db)), types };
+      const source = feedSource({ db, log: sharedLog }, from);
+      return streamAnswer(c, feedStreams.open(source, c.req.raw.signal));
+    }
+    const start = (await placeNamed(services, after)) ?? LOG_START;
+    const found = await readLog(db, { after: start, types, limit: limit + 1 });
+    const events = found.slice(0, limit);
+    c.header('cache-control', 'no-store');
+    return c.json(
+      {
+        object: 'list' as const,
+        url: '/v1/events',
+        data: events.map((event) => ({ ...feedEvent(event), data: { ...event.data } })),
+        has_more: found.length > limit,
+        next: events.at(-1)?.cursor ?? start,
+      },
+      200,
+    );
+  });
+}
+
+const feedRoute = createRoute({
+  method: 'get',
+  path: '/v1/events',
+  tags: ['Events'],
+  summary: 'Every event of every order, oldest first; a stream from now on by Accept',
+  middleware: [allow('operator')] as const,
+  request: { query: feedQuery },
+  responses: {
+    200: {
+      description: 'CloudEvents 1.0.',
+      content: { 'application/json': { schema: feedSchema }, ...streamContent },
+    },
+    ...problemResponses,
+  },
+});
+
+/** Null when the client names no place. Throws ProblemError `invalid_request` for one that is none. */
+async function placeNamed({ db }: Services, text: string | undefined): Promise<LogCursor | null> {
+  if (text === undefined) return null;
+  const place = await placeInLog(db, text);
+  if (place === null) throw noSuchPlace();
+  return place;
+}

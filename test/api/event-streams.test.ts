@@ -1,0 +1,135 @@
+import { createConnection, type Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { createEventStreams, type FrameSource } from '../../api/event-streams.ts';
+import { freePort } from '../../local/stack/ports.ts';
+import { createLog } from '../../logging.ts';
+import { listen } from '../../server.ts';
+import { eventually } from '../support/eventually.ts';
+import { readStream } from './event-stream.ts';
+import { createShop, type Shop } from './shop.ts';
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+const logged: string[] = [];
+const log = createLog('info', { write: (line) => void logged.push(line) });
+const notifications = { subscribe: () => () => undefined, close: async () => undefined };
+const answer = (body: ReadableStream<Uint8Array>) =>
+  new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+
+/** Listens on a real socket and gives its port. */
+async function serve(fetch: (request: Request) => Response | Promise<Response>): Promise<number> {
+  const port = await freePort();
+  const server = await listen({ fetch, host: '127.0.0.1', port });
+  closers.push(() => server.close(100));
+  return port;
+}
+
+/** A shop behind a real socket. */
+async function serveShop(options: Parameters<typeof createShop>[0] = {}) {
+  const shop = await createShop(options);
+  closers.push(() => shop.close());
+  return { shop, port: await serve(createApp(shop.services).fetch) };
+}
+
+/** Asks for the feed from its beginning and reads nothing of it. */
+function openAndIgnore(port: number): Socket {
+  const socket = createConnection({ port, host: '127.0.0.1' });
+  socket.on('error', () => undefined);
+  socket.pause();
+  closers.push(() => void socket.destroy());
+  socket.write(
+    'GET /v1/events?after=0-0 HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n' +
+      'Authorization: Bearer hf_local_operator\r\n\r\n',
+  );
+  return socket;
+}
+
+/** More than the buffers of both sockets hold. */
+async function fillLog(shop: Shop, megabytes: number): Promise<number> {
+  await shop.place();
+  const count = megabytes * 10;
+  await shop.db.$executeRaw`
+    INSERT INTO events (id, type, order_id, seq, correlation_id, data)
+    SELECT gen_random_uuid(), 'order.customer_notified', (SELECT id FROM orders LIMIT 1), 10 + n,
+      'x', jsonb_build_object('padding', repeat('x', 100000))
+    FROM generate_series(1, ${count}::int) n`;
+  return count;
+}
+
+describe('a client that does not read', () => {
+  test('is dropped after its deadline, and nothing was read ahead for it', async () => {
+    const streams = createEventStreams({ notifications, log, limits: { drainMs: 300 } });
+    let told = 0;
+    const endless: FrameSource = {
+      orderId: null,
+      async next() {
+        told += 1;
+        return [{ id: String(told), type: 'x', data: { padding: 'x'.repeat(1_000_000) } }];
+      },
+    };
+    const port = await serve((request) => answer(streams.open(endless, request.signal)));
+    const socket = openAndIgnore(port);
+    await eventually(() => expect(streams.count()).toBe(1));
+    await eventually(() => expect(streams.count()).toBe(0));
+    expect(logged.join()).toContain('fell behind');
+    // What fits into the buffers of two sockets, in megabytes.
+    expect(told).toBeLessThan(20);
+    socket.resume();
+    await eventually(() => expect(socket.destroyed).toBe(true));
+  });
+
+  test('takes nothing from one that reads', async () => {
+    const { shop, port } = await serveShop({ streamLimits: { drainMs: 60_000 } });
+    const written = await fillLog(shop, 20);
+    openAndIgnore(port);
+    const headers = { accept: 'text/event-stream', authorization: 'Bearer hf_local_operator' };
+    const response = await fetch(`http://127.0.0.1:${port}/v1/events?after=0-0`, { headers });
+    const reading = readStream(response);
+    expect(await reading.take(written + 2)).toHaveLength(written + 2);
+    await reading.leave();
+    await eventually(() => expect(shop.services.feedStreams.count()).toBe(1));
+  });
+});
+
+describe('a stop', () => {
+  test('ends the streams and their connections', async () => {
+    const { shop, port } = await serveShop();
+    const headers = { accept: 'text/event-stream', authorization: 'Bearer hf_local_operator' };
+    const response = await fetch(`http://127.0.0.1:${port}/v1/events`, { headers });
+    const ended = readStream(response).ended();
+    await eventually(() => expect(shop.services.feedStreams.count()).toBe(1));
+    await shop.services.close();
+    await ended;
+    const late = await shop.ask('GET', '/v1/events', { role: 'operator', headers });
+    expect(late.status).toBe(503);
+  });
+});
+
+describe('the streams', () => {
+  const quiet: FrameSource = { orderId: null, next: async () => [] };
+
+  test('end after their lifetime', async () => {
+    const streams = createEventStreams({ notifications, log, limits: { lifetimeMs: 50 } });
+    await readStream(answer(streams.open(quiet, new AbortController().signal))).ended();
+    await eventually(() => expect(streams.count()).toBe(0));
+  });
+
+  test('end without an answer to a client that went before it began', async () => {
+    const streams = createEventStreams({ notifications, log });
+    streams.open(quiet, AbortSignal.abort());
+    await eventually(() => expect(streams.count()).toBe(0));
+  });
+
+  test('end when their source fails, so that the client comes back', async () => {
+    const streams = createEventStreams({ notifications, log });
+    const next = () => Promise.reject(new Error('the log cannot be read'));
+    const body = streams.open({ orderId: null, next }, new AbortController().signal);
+    await readStream(answer(body)).ended();
+    await eventually(() => expect(streams.count()).toBe(0));
+    expect(logged.join()).toContain('the log cannot be read');
+  });
+});

@@ -1,0 +1,222 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { cursorNow } from '../../prisma/event-log.ts';
+import { eventually } from '../support/eventually.ts';
+import { orderOf, problemOf } from './bodies.ts';
+import { readStream, type StreamClient } from './event-stream.ts';
+import { createShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+const streams: StreamClient[] = [];
+beforeAll(async () => {
+  shop = await createShop({ streamLimits: { maxStreams: 3, heartbeatMs: 100, pollMs: 1_000 } });
+});
+afterEach(async () => {
+  for (const stream of streams.splice(0)) await stream.leave();
+  await eventually(() => {
+    if (openStreams() > 0) throw new Error(`${openStreams()} streams are left open`);
+  });
+});
+afterAll(() => shop.close());
+
+const openStreams = () => shop.services.feedStreams.count() + shop.services.timelineStreams.count();
+
+const page = z.looseObject({
+  object: z.literal('list'),
+  data: z.array(
+    z.looseObject({ id: z.string(), type: z.string(), subject: z.string(), cursor: z.string() }),
+  ),
+  has_more: z.boolean(),
+  next: z.string(),
+});
+
+async function list(query: string): Promise<z.infer<typeof page>> {
+  return page.parse(await (await get(`/v1/events${query}`)).json());
+}
+
+const get = (path: string, headers: Readonly<Record<string, string>> = {}) =>
+  shop.ask('GET', path, { role: 'operator', headers });
+
+async function stream(path: string, headers: Readonly<Record<string, string>> = {}) {
+  const response = await get(path, { accept: 'text/event-stream', ...headers });
+  const client = readStream(response);
+  streams.push(client);
+  return client;
+}
+
+const place = async (): Promise<string> => (await orderOf(await shop.place())).id;
+
+/** What is in the log after a place, once it is that many. */
+const listed = (after: string, count: number) =>
+  eventually(async () => {
+    const { data } = await list(`?after=${after}`);
+    expect(data).toHaveLength(count);
+    return data;
+  });
+
+describe('GET /v1/events', () => {
+  test('lists CloudEvents 1.0, oldest first, from the beginning', async () => {
+    const start = await cursorNow(shop.db);
+    const id = await place();
+    const [created, placed] = await listed(start, 2);
+    expect(created).toMatchObject({ type: 'order.created', subject: id });
+    expect(placed).toMatchObject({
+      specversion: '1.0',
+      source: '/v1/orders',
+      type: 'order.placed',
+      subject: id,
+      datacontenttype: 'application/json',
+      sequence: '0000000002',
+      correlationid: expect.any(String),
+      time: expect.stringMatching(/^\d{4}-.*Z$/),
+      data: expect.any(Object),
+    });
+    const { data } = await list('?limit=500');
+    expect(data.map((event) => event.id)).toContain(placed?.id);
+  });
+
+  test('goes on page by page to the end and then from there', async () => {
+    const start = await cursorNow(shop.db);
+    await Promise.all([place(), place(), place()]);
+    await listed(start, 6);
+    const seen: string[] = [];
+    let at = await list(`?after=${start}&limit=4`);
+    expect(at.has_more).toBe(true);
+    seen.push(...at.data.map(({ id }) => id));
+    at = await list(`?after=${at.next}&limit=4`);
+    expect(at.has_more).toBe(false);
+    seen.push(...at.data.map(({ id }) => id));
+    expect(new Set(seen).size).toBe(6);
+    const end = await list(`?after=${at.next}`);
+    expect(end).toMatchObject({ data: [], has_more: false, next: at.next });
+  });
+
+  test('takes the id of an event for a place, and keeps to types', async () => {
+    const start = await cursorNow(shop.db);
+    await place();
+    const [created, placed] = await listed(start, 2);
+    expect(await listed(created?.id ?? '', 1)).toEqual([placed]);
+    const { data } = await list('?types=order.created,order.declined&limit=500');
+    expect(new Set(data.map(({ type }) => type))).toEqual(new Set(['order.created']));
+  });
+
+  test.each([
+    ['?after=nowhere', 'after'],
+    ['?after=99999999999999999999-1', 'after'],
+    ['?after=00000000-0000-4000-8000-000000000000', 'after'],
+    ['?types=order.lost', 'types'],
+    ['?limit=0', 'limit'],
+    ['?limit=501', 'limit'],
+  ])('422 for %s', async (query, parameter) => {
+    const problem = await problemOf(await get(`/v1/events${query}`));
+    expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
+    expect(problem.errors?.[0]?.['parameter']).toContain(parameter);
+  });
+});
+
+describe('GET /v1/events as a stream', () => {
+  test('begins now, and tells each event as it happens', async () => {
+    await place();
+    const feed = await stream('/v1/events');
+    const id = await place();
+    const frames = await feed.take(2);
+    expect(frames.map(({ event }) => event)).toEqual(['order.created', 'order.placed']);
+    for (const { id: cursor, event, data } of frames) {
+      expect(data).toMatchObject({ specversion: '1.0', subject: id, type: event, cursor });
+    }
+  });
+
+  test('resumes after Last-Event-ID without losing or repeating one', async () => {
+    const first = await stream('/v1/events');
+    await place();
+    const [created] = await first.take(1);
+    await first.leave();
+    await Promise.all([place(), place()]);
+    const again = await stream('/v1/events?after=0-0', { 'last-event-id': created?.id ?? '' });
+    const resumed = await again.take(5);
+    const all = await listed(created?.id ?? '', 5);
+    expect(resumed.map(({ data }) => data.id)).toEqual(all.map(({ id }) => id));
+  });
+
+  test('resumes by ?after= as well, and keeps to types', async () => {
+    const start = await cursorNow(shop.db);
+    const id = await place();
+    const feed = await stream(`/v1/events?after=${start}&types=order.placed`);
+    const [placed] = await feed.take(1);
+    expect(placed).toMatchObject({ event: 'order.placed', data: { subject: id } });
+  });
+
+  test('is told that it lives while nothing happens', async () => {
+    const feed = await stream('/v1/events?types=order.delivered');
+    const nothing = feed.take(1);
+    nothing.catch(() => undefined);
+    await eventually(() => expect(feed.comments).toEqual(expect.arrayContaining(['heartbeat'])));
+  });
+
+  test('503 beyond the limit, and free again when one leaves', async () => {
+    const open = [await stream('/v1/events'), await stream('/v1/events')];
+    await stream('/v1/events');
+    const refused = await get('/v1/events', { accept: 'text/event-stream' });
+    expect(refused.headers.get('retry-after')).toBe('10');
+    expect(await problemOf(refused)).toMatchObject({ code: 'too_many_streams', retryable: true });
+    await open[0]?.leave();
+    await eventually(() => expect(openStreams()).toBe(2));
+    await stream('/v1/events');
+  });
+
+  test('422 for a Last-Event-ID that never was; JSON when a stream is not asked for', async () => {
+    const headers = { accept: 'text/event-stream', 'last-event-id': 'nowhere' };
+    expect((await problemOf(await get('/v1/events', headers))).status).toBe(422);
+    for (const accept of ['*/*', 'text/event-stream;q=0', 'application/json']) {
+      const response = await get('/v1/events?limit=1', { accept });
+      expect(response.headers.get('content-type')).toBe('application/json');
+    }
+  });
+
+  test('HEAD opens none', async () => {
+    const asked = { role: 'operator', headers: { accept: 'text/event-stream' } } as const;
+    expect((await shop.ask('HEAD', '/v1/events', asked)).status).toBe(200);
+    expect(openStreams()).toBe(0);
+  });
+});
+
+describe('GET /v1/orders/{id}/timeline as a stream', () => {
+  test("tells the order's events from the first one, and no other order's", async () => {
+    const id = await place();
+    const timeline = await stream(`/v1/orders/${id}/timeline`);
+    await place();
+    const frames = await timeline.take(2);
+    expect(frames.map((frame) => [frame.id, frame.event])).toEqual([
+      ['1', 'order.created'],
+      ['2', 'order.placed'],
+    ]);
+    const next = timeline.take(1);
+    await shop.db.$executeRaw`
+      INSERT INTO events (id, type, order_id, seq, correlation_id, data)
+      VALUES (gen_random_uuid(), 'order.reserved', ${id}, 3, 'x', '{}')`;
+    expect(await next).toMatchObject([{ id: '3', event: 'order.reserved', data: { seq: 3 } }]);
+  });
+
+  test('resumes after a sequence or the id of an event', async () => {
+    const id = await place();
+    const [created] = await (await stream(`/v1/orders/${id}/timeline`)).take(1);
+    for (const place of ['1', created?.data.id ?? '']) {
+      const resumed = await stream(`/v1/orders/${id}/timeline`, { 'last-event-id': place });
+      expect(await resumed.take(1)).toMatchObject([{ id: '2', event: 'order.placed' }]);
+      await resumed.leave();
+    }
+    const page = await get(`/v1/orders/${id}/timeline?after=1`);
+    expect(await page.json()).toMatchObject({ data: [{ type: 'order.placed' }] });
+  });
+
+  test('404 for no order, 422 for the event of another order', async () => {
+    const [mine, other] = [await place(), await place()];
+    const [created] = await (await stream(`/v1/orders/${other}/timeline`)).take(1);
+    const headers = { accept: 'text/event-stream', 'last-event-id': created?.data.id ?? '' };
+    const wrong = await get(`/v1/orders/${mine}/timeline`, headers);
+    expect((await problemOf(wrong)).status).toBe(422);
+    const missing = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
+    const none = await get(`/v1/orders/${missing}/timeline`, headers);
+    expect((await problemOf(none)).code).toBe('order_not_found');
+  });
+});
