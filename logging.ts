@@ -2,7 +2,12 @@
  * The process's log: JSON lines on standard output. Errors are written without what their messages
  * may quote: a database error repeats the values of the statement, people's data among them (G8).
  */
-import { DefaultLogger, type Logger as TemporalLogger, type LogLevel } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  type Logger as TemporalLogger,
+  type LogLevel,
+  type RuntimeOptions,
+} from '@temporalio/worker';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 const LEVELS = {
@@ -20,13 +25,33 @@ export function createLog(level: string, destination?: DestinationStream): Logge
   return destination ? pino(options, destination) : pino(options);
 }
 
+/**
+ * Options of the SDK's runtime: what it says goes into the same log, its native core included. The
+ * core repeats every call that a server that is away does not answer; temporal.ts says that once.
+ * Its warnings about a workflow's own code are kept: nothing else tells that a task fails for ever.
+ */
+export function createTemporalRuntime(log: Logger): RuntimeOptions {
+  return {
+    logger: createTemporalLogger(log),
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: 'ERROR,temporalio_sdk_core::worker::workflow=WARN', forward: {} },
+    },
+  };
+}
+
+/** A step that fails is tried again: what comes of it is in the order's events and the Web UI. */
+const EXPECTED: readonly string[] = ['Activity failed'];
+
 /** The SDK's own messages from `info` up, in the same log. */
 export function createTemporalLogger(log: Logger): TemporalLogger {
   const child = log.child({ component: 'temporal' });
   const level: LogLevel = child.isLevelEnabled('debug') ? 'DEBUG' : 'INFO';
   return new DefaultLogger(level, ({ level: at, message, meta }) => {
     const { error, ...rest } = meta ?? {};
-    child[LEVELS[at]](error === undefined ? rest : { ...rest, err: error }, message);
+    // The native core hands over errors as text.
+    const why = error instanceof Error ? { err: error } : error === undefined ? {} : { error };
+    child[EXPECTED.includes(message) ? 'info' : LEVELS[at]]({ ...rest, ...why }, message);
   });
 }
 

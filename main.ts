@@ -1,5 +1,6 @@
 /** The composition root: reads the configuration, builds everything once, runs until told to stop. */
 import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics } from 'prom-client';
@@ -14,7 +15,7 @@ import { createPaymentWebhookVerifier } from './gateways/payment-webhook.ts';
 import { createSmtpMailer } from './gateways/smtp-mailer.ts';
 import { createStripePayments } from './gateways/stripe-payments.ts';
 import { createCallbackVerifier } from './gateways/warehouse-callback.ts';
-import { createLog, createTemporalLogger } from './logging.ts';
+import { createLog, createTemporalRuntime } from './logging.ts';
 import { createDatabase } from './prisma/client.ts';
 import { createNotifications } from './prisma/notifications.ts';
 import { listen, ListenError } from './server.ts';
@@ -35,7 +36,7 @@ try {
 
 async function run(config: AppConfig): Promise<void> {
   const log = createLog(config.LOG_LEVEL);
-  Runtime.install({ logger: createTemporalLogger(log), shutdownSignals: [] });
+  Runtime.install(createTemporalRuntime(log));
   const stopped = untilSignal();
   const draining = { now: false };
   const outside = connectOutside(config, log);
@@ -51,6 +52,7 @@ async function run(config: AppConfig): Promise<void> {
     mailer,
     checkouts,
     deliveries: createTemporalDeliveries({ client: link.client }),
+    webhooks,
     notifications,
     log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
@@ -71,10 +73,14 @@ async function run(config: AppConfig): Promise<void> {
   const overdue = setTimeout(() => {
     log.error('not stopped in time: giving up');
     process.exit(1);
-  }, STOP_WITHIN_MS);
+  }, STOP_WITHIN_MS + config.STOP_DELAY_MS);
   draining.now = true;
-  const served = server.close(FINISH_REQUESTS_WITHIN_MS);
-  await Promise.all([served, services.close(), recovery?.stop(), workers?.stop()]);
+  const stopServing = async (): Promise<void> => {
+    // Whoever sends requests here must see /readyz refuse before connections are refused.
+    await delay(config.STOP_DELAY_MS);
+    await Promise.all([server.close(FINISH_REQUESTS_WITHIN_MS), services.close()]);
+  };
+  await Promise.all([stopServing(), recovery?.stop(), workers?.stop()]);
   await outside.close();
   clearTimeout(overdue);
   log.info('stopped');

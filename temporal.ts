@@ -25,6 +25,11 @@ const REGISTER_DEADLINE_MS = 10_000;
 /** temporal.api.enums.v1.IndexedValueType */
 const VALUE_TYPES = { KEYWORD: 2, INT: 3, BOOL: 5, KEYWORD_LIST: 7 } as const;
 const DEFAULT_NAMESPACE = 'default';
+const AWAY = 'Temporal cannot be reached; orders are accepted without it';
+const LOOK_EVERY_MS = 5_000;
+const LOOK_DEADLINE_MS = 2_000;
+/** One look may be lost to a busy machine. */
+const LOOKS_UNTIL_AWAY = 2;
 /** gRPC status code. */
 const UNIMPLEMENTED = 12;
 
@@ -35,6 +40,7 @@ export function connectTemporal(log: Logger): TemporalLink {
   const { connectionOptions, namespace = DEFAULT_NAMESPACE } = loadClientConnectConfig();
   const stopping = new AbortController();
   let client: Client | null = null;
+  let watching = Promise.resolve();
 
   async function connectForEver(): Promise<NativeConnection | null> {
     let backoffMs = FIRST_BACKOFF_MS;
@@ -44,10 +50,11 @@ export function connectTemporal(log: Logger): TemporalLink {
         await haveSearchAttributes(connection, namespace, log);
         client = new Client({ connection, namespace });
         log.info({ namespace }, 'connected to Temporal');
+        watching = watch(connection, { log, signal: stopping.signal });
         return connection;
       } catch (error) {
         const say = backoffMs === FIRST_BACKOFF_MS ? 'warn' : 'debug';
-        log[say]({ err: error }, 'Temporal cannot be reached; orders are accepted without it');
+        log[say]({ err: error }, AWAY);
       }
       const wait = { signal: stopping.signal };
       await setTimeout(backoffMs, undefined, wait).catch(() => undefined);
@@ -63,9 +70,31 @@ export function connectTemporal(log: Logger): TemporalLink {
     connected: () => connecting,
     async close() {
       stopping.abort();
-      await (await connecting)?.close();
+      const connection = await connecting;
+      await watching;
+      await connection?.close();
     },
   };
+}
+
+/** Says once that Temporal is away, and once that it is back. The connection mends itself. */
+async function watch(
+  connection: NativeConnection,
+  { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  let missed = 0;
+  while (!signal.aborted) {
+    try {
+      const look = (): Promise<unknown> => connection.workflowService.getSystemInfo({});
+      await connection.withDeadline(Date.now() + LOOK_DEADLINE_MS, look);
+      if (missed >= LOOKS_UNTIL_AWAY) log.info('Temporal is back');
+      missed = 0;
+    } catch (error) {
+      missed += 1;
+      if (missed === LOOKS_UNTIL_AWAY) log.warn({ err: error }, AWAY);
+    }
+    await setTimeout(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
 }
 
 /**

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { createLog, createTemporalLogger } from '../logging.ts';
+
+function logged(say: (logger: ReturnType<typeof createTemporalLogger>) => void): unknown[] {
+  const lines: string[] = [];
+  say(createTemporalLogger(createLog('info', { write: (line) => void lines.push(line) })));
+  return lines.map((line): unknown => JSON.parse(line));
+}
+
+const [INFO, WARN] = [30, 40];
+
+test('what Temporal tries again is no warning; what it cannot mend is', () => {
+  const lines = logged((logger) => {
+    logger.warn('Activity failed', { error: new Error('the warehouse is down') });
+    logger.warn('Failing workflow task', { failure: 'nondeterminism' });
+    logger.debug('polled', {});
+  });
+  expect(lines).toMatchObject([
+    { level: INFO, msg: 'Activity failed', err: { message: 'the warehouse is down' } },
+    { level: WARN, msg: 'Failing workflow task', failure: 'nondeterminism' },
+  ]);
+});
+
+test('an error that the native core hands over as text is kept', () => {
+  const lines = logged((logger) => logger.error('poll failed', { error: 'code: Unavailable' }));
+  expect(lines).toMatchObject([{ component: 'temporal', error: 'code: Unavailable' }]);
+});
