@@ -1,10 +1,10 @@
 /** The activities that carry events: the pump that runs for minutes, one more try, and the burial. */
-import { once } from 'node:events';
 import { Context } from '@temporalio/activity';
 import { deliveryWorkflowId } from '../domain/ids.ts';
+import { createBell } from '../prisma/bell.ts';
 import { resolveDeadLetter, writeDeadLetter } from '../prisma/dead-letters.ts';
 import { findEvent } from '../prisma/event-log.ts';
-import type { EventActivities } from './contract.ts';
+import type { EventActivities, PumpOutcome } from './contract.ts';
 import type { EventDependencies } from './event-dependencies.ts';
 import { handOver } from './hand-over.ts';
 import { describeFailure, pumpOnce } from './pump.ts';
@@ -59,29 +59,24 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
   };
 }
 
-async function pump(deps: EventDependencies, name: string) {
+async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome> {
   const context = Context.current();
   const stop = AbortSignal.any([context.cancellationSignal, deps.stopping]);
   const alive = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-  const news = new EventTarget();
-  const unsubscribe = deps.notifications.subscribe('holdfast_orders', () => {
-    news.dispatchEvent(new Event('event'));
-  });
+  const news = createBell();
+  const unsubscribe = deps.notifications.subscribe('holdfast_orders', news.ring);
+  stop.addEventListener('abort', news.ring);
   const endsAtMs = Date.now() + PUMP_MS;
   try {
     while (!stop.aborted && Date.now() < endsAtMs) {
-      const woken = once(news, 'event', {
-        signal: AbortSignal.any([stop, AbortSignal.timeout(POLL_MS)]),
-      });
-      woken.catch(() => undefined);
       const turn = await pumpOnce(deps, name);
-      if (turn === 'gone') return { kind: 'gone' } as const;
-      // Woken by a notification, by the poll, or by the end: all three mean "look again".
-      if (turn === 'idle') await woken.catch(() => undefined);
+      if (turn === 'gone') return { kind: 'gone' };
+      if (turn === 'idle') await news.heardWithin(POLL_MS);
     }
-    return { kind: 'again' } as const;
+    return { kind: 'again' };
   } finally {
     clearInterval(alive);
+    stop.removeEventListener('abort', news.ring);
     unsubscribe();
   }
 }
