@@ -23,6 +23,7 @@ import { orderReadRoutes } from './routes/order-reads.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { productRoutes } from './routes/products.ts';
 import { stockRoutes } from './routes/stock.ts';
+import { subscriptionRoutes } from './routes/subscriptions.ts';
 import type { Services } from './services.ts';
 
 const DESCRIPTION = {
@@ -61,6 +62,7 @@ export function createApp(services: Services) {
     .route('/', productRoutes(services))
     .route('/', stockRoutes(services))
     .route('/', eventRoutes(services))
+    .route('/', subscriptionRoutes(services))
     .route('/', callbackRoutes(services))
     .route('/', healthRoutes(services))
     .route('/', docsRoutes());

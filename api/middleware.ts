@@ -5,6 +5,7 @@ import { HTTPException } from 'hono/http-exception';
 import { matchedRoutes } from 'hono/route';
 import { ROLES, type ApiKey, type Role } from '../prisma/api-keys.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
+import type { Operator } from '../prisma/operator-actions.ts';
 import { ProblemError, problemResponse, type Problem } from './problems.ts';
 import type { Services } from './services.ts';
 
@@ -108,6 +109,11 @@ export function allow(role: Role): MiddlewareHandler<ApiEnv> {
     }
     await next();
   };
+}
+
+/** Who acts, for the audit log. */
+export function operatorOf(c: Context<ApiEnv>): Operator {
+  return { apiKeyId: c.var.apiKey.id, correlationId: c.var.correlationId };
 }
 
 /** Refuses bodies over 64 kB before they are read whole. */

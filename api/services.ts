@@ -16,6 +16,7 @@ import { createCheckoutStarter, type CheckoutStarter } from './checkout-starter.
 import type { Checkouts } from './checkouts.ts';
 import type { Deliveries } from './deliveries.ts';
 import { createSharedLog, type SharedLog } from './event-feed.ts';
+import { registerEventMetrics } from './event-metrics.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './event-streams.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOrderWaiters, type OrderWaiters } from './order-waiters.ts';
@@ -63,6 +64,13 @@ export function createServices(deps: ApiDeps): Services {
   const streamDeps = { notifications, log, limits: deps.streamLimits };
   const feedStreams = createEventStreams(streamDeps);
   const timelineStreams = createEventStreams(streamDeps);
+  const metrics = createMetrics(() => [
+    ...deps.payments.breakers(),
+    ...deps.warehouse.breakers(),
+    ...deps.mailer.breakers(),
+  ]);
+  const streams = { feed: feedStreams, timeline: timelineStreams };
+  registerEventMetrics(metrics.registry, { db, streams });
   return {
     ...deps,
     apiKeys: createApiKeyCache({ db, refuseLocal: production }),
@@ -72,11 +80,7 @@ export function createServices(deps: ApiDeps): Services {
     sharedLog: createSharedLog(db),
     feedStreams,
     timelineStreams,
-    metrics: createMetrics(() => [
-      ...deps.payments.breakers(),
-      ...deps.warehouse.breakers(),
-      ...deps.mailer.breakers(),
-    ]),
+    metrics,
     async close() {
       waiters.close();
       feedStreams.close();

@@ -108,6 +108,20 @@ export async function listDeadLetters(
   return { letters: rows.slice(0, page.limit).map(toLetter), hasMore: rows.length > page.limit };
 }
 
+/** How many letters nobody has decided about, by source. */
+export async function countOpenDeadLetters(
+  db: Database,
+): Promise<Readonly<Record<DeadLetterSource, number>>> {
+  const rows = await db.deadLetter.groupBy({
+    by: ['source'],
+    where: { status: 'open' },
+    _count: { _all: true },
+  });
+  const counts = { delivery: 0, checkout: 0, notification: 0 };
+  for (const { source, _count } of rows) counts[trusted<DeadLetterSource>(source)] = _count._all;
+  return counts;
+}
+
 /** The letter, or null. */
 export async function findDeadLetter(db: Database, id: string): Promise<DeadLetter | null> {
   const row = await db.deadLetter.findUnique({ where: { id } });

@@ -2,6 +2,7 @@
 import type { EventType } from '../domain/order.ts';
 import type { Database, Transaction } from './client.ts';
 import { splitCursor, type LogCursor } from './event-log.ts';
+import { Prisma } from './generated/client.ts';
 
 export interface Subscription {
   readonly name: string;
@@ -21,6 +22,8 @@ export interface SubscriptionLag extends Subscription {
 
 /** Counting further would cost more than the number is worth. */
 const LAG_COUNTED = 10_000;
+/** More than a shop has; still a bound. */
+const ALL = { limit: 1_000 };
 
 /** Adds the subscription at the given place unless it is there. Its types follow the code. */
 export async function ensureSubscription(
@@ -70,7 +73,7 @@ export async function advanceCursor(
 
 /** Stops or lets go on the deliveries of a subscription. False when there is none of that name. */
 export async function pauseSubscription(
-  db: Database,
+  db: Transaction,
   name: string,
   paused: boolean,
 ): Promise<boolean> {
@@ -79,18 +82,23 @@ export async function pauseSubscription(
   return changed === 1;
 }
 
-/** Puts the cursor somewhere else: what follows it is delivered again, with the same event ids. */
+/**
+ * Puts the cursor back: what follows it is delivered again, with the same event ids. `ahead`: it
+ * stands before that place, and going there would lose events; then nothing is written.
+ */
 export async function rewindSubscription(
-  db: Database,
+  db: Transaction,
   name: string,
   to: LogCursor,
-): Promise<boolean> {
+): Promise<'rewound' | 'ahead' | 'not_found'> {
   const { xid, position } = splitCursor(to);
   const changed = await db.$executeRaw`
     UPDATE subscriptions SET cursor_xid = ${xid}::text::xid8,
       cursor_position = ${position}::text::bigint, updated_at = now()
-    WHERE name = ${name}`;
-  return changed === 1;
+    WHERE name = ${name}
+      AND (cursor_xid, cursor_position) >= (${xid}::text::xid8, ${position}::text::bigint)`;
+  if (changed === 1) return 'rewound';
+  return (await db.subscription.count({ where: { name } })) === 0 ? 'not_found' : 'ahead';
 }
 
 /** Forgets a subscription. Its pump ends by itself. */
@@ -104,12 +112,32 @@ export async function listSubscriptionNames(db: Database): Promise<readonly stri
   return rows.map((row) => row.name);
 }
 
-/** Every subscription with how far it is behind, by name. */
-export async function listSubscriptions(db: Database): Promise<readonly SubscriptionLag[]> {
+/** Subscriptions with how far each is behind, by name; one page after `startingAfter`. */
+export async function listSubscriptions(
+  db: Database,
+  page: { readonly limit: number; readonly startingAfter?: string | undefined } = ALL,
+): Promise<readonly SubscriptionLag[]> {
+  return readLags(db, Prisma.sql`s.name > ${page.startingAfter ?? ''}`, page.limit);
+}
+
+/** One subscription with how far it is behind, or null. */
+export async function findSubscriptionLag(
+  db: Database,
+  name: string,
+): Promise<SubscriptionLag | null> {
+  const [found] = await readLags(db, Prisma.sql`s.name = ${name}`, 1);
+  return found ?? null;
+}
+
+async function readLags(
+  db: Database,
+  where: Prisma.Sql,
+  limit: number,
+): Promise<readonly SubscriptionLag[]> {
   const rows = await db.$queryRaw<(Row & { behind: number; lagSeconds: number })[]>`
     SELECT s.name, s.types, s.cursor_xid::text || '-' || s.cursor_position AS cursor, s.paused,
       s.updated_at AS "updatedAt", l.behind, l."lagSeconds"
-    FROM subscriptions s, LATERAL (
+    FROM (SELECT * FROM subscriptions s WHERE ${where} ORDER BY name LIMIT ${limit}) s, LATERAL (
       SELECT count(*)::int AS behind,
         COALESCE(EXTRACT(epoch FROM clock_timestamp() - min(e.time)), 0)::float8 AS "lagSeconds"
       FROM (

@@ -27,6 +27,17 @@ const ROUTES: readonly {
   { method: 'POST', path: `/v1/orders/${ID}/cancel`, lowest: 'storefront', status: 404 },
   { method: 'GET', path: '/v1/orders', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/events', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/subscriptions', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/subscriptions/nobody', lowest: 'operator', status: 404 },
+  { method: 'POST', path: '/v1/subscriptions/nobody/pause', lowest: 'operator', status: 404 },
+  { method: 'POST', path: '/v1/subscriptions/nobody/resume', lowest: 'operator', status: 404 },
+  {
+    method: 'POST',
+    path: '/v1/subscriptions/nobody/rewind',
+    lowest: 'operator',
+    status: 404,
+    body: { to: '2020-01-01T00:00:00Z' },
+  },
   { method: 'GET', path: '/v1/products', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'operator', status: 200 },
@@ -72,6 +83,7 @@ describe('each route', () => {
     const tabled = ROUTES.map(({ method, path }) =>
       `${method} ${path}`
         .replace(ID, '{id}')
+        .replace('subscriptions/nobody', 'subscriptions/{name}')
         .replace(/products\/(mug-white|by-role)/, 'products/{sku}'),
     );
     expect(operations.toSorted()).toEqual(tabled.toSorted());

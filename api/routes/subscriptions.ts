@@ -1,0 +1,191 @@
+/** Subscriptions over HTTP: how far each is, and holding, letting go or repeating its deliveries. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { cursorBefore } from '../../prisma/event-log.ts';
+import { recordAction, type Operator } from '../../prisma/operator-actions.ts';
+import {
+  findSubscriptionLag,
+  listSubscriptions,
+  pauseSubscription,
+  rewindSubscription,
+  type SubscriptionLag,
+} from '../../prisma/subscriptions.ts';
+import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
+import { ProblemError } from '../problems.ts';
+import { onInvalid } from '../respond.ts';
+import { pageQuery, pointerTo, problemResponses } from '../schemas/common.ts';
+import {
+  rewindBody,
+  subscriptionListSchema,
+  subscriptionParam,
+  subscriptionSchema,
+  type SubscriptionBody,
+} from '../schemas/subscriptions.ts';
+import type { Services } from '../services.ts';
+
+export function subscriptionRoutes(services: Services) {
+  const { db } = services;
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(listRoute, async (c) => {
+      const { limit, starting_after: startingAfter } = c.req.valid('query');
+      const found = await listSubscriptions(db, { limit: limit + 1, startingAfter });
+      const data = found.slice(0, limit).map(subscriptionBody);
+      c.header('cache-control', 'no-store');
+      return c.json(
+        {
+          object: 'list' as const,
+          url: '/v1/subscriptions',
+          data,
+          has_more: found.length > limit,
+        },
+        200,
+      );
+    })
+    .openapi(showRoute, async (c) => {
+      const { name } = c.req.valid('param');
+      c.header('cache-control', 'no-store');
+      return c.json(await subscriptionNamed(services, name), 200);
+    })
+    .openapi(pauseRoute, async (c) => {
+      const { name } = c.req.valid('param');
+      await pause(services, name, operatorOf(c));
+      return c.json(await subscriptionNamed(services, name), 200);
+    })
+    .openapi(resumeRoute, async (c) => {
+      const { name } = c.req.valid('param');
+      await resume(services, name, operatorOf(c));
+      return c.json(await subscriptionNamed(services, name), 200);
+    })
+    .openapi(rewindRoute, async (c) => {
+      const { name } = c.req.valid('param');
+      const { to: time } = c.req.valid('json');
+      await rewind(services, name, { time, by: operatorOf(c) });
+      return c.json(await subscriptionNamed(services, name), 202);
+    });
+}
+
+const tags = ['Subscriptions'];
+const theSubscription = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: subscriptionSchema } },
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/subscriptions',
+  tags,
+  summary: 'List who reads the events, by name, and how far each is behind',
+  middleware: [allow('operator')] as const,
+  request: { query: pageQuery },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: { 'application/json': { schema: subscriptionListSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+const showRoute = createRoute({
+  method: 'get',
+  path: '/v1/subscriptions/{name}',
+  tags,
+  summary: 'Show a subscription',
+  middleware: [allow('operator')] as const,
+  request: { params: subscriptionParam },
+  responses: { 200: theSubscription('The subscription.'), ...problemResponses },
+});
+
+const pauseRoute = createRoute({
+  method: 'post',
+  path: '/v1/subscriptions/{name}/pause',
+  tags,
+  summary: 'Hold back its deliveries; events wait in the log',
+  middleware: [allow('operator')] as const,
+  request: { params: subscriptionParam },
+  responses: { 200: theSubscription('It is paused.'), ...problemResponses },
+});
+
+const resumeRoute = createRoute({
+  method: 'post',
+  path: '/v1/subscriptions/{name}/resume',
+  tags,
+  summary: 'Let its deliveries go on from where they stopped',
+  middleware: [allow('operator')] as const,
+  request: { params: subscriptionParam },
+  responses: { 200: theSubscription('It is not paused.'), ...problemResponses },
+});
+
+const rewindRoute = createRoute({
+  method: 'post',
+  path: '/v1/subscriptions/{name}/rewind',
+  tags,
+  summary: 'Deliver everything from a time on again, under the same event ids',
+  middleware: [allow('operator')] as const,
+  request: {
+    params: subscriptionParam,
+    body: { required: true, content: { 'application/json': { schema: rewindBody } } },
+  },
+  responses: { 202: theSubscription('It goes on from there.'), ...problemResponses },
+});
+
+async function pause({ db }: Services, name: string, by: Operator): Promise<void> {
+  await db.$transaction(async (tx) => {
+    if (!(await pauseSubscription(tx, name, true))) throw notFound();
+    await recordAction(tx, by, { action: 'subscription.paused', subject: name });
+  });
+}
+
+async function resume(services: Services, name: string, by: Operator): Promise<void> {
+  const { db, deliveries, log } = services;
+  await db.$transaction(async (tx) => {
+    if (!(await pauseSubscription(tx, name, false))) throw notFound();
+    await recordAction(tx, by, { action: 'subscription.resumed', subject: name });
+  });
+  // The row says it; the worker that keeps the pumps running finds it too, when Temporal is back.
+  const { kind } = await deliveries.ensureSubscriptionRuns(name);
+  if (kind === 'unavailable') log.warn({ subscription: name }, 'resumed; its pump starts later');
+}
+
+async function rewind(
+  { db }: Services,
+  name: string,
+  { time, by }: { readonly time: string; readonly by: Operator },
+): Promise<void> {
+  const to = await cursorBefore(db, time);
+  await db.$transaction(async (tx) => {
+    const outcome = await rewindSubscription(tx, name, to);
+    if (outcome === 'not_found') throw notFound();
+    if (outcome === 'ahead') throw notThereYet();
+    await recordAction(tx, by, { action: 'subscription.rewound', subject: name, data: { to } });
+  });
+}
+
+async function subscriptionNamed({ db }: Services, name: string): Promise<SubscriptionBody> {
+  const found = await findSubscriptionLag(db, name);
+  if (found === null) throw notFound();
+  return subscriptionBody(found);
+}
+
+function subscriptionBody(subscription: SubscriptionLag): SubscriptionBody {
+  return {
+    object: 'subscription',
+    name: subscription.name,
+    types: [...subscription.types],
+    paused: subscription.paused,
+    cursor: subscription.cursor,
+    behind: subscription.behind,
+    lag_seconds: subscription.lagSeconds,
+    updated_at: subscription.updatedAt,
+  };
+}
+
+function notFound(): ProblemError {
+  const detail = 'No subscription has this name.';
+  return new ProblemError({ code: 'subscription_not_found', detail });
+}
+
+function notThereYet(): ProblemError {
+  const errors = [{ detail: 'This is later than what was delivered.', pointer: pointerTo(['to']) }];
+  const detail = 'Rewinding goes back only: going forward would lose events.';
+  return new ProblemError({ code: 'invalid_request', detail, errors });
+}

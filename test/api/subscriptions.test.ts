@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { LOG_START, readLog, type LogCursor } from '../../prisma/event-log.ts';
+import { advanceCursor, ensureSubscription } from '../../prisma/subscriptions.ts';
+import { eventually } from '../support/eventually.ts';
+import { listOf, problemOf } from './bodies.ts';
+import { createShop, type Shop } from './shop.ts';
+
+const HOOK = 'webhook/we_01k9zq3v5nfa3s4w1m6t2y8h7c';
+const HOOK_PATH = `/v1/subscriptions/${encodeURIComponent(HOOK)}`;
+
+let shop: Shop;
+let now: LogCursor;
+beforeAll(async () => {
+  shop = await createShop();
+  await shop.place();
+  now = await eventually(async () => {
+    const [, placed] = await readLog(shop.db, { after: LOG_START, limit: 10 });
+    if (!placed) throw new Error('not readable yet');
+    return placed.cursor;
+  });
+});
+beforeEach(async () => {
+  shop.checkouts.reachable = true;
+  shop.deliveries.subscriptions.length = 0;
+  await shop.db.subscription.deleteMany({});
+  await add('analytics', LOG_START);
+  await add('audit', now);
+  await add(HOOK, LOG_START, ['order.placed']);
+});
+afterAll(() => shop.close());
+
+const add = (name: string, cursor: LogCursor, types: 'order.placed'[] = []) =>
+  ensureSubscription(shop.db, { name, types, cursor });
+const post = (path: string, body?: object) => shop.ask('POST', path, { role: 'operator', body });
+const get = (path: string) => shop.ask('GET', path, { role: 'operator' });
+const show = async (path: string) => (await get(path)).json();
+
+describe('GET /v1/subscriptions', () => {
+  test('lists each by name, with how far it is behind', async () => {
+    const { data } = await listOf(await get('/v1/subscriptions'));
+    expect(data).toMatchObject([
+      { object: 'subscription', name: 'analytics', types: [], paused: false, behind: 2 },
+      { name: 'audit', behind: 0, lag_seconds: 0 },
+      { name: HOOK, types: ['order.placed'], behind: 1 },
+    ]);
+    expect(data[0]?.['lag_seconds']).toBeGreaterThan(0);
+  });
+
+  test('goes on after a name', async () => {
+    const first = await listOf(await get('/v1/subscriptions?limit=2'));
+    expect(first).toMatchObject({ data: [{ name: 'analytics' }, { name: 'audit' }] });
+    expect(first.has_more).toBe(true);
+    const rest = await listOf(await get('/v1/subscriptions?limit=2&starting_after=audit'));
+    expect(rest).toMatchObject({ data: [{ name: HOOK }], has_more: false });
+  });
+
+  test('shows one, also one with a slash in its name; 404 for none', async () => {
+    expect(await show(HOOK_PATH)).toMatchObject({ name: HOOK, cursor: LOG_START });
+    const none = await problemOf(await get('/v1/subscriptions/nobody'));
+    expect(none).toMatchObject({ status: 404, code: 'subscription_not_found' });
+  });
+});
+
+describe('pause and resume', () => {
+  test('hold its cursor, let it go, and are kept with who did it', async () => {
+    const paused = await post(`${HOOK_PATH}/pause`);
+    expect(paused.status).toBe(200);
+    expect(await paused.json()).toMatchObject({ name: HOOK, paused: true });
+    expect(await advanceCursor(shop.db, HOOK, { from: LOG_START, to: now })).toBe(false);
+    const resumed = await post(`${HOOK_PATH}/resume`);
+    expect(await resumed.json()).toMatchObject({ paused: false });
+    expect(await advanceCursor(shop.db, HOOK, { from: LOG_START, to: now })).toBe(true);
+    expect(shop.deliveries.subscriptions).toEqual([HOOK]);
+    const deeds = await shop.db.auditEntry.findMany({ where: { subject: HOOK } });
+    expect(deeds).toMatchObject([
+      { action: 'subscription.paused', actor: expect.stringMatching(/^operator\/./) },
+      { action: 'subscription.resumed' },
+    ]);
+  });
+
+  test('while Temporal is away: the row holds, the pump follows later', async () => {
+    shop.checkouts.reachable = false;
+    await post('/v1/subscriptions/audit/pause');
+    expect((await post('/v1/subscriptions/audit/resume')).status).toBe(200);
+    expect(await show('/v1/subscriptions/audit')).toMatchObject({ paused: false });
+  });
+
+  test.each(['pause', 'resume'])('404 for %s of none', async (what) => {
+    const none = await problemOf(await post(`/v1/subscriptions/nobody/${what}`));
+    expect(none.code).toBe('subscription_not_found');
+  });
+});
+
+describe('rewind', () => {
+  const longAgo = { to: '2020-01-01T00:00:00+02:00' };
+
+  test('goes back to a time: what happened since is to be delivered again', async () => {
+    const response = await post('/v1/subscriptions/audit/rewind', longAgo);
+    expect(response.status).toBe(202);
+    expect(await response.json()).toMatchObject({ name: 'audit', behind: 2 });
+    const action = 'subscription.rewound';
+    expect(await shop.db.auditEntry.findMany({ where: { action } })).toMatchObject([
+      { subject: 'audit', data: { to: expect.stringMatching(/^\d+-\d+$/) } },
+    ]);
+  });
+
+  test('never goes forward, which would lose events', async () => {
+    const future = { to: '2999-01-01T00:00:00Z' };
+    const problem = await problemOf(await post('/v1/subscriptions/analytics/rewind', future));
+    expect(problem).toMatchObject({ status: 422, errors: [{ pointer: '#/to' }] });
+    expect(await show('/v1/subscriptions/analytics')).toMatchObject({ cursor: LOG_START });
+  });
+
+  test.each([{}, { to: 'yesterday' }, { to: '1969-01-01T00:00:00Z' }, { ...longAgo, from: 'x' }])(
+    '422 for %j',
+    async (body) => {
+      expect((await post('/v1/subscriptions/audit/rewind', body)).status).toBe(422);
+    },
+  );
+
+  test('404 for none', async () => {
+    expect((await post('/v1/subscriptions/nobody/rewind', longAgo)).status).toBe(404);
+  });
+});
+
+test('the lag is on /metrics, and what is gone is not', async () => {
+  const before = await (await get('/metrics')).text();
+  expect(before).toContain('holdfast_subscription_behind{subscription="analytics"} 2');
+  expect(before).toContain('holdfast_subscription_lag_seconds{subscription="audit"} 0');
+  expect(before).toContain('holdfast_subscription_paused{subscription="audit"} 0');
+  expect(before).toContain('holdfast_dead_letters_open{source="delivery"} 0');
+  expect(before).toContain('holdfast_event_streams{kind="feed"} 0');
+  await shop.db.subscription.deleteMany({ where: { name: 'analytics' } });
+  expect(await (await get('/metrics')).text()).not.toContain('subscription="analytics"');
+});
