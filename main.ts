@@ -15,6 +15,7 @@ import { createPaymentWebhookVerifier } from './gateways/payment-webhook.ts';
 import { createSmtpMailer } from './gateways/smtp-mailer.ts';
 import { createStripePayments } from './gateways/stripe-payments.ts';
 import { createCallbackVerifier } from './gateways/warehouse-callback.ts';
+import { createWebhookSender } from './gateways/webhook-sender.ts';
 import { createLog, createTemporalRuntime } from './logging.ts';
 import { createDatabase } from './prisma/client.ts';
 import { createNotifications } from './prisma/notifications.ts';
@@ -40,7 +41,7 @@ async function run(config: AppConfig): Promise<void> {
   const stopped = untilSignal();
   const draining = { now: false };
   const outside = connectOutside(config, log);
-  const { db, notifications, mailer, payments, warehouse, link } = outside;
+  const { db, notifications, mailer, payments, warehouse, webhooks, link } = outside;
   const checkouts = createTemporalCheckouts({
     client: link.client,
     eagerStart: config.ROLE === 'all',
@@ -112,13 +113,15 @@ function connectOutside(config: AppConfig, log: Logger) {
     from: config.MAIL_FROM,
     onBreakerChange,
   });
+  // Plain HTTP and loopback receivers are for development: never in production.
+  const webhooks = createWebhookSender({ allowLocal: config.NODE_ENV !== 'production' });
   const link = connectTemporal(log);
   const close = async (): Promise<void> => {
     mailer.close();
     await Promise.all([link.close(), notifications.close()]);
     await db.$disconnect();
   };
-  return { db, notifications, payments, warehouse, mailer, link, close };
+  return { db, notifications, payments, warehouse, mailer, webhooks, link, close };
 }
 
 function startOwnWorkers(config: AppConfig, outside: Outside, log: Logger) {

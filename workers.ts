@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { createEventActivities } from './activities/events.ts';
 import { createActivities, type ActivityDependencies } from './activities/index.ts';
 import { createSubscriberLookup, createSubscribers } from './activities/subscribers/registry.ts';
+import type { WebhookSender } from './gateways/webhook-sender.ts';
 import type { Notifications } from './prisma/notifications.ts';
 import type { CheckoutStart } from './prisma/orders.ts';
 import { keepSubscriptionsRunning } from './subscriptions.ts';
@@ -19,6 +20,7 @@ import {
 export interface WorkersOptions extends ActivityDependencies {
   readonly link: TemporalLink;
   readonly notifications: Notifications;
+  readonly webhooks: WebhookSender;
   readonly workflowBundle: string | undefined;
   readonly log: Logger;
 }
@@ -35,6 +37,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
   const client = (): Client => connectedClient(link);
   const subscriberDeps = {
     db,
+    sender: options.webhooks,
     startCheckout: (order: CheckoutStart) => startCheckout(client(), order),
   };
   const subscribers = createSubscribers(subscriberDeps);

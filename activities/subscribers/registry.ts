@@ -1,23 +1,32 @@
 /** Who reads the event log. A new subscriber is one file beside this one and one line in here. */
-import type { Database } from '../../prisma/client.ts';
-import type { CheckoutStart } from '../../prisma/orders.ts';
+import { webhookEndpointOf } from '../../domain/webhook.ts';
+import { createAnalyticsSubscriber } from './analytics.ts';
+import { createAuditSubscriber } from './audit.ts';
+import { createCheckoutStarterSubscriber, type CheckoutStarterDeps } from './checkout-starter.ts';
 import type { Subscriber } from './subscriber.ts';
+import { createWarehouseFeedSubscriber } from './warehouse-feed.ts';
+import { createWebhookSubscriber, type WebhookSubscriberDependencies } from './webhook.ts';
 
-export interface SubscriberDependencies {
-  readonly db: Database;
-  /** Starts the order's workflow. Safe to repeat. */
-  startCheckout(order: CheckoutStart): Promise<void>;
-}
+export type SubscriberDependencies = CheckoutStarterDeps & WebhookSubscriberDependencies;
 
 /** The built-in subscribers. */
-export function createSubscribers(_deps: SubscriberDependencies): readonly Subscriber[] {
-  return [];
+export function createSubscribers(deps: SubscriberDependencies): readonly Subscriber[] {
+  return [
+    createCheckoutStarterSubscriber(deps),
+    createAnalyticsSubscriber(deps),
+    createAuditSubscriber(deps),
+    createWarehouseFeedSubscriber(deps),
+  ];
 }
 
 /** Finds the subscriber behind a subscription's name; null when there is none (any more). */
 export function createSubscriberLookup(
-  _deps: SubscriberDependencies,
+  deps: SubscriberDependencies,
   builtIn: readonly Subscriber[],
 ): (subscription: string) => Promise<Subscriber | null> {
-  return (name) => Promise.resolve(builtIn.find((subscriber) => subscriber.name === name) ?? null);
+  return async (name) => {
+    const endpointId = webhookEndpointOf(name);
+    if (endpointId !== null) return createWebhookSubscriber(deps, endpointId);
+    return builtIn.find((subscriber) => subscriber.name === name) ?? null;
+  };
 }
