@@ -8,6 +8,9 @@ export interface WardenLink {
   release(): Promise<void>;
 }
 
+/** It has nothing to stop by then; a machine under load starts it slowly. */
+const RELEASE_TIMEOUT_MS = 20_000;
+
 export function launchWarden(home: Home): WardenLink {
   const command = nodeCommand('local/stack/warden.ts', [home.path]);
   const child = spawn(command.file, command.args, {
@@ -20,8 +23,12 @@ export function launchWarden(home: Home): WardenLink {
   child.unref();
   return {
     release: async () => {
+      // Nothing else may be left that keeps this process alive until the warden has ended.
+      child.ref();
       child.stdin.end();
+      const timer = setTimeout(() => child.kill('SIGKILL'), RELEASE_TIMEOUT_MS);
       await ended(child);
+      clearTimeout(timer);
     },
   };
 }

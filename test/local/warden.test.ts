@@ -1,0 +1,20 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { run } from '../../local/stack/commands.ts';
+import { createHome, makeHome, PROJECT } from '../../local/stack/home.ts';
+
+test('letting the warden go keeps the stack alive until its last word', async () => {
+  const home = createHome(mkdtempSync(join(tmpdir(), 'holdfast-warden-')));
+  makeHome(home);
+  onTestFinished(() => rmSync(home.path, { recursive: true, force: true }));
+  const lastWords = `
+    import { createHome } from './local/stack/home.ts';
+    import { launchWarden } from './local/stack/warden-link.ts';
+    await launchWarden(createHome(process.argv[1])).release();
+    console.log('stopped');`;
+  const options = ['--import', 'tsx', '--input-type=module', '--eval', lastWords];
+  const command = { file: process.execPath, args: [...options, home.path], cwd: PROJECT };
+  expect(await run(command, { timeoutMs: 25_000 })).toBe('stopped\n');
+});
