@@ -1,6 +1,6 @@
 /**
  * Starts checkout workflows after the answer went out: the shopper never pays for Temporal. What
- * fails here, or dies with the process, recovery.ts starts.
+ * fails here, or dies with the process, is started from the event log.
  */
 import type { Logger } from 'pino';
 import type { Database } from '../prisma/client.ts';
@@ -20,7 +20,7 @@ export interface StarterDeps {
   readonly log: Logger;
 }
 
-/** Beyond this many at once a start would only queue; recovery takes the rest within seconds. */
+/** Beyond this many at once a start would only queue; the event log brings the rest within seconds. */
 const MAX_UNDER_WAY = 200;
 
 export function createCheckoutStarter(deps: StarterDeps): CheckoutStarter {

@@ -1,7 +1,8 @@
 /**
- * What makes the API's promises hold when a process dies or Temporal is away: one pass starts the
- * orders whose workflow does not run, hands over the callbacks nobody took, ends the pending orders
- * nobody finished, and forgets idempotency keys past their time. Each item is safe to repeat, also by two processes at once.
+ * What makes the API's promises hold when a process dies or Temporal is away: one pass hands
+ * over the callbacks nobody took, ends the pending orders nobody finished, and forgets idempotency
+ * keys past their time. Each item is safe to repeat, also by two processes at once. Orders whose
+ * start was lost are started from the event log: activities/subscribers/checkout-starter.ts.
  */
 import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';
@@ -9,8 +10,7 @@ import type { Database } from '../prisma/client.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import { dropExpiredKeys } from '../prisma/idempotency.ts';
 import { listUnprocessed } from '../prisma/inbox.ts';
-import { listOverdue, listUnstarted } from '../prisma/orders.ts';
-import { startAndMark } from './checkout-starter.ts';
+import { listOverdue } from '../prisma/orders.ts';
 import type { Checkouts } from './checkouts.ts';
 import { EXPIRY_GRACE_MS, expireOrder } from './expire-order.ts';
 import { handOver } from './shipment-answers.ts';
@@ -23,14 +23,13 @@ export interface RecoveryDeps {
 }
 
 export interface RecoveryLimits {
-  /** Younger orders and callbacks are still in the hands of the request that made them. */
+  /** Younger callbacks are still in the hands of the request that brought them. */
   readonly olderThanMs: number;
   readonly expiryGraceMs: number;
   readonly batch: number;
 }
 
 export interface RecoveryResult {
-  readonly started: number;
   readonly handedOver: number;
   readonly expired: number;
   readonly forgotten: number;
@@ -48,13 +47,12 @@ export async function runRecovery(
   deps: RecoveryDeps,
   limits: RecoveryLimits = LIMITS,
 ): Promise<RecoveryResult> {
-  const [started, handedOver, expired, forgotten] = await Promise.all([
-    counted(deps, 'start', () => startMissing(deps, limits)),
+  const [handedOver, expired, forgotten] = await Promise.all([
     counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
     counted(deps, 'forget', () => dropExpiredKeys(deps.db, limits.batch)),
   ]);
-  return { started, handedOver, expired, forgotten };
+  return { handedOver, expired, forgotten };
 }
 
 /** Runs pass after pass until stopped. `stop` waits for the one under way. */
@@ -78,18 +76,6 @@ export function startRecovery(deps: RecoveryDeps): { stop(): Promise<void> } {
       await pass;
     },
   };
-}
-
-async function startMissing(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
-  const { olderThanMs, batch } = limits;
-  const orders = await listUnstarted(deps.db, { olderThanMs, limit: batch });
-  let started = 0;
-  for (const order of orders) {
-    // Temporal is away: the others would only wait for the same deadline one after the other.
-    if ((await startAndMark(deps, order)) === 'unavailable') break;
-    started += 1;
-  }
-  return started;
 }
 
 async function handOverMissed(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {

@@ -73,21 +73,6 @@ export interface CheckoutStart {
   readonly correlationId: string;
 }
 
-/** Accepted orders whose workflow is not known to run, oldest first. */
-export async function listUnstarted(
-  db: Database,
-  asked: { readonly olderThanMs: number; readonly limit: number },
-): Promise<readonly CheckoutStart[]> {
-  return db.$queryRaw<CheckoutStart[]>`
-    SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
-      o.correlation_id AS "correlationId",
-      (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus
-    FROM orders o
-    WHERE o.status = 'placed' AND o.workflow_started_at IS NULL
-      AND o.placed_at < now() - ${asked.olderThanMs} * interval '1 ms'
-    ORDER BY o.placed_at LIMIT ${asked.limit}`;
-}
-
 /** Those of the given orders that are placed and whose workflow is not known to run. */
 export async function findUnstarted(
   db: Database,

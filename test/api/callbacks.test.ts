@@ -2,7 +2,6 @@ import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { runRecovery } from '../../api/recovery.ts';
-import { eventually } from '../support/eventually.ts';
 import { orderOf, problemOf } from './bodies.ts';
 import { CALLBACK_SECRET, createShop, WEBHOOK_SECRET, type Shop } from './shop.ts';
 
@@ -122,38 +121,5 @@ describe("the payment provider's webhook", () => {
   test('401 with a wrong signature, 400 when it cannot be read', async () => {
     expect((await problemOf(await sendEvent(event(), 'whsec_other'))).status).toBe(401);
     expect((await problemOf(await sendEvent('{"id":7}'))).code).toBe('malformed_message');
-  });
-});
-
-describe('the recovery pass', () => {
-  test('starts the orders whose start was lost, once, oldest first', async () => {
-    await shop.services.starter.drain();
-    shop.checkouts.reachable = false;
-    const ids: string[] = [];
-    for (const _ of [1, 2, 3]) ids.push((await orderOf(await shop.place())).id);
-    await shop.services.starter.drain();
-    expect((await runRecovery(shop.services, NOW)).started).toBe(0);
-    shop.checkouts.reachable = true;
-    shop.checkouts.started.length = 0;
-    expect((await runRecovery(shop.services, NOW)).started).toBe(3);
-    expect(shop.checkouts.started.map(({ orderId }) => orderId)).toEqual(ids);
-    expect(shop.checkouts.started[0]).toMatchObject({
-      totalMinor: 1_200,
-      currency: 'EUR',
-      skus: ['mug-white'],
-    });
-    expect((await runRecovery(shop.services, NOW)).started).toBe(0);
-  });
-
-  test('leaves alone what a request still has in its hands', async () => {
-    shop.checkouts.reachable = false;
-    await shop.place();
-    await shop.services.starter.drain();
-    shop.checkouts.reachable = true;
-    const young = { ...NOW, olderThanMs: 600_000 };
-    expect((await runRecovery(shop.services, young)).started).toBe(0);
-    await eventually(async () => {
-      expect((await runRecovery(shop.services, NOW)).started).toBe(1);
-    });
   });
 });

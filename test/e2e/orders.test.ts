@@ -107,6 +107,21 @@ test('Temporal away: the order is accepted at once, and ships when it is back', 
   await expectShipped(system, orderId);
 }, 120_000);
 
+test('Temporal away and the API killed: what it accepted starts without it, and ships', async () => {
+  await system.temporal.halt();
+  const orderId = placed(await system.place());
+  await system.api.kill();
+  await system.temporal.resume();
+  await eventually(async () => expect(await statusesOf([orderId])).not.toContain('placed'), {
+    timeoutMs: 60_000,
+  });
+  await system.api.start();
+  await eventually(async () => expect(new Set(await statusesOf([orderId]))).toEqual(SHIPPED), {
+    timeoutMs: 60_000,
+  });
+  await expectShipped(system, orderId);
+}, 150_000);
+
 test('every accepted order had one workflow, and Temporal knows nothing of the person', async () => {
   const accepted = await system.db.order.findMany({ where: { placedAt: { not: null } } });
   const expected = accepted.map((order) => checkoutWorkflowId(idOf(order))).toSorted();

@@ -33,6 +33,7 @@ export interface System {
   readonly sandbox: Sandbox;
   readonly temporal: DevServer;
   readonly client: Client;
+  readonly api: Part;
   readonly worker: Part;
   /** POST /v1/orders as a storefront; two white mugs and a good card unless told. */
   place(order?: { sku?: string; quantity?: number; card?: string }): Promise<Answered>;
@@ -93,11 +94,11 @@ async function open(
   const bundle = join(dir, 'workflows.js');
   await bundleWorkflows(bundle);
   const [apiPort, workerPort] = [await freePort(), await freePort()];
-  const api = `http://127.0.0.1:${apiPort}`;
+  const apiUrl = `http://127.0.0.1:${apiPort}`;
   const env = {
     ...environment(),
     LOG_LEVEL: 'warn',
-    PUBLIC_URL: api,
+    PUBLIC_URL: apiUrl,
     DATABASE_URL: database.url,
     TEMPORAL_ADDRESS: temporal.address,
     WORKFLOW_BUNDLE: bundle,
@@ -109,12 +110,12 @@ async function open(
     WAREHOUSE_CALLBACK_SECRET: SECRETS.warehouseCallback,
     SMTP_URL: `smtp://127.0.0.1:${sandbox.smtpPort}`,
   };
-  const server = createPart({ env: { ...env, ROLE: 'api' }, port: apiPort, dir });
+  const api = createPart({ env: { ...env, ROLE: 'api' }, port: apiPort, dir });
   const worker = createPart({ env: { ...env, ROLE: 'worker' }, port: workerPort, dir });
-  for (const part of [server, worker]) onClose(() => part.stop());
-  await Promise.all([server.start(), worker.start()]);
+  for (const part of [api, worker]) onClose(() => part.stop());
+  await Promise.all([api.start(), worker.start()]);
   const client = new Client({ connection });
-  return { db, sandbox, temporal, client, worker, ...createShopper(api) };
+  return { db, sandbox, temporal, client, api, worker, ...createShopper(apiUrl) };
 }
 
 interface PartOptions {
