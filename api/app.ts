@@ -24,6 +24,8 @@ import { orderRoutes } from './routes/orders.ts';
 import { productRoutes } from './routes/products.ts';
 import { stockRoutes } from './routes/stock.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
+import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
+import { webhookEndpointRoutes } from './routes/webhook-endpoints.ts';
 import type { Services } from './services.ts';
 
 const DESCRIPTION = {
@@ -62,6 +64,8 @@ export function createApp(services: Services) {
     .route('/', productRoutes(services))
     .route('/', stockRoutes(services))
     .route('/', eventRoutes(services))
+    .route('/', webhookEndpointRoutes(services))
+    .route('/', webhookDeliveryRoutes(services))
     .route('/', subscriptionRoutes(services))
     .route('/', callbackRoutes(services))
     .route('/', healthRoutes(services))

@@ -19,6 +19,8 @@ export const PROBLEMS = {
   order_not_found: [404, 'There is no such order.'],
   subscription_not_found: [404, 'There is no such subscription.'],
   dead_letter_not_found: [404, 'There is no such dead letter.'],
+  endpoint_not_found: [404, 'There is no such webhook endpoint.'],
+  event_not_found: [404, 'There is no such event.'],
   product_not_found: [404, 'There is no such product.'],
   method_not_allowed: [405, 'The address exists, but not for this method.'],
   request_in_flight: [409, 'A request with the same Idempotency-Key is being worked on.'],
@@ -29,6 +31,8 @@ export const PROBLEMS = {
   stock_not_available: [409, 'The units are held for orders, or not there.'],
   dead_letter_not_open: [409, 'The dead letter was decided about already.'],
   step_not_waiting: [409, 'No step of the order waits for this decision.'],
+  endpoint_disabled: [409, 'The webhook endpoint is disabled.'],
+  too_many_endpoints: [409, 'There can be no more webhook endpoints.'],
   redrive_in_progress: [409, 'Dead letters are being redriven already.'],
   precondition_failed: [412, 'The resource is not at the expected version.'],
   payload_too_large: [413, 'The body is too large.'],
@@ -40,6 +44,7 @@ export const PROBLEMS = {
   too_many_streams: [503, 'No more event streams can be opened now.'],
   payment_unavailable: [503, 'The payment provider gives no answer.'],
   cancel_undecided: [503, 'The cancellation is not decided yet.'],
+  delivery_unavailable: [503, 'The service that carries events cannot be reached.'],
   checkout_unavailable: [503, 'The service that carries orders cannot be reached.'],
 } as const satisfies Record<string, readonly [ContentfulStatusCode, string]>;
 

@@ -8,6 +8,7 @@ import type { PaymentGateway } from '../gateways/payments.ts';
 import type { WebhookVerifier } from '../gateways/payment-webhook.ts';
 import type { CallbackVerifier } from '../gateways/warehouse-callback.ts';
 import type { WarehouseGateway } from '../gateways/warehouse.ts';
+import type { WebhookSender } from '../gateways/webhook-sender.ts';
 import type { Database } from '../prisma/client.ts';
 import type { Notifications } from '../prisma/notifications.ts';
 import { createApiKeyCache, type ApiKeyCache } from './api-key-cache.ts';
@@ -28,6 +29,7 @@ export interface ApiDeps {
   readonly mailer: Mailer;
   readonly checkouts: Checkouts;
   readonly deliveries: Deliveries;
+  readonly webhooks: WebhookSender;
   readonly notifications: Notifications;
   readonly verifyCallback: CallbackVerifier;
   readonly verifyPaymentWebhook: WebhookVerifier;

@@ -29,6 +29,42 @@ export interface WebhookAttempt {
   readonly attemptedAt: string;
 }
 
+/** What came of one send. */
+export type WebhookOutcome =
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      /** From Retry-After (RFC 9110, 10.2.3), or null. */
+      readonly retryAfterMs: number | null;
+      /** The beginning of the answer, at most 1024 characters. */
+      readonly bodyHead: string;
+      readonly latencyMs: number;
+    }
+  /** The URL leads, or led this time, where no webhook may go. Nothing was sent. */
+  | { readonly kind: 'blocked'; readonly reason: string; readonly latencyMs: number }
+  /** No answer: name not found, connection refused or lost, deadline passed. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly latencyMs: number };
+
+/** The outcome as an attempt keeps it. Only 2xx is a delivery: a redirect is not followed. */
+export function attemptOf(
+  outcome: WebhookOutcome,
+): Pick<WebhookAttempt, 'outcome' | 'status' | 'latencyMs' | 'error' | 'response'> {
+  const { latencyMs } = outcome;
+  const unanswered = { outcome: 'failed', status: null, latencyMs, response: null } as const;
+  switch (outcome.kind) {
+    case 'blocked':
+      return { ...unanswered, error: `url blocked: ${outcome.reason}` };
+    case 'failed':
+      return { ...unanswered, error: `no answer: ${outcome.reason}` };
+    case 'answered': {
+      const { status, bodyHead: response } = outcome;
+      return status >= 200 && status < 300
+        ? { outcome: 'delivered', status, latencyMs, error: null, response }
+        : { outcome: 'failed', status, latencyMs, error: `HTTP ${status}`, response };
+    }
+  }
+}
+
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -7,6 +7,7 @@ import { request as requestHttp, type ClientRequest, type IncomingMessage } from
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
+import type { WebhookOutcome } from '../domain/webhook.ts';
 import { readBodyHead, retryAfterOf } from './webhook-answer.ts';
 import {
   findTarget,
@@ -26,21 +27,6 @@ export interface WebhookMessage {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
-
-export type WebhookOutcome =
-  | {
-      readonly kind: 'answered';
-      readonly status: number;
-      /** From Retry-After (RFC 9110, 10.2.3), or null. */
-      readonly retryAfterMs: number | null;
-      /** The beginning of the answer, at most 1024 characters. */
-      readonly bodyHead: string;
-      readonly latencyMs: number;
-    }
-  /** The URL leads, or led this time, where no webhook may go. Nothing was sent. */
-  | { readonly kind: 'blocked'; readonly reason: string; readonly latencyMs: number }
-  /** No answer: name not found, connection refused or lost, deadline passed. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly latencyMs: number };
 
 export interface WebhookSender {
   send(message: WebhookMessage): Promise<WebhookOutcome>;

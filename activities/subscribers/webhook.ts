@@ -3,8 +3,13 @@
  * as long as all goes well; different orders side by side. Every attempt is written down.
  */
 import type { OrderEvent } from '../../domain/order.ts';
-import { WEBHOOK_RETRY_DELAYS_MS, webhookSubscription } from '../../domain/webhook.ts';
-import type { WebhookOutcome, WebhookSender } from '../../gateways/webhook-sender.ts';
+import {
+  attemptOf,
+  WEBHOOK_RETRY_DELAYS_MS,
+  webhookSubscription,
+  type WebhookOutcome,
+} from '../../domain/webhook.ts';
+import type { WebhookSender } from '../../gateways/webhook-sender.ts';
 import type { Database } from '../../prisma/client.ts';
 import type { LoggedEvent } from '../../prisma/event-log.ts';
 import { attemptedEvents, recordAttempt } from '../../prisma/webhook-attempts.ts';
@@ -177,31 +182,19 @@ async function attempt(
     headers: { 'x-correlation-id': event.correlationId },
     signal,
   });
-  const error = errorOf(outcome);
-  const answered = outcome.kind === 'answered';
-  await recordAttempt(db, {
-    endpointId: endpoint.id,
-    eventId: event.id,
-    eventType: event.type,
-    outcome: error ? 'failed' : 'delivered',
-    status: answered ? outcome.status : null,
-    latencyMs: outcome.latencyMs,
-    error: error?.message ?? null,
-    response: answered ? outcome.bodyHead : null,
-  });
-  if (error?.final) await disableEndpoint(db, endpoint.id, 'the receiver answered 410 Gone');
-  if (error) throw error;
+  const made = attemptOf(outcome);
+  const { id: endpointId } = endpoint;
+  await recordAttempt(db, { endpointId, eventId: event.id, eventType: event.type, ...made });
+  if (made.error === null) return;
+  const error = deliveryErrorOf(made.error, outcome);
+  if (error.final) await disableEndpoint(db, endpointId, 'the receiver answered 410 Gone');
+  throw error;
 }
 
-/** 2xx took it; 410 wants no more; 429 and 503 may say when; everything else, 3xx too, has failed. */
-function errorOf(outcome: WebhookOutcome): DeliveryError | null {
-  if (outcome.kind === 'blocked') return new DeliveryError(`url blocked: ${outcome.reason}`);
-  if (outcome.kind === 'failed') return new DeliveryError(`no answer: ${outcome.reason}`);
+/** 410 wants no more; 429 and 503 may say when. */
+function deliveryErrorOf(message: string, outcome: WebhookOutcome): DeliveryError {
+  if (outcome.kind !== 'answered') return new DeliveryError(message);
   const { status, retryAfterMs } = outcome;
-  if (status >= 200 && status < 300) return null;
   const busy = (status === 429 || status === 503) && retryAfterMs !== null;
-  return new DeliveryError(`HTTP ${status}`, {
-    final: status === 410,
-    ...(busy && { retryAfterMs }),
-  });
+  return new DeliveryError(message, { final: status === 410, ...(busy && { retryAfterMs }) });
 }

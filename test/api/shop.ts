@@ -15,6 +15,7 @@ import { createPaymentWebhookVerifier } from '../../gateways/payment-webhook.ts'
 import { createSmtpMailer } from '../../gateways/smtp-mailer.ts';
 import { createStripePayments } from '../../gateways/stripe-payments.ts';
 import { createCallbackVerifier } from '../../gateways/warehouse-callback.ts';
+import { createWebhookSender } from '../../gateways/webhook-sender.ts';
 import { createSandbox, type Sandbox } from '../../local/sandbox/sandbox.ts';
 import { createLog } from '../../logging.ts';
 import type { Role } from '../../prisma/api-keys.ts';
@@ -100,6 +101,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     ...gateways,
     checkouts: options.checkouts ?? checkouts,
     deliveries,
+    webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 1_000 }),
     notifications,
     verifyCallback: createCallbackVerifier(CALLBACK_SECRET),
     verifyPaymentWebhook: createPaymentWebhookVerifier(WEBHOOK_SECRET),

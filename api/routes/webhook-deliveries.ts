@@ -1,0 +1,126 @@
+/** What became of webhooks over HTTP, and sending them again. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import type { WebhookAttempt } from '../../domain/webhook.ts';
+import { listAttempts } from '../../prisma/webhook-attempts.ts';
+import { allow, type ApiEnv } from '../middleware.ts';
+import { onInvalid } from '../respond.ts';
+import { problemResponses } from '../schemas/common.ts';
+import {
+  deliveryListQuery,
+  deliveryListSchema,
+  endpointParam,
+  redeliverBody,
+  redeliverySchema,
+  testResultSchema,
+} from '../schemas/webhooks.ts';
+import type { Services } from '../services.ts';
+import { redeliverEvent, redeliverSpan, sendTest } from '../webhook-deliveries.ts';
+import { endpointNamed } from '../webhook-endpoints.ts';
+
+export function webhookDeliveryRoutes(services: Services) {
+  const { db } = services;
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(listRoute, async (c) => {
+      const { id } = await endpointNamed(db, c.req.valid('param').id);
+      const { limit, starting_after: after, event_id: eventId } = c.req.valid('query');
+      const startingAfter = after === undefined ? undefined : BigInt(after);
+      const page = await listAttempts(db, { endpointId: id, eventId }, { limit, startingAfter });
+      const data = page.attempts.map((attempt) => ({
+        id: attempt.id,
+        object: 'webhook_delivery' as const,
+        event_id: attempt.eventId,
+        event_type: attempt.eventType,
+        ...attemptBody(attempt),
+        attempted_at: attempt.attemptedAt,
+      }));
+      const url = `/v1/webhook-endpoints/${id}/deliveries`;
+      return c.json({ object: 'list' as const, url, data, has_more: page.hasMore }, 200);
+    })
+    .openapi(redeliverRoute, async (c) => {
+      const endpoint = await endpointNamed(db, c.req.valid('param').id);
+      const { event_id: eventId = '', from, to } = c.req.valid('json');
+      const span = from !== undefined && to !== undefined ? { from, to } : null;
+      const { requested, nextFrom } = span
+        ? await redeliverSpan(services, endpoint, span)
+        : await redeliverEvent(services, endpoint, eventId);
+      return c.json(
+        {
+          object: 'webhook_redelivery' as const,
+          endpoint_id: endpoint.id,
+          requested,
+          has_more: nextFrom !== null,
+          next_from: nextFrom,
+        },
+        202,
+      );
+    })
+    .openapi(testRoute, async (c) => {
+      const attempt = await sendTest(services, c.req.valid('param').id);
+      const object = 'webhook_test' as const;
+      return c.json({ object, event_id: attempt.eventId, ...attemptBody(attempt) }, 200);
+    });
+}
+
+const tags = ['Webhooks'];
+const middleware = allow('operator');
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/webhook-endpoints/{id}/deliveries',
+  tags,
+  summary: 'List attempts to deliver, newest first',
+  middleware,
+  request: { params: endpointParam, query: deliveryListQuery },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: { 'application/json': { schema: deliveryListSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+const redeliverRoute = createRoute({
+  method: 'post',
+  path: '/v1/webhook-endpoints/{id}/redeliver',
+  tags,
+  summary: 'Send one event again, or a span of time',
+  middleware,
+  request: {
+    params: endpointParam,
+    body: { required: true, content: { 'application/json': { schema: redeliverBody } } },
+  },
+  responses: {
+    202: {
+      description: 'On their way, with the ids they always had.',
+      content: { 'application/json': { schema: redeliverySchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+const testRoute = createRoute({
+  method: 'post',
+  path: '/v1/webhook-endpoints/{id}/test',
+  tags,
+  summary: 'Send a signed test event now',
+  middleware,
+  request: { params: endpointParam },
+  responses: {
+    200: {
+      description: 'What came of it.',
+      content: { 'application/json': { schema: testResultSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+function attemptBody(attempt: Omit<WebhookAttempt, 'id' | 'attemptedAt'>) {
+  return {
+    outcome: attempt.outcome,
+    status: attempt.status,
+    latency_ms: attempt.latencyMs,
+    error: attempt.error,
+    response: attempt.response,
+  };
+}

@@ -1,0 +1,146 @@
+/** Webhook endpoints over HTTP. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { z } from 'zod';
+import { deleteEndpoint, listEndpoints } from '../../prisma/webhook-endpoints.ts';
+import { claimOf } from '../idempotency-claim.ts';
+import { allow, type ApiEnv } from '../middleware.ts';
+import { onInvalid, sendStored } from '../respond.ts';
+import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
+import {
+  changeEndpointBody,
+  createdEndpointSchema,
+  createEndpointBody,
+  endpointListQuery,
+  endpointListSchema,
+  endpointParam,
+  endpointSchema,
+  rotatedSecretSchema,
+} from '../schemas/webhooks.ts';
+import type { Services } from '../services.ts';
+import {
+  addEndpoint,
+  editEndpoint,
+  endpointBody,
+  endpointNamed,
+  endpointNotFound,
+  renewSecret,
+} from '../webhook-endpoints.ts';
+
+export function webhookEndpointRoutes(services: Services) {
+  const { db } = services;
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(createEndpointRoute, async (c) => {
+      const body = c.req.valid('json');
+      const key = c.req.valid('header')['idempotency-key'];
+      const scope = 'POST /v1/webhook-endpoints';
+      const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body });
+      const { answer, replayed } = await addEndpoint(services, claim, body);
+      c.header('location', `/v1/webhook-endpoints/${idIn(answer.body)}`);
+      return sendStored<201, typeof createdEndpointSchema>(c, answer, replayed);
+    })
+    .openapi(listRoute, async (c) => {
+      const { limit, starting_after: startingAfter } = c.req.valid('query');
+      const { endpoints, hasMore } = await listEndpoints(db, { limit, startingAfter });
+      const url = '/v1/webhook-endpoints';
+      const data = endpoints.map(endpointBody);
+      return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
+    })
+    .openapi(showRoute, async (c) =>
+      c.json(endpointBody(await endpointNamed(db, c.req.valid('param').id)), 200),
+    )
+    .openapi(changeRoute, async (c) => {
+      const changed = await editEndpoint(services, c.req.valid('param').id, c.req.valid('json'));
+      return c.json(endpointBody(changed), 200);
+    })
+    .openapi(deleteRoute, async (c) => {
+      if (!(await deleteEndpoint(db, c.req.valid('param').id))) throw endpointNotFound();
+      return c.body(null, 204);
+    })
+    .openapi(rotateRoute, async (c) => {
+      const { id } = c.req.valid('param');
+      const key = c.req.valid('header')['idempotency-key'];
+      const scope = `POST /v1/webhook-endpoints/${id}/rotate-secret`;
+      const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body: {} });
+      const { answer, replayed } = await renewSecret(db, claim, id);
+      return sendStored<200, typeof rotatedSecretSchema>(c, answer, replayed);
+    });
+}
+
+const tags = ['Webhooks'];
+const middleware = allow('operator');
+const json = <T extends z.ZodType>(description: string, schema: T) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+const body = <T extends z.ZodType>(schema: T) => ({
+  required: true,
+  content: { 'application/json': { schema } },
+});
+
+const createEndpointRoute = createRoute({
+  method: 'post',
+  path: '/v1/webhook-endpoints',
+  tags,
+  summary: 'Add an endpoint; it gets what happens from now on',
+  middleware,
+  request: { headers: idempotencyHeader, body: body(createEndpointBody) },
+  responses: {
+    201: json('Added. Its secret is shown once, here.', createdEndpointSchema),
+    ...problemResponses,
+  },
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/webhook-endpoints',
+  tags,
+  summary: 'List endpoints, newest first',
+  middleware,
+  request: { query: endpointListQuery },
+  responses: { 200: json('One page.', endpointListSchema), ...problemResponses },
+});
+
+const showRoute = createRoute({
+  method: 'get',
+  path: '/v1/webhook-endpoints/{id}',
+  tags,
+  summary: 'Show an endpoint',
+  middleware,
+  request: { params: endpointParam },
+  responses: { 200: json('The endpoint.', endpointSchema), ...problemResponses },
+});
+
+const changeRoute = createRoute({
+  method: 'patch',
+  path: '/v1/webhook-endpoints/{id}',
+  tags,
+  summary: 'Change URL, types or status',
+  middleware,
+  request: { params: endpointParam, body: body(changeEndpointBody) },
+  responses: { 200: json('Changed.', endpointSchema), ...problemResponses },
+});
+
+const deleteRoute = createRoute({
+  method: 'delete',
+  path: '/v1/webhook-endpoints/{id}',
+  tags,
+  summary: 'Delete an endpoint with its deliveries',
+  middleware,
+  request: { params: endpointParam },
+  responses: { 204: { description: 'Deleted.' }, ...problemResponses },
+});
+
+const rotateRoute = createRoute({
+  method: 'post',
+  path: '/v1/webhook-endpoints/{id}/rotate-secret',
+  tags,
+  summary: 'Get a new secret; for a day the old one signs too',
+  middleware,
+  request: { params: endpointParam, headers: idempotencyHeader },
+  responses: { 200: json('The new secret.', rotatedSecretSchema), ...problemResponses },
+});
+
+const identified = z.object({ id: z.string() });
+function idIn(answer: string): string {
+  return identified.parse(JSON.parse(answer)).id;
+}

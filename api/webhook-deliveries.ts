@@ -1,0 +1,119 @@
+/** Sending webhooks because a person asks for it: events again, or a test. */
+import { randomUUID } from 'node:crypto';
+import {
+  attemptOf,
+  WEBHOOK_RETRY_DELAYS_MS,
+  WEBHOOK_TEST_TYPE,
+  webhookSubscription,
+  type WebhookAttempt,
+  type WebhookEndpoint,
+} from '../domain/webhook.ts';
+import { findEvent } from '../prisma/event-log.ts';
+import { listEventsBetween, recordAttempt, type EventRef } from '../prisma/webhook-attempts.ts';
+import { findSigningEndpoint } from '../prisma/webhook-endpoints.ts';
+import { ProblemError } from './problems.ts';
+import type { Services } from './services.ts';
+import { endpointNotFound } from './webhook-endpoints.ts';
+
+export interface Redelivered {
+  readonly requested: number;
+  /** Where the events begin that were too many for one call; null when there are none. */
+  readonly nextFrom: string | null;
+}
+
+/** Each is a workflow to start: as many as fit a request's time. */
+const MAX_REDELIVERED = 200;
+const STARTS_AT_ONCE = 8;
+const TEMPORAL_RETRY_SECONDS = 5;
+
+/** Sends one event again, whatever its type. Throws ProblemError. */
+export async function redeliverEvent(
+  services: Services,
+  endpoint: WebhookEndpoint,
+  eventId: string,
+): Promise<Redelivered> {
+  requireEnabled(endpoint);
+  const event = await findEvent(services.db, eventId);
+  if (!event) {
+    throw new ProblemError({ code: 'event_not_found', detail: 'No event has this id.' });
+  }
+  await startAll(services, endpoint, [event]);
+  return { requested: 1, nextFrom: null };
+}
+
+/** Sends the events of the endpoint's types in a span of time again. Throws ProblemError. */
+export async function redeliverSpan(
+  services: Services,
+  endpoint: WebhookEndpoint,
+  span: { readonly from: string; readonly to: string },
+): Promise<Redelivered> {
+  requireEnabled(endpoint);
+  const wanted = { ...span, types: endpoint.types, limit: MAX_REDELIVERED + 1 };
+  const found = await listEventsBetween(services.db, wanted);
+  const events = found.slice(0, MAX_REDELIVERED);
+  await startAll(services, endpoint, events);
+  return { requested: events.length, nextFrom: found[MAX_REDELIVERED]?.time ?? null };
+}
+
+/** Sends a signed test event now, to a disabled endpoint too, and says what came of it. */
+export async function sendTest(
+  { db, webhooks }: Services,
+  endpointId: string,
+): Promise<Omit<WebhookAttempt, 'id' | 'attemptedAt'>> {
+  const endpoint = await findSigningEndpoint(db, endpointId);
+  if (!endpoint) throw endpointNotFound();
+  const eventId = randomUUID();
+  const outcome = await webhooks.send({
+    url: endpoint.url,
+    id: eventId,
+    secrets: endpoint.secrets,
+    body: JSON.stringify({
+      type: WEBHOOK_TEST_TYPE,
+      timestamp: new Date().toISOString(),
+      data: { event_id: eventId, endpoint_id: endpointId },
+    }),
+  });
+  const attempt = { endpointId, eventId, eventType: WEBHOOK_TEST_TYPE, ...attemptOf(outcome) };
+  await recordAttempt(db, attempt);
+  return attempt;
+}
+
+function requireEnabled({ status }: WebhookEndpoint): void {
+  if (status === 'enabled') return;
+  throw new ProblemError({
+    code: 'endpoint_disabled',
+    detail: 'Enable the endpoint first: PATCH it with {"status": "enabled"}.',
+  });
+}
+
+async function startAll(
+  { deliveries }: Services,
+  { id }: WebhookEndpoint,
+  events: readonly EventRef[],
+): Promise<void> {
+  const subscription = webhookSubscription(id);
+  const waiting = [...events];
+  const lane = async (): Promise<void> => {
+    for (let event = waiting.shift(); event; event = waiting.shift()) {
+      const { kind } = await deliveries.startDelivery({
+        subscription,
+        eventId: event.id,
+        orderId: event.orderId,
+        attempts: 0,
+        delaysMs: [0, ...WEBHOOK_RETRY_DELAYS_MS],
+        firstFailedAt: null,
+        error: null,
+      });
+      if (kind === 'unavailable') throw deliveryUnavailable();
+    }
+  };
+  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, lane));
+}
+
+function deliveryUnavailable(): ProblemError {
+  return new ProblemError({
+    code: 'delivery_unavailable',
+    detail: 'Some may be on their way; asking again sends them at most once more.',
+    retryAfterSeconds: TEMPORAL_RETRY_SECONDS,
+  });
+}

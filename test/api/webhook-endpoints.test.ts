@@ -1,0 +1,377 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/webhook.ts';
+import { findSubscription } from '../../prisma/subscriptions.ts';
+import { recordAttempt } from '../../prisma/webhook-attempts.ts';
+import { MAX_ENDPOINTS } from '../../prisma/webhook-endpoints.ts';
+import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
+import { listOf, orderOf, problemOf } from './bodies.ts';
+import { createShop, type Shop } from './shop.ts';
+
+const PATH = '/v1/webhook-endpoints';
+const UNKNOWN = 'we_01k9zq3v5nfa3s4w1m6t2y8h7c';
+const endpoint = z.looseObject({
+  id: z.string(),
+  url: z.string(),
+  types: z.array(z.string()),
+  status: z.string(),
+  secret: z.string().optional(),
+});
+const result = z.looseObject({ event_id: z.string(), latency_ms: z.number() });
+const redelivery = z.looseObject({
+  requested: z.number(),
+  has_more: z.boolean(),
+  next_from: z.string().nullable(),
+});
+
+let shop: Shop;
+let receiver: WebhookReceiver;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+beforeEach(async () => {
+  receiver = await startReceiver();
+  shop.deliveries.deliveries.length = 0;
+  shop.checkouts.reachable = true;
+});
+afterEach(() => receiver.close());
+
+const role = 'operator' as const;
+const get = (path: string) => shop.ask('GET', `${PATH}${path}`, { role });
+const post = (path: string, body?: unknown, key: string = randomUUID()) =>
+  shop.ask('POST', `${PATH}${path}`, { role, body, key });
+const patch = (id: string, body: unknown) => shop.ask('PATCH', `${PATH}/${id}`, { role, body });
+const remove = (id: string) => shop.ask('DELETE', `${PATH}/${id}`, { role });
+
+async function create(body: object = {}, key?: string) {
+  const response = await post('', { url: receiver.url, ...body }, key);
+  expect(response.status).toBe(201);
+  return endpoint.parse(await response.json());
+}
+
+async function fetchEndpoint(id: string) {
+  const response = await get(`/${id}`);
+  expect(response.status).toBe(200);
+  return endpoint.parse(await response.json());
+}
+
+async function placeOrder(): Promise<string> {
+  return (await orderOf(await shop.place())).id;
+}
+
+describe('adding an endpoint', () => {
+  test('201 with its address and its secret, and its subscription runs from now on', async () => {
+    await placeOrder();
+    const response = await post('', { url: receiver.url, types: ['order.placed', 'order.placed'] });
+    expect(response.status).toBe(201);
+    const added = endpoint.parse(await response.json());
+    expect(response.headers.get('location')).toBe(`${PATH}/${added.id}`);
+    expect(added).toMatchObject({
+      object: 'webhook_endpoint',
+      url: receiver.url,
+      types: ['order.placed'],
+      status: 'enabled',
+      disabled_reason: null,
+    });
+    expect(added.id).toMatch(/^we_/);
+    const bytes = Buffer.from((added.secret ?? '').replace(/^whsec_/, ''), 'base64');
+    expect(bytes).toHaveLength(32);
+    const name = `webhook/${added.id}`;
+    expect(shop.deliveries.subscriptions).toContain(name);
+    expect(await findSubscription(shop.db, name)).toMatchObject({ types: ['order.placed'] });
+  });
+
+  test('the secret is shown once: not in the list, not when shown, not in a log', async () => {
+    const { id, secret = 'none' } = await create();
+    expect(await fetchEndpoint(id)).not.toHaveProperty('secret');
+    for (const path of ['', `/${id}`, `/${id}/deliveries`]) {
+      expect(await (await get(path)).text()).not.toContain(secret);
+    }
+    expect(shop.logged.join('')).not.toContain(secret);
+  });
+
+  test('20 times the same key at once: one endpoint, one answer', async () => {
+    const key = randomUUID();
+    const before = await shop.db.webhookEndpoint.count();
+    const body = { url: receiver.url };
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post('', body, key)));
+    const done = answers.filter(({ status }) => status === 201);
+    expect(done.length).toBeGreaterThan(0);
+    expect(new Set(await Promise.all(done.map((each) => each.text()))).size).toBe(1);
+    expect(await shop.db.webhookEndpoint.count()).toBe(before + 1);
+    const replay = await post('', body, key);
+    expect(replay.headers.get('idempotent-replayed')).toBe('true');
+    const other = await post('', { url: `${receiver.url}/other` }, key);
+    expect((await problemOf(other)).code).toBe('idempotency_key_reused');
+  });
+
+  test('with Temporal away it is added all the same', async () => {
+    shop.checkouts.reachable = false;
+    const { id } = await create();
+    expect(await findSubscription(shop.db, `webhook/${id}`)).not.toBeNull();
+  });
+
+  test.each([
+    'https://10.0.0.1/hooks',
+    'https://169.254.169.254/latest/meta-data/',
+    'https://[::ffff:127.0.0.1]/',
+    'https://user:secret@example.com/',
+    'ftp://127.0.0.1/',
+    'nonsense',
+  ])('422 with a pointer for %s, also when it is changed to that', async (url) => {
+    const refused = { code: 'invalid_request', errors: [{ pointer: '#/url' }] };
+    expect(await problemOf(await post('', { url }))).toMatchObject(refused);
+    const { id } = await create();
+    expect(await problemOf(await patch(id, { url }))).toMatchObject(refused);
+    expect((await fetchEndpoint(id)).url).toBe(receiver.url);
+  });
+
+  test('422 for unknown types or members, 400 without a key', async () => {
+    const types = await problemOf(await post('', { url: receiver.url, types: ['order.eaten'] }));
+    expect(types).toMatchObject({ status: 422, errors: [{ pointer: '#/types/0' }] });
+    const more = await problemOf(await post('', { url: receiver.url, color: 'red' }));
+    expect(more).toMatchObject({ status: 422, errors: [{ pointer: '#/color' }] });
+    const keyless = await shop.ask('POST', PATH, { role, body: { url: receiver.url } });
+    expect((await problemOf(keyless)).code).toBe('idempotency_key_required');
+  });
+
+  test('409 when there are as many as there can be', async () => {
+    const kept = await shop.db.webhookEndpoint.count();
+    const extra = Array.from({ length: MAX_ENDPOINTS - kept }, (_, at) => ({
+      id: `we_extra_${at}`,
+      url: receiver.url,
+      secret: 'whsec_none',
+    }));
+    await shop.db.webhookEndpoint.createMany({ data: extra });
+    const refused = await post('', { url: receiver.url });
+    expect((await problemOf(refused)).code).toBe('too_many_endpoints');
+    await shop.db.webhookEndpoint.deleteMany({ where: { id: { startsWith: 'we_extra_' } } });
+  });
+});
+
+describe('an endpoint', () => {
+  test('is listed newest first, page by page', async () => {
+    for (let at = 0; at < 3; at += 1) await create();
+    const ids: unknown[] = [];
+    let after = '';
+    for (;;) {
+      const page = await listOf(await get(`?limit=2${after}`));
+      ids.push(...page.data.map(({ id }) => id));
+      if (!page.has_more) break;
+      after = `&starting_after=${String(ids.at(-1))}`;
+    }
+    const all = await shop.db.webhookEndpoint.findMany({ orderBy: { id: 'desc' } });
+    expect(ids).toEqual(all.map(({ id }) => id));
+  });
+
+  test('changes its types with its subscription, and forgets why it was disabled', async () => {
+    const { id } = await create();
+    await patch(id, { types: ['order.shipped'], status: 'disabled' });
+    expect(await fetchEndpoint(id)).toMatchObject({
+      types: ['order.shipped'],
+      status: 'disabled',
+      disabled_reason: 'disabled by an operator',
+    });
+    expect(await findSubscription(shop.db, `webhook/${id}`)).toMatchObject({
+      types: ['order.shipped'],
+    });
+    const enabled = await patch(id, { status: 'enabled' });
+    expect(await enabled.json()).toMatchObject({ status: 'enabled', disabled_reason: null });
+  });
+
+  test('204 when it is deleted: its subscription and deliveries go with it', async () => {
+    const { id } = await create();
+    await post(`/${id}/test`);
+    expect((await remove(id)).status).toBe(204);
+    expect((await remove(id)).status).toBe(404);
+    expect(await findSubscription(shop.db, `webhook/${id}`)).toBeNull();
+    expect(await shop.db.webhookAttempt.count({ where: { endpointId: id } })).toBe(0);
+  });
+
+  test('404 when there is none, for every call', async () => {
+    const answers = [
+      await get(`/${UNKNOWN}`),
+      await patch(UNKNOWN, { types: [] }),
+      await remove(UNKNOWN),
+      await get(`/${UNKNOWN}/deliveries`),
+      await post(`/${UNKNOWN}/redeliver`, { event_id: randomUUID() }),
+      await post(`/${UNKNOWN}/rotate-secret`),
+      await post(`/${UNKNOWN}/test`),
+    ];
+    for (const answer of answers) expect((await problemOf(answer)).code).toBe('endpoint_not_found');
+  });
+});
+
+describe('a test event', () => {
+  test('is signed, says status and latency, and is listed among the deliveries', async () => {
+    const { id, secret = '' } = await create();
+    receiver.answer = (response) => response.writeHead(200).end('thanks');
+    const sent = result.parse(await (await post(`/${id}/test`)).json());
+    expect(sent).toMatchObject({
+      object: 'webhook_test',
+      outcome: 'delivered',
+      status: 200,
+      response: 'thanks',
+    });
+    const [got] = receiver.verified(secret);
+    expect(got).toMatchObject({ id: sent.event_id, json: { type: 'webhook_endpoint.test' } });
+    const { data } = await listOf(await get(`/${id}/deliveries`));
+    expect(data).toMatchObject([{ event_id: sent.event_id, event_type: 'webhook_endpoint.test' }]);
+  });
+
+  test('a receiver that fails is an answer too', async () => {
+    const { id } = await create();
+    receiver.answer = (response) => response.writeHead(302, { location: '/' }).end();
+    const failed = await (await post(`/${id}/test`)).json();
+    expect(failed).toMatchObject({ outcome: 'failed', status: 302, error: 'HTTP 302' });
+    await receiver.close();
+    const away = await (await post(`/${id}/test`)).json();
+    expect(away).toMatchObject({ status: null, error: 'no answer: connection_econnrefused' });
+    receiver = await startReceiver();
+  });
+});
+
+describe('a new secret', () => {
+  test('both sign for a day; the same key gives the same secret', async () => {
+    const { id, secret: old = '' } = await create();
+    const key = randomUUID();
+    const rotated = await post(`/${id}/rotate-secret`, undefined, key);
+    expect(rotated.status).toBe(200);
+    const answer = z.looseObject({ secret: z.string(), previous_secret_expires_at: z.string() });
+    const text = await rotated.text();
+    const { secret, previous_secret_expires_at: expiresAt } = answer.parse(JSON.parse(text));
+    expect(secret).not.toBe(old);
+    expect(Date.parse(expiresAt) - Date.now()).toBeGreaterThan(23.9 * 3_600_000);
+    const again = await post(`/${id}/rotate-secret`, undefined, key);
+    expect([again.headers.get('idempotent-replayed'), await again.text()]).toEqual(['true', text]);
+    await post(`/${id}/test`);
+    expect(receiver.verified(old)).toHaveLength(1);
+    expect(receiver.verified(secret)).toHaveLength(1);
+    const keyless = await shop.ask('POST', `${PATH}/${id}/rotate-secret`, { role });
+    expect((await problemOf(keyless)).code).toBe('idempotency_key_required');
+  });
+});
+
+describe('deliveries', () => {
+  test('page by page, newest first, or of one event alone', async () => {
+    const { id } = await create();
+    const eventIds = [randomUUID(), randomUUID(), randomUUID()];
+    for (const eventId of eventIds) {
+      await recordAttempt(shop.db, {
+        endpointId: id,
+        eventId,
+        eventType: 'order.placed',
+        outcome: 'failed',
+        status: 500,
+        latencyMs: 12,
+        error: 'HTTP 500',
+        response: 'x'.repeat(5_000),
+      });
+    }
+    const first = await listOf(await get(`/${id}/deliveries?limit=2`));
+    expect(first).toMatchObject({ has_more: true });
+    const after = String(first.data.at(-1)?.['id']);
+    const rest = await listOf(await get(`/${id}/deliveries?limit=2&starting_after=${after}`));
+    expect(rest.has_more).toBe(false);
+    const all = [...first.data, ...rest.data];
+    expect(all.map((each) => each['event_id'])).toEqual(eventIds.toReversed());
+    expect(all[0]).toMatchObject({ status: 500, latency_ms: 12, response: 'x'.repeat(1_024) });
+    const one = await listOf(await get(`/${id}/deliveries?event_id=${eventIds[1]}`));
+    expect(one.data).toHaveLength(1);
+    expect((await get(`/${id}/deliveries?starting_after=x`)).status).toBe(422);
+  });
+});
+
+describe('sending again', () => {
+  const firstEvent = async (orderId: string) =>
+    shop.db.event.findFirstOrThrow({ where: { orderId, type: 'order.placed' } });
+
+  test('202 for one event, with its id and the whole schedule before it', async () => {
+    const { id } = await create();
+    const orderId = await placeOrder();
+    const { id: eventId } = await firstEvent(orderId);
+    const response = await post(`/${id}/redeliver`, { event_id: eventId });
+    expect(response.status).toBe(202);
+    expect(await response.json()).toMatchObject({ requested: 1, has_more: false });
+    expect(shop.deliveries.deliveries).toEqual([
+      {
+        subscription: `webhook/${id}`,
+        eventId,
+        orderId,
+        attempts: 0,
+        delaysMs: [0, ...WEBHOOK_RETRY_DELAYS_MS],
+        firstFailedAt: null,
+        error: null,
+      },
+    ]);
+  });
+
+  test('202 for a span of time: the events of its types, a bounded number per call', async () => {
+    const { id } = await create({ types: ['order.placed'] });
+    const from = new Date(Date.now() - 60_000).toISOString();
+    await placeOrder();
+    const to = new Date(Date.now() + 60_000).toISOString();
+    const all = await shop.db.event.findMany({
+      where: { type: 'order.placed', time: { gte: from, lt: to } },
+    });
+    const response = await post(`/${id}/redeliver`, { from, to });
+    expect(redelivery.parse(await response.json()).requested).toBe(all.length);
+    const started = shop.deliveries.deliveries.map(({ eventId }) => eventId);
+    expect(started.toSorted()).toEqual(all.map((each) => each.id).toSorted());
+  });
+
+  test('what is too much for one call goes on where it stopped', async () => {
+    const { id } = await create({ types: ['order.delivered'] });
+    const { orderId } = await firstEvent(await placeOrder());
+    const startMs = Date.parse('2030-01-01T00:00:00Z');
+    const data = Array.from({ length: 250 }, (_, at) => ({
+      id: randomUUID(),
+      type: 'order.delivered',
+      orderId,
+      seq: 1_000 + at,
+      correlationId: 'span',
+      data: {},
+      time: new Date(startMs + at * 1_000),
+    }));
+    await shop.db.event.createMany({ data });
+    const to = '2031-01-01T00:00:00Z';
+    let from = '2030-01-01T00:00:00Z';
+    const requested: number[] = [];
+    for (;;) {
+      const answer = await post(`/${id}/redeliver`, { from, to });
+      const { requested: some, next_from: next } = redelivery.parse(await answer.json());
+      requested.push(some);
+      if (next === null) break;
+      from = next;
+    }
+    expect(requested).toEqual([200, 50]);
+    expect(new Set(shop.deliveries.deliveries.map(({ eventId }) => eventId)).size).toBe(250);
+  });
+
+  test('404 for an unknown event, 409 while disabled, 503 with Temporal away', async () => {
+    const { id } = await create();
+    const unknown = await post(`/${id}/redeliver`, { event_id: randomUUID() });
+    expect((await problemOf(unknown)).code).toBe('event_not_found');
+    const { id: eventId } = await firstEvent(await placeOrder());
+    shop.checkouts.reachable = false;
+    const away = await post(`/${id}/redeliver`, { event_id: eventId });
+    expect(away.headers.get('retry-after')).not.toBeNull();
+    expect((await problemOf(away)).code).toBe('delivery_unavailable');
+    await patch(id, { status: 'disabled' });
+    const disabled = await post(`/${id}/redeliver`, { event_id: eventId });
+    expect((await problemOf(disabled)).code).toBe('endpoint_disabled');
+  });
+
+  test.each([
+    {},
+    { from: '2026-01-01T00:00:00Z' },
+    { event_id: 'x' },
+    { event_id: randomUUID(), from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' },
+    { from: '2026-01-02T00:00:00Z', to: '2026-01-01T00:00:00Z' },
+  ])('422 for %o', async (body) => {
+    const { id } = await create();
+    expect((await problemOf(await post(`/${id}/redeliver`, body))).status).toBe(422);
+  });
+});
