@@ -9,14 +9,15 @@ export async function dropOldEvents(
   db: Database,
   { days, limit }: { readonly days: number; readonly limit: number },
 ): Promise<number> {
+  // Only the oldest rows are looked at: the log is in the order of time, near enough.
   return db.$executeRaw`
     DELETE FROM events WHERE position IN (
-      SELECT e.position FROM events e
+      SELECT e.position
+      FROM (SELECT xid, position, time FROM events ORDER BY xid, position LIMIT ${limit}) e
       WHERE e.time < now() - ${days} * interval '1 day'
         AND NOT EXISTS (
           SELECT 1 FROM subscriptions s
-          WHERE (e.xid, e.position) > (s.cursor_xid, s.cursor_position))
-      ORDER BY e.xid, e.position LIMIT ${limit})`;
+          WHERE (e.xid, e.position) > (s.cursor_xid, s.cursor_position)))`;
 }
 
 /** Forgets which events a consumer has had, once no rewind can bring them back. Returns how many. */

@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cursorNow, LOG_START, readLog } from '../../prisma/event-log.ts';
+import { dropOldConsumptions, dropOldEvents } from '../../prisma/retention.ts';
+import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
+import { createProviders, type Providers } from '../support/bench.ts';
+
+let shop: Providers;
+
+beforeAll(async () => {
+  shop = await createProviders();
+  await shop.place();
+});
+afterAll(() => shop.close());
+
+const count = async (): Promise<number> =>
+  (await readLog(shop.db, { after: LOG_START, limit: 100 })).length;
+
+test('young events stay', async () => {
+  expect(await dropOldEvents(shop.db, { days: 90, limit: 100 })).toBe(0);
+  expect(await count()).toBe(2);
+});
+
+test('old events stay while a subscription has not passed them', async () => {
+  await ensureSubscription(shop.db, { name: 'slow', types: [], cursor: LOG_START });
+  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
+  await removeSubscription(shop.db, 'slow');
+});
+
+test('old events that everybody has passed go, a bounded number at a time', async () => {
+  const cursor = await cursorNow(shop.db);
+  await ensureSubscription(shop.db, { name: 'quick', types: [], cursor });
+  expect(await dropOldEvents(shop.db, { days: -1, limit: 1 })).toBe(1);
+  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(1);
+  expect(await count()).toBe(0);
+});
+
+test('what a consumer had is forgotten only after its time', async () => {
+  await shop.db.$executeRaw`
+    INSERT INTO consumed_events (consumer, event_id) VALUES ('c', gen_random_uuid())`;
+  expect(await dropOldConsumptions(shop.db, { days: 90, limit: 100 })).toBe(0);
+  expect(await dropOldConsumptions(shop.db, { days: -1, limit: 100 })).toBe(1);
+});
