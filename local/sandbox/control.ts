@@ -9,6 +9,7 @@ import type { Faults, Provider } from './faults.ts';
 import type { Ledger } from './ledger.ts';
 import type { Inbox } from './mail/inbox.ts';
 import { inboxPage } from './mail/page.ts';
+import { indexPage } from './page.ts';
 
 export interface ControlDeps {
   readonly faults: Faults;
@@ -19,6 +20,8 @@ export interface ControlDeps {
   readonly onClockMoved: () => void;
 }
 
+/** A page shows text and its own styles, nothing else. */
+const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 const MAX_OFFSET_MS = 10 * 365 * 24 * 60 * 60 * 1000;
 const shift = z.int().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS);
 const clockSchema = z.union([
@@ -29,6 +32,10 @@ const clockSchema = z.union([
 export function createControlRoutes(deps: ControlDeps): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>();
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.get('/', (c) => {
+    c.header('Content-Security-Policy', PAGE_POLICY);
+    return c.html(indexPage(new URL(c.req.url).origin, deps.faults.list()));
+  });
   addFaults(app, deps);
   addLedgers(app, deps);
   addClock(app, deps);
@@ -75,7 +82,7 @@ function addLedgers(app: Hono<SandboxEnv>, { ledgers, inbox }: ControlDeps): voi
       default: 'application/json',
     });
     if (type !== 'text/html') return c.json({ mails });
-    c.header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'");
+    c.header('Content-Security-Policy', PAGE_POLICY);
     return c.html(inboxPage(mails));
   });
 }
