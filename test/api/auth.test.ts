@@ -38,6 +38,7 @@ const ROUTES: readonly {
     status: 404,
     body: { to: '2020-01-01T00:00:00Z' },
   },
+  ...webhookRoutes(),
   { method: 'GET', path: '/v1/products', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'operator', status: 200 },
@@ -50,6 +51,30 @@ const ROUTES: readonly {
   },
   { method: 'PUT', path: '/v1/products/by-role', lowest: 'admin', status: 200, body: product },
 ];
+
+function webhookRoutes() {
+  const path = '/v1/webhook-endpoints';
+  const one = `${path}/${ID}`;
+  const lowest = 'operator' as const;
+  const url = 'http://127.0.0.1:9/';
+  return [
+    { method: 'POST', path, lowest, status: 201, body: { url } },
+    { method: 'GET', path, lowest, status: 200 },
+    { method: 'GET', path: one, lowest, status: 404 },
+    { method: 'PATCH', path: one, lowest, status: 404, body: { types: [] } },
+    { method: 'DELETE', path: one, lowest, status: 404 },
+    { method: 'GET', path: `${one}/deliveries`, lowest, status: 404 },
+    {
+      method: 'POST',
+      path: `${one}/redeliver`,
+      lowest,
+      status: 404,
+      body: { event_id: crypto.randomUUID() },
+    },
+    { method: 'POST', path: `${one}/rotate-secret`, lowest, status: 404 },
+    { method: 'POST', path: `${one}/test`, lowest, status: 404 },
+  ];
+}
 
 const described = z.object({ paths: z.record(z.string(), z.looseObject({})) });
 
