@@ -30,7 +30,7 @@ export async function pumpOnce(deps: EventDependencies, name: string): Promise<T
     limit: subscriber.maxBatch,
   });
   if (events.length === 0) return follow(deps, subscription, end);
-  const due = events.filter((event) => Date.parse(event.time) + subscriber.delayMs <= Date.now());
+  const due = takeDue(events, subscriber, subscription);
   const last = due.at(-1);
   if (!last) return 'idle';
   for (const { event, error } of await deliver(subscriber, due)) {
@@ -39,6 +39,22 @@ export async function pumpOnce(deps: EventDependencies, name: string): Promise<T
   // When somebody moved the cursor meanwhile, the next turn reads from where it stands now.
   await advanceCursor(deps.db, name, { from: subscription.cursor, to: last.cursor });
   return 'moved';
+}
+
+/**
+ * What is old enough, up to the first event that is not: log order is not time order, and the cursor
+ * passes whatever is left out before it. With a delay, a batch that is not full waits as long after
+ * the one before, so that one batch comes per delay and not one per event.
+ */
+function takeDue(
+  events: readonly LoggedEvent[],
+  { delayMs, maxBatch }: Subscriber,
+  { updatedAt }: Subscription,
+): readonly LoggedEvent[] {
+  const nowMs = Date.now();
+  const young = events.findIndex((event) => Date.parse(event.time) + delayMs > nowMs);
+  const due = young === -1 ? events : events.slice(0, young);
+  return due.length < maxBatch && Date.parse(updatedAt) + delayMs > nowMs ? [] : due;
 }
 
 type Failed = PartialFailure['failed'];

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { pumpOnce } from '../../activities/pump.ts';
+import { DEFAULT_RETRY_DELAYS_MS } from '../../activities/subscribers/subscriber.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
+import { cursorNow, findEvent } from '../../prisma/event-log.ts';
+import { ensureSubscription, rewindSubscription } from '../../prisma/subscriptions.ts';
+import { openShop, type Shop } from '../prisma/shop.ts';
+import { eventually } from '../support/eventually.ts';
+
+const NAME = 'delayed';
+const DELAY_MS = 60_000;
+
+let shop: Shop;
+let notifications: Notifications;
+let orderId: OrderId;
+let seq: number;
+let batches: string[][] = [];
+
+beforeAll(async () => {
+  shop = await openShop();
+  notifications = createNotifications({ url: shop.url });
+  orderId = (await shop.open()).id;
+  seq = 100;
+});
+beforeEach(async () => {
+  batches = [];
+  const cursor = await cursorNow(shop.db);
+  await ensureSubscription(shop.db, { name: NAME, types: ['order.placed'], cursor });
+  await rewindSubscription(shop.db, NAME, cursor);
+  await lastTurnWas(DELAY_MS);
+});
+afterAll(async () => {
+  await notifications.close();
+  await shop.close();
+});
+
+/** Written now, in a transaction that began so long ago. */
+async function write(ageMs: number): Promise<string> {
+  const id = randomUUID();
+  await shop.db.$executeRaw`
+    INSERT INTO events (id, type, order_id, seq, correlation_id, data, time)
+    VALUES (${id}::uuid, 'order.placed', ${orderId}, ${(seq += 1)}, 'c', '{}',
+      now() - ${ageMs} * interval '1 ms')`;
+  return id;
+}
+
+async function lastTurnWas(agoMs: number): Promise<void> {
+  await shop.db.$executeRaw`
+    UPDATE subscriptions SET updated_at = now() - ${agoMs} * interval '1 ms' WHERE name = ${NAME}`;
+}
+
+async function pump(maxBatch = 10) {
+  return pumpOnce(
+    {
+      db: shop.db,
+      notifications,
+      stopping: new AbortController().signal,
+      startDelivery: () => Promise.reject(new Error('nothing fails here')),
+      subscriberOf: () =>
+        Promise.resolve({
+          name: NAME,
+          types: ['order.placed'],
+          startsAt: 'now',
+          maxBatch,
+          delayMs: DELAY_MS,
+          deadlineMs: 1_000,
+          retryDelaysMs: DEFAULT_RETRY_DELAYS_MS,
+          handle: (events) => {
+            batches.push(events.map(({ id }) => id));
+            return Promise.resolve();
+          },
+        }),
+    },
+    NAME,
+  );
+}
+
+/** Other databases' transactions may hold back what can be read. */
+const readableNow = (id: string) =>
+  eventually(async () => {
+    const cursor = (await findEvent(shop.db, id))?.cursor.split('-')[0] ?? '';
+    const end = (await cursorNow(shop.db)).split('-')[0] ?? '';
+    expect(BigInt(end)).toBeGreaterThan(BigInt(cursor));
+  });
+
+test('an event that is too young is not passed by an older one behind it in the log', async () => {
+  const young = await write(DELAY_MS - 1_500);
+  const old = await write(DELAY_MS * 2);
+  await readableNow(old);
+  await pump();
+  await eventually(async () => {
+    await lastTurnWas(DELAY_MS);
+    await pump();
+    expect(batches.flat()).toEqual([young, old]);
+  });
+});
+
+test('what comes of age within one delay comes in one batch', async () => {
+  const ids = [await write(DELAY_MS * 2), await write(DELAY_MS * 2)];
+  await readableNow(ids[1] ?? '');
+  expect(await pump()).toBe('moved');
+  ids.push(await write(DELAY_MS * 2), await write(DELAY_MS * 2));
+  await readableNow(ids[3] ?? '');
+  expect(await pump()).toBe('idle');
+  await lastTurnWas(DELAY_MS);
+  expect(await pump()).toBe('moved');
+  expect(batches).toEqual([ids.slice(0, 2), ids.slice(2)]);
+});
+
+test('a full batch waits for nothing', async () => {
+  const ids = [await write(DELAY_MS * 2), await write(DELAY_MS * 2), await write(DELAY_MS * 2)];
+  await readableNow(ids[2] ?? '');
+  expect(await pump(2)).toBe('moved');
+  expect(await pump(1)).toBe('moved');
+  expect(batches).toEqual([ids.slice(0, 2), ids.slice(2)]);
+});
