@@ -9,7 +9,7 @@ export type DeliveryStart = { readonly kind: 'started' | 'unavailable' };
 export interface Deliveries {
   /** Starts the pump of a subscription unless it runs. Safe to repeat. */
   ensureSubscriptionRuns(name: string): Promise<DeliveryStart>;
-  /** Starts delivering one event to one subscriber; one that is under way is left to go on. */
+  /** Starts delivering one event to one subscriber, anew if that waits for its next attempt. */
   startDelivery(input: DeliveryInput): Promise<DeliveryStart>;
   /** Starts telling the customer once more; one that is under way is left to go on. */
   startNotice(input: NoticeInput): Promise<DeliveryStart>;

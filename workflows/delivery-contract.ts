@@ -39,14 +39,17 @@ export function subscriptionStartOptions(
   };
 }
 
-/** One delivery per subscription and event at a time; a redrive after its end runs again. */
+/**
+ * One delivery per subscription and event at a time. A person's request replaces one that waits for
+ * its next attempt, perhaps for hours; the pump leaves it alone.
+ */
 export function deliveryStartOptions(
   input: DeliveryInput,
 ): WorkflowStartOptions<(input: DeliveryInput) => Promise<DeliveryResult>> {
   return {
     workflowId: deliveryWorkflowId(input.subscription, input.eventId),
     taskQueue: EVENTS_TASK_QUEUE,
-    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdConflictPolicy: input.attempts === 0 ? 'TERMINATE_EXISTING' : 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     args: [input],
     staticSummary: `Event ${input.eventId} of ${input.orderId} to ${input.subscription}`,

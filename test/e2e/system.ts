@@ -39,6 +39,8 @@ export interface System {
   place(order?: { sku?: string; quantity?: number; card?: string }): Promise<Answered>;
   /** GET /v1/orders/{id}, answered once the order rests or after `waitSeconds`. */
   read(orderId: string, waitSeconds: number): Promise<Answered>;
+  /** Whatever an operator asks. */
+  operate(method: string, path: string, body?: object): Promise<Answered>;
   close(): Promise<void>;
 }
 
@@ -165,13 +167,14 @@ async function isReady(port: number): Promise<boolean> {
   }
 }
 
-function createShopper(api: string): Pick<System, 'place' | 'read'> {
+function createShopper(api: string): Pick<System, 'place' | 'read' | 'operate'> {
   const call = async (path: string, init: RequestInit): Promise<Answered> => {
     const answer = await fetch(`${api}${path}`, {
       ...init,
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
-    return { status: answer.status, body: await answer.json() };
+    const text = await answer.text();
+    return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
   };
   const authorization = 'Bearer hf_local_storefront';
   return {
@@ -199,6 +202,16 @@ function createShopper(api: string): Pick<System, 'place' | 'read'> {
     read: (orderId, waitSeconds) =>
       call(`/v1/orders/${orderId}`, {
         headers: { authorization, prefer: `wait=${waitSeconds}` },
+      }),
+    operate: (method, path, body) =>
+      call(path, {
+        method,
+        headers: {
+          authorization: 'Bearer hf_local_operator',
+          'idempotency-key': randomUUID(),
+          ...(body && { 'content-type': 'application/json' }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
       }),
   };
 }
