@@ -11,6 +11,7 @@ import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import { dropExpiredKeys } from '../prisma/idempotency.ts';
 import { listUnprocessed } from '../prisma/inbox.ts';
 import { listOverdue } from '../prisma/orders.ts';
+import { dropOldConsumptions, dropOldEvents } from '../prisma/retention.ts';
 import type { Checkouts } from './checkouts.ts';
 import { EXPIRY_GRACE_MS, expireOrder } from './expire-order.ts';
 import { handOver } from './shipment-answers.ts';
@@ -27,6 +28,8 @@ export interface RecoveryLimits {
   readonly olderThanMs: number;
   readonly expiryGraceMs: number;
   readonly batch: number;
+  /** How long an event stays in the log after every subscription has passed it. */
+  readonly eventsKeptDays: number;
 }
 
 export interface RecoveryResult {
@@ -39,6 +42,7 @@ const LIMITS: RecoveryLimits = {
   olderThanMs: 2_000,
   expiryGraceMs: EXPIRY_GRACE_MS,
   batch: 100,
+  eventsKeptDays: 90,
 };
 const EVERY_MS = 1_000;
 
@@ -50,7 +54,7 @@ export async function runRecovery(
   const [handedOver, expired, forgotten] = await Promise.all([
     counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
-    counted(deps, 'forget', () => dropExpiredKeys(deps.db, limits.batch)),
+    counted(deps, 'forget', () => forgetOld(deps, limits)),
   ]);
   return { handedOver, expired, forgotten };
 }
@@ -103,6 +107,17 @@ async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promis
     }
   }
   return expired;
+}
+
+/** Nothing here grows for ever. What a consumer has had is kept longer than any rewind can reach. */
+async function forgetOld({ db }: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
+  const { batch: limit, eventsKeptDays: days } = limits;
+  const [keys, events, consumptions] = await Promise.all([
+    dropExpiredKeys(db, limit),
+    dropOldEvents(db, { days, limit }),
+    dropOldConsumptions(db, { days: days * 2, limit }),
+  ]);
+  return keys + events + consumptions;
 }
 
 async function counted(

@@ -10,7 +10,7 @@ import { createShop, orderBody, paymentEffects, type Shop } from './shop.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const FIND = { provider: 'payments', operation: 'lookup' } as const;
-const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
+const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, eventsKeptDays: 90 };
 
 let shop: Shop;
 beforeAll(async () => {

@@ -18,6 +18,7 @@ CREATE TABLE consumed_events (
   consumed_at timestamptz(3) NOT NULL DEFAULT now(),
   PRIMARY KEY (consumer, event_id)
 );
+CREATE INDEX consumed_events_consumed_at_idx ON consumed_events (consumed_at);
 
 CREATE TABLE dead_letters (
   id text PRIMARY KEY,
