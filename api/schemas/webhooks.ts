@@ -88,7 +88,6 @@ export const deliverySchema = z
     attempted_at: z.iso.datetime(),
   })
   .openapi('WebhookDelivery');
-export type DeliveryBody = z.output<typeof deliverySchema>;
 export const deliveryListSchema = listOf(deliverySchema);
 
 const time = z.iso
