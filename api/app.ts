@@ -16,6 +16,7 @@ import {
 } from './middleware.ts';
 import { problemResponse } from './problems.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -67,6 +68,7 @@ export function createApp(services: Services) {
     .route('/', webhookEndpointRoutes(services))
     .route('/', webhookDeliveryRoutes(services))
     .route('/', subscriptionRoutes(services))
+    .route('/', deadLetterRoutes(services))
     .route('/', callbackRoutes(services))
     .route('/', healthRoutes(services))
     .route('/', docsRoutes());

@@ -16,6 +16,7 @@ import { createCatalogue, type Catalogue } from './catalogue.ts';
 import { createCheckoutStarter, type CheckoutStarter } from './checkout-starter.ts';
 import type { Checkouts } from './checkouts.ts';
 import type { Deliveries } from './deliveries.ts';
+import { createRedriver, type Redriver } from './redrive-many.ts';
 import { createSharedLog, type SharedLog } from './event-feed.ts';
 import { registerEventMetrics } from './event-metrics.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './event-streams.ts';
@@ -50,6 +51,7 @@ export interface Services extends ApiDeps {
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
   readonly metrics: Metrics;
+  readonly redriver: Redriver;
   readonly sharedLog: SharedLog;
   /** Operators' streams and customers' ones: a crowd of the latter takes nothing from the former. */
   readonly feedStreams: EventStreams;
@@ -63,6 +65,7 @@ export function createServices(deps: ApiDeps): Services {
   const catalogue = createCatalogue({ db, notifications });
   const waiters = createOrderWaiters({ db, notifications });
   const starter = createCheckoutStarter({ db, checkouts, log });
+  const redriver = createRedriver({ db, checkouts, deliveries: deps.deliveries, log });
   const streamDeps = { notifications, log, limits: deps.streamLimits };
   const feedStreams = createEventStreams(streamDeps);
   const timelineStreams = createEventStreams(streamDeps);
@@ -79,6 +82,7 @@ export function createServices(deps: ApiDeps): Services {
     catalogue,
     waiters,
     starter,
+    redriver,
     sharedLog: createSharedLog(db),
     feedStreams,
     timelineStreams,
@@ -88,7 +92,7 @@ export function createServices(deps: ApiDeps): Services {
       feedStreams.close();
       timelineStreams.close();
       catalogue.close();
-      await starter.drain();
+      await Promise.all([starter.drain(), redriver.drain()]);
     },
   };
 }

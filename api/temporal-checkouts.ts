@@ -74,7 +74,9 @@ export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Chec
           const done = await unlessGone(insist(update));
           return { kind: done === 'gone' ? 'not_waiting' : 'resolved' } as const;
         } catch (error) {
-          if (wasDropped(error)) return unavailable;
+          // No worker took it in time. One that still does resolves the letter by itself.
+          const late = error instanceof WorkflowUpdateRPCTimeoutOrCancelledError;
+          if (late || wasDropped(error)) return unavailable;
           if (refusalOf(error) === null) throw error;
           return { kind: 'not_waiting' } as const;
         }

@@ -128,12 +128,26 @@ export async function findDeadLetter(db: Database, id: string): Promise<DeadLett
   return row && toLetter(row);
 }
 
+/** Open letters of one cause, the oldest first, and how many there are in all. */
+export async function listOpenOfCause(
+  db: Database,
+  fingerprint: string,
+  limit: number,
+): Promise<{ readonly ids: readonly string[]; readonly matching: number }> {
+  const where = { fingerprint, status: 'open' };
+  const [rows, matching] = await Promise.all([
+    db.deadLetter.findMany({ where, orderBy: { id: 'asc' }, take: limit, select: { id: true } }),
+    db.deadLetter.count({ where }),
+  ]);
+  return { ids: rows.map(({ id }) => id), matching };
+}
+
 /**
  * A person's decision about an open letter, kept with who and when. False when the letter is not
  * open any more: somebody else decided, or it resolved itself.
  */
 export async function decideDeadLetter(
-  db: Database,
+  tx: Transaction,
   id: string,
   decided: {
     readonly status: 'redriven' | 'discarded';
@@ -141,11 +155,32 @@ export async function decideDeadLetter(
     readonly note: string | null;
   },
 ): Promise<boolean> {
-  const { count } = await db.deadLetter.updateMany({
+  const { count } = await tx.deadLetter.updateMany({
     where: { id, status: 'open' },
     data: { ...decided, decidedAt: new Date() },
   });
   return count === 1;
+}
+
+/** The redrive could not begin: the letter is open again. One that was resolved meanwhile stays so. */
+export async function reopenDeadLetter(db: Database, id: string): Promise<void> {
+  await db.deadLetter.updateMany({ where: { id, status: 'redriven' }, data: { status: 'open' } });
+}
+
+/**
+ * Opens letters whose redrive came to nothing: begun `olderThanMs` ago, neither resolved nor failed
+ * since, e.g. because the process died before it started anything. Returns how many.
+ */
+export async function reopenForgotten(
+  db: Database,
+  { olderThanMs, limit }: { readonly olderThanMs: number; readonly limit: number },
+): Promise<number> {
+  return db.$executeRaw`
+    UPDATE dead_letters SET status = 'open' WHERE id IN (
+      SELECT id FROM dead_letters
+      WHERE status = 'redriven' AND decided_at < now() - ${olderThanMs} * interval '1 ms'
+      ORDER BY id LIMIT ${limit})
+    AND status = 'redriven'`;
 }
 
 function toLetter(row: Prisma.DeadLetterGetPayload<object>): DeadLetter {

@@ -39,6 +39,23 @@ const ROUTES: readonly {
     body: { to: '2020-01-01T00:00:00Z' },
   },
   ...webhookRoutes(),
+  { method: 'GET', path: '/v1/dead-letters', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/dead-letters/none', lowest: 'operator', status: 404 },
+  { method: 'POST', path: '/v1/dead-letters/none/redrive', lowest: 'operator', status: 404 },
+  {
+    method: 'POST',
+    path: '/v1/dead-letters/none/discard',
+    lowest: 'operator',
+    status: 404,
+    body: { note: 'x' },
+  },
+  {
+    method: 'POST',
+    path: '/v1/dead-letters/redrive',
+    lowest: 'operator',
+    status: 200,
+    body: { fingerprint: 'x', rate: 1, dry_run: true },
+  },
   { method: 'GET', path: '/v1/products', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'operator', status: 200 },
@@ -109,6 +126,7 @@ describe('each route', () => {
       `${method} ${path}`
         .replace(ID, '{id}')
         .replace('subscriptions/nobody', 'subscriptions/{name}')
+        .replace('dead-letters/none', 'dead-letters/{id}')
         .replace(/products\/(mug-white|by-role)/, 'products/{sku}'),
     );
     expect(operations.toSorted()).toEqual(tabled.toSorted());

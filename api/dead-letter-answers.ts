@@ -1,0 +1,58 @@
+/** Dead letters as the API shows them, and why a decision about one was not taken. */
+import type { DeadLetter } from '../prisma/dead-letters.ts';
+import type { Problem } from './problems.ts';
+import type { RedriveOutcome } from './redrive.ts';
+import { pointerTo } from './schemas/common.ts';
+import type { DeadLetterBody } from './schemas/dead-letters.ts';
+
+const TEMPORAL_RETRY_SECONDS = 5;
+
+export function deadLetterBody(letter: DeadLetter): DeadLetterBody {
+  return {
+    object: 'dead_letter',
+    id: letter.id,
+    source: letter.source,
+    subject: letter.subject,
+    order_id: letter.orderId,
+    event_id: letter.eventId,
+    message: { ...letter.message },
+    error: letter.error,
+    fingerprint: letter.fingerprint,
+    retry_count: letter.retryCount,
+    first_failed_at: letter.firstFailedAt,
+    last_failed_at: letter.lastFailedAt,
+    status: letter.status,
+    actor: letter.actor,
+    note: letter.note,
+    decided_at: letter.decidedAt,
+    created_at: letter.createdAt,
+  };
+}
+
+export function refusedDecision(outcome: Exclude<RedriveOutcome, { kind: 'redriven' }>): Problem {
+  switch (outcome.kind) {
+    case 'not_found':
+      return { code: 'dead_letter_not_found', detail: 'No dead letter has this id.' };
+    case 'not_open': {
+      const { status, actor } = outcome.letter;
+      const detail = `It is ${status}${actor === null ? '' : ` by ${actor}`}.`;
+      return { code: 'dead_letter_not_open', detail, members: { dead_letter_status: status } };
+    }
+    case 'not_applicable': {
+      const detail = 'Only the step of a checkout can be skipped or cancelled.';
+      const errors = [{ detail, pointer: pointerTo(['action']) }];
+      return { code: 'invalid_request', detail, errors };
+    }
+    case 'not_waiting':
+      return {
+        code: 'step_not_waiting',
+        detail: 'The checkout does not wait for this decision. The letter is open still.',
+      };
+    case 'unavailable':
+      return {
+        code: 'checkout_unavailable',
+        detail: 'Nothing was begun; the letter is open still.',
+        retryAfterSeconds: TEMPORAL_RETRY_SECONDS,
+      };
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * What a person decides about a dead letter. A redrive continues what failed under the same name:
+ * the waiting step of a checkout, the delivery of the same event, the same notice.
+ */
+import type { Notice, OrderId } from '../domain/ids.ts';
+import type { Database } from '../prisma/client.ts';
+import {
+  decideDeadLetter,
+  findDeadLetter,
+  reopenDeadLetter,
+  type DeadLetter,
+} from '../prisma/dead-letters.ts';
+import { recordAction, type Operator } from '../prisma/operator-actions.ts';
+import type { Resolution } from '../workflows/contract.ts';
+import type { Checkouts } from './checkouts.ts';
+import type { Deliveries } from './deliveries.ts';
+
+export interface RedriveDeps {
+  readonly db: Database;
+  readonly checkouts: Checkouts;
+  readonly deliveries: Deliveries;
+}
+
+export interface Decider extends Operator {
+  /** The API key's name, as it is shown beside the letter. */
+  readonly name: string;
+}
+
+export interface RedriveRequest {
+  /** `skip` and `cancel` are for the steps of a checkout. */
+  readonly action: Resolution['decision'];
+  readonly note: string | null;
+  readonly by: Decider;
+}
+
+export type RedriveOutcome =
+  | { readonly kind: 'redriven'; readonly letter: DeadLetter }
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'not_open'; readonly letter: DeadLetter }
+  /** Only a checkout's step can be skipped or cancelled. */
+  | { readonly kind: 'not_applicable' }
+  /** No step waits for this decision; the letter is open again. */
+  | { readonly kind: 'not_waiting' }
+  /** Temporal cannot be reached; the letter is open again. */
+  | { readonly kind: 'unavailable' };
+
+/** The first try at once, then as often as a delivery is tried by default. */
+const DELAYS_MS = [0, 5_000, 30_000];
+const NOTICES: readonly Notice[] = ['confirmed', 'shipped', 'cancelled'];
+
+export async function redrive(
+  deps: RedriveDeps,
+  id: string,
+  request: RedriveRequest,
+): Promise<RedriveOutcome> {
+  const letter = await findDeadLetter(deps.db, id);
+  if (letter === null) return { kind: 'not_found' };
+  if (request.action !== 'retry' && letter.source !== 'checkout') return { kind: 'not_applicable' };
+  const decided = await decide(deps.db, letter, { ...request, status: 'redriven' });
+  // Decided before it begins: two people's redrives are one, and what fails again opens it again.
+  if (!decided) return notOpen(deps, letter);
+  const begun = await beginOrReopen(deps, letter, request);
+  if (begun !== 'begun') return { kind: begun };
+  return { kind: 'redriven', letter: (await findDeadLetter(deps.db, id)) ?? letter };
+}
+
+export type DiscardOutcome =
+  | { readonly kind: 'discarded'; readonly letter: DeadLetter }
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'not_open'; readonly letter: DeadLetter };
+
+/** Lays the letter aside for good. What failed stays undone. */
+export async function discard(
+  deps: Pick<RedriveDeps, 'db'>,
+  id: string,
+  { note, by }: { readonly note: string; readonly by: Decider },
+): Promise<DiscardOutcome> {
+  const letter = await findDeadLetter(deps.db, id);
+  if (letter === null) return { kind: 'not_found' };
+  const decided = await decide(deps.db, letter, { status: 'discarded', action: null, note, by });
+  if (!decided) return notOpen(deps, letter);
+  return { kind: 'discarded', letter: (await findDeadLetter(deps.db, id)) ?? letter };
+}
+
+async function decide(
+  db: Database,
+  { id }: DeadLetter,
+  decision: {
+    readonly status: 'redriven' | 'discarded';
+    readonly action: string | null;
+    readonly note: string | null;
+    readonly by: Decider;
+  },
+): Promise<boolean> {
+  const { status, note, by, action } = decision;
+  return db.$transaction(async (tx) => {
+    if (!(await decideDeadLetter(tx, id, { status, note, actor: by.name }))) return false;
+    const data = action === null ? {} : { action };
+    await recordAction(tx, by, { action: `dead_letter.${status}`, subject: id, data });
+    return true;
+  });
+}
+
+async function notOpen({ db }: Pick<RedriveDeps, 'db'>, letter: DeadLetter) {
+  return { kind: 'not_open', letter: (await findDeadLetter(db, letter.id)) ?? letter } as const;
+}
+
+type Begun = 'begun' | 'not_waiting' | 'unavailable';
+
+async function beginOrReopen(
+  deps: RedriveDeps,
+  letter: DeadLetter,
+  request: RedriveRequest,
+): Promise<Begun> {
+  let begun: Begun = 'unavailable';
+  try {
+    begun = await begin(deps, letter, request);
+  } finally {
+    if (begun !== 'begun') await reopenDeadLetter(deps.db, letter.id);
+  }
+  return begun;
+}
+
+async function begin(
+  { checkouts, deliveries }: RedriveDeps,
+  letter: DeadLetter,
+  { action, by }: RedriveRequest,
+): Promise<Begun> {
+  const orderId = orderOf(letter);
+  switch (letter.source) {
+    case 'checkout': {
+      // The note stays in PostgreSQL: a person's words may be about a person (G8).
+      const note = `dead letter ${letter.id}`;
+      const resolution = { step: letter.subject, decision: action, note, actor: by.apiKeyId };
+      const { kind } = await checkouts.resolve(orderId, resolution);
+      return kind === 'resolved' ? 'begun' : kind;
+    }
+    case 'delivery':
+      return started(await deliveries.startDelivery(deliveryOf(letter, orderId)));
+    case 'notification':
+      return started(await deliveries.startNotice({ orderId, notice: noticeOf(letter) }));
+  }
+}
+
+function started({ kind }: Awaited<ReturnType<Deliveries['startNotice']>>): Begun {
+  return kind === 'started' ? 'begun' : kind;
+}
+
+function deliveryOf({ id, subject, eventId }: DeadLetter, orderId: OrderId) {
+  if (eventId === null) throw new Error(`${id} is a delivery of no event`);
+  return {
+    subscription: subject,
+    eventId,
+    orderId,
+    attempts: 0,
+    delaysMs: DELAYS_MS,
+    firstFailedAt: null,
+    error: null,
+  };
+}
+
+function orderOf({ id, orderId }: DeadLetter): OrderId {
+  if (orderId === null) throw new Error(`${id} is about no order`);
+  return orderId;
+}
+
+function noticeOf({ id, subject }: DeadLetter): Notice {
+  const notice = NOTICES.find((each) => each === subject);
+  if (notice === undefined) throw new Error(`${id} is about no notice`);
+  return notice;
+}

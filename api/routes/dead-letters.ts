@@ -1,0 +1,163 @@
+/** Dead letters over HTTP: thin handlers over redrive.ts, redrive-many.ts and the queries. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { findDeadLetter, listDeadLetters } from '../../prisma/dead-letters.ts';
+import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
+import { ProblemError } from '../problems.ts';
+import { discard, redrive, type Decider } from '../redrive.ts';
+import { deadLetterBody, refusedDecision } from '../dead-letter-answers.ts';
+import { onInvalid } from '../respond.ts';
+import { problemResponses } from '../schemas/common.ts';
+import {
+  deadLetterListQuery,
+  deadLetterListSchema,
+  deadLetterParam,
+  deadLetterSchema,
+  discardBody,
+  redriveBody,
+  redriveManyBody,
+  redriveManySchema,
+} from '../schemas/dead-letters.ts';
+import type { Services } from '../services.ts';
+
+export function deadLetterRoutes(services: Services) {
+  const { db, redriver } = services;
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(listRoute, async (c) => {
+      const { limit, starting_after: startingAfter, order_id, ...filter } = c.req.valid('query');
+      const { letters, hasMore } = await listDeadLetters(
+        db,
+        { ...filter, orderId: order_id },
+        { limit, startingAfter },
+      );
+      c.header('cache-control', 'no-store');
+      const data = letters.map(deadLetterBody);
+      const url = '/v1/dead-letters';
+      return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
+    })
+    .openapi(showRoute, async (c) => {
+      const letter = await findDeadLetter(db, c.req.valid('param').id);
+      if (letter === null) throw new ProblemError(refusedDecision({ kind: 'not_found' }));
+      c.header('cache-control', 'no-store');
+      return c.json(deadLetterBody(letter), 200);
+    })
+    .openapi(redriveManyRoute, async (c) => {
+      const { fingerprint, rate, dry_run, note = null } = c.req.valid('json');
+      const asked = { object: 'redrive' as const, fingerprint, rate, dry_run };
+      if (dry_run) return c.json({ ...asked, ...(await redriver.count(fingerprint)) }, 200);
+      const request = { fingerprint, ratePerSecond: rate, note, by: deciderOf(c) };
+      const outcome = await redriver.start(request);
+      if (outcome.kind === 'busy') throw busy();
+      const { matching, redriving } = outcome;
+      return c.json({ ...asked, matching, redriving }, 202);
+    })
+    .openapi(redriveRoute, async (c) => {
+      const { action = 'retry', note = null } = c.req.valid('json');
+      const { id } = c.req.valid('param');
+      const outcome = await redrive(services, id, { action, note, by: deciderOf(c) });
+      if (outcome.kind !== 'redriven') throw new ProblemError(refusedDecision(outcome));
+      return c.json(deadLetterBody(outcome.letter), 202);
+    })
+    .openapi(discardRoute, async (c) => {
+      const { note } = c.req.valid('json');
+      const { id } = c.req.valid('param');
+      const outcome = await discard(services, id, { note, by: deciderOf(c) });
+      if (outcome.kind !== 'discarded') throw new ProblemError(refusedDecision(outcome));
+      return c.json(deadLetterBody(outcome.letter), 200);
+    });
+}
+
+const tags = ['Dead letters'];
+const theLetter = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: deadLetterSchema } },
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/dead-letters',
+  tags,
+  summary: 'List what failed for good, newest first',
+  middleware: [allow('operator')] as const,
+  request: { query: deadLetterListQuery },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: { 'application/json': { schema: deadLetterListSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+const showRoute = createRoute({
+  method: 'get',
+  path: '/v1/dead-letters/{id}',
+  tags,
+  summary: 'Show a dead letter: the message, why it failed, who decided what',
+  middleware: [allow('operator')] as const,
+  request: { params: deadLetterParam },
+  responses: { 200: theLetter('The letter.'), ...problemResponses },
+});
+
+const redriveRoute = createRoute({
+  method: 'post',
+  path: '/v1/dead-letters/{id}/redrive',
+  tags,
+  summary: 'Try again what failed, under the same keys and event ids',
+  description:
+    'The waiting step of a checkout resumes; a delivery or a notice begins anew. The letter is ' +
+    'resolved when that works, and open again when it fails again.',
+  middleware: [allow('operator'), withoutEmptyBody()] as const,
+  request: {
+    params: deadLetterParam,
+    body: { content: { 'application/json': { schema: redriveBody } } },
+  },
+  responses: { 202: theLetter('It is being tried again.'), ...problemResponses },
+});
+
+const discardRoute = createRoute({
+  method: 'post',
+  path: '/v1/dead-letters/{id}/discard',
+  tags,
+  summary: 'Lay a dead letter aside for good, with the reason',
+  middleware: [allow('operator')] as const,
+  request: {
+    params: deadLetterParam,
+    body: { required: true, content: { 'application/json': { schema: discardBody } } },
+  },
+  responses: { 200: theLetter('It is discarded.'), ...problemResponses },
+});
+
+const redriveManyRoute = createRoute({
+  method: 'post',
+  path: '/v1/dead-letters/redrive',
+  tags,
+  summary: 'Redrive every open letter of one cause, at a rate',
+  description:
+    'Runs in the background of the process that answers. A stop leaves the rest open; the same ' +
+    'call goes on with them. Progress: list by fingerprint and status.',
+  middleware: [allow('operator')] as const,
+  request: {
+    body: { required: true, content: { 'application/json': { schema: redriveManyBody } } },
+  },
+  responses: {
+    200: {
+      description: 'With `dry_run`: what would be redriven.',
+      content: { 'application/json': { schema: redriveManySchema } },
+    },
+    202: {
+      description: 'They are being redriven.',
+      content: { 'application/json': { schema: redriveManySchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+function deciderOf(c: Context<ApiEnv>): Decider {
+  return { ...operatorOf(c), name: c.var.apiKey.name };
+}
+
+function busy(): ProblemError {
+  const detail = 'Letters of this cause are being redriven, or of too many others.';
+  return new ProblemError({ code: 'redrive_in_progress', detail, retryAfterSeconds: 5 });
+}

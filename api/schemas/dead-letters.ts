@@ -1,0 +1,91 @@
+/** Dead letters on the wire. */
+import { z } from '@hono/zod-openapi';
+import { listOf, pageQuery, text } from './common.ts';
+
+const SOURCES = ['delivery', 'checkout', 'notification'] as const;
+const STATUSES = ['open', 'redriven', 'resolved', 'discarded'] as const;
+const MAX_RATE_PER_SECOND = 500;
+
+/** Bounded by what is kept; anything else is no filter that could match. */
+const fingerprint = z.string().min(1).max(200);
+
+export const deadLetterSchema = z
+  .object({
+    object: z.literal('dead_letter'),
+    id: z.string(),
+    source: z.enum(SOURCES),
+    subject: z
+      .string()
+      .openapi({ description: 'The subscription, the step of the checkout, or the notice.' }),
+    order_id: z.string().nullable(),
+    event_id: z.string().nullable(),
+    message: z.record(z.string(), z.unknown()),
+    error: z.string(),
+    fingerprint: z.string().openapi({ description: 'Equal for failures of one cause.' }),
+    retry_count: z.number().int(),
+    first_failed_at: z.iso.datetime(),
+    last_failed_at: z.iso.datetime(),
+    status: z.enum(STATUSES),
+    actor: z.string().nullable().openapi({ description: 'The API key that decided last.' }),
+    note: z.string().nullable(),
+    decided_at: z.iso.datetime().nullable(),
+    created_at: z.iso.datetime(),
+  })
+  .openapi('DeadLetter');
+export type DeadLetterBody = z.output<typeof deadLetterSchema>;
+
+export const deadLetterListSchema = listOf(deadLetterSchema);
+export const deadLetterParam = z.object({ id: z.string().max(100) });
+export const deadLetterListQuery = pageQuery.extend({
+  status: z.enum(STATUSES).optional(),
+  source: z.enum(SOURCES).optional(),
+  subject: z.string().max(200).optional(),
+  order_id: z.string().max(100).optional(),
+  fingerprint: fingerprint.optional(),
+});
+
+const note = text(500);
+
+export const redriveBody = z
+  .strictObject({
+    action: z
+      .enum(['retry', 'skip', 'cancel'])
+      .optional()
+      .openapi({
+        description:
+          'retry when left out; the others only for a step of a checkout: skip takes it as settled by hand and ' +
+          'needs a note, cancel undoes the order.',
+      }),
+    note: note.optional(),
+  })
+  .refine(({ action, note: given }) => action !== 'skip' || given !== undefined, {
+    path: ['note'],
+    error: 'Say how the step was settled by hand',
+  })
+  .openapi('RedriveDeadLetter');
+
+export const discardBody = z.strictObject({ note }).openapi('DiscardDeadLetter');
+
+export const redriveManyBody = z
+  .strictObject({
+    fingerprint,
+    rate: z.number().int().min(1).max(MAX_RATE_PER_SECOND).openapi({
+      description: 'Letters per second at the most.',
+    }),
+    dry_run: z.boolean().default(false),
+    note: note.optional(),
+  })
+  .openapi('RedriveDeadLetters');
+
+export const redriveManySchema = z
+  .object({
+    object: z.literal('redrive'),
+    fingerprint: z.string(),
+    rate: z.number().int(),
+    dry_run: z.boolean(),
+    matching: z.number().int().openapi({ description: 'Open letters with this fingerprint.' }),
+    redriving: z.number().int().openapi({
+      description: 'How many of them are redriven by this call, the oldest first: at most 10,000.',
+    }),
+  })
+  .openapi('Redrive');

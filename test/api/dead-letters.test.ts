@@ -1,0 +1,352 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import {
+  reopenForgotten,
+  resolveDeadLetter,
+  writeDeadLetter,
+  type NewDeadLetter,
+} from '../../prisma/dead-letters.ts';
+import { eventually } from '../support/eventually.ts';
+import { listOf, orderOf, problemOf } from './bodies.ts';
+import { createShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+let orderId: OrderId;
+beforeAll(async () => {
+  shop = await createShop();
+  const { id } = await orderOf(await shop.place());
+  if (!isOrderId(id)) throw new Error(id);
+  orderId = id;
+});
+beforeEach(async () => {
+  Object.assign(shop.checkouts, { reachable: true, waiting: true });
+  shop.checkouts.resolved.length = 0;
+  shop.deliveries.deliveries.length = 0;
+  shop.deliveries.notices.length = 0;
+  await shop.db.deadLetter.deleteMany({});
+});
+afterAll(() => shop.close());
+
+const post = (path: string, body?: object) => shop.ask('POST', path, { role: 'operator', body });
+const get = (path: string) => shop.ask('GET', path, { role: 'operator' });
+
+const letterBody = z.looseObject({ id: z.string(), status: z.string(), fingerprint: z.string() });
+
+/** Writes a letter as the code that failed would, and gives its id. */
+async function letter(given: Partial<NewDeadLetter> = {}, { db } = shop): Promise<string> {
+  const at = '2026-11-01T10:00:00.000Z';
+  const written: NewDeadLetter = {
+    source: 'delivery',
+    subject: 'analytics',
+    orderId,
+    eventId: randomUUID(),
+    message: { type: 'order.placed' },
+    error: 'HTTP 500',
+    retryCount: 3,
+    firstFailedAt: at,
+    lastFailedAt: at,
+    ...given,
+  };
+  await db.$transaction((tx) => writeDeadLetter(tx, written));
+  const { source, subject, eventId } = written;
+  const row = await db.deadLetter.findFirstOrThrow({ where: { source, subject, eventId } });
+  return row.id;
+}
+
+const step = () => letter({ source: 'checkout', subject: 'capturePayment', eventId: null });
+const show = async (id: string) =>
+  letterBody.parse(await (await get(`/v1/dead-letters/${id}`)).json());
+
+describe('GET /v1/dead-letters', () => {
+  test('shows what failed, why, how often and since when', async () => {
+    const eventId = randomUUID();
+    const id = await letter({ eventId });
+    expect(await show(id)).toEqual({
+      object: 'dead_letter',
+      id,
+      source: 'delivery',
+      subject: 'analytics',
+      order_id: orderId,
+      event_id: eventId,
+      message: { type: 'order.placed' },
+      error: 'HTTP 500',
+      fingerprint: 'analytics: HTTP N',
+      retry_count: 3,
+      first_failed_at: '2026-11-01T10:00:00.000Z',
+      last_failed_at: '2026-11-01T10:00:00.000Z',
+      status: 'open',
+      actor: null,
+      note: null,
+      decided_at: null,
+      created_at: expect.any(String),
+    });
+    expect((await problemOf(await get('/v1/dead-letters/dl_x'))).code).toBe(
+      'dead_letter_not_found',
+    );
+  });
+
+  test('lists newest first, page by page', async () => {
+    const ids = [await letter(), await letter(), await letter()].toReversed();
+    const first = await listOf(await get('/v1/dead-letters?limit=2'));
+    expect(first.data.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+    expect(first.has_more).toBe(true);
+    const rest = await listOf(await get(`/v1/dead-letters?limit=2&starting_after=${ids[1]}`));
+    expect(rest.data.map(({ id }) => id)).toEqual(ids.slice(2));
+    expect(rest.has_more).toBe(false);
+  });
+
+  test('filters', async () => {
+    const failed = await letter({ error: 'HTTP 410' });
+    const waiting = await step();
+    const other = await letter({ subject: 'audit', error: 'no "thing" for ord_0123456789' });
+    const found = async (query: string) =>
+      (await listOf(await get(`/v1/dead-letters?${query}`))).data.map(({ id }) => id);
+    expect(await found('source=checkout')).toEqual([waiting]);
+    expect(await found('subject=audit')).toEqual([other]);
+    const cause = encodeURIComponent((await show(other)).fingerprint);
+    expect(await found(`fingerprint=${cause}`)).toEqual([other]);
+    expect(await found(`order_id=${orderId}`)).toEqual([other, waiting, failed]);
+    expect(await found('order_id=ord_other')).toEqual([]);
+    await post(`/v1/dead-letters/${failed}/discard`, { note: 'gone' });
+    expect(await found('status=discarded')).toEqual([failed]);
+    expect((await get('/v1/dead-letters?status=lost')).status).toBe(422);
+  });
+});
+
+describe('redrive', () => {
+  test('of a delivery starts it again with the same event id', async () => {
+    const eventId = randomUUID();
+    const id = await letter({ eventId });
+    const response = await post(`/v1/dead-letters/${id}/redrive`, { note: 'mended' });
+    expect(response.status).toBe(202);
+    expect(await response.json()).toMatchObject({
+      status: 'redriven',
+      note: 'mended',
+      actor: expect.any(String),
+      decided_at: expect.any(String),
+    });
+    expect(shop.deliveries.deliveries).toEqual([
+      {
+        subscription: 'analytics',
+        eventId,
+        orderId,
+        attempts: 0,
+        delaysMs: [0, 5_000, 30_000],
+        firstFailedAt: null,
+        error: null,
+      },
+    ]);
+  });
+
+  test('of a notice starts it again; without a body it is a retry', async () => {
+    const id = await letter({ source: 'notification', subject: 'shipped', eventId: null });
+    expect((await post(`/v1/dead-letters/${id}/redrive`)).status).toBe(202);
+    expect(shop.deliveries.notices).toEqual([{ orderId, notice: 'shipped' }]);
+  });
+
+  test.each(['retry', 'skip', 'cancel'])(
+    'of a step of a checkout resumes it: %s; the note stays here',
+    async (action) => {
+      const id = await step();
+      const note = 'Ada called ada@example.com';
+      await post(`/v1/dead-letters/${id}/redrive`, { action, note });
+      const [resolved, ...more] = shop.checkouts.resolved;
+      expect(more).toEqual([]);
+      expect(resolved).toMatchObject({
+        orderId,
+        resolution: { step: 'capturePayment', decision: action, note: `dead letter ${id}` },
+      });
+      expect(JSON.stringify(resolved)).not.toContain('ada@');
+      expect(await show(id)).toMatchObject({ status: 'redriven', note });
+    },
+  );
+
+  test('is kept with who, what and when, in an audit log without words', async () => {
+    const id = await step();
+    await post(`/v1/dead-letters/${id}/redrive`, { action: 'skip', note: 'paid in cash' });
+    const deeds = await shop.db.auditEntry.findMany({ where: { subject: id } });
+    expect(deeds).toMatchObject([
+      {
+        actor: expect.stringMatching(/^operator\/./),
+        action: 'dead_letter.redriven',
+        data: { action: 'skip' },
+      },
+    ]);
+    expect(JSON.stringify(deeds, (_, value) => String(value))).not.toContain('cash');
+  });
+
+  test('by ten people at once is one', async () => {
+    const id = await letter();
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => post(`/v1/dead-letters/${id}/redrive`)),
+    );
+    const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b);
+    expect(statuses).toEqual([202, ...Array.from({ length: 9 }, () => 409)]);
+    expect(shop.deliveries.deliveries).toHaveLength(1);
+  });
+
+  test('while Temporal is away: 503, and the letter is open', async () => {
+    shop.checkouts.reachable = false;
+    for (const id of [await letter(), await step()]) {
+      const response = await post(`/v1/dead-letters/${id}/redrive`);
+      expect(response.headers.get('retry-after')).toBe('5');
+      expect((await problemOf(response)).code).toBe('checkout_unavailable');
+      expect(await show(id)).toMatchObject({ status: 'open' });
+    }
+    shop.checkouts.reachable = true;
+    const [id] = (await listOf(await get('/v1/dead-letters'))).data.map((each) => each['id']);
+    expect((await post(`/v1/dead-letters/${String(id)}/redrive`)).status).toBe(202);
+  });
+
+  test('409 when the step does not wait (any more), and the letter is open', async () => {
+    const id = await step();
+    shop.checkouts.waiting = false;
+    const problem = await problemOf(await post(`/v1/dead-letters/${id}/redrive`));
+    expect(problem).toMatchObject({ status: 409, code: 'step_not_waiting' });
+    expect(await show(id)).toMatchObject({ status: 'open' });
+  });
+
+  test.each(['redriven', 'resolved', 'discarded'])('409 when it is %s already', async (status) => {
+    const id = await letter();
+    await shop.db.deadLetter.update({ where: { id }, data: { status, actor: 'somebody' } });
+    const problem = await problemOf(await post(`/v1/dead-letters/${id}/redrive`));
+    expect(problem).toMatchObject({
+      code: 'dead_letter_not_open',
+      dead_letter_status: status,
+      detail: `It is ${status} by somebody.`,
+    });
+  });
+
+  test('422 for a skip without a note, for a delivery skipped, for what is no action', async () => {
+    const [waiting, failed] = [await step(), await letter()];
+    const bad = [
+      post(`/v1/dead-letters/${waiting}/redrive`, { action: 'skip' }),
+      post(`/v1/dead-letters/${failed}/redrive`, { action: 'skip', note: 'x' }),
+      post(`/v1/dead-letters/${failed}/redrive`, { action: 'cancel' }),
+      post(`/v1/dead-letters/${failed}/redrive`, { action: 'forget' }),
+    ];
+    for (const response of bad) expect((await problemOf(await response)).status).toBe(422);
+    expect(await show(waiting)).toMatchObject({ status: 'open' });
+    expect(await show(failed)).toMatchObject({ status: 'open' });
+  });
+
+  test('that works resolves the letter; one that fails again opens it, with all its tries', async () => {
+    const [works, fails] = [randomUUID(), randomUUID()];
+    const ids = [await letter({ eventId: works }), await letter({ eventId: fails })];
+    for (const id of ids) await post(`/v1/dead-letters/${id}/redrive`);
+    const thing = { source: 'delivery' as const, subject: 'analytics', orderId };
+    await shop.db.$transaction((tx) => resolveDeadLetter(tx, { ...thing, eventId: works }));
+    expect(await letter({ eventId: fails })).toBe(ids[1]);
+    expect(await show(ids[0] ?? '')).toMatchObject({ status: 'resolved' });
+    expect(await show(ids[1] ?? '')).toMatchObject({ status: 'open', retry_count: 6 });
+  });
+
+  test('that came to nothing is open again after a while', async () => {
+    const id = await letter();
+    await post(`/v1/dead-letters/${id}/redrive`);
+    expect(await reopenForgotten(shop.db, { olderThanMs: 60_000, limit: 10 })).toBe(0);
+    expect(await reopenForgotten(shop.db, { olderThanMs: 0, limit: 10 })).toBe(1);
+    expect(await show(id)).toMatchObject({ status: 'open' });
+  });
+});
+
+describe('discard', () => {
+  test('lays it aside with the reason; 409 the second time, 422 without a reason', async () => {
+    const id = await letter();
+    const path = `/v1/dead-letters/${id}/discard`;
+    expect((await post(path, {})).status).toBe(422);
+    const response = await post(path, { note: 'the receiver is gone' });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      status: 'discarded',
+      note: 'the receiver is gone',
+      actor: expect.any(String),
+    });
+    expect((await problemOf(await post(path, { note: 'x' }))).code).toBe('dead_letter_not_open');
+    const redrive = await problemOf(await post(`/v1/dead-letters/${id}/redrive`));
+    expect(redrive.code).toBe('dead_letter_not_open');
+    expect(shop.deliveries.deliveries).toEqual([]);
+  });
+});
+
+describe('POST /v1/dead-letters/redrive', () => {
+  const fingerprint = 'analytics: HTTP N';
+  const many = (body: object) => post('/v1/dead-letters/redrive', body);
+  const write = async (count: number, where = shop) => {
+    for (let n = 0; n < count; n += 1) await letter({ error: `HTTP ${500 + n}` }, where);
+  };
+  const statusCounts = async () => {
+    const rows = await shop.db.deadLetter.groupBy({ by: 'status', _count: { _all: true } });
+    return Object.fromEntries(rows.map(({ status, _count }) => [status, _count._all]));
+  };
+
+  test('a dry run tells how many, and does nothing', async () => {
+    await write(3);
+    await letter({ error: 'another cause' });
+    const response = await many({ fingerprint, rate: 10, dry_run: true });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({
+      object: 'redrive',
+      fingerprint,
+      rate: 10,
+      dry_run: true,
+      matching: 3,
+      redriving: 3,
+    });
+    expect(await statusCounts()).toEqual({ open: 4 });
+  });
+
+  test('redrives all of one cause, once each, no faster than the rate', async () => {
+    await write(10);
+    await letter({ error: 'another cause' });
+    const startedAt = performance.now();
+    expect((await many({ fingerprint, rate: 20, note: 'mended' })).status).toBe(202);
+    const again = await problemOf(await many({ fingerprint, rate: 20 }));
+    expect(again.code).toBe('redrive_in_progress');
+    await eventually(() => expect(shop.deliveries.deliveries).toHaveLength(10));
+    expect(performance.now() - startedAt).toBeGreaterThan(440);
+    const events = new Set(shop.deliveries.deliveries.map(({ eventId }) => eventId));
+    expect(events.size).toBe(10);
+    expect(await statusCounts()).toEqual({ redriven: 10, open: 1 });
+  });
+
+  test('stops trying when Temporal is away; the letters are open', async () => {
+    await write(40);
+    shop.checkouts.reachable = false;
+    await many({ fingerprint, rate: 500 });
+    await eventually(async () => {
+      const next = await many({ fingerprint, rate: 1, dry_run: true });
+      expect(await next.json()).toMatchObject({ matching: 40 });
+      expect(shop.logged.join()).toContain('dead letters redriven');
+    });
+    expect(shop.deliveries.deliveries).toEqual([]);
+  });
+
+  test('a stop begins no more: the rest is open', async () => {
+    const own = await createShop();
+    try {
+      await write(30, own);
+      const body = { fingerprint, rate: 20 };
+      await own.ask('POST', '/v1/dead-letters/redrive', { role: 'operator', body });
+      await eventually(() => expect(own.deliveries.deliveries.length).toBeGreaterThan(1));
+      await own.services.redriver.drain();
+      const open = await own.db.deadLetter.count({ where: { status: 'open' } });
+      expect(open).toBe(30 - own.deliveries.deliveries.length);
+      expect(open).toBeGreaterThan(0);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test.each([
+    { fingerprint },
+    { fingerprint, rate: 0 },
+    { fingerprint, rate: 501 },
+    { fingerprint: '', rate: 1 },
+    { rate: 1 },
+  ])('422 for %j', async (body) => {
+    expect((await many(body)).status).toBe(422);
+  });
+});
