@@ -18,6 +18,8 @@ export interface WorkerOptions {
 
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 30_000;
+const LOOK_EVERY_MS = 1_000;
+const LOOK_DEADLINE_MS = 2_000;
 /** Each cached workflow holds an isolate's memory; more than this only helps above ~100 orders/s. */
 const MAX_CACHED_WORKFLOWS = 600;
 const WORKFLOWS_PATH = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
@@ -40,11 +42,19 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
     }
   }
 
+  async function pause(ms: number): Promise<void> {
+    await setTimeout(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
+  }
+
   async function runForEver(): Promise<void> {
     const connection = await options.connected();
     if (connection === null) return;
     let backoffMs = FIRST_BACKOFF_MS;
     while (!stopping.signal.aborted) {
+      if (!(await answers(connection))) {
+        await pause(LOOK_EVERY_MS);
+        continue;
+      }
       const startedAt = performance.now();
       try {
         await runOnce(connection);
@@ -52,8 +62,7 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
         options.log.error({ err: error }, 'the worker failed and is made anew');
       }
       if (performance.now() - startedAt > MAX_BACKOFF_MS) backoffMs = FIRST_BACKOFF_MS;
-      const wait = { signal: stopping.signal };
-      await setTimeout(backoffMs, undefined, wait).catch(() => undefined);
+      await pause(backoffMs);
       backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
     }
   }
@@ -66,6 +75,20 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
       await running;
     },
   };
+}
+
+/**
+ * A worker made while Temporal is away fails, and holds its task queue until it is collected as
+ * garbage: the next one is refused meanwhile. temporal.ts says that Temporal is away.
+ */
+async function answers(connection: NativeConnection): Promise<boolean> {
+  const look = (): Promise<unknown> => connection.workflowService.getSystemInfo({});
+  try {
+    await connection.withDeadline(Date.now() + LOOK_DEADLINE_MS, look);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function createWorker(connection: NativeConnection, options: WorkerOptions): Promise<Worker> {

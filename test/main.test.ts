@@ -1,20 +1,29 @@
 import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { environment } from '../config.ts';
 import { SECRETS } from '../local/stack/addresses.ts';
+import { bundleWorkflows } from '../local/stack/bundle.ts';
 import { ended, hasEnded, launch, nodeCommand, stop } from '../local/stack/commands.ts';
 import { freePort } from '../local/stack/ports.ts';
 import { createTestDatabase } from './support/database.ts';
 import { eventually } from './support/eventually.ts';
 import { startDevServer, type DevServer } from './support/temporal.ts';
 
+const WARN = 40;
 const NOBODY = 'http://127.0.0.1:9';
 /** One worker each: checkouts, events. */
 const TASK_QUEUES = 2;
-const STARTS_WITHIN = { timeoutMs: 30_000, everyMs: 100 };
+const TEST_TIMEOUT_MS = 90_000;
+const STARTS_WITHIN = { timeoutMs: 40_000, everyMs: 100 };
+
+const bundleDir = mkdtempSync(join(tmpdir(), 'holdfast-bundle-'));
+const bundle = join(bundleDir, 'workflows.js');
+beforeAll(() => bundleWorkflows(bundle));
+afterAll(() => rmSync(bundleDir, { recursive: true, force: true }));
 
 interface App {
   readonly url: string;
@@ -38,6 +47,7 @@ async function startApp(env: Readonly<Record<string, string>>): Promise<App> {
     WAREHOUSE_API_KEY: 'main',
     WAREHOUSE_CALLBACK_SECRET: SECRETS.warehouseCallback,
     SMTP_URL: 'smtp://127.0.0.1:9',
+    WORKFLOW_BUNDLE: bundle,
     ...env,
   });
   const child = launch(command, { logFile });
@@ -59,48 +69,65 @@ async function openTemporal(): Promise<DevServer> {
   return server;
 }
 
-test('told to stop, it says so at /readyz and still answers before it closes', async () => {
-  const app = await startApp({
-    ROLE: 'api',
-    TEMPORAL_ADDRESS: '127.0.0.1:9',
-    STOP_DELAY_MS: '2000',
-  });
-  app.child.kill('SIGTERM');
-  await eventually(async () => {
-    const answer = await fetch(`${app.url}/readyz`);
-    expect([answer.status, answer.headers.get('connection')]).toEqual([503, 'close']);
-  });
-  const late = await fetch(`${app.url}/openapi.json`);
-  expect([late.status, late.headers.get('connection')]).toEqual([200, 'close']);
-  await ended(app.child);
-  expect(app.child.exitCode).toBe(0);
-});
+test(
+  'told to stop, it says so at /readyz and still answers before it closes',
+  async () => {
+    const app = await startApp({
+      ROLE: 'api',
+      TEMPORAL_ADDRESS: '127.0.0.1:9',
+      STOP_DELAY_MS: '2000',
+    });
+    app.child.kill('SIGTERM');
+    await eventually(async () => {
+      const answer = await fetch(`${app.url}/readyz`);
+      expect([answer.status, answer.headers.get('connection')]).toEqual([503, 'close']);
+    });
+    const late = await fetch(`${app.url}/openapi.json`);
+    expect([late.status, late.headers.get('connection')]).toEqual([200, 'close']);
+    await ended(app.child);
+    expect(app.child.exitCode).toBe(0);
+  },
+  TEST_TIMEOUT_MS,
+);
 
-test('a stop right after ready ends cleanly', async () => {
-  const { address } = await openTemporal();
-  const app = await startApp({ TEMPORAL_ADDRESS: address, STOP_DELAY_MS: '0' });
-  app.child.kill('SIGTERM');
-  await ended(app.child);
-  expect([app.child.exitCode, await app.log()]).toEqual([0, expect.not.stringContaining('Error')]);
-});
+test(
+  'a stop right after ready ends cleanly',
+  async () => {
+    const { address } = await openTemporal();
+    const app = await startApp({ TEMPORAL_ADDRESS: address, STOP_DELAY_MS: '0' });
+    app.child.kill('SIGTERM');
+    await ended(app.child);
+    expect([app.child.exitCode, await app.log()]).toEqual([
+      0,
+      expect.not.stringContaining('Error'),
+    ]);
+  },
+  TEST_TIMEOUT_MS,
+);
 
-test('while Temporal is away it says so once, in JSON, and once that it is back', async () => {
-  const temporal = await openTemporal();
-  const app = await startApp({ TEMPORAL_ADDRESS: temporal.address });
-  const said = async (text: string) => (await linesOf(app)).filter(({ msg }) => msg.includes(text));
-  const running = async () => (await linesOf(app)).filter(({ state }) => state === 'RUNNING');
-  await eventually(async () => expect(await running()).toHaveLength(TASK_QUEUES), STARTS_WITHIN);
-  await temporal.halt();
-  const patience = { timeoutMs: 30_000, everyMs: 200 };
-  await eventually(async () => expect(await said('cannot be reached')).toHaveLength(1), patience);
-  await temporal.resume();
-  await eventually(async () => expect(await said('Temporal is back')).toHaveLength(1), patience);
-  const warnings = (await linesOf(app)).filter(({ level }) => level >= 40);
-  expect(warnings.map(({ msg }) => msg)).toEqual([
-    'Temporal cannot be reached; orders are accepted without it',
-  ]);
-  expect(hasEnded(app.child)).toBe(false);
-}, 90_000);
+test(
+  'while Temporal is away it says so once, in JSON, and once that it is back',
+  async () => {
+    const temporal = await openTemporal();
+    const app = await startApp({ TEMPORAL_ADDRESS: temporal.address });
+    const said = async (text: string) =>
+      (await linesOf(app)).filter(({ msg }) => msg.includes(text));
+    const running = async () => (await linesOf(app)).filter(({ state }) => state === 'RUNNING');
+    await eventually(async () => expect(await running()).toHaveLength(TASK_QUEUES), STARTS_WITHIN);
+    await temporal.halt();
+    const patience = { timeoutMs: 30_000, everyMs: 200 };
+    await eventually(async () => expect(await said('cannot be reached')).toHaveLength(1), patience);
+    await temporal.resume();
+    await eventually(async () => expect(await said('Temporal is back')).toHaveLength(1), patience);
+    const warnings = (await linesOf(app)).filter(({ level }) => level >= WARN);
+    // A request is a warning when the machine was too busy to answer /readyz at first.
+    expect(warnings.map(({ msg }) => msg).filter((msg) => msg !== 'request')).toEqual([
+      'Temporal cannot be reached; orders are accepted without it',
+    ]);
+    expect(hasEnded(app.child)).toBe(false);
+  },
+  TEST_TIMEOUT_MS,
+);
 
 interface Line {
   readonly level: number;

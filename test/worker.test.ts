@@ -5,22 +5,13 @@ import { startWorker } from '../worker.ts';
 import { eventually } from './support/eventually.ts';
 import { quietTemporal, startDevServer } from './support/temporal.ts';
 
+const TASK_QUEUE = 'of-this-test';
+
 test.each(['is made', 'runs'])(
   'a worker stopped while it %s lets go of its connection',
   async (when) => {
-    quietTemporal();
-    const { address, namespace, stop } = await startDevServer();
-    onTestFinished(stop);
-    const connection = await NativeConnection.connect({ address });
-    const worker = startWorker({
-      connected: async () => connection,
-      namespace,
-      taskQueue: 'stopped-early',
-      activities: { async nothing() {} },
-      maxConcurrentActivities: 1,
-      workflowBundle: undefined,
-      log: createLog('silent'),
-    });
+    const { connection, namespace } = await openTemporal();
+    const worker = startWorker({ ...options(), connected: async () => connection, namespace });
     if (when === 'runs') await isPolled(connection, namespace);
     else await Promise.resolve();
     await worker.stop();
@@ -29,8 +20,39 @@ test.each(['is made', 'runs'])(
   },
 );
 
+test('a worker begins when Temporal is back, and nothing fails before', async () => {
+  const { connection, namespace, server } = await openTemporal();
+  const lines: string[] = [];
+  const log = createLog('warn', { write: (line) => void lines.push(line) });
+  await server.halt();
+  const worker = startWorker({ ...options(), connected: async () => connection, namespace, log });
+  await server.resume();
+  await isPolled(connection, namespace);
+  await worker.stop();
+  await connection.close();
+  expect(lines).toEqual([]);
+});
+
+async function openTemporal() {
+  quietTemporal();
+  const server = await startDevServer();
+  onTestFinished(() => server.stop());
+  const connection = await NativeConnection.connect({ address: server.address });
+  return { server, connection, namespace: server.namespace };
+}
+
+function options() {
+  return {
+    taskQueue: TASK_QUEUE,
+    activities: { async nothing() {} },
+    maxConcurrentActivities: 1,
+    workflowBundle: undefined,
+    log: createLog('silent'),
+  };
+}
+
 async function isPolled(connection: NativeConnection, namespace: string): Promise<void> {
-  const taskQueue = { name: 'stopped-early' };
+  const taskQueue = { name: TASK_QUEUE };
   await eventually(async () => {
     const asked = { namespace, taskQueue, taskQueueType: 1 } as const;
     const { pollers } = await connection.workflowService.describeTaskQueue(asked);
