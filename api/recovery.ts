@@ -1,12 +1,14 @@
 /**
  * What makes the API's promises hold when a process dies or Temporal is away: one pass hands
- * over the callbacks nobody took, ends the pending orders nobody finished, and forgets idempotency
- * keys past their time. Each item is safe to repeat, also by two processes at once. Orders whose
- * start was lost are started from the event log: activities/subscribers/checkout-starter.ts.
+ * over the callbacks nobody took, judges the payment provider's notices, ends the pending orders
+ * nobody finished, opens dead letters whose redrive came to nothing, and forgets what is past its
+ * time. Each item is safe to repeat, also by two processes at once. (Orders whose start was lost are
+ * started from the event log: activities/subscribers/checkout-starter.ts.)
  */
 import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client.ts';
+import { reopenForgotten } from '../prisma/dead-letters.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import { dropExpiredKeys } from '../prisma/idempotency.ts';
 import { listUnprocessed } from '../prisma/inbox.ts';
@@ -14,6 +16,7 @@ import { listOverdue } from '../prisma/orders.ts';
 import { dropOldConsumptions, dropOldEvents } from '../prisma/retention.ts';
 import type { Checkouts } from './checkouts.ts';
 import { EXPIRY_GRACE_MS, expireOrder } from './expire-order.ts';
+import { settleNotices } from './payment-notices.ts';
 import { handOver } from './shipment-answers.ts';
 
 export interface RecoveryDeps {
@@ -36,6 +39,10 @@ export interface RecoveryResult {
   readonly handedOver: number;
   readonly expired: number;
   readonly forgotten: number;
+  /** Notices of the payment provider that were judged for good. */
+  readonly judged: number;
+  /** Dead letters whose redrive came to nothing. */
+  readonly reopened: number;
 }
 
 const LIMITS: RecoveryLimits = {
@@ -45,18 +52,25 @@ const LIMITS: RecoveryLimits = {
   eventsKeptDays: 90,
 };
 const EVERY_MS = 1_000;
+/** A redriven delivery has been tried several times by then, a step has resumed at once. */
+const REDRIVE_FORGOTTEN_AFTER_MS = 15 * 60_000;
 
 /** One pass. A part that fails is logged and does not keep the others from running. */
 export async function runRecovery(
   deps: RecoveryDeps,
   limits: RecoveryLimits = LIMITS,
 ): Promise<RecoveryResult> {
-  const [handedOver, expired, forgotten] = await Promise.all([
+  const { olderThanMs, batch: limit } = limits;
+  const [handedOver, expired, forgotten, judged, reopened] = await Promise.all([
     counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
     counted(deps, 'forget', () => forgetOld(deps, limits)),
+    counted(deps, 'judge', () => settleNotices(deps, { olderThanMs, limit })),
+    counted(deps, 'reopen', () =>
+      reopenForgotten(deps.db, { olderThanMs: REDRIVE_FORGOTTEN_AFTER_MS, limit }),
+    ),
   ]);
-  return { handedOver, expired, forgotten };
+  return { handedOver, expired, forgotten, judged, reopened };
 }
 
 /** Runs pass after pass until stopped. `stop` waits for the one under way. */

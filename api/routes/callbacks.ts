@@ -5,6 +5,7 @@
 import { Hono } from 'hono';
 import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/inbox.ts';
 import { limitBody, type ApiEnv } from '../middleware.ts';
+import { settleNotice } from '../payment-notices.ts';
 import { ProblemError } from '../problems.ts';
 import type { Services } from '../services.ts';
 import { handOver, inboxMessageOf } from '../shipment-answers.ts';
@@ -25,7 +26,9 @@ export function callbackRoutes(services: Services) {
           const message = inboxMessageOf(verdict.id, verdict.answer);
           c.set('orderId', verdict.answer.orderId);
           const stored = await storeMessage(db, message);
-          if (stored === 'stored') await handOverNow(services, message);
+          if (stored === 'stored') {
+            await unhurried(services, message, handOver(services, message));
+          }
         }
       }
       return c.json({ received: true }, 200);
@@ -41,17 +44,24 @@ export function callbackRoutes(services: Services) {
       }
       const { id, type, orderId, reference } = verdict;
       c.set('orderId', orderId ?? undefined);
-      await storeMessage(db, { source: 'payments', id, type, orderId, payload: { reference } });
+      const message = { source: 'payments', id, type, orderId, payload: { reference } } as const;
+      if ((await storeMessage(db, message)) === 'stored') {
+        await unhurried(services, message, settleNotice(services, message));
+      }
       return c.json({ received: true }, 200);
     });
 }
 
 /** The message is safe in the inbox, so whatever goes wrong from here is no matter of the sender. */
-async function handOverNow(services: Services, message: InboxMessage): Promise<void> {
+async function unhurried(
+  { log }: Services,
+  { orderId }: InboxMessage,
+  work: Promise<unknown>,
+): Promise<void> {
   try {
-    await handOver(services, message);
+    await work;
   } catch (error) {
-    services.log.warn({ err: error, order_id: message.orderId }, 'callback not handed over yet');
+    log.warn({ err: error, order_id: orderId }, 'callback not handed over yet');
   }
 }
 

@@ -1,0 +1,95 @@
+/**
+ * Compares what the payment provider tells us with our own books. It never moves money and changes
+ * no order: what the provider did is looked up by whoever acts on it next. Notices come in any order,
+ * also before the answer they belong to; so one our books do not know yet is judged again, for a while.
+ */
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Database } from '../prisma/client.ts';
+import { listUnprocessed, markProcessed, type InboxMessage } from '../prisma/inbox.ts';
+import {
+  findPaymentBooks,
+  type BookedOperation,
+  type PaymentBooks,
+} from '../prisma/payment-books.ts';
+
+export interface NoticeDeps {
+  readonly db: Database;
+  readonly log: Logger;
+}
+
+/**
+ * `confirmed`: our books say the same. `asked_for`: we asked for it, and its answer was lost; the
+ * next look-up finds it. `unexpected`: nobody here asked for it (an authorization that expired, a
+ * refund made by hand): somebody should look. `ignored`: a type we do not act on.
+ */
+type Verdict = 'confirmed' | 'asked_for' | 'unexpected' | 'not_ours' | 'ignored';
+
+/** Our own answer is in the books within seconds, or somebody looks it up within this. */
+const FINAL_AFTER_MS = 60_000;
+
+/** What each type of Stripe's events says was done (https://docs.stripe.com/api/events/types). */
+const MEANINGS: ReadonlyMap<string, BookedOperation> = new Map([
+  ['payment_intent.amount_capturable_updated', { kind: 'authorize', state: 'succeeded' }],
+  ['payment_intent.payment_failed', { kind: 'authorize', state: 'refused' }],
+  ['payment_intent.succeeded', { kind: 'capture', state: 'succeeded' }],
+  ['payment_intent.canceled', { kind: 'void', state: 'succeeded' }],
+  ['charge.refunded', { kind: 'refund', state: 'succeeded' }],
+]);
+
+/** Judges a notice that just came. One the books do not know yet stays for `settleNotices`. */
+export async function settleNotice(deps: NoticeDeps, message: InboxMessage): Promise<void> {
+  const verdict = await judge(deps.db, message);
+  if (verdict !== 'asked_for' && verdict !== 'unexpected') await close(deps, message, verdict);
+}
+
+/** Judges the notices that stayed; for good those older than `finalAfterMs`. Returns how many. */
+export async function settleNotices(
+  deps: NoticeDeps,
+  limits: {
+    readonly olderThanMs: number;
+    readonly limit: number;
+    readonly finalAfterMs?: number;
+  },
+): Promise<number> {
+  const { limit, olderThanMs, finalAfterMs = FINAL_AFTER_MS } = limits;
+  const source = 'payments';
+  const old = await listUnprocessed(deps.db, { source, limit, olderThanMs: finalAfterMs });
+  for (const message of old) await close(deps, message, await judge(deps.db, message));
+  const young = await listUnprocessed(deps.db, { source, limit, olderThanMs });
+  for (const message of young) await settleNotice(deps, message);
+  return old.length;
+}
+
+async function judge(db: Database, message: InboxMessage): Promise<Verdict> {
+  const told = MEANINGS.get(message.type);
+  if (told === undefined) return 'ignored';
+  const { reference } = kept.parse(message.payload);
+  const books = await findPaymentBooks(db, { orderId: message.orderId, reference });
+  if (books === null) return 'not_ours';
+  if (isAnother(books, message, reference)) return 'unexpected';
+  const booked = (state: BookedOperation['state']): boolean =>
+    books.operations.some((each) => each.kind === told.kind && each.state === state);
+  if (booked(told.state)) return 'confirmed';
+  const contradicted = booked(told.state === 'succeeded' ? 'refused' : 'succeeded');
+  return booked('requested') && !contradicted ? 'asked_for' : 'unexpected';
+}
+
+/** True for a second intent of an order, or an intent that names another order than ours. */
+function isAnother(books: PaymentBooks, message: InboxMessage, reference: string | null): boolean {
+  const { orderId, providerReference } = books;
+  if (message.orderId !== null && message.orderId !== orderId) return true;
+  return reference !== null && providerReference !== null && reference !== providerReference;
+}
+
+async function close({ db, log }: NoticeDeps, message: InboxMessage, verdict: Verdict) {
+  await markProcessed(db, message, verdict);
+  if (verdict !== 'unexpected') return;
+  const { id, type, orderId, payload } = message;
+  log.warn(
+    { notice_id: id, type, order_id: orderId, reference: payload['reference'] },
+    'the payment provider tells of something nobody here asked for',
+  );
+}
+
+const kept = z.object({ reference: z.string().nullable() });

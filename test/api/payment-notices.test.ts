@@ -1,0 +1,149 @@
+import Stripe from 'stripe';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { settleNotices } from '../../api/payment-notices.ts';
+import { runRecovery } from '../../api/recovery.ts';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import {
+  findPayment,
+  recordCaptured,
+  recordCaptureRefused,
+  recordIntent,
+} from '../../prisma/payments.ts';
+import { orderOf } from './bodies.ts';
+import { createShop, paymentEffects, WEBHOOK_SECRET, type Shop } from './shop.ts';
+
+let shop: Shop;
+let orderId: OrderId;
+let reference: string;
+let sent = 0;
+beforeAll(async () => {
+  shop = await createShop();
+});
+beforeEach(async () => {
+  await shop.db.inboxMessage.deleteMany({});
+  shop.logged.length = 0;
+  const { id } = await orderOf(await shop.place());
+  if (!isOrderId(id)) throw new Error(id);
+  orderId = id;
+  reference = (await payment()).providerReference ?? '';
+});
+afterAll(() => shop.close());
+
+async function payment() {
+  const found = await findPayment(shop.db, orderId);
+  if (!found) throw new Error('no payment');
+  return found;
+}
+
+/** Sends a notice about the order's intent, and gives what became of it. */
+async function notice(type: string, about: object = {}): Promise<string | null> {
+  const id = `evt_${(sent += 1)}`;
+  const object = {
+    object: 'payment_intent',
+    id: reference,
+    metadata: { order_id: orderId },
+    ...about,
+  };
+  const payload = JSON.stringify({ id, object: 'event', type, data: { object } });
+  const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET });
+  const headers = { 'stripe-signature': signature };
+  const asked = { role: null, body: payload, headers };
+  expect((await shop.ask('POST', '/callbacks/payments', asked)).status).toBe(200);
+  return outcomeOf(id);
+}
+
+async function outcomeOf(id = `evt_${sent}`): Promise<string | null> {
+  const message = await shop.db.inboxMessage.findFirstOrThrow({ where: { id } });
+  expect(message.processedAt === null).toBe(message.outcome === null);
+  return message.outcome;
+}
+
+const judgeForGood = () =>
+  settleNotices(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
+
+describe('a notice of the payment provider', () => {
+  test('that says what our books say is confirmed at once', async () => {
+    expect(await notice('payment_intent.amount_capturable_updated')).toBe('confirmed');
+    await recordIntent(shop.db, await payment(), 'capture');
+    await recordCaptured(shop.db, await payment());
+    expect(await notice('payment_intent.succeeded')).toBe('confirmed');
+  });
+
+  test('is matched by the reference alone, and by the order alone', async () => {
+    const type = 'payment_intent.amount_capturable_updated';
+    expect(await notice(type, { metadata: {} })).toBe('confirmed');
+    const charge = { object: 'charge', id: 'ch_1', payment_intent: null };
+    expect(await notice(type, charge)).toBe('confirmed');
+  });
+
+  test('that comes before the answer it belongs to waits for it', async () => {
+    await recordIntent(shop.db, await payment(), 'capture');
+    expect(await notice('payment_intent.succeeded')).toBeNull();
+    await runRecovery(shop.services);
+    expect(await outcomeOf()).toBeNull();
+    await recordCaptured(shop.db, await payment());
+    await settleNotices(shop.services, { olderThanMs: 0, limit: 100 });
+    expect(await outcomeOf()).toBe('confirmed');
+  });
+
+  test('of what we asked for, whose answer stays away, is told apart', async () => {
+    await recordIntent(shop.db, await payment(), 'capture');
+    await notice('payment_intent.succeeded');
+    expect(await judgeForGood()).toBe(1);
+    expect(await outcomeOf()).toBe('asked_for');
+    expect(shop.logged.join()).not.toContain('nobody here asked for');
+  });
+
+  test.each([
+    ['an authorization that expired', 'payment_intent.canceled', {}],
+    ['a capture nobody asked for', 'payment_intent.succeeded', {}],
+    ['a refund made by hand', 'charge.refunded', { object: 'charge', payment_intent: null }],
+    ['a second intent of the order', 'payment_intent.amount_capturable_updated', { id: 'pi_2' }],
+    ['a decline of what we hold', 'payment_intent.payment_failed', {}],
+  ])('%s is said aloud, and no money moves', async (_, type, about) => {
+    const [before, ordered] = [paymentEffects(shop, orderId), await payment()];
+    expect(await notice(type, about)).toBeNull();
+    await judgeForGood();
+    expect(await outcomeOf()).toBe('unexpected');
+    expect(shop.logged.join()).toContain('nobody here asked for');
+    expect(paymentEffects(shop, orderId)).toEqual(before);
+    expect(await payment()).toEqual(ordered);
+  });
+
+  test('of an intent that names another order than ours is said aloud', async () => {
+    const other = await orderOf(await shop.place());
+    await notice('payment_intent.amount_capturable_updated', { metadata: { order_id: other.id } });
+    await judgeForGood();
+    expect(await outcomeOf()).toBe('unexpected');
+  });
+
+  test('that is not ours, or of a type we do not act on, is kept and closed', async () => {
+    expect(await notice('payment_intent.succeeded', { id: 'pi_else', metadata: {} })).toBe(
+      'not_ours',
+    );
+    expect(await notice('customer.created', { object: 'customer', id: 'cus_1' })).toBe('ignored');
+  });
+
+  test('is judged by the next pass when it could not be at once', async () => {
+    const payload = { reference };
+    await shop.db.inboxMessage.create({
+      data: {
+        source: 'payments',
+        id: 'evt_left',
+        type: 'payment_intent.amount_capturable_updated',
+        orderId,
+        payload,
+      },
+    });
+    await settleNotices(shop.services, { olderThanMs: 0, limit: 100 });
+    expect(await outcomeOf('evt_left')).toBe('confirmed');
+  });
+
+  test('of something done that our books say was refused is said aloud', async () => {
+    await recordIntent(shop.db, await payment(), 'capture');
+    await recordCaptureRefused(shop.db, await payment(), 'expired');
+    await notice('payment_intent.succeeded');
+    await judgeForGood();
+    expect(await outcomeOf()).toBe('unexpected');
+  });
+});
