@@ -40,8 +40,12 @@ export function createTemporalRuntime(log: Logger): RuntimeOptions {
   };
 }
 
-/** A step that fails is tried again: what comes of it is in the order's events and the Web UI. */
-const EXPECTED: readonly string[] = ['Activity failed'];
+/** What is tried again. What comes of it is in the order's events and the Web UI. */
+const EXPECTED: readonly string[] = [
+  'Activity failed',
+  'Error while completing workflow activation',
+  'Task not found when completing',
+];
 
 /** The SDK's own messages from `info` up, in the same log. */
 export function createTemporalLogger(log: Logger): TemporalLogger {

@@ -12,11 +12,13 @@ const [INFO, WARN] = [30, 40];
 test('what Temporal tries again is no warning; what it cannot mend is', () => {
   const lines = logged((logger) => {
     logger.warn('Activity failed', { error: new Error('the warehouse is down') });
+    logger.warn('Error while completing workflow activation', { error: 'tcp connect error' });
     logger.warn('Failing workflow task', { failure: 'nondeterminism' });
     logger.debug('polled', {});
   });
   expect(lines).toMatchObject([
     { level: INFO, msg: 'Activity failed', err: { message: 'the warehouse is down' } },
+    { level: INFO, error: 'tcp connect error' },
     { level: WARN, msg: 'Failing workflow task', failure: 'nondeterminism' },
   ]);
 });
