@@ -52,6 +52,7 @@ export interface ShopOptions {
   readonly databaseUrl?: string;
   /** Instead of the recorder. */
   readonly checkouts?: Checkouts;
+  readonly deliveries?: Deliveries;
   readonly authorizeDeadlineMs?: number;
   readonly streamLimits?: Partial<StreamLimits>;
 }
@@ -100,7 +101,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     db,
     ...gateways,
     checkouts: options.checkouts ?? checkouts,
-    deliveries,
+    deliveries: options.deliveries ?? deliveries,
     webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 1_000 }),
     notifications,
     verifyCallback: createCallbackVerifier(CALLBACK_SECRET),
