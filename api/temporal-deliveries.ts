@@ -1,6 +1,6 @@
 /**
  * The delivery workflows over Temporal's client. Every start has a deadline and is safe to repeat:
- * the workflow's id is what it is about, and a running one is used as it is.
+ * the workflow's id is what it is about, so there is never a second one at a time.
  */
 import type { Client } from '@temporalio/client';
 import {
