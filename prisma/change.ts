@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { OrderId } from '../domain/ids.ts';
 import { sourcesOf, type CancelReason, type EventType, type OrderStatus } from '../domain/order.ts';
-import type { Transaction } from './client.ts';
+import type { Database, Transaction } from './client.ts';
 
 export interface Change {
   readonly orderId: OrderId;
@@ -28,6 +28,22 @@ export type ChangeOutcome =
   /** The transition table forbids it from where the order stands; nothing was written. */
   | { readonly kind: 'forbidden'; readonly status: OrderStatus }
   | { readonly kind: 'not_found' };
+
+/**
+ * A transaction about one order, in turn with the others about it. The turn is taken before the first
+ * write: PostgreSQL numbers a transaction when it first writes, even if it then waits for a row, and
+ * the event log is read in the order of those numbers. So an order's events lie in it as they happened.
+ */
+export async function orderTransaction<T>(
+  db: Database,
+  orderId: OrderId,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  return db.$transaction(async (tx) => {
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${orderId}, 0))`;
+    return work(tx);
+  });
+}
 
 /** Moves an order (or records a fact about it) together with its event. */
 export async function changeOrder(tx: Transaction, change: Change): Promise<ChangeOutcome> {

@@ -4,7 +4,7 @@
  */
 import { providerKey } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
-import { changeOrder } from './change.ts';
+import { changeOrder, orderTransaction } from './change.ts';
 import type { Database, Transaction } from './client.ts';
 import { settleAuthorization } from './placing.ts';
 import { releaseHold } from './stock.ts';
@@ -15,7 +15,7 @@ export async function recordExpired(
   order: Order,
   voidedReference: string | null,
 ): Promise<void> {
-  await db.$transaction(async (tx) => {
+  await orderTransaction(db, order.id, async (tx) => {
     const change = await changeOrder(tx, {
       orderId: order.id,
       type: 'order.expired',

@@ -6,7 +6,7 @@ import {
   type OrderId,
 } from '../domain/ids.ts';
 import type { CancelReason, OrderStatus, Shipment } from '../domain/order.ts';
-import { changeOrder, type ChangeOutcome } from './change.ts';
+import { changeOrder, orderTransaction, type ChangeOutcome } from './change.ts';
 import type { Database } from './client.ts';
 import { resolveDeadLetter, writeDeadLetter, type NewDeadLetter } from './dead-letters.ts';
 import { newId } from './new-id.ts';
@@ -15,7 +15,7 @@ import { releaseHold, shipHeldStock } from './stock.ts';
 
 /** Order `reserved`: the warehouse has the lines. */
 export async function recordReserved(db: Database, orderId: OrderId): Promise<ChangeOutcome> {
-  return db.$transaction(async (tx) => {
+  return orderTransaction(db, orderId, async (tx) => {
     const change = await changeOrder(tx, { orderId, type: 'order.reserved', to: 'reserved' });
     if (change.kind === 'changed') {
       await tx.reservation.updateMany({
@@ -29,7 +29,7 @@ export async function recordReserved(db: Database, orderId: OrderId): Promise<Ch
 
 /** The hold has ended and the units are for sale again. */
 export async function recordStockReleased(db: Database, orderId: OrderId): Promise<void> {
-  await db.$transaction(async (tx) => {
+  await orderTransaction(db, orderId, async (tx) => {
     if (await releaseHold(tx, orderId)) {
       await changeOrder(tx, { orderId, type: 'order.stock_released' });
     }
@@ -38,7 +38,7 @@ export async function recordStockReleased(db: Database, orderId: OrderId): Promi
 
 /** The shipping request, written down before the warehouse is asked. Returns it as it stands. */
 export async function recordShipmentRequested(db: Database, orderId: OrderId): Promise<Shipment> {
-  return db.$transaction(async (tx) => {
+  return orderTransaction(db, orderId, async (tx) => {
     await tx.shipment.createMany({
       data: [
         {
@@ -56,7 +56,7 @@ export async function recordShipmentRequested(db: Database, orderId: OrderId): P
 
 /** The warehouse took the request; its answer comes later. */
 export async function recordShipmentAccepted(db: Database, orderId: OrderId): Promise<void> {
-  await db.$transaction((tx) =>
+  await orderTransaction(db, orderId, (tx) =>
     changeOrder(tx, {
       orderId,
       type: 'order.shipment_requested',
@@ -71,7 +71,7 @@ export async function recordShipmentEnded(
   orderId: OrderId,
   status: 'refused' | 'cancelled',
 ): Promise<void> {
-  await db.$transaction(async (tx) => {
+  await orderTransaction(db, orderId, async (tx) => {
     const ended = await tx.shipment.updateMany({
       where: { orderId, status: 'requested' },
       data: { status, answeredAt: new Date() },
@@ -88,7 +88,7 @@ export async function recordShipped(
   orderId: OrderId,
   parcel: { readonly carrier: string; readonly trackingNumber: string },
 ): Promise<ChangeOutcome> {
-  return db.$transaction(async (tx) => {
+  return orderTransaction(db, orderId, async (tx) => {
     const change = await changeOrder(tx, {
       orderId,
       type: 'order.shipped',
@@ -113,7 +113,7 @@ export async function recordCancelling(
   cancel: { readonly reason: CancelReason; readonly request: string | null },
 ): Promise<ChangeOutcome> {
   const { reason, request } = cancel;
-  return db.$transaction((tx) =>
+  return orderTransaction(db, orderId, (tx) =>
     changeOrder(tx, {
       orderId,
       type: 'order.cancelling',
@@ -131,7 +131,7 @@ export async function recordCancelled(
   orderId: OrderId,
   reason: CancelReason,
 ): Promise<ChangeOutcome> {
-  return db.$transaction((tx) =>
+  return orderTransaction(db, orderId, (tx) =>
     changeOrder(tx, {
       orderId,
       type: 'order.cancelled',
@@ -148,7 +148,7 @@ export async function recordNeedsAttention(
   orderId: OrderId,
   waiting: { readonly steps: readonly string[]; readonly failure: string },
 ): Promise<ChangeOutcome> {
-  return db.$transaction(async (tx) => {
+  return orderTransaction(db, orderId, async (tx) => {
     const change = await changeOrder(tx, {
       orderId,
       type: 'order.needs_attention',
@@ -181,7 +181,7 @@ export async function recordResolved(
   },
 ): Promise<ChangeOutcome> {
   const { resumes, ...data } = resolved;
-  return db.$transaction(async (tx) => {
+  return orderTransaction(db, orderId, async (tx) => {
     const change = await changeOrder(tx, {
       orderId,
       type: 'order.attention_resolved',
@@ -204,7 +204,7 @@ export async function recordNotice(
 ): Promise<void> {
   const { notice, failure } = told;
   const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';
-  await db.$transaction(async (tx) => {
+  await orderTransaction(db, orderId, async (tx) => {
     await changeOrder(tx, {
       orderId,
       type,

@@ -4,7 +4,7 @@
  */
 import { providerKey, type OrderId } from '../domain/ids.ts';
 import type { Payment } from '../domain/order.ts';
-import { changeOrder, type ChangeOutcome } from './change.ts';
+import { changeOrder, orderTransaction, type ChangeOutcome } from './change.ts';
 import type { Database, Transaction } from './client.ts';
 import { toPayment } from './rows.ts';
 
@@ -54,7 +54,7 @@ export async function recordIntent(
  * (it was taken), and the outcome says `forbidden`.
  */
 export async function recordCaptured(db: Database, payment: Payment): Promise<ChangeOutcome> {
-  return db.$transaction(async (tx) => {
+  return orderTransaction(db, payment.orderId, async (tx) => {
     await bookCapture(tx, payment);
     return changeOrder(tx, {
       orderId: payment.orderId,
@@ -80,7 +80,7 @@ export async function recordCaptureRefused(
 
 /** The authorization was let go. */
 export async function recordVoided(db: Database, payment: Payment): Promise<void> {
-  await db.$transaction(async (tx) => {
+  await orderTransaction(db, payment.orderId, async (tx) => {
     await book(tx, payment, 'void');
     await tx.payment.updateMany({
       where: { orderId: payment.orderId, status: 'authorized' },
@@ -97,7 +97,7 @@ export async function recordVoided(db: Database, payment: Payment): Promise<void
 
 /** Everything that was captured went back. Books the capture too if its answer had been lost. */
 export async function recordRefunded(db: Database, payment: Payment): Promise<void> {
-  await db.$transaction(async (tx) => {
+  await orderTransaction(db, payment.orderId, async (tx) => {
     await bookCapture(tx, payment);
     await book(tx, payment, 'refund');
     await tx.payment.updateMany({

@@ -5,7 +5,7 @@
 import { providerKey, type OrderId } from '../domain/ids.ts';
 import type { Customer, Order, OrderLine, ShippingAddress } from '../domain/order.ts';
 import type { Shortage } from '../domain/product.ts';
-import { changeOrder } from './change.ts';
+import { changeOrder, orderTransaction } from './change.ts';
 import type { Database, Transaction } from './client.ts';
 import { claimKey, storeAnswer, type KeyClaim, type StoredAnswer } from './idempotency.ts';
 import { newId } from './new-id.ts';
@@ -67,7 +67,7 @@ export async function recordPlaced(
   order: Order,
   settled: { readonly reference: string; readonly answer: (placed: Order) => StoredAnswer },
 ): Promise<SettleOutcome> {
-  return db.$transaction(async (tx) => {
+  return orderTransaction(db, order.id, async (tx) => {
     const change = await changeOrder(tx, {
       orderId: order.id,
       type: 'order.placed',
@@ -98,7 +98,7 @@ export async function recordDeclined(
     readonly answer: StoredAnswer;
   },
 ): Promise<SettleOutcome> {
-  return db.$transaction(async (tx) => {
+  return orderTransaction(db, order.id, async (tx) => {
     const change = await changeOrder(tx, {
       orderId: order.id,
       type: 'order.declined',

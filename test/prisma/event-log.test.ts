@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Order } from '../../domain/order.ts';
-import { changeOrder } from '../../prisma/change.ts';
+import { changeOrder, orderTransaction } from '../../prisma/change.ts';
 import {
   cursorBefore,
   cursorNow,
@@ -146,4 +146,24 @@ test.each([
 ])('%s is a cursor: %s', async (text, expected) => {
   expect(isLogCursor(text)).toBe(expected);
   if (isLogCursor(text)) await expect(read(text, 1)).resolves.toBeDefined();
+});
+
+test("an order's events lie in the log as they happened, also when its transactions race", async () => {
+  const order = await shop.open();
+  const start = await cursorNow(shop.db);
+  const racing = Array.from({ length: 20 }, (_, index) =>
+    orderTransaction(shop.db, order.id, async (tx) => {
+      // A first write elsewhere: PostgreSQL numbers the transaction here, before the order's row.
+      await tx.$executeRaw`
+        INSERT INTO consumed_events (consumer, event_id) VALUES ('race', gen_random_uuid())`;
+      await changeOrder(tx, {
+        orderId: order.id,
+        type: 'order.customer_notified',
+        onceKey: `race/${index}`,
+      });
+    }),
+  );
+  await Promise.all(racing);
+  const seqs = (await readCount(start, 20)).map((event) => event.seq);
+  expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
 });
