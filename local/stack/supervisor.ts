@@ -12,8 +12,6 @@ import { follow, say, startLog, tail } from './output.ts';
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 15_000;
-/** A part that was up for this long starts afresh with the shortest back-off. */
-const STEADY_MS = 30_000;
 const LOOK_EVERY_MS = 200;
 
 export interface PartSpec {
@@ -39,13 +37,12 @@ export interface Part {
 
 interface State {
   child: ChildProcess | null;
-  startedAt: number;
   stopping: boolean;
   backoffMs: number;
 }
 
 export function createPart(spec: PartSpec, home: Home): Part {
-  const state: State = { child: null, startedAt: 0, stopping: false, backoffMs: FIRST_BACKOFF_MS };
+  const state: State = { child: null, stopping: false, backoffMs: FIRST_BACKOFF_MS };
   const kill = (): void => killGroup(state.child?.pid, 'SIGKILL');
   return {
     name: spec.name,
@@ -81,7 +78,6 @@ async function startOnce({ spec, home, state }: Supervised): Promise<void> {
   const child = launch(spec.command, spec.output === 'file' ? { logFile } : 'pipe');
   if (spec.output !== 'file') follow(child, { name: spec.name, logFile, ...spec.output });
   state.child = child;
-  state.startedAt = Date.now();
   if (child.pid !== undefined) writeFileSync(home.pidFile(spec.name), String(child.pid));
   const isReady = await becomesTrue(spec.isReady, {
     timeoutMs: spec.startTimeoutMs,
@@ -103,8 +99,6 @@ async function keepRunning(supervised: Supervised): Promise<void> {
     if (existsSync(home.stoppedFile(spec.name))) {
       await waitWhileKeptDown(supervised);
     } else {
-      const steady = Date.now() - state.startedAt > STEADY_MS;
-      state.backoffMs = steady ? FIRST_BACKOFF_MS : state.backoffMs;
       const how = state.child === null ? '' : ` (${exitOf(state.child)})`;
       say(`${spec.name} ended${how}; starting it again in ${state.backoffMs / 1000} s`);
       await delay(state.backoffMs);
@@ -120,6 +114,8 @@ async function startAgain(supervised: Supervised): Promise<void> {
   const startedAt = Date.now();
   try {
     await startOnce(supervised);
+    // It got ready, so the next end is a fresh misfortune (or somebody's kill), not a crash loop.
+    state.backoffMs = FIRST_BACKOFF_MS;
     const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
     if (!state.stopping) say(`${spec.name} is up again after ${seconds} s`);
   } catch (error) {
