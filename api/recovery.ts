@@ -123,7 +123,7 @@ async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promis
   return expired;
 }
 
-/** Nothing here grows for ever. What a consumer has had is kept longer than any rewind can reach. */
+/** Nothing here grows for ever. What a consumer has had outlives the event: a rewind cannot count twice. */
 async function forgetOld({ db }: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
   const { batch: limit, eventsKeptDays: days } = limits;
   const [keys, events, consumptions] = await Promise.all([

@@ -14,10 +14,11 @@ export async function consumeOnce<E extends { readonly id: string }>(
   },
 ): Promise<void> {
   await db.$transaction(async (tx) => {
+    // Taken in one order, so that two batches with the same events never wait for each other in a circle.
     const ids = given.events.map((event) => event.id);
     const taken = await tx.$queryRaw<{ id: string }[]>`
       INSERT INTO consumed_events (consumer, event_id)
-      SELECT ${consumer}, id::uuid FROM unnest(${ids}::text[]) AS id
+      SELECT ${consumer}, id::uuid FROM unnest(${ids}::text[]) AS id ORDER BY id
       ON CONFLICT DO NOTHING RETURNING event_id::text AS id`;
     const fresh = new Set(taken.map((row) => row.id));
     if (fresh.size === 0) return;

@@ -20,13 +20,18 @@ export async function dropOldEvents(
           WHERE (e.xid, e.position) > (s.cursor_xid, s.cursor_position)))`;
 }
 
-/** Forgets which events a consumer has had, once no rewind can bring them back. Returns how many. */
+/**
+ * Forgets which events a consumer has had once the events are gone themselves: no rewind can bring
+ * those back, so none can count twice. At most `limit` per call. Returns how many.
+ */
 export async function dropOldConsumptions(
   db: Database,
   { days, limit }: { readonly days: number; readonly limit: number },
 ): Promise<number> {
   return db.$executeRaw`
     DELETE FROM consumed_events WHERE (consumer, event_id) IN (
-      SELECT consumer, event_id FROM consumed_events
-      WHERE consumed_at < now() - ${days} * interval '1 day' LIMIT ${limit})`;
+      SELECT c.consumer, c.event_id FROM consumed_events c
+      WHERE c.consumed_at < now() - ${days} * interval '1 day'
+        AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = c.event_id)
+      LIMIT ${limit})`;
 }

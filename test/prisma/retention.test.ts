@@ -34,6 +34,13 @@ test('old events that everybody has passed go, a bounded number at a time', asyn
   expect(await count()).toBe(0);
 });
 
+test('what a consumer had is kept as long as the event is there to be replayed', async () => {
+  await shop.place();
+  await shop.db.$executeRaw`
+    INSERT INTO consumed_events (consumer, event_id) SELECT 'replayable', id FROM events`;
+  expect(await dropOldConsumptions(shop.db, { days: -1, limit: 100 })).toBe(0);
+});
+
 test('what a consumer had is forgotten only after its time', async () => {
   await shop.db.$executeRaw`
     INSERT INTO consumed_events (consumer, event_id) VALUES ('c', gen_random_uuid())`;
