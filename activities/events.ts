@@ -1,4 +1,5 @@
 /** The activities that carry events: the pump that runs for minutes, one more try, and the burial. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { deliveryWorkflowId } from '../domain/ids.ts';
 import { createBell } from '../prisma/bell.ts';
@@ -7,12 +8,21 @@ import { findEvent } from '../prisma/event-log.ts';
 import type { EventActivities, PumpOutcome } from './contract.ts';
 import type { EventDependencies } from './event-dependencies.ts';
 import { handOver } from './hand-over.ts';
-import { describeFailure, pumpOnce } from './pump.ts';
+import { describeFailure, pumpOnce, type Turn } from './pump.ts';
 
 /** A pump's turn. Then its workflow gives the next turn to whichever worker is free. */
 const PUMP_MS = 10 * 60_000;
 /** A lost notification costs this much delay. */
 const POLL_MS = 1_000;
+/** A turn costs four queries however few events it carries; under load this lets them gather. */
+const TURN_EVERY_MS = 100;
+/**
+ * Each failure costs a workflow. A subscriber that takes nothing at all is offered the log this
+ * slowly, so that its failures take no machine from the others; what it was not offered yet, it gets
+ * from the log once it is mended.
+ */
+const REST_PER_REFUSED_EVENT_MS = 200;
+const LONGEST_REST_MS = 10_000;
 /** Well below the heartbeat timeout of workflows/subscription.ts. */
 const HEARTBEAT_MS = 1_000;
 
@@ -69,9 +79,11 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
   const endsAtMs = Date.now() + PUMP_MS;
   try {
     while (!stop.aborted && Date.now() < endsAtMs) {
+      const beganAtMs = Date.now();
       const turn = await pumpOnce(deps, name);
-      if (turn === 'gone') return { kind: 'gone' };
-      if (turn === 'idle') await news.heardWithin(POLL_MS);
+      if (turn.kind === 'gone') return { kind: 'gone' };
+      if (turn.kind === 'idle') await news.heardWithin(POLL_MS);
+      await rest(restAfter(turn) - (Date.now() - beganAtMs), stop);
     }
     return { kind: 'again' };
   } finally {
@@ -79,4 +91,17 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
     stop.removeEventListener('abort', news.ring);
     unsubscribe();
   }
+}
+
+/** How long after its beginning a turn may be followed by the next, in ms. */
+function restAfter({ kind, passed }: Turn): number {
+  if (kind === 'full') return 0;
+  if (kind !== 'refused') return TURN_EVERY_MS;
+  return Math.min(passed * REST_PER_REFUSED_EVENT_MS, LONGEST_REST_MS);
+}
+
+/** Ends early when the pump has to stop. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0 || signal.aborted) return;
+  await delay(ms, undefined, { signal }).catch(() => undefined);
 }

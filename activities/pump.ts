@@ -10,8 +10,18 @@ import type { EventDependencies } from './event-dependencies.ts';
 import { handOver } from './hand-over.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/subscriber.ts';
 
-/** `moved`: there may be more. `idle`: nothing to do until something happens. */
-export type Turn = 'moved' | 'idle' | 'gone';
+export interface Turn {
+  /**
+   * `full`: there is more. `moved`: there may be. `refused`: every event failed. `idle`: nothing to
+   * do until something happens. `gone`: no such subscription.
+   */
+  readonly kind: 'full' | 'moved' | 'refused' | 'idle' | 'gone';
+  /** Events that were handed over or set aside. */
+  readonly passed: number;
+}
+
+const IDLE: Turn = { kind: 'idle', passed: 0 };
+const GONE: Turn = { kind: 'gone', passed: 0 };
 
 /** Events that failed with their batch are tried on their own, this many at a time. */
 const ALONE_AT_ONCE = 8;
@@ -21,8 +31,8 @@ const FOLLOW_AFTER_TRANSACTIONS = 1_000n;
 export async function pumpOnce(deps: EventDependencies, name: string): Promise<Turn> {
   const subscription = await findSubscription(deps.db, name);
   const subscriber = subscription && (await deps.subscriberOf(name));
-  if (!subscriber) return 'gone';
-  if (subscription.paused) return 'idle';
+  if (!subscriber) return GONE;
+  if (subscription.paused) return IDLE;
   const end = await cursorNow(deps.db);
   const events = await readLog(deps.db, {
     after: subscription.cursor,
@@ -32,13 +42,23 @@ export async function pumpOnce(deps: EventDependencies, name: string): Promise<T
   if (events.length === 0) return follow(deps, subscription, end);
   const due = takeDue(events, subscriber, subscription);
   const last = due.at(-1);
-  if (!last) return 'idle';
-  for (const { event, error } of await deliver(subscriber, due)) {
+  if (!last) return IDLE;
+  const failed = await deliver(subscriber, due);
+  for (const { event, error } of failed) {
     await deps.startDelivery(failedOnce(subscriber, event, error));
   }
   // When somebody moved the cursor meanwhile, the next turn reads from where it stands now.
   await advanceCursor(deps.db, name, { from: subscription.cursor, to: last.cursor });
-  return 'moved';
+  return { kind: kindOf(subscriber, due, failed), passed: due.length };
+}
+
+function kindOf(
+  { maxBatch }: Subscriber,
+  due: readonly LoggedEvent[],
+  failed: Failed,
+): Turn['kind'] {
+  if (failed.length === due.length) return 'refused';
+  return due.length === maxBatch ? 'full' : 'moved';
 }
 
 /**
@@ -124,5 +144,5 @@ async function follow(
 ): Promise<Turn> {
   const grown = BigInt(splitCursor(end).xid) - BigInt(splitCursor(cursor).xid);
   if (grown > FOLLOW_AFTER_TRANSACTIONS) await advanceCursor(db, name, { from: cursor, to: end });
-  return 'idle';
+  return IDLE;
 }

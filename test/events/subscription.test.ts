@@ -99,6 +99,35 @@ test('a batch with one poisoned event: the others are taken, it alone is set asi
   );
 }, 60_000);
 
+test('one that takes nothing is offered little; once mended it gets the rest from the log', async () => {
+  let mended = false;
+  const taken: string[] = [];
+  const subscriber = failing('outage', (events) => {
+    if (!mended) return Promise.reject(new DeliveryError('down'));
+    taken.push(...events.map((event) => event.id));
+    return Promise.resolve();
+  });
+  await bench.subscribe({ ...subscriber, maxBatch: 10, retryDelaysMs: [] });
+  const orders = await Promise.all(Array.from({ length: 30 }, () => bench.place()));
+  const orderIds = orders.map(({ orderId }) => orderId);
+  const dead = async (): Promise<string[]> => {
+    const { letters } = await listDeadLetters(bench.db, { subject: 'outage' }, { limit: 100 });
+    return letters.map((letter) => letter.eventId ?? '');
+  };
+  await eventually(async () => expect(await dead()).not.toHaveLength(0), { timeoutMs: 20_000 });
+  mended = true;
+  const events = await bench.db.event.findMany({ where: { orderId: { in: orderIds } } });
+  await eventually(
+    async () => {
+      expect([...(await dead()), ...taken].toSorted()).toEqual(
+        events.map(({ id }) => id).toSorted(),
+      );
+    },
+    { timeoutMs: 20_000 },
+  );
+  expect(taken.length).toBeGreaterThan(events.length / 3);
+}, 60_000);
+
 test('paused it gets nothing and loses nothing; rewound it gets the same events again', async () => {
   const { subscriber, taken } = collector('paused');
   await bench.subscribe(subscriber);
