@@ -9,6 +9,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
+    reporters: ['default', './test/faults/coverage-reporter.ts'],
     env: { NODE_ENV: 'test' },
   },
 });

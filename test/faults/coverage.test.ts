@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import { judge, printed, type Proven } from './coverage.ts';
+import { expectationOf } from './table.ts';
+
+const proven = (changes: Partial<Proven>): Proven => ({
+  ids: ['S2/F2'],
+  passed: true,
+  fired: 1,
+  ...changes,
+});
+
+describe('the report of the fault matrix', () => {
+  test('a cell stands when each of its tests passed', () => {
+    expect(judge([proven({})], []).state('S2/F2')).toBe('ok');
+    const coverage = judge([proven({}), proven({ passed: false })], []);
+    expect(coverage.state('S2/F2')).toBe('FAIL');
+  });
+
+  test('a cell whose fault never struck does not stand, though its test passed', () => {
+    expect(judge([proven({ fired: 0 })], []).state('S2/F2')).toBe('FAIL');
+  });
+
+  test('a cell and a failpoint without a test are missing, and what cannot be run is not', () => {
+    const { missing, all, passed } = judge([proven({})], ['commit.order.placed:after']);
+    expect(missing).toContain('S2/F3');
+    expect(missing).toContain('failpoint/commit.order.placed:after');
+    expect(missing).not.toContain('S2/F2');
+    expect(missing).not.toContain('infra/disk-full');
+    expect([passed, missing.length]).toEqual([1, all - 1]);
+  });
+
+  test('names every step, what was not run and why, and the counts', () => {
+    const failpoints = ['temporal.start:before'];
+    const text = printed(judge([proven({})], failpoints), { failpoints, tookMs: 12_000 });
+    expect(text).toMatch(/S2 {2}authorize +- +ok +-/);
+    expect(text).toMatch(/disk-full +not run: needs a file system/);
+    expect(text).toMatch(/temporal.start:before +-/);
+    expect(text).toMatch(/cells: 1 of \d+ passed, 1 faults fired, 12 s$/);
+  });
+
+  test('knows no cell that is not in the table', () => {
+    expect(expectationOf('S2/F2')).toContain('authorized once');
+    // oxlint-disable-next-line typescript/consistent-type-assertions -- what no caller can type
+    expect(() => expectationOf('infra/nothing' as 'infra/clock')).toThrow('no such cell');
+  });
+});

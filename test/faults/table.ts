@@ -1,0 +1,183 @@
+/**
+ * The fault matrix as data: every step of an order crossed with every way it can fail, and what must
+ * be true then. Tests name the cells they prove (cell.ts); the run's report holds them against this.
+ */
+
+/** F1 to F6: how a step can fail. */
+export const FAULTS = {
+  F1: 'fails before the effect',
+  F2: 'effect done, answer lost',
+  F3: 'no answer in time',
+  F4: 'the same twice',
+  F5: 'process killed inside',
+  F6: 'away for hours',
+} as const;
+export type Fault = keyof typeof FAULTS;
+
+interface Row {
+  readonly step: string;
+  readonly expects: Readonly<Record<Fault, string>>;
+}
+
+const row = (step: string, expects: Row['expects']): Row => ({ step, expects });
+
+export const MATRIX = {
+  S0: row('accept, claim key', {
+    F1: 'Retryable 503, nothing stored; the same key places one order afterwards.',
+    F2: 'The retry under the same key goes on with the order that was stored, or gets its answer.',
+    F3: 'A retry is told 409 in flight, or gets the stored answer; never a second order.',
+    F4: 'One order and byte-identical answers; another body under the key is 422.',
+    F5: 'The lease on the key ends, and the next retry takes the order over.',
+    F6: 'Database away: 503 with Retry-After at once, service again when it is back.',
+  }),
+  S1: row('hold stock', {
+    F1: 'Retryable 503 and nothing held.',
+    F2: 'The hold stands with its order, and the retry under the same key uses it.',
+    F3: '503 when the deadline passes; nothing stays held.',
+    F4: 'Held once, however often the key is sent.',
+    F5: 'Nothing is held by an order that does not exist.',
+    F6: 'Nothing is accepted that was not held: 503.',
+  }),
+  S2: row('authorize', {
+    F1: 'Looked up, then 503; the retry places the order, authorized once.',
+    F2: 'Looked up by the order, then placed, authorized once.',
+    F3: 'Looked up, then 503; nobody comes back: expired, what was authorized is voided.',
+    F4: 'The provider sees the same key again and authorizes once.',
+    F5: 'An authorization without a placed order is found and voided.',
+    F6: 'An open breaker answers 503 at once; no hold is left for good.',
+  }),
+  S3: row('record the order', {
+    F1: 'Rolled back as a whole; a retry places it, or it expires and the money is let go.',
+    F2: 'Read back by its key, never inserted again: one order, one event per change.',
+    F3: 'As F2: the retry finds what the database decided.',
+    F4: 'The order is placed once, with one event.',
+    F5: 'The commit decides: placed and started, or pending and expired.',
+    F6: '503; when the database is back, the same key places the order.',
+  }),
+  S4: row('start the workflow', {
+    F1: 'Started from the event log.',
+    F2: 'Already started counts as started.',
+    F3: 'As F2: started again by the event log, one run.',
+    F4: 'One workflow and one run, however often it is started.',
+    F5: 'Another process starts it from the event log.',
+    F6: 'The order stays placed and starts when Temporal is back.',
+  }),
+  S5: row('reserve', {
+    F1: 'Tried again; a refusal undoes the order.',
+    F2: 'Tried again under the same key: reserved once.',
+    F3: 'Tried again under the same key: reserved once.',
+    F4: 'The second time changes nothing.',
+    F5: 'Done again by another worker, reserved once.',
+    F6: 'Waits; past its deadline the order is undone by itself.',
+  }),
+  S6: row('capture', {
+    F1: 'Tried again; a refusal undoes the order.',
+    F2: 'Looked up before it is repeated: captured once.',
+    F3: 'Never undone on unknown: looked up until it is known, captured once.',
+    F4: 'One capture under one key.',
+    F5: 'Done again by another worker under the same key: captured once.',
+    F6: 'Waits, and ships afterwards; past its deadline a person is asked.',
+  }),
+  S7: row('ship', {
+    F1: 'Tried again; a refusal refunds and releases.',
+    F2: 'Asked again under the same key: one parcel.',
+    F3: 'Asked again under the same key: one parcel.',
+    F4: 'One parcel, however often it is asked for.',
+    F5: 'Done again by another worker: one parcel.',
+    F6: 'The paid order says so, waits, and ships.',
+  }),
+  S8: row('notify, webhooks', {
+    F1: 'Tried again on its schedule; the order ships meanwhile.',
+    F2: 'Sent again under the same message id, for the receiver to know.',
+    F3: 'Counts as a failure and is tried again.',
+    F4: 'The same id every time, a new timestamp per attempt.',
+    F5: 'Still due, and sent by another worker.',
+    F6: 'Ten attempts over three days, then a dead letter; redriven, it is delivered.',
+  }),
+  C1: row('undo: release', {
+    F1: 'Tried again until released once.',
+    F2: 'Released once.',
+    F3: 'Released once.',
+    F4: 'The second time changes nothing.',
+    F5: 'Resumed by another worker: released once.',
+    F6: 'Tried for hours, then a person is asked; the other undos have run.',
+  }),
+  C2: row('undo: void, refund', {
+    F1: 'Tried again until the money is back once.',
+    F2: 'Looked up before it is repeated: refunded once.',
+    F3: 'Looked up before it is repeated: refunded once.',
+    F4: 'Never more given back than was captured.',
+    F5: 'Resumed by another worker: given back once.',
+    F6: 'Tried for hours, then a person is asked and the debt is listed.',
+  }),
+  C3: row('undo: cancel shipment', {
+    F1: 'Tried again until the parcel is cancelled once.',
+    F2: 'Cancelled once.',
+    F3: 'Cancelled once.',
+    F4: 'The second time changes nothing.',
+    F5: 'Resumed by another worker: cancelled once.',
+    F6: 'Tried for hours; a parcel that left meanwhile ships the order instead.',
+  }),
+  O1: row('relay events', {
+    F1: 'The event stays due and is handed over later.',
+    F2: 'Handed over again under the same event id.',
+    F3: 'Handed over again under the same event id.',
+    F4: 'A consumer takes an event once, however often it comes.',
+    F5: 'Another worker goes on from the cursor; nothing is left out.',
+    F6: 'A subscriber that is away delays nobody, and gets everything afterwards.',
+  }),
+  CB: row('inbound callback', {
+    F1: 'Not acknowledged, so the sender sends it again.',
+    F2: 'Stored before it is acknowledged: sent again it is known.',
+    F3: 'The sender sends it again; it counts once.',
+    F4: 'Stored once and handed over once.',
+    F5: 'Acknowledged only what is stored; what is stored is handed over later.',
+    F6: 'Nothing comes for hours: the warehouse is asked.',
+  }),
+} as const satisfies Readonly<Record<string, Row>>;
+export type Step = keyof typeof MATRIX;
+
+/** What happens to a part rather than to a step. `notRun`: why this machine cannot show it honestly. */
+export const INFRA = {
+  'postgres-kill': { expects: 'No accepted order lost; 503 meanwhile; ready again soon after.' },
+  'standby-failover': {
+    expects: 'No accepted order lost with synchronous commit to the standby.',
+    notRun: 'needs two PostgreSQL servers with replication, and a proxy that is told of the change',
+  },
+  'disk-full': {
+    expects: 'Readable errors, no corruption, service again when there is room.',
+    notRun: 'needs a file system of its own with a size limit, which a test may not mount',
+  },
+  'commit-ack-lost': { expects: 'Read back by key, never inserted twice.' },
+  'temporal-down': { expects: 'Orders are accepted; the backlog drains when it is back.' },
+  'worker-killed': { expects: 'Another worker goes on; nothing is done twice.' },
+  'partial-network': { expects: 'Deadlines fire, the pool does not drain, it recovers by itself.' },
+  'callbacks-out-of-order': { expects: 'Taken, kept or ignored; an order only moves forward.' },
+  clock: { expects: 'Signatures within 5 minutes; deadlines by one clock, not by each process.' },
+  poison: { expects: 'Bounded attempts, then visible with its reason; neighbours unaffected.' },
+  'pool-exhausted': { expects: '503 in time, recovery by itself, no connection leaked.' },
+  'hot-sku': { expects: '1,000 buyers, 100 units: exactly 100 sold, the others told at once.' },
+  overload: { expects: 'Shed early; what is taken on is answered.' },
+  'history-limit': { expects: 'Ten thousand messages to one order: bounded, and it still ends.' },
+  'rolling-restart': { expects: 'No request fails, no effect happens twice.' },
+} as const satisfies Readonly<Record<string, { expects: string; notRun?: string }>>;
+export type Infra = keyof typeof INFRA;
+
+/** Cells that cannot exist, each with the reason. */
+export const VOID: Readonly<Partial<Record<CellId, string>>> = {};
+
+export type CellId = `${Step}/${Fault}` | `infra/${Infra}` | `failpoint/${string}`;
+
+/** What must be true in one cell, in plain words. Throws for an id that is not in the table. */
+export function expectationOf(id: CellId): string {
+  const [group, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)];
+  const found = isKey(MATRIX, group) && isKey(FAULTS, name) && MATRIX[group].expects[name];
+  if (found) return found;
+  if (group === 'infra' && isKey(INFRA, name)) return INFRA[name].expects;
+  if (group === 'failpoint') return 'Nothing lost and nothing twice, whenever the process dies.';
+  throw new Error(`no such cell: ${id}`);
+}
+
+function isKey<T extends object>(table: T, key: string): key is Extract<keyof T, string> {
+  return Object.hasOwn(table, key);
+}
