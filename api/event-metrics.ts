@@ -3,6 +3,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Database } from '../prisma/client.ts';
 import { countOpenDeadLetters } from '../prisma/dead-letters.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
+import { logHeldSeconds } from '../prisma/event-log.ts';
 import { listSubscriptions } from '../prisma/subscriptions.ts';
 import type { EventStreams } from './event-streams.ts';
 
@@ -37,6 +38,14 @@ export function registerEventMetrics(
   );
   registerGauge(
     registry,
+    {
+      name: 'holdfast_log_held_seconds',
+      help: 'How long an event has been committed and cannot be read: an open transaction holds it.',
+    },
+    async () => [['', await logHeldSeconds(deps.db)]],
+  );
+  registerGauge(
+    registry,
     { name: 'holdfast_event_streams', help: 'Open streams.', label: 'kind' },
     async () => Object.entries(deps.streams).map(([kind, { count }]) => [kind, count()] as const),
   );
@@ -46,18 +55,20 @@ type Subscription = Awaited<ReturnType<typeof listSubscriptions>>[number];
 
 function registerGauge(
   registry: Registry,
-  { name, help, label }: { readonly name: string; readonly help: string; readonly label: string },
+  { name, help, label }: { readonly name: string; readonly help: string; readonly label?: string },
   read: () => Promise<readonly (readonly [string, number])[]>,
 ): void {
   const gauge = new Gauge({
     name,
     help,
-    labelNames: [label],
+    labelNames: label === undefined ? [] : [label],
     registers: [],
     async collect() {
       this.reset();
       try {
-        for (const [each, value] of await read()) this.set({ [label]: each }, value);
+        for (const [each, value] of await read()) {
+          this.set(label === undefined ? {} : { [label]: each }, value);
+        }
       } catch (error) {
         // Without the database these numbers are missing; the others are still worth having.
         if (!isDatabaseUnavailable(error)) throw error;

@@ -3,6 +3,7 @@
  * the waiting step of a checkout, the delivery of the same event, the same notice.
  */
 import type { Notice, OrderId } from '../domain/ids.ts';
+import { webhookEndpointOf, WEBHOOK_RETRY_DELAYS_MS } from '../domain/webhook.ts';
 import type { Database } from '../prisma/client.ts';
 import {
   decideDeadLetter,
@@ -44,8 +45,10 @@ export type RedriveOutcome =
   /** Temporal cannot be reached; the letter is open again. */
   | { readonly kind: 'unavailable' };
 
-/** The first try at once, then as often as a delivery is tried by default. */
+/** The first try at once, then as a delivery is tried by default. */
 const DELAYS_MS = [0, 5_000, 30_000];
+/** A webhook has its own schedule, and a redrive is the whole of it once more. */
+const WEBHOOK_DELAYS_MS = [0, ...WEBHOOK_RETRY_DELAYS_MS];
 const NOTICES: readonly Notice[] = ['confirmed', 'shipped', 'cancelled'];
 
 export async function redrive(
@@ -153,7 +156,7 @@ function deliveryOf({ id, subject, eventId }: DeadLetter, orderId: OrderId) {
     eventId,
     orderId,
     attempts: 0,
-    delaysMs: DELAYS_MS,
+    delaysMs: webhookEndpointOf(subject) === null ? DELAYS_MS : WEBHOOK_DELAYS_MS,
     firstFailedAt: null,
     error: null,
   };

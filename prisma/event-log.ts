@@ -81,6 +81,17 @@ export async function cursorNow(db: Database): Promise<LogCursor> {
   return rows[0]?.cursor ?? LOG_START;
 }
 
+/**
+ * How long the oldest committed event has been waiting to become readable, in seconds; 0 when none
+ * waits. Large: a transaction somewhere on the server has written and does not end.
+ */
+export async function logHeldSeconds(db: Database): Promise<number> {
+  const rows = await db.$queryRaw<{ seconds: number }[]>`
+    SELECT greatest(extract(epoch FROM now() - min(time)), 0)::float8 AS seconds FROM events
+    WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())`;
+  return rows[0]?.seconds ?? 0;
+}
+
 /** The two halves of a cursor, as decimal text. Throws on anything else. */
 export function splitCursor(cursor: LogCursor): {
   readonly xid: string;

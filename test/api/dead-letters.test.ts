@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/webhook.ts';
 import {
   reopenForgotten,
   resolveDeadLetter,
@@ -138,6 +139,13 @@ describe('redrive', () => {
         error: null,
       },
     ]);
+  });
+
+  test('of a webhook starts its whole schedule again', async () => {
+    const id = await letter({ subject: 'webhook/we_1', eventId: randomUUID() });
+    expect((await post(`/v1/dead-letters/${id}/redrive`)).status).toBe(202);
+    const delaysMs = [0, ...WEBHOOK_RETRY_DELAYS_MS];
+    expect(shop.deliveries.deliveries).toMatchObject([{ subscription: 'webhook/we_1', delaysMs }]);
   });
 
   test('of a notice starts it again; without a body it is a retry', async () => {

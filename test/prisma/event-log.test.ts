@@ -7,6 +7,7 @@ import {
   cursorNow,
   findEvent,
   isLogCursor,
+  logHeldSeconds,
   LOG_START,
   readLog,
   type LogCursor,
@@ -75,6 +76,7 @@ describe('reading the log', () => {
     await shop.db.$transaction((tx) => reserve(tx, quick));
     const early = await readAll(start);
     const reached = early.at(-1)?.cursor ?? start;
+    expect(await logHeldSeconds(shop.db)).toBeGreaterThan(0);
     await first.commit();
     const late = await readCount(reached, 2);
     expect(early).toEqual([]);
