@@ -1,0 +1,165 @@
+/** What can go wrong on a line between two processes, and what one chunk of bytes suffers of it. */
+
+/** `to_server`: what the client sends; `to_client`: what the server answers. */
+export type Direction = 'to_server' | 'to_client';
+
+/**
+ * `slow` delays, throttles or slices. `swallow` drops bytes on an open line: a half-open connection.
+ * `cut_after` and `cut_on` reset a connection once so many bytes have passed in it, or once the
+ * pattern appears; `times` is how often (for ever without it). With `deliver` the pattern still
+ * reaches the server before the client is cut: effect done, answer lost. `refuse` resets everything.
+ */
+export type NetworkFault =
+  | {
+      readonly kind: 'slow';
+      readonly direction?: Direction;
+      readonly latencyMs?: number;
+      readonly bytesPerSecond?: number;
+      readonly sliceBytes?: number;
+    }
+  | { readonly kind: 'swallow'; readonly direction?: Direction }
+  | {
+      readonly kind: 'cut_after';
+      readonly direction: Direction;
+      readonly bytes: number;
+      readonly times?: number;
+    }
+  | {
+      readonly kind: 'cut_on';
+      readonly direction: Direction;
+      readonly pattern: Buffer;
+      readonly deliver: boolean;
+      readonly times?: number;
+    }
+  | { readonly kind: 'refuse' };
+
+export type NetworkFaultKind = NetworkFault['kind'];
+
+/** PostgreSQL's answer to a COMMIT that has happened (CommandComplete). */
+export const COMMIT_DONE = Buffer.from('C\0\0\0\x0bCOMMIT\0', 'latin1');
+/** A COMMIT on its way to PostgreSQL (simple Query). */
+export const COMMIT_ASKED = Buffer.from('Q\0\0\0\x0bCOMMIT\0', 'latin1');
+
+/** How a chunk travels when it does. */
+export interface Pace {
+  readonly latencyMs: number;
+  readonly bytesPerSecond: number;
+  readonly sliceBytes: number;
+}
+
+export type Judgement =
+  | { readonly kind: 'pass'; readonly pace: Pace }
+  | { readonly kind: 'swallow' }
+  /** `deliver` still arrives on the other side; then both ends lose each other. */
+  | { readonly kind: 'cut'; readonly deliver: Buffer };
+
+/** One chunk, with what is known of the bytes before it in the same direction. */
+export interface Passing {
+  readonly chunk: Buffer;
+  readonly direction: Direction;
+  readonly bytesBefore: number;
+  /** The last bytes before the chunk: a pattern may begin there. */
+  readonly tail: Buffer;
+}
+
+export interface NetworkFaults {
+  add(fault: NetworkFault): void;
+  clear(): void;
+  readonly isRefusing: boolean;
+  judge(passing: Passing): Judgement;
+  /** How often each kind struck: chunks delayed or dropped, connections cut or refused. */
+  readonly fired: Readonly<Record<NetworkFaultKind, number>>;
+  countRefusal(): void;
+}
+
+/** A pattern is found across this many bytes of two chunks. */
+export const MAX_PATTERN_BYTES = 256;
+const MAX_FAULTS = 100;
+const FREE: Pace = { latencyMs: 0, bytesPerSecond: Infinity, sliceBytes: Infinity };
+
+interface Armed {
+  readonly fault: NetworkFault;
+  left: number;
+}
+
+export function createNetworkFaults(): NetworkFaults {
+  const armed: Armed[] = [];
+  const fired = { slow: 0, swallow: 0, cut_after: 0, cut_on: 0, refuse: 0 };
+  return {
+    fired,
+    get isRefusing() {
+      return armed.some(({ fault }) => fault.kind === 'refuse');
+    },
+    countRefusal: () => {
+      fired.refuse += 1;
+    },
+    add: (fault) => {
+      if (armed.length >= MAX_FAULTS) throw new RangeError(`more than ${MAX_FAULTS} faults`);
+      if (fault.kind === 'cut_on' && !isPattern(fault.pattern)) {
+        throw new RangeError(`a pattern has 1 to ${MAX_PATTERN_BYTES} bytes`);
+      }
+      armed.push({ fault, left: 'times' in fault ? (fault.times ?? Infinity) : Infinity });
+    },
+    clear: () => {
+      armed.length = 0;
+    },
+    judge: (passing) => {
+      let pace = FREE;
+      for (const each of armed) {
+        const { fault } = each;
+        if (each.left <= 0 || !concerns(fault, passing.direction)) continue;
+        if (fault.kind === 'slow') {
+          pace = slower(pace, fault);
+          fired.slow += 1;
+          continue;
+        }
+        const judgement = strike(fault, passing);
+        if (judgement === null) continue;
+        each.left -= 1;
+        fired[fault.kind] += 1;
+        return judgement;
+      }
+      return { kind: 'pass', pace };
+    },
+  };
+}
+
+function isPattern(pattern: Buffer): boolean {
+  return pattern.length > 0 && pattern.length <= MAX_PATTERN_BYTES;
+}
+
+function concerns(fault: NetworkFault, direction: Direction): boolean {
+  if (fault.kind === 'refuse') return false;
+  return fault.direction === undefined || fault.direction === direction;
+}
+
+function slower(pace: Pace, fault: Extract<NetworkFault, { kind: 'slow' }>): Pace {
+  return {
+    latencyMs: Math.max(pace.latencyMs, fault.latencyMs ?? 0),
+    bytesPerSecond: Math.min(pace.bytesPerSecond, fault.bytesPerSecond ?? Infinity),
+    sliceBytes: Math.max(1, Math.min(pace.sliceBytes, fault.sliceBytes ?? Infinity)),
+  };
+}
+
+function strike(
+  fault: Exclude<NetworkFault, { kind: 'slow' }>,
+  { chunk, bytesBefore, tail }: Passing,
+): Judgement | null {
+  switch (fault.kind) {
+    case 'swallow':
+      return { kind: 'swallow' };
+    case 'refuse':
+      return null;
+    case 'cut_after': {
+      const room = Math.max(0, fault.bytes - bytesBefore);
+      return chunk.length < room ? null : { kind: 'cut', deliver: chunk.subarray(0, room) };
+    }
+    case 'cut_on': {
+      const before = tail.subarray(Math.max(0, tail.length - fault.pattern.length + 1));
+      const at = Buffer.concat([before, chunk]).indexOf(fault.pattern);
+      if (at === -1) return null;
+      const end = at - before.length + (fault.deliver ? fault.pattern.length : 0);
+      return { kind: 'cut', deliver: chunk.subarray(0, Math.max(0, end)) };
+    }
+  }
+}

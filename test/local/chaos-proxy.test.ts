@@ -1,0 +1,238 @@
+/** The chaos proxy: what each fault does to a line, on plain sockets and on real PostgreSQL. */
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import pg from 'pg';
+import { afterEach, describe, expect, test } from 'vitest';
+import { COMMIT_ASKED, COMMIT_DONE } from '../../local/chaos/network-fault.ts';
+import { createTcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import type { TcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { eventually } from '../support/eventually.ts';
+
+const cleanUp: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const undo of cleanUp.splice(0).reverse()) await undo();
+});
+
+interface Echo {
+  readonly server: Server;
+  readonly port: number;
+  /** Everything the server has read, of all connections. */
+  received(): string;
+}
+
+async function startEcho(): Promise<Echo> {
+  let received = '';
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.toString();
+      socket.write(chunk);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanUp.push(() => void server.close());
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { server, port: address.port, received: () => received };
+}
+
+async function startProxy(port: number): Promise<TcpProxy> {
+  const proxy = await createTcpProxy({ target: { port } });
+  cleanUp.push(() => proxy.close());
+  return proxy;
+}
+
+interface Line {
+  readonly socket: Socket;
+  read(): string;
+  lost(): string | null;
+}
+
+function openLine(proxy: TcpProxy): Line {
+  const socket = connect(proxy.port, '127.0.0.1');
+  let text = '';
+  let lost: string | null = null;
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  socket.on('error', (error) => (lost = 'code' in error ? String(error.code) : error.message));
+  cleanUp.push(() => void socket.destroy());
+  return { socket, read: () => text, lost: () => lost };
+}
+
+describe('on plain sockets', () => {
+  test('bytes pass whole and in order, in both directions, and so does the end', async () => {
+    const echo = await startEcho();
+    const line = openLine(await startProxy(echo.port));
+    const sent = 'abcdefghij'.repeat(100_000);
+    line.socket.end(sent);
+    await eventually(() => expect(line.read().length).toBe(sent.length));
+    expect(line.read()).toBe(sent);
+    await eventually(() => expect(line.socket.destroyed).toBe(true));
+    expect(line.lost()).toBeNull();
+  });
+
+  test('a slow line delays and slices but loses nothing', async () => {
+    const echo = await startEcho();
+    const proxy = await startProxy(echo.port);
+    proxy.harm({ kind: 'slow', direction: 'to_server', latencyMs: 100, sliceBytes: 7 });
+    proxy.harm({ kind: 'slow', direction: 'to_client', bytesPerSecond: 1_000_000 });
+    const line = openLine(proxy);
+    const startedAt = performance.now();
+    const sent = '0123456789'.repeat(200);
+    line.socket.write(sent);
+    await eventually(() => expect(line.read()).toBe(sent));
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(100);
+    expect(proxy.counts().slow).toBeGreaterThanOrEqual(2);
+  });
+
+  test('a half-open line takes bytes and drops them, and is reset when healed', async () => {
+    const echo = await startEcho();
+    const proxy = await startProxy(echo.port);
+    const line = openLine(proxy);
+    proxy.harm({ kind: 'swallow', direction: 'to_client' });
+    line.socket.write('ping');
+    await eventually(() => expect(proxy.counts().swallow).toBe(1));
+    expect(echo.received()).toBe('ping');
+    expect(line.lost()).toBeNull();
+    proxy.heal();
+    await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
+    expect(line.read()).toBe('');
+    const next = openLine(proxy);
+    next.socket.write('pong');
+    await eventually(() => expect(next.read()).toBe('pong'));
+  });
+
+  test('cut now: every open connection is reset, the next one works', async () => {
+    const echo = await startEcho();
+    const proxy = await startProxy(echo.port);
+    const lines = [openLine(proxy), openLine(proxy)];
+    await eventually(() => expect(proxy.openConnections).toBe(2));
+    expect(proxy.cutNow()).toBe(2);
+    for (const line of lines) await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
+    expect(proxy.counts().cut).toBe(2);
+    await eventually(() => expect(proxy.openConnections).toBe(0));
+    const next = openLine(proxy);
+    next.socket.write('pong');
+    await eventually(() => expect(next.read()).toBe('pong'));
+  });
+
+  test('cut after so many bytes: they arrive, the rest does not', async () => {
+    const echo = await startEcho();
+    const proxy = await startProxy(echo.port);
+    proxy.harm({ kind: 'cut_after', direction: 'to_server', bytes: 6, times: 1 });
+    const line = openLine(proxy);
+    line.socket.write('123');
+    await eventually(() => expect(line.read()).toBe('123'));
+    line.socket.write('456789');
+    await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
+    await eventually(() => expect(echo.received()).toBe('123456'));
+    expect(proxy.counts().cut_after).toBe(1);
+  });
+
+  test('a pattern is found across two chunks, and only so often as asked', async () => {
+    const echo = await startEcho();
+    const proxy = await startProxy(echo.port);
+    const pattern = Buffer.from('COMMIT');
+    proxy.harm({ kind: 'cut_on', direction: 'to_server', pattern, deliver: true, times: 1 });
+    const line = openLine(proxy);
+    line.socket.write('xxCOM');
+    await eventually(() => expect(line.read()).toBe('xxCOM'));
+    line.socket.write('MITyy');
+    await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
+    await eventually(() => expect(echo.received()).toBe('xxCOMMIT'));
+    const next = openLine(proxy);
+    next.socket.write('COMMIT');
+    await eventually(() => expect(next.read()).toBe('COMMIT'));
+  });
+
+  test('refuse: open and new connections are reset until healed', async () => {
+    const echo = await startEcho();
+    const proxy = await startProxy(echo.port);
+    const open = openLine(proxy);
+    await eventually(() => expect(proxy.openConnections).toBe(1));
+    proxy.harm({ kind: 'refuse' });
+    await eventually(() => expect(open.lost()).toBe('ECONNRESET'));
+    const refused = openLine(proxy);
+    await eventually(() => expect(refused.lost()).toBe('ECONNRESET'));
+    expect(proxy.counts().refuse).toBe(1);
+    proxy.heal();
+    const next = openLine(proxy);
+    next.socket.write('pong');
+    await eventually(() => expect(next.read()).toBe('pong'));
+  });
+
+  test('a server that is not there is a lost connection, not a hang', async () => {
+    const echo = await startEcho();
+    const proxy = await startProxy(echo.port);
+    echo.server.close();
+    const line = openLine(proxy);
+    await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
+  });
+
+  test('what has no bound is refused', async () => {
+    const proxy = await startProxy(1);
+    const pattern = Buffer.alloc(257);
+    const direction = 'to_server';
+    expect(() => proxy.harm({ kind: 'cut_on', direction, pattern, deliver: true })).toThrow(
+      '1 to 256 bytes',
+    );
+    for (let i = 0; i < 100; i += 1) proxy.harm({ kind: 'slow' });
+    expect(() => proxy.harm({ kind: 'slow' })).toThrow('more than 100 faults');
+  });
+});
+
+describe('on PostgreSQL', () => {
+  async function startDatabase() {
+    const database = await createTestDatabase();
+    cleanUp.push(() => database.drop());
+    const url = new URL(database.url);
+    const proxy = await startProxy(Number(url.port));
+    url.port = String(proxy.port);
+    const open = async (address: string): Promise<pg.Client> => {
+      const client = new pg.Client({ connectionString: address });
+      client.on('error', () => undefined);
+      await client.connect();
+      cleanUp.push(() => client.end().catch(() => undefined));
+      return client;
+    };
+    const direct = await open(database.url);
+    await direct.query('CREATE TABLE mark (id int)');
+    return { proxy, direct, throughProxy: () => open(url.href) };
+  }
+
+  async function insertAndCommit(client: pg.Client): Promise<void> {
+    await client.query('BEGIN');
+    await client.query('INSERT INTO mark VALUES (1)');
+    await client.query('COMMIT');
+  }
+
+  test('cut on the answer to COMMIT: the client knows nothing, the row is there', async () => {
+    const { proxy, direct, throughProxy } = await startDatabase();
+    const client = await throughProxy();
+    const pattern = COMMIT_DONE;
+    proxy.harm({ kind: 'cut_on', direction: 'to_client', pattern, deliver: false, times: 1 });
+    await expect(insertAndCommit(client)).rejects.toThrow();
+    expect(proxy.counts().cut_on).toBe(1);
+    expect((await direct.query('SELECT id FROM mark')).rows).toEqual([{ id: 1 }]);
+  });
+
+  test.each([
+    ['happens when it was delivered', true, 1],
+    ['does not happen when it was lost', false, 0],
+  ])('cut on a COMMIT: it %s', async (_what, deliver, rows) => {
+    const { proxy, direct, throughProxy } = await startDatabase();
+    const client = await throughProxy();
+    const pattern = COMMIT_ASKED;
+    proxy.harm({ kind: 'cut_on', direction: 'to_server', pattern, deliver, times: 1 });
+    await expect(insertAndCommit(client)).rejects.toThrow();
+    // The server still works on what reached it.
+    await eventually(async () => {
+      const others = `SELECT 1 FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+      expect((await direct.query(others)).rows).toEqual([]);
+    });
+    expect((await direct.query('SELECT id FROM mark')).rows).toHaveLength(rows);
+  });
+});
