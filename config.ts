@@ -5,10 +5,15 @@
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { z } from 'zod';
+import { FAILPOINTS, isFailpointSetting } from './failpoints.ts';
 
 const port = z.coerce.number().int().min(1).max(65535);
 
-const appSchema = z.object({
+const failpoint = z.string().refine(isFailpointSetting, {
+  error: `<name>, <name>#<n> or @<file>, of the names ${FAILPOINTS.join(' ')}`,
+});
+
+const appFields = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   ROLE: z.enum(['api', 'worker', 'all']).default('all'),
   HOST: z.string().default('127.0.0.1'),
@@ -27,7 +32,19 @@ const appSchema = z.object({
   WAREHOUSE_CALLBACK_SECRET: z.string().startsWith('whsec_'),
   SMTP_URL: z.url(),
   MAIL_FROM: z.string().default('Holdfast <orders@holdfast.example>'),
+  HOLDFAST_FAILPOINT: failpoint.optional(),
+  HOLDFAST_FAILPOINT_MARK: z.string().optional(),
 });
+
+const appSchema = appFields
+  .refine((app) => app.HOLDFAST_FAILPOINT === undefined || app.NODE_ENV !== 'production', {
+    path: ['HOLDFAST_FAILPOINT'],
+    error: 'kills the process: never in production',
+  })
+  .refine((app) => !app.HOLDFAST_FAILPOINT || app.HOLDFAST_FAILPOINT_MARK !== undefined, {
+    path: ['HOLDFAST_FAILPOINT_MARK'],
+    error: 'a file to write before the kill: without it every restart would die again',
+  });
 
 const stackSchema = z.object({
   HOLDFAST_HOME: z.string().default('.holdfast'),
@@ -50,7 +67,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment's keys, for the test that compares them with `.env.example`. */
 export const CONFIG_KEYS: readonly string[] = [
-  ...new Set([...Object.keys(appSchema.shape), ...Object.keys(stackSchema.shape)]),
+  ...new Set([...Object.keys(appFields.shape), ...Object.keys(stackSchema.shape)]),
 ];
 
 /** A configuration that cannot work. The message names every bad variable. */

@@ -10,6 +10,7 @@ import { createServices } from './api/services.ts';
 import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
 import { createTemporalDeliveries } from './api/temporal-deliveries.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
+import { createFailpointSeams } from './failpoint-seams.ts';
 import { createHttpWarehouse } from './gateways/http-warehouse.ts';
 import { createPaymentWebhookVerifier } from './gateways/payment-webhook.ts';
 import { createSmtpMailer } from './gateways/smtp-mailer.ts';
@@ -93,29 +94,38 @@ type Outside = ReturnType<typeof connectOutside>;
 function connectOutside(config: AppConfig, log: Logger) {
   const onBreakerChange = (view: { readonly name: string; readonly state: string }): void =>
     log.warn({ breaker: view.name, state: view.state }, 'circuit breaker changed');
-  const db = createDatabase({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL });
+  const seams = createFailpointSeams(config);
+  const db = createDatabase({
+    url: config.DATABASE_URL,
+    poolSize: config.DATABASE_POOL,
+    onCommit: seams.onCommit,
+  });
   const notifications = createNotifications({
     url: config.DATABASE_URL,
     onLost: (error) => log.warn({ err: error }, 'not listening to PostgreSQL: reconnecting'),
   });
-  const payments = createStripePayments({
-    apiUrl: config.STRIPE_API_URL,
-    apiKey: config.STRIPE_API_KEY,
-    onBreakerChange,
-  });
-  const warehouse = createHttpWarehouse({
-    baseUrl: config.WAREHOUSE_URL,
-    apiKey: config.WAREHOUSE_API_KEY,
-    onBreakerChange,
-  });
-  const mailer = createSmtpMailer({
-    smtpUrl: config.SMTP_URL,
-    from: config.MAIL_FROM,
-    onBreakerChange,
-  });
+  const payments = seams.payments(
+    createStripePayments({
+      apiUrl: config.STRIPE_API_URL,
+      apiKey: config.STRIPE_API_KEY,
+      onBreakerChange,
+    }),
+  );
+  const warehouse = seams.warehouse(
+    createHttpWarehouse({
+      baseUrl: config.WAREHOUSE_URL,
+      apiKey: config.WAREHOUSE_API_KEY,
+      onBreakerChange,
+    }),
+  );
+  const mailer = seams.mailer(
+    createSmtpMailer({ smtpUrl: config.SMTP_URL, from: config.MAIL_FROM, onBreakerChange }),
+  );
   // Plain HTTP and loopback receivers are for development: never in production.
-  const webhooks = createWebhookSender({ allowLocal: config.NODE_ENV !== 'production' });
-  const link = connectTemporal(log);
+  const webhooks = seams.webhooks(
+    createWebhookSender({ allowLocal: config.NODE_ENV !== 'production' }),
+  );
+  const link = connectTemporal(log, seams.temporal);
   const close = async (): Promise<void> => {
     mailer.close();
     await Promise.all([link.close(), notifications.close()]);

@@ -3,7 +3,7 @@
  * the API serves without it (G4). Once made, it reconnects by itself.
  */
 import { setTimeout } from 'node:timers/promises';
-import { Client, type ConnectionLike } from '@temporalio/client';
+import { Client, type ConnectionLike, type WorkflowClientInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
@@ -36,7 +36,10 @@ const UNIMPLEMENTED = 12;
 type Operable = ConnectionLike & Pick<NativeConnection, 'operatorService'>;
 
 /** Address, namespace and credentials come from Temporal's own variables (envconfig). */
-export function connectTemporal(log: Logger): TemporalLink {
+export function connectTemporal(
+  log: Logger,
+  interceptors: readonly WorkflowClientInterceptor[] = [],
+): TemporalLink {
   const { connectionOptions, namespace = DEFAULT_NAMESPACE } = loadClientConnectConfig();
   const stopping = new AbortController();
   let client: Client | null = null;
@@ -48,7 +51,11 @@ export function connectTemporal(log: Logger): TemporalLink {
       try {
         const connection = await NativeConnection.connect(connectionOptions);
         await haveSearchAttributes(connection, namespace, log);
-        client = new Client({ connection, namespace });
+        client = new Client({
+          connection,
+          namespace,
+          interceptors: { workflow: [...interceptors] },
+        });
         log.info({ namespace }, 'connected to Temporal');
         watching = watch(connection, { log, signal: stopping.signal });
         return connection;

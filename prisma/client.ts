@@ -1,5 +1,6 @@
 /** Opens the database. The handle is opaque outside this folder: everything else calls functions. */
 import { PrismaPg } from '@prisma/adapter-pg';
+import { watchCommits, type CommitWatcher } from './commits.ts';
 import { PrismaClient, type Prisma } from './generated/client.ts';
 
 export type Database = PrismaClient;
@@ -9,6 +10,8 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Connections at the most; further work queues for `ACQUIRE_TIMEOUT_MS`. */
   readonly poolSize: number;
+  /** Told of every commit; for tests of crashes. */
+  readonly onCommit?: CommitWatcher | undefined;
 }
 
 /** A request that waits longer than this for a connection is better told to come back. */
@@ -19,7 +22,7 @@ const STATEMENT_TIMEOUT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 6_000;
 
 /** Creates the pool. Connects on first use; close with `db.$disconnect()`. */
-export function createDatabase({ url, poolSize }: DatabaseOptions): Database {
+export function createDatabase({ url, poolSize, onCommit }: DatabaseOptions): Database {
   const adapter = new PrismaPg(
     {
       connectionString: url,
@@ -34,7 +37,7 @@ export function createDatabase({ url, poolSize }: DatabaseOptions): Database {
     { onPoolError: () => undefined, onConnectionError: () => undefined },
   );
   return new PrismaClient({
-    adapter,
+    adapter: onCommit ? watchCommits(adapter, onCommit) : adapter,
     transactionOptions: { maxWait: ACQUIRE_TIMEOUT_MS, timeout: STATEMENT_TIMEOUT_MS },
   });
 }

@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ConfigError, readAppConfig } from '../config.ts';
+import { createFailpointSeams } from '../failpoint-seams.ts';
+import { FAILPOINTS, isFailpointSetting } from '../failpoints.ts';
+import { PROJECT } from '../local/stack/home.ts';
+
+const POINT = 'payments.capture:after';
+const APP = {
+  DATABASE_URL: 'postgresql://127.0.0.1/none',
+  STRIPE_API_KEY: 'sk_test',
+  STRIPE_WEBHOOK_SECRET: 'whsec',
+  WAREHOUSE_URL: 'http://127.0.0.1:9',
+  WAREHOUSE_API_KEY: 'key',
+  WAREHOUSE_CALLBACK_SECRET: 'whsec_secret',
+  SMTP_URL: 'smtp://127.0.0.1:9',
+};
+
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'holdfast-failpoints-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('the setting', () => {
+  test('is a name, the n-th passage of one, or a file to read it from', () => {
+    for (const name of FAILPOINTS) expect(isFailpointSetting(name), name).toBe(true);
+    expect(isFailpointSetting(`${POINT}#3`)).toBe(true);
+    expect(isFailpointSetting('@/tmp/armed')).toBe(true);
+    for (const wrong of ['', 'payments.capture', `${POINT}#0`, `${POINT}#x`, 'no.such:before']) {
+      expect(isFailpointSetting(wrong), wrong).toBe(false);
+    }
+  });
+
+  test('an unknown name is refused at start, and the names are listed', () => {
+    const env = { ...APP, HOLDFAST_FAILPOINT: 'no.such:before', HOLDFAST_FAILPOINT_MARK: 'mark' };
+    expect(() => readAppConfig(env)).toThrow(ConfigError);
+    expect(() => readAppConfig(env)).toThrow(POINT);
+  });
+
+  test('is refused in production, and without a mark', () => {
+    const armed = { ...APP, HOLDFAST_FAILPOINT: POINT };
+    const marked = { ...armed, HOLDFAST_FAILPOINT_MARK: join(dir, 'mark') };
+    expect(readAppConfig(marked).HOLDFAST_FAILPOINT).toBe(POINT);
+    expect(() => readAppConfig({ ...marked, NODE_ENV: 'production' })).toThrow(
+      'never in production',
+    );
+    expect(() => readAppConfig(armed)).toThrow('HOLDFAST_FAILPOINT_MARK');
+  });
+});
+
+describe('a process that passes', () => {
+  test('the armed point dies of it once, at the passage asked for, and leaves the mark', () => {
+    const passes = [POINT, 'payments.capture:before', POINT, POINT];
+    const first = passIn({ setting: `${POINT}#2`, passes });
+    expect(first).toEqual({ signal: 'SIGKILL', passed: 2 });
+    expect(readFileSync(join(dir, 'mark'), 'utf8')).toContain(POINT);
+    expect(passIn({ setting: `${POINT}#2`, passes })).toEqual({ signal: null, passed: 4 });
+  });
+
+  test('a point named in the file dies when it is named, and not before', () => {
+    const armed = join(dir, 'armed');
+    expect(passIn({ setting: `@${armed}`, passes: [POINT] })).toEqual({ signal: null, passed: 1 });
+    writeFileSync(armed, `${POINT}\n`);
+    expect(passIn({ setting: `@${armed}`, passes: [POINT] }).signal).toBe('SIGKILL');
+  });
+});
+
+test('with nothing armed every part is the one that was given', () => {
+  const seams = createFailpointSeams({});
+  const mailer = { send: () => Promise.resolve({ kind: 'sent' } as const), breakers: () => [] };
+  expect(seams.mailer(mailer)).toBe(mailer);
+  expect(seams.temporal).toEqual([]);
+  expect(seams.onCommit).toBeUndefined();
+});
+
+/** Passes the points one after the other in a process of its own. */
+function passIn({ setting, passes }: { setting: string; passes: readonly string[] }) {
+  const script = `
+    const { createFailpoints } = await import(${JSON.stringify(pathToFileURL(join(PROJECT, 'failpoints.ts')).href)});
+    const points = createFailpoints(${JSON.stringify({ setting, markFile: join(dir, 'mark') })});
+    for (const point of ${JSON.stringify(passes)}) {
+      points.pass(...point.split(':'));
+      process.stdout.write('.');
+    }`;
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+  const { signal, stdout } = spawnSync(process.execPath, args, { cwd: PROJECT, timeout: 30_000 });
+  return { signal, passed: stdout.length };
+}

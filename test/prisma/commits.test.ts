@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createDatabase, type Database } from '../../prisma/client.ts';
+import type { Written } from '../../prisma/commits.ts';
+import { recordReserved } from '../../prisma/fulfilment.ts';
+import { findPayment, recordIntent } from '../../prisma/payments.ts';
+import { markStarted } from '../../prisma/orders.ts';
+import { createProviders, type Providers } from '../support/bench.ts';
+
+/** What a watcher is told, held against what a second connection sees at that moment. */
+let shop: Providers;
+let db: Database;
+let told: (Written & { readonly moment: string })[] = [];
+let failAt: string | null = null;
+beforeAll(async () => {
+  shop = await createProviders();
+  db = createDatabase({
+    url: shop.databaseUrl,
+    poolSize: 2,
+    onCommit: (written, moment) => {
+      if (moment === failAt) throw new Error('the process is gone');
+      told.push({ ...written, moment });
+    },
+  });
+});
+beforeEach(() => {
+  told = [];
+  failAt = null;
+});
+afterAll(async () => {
+  await db.$disconnect();
+  await shop.close();
+});
+
+test('a transaction is told by its event, once before and once after its commit', async () => {
+  const { orderId } = await shop.place();
+  await recordReserved(db, orderId);
+  expect(told.map(({ events, moment }) => [...events, moment])).toEqual([
+    ['order.reserved', 'before'],
+    ['order.reserved', 'after'],
+  ]);
+});
+
+test('a statement on its own is a commit too, told by its table', async () => {
+  const { orderId } = await shop.place();
+  await markStarted(db, orderId);
+  expect(told.map(({ writes, moment }) => [...writes, moment])).toEqual([
+    ['orders.update', 'before'],
+    ['orders.update', 'after'],
+  ]);
+  const payment = await findPayment(shop.db, orderId);
+  if (!payment) throw new Error('the order has no payment');
+  told = [];
+  await recordIntent(db, payment, 'capture');
+  expect(told.map(({ writes }) => writes)).toEqual([
+    ['payment_operations.insert'],
+    ['payment_operations.insert'],
+  ]);
+});
+
+test.each([
+  { moment: 'before', stands: 'placed' },
+  { moment: 'after', stands: 'reserved' },
+])('whoever dies $moment the commit leaves the order $stands', async ({ moment, stands }) => {
+  const { orderId } = await shop.place();
+  failAt = moment;
+  await expect(recordReserved(db, orderId)).rejects.toThrow('the process is gone');
+  const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
+  expect(order.status).toBe(stands);
+});
+
+test('reads are no commits', async () => {
+  await db.order.findMany();
+  expect(told).toEqual([]);
+});
