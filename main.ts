@@ -22,7 +22,7 @@ import { createDatabase } from './prisma/client.ts';
 import { createNotifications } from './prisma/notifications.ts';
 import { listen, ListenError } from './server.ts';
 import { connectTemporal } from './temporal.ts';
-import { startWorkers } from './workers.ts';
+import { startWorkers } from './task-queues.ts';
 
 /** The whole stop is bounded: whatever supervises us has a deadline of its own. */
 const STOP_WITHIN_MS = 20_000;
