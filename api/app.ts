@@ -5,6 +5,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
+import { admit } from './admit.ts';
 import { createAllowedMethods } from './allowed-methods.ts';
 import {
   authenticate,
@@ -58,7 +59,7 @@ export function createHealthApp(services: Services) {
 export function createApp(services: Services) {
   const app = new OpenAPIHono<ApiEnv>();
   app.use(requestId(), correlation(), observe(services), secureHeaders());
-  app.use('/v1/*', authenticate(services), limitBody());
+  app.use('/v1/*', authenticate(services), admit(services), limitBody());
   const routed = app
     .route('/', orderRoutes(services))
     .route('/', orderReadRoutes(services))

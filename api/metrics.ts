@@ -1,6 +1,7 @@
 /** The API's own numbers, in a registry of its own. Labels are bounded: patterns, never paths. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BreakerView } from '../gateways/outcome.ts';
+import type { Admission } from './admission.ts';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -18,7 +19,11 @@ export interface Metrics {
 const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30];
 const BREAKER_VALUES = { closed: 0, half_open: 1, open: 2 } as const;
 
-export function createMetrics(breakers: () => readonly BreakerView[]): Metrics {
+export function createMetrics(watched: {
+  readonly breakers: () => readonly BreakerView[];
+  /** By kind of request. */
+  readonly admissions: Readonly<Record<string, Admission>>;
+}): Metrics {
   const registry = new Registry();
   const requests = new Histogram({
     name: 'http_request_duration_seconds',
@@ -33,23 +38,66 @@ export function createMetrics(breakers: () => readonly BreakerView[]): Metrics {
     labelNames: ['outcome'] as const,
     registers: [registry],
   });
-  registry.registerMetric(
-    new Gauge({
-      name: 'holdfast_breaker_state',
-      help: 'Circuit breakers: 0 closed, 1 half open, 2 open.',
-      labelNames: ['breaker'] as const,
-      registers: [],
-      collect() {
-        for (const { name, state } of breakers()) {
-          this.set({ breaker: name }, BREAKER_VALUES[state]);
-        }
-      },
-    }),
-  );
+  registerBreakers(registry, watched.breakers);
+  registerAdmissions(registry, watched.admissions);
   return {
     registry,
     observeRequest: ({ method, route, status, seconds }) =>
       requests.observe({ method, route, status: String(status) }, seconds),
     countOrder: (outcome) => orders.inc({ outcome }),
   };
+}
+
+function registerBreakers(registry: Registry, breakers: () => readonly BreakerView[]): void {
+  const name = 'holdfast_breaker_state';
+  const help = 'Circuit breakers: 0 closed, 1 half open, 2 open.';
+  const state = new Gauge({
+    name,
+    help,
+    labelNames: ['breaker'] as const,
+    registers: [registry],
+    collect() {
+      for (const each of breakers()) {
+        state.set({ breaker: each.name }, BREAKER_VALUES[each.state]);
+      }
+    },
+  });
+}
+
+function registerAdmissions(
+  registry: Registry,
+  admissions: Readonly<Record<string, Admission>>,
+): void {
+  const labelNames = ['kind'] as const;
+  const views = () => Object.entries(admissions).map(([kind, each]) => ({ kind, ...each.view() }));
+  const running = new Gauge({
+    name: 'holdfast_admission_running',
+    help: 'Requests being worked on.',
+    labelNames,
+    registers: [registry],
+    collect() {
+      for (const view of views()) running.set({ kind: view.kind }, view.running);
+    },
+  });
+  const waiting = new Gauge({
+    name: 'holdfast_admission_waiting',
+    help: 'Requests in line.',
+    labelNames,
+    registers: [registry],
+    collect() {
+      for (const view of views()) waiting.set({ kind: view.kind }, view.waiting);
+    },
+  });
+  const refused = new Counter({
+    name: 'holdfast_admission_refused_total',
+    help: 'Requests turned away before their body was read, by reason.',
+    labelNames: ['kind', 'reason'] as const,
+    registers: [registry],
+    collect() {
+      refused.reset();
+      for (const { kind, refused: counts } of views()) {
+        for (const [reason, count] of Object.entries(counts)) refused.inc({ kind, reason }, count);
+      }
+    },
+  });
 }

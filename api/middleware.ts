@@ -16,6 +16,8 @@ export interface ApiEnv {
     traceparent: string | null;
     apiKey: ApiKey;
     orderId: string | undefined;
+    /** Aborted when the client is gone or its time is used up: then no new work is begun. */
+    budget: AbortSignal;
   };
 }
 
@@ -150,14 +152,17 @@ function routeOf(c: Context): string {
 function toProblem(error: Error): Problem {
   if (error instanceof ProblemError) return error.problem;
   if (error instanceof HTTPException) return fromHttpException(error);
-  if (isDatabaseUnavailable(error)) {
-    return {
-      code: 'database_unavailable',
-      detail: 'Nothing was lost; try again.',
-      retryAfterSeconds: DATABASE_RETRY_SECONDS,
-    };
-  }
+  if (isDatabaseUnavailable(error)) return databaseUnavailable();
   return { code: 'internal_error', detail: 'internal error' };
+}
+
+/** What every request is told while the database cannot be asked. */
+export function databaseUnavailable(): Problem {
+  return {
+    code: 'database_unavailable',
+    detail: 'Nothing was lost; try again.',
+    retryAfterSeconds: DATABASE_RETRY_SECONDS,
+  };
 }
 
 function fromHttpException(error: HTTPException): Problem {

@@ -40,6 +40,7 @@ export const PROBLEMS = {
   invalid_request: [422, 'Parts of the request are not valid.'],
   idempotency_key_reused: [422, 'The Idempotency-Key was used for another request.'],
   internal_error: [500, 'Internal error.'],
+  overloaded: [503, 'The service has more to do than it can take on now.'],
   database_unavailable: [503, 'The service cannot reach its database.'],
   too_many_streams: [503, 'No more event streams can be opened now.'],
   payment_unavailable: [503, 'The payment provider gives no answer.'],

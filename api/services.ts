@@ -11,6 +11,7 @@ import type { WarehouseGateway } from '../gateways/warehouse.ts';
 import type { WebhookSender } from '../gateways/webhook-sender.ts';
 import type { Database } from '../prisma/client.ts';
 import type { Notifications } from '../prisma/notifications.ts';
+import { ADMISSION_LIMITS, createAdmission, type Admission } from './admission.ts';
 import { createApiKeyCache, type ApiKeyCache } from './api-key-cache.ts';
 import { createCatalogue, type Catalogue } from './catalogue.ts';
 import { createCheckoutStarter, type CheckoutStarter } from './checkout-starter.ts';
@@ -43,10 +44,13 @@ export interface ApiDeps {
   readonly isDraining: () => boolean;
   /** Other limits of event streams than the service's own. */
   readonly streamLimits?: Partial<StreamLimits> | undefined;
+  /** Other limits of admission than the service's own. */
+  readonly admissionLimits?: typeof ADMISSION_LIMITS | undefined;
 }
 
 export interface Services extends ApiDeps {
   readonly apiKeys: ApiKeyCache;
+  readonly admissions: Admissions;
   readonly catalogue: Catalogue;
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
@@ -60,6 +64,9 @@ export interface Services extends ApiDeps {
   close(): Promise<void>;
 }
 
+/** The doors: one for shoppers who pay, one for everybody else. */
+export type Admissions = Readonly<Record<keyof typeof ADMISSION_LIMITS, Admission>>;
+
 export function createServices(deps: ApiDeps): Services {
   const { db, notifications, checkouts, log, production } = deps;
   const catalogue = createCatalogue({ db, notifications });
@@ -69,15 +76,24 @@ export function createServices(deps: ApiDeps): Services {
   const streamDeps = { notifications, log, limits: deps.streamLimits };
   const feedStreams = createEventStreams(streamDeps);
   const timelineStreams = createEventStreams(streamDeps);
-  const metrics = createMetrics(() => [
-    ...deps.payments.breakers(),
-    ...deps.warehouse.breakers(),
-    ...deps.mailer.breakers(),
-  ]);
+  const limits = deps.admissionLimits ?? ADMISSION_LIMITS;
+  const admissions = {
+    checkout: createAdmission(limits.checkout),
+    other: createAdmission(limits.other),
+  };
+  const metrics = createMetrics({
+    breakers: () => [
+      ...deps.payments.breakers(),
+      ...deps.warehouse.breakers(),
+      ...deps.mailer.breakers(),
+    ],
+    admissions,
+  });
   const streams = { feed: feedStreams, timeline: timelineStreams };
   registerEventMetrics(metrics.registry, { db, streams });
   return {
     ...deps,
+    admissions,
     apiKeys: createApiKeyCache({ db, refuseLocal: production }),
     catalogue,
     waiters,

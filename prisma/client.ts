@@ -1,44 +1,56 @@
 /** Opens the database. The handle is opaque outside this folder: everything else calls functions. */
 import { PrismaPg } from '@prisma/adapter-pg';
-import { watchCommits, type CommitWatcher } from './commits.ts';
 import { PrismaClient, type Prisma } from './generated/client.ts';
+import { PatientPool, type PoolLimits } from './patient-pool.ts';
 
 export type Database = PrismaClient;
 export type Transaction = Prisma.TransactionClient;
 
 export interface DatabaseOptions {
   readonly url: string;
-  /** Connections at the most; further work queues for `ACQUIRE_TIMEOUT_MS`. */
+  /** Connections at the most; further work stands in line for them (`LINE`). */
   readonly poolSize: number;
-  /** Told of every commit; for tests of crashes. */
-  readonly onCommit?: CommitWatcher | undefined;
 }
 
-/** A request that waits longer than this for a connection is better told to come back. */
-const ACQUIRE_TIMEOUT_MS = 2_000;
+const LINE: Omit<PoolLimits, 'maxConnections'> = {
+  /** No part of a request waits twice: several times what the API admits at once. */
+  maxWaiting: 1_000,
+  /** A transaction takes tens of milliseconds. Nothing moving for this long is a database in trouble. */
+  stalledAfterMs: 400,
+  /** A shopper is better told to come back. */
+  maxWaitMs: 5_000,
+};
+/** For a new connection to say hello. Who waits for it is told sooner: `stalledAfterMs`. */
+const CONNECT_TIMEOUT_MS = 2_000;
+/** A burst after a quiet minute should not have to connect first. */
+const IDLE_TIMEOUT_MS = 300_000;
 /** No statement here is slow; one that is holds a lock others wait for. */
 const STATEMENT_TIMEOUT_MS = 5_000;
 /** A server that hangs does not watch its own timeouts. */
 const ANSWER_TIMEOUT_MS = 6_000;
 
 /** Creates the pool. Connects on first use; close with `db.$disconnect()`. */
-export function createDatabase({ url, poolSize, onCommit }: DatabaseOptions): Database {
-  const adapter = new PrismaPg(
-    {
-      connectionString: url,
-      max: poolSize,
-      connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      query_timeout: ANSWER_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-      application_name: 'holdfast',
-    },
+export function createDatabase({ url, poolSize }: DatabaseOptions): Database {
+  const config = {
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
+    keepAlive: true,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    application_name: 'holdfast',
+  };
+  const pool = new PatientPool(config, { ...LINE, maxConnections: poolSize });
+  const adapter = new PrismaPg(pool, {
+    disposeExternalPool: true,
     // A dropped idle connection is replaced at the next query; the next query tells if it cannot be.
-    { onPoolError: () => undefined, onConnectionError: () => undefined },
-  );
+    onPoolError: () => undefined,
+    onConnectionError: () => undefined,
+  });
   return new PrismaClient({
-    adapter: onCommit ? watchCommits(adapter, onCommit) : adapter,
-    transactionOptions: { maxWait: ACQUIRE_TIMEOUT_MS, timeout: STATEMENT_TIMEOUT_MS },
+    adapter,
+    transactionOptions: { maxWait: LINE.maxWaitMs + 1_000, timeout: STATEMENT_TIMEOUT_MS },
   });
 }
 

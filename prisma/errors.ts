@@ -24,9 +24,9 @@ const ADAPTER_KINDS: readonly string[] = [
   'SocketTimeout',
   'TooManyConnections',
 ];
-/** What pg and its pool throw without any code. */
+/** What pg, its pool and ours throw without any code. */
 const MESSAGES =
-  /timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client has encountered a connection error|unable to start a transaction in the given time|Can't reach database server|Cannot use a pool after calling end/i;
+  /no database connection became free|timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client has encountered a connection error|unable to start a transaction in the given time|Can't reach database server|Cannot use a pool after calling end/i;
 /** Causes are nested a few levels deep; a cycle must not hang us. */
 const MAX_DEPTH = 6;
 

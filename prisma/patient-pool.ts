@@ -1,0 +1,130 @@
+/**
+ * The connections of one process and the line in front of them. Who waits is given up when the line
+ * stands still, not when it is merely long: a slow machine still serves everybody in turn, and a
+ * database that is away or full is noticed within half a second. It knows nothing of Prisma.
+ */
+import pg from 'pg';
+
+export interface PoolLimits {
+  readonly maxConnections: number;
+  readonly maxWaiting: number;
+  /** Nobody has got a connection for so long: whoever has waited as long is given up. */
+  readonly stalledAfterMs: number;
+  /** However well the line moves, nobody waits longer. */
+  readonly maxWaitMs: number;
+}
+
+/** No connection became free in time. The message is known to errors.ts. */
+export class NoConnectionError extends Error {
+  override readonly name = 'NoConnectionError';
+
+  constructor() {
+    super('no database connection became free');
+  }
+}
+
+type ConnectCallback = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  done: (release?: Error | boolean) => void,
+) => void;
+
+/** Asks the pool for the connection. */
+type Waiting = () => void;
+
+export class PatientPool extends pg.Pool {
+  readonly #limits: PoolLimits;
+  readonly #line = new Set<Waiting>();
+  #inUse = 0;
+  #lastMoveMs = 0;
+
+  constructor(config: pg.PoolConfig, limits: PoolLimits) {
+    super({ ...config, max: limits.maxConnections });
+    this.#limits = limits;
+    this.on('acquire', () => {
+      this.#lastMoveMs = performance.now();
+    });
+    this.on('release', () => this.#freeOne());
+  }
+
+  /** How many wait for a connection now. */
+  get inLine(): number {
+    return this.#line.size;
+  }
+
+  /** Fails with NoConnectionError when the line is full or stands still. */
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: ConnectCallback): void;
+  override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | void {
+    if (callback !== undefined) return this.#enter(callback);
+    return new Promise((resolve, reject) => {
+      this.#enter((error, client) => {
+        if (client === undefined) reject(error ?? new NoConnectionError());
+        else resolve(client);
+      });
+    });
+  }
+
+  #enter(callback: ConnectCallback): void {
+    if (this.#line.size >= this.#limits.maxWaiting) return refuse(callback);
+    let givenUp = false;
+    const stopWatching = this.#watch(() => {
+      givenUp = true;
+      this.#line.delete(proceed);
+      refuse(callback);
+    });
+    const proceed: Waiting = () => {
+      this.#inUse += 1;
+      super.connect((error, client, done) => {
+        stopWatching();
+        // Nothing was acquired, so nothing will be released.
+        if (client === undefined) this.#freeOne();
+        if (!givenUp) callback(error, client, done);
+        // It came too late for the one who asked: the next one gets it.
+        else client?.release();
+      });
+    };
+    if (this.#inUse < this.#limits.maxConnections) proceed();
+    else this.#line.add(proceed);
+  }
+
+  /** Calls `giveUp` when the line has stood still for too long, or it was too long altogether. */
+  #watch(giveUp: () => void): () => void {
+    const { stalledAfterMs, maxWaitMs } = this.#limits;
+    const startedMs = performance.now();
+    let timer: NodeJS.Timeout;
+    const leftMs = (): number => {
+      const stalledAtMs = Math.max(startedMs, this.#lastMoveMs) + stalledAfterMs;
+      return Math.min(stalledAtMs, startedMs + maxWaitMs) - performance.now();
+    };
+    const look = (): void => {
+      // A process that was busy itself first hears what the database has said meanwhile.
+      setImmediate(() => {
+        if (ended) return;
+        if (leftMs() <= 0) giveUp();
+        else timer = setTimeout(look, leftMs());
+      });
+    };
+    let ended = false;
+    timer = setTimeout(look, leftMs());
+    return () => {
+      ended = true;
+      clearTimeout(timer);
+    };
+  }
+
+  #freeOne(): void {
+    this.#inUse -= 1;
+    // `release` is said before the connection is back among the idle ones.
+    process.nextTick(() => {
+      const [first] = this.#line;
+      if (first === undefined || this.#inUse >= this.#limits.maxConnections) return;
+      this.#line.delete(first);
+      first();
+    });
+  }
+}
+
+function refuse(callback: ConnectCallback): void {
+  callback(new NoConnectionError(), undefined, () => undefined);
+}
