@@ -49,16 +49,28 @@ export function createMetrics(watched: {
 }
 
 function registerBreakers(registry: Registry, breakers: () => readonly BreakerView[]): void {
-  const name = 'holdfast_breaker_state';
-  const help = 'Circuit breakers: 0 closed, 1 half open, 2 open.';
   const state = new Gauge({
-    name,
-    help,
+    name: 'holdfast_breaker_state',
+    help: 'Circuit breakers: 0 closed, 1 half open, 2 open.',
     labelNames: ['breaker'] as const,
     registers: [registry],
     collect() {
       for (const each of breakers()) {
         state.set({ breaker: each.name }, BREAKER_VALUES[each.state]);
+      }
+    },
+  });
+  const transitions = new Counter({
+    name: 'holdfast_breaker_transitions_total',
+    help: 'How often a circuit breaker entered a state.',
+    labelNames: ['breaker', 'state'] as const,
+    registers: [registry],
+    collect() {
+      transitions.reset();
+      for (const { name: breaker, entered } of breakers()) {
+        for (const [to, times] of Object.entries(entered)) {
+          transitions.inc({ breaker, state: to }, times);
+        }
       }
     },
   });

@@ -3,6 +3,7 @@ import { formatMoney, type Money } from '../domain/money.ts';
 import type { OrderId } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import type { Shortage } from '../domain/product.ts';
+import type { Unavailable } from '../gateways/outcome.ts';
 import type { StoredAnswer } from '../prisma/idempotency.ts';
 import { problemBody, type Problem } from './problems.ts';
 import { placedOrderBody } from './representations.ts';
@@ -11,6 +12,7 @@ import { placedOrderBody } from './representations.ts';
 const HELD_RETRY_SECONDS = 5;
 const IN_FLIGHT_RETRY_SECONDS = 1;
 const PAYMENT_RETRY_SECONDS = 2;
+const GIVEN_UP_RETRY_SECONDS = 2;
 
 export function placedAnswer(order: Order): StoredAnswer {
   return { status: 201, body: JSON.stringify(placedOrderBody(order)) };
@@ -67,6 +69,24 @@ export function orderExpired(orderId: OrderId): Problem {
     code: 'order_expired',
     detail: 'Nothing was charged. Order again under a new Idempotency-Key.',
     members: { order_id: orderId },
+  };
+}
+
+/** The answer for a request that was given up before anything was written. */
+export function givenUp(): Problem {
+  return {
+    code: 'overloaded',
+    detail: 'The time for this request was used up. Nothing was begun; try again.',
+    retryAfterSeconds: GIVEN_UP_RETRY_SECONDS,
+  };
+}
+
+/** Asked before anything was written: the breaker knows that the provider gives no answer. */
+export function paymentRefused({ retryAfterMs }: Unavailable): Problem {
+  return {
+    code: 'payment_unavailable',
+    detail: 'Nothing was begun; try again with the same key.',
+    retryAfterSeconds: Math.ceil(retryAfterMs / 1_000),
   };
 }
 

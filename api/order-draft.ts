@@ -15,6 +15,8 @@ export interface PlaceOrderRequest {
   readonly requestId: string;
   readonly correlationId: string;
   readonly traceparent: string | null;
+  /** Aborted when nobody waits for the answer any more: then no new work is begun. */
+  readonly signal: AbortSignal;
 }
 
 export type DraftOutcome =

@@ -1,7 +1,8 @@
 /**
  * The path of one order while the shopper waits: hold stock, authorize, record. Between any two
  * statements the process may die: every step is written down before the next one, and a retry under
- * the same Idempotency-Key goes on where the last try stopped, with the same provider key.
+ * the same Idempotency-Key goes on where the last try stopped, with the same provider key. A request
+ * nobody waits for any more begins nothing new; what is under way is brought to its end.
  */
 import { providerKey, type OrderId } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
@@ -22,10 +23,12 @@ import { isOverdue, letAuthorizationGo } from './expire-order.ts';
 import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
 import {
   declinedAnswer,
+  givenUp,
   inFlight,
   keyReused,
   orderExpired,
   outOfStock,
+  paymentRefused,
   paymentUnavailable,
   placedAnswer,
 } from './order-answers.ts';
@@ -69,6 +72,10 @@ async function placeNew(
 ): Promise<PlaceOrderOutcome> {
   const drafted = draftOrder(request, products);
   if (drafted.kind === 'refused') return drafted;
+  if (request.signal.aborted) return refused(givenUp());
+  // No units are held for a payment that would not even be asked for.
+  const refusal = deps.payments.authorizeRefusal();
+  if (refusal !== null) return refused(paymentRefused(refusal));
   const opened = await openOrder(deps.db, request.claim, drafted.draft);
   switch (opened.kind) {
     case 'out_of_stock':
@@ -126,6 +133,7 @@ async function authorize(
     orderId: order.id,
     amount: { amountMinor: order.totalMinor, currency: order.currency },
     paymentMethod: request.body.payment_method,
+    signal: request.signal,
   });
   switch (outcome.kind) {
     case 'authorized':
@@ -145,7 +153,8 @@ async function findOut(
   request: PlaceOrderRequest,
   order: Order,
 ): Promise<PlaceOrderOutcome> {
-  const found = await deps.payments.lookUp({ orderId: order.id, reference: null });
+  const { signal } = request;
+  const found = await deps.payments.lookUp({ orderId: order.id, reference: null, signal });
   if (found.kind !== 'found') return comeBack(deps, request.claim);
   const { reference, state, declineCode } = found.payment;
   switch (state) {

@@ -18,7 +18,7 @@ import {
   timeout,
   TimeoutStrategy,
 } from 'cockatiel';
-import type { BreakerView, NoAnswer, Unavailable } from './outcome.ts';
+import type { BreakerState, BreakerView, NoAnswer, Unavailable } from './outcome.ts';
 
 /** The limits of one group of calls. Values with their reasons: limits.ts. */
 export interface CallLimits {
@@ -43,7 +43,16 @@ export interface Guard {
    * Runs one call. `unavailable`: nothing was sent. `unknown`: it may have taken effect. Rejects
    * only with what `work` throws that is neither a `ProviderFault` nor the deadline.
    */
-  run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | NoAnswer>;
+  run<T>(
+    work: (signal: AbortSignal) => Promise<T>,
+    /** Aborted before the call is sent: it is not. What was sent runs to its end or deadline. */
+    wanted?: AbortSignal,
+  ): Promise<T | NoAnswer>;
+  /**
+   * What `run` would answer now without sending anything; null when it would send. While a probe is
+   * due, one caller is told null, and the others that somebody probes.
+   */
+  refusal(): Unavailable | null;
   view(): BreakerView;
 }
 
@@ -59,40 +68,37 @@ export class ProviderFault extends Error {
 }
 
 /** When the bulkhead is full, a slot is free again within about one ordinary call. */
-const BUSY_RETRY_MS = 250;
+const BUSY: Unavailable = { kind: 'unavailable', retryAfterMs: 250 };
+/** Who was told to probe may find another reason not to; then the next one is told. */
+const PROBE_PROMISED_MS = 1_000;
 
 /** One guard, hence one breaker and one bulkhead, per provider and group of calls. */
 export function createGuard(options: GuardOptions): Guard {
-  const { name, deadlineMs, halfOpenAfterMs, onChange } = options;
+  const { deadlineMs } = options;
   const lane = bulkhead(options.maxConcurrent, options.maxQueued);
-  const breaker = circuitBreaker(handleWhen(isOutsideTrouble), {
-    halfOpenAfter: halfOpenAfterMs,
-    breaker: new ConsecutiveBreaker(options.breakAfter),
-  });
-  const view = (): BreakerView => ({ name, state: stateName(breaker.state) });
-  let openedAtMs = 0;
-  breaker.onBreak(() => {
-    openedAtMs = Date.now();
-  });
-  breaker.onStateChange(() => onChange?.(view()));
+  const { breaker, openForMs, refusal, view } = createBreaker(options);
 
   function noAnswer(error: unknown): NoAnswer {
     if (error instanceof BrokenCircuitError) {
-      return unavailable(openedAtMs + halfOpenAfterMs - Date.now(), halfOpenAfterMs);
+      return unavailable(openForMs(), options.halfOpenAfterMs);
     }
-    if (error instanceof BulkheadRejectedError) return unavailable(BUSY_RETRY_MS, BUSY_RETRY_MS);
+    if (error instanceof BulkheadRejectedError) return BUSY;
     if (error instanceof TaskCancelledError) return { kind: 'unknown', reason: 'deadline' };
     if (error instanceof ProviderFault) return { kind: 'unknown', reason: error.reason };
     throw error;
   }
 
-  async function run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | NoAnswer> {
+  async function run<T>(
+    work: (signal: AbortSignal) => Promise<T>,
+    wanted?: AbortSignal,
+  ): Promise<T | NoAnswer> {
     const enteredAtMs = performance.now();
     try {
       return await lane.execute<T | Unavailable>(() => {
+        if (wanted?.aborted === true) return BUSY;
         const leftMs = deadlineMs - (performance.now() - enteredAtMs);
         // Sent this late, it would end unknown and open the breaker for our own queue's fault.
-        if (leftMs < deadlineMs / 2) return unavailable(BUSY_RETRY_MS, BUSY_RETRY_MS);
+        if (leftMs < deadlineMs / 2) return BUSY;
         // The library lets others wait for the probe. A shopper gets an answer at once instead.
         if (breaker.state === CircuitState.HalfOpen) return unavailable(deadlineMs, deadlineMs);
         const deadline = timeout(leftMs, TimeoutStrategy.Aggressive);
@@ -103,7 +109,42 @@ export function createGuard(options: GuardOptions): Guard {
     }
   }
 
-  return { run, view };
+  return { run, refusal, view };
+}
+
+/** The library's breaker, and what can be said about it without running anything. */
+function createBreaker({ name, deadlineMs, breakAfter, halfOpenAfterMs, onChange }: GuardOptions) {
+  const breaker = circuitBreaker(handleWhen(isOutsideTrouble), {
+    halfOpenAfter: halfOpenAfterMs,
+    breaker: new ConsecutiveBreaker(breakAfter),
+  });
+  const entered = { closed: 0, open: 0, half_open: 0 };
+  let openedAtMs = 0;
+  let probePromisedAtMs = -Infinity;
+  const openForMs = (): number => openedAtMs + halfOpenAfterMs - Date.now();
+  const view = (): BreakerView => {
+    return { name, state: stateName(breaker.state), entered: { ...entered } };
+  };
+  breaker.onBreak(() => {
+    openedAtMs = Date.now();
+    probePromisedAtMs = -Infinity;
+  });
+  breaker.onStateChange((state) => {
+    entered[stateName(state)] += 1;
+    onChange?.(view());
+  });
+
+  function refusal(): Unavailable | null {
+    const state = stateName(breaker.state);
+    if (state === 'closed') return null;
+    const probing = state === 'half_open' || Date.now() < probePromisedAtMs + PROBE_PROMISED_MS;
+    if (probing) return unavailable(deadlineMs, deadlineMs);
+    if (openForMs() > 0) return unavailable(openForMs(), halfOpenAfterMs);
+    probePromisedAtMs = Date.now();
+    return null;
+  }
+
+  return { breaker, openForMs, refusal, view };
 }
 
 function isOutsideTrouble(error: Error): boolean {
@@ -114,7 +155,7 @@ function unavailable(waitMs: number, mostMs: number): Unavailable {
   return { kind: 'unavailable', retryAfterMs: Math.ceil(Math.min(Math.max(waitMs, 1), mostMs)) };
 }
 
-function stateName(state: CircuitState): BreakerView['state'] {
+function stateName(state: CircuitState): BreakerState {
   switch (state) {
     case CircuitState.Closed:
       return 'closed';

@@ -18,10 +18,14 @@ interface Unknown {
 
 export type NoAnswer = Unavailable | Unknown;
 
-/** State of one circuit breaker, for /readyz and /metrics. */
+export type BreakerState = 'closed' | 'open' | 'half_open';
+
+/** One circuit breaker, for /readyz and /metrics. */
 export interface BreakerView {
   readonly name: string;
-  readonly state: 'closed' | 'open' | 'half_open';
+  readonly state: BreakerState;
+  /** How often it entered each state since the process began. */
+  readonly entered: Readonly<Record<BreakerState, number>>;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { Money } from '../domain/money.ts';
-import type { BreakerView, NoAnswer } from './outcome.ts';
+import type { BreakerView, NoAnswer, Unavailable } from './outcome.ts';
 
 export interface AuthorizeRequest {
   readonly key: string;
@@ -12,6 +12,8 @@ export interface AuthorizeRequest {
   readonly amount: Money;
   /** The token the shopper's browser got from the provider, e.g. `pm_card_visa`. */
   readonly paymentMethod: string;
+  /** Aborted before the call is sent: it is not sent, and the outcome is `unavailable`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface SettleRequest {
@@ -55,10 +57,13 @@ export type SettleOutcome =
 export interface PaymentGateway {
   /** Holds the money without taking it. Deadline 2 s: a shopper waits for it. */
   authorize(request: AuthorizeRequest): Promise<AuthorizeOutcome>;
+  /** What `authorize` would answer now without asking the provider; null when it would ask. */
+  authorizeRefusal(): Unavailable | null;
   /** Finds the payment by its reference if known, else by the order id in its metadata. */
   lookUp(request: {
     readonly orderId: OrderId;
     readonly reference: string | null;
+    readonly signal?: AbortSignal | undefined;
   }): Promise<PaymentLookup>;
   /** Takes the held money. */
   capture(request: SettleRequest): Promise<SettleOutcome>;

@@ -43,9 +43,9 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
       onChange: options.onBreakerChange,
     });
     const timeoutMs = limits[name].deadlineMs;
-    const run = <T>(work: (call: StripeCall) => Promise<T>) =>
-      guard.run((signal) => work({ stripe, timeoutMs, signal }));
-    return { run, view: () => guard.view() };
+    const run = <T>(work: (call: StripeCall) => Promise<T>, wanted?: AbortSignal) =>
+      guard.run((signal) => work({ stripe, timeoutMs, signal }), wanted);
+    return { run, refusal: guard.refusal, view: guard.view };
   };
   const authorizing = group('authorize');
   const finding = group('find');
@@ -53,11 +53,12 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
   const settling = group('settle');
 
   return {
-    authorize: (request) => authorizing.run((call) => authorize(call, request)),
-    lookUp: ({ orderId, reference }) =>
+    authorize: (request) => authorizing.run((call) => authorize(call, request), request.signal),
+    authorizeRefusal: () => authorizing.refusal(),
+    lookUp: ({ orderId, reference, signal }) =>
       reference === null
-        ? finding.run((call) => find(call, orderId))
-        : looking.run((call) => look(call, reference)),
+        ? finding.run((call) => find(call, orderId), signal)
+        : looking.run((call) => look(call, reference), signal),
     capture: (request) => settling.run((call) => capture(call, request)),
     voidAuthorization: (request) => settling.run((call) => voidAuthorization(call, request)),
     refund: (request) => settling.run((call) => refund(call, request)),

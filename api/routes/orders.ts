@@ -29,6 +29,7 @@ export function orderRoutes(services: Services) {
         requestId: c.var.requestId,
         correlationId: c.var.correlationId,
         traceparent: c.var.traceparent,
+        signal: c.var.budget,
       });
       followUp(services, outcome);
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);

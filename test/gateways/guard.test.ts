@@ -60,7 +60,7 @@ describe('what counts as trouble outside', () => {
   test('refusals never open the breaker, however many come', async () => {
     const guard = guardOf();
     for (let i = 0; i < 50; i += 1) await guard.run(() => Promise.resolve({ kind: 'declined' }));
-    expect(guard.view()).toEqual({ name: 'test.call', state: 'closed' });
+    expect(guard.view()).toMatchObject({ name: 'test.call', state: 'closed' });
   });
 
   test('a bug of our own surfaces as it is and does not open the breaker', async () => {
@@ -120,6 +120,18 @@ describe('breaker', () => {
     expect(changes).toEqual(['open', 'half_open', 'closed']);
   });
 
+  test('says without a call whether it would send: one caller may probe, the others hear who does', async () => {
+    const guard = guardOf({ breakAfter: 1, halfOpenAfterMs: 30 });
+    expect(guard.refusal()).toBeNull();
+    await failTimes(guard, 1);
+    expect(guard.refusal()).toEqual({ kind: 'unavailable', retryAfterMs: expect.any(Number) });
+    await eventually(() => expect(guard.refusal()).toBeNull());
+    expect(guard.refusal()).toEqual({ kind: 'unavailable', retryAfterMs: 1_000 });
+    expect(await guard.run(succeed)).toBe('answer');
+    expect(guard.refusal()).toBeNull();
+    expect(guard.view().entered).toEqual({ open: 1, half_open: 1, closed: 1 });
+  });
+
   test('opens again when the probe gets no answer', async () => {
     const changes: BreakerView['state'][] = [];
     const guard = guardOf({ breakAfter: 1, halfOpenAfterMs: 30 }, ({ state }) =>
@@ -158,5 +170,20 @@ describe('bulkhead', () => {
     expect(await running).toEqual({ kind: 'unknown', reason: 'deadline' });
     expect(await queued).toMatchObject({ kind: 'unavailable' });
     expect(sent).toBe(0);
+  });
+
+  test('a call nobody wants any more is not sent, and one that was sent runs to its end', async () => {
+    const guard = guardOf({ maxConcurrent: 1, maxQueued: 1 });
+    const client = new AbortController();
+    const first = gate();
+    const running = guard.run(() => first.answer, client.signal);
+    let sent = 0;
+    const queued = guard.run(() => Promise.resolve((sent += 1)), client.signal);
+    client.abort();
+    first.open('first');
+    expect(await running).toBe('first');
+    expect(await queued).toMatchObject({ kind: 'unavailable' });
+    expect(sent).toBe(0);
+    expect(guard.view().state).toBe('closed');
   });
 });

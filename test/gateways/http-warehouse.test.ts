@@ -213,7 +213,9 @@ describe('no answer', () => {
     await eventually(async () => {
       expect(await gateway.reserve(reservation(orderId))).toEqual({ kind: 'reserved' });
     });
-    expect(gateway.breakers()).toContainEqual({ name: 'warehouse.reserve', state: 'closed' });
+    expect(gateway.breakers()).toContainEqual(
+      expect.objectContaining({ name: 'warehouse.reserve', state: 'closed' }),
+    );
   });
 });
 

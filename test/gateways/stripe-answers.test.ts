@@ -178,7 +178,9 @@ describe('absence is only claimed when it is proved', () => {
     });
     expect(paths.length).toBeLessThanOrEqual(41);
     expect(paths.at(-1)).toBe('/v1/payment_intents/search');
-    expect(gateway.breakers()).toContainEqual({ name: 'payments.find', state: 'closed' });
+    expect(gateway.breakers()).toContainEqual(
+      expect.objectContaining({ name: 'payments.find', state: 'closed' }),
+    );
   });
 
   test('an order much older than the lag of search is absent when search lacks it', async () => {
