@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
+import { cell, type Proof } from '../faults/cell.ts';
+import type { Fault, Step as Row } from '../faults/table.ts';
 import { effectsOf, eventTypesOf, noticesOf } from '../support/expectations.ts';
 import { createSteps, type Failure, type Steps } from './steps.ts';
 
@@ -10,6 +12,8 @@ import { createSteps, type Failure, type Steps } from './steps.ts';
  */
 interface Step {
   readonly what: string;
+  /** The row of the fault matrix; null for a look-up, which is how other rows survive. */
+  readonly row: Row | null;
   readonly place: Place;
   /** The order just before the step. */
   readonly prepare: (steps: Steps) => Promise<OrderId>;
@@ -46,6 +50,7 @@ const UNKNOWN = { failure: 'provider_unknown_outcome' } as const;
 
 const STEPS: readonly Step[] = [
   step('reserveStock', {
+    row: 'S5',
     place: { provider: 'warehouse', operation: 'reserve' },
     prepare: (on) => on.orderAfter(),
     done: { kind: 'reserved' },
@@ -54,6 +59,7 @@ const STEPS: readonly Step[] = [
     refused: { value: { kind: 'refused', reason: 'not_available' } },
   }),
   step('releaseStock', {
+    row: 'C1',
     place: { provider: 'warehouse', operation: 'release' },
     prepare: (on) => on.orderAfter('reserveStock'),
     done: undefined,
@@ -62,6 +68,7 @@ const STEPS: readonly Step[] = [
     refused: UNKNOWN,
   }),
   step('capturePayment', {
+    row: 'S6',
     place: { provider: 'payments', operation: 'capture' },
     prepare: (on) => on.orderAfter('reserveStock'),
     done: { kind: 'captured', amountMinor: 2400 },
@@ -70,6 +77,7 @@ const STEPS: readonly Step[] = [
     refused: { value: { kind: 'refused', code: 'capture_charge_authorization_expired' } },
   }),
   step('voidOrRefundPayment', {
+    row: 'C2',
     place: { provider: 'payments', operation: 'void' },
     prepare: (on) => on.orderAfter('reserveStock'),
     done: { kind: 'voided' },
@@ -78,6 +86,7 @@ const STEPS: readonly Step[] = [
     refused: UNKNOWN,
   }),
   step('voidOrRefundPayment', {
+    row: 'C2',
     place: { provider: 'payments', operation: 'refund' },
     prepare: (on) => on.orderAfter('reserveStock', 'capturePayment'),
     done: { kind: 'refunded', amountMinor: 2400 },
@@ -86,6 +95,7 @@ const STEPS: readonly Step[] = [
     refused: { failure: 'provider_rejected_request' },
   }),
   step('requestShipment', {
+    row: 'S7',
     place: { provider: 'warehouse', operation: 'ship' },
     prepare: (on) => on.orderAfter('reserveStock', 'capturePayment'),
     done: { kind: 'requested' },
@@ -94,6 +104,7 @@ const STEPS: readonly Step[] = [
     refused: { value: { kind: 'refused', reason: 'not_shippable' } },
   }),
   step('lookUpShipment', {
+    row: null,
     place: { provider: 'warehouse', operation: 'lookup' },
     prepare: (on) => on.orderAfter('reserveStock', 'capturePayment', 'requestShipment'),
     done: { kind: 'pending' },
@@ -102,6 +113,7 @@ const STEPS: readonly Step[] = [
     refused: UNKNOWN,
   }),
   step('cancelShipment', {
+    row: 'C3',
     place: { provider: 'warehouse', operation: 'cancel' },
     prepare: (on) => on.orderAfter('reserveStock', 'capturePayment', 'requestShipment'),
     done: { kind: 'cancelled' },
@@ -111,34 +123,62 @@ const STEPS: readonly Step[] = [
   }),
 ];
 
-const WITHOUT_EFFECT: readonly Mode[] = ['fail_before', 'hang', 'down'];
+const WITHOUT_EFFECT: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
+  { mode: 'fail_before', fault: 'F1' },
+  { mode: 'hang', fault: 'F3' },
+  { mode: 'down', fault: 'F1' },
+];
+
+/** A cell of the step's row; of a step without a row, a plain test. */
+function prove(
+  { row }: Step,
+  fault: Fault,
+  ...[title, work]: readonly [title: string, work: (proof?: Proof) => Promise<void>]
+): void {
+  if (row !== null) return cell(`${row}/${fault}`, title, work);
+  test(`${title}`, async () => {
+    await work();
+    expect(fired()).toBeGreaterThan(0);
+  });
+}
 
 describe.each(STEPS)('$what', (each) => {
-  test.each(WITHOUT_EFFECT)(
-    '%s: retryable, nothing happened; the next try does it',
-    async (mode) => {
+  for (const { mode, fault } of WITHOUT_EFFECT) {
+    prove(
+      each,
+      fault,
+      `${mode}: retryable, nothing happened; the next try does it`,
+      async (proof) => {
+        const orderId = await each.prepare(steps);
+        steps.sandbox.faults.set(each.place, { mode });
+        const before = await eventTypesOf(steps, orderId);
+        const failure = await each.fail(steps, orderId);
+        expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+        expect(countOf(orderId, each)).toBe(0);
+        expect(await eventTypesOf(steps, orderId)).toEqual(before);
+        expect(fired()).toBeGreaterThan(0);
+        proof?.firedAll(steps.sandbox.faults);
+        steps.sandbox.faults.clear();
+        await expectDoneOnce(each, orderId);
+      },
+    );
+  }
+
+  prove(
+    each,
+    'F2',
+    'answer_lost: retryable, it happened; the next try finds it done',
+    async (proof) => {
       const orderId = await each.prepare(steps);
-      steps.sandbox.faults.set(each.place, { mode });
-      const before = await eventTypesOf(steps, orderId);
+      steps.sandbox.faults.set(each.place, { mode: 'answer_lost', times: 1 });
       const failure = await each.fail(steps, orderId);
       expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
-      expect(countOf(orderId, each)).toBe(0);
-      expect(await eventTypesOf(steps, orderId)).toEqual(before);
+      expect(countOf(orderId, each)).toBe(each.effect === null ? 0 : 1);
       expect(fired()).toBeGreaterThan(0);
-      steps.sandbox.faults.clear();
+      proof?.firedAll(steps.sandbox.faults);
       await expectDoneOnce(each, orderId);
     },
   );
-
-  test('answer_lost: retryable, it happened; the next try finds it done', async () => {
-    const orderId = await each.prepare(steps);
-    steps.sandbox.faults.set(each.place, { mode: 'answer_lost', times: 1 });
-    const failure = await each.fail(steps, orderId);
-    expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
-    expect(countOf(orderId, each)).toBe(each.effect === null ? 0 : 1);
-    expect(fired()).toBeGreaterThan(0);
-    await expectDoneOnce(each, orderId);
-  });
 
   test('latency within the deadline: done', async () => {
     const orderId = await each.prepare(steps);
@@ -147,11 +187,12 @@ describe.each(STEPS)('$what', (each) => {
     expect(fired()).toBeGreaterThan(0);
   });
 
-  test('latency beyond the deadline: retryable; it happens once', async () => {
+  prove(each, 'F3', 'latency beyond the deadline: retryable; it happens once', async (proof) => {
     const orderId = await each.prepare(steps);
     steps.sandbox.faults.set(each.place, { mode: 'latency', latency_ms: 900, times: 1 });
     const failure = await each.fail(steps, orderId);
     expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+    proof?.firedAll(steps.sandbox.faults);
     // The late effect may still be on its way: the provider answers the repeat when it knows.
     await expectDoneOnce(each, orderId, 40);
   });
@@ -169,14 +210,18 @@ describe.each(STEPS)('$what', (each) => {
     expect(fired()).toBeGreaterThan(0);
   });
 
-  test('ten at once: one effect, one event, and everybody else hears the same or tries again', async () => {
+  const tenAtOnce = 'ten at once: one effect, one event; the others hear the same or try again';
+  prove(each, 'F4', tenAtOnce, async (proof) => {
     const orderId = await each.prepare(steps);
+    // So slow that they overlap; counts how many of them the provider heard of.
+    steps.sandbox.faults.set(each.place, { mode: 'latency', latency_ms: 50 });
     const tries = Array.from({ length: 10 }, () => each.run(steps, orderId));
     const settled = await Promise.allSettled(tries);
     for (const result of settled) {
       if (result.status === 'fulfilled') expect(result.value).toEqual(each.done);
       else expect(result.reason).toMatchObject({ nonRetryable: false });
     }
+    proof?.fired(fired() - 1);
     await expectDoneOnce(each, orderId);
   });
 });
@@ -184,22 +229,28 @@ describe.each(STEPS)('$what', (each) => {
 describe('notifyCustomer', () => {
   const place = { provider: 'mail', operation: 'send' } as const;
 
-  test.each(WITHOUT_EFFECT)('%s: retryable, no mail; the next try sends it', async (mode) => {
-    const orderId = await steps.orderAfter();
-    steps.sandbox.faults.set(place, { mode });
-    const failure = await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
-    expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
-    expect(noticesOf(steps, orderId)).toEqual([]);
-    steps.sandbox.faults.clear();
-    await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
-    expect(noticesOf(steps, orderId)).toEqual(['confirmed']);
-    expect((await eventTypesOf(steps, orderId)).at(-1)).toBe('order.customer_notified');
-  });
+  for (const { mode, fault } of WITHOUT_EFFECT) {
+    const title = `mail, ${mode}: retryable, nothing sent; the next try sends it`;
+    cell(`S8/${fault}`, title, async (proof) => {
+      const orderId = await steps.orderAfter();
+      steps.sandbox.faults.set(place, { mode });
+      const failure = await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+      expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+      expect(noticesOf(steps, orderId)).toEqual([]);
+      proof.firedAll(steps.sandbox.faults);
+      steps.sandbox.faults.clear();
+      await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+      expect(noticesOf(steps, orderId)).toEqual(['confirmed']);
+      expect((await eventTypesOf(steps, orderId)).at(-1)).toBe('order.customer_notified');
+    });
+  }
 
-  test('answer_lost: sent again under the same Message-ID, so the customer has one mail', async () => {
+  const oneMail = 'mail: sent again under the same Message-ID, so the customer has one mail';
+  cell(['S8/F2', 'S8/F4'], oneMail, async (proof) => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
     await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    proof.firedAll(steps.sandbox.faults);
     await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
     expect(noticesOf(steps, orderId)).toEqual(['confirmed', 'confirmed']);
     const mails = steps.sandbox.inbox.mails().filter((mail) => mail.subject.includes(orderId));

@@ -31,7 +31,11 @@ describe('the report of the fault matrix', () => {
 
   test('names every step, what was not run and why, and the counts', () => {
     const failpoints = ['temporal.start:before'];
-    const text = printed(judge([proven({})], failpoints), { failpoints, tookMs: 12_000 });
+    const text = printed(judge([proven({})], failpoints), {
+      failpoints,
+      tookMs: 12_000,
+      isFull: true,
+    });
     expect(text).toMatch(/S2 {2}authorize +- +ok +-/);
     expect(text).toMatch(/disk-full +not run: needs a file system/);
     expect(text).toMatch(/temporal.start:before +-/);

@@ -142,11 +142,11 @@ export const INFRA = {
   'postgres-kill': { expects: 'No accepted order lost; 503 meanwhile; ready again soon after.' },
   'standby-failover': {
     expects: 'No accepted order lost with synchronous commit to the standby.',
-    notRun: 'needs two PostgreSQL servers with replication, and a proxy that is told of the change',
+    notRun: 'needs a streaming replica to promote',
   },
   'disk-full': {
     expects: 'Readable errors, no corruption, service again when there is room.',
-    notRun: 'needs a file system of its own with a size limit, which a test may not mount',
+    notRun: 'needs a file system of a fixed size, which a test may not mount',
   },
   'commit-ack-lost': { expects: 'Read back by key, never inserted twice.' },
   'temporal-down': { expects: 'Orders are accepted; the backlog drains when it is back.' },

@@ -17,8 +17,13 @@ const WAYS = [
   { label: 'replayed at every task', cache: { maxCachedWorkflows: 0 } },
 ] as const;
 
-export function describeCheckout(name: string, define: (suite: CheckoutSuite) => void): void {
-  describe.each(WAYS)(`${name} ($label)`, ({ cache }) => {
+/** `cached`: once only, for what takes long and has nothing new to replay. */
+export function describeCheckout(
+  name: string,
+  define: (suite: CheckoutSuite) => void,
+  ways: 'both' | 'cached' = 'both',
+): void {
+  describe.each(ways === 'both' ? WAYS : WAYS.slice(0, 1))(`${name} ($label)`, ({ cache }) => {
     const opened: { env?: TestWorkflowEnvironment; bench?: Bench } = {};
     const suite: CheckoutSuite = {
       get bench() {

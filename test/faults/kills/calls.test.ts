@@ -1,0 +1,5 @@
+import { SEAMS } from '../../../failpoints.ts';
+import { sweep } from './sweep.ts';
+
+/** Before a call of another system, and after its effect: nothing of it is known here yet. */
+sweep(SEAMS.filter((seam) => !seam.startsWith('commit.')));

@@ -1,0 +1,5 @@
+import { SEAMS } from '../../../failpoints.ts';
+import { sweep } from './sweep.ts';
+
+/** Before a COMMIT, and after it: nobody has heard of it yet. */
+sweep(SEAMS.filter((seam) => seam.startsWith('commit.')));

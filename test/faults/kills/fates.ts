@@ -1,0 +1,223 @@
+/**
+ * The fates an order can have, each told to its end: what the client does, what the providers do, and
+ * what must be true when the order rests. A process may die anywhere in between.
+ */
+import { expect } from 'vitest';
+import { z } from 'zod';
+import type { OrderId } from '../../../domain/ids.ts';
+import type { OrderStatus } from '../../../domain/order.ts';
+import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
+import { eventually } from '../../support/eventually.ts';
+import {
+  effectsOf,
+  expectCleanSlate,
+  expectShipped,
+  noticesOf,
+} from '../../support/expectations.ts';
+import { DECLINED_CARD, newRequest, orderIdIn, type OrderRequest } from './client.ts';
+import type { Lane } from './lanes.ts';
+
+/** Tells one order's fate and checks its end. Gives the order. */
+export type Fate = (lane: Lane) => Promise<OrderId>;
+
+/** Two workflow tasks of a dead worker time out, on a machine with other things to do. */
+const AT_REST_WITHIN_MS = 120_000;
+
+const SHIP: Place = { provider: 'warehouse', operation: 'ship' };
+const CALLBACK: Place = { provider: 'warehouse', operation: 'callback' };
+const AUTHORIZE: Place = { provider: 'payments', operation: 'authorize' };
+const LOOK_UP: Place = { provider: 'payments', operation: 'lookup' };
+const CAPTURE: Place = { provider: 'payments', operation: 'capture' };
+const REFUND: Place = { provider: 'payments', operation: 'refund' };
+const MAIL: Place = { provider: 'mail', operation: 'send' };
+
+export const FATES = {
+  /** Paid, shipped, told. */
+  shipped: async (lane) => {
+    const orderId = await placeSurely(lane, newRequest());
+    await rests(lane, orderId, 'shipped');
+    await eventually(() => expect(told(lane, orderId)).toEqual(['confirmed', 'shipped']), SOON);
+    await expectShipped(lane, orderId);
+    return orderId;
+  },
+
+  /** The provider fails the first try before anything happened; the shopper comes back. */
+  placed_later: async (lane) => {
+    lane.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
+    const orderId = await placeSurely(lane, newRequest());
+    await rests(lane, orderId, 'shipped');
+    await expectShipped(lane, orderId);
+    return orderId;
+  },
+
+  declined: async (lane) => {
+    const orderId = await placeSurely(lane, newRequest({ card: DECLINED_CARD }));
+    await rests(lane, orderId, 'declined');
+    expect(effectsOf(lane, orderId)).toEqual({});
+    await nothingIsHeldFor(lane, orderId);
+    return orderId;
+  },
+
+  /** Nobody knows whether the money is held, and the shopper does not come back. */
+  given_up: async (lane) => {
+    lane.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
+    lane.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
+    const request = newRequest();
+    await lane.client.tryOnce(request);
+    const orderId = await pastItsDeadline(lane, request);
+    await rests(lane, orderId, 'expired');
+    const { authorize = 0, void: voided = 0, ...others } = effectsOf(lane, orderId);
+    expect([voided, others]).toEqual([authorize, {}]);
+    await nothingIsHeldFor(lane, orderId);
+    const late = await lane.client.place(request);
+    expect([late.status, late.text]).toEqual([409, expect.stringContaining('order_expired')]);
+    return orderId;
+  },
+
+  /** The bank takes back its word: nothing was captured, so the authorization is voided. */
+  voided: async (lane) => {
+    const orderId = await placeUnder(lane, { at: CAPTURE, fault: { mode: 'refuse' } });
+    await rests(lane, orderId, 'cancelled');
+    expect(effectsOf(lane, orderId)).toMatchObject({ void: 1, reserve: 1, release: 1 });
+    await expectCleanSlate(lane, orderId);
+    return orderId;
+  },
+
+  /** The warehouse will not ship what is paid. */
+  refunded: async (lane) => {
+    const orderId = await placeUnder(lane, { at: SHIP, fault: { mode: 'refuse' } });
+    await rests(lane, orderId, 'cancelled');
+    expect(effectsOf(lane, orderId)).toMatchObject({ capture: 1, refund: 1, release: 1 });
+    await expectCleanSlate(lane, orderId);
+    return orderId;
+  },
+
+  /** The shopper cancels while the parcel is being packed. */
+  withdrawn: async (lane) => {
+    const slow = { mode: 'late', latency_ms: 60_000 } as const;
+    const orderId = await placeUnder(lane, { at: CALLBACK, fault: slow });
+    await hasHappened(lane, orderId, 'order.shipment_requested');
+    const cancel = await lane.client.operate(`/v1/orders/${orderId}/cancel`, {});
+    expect([cancel.status, cancel.text]).toEqual([202, expect.stringContaining('will_undo')]);
+    await rests(lane, orderId, 'cancelled');
+    expect(effectsOf(lane, orderId)).toMatchObject({ ship: 1, cancel: 1, refund: 1 });
+    await expectCleanSlate(lane, orderId);
+    return orderId;
+  },
+
+  /** The refund is refused: a person is asked, and has it done again. */
+  attended: async (lane) => {
+    lane.sandbox.faults.set(REFUND, { mode: 'refuse' });
+    const orderId = await placeUnder(lane, { at: SHIP, fault: { mode: 'refuse' } });
+    await rests(lane, orderId, 'needs_attention');
+    lane.sandbox.faults.clear();
+    await redriveUntil(lane, orderId, 'cancelled');
+    await expectCleanSlate(lane, orderId);
+    const resolved = { orderId, type: 'order.attention_resolved' };
+    expect(await lane.db.event.count({ where: resolved })).toBe(1);
+    return orderId;
+  },
+
+  /** The mail server knows no such mailbox: the order ships all the same. */
+  unnotified: async (lane) => {
+    const orderId = await placeUnder(lane, { at: MAIL, fault: { mode: 'refuse' } });
+    await rests(lane, orderId, 'shipped');
+    const failed = { orderId, type: 'order.notification_failed' };
+    await eventually(
+      async () => expect(await lane.db.event.count({ where: failed })).toBe(2),
+      SOON,
+    );
+    await expectShipped(lane, orderId);
+    return orderId;
+  },
+
+  /** An endpoint answers that it is gone: its event lies in the dead letters, once. */
+  undelivered: async (lane) => {
+    const wanted = { url: lane.goneReceiver.url, types: ['order.placed'] };
+    const endpoint = await lane.client.operate('/v1/webhook-endpoints', wanted);
+    expect(endpoint.status, endpoint.text).toBe(201);
+    const orderId = await placeSurely(lane, newRequest());
+    await rests(lane, orderId, 'shipped');
+    await eventually(async () => {
+      const letters = await lane.db.deadLetter.findMany({ where: { orderId, source: 'delivery' } });
+      expect(letters).toMatchObject([{ status: 'open', retryCount: 1 }]);
+    }, SOON);
+    await expectShipped(lane, orderId);
+    return orderId;
+  },
+} as const satisfies Readonly<Record<string, Fate>>;
+
+export type FateName = keyof typeof FATES;
+
+const SOON = { timeoutMs: AT_REST_WITHIN_MS, everyMs: 100 };
+
+/** Placed or declined, and the same answer byte for byte as often as it is asked for. */
+async function placeSurely(lane: Lane, request: OrderRequest): Promise<OrderId> {
+  const first = await lane.client.place(request);
+  const orderId = first.status === 201 ? orderIdIn(first) : await orderOfKey(lane, request.key);
+  expect(await lane.client.place(request)).toEqual(first);
+  return orderId;
+}
+
+async function placeUnder(
+  lane: Lane,
+  harm: { readonly at: Place; readonly fault: z.input<typeof faultSchema> },
+): Promise<OrderId> {
+  lane.sandbox.faults.set(harm.at, harm.fault);
+  return placeSurely(lane, newRequest());
+}
+
+async function rests(lane: Lane, orderId: OrderId, status: OrderStatus): Promise<void> {
+  await eventually(async () => {
+    const order = await lane.db.order.findUniqueOrThrow({ where: { id: orderId } });
+    expect(order.status).toBe(status);
+  }, SOON);
+}
+
+async function hasHappened(lane: Lane, orderId: OrderId, type: string): Promise<void> {
+  const where = { orderId, type };
+  await eventually(async () => expect(await lane.db.event.count({ where })).toBe(1), SOON);
+}
+
+/** Notices that reached the inbox, a repeat under the same Message-ID counted once. */
+function told(lane: Lane, orderId: OrderId): string[] {
+  return [...new Set(noticesOf(lane, orderId))].toSorted();
+}
+
+async function nothingIsHeldFor(lane: Lane, orderId: OrderId): Promise<void> {
+  const reservations = await lane.db.reservation.findMany({ where: { orderId } });
+  expect(reservations.map(({ status }) => status)).toEqual(['released']);
+}
+
+async function orderOfKey(lane: Lane, key: string): Promise<OrderId> {
+  const { orderId } = await lane.db.idempotencyKey.findFirstOrThrow({ where: { key } });
+  return orderIdIn({ status: 0, text: JSON.stringify({ id: orderId }) });
+}
+
+/** Moves the order's time back, as if its shopper had stayed away for an hour. */
+async function pastItsDeadline(lane: Lane, { key }: OrderRequest): Promise<OrderId> {
+  const orderId = await eventually(() => orderOfKey(lane, key), SOON);
+  const anHourAgo = new Date(Date.now() - 3_600_000);
+  await lane.db.order.update({
+    where: { id: orderId },
+    data: { createdAt: anHourAgo, deadlineAt: anHourAgo },
+  });
+  return orderId;
+}
+
+/** An operator who looks again, and decides again when the order does not move. */
+async function redriveUntil(lane: Lane, orderId: OrderId, status: OrderStatus): Promise<void> {
+  const letters = z.object({ data: z.array(z.object({ id: z.string() })) });
+  await eventually(
+    async () => {
+      const order = await lane.db.order.findUniqueOrThrow({ where: { id: orderId } });
+      if (order.status === status) return;
+      const listed = await lane.client.get(`/v1/dead-letters?order_id=${orderId}&status=open`);
+      for (const { id } of letters.parse(JSON.parse(listed.text)).data) {
+        await lane.client.operateOnce(`/v1/dead-letters/${id}/redrive`, { note: 'once more' });
+      }
+      throw new Error(`still ${order.status}`);
+    },
+    { timeoutMs: AT_REST_WITHIN_MS, everyMs: 500 },
+  );
+}

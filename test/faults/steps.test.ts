@@ -1,0 +1,176 @@
+import { expect } from 'vitest';
+import type { Mode, Place } from '../../local/sandbox/faults.ts';
+import { statusQuery } from '../../workflows/contract.ts';
+import { orderIdOf, type CheckoutHandle } from '../support/bench.ts';
+import { describeCheckout, type CheckoutSuite } from '../support/checkout-suite.ts';
+import { eventually } from '../support/eventually.ts';
+import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+import { cell, type Proof } from './cell.ts';
+import type { Fault, Step } from './table.ts';
+
+/** The steps of the checkout workflow and their undos, failing while the workflow runs. */
+interface Struck {
+  readonly row: Step;
+  readonly place: Place;
+}
+
+const STEPS: readonly Struck[] = [
+  { row: 'S5', place: { provider: 'warehouse', operation: 'reserve' } },
+  { row: 'S6', place: { provider: 'payments', operation: 'capture' } },
+  { row: 'S7', place: { provider: 'warehouse', operation: 'ship' } },
+];
+const UNDOS: readonly Struck[] = [
+  { row: 'C1', place: { provider: 'warehouse', operation: 'release' } },
+  { row: 'C2', place: { provider: 'payments', operation: 'refund' } },
+  { row: 'C2', place: { provider: 'payments', operation: 'lookup' } },
+  { row: 'C3', place: { provider: 'warehouse', operation: 'cancel' } },
+];
+const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
+const SEND = { provider: 'mail', operation: 'send' } as const;
+const MODES: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
+  { mode: 'fail_before', fault: 'F1' },
+  { mode: 'down', fault: 'F1' },
+  { mode: 'answer_lost', fault: 'F2' },
+  { mode: 'hang', fault: 'F3' },
+];
+
+describeCheckout('three times', (suite) => {
+  for (const { row, place } of STEPS) {
+    for (const { mode, fault } of MODES) {
+      const title = `${place.operation}, ${mode}: the order ships, charged once`;
+      cell(`${row}/${fault}`, title, async ({ firedAll }) => {
+        const { bench } = suite;
+        bench.sandbox.faults.set(place, { mode, times: 3 });
+        const handle = await bench.start();
+        expect((await handle.result()).status).toBe('shipped');
+        firedAll(bench.sandbox.faults);
+        await expectShipped(bench, orderIdOf(handle));
+      });
+    }
+  }
+
+  for (const { row, place } of UNDOS) {
+    for (const { mode, fault } of MODES) {
+      const title = `undo: ${place.operation}, ${mode}: undone exactly once`;
+      cell(`${row}/${fault}`, title, async ({ firedAll }) => {
+        const { bench } = suite;
+        bench.sandbox.faults.set(SHIP, { mode: 'refuse' });
+        bench.sandbox.faults.set(place, { mode, times: 3 });
+        const handle = await bench.start();
+        expect((await handle.result()).status).toBe('cancelled');
+        firedAll(bench.sandbox.faults);
+        const orderId = orderIdOf(handle);
+        await expectCleanSlate(bench, orderId);
+        expect(effectsOf(bench, orderId)).toMatchObject({ refund: 1, release: 1 });
+      });
+    }
+  }
+
+  for (const { mode, fault } of MODES) {
+    const title = `mail, ${mode}: the order ships, and the customer is told`;
+    cell(`S8/${fault}`, title, async ({ firedAll }) => {
+      const { bench } = suite;
+      bench.sandbox.faults.set(SEND, { mode, times: 3 });
+      const handle = await bench.start();
+      expect((await handle.result()).status).toBe('shipped');
+      firedAll(bench.sandbox.faults);
+      const told = new Set(noticesOf(bench, orderIdOf(handle)));
+      expect(told).toEqual(new Set(['confirmed', 'shipped']));
+    });
+  }
+});
+
+describeCheckout('away for long', (suite) => {
+  for (const { row, place } of STEPS) {
+    cell(
+      `${row}/F6`,
+      `${place.operation}, six hours: the order waits, then ships`,
+      async (proof) => {
+        const handle = await throughOutage(suite, { place, proof, hours: 6 });
+        expect((await handle.result()).status).toBe('shipped');
+        await expectShipped(suite.bench, orderIdOf(handle));
+      },
+      120_000,
+    );
+  }
+
+  for (const { row, place } of UNDOS) {
+    const title = `undo: ${place.operation}, six hours: the order says so, then is undone once`;
+    cell(
+      `${row}/F6`,
+      title,
+      async (proof) => {
+        suite.bench.sandbox.faults.set(SHIP, { mode: 'refuse' });
+        const handle = await throughOutage(suite, { place, proof, hours: 6 });
+        expect((await handle.result()).status).toBe('cancelled');
+        await expectCleanSlate(suite.bench, orderIdOf(handle));
+      },
+      120_000,
+    );
+  }
+
+  cell(
+    'S7/F6',
+    'ship, two weeks: the paid order waits and ships',
+    async (proof) => {
+      const place = SHIP;
+      const handle = await throughOutage(suite, { place, proof, hours: 14 * 24 });
+      expect((await handle.result()).status).toBe('shipped');
+      await expectShipped(suite.bench, orderIdOf(handle));
+    },
+    240_000,
+  );
+
+  const undoneByItself = 'reserve, past its deadline: nothing was taken, so it is undone by itself';
+  cell(
+    'S5/F6',
+    undoneByItself,
+    async ({ firedAll }) => {
+      const { bench } = suite;
+      bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+      const handle = await bench.start();
+      expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'deadline_passed' });
+      firedAll(bench.sandbox.faults);
+      await expectCleanSlate(bench, orderIdOf(handle));
+    },
+    120_000,
+  );
+
+  const writtenDown = 'mail, for good: the order ships, and that nobody was told is written down';
+  cell(
+    'S8/F6',
+    writtenDown,
+    async ({ firedAll }) => {
+      const { bench } = suite;
+      bench.sandbox.faults.set(SEND, { mode: 'down' });
+      const handle = await bench.start();
+      expect((await handle.result()).status).toBe('shipped');
+      firedAll(bench.sandbox.faults);
+      const failed = await bench.db.event.findMany({
+        where: { orderId: orderIdOf(handle), type: 'order.notification_failed' },
+      });
+      expect(failed.map((event) => event.data)).toEqual([
+        expect.objectContaining({ notice: 'confirmed' }),
+        expect.objectContaining({ notice: 'shipped' }),
+      ]);
+    },
+    120_000,
+  );
+});
+
+/** Starts an order, keeps the provider away for hours, sees that the order rests nowhere meanwhile. */
+async function throughOutage(
+  { bench, env }: CheckoutSuite,
+  outage: { readonly place: Place; readonly proof: Proof; readonly hours: number },
+): Promise<CheckoutHandle> {
+  bench.sandbox.faults.set(outage.place, { mode: 'down' });
+  const handle = await bench.start();
+  await env.sleep(outage.hours * 3_600_000);
+  await eventually(async () => {
+    const { status } = await handle.query(statusQuery);
+    expect(['placed', 'reserved', 'paid', 'cancelling']).toContain(status);
+  });
+  outage.proof.firedAll(bench.sandbox.faults);
+  bench.sandbox.faults.clear();
+  return handle;
+}
