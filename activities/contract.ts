@@ -3,6 +3,7 @@
  * person's data (G8). A business answer is a value with a `kind`; a fault is thrown and retried by
  * Temporal; a permanent fault is an ApplicationFailure whose type is a `FailureType`.
  */
+import type { Decision, Standing } from '../domain/attention.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { Notice, OrderId } from '../domain/ids.ts';
 import type { CancelReason } from '../domain/order.ts';
@@ -10,10 +11,12 @@ import type { CancelReason } from '../domain/order.ts';
 /** The closed union of ApplicationFailure types. Workflows branch on these, never on messages. */
 export type FailureType =
   | 'order_not_found'
+  | 'refund_not_found'
   | 'forbidden_transition'
   | 'provider_unavailable'
   | 'provider_unknown_outcome'
   | 'provider_rejected_request'
+  | 'authorization_expiring'
   | 'not_cancellable'
   | 'not_waiting'
   | 'unexpected_error';
@@ -61,6 +64,11 @@ export interface Activities {
   /** The provider takes the authorized money; order `paid`. Undo: `voidOrRefundPayment`. */
   capturePayment(input: OrderRef): Promise<CapturePaymentOutcome>;
   /** Looks up what really happened to the money, then voids or refunds it. */
+export interface Parked {
+  /** How long uncaptured money stays held, from the workflow's start on; null when none is. */
+  readonly holdLeftAtStartMs: number | null;
+}
+
   voidOrRefundPayment(input: OrderRef): Promise<VoidOrRefundOutcome>;
   /** Asks the warehouse to ship. It answers later, under the correlation id. Undo: `cancelShipment`. */
   requestShipment(input: OrderRef): Promise<RequestShipmentOutcome>;
@@ -88,12 +96,12 @@ export interface Activities {
   recordResolved(
     input: OrderRef & {
       readonly step: string;
-      readonly decision: 'retry' | 'skip' | 'cancel';
+      readonly decision: Decision;
       readonly note: string;
       readonly actor: string;
-      readonly resumes: 'placed' | 'reserved' | 'paid' | 'cancelling';
+      readonly resumes: Standing;
     },
-  ): Promise<void>;
+  ): Promise<Parked | undefined>;
   /** Mails the customer. The Message-ID is constant per order and notice. */
   notifyCustomer(input: OrderRef & { readonly notice: Notice }): Promise<void>;
   /** The notice could not be sent within its retries; the order goes on. */

@@ -36,6 +36,20 @@ export function rejectedRequest(operation: string, code: string): ApplicationFai
   );
 }
 
+/** The money's hold is about to lapse: the order is undone rather than tried for again. */
+export function authorizationExpiring(operation: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `${operation}: no answer, and the authorization expires soon`,
+    'authorization_expiring' satisfies FailureType,
+  );
+}
+
+/** True when Temporal would run the activity again after this. */
+export function mayBeTriedAgain(error: unknown): boolean {
+  if (error instanceof ApplicationFailure) return error.nonRetryable !== true;
+  return !(error instanceof TemporalFailure || isProviderRejection(error));
+}
+
 /** No such order: nothing a retry could change. */
 export function orderNotFound(orderId: OrderId): ApplicationFailure {
   return ApplicationFailure.nonRetryable(

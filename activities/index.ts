@@ -1,7 +1,9 @@
 /** All activities of the worker, made from their dependencies. */
 import { log } from '@temporalio/activity';
+import type { Database } from '../prisma/client.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { countFailedAttempt } from './attempts.ts';
 import { unexpected } from './failures.ts';
 import { createInventoryActivities } from './inventory.ts';
 import { createNotificationActivities } from './notification.ts';
@@ -12,17 +14,18 @@ import { createShipmentActivities } from './shipment.ts';
 export type { ActivityDependencies } from './dependencies.ts';
 
 export function createActivities(deps: ActivityDependencies): Activities {
-  return withoutDetails({
+  return withoutDetails(deps.db, {
     ...createInventoryActivities(deps),
     ...createPaymentActivities(deps),
     ...createShipmentActivities(deps),
+    ...createRefundActivities(deps),
     ...createOrderActivities(deps),
     ...createNotificationActivities(deps),
   });
 }
 
-/** Logs what an unexpected fault said, and lets only its kind go to Temporal. */
-function withoutDetails(activities: Activities): Activities {
+/** Counts a failed attempt, logs what an unexpected fault said, and lets only its kind go to Temporal. */
+function withoutDetails(db: Database, activities: Activities): Activities {
   const guarded = Object.entries(activities).map(([name, activity]) => [
     name,
     async (...args: unknown[]): Promise<unknown> => {
@@ -30,7 +33,9 @@ function withoutDetails(activities: Activities): Activities {
         return await activity(...args);
       } catch (error) {
         log.debug('activity failed', { activity: name, error });
-        throw unexpected(name, error);
+        const failure = unexpected(name, error);
+        await countFailedAttempt(db, { activity: name, input: args[0], failure, error });
+        throw failure;
       }
     },
   ]);

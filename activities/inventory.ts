@@ -1,32 +1,19 @@
 /** The warehouse's stock: reserve, and its opposite, release. */
-import { providerKey } from '../domain/ids.ts';
+import { providerKey, type OrderId } from '../domain/ids.ts';
 import { recordReserved, recordStockReleased } from '../prisma/fulfilment.ts';
-import type { Activities } from './contract.ts';
-import { requireOrder, type ActivityDependencies } from './dependencies.ts';
+import type { Activities, ReserveStockOutcome } from './contract.ts';
+import { requireOrder, requirePayment, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, requireChanged } from './failures.ts';
+import { whileHeld } from './hold.ts';
 
 type InventoryActivities = Pick<Activities, 'reserveStock' | 'releaseStock'>;
 
 export function createInventoryActivities(deps: ActivityDependencies): InventoryActivities {
   const { db, warehouse } = deps;
   return {
-    async reserveStock({ orderId }) {
-      const order = await requireOrder(db, orderId);
-      const outcome = await warehouse.reserve({
-        key: providerKey(orderId, 'reserve'),
-        orderId,
-        lines: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
-      });
-      switch (outcome.kind) {
-        case 'reserved':
-          requireChanged(orderId, await recordReserved(db, orderId));
-          return { kind: 'reserved' };
-        case 'refused':
-          return { kind: 'refused', reason: outcome.reason };
-        case 'unavailable':
-        case 'unknown':
-          throw notAnswered('reserve', outcome);
-      }
+    reserveStock({ orderId }) {
+      const held = { name: 'reserve', payment: () => requirePayment(db, orderId) };
+      return whileHeld(held, () => reserve(deps, orderId));
     },
 
     async releaseStock({ orderId }) {
@@ -35,4 +22,26 @@ export function createInventoryActivities(deps: ActivityDependencies): Inventory
       await recordStockReleased(db, orderId);
     },
   };
+}
+
+async function reserve(
+  { db, warehouse }: ActivityDependencies,
+  orderId: OrderId,
+): Promise<ReserveStockOutcome> {
+  const order = await requireOrder(db, orderId);
+  const outcome = await warehouse.reserve({
+    key: providerKey(orderId, 'reserve'),
+    orderId,
+    lines: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
+  });
+  switch (outcome.kind) {
+    case 'reserved':
+      requireChanged(orderId, await recordReserved(db, orderId));
+      return { kind: 'reserved' };
+    case 'refused':
+      return { kind: 'refused', reason: outcome.reason };
+    case 'unavailable':
+    case 'unknown':
+      throw notAnswered('reserve', outcome);
+  }
 }

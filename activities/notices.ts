@@ -70,3 +70,4 @@ function tracking(shipment: Shipment | null): string {
 function paragraphs(...parts: readonly string[]): string {
   return `${parts.join('\n\n')}\n`;
 }
+  authorization_expiring: 'we are sorry: your order could not be completed in time.',

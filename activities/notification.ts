@@ -1,9 +1,10 @@
 /** Mails to the customer. No undo, by design: a mail that fails never undoes an order. */
-import { noticeKey } from '../domain/ids.ts';
-import { recordNotice } from '../prisma/fulfilment.ts';
+import { noticeKey, refundOfNotice, type Notice } from '../domain/ids.ts';
+import type { Order } from '../domain/order.ts';
+import { recordNotice, wasNotified } from '../prisma/fulfilment.ts';
 import { findShipment } from '../prisma/orders.ts';
 import type { Activities } from './contract.ts';
-import { requireOrder, type ActivityDependencies } from './dependencies.ts';
+import { requireOrder, requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, rejectedRequest } from './failures.ts';
 import { composeNotice } from './notices.ts';
 
@@ -13,12 +14,12 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
   const { db, mailer } = deps;
   return {
     async notifyCustomer({ orderId, notice }) {
+      if (await wasNotified(db, orderId, notice)) return;
       const order = await requireOrder(db, orderId);
-      const shipment = notice === 'shipped' ? await findShipment(db, orderId) : null;
       const outcome = await mailer.send({
         messageKey: noticeKey(orderId, notice),
         to: order.customer.email,
-        ...composeNotice(order, notice, shipment),
+        ...(await compose(deps, order, notice)),
       });
       switch (outcome.kind) {
         case 'sent':

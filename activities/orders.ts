@@ -1,4 +1,5 @@
 /** Turns in an order's life that have no provider behind them. */
+import { findHoldLeft } from '../prisma/attention.ts';
 import {
   recordCancelled,
   recordCancelling,
@@ -24,6 +25,7 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
     },
     async recordNeedsAttention({ orderId, steps, failure }) {
       requireChanged(orderId, await recordNeedsAttention(db, orderId, { steps, failure }));
+      return { holdLeftAtStartMs: await findHoldLeft(db, orderId) };
     },
     async recordResolved({ orderId, ...resolved }) {
       requireChanged(orderId, await recordResolved(db, orderId, resolved));

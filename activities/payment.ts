@@ -10,7 +10,6 @@ import {
   recordCaptured,
   recordCaptureRefused,
   recordIntent,
-  recordRefunded,
   recordVoided,
   type SettleKind,
 } from '../prisma/payments.ts';
@@ -24,11 +23,8 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
   return {
     async capturePayment({ orderId }) {
       const payment = await requirePayment(deps.db, orderId);
-      if ((await recordIntent(deps.db, payment, 'capture')) === 'repeated') {
-        const settled = await captureOutcomeOf(deps, payment, await lookUp(deps, payment));
-        if (settled) return settled;
-      }
-      return capture(deps, payment);
+      const held = { name: 'capture', payment: () => requirePayment(deps.db, orderId) };
+      return whileHeld(held, () => captureOrFindOut(deps, payment));
     },
 
     async voidOrRefundPayment({ orderId }) {
@@ -40,7 +36,7 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
         case 'authorized':
           return voidAuthorization(deps, payment);
         case 'captured':
-          return refund(deps, payment, actual);
+          return refundAll(deps, payment, actual);
         case 'voided':
           await recordVoided(deps.db, payment);
           return { kind: 'voided' };
@@ -55,6 +51,17 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
 
 async function capture(
   { db, payments }: ActivityDependencies,
+async function captureOrFindOut(
+  deps: ActivityDependencies,
+  payment: Payment,
+): Promise<CapturePaymentOutcome> {
+  if ((await recordIntent(deps.db, payment, 'capture')) === 'repeated') {
+    const settled = await captureOutcomeOf(deps, payment, await lookUp(deps, payment));
+    if (settled) return settled;
+  }
+  return capture(deps, payment);
+}
+
   payment: Payment,
 ): Promise<CapturePaymentOutcome> {
   const outcome = await payments.capture(requestFor(payment, 'capture'));
@@ -116,21 +123,6 @@ async function voidAuthorization(
     case 'unknown':
       throw notAnswered('void', outcome);
   }
-}
-
-async function refund(
-  { db, payments }: ActivityDependencies,
-  payment: Payment,
-  actual: ProviderPayment,
-): Promise<VoidOrRefundOutcome> {
-  if (actual.refundedMinor < actual.capturedMinor) {
-    await recordIntent(db, payment, 'refund');
-    const outcome = await payments.refund(requestFor(payment, 'refund'));
-    if (outcome.kind === 'refused') throw rejectedRequest('refund', outcome.code);
-    if (outcome.kind !== 'done') throw notAnswered('refund', outcome);
-  }
-  await recordRefunded(db, payment);
-  return { kind: 'refunded', amountMinor: payment.amountMinor };
 }
 
 async function lookUp(

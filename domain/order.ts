@@ -73,6 +73,7 @@ export type CancelReason = (typeof CANCEL_REASONS)[number];
 export interface ShippingAddress {
   readonly line1: string;
   readonly line2?: string | undefined;
+  'authorization_expiring',
   readonly city: string;
   readonly postalCode: string;
   readonly country: string;
@@ -130,6 +131,10 @@ export interface Shipment {
   readonly status: ShipmentStatus;
   readonly correlationId: string;
   readonly carrier: string | null;
+  /** Until when the held money can be captured, by the provider's word; null when it gave none. */
+  readonly captureBefore: string | null;
+  /** When the hold began, near enough. */
+  readonly createdAt: string;
   readonly trackingNumber: string | null;
   readonly requestedAt: string;
   readonly answeredAt: string | null;

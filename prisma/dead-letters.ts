@@ -8,13 +8,13 @@ import type { Prisma } from './generated/client.ts';
 import { newId } from './new-id.ts';
 import { trusted } from './trusted.ts';
 
-export type DeadLetterSource = 'delivery' | 'checkout' | 'notification';
+export type DeadLetterSource = 'delivery' | 'checkout' | 'notification' | 'refund';
 export type DeadLetterStatus = 'open' | 'redriven' | 'resolved' | 'discarded';
 
 export interface DeadLetter {
   readonly id: string;
   readonly source: DeadLetterSource;
-  /** The subscription, the saga step or the notice that failed. */
+  /** The subscription, the saga step, the notice or the refund that failed. */
   readonly subject: string;
   readonly orderId: OrderId | null;
   readonly eventId: string | null;
@@ -45,16 +45,19 @@ export type NewDeadLetter = Pick<
   | 'lastFailedAt'
 >;
 
-/** `subject` and the error without what varies: numbers, ids, quoted text. */
+/** `subject` and the error without what varies: numbers, ids, quoted text. All refunds are one thing. */
 export function fingerprintOf(subject: string, error: string): string {
   const cause = error
     .replaceAll(/"[^"]*"|'[^']*'/g, '…')
     .replaceAll(/\b[a-z]{2,4}_[0-9a-z]{10,}\b|[0-9a-f]{8}-[0-9a-f-]{27}/gi, '…')
     .replaceAll(/\d+/g, 'N');
-  return `${subject}: ${cause}`.slice(0, 200);
+  return `${thing}: ${cause}`.slice(0, 200);
 }
 
-/** Writes the letter, or updates the live one of the same thing (then it is open again). */
+/**
+ * Writes the letter, or updates the live one of the same thing (then it is open again). A delivery
+ * tells the attempts since its last letter, a step all of them.
+ */
 export async function writeDeadLetter(tx: Transaction, letter: NewDeadLetter): Promise<void> {
   await tx.$executeRaw`
     INSERT INTO dead_letters (id, source, subject, order_id, event_id, message, error, fingerprint,
@@ -67,7 +70,9 @@ export async function writeDeadLetter(tx: Transaction, letter: NewDeadLetter): P
       WHERE status IN ('open', 'redriven')
     DO UPDATE SET status = 'open', error = EXCLUDED.error, fingerprint = EXCLUDED.fingerprint,
       message = EXCLUDED.message, last_failed_at = EXCLUDED.last_failed_at,
-      retry_count = dead_letters.retry_count + EXCLUDED.retry_count`;
+      retry_count = CASE EXCLUDED.source WHEN 'delivery'
+        THEN dead_letters.retry_count + EXCLUDED.retry_count
+        ELSE GREATEST(dead_letters.retry_count, EXCLUDED.retry_count) END`;
 }
 
 /** The thing worked after all: its live letter is closed. */
@@ -117,7 +122,7 @@ export async function countOpenDeadLetters(
     where: { status: 'open' },
     _count: { _all: true },
   });
-  const counts = { delivery: 0, checkout: 0, notification: 0 };
+  const counts = { delivery: 0, checkout: 0, notification: 0, refund: 0 };
   for (const { source, _count } of rows) counts[trusted<DeadLetterSource>(source)] = _count._all;
   return counts;
 }

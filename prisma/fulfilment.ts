@@ -1,14 +1,11 @@
 /** What the checkout workflow's steps write: effect, status and event in one transaction each. */
-import {
-  checkoutWorkflowId,
-  shipmentCorrelationId,
-  type Notice,
-  type OrderId,
-} from '../domain/ids.ts';
+import { noticeStep } from '../domain/attention.ts';
+import { shipmentCorrelationId, type Notice, type OrderId } from '../domain/ids.ts';
 import type { CancelReason, OrderStatus, Shipment } from '../domain/order.ts';
+import { writeStepLetter } from './attention.ts';
 import { changeOrder, orderTransaction, type ChangeOutcome } from './change.ts';
-import type { Database } from './client.ts';
-import { resolveDeadLetter, writeDeadLetter, type NewDeadLetter } from './dead-letters.ts';
+import type { Database, Transaction } from './client.ts';
+import { resolveDeadLetter } from './dead-letters.ts';
 import { newId } from './new-id.ts';
 import { toShipment } from './rows.ts';
 import { releaseHold, shipHeldStock } from './stock.ts';
@@ -142,35 +139,45 @@ export async function recordCancelled(
   );
 }
 
-/** Order `needs_attention`: a person has to decide about the step. */
+export interface Waiting {
+  readonly steps: readonly string[];
+  /** For steps of which no attempt was counted. */
+  readonly failure: string;
+}
+
+/** Order `needs_attention`: a person has to decide about the steps. */
 export async function recordNeedsAttention(
   db: Database,
   orderId: OrderId,
-  waiting: { readonly steps: readonly string[]; readonly failure: string },
+  waiting: Waiting,
 ): Promise<ChangeOutcome> {
-  return orderTransaction(db, orderId, async (tx) => {
-    const change = await changeOrder(tx, {
-      orderId,
-      type: 'order.needs_attention',
-      to: 'needs_attention',
-      onceKey: null,
-      attentionStep: waiting.steps.join(', '),
-      data: { steps: waiting.steps, failure: waiting.failure },
-    });
-    if (change.kind !== 'changed') return change;
-    for (const step of waiting.steps) {
-      await writeDeadLetter(
-        tx,
-        failedNow('checkout', orderId, { subject: step, error: waiting.failure }),
-      );
-    }
-    return change;
+  return orderTransaction(db, orderId, (tx) => park(tx, orderId, waiting));
+}
+
+/** The same within a transaction of the order. */
+export async function park(
+  tx: Transaction,
+  orderId: OrderId,
+  waiting: Waiting,
+): Promise<ChangeOutcome> {
+  const change = await changeOrder(tx, {
+    orderId,
+    type: 'order.needs_attention',
+    to: 'needs_attention',
+    onceKey: null,
+    attentionStep: waiting.steps.join(', '),
+    data: { steps: waiting.steps, failure: waiting.failure },
   });
 }
 
-/** A person decided; the order stands where the step stands. */
+/** A person, or the clock, decided; the order stands where the step stands. Counting begins anew. */
 export async function recordResolved(
   db: Database,
+  if (change.kind !== 'changed') return change;
+  for (const step of waiting.steps) {
+    await writeStepLetter(tx, orderId, { ...waiting, step, subject: step, source: 'checkout' });
+  }
+  return change;
   orderId: OrderId,
   resolved: {
     readonly step: string;
@@ -190,8 +197,9 @@ export async function recordResolved(
       data,
       causationId: resolved.actor,
     });
-    const { step: subject } = resolved;
-    await resolveDeadLetter(tx, { source: 'checkout', subject, orderId, eventId: null });
+    const { step } = resolved;
+    await resolveDeadLetter(tx, { source: 'checkout', subject: step, orderId, eventId: null });
+    await tx.stepAttempt.deleteMany({ where: { orderId, step } });
     return change;
   });
 }
@@ -201,6 +209,17 @@ export async function recordNotice(
   db: Database,
   orderId: OrderId,
   told: { readonly notice: Notice; readonly failure: string | null },
+/** True when the customer is known to have had the notice. */
+export async function wasNotified(
+  db: Database,
+  orderId: OrderId,
+  notice: Notice,
+): Promise<boolean> {
+  const onceKey = `order.customer_notified/${notice}`;
+  const where = { orderId_onceKey: { orderId, onceKey } };
+  return (await db.event.findUnique({ where, select: { seq: true } })) !== null;
+}
+
 ): Promise<void> {
   const { notice, failure } = told;
   const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';
@@ -212,32 +231,16 @@ export async function recordNotice(
       data: failure === null ? { notice } : { notice, failure },
     });
     if (failure !== null) {
-      await writeDeadLetter(
-        tx,
-        failedNow('notification', orderId, { subject: notice, error: failure }),
-      );
+      const step = noticeStep(notice);
+      await writeStepLetter(tx, orderId, {
+        source: 'notification',
+        step,
+        subject: notice,
+        failure,
+      });
     } else {
       const source = 'notification';
       await resolveDeadLetter(tx, { source, subject: notice, orderId, eventId: null });
     }
   });
-}
-
-/** The step has used up its retries now; how often it was tried is Temporal's to tell. */
-function failedNow(
-  source: 'checkout' | 'notification',
-  orderId: OrderId,
-  failed: { readonly subject: string; readonly error: string },
-): NewDeadLetter {
-  const now = new Date().toISOString();
-  return {
-    source,
-    ...failed,
-    orderId,
-    eventId: null,
-    message: { workflow_id: checkoutWorkflowId(orderId) },
-    retryCount: 1,
-    firstFailedAt: now,
-    lastFailedAt: now,
-  };
 }

@@ -63,6 +63,8 @@ export function toPayment(row: PaymentRow): Payment {
     providerReference: row.providerReference,
     declineCode: row.declineCode,
   };
+    captureBefore: row.captureBefore?.toISOString() ?? null,
+    createdAt: row.createdAt.toISOString(),
 }
 
 export function toShipment(row: ShipmentRow): Shipment {

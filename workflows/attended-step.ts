@@ -1,5 +1,12 @@
 /** A forward step that a person is asked about when its retries are used up. */
-import { isCancellation, TemporalFailure } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  isCancellation,
+  TemporalFailure,
+} from '@temporalio/workflow';
+import type { FailureType } from '../activities/contract.ts';
+import type { CancelReason } from '../domain/order.ts';
 import type { CheckoutRun } from './run.ts';
 
 type ForwardStep = 'reserveStock' | 'capturePayment' | 'shipOrder';
@@ -11,8 +18,9 @@ const STANDS = {
   shipOrder: { before: 'paid', after: 'paid' },
 } as const;
 
-/** `given_up`: a person (or, for reserving, the deadline) decided to undo the order. */
-type Attended<T> = T | { readonly kind: 'skipped' } | { readonly kind: 'given_up' };
+/** `given_up`: a person or the clock decided to undo the order. */
+type Attended<T> =
+  T | { readonly kind: 'skipped' } | { readonly kind: 'given_up'; readonly reason: CancelReason };
 
 /**
  * Runs the step until it has an answer. Nothing is taken before the reservation, so its deadline
@@ -23,22 +31,34 @@ export async function attend<T>(
   step: ForwardStep,
   work: () => Promise<T>,
 ): Promise<Attended<T>> {
+  const settled = run.settled.get(step);
+  if (settled !== undefined) return skipped(run, step, settled);
   for (;;) {
     try {
       return await run.progress.track(step, work);
     } catch (error) {
       if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
-      if (step === 'reserveStock') return { kind: 'given_up' };
+      if (isHoldEnding(error)) return { kind: 'given_up', reason: 'authorization_expiring' };
+      if (step === 'reserveStock') return { kind: 'given_up', reason: 'deadline_passed' };
       const { before, after } = STANDS[step];
-      const { decision } = await run.attention.ask({
+      const { decision, reason } = await run.attention.ask({
         steps: [step],
         error,
         resumes: { retry: before, cancel: before, skip: after },
       });
-      if (decision === 'cancel') return { kind: 'given_up' };
-      if (decision === 'retry') continue;
-      run.progress.mark(step, 'skipped');
-      return { kind: 'skipped' };
+      if (decision === 'cancel') return { kind: 'given_up', reason };
+      if (decision === 'skip') return skipped(run, step, 'skipped');
     }
   }
+}
+
+function skipped({ progress }: CheckoutRun, step: ForwardStep, as: 'done' | 'skipped') {
+  progress.mark(step, as);
+  return { kind: 'skipped' } as const;
+}
+
+function isHoldEnding(error: TemporalFailure): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const type = 'authorization_expiring' satisfies FailureType;
+  return cause instanceof ApplicationFailure && cause.type === type;
 }

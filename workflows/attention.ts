@@ -2,31 +2,40 @@
  * Steps that wait for a person. The order shows `needs_attention` with the steps' names; `resolve`
  * sends the decision; the workflow goes on with the same keys, however long that took.
  */
-import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
-import type { FailureType } from '../activities/contract.ts';
+import { ApplicationFailure, condition, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { FailureType, Parked } from '../activities/contract.ts';
+import { HOLD_MARGIN_MS, isDecisionAbout, type Standing } from '../domain/attention.ts';
 import type { OrderId } from '../domain/ids.ts';
+import type { CancelReason } from '../domain/order.ts';
 import { resolveUpdate, type Resolution } from './contract.ts';
 import { failureSummary } from './failure-summary.ts';
 import type { Progress } from './progress.ts';
 import { steps } from './steps.ts';
 
-/** Where the order stands again once a person has decided. */
-type Stands = Parameters<typeof steps.recordResolved>[0]['resumes'];
-
-type Decision = Resolution['decision'];
+export interface Decided {
+  readonly step: string;
+  readonly decision: Resolution['decision'];
+  /** Why the order is undone, if it was decided to. */
+  readonly reason: CancelReason;
+}
 
 export interface Attention {
-  /** Parks the order until a person decides about one of the waiting steps. */
+  /**
+   * Parks the order until a person decides about one of the waiting steps. Money that is only held
+   * does not wait for ever: shortly before its hold lapses the order is given up.
+   */
   ask(asked: {
     readonly steps: readonly string[];
     readonly error: unknown;
-    /** The decisions this step allows, each with where the order stands after it. */
-    readonly resumes: Partial<Readonly<Record<Decision, Stands>>>;
-  }): Promise<Resolution>;
+    /** Where the order stands after each decision. */
+    readonly resumes: Readonly<Record<Resolution['decision'], Standing>>;
+  }): Promise<Decided>;
 }
 
+/** Who decided when nobody did. */
+const BY_CLOCK = { actor: 'system', note: 'the authorization was about to expire' } as const;
+
 export function createAttention(orderId: OrderId, progress: Progress): Attention {
-  let resumes: Partial<Readonly<Record<Decision, Stands>>> = {};
   let decision: Resolution | undefined;
 
   setHandler(
@@ -41,8 +50,8 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
         if (decision !== undefined || !waitingFor.includes(resolution.step)) {
           throw refused(`waiting for: ${waitingFor.join(', ') || 'nothing'}`);
         }
-        if (resumes[resolution.decision] === undefined) {
-          throw refused(`allowed for this step: ${Object.keys(resumes).join(', ')}`);
+        if (!isDecisionAbout(resolution.step, resolution.decision)) {
+          throw refused(`${resolution.step} does not allow: ${resolution.decision}`);
         }
       },
     },
@@ -51,17 +60,21 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
   return {
     async ask(asked) {
       const failure = failureSummary(asked.error);
-      await steps.recordNeedsAttention({ orderId, steps: asked.steps, failure });
-      resumes = asked.resumes;
+      const parked = await steps.recordNeedsAttention({ orderId, steps: asked.steps, failure });
       progress.waitFor(asked.steps);
       progress.enter('needs_attention', 'publish');
-      await condition(() => decision !== undefined);
-      const resolution = take();
+      const [step = ''] = asked.steps;
+      // An undo is never cancelled: it lets the money go itself.
+      const timeMs = isDecisionAbout(step, 'cancel') ? timeToDecideMs(parked) : null;
+      const isInTime = await becomes(() => decision !== undefined, timeMs);
+      progress.waitFor([]);
+      const resolution: Resolution = isInTime ? take() : { step, decision: 'cancel', ...BY_CLOCK };
       const stands = asked.resumes[resolution.decision];
-      if (stands === undefined) throw refused('the validator let a decision through');
       await steps.recordResolved({ orderId, ...resolution, resumes: stands });
       progress.enter(stands, 'publish');
-      return resolution;
+      const reason =
+        resolution.actor === BY_CLOCK.actor ? 'authorization_expiring' : 'requested_by_operator';
+      return { ...resolution, reason };
     },
   };
 
@@ -69,9 +82,26 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
     if (decision === undefined) throw new Error('woken without a decision');
     const taken = decision;
     decision = undefined;
-    progress.waitFor([]);
     return taken;
   }
+}
+
+/** Waits for it, at most so long; null: as long as it takes. */
+async function becomes(isTrue: () => boolean, timeMs: number | null): Promise<boolean> {
+  if (timeMs !== null) {
+    const summary = 'Wait for a decision, until the money would be held no longer';
+    return condition(isTrue, timeMs, { summary });
+  }
+  await condition(isTrue);
+  return true;
+}
+
+/** By the server's clock; null when no money hangs on it. */
+function timeToDecideMs(parked: Parked | undefined): number | null {
+  const holdLeftAtStartMs = parked?.holdLeftAtStartMs ?? null;
+  if (holdLeftAtStartMs === null) return null;
+  const endsAtMs = workflowInfo().startTime.getTime() + holdLeftAtStartMs;
+  return Math.max(1, endsAtMs - HOLD_MARGIN_MS - Date.now());
 }
 
 function refused(message: string): ApplicationFailure {

@@ -16,9 +16,10 @@ import type { CancelReason } from '../domain/order.ts';
 import { createAttention } from './attention.ts';
 import { attend } from './attended-step.ts';
 import { handleCancel } from './cancel.ts';
-import { statusQuery, type CheckoutInput, type CheckoutResult } from './contract.ts';
+import { statusQuery, type CheckoutInput, type CheckoutResult, type Resume } from './contract.ts';
 import { notify } from './notify.ts';
 import { createProgress } from './progress.ts';
+import { goOn } from './resume.ts';
 import type { CheckoutRun } from './run.ts';
 import { createSaga } from './saga.ts';
 import { createShipping } from './shipping.ts';
@@ -31,7 +32,7 @@ type Outcome = Parcel | { readonly kind: 'undo'; readonly reason: CancelReason }
 
 export async function checkout(input: CheckoutInput): Promise<CheckoutResult> {
   const run = begin(input);
-  const outcome = await forwardOrCancelled(run);
+  const outcome = await forwardOrCancelled(run, input.resume);
   const result = await CancellationScope.nonCancellable(async () => {
     run.phase = outcome.kind === 'undo' ? 'undoing' : 'shipped';
     const settled =
@@ -48,27 +49,27 @@ export async function checkout(input: CheckoutInput): Promise<CheckoutResult> {
 
 /** The happy path, read top to bottom. Each undo is registered before its do. */
 async function goForward(run: CheckoutRun): Promise<Outcome> {
-  const { orderId, saga, shipping, progress } = run;
+  const { orderId, shipping, progress } = run;
 
-  saga.register({ name: 'releaseStock', run: () => done(steps.releaseStock({ orderId })) });
+  registerRelease(run);
   const reserved = await attend(run, 'reserveStock', () => steps.reserveStock({ orderId }));
   if (reserved.kind === 'refused') return { kind: 'undo', reason: 'warehouse_refused' };
-  if (reserved.kind === 'given_up') return { kind: 'undo', reason: 'deadline_passed' };
+  if (reserved.kind === 'given_up') return { ...reserved, kind: 'undo' };
   progress.enter('reserved', 'quiet');
 
   // Moves to the top of the stack: from here it undoes the capture, not only the authorization.
   registerMoneyUndo(run);
   const captured = await attend(run, 'capturePayment', () => steps.capturePayment({ orderId }));
   if (captured.kind === 'refused') return { kind: 'undo', reason: 'payment_refused' };
-  if (captured.kind === 'given_up') return { kind: 'undo', reason: 'requested_by_operator' };
+  if (captured.kind === 'given_up') return { ...captured, kind: 'undo' };
   progress.enter('paid', 'publish');
 
   // Pivot: the money is taken. Only a refusal to ship or a cancel turns the order round now.
-  saga.register({ name: 'cancelShipment', run: () => withdrawShipment(run) });
+  registerWithdrawal(run);
   const shippingUnderWay = attend(run, 'shipOrder', () => shipping.ship());
   run.confirmation = notify(run, 'confirmed');
   const shipped = await shippingUnderWay;
-  if (shipped.kind === 'given_up') return { kind: 'undo', reason: 'requested_by_operator' };
+  if (shipped.kind === 'given_up') return { ...shipped, kind: 'undo' };
   if (shipped.kind === 'skipped') return SHIPPED_BY_HAND;
   if (shipped.kind === 'shipped') return shipped;
   await steps.recordShipmentRefused({ orderId });
@@ -82,9 +83,12 @@ const SHIPPED_BY_HAND: Parcel = {
   trackingNumber: 'none',
 };
 
-async function forwardOrCancelled(run: CheckoutRun): Promise<Outcome> {
+async function forwardOrCancelled(run: CheckoutRun, resume?: Resume): Promise<Outcome> {
   try {
-    return await run.forward.run(() => goForward(run));
+    return await run.forward.run(async () => {
+      const reason = resume ? await goOn(run, resume) : null;
+      return reason === null ? goForward(run) : { kind: 'undo', reason };
+    });
   } catch (error) {
     if (!isCancellation(error)) throw error;
     return { kind: 'undo', reason: run.cancelReason };
@@ -106,6 +110,14 @@ async function undo(run: CheckoutRun, reason: CancelReason): Promise<CheckoutRes
   if (undone === 'too_late' && run.leftParcel) return finish(run, run.leftParcel);
   await notify(run, 'cancelled');
   return { status: 'cancelled', reason };
+}
+
+function registerRelease({ orderId, saga }: CheckoutRun): void {
+  saga.register({ name: 'releaseStock', run: () => done(steps.releaseStock({ orderId })) });
+}
+
+function registerWithdrawal(run: CheckoutRun): void {
+  run.saga.register({ name: 'cancelShipment', run: () => withdrawShipment(run) });
 }
 
 function registerMoneyUndo({ orderId, saga }: CheckoutRun): void {
@@ -134,18 +146,22 @@ function begin(input: CheckoutInput): CheckoutRun {
     orderId,
     progress,
     saga: createSaga(),
-    shipping: createShipping(orderId),
+    shipping: createShipping(orderId, { requested: input.resume?.from === 'paid' }),
     attention: createAttention(orderId, progress),
     forward: new CancellationScope(),
     phase: 'forward',
     // Overwritten by the update; a cancellation without it came from the Web UI or the CLI.
     cancelReason: 'requested_by_operator',
     cancelRequest: null,
+    settled: new Map(),
     confirmation: Promise.resolve(),
     leftParcel: null,
   };
+  // What an earlier run may have done has its undo too, before anything else happens.
+  if (input.resume) registerRelease(run);
   // The API authorized the payment before this began: its undo is due whatever happens first.
   registerMoneyUndo(run);
+  if (input.resume) registerWithdrawal(run);
   setHandler(statusQuery, () => progress.view(), {
     description: 'Where the order stands: status, steps, and what waits for a person.',
   });

@@ -6,6 +6,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ShipmentAnswer } from '../activities/contract.ts';
+import type { Decision, Standing } from '../domain/attention.ts';
 import { checkoutWorkflowId, type OrderId } from '../domain/ids.ts';
 import { formatMoney } from '../domain/money.ts';
 import type { CancelReason, OrderStatus } from '../domain/order.ts';
@@ -19,6 +20,8 @@ export interface CheckoutInput {
   readonly currency: string;
   readonly skus: readonly string[];
   readonly correlationId: string;
+  /** For an order whose earlier run is gone: where to go on. */
+  readonly resume?: Resume;
 }
 
 export interface CheckoutResult {
@@ -51,9 +54,18 @@ export interface CancelAccepted {
 /** `retry` does the step again under the same key; `skip` takes it as settled by hand; `cancel` undoes the order. */
 export interface Resolution {
   readonly step: string;
-  readonly decision: 'retry' | 'skip' | 'cancel';
+  readonly decision: Decision;
   readonly note: string;
   readonly actor: string;
+}
+
+/** How a new run continues what an earlier one left, by the books. */
+export interface Resume {
+  readonly from: Standing;
+  /** Undo the order, for this reason; null: go forward. */
+  readonly undo: CancelReason | null;
+  /** What was decided about the step the order is parked at; null when it is not parked. */
+  readonly resolution: Resolution | null;
 }
 
 export interface ShipmentAnswered {
@@ -97,5 +109,20 @@ export function checkoutStartOptions(
       { key: SEARCH_ATTRIBUTES.sku, value: [...input.skus] },
       { key: SEARCH_ATTRIBUTES.needsAttention, value: false },
     ],
+  };
+}
+
+/**
+ * Options that start an order's workflow again after its last run ended without the order at rest.
+ * `replacing`: also instead of a run that still is, but cannot go on.
+ */
+export function checkoutResumeOptions(
+  input: CheckoutInput & { readonly resume: Resume },
+  { replacing }: { readonly replacing: boolean },
+): WorkflowStartOptions<(input: CheckoutInput) => Promise<CheckoutResult>> {
+  return {
+    ...checkoutStartOptions(input),
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowIdConflictPolicy: replacing ? 'TERMINATE_EXISTING' : 'FAIL',
   };
 }

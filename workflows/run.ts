@@ -20,6 +20,8 @@ export interface CheckoutRun {
   cancelReason: CancelReason;
   /** Id of the update that turned the order round. */
   cancelRequest: string | null;
+  /** Steps that an earlier run of the order did, or a person settled by hand after it was gone. */
+  readonly settled: Map<string, 'done' | 'skipped'>;
   /** The confirmation mail under way, beside shipping. */
   confirmation: Promise<void>;
   /** Set when the parcel had left before it could be called back. */

@@ -24,6 +24,8 @@ export type Unwound =
 export interface Saga {
   /** Puts an undo on top of the stack. Registered again, it moves to the top. */
   register(undo: Undo): void;
+  /** Takes an undo off the stack: a person settled it by hand. */
+  forget(name: string): void;
   /** What `unwind` would run, in that order. */
   names(): readonly string[];
   /** Runs every undo, newest first, and tells which failed. */
@@ -38,6 +40,7 @@ export function createSaga(): Saga {
       stack.delete(undo.name);
       stack.set(undo.name, undo);
     },
+    forget: (name) => void stack.delete(name),
     names: () => newestFirst().map((undo) => undo.name),
     async unwind() {
       const failed: FailedUndo[] = [];

@@ -32,8 +32,9 @@ export interface Shipping {
   isRequested(): boolean;
 }
 
-export function createShipping(orderId: OrderId): Shipping {
-  let requested = false;
+/** `requested`: an earlier run of the order may have asked the warehouse already. */
+export function createShipping(orderId: OrderId, { requested: before = false } = {}): Shipping {
+  let requested = before;
   let answer: ShipmentAnswer | undefined;
 
   setHandler(shipmentAnsweredSignal, (answered) => {

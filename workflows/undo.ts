@@ -25,7 +25,7 @@ async function settleOne(run: CheckoutRun, failed: Map<string, FailedUndo>): Pro
   const resolution = await attention.ask({
     steps: [...failed.keys()],
     error: [...failed.values()][0]?.error,
-    resumes: { retry: 'cancelling', skip: 'cancelling' },
+    resumes: { retry: 'cancelling', skip: 'cancelling', cancel: 'cancelling' },
   });
   const chosen = failed.get(resolution.step);
   if (!chosen) return;

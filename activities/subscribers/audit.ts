@@ -13,6 +13,8 @@ const KEPT: readonly string[] = [
   'amount_minor',
   'currency',
   'decline_code',
+  'refund_id',
+  'failure_code',
   'reason',
   'steps',
   'step',
@@ -48,6 +50,7 @@ function toEntry(event: OrderEvent): AuditEntry {
 
 function actorOf({ type, data }: OrderEvent): string {
   const { actor, reason } = data;
+  if (actor === 'system') return actor;
   if (typeof actor === 'string' && actor !== '') return `operator/${actor}`;
   if (reason === 'requested_by_customer') return 'customer';
   if (reason === 'requested_by_operator') return 'operator';

@@ -102,10 +102,12 @@ function expectDiscreet(failure: ApplicationFailure): void {
 
 const FAILURE_TYPES: Readonly<Record<FailureType, true>> = {
   order_not_found: true,
+  refund_not_found: true,
   forbidden_transition: true,
   provider_unavailable: true,
   provider_unknown_outcome: true,
   provider_rejected_request: true,
+  authorization_expiring: true,
   not_cancellable: true,
   not_waiting: true,
   unexpected_error: true,

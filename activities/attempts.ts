@@ -1,0 +1,50 @@
+/** Counts failed attempts at an order's steps, for whoever has to decide about one. Never fails itself. */
+import { CancelledFailure } from '@temporalio/common';
+import { noticeStep } from '../domain/attention.ts';
+import { isOrderId, type Notice, type OrderId } from '../domain/ids.ts';
+import { countAttempt } from '../prisma/attention.ts';
+import type { Database } from '../prisma/client.ts';
+import { isDatabaseUnavailable } from '../prisma/errors.ts';
+import type { Activities } from './contract.ts';
+
+/** Activities that are attempts at a step of the same name, or of another. Records are none. */
+const STEPS: Partial<Readonly<Record<string, string>>> = {
+  reserveStock: 'reserveStock',
+  releaseStock: 'releaseStock',
+  capturePayment: 'capturePayment',
+  voidOrRefundPayment: 'voidOrRefundPayment',
+  requestShipment: 'shipOrder',
+  lookUpShipment: 'shipOrder',
+  cancelShipment: 'cancelShipment',
+} satisfies Partial<Record<keyof Activities, string>>;
+
+export async function countFailedAttempt(
+  db: Database,
+  attempt: {
+    readonly activity: string;
+    readonly input: unknown;
+    /** As Temporal is told: closed words. */
+    readonly failure: Error;
+    readonly error: unknown;
+  },
+): Promise<void> {
+  const { activity, input, failure, error } = attempt;
+  if (error instanceof CancelledFailure || isDatabaseUnavailable(error)) return;
+  if (!isAboutOrder(input)) return;
+  const { notice } = input;
+  const told = activity === 'notifyCustomer' && notice !== undefined;
+  const step = told ? noticeStep(notice) : STEPS[activity];
+  if (step === undefined) return;
+  try {
+    await countAttempt(db, { orderId: input.orderId, step, failure: failure.message });
+  } catch {
+    // The attempt's own failure is what matters; one more or less in the count does not.
+  }
+}
+
+function isAboutOrder(
+  input: unknown,
+): input is { readonly orderId: OrderId; readonly notice?: Notice } {
+  if (typeof input !== 'object' || input === null || !('orderId' in input)) return false;
+  return typeof input.orderId === 'string' && isOrderId(input.orderId);
+}
