@@ -122,21 +122,26 @@ export async function recordCancelling(
   );
 }
 
-/** Order `cancelled`: nothing is held any more. */
+/**
+ * Order `cancelled`: nothing is held any more. A release that a person took as done by hand ends our
+ * own hold here.
+ */
 export async function recordCancelled(
   db: Database,
   orderId: OrderId,
   reason: CancelReason,
 ): Promise<ChangeOutcome> {
-  return orderTransaction(db, orderId, (tx) =>
-    changeOrder(tx, {
+  return orderTransaction(db, orderId, async (tx) => {
+    const change = await changeOrder(tx, {
       orderId,
       type: 'order.cancelled',
       to: 'cancelled',
       cancelReason: reason,
       data: { reason },
-    }),
-  );
+    });
+    if (change.kind === 'changed') await releaseHold(tx, orderId);
+    return change;
+  });
 }
 
 export interface Waiting {
@@ -168,16 +173,16 @@ export async function park(
     attentionStep: waiting.steps.join(', '),
     data: { steps: waiting.steps, failure: waiting.failure },
   });
-}
-
-/** A person, or the clock, decided; the order stands where the step stands. Counting begins anew. */
-export async function recordResolved(
-  db: Database,
   if (change.kind !== 'changed') return change;
   for (const step of waiting.steps) {
     await writeStepLetter(tx, orderId, { ...waiting, step, subject: step, source: 'checkout' });
   }
   return change;
+}
+
+/** A person, or the clock, decided; the order stands where the step stands. Counting begins anew. */
+export async function recordResolved(
+  db: Database,
   orderId: OrderId,
   resolved: {
     readonly step: string;
@@ -204,11 +209,6 @@ export async function recordResolved(
   });
 }
 
-/** The customer was told, or could not be. */
-export async function recordNotice(
-  db: Database,
-  orderId: OrderId,
-  told: { readonly notice: Notice; readonly failure: string | null },
 /** True when the customer is known to have had the notice. */
 export async function wasNotified(
   db: Database,
@@ -220,6 +220,11 @@ export async function wasNotified(
   return (await db.event.findUnique({ where, select: { seq: true } })) !== null;
 }
 
+/** The customer was told, or could not be. */
+export async function recordNotice(
+  db: Database,
+  orderId: OrderId,
+  told: { readonly notice: Notice; readonly failure: string | null },
 ): Promise<void> {
   const { notice, failure } = told;
   const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';

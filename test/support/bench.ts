@@ -183,7 +183,7 @@ async function placeOrder(
   if (authorized.kind !== 'authorized') throw new Error(`not authorized: ${authorized.kind}`);
   await recordPlaced(db, order, {
     reference: authorized.reference,
-    answer: () => ({ status: 201, body: '{}' }),
+    answer: ({ id }) => ({ status: 201, body: JSON.stringify({ id }) }),
   });
   return { orderId: order.id, totalMinor, currency, skus: [sku], correlationId: 'bench' };
 }

@@ -1,0 +1,446 @@
+-- What must be true of the database whatever has failed. Each query returns one row (subject, detail)
+-- per violation. prisma/invariants.ts reads this file; docs/invariants.md says how to use it.
+--
+-- `holds: always` is true in every snapshot, also while everything is being killed. `holds: settled`
+-- is about what happens later: true once the system has had `grace` in good health.
+--
+-- Every query can read `given` (one row: transitions jsonb, grace and patience interval) and
+-- `by_hand` (order_id, step): the steps a person took as settled by hand, which our own books of the
+-- providers cannot know of. The audit log keeps those decisions after the events are forgotten.
+
+-- invariant: stock_bounds
+-- title: No SKU has fewer than zero units on hand or held, nor more held than on hand
+-- holds: always
+SELECT sku AS subject, format('on hand %s, held %s', on_hand, held) AS detail
+FROM stock WHERE on_hand < 0 OR held < 0 OR held > on_hand;
+
+-- invariant: stock_conserved
+-- title: What is on hand is the sum of all movements
+-- holds: always
+SELECT sku AS subject,
+  format('on hand %s, movements %s', COALESCE(s.on_hand::text, 'unknown'), COALESCE(m.units, 0)) AS detail
+FROM stock s FULL JOIN (SELECT sku, sum(delta) AS units FROM stock_movements GROUP BY sku) m USING (sku)
+WHERE s.on_hand IS DISTINCT FROM COALESCE(m.units, 0);
+
+-- invariant: holds_counted
+-- title: What is held is the sum of the orders' live reservations
+-- holds: always
+SELECT sku AS subject,
+  format('held %s, reservations %s', COALESCE(s.held::text, 'unknown'), COALESCE(r.units, 0)) AS detail
+FROM stock s FULL JOIN (
+  SELECT sku, sum(quantity) AS units FROM reservations WHERE status IN ('held', 'reserved') GROUP BY sku
+) r USING (sku)
+WHERE s.held IS DISTINCT FROM COALESCE(r.units, 0);
+
+-- invariant: never_oversold
+-- title: No more units are promised or shipped than ever came in
+-- holds: always
+SELECT p.sku AS subject, format('promised %s, came in %s', p.units, COALESCE(i.units, 0)) AS detail
+FROM (
+  SELECT sku, sum(quantity) AS units FROM reservations
+  WHERE status IN ('held', 'reserved', 'shipped') GROUP BY sku
+) p LEFT JOIN (
+  SELECT sku, sum(delta) AS units FROM stock_movements WHERE kind = 'adjusted' GROUP BY sku
+) i USING (sku)
+WHERE p.units > COALESCE(i.units, 0);
+
+-- invariant: shipped_units_left
+-- title: Units leave the shelves once per shipped line, and for nothing else
+-- holds: always
+SELECT order_id || ' ' || sku AS subject,
+  format('shipped %s, left the shelves %s', COALESCE(r.quantity, 0), -COALESCE(m.delta, 0)) AS detail
+FROM (SELECT order_id, sku, quantity FROM reservations WHERE status = 'shipped') r
+FULL JOIN (
+  SELECT order_id, sku, sum(delta) AS delta FROM stock_movements WHERE kind = 'shipped' GROUP BY 1, 2
+) m USING (order_id, sku)
+WHERE r.quantity IS DISTINCT FROM -m.delta;
+
+-- invariant: lines_reserved
+-- title: Each line has its one reservation, which stands where the order stands
+-- holds: always
+SELECT order_id || ' ' || sku AS subject,
+  format('order %s, ordered %s, reservation of %s %s', o.status, COALESCE(l.quantity, 0),
+    COALESCE(r.quantity, 0), COALESCE(r.status, 'missing')) AS detail
+FROM order_lines l FULL JOIN reservations r USING (order_id, sku) JOIN orders o ON o.id = order_id
+WHERE l.quantity IS DISTINCT FROM r.quantity OR r.status <> ALL (CASE
+  WHEN o.status IN ('pending', 'placed') THEN ARRAY['held']
+  WHEN o.status IN ('reserved', 'paid') THEN ARRAY['reserved']
+  WHEN o.status IN ('shipped', 'delivered') THEN ARRAY['shipped']
+  WHEN o.status IN ('declined', 'expired', 'cancelled') THEN ARRAY['released']
+  ELSE ARRAY['held', 'reserved', 'released'] END);
+
+-- invariant: order_totals
+-- title: An order costs the sum of its lines
+-- holds: always
+SELECT o.id AS subject, format('total %s, lines %s', o.total_minor, COALESCE(l.minor::text, 'none')) AS detail
+FROM orders o LEFT JOIN (
+  SELECT order_id, sum(quantity::bigint * unit_price_minor) AS minor FROM order_lines GROUP BY order_id
+) l ON l.order_id = o.id
+WHERE l.minor IS DISTINCT FROM o.total_minor;
+
+-- invariant: money_bounded
+-- title: Each order has one payment of its total: no more captured than authorized, nor given back than captured
+-- holds: always
+SELECT o.id AS subject, CASE WHEN p.id IS NULL THEN 'no payment' ELSE
+  format('total %s %s, authorized %s %s, captured %s, refunded %s and %s on its way', o.total_minor,
+    o.currency, p.amount_minor, p.currency, p.captured_minor, p.refunded_minor, p.refunding_minor) END AS detail
+FROM orders o LEFT JOIN payments p ON p.order_id = o.id
+WHERE p.id IS NULL OR p.amount_minor <> o.total_minor OR p.currency <> o.currency
+  OR p.captured_minor NOT BETWEEN 0 AND p.amount_minor
+  OR p.refunded_minor < 0 OR p.refunding_minor < 0
+  OR p.refunded_minor + p.refunding_minor > p.captured_minor;
+
+-- invariant: money_matches_status
+-- title: Captured means shipped, cancelled means voided or refunded: no order ends between
+-- holds: always
+SELECT o.id AS subject,
+  format('order %s, payment %s, captured %s, refunded %s', o.status, p.status, p.captured_minor,
+    p.refunded_minor) AS detail
+FROM orders o JOIN payments p ON p.order_id = o.id
+WHERE (p.status <> ALL (CASE
+    WHEN o.status = 'pending' THEN ARRAY['authorizing']
+    WHEN o.status = 'declined' THEN ARRAY['declined']
+    WHEN o.status = 'expired' THEN ARRAY['declined', 'voided']
+    WHEN o.status IN ('placed', 'reserved') THEN ARRAY['authorized']
+    WHEN o.status IN ('paid', 'shipped', 'delivered')
+      THEN ARRAY['captured', 'partially_refunded', 'refunded']
+    WHEN o.status = 'cancelled' THEN ARRAY['voided', 'refunded']
+    ELSE ARRAY['authorized', 'captured', 'partially_refunded', 'voided', 'refunded'] END)
+  AND NOT EXISTS (
+    SELECT FROM by_hand h WHERE h.order_id = o.id AND CASE
+      WHEN o.status IN ('paid', 'shipped', 'delivered')
+        THEN h.step = 'capturePayment' AND p.status = 'authorized'
+      WHEN o.status = 'cancelled'
+        THEN h.step = 'voidOrRefundPayment'
+          AND p.status IN ('authorized', 'captured', 'partially_refunded')
+      ELSE false END))
+  OR NOT CASE p.status
+    WHEN 'captured' THEN p.captured_minor = p.amount_minor AND p.refunded_minor = 0
+    WHEN 'partially_refunded' THEN p.captured_minor = p.amount_minor
+      AND p.refunded_minor > 0 AND p.refunded_minor < p.captured_minor
+    WHEN 'refunded' THEN p.captured_minor = p.amount_minor AND p.refunded_minor = p.captured_minor
+    ELSE p.captured_minor = 0 END;
+
+-- invariant: payment_summary
+-- title: A payment says what its operations say
+-- holds: always
+SELECT p.order_id AS subject,
+  format('payment %s, captured %s, refunded %s; operations: authorized %s, captured %s, voided %s, refunded %s',
+    p.status, p.captured_minor, p.refunded_minor, o.authorized, o.captured, o.voided, o.refunded) AS detail
+FROM payments p LEFT JOIN (
+  SELECT order_id,
+    COALESCE(sum(amount_minor) FILTER (WHERE kind = 'authorize'), 0) AS authorized,
+    COALESCE(sum(amount_minor) FILTER (WHERE kind = 'capture'), 0) AS captured,
+    COALESCE(sum(amount_minor) FILTER (WHERE kind = 'refund'), 0) AS refunded,
+    COALESCE(sum(amount_minor) FILTER (WHERE kind = 'void'), 0) AS voided
+  FROM payment_operations WHERE state = 'succeeded' GROUP BY order_id
+) o USING (order_id)
+WHERE p.captured_minor <> COALESCE(o.captured, 0) OR p.refunded_minor <> COALESCE(o.refunded, 0)
+  OR COALESCE(o.authorized, 0)
+    <> CASE WHEN p.status IN ('authorizing', 'declined') THEN 0 ELSE p.amount_minor END
+  OR COALESCE(o.voided, 0) <> CASE WHEN p.status = 'voided' THEN p.amount_minor ELSE 0 END;
+
+-- invariant: intents_first
+-- title: Every outcome at the payment provider was written down as an intent before, under the order's own key
+-- holds: always
+SELECT o.key AS subject, format('%s %s of %s %s: %s', o.kind, o.state, o.amount_minor, o.currency,
+  CASE WHEN r.id IS NULL THEN 'never requested' WHEN r.id > o.id THEN 'requested afterwards'
+    ELSE format('requested as %s of %s %s', r.kind, r.amount_minor, r.currency) END) AS detail
+FROM payment_operations o
+LEFT JOIN payment_operations r ON r.key = o.key AND r.state = 'requested'
+WHERE o.state <> 'requested' AND (r.id IS NULL OR r.id > o.id OR (r.order_id, r.kind, r.amount_minor, r.currency)
+  IS DISTINCT FROM (o.order_id, o.kind, o.amount_minor, o.currency))
+UNION ALL
+SELECT key, 'the key is not of order ' || order_id FROM payment_operations
+WHERE NOT starts_with(key, order_id || '/' || kind);
+
+-- invariant: effects_once
+-- title: Money is authorized, captured and voided at most once per order, and one parcel leaves
+-- holds: always
+SELECT order_id AS subject, format('%s succeeded %s times', kind, count(*)) AS detail
+FROM payment_operations WHERE state = 'succeeded' AND kind IN ('authorize', 'capture', 'void')
+GROUP BY order_id, kind HAVING count(*) > 1
+UNION ALL
+SELECT order_id, 'captured and voided'
+FROM payment_operations WHERE state = 'succeeded' AND kind IN ('capture', 'void')
+GROUP BY order_id HAVING count(DISTINCT kind) > 1
+UNION ALL
+SELECT order_id, format('%s shipments', count(*)) FROM shipments GROUP BY order_id HAVING count(*) > 1;
+
+-- invariant: shipment_matches_status
+-- title: Shipped means a parcel with a tracking number, cancelled means none
+-- holds: always
+-- A request under way when the order turned round is written down as refused a moment later.
+SELECT o.id AS subject, format('order %s, shipment %s', o.status, COALESCE(s.status, 'none')) AS detail
+FROM orders o LEFT JOIN shipments s ON s.order_id = o.id
+WHERE (COALESCE(s.status, 'none') <> ALL (CASE
+    WHEN o.status IN ('shipped', 'delivered') THEN ARRAY['shipped']
+    WHEN o.status IN ('paid', 'cancelling', 'needs_attention')
+      THEN ARRAY['none', 'requested', 'refused', 'cancelled']
+    WHEN o.status = 'cancelled' THEN ARRAY['none', 'refused', 'cancelled']
+    ELSE ARRAY['none'] END)
+  AND NOT (o.status = 'cancelled' AND s.status = 'requested'
+    AND o.updated_at > now() - (SELECT grace FROM given))
+  AND NOT EXISTS (
+    SELECT FROM by_hand h WHERE h.order_id = o.id AND (
+      (h.step = 'shipOrder' AND o.status IN ('shipped', 'delivered'))
+      OR (h.step = 'cancelShipment' AND o.status = 'cancelled' AND s.status = 'requested'))))
+  OR (s.status = 'shipped' AND s.tracking_number IS NULL);
+
+-- invariant: event_sequence
+-- title: An order's events are numbered from one without a gap, and its version is the last number
+-- holds: always
+-- Events are forgotten after 90 days, the oldest first: the beginning may be gone, nothing else.
+SELECT o.id AS subject, CASE WHEN e.events IS NULL THEN format('version %s, no events', o.version) ELSE
+  format('version %s, %s events numbered %s to %s', o.version, e.events, e.first, e.last) END AS detail
+FROM orders o LEFT JOIN (
+  SELECT order_id, count(*) AS events, min(seq) AS first, max(seq) AS last FROM events GROUP BY order_id
+) e ON e.order_id = o.id
+WHERE e.last <> o.version OR e.events <> e.last - e.first + 1
+  OR (COALESCE(e.first, 0) <> 1 AND o.created_at > now() - interval '90 days');
+
+-- invariant: events_once
+-- title: What can happen to an order once is told once
+-- holds: always
+SELECT order_id AS subject, format('%s told %s times', once_key, count(*)) AS detail
+FROM events WHERE once_key IS NOT NULL GROUP BY order_id, once_key HAVING count(*) > 1;
+
+-- invariant: legal_transitions
+-- title: Orders move along the transition table only
+-- holds: always
+-- The event of a decision does not say where the order stands after it: anywhere it may resume.
+SELECT order_id AS subject,
+  format('event %s: from %s to %s', seq, COALESCE(came_from, 'nothing'), went_to) AS detail
+FROM (
+  SELECT order_id, seq, went_to, lag(went_to) OVER (PARTITION BY order_id ORDER BY seq) AS came_from
+  FROM (
+    SELECT order_id, seq, CASE type WHEN 'order.created' THEN 'pending'
+      WHEN 'order.attention_resolved' THEN 'resumed' ELSE substr(type, 7) END AS went_to
+    FROM events WHERE starts_with(type, 'order.')
+  ) told
+  WHERE went_to = 'resumed' OR (SELECT transitions ? went_to FROM given)
+) moved, given
+WHERE CASE
+  WHEN came_from IS NULL THEN seq = 1 AND went_to <> 'pending'
+  WHEN went_to = 'resumed' THEN came_from <> 'needs_attention'
+  WHEN came_from = 'resumed' THEN NOT EXISTS (
+    SELECT FROM jsonb_array_elements_text(transitions -> 'needs_attention') AS resumed
+    WHERE transitions -> resumed ? went_to)
+  ELSE NOT transitions -> came_from ? went_to END;
+
+-- invariant: status_told
+-- title: An order stands where its last event says
+-- holds: always
+SELECT o.id AS subject, format('order %s, last told %s', o.status, e.went_to) AS detail
+FROM orders o JOIN (
+  SELECT DISTINCT ON (order_id) order_id, went_to FROM (
+    SELECT order_id, seq, CASE type WHEN 'order.created' THEN 'pending'
+      WHEN 'order.attention_resolved' THEN 'resumed' ELSE substr(type, 7) END AS went_to
+    FROM events WHERE starts_with(type, 'order.')
+  ) told
+  WHERE went_to = 'resumed' OR (SELECT transitions ? went_to FROM given)
+  ORDER BY order_id, seq DESC
+) e ON e.order_id = o.id, given
+WHERE o.status <> e.went_to
+  AND NOT (e.went_to = 'resumed' AND transitions -> 'needs_attention' ? o.status);
+
+-- invariant: answers_stored
+-- title: An accepted order has its stored 201 and a declined one its 402, and no such answer stands alone
+-- holds: always
+-- Keys are forgotten after 7 days.
+SELECT k.key AS subject, format('key of order %s (%s) is %s, answer %s', COALESCE(k.order_id, 'none'),
+  COALESCE(o.status, 'missing'), k.state, COALESCE(k.status::text, 'none')) AS detail
+FROM idempotency_keys k LEFT JOIN orders o ON o.id = k.order_id
+WHERE (k.state = 'done') IS DISTINCT FROM (k.status IS NOT NULL AND k.body IS NOT NULL)
+  OR (k.order_id IS NULL AND k.state <> 'done')
+  OR (k.order_id IS NOT NULL AND (o.id IS NULL OR COALESCE(k.status, 0) <> CASE
+    WHEN o.placed_at IS NOT NULL THEN 201 WHEN o.status = 'declined' THEN 402 ELSE 0 END))
+  OR (k.status = 201 AND k.order_id IS NOT NULL AND position(k.order_id IN k.body) = 0)
+UNION ALL
+SELECT o.id, format('%s keys', count(k.order_id))
+FROM orders o LEFT JOIN idempotency_keys k ON k.order_id = o.id
+WHERE o.created_at > now() - interval '6 days'
+GROUP BY o.id HAVING count(k.order_id) <> 1;
+
+-- invariant: pending_ends
+-- title: A hold whose shopper never came back ends
+-- holds: settled
+-- 75 s: the longest try after the deadline, and a pass of recovery.
+SELECT id AS subject, format('pending, deadline %s', deadline_at) AS detail
+FROM orders, given
+WHERE status = 'pending' AND deadline_at < now() - grace - interval '75 seconds';
+
+-- invariant: started_in_time
+-- title: Every placed order is started
+-- holds: settled
+SELECT id AS subject, format('placed at %s, workflow not known to run', placed_at) AS detail
+FROM orders, given
+WHERE status = 'placed' AND workflow_started_at IS NULL AND placed_at < now() - grace;
+
+-- invariant: authorizations_settled
+-- title: No authorization lapses unnoticed: captured or let go before the provider does
+-- holds: settled
+-- Stripe holds money on a card for 7 days where it names no end.
+SELECT o.id AS subject, format('order %s, money held until %s', o.status,
+  COALESCE(p.capture_before, p.created_at + interval '7 days')) AS detail
+FROM payments p JOIN orders o ON o.id = p.order_id, given
+WHERE p.status = 'authorized' AND o.status NOT IN ('paid', 'shipped', 'delivered', 'cancelled')
+  AND COALESCE(p.capture_before, p.created_at + interval '7 days') < now() - grace;
+
+-- invariant: nothing_stuck
+-- title: No order stands still for longer than its step may be tried
+-- holds: settled
+-- The patience of workflows/steps.ts; an undo has a day, and there are three.
+SELECT o.id AS subject, format('%s since %s', o.status, o.updated_at) AS detail
+FROM orders o JOIN (VALUES ('placed', interval '1 day'), ('reserved', interval '5 days'),
+  ('paid', interval '31 days'), ('cancelling', interval '3 days')) AS step (status, may_take)
+  USING (status), given
+WHERE o.updated_at < now() - step.may_take - interval '1 hour' - grace;
+
+-- invariant: parked_has_letter
+-- title: An order needs attention exactly while a dead letter asks a person about its step
+-- holds: always
+-- One that was laid aside was decided about. While one undo is done again the others' letters stay.
+SELECT o.id AS subject, format('waits for %s, which no dead letter asks about', step) AS detail
+FROM orders o, unnest(string_to_array(o.attention_step, ', ')) AS step
+WHERE o.status = 'needs_attention' AND NOT EXISTS (
+  SELECT FROM dead_letters d WHERE d.source = 'checkout' AND d.order_id = o.id AND d.subject = step
+    AND d.status IN ('open', 'redriven', 'discarded'))
+UNION ALL
+SELECT o.id, format('%s asks about %s, but the order is %s', d.id, d.subject, o.status)
+FROM dead_letters d JOIN orders o ON o.id = d.order_id
+WHERE d.source = 'checkout' AND d.status IN ('open', 'redriven')
+  AND o.status NOT IN ('needs_attention', 'cancelling');
+
+-- invariant: dead_letters_sound
+-- title: A dead letter has an error, its tries and what it is about; one is live per failing thing
+-- holds: always
+SELECT id AS subject, format('%s of %s, %s tries, %s, error %L', source, subject, retry_count, status,
+  left(error, 60)) AS detail
+FROM dead_letters
+WHERE error = '' OR retry_count < 1 OR first_failed_at > last_failed_at
+  OR (status IN ('redriven', 'discarded') AND (actor IS NULL OR decided_at IS NULL))
+  OR (source = 'delivery' AND event_id IS NULL)
+  OR (source IN ('checkout', 'notification') AND order_id IS NULL)
+UNION ALL
+SELECT min(id), format('%s live letters of %s %s', count(*), source, subject)
+FROM dead_letters WHERE status IN ('open', 'redriven')
+GROUP BY source, subject, order_id, event_id HAVING count(*) > 1;
+
+-- invariant: redrives_end
+-- title: A redrive ends: it works, or the letter is open again
+-- holds: settled
+-- 16 minutes: recovery opens those older than 15.
+SELECT id AS subject, format('redriven at %s', decided_at) AS detail
+FROM dead_letters, given
+WHERE status = 'redriven' AND decided_at < now() - grace - interval '16 minutes';
+
+-- invariant: events_delivered
+-- title: Every subscription that is not paused gets its events
+-- holds: settled
+-- 75 s: the warehouse feed gathers for 30 s, twice when a batch has just gone out.
+SELECT s.name AS subject, format('%s of %s waits since %s', e.type, e.order_id, e.time) AS detail
+FROM subscriptions s CROSS JOIN given CROSS JOIN LATERAL (
+  SELECT type, order_id, time FROM events
+  WHERE (xid, position) > (s.cursor_xid, s.cursor_position)
+    AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    AND (s.types = '{}' OR type = ANY (s.types))
+  ORDER BY xid, position LIMIT 1
+) e
+WHERE NOT s.paused AND e.time < now() - grace
+  - CASE s.name WHEN 'warehouse-feed' THEN interval '75 seconds' ELSE interval '10 seconds' END;
+
+-- invariant: events_handled
+-- title: What a built-in subscriber has passed it has handled, or it lies in the dead letters
+-- holds: settled
+-- 60 s: what failed with its batch is tried again after 5 s and 30 s.
+SELECT e.id::text AS subject, format('%s of %s was passed and not had by %s', e.type, e.order_id, s.name) AS detail
+FROM subscriptions s CROSS JOIN given
+JOIN events e ON (e.xid, e.position) <= (s.cursor_xid, s.cursor_position)
+  AND (s.types = '{}' OR e.type = ANY (s.types))
+WHERE s.name IN ('audit', 'analytics', 'warehouse-feed')
+  AND e.time < now() - grace - interval '60 seconds'
+  AND NOT EXISTS (SELECT FROM consumed_events c WHERE c.consumer = s.name AND c.event_id = e.id)
+  AND NOT (s.name = 'audit' AND EXISTS (SELECT FROM audit_log a WHERE a.event_id = e.id))
+  AND NOT EXISTS (
+    SELECT FROM dead_letters d WHERE d.source = 'delivery' AND d.subject = s.name AND d.event_id = e.id);
+
+-- invariant: sales_counted_once
+-- title: The hourly sales figures are the events they were made from, each counted once
+-- holds: always
+SELECT format('%s %s', sku, to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24')) AS subject,
+  format('counted %s orders, %s units, %s declines, %s compensations; events tell %s, %s, %s, %s',
+    a.orders, a.units, a.declines, a.compensations, e.orders, e.units, e.declines, e.compensations) AS detail
+FROM analytics_hourly a FULL JOIN (
+  SELECT date_trunc('hour', e.time, 'UTC') AS hour, l.sku, o.currency,
+    count(*) FILTER (WHERE e.type = 'order.placed') AS orders,
+    COALESCE(sum(l.quantity) FILTER (WHERE e.type = 'order.placed'), 0) AS units,
+    COALESCE(sum(l.quantity::bigint * l.unit_price_minor)
+      FILTER (WHERE e.type = 'order.placed'), 0) AS revenue_minor,
+    count(*) FILTER (WHERE e.type = 'order.declined') AS declines,
+    count(*) FILTER (WHERE e.type = 'order.cancelled') AS compensations
+  FROM consumed_events c JOIN events e ON e.id = c.event_id
+  JOIN orders o ON o.id = e.order_id JOIN order_lines l ON l.order_id = o.id
+  WHERE c.consumer = 'analytics' AND e.type IN ('order.placed', 'order.declined', 'order.cancelled')
+  GROUP BY 1, 2, 3
+) e USING (hour, sku, currency)
+WHERE hour > now() - interval '30 days'
+  AND (a.orders, a.units, a.revenue_minor, a.declines, a.compensations)
+    IS DISTINCT FROM (e.orders, e.units, e.revenue_minor, e.declines, e.compensations);
+
+-- invariant: callbacks_taken
+-- title: Every message from outside that we acknowledged was acted on
+-- holds: settled
+-- 75 s: a payment notice that our books do not know yet is judged again for 60 s.
+SELECT source || ' ' || id AS subject, format('%s, received at %s', type, received_at) AS detail
+FROM inbox, given
+WHERE processed_at IS NULL AND received_at < now() - grace - interval '75 seconds';
+
+-- invariant: decisions_audited
+-- title: What an operator decided is in the audit log
+-- holds: always
+SELECT d.id AS subject, format('%s by %s, not in the audit log', d.status, d.actor) AS detail
+FROM dead_letters d
+WHERE d.actor IS NOT NULL AND NOT EXISTS (
+  SELECT FROM audit_log a WHERE a.subject = d.id AND a.event_id IS NULL
+    AND a.action IN ('dead_letter.redriven', 'dead_letter.discarded'))
+UNION ALL
+SELECT s.name, 'paused, and the audit log does not say by whom'
+FROM subscriptions s
+WHERE s.paused AND 'subscription.paused' IS DISTINCT FROM (
+  SELECT a.action FROM audit_log a
+  WHERE a.subject = s.name AND a.action IN ('subscription.paused', 'subscription.resumed')
+  ORDER BY a.id DESC LIMIT 1);
+
+-- invariant: cursors_within_log
+-- title: No subscription stands beyond the end of the log, where new events would be behind it
+-- holds: always
+-- It can after a restore into another cluster, whose transaction numbers begin anew.
+SELECT name AS subject, format('cursor %s, the log ends at %s', cursor_xid,
+  pg_snapshot_xmin(pg_current_snapshot())) AS detail
+FROM subscriptions WHERE cursor_xid > pg_snapshot_xmin(pg_current_snapshot());
+
+-- invariant: guards_in_place
+-- title: The append-only tables are guarded by their triggers
+-- holds: always
+SELECT guard.name AS subject, CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END AS detail
+FROM (VALUES ('stock_movements'), ('payment_operations'), ('events'), ('audit_log')) AS kept (relation)
+CROSS JOIN LATERAL (SELECT relation || '_append_only' AS name) AS guard
+LEFT JOIN pg_trigger t ON t.tgname = guard.name AND t.tgrelid = to_regclass(relation)
+WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A');
+
+-- invariant: no_long_transactions
+-- title: No transaction is forgotten open and nobody waits long for a lock
+-- holds: settled
+-- The event log stands still at the oldest transaction that has written anything.
+SELECT 'process ' || pid AS subject, format('%s, %s for %s', COALESCE(application_name, ''), state,
+  clock_timestamp() - COALESCE(xact_start, query_start)) AS detail
+FROM pg_stat_activity, given
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+  AND ((xact_start < clock_timestamp() - patience
+      AND (backend_xid IS NOT NULL OR state LIKE 'idle in transaction%'))
+    OR (wait_event_type = 'Lock' AND query_start < clock_timestamp() - patience / 2))
+UNION ALL
+SELECT 'prepared transaction ' || gid, format('prepared at %s', prepared)
+FROM pg_prepared_xacts, given
+WHERE database = current_database() AND prepared < clock_timestamp() - patience;

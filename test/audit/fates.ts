@@ -1,0 +1,248 @@
+/** A database with an order of every fate, as the service itself writes them: nothing in it is wrong. */
+import { createAnalyticsSubscriber } from '../../activities/subscribers/analytics.ts';
+import { createAuditSubscriber } from '../../activities/subscribers/audit.ts';
+import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
+import { createWarehouseFeedSubscriber } from '../../activities/subscribers/warehouse-feed.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { CancelReason, Order, OrderStatus } from '../../domain/order.ts';
+import { decideDeadLetter, listDeadLetters, writeDeadLetter } from '../../prisma/dead-letters.ts';
+import { cursorNow, LOG_START, readLog } from '../../prisma/event-log.ts';
+import { recordExpired } from '../../prisma/expiring.ts';
+import * as fulfilment from '../../prisma/fulfilment.ts';
+import { markProcessed, storeMessage } from '../../prisma/inbox.ts';
+import { recordAction } from '../../prisma/operator-actions.ts';
+import { markStarted } from '../../prisma/orders.ts';
+import * as payments from '../../prisma/payments.ts';
+import { recordDeclined } from '../../prisma/placing.ts';
+import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
+import { ensureSubscription, pauseSubscription } from '../../prisma/subscriptions.ts';
+import { openShop, type Shop } from '../prisma/shop.ts';
+import { eventually } from '../support/eventually.ts';
+
+export const FATES = [
+  'pending',
+  'declined',
+  'expired',
+  'expiredAfterAuthorization',
+  'placed',
+  'reserved',
+  'paid',
+  'shipped',
+  'cancelling',
+  'cancelledBeforeCapture',
+  'cancelledAfterCapture',
+  'shippingRefused',
+  'parkedBeforeCapture',
+  'parkedWhileUndoing',
+  'capturedAndShippedByHand',
+  'refundedAndReleasedByHand',
+] as const;
+export type Fates = Readonly<Record<(typeof FATES)[number], OrderId>>;
+
+const OPERATOR = { apiKeyId: 'key_operator', correlationId: 'asked' };
+
+export interface HealthyShop extends Shop {
+  readonly fates: Fates;
+}
+
+export async function openHealthyShop(): Promise<HealthyShop> {
+  const shop = await openShop();
+  const fates = await writeFates(shop);
+  await writeLetters(shop, fates);
+  await runSubscribers(shop);
+  return { ...shop, fates };
+}
+
+async function writeFates(shop: Shop): Promise<Fates> {
+  const { db } = shop;
+  const to = (status: 'placed' | 'reserved' | 'paid') => advanced(shop, status);
+  const declined = await shop.open();
+  await recordDeclined(db, declined, {
+    code: 'card_declined',
+    reference: null,
+    answer: { status: 402, body: '{}' },
+  });
+  const expired = await shop.open();
+  await recordExpired(db, expired, null);
+  const expiredLate = await shop.open();
+  await recordExpired(db, expiredLate, `pi_${expiredLate.id}`);
+  const paid = await to('paid');
+  await fulfilment.recordShipmentRequested(db, paid.id);
+  await fulfilment.recordShipmentAccepted(db, paid.id);
+  const cancelling = await to('reserved');
+  await turnRound(shop, cancelling, 'requested_by_customer');
+  return {
+    pending: (await shop.open([{ sku: 'poster-a2', quantity: 3 }])).id,
+    declined: declined.id,
+    expired: expired.id,
+    expiredAfterAuthorization: expiredLate.id,
+    placed: (await to('placed')).id,
+    reserved: (await to('reserved')).id,
+    paid: paid.id,
+    shipped: await shipped(shop),
+    cancelling: cancelling.id,
+    cancelledBeforeCapture: await cancelledBeforeCapture(shop),
+    cancelledAfterCapture: await cancelledAfterCapture(shop, 'cancelled'),
+    shippingRefused: await cancelledAfterCapture(shop, 'refused'),
+    parkedBeforeCapture: await parked(shop, await to('reserved'), ['capturePayment']),
+    parkedWhileUndoing: await parkedWhileUndoing(shop),
+    capturedAndShippedByHand: await shippedByHand(shop),
+    refundedAndReleasedByHand: await undoneByHand(shop),
+  };
+}
+
+/** An order of two SKUs, as far as the given status; its workflow is known to run. */
+async function advanced(shop: Shop, status: 'placed' | 'reserved' | 'paid'): Promise<Order> {
+  const { db } = shop;
+  const order = await shop.place([
+    { sku: 'mug-white', quantity: 2 },
+    { sku: 'tee-black-m', quantity: 1 },
+  ]);
+  await markStarted(db, order.id);
+  if (status === 'placed') return order;
+  await fulfilment.recordReserved(db, order.id);
+  if (status === 'reserved') return order;
+  const payment = await paymentOf(shop, order.id);
+  await payments.recordIntent(db, payment, 'capture');
+  await payments.recordCaptured(db, payment);
+  return order;
+}
+
+async function shipped(shop: Shop): Promise<OrderId> {
+  const { id } = await advanced(shop, 'paid');
+  await fulfilment.recordShipmentRequested(shop.db, id);
+  const parcel = { carrier: 'Sandbox Parcel', trackingNumber: 'SP1' };
+  const message = { source: 'warehouse', id: 'msg_1', type: 'shipment.shipped' } as const;
+  await storeMessage(shop.db, { ...message, orderId: id, payload: {} });
+  await markProcessed(shop.db, message, 'delivered');
+  await fulfilment.recordShipped(shop.db, id, parcel);
+  await fulfilment.recordNotice(shop.db, id, { notice: 'shipped', failure: null });
+  return id;
+}
+
+async function cancelledBeforeCapture(shop: Shop): Promise<OrderId> {
+  const order = await advanced(shop, 'reserved');
+  await turnRound(shop, order, 'requested_by_customer');
+  const payment = await paymentOf(shop, order.id);
+  await payments.recordIntent(shop.db, payment, 'void');
+  await payments.recordVoided(shop.db, payment);
+  await fulfilment.recordStockReleased(shop.db, order.id);
+  await fulfilment.recordCancelled(shop.db, order.id, 'requested_by_customer');
+  return order.id;
+}
+
+async function cancelledAfterCapture(shop: Shop, parcel: 'cancelled' | 'refused') {
+  const order = await advanced(shop, 'paid');
+  await fulfilment.recordShipmentRequested(shop.db, order.id);
+  await turnRound(shop, order, 'shipping_refused');
+  await fulfilment.recordShipmentEnded(shop.db, order.id, parcel);
+  const refund = await openRestRefund(shop.db, await paymentOf(shop, order.id));
+  if (refund) await recordRefundSucceeded(shop.db, refund, `re_${order.id}`);
+  await fulfilment.recordStockReleased(shop.db, order.id);
+  await fulfilment.recordCancelled(shop.db, order.id, 'shipping_refused');
+  return order.id;
+}
+
+async function parked(shop: Shop, { id }: Order, steps: readonly string[]): Promise<OrderId> {
+  const waiting = { steps, failure: 'provider_unavailable: refund' };
+  await fulfilment.recordNeedsAttention(shop.db, id, waiting);
+  return id;
+}
+
+async function parkedWhileUndoing(shop: Shop): Promise<OrderId> {
+  const order = await advanced(shop, 'paid');
+  await turnRound(shop, order, 'shipping_refused');
+  return parked(shop, order, ['voidOrRefundPayment', 'releaseStock']);
+}
+
+async function shippedByHand(shop: Shop): Promise<OrderId> {
+  const order = await advanced(shop, 'reserved');
+  await parked(shop, order, ['capturePayment']);
+  await skip(shop, order, { step: 'capturePayment', resumes: 'paid' });
+  await parked(shop, order, ['shipOrder']);
+  await skip(shop, order, { step: 'shipOrder', resumes: 'paid' });
+  const parcel = { carrier: 'arranged by hand', trackingNumber: 'none' };
+  await fulfilment.recordShipped(shop.db, order.id, parcel);
+  return order.id;
+}
+
+async function undoneByHand(shop: Shop): Promise<OrderId> {
+  const order = await advanced(shop, 'paid');
+  await turnRound(shop, order, 'shipping_refused');
+  await parked(shop, order, ['voidOrRefundPayment', 'releaseStock']);
+  await skip(shop, order, { step: 'releaseStock', resumes: 'cancelling' });
+  await parked(shop, order, ['voidOrRefundPayment']);
+  await skip(shop, order, { step: 'voidOrRefundPayment', resumes: 'cancelling' });
+  await fulfilment.recordCancelled(shop.db, order.id, 'shipping_refused');
+  return order.id;
+}
+
+async function skip(
+  { db }: Shop,
+  { id }: Order,
+  { step, resumes }: { readonly step: string; readonly resumes: OrderStatus },
+): Promise<void> {
+  const resolved = { step, decision: 'skip', note: 'done by hand', actor: 'key_operator', resumes };
+  await fulfilment.recordResolved(db, id, resolved);
+}
+
+async function turnRound({ db }: Shop, { id }: Order, reason: CancelReason): Promise<void> {
+  await fulfilment.recordCancelling(db, id, { reason, request: null });
+}
+
+/** A failed delivery that is tried again by an operator, a mail that failed, a paused subscription. */
+async function writeLetters({ db }: Shop, fates: Fates): Promise<void> {
+  const orderId = fates.shipped;
+  await fulfilment.recordNotice(db, orderId, { notice: 'confirmed', failure: 'no answer' });
+  const event = await db.event.findFirstOrThrow({ where: { orderId, type: 'order.paid' } });
+  const failedAt = new Date().toISOString();
+  await db.$transaction(async (tx) => {
+    await writeDeadLetter(tx, {
+      source: 'delivery',
+      subject: 'analytics',
+      orderId,
+      eventId: event.id,
+      message: {},
+      error: 'unexpected Error',
+      retryCount: 3,
+      firstFailedAt: failedAt,
+      lastFailedAt: failedAt,
+    });
+    await ensureSubscription(tx, { name: 'paused', types: [], cursor: LOG_START });
+    await pauseSubscription(tx, 'paused', true);
+    await recordAction(tx, OPERATOR, { action: 'subscription.paused', subject: 'paused' });
+  });
+  const { letters } = await listDeadLetters(db, { source: 'delivery' }, { limit: 1 });
+  for (const { id } of letters) {
+    await db.$transaction(async (tx) => {
+      await decideDeadLetter(tx, id, { status: 'redriven', actor: 'operator', note: null });
+      await recordAction(tx, OPERATOR, { action: 'dead_letter.redriven', subject: id });
+    });
+  }
+}
+
+/** What the pumps do: every event handed over, and the cursors at the end of the log. */
+async function runSubscribers({ db }: Shop): Promise<void> {
+  const written = await db.event.count();
+  const subscribers: readonly Subscriber[] = [
+    createAuditSubscriber({ db }),
+    createAnalyticsSubscriber({ db }),
+    createWarehouseFeedSubscriber({ db }),
+  ];
+  // Other databases of the same server write too: until they are done the end cannot be read.
+  await eventually(async () => {
+    const readable = await readLog(db, { after: LOG_START, limit: written + 1 });
+    if (readable.length < written) throw new Error('the log is not readable to its end yet');
+  });
+  for (const { name, types, handle } of subscribers) {
+    const events = await readLog(db, { after: LOG_START, types, limit: written });
+    await handle(events, AbortSignal.timeout(10_000));
+    await ensureSubscription(db, { name, types, cursor: await cursorNow(db) });
+  }
+}
+
+async function paymentOf({ db }: Shop, orderId: OrderId) {
+  const payment = await payments.findPayment(db, orderId);
+  if (!payment) throw new Error(`no payment of ${orderId}`);
+  return payment;
+}
