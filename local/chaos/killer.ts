@@ -1,0 +1,199 @@
+/**
+ * Kills the processes of a run at seeded random moments and takes the time until each is back, and
+ * until the API is ready again. A kill is a SIGKILL; PostgreSQL is also killed with all its
+ * backends, and stopped at once (SIGQUIT), which is what a machine's shutdown in a hurry does.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { becomesTrue, isErrno } from '../stack/commands.ts';
+import { runningPart } from '../stack/leftovers.ts';
+import { isPostgresUp } from '../stack/postgres.ts';
+import { isTemporalUp } from '../stack/search-attributes.ts';
+import { answersOk } from './probes.ts';
+import { createRandom } from './random.ts';
+import type { Rig } from './rig.ts';
+
+export const VICTIMS = ['app', 'worker', 'temporal', 'sandbox', 'postgres'] as const;
+export type Victim = (typeof VICTIMS)[number];
+
+export interface Kill {
+  readonly victim: Victim;
+  readonly how: string;
+  readonly atMs: number;
+  /** From the kill until the process answers again; null: not within two minutes. */
+  readonly backAfterMs: number | null;
+  /** From the kill until /readyz of the API answered 200 again. */
+  readonly apiReadyAfterMs: number | null;
+}
+
+export interface Killer {
+  readonly kills: readonly Kill[];
+  /** True when every victim has been killed so often as was asked. */
+  readonly isDone: boolean;
+  /** Kills nobody any more; settles when the last victim is back. */
+  stop(): Promise<void>;
+}
+
+export interface KillerOptions {
+  readonly rig: Rig;
+  readonly seed: number;
+  readonly victims: readonly Victim[];
+  readonly killsEach: number;
+  /** Between two kills: shortest and longest. */
+  readonly pauseMs: { readonly least: number; readonly most: number };
+  readonly say: (line: string) => void;
+}
+
+const BACK_WITHIN_MS = 120_000;
+const LOOK_EVERY_MS = 100;
+/** More at once, and a small machine would see nothing but processes that start. */
+const MAX_DOWN = 2;
+
+/** Starts at once: round after round, each victim once a round, in a seeded order. */
+export function startKiller(options: KillerOptions): Killer {
+  const kills: Kill[] = [];
+  const stopping = new AbortController();
+  const watch = watchApi(options.rig);
+  const hunting = hunt({ ...options, kills, watch, signal: stopping.signal });
+  return {
+    kills,
+    get isDone() {
+      const count = (victim: Victim) => kills.filter((kill) => kill.victim === victim).length;
+      return options.victims.every((victim) => count(victim) >= options.killsEach);
+    },
+    stop: async () => {
+      stopping.abort();
+      await hunting;
+      await watch.stop();
+    },
+  };
+}
+
+interface Hunt extends KillerOptions {
+  readonly kills: Kill[];
+  readonly watch: ApiWatch;
+  readonly signal: AbortSignal;
+}
+
+/** Goes on beyond the number asked for, for as long as the run lasts. */
+async function hunt(options: Hunt): Promise<void> {
+  const { seed, victims, pauseMs, signal } = options;
+  const random = createRandom(seed, 'kills');
+  const startedAt = performance.now();
+  const down = new Map<Victim, Promise<void>>();
+  try {
+    for (;;) {
+      for (const victim of random.shuffled(victims)) {
+        await delay(random.between(pauseMs.least, pauseMs.most), undefined, { signal });
+        await down.get(victim);
+        if (down.size >= MAX_DOWN) await Promise.race(down.values());
+        signal.throwIfAborted();
+        const way = random.pick(victim === 'postgres' ? POSTGRES_WAYS : WAYS);
+        const back = killOnce(options, { victim, way, startedAt });
+        down.set(victim, back);
+        void back.finally(() => down.delete(victim));
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await Promise.all(down.values());
+  }
+}
+
+interface Aim {
+  readonly victim: Victim;
+  readonly way: Way;
+  readonly startedAt: number;
+}
+
+/** Settles when the victim is back. */
+async function killOnce({ rig, kills, watch, say }: Hunt, aim: Aim): Promise<void> {
+  const { victim, way, startedAt } = aim;
+  const pid = pidOf(rig, victim);
+  if (pid === null) return;
+  const killedAt = performance.now();
+  if (!send(way.group ? -pid : pid, way.signal)) return;
+  const limits = { timeoutMs: BACK_WITHIN_MS, everyMs: LOOK_EVERY_MS };
+  const after = async (check: () => Promise<boolean>): Promise<number | null> =>
+    (await becomesTrue(check, limits)) ? performance.now() - killedAt : null;
+  const isAnother = (): boolean => ![null, pid].includes(pidOf(rig, victim));
+  await after(async () => isAnother());
+  const bornAt = performance.now();
+  const [backAfterMs, apiReadyAfterMs] = await Promise.all([
+    after(() => isUp(rig, victim)),
+    after(async () => watch.readySince(bornAt)),
+  ]);
+  kills.push({ victim, how: way.how, atMs: killedAt - startedAt, backAfterMs, apiReadyAfterMs });
+  const seconds = backAfterMs === null ? 'never' : (backAfterMs / 1000).toFixed(1);
+  say(`${victim} ${way.how}: back after ${seconds} s`);
+}
+
+interface ApiWatch {
+  /** True when a question asked after `atMs` was answered with 200. */
+  readySince(atMs: number): boolean;
+  stop(): Promise<void>;
+}
+
+/** One who asks for all: the API has other things to do than to say that it is ready. */
+function watchApi({ addresses }: Rig): ApiWatch {
+  let lastAskedMs = -Infinity;
+  let stopped = false;
+  const run = async (): Promise<void> => {
+    while (!stopped) {
+      const askedMs = performance.now();
+      if (await answersOk(`${addresses.api}/readyz`)) lastAskedMs = askedMs;
+      await delay(LOOK_EVERY_MS);
+    }
+  };
+  const running = run();
+  return {
+    readySince: (atMs) => lastAskedMs > atMs,
+    stop: async () => {
+      stopped = true;
+      await running;
+    },
+  };
+}
+
+interface Way {
+  readonly how: string;
+  readonly signal: NodeJS.Signals;
+  /** The whole process group, not the first process alone. */
+  readonly group: boolean;
+}
+
+const WAYS: readonly Way[] = [{ how: 'SIGKILL', signal: 'SIGKILL', group: true }];
+const POSTGRES_WAYS: readonly Way[] = [
+  { how: 'SIGKILL', signal: 'SIGKILL', group: false },
+  { how: 'SIGKILL of all its processes', signal: 'SIGKILL', group: true },
+  { how: 'immediate stop', signal: 'SIGQUIT', group: false },
+];
+
+function pidOf(rig: Rig, victim: Victim): number | null {
+  return victim === 'worker' ? runningPart(rig.workerHome, 'app') : runningPart(rig.home, victim);
+}
+
+function isUp({ addresses, workerUrl }: Rig, victim: Victim): Promise<boolean> {
+  switch (victim) {
+    case 'app':
+      return answersOk(`${addresses.api}/readyz`);
+    case 'worker':
+      return answersOk(`${workerUrl}/readyz`);
+    case 'sandbox':
+      return answersOk(`${addresses.sandbox}/faults`);
+    case 'postgres':
+      return isPostgresUp(addresses.databaseUrl);
+    case 'temporal':
+      return isTemporalUp(addresses.temporal, addresses.temporalNamespace);
+  }
+}
+
+function send(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ESRCH')) return false;
+    throw error;
+  }
+}
