@@ -1,0 +1,165 @@
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { runRecovery } from '../../api/recovery.ts';
+import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
+import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { isOrderId } from '../../domain/ids.ts';
+import { orderOf, problemOf } from '../api/bodies.ts';
+import { createShop, orderBody, paymentEffects, type Shop } from '../api/shop.ts';
+import { eventually } from '../support/eventually.ts';
+import { eventTypesOf } from '../support/expectations.ts';
+import { cell } from './cell.ts';
+
+const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
+const FIND = { provider: 'payments', operation: 'lookup' } as const;
+const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, eventsKeptDays: 90 };
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop({ authorizeDeadlineMs: 500 });
+});
+afterEach(() => shop.sandbox.faults.clear());
+afterAll(() => shop.close());
+
+const held = async () =>
+  (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
+
+async function orderOfKey(key: string): Promise<string> {
+  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({ where: { key } });
+  return orderId ?? '';
+}
+
+async function expectUnavailable(answer: Response): Promise<void> {
+  expect(await problemOf(answer)).toMatchObject({ status: 503, code: 'payment_unavailable' });
+  expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+}
+
+/** The retry that is told to come back until it is settled: placed, authorized once. */
+async function expectPlacedOnce(key: string): Promise<string> {
+  const answer = await eventually(
+    async () => {
+      const tried = await shop.place({}, key);
+      expect(tried.status).toBe(201);
+      return tried;
+    },
+    { everyMs: 100, timeoutMs: 20_000 },
+  );
+  const { id } = await orderOf(answer);
+  expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
+  if (!isOrderId(id)) throw new Error(id);
+  expect(await eventTypesOf(shop, id)).toEqual(['order.created', 'order.placed']);
+  return id;
+}
+
+/** Lets the order's deadline pass and sees it expired: its hold gone, and what money it held. */
+async function expectLetGo(id: string, effects: object): Promise<void> {
+  const past = new Date(Date.now() - 600_000);
+  await shop.db.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
+  await eventually(async () => {
+    await runRecovery(shop.services, NOW);
+    expect((await shop.db.order.findUniqueOrThrow({ where: { id } })).status).toBe('expired');
+  });
+  expect(paymentEffects(shop, id)).toEqual(effects);
+}
+
+describe('authorizing the payment', () => {
+  for (const mode of ['fail_before', 'down'] as const) {
+    cell(
+      'S2/F1',
+      `${mode}: looked up, 503; the retry places it, authorized once`,
+      async (proof) => {
+        shop.sandbox.faults.set(AUTHORIZE, { mode, times: 1 });
+        await expectUnavailable(await shop.place({}, mode));
+        proof.firedAll(shop.sandbox.faults);
+        const id = await orderOfKey(mode);
+        expect(paymentEffects(shop, id)).toEqual({});
+        expect(await expectPlacedOnce(mode)).toBe(id);
+      },
+    );
+  }
+
+  cell('S2/F2', 'looked up by the order and placed at once, authorized once', async (proof) => {
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
+    const answer = await shop.place({}, 'lost');
+    expect(answer.status).toBe(201);
+    proof.firedAll(shop.sandbox.faults);
+    await expectPlacedOnce('lost');
+  });
+
+  const voided = 'the look-up fails too, and nobody comes back: found and voided, the hold ends';
+  cell(['S2/F2', 'S2/F3'], voided, async (proof) => {
+    const before = await held();
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
+    shop.sandbox.faults.set(FIND, { mode: 'hang', times: 1 });
+    await expectUnavailable(await shop.place({}, 'abandoned'));
+    proof.firedAll(shop.sandbox.faults);
+    await expectLetGo(await orderOfKey('abandoned'), { authorize: 1, void: 1 });
+    expect(await held()).toBe(before);
+  });
+
+  cell('S2/F3', 'no answer in time: 503; the retry places it, authorized once', async (proof) => {
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'hang', times: 1 });
+    await expectUnavailable(await shop.place({}, 'hanging'));
+    proof.firedAll(shop.sandbox.faults);
+    await expectPlacedOnce('hanging');
+  });
+
+  cell('S2/F3', 'the answer comes too late: what the provider did counts, once', async (proof) => {
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 1_500, times: 1 });
+    await expectUnavailable(await shop.place({}, 'late'));
+    proof.firedAll(shop.sandbox.faults);
+    await expectPlacedOnce('late');
+  });
+
+  cell('S2/F4', 'asked for by many tries at once: authorized once', async (proof) => {
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 3 });
+    shop.sandbox.faults.set(FIND, { mode: 'down', times: 3 });
+    const tries = () => Array.from({ length: 5 }, () => shop.place({}, 'many'));
+    for (const _ of [1, 2, 3]) {
+      for (const { status } of await Promise.all(tries()))
+        expect([201, 409, 503]).toContain(status);
+    }
+    proof.firedAll(shop.sandbox.faults);
+    await expectPlacedOnce('many');
+  });
+
+  cell('S2/F6', 'away for long: the breaker answers, and closes by itself', async (proof) => {
+    const before = await held();
+    const { authorize, find, ...others } = PAYMENT_LIMITS;
+    const quick = { breakAfter: 3, halfOpenAfterMs: 300 };
+    const payments = createStripePayments({
+      apiKey: 'sk_test_shop',
+      apiUrl: shop.sandbox.url,
+      limits: { ...others, authorize: { ...authorize, ...quick }, find: { ...find, ...quick } },
+    });
+    const app = createApp({ ...shop.services, payments });
+    const post = (key: string) =>
+      app.request('/v1/orders', {
+        method: 'POST',
+        headers: {
+          authorization: 'Bearer hf_local_storefront',
+          'content-type': 'application/json',
+          'idempotency-key': key,
+        },
+        body: JSON.stringify(orderBody()),
+      });
+    for (const operation of ['authorize', 'lookup'] as const) {
+      shop.sandbox.faults.set({ provider: 'payments', operation }, { mode: 'down' });
+    }
+    for (let at = 0; at < 12; at += 1) await expectUnavailable(await post(`away-${at}`));
+    proof.firedAll(shop.sandbox.faults);
+    expect(payments.breakers().map(({ state }) => state)).not.toEqual(
+      payments.breakers().map(() => 'closed'),
+    );
+    const asked = shop.sandbox.faults.list().find(({ operation }) => operation === 'authorize');
+    expect(asked?.fired, 'an open breaker asks nobody').toBeLessThan(12);
+    shop.sandbox.faults.clear();
+    await eventually(async () => expect((await post('away-last')).status).toBe(201), {
+      everyMs: 100,
+      timeoutMs: 20_000,
+    });
+    const waiting = await shop.db.order.findMany({ where: { status: 'pending' } });
+    for (const { id } of waiting) await expectLetGo(id, {});
+    expect(await held()).toBe(before + 1);
+  });
+});

@@ -1,0 +1,98 @@
+/** A shop whose line to PostgreSQL can be cut, slowed and closed; tests look past it, directly. */
+import { createApp } from '../../api/app.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import type { NetworkFault } from '../../local/chaos/network-fault.ts';
+import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import { createDatabase, type Database } from '../../prisma/client.ts';
+import { seed } from '../../prisma/seed.ts';
+import { createShop, orderBody, type Shop } from '../api/shop.ts';
+import { createTestDatabase } from '../support/database.ts';
+
+export interface ProxiedShop extends Shop {
+  readonly proxy: TcpProxy;
+  /** The same database, not through the proxy. */
+  readonly direct: Database;
+  /** Places one mug; `afterAuthorize` runs when the provider has answered, before that is recorded. */
+  buy(key: string, afterAuthorize?: () => Promise<void>): Promise<Response>;
+  /** Lets the lease on the key pass, as a client does that waits. */
+  passLease(key: string): Promise<void>;
+  /** Lets the order's deadline pass. */
+  passDeadline(orderId: string): Promise<void>;
+  /** The order the key was first used for, or null. */
+  orderOfKey(key: string): Promise<string | null>;
+  heldMugs(): Promise<number>;
+}
+
+/** The first statement of taking an order, before it has reached the server. */
+export const CLAIM_ASKED = cutBefore('INSERT INTO idempotency_keys');
+/** The hold, before it has reached the server. */
+export const HOLD_ASKED = cutBefore('UPDATE stock SET held = held +');
+
+export async function createProxiedShop(): Promise<ProxiedShop> {
+  const database = await createTestDatabase();
+  const url = new URL(database.url);
+  const proxy = await createTcpProxy({ target: { port: Number(url.port), host: url.hostname } });
+  const direct = createDatabase({ url: database.url, poolSize: 4 });
+  await seed(direct);
+  url.hostname = '127.0.0.1';
+  url.port = String(proxy.port);
+  const shop = await createShop({ databaseUrl: url.href, authorizeDeadlineMs: 1_000 });
+  // Keys and products are remembered from here on: faults hit the order, not the warm-up.
+  await shop.ask('GET', '/v1/products/mug-white');
+  return {
+    ...shop,
+    proxy,
+    direct,
+    buy: (key, afterAuthorize) => buy(shop, key, afterAuthorize),
+    async passLease(key) {
+      await direct.idempotencyKey.updateMany({ where: { key }, data: { leaseUntil: new Date(0) } });
+    },
+    async passDeadline(id) {
+      const past = new Date(Date.now() - 600_000);
+      await direct.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
+    },
+    async orderOfKey(key) {
+      return (await direct.idempotencyKey.findFirst({ where: { key } }))?.orderId ?? null;
+    },
+    async heldMugs() {
+      return (await direct.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
+    },
+    async close() {
+      proxy.heal();
+      await shop.close();
+      await direct.$disconnect();
+      await proxy.close();
+      await database.drop();
+    },
+  };
+}
+
+async function buy(
+  shop: Shop,
+  key: string,
+  afterAuthorize: () => Promise<void> = () => Promise.resolve(),
+): Promise<Response> {
+  const { payments } = shop.gateways;
+  const watched: PaymentGateway = {
+    ...payments,
+    async authorize(...request) {
+      const outcome = await payments.authorize(...request);
+      await afterAuthorize();
+      return outcome;
+    },
+  };
+  return createApp({ ...shop.services, payments: watched }).request('/v1/orders', {
+    method: 'POST',
+    headers: {
+      authorization: 'Bearer hf_local_storefront',
+      'content-type': 'application/json',
+      'idempotency-key': key,
+    },
+    body: JSON.stringify(orderBody()),
+  });
+}
+
+function cutBefore(statement: string): NetworkFault {
+  const pattern = Buffer.from(statement);
+  return { kind: 'cut_on', direction: 'to_server', pattern, deliver: false, times: 1 };
+}
