@@ -3,10 +3,15 @@ import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/c
 import type { Logger } from 'pino';
 import { createEventActivities } from './activities/events.ts';
 import { createActivities, type ActivityDependencies } from './activities/index.ts';
+import { createSweepActivities } from './activities/sweep.ts';
 import { createSubscriberLookup, createSubscribers } from './activities/subscribers/registry.ts';
+import { expireOrder } from './api/expire-order.ts';
+import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
 import type { WebhookSender } from './gateways/webhook-sender.ts';
 import type { Notifications } from './prisma/notifications.ts';
 import type { CheckoutStart } from './prisma/orders.ts';
+import type { RefundStart } from './prisma/refunds.ts';
+import { keepSchedules } from './schedules.ts';
 import { keepSubscriptionsRunning } from './subscriptions.ts';
 import type { TemporalLink } from './temporal.ts';
 import { startWorker } from './worker.ts';
@@ -16,6 +21,7 @@ import {
   deliveryStartOptions,
   EVENTS_TASK_QUEUE,
 } from './workflows/delivery-contract.ts';
+import { REFUND_WORKFLOW, refundStartOptions } from './workflows/refund-contract.ts';
 
 export interface WorkersOptions extends ActivityDependencies {
   readonly link: TemporalLink;
@@ -39,6 +45,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
     db,
     sender: options.webhooks,
     startCheckout: (order: CheckoutStart) => startCheckout(client(), order),
+    startRefund: (refund: RefundStart) => startRefund(client(), refund),
   };
   const subscribers = createSubscribers(subscriberDeps);
   const activities = createActivities(options);
@@ -54,6 +61,13 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
       );
     },
   });
+  const upkeepActivities = createSweepActivities({
+    db,
+    payments: options.payments,
+    warehouse: options.warehouse,
+    checkouts: createTemporalCheckouts({ client: link.client, eagerStart: false }),
+    expireOrder: (order) => expireOrder(options, order),
+  });
   const common = { connected: link.connected, namespace: link.namespace, workflowBundle, log };
   const checkouts = startWorker({
     ...common,
@@ -64,14 +78,16 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
   const events = startWorker({
     ...common,
     taskQueue: EVENTS_TASK_QUEUE,
-    activities: { ...activities, ...eventActivities },
+    activities: { ...activities, ...eventActivities, ...upkeepActivities },
     maxConcurrentActivities: EVENT_ACTIVITIES,
   });
   const subscriptions = keepSubscriptionsRunning({ db, client: link.client, subscribers, log });
+  const schedules = keepSchedules({ client: link.client, log });
   return {
     async stop() {
       stopping.abort();
-      await Promise.all([checkouts.stop(), events.stop(), subscriptions.stop()]);
+      const parts = [checkouts, events, subscriptions, schedules];
+      await Promise.all(parts.map((part) => part.stop()));
     },
   };
 }
@@ -83,11 +99,21 @@ function connectedClient(link: TemporalLink): Client {
   return client;
 }
 
-async function startCheckout(client: Client, order: CheckoutStart): Promise<void> {
+function startCheckout(client: Client, order: CheckoutStart): Promise<void> {
+  return startOnce(client, () =>
+    client.workflow.start(CHECKOUT_WORKFLOW, checkoutStartOptions(order)),
+  );
+}
+
+function startRefund(client: Client, refund: RefundStart): Promise<void> {
+  return startOnce(client, () =>
+    client.workflow.start(REFUND_WORKFLOW, refundStartOptions(refund)),
+  );
+}
+
+async function startOnce(client: Client, start: () => Promise<unknown>): Promise<void> {
   try {
-    await client.withDeadline(Date.now() + START_DEADLINE_MS, () =>
-      client.workflow.start(CHECKOUT_WORKFLOW, checkoutStartOptions(order)),
-    );
+    await client.withDeadline(Date.now() + START_DEADLINE_MS, start);
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }

@@ -5,7 +5,7 @@
  */
 import type { Decision, Standing } from '../domain/attention.ts';
 import type { Delivery } from '../domain/delivery.ts';
-import type { Notice, OrderId } from '../domain/ids.ts';
+import type { Notice, OrderId, RefundId } from '../domain/ids.ts';
 import type { CancelReason } from '../domain/order.ts';
 
 /** The closed union of ApplicationFailure types. Workflows branch on these, never on messages. */
@@ -37,6 +37,14 @@ export type VoidOrRefundOutcome =
   | { readonly kind: 'refunded'; readonly amountMinor: number }
   | { readonly kind: 'nothing_held' };
 
+export interface RefundRef extends OrderRef {
+  readonly refundId: RefundId;
+}
+
+export type RefundPaymentOutcome =
+  | { readonly kind: 'refunded'; readonly amountMinor: number }
+  | { readonly kind: 'refused'; readonly code: string };
+
 export type RequestShipmentOutcome =
   { readonly kind: 'requested' } | { readonly kind: 'refused'; readonly reason: string };
 
@@ -56,6 +64,11 @@ export type CancelShipmentOutcome =
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'already_shipped'; readonly carrier: string; readonly trackingNumber: string };
 
+export interface Parked {
+  /** How long uncaptured money stays held, from the workflow's start on; null when none is. */
+  readonly holdLeftAtStartMs: number | null;
+}
+
 export interface Activities {
   /** The warehouse takes the order's lines; order `reserved`. Undo: `releaseStock`. */
   reserveStock(input: OrderRef): Promise<ReserveStockOutcome>;
@@ -64,11 +77,6 @@ export interface Activities {
   /** The provider takes the authorized money; order `paid`. Undo: `voidOrRefundPayment`. */
   capturePayment(input: OrderRef): Promise<CapturePaymentOutcome>;
   /** Looks up what really happened to the money, then voids or refunds it. */
-export interface Parked {
-  /** How long uncaptured money stays held, from the workflow's start on; null when none is. */
-  readonly holdLeftAtStartMs: number | null;
-}
-
   voidOrRefundPayment(input: OrderRef): Promise<VoidOrRefundOutcome>;
   /** Asks the warehouse to ship. It answers later, under the correlation id. Undo: `cancelShipment`. */
   requestShipment(input: OrderRef): Promise<RequestShipmentOutcome>;
@@ -91,7 +99,7 @@ export interface Parked {
   /** Order `needs_attention`, with the steps that wait for a person. */
   recordNeedsAttention(
     input: OrderRef & { readonly steps: readonly string[]; readonly failure: string },
-  ): Promise<void>;
+  ): Promise<Parked | undefined>;
   /** A person answered: the order goes back to where the step stands. */
   recordResolved(
     input: OrderRef & {
@@ -101,13 +109,17 @@ export interface Parked {
       readonly actor: string;
       readonly resumes: Standing;
     },
-  ): Promise<Parked | undefined>;
+  ): Promise<void>;
   /** Mails the customer. The Message-ID is constant per order and notice. */
   notifyCustomer(input: OrderRef & { readonly notice: Notice }): Promise<void>;
   /** The notice could not be sent within its retries; the order goes on. */
   recordNotificationFailed(
     input: OrderRef & { readonly notice: Notice; readonly failure: string },
   ): Promise<void>;
+  /** The provider gives a requested refund back, or refuses it for good. */
+  refundPayment(input: RefundRef): Promise<RefundPaymentOutcome>;
+  /** Refund `needs_attention`: its tries are used up, a person redrives it. */
+  recordRefundNeedsAttention(input: RefundRef & { readonly failure: string }): Promise<void>;
 }
 
 /** `gone`: the subscription exists no more. `again`: time for another worker to have a turn. */
@@ -136,4 +148,15 @@ export interface EventActivities {
   }): Promise<DeliverOutcome>;
   /** The attempts are used up: the event becomes a dead letter. */
   buryDelivery(input: Delivery & { readonly lastFailedAt: string }): Promise<void>;
+}
+
+/** What the sweep does; each is bounded, and safe to repeat and to do twice at once. */
+export interface SweepActivities {
+  /** Ends pending orders past their deadline: authorization looked up and voided, hold released. */
+  expirePending(): Promise<{ readonly expired: number; readonly undecided: number }>;
+  /** Finds orders that stopped moving and no running workflow explains; restarts or parks them. */
+  checkStopped(): Promise<Readonly<Record<string, number>>>;
+  /** Expired keys, old events, redrives that came to nothing, letters of what moved on. */
+  forgetOld(): Promise<Readonly<Record<string, number>>>;
+  recordSweep(input: { readonly counts: Readonly<Record<string, number>> }): Promise<void>;
 }

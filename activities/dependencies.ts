@@ -1,13 +1,15 @@
 /** What activities are made from. Gateways are interfaces: production and tests differ in the address. */
-import type { OrderId } from '../domain/ids.ts';
+import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { Order, Payment } from '../domain/order.ts';
+import type { Refund } from '../domain/refund.ts';
 import type { Mailer } from '../gateways/mailer.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { WarehouseGateway } from '../gateways/warehouse.ts';
 import type { Database } from '../prisma/client.ts';
 import { findOrder } from '../prisma/orders.ts';
 import { findPayment } from '../prisma/payments.ts';
-import { orderNotFound } from './failures.ts';
+import { findRefund } from '../prisma/refunds.ts';
+import { orderNotFound, refundNotFound } from './failures.ts';
 
 export interface ActivityDependencies {
   readonly db: Database;
@@ -30,4 +32,11 @@ export async function requirePayment(db: Database, orderId: OrderId): Promise<Pa
   const payment = await findPayment(db, orderId);
   if (!payment) throw orderNotFound(orderId);
   return payment;
+}
+
+/** The refund, or a permanent failure. */
+export async function requireRefund(db: Database, refundId: RefundId): Promise<Refund> {
+  const refund = await findRefund(db, refundId);
+  if (!refund) throw refundNotFound(refundId);
+  return refund;
 }

@@ -1,6 +1,6 @@
 /** The only place that builds ApplicationFailure: gateway outcomes and refused changes in, failures out. */
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
-import type { OrderId } from '../domain/ids.ts';
+import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { NoAnswer, ProviderRejection } from '../gateways/outcome.ts';
 import type { ChangeOutcome } from '../prisma/change.ts';
 import type { FailureType } from './contract.ts';
@@ -55,6 +55,14 @@ export function orderNotFound(orderId: OrderId): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
     `no order ${orderId}`,
     'order_not_found' satisfies FailureType,
+  );
+}
+
+/** No such refund: nothing a retry could change. */
+export function refundNotFound(refundId: RefundId): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `no refund ${refundId}`,
+    'refund_not_found' satisfies FailureType,
   );
 }
 

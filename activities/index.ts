@@ -9,6 +9,7 @@ import { createInventoryActivities } from './inventory.ts';
 import { createNotificationActivities } from './notification.ts';
 import { createOrderActivities } from './orders.ts';
 import { createPaymentActivities } from './payment.ts';
+import { createRefundActivities } from './refund.ts';
 import { createShipmentActivities } from './shipment.ts';
 
 export type { ActivityDependencies } from './dependencies.ts';
@@ -17,8 +18,8 @@ export function createActivities(deps: ActivityDependencies): Activities {
   return withoutDetails(deps.db, {
     ...createInventoryActivities(deps),
     ...createPaymentActivities(deps),
-    ...createShipmentActivities(deps),
     ...createRefundActivities(deps),
+    ...createShipmentActivities(deps),
     ...createOrderActivities(deps),
     ...createNotificationActivities(deps),
   });

@@ -1,7 +1,8 @@
 /** The words of each notice. Pure; the only place that writes to a customer. */
-import type { Notice } from '../domain/ids.ts';
+import type { Notice, RefundNotice } from '../domain/ids.ts';
 import { formatMoney } from '../domain/money.ts';
 import type { CancelReason, Order, Shipment } from '../domain/order.ts';
+import type { Refund } from '../domain/refund.ts';
 
 export interface Letter {
   readonly subject: string;
@@ -9,7 +10,11 @@ export interface Letter {
 }
 
 /** Writes the notice. `shipment` is needed for `shipped` only. */
-export function composeNotice(order: Order, notice: Notice, shipment: Shipment | null): Letter {
+export function composeNotice(
+  order: Order,
+  notice: Exclude<Notice, RefundNotice>,
+  shipment: Shipment | null,
+): Letter {
   const greeting = `Hello ${order.customer.name},`;
   switch (notice) {
     case 'confirmed':
@@ -44,6 +49,19 @@ export function composeNotice(order: Order, notice: Notice, shipment: Shipment |
   }
 }
 
+/** Writes that money is on its way back to the customer. */
+export function composeRefundNotice(order: Order, refund: Refund): Letter {
+  const { amountMinor, currency } = refund;
+  return {
+    subject: `Money back for your order ${order.id}`,
+    text: paragraphs(
+      `Hello ${order.customer.name},`,
+      `we have given back ${formatMoney({ amountMinor, currency })}. It reaches your account within some days.`,
+      summary(order),
+    ),
+  };
+}
+
 const NO_MONEY_KEPT =
   'Nothing stays charged: a held amount is let go at once, a charged one is refunded in full.';
 
@@ -54,6 +72,7 @@ const REASONS: Readonly<Record<CancelReason, string>> = {
   payment_refused: 'we are sorry: the payment could not be completed.',
   shipping_refused: 'we are sorry: your order could not be shipped.',
   deadline_passed: 'we are sorry: your order could not be completed in time.',
+  authorization_expiring: 'we are sorry: your order could not be completed in time.',
 };
 
 function summary(order: Order): string {
@@ -70,4 +89,3 @@ function tracking(shipment: Shipment | null): string {
 function paragraphs(...parts: readonly string[]): string {
   return `${parts.join('\n\n')}\n`;
 }
-  authorization_expiring: 'we are sorry: your order could not be completed in time.',

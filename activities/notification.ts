@@ -6,7 +6,7 @@ import { findShipment } from '../prisma/orders.ts';
 import type { Activities } from './contract.ts';
 import { requireOrder, requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, rejectedRequest } from './failures.ts';
-import { composeNotice } from './notices.ts';
+import { composeNotice, composeRefundNotice, type Letter } from './notices.ts';
 
 type NotificationActivities = Pick<Activities, 'notifyCustomer' | 'recordNotificationFailed'>;
 
@@ -36,4 +36,23 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
       await recordNotice(db, orderId, { notice, failure });
     },
   };
+}
+
+async function compose(
+  { db }: ActivityDependencies,
+  order: Order,
+  notice: Notice,
+): Promise<Letter> {
+  switch (notice) {
+    case 'confirmed':
+    case 'cancelled':
+      return composeNotice(order, notice, null);
+    case 'shipped':
+      return composeNotice(order, notice, await findShipment(db, order.id));
+    default: {
+      const refundId = refundOfNotice(notice);
+      if (refundId === null) throw new TypeError('a notice of no refund');
+      return composeRefundNotice(order, await requireRefund(db, refundId));
+    }
+  }
 }

@@ -16,6 +16,8 @@ import {
 import type { Activities, CapturePaymentOutcome, VoidOrRefundOutcome } from './contract.ts';
 import { requirePayment, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, rejectedRequest, requireChanged, stillProcessing } from './failures.ts';
+import { refundAll } from './refund.ts';
+import { whileHeld } from './hold.ts';
 
 type PaymentActivities = Pick<Activities, 'capturePayment' | 'voidOrRefundPayment'>;
 
@@ -49,8 +51,6 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
   };
 }
 
-async function capture(
-  { db, payments }: ActivityDependencies,
 async function captureOrFindOut(
   deps: ActivityDependencies,
   payment: Payment,
@@ -62,6 +62,8 @@ async function captureOrFindOut(
   return capture(deps, payment);
 }
 
+async function capture(
+  { db, payments }: ActivityDependencies,
   payment: Payment,
 ): Promise<CapturePaymentOutcome> {
   const outcome = await payments.capture(requestFor(payment, 'capture'));

@@ -24,6 +24,7 @@ import { healthRoutes } from './routes/health.ts';
 import { orderReadRoutes } from './routes/order-reads.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { productRoutes } from './routes/products.ts';
+import { refundRoutes } from './routes/refunds.ts';
 import { stockRoutes } from './routes/stock.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
@@ -63,6 +64,7 @@ export function createApp(services: Services) {
   const routed = app
     .route('/', orderRoutes(services))
     .route('/', orderReadRoutes(services))
+    .route('/', refundRoutes(services))
     .route('/', productRoutes(services))
     .route('/', stockRoutes(services))
     .route('/', eventRoutes(services))

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../prisma/client.ts';
 import { markStarted, type CheckoutStart } from '../prisma/orders.ts';
 import type { Checkouts, StartOutcome } from './checkouts.ts';
+import { createStarts } from './starts.ts';
 
 export interface CheckoutStarter {
   /** Begins the start and returns at once. Never throws. */
@@ -20,25 +21,12 @@ export interface StarterDeps {
   readonly log: Logger;
 }
 
-/** Beyond this many at once a start would only queue; the event log brings the rest within seconds. */
-const MAX_UNDER_WAY = 200;
-
 export function createCheckoutStarter(deps: StarterDeps): CheckoutStarter {
-  const underWay = new Set<Promise<void>>();
+  const starts = createStarts(deps);
   return {
-    startSoon(order) {
-      if (underWay.size >= MAX_UNDER_WAY) return;
-      const start = startAndMark(deps, order)
-        .then(() => undefined)
-        .catch((error: unknown) => {
-          deps.log.warn({ err: error, order_id: order.orderId }, 'checkout not started yet');
-        })
-        .finally(() => underWay.delete(start));
-      underWay.add(start);
-    },
-    async drain() {
-      await Promise.all(underWay);
-    },
+    startSoon: (order) =>
+      starts.begin(() => startAndMark(deps, order), { order_id: order.orderId }),
+    drain: () => starts.drain(),
   };
 }
 

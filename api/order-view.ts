@@ -8,8 +8,9 @@ import type { Order, OrderStatus, Shipment } from '../domain/order.ts';
 import type { ShipmentState, WarehouseGateway } from '../gateways/warehouse.ts';
 import type { Database } from '../prisma/client.ts';
 import { findShipment, listOrderEvents } from '../prisma/orders.ts';
-import { findPayment, listRefunds } from '../prisma/payments.ts';
-import { orderBody, paymentBody, refundBody, timelineEntryBody } from './representations.ts';
+import { findPayment } from '../prisma/payments.ts';
+import { listRefunds } from '../prisma/refunds.ts';
+import { orderBody, paymentBody, refundEntryBody, timelineEntryBody } from './representations.ts';
 import type { OrderView } from './schemas/orders.ts';
 
 export interface OrderViewDeps {
@@ -44,7 +45,7 @@ export async function viewOrder(
     ...orderBody(order),
     payment: payment && paymentBody(payment),
     shipment: shipment && shipmentBody(shipment, tracking),
-    refunds: refunds && refunds.map(refundBody),
+    refunds: refunds && refunds.map(refundEntryBody),
     timeline: timeline && timeline.map(timelineEntryBody),
     warnings,
   };

@@ -1,8 +1,14 @@
 /**
  * What a person decides about a dead letter. A redrive continues what failed under the same name:
- * the waiting step of a checkout, the delivery of the same event, the same notice.
+ * the waiting step of a checkout, the delivery of the same event, the same notice, the same refund.
  */
-import type { Notice, OrderId } from '../domain/ids.ts';
+import {
+  isRefundId,
+  refundNotice,
+  refundOfNotice,
+  type Notice,
+  type OrderId,
+} from '../domain/ids.ts';
 import { webhookEndpointOf, WEBHOOK_RETRY_DELAYS_MS } from '../domain/webhook.ts';
 import type { Database } from '../prisma/client.ts';
 import {
@@ -12,14 +18,18 @@ import {
   type DeadLetter,
 } from '../prisma/dead-letters.ts';
 import { recordAction, type Operator } from '../prisma/operator-actions.ts';
+import { findRefundStart } from '../prisma/refunds.ts';
 import type { Resolution } from '../workflows/contract.ts';
 import type { Checkouts } from './checkouts.ts';
+import { resolveStep } from './resolve-step.ts';
 import type { Deliveries } from './deliveries.ts';
+import type { Refunds } from './refunds.ts';
 
 export interface RedriveDeps {
   readonly db: Database;
   readonly checkouts: Checkouts;
   readonly deliveries: Deliveries;
+  readonly refunds: Refunds;
 }
 
 export interface Decider extends Operator {
@@ -125,7 +135,7 @@ async function beginOrReopen(
 }
 
 async function begin(
-  { checkouts, deliveries }: RedriveDeps,
+  { db, checkouts, deliveries, refunds }: RedriveDeps,
   letter: DeadLetter,
   { action, by }: RedriveRequest,
 ): Promise<Begun> {
@@ -135,13 +145,14 @@ async function begin(
       // The note stays in PostgreSQL: a person's words may be about a person (G8).
       const note = `dead letter ${letter.id}`;
       const resolution = { step: letter.subject, decision: action, note, actor: by.apiKeyId };
-      const { kind } = await checkouts.resolve(orderId, resolution);
-      return kind === 'resolved' ? 'begun' : kind;
+      return resolveStep({ db, checkouts }, orderId, resolution);
     }
     case 'delivery':
       return started(await deliveries.startDelivery(deliveryOf(letter, orderId)));
     case 'notification':
       return started(await deliveries.startNotice({ orderId, notice: noticeOf(letter) }));
+    case 'refund':
+      return (await refunds.retry(await refundOf(db, letter))).kind;
   }
 }
 
@@ -167,7 +178,15 @@ function orderOf({ id, orderId }: DeadLetter): OrderId {
   return orderId;
 }
 
+async function refundOf(db: Database, { id, subject }: DeadLetter) {
+  const start = isRefundId(subject) ? await findRefundStart(db, subject) : null;
+  if (start === null) throw new Error(`${id} is about no refund`);
+  return start;
+}
+
 function noticeOf({ id, subject }: DeadLetter): Notice {
+  const refundId = refundOfNotice(subject);
+  if (refundId !== null) return refundNotice(refundId);
   const notice = NOTICES.find((each) => each === subject);
   if (notice === undefined) throw new Error(`${id} is about no notice`);
   return notice;

@@ -1,9 +1,16 @@
 /** Domain objects as the API shows them. Pure: what is shown does not depend on who asks. */
 import type { Order, OrderEvent, Payment } from '../domain/order.ts';
 import type { Product, Stock } from '../domain/product.ts';
-import type { RefundEntry } from '../prisma/payments.ts';
-import type { OrderBody, OrderView, PlacedOrderBody, TimelineEntryBody } from './schemas/orders.ts';
+import type { Refund } from '../domain/refund.ts';
+import type {
+  OrderBody,
+  OrderView,
+  PlacedOrderBody,
+  RefundEntryBody,
+  TimelineEntryBody,
+} from './schemas/orders.ts';
 import type { ProductBody, StockBody } from './schemas/products.ts';
+import type { RefundBody } from './schemas/refunds.ts';
 
 /** The order itself, without what is read beside it. */
 export function orderBody(order: Order): OrderBody {
@@ -63,12 +70,27 @@ export function paymentBody(payment: Payment): NonNullable<OrderView['payment']>
   };
 }
 
-export function refundBody(refund: RefundEntry): NonNullable<OrderView['refunds']>[number] {
+/** A refund as it stands beside its order. */
+export function refundEntryBody(refund: Refund): RefundEntryBody {
   return {
+    id: refund.id,
+    status: refund.status,
+    cause: refund.cause,
     amount_minor: refund.amountMinor,
     currency: refund.currency,
-    status: refund.status,
     requested_at: refund.requestedAt,
+    settled_at: refund.settledAt,
+  };
+}
+
+/** A refund as operators see it. */
+export function refundBody(refund: Refund): RefundBody {
+  return {
+    object: 'refund',
+    ...refundEntryBody(refund),
+    order_id: refund.orderId,
+    reason: refund.reason,
+    failure_code: refund.failureCode,
   };
 }
 

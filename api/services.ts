@@ -17,6 +17,8 @@ import { createCatalogue, type Catalogue } from './catalogue.ts';
 import { createCheckoutStarter, type CheckoutStarter } from './checkout-starter.ts';
 import type { Checkouts } from './checkouts.ts';
 import type { Deliveries } from './deliveries.ts';
+import type { Refunds } from './refunds.ts';
+import { createStarts, type Starts } from './starts.ts';
 import { createRedriver, type Redriver } from './redrive-many.ts';
 import { createSharedLog, type SharedLog } from './event-feed.ts';
 import { registerEventMetrics } from './event-metrics.ts';
@@ -31,6 +33,7 @@ export interface ApiDeps {
   readonly mailer: Mailer;
   readonly checkouts: Checkouts;
   readonly deliveries: Deliveries;
+  readonly refunds: Refunds;
   readonly webhooks: WebhookSender;
   readonly notifications: Notifications;
   readonly verifyCallback: CallbackVerifier;
@@ -54,6 +57,8 @@ export interface Services extends ApiDeps {
   readonly catalogue: Catalogue;
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
+  /** Of refund workflows. */
+  readonly starts: Starts;
   readonly metrics: Metrics;
   readonly redriver: Redriver;
   readonly sharedLog: SharedLog;
@@ -72,7 +77,8 @@ export function createServices(deps: ApiDeps): Services {
   const catalogue = createCatalogue({ db, notifications });
   const waiters = createOrderWaiters({ db, notifications });
   const starter = createCheckoutStarter({ db, checkouts, log });
-  const redriver = createRedriver({ db, checkouts, deliveries: deps.deliveries, log });
+  const starts = createStarts({ log });
+  const redriver = createRedriver(deps);
   const streamDeps = { notifications, log, limits: deps.streamLimits };
   const feedStreams = createEventStreams(streamDeps);
   const timelineStreams = createEventStreams(streamDeps);
@@ -98,6 +104,7 @@ export function createServices(deps: ApiDeps): Services {
     catalogue,
     waiters,
     starter,
+    starts,
     redriver,
     sharedLog: createSharedLog(db),
     feedStreams,
@@ -108,7 +115,7 @@ export function createServices(deps: ApiDeps): Services {
       feedStreams.close();
       timelineStreams.close();
       catalogue.close();
-      await Promise.all([starter.drain(), redriver.drain()]);
+      await Promise.all([starter.drain(), starts.drain(), redriver.drain()]);
     },
   };
 }

@@ -7,32 +7,43 @@
 export type OrderId = string & { readonly brand: 'OrderId' };
 export type PaymentId = string & { readonly brand: 'PaymentId' };
 export type ShipmentId = string & { readonly brand: 'ShipmentId' };
+export type RefundId = string & { readonly brand: 'RefundId' };
 export type CustomerId = string & { readonly brand: 'CustomerId' };
 
 /** An intent at an outside provider. One intent has one key for ever. */
 export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
 
-/** What a customer can be told about an order. */
-export type Notice = 'confirmed' | 'shipped' | 'cancelled';
+/** What a customer can be told about an order. Each refund has a notice of its own. */
+export type Notice = 'confirmed' | 'shipped' | 'cancelled' | RefundNotice;
+export type RefundNotice = `refunded/${string}`;
 
 /** Prefixes of public ids, as typeid (type-safe UUIDv7) renders them. */
 export const ID_PREFIX = {
   order: 'ord',
   payment: 'pay',
   shipment: 'shp',
+  refund: 'rfd',
   customer: 'cus',
   deadLetter: 'dl',
   webhookEndpoint: 'we',
+  reconciliation: 'rec',
+  difference: 'dif',
 } as const;
 
 const TYPEID_SUFFIX = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 
 /** True when the text has the form of an order id. Says nothing about whether the order exists. */
 export function isOrderId(text: string): text is OrderId {
-  return (
-    text.startsWith(`${ID_PREFIX.order}_`) &&
-    TYPEID_SUFFIX.test(text.slice(ID_PREFIX.order.length + 1))
-  );
+  return hasForm(text, ID_PREFIX.order);
+}
+
+/** True when the text has the form of a refund id. Says nothing about whether the refund exists. */
+export function isRefundId(text: string): text is RefundId {
+  return hasForm(text, ID_PREFIX.refund);
+}
+
+function hasForm(text: string, prefix: string): boolean {
+  return text.startsWith(`${prefix}_`) && TYPEID_SUFFIX.test(text.slice(prefix.length + 1));
 }
 
 /** The workflow that carries one order. The id is business identity: one order, one workflow. */
@@ -46,6 +57,16 @@ export function checkoutWorkflowId(orderId: OrderId): string {
  */
 export function providerKey(orderId: OrderId, intent: Intent): string {
   return `${orderId}/${intent}`;
+}
+
+/** The key of a refund that was asked for: an order can have several, each its own intent. */
+export function refundKey(orderId: OrderId, refundId: RefundId): string {
+  return `${providerKey(orderId, 'refund')}/${refundId}`;
+}
+
+/** The workflow that carries one refund. */
+export function refundWorkflowId(refundId: RefundId): string {
+  return `refund/${refundId}`;
 }
 
 /** Pairs a shipping request with the answer that comes later by callback. */
@@ -63,6 +84,11 @@ export function deliveryWorkflowId(subscription: string, eventId: string): strin
   return `delivery/${subscription}/${eventId}`;
 }
 
+/** The workflow that compares our books with the providers'. */
+export function reconcileWorkflowId(reconciliationId: string): string {
+  return `reconcile/${reconciliationId}`;
+}
+
 /** The workflow that tells a customer again, when a person asks for it. */
 export function noticeWorkflowId(orderId: OrderId, notice: Notice): string {
   return `notice/${orderId}/${notice}`;
@@ -71,4 +97,15 @@ export function noticeWorkflowId(orderId: OrderId, notice: Notice): string {
 /** RFC 5322 Message-ID local part: constant per order and notice, so a repeat is recognisable. */
 export function noticeKey(orderId: OrderId, notice: Notice): string {
   return `${orderId}.${notice}`;
+}
+
+/** The notice that tells of one refund. */
+export function refundNotice(refundId: RefundId): RefundNotice {
+  return `refunded/${refundId}`;
+}
+
+/** The refund a notice is about; null when it is about the order. */
+export function refundOfNotice(notice: string): RefundId | null {
+  const [kind, id = ''] = notice.split('/');
+  return kind === 'refunded' && isRefundId(id) ? id : null;
 }

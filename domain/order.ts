@@ -20,7 +20,13 @@ export const ORDER_STATUSES = [
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
 export type PaymentStatus =
-  'authorizing' | 'declined' | 'authorized' | 'captured' | 'voided' | 'refunded';
+  | 'authorizing'
+  | 'declined'
+  | 'authorized'
+  | 'captured'
+  | 'partially_refunded'
+  | 'voided'
+  | 'refunded';
 export type ShipmentStatus = 'requested' | 'shipped' | 'refused' | 'cancelled';
 
 /** From each status, where an order may go. `needs_attention` resumes where a person sends it. */
@@ -67,13 +73,13 @@ export const CANCEL_REASONS = [
   'payment_refused',
   'shipping_refused',
   'deadline_passed',
+  'authorization_expiring',
 ] as const;
 export type CancelReason = (typeof CANCEL_REASONS)[number];
 
 export interface ShippingAddress {
   readonly line1: string;
   readonly line2?: string | undefined;
-  'authorization_expiring',
   readonly city: string;
   readonly postalCode: string;
   readonly country: string;
@@ -118,11 +124,17 @@ export interface Payment {
   readonly amountMinor: number;
   readonly capturedMinor: number;
   readonly refundedMinor: number;
+  /** Asked to be given back and not settled yet. */
+  readonly refundingMinor: number;
   readonly currency: string;
   /** The token the shopper's browser got from the provider. Never leaves PostgreSQL and the provider. */
   readonly paymentMethod: string;
   readonly providerReference: string | null;
   readonly declineCode: string | null;
+  /** Until when the held money can be captured, by the provider's word; null when it gave none. */
+  readonly captureBefore: string | null;
+  /** When the hold began, near enough. */
+  readonly createdAt: string;
 }
 
 export interface Shipment {
@@ -131,10 +143,6 @@ export interface Shipment {
   readonly status: ShipmentStatus;
   readonly correlationId: string;
   readonly carrier: string | null;
-  /** Until when the held money can be captured, by the provider's word; null when it gave none. */
-  readonly captureBefore: string | null;
-  /** When the hold began, near enough. */
-  readonly createdAt: string;
   readonly trackingNumber: string | null;
   readonly requestedAt: string;
   readonly answeredAt: string | null;
@@ -172,5 +180,11 @@ export const EVENT_TYPES = [
   'order.attention_resolved',
   'order.customer_notified',
   'order.notification_failed',
+  'refund.requested',
+  'refund.succeeded',
+  'refund.failed',
+  'refund.needs_attention',
+  'order.difference_found',
+  'order.difference_resolved',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

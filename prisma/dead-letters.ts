@@ -2,7 +2,7 @@
  * Dead letters: what failed for good, why, and what a person decided about it. One live letter per
  * failing thing; a repeat updates it. The message holds ids, never a person's data.
  */
-import type { OrderId } from '../domain/ids.ts';
+import { isRefundId, type OrderId } from '../domain/ids.ts';
 import type { Database, Transaction } from './client.ts';
 import type { Prisma } from './generated/client.ts';
 import { newId } from './new-id.ts';
@@ -47,6 +47,7 @@ export type NewDeadLetter = Pick<
 
 /** `subject` and the error without what varies: numbers, ids, quoted text. All refunds are one thing. */
 export function fingerprintOf(subject: string, error: string): string {
+  const thing = isRefundId(subject) ? 'refund' : subject;
   const cause = error
     .replaceAll(/"[^"]*"|'[^']*'/g, '…')
     .replaceAll(/\b[a-z]{2,4}_[0-9a-z]{10,}\b|[0-9a-f]{8}-[0-9a-f-]{27}/gi, '…')

@@ -5,6 +5,7 @@ import {
   type CustomerId,
   type OrderId,
   type PaymentId,
+  type RefundId,
   type ShipmentId,
 } from '../domain/ids.ts';
 import { trusted } from './trusted.ts';
@@ -13,9 +14,12 @@ interface Ids {
   readonly order: OrderId;
   readonly payment: PaymentId;
   readonly shipment: ShipmentId;
+  readonly refund: RefundId;
   readonly customer: CustomerId;
   readonly deadLetter: string;
   readonly webhookEndpoint: string;
+  readonly reconciliation: string;
+  readonly difference: string;
 }
 
 /** A new id of the given kind, e.g. `newId('order')` gives `ord_01...`. */

@@ -8,29 +8,13 @@ import { changeOrder, orderTransaction, type ChangeOutcome } from './change.ts';
 import type { Database, Transaction } from './client.ts';
 import { toPayment } from './rows.ts';
 
-export type SettleKind = 'capture' | 'void' | 'refund';
+/** Refunds have their own books: refunds.ts. */
+export type SettleKind = 'capture' | 'void';
 
 /** The order's payment, or null when there is no such order. */
 export async function findPayment(db: Database, orderId: OrderId): Promise<Payment | null> {
   const row = await db.payment.findUnique({ where: { orderId } });
   return row && toPayment(row);
-}
-
-export interface RefundEntry {
-  readonly amountMinor: number;
-  readonly currency: string;
-  readonly status: 'requested' | 'succeeded' | 'refused';
-  readonly requestedAt: string;
-}
-
-/** What was or is being given back, oldest first. One entry per intent. */
-export async function listRefunds(db: Database, orderId: OrderId): Promise<readonly RefundEntry[]> {
-  const rows = await db.$queryRaw<(Omit<RefundEntry, 'requestedAt'> & { requestedAt: Date })[]>`
-    SELECT max(amount_minor) AS "amountMinor", max(currency) AS currency,
-      (array_agg(state ORDER BY id DESC))[1] AS status, min(created_at) AS "requestedAt"
-    FROM payment_operations WHERE order_id = ${orderId} AND kind = 'refund'
-    GROUP BY key ORDER BY min(id)`;
-  return rows.map((row) => ({ ...row, requestedAt: row.requestedAt.toISOString() }));
 }
 
 /**
@@ -95,25 +79,8 @@ export async function recordVoided(db: Database, payment: Payment): Promise<void
   });
 }
 
-/** Everything that was captured went back. Books the capture too if its answer had been lost. */
-export async function recordRefunded(db: Database, payment: Payment): Promise<void> {
-  await orderTransaction(db, payment.orderId, async (tx) => {
-    await bookCapture(tx, payment);
-    await book(tx, payment, 'refund');
-    await tx.payment.updateMany({
-      where: { orderId: payment.orderId, status: 'captured' },
-      data: { status: 'refunded', refundedMinor: payment.amountMinor, updatedAt: new Date() },
-    });
-    await changeOrder(tx, {
-      orderId: payment.orderId,
-      type: 'order.payment_refunded',
-      data: { amount_minor: payment.amountMinor, currency: payment.currency },
-      causationId: providerKey(payment.orderId, 'refund'),
-    });
-  });
-}
-
-async function bookCapture(tx: Transaction, payment: Payment): Promise<void> {
+/** Writes the capture down, if it is not yet. */
+export async function bookCapture(tx: Transaction, payment: Payment): Promise<void> {
   await book(tx, payment, 'capture');
   await tx.payment.updateMany({
     where: { orderId: payment.orderId, status: 'authorized' },

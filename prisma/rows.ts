@@ -58,13 +58,14 @@ export function toPayment(row: PaymentRow): Payment {
     amountMinor: row.amountMinor,
     capturedMinor: row.capturedMinor,
     refundedMinor: row.refundedMinor,
+    refundingMinor: row.refundingMinor,
     currency: row.currency,
     paymentMethod: row.paymentMethod,
     providerReference: row.providerReference,
     declineCode: row.declineCode,
-  };
     captureBefore: row.captureBefore?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
+  };
 }
 
 export function toShipment(row: ShipmentRow): Shipment {

@@ -61,6 +61,13 @@ const UNDO: ActivityOptions = {
   retry: PROVIDER_RETRY,
 };
 
+/** Somebody was told the money comes: after a day without it a person has to know. */
+const REFUND: ActivityOptions = {
+  startToCloseTimeout: ONE_TRY,
+  scheduleToCloseTimeout: '1 day',
+  retry: PROVIDER_RETRY,
+};
+
 /** A mail that is a day late is no longer news. */
 const NOTIFY: ActivityOptions = {
   startToCloseTimeout: ONE_TRY,
@@ -90,6 +97,12 @@ export const steps: Activities = {
     'Record: needs attention',
   ),
   recordResolved: localFirst((a) => a.recordResolved, RECORD, 'Record: a person decided'),
+  refundPayment: localFirst((a) => a.refundPayment, REFUND, 'Give the money back'),
+  recordRefundNeedsAttention: localFirst(
+    (a) => a.recordRefundNeedsAttention,
+    RECORD,
+    'Record: needs attention',
+  ),
   notifyCustomer: localFirst((a) => a.notifyCustomer, NOTIFY, 'Tell the customer'),
   recordNotificationFailed: localFirst(
     (a) => a.recordNotificationFailed,

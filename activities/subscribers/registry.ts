@@ -3,16 +3,20 @@ import { webhookEndpointOf } from '../../domain/webhook.ts';
 import { createAnalyticsSubscriber } from './analytics.ts';
 import { createAuditSubscriber } from './audit.ts';
 import { createCheckoutStarterSubscriber, type CheckoutStarterDeps } from './checkout-starter.ts';
+import { createRefundStarterSubscriber, type RefundStarterDeps } from './refund-starter.ts';
 import type { Subscriber } from './subscriber.ts';
 import { createWarehouseFeedSubscriber } from './warehouse-feed.ts';
 import { createWebhookSubscriber, type WebhookSubscriberDependencies } from './webhook.ts';
 
-export type SubscriberDependencies = CheckoutStarterDeps & WebhookSubscriberDependencies;
+export type SubscriberDependencies = CheckoutStarterDeps &
+  RefundStarterDeps &
+  WebhookSubscriberDependencies;
 
 /** The built-in subscribers. */
 export function createSubscribers(deps: SubscriberDependencies): readonly Subscriber[] {
   return [
     createCheckoutStarterSubscriber(deps),
+    createRefundStarterSubscriber(deps),
     createAnalyticsSubscriber(deps),
     createAuditSubscriber(deps),
     createWarehouseFeedSubscriber(deps),

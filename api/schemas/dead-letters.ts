@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { listOf, pageQuery, text } from './common.ts';
 
-const SOURCES = ['delivery', 'checkout', 'notification'] as const;
+const SOURCES = ['delivery', 'checkout', 'notification', 'refund'] as const;
 const STATUSES = ['open', 'redriven', 'resolved', 'discarded'] as const;
 const MAX_RATE_PER_SECOND = 500;
 
@@ -16,7 +16,7 @@ export const deadLetterSchema = z
     source: z.enum(SOURCES),
     subject: z
       .string()
-      .openapi({ description: 'The subscription, the step of the checkout, or the notice.' }),
+      .openapi({ description: 'The subscription, the step of the checkout, the notice, or the refund.' }),
     order_id: z.string().nullable(),
     event_id: z.string().nullable(),
     message: z.record(z.string(), z.unknown()),

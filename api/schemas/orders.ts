@@ -1,6 +1,7 @@
 /** Orders on the wire: what is asked, what is answered. snake_case, money in minor units. */
 import { z } from '@hono/zod-openapi';
 import { ORDER_STATUSES } from '../../domain/order.ts';
+import { REFUND_STATUSES } from '../../domain/refund.ts';
 import { country, currency, listOf, pageQuery, sku, text } from './common.ts';
 
 export const MAX_LINES = 50;
@@ -52,7 +53,15 @@ export type PlaceOrderBody = z.output<typeof placeOrderBody>;
 const minor = z.number().int();
 const paymentSchema = z
   .object({
-    status: z.enum(['authorizing', 'declined', 'authorized', 'captured', 'voided', 'refunded']),
+    status: z.enum([
+      'authorizing',
+      'declined',
+      'authorized',
+      'captured',
+      'partially_refunded',
+      'voided',
+      'refunded',
+    ]),
     amount_minor: minor,
     captured_minor: minor,
     refunded_minor: minor,
@@ -128,20 +137,25 @@ const shipmentSchema = z
   })
   .openapi('Shipment');
 
-const refundSchema = z
+/** A refund as whoever may see the order sees it: without the operator's words. */
+export const refundEntrySchema = z
   .object({
+    id: z.string().openapi({ example: 'rfd_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+    status: z.enum(REFUND_STATUSES),
+    cause: z.enum(['requested', 'order_cancelled']),
     amount_minor: minor,
     currency: z.string(),
-    status: z.enum(['requested', 'succeeded', 'refused']),
     requested_at: z.iso.datetime(),
+    settled_at: z.iso.datetime().nullable(),
   })
   .openapi('RefundEntry');
+export type RefundEntryBody = z.output<typeof refundEntrySchema>;
 
 export const orderViewSchema = orderSchema
   .extend({
     payment: paymentSchema.nullable(),
     shipment: shipmentSchema.nullable(),
-    refunds: z.array(refundSchema).nullable(),
+    refunds: z.array(refundEntrySchema).nullable(),
     timeline: z.array(timelineEntrySchema).nullable(),
     warnings: z.array(z.object({ part: z.string(), detail: z.string() })),
   })

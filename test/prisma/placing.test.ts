@@ -7,8 +7,8 @@ import {
   findPayment,
   recordCaptured,
   recordIntent,
-  recordRefunded,
 } from '../../prisma/payments.ts';
+import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
 import { openOrder, recordDeclined, recordPlaced } from '../../prisma/placing.ts';
 import { findStock } from '../../prisma/stock.ts';
 import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
@@ -138,7 +138,10 @@ describe("an order's money", () => {
 
   test('captured and refunded twenty times over is booked once', async () => {
     const payment = await paymentOfPlaced();
-    await crowd(20, 20, () => recordRefunded(shop.db, payment));
+    await crowd(20, 20, async () => {
+      const refund = await openRestRefund(shop.db, payment);
+      if (refund) await recordRefundSucceeded(shop.db, refund, 're_1');
+    });
     expect(await findPayment(shop.db, payment.orderId)).toMatchObject({
       status: 'refunded',
       capturedMinor: 200,

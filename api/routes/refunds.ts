@@ -1,0 +1,116 @@
+/** Refunds over HTTP: thin handlers over refund-order.ts and the queries. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { isRefundId } from '../../domain/ids.ts';
+import { findRefund, listRefunds } from '../../prisma/refunds.ts';
+import { claimOf } from '../idempotency-claim.ts';
+import { allow, type ApiEnv } from '../middleware.ts';
+import { orderIdIn, orderNamed } from '../order-named.ts';
+import { ProblemError } from '../problems.ts';
+import { refundOrder } from '../refund-order.ts';
+import { refundBody } from '../representations.ts';
+import { onInvalid, sendStored } from '../respond.ts';
+import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
+import { orderParam } from '../schemas/orders.ts';
+import {
+  refundListSchema,
+  refundOrderBody,
+  refundParam,
+  refundSchema,
+} from '../schemas/refunds.ts';
+import type { Services } from '../services.ts';
+
+export function refundRoutes(services: Services) {
+  const { db } = services;
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(refundRoute, async (c) => {
+      const order = await orderNamed(db, c.req.valid('param').id);
+      c.set('orderId', order.id);
+      const body = c.req.valid('json');
+      const key = c.req.valid('header')['idempotency-key'];
+      const { apiKey, correlationId } = c.var;
+      const scope = `POST /v1/orders/${order.id}/refunds`;
+      const outcome = await refundOrder(services, order, {
+        amountMinor: body.amount_minor ?? null,
+        reason: body.reason,
+        actor: apiKey.id,
+        claim: claimOf({ apiKeyId: apiKey.id, scope, key, body }),
+        correlationId,
+      });
+      if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
+      c.header('location', `/v1/refunds/${idIn(outcome.answer.body)}`);
+      return sendStored<202, typeof refundSchema>(c, outcome.answer, outcome.replayed);
+    })
+    .openapi(listRoute, async (c) => {
+      const id = orderIdIn(c.req.valid('param').id);
+      c.set('orderId', id);
+      const [, refunds] = await Promise.all([orderNamed(db, id), listRefunds(db, id)]);
+      c.header('cache-control', 'no-store');
+      const url = `/v1/orders/${id}/refunds`;
+      const data = refunds.map(refundBody);
+      return c.json({ object: 'list' as const, url, data, has_more: false }, 200);
+    })
+    .openapi(showRoute, async (c) => {
+      const { id } = c.req.valid('param');
+      const refund = isRefundId(id) ? await findRefund(db, id) : null;
+      if (refund === null) {
+        throw new ProblemError({ code: 'refund_not_found', detail: 'No refund has this id.' });
+      }
+      c.set('orderId', refund.orderId);
+      c.header('cache-control', 'no-store');
+      return c.json(refundBody(refund), 200);
+    });
+}
+
+const tags = ['Refunds'];
+const theRefund = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: refundSchema } },
+});
+
+const refundRoute = createRoute({
+  method: 'post',
+  path: '/v1/orders/{id}/refunds',
+  tags,
+  summary: 'Give captured money back: an amount, or all that is left',
+  middleware: [allow('operator')] as const,
+  request: {
+    params: orderParam,
+    headers: idempotencyHeader,
+    body: { required: true, content: { 'application/json': { schema: refundOrderBody } } },
+  },
+  responses: {
+    202: theRefund('Accepted: the money is on its way. Location has the refund.'),
+    ...problemResponses,
+  },
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/orders/{id}/refunds',
+  tags,
+  summary: "List an order's refunds, oldest first",
+  middleware: [allow('operator')] as const,
+  request: { params: orderParam },
+  responses: {
+    200: {
+      description: 'All of them: an order has at most 51.',
+      content: { 'application/json': { schema: refundListSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+const showRoute = createRoute({
+  method: 'get',
+  path: '/v1/refunds/{id}',
+  tags,
+  summary: 'Show a refund',
+  middleware: [allow('operator')] as const,
+  request: { params: refundParam },
+  responses: { 200: theRefund('The refund.'), ...problemResponses },
+});
+
+const identified = z.object({ id: z.string() });
+function idIn(body: string): string {
+  return identified.parse(JSON.parse(body)).id;
+}
