@@ -9,7 +9,6 @@ import { startRecovery } from './api/recovery.ts';
 import { createServices } from './api/services.ts';
 import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
 import { createTemporalDeliveries } from './api/temporal-deliveries.ts';
-import { createTemporalRefunds } from './api/temporal-refunds.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
 import { createFailpointSeams } from './failpoint-seams.ts';
 import { createHttpWarehouse } from './gateways/http-warehouse.ts';
@@ -28,6 +27,8 @@ import { startWorkers } from './task-queues.ts';
 /** The whole stop is bounded: whatever supervises us has a deadline of its own. */
 const STOP_WITHIN_MS = 20_000;
 const FINISH_REQUESTS_WITHIN_MS = 10_000;
+/** What a shopper does not wait for has connections of its own, and takes none of the shopper's. */
+const BACKGROUND_SHARE = { all: 0.4, api: 0.1, worker: 0.9 } as const;
 
 try {
   await run(readAppConfig());
@@ -55,7 +56,6 @@ async function run(config: AppConfig): Promise<void> {
     mailer,
     checkouts,
     deliveries: createTemporalDeliveries({ client: link.client }),
-    refunds: createTemporalRefunds({ client: link.client }),
     webhooks,
     notifications,
     log,
@@ -68,7 +68,8 @@ async function run(config: AppConfig): Promise<void> {
   collectDefaultMetrics({ register: services.metrics.registry });
   const app = config.ROLE === 'worker' ? createHealthApp(services) : createApp(services);
   const server = await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
-  const recovery = config.ROLE === 'worker' ? null : startRecovery(services);
+  const recovery =
+    config.ROLE === 'worker' ? null : startRecovery({ ...services, db: outside.backgroundDb });
   const workers = config.ROLE === 'api' ? null : startOwnWorkers(config, outside, log);
   log.info({ role: config.ROLE, host: config.HOST, port: config.PORT }, 'listening');
 
@@ -84,7 +85,7 @@ async function run(config: AppConfig): Promise<void> {
     await delay(config.STOP_DELAY_MS);
     await Promise.all([server.close(FINISH_REQUESTS_WITHIN_MS), services.close()]);
     // The last requests may have placed orders since.
-    await Promise.all([services.starter.drain(), services.starts.drain()]);
+    await services.starter.drain();
   };
   await Promise.all([stopServing(), recovery?.stop(), workers?.stop()]);
   await outside.close();
@@ -99,11 +100,11 @@ function connectOutside(config: AppConfig, log: Logger) {
   const onBreakerChange = (view: { readonly name: string; readonly state: string }): void =>
     log.warn({ breaker: view.name, state: view.state }, 'circuit breaker changed');
   const seams = createFailpointSeams(config);
-  const db = createDatabase({
-    url: config.DATABASE_URL,
-    poolSize: config.DATABASE_POOL,
-    onCommit: seams.onCommit,
-  });
+  const open = (poolSize: number) =>
+    createDatabase({ url: config.DATABASE_URL, poolSize, onCommit: seams.onCommit });
+  const { requests, background } = shareOut(config);
+  const db = open(requests);
+  const backgroundDb = open(background);
   const notifications = createNotifications({
     url: config.DATABASE_URL,
     onLost: (error) => log.warn({ err: error }, 'not listening to PostgreSQL: reconnecting'),
@@ -133,15 +134,22 @@ function connectOutside(config: AppConfig, log: Logger) {
   const close = async (): Promise<void> => {
     mailer.close();
     await Promise.all([link.close(), notifications.close()]);
-    await db.$disconnect();
+    await Promise.all([db.$disconnect(), backgroundDb.$disconnect()]);
   };
-  return { db, notifications, payments, warehouse, mailer, webhooks, link, close };
+  return { db, backgroundDb, notifications, payments, warehouse, mailer, webhooks, link, close };
+}
+
+function shareOut({ ROLE, DATABASE_POOL }: AppConfig) {
+  const wished = Math.round(DATABASE_POOL * BACKGROUND_SHARE[ROLE]);
+  const background = Math.min(Math.max(wished, 1), DATABASE_POOL - 1);
+  return { requests: DATABASE_POOL - background, background };
 }
 
 function startOwnWorkers(config: AppConfig, outside: Outside, log: Logger) {
   const publicUrl = config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`;
   return startWorkers({
     ...outside,
+    db: outside.backgroundDb,
     warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     workflowBundle: config.WORKFLOW_BUNDLE,
     log,

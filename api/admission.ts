@@ -61,19 +61,12 @@ export interface Admission {
   view(): AdmissionView;
 }
 
-/**
- * After so many in a row found no database, those in line are told the same: each would only wait in
- * vain, one after the other, until somebody gives up.
- */
-const HOPELESS_AFTER = 5;
-
 type Settle = (entry: Entry) => void;
 
 export function createAdmission(limits: AdmissionLimits): Admission {
   const line = new Set<Settle>();
   const refused = { overloaded: 0, database_unavailable: 0, gone: 0 };
   let running = 0;
-  let unavailableInARow = 0;
   let standingSinceMs = 0;
 
   const refuse = (kind: Refusal): Entry => {
@@ -87,8 +80,8 @@ export function createAdmission(limits: AdmissionLimits): Admission {
       if (left) return;
       left = true;
       running -= 1;
-      unavailableInARow = outcome === 'done' ? 0 : unavailableInARow + 1;
-      if (unavailableInARow >= HOPELESS_AFTER) turnAwayLine();
+      // Those in line would find no database either, one after the other, each after its own wait.
+      if (outcome === 'database_unavailable') turnAwayLine();
       else next();
     };
     return { kind: 'admitted', pass: { leave } };

@@ -1,5 +1,6 @@
 /** Opens the database. The handle is opaque outside this folder: everything else calls functions. */
 import { PrismaPg } from '@prisma/adapter-pg';
+import { watchCommits, type CommitWatcher } from './commits.ts';
 import { PrismaClient, type Prisma } from './generated/client.ts';
 import { PatientPool, type PoolLimits } from './patient-pool.ts';
 
@@ -10,6 +11,8 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Connections at the most; further work stands in line for them (`LINE`). */
   readonly poolSize: number;
+  /** Told of every commit; for tests of crashes. */
+  readonly onCommit?: CommitWatcher | undefined;
 }
 
 const LINE: Omit<PoolLimits, 'maxConnections'> = {
@@ -17,11 +20,11 @@ const LINE: Omit<PoolLimits, 'maxConnections'> = {
   maxWaiting: 1_000,
   /** A transaction takes tens of milliseconds. Nothing moving for this long is a database in trouble. */
   stalledAfterMs: 400,
+  /** A database that is down says so at once; this is for a machine too busy to say hello. */
+  connectTimeoutMs: 2_000,
   /** A shopper is better told to come back. */
   maxWaitMs: 5_000,
 };
-/** For a new connection to say hello. Who waits for it is told sooner: `stalledAfterMs`. */
-const CONNECT_TIMEOUT_MS = 2_000;
 /** A burst after a quiet minute should not have to connect first. */
 const IDLE_TIMEOUT_MS = 300_000;
 /** No statement here is slow; one that is holds a lock others wait for. */
@@ -30,10 +33,9 @@ const STATEMENT_TIMEOUT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 6_000;
 
 /** Creates the pool. Connects on first use; close with `db.$disconnect()`. */
-export function createDatabase({ url, poolSize }: DatabaseOptions): Database {
+export function createDatabase({ url, poolSize, onCommit }: DatabaseOptions): Database {
   const config = {
     connectionString: url,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
     statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -49,7 +51,7 @@ export function createDatabase({ url, poolSize }: DatabaseOptions): Database {
     onConnectionError: () => undefined,
   });
   return new PrismaClient({
-    adapter,
+    adapter: onCommit ? watchCommits(adapter, onCommit) : adapter,
     transactionOptions: { maxWait: LINE.maxWaitMs + 1_000, timeout: STATEMENT_TIMEOUT_MS },
   });
 }

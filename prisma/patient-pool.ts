@@ -10,6 +10,8 @@ export interface PoolLimits {
   readonly maxWaiting: number;
   /** Nobody has got a connection for so long: whoever has waited as long is given up. */
   readonly stalledAfterMs: number;
+  /** The same while a connection is being made: a busy machine takes its time for that. */
+  readonly connectTimeoutMs: number;
   /** However well the line moves, nobody waits longer. */
   readonly maxWaitMs: number;
 }
@@ -36,15 +38,26 @@ export class PatientPool extends pg.Pool {
   readonly #limits: PoolLimits;
   readonly #line = new Set<Waiting>();
   #inUse = 0;
+  #established = 0;
   #lastMoveMs = 0;
 
   constructor(config: pg.PoolConfig, limits: PoolLimits) {
-    super({ ...config, max: limits.maxConnections });
+    super({
+      ...config,
+      max: limits.maxConnections,
+      connectionTimeoutMillis: limits.connectTimeoutMs,
+    });
     this.#limits = limits;
     this.on('acquire', () => {
       this.#lastMoveMs = performance.now();
     });
     this.on('release', () => this.#freeOne());
+    this.on('connect', () => {
+      this.#established += 1;
+    });
+    this.on('remove', () => {
+      this.#established -= 1;
+    });
   }
 
   /** How many wait for a connection now. */
@@ -90,11 +103,13 @@ export class PatientPool extends pg.Pool {
 
   /** Calls `giveUp` when the line has stood still for too long, or it was too long altogether. */
   #watch(giveUp: () => void): () => void {
-    const { stalledAfterMs, maxWaitMs } = this.#limits;
+    const { stalledAfterMs, connectTimeoutMs, maxWaitMs } = this.#limits;
     const startedMs = performance.now();
     let timer: NodeJS.Timeout;
     const leftMs = (): number => {
-      const stalledAtMs = Math.max(startedMs, this.#lastMoveMs) + stalledAfterMs;
+      const isConnecting = this.totalCount > this.#established;
+      const patienceMs = isConnecting ? connectTimeoutMs : stalledAfterMs;
+      const stalledAtMs = Math.max(startedMs, this.#lastMoveMs) + patienceMs;
       return Math.min(stalledAtMs, startedMs + maxWaitMs) - performance.now();
     };
     const look = (): void => {
@@ -102,11 +117,14 @@ export class PatientPool extends pg.Pool {
       setImmediate(() => {
         if (ended) return;
         if (leftMs() <= 0) giveUp();
-        else timer = setTimeout(look, leftMs());
+        else lookLater();
       });
     };
+    const lookLater = (): void => {
+      timer = setTimeout(look, Math.min(leftMs(), stalledAfterMs));
+    };
     let ended = false;
-    timer = setTimeout(look, leftMs());
+    lookLater();
     return () => {
       ended = true;
       clearTimeout(timer);

@@ -1,4 +1,5 @@
 /** Is it alive, is it ready, what are its numbers. Open: nothing here is worth a key. */
+import process from 'node:process';
 import { Hono, type Context } from 'hono';
 import type { BreakerView } from '../../gateways/outcome.ts';
 import { pingDatabase } from '../../prisma/client.ts';
@@ -45,7 +46,9 @@ async function readiness(c: Context<ApiEnv>, services: Services): Promise<Respon
     ...providers,
   };
   const isReady = status === 'ready' || status === 'degraded';
-  return c.json({ status, dependencies }, isReady ? 200 : 503, { 'cache-control': 'no-store' });
+  // Whose answer it is: two stacks on one machine cannot take each other's for their own.
+  const answer = { status, pid: process.pid, dependencies };
+  return c.json(answer, isReady ? 200 : 503, { 'cache-control': 'no-store' });
 }
 
 function provider(breakers: readonly BreakerView[]) {

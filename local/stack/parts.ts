@@ -69,7 +69,7 @@ export function appPart(home: Home, addresses: Addresses, logLevel: string | und
     name: 'app',
     command: nodeCommand('main.ts', ['--home', home.path], env),
     output: { showAll: logLevel !== undefined },
-    isReady: () => answersOk(`${addresses.api}/readyz`),
+    isReady: (pid) => answersAs(pid, `${addresses.api}/readyz`),
     startTimeoutMs: 90_000,
     stopSignal: 'SIGTERM',
     stopTimeoutMs: 30_000,
@@ -84,4 +84,19 @@ async function answersOk(url: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Ready, and really the process we started: another stack's app may have the port. */
+async function answersAs(pid: number | undefined, url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    const answer: unknown = await response.json();
+    return response.status === 200 && isObject(answer) && answer['pid'] === pid;
+  } catch {
+    return false;
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }

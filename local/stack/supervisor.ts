@@ -19,7 +19,8 @@ export interface PartSpec {
   readonly command: Command;
   /** `file`: only its log file. Otherwise its lines are followed and shown. */
   readonly output: 'file' | { readonly showAll: boolean };
-  readonly isReady: () => Promise<boolean>;
+  /** Told the part's process id, so that no other's answer is taken for the part's. */
+  readonly isReady: (pid: number | undefined) => Promise<boolean>;
   readonly startTimeoutMs: number;
   readonly stopSignal: NodeJS.Signals;
   readonly stopTimeoutMs: number;
@@ -79,7 +80,7 @@ async function startOnce({ spec, home, state }: Supervised): Promise<void> {
   if (spec.output !== 'file') follow(child, { name: spec.name, logFile, ...spec.output });
   state.child = child;
   if (child.pid !== undefined) writeFileSync(home.pidFile(spec.name), String(child.pid));
-  const isReady = await becomesTrue(spec.isReady, {
+  const isReady = await becomesTrue(() => spec.isReady(child.pid), {
     timeoutMs: spec.startTimeoutMs,
     everyMs: 50,
     alive: () => !hasEnded(child) && !state.stopping,

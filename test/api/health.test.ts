@@ -20,6 +20,7 @@ describe('readiness', () => {
       expect(response.status).toBe(200);
       expect(await response.json()).toMatchObject({
         status: 'ready',
+        pid: process.pid,
         dependencies: {
           database: { status: 'up' },
           temporal: { status: 'up' },

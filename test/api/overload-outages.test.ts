@@ -1,0 +1,183 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { createServices } from '../../api/services.ts';
+import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
+import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { eventually } from '../support/eventually.ts';
+import { problemOf } from './bodies.ts';
+import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } from './shop.ts';
+
+/** Far above half a second for a busy machine, far below the seconds the connections stay held. */
+const BOUNDED_MS = 2_500;
+const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
+const undo: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const each of undo.splice(0).toReversed()) await each();
+});
+async function openShop(options: ShopOptions = {}): Promise<Shop> {
+  const shop = await createShop(options);
+  undo.push(shop.close);
+  return shop;
+}
+
+const times = <T>(count: number, work: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => work(index));
+
+describe('every connection is held by somebody else', () => {
+  const POOL = 4;
+
+  /** Takes all connections; resolves when they are taken, and gives what gives them back. */
+  async function holdAll({ db }: Shop): Promise<() => Promise<void>> {
+    let letGo = (): void => undefined;
+    const until = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    let held = 0;
+    const holders = times(POOL, () =>
+      db.$transaction(async (tx) => {
+        await tx.$queryRaw`SELECT pg_sleep(0.01)::text`;
+        held += 1;
+        await until;
+      }),
+    );
+    await eventually(() => expect(held).toBe(POOL), { timeoutMs: 4_000 });
+    return async () => {
+      letGo();
+      await Promise.allSettled(holders);
+    };
+  }
+
+  test('503 with Retry-After, for those in line too; then at once well again, no connection lost', async () => {
+    const shop = await openShop({ poolSize: POOL });
+    await shop.ask('GET', '/v1/products');
+    const giveBack = await holdAll(shop);
+    const startedMs = performance.now();
+    const asked = [
+      ...times(100, () => shop.place()),
+      shop.ask('GET', '/v1/orders', { role: 'operator' }),
+    ];
+    const answers = await Promise.all(asked);
+    expect(performance.now() - startedMs).toBeLessThan(BOUNDED_MS);
+    for (const answer of answers) {
+      expect(answer.headers.get('retry-after')).toBe('2');
+      expect((await problemOf(answer)).code).toBe('database_unavailable');
+    }
+    await giveBack();
+    await eventually(async () => expect((await shop.place()).status).toBe(201));
+    await eventually(async () => {
+      const busy = await shop.db.$queryRaw`
+        SELECT pid, state FROM pg_stat_activity WHERE datname = current_database()
+          AND application_name = 'holdfast' AND state <> 'idle' AND pid <> pg_backend_pid()`;
+      expect(busy).toEqual([]);
+    });
+    // As many at once as there are connections: not one of them is lost.
+    const all = await holdAll(shop);
+    await all();
+  });
+});
+
+describe('the payment provider gives no answer', () => {
+  /** The shop with a breaker that opens at once and stays open for so long. */
+  function withBreaker(shop: Shop, halfOpenAfterMs: number) {
+    const authorize = { ...PAYMENT_LIMITS.authorize, breakAfter: 1, halfOpenAfterMs };
+    const payments = createStripePayments({
+      apiKey: 'sk_test_shop',
+      apiUrl: shop.sandbox.url,
+      limits: { ...PAYMENT_LIMITS, authorize: { ...authorize, deadlineMs: 1_000 } },
+    });
+    const services = createServices({ ...shop.services, payments });
+    undo.push(services.close);
+    const app = createApp(services);
+    const place = async (key: string, changes: object = {}): Promise<Response> =>
+      app.request('/v1/orders', {
+        method: 'POST',
+        headers: {
+          authorization: 'Bearer hf_local_storefront',
+          'content-type': 'application/json',
+          'idempotency-key': key,
+        },
+        body: JSON.stringify({ ...orderBody(), ...changes }),
+      });
+    return { app, place };
+  }
+
+  test('an open breaker answers before anything is written, and says for how long', async () => {
+    const shop = await openShop();
+    const { app, place } = withBreaker(shop, 60_000);
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before' });
+    expect((await place('first')).status).toBe(503);
+    const before = [await shop.db.order.count(), await held(shop)];
+    const refused = await place('second');
+    expect((await problemOf(refused)).code).toBe('payment_unavailable');
+    const waitSeconds = Number(refused.headers.get('retry-after'));
+    expect(waitSeconds).toBeGreaterThan(30);
+    expect(waitSeconds).toBeLessThanOrEqual(60);
+    expect([await shop.db.order.count(), await held(shop)]).toEqual(before);
+    expect(await shop.db.idempotencyKey.count({ where: { key: 'second' } })).toBe(0);
+    expect((await place('third', { lines: [{ sku: 'nope', quantity: 1 }] })).status).toBe(422);
+
+    const ready = await app.request('/readyz');
+    expect([ready.status, await ready.json()]).toMatchObject([
+      200,
+      { status: 'degraded', dependencies: { payments: { status: 'degraded' } } },
+    ]);
+    const metrics = await (await app.request('/metrics')).text();
+    expect(metrics).toContain('holdfast_breaker_state{breaker="payments.authorize"} 2');
+    expect(metrics).toContain(
+      'holdfast_breaker_transitions_total{breaker="payments.authorize",state="open"} 1',
+    );
+  });
+
+  test('of many at half-open one probes; the others hold nothing; then all is well', async () => {
+    const shop = await openShop();
+    const { place } = withBreaker(shop, 300);
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
+    expect((await place('opens')).status).toBe(503);
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 300 });
+    const before = await shop.db.order.count();
+    const answers = await eventually(async () => {
+      const tried = await Promise.all(times(10, () => place(crypto.randomUUID())));
+      expect(tried.map(({ status }) => status)).toContain(201);
+      return tried;
+    });
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(await shop.db.order.count()).toBe(before + 1);
+    shop.sandbox.faults.clear();
+    expect((await place('well')).status).toBe(201);
+    expect((await place('opens')).status).toBe(201);
+  });
+
+  test('what was not sent for a client that left is sent for its retry, once', async () => {
+    const shop = await openShop();
+    const client = new AbortController();
+    const payments = {
+      ...shop.gateways.payments,
+      authorizeRefusal: () => {
+        client.abort();
+        return null;
+      },
+    };
+    const services = createServices({ ...shop.services, payments });
+    undo.push(services.close);
+    const first = await createApp(services).request('/v1/orders', {
+      method: 'POST',
+      headers: {
+        authorization: 'Bearer hf_local_storefront',
+        'content-type': 'application/json',
+        'idempotency-key': 'left',
+      },
+      body: JSON.stringify(orderBody()),
+      signal: client.signal,
+    });
+    expect((await problemOf(first)).code).toBe('payment_unavailable');
+    expect(paymentEffects(shop)).toEqual({});
+    expect((await shop.place({}, 'left')).status).toBe(201);
+    expect(paymentEffects(shop)).toEqual({ authorize: 1 });
+    expect(await shop.db.order.count()).toBe(1);
+  });
+});
+
+async function held(shop: Shop): Promise<number> {
+  const stock = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } });
+  return stock.held;
+}

@@ -1,0 +1,166 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { createAdmission, type AdmissionLimits } from '../../api/admission.ts';
+import { eventually } from '../support/eventually.ts';
+import { problemOf } from './bodies.ts';
+import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } from './shop.ts';
+
+const LIMITS: AdmissionLimits = {
+  maxRunning: 2,
+  maxWaiting: 3,
+  maxStanding: 1,
+  standingAfterMs: 60_000,
+  maxWaitMs: 60_000,
+};
+const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
+const shops: Shop[] = [];
+afterEach(async () => {
+  await Promise.all(shops.splice(0).map((each) => each.close()));
+});
+async function openShop(options: ShopOptions = {}): Promise<Shop> {
+  const shop = await createShop(options);
+  shops.push(shop);
+  return shop;
+}
+
+const listening = () => new AbortController().signal;
+const kindsOf = async (entries: readonly Promise<{ readonly kind: string }>[]) =>
+  (await Promise.all(entries)).map(({ kind }) => kind);
+const times = <T>(count: number, work: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => work(index));
+
+describe('admission', () => {
+  test('runs so many, lets so many wait in turn, and turns the rest away at once', async () => {
+    const admission = createAdmission(LIMITS);
+    const entries = times(6, () => admission.enter(listening()));
+    expect(await entries[5]).toEqual({ kind: 'overloaded' });
+    expect(admission.view()).toMatchObject({ running: 2, waiting: 3 });
+    for (const each of entries.slice(0, 5)) {
+      const entry = await each;
+      expect(entry.kind).toBe('admitted');
+      expect(admission.view().running).toBeLessThanOrEqual(2);
+      if (entry.kind === 'admitted') entry.pass.leave('done');
+    }
+    expect(admission.view()).toMatchObject({ running: 0, waiting: 0 });
+  });
+
+  test('a pass given back twice counts once', async () => {
+    const admission = createAdmission(LIMITS);
+    const entry = await admission.enter(listening());
+    if (entry.kind !== 'admitted') throw new Error('there is room');
+    entry.pass.leave('done');
+    entry.pass.leave('done');
+    expect(admission.view().running).toBe(0);
+  });
+
+  test('a burst may fill the line; a line that does not empty is kept short', async () => {
+    const admission = createAdmission({ ...LIMITS, standingAfterMs: 0 });
+    const running = times(2, () => admission.enter(listening()));
+    const first = admission.enter(listening());
+    await eventually(async () => {
+      const entry = await admission.enter(AbortSignal.timeout(10));
+      expect(entry.kind).toBe('overloaded');
+    });
+    for (const each of running) {
+      const entry = await each;
+      if (entry.kind === 'admitted') entry.pass.leave('done');
+    }
+    expect((await first).kind).toBe('admitted');
+  });
+
+  test('nobody waits longer than told, and who hangs up leaves the line', async () => {
+    const admission = createAdmission({ ...LIMITS, maxWaitMs: 20 });
+    const running = times(2, () => admission.enter(listening()));
+    const client = new AbortController();
+    const [late, gone] = [admission.enter(listening()), admission.enter(client.signal)];
+    client.abort();
+    expect(await kindsOf([late, gone])).toEqual(['overloaded', 'gone']);
+    expect(await kindsOf([admission.enter(client.signal)])).toEqual(['gone']);
+    expect(await kindsOf(running)).toEqual(['admitted', 'admitted']);
+    expect(admission.view()).toEqual({
+      running: 2,
+      waiting: 0,
+      refused: { overloaded: 1, database_unavailable: 0, gone: 2 },
+    });
+  });
+
+  test('when one finds no database, those in line are told and need not find out', async () => {
+    const admission = createAdmission(LIMITS);
+    const [first] = await Promise.all(times(2, () => admission.enter(listening())));
+    const line = times(3, () => admission.enter(listening()));
+    if (first?.kind === 'admitted') first.pass.leave('database_unavailable');
+    expect(await kindsOf(line)).toEqual(times(3, () => 'database_unavailable'));
+    expect((await admission.enter(listening())).kind).toBe('admitted');
+  });
+});
+
+describe('an API with more to do than it takes on', () => {
+  const few = { maxRunning: 2, maxWaiting: 2, maxStanding: 2 };
+  const crowded = { checkout: { ...LIMITS, ...few }, other: { ...LIMITS, ...few } };
+
+  test('sheds orders before it reads them, serves the rest, and stays open to everybody else', async () => {
+    const shop = await openShop({ admissionLimits: crowded });
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 500 });
+    await shop.ask('GET', '/v1/products');
+    const answers = times(4, () => shop.place());
+    const { checkout } = shop.services.admissions;
+    await eventually(() => expect(checkout.view()).toMatchObject({ running: 2, waiting: 2 }));
+    const shed = await shop.ask('POST', '/v1/orders', { key: 'shed', body: 'no JSON' });
+    expect([shed.status, (await problemOf(shed)).code]).toEqual([503, 'overloaded']);
+    expect(shed.headers.get('retry-after')).toMatch(/^[123]$/);
+    for (const path of ['/livez', '/readyz', '/metrics', '/v1/products', '/openapi.json']) {
+      expect((await shop.ask('GET', path)).status, path).toBe(200);
+    }
+    const callback = await shop.ask('POST', '/callbacks/warehouse', { role: null, body: {} });
+    expect((await problemOf(callback)).code).toBe('invalid_signature');
+    const metrics = await (await shop.ask('GET', '/metrics', { role: null })).text();
+    for (const line of [
+      'holdfast_admission_running{kind="checkout"} 2',
+      'holdfast_admission_waiting{kind="checkout"} 2',
+      'holdfast_admission_refused_total{kind="checkout",reason="overloaded"} 1',
+    ]) {
+      expect(metrics).toContain(line);
+    }
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 201, 201, 201]);
+    expect((await shop.place({}, 'shed')).status).toBe(201);
+  });
+});
+
+describe('a request nobody waits for any more', () => {
+  test('leaves the line and nothing behind', async () => {
+    const limits = { ...LIMITS, maxRunning: 1 };
+    const shop = await openShop({ admissionLimits: { checkout: limits, other: limits } });
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 500 });
+    const running = shop.place();
+    const { checkout } = shop.services.admissions;
+    await eventually(() => expect(checkout.view().running).toBe(1));
+    const client = new AbortController();
+    const waiting = shop.ask('POST', '/v1/orders', {
+      key: 'gone',
+      body: orderBody(),
+      signal: client.signal,
+    });
+    await eventually(() => expect(checkout.view().waiting).toBe(1));
+    client.abort();
+    await waiting;
+    expect((await running).status).toBe(201);
+    expect(await shop.db.order.count()).toBe(1);
+    expect(paymentEffects(shop)).toEqual({ authorize: 1 });
+  });
+
+  test('is brought to its end once the provider was asked: the retry gets the same order', async () => {
+    const shop = await openShop();
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 500 });
+    const client = new AbortController();
+    const given = { key: 'kept', body: orderBody(), signal: client.signal };
+    const first = shop.ask('POST', '/v1/orders', given);
+    await eventually(async () => expect(await shop.db.order.count()).toBe(1));
+    client.abort();
+    await first;
+    await eventually(async () => {
+      const again = await shop.place({}, 'kept');
+      expect(again.status).toBe(201);
+    });
+    expect(await shop.db.order.count()).toBe(1);
+    expect(paymentEffects(shop)).toEqual({ authorize: 1 });
+  });
+});
