@@ -9,6 +9,7 @@ import { startRecovery } from './api/recovery.ts';
 import { createServices } from './api/services.ts';
 import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
 import { createTemporalDeliveries } from './api/temporal-deliveries.ts';
+import { createTemporalRefunds } from './api/temporal-refunds.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
 import { createFailpointSeams } from './failpoint-seams.ts';
 import { createHttpWarehouse } from './gateways/http-warehouse.ts';
@@ -56,6 +57,7 @@ async function run(config: AppConfig): Promise<void> {
     mailer,
     checkouts,
     deliveries: createTemporalDeliveries({ client: link.client }),
+    refunds: createTemporalRefunds({ client: link.client }),
     webhooks,
     notifications,
     log,
@@ -85,7 +87,7 @@ async function run(config: AppConfig): Promise<void> {
     await delay(config.STOP_DELAY_MS);
     await Promise.all([server.close(FINISH_REQUESTS_WITHIN_MS), services.close()]);
     // The last requests may have placed orders since.
-    await services.starter.drain();
+    await Promise.all([services.starter.drain(), services.starts.drain()]);
   };
   await Promise.all([stopServing(), recovery?.stop(), workers?.stop()]);
   await outside.close();

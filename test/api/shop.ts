@@ -6,6 +6,7 @@ import type { ADMISSION_LIMITS } from '../../api/admission.ts';
 import { createApp } from '../../api/app.ts';
 import type { Checkouts } from '../../api/checkouts.ts';
 import type { Deliveries } from '../../api/deliveries.ts';
+import type { Refunds } from '../../api/refunds.ts';
 import type { StreamLimits } from '../../api/event-streams.ts';
 import { createServices, type Services } from '../../api/services.ts';
 import type { Delivery } from '../../domain/delivery.ts';
@@ -23,6 +24,7 @@ import type { Role } from '../../prisma/api-keys.ts';
 import { createDatabase, type Database } from '../../prisma/client.ts';
 import { createNotifications } from '../../prisma/notifications.ts';
 import type { CheckoutStart } from '../../prisma/orders.ts';
+import type { RefundStart } from '../../prisma/refunds.ts';
 import { seed } from '../../prisma/seed.ts';
 import type { Resolution, ShipmentAnswered } from '../../workflows/contract.ts';
 import type { NoticeInput } from '../../workflows/delivery-contract.ts';
@@ -48,12 +50,19 @@ export interface RecordedDeliveries extends Deliveries {
   readonly notices: NoticeInput[];
 }
 
+/** The same for refunds. */
+export interface RecordedRefunds extends Refunds {
+  readonly started: RefundStart[];
+  readonly retried: RefundStart[];
+}
+
 export interface ShopOptions {
   readonly production?: boolean;
   readonly databaseUrl?: string;
   /** Instead of the recorder. */
   readonly checkouts?: Checkouts;
   readonly deliveries?: Deliveries;
+  readonly refunds?: Refunds;
   readonly authorizeDeadlineMs?: number;
   readonly streamLimits?: Partial<StreamLimits>;
   readonly admissionLimits?: typeof ADMISSION_LIMITS;
@@ -74,6 +83,7 @@ export interface Shop {
   readonly services: Services;
   readonly checkouts: RecordedCheckouts;
   readonly deliveries: RecordedDeliveries;
+  readonly refunds: RecordedRefunds;
   readonly gateways: ReturnType<typeof createGateways>;
   readonly logged: string[];
   readonly draining: { now: boolean };
@@ -99,6 +109,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
   const draining = { now: false };
   const checkouts = createRecorder();
   const deliveries = createDeliveryRecorder(checkouts);
+  const refunds = createRefundRecorder(checkouts);
   const gateways = createGateways(sandbox, options.authorizeDeadlineMs ?? 1_500);
   const notifications = createNotifications({ url });
   const services = createServices({
@@ -106,6 +117,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     ...gateways,
     checkouts: options.checkouts ?? checkouts,
     deliveries: options.deliveries ?? deliveries,
+    refunds: options.refunds ?? refunds,
     webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 1_000 }),
     notifications,
     verifyCallback: createCallbackVerifier(CALLBACK_SECRET),
@@ -140,6 +152,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     services,
     checkouts,
     deliveries,
+    refunds,
     gateways,
     logged,
     draining,
@@ -241,6 +254,24 @@ function createDeliveryRecorder(temporal: RecordedCheckouts): RecordedDeliveries
     ensureSubscriptionRuns: async (name) => started(() => recorder.subscriptions.push(name)),
     startDelivery: async (input) => started(() => recorder.deliveries.push(input)),
     startNotice: async (input) => started(() => recorder.notices.push(input)),
+  };
+  return recorder;
+}
+
+function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefunds {
+  const recorder: RecordedRefunds = {
+    started: [],
+    retried: [],
+    async start(refund) {
+      if (!temporal.reachable) return { kind: 'unavailable' };
+      recorder.started.push(refund);
+      return { kind: 'started' };
+    },
+    async retry(refund) {
+      if (!temporal.reachable) return { kind: 'unavailable' };
+      recorder.retried.push(refund);
+      return { kind: 'begun' };
+    },
   };
   return recorder;
 }
