@@ -4,7 +4,7 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { CheckoutStart } from '../prisma/orders.ts';
-import type { CancelRequest, Resolution, ShipmentAnswered } from '../workflows/contract.ts';
+import type { CancelRequest, Resolution, Resume, ShipmentAnswered } from '../workflows/contract.ts';
 
 export type StartOutcome = { readonly kind: 'started' | 'already_started' | 'unavailable' };
 
@@ -18,6 +18,29 @@ export type CancelOutcome =
 
 export type SignalOutcome = { readonly kind: 'delivered' | 'closed' | 'unavailable' };
 
+export type ResolveOutcome = {
+  /** `gone`: the workflow does not run any more, and nobody in it can be told. */
+  readonly kind: 'resolved' | 'not_waiting' | 'gone' | 'unavailable';
+};
+
+export type RunOutcome = {
+  /** `failing`: it runs, but its workflow task fails again and again. */
+  readonly kind:
+    | 'running'
+    | 'failing'
+    | 'missing'
+    | 'completed'
+    | 'failed'
+    | 'cancelled'
+    | 'terminated'
+    | 'timed_out';
+};
+
+/** `running`: there is a run already, and it was left alone. */
+export type ResumeOutcome = { readonly kind: 'resumed' | 'running' };
+
+type Unavailable = { readonly kind: 'unavailable' };
+
 export interface Checkouts {
   /** Starts the order's workflow. Safe to repeat. */
   start(order: CheckoutStart): Promise<StartOutcome>;
@@ -26,10 +49,15 @@ export interface Checkouts {
   /** Hands the warehouse's answer to the waiting workflow. */
   shipmentAnswered(orderId: OrderId, answered: ShipmentAnswered): Promise<SignalOutcome>;
   /** Hands a person's decision to the waiting workflow. */
-  resolve(
-    orderId: OrderId,
-    resolution: Resolution,
-  ): Promise<{ readonly kind: 'resolved' | 'not_waiting' | 'unavailable' }>;
+  resolve(orderId: OrderId, resolution: Resolution): Promise<ResolveOutcome>;
+  /** Looks what the order's workflow is doing. */
+  inspect(orderId: OrderId): Promise<RunOutcome | Unavailable>;
+  /** Starts a new run that goes on with the order; `replacing`: also instead of one that is failing. */
+  resume(
+    order: CheckoutStart,
+    resume: Resume,
+    how: { readonly replacing: boolean },
+  ): Promise<ResumeOutcome | Unavailable>;
   /** Answers whether Temporal can be reached now. */
   isReachable(): Promise<boolean>;
 }

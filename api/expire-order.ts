@@ -15,9 +15,6 @@ export interface ExpireDeps {
   readonly payments: PaymentGateway;
 }
 
-/** Longer than a try with every deadline used up: authorize 2 s, look-up 1 s, transaction 7 s. */
-export const EXPIRY_GRACE_MS = 15_000;
-
 /** True when no try may place the order any more. */
 export function isOverdue(order: Order): boolean {
   return Date.now() > Date.parse(order.createdAt) + PENDING_DEADLINE_MS;

@@ -1,21 +1,17 @@
 /**
- * What makes the API's promises hold when a process dies or Temporal is away: one pass hands
- * over the callbacks nobody took, judges the payment provider's notices, ends the pending orders
- * nobody finished, opens dead letters whose redrive came to nothing, and forgets what is past its
- * time. Each item is safe to repeat, also by two processes at once. (Orders whose start was lost are
- * started from the event log: activities/subscribers/checkout-starter.ts.)
+ * What must go on without Temporal, and what cannot wait a minute: one pass hands over the callbacks
+ * nobody took, judges the payment provider's notices, and ends pending orders the sweep did not come
+ * for, so that their holds do not keep stock from others. Each item is safe to repeat, also by two
+ * processes at once. (The rest is the sweep's: activities/sweep.ts.)
  */
 import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client.ts';
-import { reopenForgotten } from '../prisma/dead-letters.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
-import { dropExpiredKeys } from '../prisma/idempotency.ts';
 import { listUnprocessed } from '../prisma/inbox.ts';
 import { listOverdue } from '../prisma/orders.ts';
-import { dropOldConsumptions, dropOldEvents } from '../prisma/retention.ts';
 import type { Checkouts } from './checkouts.ts';
-import { EXPIRY_GRACE_MS, expireOrder } from './expire-order.ts';
+import { expireOrder } from './expire-order.ts';
 import { settleNotices } from './payment-notices.ts';
 import { handOver } from './shipment-answers.ts';
 
@@ -29,48 +25,33 @@ export interface RecoveryDeps {
 export interface RecoveryLimits {
   /** Younger callbacks are still in the hands of the request that brought them. */
   readonly olderThanMs: number;
+  /** Pending orders this long past their deadline were forgotten by the sweep. */
   readonly expiryGraceMs: number;
   readonly batch: number;
-  /** How long an event stays in the log after every subscription has passed it. */
-  readonly eventsKeptDays: number;
 }
 
 export interface RecoveryResult {
   readonly handedOver: number;
   readonly expired: number;
-  readonly forgotten: number;
   /** Notices of the payment provider that were judged for good. */
   readonly judged: number;
-  /** Dead letters whose redrive came to nothing. */
-  readonly reopened: number;
 }
 
-const LIMITS: RecoveryLimits = {
-  olderThanMs: 2_000,
-  expiryGraceMs: EXPIRY_GRACE_MS,
-  batch: 100,
-  eventsKeptDays: 90,
-};
+/** Two sweeps late: then there is no Temporal, or no worker. */
+const LIMITS: RecoveryLimits = { olderThanMs: 2_000, expiryGraceMs: 150_000, batch: 100 };
 const EVERY_MS = 1_000;
-/** A redriven delivery has been tried several times by then, a step has resumed at once. */
-const REDRIVE_FORGOTTEN_AFTER_MS = 15 * 60_000;
-
 /** One pass. A part that fails is logged and does not keep the others from running. */
 export async function runRecovery(
   deps: RecoveryDeps,
   limits: RecoveryLimits = LIMITS,
 ): Promise<RecoveryResult> {
   const { olderThanMs, batch: limit } = limits;
-  const [handedOver, expired, forgotten, judged, reopened] = await Promise.all([
+  const [handedOver, expired, judged] = await Promise.all([
     counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
-    counted(deps, 'forget', () => forgetOld(deps, limits)),
     counted(deps, 'judge', () => settleNotices(deps, { olderThanMs, limit })),
-    counted(deps, 'reopen', () =>
-      reopenForgotten(deps.db, { olderThanMs: REDRIVE_FORGOTTEN_AFTER_MS, limit }),
-    ),
   ]);
-  return { handedOver, expired, forgotten, judged, reopened };
+  return { handedOver, expired, judged };
 }
 
 /** Runs pass after pass until stopped. `stop` waits for the one under way. */
@@ -121,17 +102,6 @@ async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promis
     }
   }
   return expired;
-}
-
-/** Nothing here grows for ever. What a consumer has had outlives the event: a rewind cannot count twice. */
-async function forgetOld({ db }: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
-  const { batch: limit, eventsKeptDays: days } = limits;
-  const [keys, events, consumptions] = await Promise.all([
-    dropExpiredKeys(db, limit),
-    dropOldEvents(db, { days, limit }),
-    dropOldConsumptions(db, { days: days * 2, limit }),
-  ]);
-  return keys + events + consumptions;
 }
 
 async function counted(

@@ -25,6 +25,7 @@ import {
   type CancelRequest,
 } from '../workflows/contract.ts';
 import { createAskTemporal, hasGrpcCode } from './ask-temporal.ts';
+import { inspectRun, resumeRun } from './checkout-run.ts';
 import type { CancelOutcome, Checkouts } from './checkouts.ts';
 
 export interface TemporalCheckoutsOptions {
@@ -72,7 +73,7 @@ export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Chec
         try {
           const update = () => handle.executeUpdate(resolveUpdate, { args: [resolution] });
           const done = await unlessGone(insist(update));
-          return { kind: done === 'gone' ? 'not_waiting' : 'resolved' } as const;
+          return { kind: done === 'gone' ? 'gone' : 'resolved' } as const;
         } catch (error) {
           // No worker took it in time. One that still does resolves the letter by itself.
           const late = error instanceof WorkflowUpdateRPCTimeoutOrCancelledError;
@@ -82,6 +83,16 @@ export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Chec
         }
       });
       return resolved ?? unavailable;
+    },
+    async inspect(orderId) {
+      const found = await ask(START_DEADLINE_MS, (client) => inspectRun(client, orderId));
+      return found ?? unavailable;
+    },
+    async resume(order, resume, { replacing }) {
+      const began = await ask(START_DEADLINE_MS, (client) =>
+        resumeRun(client, order, { resume, replacing }),
+      );
+      return began ?? unavailable;
     },
     async isReachable() {
       const answered = await ask(PING_DEADLINE_MS, (client) =>

@@ -5,7 +5,7 @@ import { runRecovery } from '../../api/recovery.ts';
 import { orderOf, problemOf } from './bodies.ts';
 import { CALLBACK_SECRET, createShop, WEBHOOK_SECRET, type Shop } from './shop.ts';
 
-const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, eventsKeptDays: 90 };
+const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
 let shop: Shop;
 beforeAll(async () => {

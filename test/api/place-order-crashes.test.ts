@@ -4,13 +4,14 @@ import { runRecovery } from '../../api/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { orderOf, problemOf } from './bodies.ts';
+import { dropExpiredKeys } from '../../prisma/idempotency.ts';
 import { recordExpired } from '../../prisma/expiring.ts';
 import { findOrder } from '../../prisma/orders.ts';
 import { createShop, orderBody, paymentEffects, type Shop } from './shop.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const FIND = { provider: 'payments', operation: 'lookup' } as const;
-const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, eventsKeptDays: 90 };
+const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
 let shop: Shop;
 beforeAll(async () => {
@@ -159,7 +160,7 @@ test('a key past its time is forgotten', async () => {
     where: { key: 'forgotten' },
     data: { expiresAt: new Date(0) },
   });
-  expect((await runRecovery(shop.services, NOW)).forgotten).toBe(1);
+  expect(await dropExpiredKeys(shop.db, 100)).toBe(1);
   expect(await shop.db.idempotencyKey.count({ where: { key: 'forgotten' } })).toBe(0);
 });
 

@@ -233,6 +233,12 @@ function createRecorder(): RecordedCheckouts {
       recorder.resolved.push({ orderId, resolution });
       return { kind: 'resolved' };
     },
+    async inspect() {
+      return { kind: recorder.reachable ? 'running' : 'unavailable' };
+    },
+    async resume() {
+      return { kind: recorder.reachable ? 'resumed' : 'unavailable' };
+    },
     async isReachable() {
       return recorder.reachable;
     },

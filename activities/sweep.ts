@@ -1,0 +1,92 @@
+/** What the sweep does every minute: ends what nobody finished, finds what stopped, forgets what is old. */
+import { Context, log } from '@temporalio/activity';
+import { dropResolvedAttempts } from '../prisma/attention.ts';
+import { reopenForgotten } from '../prisma/dead-letters.ts';
+import { dropExpiredKeys } from '../prisma/idempotency.ts';
+import { listOverdue } from '../prisma/orders.ts';
+import { dropOldConsumptions, dropOldEvents } from '../prisma/retention.ts';
+import { listStill, markChecked, resolveMovedOn } from '../prisma/stopped.ts';
+import { recordUpkeep } from '../prisma/upkeep.ts';
+import type { SweepActivities } from './contract.ts';
+import { settleStill, type Settled } from './stopped-orders.ts';
+import type { UpkeepDependencies } from './upkeep-dependencies.ts';
+
+/** Longer than a try with every deadline used up: authorize 2 s, look-up 1 s, transaction 7 s. */
+const EXPIRY_GRACE_MS = 15_000;
+const BATCH = 100;
+/** An order that moves does so within seconds, or its workflow explains why not. */
+const STILL_MS = 10_000;
+/** Less than the time between two sweeps. */
+const RECHECK_MS = 45_000;
+/** More orders than this wait for their next sweep; the longest unchecked come first. */
+const MAX_CHECKED = 1_000;
+const CHECKED_AT_ONCE = 10;
+const EVENTS_KEPT_DAYS = 90;
+/** A redriven delivery has been tried several times by then, a step has resumed at once. */
+const REDRIVE_FORGOTTEN_AFTER_MS = 15 * 60_000;
+
+export function createSweepActivities(deps: UpkeepDependencies): SweepActivities {
+  const { db } = deps;
+  return {
+    expirePending: () => expirePending(deps),
+    checkStopped: () => checkStopped(deps),
+
+    async forgetOld() {
+      const [keys, events, consumptions, attempts, reopened, resolved] = await Promise.all([
+        dropExpiredKeys(db, BATCH * 10),
+        dropOldEvents(db, { days: EVENTS_KEPT_DAYS, limit: BATCH * 10 }),
+        // Remembered for longer than the events: a rewind cannot count twice.
+        dropOldConsumptions(db, { days: EVENTS_KEPT_DAYS * 2, limit: BATCH * 10 }),
+        dropResolvedAttempts(db, BATCH),
+        reopenForgotten(db, { olderThanMs: REDRIVE_FORGOTTEN_AFTER_MS, limit: BATCH }),
+        resolveMovedOn(db, BATCH),
+      ]);
+      return { forgotten: keys + events + consumptions + attempts, reopened, resolved };
+    },
+
+    recordSweep: ({ counts }) => recordUpkeep(db, 'sweep', counts),
+  };
+}
+
+async function expirePending({ db, expireOrder }: UpkeepDependencies) {
+  const counts = { expired: 0, undecided: 0 };
+  for (const order of await listOverdue(db, { graceMs: EXPIRY_GRACE_MS, limit: BATCH })) {
+    const outcome = await expireOrder(order);
+    Context.current().heartbeat();
+    if (outcome.kind === 'expired') {
+      counts.expired += 1;
+      continue;
+    }
+    counts.undecided += 1;
+    log.warn('order not expired yet', { order_id: order.id, reason: outcome.reason });
+    // The provider gives no answer: it will not for the next order either.
+    if (outcome.reason === 'unavailable' || outcome.reason === 'unknown') break;
+  }
+  return counts;
+}
+
+async function checkStopped(deps: UpkeepDependencies) {
+  const counts: Record<Settled | 'checked', number> = {
+    checked: 0,
+    explained: 0,
+    restarted: 0,
+    parked: 0,
+    healed: 0,
+    given_up: 0,
+    moved: 0,
+  };
+  const asked = { stillMs: STILL_MS, recheckMs: RECHECK_MS, limit: CHECKED_AT_ONCE };
+  while (counts.checked < MAX_CHECKED) {
+    const still = await listStill(deps.db, asked);
+    const settled = await Promise.all(still.map((order) => settleStill(deps, order)));
+    for (const each of settled) counts[each] += 1;
+    counts.checked += still.length;
+    await markChecked(
+      deps.db,
+      still.map(({ orderId }) => orderId),
+    );
+    Context.current().heartbeat();
+    if (still.length < CHECKED_AT_ONCE) break;
+  }
+  return counts;
+}

@@ -1,0 +1,41 @@
+/** What the activities of upkeep are made from. */
+import type { OrderId } from '../domain/ids.ts';
+import type { Order } from '../domain/order.ts';
+import type { PaymentGateway } from '../gateways/payments.ts';
+import type { WarehouseGateway } from '../gateways/warehouse.ts';
+import type { Database } from '../prisma/client.ts';
+import type { CheckoutStart } from '../prisma/orders.ts';
+import type { Resume } from '../workflows/contract.ts';
+
+/** `failing`: it runs, but its workflow task fails again and again. */
+export type RunState =
+  | 'running'
+  | 'failing'
+  | 'missing'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+  | 'terminated'
+  | 'timed_out';
+
+/** The checkout workflows as upkeep sees them. */
+export interface CheckoutRuns {
+  inspect(orderId: OrderId): Promise<{ readonly kind: RunState | 'unavailable' }>;
+  /** Starts a new run that goes on; `replacing`: also instead of one that is failing. */
+  resume(
+    order: CheckoutStart,
+    resume: Resume,
+    how: { readonly replacing: boolean },
+  ): Promise<{ readonly kind: 'resumed' | 'running' | 'unavailable' }>;
+}
+
+export interface UpkeepDependencies {
+  readonly db: Database;
+  readonly payments: PaymentGateway;
+  readonly warehouse: WarehouseGateway;
+  readonly checkouts: CheckoutRuns;
+  /** Ends one pending order nobody finished, as the API does. */
+  readonly expireOrder: (
+    order: Order,
+  ) => Promise<{ readonly kind: 'expired' } | { readonly kind: 'later'; readonly reason: string }>;
+}

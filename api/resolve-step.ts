@@ -1,0 +1,51 @@
+/**
+ * A person's decision about a step that waits. The workflow that waits is told; where it is gone, a
+ * new run is started that goes on from the books with the decision in hand.
+ */
+import { CHECKOUT_STEP, isDecisionAbout } from '../domain/attention.ts';
+import type { OrderId } from '../domain/ids.ts';
+import type { Database } from '../prisma/client.ts';
+import { findOrder } from '../prisma/orders.ts';
+import { findBooks, markStartedAgain } from '../prisma/stopped.ts';
+import type { Resolution } from '../workflows/contract.ts';
+import type { Checkouts } from './checkouts.ts';
+
+export interface ResolveDeps {
+  readonly db: Database;
+  readonly checkouts: Checkouts;
+}
+
+/** `begun`: the decision is being carried out. */
+export async function resolveStep(
+  deps: ResolveDeps,
+  orderId: OrderId,
+  resolution: Resolution,
+): Promise<'begun' | 'not_waiting' | 'unavailable'> {
+  // The checkout as a whole waits because nothing carries it: there is nobody to be told.
+  if (resolution.step === CHECKOUT_STEP) return goOn(deps, orderId, resolution);
+  const { kind } = await deps.checkouts.resolve(orderId, resolution);
+  if (kind === 'resolved') return 'begun';
+  return kind === 'gone' ? goOn(deps, orderId, resolution) : kind;
+}
+
+async function goOn(
+  { db, checkouts }: ResolveDeps,
+  orderId: OrderId,
+  resolution: Resolution,
+): Promise<'begun' | 'not_waiting' | 'unavailable'> {
+  const { step, decision } = resolution;
+  const [order, books] = await Promise.all([findOrder(db, orderId), findBooks(db, orderId)]);
+  const waiting = order?.status === 'needs_attention' ? order.attentionStep?.split(', ') : [];
+  if (books === null || waiting?.includes(step) !== true) return 'not_waiting';
+  if (!isDecisionAbout(step, decision)) return 'not_waiting';
+  const isUndone = decision === 'cancel' || books.from === 'cancelling';
+  const undo = isUndone ? (books.cancelReason ?? 'requested_by_operator') : null;
+  // Only a run the sweep found failing may be replaced by a new one.
+  const replacing = step === CHECKOUT_STEP;
+  const resume = { from: books.from, undo, resolution };
+  const { kind } = await checkouts.resume(books.start, resume, { replacing });
+  if (kind === 'running') return 'not_waiting';
+  if (kind === 'unavailable') return kind;
+  await markStartedAgain(db, orderId);
+  return 'begun';
+}

@@ -1,0 +1,110 @@
+/**
+ * What runs by the clock, as Temporal Schedules: visible, pausable and startable by hand in the Web
+ * UI. Every worker brings them to what is written here; a pause set by a person stays.
+ */
+import { setTimeout } from 'node:timers/promises';
+import {
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  type Client,
+  type ScheduleOptions,
+} from '@temporalio/client';
+import type { Logger } from 'pino';
+import { EVENTS_TASK_QUEUE } from './workflows/delivery-contract.ts';
+import {
+  RECONCILE_WORKFLOW,
+  SWEEP_WORKFLOW,
+  type ReconcileScope,
+} from './workflows/upkeep-contract.ts';
+
+export interface SchedulesOptions {
+  /** Null while there is no connection to Temporal. */
+  readonly client: () => Client | null;
+  readonly log: Logger;
+}
+
+const LOOK_EVERY_MS = 2_000;
+const DEADLINE_MS = 5_000;
+
+/** Begins at once and tries until they are there. `stop` waits for the try under way. */
+export function keepSchedules(options: SchedulesOptions): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const running = ensureOnce(options, stopping.signal);
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** Creates the schedules that are missing, and brings the others up to date. Safe to repeat. */
+export async function ensureSchedules(client: Client): Promise<void> {
+  for (const schedule of SCHEDULES) {
+    await client.withDeadline(Date.now() + DEADLINE_MS, () => ensure(client, schedule));
+  }
+}
+
+async function ensureOnce({ client, log }: SchedulesOptions, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const current = client();
+    try {
+      if (current !== null) {
+        await ensureSchedules(current);
+        return;
+      }
+    } catch (error) {
+      log.debug({ err: error }, 'schedules not ensured yet');
+    }
+    await setTimeout(LOOK_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+}
+
+async function ensure(client: Client, schedule: ScheduleOptions): Promise<void> {
+  try {
+    await client.schedule.create(schedule);
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    const { spec, action, policies } = schedule;
+    const handle = client.schedule.getHandle(schedule.scheduleId);
+    await handle.update(({ state }) => ({ spec, action, ...(policies && { policies }), state }));
+  }
+}
+
+/** After an outage the latest run is enough: each looks at everything that is due. */
+const POLICIES = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' } as const;
+
+const SCHEDULES: readonly ScheduleOptions[] = [
+  {
+    scheduleId: 'sweep',
+    spec: { intervals: [{ every: '1 minute' }] },
+    policies: POLICIES,
+    action: {
+      type: 'startWorkflow',
+      workflowType: SWEEP_WORKFLOW,
+      workflowId: 'sweep',
+      taskQueue: EVENTS_TASK_QUEUE,
+      // A sweep nobody takes is of no use to the next one.
+      workflowExecutionTimeout: '5 minutes',
+      staticSummary: 'End, restart or park what nobody finished; forget what is old',
+    },
+  },
+  reconciliation('recent', { intervals: [{ every: '1 hour', offset: '7 minutes' }] }),
+  reconciliation('full', { calendars: [{ hour: 3, minute: 37 }] }),
+];
+
+function reconciliation(scope: ReconcileScope, spec: ScheduleOptions['spec']): ScheduleOptions {
+  return {
+    scheduleId: `reconcile-${scope}`,
+    spec,
+    policies: POLICIES,
+    action: {
+      type: 'startWorkflow',
+      workflowType: RECONCILE_WORKFLOW,
+      workflowId: `reconcile-${scope}`,
+      taskQueue: EVENTS_TASK_QUEUE,
+      args: [{ scope }],
+      staticSummary: `Compare our books with the providers': ${scope}`,
+    },
+  };
+}

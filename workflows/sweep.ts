@@ -1,0 +1,45 @@
+/**
+ * One sweep. Its parts run side by side, and one that fails keeps no other from running: the next
+ * sweep is a minute away.
+ */
+import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import type { SweepActivities } from '../activities/contract.ts';
+import type { SweepResult } from './upkeep-contract.ts';
+
+const activities = proxyActivities<SweepActivities>({
+  startToCloseTimeout: '50 seconds',
+  // A killed worker is noticed before the next sweep is due.
+  heartbeatTimeout: '30 seconds',
+  scheduleToCloseTimeout: '2 minutes',
+  retry: { maximumAttempts: 2 },
+});
+
+export async function sweep(): Promise<SweepResult> {
+  const counts: Record<string, number> = {};
+  const failed: string[] = [];
+  const part = async (
+    name: string,
+    work: () => Promise<Readonly<Record<string, number>>>,
+  ): Promise<void> => {
+    try {
+      Object.assign(counts, await work());
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      failed.push(name);
+    }
+  };
+  await Promise.all([
+    part('expirePending', () => activities.expirePending()),
+    part('checkStopped', () => activities.checkStopped()),
+    part('forgetOld', () => activities.forgetOld()),
+  ]);
+  setCurrentDetails(card(counts, failed));
+  if (failed.length === 0) await activities.recordSweep({ counts });
+  return { counts, failed };
+}
+
+function card(counts: Readonly<Record<string, number>>, failed: readonly string[]): string {
+  const rows = Object.entries(counts).map(([name, count]) => `| ${name} | ${count} |`);
+  const trouble = failed.length === 0 ? [] : ['', `Failed: ${failed.join(', ')}`];
+  return ['| what | how many |', '|---|---|', ...rows, ...trouble].join('\n');
+}
