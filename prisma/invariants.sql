@@ -91,7 +91,7 @@ WHERE p.id IS NULL OR p.amount_minor <> o.total_minor OR p.currency <> o.currenc
   OR p.refunded_minor + p.refunding_minor > p.captured_minor;
 
 -- invariant: money_matches_status
--- title: Captured means shipped, cancelled means voided or refunded: no order ends between
+-- title: Captured means shipped, or refunded on request; cancelled means voided or refunded: no order ends between
 -- holds: always
 SELECT o.id AS subject,
   format('order %s, payment %s, captured %s, refunded %s', o.status, p.status, p.captured_minor,
@@ -139,6 +139,40 @@ WHERE p.captured_minor <> COALESCE(o.captured, 0) OR p.refunded_minor <> COALESC
   OR COALESCE(o.authorized, 0)
     <> CASE WHEN p.status IN ('authorizing', 'declined') THEN 0 ELSE p.amount_minor END
   OR COALESCE(o.voided, 0) <> CASE WHEN p.status = 'voided' THEN p.amount_minor ELSE 0 END;
+
+-- invariant: refunds_counted
+-- title: What was given back and what is on its way is the sum of the refunds, within what was captured
+-- holds: always
+SELECT p.order_id AS subject, format('captured %s, refunded %s, refunding %s; refunds: succeeded %s, open %s',
+  p.captured_minor, p.refunded_minor, p.refunding_minor, COALESCE(r.succeeded, 0), COALESCE(r.open, 0)) AS detail
+FROM payments p LEFT JOIN (
+  SELECT order_id, sum(amount_minor) FILTER (WHERE status = 'succeeded') AS succeeded,
+    sum(amount_minor) FILTER (WHERE status IN ('requested', 'needs_attention')) AS open
+  FROM refunds GROUP BY order_id
+) r USING (order_id)
+WHERE p.refunded_minor <> COALESCE(r.succeeded, 0) OR p.refunding_minor <> COALESCE(r.open, 0)
+  OR p.refunded_minor + p.refunding_minor > p.captured_minor
+UNION ALL
+SELECT r.id, format('%s, and its operations say %s', r.status, COALESCE(o.states, 'nothing'))
+FROM refunds r LEFT JOIN (
+  SELECT key, string_agg(state, ', ' ORDER BY id) AS states FROM payment_operations GROUP BY key
+) o USING (key)
+WHERE o.states IS DISTINCT FROM CASE r.status WHEN 'succeeded' THEN 'requested, succeeded'
+  WHEN 'failed' THEN 'requested, refused' ELSE 'requested' END;
+
+-- invariant: refunds_move
+-- title: A refund that was accepted is started, and within its day settled or with a person
+-- holds: settled
+SELECT r.id AS subject, format('%s at %s, started at %s', r.status, r.requested_at,
+  COALESCE(r.workflow_started_at::text, 'no time known')) AS detail
+FROM refunds r, given
+WHERE r.cause = 'requested' AND (
+  (r.status = 'requested' AND r.requested_at < now() - grace
+    AND (r.workflow_started_at IS NULL
+      OR r.workflow_started_at < now() - grace - interval '25 hours'))
+  OR (r.status = 'needs_attention' AND NOT EXISTS (
+    SELECT FROM dead_letters d WHERE d.source = 'refund' AND d.subject = r.id
+      AND d.status IN ('open', 'redriven', 'discarded'))));
 
 -- invariant: intents_first
 -- title: Every outcome at the payment provider was written down as an intent before, under the order's own key
@@ -321,7 +355,7 @@ FROM dead_letters
 WHERE error = '' OR retry_count < 1 OR first_failed_at > last_failed_at
   OR (status IN ('redriven', 'discarded') AND (actor IS NULL OR decided_at IS NULL))
   OR (source = 'delivery' AND event_id IS NULL)
-  OR (source IN ('checkout', 'notification') AND order_id IS NULL)
+  OR (source IN ('checkout', 'notification', 'refund') AND order_id IS NULL)
 UNION ALL
 SELECT min(id), format('%s live letters of %s %s', count(*), source, subject)
 FROM dead_letters WHERE status IN ('open', 'redriven')

@@ -15,8 +15,9 @@ import { markStarted } from '../../prisma/orders.ts';
 import * as payments from '../../prisma/payments.ts';
 import { recordDeclined } from '../../prisma/placing.ts';
 import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
+import { markRefundStarted, requestRefund } from '../../prisma/refunds.ts';
 import { ensureSubscription, pauseSubscription } from '../../prisma/subscriptions.ts';
-import { openShop, type Shop } from '../prisma/shop.ts';
+import { claimOf, openShop, type Shop } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 
 export const FATES = [
@@ -28,6 +29,8 @@ export const FATES = [
   'reserved',
   'paid',
   'shipped',
+  'refundedInPart',
+  'refunding',
   'cancelling',
   'cancelledBeforeCapture',
   'cancelledAfterCapture',
@@ -80,6 +83,8 @@ async function writeFates(shop: Shop): Promise<Fates> {
     reserved: (await to('reserved')).id,
     paid: paid.id,
     shipped: await shipped(shop),
+    refundedInPart: await refunded(shop, 'succeeded'),
+    refunding: await refunded(shop, 'requested'),
     cancelling: cancelling.id,
     cancelledBeforeCapture: await cancelledBeforeCapture(shop),
     cancelledAfterCapture: await cancelledAfterCapture(shop, 'cancelled'),
@@ -118,6 +123,19 @@ async function shipped(shop: Shop): Promise<OrderId> {
   await fulfilment.recordShipped(shop.db, id, parcel);
   await fulfilment.recordNotice(shop.db, id, { notice: 'shipped', failure: null });
   return id;
+}
+
+async function refunded(shop: Shop, status: 'requested' | 'succeeded'): Promise<OrderId> {
+  const { db } = shop;
+  const { id: orderId } = await advanced(shop, 'paid');
+  const asked = { orderId, amountMinor: 100, reason: 'one mug was broken', actor: 'key_operator' };
+  const answer = () => ({ status: 202, body: '{}' });
+  const claim = claimOf({ scope: 'refunds' });
+  const outcome = await requestRefund(db, { ...asked, claim, answer });
+  if (outcome.kind !== 'requested') throw new Error(`not accepted: ${outcome.kind}`);
+  await markRefundStarted(db, outcome.refund.id);
+  if (status === 'succeeded') await recordRefundSucceeded(db, outcome.refund, `re_${orderId}`);
+  return orderId;
 }
 
 async function cancelledBeforeCapture(shop: Shop): Promise<OrderId> {

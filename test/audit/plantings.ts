@@ -108,6 +108,7 @@ export const PLANTINGS: readonly Planting[] = [
     subject: of('cancelledAfterCapture'),
     statements: ({ cancelledAfterCapture: id }) => [
       `DELETE FROM payment_operations WHERE order_id = '${id}' AND kind = 'refund'`,
+      `DELETE FROM refunds WHERE order_id = '${id}'`,
       `UPDATE payments SET status = 'captured', refunded_minor = 0 WHERE order_id = '${id}'`,
     ],
   },
@@ -126,6 +127,33 @@ export const PLANTINGS: readonly Planting[] = [
     subject: of('placed'),
     statements: ({ placed }) => [
       `DELETE FROM payment_operations WHERE order_id = '${placed}' AND state = 'succeeded'`,
+    ],
+  },
+  {
+    invariant: 'refunds_counted',
+    what: 'money on its way back that no refund asked for',
+    subject: of('refunding'),
+    statements: ({ refunding: id }) => [
+      `UPDATE payments SET refunding_minor = refunding_minor + 1 WHERE order_id = '${id}'`,
+    ],
+  },
+  {
+    invariant: 'refunds_counted',
+    what: 'a refund whose outcome its operations do not know',
+    subject: () => 'rfd_',
+    statements: ({ refunding: id }) => [
+      `UPDATE refunds SET status = 'failed', failure_code = 'x', settled_at = now()
+       WHERE order_id = '${id}'`,
+      `UPDATE payments SET refunding_minor = 0 WHERE order_id = '${id}'`,
+    ],
+  },
+  {
+    invariant: 'refunds_move',
+    what: 'a refund that nobody started',
+    subject: () => 'rfd_',
+    statements: ({ refunding: id }) => [
+      `UPDATE refunds SET workflow_started_at = NULL, requested_at = now() - interval '1 hour'
+       WHERE order_id = '${id}'`,
     ],
   },
   {

@@ -49,6 +49,8 @@ export interface Providers {
 }
 
 export interface Bench extends Providers {
+  /** The worker's own queue. */
+  readonly taskQueue: string;
   /** Places an order and starts its workflow. */
   start(line?: { sku?: string; quantity?: number }): Promise<CheckoutHandle>;
 }
@@ -90,6 +92,7 @@ export async function createBench(temporal: {
   const running = worker.run();
   return {
     ...providers,
+    taskQueue: worker.options.taskQueue,
     async start(line) {
       const input = await providers.place(line);
       return temporal.client.workflow.start<typeof checkout>(CHECKOUT_WORKFLOW, {

@@ -1,0 +1,43 @@
+/** Refunds of a bench's orders: accepted as the API accepts them, carried by a real workflow. */
+import { randomUUID } from 'node:crypto';
+import type { Client, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import type { OrderId } from '../../domain/ids.ts';
+import type { Refund } from '../../domain/refund.ts';
+import type { Database } from '../../prisma/client.ts';
+import { findRefundStart, requestRefund } from '../../prisma/refunds.ts';
+import type { refund } from '../../workflows/refund.ts';
+import { REFUND_WORKFLOW, refundStartOptions } from '../../workflows/refund-contract.ts';
+
+export type RefundHandle = WorkflowHandleWithFirstExecutionRunId<typeof refund>;
+
+/** An operator's words, with a person in them: never to be found in Temporal. */
+export const REASON = 'canary.person@example.com called: it arrived broken';
+
+/** Accepts a refund; all that is left unless told. */
+export async function acceptRefund(
+  db: Database,
+  orderId: OrderId,
+  amountMinor: number | null = null,
+): Promise<Refund> {
+  const outcome = await requestRefund(db, {
+    orderId,
+    amountMinor,
+    reason: REASON,
+    actor: 'key_operator',
+    claim: { apiKeyId: 'bench', scope: 'refunds', key: randomUUID(), fingerprint: 'bench' },
+    answer: () => ({ status: 202, body: '{}' }),
+  });
+  if (outcome.kind !== 'requested') throw new Error(`not accepted: ${outcome.kind}`);
+  return outcome.refund;
+}
+
+/** Starts its workflow. */
+export async function startRefund(
+  at: { readonly db: Database; readonly client: Client; readonly taskQueue: string },
+  { id }: Refund,
+): Promise<RefundHandle> {
+  const start = await findRefundStart(at.db, id);
+  if (!start) throw new Error(`no refund ${id}`);
+  const options = { ...refundStartOptions(start), taskQueue: at.taskQueue };
+  return at.client.workflow.start<typeof refund>(REFUND_WORKFLOW, options);
+}
