@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Mode, Place } from '../../local/sandbox/faults.ts';
+import { expectSoundBooks } from '../faults/books.ts';
+import { expectAsWished } from './model.ts';
+import { createRig, type Rig } from './rig.ts';
+import { goShopping, SKUS, wishes } from './shoppers.ts';
+
+const UNITS = { plenty: 10_000, some: 60, rare: 12 } as const;
+/** Runs of up to six shoppers at once. A failing run prints its seed and path, to be given to fc.assert. */
+const RUNS = 8;
+
+/** What can go wrong with a call and is over in a moment. */
+const CALLS: readonly Mode[] = ['fail_before', 'answer_lost', 'down', 'latency'];
+/** What can go wrong with a callback. */
+const UNRULY: readonly Mode[] = ['duplicate', 'late'];
+const LOSSY: readonly Mode[] = [...UNRULY, 'down'];
+
+const PLACES: readonly Place[] = [
+  { provider: 'payments', operation: 'authorize' },
+  { provider: 'payments', operation: 'capture' },
+  { provider: 'payments', operation: 'void' },
+  { provider: 'payments', operation: 'refund' },
+  { provider: 'payments', operation: 'lookup' },
+  { provider: 'warehouse', operation: 'reserve' },
+  { provider: 'warehouse', operation: 'release' },
+  { provider: 'warehouse', operation: 'ship' },
+  { provider: 'warehouse', operation: 'cancel' },
+  { provider: 'warehouse', operation: 'lookup' },
+  { provider: 'mail', operation: 'send' },
+];
+const CALLBACK: Place = { provider: 'warehouse', operation: 'callback' };
+
+/** Up to three operations, each harmed once or twice. */
+function harms(callbacks: readonly Mode[]) {
+  const times = fc.integer({ min: 1, max: 2 });
+  const harm = fc.oneof(
+    {
+      weight: PLACES.length,
+      arbitrary: fc.record({
+        place: fc.constantFrom(...PLACES),
+        mode: fc.constantFrom(...CALLS),
+        times,
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        place: fc.constant(CALLBACK),
+        mode: fc.constantFrom(...callbacks),
+        times,
+      }),
+    },
+  );
+  return fc.uniqueArray(harm, {
+    maxLength: 3,
+    selector: ({ place }) => `${place.provider}.${place.operation}`,
+  });
+}
+
+describe.each([
+  // Lost callbacks are waited out; nobody cancels.
+  { time: 'skipped', wish: wishes.map((each) => ({ ...each, cancel: null })), callbacks: LOSSY },
+  { time: 'real', wish: wishes, callbacks: UNRULY },
+] as const)('whatever is wished and whatever fails, time $time', ({ time, wish, callbacks }) => {
+  let rig: Rig;
+  let fired = 0;
+  beforeAll(async () => {
+    rig = await createRig(time);
+    for (const sku of SKUS) await rig.shop.stock(sku, UNITS[sku]);
+  });
+  afterAll(() => rig?.close());
+
+  test('each order ends as the model says, money and units add up', async () => {
+    const wanted = fc.array(wish, { minLength: 1, maxLength: 6 });
+    const run = fc.asyncProperty(wanted, harms(callbacks), async (shoppers, armed) => {
+      const { faults } = rig.shop.sandbox;
+      faults.clear();
+      for (const { place, ...how } of armed) faults.set(place, { ...how, latency_ms: 100 });
+      const seen = await Promise.all(shoppers.map((each) => goShopping(rig, each)));
+      fired += faults.list().reduce((sum, each) => sum + each.fired, 0);
+      for (const each of seen) await expectAsWished(rig.shop, each);
+    });
+    await fc.assert(run, { numRuns: RUNS, endOnFailure: true });
+    await expectSoundBooks(rig.shop);
+    await expectUnitsAddUp(rig);
+    expect(fired, 'nothing was struck: the run proves little').toBeGreaterThan(0);
+  }, 300_000);
+});
+
+/** What is gone from the shelves is what has shipped, and at rest nothing is held. */
+async function expectUnitsAddUp({ shop: { db } }: Rig): Promise<void> {
+  for (const sku of SKUS) {
+    const shipped = await db.reservation.aggregate({
+      where: { sku, status: 'shipped' },
+      _sum: { quantity: true },
+    });
+    const stock = await db.stock.findUniqueOrThrow({ where: { sku } });
+    const onHand = UNITS[sku] - (shipped._sum.quantity ?? 0);
+    expect({ sku, onHand: stock.onHand, held: stock.held }).toEqual({ sku, onHand, held: 0 });
+  }
+}
