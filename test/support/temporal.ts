@@ -7,7 +7,14 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { registerSearchAttributes } from '../../temporal.ts';
-import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
+import {
+  becomesTrue,
+  ended,
+  hasEnded,
+  killGroup,
+  launch,
+  stop,
+} from '../../local/stack/commands.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
 import { devServerCommand } from '../../local/stack/temporal.ts';
@@ -41,23 +48,37 @@ export interface DevServer {
   readonly namespace: string;
   /** Takes the server down; what it knows stays. */
   halt(): Promise<void>;
+  /** SIGKILL: what it has not written is gone. */
+  kill(): Promise<void>;
   /** Brings it up again at the same address. */
   resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** The dev server as the local stack runs it, on a free port, in real time. */
-export async function startDevServer(): Promise<DevServer> {
+/**
+ * The dev server as the local stack runs it, on a free port, in real time. `namespaces`: others beside
+ * the default one, for shops that must not see each other.
+ */
+export async function startDevServer(
+  options: { readonly namespaces?: readonly string[] } = {},
+): Promise<DevServer> {
   const dir = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'));
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const dbFile = join(dir, 'temporal.db');
-  const command = devServerCommand({ binary: inject('temporalPath'), port, dbFile });
+  const own = devServerCommand({ binary: inject('temporalPath'), port, dbFile });
+  const more = (options.namespaces ?? []).flatMap((name) => ['--namespace', name]);
+  const command = { ...own, args: [...own.args, ...more] };
   let server: ChildProcess | null = null;
   const killIt = (): void => killGroup(server?.pid, 'SIGKILL');
   process.once('exit', killIt);
   const halt = async (): Promise<void> => {
     if (server) await stop(server, { signal: 'SIGTERM', timeoutMs: 10_000 });
+    server = null;
+  };
+  const kill = async (): Promise<void> => {
+    if (server) killGroup(server.pid, 'SIGKILL');
+    if (server) await ended(server);
     server = null;
   };
   const stopIt = async (): Promise<void> => {
@@ -74,5 +95,5 @@ export async function startDevServer(): Promise<DevServer> {
     throw new Error('The Temporal dev server did not start.');
   };
   await resume();
-  return { address, namespace: 'default', halt, resume, stop: stopIt };
+  return { address, namespace: 'default', halt, kill, resume, stop: stopIt };
 }

@@ -1,5 +1,6 @@
 import { SEAMS } from '../../../failpoints.ts';
+import { isWithdrawal } from './points.ts';
 import { sweep } from './sweep.ts';
 
 /** Before a call of another system, and after its effect: nothing of it is known here yet. */
-sweep(SEAMS.filter((seam) => !seam.startsWith('commit.')));
+sweep(SEAMS.filter((seam) => !seam.startsWith('commit.') && !isWithdrawal(seam)));

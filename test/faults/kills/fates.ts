@@ -21,10 +21,9 @@ import type { Lane } from './lanes.ts';
 export type Fate = (lane: Lane) => Promise<OrderId>;
 
 /** Two workflow tasks of a dead worker time out, on a machine with other things to do. */
-const AT_REST_WITHIN_MS = 120_000;
+export const AT_REST_WITHIN_MS = 120_000;
 
 const SHIP: Place = { provider: 'warehouse', operation: 'ship' };
-const CALLBACK: Place = { provider: 'warehouse', operation: 'callback' };
 const AUTHORIZE: Place = { provider: 'payments', operation: 'authorize' };
 const LOOK_UP: Place = { provider: 'payments', operation: 'lookup' };
 const CAPTURE: Place = { provider: 'payments', operation: 'capture' };
@@ -32,127 +31,134 @@ const REFUND: Place = { provider: 'payments', operation: 'refund' };
 const MAIL: Place = { provider: 'mail', operation: 'send' };
 
 export const FATES = {
-  /** Paid, shipped, told. */
-  shipped: async (lane) => {
-    const orderId = await placeSurely(lane, newRequest());
-    await rests(lane, orderId, 'shipped');
-    await eventually(() => expect(told(lane, orderId)).toEqual(['confirmed', 'shipped']), SOON);
-    await expectShipped(lane, orderId);
-    return orderId;
-  },
-
-  /** The provider fails the first try before anything happened; the shopper comes back. */
-  placed_later: async (lane) => {
-    lane.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
-    const orderId = await placeSurely(lane, newRequest());
-    await rests(lane, orderId, 'shipped');
-    await expectShipped(lane, orderId);
-    return orderId;
-  },
-
-  declined: async (lane) => {
-    const orderId = await placeSurely(lane, newRequest({ card: DECLINED_CARD }));
-    await rests(lane, orderId, 'declined');
-    expect(effectsOf(lane, orderId)).toEqual({});
-    await nothingIsHeldFor(lane, orderId);
-    return orderId;
-  },
-
-  /** Nobody knows whether the money is held, and the shopper does not come back. */
-  given_up: async (lane) => {
-    lane.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
-    lane.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
-    const request = newRequest();
-    await lane.client.tryOnce(request);
-    const orderId = await pastItsDeadline(lane, request);
-    await rests(lane, orderId, 'expired');
-    const { authorize = 0, void: voided = 0, ...others } = effectsOf(lane, orderId);
-    expect([voided, others]).toEqual([authorize, {}]);
-    await nothingIsHeldFor(lane, orderId);
-    const late = await lane.client.place(request);
-    expect([late.status, late.text]).toEqual([409, expect.stringContaining('order_expired')]);
-    return orderId;
-  },
-
-  /** The bank takes back its word: nothing was captured, so the authorization is voided. */
-  voided: async (lane) => {
-    const orderId = await placeUnder(lane, { at: CAPTURE, fault: { mode: 'refuse' } });
-    await rests(lane, orderId, 'cancelled');
-    expect(effectsOf(lane, orderId)).toMatchObject({ void: 1, reserve: 1, release: 1 });
-    await expectCleanSlate(lane, orderId);
-    return orderId;
-  },
-
-  /** The warehouse will not ship what is paid. */
-  refunded: async (lane) => {
-    const orderId = await placeUnder(lane, { at: SHIP, fault: { mode: 'refuse' } });
-    await rests(lane, orderId, 'cancelled');
-    expect(effectsOf(lane, orderId)).toMatchObject({ capture: 1, refund: 1, release: 1 });
-    await expectCleanSlate(lane, orderId);
-    return orderId;
-  },
-
-  /** The shopper cancels while the parcel is being packed. */
-  withdrawn: async (lane) => {
-    const slow = { mode: 'late', latency_ms: 60_000 } as const;
-    const orderId = await placeUnder(lane, { at: CALLBACK, fault: slow });
-    await hasHappened(lane, orderId, 'order.shipment_requested');
-    const cancel = await lane.client.operate(`/v1/orders/${orderId}/cancel`, {});
-    expect([cancel.status, cancel.text]).toEqual([202, expect.stringContaining('will_undo')]);
-    await rests(lane, orderId, 'cancelled');
-    expect(effectsOf(lane, orderId)).toMatchObject({ ship: 1, cancel: 1, refund: 1 });
-    await expectCleanSlate(lane, orderId);
-    return orderId;
-  },
-
-  /** The refund is refused: a person is asked, and has it done again. */
-  attended: async (lane) => {
-    lane.sandbox.faults.set(REFUND, { mode: 'refuse' });
-    const orderId = await placeUnder(lane, { at: SHIP, fault: { mode: 'refuse' } });
-    await rests(lane, orderId, 'needs_attention');
-    lane.sandbox.faults.clear();
-    await redriveUntil(lane, orderId, 'cancelled');
-    await expectCleanSlate(lane, orderId);
-    const resolved = { orderId, type: 'order.attention_resolved' };
-    expect(await lane.db.event.count({ where: resolved })).toBe(1);
-    return orderId;
-  },
-
-  /** The mail server knows no such mailbox: the order ships all the same. */
-  unnotified: async (lane) => {
-    const orderId = await placeUnder(lane, { at: MAIL, fault: { mode: 'refuse' } });
-    await rests(lane, orderId, 'shipped');
-    const failed = { orderId, type: 'order.notification_failed' };
-    await eventually(
-      async () => expect(await lane.db.event.count({ where: failed })).toBe(2),
-      SOON,
-    );
-    await expectShipped(lane, orderId);
-    return orderId;
-  },
-
-  /** An endpoint answers that it is gone: its event lies in the dead letters, once. */
-  undelivered: async (lane) => {
-    const wanted = { url: lane.goneReceiver.url, types: ['order.placed'] };
-    const endpoint = await lane.client.operate('/v1/webhook-endpoints', wanted);
-    expect(endpoint.status, endpoint.text).toBe(201);
-    const orderId = await placeSurely(lane, newRequest());
-    await rests(lane, orderId, 'shipped');
-    await eventually(async () => {
-      const letters = await lane.db.deadLetter.findMany({ where: { orderId, source: 'delivery' } });
-      expect(letters).toMatchObject([{ status: 'open', retryCount: 1 }]);
-    }, SOON);
-    await expectShipped(lane, orderId);
-    return orderId;
-  },
+  shipped,
+  placedLater,
+  declined,
+  givenUp,
+  voided,
+  refunded,
+  withdrawn,
+  attended,
+  unnotified,
+  undelivered,
 } as const satisfies Readonly<Record<string, Fate>>;
 
 export type FateName = keyof typeof FATES;
 
+/** Paid, shipped, told. */
+async function shipped(lane: Lane): Promise<OrderId> {
+  const orderId = await placeSurely(lane, newRequest());
+  await rests(lane, orderId, 'shipped');
+  await eventually(() => expect(told(lane, orderId)).toEqual(['confirmed', 'shipped']), SOON);
+  await expectShipped(lane, orderId);
+  return orderId;
+}
+
+/** The provider fails the first try before anything happened; the shopper comes back. */
+async function placedLater(lane: Lane): Promise<OrderId> {
+  lane.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
+  const orderId = await placeSurely(lane, newRequest());
+  await rests(lane, orderId, 'shipped');
+  await expectShipped(lane, orderId);
+  return orderId;
+}
+
+async function declined(lane: Lane): Promise<OrderId> {
+  const orderId = await placeSurely(lane, newRequest({ card: DECLINED_CARD }));
+  await rests(lane, orderId, 'declined');
+  expect(effectsOf(lane, orderId)).toEqual({});
+  await nothingIsHeldFor(lane, orderId);
+  return orderId;
+}
+
+/** Nobody knows whether the money is held, and the shopper does not come back. */
+async function givenUp(lane: Lane): Promise<OrderId> {
+  lane.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
+  lane.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
+  const request = newRequest();
+  await lane.client.tryOnce(request);
+  const orderId = await pastItsDeadline(lane, request);
+  await rests(lane, orderId, 'expired');
+  const { authorize = 0, void: voided = 0, ...others } = effectsOf(lane, orderId);
+  expect([voided, others]).toEqual([authorize, {}]);
+  await nothingIsHeldFor(lane, orderId);
+  const late = await lane.client.place(request);
+  expect([late.status, late.text]).toEqual([409, expect.stringContaining('order_expired')]);
+  return orderId;
+}
+
+/** The bank takes back its word: nothing was captured, so the authorization is voided. */
+async function voided(lane: Lane): Promise<OrderId> {
+  const orderId = await placeUnder(lane, { at: CAPTURE, fault: { mode: 'refuse' } });
+  await rests(lane, orderId, 'cancelled');
+  expect(effectsOf(lane, orderId)).toMatchObject({ void: 1, reserve: 1, release: 1 });
+  await expectCleanSlate(lane, orderId);
+  return orderId;
+}
+
+/** The warehouse will not ship what is paid. */
+async function refunded(lane: Lane): Promise<OrderId> {
+  const orderId = await placeUnder(lane, { at: SHIP, fault: { mode: 'refuse' } });
+  await rests(lane, orderId, 'cancelled');
+  expect(effectsOf(lane, orderId)).toMatchObject({ capture: 1, refund: 1, release: 1 });
+  await expectCleanSlate(lane, orderId);
+  return orderId;
+}
+
+/** The shopper cancels while the parcel is being packed; it must not leave by itself meanwhile. */
+async function withdrawn(lane: Lane): Promise<OrderId> {
+  const orderId = await placeSurely(lane, newRequest());
+  await hasHappened(lane, orderId, 'order.shipment_requested');
+  const cancel = await lane.client.operate(`/v1/orders/${orderId}/cancel`, {});
+  expect([cancel.status, cancel.text]).toEqual([202, expect.stringContaining('will_undo')]);
+  await rests(lane, orderId, 'cancelled');
+  expect(effectsOf(lane, orderId)).toMatchObject({ ship: 1, cancel: 1, refund: 1 });
+  await expectCleanSlate(lane, orderId);
+  return orderId;
+}
+
+/** The refund is refused: a person is asked, and has it done again. */
+async function attended(lane: Lane): Promise<OrderId> {
+  lane.sandbox.faults.set(REFUND, { mode: 'refuse' });
+  const orderId = await placeUnder(lane, { at: SHIP, fault: { mode: 'refuse' } });
+  await rests(lane, orderId, 'needs_attention');
+  lane.sandbox.faults.clear();
+  await redriveUntil(lane, orderId, 'cancelled');
+  await expectCleanSlate(lane, orderId);
+  const resolved = { orderId, type: 'order.attention_resolved' };
+  expect(await lane.db.event.count({ where: resolved })).toBe(1);
+  return orderId;
+}
+
+/** The mail server knows no such mailbox: the order ships all the same. */
+async function unnotified(lane: Lane): Promise<OrderId> {
+  const orderId = await placeUnder(lane, { at: MAIL, fault: { mode: 'refuse' } });
+  await rests(lane, orderId, 'shipped');
+  const failed = { orderId, type: 'order.notification_failed' };
+  await eventually(async () => expect(await lane.db.event.count({ where: failed })).toBe(2), SOON);
+  await expectShipped(lane, orderId);
+  return orderId;
+}
+
+/** An endpoint answers that it is gone: its event lies in the dead letters, once. */
+async function undelivered(lane: Lane): Promise<OrderId> {
+  const wanted = { url: lane.goneReceiver.url, types: ['order.placed'] };
+  const endpoint = await lane.client.operate('/v1/webhook-endpoints', wanted);
+  expect(endpoint.status, endpoint.text).toBe(201);
+  const orderId = await placeSurely(lane, newRequest());
+  await rests(lane, orderId, 'shipped');
+  await eventually(async () => {
+    const letters = await lane.db.deadLetter.findMany({ where: { orderId, source: 'delivery' } });
+    expect(letters).toMatchObject([{ status: 'open', retryCount: 1 }]);
+  }, SOON);
+  await expectShipped(lane, orderId);
+  return orderId;
+}
+
 const SOON = { timeoutMs: AT_REST_WITHIN_MS, everyMs: 100 };
 
 /** Placed or declined, and the same answer byte for byte as often as it is asked for. */
-async function placeSurely(lane: Lane, request: OrderRequest): Promise<OrderId> {
+export async function placeSurely(lane: Lane, request: OrderRequest): Promise<OrderId> {
   const first = await lane.client.place(request);
   const orderId = first.status === 201 ? orderIdIn(first) : await orderOfKey(lane, request.key);
   expect(await lane.client.place(request)).toEqual(first);
@@ -167,7 +173,7 @@ async function placeUnder(
   return placeSurely(lane, newRequest());
 }
 
-async function rests(lane: Lane, orderId: OrderId, status: OrderStatus): Promise<void> {
+export async function rests(lane: Lane, orderId: OrderId, status: OrderStatus): Promise<void> {
   await eventually(async () => {
     const order = await lane.db.order.findUniqueOrThrow({ where: { id: orderId } });
     expect(order.status).toBe(status);

@@ -13,7 +13,7 @@ type Points = Readonly<Record<Seam, Point | Readonly<Record<Moment, Point>>>>;
 const on = (fate: FateName, ...cells: readonly CellId[]): Point => ({ fate, cells });
 
 const POINTS: Points = {
-  'payments.authorize': { before: on('shipped'), after: on('given_up', 'S2/F5') },
+  'payments.authorize': { before: on('shipped'), after: on('givenUp', 'S2/F5') },
   'payments.look_up': on('refunded'),
   'payments.capture': on('shipped', 'S6/F5'),
   'payments.void': on('voided', 'C2/F5'),
@@ -31,7 +31,7 @@ const POINTS: Points = {
 
   'commit.order.created': { before: on('shipped', 'S1/F5'), after: on('shipped', 'S0/F5') },
   'commit.order.declined': on('declined'),
-  'commit.order.expired': on('given_up'),
+  'commit.order.expired': on('givenUp'),
   'commit.order.placed': on('shipped', 'S3/F5'),
   'commit.order.reserved': on('shipped', 'S5/F5'),
   'commit.order.paid': on('shipped', 'S6/F5'),
@@ -53,7 +53,7 @@ const POINTS: Points = {
   'commit.shipments.update': on('refunded'),
   'commit.orders.update': on('shipped', 'S4/F5'),
   'commit.idempotency_keys.insert': on('withdrawn'),
-  'commit.idempotency_keys.update': on('placed_later', 'S0/F5'),
+  'commit.idempotency_keys.update': on('placedLater', 'S0/F5'),
   'commit.inbox.insert': on('shipped', 'CB/F5'),
   'commit.inbox.update': on('shipped', 'CB/F5'),
   'commit.subscriptions.update': on('shipped', 'O1/F5'),
@@ -67,4 +67,9 @@ const POINTS: Points = {
 export function pointOf(seam: Seam, moment: Moment): Point {
   const point = POINTS[seam];
   return 'fate' in point ? point : point[moment];
+}
+
+/** True when the order that passes the point is cancelled while its parcel is packed. */
+export function isWithdrawal(seam: Seam): boolean {
+  return pointOf(seam, 'before').fate === 'withdrawn';
 }

@@ -1,0 +1,135 @@
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { COMMIT_ASKED } from '../../../local/chaos/network-fault.ts';
+import { createTcpProxy, type TcpProxy } from '../../../local/chaos/tcp-proxy.ts';
+import { eventually } from '../../support/eventually.ts';
+import { expectShipped } from '../../support/expectations.ts';
+import { cell } from '../cell.ts';
+import { newRequest, orderIdIn } from './client.ts';
+import { placeSurely, rests } from './fates.ts';
+import { closing, openGround, openLane, type Lane, type OnClose } from './lanes.ts';
+import { expectDelivered, expectSound } from './sound.ts';
+
+/** A shop whose lines to its database and its providers go through proxies that do harm. */
+const { onClose, close } = closing();
+let lane: Lane;
+let toDatabase: TcpProxy;
+let toProviders: TcpProxy;
+beforeAll(async () => {
+  const ground = await openGround([], onClose);
+  const adapt = async (env: Lane['env']): Promise<Lane['env']> => {
+    const database = await through(env['DATABASE_URL'], onClose);
+    const providers = await through(env['STRIPE_API_URL'], onClose);
+    [toDatabase, toProviders] = [database.proxy, providers.proxy];
+    const provider = { STRIPE_API_URL: providers.url, WAREHOUSE_URL: providers.url };
+    return { ...env, ...provider, DATABASE_URL: database.url };
+  };
+  lane = await openLane({ ...ground, name: 'default', onClose, adapt });
+}, 180_000);
+afterEach(() => {
+  toDatabase.heal();
+  toProviders.heal();
+});
+afterAll(close, 60_000);
+
+const ROUNDS = 12;
+const BACK_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
+/** Far above every deadline on the way of an order; far below a request that hangs. */
+const BOUNDED_MS = 25_000;
+
+cell(
+  'infra/commit-ack-lost',
+  'a connection lost in COMMIT: read back by its key, one order and each effect once',
+  async ({ fired }) => {
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      const before = toDatabase.counts().cut_on;
+      // One of the shopper's commits, then one of the workflow's, then several in a row.
+      toDatabase.harm({
+        kind: 'cut_on',
+        direction: 'to_server',
+        pattern: COMMIT_ASKED,
+        deliver: true,
+        times: 1 + (round % 3),
+      });
+      const request = newRequest();
+      const orderId = await placeSurely(lane, request);
+      await rests(lane, orderId, 'shipped');
+      await expectShipped(lane, orderId);
+      expect(await lane.db.idempotencyKey.count({ where: { key: request.key } })).toBe(1);
+      fired(toDatabase.counts().cut_on - before);
+      toDatabase.heal();
+    }
+    expect(await lane.db.order.count()).toBe(ROUNDS);
+    await expectSound(lane);
+  },
+  300_000,
+);
+
+cell(
+  'infra/partial-network',
+  'a slow, sliced line to the database: slower, and every order ships once',
+  async ({ fired }) => {
+    toDatabase.harm({ kind: 'slow', latencyMs: 30, sliceBytes: 100 });
+    const orderId = await placeSurely(lane, newRequest());
+    await rests(lane, orderId, 'shipped');
+    await expectShipped(lane, orderId);
+    fired(toDatabase.counts().slow);
+  },
+  180_000,
+);
+
+cell(
+  'infra/partial-network',
+  'a line to the database that swallows answers: 503 in bounded time, then all by itself',
+  async ({ fired }) => {
+    const earlier = await placeSurely(lane, newRequest());
+    toDatabase.harm({ kind: 'swallow', direction: 'to_client' });
+    const request = newRequest();
+    const startedAtMs = performance.now();
+    const answers = await Promise.all(
+      Array.from({ length: 15 }, () => lane.client.tryOnce(request)),
+    );
+    expect(performance.now() - startedAtMs).toBeLessThan(BOUNDED_MS);
+    for (const answer of answers) expect(answer?.status, answer?.text).toBe(503);
+    fired(toDatabase.counts().swallow);
+    toDatabase.heal();
+    await shipsAfterwards([earlier, orderIdIn(await lane.client.place(request))]);
+  },
+  180_000,
+);
+
+cell(
+  'infra/partial-network',
+  'half-open lines to the providers: deadlines fire, the order goes on when they are back',
+  async ({ fired }) => {
+    toProviders.harm({ kind: 'swallow' });
+    const request = newRequest();
+    const startedAtMs = performance.now();
+    const answer = await lane.client.tryOnce(request);
+    expect(answer?.status, answer?.text).toBe(503);
+    expect(performance.now() - startedAtMs).toBeLessThan(BOUNDED_MS);
+    fired(toProviders.counts().swallow);
+    toProviders.heal();
+    await shipsAfterwards([orderIdIn(await lane.client.place(request))]);
+    await expectSound(lane);
+  },
+  180_000,
+);
+
+async function shipsAfterwards(orderIds: readonly Parameters<typeof rests>[1][]): Promise<void> {
+  for (const orderId of orderIds) {
+    await rests(lane, orderId, 'shipped');
+    await eventually(() => expectShipped(lane, orderId), BACK_WITHIN);
+    await expectDelivered(lane, orderId);
+  }
+}
+
+async function through(
+  url: string | undefined,
+  atEnd: OnClose,
+): Promise<{ readonly url: string; readonly proxy: TcpProxy }> {
+  const target = new URL(url ?? '');
+  const proxy = await createTcpProxy({ target: { port: Number(target.port) } });
+  atEnd(() => proxy.close());
+  target.port = String(proxy.port);
+  return { url: target.href.replace(/\/$/, ''), proxy };
+}

@@ -1,0 +1,106 @@
+import { hostname } from 'node:os';
+import { Client as TemporalClient, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { subscriptionWorkflowId, type OrderId } from '../../../domain/ids.ts';
+import { webhookSubscription } from '../../../domain/webhook.ts';
+import { freePort } from '../../../local/stack/ports.ts';
+import { eventually } from '../../support/eventually.ts';
+import { expectShipped } from '../../support/expectations.ts';
+import { cell } from '../cell.ts';
+import { createAppProcess, type AppProcess } from './app.ts';
+import { newRequest } from './client.ts';
+import { placeSurely, rests } from './fates.ts';
+import { closing, openGround, openLane, type Lane } from './lanes.ts';
+import { expectDelivered, expectSound } from './sound.ts';
+
+/** One API process and two workers of one shop, each a process to kill. */
+const { onClose, close } = closing();
+const NAME = 'workers';
+const CROWD = 8;
+const TAKEN_OVER_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
+let lane: Lane;
+let temporal: TemporalClient;
+let workers: readonly AppProcess[];
+beforeAll(async () => {
+  const ground = await openGround([NAME], onClose);
+  const adapt = (env: Lane['env']) => Promise.resolve({ ...env, ROLE: 'api' });
+  lane = await openLane({ ...ground, name: NAME, onClose, adapt });
+  const connection = await Connection.connect({ address: ground.temporal.address });
+  onClose(() => connection.close());
+  temporal = new TemporalClient({ connection, namespace: NAME });
+  workers = await Promise.all(
+    ['first', 'second'].map(async (name) => {
+      const env = { ...lane.env, ROLE: 'worker' };
+      const worker = createAppProcess({ name, dir: ground.dir, port: await freePort(), env });
+      onClose(() => worker.end());
+      await worker.start();
+      return worker;
+    }),
+  );
+}, 180_000);
+afterAll(close, 60_000);
+
+cell(
+  ['infra/worker-killed', 'O1/F5'],
+  'one of two workers: the other takes over its pumps and its orders, nothing twice',
+  async ({ fired }) => {
+    const held = await pumpHolder();
+    const [doomed, other] = workers.toSorted((a) => (a.pid === held ? -1 : 1));
+    if (doomed?.pid !== held || !other) throw new Error(`nobody runs as ${held}`);
+    const orderIds = await placeDuringCaptures();
+    await doomed.kill();
+    fired(1);
+    await eventually(async () => expect(await pumpHolder()).toBe(other.pid), TAKEN_OVER_WITHIN);
+    await allShip(orderIds);
+    await doomed.start();
+  },
+  180_000,
+);
+
+cell(
+  'infra/worker-killed',
+  'all workers: orders are accepted meanwhile, and ship as soon as there is one',
+  async ({ fired }) => {
+    const orderIds = await placeDuringCaptures();
+    for (const worker of workers) await worker.kill();
+    fired(workers.length);
+    const meanwhile = await placeSurely(lane, newRequest());
+    await workers[0]?.start();
+    await allShip([...orderIds, meanwhile]);
+    await expectSound(lane);
+  },
+  180_000,
+);
+
+/** The process whose pump hands events to the receiver of webhooks. */
+async function pumpHolder(): Promise<number> {
+  const endpoint = await lane.db.webhookEndpoint.findFirstOrThrow();
+  const workflowId = subscriptionWorkflowId(webhookSubscription(endpoint.id));
+  return eventually(async () => {
+    const { raw } = await temporal.workflow.getHandle(workflowId).describe();
+    const [pump] = raw.pendingActivities ?? [];
+    const [pid, host] = (pump?.lastWorkerIdentity ?? '').split('@');
+    expect(host, 'the pump is not running').toBe(hostname());
+    return Number(pid);
+  }, TAKEN_OVER_WITHIN);
+}
+
+/** Orders whose captures are under way at the provider, so that nobody is left to hear of some. */
+async function placeDuringCaptures(): Promise<readonly OrderId[]> {
+  const { faults } = lane.sandbox;
+  faults.clear();
+  const place = { provider: 'payments', operation: 'capture' } as const;
+  faults.set(place, { mode: 'latency', latency_ms: 1_500 });
+  const placed = Array.from({ length: CROWD }, () => placeSurely(lane, newRequest()));
+  await eventually(() => expect(faults.list()[0]?.fired).toBeGreaterThan(0), TAKEN_OVER_WITHIN);
+  return Promise.all(placed);
+}
+
+async function allShip(orderIds: readonly OrderId[]): Promise<void> {
+  lane.sandbox.faults.clear();
+  for (const orderId of orderIds) {
+    await rests(lane, orderId, 'shipped');
+    await expectShipped(lane, orderId);
+    await expectDelivered(lane, orderId);
+  }
+}
