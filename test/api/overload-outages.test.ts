@@ -3,6 +3,7 @@ import { createApp } from '../../api/app.ts';
 import { createServices } from '../../api/services.ts';
 import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
 import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { isDatabaseUnavailable } from '../../prisma/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from './bodies.ts';
 import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } from './shop.ts';
@@ -74,6 +75,19 @@ describe('every connection is held by somebody else', () => {
     const all = await holdAll(shop);
     await all();
   });
+});
+
+test('a transaction that takes too long is a database to come back to, not a fault of ours', async () => {
+  const shop = await openShop();
+  const late = shop.db.$transaction(
+    async (tx) => {
+      await tx.$queryRaw`SELECT pg_sleep(0.2)::text`;
+      await tx.$queryRaw`SELECT 1`;
+    },
+    { timeout: 50 },
+  );
+  const error: unknown = await late.catch((thrown: unknown) => thrown);
+  expect(isDatabaseUnavailable(error)).toBe(true);
 });
 
 describe('the payment provider gives no answer', () => {
