@@ -22,7 +22,7 @@ export interface Stage {
   readonly env: TestWorkflowEnvironment;
 }
 
-interface Path {
+export interface Path {
   readonly name: string;
   /** Armed before the order starts, once per `[provider, operation, mode, times]`. */
   readonly faults: readonly (readonly [Place['provider'], Place['operation'], Mode, number?])[];

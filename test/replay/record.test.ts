@@ -11,6 +11,7 @@ import { expectShipped } from '../support/expectations.ts';
 import { createTimeSkippingEnv } from '../support/temporal.ts';
 import { textOf, readHistory, writeHistory } from './histories.ts';
 import { PATHS } from './paths.ts';
+import { beginRefund, REFUND_PATHS } from './refund-paths.ts';
 
 const RECORDING = environment()['RECORD_HISTORIES'] === '1';
 
@@ -39,6 +40,18 @@ describe.runIf(RECORDING)('recording', () => {
       expect(fault.fired, fault.operation).toBeGreaterThan(0);
     }
     if (path.ends === 'shipped') await expectShipped(bench, orderIdOf(handle));
+    writeHistory(path.name, await handle.fetchHistory());
+    const text = textOf(readHistory(path.name));
+    for (const word of path.holds) expect(text).toContain(word);
+  });
+
+  test.each(REFUND_PATHS)('$name', { timeout: 240_000 }, async (path) => {
+    const handle = await beginRefund(bench, env.client, path);
+    await path.meanwhile?.({ bench, env }, handle);
+    expect((await handle.result()).status).toBe(path.ends);
+    for (const fault of bench.sandbox.faults.list()) {
+      expect(fault.fired, fault.operation).toBeGreaterThan(0);
+    }
     writeHistory(path.name, await handle.fetchHistory());
     const text = textOf(readHistory(path.name));
     for (const word of path.holds) expect(text).toContain(word);

@@ -19,8 +19,10 @@ import {
   type RecordedHistory,
 } from './histories.ts';
 import { PATHS } from './paths.ts';
+import { REFUND_PATHS } from './refund-paths.ts';
 
 const NAMES = listHistories();
+const ALL_PATHS = [...PATHS, ...REFUND_PATHS];
 const NOT_DETERMINISTIC = /TMPRL1100/;
 
 let current: WorkflowBundleWithSourceMap;
@@ -33,16 +35,16 @@ beforeAll(async () => {
 }, 120_000);
 
 describe('recorded histories', () => {
-  test('are there for every path an order can take', () => {
-    for (const { name } of PATHS) expect(NAMES).toContain(name);
+  test('are there for every path an order or a refund can take', () => {
+    for (const { name } of ALL_PATHS) expect(NAMES).toContain(name);
   });
 
-  test.each(PATHS)('$name: the history is of that path', ({ name, holds }) => {
+  test.each(ALL_PATHS)('$name: the history is of that path', ({ name, holds }) => {
     const text = textOf(readHistory(name));
     for (const word of holds) expect(text).toContain(word);
   });
 
-  test('all replay against the workflow as it is now', async () => {
+  test('all replay against the workflows as they are now', async () => {
     const histories = NAMES.map((name) => replayable(name, readHistory(name)));
     const results = await replay(current, histories);
     expect(results).toEqual(NAMES.map((name) => ({ name, error: null })));

@@ -1,0 +1,76 @@
+/** Every path a refund can take, driven on a time-skipping server with real parts, like paths.ts. */
+import type { Client } from '@temporalio/client';
+import { expect } from 'vitest';
+import { listRefunds } from '../../prisma/refunds.ts';
+import { retryRefundSignal, type RefundResult } from '../../workflows/refund-contract.ts';
+import { orderIdOf, type Bench } from '../support/bench.ts';
+import { eventually } from '../support/eventually.ts';
+import { acceptRefund, startRefund, type RefundHandle } from '../support/refunding.ts';
+import type { Path, Stage } from './paths.ts';
+
+export interface RefundPath extends Pick<Path, 'name' | 'faults' | 'holds'> {
+  /** What happens while the refund is under way. */
+  readonly meanwhile?: (stage: Stage, handle: RefundHandle) => Promise<void>;
+  readonly ends: RefundResult['status'];
+}
+
+export const REFUND_PATHS: readonly RefundPath[] = [
+  { name: 'refunded', faults: [], holds: ['refundPayment', 'notifyCustomer'], ends: 'succeeded' },
+  {
+    name: 'refunded-after-durable-retries',
+    faults: [
+      ['payments', 'refund', 'answer_lost', 2],
+      ['payments', 'lookup', 'down', 2],
+      ['mail', 'send', 'fail_before', 3],
+    ],
+    holds: ['EVENT_TYPE_ACTIVITY_TASK_COMPLETED', 'refundPayment'],
+    ends: 'succeeded',
+  },
+  {
+    name: 'refund-refused',
+    faults: [['payments', 'refund', 'refuse']],
+    holds: ['"status":"failed"', 'insufficient_funds'],
+    ends: 'failed',
+  },
+  {
+    name: 'refunded-without-mail',
+    faults: [['mail', 'send', 'refuse']],
+    holds: ['EVENT_TYPE_ACTIVITY_TASK_FAILED', 'recordNotificationFailed'],
+    ends: 'succeeded',
+  },
+  {
+    name: 'refunded-after-a-person-retried',
+    faults: [['payments', 'refund', 'down']],
+    meanwhile: async ({ bench, env }, handle) => {
+      await env.sleep('2 days');
+      const { workflowId } = handle;
+      await eventually(async () => {
+        const refund = await bench.db.refund.findUniqueOrThrow({
+          where: { id: workflowId.slice('refund/'.length) },
+        });
+        expect(refund.status).toBe('needs_attention');
+      });
+      bench.sandbox.faults.clear();
+      await handle.signal(retryRefundSignal);
+    },
+    holds: ['recordRefundNeedsAttention', 'EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED'],
+    ends: 'succeeded',
+  },
+];
+
+/** Ships an order while all is well, arms the faults, and begins its refund. */
+export async function beginRefund(
+  bench: Bench,
+  client: Client,
+  path: RefundPath,
+): Promise<RefundHandle> {
+  const checkout = await bench.start();
+  expect((await checkout.result()).status).toBe('shipped');
+  for (const [provider, operation, mode, times] of path.faults) {
+    const spec = times === undefined ? { mode } : { mode, times };
+    bench.sandbox.faults.set({ provider, operation }, spec);
+  }
+  const refund = await acceptRefund(bench.db, orderIdOf(checkout));
+  expect(await listRefunds(bench.db, refund.orderId)).toHaveLength(1);
+  return startRefund({ ...bench, client }, refund);
+}
