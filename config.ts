@@ -31,6 +31,7 @@ const appFields = z.object({
   WAREHOUSE_API_KEY: z.string().min(1),
   WAREHOUSE_CALLBACK_SECRET: z.string().startsWith('whsec_'),
   SMTP_URL: z.url(),
+  BREAKER_PROBE_AFTER_MS: z.coerce.number().int().min(100).max(3_600_000).default(60_000),
   MAIL_FROM: z.string().default('Holdfast <orders@holdfast.example>'),
   HOLDFAST_FAILPOINT: failpoint.optional(),
   HOLDFAST_FAILPOINT_MARK: z.string().optional(),

@@ -13,6 +13,7 @@ import { createTemporalRefunds } from './api/temporal-refunds.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
 import { createFailpointSeams } from './failpoint-seams.ts';
 import { createHttpWarehouse } from './gateways/http-warehouse.ts';
+import { createLimits } from './gateways/limits.ts';
 import { createPaymentWebhookVerifier } from './gateways/payment-webhook.ts';
 import { createSmtpMailer } from './gateways/smtp-mailer.ts';
 import { createStripePayments } from './gateways/stripe-payments.ts';
@@ -111,8 +112,10 @@ function connectOutside(config: AppConfig, log: Logger) {
     url: config.DATABASE_URL,
     onLost: (error) => log.warn({ err: error }, 'not listening to PostgreSQL: reconnecting'),
   });
+  const limits = createLimits(config.BREAKER_PROBE_AFTER_MS);
   const payments = seams.payments(
     createStripePayments({
+      limits: limits.payments,
       apiUrl: config.STRIPE_API_URL,
       apiKey: config.STRIPE_API_KEY,
       onBreakerChange,
@@ -120,13 +123,19 @@ function connectOutside(config: AppConfig, log: Logger) {
   );
   const warehouse = seams.warehouse(
     createHttpWarehouse({
+      limits: limits.warehouse,
       baseUrl: config.WAREHOUSE_URL,
       apiKey: config.WAREHOUSE_API_KEY,
       onBreakerChange,
     }),
   );
   const mailer = seams.mailer(
-    createSmtpMailer({ smtpUrl: config.SMTP_URL, from: config.MAIL_FROM, onBreakerChange }),
+    createSmtpMailer({
+      limits: limits.mail,
+      smtpUrl: config.SMTP_URL,
+      from: config.MAIL_FROM,
+      onBreakerChange,
+    }),
   );
   // Plain HTTP and loopback receivers are for development: never in production.
   const webhooks = seams.webhooks(

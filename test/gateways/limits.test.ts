@@ -1,0 +1,16 @@
+/** The one table of limits: what a deployment may change in it. */
+import { expect, test } from 'vitest';
+import { createLimits } from '../../gateways/limits.ts';
+
+const GUARDS = 8;
+
+test('an open breaker probes after a minute', () => {
+  const waits = JSON.stringify(createLimits()).match(/"halfOpenAfterMs":60000\b/g);
+  expect(waits).toHaveLength(GUARDS);
+});
+
+test('a deployment may have every breaker probe sooner; nothing else changes', () => {
+  const usual = JSON.stringify(createLimits());
+  const sooner = usual.replaceAll('"halfOpenAfterMs":60000', '"halfOpenAfterMs":2000');
+  expect(JSON.stringify(createLimits(2_000))).toBe(sooner);
+});
