@@ -1,7 +1,11 @@
-/** Harms the lines between the app and its servers, one fault at a time on each line. */
+/**
+ * Harms the lines between the app and its servers, one line at a time: harm on every line at once is
+ * a machine without a network, and shows nothing but that.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { COMMIT_ASKED, COMMIT_DONE } from './network-fault.ts';
 import type { NetworkFault } from './network-fault.ts';
+import { becomesTrue } from '../stack/commands.ts';
 import { createRandom } from './random.ts';
 import { PROXIED } from './rig.ts';
 import type { Proxied, Rig } from './rig.ts';
@@ -32,12 +36,15 @@ export interface Harm {
 export interface LineFaultOptions {
   readonly proxies: Rig['proxies'];
   readonly seed: number;
-  /** Between two faults on one line: shortest and longest. */
+  /** Between two faults: shortest and longest. */
   readonly pauseMs: { readonly least: number; readonly most: number };
 }
 
 const SHORTEST_MS = 200;
-const LONGEST_MS = 1_500;
+const LONGEST_MS = 1_200;
+/** A fault that waits for something to pass does so for this long. */
+const STRIKES_WITHIN_MS = 4_000;
+const LOOK_EVERY_MS = 20;
 
 const FAULTS: Readonly<Record<LineFault, NetworkFault | 'cut'>> = {
   'slow line': { kind: 'slow', latencyMs: 80, bytesPerSecond: 200_000 },
@@ -52,47 +59,60 @@ const FAULTS: Readonly<Record<LineFault, NetworkFault | 'cut'>> = {
   'COMMIT cut before it arrived': commitFault('to_server', COMMIT_ASKED, false),
 };
 
-/** Starts at once, one sequence per line. */
+/** Starts at once: every kind once a round, in a seeded order, each on one line. */
 export function startLineFaults(options: LineFaultOptions): Harm {
   const fired = new Map<string, number>(LINE_FAULTS.map((kind) => [kind, 0]));
   const stopping = new AbortController();
-  const runs = PROXIED.map((line) => harmLine(options, { line, fired, stopping }));
+  const running = harmLines(options, fired, stopping.signal);
   return {
     fired,
     stop: async () => {
       stopping.abort();
-      await Promise.all(runs);
+      await running;
     },
   };
 }
 
-interface Harmed {
-  readonly line: Proxied;
-  readonly fired: Map<string, number>;
-  readonly stopping: AbortController;
-}
-
-/** Every kind in a seeded order, again and again. */
-async function harmLine(options: LineFaultOptions, harmed: Harmed): Promise<void> {
-  const { line, fired, stopping } = harmed;
-  const proxy = options.proxies[line];
-  const random = createRandom(options.seed, `line to ${line}`);
-  const { signal } = stopping;
-  const kinds = LINE_FAULTS.filter((kind) => line === 'postgres' || !kind.startsWith('COMMIT'));
+async function harmLines(
+  { proxies, seed, pauseMs }: LineFaultOptions,
+  fired: Map<string, number>,
+  signal: AbortSignal,
+): Promise<void> {
+  const random = createRandom(seed, 'lines');
+  let lines: readonly Proxied[] = [];
   try {
     for (;;) {
-      for (const kind of random.shuffled(kinds)) {
-        const { least, most } = options.pauseMs;
-        await delay(random.between(least, most), undefined, { signal });
-        const before = strikesOf(proxy);
-        strike(proxy, FAULTS[kind]);
-        await delay(random.between(SHORTEST_MS, LONGEST_MS), undefined, { signal });
-        proxy.heal();
-        fired.set(kind, (fired.get(kind) ?? 0) + strikesOf(proxy) - before);
+      for (const kind of random.shuffled(LINE_FAULTS)) {
+        await delay(random.between(pauseMs.least, pauseMs.most), undefined, { signal });
+        if (lines.length === 0) lines = random.shuffled(PROXIED);
+        const isCommit = kind.startsWith('COMMIT');
+        const line = isCommit ? 'postgres' : (lines[0] ?? 'postgres');
+        if (!isCommit) lines = lines.slice(1);
+        const lastsMs = random.between(SHORTEST_MS, LONGEST_MS);
+        const times = await harmOnce(proxies[line], { kind, lastsMs, signal });
+        fired.set(kind, (fired.get(kind) ?? 0) + times);
       }
     }
   } catch (error) {
     if (!signal.aborted) throw error;
+  }
+}
+
+/** How often it struck. */
+async function harmOnce(
+  proxy: TcpProxy,
+  fault: { readonly kind: LineFault; readonly lastsMs: number; readonly signal: AbortSignal },
+): Promise<number> {
+  const { kind, lastsMs, signal } = fault;
+  const before = strikesOf(proxy);
+  const strikes = (): number => strikesOf(proxy) - before;
+  try {
+    strike(proxy, FAULTS[kind]);
+    await delay(lastsMs, undefined, { signal });
+    if (kind === 'connections cut') return strikes();
+    const limits = { timeoutMs: STRIKES_WITHIN_MS, everyMs: LOOK_EVERY_MS };
+    await becomesTrue(async () => signal.aborted || strikes() > 0, limits);
+    return strikes();
   } finally {
     proxy.heal();
   }
@@ -112,5 +132,5 @@ function commitFault(
   pattern: Buffer,
   deliver: boolean,
 ): NetworkFault {
-  return { kind: 'cut_on', direction, pattern, deliver, times: 3 };
+  return { kind: 'cut_on', direction, pattern, deliver, times: 2 };
 }

@@ -18,8 +18,8 @@ export interface ChaosOptions {
 
 export const USAGE = `Usage: npm run chaos -- [options]
   --seed N         of every random choice (1)
-  --orders N       orders at least (1000; short: 150)
-  --rate N         arrivals a second (8; short: 6)
+  --orders N       orders at least (1000; short: 120)
+  --rate N         arrivals a second (8; short: 4)
   --kills N        kills per process at least (10; short: 1; only postgres: 20)
   --only postgres  kills of PostgreSQL and nothing else
   --short          about a minute and a half in all
@@ -44,11 +44,11 @@ export function readOptions(args: readonly string[]): ChaosOptions | null {
   const onlyPostgres = values.only === 'postgres';
   return {
     seed: numberIn('--seed', values.seed ?? '1', { least: 0, most: MAX_SEED }),
-    orders: numberIn('--orders', values.orders ?? (short ? '150' : '1000'), {
+    orders: numberIn('--orders', values.orders ?? (short ? '120' : '1000'), {
       least: 1,
       most: MAX_ORDERS,
     }),
-    ratePerSecond: numberIn('--rate', values.rate ?? (short ? '6' : '8'), {
+    ratePerSecond: numberIn('--rate', values.rate ?? (short ? '4' : '8'), {
       least: 1,
       most: MAX_RATE,
     }),

@@ -39,6 +39,8 @@ export interface Rig {
   close(keep: boolean): Promise<void>;
 }
 
+/** A minute, the default, would be most of a run: one outage of a second, and nobody could buy. */
+const PROBE_AFTER_MS = 2_000;
 const START_TIMEOUT_MS = 240_000;
 const STOP_TIMEOUT_MS = 90_000;
 /** Below the range the system gives to outgoing connections: a dead server's port stays its own. */
@@ -129,6 +131,7 @@ function throughProxies(direct: Addresses, proxies: Rig['proxies']): Addresses['
     STRIPE_API_URL: sandbox,
     WAREHOUSE_URL: sandbox,
     SMTP_URL: `smtp://127.0.0.1:${proxies.mail.port}`,
+    BREAKER_PROBE_AFTER_MS: String(PROBE_AFTER_MS),
   };
 }
 

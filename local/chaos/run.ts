@@ -100,7 +100,7 @@ async function harm(
     killsEach: options.kills,
     pauseMs: { least: 500, most: everything ? 3_500 : 6_000 },
   });
-  const pauseMs = short ? { least: 200, most: 1_000 } : { least: 500, most: 3_000 };
+  const pauseMs = short ? { least: 500, most: 2_000 } : { least: 1_000, most: 5_000 };
   const harms = everything
     ? [
         startLineFaults({ proxies: rig.proxies, seed, pauseMs }),

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { bodyOf } from './order-plan.ts';
 import type { OrderPlan } from './order-plan.ts';
+import { createRandom } from './random.ts';
 
 export type Outcome = 'accepted' | 'declined' | 'refused' | 'gave_up';
 
@@ -37,8 +38,8 @@ export interface ShopperDeps {
 const REQUEST_TIMEOUT_MS = 15_000;
 /** Nobody stays longer in front of a page that says "one moment". Below the API's own deadline. */
 const PATIENCE_MS = 90_000;
-const FIRST_PAUSE_MS = 150;
-const LONGEST_PAUSE_MS = 3_000;
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 5_000;
 /** A 409 that is about now, not about the order. */
 const PASSING_CONFLICTS: readonly string[] = ['request_in_flight'];
 const KEY = 'Bearer hf_local_storefront';
@@ -100,7 +101,9 @@ async function askUntilFinal(
     const reply = await ask(deps, request);
     if (reply !== null && isFinal(reply)) return { reply, tries };
     if (performance.now() + pauseMs > giveUpAt) return { reply, tries };
-    await delay(pauseMs, undefined, { signal: deps.signal });
+    // Half of it by chance, so that those who were refused together do not come back together.
+    const waitMs = (pauseMs * (1 + createRandom(tries, request.key).next())) / 2;
+    await delay(waitMs, undefined, { signal: deps.signal });
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
   }
 }
