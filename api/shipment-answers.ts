@@ -1,7 +1,7 @@
 /** Takes the warehouse's answers from the inbox to the workflows that wait for them. */
 import { z } from 'zod';
 import type { Database } from '../prisma/client.ts';
-import { markProcessed, type InboxMessage } from '../prisma/inbox.ts';
+import { isAnswerDelivered, markProcessed, type InboxMessage } from '../prisma/inbox.ts';
 import type { ShipmentAnswered } from '../workflows/contract.ts';
 import type { Checkouts } from './checkouts.ts';
 import type { ShipmentCallback } from '../gateways/warehouse-callback.ts';
@@ -20,7 +20,8 @@ export function inboxMessageOf(id: string, callback: ShipmentCallback): InboxMes
 
 /**
  * Signals the order's workflow and remembers the outcome. False when Temporal cannot be reached:
- * the message stays in the inbox for the next pass. A repeat of the signal changes nothing.
+ * the message stays in the inbox for the next pass. The first answer stands, so a further one is not
+ * signalled: a warehouse that floods us must not fill the workflow's history.
  */
 export async function handOver(
   { db, checkouts }: HandOverDeps,
@@ -32,7 +33,12 @@ export async function handOver(
     return true;
   }
   const answered: ShipmentAnswered = parsed.data;
-  const { kind } = await checkouts.shipmentAnswered(message.orderId, answered);
+  const { orderId } = message;
+  if (await isAnswerDelivered(db, { orderId, correlationId: answered.correlationId })) {
+    await markProcessed(db, message, 'repeated');
+    return true;
+  }
+  const { kind } = await checkouts.shipmentAnswered(orderId, answered);
   if (kind === 'unavailable') return false;
   await markProcessed(db, message, kind === 'delivered' ? 'delivered' : 'late');
   return true;

@@ -40,6 +40,18 @@ export async function listUnprocessed(
     ORDER BY received_at LIMIT ${asked.limit}`;
 }
 
+/** True when the order's workflow has heard an answer to this shipping request before. */
+export async function isAnswerDelivered(
+  db: Database,
+  asked: { readonly orderId: OrderId; readonly correlationId: string },
+): Promise<boolean> {
+  const rows = await db.$queryRaw<unknown[]>`
+    SELECT 1 FROM inbox
+    WHERE order_id = ${asked.orderId} AND outcome = 'delivered' AND source = 'warehouse'
+      AND payload->>'correlationId' = ${asked.correlationId} LIMIT 1`;
+  return rows.length > 0;
+}
+
 /** Remembers what came of the message. */
 export async function markProcessed(
   db: Database,

@@ -1,0 +1,144 @@
+import Stripe from 'stripe';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { runRecovery } from '../../api/recovery.ts';
+import { checkoutWorkflowId, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import { cancelUpdate } from '../../workflows/contract.ts';
+import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../api/shop.ts';
+import { eventually } from '../support/eventually.ts';
+import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
+import { expectSoundBooks } from './books.ts';
+import { cell } from './cell.ts';
+import { createDice } from './dice.ts';
+import { createRunningShop, type RunningShop } from './running-shop.ts';
+
+const NOW = { olderThanMs: 0, expiryGraceMs: 60_000, batch: 1_000, eventsKeptDays: 90 };
+
+let running: RunningShop;
+beforeAll(async () => {
+  running = await createRunningShop();
+}, 120_000);
+afterAll(async () => {
+  await expectSoundBooks(running.shop);
+  await running.close();
+}, 60_000);
+
+interface Message {
+  send(): Promise<number>;
+}
+
+async function post(path: string, body: string, headers: Record<string, string>): Promise<number> {
+  const asked = { role: null, body, headers };
+  return (await running.shop.ask('POST', path, asked)).status;
+}
+
+/** The warehouse says the parcel has left; `id` tells one message from another. */
+function shipped(orderId: OrderId, id: string): Message {
+  const data = {
+    correlation_id: shipmentCorrelationId(orderId),
+    order_id: orderId,
+    carrier: 'Test Parcel',
+    tracking_number: 'TP-1',
+  };
+  const body = JSON.stringify({ type: 'shipment.shipped', data });
+  return {
+    send() {
+      const at = new Date();
+      return post('/callbacks/warehouse', body, {
+        'webhook-id': id,
+        'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+        'webhook-signature': new Webhook(CALLBACK_SECRET).sign(id, at, body),
+      });
+    },
+  };
+}
+
+/** The payment provider says something happened to the order's money. */
+function notice(orderId: OrderId, type: string): Message {
+  const object = { object: 'payment_intent', id: `pi_${orderId}`, metadata: { order_id: orderId } };
+  const id = `evt_${orderId}_${type}`;
+  const payload = JSON.stringify({ id, object: 'event', type, data: { object } });
+  return {
+    send() {
+      const secret = WEBHOOK_SECRET;
+      const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret });
+      return post('/callbacks/payments', payload, { 'stripe-signature': signature });
+    },
+  };
+}
+
+describe('messages of the providers', () => {
+  const inAnyOrder = 'shuffled, doubled, early and after a cancel: every order ends in one fate';
+  cell(
+    'infra/callbacks-out-of-order',
+    inAnyOrder,
+    async (proof) => {
+      const { shop, env, ended } = running;
+      const dice = createDice();
+      const orderIds = await Promise.all(Array.from({ length: 12 }, () => running.placed()));
+      const messages: Message[] = orderIds.flatMap((orderId) => [
+        shipped(orderId, `left-${orderId}`),
+        notice(orderId, 'payment_intent.succeeded'),
+        notice(orderId, 'payment_intent.amount_capturable_updated'),
+        notice(orderId, 'payment_intent.canceled'),
+        { send: () => cancelled(orderId) },
+      ]);
+      const doubled = dice.shuffled([...messages, ...messages]);
+      async function cancelled(orderId: OrderId): Promise<number> {
+        if (!dice.happens(0.4)) return 200;
+        const handle = env.client.workflow.getHandle(checkoutWorkflowId(orderId));
+        const args: [{ reason: 'requested_by_customer' }] = [{ reason: 'requested_by_customer' }];
+        // Refused when the parcel has left or a cancel is under way: then that stands.
+        await handle.executeUpdate(cancelUpdate, { args }).catch(() => undefined);
+        return 200;
+      }
+      for (const message of doubled) expect(await message.send()).toBe(200);
+      proof.fired(doubled.length - messages.length);
+      const fates = new Set<string>();
+      for (const orderId of orderIds) {
+        await ended(orderId);
+        const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
+        fates.add(order.status);
+        if (order.status === 'shipped') await expectShipped(shop, orderId);
+        else await expectCleanSlate(shop, orderId);
+      }
+      expect([...fates].every((fate) => ['shipped', 'cancelled'].includes(fate))).toBe(true);
+      await eventually(async () => {
+        await runRecovery(shop.services, NOW);
+        const left = await shop.db.inboxMessage.count({
+          where: { processedAt: null, source: 'warehouse' },
+        });
+        expect(left).toBe(0);
+      });
+    },
+    120_000,
+  );
+
+  const bounded = 'two thousand about one order: each stored, the workflow hears a few, and ends';
+  cell(
+    'infra/history-limit',
+    bounded,
+    async (proof) => {
+      const { shop, env, ended } = running;
+      shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
+      const orderId = await running.placed();
+      const count = 2_000;
+      const left = Array.from({ length: count }, (_, at) => at);
+      const lane = async (): Promise<void> => {
+        for (let at = left.shift(); at !== undefined; at = left.shift()) {
+          const send = shipped(orderId, `flood-${at}`).send;
+          await eventually(async () => expect(await send()).toBe(200), { timeoutMs: 30_000 });
+        }
+      };
+      await Promise.all(Array.from({ length: 16 }, lane));
+      proof.fired(count);
+      expect(await shop.db.inboxMessage.count({ where: { orderId } })).toBe(count);
+      shop.sandbox.faults.clear();
+      expect(await ended(orderId)).toEqual({ status: 'shipped', reason: null });
+      await expectShipped(shop, orderId);
+      const handle = env.client.workflow.getHandle(checkoutWorkflowId(orderId));
+      expect((await handle.describe()).historyLength).toBeLessThan(200);
+    },
+    300_000,
+  );
+});
