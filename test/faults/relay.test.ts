@@ -1,0 +1,208 @@
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { DeliveryError, type Subscriber } from '../../activities/subscribers/subscriber.ts';
+import type { LoggedEvent } from '../../prisma/event-log.ts';
+import { cursorBefore } from '../../prisma/event-log.ts';
+import { consumeOnce } from '../../prisma/consume-once.ts';
+import { listDeadLetters } from '../../prisma/dead-letters.ts';
+import { listSubscriptions, rewindSubscription } from '../../prisma/subscriptions.ts';
+import { eventually } from '../support/eventually.ts';
+import { createEventsBench, type EventsBench } from '../support/events-bench.ts';
+import { quietTemporal, startDevServer, type DevServer } from '../support/temporal.ts';
+import { cell } from './cell.ts';
+
+/** The relay: the pump of a subscription, and the deliveries of what it could not hand over. */
+let server: DevServer;
+let connection: Connection;
+let native: NativeConnection;
+let bench: EventsBench;
+
+beforeAll(async () => {
+  quietTemporal();
+  server = await startDevServer();
+  connection = await Connection.connect({ address: server.address });
+  native = await NativeConnection.connect({ address: server.address });
+  bench = await createEventsBench({ client: new Client({ connection }), connection: native });
+}, 120_000);
+afterEach(() => bench.unsubscribeAll());
+afterAll(async () => {
+  await bench?.close();
+  await native?.close();
+  await connection?.close();
+  await server?.stop();
+}, 60_000);
+
+const SOON = { timeoutMs: 30_000 };
+
+function subscriber(name: string, handle: Subscriber['handle']): Subscriber {
+  return {
+    name,
+    types: [],
+    startsAt: 'now',
+    maxBatch: 100,
+    delayMs: 0,
+    deadlineMs: 500,
+    retryDelaysMs: [100, 200, 400],
+    handle,
+  };
+}
+
+/** Places an order and gives the ids of its events. */
+async function eventsOfAnOrder(): Promise<string[]> {
+  const { orderId } = await bench.place();
+  const events = await bench.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });
+  return events.map(({ id }) => id);
+}
+
+const lettersOf = async (name: string) =>
+  (await listDeadLetters(bench.db, { subject: name }, { limit: 100 })).letters;
+
+/** Fails in the given way the first two times it sees each event; what it took stays taken. */
+function stumbling(
+  name: string,
+  stumble: (take: () => void, signal: AbortSignal) => Promise<void>,
+) {
+  const seen = new Map<string, number>();
+  const taken: string[] = [];
+  let stumbled = 0;
+  const handle = async (events: readonly LoggedEvent[], signal: AbortSignal): Promise<void> => {
+    const take = (): void => void taken.push(...events.map(({ id }) => id));
+    const isNew = events.some(({ id }) => (seen.get(id) ?? 0) < 2);
+    for (const { id } of events) seen.set(id, (seen.get(id) ?? 0) + 1);
+    if (!isNew) return take();
+    stumbled += 1;
+    await stumble(take, signal);
+  };
+  return { subscriber: subscriber(name, handle), taken, stumbles: () => stumbled };
+}
+
+describe('an event', () => {
+  cell(
+    'O1/F1',
+    'refused before it is taken: stays due, and is taken later',
+    async (proof) => {
+      const {
+        subscriber: given,
+        taken,
+        stumbles,
+      } = stumbling('before', () => Promise.reject(new DeliveryError('not now')));
+      await bench.subscribe(given);
+      const ids = await eventsOfAnOrder();
+      await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
+      proof.fired(stumbles());
+      expect(await lettersOf('before')).toEqual([]);
+    },
+    60_000,
+  );
+
+  cell(
+    'O1/F2',
+    'taken, with its answer lost: comes again under the same id',
+    async (proof) => {
+      const {
+        subscriber: given,
+        taken,
+        stumbles,
+      } = stumbling('after', (take) => {
+        take();
+        return Promise.reject(new DeliveryError('answer lost'));
+      });
+      await bench.subscribe(given);
+      const ids = await eventsOfAnOrder();
+      await eventually(() => {
+        for (const id of ids) expect(taken.filter((each) => each === id).length).toBeGreaterThan(1);
+      }, SOON);
+      proof.fired(stumbles());
+      expect(new Set(taken)).toEqual(new Set(ids));
+    },
+    60_000,
+  );
+
+  cell(
+    'O1/F3',
+    'with no answer in time: comes again under the same id',
+    async (proof) => {
+      const {
+        subscriber: given,
+        taken,
+        stumbles,
+      } = stumbling('silent', () => new Promise(() => undefined));
+      await bench.subscribe(given);
+      const ids = await eventsOfAnOrder();
+      await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
+      proof.fired(stumbles());
+      expect(await lettersOf('silent')).toEqual([]);
+    },
+    60_000,
+  );
+
+  cell(
+    'O1/F4',
+    'that comes again and again: counted once by its consumer',
+    async (proof) => {
+      let came = 0;
+      const counted: string[] = [];
+      const given = subscriber('counting', async (events) => {
+        came += events.length;
+        await consumeOnce(bench.db, 'counting', {
+          events,
+          work: async (_tx, fresh) => void counted.push(...fresh.map(({ id }) => id)),
+        });
+      });
+      await bench.subscribe(given);
+      const begun = new Date(Date.now() - 60_000).toISOString();
+      const ids = await eventsOfAnOrder();
+      await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length), SOON);
+      await rewindSubscription(bench.db, 'counting', await cursorBefore(bench.db, begun));
+      await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length * 2), SOON);
+      proof.fired(came - counted.length);
+      for (const id of ids) expect(counted.filter((each) => each === id)).toHaveLength(1);
+    },
+    60_000,
+  );
+
+  const delaysNobody =
+    'for a subscriber that is away: delays nobody, is kept, and comes when asked for';
+  cell(
+    'O1/F6',
+    delaysNobody,
+    async (proof) => {
+      const healthy: string[] = [];
+      const late: string[] = [];
+      let away = true;
+      let refused = 0;
+      await bench.subscribe(
+        subscriber('healthy', async (events) => void healthy.push(...events.map(({ id }) => id))),
+      );
+      await bench.subscribe(
+        subscriber('away', async (events) => {
+          if (away) {
+            refused += 1;
+            throw new DeliveryError('away');
+          }
+          late.push(...events.map(({ id }) => id));
+        }),
+      );
+      const ids = await eventsOfAnOrder();
+      await eventually(() => expect(healthy).toEqual(ids), SOON);
+      const letters = await eventually(async () => {
+        const found = await lettersOf('away');
+        expect(found.map(({ eventId }) => String(eventId)).toSorted()).toEqual(ids.toSorted());
+        return found;
+      }, SOON);
+      proof.fired(refused);
+      const behind = (await listSubscriptions(bench.db)).map((each) => each.behind);
+      expect(behind).toEqual([0, 0]);
+      away = false;
+      for (const { eventId, orderId } of letters) {
+        if (eventId === null || orderId === null) throw new Error('a letter about an event');
+        const input = { subscription: 'away', eventId, orderId, attempts: 0, delaysMs: [0] };
+        await bench.deliver({ ...input, firstFailedAt: null, error: null });
+      }
+      expect(late.toSorted()).toEqual(ids.toSorted());
+      for (const { status } of await lettersOf('away')) expect(status).toBe('resolved');
+    },
+    90_000,
+  );
+});
