@@ -7,7 +7,7 @@ import type { Activities, FailureType } from '../../activities/contract.ts';
 import { createActivities, type ActivityDependencies } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { createProviders, PERSON, type Providers } from '../support/bench.ts';
-import { readable } from '../support/readable.ts';
+import { readable } from '../../audit/readable.ts';
 
 export type Name = keyof Activities;
 

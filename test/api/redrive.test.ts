@@ -16,7 +16,7 @@ import { ensureSubscription } from '../../prisma/subscriptions.ts';
 import { TASK_QUEUE } from '../../workflows/contract.ts';
 import { EVENTS_TASK_QUEUE } from '../../workflows/delivery-contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { readable } from '../support/readable.ts';
+import { readable } from '../../audit/readable.ts';
 import { createTimeSkippingEnv } from '../support/temporal.ts';
 import { orderOf, problemOf } from './bodies.ts';
 import { createShop, paymentEffects, type Shop } from './shop.ts';

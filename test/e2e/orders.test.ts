@@ -6,7 +6,7 @@ import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
 import { PERSON } from '../support/bench.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
-import { readable } from '../support/readable.ts';
+import { readable } from '../../audit/readable.ts';
 import { openSystem, type Answered, type System } from './system.ts';
 
 /** The whole service in real time: what a shopper sees, and what it comes to outside. */

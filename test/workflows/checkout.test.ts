@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { PERSON, orderIdOf } from '../support/bench.ts';
 import { describeCheckout } from '../support/checkout-suite.ts';
 import { eventTypesOf, expectShipped, noticesOf } from '../support/expectations.ts';
-import { readable } from '../support/readable.ts';
+import { readable } from '../../audit/readable.ts';
 
 describeCheckout('an order whose steps all succeed', (suite) => {
   test('ships, is charged once, and the customer hears of it twice', async () => {

@@ -1,0 +1,147 @@
+/**
+ * Orders and their workflows at Temporal: one each, and none without the other. The list Temporal
+ * gives lags behind, so what looks wrong is asked about by name before it is reported.
+ */
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { checkoutWorkflowId, isOrderId, type OrderId } from '../domain/ids.ts';
+import { findAuditedOrders, listMovingOrders } from '../prisma/audited-orders.ts';
+import type { Database } from '../prisma/client.ts';
+import type { Violation } from '../prisma/invariants.ts';
+import { CHECKOUT_WORKFLOW } from '../workflows/contract.ts';
+import type { Check } from './check.ts';
+
+export interface WorkflowChecksOptions {
+  readonly db: Database;
+  readonly client: Client;
+  /** How long an order may be placed before its workflow runs. Default 60 s. */
+  readonly graceMs?: number | undefined;
+}
+
+interface Run {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly status: string;
+}
+
+const GRACE_MS = 60_000;
+/** More than this is a job for the sweep, page by page; said aloud instead of passed over. */
+const MAX_LISTED = 100_000;
+const MAX_MOVING = 20_000;
+const MAX_ASKED = 200;
+const CALL_DEADLINE_MS = 5_000;
+/** A run that ended without an end: another may follow it. */
+const GIVEN_UP = ['FAILED', 'TERMINATED', 'TIMED_OUT', 'CONTINUED_AS_NEW'];
+
+/** The checks; each lists the workflows anew. */
+export function workflowChecks(options: WorkflowChecksOptions): readonly Check[] {
+  return [
+    {
+      name: 'one_workflow_per_order',
+      title: 'One checkout workflow carries an order, and none an order that does not exist',
+      run: () => findStrangeRuns(options),
+    },
+    {
+      name: 'moving_orders_run',
+      title: 'Every order that still moves has a running workflow',
+      run: () => findOrphans(options),
+    },
+  ];
+}
+
+async function findStrangeRuns(options: WorkflowChecksOptions): Promise<readonly Violation[]> {
+  const runs = await listRuns(options.client);
+  return [...(await findOrderless(options, runs)), ...(await findDoubled(options, runs))];
+}
+
+/** An order is written before its workflow can be asked for: one without is somebody's mistake. */
+async function findOrderless(
+  { db }: WorkflowChecksOptions,
+  runs: readonly Run[],
+): Promise<readonly Violation[]> {
+  const ids = [...new Set(runs.map(({ workflowId }) => orderOf(workflowId) ?? workflowId))];
+  const orders = await findAuditedOrders(db, ids);
+  const orderless = ids.filter((id) => orders.get(id)?.wasPlaced !== true);
+  return orderless.map((id) => {
+    const order = orders.get(id);
+    const detail = order ? `its order is only ${order.status}` : 'there is no such order';
+    return { subject: isOrderId(id) ? checkoutWorkflowId(id) : id, detail };
+  });
+}
+
+async function findDoubled(
+  { client }: WorkflowChecksOptions,
+  runs: readonly Run[],
+): Promise<readonly Violation[]> {
+  const byId = new Map<string, Run[]>();
+  for (const run of runs) {
+    if (GIVEN_UP.includes(run.status)) continue;
+    byId.set(run.workflowId, [...(byId.get(run.workflowId) ?? []), run]);
+  }
+  const doubled = [...byId].filter(([, of]) => of.length > 1).slice(0, MAX_ASKED);
+  const violations: Violation[] = [];
+  for (const [subject, of] of doubled) {
+    const statuses = await Promise.all(of.map((run) => statusOf(client, subject, run.runId)));
+    const effective = statuses.filter((status) => status !== null && !GIVEN_UP.includes(status));
+    if (effective.length < 2) continue;
+    violations.push({ subject, detail: `runs: ${statuses.join(', ')}` });
+  }
+  return violations;
+}
+
+async function findOrphans(options: WorkflowChecksOptions): Promise<readonly Violation[]> {
+  const { db, client, graceMs = GRACE_MS } = options;
+  const limit = MAX_MOVING + 1;
+  const moving = await listMovingOrders(db, { graceMs, limit });
+  if (moving.length === limit) throw new Error(`more than ${MAX_MOVING} orders move`);
+  if (moving.length === 0) return [];
+  const running = new Set((await listRuns(client, RUNNING)).map(({ workflowId }) => workflowId));
+  const unseen = moving.filter((id) => !running.has(checkoutWorkflowId(id)));
+  if (unseen.length === 0) return [];
+  const violations: Violation[] = [];
+  for (const id of unseen.slice(0, MAX_ASKED)) {
+    const status = await statusOf(client, checkoutWorkflowId(id));
+    if (status !== 'RUNNING') {
+      violations.push({ subject: id, detail: `workflow ${(status ?? 'missing').toLowerCase()}` });
+    }
+  }
+  return stillMoving(options, violations);
+}
+
+/** Without those that came to rest while we asked. */
+async function stillMoving(
+  { db, graceMs = GRACE_MS }: WorkflowChecksOptions,
+  violations: readonly Violation[],
+): Promise<readonly Violation[]> {
+  if (violations.length === 0) return [];
+  const now = new Set<string>(await listMovingOrders(db, { graceMs, limit: MAX_MOVING }));
+  return violations.filter(({ subject }) => now.has(subject));
+}
+
+const RUNNING = ` AND ExecutionStatus = 'Running'`;
+
+async function listRuns(client: Client, where = ''): Promise<readonly Run[]> {
+  const runs: Run[] = [];
+  const query = `WorkflowType = '${CHECKOUT_WORKFLOW}'${where}`;
+  for await (const { workflowId, runId, status } of client.workflow.list({ query })) {
+    if (runs.length === MAX_LISTED) throw new Error(`more than ${MAX_LISTED} workflows`);
+    runs.push({ workflowId, runId, status: status.name });
+  }
+  return runs;
+}
+
+/** The status of the newest run, or of the given one; null when Temporal knows none. */
+async function statusOf(client: Client, id: string, runId?: string): Promise<string | null> {
+  try {
+    const handle = client.workflow.getHandle(id, runId);
+    const deadlineMs = Date.now() + CALL_DEADLINE_MS;
+    return (await client.withDeadline(deadlineMs, () => handle.describe())).status.name;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
+}
+
+function orderOf(workflowId: string): OrderId | null {
+  const id = workflowId.slice(`${CHECKOUT_WORKFLOW}/`.length);
+  return isOrderId(id) && checkoutWorkflowId(id) === workflowId ? id : null;
+}

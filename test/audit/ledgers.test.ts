@@ -1,0 +1,202 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { acknowledgedCheck, parseAcknowledged } from '../../audit/acknowledged.ts';
+import { runChecks } from '../../audit/check.ts';
+import { ledgerChecks } from '../../audit/ledgers.ts';
+import { providerKey, type OrderId } from '../../domain/ids.ts';
+import * as fulfilment from '../../prisma/fulfilment.ts';
+import { findPayment, recordCaptured, recordIntent, recordVoided } from '../../prisma/payments.ts';
+import { createProviders, type Providers } from '../support/bench.ts';
+
+/** Our books and the sandbox's ledgers, over HTTP as `npm run audit` reads them. */
+let providers: Providers;
+beforeEach(async () => {
+  providers = await createProviders();
+});
+afterEach(() => providers.close());
+
+const NONE = { payment_ledger_agrees: [], warehouse_ledger_agrees: [] };
+
+test('shipped and cancelled orders whose providers did what the books say: nothing', async () => {
+  await reserve(await placed());
+  await ship(await placed());
+  await cancel(await placed());
+  expect(await findings()).toEqual(NONE);
+});
+
+describe('the payment provider', () => {
+  test('a charge nobody here asked for', async () => {
+    const { orderId } = await providers.place();
+    const key = `${orderId}/by hand`;
+    recordAt('payments', { key, operation: 'capture', order_id: orderId });
+    const detail = 'capture that nobody here asked for';
+    expect(await findings()).toEqual({
+      ...NONE,
+      payment_ledger_agrees: [{ subject: key, detail }],
+    });
+  });
+
+  test('an authorization in our books that is not at the provider', async () => {
+    const { orderId } = await providers.place();
+    providers.sandbox.ledgers.payments.clear();
+    const subject = providerKey(orderId, 'authorize');
+    const detail = 'authorize in our books, not at the provider';
+    expect(await findings()).toEqual({ ...NONE, payment_ledger_agrees: [{ subject, detail }] });
+  });
+
+  test('another amount, and the same effect twice', async () => {
+    const { orderId } = await providers.place();
+    const [charged] = providers.sandbox.ledgers.payments.effects();
+    if (!charged) throw new Error('nothing was authorized');
+    providers.sandbox.ledgers.payments.record({ ...charged, amount_minor: 1 });
+    const subject = providerKey(orderId, 'authorize');
+    expect((await findings()).payment_ledger_agrees).toEqual([
+      { subject: `${subject} authorize`, detail: 'happened 2 times' },
+      { subject, detail: '2400 EUR in our books, 1 EUR there' },
+    ]);
+  });
+
+  test('an effect whose answer was lost is no difference while the order moves', async () => {
+    const orderId = await placed();
+    await recordIntent(providers.db, await paymentOf(orderId), 'void');
+    const key = providerKey(orderId, 'void');
+    recordAt('payments', { key, operation: 'void', order_id: orderId });
+    expect(await findings()).toEqual(NONE);
+  });
+
+  test('and is one when the order has ended without it', async () => {
+    const orderId = await placed();
+    await ship(orderId);
+    await recordIntent(providers.db, await paymentOf(orderId), 'void');
+    const subject = providerKey(orderId, 'void');
+    recordAt('payments', { key: subject, operation: 'void', order_id: orderId });
+    const detail = 'void at the provider, not in the books of a shipped order';
+    expect(await findings()).toEqual({ ...NONE, payment_ledger_agrees: [{ subject, detail }] });
+  });
+});
+
+describe('the warehouse', () => {
+  test('a shipped order of which it sent nothing', async () => {
+    const subject = await placed();
+    await ship(subject, { asked: false });
+    const detail = 'shipped, and the warehouse sent nothing';
+    expect(await findings()).toEqual({ ...NONE, warehouse_ledger_agrees: [{ subject, detail }] });
+  });
+
+  test('a cancelled order whose goods it still has reserved', async () => {
+    const subject = await placed();
+    await cancel(subject, { released: false });
+    const detail = 'cancelled, and the warehouse still has its goods reserved';
+    expect(await findings()).toEqual({ ...NONE, warehouse_ledger_agrees: [{ subject, detail }] });
+  });
+
+  test('a second parcel, and goods of an order that does not exist', async () => {
+    const orderId = await placed();
+    await ship(orderId);
+    recordAt('warehouse', { key: 'again', operation: 'ship', order_id: orderId });
+    recordAt('warehouse', { key: 'lost', operation: 'reserve', order_id: 'ord_lost' });
+    expect((await findings()).warehouse_ledger_agrees).toEqual([
+      { subject: `${orderId} ship`, detail: 'happened 2 times' },
+      { subject: 'ord_lost', detail: 'goods of an order that does not exist' },
+    ]);
+  });
+});
+
+test('a sandbox that is away is not checked, which is not the same as sound', async () => {
+  const checks = ledgerChecks({ db: providers.db, sandboxUrl: 'http://127.0.0.1:9' });
+  for (const result of await runChecks(checks)) {
+    expect(result).toMatchObject({ violations: 0, unchecked: 'fetch failed' });
+  }
+});
+
+test('a check that hangs is given up at its deadline', async () => {
+  const check = {
+    name: 'hangs',
+    title: 'Never answers',
+    run: () => new Promise<never>(() => undefined),
+  };
+  const [result] = await runChecks([check], { timeoutMs: 10 });
+  expect(result?.unchecked).toBe('no answer within 10 ms');
+});
+
+describe("a client's list of orders it got a 201 for", () => {
+  test('all there: nothing; one lost, one only pending: both named', async () => {
+    const { orderId } = await providers.place();
+    const pending = await providers.place();
+    await providers.db.order.update({
+      where: { id: pending.orderId },
+      data: { status: 'pending', placedAt: null },
+    });
+    const listed = parseAcknowledged(`# got\n${orderId}\n\n${orderId}\r\n`);
+    expect(listed).toEqual([orderId, orderId]);
+    const { db } = providers;
+    expect(await runChecks([acknowledgedCheck(db, listed)])).toMatchObject([{ violations: 0 }]);
+    const lost = acknowledgedCheck(db, [...listed, 'ord_lost', pending.orderId]);
+    expect(await runChecks([lost])).toMatchObject([
+      {
+        violations: 2,
+        examples: [
+          { subject: 'ord_lost', detail: 'acknowledged, and not there' },
+          { subject: pending.orderId, detail: 'acknowledged, and only pending' },
+        ],
+      },
+    ]);
+  });
+});
+
+async function findings() {
+  const checks = ledgerChecks({ db: providers.db, sandboxUrl: providers.sandbox.url });
+  const results = await runChecks(checks);
+  for (const { unchecked } of results) expect(unchecked).toBeNull();
+  return Object.fromEntries(results.map(({ name, examples }) => [name, examples]));
+}
+
+async function placed(): Promise<OrderId> {
+  return (await providers.place()).orderId;
+}
+
+/** Reserved at the warehouse, and in our books. */
+async function reserve(orderId: OrderId): Promise<void> {
+  recordAt('warehouse', { key: `${orderId}/r`, operation: 'reserve', order_id: orderId });
+  await fulfilment.recordReserved(providers.db, orderId);
+}
+
+async function ship(orderId: OrderId, { asked = true } = {}): Promise<void> {
+  await reserve(orderId);
+  const payment = await paymentOf(orderId);
+  const { amountMinor: amount_minor, currency } = payment;
+  const key = providerKey(orderId, 'capture');
+  recordAt('payments', { key, operation: 'capture', order_id: orderId, amount_minor, currency });
+  await recordCaptured(providers.db, payment);
+  if (asked) recordAt('warehouse', { key: `${orderId}/s`, operation: 'ship', order_id: orderId });
+  await fulfilment.recordShipmentRequested(providers.db, orderId);
+  await fulfilment.recordShipped(providers.db, orderId, { carrier: 'c', trackingNumber: 't' });
+}
+
+async function cancel(orderId: OrderId, { released = true } = {}): Promise<void> {
+  await reserve(orderId);
+  const reason = 'requested_by_customer';
+  await fulfilment.recordCancelling(providers.db, orderId, { reason, request: null });
+  const payment = await paymentOf(orderId);
+  const { amountMinor: amount_minor, currency } = payment;
+  const key = providerKey(orderId, 'void');
+  recordAt('payments', { key, operation: 'void', order_id: orderId, amount_minor, currency });
+  await recordVoided(providers.db, payment);
+  if (released) {
+    recordAt('warehouse', { key: `${orderId}/f`, operation: 'release', order_id: orderId });
+  }
+  await fulfilment.recordStockReleased(providers.db, orderId);
+  await fulfilment.recordCancelled(providers.db, orderId, reason);
+}
+
+type Effect = Parameters<Providers['sandbox']['ledgers']['payments']['record']>[0];
+
+/** What the provider has really done, put into its ledger. */
+function recordAt(provider: 'payments' | 'warehouse', effect: Effect): void {
+  providers.sandbox.ledgers[provider].record(effect);
+}
+
+async function paymentOf(orderId: OrderId) {
+  const payment = await findPayment(providers.db, orderId);
+  if (!payment) throw new Error(`no payment of ${orderId}`);
+  return payment;
+}

@@ -1,0 +1,242 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { Client, Connection, type WorkflowStartOptions } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { runChecks } from '../../audit/check.ts';
+import { privacyCheck } from '../../audit/privacy.ts';
+import { workflowChecks } from '../../audit/workflows.ts';
+import { environment } from '../../config.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { Order } from '../../domain/order.ts';
+import { CHECKOUT_WORKFLOW, checkoutStartOptions } from '../../workflows/contract.ts';
+import { openShop, type Shop } from '../prisma/shop.ts';
+import { eventually } from '../support/eventually.ts';
+import { quietTemporal, startDevServer, type DevServer } from '../support/temporal.ts';
+import { registerSearchAttributes } from '../../temporal.ts';
+
+/** A real server, on which nobody works: every workflow that is started stays as it is. */
+let server: DevServer;
+let connection: Connection;
+beforeAll(async () => {
+  quietTemporal();
+  server = await startDevServer();
+  connection = await Connection.connect({ address: server.address });
+  await registerSearchAttributes(connection, server.namespace);
+}, 120_000);
+afterAll(async () => {
+  await connection.close();
+  await server.stop();
+});
+
+/** Each test has a namespace of its own, so that it sees its own workflows only. */
+let shop: Shop;
+let client: Client;
+beforeEach(async () => {
+  shop = await openShop();
+  client = new Client({ connection, namespace: await newNamespace() });
+}, 60_000);
+afterEach(() => shop.close());
+
+const NONE = { one_workflow_per_order: [], moving_orders_run: [] };
+
+describe('orders and their workflows', () => {
+  test('one each: nothing is reported', async () => {
+    await start(await shop.place());
+    await start(await shop.place());
+    expect(await findings(2)).toEqual(NONE);
+  });
+
+  test('a placed order whose workflow is missing, and one whose workflow was terminated', async () => {
+    await start(await shop.place());
+    const missing = await shop.place();
+    const terminated = await shop.place();
+    const handle = await start(terminated);
+    await handle.terminate();
+    const wrong = [
+      { subject: missing.id, detail: 'workflow missing' },
+      { subject: terminated.id, detail: 'workflow terminated' },
+    ];
+    expect(await findings(2)).toEqual({ ...NONE, moving_orders_run: wrong });
+  });
+
+  test('a workflow of an order that does not exist, and of one that was never placed', async () => {
+    const pending = await shop.open();
+    const lost = { ...pending, id: orderId('ord_00000000000000000000000000') };
+    await start(pending);
+    await start(lost);
+    const wrong = [
+      { subject: `checkout/${lost.id}`, detail: 'there is no such order' },
+      { subject: `checkout/${pending.id}`, detail: 'its order is only pending' },
+    ];
+    expect(await findings(2)).toEqual({ ...NONE, one_workflow_per_order: wrong });
+  });
+
+  test('a second run of an order, when the first has done its work', async () => {
+    const order = await shop.place();
+    await finish(order);
+    await start(order, { workflowIdReusePolicy: 'ALLOW_DUPLICATE' });
+    const wrong = [
+      { subject: `checkout/${order.id}`, detail: expect.stringMatching(/RUNNING|COMPLETED/) },
+    ];
+    expect(await findings(2)).toEqual({ ...NONE, one_workflow_per_order: wrong });
+  });
+
+  test('a second run is none when the first was given up', async () => {
+    const order = await shop.place();
+    await (await start(order)).terminate();
+    await start(order, { workflowIdReusePolicy: 'ALLOW_DUPLICATE' });
+    expect(await findings(2)).toEqual(NONE);
+  });
+});
+
+describe('persons in Temporal', () => {
+  test('none in what a checkout is started with', async () => {
+    await start(await shop.place());
+    expect(await personsFound(1)).toEqual([]);
+  });
+
+  test('an e-mail in a payload and a street in a memo are found, and not repeated', async () => {
+    const order = await shop.place();
+    await start(order, {
+      args: [{ orderId: order.id, to: 'ADA@example.com' }],
+      memo: { where: 'Street 1' },
+    });
+    const subject = `checkout/${order.id}`;
+    expect(await personsFound(1)).toEqual([
+      { subject, detail: `has the e-mail of ${order.id}` },
+      { subject, detail: `has the street of ${order.id}` },
+    ]);
+  });
+
+  test('also in a workflow that only names the order', async () => {
+    const { id } = await shop.place();
+    const workflowId = `delivery/analytics/${randomUUID()}`;
+    const args = [{ error: `card pm_card_visa of ${id} refused` }];
+    await client.workflow.start('delivery', { workflowId, taskQueue: 'nobody', args });
+    const detail = `has the payment method of ${id}`;
+    expect(await personsFound(1)).toEqual([{ subject: workflowId, detail }]);
+  });
+});
+
+describe('npm run audit', () => {
+  test('all holds: exit 0; a violation: 1; Temporal not given: 2', async () => {
+    const order = await shop.place();
+    await start(order);
+    await eventually(async () => expect(await countRuns()).toBe(1));
+    const temporal = {
+      TEMPORAL_ADDRESS: server.address,
+      TEMPORAL_NAMESPACE: client.options.namespace,
+    };
+    const [sound, without] = await Promise.all([runAudit(temporal), runAudit({})]);
+    expect(sound).toMatchObject({ code: 0, violated: [], unchecked: [] });
+    expect(sound.names).toEqual(expect.arrayContaining(['stock_bounds', 'moving_orders_run']));
+    expect(without).toMatchObject({ code: 2, violated: [] });
+    expect(without.unchecked).toEqual([
+      'one_workflow_per_order',
+      'moving_orders_run',
+      'no_person_in_temporal',
+    ]);
+
+    await shop.db
+      .$executeRaw`UPDATE orders SET total_minor = total_minor + 1 WHERE id = ${order.id}`;
+    const broken = await runAudit(temporal);
+    expect(broken).toMatchObject({ code: 1, unchecked: [] });
+    expect(broken.violated.toSorted()).toEqual(['money_bounded', 'order_totals']);
+  }, 300_000);
+});
+
+const report = z.object({
+  invariants: z.array(
+    z.object({ name: z.string(), violations: z.number(), unchecked: z.string().nullable() }),
+  ),
+});
+
+async function runAudit(env: Readonly<Record<string, string>>) {
+  const { TEMPORAL_ADDRESS: _address, TEMPORAL_NAMESPACE: _namespace, ...rest } = environment();
+  const args = ['--import', 'tsx', 'audit/main.ts', '--json', '--grace', '600'];
+  const options = { env: { ...rest, DATABASE_URL: shop.url, ...env }, timeout: 120_000 };
+  const { code, stdout } = await promisify(execFile)(process.execPath, args, options).then(
+    (done) => ({ code: 0, stdout: done.stdout }),
+    (error: unknown) => z.object({ code: z.number(), stdout: z.string() }).parse(error),
+  );
+  const { invariants } = report.parse(JSON.parse(stdout));
+  const names = invariants.map(({ name }) => name);
+  const violated = invariants.filter((each) => each.violations > 0).map(({ name }) => name);
+  const unchecked = invariants.filter((each) => each.unchecked !== null).map(({ name }) => name);
+  return { code, names, violated, unchecked };
+}
+
+async function start(order: Order, changes: Partial<WorkflowStartOptions> = {}) {
+  const input = {
+    orderId: order.id,
+    totalMinor: order.totalMinor,
+    currency: order.currency,
+    skus: order.lines.map(({ sku }) => sku),
+    correlationId: order.correlationId,
+  };
+  const { typedSearchAttributes: _none, ...options } = checkoutStartOptions(input);
+  const { workflowId } = options;
+  const asked = { ...options, taskQueue: 'nobody', workflowId, ...changes };
+  return client.workflow.start(CHECKOUT_WORKFLOW, asked);
+}
+
+/** Runs the order's workflow to its end. */
+async function finish(order: Order): Promise<void> {
+  const native = await NativeConnection.connect({ address: server.address });
+  const taskQueue = `finish-${randomUUID()}`;
+  const worker = await Worker.create({
+    connection: native,
+    namespace: client.options.namespace,
+    taskQueue,
+    workflowsPath: new URL('finished-checkout.ts', import.meta.url).pathname,
+  });
+  await worker.runUntil(async () => (await start(order, { taskQueue })).result());
+  await native.close();
+}
+
+/** What is reported, by check, once the server lists so many runs: its list lags behind. */
+async function findings(runs: number) {
+  await eventually(async () => expect(await countRuns()).toBe(runs));
+  const checks = workflowChecks({ db: shop.db, client, graceMs: 0 });
+  const results = await runChecks(checks);
+  for (const { unchecked } of results) expect(unchecked).toBeNull();
+  return Object.fromEntries(
+    results.map(({ name, examples }) => [name, examples.toSorted(bySubject)]),
+  );
+}
+
+async function personsFound(runs: number) {
+  await eventually(async () => expect(await countRuns()).toBe(runs));
+  const [result] = await runChecks([privacyCheck({ db: shop.db, client })]);
+  expect(result?.unchecked).toBeNull();
+  return result?.examples;
+}
+
+async function countRuns(): Promise<number> {
+  let count = 0;
+  for await (const _run of client.workflow.list()) count += 1;
+  return count;
+}
+
+async function newNamespace(): Promise<string> {
+  const namespace = `audit-${randomUUID()}`;
+  await connection.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: msToTs('1 day'),
+  });
+  await eventually(() => connection.workflowService.describeNamespace({ namespace }));
+  return namespace;
+}
+
+function bySubject(a: { subject: string }, b: { subject: string }): number {
+  return a.subject < b.subject ? -1 : 1;
+}
+
+function orderId(id: string): OrderId {
+  // oxlint-disable-next-line typescript/consistent-type-assertions -- an id that no order has
+  return id as OrderId;
+}

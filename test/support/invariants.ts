@@ -1,0 +1,17 @@
+/** What must be true of the database at the end of a test file, whatever the tests did to the rest. */
+import { expect } from 'vitest';
+import type { Database } from '../../prisma/client.ts';
+import { checkInvariants, type InvariantOptions } from '../../prisma/invariants.ts';
+
+/**
+ * Every invariant that holds in each snapshot, checked in one. With `scope: 'all'` also those that
+ * need time: only once everything rests. Fails with the first violations.
+ */
+export async function expectInvariants(
+  db: Database,
+  options: InvariantOptions = { scope: 'always' },
+): Promise<void> {
+  const results = await checkInvariants(db, options);
+  const broken = results.filter((each) => each.violations > 0 || each.unchecked !== null);
+  expect(broken, 'violated invariants').toEqual([]);
+}
