@@ -5,6 +5,7 @@ import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
 import { createStripePayments } from '../../gateways/stripe-payments.ts';
 import { isDatabaseUnavailable } from '../../prisma/errors.ts';
 import { eventually } from '../support/eventually.ts';
+import { cell } from '../faults/cell.ts';
 import { problemOf } from './bodies.ts';
 import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } from './shop.ts';
 
@@ -48,7 +49,9 @@ describe('every connection is held by somebody else', () => {
     };
   }
 
-  test('503 with Retry-After, for those in line too; then at once well again, no connection lost', async () => {
+  const wellAgain =
+    '503 with Retry-After, in line too; then at once well again, no connection lost';
+  cell('infra/pool-exhausted', wellAgain, async (proof) => {
     const shop = await openShop({ poolSize: POOL });
     await shop.ask('GET', '/v1/products');
     const giveBack = await holdAll(shop);
@@ -58,6 +61,7 @@ describe('every connection is held by somebody else', () => {
       shop.ask('GET', '/v1/orders', { role: 'operator' }),
     ];
     const answers = await Promise.all(asked);
+    proof.fired(answers.length);
     expect(performance.now() - startedMs).toBeLessThan(BOUNDED_MS);
     for (const answer of answers) {
       expect(answer.headers.get('retry-after')).toBe('2');

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createAdmission, type AdmissionLimits } from '../../api/admission.ts';
 import { eventually } from '../support/eventually.ts';
+import { cell } from '../faults/cell.ts';
 import { problemOf } from './bodies.ts';
 import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } from './shop.ts';
 
@@ -97,7 +98,8 @@ describe('an API with more to do than it takes on', () => {
   const few = { maxRunning: 2, maxWaiting: 2, maxStanding: 2 };
   const crowded = { checkout: { ...LIMITS, ...few }, other: { ...LIMITS, ...few } };
 
-  test('sheds orders before it reads them, serves the rest, and stays open to everybody else', async () => {
+  const shedsOrders = 'sheds orders before it reads them, serves the rest, open to everybody else';
+  cell('infra/overload', shedsOrders, async (proof) => {
     const shop = await openShop({ admissionLimits: crowded });
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 500 });
     await shop.ask('GET', '/v1/products');
@@ -106,6 +108,7 @@ describe('an API with more to do than it takes on', () => {
     await eventually(() => expect(checkout.view()).toMatchObject({ running: 2, waiting: 2 }));
     const shed = await shop.ask('POST', '/v1/orders', { key: 'shed', body: 'no JSON' });
     expect([shed.status, (await problemOf(shed)).code]).toEqual([503, 'overloaded']);
+    proof.fired(1);
     expect(shed.headers.get('retry-after')).toMatch(/^[123]$/);
     for (const path of ['/livez', '/readyz', '/metrics', '/v1/products', '/openapi.json']) {
       expect((await shop.ask('GET', path)).status, path).toBe(200);

@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { environment } from '../../config.ts';
 import { SECRETS } from '../../local/stack/addresses.ts';
 import { ended, launch, nodeCommand, stop } from '../../local/stack/commands.ts';
@@ -15,6 +15,7 @@ import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import { createDatabase, type Database } from '../../prisma/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { orderBody } from '../api/shop.ts';
+import { cell } from '../faults/cell.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -158,9 +159,10 @@ async function shop(until: AbortSignal, failed: unknown[]): Promise<string[]> {
 
 const byText = (a: string, b: string): number => (a < b ? -1 : 1);
 
-test(
+cell(
+  'infra/rolling-restart',
   'replaced one after the other under load: no request fails, no effect happens twice',
-  async () => {
+  async (proof) => {
     const { db, sandbox, apis } = made;
     if (!db || !sandbox) throw new Error('opened before the test');
     const closing = new AbortController();
@@ -171,6 +173,7 @@ test(
     const replaced = (async () => {
       for (const api of apis) {
         expect(await api.stop()).toBe(0);
+        proof.fired(1);
         await api.start();
       }
     })().finally(() => closing.abort());

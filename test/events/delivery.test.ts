@@ -7,6 +7,7 @@ import {
 } from '../../activities/subscribers/subscriber.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { listDeadLetters, type DeadLetter } from '../../prisma/dead-letters.ts';
+import { cell } from '../faults/cell.ts';
 import { createEventsBench, type EventsBench } from '../support/events-bench.ts';
 import { createTimeSkippingEnv } from '../support/temporal.ts';
 
@@ -31,13 +32,16 @@ const WEBHOOK_DELAYS_MS = [
   ...[2, 5, 10, 14, 20, 24].map((h) => h * HOURS),
 ];
 
-test('a webhook nobody takes is tried for 75 h 35 min, ten times, and then is a dead letter', async () => {
+const tenTimes =
+  'a webhook nobody takes is tried for 75 h 35 min, ten times, then is a dead letter';
+cell('S8/F6', tenTimes, async (proof) => {
   const { event, calls, subscriber } = await given('hooks', () => {
     throw new DeliveryError('HTTP 500');
   });
   const result = await bench.deliver({ ...event, attempts: 1, delaysMs: WEBHOOK_DELAYS_MS });
   expect(result).toMatchObject({ status: 'dead', attempts: 10 });
   expect(calls()).toBe(9);
+  proof.fired(calls());
   const scheduleMs = 75 * HOURS + 35 * 60_000 + 5_000;
   expect(result.tookMs).toBeGreaterThanOrEqual(scheduleMs);
   expect(result.tookMs).toBeLessThan(scheduleMs * 1.06);

@@ -12,6 +12,7 @@ import {
   rewindSubscription,
 } from '../../prisma/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
+import { cell } from '../faults/cell.ts';
 import { createEventsBench, type EventsBench } from '../support/events-bench.ts';
 import { quietTemporal, startDevServer, type DevServer } from '../support/temporal.ts';
 
@@ -75,29 +76,36 @@ test('one that throws and one that hangs delay nobody, and each event ends in th
   expect(lags.map((each) => each.behind)).toEqual([0, 0, 0]);
 }, 60_000);
 
-test('a batch with one poisoned event: the others are taken, it alone is set aside', async () => {
-  const taken = new Set<string>();
-  let poisoned = '';
-  const subscriber = failing('poison', (events) => {
-    poisoned ||= events[0]?.id ?? '';
-    if (events.some((event) => event.id === poisoned)) return Promise.reject(new Error('poison'));
-    for (const event of events) taken.add(event.id);
-    return Promise.resolve();
-  });
-  await bench.subscribe({ ...subscriber, delayMs: 300 });
-  const { orderId } = await bench.place();
-  const events = await bench.db.event.findMany({ where: { orderId } });
-  const others = events.map((event) => event.id).filter((id) => id !== poisoned);
-  await eventually(() => expect(taken.size).toBe(events.length - 1));
-  expect([...taken].every((id) => others.includes(id) || id !== poisoned)).toBe(true);
-  await eventually(
-    async () => {
-      const { letters } = await listDeadLetters(bench.db, { subject: 'poison' }, { limit: 10 });
-      expect(letters.map((letter) => letter.eventId)).toEqual([poisoned]);
-    },
-    { timeoutMs: 20_000 },
-  );
-}, 60_000);
+const setAside = 'a batch with one poisoned event: the others are taken, it alone is set aside';
+cell(
+  'infra/poison',
+  setAside,
+  async (proof) => {
+    const taken = new Set<string>();
+    let poisoned = '';
+    const subscriber = failing('poison', (events) => {
+      poisoned ||= events[0]?.id ?? '';
+      if (events.some((event) => event.id === poisoned)) return Promise.reject(new Error('poison'));
+      for (const event of events) taken.add(event.id);
+      return Promise.resolve();
+    });
+    await bench.subscribe({ ...subscriber, delayMs: 300 });
+    const { orderId } = await bench.place();
+    const events = await bench.db.event.findMany({ where: { orderId } });
+    const others = events.map((event) => event.id).filter((id) => id !== poisoned);
+    await eventually(() => expect(taken.size).toBe(events.length - 1));
+    expect([...taken].every((id) => others.includes(id) || id !== poisoned)).toBe(true);
+    await eventually(
+      async () => {
+        const { letters } = await listDeadLetters(bench.db, { subject: 'poison' }, { limit: 10 });
+        expect(letters.map((letter) => letter.eventId)).toEqual([poisoned]);
+        proof.fired(letters[0]?.retryCount ?? 0);
+      },
+      { timeoutMs: 20_000 },
+    );
+  },
+  60_000,
+);
 
 test('one that takes nothing is offered little; once mended it gets the rest from the log', async () => {
   let mended = false;

@@ -114,7 +114,7 @@ describe('messages of the providers', () => {
     120_000,
   );
 
-  const bounded = 'two thousand about one order: each stored, the workflow hears a few, and ends';
+  const bounded = 'five hundred about one order: each stored, the workflow hears a few, and ends';
   cell(
     'infra/history-limit',
     bounded,
@@ -122,7 +122,7 @@ describe('messages of the providers', () => {
       const { shop, env, ended } = running;
       shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
       const orderId = await running.placed();
-      const count = 2_000;
+      const count = 500;
       const left = Array.from({ length: count }, (_, at) => at);
       const lane = async (): Promise<void> => {
         for (let at = left.shift(); at !== undefined; at = left.shift()) {

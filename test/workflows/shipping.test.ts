@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { ShipmentAnswer } from '../../activities/contract.ts';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
 import { shipmentAnsweredSignal, statusQuery } from '../../workflows/contract.ts';
+import { cell } from '../faults/cell.ts';
 import { orderIdOf, type CheckoutHandle } from '../support/bench.ts';
 import { describeCheckout } from '../support/checkout-suite.ts';
 import { eventually } from '../support/eventually.ts';
@@ -67,12 +68,14 @@ describeCheckout("the warehouse's answer", (suite) => {
     await expectShipped(bench, orderIdOf(handle));
   });
 
-  test('never, with look-ups failing for hours: the order ships when one gets through', async () => {
+  const asked = 'never, with look-ups failing for hours: the order ships when one gets through';
+  cell('CB/F6', asked, async (proof) => {
     const { bench, env } = suite;
     bench.sandbox.faults.set(LOOK_UP, { mode: 'fail_before' });
     const handle = await bench.start();
     await env.sleep('3 hours');
     expect((await handle.query(statusQuery)).status).toBe('paid');
+    proof.firedAll(bench.sandbox.faults);
     bench.sandbox.faults.clear();
     expect((await handle.result()).status).toBe('shipped');
     await expectShipped(bench, orderIdOf(handle));

@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, expect } from 'vitest';
+import { orderOf, problemOf } from '../api/bodies.ts';
+import { createShop, paymentEffects, type Shop } from '../api/shop.ts';
+import { eventually } from '../support/eventually.ts';
+import { expectSoundBooks } from './books.ts';
+import { cell } from './cell.ts';
+
+const BUYERS = 1_000;
+const UNITS = 100;
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+
+/** A shopper's client: a 503 is tried again under the same key, as it asks. */
+async function buy(buyer: number): Promise<Response> {
+  const order = {
+    lines: [{ sku: 'hot', quantity: 1 }],
+    customer: { email: `buyer-${buyer}@example.com`, name: 'Buyer' },
+  };
+  return eventually(
+    async () => {
+      const answer = await shop.place(order, `buyer-${buyer}`);
+      expect(answer.status).not.toBe(503);
+      return answer;
+    },
+    { timeoutMs: 200_000, everyMs: 1_000 },
+  );
+}
+
+cell(
+  'infra/hot-sku',
+  '1,000 buyers, 100 units: exactly 100 sold, 900 told',
+  async (proof) => {
+    await shop.stock('hot', UNITS);
+    const answers = await Promise.all(Array.from({ length: BUYERS }, (_, buyer) => buy(buyer)));
+    const placed = answers.filter(({ status }) => status === 201);
+    const refused = answers.filter(({ status }) => status === 409);
+    expect([placed.length, refused.length]).toEqual([UNITS, BUYERS - UNITS]);
+    for (const answer of refused) expect((await problemOf(answer)).code).toBe('out_of_stock');
+    proof.fired(refused.length);
+    const ids = await Promise.all(placed.map(async (answer) => (await orderOf(answer)).id));
+    expect(new Set(ids).size).toBe(UNITS);
+    expect(paymentEffects(shop)).toEqual({ authorize: UNITS });
+    const stock = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'hot' } });
+    expect(stock).toMatchObject({ onHand: UNITS, held: UNITS });
+    const deadlocks = await shop.db.$queryRaw<{ deadlocks: number }[]>`
+    SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()`;
+    expect(deadlocks).toEqual([{ deadlocks: 0 }]);
+    await expectSoundBooks(shop);
+  },
+  240_000,
+);
