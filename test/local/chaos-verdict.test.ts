@@ -1,0 +1,262 @@
+/** The verdict of a chaos run: clean facts pass, and each broken promise is said in one line. */
+import { describe, expect, test } from 'vitest';
+import { compareBooks } from '../../local/chaos/books.ts';
+import type { BookedOrder, Effect } from '../../local/chaos/books.ts';
+import type { Kill } from '../../local/chaos/killer.ts';
+import { commandOf, readOptions } from '../../local/chaos/options.ts';
+import { bodyOf, planOrder } from '../../local/chaos/order-plan.ts';
+import type { OrderPlan } from '../../local/chaos/order-plan.ts';
+import type { Purchase } from '../../local/chaos/shopper.ts';
+import { judge } from '../../local/chaos/verdict.ts';
+import type { Demands, Facts } from '../../local/chaos/verdict.ts';
+
+const DEMANDS: Demands = {
+  victims: ['postgres'],
+  killsEach: 1,
+  faults: ['hang'],
+  restWithinMs: 60_000,
+  apiReadyWithinMs: 5_000,
+};
+const KILL: Kill = {
+  victim: 'postgres',
+  how: 'SIGKILL',
+  atMs: 0,
+  backAfterMs: 1_000,
+  apiReadyAfterMs: 1_200,
+};
+const ID = 'ord_a';
+const BODY = JSON.stringify({ id: ID });
+
+function planOf(wanted: Partial<OrderPlan> = {}): OrderPlan {
+  return { ...planOrder(1, 0), key: 'k', shouldSucceed: true, ...wanted };
+}
+
+function purchaseOf(wanted: Partial<Purchase> = {}): Purchase {
+  return {
+    plan: planOf(),
+    outcome: 'accepted',
+    orderId: ID,
+    reply: { status: 201, body: BODY },
+    code: 'none',
+    tries: 1,
+    tookMs: 1,
+    cancel: 'not_asked',
+    ...wanted,
+  };
+}
+
+function bookedOf(wanted: Partial<BookedOrder> = {}): BookedOrder {
+  const order = { id: ID, status: 'shipped', totalMinor: 1200, currency: 'EUR' };
+  return { ...order, attentionStep: null, hasLetter: false, ...wanted };
+}
+
+function money(operation: string, amountMinor = 1200): Effect {
+  return { operation, orderId: ID, amountMinor, currency: 'EUR' };
+}
+
+function goods(...operations: readonly string[]): readonly Effect[] {
+  return operations.map((operation) => ({
+    operation,
+    orderId: ID,
+    amountMinor: null,
+    currency: null,
+  }));
+}
+
+const SHIPPED = {
+  orders: [bookedOf()],
+  payments: [money('authorize'), money('capture')],
+  warehouse: goods('reserve', 'ship'),
+};
+
+function factsOf(wanted: Partial<Facts> = {}): Facts {
+  return {
+    purchases: [purchaseOf()],
+    books: SHIPPED,
+    restAfterMs: 1_000,
+    repeats: new Map([['k', { status: 201, body: BODY }]]),
+    kills: [KILL],
+    fired: new Map([['hang', 1]]),
+    auditDuring: [],
+    auditRounds: 10,
+    auditAfter: [],
+    unchecked: [],
+    ...wanted,
+  };
+}
+
+describe('a run is judged', () => {
+  test('clean facts are no violation', () => {
+    const verdict = judge(factsOf(), DEMANDS);
+    expect(verdict).toMatchObject({ violations: [], successShare: 1, lostAcknowledgements: 0 });
+  });
+
+  const lone = { payments: [], warehouse: [] };
+  const broken: readonly (readonly [string, Partial<Facts>, string])[] = [
+    [
+      'an acknowledged order that is not in the database',
+      { books: { ...lone, orders: [] } },
+      'ord_a: acknowledged, and not in the database',
+    ],
+    [
+      'an acknowledged order that expired',
+      { books: { ...lone, orders: [bookedOf({ status: 'expired' })] } },
+      'ord_a: acknowledged, and expired in the database',
+    ],
+    [
+      'an order that still moves',
+      { restAfterMs: null, books: { ...SHIPPED, orders: [bookedOf({ status: 'paid' })] } },
+      'ord_a: still paid',
+    ],
+    ['no rest within the limit', { restAfterMs: null }, 'not all at rest 60 s after healing'],
+    [
+      'an order that waits for a person whom nobody told',
+      { books: { ...SHIPPED, orders: [bookedOf({ status: 'needs_attention' })] } },
+      'ord_a: needs attention at null, and nobody is told',
+    ],
+    ['an invariant broken while harmed', { auditDuring: ['x'] }, 'while harmed: x'],
+    ['an invariant broken at the end', { auditAfter: ['x'] }, 'at the end: x'],
+    ['an invariant nobody could check', { unchecked: ['x'] }, 'not checked: x'],
+    ['no check while harmed', { auditRounds: 0 }, 'the invariants were never checked while harmed'],
+    [
+      'another answer to the same request',
+      { repeats: new Map([['k', { status: 201, body: '{}' }]]) },
+      'k: answered 201, and otherwise when asked again',
+    ],
+    ['a fault that never fired', { fired: new Map() }, 'fault never fired: hang'],
+    ['a process nobody killed', { kills: [] }, 'postgres was killed 0 times, not 1'],
+    [
+      'a process that stayed down',
+      { kills: [{ ...KILL, backAfterMs: null }] },
+      'postgres did not come back after SIGKILL',
+    ],
+    [
+      'an API that was away for too long',
+      { kills: [{ ...KILL, apiReadyAfterMs: 5_100 }] },
+      'the API was ready again only 5.1 s after SIGKILL of postgres',
+    ],
+    [
+      'too few orders that have shipped',
+      { purchases: [purchaseOf(), gaveUp()] },
+      'only 50.0 % of the orders that could succeed have shipped',
+    ],
+  ];
+  test.each(broken)('%s is said', (_what, seen, line) => {
+    expect(judge(factsOf(seen), DEMANDS).violations).toContain(line);
+  });
+
+  test('an order that waits for a person is listed, and is no violation when somebody is told', () => {
+    const order = bookedOf({
+      status: 'needs_attention',
+      attentionStep: 'shipOrder',
+      hasLetter: true,
+    });
+    const { attention, violations } = judge(
+      factsOf({ books: { ...SHIPPED, orders: [order] } }),
+      DEMANDS,
+    );
+    expect(attention).toEqual(['ord_a waits at shipOrder']);
+    expect(violations.filter((line) => line.includes('ord_a'))).toEqual([]);
+  });
+
+  function gaveUp(): Purchase {
+    return purchaseOf({ outcome: 'gave_up', orderId: null, reply: null });
+  }
+});
+
+describe('the ledgers are held against the books', () => {
+  const undone = goods('reserve', 'release');
+  test.each([
+    ['shipped', [money('authorize'), money('capture')], goods('reserve', 'ship')],
+    ['cancelled', [money('authorize'), money('void')], []],
+    ['cancelled', [money('authorize'), money('capture'), money('refund')], undone],
+    [
+      'cancelled',
+      [money('authorize'), money('void')],
+      goods('reserve', 'release', 'ship', 'cancel'),
+    ],
+    ['declined', [], []],
+    ['expired', [], []],
+    ['expired', [money('authorize'), money('void')], []],
+    ['pending', [money('authorize')], []],
+    ['needs_attention', [money('authorize'), money('capture')], goods('reserve')],
+  ])('%s as it should be', (status, payments, warehouse) => {
+    expect(compareBooks({ orders: [bookedOf({ status })], payments, warehouse })).toEqual([]);
+  });
+
+  test.each([
+    {
+      what: 'a second capture',
+      status: 'shipped',
+      more: ['capture', 'capture'],
+      said: 'capture happened 2',
+    },
+    { what: 'a parcel nobody paid for', status: 'shipped', more: [], said: 'capture happened 0' },
+    {
+      what: 'money kept of a cancelled order',
+      status: 'cancelled',
+      more: ['capture'],
+      said: 'refund happened 0',
+    },
+    { what: 'an authorization left held', status: 'expired', more: [], said: 'void happened 0' },
+    {
+      what: 'a second refund, whoever decides',
+      status: 'needs_attention',
+      more: ['refund', 'refund'],
+      said: 'refund happened 2',
+    },
+  ])('$what is said', ({ status, more, said }) => {
+    const lines = compareBooks({
+      orders: [bookedOf({ status })],
+      payments: ['authorize', ...more].map((operation) => money(operation)),
+      warehouse: status === 'shipped' ? goods('reserve', 'ship') : [],
+    });
+    expect(lines).toEqual([expect.stringContaining(said)]);
+  });
+
+  test('another amount than was ordered for is said', () => {
+    const payments = [money('authorize'), money('capture', 1100)];
+    const lines = compareBooks({ ...SHIPPED, payments });
+    expect(lines).toEqual(['ord_a: capture of 1100 EUR, ordered for 1200 EUR']);
+  });
+
+  test('an effect for an order nobody knows is said', () => {
+    const unknown = { ...money('authorize'), orderId: 'ord_x' };
+    const said = compareBooks({ ...SHIPPED, payments: [...SHIPPED.payments, unknown] });
+    expect(said).toEqual(['authorize for ord_x: no such order']);
+  });
+});
+
+describe('a run can be repeated', () => {
+  test('order n is the same for the same seed, and its body the same bytes', () => {
+    for (let n = 0; n < 50; n += 1) {
+      expect(planOrder(7, n)).toEqual(planOrder(7, n));
+      expect(bodyOf(planOrder(7, n))).toBe(bodyOf(planOrder(7, n)));
+    }
+    expect(planOrder(8, 3)).not.toEqual(planOrder(7, 3));
+  });
+
+  test('every fate is asked for', () => {
+    const plans = Array.from({ length: 300 }, (_, n) => planOrder(1, n));
+    const share = (wanted: (plan: OrderPlan) => boolean): number => plans.filter(wanted).length;
+    expect(share((plan) => plan.shouldSucceed)).toBeGreaterThan(150);
+    expect(share((plan) => plan.cancelAfterMs !== null)).toBeGreaterThan(10);
+    expect(share((plan) => plan.paymentMethod.includes('Declined'))).toBeGreaterThan(10);
+    expect(share((plan) => plan.lines.length === 2)).toBeGreaterThan(30);
+    expect(share((plan) => plan.lines[0]?.sku === 'chaos-scarce')).toBeGreaterThan(5);
+  });
+
+  test('the command says every option that matters', () => {
+    const options = readOptions(['--seed', '3', '--orders', '20', '--short', '--keep']);
+    if (options === null) throw new Error('help was not asked for');
+    const again = readOptions(commandOf(options).split(' ').slice(4));
+    expect(again).toEqual({ ...options, keep: false });
+  });
+
+  test('an option that cannot work is named', () => {
+    expect(() => readOptions(['--rate', 'fast'])).toThrow('--rate is a whole number from 1 to 500');
+    expect(() => readOptions(['--only', 'sandbox'])).toThrow('--only knows postgres');
+    expect(() => readOptions(['--fast'])).toThrow('--fast');
+    expect(readOptions(['--help'])).toBeNull();
+  });
+});
