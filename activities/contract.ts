@@ -69,6 +69,11 @@ export interface Parked {
   readonly holdLeftAtStartMs: number | null;
 }
 
+/** What our books held as the order turned round; no shipping request is written after that. */
+export interface CancellingRecord {
+  readonly shipmentRequested: boolean;
+}
+
 export interface Activities {
   /** The warehouse takes the order's lines; order `reserved`. Undo: `releaseStock`. */
   reserveStock(input: OrderRef): Promise<ReserveStockOutcome>;
@@ -82,6 +87,8 @@ export interface Activities {
   requestShipment(input: OrderRef): Promise<RequestShipmentOutcome>;
   /** Asks the warehouse what became of the shipping request. */
   lookUpShipment(input: OrderRef): Promise<ShipmentLookup>;
+  /** Whether our books hold a shipping request that is not settled. Asks nobody. */
+  findShipmentRequest(input: OrderRef): Promise<{ readonly requested: boolean }>;
   /** Cancels the shipping request; a later ship is refused. Refused itself once the parcel has left. */
   cancelShipment(input: OrderRef): Promise<CancelShipmentOutcome>;
   /** Order `shipped`, stock leaves the books. */
@@ -93,7 +100,7 @@ export interface Activities {
   /** Order `cancelling`: from here on it is only undone. `request`: the update that asked for it. */
   recordCancelling(
     input: OrderRef & { readonly reason: CancelReason; readonly request?: string | null },
-  ): Promise<void>;
+  ): Promise<CancellingRecord | undefined>;
   /** Order `cancelled`: every undo is done or was skipped by a person. */
   recordCancelled(input: OrderRef & { readonly reason: CancelReason }): Promise<void>;
   /** Order `needs_attention`, with the steps that wait for a person. */

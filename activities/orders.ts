@@ -6,6 +6,7 @@ import {
   recordNeedsAttention,
   recordResolved,
 } from '../prisma/fulfilment.ts';
+import { findShipment } from '../prisma/orders.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { requireChanged } from './failures.ts';
@@ -19,6 +20,8 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
   return {
     async recordCancelling({ orderId, reason, request = null }) {
       requireChanged(orderId, await recordCancelling(db, orderId, { reason, request }));
+      const shipment = await findShipment(db, orderId);
+      return { shipmentRequested: shipment?.status === 'requested' };
     },
     async recordCancelled({ orderId, reason }) {
       requireChanged(orderId, await recordCancelled(db, orderId, reason));

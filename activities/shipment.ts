@@ -6,6 +6,7 @@ import {
   recordShipmentRequested,
   recordShipped,
 } from '../prisma/fulfilment.ts';
+import { findShipment } from '../prisma/orders.ts';
 import type { Activities, RequestShipmentOutcome } from './contract.ts';
 import { requireOrder, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, requireChanged } from './failures.ts';
@@ -14,6 +15,7 @@ type ShipmentActivities = Pick<
   Activities,
   | 'requestShipment'
   | 'lookUpShipment'
+  | 'findShipmentRequest'
   | 'cancelShipment'
   | 'recordShipped'
   | 'recordShipmentRefused'
@@ -32,6 +34,11 @@ export function createShipmentActivities(deps: ActivityDependencies): ShipmentAc
         throw notAnswered('shipment look-up', state);
       }
       return state;
+    },
+
+    async findShipmentRequest({ orderId }) {
+      const shipment = await findShipment(db, orderId);
+      return { requested: shipment?.status === 'requested' };
     },
 
     async cancelShipment({ orderId }) {
@@ -67,7 +74,8 @@ async function requestShipment(
 ): Promise<RequestShipmentOutcome> {
   const order = await requireOrder(db, orderId);
   const shipment = await recordShipmentRequested(db, orderId);
-  if (shipment.status === 'cancelled') return { kind: 'refused', reason: 'cancelled' };
+  if (shipment === null || shipment.status === 'cancelled')
+    return { kind: 'refused', reason: 'cancelled' };
   const outcome = await warehouse.ship({
     key: providerKey(orderId, 'ship'),
     orderId,

@@ -33,21 +33,19 @@ export async function recordStockReleased(db: Database, orderId: OrderId): Promi
   });
 }
 
-/** The shipping request, written down before the warehouse is asked. Returns it as it stands. */
-export async function recordShipmentRequested(db: Database, orderId: OrderId): Promise<Shipment> {
+/** The shipping request, written down before the warehouse is asked. Null: the order is being undone. */
+export async function recordShipmentRequested(
+  db: Database,
+  orderId: OrderId,
+): Promise<Shipment | null> {
   return orderTransaction(db, orderId, async (tx) => {
-    await tx.shipment.createMany({
-      data: [
-        {
-          id: newId('shipment'),
-          orderId,
-          correlationId: shipmentCorrelationId(orderId),
-          status: 'requested',
-        },
-      ],
-      skipDuplicates: true,
-    });
-    return toShipment(await tx.shipment.findUniqueOrThrow({ where: { orderId } }));
+    await tx.$executeRaw`
+      INSERT INTO shipments (id, order_id, correlation_id, status)
+      SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested'
+      FROM orders WHERE id = ${orderId} AND status NOT IN ('cancelling', 'cancelled')
+      ON CONFLICT DO NOTHING`;
+    const row = await tx.shipment.findUnique({ where: { orderId } });
+    return row && toShipment(row);
   });
 }
 

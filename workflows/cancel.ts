@@ -1,7 +1,8 @@
 /**
  * Cancel with a definite answer (G10). Before shipping was asked for, the order turns round at once;
  * afterwards the warehouse decides: either the parcel stays and the cancel is accepted, or it has
- * left and the cancel is refused.
+ * left and the cancel is refused. Whether it was asked for, our books know better than a history: a
+ * worker that died may have asked before Temporal heard of it.
  */
 import {
   ApplicationFailure,
@@ -13,14 +14,15 @@ import type { FailureType } from '../activities/contract.ts';
 import { cancelUpdate, type CancelRequest } from './contract.ts';
 import type { CheckoutRun } from './run.ts';
 import { steps } from './steps.ts';
+import { registerWithdrawal } from './undo.ts';
 
 export function handleCancel(run: CheckoutRun): void {
   setHandler(
     cancelUpdate,
     async ({ reason }: CancelRequest) => {
-      if (run.shipping.isRequested()) {
-        await CancellationScope.nonCancellable(() => callParcelBack(run));
-      }
+      await CancellationScope.nonCancellable(async () => {
+        if (await isShippingRequested(run)) await callParcelBack(run);
+      });
       refuseUnlessForward(run);
       run.phase = 'undoing';
       run.cancelReason = reason;
@@ -34,6 +36,14 @@ export function handleCancel(run: CheckoutRun): void {
       validator: (_request: CancelRequest) => refuseUnlessForward(run),
     },
   );
+}
+
+async function isShippingRequested(run: CheckoutRun): Promise<boolean> {
+  if (run.shipping.isRequested()) return true;
+  const { requested } = await steps.findShipmentRequest({ orderId: run.orderId });
+  if (requested) registerWithdrawal(run);
+  // The order may have gone on to shipping while the books were read.
+  return requested || run.shipping.isRequested();
 }
 
 async function callParcelBack(run: CheckoutRun): Promise<void> {

@@ -24,7 +24,7 @@ import type { CheckoutRun } from './run.ts';
 import { createSaga } from './saga.ts';
 import { createShipping } from './shipping.ts';
 import { steps } from './steps.ts';
-import { undoOrder } from './undo.ts';
+import { registerWithdrawal, undoOrder } from './undo.ts';
 
 type Parcel = Extract<ShipmentAnswer, { kind: 'shipped' }>;
 
@@ -116,22 +116,11 @@ function registerRelease({ orderId, saga }: CheckoutRun): void {
   saga.register({ name: 'releaseStock', run: () => done(steps.releaseStock({ orderId })) });
 }
 
-function registerWithdrawal(run: CheckoutRun): void {
-  run.saga.register({ name: 'cancelShipment', run: () => withdrawShipment(run) });
-}
-
 function registerMoneyUndo({ orderId, saga }: CheckoutRun): void {
   saga.register({
     name: 'voidOrRefundPayment',
     run: () => done(steps.voidOrRefundPayment({ orderId })),
   });
-}
-
-async function withdrawShipment(run: CheckoutRun): Promise<'undone' | 'too_late'> {
-  const outcome = await steps.cancelShipment({ orderId: run.orderId });
-  if (outcome.kind === 'cancelled') return 'undone';
-  run.leftParcel = { ...outcome, kind: 'shipped' };
-  return 'too_late';
 }
 
 async function done(work: Promise<unknown>): Promise<'undone'> {

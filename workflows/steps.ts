@@ -86,6 +86,11 @@ export const steps: Activities = {
   ),
   requestShipment: localFirst((a) => a.requestShipment, SHIP, 'Ask the warehouse to ship'),
   lookUpShipment: localFirst((a) => a.lookUpShipment, LOOK_UP, 'Ask what became of the shipment'),
+  findShipmentRequest: localFirst(
+    (a) => a.findShipmentRequest,
+    RECORD,
+    'Look whether shipping was asked for',
+  ),
   cancelShipment: localFirst((a) => a.cancelShipment, UNDO, 'Undo: cancel the shipment'),
   recordShipped: localFirst((a) => a.recordShipped, RECORD, 'Record: shipped'),
   recordShipmentRefused: localFirst((a) => a.recordShipmentRefused, RECORD, 'Record: not shipped'),

@@ -4,10 +4,14 @@ import type { CheckoutRun } from './run.ts';
 import type { FailedUndo, Undone } from './saga.ts';
 import { steps } from './steps.ts';
 
+const WITHDRAWAL = 'cancelShipment';
+
 /** Runs in a non-cancellable scope. `too_late`: the parcel has left, nothing was undone. */
 export async function undoOrder(run: CheckoutRun, reason: CancelReason): Promise<Undone> {
   const { orderId, saga, progress } = run;
-  await steps.recordCancelling({ orderId, reason, request: run.cancelRequest });
+  const books = await steps.recordCancelling({ orderId, reason, request: run.cancelRequest });
+  // Nothing for an order that turned round under a version that did not look.
+  if (books?.shipmentRequested && !saga.names().includes(WITHDRAWAL)) registerWithdrawal(run);
   progress.enter('cancelling', 'publish');
   const unwound = await saga.unwind();
   if (unwound.kind === 'too_late') return 'too_late';
@@ -17,6 +21,19 @@ export async function undoOrder(run: CheckoutRun, reason: CancelReason): Promise
   await steps.recordCancelled({ orderId, reason });
   progress.enter('cancelled', 'publish');
   return 'undone';
+}
+
+/** Calls the parcel back before anything else is undone; one that has left turns the undo round. */
+export function registerWithdrawal(run: CheckoutRun): void {
+  run.saga.register({
+    name: WITHDRAWAL,
+    run: async () => {
+      const outcome = await steps.cancelShipment({ orderId: run.orderId });
+      if (outcome.kind === 'cancelled') return 'undone';
+      run.leftParcel = { ...outcome, kind: 'shipped' };
+      return 'too_late';
+    },
+  });
 }
 
 /** A person decides about one failed undo: done again under the same key, or settled by hand. */

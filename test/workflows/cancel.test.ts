@@ -1,9 +1,13 @@
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
+import { createActivities } from '../../activities/index.ts';
+import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
+import { recordReserved } from '../../prisma/fulfilment.ts';
 import { cancelUpdate, statusQuery, type CancelRequest } from '../../workflows/contract.ts';
-import { orderIdOf, type CheckoutHandle } from '../support/bench.ts';
+import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
 import { describeCheckout } from '../support/checkout-suite.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
@@ -93,6 +97,33 @@ describeCheckout('a cancel', (suite) => {
     await expectShipped(bench, orderIdOf(handle));
   });
 
+  test('after a worker asked for shipping and died unheard: the warehouse is asked all the same', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    const handle = await bench.start();
+    await untilStruck(handle, 'placed');
+    await shipUnheard(bench, orderIdOf(handle));
+    expect(await refusalOf(handle)).toMatchObject({
+      type: 'not_cancellable',
+      message: 'the parcel has left the warehouse',
+    });
+    bench.sandbox.faults.clear();
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(bench, orderIdOf(handle));
+  });
+
+  test('from outside, after a worker asked for shipping and died unheard: goods and money stay together', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    const handle = await bench.start();
+    await untilStruck(handle, 'placed');
+    const orderId = orderIdOf(handle);
+    await shipUnheard(bench, orderId);
+    await handle.cancel();
+    expect((await handle.result()).status).toBe('shipped');
+    expect(effectsOf(bench, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
+  });
+
   test('of an order that is being cancelled already: refused', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
@@ -158,4 +189,20 @@ async function refusalOf(handle: CheckoutHandle): Promise<unknown> {
     expect(error.cause).toBeInstanceOf(ApplicationFailure);
     return error.cause;
   }
+}
+
+/** What a worker does within one workflow task, of which Temporal hears nothing when it dies. */
+async function shipUnheard(bench: Bench, orderId: OrderId): Promise<void> {
+  const { db, gateways } = bench;
+  const warehouseCallbackUrl = 'http://127.0.0.1:9/callbacks/warehouse';
+  const activities = createActivities({ db, ...gateways, warehouseCallbackUrl });
+  const worker = new MockActivityEnvironment();
+  await recordReserved(db, orderId);
+  await worker.run(activities.capturePayment, { orderId });
+  await worker.run(activities.requestShipment, { orderId });
+  const shipped = { kind: 'shipped' };
+  const correlationId = shipmentCorrelationId(orderId);
+  await eventually(async () =>
+    expect(await gateways.warehouse.lookUpShipment({ correlationId })).toMatchObject(shipped),
+  );
 }
