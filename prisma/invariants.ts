@@ -67,6 +67,21 @@ export async function checkInvariants(
   db: Database,
   options: InvariantOptions = {},
 ): Promise<readonly InvariantResult[]> {
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  return db.$transaction(
+    async (tx) => {
+      await tx.$executeRaw`SET TRANSACTION READ ONLY`;
+      return checkWithin(tx, { ...options, timeoutMs });
+    },
+    { isolationLevel: 'RepeatableRead', timeout: timeoutMs + QUERY_TIMEOUT_MS },
+  );
+}
+
+/** The same of what a transaction sees, its own writes among it. */
+export async function checkWithin(
+  tx: Transaction,
+  options: InvariantOptions = {},
+): Promise<readonly InvariantResult[]> {
   const { scope = 'all', timeoutMs = TIMEOUT_MS, limit = LIMIT } = options;
   const wanted = (await readInvariants()).filter(({ holds }) => scope === 'all' || holds === scope);
   const given = JSON.stringify({
@@ -74,18 +89,10 @@ export async function checkInvariants(
     graceMs: options.graceMs ?? GRACE_MS,
     patienceMs: options.patienceMs ?? PATIENCE_MS,
   });
-  const endsAtMs = Date.now() + timeoutMs;
-  return db.$transaction(
-    async (tx) => {
-      await tx.$executeRaw`SET TRANSACTION READ ONLY`;
-      const results: InvariantResult[] = [];
-      for (const invariant of wanted) {
-        results.push(await check(tx, invariant, { given, limit, endsAtMs }));
-      }
-      return results;
-    },
-    { isolationLevel: 'RepeatableRead', timeout: timeoutMs + QUERY_TIMEOUT_MS },
-  );
+  const asking = { given, limit, endsAtMs: Date.now() + timeoutMs };
+  const results: InvariantResult[] = [];
+  for (const invariant of wanted) results.push(await check(tx, invariant, asking));
+  return results;
 }
 
 /** The invariants as they are written down. Throws when the file has one without name or title. */

@@ -1,0 +1,191 @@
+/** Violations of what holds for events, answers, letters, and for what moves and tidies up. */
+import { of, type Planting } from './planting.ts';
+
+export const EVENT_PLANTINGS: readonly Planting[] = [
+  {
+    invariant: 'event_sequence',
+    what: 'an event lost from the middle',
+    subject: of('cancelledAfterCapture'),
+    statements: ({ cancelledAfterCapture }) => [
+      `DELETE FROM events WHERE order_id = '${cancelledAfterCapture}' AND type = 'order.stock_released'`,
+    ],
+  },
+  {
+    invariant: 'events_once',
+    what: 'the same fact told twice',
+    subject: of('cancelledAfterCapture'),
+    statements: ({ cancelledAfterCapture }) => [
+      'DROP INDEX events_order_id_once_key_key',
+      `UPDATE events SET once_key = 'order.stock_released'
+       WHERE order_id = '${cancelledAfterCapture}' AND type = 'order.payment_refunded'`,
+    ],
+  },
+  {
+    invariant: 'legal_transitions',
+    what: 'an order paid before it was reserved',
+    subject: of('shipped'),
+    statements: ({ shipped }) => [
+      `UPDATE events SET type = 'order.paid' WHERE order_id = '${shipped}' AND type = 'order.reserved'`,
+    ],
+  },
+  {
+    invariant: 'status_told',
+    what: 'a status no event told of',
+    subject: of('shipped'),
+    statements: ({ shipped }) => [`UPDATE orders SET status = 'delivered' WHERE id = '${shipped}'`],
+  },
+  {
+    invariant: 'answers_stored',
+    what: 'an accepted order whose answer is gone',
+    subject: of('shipped'),
+    statements: ({ shipped }) => [`DELETE FROM idempotency_keys WHERE order_id = '${shipped}'`],
+  },
+  {
+    invariant: 'answers_stored',
+    what: 'a stored 201 of an order that does not exist',
+    subject: () => 'lost',
+    statements: () => [
+      `INSERT INTO idempotency_keys
+       (api_key_id, scope, key, fingerprint, order_id, state, lease_until, status, body, expires_at)
+       VALUES ('k', 'orders', 'lost', 'f', 'ord_lost', 'done', now(), 201, '"ord_lost"', now() + interval '1 day')`,
+    ],
+  },
+  {
+    invariant: 'pending_ends',
+    what: 'a hold past its time',
+    subject: of('pending'),
+    statements: ({ pending }) => [
+      `UPDATE orders SET deadline_at = now() - interval '1 hour' WHERE id = '${pending}'`,
+    ],
+  },
+  {
+    invariant: 'started_in_time',
+    what: 'a placed order nobody started',
+    subject: of('placed'),
+    statements: ({ placed }) => [
+      `UPDATE orders SET workflow_started_at = NULL, placed_at = now() - interval '1 hour'
+       WHERE id = '${placed}'`,
+    ],
+  },
+  {
+    invariant: 'authorizations_settled',
+    what: 'money held for a week that nobody took or let go',
+    subject: of('parkedBeforeCapture'),
+    statements: ({ parkedBeforeCapture }) => [
+      `UPDATE payments SET created_at = now() - interval '8 days', capture_before = NULL
+       WHERE order_id = '${parkedBeforeCapture}'`,
+    ],
+  },
+  {
+    invariant: 'nothing_stuck',
+    what: 'an order that has not moved for ten days',
+    subject: of('reserved'),
+    statements: ({ reserved }) => [
+      `UPDATE orders SET updated_at = now() - interval '10 days' WHERE id = '${reserved}'`,
+    ],
+  },
+  {
+    invariant: 'parked_has_letter',
+    what: 'a parked order nobody is asked about',
+    subject: of('parkedBeforeCapture'),
+    statements: ({ parkedBeforeCapture }) => [
+      `DELETE FROM dead_letters WHERE order_id = '${parkedBeforeCapture}'`,
+    ],
+  },
+  {
+    invariant: 'parked_has_letter',
+    what: 'a question about an order that went on',
+    subject: of('shipped'),
+    statements: ({ shipped }) => [
+      `UPDATE dead_letters SET source = 'checkout', subject = 'shipOrder'
+       WHERE order_id = '${shipped}' AND source = 'notification'`,
+    ],
+  },
+  {
+    invariant: 'dead_letters_sound',
+    what: 'a letter of no tries',
+    subject: () => 'dl_',
+    statements: ({ parkedBeforeCapture }) => [
+      'ALTER TABLE dead_letters DROP CONSTRAINT dead_letters_retry_count_check',
+      `UPDATE dead_letters SET retry_count = 0 WHERE order_id = '${parkedBeforeCapture}'`,
+    ],
+  },
+  {
+    invariant: 'redrives_end',
+    what: 'a redrive nothing came of',
+    subject: () => 'dl_',
+    statements: () => [
+      `UPDATE dead_letters SET decided_at = now() - interval '1 day' WHERE status = 'redriven'`,
+    ],
+  },
+  {
+    invariant: 'events_delivered',
+    what: 'a pump that stands still',
+    subject: () => 'audit',
+    statements: () => [
+      `UPDATE subscriptions SET cursor_xid = '0', cursor_position = 0 WHERE name = 'audit'`,
+      `UPDATE events SET time = now() - interval '1 hour' WHERE type = 'order.created'`,
+    ],
+  },
+  {
+    invariant: 'events_handled',
+    what: 'an event passed by and not had',
+    subject: ({ shipped }) => shipped,
+    statements: ({ shipped }) => [
+      `DELETE FROM audit_log WHERE subject = '${shipped}' AND action = 'order.reserved'`,
+      `UPDATE events SET time = now() - interval '1 hour'
+       WHERE order_id = '${shipped}' AND type = 'order.reserved'`,
+    ],
+  },
+  {
+    invariant: 'sales_counted_once',
+    what: 'a sale counted twice',
+    subject: () => 'mug-white',
+    statements: () => [
+      `UPDATE analytics_hourly SET orders = orders + 1, units = units + 2 WHERE sku = 'mug-white'`,
+    ],
+  },
+  {
+    invariant: 'callbacks_taken',
+    what: 'a callback nobody acted on',
+    subject: () => 'warehouse msg_lost',
+    statements: () => [
+      `INSERT INTO inbox (source, id, type, payload, received_at)
+       VALUES ('warehouse', 'msg_lost', 'shipment.shipped', '{}', now() - interval '1 hour')`,
+    ],
+  },
+  {
+    invariant: 'decisions_audited',
+    what: 'a decision without its audit entry',
+    subject: () => 'dl_',
+    statements: () => [`DELETE FROM audit_log WHERE action = 'dead_letter.redriven'`],
+  },
+  {
+    invariant: 'decisions_audited',
+    what: 'a subscription paused by nobody',
+    subject: () => 'analytics',
+    statements: () => [`UPDATE subscriptions SET paused = true WHERE name = 'analytics'`],
+  },
+  {
+    invariant: 'cursors_within_log',
+    what: 'a cursor from another cluster',
+    subject: () => 'audit',
+    statements: () => [
+      `UPDATE subscriptions SET cursor_xid = '9000000000000000000' WHERE name = 'audit'`,
+    ],
+  },
+  {
+    invariant: 'upkeep_runs',
+    what: 'a sweep that stopped running',
+    subject: () => 'sweep',
+    statements: () => [
+      `INSERT INTO upkeep_runs (name, finished_at, counts) VALUES ('sweep', now() - interval '1 hour', '{}')`,
+    ],
+  },
+  {
+    invariant: 'guards_in_place',
+    what: 'an append-only table without its guard',
+    subject: () => 'events_append_only',
+    statements: () => ['ALTER TABLE events DISABLE TRIGGER events_append_only'],
+  },
+];
