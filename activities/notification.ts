@@ -1,7 +1,8 @@
 /** Mails to the customer. No undo, by design: a mail that fails never undoes an order. */
 import { noticeKey, refundOfNotice, type Notice } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
-import { recordNotice, wasNotified } from '../prisma/fulfilment.ts';
+import { recordNotice } from '../prisma/fulfilment.ts';
+import { wasNotified } from '../prisma/order-events.ts';
 import { findShipment } from '../prisma/orders.ts';
 import type { Activities } from './contract.ts';
 import { requireOrder, requireRefund, type ActivityDependencies } from './dependencies.ts';

@@ -137,7 +137,7 @@ async function authorize(
   });
   switch (outcome.kind) {
     case 'authorized':
-      return place(deps, request, { order, reference: outcome.reference });
+      return place(deps, request, { order, ...outcome });
     case 'declined':
       return decline(deps, request, { order, ...outcome });
     case 'unknown':
@@ -156,11 +156,11 @@ async function findOut(
   const { signal } = request;
   const found = await deps.payments.lookUp({ orderId: order.id, reference: null, signal });
   if (found.kind !== 'found') return comeBack(deps, request.claim);
-  const { reference, state, declineCode } = found.payment;
+  const { reference, state, declineCode, captureBefore } = found.payment;
   switch (state) {
     case 'authorized':
     case 'captured':
-      return place(deps, request, { order, reference });
+      return place(deps, request, { order, reference, captureBefore });
     case 'declined':
       return decline(deps, request, { order, reference, code: declineCode ?? 'card_declined' });
     case 'voided':
@@ -173,10 +173,15 @@ async function findOut(
 async function place(
   deps: PlaceOrderDeps,
   request: PlaceOrderRequest,
-  authorized: { readonly order: Order; readonly reference: string },
+  authorized: {
+    readonly order: Order;
+    readonly reference: string;
+    readonly captureBefore: string | null;
+  },
 ): Promise<PlaceOrderOutcome> {
-  const { order, reference } = authorized;
-  const settled = await recordPlaced(deps.db, order, { reference, answer: placedAnswer });
+  const { order, reference, captureBefore } = authorized;
+  const held = { reference, captureBefore, answer: placedAnswer };
+  const settled = await recordPlaced(deps.db, order, held);
   if (settled.kind === 'superseded') {
     const stands = await orderOf(deps.db, order.id);
     if (stands.status === 'expired') await letAuthorizationGo(deps, stands, reference);

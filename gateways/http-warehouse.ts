@@ -8,6 +8,7 @@ import type { Guard } from './guard.ts';
 import { codeOr, fetchOnce, parseAnswer } from './http.ts';
 import { WAREHOUSE_LIMITS } from './limits.ts';
 import type { WarehouseLimits } from './limits.ts';
+import { readRecord, readRecords, recordsQuery } from './warehouse-books.ts';
 import { ProviderRejection } from './outcome.ts';
 import type { BreakerView } from './outcome.ts';
 import type {
@@ -68,6 +69,10 @@ export function createHttpWarehouse(options: HttpWarehouseOptions): WarehouseGat
       }),
     lookUpShipment: ({ correlationId }) =>
       call(looking, { path: `shipments/${encodeURIComponent(correlationId)}`, read: readLookup }),
+    listRecords: (window) =>
+      call(looking, { path: `orders?${recordsQuery(window)}`, read: readRecords }),
+    lookUpRecord: ({ orderId }) =>
+      call(looking, { path: `orders/${encodeURIComponent(orderId)}`, read: readRecord }),
     breakers: () => [reserving.view(), shipping.view(), looking.view()],
   };
 }

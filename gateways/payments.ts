@@ -25,7 +25,12 @@ export interface SettleRequest {
 }
 
 export type AuthorizeOutcome =
-  | { readonly kind: 'authorized'; readonly reference: string }
+  | {
+      readonly kind: 'authorized';
+      readonly reference: string;
+      /** Until when it can be captured (ISO 8601); null when the provider does not say. */
+      readonly captureBefore: string | null;
+    }
   | {
       readonly kind: 'declined';
       /** The provider's reason, e.g. `insufficient_funds` (Stripe's decline_code). */
@@ -37,10 +42,18 @@ export type AuthorizeOutcome =
 /** The provider's own view of one order's money. */
 export interface ProviderPayment {
   readonly reference: string;
+  /** The order it names; null when it names none. */
+  readonly orderId: string | null;
+  readonly amountMinor: number;
+  readonly currency: string;
+  /** ISO 8601, by the provider's clock. */
+  readonly createdAt: string;
   readonly state: 'processing' | 'authorized' | 'captured' | 'voided' | 'declined';
   readonly capturedMinor: number;
   readonly refundedMinor: number;
   readonly declineCode: string | null;
+  /** Until when held money can be captured (ISO 8601); null when the provider does not say. */
+  readonly captureBefore: string | null;
 }
 
 export type PaymentLookup =
@@ -54,6 +67,25 @@ export type SettleOutcome =
   | { readonly kind: 'refused'; readonly code: string }
   | NoAnswer;
 
+/** A span of the provider's books (ISO 8601, `to` exclusive); `after`: the page's `next` before. */
+export interface BooksWindow {
+  readonly from: string;
+  readonly to: string;
+  readonly after: string | null;
+}
+
+export type PaymentsPage =
+  | {
+      readonly kind: 'page';
+      readonly payments: readonly ProviderPayment[];
+      readonly next: string | null;
+    }
+  | NoAnswer;
+
+export type RefundsPage =
+  | { readonly kind: 'page'; readonly references: readonly string[]; readonly next: string | null }
+  | NoAnswer;
+
 export interface PaymentGateway {
   /** Holds the money without taking it. Deadline 2 s: a shopper waits for it. */
   authorize(request: AuthorizeRequest): Promise<AuthorizeOutcome>;
@@ -65,11 +97,17 @@ export interface PaymentGateway {
     readonly reference: string | null;
     readonly signal?: AbortSignal | undefined;
   }): Promise<PaymentLookup>;
+  /** The payment of this reference, whosever it is. */
+  lookUpReference(reference: string): Promise<PaymentLookup>;
   /** Takes the held money. */
   capture(request: SettleRequest): Promise<SettleOutcome>;
   /** Lets the held money go. `amount` is only for the books. */
   voidAuthorization(request: SettleRequest): Promise<SettleOutcome>;
   /** Gives captured money back. */
   refund(request: SettleRequest): Promise<SettleOutcome>;
+  /** All payments made in a span of time, ours or not, page by page. */
+  listPayments(window: BooksWindow): Promise<PaymentsPage>;
+  /** References of the payments of which something was given back in a span of time. */
+  listRefunds(window: BooksWindow): Promise<RefundsPage>;
   breakers(): readonly BreakerView[];
 }

@@ -55,11 +55,26 @@ export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
   const minor = (amount: number) => fromStripeAmount(amount, intent.currency);
   return {
     reference: intent.id,
+    orderId: intent.metadata['order_id'] ?? null,
+    amountMinor: minor(intent.amount),
+    currency: intent.currency.toUpperCase(),
+    createdAt: new Date(intent.created * 1000).toISOString(),
     state,
     capturedMinor: minor(taken?.amount_captured ?? 0),
     refundedMinor: minor(taken?.amount_refunded ?? 0),
     declineCode: state === 'declined' ? declineCodeOf(intent) : null,
+    captureBefore: captureBeforeOf(intent),
   };
+}
+
+/** The end of the hold, where the charge is expanded and the card tells it (ISO 8601). */
+export function captureBeforeOf(intent: Stripe.PaymentIntent): string | null {
+  const charge = intent.latest_charge;
+  if (intent.status !== 'requires_capture' || charge === null || typeof charge === 'string') {
+    return null;
+  }
+  const seconds = charge.payment_method_details?.card?.capture_before;
+  return seconds === undefined ? null : new Date(seconds * 1000).toISOString();
 }
 
 /** Why an intent holds no money. */

@@ -15,9 +15,11 @@ import type {
   PaymentGateway,
   PaymentLookup,
 } from './payments.ts';
+import { listPayments, listRefunds } from './stripe-books.ts';
 import { answerOf, createStripeClient } from './stripe-client.ts';
 import type { StripeAccess, StripeCall, StripeRefusal } from './stripe-client.ts';
 import {
+  captureBeforeOf,
   declineCodeOf,
   findIntent,
   orderAgeMs,
@@ -59,9 +61,12 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
       reference === null
         ? finding.run((call) => find(call, orderId), signal)
         : looking.run((call) => look(call, reference), signal),
+    lookUpReference: (reference) => looking.run((call) => look(call, reference)),
     capture: (request) => settling.run((call) => capture(call, request)),
     voidAuthorization: (request) => settling.run((call) => voidAuthorization(call, request)),
     refund: (request) => settling.run((call) => refund(call, request)),
+    listPayments: (window) => looking.run((call) => listPayments(call, window)),
+    listRefunds: (window) => looking.run((call) => listRefunds(call, window)),
     breakers: () => [authorizing, finding, looking, settling].map(({ view }) => view()),
   };
 }
@@ -93,6 +98,8 @@ function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: Author
       confirm: true,
       capture_method: 'manual',
       metadata: { order_id: request.orderId },
+      // The charge tells how long the money is held.
+      expand: ['latest_charge'],
       // Redirects need the shopper's browser; without them an intent is settled in one call.
       automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
     },
@@ -105,7 +112,7 @@ function readAuthorization(intent: Parameters<typeof readIntent>[0]): AuthorizeO
   switch (intent.status) {
     case 'requires_capture':
     case 'succeeded':
-      return { kind: 'authorized', reference };
+      return { kind: 'authorized', reference, captureBefore: captureBeforeOf(intent) };
     case 'processing':
       throw new ProviderFault('still_processing');
     case 'requires_action':

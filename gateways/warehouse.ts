@@ -48,6 +48,31 @@ export type CancelOutcome =
     }
   | NoAnswer;
 
+/** What the warehouse has for one order. */
+export interface WarehouseRecord {
+  readonly orderId: string;
+  readonly reservation: 'reserved' | 'released' | null;
+  readonly lines: readonly Pick<OrderLine, 'sku' | 'quantity'>[];
+  readonly shipment: 'requested' | 'shipped' | 'refused' | 'cancelled' | null;
+  /** ISO 8601, by the warehouse's clock. */
+  readonly createdAt: string;
+}
+
+/** `not_offered`: this warehouse has no such call, and its books are not compared. */
+export type RecordsPage =
+  | {
+      readonly kind: 'page';
+      readonly records: readonly WarehouseRecord[];
+      readonly next: string | null;
+    }
+  | { readonly kind: 'not_offered' }
+  | NoAnswer;
+
+export type RecordLookup =
+  | { readonly kind: 'found'; readonly record: WarehouseRecord }
+  | { readonly kind: 'absent' }
+  | NoAnswer;
+
 export interface WarehouseGateway {
   reserve(request: ReserveRequest): Promise<ReserveOutcome>;
   /** Safe before, after and instead of a reserve: a later reserve of the order is refused. */
@@ -56,5 +81,12 @@ export interface WarehouseGateway {
   /** Safe before a ship: a later ship under the correlation id is refused. */
   cancelShipment(request: { readonly correlationId: string }): Promise<CancelOutcome>;
   lookUpShipment(request: { readonly correlationId: string }): Promise<ShipmentState | NoAnswer>;
+  /** All orders the warehouse heard of in a span of time (ISO 8601, `to` exclusive), page by page. */
+  listRecords(window: {
+    readonly from: string;
+    readonly to: string;
+    readonly after: string | null;
+  }): Promise<RecordsPage>;
+  lookUpRecord(request: { readonly orderId: string }): Promise<RecordLookup>;
   breakers(): readonly BreakerView[];
 }

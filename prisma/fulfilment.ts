@@ -207,17 +207,6 @@ export async function recordResolved(
   });
 }
 
-/** True when the customer is known to have had the notice. */
-export async function wasNotified(
-  db: Database,
-  orderId: OrderId,
-  notice: Notice,
-): Promise<boolean> {
-  const onceKey = `order.customer_notified/${notice}`;
-  const where = { orderId_onceKey: { orderId, onceKey } };
-  return (await db.event.findUnique({ where, select: { seq: true } })) !== null;
-}
-
 /** The customer was told, or could not be. */
 export async function recordNotice(
   db: Database,

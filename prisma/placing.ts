@@ -65,7 +65,11 @@ export type SettleOutcome =
 export async function recordPlaced(
   db: Database,
   order: Order,
-  settled: { readonly reference: string; readonly answer: (placed: Order) => StoredAnswer },
+  settled: {
+    readonly reference: string;
+    readonly captureBefore?: string | null;
+    readonly answer: (placed: Order) => StoredAnswer;
+  },
 ): Promise<SettleOutcome> {
   return orderTransaction(db, order.id, async (tx) => {
     const change = await changeOrder(tx, {
@@ -75,8 +79,9 @@ export async function recordPlaced(
       data: { total_minor: order.totalMinor, currency: order.currency },
     });
     if (change.kind !== 'changed') return { kind: 'superseded' };
-    const operation = { orderId: order.id, reference: settled.reference } as const;
-    await settleAuthorization(tx, order, { ...operation, state: 'succeeded', code: null });
+    const { reference, captureBefore = null } = settled;
+    const held = { reference, captureBefore, code: null };
+    await settleAuthorization(tx, order, { ...held, state: 'succeeded' });
     const answer = settled.answer({
       ...order,
       status: 'placed',
@@ -205,14 +210,15 @@ export async function settleAuthorization(
     readonly state: 'succeeded' | 'refused';
     readonly reference: string | null;
     readonly code: string | null;
+    readonly captureBefore?: string | null;
   },
 ): Promise<void> {
-  const { state, reference, code } = settled;
+  const { state, reference, code, captureBefore = null } = settled;
   const status = state === 'succeeded' ? 'authorized' : 'declined';
   await tx.$executeRaw`
     WITH on_payment AS (
       UPDATE payments SET status = ${status}, provider_reference = ${reference},
-        decline_code = ${code}, updated_at = now()
+        decline_code = ${code}, capture_before = ${captureBefore}::timestamptz, updated_at = now()
       WHERE order_id = ${order.id})
     INSERT INTO payment_operations
       (order_id, key, kind, state, amount_minor, currency, provider_reference, detail)

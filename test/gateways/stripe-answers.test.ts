@@ -6,6 +6,14 @@ import { newOrderId, quickLimits, startProvider } from './provider.ts';
 import type { TestProvider } from './provider.ts';
 
 const HOUR_MS = 3_600_000;
+/** What every intent has. */
+const INTENT = {
+  id: 'pi_1',
+  amount: 2_400,
+  created: 1_700_000_000,
+  currency: 'eur',
+  metadata: {},
+} as const;
 const open: TestProvider[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((provider) => provider.close()));
@@ -35,7 +43,7 @@ function authorization(orderId = newOrderId()) {
 }
 
 describe('an answer that settles nothing is unknown', () => {
-  const intent = { id: 'pi_1', object: 'payment_intent', last_payment_error: null };
+  const intent = { ...INTENT, object: 'payment_intent', last_payment_error: null };
   test.for([
     ['still processing', 200, { ...intent, status: 'processing' }, 'still_processing'],
     ['a status not known', 200, { ...intent, status: 'new_one' }, 'intent_status_not_known'],
@@ -124,7 +132,7 @@ describe('money', () => {
   test('a currency without decimals in ISO that Stripe counts in hundredths keeps its value', async () => {
     const bodies: string[] = [];
     const intent = {
-      id: 'pi_1',
+      ...INTENT,
       status: 'succeeded',
       currency: 'isk',
       latest_charge: { amount_captured: 240_000, amount_refunded: 100_000 },
@@ -165,7 +173,7 @@ describe('absence is only claimed when it is proved', () => {
       if (path.endsWith('/payment_intents')) {
         return answer(response, 200, { object: 'list', data: page, has_more: true });
       }
-      return answer(response, 200, { currency: 'eur', latest_charge: null, ...searched[0] });
+      return answer(response, 200, { ...INTENT, latest_charge: null, ...searched[0] });
     });
     return { gateway, paths };
   }

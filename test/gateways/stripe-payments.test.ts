@@ -67,7 +67,11 @@ describe('authorize', () => {
     const gateway = gatewayOf();
     const orderId = newOrderId();
     const first = await gateway.authorize(authorization(orderId));
-    expect(first).toEqual({ kind: 'authorized', reference: expect.stringMatching(/^pi_/) });
+    expect(first).toEqual({
+      kind: 'authorized',
+      reference: expect.stringMatching(/^pi_/),
+      captureBefore: expect.stringMatching(/Z$/),
+    });
     expect(await gateway.authorize(authorization(orderId))).toEqual(first);
     expect(effectsOf(orderId)).toEqual(['authorize']);
   });

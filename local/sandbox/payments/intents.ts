@@ -12,7 +12,13 @@ import type { Decline } from './cards.ts';
 import { conclusion, failure, invalid, missing } from './errors.ts';
 import type { Form } from './form.ts';
 import { amountIn, authorizationIn } from './parameters.ts';
-import { intentSchema, orderOf, showCharge, showIntent } from './records.ts';
+import {
+  AUTHORIZATION_WINDOW_MS,
+  intentSchema,
+  orderOf,
+  showCharge,
+  showIntent,
+} from './records.ts';
 import type { Intent } from './records.ts';
 import type { EventType } from './webhooks.ts';
 
@@ -44,8 +50,6 @@ export interface IntentDeps {
   readonly emit: (type: EventType, object: object) => void;
 }
 
-/** Stripe's window for card authorizations: https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
-const AUTHORIZATION_WINDOW_MS = 7 * 24 * 60 * 60 * 1000;
 const MAX_INTENTS = 100_000;
 
 export function createIntentBook(deps: IntentDeps): IntentBook {

@@ -79,9 +79,18 @@ export function showCharge(intent: Intent): object {
     paid: !failed,
     payment_intent: intent.id,
     payment_method: intent.payment_method,
+    payment_method_details: { type: 'card', card: cardOf(intent) },
     refunded: intent.captured_minor > 0 && intent.refunded_minor === intent.captured_minor,
     status: failed ? 'failed' : 'succeeded',
   };
+}
+
+/** Stripe's window for card authorizations: https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
+export const AUTHORIZATION_WINDOW_MS = 7 * 24 * 60 * 60 * 1000;
+
+function cardOf(intent: Intent): object {
+  if (intent.status !== 'requires_capture') return {};
+  return { capture_before: seconds(intent.created_at_ms + AUTHORIZATION_WINDOW_MS) };
 }
 
 /** The Stripe Refund. */

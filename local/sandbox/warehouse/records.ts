@@ -2,10 +2,8 @@
 import { z } from 'zod';
 
 const text = z.string().min(1).max(200);
-const lines = z
-  .array(z.object({ sku: text, quantity: z.int().min(1).max(1_000_000) }))
-  .min(1)
-  .max(500);
+const line = z.object({ sku: text, quantity: z.int().min(1).max(1_000_000) });
+const lines = z.array(line).min(1).max(500);
 
 export const reserveSchema = z.object({ order_id: text, lines });
 
@@ -31,6 +29,8 @@ export type ShipRequest = z.output<typeof shipSchema>;
 export const reservationSchema = z.object({
   order_id: z.string(),
   state: z.enum(['reserved', 'released']),
+  lines: z.array(line).default([]),
+  created_at_ms: z.number().default(0),
 });
 export type Reservation = Readonly<z.output<typeof reservationSchema>>;
 

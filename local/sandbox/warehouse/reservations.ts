@@ -10,6 +10,9 @@ export interface Reservations {
   reserve(request: ReserveRequest, step: WarehouseStep): Answer;
   release(orderId: string, step: WarehouseStep): Answer;
   isReleased(orderId: string): boolean;
+  find(orderId: string): Reservation | undefined;
+  /** In the order they were first heard of. */
+  all(): readonly Reservation[];
 }
 
 export interface WarehouseStep {
@@ -39,7 +42,9 @@ export function createReservations(journal: Journal, ledger: Ledger): Reservatio
       if (known?.state === 'released') return refusal('released');
       if (known === undefined) {
         if (refused) return refusal('not_available');
-        move('reserve', key, { order_id: orderId, state: 'reserved' });
+        const { lines } = request;
+        const created_at_ms = Date.now();
+        move('reserve', key, { order_id: orderId, state: 'reserved', lines, created_at_ms });
       }
       return { status: 201, body: { order_id: orderId, state: 'reserved' }, keep: true };
     },
@@ -47,12 +52,15 @@ export function createReservations(journal: Journal, ledger: Ledger): Reservatio
       const known = rows.get(orderId);
       if (known?.state !== 'released') {
         if (refused) return { ...refusal('not_now'), keep: false };
-        const next: Reservation = { order_id: orderId, state: 'released' };
+        const mark = { order_id: orderId, lines: [], created_at_ms: Date.now() };
+        const next: Reservation = { ...(known ?? mark), state: 'released' };
         if (known === undefined) rows.set(orderId, next);
         else move('release', key, next);
       }
       return { status: 200, body: { order_id: orderId, state: 'released' }, keep: true };
     },
+    find: (orderId) => rows.get(orderId),
+    all: () => [...rows.values()],
     isReleased: (orderId) => rows.get(orderId)?.state === 'released',
   };
 }

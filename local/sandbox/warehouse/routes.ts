@@ -5,6 +5,7 @@ import { attempt } from '../calls.ts';
 import type { Answer, Call, Counter, SandboxContext, SandboxEnv } from '../calls.ts';
 import { fingerprintOf } from '../keyring.ts';
 import { problem } from './answers.ts';
+import type { Books } from './books.ts';
 import { reserveSchema, shipSchema } from './records.ts';
 import type { Reservations, WarehouseStep } from './reservations.ts';
 import type { Shipments } from './shipments.ts';
@@ -13,10 +14,11 @@ export interface WarehouseDeps {
   readonly counter: Counter;
   readonly reservations: Reservations;
   readonly shipments: Shipments;
+  readonly books: Books;
 }
 
 export function createWarehouseRoutes(deps: WarehouseDeps): Hono<SandboxEnv> {
-  const { counter, reservations, shipments } = deps;
+  const { counter, reservations, shipments, books } = deps;
   const app = new Hono<SandboxEnv>();
 
   app.use(async (c, next) => {
@@ -57,6 +59,13 @@ export function createWarehouseRoutes(deps: WarehouseDeps): Hono<SandboxEnv> {
         step.refused ? problem(429, 'rate_limited') : shipments.look(c.req.param('correlation_id')),
     }),
   );
+  const read = (c: SandboxContext, run: () => Answer): Promise<Response> =>
+    unkeyed(c, counter, {
+      operation: 'lookup',
+      run: (step) => (step.refused ? problem(429, 'rate_limited') : run()),
+    });
+  app.get('/orders', (c) => read(c, () => books.list(c.req.query())));
+  app.get('/orders/:order_id', (c) => read(c, () => books.look(c.req.param('order_id'))));
   return app;
 }
 

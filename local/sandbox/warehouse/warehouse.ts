@@ -7,6 +7,7 @@ import type { Journal } from '../journal.ts';
 import { createKeyring } from '../keyring.ts';
 import type { Ledger } from '../ledger.ts';
 import { failed, keyInUse, keyMismatch } from './answers.ts';
+import { createBooks } from './books.ts';
 import { createCallbacks } from './callbacks.ts';
 import { createReservations } from './reservations.ts';
 import { createWarehouseRoutes } from './routes.ts';
@@ -49,7 +50,12 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
     inUse: keyInUse,
   } as const;
   return {
-    routes: createWarehouseRoutes({ counter, reservations, shipments }),
+    routes: createWarehouseRoutes({
+      counter,
+      reservations,
+      shipments,
+      books: createBooks(reservations, shipments),
+    }),
     close: async () => {
       await shipments.close();
       await callbacks.close();

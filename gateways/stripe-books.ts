@@ -1,0 +1,56 @@
+/** Reads Stripe's books page by page, for whoever compares them with ours. It only reads. */
+import { ProviderFault } from './guard.ts';
+import type { BooksWindow, PaymentsPage, RefundsPage } from './payments.ts';
+import { answerOf } from './stripe-client.ts';
+import type { StripeCall, StripeRefusal } from './stripe-client.ts';
+import { readIntent } from './stripe-lookup.ts';
+
+/** Stripe's largest page. */
+const PAGE_SIZE = 100;
+
+/** PaymentIntents made in the window, newest first. */
+export function listPayments(call: StripeCall, window: BooksWindow): Promise<PaymentsPage> {
+  return answerOf<PaymentsPage>(async () => {
+    const { data, has_more } = await call.stripe.paymentIntents.list(
+      { ...paramsOf(window), expand: ['data.latest_charge'] },
+      { timeout: call.timeoutMs },
+    );
+    const last = data.at(-1);
+    return {
+      kind: 'page',
+      payments: data.map(readIntent),
+      next: has_more && last !== undefined ? last.id : null,
+    };
+  }, unsure);
+}
+
+/** The payments of which something was given back in the window. */
+export function listRefunds(call: StripeCall, window: BooksWindow): Promise<RefundsPage> {
+  return answerOf<RefundsPage>(async () => {
+    const { data, has_more } = await call.stripe.refunds.list(paramsOf(window), {
+      timeout: call.timeoutMs,
+    });
+    const last = data.at(-1);
+    return {
+      kind: 'page',
+      references: data.flatMap(({ payment_intent: intent }) =>
+        intent === null ? [] : [typeof intent === 'string' ? intent : intent.id],
+      ),
+      next: has_more && last !== undefined ? last.id : null,
+    };
+  }, unsure);
+}
+
+function paramsOf({ from, to, after }: BooksWindow) {
+  const seconds = (time: string): number => Math.floor(Date.parse(time) / 1000);
+  return {
+    created: { gte: seconds(from), lt: seconds(to) },
+    limit: PAGE_SIZE,
+    ...(after !== null && { starting_after: after }),
+  };
+}
+
+/** A refusal to list says nothing about what there is. */
+function unsure({ code }: StripeRefusal): never {
+  throw new ProviderFault(`list_${code}`);
+}

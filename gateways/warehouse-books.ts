@@ -1,0 +1,57 @@
+/** The warehouse's books over HTTP, after docs/warehouse-contract.md: what it has for which order. */
+import { z } from 'zod';
+import { ProviderFault } from './guard.ts';
+import type { RecordLookup, RecordsPage, WarehouseRecord } from './warehouse.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+const PAGE_SIZE = '100';
+
+const recordSchema = z.object({
+  order_id: z.string().min(1).max(200),
+  reservation: z.enum(['reserved', 'released']).nullable(),
+  lines: z.array(z.object({ sku: z.string().max(200), quantity: z.int() })).max(500),
+  shipment: z.enum(['requested', 'shipped', 'refused', 'cancelled']).nullable(),
+  created_at: z.iso.datetime(),
+});
+const pageSchema = z.object({ data: z.array(recordSchema).max(1_000), has_more: z.boolean() });
+
+/** The query of one page. */
+export function recordsQuery(window: {
+  readonly from: string;
+  readonly to: string;
+  readonly after: string | null;
+}): string {
+  const { from, to, after } = window;
+  const query = new URLSearchParams({ created_from: from, created_before: to, limit: PAGE_SIZE });
+  if (after !== null) query.set('starting_after', after);
+  return query.toString();
+}
+
+export function readRecords({ status, body }: Answer): RecordsPage {
+  if (status === 404) return { kind: 'not_offered' };
+  if (status !== 200) throw new ProviderFault(`http_${status}`);
+  const { data, has_more } = parsed(pageSchema, body);
+  const records = data.map(toRecord);
+  return { kind: 'page', records, next: has_more ? (records.at(-1)?.orderId ?? null) : null };
+}
+
+export function readRecord({ status, body }: Answer): RecordLookup {
+  if (status === 404) return { kind: 'absent' };
+  if (status !== 200) throw new ProviderFault(`http_${status}`);
+  return { kind: 'found', record: toRecord(parsed(recordSchema, body)) };
+}
+
+function toRecord(row: z.output<typeof recordSchema>): WarehouseRecord {
+  const { order_id: orderId, created_at: createdAt, ...rest } = row;
+  return { ...rest, orderId, createdAt };
+}
+
+function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body);
+  if (!result.success) throw new ProviderFault('answer_not_understood');
+  return result.data;
+}

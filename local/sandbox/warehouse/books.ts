@@ -1,0 +1,48 @@
+/** What the warehouse has for which order, as the shop reads it to compare its own books. */
+import { z } from 'zod';
+import type { Answer } from '../calls.ts';
+import { notFound, problem } from './answers.ts';
+import type { Reservation } from './records.ts';
+import type { Reservations } from './reservations.ts';
+import type { Shipments } from './shipments.ts';
+
+export interface Books {
+  /** One page of the orders first heard of in a span of time. */
+  list(query: Readonly<Record<string, string>>): Answer;
+  look(orderId: string): Answer;
+}
+
+const querySchema = z.object({
+  created_from: z.iso.datetime(),
+  created_before: z.iso.datetime(),
+  starting_after: z.string().max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(100),
+});
+
+export function createBooks(reservations: Reservations, shipments: Shipments): Books {
+  const show = (reservation: Reservation): object => ({
+    order_id: reservation.order_id,
+    reservation: reservation.state,
+    lines: reservation.lines,
+    shipment: shipments.findOfOrder(reservation.order_id)?.state ?? null,
+    created_at: new Date(reservation.created_at_ms).toISOString(),
+  });
+  return {
+    list: (query) => {
+      const asked = querySchema.safeParse(query);
+      if (!asked.success) return problem(422, 'invalid_request');
+      const { created_from, created_before, starting_after, limit } = asked.data;
+      const [from, to] = [Date.parse(created_from), Date.parse(created_before)];
+      const known = reservations.all().filter(({ created_at_ms: at }) => at >= from && at < to);
+      const start = known.findIndex(({ order_id: id }) => id === starting_after) + 1;
+      const data = known.slice(start, start + limit).map(show);
+      const has_more = known.length > start + limit;
+      return { status: 200, body: { data, has_more }, keep: true };
+    },
+    look: (orderId) => {
+      const reservation = reservations.find(orderId);
+      if (reservation === undefined) return notFound();
+      return { status: 200, body: show(reservation), keep: true };
+    },
+  };
+}
