@@ -10,6 +10,7 @@ import { createServices } from './api/services.ts';
 import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
 import { createTemporalDeliveries } from './api/temporal-deliveries.ts';
 import { createTemporalRefunds } from './api/temporal-refunds.ts';
+import { createTemporalUpkeep } from './api/upkeep.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
 import { createFailpointSeams } from './failpoint-seams.ts';
 import { createHttpWarehouse } from './gateways/http-warehouse.ts';
@@ -58,6 +59,7 @@ async function run(config: AppConfig): Promise<void> {
     mailer,
     checkouts,
     deliveries: createTemporalDeliveries({ client: link.client }),
+    upkeep: createTemporalUpkeep({ client: link.client }),
     refunds: createTemporalRefunds({ client: link.client }),
     webhooks,
     notifications,

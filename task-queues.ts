@@ -3,10 +3,12 @@ import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/c
 import type { Logger } from 'pino';
 import { createEventActivities } from './activities/events.ts';
 import { createActivities, type ActivityDependencies } from './activities/index.ts';
+import { createReconcileActivities } from './activities/reconcile.ts';
 import { createSweepActivities } from './activities/sweep.ts';
 import { createSubscriberLookup, createSubscribers } from './activities/subscribers/registry.ts';
 import { expireOrder } from './api/expire-order.ts';
 import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
+import type { Order } from './domain/order.ts';
 import type { WebhookSender } from './gateways/webhook-sender.ts';
 import type { Notifications } from './prisma/notifications.ts';
 import type { CheckoutStart } from './prisma/orders.ts';
@@ -61,13 +63,17 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
       );
     },
   });
-  const upkeepActivities = createSweepActivities({
+  const upkeep = {
     db,
     payments: options.payments,
     warehouse: options.warehouse,
     checkouts: createTemporalCheckouts({ client: link.client, eagerStart: false }),
-    expireOrder: (order) => expireOrder(options, order),
-  });
+    expireOrder: (order: Order) => expireOrder(options, order),
+  };
+  const upkeepActivities = {
+    ...createSweepActivities(upkeep),
+    ...createReconcileActivities(upkeep),
+  };
   const common = { connected: link.connected, namespace: link.namespace, workflowBundle, log };
   const checkouts = startWorker({
     ...common,

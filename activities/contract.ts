@@ -167,3 +167,33 @@ export interface SweepActivities {
   forgetOld(): Promise<Readonly<Record<string, number>>>;
   recordSweep(input: { readonly counts: Readonly<Record<string, number>> }): Promise<void>;
 }
+
+/** A span of time of a reconciliation's window (ISO 8601, `to` exclusive). */
+export interface ReconcileSlice {
+  /** The reconciliation. */
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Our books against the providers'. Reading pages, heartbeating; recording twice changes nothing. */
+export interface ReconcileActivities {
+  /** Opens a run, or finds the one somebody opened. Null: another one runs, or it is over. */
+  beginReconciliation(input: {
+    readonly scope: 'recent' | 'full';
+    readonly reconciliationId: string | null;
+    readonly from: string;
+    readonly to: string;
+  }): Promise<ReconcileSlice | null>;
+  reconcilePayments(
+    slice: ReconcileSlice,
+  ): Promise<{ readonly payments: number; readonly refunds: number }>;
+  reconcileGoods(slice: ReconcileSlice): Promise<{ readonly orders: number }>;
+  /** Looks again at what was open before and was not seen in this run; what is gone is resolved. */
+  recheckDifferences(input: { readonly id: string }): Promise<{ readonly rechecked: number }>;
+  endReconciliation(input: {
+    readonly id: string;
+    readonly status: 'completed' | 'failed';
+    readonly checked: Readonly<Record<string, number>>;
+  }): Promise<{ readonly found: number; readonly resolved: number }>;
+}

@@ -25,6 +25,7 @@ import { orderReadRoutes } from './routes/order-reads.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { productRoutes } from './routes/products.ts';
 import { refundRoutes } from './routes/refunds.ts';
+import { reconciliationRoutes } from './routes/reconciliations.ts';
 import { stockRoutes } from './routes/stock.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
@@ -72,6 +73,7 @@ export function createApp(services: Services) {
     .route('/', webhookDeliveryRoutes(services))
     .route('/', subscriptionRoutes(services))
     .route('/', deadLetterRoutes(services))
+    .route('/', reconciliationRoutes(services))
     .route('/', callbackRoutes(services))
     .route('/', healthRoutes(services))
     .route('/', docsRoutes());

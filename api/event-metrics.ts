@@ -1,9 +1,12 @@
 /** Gauges read when they are asked for: how far subscriptions are behind, dead letters, streams. */
 import { Gauge, type Registry } from 'prom-client';
+import { countNeedingAttention } from '../prisma/attention.ts';
 import type { Database } from '../prisma/client.ts';
 import { countOpenDeadLetters } from '../prisma/dead-letters.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import { logHeldSeconds } from '../prisma/event-log.ts';
+import { countOpenDifferences } from '../prisma/reconciliation.ts';
+import { listUpkeepAges } from '../prisma/upkeep.ts';
 import { listSubscriptions } from '../prisma/subscriptions.ts';
 import type { EventStreams } from './event-streams.ts';
 
@@ -44,10 +47,42 @@ export function registerEventMetrics(
     },
     async () => [['', await logHeldSeconds(deps.db)]],
   );
+  registerUpkeepGauges(registry, deps.db);
   registerGauge(
     registry,
     { name: 'holdfast_event_streams', help: 'Open streams.', label: 'kind' },
     async () => Object.entries(deps.streams).map(([kind, { count }]) => [kind, count()] as const),
+  );
+}
+
+function registerUpkeepGauges(registry: Registry, db: Database): void {
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_orders_needing_attention',
+      help: 'Orders that wait for a person.',
+      label: 'step',
+    },
+    async () =>
+      (await countNeedingAttention(db)).map(({ step, orders }) => [step, orders] as const),
+  );
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_differences_open',
+      help: "Where our books and a provider's differ.",
+      label: 'kind',
+    },
+    async () => (await countOpenDifferences(db)).map(({ kind, count }) => [kind, count] as const),
+  );
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_upkeep_age_seconds',
+      help: 'Since the last run that came to its end.',
+      label: 'name',
+    },
+    async () => (await listUpkeepAges(db)).map(({ name, seconds }) => [name, seconds] as const),
   );
 }
 

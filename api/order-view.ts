@@ -6,10 +6,12 @@ import { setTimeout } from 'node:timers/promises';
 import { shipmentCorrelationId } from '../domain/ids.ts';
 import type { Order, OrderStatus, Shipment } from '../domain/order.ts';
 import type { ShipmentState, WarehouseGateway } from '../gateways/warehouse.ts';
+import { findAttention } from '../prisma/attention.ts';
 import type { Database } from '../prisma/client.ts';
 import { findShipment, listOrderEvents } from '../prisma/orders.ts';
 import { findPayment } from '../prisma/payments.ts';
 import { listRefunds } from '../prisma/refunds.ts';
+import { attentionBody } from './order-attention.ts';
 import { orderBody, paymentBody, refundEntryBody, timelineEntryBody } from './representations.ts';
 import type { OrderView } from './schemas/orders.ts';
 
@@ -31,15 +33,18 @@ type Warning = OrderView['warnings'][number];
 export async function viewOrder(
   { db, warehouse }: OrderViewDeps,
   order: Order,
+  reader: { readonly isOperator: boolean },
 ): Promise<OrderView> {
   const warnings: Warning[] = [];
   const part = createPartReader(warnings);
-  const [payment, shipment, tracking, refunds, timeline] = await Promise.all([
+  const isWaiting = reader.isOperator && order.status === 'needs_attention';
+  const [payment, shipment, tracking, refunds, timeline, attention] = await Promise.all([
     part('payment', findPayment(db, order.id)),
     part('shipment', findShipment(db, order.id)),
     part('tracking', track(warehouse, order)),
     part('refunds', listRefunds(db, order.id)),
     part('timeline', listOrderEvents(db, order.id, MAX_EVENTS)),
+    isWaiting ? part('attention', findAttention(db, order.id)) : null,
   ]);
   return {
     ...orderBody(order),
@@ -47,6 +52,7 @@ export async function viewOrder(
     shipment: shipment && shipmentBody(shipment, tracking),
     refunds: refunds && refunds.map(refundEntryBody),
     timeline: timeline && timeline.map(timelineEntryBody),
+    attention: attention && attentionBody(attention),
     warnings,
   };
 }

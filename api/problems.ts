@@ -22,6 +22,7 @@ export const PROBLEMS = {
   dead_letter_not_found: [404, 'There is no such dead letter.'],
   endpoint_not_found: [404, 'There is no such webhook endpoint.'],
   event_not_found: [404, 'There is no such event.'],
+  reconciliation_not_found: [404, 'There is no such reconciliation.'],
   product_not_found: [404, 'There is no such product.'],
   method_not_allowed: [405, 'The address exists, but not for this method.'],
   request_in_flight: [409, 'A request with the same Idempotency-Key is being worked on.'],
@@ -49,6 +50,7 @@ export const PROBLEMS = {
   payment_unavailable: [503, 'The payment provider gives no answer.'],
   cancel_undecided: [503, 'The cancellation is not decided yet.'],
   delivery_unavailable: [503, 'The service that carries events cannot be reached.'],
+  upkeep_unavailable: [503, 'The service that carries upkeep cannot be reached.'],
   checkout_unavailable: [503, 'The service that carries orders cannot be reached.'],
 } as const satisfies Record<string, readonly [ContentfulStatusCode, string]>;
 

@@ -25,6 +25,7 @@ import { registerEventMetrics } from './event-metrics.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './event-streams.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOrderWaiters, type OrderWaiters } from './order-waiters.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export interface ApiDeps {
   readonly db: Database;
@@ -33,6 +34,7 @@ export interface ApiDeps {
   readonly mailer: Mailer;
   readonly checkouts: Checkouts;
   readonly deliveries: Deliveries;
+  readonly upkeep: Upkeep;
   readonly refunds: Refunds;
   readonly webhooks: WebhookSender;
   readonly notifications: Notifications;

@@ -1,4 +1,66 @@
-/** Compares our books with the providers'. */
-import type { ReconcileInput } from './upkeep-contract.ts';
+/** One reconciliation: the window slice by slice, then what was open before, then the report. */
+import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import type { ReconcileActivities, ReconcileSlice } from '../activities/contract.ts';
+import { failureSummary } from './failure-summary.ts';
+import { reconcileWindow, type ReconcileInput, type ReconcileResult } from './upkeep-contract.ts';
 
-export async function reconcile(_input: ReconcileInput): Promise<void> {}
+/** A day of books is read in one go: some hundred pages of a shop of this size. */
+const SLICE_MS = 24 * 3_600_000;
+
+const record = proxyActivities<ReconcileActivities>({
+  startToCloseTimeout: '15 seconds',
+  retry: { maximumInterval: '1 minute', maximumAttempts: 20 },
+});
+
+const read = proxyActivities<ReconcileActivities>({
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '1 minute',
+  // A provider that is away for longer is compared with by the next run.
+  retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 6 },
+});
+
+export async function reconcile(input: ReconcileInput): Promise<ReconcileResult> {
+  const { scope, reconciliationId = null } = input;
+  const window = reconcileWindow(scope, Date.now());
+  const run = await record.beginReconciliation({ scope, reconciliationId, ...window });
+  if (run === null) return { status: 'skipped', found: 0, resolved: 0 };
+  const { id } = run;
+  const checked: Record<string, number> = {};
+  try {
+    for (const slice of slicesOf(run)) {
+      add(checked, await read.reconcilePayments(slice));
+      add(checked, await read.reconcileGoods(slice));
+      setCurrentDetails(card(run, slice, checked));
+    }
+    add(checked, await read.recheckDifferences({ id }));
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    setCurrentDetails(`Failed: ${failureSummary(error)}`);
+    const counts = await record.endReconciliation({ id, status: 'failed', checked });
+    return { status: 'failed', ...counts };
+  }
+  const counts = await record.endReconciliation({ id, status: 'completed', checked });
+  return { status: 'completed', ...counts };
+}
+
+function* slicesOf({ id, from, to }: ReconcileSlice): Generator<ReconcileSlice> {
+  const endMs = Date.parse(to);
+  for (let atMs = Date.parse(from); atMs < endMs; atMs += SLICE_MS) {
+    const untilMs = Math.min(atMs + SLICE_MS, endMs);
+    yield { id, from: new Date(atMs).toISOString(), to: new Date(untilMs).toISOString() };
+  }
+}
+
+function add(sums: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
+}
+
+function card(
+  run: ReconcileSlice,
+  { to }: ReconcileSlice,
+  checked: Readonly<Record<string, number>>,
+): string {
+  const rows = Object.entries(checked).map(([name, count]) => `| ${name} | ${count} |`);
+  const title = `### ${run.id}: ${run.from} to ${to} of ${run.to}`;
+  return [title, '', '| compared | how many |', '|---|---|', ...rows].join('\n');
+}

@@ -21,10 +21,33 @@ export interface ReconcileInput {
   readonly reconciliationId?: string;
 }
 
+/** `skipped`: another one was running. */
+export interface ReconcileResult {
+  readonly status: 'completed' | 'failed' | 'skipped';
+  readonly found: number;
+  readonly resolved: number;
+}
+
+/** Younger orders are still being worked on. */
+const SETTLED_AFTER_MS = 60_000;
+/** Two runs see each order, so that one that fails leaves no gap. */
+const RECENT_MS = 2 * 3_600_000;
+const FULL_MS = 30 * 24 * 3_600_000;
+
+/** The span of time (ISO 8601) that a run started now compares. */
+export function reconcileWindow(
+  scope: ReconcileScope,
+  nowMs: number,
+): { readonly from: string; readonly to: string } {
+  const toMs = nowMs - SETTLED_AFTER_MS;
+  const fromMs = toMs - (scope === 'full' ? FULL_MS : RECENT_MS);
+  return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
+}
+
 /** Options that start a reconciliation somebody asked for. */
 export function reconcileStartOptions(
   input: ReconcileInput & { readonly reconciliationId: string },
-): WorkflowStartOptions<(input: ReconcileInput) => Promise<unknown>> {
+): WorkflowStartOptions<(input: ReconcileInput) => Promise<ReconcileResult>> {
   return {
     workflowId: reconcileWorkflowId(input.reconciliationId),
     taskQueue: EVENTS_TASK_QUEUE,

@@ -151,12 +151,34 @@ export const refundEntrySchema = z
   .openapi('RefundEntry');
 export type RefundEntryBody = z.output<typeof refundEntrySchema>;
 
+const attentionSchema = z
+  .object({
+    since: z.iso.datetime(),
+    steps: z.array(
+      z.object({
+        step: z.string().openapi({ example: 'capturePayment' }),
+        attempts: z.number().int().openapi({ description: 'Since somebody last decided.' }),
+        first_failed_at: z.iso.datetime(),
+        last_failed_at: z.iso.datetime(),
+        last_failure: z.string(),
+        dead_letter_id: z.string().openapi({ description: 'Redrive it to decide.' }),
+        decisions: z.array(
+          z.object({ action: z.enum(['retry', 'skip', 'cancel']), effect: z.string() }),
+        ),
+      }),
+    ),
+  })
+  .openapi('Attention');
+
 export const orderViewSchema = orderSchema
   .extend({
     payment: paymentSchema.nullable(),
     shipment: shipmentSchema.nullable(),
     refunds: z.array(refundEntrySchema).nullable(),
     timeline: z.array(timelineEntrySchema).nullable(),
+    attention: attentionSchema.nullable().openapi({
+      description: 'What waits for a person, for operators. Null when nothing does.',
+    }),
     warnings: z.array(z.object({ part: z.string(), detail: z.string() })),
   })
   .openapi('Order');

@@ -116,6 +116,11 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     db,
     ...gateways,
     checkouts: options.checkouts ?? checkouts,
+    upkeep: {
+      startReconciliation: async () => ({
+        kind: checkouts.reachable ? 'started' : 'unavailable',
+      }),
+    },
     deliveries: options.deliveries ?? deliveries,
     refunds: options.refunds ?? refunds,
     webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 1_000 }),

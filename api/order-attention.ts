@@ -1,0 +1,21 @@
+/** What an operator sees of an order that waits for a person: what was tried, and what is open. */
+import { decisionsAbout } from '../domain/attention.ts';
+import type { AttentionView } from '../prisma/attention.ts';
+import type { OrderView } from './schemas/orders.ts';
+
+type AttentionBody = NonNullable<OrderView['attention']>;
+
+export function attentionBody({ since, steps }: AttentionView): AttentionBody {
+  return {
+    since,
+    steps: steps.map((waiting) => ({
+      step: waiting.step,
+      attempts: waiting.attempts,
+      first_failed_at: waiting.firstFailedAt,
+      last_failed_at: waiting.lastFailedAt,
+      last_failure: waiting.lastFailure,
+      dead_letter_id: waiting.deadLetterId,
+      decisions: decisionsAbout(waiting.step).map((each) => ({ ...each })),
+    })),
+  };
+}

@@ -1,0 +1,119 @@
+/** Reconciliations over HTTP: thin handlers over reconciliations.ts and the queries. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import {
+  findReconciliation,
+  listDifferencesOf,
+  listReconciliations,
+} from '../../prisma/reconciliation.ts';
+import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
+import { ProblemError } from '../problems.ts';
+import { differenceBody, reconciliationBody, startReconciliation } from '../reconciliations.ts';
+import { onInvalid } from '../respond.ts';
+import { pageQuery, problemResponses } from '../schemas/common.ts';
+import {
+  reconcileBody,
+  reconciliationListSchema,
+  reconciliationParam,
+  reconciliationSchema,
+  reconciliationViewSchema,
+} from '../schemas/reconciliations.ts';
+import type { Services } from '../services.ts';
+
+export function reconciliationRoutes(services: Services) {
+  const { db } = services;
+  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(listRoute, async (c) => {
+      const { limit, starting_after: startingAfter } = c.req.valid('query');
+      const { runs, hasMore } = await listReconciliations(db, { limit, startingAfter });
+      c.header('cache-control', 'no-store');
+      const data = runs.map(reconciliationBody);
+      const url = '/v1/reconciliations';
+      return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
+    })
+    .openapi(showRoute, async (c) => {
+      const run = await findReconciliation(db, c.req.valid('param').id);
+      if (run === null) throw notFound();
+      const differences = await listDifferencesOf(db, run.id, MAX_DIFFERENCES);
+      c.header('cache-control', 'no-store');
+      return c.json(
+        { ...reconciliationBody(run), differences: differences.map(differenceBody) },
+        200,
+      );
+    })
+    .openapi(startRoute, async (c) => {
+      const { scope = 'recent' } = c.req.valid('json');
+      const outcome = await startReconciliation(services, scope, operatorOf(c));
+      if (outcome.kind === 'unavailable') throw unavailable();
+      c.header('location', `/v1/reconciliations/${outcome.run.id}`);
+      return c.json(reconciliationBody(outcome.run), 202);
+    });
+}
+
+const tags = ['Reconciliations'];
+/** More than these is no list to read but an outage to find. */
+const MAX_DIFFERENCES = 1_000;
+const TEMPORAL_RETRY_SECONDS = 5;
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/reconciliations',
+  tags,
+  summary: "List the comparisons of our books with the providers', newest first",
+  middleware: [allow('operator')] as const,
+  request: { query: pageQuery },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: { 'application/json': { schema: reconciliationListSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+const showRoute = createRoute({
+  method: 'get',
+  path: '/v1/reconciliations/{id}',
+  tags,
+  summary: 'Show a comparison with what it found, saw again, or found gone',
+  middleware: [allow('operator')] as const,
+  request: { params: reconciliationParam },
+  responses: {
+    200: {
+      description: 'The run and its differences, the open ones first; at most 1,000.',
+      content: { 'application/json': { schema: reconciliationViewSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+const startRoute = createRoute({
+  method: 'post',
+  path: '/v1/reconciliations',
+  tags,
+  summary: "Compare our books with the providers' now",
+  description: 'There is one run at a time: while one is under way, a repeat is given that one.',
+  middleware: [allow('operator'), withoutEmptyBody()] as const,
+  request: {
+    body: { required: false, content: { 'application/json': { schema: reconcileBody } } },
+  },
+  responses: {
+    202: {
+      description: 'It runs. Location has the report.',
+      content: { 'application/json': { schema: reconciliationSchema } },
+    },
+    ...problemResponses,
+  },
+});
+
+function notFound(): ProblemError {
+  const detail = 'No reconciliation has this id.';
+  return new ProblemError({ code: 'reconciliation_not_found', detail });
+}
+
+function unavailable(): ProblemError {
+  return new ProblemError({
+    code: 'upkeep_unavailable',
+    detail: 'Nothing was begun; try again.',
+    retryAfterSeconds: TEMPORAL_RETRY_SECONDS,
+  });
+}

@@ -1,0 +1,56 @@
+/** Reconciliations on the wire. */
+import { z } from '@hono/zod-openapi';
+import { DIFFERENCE_KINDS } from '../../domain/reconciliation.ts';
+import { listOf } from './common.ts';
+
+const scope = z.enum(['recent', 'full']).openapi({
+  description: '`recent`: orders of the last two hours. `full`: of the last 30 days.',
+});
+
+export const reconcileBody = z
+  .strictObject({ scope: scope.optional() })
+  .openapi('StartReconciliation');
+
+export const reconciliationParam = z.object({ id: z.string() });
+
+export const reconciliationSchema = z
+  .object({
+    id: z.string().openapi({ example: 'rec_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+    object: z.literal('reconciliation'),
+    scope,
+    status: z.enum(['running', 'completed', 'failed']),
+    actor: z.string().openapi({ description: '`schedule`, or `operator/<API key>`.' }),
+    window_from: z.iso.datetime(),
+    window_to: z.iso.datetime(),
+    checked: z
+      .record(z.string(), z.number())
+      .openapi({ example: { payments: 120, refunds: 3, orders: 118, rechecked: 1 } }),
+    found: z.number().int().openapi({ description: 'Differences seen for the first time.' }),
+    resolved: z.number().int().openapi({ description: 'Differences found gone.' }),
+    started_at: z.iso.datetime(),
+    finished_at: z.iso.datetime().nullable(),
+  })
+  .openapi('Reconciliation');
+export type ReconciliationBody = z.output<typeof reconciliationSchema>;
+
+const words = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
+const differenceSchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(DIFFERENCE_KINDS),
+    subject: z.string().openapi({ description: "The provider's payment, or the order." }),
+    order_id: z.string().nullable(),
+    ours: words,
+    theirs: words,
+    first_seen_at: z.iso.datetime(),
+    last_seen_at: z.iso.datetime(),
+    resolved_at: z.iso.datetime().nullable(),
+  })
+  .openapi('Difference');
+export type DifferenceBody = z.output<typeof differenceSchema>;
+
+export const reconciliationViewSchema = reconciliationSchema
+  .extend({ differences: z.array(differenceSchema) })
+  .openapi('ReconciliationReport');
+
+export const reconciliationListSchema = listOf(reconciliationSchema);

@@ -1,0 +1,31 @@
+/** The API's view of the workflows that run by the clock, for those a person may start as well. */
+import type { Client } from '@temporalio/client';
+import {
+  RECONCILE_WORKFLOW,
+  reconcileStartOptions,
+  type ReconcileScope,
+} from '../workflows/upkeep-contract.ts';
+import { createAskTemporal } from './ask-temporal.ts';
+
+export interface Upkeep {
+  /** Starts the run that was opened. `unavailable`: Temporal cannot be reached. */
+  startReconciliation(input: {
+    readonly scope: ReconcileScope;
+    readonly reconciliationId: string;
+  }): Promise<{ readonly kind: 'started' | 'unavailable' }>;
+}
+
+const START_DEADLINE_MS = 5_000;
+
+/** `client` is null while there is no connection yet. */
+export function createTemporalUpkeep(options: { readonly client: () => Client | null }): Upkeep {
+  const ask = createAskTemporal(options.client);
+  return {
+    async startReconciliation(input) {
+      const started = await ask(START_DEADLINE_MS, ({ workflow }) =>
+        workflow.start(RECONCILE_WORKFLOW, reconcileStartOptions(input)),
+      );
+      return { kind: started === null ? 'unavailable' : 'started' };
+    },
+  };
+}

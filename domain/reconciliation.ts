@@ -1,0 +1,167 @@
+/**
+ * Where our books and a provider's say different things about one order. Pure: what is compared is
+ * read elsewhere. What is still under way is no difference.
+ */
+import type { PaymentStatus, ShipmentStatus } from './order.ts';
+
+export const DIFFERENCE_KINDS = [
+  'charge_without_order',
+  'second_payment',
+  'payment_missing',
+  'payment_state',
+  'payment_amount',
+  'captured_amount',
+  'refunded_amount',
+  'reservation_without_order',
+  'reservation',
+  'reserved_lines',
+  'shipment',
+] as const;
+export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number];
+
+/** Amounts, states and ids: never a person's data. */
+type Words = Readonly<Record<string, string | number | null>>;
+
+export interface Difference {
+  readonly kind: DifferenceKind;
+  /** The provider's reference of the payment, or the order. */
+  readonly subject: string;
+  readonly ours: Words;
+  readonly theirs: Words;
+}
+
+export interface OurPayment {
+  readonly orderId: string;
+  readonly reference: string | null;
+  readonly status: PaymentStatus;
+  readonly amountMinor: number;
+  readonly capturedMinor: number;
+  readonly refundedMinor: number;
+  readonly currency: string;
+  /** True while something about it is being done, or was a moment ago. */
+  readonly inFlight: boolean;
+}
+
+export interface TheirPayment {
+  readonly reference: string;
+  /** The order it names; null when it names none. */
+  readonly orderId: string | null;
+  readonly state: 'processing' | 'authorized' | 'captured' | 'voided' | 'declined';
+  readonly amountMinor: number;
+  readonly capturedMinor: number;
+  readonly refundedMinor: number;
+  readonly currency: string;
+}
+
+/** What the provider must say for each status of ours. */
+const STATES: Readonly<Record<PaymentStatus, readonly TheirPayment['state'][]>> = {
+  authorizing: ['processing', 'authorized', 'declined', 'voided'],
+  declined: ['declined', 'voided'],
+  authorized: ['authorized'],
+  captured: ['captured'],
+  partially_refunded: ['captured'],
+  refunded: ['captured'],
+  voided: ['voided'],
+};
+
+/** Compares one payment; null when both sides agree. One of the two may be missing. */
+export function comparePayment(
+  ours: OurPayment | null,
+  theirs: TheirPayment | null,
+): Difference | null {
+  if (ours?.inFlight) return null;
+  if (theirs === null) return missingThere(ours);
+  const about = (kind: DifferenceKind): Difference => ({
+    kind,
+    subject: theirs.reference,
+    ours: ours === null ? {} : moneyOf({ ...ours, state: ours.status }),
+    theirs: moneyOf(theirs),
+  });
+  if (ours === null) return holdsMoney(theirs) ? about('charge_without_order') : null;
+  const another = ours.reference !== null && ours.reference !== theirs.reference;
+  if (another) return holdsMoney(theirs) ? about('second_payment') : null;
+  if (!STATES[ours.status].includes(theirs.state)) return about('payment_state');
+  if (theirs.state === 'declined' || theirs.state === 'processing') return null;
+  if (ours.amountMinor !== theirs.amountMinor || ours.currency !== theirs.currency) {
+    return about('payment_amount');
+  }
+  if (ours.capturedMinor !== theirs.capturedMinor) return about('captured_amount');
+  return ours.refundedMinor === theirs.refundedMinor ? null : about('refunded_amount');
+}
+
+type Reservation = 'held' | 'reserved' | 'shipped' | 'released';
+
+export interface OurGoods {
+  readonly orderId: string;
+  readonly reservation: Reservation;
+  /** `sku x quantity`, sorted. */
+  readonly lines: readonly string[];
+  readonly shipment: ShipmentStatus | null;
+  /** True when a person sent the goods another way, past the warehouse. */
+  readonly byHand: boolean;
+  /** True while the order moves: what is asked of the warehouse may not be answered yet. */
+  readonly moving: boolean;
+  readonly inFlight: boolean;
+}
+
+export interface TheirGoods {
+  readonly orderId: string;
+  readonly reservation: 'reserved' | 'released' | null;
+  readonly lines: readonly string[];
+  readonly shipment: ShipmentStatus | null;
+}
+
+/** Compares one order's goods; null when both sides agree. One of the two may be missing. */
+export function compareGoods(ours: OurGoods | null, theirs: TheirGoods | null): Difference | null {
+  if (ours?.inFlight) return null;
+  const subject = ours?.orderId ?? theirs?.orderId ?? '';
+  const about = (kind: DifferenceKind): Difference => ({
+    kind,
+    subject,
+    ours: ours === null ? {} : goodsOf(ours),
+    theirs: theirs === null ? {} : goodsOf(theirs),
+  });
+  if (ours === null) {
+    return theirs?.reservation === 'reserved' ? about('reservation_without_order') : null;
+  }
+  const kept = theirs?.reservation === 'reserved';
+  const wanted = ours.reservation === 'reserved' || ours.reservation === 'shipped';
+  const undecided = ours.byHand || (ours.moving && ours.reservation === 'held');
+  if (kept !== wanted && !undecided) return about('reservation');
+  if (kept && wanted && ours.lines.join() !== theirs.lines.join()) return about('reserved_lines');
+  if (ours.moving || ours.byHand) return null;
+  const left = theirs?.shipment === 'shipped';
+  return left === (ours.shipment === 'shipped') ? null : about('shipment');
+}
+
+function missingThere(ours: OurPayment | null): Difference | null {
+  if (ours === null || ours.reference === null || ours.status === 'declined') return null;
+  return {
+    kind: 'payment_missing',
+    subject: ours.reference,
+    ours: moneyOf({ ...ours, state: ours.status }),
+    theirs: {},
+  };
+}
+
+function holdsMoney({ state, capturedMinor, refundedMinor }: TheirPayment): boolean {
+  return state === 'authorized' || (state === 'captured' && capturedMinor > refundedMinor);
+}
+
+function moneyOf(
+  money: Omit<TheirPayment, 'reference' | 'state'> & { readonly state: string },
+): Words {
+  const { orderId, state, amountMinor, capturedMinor, refundedMinor, currency } = money;
+  return {
+    order_id: orderId,
+    state,
+    amount_minor: amountMinor,
+    captured_minor: capturedMinor,
+    refunded_minor: refundedMinor,
+    currency,
+  };
+}
+
+function goodsOf({ reservation, lines, shipment }: OurGoods | TheirGoods): Words {
+  return { reservation, lines: lines.join(', '), shipment };
+}

@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import {
+  compareGoods,
+  comparePayment,
+  type OurGoods,
+  type OurPayment,
+  type TheirGoods,
+  type TheirPayment,
+} from '../../domain/reconciliation.ts';
+
+const OURS: OurPayment = {
+  orderId: 'ord_1',
+  reference: 'pi_1',
+  status: 'captured',
+  amountMinor: 2_400,
+  capturedMinor: 2_400,
+  refundedMinor: 0,
+  currency: 'EUR',
+  inFlight: false,
+};
+const THEIRS: TheirPayment = {
+  reference: 'pi_1',
+  orderId: 'ord_1',
+  state: 'captured',
+  amountMinor: 2_400,
+  capturedMinor: 2_400,
+  refundedMinor: 0,
+  currency: 'EUR',
+};
+const UNTAKEN = { capturedMinor: 0 };
+
+describe('a payment', () => {
+  test.each<[string, Partial<OurPayment>, Partial<TheirPayment>]>([
+    ['captured on both sides', {}, {}],
+    ['held', { status: 'authorized', ...UNTAKEN }, { state: 'authorized', ...UNTAKEN }],
+    ['voided', { status: 'voided', ...UNTAKEN }, { state: 'voided', ...UNTAKEN }],
+    ['declined', { status: 'declined', ...UNTAKEN }, { state: 'declined', ...UNTAKEN }],
+    ['given back', { status: 'refunded', refundedMinor: 2_400 }, { refundedMinor: 2_400 }],
+    ['in part', { status: 'partially_refunded', refundedMinor: 9 }, { refundedMinor: 9 }],
+    ['under way', { inFlight: true, status: 'authorized', ...UNTAKEN }, {}],
+  ])('%s agrees', (_name, ours, theirs) => {
+    expect(comparePayment({ ...OURS, ...ours }, { ...THEIRS, ...theirs })).toBeNull();
+  });
+
+  test.each<[string, Partial<OurPayment>, Partial<TheirPayment>]>([
+    ['payment_state', { status: 'authorized', ...UNTAKEN }, {}],
+    ['payment_state', { status: 'voided', ...UNTAKEN }, { state: 'authorized', ...UNTAKEN }],
+    ['payment_state', { status: 'declined', ...UNTAKEN }, { state: 'authorized', ...UNTAKEN }],
+    ['payment_amount', {}, { amountMinor: 2_401 }],
+    ['payment_amount', {}, { currency: 'USD' }],
+    ['captured_amount', {}, { capturedMinor: 2_399 }],
+    ['refunded_amount', {}, { refundedMinor: 1 }],
+    ['refunded_amount', { status: 'refunded', refundedMinor: 2_400 }, {}],
+    ['second_payment', { reference: 'pi_2' }, {}],
+  ])('%s is seen', (kind, ours, theirs) => {
+    const found = comparePayment({ ...OURS, ...ours }, { ...THEIRS, ...theirs });
+    expect(found).toMatchObject({ kind, subject: 'pi_1' });
+  });
+
+  test('missing on one side is seen where money hangs on it, and only there', () => {
+    expect(comparePayment(null, THEIRS)?.kind).toBe('charge_without_order');
+    expect(comparePayment(null, { ...THEIRS, state: 'declined', ...UNTAKEN })).toBeNull();
+    expect(comparePayment(null, { ...THEIRS, refundedMinor: 2_400 })).toBeNull();
+    expect(comparePayment(OURS, null)?.kind).toBe('payment_missing');
+    expect(comparePayment({ ...OURS, reference: null, status: 'declined' }, null)).toBeNull();
+  });
+});
+
+const OUR_GOODS: OurGoods = {
+  orderId: 'ord_1',
+  reservation: 'shipped',
+  lines: ['mug-white x 2'],
+  shipment: 'shipped',
+  byHand: false,
+  moving: false,
+  inFlight: false,
+};
+const THEIR_GOODS: TheirGoods = {
+  orderId: 'ord_1',
+  reservation: 'reserved',
+  lines: ['mug-white x 2'],
+  shipment: 'shipped',
+};
+const UNSENT = { shipment: null };
+
+describe('goods', () => {
+  test.each<[string, Partial<OurGoods>, Partial<TheirGoods>]>([
+    ['shipped on both sides', {}, {}],
+    ['reserved', { reservation: 'reserved', moving: true, ...UNSENT }, UNSENT],
+    ['asked for', { reservation: 'held', moving: true, ...UNSENT }, UNSENT],
+    ['released', { reservation: 'released', ...UNSENT }, { reservation: 'released', ...UNSENT }],
+    ['sent by hand', { byHand: true }, UNSENT],
+    ['under way', { inFlight: true, reservation: 'released' }, {}],
+  ])('%s agree', (_name, ours, theirs) => {
+    expect(compareGoods({ ...OUR_GOODS, ...ours }, { ...THEIR_GOODS, ...theirs })).toBeNull();
+  });
+
+  test.each<[string, Partial<OurGoods>, Partial<TheirGoods>]>([
+    ['reservation', { reservation: 'reserved', moving: true }, { reservation: 'released' }],
+    ['reservation', { reservation: 'released', ...UNSENT }, UNSENT],
+    ['reserved_lines', {}, { lines: ['mug-white x 3'] }],
+    ['shipment', {}, UNSENT],
+    ['shipment', { shipment: 'cancelled' }, {}],
+  ])('%s is seen', (kind, ours, theirs) => {
+    const found = compareGoods({ ...OUR_GOODS, ...ours }, { ...THEIR_GOODS, ...theirs });
+    expect(found).toMatchObject({ kind, subject: 'ord_1' });
+  });
+
+  test('missing on one side are seen where something is kept for them', () => {
+    expect(compareGoods(null, THEIR_GOODS)?.kind).toBe('reservation_without_order');
+    expect(compareGoods(null, { ...THEIR_GOODS, reservation: 'released' })).toBeNull();
+    expect(compareGoods(OUR_GOODS, null)?.kind).toBe('reservation');
+    expect(compareGoods({ ...OUR_GOODS, reservation: 'released', ...UNSENT }, null)).toBeNull();
+  });
+});

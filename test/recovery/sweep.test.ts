@@ -1,0 +1,175 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { resolveStep } from '../../api/resolve-step.ts';
+import { checkoutWorkflowId, providerKey, type OrderId } from '../../domain/ids.ts';
+import { findAttention } from '../../prisma/attention.ts';
+import { recordCancelling } from '../../prisma/fulfilment.ts';
+import { openOrder } from '../../prisma/placing.ts';
+import type { Resolution } from '../../workflows/contract.ts';
+import { claimOf, draftOf } from '../prisma/shop.ts';
+import { eventually } from '../support/eventually.ts';
+import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+import { openRig, type Rig } from './rig.ts';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig();
+});
+afterEach(() => rig.sandbox.faults.clear());
+afterAll(() => rig?.close());
+
+const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
+const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
+const PATIENCE = { timeoutMs: 60_000, everyMs: 100 };
+
+describe('an order whose workflow is gone', () => {
+  test('is found by the next sweep and goes on from the books, charged and shipped once', async () => {
+    const { orderId } = await rig.place();
+    await rig.age(orderId);
+    expect((await rig.sweep()).counts).toMatchObject({ restarted: 1, parked: 0 });
+    await rig.until(orderId, 'shipped');
+    await expectShipped(rig, orderId);
+  }, 120_000);
+
+  test('while it was being cancelled is undone to the end', async () => {
+    const { orderId } = await rig.place();
+    await recordCancelling(rig.db, orderId, { reason: 'requested_by_customer', request: null });
+    await rig.age(orderId);
+    expect((await rig.sweep()).counts).toMatchObject({ restarted: 1 });
+    await rig.until(orderId, 'cancelled');
+    await expectCleanSlate(rig, orderId);
+  }, 120_000);
+
+  test('terminated by hand needs attention; a retry goes on with the same keys', async () => {
+    const orderId = await terminatedWhile(SHIP, 'paid');
+    expect((await rig.sweep()).counts).toMatchObject({ parked: 1 });
+    const attention = await findAttention(rig.db, orderId);
+    expect(attention?.steps).toMatchObject([
+      { step: 'checkout', lastFailure: 'the workflow was terminated' },
+    ]);
+    rig.sandbox.faults.clear();
+    expect(await decide(orderId, { step: 'checkout', decision: 'retry' })).toBe('begun');
+    await rig.until(orderId, 'shipped');
+    await expectShipped(rig, orderId);
+    await eventually(() => {
+      expect(noticesOf(rig, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
+    }, PATIENCE);
+    expect(await openLetters(orderId)).toBe(0);
+  }, 120_000);
+
+  test('terminated by hand and given up by a person: everything is undone', async () => {
+    const orderId = await terminatedWhile(SHIP, 'paid');
+    await rig.sweep();
+    rig.sandbox.faults.clear();
+    expect(await decide(orderId, { step: 'checkout', decision: 'cancel' })).toBe('begun');
+    await rig.until(orderId, 'cancelled');
+    await expectCleanSlate(rig, orderId);
+  }, 120_000);
+
+  test('parked, and nobody decided: given up before the hold on the money lapses', async () => {
+    const orderId = await terminatedWhile(CAPTURE, 'reserved');
+    await rig.sweep();
+    rig.sandbox.faults.clear();
+    await rig.age(orderId);
+    expect((await rig.sweep()).counts).toMatchObject({ given_up: 0 });
+    const captureBefore = new Date(Date.now() + 3_600_000);
+    await rig.db.payment.update({ where: { orderId }, data: { captureBefore } });
+    await rig.age(orderId);
+    expect((await rig.sweep()).counts).toMatchObject({ given_up: 1 });
+    await rig.until(orderId, 'cancelled');
+    const { cancelReason } = await rig.db.order.findUniqueOrThrow({ where: { id: orderId } });
+    expect(cancelReason).toBe('authorization_expiring');
+    await expectCleanSlate(rig, orderId);
+    await eventually(() => expect(noticesOf(rig, orderId)).toEqual(['cancelled']), PATIENCE);
+  }, 120_000);
+
+  test('is restarted once by two sweeps at the same time', async () => {
+    const { orderId } = await rig.place();
+    await rig.age(orderId);
+    const [first] = await Promise.all([rig.sweep(), rig.checkouts.start(await startOf(orderId))]);
+    expect(first.failed).toEqual([]);
+    await rig.until(orderId, 'shipped');
+    await expectShipped(rig, orderId);
+  }, 120_000);
+});
+
+describe('an order that stands still', () => {
+  test('and whose workflow runs is left alone', async () => {
+    rig.sandbox.faults.set(SHIP, { mode: 'fail_before' });
+    const { orderId } = await rig.start();
+    await untilConfirmed(orderId);
+    await rig.age(orderId);
+    expect((await rig.sweep()).counts).toMatchObject({ explained: 1, parked: 0, restarted: 0 });
+    rig.sandbox.faults.clear();
+    await rig.until(orderId, 'shipped');
+  }, 120_000);
+
+  test('because its workflow task fails for ever is seen, and heals with the next deploy', async () => {
+    await rig.runCheckouts('broken');
+    const { orderId } = await rig.start();
+    await eventually(async () => {
+      expect((await rig.checkouts.inspect(orderId)).kind).toBe('failing');
+    }, PATIENCE);
+    await rig.age(orderId);
+    expect((await rig.sweep()).counts).toMatchObject({ parked: 1 });
+    expect((await findAttention(rig.db, orderId))?.steps).toMatchObject([
+      { step: 'checkout', lastFailure: 'the workflow task fails again and again' },
+    ]);
+    await rig.runCheckouts('ours');
+    await rig.until(orderId, 'shipped');
+    await rig.db.order.update({ where: { id: orderId }, data: { updatedAt: new Date(0) } });
+    await rig.sweep();
+    expect(await openLetters(orderId)).toBe(0);
+    await expectShipped(rig, orderId);
+  }, 180_000);
+});
+
+test('a pending order nobody finished is expired: authorization voided, hold released', async () => {
+  const opened = await openOrder(rig.db, claimOf(), draftOf());
+  if (opened.kind !== 'opened') throw new Error(opened.kind);
+  const { id: orderId, totalMinor: amountMinor, currency } = opened.order;
+  await rig.gateways.payments.authorize({
+    key: providerKey(orderId, 'authorize'),
+    orderId,
+    amount: { amountMinor, currency },
+    paymentMethod: 'pm_card_visa',
+  });
+  await rig.db.order.update({ where: { id: orderId }, data: { deadlineAt: new Date(0) } });
+  expect((await rig.sweep()).counts).toMatchObject({ expired: 1 });
+  const order = await rig.db.order.findUniqueOrThrow({ where: { id: orderId } });
+  expect(order.status).toBe('expired');
+  expect(effectsOf(rig, orderId)).toEqual({ authorize: 1, void: 1 });
+}, 60_000);
+
+async function terminatedWhile(
+  place: typeof SHIP | typeof CAPTURE,
+  status: 'paid' | 'reserved',
+): Promise<OrderId> {
+  rig.sandbox.faults.set(place, { mode: 'fail_before' });
+  const { orderId } = await rig.start();
+  await rig.until(orderId, status);
+  if (status === 'paid') await untilConfirmed(orderId);
+  await rig.client.workflow.getHandle(checkoutWorkflowId(orderId)).terminate('by hand');
+  await rig.age(orderId);
+  return orderId;
+}
+
+function decide(orderId: OrderId, decided: Pick<Resolution, 'step' | 'decision'>) {
+  return resolveStep(rig, orderId, { ...decided, note: 'looked into it', actor: 'op' });
+}
+
+async function startOf(orderId: OrderId) {
+  const { totalMinor, currency, correlationId } = await rig.db.order.findUniqueOrThrow({
+    where: { id: orderId },
+  });
+  return { orderId, totalMinor, currency, correlationId, skus: ['mug-white'] };
+}
+
+/** Nothing more happens to it then. A mail that was sent and not written down would be sent again. */
+async function untilConfirmed(orderId: OrderId): Promise<void> {
+  const where = { orderId, type: 'order.customer_notified' };
+  await eventually(async () => expect(await rig.db.event.count({ where })).toBe(1), PATIENCE);
+}
+
+function openLetters(orderId: OrderId): Promise<number> {
+  return rig.db.deadLetter.count({ where: { orderId, status: { in: ['open', 'redriven'] } } });
+}
