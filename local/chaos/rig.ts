@@ -41,7 +41,8 @@ export interface Rig {
 
 /** A minute, the default, would be most of a run: one outage of a second, and nobody could buy. */
 const PROBE_AFTER_MS = 2_000;
-const START_TIMEOUT_MS = 240_000;
+/** The very first start on a machine may have to build a Temporal server. */
+const START_TIMEOUT_MS = 900_000;
 const STOP_TIMEOUT_MS = 90_000;
 /** Below the range the system gives to outgoing connections: a dead server's port stays its own. */
 const LOWEST_PORT = 20_000;
