@@ -21,6 +21,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { invariantRoutes } from './routes/invariants.ts';
 import { orderReadRoutes } from './routes/order-reads.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { productRoutes } from './routes/products.ts';
@@ -74,6 +75,7 @@ export function createApp(services: Services) {
     .route('/', subscriptionRoutes(services))
     .route('/', deadLetterRoutes(services))
     .route('/', reconciliationRoutes(services))
+    .route('/', invariantRoutes(services))
     .route('/', callbackRoutes(services))
     .route('/', healthRoutes(services))
     .route('/', docsRoutes());

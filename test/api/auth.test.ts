@@ -28,6 +28,7 @@ const ROUTES: readonly {
   { method: 'GET', path: '/v1/orders', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/events', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/subscriptions', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/invariants', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/subscriptions/nobody', lowest: 'operator', status: 404 },
   { method: 'POST', path: '/v1/subscriptions/nobody/pause', lowest: 'operator', status: 404 },
   { method: 'POST', path: '/v1/subscriptions/nobody/resume', lowest: 'operator', status: 404 },

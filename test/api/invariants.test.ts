@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readInvariants } from '../../prisma/invariants.ts';
+import { problemOf, listOf } from './bodies.ts';
+import { createShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+  await shop.place();
+});
+afterAll(() => shop.close());
+
+const get = (role: 'storefront' | 'operator') => shop.ask('GET', '/v1/invariants', { role });
+
+test('an operator sees every invariant with its count, and others see nothing', async () => {
+  const answer = await get('operator');
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get('cache-control')).toBe('no-store');
+  const { data, ...rest } = await listOf(answer);
+  expect(rest).toMatchObject({ violated: 0, unchecked: 0, has_more: false });
+  const written = await readInvariants();
+  expect(data.map(({ name, title, status }) => ({ name, title, status }))).toEqual(
+    written.map(({ name, title }) => ({ name, title, status: 'holds' })),
+  );
+  const refused = await get('storefront');
+  expect(refused.status).toBe(403);
+  expect((await problemOf(refused)).code).toBe('forbidden');
+});
+
+test('a violation is counted and named; askers at the same time get one and the same check', async () => {
+  const other = await createShop();
+  try {
+    const { id } = await other.db.order.findFirstOrThrow({
+      where: { id: await placedId(other) },
+    });
+    await other.db.$executeRaw`UPDATE orders SET total_minor = total_minor + 1 WHERE id = ${id}`;
+    const asked = Array.from({ length: 10 }, () =>
+      other.ask('GET', '/v1/invariants', { role: 'operator' }),
+    );
+    const bodies = await Promise.all((await Promise.all(asked)).map((each) => each.text()));
+    expect(new Set(bodies).size).toBe(1);
+    const body: unknown = JSON.parse(bodies[0] ?? '');
+    expect(body).toMatchObject({ violated: 2, unchecked: 0 });
+    expect(bodies[0]).toContain(`"subject":"${id}","detail":"total 1201, lines 1200"`);
+  } finally {
+    await other.close();
+  }
+});
+
+async function placedId(of: Shop): Promise<string> {
+  const [, , , id = ''] = ((await of.place()).headers.get('location') ?? '').split('/');
+  return id;
+}
