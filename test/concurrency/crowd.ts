@@ -1,0 +1,50 @@
+/** Many at once: patient clients, crowds, random orders of things, and what must be true afterwards. */
+import { randomInt } from 'node:crypto';
+import { expect } from 'vitest';
+import { createRandom } from '../../local/chaos/random.ts';
+import type { Database } from '../../prisma/client.ts';
+import { checkInvariants } from '../../prisma/invariants.ts';
+import type { Shop } from '../api/shop.ts';
+import { eventually } from '../support/eventually.ts';
+
+/** Runs `work` so many times at once. */
+export function times<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+}
+
+/** What a client does: a 503 with Retry-After is tried again, under the same key. */
+export function patiently(ask: (key: string) => Promise<Response>): Promise<Response> {
+  const key = crypto.randomUUID();
+  return eventually(
+    async () => {
+      const answer = await ask(key);
+      if (answer.status === 503) expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+      expect(answer.status).not.toBe(503);
+      return answer;
+    },
+    { timeoutMs: 250_000, everyMs: 500 },
+  );
+}
+
+/** A patient shopper's order. */
+export function persistently(order: () => object, shop: Shop): Promise<Response> {
+  return patiently((key) => shop.place(order(), key));
+}
+
+/** Everything that holds in every snapshot of the database. */
+export async function expectInvariants(db: Database): Promise<void> {
+  const results = await checkInvariants(db, { scope: 'always' });
+  expect(results.length).toBeGreaterThan(0);
+  const broken = results.filter(
+    ({ violations, unchecked }) => violations > 0 || unchecked !== null,
+  );
+  expect(broken).toEqual([]);
+}
+
+/** Random orders of things. A failing test names the seed; given here it repeats them. */
+export function shuffled(given: number = randomInt(2 ** 31)): {
+  readonly seed: string;
+  readonly shuffle: <T>(things: readonly T[]) => readonly T[];
+} {
+  return { seed: `seed ${given}`, shuffle: createRandom(given, 'crowd').shuffled };
+}

@@ -1,0 +1,263 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
+import { problemOf } from '../api/bodies.ts';
+import { placedOrder } from '../api/paid-order.ts';
+import type { Shop } from '../api/shop.ts';
+import { eventually } from '../support/eventually.ts';
+import { expectInvariants, patiently, shuffled, times } from './crowd.ts';
+import {
+  expectLedgersAgree,
+  openRunningShop,
+  PATIENCE,
+  refundsSettled,
+  restOf,
+  standsAt,
+} from './running-shop.ts';
+
+const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
+const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
+const TIMEOUT_MS = 400_000;
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openRunningShop();
+}, 120_000);
+afterEach(async () => {
+  shop.sandbox.faults.clear();
+  await expectInvariants(shop.db);
+  await expectLedgersAgree(shop);
+});
+afterAll(() => shop.close(), 60_000);
+
+/** Two white mugs, 24 EUR; its workflow is started. */
+const place = (): Promise<OrderId> =>
+  placedOrder(shop, { lines: [{ sku: 'mug-white', quantity: 2 }] });
+
+const cancel = (id: OrderId): Promise<Response> =>
+  patiently((key) => shop.ask('POST', `/v1/orders/${id}/cancel`, { key }));
+
+const refund = (id: OrderId, amount_minor?: number): Promise<Response> =>
+  patiently((key) =>
+    shop.ask('POST', `/v1/orders/${id}/refunds`, {
+      role: 'operator',
+      key,
+      body: { reason: 'raced', ...(amount_minor !== undefined && { amount_minor }) },
+    }),
+  );
+
+const paymentOf = (orderId: OrderId) => shop.db.payment.findUniqueOrThrow({ where: { orderId } });
+
+/** Everything that was taken is back, in our books and in the provider's. */
+async function expectMoneyBack(id: OrderId): Promise<void> {
+  const { status, capturedMinor, refundedMinor, refundingMinor } = await paymentOf(id);
+  expect([refundedMinor, refundingMinor]).toEqual([capturedMinor, 0]);
+  expect(['voided', 'refunded']).toContain(status);
+  expect(refundedAt(id)).toBe(capturedMinor);
+}
+
+function refundedAt(id: OrderId): number {
+  return shop.sandbox.ledgers.payments
+    .effects()
+    .filter(({ order_id, operation }) => order_id === id && operation === 'refund')
+    .reduce((sum, { amount_minor = 0 }) => sum + amount_minor, 0);
+}
+
+/** A paid order whose parcel cannot be asked for yet. */
+async function paid(): Promise<OrderId> {
+  const id = await place();
+  await standsAt(shop, id, 'paid');
+  return id;
+}
+
+async function shipped(): Promise<OrderId> {
+  const id = await place();
+  expect(await restOf(shop, id)).toBe('shipped');
+  return id;
+}
+
+describe('a cancel racing the capture', () => {
+  /** When the cancel is sent. */
+  const MOMENTS: Readonly<Record<string, (id: OrderId) => Promise<void>>> = {
+    'at once': async () => {},
+    'when reserved': (id) => told(id, 'order.reserved'),
+    'while the provider is asked for the money': async (id) => {
+      await eventually(async () => {
+        const where = { orderId: id, kind: 'capture', state: 'requested' };
+        expect(await shop.db.paymentOperation.count({ where })).toBe(1);
+      }, PATIENCE);
+    },
+    'when paid': (id) => told(id, 'order.paid'),
+    'when shipping was asked for': (id) => told(id, 'order.shipment_requested'),
+  };
+  const told = async (orderId: OrderId, type: string): Promise<void> => {
+    await eventually(async () => {
+      expect(await shop.db.event.count({ where: { orderId, type } })).toBe(1);
+    }, PATIENCE);
+  };
+
+  test.each(Object.keys(MOMENTS))(
+    '%s: shipped, or cancelled with the money back, never both, and as was answered',
+    async (moment) => {
+      shop.sandbox.faults.set(CAPTURE, { mode: 'latency', latency_ms: 50 });
+      await times(4, async () => {
+        const id = await place();
+        await MOMENTS[moment]?.(id);
+        const answer = await cancel(id);
+        const rest = await restOf(shop, id);
+        if (answer.status === 202) {
+          expect(rest).toBe('cancelled');
+        } else {
+          expect((await problemOf(answer)).code).toBe('not_cancellable');
+          expect(rest).toBe('shipped');
+        }
+        if (rest === 'cancelled') await expectMoneyBack(id);
+        else expect(await paymentOf(id)).toMatchObject({ status: 'captured', refundedMinor: 0 });
+      });
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('two cancels at once', () => {
+  test(
+    'under one key: one undo, and the same answer to both',
+    async () => {
+      shop.sandbox.faults.set(SHIP, { mode: 'down' });
+      await times(4, async () => {
+        const id = await paid();
+        const key = crypto.randomUUID();
+        const ask = (): Promise<string> =>
+          eventually(async () => {
+            const answer = await shop.ask('POST', `/v1/orders/${id}/cancel`, { key });
+            expect(answer.status).toBe(202);
+            return answer.text();
+          }, PATIENCE);
+        expect(new Set(await Promise.all([ask(), ask()])).size).toBe(1);
+        expect(await restOf(shop, id)).toBe('cancelled');
+        await expectMoneyBack(id);
+      });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'under two keys: one is accepted, the other is told so',
+    async () => {
+      shop.sandbox.faults.set(SHIP, { mode: 'down' });
+      await times(4, async () => {
+        const id = await paid();
+        const answers = await Promise.all([cancel(id), cancel(id)]);
+        expect(answers.map(({ status }) => status).toSorted()).toEqual([202, 409]);
+        expect(await restOf(shop, id)).toBe('cancelled');
+        await expectMoneyBack(id);
+      });
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('refunds racing each other', () => {
+  test(
+    'ten that all want everything: one has it, nine are told that nothing is left',
+    async () => {
+      const id = await shipped();
+      const answers = await times(10, () => refund(id));
+      expect(answers.filter(({ status }) => status === 202)).toHaveLength(1);
+      for (const answer of answers.filter(({ status }) => status !== 202)) {
+        const problem = await problemOf(answer);
+        expect(problem).toMatchObject({ code: 'refund_exceeds_captured', refundable_minor: 0 });
+      }
+      await refundsSettled(shop, id);
+      expect(refundedAt(id)).toBe(2_400);
+      await expectMoneyBack(id);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'twelve of 5 EUR out of 24: four have it, 4 EUR are left',
+    async () => {
+      const id = await shipped();
+      const answers = await times(12, () => refund(id, 500));
+      expect(answers.filter(({ status }) => status === 202)).toHaveLength(4);
+      await refundsSettled(shop, id);
+      expect(refundedAt(id)).toBe(2_000);
+      expect(await paymentOf(id)).toMatchObject({
+        status: 'partially_refunded',
+        refundedMinor: 2_000,
+        refundingMinor: 0,
+      });
+      const problem = await problemOf(await refund(id, 500));
+      expect(problem).toMatchObject({ refundable_minor: 400 });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'one key twenty times: one refund, the same bytes',
+    async () => {
+      const id = await shipped();
+      const asked = { role: 'operator', key: 'one-refund', body: { reason: 'raced' } } as const;
+      const bodies = await times(20, () =>
+        eventually(async () => {
+          const answer = await shop.ask('POST', `/v1/orders/${id}/refunds`, asked);
+          expect(answer.status).toBe(202);
+          return answer.text();
+        }, PATIENCE),
+      );
+      expect(new Set(bodies).size).toBe(1);
+      await refundsSettled(shop, id);
+      expect(refundedAt(id)).toBe(2_400);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('a cancel racing refunds of a paid order', () => {
+  test.each([
+    ['all of it', [undefined]],
+    ['a part of it', [900]],
+    ['parts of it', [700, 700, 700]],
+  ])(
+    '%s: cancelled, and exactly what was taken is back',
+    async (_, amounts) => {
+      shop.sandbox.faults.set(SHIP, { mode: 'down' });
+      const { seed, shuffle } = shuffled();
+      await times(3, async () => {
+        const id = await paid();
+        const refunds = amounts.map((amount) => async (): Promise<void> => {
+          const answer = await refund(id, amount);
+          if (answer.status === 202) return;
+          const { code } = await problemOf(answer);
+          expect(['not_refundable', 'refund_exceeds_captured'], seed).toContain(code);
+        });
+        const cancelling = async (): Promise<void> => {
+          expect((await cancel(id)).status, seed).toBe(202);
+        };
+        await Promise.all(shuffle([cancelling, ...refunds]).map((act) => act()));
+        expect(await restOf(shop, id), seed).toBe('cancelled');
+        await refundsSettled(shop, id);
+        await expectMoneyBack(id);
+      });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'accepted first and unanswered: it goes back once, the rest by the cancel',
+    async () => {
+      shop.sandbox.faults.set(SHIP, { mode: 'down' });
+      const id = await paid();
+      const place = { provider: 'payments', operation: 'refund' } as const;
+      shop.sandbox.faults.set(place, { mode: 'answer_lost', times: 3 });
+      expect((await refund(id, 900)).status).toBe(202);
+      expect((await cancel(id)).status).toBe(202);
+      expect(await restOf(shop, id)).toBe('cancelled');
+      await refundsSettled(shop, id);
+      await expectMoneyBack(id);
+      const refunds = await shop.db.refund.findMany({ where: { orderId: id } });
+      expect(refunds.map(({ amountMinor }) => amountMinor).toSorted()).toEqual([1_500, 900]);
+    },
+    TIMEOUT_MS,
+  );
+});

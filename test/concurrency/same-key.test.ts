@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { orderOf, problemOf } from '../api/bodies.ts';
+import { createShop, paymentEffects, type Shop } from '../api/shop.ts';
+import { eventually } from '../support/eventually.ts';
+import { expectInvariants, times } from './crowd.ts';
+
+const KEYS = 200;
+const EACH = 20;
+/** Keys at once: a client's own limit, so that what is measured is the key and not the queue. */
+const AT_ONCE = 10;
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+
+test(`${KEYS} keys, each sent ${EACH} times at once: ${KEYS} orders, the same bytes per key`, async () => {
+  const order = { lines: [{ sku: 'mug-white', quantity: 1 }] };
+  const bodies = new Map<string, Set<string>>();
+  const sendAll = async (key: string): Promise<void> => {
+    const seen = new Set<string>();
+    bodies.set(key, seen);
+    await times(EACH, () =>
+      eventually(
+        async () => {
+          const answer = await shop.place(order, key);
+          if (answer.status !== 201) {
+            expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+            const { code } = await problemOf(answer);
+            throw new Error(code);
+          }
+          seen.add(await answer.text());
+        },
+        { timeoutMs: 300_000, everyMs: 250 },
+      ),
+    );
+  };
+  const keys = Array.from({ length: KEYS }, (_, index) => `key-${index}`);
+  await times(AT_ONCE, async () => {
+    for (let key = keys.shift(); key !== undefined; key = keys.shift()) await sendAll(key);
+  });
+  const firsts: string[] = [];
+  for (const [key, seen] of bodies) {
+    expect(seen.size, key).toBe(1);
+    firsts.push(...seen);
+  }
+  const orders = await Promise.all(firsts.map((body) => orderOf(new Response(body))));
+  expect(new Set(orders.map(({ id }) => id)).size).toBe(KEYS);
+  expect(await shop.db.order.count()).toBe(KEYS);
+  expect(paymentEffects(shop)).toEqual({ authorize: KEYS });
+  const stock = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } });
+  expect(stock.held).toBe(KEYS);
+  await expectInvariants(shop.db);
+}, 900_000);

@@ -1,0 +1,82 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { createShop, paymentEffects, type Shop } from '../api/shop.ts';
+import { problemOf } from '../api/bodies.ts';
+import { expectInvariants, patiently, persistently, shuffled, times } from './crowd.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterEach(() => expectInvariants(shop.db));
+afterAll(() => shop.close());
+
+const stockOf = (sku: string) => shop.db.stock.findUniqueOrThrow({ where: { sku } });
+const buy = (lines: readonly { sku: string; quantity: number }[]) =>
+  persistently(() => ({ lines }), shop);
+
+async function statusesOf(answers: readonly Response[]): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const answer of answers) {
+    const status = answer.status === 201 ? 'placed' : (await problemOf(answer)).code;
+    counts[status] = (counts[status] ?? 0) + 1;
+  }
+  return counts;
+}
+
+test('the last unit, 100 buyers: one has it, 99 are told it is gone or still being paid for', async () => {
+  await shop.stock('last-unit', 1);
+  const answers = await times(100, () => buy([{ sku: 'last-unit', quantity: 1 }]));
+  expect(await statusesOf(answers)).toEqual({ placed: 1, out_of_stock: 99 });
+  expect(await stockOf('last-unit')).toMatchObject({ onHand: 1, held: 1 });
+}, 300_000);
+
+test('one SKU on two lines counts as their sum: never more than there is', async () => {
+  await shop.stock('twice', 9);
+  const lines = [
+    { sku: 'twice', quantity: 1 },
+    { sku: 'mug-white', quantity: 1 },
+    { sku: 'twice', quantity: 2 },
+  ];
+  const answers = await times(20, () => buy(lines));
+  expect(await statusesOf(answers)).toEqual({ placed: 3, out_of_stock: 17 });
+  expect(await stockOf('twice')).toMatchObject({ onHand: 9, held: 9 });
+}, 300_000);
+
+test('bundles bought in opposite order by many: no deadlock, and all units find a buyer', async () => {
+  const skus = ['bundle-a', 'bundle-b', 'bundle-c'];
+  await Promise.all(skus.map((sku) => shop.stock(sku, 40)));
+  const { seed, shuffle } = shuffled();
+  const before = paymentEffects(shop)['authorize'] ?? 0;
+  const answers = await times(80, () => buy(shuffle(skus).map((sku) => ({ sku, quantity: 1 }))));
+  expect(await statusesOf(answers), seed).toEqual({ placed: 40, out_of_stock: 40 });
+  for (const sku of skus) expect(await stockOf(sku)).toMatchObject({ onHand: 40, held: 40 });
+  expect(paymentEffects(shop)['authorize']).toBe(before + 40);
+}, 300_000);
+
+test('units come and go during a rush: every count is kept, and none below what is held', async () => {
+  await shop.stock('moving', 30);
+  const adjust = (delta: number) =>
+    patiently((key) =>
+      shop.ask('POST', '/v1/products/moving/stock', {
+        role: 'operator',
+        key,
+        body: { delta, reason: 'counted anew' },
+      }),
+    );
+  const buying = times(60, () => buy([{ sku: 'moving', quantity: 1 }]));
+  const moving = times(20, (index) => adjust(index % 2 === 0 ? 3 : -5));
+  const [answers, moves] = await Promise.all([buying, moving]);
+  const { placed = 0, out_of_stock: gone = 0 } = await statusesOf(answers);
+  expect(placed + gone).toBe(60);
+  const moved = moves.map(({ status }, index) => (status === 200 ? (index % 2 === 0 ? 3 : -5) : 0));
+  const refused = moves.filter(({ status }) => status !== 200);
+  for (const each of refused) expect((await problemOf(each)).code).toBe('stock_not_available');
+  const onHand = moved.reduce((sum, delta) => sum + delta, 30);
+  const stock = await stockOf('moving');
+  expect(stock).toMatchObject({ onHand, held: placed });
+  // What is held cannot be taken, not even a single unit of it.
+  const below = await adjust(stock.held - stock.onHand - 1);
+  expect(await problemOf(below)).toMatchObject({ status: 409, code: 'stock_not_available' });
+  if (stock.onHand > stock.held) expect((await adjust(stock.held - stock.onHand)).status).toBe(200);
+  expect(await stockOf('moving')).toMatchObject({ onHand: placed, held: placed });
+}, 300_000);
