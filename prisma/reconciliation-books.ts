@@ -89,7 +89,8 @@ function queryGoods(
 ): Promise<readonly BookedGoods[]> {
   return db.$queryRaw<BookedGoods[]>`
     SELECT o.id AS "orderId", max(r.status) AS reservation, s.status AS shipment,
-      array_agg(r.sku || ' x ' || r.quantity ORDER BY r.sku || ' x ' || r.quantity COLLATE "C") AS lines,
+      array_agg(r.sku || ' x ' || r.quantity ORDER BY (r.sku || ' x ' || r.quantity) COLLATE "C")
+        AS lines,
       (COALESCE(s.carrier = 'arranged by hand', false) OR EXISTS (
         SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
           AND e.data ->> 'decision' = 'skip')) AS "byHand",

@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { Checkouts } from '../../api/checkouts.ts';
+import { redrive } from '../../api/redrive.ts';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import { countAttempt } from '../../prisma/attention.ts';
+import { listDeadLetters } from '../../prisma/dead-letters.ts';
+import { recordNeedsAttention, recordReserved, recordResolved } from '../../prisma/fulfilment.ts';
+import type { Resume } from '../../workflows/contract.ts';
+import { orderOf } from './bodies.ts';
+import { createShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+
+const FAILURE = 'capture: outcome unknown (deadline)';
+const CAPTURE = { step: 'capturePayment', failure: FAILURE };
+const view = z.looseObject({ attention: z.looseObject({ since: z.string() }).nullable() });
+
+test('an operator sees what waits, what was tried, and what each decision would do', async () => {
+  const orderId = await parked();
+  const shown = view.parse(await (await show(orderId, 'operator')).json());
+  const [letter] = await lettersOf(orderId);
+  expect(shown.attention).toMatchObject({
+    steps: [
+      {
+        step: 'capturePayment',
+        attempts: 3,
+        last_failure: FAILURE,
+        dead_letter_id: letter?.id,
+        decisions: [{ action: 'retry' }, { action: 'skip' }, { action: 'cancel' }],
+      },
+    ],
+  });
+  expect(letter?.retryCount).toBe(3);
+  const storefront = view.parse(await (await show(orderId, 'storefront')).json());
+  expect(storefront.attention).toBeNull();
+  const listed: unknown = await (
+    await shop.ask('GET', '/v1/orders?status=needs_attention', { role: 'operator' })
+  ).json();
+  expect(listed).toMatchObject({ data: [{ id: orderId, attention_step: 'capturePayment' }] });
+});
+
+test('attempts are counted anew after a decision, and all of them until then', async () => {
+  const orderId = await parked();
+  await recordNeedsAttentionAgain(orderId);
+  expect((await lettersOf(orderId))[0]).toMatchObject({ retryCount: 3, status: 'open' });
+  await decideToRetry(orderId);
+  await countAttempt(shop.db, { orderId, ...CAPTURE });
+  await recordNeedsAttentionAgain(orderId);
+  const letters = await lettersOf(orderId);
+  expect(letters.map(({ status, retryCount }) => [status, retryCount])).toEqual([
+    ['open', 1],
+    ['resolved', 3],
+  ]);
+});
+
+test.each([
+  { action: 'retry', resumed: { from: 'reserved', undo: null } },
+  { action: 'skip', resumed: { from: 'reserved', undo: null } },
+  { action: 'cancel', resumed: { from: 'reserved', undo: 'requested_by_operator' } },
+] as const)(
+  'a decision to $action about an order whose workflow is gone starts one that carries it out',
+  async ({ action, resumed }) => {
+    const orderId = await parked();
+    const [letter] = await lettersOf(orderId);
+    const { seen, checkouts } = goneCheckouts();
+    const request = { action, note: 'looked into it', by: OPERATOR };
+    const outcome = await redrive({ ...shop.services, checkouts }, letter?.id ?? '', request);
+    expect(outcome.kind).toBe('redriven');
+    expect(seen).toMatchObject([
+      { ...resumed, resolution: { step: 'capturePayment', decision: action } },
+    ]);
+  },
+);
+
+test('a decision about a step that does not wait any more is refused, and starts nothing', async () => {
+  const orderId = await parked();
+  const [letter] = await lettersOf(orderId);
+  await shop.db.order.update({
+    where: { id: orderId },
+    data: { status: 'reserved', attentionStep: null },
+  });
+  const { seen, checkouts } = goneCheckouts();
+  const request = { action: 'retry', note: null, by: OPERATOR } as const;
+  const outcome = await redrive({ ...shop.services, checkouts }, letter?.id ?? '', request);
+  expect(outcome.kind).toBe('not_waiting');
+  expect(seen).toEqual([]);
+  expect((await lettersOf(orderId))[0]?.status).toBe('open');
+});
+
+const OPERATOR = { apiKeyId: 'key_1', correlationId: 'test', name: 'operator' };
+
+/** An order whose capture was tried three times and waits for a person. */
+async function parked(): Promise<OrderId> {
+  const { id } = await orderOf(await shop.place());
+  if (!isOrderId(id)) throw new Error(`${id} is no order id`);
+  await recordReserved(shop.db, id);
+  for (const _ of [1, 2, 3]) await countAttempt(shop.db, { orderId: id, ...CAPTURE });
+  await recordNeedsAttention(shop.db, id, { steps: [CAPTURE.step], failure: FAILURE });
+  return id;
+}
+
+async function recordNeedsAttentionAgain(orderId: OrderId): Promise<void> {
+  await shop.db.order.update({
+    where: { id: orderId },
+    data: { status: 'reserved', attentionStep: null },
+  });
+  await recordNeedsAttention(shop.db, orderId, { steps: [CAPTURE.step], failure: FAILURE });
+}
+
+async function decideToRetry(orderId: OrderId): Promise<void> {
+  const decided = { step: CAPTURE.step, decision: 'retry', note: 'note', actor: 'op' };
+  await recordResolved(shop.db, orderId, { ...decided, resumes: 'reserved' });
+}
+
+function goneCheckouts(): { readonly seen: Resume[]; readonly checkouts: Checkouts } {
+  const seen: Resume[] = [];
+  const checkouts: Checkouts = {
+    ...shop.services.checkouts,
+    resolve: async () => ({ kind: 'gone' }),
+    async resume(_order, resume) {
+      seen.push(resume);
+      return { kind: 'resumed' };
+    },
+  };
+  return { seen, checkouts };
+}
+
+async function lettersOf(orderId: OrderId) {
+  const { letters } = await listDeadLetters(shop.db, { orderId }, { limit: 10 });
+  return letters;
+}
+
+function show(orderId: OrderId, role: 'operator' | 'storefront'): Promise<Response> {
+  return shop.ask('GET', `/v1/orders/${orderId}`, { role });
+}

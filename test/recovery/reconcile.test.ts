@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
+import { listDifferencesOf, listReconciliations } from '../../prisma/reconciliation.ts';
+import { eventTypesOf } from '../support/expectations.ts';
+import { openRig, type Rig } from './rig.ts';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig();
+});
+afterEach(() => rig.sandbox.faults.clear());
+afterAll(() => rig?.close());
+
+const CLEAN = { status: 'completed', found: 0, resolved: 0 };
+
+test('books that agree: nothing is reported, and the run says how much was compared', async () => {
+  await Promise.all([shipped(), shipped(), shipped()]);
+  expect(await rig.reconcile()).toEqual(CLEAN);
+  const { runs } = await listReconciliations(rig.db, { limit: 1 });
+  expect(runs[0]).toMatchObject({ status: 'completed', actor: 'schedule', scope: 'recent' });
+  expect(runs[0]?.checked['payments']).toBeGreaterThanOrEqual(3);
+  expect(runs[0]?.checked['orders']).toBeGreaterThanOrEqual(3);
+}, 120_000);
+
+test('a charge made past us is reported once, and resolved when it is gone', async () => {
+  const charge = await stripe('payment_intents', {
+    amount: '4200',
+    currency: 'eur',
+    payment_method: 'pm_card_visa',
+    confirm: 'true',
+    capture_method: 'manual',
+  });
+  expect(await rig.reconcile()).toMatchObject({ found: 1, resolved: 0 });
+  expect(await openDifferences()).toEqual([['charge_without_order', charge.id]]);
+  expect(await rig.reconcile()).toEqual(CLEAN);
+  expect(await openDifferences()).toHaveLength(1);
+  await stripe(`payment_intents/${charge.id}/cancel`, {});
+  expect(await rig.reconcile()).toMatchObject({ found: 0, resolved: 1 });
+  expect(await openDifferences()).toEqual([]);
+}, 120_000);
+
+test('a refund made past us is reported once, with an event of its order, and its end too', async () => {
+  const orderId = await shipped();
+  const { providerReference } = await rig.db.payment.findUniqueOrThrow({ where: { orderId } });
+  await stripe('refunds', { payment_intent: providerReference ?? '', amount: '500' });
+  expect(await rig.reconcile()).toMatchObject({ found: 1 });
+  expect(await rig.reconcile()).toEqual(CLEAN);
+  const { runs } = await listReconciliations(rig.db, { limit: 2 });
+  const [difference] = await listDifferencesOf(rig.db, runs[1]?.id ?? '', 10);
+  expect(difference).toMatchObject({
+    kind: 'refunded_amount',
+    subject: providerReference,
+    orderId,
+    ours: { refunded_minor: 0, captured_minor: 2400 },
+    theirs: { refunded_minor: 500, captured_minor: 2400 },
+    resolvedAt: null,
+  });
+  await rig.db.payment.update({
+    where: { orderId },
+    data: { status: 'partially_refunded', refundedMinor: 500 },
+  });
+  expect(await rig.reconcile()).toMatchObject({ found: 0, resolved: 1 });
+  const types = (await eventTypesOf(rig, orderId)).filter((type) => /difference/.test(type));
+  expect(types).toEqual(['order.difference_found', 'order.difference_resolved']);
+}, 120_000);
+
+test('a second payment of one order, and money the provider does not know of', async () => {
+  const orderId = await shipped();
+  const second = await stripe('payment_intents', {
+    amount: '2400',
+    currency: 'eur',
+    payment_method: 'pm_card_visa',
+    confirm: 'true',
+    capture_method: 'manual',
+    'metadata[order_id]': orderId,
+  });
+  const other = { orderId: await shipped() };
+  const { providerReference } = await rig.db.payment.findUniqueOrThrow({ where: other });
+  const unknown = { providerReference: `pi_unknown${randomUUID()}` };
+  await rig.db.payment.update({ where: other, data: unknown });
+  await rig.reconcile();
+  const kinds = (await openDifferences()).map(([kind]) => kind).toSorted();
+  // The real payment of the other order is not the one our books name.
+  expect(kinds).toEqual(['payment_missing', 'second_payment', 'second_payment']);
+  await stripe(`payment_intents/${second.id}/cancel`, {});
+  await rig.db.payment.update({ where: other, data: { providerReference } });
+  await rig.reconcile();
+  expect(await openDifferences()).toEqual([]);
+}, 120_000);
+
+test('a reservation the warehouse lost is reported once', async () => {
+  rig.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'fail_before' });
+  const { orderId } = await rig.start();
+  await rig.until(orderId, 'reserved');
+  await settle(orderId);
+  const path = `warehouse/reservations/${encodeURIComponent(orderId)}/release`;
+  const headers = { authorization: 'Bearer somebody' };
+  await fetch(new URL(path, rig.sandbox.url), { method: 'POST', headers });
+  expect(await rig.reconcile()).toMatchObject({ found: 1 });
+  expect(await openDifferences()).toEqual([['reservation', orderId]]);
+  expect(await rig.reconcile()).toEqual(CLEAN);
+}, 120_000);
+
+test('a provider that is away: nothing is resolved and nothing invented', async () => {
+  const before = await openDifferences();
+  rig.sandbox.faults.set(
+    { provider: 'warehouse', operation: 'lookup' },
+    { mode: 'down', times: 2 },
+  );
+  expect(await rig.reconcile()).toMatchObject({ found: 0 });
+  expect(await openDifferences()).toEqual(before);
+}, 120_000);
+
+async function shipped(): Promise<OrderId> {
+  const { orderId } = await rig.start();
+  await rig.until(orderId, 'shipped');
+  await settle(orderId);
+  return orderId;
+}
+
+/** Lets what happened to the order be long enough ago that both sides must have heard of it. */
+async function settle(orderId: OrderId): Promise<void> {
+  const past = new Date(Date.now() - 600_000);
+  await rig.db.order.update({ where: { id: orderId }, data: { createdAt: past } });
+  await rig.db.payment.update({ where: { orderId }, data: { updatedAt: past } });
+  await rig.db.reservation.updateMany({ where: { orderId }, data: { updatedAt: past } });
+}
+
+async function openDifferences(): Promise<readonly (readonly [string, string])[]> {
+  const rows = await rig.db.difference.findMany({ where: { resolvedAt: null } });
+  return rows.map(({ kind, subject }) => [kind, subject] as const);
+}
+
+/** Somebody else with the shop's account at the provider, a while ago. */
+async function stripe(path: string, form: Record<string, string>): Promise<{ id: string }> {
+  rig.sandbox.clock.setOffset(-600_000);
+  const answer = await fetch(new URL(`v1/${path}`, rig.sandbox.url), {
+    method: 'POST',
+    headers: { authorization: 'Bearer sk_test_dashboard' },
+    body: new URLSearchParams(form),
+  });
+  rig.sandbox.clock.setOffset(0);
+  expect(answer.status).toBe(200);
+  const body: unknown = await answer.json();
+  if (typeof body !== 'object' || body === null || !('id' in body)) throw new Error('no id');
+  return { id: String(body.id) };
+}

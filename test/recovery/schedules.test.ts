@@ -1,0 +1,45 @@
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ensureSchedules } from '../../schedules.ts';
+import { eventually } from '../support/eventually.ts';
+import { startDevServer, type DevServer } from '../support/temporal.ts';
+
+let server: DevServer;
+let connection: Connection;
+let client: Client;
+beforeAll(async () => {
+  server = await startDevServer();
+  connection = await Connection.connect({ address: server.address });
+  client = new Client({ connection });
+});
+afterAll(async () => {
+  await connection?.close();
+  await server?.stop();
+});
+
+test('the schedules are made once however many workers start, and overlap with nothing', async () => {
+  await Promise.all([ensureSchedules(client), ensureSchedules(client)]);
+  await ensureSchedules(client);
+  const ids = ['sweep', 'reconcile-recent', 'reconcile-full'];
+  for (const id of ids) {
+    const { policies, action, state } = await client.schedule.getHandle(id).describe();
+    expect(policies.overlap).toBe('SKIP');
+    expect(action.staticSummary).toBeTruthy();
+    expect(state.paused).toBe(false);
+  }
+  await eventually(async () => {
+    const listed: string[] = [];
+    for await (const { scheduleId } of client.schedule.list()) listed.push(scheduleId);
+    expect(listed.toSorted()).toEqual(ids.toSorted());
+  });
+});
+
+test('what a person paused stays paused when a worker starts', async () => {
+  await ensureSchedules(client);
+  const sweep = client.schedule.getHandle('sweep');
+  await sweep.pause('looking into something');
+  await ensureSchedules(client);
+  const { state, spec } = await sweep.describe();
+  expect(state).toMatchObject({ paused: true, note: 'looking into something' });
+  expect(spec.intervals).toMatchObject([{ every: 60_000 }]);
+});

@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { HOLD_LASTS_MS } from '../../domain/attention.ts';
+import { findAttention } from '../../prisma/attention.ts';
+import { listDeadLetters } from '../../prisma/dead-letters.ts';
+import { statusQuery } from '../../workflows/contract.ts';
+import { orderIdOf } from '../support/bench.ts';
+import { describeCheckout } from '../support/checkout-suite.ts';
+import { eventually } from '../support/eventually.ts';
+import { expectCleanSlate, noticesOf } from '../support/expectations.ts';
+
+const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
+const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
+
+describeCheckout('money that is held and not captured', (suite) => {
+  test('for a capture nobody decides about is let go before the hold lapses', async () => {
+    const { bench, env } = suite;
+    bench.sandbox.faults.set(CAPTURE, { mode: 'fail_before' });
+    const handle = await bench.start();
+    const orderId = orderIdOf(handle);
+    await env.sleep('6 days');
+    await eventually(async () => {
+      expect((await handle.query(statusQuery)).status).toBe('needs_attention');
+    });
+    const attention = await findAttention(bench.db, orderId);
+    const [fault] = bench.sandbox.faults.list();
+    expect(attention?.steps).toMatchObject([{ step: 'capturePayment' }]);
+    // Five days of tries, all of them counted; the attempts cannot be fewer than what was refused.
+    expect(fault?.fired).toBeGreaterThan(100);
+    expect(attention?.steps[0]?.attempts).toBeGreaterThanOrEqual(fault?.fired ?? 0);
+
+    expect(await handle.result()).toEqual({
+      status: 'cancelled',
+      reason: 'authorization_expiring',
+    });
+    const { startTime, closeTime } = await handle.describe();
+    const tookMs = (closeTime?.getTime() ?? Infinity) - startTime.getTime();
+    expect(tookMs).toBeLessThan(HOLD_LASTS_MS);
+    await expectCleanSlate(bench, orderId);
+    expect(noticesOf(bench, orderId)).toEqual(['cancelled']);
+    const { letters } = await listDeadLetters(bench.db, { orderId }, { limit: 10 });
+    expect(letters).toMatchObject([{ subject: 'capturePayment', status: 'resolved' }]);
+  }, 240_000);
+
+  test.each([CAPTURE, RESERVE])(
+    'while $operation gets no answer near the end of the hold: undone, and the customer is told',
+    async (place) => {
+      const { bench } = suite;
+      bench.sandbox.faults.set(place, { mode: 'fail_before' });
+      const handle = await bench.start();
+      const orderId = orderIdOf(handle);
+      const captureBefore = new Date(Date.now() + 3_600_000);
+      await bench.db.payment.update({ where: { orderId }, data: { captureBefore } });
+      expect(await handle.result()).toEqual({
+        status: 'cancelled',
+        reason: 'authorization_expiring',
+      });
+      await expectCleanSlate(bench, orderId);
+      expect(noticesOf(bench, orderId)).toEqual(['cancelled']);
+    },
+    120_000,
+  );
+});
