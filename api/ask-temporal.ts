@@ -15,8 +15,9 @@ export function createAskTemporal(currentClient: () => Client | null): AskTempor
   return async (deadlineMs, call) => {
     const client = currentClient();
     if (client === null) return null;
+    const asked = client.withDeadline(Date.now() + deadlineMs, () => call(client));
     try {
-      return await client.withDeadline(Date.now() + deadlineMs, () => call(client));
+      return await inTime(asked, deadlineMs + BEYOND_DEADLINE_MS);
     } catch (error) {
       if (isAway(error)) return null;
       throw error;
@@ -24,21 +25,48 @@ export function createAskTemporal(currentClient: () => Client | null): AskTempor
   };
 }
 
+/** The SDK repeats a call on a broken line beyond the deadline; nobody waits for that. */
+async function inTime<T>(asked: Promise<T>, withinMs: number): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, withinMs, null);
+  });
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+    // What it comes to in the end is found out by whoever asks again.
+    asked.catch(() => undefined);
+  }
+}
+
+/** An answer at the deadline itself is still under way to us. */
+const BEYOND_DEADLINE_MS = 500;
 /** gRPC codes of a server that is away, overloaded or too slow: 1, 4, 8, 10, 14. */
 const AWAY_CODES: readonly unknown[] = [1, 4, 8, 10, 14];
+const UNKNOWN = 2;
 /** Causes are nested a few levels deep; a cycle must not hang us. */
 const MAX_DEPTH = 5;
 
 function isAway(error: unknown): boolean {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return false;
-  return hasGrpcCode(error, AWAY_CODES);
+  return hasGrpcCode(error, AWAY_CODES) || hasCause(error, isBrokenLine);
+}
+
+/** A connection that breaks within a call has no code of its own: "unknown", and this text. */
+function isBrokenLine(cause: Error): boolean {
+  return 'code' in cause && cause.code === UNKNOWN && cause.message.includes('transport error');
 }
 
 /** True when the error, or what caused it, carries one of the gRPC status codes. */
 export function hasGrpcCode(error: unknown, codes: readonly unknown[]): boolean {
+  return hasCause(error, (cause) => 'code' in cause && codes.includes(cause.code));
+}
+
+function hasCause(error: unknown, matches: (cause: Error) => boolean): boolean {
   let current: unknown = error;
   for (let depth = 0; depth < MAX_DEPTH && current instanceof Error; depth += 1) {
-    if ('code' in current && codes.includes(current.code)) return true;
+    if (matches(current)) return true;
     current = current.cause;
   }
   return false;
