@@ -64,15 +64,22 @@ export async function settleNotices(
 async function judge(db: Database, message: InboxMessage): Promise<Verdict> {
   const told = MEANINGS.get(message.type);
   if (told === undefined) return 'ignored';
-  const { reference } = kept.parse(message.payload);
+  const { reference, refundedMinor } = kept.parse(message.payload);
   const books = await findPaymentBooks(db, { orderId: message.orderId, reference });
   if (books === null) return 'not_ours';
   if (isAnother(books, message, reference)) return 'unexpected';
+  if (told.kind === 'refund' && refundedMinor !== undefined) return refunds(books, refundedMinor);
   const booked = (state: BookedOperation['state']): boolean =>
     books.operations.some((each) => each.kind === told.kind && each.state === state);
   if (booked(told.state)) return 'confirmed';
   const contradicted = booked(told.state === 'succeeded' ? 'refused' : 'succeeded');
   return booked('requested') && !contradicted ? 'asked_for' : 'unexpected';
+}
+
+/** Parts add up, and a notice tells the sum: it has to be one that our books come to. */
+function refunds(books: PaymentBooks, toldMinor: number): Verdict {
+  if (toldMinor <= books.refundedMinor) return 'confirmed';
+  return toldMinor <= books.refundedMinor + books.refundingMinor ? 'asked_for' : 'unexpected';
 }
 
 /** True for a second intent of an order, or an intent that names another order than ours. */
@@ -92,4 +99,4 @@ async function close({ db, log }: NoticeDeps, message: InboxMessage, verdict: Ve
   );
 }
 
-const kept = z.object({ reference: z.string().nullable() });
+const kept = z.object({ reference: z.string().nullable(), refundedMinor: z.int().optional() });

@@ -6,6 +6,7 @@ import Stripe from 'stripe';
 import { z } from 'zod';
 import { isOrderId } from '../domain/ids.ts';
 import type { OrderId } from '../domain/ids.ts';
+import { fromStripeAmount } from './stripe-money.ts';
 
 type WebhookVerdict =
   | {
@@ -17,6 +18,8 @@ type WebhookVerdict =
       readonly orderId: OrderId | null;
       /** The PaymentIntent the event is about. */
       readonly reference: string | null;
+      /** For a charge: how much of it has been given back in all by then; null for anything else. */
+      readonly refundedMinor: number | null;
     }
   | { readonly kind: 'rejected'; readonly reason: 'bad_signature' | 'malformed' };
 
@@ -46,32 +49,39 @@ export function createPaymentWebhookVerifier(secret: string): WebhookVerifier {
 
 const TOLERANCE_SECONDS = 300;
 
+const subject = z.object({
+  object: z.string(),
+  id: z.string(),
+  metadata: z.record(z.string(), z.string()).nullish(),
+  payment_intent: z.string().nullish(),
+  amount_refunded: z.int().min(0).nullish(),
+  currency: z.string().nullish(),
+});
 const event = z.object({
   id: z.string().min(1).max(255),
   type: z.string().min(1).max(255),
-  data: z.object({
-    object: z.object({
-      object: z.string(),
-      id: z.string(),
-      metadata: z.record(z.string(), z.string()).nullish(),
-      payment_intent: z.string().nullish(),
-    }),
-  }),
+  data: z.object({ object: subject }),
 });
 
 function readEvent(body: Uint8Array): WebhookVerdict {
   const result = event.safeParse(parseJson(Buffer.from(body).toString('utf8')));
   if (!result.success) return { kind: 'rejected', reason: 'malformed' };
   const { id, type, data } = result.data;
-  const subject = data.object;
-  const orderId = subject.metadata?.['order_id'];
+  const about = data.object;
+  const orderId = about.metadata?.['order_id'];
   return {
     kind: 'verified',
     id,
     type,
     orderId: orderId !== undefined && isOrderId(orderId) ? orderId : null,
-    reference: subject.object === 'payment_intent' ? subject.id : (subject.payment_intent ?? null),
+    reference: about.object === 'payment_intent' ? about.id : (about.payment_intent ?? null),
+    refundedMinor: refundedMinor(about),
   };
+}
+
+function refundedMinor({ amount_refunded: amount, currency }: z.infer<typeof subject>) {
+  if (typeof amount !== 'number' || typeof currency !== 'string') return null;
+  return fromStripeAmount(amount, currency);
 }
 
 function parseJson(json: string): unknown {

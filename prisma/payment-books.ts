@@ -11,6 +11,9 @@ export interface BookedOperation {
 export interface PaymentBooks {
   readonly orderId: OrderId;
   readonly providerReference: string | null;
+  /** Given back, and on its way back. */
+  readonly refundedMinor: number;
+  readonly refundingMinor: number;
   readonly operations: readonly BookedOperation[];
 }
 
@@ -21,7 +24,8 @@ export async function findPaymentBooks(
 ): Promise<PaymentBooks | null> {
   const { orderId, reference } = named;
   const rows = await db.$queryRaw<(Omit<PaymentBooks, 'operations'> & { operations: unknown })[]>`
-    SELECT p.order_id AS "orderId", p.provider_reference AS "providerReference", (
+    SELECT p.order_id AS "orderId", p.provider_reference AS "providerReference",
+      p.refunded_minor AS "refundedMinor", p.refunding_minor AS "refundingMinor", (
       SELECT COALESCE(jsonb_agg(jsonb_build_object('kind', o.kind, 'state', o.state)), '[]')
       FROM payment_operations o WHERE o.order_id = p.order_id) AS operations
     FROM payments p

@@ -42,9 +42,10 @@ export function callbackRoutes(services: Services) {
         const detail = 'The event has no id, type or object.';
         throw new ProblemError({ code: 'malformed_message', detail });
       }
-      const { id, type, orderId, reference } = verdict;
+      const { id, type, orderId, reference, refundedMinor } = verdict;
       c.set('orderId', orderId ?? undefined);
-      const message = { source: 'payments', id, type, orderId, payload: { reference } } as const;
+      const payload = { reference, ...(refundedMinor !== null && { refundedMinor }) };
+      const message = { source: 'payments', id, type, orderId, payload } as const;
       if ((await storeMessage(db, message)) === 'stored') {
         await unhurried(services, message, settleNotice(services, message));
       }

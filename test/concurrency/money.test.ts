@@ -147,7 +147,7 @@ describe('two cancels at once', () => {
       await times(4, async () => {
         const id = await paid();
         const answers = await Promise.all([cancel(id), cancel(id)]);
-        expect(answers.map(({ status }) => status).toSorted()).toEqual([202, 409]);
+        expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202, 409]));
         expect(await restOf(shop, id)).toBe('cancelled');
         await expectMoneyBack(id);
       });
@@ -256,7 +256,7 @@ describe('a cancel racing refunds of a paid order', () => {
       await refundsSettled(shop, id);
       await expectMoneyBack(id);
       const refunds = await shop.db.refund.findMany({ where: { orderId: id } });
-      expect(refunds.map(({ amountMinor }) => amountMinor).toSorted()).toEqual([1_500, 900]);
+      expect(new Set(refunds.map(({ amountMinor }) => amountMinor))).toEqual(new Set([900, 1_500]));
     },
     TIMEOUT_MS,
   );

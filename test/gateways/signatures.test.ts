@@ -91,13 +91,16 @@ describe('payment webhook', () => {
       type: 'payment_intent.succeeded',
       orderId,
       reference: 'pi_1',
+      refundedMinor: null,
     });
   });
 
-  test('a charge’s event names the intent behind the charge', () => {
-    const charge = { object: 'charge', id: 'ch_1', payment_intent: 'pi_1', metadata: {} };
+  test('a charge’s event names the intent behind the charge, and how much is back', () => {
+    const money = { amount_refunded: 70_000, currency: 'isk' };
+    const charge = { object: 'charge', id: 'ch_1', payment_intent: 'pi_1', metadata: {}, ...money };
     const verdict = verify(signed(event('charge.refunded', charge)));
     expect(verdict).toMatchObject({ kind: 'verified', reference: 'pi_1', orderId: null });
+    expect(verdict).toMatchObject({ refundedMinor: 700 });
   });
 
   test('another secret, changed bytes, no signature or an old timestamp are rejected', () => {

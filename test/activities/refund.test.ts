@@ -1,0 +1,142 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
+import type { Refund } from '../../domain/refund.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import { findRefund, listRefunds } from '../../prisma/refunds.ts';
+import { effectsOf } from '../support/expectations.ts';
+import { acceptRefund } from '../support/refunding.ts';
+import { createSteps, type Steps } from './steps.ts';
+
+const HOUR_MS = 3_600_000;
+const REFUND = { provider: 'payments', operation: 'refund' } as const;
+
+let steps: Steps;
+beforeAll(async () => {
+  steps = await createSteps();
+});
+afterEach(() => {
+  steps.sandbox.faults.clear();
+  steps.sandbox.clock.setOffset(0);
+});
+afterAll(() => steps.close());
+
+const paid = (): Promise<OrderId> => steps.orderAfter('reserveStock', 'capturePayment');
+const refOf = ({ id, orderId }: Refund) => ({ refundId: id, orderId });
+const paymentOf = (orderId: OrderId) => steps.db.payment.findUniqueOrThrow({ where: { orderId } });
+
+/** What a process that dies at the call leaves behind. */
+function dying(when: 'before' | 'after') {
+  const { payments } = steps.gateways;
+  const gateway: PaymentGateway = {
+    ...payments,
+    async refund(request) {
+      if (when === 'after') await payments.refund(request);
+      throw new Error('the process died');
+    },
+  };
+  return steps.replacing({ payments: gateway });
+}
+
+describe('giving money back', () => {
+  test.each(['before', 'after'] as const)(
+    'a process that died %s the call: done again by another, given back once',
+    async (when) => {
+      const refund = await acceptRefund(steps.db, await paid(), 900);
+      await dying(when).failing('refundPayment', refOf(refund));
+      expect((await findRefund(steps.db, refund.id))?.status).toBe('requested');
+      const outcome = await steps.run('refundPayment', refOf(refund));
+      expect(outcome).toEqual({ kind: 'refunded', amountMinor: 900 });
+      expect(effectsOf(steps, refund.orderId)['refund']).toBe(1);
+    },
+  );
+
+  test('repeated after it was written down: nothing is asked for again', async () => {
+    const refund = await acceptRefund(steps.db, await paid());
+    const first = await steps.run('refundPayment', refOf(refund));
+    steps.sandbox.faults.set(REFUND, { mode: 'latency', latency_ms: 0 });
+    expect(await steps.run('refundPayment', refOf(refund))).toEqual(first);
+    expect(steps.sandbox.faults.list()[0]?.fired).toBe(0);
+  });
+
+  test('twice at once: given back once, written once', async () => {
+    const refund = await acceptRefund(steps.db, await paid());
+    await Promise.allSettled([1, 2, 3].map(() => steps.run('refundPayment', refOf(refund))));
+    await steps.run('refundPayment', refOf(refund));
+    expect(effectsOf(steps, refund.orderId)['refund']).toBe(1);
+    const where = { orderId: refund.orderId, type: 'refund.succeeded' };
+    expect(await steps.db.event.count({ where })).toBe(1);
+  });
+
+  test('a lost answer, found when the provider has forgotten the key', async () => {
+    const refund = await acceptRefund(steps.db, await paid());
+    steps.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });
+    await steps.failing('refundPayment', refOf(refund));
+    steps.sandbox.clock.setOffset(25 * HOUR_MS);
+    await steps.run('refundPayment', refOf(refund));
+    expect(effectsOf(steps, refund.orderId)['refund']).toBe(1);
+  });
+
+  test('a refusal is kept: asked again it is the same', async () => {
+    const refund = await acceptRefund(steps.db, await paid());
+    steps.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
+    const refused = { kind: 'refused', code: 'insufficient_funds' };
+    for (const _ of [1, 2]) {
+      expect(await steps.run('refundPayment', refOf(refund))).toEqual(refused);
+    }
+  });
+});
+
+describe('undoing an order on which refunds were asked for', () => {
+  test('gives back what is left, in the books and outside exactly what was taken', async () => {
+    const orderId = await paid();
+    const done = await acceptRefund(steps.db, orderId, 500);
+    await steps.run('refundPayment', refOf(done));
+    await acceptRefund(steps.db, orderId, 700);
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    const undone = await steps.run('voidOrRefundPayment', { orderId });
+    expect(undone).toEqual({ kind: 'refunded', amountMinor: 1_200 });
+    const refunds = await listRefunds(steps.db, orderId);
+    expect(refunds.map(({ amountMinor, status }) => [amountMinor, status])).toEqual([
+      [500, 'succeeded'],
+      [700, 'succeeded'],
+      [1_200, 'succeeded'],
+    ]);
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundedMinor: 2_400 });
+    await steps.run('voidOrRefundPayment', { orderId });
+    expect(effectsOf(steps, orderId)['refund']).toBe(3);
+  });
+
+  test('when everything was asked for already, gives nothing twice', async () => {
+    const orderId = await paid();
+    await acceptRefund(steps.db, orderId);
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    const undone = await steps.run('voidOrRefundPayment', { orderId });
+    expect(undone).toEqual({ kind: 'refunded', amountMinor: 0 });
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundedMinor: 2_400 });
+    expect(effectsOf(steps, orderId)['refund']).toBe(1);
+  });
+
+  test('one the provider refused is given back with the rest', async () => {
+    const orderId = await paid();
+    await acceptRefund(steps.db, orderId, 700);
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    steps.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
+    const undone = await steps.run('voidOrRefundPayment', { orderId });
+    expect(undone).toEqual({ kind: 'refunded', amountMinor: 2_400 });
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundingMinor: 0 });
+  });
+
+  test('one whose outcome is not known is found out first', async () => {
+    const orderId = await paid();
+    const refund = await acceptRefund(steps.db, orderId, 700);
+    steps.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });
+    await steps.failing('refundPayment', refOf(refund));
+    await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
+    steps.sandbox.clock.setOffset(25 * HOUR_MS);
+    expect(await steps.run('voidOrRefundPayment', { orderId })).toEqual({
+      kind: 'refunded',
+      amountMinor: 1_700,
+    });
+    expect(effectsOf(steps, orderId)['refund']).toBe(2);
+  });
+});

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createRefundStarterSubscriber } from '../../../activities/subscribers/refund-starter.ts';
+import type { OrderId } from '../../../domain/ids.ts';
+import type { Refund } from '../../../domain/refund.ts';
+import { findPayment, recordCaptured, recordIntent } from '../../../prisma/payments.ts';
+import { recordReserved } from '../../../prisma/fulfilment.ts';
+import { recordRefundSucceeded } from '../../../prisma/refund-outcomes.ts';
+import type { RefundStart } from '../../../prisma/refunds.ts';
+import { acceptRefund } from '../../support/refunding.ts';
+import { NEVER, openHistory, wanted, type History } from './history.ts';
+
+let history: History;
+const started: RefundStart[] = [];
+let away = false;
+
+beforeAll(async () => {
+  history = await openHistory();
+});
+beforeEach(() => {
+  started.length = 0;
+  away = false;
+});
+afterAll(() => history.close());
+
+const starter = createRefundStarterSubscriber({
+  get db() {
+    return history.db;
+  },
+  async startRefund(refund) {
+    if (away) throw new Error('away');
+    started.push(refund);
+  },
+});
+
+/** A refund as the API leaves it when it dies before the start. */
+async function accepted(): Promise<Refund> {
+  const { id } = await history.live({ fate: 'placed' });
+  await recordReserved(history.db, id);
+  const payment = await findPayment(history.db, id);
+  if (!payment) throw new Error('no payment');
+  await recordIntent(history.db, payment, 'capture');
+  await recordCaptured(history.db, payment);
+  return acceptRefund(history.db, id, 50);
+}
+
+async function hand(orderId: OrderId, signal = NEVER): Promise<void> {
+  const events = wanted(starter, await history.log());
+  await starter.handle(
+    events.filter((event) => event.orderId === orderId),
+    signal,
+  );
+}
+
+test('starts a refund that nobody started, once, with ids and amounts only', async () => {
+  const { id, orderId } = await accepted();
+  for (const _ of [1, 2, 3]) await hand(orderId);
+  expect(started).toEqual([
+    { refundId: id, orderId, amountMinor: 50, currency: 'EUR', correlationId: expect.any(String) },
+  ]);
+});
+
+test('leaves alone what is settled', async () => {
+  const refund = await accepted();
+  await recordRefundSucceeded(history.db, refund, 're_1');
+  await hand(refund.orderId);
+  expect(started).toEqual([]);
+});
+
+test('with Temporal away it fails, and the refund stays to be started', async () => {
+  const { orderId } = await accepted();
+  away = true;
+  await expect(hand(orderId)).rejects.toThrow('away');
+  away = false;
+  await hand(orderId);
+  expect(started).toHaveLength(1);
+});
+
+test('stops where it is when its time is up', async () => {
+  const { orderId } = await accepted();
+  await expect(hand(orderId, AbortSignal.abort())).rejects.toThrow('aborted');
+  expect(started).toEqual([]);
+});
