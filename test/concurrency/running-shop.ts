@@ -14,7 +14,7 @@ import { isResting } from '../../domain/order.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { findOrder } from '../../prisma/orders.ts';
 import { listen } from '../../server.ts';
-import type { OrderId } from '../../domain/ids.ts';
+import { refundWorkflowId, type OrderId, type RefundId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import { TASK_QUEUE } from '../../workflows/contract.ts';
 import { createShop, type Shop } from '../api/shop.ts';
@@ -24,7 +24,12 @@ import { quietTemporal, startDevServer } from '../support/temporal.ts';
 /** A busy machine is slow; a hung shop is slower. */
 export const PATIENCE = { timeoutMs: 180_000, everyMs: 200 } as const;
 
-export async function openRunningShop(): Promise<Shop> {
+export interface RunningShop extends Shop {
+  /** Terminates the refund's workflow, as somebody may in the Web UI. */
+  endRefund(id: RefundId): Promise<void>;
+}
+
+export async function openRunningShop(): Promise<RunningShop> {
   quietTemporal();
   const server = await startDevServer();
   const { address, namespace } = server;
@@ -51,6 +56,9 @@ export async function openRunningShop(): Promise<Shop> {
   const running = worker.run();
   return {
     ...shop,
+    async endRefund(id) {
+      await client.workflow.getHandle(refundWorkflowId(id)).terminate();
+    },
     async close() {
       worker.shutdown();
       await running;
