@@ -6,6 +6,7 @@ import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
 import { PERSON } from '../support/bench.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+import { audit } from '../../audit/audit.ts';
 import { readable } from '../../audit/readable.ts';
 import { openSystem, type Answered, type System } from './system.ts';
 
@@ -134,6 +135,27 @@ test('every accepted order had one workflow, and Temporal knows nothing of the p
     for (const canary of Object.values(PERSON)) expect(text).not.toContain(canary);
   }
 });
+
+test('the audit of all this finds nothing wrong, and leaves nothing unchecked', async () => {
+  const accepted = await system.db.order.findMany({ where: { placedAt: { not: null } } });
+  const results = await audit({
+    places: {
+      databaseUrl: system.databaseUrl,
+      temporal: {
+        connection: { address: system.temporal.address },
+        namespace: system.temporal.namespace,
+      },
+      sandboxUrl: system.sandbox.url,
+    },
+    acknowledged: accepted.map(({ id }) => id),
+    sample: 20,
+    graceMs: 60_000,
+    timeoutMs: 60_000,
+  });
+  const wrong = results.filter((each) => each.violations > 0 || each.unchecked !== null);
+  expect(wrong).toEqual([]);
+  expect(results.length).toBeGreaterThan(30);
+}, 90_000);
 
 const CHECKOUTS = `WorkflowType = '${CHECKOUT_WORKFLOW}'`;
 const SHIPPED = new Set(['shipped']);

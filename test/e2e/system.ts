@@ -30,6 +30,7 @@ import { startDevServer, type DevServer } from '../support/temporal.ts';
 
 export interface System {
   readonly db: Database;
+  readonly databaseUrl: string;
   readonly sandbox: Sandbox;
   readonly temporal: DevServer;
   readonly client: Client;
@@ -117,7 +118,16 @@ async function open(
   for (const part of [api, worker]) onClose(() => part.stop());
   await Promise.all([api.start(), worker.start()]);
   const client = new Client({ connection });
-  return { db, sandbox, temporal, client, api, worker, ...createShopper(apiUrl) };
+  return {
+    db,
+    databaseUrl: database.url,
+    sandbox,
+    temporal,
+    client,
+    api,
+    worker,
+    ...createShopper(apiUrl),
+  };
 }
 
 interface PartOptions {

@@ -25,6 +25,7 @@ import {
 } from '../../workflows/contract.ts';
 import { createTestDatabase } from './database.ts';
 import { eventually } from './eventually.ts';
+import { expectInvariants } from './invariants.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('a test secret of 24 bytes').toString('base64')}`;
 
@@ -104,7 +105,11 @@ export async function createBench(temporal: {
     async close() {
       worker.shutdown();
       await running;
-      await providers.close();
+      try {
+        await expectInvariants(providers.db);
+      } finally {
+        await providers.close();
+      }
     },
   };
 }
@@ -129,7 +134,8 @@ function createWorker(
   });
 }
 
-function createGateways(sandbox: Sandbox) {
+/** The providers with short deadlines, and breakers that stay closed. */
+export function createGateways(sandbox: Sandbox) {
   return {
     payments: createStripePayments({
       apiKey: 'sk_test_bench',
