@@ -43,6 +43,9 @@ async function main(home: Home, workerHome: Home, port: string): Promise<void> {
   process.stdin.resume();
   const told = once(process.stdin, 'close');
   await Promise.race([told, starting.then(() => (failed ? undefined : told))]);
+  // Nobody needs what is in there any more: the quick way.
+  worker.kill();
+  stack.kill();
   await worker.stop();
   await workerWarden.release();
   await stack.stop();

@@ -104,7 +104,7 @@ function accept(state: State, client: Socket, target: TcpProxyOptions['target'])
   client.on('error', () => undefined);
   if (state.faults.isRefusing) {
     state.faults.countRefusal();
-    client.resetAndDestroy();
+    resetSocket(client);
     return;
   }
   const { port, host = LOOPBACK } = target;
@@ -113,10 +113,10 @@ function accept(state: State, client: Socket, target: TcpProxyOptions['target'])
   const connection: Connection = { client, server, hasHole: false };
   state.connections.add(connection);
   // A server that cannot be reached, or dies, is a connection reset for its client.
-  server.on('error', () => client.resetAndDestroy());
+  server.on('error', () => resetSocket(client));
   client.once('close', (hadError) => {
     state.connections.delete(connection);
-    if (hadError) server.resetAndDestroy();
+    if (hadError) resetSocket(server);
     else if (!state.lingering.has(server)) server.destroy();
   });
   openLanes(state, connection);
@@ -136,7 +136,7 @@ function openLanes(state: State, connection: Connection): void {
     onSwallowed,
     onCut: () => {
       linger(state, server);
-      client.resetAndDestroy();
+      resetSocket(client);
     },
   });
   openLane({
@@ -168,6 +168,15 @@ function resetAll({ connections }: State): number {
 }
 
 function reset({ client, server }: Connection): void {
-  client.resetAndDestroy();
-  server.resetAndDestroy();
+  resetSocket(client);
+  resetSocket(server);
+}
+
+/**
+ * RST. A socket that is just sending its end cannot be reset any more: Node would lose its handle,
+ * and spin for ever when the process ends.
+ */
+function resetSocket(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
