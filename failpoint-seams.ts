@@ -12,6 +12,7 @@ import type { WebhookSender } from './gateways/webhook-sender.ts';
 import type { CommitWatcher } from './prisma/commits.ts';
 import { CHECKOUT_WORKFLOW } from './workflows/contract.ts';
 import { DELIVERY_WORKFLOW } from './workflows/delivery-contract.ts';
+import { REFUND_WORKFLOW } from './workflows/refund-contract.ts';
 
 export interface FailpointSeams {
   payments<T extends PaymentGateway>(gateway: T): T;
@@ -107,4 +108,5 @@ function temporalSeam(around: Around): WorkflowClientInterceptor {
 const STARTS: ReadonlyMap<string, CallSeam> = new Map([
   [CHECKOUT_WORKFLOW, 'temporal.start'],
   [DELIVERY_WORKFLOW, 'temporal.start_delivery'],
+  [REFUND_WORKFLOW, 'temporal.start_refund'],
 ]);

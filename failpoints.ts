@@ -21,6 +21,7 @@ const CALLS = [
   'webhook.send',
   'temporal.start',
   'temporal.start_delivery',
+  'temporal.start_refund',
   'temporal.signal',
   'temporal.update',
 ] as const;
@@ -45,6 +46,9 @@ const EVENTS = [
   'order.attention_resolved',
   'order.customer_notified',
   'order.notification_failed',
+  'refund.requested',
+  'refund.succeeded',
+  'refund.failed',
 ] as const satisfies readonly EventType[];
 
 /** The others by the first table they write to, and how. */
@@ -53,6 +57,7 @@ const WRITES = [
   'shipments.insert',
   'shipments.update',
   'orders.update',
+  'refunds.update',
   'idempotency_keys.insert',
   'idempotency_keys.update',
   'inbox.insert',

@@ -28,6 +28,8 @@ const AUTHORIZE: Place = { provider: 'payments', operation: 'authorize' };
 const LOOK_UP: Place = { provider: 'payments', operation: 'lookup' };
 const CAPTURE: Place = { provider: 'payments', operation: 'capture' };
 const REFUND: Place = { provider: 'payments', operation: 'refund' };
+const SHIPPED_EFFECTS = { authorize: 1, capture: 1, reserve: 1, ship: 1 };
+const REFUND_MINOR = 700;
 const MAIL: Place = { provider: 'mail', operation: 'send' };
 
 export const FATES = {
@@ -41,6 +43,8 @@ export const FATES = {
   attended,
   unnotified,
   undelivered,
+  givenBack,
+  notGivenBack,
 } as const satisfies Readonly<Record<string, Fate>>;
 
 export type FateName = keyof typeof FATES;
@@ -156,6 +160,39 @@ async function undelivered(lane: Lane): Promise<OrderId> {
 }
 
 const SOON = { timeoutMs: AT_REST_WITHIN_MS, everyMs: 100 };
+
+/** Shipped, and a part of the money given back because somebody asked for it. */
+async function givenBack(lane: Lane): Promise<OrderId> {
+  const orderId = await askedForRefund(lane, 'succeeded');
+  expect(effectsOf(lane, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
+  const { payment } = await lane.db.order.findUniqueOrThrow({
+    where: { id: orderId },
+    include: { payment: true },
+  });
+  expect(payment).toMatchObject({ refundedMinor: REFUND_MINOR, refundingMinor: 0 });
+  return orderId;
+}
+
+/** Shipped, and the provider will not give the money back. */
+async function notGivenBack(lane: Lane): Promise<OrderId> {
+  lane.sandbox.faults.set(REFUND, { mode: 'refuse' });
+  const orderId = await askedForRefund(lane, 'failed');
+  expect(effectsOf(lane, orderId)).toEqual(SHIPPED_EFFECTS);
+  return orderId;
+}
+
+async function askedForRefund(lane: Lane, ends: 'succeeded' | 'failed'): Promise<OrderId> {
+  const orderId = await placeSurely(lane, newRequest());
+  await rests(lane, orderId, 'shipped');
+  const wanted = { amount_minor: REFUND_MINOR, reason: 'one was broken' };
+  const asked = await lane.client.operate(`/v1/orders/${orderId}/refunds`, wanted);
+  expect(asked.status, asked.text).toBe(202);
+  await eventually(async () => {
+    const refunds = await lane.db.refund.findMany({ where: { orderId } });
+    expect(refunds.map(({ status }) => status)).toEqual([ends]);
+  }, SOON);
+  return orderId;
+}
 
 /** Placed or declined, and the same answer byte for byte as often as it is asked for. */
 export async function placeSurely(lane: Lane, request: OrderRequest): Promise<OrderId> {

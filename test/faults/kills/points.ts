@@ -26,6 +26,7 @@ const POINTS: Points = {
   'webhook.send': on('shipped', 'S8/F5'),
   'temporal.start': on('shipped', 'S4/F5'),
   'temporal.start_delivery': on('undelivered'),
+  'temporal.start_refund': on('givenBack'),
   'temporal.signal': on('shipped', 'CB/F5'),
   'temporal.update': on('withdrawn'),
 
@@ -47,11 +48,15 @@ const POINTS: Points = {
   'commit.order.attention_resolved': on('attended'),
   'commit.order.customer_notified': on('shipped', 'S8/F5'),
   'commit.order.notification_failed': on('unnotified'),
+  'commit.refund.requested': on('givenBack'),
+  'commit.refund.succeeded': on('givenBack'),
+  'commit.refund.failed': on('notGivenBack'),
 
   'commit.payment_operations.insert': on('shipped', 'S6/F5'),
   'commit.shipments.insert': on('shipped', 'S7/F5'),
   'commit.shipments.update': on('refunded'),
   'commit.orders.update': on('shipped', 'S4/F5'),
+  'commit.refunds.update': on('givenBack'),
   'commit.idempotency_keys.insert': on('withdrawn'),
   'commit.idempotency_keys.update': on('placedLater', 'S0/F5'),
   'commit.inbox.insert': on('shipped', 'CB/F5'),
