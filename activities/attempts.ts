@@ -1,7 +1,8 @@
 /** Counts failed attempts at an order's steps, for whoever has to decide about one. Never fails itself. */
 import { CancelledFailure } from '@temporalio/common';
 import { noticeStep } from '../domain/attention.ts';
-import { isOrderId, type Notice, type OrderId } from '../domain/ids.ts';
+import { isOrderId, type Notice, type OrderId, type RefundId } from '../domain/ids.ts';
+import { refundStep } from '../domain/refund.ts';
 import { countAttempt } from '../prisma/attention.ts';
 import type { Database } from '../prisma/client.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
@@ -31,9 +32,7 @@ export async function countFailedAttempt(
   const { activity, input, failure, error } = attempt;
   if (error instanceof CancelledFailure || isDatabaseUnavailable(error)) return;
   if (!isAboutOrder(input)) return;
-  const { notice } = input;
-  const told = activity === 'notifyCustomer' && notice !== undefined;
-  const step = told ? noticeStep(notice) : STEPS[activity];
+  const step = stepOf(activity, input);
   if (step === undefined) return;
   try {
     await countAttempt(db, { orderId: input.orderId, step, failure: failure.message });
@@ -42,9 +41,19 @@ export async function countFailedAttempt(
   }
 }
 
-function isAboutOrder(
-  input: unknown,
-): input is { readonly orderId: OrderId; readonly notice?: Notice } {
+interface AboutOrder {
+  readonly orderId: OrderId;
+  readonly notice?: Notice;
+  readonly refundId?: RefundId;
+}
+
+function stepOf(activity: string, { notice, refundId }: AboutOrder): string | undefined {
+  if (activity === 'notifyCustomer' && notice !== undefined) return noticeStep(notice);
+  if (activity === 'refundPayment' && refundId !== undefined) return refundStep(refundId);
+  return STEPS[activity];
+}
+
+function isAboutOrder(input: unknown): input is AboutOrder {
   if (typeof input !== 'object' || input === null || !('orderId' in input)) return false;
   return typeof input.orderId === 'string' && isOrderId(input.orderId);
 }

@@ -66,6 +66,11 @@ export function refundability({
   return { kind: 'refundable', leftMinor: capturedMinor - refundedMinor - refundingMinor };
 }
 
+/** The step a refund is; its failures are counted like any other's. */
+export function refundStep(id: RefundId): string {
+  return `refund: ${id}`;
+}
+
 function notRefundable(reason: NotRefundableReason): Refundability {
   return { kind: 'not_refundable', reason };
 }

@@ -4,7 +4,7 @@
  */
 import { providerKey, refundWorkflowId, type OrderId } from '../domain/ids.ts';
 import type { EventType, Payment } from '../domain/order.ts';
-import type { Refund } from '../domain/refund.ts';
+import { refundStep, type Refund } from '../domain/refund.ts';
 import { changeOrder, orderTransaction } from './change.ts';
 import type { Database, Transaction } from './client.ts';
 import { resolveDeadLetter, writeDeadLetter } from './dead-letters.ts';
@@ -57,7 +57,7 @@ export async function recordRefundSucceeded(
   refund: Refund,
   providerReference: string,
 ): Promise<void> {
-  const { id, orderId, amountMinor } = refund;
+  const { orderId, amountMinor } = refund;
   await orderTransaction(db, orderId, async (tx) => {
     const data = { status: 'succeeded', providerReference, settledAt: new Date() };
     if (!(await settle(tx, refund, data))) return;
@@ -70,7 +70,7 @@ export async function recordRefundSucceeded(
     await book(tx, refund, { state: 'succeeded', detail: null });
     if (refund.cause === 'order_cancelled') await tell(tx, refund, 'order.payment_refunded');
     else await tell(tx, refund, 'refund.succeeded');
-    await resolveDeadLetter(tx, { source: 'refund', subject: id, orderId, eventId: null });
+    await closeTries(tx, refund);
   });
 }
 
@@ -80,7 +80,7 @@ export async function recordRefundFailed(
   refund: Refund,
   failureCode: string,
 ): Promise<void> {
-  const { id, orderId, amountMinor } = refund;
+  const { orderId, amountMinor } = refund;
   await orderTransaction(db, orderId, async (tx) => {
     const data = { status: 'failed', failureCode, settledAt: new Date() };
     if (!(await settle(tx, refund, data))) return;
@@ -89,7 +89,7 @@ export async function recordRefundFailed(
       WHERE order_id = ${orderId}`;
     await book(tx, refund, { state: 'refused', detail: failureCode });
     await tell(tx, refund, 'refund.failed', { failure_code: failureCode });
-    await resolveDeadLetter(tx, { source: 'refund', subject: id, orderId, eventId: null });
+    await closeTries(tx, refund);
   });
 }
 
@@ -109,17 +109,19 @@ export async function recordRefundNeedsAttention(
       data: { refund_id: id, failure },
       causationId: refund.key,
     });
-    const now = new Date().toISOString();
+    const where = { orderId_step: { orderId, step: refundStep(id) } };
+    const tried = await tx.stepAttempt.findUnique({ where });
+    const now = new Date();
     await writeDeadLetter(tx, {
       source: 'refund',
       subject: id,
       orderId,
       eventId: null,
       message: { workflow_id: refundWorkflowId(id) },
-      error: failure,
-      retryCount: 1,
-      firstFailedAt: refund.requestedAt,
-      lastFailedAt: now,
+      error: tried?.lastFailure ?? failure,
+      retryCount: tried?.attempts ?? 1,
+      firstFailedAt: (tried?.firstFailedAt ?? now).toISOString(),
+      lastFailedAt: (tried?.lastFailedAt ?? now).toISOString(),
     });
   });
 }
@@ -145,6 +147,12 @@ async function book(
     data: [{ ...operation, ...outcome }],
     skipDuplicates: true,
   });
+}
+
+/** Nobody has to look any more. */
+async function closeTries(tx: Transaction, { id, orderId }: Refund): Promise<void> {
+  await resolveDeadLetter(tx, { source: 'refund', subject: id, orderId, eventId: null });
+  await tx.stepAttempt.deleteMany({ where: { orderId, step: refundStep(id) } });
 }
 
 async function tell(

@@ -144,6 +144,7 @@ describeCheckout('a refund', (suite) => {
     const subject = handle.workflowId.slice('refund/'.length);
     expect(letters).toMatchObject([{ source: 'refund', subject, status: 'open' }]);
     expect(letters[0]?.fingerprint).toMatch(/^refund: /);
+    expect(letters[0]?.retryCount).toBeGreaterThan(10);
     bench.sandbox.faults.clear();
     await handle.signal(retryRefundSignal);
     expect((await handle.result()).status).toBe('succeeded');
