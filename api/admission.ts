@@ -7,6 +7,8 @@
 /** The limits of one kind of request. Values with their reasons: ADMISSION_LIMITS. */
 export interface AdmissionLimits {
   readonly maxRunning: number;
+  /** However busy the process is, so many still run. */
+  readonly minRunning: number;
   /** A burst may fill the line so far. */
   readonly maxWaiting: number;
   /** A line that has not been empty for `standingAfterMs` is no burst: it may only be this long. */
@@ -24,6 +26,7 @@ export const ADMISSION_LIMITS = {
    */
   checkout: {
     maxRunning: 64,
+    minRunning: 8,
     maxWaiting: 448,
     maxStanding: 32,
     standingAfterMs: 1_000,
@@ -32,6 +35,7 @@ export const ADMISSION_LIMITS = {
   /** Reads and operators' calls: short, none waits for a provider longer than its own deadline. */
   other: {
     maxRunning: 64,
+    minRunning: 8,
     maxWaiting: 256,
     maxStanding: 64,
     standingAfterMs: 1_000,
@@ -63,9 +67,11 @@ export interface Admission {
 
 type Settle = (entry: Entry) => void;
 
-export function createAdmission(limits: AdmissionLimits): Admission {
+/** `busyness`: see below; other than the process's own for tests. */
+export function createAdmission(limits: AdmissionLimits, busyness = createBusyness()): Admission {
   const line = new Set<Settle>();
   const refused = { overloaded: 0, database_unavailable: 0, gone: 0 };
+  const limitRunning = createRunningLimit(limits, busyness);
   let running = 0;
   let standingSinceMs = 0;
 
@@ -87,8 +93,11 @@ export function createAdmission(limits: AdmissionLimits): Admission {
     return { kind: 'admitted', pass: { leave } };
   };
   const next = (): void => {
-    const [first] = line;
-    if (first !== undefined && running < limits.maxRunning) first(admit());
+    // More than one: the limit may have grown.
+    for (const first of line) {
+      if (running >= limitRunning()) return;
+      first(admit());
+    }
   };
   const turnAwayLine = (): void => {
     for (const settle of line) settle(refuse('database_unavailable'));
@@ -102,21 +111,78 @@ export function createAdmission(limits: AdmissionLimits): Admission {
   return {
     enter(signal) {
       if (signal.aborted) return Promise.resolve(refuse('gone'));
-      if (running < limits.maxRunning) return Promise.resolve(admit());
+      if (line.size === 0 && running < limitRunning()) return Promise.resolve(admit());
       if (!hasRoom()) return Promise.resolve(refuse('overloaded'));
-      return new Promise((resolve) => {
-        const settle: Settle = (entry) => {
-          clearTimeout(timer);
-          signal.removeEventListener('abort', onAbort);
-          line.delete(settle);
-          resolve(entry);
-        };
-        const onAbort = (): void => settle(refuse('gone'));
-        const timer = setTimeout(() => settle(refuse('overloaded')), limits.maxWaitMs);
-        signal.addEventListener('abort', onAbort, { once: true });
-        line.add(settle);
+      return standInLine(line, {
+        signal,
+        maxWaitMs: limits.maxWaitMs,
+        onGone: () => refuse('gone'),
+        onLate: () => refuse('overloaded'),
       });
     },
     view: () => ({ running, waiting: line.size, refused: { ...refused } }),
+  };
+}
+
+/** Resolves when somebody settles it, the client hangs up, or the time is up. */
+function standInLine(
+  line: Set<Settle>,
+  waiting: {
+    readonly signal: AbortSignal;
+    readonly maxWaitMs: number;
+    readonly onGone: () => Entry;
+    readonly onLate: () => Entry;
+  },
+): Promise<Entry> {
+  const { signal, maxWaitMs, onGone, onLate } = waiting;
+  return new Promise((resolve) => {
+    const settle: Settle = (entry) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      line.delete(settle);
+      resolve(entry);
+    };
+    const onAbort = (): void => settle(onGone());
+    const timer = setTimeout(() => settle(onLate()), maxWaitMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+    line.add(settle);
+  });
+}
+
+/**
+ * The share of time the event loop had no rest since it was asked last, 0 to 1; null when that is too
+ * short ago to tell. A provider that is slow leaves it low: then more at once is right.
+ */
+type Busyness = () => number | null;
+
+const SAMPLE_MS = 250;
+/** Beyond this nothing gets done sooner by beginning more of it, only later. */
+const SATURATED = 0.98;
+const RELAXED = 0.9;
+
+function createBusyness(): Busyness {
+  let last = performance.eventLoopUtilization();
+  let lastMs = performance.now();
+  return () => {
+    if (performance.now() - lastMs < SAMPLE_MS) return null;
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    lastMs = performance.now();
+    return utilization;
+  };
+}
+
+/** Down by a quarter while the process is saturated, up by some while it is not. */
+function createRunningLimit(
+  { minRunning, maxRunning }: AdmissionLimits,
+  busyness: Busyness,
+): () => number {
+  let limit = maxRunning;
+  return () => {
+    const busy = busyness();
+    if (busy !== null && busy > SATURATED) limit = Math.max(minRunning, Math.floor(limit * 0.75));
+    if (busy !== null && busy < RELAXED) limit = Math.min(maxRunning, limit + minRunning);
+    return limit;
   };
 }

@@ -7,6 +7,7 @@ import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } fr
 
 const LIMITS: AdmissionLimits = {
   maxRunning: 2,
+  minRunning: 2,
   maxWaiting: 3,
   maxStanding: 1,
   standingAfterMs: 60_000,
@@ -42,6 +43,22 @@ describe('admission', () => {
       if (entry.kind === 'admitted') entry.pass.leave('done');
     }
     expect(admission.view()).toMatchObject({ running: 0, waiting: 0 });
+  });
+
+  test('a process that gets no rest runs fewer at once, and more again when it does', async () => {
+    const busy = { share: 1 };
+    const limits = { ...LIMITS, maxRunning: 8, minRunning: 2, maxWaiting: 100 };
+    const admission = createAdmission(limits, () => busy.share);
+    for (let i = 0; i < 10; i += 1) {
+      const entry = await admission.enter(listening());
+      if (entry.kind === 'admitted') entry.pass.leave('done');
+    }
+    const [first] = times(20, () => admission.enter(listening()));
+    expect(admission.view()).toMatchObject({ running: 2, waiting: 18 });
+    busy.share = 0.5;
+    const entry = await first;
+    if (entry?.kind === 'admitted') entry.pass.leave('done');
+    expect(admission.view()).toMatchObject({ running: 8, waiting: 11 });
   });
 
   test('a pass given back twice counts once', async () => {
@@ -110,7 +127,7 @@ describe('an API with more to do than it takes on', () => {
     expect([shed.status, (await problemOf(shed)).code]).toEqual([503, 'overloaded']);
     proof.fired(1);
     expect(shed.headers.get('retry-after')).toMatch(/^[123]$/);
-    for (const path of ['/livez', '/readyz', '/metrics', '/v1/products', '/openapi.json']) {
+    for (const path of ['/livez', '/metrics', '/v1/products', '/openapi.json']) {
       expect((await shop.ask('GET', path)).status, path).toBe(200);
     }
     const callback = await shop.ask('POST', '/callbacks/warehouse', { role: null, body: {} });
@@ -130,7 +147,7 @@ describe('an API with more to do than it takes on', () => {
 
 describe('a request nobody waits for any more', () => {
   test('leaves the line and nothing behind', async () => {
-    const limits = { ...LIMITS, maxRunning: 1 };
+    const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
     const shop = await openShop({ admissionLimits: { checkout: limits, other: limits } });
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 500 });
     const running = shop.place();
