@@ -3,7 +3,6 @@
  * It only reads. What cannot be reached is `unchecked`, never passed over.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
 import { createDatabase, type Database } from '../prisma/client.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import { checkInvariants, readInvariants, type InvariantResult } from '../prisma/invariants.ts';
@@ -12,11 +11,11 @@ import { runChecks, type Check } from './check.ts';
 import { ledgerChecks } from './ledgers.ts';
 import type { AuditOptions, Places } from './options.ts';
 import { privacyCheck } from './privacy.ts';
+import { openTemporal, type AuditedTemporal } from './temporal-link.ts';
 import { workflowChecks } from './workflows.ts';
 
 /** The checks are made one after the other; Prisma keeps one connection for itself now and then. */
 const POOL_SIZE = 2;
-const CONNECT_TIMEOUT_MS = 5_000;
 const PATIENCE_MS = 15_000;
 const RETRY_MS = 500;
 
@@ -31,21 +30,16 @@ export async function audit(request: AuditRequest): Promise<readonly InvariantRe
   const { places, graceMs, timeoutMs } = request;
   const endsAtMs = Date.now() + timeoutMs;
   const db = createDatabase({ url: places.databaseUrl, poolSize: POOL_SIZE });
-  const connection = Connection.lazy({
-    ...places.temporal?.connection,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-  });
-  const client = new Client({ connection, namespace: places.temporal?.namespace ?? 'default' });
+  const temporal = await openTemporal(places.temporal);
   try {
-    const own = await askDatabase(db, { graceMs, timeoutMs });
-    const others: InvariantResult[] = [];
-    for (const check of otherChecks({ db, client }, request)) {
+    const results = [...(await askDatabase(db, { graceMs, timeoutMs }))];
+    for (const check of otherChecks(db, temporal, request)) {
       const leftMs = Math.max(1, endsAtMs - Date.now());
-      others.push(...(await runChecks([check], { timeoutMs: leftMs })));
+      results.push(...(await runChecks([check], { timeoutMs: leftMs })));
     }
-    return [...own, ...others];
+    return results;
   } finally {
-    await connection.close();
+    await temporal.close();
     await db.$disconnect();
   }
 }
@@ -76,24 +70,15 @@ async function unasked(error: unknown): Promise<readonly InvariantResult[]> {
 }
 
 function otherChecks(
-  { db, client }: { readonly db: Database; readonly client: Client },
+  db: Database,
+  { client }: AuditedTemporal,
   { places, sample, graceMs, acknowledged }: AuditRequest,
 ): readonly Check[] {
-  const { temporal, sandboxUrl } = places;
-  const ofTemporal = [
+  const { sandboxUrl } = places;
+  return [
+    ...(acknowledged === null ? [] : [acknowledgedCheck(db, acknowledged)]),
+    ...(sandboxUrl === null ? [] : ledgerChecks({ db, sandboxUrl })),
     ...workflowChecks({ db, client, graceMs }),
     privacyCheck({ db, client, sample }),
   ];
-  return [
-    ...(temporal === null ? ofTemporal.map(withoutPlace) : ofTemporal),
-    ...(sandboxUrl === null ? [] : ledgerChecks({ db, sandboxUrl })),
-    ...(acknowledged === null ? [] : [acknowledgedCheck(db, acknowledged)]),
-  ];
-}
-
-function withoutPlace(check: Check): Check {
-  return {
-    ...check,
-    run: () => Promise.reject(new Error('where Temporal is, is not known: set TEMPORAL_ADDRESS')),
-  };
 }

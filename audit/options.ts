@@ -1,7 +1,7 @@
 /** What `npm run audit` was asked for, and where the servers are: the environment, else the stack. */
 import { parseArgs } from 'node:util';
-import type { ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { NativeConnectionOptions } from '@temporalio/worker';
 import type { StackConfig } from '../config.ts';
 import { loadAddresses, type Addresses } from '../local/stack/addresses.ts';
 import { createHome } from '../local/stack/home.ts';
@@ -58,7 +58,7 @@ export interface Places {
   readonly databaseUrl: string;
   /** Null: no Temporal is known beside a database that was given. */
   readonly temporal: {
-    readonly connection: ConnectionOptions;
+    readonly connection: NativeConnectionOptions;
     readonly namespace: string;
   } | null;
   readonly sandboxUrl: string | null;

@@ -12,7 +12,8 @@ import { readable } from './readable.ts';
 
 export interface PrivacyCheckOptions {
   readonly db: Database;
-  readonly client: Client;
+  /** Throws when Temporal cannot be asked. */
+  readonly client: () => Client;
   /** So many checkouts and as many other workflows. Default 20. */
   readonly sample?: number | undefined;
 }
@@ -35,23 +36,29 @@ export function privacyCheck(options: PrivacyCheckOptions): Check {
 }
 
 async function findPersons(options: PrivacyCheckOptions): Promise<readonly Violation[]> {
-  const { sample = SAMPLE } = options;
-  const kinds = [`= '${CHECKOUT_WORKFLOW}'`, `!= '${CHECKOUT_WORKFLOW}'`];
-  const violations: Violation[] = [];
-  for (const kind of kinds) {
-    let looked = 0;
-    if (sample === 0) break;
+  const client = options.client();
+  const found: Violation[] = [];
+  for (const kind of [`= '${CHECKOUT_WORKFLOW}'`, `!= '${CHECKOUT_WORKFLOW}'`]) {
     const query = `WorkflowType ${kind}`;
-    for await (const { workflowId, runId } of options.client.workflow.list({ query })) {
-      const text = await textOf(options.client, workflowId, runId);
-      for (const detail of await personsIn(options.db, text)) {
-        violations.push({ subject: workflowId, detail });
-      }
-      looked += 1;
-      if (looked === sample) break;
+    for (const { workflowId, runId } of await newest(client, query, options.sample ?? SAMPLE)) {
+      const text = await textOf(client, workflowId, runId);
+      const details = await personsIn(options.db, text);
+      found.push(...details.map((detail) => ({ subject: workflowId, detail })));
     }
   }
-  return violations;
+  return found;
+}
+
+async function newest(client: Client, query: string, sample: number) {
+  return client.withDeadline(Date.now() + CALL_DEADLINE_MS, async () => {
+    const runs: { readonly workflowId: string; readonly runId: string }[] = [];
+    if (sample === 0) return runs;
+    for await (const { workflowId, runId } of client.workflow.list({ query, pageSize: sample })) {
+      runs.push({ workflowId, runId });
+      if (runs.length === sample) break;
+    }
+    return runs;
+  });
 }
 
 /** History, memo, search attributes, summaries and details, payloads decoded. */

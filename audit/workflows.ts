@@ -12,9 +12,14 @@ import type { Check } from './check.ts';
 
 export interface WorkflowChecksOptions {
   readonly db: Database;
-  readonly client: Client;
+  /** Throws when Temporal cannot be asked. */
+  readonly client: () => Client;
   /** How long an order may be placed before its workflow runs. Default 60 s. */
   readonly graceMs?: number | undefined;
+}
+
+interface Asking extends Omit<WorkflowChecksOptions, 'client'> {
+  readonly client: Client;
 }
 
 interface Run {
@@ -28,36 +33,40 @@ const GRACE_MS = 60_000;
 const MAX_LISTED = 100_000;
 const MAX_MOVING = 20_000;
 const MAX_ASKED = 200;
+/** For all calls of a check, and for one. */
+const DEADLINE_MS = 20_000;
 const CALL_DEADLINE_MS = 5_000;
 /** A run that ended without an end: another may follow it. */
 const GIVEN_UP = ['FAILED', 'TERMINATED', 'TIMED_OUT', 'CONTINUED_AS_NEW'];
 
 /** The checks; each lists the workflows anew. */
 export function workflowChecks(options: WorkflowChecksOptions): readonly Check[] {
+  const ask = async (find: (asking: Asking) => Promise<readonly Violation[]>) => {
+    const client = options.client();
+    const deadlineMs = Date.now() + DEADLINE_MS;
+    return client.withDeadline(deadlineMs, () => find({ ...options, client }));
+  };
   return [
     {
       name: 'one_workflow_per_order',
       title: 'One checkout workflow carries an order, and none an order that does not exist',
-      run: () => findStrangeRuns(options),
+      run: () => ask(findStrangeRuns),
     },
     {
       name: 'moving_orders_run',
       title: 'Every order that still moves has a running workflow',
-      run: () => findOrphans(options),
+      run: () => ask(findOrphans),
     },
   ];
 }
 
-async function findStrangeRuns(options: WorkflowChecksOptions): Promise<readonly Violation[]> {
+async function findStrangeRuns(options: Asking): Promise<readonly Violation[]> {
   const runs = await listRuns(options.client);
   return [...(await findOrderless(options, runs)), ...(await findDoubled(options, runs))];
 }
 
 /** An order is written before its workflow can be asked for: one without is somebody's mistake. */
-async function findOrderless(
-  { db }: WorkflowChecksOptions,
-  runs: readonly Run[],
-): Promise<readonly Violation[]> {
+async function findOrderless({ db }: Asking, runs: readonly Run[]): Promise<readonly Violation[]> {
   const ids = [...new Set(runs.map(({ workflowId }) => orderOf(workflowId) ?? workflowId))];
   const orders = await findAuditedOrders(db, ids);
   const orderless = ids.filter((id) => orders.get(id)?.wasPlaced !== true);
@@ -69,7 +78,7 @@ async function findOrderless(
 }
 
 async function findDoubled(
-  { client }: WorkflowChecksOptions,
+  { client }: Asking,
   runs: readonly Run[],
 ): Promise<readonly Violation[]> {
   const byId = new Map<string, Run[]>();
@@ -88,7 +97,7 @@ async function findDoubled(
   return violations;
 }
 
-async function findOrphans(options: WorkflowChecksOptions): Promise<readonly Violation[]> {
+async function findOrphans(options: Asking): Promise<readonly Violation[]> {
   const { db, client, graceMs = GRACE_MS } = options;
   const limit = MAX_MOVING + 1;
   const moving = await listMovingOrders(db, { graceMs, limit });
@@ -110,7 +119,7 @@ async function findOrphans(options: WorkflowChecksOptions): Promise<readonly Vio
 
 /** Without those that came to rest while we asked. */
 async function stillMoving(
-  { db, graceMs = GRACE_MS }: WorkflowChecksOptions,
+  { db, graceMs = GRACE_MS }: Asking,
   violations: readonly Violation[],
 ): Promise<readonly Violation[]> {
   if (violations.length === 0) return [];
