@@ -27,10 +27,24 @@ const START_TIMEOUT_MS = 60_000;
  */
 export async function createTimeSkippingEnv(): Promise<TestWorkflowEnvironment> {
   quietTemporal();
-  const executable = { type: 'existing-path', path: inject('testServerPath') } as const;
-  const env = await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+  const env = await startTestServer();
   await registerSearchAttributes(env.connection, env.namespace ?? 'default');
   return env;
+}
+
+/** The SDK gives the server five seconds; on a busy machine a Java process takes more now and then. */
+const START_TRIES = 6;
+
+async function startTestServer(): Promise<TestWorkflowEnvironment> {
+  const executable = { type: 'existing-path', path: inject('testServerPath') } as const;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
+    } catch (error) {
+      const late = error instanceof Error && error.message.includes('did not start within');
+      if (!late || attempt === START_TRIES) throw error;
+    }
+  }
 }
 
 let quiet = false;
