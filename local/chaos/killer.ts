@@ -120,7 +120,7 @@ async function killOnce({ rig, kills, watch, say }: Hunt, aim: Aim): Promise<voi
   await after(async () => isAnother());
   const bornAt = performance.now();
   const [backAfterMs, apiReadyAfterMs] = await Promise.all([
-    after(() => isUp(rig, victim)),
+    after(async () => (victim === 'app' ? watch.readySince(bornAt) : isUp(rig, victim))),
     after(async () => watch.readySince(bornAt)),
   ]);
   kills.push({ victim, how: way.how, atMs: killedAt - startedAt, backAfterMs, apiReadyAfterMs });
@@ -173,10 +173,8 @@ function pidOf(rig: Rig, victim: Victim): number | null {
   return victim === 'worker' ? runningPart(rig.workerHome, 'app') : runningPart(rig.home, victim);
 }
 
-function isUp({ addresses, workerUrl }: Rig, victim: Victim): Promise<boolean> {
+function isUp({ addresses, workerUrl }: Rig, victim: Exclude<Victim, 'app'>): Promise<boolean> {
   switch (victim) {
-    case 'app':
-      return answersOk(`${addresses.api}/readyz`);
     case 'worker':
       return answersOk(`${workerUrl}/readyz`);
     case 'sandbox':
