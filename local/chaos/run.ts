@@ -3,8 +3,8 @@
  * rest, agrees and is remembered.
  */
 import { becomesTrue } from '../stack/commands.ts';
-import { readLedger, readOrders } from './books.ts';
-import { linesOf, openInvariants, watchInvariants } from './invariant-watch.ts';
+import { readOrders } from './books.ts';
+import { openInvariants, watchInvariants } from './invariant-watch.ts';
 import type { InvariantCheck, InvariantWatch } from './invariant-watch.ts';
 import { startKiller, VICTIMS } from './killer.ts';
 import type { Killer } from './killer.ts';
@@ -12,12 +12,13 @@ import { LINE_FAULTS, startLineFaults } from './line-faults.ts';
 import type { Harm } from './line-faults.ts';
 import { startLoad } from './load.ts';
 import type { Load } from './load.ts';
+import { look, REST_WITHIN_MS } from './look.ts';
+import type { Healed } from './look.ts';
 import type { ChaosOptions } from './options.ts';
 import { SCARCE, SCARCE_SHARE } from './order-plan.ts';
 import { PROVIDER_FAULTS, startProviderFaults } from './provider-faults.ts';
 import type { Rig } from './rig.ts';
-import { askAgain } from './shopper.ts';
-import type { Purchase, Reply, ShopperDeps } from './shopper.ts';
+import type { ShopperDeps } from './shopper.ts';
 import { isAtRest } from './verdict.ts';
 import type { Demands, Facts } from './verdict.ts';
 
@@ -33,12 +34,10 @@ export interface RunResult {
   readonly answers: ReadonlyMap<string, number>;
 }
 
-const REST_WITHIN_MS = 60_000;
 const POSTGRES_READY_WITHIN_MS = 5_000;
 /** A run that cannot get its kills and faults done ends all the same, and says what is missing. */
 const MOST_TIMES_LONGER = 4;
 const PROGRESS_EVERY_MS = 10_000;
-const REPEATS_AT_ONCE = 8;
 const CONTROL_TIMEOUT_MS = 10_000;
 /** Of the shoppers who want a scarce unit, those who can get one. */
 const SCARCE_SUPPLY = 0.5;
@@ -57,7 +56,7 @@ export function demandsOf(options: ChaosOptions): Demands {
 
 /** Harms, heals, looks. Rejects when the signal ends it, or when the healed stack cannot be asked. */
 export async function run(deps: RunDeps): Promise<RunResult> {
-  const { rig, options, signal } = deps;
+  const { rig, signal, say, options } = deps;
   const answers = new Map<string, number>();
   const shopper: ShopperDeps = {
     api: rig.addresses.api,
@@ -69,7 +68,8 @@ export async function run(deps: RunDeps): Promise<RunResult> {
   try {
     const harmed = await harm(deps, shopper, invariants.check);
     const healed = await heal(deps, harmed);
-    const facts = await look(deps, shopper, { ...harmed, ...healed, check: invariants.check });
+    say('Looking: books, ledgers, invariants, every answer once more');
+    const facts = await look({ rig, shopper }, { ...harmed, ...healed });
     return { facts, answers };
   } finally {
     await invariants.close();
@@ -130,11 +130,6 @@ async function harm(
   return { load, killer, harms, watch };
 }
 
-interface Healed {
-  readonly purchases: readonly Purchase[];
-  readonly restAfterMs: number | null;
-}
-
 /** Nothing is restarted here: what runs has to recover by itself. */
 async function heal({ rig, signal, say }: RunDeps, { load }: Harmed): Promise<Healed> {
   const { sandbox, databaseUrl } = rig.addresses;
@@ -156,55 +151,7 @@ async function heal({ rig, signal, say }: RunDeps, { load }: Harmed): Promise<He
     },
     { timeoutMs: REST_WITHIN_MS - (performance.now() - healedAt), everyMs: 500 },
   );
-  return { purchases, restAfterMs: isRestful ? performance.now() - healedAt : null };
-}
-
-async function look(
-  { rig, say }: RunDeps,
-  shopper: ShopperDeps,
-  seen: Harmed & Healed & { readonly check: InvariantCheck },
-): Promise<Facts> {
-  const { databaseUrl, sandbox } = rig.addresses;
-  const { purchases, restAfterMs, killer, harms, watch } = seen;
-  say('Looking: books, ledgers, invariants, every answer once more');
-  const repeats = await repeatAll(shopper, purchases);
-  const audit = await seen.check('all');
-  const [orders, payments, warehouse] = await Promise.all([
-    readOrders(databaseUrl),
-    readLedger(sandbox, 'payments'),
-    readLedger(sandbox, 'warehouse'),
-  ]);
-  return {
-    purchases,
-    restAfterMs,
-    repeats,
-    books: { orders, payments, warehouse },
-    kills: killer.kills,
-    fired: new Map(harms.flatMap(({ fired }) => [...fired])),
-    auditDuring: [...watch.violations],
-    auditRounds: watch.rounds,
-    auditAfter: linesOf(audit),
-    unchecked: audit.flatMap(({ name, unchecked }) =>
-      unchecked === null ? [] : [`${name}: ${unchecked}`],
-    ),
-  };
-}
-
-/** Every answered request once more, a few at a time. */
-async function repeatAll(
-  shopper: ShopperDeps,
-  purchases: readonly Purchase[],
-): Promise<ReadonlyMap<string, Reply | null>> {
-  const repeats = new Map<string, Reply | null>();
-  const left = purchases.filter(({ outcome }) => outcome === 'accepted' || outcome === 'declined');
-  const silent: ShopperDeps = { ...shopper, count: () => undefined };
-  const work = async (): Promise<void> => {
-    for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      repeats.set(next.plan.key, await askAgain(silent, next.plan));
-    }
-  };
-  await Promise.all(Array.from({ length: REPEATS_AT_ONCE }, work));
-  return repeats;
+  return { healedAt, purchases, restAfterMs: isRestful ? performance.now() - healedAt : null };
 }
 
 /** A product with fewer units than shoppers who want one. */
