@@ -11,6 +11,10 @@ import { createApp } from '../../api/app.ts';
 import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
 import { createTemporalRefunds } from '../../api/temporal-refunds.ts';
 import { isResting } from '../../domain/order.ts';
+import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
+import type { CallLimits } from '../../gateways/guard.ts';
+import { PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
+import { createStripePayments } from '../../gateways/stripe-payments.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { findOrder } from '../../prisma/orders.ts';
 import { listen } from '../../server.ts';
@@ -49,7 +53,8 @@ export async function openRunningShop(): Promise<RunningShop> {
     workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
     activities: createActivities({
       db: shop.db,
-      ...shop.gateways,
+      mailer: shop.gateways.mailer,
+      ...patientGateways(shop.sandbox.url),
       warehouseCallbackUrl: `http://${host}:${port}/callbacks/warehouse`,
     }),
   });
@@ -68,6 +73,30 @@ export async function openRunningShop(): Promise<RunningShop> {
       await server.stop();
     },
   };
+}
+
+/** Breakers that stay closed: an open one makes everything behind it wait for a minute. */
+function patientGateways(sandboxUrl: string) {
+  return {
+    payments: createStripePayments({
+      apiKey: 'sk_test_shop',
+      apiUrl: sandboxUrl,
+      limits: closed(PAYMENT_LIMITS),
+    }),
+    warehouse: createHttpWarehouse({
+      baseUrl: sandboxUrl,
+      apiKey: 'shop',
+      limits: closed(WAREHOUSE_LIMITS),
+    }),
+  };
+}
+
+function closed<T extends object>(limits: T): T {
+  const entries = Object.entries(limits).map(([name, each]: [string, CallLimits]) => [
+    name,
+    { ...each, breakAfter: 1_000_000 },
+  ]);
+  return Object.fromEntries(entries);
 }
 
 /** Where the order comes to rest. */
