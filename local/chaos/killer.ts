@@ -48,7 +48,7 @@ const LOOK_EVERY_MS = 100;
 /** More at once, and a small machine would see nothing but processes that start. */
 const MAX_DOWN = 2;
 
-/** Starts at once: round after round, each victim once a round, in a seeded order. */
+/** Starts at once: round after round, each victim once a round, in a seeded order, until it is enough. */
 export function startKiller(options: KillerOptions): Killer {
   const kills: Kill[] = [];
   const stopping = new AbortController();
@@ -57,8 +57,7 @@ export function startKiller(options: KillerOptions): Killer {
   return {
     kills,
     get isDone() {
-      const count = (victim: Victim) => kills.filter((kill) => kill.victim === victim).length;
-      return options.victims.every((victim) => count(victim) >= options.killsEach);
+      return isDone({ ...options, kills });
     },
     stop: async () => {
       stopping.abort();
@@ -74,17 +73,18 @@ interface Hunt extends KillerOptions {
   readonly signal: AbortSignal;
 }
 
-/** Goes on beyond the number asked for, for as long as the run lasts. */
+/** Round after round until each victim has been killed so often as was asked. */
 async function hunt(options: Hunt): Promise<void> {
-  const { seed, victims, pauseMs, signal } = options;
+  const { seed, victims, pauseMs, killsEach, signal } = options;
   const random = createRandom(seed, 'kills');
   const startedAt = performance.now();
   const down = new Map<Victim, Promise<void>>();
   try {
-    for (;;) {
+    while (!isDone(options)) {
       for (const victim of random.shuffled(victims)) {
         await delay(random.between(pauseMs.least, pauseMs.most), undefined, { signal });
         await down.get(victim);
+        if (countOf(options.kills, victim) >= killsEach) continue;
         if (down.size >= MAX_DOWN) await Promise.race(down.values());
         signal.throwIfAborted();
         const way = random.pick(victim === 'postgres' ? POSTGRES_WAYS : WAYS);
@@ -98,6 +98,14 @@ async function hunt(options: Hunt): Promise<void> {
   } finally {
     await Promise.all(down.values());
   }
+}
+
+function isDone({ victims, killsEach, kills }: Pick<Hunt, 'victims' | 'killsEach' | 'kills'>) {
+  return victims.every((victim) => countOf(kills, victim) >= killsEach);
+}
+
+function countOf(kills: readonly Kill[], victim: Victim): number {
+  return kills.filter((kill) => kill.victim === victim).length;
 }
 
 interface Aim {

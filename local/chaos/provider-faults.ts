@@ -43,7 +43,7 @@ const MESSAGE_MODES = ['duplicate', 'late'] as const;
 const RATES: Readonly<Record<Mode, number>> = {
   answer_lost: 0.25,
   fail_before: 0.25,
-  hang: 0.08,
+  hang: 0.1,
   down: 0.15,
   latency: 0.3,
   duplicate: 0.4,
@@ -51,7 +51,7 @@ const RATES: Readonly<Record<Mode, number>> = {
 };
 const LATENCY_MS: Readonly<Partial<Record<Mode, number>>> = { latency: 600, late: 2_500 };
 /** Of all operations, armed at one time. */
-const ARMED_SHARE = 0.5;
+const ARMED_SHARE = 0.6;
 const EACH_LASTS_MS = 2_000;
 const CONTROL_TIMEOUT_MS = 1_500;
 
