@@ -3,11 +3,7 @@ import { providerKey } from '../../domain/ids.ts';
 import { recordExpired } from '../../prisma/expiring.ts';
 import { inspectKey } from '../../prisma/idempotency.ts';
 import { findOrder } from '../../prisma/orders.ts';
-import {
-  findPayment,
-  recordCaptured,
-  recordIntent,
-} from '../../prisma/payments.ts';
+import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments.ts';
 import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
 import { openOrder, recordDeclined, recordPlaced } from '../../prisma/placing.ts';
 import { findStock } from '../../prisma/stock.ts';
