@@ -14,9 +14,9 @@ export const deadLetterSchema = z
     object: z.literal('dead_letter'),
     id: z.string(),
     source: z.enum(SOURCES),
-    subject: z
-      .string()
-      .openapi({ description: 'The subscription, the step of the checkout, the notice, or the refund.' }),
+    subject: z.string().openapi({
+      description: 'The subscription, the step of the checkout, the notice, or the refund.',
+    }),
     order_id: z.string().nullable(),
     event_id: z.string().nullable(),
     message: z.record(z.string(), z.unknown()),
