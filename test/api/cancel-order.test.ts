@@ -89,6 +89,7 @@ const shippingAsked = (id: string) =>
 
 describe('without a worker', () => {
   test('503 undecided; with a worker the same key gets the definite answer', async () => {
+    shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     const id = await placed();
     const waiting = await cancel(id, 'undecided');
     expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
@@ -96,6 +97,7 @@ describe('without a worker', () => {
     running = worker.run();
     const answer = await cancel(id, 'undecided');
     expect(answer.status).toBe(202);
+    shop.sandbox.faults.clear();
     const order = await comesTo(id, 'cancelled');
     expect(order.cancelReason).toBe('requested_by_customer');
   });
@@ -189,7 +191,7 @@ describe('409', () => {
     const asked = await checkouts.cancel(start, { reason: 'requested_by_customer' }, 'cancel/x');
     expect(asked.kind).toBe('refused');
     const resolution = { step: 'x', decision: 'retry', note: 'x', actor: 'x' } as const;
-    expect((await checkouts.resolve(id, resolution)).kind).toBe('not_waiting');
+    expect((await checkouts.resolve(id, resolution)).kind).toBe('gone');
   });
 
   test('while it is still being paid, and after a decline', async () => {
