@@ -91,16 +91,22 @@ describe('without a worker', () => {
   test('503 undecided; with a worker the same key gets the definite answer', async () => {
     shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     const id = await placed();
-    const waiting = await cancel(id, 'undecided');
-    expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
-    expect(await problemOf(waiting)).toMatchObject({ status: 503, code: 'cancel_undecided' });
+    // A server that has just begun may take its time to be there at all.
+    await eventually(
+      async () => {
+        const waiting = await cancel(id, 'undecided');
+        expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
+        expect(await problemOf(waiting)).toMatchObject({ status: 503, code: 'cancel_undecided' });
+      },
+      { timeoutMs: 30_000 },
+    );
     running = worker.run();
     const answer = await cancel(id, 'undecided');
     expect(answer.status).toBe(202);
     shop.sandbox.faults.clear();
     const order = await comesTo(id, 'cancelled');
     expect(order.cancelReason).toBe('requested_by_customer');
-  });
+  }, 90_000);
 });
 
 describe('202', () => {
