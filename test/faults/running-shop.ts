@@ -14,7 +14,8 @@ import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
 import { TASK_QUEUE } from '../../workflows/contract.ts';
 import { orderOf } from '../api/bodies.ts';
 import { createShop, type Shop } from '../api/shop.ts';
-import { createTimeSkippingEnv } from '../support/temporal.ts';
+import { createGateways } from '../support/bench.ts';
+import { createTimeSkippingEnv, NO_PINGS } from '../support/temporal.ts';
 
 export interface RunningShop {
   readonly shop: Shop;
@@ -35,17 +36,21 @@ export async function createRunningShop(): Promise<RunningShop> {
   const proxy = await createTcpProxy({
     target: { port: Number(address.port), host: address.hostname },
   });
-  const connection = await Connection.connect({ address: `127.0.0.1:${proxy.port}` });
+  const connection = await Connection.connect({
+    address: `127.0.0.1:${proxy.port}`,
+    channelArgs: NO_PINGS,
+  });
   const client = new Client({ connection });
   const checkouts = createTemporalCheckouts({ client: () => client, eagerStart: false });
   const shop = await createShop({ checkouts });
+  const gateways = createGateways(shop.sandbox);
   const worker = await Worker.create({
     connection: env.nativeConnection,
     taskQueue: TASK_QUEUE,
     workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
     activities: createActivities({
       db: shop.db,
-      ...shop.gateways,
+      ...gateways,
       warehouseCallbackUrl: 'http://127.0.0.1:9/callbacks/warehouse',
     }),
   });
@@ -66,6 +71,7 @@ export async function createRunningShop(): Promise<RunningShop> {
       proxy.heal();
       worker.shutdown();
       await running;
+      gateways.mailer.close();
       await shop.close();
       await connection.close();
       await proxy.close();

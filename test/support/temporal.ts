@@ -22,6 +22,15 @@ import { devServerCommand } from '../../local/stack/temporal.ts';
 const START_TIMEOUT_MS = 60_000;
 
 /**
+ * For clients of the server that skips time: it takes the SDK's pings, every 30 s, for an attack and
+ * closes the line, and what was asked just then is lost.
+ */
+export const NO_PINGS = {
+  'grpc.keepalive_time_ms': 600_000,
+  'grpc.keepalive_permit_without_calls': 0,
+} as const;
+
+/**
  * A server on which timers and retries pass at once. Time is global to it: one per test file. Call
  * `teardown()` at the end.
  */

@@ -1,0 +1,161 @@
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { runRecovery } from '../../api/recovery.ts';
+import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
+import { OPERATIONS, type Mode, type Place } from '../../local/sandbox/faults.ts';
+import { cancelUpdate } from '../../workflows/contract.ts';
+import { orderOf } from '../api/bodies.ts';
+import { paymentEffects } from '../api/shop.ts';
+import { eventually } from '../support/eventually.ts';
+import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
+import { expectSoundBooks } from './books.ts';
+import { cell } from './cell.ts';
+import { createDice, type Dice } from './dice.ts';
+import { createRunningShop, type RunningShop } from './running-shop.ts';
+import type { CellId } from './table.ts';
+
+/** The cells of every step that asks a provider. */
+const CELLS: readonly CellId[] = (
+  ['S2', 'S5', 'S6', 'S7', 'S8', 'C1', 'C2', 'C3'] as const
+).flatMap((row) => [`${row}/F1`, `${row}/F2`, `${row}/F3`] as const);
+const PLACES: readonly Place[] = [
+  ...OPERATIONS.payments.map((operation) => ({ provider: 'payments', operation }) as const),
+  ...OPERATIONS.warehouse.map((operation) => ({ provider: 'warehouse', operation }) as const),
+  ...OPERATIONS.mail.map((operation) => ({ provider: 'mail', operation }) as const),
+].filter(({ operation }) => operation !== 'webhook' && operation !== 'callback');
+/** What a retry gets over; a refusal is another fate. */
+const MODES: readonly Mode[] = ['fail_before', 'answer_lost', 'hang', 'down'];
+const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
+const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
+const ORDERS = 30;
+const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 1_000, eventsKeptDays: 90 };
+
+let running: RunningShop;
+/** How often each operation was struck, counted whenever the faults are armed anew. */
+const struck = new Map<string, number>();
+
+beforeAll(async () => {
+  running = await createRunningShop();
+}, 120_000);
+afterEach(() => running.shop.sandbox.faults.clear());
+afterAll(() => running.close(), 60_000);
+
+describe('any of it, at random', () => {
+  const title = `${ORDERS} orders, every operation struck: all rest, most ship, nothing twice`;
+  cell(
+    CELLS,
+    title,
+    async (proof) => {
+      const dice = createDice();
+      await cancelledBeforeReserved(dice);
+      await refusedByTheWarehouse(dice);
+      rearm(() => ({
+        mode: modeBy(dice),
+        rate: 0.1 + dice.below(20) / 100,
+        seed: dice.below(1e9),
+      }));
+      running.shop.sandbox.faults.set(CALLBACK, {
+        mode: 'refuse',
+        rate: 0.1,
+        seed: dice.below(1e9),
+      });
+      const orderIds = await Promise.all(
+        Array.from({ length: ORDERS }, (_, at) => buy(`any-${at}`)),
+      );
+      for (const id of orderIds) await running.ended(id);
+      rearm(() => null);
+
+      for (const place of PLACES) {
+        expect(struck.get(nameOf(place)), `${nameOf(place)} was never struck`).toBeGreaterThan(0);
+      }
+      proof.fired([...struck.values()].reduce((sum, count) => sum + count, 0));
+      expect(await fatesOf(orderIds)).toBeGreaterThanOrEqual(ORDERS / 2);
+      await expectAllAtRest();
+      await expectSoundBooks(running.shop);
+    },
+    300_000,
+  );
+});
+
+/** Cancelled while the warehouse is away: the first void, release and look-up are struck. */
+async function cancelledBeforeReserved(dice: Dice): Promise<void> {
+  rearm(() => ({ mode: modeBy(dice), times: 1 }));
+  running.shop.sandbox.faults.set(RESERVE, { mode: 'down' });
+  const orderIds = await Promise.all([buy('early-1'), buy('early-2')]);
+  for (const id of orderIds) await cancel(id);
+  for (const id of orderIds) await running.ended(id);
+  expect(await fatesOf(orderIds)).toBe(0);
+}
+
+/** Taken, paid, and refused by the warehouse after all: every other operation is struck once. */
+async function refusedByTheWarehouse(dice: Dice): Promise<void> {
+  rearm(() => ({ mode: modeBy(dice), times: 1 }));
+  running.shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
+  const orderIds = await Promise.all([buy('refused-1'), buy('refused-2')]);
+  for (const id of orderIds) await running.ended(id);
+  expect(await fatesOf(orderIds)).toBe(0);
+}
+
+/** Counts what struck so far, and arms every operation as told, or none. */
+function rearm(
+  spec: (place: Place) => Parameters<RunningShop['shop']['sandbox']['faults']['set']>[1] | null,
+): void {
+  const { faults } = running.shop.sandbox;
+  for (const armed of faults.list()) {
+    const name = `${armed.provider}/${armed.operation}`;
+    struck.set(name, (struck.get(name) ?? 0) + armed.fired);
+  }
+  faults.clear();
+  for (const place of PLACES) {
+    const given = spec(place);
+    if (given !== null) faults.set(place, given);
+  }
+}
+
+/** A shopper who tries again under the same key until there is an order, and its workflow runs. */
+async function buy(key: string): Promise<OrderId> {
+  const answer = await eventually(
+    async () => {
+      const tried = await running.shop.place({}, key);
+      expect(tried.status).toBe(201);
+      return tried;
+    },
+    { timeoutMs: 120_000, everyMs: 500 },
+  );
+  const { id } = await orderOf(answer);
+  if (!isOrderId(id)) throw new Error(id);
+  await running.shop.services.starter.drain();
+  return id;
+}
+
+/** Accepted: the warehouse has reserved nothing yet. */
+async function cancel(orderId: OrderId): Promise<void> {
+  const handle = running.env.client.workflow.getHandle(checkoutWorkflowId(orderId));
+  await handle.executeUpdate(cancelUpdate, { args: [{ reason: 'requested_by_customer' }] });
+}
+
+/** Each order in its one fate, books and ledgers agreed. Gives how many have shipped. */
+async function fatesOf(orderIds: readonly OrderId[]): Promise<number> {
+  let shipped = 0;
+  for (const id of orderIds) {
+    const order = await running.shop.db.order.findUniqueOrThrow({ where: { id } });
+    if (order.status === 'shipped') shipped += 1;
+    if (order.status === 'shipped') await expectShipped(running.shop, id);
+    else await expectCleanSlate(running.shop, id);
+    expect(paymentEffects(running.shop, id)['authorize']).toBe(1);
+  }
+  return shipped;
+}
+
+async function expectAllAtRest(): Promise<void> {
+  await runRecovery(running.shop.services, NOW);
+  const rest = { in: ['shipped', 'cancelled', 'expired', 'declined'] };
+  expect(await running.shop.db.order.findMany({ where: { NOT: { status: rest } } })).toEqual([]);
+}
+
+function modeBy(dice: Dice): Mode {
+  return MODES[dice.below(MODES.length)] ?? 'down';
+}
+
+function nameOf({ provider, operation }: Place): string {
+  return `${provider}/${operation}`;
+}
