@@ -1,5 +1,6 @@
 /** What the sweep does every minute: ends what nobody finished, finds what stopped, forgets what is old. */
 import { Context, log } from '@temporalio/activity';
+import type { Order } from '../domain/order.ts';
 import { dropResolvedAttempts } from '../prisma/attention.ts';
 import { reopenForgotten } from '../prisma/dead-letters.ts';
 import { dropExpiredKeys } from '../prisma/idempotency.ts';
@@ -14,6 +15,10 @@ import type { UpkeepDependencies } from './upkeep-dependencies.ts';
 /** Longer than a try with every deadline used up: authorize 2 s, look-up 1 s, transaction 7 s. */
 const EXPIRY_GRACE_MS = 15_000;
 const BATCH = 100;
+/** An outage may leave hundreds behind; their units are missing on the shelves until they expire. */
+const MAX_BATCHES = 10;
+/** No batch begins later: below the start-to-close timeout in workflows/sweep.ts. */
+const EXPIRE_FOR_MS = 30_000;
 /** An order that moves does so within seconds, or its workflow explains why not. */
 const STILL_MS = 10_000;
 /** Less than the time between two sweeps. */
@@ -48,9 +53,26 @@ export function createSweepActivities(deps: UpkeepDependencies): SweepActivities
   };
 }
 
-async function expirePending({ db, expireOrder }: UpkeepDependencies) {
+async function expirePending(deps: UpkeepDependencies) {
   const counts = { expired: 0, undecided: 0 };
-  for (const order of await listOverdue(db, { graceMs: EXPIRY_GRACE_MS, limit: BATCH })) {
+  const asked = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
+  const endsAtMs = Date.now() + EXPIRE_FOR_MS;
+  for (let batch = 0; batch < MAX_BATCHES && Date.now() < endsAtMs; batch += 1) {
+    const overdue = await listOverdue(deps.db, asked);
+    // What is undecided is listed again: the next sweep asks again.
+    if (!(await expireBatch(deps, overdue, counts)) || overdue.length < BATCH) break;
+  }
+  return counts;
+}
+
+/** False when going on is of no use now. */
+async function expireBatch(
+  { expireOrder }: UpkeepDependencies,
+  overdue: readonly Order[],
+  counts: { expired: number; undecided: number },
+): Promise<boolean> {
+  const undecidedBefore = counts.undecided;
+  for (const order of overdue) {
     const outcome = await expireOrder(order);
     Context.current().heartbeat();
     if (outcome.kind === 'expired') {
@@ -60,9 +82,9 @@ async function expirePending({ db, expireOrder }: UpkeepDependencies) {
     counts.undecided += 1;
     log.warn('order not expired yet', { order_id: order.id, reason: outcome.reason });
     // The provider gives no answer: it will not for the next order either.
-    if (outcome.reason === 'unavailable' || outcome.reason === 'unknown') break;
+    if (outcome.reason === 'unavailable' || outcome.reason === 'unknown') return false;
   }
-  return counts;
+  return counts.undecided === undecidedBefore;
 }
 
 async function checkStopped(deps: UpkeepDependencies) {
