@@ -136,8 +136,12 @@ function prove(
   ...[title, work]: readonly [title: string, work: (proof: Proof) => Promise<void>]
 ): void {
   if (row !== null) return cell(`${row}/${fault}`, title, work);
-  const struck = (count: number): void => expect(count).toBeGreaterThan(0);
-  test(title, () => work({ fired: struck, firedAll: () => struck(fired()) }));
+  test(`${title}`, async () => {
+    let struck = 0;
+    const count = (times: number): void => void (struck += times);
+    await work({ fired: count, firedAll: () => count(fired()) });
+    expect(struck).toBeGreaterThan(0);
+  });
 }
 
 describe.each(STEPS)('$what', (each) => {
