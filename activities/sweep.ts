@@ -19,6 +19,8 @@ const BATCH = 100;
 const MAX_BATCHES = 10;
 /** No batch begins later: below the start-to-close timeout in workflows/sweep.ts. */
 const EXPIRE_FOR_MS = 30_000;
+/** One answer may be lost; so many in a row are a provider that is away. */
+const MAX_UNANSWERED = 3;
 /** An order that moves does so within seconds, or its workflow explains why not. */
 const STILL_MS = 10_000;
 /** Less than the time between two sweeps. */
@@ -72,17 +74,20 @@ async function expireBatch(
   counts: { expired: number; undecided: number },
 ): Promise<boolean> {
   const undecidedBefore = counts.undecided;
+  let unanswered = 0;
   for (const order of overdue) {
     const outcome = await expireOrder(order);
     Context.current().heartbeat();
     if (outcome.kind === 'expired') {
       counts.expired += 1;
+      unanswered = 0;
       continue;
     }
     counts.undecided += 1;
     log.warn('order not expired yet', { order_id: order.id, reason: outcome.reason });
-    // The provider gives no answer: it will not for the next order either.
-    if (outcome.reason === 'unavailable' || outcome.reason === 'unknown') return false;
+    if (outcome.reason === 'unknown') unanswered += 1;
+    // The provider is away: it will not answer for the next order either.
+    if (outcome.reason === 'unavailable' || unanswered === MAX_UNANSWERED) return false;
   }
   return counts.undecided === undecidedBefore;
 }

@@ -123,22 +123,53 @@ describe('an order that stands still', () => {
   }, 180_000);
 });
 
-test('a pending order nobody finished is expired: authorization voided, hold released', async () => {
-  const opened = await openOrder(rig.db, claimOf(), draftOf());
-  if (opened.kind !== 'opened') throw new Error(opened.kind);
-  const { id: orderId, totalMinor: amountMinor, currency } = opened.order;
-  await rig.gateways.payments.authorize({
-    key: providerKey(orderId, 'authorize'),
-    orderId,
-    amount: { amountMinor, currency },
-    paymentMethod: 'pm_card_visa',
-  });
-  await rig.db.order.update({ where: { id: orderId }, data: { deadlineAt: new Date(0) } });
-  expect((await rig.sweep()).counts).toMatchObject({ expired: 1 });
-  const order = await rig.db.order.findUniqueOrThrow({ where: { id: orderId } });
-  expect(order.status).toBe('expired');
-  expect(effectsOf(rig, orderId)).toEqual({ authorize: 1, void: 1 });
-}, 60_000);
+describe('a pending order nobody finished', () => {
+  const LOOKUP = { provider: 'payments', operation: 'lookup' } as const;
+
+  test('is expired: authorization voided, hold released', async () => {
+    const left = await leavePending(1);
+    expect((await rig.sweep()).counts).toMatchObject({ expired: 1 });
+    for (const id of left) {
+      const { status } = await rig.db.order.findUniqueOrThrow({ where: { id } });
+      expect(status).toBe('expired');
+      expect(effectsOf(rig, id)).toEqual({ authorize: 1, void: 1 });
+    }
+  }, 60_000);
+
+  test('does not keep the next one waiting when one answer is lost', async () => {
+    await leavePending(3);
+    rig.sandbox.faults.set(LOOKUP, { mode: 'fail_before', times: 1 });
+    expect((await rig.sweep()).counts).toMatchObject({ expired: 2, undecided: 1 });
+    expect((await rig.sweep()).counts).toMatchObject({ expired: 1, undecided: 0 });
+  }, 60_000);
+
+  test('is not asked about when the provider has not answered for three others', async () => {
+    await leavePending(5);
+    rig.sandbox.faults.set(LOOKUP, { mode: 'fail_before' });
+    expect((await rig.sweep()).counts).toMatchObject({ expired: 0, undecided: 3 });
+    expect(rig.sandbox.faults.list()[0]?.fired).toBe(3);
+    rig.sandbox.faults.clear();
+    expect((await rig.sweep()).counts).toMatchObject({ expired: 5 });
+  }, 60_000);
+
+  async function leavePending(count: number): Promise<readonly OrderId[]> {
+    const left: OrderId[] = [];
+    for (let n = 0; n < count; n += 1) {
+      const opened = await openOrder(rig.db, claimOf(), draftOf());
+      if (opened.kind !== 'opened') throw new Error(opened.kind);
+      const { id: orderId, totalMinor: amountMinor, currency } = opened.order;
+      await rig.gateways.payments.authorize({
+        key: providerKey(orderId, 'authorize'),
+        orderId,
+        amount: { amountMinor, currency },
+        paymentMethod: 'pm_card_visa',
+      });
+      await rig.db.order.update({ where: { id: orderId }, data: { deadlineAt: new Date(0) } });
+      left.push(orderId);
+    }
+    return left;
+  }
+});
 
 async function terminatedWhile(
   place: typeof SHIP | typeof CAPTURE,
