@@ -47,6 +47,7 @@ const BACK_WITHIN_MS = 120_000;
 const LOOK_EVERY_MS = 100;
 /** More at once, and a small machine would see nothing but processes that start. */
 const MAX_DOWN = 2;
+const STRIKES_EARLY = 0.2;
 
 /** Starts at once: round after round, each victim once a round, in a seeded order, until it is enough. */
 export function startKiller(options: KillerOptions): Killer {
@@ -82,6 +83,8 @@ async function hunt(options: Hunt): Promise<void> {
   try {
     while (!isDone(options)) {
       for (const victim of random.shuffled(victims)) {
+        // Mostly the shop has opened again before the next blow: otherwise nobody would ever buy.
+        if (!random.chance(STRIKES_EARLY)) await untilOpen(options);
         await delay(random.between(pauseMs.least, pauseMs.most), undefined, { signal });
         await down.get(victim);
         if (countOf(options.kills, victim) >= killsEach) continue;
@@ -98,6 +101,12 @@ async function hunt(options: Hunt): Promise<void> {
   } finally {
     await Promise.all(down.values());
   }
+}
+
+async function untilOpen({ watch, signal }: Hunt): Promise<void> {
+  const sinceMs = performance.now();
+  const limits = { timeoutMs: BACK_WITHIN_MS, everyMs: LOOK_EVERY_MS };
+  await becomesTrue(async () => signal.aborted || watch.readySince(sinceMs), limits);
 }
 
 function isDone({ victims, killsEach, kills }: Pick<Hunt, 'victims' | 'killsEach' | 'kills'>) {
