@@ -161,7 +161,7 @@ describe('a failure', () => {
       type: 'unexpected_error',
       nonRetryable: false,
       message: 'notifyCustomer: TypeError',
-      nextRetryDelay: undefined,
+      nextRetryDelay: 1_000,
     });
   });
 
