@@ -96,35 +96,6 @@ export function unexpected(operation: string, error: unknown): Error {
   });
 }
 
-export interface Pace {
-  /** From the step's first attempt to this one. */
-  readonly waitedMs: number;
-  /** Our own database is away: it comes back within seconds, or somebody is paged. */
-  readonly isOurs: boolean;
-}
-
-const SHARE_OF_WAITED = 1 / 8;
-const SHORTEST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 10 * 60_000;
-const LONGEST_WAIT_FOR_OURS_MS = 10_000;
-
-/**
- * The failure with the wait before the next attempt, not before a breaker lets it. The wait grows with
- * the time the step has been trying, not with the number of attempts: the end of an outage is noticed
- * soon, however often was asked within it.
- */
-export function paced(failure: Error, { waitedMs, isOurs }: Pace): Error {
-  if (!(failure instanceof ApplicationFailure) || failure.nonRetryable === true) return failure;
-  const longestMs = isOurs ? LONGEST_WAIT_FOR_OURS_MS : LONGEST_WAIT_MS;
-  const wishedMs = Math.max(Math.floor(waitedMs * SHARE_OF_WAITED), SHORTEST_WAIT_MS);
-  const breakerMs = typeof failure.nextRetryDelay === 'number' ? failure.nextRetryDelay : 0;
-  return ApplicationFailure.create({
-    message: failure.message,
-    type: failure.type ?? ('unexpected_error' satisfies FailureType),
-    nextRetryDelay: Math.max(Math.min(wishedMs, longestMs), breakerMs),
-  });
-}
-
 /** Known by name: gateways are interfaces here, never imported by value. */
 function isProviderRejection(error: unknown): error is ProviderRejection {
   return error instanceof Error && error.name === 'ProviderRejection';

@@ -1,11 +1,10 @@
 /** All activities of the worker, made from their dependencies. */
-import { activityInfo, log } from '@temporalio/activity';
+import { log } from '@temporalio/activity';
 import type { Database } from '../prisma/client.ts';
-import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { countFailedAttempt } from './attempts.ts';
-import { paced, unexpected } from './failures.ts';
+import { unexpected } from './failures.ts';
 import { createInventoryActivities } from './inventory.ts';
 import { createNotificationActivities } from './notification.ts';
 import { createOrderActivities } from './orders.ts';
@@ -37,15 +36,9 @@ function withoutDetails(db: Database, activities: Activities): Activities {
         log.debug('activity failed', { activity: name, error });
         const failure = unexpected(name, error);
         await countFailedAttempt(db, { activity: name, input: args[0], failure, error });
-        throw paced(failure, { waitedMs: waitedMs(), isOurs: isDatabaseUnavailable(error) });
+        throw failure;
       }
     },
   ]);
   return Object.fromEntries(guarded);
-}
-
-/** By Temporal's clock alone: ours may be another one. */
-function waitedMs(): number {
-  const { scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
-  return currentAttemptScheduledTimestampMs - scheduledTimestampMs;
 }

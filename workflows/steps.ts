@@ -14,11 +14,12 @@ import type { Activities } from '../activities/contract.ts';
 /** Above every gateway deadline, so that a try is given up by the gateway and never by Temporal. */
 const ONE_TRY = '15 seconds';
 
-/**
- * For a worker that died in the middle of a try: another may go on soon, however often that happened.
- * A failure brings its own wait (activities/failures.ts), which grows with the outage.
- */
-const PROVIDER_RETRY = { initialInterval: '2 seconds', backoffCoefficient: 1 } as const;
+/** A provider's outage: noticed at once when it is short, and asked six times an hour when it is long. */
+const PROVIDER_RETRY = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '10 minutes',
+} as const;
 
 /** Our own database only: it comes back within seconds or somebody is paged. */
 const RECORD: ActivityOptions = {
@@ -71,7 +72,7 @@ const REFUND: ActivityOptions = {
 const NOTIFY: ActivityOptions = {
   startToCloseTimeout: ONE_TRY,
   scheduleToCloseTimeout: '1 day',
-  retry: PROVIDER_RETRY,
+  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '10 minutes' },
 };
 
 export const steps: Activities = {

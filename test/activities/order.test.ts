@@ -161,7 +161,7 @@ describe('a failure', () => {
       type: 'unexpected_error',
       nonRetryable: false,
       message: 'notifyCustomer: TypeError',
-      nextRetryDelay: 1_000,
+      nextRetryDelay: undefined,
     });
   });
 
