@@ -40,6 +40,18 @@ const ROUTES: readonly {
     body: { to: '2020-01-01T00:00:00Z' },
   },
   ...webhookRoutes(),
+  {
+    method: 'POST',
+    path: `/v1/orders/${ID}/refunds`,
+    lowest: 'operator',
+    status: 404,
+    body: { reason: 'x' },
+  },
+  { method: 'GET', path: `/v1/orders/${ID}/refunds`, lowest: 'operator', status: 404 },
+  { method: 'GET', path: '/v1/refunds/none', lowest: 'operator', status: 404 },
+  { method: 'GET', path: '/v1/reconciliations', lowest: 'operator', status: 200 },
+  { method: 'POST', path: '/v1/reconciliations', lowest: 'operator', status: 202 },
+  { method: 'GET', path: '/v1/reconciliations/none', lowest: 'operator', status: 404 },
   { method: 'GET', path: '/v1/dead-letters', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/dead-letters/none', lowest: 'operator', status: 404 },
   { method: 'POST', path: '/v1/dead-letters/none/redrive', lowest: 'operator', status: 404 },
@@ -127,7 +139,7 @@ describe('each route', () => {
       `${method} ${path}`
         .replace(ID, '{id}')
         .replace('subscriptions/nobody', 'subscriptions/{name}')
-        .replace('dead-letters/none', 'dead-letters/{id}')
+        .replace(/(dead-letters|refunds|reconciliations)\/none/, '$1/{id}')
         .replace(/products\/(mug-white|by-role)/, 'products/{sku}'),
     );
     expect(operations.toSorted()).toEqual(tabled.toSorted());
