@@ -1,7 +1,7 @@
 /**
- * A shop at work for random tests: the API, a worker, a Temporal server, and a warehouse whose
- * callbacks really arrive. The server that skips time reaches what takes hours; it loses updates that
- * race with a workflow task, so cancels need the dev server and real time.
+ * A shop at work for random tests: the API, a worker, a Temporal server in real time, and a warehouse
+ * whose callbacks arrive. The server that skips time loses updates and signals that race with a
+ * workflow task, and here everything races.
  */
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
@@ -13,7 +13,7 @@ import { freePort } from '../../local/stack/ports.ts';
 import { listen } from '../../server.ts';
 import { TASK_QUEUE } from '../../workflows/contract.ts';
 import { createShop, type Shop } from '../api/shop.ts';
-import { createTimeSkippingEnv, quietTemporal, startDevServer } from '../support/temporal.ts';
+import { quietTemporal, startDevServer } from '../support/temporal.ts';
 
 export interface Rig {
   readonly shop: Shop;
@@ -30,8 +30,8 @@ interface Server {
   stop(): Promise<void>;
 }
 
-export async function createRig(time: 'skipped' | 'real'): Promise<Rig> {
-  const temporal = time === 'skipped' ? await skipping() : await realTime();
+export async function createRig(): Promise<Rig> {
+  const temporal = await openTemporal();
   const client = () => temporal.client;
   const shop = await createShop({
     checkouts: createTemporalCheckouts({ client, eagerStart: false }),
@@ -40,7 +40,8 @@ export async function createRig(time: 'skipped' | 'real'): Promise<Rig> {
   });
   const port = await freePort();
   const server = await listen({ host: '127.0.0.1', port, fetch: (call) => passOn(shop, call) });
-  const worker = await createWorker(temporal, shop, `http://127.0.0.1:${port}/callbacks/warehouse`);
+  const callbackUrl = `http://127.0.0.1:${port}/callbacks/warehouse`;
+  const worker = await createWorker(temporal, shop, callbackUrl);
   const running = worker.run();
   return {
     shop,
@@ -55,13 +56,7 @@ export async function createRig(time: 'skipped' | 'real'): Promise<Rig> {
   };
 }
 
-async function skipping(): Promise<Server> {
-  const env = await createTimeSkippingEnv();
-  const { client, nativeConnection: connection } = env;
-  return { client, connection, stop: () => env.teardown() };
-}
-
-async function realTime(): Promise<Server> {
+async function openTemporal(): Promise<Server> {
   quietTemporal();
   const server = await startDevServer();
   const asking = await Connection.connect({ address: server.address });
