@@ -22,14 +22,14 @@ export const ADMISSION_LIMITS = {
   /**
    * 64 at once is what the payment guard lets through, and 256 a second at 250 ms each: more than one
    * process can do. 448 in line: a rush of 512 clicks at once is served, within seconds. But a line
-   * that stands for 1 s is overload: then 32 wait, so that a shopper's wait stays well below a second.
+   * that stands for 4 s is overload: then 32 wait, so that a shopper's wait stays well below a second.
    */
   checkout: {
     maxRunning: 64,
     minRunning: 8,
     maxWaiting: 448,
     maxStanding: 32,
-    standingAfterMs: 1_000,
+    standingAfterMs: 4_000,
     maxWaitMs: 10_000,
   },
   /** Reads and operators' calls: short, none waits for a provider longer than its own deadline. */
