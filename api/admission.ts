@@ -13,6 +13,7 @@ export interface AdmissionLimits {
   readonly maxWaiting: number;
   /** A line that has not been empty for `standingAfterMs` is no burst: it may only be this long. */
   readonly maxStanding: number;
+  /** Until then the length allowed sinks evenly: a burst gets shorter, overload does not. */
   readonly standingAfterMs: number;
   readonly maxWaitMs: number;
 }
@@ -22,14 +23,14 @@ export const ADMISSION_LIMITS = {
   /**
    * 64 at once is what the payment guard lets through, and 256 a second at 250 ms each: more than one
    * process can do. 448 in line: a rush of 512 clicks at once is served, within seconds. But a line
-   * that stands for 4 s is overload: then 32 wait, so that a shopper's wait stays well below a second.
+   * that stands for 8 s is overload: then 64 wait, so that a shopper's wait stays near a second.
    */
   checkout: {
     maxRunning: 64,
     minRunning: 8,
     maxWaiting: 448,
-    maxStanding: 32,
-    standingAfterMs: 4_000,
+    maxStanding: 64,
+    standingAfterMs: 8_000,
     maxWaitMs: 10_000,
   },
   /** Reads and operators' calls: short, none waits for a provider longer than its own deadline. */
@@ -104,8 +105,9 @@ export function createAdmission(limits: AdmissionLimits, busyness = createBusyne
   };
   const hasRoom = (): boolean => {
     if (line.size === 0) standingSinceMs = performance.now();
-    const standing = performance.now() - standingSinceMs > limits.standingAfterMs;
-    return line.size < (standing ? limits.maxStanding : limits.maxWaiting);
+    const { maxWaiting, maxStanding, standingAfterMs } = limits;
+    const stoodMs = Math.min(performance.now() - standingSinceMs, standingAfterMs);
+    return line.size < maxWaiting - (maxWaiting - maxStanding) * (stoodMs / standingAfterMs);
   };
 
   return {

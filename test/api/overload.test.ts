@@ -71,7 +71,7 @@ describe('admission', () => {
   });
 
   test('a burst may fill the line; a line that does not empty is kept short', async () => {
-    const admission = createAdmission({ ...LIMITS, standingAfterMs: 0 });
+    const admission = createAdmission({ ...LIMITS, standingAfterMs: 1 });
     const running = times(2, () => admission.enter(listening()));
     const first = admission.enter(listening());
     await eventually(async () => {
