@@ -3,12 +3,15 @@ import { cursorNow, LOG_START, readLog } from '../../prisma/event-log.ts';
 import { dropOldConsumptions, dropOldEvents } from '../../prisma/retention.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
 import { createProviders, type Providers } from '../support/bench.ts';
+import { eventually } from '../support/eventually.ts';
 
 let shop: Providers;
 
 beforeAll(async () => {
   shop = await createProviders();
   await shop.place();
+  // The log is read up to the oldest transaction of the whole server, other tests' included.
+  await eventually(async () => expect(await count()).toBe(2));
 });
 afterAll(() => shop.close());
 
