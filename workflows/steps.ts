@@ -14,10 +14,13 @@ import type { Activities } from '../activities/contract.ts';
 /** Above every gateway deadline, so that a try is given up by the gateway and never by Temporal. */
 const ONE_TRY = '15 seconds';
 
-/** A provider's outage: noticed at once when it is short, and asked six times an hour when it is long. */
+/**
+ * The wait is an eighth of the outage, ten minutes at most. Doubled, it would be as long as the outage
+ * was, and an order of a bad five minutes would stand still for the next five as well.
+ */
 const PROVIDER_RETRY = {
   initialInterval: '1 second',
-  backoffCoefficient: 2,
+  backoffCoefficient: 1.125,
   maximumInterval: '10 minutes',
 } as const;
 
@@ -72,7 +75,7 @@ const REFUND: ActivityOptions = {
 const NOTIFY: ActivityOptions = {
   startToCloseTimeout: ONE_TRY,
   scheduleToCloseTimeout: '1 day',
-  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '10 minutes' },
+  retry: { ...PROVIDER_RETRY, initialInterval: '2 seconds' },
 };
 
 export const steps: Activities = {
