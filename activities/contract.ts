@@ -13,6 +13,7 @@ export type FailureType =
   | 'order_not_found'
   | 'refund_not_found'
   | 'forbidden_transition'
+  | 'order_turned_round'
   | 'provider_unavailable'
   | 'provider_unknown_outcome'
   | 'provider_rejected_request'
@@ -72,6 +73,8 @@ export interface Parked {
 /** What our books held as the order turned round; no shipping request is written after that. */
 export interface CancellingRecord {
   readonly shipmentRequested: boolean;
+  /** Why the order turned round first; another reason later changes nothing. */
+  readonly reason: CancelReason;
 }
 
 export interface Activities {

@@ -1,6 +1,7 @@
 /** The only place that builds ApplicationFailure: gateway outcomes and refused changes in, failures out. */
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { OrderId, RefundId } from '../domain/ids.ts';
+import type { OrderStatus } from '../domain/order.ts';
 import type { NoAnswer, ProviderRejection } from '../gateways/outcome.ts';
 import type { ChangeOutcome } from '../prisma/change.ts';
 import type { FailureType } from './contract.ts';
@@ -77,9 +78,15 @@ export function requireChanged(orderId: OrderId, change: ChangeOutcome): void {
     case 'forbidden':
       throw ApplicationFailure.nonRetryable(
         `order ${orderId} is ${change.status}`,
-        'forbidden_transition' satisfies FailureType,
+        refusalBy(change.status),
       );
   }
+}
+
+/** A step forward of an order that is undone meanwhile has lost a race; any other is a fault. */
+function refusalBy(status: OrderStatus): FailureType {
+  const isTurnedRound = status === 'cancelling' || status === 'cancelled';
+  return isTurnedRound ? 'order_turned_round' : 'forbidden_transition';
 }
 
 /**

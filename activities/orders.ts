@@ -7,6 +7,7 @@ import {
   recordResolved,
 } from '../prisma/fulfilment.ts';
 import { findShipment } from '../prisma/orders.ts';
+import { findBooks } from '../prisma/stopped.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { requireChanged } from './failures.ts';
@@ -20,8 +21,12 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
   return {
     async recordCancelling({ orderId, reason, request = null }) {
       requireChanged(orderId, await recordCancelling(db, orderId, { reason, request }));
+      const books = await findBooks(db, orderId);
       const shipment = await findShipment(db, orderId);
-      return { shipmentRequested: shipment?.status === 'requested' };
+      return {
+        shipmentRequested: shipment?.status === 'requested',
+        reason: books?.cancelReason ?? reason,
+      };
     },
     async recordCancelled({ orderId, reason }) {
       requireChanged(orderId, await recordCancelled(db, orderId, reason));

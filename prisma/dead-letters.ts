@@ -89,6 +89,13 @@ export async function resolveDeadLetter(
       AND status IN ('open', 'redriven')`;
 }
 
+/** Nobody need decide about the order's steps any more: their live letters are closed. */
+export async function resolveStepLetters(tx: Transaction, orderId: OrderId): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
+    WHERE source = 'checkout' AND order_id = ${orderId} AND status IN ('open', 'redriven')`;
+}
+
 export interface DeadLetterFilter {
   readonly status?: DeadLetterStatus | undefined;
   readonly source?: DeadLetterSource | undefined;

@@ -18,6 +18,8 @@ const STANDS = {
   shipOrder: { before: 'paid', after: 'paid' },
 } as const;
 
+const EXPIRING = 'authorization_expiring';
+
 /** `given_up`: a person or the clock decided to undo the order. */
 type Attended<T> =
   T | { readonly kind: 'skipped' } | { readonly kind: 'given_up'; readonly reason: CancelReason };
@@ -33,12 +35,27 @@ export async function attend<T>(
 ): Promise<Attended<T>> {
   const settled = run.settled.get(step);
   if (settled !== undefined) return skipped(run, step, settled);
+  try {
+    return await runOrAsk(run, step, work);
+  } catch (error) {
+    // The task that turned the order round was lost with its worker; what it wrote down was not.
+    if (!isFailure(error, 'order_turned_round')) throw error;
+    return { kind: 'given_up', reason: run.cancelReason };
+  }
+}
+
+async function runOrAsk<T>(
+  run: CheckoutRun,
+  step: ForwardStep,
+  work: () => Promise<T>,
+): Promise<Attended<T>> {
   for (;;) {
     try {
       return await run.progress.track(step, work);
     } catch (error) {
       if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
-      if (isHoldEnding(error)) return { kind: 'given_up', reason: 'authorization_expiring' };
+      if (isFailure(error, 'order_turned_round')) throw error;
+      if (isFailure(error, EXPIRING)) return { kind: 'given_up', reason: EXPIRING };
       if (step === 'reserveStock') return { kind: 'given_up', reason: 'deadline_passed' };
       const { before, after } = STANDS[step];
       const { decision, reason } = await run.attention.ask({
@@ -57,8 +74,7 @@ function skipped({ progress }: CheckoutRun, step: ForwardStep, as: 'done' | 'ski
   return { kind: 'skipped' } as const;
 }
 
-function isHoldEnding(error: TemporalFailure): boolean {
+function isFailure(error: unknown, type: FailureType): boolean {
   const cause = error instanceof ActivityFailure ? error.cause : error;
-  const type = 'authorization_expiring' satisfies FailureType;
   return cause instanceof ApplicationFailure && cause.type === type;
 }

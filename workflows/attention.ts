@@ -66,8 +66,10 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
       const [step = ''] = asked.steps;
       // An undo is never cancelled: it lets the money go itself.
       const timeMs = isDecisionAbout(step, 'cancel') ? timeToDecideMs(parked) : null;
-      const isInTime = await becomes(() => decision !== undefined, timeMs);
-      progress.waitFor([]);
+      // A cancel may end the waiting: then nobody is asked any more.
+      const isInTime = await becomes(() => decision !== undefined, timeMs).finally(() =>
+        progress.waitFor([]),
+      );
       const resolution: Resolution = isInTime ? take() : { step, decision: 'cancel', ...BY_CLOCK };
       const stands = asked.resumes[resolution.decision];
       await steps.recordResolved({ orderId, ...resolution, resumes: stands });

@@ -109,7 +109,7 @@ async function undo(run: CheckoutRun, reason: CancelReason): Promise<CheckoutRes
   const undone = await undoOrder(run, reason);
   if (undone === 'too_late' && run.leftParcel) return finish(run, run.leftParcel);
   await notify(run, 'cancelled');
-  return { status: 'cancelled', reason };
+  return { status: 'cancelled', reason: run.cancelReason };
 }
 
 function registerRelease({ orderId, saga }: CheckoutRun): void {

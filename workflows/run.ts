@@ -17,6 +17,7 @@ export interface CheckoutRun {
   /** Everything a cancel may interrupt runs in here; undoing and finishing do not. */
   readonly forward: CancellationScope;
   phase: 'forward' | 'shipped' | 'undoing';
+  /** Why the order is undone, once it is. */
   cancelReason: CancelReason;
   /** Id of the update that turned the order round. */
   cancelRequest: string | null;

@@ -1,4 +1,6 @@
 /** Undoing an order: every undo in reverse, then a person for those that failed, then `cancelled`. */
+import { ApplicationFailure } from '@temporalio/workflow';
+import type { FailureType } from '../activities/contract.ts';
 import type { CancelReason } from '../domain/order.ts';
 import type { CheckoutRun } from './run.ts';
 import type { FailedUndo, Undone } from './saga.ts';
@@ -6,10 +8,16 @@ import { steps } from './steps.ts';
 
 const WITHDRAWAL = 'cancelShipment';
 
-/** Runs in a non-cancellable scope. `too_late`: the parcel has left, nothing was undone. */
-export async function undoOrder(run: CheckoutRun, reason: CancelReason): Promise<Undone> {
+/**
+ * Runs in a non-cancellable scope. `too_late`: the parcel has left, nothing was undone. An order that
+ * our books turned round earlier is undone for the reason they have.
+ */
+export async function undoOrder(run: CheckoutRun, wanted: CancelReason): Promise<Undone> {
   const { orderId, saga, progress } = run;
-  const books = await steps.recordCancelling({ orderId, reason, request: run.cancelRequest });
+  const request = run.cancelRequest;
+  const books = await steps.recordCancelling({ orderId, reason: wanted, request });
+  const reason = books?.reason ?? wanted;
+  run.cancelReason = reason;
   // Nothing for an order that turned round under a version that did not look.
   if (books?.shipmentRequested && !saga.names().includes(WITHDRAWAL)) registerWithdrawal(run);
   progress.enter('cancelling', 'publish');
@@ -52,10 +60,18 @@ async function settleOne(run: CheckoutRun, failed: Map<string, FailedUndo>): Pro
     return;
   }
   try {
-    await chosen.undo.run();
+    if ((await chosen.undo.run()) === 'too_late') throw parcelHasLeft();
     failed.delete(resolution.step);
     progress.mark(resolution.step, 'undone');
   } catch (error) {
     failed.set(resolution.step, { undo: chosen.undo, error });
   }
+}
+
+/** The other undos ran while nobody knew: only a person can get the parcel back, or the money. */
+function parcelHasLeft(): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    'the parcel left before it could be called back',
+    'not_cancellable' satisfies FailureType,
+  );
 }

@@ -104,6 +104,7 @@ const FAILURE_TYPES: Readonly<Record<FailureType, true>> = {
   order_not_found: true,
   refund_not_found: true,
   forbidden_transition: true,
+  order_turned_round: true,
   provider_unavailable: true,
   provider_unknown_outcome: true,
   provider_rejected_request: true,

@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { listDeadLetters, type DeadLetter } from '../../prisma/dead-letters.ts';
-import { resolveUpdate, statusQuery, type Resolution } from '../../workflows/contract.ts';
+import {
+  cancelUpdate,
+  resolveUpdate,
+  statusQuery,
+  type Resolution,
+} from '../../workflows/contract.ts';
 import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
 import { describeCheckout, type CheckoutSuite } from '../support/checkout-suite.ts';
 import { eventually } from '../support/eventually.ts';
@@ -74,6 +79,26 @@ describeCheckout('an undo that fails for good', (suite) => {
     expect(event?.data).toMatchObject({ decision: 'skip', actor: 'op', note: 'looked into it' });
   });
 
+  test('a parcel that left meanwhile is no undone order: the person hears of it', async () => {
+    const { bench, env } = suite;
+    const step = 'cancelShipment';
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'cancel' }, { mode: 'down' });
+    const handle = await bench.start();
+    await eventually(() => expect(effectsOf(bench, orderIdOf(handle))['ship']).toBe(1));
+    await handle.cancel();
+    await env.sleep('2 days');
+    await eventually(async () => expect(await attentionOf(bench, handle)).toBe(step));
+    bench.sandbox.faults.clear();
+    await resolve(handle, { step, decision: 'retry' });
+    const error = 'the parcel left before it could be called back';
+    await eventually(async () =>
+      expect(await letterOf(bench, handle)).toMatchObject({ subject: step, status: 'open', error }),
+    );
+    await resolve(handle, { step, decision: 'skip' });
+    await expect(handle.result()).rejects.toThrow('Workflow execution cancelled');
+  }, 120_000);
+
   test('two of them: each waits for its own decision', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
@@ -111,6 +136,17 @@ describeCheckout('a forward step that fails for good', (suite) => {
     const handle = await parked(suite, '6 days');
     await resolve(handle, { step: 'capturePayment', decision: 'cancel' });
     expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'requested_by_operator' });
+    await expectCleanSlate(bench, orderIdOf(handle));
+  }, 120_000);
+
+  test('capture, and the order is cancelled: nobody is asked any more', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set(failing, { mode: 'down' });
+    const handle = await parked(suite, '6 days');
+    await handle.executeUpdate(cancelUpdate, { args: [{ reason: 'requested_by_operator' }] });
+    await handle.result();
+    expect((await handle.query(statusQuery)).waitingFor).toEqual([]);
+    expect((await letterOf(bench, handle))?.status).toBe('resolved');
     await expectCleanSlate(bench, orderIdOf(handle));
   }, 120_000);
 
