@@ -14,15 +14,16 @@ import { describeFailure, pumpOnce, type Turn } from './pump.ts';
 const PUMP_MS = 10 * 60_000;
 /** A lost notification costs this much delay. */
 const POLL_MS = 1_000;
-/** A turn costs four queries however few events it carries; under load this lets them gather. */
-const TURN_EVERY_MS = 100;
+/** A turn costs its queries however few events it carries; under load this lets them gather. */
+const TURN_EVERY_MS = 250;
 /**
- * Each failure costs a workflow. A subscriber that takes nothing at all is offered the log this
- * slowly, so that its failures take no machine from the others; what it was not offered yet, it gets
- * from the log once it is mended.
+ * Each failure costs a workflow of three attempts. A subscriber that took nothing of its last batch is
+ * offered this much of the log, and one event a second on the average, so that its failures take no
+ * machine from the others; what it was not offered, it gets from the log once it is mended.
  */
-const REST_PER_REFUSED_EVENT_MS = 200;
-const LONGEST_REST_MS = 10_000;
+const OFFERED_AFTER_REFUSAL = 5;
+const REST_PER_REFUSED_EVENT_MS = 1_000;
+const LONGEST_REST_MS = 5_000;
 /** Well below the heartbeat timeout of workflows/subscription.ts. */
 const HEARTBEAT_MS = 1_000;
 
@@ -77,12 +78,14 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
   const unsubscribe = deps.notifications.subscribe('holdfast_orders', news.ring);
   stop.addEventListener('abort', news.ring);
   const endsAtMs = Date.now() + PUMP_MS;
+  let refusedLast = false;
   try {
     while (!stop.aborted && Date.now() < endsAtMs) {
       const beganAtMs = Date.now();
-      const turn = await pumpOnce(deps, name);
+      const turn = await pumpOnce(deps, name, refusedLast ? OFFERED_AFTER_REFUSAL : undefined);
       if (turn.kind === 'gone') return { kind: 'gone' };
       if (turn.kind === 'idle') await news.heardWithin(POLL_MS);
+      else refusedLast = turn.kind === 'refused';
       await rest(restAfter(turn) - (Date.now() - beganAtMs), stop);
     }
     return { kind: 'again' };
@@ -94,8 +97,10 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
 }
 
 /** How long after its beginning a turn may be followed by the next, in ms. */
-function restAfter({ kind, passed }: Turn): number {
+function restAfter({ kind, passed, dueInMs }: Turn): number {
   if (kind === 'full') return 0;
+  // Whoever comes meanwhile is younger still.
+  if (kind === 'early') return Math.min(Math.max(dueInMs, TURN_EVERY_MS), LONGEST_REST_MS);
   if (kind !== 'refused') return TURN_EVERY_MS;
   return Math.min(passed * REST_PER_REFUSED_EVENT_MS, LONGEST_REST_MS);
 }

@@ -4,7 +4,7 @@
  * waited for.
  */
 import type { LoggedEvent } from '../prisma/event-log.ts';
-import { cursorNow, readLog, splitCursor, type LogCursor } from '../prisma/event-log.ts';
+import { cursorNow, readLog, type LogQuery } from '../prisma/event-log.ts';
 import { advanceCursor, findSubscription, type Subscription } from '../prisma/subscriptions.ts';
 import type { EventDependencies } from './event-dependencies.ts';
 import { handOver } from './hand-over.ts';
@@ -12,44 +12,53 @@ import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/su
 
 export interface Turn {
   /**
-   * `full`: there is more. `moved`: there may be. `refused`: every event failed. `idle`: nothing to
-   * do until something happens. `gone`: no such subscription.
+   * `full`: there is more. `moved`: there may be. `refused`: every event failed. `early`: there are
+   * events, and all too young. `idle`: nothing to do until something happens. `gone`: no such
+   * subscription.
    */
-  readonly kind: 'full' | 'moved' | 'refused' | 'idle' | 'gone';
+  readonly kind: 'full' | 'moved' | 'refused' | 'early' | 'idle' | 'gone';
   /** Events that were handed over or set aside. */
   readonly passed: number;
+  /** `early`: how long until the next are old enough. */
+  readonly dueInMs: number;
 }
 
-const IDLE: Turn = { kind: 'idle', passed: 0 };
-const GONE: Turn = { kind: 'gone', passed: 0 };
+const IDLE: Turn = { kind: 'idle', passed: 0, dueInMs: 0 };
+const MOVED: Turn = { kind: 'moved', passed: 0, dueInMs: 0 };
+const GONE: Turn = { kind: 'gone', passed: 0, dueInMs: 0 };
 
 /** Events that failed with their batch are tried on their own, this many at a time. */
 const ALONE_AT_ONCE = 8;
-/** How far the log may grow without an event for the subscription before its cursor follows. */
-const FOLLOW_AFTER_TRANSACTIONS = 1_000n;
+/** How long the log may grow without an event for the subscription before its cursor follows. */
+const FOLLOW_AFTER_MS = 60_000;
 
-export async function pumpOnce(deps: EventDependencies, name: string): Promise<Turn> {
+/** `atMost`: fewer events than the subscriber's own batch. */
+export async function pumpOnce(
+  deps: EventDependencies,
+  name: string,
+  atMost = Number.MAX_SAFE_INTEGER,
+): Promise<Turn> {
   const subscription = await findSubscription(deps.db, name);
   const subscriber = subscription && (await deps.subscriberOf(name));
   if (!subscriber) return GONE;
   if (subscription.paused) return IDLE;
-  const end = await cursorNow(deps.db);
-  const events = await readLog(deps.db, {
+  const read = {
     after: subscription.cursor,
     types: subscriber.types,
-    limit: subscriber.maxBatch,
-  });
-  if (events.length === 0) return follow(deps, subscription, end);
-  const due = takeDue(events, subscriber, subscription);
+    limit: Math.min(subscriber.maxBatch, atMost),
+  };
+  const events = await readLog(deps.db, read);
+  if (events.length === 0) return follow(deps, subscription, read);
+  const { due, dueInMs } = takeDue(events, subscriber, subscription);
   const last = due.at(-1);
-  if (!last) return IDLE;
+  if (!last) return { kind: 'early', passed: 0, dueInMs };
   const failed = await deliver(subscriber, due);
   for (const { event, error } of failed) {
     await deps.startDelivery(failedOnce(subscriber, event, error));
   }
   // When somebody moved the cursor meanwhile, the next turn reads from where it stands now.
   await advanceCursor(deps.db, name, { from: subscription.cursor, to: last.cursor });
-  return { kind: kindOf(subscriber, due, failed), passed: due.length };
+  return { kind: kindOf(subscriber, due, failed), passed: due.length, dueInMs: 0 };
 }
 
 function kindOf(
@@ -70,11 +79,14 @@ function takeDue(
   events: readonly LoggedEvent[],
   { delayMs, maxBatch }: Subscriber,
   { updatedAt }: Subscription,
-): readonly LoggedEvent[] {
+): { readonly due: readonly LoggedEvent[]; readonly dueInMs: number } {
   const nowMs = Date.now();
-  const young = events.findIndex((event) => Date.parse(event.time) + delayMs > nowMs);
-  const due = young === -1 ? events : events.slice(0, young);
-  return due.length < maxBatch && Date.parse(updatedAt) + delayMs > nowMs ? [] : due;
+  const inMs = (time: string): number => Date.parse(time) + delayMs - nowMs;
+  const young = events.findIndex(({ time }) => inMs(time) > 0);
+  const old = young === -1 ? events : events.slice(0, young);
+  const [first] = events;
+  if (old.length < maxBatch && inMs(updatedAt) > 0) return { due: [], dueInMs: inMs(updatedAt) };
+  return { due: old, dueInMs: first ? inMs(first.time) : 0 };
 }
 
 type Failed = PartialFailure['failed'];
@@ -139,10 +151,13 @@ export function describeFailure(error: unknown): {
 /** Nothing for this subscription: its cursor follows the log now and then, so that reads stay short. */
 async function follow(
   { db }: EventDependencies,
-  { name, cursor }: Subscription,
-  end: LogCursor,
+  { name, cursor, updatedAt }: Subscription,
+  read: LogQuery,
 ): Promise<Turn> {
-  const grown = BigInt(splitCursor(end).xid) - BigInt(splitCursor(cursor).xid);
-  if (grown > FOLLOW_AFTER_TRANSACTIONS) await advanceCursor(db, name, { from: cursor, to: end });
+  if (Date.parse(updatedAt) + FOLLOW_AFTER_MS > Date.now()) return IDLE;
+  // In this order: whatever is below the end has been readable since before it was looked for.
+  const end = await cursorNow(db);
+  if ((await readLog(db, { ...read, limit: 1 })).length > 0) return MOVED;
+  await advanceCursor(db, name, { from: cursor, to: end });
   return IDLE;
 }

@@ -9,7 +9,7 @@ import {
   type WebhookEndpoint,
 } from '../domain/webhook.ts';
 import { findEvent } from '../prisma/event-log.ts';
-import { listEventsBetween, recordAttempt, type EventRef } from '../prisma/webhook-attempts.ts';
+import { listEventsBetween, recordAttempts, type EventRef } from '../prisma/webhook-attempts.ts';
 import { findSigningEndpoint } from '../prisma/webhook-endpoints.ts';
 import { ProblemError } from './problems.ts';
 import type { Services } from './services.ts';
@@ -73,9 +73,9 @@ export async function sendTest(
       data: { event_id: eventId, endpoint_id: endpointId },
     }),
   });
-  const attempt = { endpointId, eventId, eventType: WEBHOOK_TEST_TYPE, ...attemptOf(outcome) };
-  await recordAttempt(db, attempt);
-  return attempt;
+  const attempt = { eventId, eventType: WEBHOOK_TEST_TYPE, ...attemptOf(outcome) };
+  await recordAttempts(db, endpointId, [attempt]);
+  return { endpointId, ...attempt };
 }
 
 function requireEnabled({ status }: WebhookEndpoint): void {

@@ -12,19 +12,26 @@ export const KEPT_ATTEMPTS = 10_000;
 const TRIM_ONE_IN = 100;
 const MAX_RESPONSE_LENGTH = 1_024;
 
-/** Writes the attempt down. Nothing is written for an endpoint that is gone meanwhile. */
-export async function recordAttempt(
+export type NewAttempt = Omit<WebhookAttempt, 'id' | 'attemptedAt' | 'endpointId'>;
+
+/** Writes an endpoint's attempts down. Nothing is written for an endpoint that is gone meanwhile. */
+export async function recordAttempts(
   db: Database,
-  attempt: Omit<WebhookAttempt, 'id' | 'attemptedAt'>,
+  endpointId: string,
+  attempts: readonly NewAttempt[],
 ): Promise<void> {
-  const response = attempt.response?.slice(0, MAX_RESPONSE_LENGTH) ?? null;
+  const rows = attempts.map(({ response, ...rest }) => ({
+    ...rest,
+    response: response?.slice(0, MAX_RESPONSE_LENGTH) ?? null,
+  }));
   await db.$executeRaw`
     INSERT INTO webhook_attempts
       (endpoint_id, event_id, event_type, outcome, status, latency_ms, error, response)
-    SELECT id, ${attempt.eventId}::uuid, ${attempt.eventType}, ${attempt.outcome},
-      ${attempt.status}::int, ${attempt.latencyMs}, ${attempt.error}, ${response}
-    FROM webhook_endpoints WHERE id = ${attempt.endpointId} FOR KEY SHARE`;
-  if (Math.random() < 1 / TRIM_ONE_IN) await trimAttempts(db, attempt.endpointId);
+    SELECT e.id, "eventId", "eventType", outcome, a.status, "latencyMs", error, response
+    FROM (SELECT id FROM webhook_endpoints WHERE id = ${endpointId} FOR KEY SHARE) e,
+      jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS a ("eventId" uuid, "eventType" text,
+        outcome text, status int, "latencyMs" int, error text, response text)`;
+  if (Math.random() < attempts.length / TRIM_ONE_IN) await trimAttempts(db, endpointId);
 }
 
 /** Drops an endpoint's oldest attempts beyond `keep`. Returns how many. */

@@ -12,13 +12,14 @@ import {
 import type { WebhookSender } from '../../gateways/webhook-sender.ts';
 import type { Database } from '../../prisma/client.ts';
 import type { LoggedEvent } from '../../prisma/event-log.ts';
-import { attemptedEvents, recordAttempt } from '../../prisma/webhook-attempts.ts';
+import { attemptedEvents } from '../../prisma/webhook-attempts.ts';
 import {
   disableEndpoint,
   findEndpoint,
   findSigningEndpoint,
   type SigningEndpoint,
 } from '../../prisma/webhook-endpoints.ts';
+import { createAttemptLog, type AttemptLog } from './attempt-log.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscriber.ts';
 
 export interface WebhookSubscriberDependencies {
@@ -26,8 +27,8 @@ export interface WebhookSubscriberDependencies {
   readonly sender: WebhookSender;
 }
 
-const MAX_BATCH = 64;
-const ORDERS_AT_ONCE = 8;
+const MAX_BATCH = 128;
+const ORDERS_AT_ONCE = 16;
 /** Nothing new is sent so late in a batch: a send takes 15 s and must end before the deadline. */
 const SEND_WITHIN_MS = 35_000;
 /** Below the start-to-close timeout of a delivery in workflows/delivery.ts. */
@@ -79,6 +80,7 @@ interface Batch {
 /** What the sends of one batch know of each other. */
 interface Sending extends Batch {
   readonly endpoint: SigningEndpoint;
+  readonly attempts: AttemptLog;
   readonly endsAtMs: number;
   readonly failed: { readonly event: LoggedEvent; readonly error: unknown }[];
   /** The receiver is gone: send it nothing more. */
@@ -97,7 +99,17 @@ async function handle(
   if (endpoint.status === 'disabled') return refuseRetries(deps.db, endpoint, events);
   const endsAtMs = Date.now() + SEND_WITHIN_MS;
   const failed: Sending['failed'] = [];
-  const sending = { endpoint, events, signal, endsAtMs, failed, gone: false, notBeforeMs: 0 };
+  const attempts = createAttemptLog(deps.db, endpointId);
+  const sending = {
+    endpoint,
+    attempts,
+    events,
+    signal,
+    endsAtMs,
+    failed,
+    gone: false,
+    notBeforeMs: 0,
+  };
   const orders = byOrder(events);
   const lane = async (): Promise<void> => {
     for (let order = orders.shift(); order; order = orders.shift()) {
@@ -105,6 +117,7 @@ async function handle(
     }
   };
   await Promise.all(Array.from({ length: ORDERS_AT_ONCE }, lane));
+  await attempts.written();
   throwFailed(events, failed);
 }
 
@@ -171,7 +184,7 @@ function holdOf({ notBeforeMs, endsAtMs, signal }: Sending): DeliveryError | nul
 
 async function attempt(
   { db, sender }: WebhookSubscriberDependencies,
-  { endpoint, signal }: Sending,
+  { endpoint, attempts, signal }: Sending,
   event: LoggedEvent,
 ): Promise<void> {
   const outcome = await sender.send({
@@ -183,11 +196,10 @@ async function attempt(
     signal,
   });
   const made = attemptOf(outcome);
-  const { id: endpointId } = endpoint;
-  await recordAttempt(db, { endpointId, eventId: event.id, eventType: event.type, ...made });
+  attempts.add({ eventId: event.id, eventType: event.type, ...made });
   if (made.error === null) return;
   const error = deliveryErrorOf(made.error, outcome);
-  if (error.final) await disableEndpoint(db, endpointId, 'the receiver answered 410 Gone');
+  if (error.final) await disableEndpoint(db, endpoint.id, 'the receiver answered 410 Gone');
   throw error;
 }
 

@@ -104,7 +104,7 @@ test('what comes of age within one delay comes in one batch', async () => {
   expect(await pump()).toBe('moved');
   ids.push(await write(DELAY_MS * 2), await write(DELAY_MS * 2));
   await readableNow(ids[3] ?? '');
-  expect(await pump()).toBe('idle');
+  expect(await pump()).toBe('early');
   await lastTurnWas(DELAY_MS);
   expect(await pump()).toBe('moved');
   expect(batches).toEqual([ids.slice(0, 2), ids.slice(2)]);

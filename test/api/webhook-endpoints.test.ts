@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { z } from 'zod';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/webhook.ts';
 import { findSubscription } from '../../prisma/subscriptions.ts';
-import { recordAttempt } from '../../prisma/webhook-attempts.ts';
+import { recordAttempts } from '../../prisma/webhook-attempts.ts';
 import { MAX_ENDPOINTS } from '../../prisma/webhook-endpoints.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 import { listOf, orderOf, problemOf } from './bodies.ts';
@@ -259,8 +259,7 @@ describe('deliveries', () => {
     const { id } = await create();
     const eventIds = [randomUUID(), randomUUID(), randomUUID()];
     for (const eventId of eventIds) {
-      await recordAttempt(shop.db, {
-        endpointId: id,
+      const attempt = {
         eventId,
         eventType: 'order.placed',
         outcome: 'failed',
@@ -268,7 +267,8 @@ describe('deliveries', () => {
         latencyMs: 12,
         error: 'HTTP 500',
         response: 'x'.repeat(5_000),
-      });
+      } as const;
+      await recordAttempts(shop.db, id, [attempt]);
     }
     const first = await listOf(await get(`/${id}/deliveries?limit=2`));
     expect(first).toMatchObject({ has_more: true });

@@ -148,8 +148,10 @@ test('paused it gets nothing and loses nothing; rewound it gets the same events 
   const ids = (await bench.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } })).map(
     (event) => event.id,
   );
-  const lag = (await listSubscriptions(bench.db)).find((each) => each.name === 'paused');
-  expect(lag).toMatchObject({ paused: true, behind: ids.length });
+  await eventually(async () => {
+    const lag = (await listSubscriptions(bench.db)).find((each) => each.name === 'paused');
+    expect(lag).toMatchObject({ paused: true, behind: ids.length });
+  });
   expect(taken()).toEqual([]);
   await pauseSubscription(bench.db, 'paused', false);
   await eventually(() => expect(taken()).toEqual(ids));

@@ -180,7 +180,7 @@ describe('an answer', () => {
       const failed = await failures(log);
       expect(failed).toHaveLength(log.length);
       for (const { retryAfterMs } of failed) expect(retryAfterMs).toBeGreaterThan(110_000);
-      expect(receiver.received.length).toBeLessThanOrEqual(8);
+      expect(receiver.received.length).toBeLessThan(log.length);
     },
   );
 
