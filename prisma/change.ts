@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { OrderId } from '../domain/ids.ts';
 import { sourcesOf, type CancelReason, type EventType, type OrderStatus } from '../domain/order.ts';
 import type { Database, Transaction } from './client.ts';
+import { resolveStepLetters } from './dead-letters.ts';
 
 export interface Change {
   readonly orderId: OrderId;
@@ -45,12 +46,16 @@ export async function orderTransaction<T>(
   });
 }
 
-/** Moves an order (or records a fact about it) together with its event. */
+/**
+ * Moves an order (or records a fact about it) together with its event. An order that waited for a
+ * person and moves without one asks nobody any more: its dead letters are closed.
+ */
 export async function changeOrder(tx: Transaction, change: Change): Promise<ChangeOutcome> {
   const onceKey = change.onceKey === undefined ? change.type : change.onceKey;
   const to = change.to ?? null;
-  const rows = await tx.$queryRaw<{ version: number; at: Date }[]>`
-    WITH moved AS (
+  const rows = await tx.$queryRaw<{ version: number; at: Date; waited: boolean }[]>`
+    WITH before AS (SELECT attention_step FROM orders WHERE id = ${change.orderId}),
+    moved AS (
       UPDATE orders SET
         status = COALESCE(${to}, status),
         version = version + 1,
@@ -69,9 +74,14 @@ export async function changeOrder(tx: Transaction, change: Change): Promise<Chan
     SELECT ${randomUUID()}::uuid, ${change.type}, id, version, ${onceKey}, correlation_id,
            ${change.causationId ?? null}, ${JSON.stringify(change.data ?? {})}::jsonb
     FROM moved
-    RETURNING seq AS version, time AS at`;
+    RETURNING seq AS version, time AS at,
+      (SELECT attention_step IS NOT NULL FROM before) AS waited`;
   const written = rows[0];
-  if (written) return { kind: 'changed', version: written.version, at: written.at.toISOString() };
+  if (written) {
+    const decided = change.type === 'order.attention_resolved' || to === 'needs_attention';
+    if (written.waited && to !== null && !decided) await resolveStepLetters(tx, change.orderId);
+    return { kind: 'changed', version: written.version, at: written.at.toISOString() };
+  }
   return explainRefusal(tx, { orderId: change.orderId, to, onceKey });
 }
 

@@ -5,7 +5,7 @@ import type { CancelReason, OrderStatus, Shipment } from '../domain/order.ts';
 import { writeStepLetter } from './attention.ts';
 import { changeOrder, orderTransaction, type ChangeOutcome } from './change.ts';
 import type { Database, Transaction } from './client.ts';
-import { resolveDeadLetter, resolveStepLetters } from './dead-letters.ts';
+import { resolveDeadLetter } from './dead-letters.ts';
 import { newId } from './new-id.ts';
 import { toShipment } from './rows.ts';
 import { releaseHold, shipHeldStock } from './stock.ts';
@@ -108,19 +108,16 @@ export async function recordCancelling(
   cancel: { readonly reason: CancelReason; readonly request: string | null },
 ): Promise<ChangeOutcome> {
   const { reason, request } = cancel;
-  return orderTransaction(db, orderId, async (tx) => {
-    const change = await changeOrder(tx, {
+  return orderTransaction(db, orderId, (tx) =>
+    changeOrder(tx, {
       orderId,
       type: 'order.cancelling',
       to: 'cancelling',
       cancelReason: reason,
       data: { reason },
       ...(request !== null && { causationId: request }),
-    });
-    // Whoever was asked about a step forward need not answer any more.
-    if (change.kind === 'changed') await resolveStepLetters(tx, orderId);
-    return change;
-  });
+    }),
+  );
 }
 
 /**

@@ -28,7 +28,7 @@ export interface WebhookSubscriberDependencies {
 }
 
 const MAX_BATCH = 128;
-const ORDERS_AT_ONCE = 16;
+const ORDERS_AT_ONCE = 24;
 /** Nothing new is sent so late in a batch: a send takes 15 s and must end before the deadline. */
 const SEND_WITHIN_MS = 35_000;
 /** Below the start-to-close timeout of a delivery in workflows/delivery.ts. */

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { ORDER_STATUSES, TRANSITIONS, type OrderStatus } from '../../domain/order.ts';
 import { changeOrder, type Change, type ChangeOutcome } from '../../prisma/change.ts';
+import { listDeadLetters } from '../../prisma/dead-letters.ts';
+import { recordNeedsAttention } from '../../prisma/fulfilment.ts';
 import { newId } from '../../prisma/new-id.ts';
 import { crowd, openShop, type Shop } from './shop.ts';
 
@@ -63,6 +65,14 @@ describe('a change', () => {
     expect(await change({ ...notified, onceKey: 'confirmed' })).toMatchObject({ kind: 'changed' });
     expect(await change({ ...notified, onceKey: 'shipped' })).toMatchObject({ kind: 'changed' });
     expect(await change({ ...notified, onceKey: 'shipped' })).toEqual({ kind: 'already' });
+  });
+
+  test('of an order that waited for a person, made without one: nobody is asked any more', async () => {
+    const { id } = await shop.place();
+    await recordNeedsAttention(shop.db, id, { steps: ['checkout'], failure: 'stopped' });
+    await change({ orderId: id, type: 'order.reserved', to: 'reserved' });
+    const { letters } = await listDeadLetters(shop.db, { orderId: id }, { limit: 2 });
+    expect(letters).toMatchObject([{ subject: 'checkout', status: 'resolved' }]);
   });
 
   test('that is a fact alone keeps status and waiting step', async () => {
