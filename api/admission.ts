@@ -22,14 +22,14 @@ export interface AdmissionLimits {
 export const ADMISSION_LIMITS = {
   /**
    * 64 at once is what the payment guard lets through, and 256 a second at 250 ms each: more than one
-   * process can do. 448 in line: a rush of 512 clicks at once is served, within seconds. But a line
-   * that stands for 8 s is overload: then 64 wait, so that a shopper's wait stays near a second.
+   * process can do. 256 in line: a rush of 320 clicks at once is served, within seconds. But a line
+   * that stands for 8 s is overload: then 32 wait, so that a shopper's wait stays near a second.
    */
   checkout: {
     maxRunning: 64,
     minRunning: 8,
-    maxWaiting: 448,
-    maxStanding: 64,
+    maxWaiting: 256,
+    maxStanding: 32,
     standingAfterMs: 8_000,
     maxWaitMs: 10_000,
   },
