@@ -8,8 +8,9 @@ import type { SweepResult } from './upkeep-contract.ts';
 
 const activities = proxyActivities<SweepActivities>({
   startToCloseTimeout: '50 seconds',
-  // A killed worker is noticed before the next sweep is due.
-  heartbeatTimeout: '30 seconds',
+  // A killed worker is noticed soon: the next sweep does not begin while this one stands. Longer than
+  // the longest wait between two heartbeats, an order that is expired with every deadline used up.
+  heartbeatTimeout: '15 seconds',
   scheduleToCloseTimeout: '2 minutes',
   retry: { maximumAttempts: 2 },
 });
