@@ -19,7 +19,7 @@ export interface ChaosOptions {
 export const USAGE = `Usage: npm run chaos -- [options]
   --seed N         of every random choice (1)
   --orders N       orders at least (1000; short: 120)
-  --rate N         arrivals a second (8; short: 4)
+  --rate N         arrivals a second (3; short: 4)
   --kills N        kills per process at least (10; short: 1; only postgres: 20)
   --only postgres  kills of PostgreSQL and nothing else
   --short          about a minute and a half in all
@@ -48,7 +48,7 @@ export function readOptions(args: readonly string[]): ChaosOptions | null {
       least: 1,
       most: MAX_ORDERS,
     }),
-    ratePerSecond: numberIn('--rate', values.rate ?? (short ? '4' : '8'), {
+    ratePerSecond: numberIn('--rate', values.rate ?? (short ? '4' : '3'), {
       least: 1,
       most: MAX_RATE,
     }),
