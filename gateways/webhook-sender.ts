@@ -8,6 +8,7 @@ import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import type { WebhookOutcome } from '../domain/webhook.ts';
+import { createWebhookAgents, type Checked } from './webhook-agents.ts';
 import { readBodyHead, retryAfterOf } from './webhook-answer.ts';
 import {
   findTarget,
@@ -50,6 +51,7 @@ const USER_AGENT = 'Holdfast-Webhooks/1.0';
 export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
   const { deadlineMs = DEADLINE_MS, resolve = resolveBySystem, allowLocal } = options;
   const rules = { allowLocal, resolve };
+  const agents = createWebhookAgents();
 
   return {
     async send(message) {
@@ -62,7 +64,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
         const target = await beforeAbort(findTarget(message.url, rules), signal);
         if (target.kind === 'blocked') return { ...target, ...since() };
         if (target.kind === 'unresolved') throw new SendError(target.reason);
-        const answer = await post({ ...message, headers }, target, signal);
+        const answer = await postInsisting({ ...message, headers }, target, { agents, signal });
         const bodyHead = await readBodyHead(answer, signal);
         const retryAfterMs = retryAfterOf(answer.headers['retry-after']);
         const { statusCode: status = 0 } = answer;
@@ -98,16 +100,43 @@ function signedHeaders({ id, body, secrets, headers }: WebhookMessage): Record<s
   };
 }
 
+interface Target {
+  readonly url: URL;
+  readonly addresses: readonly ResolvedAddress[];
+}
+
+interface Sending {
+  /** Null: over a new connection, and none that is kept. */
+  readonly agents: ReturnType<typeof createWebhookAgents> | null;
+  readonly signal: AbortSignal;
+}
+
+/** A receiver may close a kept connection as we write to it: then once more, over a new one. */
+async function postInsisting(
+  message: WebhookMessage,
+  target: Target,
+  sending: Sending,
+): Promise<IncomingMessage> {
+  try {
+    return await post(message, target, sending);
+  } catch (error) {
+    if (!(error instanceof StaleConnection)) throw error;
+    return post(message, target, { ...sending, agents: null });
+  }
+}
+
 /** Sends the request; resolves with the head of the answer. */
 function post(
   message: WebhookMessage,
-  target: { readonly url: URL; readonly addresses: readonly ResolvedAddress[] },
-  signal: AbortSignal,
+  { url, addresses }: Target,
+  { agents, signal }: Sending,
 ): Promise<IncomingMessage> {
-  const { url, addresses } = target;
+  const checked: Checked = { checked: addresses.map(({ address }) => address).join() };
   const body = Buffer.from(message.body);
-  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const isHttps = url.protocol === 'https:';
+  const send = isHttps ? requestHttps : requestHttp;
   const request = send({
+    ...checked,
     protocol: url.protocol,
     host: hostOf(url),
     port: url.port,
@@ -118,8 +147,7 @@ function post(
       'content-length': body.byteLength,
     },
     lookup: onlyTo(addresses),
-    // A connection kept for the next webhook might be one to an address checked long ago.
-    agent: false,
+    agent: agents?.[isHttps ? 'https' : 'http'] ?? false,
     signal,
   });
   return answerTo(request, body);
@@ -130,7 +158,10 @@ function answerTo(request: ClientRequest, body: Buffer): Promise<IncomingMessage
     request.once('response', resolve);
     request.once('upgrade', (_, socket) => socket.destroy());
     request.once('close', () => reject(new SendError('connection_closed')));
-    request.on('error', reject);
+    request.on('error', (error) => {
+      const isReset = 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      reject(request.reusedSocket && isReset ? new StaleConnection() : error);
+    });
     request.end(body);
   });
 }
@@ -147,6 +178,9 @@ function onlyTo(addresses: readonly ResolvedAddress[]): LookupFunction {
 
 /** A failure of ours to name, in a word. */
 class SendError extends Error {}
+
+/** A kept connection that the receiver had closed already. */
+class StaleConnection extends Error {}
 
 function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) return Promise.reject(new SendError('deadline'));

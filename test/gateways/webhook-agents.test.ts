@@ -1,0 +1,71 @@
+import { createServer, type RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { createWebhookSender, type WebhookSender } from '../../gateways/webhook-sender.ts';
+
+const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+const DELIVERED = { kind: 'answered', status: 204 };
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+/** An HTTP server at the address; gives its port and the connections that were made to it. */
+async function receiver(
+  host: string,
+  port = 0,
+  listener: RequestListener = (_, response) => response.writeHead(204).end(),
+) {
+  const connections: Socket[] = [];
+  const server = createServer(listener);
+  server.on('connection', (socket) => connections.push(socket));
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  closing.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return { port: address.port, connections };
+}
+
+/** A sender that finds the receiver where it is told to. */
+function senderTo(address: () => string): WebhookSender {
+  const resolve = () => Promise.resolve([{ address: address(), family: 4 as const }]);
+  return createWebhookSender({ allowLocal: true, resolve });
+}
+
+const send = (sender: WebhookSender, port: number) =>
+  sender.send({ url: `http://hooks.test:${port}/`, id: 'msg', body: '{}', secrets: [SECRET] });
+
+test('webhooks one after the other share a connection', async () => {
+  const { port, connections } = await receiver('127.0.0.1');
+  const sender = senderTo(() => '127.0.0.1');
+  for (let sent = 0; sent < 3; sent += 1) expect(await send(sender, port)).toMatchObject(DELIVERED);
+  expect(connections).toHaveLength(1);
+});
+
+test('a connection is not used for another address than the one that was checked', async () => {
+  const first = await receiver('127.0.0.1');
+  const second = await receiver('127.0.0.2', first.port);
+  let address = '127.0.0.1';
+  const sender = senderTo(() => address);
+  await send(sender, first.port);
+  address = '127.0.0.2';
+  expect(await send(sender, first.port)).toMatchObject(DELIVERED);
+  expect([first.connections, second.connections].map(({ length }) => length)).toEqual([1, 1]);
+});
+
+test('a kept connection that the receiver closes is no failed webhook', async () => {
+  const used = new WeakSet<Socket>();
+  const { port, connections } = await receiver('127.0.0.1', 0, ({ socket }, response) => {
+    if (used.has(socket)) return void socket.resetAndDestroy();
+    used.add(socket);
+    response.writeHead(204).end();
+  });
+  const sender = senderTo(() => '127.0.0.1');
+  expect(await send(sender, port)).toMatchObject(DELIVERED);
+  expect(await send(sender, port)).toMatchObject(DELIVERED);
+  expect(connections).toHaveLength(2);
+});
