@@ -27,7 +27,7 @@ export interface WebhookSubscriberDependencies {
   readonly sender: WebhookSender;
 }
 
-const MAX_BATCH = 128;
+const MAX_BATCH = 64;
 const ORDERS_AT_ONCE = 24;
 /** Nothing new is sent so late in a batch: a send takes 15 s and must end before the deadline. */
 const SEND_WITHIN_MS = 35_000;
