@@ -117,7 +117,10 @@ async function handle(
     }
   };
   await Promise.all(Array.from({ length: ORDERS_AT_ONCE }, lane));
-  await attempts.written();
+  // Not sent again at once: each event is tried again by itself, as after any other failure.
+  await attempts.written().catch((error: unknown) => {
+    failed.splice(0, failed.length, ...events.map((event) => ({ event, error })));
+  });
   throwFailed(events, failed);
 }
 

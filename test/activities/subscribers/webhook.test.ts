@@ -162,6 +162,16 @@ describe('a webhook', () => {
 });
 
 describe('an answer', () => {
+  test('that cannot be written down: the events failed one by one, and none is sent again at once', async () => {
+    await history.db.$executeRaw`ALTER TABLE webhook_attempts RENAME TO away`;
+    try {
+      await expect(hand(log)).rejects.toBeInstanceOf(PartialFailure);
+      expect(receiver.received).toHaveLength(log.length);
+    } finally {
+      await history.db.$executeRaw`ALTER TABLE away RENAME TO webhook_attempts`;
+    }
+  });
+
   test.each([301, 302, 307, 400, 404, 500, 502])(
     '%i is a failure that is tried again',
     async (status) => {
