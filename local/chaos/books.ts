@@ -40,6 +40,7 @@ const ordersForm = z.array(
     hasLetter: z.boolean(),
   }),
 );
+const eventsForm = z.array(z.object({ id: z.string() }));
 const ledgerForm = z.object({
   effects: z.array(
     z
@@ -60,6 +61,22 @@ const ledgerForm = z.object({
 
 /** Every order there is. Throws when the database cannot be asked. */
 export async function readOrders(databaseUrl: string): Promise<readonly BookedOrder[]> {
+  const rows = await query(
+    databaseUrl,
+    `SELECT id, status, total_minor AS "totalMinor", currency, attention_step AS "attentionStep",
+       EXISTS (SELECT FROM dead_letters d WHERE d.order_id = o.id AND d.status = 'open') AS "hasLetter"
+     FROM orders o ORDER BY id`,
+  );
+  return ordersForm.parse(rows);
+}
+
+/** The id of every event in the log. Throws when the database cannot be asked. */
+export async function readEventIds(databaseUrl: string): Promise<readonly string[]> {
+  const rows = await query(databaseUrl, 'SELECT id FROM events ORDER BY xid, position');
+  return eventsForm.parse(rows).map(({ id }) => id);
+}
+
+async function query(databaseUrl: string, text: string): Promise<unknown> {
   const client = new pg.Client({
     connectionString: databaseUrl,
     connectionTimeoutMillis: TIMEOUT_MS,
@@ -68,11 +85,8 @@ export async function readOrders(databaseUrl: string): Promise<readonly BookedOr
   client.on('error', () => undefined);
   await client.connect();
   try {
-    const { rows } = await client.query(`
-      SELECT id, status, total_minor AS "totalMinor", currency, attention_step AS "attentionStep",
-        EXISTS (SELECT FROM dead_letters d WHERE d.order_id = o.id AND d.status = 'open') AS "hasLetter"
-      FROM orders o ORDER BY id`);
-    return ordersForm.parse(rows);
+    const { rows } = await client.query(text);
+    return rows;
   } finally {
     await client.end();
   }

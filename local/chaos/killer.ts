@@ -3,6 +3,7 @@
  * until the API is ready again. A kill is a SIGKILL; PostgreSQL is also killed with all its
  * backends, and stopped at once (SIGQUIT), which is what a machine's shutdown in a hurry does.
  */
+import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { becomesTrue, isErrno } from '../stack/commands.ts';
 import { runningPart } from '../stack/leftovers.ts';
@@ -38,16 +39,23 @@ export interface KillerOptions {
   readonly seed: number;
   readonly victims: readonly Victim[];
   readonly killsEach: number;
+  readonly rhythm: Rhythm;
+  readonly say: (line: string) => void;
+}
+
+export interface Rhythm {
   /** Between two kills: shortest and longest. */
   readonly pauseMs: { readonly least: number; readonly most: number };
-  readonly say: (line: string) => void;
+  /** The share of kills that do not wait until the shop is open again. */
+  readonly strikesEarly: number;
+  /** So long the stack may not start the victim again. */
+  readonly keptDownMs: number;
 }
 
 const BACK_WITHIN_MS = 120_000;
 const LOOK_EVERY_MS = 100;
 /** More at once, and a small machine would see nothing but processes that start. */
 const MAX_DOWN = 2;
-const STRIKES_EARLY = 0.2;
 
 /** Starts at once: round after round, each victim once a round, in a seeded order, until it is enough. */
 export function startKiller(options: KillerOptions): Killer {
@@ -76,7 +84,8 @@ interface Hunt extends KillerOptions {
 
 /** Round after round until each victim has been killed so often as was asked. */
 async function hunt(options: Hunt): Promise<void> {
-  const { seed, victims, pauseMs, killsEach, signal } = options;
+  const { seed, victims, rhythm, killsEach, signal } = options;
+  const { pauseMs, strikesEarly } = rhythm;
   const random = createRandom(seed, 'kills');
   const startedAt = performance.now();
   const down = new Map<Victim, Promise<void>>();
@@ -84,7 +93,7 @@ async function hunt(options: Hunt): Promise<void> {
     while (!isDone(options)) {
       for (const victim of random.shuffled(victims)) {
         // Mostly the shop has opened again before the next blow: otherwise nobody would ever buy.
-        if (!random.chance(STRIKES_EARLY)) await untilOpen(options);
+        if (!random.chance(strikesEarly)) await untilOpen(options);
         await delay(random.between(pauseMs.least, pauseMs.most), undefined, { signal });
         await down.get(victim);
         if (countOf(options.kills, victim) >= killsEach) continue;
@@ -124,12 +133,14 @@ interface Aim {
 }
 
 /** Settles when the victim is back. */
-async function killOnce({ rig, kills, watch, say }: Hunt, aim: Aim): Promise<void> {
+async function killOnce(hunt: Hunt, aim: Aim): Promise<void> {
+  const { rig, kills, watch, say } = hunt;
   const { victim, way, startedAt } = aim;
   const pid = pidOf(rig, victim);
   if (pid === null) return;
   const killedAt = performance.now();
   if (!send(way.group ? -pid : pid, way.signal)) return;
+  await keepDown(hunt, victim);
   const limits = { timeoutMs: BACK_WITHIN_MS, everyMs: LOOK_EVERY_MS };
   const after = async (check: () => Promise<boolean>): Promise<number | null> =>
     (await becomesTrue(check, limits)) ? performance.now() - killedAt : null;
@@ -143,6 +154,15 @@ async function killOnce({ rig, kills, watch, say }: Hunt, aim: Aim): Promise<voi
   kills.push({ victim, how: way.how, atMs: killedAt - startedAt, backAfterMs, apiReadyAfterMs });
   const seconds = backAfterMs === null ? 'never' : (backAfterMs / 1000).toFixed(1);
   say(`${victim} ${way.how}: back after ${seconds} s`);
+}
+
+/** The stack may start the victim again only after its time. */
+async function keepDown({ rig, rhythm, signal }: Hunt, victim: Victim): Promise<void> {
+  if (rhythm.keptDownMs === 0 || victim === 'worker') return;
+  const marker = rig.home.stoppedFile(victim);
+  writeFileSync(marker, '');
+  await delay(rhythm.keptDownMs, undefined, { signal }).catch(() => undefined);
+  rmSync(marker, { force: true });
 }
 
 interface ApiWatch {

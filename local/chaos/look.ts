@@ -6,6 +6,7 @@ import { linesOf } from './invariant-watch.ts';
 import type { InvariantWatch } from './invariant-watch.ts';
 import type { Killer } from './killer.ts';
 import type { Harm } from './line-faults.ts';
+import type { Receiver } from './receiver.ts';
 import type { Rig } from './rig.ts';
 import { askAgain } from './shopper.ts';
 import type { Purchase, Reply, ShopperDeps } from './shopper.ts';
@@ -15,13 +16,18 @@ export interface Harmed {
   readonly killer: Pick<Killer, 'kills'>;
   readonly harms: readonly Pick<Harm, 'fired'>[];
   readonly watch: Pick<InvariantWatch, 'violations' | 'rounds'>;
+  readonly receiver: Receiver | null;
 }
 
 export interface Healed {
   /** By performance.now(). */
   readonly healedAt: number;
   readonly purchases: readonly Purchase[];
+  /** From healing on; null: not in time. */
   readonly restAfterMs: number | null;
+  readonly caughtUpAfterMs: number | null;
+  /** Null also when there is no receiver. */
+  readonly receivedAfterMs: number | null;
 }
 
 /** After healing, for everything there is to come right. */
@@ -38,7 +44,7 @@ export async function look(
   seen: Harmed & Healed,
 ): Promise<Facts> {
   const { databaseUrl, sandbox } = rig.addresses;
-  const { purchases, restAfterMs, killer, harms, watch } = seen;
+  const { purchases, restAfterMs, caughtUpAfterMs, killer, harms, watch } = seen;
   const repeats = await repeatAll(shopper, purchases);
   const results = await auditInTime(rig, seen);
   const [orders, payments, warehouse] = await Promise.all([
@@ -49,6 +55,8 @@ export async function look(
   return {
     purchases,
     restAfterMs,
+    caughtUpAfterMs,
+    receipts: receiptsOf(seen),
     repeats,
     books: { orders, payments, warehouse },
     kills: killer.kills,
@@ -60,6 +68,13 @@ export async function look(
       unchecked === null ? [] : [`${name}: ${unchecked}`],
     ),
   };
+}
+
+function receiptsOf({ receiver, receivedAfterMs }: Harmed & Healed): Facts['receipts'] {
+  if (receiver === null) return null;
+  const { taken, failed, wrong } = receiver;
+  const twice = [...taken.values()].filter((times) => times > 1).length;
+  return { allAfterMs: receivedAfterMs, events: taken.size, twice, failed, wrong: [...wrong] };
 }
 
 /**

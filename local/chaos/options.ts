@@ -1,5 +1,7 @@
 /** What a chaos run is told on its command line. */
 import { parseArgs } from 'node:util';
+import { SCENARIO_NAMES, SCENARIOS } from './scenarios.ts';
+import type { ScenarioName } from './scenarios.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -9,8 +11,7 @@ export interface ChaosOptions {
   readonly ratePerSecond: number;
   /** Each process is killed at least so often. */
   readonly kills: number;
-  /** `postgres`: nothing but kills of PostgreSQL. */
-  readonly only: 'everything' | 'postgres';
+  readonly only: ScenarioName;
   readonly short: boolean;
   /** The home with its logs stays where it is. */
   readonly keep: boolean;
@@ -18,16 +19,20 @@ export interface ChaosOptions {
 
 export const USAGE = `Usage: npm run chaos -- [options]
   --seed N         of every random choice (1)
-  --orders N       orders at least (1000; short: 120)
-  --rate N         arrivals a second (3; short: 4)
-  --kills N        kills per process at least (10; short: 1; only postgres: 20)
-  --only postgres  kills of PostgreSQL and nothing else
+  --only NAME      one harm alone:
+                   postgres  kills of PostgreSQL
+                   temporal  two minutes without Temporal
+                   app       kills of the app every 5 s, beside a webhook receiver that fails
+  --orders N       orders at least (1000; short: 120; postgres: 400; temporal, app: 500)
+  --rate N         arrivals a second (3; short, temporal: 4; app: 2)
+  --kills N        kills per process at least (10; short, temporal: 1; postgres: 20; app: 40)
   --short          about a minute and a half in all
   --keep           leave the data and logs, and say where`;
 
 /** An option that cannot work, said in one sentence. */
 export class UsageError extends Error {}
 
+const SHORT = { orders: 120, rate: 4, kills: 1 };
 const MAX_ORDERS = 100_000;
 const MAX_RATE = 500;
 const MAX_KILLS = 1_000;
@@ -38,35 +43,32 @@ export function readOptions(args: readonly string[]): ChaosOptions | null {
   const values = parse(args);
   if (values.help === true) return null;
   const short = values.short === true;
-  if (values.only !== undefined && values.only !== 'postgres') {
-    throw new UsageError(`--only knows postgres, not ${values.only}.`);
-  }
-  const onlyPostgres = values.only === 'postgres';
+  const only = scenarioNamed(values.only);
+  const defaults = short ? SHORT : SCENARIOS[only].defaults;
+  const read = (name: 'orders' | 'rate' | 'kills', most: number): number =>
+    numberIn(`--${name}`, values[name] ?? String(defaults[name]), { least: 1, most });
   return {
     seed: numberIn('--seed', values.seed ?? '1', { least: 0, most: MAX_SEED }),
-    orders: numberIn('--orders', values.orders ?? (short ? '120' : '1000'), {
-      least: 1,
-      most: MAX_ORDERS,
-    }),
-    ratePerSecond: numberIn('--rate', values.rate ?? (short ? '4' : '3'), {
-      least: 1,
-      most: MAX_RATE,
-    }),
-    kills: numberIn('--kills', values.kills ?? (onlyPostgres ? '20' : short ? '1' : '10'), {
-      least: 1,
-      most: MAX_KILLS,
-    }),
-    only: onlyPostgres ? 'postgres' : 'everything',
+    orders: read('orders', MAX_ORDERS),
+    ratePerSecond: read('rate', MAX_RATE),
+    kills: read('kills', MAX_KILLS),
+    only,
     short,
     keep: values.keep === true,
   };
+}
+
+function scenarioNamed(given = 'everything'): ScenarioName {
+  const found = SCENARIO_NAMES.find((name) => name === given);
+  if (found !== undefined) return found;
+  throw new UsageError(`--only knows ${SCENARIO_NAMES.join(', ')}, not ${given}.`);
 }
 
 /** The command that repeats the run. */
 export function commandOf(options: ChaosOptions): string {
   const { seed, orders, ratePerSecond, kills, only, short } = options;
   const numbers = `--seed ${seed} --orders ${orders} --rate ${ratePerSecond} --kills ${kills}`;
-  const flags = `${only === 'postgres' ? ' --only postgres' : ''}${short ? ' --short' : ''}`;
+  const flags = `${only === 'everything' ? '' : ` --only ${only}`}${short ? ' --short' : ''}`;
   return `npm run chaos -- ${numbers}${flags}`;
 }
 

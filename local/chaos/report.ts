@@ -41,6 +41,8 @@ export function describe(report: Report): readonly string[] {
       ),
       row('lost acknowledgements', String(verdict.lostAcknowledgements)),
       row('at rest after healing', restLine(facts.restAfterMs, demands.restWithinMs)),
+      row('subscriptions caught up', restLine(facts.caughtUpAfterMs, demands.restWithinMs)),
+      ...receiptLines(facts),
       row(
         'audit rows',
         `${facts.auditDuring.length + facts.auditAfter.length} (${facts.auditRounds} checks while harmed)`,
@@ -75,6 +77,14 @@ function worst(times: readonly (number | null)[]): string {
 function restLine(restAfterMs: number | null, withinMs: number): string {
   const limit = `(within ${seconds(withinMs)} s)`;
   return restAfterMs === null ? `no ${limit}` : `${seconds(restAfterMs)} s ${limit}`;
+}
+
+function receiptLines({ receipts }: Facts): string[] {
+  if (receipts === null) return [];
+  const { allAfterMs, events, twice, failed, wrong } = receipts;
+  const all = allAfterMs === null ? 'NOT ALL' : `all after ${seconds(allAfterMs)} s`;
+  const seen = `${events} events, ${all}; ${twice} more than once, ${failed} failed`;
+  return [row('webhooks received', `${seen}, ${wrong.length} wrong`)];
 }
 
 function section(title: string, lines: readonly string[]): string[] {

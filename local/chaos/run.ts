@@ -2,24 +2,23 @@
  * One run in two phases: harm while shoppers come, then heal and demand that everything comes to
  * rest, agrees and is remembered.
  */
-import { becomesTrue } from '../stack/commands.ts';
-import { readOrders } from './books.ts';
+import { heal } from './heal.ts';
 import { openInvariants, watchInvariants } from './invariant-watch.ts';
 import type { InvariantCheck, InvariantWatch } from './invariant-watch.ts';
-import { startKiller, VICTIMS } from './killer.ts';
+import { startKiller } from './killer.ts';
 import type { Killer } from './killer.ts';
-import { LINE_FAULTS, startLineFaults } from './line-faults.ts';
+import { startLineFaults } from './line-faults.ts';
 import type { Harm } from './line-faults.ts';
 import { startLoad } from './load.ts';
 import type { Load } from './load.ts';
 import { look, REST_WITHIN_MS } from './look.ts';
-import type { Healed } from './look.ts';
 import type { ChaosOptions } from './options.ts';
 import { SCARCE, SCARCE_SHARE } from './order-plan.ts';
-import { PROVIDER_FAULTS, startProviderFaults } from './provider-faults.ts';
+import { startProviderFaults } from './provider-faults.ts';
+import { startReceiver } from './receiver.ts';
 import type { Rig } from './rig.ts';
+import { SCENARIOS } from './scenarios.ts';
 import type { ShopperDeps } from './shopper.ts';
-import { isAtRest } from './verdict.ts';
 import type { Demands, Facts } from './verdict.ts';
 
 export interface RunDeps {
@@ -34,7 +33,6 @@ export interface RunResult {
   readonly answers: ReadonlyMap<string, number>;
 }
 
-const POSTGRES_READY_WITHIN_MS = 5_000;
 /** A run that cannot get its kills and faults done ends all the same, and says what is missing. */
 const MOST_TIMES_LONGER = 4;
 const PROGRESS_EVERY_MS = 10_000;
@@ -44,35 +42,40 @@ const SCARCE_SUPPLY = 0.5;
 
 /** What the run of these options has to show. */
 export function demandsOf(options: ChaosOptions): Demands {
-  const everything = options.only === 'everything';
+  const { victims, faults, apiReadyWithinMs, everyFirstTry } = SCENARIOS[options.only];
   return {
-    victims: everything ? VICTIMS : ['postgres'],
+    victims,
     killsEach: options.kills,
-    faults: everything ? [...LINE_FAULTS, ...PROVIDER_FAULTS] : [],
+    faults,
     restWithinMs: REST_WITHIN_MS,
-    apiReadyWithinMs: everything ? null : POSTGRES_READY_WITHIN_MS,
+    apiReadyWithinMs,
+    everyFirstTry,
   };
 }
 
 /** Harms, heals, looks. Rejects when the signal ends it, or when the healed stack cannot be asked. */
 export async function run(deps: RunDeps): Promise<RunResult> {
   const { rig, signal, say, options } = deps;
+  const { api, databaseUrl } = rig.addresses;
   const answers = new Map<string, number>();
   const shopper: ShopperDeps = {
-    api: rig.addresses.api,
+    api,
     signal,
     count: (what) => answers.set(what, (answers.get(what) ?? 0) + 1),
   };
-  await stockScarce(rig.addresses.api, options.orders);
-  const invariants = await openInvariants(rig.addresses.databaseUrl);
+  await stockScarce(api, options.orders);
+  const { receiverFails: fails } = SCENARIOS[options.only];
+  const receiver = fails === null ? null : await startReceiver({ api, seed: options.seed, fails });
+  const invariants = await openInvariants(databaseUrl);
   try {
     const harmed = await harm(deps, shopper, invariants.check);
-    const healed = await heal(deps, harmed);
+    const healed = await heal({ rig, signal, say, load: harmed.load, receiver });
     say('Looking: books, ledgers, invariants, every answer once more');
-    const facts = await look({ rig, shopper }, { ...harmed, ...healed });
+    const facts = await look({ rig, shopper }, { ...harmed, ...healed, receiver });
     return { facts, answers };
   } finally {
     await invariants.close();
+    await receiver?.close();
   }
 }
 
@@ -88,28 +91,28 @@ async function harm(
   shopper: ShopperDeps,
   check: InvariantCheck,
 ): Promise<Harmed> {
-  const { seed, ratePerSecond, orders, short } = options;
-  const demands = demandsOf(options);
-  const everything = options.only === 'everything';
+  const { seed, ratePerSecond, orders, short, kills, only } = options;
+  const { victims, rhythm, faults } = SCENARIOS[only];
   say(`Harm: ${orders} orders at ${ratePerSecond}/s, seed ${seed}`);
   const killer = startKiller({
     rig,
     seed,
     say: (line) => say(`  ${line}`),
-    victims: VICTIMS.filter((victim) => demands.victims.includes(victim)),
-    killsEach: options.kills,
-    pauseMs: { least: 500, most: everything ? 3_500 : 6_000 },
+    victims,
+    killsEach: kills,
+    rhythm,
   });
   const pauseMs = short ? { least: 500, most: 2_000 } : { least: 1_000, most: 5_000 };
-  const harms = everything
-    ? [
-        startLineFaults({ proxies: rig.proxies, seed, pauseMs }),
-        startProviderFaults({ sandbox: rig.addresses.sandbox, seed }),
-      ]
-    : [];
+  const harms =
+    faults.length === 0
+      ? []
+      : [
+          startLineFaults({ proxies: rig.proxies, seed, pauseMs }),
+          startProviderFaults({ sandbox: rig.addresses.sandbox, seed }),
+        ];
   const watch = watchInvariants(check);
   const fired = (kind: string): boolean => harms.some((each) => (each.fired.get(kind) ?? 0) > 0);
-  const isEnough = (): boolean => killer.isDone && demands.faults.every(fired);
+  const isEnough = (): boolean => killer.isDone && faults.every(fired);
   const load = startLoad({
     ...shopper,
     seed,
@@ -128,30 +131,6 @@ async function harm(
   }
   signal.throwIfAborted();
   return { load, killer, harms, watch };
-}
-
-/** Nothing is restarted here: what runs has to recover by itself. */
-async function heal({ rig, signal, say }: RunDeps, { load }: Harmed): Promise<Healed> {
-  const { sandbox, databaseUrl } = rig.addresses;
-  const clear = { method: 'DELETE', signal: AbortSignal.timeout(CONTROL_TIMEOUT_MS) };
-  await fetch(`${sandbox}/faults`, clear);
-  const healedAt = performance.now();
-  say('Healed: everything has to come to rest');
-  const purchases = await load.finish();
-  const accepted = new Set(purchases.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])));
-  let waiting = accepted.size;
-  const isRestful = await becomesTrue(
-    async () => {
-      signal.throwIfAborted();
-      const orders = await readOrders(databaseUrl);
-      const moving = orders.filter((order) => accepted.has(order.id) && !isAtRest(order));
-      if (moving.length !== waiting) say(`  ${moving.length} still moving`);
-      waiting = moving.length;
-      return waiting === 0;
-    },
-    { timeoutMs: REST_WITHIN_MS - (performance.now() - healedAt), everyMs: 500 },
-  );
-  return { healedAt, purchases, restAfterMs: isRestful ? performance.now() - healedAt : null };
 }
 
 /** A product with fewer units than shoppers who want one. */

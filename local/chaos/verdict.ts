@@ -10,6 +10,10 @@ export interface Facts {
   readonly books: Books;
   /** From healing until every accepted order was at rest; null: not within the limit. */
   readonly restAfterMs: number | null;
+  /** From healing until every subscription had caught up; null: not within the limit. */
+  readonly caughtUpAfterMs: number | null;
+  /** Null: there was no receiver of webhooks. */
+  readonly receipts: Receipts | null;
   /** What a repeat of each answered request came to, by key. */
   readonly repeats: ReadonlyMap<string, Reply | null>;
   readonly kills: readonly Kill[];
@@ -20,6 +24,18 @@ export interface Facts {
   readonly unchecked: readonly string[];
 }
 
+/** What a receiver of webhooks has seen. */
+export interface Receipts {
+  /** From healing until every event of the log was there; null: not all came. */
+  readonly allAfterMs: number | null;
+  readonly events: number;
+  /** Events that came more than once. */
+  readonly twice: number;
+  /** Requests it failed. */
+  readonly failed: number;
+  readonly wrong: readonly string[];
+}
+
 export interface Demands {
   readonly victims: readonly string[];
   readonly killsEach: number;
@@ -27,6 +43,8 @@ export interface Demands {
   readonly restWithinMs: number;
   /** After each kill; null: only reported. */
   readonly apiReadyWithinMs: number | null;
+  /** No shopper is told to come again. */
+  readonly everyFirstTry: boolean;
 }
 
 export interface Verdict {
@@ -56,6 +74,8 @@ export function judge(facts: Facts, demands: Demands): Verdict {
     violations: [
       ...lost,
       ...unrested(facts, orders, demands),
+      ...unheard(facts, demands),
+      ...(demands.everyFirstTry ? triedAgain(facts) : []),
       ...facts.auditDuring.map((line) => `while harmed: ${line}`),
       ...facts.auditAfter.map((line) => `at the end: ${line}`),
       ...facts.unchecked.map((line) => `not checked: ${line}`),
@@ -113,6 +133,24 @@ function unrested({ restAfterMs, purchases }: Facts, orders: Orders, demands: De
     }
   }
   return wrong;
+}
+
+/** Events that did not reach those who wait for them. */
+function unheard({ caughtUpAfterMs, receipts }: Facts, { restWithinMs }: Demands): string[] {
+  const wrong: string[] = [];
+  if (caughtUpAfterMs === null) {
+    wrong.push(`not all subscriptions caught up ${restWithinMs / MS_PER_SECOND} s after healing`);
+  }
+  if (receipts === null) return wrong;
+  if (receipts.allAfterMs === null) wrong.push('events are missing at the webhook receiver');
+  if (receipts.failed === 0) wrong.push('the webhook receiver never failed');
+  return [...wrong, ...receipts.wrong];
+}
+
+function triedAgain({ purchases }: Facts): string[] {
+  return purchases
+    .filter(({ tries }) => tries > 1)
+    .map(({ plan, tries }) => `${plan.key}: asked ${tries} times before it was answered`);
 }
 
 /** True when the order will not move by itself any more. */

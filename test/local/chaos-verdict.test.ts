@@ -8,7 +8,7 @@ import { bodyOf, planOrder } from '../../local/chaos/order-plan.ts';
 import type { OrderPlan } from '../../local/chaos/order-plan.ts';
 import type { Purchase } from '../../local/chaos/shopper.ts';
 import { judge } from '../../local/chaos/verdict.ts';
-import type { Demands, Facts } from '../../local/chaos/verdict.ts';
+import type { Demands, Facts, Receipts } from '../../local/chaos/verdict.ts';
 
 const DEMANDS: Demands = {
   victims: ['postgres'],
@@ -16,7 +16,9 @@ const DEMANDS: Demands = {
   faults: ['hang'],
   restWithinMs: 60_000,
   apiReadyWithinMs: 5_000,
+  everyFirstTry: true,
 };
+const RECEIPTS: Receipts = { allAfterMs: 1_000, events: 8, twice: 1, failed: 2, wrong: [] };
 const KILL: Kill = {
   victim: 'postgres',
   how: 'SIGKILL',
@@ -74,6 +76,8 @@ function factsOf(wanted: Partial<Facts> = {}): Facts {
     purchases: [purchaseOf()],
     books: SHIPPED,
     restAfterMs: 1_000,
+    caughtUpAfterMs: 1_000,
+    receipts: RECEIPTS,
     repeats: new Map([['k', { status: 201, body: BODY }]]),
     kills: [KILL],
     fired: new Map([['hang', 1]]),
@@ -110,6 +114,31 @@ describe('a run is judged', () => {
     ],
     ['no rest within the limit', { restAfterMs: null }, 'not all at rest 60 s after healing'],
     [
+      'a subscription that stays behind',
+      { caughtUpAfterMs: null },
+      'not all subscriptions caught up 60 s after healing',
+    ],
+    [
+      'an event the receiver of webhooks never got',
+      { receipts: { ...RECEIPTS, allAfterMs: null } },
+      'events are missing at the webhook receiver',
+    ],
+    [
+      'a receiver that was never a bad one',
+      { receipts: { ...RECEIPTS, failed: 0 } },
+      'the webhook receiver never failed',
+    ],
+    [
+      'a webhook the official library refuses',
+      { receipts: { ...RECEIPTS, wrong: ['webhook x: No matching signature found'] } },
+      'webhook x: No matching signature found',
+    ],
+    [
+      'a shopper who was told to come again',
+      { purchases: [purchaseOf({ tries: 2 })] },
+      'k: asked 2 times before it was answered',
+    ],
+    [
       'an order that waits for a person whom nobody told',
       { books: { ...SHIPPED, orders: [bookedOf({ status: 'needs_attention' })] } },
       'ord_a: needs attention at null, and nobody is told',
@@ -143,6 +172,11 @@ describe('a run is judged', () => {
   ];
   test.each(broken)('%s is said', (_what, seen, line) => {
     expect(judge(factsOf(seen), DEMANDS).violations).toContain(line);
+  });
+
+  test('where coming again is allowed it is no violation', () => {
+    const facts = factsOf({ purchases: [purchaseOf({ tries: 2 })], receipts: null });
+    expect(judge(facts, { ...DEMANDS, everyFirstTry: false }).violations).toEqual([]);
   });
 
   test('an order that waits for a person is listed, and is no violation when somebody is told', () => {
@@ -255,7 +289,9 @@ describe('a run can be repeated', () => {
 
   test('an option that cannot work is named', () => {
     expect(() => readOptions(['--rate', 'fast'])).toThrow('--rate is a whole number from 1 to 500');
-    expect(() => readOptions(['--only', 'sandbox'])).toThrow('--only knows postgres');
+    expect(() => readOptions(['--only', 'sandbox'])).toThrow(
+      '--only knows everything, postgres, temporal, app, not sandbox',
+    );
     expect(() => readOptions(['--fast'])).toThrow('--fast');
     expect(readOptions(['--help'])).toBeNull();
   });
