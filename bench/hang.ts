@@ -1,35 +1,43 @@
 /**
  * `npm run bench:hang` beside a running stack: the payment provider hangs for a minute while 20
- * shoppers a second come. What they are answered, what others notice, and how it ends.
+ * shoppers a second come. What they are answered, what others notice, and how it ends. Before and
+ * after it come so few that a machine of two cores keeps up: what is measured is not a backlog.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { kinds, openLoad, percentile, type Answer } from './load.ts';
 import { openBenchShop, type BenchShop } from './shop.ts';
 
 const PER_SECOND = 20;
-const BEFORE_MS = 15_000;
+const ORDERS_PER_SECOND_WHEN_WELL = 3;
+const BEFORE_MS = 20_000;
 const HANG_MS = 60_000;
 /** The breaker opens after five deadlines of 2 s and a look-up each. */
 const OPENED_AFTER_MS = 10_000;
 /** The breaker probes once a minute. */
 const AFTER_MS = 75_000;
 
+const LOOK_EVERY_MS = 10_000;
+
 const MEMORY = /^process_resident_memory_bytes (\S+)$/m;
 const RUNNING = /^holdfast_admission_running\{kind="checkout"\} (\S+)$/m;
+const CONNECTIONS = /^holdfast_database_connections_in_use\{pool="requests"\} (\S+)$/m;
 const IN_LINE = /^holdfast_admission_waiting\{kind="checkout"\} (\S+)$/m;
 
 await main();
 
 async function main(): Promise<void> {
   const shop = await openBenchShop();
-  const before = await both(shop, BEFORE_MS);
+  const before = await both(shop, ORDERS_PER_SECOND_WHEN_WELL, BEFORE_MS);
   report('before', before, await gauges(shop));
   await arm(shop, { mode: 'hang' });
-  const hanging = await both(shop, HANG_MS);
+  const watched = watchGauges(shop, HANG_MS);
+  const hanging = await both(shop, PER_SECOND, HANG_MS);
   await arm(shop, null);
   report('hanging', hanging, await gauges(shop));
+  for (const [second, state] of await watched) print('', `after ${second} s: ${state}`);
   const open = hanging.orders.filter(({ atMs }) => atMs > OPENED_AFTER_MS);
   print('open', `${kinds(open)}; ${times(open)}`);
-  const after = await both(shop, AFTER_MS);
+  const after = await both(shop, ORDERS_PER_SECOND_WHEN_WELL, AFTER_MS);
   report('after', after, await gauges(shop));
   const first = after.orders.find(({ status }) => status === 201);
   print(
@@ -43,9 +51,13 @@ interface Both {
   readonly reads: Answer[];
 }
 
-async function both({ api: url, order, product }: BenchShop, forMs: number): Promise<Both> {
+async function both(
+  { api: url, order, product }: BenchShop,
+  ordersPerSecond: number,
+  forMs: number,
+): Promise<Both> {
   const [orders, reads] = await Promise.all([
-    openLoad({ url, ask: order, perSecond: PER_SECOND, forMs }),
+    openLoad({ url, ask: order, perSecond: ordersPerSecond, forMs }),
     openLoad({ url, ask: product, perSecond: PER_SECOND, forMs }),
   ]);
   return { orders, reads };
@@ -76,7 +88,18 @@ async function gauges({ api }: BenchShop): Promise<string> {
   const text = await answer.text();
   const read = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? NaN);
   const megabytes = Math.round(read(MEMORY) / 1_048_576);
-  return `memory ${megabytes} MB, running ${read(RUNNING)}, in line ${read(IN_LINE)}`;
+  const crowd = `running ${read(RUNNING)}, in line ${read(IN_LINE)}`;
+  return `memory ${megabytes} MB, ${crowd}, connections ${read(CONNECTIONS)}`;
+}
+
+/** What the process holds as the hang goes on: none of it may grow. */
+async function watchGauges(shop: BenchShop, forMs: number): Promise<[number, string][]> {
+  const seen: [number, string][] = [];
+  for (let atMs = LOOK_EVERY_MS; atMs < forMs; atMs += LOOK_EVERY_MS) {
+    await delay(LOOK_EVERY_MS);
+    seen.push([atMs / 1_000, await gauges(shop)]);
+  }
+  return seen;
 }
 
 function times(answers: readonly Answer[]): string {

@@ -1,8 +1,10 @@
 /**
  * `npm run bench:overload` beside a running stack: how many orders a second it takes from shoppers
  * who wait for their answers, then what is left of that when three times as many come per second.
+ * Where everything runs on one machine, a part of any answer's time is the wait for a processor: so
+ * `/livez`, which does nothing, is asked beside it, and those turned away are held against that.
  */
-import { closedLoad, kinds, openLoad, percentile, type Answer } from './load.ts';
+import { closedLoad, kinds, openLoad, percentile, type Answer, type Ask } from './load.ts';
 import { openBenchShop } from './shop.ts';
 
 const WARM_UP_MS = 10_000;
@@ -10,6 +12,7 @@ const PEAK_MS = 20_000;
 const OVERLOAD_MS = 30_000;
 const SHOPPERS = 32;
 const TIMES = 3;
+const LOOKS_PER_SECOND = 20;
 
 await main();
 
@@ -22,7 +25,10 @@ async function main(): Promise<void> {
   print('peak', `${peakRate.toFixed(1)} orders/s, ${times(peak)}; ${kinds(peak)}`);
 
   const perSecond = peakRate * TIMES;
-  const crowd = await openLoad({ ...load, perSecond, forMs: OVERLOAD_MS });
+  const [crowd, looks] = await Promise.all([
+    openLoad({ ...load, perSecond, forMs: OVERLOAD_MS }),
+    openLoad({ ...load, ask: look, perSecond: LOOKS_PER_SECOND, forMs: OVERLOAD_MS }),
+  ]);
   const rate = placedPerSecond(crowd, OVERLOAD_MS);
   print('offered', `${perSecond.toFixed(1)} orders/s for ${OVERLOAD_MS / 1_000} s`);
   print(
@@ -30,8 +36,17 @@ async function main(): Promise<void> {
     `${rate.toFixed(1)} orders/s, ${((100 * rate) / peakRate).toFixed(0)} % of peak`,
   );
   print('placed', times(crowd.filter(({ status }) => status === 201)));
-  print('shed', times(crowd.filter(({ code }) => code === 'overloaded')));
+  const shed = crowd.filter(({ code }) => code === 'overloaded');
+  print('shed', times(shed));
+  print('livez', times(looks));
+  const ratio = (share: number): string =>
+    (percentile(shed, share) / percentile(looks, share)).toFixed(2);
+  print('ratio', `shed to livez: p50 ${ratio(0.5)}, p99 ${ratio(0.99)}`);
   print('answers', kinds(crowd));
+}
+
+function look(): Ask {
+  return { method: 'GET', path: '/livez' };
 }
 
 /** Orders placed within the time of the load: what is answered after its end does not count. */

@@ -16,9 +16,14 @@ export interface BenchShop {
   product(): Ask;
 }
 
-/** Finds the stack of HOLDFAST_HOME and fills its shelf. Throws when none runs. */
+/**
+ * Finds the stack of HOLDFAST_HOME and fills its shelf. Throws when none runs. The first argument of
+ * the command is the address of another API beside the stack's own.
+ */
 export async function openBenchShop(): Promise<BenchShop> {
-  const { api, sandbox } = await loadAddresses(createHome(readStackConfig().HOLDFAST_HOME));
+  const addresses = await loadAddresses(createHome(readStackConfig().HOLDFAST_HOME));
+  const { sandbox } = addresses;
+  const { api } = readCommand(addresses.api);
   const product = { name: 'Bench item', price_minor: 100, currency: 'EUR' };
   await change(`${api}/v1/products/${SKU}`, 'PUT', product);
   const stock = { delta: UNITS, reason: 'benchmark' };
@@ -38,6 +43,11 @@ export async function openBenchShop(): Promise<BenchShop> {
       body: orderText(),
     }),
   };
+}
+
+function readCommand(ownApi: string): { readonly api: string } {
+  const [, , api = ownApi] = process.argv;
+  return { api };
 }
 
 function orderText(): string {
