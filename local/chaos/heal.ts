@@ -20,9 +20,9 @@ export interface HealDeps {
 const CONTROL_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 500;
 const LAG_WHEN_WELL_SECONDS = 2;
-/** What a subscription is behind on purpose. */
+/** What a subscription may be behind on purpose: the feed waits 30 s for company, and 30 s after its last batch. */
 const GATHERS_SECONDS: Readonly<Record<string, number>> = {
-  'warehouse-feed': 30,
+  'warehouse-feed': 60,
   'checkout-starter': 2,
   'refund-starter': 2,
 };
