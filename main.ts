@@ -5,6 +5,7 @@ import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics } from 'prom-client';
 import { createApp, createHealthApp } from './api/app.ts';
+import { registerConnections } from './api/metrics.ts';
 import { startRecovery } from './api/recovery.ts';
 import { createServices } from './api/services.ts';
 import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
@@ -70,7 +71,9 @@ async function run(config: AppConfig): Promise<void> {
     needsTemporal: config.ROLE === 'worker',
     isDraining: () => draining.now,
   });
-  collectDefaultMetrics({ register: services.metrics.registry });
+  const { registry } = services.metrics;
+  collectDefaultMetrics({ register: registry });
+  registerConnections(registry, { requests: db, background: outside.backgroundDb });
   const app = config.ROLE === 'worker' ? createHealthApp(services) : createApp(services);
   const server = await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
   const recovery =

@@ -1,6 +1,7 @@
 /** The API's own numbers, in a registry of its own. Labels are bounded: patterns, never paths. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BreakerView } from '../gateways/outcome.ts';
+import { connectionsOf, type Database } from '../prisma/client.ts';
 import type { Admission } from './admission.ts';
 
 export interface Metrics {
@@ -46,6 +47,34 @@ export function createMetrics(watched: {
       requests.observe({ method, route, status: String(status) }, seconds),
     countOrder: (outcome) => orders.inc({ outcome }),
   };
+}
+
+/** Connections to PostgreSQL by pool: a pool that stays full is the next outage. */
+export function registerConnections(
+  registry: Registry,
+  databases: Readonly<Record<string, Database>>,
+): void {
+  const labelNames = ['pool'] as const;
+  const views = () =>
+    Object.entries(databases).map(([pool, db]) => ({ pool, ...connectionsOf(db) }));
+  const inUse = new Gauge({
+    name: 'holdfast_database_connections_in_use',
+    help: 'Connections to PostgreSQL that work holds.',
+    labelNames,
+    registers: [registry],
+    collect() {
+      for (const view of views()) inUse.set({ pool: view.pool }, view.inUse);
+    },
+  });
+  const inLine = new Gauge({
+    name: 'holdfast_database_connections_waiting',
+    help: 'Work that waits for a connection.',
+    labelNames,
+    registers: [registry],
+    collect() {
+      for (const view of views()) inLine.set({ pool: view.pool }, view.inLine);
+    },
+  });
 }
 
 function registerBreakers(registry: Registry, breakers: () => readonly BreakerView[]): void {

@@ -2,7 +2,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { watchCommits, type CommitWatcher } from './commits.ts';
 import { PrismaClient, type Prisma } from './generated/client.ts';
-import { PatientPool, type PoolLimits } from './patient-pool.ts';
+import { PatientPool, type PoolLimits, type PoolView } from './patient-pool.ts';
 
 export type Database = PrismaClient;
 export type Transaction = Prisma.TransactionClient;
@@ -53,10 +53,20 @@ export function createDatabase({ url, poolSize, onCommit }: DatabaseOptions): Da
     onConnectionError: () => undefined,
     statementNameGenerator: createStatementNames(),
   });
-  return new PrismaClient({
+  const db = new PrismaClient({
     adapter: onCommit ? watchCommits(adapter, onCommit) : adapter,
     transactionOptions: { maxWait: LINE.maxWaitMs + 1_000, timeout: STATEMENT_TIMEOUT_MS },
   });
+  pools.set(db, pool);
+  return db;
+}
+
+/** The client does not tell how its connections fare. */
+const pools = new WeakMap<Database, PatientPool>();
+
+/** How many of its connections are in use, and how much work waits for one. */
+export function connectionsOf(db: Database): PoolView {
+  return pools.get(db)?.view ?? { inUse: 0, inLine: 0 };
 }
 
 /**

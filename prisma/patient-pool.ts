@@ -16,6 +16,11 @@ export interface PoolLimits {
   readonly maxWaitMs: number;
 }
 
+export interface PoolView {
+  readonly inUse: number;
+  readonly inLine: number;
+}
+
 /** No connection became free in time. The message is known to errors.ts. */
 export class NoConnectionError extends Error {
   override readonly name = 'NoConnectionError';
@@ -60,9 +65,9 @@ export class PatientPool extends pg.Pool {
     });
   }
 
-  /** How many wait for a connection now. */
-  get inLine(): number {
-    return this.#line.size;
+  /** Connections given out now, and how many wait for one. */
+  get view(): PoolView {
+    return { inUse: this.#inUse, inLine: this.#line.size };
   }
 
   /** Fails with NoConnectionError when the line is full or stands still. */
