@@ -85,14 +85,15 @@ export function kinds(answers: readonly Answer[]): string {
   return [...counts].map(([kind, count]) => `${kind} x ${count}`).join(', ');
 }
 
-function createSender(url: string) {
+/** Sends one request after the other or side by side, over connections that are kept. */
+export function createSender(url: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_UNDER_WAY });
-  const send = async (asked: Ask, startedMs: number): Promise<Answer> => {
+  const send = async (asked: Ask, startedMs: number): Promise<Answer & { body: string }> => {
     const sentMs = performance.now();
     const { status, body } = await exchange(url, agent, asked);
     const nowMs = performance.now();
     const [, code = null] = /"code":"([a-z_]+)"/.exec(status >= 400 ? body : '') ?? [];
-    return { status, code, tookMs: nowMs - sentMs, atMs: nowMs - startedMs };
+    return { status, body, code, tookMs: nowMs - sentMs, atMs: nowMs - startedMs };
   };
   return Object.assign(send, { close: () => agent.destroy() });
 }

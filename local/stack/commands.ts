@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { compiledProgram } from './compile.ts';
 import { PROJECT } from './home.ts';
 
 export interface Command {
@@ -23,16 +24,21 @@ export interface Command {
 /** Where a child's output goes: a file it writes itself, or pipes that the stack reads. */
 export type Output = { readonly logFile: string } | 'pipe';
 
-/** A script of this repository, run by Node through tsx in one process: its pid is the script's. */
+/**
+ * A script of this repository, run by Node in one process: its pid is the script's. Compiled when a
+ * current compilation is there, else through tsx.
+ */
 export function nodeCommand(
   script: string,
   args: readonly string[],
   env?: Command['env'],
 ): Command {
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+  const compiled = compiledProgram(script);
+  const program = compiled === null ? ['--import', tsx, join(PROJECT, script)] : [compiled];
   return {
     file: process.execPath,
-    args: ['--enable-source-maps', '--import', tsx, join(PROJECT, script), ...args],
+    args: ['--enable-source-maps', ...program, ...args],
     cwd: PROJECT,
     ...(env && { env }),
   };

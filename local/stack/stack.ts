@@ -2,6 +2,7 @@
 import type { StackConfig } from '../../config.ts';
 import type { Addresses } from './addresses.ts';
 import { bundleWorkflows } from './bundle.ts';
+import { compilePrograms } from './compile.ts';
 import { PART_NAMES, cacheDir } from './home.ts';
 import type { Home } from './home.ts';
 import { migrate } from './migrate.ts';
@@ -42,16 +43,12 @@ export function createStack(context: Context): Stack {
   return {
     start: async () => {
       await Promise.all([
-        step('client', async () => noteOf(await generateClient(), 'generated')),
+        startSandbox(context, startPart),
         step('workflows', async () =>
           noteOf(await bundleWorkflows(context.home.workflowBundle), 'bundled'),
         ),
         startData(context, startPart),
         startTemporal(context, startPart),
-        step('sandbox', async () => {
-          await startPart(sandboxPart(context.home, context.addresses));
-          return context.addresses.sandbox;
-        }),
       ]);
       await step('catalogue', () => seedCatalogue(context));
       await step('app', async () => {
@@ -74,6 +71,16 @@ export function createStack(context: Context): Stack {
 }
 
 type StartPart = (spec: PartSpec) => Promise<void>;
+
+/** The first program: what programs need is made before it. */
+async function startSandbox({ home, addresses }: Context, startPart: StartPart): Promise<void> {
+  await step('client', async () => noteOf(await generateClient(), 'generated'));
+  await step('programs', async () => noteOf(await compilePrograms(), 'compiled'));
+  await step('sandbox', async () => {
+    await startPart(sandboxPart(home, addresses));
+    return addresses.sandbox;
+  });
+}
 
 async function startData({ home, addresses }: Context, startPart: StartPart): Promise<void> {
   const port = addresses.ports.POSTGRES_PORT;

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { readStackConfig } from '../../config.ts';
 import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
+import { compilePrograms } from '../../local/stack/compile.ts';
 import { cacheDir } from '../../local/stack/home.ts';
 import { migrate } from '../../local/stack/migrate.ts';
 import { freePort } from '../../local/stack/ports.ts';
@@ -38,11 +39,16 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   // On a new machine these take minutes, once; no test's own deadline could allow for that.
   const testServerPath = await findTestServer(servers);
   const temporalPath = await findTemporal(servers);
-  const [database] = await Promise.all([startDatabase(), generateClient()]);
+  const [database] = await Promise.all([startDatabase(), makePrograms()]);
   project.provide('templateUrl', database.templateUrl);
   project.provide('testServerPath', testServerPath);
   project.provide('temporalPath', temporalPath);
   return database.stop;
+}
+
+async function makePrograms(): Promise<void> {
+  await generateClient();
+  await compilePrograms();
 }
 
 async function startDatabase(): Promise<{ templateUrl: string; stop: () => Promise<void> }> {

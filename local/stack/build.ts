@@ -1,0 +1,14 @@
+/** `npm run build`: everything a server needs to run the app by Node alone, in dist/. */
+import { join } from 'node:path';
+import { bundleWorkflows } from './bundle.ts';
+import { compilePrograms, DIST } from './compile.ts';
+import { generateClient } from './prisma-client.ts';
+
+const BUNDLE = join(DIST, 'workflow-bundle.js');
+
+await generateClient();
+await compilePrograms();
+await bundleWorkflows(BUNDLE);
+console.log(
+  'dist/ is current. Run it: WORKFLOW_BUNDLE=dist/workflow-bundle.js node --enable-source-maps dist/main.js',
+);

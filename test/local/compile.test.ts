@@ -1,0 +1,30 @@
+/** Compiled programs are run while they are what the sources say, and not a moment longer. */
+import { stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { nodeCommand } from '../../local/stack/commands.ts';
+import { compiledProgram, compilePrograms, DIST } from '../../local/stack/compile.ts';
+import { PROJECT } from '../../local/stack/home.ts';
+
+/** A source of the sandbox alone: no other test that runs meanwhile may see it change. */
+const SOURCE = join(PROJECT, 'local', 'sandbox', 'page.ts');
+const SANDBOX = 'local/sandbox/main.ts';
+
+test('a program whose sources are older than it is run compiled', async () => {
+  await compilePrograms();
+  expect(nodeCommand('main.ts', []).args).toContain(join(DIST, 'main.js'));
+  expect(await compilePrograms()).toBe(false);
+});
+
+test('a program with a source that has changed since is run from its sources', async () => {
+  await compilePrograms();
+  const before = await stat(SOURCE);
+  onTestFinished(() => utimes(SOURCE, before.atime, before.mtime));
+  await utimes(SOURCE, new Date(), new Date(Date.now() + 1_000));
+  expect(compiledProgram(SANDBOX)).toBeNull();
+  expect(nodeCommand(SANDBOX, []).args).toContain(join(PROJECT, SANDBOX));
+});
+
+test('a script that is no program has no compilation', () => {
+  expect(compiledProgram('local/stack/warden.ts')).toBeNull();
+});
