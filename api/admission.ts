@@ -23,13 +23,14 @@ export const ADMISSION_LIMITS = {
   /**
    * 64 at once is what the payment guard lets through, and 256 a second at 250 ms each: more than one
    * process can do. 256 in line: a rush of 320 clicks at once is served, within seconds. But a line
-   * that stands for 8 s is overload: then 32 wait, so that a shopper's wait stays near a second.
+   * that stands for 8 s is overload: then 64 wait, so that a shopper's wait stays at some seconds, and
+   * fifty who come again and again are still all served by a process that has just begun and is slow.
    */
   checkout: {
     maxRunning: 64,
     minRunning: 8,
     maxWaiting: 256,
-    maxStanding: 32,
+    maxStanding: 64,
     standingAfterMs: 8_000,
     maxWaitMs: 10_000,
   },
