@@ -11,7 +11,7 @@ import { PROJECT } from '../local/stack/home.ts';
 const SKIPPED = new Set(['node_modules', '.git', '.holdfast', 'dist', 'generated', 'histories']);
 /** Modules that are commands: importing one runs it. */
 const ENTRIES =
-  /^(main\.ts|[a-z]+\.config\.ts|local\/stack\/(start|app|control|reset|generate|warden)\.ts|local\/sandbox\/main\.ts|local\/demo\/.*|local\/chaos\/(chaos|stack-process)\.ts|audit\/main\.ts|bench\/.*|test\/.*|.*\.d\.ts)$/;
+  /^(main\.ts|[a-z]+\.config\.ts|local\/stack\/(start|app|build|control|reset|generate|warden)\.ts|local\/sandbox\/main\.ts|local\/demo\/.*|local\/chaos\/(chaos|stack-process)\.ts|audit\/main\.ts|bench\/.*|test\/.*|.*\.d\.ts)$/;
 const runFile = promisify(execFile);
 
 const files = listFiles(PROJECT).map((file) => relative(PROJECT, file).replaceAll('\\', '/'));
