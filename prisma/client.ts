@@ -30,7 +30,7 @@ const IDLE_TIMEOUT_MS = 300_000;
 /** No statement here is slow; one that is holds a lock others wait for. */
 const STATEMENT_TIMEOUT_MS = 5_000;
 /** Per connection; the code has some 150 texts. */
-const MAX_PREPARED = 400;
+export const MAX_PREPARED = 400;
 /** A server that hangs does not watch its own timeouts. */
 const ANSWER_TIMEOUT_MS = 6_000;
 
@@ -72,11 +72,13 @@ export function connectionsOf(db: Database): PoolView {
 /**
  * One name per SQL text, so that each connection parses and plans it once and not at every call: a
  * third of PostgreSQL's work for an order. Texts come from the code, and only lists of varying length
- * make new ones; beyond the limit a text stays unnamed, as all would be without this.
+ * make new ones; beyond the limit a text stays unnamed, as all would be without this. So does one
+ * without parameters, such as COMMIT: it travels in one message, and has nothing to plan.
  */
-function createStatementNames(): (query: { readonly sql: string }) => string {
+function createStatementNames(): (query: SqlQuery) => string {
   const names = new Map<string, string>();
-  return ({ sql }) => {
+  return ({ sql, args }) => {
+    if (args.length === 0) return '';
     const known = names.get(sql);
     if (known !== undefined) return known;
     if (names.size >= MAX_PREPARED) return '';
@@ -85,6 +87,9 @@ function createStatementNames(): (query: { readonly sql: string }) => string {
     return name;
   };
 }
+
+type SqlQuery = Parameters<NonNullable<PrismaPgOptions['statementNameGenerator']>>[0];
+type PrismaPgOptions = NonNullable<ConstructorParameters<typeof PrismaPg>[1]>;
 
 /** Answers whether the database can be asked at all. Throws when it cannot. */
 export async function pingDatabase(db: Database): Promise<void> {
