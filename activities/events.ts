@@ -97,12 +97,20 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
 }
 
 /** How long after its beginning a turn may be followed by the next, in ms. */
-function restAfter({ kind, passed, dueInMs }: Turn): number {
-  if (kind === 'full') return 0;
-  // Whoever comes meanwhile is younger still.
-  if (kind === 'early') return Math.min(Math.max(dueInMs, TURN_EVERY_MS), LONGEST_REST_MS);
-  if (kind !== 'refused') return TURN_EVERY_MS;
-  return Math.min(passed * REST_PER_REFUSED_EVENT_MS, LONGEST_REST_MS);
+function restAfter(turn: Turn): number {
+  switch (turn.kind) {
+    case 'full':
+    case 'gone':
+      return 0;
+    case 'moved':
+    case 'idle':
+      return TURN_EVERY_MS;
+    case 'early':
+      // Whoever comes meanwhile is younger still.
+      return Math.min(Math.max(turn.dueInMs, TURN_EVERY_MS), LONGEST_REST_MS);
+    case 'refused':
+      return Math.min(turn.passed * REST_PER_REFUSED_EVENT_MS, LONGEST_REST_MS);
+  }
 }
 
 /** Ends early when the pump has to stop. */

@@ -20,8 +20,10 @@ type OrderActivities = Pick<
 export function createOrderActivities({ db }: ActivityDependencies): OrderActivities {
   return {
     async recordCancelling({ orderId, reason, request = null }) {
-      requireChanged(orderId, await recordCancelling(db, orderId, { reason, request }));
-      const books = await findBooks(db, orderId);
+      const change = await recordCancelling(db, orderId, { reason, request });
+      requireChanged(orderId, change);
+      // Turned round before, by a task that was lost: the reason of that time stands.
+      const books = change.kind === 'already' ? await findBooks(db, orderId) : null;
       const shipment = await findShipment(db, orderId);
       return {
         shipmentRequested: shipment?.status === 'requested',

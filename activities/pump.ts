@@ -10,22 +10,18 @@ import type { EventDependencies } from './event-dependencies.ts';
 import { handOver } from './hand-over.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/subscriber.ts';
 
-export interface Turn {
-  /**
-   * `full`: there is more. `moved`: there may be. `refused`: every event failed. `early`: there are
-   * events, and all too young. `idle`: nothing to do until something happens. `gone`: no such
-   * subscription.
-   */
-  readonly kind: 'full' | 'moved' | 'refused' | 'early' | 'idle' | 'gone';
-  /** Events that were handed over or set aside. */
-  readonly passed: number;
-  /** `early`: how long until the next are old enough. */
-  readonly dueInMs: number;
-}
+/**
+ * `full`: there is more. `moved`: there may be. `idle`: nothing to do until something happens. `gone`:
+ * no such subscription.
+ */
+export type Turn =
+  | { readonly kind: 'full' | 'moved' | 'idle' | 'gone' }
+  /** Every event failed; so many were set aside. */
+  | { readonly kind: 'refused'; readonly passed: number }
+  /** There are events, and all too young: the next is old enough in so long. */
+  | { readonly kind: 'early'; readonly dueInMs: number };
 
-const IDLE: Turn = { kind: 'idle', passed: 0, dueInMs: 0 };
-const MOVED: Turn = { kind: 'moved', passed: 0, dueInMs: 0 };
-const GONE: Turn = { kind: 'gone', passed: 0, dueInMs: 0 };
+const IDLE: Turn = { kind: 'idle' };
 
 /** Events that failed with their batch are tried on their own, this many at a time. */
 const ALONE_AT_ONCE = 8;
@@ -40,7 +36,7 @@ export async function pumpOnce(
 ): Promise<Turn> {
   const subscription = await findSubscription(deps.db, name);
   const subscriber = subscription && (await deps.subscriberOf(name));
-  if (!subscriber) return GONE;
+  if (!subscriber) return { kind: 'gone' };
   if (subscription.paused) return IDLE;
   const read = {
     after: subscription.cursor,
@@ -51,23 +47,15 @@ export async function pumpOnce(
   if (events.length === 0) return follow(deps, subscription, read);
   const { due, dueInMs } = takeDue(events, subscriber, subscription);
   const last = due.at(-1);
-  if (!last) return { kind: 'early', passed: 0, dueInMs };
+  if (!last) return { kind: 'early', dueInMs };
   const failed = await deliver(subscriber, due);
   for (const { event, error } of failed) {
     await deps.startDelivery(failedOnce(subscriber, event, error));
   }
   // When somebody moved the cursor meanwhile, the next turn reads from where it stands now.
   await advanceCursor(deps.db, name, { from: subscription.cursor, to: last.cursor });
-  return { kind: kindOf(subscriber, due, failed), passed: due.length, dueInMs: 0 };
-}
-
-function kindOf(
-  { maxBatch }: Subscriber,
-  due: readonly LoggedEvent[],
-  failed: Failed,
-): Turn['kind'] {
-  if (failed.length === due.length) return 'refused';
-  return due.length === maxBatch ? 'full' : 'moved';
+  if (failed.length === due.length) return { kind: 'refused', passed: due.length };
+  return { kind: due.length === subscriber.maxBatch ? 'full' : 'moved' };
 }
 
 /**
@@ -157,7 +145,7 @@ async function follow(
   if (Date.parse(updatedAt) + FOLLOW_AFTER_MS > Date.now()) return IDLE;
   // In this order: whatever is below the end has been readable since before it was looked for.
   const end = await cursorNow(db);
-  if ((await readLog(db, { ...read, limit: 1 })).length > 0) return MOVED;
+  if ((await readLog(db, { ...read, limit: 1 })).length > 0) return { kind: 'moved' };
   await advanceCursor(db, name, { from: cursor, to: end });
   return IDLE;
 }
