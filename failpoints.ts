@@ -49,6 +49,8 @@ const EVENTS = [
   'refund.requested',
   'refund.succeeded',
   'refund.failed',
+  'order.difference_found',
+  'order.difference_resolved',
 ] as const satisfies readonly EventType[];
 
 /** The others by the first table they write to, and how. */

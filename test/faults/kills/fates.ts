@@ -45,6 +45,7 @@ export const FATES = {
   undelivered,
   givenBack,
   notGivenBack,
+  differing,
 } as const satisfies Readonly<Record<string, Fate>>;
 
 export type FateName = keyof typeof FATES;
@@ -179,6 +180,35 @@ async function notGivenBack(lane: Lane): Promise<OrderId> {
   const orderId = await askedForRefund(lane, 'failed');
   expect(effectsOf(lane, orderId)).toEqual(SHIPPED_EFFECTS);
   return orderId;
+}
+
+/** Shipped, and for a while our books say otherwise than the provider's: found once, ended once. */
+async function differing(lane: Lane): Promise<OrderId> {
+  const orderId = await placeSurely(lane, newRequest());
+  await rests(lane, orderId, 'shipped');
+  // Long enough ago that both sides must have heard of it.
+  const updatedAt = new Date(Date.now() - 600_000);
+  const write = (data: { status: string; refundedMinor: number }) =>
+    lane.db.payment.update({ where: { orderId }, data: { ...data, updatedAt } });
+  await lane.db.order.update({ where: { id: orderId }, data: { createdAt: updatedAt } });
+  await write({ status: 'partially_refunded', refundedMinor: REFUND_MINOR });
+  await reconciledUntil(lane, orderId, 'order.difference_found');
+  await write({ status: 'captured', refundedMinor: 0 });
+  await reconciledUntil(lane, orderId, 'order.difference_resolved');
+  expect(effectsOf(lane, orderId)).toEqual(SHIPPED_EFFECTS);
+  return orderId;
+}
+
+/** An operator who has the books compared until it shows. */
+async function reconciledUntil(lane: Lane, orderId: OrderId, type: string): Promise<void> {
+  await eventually(
+    async () => {
+      if ((await lane.db.event.count({ where: { orderId, type } })) === 1) return;
+      await lane.client.operateOnce('/v1/reconciliations', {});
+      throw new Error(`no ${type} yet`);
+    },
+    { timeoutMs: AT_REST_WITHIN_MS, everyMs: 500 },
+  );
 }
 
 async function askedForRefund(lane: Lane, ends: 'succeeded' | 'failed'): Promise<OrderId> {

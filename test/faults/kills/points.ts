@@ -51,6 +51,8 @@ const POINTS: Points = {
   'commit.refund.requested': on('givenBack'),
   'commit.refund.succeeded': on('givenBack'),
   'commit.refund.failed': on('notGivenBack'),
+  'commit.order.difference_found': on('differing'),
+  'commit.order.difference_resolved': on('differing'),
 
   'commit.payment_operations.insert': on('shipped', 'S6/F5'),
   'commit.shipments.insert': on('shipped', 'S7/F5'),
