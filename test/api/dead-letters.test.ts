@@ -1,25 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/webhook.ts';
 import {
   reopenForgotten,
   resolveDeadLetter,
-  writeDeadLetter,
   type NewDeadLetter,
 } from '../../prisma/dead-letters.ts';
-import { eventually } from '../support/eventually.ts';
-import { listOf, orderOf, problemOf } from './bodies.ts';
+import { listOf, problemOf } from './bodies.ts';
+import { placedOrder } from './paid-order.ts';
 import { createShop, type Shop } from './shop.ts';
+import { writtenLetter } from './written-letter.ts';
 
 let shop: Shop;
 let orderId: OrderId;
 beforeAll(async () => {
   shop = await createShop();
-  const { id } = await orderOf(await shop.place());
-  if (!isOrderId(id)) throw new Error(id);
-  orderId = id;
+  orderId = await placedOrder(shop);
 });
 beforeEach(async () => {
   Object.assign(shop.checkouts, { reachable: true, waiting: true });
@@ -35,27 +33,7 @@ const get = (path: string) => shop.ask('GET', path, { role: 'operator' });
 
 const letterBody = z.looseObject({ id: z.string(), status: z.string(), fingerprint: z.string() });
 
-/** Writes a letter as the code that failed would, and gives its id. */
-async function letter(given: Partial<NewDeadLetter> = {}, { db } = shop): Promise<string> {
-  const at = '2026-11-01T10:00:00.000Z';
-  const written: NewDeadLetter = {
-    source: 'delivery',
-    subject: 'analytics',
-    orderId,
-    eventId: randomUUID(),
-    message: { type: 'order.placed' },
-    error: 'HTTP 500',
-    retryCount: 3,
-    firstFailedAt: at,
-    lastFailedAt: at,
-    ...given,
-  };
-  await db.$transaction((tx) => writeDeadLetter(tx, written));
-  const { source, subject, eventId } = written;
-  const row = await db.deadLetter.findFirstOrThrow({ where: { source, subject, eventId } });
-  return row.id;
-}
-
+const letter = (given: Partial<NewDeadLetter> = {}) => writtenLetter(shop.db, orderId, given);
 const step = () => letter({ source: 'checkout', subject: 'capturePayment', eventId: null });
 const show = async (id: string) =>
   letterBody.parse(await (await get(`/v1/dead-letters/${id}`)).json());
@@ -276,85 +254,5 @@ describe('discard', () => {
     const redrive = await problemOf(await post(`/v1/dead-letters/${id}/redrive`));
     expect(redrive.code).toBe('dead_letter_not_open');
     expect(shop.deliveries.deliveries).toEqual([]);
-  });
-});
-
-describe('POST /v1/dead-letters/redrive', () => {
-  const fingerprint = 'analytics: HTTP N';
-  const many = (body: object) => post('/v1/dead-letters/redrive', body);
-  const write = async (count: number, where = shop) => {
-    for (let n = 0; n < count; n += 1) await letter({ error: `HTTP ${500 + n}` }, where);
-  };
-  const statusCounts = async () => {
-    const rows = await shop.db.deadLetter.groupBy({ by: 'status', _count: { _all: true } });
-    return Object.fromEntries(rows.map(({ status, _count }) => [status, _count._all]));
-  };
-
-  test('a dry run tells how many, and does nothing', async () => {
-    await write(3);
-    await letter({ error: 'another cause' });
-    const response = await many({ fingerprint, rate: 10, dry_run: true });
-    expect(response.status).toBe(200);
-    expect(await response.json()).toEqual({
-      object: 'redrive',
-      fingerprint,
-      rate: 10,
-      dry_run: true,
-      matching: 3,
-      redriving: 3,
-    });
-    expect(await statusCounts()).toEqual({ open: 4 });
-  });
-
-  test('redrives all of one cause, once each, no faster than the rate', async () => {
-    await write(10);
-    await letter({ error: 'another cause' });
-    const startedAt = performance.now();
-    expect((await many({ fingerprint, rate: 20, note: 'mended' })).status).toBe(202);
-    const again = await problemOf(await many({ fingerprint, rate: 20 }));
-    expect(again.code).toBe('redrive_in_progress');
-    await eventually(() => expect(shop.deliveries.deliveries).toHaveLength(10));
-    expect(performance.now() - startedAt).toBeGreaterThan(440);
-    const events = new Set(shop.deliveries.deliveries.map(({ eventId }) => eventId));
-    expect(events.size).toBe(10);
-    expect(await statusCounts()).toEqual({ redriven: 10, open: 1 });
-  });
-
-  test('stops trying when Temporal is away; the letters are open', async () => {
-    await write(40);
-    shop.checkouts.reachable = false;
-    await many({ fingerprint, rate: 500 });
-    await eventually(async () => {
-      const next = await many({ fingerprint, rate: 1, dry_run: true });
-      expect(await next.json()).toMatchObject({ matching: 40 });
-      expect(shop.logged.join()).toContain('dead letters redriven');
-    });
-    expect(shop.deliveries.deliveries).toEqual([]);
-  });
-
-  test('a stop begins no more: the rest is open', async () => {
-    const own = await createShop();
-    try {
-      await write(30, own);
-      const body = { fingerprint, rate: 20 };
-      await own.ask('POST', '/v1/dead-letters/redrive', { role: 'operator', body });
-      await eventually(() => expect(own.deliveries.deliveries.length).toBeGreaterThan(1));
-      await own.services.redriver.drain();
-      const open = await own.db.deadLetter.count({ where: { status: 'open' } });
-      expect(open).toBe(30 - own.deliveries.deliveries.length);
-      expect(open).toBeGreaterThan(0);
-    } finally {
-      await own.close();
-    }
-  });
-
-  test.each([
-    { fingerprint },
-    { fingerprint, rate: 0 },
-    { fingerprint, rate: 501 },
-    { fingerprint: '', rate: 1 },
-    { rate: 1 },
-  ])('422 for %j', async (body) => {
-    expect((await many(body)).status).toBe(422);
   });
 });

@@ -1,64 +1,23 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { providerKey } from '../../domain/ids.ts';
-import type { Intent, OrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/guard.ts';
-import type { BreakerView } from '../../gateways/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createStripePayments } from '../../gateways/stripe-payments.ts';
-import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
-import { eventually } from '../support/eventually.ts';
-import { newOrderId, quickLimits } from './provider.ts';
+import { newOrderId } from './provider.ts';
+import { authorization, effectsAt, gatewayTo, held, openSandbox } from './stripe-sandbox.ts';
 
-const AMOUNT = { amountMinor: 2_400, currency: 'EUR' };
 const DAY_MS = 86_400_000;
-const WAREHOUSE_SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 
 let sandbox: Sandbox;
 beforeAll(async () => {
-  sandbox = await createSandbox({ warehouseCallbackSecret: WAREHOUSE_SECRET });
+  sandbox = await openSandbox();
 });
 afterEach(() => sandbox.faults.clear());
 afterAll(() => sandbox.close());
 
-function gatewayOf(
-  changes: Partial<CallLimits> = {},
-  onBreakerChange?: (view: BreakerView) => void,
-): PaymentGateway {
-  const limits = quickLimits({ deadlineMs: 5_000, ...changes });
-  return createStripePayments({
-    apiKey: 'sk_test_local',
-    apiUrl: sandbox.url,
-    limits: { authorize: limits, find: limits, lookup: limits, settle: limits },
-    onBreakerChange,
-  });
-}
-
-function authorization(orderId: OrderId, paymentMethod = 'pm_card_visa') {
-  return { key: providerKey(orderId, 'authorize'), orderId, amount: AMOUNT, paymentMethod };
-}
-
-/** An order with money held, and what each settling call needs. */
-async function held(gateway: PaymentGateway) {
-  const orderId = newOrderId();
-  const outcome = await gateway.authorize(authorization(orderId));
-  if (outcome.kind !== 'authorized') throw new Error(`not authorized: ${outcome.kind}`);
-  const { reference } = outcome;
-  const request = (intent: Intent) => ({
-    key: providerKey(orderId, intent),
-    orderId,
-    reference,
-    amount: AMOUNT,
-  });
-  return { orderId, reference, request };
-}
-
-const effectsOf = (orderId: OrderId) =>
-  sandbox.ledgers.payments
-    .effects()
-    .filter(({ order_id }) => order_id === orderId)
-    .map(({ operation }) => operation);
-
+const gatewayOf = (changes?: Partial<CallLimits>) => gatewayTo(sandbox, changes);
+const effectsOf = (orderId: OrderId) => effectsAt(sandbox, orderId);
 const stateOf = (gateway: PaymentGateway, name: string) =>
   gateway.breakers().find((view) => view.name === name)?.state;
 
@@ -221,129 +180,5 @@ describe('look-up', () => {
     sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode: 'refuse' });
     const outcome = await gatewayOf().lookUp({ orderId: newOrderId(), reference: null });
     expect(outcome).toMatchObject({ kind: 'unknown' });
-  });
-});
-
-describe('settling', () => {
-  const OPERATIONS = ['capture', 'void', 'refund'] as const;
-  type Operation = (typeof OPERATIONS)[number];
-
-  function run(gateway: PaymentGateway, operation: Operation) {
-    switch (operation) {
-      case 'capture':
-        return gateway.capture;
-      case 'void':
-        return gateway.voidAuthorization;
-      case 'refund':
-        return gateway.refund;
-    }
-  }
-
-  async function readyFor(gateway: PaymentGateway, operation: Operation) {
-    const order = await held(gateway);
-    if (operation === 'refund') await gateway.capture(order.request('capture'));
-    return { settle: run(gateway, operation), ...order };
-  }
-
-  const times = (orderId: OrderId, operation: Operation) =>
-    effectsOf(orderId).filter((each) => each === operation).length;
-
-  test.for(OPERATIONS)('%s happens once, however often it is asked', async (operation) => {
-    const { settle, orderId, request } = await readyFor(gatewayOf(), operation);
-    for (let i = 0; i < 3; i += 1) {
-      expect(await settle(request(operation))).toMatchObject({ kind: 'done' });
-    }
-    expect(times(orderId, operation)).toBe(1);
-  });
-
-  test.for(OPERATIONS)('%s happens once even after its key was forgotten', async (operation) => {
-    const { settle, orderId, request } = await readyFor(gatewayOf(), operation);
-    const part = { ...request(operation), amount: { amountMinor: 1_000, currency: 'EUR' } };
-    expect(await settle(part)).toMatchObject({ kind: 'done' });
-    sandbox.clock.setOffset(2 * DAY_MS);
-    try {
-      expect(await settle(part)).toMatchObject({ kind: 'done' });
-    } finally {
-      sandbox.clock.setOffset(0);
-    }
-    expect(times(orderId, operation)).toBe(1);
-  });
-
-  const LOST = OPERATIONS.flatMap((operation) =>
-    (['answer_lost', 'fail_before', 'down', 'hang'] as const).map(
-      (mode) => [operation, mode] as const,
-    ),
-  );
-  test.for(LOST)('%s struck by %s is unknown; a repeat does it once', async ([operation, mode]) => {
-    const { orderId, request } = await readyFor(gatewayOf(), operation);
-    const settle = run(gatewayOf({ deadlineMs: mode === 'hang' ? 150 : 5_000 }), operation);
-    sandbox.faults.set({ provider: 'payments', operation }, { mode, times: 1 });
-    expect(await settle(request(operation))).toMatchObject({ kind: 'unknown' });
-    expect(times(orderId, operation)).toBe(mode === 'answer_lost' ? 1 : 0);
-    const calm = run(gatewayOf(), operation);
-    expect(await calm(request(operation))).toMatchObject({ kind: 'done' });
-    expect(times(orderId, operation)).toBe(1);
-  });
-
-  test.for(OPERATIONS)('%s refused by the provider is a refusal with a code', async (operation) => {
-    const { settle, orderId, request } = await readyFor(gatewayOf(), operation);
-    sandbox.faults.set({ provider: 'payments', operation }, { mode: 'refuse' });
-    expect(await settle(request(operation))).toEqual({
-      kind: 'refused',
-      code: expect.stringMatching(/^[a-z_]+$/),
-    });
-    expect(times(orderId, operation)).toBe(0);
-  });
-
-  test('a voided authorization cannot be captured, and the refusal says so', async () => {
-    const gateway = gatewayOf();
-    const { request } = await held(gateway);
-    await gateway.voidAuthorization(request('void'));
-    const code = 'authorization_expired_or_voided';
-    expect(await gateway.capture(request('capture'))).toEqual({ kind: 'refused', code });
-  });
-
-  test('captured money cannot be voided, and the refusal says so', async () => {
-    const gateway = gatewayOf();
-    const { request } = await held(gateway);
-    await gateway.capture(request('capture'));
-    const outcome = await gateway.voidAuthorization(request('void'));
-    expect(outcome).toEqual({ kind: 'refused', code: 'already_captured' });
-  });
-
-  test('what is refunded in full stays refunded under any key', async () => {
-    const gateway = gatewayOf();
-    const { orderId, request } = await held(gateway);
-    await gateway.capture(request('capture'));
-    await gateway.refund(request('refund'));
-    const again = { ...request('refund'), key: `${orderId}/another` };
-    expect(await gateway.refund(again)).toMatchObject({ kind: 'done' });
-    expect(times(orderId, 'refund')).toBe(1);
-  });
-});
-
-describe('breakers', () => {
-  test('capture failing breaks settling and leaves shoppers’ authorizations alone', async () => {
-    const changes: string[] = [];
-    const gateway = gatewayOf({ breakAfter: 2 }, ({ name, state }) =>
-      changes.push(`${name} ${state}`),
-    );
-    const { request } = await held(gateway);
-    sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'fail_before' });
-    await gateway.capture(request('capture'));
-    await gateway.capture(request('capture'));
-    expect(await gateway.capture(request('capture'))).toMatchObject({ kind: 'unavailable' });
-    expect(await gateway.authorize(authorization(newOrderId()))).toMatchObject({
-      kind: 'authorized',
-    });
-    sandbox.faults.clear();
-    await eventually(async () => {
-      expect(await gateway.capture(request('capture'))).toMatchObject({ kind: 'done' });
-    });
-    expect(changes).toEqual([
-      'payments.settle open',
-      'payments.settle half_open',
-      'payments.settle closed',
-    ]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Mode, Operation, Place, Provider } from '../../local/sandbox/faults.ts';
-import { MODES, OPERATIONS, PROVIDERS } from '../../local/sandbox/faults.ts';
+import type { Mode, Place, Provider } from '../../local/sandbox/faults.ts';
+import { OPERATIONS } from '../../local/sandbox/faults.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -192,90 +192,6 @@ describe('messages', () => {
   });
 });
 
-describe('the control API', () => {
-  test('a fault is armed, listed with how often it fired, and cleared', async () => {
-    const sandbox = await openSandbox();
-    const body = { mode: 'fail_before', times: 1 };
-    const path = '/faults/warehouse/reserve';
-    expect(await call(sandbox, { path, method: 'PUT', body })).toMatchObject({ status: 200 });
-    await call(sandbox, reserveCall());
-    await call(sandbox, reserveCall());
-    const { body: listed } = await call(sandbox, { path: '/faults', method: 'GET' });
-    expect(listed).toEqual({
-      faults: [{ ...RESERVE, ...body, times: 0, rate: 1, seed: 1, fired: 1 }],
-    });
-    await call(sandbox, { path: '/faults', method: 'DELETE' });
-    expect(sandbox.faults.list()).toEqual([]);
-  });
-
-  test.each([
-    ['/faults/bank/authorize', { mode: 'down' }, 'bank/authorize'],
-    ['/faults/payments/reserve', { mode: 'down' }, 'payments/reserve'],
-    ['/faults/payments/toString', { mode: 'down' }, 'payments/toString'],
-    ['/faults/mail/send', { mode: 'explode' }, 'answer_lost'],
-    ['/faults/mail/send', { mode: 'down', rate: 2 }, 'rate'],
-    ['/faults/mail/send', { mode: 'down', times: -1 }, 'times'],
-    ['/faults/mail/send', { mode: 'down', colour: 'red' }, 'colour'],
-    ['/faults/mail/send', 'down', 'object'],
-  ])('%s %j is refused with what is allowed', async (path, body, named) => {
-    const sandbox = await openSandbox();
-    const answer = await call(sandbox, { path, method: 'PUT', body });
-    expect(answer).toMatchObject({ status: 400, body: { error: { allowed: expect.anything() } } });
-    expect(JSON.stringify(answer.body)).toContain(named);
-    expect(sandbox.faults.list()).toEqual([]);
-  });
-
-  test('every mode can be armed at every operation', async () => {
-    const sandbox = await openSandbox();
-    for (const place of places()) {
-      for (const mode of MODES) {
-        const path = `/faults/${place.provider}/${place.operation}`;
-        expect(await call(sandbox, { path, method: 'PUT', body: { mode } })).toMatchObject({
-          status: 200,
-        });
-      }
-    }
-  });
-
-  test('rate and seed decide the same attempts again', async () => {
-    const sandbox = await openSandbox();
-    const run = (seed: number): boolean[] => {
-      sandbox.faults.set(RESERVE, { mode: 'down', rate: 0.3, seed });
-      return Array.from({ length: 200 }, () => sandbox.faults.strike(RESERVE) !== null);
-    };
-    const first = run(7);
-    expect(run(7)).toEqual(first);
-    expect(run(8)).not.toEqual(first);
-    const struck = first.filter(Boolean).length;
-    expect(struck).toBeGreaterThan(35);
-    expect(struck).toBeLessThan(85);
-  });
-
-  test('ledgers and the inbox are emptied together; an unknown ledger is named', async () => {
-    const sandbox = await openSandbox();
-    await call(sandbox, reserveCall());
-    expect(await call(sandbox, { path: '/ledger/warehouse', method: 'GET' })).toMatchObject({
-      body: { effects: [{ key: 'ord_1/reserve', operation: 'reserve', order_id: 'ord_1' }] },
-    });
-    await call(sandbox, { path: '/ledger', method: 'DELETE' });
-    expect(counted(sandbox, 'warehouse')).toEqual({});
-    expect(await call(sandbox, { path: '/ledger/bank', method: 'GET' })).toMatchObject({
-      status: 404,
-    });
-  });
-
-  test('the clock is read, set and advanced', async () => {
-    const sandbox = await openSandbox();
-    const put = (body: object) => call(sandbox, { path: '/clock', method: 'PUT', body });
-    await put({ offset_ms: 1000 });
-    expect(await put({ advance_ms: 500 })).toMatchObject({ body: { offset_ms: 1500 } });
-    expect(await call(sandbox, { path: '/clock', method: 'GET' })).toMatchObject({
-      body: { offset_ms: 1500, now: expect.any(String) },
-    });
-    expect(await put({ offset_ms: 'soon' })).toMatchObject({ status: 400 });
-  });
-});
-
 test('fifty shoppers at once are each answered, and each hold is one effect', async () => {
   const sandbox = await openSandbox();
   const stripe = stripeOf(sandbox);
@@ -285,15 +201,9 @@ test('fifty shoppers at once are each answered, and each hold is one effect', as
   expect(counted(sandbox, 'payments')).toEqual({ authorize: 50 });
 });
 
-function places(): Place[] {
-  return PROVIDERS.flatMap((provider) =>
-    OPERATIONS[provider].map((operation: Operation) => ({ provider, operation })),
-  );
-}
-
 function refuseAll(sandbox: Sandbox, provider: Provider): void {
-  for (const place of places().filter((each) => each.provider === provider)) {
-    sandbox.faults.set(place, { mode: 'refuse' });
+  for (const operation of OPERATIONS[provider]) {
+    sandbox.faults.set({ provider, operation }, { mode: 'refuse' });
   }
 }
 

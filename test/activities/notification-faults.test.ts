@@ -1,0 +1,74 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Mode } from '../../local/sandbox/faults.ts';
+import { cell } from '../faults/cell.ts';
+import type { Fault } from '../faults/table.ts';
+import { eventTypesOf, noticesOf } from '../support/expectations.ts';
+import { createSteps, type Steps } from './steps.ts';
+
+let steps: Steps;
+beforeAll(async () => {
+  steps = await createSteps();
+});
+afterEach(() => steps.sandbox.faults.clear());
+afterAll(() => steps.close());
+
+const WITHOUT_EFFECT: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
+  { mode: 'fail_before', fault: 'F1' },
+  { mode: 'hang', fault: 'F3' },
+  { mode: 'down', fault: 'F1' },
+];
+
+describe('notifyCustomer', () => {
+  const place = { provider: 'mail', operation: 'send' } as const;
+
+  for (const { mode, fault } of WITHOUT_EFFECT) {
+    const title = `mail, ${mode}: retryable, nothing sent; the next try sends it`;
+    cell(`S8/${fault}`, title, async (proof) => {
+      const orderId = await steps.orderAfter();
+      steps.sandbox.faults.set(place, { mode });
+      const failure = await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+      expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+      expect(noticesOf(steps, orderId)).toEqual([]);
+      proof.firedAll(steps.sandbox.faults);
+      steps.sandbox.faults.clear();
+      await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+      expect(noticesOf(steps, orderId)).toEqual(['confirmed']);
+      expect((await eventTypesOf(steps, orderId)).at(-1)).toBe('order.customer_notified');
+    });
+  }
+
+  const oneMail = 'mail: sent again under the same Message-ID, so the customer has one mail';
+  cell(['S8/F2', 'S8/F4'], oneMail, async (proof) => {
+    const orderId = await steps.orderAfter();
+    steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
+    await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    proof.firedAll(steps.sandbox.faults);
+    await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+    expect(noticesOf(steps, orderId)).toEqual(['confirmed', 'confirmed']);
+    const mails = steps.sandbox.inbox.mails().filter((mail) => mail.subject.includes(orderId));
+    expect(mails).toHaveLength(1);
+    const types = await eventTypesOf(steps, orderId);
+    expect(types.filter((type) => type === 'order.customer_notified')).toHaveLength(1);
+  });
+
+  test('refuse: permanent, for no retry makes a mailbox', async () => {
+    const orderId = await steps.orderAfter();
+    steps.sandbox.faults.set(place, { mode: 'refuse' });
+    const failure = await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    expect(failure).toMatchObject({ type: 'provider_rejected_request', nonRetryable: true });
+  });
+
+  test('tells each notice in its own mail, the parcel with its tracking number', async () => {
+    const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
+    const parcel = { carrier: 'Test Parcel', trackingNumber: 'TP-77' };
+    await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+    await steps.run('recordShipped', { orderId, ...parcel });
+    await steps.run('notifyCustomer', { orderId, notice: 'shipped' });
+    const [confirmed, shipped] = steps.sandbox.inbox
+      .mails()
+      .filter((mail) => mail.subject.includes(orderId));
+    expect(confirmed?.text).toContain('€24.00');
+    expect(confirmed?.text).not.toContain('TP-77');
+    expect(shipped?.text).toContain('Test Parcel, tracking number TP-77');
+  });
+});

@@ -1,0 +1,30 @@
+/** A dead letter as the code that failed would write it. */
+import { randomUUID } from 'node:crypto';
+import type { OrderId } from '../../domain/ids.ts';
+import type { Database } from '../../prisma/client.ts';
+import { writeDeadLetter, type NewDeadLetter } from '../../prisma/dead-letters.ts';
+
+/** Of a delivery, unless `given` says otherwise; gives its id. */
+export async function writtenLetter(
+  db: Database,
+  orderId: OrderId,
+  given: Partial<NewDeadLetter>,
+): Promise<string> {
+  const at = '2026-11-01T10:00:00.000Z';
+  const written: NewDeadLetter = {
+    source: 'delivery',
+    subject: 'analytics',
+    orderId,
+    eventId: randomUUID(),
+    message: { type: 'order.placed' },
+    error: 'HTTP 500',
+    retryCount: 3,
+    firstFailedAt: at,
+    lastFailedAt: at,
+    ...given,
+  };
+  await db.$transaction((tx) => writeDeadLetter(tx, written));
+  const { source, subject, eventId } = written;
+  const row = await db.deadLetter.findFirstOrThrow({ where: { source, subject, eventId } });
+  return row.id;
+}
