@@ -24,7 +24,7 @@ export const USAGE = `Usage: npm run chaos -- [options]
                    temporal  two minutes without Temporal
                    app       kills of the app every 5 s, beside a webhook receiver that fails
   --orders N       orders at least (1000; short: 120; postgres: 400; temporal, app: 500)
-  --rate N         arrivals a second (2; short, temporal: 4; postgres: 3)
+  --rate N         arrivals a second (2; temporal: 4; postgres: 3)
   --kills N        kills per process at least (10; short, temporal: 1; postgres: 20; app: 40)
   --short          about a minute and a half in all
   --keep           leave the data and logs, and say where`;
@@ -32,7 +32,7 @@ export const USAGE = `Usage: npm run chaos -- [options]
 /** An option that cannot work, said in one sentence. */
 export class UsageError extends Error {}
 
-const SHORT = { orders: 120, rate: 4, kills: 1 };
+const SHORT = { orders: 120, rate: 2, kills: 1 };
 const MAX_ORDERS = 100_000;
 const MAX_RATE = 500;
 const MAX_KILLS = 1_000;
