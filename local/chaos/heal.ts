@@ -20,13 +20,16 @@ export interface HealDeps {
 const CONTROL_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 500;
 const LAG_WHEN_WELL_SECONDS = 2;
-/** What a subscription may be behind on purpose: the feed waits 30 s for company, and 30 s after its last batch. */
+/**
+ * What a subscription may be behind on purpose: the feed waits 30 s for company, and as long again
+ * after its last batch.
+ */
 const GATHERS_SECONDS: Readonly<Record<string, number>> = {
   'warehouse-feed': 60,
   'checkout-starter': 2,
   'refund-starter': 2,
 };
-/** Its last attempts may have failed twice while it was harmed: the next one comes after 30 min. */
+/** An event whose attempts at once and after 5 min failed during the harm is sent again after 30 min. */
 const RECEIVED_WITHIN_MS = 33 * 60_000;
 
 const subscriptionsForm = z.object({

@@ -26,7 +26,7 @@ export const USAGE = `Usage: npm run chaos -- [options]
   --orders N       orders at least (1000; short: 120; postgres: 400; temporal, app: 500)
   --rate N         arrivals a second (2; temporal: 4; postgres: 3)
   --kills N        kills per process at least (10; short, temporal: 1; postgres: 20; app: 40)
-  --short          about a minute and a half in all
+  --short          a minute and a quarter in all
   --keep           leave the data and logs, and say where`;
 
 /** An option that cannot work, said in one sentence. */
