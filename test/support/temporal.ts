@@ -15,11 +15,13 @@ import {
   launch,
   stop,
 } from '../../local/stack/commands.ts';
+import { tail } from '../../local/stack/output.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
 import { devServerCommand } from '../../local/stack/temporal.ts';
 
 const START_TIMEOUT_MS = 60_000;
+const START_ATTEMPTS = 3;
 
 /**
  * For clients of the server that skips time: it takes the SDK's pings, every 30 s, for an attack and
@@ -85,6 +87,19 @@ export interface DevServer {
 export async function startDevServer(
   options: { readonly namespaces?: readonly string[] } = {},
 ): Promise<DevServer> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnFreePort(options);
+    } catch (error) {
+      // A port that was free is now and then somebody's connection before the server listens on it.
+      if (attempt === START_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function startOnFreePort(options: {
+  readonly namespaces?: readonly string[];
+}): Promise<DevServer> {
   const dir = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'));
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
@@ -109,13 +124,15 @@ export async function startDevServer(
     process.off('exit', killIt);
     await rm(dir, { recursive: true, force: true });
   };
+  const logFile = join(dir, 'temporal.log');
   const resume = async (): Promise<void> => {
-    const started = launch(command, { logFile: join(dir, 'temporal.log') });
+    const started = launch(command, { logFile });
     server = started;
     const limits = { timeoutMs: START_TIMEOUT_MS, everyMs: 100, alive: () => !hasEnded(started) };
     if (await becomesTrue(() => isTemporalUp(address, 'default'), limits)) return;
+    const said = tail(logFile);
     await stopIt();
-    throw new Error('The Temporal dev server did not start.');
+    throw new Error(`The Temporal dev server did not start. Its last lines:\n${said}`);
   };
   await resume();
   return { address, namespace: 'default', halt, kill, resume, stop: stopIt };
