@@ -6,6 +6,7 @@
 import type { OrderId } from '../domain/ids.ts';
 import type { EventType, OrderEvent } from '../domain/order.ts';
 import type { Database } from './client.ts';
+import { Prisma } from './generated/client.ts';
 import { trusted } from './trusted.ts';
 
 /** A place in the log, `<xid>-<position>`. Opaque to everybody but this file. */
@@ -38,15 +39,17 @@ export interface LogQuery {
 /** The next events after a place in the log, oldest first. */
 export async function readLog(db: Database, query: LogQuery): Promise<readonly LoggedEvent[]> {
   const { xid, position } = splitCursor(query.after);
-  const types = query.types?.length ? [...query.types] : null;
+  const { types = [], orderId } = query;
+  // Each shape is a text of its own: a plan that is kept must know whether it may go by the order.
+  const ofTypes =
+    types.length > 0 ? Prisma.sql`AND type = ANY(${[...types]}::text[])` : Prisma.empty;
+  const ofOrder = orderId === undefined ? Prisma.empty : Prisma.sql`AND order_id = ${orderId}`;
   const rows = await db.$queryRaw<Row[]>`
     SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
       causation_id AS "causationId", data, time, xid::text || '-' || position AS cursor
     FROM events
     WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
-      AND (xid, position) > (${xid}::text::xid8, ${position}::text::bigint)
-      AND (${types}::text[] IS NULL OR type = ANY(${types}::text[]))
-      AND (${query.orderId ?? null}::text IS NULL OR order_id = ${query.orderId ?? null})
+      AND (xid, position) > (${xid}::text::xid8, ${position}::text::bigint) ${ofTypes} ${ofOrder}
     ORDER BY xid, position
     LIMIT ${query.limit}`;
   return rows.map((row) => ({ ...row, time: row.time.toISOString() }));

@@ -56,7 +56,7 @@ export function listBookedGoods(
 
 function madeIn({ from, to, after }: OrdersWindow): Prisma.Sql {
   return Prisma.sql`o.created_at >= ${from}::timestamptz AND o.created_at < ${to}::timestamptz
-    AND (${after}::text IS NULL OR o.id > ${after})`;
+    AND o.id > ${after ?? ''}`;
 }
 
 /** More than a page of a provider's books can name. */

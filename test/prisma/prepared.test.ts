@@ -1,6 +1,8 @@
 /** Statements are parsed and planned once per connection, and no connection gathers them for ever. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, MAX_PREPARED, type Database } from '../../prisma/client.ts';
+import { LOG_START, readLog } from '../../prisma/event-log.ts';
+import { newId } from '../../prisma/new-id.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -20,6 +22,15 @@ test('a statement that is asked again is not parsed again', async () => {
     SELECT (generic_plans + custom_plans)::int AS uses FROM pg_prepared_statements
     WHERE statement LIKE '%asked_again%' AND statement NOT LIKE '%pg_prepared_statements%'`;
   expect(seen).toEqual([{ uses: 5 }]);
+});
+
+test('a kept plan of the log knows whether it is read by order', async () => {
+  await readLog(db, { after: LOG_START, limit: 1 });
+  await readLog(db, { after: LOG_START, limit: 1, orderId: newId('order') });
+  const kept = await db.$queryRaw<{ statement: string }[]>`
+    SELECT statement FROM pg_prepared_statements
+    WHERE statement ~ ${'FROM events\\s+WHERE xid'} ORDER BY prepare_time`;
+  expect(kept.map(({ statement }) => statement.includes('order_id = $'))).toEqual([false, true]);
 });
 
 test('texts without end are answered, and only so many are kept', async () => {
