@@ -22,7 +22,7 @@ const appFields = z.object({
   PUBLIC_URL: z.url().optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   DATABASE_URL: z.url(),
-  DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(20),
+  DATABASE_POOL: z.coerce.number().int().min(3).max(200).default(20),
   WORKFLOW_BUNDLE: z.string().optional(),
   STRIPE_API_URL: z.url().default('https://api.stripe.com'),
   STRIPE_API_KEY: z.string().min(1),

@@ -33,6 +33,8 @@ const STOP_WITHIN_MS = 20_000;
 const FINISH_REQUESTS_WITHIN_MS = 10_000;
 /** What a shopper does not wait for has connections of its own, and takes none of the shopper's. */
 const BACKGROUND_SHARE = { all: 0.4, api: 0.1, worker: 0.9 } as const;
+/** Of those, for events: a crowd of checkouts in line must not keep subscribers waiting. */
+const EVENTS_SHARE = 0.4;
 
 try {
   await run(readAppConfig());
@@ -73,11 +75,12 @@ async function run(config: AppConfig): Promise<void> {
   });
   const { registry } = services.metrics;
   collectDefaultMetrics({ register: registry });
-  registerConnections(registry, { requests: db, background: outside.backgroundDb });
+  const { backgroundDb, eventsDb } = outside;
+  registerConnections(registry, { requests: db, background: backgroundDb, events: eventsDb });
   const app = config.ROLE === 'worker' ? createHealthApp(services) : createApp(services);
   const server = await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
   const recovery =
-    config.ROLE === 'worker' ? null : startRecovery({ ...services, db: outside.backgroundDb });
+    config.ROLE === 'worker' ? null : startRecovery({ ...services, db: backgroundDb });
   const workers = config.ROLE === 'api' ? null : startOwnWorkers(config, outside, log);
   log.info({ role: config.ROLE, host: config.HOST, port: config.PORT }, 'listening');
 
@@ -110,9 +113,10 @@ function connectOutside(config: AppConfig, log: Logger) {
   const seams = createFailpointSeams(config);
   const open = (poolSize: number) =>
     createDatabase({ url: config.DATABASE_URL, poolSize, onCommit: seams.onCommit });
-  const { requests, background } = shareOut(config);
+  const { requests, background, events } = shareOut(config);
   const db = open(requests);
   const backgroundDb = open(background);
+  const eventsDb = open(events);
   const notifications = createNotifications({
     url: config.DATABASE_URL,
     onLost: (error) => log.warn({ err: error }, 'not listening to PostgreSQL: reconnecting'),
@@ -150,15 +154,28 @@ function connectOutside(config: AppConfig, log: Logger) {
   const close = async (): Promise<void> => {
     mailer.close();
     await Promise.all([link.close(), notifications.close()]);
-    await Promise.all([db.$disconnect(), backgroundDb.$disconnect()]);
+    await Promise.all([db, backgroundDb, eventsDb].map((each) => each.$disconnect()));
   };
-  return { db, backgroundDb, notifications, payments, warehouse, mailer, webhooks, link, close };
+  return {
+    db,
+    backgroundDb,
+    eventsDb,
+    notifications,
+    payments,
+    warehouse,
+    mailer,
+    webhooks,
+    link,
+    close,
+  };
 }
 
 function shareOut({ ROLE, DATABASE_POOL }: AppConfig) {
-  const wished = Math.round(DATABASE_POOL * BACKGROUND_SHARE[ROLE]);
-  const background = Math.min(Math.max(wished, 1), DATABASE_POOL - 1);
-  return { requests: DATABASE_POOL - background, background };
+  const part = (of: number, share: number, least: number): number =>
+    Math.min(Math.max(Math.round(of * share), least), of - 1);
+  const behind = part(DATABASE_POOL, BACKGROUND_SHARE[ROLE], 2);
+  const events = part(behind, EVENTS_SHARE, 1);
+  return { requests: DATABASE_POOL - behind, background: behind - events, events };
 }
 
 function startOwnWorkers(config: AppConfig, outside: Outside, log: Logger) {
@@ -166,6 +183,7 @@ function startOwnWorkers(config: AppConfig, outside: Outside, log: Logger) {
   return startWorkers({
     ...outside,
     db: outside.backgroundDb,
+    eventsDb: outside.eventsDb,
     warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     workflowBundle: config.WORKFLOW_BUNDLE,
     log,

@@ -10,6 +10,7 @@ import { expireOrder } from './api/expire-order.ts';
 import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
 import type { Order } from './domain/order.ts';
 import type { WebhookSender } from './gateways/webhook-sender.ts';
+import type { Database } from './prisma/client.ts';
 import type { Notifications } from './prisma/notifications.ts';
 import type { CheckoutStart } from './prisma/orders.ts';
 import type { RefundStart } from './prisma/refunds.ts';
@@ -26,6 +27,8 @@ import {
 import { REFUND_WORKFLOW, refundStartOptions } from './workflows/refund-contract.ts';
 
 export interface WorkersOptions extends ActivityDependencies {
+  /** Connections for pumps and subscribers: they stand in no line with the checkouts. */
+  readonly eventsDb: Database;
   readonly link: TemporalLink;
   readonly notifications: Notifications;
   readonly webhooks: WebhookSender;
@@ -40,11 +43,11 @@ const START_DEADLINE_MS = 5_000;
 
 /** Begins when Temporal is there. `stop` lets running activities finish. */
 export function startWorkers(options: WorkersOptions): { stop(): Promise<void> } {
-  const { db, link, log, workflowBundle } = options;
+  const { db, eventsDb, link, log, workflowBundle } = options;
   const stopping = new AbortController();
   const client = (): Client => connectedClient(link);
   const subscriberDeps = {
-    db,
+    db: eventsDb,
     sender: options.webhooks,
     startCheckout: (order: CheckoutStart) => startCheckout(client(), order),
     startRefund: (refund: RefundStart) => startRefund(client(), refund),
@@ -52,7 +55,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
   const subscribers = createSubscribers(subscriberDeps);
   const activities = createActivities(options);
   const eventActivities = createEventActivities({
-    db,
+    db: eventsDb,
     notifications: options.notifications,
     subscriberOf: createSubscriberLookup(subscriberDeps, subscribers),
     stopping: stopping.signal,

@@ -106,6 +106,18 @@ test(
 );
 
 test(
+  'requests, activities and events have connections of their own, also of the fewest there can be',
+  async () => {
+    const { address } = await openTemporal();
+    const app = await startApp({ TEMPORAL_ADDRESS: address, DATABASE_POOL: '3' });
+    const text = await (await fetch(`${app.url}/metrics`)).text();
+    const pools = text.matchAll(/^holdfast_database_connections_in_use\{pool="(\w+)"\}/gm);
+    expect([...pools].map(([, pool]) => pool)).toEqual(['requests', 'background', 'events']);
+  },
+  TEST_TIMEOUT_MS,
+);
+
+test(
   'while Temporal is away it says so once, in JSON, and once that it is back',
   async () => {
     const temporal = await openTemporal();
