@@ -23,7 +23,7 @@ export interface BenchShop {
 export async function openBenchShop(): Promise<BenchShop> {
   const addresses = await loadAddresses(createHome(readStackConfig().HOLDFAST_HOME));
   const { sandbox } = addresses;
-  const { api } = readCommand(addresses.api);
+  const [, , api = addresses.api] = process.argv;
   const product = { name: 'Bench item', price_minor: 100, currency: 'EUR' };
   await change(`${api}/v1/products/${SKU}`, 'PUT', product);
   const stock = { delta: UNITS, reason: 'benchmark' };
@@ -43,11 +43,6 @@ export async function openBenchShop(): Promise<BenchShop> {
       body: orderText(),
     }),
   };
-}
-
-function readCommand(ownApi: string): { readonly api: string } {
-  const [, , api = ownApi] = process.argv;
-  return { api };
 }
 
 function orderText(): string {

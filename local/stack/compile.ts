@@ -1,6 +1,6 @@
 /**
- * The programs as plain JavaScript, each in one file: a process that was killed is back in a third of
- * the time and of the work that compiling it while it starts takes. Sources that changed since are
+ * The programs as plain JavaScript, each in one file: a process that was killed is back with half
+ * the work that compiling it while it starts takes. Sources that changed since are
  * never passed over: then the sources themselves are run.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -45,6 +45,7 @@ export async function compilePrograms(): Promise<boolean> {
   });
   for (const { path, contents } of outputFiles) await replace(path, contents);
   for (const [from, to] of DATA_FILES) await copyFile(join(PROJECT, from), join(DIST, to));
+  // All of them for each: what a program left out today it may need once that file has changed.
   const stamp: Stamp = { builtAtMs, inputs: Object.keys(metafile.inputs) };
   for (const program of PROGRAMS) await replace(stampFile(program), JSON.stringify(stamp));
   return true;

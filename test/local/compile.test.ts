@@ -6,7 +6,7 @@ import { nodeCommand } from '../../local/stack/commands.ts';
 import { compiledProgram, compilePrograms, DIST } from '../../local/stack/compile.ts';
 import { PROJECT } from '../../local/stack/home.ts';
 
-/** A source of the sandbox alone: no other test that runs meanwhile may see it change. */
+/** Any source: a test that starts a program meanwhile runs it from its sources, which is the same. */
 const SOURCE = join(PROJECT, 'local', 'sandbox', 'page.ts');
 const SANDBOX = 'local/sandbox/main.ts';
 
