@@ -13,7 +13,7 @@ import { createTemporalDeliveries } from './api/temporal-deliveries.ts';
 import { createTemporalRefunds } from './api/temporal-refunds.ts';
 import { createTemporalUpkeep } from './api/upkeep.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
-import { createFailpointSeams } from './failpoint-seams.ts';
+import { createFailpointSeams, type FailpointSeams } from './failpoint-seams.ts';
 import { createHttpWarehouse } from './gateways/http-warehouse.ts';
 import { createLimits } from './gateways/limits.ts';
 import { createPaymentWebhookVerifier } from './gateways/payment-webhook.ts';
@@ -111,12 +111,7 @@ function connectOutside(config: AppConfig, log: Logger) {
   const onBreakerChange = (view: { readonly name: string; readonly state: string }): void =>
     log.warn({ breaker: view.name, state: view.state }, 'circuit breaker changed');
   const seams = createFailpointSeams(config);
-  const open = (poolSize: number) =>
-    createDatabase({ url: config.DATABASE_URL, poolSize, onCommit: seams.onCommit });
-  const { requests, background, events } = shareOut(config);
-  const db = open(requests);
-  const backgroundDb = open(background);
-  const eventsDb = open(events);
+  const databases = openDatabases(config, seams.onCommit);
   const notifications = createNotifications({
     url: config.DATABASE_URL,
     onLost: (error) => log.warn({ err: error }, 'not listening to PostgreSQL: reconnecting'),
@@ -154,12 +149,10 @@ function connectOutside(config: AppConfig, log: Logger) {
   const close = async (): Promise<void> => {
     mailer.close();
     await Promise.all([link.close(), notifications.close()]);
-    await Promise.all([db, backgroundDb, eventsDb].map((each) => each.$disconnect()));
+    await Promise.all(Object.values(databases).map((each) => each.$disconnect()));
   };
   return {
-    db,
-    backgroundDb,
-    eventsDb,
+    ...databases,
     notifications,
     payments,
     warehouse,
@@ -168,6 +161,14 @@ function connectOutside(config: AppConfig, log: Logger) {
     link,
     close,
   };
+}
+
+/** One pool each for requests, activities and events: none stands in another's line. */
+function openDatabases(config: AppConfig, onCommit: FailpointSeams['onCommit']) {
+  const open = (poolSize: number) =>
+    createDatabase({ url: config.DATABASE_URL, poolSize, onCommit });
+  const { requests, background, events } = shareOut(config);
+  return { db: open(requests), backgroundDb: open(background), eventsDb: open(events) };
 }
 
 function shareOut({ ROLE, DATABASE_POOL }: AppConfig) {
