@@ -31,6 +31,8 @@ const IDLE_TIMEOUT_MS = 300_000;
 const STATEMENT_TIMEOUT_MS = 5_000;
 /** Per connection; the code has some 150 texts. */
 export const MAX_PREPARED = 400;
+/** PostgreSQL keeps no more of a name. */
+const MAX_NAME_LENGTH = 63;
 /** A server that hangs does not watch its own timeouts. */
 const ANSWER_TIMEOUT_MS = 6_000;
 
@@ -73,7 +75,8 @@ export function connectionsOf(db: Database): PoolView {
  * One name per SQL text, so that each connection parses and plans it once and not at every call: a
  * third of PostgreSQL's work for an order. Texts come from the code, and only lists of varying length
  * make new ones; beyond the limit a text stays unnamed, as all would be without this. So does one
- * without parameters, such as COMMIT: it travels in one message, and has nothing to plan.
+ * without parameters, such as COMMIT: it travels in one message, and has nothing to plan. A name says how
+ * its text begins, so that whoever watches the line or `pg_prepared_statements` sees what is asked.
  */
 function createStatementNames(): (query: SqlQuery) => string {
   const names = new Map<string, string>();
@@ -82,7 +85,7 @@ function createStatementNames(): (query: SqlQuery) => string {
     const known = names.get(sql);
     if (known !== undefined) return known;
     if (names.size >= MAX_PREPARED) return '';
-    const name = `s${names.size}`;
+    const name = `${names.size} ${sql.trim().replaceAll(/\s+/g, ' ')}`.slice(0, MAX_NAME_LENGTH);
     names.set(sql, name);
     return name;
   };

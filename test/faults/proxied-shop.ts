@@ -37,8 +37,8 @@ export async function createProxiedShop(): Promise<ProxiedShop> {
   url.hostname = '127.0.0.1';
   url.port = String(proxy.port);
   const shop = await createShop({ databaseUrl: url.href, authorizeDeadlineMs: 1_000 });
-  // Keys and products are remembered from here on: faults hit the order, not the warm-up.
-  await shop.ask('GET', '/v1/products/mug-white');
+  // Keys and products are remembered, and statements prepared, from here on: faults hit the order.
+  await buy(shop, 'the first of the day');
   return {
     ...shop,
     proxy,
