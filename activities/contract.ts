@@ -145,6 +145,8 @@ export type DeliverOutcome =
       readonly retryAfterMs: number | null;
       /** True when no repeat can help. */
       readonly final: boolean;
+      /** False when the consumer was not even asked. */
+      readonly attempted: boolean;
     };
 
 /** What carries events to subscribers. On a task queue of its own. */

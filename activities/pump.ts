@@ -116,7 +116,7 @@ function failedOnce({ name, retryDelaysMs }: Subscriber, event: LoggedEvent, err
     subscription: name,
     eventId: event.id,
     orderId: event.orderId,
-    attempts: 1,
+    attempts: failure.attempted ? 1 : 0,
     delaysMs: failure.final || retryDelaysMs.length === 0 ? [] : delaysMs,
     firstFailedAt: new Date().toISOString(),
     error: failure.error,
@@ -128,12 +128,14 @@ export function describeFailure(error: unknown): {
   readonly error: string;
   readonly retryAfterMs: number | null;
   readonly final: boolean;
+  readonly attempted: boolean;
 } {
   if (error instanceof DeliveryError) {
-    return { error: error.message, retryAfterMs: error.retryAfterMs, final: error.final };
+    const { message, retryAfterMs, final, attempted } = error;
+    return { error: message, retryAfterMs, final, attempted };
   }
   const kind = error instanceof Error ? error.name : typeof error;
-  return { error: `unexpected ${kind}`, retryAfterMs: null, final: false };
+  return { error: `unexpected ${kind}`, retryAfterMs: null, final: false, attempted: true };
 }
 
 /** Nothing for this subscription: its cursor follows the log now and then, so that reads stay short. */

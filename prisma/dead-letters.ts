@@ -57,7 +57,8 @@ export function fingerprintOf(subject: string, error: string): string {
 
 /**
  * Writes the letter, or updates the live one of the same thing (then it is open again). A delivery
- * tells the attempts since its last letter, a step all of them.
+ * tells the attempts since its last letter, a step all of them. Written twice, it counts once. A delivery
+ * without an attempt of its own repeats one whose count a dying process took with it.
  */
 export async function writeDeadLetter(tx: Transaction, letter: NewDeadLetter): Promise<void> {
   await tx.$executeRaw`
@@ -65,14 +66,15 @@ export async function writeDeadLetter(tx: Transaction, letter: NewDeadLetter): P
       retry_count, first_failed_at, last_failed_at)
     VALUES (${newId('deadLetter')}, ${letter.source}, ${letter.subject}, ${letter.orderId},
       ${letter.eventId}::uuid, ${JSON.stringify(letter.message)}::jsonb, ${letter.error},
-      ${fingerprintOf(letter.subject, letter.error)}, ${letter.retryCount},
+      ${fingerprintOf(letter.subject, letter.error)}, ${Math.max(letter.retryCount, 1)},
       ${letter.firstFailedAt}::timestamptz, ${letter.lastFailedAt}::timestamptz)
     ON CONFLICT (source, subject, COALESCE(order_id, ''), COALESCE(event_id::text, ''))
       WHERE status IN ('open', 'redriven')
     DO UPDATE SET status = 'open', error = EXCLUDED.error, fingerprint = EXCLUDED.fingerprint,
       message = EXCLUDED.message, last_failed_at = EXCLUDED.last_failed_at,
-      retry_count = CASE EXCLUDED.source WHEN 'delivery'
-        THEN dead_letters.retry_count + EXCLUDED.retry_count
+      retry_count = CASE
+        WHEN EXCLUDED.source = 'delivery' AND EXCLUDED.last_failed_at > dead_letters.last_failed_at
+        THEN dead_letters.retry_count + ${letter.retryCount}::int
         ELSE GREATEST(dead_letters.retry_count, EXCLUDED.retry_count) END`;
 }
 

@@ -49,7 +49,7 @@ export function deliveryStartOptions(
   return {
     workflowId: deliveryWorkflowId(input.subscription, input.eventId),
     taskQueue: EVENTS_TASK_QUEUE,
-    workflowIdConflictPolicy: input.attempts === 0 ? 'TERMINATE_EXISTING' : 'USE_EXISTING',
+    workflowIdConflictPolicy: input.firstFailedAt === null ? 'TERMINATE_EXISTING' : 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     args: [input],
     staticSummary: `Event ${input.eventId} of ${input.orderId} to ${input.subscription}`,

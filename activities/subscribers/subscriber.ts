@@ -38,14 +38,21 @@ export class DeliveryError extends Error {
   readonly retryAfterMs: number | null;
   /** True when no repeat can help, e.g. HTTP 410. */
   readonly final: boolean;
+  /** False when the consumer was not even asked: no attempt of its own. */
+  readonly attempted: boolean;
 
   constructor(
     message: string,
-    more: { readonly retryAfterMs?: number; readonly final?: boolean } = {},
+    more: {
+      readonly retryAfterMs?: number;
+      readonly final?: boolean;
+      readonly attempted?: boolean;
+    } = {},
   ) {
     super(message);
     this.retryAfterMs = more.retryAfterMs ?? null;
     this.final = more.final ?? false;
+    this.attempted = more.attempted ?? true;
   }
 }
 

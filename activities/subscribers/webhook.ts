@@ -135,6 +135,7 @@ async function refuseRetries(
   const retried = events.filter((event) => attempted.has(event.id));
   const error = new DeliveryError(`endpoint disabled: ${disabledReason ?? 'unknown'}`, {
     final: true,
+    attempted: false,
   });
   throwFailed(
     events,

@@ -224,7 +224,8 @@ describe('redrive', () => {
     for (const id of ids) await post(`/v1/dead-letters/${id}/redrive`);
     const thing = { source: 'delivery' as const, subject: 'analytics', orderId };
     await shop.db.$transaction((tx) => resolveDeadLetter(tx, { ...thing, eventId: works }));
-    expect(await letter({ eventId: fails })).toBe(ids[1]);
+    const again = { eventId: fails, lastFailedAt: '2026-11-01T11:00:00.000Z' };
+    expect(await letter(again)).toBe(ids[1]);
     expect(await show(ids[0] ?? '')).toMatchObject({ status: 'resolved' });
     expect(await show(ids[1] ?? '')).toMatchObject({ status: 'open', retry_count: 6 });
   });

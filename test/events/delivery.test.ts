@@ -6,7 +6,7 @@ import {
   type Subscriber,
 } from '../../activities/subscribers/subscriber.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { listDeadLetters, type DeadLetter } from '../../prisma/dead-letters.ts';
+import { listDeadLetters, writeDeadLetter, type DeadLetter } from '../../prisma/dead-letters.ts';
 import { cell } from '../faults/cell.ts';
 import { createEventsBench, type EventsBench } from '../support/events-bench.ts';
 import { createTimeSkippingEnv } from '../support/temporal.ts';
@@ -111,6 +111,32 @@ test('failing again after a redrive, there is still one letter, open, counting a
   const { letters } = await listDeadLetters(bench.db, { subject: subscriber.name }, { limit: 10 });
   expect(letters).toHaveLength(1);
   expect(letters[0]).toMatchObject({ status: 'open', retryCount: 3 });
+});
+
+test('a consumer that could not be asked counts no attempt, whichever letter comes first', async () => {
+  let closed = true;
+  const { event, subscriber } = await given('closed', () => {
+    throw new DeliveryError('closed', { final: true, attempted: !closed });
+  });
+  const counted: (number | undefined)[] = [];
+  for (closed of [true, false, true]) {
+    await bench.deliver({ ...event, attempts: 0, delaysMs: [0] });
+    counted.push((await letterOf(subscriber))?.retryCount);
+  }
+  // Whoever was never counted was asked at least once, or nothing would be retried.
+  expect(counted).toEqual([1, 2, 2]);
+});
+
+test('a letter whose answer was lost is written again and counts once', async () => {
+  const { event, subscriber } = await given('lost', () => undefined);
+  const { subscription: subject, eventId, orderId } = event;
+  const at = new Date().toISOString();
+  const letter = { source: 'delivery', subject, eventId, orderId, message: {} } as const;
+  const failed = { error: 'HTTP 500', retryCount: 3, firstFailedAt: at, lastFailedAt: at };
+  for (const _ of ['written', 'again']) {
+    await bench.db.$transaction((tx) => writeDeadLetter(tx, { ...letter, ...failed }));
+  }
+  expect((await letterOf(subscriber))?.retryCount).toBe(3);
 });
 
 test('what a consumer throws by accident does not reach Temporal or the letter', async () => {

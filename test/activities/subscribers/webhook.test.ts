@@ -131,9 +131,10 @@ describe('a webhook', () => {
 
   test('keeps its id on every attempt, and gets a new timestamp and signature', async () => {
     receiver.answer = (response) => response.writeHead(500).end('oops');
-    const failed = { id: event().id, error: 'HTTP 500', retryAfterMs: null, final: false };
-    expect(await failures([event()])).toEqual([failed]);
-    expect(await failures([event()])).toEqual([failed]);
+    const failed = { error: 'HTTP 500', retryAfterMs: null, final: false, attempted: true };
+    for (const _ of ['first', 'second']) {
+      expect(await failures([event()])).toEqual([{ id: event().id, ...failed }]);
+    }
     receiver.answer = (response) => response.writeHead(200).end();
     await hand([event()]);
     expect(new Set(receiver.received.map(({ id }) => id))).toEqual(new Set([event().id]));
@@ -201,12 +202,14 @@ describe('an answer', () => {
 
   test('410 disables the endpoint for good: what is retried dies, what is new passes by', async () => {
     receiver.answer = (response) => response.writeHead(410).end();
-    expect(await failures([event()])).toMatchObject([{ error: 'HTTP 410', final: true }]);
+    expect(await failures([event()])).toMatchObject([
+      { error: 'HTTP 410', final: true, attempted: true },
+    ]);
     expect(await findEndpoint(history.db, endpointId)).toMatchObject({
       status: 'disabled',
       disabledReason: 'the receiver answered 410 Gone',
     });
-    expect(await failures([event()])).toMatchObject([{ final: true }]);
+    expect(await failures([event()])).toMatchObject([{ final: true, attempted: false }]);
     expect(await failures([event(1), event(2)])).toEqual([]);
     expect(await failures([event(1), event()])).toMatchObject([{ id: event().id, final: true }]);
     expect(receiver.received).toHaveLength(1);
