@@ -1,0 +1,96 @@
+/** A pump's turn, statement by statement, without Temporal. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pumpOnce } from '../../activities/pump.ts';
+import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
+import type { Database } from '../../prisma/client.ts';
+import { cursorNow } from '../../prisma/event-log.ts';
+import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
+import { ensureSubscription } from '../../prisma/subscriptions.ts';
+import { createProviders, type Providers } from '../support/bench.ts';
+import { eventually } from '../support/eventually.ts';
+
+/** Find the subscription, read, look for the log's end, read once more, move the cursor. */
+const STATEMENTS_OF_A_QUIET_TURN = 5;
+
+let shop: Providers;
+let notifications: Notifications;
+beforeAll(async () => {
+  shop = await createProviders();
+  notifications = createNotifications({ url: shop.databaseUrl });
+});
+afterAll(async () => {
+  await notifications.close();
+  await shop.close();
+});
+
+test.each(Array.from({ length: STATEMENTS_OF_A_QUIET_TURN }, (_, at) => at + 1))(
+  'an order placed just before statement %i of a turn that found nothing is handed over',
+  async (at) => {
+    const taken: string[] = [];
+    const subscriber = await quietSubscription(`quiet-${at}`, taken);
+    let placed = '';
+    const db = interrupted(shop.db, at, async () => {
+      const { orderId } = await shop.place();
+      const event = { orderId, type: 'order.placed' };
+      placed = (await shop.db.event.findFirstOrThrow({ where: event })).id;
+    });
+    await turn(db, subscriber);
+    expect(placed, 'the turn is shorter than this test takes it for').not.toBe('');
+    await eventually(async () => {
+      await turn(shop.db, subscriber);
+      expect(taken).toEqual([placed]);
+    });
+  },
+);
+
+/** Nothing happened for so long that its cursor follows the end of the log. */
+async function quietSubscription(name: string, taken: string[]): Promise<Subscriber> {
+  const types = ['order.placed'] as const;
+  await ensureSubscription(shop.db, { name, types, cursor: await cursorNow(shop.db) });
+  const updatedAt = new Date(Date.now() - 600_000);
+  await shop.db.subscription.update({ where: { name }, data: { updatedAt } });
+  return {
+    name,
+    types,
+    startsAt: 'now',
+    maxBatch: 10,
+    delayMs: 0,
+    deadlineMs: 5_000,
+    retryDelaysMs: [],
+    handle(events) {
+      taken.push(...events.map(({ id }) => id));
+      return Promise.resolve();
+    },
+  };
+}
+
+async function turn(db: Database, subscriber: Subscriber): Promise<void> {
+  const deps = {
+    db,
+    notifications,
+    subscriberOf: () => Promise.resolve(subscriber),
+    startDelivery: () => Promise.reject(new Error('nothing fails here')),
+    stopping: new AbortController().signal,
+  };
+  await pumpOnce(deps, subscriber.name);
+}
+
+/** The database, with something else happening just before statement number `at`. */
+function interrupted(db: Database, at: number, happens: () => Promise<void>): Database {
+  let asked = 0;
+  return new Proxy(db, {
+    get(target, name: keyof Database) {
+      const found = target[name];
+      if ((name !== '$queryRaw' && name !== '$executeRaw') || typeof found !== 'function') {
+        return found;
+      }
+      return new Proxy(found, {
+        async apply(ask, _itself, args) {
+          asked += 1;
+          if (asked === at) await happens();
+          return Reflect.apply(ask, target, args);
+        },
+      });
+    },
+  });
+}
