@@ -2,7 +2,6 @@
  * The checkout workflows over Temporal's client. Every call has a deadline; a Temporal that is away
  * is an answer (`unavailable`), never an exception. Anything else that goes wrong is a bug and thrown.
  */
-import { setTimeout } from 'node:timers/promises';
 import {
   WithStartWorkflowOperation,
   WorkflowUpdateFailedError,
@@ -24,9 +23,10 @@ import {
   shipmentAnsweredSignal,
   type CancelRequest,
 } from '../workflows/contract.ts';
-import { createAskTemporal, hasGrpcCode } from './ask-temporal.ts';
+import { createAskTemporal } from './ask-temporal.ts';
 import { inspectRun, resumeRun } from './checkout-run.ts';
 import type { CancelOutcome, Checkouts } from './checkouts.ts';
+import { insist, wasDropped } from './dropped-updates.ts';
 
 export interface TemporalCheckoutsOptions {
   /** Null while there is no connection yet. */
@@ -39,8 +39,6 @@ const START_DEADLINE_MS = 5_000;
 /** The warehouse may have to be asked whether the parcel has left. */
 const UPDATE_DEADLINE_MS = 10_000;
 const PING_DEADLINE_MS = 500;
-const UPDATE_ATTEMPTS = 4;
-const UPDATE_RETRY_MS = 150;
 
 export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Checkouts {
   const ask = createAskTemporal(options.client);
@@ -155,26 +153,6 @@ async function cancelRunning(client: Client, { order, request, updateId }: Cance
     const handle = client.workflow.getHandle(checkoutWorkflowId(order.orderId));
     return handle.executeUpdate(cancelUpdate, update);
   }
-}
-
-/**
- * Sends an update again when the server dropped it: an event that comes while a workflow's last task
- * runs makes the server fail that task (UnhandledCommand) and forget the updates it carried.
- */
-async function insist<T>(send: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await send();
-    } catch (error) {
-      if (attempt === UPDATE_ATTEMPTS || !wasDropped(error)) throw error;
-      await setTimeout(UPDATE_RETRY_MS * attempt);
-    }
-  }
-}
-
-/** gRPC FAILED_PRECONDITION: what the server's WorkflowNotReady arrives as. */
-function wasDropped(error: unknown): boolean {
-  return hasGrpcCode(error, [9]);
 }
 
 async function unlessGone<T>(call: Promise<T>): Promise<T | 'gone'> {

@@ -6,7 +6,8 @@ export interface EventuallyOptions {
   readonly everyMs?: number;
 }
 
-const TIMEOUT_MS = 10_000;
+/** Also where a workflow task was lost, on a busy machine: such a one is run again after ten seconds. */
+const TIMEOUT_MS = 25_000;
 const EVERY_MS = 20;
 
 /**

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
+import { insist } from '../../api/dropped-updates.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { listDeadLetters } from '../../prisma/dead-letters.ts';
@@ -11,14 +13,13 @@ import {
   cancelUpdate,
   shipmentAnsweredSignal,
   statusQuery,
+  type CancelAccepted,
   type CancelRequest,
 } from '../../workflows/contract.ts';
 import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
 import { describeInRealTime } from '../support/checkout-suite.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
-
-const CANCEL: { args: [CancelRequest] } = { args: [{ reason: 'requested_by_customer' }] };
 
 /** Where the order stands while the step cannot get through, and what a cancel then undoes. */
 const STEPS: readonly {
@@ -55,7 +56,7 @@ describeInRealTime('a cancel', (suite) => {
       bench.sandbox.faults.set(place, { mode: 'fail_before' });
       const handle = await bench.start();
       await untilStruck(handle, stands);
-      expect(await handle.executeUpdate(cancelUpdate, CANCEL)).toEqual({ willUndo });
+      expect(await cancel(handle)).toEqual({ willUndo });
       expect(await handle.result()).toEqual({
         status: 'cancelled',
         reason: 'requested_by_customer',
@@ -79,7 +80,7 @@ describeInRealTime('a cancel', (suite) => {
     );
     const handle = await bench.start();
     await untilStruck(handle, 'reserved');
-    await handle.executeUpdate(cancelUpdate, CANCEL);
+    await cancel(handle);
     bench.sandbox.faults.clear();
     await handle.result();
     const orderId = orderIdOf(handle);
@@ -153,7 +154,7 @@ describeInRealTime('a cancel', (suite) => {
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
     const handle = await bench.start();
     await untilStruck(handle, 'placed');
-    await handle.executeUpdate(cancelUpdate, CANCEL);
+    await cancel(handle);
     expect(await refusalOf(handle)).toMatchObject({ type: 'not_cancellable' });
     bench.sandbox.faults.clear();
     await handle.result();
@@ -165,9 +166,9 @@ describeInRealTime('a cancel', (suite) => {
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await bench.start();
     await untilStruck(handle, 'placed');
-    const cancel = { ...CANCEL, updateId: 'cancel/pressed-twice' };
-    const first = await handle.executeUpdate(cancelUpdate, cancel);
-    expect(await handle.executeUpdate(cancelUpdate, cancel)).toEqual(first);
+    const pressedTwice = 'cancel/pressed-twice';
+    const first = await cancel(handle, pressedTwice);
+    expect(await cancel(handle, pressedTwice)).toEqual(first);
     bench.sandbox.faults.clear();
     await handle.result();
     await expectCleanSlate(bench, orderIdOf(handle));
@@ -195,6 +196,12 @@ describeInRealTime('a cancel', (suite) => {
   });
 });
 
+/** Asks the workflow to cancel as the API does: an update that was dropped is sent again. */
+function cancel(handle: CheckoutHandle, updateId: string = randomUUID()): Promise<CancelAccepted> {
+  const args: [CancelRequest] = [{ reason: 'requested_by_customer' }];
+  return insist(() => handle.executeUpdate(cancelUpdate, { updateId, args }));
+}
+
 /** Waits until the order stands there and its step has failed once. */
 async function untilStruck(handle: CheckoutHandle, status: string): Promise<void> {
   await eventually(async () => {
@@ -213,7 +220,7 @@ function answer(handle: CheckoutHandle): Promise<void> {
 
 async function refusalOf(handle: CheckoutHandle): Promise<unknown> {
   try {
-    return await handle.executeUpdate(cancelUpdate, CANCEL);
+    return await cancel(handle);
   } catch (error) {
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
     expect(error.cause).toBeInstanceOf(ApplicationFailure);
