@@ -9,8 +9,6 @@ import type { Deliveries } from '../../api/deliveries.ts';
 import type { Refunds } from '../../api/refunds.ts';
 import type { StreamLimits } from '../../api/event-streams.ts';
 import { createServices, type Services } from '../../api/services.ts';
-import type { Delivery } from '../../domain/delivery.ts';
-import type { OrderId } from '../../domain/ids.ts';
 import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
 import { MAIL_LIMITS, PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
 import { createPaymentWebhookVerifier } from '../../gateways/payment-webhook.ts';
@@ -23,38 +21,19 @@ import { createLog } from '../../logging.ts';
 import type { Role } from '../../prisma/api-keys.ts';
 import { createDatabase, type Database } from '../../prisma/client.ts';
 import { createNotifications } from '../../prisma/notifications.ts';
-import type { CheckoutStart } from '../../prisma/orders.ts';
-import type { RefundStart } from '../../prisma/refunds.ts';
 import { seed } from '../../prisma/seed.ts';
-import type { Resolution, ShipmentAnswered } from '../../workflows/contract.ts';
-import type { NoticeInput } from '../../workflows/delivery-contract.ts';
 import { createTestDatabase } from '../support/database.ts';
+import {
+  createCheckoutRecorder,
+  createDeliveryRecorder,
+  createRefundRecorder,
+  type RecordedCheckouts,
+  type RecordedDeliveries,
+  type RecordedRefunds,
+} from './recorders.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('the shop and its warehouse').toString('base64')}`;
 export const WEBHOOK_SECRET = 'whsec_the_shop_and_its_payment_provider';
-
-/** Temporal as far as the API sees it: what was asked, and whether it can be reached. */
-export interface RecordedCheckouts extends Checkouts {
-  readonly started: CheckoutStart[];
-  readonly answers: { readonly orderId: OrderId; readonly answered: ShipmentAnswered }[];
-  readonly resolved: { readonly orderId: OrderId; readonly resolution: Resolution }[];
-  /** False: no step waits for a person. */
-  waiting: boolean;
-  reachable: boolean;
-}
-
-/** The same for the workflows that carry events and notices. */
-export interface RecordedDeliveries extends Deliveries {
-  readonly subscriptions: string[];
-  readonly deliveries: Delivery[];
-  readonly notices: NoticeInput[];
-}
-
-/** The same for refunds. */
-export interface RecordedRefunds extends Refunds {
-  readonly started: RefundStart[];
-  readonly retried: RefundStart[];
-}
 
 export interface ShopOptions {
   readonly production?: boolean;
@@ -107,7 +86,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
   if (options.databaseUrl === undefined) await seed(db);
   const logged: string[] = [];
   const draining = { now: false };
-  const checkouts = createRecorder();
+  const checkouts = createCheckoutRecorder();
   const deliveries = createDeliveryRecorder(checkouts);
   const refunds = createRefundRecorder(checkouts);
   const gateways = createGateways(sandbox, options.authorizeDeadlineMs ?? 1_500);
@@ -210,81 +189,6 @@ export function paymentEffects(shop: Shop, orderId?: string): Record<string, num
     counts[effect.operation] = (counts[effect.operation] ?? 0) + 1;
   }
   return counts;
-}
-
-function createRecorder(): RecordedCheckouts {
-  const recorder: RecordedCheckouts = {
-    started: [],
-    answers: [],
-    resolved: [],
-    waiting: true,
-    reachable: true,
-    async start(order) {
-      if (!recorder.reachable) return { kind: 'unavailable' };
-      recorder.started.push(order);
-      return { kind: 'started' };
-    },
-    async cancel() {
-      return { kind: 'unavailable' };
-    },
-    async shipmentAnswered(orderId, answered) {
-      if (!recorder.reachable) return { kind: 'unavailable' };
-      recorder.answers.push({ orderId, answered });
-      return { kind: 'delivered' };
-    },
-    async resolve(orderId, resolution) {
-      if (!recorder.reachable) return { kind: 'unavailable' };
-      if (!recorder.waiting) return { kind: 'not_waiting' };
-      recorder.resolved.push({ orderId, resolution });
-      return { kind: 'resolved' };
-    },
-    async inspect() {
-      return { kind: recorder.reachable ? 'running' : 'unavailable' };
-    },
-    async resume() {
-      return { kind: recorder.reachable ? 'resumed' : 'unavailable' };
-    },
-    async isReachable() {
-      return recorder.reachable;
-    },
-  };
-  return recorder;
-}
-
-/** Away when the checkouts are: it is the same server. */
-function createDeliveryRecorder(temporal: RecordedCheckouts): RecordedDeliveries {
-  const started = (record: () => void) => {
-    if (!temporal.reachable) return { kind: 'unavailable' } as const;
-    record();
-    return { kind: 'started' } as const;
-  };
-  const recorder: RecordedDeliveries = {
-    subscriptions: [],
-    deliveries: [],
-    notices: [],
-    ensureSubscriptionRuns: async (name) => started(() => recorder.subscriptions.push(name)),
-    startDelivery: async (input) => started(() => recorder.deliveries.push(input)),
-    startNotice: async (input) => started(() => recorder.notices.push(input)),
-  };
-  return recorder;
-}
-
-function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefunds {
-  const recorder: RecordedRefunds = {
-    started: [],
-    retried: [],
-    async start(refund) {
-      if (!temporal.reachable) return { kind: 'unavailable' };
-      recorder.started.push(refund);
-      return { kind: 'started' };
-    },
-    async retry(refund) {
-      if (!temporal.reachable) return { kind: 'unavailable' };
-      recorder.retried.push(refund);
-      return { kind: 'begun' };
-    },
-  };
-  return recorder;
 }
 
 function createGateways(sandbox: Sandbox, authorizeDeadlineMs: number) {

@@ -1,0 +1,109 @@
+/** Recorders of what the API asked of Temporal, for tests in which Temporal itself does not matter. */
+import type { Checkouts } from '../../api/checkouts.ts';
+import type { Deliveries } from '../../api/deliveries.ts';
+import type { Refunds } from '../../api/refunds.ts';
+import type { Delivery } from '../../domain/delivery.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { CheckoutStart } from '../../prisma/orders.ts';
+import type { RefundStart } from '../../prisma/refunds.ts';
+import type { Resolution, ShipmentAnswered } from '../../workflows/contract.ts';
+import type { NoticeInput } from '../../workflows/delivery-contract.ts';
+
+/** Temporal as far as the API sees it: what was asked, and whether it can be reached. */
+export interface RecordedCheckouts extends Checkouts {
+  readonly started: CheckoutStart[];
+  readonly answers: { readonly orderId: OrderId; readonly answered: ShipmentAnswered }[];
+  readonly resolved: { readonly orderId: OrderId; readonly resolution: Resolution }[];
+  /** False: no step waits for a person. */
+  waiting: boolean;
+  reachable: boolean;
+}
+
+/** The same for the workflows that carry events and notices. */
+export interface RecordedDeliveries extends Deliveries {
+  readonly subscriptions: string[];
+  readonly deliveries: Delivery[];
+  readonly notices: NoticeInput[];
+}
+
+/** The same for refunds. */
+export interface RecordedRefunds extends Refunds {
+  readonly started: RefundStart[];
+  readonly retried: RefundStart[];
+}
+
+export function createCheckoutRecorder(): RecordedCheckouts {
+  const recorder: RecordedCheckouts = {
+    started: [],
+    answers: [],
+    resolved: [],
+    waiting: true,
+    reachable: true,
+    async start(order) {
+      if (!recorder.reachable) return { kind: 'unavailable' };
+      recorder.started.push(order);
+      return { kind: 'started' };
+    },
+    async cancel() {
+      return { kind: 'unavailable' };
+    },
+    async shipmentAnswered(orderId, answered) {
+      if (!recorder.reachable) return { kind: 'unavailable' };
+      recorder.answers.push({ orderId, answered });
+      return { kind: 'delivered' };
+    },
+    async resolve(orderId, resolution) {
+      if (!recorder.reachable) return { kind: 'unavailable' };
+      if (!recorder.waiting) return { kind: 'not_waiting' };
+      recorder.resolved.push({ orderId, resolution });
+      return { kind: 'resolved' };
+    },
+    async inspect() {
+      return { kind: recorder.reachable ? 'running' : 'unavailable' };
+    },
+    async resume() {
+      return { kind: recorder.reachable ? 'resumed' : 'unavailable' };
+    },
+    async isReachable() {
+      return recorder.reachable;
+    },
+  };
+  return recorder;
+}
+
+/** Away when the checkouts are: it is the same server. */
+export function createDeliveryRecorder(temporal: RecordedCheckouts): RecordedDeliveries {
+  const started = (record: () => void) => {
+    if (!temporal.reachable) return { kind: 'unavailable' } as const;
+    record();
+    return { kind: 'started' } as const;
+  };
+  const recorder: RecordedDeliveries = {
+    subscriptions: [],
+    deliveries: [],
+    notices: [],
+    ensureSubscriptionRuns: async (name) => started(() => recorder.subscriptions.push(name)),
+    startDelivery: async (input) => started(() => recorder.deliveries.push(input)),
+    startNotice: async (input) => started(() => recorder.notices.push(input)),
+  };
+  return recorder;
+}
+
+/** Away when the checkouts are. */
+export function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefunds {
+  const recorder: RecordedRefunds = {
+    started: [],
+    retried: [],
+    async start(refund) {
+      if (!temporal.reachable) return { kind: 'unavailable' };
+      recorder.started.push(refund);
+      return { kind: 'started' };
+    },
+    async retry(refund) {
+      if (!temporal.reachable) return { kind: 'unavailable' };
+      recorder.retried.push(refund);
+      return { kind: 'begun' };
+    },
+  };
+  return recorder;
+}
