@@ -3,19 +3,13 @@
  * away at the door. Turning away costs next to nothing, so what is admitted is answered at the same
  * rate however many come. It knows neither HTTP nor what the requests do.
  */
+import { createLineLimit, type LineLimits } from './line-limit.ts';
 
 /** The limits of one kind of request. Values with their reasons: ADMISSION_LIMITS. */
-export interface AdmissionLimits {
+export interface AdmissionLimits extends LineLimits {
   readonly maxRunning: number;
   /** However busy the process is, so many still run. */
   readonly minRunning: number;
-  /** A burst may fill the line so far. */
-  readonly maxWaiting: number;
-  /** A line that has not been empty for `standingAfterMs` is no burst: it may only be this long. */
-  readonly maxStanding: number;
-  /** Until then the length allowed sinks evenly: a burst gets shorter, overload does not. */
-  readonly standingAfterMs: number;
-  readonly maxWaitMs: number;
 }
 
 /** The one table of how much work the API takes on. */
@@ -69,13 +63,21 @@ export interface Admission {
 
 type Settle = (entry: Entry) => void;
 
-/** `busyness`: see below; other than the process's own for tests. */
-export function createAdmission(limits: AdmissionLimits, busyness = createBusyness()): Admission {
+/** What it measures by: other than the process's own for tests. */
+export interface AdmissionGauges {
+  readonly busyness?: Busyness;
+  readonly nowMs?: () => number;
+}
+
+export function createAdmission(
+  limits: AdmissionLimits,
+  { busyness = createBusyness(), nowMs = () => performance.now() }: AdmissionGauges = {},
+): Admission {
   const line = new Set<Settle>();
+  const lineLimit = createLineLimit(limits, nowMs);
   const refused = { overloaded: 0, database_unavailable: 0, gone: 0 };
   const limitRunning = createRunningLimit(limits, busyness);
   let running = 0;
-  let standingSinceMs = 0;
 
   const refuse = (kind: Refusal): Entry => {
     refused[kind] += 1;
@@ -88,6 +90,7 @@ export function createAdmission(limits: AdmissionLimits, busyness = createBusyne
       if (left) return;
       left = true;
       running -= 1;
+      lineLimit.served();
       // Those in line would find no database either, one after the other, each after its own wait.
       if (outcome === 'database_unavailable') turnAwayLine();
       else next();
@@ -104,18 +107,12 @@ export function createAdmission(limits: AdmissionLimits, busyness = createBusyne
   const turnAwayLine = (): void => {
     for (const settle of line) settle(refuse('database_unavailable'));
   };
-  const hasRoom = (): boolean => {
-    if (line.size === 0) standingSinceMs = performance.now();
-    const { maxWaiting, maxStanding, standingAfterMs } = limits;
-    const stoodMs = Math.min(performance.now() - standingSinceMs, standingAfterMs);
-    return line.size < maxWaiting - (maxWaiting - maxStanding) * (stoodMs / standingAfterMs);
-  };
 
   return {
     enter(signal) {
       if (signal.aborted) return Promise.resolve(refuse('gone'));
       if (line.size === 0 && running < limitRunning()) return Promise.resolve(admit());
-      if (!hasRoom()) return Promise.resolve(refuse('overloaded'));
+      if (!lineLimit.hasRoom(line.size)) return Promise.resolve(refuse('overloaded'));
       return standInLine(line, {
         signal,
         maxWaitMs: limits.maxWaitMs,
@@ -156,7 +153,7 @@ function standInLine(
  * The share of time the event loop had no rest since it was asked last, 0 to 1; null when that is too
  * short ago to tell. A provider that is slow leaves it low: then more at once is right.
  */
-type Busyness = () => number | null;
+export type Busyness = () => number | null;
 
 const SAMPLE_MS = 250;
 /** Beyond this nothing gets done sooner by beginning more of it, only later. */

@@ -48,7 +48,7 @@ describe('admission', () => {
   test('a process that gets no rest runs fewer at once, and more again when it does', async () => {
     const busy = { share: 1 };
     const limits = { ...LIMITS, maxRunning: 8, minRunning: 2, maxWaiting: 100 };
-    const admission = createAdmission(limits, () => busy.share);
+    const admission = createAdmission(limits, { busyness: () => busy.share });
     for (let i = 0; i < 10; i += 1) {
       const entry = await admission.enter(listening());
       if (entry.kind === 'admitted') entry.pass.leave('done');
@@ -83,6 +83,23 @@ describe('admission', () => {
       if (entry.kind === 'admitted') entry.pass.leave('done');
     }
     expect((await first).kind).toBe('admitted');
+  });
+
+  test('who would not be served in time is turned away at once, not after the wait', async () => {
+    let nowMs = 0;
+    const limits = { ...LIMITS, maxWaiting: 100, maxStanding: 100, maxWaitMs: 10_000 };
+    const admission = createAdmission(limits, { nowMs: () => nowMs });
+    const entries = times(12, () => admission.enter(listening()));
+    // One a second: of ten seconds' wait eight are counted on, and eight stand in line already.
+    for (const each of entries.slice(0, 4)) {
+      nowMs += 1_000;
+      const entry = await each;
+      if (entry.kind === 'admitted') entry.pass.leave('done');
+    }
+    expect(admission.view()).toMatchObject({ running: 2, waiting: 6 });
+    const later = times(3, () => admission.enter(listening()));
+    expect(await later[2]).toEqual({ kind: 'overloaded' });
+    expect(admission.view()).toMatchObject({ running: 2, waiting: 8 });
   });
 
   test('nobody waits longer than told, and who hangs up leaves the line', async () => {
