@@ -63,12 +63,14 @@ export interface Admission {
 
 type Settle = (entry: Entry) => void;
 
-/** What it measures by: other than the process's own for tests. */
+/** What it measures by; the process's own unless a test says otherwise. */
 export interface AdmissionGauges {
   readonly busyness?: Busyness;
+  /** Milliseconds of a clock that never goes back. */
   readonly nowMs?: () => number;
 }
 
+/** A door with its line. Each kind of request has one of its own, for as long as the process lives. */
 export function createAdmission(
   limits: AdmissionLimits,
   { busyness = createBusyness(), nowMs = () => performance.now() }: AdmissionGauges = {},
