@@ -1,4 +1,4 @@
-/** Updates the server drops, and sends it again. */
+/** Updates that the server drops, and how they are sent again. */
 import { setTimeout } from 'node:timers/promises';
 import { hasGrpcCode } from './ask-temporal.ts';
 

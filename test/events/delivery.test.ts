@@ -7,6 +7,7 @@ import {
 } from '../../activities/subscribers/subscriber.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { listDeadLetters, writeDeadLetter, type DeadLetter } from '../../prisma/dead-letters.ts';
+import { DELIVERY_WORKFLOW, deliveryStartOptions } from '../../workflows/delivery-contract.ts';
 import { cell } from '../faults/cell.ts';
 import { createEventsBench, type EventsBench } from '../support/events-bench.ts';
 import { createTimeSkippingEnv } from '../support/temporal.ts';
@@ -125,6 +126,23 @@ test('a consumer that could not be asked counts no attempt, whichever letter com
   }
   // Whoever was never counted was asked at least once, or nothing would be retried.
   expect(counted).toEqual([1, 2, 2]);
+});
+
+test('one that waits for its next attempt is left alone by the pump, and replaced by a person', async () => {
+  const { event } = await given('waiting', () => undefined);
+  const start = async (more: { firstFailedAt: string | null; attempts: number }) => {
+    const options = deliveryStartOptions({ ...event, delaysMs: [HOURS], ...more });
+    const begun = await env.client.workflow.start(DELIVERY_WORKFLOW, {
+      ...options,
+      // Where nobody works: it goes on waiting.
+      taskQueue: 'nobody',
+    });
+    return begun.firstExecutionRunId;
+  };
+  const firstFailedAt = new Date().toISOString();
+  const waiting = await start({ attempts: 1, firstFailedAt });
+  for (const attempts of [1, 0]) expect(await start({ attempts, firstFailedAt })).toBe(waiting);
+  expect(await start({ attempts: 0, firstFailedAt: null })).not.toBe(waiting);
 });
 
 test('a letter whose answer was lost is written again and counts once', async () => {

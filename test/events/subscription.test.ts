@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -62,10 +63,21 @@ test('one that throws and one that hangs delay nobody, and each event ends in th
   const healthy = collector('healthy');
   const throwing = failing('throwing', () => Promise.reject(new DeliveryError('down')));
   const hanging = failing('hanging', () => new Promise(() => undefined));
-  for (const each of [healthy.subscriber, throwing, hanging]) await bench.subscribe(each);
+  // Holds its call until the others have everything: had anybody waited for it, nobody would.
+  const others = new AbortController();
+  let heldCalls = 0;
+  const held = failing('held', async () => {
+    heldCalls += 1;
+    await once(others.signal, 'abort');
+  });
+  const patient = { ...held, deadlineMs: 120_000 };
+  for (const each of [healthy.subscriber, throwing, hanging, patient]) await bench.subscribe(each);
   const { orderId } = await bench.place();
   const events = await bench.db.event.findMany({ where: { orderId } });
-  await eventually(() => expect(healthy.taken()).toHaveLength(events.length));
+  await eventually(() => {
+    expect(heldCalls).toBe(1);
+    expect(healthy.taken()).toHaveLength(events.length);
+  });
   await eventually(
     async () => {
       for (const name of ['throwing', 'hanging']) {
@@ -75,8 +87,11 @@ test('one that throws and one that hangs delay nobody, and each event ends in th
     },
     { timeoutMs: 20_000 },
   );
-  const lags = await listSubscriptions(bench.db);
-  expect(lags.map((each) => each.behind)).toEqual([0, 0, 0]);
+  others.abort();
+  await eventually(async () => {
+    const lags = await listSubscriptions(bench.db);
+    expect(lags.map((each) => each.behind)).toEqual([0, 0, 0, 0]);
+  });
 }, 60_000);
 
 const setAside = 'a batch with one poisoned event: the others are taken, it alone is set aside';
