@@ -63,12 +63,13 @@ test('one that throws and one that hangs delay nobody, and each event ends in th
   const healthy = collector('healthy');
   const throwing = failing('throwing', () => Promise.reject(new DeliveryError('down')));
   const hanging = failing('hanging', () => new Promise(() => undefined));
-  // Holds its call until the others have everything: had anybody waited for it, nobody would.
+  // Holds its calls until the others have everything: had anybody waited for it, nobody would.
   const others = new AbortController();
+  const othersDone = once(others.signal, 'abort');
   let heldCalls = 0;
   const held = failing('held', async () => {
     heldCalls += 1;
-    await once(others.signal, 'abort');
+    await othersDone;
   });
   const patient = { ...held, deadlineMs: 120_000 };
   for (const each of [healthy.subscriber, throwing, hanging, patient]) await bench.subscribe(each);
