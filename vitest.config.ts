@@ -6,8 +6,9 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // For what hangs; a busy machine is never taken for one. Few tests need longer, and say so.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     teardownTimeout: 30_000,
     reporters: ['default', './test/faults/coverage-reporter.ts'],
     env: { NODE_ENV: 'test' },

@@ -82,7 +82,7 @@ describe('code', () => {
     const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
     const { stdout } = await runFile(process.execPath, args, { cwd: PROJECT, timeout: 60_000 });
     expect(stdout).toBe('');
-  }, 90_000);
+  });
 });
 
 describe('the lock file', () => {
@@ -99,7 +99,7 @@ describe('the lock file', () => {
     const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
     const args = ['ci', '--dry-run', '--ignore-scripts', '--no-audit', '--no-fund'];
     await expect(runFile(npm, args, { cwd: PROJECT, timeout: 120_000 })).resolves.toBeDefined();
-  }, 150_000);
+  });
 });
 
 /** Paths in backticks and in relative links; placeholders and globs are not paths. */

@@ -6,7 +6,12 @@ import { expect } from 'vitest';
 import type { Activities, FailureType } from '../../activities/contract.ts';
 import { createActivities, type ActivityDependencies } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { createProviders, PERSON, type Providers } from '../support/bench.ts';
+import {
+  createProviders,
+  PERSON,
+  type Providers,
+  type ProvidersOptions,
+} from '../support/bench.ts';
 import { readable } from '../../audit/readable.ts';
 
 export type Name = keyof Activities;
@@ -34,8 +39,8 @@ type Forward = 'reserveStock' | 'capturePayment' | 'requestShipment';
 /** Long enough that a parcel never leaves while a test looks at its request. */
 const NEVER_MS = 600_000;
 
-export async function createSteps({ callbackDelayMs = NEVER_MS } = {}): Promise<Steps> {
-  const providers = await createProviders({ callbackDelayMs });
+export async function createSteps(options: ProvidersOptions = {}): Promise<Steps> {
+  const providers = await createProviders({ callbackDelayMs: NEVER_MS, ...options });
   const deps: ActivityDependencies = {
     db: providers.db,
     ...providers.gateways,

@@ -106,7 +106,7 @@ describe('without a worker', () => {
     shop.sandbox.faults.clear();
     const order = await comesTo(id, 'cancelled');
     expect(order.cancelReason).toBe('requested_by_customer');
-  }, 90_000);
+  });
 });
 
 describe('202', () => {

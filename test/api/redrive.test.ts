@@ -154,7 +154,7 @@ test('a step that failed for good goes on when it is redriven, and the money is 
   expect(history).toContain(`dead letter ${id}`);
   expect(history).not.toContain('canary');
   expect((await problemOf(await redrive(id))).code).toBe('dead_letter_not_open');
-}, 120_000);
+});
 
 test('an order that waits can be given up by its letter', async () => {
   broken.add('capturePayment');
@@ -163,7 +163,7 @@ test('an order that waits can be given up by its letter', async () => {
   expect((await redrive(id, { action: 'cancel' })).status).toBe(202);
   await comesTo(orderId, 'cancelled');
   expect(paymentEffects(shop, orderId)).toMatchObject({ void: 1 });
-}, 120_000);
+});
 
 test('a letter about a step that waits no longer is refused, and stays open', async () => {
   const orderId = await placed();
@@ -171,7 +171,7 @@ test('a letter about a step that waits no longer is refused, and stays open', as
   const id = await bury(orderId, { source: 'checkout', subject: 'capturePayment', eventId: null });
   expect((await problemOf(await redrive(id))).code).toBe('step_not_waiting');
   expect(await lettersOf(orderId, 'checkout')).toMatchObject([{ id, status: 'open' }]);
-}, 120_000);
+});
 
 test('a notice that could not be sent is sent, and the letter resolved', async () => {
   broken.add('notifyCustomer');
@@ -187,7 +187,7 @@ test('a notice that could not be sent is sent, and the letter resolved', async (
     const statuses = (await lettersOf(orderId, 'notification')).map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set(['resolved']));
   });
-}, 120_000);
+});
 
 test('a delivery is made again with the same event id, and the letter resolved', async () => {
   const orderId = await placed();

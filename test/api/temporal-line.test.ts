@@ -21,7 +21,7 @@ beforeAll(async () => {
   server = await startDevServer();
   proxy = await createTcpProxy({ target: { port: Number(server.address.split(':')[1]) } });
   connection = await NativeConnection.connect({ address: `127.0.0.1:${proxy.port}` });
-}, 90_000);
+});
 
 afterAll(async () => {
   await connection.close();

@@ -19,7 +19,7 @@ const LONG_TRANSACTIONS = 'no_long_transactions';
 let healthy: HealthyShop;
 beforeAll(async () => {
   healthy = await openHealthyShop();
-}, 120_000);
+});
 afterAll(() => healthy.close());
 
 test('a healthy database with orders of every fate violates nothing', async () => {

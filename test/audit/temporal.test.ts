@@ -26,7 +26,7 @@ beforeAll(async () => {
   server = await startDevServer();
   connection = await Connection.connect({ address: server.address });
   await registerSearchAttributes(connection, server.namespace);
-}, 120_000);
+});
 afterAll(async () => {
   await connection.close();
   await server.stop();
@@ -38,7 +38,7 @@ let client: Client;
 beforeEach(async () => {
   shop = await openShop();
   client = new Client({ connection, namespace: await newNamespace() });
-}, 60_000);
+});
 afterEach(() => shop.close());
 
 const NONE = { one_workflow_per_order: [], moving_orders_run: [] };

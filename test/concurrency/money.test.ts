@@ -21,13 +21,13 @@ const TIMEOUT_MS = 400_000;
 let shop: Shop;
 beforeAll(async () => {
   shop = await openRunningShop();
-}, 120_000);
+});
 afterEach(async () => {
   shop.sandbox.faults.clear();
   await expectInvariants(shop.db);
   await expectLedgersAgree(shop);
 });
-afterAll(() => shop.close(), 60_000);
+afterAll(() => shop.close());
 
 /** Two white mugs, 24 EUR; its workflow is started. */
 const place = (): Promise<OrderId> =>

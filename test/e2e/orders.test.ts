@@ -14,9 +14,9 @@ import { openSystem, type Answered, type System } from './system.ts';
 let system: System;
 beforeAll(async () => {
   system = await openSystem();
-}, 120_000);
+});
 afterEach(() => system.sandbox.faults.clear());
-afterAll(() => system.close(), 60_000);
+afterAll(() => system.close());
 
 test('an order ships, with the tracking number of the signed callback', async () => {
   // Nobody asks: the first look-up is due after half a minute, and would not get through.
@@ -95,7 +95,7 @@ test('the worker killed with orders in flight, then started: all ship, nothing t
     timeoutMs: 60_000,
   });
   for (const orderId of orderIds) await expectShipped(system, orderId);
-}, 120_000);
+});
 
 test('Temporal away: the order is accepted at once, and ships when it is back', async () => {
   await system.temporal.halt();
@@ -106,7 +106,7 @@ test('Temporal away: the order is accepted at once, and ships when it is back', 
     timeoutMs: 60_000,
   });
   await expectShipped(system, orderId);
-}, 120_000);
+});
 
 test('Temporal away and the API killed: what it accepted starts without it, and ships', async () => {
   await system.temporal.halt();
@@ -121,7 +121,7 @@ test('Temporal away and the API killed: what it accepted starts without it, and 
     timeoutMs: 60_000,
   });
   await expectShipped(system, orderId);
-}, 150_000);
+});
 
 test('every accepted order had one workflow, and Temporal knows nothing of the person', async () => {
   const accepted = await system.db.order.findMany({ where: { placedAt: { not: null } } });
@@ -155,7 +155,7 @@ test('the audit of all this finds nothing wrong, and leaves nothing unchecked', 
   const wrong = results.filter((each) => each.violations > 0 || each.unchecked !== null);
   expect(wrong).toEqual([]);
   expect(results.length).toBeGreaterThan(30);
-}, 90_000);
+});
 
 const CHECKOUTS = `WorkflowType = '${CHECKOUT_WORKFLOW}'`;
 const SHIPPED = new Set(['shipped']);

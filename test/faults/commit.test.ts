@@ -108,7 +108,6 @@ describe('recording a placed order', () => {
       shop.proxy.heal();
       await expectPlacedOnce('silent', id);
     },
-    60_000,
   );
 
   cell('S3/F4', 'twenty retries after a lost commit: one order, one event', async (proof) => {

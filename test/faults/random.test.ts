@@ -1,11 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { runRecovery } from '../../api/recovery.ts';
-import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import { OPERATIONS, type Mode, type Place } from '../../local/sandbox/faults.ts';
-import { cancelUpdate } from '../../workflows/contract.ts';
-import { orderOf } from '../api/bodies.ts';
 import { paymentEffects } from '../api/shop.ts';
-import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
 import { expectSoundBooks } from './books.ts';
 import { cell } from './cell.ts';
@@ -35,9 +32,9 @@ const struck = new Map<string, number>();
 
 beforeAll(async () => {
   running = await createRunningShop();
-}, 120_000);
+});
 afterEach(() => running.shop.sandbox.faults.clear());
-afterAll(() => running.close(), 60_000);
+afterAll(() => running.close());
 
 describe('any of it, at random', () => {
   const title = `${ORDERS} orders, every operation struck: all rest, most ship, nothing twice`;
@@ -59,7 +56,7 @@ describe('any of it, at random', () => {
         seed: dice.below(1e9),
       });
       const orderIds = await Promise.all(
-        Array.from({ length: ORDERS }, (_, at) => buy(`any-${at}`)),
+        Array.from({ length: ORDERS }, (_, at) => running.placed(`any-${at}`)),
       );
       for (const id of orderIds) await running.ended(id);
       rearm(() => null);
@@ -80,8 +77,8 @@ describe('any of it, at random', () => {
 async function cancelledBeforeReserved(dice: Dice): Promise<void> {
   rearm(() => ({ mode: modeBy(dice), times: 1 }));
   running.shop.sandbox.faults.set(RESERVE, { mode: 'down' });
-  const orderIds = await Promise.all([buy('early-1'), buy('early-2')]);
-  for (const id of orderIds) await cancel(id);
+  const orderIds = await Promise.all(['early-1', 'early-2'].map(running.placed));
+  for (const id of orderIds) await running.cancel(id);
   for (const id of orderIds) await running.ended(id);
   expect(await fatesOf(orderIds)).toBe(0);
 }
@@ -90,7 +87,7 @@ async function cancelledBeforeReserved(dice: Dice): Promise<void> {
 async function refusedByTheWarehouse(dice: Dice): Promise<void> {
   rearm(() => ({ mode: modeBy(dice), times: 1 }));
   running.shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
-  const orderIds = await Promise.all([buy('refused-1'), buy('refused-2')]);
+  const orderIds = await Promise.all(['refused-1', 'refused-2'].map(running.placed));
   for (const id of orderIds) await running.ended(id);
   expect(await fatesOf(orderIds)).toBe(0);
 }
@@ -109,28 +106,6 @@ function rearm(
     const given = spec(place);
     if (given !== null) faults.set(place, given);
   }
-}
-
-/** A shopper who tries again under the same key until there is an order, and its workflow runs. */
-async function buy(key: string): Promise<OrderId> {
-  const answer = await eventually(
-    async () => {
-      const tried = await running.shop.place({}, key);
-      expect(tried.status).toBe(201);
-      return tried;
-    },
-    { timeoutMs: 120_000, everyMs: 500 },
-  );
-  const { id } = await orderOf(answer);
-  if (!isOrderId(id)) throw new Error(id);
-  await running.shop.services.starter.drain();
-  return id;
-}
-
-/** Accepted: the warehouse has reserved nothing yet. */
-async function cancel(orderId: OrderId): Promise<void> {
-  const handle = running.env.client.workflow.getHandle(checkoutWorkflowId(orderId));
-  await handle.executeUpdate(cancelUpdate, { args: [{ reason: 'requested_by_customer' }] });
 }
 
 /** Each order in its one fate, books and ledgers agreed. Gives how many have shipped. */

@@ -24,14 +24,14 @@ beforeAll(async () => {
   connection = await Connection.connect({ address: server.address });
   native = await NativeConnection.connect({ address: server.address });
   bench = await createEventsBench({ client: new Client({ connection }), connection: native });
-}, 120_000);
+});
 afterEach(() => bench.unsubscribeAll());
 afterAll(async () => {
   await bench?.close();
   await native?.close();
   await connection?.close();
   await server?.stop();
-}, 60_000);
+});
 
 const SOON = { timeoutMs: 30_000 };
 
@@ -78,131 +78,106 @@ function stumbling(
 }
 
 describe('an event', () => {
-  cell(
-    'O1/F1',
-    'refused before it is taken: stays due, and is taken later',
-    async (proof) => {
-      const {
-        subscriber: given,
-        taken,
-        stumbles,
-      } = stumbling('before', () => Promise.reject(new DeliveryError('not now')));
-      await bench.subscribe(given);
-      const ids = await eventsOfAnOrder();
-      await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
-      proof.fired(stumbles());
-      expect(await lettersOf('before')).toEqual([]);
-    },
-    60_000,
-  );
+  cell('O1/F1', 'refused before it is taken: stays due, and is taken later', async (proof) => {
+    const {
+      subscriber: given,
+      taken,
+      stumbles,
+    } = stumbling('before', () => Promise.reject(new DeliveryError('not now')));
+    await bench.subscribe(given);
+    const ids = await eventsOfAnOrder();
+    await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
+    proof.fired(stumbles());
+    expect(await lettersOf('before')).toEqual([]);
+  });
 
-  cell(
-    'O1/F2',
-    'taken, with its answer lost: comes again under the same id',
-    async (proof) => {
-      const {
-        subscriber: given,
-        taken,
-        stumbles,
-      } = stumbling('after', (take) => {
-        take();
-        return Promise.reject(new DeliveryError('answer lost'));
+  cell('O1/F2', 'taken, with its answer lost: comes again under the same id', async (proof) => {
+    const {
+      subscriber: given,
+      taken,
+      stumbles,
+    } = stumbling('after', (take) => {
+      take();
+      return Promise.reject(new DeliveryError('answer lost'));
+    });
+    await bench.subscribe(given);
+    const ids = await eventsOfAnOrder();
+    await eventually(() => {
+      for (const id of ids) expect(taken.filter((each) => each === id).length).toBeGreaterThan(1);
+    }, SOON);
+    proof.fired(stumbles());
+    expect(new Set(taken)).toEqual(new Set(ids));
+  });
+
+  cell('O1/F3', 'with no answer in time: comes again under the same id', async (proof) => {
+    const {
+      subscriber: given,
+      taken,
+      stumbles,
+    } = stumbling('silent', () => new Promise(() => undefined));
+    await bench.subscribe(given);
+    const ids = await eventsOfAnOrder();
+    await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
+    proof.fired(stumbles());
+    expect(await lettersOf('silent')).toEqual([]);
+  });
+
+  cell('O1/F4', 'that comes again and again: counted once by its consumer', async (proof) => {
+    let came = 0;
+    const counted: string[] = [];
+    const given = subscriber('counting', async (events) => {
+      came += events.length;
+      await consumeOnce(bench.db, 'counting', {
+        events,
+        work: async (_tx, fresh) => void counted.push(...fresh.map(({ id }) => id)),
       });
-      await bench.subscribe(given);
-      const ids = await eventsOfAnOrder();
-      await eventually(() => {
-        for (const id of ids) expect(taken.filter((each) => each === id).length).toBeGreaterThan(1);
-      }, SOON);
-      proof.fired(stumbles());
-      expect(new Set(taken)).toEqual(new Set(ids));
-    },
-    60_000,
-  );
-
-  cell(
-    'O1/F3',
-    'with no answer in time: comes again under the same id',
-    async (proof) => {
-      const {
-        subscriber: given,
-        taken,
-        stumbles,
-      } = stumbling('silent', () => new Promise(() => undefined));
-      await bench.subscribe(given);
-      const ids = await eventsOfAnOrder();
-      await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
-      proof.fired(stumbles());
-      expect(await lettersOf('silent')).toEqual([]);
-    },
-    60_000,
-  );
-
-  cell(
-    'O1/F4',
-    'that comes again and again: counted once by its consumer',
-    async (proof) => {
-      let came = 0;
-      const counted: string[] = [];
-      const given = subscriber('counting', async (events) => {
-        came += events.length;
-        await consumeOnce(bench.db, 'counting', {
-          events,
-          work: async (_tx, fresh) => void counted.push(...fresh.map(({ id }) => id)),
-        });
-      });
-      await bench.subscribe(given);
-      const begun = new Date(Date.now() - 60_000).toISOString();
-      const ids = await eventsOfAnOrder();
-      await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length), SOON);
-      await rewindSubscription(bench.db, 'counting', await cursorBefore(bench.db, begun));
-      await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length * 2), SOON);
-      proof.fired(came - counted.length);
-      for (const id of ids) expect(counted.filter((each) => each === id)).toHaveLength(1);
-    },
-    60_000,
-  );
+    });
+    await bench.subscribe(given);
+    const begun = new Date(Date.now() - 60_000).toISOString();
+    const ids = await eventsOfAnOrder();
+    await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length), SOON);
+    await rewindSubscription(bench.db, 'counting', await cursorBefore(bench.db, begun));
+    await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length * 2), SOON);
+    proof.fired(came - counted.length);
+    for (const id of ids) expect(counted.filter((each) => each === id)).toHaveLength(1);
+  });
 
   const delaysNobody =
     'for a subscriber that is away: delays nobody, is kept, and comes when asked for';
-  cell(
-    'O1/F6',
-    delaysNobody,
-    async (proof) => {
-      const healthy: string[] = [];
-      const late: string[] = [];
-      let away = true;
-      let refused = 0;
-      await bench.subscribe(
-        subscriber('healthy', async (events) => void healthy.push(...events.map(({ id }) => id))),
-      );
-      await bench.subscribe(
-        subscriber('away', async (events) => {
-          if (away) {
-            refused += 1;
-            throw new DeliveryError('away');
-          }
-          late.push(...events.map(({ id }) => id));
-        }),
-      );
-      const ids = await eventsOfAnOrder();
-      await eventually(() => expect(healthy).toEqual(ids), SOON);
-      const letters = await eventually(async () => {
-        const found = await lettersOf('away');
-        expect(found.map(({ eventId }) => String(eventId)).toSorted()).toEqual(ids.toSorted());
-        return found;
-      }, SOON);
-      proof.fired(refused);
-      const behind = (await listSubscriptions(bench.db)).map((each) => each.behind);
-      expect(behind).toEqual([0, 0]);
-      away = false;
-      for (const { eventId, orderId } of letters) {
-        if (eventId === null || orderId === null) throw new Error('a letter about an event');
-        const input = { subscription: 'away', eventId, orderId, attempts: 0, delaysMs: [0] };
-        await bench.deliver({ ...input, firstFailedAt: null, error: null });
-      }
-      expect(late.toSorted()).toEqual(ids.toSorted());
-      for (const { status } of await lettersOf('away')) expect(status).toBe('resolved');
-    },
-    90_000,
-  );
+  cell('O1/F6', delaysNobody, async (proof) => {
+    const healthy: string[] = [];
+    const late: string[] = [];
+    let away = true;
+    let refused = 0;
+    await bench.subscribe(
+      subscriber('healthy', async (events) => void healthy.push(...events.map(({ id }) => id))),
+    );
+    await bench.subscribe(
+      subscriber('away', async (events) => {
+        if (away) {
+          refused += 1;
+          throw new DeliveryError('away');
+        }
+        late.push(...events.map(({ id }) => id));
+      }),
+    );
+    const ids = await eventsOfAnOrder();
+    await eventually(() => expect(healthy).toEqual(ids), SOON);
+    const letters = await eventually(async () => {
+      const found = await lettersOf('away');
+      expect(found.map(({ eventId }) => String(eventId)).toSorted()).toEqual(ids.toSorted());
+      return found;
+    }, SOON);
+    proof.fired(refused);
+    const behind = (await listSubscriptions(bench.db)).map((each) => each.behind);
+    expect(behind).toEqual([0, 0]);
+    away = false;
+    for (const { eventId, orderId } of letters) {
+      if (eventId === null || orderId === null) throw new Error('a letter about an event');
+      const input = { subscription: 'away', eventId, orderId, attempts: 0, delaysMs: [0] };
+      await bench.deliver({ ...input, firstFailedAt: null, error: null });
+    }
+    expect(late.toSorted()).toEqual(ids.toSorted());
+    for (const { status } of await lettersOf('away')) expect(status).toBe('resolved');
+  });
 });

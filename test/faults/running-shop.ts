@@ -2,20 +2,24 @@
  * A shop with a real Temporal behind it: the API's app, a worker, and a line between API and
  * Temporal that can be closed or made silent. Time is skipped by whoever waits for a workflow.
  */
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
+import { expect } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { Checkouts } from '../../api/checkouts.ts';
 import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
 import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
-import { TASK_QUEUE } from '../../workflows/contract.ts';
+import { cancelUpdate, TASK_QUEUE } from '../../workflows/contract.ts';
 import { orderOf } from '../api/bodies.ts';
 import { createShop, type Shop } from '../api/shop.ts';
 import { createGateways } from '../support/bench.ts';
+import { eventually } from '../support/eventually.ts';
 import { createTimeSkippingEnv, NO_PINGS } from '../support/temporal.ts';
+import { update } from '../support/updates.ts';
 
 export interface RunningShop {
   readonly shop: Shop;
@@ -23,12 +27,19 @@ export interface RunningShop {
   /** As the API reaches Temporal: through the proxy. */
   readonly checkouts: Checkouts;
   readonly proxy: TcpProxy;
-  /** Places one mug over the API. Its workflow is started, or is known not to be. */
-  placed(): Promise<OrderId>;
+  /**
+   * Places one mug over the API, again under the same key until it is settled. Its workflow is
+   * started, or is known not to be.
+   */
+  placed(key?: string): Promise<OrderId>;
+  /** Cancels the order at its workflow. Throws when that refuses. */
+  cancel(orderId: OrderId): Promise<void>;
   /** Lets time pass until the order's workflow has ended. */
   ended(orderId: OrderId): Promise<unknown>;
   close(): Promise<void>;
 }
+
+const SETTLED_WITHIN = { timeoutMs: 120_000, everyMs: 250 };
 
 export async function createRunningShop(): Promise<RunningShop> {
   const env = await createTimeSkippingEnv();
@@ -60,11 +71,21 @@ export async function createRunningShop(): Promise<RunningShop> {
     env,
     checkouts,
     proxy,
-    async placed() {
-      const { id } = await orderOf(await shop.place());
+    async placed(key = randomUUID()) {
+      const answer = await eventually(async () => {
+        const tried = await shop.place({}, key);
+        expect(tried.status).toBe(201);
+        return tried;
+      }, SETTLED_WITHIN);
+      const { id } = await orderOf(answer);
       await shop.services.starter.drain();
       if (!isOrderId(id)) throw new Error(id);
       return id;
+    },
+    async cancel(orderId) {
+      const handle = env.client.workflow.getHandle(checkoutWorkflowId(orderId));
+      const arg = { reason: 'requested_by_customer' } as const;
+      await update(handle, { definition: cancelUpdate, arg });
     },
     ended: (orderId) => env.client.workflow.getHandle(checkoutWorkflowId(orderId)).result(),
     async close() {

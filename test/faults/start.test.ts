@@ -13,12 +13,12 @@ const NEVER = new AbortController().signal;
 let running: RunningShop;
 beforeAll(async () => {
   running = await createRunningShop();
-}, 120_000);
+});
 afterEach(() => running.proxy.heal());
 afterAll(async () => {
   await expectSoundBooks(running.shop);
   await running.close();
-}, 60_000);
+});
 
 /** The subscriber that starts what was lost, as the worker runs it. */
 async function startFromLog(): Promise<void> {
@@ -55,64 +55,47 @@ async function expectOneRun(orderId: OrderId): Promise<void> {
 }
 
 describe('starting the workflow of a placed order', () => {
-  cell(
-    'S4/F1',
-    'Temporal not reached: started from the event log, and ships',
-    async (proof) => {
-      running.proxy.harm({ kind: 'refuse' });
-      const orderId = await running.placed();
-      proof.fired(running.proxy.counts().refuse);
-      expect(await isMarked(orderId)).toBe(false);
-      running.proxy.heal();
-      await startFromLog();
-      await expectOneRun(orderId);
-    },
-    60_000,
-  );
+  cell('S4/F1', 'Temporal not reached: started from the event log, and ships', async (proof) => {
+    running.proxy.harm({ kind: 'refuse' });
+    const orderId = await running.placed();
+    proof.fired(running.proxy.counts().refuse);
+    expect(await isMarked(orderId)).toBe(false);
+    running.proxy.heal();
+    await startFromLog();
+    await expectOneRun(orderId);
+  });
 
   const sameRun = 'started but the answer never came: started again is the same run';
-  cell(
-    ['S4/F2', 'S4/F3'],
-    sameRun,
-    async (proof) => {
-      await expectOneRun(await running.placed());
-      const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
-      // It stays placed, so that the event log finds it unstarted.
-      running.shop.sandbox.faults.set(RESERVE, { mode: 'down' });
-      running.proxy.harm({ kind: 'swallow', direction: 'to_client' });
-      const orderId = await running.placed();
-      proof.fired(running.proxy.counts().swallow);
-      const handle = running.env.client.workflow.getHandle(checkoutWorkflowId(orderId));
-      const { runId } = await handle.describe();
-      expect(await isMarked(orderId)).toBe(false);
-      running.proxy.heal();
-      await startFromLog();
-      expect((await handle.describe()).runId).toBe(runId);
-      running.shop.sandbox.faults.clear();
-      await expectOneRun(orderId);
-    },
-    60_000,
-  );
+  cell(['S4/F2', 'S4/F3'], sameRun, async (proof) => {
+    await expectOneRun(await running.placed());
+    const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
+    // It stays placed, so that the event log finds it unstarted.
+    running.shop.sandbox.faults.set(RESERVE, { mode: 'down' });
+    running.proxy.harm({ kind: 'swallow', direction: 'to_client' });
+    const orderId = await running.placed();
+    proof.fired(running.proxy.counts().swallow);
+    const handle = running.env.client.workflow.getHandle(checkoutWorkflowId(orderId));
+    const { runId } = await handle.describe();
+    expect(await isMarked(orderId)).toBe(false);
+    running.proxy.heal();
+    await startFromLog();
+    expect((await handle.describe()).runId).toBe(runId);
+    running.shop.sandbox.faults.clear();
+    await expectOneRun(orderId);
+  });
 
-  cell(
-    'S4/F4',
-    'ten times at once, and again when it has ended: one run',
-    async (proof) => {
-      const orderId = await running.placed();
-      const start = { orderId, totalMinor: 1_200, currency: 'EUR', skus: [], correlationId: 'x' };
-      const again = () =>
-        Promise.all(Array.from({ length: 10 }, () => running.checkouts.start(start)));
-      const kinds = (await again()).map(({ kind }) => kind);
-      expect(new Set(kinds)).toEqual(new Set(['already_started']));
-      await expectOneRun(orderId);
-      expect(new Set((await again()).map(({ kind }) => kind))).toEqual(
-        new Set(['already_started']),
-      );
-      await expectOneRun(orderId);
-      proof.fired(kinds.length);
-    },
-    60_000,
-  );
+  cell('S4/F4', 'ten times at once, and again when it has ended: one run', async (proof) => {
+    const orderId = await running.placed();
+    const start = { orderId, totalMinor: 1_200, currency: 'EUR', skus: [], correlationId: 'x' };
+    const again = () =>
+      Promise.all(Array.from({ length: 10 }, () => running.checkouts.start(start)));
+    const kinds = (await again()).map(({ kind }) => kind);
+    expect(new Set(kinds)).toEqual(new Set(['already_started']));
+    await expectOneRun(orderId);
+    expect(new Set((await again()).map(({ kind }) => kind))).toEqual(new Set(['already_started']));
+    await expectOneRun(orderId);
+    proof.fired(kinds.length);
+  });
 
   cell(
     'S4/F6',
@@ -127,6 +110,5 @@ describe('starting the workflow of a placed order', () => {
       await startFromLog();
       for (const orderId of orderIds) await expectOneRun(orderId);
     },
-    120_000,
   );
 });

@@ -40,4 +40,4 @@ test('texts without end are answered, and only so many are kept', async () => {
   const [kept] = await db.$queryRaw<{ count: number }[]>`
     SELECT count(*)::int AS count FROM pg_prepared_statements`;
   expect(kept?.count).toBe(MAX_PREPARED);
-}, 60_000);
+});

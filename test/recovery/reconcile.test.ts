@@ -21,7 +21,7 @@ test('books that agree: nothing is reported, and the run says how much was compa
   expect(runs[0]).toMatchObject({ status: 'completed', actor: 'schedule', scope: 'recent' });
   expect(runs[0]?.checked['payments']).toBeGreaterThanOrEqual(3);
   expect(runs[0]?.checked['orders']).toBeGreaterThanOrEqual(3);
-}, 120_000);
+});
 
 test('a charge made past us is reported once, and resolved when it is gone', async () => {
   const charge = await stripe('payment_intents', {
@@ -38,7 +38,7 @@ test('a charge made past us is reported once, and resolved when it is gone', asy
   await stripe(`payment_intents/${charge.id}/cancel`, {});
   expect(await rig.reconcile()).toMatchObject({ found: 0, resolved: 1 });
   expect(await openDifferences()).toEqual([]);
-}, 120_000);
+});
 
 test('a refund made past us is reported once, with an event of its order, and its end too', async () => {
   const orderId = await shipped();
@@ -63,7 +63,7 @@ test('a refund made past us is reported once, with an event of its order, and it
   expect(await rig.reconcile()).toMatchObject({ found: 0, resolved: 1 });
   const types = (await eventTypesOf(rig, orderId)).filter((type) => /difference/.test(type));
   expect(types).toEqual(['order.difference_found', 'order.difference_resolved']);
-}, 120_000);
+});
 
 test('a second payment of one order, and money the provider does not know of', async () => {
   const orderId = await shipped();
@@ -87,7 +87,7 @@ test('a second payment of one order, and money the provider does not know of', a
   await rig.db.payment.update({ where: other, data: { providerReference } });
   await rig.reconcile();
   expect(await openDifferences()).toEqual([]);
-}, 120_000);
+});
 
 test('a reservation the warehouse lost is reported once', async () => {
   rig.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'fail_before' });
@@ -100,7 +100,7 @@ test('a reservation the warehouse lost is reported once', async () => {
   expect(await rig.reconcile()).toMatchObject({ found: 1 });
   expect(await openDifferences()).toEqual([['reservation', orderId]]);
   expect(await rig.reconcile()).toEqual(CLEAN);
-}, 120_000);
+});
 
 test('a provider that is away: nothing is resolved and nothing invented', async () => {
   const before = await openDifferences();
@@ -110,7 +110,7 @@ test('a provider that is away: nothing is resolved and nothing invented', async 
   );
   expect(await rig.reconcile()).toMatchObject({ found: 0 });
   expect(await openDifferences()).toEqual(before);
-}, 120_000);
+});
 
 async function shipped(): Promise<OrderId> {
   const { orderId } = await rig.start();

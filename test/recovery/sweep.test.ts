@@ -28,7 +28,7 @@ describe('an order whose workflow is gone', () => {
     expect((await rig.sweep()).counts).toMatchObject({ restarted: 1, parked: 0 });
     await rig.until(orderId, 'shipped');
     await expectShipped(rig, orderId);
-  }, 120_000);
+  });
 
   test('while it was being cancelled is undone to the end', async () => {
     const { orderId } = await rig.place();
@@ -37,7 +37,7 @@ describe('an order whose workflow is gone', () => {
     expect((await rig.sweep()).counts).toMatchObject({ restarted: 1 });
     await rig.until(orderId, 'cancelled');
     await expectCleanSlate(rig, orderId);
-  }, 120_000);
+  });
 
   test('terminated by hand needs attention; a retry goes on with the same keys', async () => {
     const orderId = await terminatedWhile(SHIP, 'paid');
@@ -54,7 +54,7 @@ describe('an order whose workflow is gone', () => {
       expect(noticesOf(rig, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
     }, PATIENCE);
     expect(await openLetters(orderId)).toBe(0);
-  }, 120_000);
+  });
 
   test('terminated by hand and given up by a person: everything is undone', async () => {
     const orderId = await terminatedWhile(SHIP, 'paid');
@@ -63,7 +63,7 @@ describe('an order whose workflow is gone', () => {
     expect(await decide(orderId, { step: 'checkout', decision: 'cancel' })).toBe('begun');
     await rig.until(orderId, 'cancelled');
     await expectCleanSlate(rig, orderId);
-  }, 120_000);
+  });
 
   test('parked, and nobody decided: given up before the hold on the money lapses', async () => {
     const orderId = await terminatedWhile(CAPTURE, 'reserved');
@@ -80,7 +80,7 @@ describe('an order whose workflow is gone', () => {
     expect(cancelReason).toBe('authorization_expiring');
     await expectCleanSlate(rig, orderId);
     await eventually(() => expect(noticesOf(rig, orderId)).toEqual(['cancelled']), PATIENCE);
-  }, 120_000);
+  });
 
   test('is restarted once by two sweeps at the same time', async () => {
     const { orderId } = await rig.place();
@@ -89,7 +89,7 @@ describe('an order whose workflow is gone', () => {
     expect(first.failed).toEqual([]);
     await rig.until(orderId, 'shipped');
     await expectShipped(rig, orderId);
-  }, 120_000);
+  });
 });
 
 describe('an order that stands still', () => {
@@ -101,7 +101,7 @@ describe('an order that stands still', () => {
     expect((await rig.sweep()).counts).toMatchObject({ explained: 1, parked: 0, restarted: 0 });
     rig.sandbox.faults.clear();
     await rig.until(orderId, 'shipped');
-  }, 120_000);
+  });
 
   test('because its workflow task fails for ever is seen, and heals with the next deploy', async () => {
     await rig.runCheckouts('broken');
@@ -120,7 +120,7 @@ describe('an order that stands still', () => {
     await rig.sweep();
     expect(await openLetters(orderId)).toBe(0);
     await expectShipped(rig, orderId);
-  }, 180_000);
+  });
 });
 
 describe('a pending order nobody finished', () => {
@@ -134,14 +134,14 @@ describe('a pending order nobody finished', () => {
       expect(status).toBe('expired');
       expect(effectsOf(rig, id)).toEqual({ authorize: 1, void: 1 });
     }
-  }, 60_000);
+  });
 
   test('does not keep the next one waiting when one answer is lost', async () => {
     await leavePending(3);
     rig.sandbox.faults.set(LOOKUP, { mode: 'fail_before', times: 1 });
     expect((await rig.sweep()).counts).toMatchObject({ expired: 2, undecided: 1 });
     expect((await rig.sweep()).counts).toMatchObject({ expired: 1, undecided: 0 });
-  }, 60_000);
+  });
 
   test('is not asked about when the provider has not answered for three others', async () => {
     await leavePending(5);
@@ -150,7 +150,7 @@ describe('a pending order nobody finished', () => {
     expect(rig.sandbox.faults.list()[0]?.fired).toBe(3);
     rig.sandbox.faults.clear();
     expect((await rig.sweep()).counts).toMatchObject({ expired: 5 });
-  }, 60_000);
+  });
 
   async function leavePending(count: number): Promise<readonly OrderId[]> {
     const left: OrderId[] = [];

@@ -32,7 +32,7 @@ beforeAll(async () => {
     workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
     logger: new DefaultLogger('ERROR'),
   });
-}, 120_000);
+});
 
 describe('recorded histories', () => {
   test('are there for every path an order or a refund can take', () => {
@@ -48,7 +48,7 @@ describe('recorded histories', () => {
     const histories = NAMES.map((name) => replayable(name, readHistory(name)));
     const results = await replay(current, histories);
     expect(results).toEqual(NAMES.map((name) => ({ name, error: null })));
-  }, 120_000);
+  });
 
   test.each(NAMES)('%s tells nothing about the person or the machine', (name) => {
     const text = textOf(readHistory(name));

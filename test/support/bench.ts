@@ -57,8 +57,22 @@ export interface Bench extends Providers {
   start(line?: { sku?: string; quantity?: number }): Promise<CheckoutHandle>;
 }
 
-/** Database and providers, without Temporal. Parcels leave at once unless told to wait. */
-export async function createProviders({ callbackDelayMs = 0 } = {}): Promise<Providers> {
+export interface ProvidersOptions {
+  /** Parcels leave at once unless told to wait. */
+  readonly callbackDelayMs?: number;
+  /** Of a call to a provider. */
+  readonly deadlineMs?: number;
+}
+
+/**
+ * A call that hangs costs as long. Long enough that one without fault never misses it, on a machine
+ * that is busy with other tests.
+ */
+const DEADLINE_MS = 3_000;
+
+/** Database and providers, without Temporal. */
+export async function createProviders(options: ProvidersOptions = {}): Promise<Providers> {
+  const { callbackDelayMs = 0, deadlineMs = DEADLINE_MS } = options;
   const database = await createTestDatabase();
   const db = createDatabase({ url: database.url, poolSize: 8 });
   const sandbox = await createSandbox({
@@ -67,7 +81,7 @@ export async function createProviders({ callbackDelayMs = 0 } = {}): Promise<Pro
     retryDelaysMs: [],
   });
   await seed(db);
-  const gateways = createGateways(sandbox);
+  const gateways = createGateways(sandbox, deadlineMs);
   return {
     db,
     databaseUrl: database.url,
@@ -134,32 +148,32 @@ function createWorker(
   });
 }
 
-/** The providers with short deadlines, and breakers that stay closed. */
-export function createGateways(sandbox: Sandbox) {
+/** The providers with deadlines of the tests, and breakers that stay closed. */
+export function createGateways(sandbox: Sandbox, deadlineMs = DEADLINE_MS) {
   return {
     payments: createStripePayments({
       apiKey: 'sk_test_bench',
       apiUrl: sandbox.url,
-      limits: quick(PAYMENT_LIMITS),
+      limits: limited(PAYMENT_LIMITS, deadlineMs),
     }),
     warehouse: createHttpWarehouse({
       baseUrl: sandbox.url,
       apiKey: 'bench',
-      limits: quick(WAREHOUSE_LIMITS),
+      limits: limited(WAREHOUSE_LIMITS, deadlineMs),
     }),
     mailer: createSmtpMailer({
       smtpUrl: `smtp://127.0.0.1:${sandbox.smtpPort}`,
       from: 'Holdfast <orders@holdfast.example>',
-      limits: quick(MAIL_LIMITS),
+      limits: limited(MAIL_LIMITS, deadlineMs),
     }),
   };
 }
 
-/** Short deadlines, and breakers that stay closed: their clock is real while Temporal's is skipped. */
-function quick<T extends object>(limits: T): T {
+/** Breakers stay closed: their clock is real while Temporal's is skipped. */
+function limited<T extends object>(limits: T, deadlineMs: number): T {
   const entries = Object.entries(limits).map(([name, each]: [string, CallLimits]) => [
     name,
-    { ...each, deadlineMs: 700, breakAfter: 1_000_000 },
+    { ...each, deadlineMs, breakAfter: 1_000_000 },
   ]);
   return Object.fromEntries(entries);
 }
@@ -184,7 +198,6 @@ async function placeOrder(
   });
   if (opened.kind !== 'opened') throw new Error(`not opened: ${opened.kind}`);
   const { order } = opened;
-  // The deadlines here are short: on a busy machine a provider without fault may miss one.
   const authorized = await eventually(async () => {
     const outcome = await gateways.payments.authorize({
       key: providerKey(order.id, 'authorize'),

@@ -64,7 +64,7 @@ function describeOn<Env>(
       opened.server = server;
       const { client, connection } = server;
       opened.bench = await createBench({ client, connection, ...cache });
-    }, 90_000);
+    });
     afterEach(() => {
       opened.bench?.sandbox.faults.clear();
     });

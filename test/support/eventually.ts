@@ -6,8 +6,8 @@ export interface EventuallyOptions {
   readonly everyMs?: number;
 }
 
-/** Also where a workflow task was lost, on a busy machine: such a one is run again after ten seconds. */
-const TIMEOUT_MS = 25_000;
+/** Also where workflow tasks were lost, on a busy machine: each is run again after ten seconds. */
+const TIMEOUT_MS = 45_000;
 const EVERY_MS = 20;
 
 /**

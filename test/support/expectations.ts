@@ -64,10 +64,13 @@ export async function eventTypesOf(bench: Books, orderId: OrderId): Promise<stri
   return events.map((event) => event.type);
 }
 
-/** The notices that reached the customer's inbox for this order. */
+/**
+ * The notices that reached the customer for this order, each once: one sent again because its answer
+ * was late has the same Message-ID, and a mailbox shows it once.
+ */
 export function noticesOf(bench: Books, orderId: OrderId): string[] {
   const sent = bench.sandbox.ledgers.mail.effects();
-  return sent.filter((each) => each.order_id === orderId).map(noticeOf);
+  return [...new Set(sent.filter((each) => each.order_id === orderId).map(noticeOf))];
 }
 
 function noticeOf(effect: Effect): string {

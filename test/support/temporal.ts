@@ -58,6 +58,11 @@ async function startTestServer(): Promise<TestWorkflowEnvironment> {
   }
 }
 
+/** Day by day: the server closes the line of a call that is under way for minutes, and it comes again. */
+export async function letDaysPass(env: TestWorkflowEnvironment, days: number): Promise<void> {
+  for (let day = 0; day < days; day += 1) await env.sleep('1 day');
+}
+
 let quiet = false;
 
 /** Every injected fault is a warning of the SDK's. Must run before anything else of the SDK's does. */

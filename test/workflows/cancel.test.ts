@@ -4,7 +4,6 @@ import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
-import { insist } from '../../api/dropped-updates.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { listDeadLetters } from '../../prisma/dead-letters.ts';
@@ -14,12 +13,12 @@ import {
   shipmentAnsweredSignal,
   statusQuery,
   type CancelAccepted,
-  type CancelRequest,
 } from '../../workflows/contract.ts';
 import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
 import { describeInRealTime } from '../support/checkout-suite.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+import { update } from '../support/updates.ts';
 
 /** Where the order stands while the step cannot get through, and what a cancel then undoes. */
 const STEPS: readonly {
@@ -196,10 +195,10 @@ describeInRealTime('a cancel', (suite) => {
   });
 });
 
-/** Asks the workflow to cancel as the API does: an update that was dropped is sent again. */
+/** Asks the workflow to cancel, as the API does. */
 function cancel(handle: CheckoutHandle, updateId: string = randomUUID()): Promise<CancelAccepted> {
-  const args: [CancelRequest] = [{ reason: 'requested_by_customer' }];
-  return insist(() => handle.executeUpdate(cancelUpdate, { updateId, args }));
+  const arg = { reason: 'requested_by_customer' } as const;
+  return update(handle, { definition: cancelUpdate, updateId, arg });
 }
 
 /** Waits until the order stands there and its step has failed once. */

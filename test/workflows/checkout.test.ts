@@ -11,7 +11,7 @@ describeCheckout('an order whose steps all succeed', (suite) => {
     expect(await handle.result()).toEqual({ status: 'shipped', reason: null });
     const orderId = orderIdOf(handle);
     await expectShipped(bench, orderId);
-    expect(noticesOf(bench, orderId)).toEqual(['confirmed', 'shipped']);
+    expect(noticesOf(bench, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
   });
 
   test('writes one event per change, in the order things happened', async () => {

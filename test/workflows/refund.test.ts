@@ -96,7 +96,7 @@ describeCheckout('a refund', (suite) => {
     bench.sandbox.faults.clear();
     expect((await handle.result()).status).toBe('succeeded');
     await expectGivenBack(suite, orderId, [2_400]);
-  }, 120_000);
+  });
 
   test('refused by the provider: failed with the reason, nothing moved, and it can be asked for again', async () => {
     const { bench } = suite;
@@ -162,7 +162,7 @@ describeCheckout('a refund', (suite) => {
     expect(await lettersOf(suite, orderId)).toMatchObject([
       { source: 'notification', subject: `refunded/${id}` },
     ]);
-  }, 120_000);
+  });
 });
 
 /** A shipped order of two mugs, 24 EUR. */

@@ -252,9 +252,8 @@ async function hasHappened(lane: Lane, orderId: OrderId, type: string): Promise<
   await eventually(async () => expect(await lane.db.event.count({ where })).toBe(1), SOON);
 }
 
-/** Notices that reached the inbox, a repeat under the same Message-ID counted once. */
 function told(lane: Lane, orderId: OrderId): string[] {
-  return [...new Set(noticesOf(lane, orderId))].toSorted();
+  return noticesOf(lane, orderId).toSorted();
 }
 
 async function nothingIsHeldFor(lane: Lane, orderId: OrderId): Promise<void> {

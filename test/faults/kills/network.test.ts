@@ -24,12 +24,12 @@ beforeAll(async () => {
     return { ...env, ...provider, DATABASE_URL: database.url };
   };
   lane = await openLane({ ...ground, name: 'default', onClose, adapt });
-}, 180_000);
+});
 afterEach(() => {
   toDatabase.heal();
   toProviders.heal();
 });
-afterAll(close, 60_000);
+afterAll(close);
 
 /** With each round more commits of an order lose their answer: the shopper's, then the workflow's. */
 const ROUNDS = 3;
@@ -72,7 +72,6 @@ cell(
     await expectShipped(lane, orderId);
     fired(toDatabase.counts().slow);
   },
-  180_000,
 );
 
 cell(
@@ -92,7 +91,6 @@ cell(
     toDatabase.heal();
     await shipsAfterwards([earlier, orderIdIn(await lane.client.place(request))]);
   },
-  180_000,
 );
 
 cell(
@@ -110,7 +108,6 @@ cell(
     await shipsAfterwards([orderIdIn(await lane.client.place(request))]);
     await expectSound(lane);
   },
-  180_000,
 );
 
 async function placedAndShipped(request: OrderRequest): Promise<void> {

@@ -31,8 +31,8 @@ beforeAll(async () => {
   postgres = await startPostgres(onClose);
   const database = { url: postgres.url, drop: () => Promise.resolve() };
   lane = await openLane({ ...ground, name: 'default', onClose, database });
-}, 180_000);
-afterAll(close, 60_000);
+});
+afterAll(close);
 
 cell(
   'infra/postgres-kill',

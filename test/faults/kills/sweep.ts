@@ -29,7 +29,7 @@ export function sweep(
   beforeAll(async () => {
     lanes = await openLanes(LANES, more);
   }, OPEN_TIMEOUT_MS);
-  afterAll(() => lanes?.close(), 60_000);
+  afterAll(() => lanes?.close());
 
   describe.concurrent('a process that dies', () => {
     for (const seam of seams) {
@@ -50,7 +50,7 @@ export function sweep(
   test('afterwards every shop is sound: its books, its stock, its figures', async () => {
     expect(open().all.length).toBeGreaterThan(0);
     for (const lane of open().all) await expectSound(lane);
-  }, 120_000);
+  });
 }
 
 /** Tells the fate with the point armed; the process must have died of it, and the fate come true. */

@@ -37,8 +37,8 @@ beforeAll(async () => {
       return worker;
     }),
   );
-}, 180_000);
-afterAll(close, 60_000);
+});
+afterAll(close);
 
 cell(
   ['infra/worker-killed', 'O1/F5'],
@@ -54,7 +54,6 @@ cell(
     await allShip(orderIds);
     await doomed.start();
   },
-  180_000,
 );
 
 cell(
@@ -69,7 +68,6 @@ cell(
     await allShip([...orderIds, meanwhile]);
     await expectSound(lane);
   },
-  180_000,
 );
 
 /** The process whose pump hands events to the receiver of webhooks. */
