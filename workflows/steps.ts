@@ -135,7 +135,10 @@ function localFirst<I, O>(
       summary,
     }),
   );
-  const runDurably = pick(proxyActivities<Activities>({ ...options, summary }));
+  // A cancel does not wait for the attempt under way: whatever it does, the undo finds out. (Said
+  // here because what the SDK does when nothing is said is not what its documentation says.)
+  const cancellationType = 'TRY_CANCEL';
+  const runDurably = pick(proxyActivities<Activities>({ ...options, cancellationType, summary }));
   return async (input) => {
     try {
       return await inTurn(() => tryLocally(input));

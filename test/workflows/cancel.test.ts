@@ -17,8 +17,17 @@ import {
 import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
 import { describeInRealTime } from '../support/checkout-suite.ts';
 import { eventually } from '../support/eventually.ts';
-import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+import {
+  effectsOf,
+  eventTypesOf,
+  expectCleanSlate,
+  expectShipped,
+  noticesOf,
+} from '../support/expectations.ts';
 import { update } from '../support/updates.ts';
+
+/** PENDING_ACTIVITY_STATE_STARTED of Temporal's API. */
+const STARTED = 2;
 
 /** Where the order stands while the step cannot get through, and what a cancel then undoes. */
 const STEPS: readonly {
@@ -147,6 +156,34 @@ describeInRealTime('a cancel', (suite) => {
     expect(letters).toEqual([]);
   });
 
+  test('while the confirmation is on its way and fails: undone, and the customer hears that', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
+    bench.sandbox.faults.set({ provider: 'mail', operation: 'send' }, { mode: 'hang' });
+    const handle = await bench.start();
+    await untilTried(handle, 'notifyCustomer');
+    await cancel(handle);
+    // The next notice hangs as well, so the workflow is there when the first one has failed.
+    await eventually(() => expect(firedAt(bench, 'send')).toBe(3));
+    bench.sandbox.faults.clear();
+    expect((await handle.result()).status).toBe('cancelled');
+    const orderId = orderIdOf(handle);
+    await expectCleanSlate(bench, orderId);
+    expect(noticesOf(bench, orderId)).toEqual(['cancelled']);
+    expect(await eventTypesOf(bench, orderId)).not.toContain('order.notification_failed');
+  });
+
+  test('while the reservation is on its way and fails: undone for the reason the customer gave', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'hang' });
+    const handle = await bench.start();
+    await untilTried(handle, 'reserveStock');
+    await cancel(handle);
+    const reason = 'requested_by_customer';
+    const result = await handle.result(); for (const e of (await handle.fetchHistory()).events ?? []) console.log(e.eventType, JSON.stringify(e.activityTaskFailedEventAttributes ?? e.activityTaskCanceledEventAttributes ?? '').slice(0,300)); expect(result).toEqual({ status: 'cancelled', reason });
+    await expectCleanSlate(bench, orderIdOf(handle));
+  });
+
   test('of an order that is being cancelled already: refused', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
@@ -207,6 +244,19 @@ async function untilStruck(handle: CheckoutHandle, status: string): Promise<void
     const { pendingActivities } = (await handle.describe()).raw;
     expect(pendingActivities?.map((each) => each.activityType?.name)).toHaveLength(1);
     expect(await handle.query(statusQuery)).toMatchObject({ status });
+  });
+}
+
+function firedAt(bench: Bench, operation: string): number | undefined {
+  return bench.sandbox.faults.list().find((each) => each.operation === operation)?.fired;
+}
+
+/** Waits until an attempt at the activity is under way at a worker. */
+async function untilTried(handle: CheckoutHandle, activity: string): Promise<void> {
+  await eventually(async () => {
+    const { pendingActivities } = (await handle.describe()).raw;
+    const pending = pendingActivities?.find((each) => each.activityType?.name === activity);
+    expect(pending?.state).toBe(STARTED);
   });
 }
 
