@@ -3,6 +3,7 @@
  * database only spares the question where the answer is certain. The same Idempotency-Key is the
  * same update, so a lost answer can be asked for again (G10).
  */
+import { cancelUpdateId } from '../domain/ids.ts';
 import type { EventType, Order, OrderEvent } from '../domain/order.ts';
 import type { Database } from '../prisma/client.ts';
 import {
@@ -14,6 +15,7 @@ import {
 import { findOrder, listOrderEvents, type CheckoutStart } from '../prisma/orders.ts';
 import type { CancelRequest } from '../workflows/contract.ts';
 import type { Checkouts } from './checkouts.ts';
+import { requestDigest } from './idempotency-claim.ts';
 import { inFlight, keyReused } from './order-answers.ts';
 import { MAX_EVENTS } from './order-view.ts';
 import type { Problem } from './problems.ts';
@@ -151,8 +153,8 @@ async function accept(
 }
 
 /** The same key is the same update, so that a repeat gets the same answer. */
-function updateIdOf({ key }: KeyClaim): string {
-  return `cancel/${key}`;
+function updateIdOf(claim: KeyClaim): string {
+  return cancelUpdateId(claim.apiKeyId, requestDigest(claim));
 }
 
 function notCancellable(reason: string): Problem {

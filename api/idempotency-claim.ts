@@ -13,6 +13,17 @@ export function claimOf(request: {
   readonly body: unknown;
 }): KeyClaim {
   const { body, ...rest } = request;
-  const fingerprint = createHash('sha256').update(JSON.stringify(body)).digest('hex');
-  return { ...rest, fingerprint };
+  return { ...rest, fingerprint: digest(body) };
+}
+
+/**
+ * Names the request outside the table of keys. Clients write whatever they like into a key, an
+ * e-mail address too, and two clients may write the same.
+ */
+export function requestDigest({ apiKeyId, scope, key }: KeyClaim): string {
+  return digest([apiKeyId, scope, key]);
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }

@@ -52,6 +52,14 @@ export function checkoutWorkflowId(orderId: OrderId): string {
 }
 
 /**
+ * The update by which one request cancels an order: the same for each repeat of the request. It ends
+ * up in histories, events and the audit log, so of the client's key it has the digest alone.
+ */
+export function cancelUpdateId(apiKeyId: string, requestDigest: string): string {
+  return `cancel/${apiKeyId}/${requestDigest}`;
+}
+
+/**
  * The idempotency key under which a provider sees an intent: the same across retries, crashes,
  * redrives and deploys. Written down before the first call.
  */

@@ -5,7 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Activities } from '../../activities/contract.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
-import { isOrderId, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import { readable } from '../../audit/readable.ts';
+import {
+  checkoutWorkflowId,
+  isOrderId,
+  shipmentCorrelationId,
+  type OrderId,
+} from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import { TASK_QUEUE } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
@@ -134,6 +140,28 @@ describe('202', () => {
 
     const other = await problemOf(await cancel(id, 'another-key'));
     expect(other).toMatchObject({ code: 'not_cancellable', reason: 'already_cancelled' });
+  });
+
+  test('whose key stays in the table of keys, and under another client is another request', async () => {
+    shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
+    const id = await placed();
+    const key = 'cancel-ada@example.com-17';
+    expect((await cancel(id, key)).status).toBe(202);
+    // The same key from another client is another request.
+    const other = await problemOf(await cancel(id, key, 'operator'));
+    expect(other).toMatchObject({ status: 409, code: 'not_cancellable' });
+    shop.sandbox.faults.clear();
+    await comesTo(id, 'cancelled');
+
+    const { workflow } = new Client({ connection, namespace: server.namespace });
+    const history = readable(await workflow.getHandle(checkoutWorkflowId(id)).fetchHistory());
+    const events = await shop.db.event.findMany({ where: { orderId: id } });
+    const turned = events.find(({ type }) => type === 'order.cancelling');
+    expect(turned?.causationId).toMatch(/^cancel\/key_local_storefront\/[0-9a-f]{64}$/);
+    expect(history).toContain(turned?.causationId);
+    for (const kept of [history, readable(events), shop.logged.join('')]) {
+      expect(kept).not.toContain('ada@example.com-17');
+    }
   });
 
   test.each([
