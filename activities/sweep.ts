@@ -12,7 +12,7 @@ import type { SweepActivities } from './contract.ts';
 import { settleStill, type Settled } from './stopped-orders.ts';
 import type { UpkeepDependencies } from './upkeep-dependencies.ts';
 
-/** Longer than a try with every deadline used up: authorize 2 s, look-up 1 s, transaction 7 s. */
+/** An authorization asked for in time is there by then: 2 s, its look-up 1 s, a slow provider's rest. */
 const EXPIRY_GRACE_MS = 15_000;
 const BATCH = 100;
 /** An outage may leave hundreds behind; their units are missing on the shelves until they expire. */

@@ -1,29 +1,45 @@
 /**
- * The end of a pending order nobody finished. Two rules keep it apart from a retry: a retry may
- * place an order only before its deadline, and nobody expires one until the longest try that began
- * in time has ended.
+ * The end of a pending order nobody finished. A try may begin only before the order's deadline, and
+ * nobody ends one while an authorization asked for in time may still be under way. Should a try all
+ * the same be about to record one, the turn decides: what is let go is written down first, and an
+ * order whose money is being let go is never placed.
  */
 import { providerKey } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client.ts';
-import { recordExpired } from '../prisma/expiring.ts';
+import { findUnfinishedVoid, recordExpired, recordLettingGo } from '../prisma/expiring.ts';
 import { PENDING_DEADLINE_MS } from '../prisma/placing.ts';
+import { beingEnded, inFlight, orderExpired, stillHeld } from './order-answers.ts';
+import type { Problem } from './problems.ts';
 
 export interface ExpireDeps {
   readonly db: Database;
   readonly payments: PaymentGateway;
 }
 
-/** True when no try may place the order any more. */
+/** True when no try may be begun any more. One begun before may still place the order. */
 export function isOverdue(order: Order): boolean {
   return Date.now() > Date.parse(order.createdAt) + PENDING_DEADLINE_MS;
 }
 
 export type ExpireOutcome =
   | { readonly kind: 'expired' }
-  /** Nobody could say what became of the money; the next pass asks again. */
+  /** Not known to be over: the next pass asks again. */
   | { readonly kind: 'later'; readonly reason: string };
+
+/**
+ * What a shopper is told of an order that is neither placed nor declined. "Order again" only when
+ * nobody can place this one any more and nothing of it is held.
+ */
+export async function whyUnsettled(deps: ExpireDeps, order: Order): Promise<Problem> {
+  if (order.status === 'pending' && isOverdue(order)) return beingEnded();
+  if (order.status !== 'expired') return inFlight();
+  const held = await findUnfinishedVoid(deps.db, order);
+  if (held === null) return orderExpired(order.id);
+  const { kind } = await letGo(deps, order, held);
+  return kind === 'expired' ? orderExpired(order.id) : stillHeld();
+}
 
 /** Finds out about the authorization, lets it go, then ends the order and its hold. */
 export async function expireOrder(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
@@ -36,29 +52,27 @@ export async function expireOrder(deps: ExpireDeps, order: Order): Promise<Expir
       return end(deps, order, null);
     case 'voided':
       return end(deps, order, reference);
-    case 'authorized': {
-      const released = await letAuthorizationGo(deps, order, reference);
-      return released ? end(deps, order, reference) : { kind: 'later', reason: 'void_not_done' };
-    }
+    case 'authorized':
+      return letGo(deps, order, reference);
     case 'processing':
     case 'captured':
       return { kind: 'later', reason: state };
   }
 }
 
-/** Voids the authorization of an order that will not be placed. False: not known to be done. */
-export async function letAuthorizationGo(
-  { payments }: Pick<ExpireDeps, 'payments'>,
-  order: Order,
-  reference: string,
-): Promise<boolean> {
-  const outcome = await payments.voidAuthorization({
+/** Voids the authorization of an order that is not placed and shall not be, and ends the order. */
+async function letGo(deps: ExpireDeps, order: Order, reference: string): Promise<ExpireOutcome> {
+  if (!(await recordLettingGo(deps.db, order, reference))) {
+    return { kind: 'later', reason: 'placed_meanwhile' };
+  }
+  const outcome = await deps.payments.voidAuthorization({
     key: providerKey(order.id, 'void'),
     orderId: order.id,
     reference,
     amount: { amountMinor: order.totalMinor, currency: order.currency },
   });
-  return outcome.kind === 'done';
+  if (outcome.kind !== 'done') return { kind: 'later', reason: 'void_not_done' };
+  return end(deps, order, reference);
 }
 
 async function end(

@@ -11,6 +11,8 @@ import { placedOrderBody } from './representations.ts';
 /** Long enough for a shopper who is paying to finish or to give up. */
 const HELD_RETRY_SECONDS = 5;
 const IN_FLIGHT_RETRY_SECONDS = 1;
+/** The sweep comes once a minute. */
+const ENDING_RETRY_SECONDS = 5;
 const PAYMENT_RETRY_SECONDS = 2;
 const GIVEN_UP_RETRY_SECONDS = 2;
 
@@ -64,6 +66,16 @@ export function inFlight(): Problem {
   };
 }
 
+/** Past its deadline and not ended: a try that began in time may still place it. */
+export function beingEnded(): Problem {
+  return {
+    code: 'request_in_flight',
+    detail: 'The time for this order is over. Ask again with the same key for what became of it.',
+    retryAfterSeconds: ENDING_RETRY_SECONDS,
+  };
+}
+
+/** Only for an order that has expired: the shopper will order again. */
 export function orderExpired(orderId: OrderId): Problem {
   return {
     code: 'order_expired',
@@ -87,6 +99,15 @@ export function paymentRefused({ retryAfterMs }: Unavailable): Problem {
     code: 'payment_unavailable',
     detail: 'Nothing was begun; try again with the same key.',
     retryAfterSeconds: Math.ceil(retryAfterMs / 1_000),
+  };
+}
+
+/** The order has expired, and the provider did not say that it let the money go. */
+export function stillHeld(): Problem {
+  return {
+    code: 'payment_unavailable',
+    detail: 'The order expired; what is held on the card is being let go. Ask again, same key.',
+    retryAfterSeconds: PAYMENT_RETRY_SECONDS,
   };
 }
 

@@ -16,17 +16,17 @@ import {
   type KeyState,
   type StoredAnswer,
 } from '../prisma/idempotency.ts';
+import { recordLettingGo } from '../prisma/expiring.ts';
 import { findOrder } from '../prisma/orders.ts';
 import { openOrder, recordDeclined, recordPlaced, type SettleOutcome } from '../prisma/placing.ts';
 import { findProducts } from '../prisma/products.ts';
-import { isOverdue, letAuthorizationGo } from './expire-order.ts';
+import { isOverdue, whyUnsettled } from './expire-order.ts';
 import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
 import {
   declinedAnswer,
   givenUp,
   inFlight,
   keyReused,
-  orderExpired,
   outOfStock,
   paymentRefused,
   paymentUnavailable,
@@ -182,12 +182,10 @@ async function place(
   const { order, reference, captureBefore } = authorized;
   const held = { reference, captureBefore, answer: placedAnswer };
   const settled = await recordPlaced(deps.db, order, held);
-  if (settled.kind === 'superseded') {
-    const stands = await orderOf(deps.db, order.id);
-    if (stands.status === 'expired') await letAuthorizationGo(deps, stands, reference);
-    return standing(deps, request, stands);
-  }
-  return settledNow(order, settled, order);
+  if (settled.kind === 'settled') return settledNow(order, settled, order);
+  const stands = await orderOf(deps.db, order.id);
+  if (stands.status === 'expired') await recordLettingGo(deps.db, stands, reference);
+  return standing(deps, request, stands);
 }
 
 async function decline(
@@ -214,8 +212,7 @@ async function standing(
   if (key.kind === 'answered') return goOn(deps, request, key);
   // The lease goes back, so that the next retry too is told at once.
   await releaseKey(deps.db, request.claim);
-  const over = order.status === 'expired' || isOverdue(order);
-  return refused(over ? orderExpired(order.id) : inFlight());
+  return refused(await whyUnsettled(deps, order));
 }
 
 /** Nobody knows whether the money is held. The order stays pending for a retry or the sweeper. */

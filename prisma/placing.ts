@@ -61,36 +61,49 @@ export type SettleOutcome =
   /** Somebody else settled the order first; read what stands. */
   | { readonly kind: 'superseded' };
 
+interface Placed {
+  readonly reference: string;
+  readonly captureBefore?: string | null;
+  readonly answer: (placed: Order) => StoredAnswer;
+}
+
+/** Undoes the placing of an order whose authorization is being let go. */
+class LetGoError extends Error {}
+
 /** Order `placed`, payment `authorized`, event, stored answer: one transaction. */
 export async function recordPlaced(
   db: Database,
   order: Order,
-  settled: {
-    readonly reference: string;
-    readonly captureBefore?: string | null;
-    readonly answer: (placed: Order) => StoredAnswer;
-  },
+  settled: Placed,
 ): Promise<SettleOutcome> {
-  return orderTransaction(db, order.id, async (tx) => {
-    const change = await changeOrder(tx, {
-      orderId: order.id,
-      type: 'order.placed',
-      to: 'placed',
-      data: { total_minor: order.totalMinor, currency: order.currency },
-    });
-    if (change.kind !== 'changed') return { kind: 'superseded' };
-    const { reference, captureBefore = null } = settled;
-    const held = { reference, captureBefore, code: null };
-    await settleAuthorization(tx, order, { ...held, state: 'succeeded' });
-    const answer = settled.answer({
-      ...order,
-      status: 'placed',
-      version: change.version,
-      updatedAt: change.at,
-    });
-    await storeAnswer(tx, order.id, answer);
-    return { kind: 'settled', answer };
+  try {
+    return await orderTransaction(db, order.id, (tx) => writePlaced(tx, order, settled));
+  } catch (error) {
+    if (error instanceof LetGoError) return { kind: 'superseded' };
+    throw error;
+  }
+}
+
+async function writePlaced(tx: Transaction, order: Order, settled: Placed): Promise<SettleOutcome> {
+  const change = await changeOrder(tx, {
+    orderId: order.id,
+    type: 'order.placed',
+    to: 'placed',
+    data: { total_minor: order.totalMinor, currency: order.currency },
   });
+  if (change.kind !== 'changed') return { kind: 'superseded' };
+  const { reference, captureBefore = null } = settled;
+  const held = { reference, captureBefore, code: null };
+  const { letGo } = await settleAuthorization(tx, order, { ...held, state: 'succeeded' });
+  if (letGo) throw new LetGoError();
+  const answer = settled.answer({
+    ...order,
+    status: 'placed',
+    version: change.version,
+    updatedAt: change.at,
+  });
+  await storeAnswer(tx, order.id, answer);
+  return { kind: 'settled', answer };
 }
 
 /** Order `declined`, hold released, event, stored answer: one transaction. */
@@ -202,7 +215,10 @@ async function insertPending(
   return written.createdAt;
 }
 
-/** What became of the authorization: on the payment, and in the books. */
+/**
+ * What became of the authorization: on the payment, and in the books. `letGo`: its void was written
+ * down before.
+ */
 export async function settleAuthorization(
   tx: Transaction,
   order: Order,
@@ -212,10 +228,10 @@ export async function settleAuthorization(
     readonly code: string | null;
     readonly captureBefore?: string | null;
   },
-): Promise<void> {
+): Promise<{ readonly letGo: boolean }> {
   const { state, reference, code, captureBefore = null } = settled;
   const status = state === 'succeeded' ? 'authorized' : 'declined';
-  await tx.$executeRaw`
+  const rows = await tx.$queryRaw<{ letGo: boolean }[]>`
     WITH on_payment AS (
       UPDATE payments SET status = ${status}, provider_reference = ${reference},
         decline_code = ${code}, capture_before = ${captureBefore}::timestamptz, updated_at = now()
@@ -223,5 +239,8 @@ export async function settleAuthorization(
     INSERT INTO payment_operations
       (order_id, key, kind, state, amount_minor, currency, provider_reference, detail)
     VALUES (${order.id}, ${providerKey(order.id, 'authorize')}, 'authorize', ${state},
-      ${order.totalMinor}, ${order.currency}, ${reference}, ${code})`;
+      ${order.totalMinor}, ${order.currency}, ${reference}, ${code})
+    RETURNING EXISTS (SELECT FROM payment_operations
+      WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested') AS "letGo"`;
+  return { letGo: rows[0]?.letGo === true };
 }

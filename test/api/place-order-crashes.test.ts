@@ -7,10 +7,12 @@ import { orderOf, problemOf } from './bodies.ts';
 import { dropExpiredKeys } from '../../prisma/idempotency.ts';
 import { recordExpired } from '../../prisma/expiring.ts';
 import { findOrder } from '../../prisma/orders.ts';
+import { expectInvariants } from '../support/invariants.ts';
 import { createShop, orderBody, paymentEffects, type Shop } from './shop.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const FIND = { provider: 'payments', operation: 'lookup' } as const;
+const VOID = { provider: 'payments', operation: 'void' } as const;
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
 let shop: Shop;
@@ -62,6 +64,45 @@ async function passDeadline(id: string): Promise<void> {
   await shop.db.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
 }
 
+/** A provider that authorizes, and answers when it is told to. */
+function gatedPayments() {
+  const { payments } = shop.gateways;
+  let tell: (orderId: OrderId) => void;
+  let answer = (): void => {};
+  const authorized = new Promise<OrderId>((resolve) => {
+    tell = resolve;
+  });
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const gated: PaymentGateway = {
+    ...payments,
+    async authorize(request) {
+      const outcome = await payments.authorize(request);
+      tell(request.orderId);
+      await answered;
+      return outcome;
+    },
+  };
+  return { payments: gated, authorized, answer };
+}
+
+/** What our books say of the order and its money. */
+async function booksOf(id: string) {
+  const { status, payment, operations } = await shop.db.order.findUniqueOrThrow({
+    where: { id },
+    include: { payment: true, operations: true },
+  });
+  const written = operations.map(({ kind, state }) => `${kind} ${state}`).toSorted();
+  return { order: status, payment: payment?.status, operations: written };
+}
+
+const LET_GO = {
+  order: 'expired',
+  payment: 'voided',
+  operations: ['authorize requested', 'authorize succeeded', 'void requested', 'void succeeded'],
+};
+
 describe('a process that died on the way', () => {
   test.each(['before', 'after'] as const)(
     '%s the authorization: the retry finishes the same order, authorized once',
@@ -98,17 +139,7 @@ describe('a process that died on the way', () => {
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect(await heldMugs()).toBe(held);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
-    const order = await shop.db.order.findUniqueOrThrow({
-      where: { id },
-      include: { payment: true, operations: true },
-    });
-    expect([order.status, order.payment?.status]).toEqual(['expired', 'voided']);
-    expect(order.operations.map(({ kind, state }) => `${kind} ${state}`).toSorted()).toEqual([
-      'authorize requested',
-      'authorize succeeded',
-      'void requested',
-      'void succeeded',
-    ]);
+    expect(await booksOf(id)).toEqual(LET_GO);
     await passLease('never-back');
     for (const _ of [1, 2]) {
       const problem = await problemOf(await shop.place(mugs, 'never-back'));
@@ -127,16 +158,68 @@ describe('a process that died on the way', () => {
     const id = await die('too-late', 'after');
     await passDeadline(id);
     await passLease('too-late');
-    expect((await problemOf(await shop.place(mugs, 'too-late'))).code).toBe('order_expired');
+    for (const _ of [1, 2]) {
+      const waiting = await shop.place(mugs, 'too-late');
+      expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
+      expect(await problemOf(waiting)).toMatchObject({ status: 409, code: 'request_in_flight' });
+    }
     expect((await shop.db.order.findUniqueOrThrow({ where: { id } })).status).toBe('pending');
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
+    expect((await problemOf(await shop.place(mugs, 'too-late'))).code).toBe('order_expired');
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
   });
 });
 
+describe('a try that outlasts its lease and the deadline of its order', () => {
+  test('places it, and until then nobody is told that it expired', async () => {
+    const outlasting = gatedPayments();
+    const first = placeThrough(outlasting.payments, 'outlasting');
+    const id = await outlasting.authorized;
+    await passDeadline(id);
+    await passLease('outlasting');
+    const meanwhile = await problemOf(await shop.place(mugs, 'outlasting'));
+    expect(meanwhile).toMatchObject({ status: 409, code: 'request_in_flight' });
+    outlasting.answer();
+    expect((await first).status).toBe(201);
+    expect((await orderOf(await shop.place(mugs, 'outlasting'))).id).toBe(id);
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
+  });
+
+  test('does not place it once its money is being let go', async () => {
+    const outlasting = gatedPayments();
+    const first = placeThrough(outlasting.payments, 'let-go');
+    const id = await outlasting.authorized;
+    await passDeadline(id);
+    shop.sandbox.faults.set(VOID, { mode: 'fail_before', times: 1 });
+    expect((await runRecovery(shop.services, NOW)).expired).toBe(0);
+    outlasting.answer();
+    expect(await problemOf(await first)).toMatchObject({ status: 409, code: 'request_in_flight' });
+    expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
+    expect((await problemOf(await shop.place(mugs, 'let-go'))).code).toBe('order_expired');
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
+    expect(await booksOf(id)).toEqual(LET_GO);
+  });
+});
+
+test('a void is written down before it is asked for', async () => {
+  const id = await die('written-first', 'after');
+  await passDeadline(id);
+  const { payments } = shop.gateways;
+  const asked: (readonly string[])[] = [];
+  const watched: PaymentGateway = {
+    ...payments,
+    async voidAuthorization(request) {
+      asked.push((await booksOf(request.orderId)).operations);
+      return payments.voidAuthorization(request);
+    },
+  };
+  await runRecovery({ ...shop.services, payments: watched }, NOW);
+  expect(asked).toEqual([['authorize requested', 'void requested']]);
+  expect(await booksOf(id)).toEqual(LET_GO);
+});
+
 describe('an order that expired while its money was being authorized', () => {
-  test('is not placed: the authorization is voided and the shopper is told', async () => {
-    const held = await heldMugs();
+  async function placeSlowly(key: string): Promise<Response> {
     const { payments } = shop.gateways;
     const slow: PaymentGateway = {
       ...payments,
@@ -147,11 +230,35 @@ describe('an order that expired while its money was being authorized', () => {
         return outcome;
       },
     };
-    const problem = await problemOf(await placeThrough(slow, 'expired-meanwhile'));
+    return placeThrough(slow, key);
+  }
+  const FOUND_LATE = {
+    ...LET_GO,
+    operations: [...LET_GO.operations, 'authorize refused'].toSorted(),
+  };
+
+  test('is not placed: the authorization is voided and the shopper is told', async () => {
+    const held = await heldMugs();
+    const problem = await problemOf(await placeSlowly('expired-meanwhile'));
     expect(problem).toMatchObject({ status: 409, code: 'order_expired' });
-    expect(paymentEffects(shop, String(problem['order_id']))).toEqual({ authorize: 1, void: 1 });
+    const id = String(problem['order_id']);
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
+    expect(await booksOf(id)).toEqual(FOUND_LATE);
     expect(await heldMugs()).toBe(held);
   });
+
+  test('and could not be let go: 503, and the retry sees to it before it says so', async () => {
+    shop.sandbox.faults.set(VOID, { mode: 'fail_before', times: 1 });
+    const waiting = await problemOf(await placeSlowly('still-held'));
+    expect(waiting).toMatchObject({ status: 503, code: 'payment_unavailable' });
+    const problem = await problemOf(await shop.place(mugs, 'still-held'));
+    expect(problem).toMatchObject({ status: 409, code: 'order_expired' });
+    const id = String(problem['order_id']);
+    expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
+    expect(await booksOf(id)).toEqual(FOUND_LATE);
+  });
+
+  afterAll(() => expectInvariants(shop.db));
 });
 
 test('a key past its time is forgotten', async () => {
@@ -204,10 +311,7 @@ describe('a payment provider that gives no answer', () => {
     shop.sandbox.faults.set(FIND, { mode: 'down' });
     expect((await runRecovery(shop.services, NOW)).expired).toBe(0);
     shop.sandbox.faults.clear();
-    shop.sandbox.faults.set(
-      { provider: 'payments', operation: 'void' },
-      { mode: 'fail_before', times: 1 },
-    );
+    shop.sandbox.faults.set(VOID, { mode: 'fail_before', times: 1 });
     expect((await runRecovery(shop.services, NOW)).expired).toBe(0);
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
