@@ -1,6 +1,6 @@
 /** The catalogue. */
 import type { Product } from '../domain/product.ts';
-import type { Database } from './client.ts';
+import type { Database, Transaction } from './client.ts';
 import type { Prisma } from './generated/client.ts';
 
 /** The product, or null. */
@@ -50,27 +50,45 @@ export async function putProduct(
   draft: ProductDraft,
   expectedVersion: number | null,
 ): Promise<PutOutcome> {
-  return db.$transaction(async (tx) => {
-    const { sku, ...fields } = draft;
-    if (expectedVersion === null) {
-      const row = await tx.product.upsert({
-        where: { sku },
-        create: { ...draft, stock: { create: {} } },
-        update: { ...fields, version: { increment: 1 }, updatedAt: new Date() },
-      });
-      return { kind: row.version === 1 ? 'created' : 'updated', product: toProduct(row) };
-    }
-    const [row] = await tx.product.updateManyAndReturn({
-      where: { sku, version: expectedVersion },
-      data: { ...fields, version: { increment: 1 }, updatedAt: new Date() },
-    });
-    if (row) return { kind: 'updated', product: toProduct(row) };
-    const current = await tx.product.findUnique({ where: { sku }, select: { version: true } });
-    return { kind: 'version_mismatch', currentVersion: current?.version ?? null };
-  });
+  return db.$transaction((tx) =>
+    expectedVersion === null ? addOrReplace(tx, draft) : replaceAt(tx, draft, expectedVersion),
+  );
 }
 
-function toProduct(row: Prisma.ProductGetPayload<object>): Product {
+/** One statement decides which, so that of many at once one adds it and the others replace it. */
+async function addOrReplace(tx: Transaction, draft: ProductDraft): Promise<PutOutcome> {
+  const { sku, name, description, priceMinor, currency } = draft;
+  const [row] = await tx.$queryRaw<ProductRow[]>`
+    INSERT INTO products AS known (sku, name, description, price_minor, currency)
+    VALUES (${sku}, ${name}, ${description}, ${priceMinor}, ${currency})
+    ON CONFLICT (sku) DO UPDATE SET name = EXCLUDED.name, description = EXCLUDED.description,
+      price_minor = EXCLUDED.price_minor, currency = EXCLUDED.currency,
+      version = known.version + 1, updated_at = now()
+    RETURNING sku, name, description, price_minor AS "priceMinor", currency, version,
+      created_at AS "createdAt", updated_at AS "updatedAt"`;
+  if (!row) throw new Error(`product ${sku} was neither added nor replaced`);
+  if (row.version > 1) return { kind: 'updated', product: toProduct(row) };
+  await tx.stock.create({ data: { sku } });
+  return { kind: 'created', product: toProduct(row) };
+}
+
+async function replaceAt(
+  tx: Transaction,
+  { sku, ...fields }: ProductDraft,
+  version: number,
+): Promise<PutOutcome> {
+  const [row] = await tx.product.updateManyAndReturn({
+    where: { sku, version },
+    data: { ...fields, version: { increment: 1 }, updatedAt: new Date() },
+  });
+  if (row) return { kind: 'updated', product: toProduct(row) };
+  const current = await tx.product.findUnique({ where: { sku }, select: { version: true } });
+  return { kind: 'version_mismatch', currentVersion: current?.version ?? null };
+}
+
+type ProductRow = Prisma.ProductGetPayload<object>;
+
+function toProduct(row: ProductRow): Product {
   const { createdAt: _, ...product } = row;
   return { ...product, updatedAt: row.updatedAt.toISOString() };
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProduct, putProduct } from '../../prisma/products.ts';
+import { findStock } from '../../prisma/stock.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, problemOf } from './bodies.ts';
 import { createShop, type Shop } from './shop.ts';
@@ -40,6 +41,23 @@ describe('a product', () => {
       description: 'Two\nlines',
       version: 2,
     });
+  });
+
+  test('is added once by 20 at once, and replaced by the others, none of them lost', async () => {
+    for (const sku of ['rushed-1', 'rushed-2', 'rushed-3']) {
+      const prices = Array.from({ length: 20 }, (_, at) => 100 + at);
+      const answers = await Promise.all(prices.map((price_minor) => put(sku, { price_minor })));
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([
+        ...prices.slice(1).map(() => 200),
+        201,
+      ]);
+      const versions = answers.map(({ headers }) => headers.get('etag')).toSorted();
+      expect(versions).toEqual(prices.map((_, at) => `"v${at + 1}"`).toSorted());
+      const last = answers.find(({ headers }) => headers.get('etag') === '"v20"');
+      const shown = await (await show(sku)).json();
+      expect(await last?.json()).toEqual(shown);
+      expect(await findStock(shop.db, sku)).toMatchObject({ onHand: 0, held: 0 });
+    }
   });
 
   test('304 for who has it, and private caching for a few seconds', async () => {
