@@ -1,5 +1,6 @@
 /** The steps of a reconciliation: open, compare slice by slice, look again at what was open, close. */
 import { Context, log } from '@temporalio/activity';
+import { idBegunAt } from '../prisma/new-id.ts';
 import {
   closeReconciliation,
   findReconciliation,
@@ -26,9 +27,10 @@ export function createReconcileActivities(deps: UpkeepDependencies): ReconcileAc
         if (run?.status !== 'running') return null;
         return { id: run.id, from: run.windowFrom, to: run.windowTo };
       }
-      const asked = { scope, actor: 'schedule', windowFrom: from, windowTo: to };
+      const asked = { id: ownId(), scope, actor: 'schedule', windowFrom: from, windowTo: to };
       const { kind, run } = await openReconciliation(db, asked);
-      return kind === 'opened' ? { id: run.id, from, to } : null;
+      if (kind === 'running' || run.status !== 'running') return null;
+      return { id: run.id, from: run.windowFrom, to: run.windowTo };
     },
     reconcilePayments: (slice) => reconcilePayments(deps, slice),
     reconcileGoods: (slice) => reconcileGoods(deps, slice),
@@ -52,6 +54,13 @@ export function createReconcileActivities(deps: UpkeepDependencies): ReconcileAc
       return { found, resolved };
     },
   };
+}
+
+/** One id per run of the workflow: a try whose answer was lost has opened what the next one finds. */
+function ownId(): string {
+  const { scheduledTimestampMs, workflowExecution } = Context.current().info;
+  if (workflowExecution === undefined) throw new Error('only a workflow opens its own run');
+  return idBegunAt('reconciliation', scheduledTimestampMs, workflowExecution.runId);
 }
 
 async function recheck(

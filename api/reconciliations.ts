@@ -1,5 +1,6 @@
 /** Starting a reconciliation by hand, and how its runs and differences are shown. */
 import type { Database } from '../prisma/client.ts';
+import { newId } from '../prisma/new-id.ts';
 import { recordAction, type Operator } from '../prisma/operator-actions.ts';
 import {
   closeReconciliation,
@@ -23,7 +24,8 @@ export async function startReconciliation(
 ): Promise<StartOutcome> {
   const { from, to } = reconcileWindow(scope, Date.now());
   const actor = `operator/${by.apiKeyId}`;
-  const opened = await openReconciliation(db, { scope, actor, windowFrom: from, windowTo: to });
+  const id = newId('reconciliation');
+  const opened = await openReconciliation(db, { id, scope, actor, windowFrom: from, windowTo: to });
   const { run } = opened;
   if (opened.kind === 'running') return { kind: 'running', run };
   const started = await upkeep.startReconciliation({ scope, reconciliationId: run.id });

@@ -36,24 +36,27 @@ export interface FoundDifference extends Omit<Difference, 'subject'> {
 /** A run that did not end within this died. */
 const DEAD_AFTER_MS = 3 * 3_600_000;
 
-/** Begins a run. `running`: another is under way, and is given instead. */
+/**
+ * Begins a run under the caller's id; a repeat finds it. `running`: another is under way, and is given
+ * instead.
+ */
 export async function openReconciliation(
   db: Database,
-  asked: Pick<Reconciliation, 'scope' | 'actor' | 'windowFrom' | 'windowTo'>,
+  asked: Pick<Reconciliation, 'id' | 'scope' | 'actor' | 'windowFrom' | 'windowTo'>,
 ): Promise<{ readonly kind: 'opened' | 'running'; readonly run: Reconciliation }> {
+  const { id } = asked;
   await db.$executeRaw`
     UPDATE reconciliations SET status = 'failed', finished_at = now()
     WHERE status = 'running' AND started_at < now() - ${DEAD_AFTER_MS} * interval '1 ms'`;
-  const id = newId('reconciliation');
-  const added = await db.$executeRaw`
+  await db.$executeRaw`
     INSERT INTO reconciliations (id, scope, status, actor, window_from, window_to)
     VALUES (${id}, ${asked.scope}, 'running', ${asked.actor}, ${asked.windowFrom}::timestamptz,
       ${asked.windowTo}::timestamptz) ON CONFLICT DO NOTHING`;
-  const where = added === 1 ? { id } : { status: 'running' };
-  const row = await db.reconciliation.findFirst({ where });
+  const rows = await db.reconciliation.findMany({ where: { OR: [{ id }, { status: 'running' }] } });
+  const row = rows.find((each) => each.id === id) ?? rows[0];
   // The other one ended between the two statements.
-  if (row === null) return openReconciliation(db, asked);
-  return { kind: added === 1 ? 'opened' : 'running', run: toRun(row) };
+  if (row === undefined) return openReconciliation(db, asked);
+  return { kind: row.id === id ? 'opened' : 'running', run: toRun(row) };
 }
 
 /** Ends a run. One that ended already stays as it is. */

@@ -1,0 +1,55 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createReconcileActivities } from '../../activities/reconcile.ts';
+import { expireOrder } from '../../api/expire-order.ts';
+import { listReconciliations } from '../../prisma/reconciliation.ts';
+import { reconcileWindow } from '../../workflows/upkeep-contract.ts';
+import { createCheckoutRecorder } from '../api/recorders.ts';
+import { createProviders, type Providers } from '../support/bench.ts';
+
+let providers: Providers;
+beforeAll(async () => {
+  providers = await createProviders();
+});
+afterAll(() => providers.close());
+
+const NOW_MS = Date.now();
+const WINDOW = reconcileWindow('recent', NOW_MS);
+
+/** A workflow's first activity, tried as often as it is called. */
+function workflowRun(runId: string, scheduledTimestampMs: number) {
+  const { db, gateways } = providers;
+  const activities = createReconcileActivities({
+    db,
+    ...gateways,
+    checkouts: createCheckoutRecorder(),
+    expireOrder: (order) => expireOrder({ db, ...gateways }, order),
+  });
+  const execution = { workflowExecution: { workflowId: 'reconcile-recent', runId } };
+  const inTry = <T>(attempt: number, work: () => Promise<T>): Promise<T> =>
+    new MockActivityEnvironment({ ...execution, scheduledTimestampMs, attempt }).run(work);
+  const asked = { scope: 'recent', reconciliationId: null, ...WINDOW } as const;
+  return {
+    begin: (attempt: number) => inTry(attempt, () => activities.beginReconciliation(asked)),
+    end: (id: string) =>
+      inTry(1, () => activities.endReconciliation({ id, status: 'completed', checked: {} })),
+  };
+}
+
+test('a run that was opened by a try whose answer was lost is found by the next try', async () => {
+  const run = workflowRun('run-1', NOW_MS);
+  const first = await run.begin(1);
+  expect(first).toMatchObject(WINDOW);
+  expect(await run.begin(2)).toEqual(first);
+  expect(await workflowRun('run-2', NOW_MS + 1).begin(1)).toBeNull();
+  await run.end(first?.id ?? '');
+  expect(await run.begin(3)).toBeNull();
+
+  const next = await workflowRun('run-3', NOW_MS + 2).begin(1);
+  expect(next).not.toBeNull();
+  const { runs } = await listReconciliations(providers.db, { limit: 10 });
+  expect(runs.map(({ id, status }) => [id, status])).toEqual([
+    [next?.id, 'running'],
+    [first?.id, 'completed'],
+  ]);
+});
