@@ -59,6 +59,11 @@ export function cancelUpdateId(apiKeyId: string, requestDigest: string): string 
   return `cancel/${apiKeyId}/${requestDigest}`;
 }
 
+/** The API key that asked for a cancel, by what its update was called; null when it was no such. */
+export function cancellingKey(updateId: string): string | null {
+  return /^cancel\/(.+)\/[0-9a-f]{64}$/.exec(updateId)?.[1] ?? null;
+}
+
 /**
  * The idempotency key under which a provider sees an intent: the same across retries, crashes,
  * redrives and deploys. Written down before the first call.

@@ -2,6 +2,7 @@
  * Writes one audit entry per event. Of the event's data only the members listed here are kept: what
  * a person wrote freely, and what finds a person's parcel, stays out of a log nobody can erase.
  */
+import { cancellingKey } from '../../domain/ids.ts';
 import type { OrderEvent } from '../../domain/order.ts';
 import { writeAudit, type AuditEntry } from '../../prisma/audit.ts';
 import type { Database } from '../../prisma/client.ts';
@@ -48,11 +49,14 @@ function toEntry(event: OrderEvent): AuditEntry {
   };
 }
 
-function actorOf({ type, data }: OrderEvent): string {
+function actorOf({ type, data, causationId }: OrderEvent): string {
   const { actor, reason } = data;
   if (actor === 'system') return actor;
   if (typeof actor === 'string' && actor !== '') return `operator/${actor}`;
   if (reason === 'requested_by_customer') return 'customer';
-  if (reason === 'requested_by_operator') return 'operator';
+  if (reason === 'requested_by_operator') {
+    const key = causationId === null ? null : cancellingKey(causationId);
+    return key === null ? 'operator' : `operator/${key}`;
+  }
   return type === 'order.created' || type === 'order.placed' ? 'customer' : 'system';
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAuditSubscriber } from '../../../activities/subscribers/audit.ts';
 import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
-import { shipmentCorrelationId, type OrderId } from '../../../domain/ids.ts';
+import { cancelUpdateId, shipmentCorrelationId, type OrderId } from '../../../domain/ids.ts';
 import type { EventType } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/event-log.ts';
 import { recordCancelling } from '../../../prisma/fulfilment.ts';
@@ -11,18 +11,20 @@ import { DECISION, FATES, NEVER, openHistory, type Fate, type History } from './
 let history: History;
 let audit: Subscriber;
 let log: readonly LoggedEvent[];
-const ids = new Map<Fate | 'by_operator' | 'by_system', OrderId>();
+const ids = new Map<Fate | 'by_operator' | 'by_hand' | 'by_system', OrderId>();
+const ASKED = cancelUpdateId('key_of/somebody', 'a1'.repeat(32));
 
 beforeAll(async () => {
   history = await openHistory();
   audit = createAuditSubscriber(history);
   for (const fate of FATES) ids.set(fate, (await history.live({ fate })).id);
-  for (const [name, reason] of [
-    ['by_operator', 'requested_by_operator'],
-    ['by_system', 'warehouse_refused'],
+  for (const [name, reason, request] of [
+    ['by_operator', 'requested_by_operator', ASKED],
+    ['by_hand', 'requested_by_operator', null],
+    ['by_system', 'warehouse_refused', null],
   ] as const) {
     const { id } = await history.live({ fate: 'placed' });
-    await recordCancelling(history.db, id, { reason, request: null });
+    await recordCancelling(history.db, id, { reason, request });
     ids.set(name, id);
   }
   log = await history.log();
@@ -55,7 +57,8 @@ describe('the audit log', () => {
   test.each([
     ['placed', 'order.placed', 'customer'],
     ['cancelled', 'order.cancelled', 'customer'],
-    ['by_operator', 'order.cancelling', 'operator'],
+    ['by_operator', 'order.cancelling', 'operator/key_of/somebody'],
+    ['by_hand', 'order.cancelling', 'operator'],
     ['by_system', 'order.cancelling', 'system'],
     ['shipped', 'order.reserved', 'system'],
     ['declined', 'order.declined', 'system'],
