@@ -27,7 +27,7 @@ export function createReconcileActivities(deps: UpkeepDependencies): ReconcileAc
         if (run?.status !== 'running') return null;
         return { id: run.id, from: run.windowFrom, to: run.windowTo };
       }
-      const asked = { id: ownId(), scope, actor: 'schedule', windowFrom: from, windowTo: to };
+      const asked = { id: ownId(), scope, by: null, windowFrom: from, windowTo: to };
       const { kind, run } = await openReconciliation(db, asked);
       if (kind === 'running' || run.status !== 'running') return null;
       return { id: run.id, from: run.windowFrom, to: run.windowTo };

@@ -6,6 +6,7 @@ import {
   type KeyClaim,
   type StoredAnswer,
 } from '../prisma/idempotency.ts';
+import { recordAction, type Operator } from '../prisma/operator-actions.ts';
 import { adjustStock, type AdjustOutcome } from '../prisma/stock.ts';
 import { inFlight, keyReused } from './order-answers.ts';
 import type { Problem } from './problems.ts';
@@ -15,7 +16,7 @@ export interface StockChange {
   readonly sku: string;
   readonly delta: number;
   readonly reason: string;
-  readonly actor: string;
+  readonly by: Operator;
 }
 
 export type ChangeStockOutcome =
@@ -34,8 +35,11 @@ export async function changeStock(
   if (before) return before;
   try {
     const outcome = await db.$transaction(async (tx) => {
-      const adjusted = await adjustStock(tx, change);
+      const { by, ...movement } = change;
+      const adjusted = await adjustStock(tx, { ...movement, actor: by.apiKeyId });
       if (adjusted.kind !== 'adjusted') return adjusted;
+      const data = { delta: change.delta };
+      await recordAction(tx, by, { action: 'stock.adjusted', subject: change.sku, data });
       const answer = { status: 200, body: JSON.stringify(stockBody(adjusted.stock)) };
       if (!(await claimAnswered(tx, claim, answer))) throw new KeyTakenError();
       return { kind: 'changed', answer, replayed: false } as const;

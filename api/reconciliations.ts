@@ -1,7 +1,7 @@
 /** Starting a reconciliation by hand, and how its runs and differences are shown. */
 import type { Database } from '../prisma/client.ts';
 import { newId } from '../prisma/new-id.ts';
-import { recordAction, type Operator } from '../prisma/operator-actions.ts';
+import type { Operator } from '../prisma/operator-actions.ts';
 import {
   closeReconciliation,
   openReconciliation,
@@ -23,9 +23,8 @@ export async function startReconciliation(
   by: Operator,
 ): Promise<StartOutcome> {
   const { from, to } = reconcileWindow(scope, Date.now());
-  const actor = `operator/${by.apiKeyId}`;
   const id = newId('reconciliation');
-  const opened = await openReconciliation(db, { id, scope, actor, windowFrom: from, windowTo: to });
+  const opened = await openReconciliation(db, { id, scope, by, windowFrom: from, windowTo: to });
   const { run } = opened;
   if (opened.kind === 'running') return { kind: 'running', run };
   const started = await upkeep.startReconciliation({ scope, reconciliationId: run.id });
@@ -33,9 +32,6 @@ export async function startReconciliation(
     await closeReconciliation(db, run.id, { status: 'failed', checked: {} });
     return { kind: 'unavailable' };
   }
-  await db.$transaction((tx) =>
-    recordAction(tx, by, { action: 'reconciliation.started', subject: run.id, data: { scope } }),
-  );
   return { kind: 'running', run };
 }
 

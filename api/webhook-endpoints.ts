@@ -3,6 +3,7 @@ import type { EventType } from '../domain/order.ts';
 import { webhookSubscription, type WebhookEndpoint } from '../domain/webhook.ts';
 import type { Database } from '../prisma/client.ts';
 import { inspectKey, type KeyClaim, type StoredAnswer } from '../prisma/idempotency.ts';
+import type { Operator } from '../prisma/operator-actions.ts';
 import {
   changeEndpoint,
   createEndpoint,
@@ -24,7 +25,7 @@ export interface Answered {
 export async function addEndpoint(
   services: Services,
   claim: KeyClaim,
-  wanted: { readonly url: string; readonly types: readonly EventType[] },
+  wanted: { readonly url: string; readonly types: readonly EventType[]; readonly by: Operator },
 ): Promise<Answered> {
   const { db, deliveries } = services;
   const before = await answeredBefore(db, claim);
@@ -58,7 +59,11 @@ export async function editEndpoint(
 }
 
 /** Hands out a new secret; the old one signs beside it for a day. Throws ProblemError. */
-export async function renewSecret(db: Database, claim: KeyClaim, id: string): Promise<Answered> {
+export async function renewSecret(
+  db: Database,
+  claim: KeyClaim,
+  { id, by }: { readonly id: string; readonly by: Operator },
+): Promise<Answered> {
   const before = await answeredBefore(db, claim);
   if (before) return before;
   const answer = (secret: string, previousExpiresAt: string): StoredAnswer => ({
@@ -70,7 +75,7 @@ export async function renewSecret(db: Database, claim: KeyClaim, id: string): Pr
       previous_secret_expires_at: previousExpiresAt,
     }),
   });
-  const rotated = await rotateSecret(db, claim, { id, answer });
+  const rotated = await rotateSecret(db, claim, { id, by, answer });
   switch (rotated.kind) {
     case 'not_found':
       throw endpointNotFound();

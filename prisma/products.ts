@@ -2,6 +2,7 @@
 import type { Product } from '../domain/product.ts';
 import type { Database, Transaction } from './client.ts';
 import type { Prisma } from './generated/client.ts';
+import { recordAction, type Operator } from './operator-actions.ts';
 
 /** The product, or null. */
 export async function findProduct(db: Database, sku: string): Promise<Product | null> {
@@ -48,11 +49,19 @@ export type PutOutcome =
 export async function putProduct(
   db: Database,
   draft: ProductDraft,
-  expectedVersion: number | null,
+  { expectedVersion, by }: { readonly expectedVersion: number | null; readonly by: Operator },
 ): Promise<PutOutcome> {
-  return db.$transaction((tx) =>
-    expectedVersion === null ? addOrReplace(tx, draft) : replaceAt(tx, draft, expectedVersion),
-  );
+  return db.$transaction(async (tx) => {
+    const outcome =
+      expectedVersion === null
+        ? await addOrReplace(tx, draft)
+        : await replaceAt(tx, draft, expectedVersion);
+    if (outcome.kind === 'version_mismatch') return outcome;
+    const { sku: subject, priceMinor, currency, version } = outcome.product;
+    const data = { price_minor: priceMinor, currency, version };
+    await recordAction(tx, by, { action: `product.${outcome.kind}`, subject, data });
+    return outcome;
+  });
 }
 
 /** One statement decides which, so that of many at once one adds it and the others replace it. */

@@ -6,6 +6,7 @@ import { changeOrder, orderTransaction } from './change.ts';
 import type { Database, Transaction } from './client.ts';
 import type { Prisma } from './generated/client.ts';
 import { newId } from './new-id.ts';
+import { recordAction, type Operator } from './operator-actions.ts';
 import { trusted } from './trusted.ts';
 
 export interface Reconciliation {
@@ -36,27 +37,40 @@ export interface FoundDifference extends Omit<Difference, 'subject'> {
 /** A run that did not end within this died. */
 const DEAD_AFTER_MS = 3 * 3_600_000;
 
+interface OpenRequest extends Pick<Reconciliation, 'id' | 'scope' | 'windowFrom' | 'windowTo'> {
+  /** Null: the schedule. */
+  readonly by: Operator | null;
+}
+
 /**
  * Begins a run under the caller's id; a repeat finds it. `running`: another is under way, and is given
  * instead.
  */
 export async function openReconciliation(
   db: Database,
-  asked: Pick<Reconciliation, 'id' | 'scope' | 'actor' | 'windowFrom' | 'windowTo'>,
+  asked: OpenRequest,
 ): Promise<{ readonly kind: 'opened' | 'running'; readonly run: Reconciliation }> {
   const { id } = asked;
   await db.$executeRaw`
     UPDATE reconciliations SET status = 'failed', finished_at = now()
     WHERE status = 'running' AND started_at < now() - ${DEAD_AFTER_MS} * interval '1 ms'`;
-  await db.$executeRaw`
-    INSERT INTO reconciliations (id, scope, status, actor, window_from, window_to)
-    VALUES (${id}, ${asked.scope}, 'running', ${asked.actor}, ${asked.windowFrom}::timestamptz,
-      ${asked.windowTo}::timestamptz) ON CONFLICT DO NOTHING`;
+  await db.$transaction((tx) => insertRun(tx, asked));
   const rows = await db.reconciliation.findMany({ where: { OR: [{ id }, { status: 'running' }] } });
   const row = rows.find((each) => each.id === id) ?? rows[0];
   // The other one ended between the two statements.
   if (row === undefined) return openReconciliation(db, asked);
   return { kind: row.id === id ? 'opened' : 'running', run: toRun(row) };
+}
+
+async function insertRun(tx: Transaction, { by, ...run }: OpenRequest): Promise<void> {
+  const actor = by === null ? 'schedule' : `operator/${by.apiKeyId}`;
+  const added = await tx.$executeRaw`
+    INSERT INTO reconciliations (id, scope, status, actor, window_from, window_to)
+    VALUES (${run.id}, ${run.scope}, 'running', ${actor}, ${run.windowFrom}::timestamptz,
+      ${run.windowTo}::timestamptz) ON CONFLICT DO NOTHING`;
+  if (added === 0 || by === null) return;
+  const data = { scope: run.scope };
+  await recordAction(tx, by, { action: 'reconciliation.started', subject: run.id, data });
 }
 
 /** Ends a run. One that ended already stays as it is. */

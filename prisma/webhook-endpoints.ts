@@ -10,6 +10,7 @@ import { cursorNow } from './event-log.ts';
 import type { Prisma } from './generated/client.ts';
 import { claimAnswered, type KeyClaim, type StoredAnswer } from './idempotency.ts';
 import { newId } from './new-id.ts';
+import { recordAction, type Operator } from './operator-actions.ts';
 import { ensureSubscription, removeSubscription } from './subscriptions.ts';
 import { trusted } from './trusted.ts';
 
@@ -38,6 +39,7 @@ export async function createEndpoint(
   wanted: {
     readonly url: string;
     readonly types: readonly EventType[];
+    readonly by: Operator;
     /** The answer that shows the secret, kept with the key. */
     readonly answer: (endpoint: WebhookEndpoint, secret: string) => StoredAnswer;
   },
@@ -55,6 +57,7 @@ export async function createEndpoint(
     await ensureSubscription(tx, { name: webhookSubscription(row.id), types, cursor });
     const answer = wanted.answer(endpoint, secret);
     if (!(await claimAnswered(tx, claim, answer))) throw new KeyTakenError();
+    await recordDeed(tx, wanted.by, { id: row.id, did: 'created', data: { types } });
     return { kind: 'created', endpoint, answer };
   });
   return created ?? { kind: 'key_taken' };
@@ -102,6 +105,7 @@ export async function changeEndpoint(
     readonly url?: string | undefined;
     readonly types?: readonly EventType[] | undefined;
     readonly status?: WebhookEndpoint['status'] | undefined;
+    readonly by: Operator;
   },
 ): Promise<WebhookEndpoint | null> {
   const { url, types, status } = change;
@@ -118,6 +122,12 @@ export async function changeEndpoint(
     });
     if (!row) return null;
     if (types) await ensureSubscription(tx, { name: webhookSubscription(id), types, cursor });
+    const data = {
+      url_changed: url !== undefined,
+      ...(types && { types }),
+      ...(status && { status }),
+    };
+    await recordDeed(tx, change.by, { id, did: 'changed', data });
     return toEndpoint(row);
   });
 }
@@ -131,10 +141,11 @@ export async function disableEndpoint(db: Database, id: string, reason: string):
 }
 
 /** Forgets the endpoint, its subscription and its attempts. False when there was none. */
-export async function deleteEndpoint(db: Database, id: string): Promise<boolean> {
+export async function deleteEndpoint(db: Database, id: string, by: Operator): Promise<boolean> {
   return db.$transaction(async (tx) => {
     await removeSubscription(tx, webhookSubscription(id));
     const { count } = await tx.webhookEndpoint.deleteMany({ where: { id } });
+    if (count === 1) await recordDeed(tx, by, { id, did: 'deleted' });
     return count === 1;
   });
 }
@@ -148,6 +159,7 @@ export async function rotateSecret(
   claim: KeyClaim,
   wanted: {
     readonly id: string;
+    readonly by: Operator;
     readonly answer: (secret: string, previousExpiresAt: string) => StoredAnswer;
   },
 ): Promise<
@@ -164,6 +176,7 @@ export async function rotateSecret(
     if (!row) return { kind: 'not_found' } as const;
     const answer = wanted.answer(secret, row.expiresAt.toISOString());
     if (!(await claimAnswered(tx, claim, answer))) throw new KeyTakenError();
+    await recordDeed(tx, wanted.by, { id: wanted.id, did: 'secret_rotated' });
     return { kind: 'rotated', answer } as const;
   });
   return rotated ?? { kind: 'key_taken' };
@@ -182,6 +195,15 @@ async function unlessTaken<T>(
     if (error instanceof KeyTakenError) return null;
     throw error;
   }
+}
+
+/** Never an address: what stands in one may be a secret of its owner. */
+async function recordDeed(
+  tx: Transaction,
+  by: Operator,
+  { id, did, data = {} }: { id: string; did: string; data?: Readonly<Record<string, unknown>> },
+): Promise<void> {
+  await recordAction(tx, by, { action: `webhook_endpoint.${did}`, subject: id, data });
 }
 
 function newSecret(): string {

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findProduct, putProduct } from '../../prisma/products.ts';
 import { alreadyHas, contentTag, expectedVersion, versionTag } from '../conditional.ts';
-import { allow, type ApiEnv } from '../middleware.ts';
+import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
 import { ProblemError } from '../problems.ts';
 import { productBody } from '../representations.ts';
 import { onInvalid } from '../respond.ts';
@@ -41,9 +41,9 @@ export function productRoutes(services: Services) {
     .openapi(putRoute, async (c) => {
       const { sku } = c.req.valid('param');
       const { name, description, price_minor: priceMinor, currency } = c.req.valid('json');
-      const expected = await versionAsked(services, sku, c.req.header('if-match'));
+      const expectedVersion = await versionAsked(services, sku, c.req.header('if-match'));
       const draft = { sku, name, description: description ?? null, priceMinor, currency };
-      const outcome = await putProduct(db, draft, expected);
+      const outcome = await putProduct(db, draft, { expectedVersion, by: operatorOf(c) });
       if (outcome.kind === 'version_mismatch') throw notAtVersion(outcome.currentVersion);
       // Other processes hear of it by notification; this one need not wait for it.
       catalogue.forget();

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { findStock } from '../../prisma/stock.ts';
 import { changeStock } from '../adjust-stock.ts';
 import { claimOf } from '../idempotency-claim.ts';
-import { allow, type ApiEnv } from '../middleware.ts';
+import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
 import { ProblemError } from '../problems.ts';
 import { stockBody } from '../representations.ts';
 import { onInvalid, sendStored } from '../respond.ts';
@@ -27,7 +27,7 @@ export function stockRoutes({ db }: Services) {
       const { apiKey } = c.var;
       const scope = `POST /v1/products/${sku}/stock`;
       const claim = claimOf({ apiKeyId: apiKey.id, scope, key, body });
-      const outcome = await changeStock(db, claim, { sku, ...body, actor: apiKey.id });
+      const outcome = await changeStock(db, claim, { sku, ...body, by: operatorOf(c) });
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
       return sendStored<200, typeof stockSchema>(c, outcome.answer, outcome.replayed);
     });

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { deleteEndpoint, listEndpoints } from '../../prisma/webhook-endpoints.ts';
 import { claimOf } from '../idempotency-claim.ts';
-import { allow, type ApiEnv } from '../middleware.ts';
+import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
 import { onInvalid, sendStored } from '../respond.ts';
 import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
 import {
@@ -34,7 +34,10 @@ export function webhookEndpointRoutes(services: Services) {
       const key = c.req.valid('header')['idempotency-key'];
       const scope = 'POST /v1/webhook-endpoints';
       const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body });
-      const { answer, replayed } = await addEndpoint(services, claim, body);
+      const { answer, replayed } = await addEndpoint(services, claim, {
+        ...body,
+        by: operatorOf(c),
+      });
       c.header('location', `/v1/webhook-endpoints/${idIn(answer.body)}`);
       return sendStored<201, typeof createdEndpointSchema>(c, answer, replayed);
     })
@@ -49,11 +52,13 @@ export function webhookEndpointRoutes(services: Services) {
       c.json(endpointBody(await endpointNamed(db, c.req.valid('param').id)), 200),
     )
     .openapi(changeRoute, async (c) => {
-      const changed = await editEndpoint(services, c.req.valid('param').id, c.req.valid('json'));
+      const change = { ...c.req.valid('json'), by: operatorOf(c) };
+      const changed = await editEndpoint(services, c.req.valid('param').id, change);
       return c.json(endpointBody(changed), 200);
     })
     .openapi(deleteRoute, async (c) => {
-      if (!(await deleteEndpoint(db, c.req.valid('param').id))) throw endpointNotFound();
+      const deleted = await deleteEndpoint(db, c.req.valid('param').id, operatorOf(c));
+      if (!deleted) throw endpointNotFound();
       return c.body(null, 204);
     })
     .openapi(rotateRoute, async (c) => {
@@ -61,7 +66,7 @@ export function webhookEndpointRoutes(services: Services) {
       const key = c.req.valid('header')['idempotency-key'];
       const scope = `POST /v1/webhook-endpoints/${id}/rotate-secret`;
       const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body: {} });
-      const { answer, replayed } = await renewSecret(db, claim, id);
+      const { answer, replayed } = await renewSecret(db, claim, { id, by: operatorOf(c) });
       return sendStored<200, typeof rotatedSecretSchema>(c, answer, replayed);
     });
 }

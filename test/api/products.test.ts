@@ -5,6 +5,8 @@ import { eventually } from '../support/eventually.ts';
 import { listOf, problemOf } from './bodies.ts';
 import { createShop, type Shop } from './shop.ts';
 
+const ADMIN = 'operator/key_local_admin';
+
 let shop: Shop;
 beforeAll(async () => {
   shop = await createShop();
@@ -47,12 +49,11 @@ describe('a product', () => {
     for (const sku of ['rushed-1', 'rushed-2', 'rushed-3']) {
       const prices = Array.from({ length: 20 }, (_, at) => 100 + at);
       const answers = await Promise.all(prices.map((price_minor) => put(sku, { price_minor })));
-      expect(answers.map(({ status }) => status).toSorted()).toEqual([
-        ...prices.slice(1).map(() => 200),
-        201,
-      ]);
-      const versions = answers.map(({ headers }) => headers.get('etag')).toSorted();
-      expect(versions).toEqual(prices.map((_, at) => `"v${at + 1}"`).toSorted());
+      const added = answers.filter(({ status }) => status === 201);
+      const replaced = answers.filter(({ status }) => status === 200);
+      expect([added.length, replaced.length]).toEqual([1, 19]);
+      const versions = answers.map(({ headers }) => headers.get('etag'));
+      expect(new Set(versions)).toEqual(new Set(prices.map((_, at) => `"v${at + 1}"`)));
       const last = answers.find(({ headers }) => headers.get('etag') === '"v20"');
       const shown = await (await show(sku)).json();
       expect(await last?.json()).toEqual(shown);
@@ -84,7 +85,8 @@ describe('a product', () => {
     await put('elsewhere');
     await show('elsewhere');
     const draft = { sku: 'elsewhere', name: 'Moved', description: null, priceMinor: 1 };
-    await putProduct(shop.db, { ...draft, currency: 'EUR' }, null);
+    const by = { apiKeyId: 'key_elsewhere', correlationId: 'elsewhere' };
+    await putProduct(shop.db, { ...draft, currency: 'EUR' }, { expectedVersion: null, by });
     await eventually(async () => {
       expect(await (await show('elsewhere')).json()).toMatchObject({ name: 'Moved', version: 2 });
     });
@@ -105,6 +107,28 @@ describe('a product', () => {
       expect((await problemOf(await put('bad', changes))).status).toBe(422);
     }
     expect((await problemOf(await put('-bad'))).status).toBe(422);
+  });
+});
+
+describe('the audit log', () => {
+  test('has who set a price or moved stock, once per change, and nothing of what was refused', async () => {
+    const headers = { 'x-correlation-id': 'spring-sale' };
+    await put('audited', {}, headers);
+    await put('audited', { price_minor: 700 }, { ...headers, 'if-match': '"v1"' });
+    await put('audited', { price_minor: 900 }, { 'if-match': '"v1"' });
+    await adjust('audited', 5, 'audited');
+    await adjust('audited', 5, 'audited');
+    await adjust('audited', -6);
+    const deeds = await shop.db.auditEntry.findMany({
+      where: { subject: 'audited' },
+      orderBy: { id: 'asc' },
+    });
+    expect(deeds.map(({ actor, action, data }) => [actor, action, data])).toEqual([
+      [ADMIN, 'product.created', { price_minor: 500, currency: 'EUR', version: 1 }],
+      [ADMIN, 'product.updated', { price_minor: 700, currency: 'EUR', version: 2 }],
+      ['operator/key_local_operator', 'stock.adjusted', { delta: 5 }],
+    ]);
+    expect(deeds.map(({ cause }) => cause).slice(0, 2)).toEqual(['spring-sale', 'spring-sale']);
   });
 });
 

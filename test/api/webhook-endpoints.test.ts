@@ -229,3 +229,29 @@ describe('a new secret', () => {
     expect((await problemOf(keyless)).code).toBe('idempotency_key_required');
   });
 });
+
+test('the audit log has who added, changed, re-keyed and deleted an endpoint, and no address', async () => {
+  const { id } = await create();
+  await patch(id, { url: `${receiver.url}/canary` });
+  await patch(id, { status: 'disabled', types: ['order.paid'] });
+  const rotate = () => post(`/${id}/rotate-secret`, undefined, `rotate-${id}`);
+  await rotate();
+  await rotate();
+  await remove(id);
+  await remove(id);
+  const deeds = await shop.db.auditEntry.findMany({
+    where: { subject: id },
+    orderBy: { id: 'asc' },
+  });
+  expect(deeds.map(({ action, data }) => [action, data])).toEqual([
+    ['webhook_endpoint.created', { types: [] }],
+    ['webhook_endpoint.changed', { url_changed: true }],
+    ['webhook_endpoint.changed', { url_changed: false, types: ['order.paid'], status: 'disabled' }],
+    ['webhook_endpoint.secret_rotated', {}],
+    ['webhook_endpoint.deleted', {}],
+  ]);
+  for (const { actor, data } of deeds) {
+    expect(actor).toBe('operator/key_local_operator');
+    expect(JSON.stringify(data)).not.toMatch(/http|canary|whsec/);
+  }
+});

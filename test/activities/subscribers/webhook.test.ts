@@ -39,15 +39,17 @@ beforeAll(async () => {
 });
 afterAll(() => history.close());
 
+const OPERATOR = { apiKeyId: 'key_operator', correlationId: 'asked' };
+
 beforeEach(async () => {
   receiver = await startReceiver();
-  const wanted = { url: receiver.url, types: [], answer: stored };
+  const wanted = { url: receiver.url, types: [], by: OPERATOR, answer: stored };
   const created = await createEndpoint(history.db, claimOf(), wanted);
   if (created.kind !== 'created') throw new Error(created.kind);
   endpointId = created.endpoint.id;
 });
 afterEach(async () => {
-  await deleteEndpoint(history.db, endpointId);
+  await deleteEndpoint(history.db, endpointId, OPERATOR);
   await receiver.close();
 });
 
@@ -214,7 +216,7 @@ describe('an answer', () => {
     expect(await failures([event(1), event()])).toMatchObject([{ id: event().id, final: true }]);
     expect(receiver.received).toHaveLength(1);
     receiver.answer = (response) => response.writeHead(200).end();
-    await changeEndpoint(history.db, endpointId, { status: 'enabled' });
+    await changeEndpoint(history.db, endpointId, { status: 'enabled', by: OPERATOR });
     await hand([event()]);
     expect(receiver.received).toHaveLength(2);
   });
@@ -231,10 +233,10 @@ describe('no answer', () => {
   test('a receiver that hangs or is away, and a URL that leads inside, fail with a reason', async () => {
     receiver.answer = () => undefined;
     expect(await failures([event()])).toMatchObject([{ error: 'no answer: deadline' }]);
-    await changeEndpoint(history.db, endpointId, { url: 'http://127.0.0.1:1/' });
+    await changeEndpoint(history.db, endpointId, { url: 'http://127.0.0.1:1/', by: OPERATOR });
     const [away] = await failures([event()]);
     expect(away?.error).toBe('no answer: connection_econnrefused');
-    await changeEndpoint(history.db, endpointId, { url: 'http://10.0.0.1/' });
+    await changeEndpoint(history.db, endpointId, { url: 'http://10.0.0.1/', by: OPERATOR });
     const [blocked] = await failures([event()]);
     expect(blocked?.error).toBe('url blocked: address_not_public');
   });
@@ -249,7 +251,7 @@ describe('no answer', () => {
 describe('rotation', () => {
   test('both secrets sign for a day, then the new one alone', async () => {
     const [old = ''] = await secrets();
-    await rotateSecret(history.db, claimOf(), { id: endpointId, answer: stored });
+    await rotateSecret(history.db, claimOf(), { id: endpointId, by: OPERATOR, answer: stored });
     const [fresh = '', previous] = await secrets();
     expect([previous, fresh === old]).toEqual([old, false]);
     await hand([event()]);
@@ -294,7 +296,7 @@ describe('attempts', () => {
 
   test('an endpoint that is gone has no subscriber', async () => {
     const handing = await subscriber();
-    await deleteEndpoint(history.db, endpointId);
+    await deleteEndpoint(history.db, endpointId, OPERATOR);
     await handing.handle(log, NEVER);
     expect(await createWebhookSubscriber({ db: history.db, sender }, endpointId)).toBeNull();
     expect(receiver.received).toEqual([]);
