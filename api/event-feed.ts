@@ -61,8 +61,10 @@ export function feedSource(
     async next() {
       emptyReads += 1;
       const follow = from.types.length > 0 && emptyReads % FOLLOW_AFTER_EMPTY_READS === 0;
+      const query = { after, types: from.types, limit: BATCH };
+      // In this order, and not shared: a read under way may have begun before the end was known.
       const end = follow ? await cursorNow(db) : null;
-      const events = await log({ after, types: from.types, limit: BATCH });
+      const events = await (follow ? readLog(db, query) : log(query));
       const last = events.at(-1);
       if (last) emptyReads = 0;
       after = last?.cursor ?? end ?? after;

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { feedSource, type SharedLog } from '../../api/event-feed.ts';
 import { cursorNow } from '../../prisma/event-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { orderOf, problemOf } from './bodies.ts';
@@ -144,6 +145,19 @@ describe('GET /v1/events as a stream', () => {
     const feed = await stream(`/v1/events?after=${start}&types=order.placed`);
     const [placed] = await feed.take(1);
     expect(placed).toMatchObject({ event: 'order.placed', data: { subject: id } });
+  });
+
+  test('does not jump past an event that a shared read began too early to see', async () => {
+    const start = await cursorNow(shop.db);
+    // Whatever read is shared began before the event.
+    const log: SharedLog = async () => [];
+    const from = { after: start, types: ['order.placed'] } as const;
+    const source = feedSource({ db: shop.db, log }, from);
+    const id = await place();
+    await listed(start, 2);
+    await eventually(async () => {
+      expect(await source.next()).toMatchObject([{ type: 'order.placed', data: { subject: id } }]);
+    });
   });
 
   test('is told that it lives while nothing happens', async () => {
