@@ -74,6 +74,7 @@ export function feedSource(
         data: feedEvent(event),
       }));
     },
+    place: () => after,
   };
 }
 
@@ -102,5 +103,6 @@ export function timelineSource(db: Database, orderId: OrderId, afterSeq: number)
         data: timelineEntryBody(event),
       }));
     },
+    place: () => String(seq),
   };
 }

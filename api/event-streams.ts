@@ -22,6 +22,8 @@ export interface FrameSource {
   readonly orderId: OrderId | null;
   /** The next frames, a bounded number; none when there is nothing new. */
   next(): Promise<readonly Frame[]>;
+  /** Where to resume after all that `next` gave. */
+  place(): string;
 }
 
 export interface StreamLimits {
@@ -53,9 +55,9 @@ const LIMITS: StreamLimits = {
 /** News within this time are one wake-up: a busy shop writes hundreds of events per second. */
 const GATHER_MS = 50;
 const RETRY_SECONDS = 10;
-/** Tells clients how long to wait before they reconnect. */
-const PREAMBLE = 'retry: 2000\n\n';
-const HEARTBEAT = ': heartbeat\n\n';
+/** How long clients wait before they reconnect. */
+const RETRY = 'retry: 2000\n';
+const HEARTBEAT = ': heartbeat\n';
 
 interface OpenStream {
   readonly orderId: OrderId | null;
@@ -171,7 +173,7 @@ async function tell(
 ): Promise<'ended' | 'fell_behind'> {
   const endsAt = performance.now() + limits.lifetimeMs;
   let sentAt = performance.now();
-  let text = PREAMBLE;
+  let text = RETRY + placeText(source);
   while (!hasEnded() && performance.now() < endsAt) {
     if (text !== '') {
       if (!(await send(text))) return 'fell_behind';
@@ -183,9 +185,14 @@ async function tell(
     const quietMs = sentAt + limits.heartbeatMs - performance.now();
     const leftMs = endsAt - performance.now();
     await news.heardWithin(Math.max(0, Math.min(limits.pollMs, quietMs, leftMs)));
-    if (performance.now() - sentAt >= limits.heartbeatMs) text = HEARTBEAT;
+    if (performance.now() - sentAt >= limits.heartbeatMs) text = HEARTBEAT + placeText(source);
   }
   return 'ended';
+}
+
+/** An id alone is no event, but a client that has had none yet resumes after it as well. */
+function placeText(source: FrameSource): string {
+  return `id: ${source.place()}\n\n`;
 }
 
 /** JSON has no line breaks of its own, so one `data:` line carries it. */

@@ -63,8 +63,10 @@ export const streamContent = {
     schema: z.string().openapi({
       description:
         'With Accept: text/event-stream. `id` is where to resume (Last-Event-ID), `event` the ' +
-        'type, `data` the event. A comment every 15 s when nothing happens; the stream ends ' +
-        'after 15 minutes, when the service stops, or when the client does not keep up.',
+        'type, `data` the event. A stream begins with an `id` alone, and while nothing happens ' +
+        'another comes every 15 s with a comment, so that nothing is lost before the first event ' +
+        'either. The stream ends after 15 minutes, when the service stops, or when the client ' +
+        'does not keep up.',
     }),
   },
 } as const;

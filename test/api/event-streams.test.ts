@@ -70,6 +70,7 @@ describe('a client that does not read', () => {
         told += 1;
         return [{ id: String(told), type: 'x', data: { padding: 'x'.repeat(1_000_000) } }];
       },
+      place: () => String(told),
     };
     const port = await serve((request) => answer(streams.open(endless, request.signal)));
     const socket = openAndIgnore(port);
@@ -110,7 +111,7 @@ describe('a stop', () => {
 });
 
 describe('the streams', () => {
-  const quiet: FrameSource = { orderId: null, next: async () => [] };
+  const quiet: FrameSource = { orderId: null, next: async () => [], place: () => '0' };
 
   test('end after their lifetime', async () => {
     const streams = createEventStreams({ notifications, log, limits: { lifetimeMs: 50 } });
@@ -127,7 +128,7 @@ describe('the streams', () => {
   test('end when their source fails, so that the client comes back', async () => {
     const streams = createEventStreams({ notifications, log });
     const next = () => Promise.reject(new Error('the log cannot be read'));
-    const body = streams.open({ orderId: null, next }, new AbortController().signal);
+    const body = streams.open({ ...quiet, next }, new AbortController().signal);
     await readStream(answer(body)).ended();
     await eventually(() => expect(streams.count()).toBe(0));
     expect(logged.join()).toContain('the log cannot be read');

@@ -139,6 +139,36 @@ describe('GET /v1/events as a stream', () => {
     expect(resumed.map(({ data }) => data.id)).toEqual(all.map(({ id }) => id));
   });
 
+  test('resumes without losing one also where it ended before the first', async () => {
+    const first = await stream('/v1/events');
+    const begun = await first.place();
+    await first.leave();
+    const id = await place();
+    const again = await stream('/v1/events', { 'last-event-id': begun });
+    const frames = await again.take(2);
+    expect(frames.map(({ data }) => [data.type, data.subject])).toEqual([
+      ['order.created', id],
+      ['order.placed', id],
+    ]);
+  });
+
+  test('says how far it has come while it tells nothing', async () => {
+    const feed = await stream('/v1/events?types=order.delivered');
+    const begun = await feed.place();
+    await place();
+    await listed(begun, 2);
+    const nothing = feed.take(1);
+    nothing.catch(() => undefined);
+    const reached = await eventually(async () => {
+      const place = await feed.place();
+      expect((await list(`?after=${place}`)).data).toEqual([]);
+      return place;
+    });
+    const again = await stream('/v1/events', { 'last-event-id': reached });
+    const id = await place();
+    expect(await again.take(1)).toMatchObject([{ event: 'order.created', data: { subject: id } }]);
+  });
+
   test('resumes by ?after= as well, and keeps to types', async () => {
     const start = await cursorNow(shop.db);
     const id = await place();
