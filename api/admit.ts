@@ -1,12 +1,13 @@
 /**
  * The door of the API: takes on as much as can be done and turns the rest away before a byte of the
- * body is read, and gives each request its budget of time. How much: admission.ts.
+ * body is read, and gives each request its budget of time. How much: admission.ts. Streams and waits
+ * rest most of the time and have bounds of their own: who opens or ends one needs a place, who is in
+ * one needs none.
  */
-import type { Context, MiddlewareHandler } from 'hono';
+import type { MiddlewareHandler } from 'hono';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
-import type { Refusal } from './admission.ts';
+import type { Admission, Pass, Refusal } from './admission.ts';
 import { databaseUnavailable, type ApiEnv } from './middleware.ts';
-import { waitPreference } from './prefer.ts';
 import { ProblemError, type Problem } from './problems.ts';
 import type { Services } from './services.ts';
 
@@ -15,24 +16,32 @@ const BUDGET_MS = 15_000;
 /** Who is turned away at the same moment should not come back at the same moment. */
 const RETRY_SECONDS = { least: 1, most: 3 } as const;
 
-/**
- * Not for streams and `Prefer: wait`: these rest most of the time, and have bounds of their own.
- * Health, metrics and callbacks do not come by here at all.
- */
+/** Health, metrics and callbacks do not come by here at all. */
 export function admit({ admissions }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const { signal } = c.req.raw;
     c.set('budget', AbortSignal.any([signal, AbortSignal.timeout(BUDGET_MS)]));
-    if (isPatient(c)) return next();
     const isCheckout = c.req.method === 'POST' && c.req.path === '/v1/orders';
-    const entry = await admissions[isCheckout ? 'checkout' : 'other'].enter(signal);
-    if (entry.kind !== 'admitted') throw new ProblemError(turnedAway(entry.kind));
+    const door = admissions[isCheckout ? 'checkout' : 'other'];
+    let pass = await comeIn(door, signal);
+    c.set('waitOutside', async (wait) => {
+      pass.leave('done');
+      await wait();
+      pass = await comeIn(door, signal);
+    });
     try {
       await next();
     } finally {
-      entry.pass.leave(isDatabaseUnavailable(c.error) ? 'database_unavailable' : 'done');
+      pass.leave(isDatabaseUnavailable(c.error) ? 'database_unavailable' : 'done');
     }
   };
+}
+
+/** Throws ProblemError when turned away. */
+async function comeIn(door: Admission, signal: AbortSignal): Promise<Pass> {
+  const entry = await door.enter(signal);
+  if (entry.kind !== 'admitted') throw new ProblemError(turnedAway(entry.kind));
+  return entry.pass;
 }
 
 function turnedAway(reason: Refusal): Problem {
@@ -43,10 +52,4 @@ function turnedAway(reason: Refusal): Problem {
     detail: 'Nothing was begun; try again.',
     retryAfterSeconds: least + Math.floor(Math.random() * (most - least + 1)),
   };
-}
-
-function isPatient(c: Context): boolean {
-  if (c.req.method !== 'GET') return false;
-  const streams = c.req.header('accept')?.includes('text/event-stream') === true;
-  return streams || waitPreference(c.req.header('prefer')) !== null;
 }

@@ -18,6 +18,11 @@ export interface ApiEnv {
     orderId: string | undefined;
     /** Aborted when the client is gone or its time is used up: then no new work is begun. */
     budget: AbortSignal;
+    /**
+     * Leaves its place to others while it waits, then stands in line again. Throws ProblemError when
+     * it is turned away.
+     */
+    waitOutside: (wait: () => Promise<void>) => Promise<void>;
   };
 }
 

@@ -32,8 +32,8 @@ export function orderReadRoutes(services: Services) {
       c.set('orderId', id);
       const waitSeconds = waitPreference(c.req.header('prefer'));
       if (waitSeconds !== null) {
-        const waitMs = waitSeconds * 1_000;
-        await waiters.untilResting(id, { waitMs, signal: c.req.raw.signal });
+        const asked = { waitMs: waitSeconds * 1_000, signal: c.req.raw.signal };
+        await c.var.waitOutside(() => waiters.untilResting(id, asked));
         c.header('preference-applied', `wait=${waitSeconds}`);
       }
       const order = await orderNamed(db, id);

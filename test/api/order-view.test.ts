@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ADMISSION_LIMITS } from '../../api/admission.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import {
   recordReserved,
@@ -15,7 +16,11 @@ const LOOKUP = { provider: 'warehouse', operation: 'lookup' } as const;
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  const { other } = ADMISSION_LIMITS;
+  // A hundred come at once, and a busy machine may need longer for them than anybody stands in line.
+  const patient = { ...other, maxStanding: other.maxWaiting, maxWaitMs: 60_000 };
+  const admissionLimits = { ...ADMISSION_LIMITS, other: patient };
+  shop = await createShop({ admissionLimits });
 });
 beforeEach(() => shop.sandbox.faults.clear());
 afterAll(() => shop.close());

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createAdmission, type AdmissionLimits } from '../../api/admission.ts';
+import { createAdmission, type AdmissionLimits, type Entry } from '../../api/admission.ts';
+import { createApp } from '../../api/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { cell } from '../faults/cell.ts';
-import { problemOf } from './bodies.ts';
+import { orderOf, problemOf } from './bodies.ts';
 import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } from './shop.ts';
 
 const LIMITS: AdmissionLimits = {
@@ -159,6 +160,52 @@ describe('an API with more to do than it takes on', () => {
     }
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 201, 201, 201]);
     expect((await shop.place({}, 'shed')).status).toBe(201);
+  });
+});
+
+describe('a request that may wait or stream', () => {
+  const one = { ...LIMITS, maxRunning: 1, minRunning: 1, maxWaiting: 0, maxStanding: 0 };
+  const narrow = { checkout: LIMITS, other: one };
+  const stream = { accept: 'text/event-stream' };
+  const wait = { prefer: 'wait=0' };
+
+  test('comes in by the door like every other', async () => {
+    const shop = await openShop({ admissionLimits: narrow });
+    const order = `/v1/orders/${(await orderOf(await shop.place())).id}`;
+    const taken = await shop.services.admissions.other.enter(listening());
+    const asked: [string, Readonly<Record<string, string>>][] = [
+      ['/v1/products', wait],
+      ['/v1/products', stream],
+      ['/v1/events', stream],
+      [`${order}/timeline`, stream],
+      [order, wait],
+    ];
+    for (const [path, headers] of asked) {
+      const answer = await shop.ask('GET', path, { role: 'operator', headers });
+      expect((await problemOf(answer)).code, path).toBe('overloaded');
+    }
+    if (taken.kind === 'admitted') taken.pass.leave('done');
+    for (const [path, headers] of asked) {
+      const answer = await shop.ask('GET', path, { role: 'operator', headers });
+      expect(answer.status, path).toBe(200);
+      await answer.body?.cancel();
+    }
+  });
+
+  test('leaves its place while it waits, and stands in line again after it', async () => {
+    const shop = await openShop({ admissionLimits: narrow });
+    const { id } = await orderOf(await shop.place());
+    const { other } = shop.services.admissions;
+    const met: Entry[] = [];
+    const untilResting = async () => void met.push(await other.enter(listening()));
+    const app = createApp({
+      ...shop.services,
+      waiters: { ...shop.services.waiters, untilResting },
+    });
+    const headers = { ...wait, authorization: 'Bearer hf_local_storefront' };
+    const answer = await app.request(`/v1/orders/${id}`, { headers });
+    expect(met).toMatchObject([{ kind: 'admitted' }]);
+    expect((await problemOf(answer)).code).toBe('overloaded');
   });
 });
 
