@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics } from 'prom-client';
+import { BUDGET_MS } from './api/admit.ts';
 import { createApp, createHealthApp } from './api/app.ts';
 import { registerConnections } from './api/metrics.ts';
 import { startRecovery } from './api/recovery.ts';
@@ -28,9 +29,10 @@ import { listen, ListenError } from './server.ts';
 import { connectTemporal } from './temporal.ts';
 import { startWorkers } from './task-queues.ts';
 
-/** The whole stop is bounded: whatever supervises us has a deadline of its own. */
-const STOP_WITHIN_MS = 20_000;
-const FINISH_REQUESTS_WITHIN_MS = 10_000;
+/** Who was let in last has its budget, then finishes the step it has begun. */
+const FINISH_REQUESTS_WITHIN_MS = BUDGET_MS + 3_000;
+/** The whole stop is bounded: whatever supervises us has a deadline of its own, as a rule 30 s. */
+const STOP_WITHIN_MS = FINISH_REQUESTS_WITHIN_MS + 6_000;
 /** What a shopper does not wait for has connections of its own, and takes none of the shopper's. */
 const BACKGROUND_SHARE = { all: 0.4, api: 0.1, worker: 0.9 } as const;
 /** Of those, for events: a crowd of checkouts in line must not keep subscribers waiting. */

@@ -39,7 +39,7 @@ export const ADMISSION_LIMITS = {
   },
 } satisfies Record<string, AdmissionLimits>;
 
-export type Refusal = 'overloaded' | 'database_unavailable' | 'gone';
+export type Refusal = 'overloaded' | 'database_unavailable' | 'gone' | 'stopping';
 
 export type Entry = { readonly kind: 'admitted'; readonly pass: Pass } | { readonly kind: Refusal };
 
@@ -58,6 +58,8 @@ export interface AdmissionView {
 export interface Admission {
   /** Resolves at once when there is room or none at all, else when its turn has come. Never rejects. */
   enter(signal: AbortSignal): Promise<Entry>;
+  /** Turns away those in line and whoever comes from now on; who runs goes on. */
+  close(): void;
   view(): AdmissionView;
 }
 
@@ -77,9 +79,10 @@ export function createAdmission(
 ): Admission {
   const line = new Set<Settle>();
   const lineLimit = createLineLimit(limits, nowMs);
-  const refused = { overloaded: 0, database_unavailable: 0, gone: 0 };
+  const refused = { overloaded: 0, database_unavailable: 0, gone: 0, stopping: 0 };
   const limitRunning = createRunningLimit(limits, busyness);
   let running = 0;
+  let closed = false;
 
   const refuse = (kind: Refusal): Entry => {
     refused[kind] += 1;
@@ -94,7 +97,7 @@ export function createAdmission(
       running -= 1;
       lineLimit.served();
       // Those in line would find no database either, one after the other, each after its own wait.
-      if (outcome === 'database_unavailable') turnAwayLine();
+      if (outcome === 'database_unavailable') turnAwayLine('database_unavailable');
       else next();
     };
     return { kind: 'admitted', pass: { leave } };
@@ -106,13 +109,14 @@ export function createAdmission(
       first(admit());
     }
   };
-  const turnAwayLine = (): void => {
-    for (const settle of line) settle(refuse('database_unavailable'));
+  const turnAwayLine = (reason: Refusal): void => {
+    for (const settle of line) settle(refuse(reason));
   };
 
   return {
     enter(signal) {
       if (signal.aborted) return Promise.resolve(refuse('gone'));
+      if (closed) return Promise.resolve(refuse('stopping'));
       if (line.size === 0 && running < limitRunning()) return Promise.resolve(admit());
       if (!lineLimit.hasRoom(line.size)) return Promise.resolve(refuse('overloaded'));
       return standInLine(line, {
@@ -121,6 +125,10 @@ export function createAdmission(
         onGone: () => refuse('gone'),
         onLate: () => refuse('overloaded'),
       });
+    },
+    close() {
+      closed = true;
+      turnAwayLine('stopping');
     },
     view: () => ({ running, waiting: line.size, refused: { ...refused } }),
   };

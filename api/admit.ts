@@ -12,7 +12,7 @@ import { ProblemError, type Problem } from './problems.ts';
 import type { Services } from './services.ts';
 
 /** 10 s in line at the most, then authorize 2 s, look-up 1 s and what the database takes. */
-const BUDGET_MS = 15_000;
+export const BUDGET_MS = 15_000;
 /** Who is turned away at the same moment should not come back at the same moment. */
 const RETRY_SECONDS = { least: 1, most: 3 } as const;
 

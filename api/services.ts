@@ -67,7 +67,7 @@ export interface Services extends ApiDeps {
   /** Operators' streams and customers' ones: a crowd of the latter takes nothing from the former. */
   readonly feedStreams: EventStreams;
   readonly timelineStreams: EventStreams;
-  /** Answers who waits, finishes the starts under way, stops listening. */
+  /** Turns orders away, answers who waits, finishes the starts under way, stops listening. */
   close(): Promise<void>;
 }
 
@@ -113,6 +113,8 @@ export function createServices(deps: ApiDeps): Services {
     timelineStreams,
     metrics,
     async close() {
+      // Only this line is long. Those who waited for an order come in by the other one now.
+      admissions.checkout.close();
       waiters.close();
       feedStreams.close();
       timelineStreams.close();

@@ -115,7 +115,7 @@ describe('admission', () => {
     expect(admission.view()).toEqual({
       running: 2,
       waiting: 0,
-      refused: { overloaded: 1, database_unavailable: 0, gone: 2 },
+      refused: { overloaded: 1, database_unavailable: 0, gone: 2, stopping: 0 },
     });
   });
 
@@ -126,6 +126,26 @@ describe('admission', () => {
     if (first?.kind === 'admitted') first.pass.leave('database_unavailable');
     expect(await kindsOf(line)).toEqual(times(3, () => 'database_unavailable'));
     expect((await admission.enter(listening())).kind).toBe('admitted');
+  });
+});
+
+describe('an API that stops', () => {
+  test('turns away the orders in line and those that still come', async () => {
+    const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
+    const shop = await openShop({ admissionLimits: { checkout: limits, other: limits } });
+    const { checkout } = shop.services.admissions;
+    const running = await checkout.enter(listening());
+    const inLine = shop.place();
+    await eventually(() => expect(checkout.view()).toMatchObject({ running: 1, waiting: 1 }));
+    const closing = shop.services.close();
+    for (const refused of [await inLine, await shop.place()]) {
+      expect([refused.status, (await problemOf(refused)).code]).toEqual([503, 'overloaded']);
+      expect(refused.headers.get('retry-after')).toMatch(/^[123]$/);
+    }
+    expect(checkout.view()).toMatchObject({ running: 1, waiting: 0, refused: { stopping: 2 } });
+    if (running.kind === 'admitted') running.pass.leave('done');
+    await closing;
+    expect(await shop.db.order.count()).toBe(0);
   });
 });
 
