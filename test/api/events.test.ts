@@ -55,6 +55,14 @@ const listed = (after: string, count: number) =>
     return data;
   });
 
+/** The same once both events of an order are in it: whatever else runs on the server may hold it. */
+const listedWith = (after: string, orderId: string) =>
+  eventually(async () => {
+    const { data } = await list(`?after=${after}`);
+    expect(data.filter(({ subject }) => subject === orderId)).toHaveLength(2);
+    return data;
+  });
+
 describe('GET /v1/events', () => {
   test('lists CloudEvents 1.0, oldest first, from the beginning', async () => {
     const start = await cursorNow(shop.db);
@@ -117,7 +125,8 @@ describe('GET /v1/events', () => {
 
 describe('GET /v1/events as a stream', () => {
   test('begins now, and tells each event as it happens', async () => {
-    await place();
+    const start = await cursorNow(shop.db);
+    await listedWith(start, await place());
     const feed = await stream('/v1/events');
     const id = await place();
     const frames = await feed.take(2);
@@ -143,20 +152,16 @@ describe('GET /v1/events as a stream', () => {
     const first = await stream('/v1/events');
     const begun = await first.place();
     await first.leave();
-    const id = await place();
+    const all = await listedWith(begun, await place());
     const again = await stream('/v1/events', { 'last-event-id': begun });
-    const frames = await again.take(2);
-    expect(frames.map(({ data }) => [data.type, data.subject])).toEqual([
-      ['order.created', id],
-      ['order.placed', id],
-    ]);
+    const frames = await again.take(all.length);
+    expect(frames.map(({ data }) => data.id)).toEqual(all.map(({ id }) => id));
   });
 
   test('says how far it has come while it tells nothing', async () => {
     const feed = await stream('/v1/events?types=order.delivered');
     const begun = await feed.place();
-    await place();
-    await listed(begun, 2);
+    await listedWith(begun, await place());
     const nothing = feed.take(1);
     nothing.catch(() => undefined);
     const reached = await eventually(async () => {
@@ -184,9 +189,11 @@ describe('GET /v1/events as a stream', () => {
     const from = { after: start, types: ['order.placed'] } as const;
     const source = feedSource({ db: shop.db, log }, from);
     const id = await place();
-    await listed(start, 2);
+    await listedWith(start, id);
+    const told: object[] = [];
     await eventually(async () => {
-      expect(await source.next()).toMatchObject([{ type: 'order.placed', data: { subject: id } }]);
+      told.push(...(await source.next()).map(({ data }) => data));
+      expect(told).toContainEqual(expect.objectContaining({ subject: id }));
     });
   });
 
