@@ -7,14 +7,29 @@ export interface HttpServer {
   close(withinMs: number): Promise<void>;
 }
 
+/**
+ * For a request to arrive, headers and body. A body that does not come holds a place at the door, so
+ * not Node's five minutes; but longer than a large one may have to stand in line unread (10 s).
+ */
+const REQUEST_TIMEOUT_MS = 15_000;
+/** How often Node looks: what is late is cut off at most so much later. */
+const LOOK_EVERY_MS = 1_000;
+
 /** Rejects with one clear sentence when the port cannot be had. */
 export async function listen(options: {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly host: string;
   readonly port: number;
+  readonly requestTimeoutMs?: number;
 }): Promise<HttpServer> {
-  const { host, port } = options;
-  const server = createAdaptorServer({ fetch: options.fetch });
+  const { host, port, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const server = createAdaptorServer({
+    fetch: options.fetch,
+    serverOptions: {
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, requestTimeoutMs),
+    },
+  });
   if (!(server instanceof Server)) throw new TypeError('plain HTTP was asked for');
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(explain(error, host, port)));

@@ -1,0 +1,41 @@
+import { createConnection } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { expect, onTestFinished, test } from 'vitest';
+import { ADMISSION_LIMITS } from '../api/admission.ts';
+import { createApp } from '../api/app.ts';
+import { freePort } from '../local/stack/ports.ts';
+import { listen } from '../server.ts';
+import { createShop, type Shop } from './api/shop.ts';
+import { eventually } from './support/eventually.ts';
+
+const ONE_PLACE = { ...ADMISSION_LIMITS.checkout, maxRunning: 1, minRunning: 1, maxWaitMs: 60_000 };
+
+test('a body that never ends is answered 408, and gives its place at the door back', async () => {
+  const shop = await createShop({ admissionLimits: { ...ADMISSION_LIMITS, checkout: ONE_PLACE } });
+  onTestFinished(() => shop.close());
+  const [host, port] = ['127.0.0.1', await freePort()];
+  const { fetch } = createApp(shop.services);
+  const server = await listen({ fetch, host, port, requestTimeoutMs: 1_000 });
+  onTestFinished(() => server.close(100));
+  // Again, should a busy machine not get it to the door in time.
+  await eventually(async () => {
+    expect(await sendHalfAnOrder(port)).toMatch(/^HTTP\/1\.1 408 /);
+    expect(ordersLetIn(shop)).toBeGreaterThan(0);
+  });
+  expect((await shop.place()).status).toBe(201);
+});
+
+/** What comes back until the connection is closed. */
+function sendHalfAnOrder(port: number): Promise<string> {
+  const socket = createConnection({ port, host: '127.0.0.1' });
+  socket.write(
+    'POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n' +
+      'Authorization: Bearer hf_local_storefront\r\nIdempotency-Key: half\r\n' +
+      'Content-Length: 1000\r\n\r\n{"customer":',
+  );
+  return text(socket);
+}
+
+function ordersLetIn({ logged }: Shop): number {
+  return logged.filter((line) => line.includes('"route":"/v1/orders"')).length;
+}
