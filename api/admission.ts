@@ -28,12 +28,25 @@ export const ADMISSION_LIMITS = {
     standingAfterMs: 8_000,
     maxWaitMs: 10_000,
   },
-  /** Reads and operators' calls: short, none waits for a provider longer than its own deadline. */
+  /** Reads and what our own database answers: short. */
   other: {
     maxRunning: 64,
     minRunning: 8,
     maxWaiting: 256,
     maxStanding: 64,
+    standingAfterMs: 1_000,
+    maxWaitMs: 2_000,
+  },
+  /**
+   * Calls that wait for a workflow or a receiver: up to 15 s each, so seven a second would fill any door
+   * while no worker runs, and nobody else may stand behind them. 16 at once are hundreds a second
+   * while all is well; while it is not, more would only wait for the same nothing.
+   */
+  slow: {
+    maxRunning: 16,
+    minRunning: 4,
+    maxWaiting: 64,
+    maxStanding: 16,
     standingAfterMs: 1_000,
     maxWaitMs: 2_000,
   },

@@ -7,6 +7,7 @@
 import type { MiddlewareHandler } from 'hono';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import type { Admission, Pass, Refusal } from './admission.ts';
+import { doorOf } from './doors.ts';
 import { databaseUnavailable, type ApiEnv } from './middleware.ts';
 import { ProblemError, type Problem } from './problems.ts';
 import type { Services } from './services.ts';
@@ -21,8 +22,7 @@ export function admit({ admissions }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const { signal } = c.req.raw;
     c.set('budget', AbortSignal.any([signal, AbortSignal.timeout(BUDGET_MS)]));
-    const isCheckout = c.req.method === 'POST' && c.req.path === '/v1/orders';
-    const door = admissions[isCheckout ? 'checkout' : 'other'];
+    const door = admissions[doorOf(c.req)];
     let pass = await comeIn(door, signal);
     c.set('waitOutside', async (wait) => {
       pass.leave('done');

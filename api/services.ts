@@ -22,6 +22,7 @@ import { createStarts, type Starts } from './starts.ts';
 import { createRedriver, type Redriver } from './redrive-many.ts';
 import { createSharedLog, type SharedLog } from './event-feed.ts';
 import { registerEventMetrics } from './event-metrics.ts';
+import type { Door } from './doors.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './event-streams.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOrderWaiters, type OrderWaiters } from './order-waiters.ts';
@@ -71,8 +72,8 @@ export interface Services extends ApiDeps {
   close(): Promise<void>;
 }
 
-/** The doors: one for shoppers who pay, one for everybody else. */
-export type Admissions = Readonly<Record<keyof typeof ADMISSION_LIMITS, Admission>>;
+/** The doors: one for shoppers who pay, one for what may wait long, one for everybody else. */
+export type Admissions = Readonly<Record<Door, Admission>>;
 
 export function createServices(deps: ApiDeps): Services {
   const { db, notifications, checkouts, log, production } = deps;
@@ -88,6 +89,7 @@ export function createServices(deps: ApiDeps): Services {
   const admissions = {
     checkout: createAdmission(limits.checkout),
     other: createAdmission(limits.other),
+    slow: createAdmission(limits.slow),
   };
   const metrics = createMetrics({
     breakers: () => [

@@ -1,9 +1,16 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createAdmission, type AdmissionLimits, type Entry } from '../../api/admission.ts';
+import {
+  ADMISSION_LIMITS,
+  createAdmission,
+  type AdmissionLimits,
+  type Entry,
+} from '../../api/admission.ts';
 import { createApp } from '../../api/app.ts';
+import type { Checkouts } from '../../api/checkouts.ts';
 import { eventually } from '../support/eventually.ts';
 import { cell } from '../faults/cell.ts';
 import { orderOf, problemOf } from './bodies.ts';
+import { createCheckoutRecorder } from './recorders.ts';
 import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } from './shop.ts';
 
 const LIMITS: AdmissionLimits = {
@@ -132,7 +139,9 @@ describe('admission', () => {
 describe('an API that stops', () => {
   test('turns away the orders in line and those that still come', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
-    const shop = await openShop({ admissionLimits: { checkout: limits, other: limits } });
+    const shop = await openShop({
+      admissionLimits: { checkout: limits, other: limits, slow: limits },
+    });
     const { checkout } = shop.services.admissions;
     const running = await checkout.enter(listening());
     const inLine = shop.place();
@@ -151,7 +160,8 @@ describe('an API that stops', () => {
 
 describe('an API with more to do than it takes on', () => {
   const few = { maxRunning: 2, maxWaiting: 2, maxStanding: 2 };
-  const crowded = { checkout: { ...LIMITS, ...few }, other: { ...LIMITS, ...few } };
+  const full = { ...LIMITS, ...few };
+  const crowded = { checkout: full, other: full, slow: full };
 
   const shedsOrders = 'sheds orders before it reads them, serves the rest, open to everybody else';
   cell('infra/overload', shedsOrders, async (proof) => {
@@ -181,11 +191,38 @@ describe('an API with more to do than it takes on', () => {
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 201, 201, 201]);
     expect((await shop.place({}, 'shed')).status).toBe(201);
   });
+
+  test("cancels that get no answer stand in nobody else's way", async () => {
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const cancel: Checkouts['cancel'] = async () => {
+      await answered;
+      return { kind: 'accepted', willUndo: [] };
+    };
+    const checkouts = { ...createCheckoutRecorder(), cancel };
+    const shop = await openShop({ checkouts, admissionLimits: crowded });
+    const { id } = await orderOf(await shop.place());
+    const cancels = times(4, (nth) =>
+      shop.ask('POST', `/v1/orders/${id}/cancel`, { key: `cancel-${nth}` }),
+    );
+    const { slow } = shop.services.admissions;
+    await eventually(() => expect(slow.view()).toMatchObject({ running: 2, waiting: 2 }));
+    const fifth = await shop.ask('POST', `/v1/orders/${id}/cancel`, { key: 'cancel-5' });
+    expect([fifth.status, (await problemOf(fifth)).code]).toEqual([503, 'overloaded']);
+    for (const path of ['/v1/products', `/v1/orders/${id}`]) {
+      expect((await shop.ask('GET', path)).status, path).toBe(200);
+    }
+    expect((await shop.place()).status).toBe(201);
+    answer();
+    expect((await Promise.all(cancels)).map(({ status }) => status)).toEqual([202, 202, 202, 202]);
+  });
 });
 
 describe('a request that may wait or stream', () => {
   const one = { ...LIMITS, maxRunning: 1, minRunning: 1, maxWaiting: 0, maxStanding: 0 };
-  const narrow = { checkout: LIMITS, other: one };
+  const narrow = { checkout: LIMITS, other: one, slow: LIMITS };
   const stream = { accept: 'text/event-stream' };
   const wait = { prefer: 'wait=0' };
 
@@ -232,7 +269,7 @@ describe('a request that may wait or stream', () => {
 describe('a request nobody waits for any more', () => {
   test('leaves the line and nothing behind', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
-    const shop = await openShop({ admissionLimits: { checkout: limits, other: limits } });
+    const shop = await openShop({ admissionLimits: { ...ADMISSION_LIMITS, checkout: limits } });
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 500 });
     const running = shop.place();
     const { checkout } = shop.services.admissions;

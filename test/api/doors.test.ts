@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { doorOf } from '../../api/doors.ts';
+
+test.each([
+  ['POST /v1/orders', 'checkout'],
+  ['POST /v1/orders/ord_1/cancel', 'slow'],
+  ['POST /v1/dead-letters/dl_1/redrive', 'slow'],
+  ['POST /v1/dead-letters/redrive', 'slow'],
+  ['POST /v1/webhook-endpoints', 'slow'],
+  ['POST /v1/webhook-endpoints/we_1/test', 'slow'],
+  ['POST /v1/webhook-endpoints/we_1/redeliver', 'slow'],
+  ['POST /v1/subscriptions/webhook%2Fwe_1/resume', 'slow'],
+  ['POST /v1/subscriptions/analytics/pause', 'other'],
+  ['POST /v1/reconciliations', 'slow'],
+  ['GET /v1/reconciliations', 'other'],
+  ['GET /v1/orders', 'other'],
+  ['POST /v1/orders/ord_1/refunds', 'other'],
+  ['POST /v1/dead-letters/dl_1/discard', 'other'],
+])('%s comes in by the door %s', (call, door) => {
+  const [method = '', path = ''] = call.split(' ');
+  expect(doorOf({ method, path })).toBe(door);
+});
