@@ -34,9 +34,12 @@ const FINISH_REQUESTS_WITHIN_MS = BUDGET_MS + 3_000;
 /** The whole stop is bounded: whatever supervises us has a deadline of its own, as a rule 30 s. */
 const STOP_WITHIN_MS = FINISH_REQUESTS_WITHIN_MS + 6_000;
 /** What a shopper does not wait for has connections of its own, and takes none of the shopper's. */
-const BACKGROUND_SHARE = { all: 0.4, api: 0.1, worker: 0.9 } as const;
-/** Of those, for events: a crowd of checkouts in line must not keep subscribers waiting. */
-const EVENTS_SHARE = 0.4;
+const BACKGROUND_SHARE = { all: 0.4, api: 0.15, worker: 0.9 } as const;
+/**
+ * Of those, for events: a crowd of checkouts in line must not keep subscribers waiting. Who looks on
+ * (metrics, invariants) uses them too, in an API alone: two of twenty, so neither keeps the other out.
+ */
+const EVENTS_SHARE = { all: 0.4, api: 0.6, worker: 0.4 } as const;
 
 try {
   await run(readAppConfig());
@@ -52,13 +55,15 @@ async function run(config: AppConfig): Promise<void> {
   const stopped = untilSignal();
   const draining = { now: false };
   const outside = connectOutside(config, log);
-  const { db, notifications, mailer, payments, warehouse, webhooks, link } = outside;
+  const { db, backgroundDb, eventsDb, notifications, mailer, payments, warehouse, webhooks, link } =
+    outside;
   const checkouts = createTemporalCheckouts({
     client: link.client,
     eagerStart: config.ROLE === 'all',
   });
   const services = createServices({
     db,
+    watchDb: eventsDb,
     payments,
     warehouse,
     mailer,
@@ -77,7 +82,6 @@ async function run(config: AppConfig): Promise<void> {
   });
   const { registry } = services.metrics;
   collectDefaultMetrics({ register: registry });
-  const { backgroundDb, eventsDb } = outside;
   registerConnections(registry, { requests: db, background: backgroundDb, events: eventsDb });
   const app = config.ROLE === 'worker' ? createHealthApp(services) : createApp(services);
   const server = await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
@@ -177,7 +181,7 @@ function shareOut({ ROLE, DATABASE_POOL }: AppConfig) {
   const part = (of: number, share: number, least: number): number =>
     Math.min(Math.max(Math.round(of * share), least), of - 1);
   const behind = part(DATABASE_POOL, BACKGROUND_SHARE[ROLE], 2);
-  const events = part(behind, EVENTS_SHARE, 1);
+  const events = part(behind, EVENTS_SHARE[ROLE], 1);
   return { requests: DATABASE_POOL - behind, background: behind - events, events };
 }
 

@@ -12,12 +12,46 @@ import type { EventStreams } from './event-streams.ts';
 
 /** More label values than this help nobody; the API has them all. */
 const MAX_SUBSCRIPTIONS = 200;
+/** `/metrics` needs no key, and some of its queries read much: however many scrape, one of each. */
+const KEPT_MS = 1_000;
 
-export function registerEventMetrics(
-  registry: Registry,
-  deps: { readonly db: Database; readonly streams: Readonly<Record<string, EventStreams>> },
-): void {
-  const subscriptions = askOnce(() => listSubscriptions(deps.db, { limit: MAX_SUBSCRIPTIONS }));
+export interface EventMetricsDeps {
+  readonly db: Database;
+  readonly streams: Readonly<Record<string, EventStreams>>;
+  /** Milliseconds of a clock that never goes back; the process's own unless a test says otherwise. */
+  readonly nowMs?: () => number;
+}
+
+export function registerEventMetrics(registry: Registry, deps: EventMetricsDeps): void {
+  const { nowMs = () => performance.now() } = deps;
+  const ask = <T>(query: (db: Database) => Promise<T>) => askOnce(() => query(deps.db), nowMs);
+  registerSubscriptionGauges(registry, ask);
+  registerGauge(
+    registry,
+    { name: 'holdfast_dead_letters_open', help: 'Dead letters nobody decided.', label: 'source' },
+    ask(async (db) => Object.entries(await countOpenDeadLetters(db))),
+  );
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_log_held_seconds',
+      help: 'How long an event has been committed and cannot be read: an open transaction holds it.',
+    },
+    ask(async (db) => [['', await logHeldSeconds(db)]]),
+  );
+  registerUpkeepGauges(registry, ask);
+  registerGauge(
+    registry,
+    { name: 'holdfast_event_streams', help: 'Open streams.', label: 'kind' },
+    async () => Object.entries(deps.streams).map(([kind, { count }]) => [kind, count()] as const),
+  );
+}
+
+/** Makes a question to the database one that is shared. */
+type Ask = <T>(query: (db: Database) => Promise<T>) => () => Promise<T>;
+
+function registerSubscriptionGauges(registry: Registry, ask: Ask): void {
+  const subscriptions = ask((db) => listSubscriptions(db, { limit: MAX_SUBSCRIPTIONS }));
   const gauge = (name: string, help: string, value: (of: Subscription) => number): void => {
     registerGauge(registry, { name, help, label: 'subscription' }, async () =>
       (await subscriptions()).map((each) => [each.name, value(each)] as const),
@@ -34,28 +68,9 @@ export function registerEventMetrics(
     ({ behind }) => behind,
   );
   gauge('holdfast_subscription_paused', '1 while it is paused.', ({ paused }) => Number(paused));
-  registerGauge(
-    registry,
-    { name: 'holdfast_dead_letters_open', help: 'Dead letters nobody decided.', label: 'source' },
-    async () => Object.entries(await countOpenDeadLetters(deps.db)),
-  );
-  registerGauge(
-    registry,
-    {
-      name: 'holdfast_log_held_seconds',
-      help: 'How long an event has been committed and cannot be read: an open transaction holds it.',
-    },
-    async () => [['', await logHeldSeconds(deps.db)]],
-  );
-  registerUpkeepGauges(registry, deps.db);
-  registerGauge(
-    registry,
-    { name: 'holdfast_event_streams', help: 'Open streams.', label: 'kind' },
-    async () => Object.entries(deps.streams).map(([kind, { count }]) => [kind, count()] as const),
-  );
 }
 
-function registerUpkeepGauges(registry: Registry, db: Database): void {
+function registerUpkeepGauges(registry: Registry, ask: Ask): void {
   registerGauge(
     registry,
     {
@@ -63,8 +78,9 @@ function registerUpkeepGauges(registry: Registry, db: Database): void {
       help: 'Orders that wait for a person.',
       label: 'step',
     },
-    async () =>
+    ask(async (db) =>
       (await countNeedingAttention(db)).map(({ step, orders }) => [step, orders] as const),
+    ),
   );
   registerGauge(
     registry,
@@ -73,7 +89,9 @@ function registerUpkeepGauges(registry: Registry, db: Database): void {
       help: "Where our books and a provider's differ.",
       label: 'kind',
     },
-    async () => (await countOpenDifferences(db)).map(({ kind, count }) => [kind, count] as const),
+    ask(async (db) =>
+      (await countOpenDifferences(db)).map(({ kind, count }) => [kind, count] as const),
+    ),
   );
   registerGauge(
     registry,
@@ -82,7 +100,9 @@ function registerUpkeepGauges(registry: Registry, db: Database): void {
       help: 'Since the last run that came to its end.',
       label: 'name',
     },
-    async () => (await listUpkeepAges(db)).map(({ name, seconds }) => [name, seconds] as const),
+    ask(async (db) =>
+      (await listUpkeepAges(db)).map(({ name, seconds }) => [name, seconds] as const),
+    ),
   );
 }
 
@@ -99,27 +119,33 @@ function registerGauge(
     labelNames: label === undefined ? [] : [label],
     registers: [],
     async collect() {
-      this.reset();
-      try {
-        for (const [each, value] of await read()) {
-          this.set(label === undefined ? {} : { [label]: each }, value);
-        }
-      } catch (error) {
+      const values = await read().catch((error: unknown) => {
         // Without the database these numbers are missing; the others are still worth having.
-        if (!isDatabaseUnavailable(error)) throw error;
+        if (isDatabaseUnavailable(error)) return [];
+        throw error;
+      });
+      // At one go: another scrape may be reading.
+      this.reset();
+      for (const [each, value] of values) {
+        this.set(label === undefined ? {} : { [label]: each }, value);
       }
     },
   });
   registry.registerMetric(gauge);
 }
 
-/** Several gauges of one scrape share one query. */
-function askOnce<T>(ask: () => Promise<T>): () => Promise<T> {
-  let underWay: Promise<T> | null = null;
+/** Who asks while the query runs, or within a second of its end, gets what it found or met. */
+function askOnce<T>(ask: () => Promise<T>, nowMs: () => number): () => Promise<T> {
+  let kept: { readonly found: Promise<T>; untilMs: number } | null = null;
   return () => {
-    underWay ??= ask().finally(() => {
-      underWay = null;
-    });
-    return underWay;
+    if (kept !== null && nowMs() < kept.untilMs) return kept.found;
+    const found = ask();
+    const asked = { found, untilMs: Infinity };
+    const keep = (): void => {
+      asked.untilMs = nowMs() + KEPT_MS;
+    };
+    found.then(keep, keep);
+    kept = asked;
+    return found;
   };
 }

@@ -30,6 +30,8 @@ import type { Upkeep } from './upkeep.ts';
 
 export interface ApiDeps {
   readonly db: Database;
+  /** For looking on, metrics and invariants: connections that no shopper waits for. */
+  readonly watchDb: Database;
   readonly payments: PaymentGateway;
   readonly warehouse: WarehouseGateway;
   readonly mailer: Mailer;
@@ -100,7 +102,7 @@ export function createServices(deps: ApiDeps): Services {
     admissions,
   });
   const streams = { feed: feedStreams, timeline: timelineStreams };
-  registerEventMetrics(metrics.registry, { db, streams });
+  registerEventMetrics(metrics.registry, { db: deps.watchDb, streams });
   return {
     ...deps,
     admissions,

@@ -8,8 +8,8 @@ import { problemResponses } from '../schemas/common.ts';
 import { invariantListSchema, type InvariantBody } from '../schemas/invariants.ts';
 import type { Services } from '../services.ts';
 
-export function invariantRoutes({ db }: Pick<Services, 'db'>) {
-  const readInvariants = createInvariantReader(db);
+export function invariantRoutes({ watchDb }: Pick<Services, 'watchDb'>) {
+  const readInvariants = createInvariantReader(watchDb);
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid }).openapi(listRoute, async (c) => {
     const { results, checkedAt } = await readInvariants();
     const data = results.map(invariantBody);

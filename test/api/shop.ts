@@ -78,6 +78,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
   const database = await createTestDatabase();
   const url = options.databaseUrl ?? database.url;
   const db = createDatabase({ url, poolSize: options.poolSize ?? 20 });
+  const watchDb = createDatabase({ url, poolSize: 2 });
   const sandbox = await createSandbox({
     warehouseCallbackSecret: CALLBACK_SECRET,
     callbackDelayMs: 0,
@@ -93,6 +94,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
   const notifications = createNotifications({ url });
   const services = createServices({
     db,
+    watchDb,
     ...gateways,
     checkouts: options.checkouts ?? checkouts,
     upkeep: {
@@ -158,7 +160,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
       await services.close();
       await notifications.close();
       gateways.mailer.close();
-      await db.$disconnect();
+      await Promise.all([db.$disconnect(), watchDb.$disconnect()]);
       await sandbox.close();
       await database.drop();
     },

@@ -1,0 +1,46 @@
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { registerEventMetrics } from '../../api/event-metrics.ts';
+import { LOG_START } from '../../prisma/event-log.ts';
+import { ensureSubscription } from '../../prisma/subscriptions.ts';
+import { listOf } from './bodies.ts';
+import { createShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop({ poolSize: 1 });
+});
+afterAll(() => shop.close());
+
+test('scrapes at once and within a second share one read of the database', async () => {
+  let nowMs = 0;
+  await ensureSubscription(shop.db, { name: 'audit', types: [], cursor: LOG_START });
+  const registry = new Registry();
+  registerEventMetrics(registry, { db: shop.db, streams: {}, nowMs: () => nowMs });
+  const paused = async (): Promise<string> => {
+    const text = await registry.metrics();
+    return /^holdfast_subscription_paused\{subscription="audit"\} (\d)$/m.exec(text)?.[1] ?? 'none';
+  };
+  expect(await Promise.all([paused(), paused(), paused()])).toEqual(['0', '0', '0']);
+  await shop.db.subscription.updateMany({ data: { paused: true } });
+  nowMs = 999;
+  expect(await paused()).toBe('0');
+  nowMs = 1_000;
+  expect(await paused()).toBe('1');
+});
+
+test("metrics and invariants are read while shoppers' connections are all taken", async () => {
+  const operator = { role: 'operator' } as const;
+  expect((await shop.ask('GET', '/v1/subscriptions', operator)).status).toBe(200);
+  await shop.db.$transaction(async (tx) => {
+    await tx.$executeRaw`SELECT 1`;
+    const text = await (await shop.ask('GET', '/metrics', { role: null })).text();
+    expect(text).toContain('holdfast_dead_letters_open{source="delivery"} 0');
+    const checked = await shop.ask('GET', '/v1/invariants', operator);
+    expect(checked.status).toBe(200);
+    expect((await listOf(checked)).data.length).toBeGreaterThan(10);
+  }, HELD);
+});
+
+/** A busy machine may take as long as the test may. */
+const HELD = { timeout: 60_000 };
