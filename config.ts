@@ -13,6 +13,17 @@ const failpoint = z.string().refine(isFailpointSetting, {
   error: `<name>, <name>#<n> or @<file>, of the names ${FAILPOINTS.join(' ')}`,
 });
 
+/** What the library of Standard Webhooks reads, with padding or without. */
+const BASE64_SECRET =
+  /^whsec_(?=.{4})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{2}(?:==)?)$/;
+const webhookSecret = z.string().regex(BASE64_SECRET, {
+  error: 'whsec_ and base64 after it, e.g. from: echo "whsec_$(openssl rand -base64 32)"',
+});
+
+const sender = z.string().regex(/^[^@]*[^\s@<]@[^\s@<>]+>?\s*$/, {
+  error: 'Name <address> or an address, e.g. My shop <orders@shop.example>',
+});
+
 const appFields = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   ROLE: z.enum(['api', 'worker', 'all']).default('all'),
@@ -29,10 +40,10 @@ const appFields = z.object({
   STRIPE_WEBHOOK_SECRET: z.string().min(1),
   WAREHOUSE_URL: z.url(),
   WAREHOUSE_API_KEY: z.string().min(1),
-  WAREHOUSE_CALLBACK_SECRET: z.string().startsWith('whsec_'),
+  WAREHOUSE_CALLBACK_SECRET: webhookSecret,
   SMTP_URL: z.url(),
   BREAKER_PROBE_AFTER_MS: z.coerce.number().int().min(100).max(3_600_000).default(60_000),
-  MAIL_FROM: z.string().default('Holdfast <orders@holdfast.example>'),
+  MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
   HOLDFAST_FAILPOINT: failpoint.optional(),
   HOLDFAST_FAILPOINT_MARK: z.string().optional(),
 });
@@ -45,6 +56,10 @@ const appSchema = appFields
   .refine((app) => !app.HOLDFAST_FAILPOINT || app.HOLDFAST_FAILPOINT_MARK !== undefined, {
     path: ['HOLDFAST_FAILPOINT_MARK'],
     error: 'a file to write before the kill: without it every restart would die again',
+  })
+  .refine((app) => !isProductionWorker(app) || app.PUBLIC_URL !== undefined, {
+    path: ['PUBLIC_URL'],
+    error: 'the address the warehouse reaches the API at, e.g. https://checkout.shop.example',
   });
 
 const stackSchema = z.object({
@@ -88,6 +103,11 @@ export function readStackConfig(env: Environment = environment()): StackConfig {
 export function environment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env');
   return process.env;
+}
+
+/** A worker passes the address on: left to its default the warehouse would call back at itself. */
+function isProductionWorker({ NODE_ENV, ROLE }: z.infer<typeof appFields>): boolean {
+  return NODE_ENV === 'production' && ROLE !== 'api';
 }
 
 function parse<T>(schema: z.ZodType<T>, env: Environment): T {

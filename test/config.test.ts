@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, readAppConfig } from '../config.ts';
+import { createCallbackVerifier } from '../gateways/warehouse-callback.ts';
+
+const APP = {
+  DATABASE_URL: 'postgresql://127.0.0.1/holdfast',
+  STRIPE_API_KEY: 'sk',
+  STRIPE_WEBHOOK_SECRET: 'whsec_eA==',
+  WAREHOUSE_URL: 'http://127.0.0.1:9',
+  WAREHOUSE_API_KEY: 'key',
+  WAREHOUSE_CALLBACK_SECRET: 'whsec_eA==',
+  SMTP_URL: 'smtp://127.0.0.1:9',
+};
+
+describe('a bad value is named, with what to do, before anything starts', () => {
+  test.each([
+    ['MAIL_FROM', 'Holdfast'],
+    ['MAIL_FROM', 'orders@'],
+    ['MAIL_FROM', 'Holdfast <@shop.example>'],
+    ['WAREHOUSE_CALLBACK_SECRET', 'eA=='],
+    ['WAREHOUSE_CALLBACK_SECRET', 'whsec_'],
+    ['WAREHOUSE_CALLBACK_SECRET', 'whsec_no base64!'],
+    ['WAREHOUSE_CALLBACK_SECRET', 'whsec_abcde'],
+    ['WAREHOUSE_CALLBACK_SECRET', 'whsec_eA'],
+  ])('%s=%s', (name, value) => {
+    const read = () => readAppConfig({ ...APP, [name]: value });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(`${name}: `);
+  });
+});
+
+test.each(['Holdfast <orders@shop.example>', 'orders@shop.example', '"A, B" <a.b+c@d.example>'])(
+  'mail can come from %s',
+  (from) => {
+    expect(readAppConfig({ ...APP, MAIL_FROM: from }).MAIL_FROM).toBe(from);
+  },
+);
+
+test.each(['eA==', 'bG9j', 'bG9jYWw=', 'bG9jYWw'])(
+  'the secret whsec_%s is one, here and to the verifier',
+  (base64) => {
+    const secret = `whsec_${base64}`;
+    const app = readAppConfig({ ...APP, WAREHOUSE_CALLBACK_SECRET: secret });
+    expect(() => createCallbackVerifier(app.WAREHOUSE_CALLBACK_SECRET)).not.toThrow();
+  },
+);
+
+describe('in production', () => {
+  const production = { ...APP, NODE_ENV: 'production' };
+
+  test.each(['worker', 'all'])('the role %s needs to know where the warehouse calls', (ROLE) => {
+    expect(() => readAppConfig({ ...production, ROLE })).toThrow('PUBLIC_URL: ');
+    const PUBLIC_URL = 'https://checkout.shop.example';
+    expect(readAppConfig({ ...production, ROLE, PUBLIC_URL }).PUBLIC_URL).toBe(PUBLIC_URL);
+  });
+
+  test('an API alone tells the warehouse nothing', () => {
+    expect(readAppConfig({ ...production, ROLE: 'api' }).PUBLIC_URL).toBeUndefined();
+  });
+});
