@@ -14,8 +14,6 @@ export interface ReceivedWebhook {
 export interface WebhookReceiver {
   readonly url: string;
   readonly received: ReceivedWebhook[];
-  /** Most requests that were open at once. */
-  mostAtOnce: number;
   /** Answers from here on; 204 unless told. */
   answer: (response: ServerResponse, webhook: ReceivedWebhook) => unknown;
   /** Those that the official library takes for genuine with this secret. Throws if one is not. */
@@ -30,11 +28,7 @@ const message = z.looseObject({
 });
 
 export async function startReceiver(): Promise<WebhookReceiver> {
-  let open = 0;
   const server = createServer((request, response) => {
-    open += 1;
-    receiver.mostAtOnce = Math.max(receiver.mostAtOnce, open);
-    response.once('close', () => (open -= 1));
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -55,7 +49,6 @@ export async function startReceiver(): Promise<WebhookReceiver> {
   const receiver: WebhookReceiver = {
     url: `http://127.0.0.1:${address.port}/hooks`,
     received: [],
-    mostAtOnce: 0,
     answer: (response) => response.writeHead(204).end(),
     verified(secret) {
       for (const { body, headers } of receiver.received) {
