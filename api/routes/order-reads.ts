@@ -73,11 +73,12 @@ export function orderReadRoutes(services: Services) {
         const source = timelineSource(db, id, seq);
         return streamAnswer(c, services.timelineStreams.open(source, c.req.raw.signal));
       }
-      const events = await listOrderEventsAfter(db, id, { seq, limit: MAX_EVENTS });
+      const found = await listOrderEventsAfter(db, id, { seq, limit: MAX_EVENTS + 1 });
       c.header('cache-control', 'no-store');
       const url = `/v1/orders/${id}/timeline`;
-      const data = events.map(timelineEntryBody);
-      return c.json({ object: 'list' as const, url, data, has_more: false }, 200);
+      const data = found.slice(0, MAX_EVENTS).map(timelineEntryBody);
+      const hasMore = found.length > MAX_EVENTS;
+      return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
     });
 }
 
@@ -127,7 +128,9 @@ const timelineRoute = createRoute({
   request: { params: orderParam, query: timelineQuery },
   responses: {
     200: {
-      description: 'Its events, oldest first.',
+      description:
+        'Its events, oldest first: 500 at most, and `has_more` when there are others; then ask ' +
+        'again `after` the last `seq`.',
       content: { 'application/json': { schema: timelineSchema }, ...streamContent },
     },
     ...problemResponses,

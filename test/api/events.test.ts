@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { feedSource, type SharedLog } from '../../api/event-feed.ts';
 import { cursorNow } from '../../prisma/event-log.ts';
 import { eventually } from '../support/eventually.ts';
-import { orderOf, problemOf } from './bodies.ts';
+import { listOf, orderOf, problemOf } from './bodies.ts';
 import { readStream, type StreamClient } from './event-stream.ts';
 import { createShop, type Shop } from './shop.ts';
 
@@ -258,6 +258,24 @@ describe('GET /v1/orders/{id}/timeline as a stream', () => {
     }
     const page = await get(`/v1/orders/${id}/timeline?after=1`);
     expect(await page.json()).toMatchObject({ data: [{ type: 'order.placed' }] });
+  });
+
+  test('as a page has 500 events, says that there are more, and goes on after the last', async () => {
+    const id = await place();
+    await shop.db.$executeRaw`
+      INSERT INTO events (id, type, order_id, seq, correlation_id, data)
+      SELECT gen_random_uuid(), 'order.customer_notified', ${id}, n, 'x', '{}'
+      FROM generate_series(3, 501) n`;
+    const page = async (after: number) =>
+      listOf(await get(`/v1/orders/${id}/timeline?after=${after}`));
+    const [first, second, whole] = [await page(0), await page(500), await page(1)];
+    expect([first.data.length, first.has_more, first.data.at(-1)?.['seq']]).toEqual([
+      500,
+      true,
+      500,
+    ]);
+    expect([second.data.length, second.has_more]).toEqual([1, false]);
+    expect([whole.data.length, whole.has_more]).toEqual([500, false]);
   });
 
   test('404 for no order, 422 for the event of another order', async () => {
