@@ -22,6 +22,11 @@ const LOOK_EVERY_MS = 1_000;
 const LOOK_DEADLINE_MS = 2_000;
 /** Each cached workflow holds an isolate's memory; more than this only helps above ~100 orders/s. */
 const MAX_CACHED_WORKFLOWS = 600;
+/**
+ * The SDK sends no more heartbeats than one in 80 % of the timeout: of a pump's 5 s that leaves one
+ * second for whatever is slow, and then two workers pump. This leaves three.
+ */
+const HEARTBEAT_AT_MOST_EVERY = '2 seconds';
 const WORKFLOWS_PATH = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
 
 /** Begins when Temporal is there. `stop` lets running activities finish, within 15 s. */
@@ -103,6 +108,7 @@ function createWorker(connection: NativeConnection, options: WorkerOptions): Pro
       ? { workflowsPath: WORKFLOWS_PATH }
       : { workflowBundle: { codePath: workflowBundle } }),
     maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
+    maxHeartbeatThrottleInterval: HEARTBEAT_AT_MOST_EVERY,
     // Without a grace time a stop cuts every activity, and each waits out its full timeout.
     shutdownGraceTime: '10s',
     shutdownForceTime: '15s',

@@ -24,7 +24,7 @@ const TURN_EVERY_MS = 250;
 const OFFERED_AFTER_REFUSAL = 5;
 const REST_PER_REFUSED_EVENT_MS = 1_000;
 const LONGEST_REST_MS = 5_000;
-/** Well below the heartbeat timeout of workflows/subscription.ts. */
+/** Sent on every 2 s (worker.ts): well below the heartbeat timeout of workflows/subscription.ts. */
 const HEARTBEAT_MS = 1_000;
 
 export function createEventActivities(deps: EventDependencies): EventActivities {
