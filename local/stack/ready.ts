@@ -7,7 +7,7 @@ export function sayReady(home: Home, addresses: Addresses, seconds: string): voi
   const { api, sandbox } = addresses;
   const rows = {
     API: `${api}/v1`,
-    Console: `${api}/`,
+    'Start page': `${api}/`,
     'API docs': `${api}/docs`,
     'Temporal UI': addresses.temporalUi ?? '(of the Temporal server you gave)',
     Temporal: `${addresses.temporal} (namespace ${addresses.temporalNamespace})`,
