@@ -1,10 +1,11 @@
 /** The event feed over HTTP: page by page, or as a stream. */
-import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/event-log.ts';
 import { feedEvent, feedSource, placeInLog } from '../event-feed.ts';
 import { allow, type ApiEnv } from '../middleware.ts';
 import { onInvalid } from '../respond.ts';
 import { problemResponses } from '../schemas/common.ts';
+import { lastEventId } from '../schemas/conditions.ts';
 import { feedQuery, feedSchema, streamContent } from '../schemas/events.ts';
 import type { Services } from '../services.ts';
 import { noSuchPlace, resumeAfter, streamAnswer, wantsStream } from '../stream-answer.ts';
@@ -42,7 +43,7 @@ const feedRoute = createRoute({
   tags: ['Events'],
   summary: 'Every event of every order, oldest first; a stream from now on by Accept',
   middleware: [allow('operator')] as const,
-  request: { query: feedQuery },
+  request: { query: feedQuery, headers: z.object(lastEventId) },
   responses: {
     200: {
       description: 'CloudEvents 1.0.',

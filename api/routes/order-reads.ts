@@ -1,5 +1,5 @@
 /** Reading orders over HTTP: thin handlers over order-view.ts and the queries. */
-import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { listOrderEventsAfter } from '../../prisma/order-events.ts';
 import { listOrders } from '../../prisma/orders.ts';
@@ -13,6 +13,7 @@ import { ProblemError } from '../problems.ts';
 import { orderBody, timelineEntryBody } from '../representations.ts';
 import { onInvalid } from '../respond.ts';
 import { problemResponses } from '../schemas/common.ts';
+import { ifNoneMatch, lastEventId, prefer } from '../schemas/conditions.ts';
 import { streamContent, timelineQuery } from '../schemas/events.ts';
 import {
   orderListQuery,
@@ -92,7 +93,7 @@ const showRoute = createRoute({
   tags,
   summary: 'Show an order; with Prefer: wait=N wait until it rests',
   middleware: [allow('storefront')] as const,
-  request: { params: orderParam },
+  request: { params: orderParam, headers: z.object({ ...prefer, ...ifNoneMatch }) },
   responses: {
     200: {
       description: 'The order with payment, shipment, refunds and timeline.',
@@ -125,7 +126,7 @@ const timelineRoute = createRoute({
   tags,
   summary: 'What happened to an order; by Accept as a stream that goes on',
   middleware: [allow('storefront')] as const,
-  request: { params: orderParam, query: timelineQuery },
+  request: { params: orderParam, query: timelineQuery, headers: z.object(lastEventId) },
   responses: {
     200: {
       description:

@@ -1,5 +1,5 @@
 /** The catalogue over HTTP: cached reads with entity tags, one write. */
-import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findProduct, putProduct } from '../../prisma/products.ts';
 import { alreadyHas, contentTag, expectedVersion, versionTag } from '../conditional.ts';
@@ -8,6 +8,7 @@ import { ProblemError } from '../problems.ts';
 import { productBody } from '../representations.ts';
 import { onInvalid } from '../respond.ts';
 import { problemResponses } from '../schemas/common.ts';
+import { ifMatch, ifNoneMatch } from '../schemas/conditions.ts';
 import {
   newProductParam,
   productListQuery,
@@ -65,7 +66,7 @@ const listRoute = createRoute({
   tags,
   summary: 'List products in SKU order',
   middleware: [allow('storefront')] as const,
-  request: { query: productListQuery },
+  request: { query: productListQuery, headers: z.object(ifNoneMatch) },
   responses: {
     200: {
       description: 'One page.',
@@ -82,7 +83,7 @@ const showRoute = createRoute({
   tags,
   summary: 'Show a product',
   middleware: [allow('storefront')] as const,
-  request: { params: productParam },
+  request: { params: productParam, headers: z.object(ifNoneMatch) },
   responses: {
     200: aProduct('The product.'),
     304: { description: 'Not modified.' },
@@ -98,6 +99,7 @@ const putRoute = createRoute({
   middleware: [allow('admin')] as const,
   request: {
     params: newProductParam,
+    headers: z.object(ifMatch),
     body: { required: true, content: { 'application/json': { schema: putProductBody } } },
   },
   responses: {

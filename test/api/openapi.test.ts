@@ -1,0 +1,29 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createShop, type Shop } from './shop.ts';
+
+const operation = z.looseObject({
+  parameters: z.array(z.looseObject({ name: z.string(), in: z.string() })).default([]),
+});
+const openApi = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), operation)) });
+
+let shop: Shop;
+let described: z.infer<typeof openApi>;
+beforeAll(async () => {
+  shop = await createShop();
+  described = openApi.parse(await (await shop.ask('GET', '/openapi.json')).json());
+});
+afterAll(() => shop.close());
+
+test.each([
+  ['get', '/v1/products', ['if-none-match']],
+  ['get', '/v1/products/{sku}', ['if-none-match']],
+  ['put', '/v1/products/{sku}', ['if-match']],
+  ['get', '/v1/orders/{id}', ['prefer', 'if-none-match']],
+  ['get', '/v1/orders/{id}/timeline', ['last-event-id']],
+  ['get', '/v1/events', ['last-event-id']],
+])('the description of %s %s has the headers it reads', (method, path, headers) => {
+  const { parameters = [] } = described.paths[path]?.[method] ?? {};
+  const named = parameters.filter((each) => each.in === 'header').map(({ name }) => name);
+  expect(named).toEqual(headers);
+});
