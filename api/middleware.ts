@@ -28,8 +28,8 @@ export interface ApiEnv {
 
 /** No id here can be an e-mail address: these end up in logs, memos and events. */
 const CORRELATION_ID = /^[A-Za-z0-9._:/=+-]{1,128}$/;
-/** W3C Trace Context, version 00. */
-const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** W3C Trace Context, version 00; ids of nothing but zeros are none. */
+const TRACEPARENT = /^00-(?!0{32})(?<traceId>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const MAX_BODY_BYTES = 64 * 1024;
 /** Long enough for a pool to recover, short enough for a shopper to try again. */
 const DATABASE_RETRY_SECONDS = 2;
@@ -67,6 +67,7 @@ export function observe({ log, metrics, isDraining }: Services): MiddlewareHandl
         ms: Math.round(ms * 10) / 10,
         request_id: c.var.requestId,
         correlation_id: c.var.correlationId,
+        trace_id: TRACEPARENT.exec(c.var.traceparent ?? '')?.groups?.['traceId'],
         role: c.get('apiKey')?.role,
         api_key_id: c.get('apiKey')?.id,
         order_id: c.get('orderId'),

@@ -84,6 +84,16 @@ describe('ids of a request', () => {
     expect(response.headers.get('x-correlation-id')).toBe('cart-9');
     const order = await shop.db.order.findFirstOrThrow({ where: { correlationId: 'cart-9' } });
     expect(order.traceparent).toMatch(/^00-a+-b+-01$/);
+    expect(JSON.parse(shop.logged.at(-1) ?? '')).toMatchObject({ trace_id: 'a'.repeat(32) });
+  });
+
+  test.each([
+    ['of zeros', `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`],
+    ['without a parent', `00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`],
+    ['in capitals', `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`],
+  ])('a trace %s is none', async (_, traceparent) => {
+    await shop.ask('GET', '/v1/products', { headers: { traceparent } });
+    expect(JSON.parse(shop.logged.at(-1) ?? '')).not.toHaveProperty('trace_id');
   });
 
   test('are on problems too, and one that may name a person is not taken', async () => {
