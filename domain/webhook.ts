@@ -85,6 +85,14 @@ export const WEBHOOK_RETRY_DELAYS_MS: readonly number[] = [
 /** The type of the event that an operator sends to try an endpoint out. */
 export const WEBHOOK_TEST_TYPE = 'webhook_endpoint.test';
 
+/**
+ * The beginning of what a receiver answered, at most `length` UTF-16 units. No character is cut in two:
+ * half of one is no text to PostgreSQL.
+ */
+export function headOf(answer: string, length: number): string {
+  return answer.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
+}
+
 const PREFIX = 'webhook/';
 
 /** The subscription of an endpoint. */

@@ -1,5 +1,6 @@
 /** Reads what a webhook's receiver answers, as little of it as is of use. */
 import type { IncomingMessage } from 'node:http';
+import { headOf } from '../domain/webhook.ts';
 
 /** Read beyond this and it is a download, not an answer. */
 const MAX_READ_BYTES = 64 * 1_024;
@@ -30,7 +31,7 @@ export async function readBodyHead(answer: IncomingMessage, signal: AbortSignal)
     answer.destroy();
   }
   // PostgreSQL keeps no NUL in a text.
-  return Buffer.concat(kept).toString('utf8').replaceAll('\0', '').slice(0, KEPT_LENGTH);
+  return headOf(Buffer.concat(kept).toString('utf8').replaceAll('\0', ''), KEPT_LENGTH);
 }
 
 /** Retry-After in ms: a number of seconds or an HTTP date (RFC 9110, 10.2.3). Null: none, or garbled. */

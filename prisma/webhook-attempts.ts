@@ -1,7 +1,7 @@
 /** What became of every try to deliver a webhook, for whoever mends a receiver. Kept in bounds. */
 import type { OrderId } from '../domain/ids.ts';
 import type { EventType } from '../domain/order.ts';
-import type { WebhookAttempt } from '../domain/webhook.ts';
+import { headOf, type WebhookAttempt } from '../domain/webhook.ts';
 import type { Database } from './client.ts';
 import type { Prisma } from './generated/client.ts';
 import { trusted } from './trusted.ts';
@@ -22,7 +22,7 @@ export async function recordAttempts(
 ): Promise<void> {
   const rows = attempts.map(({ response, ...rest }) => ({
     ...rest,
-    response: response?.slice(0, MAX_RESPONSE_LENGTH) ?? null,
+    response: response === null ? null : headOf(response, MAX_RESPONSE_LENGTH),
   }));
   await db.$executeRaw`
     INSERT INTO webhook_attempts

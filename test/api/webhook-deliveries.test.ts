@@ -45,7 +45,8 @@ describe('deliveries', () => {
         status: 500,
         latencyMs: 12,
         error: 'HTTP 500',
-        response: 'x'.repeat(5_000),
+        // A character of two UTF-16 units stands where the text is cut.
+        response: `${'x'.repeat(1_023)}${'📦'.repeat(2_000)}`,
       } as const;
       await recordAttempts(shop.db, id, [attempt]);
     }
@@ -56,7 +57,7 @@ describe('deliveries', () => {
     expect(rest.has_more).toBe(false);
     const all = [...first.data, ...rest.data];
     expect(all.map((each) => each['event_id'])).toEqual(eventIds.toReversed());
-    expect(all[0]).toMatchObject({ status: 500, latency_ms: 12, response: 'x'.repeat(1_024) });
+    expect(all[0]).toMatchObject({ status: 500, latency_ms: 12, response: 'x'.repeat(1_023) });
     const one = await listOf(await get(`/${id}/deliveries?event_id=${eventIds[1]}`));
     expect(one.data).toHaveLength(1);
     expect((await get(`/${id}/deliveries?starting_after=x`)).status).toBe(422);
