@@ -21,6 +21,8 @@ export interface SubscriptionsOptions {
 
 /** Also finds the subscriptions that were added while Temporal was away. */
 const EVERY_MS = 10_000;
+/** Looks until none is taken for running any more: somebody may have ended one by hand. */
+const LOOK_ANEW_EVERY = 30;
 const START_DEADLINE_MS = 5_000;
 
 /** Begins at once and looks again every few seconds. `stop` waits for the look under way. */
@@ -37,7 +39,8 @@ export function keepSubscriptionsRunning(options: SubscriptionsOptions): { stop(
 
 async function lookForEver(options: SubscriptionsOptions, signal: AbortSignal): Promise<void> {
   const known = new Set<string>();
-  while (!signal.aborted) {
+  for (let look = 0; !signal.aborted; look += 1) {
+    if (look % LOOK_ANEW_EVERY === 0) known.clear();
     try {
       await startMissing(options, known);
     } catch (error) {

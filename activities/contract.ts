@@ -20,6 +20,7 @@ export type FailureType =
   | 'authorization_expiring'
   | 'not_cancellable'
   | 'not_waiting'
+  | 'subscriber_unknown'
   | 'unexpected_error';
 
 export interface OrderRef {

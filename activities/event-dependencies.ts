@@ -7,7 +7,7 @@ import type { Subscriber } from './subscribers/subscriber.ts';
 export interface EventDependencies {
   readonly db: Database;
   readonly notifications: Notifications;
-  /** The subscriber behind a subscription, or null when there is none (any more). */
+  /** The subscriber behind a subscription, or null when this process's code has none. */
   subscriberOf(subscription: string): Promise<Subscriber | null>;
   /** Starts the workflow that goes on trying. Safe to repeat. */
   startDelivery(delivery: Delivery): Promise<void>;

@@ -5,8 +5,10 @@ import { deliveryWorkflowId } from '../domain/ids.ts';
 import { createBell } from '../prisma/bell.ts';
 import { resolveDeadLetter, writeDeadLetter } from '../prisma/dead-letters.ts';
 import { findEvent } from '../prisma/event-log.ts';
+import { findSubscription } from '../prisma/subscriptions.ts';
 import type { EventActivities, PumpOutcome } from './contract.ts';
 import type { EventDependencies } from './event-dependencies.ts';
+import { subscriberUnknown } from './failures.ts';
 import { handOver } from './hand-over.ts';
 import { describeFailure, pumpOnce, type Turn } from './pump.ts';
 
@@ -33,6 +35,9 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
 
     async deliverEvent({ subscription, eventId }) {
       const subscriber = await deps.subscriberOf(subscription);
+      if (!subscriber && (await findSubscription(deps.db, subscription))) {
+        throw subscriberUnknown(subscription);
+      }
       const event = subscriber && (await findEvent(deps.db, eventId));
       if (!event) return { kind: 'gone' };
       try {

@@ -67,6 +67,17 @@ export function refundNotFound(refundId: RefundId): ApplicationFailure {
   );
 }
 
+/**
+ * The subscription is there and its subscriber is not in this code: a newer version added it. A later
+ * try finds a worker of that version.
+ */
+export function subscriberUnknown(subscription: string): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'subscriber_unknown' satisfies FailureType,
+    message: `this worker's version has no subscriber ${subscription}`,
+  });
+}
+
 /** Accepts a change that was made now or before; throws when the order may not make it. */
 export function requireChanged(orderId: OrderId, change: ChangeOutcome): void {
   switch (change.kind) {

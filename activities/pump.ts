@@ -7,6 +7,7 @@ import type { LoggedEvent } from '../prisma/event-log.ts';
 import { cursorNow, readLog, type LogQuery } from '../prisma/event-log.ts';
 import { advanceCursor, findSubscription, type Subscription } from '../prisma/subscriptions.ts';
 import type { EventDependencies } from './event-dependencies.ts';
+import { subscriberUnknown } from './failures.ts';
 import { handOver } from './hand-over.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/subscriber.ts';
 
@@ -28,15 +29,19 @@ const ALONE_AT_ONCE = 8;
 /** How long the log may grow without an event for the subscription before its cursor follows. */
 const FOLLOW_AFTER_MS = 60_000;
 
-/** `atMost`: fewer events than the subscriber's own batch. */
+/**
+ * `atMost`: fewer events than the subscriber's own batch. Throws what Temporal tries again when the
+ * code of this process does not know the subscriber.
+ */
 export async function pumpOnce(
   deps: EventDependencies,
   name: string,
   atMost = Number.MAX_SAFE_INTEGER,
 ): Promise<Turn> {
   const subscription = await findSubscription(deps.db, name);
-  const subscriber = subscription && (await deps.subscriberOf(name));
-  if (!subscriber) return { kind: 'gone' };
+  if (!subscription) return { kind: 'gone' };
+  const subscriber = await deps.subscriberOf(name);
+  if (!subscriber) throw subscriberUnknown(name);
   if (subscription.paused) return IDLE;
   const read = {
     after: subscription.cursor,

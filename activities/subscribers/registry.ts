@@ -23,7 +23,7 @@ export function createSubscribers(deps: SubscriberDependencies): readonly Subscr
   ];
 }
 
-/** Finds the subscriber behind a subscription's name; null when there is none (any more). */
+/** Finds the subscriber behind a subscription's name; null when this code has none. */
 export function createSubscriberLookup(
   deps: SubscriberDependencies,
   builtIn: readonly Subscriber[],

@@ -116,6 +116,7 @@ const FAILURE_TYPES: Readonly<Record<FailureType, true>> = {
   authorization_expiring: true,
   not_cancellable: true,
   not_waiting: true,
+  subscriber_unknown: true,
   unexpected_error: true,
 };
 

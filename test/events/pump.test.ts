@@ -1,11 +1,12 @@
 /** A pump's turn, statement by statement, without Temporal. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createEventActivities } from '../../activities/events.ts';
 import { pumpOnce } from '../../activities/pump.ts';
 import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
 import type { Database } from '../../prisma/client.ts';
 import { cursorNow } from '../../prisma/event-log.ts';
 import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
-import { ensureSubscription } from '../../prisma/subscriptions.ts';
+import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
 import { createProviders, type Providers } from '../support/bench.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -43,6 +44,21 @@ test.each(Array.from({ length: STATEMENTS_OF_A_QUIET_TURN }, (_, at) => at + 1))
   },
 );
 
+test('a subscriber that only a newer version knows waits for a worker of that version', async () => {
+  const name = 'newer';
+  await ensureSubscription(shop.db, { name, types: [], cursor: await cursorNow(shop.db) });
+  const { orderId } = await shop.place();
+  const { id: eventId } = await shop.db.event.findFirstOrThrow({ where: { orderId } });
+  const deps = { ...depsOf(shop.db), subscriberOf: () => Promise.resolve(null) };
+  const { deliverEvent } = createEventActivities(deps);
+  const unknown = { type: 'subscriber_unknown', nonRetryable: false };
+  await expect(pumpOnce(deps, name)).rejects.toMatchObject(unknown);
+  await expect(deliverEvent({ subscription: name, eventId })).rejects.toMatchObject(unknown);
+  await removeSubscription(shop.db, name);
+  expect(await pumpOnce(deps, name)).toEqual({ kind: 'gone' });
+  expect(await deliverEvent({ subscription: name, eventId })).toEqual({ kind: 'gone' });
+});
+
 /** Nothing happened for so long that its cursor follows the end of the log. */
 async function quietSubscription(name: string, taken: string[]): Promise<Subscriber> {
   const types = ['order.placed'] as const;
@@ -65,14 +81,17 @@ async function quietSubscription(name: string, taken: string[]): Promise<Subscri
 }
 
 async function turn(db: Database, subscriber: Subscriber): Promise<void> {
-  const deps = {
+  const deps = { ...depsOf(db), subscriberOf: () => Promise.resolve(subscriber) };
+  await pumpOnce(deps, subscriber.name);
+}
+
+function depsOf(db: Database) {
+  return {
     db,
     notifications,
-    subscriberOf: () => Promise.resolve(subscriber),
     startDelivery: () => Promise.reject(new Error('nothing fails here')),
     stopping: new AbortController().signal,
   };
-  await pumpOnce(deps, subscriber.name);
 }
 
 /** The database, with something else happening just before statement number `at`. */
