@@ -33,7 +33,10 @@ export async function recordStockReleased(db: Database, orderId: OrderId): Promi
   });
 }
 
-/** The shipping request, written down before the warehouse is asked. Null: the order is being undone. */
+/**
+ * The shipping request, written down before the warehouse is asked. Null: the order is being undone,
+ * wherever it stands on its way back.
+ */
 export async function recordShipmentRequested(
   db: Database,
   orderId: OrderId,
@@ -42,7 +45,7 @@ export async function recordShipmentRequested(
     await tx.$executeRaw`
       INSERT INTO shipments (id, order_id, correlation_id, status)
       SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested'
-      FROM orders WHERE id = ${orderId} AND status NOT IN ('cancelling', 'cancelled')
+      FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL
       ON CONFLICT DO NOTHING`;
     const row = await tx.shipment.findUnique({ where: { orderId } });
     return row && toShipment(row);

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
+import { recordCancelling, recordNeedsAttention } from '../../prisma/fulfilment.ts';
 import { newId } from '../../prisma/new-id.ts';
 import { findStock } from '../../prisma/stock.ts';
 import { PERSON } from '../support/bench.ts';
@@ -33,6 +34,18 @@ describe('an undo that comes before its do', () => {
   test('cancelling the shipment: a request that arrives late is refused, and no parcel leaves', async () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment');
     expect(await steps.run('cancelShipment', { orderId })).toEqual({ kind: 'cancelled' });
+    expect(await steps.run('requestShipment', { orderId })).toEqual({
+      kind: 'refused',
+      reason: 'cancelled',
+    });
+    expect(effectsOf(steps, orderId)['ship']).toBeUndefined();
+  });
+
+  test('asking a person about an undo: a shipping request that arrives late is refused', async () => {
+    const orderId = await steps.orderAfter('reserveStock', 'capturePayment');
+    const reason = 'requested_by_customer';
+    await recordCancelling(steps.db, orderId, { reason, request: null });
+    await recordNeedsAttention(steps.db, orderId, { steps: ['releaseStock'], failure: 'down' });
     expect(await steps.run('requestShipment', { orderId })).toEqual({
       kind: 'refused',
       reason: 'cancelled',
