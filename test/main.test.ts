@@ -17,7 +17,7 @@ const WARN = 40;
 const NOBODY = 'http://127.0.0.1:9';
 /** One worker each: checkouts, events. */
 const TASK_QUEUES = 2;
-const TEST_TIMEOUT_MS = 90_000;
+const TEST_TIMEOUT_MS = 240_000;
 const STARTS_WITHIN = { timeoutMs: 40_000, everyMs: 100 };
 
 const bundleDir = mkdtempSync(join(tmpdir(), 'holdfast-bundle-'));

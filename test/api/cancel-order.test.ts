@@ -79,14 +79,11 @@ const cancel = (id: string, key: string, role: 'storefront' | 'operator' = 'stor
   shop.ask('POST', `/v1/orders/${id}/cancel`, { key, role });
 
 const comesTo = (id: string, status: OrderStatus) =>
-  eventually(
-    async () => {
-      const order = await shop.db.order.findUniqueOrThrow({ where: { id } });
-      expect(order.status).toBe(status);
-      return order;
-    },
-    { timeoutMs: 20_000 },
-  );
+  eventually(async () => {
+    const order = await shop.db.order.findUniqueOrThrow({ where: { id } });
+    expect(order.status).toBe(status);
+    return order;
+  });
 
 const shippingAsked = (id: string) =>
   eventually(() =>

@@ -17,7 +17,7 @@ const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop({ authorizeDeadlineMs: 400 });
+  shop = await createShop({ authorizeDeadlineMs: 3_000 });
 });
 beforeEach(() => shop.sandbox.faults.clear());
 afterAll(() => shop.close());

@@ -12,7 +12,7 @@ export function times<T>(count: number, work: (index: number) => Promise<T>): Pr
   return Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 }
 
-/** What a client does: a 503 with Retry-After is tried again, under the same key. */
+/** What a client does: a 503 with Retry-After, or a try under way, is tried again under the same key. */
 export function patiently(ask: (key: string) => Promise<Response>): Promise<Response> {
   const key = crypto.randomUUID();
   return eventually(
@@ -20,6 +20,8 @@ export function patiently(ask: (key: string) => Promise<Response>): Promise<Resp
       const answer = await ask(key);
       if (answer.status === 503) expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
       expect(answer.status).not.toBe(503);
+      // A try that was cut off keeps its key for a moment.
+      expect(await answer.clone().text()).not.toContain('request_in_flight');
       return answer;
     },
     { timeoutMs: 250_000, everyMs: 500 },

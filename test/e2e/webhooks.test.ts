@@ -25,15 +25,18 @@ afterAll(async () => {
   await system?.close();
 });
 
+const PATIENCE = { timeoutMs: 120_000 };
+
 /** Places an order and gives the ids of all its events once it has shipped, in their order. */
 async function shipOne(): Promise<readonly string[]> {
   const { status, body } = await system.place();
   expect(status).toBe(201);
   const { id: orderId } = z.object({ id: z.string() }).parse(body);
   const notice = { orderId, type: 'order.customer_notified' };
-  await eventually(async () => expect(await system.db.event.count({ where: notice })).toBe(2), {
-    timeoutMs: 30_000,
-  });
+  await eventually(
+    async () => expect(await system.db.event.count({ where: notice })).toBe(2),
+    PATIENCE,
+  );
   const events = await system.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });
   return events.map((event) => event.id);
 }
@@ -53,9 +56,7 @@ test('what a broken receiver missed is sent again at once when an operator asks,
   const from = new Date().toISOString();
   const eventIds = await shipOne();
   // The third attempt is due after five minutes.
-  await eventually(() => eventIds.forEach((each) => expect(timesReceived(each)).toBe(2)), {
-    timeoutMs: 25_000,
-  });
+  await eventually(() => eventIds.forEach((each) => expect(timesReceived(each)).toBe(2)), PATIENCE);
   receiver.received.length = 0;
   receiver.answer = (response) => response.writeHead(204).end();
   const to = new Date(Date.now() + 1_000).toISOString();
