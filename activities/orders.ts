@@ -1,12 +1,8 @@
 /** Turns in an order's life that have no provider behind them. */
 import { findHoldLeft } from '../prisma/attention.ts';
-import {
-  recordCancelled,
-  recordCancelling,
-  recordNeedsAttention,
-  recordResolved,
-} from '../prisma/fulfilment.ts';
+import { recordCancelled, recordCancelling } from '../prisma/fulfilment.ts';
 import { findShipment } from '../prisma/orders.ts';
+import { recordNeedsAttention, recordResolved } from '../prisma/parking.ts';
 import { findBooks } from '../prisma/stopped.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';

@@ -19,6 +19,7 @@ export interface Change {
   readonly onceKey?: string | null;
   readonly causationId?: string;
   readonly cancelReason?: CancelReason;
+  /** What waits for a person from now on. */
   readonly attentionStep?: string;
 }
 
@@ -62,8 +63,9 @@ export async function changeOrder(tx: Transaction, change: Change): Promise<Chan
         updated_at = now(),
         placed_at = CASE WHEN ${to} = 'placed' THEN COALESCE(placed_at, now()) ELSE placed_at END,
         cancel_reason = COALESCE(${change.cancelReason ?? null}, cancel_reason),
-        attention_step = CASE WHEN ${to}::text IS NULL THEN attention_step
-                              ELSE ${change.attentionStep ?? null} END
+        attention_step = CASE WHEN ${to}::text IS NULL
+          THEN COALESCE(${change.attentionStep ?? null}, attention_step)
+          ELSE ${change.attentionStep ?? null} END
       WHERE id = ${change.orderId}
         AND (${to}::text IS NULL OR status = ANY(${to === null ? [] : sourcesOf(to)}))
         AND NOT EXISTS (

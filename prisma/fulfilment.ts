@@ -1,10 +1,10 @@
 /** What the checkout workflow's steps write: effect, status and event in one transaction each. */
 import { noticeStep } from '../domain/attention.ts';
 import { shipmentCorrelationId, type Notice, type OrderId } from '../domain/ids.ts';
-import type { CancelReason, OrderStatus, Shipment } from '../domain/order.ts';
+import type { CancelReason, Shipment } from '../domain/order.ts';
 import { writeStepLetter } from './attention.ts';
 import { changeOrder, orderTransaction, type ChangeOutcome } from './change.ts';
-import type { Database, Transaction } from './client.ts';
+import type { Database } from './client.ts';
 import { resolveDeadLetter } from './dead-letters.ts';
 import { newId } from './new-id.ts';
 import { toShipment } from './rows.ts';
@@ -141,71 +141,6 @@ export async function recordCancelled(
       data: { reason },
     });
     if (change.kind === 'changed') await releaseHold(tx, orderId);
-    return change;
-  });
-}
-
-export interface Waiting {
-  readonly steps: readonly string[];
-  /** For steps of which no attempt was counted. */
-  readonly failure: string;
-}
-
-/** Order `needs_attention`: a person has to decide about the steps. */
-export async function recordNeedsAttention(
-  db: Database,
-  orderId: OrderId,
-  waiting: Waiting,
-): Promise<ChangeOutcome> {
-  return orderTransaction(db, orderId, (tx) => park(tx, orderId, waiting));
-}
-
-/** The same within a transaction of the order. */
-export async function park(
-  tx: Transaction,
-  orderId: OrderId,
-  waiting: Waiting,
-): Promise<ChangeOutcome> {
-  const change = await changeOrder(tx, {
-    orderId,
-    type: 'order.needs_attention',
-    to: 'needs_attention',
-    onceKey: null,
-    attentionStep: waiting.steps.join(', '),
-    data: { steps: waiting.steps, failure: waiting.failure },
-  });
-  if (change.kind !== 'changed') return change;
-  for (const step of waiting.steps) {
-    await writeStepLetter(tx, orderId, { ...waiting, step, subject: step, source: 'checkout' });
-  }
-  return change;
-}
-
-/** A person, or the clock, decided; the order stands where the step stands. Counting begins anew. */
-export async function recordResolved(
-  db: Database,
-  orderId: OrderId,
-  resolved: {
-    readonly step: string;
-    readonly decision: string;
-    readonly note: string;
-    readonly actor: string;
-    readonly resumes: OrderStatus;
-  },
-): Promise<ChangeOutcome> {
-  const { resumes, ...data } = resolved;
-  return orderTransaction(db, orderId, async (tx) => {
-    const change = await changeOrder(tx, {
-      orderId,
-      type: 'order.attention_resolved',
-      to: resumes,
-      onceKey: null,
-      data,
-      causationId: resolved.actor,
-    });
-    const { step } = resolved;
-    await resolveDeadLetter(tx, { source: 'checkout', subject: step, orderId, eventId: null });
-    await tx.stepAttempt.deleteMany({ where: { orderId, step } });
     return change;
   });
 }

@@ -13,7 +13,7 @@ import type { CancelReason, OrderStatus } from '../domain/order.ts';
 import { changeOrder, orderTransaction } from './change.ts';
 import type { Database, Transaction } from './client.ts';
 import { resolveDeadLetter } from './dead-letters.ts';
-import { park } from './fulfilment.ts';
+import { park } from './parking.ts';
 import type { CheckoutStart } from './orders.ts';
 
 export interface StillOrder {

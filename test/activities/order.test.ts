@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
-import { recordCancelling, recordNeedsAttention } from '../../prisma/fulfilment.ts';
+import { recordCancelling } from '../../prisma/fulfilment.ts';
+import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { newId } from '../../prisma/new-id.ts';
 import { findStock } from '../../prisma/stock.ts';
 import { PERSON } from '../support/bench.ts';

@@ -12,6 +12,7 @@ import * as fulfilment from '../../prisma/fulfilment.ts';
 import { markProcessed, storeMessage } from '../../prisma/inbox.ts';
 import { recordAction } from '../../prisma/operator-actions.ts';
 import { markStarted } from '../../prisma/orders.ts';
+import * as parking from '../../prisma/parking.ts';
 import * as payments from '../../prisma/payments.ts';
 import { recordDeclined } from '../../prisma/placing.ts';
 import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
@@ -163,7 +164,7 @@ async function cancelledAfterCapture(shop: Shop, parcel: 'cancelled' | 'refused'
 
 async function parked(shop: Shop, { id }: Order, steps: readonly string[]): Promise<OrderId> {
   const waiting = { steps, failure: 'provider_unavailable: refund' };
-  await fulfilment.recordNeedsAttention(shop.db, id, waiting);
+  await parking.recordNeedsAttention(shop.db, id, waiting);
   return id;
 }
 
@@ -201,7 +202,7 @@ async function skip(
   { step, resumes }: { readonly step: string; readonly resumes: OrderStatus },
 ): Promise<void> {
   const resolved = { step, decision: 'skip', note: 'done by hand', actor: 'key_operator', resumes };
-  await fulfilment.recordResolved(db, id, resolved);
+  await parking.recordResolved(db, id, resolved);
 }
 
 async function turnRound({ db }: Shop, { id }: Order, reason: CancelReason): Promise<void> {

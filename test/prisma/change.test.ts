@@ -3,8 +3,8 @@ import type { OrderId } from '../../domain/ids.ts';
 import { ORDER_STATUSES, TRANSITIONS, type OrderStatus } from '../../domain/order.ts';
 import { changeOrder, type Change, type ChangeOutcome } from '../../prisma/change.ts';
 import { listDeadLetters } from '../../prisma/dead-letters.ts';
-import { recordNeedsAttention } from '../../prisma/fulfilment.ts';
 import { newId } from '../../prisma/new-id.ts';
+import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { crowd, openShop, type Shop } from './shop.ts';
 
 let shop: Shop;

@@ -8,11 +8,10 @@ import { LOG_START, readLog, type LoggedEvent } from '../../../prisma/event-log.
 import {
   recordCancelled,
   recordCancelling,
-  recordNeedsAttention,
   recordReserved,
-  recordResolved,
   recordShipped,
 } from '../../../prisma/fulfilment.ts';
+import { recordNeedsAttention, recordResolved } from '../../../prisma/parking.ts';
 import { openOrder, recordDeclined, recordPlaced } from '../../../prisma/placing.ts';
 import { claimOf, draftOf, openShop, type Shop } from '../../prisma/shop.ts';
 import { eventually } from '../../support/eventually.ts';

@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { recordNeedsAttention } from '../../prisma/parking.ts';
+import { parkStopped, recordHealed } from '../../prisma/stopped.ts';
+import { createProviders, type Providers } from '../support/bench.ts';
+
+let shop: Providers;
+beforeAll(async () => {
+  shop = await createProviders();
+});
+afterAll(() => shop.close());
+
+test('a step that asks a person while the order waits as a whole takes its place, once', async () => {
+  const { orderId } = await shop.place();
+  const find = () => shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
+  const seen = await find();
+  expect(await parkStopped(shop.db, { orderId, version: seen.version }, 'it fails')).toBe(true);
+  const parked = await find();
+
+  const waiting = { steps: ['releaseStock'], failure: 'down' };
+  expect(await recordNeedsAttention(shop.db, orderId, waiting)).toMatchObject({ kind: 'changed' });
+  expect(await recordNeedsAttention(shop.db, orderId, waiting)).toEqual({ kind: 'already' });
+
+  expect(await find()).toMatchObject({ status: 'needs_attention', attentionStep: 'releaseStock' });
+  const letters = await shop.db.deadLetter.findMany({ where: { orderId }, orderBy: { id: 'asc' } });
+  expect(letters.map(({ subject, status }) => ({ subject, status }))).toEqual([
+    { subject: 'checkout', status: 'resolved' },
+    { subject: 'releaseStock', status: 'open' },
+  ]);
+  // The sweep that saw it wait as a whole, and heals it late, leaves it to the person.
+  const late = { orderId, version: parked.version };
+  expect(await recordHealed(shop.db, late, 'placed')).toBe(false);
+});
+
+test('an order that waits for a person at a step is not parked as a whole on top', async () => {
+  const { orderId } = await shop.place();
+  await recordNeedsAttention(shop.db, orderId, { steps: ['releaseStock'], failure: 'down' });
+  const { version } = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
+  expect(await parkStopped(shop.db, { orderId, version }, 'it fails')).toBe(false);
+  expect(await shop.db.deadLetter.count({ where: { orderId } })).toBe(1);
+});
