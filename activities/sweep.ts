@@ -5,7 +5,7 @@ import { dropResolvedAttempts } from '../prisma/attention.ts';
 import { reopenForgotten } from '../prisma/dead-letters.ts';
 import { dropExpiredKeys } from '../prisma/idempotency.ts';
 import { listOverdue } from '../prisma/orders.ts';
-import { dropOldConsumptions, dropOldEvents } from '../prisma/retention.ts';
+import { dropOldConsumptions, dropOldEvents, dropOldMessages } from '../prisma/retention.ts';
 import { listStill, markChecked, resolveMovedOn } from '../prisma/stopped.ts';
 import { recordUpkeep } from '../prisma/upkeep.ts';
 import type { SweepActivities } from './contract.ts';
@@ -29,6 +29,10 @@ const RECHECK_MS = 45_000;
 const MAX_CHECKED = 1_000;
 const CHECKED_AT_ONCE = 10;
 const EVENTS_KEPT_DAYS = 90;
+/** Short transactions: nobody waits long for a row. */
+const DROPPED_AT_ONCE = 1_000;
+/** What a busy shop writes in a minute goes in one, and a sweep still ends in time. */
+const MAX_DROPS = 20;
 /** A redriven delivery has been tried several times by then, a step has resumed at once. */
 const REDRIVE_FORGOTTEN_AFTER_MS = 15 * 60_000;
 
@@ -39,20 +43,33 @@ export function createSweepActivities(deps: UpkeepDependencies): SweepActivities
     checkStopped: () => checkStopped(deps),
 
     async forgetOld() {
-      const [keys, events, consumptions, attempts, reopened, resolved] = await Promise.all([
-        dropExpiredKeys(db, BATCH * 10),
-        dropOldEvents(db, { days: EVENTS_KEPT_DAYS, limit: BATCH * 10 }),
-        // Remembered for longer than the events: a rewind cannot count twice.
-        dropOldConsumptions(db, { days: EVENTS_KEPT_DAYS * 2, limit: BATCH * 10 }),
-        dropResolvedAttempts(db, BATCH),
+      const [reopened, resolved, ...forgotten] = await Promise.all([
         reopenForgotten(db, { olderThanMs: REDRIVE_FORGOTTEN_AFTER_MS, limit: BATCH }),
         resolveMovedOn(db, BATCH),
+        untilFew((limit) => dropExpiredKeys(db, limit)),
+        untilFew((limit) => dropOldEvents(db, { days: EVENTS_KEPT_DAYS, limit })),
+        // Remembered for longer than the events: a rewind cannot count twice.
+        untilFew((limit) => dropOldConsumptions(db, { days: EVENTS_KEPT_DAYS * 2, limit })),
+        untilFew((limit) => dropOldMessages(db, { days: EVENTS_KEPT_DAYS * 2, limit })),
+        untilFew((limit) => dropResolvedAttempts(db, limit)),
       ]);
-      return { forgotten: keys + events + consumptions + attempts, reopened, resolved };
+      return { forgotten: forgotten.reduce((sum, count) => sum + count, 0), reopened, resolved };
     },
 
     recordSweep: ({ counts }) => recordUpkeep(db, 'sweep', counts),
   };
+}
+
+/** Goes on dropping while there is a full batch to drop. Returns how many went. */
+async function untilFew(drop: (limit: number) => Promise<number>): Promise<number> {
+  let total = 0;
+  for (let drops = 0; drops < MAX_DROPS; drops += 1) {
+    const count = await drop(DROPPED_AT_ONCE);
+    Context.current().heartbeat();
+    total += count;
+    if (count < DROPPED_AT_ONCE) break;
+  }
+  return total;
 }
 
 async function expirePending(deps: UpkeepDependencies) {

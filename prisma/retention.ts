@@ -1,4 +1,4 @@
-/** What keeps the log from growing for ever. */
+/** What keeps the log and what was noted about it from growing for ever. */
 import type { Database } from './client.ts';
 
 /**
@@ -34,4 +34,18 @@ export async function dropOldConsumptions(
       WHERE c.consumed_at < now() - ${days} * interval '1 day'
         AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = c.event_id)
       LIMIT ${limit})`;
+}
+
+/**
+ * Forgets messages from outside that were acted on `days` ago: no sender repeats one that late. At
+ * most `limit` per call. Returns how many.
+ */
+export async function dropOldMessages(
+  db: Database,
+  { days, limit }: { readonly days: number; readonly limit: number },
+): Promise<number> {
+  return db.$executeRaw`
+    DELETE FROM inbox WHERE (source, id) IN (
+      SELECT source, id FROM inbox WHERE processed_at < now() - ${days} * interval '1 day'
+      ORDER BY processed_at LIMIT ${limit})`;
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cursorNow, LOG_START, readLog } from '../../prisma/event-log.ts';
-import { dropOldConsumptions, dropOldEvents } from '../../prisma/retention.ts';
+import { dropOldConsumptions, dropOldEvents, dropOldMessages } from '../../prisma/retention.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
 import { createProviders, type Providers } from '../support/bench.ts';
 import { eventually } from '../support/eventually.ts';
@@ -51,4 +51,15 @@ test('what a consumer had is forgotten only after its time', async () => {
     INSERT INTO consumed_events (consumer, event_id) VALUES ('c', gen_random_uuid())`;
   expect(await dropOldConsumptions(shop.db, { days: 90, limit: 100 })).toBe(0);
   expect(await dropOldConsumptions(shop.db, { days: -1, limit: 100 })).toBe(1);
+});
+
+test('a message from outside is forgotten long after it was acted on, and never before it was', async () => {
+  await shop.db.$executeRaw`
+    INSERT INTO inbox (source, id, type, payload, received_at, processed_at) VALUES
+      ('warehouse', 'old', 't', '{}', now() - interval '1 year', now() - interval '1 year'),
+      ('warehouse', 'late', 't', '{}', now() - interval '1 year', now()),
+      ('warehouse', 'waiting', 't', '{}', now() - interval '1 year', NULL)`;
+  expect(await dropOldMessages(shop.db, { days: 180, limit: 100 })).toBe(1);
+  const kept = await shop.db.inboxMessage.findMany({ orderBy: { id: 'asc' } });
+  expect(kept.map(({ id }) => id)).toEqual(['late', 'waiting']);
 });

@@ -123,6 +123,14 @@ describe('an order that stands still', () => {
   });
 });
 
+test('what is old goes in one sweep, more of it than one statement deletes', async () => {
+  await rig.db.$executeRaw`
+    INSERT INTO inbox (source, id, type, payload, processed_at)
+    SELECT 'payments', 'old_' || n, 't', '{}', now() - interval '1 year' FROM generate_series(1, 2500) n`;
+  expect((await rig.sweep()).counts['forgotten']).toBeGreaterThanOrEqual(2_500);
+  expect(await rig.db.inboxMessage.count({ where: { id: { startsWith: 'old_' } } })).toBe(0);
+});
+
 describe('a pending order nobody finished', () => {
   const LOOKUP = { provider: 'payments', operation: 'lookup' } as const;
 
