@@ -9,18 +9,13 @@ import type { Order } from '../domain/order.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client.ts';
 import { findUnfinishedVoid, recordExpired, recordLettingGo } from '../prisma/expiring.ts';
-import { PENDING_DEADLINE_MS } from '../prisma/placing.ts';
+import { isOverdue } from '../prisma/orders.ts';
 import { beingEnded, inFlight, orderExpired, stillHeld } from './order-answers.ts';
 import type { Problem } from './problems.ts';
 
 export interface ExpireDeps {
   readonly db: Database;
   readonly payments: PaymentGateway;
-}
-
-/** True when no try may be begun any more. One begun before may still place the order. */
-export function isOverdue(order: Order): boolean {
-  return Date.now() > Date.parse(order.createdAt) + PENDING_DEADLINE_MS;
 }
 
 export type ExpireOutcome =
@@ -33,8 +28,9 @@ export type ExpireOutcome =
  * nobody can place this one any more and nothing of it is held.
  */
 export async function whyUnsettled(deps: ExpireDeps, order: Order): Promise<Problem> {
-  if (order.status === 'pending' && isOverdue(order)) return beingEnded();
-  if (order.status !== 'expired') return inFlight();
+  if (order.status !== 'expired') {
+    return (await isOverdue(deps.db, order.id)) ? beingEnded() : inFlight();
+  }
   const held = await findUnfinishedVoid(deps.db, order);
   if (held === null) return orderExpired(order.id);
   const { kind } = await letGo(deps, order, held);

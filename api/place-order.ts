@@ -17,10 +17,10 @@ import {
   type StoredAnswer,
 } from '../prisma/idempotency.ts';
 import { recordLettingGo } from '../prisma/expiring.ts';
-import { findOrder } from '../prisma/orders.ts';
+import { findOrder, isOverdue } from '../prisma/orders.ts';
 import { openOrder, recordDeclined, recordPlaced, type SettleOutcome } from '../prisma/placing.ts';
 import { findProducts } from '../prisma/products.ts';
-import { isOverdue, whyUnsettled } from './expire-order.ts';
+import { whyUnsettled } from './expire-order.ts';
 import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
 import {
   declinedAnswer,
@@ -119,8 +119,8 @@ async function resume(
   request: PlaceOrderRequest,
   order: Order,
 ): Promise<PlaceOrderOutcome> {
-  if (order.status === 'pending' && !isOverdue(order)) return authorize(deps, request, order);
-  return standing(deps, request, order);
+  const mayTry = order.status === 'pending' && !(await isOverdue(deps.db, order.id));
+  return mayTry ? authorize(deps, request, order) : standing(deps, request, order);
 }
 
 async function authorize(

@@ -95,16 +95,29 @@ export async function markStarted(db: Database, orderId: OrderId): Promise<void>
     WHERE id = ${orderId} AND workflow_started_at IS NULL`;
 }
 
-/** Pending orders `graceMs` past their deadline, oldest first. */
+/**
+ * Pending orders `graceMs` past their deadline, oldest first. The clock is the database's, which set
+ * the deadline: that of a process may be wrong.
+ */
 export async function listOverdue(
   db: Database,
   asked: { readonly graceMs: number; readonly limit: number },
 ): Promise<readonly Order[]> {
+  const overdue = await db.$queryRaw<{ id: OrderId }[]>`
+    SELECT id FROM orders
+    WHERE status = 'pending' AND deadline_at < now() - ${asked.graceMs} * interval '1 ms'
+    ORDER BY deadline_at LIMIT ${asked.limit}`;
   const rows = await db.order.findMany({
-    where: { status: 'pending', deadlineAt: { lt: new Date(Date.now() - asked.graceMs) } },
+    where: { id: { in: overdue.map(({ id }) => id) }, status: 'pending' },
     include: ORDER_WITH_LINES,
     orderBy: { deadlineAt: 'asc' },
-    take: asked.limit,
   });
   return rows.map(toOrder);
+}
+
+/** True when the order is pending past its deadline: no try may be begun any more. */
+export async function isOverdue(db: Database, orderId: OrderId): Promise<boolean> {
+  const rows = await db.$queryRaw<unknown[]>`
+    SELECT 1 FROM orders WHERE id = ${orderId} AND status = 'pending' AND deadline_at < now()`;
+  return rows.length > 0;
 }

@@ -28,7 +28,7 @@ export type OpenOutcome =
   | { readonly kind: 'key_taken' };
 
 /** After this no try may place the order any more: its hold ends and its authorization is voided. */
-export const PENDING_DEADLINE_MS = 120_000;
+const PENDING_DEADLINE_MS = 120_000;
 
 class KeyTakenError extends Error {}
 

@@ -1,0 +1,32 @@
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { isOverdue, listOverdue } from '../../prisma/orders.ts';
+import { openShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+afterAll(() => shop.close());
+
+const DAY_MS = 86_400_000;
+const overdue = async (): Promise<readonly string[]> =>
+  (await listOverdue(shop.db, { graceMs: 0, limit: 10 })).map(({ id }) => id);
+
+test('a process whose clock is a day ahead ends no order before its time', async () => {
+  const { id } = await shop.open();
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + DAY_MS });
+  expect(await overdue()).not.toContain(id);
+  expect(await isOverdue(shop.db, id)).toBe(false);
+});
+
+test('a process whose clock is a day behind begins no try after the deadline', async () => {
+  const { id } = await shop.open();
+  await shop.db
+    .$executeRaw`UPDATE orders SET deadline_at = now() - interval '1 minute' WHERE id = ${id}`;
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - DAY_MS });
+  expect(await overdue()).toContain(id);
+  expect(await isOverdue(shop.db, id)).toBe(true);
+});
