@@ -94,7 +94,10 @@ function createStatementNames(): (query: SqlQuery) => string {
 type SqlQuery = Parameters<NonNullable<PrismaPgOptions['statementNameGenerator']>>[0];
 type PrismaPgOptions = NonNullable<ConstructorParameters<typeof PrismaPg>[1]>;
 
-/** Answers whether the database can be asked at all. Throws when it cannot. */
+/** Answers whether the database takes orders. Throws when it cannot be asked, or takes no writes. */
 export async function pingDatabase(db: Database): Promise<void> {
-  await db.$queryRaw`SELECT 1`;
+  const rows = await db.$queryRaw<{ readOnly: string }[]>`
+    SELECT current_setting('transaction_read_only') AS "readOnly"`;
+  // A standby, on the wrong side of a failover or not promoted yet.
+  if (rows[0]?.readOnly !== 'off') throw new Error('the database takes no writes');
 }

@@ -5,8 +5,11 @@
 
 /** Prisma's codes for an unreachable, closing or exhausted database (Prisma error reference). */
 const PRISMA_CODES: readonly string[] = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
-/** SQLSTATE 08: connection; 57P01-05: shutdown; 57014: statement timeout; 53: out of resources. */
-const SQLSTATE = /^(?:08...|57P0[1-5]|57014|53...)$/;
+/**
+ * SQLSTATE 08: connection; 57P01-05: shutdown; 57014: statement timeout; 53: out of resources; 25006: a
+ * standby that does not take writes, or does not yet.
+ */
+const SQLSTATE = /^(?:08...|57P0[1-5]|57014|53...|25006)$/;
 const SOCKET_CODES: readonly string[] = [
   'ECONNREFUSED',
   'ECONNRESET',

@@ -1,0 +1,89 @@
+/** A crowd that goes on buying whatever is killed, and what must be true of its orders afterwards. */
+import { scheduler } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { expectShipped } from '../../support/expectations.ts';
+import { newRequest, orderIdIn, type Answered, type OrderRequest } from './client.ts';
+import { rests } from './fates.ts';
+import type { Lane } from './lanes.ts';
+import { expectDelivered } from './sound.ts';
+
+/** A key whose try died is held for seconds: one of them is always free to place the next order. */
+const SHOPPERS = 4;
+const BACK_WITHIN = { timeoutMs: 60_000, everyMs: 50 };
+/** Between two orders of a shopper: each order is held to account afterwards, and that takes longer. */
+const REST_MS = 100;
+const KEPT_AT_ONCE = 8;
+
+export interface Accepted {
+  readonly request: OrderRequest;
+  readonly answer: Answered;
+}
+
+export interface Shoppers {
+  readonly accepted: readonly Accepted[];
+  /** Waits until so many more orders than now were accepted. */
+  untilMore(orders: number): Promise<void>;
+  /** Resolves when what is under way is settled. Throws when an order was not accepted. */
+  stop(): Promise<void>;
+}
+
+/** Each places one order after the other, each under its key until it is settled. */
+export function startShoppers(lane: Lane): Shoppers {
+  const accepted: Accepted[] = [];
+  let stopping = false;
+  const shop = async (): Promise<void> => {
+    while (!stopping) {
+      const request = newRequest({ quantity: 1 });
+      const answer = await lane.client.place(request);
+      expect(answer.status, answer.text).toBe(201);
+      accepted.push({ request, answer });
+      await scheduler.wait(REST_MS);
+    }
+  };
+  const shopping = Promise.all(Array.from({ length: SHOPPERS }, shop));
+  // Its failure is seen where it is stopped.
+  shopping.catch(() => undefined);
+  return {
+    accepted,
+    async untilMore(orders) {
+      const wanted = accepted.length + orders;
+      await eventually(() => expect(accepted.length).toBeGreaterThanOrEqual(wanted), BACK_WITHIN);
+    },
+    async stop() {
+      stopping = true;
+      await shopping;
+    },
+  };
+}
+
+/** Each still has its answer, ships, and was charged once. */
+export async function expectKept(lane: Lane, accepted: readonly Accepted[]): Promise<void> {
+  const left = [...accepted];
+  const check = async (): Promise<void> => {
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      const orderId = orderIdIn(next.answer);
+      expect(await lane.client.place(next.request)).toEqual(next.answer);
+      await rests(lane, orderId, 'shipped');
+      await eventually(() => expectShipped(lane, orderId), BACK_WITHIN);
+      await expectDelivered(lane, orderId);
+    }
+  };
+  await Promise.all(Array.from({ length: KEPT_AT_ONCE }, check));
+}
+
+/** Without its database the API says so, and says so to whoever sends it requests. */
+export async function expectRefused(lane: Lane): Promise<void> {
+  const answer = await lane.client.tryOnce(newRequest());
+  expect(answer?.status, answer?.text).toBe(503);
+  await expectReady(lane, false);
+}
+
+/** What whoever sends requests to the API is told by it, sooner or later. */
+export async function expectReady({ app }: Lane, wanted: boolean): Promise<void> {
+  await eventually(async () => {
+    const answer = await fetch(`${app.url}/readyz`, { signal: AbortSignal.timeout(5_000) });
+    await answer.body?.cancel();
+    expect(answer.status).toBe(wanted ? 200 : 503);
+  }, BACK_WITHIN);
+}
