@@ -143,7 +143,10 @@ function prove(
   test(`${title}`, async () => {
     let struck = 0;
     const count = (times: number): void => void (struck += times);
-    await work({ fired: count, firedAll: () => count(fired()) });
+    const cannotRun = (reason: string) => {
+      throw new Error(reason);
+    };
+    await work({ fired: count, firedAll: () => count(fired()), cannotRun });
     expect(struck).toBeGreaterThan(0);
   });
 }

@@ -9,7 +9,12 @@ import { expectationOf, type CellId } from './table.ts';
 declare module 'vitest' {
   interface TaskMeta {
     /** Read by the run's report. */
-    cells?: { readonly ids: readonly CellId[]; readonly fired: number };
+    cells?: {
+      readonly ids: readonly CellId[];
+      readonly fired: number;
+      /** Why this machine cannot show it. */
+      readonly notRun?: string;
+    };
   }
 }
 
@@ -18,6 +23,8 @@ export interface Proof {
   fired(count: number): void;
   /** The same for the faults armed in the sandbox. Throws when one of them never struck. */
   firedAll(faults: Faults): void;
+  /** Ends the test without a verdict; the run's report says why. */
+  cannotRun(reason: string): never;
 }
 
 /** A test of one cell, or of several at once. `timeoutMs` as in Vitest. */
@@ -31,7 +38,7 @@ export function cell(
   const named = ids.map((each) => `[${each}]`).join(' ');
   test(
     `${named} ${title}`,
-    async ({ task }) => {
+    async ({ task, skip }) => {
       let struck = 0;
       task.meta.cells = { ids, fired: struck };
       await prove({
@@ -41,6 +48,10 @@ export function cell(
             expect(fired, `${provider} ${operation} was never struck`).toBeGreaterThan(0);
             struck += fired;
           }
+        },
+        cannotRun: (notRun) => {
+          task.meta.cells = { ids, fired: 0, notRun };
+          return skip(notRun);
         },
       });
       task.meta.cells = { ids, fired: struck };

@@ -21,7 +21,8 @@ describe('the report of the fault matrix', () => {
   });
 
   test('a cell and a failpoint without a test are missing, and what cannot be run is not', () => {
-    const { missing, all, passed } = judge([proven({})], ['commit.order.placed:after']);
+    const notRun = proven({ ids: ['infra/disk-full'], passed: false, fired: 0, notRun: 'no room' });
+    const { missing, all, passed } = judge([proven({}), notRun], ['commit.order.placed:after']);
     expect(missing).toContain('S2/F3');
     expect(missing).toContain('failpoint/commit.order.placed:after');
     expect(missing).not.toContain('S2/F2');
@@ -31,13 +32,14 @@ describe('the report of the fault matrix', () => {
 
   test('names every step, what was not run and why, and the counts', () => {
     const failpoints = ['temporal.start:before'];
-    const text = printed(judge([proven({})], failpoints), {
+    const notRun = proven({ ids: ['infra/disk-full'], passed: false, fired: 0, notRun: 'no room' });
+    const text = printed(judge([proven({}), notRun], failpoints), {
       failpoints,
       tookMs: 12_000,
       isFull: true,
     });
     expect(text).toMatch(/S2 {2}authorize +- +ok +-/);
-    expect(text).toMatch(/disk-full +not run: needs a file system/);
+    expect(text).toMatch(/disk-full +not run: no room/);
     expect(text).toMatch(/temporal.start:before +-/);
     expect(text).toMatch(/cells: 1 of \d+ passed, 1 faults fired, 12 s$/);
   });

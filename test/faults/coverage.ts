@@ -6,6 +6,8 @@ export interface Proven {
   readonly ids: readonly CellId[];
   readonly passed: boolean;
   readonly fired: number;
+  /** Why it could not be run on this machine. */
+  readonly notRun?: string | undefined;
 }
 
 export interface Coverage {
@@ -16,6 +18,8 @@ export interface Coverage {
   /** Neither passed nor excused. */
   readonly missing: readonly CellId[];
   state(id: CellId): CellState;
+  /** Why the cell was not run; null when it was, or when no test of it began. */
+  notRunReason(id: CellId): string | null;
 }
 
 /** `none`: no test of it ran. */
@@ -23,10 +27,12 @@ export type CellState = 'ok' | 'FAIL' | 'none' | 'void' | 'not run';
 
 /** A cell stands when every test of it passed and its fault struck. */
 export function judge(proven: readonly Proven[], failpoints: readonly string[]): Coverage {
+  const testsOf = (id: CellId) => proven.filter(({ ids: named }) => named.includes(id));
+  const notRunReason = (id: CellId) => testsOf(id).find(({ notRun }) => notRun)?.notRun ?? null;
   const state = (id: CellId): CellState => {
     if (VOID[id] !== undefined) return 'void';
     if (notRunReason(id) !== null) return 'not run';
-    const tests = proven.filter((each) => each.ids.includes(id));
+    const tests = testsOf(id);
     if (tests.length === 0) return 'none';
     return tests.every((each) => each.passed && each.fired > 0) ? 'ok' : 'FAIL';
   };
@@ -38,6 +44,7 @@ export function judge(proven: readonly Proven[], failpoints: readonly string[]):
     fired: proven.reduce((sum, each) => sum + each.fired, 0),
     missing,
     state,
+    notRunReason,
   };
 }
 
@@ -51,7 +58,7 @@ export function printed(
     readonly isFull: boolean;
   },
 ): string {
-  const { all, passed, fired, missing, state } = coverage;
+  const { all, passed, fired, missing, state, notRunReason } = coverage;
   const faults = Object.keys(FAULTS);
   const legend = Object.entries(FAULTS).map(([fault, means]) => `${fault} ${means}`);
   const head = `${'fault matrix'.padEnd(29)}${faults.map((fault) => fault.padEnd(6)).join('')}`;
@@ -88,11 +95,6 @@ function allCells(failpoints: readonly string[]): CellId[] {
     ...Object.keys(INFRA).map((name) => `infra/${name}`),
     ...failpoints.map((name) => `failpoint/${name}`),
   ].map(cellId);
-}
-
-function notRunReason(id: CellId): string | null {
-  const found = Object.entries(INFRA).find(([name]) => id === `infra/${name}`)?.[1];
-  return found !== undefined && 'notRun' in found ? found.notRun : null;
 }
 
 function short(state: CellState): string {

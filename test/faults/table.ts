@@ -137,16 +137,14 @@ export const MATRIX = {
 } as const satisfies Readonly<Record<string, Row>>;
 export type Step = keyof typeof MATRIX;
 
-/** What happens to a part rather than to a step. `notRun`: why this machine cannot show it honestly. */
+/** What happens to a part rather than to a step. */
 export const INFRA = {
   'postgres-kill': { expects: 'No accepted order lost; 503 meanwhile; ready again soon after.' },
   'standby-failover': {
     expects: 'No accepted order lost with synchronous commit to the standby.',
-    notRun: 'needs a streaming replica to promote',
   },
   'disk-full': {
     expects: 'Readable errors, no corruption, service again when there is room.',
-    notRun: 'needs a file system of a fixed size, which a test may not mount',
   },
   'commit-ack-lost': { expects: 'Read back by key, never inserted twice.' },
   'temporal-down': { expects: 'Orders are accepted; the backlog drains when it is back.' },
@@ -160,7 +158,7 @@ export const INFRA = {
   overload: { expects: 'Shed early; what is taken on is answered.' },
   'history-limit': { expects: 'Ten thousand messages to one order: bounded, and it still ends.' },
   'rolling-restart': { expects: 'No request fails, no effect happens twice.' },
-} as const satisfies Readonly<Record<string, { expects: string; notRun?: string }>>;
+} as const satisfies Readonly<Record<string, { expects: string }>>;
 export type Infra = keyof typeof INFRA;
 
 /** Cells that cannot exist, each with the reason. */

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { cell } from '../cell.ts';
+import { newRequest } from './client.ts';
+import { closing, openGround, openLane, type Lane } from './lanes.ts';
+import { startOwnPostgres, type OwnPostgres } from './own-postgres.ts';
+import { expectKept, expectReady, startShoppers } from './shoppers.ts';
+import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
+import { expectSound } from './sound.ts';
+
+/** PostgreSQL with its data and its write-ahead log on a disk that can be filled to the last byte. */
+const { onClose, close } = closing();
+const DISK_MB = 320;
+const WAL = ['max_wal_size=64MB', 'min_wal_size=32MB'];
+const REFUSED = 30;
+/** Some are taken while there is room in pages that are there already. */
+const MOST_TRIES = 5_000;
+let disk: SmallDisk | null;
+let postgres: OwnPostgres;
+let lane: Lane;
+beforeAll(async () => {
+  disk = await mountSmallDisk(onClose, DISK_MB);
+  if (disk === null) return;
+  postgres = await startOwnPostgres({ onClose, dir: disk.dir, settings: WAL });
+  const ground = await openGround([], onClose);
+  const database = { url: postgres.url, drop: () => Promise.resolve() };
+  lane = await openLane({ ...ground, name: 'default', onClose, database });
+});
+afterAll(close);
+
+cell(
+  'infra/disk-full',
+  "the database's disk is full: 503 meanwhile, service again with room, no accepted order lost",
+  async ({ fired, cannotRun }) => {
+    if (disk === null) return cannotRun('needs a file system of a fixed size to be mounted');
+    const shoppers = startShoppers(lane);
+    await shoppers.untilMore(10);
+    await disk.fill();
+    // No room for another page of a table: a statement fails.
+    fired(await refusals());
+    // No room for the write-ahead log either: the server gives up.
+    await endLog();
+    fired(await refusals());
+    await disk.free();
+    if (!postgres.isRunning) await postgres.start();
+    await expectReady(lane, true);
+    await shoppers.untilMore(10);
+    await shoppers.stop();
+    await expectKept(lane, shoppers.accepted);
+    await expectSound(lane);
+  },
+  300_000,
+);
+
+/** Tries until enough were refused; whatever is not accepted is told to come again. */
+async function refusals(): Promise<number> {
+  let refused = 0;
+  for (let tries = 0; refused < REFUSED && tries < MOST_TRIES; tries += 1) {
+    const answer = await lane.client.tryOnce(newRequest({ quantity: 1 }));
+    expect([201, 503], answer?.text).toContain(answer?.status);
+    if (answer?.status === 503) refused += 1;
+  }
+  return refused;
+}
+
+/** Has the server take its next log file, and the next, until it cannot. */
+async function endLog(): Promise<void> {
+  const limits = { timeoutMs: 60_000, everyMs: 20 };
+  await eventually(async () => {
+    await lane.db.$executeRaw`SELECT pg_switch_wal()`.catch(() => undefined);
+    expect(postgres.isRunning).toBe(false);
+  }, limits);
+}
