@@ -2,18 +2,24 @@
 import type { Database } from './client.ts';
 
 /**
- * Deletes the oldest events once they are older than `days` and every subscription has passed them;
- * a paused subscription keeps what it has not had. At most `limit` per call. Returns how many.
+ * Deletes the oldest events of orders at rest once they are older than `days` and every subscription
+ * has passed them; a paused subscription keeps what it has not had. An order that still moves, or
+ * waits for a person, keeps its whole timeline however old it is: where it stands, since when it
+ * waits and what has been told once is read there. At most `limit` per call. Returns how many.
  */
 export async function dropOldEvents(
   db: Database,
   { days, limit }: { readonly days: number; readonly limit: number },
 ): Promise<number> {
-  // Only the oldest rows are looked at: the log is in the order of time, near enough.
+  // Only the oldest rows are looked at: the log is in the order of time, near enough. Those that are
+  // kept are passed over and not counted, so they are in nobody's way.
   return db.$executeRaw`
     DELETE FROM events WHERE position IN (
       SELECT e.position
-      FROM (SELECT xid, position, time FROM events ORDER BY xid, position LIMIT ${limit}) e
+      FROM (
+        SELECT e.xid, e.position, e.time FROM events e JOIN orders o ON o.id = e.order_id
+        WHERE o.status IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired')
+        ORDER BY e.xid, e.position LIMIT ${limit}) e
       WHERE e.time < now() - ${days} * interval '1 day'
         AND NOT EXISTS (
           SELECT 1 FROM subscriptions s

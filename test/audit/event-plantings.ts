@@ -11,6 +11,15 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'event_sequence',
+    what: 'the beginning forgotten of an old order that waits for a person',
+    subject: of('parkedWhileUndoing'),
+    statements: ({ parkedWhileUndoing: id }) => [
+      `UPDATE orders SET created_at = now() - interval '100 days' WHERE id = '${id}'`,
+      `DELETE FROM events WHERE order_id = '${id}' AND seq = 1`,
+    ],
+  },
+  {
     invariant: 'events_once',
     what: 'the same fact told twice',
     subject: of('cancelledAfterCapture'),

@@ -1,28 +1,36 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
+import { findAttention } from '../../prisma/attention.ts';
 import { cursorNow, LOG_START, readLog } from '../../prisma/event-log.ts';
+import { recordCancelled, recordCancelling, recordReserved } from '../../prisma/fulfilment.ts';
+import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { dropOldConsumptions, dropOldEvents, dropOldMessages } from '../../prisma/retention.ts';
+import { findBooks } from '../../prisma/stopped.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
 import { createProviders, type Providers } from '../support/bench.ts';
 import { eventually } from '../support/eventually.ts';
+import { eventTypesOf } from '../support/expectations.ts';
 
 let shop: Providers;
 
 beforeAll(async () => {
   shop = await createProviders();
-  await shop.place();
-  // The log is read up to the oldest transaction of the whole server, other tests' included.
-  await eventually(async () => {
-    if ((await count()) !== 2) throw new Error('not readable yet');
-  });
+  await placeAtRest();
+  await untilReadable(4);
 });
 afterAll(() => shop.close());
 
 const count = async (): Promise<number> =>
   (await readLog(shop.db, { after: LOG_START, limit: 100 })).length;
 
+/** The log is read up to the oldest transaction of the whole server, other tests' included. */
+function untilReadable(events: number): Promise<void> {
+  return eventually(async () => expect(await count()).toBe(events));
+}
+
 test('young events stay', async () => {
   expect(await dropOldEvents(shop.db, { days: 90, limit: 100 })).toBe(0);
-  expect(await count()).toBe(2);
+  expect(await count()).toBe(4);
 });
 
 test('old events stay while a subscription has not passed them', async () => {
@@ -35,8 +43,36 @@ test('old events that everybody has passed go, a bounded number at a time', asyn
   const cursor = await cursorNow(shop.db);
   await ensureSubscription(shop.db, { name: 'quick', types: [], cursor });
   expect(await dropOldEvents(shop.db, { days: -1, limit: 1 })).toBe(1);
-  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(1);
+  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(3);
   expect(await count()).toBe(0);
+  await removeSubscription(shop.db, 'quick');
+});
+
+test('an order that waits for a person keeps its events, and keeps nobody else from losing theirs', async () => {
+  const { orderId } = await shop.place();
+  await recordReserved(shop.db, orderId);
+  const steps = ['capturePayment'];
+  await recordNeedsAttention(shop.db, orderId, { steps, failure: 'no answer' });
+  await placeAtRest();
+  await untilReadable(8);
+  expect(await dropOldEvents(shop.db, { days: -1, limit: 2 })).toBe(2);
+  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(2);
+  expect(await eventTypesOf(shop, orderId)).toEqual([
+    'order.created',
+    'order.placed',
+    'order.reserved',
+    'order.needs_attention',
+  ]);
+  expect(await findBooks(shop.db, orderId)).toMatchObject({ from: 'reserved' });
+  expect(await findAttention(shop.db, orderId)).toMatchObject({ steps: [{ step: steps[0] }] });
+});
+
+test('an order that comes to rest after all loses its events like any other', async () => {
+  const { orderId } = await shop.place();
+  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
+  await bringToRest(orderId);
+  await dropOldEvents(shop.db, { days: -1, limit: 100 });
+  expect(await eventTypesOf(shop, orderId)).toEqual([]);
 });
 
 test('what a consumer had is kept as long as the event is there to be replayed', async () => {
@@ -63,3 +99,14 @@ test('a message from outside is forgotten long after it was acted on, and never 
   const kept = await shop.db.inboxMessage.findMany({ orderBy: { id: 'asc' } });
   expect(kept.map(({ id }) => id)).toEqual(['late', 'waiting']);
 });
+
+async function placeAtRest(): Promise<void> {
+  const { orderId } = await shop.place();
+  await bringToRest(orderId);
+}
+
+async function bringToRest(orderId: OrderId): Promise<void> {
+  const reason = 'requested_by_customer';
+  await recordCancelling(shop.db, orderId, { reason, request: null });
+  await recordCancelled(shop.db, orderId, reason);
+}
