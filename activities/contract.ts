@@ -18,6 +18,7 @@ export type FailureType =
   | 'provider_unknown_outcome'
   | 'provider_rejected_request'
   | 'authorization_expiring'
+  | 'captured_by_hand'
   | 'not_cancellable'
   | 'not_waiting'
   | 'subscriber_unknown'
@@ -85,7 +86,7 @@ export interface Activities {
   releaseStock(input: OrderRef): Promise<void>;
   /** The provider takes the authorized money; order `paid`. Undo: `voidOrRefundPayment`. */
   capturePayment(input: OrderRef): Promise<CapturePaymentOutcome>;
-  /** Looks up what really happened to the money, then voids or refunds it. */
+  /** Looks up what really happened to the money, then voids or refunds it. Not what was captured elsewhere. */
   voidOrRefundPayment(input: OrderRef): Promise<VoidOrRefundOutcome>;
   /** Asks the warehouse to ship. It answers later, under the correlation id. Undo: `cancelShipment`. */
   requestShipment(input: OrderRef): Promise<RequestShipmentOutcome>;

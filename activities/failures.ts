@@ -45,6 +45,14 @@ export function authorizationExpiring(operation: string): ApplicationFailure {
   );
 }
 
+/** A person captured the money, and not at the provider: only a person can give it back. */
+export function capturedByHand(operation: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `${operation}: captured by hand, and not at the provider`,
+    'captured_by_hand' satisfies FailureType,
+  );
+}
+
 /** True when Temporal would run the activity again after this. */
 export function mayBeTriedAgain(error: unknown): boolean {
   if (error instanceof ApplicationFailure) return error.nonRetryable !== true;

@@ -15,7 +15,13 @@ import {
 } from '../prisma/payments.ts';
 import type { Activities, CapturePaymentOutcome, VoidOrRefundOutcome } from './contract.ts';
 import { requirePayment, type ActivityDependencies } from './dependencies.ts';
-import { notAnswered, rejectedRequest, requireChanged, stillProcessing } from './failures.ts';
+import {
+  capturedByHand,
+  notAnswered,
+  rejectedRequest,
+  requireChanged,
+  stillProcessing,
+} from './failures.ts';
 import { refundAll } from './refund.ts';
 import { whileHeld } from './hold.ts';
 
@@ -34,6 +40,7 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
       if (payment.providerReference === null) return { kind: 'nothing_held' };
       const actual = await lookUp(deps, payment);
       if (!actual) throw rejectedRequest('void or refund', 'unknown to the provider');
+      if (payment.capturedByHand && isElsewhere(actual)) throw capturedByHand('void or refund');
       switch (actual.state) {
         case 'authorized':
           return voidAuthorization(deps, payment);
@@ -125,6 +132,11 @@ async function voidAuthorization(
     case 'unknown':
       throw notAnswered('void', outcome);
   }
+}
+
+/** True when money that was captured is none of this: it was paid in another way. */
+function isElsewhere({ state }: ProviderPayment): boolean {
+  return state !== 'captured' && state !== 'processing';
 }
 
 async function lookUp(

@@ -19,7 +19,7 @@ const LEAVE_TO_HAND = 'Takes it as undone by hand: nothing more is asked of the 
 const DECISIONS: Readonly<Record<string, Partial<Readonly<Record<Decision, string>>>>> = {
   capturePayment: {
     retry: 'Asks the provider for the money again, under the same key, then goes on.',
-    skip: 'Takes the money as captured by hand and goes on to shipping.',
+    skip: 'Takes the money as captured by hand and goes on to shipping. It is not let go any more.',
     cancel: GIVE_UP,
   },
   shipOrder: {

@@ -133,6 +133,8 @@ export interface Payment {
   readonly declineCode: string | null;
   /** Until when the held money can be captured, by the provider's word; null when it gave none. */
   readonly captureBefore: string | null;
+  /** A person took the money at the provider or elsewhere, past us: nobody here may let it go. */
+  readonly capturedByHand: boolean;
   /** When the hold began, near enough. */
   readonly createdAt: string;
 }

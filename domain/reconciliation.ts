@@ -38,6 +38,8 @@ export interface OurPayment {
   readonly capturedMinor: number;
   readonly refundedMinor: number;
   readonly currency: string;
+  /** A person took the capture as done: our own operations know nothing of it. */
+  readonly capturedByHand: boolean;
   /** True while something about it is being done, or was a moment ago. */
   readonly inFlight: boolean;
 }
@@ -54,10 +56,13 @@ export interface TheirPayment {
 }
 
 /** What the provider must say for each status of ours. */
-const STATES: Readonly<Record<PaymentStatus, readonly TheirPayment['state'][]>> = {
+const STATES: Readonly<
+  Record<PaymentStatus | 'captured_by_hand', readonly TheirPayment['state'][]>
+> = {
   authorizing: ['processing', 'authorized', 'declined', 'voided'],
   declined: ['declined', 'voided'],
   authorized: ['authorized'],
+  captured_by_hand: ['captured'],
   captured: ['captured'],
   partially_refunded: ['captured'],
   refunded: ['captured'],
@@ -74,19 +79,26 @@ export function comparePayment(
   const about = (kind: DifferenceKind): Difference => ({
     kind,
     subject: theirs.reference,
-    ours: ours === null ? {} : moneyOf({ ...ours, state: ours.status }),
+    ours: ours === null ? {} : moneyOf({ ...ours, state: stateOf(ours) }),
     theirs: moneyOf(theirs),
   });
   if (ours === null) return holdsMoney(theirs) ? about('charge_without_order') : null;
   const another = ours.reference !== null && ours.reference !== theirs.reference;
   if (another) return holdsMoney(theirs) ? about('second_payment') : null;
-  if (!STATES[ours.status].includes(theirs.state)) return about('payment_state');
+  if (!STATES[stateOf(ours)].includes(theirs.state)) return about('payment_state');
   if (theirs.state === 'declined' || theirs.state === 'processing') return null;
   if (ours.amountMinor !== theirs.amountMinor || ours.currency !== theirs.currency) {
     return about('payment_amount');
   }
+  // How much was taken, and given back, only the person knows.
+  if (stateOf(ours) === 'captured_by_hand') return null;
   if (ours.capturedMinor !== theirs.capturedMinor) return about('captured_amount');
   return ours.refundedMinor === theirs.refundedMinor ? null : about('refunded_amount');
+}
+
+/** What our books say of the money, a person's word included. */
+function stateOf({ status, capturedByHand }: OurPayment): keyof typeof STATES {
+  return status === 'authorized' && capturedByHand ? 'captured_by_hand' : status;
 }
 
 type Reservation = 'held' | 'reserved' | 'shipped' | 'released';
@@ -139,7 +151,7 @@ function missingThere(ours: OurPayment | null): Difference | null {
   return {
     kind: 'payment_missing',
     subject: ours.reference,
-    ours: moneyOf({ ...ours, state: ours.status }),
+    ours: moneyOf({ ...ours, state: stateOf(ours) }),
     theirs: {},
   };
 }

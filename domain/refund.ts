@@ -31,7 +31,11 @@ export const MAX_REFUNDS = 50;
 
 /** Why nothing of the order can be given back on request. */
 export type NotRefundableReason =
-  'not_captured' | 'being_cancelled' | 'already_cancelled' | 'too_many_refunds';
+  | 'not_captured'
+  | 'captured_by_hand'
+  | 'being_cancelled'
+  | 'already_cancelled'
+  | 'too_many_refunds';
 
 export type Refundability =
   | { readonly kind: 'refundable'; readonly leftMinor: number }
@@ -42,7 +46,7 @@ export interface RefundableOrder {
   readonly cancelReason: CancelReason | null;
   readonly payment: Pick<
     Payment,
-    'status' | 'capturedMinor' | 'refundedMinor' | 'refundingMinor' | 'currency'
+    'status' | 'capturedMinor' | 'refundedMinor' | 'refundingMinor' | 'currency' | 'capturedByHand'
   >;
   /** Of every status. */
   readonly refunds: number;
@@ -60,7 +64,9 @@ export function refundability({
   if (status === 'needs_attention' && cancelReason !== null) {
     return notRefundable('being_cancelled');
   }
-  if (payment.capturedMinor === 0) return notRefundable('not_captured');
+  if (payment.capturedMinor === 0) {
+    return notRefundable(payment.capturedByHand ? 'captured_by_hand' : 'not_captured');
+  }
   if (refunds >= MAX_REFUNDS) return notRefundable('too_many_refunds');
   const { capturedMinor, refundedMinor, refundingMinor } = payment;
   return { kind: 'refundable', leftMinor: capturedMinor - refundedMinor - refundingMinor };

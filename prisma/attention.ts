@@ -50,7 +50,7 @@ export async function writeStepLetter(
 
 /**
  * How long money that is held and not captured stays held, counted from the start of the order's
- * workflow, in ms; null when none is.
+ * workflow, in ms; null when none is, or when a person captured it by hand.
  */
 export async function findHoldLeft(db: Database, orderId: OrderId): Promise<number | null> {
   const rows = await db.$queryRaw<{ leftMs: number }[]>`
@@ -58,7 +58,7 @@ export async function findHoldLeft(db: Database, orderId: OrderId): Promise<numb
       COALESCE(p.capture_before, COALESCE(o.placed_at, o.created_at) + ${HOLD_LASTS_MS} * interval '1 ms')
       - COALESCE(o.workflow_started_at, o.placed_at, o.created_at)) * 1000)::float8 AS "leftMs"
     FROM orders o JOIN payments p ON p.order_id = o.id
-    WHERE o.id = ${orderId} AND p.status = 'authorized'`;
+    WHERE o.id = ${orderId} AND p.status = 'authorized' AND NOT p.captured_by_hand`;
   return rows[0] ? Math.floor(rows[0].leftMs) : null;
 }
 

@@ -320,7 +320,8 @@ WHERE status = 'placed' AND workflow_started_at IS NULL AND placed_at < now() - 
 SELECT o.id AS subject, format('order %s, money held until %s', o.status,
   COALESCE(p.capture_before, p.created_at + interval '7 days')) AS detail
 FROM payments p JOIN orders o ON o.id = p.order_id, given
-WHERE p.status = 'authorized' AND o.status NOT IN ('paid', 'shipped', 'delivered', 'cancelled')
+WHERE p.status = 'authorized' AND NOT p.captured_by_hand
+  AND o.status NOT IN ('paid', 'shipped', 'delivered', 'cancelled')
   AND COALESCE(p.capture_before, p.created_at + interval '7 days') < now() - grace;
 
 -- invariant: nothing_stuck

@@ -66,7 +66,10 @@ async function askInstead(
   return changeOrder(tx, asked);
 }
 
-/** A person, or the clock, decided; the order stands where the step stands. Counting begins anew. */
+/**
+ * A person, or the clock, decided; the order stands where the step stands. Counting begins anew. Money
+ * that was captured by hand is no money that is only held: the payment says so from here on.
+ */
 export async function recordResolved(
   db: Database,
   orderId: OrderId,
@@ -88,7 +91,10 @@ export async function recordResolved(
       data,
       causationId: resolved.actor,
     });
-    const { step } = resolved;
+    const { step, decision } = resolved;
+    if (change.kind === 'changed' && step === 'capturePayment' && decision === 'skip') {
+      await tx.payment.updateMany({ where: { orderId }, data: { capturedByHand: true } });
+    }
     await resolveDeadLetter(tx, { source: 'checkout', subject: step, orderId, eventId: null });
     await tx.stepAttempt.deleteMany({ where: { orderId, step } });
     return change;

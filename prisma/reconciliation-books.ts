@@ -70,7 +70,7 @@ function queryPayments(
   return db.$queryRaw<BookedPayment[]>`
     SELECT p.order_id AS "orderId", p.provider_reference AS reference, p.status,
       p.amount_minor AS "amountMinor", p.captured_minor AS "capturedMinor",
-      p.refunded_minor AS "refundedMinor", p.currency,
+      p.refunded_minor AS "refundedMinor", p.currency, p.captured_by_hand AS "capturedByHand",
       (o.status = 'pending' OR p.refunding_minor > 0
         OR p.updated_at > now() - ${SETTLED_AFTER_MS} * interval '1 ms'
         OR (o.status IN ('placed', 'reserved', 'paid', 'cancelling') AND EXISTS (

@@ -64,6 +64,7 @@ export function toPayment(row: PaymentRow): Payment {
     providerReference: row.providerReference,
     declineCode: row.declineCode,
     captureBefore: row.captureBefore?.toISOString() ?? null,
+    capturedByHand: row.capturedByHand,
     createdAt: row.createdAt.toISOString(),
   };
 }

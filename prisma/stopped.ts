@@ -45,7 +45,7 @@ export async function listStill(
       SELECT o.id AS "orderId", o.status, o.version, o.checked_at, o.updated_at,
         o.attention_step AS "attentionStep",
         o.attention_step IS NOT DISTINCT FROM ${CHECKOUT_STEP} AS "isCheckoutParked",
-        COALESCE(p.status = 'authorized' AND now() > COALESCE(p.capture_before,
+        COALESCE(p.status = 'authorized' AND NOT p.captured_by_hand AND now() > COALESCE(p.capture_before,
           COALESCE(o.placed_at, o.created_at) + ${HOLD_LASTS_MS} * interval '1 ms')
           - ${HOLD_MARGIN_MS - LATE_MS} * interval '1 ms', false) AS "holdEnding"
       FROM orders o LEFT JOIN payments p ON p.order_id = o.id
@@ -76,13 +76,12 @@ export async function findBooks(db: Database, orderId: OrderId): Promise<Books |
       (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus,
       CASE WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
                           AND e.once_key = 'order.cancelling') THEN 'cancelling'
-        WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
-          AND (e.once_key = 'order.paid' OR (e.type = 'order.attention_resolved'
-            AND e.data @> '{"step": "capturePayment", "decision": "skip"}'))) THEN 'paid'
+        WHEN p.captured_by_hand OR EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
+                          AND e.once_key = 'order.paid') THEN 'paid'
         WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
                        AND e.once_key = 'order.reserved') THEN 'reserved'
         ELSE 'placed' END AS from
-    FROM orders o WHERE o.id = ${orderId}`;
+    FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = ${orderId}`;
   const [row] = rows;
   if (row === undefined) return null;
   const { from, cancelReason, ...start } = row;

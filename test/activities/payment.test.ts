@@ -155,6 +155,53 @@ describe('undoing the money', () => {
   });
 });
 
+describe('money that a person captured', () => {
+  test('is not held any more: no clock is set for an order that waits at a later step', async () => {
+    const orderId = await capturedByHand();
+    const waiting = { orderId, steps: ['shipOrder'], failure: 'no answer' };
+    expect(await steps.run('recordNeedsAttention', waiting)).toEqual({ holdLeftAtStartMs: null });
+  });
+
+  test('at the provider: an undo finds it there, writes it down and gives it back', async () => {
+    const orderId = await capturedByHand();
+    const { providerReference } = await paymentOf(orderId);
+    const outcome = await steps.gateways.payments.capture({
+      key: `${orderId}/by-hand`,
+      orderId,
+      reference: providerReference ?? '',
+      amount: { amountMinor: 2400, currency: 'EUR' },
+    });
+    expect(outcome.kind).toBe('done');
+    expect(await steps.run('voidOrRefundPayment', { orderId })).toEqual({
+      kind: 'refunded',
+      amountMinor: 2400,
+    });
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', capturedMinor: 2400 });
+  });
+
+  test.each([
+    ['while the provider still holds it', 0],
+    ['when the hold has lapsed', 8 * 24 * HOUR_MS],
+  ])('elsewhere is never taken as let go, %s: a person is asked', async (_when, offsetMs) => {
+    const orderId = await capturedByHand();
+    steps.sandbox.clock.setOffset(offsetMs);
+    const failure = await steps.failing('voidOrRefundPayment', { orderId });
+    expect(failure).toMatchObject({ type: 'captured_by_hand', nonRetryable: true });
+    expect(effectsOf(steps, orderId)['void']).toBeUndefined();
+    expect(await paymentOf(orderId)).toMatchObject({ status: 'authorized', capturedByHand: true });
+  });
+});
+
+/** The capture failed for good, and a person settled it. */
+async function capturedByHand(): Promise<OrderId> {
+  const orderId = await steps.orderAfter('reserveStock');
+  const step = 'capturePayment';
+  await steps.run('recordNeedsAttention', { orderId, steps: [step], failure: 'no answer' });
+  const decided = { decision: 'skip', note: 'paid in cash', actor: 'op', resumes: 'paid' } as const;
+  await steps.run('recordResolved', { orderId, step, ...decided });
+  return orderId;
+}
+
 function firedAt(place: Place): number {
   const armed = steps.sandbox.faults.list();
   return armed.find((fault) => fault.operation === place.operation)?.fired ?? 0;

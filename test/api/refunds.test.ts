@@ -199,6 +199,14 @@ describe('409 not_refundable', () => {
     expect(problem.detail).toContain('Cancel the order');
   });
 
+  test('what was captured by hand is given back by hand', async () => {
+    const orderId = await placedOrder(shop);
+    await shop.db.payment.update({ where: { orderId }, data: { capturedByHand: true } });
+    const problem = await problemOf(await ask(orderId));
+    expect(problem).toMatchObject({ status: 409, reason: 'captured_by_hand' });
+    expect(problem.detail).toContain('by hand as well');
+  });
+
   test('an order that is being undone, or was, gives everything back itself', async () => {
     const orderId = await paidOrder(shop);
     await recordCancelling(shop.db, orderId, { reason: 'requested_by_customer', request: null });

@@ -38,6 +38,7 @@ export const FATES = [
   'shippingRefused',
   'parkedBeforeCapture',
   'parkedWhileUndoing',
+  'parkedAfterCaptureByHand',
   'capturedAndShippedByHand',
   'refundedAndReleasedByHand',
 ] as const;
@@ -92,6 +93,7 @@ async function writeFates(shop: Shop): Promise<Fates> {
     shippingRefused: await cancelledAfterCapture(shop, 'refused'),
     parkedBeforeCapture: await parked(shop, await to('reserved'), ['capturePayment']),
     parkedWhileUndoing: await parkedWhileUndoing(shop),
+    parkedAfterCaptureByHand: await parkedAfterCaptureByHand(shop),
     capturedAndShippedByHand: await shippedByHand(shop),
     refundedAndReleasedByHand: await undoneByHand(shop),
   };
@@ -174,15 +176,23 @@ async function parkedWhileUndoing(shop: Shop): Promise<OrderId> {
   return parked(shop, order, ['voidOrRefundPayment', 'releaseStock']);
 }
 
-async function shippedByHand(shop: Shop): Promise<OrderId> {
+/** What was held of its money has lapsed. */
+async function parkedAfterCaptureByHand(shop: Shop): Promise<OrderId> {
   const order = await advanced(shop, 'reserved');
   await parked(shop, order, ['capturePayment']);
   await skip(shop, order, { step: 'capturePayment', resumes: 'paid' });
   await parked(shop, order, ['shipOrder']);
-  await skip(shop, order, { step: 'shipOrder', resumes: 'paid' });
-  const parcel = { carrier: 'arranged by hand', trackingNumber: 'none' };
-  await fulfilment.recordShipped(shop.db, order.id, parcel);
+  const where = { orderId: order.id };
+  await shop.db.payment.update({ where, data: { captureBefore: new Date(0) } });
   return order.id;
+}
+
+async function shippedByHand(shop: Shop): Promise<OrderId> {
+  const id = await parkedAfterCaptureByHand(shop);
+  await skip(shop, { id }, { step: 'shipOrder', resumes: 'paid' });
+  const parcel = { carrier: 'arranged by hand', trackingNumber: 'none' };
+  await fulfilment.recordShipped(shop.db, id, parcel);
+  return id;
 }
 
 async function undoneByHand(shop: Shop): Promise<OrderId> {
@@ -198,7 +208,7 @@ async function undoneByHand(shop: Shop): Promise<OrderId> {
 
 async function skip(
   { db }: Shop,
-  { id }: Order,
+  { id }: Pick<Order, 'id'>,
   { step, resumes }: { readonly step: string; readonly resumes: OrderStatus },
 ): Promise<void> {
   const resolved = { step, decision: 'skip', note: 'done by hand', actor: 'key_operator', resumes };

@@ -16,6 +16,7 @@ const OURS: OurPayment = {
   capturedMinor: 2_400,
   refundedMinor: 0,
   currency: 'EUR',
+  capturedByHand: false,
   inFlight: false,
 };
 const THEIRS: TheirPayment = {
@@ -28,6 +29,7 @@ const THEIRS: TheirPayment = {
   currency: 'EUR',
 };
 const UNTAKEN = { capturedMinor: 0 };
+const BY_HAND = { status: 'authorized', capturedByHand: true, ...UNTAKEN } as const;
 
 describe('a payment', () => {
   test.each<[string, Partial<OurPayment>, Partial<TheirPayment>]>([
@@ -37,6 +39,8 @@ describe('a payment', () => {
     ['declined', { status: 'declined', ...UNTAKEN }, { state: 'declined', ...UNTAKEN }],
     ['given back', { status: 'refunded', refundedMinor: 2_400 }, { refundedMinor: 2_400 }],
     ['in part', { status: 'partially_refunded', refundedMinor: 9 }, { refundedMinor: 9 }],
+    ['captured by hand at the provider', BY_HAND, {}],
+    ['given back by hand', BY_HAND, { refundedMinor: 2_400 }],
     ['under way', { inFlight: true, status: 'authorized', ...UNTAKEN }, {}],
   ])('%s agrees', (_name, ours, theirs) => {
     expect(comparePayment({ ...OURS, ...ours }, { ...THEIRS, ...theirs })).toBeNull();
@@ -44,6 +48,8 @@ describe('a payment', () => {
 
   test.each<[string, Partial<OurPayment>, Partial<TheirPayment>]>([
     ['payment_state', { status: 'authorized', ...UNTAKEN }, {}],
+    ['payment_state', BY_HAND, { state: 'authorized', ...UNTAKEN }],
+    ['payment_state', BY_HAND, { state: 'voided', ...UNTAKEN }],
     ['payment_state', { status: 'voided', ...UNTAKEN }, { state: 'authorized', ...UNTAKEN }],
     ['payment_state', { status: 'declined', ...UNTAKEN }, { state: 'authorized', ...UNTAKEN }],
     ['payment_amount', {}, { amountMinor: 2_401 }],

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { OrderId } from '../../domain/ids.ts';
+import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
+import { recordNeedsAttention, recordResolved } from '../../prisma/parking.ts';
 import { listDifferencesOf, listReconciliations } from '../../prisma/reconciliation.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { openRig, type Rig } from './rig.ts';
@@ -100,6 +101,27 @@ test('a reservation the warehouse lost is reported once', async () => {
   expect(await rig.reconcile()).toMatchObject({ found: 1 });
   expect(await openDifferences()).toEqual([['reservation', orderId]]);
   expect(await rig.reconcile()).toEqual(CLEAN);
+});
+
+test('a capture a person made at the provider agrees, and is reported until it is made', async () => {
+  rig.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'fail_before' });
+  const { orderId } = await rig.start();
+  await rig.until(orderId, 'reserved');
+  await rig.client.workflow.getHandle(checkoutWorkflowId(orderId)).terminate('by hand');
+  const step = 'capturePayment';
+  await recordNeedsAttention(rig.db, orderId, { steps: [step], failure: 'no answer' });
+  const decided = { step, decision: 'skip', note: 'captured in the dashboard', actor: 'op' };
+  await recordResolved(rig.db, orderId, { ...decided, resumes: 'paid' });
+  await recordNeedsAttention(rig.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
+  await settle(orderId);
+  const before = await openDifferences();
+  expect(await rig.reconcile()).toMatchObject({ found: 1 });
+  const { providerReference } = await rig.db.payment.findUniqueOrThrow({ where: { orderId } });
+  expect(await openDifferences()).toContainEqual(['payment_state', providerReference]);
+  rig.sandbox.faults.clear();
+  await stripe(`payment_intents/${providerReference}/capture`, {});
+  expect(await rig.reconcile()).toMatchObject({ found: 0, resolved: 1 });
+  expect(await openDifferences()).toEqual(before);
 });
 
 test('a provider that is away: nothing is resolved and nothing invented', async () => {

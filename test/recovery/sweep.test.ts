@@ -3,7 +3,9 @@ import { resolveStep } from '../../api/resolve-step.ts';
 import { checkoutWorkflowId, providerKey, type OrderId } from '../../domain/ids.ts';
 import { findAttention } from '../../prisma/attention.ts';
 import { recordCancelling } from '../../prisma/fulfilment.ts';
+import { recordNeedsAttention, recordResolved } from '../../prisma/parking.ts';
 import { openOrder } from '../../prisma/placing.ts';
+import { findBooks } from '../../prisma/stopped.ts';
 import type { Resolution } from '../../workflows/contract.ts';
 import { claimOf, draftOf } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
@@ -80,6 +82,26 @@ describe('an order whose workflow is gone', () => {
     expect(cancelReason).toBe('authorization_expiring');
     await expectCleanSlate(rig, orderId);
     await eventually(() => expect(noticesOf(rig, orderId)).toEqual(['cancelled']), PATIENCE);
+  });
+
+  test('parked with its money captured by hand: never given up, however long the hold is over', async () => {
+    const orderId = await terminatedWhile(CAPTURE, 'reserved');
+    await skipInTheBooks(orderId, 'capturePayment');
+    await recordNeedsAttention(rig.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
+    await rig.db.payment.update({ where: { orderId }, data: { captureBefore: new Date(0) } });
+    await rig.age(orderId);
+    expect((await rig.sweep()).counts).toMatchObject({ given_up: 0 });
+    expect(await findBooks(rig.db, orderId)).toMatchObject({ from: 'paid', cancelReason: null });
+    expect(await decide(orderId, { step: 'shipOrder', decision: 'cancel' })).toBe('begun');
+    const step = 'voidOrRefundPayment';
+    const lastFailure = 'void or refund: captured by hand, and not at the provider';
+    await eventually(async () => {
+      const attention = await findAttention(rig.db, orderId);
+      expect(attention?.steps).toMatchObject([{ step, lastFailure }]);
+    }, PATIENCE);
+    expect(effectsOf(rig, orderId)).toEqual({ authorize: 1, reserve: 1, release: 1 });
+    expect(await decide(orderId, { step, decision: 'skip' })).toBe('begun');
+    await rig.until(orderId, 'cancelled');
   });
 
   test('is restarted once by two sweeps at the same time', async () => {
@@ -190,6 +212,13 @@ async function terminatedWhile(
   await rig.client.workflow.getHandle(checkoutWorkflowId(orderId)).terminate('by hand');
   await rig.age(orderId);
   return orderId;
+}
+
+/** What a workflow writes that waits for a person and is told so. */
+async function skipInTheBooks(orderId: OrderId, step: string): Promise<void> {
+  await recordNeedsAttention(rig.db, orderId, { steps: [step], failure: 'no answer' });
+  const decided = { step, decision: 'skip', note: 'done by hand', actor: 'op' };
+  await recordResolved(rig.db, orderId, { ...decided, resumes: 'paid' });
 }
 
 function decide(orderId: OrderId, decided: Pick<Resolution, 'step' | 'decision'>) {
