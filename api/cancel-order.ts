@@ -6,19 +6,14 @@
 import { cancelUpdateId } from '../domain/ids.ts';
 import type { EventType, Order, OrderEvent } from '../domain/order.ts';
 import type { Database } from '../prisma/client.ts';
-import {
-  claimAnswered,
-  inspectKey,
-  type KeyClaim,
-  type StoredAnswer,
-} from '../prisma/idempotency.ts';
+import { claimAnswered, type KeyClaim, type StoredAnswer } from '../prisma/idempotency.ts';
 import { findOrder, listOrderEvents, type CheckoutStart } from '../prisma/orders.ts';
 import type { CancelRequest } from '../workflows/contract.ts';
 import type { Checkouts } from './checkouts.ts';
 import { requestDigest } from './idempotency-claim.ts';
-import { inFlight, keyReused } from './order-answers.ts';
 import { MAX_EVENTS } from './order-view.ts';
 import type { Problem } from './problems.ts';
+import { refused, underKey, type KeyedOutcome, type Worked } from './under-key.ts';
 
 export interface CancelDeps {
   readonly db: Database;
@@ -29,32 +24,27 @@ export interface CancelOrderRequest extends CancelRequest {
   readonly claim: KeyClaim;
 }
 
-export type CancelOrderOutcome =
-  | { readonly kind: 'accepted'; readonly answer: StoredAnswer; readonly replayed: boolean }
-  | { readonly kind: 'refused'; readonly problem: Problem };
-
 const UNDECIDED_RETRY_SECONDS = 2;
 const UNAVAILABLE_RETRY_SECONDS = 5;
 
-export async function cancelOrder(
+export function cancelOrder(
   deps: CancelDeps,
   order: Order,
   request: CancelOrderRequest,
-): Promise<CancelOrderOutcome> {
-  const known = await inspectKey(deps.db, request.claim);
-  if (known.kind === 'answered') return { kind: 'accepted', answer: known.answer, replayed: true };
-  if (known.kind === 'other_request') return refused(keyReused());
-  if (known.kind !== 'free') return refused(inFlight());
-  const settled = await settledInBooks(deps, order, request.claim);
-  if (settled !== null) return settled;
-  return askWorkflow(deps, order, request);
+): Promise<KeyedOutcome> {
+  return underKey(
+    deps.db,
+    request.claim,
+    async () =>
+      (await settledInBooks(deps, order, request.claim)) ?? askWorkflow(deps, order, request),
+  );
 }
 
 async function askWorkflow(
   deps: CancelDeps,
   order: Order,
   { reason, claim }: CancelOrderRequest,
-): Promise<CancelOrderOutcome> {
+): Promise<Worked> {
   const outcome = await deps.checkouts.cancel(startOf(order), { reason }, updateIdOf(claim));
   if (outcome.kind === 'accepted') return accept(deps, order, { claim, ...outcome });
   // What gave no answer may have been done all the same.
@@ -91,7 +81,7 @@ async function settledInBooks(
   deps: CancelDeps,
   order: Order,
   claim: KeyClaim,
-): Promise<CancelOrderOutcome | null> {
+): Promise<Worked | null> {
   switch (order.status) {
     case 'pending':
       return refused(notCancellable('not_placed_yet'));
@@ -119,7 +109,7 @@ async function acceptedBefore(
   deps: CancelDeps,
   order: Order,
   claim: KeyClaim,
-): Promise<CancelOrderOutcome | null> {
+): Promise<StoredAnswer | null> {
   const events = await listOrderEvents(deps.db, order.id, MAX_EVENTS);
   const turned = events.find(({ type }) => type === 'order.cancelling');
   if (turned?.causationId !== updateIdOf(claim)) return null;
@@ -138,7 +128,7 @@ async function accept(
   { db }: CancelDeps,
   order: Order,
   accepted: { readonly claim: KeyClaim; readonly willUndo: readonly string[] },
-): Promise<CancelOrderOutcome> {
+): Promise<StoredAnswer> {
   const answer: StoredAnswer = {
     status: 202,
     body: JSON.stringify({
@@ -149,7 +139,7 @@ async function accept(
     }),
   };
   await db.$transaction((tx) => claimAnswered(tx, accepted.claim, answer));
-  return { kind: 'accepted', answer, replayed: false };
+  return answer;
 }
 
 /** The same key is the same update, so that a repeat gets the same answer. */
@@ -163,8 +153,4 @@ function notCancellable(reason: string): Problem {
     detail: `The order was not cancelled: ${reason}.`,
     members: { reason },
   };
-}
-
-function refused(problem: Problem): CancelOrderOutcome {
-  return { kind: 'refused', problem };
 }

@@ -5,7 +5,6 @@
 import { formatMoney } from '../domain/money.ts';
 import type { NotRefundableReason } from '../domain/refund.ts';
 import type { Database } from '../prisma/client.ts';
-import { inspectKey, type KeyClaim, type StoredAnswer } from '../prisma/idempotency.ts';
 import {
   markRefundStarted,
   requestRefund,
@@ -14,11 +13,11 @@ import {
   type RequestRefundOutcome,
 } from '../prisma/refunds.ts';
 import type { Order } from '../domain/order.ts';
-import { inFlight, keyReused } from './order-answers.ts';
 import type { Problem } from './problems.ts';
 import type { Refunds } from './refunds.ts';
 import { refundBody } from './representations.ts';
 import type { Starts } from './starts.ts';
+import { refused, underKey, type KeyedOutcome } from './under-key.ts';
 
 export interface RefundDeps {
   readonly db: Database;
@@ -26,51 +25,27 @@ export interface RefundDeps {
   readonly starts: Starts;
 }
 
-export type RefundOrderOutcome =
-  | { readonly kind: 'accepted'; readonly answer: StoredAnswer; readonly replayed: boolean }
-  | { readonly kind: 'refused'; readonly problem: Problem };
-
 export type RefundOrderRequest = Pick<
   RefundRequest,
   'amountMinor' | 'reason' | 'actor' | 'claim'
 > & { readonly correlationId: string };
 
-export async function refundOrder(
+export function refundOrder(
   deps: RefundDeps,
   order: Order,
   { correlationId, ...request }: RefundOrderRequest,
-): Promise<RefundOrderOutcome> {
-  const before = await answered(deps.db, request.claim);
-  if (before) return before;
-  const outcome = await requestRefund(deps.db, {
-    ...request,
-    orderId: order.id,
-    answer: (refund) => ({ status: 202, body: JSON.stringify(refundBody(refund)) }),
-  });
-  if (outcome.kind === 'requested') {
+): Promise<KeyedOutcome> {
+  return underKey(deps.db, request.claim, async () => {
+    const outcome = await requestRefund(deps.db, {
+      ...request,
+      orderId: order.id,
+      answer: (refund) => ({ status: 202, body: JSON.stringify(refundBody(refund)) }),
+    });
+    if (outcome.kind !== 'requested') return refused(problemOf(outcome));
     const { id: refundId, amountMinor, currency } = outcome.refund;
     startSoon(deps, { refundId, orderId: order.id, amountMinor, currency, correlationId });
-    return { kind: 'accepted', answer: outcome.answer, replayed: false };
-  }
-  // It may be this very request that took what was left, sent twice at once.
-  const meanwhile = await answered(deps.db, request.claim);
-  return meanwhile ?? { kind: 'refused', problem: refusalOf(outcome) };
-}
-
-/** What the key has been answered with, or null when it is free. */
-async function answered(db: Database, claim: KeyClaim): Promise<RefundOrderOutcome | null> {
-  const key = await inspectKey(db, claim);
-  switch (key.kind) {
-    case 'free':
-      return null;
-    case 'answered':
-      return { kind: 'accepted', answer: key.answer, replayed: true };
-    case 'other_request':
-      return { kind: 'refused', problem: keyReused() };
-    case 'in_flight':
-    case 'abandoned':
-      return { kind: 'refused', problem: inFlight() };
-  }
+    return outcome.answer;
+  });
 }
 
 /** After the commit and without waiting; what is lost here is started from the event log. */
@@ -83,10 +58,8 @@ function startSoon({ db, refunds, starts }: RefundDeps, refund: RefundStart): vo
   starts.begin(start, { refund_id: refundId, order_id: orderId });
 }
 
-function refusalOf(outcome: Exclude<RequestRefundOutcome, { kind: 'requested' }>): Problem {
+function problemOf(outcome: Exclude<RequestRefundOutcome, { kind: 'requested' }>): Problem {
   switch (outcome.kind) {
-    case 'key_taken':
-      return inFlight();
     case 'not_refundable': {
       const { reason } = outcome;
       return { code: 'not_refundable', detail: WHAT_INSTEAD[reason], members: { reason } };

@@ -2,7 +2,7 @@
 import type { EventType } from '../domain/order.ts';
 import { webhookSubscription, type WebhookEndpoint } from '../domain/webhook.ts';
 import type { Database } from '../prisma/client.ts';
-import { inspectKey, type KeyClaim, type StoredAnswer } from '../prisma/idempotency.ts';
+import type { KeyClaim, StoredAnswer } from '../prisma/idempotency.ts';
 import type { Operator } from '../prisma/operator-actions.ts';
 import {
   changeEndpoint,
@@ -11,39 +11,25 @@ import {
   MAX_ENDPOINTS,
   rotateSecret,
 } from '../prisma/webhook-endpoints.ts';
-import { inFlight, keyReused } from './order-answers.ts';
-import { ProblemError } from './problems.ts';
+import { ProblemError, type Problem } from './problems.ts';
 import type { EndpointBody } from './schemas/webhooks.ts';
 import type { Services } from './services.ts';
-
-export interface Answered {
-  readonly answer: StoredAnswer;
-  readonly replayed: boolean;
-}
+import { refused, underKey, type KeyedOutcome } from './under-key.ts';
 
 /** Adds an endpoint; its pump starts after the commit, or when Temporal is back. Throws ProblemError. */
-export async function addEndpoint(
+export function addEndpoint(
   services: Services,
   claim: KeyClaim,
   wanted: { readonly url: string; readonly types: readonly EventType[]; readonly by: Operator },
-): Promise<Answered> {
+): Promise<KeyedOutcome> {
   const { db, deliveries } = services;
-  const before = await answeredBefore(db, claim);
-  if (before) return before;
-  await requireOpenUrl(services, wanted.url);
-  const created = await createEndpoint(db, claim, { ...wanted, answer: createdAnswer });
-  switch (created.kind) {
-    case 'too_many':
-      throw new ProblemError({
-        code: 'too_many_endpoints',
-        detail: `There are ${MAX_ENDPOINTS} already: delete one first.`,
-      });
-    case 'key_taken':
-      return answeredMeanwhile(db, claim);
-    case 'created':
-      await deliveries.ensureSubscriptionRuns(webhookSubscription(created.endpoint.id));
-      return { answer: created.answer, replayed: false };
-  }
+  return underKey(db, claim, async () => {
+    await requireOpenUrl(services, wanted.url);
+    const created = await createEndpoint(db, claim, { ...wanted, answer: createdAnswer });
+    if (created.kind === 'too_many') return refused(tooMany());
+    await deliveries.ensureSubscriptionRuns(webhookSubscription(created.endpoint.id));
+    return created.answer;
+  });
 }
 
 /** Changes what is given. Throws ProblemError. */
@@ -58,14 +44,12 @@ export async function editEndpoint(
   return changed;
 }
 
-/** Hands out a new secret; the old one signs beside it for a day. Throws ProblemError. */
-export async function renewSecret(
+/** Hands out a new secret; the old one signs beside it for a day. */
+export function renewSecret(
   db: Database,
   claim: KeyClaim,
   { id, by }: { readonly id: string; readonly by: Operator },
-): Promise<Answered> {
-  const before = await answeredBefore(db, claim);
-  if (before) return before;
+): Promise<KeyedOutcome> {
   const answer = (secret: string, previousExpiresAt: string): StoredAnswer => ({
     status: 200,
     body: JSON.stringify({
@@ -75,15 +59,11 @@ export async function renewSecret(
       previous_secret_expires_at: previousExpiresAt,
     }),
   });
-  const rotated = await rotateSecret(db, claim, { id, by, answer });
-  switch (rotated.kind) {
-    case 'not_found':
-      throw endpointNotFound();
-    case 'key_taken':
-      return answeredMeanwhile(db, claim);
-    case 'rotated':
-      return { answer: rotated.answer, replayed: false };
-  }
+  return underKey(
+    db,
+    claim,
+    async () => (await rotateSecret(db, claim, { id, by, answer })) ?? refused(notFound()),
+  );
 }
 
 /** The endpoint. Throws ProblemError `endpoint_not_found`. */
@@ -94,8 +74,18 @@ export async function endpointNamed(db: Database, id: string): Promise<WebhookEn
 }
 
 export function endpointNotFound(): ProblemError {
-  const detail = 'No webhook endpoint has this id.';
-  return new ProblemError({ code: 'endpoint_not_found', detail });
+  return new ProblemError(notFound());
+}
+
+function notFound(): Problem {
+  return { code: 'endpoint_not_found', detail: 'No webhook endpoint has this id.' };
+}
+
+function tooMany(): Problem {
+  return {
+    code: 'too_many_endpoints',
+    detail: `There are ${MAX_ENDPOINTS} already: delete one first.`,
+  };
 }
 
 export function endpointBody(endpoint: WebhookEndpoint): EndpointBody {
@@ -134,26 +124,3 @@ const REASONS: Readonly<Record<string, string>> = {
   port_not_allowed: 'Only ports 443 and 8443 are sent to',
   address_not_public: 'Its address is not on the public Internet',
 };
-
-/** What the key has been answered with, or null when it is free. Throws ProblemError for another request. */
-async function answeredBefore(db: Database, claim: KeyClaim): Promise<Answered | null> {
-  const key = await inspectKey(db, claim);
-  switch (key.kind) {
-    case 'free':
-      return null;
-    case 'answered':
-      return { answer: key.answer, replayed: true };
-    case 'other_request':
-      throw new ProblemError(keyReused());
-    case 'in_flight':
-    case 'abandoned':
-      throw new ProblemError(inFlight());
-  }
-}
-
-/** Somebody else was first with the key, and has committed. */
-async function answeredMeanwhile(db: Database, claim: KeyClaim): Promise<Answered> {
-  const answered = await answeredBefore(db, claim);
-  if (!answered) throw new ProblemError(inFlight());
-  return answered;
-}

@@ -38,6 +38,11 @@ const LEASE_MS = 8_000;
 /** Answers are kept longer than any client retries. Stripe keeps keys for at least 24 hours. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 
+/** Undoes the work when somebody else was first with the key. */
+export class KeyTakenError extends Error {
+  override readonly name = 'KeyTakenError';
+}
+
 /** Claims a free key. False when somebody holds it. Waits for a concurrent claim to commit. */
 export async function claimKey(
   tx: Transaction,
@@ -90,19 +95,22 @@ export async function storeAnswer(
     WHERE order_id = ${orderId} AND state = 'running'`;
 }
 
-/** Claims a key and stores its answer in one go, for work that is one transaction. False when held. */
+/**
+ * Claims a key and stores its answer in one go, for work that is one transaction. Throws
+ * KeyTakenError when somebody holds it.
+ */
 export async function claimAnswered(
   tx: Transaction,
   claim: KeyClaim,
   answer: StoredAnswer,
-): Promise<boolean> {
+): Promise<void> {
   const claimed = await tx.$executeRaw`
     INSERT INTO idempotency_keys
       (api_key_id, scope, key, fingerprint, state, lease_until, expires_at, status, body)
     VALUES (${claim.apiKeyId}, ${claim.scope}, ${claim.key}, ${claim.fingerprint}, 'done', now(),
       now() + ${KEPT_MS} * interval '1 ms', ${answer.status}, ${answer.body})
     ON CONFLICT DO NOTHING`;
-  return claimed === 1;
+  if (claimed !== 1) throw new KeyTakenError();
 }
 
 /** Forgets keys past their time, a bounded number per call. Returns how many. */

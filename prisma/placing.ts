@@ -7,7 +7,13 @@ import type { Customer, Order, OrderLine, ShippingAddress } from '../domain/orde
 import type { Shortage } from '../domain/product.ts';
 import { changeOrder, orderTransaction } from './change.ts';
 import type { Database, Transaction } from './client.ts';
-import { claimKey, storeAnswer, type KeyClaim, type StoredAnswer } from './idempotency.ts';
+import {
+  claimKey,
+  KeyTakenError,
+  storeAnswer,
+  type KeyClaim,
+  type StoredAnswer,
+} from './idempotency.ts';
 import { newId } from './new-id.ts';
 import { findShortages, holdStock, releaseHold, StockShortError } from './stock.ts';
 
@@ -29,8 +35,6 @@ export type OpenOutcome =
 
 /** After this no try may place the order any more: its hold ends and its authorization is voided. */
 const PENDING_DEADLINE_MS = 120_000;
-
-class KeyTakenError extends Error {}
 
 /** Claims the key, writes the pending order with its payment intent, and holds the stock: all or nothing. */
 export async function openOrder(

@@ -49,41 +49,33 @@ export interface RefundRequest {
 export type RequestRefundOutcome =
   | { readonly kind: 'requested'; readonly refund: Refund; readonly answer: StoredAnswer }
   | { readonly kind: 'exceeds'; readonly leftMinor: number; readonly currency: string }
-  | { readonly kind: 'not_refundable'; readonly reason: NotRefundableReason }
-  | { readonly kind: 'key_taken' };
-
-/** Undoes the request when somebody else was first with the key. */
-class KeyTakenError extends Error {}
+  | { readonly kind: 'not_refundable'; readonly reason: NotRefundableReason };
 
 /**
  * Refund `requested`, provider intent, event and stored answer: one transaction in the order's turn,
- * so that a cancel and a refund, or two refunds, cannot both have the same money.
+ * so that a cancel and a refund, or two refunds, cannot both have the same money. Throws
+ * KeyTakenError.
  */
 export async function requestRefund(
   db: Database,
   request: RefundRequest,
 ): Promise<RequestRefundOutcome> {
   const { orderId, claim } = request;
-  try {
-    return await orderTransaction(db, orderId, async (tx) => {
-      const order = await findRefundable(tx, orderId);
-      const can = refundability(order);
-      if (can.kind === 'not_refundable') return can;
-      const { leftMinor } = can;
-      const { currency } = order.payment;
-      const amountMinor = request.amountMinor ?? leftMinor;
-      if (amountMinor === 0 || amountMinor > leftMinor) {
-        return { kind: 'exceeds', leftMinor, currency };
-      }
-      const refund = await writeRequested(tx, request, amountMinor);
-      const answer = request.answer(refund);
-      if (!(await claimAnswered(tx, claim, answer))) throw new KeyTakenError();
-      return { kind: 'requested', refund, answer };
-    });
-  } catch (error) {
-    if (error instanceof KeyTakenError) return { kind: 'key_taken' };
-    throw error;
-  }
+  return orderTransaction(db, orderId, async (tx) => {
+    const order = await findRefundable(tx, orderId);
+    const can = refundability(order);
+    if (can.kind === 'not_refundable') return can;
+    const { leftMinor } = can;
+    const { currency } = order.payment;
+    const amountMinor = request.amountMinor ?? leftMinor;
+    if (amountMinor === 0 || amountMinor > leftMinor) {
+      return { kind: 'exceeds', leftMinor, currency };
+    }
+    const refund = await writeRequested(tx, request, amountMinor);
+    const answer = request.answer(refund);
+    await claimAnswered(tx, claim, answer);
+    return { kind: 'requested', refund, answer };
+  });
 }
 
 export interface NewRefund {

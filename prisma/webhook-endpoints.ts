@@ -21,7 +21,7 @@ export interface SigningEndpoint extends WebhookEndpoint {
 
 export type Created =
   | { readonly kind: 'created'; readonly endpoint: WebhookEndpoint; readonly answer: StoredAnswer }
-  | { readonly kind: 'too_many' | 'key_taken' };
+  | { readonly kind: 'too_many' };
 
 /** Each has a pump that runs all the time: this many fit a worker beside the other subscribers. */
 export const MAX_ENDPOINTS = 100;
@@ -32,7 +32,7 @@ const SECRET_BYTES = 32;
 /** PostgreSQL's advisory lock under which endpoints are counted and added: any constant will do. */
 const COUNT_LOCK = 7_041_961;
 
-/** Adds an endpoint that gets what happens from now on, under an Idempotency-Key. */
+/** Adds an endpoint that gets what happens from now on, under an Idempotency-Key. Throws KeyTakenError. */
 export async function createEndpoint(
   db: Database,
   claim: KeyClaim,
@@ -46,7 +46,7 @@ export async function createEndpoint(
 ): Promise<Created> {
   const { url, types } = wanted;
   const cursor = await cursorNow(db);
-  const created = await unlessTaken(db, async (tx): Promise<Created> => {
+  return db.$transaction(async (tx): Promise<Created> => {
     await tx.$executeRaw`SELECT pg_advisory_xact_lock(${COUNT_LOCK}::bigint)`;
     if ((await tx.webhookEndpoint.count()) >= MAX_ENDPOINTS) return { kind: 'too_many' };
     const secret = newSecret();
@@ -56,11 +56,10 @@ export async function createEndpoint(
     const endpoint = toEndpoint(row);
     await ensureSubscription(tx, { name: webhookSubscription(row.id), types, cursor });
     const answer = wanted.answer(endpoint, secret);
-    if (!(await claimAnswered(tx, claim, answer))) throw new KeyTakenError();
+    await claimAnswered(tx, claim, answer);
     await recordDeed(tx, wanted.by, { id: row.id, did: 'created', data: { types } });
     return { kind: 'created', endpoint, answer };
   });
-  return created ?? { kind: 'key_taken' };
 }
 
 /** The endpoint, or null. */
@@ -152,7 +151,8 @@ export async function deleteEndpoint(db: Database, id: string, by: Operator): Pr
 
 /**
  * Gives the endpoint a new secret. The old one signs beside it for `ROTATION_HOURS`; an even older
- * one no more. Under an Idempotency-Key, for a repeat would retire the secret just handed out.
+ * one no more. Under an Idempotency-Key, for a repeat would retire the secret just handed out. Throws
+ * KeyTakenError. Null when there is no such endpoint.
  */
 export async function rotateSecret(
   db: Database,
@@ -162,39 +162,20 @@ export async function rotateSecret(
     readonly by: Operator;
     readonly answer: (secret: string, previousExpiresAt: string) => StoredAnswer;
   },
-): Promise<
-  | { readonly kind: 'rotated'; readonly answer: StoredAnswer }
-  | { readonly kind: 'not_found' | 'key_taken' }
-> {
-  const rotated = await unlessTaken(db, async (tx) => {
+): Promise<StoredAnswer | null> {
+  return db.$transaction(async (tx) => {
     const secret = newSecret();
     const [row] = await tx.$queryRaw<{ expiresAt: Date }[]>`
       UPDATE webhook_endpoints SET previous_secret = secret, secret = ${secret},
         previous_secret_expires_at = now() + ${ROTATION_HOURS} * interval '1 hour',
         updated_at = now()
       WHERE id = ${wanted.id} RETURNING previous_secret_expires_at AS "expiresAt"`;
-    if (!row) return { kind: 'not_found' } as const;
+    if (!row) return null;
     const answer = wanted.answer(secret, row.expiresAt.toISOString());
-    if (!(await claimAnswered(tx, claim, answer))) throw new KeyTakenError();
+    await claimAnswered(tx, claim, answer);
     await recordDeed(tx, wanted.by, { id: wanted.id, did: 'secret_rotated' });
-    return { kind: 'rotated', answer } as const;
+    return answer;
   });
-  return rotated ?? { kind: 'key_taken' };
-}
-
-/** Undoes the work when somebody else was first with the key. */
-class KeyTakenError extends Error {}
-
-async function unlessTaken<T>(
-  db: Database,
-  work: (tx: Transaction) => Promise<T>,
-): Promise<T | null> {
-  try {
-    return await db.$transaction(work);
-  } catch (error) {
-    if (error instanceof KeyTakenError) return null;
-    throw error;
-  }
 }
 
 /** Never an address: what stands in one may be a secret of its owner. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { deleteEndpoint, listEndpoints } from '../../prisma/webhook-endpoints.ts';
 import { claimOf } from '../idempotency-claim.ts';
 import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
+import { ProblemError } from '../problems.ts';
 import { onInvalid, sendStored } from '../respond.ts';
 import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
 import {
@@ -34,12 +35,10 @@ export function webhookEndpointRoutes(services: Services) {
       const key = c.req.valid('header')['idempotency-key'];
       const scope = 'POST /v1/webhook-endpoints';
       const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body });
-      const { answer, replayed } = await addEndpoint(services, claim, {
-        ...body,
-        by: operatorOf(c),
-      });
-      c.header('location', `/v1/webhook-endpoints/${idIn(answer.body)}`);
-      return sendStored<201, typeof createdEndpointSchema>(c, answer, replayed);
+      const outcome = await addEndpoint(services, claim, { ...body, by: operatorOf(c) });
+      if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
+      c.header('location', `/v1/webhook-endpoints/${idIn(outcome.answer.body)}`);
+      return sendStored<201, typeof createdEndpointSchema>(c, outcome.answer, outcome.replayed);
     })
     .openapi(listRoute, async (c) => {
       const { limit, starting_after: startingAfter } = c.req.valid('query');
@@ -66,8 +65,9 @@ export function webhookEndpointRoutes(services: Services) {
       const key = c.req.valid('header')['idempotency-key'];
       const scope = `POST /v1/webhook-endpoints/${id}/rotate-secret`;
       const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body: {} });
-      const { answer, replayed } = await renewSecret(db, claim, { id, by: operatorOf(c) });
-      return sendStored<200, typeof rotatedSecretSchema>(c, answer, replayed);
+      const outcome = await renewSecret(db, claim, { id, by: operatorOf(c) });
+      if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
+      return sendStored<200, typeof rotatedSecretSchema>(c, outcome.answer, outcome.replayed);
     });
 }
 

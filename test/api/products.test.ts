@@ -185,6 +185,13 @@ describe('stock', () => {
     expect((await problemOf(await adjust('once', 6, 'once'))).code).toBe('idempotency_key_reused');
   });
 
+  test('the same key at once for the last units: none of the repeats is told that they are gone', async () => {
+    await shop.stock('last', 5);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => adjust('last', -5, 'take')));
+    expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
+    expect(new Set(await Promise.all(answers.map((each) => each.text()))).size).toBe(1);
+  });
+
   test('409 when it would take what is held or not there', async () => {
     await shop.stock('promised', 3);
     expect((await shop.place({ lines: [{ sku: 'promised', quantity: 2 }] })).status).toBe(201);

@@ -1,0 +1,62 @@
+/** What an Idempotency-Key is answered with, for work that keeps its answer as it is done. */
+import type { Database } from '../prisma/client.ts';
+import {
+  inspectKey,
+  KeyTakenError,
+  type KeyClaim,
+  type StoredAnswer,
+} from '../prisma/idempotency.ts';
+import { inFlight, keyReused } from './order-answers.ts';
+import type { Problem } from './problems.ts';
+
+interface Refused {
+  readonly kind: 'refused';
+  readonly problem: Problem;
+}
+
+/** What was done, with its answer kept by `claimAnswered`; or why nothing was. */
+export type Worked = StoredAnswer | Refused;
+
+export type KeyedOutcome =
+  | { readonly kind: 'answered'; readonly answer: StoredAnswer; readonly replayed: boolean }
+  | Refused;
+
+/** The stored answer of the key, or what `work` comes to when the key is free. */
+export async function underKey(
+  db: Database,
+  claim: KeyClaim,
+  work: () => Promise<Worked>,
+): Promise<KeyedOutcome> {
+  const before = await answered(db, claim);
+  if (before) return before;
+  const outcome = await work().catch(inFlightIfTaken);
+  if (!('kind' in outcome)) return { kind: 'answered', answer: outcome, replayed: false };
+  // It may be this very request that took what it is refused now, sent twice at once.
+  return (await answered(db, claim)) ?? outcome;
+}
+
+/** What the key has been answered with, or null when it is free. */
+async function answered(db: Database, claim: KeyClaim): Promise<KeyedOutcome | null> {
+  const key = await inspectKey(db, claim);
+  switch (key.kind) {
+    case 'free':
+      return null;
+    case 'answered':
+      return { kind: 'answered', answer: key.answer, replayed: true };
+    case 'other_request':
+      return refused(keyReused());
+    case 'in_flight':
+    case 'abandoned':
+      return refused(inFlight());
+  }
+}
+
+export function refused(problem: Problem): Refused {
+  return { kind: 'refused', problem };
+}
+
+/** Somebody else was first with the key, and has committed. */
+function inFlightIfTaken(error: unknown): Refused {
+  if (error instanceof KeyTakenError) return refused(inFlight());
+  throw error;
+}
