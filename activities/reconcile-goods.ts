@@ -8,7 +8,7 @@ import {
   listBookedGoods,
   type BookedGoods,
 } from '../prisma/reconciliation-books.ts';
-import { recordDifference } from '../prisma/reconciliation.ts';
+import { recordDifference } from '../prisma/differences.ts';
 import type { ReconcileSlice } from './contract.ts';
 import { notAnswered } from './failures.ts';
 import { SKEW_MS } from './reconcile-payments.ts';

@@ -8,7 +8,7 @@ import {
   listBookedPayments,
   type BookedPayment,
 } from '../prisma/reconciliation-books.ts';
-import { recordDifference } from '../prisma/reconciliation.ts';
+import { recordDifference } from '../prisma/differences.ts';
 import { notAnswered } from './failures.ts';
 import type { ReconcileSlice } from './contract.ts';
 import type { UpkeepDependencies } from './upkeep-dependencies.ts';

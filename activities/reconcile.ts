@@ -1,13 +1,11 @@
 /** The steps of a reconciliation: open, compare slice by slice, look again at what was open, close. */
 import { Context, log } from '@temporalio/activity';
 import { idBegunAt } from '../prisma/new-id.ts';
+import { listUnseen, resolveDifference, type FoundDifference } from '../prisma/differences.ts';
 import {
   closeReconciliation,
   findReconciliation,
-  listUnseen,
   openReconciliation,
-  resolveDifference,
-  type FoundDifference,
 } from '../prisma/reconciliation.ts';
 import { recordUpkeep } from '../prisma/upkeep.ts';
 import type { ReconcileActivities } from './contract.ts';

@@ -5,7 +5,7 @@ import type { Database } from '../prisma/client.ts';
 import { countOpenDeadLetters } from '../prisma/dead-letters.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import { logHeldSeconds } from '../prisma/event-log.ts';
-import { countOpenDifferences } from '../prisma/reconciliation.ts';
+import { countOpenDifferences } from '../prisma/differences.ts';
 import { listUpkeepAges } from '../prisma/upkeep.ts';
 import { listSubscriptions } from '../prisma/subscriptions.ts';
 import type { EventStreams } from './event-streams.ts';

@@ -2,10 +2,10 @@
 import type { Database } from '../prisma/client.ts';
 import { newId } from '../prisma/new-id.ts';
 import type { Operator } from '../prisma/operator-actions.ts';
+import type { FoundDifference } from '../prisma/differences.ts';
 import {
   closeReconciliation,
   openReconciliation,
-  type FoundDifference,
   type Reconciliation,
 } from '../prisma/reconciliation.ts';
 import { reconcileWindow, type ReconcileScope } from '../workflows/upkeep-contract.ts';

@@ -1,10 +1,7 @@
 /** Reconciliations over HTTP: thin handlers over reconciliations.ts and the queries. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import {
-  findReconciliation,
-  listDifferencesOf,
-  listReconciliations,
-} from '../../prisma/reconciliation.ts';
+import { listDifferencesOf } from '../../prisma/differences.ts';
+import { findReconciliation, listReconciliations } from '../../prisma/reconciliation.ts';
 import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
 import { ProblemError } from '../problems.ts';
 import { differenceBody, reconciliationBody, startReconciliation } from '../reconciliations.ts';

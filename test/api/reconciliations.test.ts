@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { closeReconciliation, recordDifference } from '../../prisma/reconciliation.ts';
+import { recordDifference } from '../../prisma/differences.ts';
+import { closeReconciliation } from '../../prisma/reconciliation.ts';
 import { problemOf } from './bodies.ts';
 import { createShop, type Shop } from './shop.ts';
 

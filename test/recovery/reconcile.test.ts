@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
+import { listDifferencesOf } from '../../prisma/differences.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/parking.ts';
-import { listDifferencesOf, listReconciliations } from '../../prisma/reconciliation.ts';
+import { listReconciliations } from '../../prisma/reconciliation.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { openRig, type Rig } from './rig.ts';
 
