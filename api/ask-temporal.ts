@@ -2,7 +2,11 @@
  * Asks Temporal something with a deadline. A Temporal that is away is an answer (null), never an
  * exception; anything else that goes wrong is thrown as it is.
  */
-import { WorkflowUpdateRPCTimeoutOrCancelledError, type Client } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  type Client,
+} from '@temporalio/client';
 
 /** Runs a call with a deadline. Null: Temporal is not there, or did not answer in time. */
 export type AskTemporal = <T>(
@@ -56,6 +60,17 @@ function isAway(error: unknown): boolean {
 /** A connection that breaks within a call has no code of its own: "unknown", and this text. */
 function isBrokenLine(cause: Error): boolean {
   return 'code' in cause && cause.code === UNKNOWN && cause.message.includes('transport error');
+}
+
+/** False when a workflow of that id runs already, or has finished. */
+export async function unlessThere(call: Promise<unknown>): Promise<boolean> {
+  try {
+    await call;
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+    throw error;
+  }
 }
 
 /** True when the error, or what caused it, carries one of the gRPC status codes. */

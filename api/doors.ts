@@ -10,7 +10,6 @@ const SLOW = [
   /^\/v1\/webhook-endpoints\/[^/]+\/(?:test|redeliver)$/,
   /^\/v1\/webhook-endpoints$/,
   /^\/v1\/subscriptions\/[^/]+\/resume$/,
-  /^\/v1\/reconciliations$/,
 ];
 
 export function doorOf({ method, path }: { readonly method: string; readonly path: string }): Door {

@@ -50,7 +50,6 @@ export const PROBLEMS = {
   payment_unavailable: [503, 'The payment provider gives no answer.'],
   cancel_undecided: [503, 'The cancellation is not decided yet.'],
   delivery_unavailable: [503, 'The service that carries events cannot be reached.'],
-  upkeep_unavailable: [503, 'The service that carries upkeep cannot be reached.'],
   checkout_unavailable: [503, 'The service that carries orders cannot be reached.'],
 } as const satisfies Record<string, readonly [ContentfulStatusCode, string]>;
 

@@ -1,38 +1,60 @@
 /** Starting a reconciliation by hand, and how its runs and differences are shown. */
 import type { Database } from '../prisma/client.ts';
+import type { KeyClaim, StoredAnswer } from '../prisma/idempotency.ts';
 import { newId } from '../prisma/new-id.ts';
 import type { Operator } from '../prisma/operator-actions.ts';
 import type { FoundDifference } from '../prisma/differences.ts';
 import {
-  closeReconciliation,
+  markReconciliationStarted,
   openReconciliation,
   type Reconciliation,
 } from '../prisma/reconciliation.ts';
 import { reconcileWindow, type ReconcileScope } from '../workflows/upkeep-contract.ts';
 import type { DifferenceBody, ReconciliationBody } from './schemas/reconciliations.ts';
+import type { Starts } from './starts.ts';
+import { underKey, type KeyedOutcome } from './under-key.ts';
 import type { Upkeep } from './upkeep.ts';
 
-export type StartOutcome =
-  /** This run, or the one that was under way already. */
-  { readonly kind: 'running'; readonly run: Reconciliation } | { readonly kind: 'unavailable' };
+export interface ReconciliationDeps {
+  readonly db: Database;
+  readonly upkeep: Upkeep;
+}
 
-/** Starts a run now. There is one at a time, so a repeat is given the one that runs. */
-export async function startReconciliation(
-  { db, upkeep }: { readonly db: Database; readonly upkeep: Upkeep },
-  scope: ReconcileScope,
-  by: Operator,
-): Promise<StartOutcome> {
-  const { from, to } = reconcileWindow(scope, Date.now());
-  const id = newId('reconciliation');
-  const opened = await openReconciliation(db, { id, scope, by, windowFrom: from, windowTo: to });
-  const { run } = opened;
-  if (opened.kind === 'running') return { kind: 'running', run };
-  const started = await upkeep.startReconciliation({ scope, reconciliationId: run.id });
-  if (started.kind === 'unavailable') {
-    await closeReconciliation(db, run.id, { status: 'failed', checked: {} });
-    return { kind: 'unavailable' };
-  }
-  return { kind: 'running', run };
+/** Starts a run now, after the answer. There is one at a time: while one runs, that one is given. */
+export function startReconciliation(
+  deps: ReconciliationDeps & { readonly starts: Starts },
+  claim: KeyClaim,
+  { scope, by }: { readonly scope: ReconcileScope; readonly by: Operator },
+): Promise<KeyedOutcome> {
+  return underKey(deps.db, claim, async () => {
+    const { from, to } = reconcileWindow(scope, Date.now());
+    const { kind, run } = await openReconciliation(deps.db, {
+      id: newId('reconciliation'),
+      scope,
+      by: { ...by, claim, answer: startedAnswer },
+      windowFrom: from,
+      windowTo: to,
+    });
+    if (kind === 'opened') {
+      deps.starts.begin(() => startOpened(deps, run), { reconciliation_id: run.id });
+    }
+    return startedAnswer(run);
+  });
+}
+
+/** Starts the workflow of a run that was asked for; again changes nothing. False: no Temporal. */
+export async function startOpened(
+  { db, upkeep }: ReconciliationDeps,
+  { id, scope }: Pick<Reconciliation, 'id' | 'scope'>,
+): Promise<boolean> {
+  const { kind } = await upkeep.startReconciliation({ scope, reconciliationId: id });
+  if (kind === 'unavailable') return false;
+  await markReconciliationStarted(db, id);
+  return true;
+}
+
+function startedAnswer(run: Reconciliation): StoredAnswer {
+  return { status: 202, body: JSON.stringify(reconciliationBody(run)) };
 }
 
 export function reconciliationBody(run: Reconciliation): ReconciliationBody {

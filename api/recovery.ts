@@ -1,7 +1,7 @@
 /**
  * What must go on without Temporal, and what cannot wait a minute: one pass hands over the callbacks
- * nobody took, judges the payment provider's notices, and ends pending orders the sweep did not come
- * for, so that their holds do not keep stock from others. Each item is safe to repeat, also by two
+ * nobody took, judges the payment provider's notices, starts the reconciliation whose start was lost,
+ * and ends pending orders the sweep did not come for, so that their holds do not keep stock from others. Each item is safe to repeat, also by two
  * processes at once. (The rest is the sweep's: activities/sweep.ts.)
  */
 import type { Logger } from 'pino';
@@ -10,20 +10,24 @@ import type { Database } from '../prisma/client.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import { listUnprocessed } from '../prisma/inbox.ts';
 import { listOverdue } from '../prisma/orders.ts';
+import { findUnstartedReconciliation } from '../prisma/reconciliation.ts';
 import type { Checkouts } from './checkouts.ts';
 import { expireOrder } from './expire-order.ts';
 import { settleNotices } from './payment-notices.ts';
+import { startOpened } from './reconciliations.ts';
 import { handOver } from './shipment-answers.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export interface RecoveryDeps {
   readonly db: Database;
   readonly payments: PaymentGateway;
   readonly checkouts: Checkouts;
+  readonly upkeep: Upkeep;
   readonly log: Logger;
 }
 
 export interface RecoveryLimits {
-  /** Younger callbacks are still in the hands of the request that brought them. */
+  /** Younger callbacks and reconciliations are still in the hands of the request that brought them. */
   readonly olderThanMs: number;
   /** Pending orders this long past their deadline were forgotten by the sweep. */
   readonly expiryGraceMs: number;
@@ -35,6 +39,8 @@ export interface RecoveryResult {
   readonly expired: number;
   /** Notices of the payment provider that were judged for good. */
   readonly judged: number;
+  /** Reconciliations that were asked for and whose workflow nobody had started. */
+  readonly started: number;
 }
 
 /** Two sweeps late: then there is no Temporal, or no worker. */
@@ -46,12 +52,13 @@ export async function runRecovery(
   limits: RecoveryLimits = LIMITS,
 ): Promise<RecoveryResult> {
   const { olderThanMs, batch: limit } = limits;
-  const [handedOver, expired, judged] = await Promise.all([
+  const [handedOver, expired, judged, started] = await Promise.all([
     counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
     counted(deps, 'judge', () => settleNotices(deps, { olderThanMs, limit })),
+    counted(deps, 'reconcile', () => startForgotten(deps, limits)),
   ]);
-  return { handedOver, expired, judged };
+  return { handedOver, expired, judged, started };
 }
 
 /** Runs pass after pass until stopped. `stop` waits for the one under way. */
@@ -102,6 +109,12 @@ async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promis
     }
   }
   return expired;
+}
+
+/** There is one run at a time, and one that never began keeps every other from running. */
+async function startForgotten(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
+  const run = await findUnstartedReconciliation(deps.db, limits);
+  return run !== null && (await startOpened(deps, run)) ? 1 : 0;
 }
 
 async function counted(

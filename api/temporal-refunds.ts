@@ -1,12 +1,11 @@
 /** The refund workflows over Temporal's client. Every call has a deadline and is safe to repeat. */
 import type { Client } from '@temporalio/client';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   REFUND_WORKFLOW,
   refundStartOptions,
   retryRefundSignal,
 } from '../workflows/refund-contract.ts';
-import { createAskTemporal } from './ask-temporal.ts';
+import { createAskTemporal, unlessThere } from './ask-temporal.ts';
 import type { Refunds } from './refunds.ts';
 
 const START_DEADLINE_MS = 5_000;
@@ -36,15 +35,4 @@ export function createTemporalRefunds(options: { readonly client: () => Client |
       return answered ?? unavailable;
     },
   };
-}
-
-/** False when a workflow of that id runs already, or has finished. */
-async function unlessThere(call: Promise<unknown>): Promise<boolean> {
-  try {
-    await call;
-    return true;
-  } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
-    throw error;
-  }
 }

@@ -5,10 +5,10 @@ import {
   reconcileStartOptions,
   type ReconcileScope,
 } from '../workflows/upkeep-contract.ts';
-import { createAskTemporal } from './ask-temporal.ts';
+import { createAskTemporal, unlessThere } from './ask-temporal.ts';
 
 export interface Upkeep {
-  /** Starts the run that was opened. `unavailable`: Temporal cannot be reached. */
+  /** Starts the run that was opened, unless that was done. `unavailable`: no Temporal. */
   startReconciliation(input: {
     readonly scope: ReconcileScope;
     readonly reconciliationId: string;
@@ -23,7 +23,7 @@ export function createTemporalUpkeep(options: { readonly client: () => Client | 
   return {
     async startReconciliation(input) {
       const started = await ask(START_DEADLINE_MS, ({ workflow }) =>
-        workflow.start(RECONCILE_WORKFLOW, reconcileStartOptions(input)),
+        unlessThere(workflow.start(RECONCILE_WORKFLOW, reconcileStartOptions(input))),
       );
       return { kind: started === null ? 'unavailable' : 'started' };
     },

@@ -1,6 +1,7 @@
 /** Runs of the reconciliation: one at a time. What they found is in differences.ts. */
 import type { Database, Transaction } from './client.ts';
 import type { Prisma } from './generated/client.ts';
+import { claimAnswered, type KeyClaim, type StoredAnswer } from './idempotency.ts';
 import { recordAction, type Operator } from './operator-actions.ts';
 import { trusted } from './trusted.ts';
 
@@ -24,39 +25,72 @@ export interface Reconciliation {
 const DEAD_AFTER_MS = 3 * 3_600_000;
 
 interface OpenRequest extends Pick<Reconciliation, 'id' | 'scope' | 'windowFrom' | 'windowTo'> {
-  /** Null: the schedule. */
-  readonly by: Operator | null;
+  /** Null: the schedule, whose workflow opens its run itself. */
+  readonly by: AskingOperator | null;
+}
+
+interface AskingOperator extends Operator {
+  readonly claim: KeyClaim;
+  readonly answer: (run: Reconciliation) => StoredAnswer;
 }
 
 /**
  * Begins a run under the caller's id; a repeat finds it. `running`: another is under way, and is given
- * instead.
+ * instead. An operator's answer is kept in either case. Throws KeyTakenError.
  */
 export async function openReconciliation(
   db: Database,
   asked: OpenRequest,
 ): Promise<{ readonly kind: 'opened' | 'running'; readonly run: Reconciliation }> {
-  const { id } = asked;
+  const { id, by } = asked;
   await db.$executeRaw`
     UPDATE reconciliations SET status = 'failed', finished_at = now()
-    WHERE status = 'running' AND started_at < now() - ${DEAD_AFTER_MS} * interval '1 ms'`;
-  await db.$transaction((tx) => insertRun(tx, asked));
-  const rows = await db.reconciliation.findMany({ where: { OR: [{ id }, { status: 'running' }] } });
-  const row = rows.find((each) => each.id === id) ?? rows[0];
-  // The other one ended between the two statements.
-  if (row === undefined) return openReconciliation(db, asked);
-  return { kind: row.id === id ? 'opened' : 'running', run: toRun(row) };
+    WHERE status = 'running'
+      AND COALESCE(workflow_started_at, started_at) < now() - ${DEAD_AFTER_MS} * interval '1 ms'`;
+  const opened = await db.$transaction(async (tx) => {
+    await insertRun(tx, asked);
+    const where = { OR: [{ id }, { status: 'running' }] };
+    const rows = await tx.reconciliation.findMany({ where });
+    const row = rows.find((each) => each.id === id) ?? rows[0];
+    if (row === undefined) return null;
+    const run = toRun(row);
+    if (by !== null) await claimAnswered(tx, by.claim, by.answer(run));
+    return { kind: row.id === id ? 'opened' : 'running', run } as const;
+  });
+  // Null: the other one ended between the two statements.
+  return opened ?? openReconciliation(db, asked);
 }
 
 async function insertRun(tx: Transaction, { by, ...run }: OpenRequest): Promise<void> {
   const actor = by === null ? 'schedule' : `operator/${by.apiKeyId}`;
   const added = await tx.$executeRaw`
-    INSERT INTO reconciliations (id, scope, status, actor, window_from, window_to)
+    INSERT INTO reconciliations
+      (id, scope, status, actor, window_from, window_to, workflow_started_at)
     VALUES (${run.id}, ${run.scope}, 'running', ${actor}, ${run.windowFrom}::timestamptz,
-      ${run.windowTo}::timestamptz) ON CONFLICT DO NOTHING`;
+      ${run.windowTo}::timestamptz, CASE WHEN ${by === null} THEN now() END)
+    ON CONFLICT DO NOTHING`;
   if (added === 0 || by === null) return;
   const data = { scope: run.scope };
   await recordAction(tx, by, { action: 'reconciliation.started', subject: run.id, data });
+}
+
+/** The run whose workflow is not known to have been started, if it was asked for so long ago. */
+export async function findUnstartedReconciliation(
+  db: Database,
+  { olderThanMs }: { readonly olderThanMs: number },
+): Promise<Pick<Reconciliation, 'id' | 'scope'> | null> {
+  const rows = await db.$queryRaw<Pick<Reconciliation, 'id' | 'scope'>[]>`
+    SELECT id, scope FROM reconciliations
+    WHERE status = 'running' AND workflow_started_at IS NULL
+      AND started_at <= now() - ${olderThanMs} * interval '1 ms'`;
+  return rows[0] ?? null;
+}
+
+/** Remembers that the run's workflow runs (or ran). */
+export async function markReconciliationStarted(db: Database, id: string): Promise<void> {
+  await db.$executeRaw`
+    UPDATE reconciliations SET workflow_started_at = now()
+    WHERE id = ${id} AND workflow_started_at IS NULL`;
 }
 
 /** Ends a run. One that ended already stays as it is. */
@@ -94,12 +128,15 @@ export async function listReconciliations(
 
 function toRun(row: Prisma.ReconciliationGetPayload<object>): Reconciliation {
   return {
-    ...row,
+    id: row.id,
     scope: trusted<Reconciliation['scope']>(row.scope),
     status: trusted<Reconciliation['status']>(row.status),
-    checked: trusted<Reconciliation['checked']>(row.checked),
+    actor: row.actor,
     windowFrom: row.windowFrom.toISOString(),
     windowTo: row.windowTo.toISOString(),
+    checked: trusted<Reconciliation['checked']>(row.checked),
+    found: row.found,
+    resolved: row.resolved,
     startedAt: row.startedAt.toISOString(),
     finishedAt: row.finishedAt?.toISOString() ?? null,
   };

@@ -1,12 +1,13 @@
 /** Reconciliations over HTTP: thin handlers over reconciliations.ts and the queries. */
-import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { listDifferencesOf } from '../../prisma/differences.ts';
 import { findReconciliation, listReconciliations } from '../../prisma/reconciliation.ts';
+import { claimOf } from '../idempotency-claim.ts';
 import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
 import { ProblemError } from '../problems.ts';
 import { differenceBody, reconciliationBody, startReconciliation } from '../reconciliations.ts';
-import { onInvalid } from '../respond.ts';
-import { pageQuery, problemResponses } from '../schemas/common.ts';
+import { onInvalid, sendStored } from '../respond.ts';
+import { idempotencyHeader, pageQuery, problemResponses } from '../schemas/common.ts';
 import {
   reconcileBody,
   reconciliationListSchema,
@@ -38,18 +39,21 @@ export function reconciliationRoutes(services: Services) {
       );
     })
     .openapi(startRoute, async (c) => {
-      const { scope = 'recent' } = c.req.valid('json');
-      const outcome = await startReconciliation(services, scope, operatorOf(c));
-      if (outcome.kind === 'unavailable') throw unavailable();
-      c.header('location', `/v1/reconciliations/${outcome.run.id}`);
-      return c.json(reconciliationBody(outcome.run), 202);
+      const body = c.req.valid('json');
+      const key = c.req.valid('header')['idempotency-key'];
+      const scope = 'POST /v1/reconciliations';
+      const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body });
+      const wanted = { scope: body.scope ?? 'recent', by: operatorOf(c) };
+      const outcome = await startReconciliation(services, claim, wanted);
+      if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
+      c.header('location', `/v1/reconciliations/${idIn(outcome.answer.body)}`);
+      return sendStored<202, typeof reconciliationSchema>(c, outcome.answer, outcome.replayed);
     });
 }
 
 const tags = ['Reconciliations'];
 /** More than these is no list to read but an outage to find. */
 const MAX_DIFFERENCES = 1_000;
-const TEMPORAL_RETRY_SECONDS = 5;
 
 const listRoute = createRoute({
   method: 'get',
@@ -88,14 +92,15 @@ const startRoute = createRoute({
   path: '/v1/reconciliations',
   tags,
   summary: "Compare our books with the providers' now",
-  description: 'There is one run at a time: while one is under way, a repeat is given that one.',
+  description: 'There is one run at a time: while one is under way, another key is given that one.',
   middleware: [allow('operator'), withoutEmptyBody()] as const,
   request: {
+    headers: idempotencyHeader,
     body: { required: false, content: { 'application/json': { schema: reconcileBody } } },
   },
   responses: {
     202: {
-      description: 'It runs. Location has the report.',
+      description: 'Accepted: it runs as soon as Temporal is there. Location has the report.',
       content: { 'application/json': { schema: reconciliationSchema } },
     },
     ...problemResponses,
@@ -107,10 +112,7 @@ function notFound(): ProblemError {
   return new ProblemError({ code: 'reconciliation_not_found', detail });
 }
 
-function unavailable(): ProblemError {
-  return new ProblemError({
-    code: 'upkeep_unavailable',
-    detail: 'Nothing was begun; try again.',
-    retryAfterSeconds: TEMPORAL_RETRY_SECONDS,
-  });
+const identified = z.object({ id: z.string() });
+function idIn(answer: string): string {
+  return identified.parse(JSON.parse(answer)).id;
 }

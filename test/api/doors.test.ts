@@ -11,7 +11,7 @@ test.each([
   ['POST /v1/webhook-endpoints/we_1/redeliver', 'slow'],
   ['POST /v1/subscriptions/webhook%2Fwe_1/resume', 'slow'],
   ['POST /v1/subscriptions/analytics/pause', 'other'],
-  ['POST /v1/reconciliations', 'slow'],
+  ['POST /v1/reconciliations', 'other'],
   ['GET /v1/reconciliations', 'other'],
   ['GET /v1/orders', 'other'],
   ['POST /v1/orders/ord_1/refunds', 'other'],

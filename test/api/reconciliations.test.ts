@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
+import { runRecovery } from '../../api/recovery.ts';
 import { recordDifference } from '../../prisma/differences.ts';
 import { closeReconciliation } from '../../prisma/reconciliation.ts';
 import { problemOf } from './bodies.ts';
@@ -16,16 +18,17 @@ beforeEach(async () => {
 });
 afterAll(() => shop.close());
 
+const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 const PATH = '/v1/reconciliations';
 const run = z.looseObject({ id: z.string(), status: z.string(), scope: z.string() });
 
 test('one is started at a time: the repeat is given the one that runs', async () => {
-  const first = await ask('POST', PATH, { scope: 'full' });
+  const first = await start({ scope: 'full' });
   expect(first.status).toBe(202);
   const started = run.parse(await first.json());
   expect(started).toMatchObject({ status: 'running', scope: 'full' });
   expect(first.headers.get('location')).toBe(`${PATH}/${started.id}`);
-  const repeats = await Promise.all([1, 2, 3].map(() => ask('POST', PATH)));
+  const repeats = await Promise.all([1, 2, 3].map(() => start()));
   for (const repeat of repeats) {
     expect(repeat.status).toBe(202);
     expect(run.parse(await repeat.json()).id).toBe(started.id);
@@ -35,7 +38,7 @@ test('one is started at a time: the repeat is given the one that runs', async ()
 });
 
 test('the report has the run and its differences; the list has the last runs', async () => {
-  const { id } = run.parse(await (await ask('POST', PATH)).json());
+  const { id } = run.parse(await (await start()).json());
   await recordDifference(shop.db, id, {
     kind: 'charge_without_order',
     subject: 'pi_1',
@@ -44,7 +47,7 @@ test('the report has the run and its differences; the list has the last runs', a
     theirs: { state: 'captured', captured_minor: 4_200 },
   });
   await closeReconciliation(shop.db, id, { status: 'completed', checked: { payments: 7 } });
-  const report: unknown = await (await ask('GET', `${PATH}/${id}`)).json();
+  const report: unknown = await (await read(`${PATH}/${id}`)).json();
   expect(report).toMatchObject({
     status: 'completed',
     found: 1,
@@ -54,28 +57,65 @@ test('the report has the run and its differences; the list has the last runs', a
       { kind: 'charge_without_order', subject: 'pi_1', theirs: { captured_minor: 4_200 } },
     ],
   });
-  const list: unknown = await (await ask('GET', PATH)).json();
+  const list: unknown = await (await read(PATH)).json();
   expect(list).toMatchObject({ object: 'list', data: [{ id, found: 1 }], has_more: false });
 });
 
-test('without Temporal nothing is begun, and the next call can begin', async () => {
+test('the same key gets the same bytes and the same run, also when that is over; its body is fixed', async () => {
+  const first = await start({ scope: 'full' }, 'same');
+  const body = await first.text();
+  const { id } = run.parse(JSON.parse(body));
+  await closeReconciliation(shop.db, id, { status: 'completed', checked: {} });
+  const again = await start({ scope: 'full' }, 'same');
+  expect([again.status, await again.text()]).toEqual([202, body]);
+  expect(again.headers.get('idempotent-replayed')).toBe('true');
+  expect(again.headers.get('location')).toBe(`${PATH}/${id}`);
+  const other = await problemOf(await start({ scope: 'recent' }, 'same'));
+  expect(other).toMatchObject({ status: 422, code: 'idempotency_key_reused' });
+  expect(run.parse(await (await start()).json()).id).not.toBe(id);
+});
+
+test('20 times the same key at once: one run, one answer', async () => {
+  const times = Array.from({ length: 20 }, () => start({}, 'crowd'));
+  const answers = await Promise.all(times);
+  expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(202));
+  expect(new Set(await Promise.all(answers.map((each) => each.text()))).size).toBe(1);
+  expect(await shop.db.reconciliation.count()).toBe(1);
+});
+
+test('a key that was given the run under way is given it again', async () => {
+  const { id } = run.parse(await (await start()).json());
+  expect(run.parse(await (await start({}, 'guest')).json()).id).toBe(id);
+  await closeReconciliation(shop.db, id, { status: 'completed', checked: {} });
+  expect(run.parse(await (await start({}, 'guest')).json()).id).toBe(id);
+});
+
+test('without Temporal it is accepted, and started once when that is back', async () => {
   shop.checkouts.reachable = false;
-  const refused = await ask('POST', PATH);
-  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
-  expect(await problemOf(refused)).toMatchObject({ status: 503, code: 'upkeep_unavailable' });
+  const accepted = await start();
+  expect(accepted.status).toBe(202);
+  const { id } = run.parse(await accepted.json());
+  await shop.services.starts.drain();
+  expect((await runRecovery(shop.services, NOW)).started).toBe(0);
   shop.checkouts.reachable = true;
-  expect((await ask('POST', PATH)).status).toBe(202);
+  expect((await runRecovery(shop.services, NOW)).started).toBe(1);
+  expect((await runRecovery(shop.services, NOW)).started).toBe(0);
+  expect(shop.upkeep.started.filter((each) => each === id)).toHaveLength(1);
 });
 
 test('is for operators, and an unknown one is not found', async () => {
-  const storefront = await shop.ask('POST', PATH, { role: 'storefront' });
+  const storefront = await shop.ask('POST', PATH, { role: 'storefront', key: randomUUID() });
   expect((await problemOf(storefront)).code).toBe('forbidden');
-  expect((await problemOf(await ask('GET', `${PATH}/rec_none`))).code).toBe(
-    'reconciliation_not_found',
-  );
-  expect((await problemOf(await ask('POST', PATH, { scope: 'all' }))).code).toBe('invalid_request');
+  expect((await problemOf(await read(`${PATH}/rec_none`))).code).toBe('reconciliation_not_found');
+  expect((await problemOf(await start({ scope: 'all' }))).code).toBe('invalid_request');
+  const keyless = await shop.ask('POST', PATH, { role: 'operator' });
+  expect((await problemOf(keyless)).code).toBe('idempotency_key_required');
 });
 
-function ask(method: string, path: string, body?: object): Promise<Response> {
-  return shop.ask(method, path, { role: 'operator', ...(body && { body }) });
+function start(body?: object, key: string = randomUUID()): Promise<Response> {
+  return shop.ask('POST', PATH, { role: 'operator', key, ...(body && { body }) });
+}
+
+function read(path: string): Promise<Response> {
+  return shop.ask('GET', path, { role: 'operator' });
 }

@@ -2,6 +2,7 @@
 import type { Checkouts } from '../../api/checkouts.ts';
 import type { Deliveries } from '../../api/deliveries.ts';
 import type { Refunds } from '../../api/refunds.ts';
+import type { Upkeep } from '../../api/upkeep.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CheckoutStart } from '../../prisma/orders.ts';
@@ -30,6 +31,11 @@ export interface RecordedDeliveries extends Deliveries {
 export interface RecordedRefunds extends Refunds {
   readonly started: RefundStart[];
   readonly retried: RefundStart[];
+}
+
+/** The same for reconciliations, by their ids. */
+export interface RecordedUpkeep extends Upkeep {
+  readonly started: string[];
 }
 
 export function createCheckoutRecorder(): RecordedCheckouts {
@@ -106,4 +112,17 @@ export function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefun
     },
   };
   return recorder;
+}
+
+/** Away when the checkouts are. */
+export function createUpkeepRecorder(temporal: RecordedCheckouts): RecordedUpkeep {
+  const started: string[] = [];
+  return {
+    started,
+    async startReconciliation({ reconciliationId }) {
+      if (!temporal.reachable) return { kind: 'unavailable' };
+      started.push(reconciliationId);
+      return { kind: 'started' };
+    },
+  };
 }

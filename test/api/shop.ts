@@ -27,9 +27,11 @@ import {
   createCheckoutRecorder,
   createDeliveryRecorder,
   createRefundRecorder,
+  createUpkeepRecorder,
   type RecordedCheckouts,
   type RecordedDeliveries,
   type RecordedRefunds,
+  type RecordedUpkeep,
 } from './recorders.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('the shop and its warehouse').toString('base64')}`;
@@ -63,6 +65,7 @@ export interface Shop {
   readonly checkouts: RecordedCheckouts;
   readonly deliveries: RecordedDeliveries;
   readonly refunds: RecordedRefunds;
+  readonly upkeep: RecordedUpkeep;
   readonly gateways: ReturnType<typeof createGateways>;
   readonly logged: string[];
   readonly draining: { now: boolean };
@@ -90,6 +93,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
   const checkouts = createCheckoutRecorder();
   const deliveries = createDeliveryRecorder(checkouts);
   const refunds = createRefundRecorder(checkouts);
+  const upkeep = createUpkeepRecorder(checkouts);
   const gateways = createGateways(sandbox, options.authorizeDeadlineMs ?? 1_500);
   const notifications = createNotifications({ url });
   const services = createServices({
@@ -97,11 +101,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     watchDb,
     ...gateways,
     checkouts: options.checkouts ?? checkouts,
-    upkeep: {
-      startReconciliation: async () => ({
-        kind: checkouts.reachable ? 'started' : 'unavailable',
-      }),
-    },
+    upkeep,
     deliveries: options.deliveries ?? deliveries,
     refunds: options.refunds ?? refunds,
     webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 1_000 }),
@@ -139,6 +139,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     checkouts,
     deliveries,
     refunds,
+    upkeep,
     gateways,
     logged,
     draining,

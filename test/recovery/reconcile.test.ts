@@ -1,9 +1,21 @@
 import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { startOpened } from '../../api/reconciliations.ts';
+import { runRecovery } from '../../api/recovery.ts';
+import { createTemporalUpkeep } from '../../api/upkeep.ts';
 import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
 import { listDifferencesOf } from '../../prisma/differences.ts';
+import { newId } from '../../prisma/new-id.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/parking.ts';
-import { listReconciliations } from '../../prisma/reconciliation.ts';
+import {
+  findReconciliation,
+  listReconciliations,
+  openReconciliation,
+} from '../../prisma/reconciliation.ts';
+import { reconcileWindow } from '../../workflows/upkeep-contract.ts';
+import { claimOf } from '../prisma/shop.ts';
+import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { openRig, type Rig } from './rig.ts';
 
@@ -23,6 +35,24 @@ test('books that agree: nothing is reported, and the run says how much was compa
   expect(runs[0]).toMatchObject({ status: 'completed', actor: 'schedule', scope: 'recent' });
   expect(runs[0]?.checked['payments']).toBeGreaterThanOrEqual(3);
   expect(runs[0]?.checked['orders']).toBeGreaterThanOrEqual(3);
+});
+
+test('a run whose process died before it was started begins within seconds, and blocks nobody', async () => {
+  const { kind, run } = await openReconciliation(rig.db, asked());
+  expect(kind).toBe('opened');
+  expect(await rig.reconcile()).toMatchObject({ status: 'skipped' });
+  const temporal = { ...rig, upkeep: createTemporalUpkeep({ client: () => rig.client }) };
+  const deps = { ...temporal, payments: rig.gateways.payments, log: pino({ level: 'silent' }) };
+  const now = { olderThanMs: 0, expiryGraceMs: 150_000, batch: 100 };
+  expect((await runRecovery(deps, now)).started).toBe(1);
+  await eventually(
+    async () => expect((await findReconciliation(rig.db, run.id))?.status).toBe('completed'),
+    { timeoutMs: 60_000, everyMs: 200 },
+  );
+  expect((await runRecovery(deps, now)).started).toBe(0);
+  expect(await rig.reconcile()).toMatchObject({ status: 'completed' });
+  // Two processes may both have seen it: the second start is none.
+  expect(await startOpened(deps, run)).toBe(true);
 });
 
 test('a charge made past us is reported once, and resolved when it is gone', async () => {
@@ -134,6 +164,21 @@ test('a provider that is away: nothing is resolved and nothing invented', async 
   expect(await rig.reconcile()).toMatchObject({ found: 0 });
   expect(await openDifferences()).toEqual(before);
 });
+
+/** What an operator's request writes down first. */
+function asked() {
+  const by = { apiKeyId: 'key_operator', correlationId: 'asked' };
+  const answer = () => ({ status: 202, body: '{}' });
+  const { from: windowFrom, to: windowTo } = reconcileWindow('recent', Date.now());
+  const id = newId('reconciliation');
+  return {
+    id,
+    scope: 'recent' as const,
+    windowFrom,
+    windowTo,
+    by: { ...by, claim: claimOf(), answer },
+  };
+}
 
 async function shipped(): Promise<OrderId> {
   const { orderId } = await rig.start();
