@@ -10,6 +10,7 @@ import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client.ts';
 import { findUnfinishedVoid, recordExpired, recordLettingGo } from '../prisma/expiring.ts';
 import { isOverdue } from '../prisma/orders.ts';
+import { withinTrace } from '../tracing.ts';
 import { beingEnded, inFlight, orderExpired, stillHeld } from './order-answers.ts';
 import type { Problem } from './problems.ts';
 
@@ -38,7 +39,11 @@ export async function whyUnsettled(deps: ExpireDeps, order: Order): Promise<Prob
 }
 
 /** Finds out about the authorization, lets it go, then ends the order and its hold. */
-export async function expireOrder(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
+export function expireOrder(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
+  return withinTrace(order.traceparent, () => findOut(deps, order));
+}
+
+async function findOut(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
   const found = await deps.payments.lookUp({ orderId: order.id, reference: null });
   if (found.kind === 'absent') return end(deps, order, null);
   if (found.kind !== 'found') return { kind: 'later', reason: found.kind };

@@ -3,9 +3,11 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { matchedRoutes } from 'hono/route';
+import { readTraceparent, traceIdOf } from '../domain/trace.ts';
 import { ROLES, type ApiKey, type Role } from '../prisma/api-keys.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import type { Operator } from '../prisma/operator-actions.ts';
+import { withinTrace } from '../tracing.ts';
 import { ProblemError, problemResponse, type Problem } from './problems.ts';
 import type { Services } from './services.ts';
 
@@ -28,8 +30,6 @@ export interface ApiEnv {
 
 /** No id here can be an e-mail address: these end up in logs, memos and events. */
 const CORRELATION_ID = /^[A-Za-z0-9._:/=+-]{1,128}$/;
-/** W3C Trace Context, version 00; ids of nothing but zeros are none. */
-const TRACEPARENT = /^00-(?!0{32})(?<traceId>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const MAX_BODY_BYTES = 64 * 1024;
 /** Long enough for a pool to recover, short enough for a shopper to try again. */
 const DATABASE_RETRY_SECONDS = 2;
@@ -39,10 +39,10 @@ export function correlation(): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const given = c.req.header('x-correlation-id') ?? '';
     const correlationId = CORRELATION_ID.test(given) ? given : c.var.requestId;
-    const traceparent = c.req.header('traceparent') ?? '';
+    const traceparent = readTraceparent(c.req.header('traceparent'));
     c.set('correlationId', correlationId);
-    c.set('traceparent', TRACEPARENT.test(traceparent) ? traceparent : null);
-    await next();
+    c.set('traceparent', traceparent);
+    await withinTrace(traceparent, next);
     // Problems are answers of their own, without what was set before: so after, and both.
     c.res.headers.set('x-request-id', c.var.requestId);
     c.res.headers.set('x-correlation-id', correlationId);
@@ -67,7 +67,7 @@ export function observe({ log, metrics, isDraining }: Services): MiddlewareHandl
         ms: Math.round(ms * 10) / 10,
         request_id: c.var.requestId,
         correlation_id: c.var.correlationId,
-        trace_id: TRACEPARENT.exec(c.var.traceparent ?? '')?.groups?.['traceId'],
+        trace_id: traceIdOf(c.var.traceparent ?? ''),
         role: c.get('apiKey')?.role,
         api_key_id: c.get('apiKey')?.id,
         order_id: c.get('orderId'),

@@ -110,6 +110,8 @@ export interface Order {
   readonly customer: Customer;
   readonly shippingAddress: ShippingAddress;
   readonly correlationId: string;
+  /** The trace of the request that placed it (W3C Trace Context), if it had one. */
+  readonly traceparent: string | null;
   readonly cancelReason: CancelReason | null;
   /** The step that waits for a person while the order needs attention. */
   readonly attentionStep: string | null;

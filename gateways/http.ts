@@ -2,18 +2,22 @@
  * HTTP for the adapters: a body is read up to a limit, redirects are not followed, and everything a
  * network can do to a call is one `ProviderFault` with a technical reason. It knows no provider.
  */
+import { currentTraceHeaders } from '../tracing.ts';
 import { ProviderFault } from './guard.ts';
 
 /** Answers of the providers are a few kilobytes; anything near this is not theirs. */
 const MAX_ANSWER_BYTES = 1_048_576;
 
-/** `fetch` without redirects. Throws ProviderFault for whatever keeps the answer from arriving. */
+/** `fetch` without redirects, within the trace at hand. Throws ProviderFault for whatever keeps the answer from arriving. */
 export async function fetchOnce(
   url: string,
   init: RequestInit,
 ): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> {
   try {
-    const response = await fetch(url, { ...init, redirect: 'manual' });
+    const headers = new Headers(init.headers);
+    const { traceparent } = currentTraceHeaders();
+    if (traceparent !== undefined) headers.set('traceparent', traceparent);
+    const response = await fetch(url, { ...init, headers, redirect: 'manual' });
     const text = await readLimited(response);
     return { status: response.status, headers: response.headers, text };
   } catch (error) {

@@ -7,13 +7,8 @@ import type { Customer, Order, OrderLine, ShippingAddress } from '../domain/orde
 import type { Shortage } from '../domain/product.ts';
 import { changeOrder, orderTransaction } from './change.ts';
 import type { Database, Transaction } from './client.ts';
-import {
-  claimKey,
-  KeyTakenError,
-  storeAnswer,
-  type KeyClaim,
-  type StoredAnswer,
-} from './idempotency.ts';
+import { claimKey, KeyTakenError, storeAnswer } from './idempotency.ts';
+import type { KeyClaim, StoredAnswer } from './idempotency.ts';
 import { newId } from './new-id.ts';
 import { findShortages, holdStock, releaseHold, StockShortError } from './stock.ts';
 
@@ -150,6 +145,7 @@ async function writePending(tx: Transaction, orderId: OrderId, draft: OrderDraft
     customer: { id: customerId, ...draft.customer },
     shippingAddress: draft.shippingAddress,
     correlationId: draft.correlationId,
+    traceparent: draft.traceparent,
     cancelReason: null,
     attentionStep: null,
     createdAt: createdAt.toISOString(),

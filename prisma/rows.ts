@@ -43,6 +43,7 @@ export function toOrder(row: OrderRow): Order {
     },
     shippingAddress: trusted<ShippingAddress>(row.shippingAddress),
     correlationId: row.correlationId,
+    traceparent: row.traceparent,
     cancelReason: trusted<CancelReason | null>(row.cancelReason),
     attentionStep: row.attentionStep,
     createdAt: row.createdAt.toISOString(),

@@ -1,0 +1,46 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { IncomingMessage } from 'node:http';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { runRecovery } from '../../api/recovery.ts';
+import { traceIdOf } from '../../domain/trace.ts';
+import { createShop, orderBody, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await createShop();
+});
+afterAll(() => shop.close());
+
+const TRACE = 'a'.repeat(32);
+const traceparent = `00-${TRACE}-${'b'.repeat(16)}-01`;
+const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
+
+test('an order nobody finished is looked up and let go within its own trace', async () => {
+  shop.sandbox.faults.set(
+    { provider: 'payments', operation: 'authorize' },
+    { mode: 'answer_lost', times: 1 },
+  );
+  shop.sandbox.faults.set(
+    { provider: 'payments', operation: 'lookup' },
+    { mode: 'down', times: 1 },
+  );
+  const headers = { traceparent };
+  const lost = await shop.ask('POST', '/v1/orders', { key: 'lost', body: orderBody(), headers });
+  expect(lost.status).toBe(503);
+  const past = new Date(Date.now() - 600_000);
+  await shop.db.order.updateMany({
+    where: { status: 'pending' },
+    data: { createdAt: past, deadlineAt: past },
+  });
+  const heard: string[] = [];
+  const hear = (message: unknown): void => {
+    const { request } = z.object({ request: z.instanceof(IncomingMessage) }).parse(message);
+    const trace = traceIdOf(String(request.headers['traceparent']));
+    heard.push(`${request.method} ${trace}`);
+  };
+  subscribe('http.server.request.start', hear);
+  expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
+  unsubscribe('http.server.request.start', hear);
+  expect(new Set(heard)).toEqual(new Set([`GET ${TRACE}`, `POST ${TRACE}`]));
+});
