@@ -1,7 +1,7 @@
 /** Order events as they leave the house: CloudEvents 1.0, JSON format. */
 import type { OrderEvent } from './order.ts';
 
-/** Context attributes by the specification; `sequence` and the causal ids are extensions. */
+/** Context attributes by the specification; `sequence`, `traceparent` and the causal ids are extensions. */
 export interface CloudEvent {
   readonly specversion: '1.0';
   readonly id: string;
@@ -14,6 +14,8 @@ export interface CloudEvent {
   readonly sequence: string;
   readonly correlationid: string;
   readonly causationid?: string;
+  /** Of the extension for distributed tracing: the trace of the request that placed the order. */
+  readonly traceparent?: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
@@ -33,6 +35,7 @@ export function cloudEventOf(event: OrderEvent): CloudEvent {
     sequence: String(event.seq).padStart(SEQUENCE_DIGITS, '0'),
     correlationid: event.correlationId,
     ...(event.causationId !== null && { causationid: event.causationId }),
+    ...(event.traceparent !== null && { traceparent: event.traceparent }),
     data: event.data,
   };
 }

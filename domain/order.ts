@@ -160,6 +160,8 @@ export interface OrderEvent {
   readonly seq: number;
   readonly correlationId: string;
   readonly causationId: string | null;
+  /** The order's. */
+  readonly traceparent: string | null;
   readonly data: Readonly<Record<string, unknown>>;
   readonly time: string;
 }

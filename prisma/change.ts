@@ -70,11 +70,12 @@ export async function changeOrder(tx: Transaction, change: Change): Promise<Chan
         AND (${to}::text IS NULL OR status = ANY(${to === null ? [] : sourcesOf(to)}))
         AND NOT EXISTS (
           SELECT 1 FROM events WHERE order_id = ${change.orderId} AND once_key = ${onceKey})
-      RETURNING id, version, correlation_id, updated_at
+      RETURNING id, version, correlation_id, traceparent, updated_at
     )
-    INSERT INTO events (id, type, order_id, seq, once_key, correlation_id, causation_id, data)
+    INSERT INTO events
+      (id, type, order_id, seq, once_key, correlation_id, causation_id, traceparent, data)
     SELECT ${randomUUID()}::uuid, ${change.type}, id, version, ${onceKey}, correlation_id,
-           ${change.causationId ?? null}, ${JSON.stringify(change.data ?? {})}::jsonb
+           ${change.causationId ?? null}, traceparent, ${JSON.stringify(change.data ?? {})}::jsonb
     FROM moved
     RETURNING seq AS version, time AS at,
       (SELECT attention_step IS NOT NULL FROM before) AS waited`;

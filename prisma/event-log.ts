@@ -46,7 +46,7 @@ export async function readLog(db: Database, query: LogQuery): Promise<readonly L
   const ofOrder = orderId === undefined ? Prisma.empty : Prisma.sql`AND order_id = ${orderId}`;
   const rows = await db.$queryRaw<Row[]>`
     SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
-      causation_id AS "causationId", data, time, xid::text || '-' || position AS cursor
+      causation_id AS "causationId", traceparent, data, time, xid::text || '-' || position AS cursor
     FROM events
     WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
       AND (xid, position) > (${xid}::text::xid8, ${position}::text::bigint) ${ofTypes} ${ofOrder}
@@ -59,7 +59,7 @@ export async function readLog(db: Database, query: LogQuery): Promise<readonly L
 export async function findEvent(db: Database, id: string): Promise<LoggedEvent | null> {
   const rows = await db.$queryRaw<Row[]>`
     SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
-      causation_id AS "causationId", data, time, xid::text || '-' || position AS cursor
+      causation_id AS "causationId", traceparent, data, time, xid::text || '-' || position AS cursor
     FROM events WHERE id = ${id}::uuid`;
   const row = rows[0];
   return row ? { ...row, time: row.time.toISOString() } : null;

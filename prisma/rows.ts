@@ -91,6 +91,7 @@ export function toEvent(row: EventRow): OrderEvent {
     seq: row.seq,
     correlationId: row.correlationId,
     causationId: row.causationId,
+    traceparent: row.traceparent,
     data: trusted<Readonly<Record<string, unknown>>>(row.data),
     time: row.time.toISOString(),
   };

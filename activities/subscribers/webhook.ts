@@ -19,6 +19,7 @@ import {
   findSigningEndpoint,
   type SigningEndpoint,
 } from '../../prisma/webhook-endpoints.ts';
+import { traceHeaders } from '../../tracing.ts';
 import { createAttemptLog, type AttemptLog } from './attempt-log.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscriber.ts';
 
@@ -196,7 +197,7 @@ async function attempt(
     id: event.id,
     secrets: endpoint.secrets,
     body: webhookBody(event),
-    headers: { 'x-correlation-id': event.correlationId },
+    headers: { 'x-correlation-id': event.correlationId, ...traceHeaders(event.traceparent) },
     signal,
   });
   const made = attemptOf(outcome);

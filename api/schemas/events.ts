@@ -42,6 +42,9 @@ export const cloudEventSchema = z
     sequence: z.string().openapi({ description: 'Per order, gap-free, padded with zeros.' }),
     correlationid: z.string(),
     causationid: z.string().optional(),
+    traceparent: z.string().optional().openapi({
+      description: 'The trace (W3C Trace Context) of the request that placed the order.',
+    }),
     data: z.record(z.string(), z.unknown()),
     cursor: z.string(),
   })

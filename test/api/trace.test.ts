@@ -3,7 +3,9 @@ import { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { runRecovery } from '../../api/recovery.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import { traceIdOf } from '../../domain/trace.ts';
+import { eventually } from '../support/eventually.ts';
 import { createShop, orderBody, type Shop } from './shop.ts';
 
 let shop: Shop;
@@ -15,6 +17,19 @@ afterAll(() => shop.close());
 const TRACE = 'a'.repeat(32);
 const traceparent = `00-${TRACE}-${'b'.repeat(16)}-01`;
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
+
+test('each event of an order has its trace in the feed; of an order without one, none', async () => {
+  const traced = await place('feed', { traceparent });
+  const malformed = await place('malformed', { traceparent: `${traceparent}-more` });
+  await eventually(async () => {
+    const answer = await shop.ask('GET', '/v1/events?limit=500', { role: 'operator' });
+    const { data } = feed.parse(await answer.json());
+    const traces = (orderId: string) =>
+      data.filter(({ subject }) => subject === orderId).map((event) => event.traceparent);
+    expect(traces(traced)).toEqual([traceparent, traceparent]);
+    expect(traces(malformed)).toEqual([undefined, undefined]);
+  });
+});
 
 test('an order nobody finished is looked up and let go within its own trace', async () => {
   shop.sandbox.faults.set(
@@ -44,3 +59,13 @@ test('an order nobody finished is looked up and let go within its own trace', as
   unsubscribe('http.server.request.start', hear);
   expect(new Set(heard)).toEqual(new Set([`GET ${TRACE}`, `POST ${TRACE}`]));
 });
+
+const feed = z.object({
+  data: z.array(z.object({ subject: z.string(), traceparent: z.string().optional() })),
+});
+
+async function place(key: string, headers: Readonly<Record<string, string>>): Promise<OrderId> {
+  const placed = await shop.ask('POST', '/v1/orders', { key, body: orderBody(), headers });
+  expect(placed.status).toBe(201);
+  return z.object({ id: z.custom<OrderId>() }).parse(await placed.json()).id;
+}

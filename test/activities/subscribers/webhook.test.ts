@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { describeFailure } from '../../../activities/pump.ts';
 import { PartialFailure, type Subscriber } from '../../../activities/subscribers/subscriber.ts';
 import { createWebhookSubscriber, webhookBody } from '../../../activities/subscribers/webhook.ts';
+import { traceIdOf } from '../../../domain/trace.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/webhook.ts';
 import { createWebhookSender, type WebhookSender } from '../../../gateways/webhook-sender.ts';
 import type { LoggedEvent } from '../../../prisma/event-log.ts';
@@ -105,6 +106,18 @@ const event = (at = 0): LoggedEvent => {
 };
 
 describe('a webhook', () => {
+  test('is within the trace of its order, each attempt as a parent of its own', async () => {
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    for (const _ of [1, 2]) await hand([{ ...event(), traceparent }]);
+    await hand([event()]);
+    const [first, again, untraced] = receiver.received.map(({ headers }) => headers['traceparent']);
+    expect([first, again].map((header) => traceIdOf(header ?? ''))).toEqual(
+      Array(2).fill('a'.repeat(32)),
+    );
+    expect(new Set([traceparent, first, again]).size).toBe(3);
+    expect(untraced).toBeUndefined();
+  });
+
   test('has the event id, verifies with the official library, and names nobody', async () => {
     await hand(log);
     const [secret = ''] = await secrets();
