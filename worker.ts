@@ -1,8 +1,15 @@
 /** A worker: polls one task queue, and is made anew when it fails. */
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Worker, type NativeConnection } from '@temporalio/worker';
+import { defaultPayloadConverter } from '@temporalio/common';
+import {
+  Worker,
+  type ActivityInterceptorsFactory,
+  type NativeConnection,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { readTraceparent, traceIdOf } from './domain/trace.ts';
+import { withinTrace } from './tracing.ts';
 
 export interface WorkerOptions {
   readonly connected: () => Promise<NativeConnection | null>;
@@ -28,6 +35,7 @@ const MAX_CACHED_WORKFLOWS = 600;
  */
 const HEARTBEAT_AT_MOST_EVERY = '2 seconds';
 const WORKFLOWS_PATH = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
+const TRACE_PATH = fileURLToPath(new URL('./workflows/trace.ts', import.meta.url));
 
 /** Begins when Temporal is there. `stop` lets running activities finish, within 15 s. */
 export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
@@ -107,6 +115,11 @@ function createWorker(connection: NativeConnection, options: WorkerOptions): Pro
     ...(workflowBundle === undefined
       ? { workflowsPath: WORKFLOWS_PATH }
       : { workflowBundle: { codePath: workflowBundle } }),
+    interceptors: {
+      activity: [traceActivity],
+      // A bundle has them in it.
+      workflowModules: workflowBundle === undefined ? [TRACE_PATH] : [],
+    },
     maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
     maxHeartbeatThrottleInterval: HEARTBEAT_AT_MOST_EVERY,
     // Without a grace time a stop cuts every activity, and each waits out its full timeout.
@@ -114,3 +127,23 @@ function createWorker(connection: NativeConnection, options: WorkerOptions): Pro
     shutdownForceTime: '15s',
   });
 }
+
+/** Within the trace that its workflow handed on (workflows/trace.ts), which its log lines name. */
+const traceActivity: ActivityInterceptorsFactory = () => {
+  let traceparent: string | null = null;
+  return {
+    inbound: {
+      execute(input, next) {
+        const { traceparent: handedOn } = input.headers;
+        traceparent = handedOn
+          ? readTraceparent(defaultPayloadConverter.fromPayload(handedOn))
+          : null;
+        return withinTrace(traceparent, () => next(input));
+      },
+    },
+    outbound: {
+      getLogAttributes: (input, next) =>
+        next(traceparent === null ? input : { ...input, trace_id: traceIdOf(traceparent) }),
+    },
+  };
+};

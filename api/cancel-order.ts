@@ -72,8 +72,9 @@ async function askWorkflow(
 
 /** What a workflow is started with, in case this order's does not run yet. */
 export function startOf(order: Order): CheckoutStart {
-  const { id, totalMinor, currency, lines, correlationId } = order;
-  return { orderId: id, totalMinor, currency, skus: lines.map(({ sku }) => sku), correlationId };
+  const { id, lines, totalMinor, currency, correlationId, traceparent } = order;
+  const skus = lines.map(({ sku }) => sku);
+  return { orderId: id, totalMinor, currency, skus, correlationId, traceparent };
 }
 
 /** The answer PostgreSQL alone can give; null when the workflow has to be asked. */

@@ -43,7 +43,8 @@ export function refundOrder(
     });
     if (outcome.kind !== 'requested') return refused(problemOf(outcome));
     const { id: refundId, amountMinor, currency } = outcome.refund;
-    startSoon(deps, { refundId, orderId: order.id, amountMinor, currency, correlationId });
+    const { id: orderId, traceparent } = order;
+    startSoon(deps, { refundId, orderId, amountMinor, currency, correlationId, traceparent });
     return outcome.answer;
   });
 }

@@ -71,6 +71,7 @@ export interface CheckoutStart {
   readonly currency: string;
   readonly skus: readonly string[];
   readonly correlationId: string;
+  readonly traceparent: string | null;
 }
 
 /** Those of the given orders that are placed and whose workflow is not known to run. */
@@ -80,7 +81,7 @@ export async function findUnstarted(
 ): Promise<readonly CheckoutStart[]> {
   return db.$queryRaw<CheckoutStart[]>`
     SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
-      o.correlation_id AS "correlationId",
+      o.correlation_id AS "correlationId", o.traceparent,
       (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus
     FROM orders o
     WHERE o.id = ANY(${[...orderIds]})

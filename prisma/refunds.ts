@@ -116,6 +116,8 @@ export interface RefundStart {
   readonly amountMinor: number;
   readonly currency: string;
   readonly correlationId: string;
+  /** The order's. */
+  readonly traceparent: string | null;
 }
 
 /** Those of the given refunds that were asked for and whose workflow is not known to run. */
@@ -125,7 +127,7 @@ export async function findUnstartedRefunds(
 ): Promise<readonly RefundStart[]> {
   return db.$queryRaw<RefundStart[]>`
     SELECT r.id AS "refundId", r.order_id AS "orderId", r.amount_minor AS "amountMinor", r.currency,
-      o.correlation_id AS "correlationId"
+      o.correlation_id AS "correlationId", o.traceparent
     FROM refunds r JOIN orders o ON o.id = r.order_id
     WHERE r.id = ANY(${[...ids]}) AND r.cause = 'requested' AND r.status = 'requested'
       AND r.workflow_started_at IS NULL
@@ -137,7 +139,8 @@ export async function findRefundStart(db: Database, id: RefundId): Promise<Refun
   const row = await db.refund.findUnique({ where: { id }, include: { order: true } });
   if (row === null) return null;
   const { orderId, amountMinor, currency } = toRefund(row);
-  return { refundId: id, orderId, amountMinor, currency, correlationId: row.order.correlationId };
+  const { correlationId, traceparent } = row.order;
+  return { refundId: id, orderId, amountMinor, currency, correlationId, traceparent };
 }
 
 /** Remembers that the refund's workflow runs (or ran). */

@@ -72,7 +72,7 @@ export interface Books {
 export async function findBooks(db: Database, orderId: OrderId): Promise<Books | null> {
   const rows = await db.$queryRaw<(CheckoutStart & Omit<Books, 'start'>)[]>`
     SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
-      o.correlation_id AS "correlationId", o.cancel_reason AS "cancelReason",
+      o.correlation_id AS "correlationId", o.traceparent, o.cancel_reason AS "cancelReason",
       (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus,
       CASE WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
                           AND e.once_key = 'order.cancelling') THEN 'cancelling'

@@ -87,20 +87,28 @@ export const SEARCH_ATTRIBUTES = {
   needsAttention: defineSearchAttributeKey('NeedsAttention', 'BOOL'),
 } as const;
 
+/** What starts a workflow besides its input: the order's trace goes into the memo, for trace.ts. */
+export interface Traced {
+  readonly traceparent?: string | null;
+}
+
 /**
  * Options that start an order's workflow: one per order for ever (a closed one is not started again),
  * findable by what an operator knows, and readable in the Web UI's list.
  */
-export function checkoutStartOptions(
-  input: CheckoutInput,
-): WorkflowStartOptions<(input: CheckoutInput) => Promise<CheckoutResult>> {
+export function checkoutStartOptions({
+  traceparent,
+  ...input
+}: CheckoutInput & Traced): WorkflowStartOptions<
+  (input: CheckoutInput) => Promise<CheckoutResult>
+> {
   const money = formatMoney({ amountMinor: input.totalMinor, currency: input.currency });
   return {
     workflowId: checkoutWorkflowId(input.orderId),
     taskQueue: TASK_QUEUE,
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     args: [input],
-    memo: { correlationId: input.correlationId },
+    memo: { correlationId: input.correlationId, ...(traceparent && { traceparent }) },
     staticSummary: `${money}: ${input.skus.join(', ')}`.slice(0, 200),
     typedSearchAttributes: [
       { key: SEARCH_ATTRIBUTES.orderStatus, value: 'placed' },
@@ -117,7 +125,7 @@ export function checkoutStartOptions(
  * `replacing`: also instead of a run that still is, but cannot go on.
  */
 export function checkoutResumeOptions(
-  input: CheckoutInput & { readonly resume: Resume },
+  input: CheckoutInput & Traced & { readonly resume: Resume },
   { replacing }: { readonly replacing: boolean },
 ): WorkflowStartOptions<(input: CheckoutInput) => Promise<CheckoutResult>> {
   return {

@@ -3,7 +3,7 @@ import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineSignal } from '@temporalio/workflow';
 import { refundWorkflowId, type OrderId, type RefundId } from '../domain/ids.ts';
 import { formatMoney } from '../domain/money.ts';
-import { SEARCH_ATTRIBUTES, TASK_QUEUE } from './contract.ts';
+import { SEARCH_ATTRIBUTES, TASK_QUEUE, type Traced } from './contract.ts';
 
 export const REFUND_WORKFLOW = 'refund';
 
@@ -26,16 +26,17 @@ export const retryRefundSignal = defineSignal('retryRefund');
  * Options that start a refund's workflow: one per refund. A run that was terminated may be followed
  * by another, which goes on by the books; a finished one is not.
  */
-export function refundStartOptions(
-  input: RefundInput,
-): WorkflowStartOptions<(input: RefundInput) => Promise<RefundResult>> {
+export function refundStartOptions({
+  traceparent,
+  ...input
+}: RefundInput & Traced): WorkflowStartOptions<(input: RefundInput) => Promise<RefundResult>> {
   const { refundId, orderId, amountMinor, currency, correlationId } = input;
   return {
     workflowId: refundWorkflowId(refundId),
     taskQueue: TASK_QUEUE,
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     args: [input],
-    memo: { correlationId, orderId },
+    memo: { correlationId, orderId, ...(traceparent && { traceparent }) },
     staticSummary: `Refund ${formatMoney({ amountMinor, currency })} of ${orderId}`,
     typedSearchAttributes: [
       { key: SEARCH_ATTRIBUTES.currency, value: currency },

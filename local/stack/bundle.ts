@@ -6,6 +6,11 @@ import { join } from 'node:path';
 import { PROJECT } from './home.ts';
 
 const SOURCES = ['workflows', 'domain'] as const;
+/** What a bundle is made of: the workflows, and what hands their trace on. */
+export const WORKFLOW_CODE = {
+  workflowsPath: join(PROJECT, 'workflows', 'index.ts'),
+  workflowInterceptorModules: [join(PROJECT, 'workflows', 'trace.ts')],
+};
 const SINGLE_FILES = ['activities/contract.ts', 'package-lock.json'] as const;
 
 /** Writes the bundle to `file` unless the one there is current. True when it was compiled. */
@@ -17,7 +22,7 @@ export async function bundleWorkflows(file: string): Promise<boolean> {
   // Loaded here: it brings the compiler and the worker with it, and is rarely needed.
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
-    workflowsPath: join(PROJECT, 'workflows', 'index.ts'),
+    ...WORKFLOW_CODE,
     logger: new DefaultLogger('WARN'),
   });
   await writeFile(`${file}.partial`, code);

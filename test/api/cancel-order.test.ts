@@ -217,7 +217,14 @@ describe('409', () => {
       const late = await checkouts.shipmentAnswered(id, { correlationId, answer });
       expect(late.kind).toBe('closed');
     });
-    const start = { orderId: id, totalMinor: 1_200, currency: 'EUR', skus: [], correlationId: 'x' };
+    const start = {
+      orderId: id,
+      totalMinor: 1_200,
+      currency: 'EUR',
+      skus: [],
+      correlationId: 'x',
+      traceparent: null,
+    };
     expect((await checkouts.start(start)).kind).toBe('already_started');
     const asked = await checkouts.cancel(start, { reason: 'requested_by_customer' }, 'cancel/x');
     expect(asked.kind).toBe('refused');

@@ -90,7 +90,14 @@ describe('on a real Temporal server', () => {
     shop.sandbox.faults.set(place, { mode: 'down' });
     const refund = await acceptRefund(shop.db, orderId);
     const { id: refundId, amountMinor, currency } = refund;
-    const start = { refundId, orderId, amountMinor, currency, correlationId: 'test' };
+    const start = {
+      refundId,
+      orderId,
+      amountMinor,
+      currency,
+      correlationId: 'test',
+      traceparent: null,
+    };
     const { refunds } = shop.services;
     expect(await refunds.start(start)).toEqual({ kind: 'started' });
     expect(await refunds.start(start)).toEqual({ kind: 'already_started' });

@@ -103,6 +103,7 @@ describe('202', () => {
         amountMinor: 500,
         currency: 'EUR',
         correlationId: expect.any(String),
+        traceparent: null,
       },
     ]);
     const row = await shop.db.refund.findUniqueOrThrow({ where: { id } });

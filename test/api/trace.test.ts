@@ -3,9 +3,13 @@ import { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { runRecovery } from '../../api/recovery.ts';
-import type { OrderId } from '../../domain/ids.ts';
+import { isRefundId, type OrderId } from '../../domain/ids.ts';
 import { traceIdOf } from '../../domain/trace.ts';
+import { findUnstarted } from '../../prisma/orders.ts';
+import { findRefundStart, findUnstartedRefunds } from '../../prisma/refunds.ts';
+import { findBooks } from '../../prisma/stopped.ts';
 import { eventually } from '../support/eventually.ts';
+import { paidOrder } from './paid-order.ts';
 import { createShop, orderBody, type Shop } from './shop.ts';
 
 let shop: Shop;
@@ -17,6 +21,32 @@ afterAll(() => shop.close());
 const TRACE = 'a'.repeat(32);
 const traceparent = `00-${TRACE}-${'b'.repeat(16)}-01`;
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
+
+test('whoever starts the workflow of an order hands its trace on, also from the books', async () => {
+  const id = await place('traced', { traceparent });
+  await shop.services.starter.drain();
+  expect(shop.checkouts.started.at(-1)).toMatchObject({ orderId: id, traceparent });
+  await shop.db.order.update({ where: { id }, data: { workflowStartedAt: null } });
+  expect(await findUnstarted(shop.db, [id])).toMatchObject([{ orderId: id, traceparent }]);
+  expect((await findBooks(shop.db, id))?.start).toMatchObject({ orderId: id, traceparent });
+});
+
+test('and of its refund: the order’s trace, not that of whoever asks for the money', async () => {
+  const orderId = await paidOrder(shop);
+  await shop.db.order.update({ where: { id: orderId }, data: { traceparent } });
+  const asked = await shop.ask('POST', `/v1/orders/${orderId}/refunds`, {
+    role: 'operator',
+    key: 'traced',
+    body: { reason: 'broken' },
+    headers: { traceparent: `00-${'c'.repeat(32)}-${'d'.repeat(16)}-01` },
+  });
+  const { id } = z.object({ id: z.string().refine(isRefundId) }).parse(await asked.json());
+  await shop.services.starts.drain();
+  expect(shop.refunds.started.at(-1)).toMatchObject({ refundId: id, traceparent });
+  expect(await findRefundStart(shop.db, id)).toMatchObject({ traceparent });
+  await shop.db.refund.update({ where: { id }, data: { workflowStartedAt: null } });
+  expect(await findUnstartedRefunds(shop.db, [id])).toMatchObject([{ refundId: id, traceparent }]);
+});
 
 test('each event of an order has its trace in the feed; of an order without one, none', async () => {
   const traced = await place('feed', { traceparent });

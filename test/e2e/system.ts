@@ -37,7 +37,12 @@ export interface System {
   readonly api: Part;
   readonly worker: Part;
   /** POST /v1/orders as a storefront; two white mugs and a good card unless told. */
-  place(order?: { sku?: string; quantity?: number; card?: string }): Promise<Answered>;
+  place(order?: {
+    readonly sku?: string;
+    readonly quantity?: number;
+    readonly card?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+  }): Promise<Answered>;
   /** GET /v1/orders/{id}, answered once the order rests or after `waitSeconds`. */
   read(orderId: string, waitSeconds: number): Promise<Answered>;
   /** Whatever an operator asks. */
@@ -188,13 +193,14 @@ function createShopper(api: string): Pick<System, 'place' | 'read' | 'operate'> 
   };
   const authorization = 'Bearer hf_local_storefront';
   return {
-    place: ({ sku = 'mug-white', quantity = 2, card = PERSON.paymentMethod } = {}) =>
+    place: ({ sku = 'mug-white', quantity = 2, card = PERSON.paymentMethod, headers = {} } = {}) =>
       call('/v1/orders', {
         method: 'POST',
         headers: {
           authorization,
           'content-type': 'application/json',
           'idempotency-key': randomUUID(),
+          ...headers,
         },
         body: JSON.stringify({
           customer: { email: PERSON.email, name: PERSON.name, phone: PERSON.phone },

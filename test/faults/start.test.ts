@@ -86,7 +86,14 @@ describe('starting the workflow of a placed order', () => {
 
   cell('S4/F4', 'ten times at once, and again when it has ended: one run', async (proof) => {
     const orderId = await running.placed();
-    const start = { orderId, totalMinor: 1_200, currency: 'EUR', skus: [], correlationId: 'x' };
+    const start = {
+      orderId,
+      totalMinor: 1_200,
+      currency: 'EUR',
+      skus: [],
+      correlationId: 'x',
+      traceparent: null,
+    };
     const again = () =>
       Promise.all(Array.from({ length: 10 }, () => running.checkouts.start(start)));
     const kinds = (await again()).map(({ kind }) => kind);

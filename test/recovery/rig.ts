@@ -92,7 +92,7 @@ export async function openRig(): Promise<Rig> {
     checkouts,
     async start() {
       const input = await providers.place();
-      await checkouts.start(input);
+      await checkouts.start({ ...input, traceparent: null });
       await db.order.update({
         where: { id: input.orderId },
         data: { workflowStartedAt: new Date() },

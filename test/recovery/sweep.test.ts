@@ -226,10 +226,12 @@ function decide(orderId: OrderId, decided: Pick<Resolution, 'step' | 'decision'>
 }
 
 async function startOf(orderId: OrderId) {
-  const { totalMinor, currency, correlationId } = await rig.db.order.findUniqueOrThrow({
-    where: { id: orderId },
-  });
-  return { orderId, totalMinor, currency, correlationId, skus: ['mug-white'] };
+  const { totalMinor, currency, correlationId, traceparent } = await rig.db.order.findUniqueOrThrow(
+    {
+      where: { id: orderId },
+    },
+  );
+  return { orderId, totalMinor, currency, correlationId, traceparent, skus: ['mug-white'] };
 }
 
 /** Nothing more happens to it then. A mail that was sent and not written down would be sent again. */

@@ -1,5 +1,4 @@
 import { tmpdir } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import type { HistoryAndWorkflowId } from '@temporalio/client';
 import {
   bundleWorkflowCode,
@@ -8,6 +7,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { WORKFLOW_CODE } from '../../local/stack/bundle.ts';
 import { PROJECT } from '../../local/stack/home.ts';
 import { PERSON } from '../support/bench.ts';
 import { quietTemporal } from '../support/temporal.ts';
@@ -29,7 +29,7 @@ let current: WorkflowBundleWithSourceMap;
 beforeAll(async () => {
   quietTemporal();
   current = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    ...WORKFLOW_CODE,
     logger: new DefaultLogger('ERROR'),
   });
 });

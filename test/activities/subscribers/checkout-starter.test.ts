@@ -53,6 +53,7 @@ describe('the checkout starter', () => {
         currency: 'EUR',
         skus: ['mug-white'],
         correlationId: order.correlationId,
+        traceparent: null,
       },
     ]);
     expect(await isMarked(order.id)).toBe(true);

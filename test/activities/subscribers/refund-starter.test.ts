@@ -55,7 +55,14 @@ test('starts a refund that nobody started, once, with ids and amounts only', asy
   const { id, orderId } = await accepted();
   for (const _ of [1, 2, 3]) await hand(orderId);
   expect(started).toEqual([
-    { refundId: id, orderId, amountMinor: 50, currency: 'EUR', correlationId: expect.any(String) },
+    {
+      refundId: id,
+      orderId,
+      amountMinor: 50,
+      currency: 'EUR',
+      correlationId: expect.any(String),
+      traceparent: null,
+    },
   ]);
 });
 

@@ -1,0 +1,134 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { IncomingMessage } from 'node:http';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { z } from 'zod';
+import {
+  checkoutWorkflowId,
+  isOrderId,
+  isRefundId,
+  refundWorkflowId,
+  type OrderId,
+} from '../../domain/ids.ts';
+import { traceIdOf } from '../../domain/trace.ts';
+import { eventually } from '../support/eventually.ts';
+import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
+import { openSystem, type System } from './system.ts';
+
+/** A trace through the whole service. Whoever listens in this process is somebody else to it. */
+let system: System;
+let receiver: WebhookReceiver;
+const heard: { readonly call: string; readonly traceparent: string | undefined }[] = [];
+
+beforeAll(async () => {
+  subscribe('http.server.request.start', hear);
+  system = await openSystem();
+  receiver = await startReceiver();
+  await system.operate('POST', '/v1/webhook-endpoints', { url: receiver.url });
+});
+beforeEach(() => {
+  heard.length = 0;
+  receiver.received.length = 0;
+});
+afterAll(async () => {
+  unsubscribe('http.server.request.start', hear);
+  await receiver?.close();
+  await system?.close();
+});
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+const PARENT = '00f067aa0ba902b7';
+const TRACEPARENT = `00-${TRACE}-${PARENT}-01`;
+const PATIENCE = { timeoutMs: 120_000 };
+
+test('the trace of an order goes to every provider, with each webhook and into the feed', async () => {
+  const orderId = await shipOne({ traceparent: TRACEPARENT });
+  const { refundId } = await refundOne(orderId);
+  const events = await eventsTold(orderId);
+  expect(events.map(({ traceparent }) => traceparent)).toEqual(events.map(() => TRACEPARENT));
+
+  const ours = heard.filter(({ traceparent }) => traceIdOf(traceparent ?? '') === TRACE);
+  // Whether something is looked up first depends on how quick the answers are.
+  const posts = ours.map(({ call }) => call).filter((call) => call.startsWith('POST'));
+  expect([...new Set(posts)].toSorted()).toEqual([
+    'POST /hooks',
+    'POST /v1/payment_intents',
+    'POST /v1/payment_intents/*/capture',
+    'POST /v1/refunds',
+    'POST /warehouse/reservations',
+    'POST /warehouse/shipments',
+  ]);
+  const parents = ours.map(({ traceparent }) => traceparent?.split('-')[2]);
+  expect(new Set([...parents, PARENT]).size).toBe(ours.length + 1);
+  expect(receiver.received.map(({ headers }) => traceIdOf(headers['traceparent'] ?? ''))).toEqual(
+    receiver.received.map(() => TRACE),
+  );
+
+  for (const id of [checkoutWorkflowId(orderId), refundWorkflowId(refundId)]) {
+    const { memo } = await system.client.workflow.getHandle(id).describe();
+    expect(memo).toMatchObject({ traceparent: TRACEPARENT });
+  }
+});
+
+test('what is no trace is nobody told of, and the order ships all the same', async () => {
+  const orderId = await shipOne({ traceparent: `00-${TRACE}-${PARENT}-01-and-more` });
+  for (const event of await eventsTold(orderId)) expect(event).not.toHaveProperty('traceparent');
+  expect(heard.length).toBeGreaterThan(0);
+  expect(heard.filter(({ traceparent }) => traceparent !== undefined)).toEqual([]);
+  const { memo } = await system.client.workflow.getHandle(checkoutWorkflowId(orderId)).describe();
+  expect(memo).not.toHaveProperty('traceparent');
+});
+
+function hear(message: unknown): void {
+  const { request } = z.object({ request: z.instanceof(IncomingMessage) }).parse(message);
+  const traceparent = z.string().optional().parse(request.headers['traceparent']);
+  const path = (request.url ?? '').replace(/\?.*/, '').replace(/\/(?:pi|ord)_[^/]+/, '/*');
+  heard.push({ call: `${request.method} ${path}`, traceparent });
+}
+
+async function shipOne(headers: Readonly<Record<string, string>>): Promise<OrderId> {
+  const { status, body } = await system.place({ headers });
+  expect(status).toBe(201);
+  const { id } = z.object({ id: z.string() }).parse(body);
+  if (!isOrderId(id)) throw new Error(`not an order: ${id}`);
+  await eventCount(id, { type: 'order.customer_notified', times: 2 });
+  return id;
+}
+
+async function refundOne(orderId: OrderId) {
+  const wanted = { reason: 'one was broken', amount_minor: 100 };
+  const { body } = await system.operate('POST', `/v1/orders/${orderId}/refunds`, wanted);
+  const { id } = z.object({ id: z.string() }).parse(body);
+  if (!isRefundId(id)) throw new Error(`not a refund: ${id}`);
+  await eventCount(orderId, { type: 'order.customer_notified', times: 3 });
+  return { refundId: id };
+}
+
+async function eventCount(
+  orderId: OrderId,
+  { type, times }: { readonly type: string; readonly times: number },
+): Promise<void> {
+  await eventually(
+    async () => expect(await system.db.event.count({ where: { orderId, type } })).toBe(times),
+    PATIENCE,
+  );
+}
+
+const feed = z.object({
+  data: z.array(z.looseObject({ id: z.string(), subject: z.string() })),
+});
+
+/** The order's events by the feed, once the receiver has had each of them. */
+async function eventsTold(orderId: OrderId) {
+  const { body } = await system.operate('GET', '/v1/events?limit=500');
+  const events = feed.parse(body).data.filter(({ subject }) => subject === orderId);
+  expect(events.length).toBeGreaterThan(5);
+  await eventually(
+    () => expect(receiver.received.map(({ id }) => id).toSorted()).toEqual(idsOf(events)),
+    PATIENCE,
+  );
+  return events;
+}
+
+function idsOf(events: readonly { readonly id: string }[]): readonly string[] {
+  return events.map(({ id }) => id).toSorted();
+}

@@ -1,0 +1,65 @@
+import { log } from '@temporalio/activity';
+import { Client } from '@temporalio/client';
+import { NativeConnection, Runtime } from '@temporalio/worker';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { createLog, createTemporalRuntime } from '../logging.ts';
+import { startWorker } from '../worker.ts';
+import { SWEEP_WORKFLOW } from '../workflows/upkeep-contract.ts';
+import { eventually } from './support/eventually.ts';
+import { startDevServer } from './support/temporal.ts';
+
+const TRACE = 'a'.repeat(32);
+
+test('what an activity logs names the trace in its workflow’s memo; without one, none', async () => {
+  const logged: string[] = [];
+  Runtime.install(
+    createTemporalRuntime(createLog('info', { write: (line) => void logged.push(line) })),
+  );
+  const server = await startDevServer();
+  onTestFinished(() => server.stop());
+  const connection = await NativeConnection.connect({ address: server.address });
+  onTestFinished(() => connection.close());
+  const say = async () => {
+    log.warn('said');
+    return {};
+  };
+  const worker = startWorker({
+    connected: async () => connection,
+    namespace: server.namespace,
+    taskQueue: 'logs',
+    activities: { expirePending: say, checkStopped: say, forgetOld: say, recordSweep: say },
+    maxConcurrentActivities: 4,
+    workflowBundle: undefined,
+    log: createLog('silent'),
+  });
+  onTestFinished(() => worker.stop());
+  const client = new Client({ connection });
+  const memos = {
+    traced: { traceparent: `00-${TRACE}-${'b'.repeat(16)}-01` },
+    // A memo can be anybody's who may start workflows.
+    malformed: { traceparent: TRACE },
+    untraced: {},
+  };
+  for (const [workflowId, memo] of Object.entries(memos)) {
+    await client.workflow.execute(SWEEP_WORKFLOW, { workflowId, memo, taskQueue: 'logs' });
+  }
+  await eventually(() => expect(said(logged)).toHaveLength(4 * 3));
+  expect(new Set(said(logged))).toEqual(
+    new Set([`traced ${TRACE}`, 'malformed undefined', 'untraced undefined']),
+  );
+});
+
+const line = z.looseObject({
+  msg: z.string(),
+  workflowId: z.string().optional(),
+  trace_id: z.string().optional(),
+});
+
+/** The workflow and the trace of each line an activity wrote. */
+function said(logged: readonly string[]): readonly string[] {
+  const lines = logged.map((each) => line.parse(JSON.parse(each)));
+  return lines
+    .filter(({ msg }) => msg === 'said')
+    .map(({ workflowId, trace_id: traceId }) => `${workflowId} ${traceId}`);
+}

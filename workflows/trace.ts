@@ -1,0 +1,21 @@
+/**
+ * Hands the trace of a workflow's memo on to its activities, in a header as Temporal carries it. No
+ * command changes by it, so a history replays with and without.
+ */
+import { defaultPayloadConverter, type Headers } from '@temporalio/common';
+import { workflowInfo, type WorkflowInterceptorsFactory } from '@temporalio/workflow';
+
+export const interceptors: WorkflowInterceptorsFactory = () => ({
+  outbound: [
+    {
+      scheduleActivity: (input, next) => next({ ...input, headers: traced(input.headers) }),
+      scheduleLocalActivity: (input, next) => next({ ...input, headers: traced(input.headers) }),
+    },
+  ],
+});
+
+function traced(headers: Headers): Headers {
+  const traceparent = workflowInfo().memo?.['traceparent'];
+  if (typeof traceparent !== 'string') return headers;
+  return { ...headers, traceparent: defaultPayloadConverter.toPayload(traceparent) };
+}
