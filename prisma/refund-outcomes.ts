@@ -102,27 +102,40 @@ export async function recordRefundNeedsAttention(
   const { id, orderId } = refund;
   await orderTransaction(db, orderId, async (tx) => {
     if (!(await settle(tx, refund, { status: 'needs_attention' }))) return;
-    await changeOrder(tx, {
-      orderId,
-      type: 'refund.needs_attention',
-      onceKey: null,
-      data: { refund_id: id, failure },
-      causationId: refund.key,
-    });
     const where = { orderId_step: { orderId, step: refundStep(id) } };
-    const tried = await tx.stepAttempt.findUnique({ where });
-    const now = new Date();
-    await writeDeadLetter(tx, {
-      source: 'refund',
-      subject: id,
-      orderId,
-      eventId: null,
-      message: { workflow_id: refundWorkflowId(id) },
-      error: tried?.lastFailure ?? failure,
-      retryCount: tried?.attempts ?? 1,
-      firstFailedAt: (tried?.firstFailedAt ?? now).toISOString(),
-      lastFailedAt: (tried?.lastFailedAt ?? now).toISOString(),
-    });
+    await askPerson(tx, refund, { failure, tried: await tx.stepAttempt.findUnique({ where }) });
+  });
+}
+
+/** Event and dead letter of a refund that waits. After the same last try told once, however often. */
+async function askPerson(
+  tx: Transaction,
+  { id, orderId, key }: Pick<Refund, 'id' | 'orderId' | 'key'>,
+  why: {
+    readonly failure: string;
+    readonly tried: Awaited<ReturnType<Transaction['stepAttempt']['findUnique']>>;
+  },
+): Promise<void> {
+  const { failure, tried } = why;
+  const now = new Date();
+  const lastFailedAt = (tried?.lastFailedAt ?? now).toISOString();
+  await changeOrder(tx, {
+    orderId,
+    type: 'refund.needs_attention',
+    onceKey: `refund.needs_attention/${id}/${tried === null ? 'untried' : lastFailedAt}`,
+    data: { refund_id: id, failure },
+    causationId: key,
+  });
+  await writeDeadLetter(tx, {
+    source: 'refund',
+    subject: id,
+    orderId,
+    eventId: null,
+    message: { workflow_id: refundWorkflowId(id) },
+    error: tried?.lastFailure ?? failure,
+    retryCount: tried?.attempts ?? 1,
+    firstFailedAt: (tried?.firstFailedAt ?? now).toISOString(),
+    lastFailedAt,
   });
 }
 

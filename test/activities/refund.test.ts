@@ -76,6 +76,23 @@ describe('giving money back', () => {
     expect(effectsOf(steps, refund.orderId)['refund']).toBe(1);
   });
 
+  test('that it waits for a person is told once per last try, however often that is written', async () => {
+    const refund = await acceptRefund(steps.db, await paid());
+    const { orderId } = refund;
+    const where = { orderId, type: 'refund.needs_attention' };
+    steps.sandbox.faults.set(REFUND, { mode: 'down' });
+    for (const told of [1, 2]) {
+      await steps.failing('refundPayment', refOf(refund));
+      for (const _ of ['written', 'and again by a process that took over']) {
+        await steps.run('recordRefundNeedsAttention', { ...refOf(refund), failure: 'no answer' });
+      }
+      expect(await steps.db.event.count({ where })).toBe(told);
+      expect(await steps.db.deadLetter.findMany({ where: { orderId } })).toMatchObject([
+        { status: 'open', retryCount: told },
+      ]);
+    }
+  });
+
   test('a refusal is kept: asked again it is the same', async () => {
     const refund = await acceptRefund(steps.db, await paid());
     steps.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
