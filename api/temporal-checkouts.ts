@@ -18,15 +18,17 @@ import type { CheckoutStart } from '../prisma/orders.ts';
 import {
   cancelUpdate,
   CHECKOUT_WORKFLOW,
+  checkoutResumeOptions,
   checkoutStartOptions,
   resolveUpdate,
   shipmentAnsweredSignal,
   type CancelRequest,
+  type Resume,
 } from '../workflows/contract.ts';
 import { createAskTemporal } from './ask-temporal.ts';
-import { inspectRun, resumeRun } from './checkout-run.ts';
-import type { CancelOutcome, Checkouts } from './checkouts.ts';
+import type { CancelOutcome, Checkouts, ResumeOutcome } from './checkouts.ts';
 import { insist, wasDropped } from './dropped-updates.ts';
+import { inspectRun } from './workflow-run.ts';
 
 export interface TemporalCheckoutsOptions {
   /** Null while there is no connection yet. */
@@ -39,11 +41,10 @@ const START_DEADLINE_MS = 5_000;
 /** The warehouse may have to be asked whether the parcel has left. */
 const UPDATE_DEADLINE_MS = 10_000;
 const PING_DEADLINE_MS = 500;
+const unavailable = { kind: 'unavailable' } as const;
 
 export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Checkouts {
   const ask = createAskTemporal(options.client);
-  const unavailable = { kind: 'unavailable' } as const;
-
   return {
     async start(order) {
       const started = await ask(START_DEADLINE_MS, (client) =>
@@ -83,7 +84,8 @@ export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Chec
       return resolved ?? unavailable;
     },
     async inspect(orderId) {
-      const found = await ask(START_DEADLINE_MS, (client) => inspectRun(client, orderId));
+      const workflowId = checkoutWorkflowId(orderId);
+      const found = await ask(START_DEADLINE_MS, (client) => inspectRun(client, workflowId));
       return found ?? unavailable;
     },
     async resume(order, resume, { replacing }) {
@@ -109,6 +111,22 @@ async function startOnce(client: Client, order: CheckoutStart, requestEagerStart
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     return { kind: 'already_started' } as const;
+  }
+}
+
+/** Starts a new run that goes on from the books. */
+async function resumeRun(
+  client: Client,
+  order: CheckoutStart,
+  how: { readonly resume: Resume; readonly replacing: boolean },
+): Promise<ResumeOutcome> {
+  const options = checkoutResumeOptions({ ...order, resume: how.resume }, how);
+  try {
+    await client.workflow.start(CHECKOUT_WORKFLOW, options);
+    return { kind: 'resumed' };
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    return { kind: 'running' };
   }
 }
 
