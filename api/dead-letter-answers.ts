@@ -46,7 +46,7 @@ export function refusedDecision(outcome: Exclude<RedriveOutcome, { kind: 'redriv
     case 'not_waiting':
       return {
         code: 'step_not_waiting',
-        detail: 'The checkout does not wait for this decision. The letter is open still.',
+        detail: 'Nothing waits for this decision. The letter is open still, unless it was settled.',
       };
     case 'unavailable':
       return {

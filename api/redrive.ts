@@ -8,6 +8,7 @@ import {
   refundOfNotice,
   type Notice,
   type OrderId,
+  type RefundId,
 } from '../domain/ids.ts';
 import { webhookEndpointOf, WEBHOOK_RETRY_DELAYS_MS } from '../domain/webhook.ts';
 import type { Database } from '../prisma/client.ts';
@@ -50,7 +51,7 @@ export type RedriveOutcome =
   | { readonly kind: 'not_open'; readonly letter: DeadLetter }
   /** Only a checkout's step can be skipped or cancelled. */
   | { readonly kind: 'not_applicable' }
-  /** No step waits for this decision; the letter is open again. */
+  /** Nothing waits for this decision; the letter is open again. */
   | { readonly kind: 'not_waiting' }
   /** Temporal cannot be reached; the letter is open again. */
   | { readonly kind: 'unavailable' };
@@ -151,8 +152,10 @@ async function begin(
       return started(await deliveries.startDelivery(deliveryOf(letter, orderId)));
     case 'notification':
       return started(await deliveries.startNotice({ orderId, notice: noticeOf(letter) }));
-    case 'refund':
-      return (await refunds.retry(await refundOf(db, letter))).kind;
+    case 'refund': {
+      const refund = await findRefundStart(db, refundOf(letter));
+      return refund === null ? 'not_waiting' : (await refunds.retry(refund)).kind;
+    }
   }
 }
 
@@ -178,10 +181,9 @@ function orderOf({ id, orderId }: DeadLetter): OrderId {
   return orderId;
 }
 
-async function refundOf(db: Database, { id, subject }: DeadLetter) {
-  const start = isRefundId(subject) ? await findRefundStart(db, subject) : null;
-  if (start === null) throw new Error(`${id} is about no refund`);
-  return start;
+function refundOf({ id, subject }: DeadLetter): RefundId {
+  if (!isRefundId(subject)) throw new Error(`${id} is about no refund`);
+  return subject;
 }
 
 function noticeOf({ id, subject }: DeadLetter): Notice {

@@ -1,12 +1,16 @@
 /** The refund workflows over Temporal's client. Every call has a deadline and is safe to repeat. */
 import type { Client } from '@temporalio/client';
+import { refundWorkflowId } from '../domain/ids.ts';
+import type { RefundStart } from '../prisma/refunds.ts';
 import {
   REFUND_WORKFLOW,
+  refundRetryOptions,
   refundStartOptions,
   retryRefundSignal,
 } from '../workflows/refund-contract.ts';
 import { createAskTemporal, unlessThere } from './ask-temporal.ts';
 import type { Refunds } from './refunds.ts';
+import { inspectRun } from './workflow-run.ts';
 
 const START_DEADLINE_MS = 5_000;
 
@@ -16,23 +20,38 @@ export function createTemporalRefunds(options: { readonly client: () => Client |
   const unavailable = { kind: 'unavailable' } as const;
   return {
     async start(refund) {
-      const answered = await ask(START_DEADLINE_MS, async ({ workflow }) => {
-        const begun = await unlessThere(
-          workflow.start(REFUND_WORKFLOW, refundStartOptions(refund)),
-        );
-        return { kind: begun ? 'started' : 'already_started' } as const;
-      });
-      return answered ?? unavailable;
+      const started = await ask(START_DEADLINE_MS, (client) => startOnce(client, refund));
+      return started ?? unavailable;
     },
     async retry(refund) {
-      const answered = await ask(START_DEADLINE_MS, async ({ workflow }) => {
-        const sent = workflow.signalWithStart(REFUND_WORKFLOW, {
-          ...refundStartOptions(refund),
-          signal: retryRefundSignal,
-        });
-        return { kind: (await unlessThere(sent)) ? 'begun' : 'not_waiting' } as const;
-      });
-      return answered ?? unavailable;
+      const begun = await ask(START_DEADLINE_MS, (client) => retryOnce(client, refund));
+      return begun ?? unavailable;
+    },
+    async inspect(refundId) {
+      const workflowId = refundWorkflowId(refundId);
+      const found = await ask(START_DEADLINE_MS, (client) => inspectRun(client, workflowId));
+      return found ?? unavailable;
     },
   };
+}
+
+async function startOnce({ workflow }: Client, refund: RefundStart) {
+  const isNew = await unlessThere(workflow.start(REFUND_WORKFLOW, refundStartOptions(refund)));
+  return { kind: isNew ? 'started' : 'already_started' } as const;
+}
+
+/** Tells the run that waits. A new one goes on where none does, also instead of one that is failing. */
+async function retryOnce(client: Client, refund: RefundStart) {
+  const { kind } = await inspectRun(client, refundWorkflowId(refund.refundId));
+  const options = refundRetryOptions(refund);
+  if (kind === 'failing') {
+    const workflowIdConflictPolicy = 'TERMINATE_EXISTING';
+    await client.workflow.start(REFUND_WORKFLOW, { ...options, workflowIdConflictPolicy });
+  } else {
+    await client.workflow.signalWithStart(REFUND_WORKFLOW, {
+      ...options,
+      signal: retryRefundSignal,
+    });
+  }
+  return { kind: 'begun' } as const;
 }

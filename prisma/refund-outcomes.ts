@@ -10,9 +10,7 @@ import type { Database, Transaction } from './client.ts';
 import { resolveDeadLetter, writeDeadLetter } from './dead-letters.ts';
 import { newId } from './new-id.ts';
 import { bookCapture } from './payments.ts';
-import { openRefund, toRefund } from './refunds.ts';
-
-const OPEN = ['requested', 'needs_attention'];
+import { OPEN, openRefund, toRefund } from './refunds.ts';
 
 /** Refunds somebody asked for whose outcome is not known, oldest first. */
 export async function listOpenRefunds(db: Database, orderId: OrderId): Promise<readonly Refund[]> {

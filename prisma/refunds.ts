@@ -20,6 +20,9 @@ import { claimAnswered, type KeyClaim, type StoredAnswer } from './idempotency.t
 import { newId } from './new-id.ts';
 import { trusted } from './trusted.ts';
 
+/** The statuses of a refund whose outcome is not known. */
+export const OPEN = ['requested', 'needs_attention'];
+
 /** The refund, or null. */
 export async function findRefund(db: Database, id: RefundId): Promise<Refund | null> {
   const row = await db.refund.findUnique({ where: { id } });
@@ -134,9 +137,10 @@ export async function findUnstartedRefunds(
     ORDER BY r.requested_at, r.id`;
 }
 
-/** What the refund's workflow is started with, or null when there is no such refund. */
+/** What the workflow of an open refund is started with; null when nothing is left to do. */
 export async function findRefundStart(db: Database, id: RefundId): Promise<RefundStart | null> {
-  const row = await db.refund.findUnique({ where: { id }, include: { order: true } });
+  const where = { id, status: { in: OPEN } };
+  const row = await db.refund.findFirst({ where, include: { order: true } });
   if (row === null) return null;
   const { orderId, amountMinor, currency } = toRefund(row);
   const { correlationId, traceparent } = row.order;

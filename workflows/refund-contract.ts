@@ -22,10 +22,7 @@ export interface RefundResult {
 /** A person lets a refund that waits be tried again, under the same key. */
 export const retryRefundSignal = defineSignal('retryRefund');
 
-/**
- * Options that start a refund's workflow: one per refund. A run that was terminated may be followed
- * by another, which goes on by the books; a finished one is not.
- */
+/** Options that start a refund's workflow: one per refund. A finished one is not followed by another. */
 export function refundStartOptions({
   traceparent,
   ...input
@@ -43,4 +40,11 @@ export function refundStartOptions({
       { key: SEARCH_ATTRIBUTES.needsAttention, value: false },
     ],
   };
+}
+
+/** Options that let another run go on with a refund which our books have as open, at a person's word. */
+export function refundRetryOptions(
+  input: RefundInput & Traced,
+): ReturnType<typeof refundStartOptions> {
+  return { ...refundStartOptions(input), workflowIdReusePolicy: 'ALLOW_DUPLICATE' };
 }

@@ -110,6 +110,9 @@ export function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefun
       recorder.retried.push(refund);
       return { kind: 'begun' };
     },
+    async inspect() {
+      return { kind: temporal.reachable ? 'running' : 'unavailable' };
+    },
   };
   return recorder;
 }
