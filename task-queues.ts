@@ -8,6 +8,7 @@ import { createSweepActivities } from './activities/sweep.ts';
 import { createSubscriberLookup, createSubscribers } from './activities/subscribers/registry.ts';
 import { expireOrder } from './api/expire-order.ts';
 import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
+import { createTemporalRefunds } from './api/temporal-refunds.ts';
 import type { Order } from './domain/order.ts';
 import type { WebhookSender } from './gateways/webhook-sender.ts';
 import type { Database } from './prisma/client.ts';
@@ -71,6 +72,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
     payments: options.payments,
     warehouse: options.warehouse,
     checkouts: createTemporalCheckouts({ client: link.client, eagerStart: false }),
+    refunds: createTemporalRefunds({ client: link.client }),
     expireOrder: (order: Order) => expireOrder(options, order),
   };
   const upkeepActivities = {

@@ -12,6 +12,7 @@ import {
   type StillOrder,
 } from '../prisma/stopped.ts';
 import type { Resolution } from '../workflows/contract.ts';
+import { STOPPED_BECAUSE, type StoppedState } from './run-states.ts';
 import type { RunState, UpkeepDependencies } from './upkeep-dependencies.ts';
 
 /** `moved`: somebody else was quicker. `explained`: its workflow runs, or a person is asked already. */
@@ -29,21 +30,12 @@ export async function settleStill(deps: UpkeepDependencies, order: StillOrder): 
   return park(deps, order, kind);
 }
 
-const FAILURES: Readonly<Record<Exclude<RunState, 'running' | 'missing'>, string>> = {
-  failing: 'the workflow task fails again and again',
-  completed: 'the workflow ended before the order did',
-  failed: 'the workflow failed',
-  cancelled: 'the workflow was cancelled before the order was undone',
-  terminated: 'the workflow was terminated',
-  timed_out: 'the workflow timed out',
-};
-
 async function park(
   { db }: UpkeepDependencies,
   order: StillOrder,
-  state: Exclude<RunState, 'running' | 'missing'>,
+  state: StoppedState,
 ): Promise<Settled> {
-  const parked = await parkStopped(db, order, FAILURES[state]);
+  const parked = await parkStopped(db, order, STOPPED_BECAUSE[state]);
   if (!parked) return 'moved';
   log.warn('an order stopped moving: it needs attention', { order_id: order.orderId, state });
   return 'parked';

@@ -6,10 +6,12 @@ import { reopenForgotten } from '../prisma/dead-letters.ts';
 import { dropExpiredKeys } from '../prisma/idempotency.ts';
 import { listOverdue } from '../prisma/orders.ts';
 import { dropOldConsumptions, dropOldEvents, dropOldMessages } from '../prisma/retention.ts';
+import { listStillRefunds, markRefundsChecked } from '../prisma/stopped-refunds.ts';
 import { listStill, markChecked, resolveMovedOn } from '../prisma/stopped.ts';
 import { recordUpkeep } from '../prisma/upkeep.ts';
 import type { SweepActivities } from './contract.ts';
 import { settleStill, type Settled } from './stopped-orders.ts';
+import { settleStillRefund, type SettledRefund } from './stopped-refunds.ts';
 import type { UpkeepDependencies } from './upkeep-dependencies.ts';
 
 /** An authorization asked for in time is there by then: 2 s, its look-up 1 s, a slow provider's rest. */
@@ -21,11 +23,11 @@ const MAX_BATCHES = 10;
 const EXPIRE_FOR_MS = 30_000;
 /** One answer may be lost; so many in a row are a provider that is away. */
 const MAX_UNANSWERED = 3;
-/** An order that moves does so within seconds, or its workflow explains why not. */
+/** What moves does so within seconds, or its workflow explains why not. */
 const STILL_MS = 10_000;
 /** Less than the time between two sweeps. */
 const RECHECK_MS = 45_000;
-/** More orders than this wait for their next sweep; the longest unchecked come first. */
+/** More than this wait for the next sweep; the longest unchecked come first. */
 const MAX_CHECKED = 1_000;
 const CHECKED_AT_ONCE = 10;
 const EVENTS_KEPT_DAYS = 90;
@@ -41,6 +43,7 @@ export function createSweepActivities(deps: UpkeepDependencies): SweepActivities
   return {
     expirePending: () => expirePending(deps),
     checkStopped: () => checkStopped(deps),
+    checkStoppedRefunds: () => checkStoppedRefunds(deps),
 
     async forgetOld() {
       const [reopened, resolved, ...forgotten] = await Promise.all([
@@ -119,8 +122,7 @@ async function checkStopped(deps: UpkeepDependencies) {
     given_up: 0,
     moved: 0,
   };
-  const asked = { stillMs: STILL_MS, recheckMs: RECHECK_MS, limit: CHECKED_AT_ONCE };
-  while (counts.checked < MAX_CHECKED) {
+  await inTurns(async (asked) => {
     const still = await listStill(deps.db, asked);
     const settled = await Promise.all(still.map((order) => settleStill(deps, order)));
     for (const each of settled) counts[each] += 1;
@@ -129,8 +131,43 @@ async function checkStopped(deps: UpkeepDependencies) {
       deps.db,
       still.map(({ orderId }) => orderId),
     );
-    Context.current().heartbeat();
-    if (still.length < CHECKED_AT_ONCE) break;
-  }
+    return still.length;
+  });
   return counts;
+}
+
+async function checkStoppedRefunds(deps: UpkeepDependencies) {
+  const counts: Record<SettledRefund | 'checked', number> = {
+    checked: 0,
+    explained: 0,
+    restarted: 0,
+    parked: 0,
+    moved: 0,
+  };
+  await inTurns(async (asked) => {
+    const still = await listStillRefunds(deps.db, asked);
+    const settled = await Promise.all(still.map((refund) => settleStillRefund(deps, refund)));
+    for (const each of settled) counts[each] += 1;
+    counts.checked += still.length;
+    await markRefundsChecked(
+      deps.db,
+      still.map(({ refundId }) => refundId),
+    );
+    return still.length;
+  });
+  return Object.fromEntries(
+    Object.entries(counts).map(([name, count]) => [`refunds_${name}`, count]),
+  );
+}
+
+/** Calls `check` for a few at a time, until it finds fewer or enough were checked. */
+async function inTurns(
+  check: (asked: { stillMs: number; recheckMs: number; limit: number }) => Promise<number>,
+): Promise<void> {
+  const asked = { stillMs: STILL_MS, recheckMs: RECHECK_MS, limit: CHECKED_AT_ONCE };
+  for (let checked = 0; checked < MAX_CHECKED; checked += CHECKED_AT_ONCE) {
+    const found = await check(asked);
+    Context.current().heartbeat();
+    if (found < CHECKED_AT_ONCE) return;
+  }
 }

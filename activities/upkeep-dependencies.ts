@@ -1,10 +1,11 @@
 /** What the activities of upkeep are made from. */
-import type { OrderId } from '../domain/ids.ts';
+import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { WarehouseGateway } from '../gateways/warehouse.ts';
 import type { Database } from '../prisma/client.ts';
 import type { CheckoutStart } from '../prisma/orders.ts';
+import type { RefundStart } from '../prisma/refunds.ts';
 import type { Resume } from '../workflows/contract.ts';
 
 /** `failing`: it runs, but its workflow task fails again and again. */
@@ -29,11 +30,21 @@ export interface CheckoutRuns {
   ): Promise<{ readonly kind: 'resumed' | 'running' | 'unavailable' }>;
 }
 
+/** The refund workflows as upkeep sees them. */
+export interface RefundRuns {
+  inspect(refundId: RefundId): Promise<{ readonly kind: RunState | 'unavailable' }>;
+  /** Starts the refund's workflow, unless there is one. */
+  start(
+    refund: RefundStart,
+  ): Promise<{ readonly kind: 'started' | 'already_started' | 'unavailable' }>;
+}
+
 export interface UpkeepDependencies {
   readonly db: Database;
   readonly payments: PaymentGateway;
   readonly warehouse: WarehouseGateway;
   readonly checkouts: CheckoutRuns;
+  readonly refunds: RefundRuns;
   /** Ends one pending order nobody finished, as the API does. */
   readonly expireOrder: (
     order: Order,

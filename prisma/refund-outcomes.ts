@@ -2,7 +2,7 @@
  * What became of a refund: refund, payment, operation and event in one transaction, once. Also the
  * refund a cancelled order gives by itself: all that no refund has given back before.
  */
-import { providerKey, refundWorkflowId, type OrderId } from '../domain/ids.ts';
+import { providerKey, refundKey, refundWorkflowId, type OrderId } from '../domain/ids.ts';
 import type { EventType, Payment } from '../domain/order.ts';
 import { refundStep, type Refund } from '../domain/refund.ts';
 import { changeOrder, orderTransaction } from './change.ts';
@@ -10,7 +10,7 @@ import type { Database, Transaction } from './client.ts';
 import { resolveDeadLetter, writeDeadLetter } from './dead-letters.ts';
 import { newId } from './new-id.ts';
 import { bookCapture } from './payments.ts';
-import { OPEN, openRefund, toRefund } from './refunds.ts';
+import { OPEN, openRefund, toRefund, type RefundStart } from './refunds.ts';
 
 /** Refunds somebody asked for whose outcome is not known, oldest first. */
 export async function listOpenRefunds(db: Database, orderId: OrderId): Promise<readonly Refund[]> {
@@ -102,6 +102,28 @@ export async function recordRefundNeedsAttention(
     if (!(await settle(tx, refund, { status: 'needs_attention' }))) return;
     const where = { orderId_step: { orderId, step: refundStep(id) } };
     await askPerson(tx, refund, { failure, tried: await tx.stepAttempt.findUnique({ where }) });
+  });
+}
+
+/**
+ * The workflow of a refund on its way is gone, and `failure` says how. False: the refund has moved
+ * since it was seen.
+ */
+export async function parkStoppedRefund(
+  db: Database,
+  { refundId: id, orderId }: Pick<RefundStart, 'refundId' | 'orderId'>,
+  failure: string,
+): Promise<boolean> {
+  return orderTransaction(db, orderId, async (tx) => {
+    const parked = await tx.refund.updateMany({
+      where: { id, status: 'requested' },
+      data: { status: 'needs_attention' },
+    });
+    if (parked.count === 0) return false;
+    const refund = { id, orderId, key: refundKey(orderId, id) };
+    // Its tries are not why it waits.
+    await askPerson(tx, refund, { failure, tried: null });
+    return true;
   });
 }
 

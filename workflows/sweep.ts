@@ -2,7 +2,7 @@
  * One sweep. Its parts run side by side, and one that fails keeps no other from running: the next
  * sweep is a minute away.
  */
-import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import { isCancellation, patched, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { SweepActivities } from '../activities/contract.ts';
 import type { SweepResult } from './upkeep-contract.ts';
 
@@ -29,10 +29,13 @@ export async function sweep(): Promise<SweepResult> {
       failed.push(name);
     }
   };
+  // A sweep under way while a worker of this version takes over has begun without them.
+  const looksAtRefunds = patched('sweep-looks-at-refunds');
   await Promise.all([
     part('expirePending', () => activities.expirePending()),
     part('checkStopped', () => activities.checkStopped()),
     part('forgetOld', () => activities.forgetOld()),
+    looksAtRefunds && part('checkStoppedRefunds', () => activities.checkStoppedRefunds()),
   ]);
   setCurrentDetails(card(counts, failed));
   if (failed.length === 0) await activities.recordSweep({ counts });

@@ -4,7 +4,7 @@ import { createReconcileActivities } from '../../activities/reconcile.ts';
 import { expireOrder } from '../../api/expire-order.ts';
 import { listReconciliations } from '../../prisma/reconciliation.ts';
 import { reconcileWindow } from '../../workflows/upkeep-contract.ts';
-import { createCheckoutRecorder } from '../api/recorders.ts';
+import { createCheckoutRecorder, createRefundRecorder } from '../api/recorders.ts';
 import { createProviders, type Providers } from '../support/bench.ts';
 
 let providers: Providers;
@@ -19,10 +19,12 @@ const WINDOW = reconcileWindow('recent', NOW_MS);
 /** A workflow's first activity, tried as often as it is called. */
 function workflowRun(runId: string, scheduledTimestampMs: number) {
   const { db, gateways } = providers;
+  const checkouts = createCheckoutRecorder();
   const activities = createReconcileActivities({
     db,
     ...gateways,
-    checkouts: createCheckoutRecorder(),
+    checkouts,
+    refunds: createRefundRecorder(checkouts),
     expireOrder: (order) => expireOrder({ db, ...gateways }, order),
   });
   const execution = { workflowExecution: { workflowId: 'reconcile-recent', runId } };

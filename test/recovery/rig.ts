@@ -8,7 +8,11 @@ import { createReconcileActivities } from '../../activities/reconcile.ts';
 import { createSweepActivities } from '../../activities/sweep.ts';
 import { expireOrder } from '../../api/expire-order.ts';
 import type { Checkouts } from '../../api/checkouts.ts';
+import type { Deliveries } from '../../api/deliveries.ts';
+import type { Refunds } from '../../api/refunds.ts';
 import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
+import { createTemporalDeliveries } from '../../api/temporal-deliveries.ts';
+import { createTemporalRefunds } from '../../api/temporal-refunds.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import { TASK_QUEUE, type CheckoutInput } from '../../workflows/contract.ts';
@@ -27,6 +31,8 @@ import { quietTemporal, startDevServer } from '../support/temporal.ts';
 export interface Rig extends Providers {
   readonly client: Client;
   readonly checkouts: Checkouts;
+  readonly refunds: Refunds;
+  readonly deliveries: Deliveries;
   /** Places an order and starts its workflow, as the API does. */
   start(): Promise<CheckoutInput>;
   /** Waits until the order stands there. Its parcel's news are brought, as a callback would. */
@@ -57,10 +63,12 @@ export async function openRig(): Promise<Rig> {
   const providers = await createProviders();
   const { db, gateways } = providers;
   const checkouts = createTemporalCheckouts({ client: () => client, eagerStart: false });
+  const refunds = createTemporalRefunds({ client: () => client });
   const deps = {
     db,
     ...gateways,
     checkouts,
+    refunds,
     expireOrder: (order: Parameters<typeof expireOrder>[1]) =>
       expireOrder({ db, ...gateways }, order),
   };
@@ -90,6 +98,8 @@ export async function openRig(): Promise<Rig> {
     ...providers,
     client,
     checkouts,
+    refunds,
+    deliveries: createTemporalDeliveries({ client: () => client }),
     async start() {
       const input = await providers.place();
       await checkouts.start({ ...input, traceparent: null });
