@@ -49,6 +49,7 @@ const EVENTS = [
   'refund.requested',
   'refund.succeeded',
   'refund.failed',
+  'refund.needs_attention',
   'order.difference_found',
   'order.difference_resolved',
 ] as const satisfies readonly EventType[];

@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import { z } from 'zod';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { OrderStatus } from '../../../domain/order.ts';
+import type { RefundStatus } from '../../../domain/refund.ts';
 import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
@@ -45,6 +46,7 @@ export const FATES = {
   undelivered,
   givenBack,
   notGivenBack,
+  givenBackByHelp,
   differing,
 } as const satisfies Readonly<Record<string, Fate>>;
 
@@ -128,7 +130,10 @@ async function attended(lane: Lane): Promise<OrderId> {
   const orderId = await placeUnder(lane, { at: SHIP, fault: { mode: 'refuse' } });
   await rests(lane, orderId, 'needs_attention');
   lane.sandbox.faults.clear();
-  await redriveUntil(lane, orderId, 'cancelled');
+  await redriveUntil(lane, orderId, async () => {
+    const { status } = await lane.db.order.findUniqueOrThrow({ where: { id: orderId } });
+    expect(status).toBe('cancelled');
+  });
   await expectCleanSlate(lane, orderId);
   const resolved = { orderId, type: 'order.attention_resolved' };
   expect(await lane.db.event.count({ where: resolved })).toBe(1);
@@ -164,7 +169,9 @@ const SOON = { timeoutMs: AT_REST_WITHIN_MS, everyMs: 100 };
 
 /** Shipped, and a part of the money given back because somebody asked for it. */
 async function givenBack(lane: Lane): Promise<OrderId> {
-  const orderId = await askedForRefund(lane, 'succeeded');
+  const orderId = await placeSurely(lane, newRequest());
+  await rests(lane, orderId, 'shipped');
+  await refundReaches(lane, orderId, 'succeeded');
   expect(effectsOf(lane, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
   const { payment } = await lane.db.order.findUniqueOrThrow({
     where: { id: orderId },
@@ -177,8 +184,26 @@ async function givenBack(lane: Lane): Promise<OrderId> {
 /** Shipped, and the provider will not give the money back. */
 async function notGivenBack(lane: Lane): Promise<OrderId> {
   lane.sandbox.faults.set(REFUND, { mode: 'refuse' });
-  const orderId = await askedForRefund(lane, 'failed');
+  const orderId = await placeSurely(lane, newRequest());
+  await rests(lane, orderId, 'shipped');
+  await refundReaches(lane, orderId, 'failed');
   expect(effectsOf(lane, orderId)).toEqual(SHIPPED_EFFECTS);
+  return orderId;
+}
+
+/** Shipped, and our books know no payment to give back from: a person mends them and has it tried again. */
+async function givenBackByHelp(lane: Lane): Promise<OrderId> {
+  const orderId = await placeSurely(lane, newRequest());
+  await rests(lane, orderId, 'shipped');
+  const { providerReference } = await lane.db.payment.findUniqueOrThrow({ where: { orderId } });
+  const write = (reference: string | null) =>
+    lane.db.payment.update({ where: { orderId }, data: { providerReference: reference } });
+  await write(null);
+  await refundReaches(lane, orderId, 'needs_attention');
+  await write(providerReference);
+  await redriveUntil(lane, orderId, () => refundIs(lane, orderId, 'succeeded'));
+  expect(effectsOf(lane, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
+  await hasHappened(lane, orderId, 'refund.needs_attention');
   return orderId;
 }
 
@@ -211,17 +236,17 @@ async function reconciledUntil(lane: Lane, orderId: OrderId, type: string): Prom
   );
 }
 
-async function askedForRefund(lane: Lane, ends: 'succeeded' | 'failed'): Promise<OrderId> {
-  const orderId = await placeSurely(lane, newRequest());
-  await rests(lane, orderId, 'shipped');
+/** Asks for a part of the money back. */
+async function refundReaches(lane: Lane, orderId: OrderId, status: RefundStatus): Promise<void> {
   const wanted = { amount_minor: REFUND_MINOR, reason: 'one was broken' };
   const asked = await lane.client.operate(`/v1/orders/${orderId}/refunds`, wanted);
   expect(asked.status, asked.text).toBe(202);
-  await eventually(async () => {
-    const refunds = await lane.db.refund.findMany({ where: { orderId } });
-    expect(refunds.map(({ status }) => status)).toEqual([ends]);
-  }, SOON);
-  return orderId;
+  await eventually(() => refundIs(lane, orderId, status), SOON);
+}
+
+async function refundIs(lane: Lane, orderId: OrderId, status: RefundStatus): Promise<void> {
+  const refunds = await lane.db.refund.findMany({ where: { orderId } });
+  expect(refunds.map((refund) => refund.status)).toEqual([status]);
 }
 
 /** Placed or declined, and the same answer byte for byte as often as it is asked for. */
@@ -277,18 +302,20 @@ async function pastItsDeadline(lane: Lane, { key }: OrderRequest): Promise<Order
   return orderId;
 }
 
-/** An operator who looks again, and decides again when the order does not move. */
-async function redriveUntil(lane: Lane, orderId: OrderId, status: OrderStatus): Promise<void> {
+/** An operator who looks again, and decides again when nothing moves. */
+async function redriveUntil(lane: Lane, orderId: OrderId, done: () => Promise<void>) {
   const letters = z.object({ data: z.array(z.object({ id: z.string() })) });
   await eventually(
     async () => {
-      const order = await lane.db.order.findUniqueOrThrow({ where: { id: orderId } });
-      if (order.status === status) return;
-      const listed = await lane.client.get(`/v1/dead-letters?order_id=${orderId}&status=open`);
-      for (const { id } of letters.parse(JSON.parse(listed.text)).data) {
-        await lane.client.operateOnce(`/v1/dead-letters/${id}/redrive`, { note: 'once more' });
+      try {
+        await done();
+      } catch (error) {
+        const listed = await lane.client.get(`/v1/dead-letters?order_id=${orderId}&status=open`);
+        for (const { id } of letters.parse(JSON.parse(listed.text)).data) {
+          await lane.client.operateOnce(`/v1/dead-letters/${id}/redrive`, { note: 'once more' });
+        }
+        throw error;
       }
-      throw new Error(`still ${order.status}`);
     },
     { timeoutMs: AT_REST_WITHIN_MS, everyMs: 500 },
   );

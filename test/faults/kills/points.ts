@@ -51,6 +51,7 @@ const POINTS: Points = {
   'commit.refund.requested': on('givenBack'),
   'commit.refund.succeeded': on('givenBack'),
   'commit.refund.failed': on('notGivenBack'),
+  'commit.refund.needs_attention': on('givenBackByHelp'),
   'commit.order.difference_found': on('differing'),
   'commit.order.difference_resolved': on('differing'),
 
