@@ -1,19 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import { MAX_REFUNDS } from '../../domain/refund.ts';
-import { recordCancelled, recordCancelling, recordStockReleased } from '../../prisma/fulfilment.ts';
+import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
 import { findRefund, listRefunds } from '../../prisma/refunds.ts';
-import {
-  openRestRefund,
-  recordRefundFailed,
-  recordRefundSucceeded,
-} from '../../prisma/refund-outcomes.ts';
-import { findPayment } from '../../prisma/payments.ts';
 import { listOf, problemOf } from './bodies.ts';
-import { paidOrder, placedOrder, shippedOrder } from './paid-order.ts';
+import { paidOrder, shippedOrder } from './paid-order.ts';
+import { REASON, refundCalls } from './refund-calls.ts';
 import { createShop, type Shop } from './shop.ts';
-
-const REASON = 'arrived broken, says canary.person@example.com';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -25,21 +17,8 @@ beforeEach(() => {
 });
 afterAll(() => shop.close());
 
-const ask = (id: string, body: object = {}, key: string = crypto.randomUUID()) =>
-  shop.ask('POST', `/v1/orders/${id}/refunds`, {
-    role: 'operator',
-    key,
-    body: { reason: REASON, ...body },
-  });
-const show = (path: string) => shop.ask('GET', path, { role: 'operator' });
+const { ask, show, settle } = refundCalls(() => shop);
 const paymentOf = (orderId: OrderId) => shop.db.payment.findUniqueOrThrow({ where: { orderId } });
-
-async function settle(orderId: OrderId, outcome: 'succeeded' | 'failed'): Promise<void> {
-  const refund = (await listRefunds(shop.db, orderId)).at(-1);
-  if (!refund) throw new Error('no refund');
-  if (outcome === 'succeeded') await recordRefundSucceeded(shop.db, refund, 're_1');
-  else await recordRefundFailed(shop.db, refund, 'insufficient_funds');
-}
 
 describe('202', () => {
   test.each([
@@ -190,102 +169,6 @@ describe('the same Idempotency-Key', () => {
     const orderId = await paidOrder(shop);
     expect((await ask(orderId, { amount_minor: 2_401 }, 'free')).status).toBe(422);
     expect((await ask(orderId, { amount_minor: 2_400 }, 'free')).status).toBe(202);
-  });
-});
-
-describe('409 not_refundable', () => {
-  test('nothing was taken yet: cancel instead', async () => {
-    const problem = await problemOf(await ask(await placedOrder(shop)));
-    expect(problem).toMatchObject({ status: 409, code: 'not_refundable', reason: 'not_captured' });
-    expect(problem.detail).toContain('Cancel the order');
-  });
-
-  test('what was captured by hand is given back by hand', async () => {
-    const orderId = await placedOrder(shop);
-    await shop.db.payment.update({ where: { orderId }, data: { capturedByHand: true } });
-    const problem = await problemOf(await ask(orderId));
-    expect(problem).toMatchObject({ status: 409, reason: 'captured_by_hand' });
-    expect(problem.detail).toContain('by hand as well');
-  });
-
-  test('an order that is being undone, or was, gives everything back itself', async () => {
-    const orderId = await paidOrder(shop);
-    await recordCancelling(shop.db, orderId, { reason: 'requested_by_customer', request: null });
-    const undoing = await problemOf(await ask(orderId));
-    expect(undoing).toMatchObject({ status: 409, reason: 'being_cancelled' });
-    const payment = await findPayment(shop.db, orderId);
-    const rest = payment && (await openRestRefund(shop.db, payment));
-    if (rest) await recordRefundSucceeded(shop.db, rest, 're_1');
-    await recordStockReleased(shop.db, orderId);
-    await recordCancelled(shop.db, orderId, 'requested_by_customer');
-    expect(await problemOf(await ask(orderId))).toMatchObject({ reason: 'already_cancelled' });
-    const { data } = await listOf(await show(`/v1/orders/${orderId}/refunds`));
-    expect(data).toMatchObject([
-      { cause: 'order_cancelled', status: 'succeeded', amount_minor: 2_400, reason: null },
-    ]);
-  });
-
-  test(`an order has at most ${MAX_REFUNDS}`, async () => {
-    const orderId = await paidOrder(shop);
-    for (let count = 0; count < MAX_REFUNDS; count += 1) {
-      expect((await ask(orderId, { amount_minor: 1 })).status).toBe(202);
-    }
-    expect(await problemOf(await ask(orderId))).toMatchObject({ reason: 'too_many_refunds' });
-  });
-});
-
-describe('422', () => {
-  test('more than is left, counting what is on its way, and how much that is', async () => {
-    const orderId = await paidOrder(shop);
-    await ask(orderId, { amount_minor: 2_000 });
-    const problem = await problemOf(await ask(orderId, { amount_minor: 401 }));
-    expect(problem).toMatchObject({
-      status: 422,
-      code: 'refund_exceeds_captured',
-      refundable_minor: 400,
-      currency: 'EUR',
-    });
-    expect(problem.detail).toContain('€4.00');
-  });
-
-  test.each([
-    [{ amount_minor: 0 }, '#/amount_minor'],
-    [{ amount_minor: 1.5 }, '#/amount_minor'],
-    [{ amount_minor: -1 }, '#/amount_minor'],
-    [{ amount_minor: '100' }, '#/amount_minor'],
-    [{ reason: '' }, '#/reason'],
-    [{ reason: undefined }, '#/reason'],
-    [{ currency: 'USD' }, '#/currency'],
-  ])('%j', async (body, pointer) => {
-    const problem = await problemOf(await ask(await placedOrder(shop), body));
-    expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
-    expect(problem.errors).toMatchObject([{ pointer }]);
-  });
-});
-
-describe('who may, and what is not there', () => {
-  test('a storefront may not refund, nor see refunds', async () => {
-    const orderId = await placedOrder(shop);
-    const refused = [
-      await shop.ask('POST', `/v1/orders/${orderId}/refunds`, { key: 'x', body: { reason: 'x' } }),
-      await shop.ask('GET', `/v1/orders/${orderId}/refunds`),
-      await shop.ask('GET', '/v1/refunds/rfd_01k9zq3v5nfa3s4w1m6t2y8h7c'),
-    ];
-    for (const response of refused) expect((await problemOf(response)).code).toBe('forbidden');
-  });
-
-  test.each(['rfd_nope', 'nope', '%00', 'rfd_01k9zq3v5nfa3s4w1m6t2y8h7c'])(
-    '404: %s',
-    async (id) => {
-      expect((await problemOf(await show(`/v1/refunds/${id}`))).code).toBe('refund_not_found');
-    },
-  );
-
-  test('404 for an order nobody knows', async () => {
-    expect((await problemOf(await ask('ord_nope'))).code).toBe('order_not_found');
-    expect((await problemOf(await show('/v1/orders/ord_nope/refunds'))).code).toBe(
-      'order_not_found',
-    );
   });
 });
 

@@ -1,0 +1,29 @@
+/** The calls of an operator who gives money back, and the outcome as the refund's workflow would write it. */
+import type { OrderId } from '../../domain/ids.ts';
+import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
+import { listRefunds } from '../../prisma/refunds.ts';
+import type { Shop } from './shop.ts';
+
+/** An operator's words, with a person in them. */
+export const REASON = 'arrived broken, says canary.person@example.com';
+
+/** `shop` is asked for at each call: it is opened after the tests are told. */
+export function refundCalls(shop: () => Shop) {
+  return {
+    ask: (orderId: string, body: object = {}, key: string = crypto.randomUUID()) =>
+      shop().ask('POST', `/v1/orders/${orderId}/refunds`, {
+        role: 'operator',
+        key,
+        body: { reason: REASON, ...body },
+      }),
+    show: (path: string) => shop().ask('GET', path, { role: 'operator' }),
+    /** The latest refund of the order ends so. */
+    async settle(orderId: OrderId, outcome: 'succeeded' | 'failed'): Promise<void> {
+      const { db } = shop();
+      const refund = (await listRefunds(db, orderId)).at(-1);
+      if (!refund) throw new Error('no refund');
+      if (outcome === 'succeeded') await recordRefundSucceeded(db, refund, 're_1');
+      else await recordRefundFailed(db, refund, 'insufficient_funds');
+    },
+  };
+}
