@@ -91,7 +91,8 @@ async function begin(
   },
 ): Promise<boolean> {
   const { undo, resolution, replacing = false } = how;
-  const resume = { from: books.from, undo, resolution };
+  const { from, sentByHand } = books;
+  const resume = { from, undo, resolution, sentByHand };
   const { kind } = await checkouts.resume(books.start, resume, { replacing });
   if (kind === 'unavailable') throw new Error('Temporal cannot start the checkout');
   if (kind === 'running') return false;

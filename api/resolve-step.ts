@@ -42,7 +42,8 @@ async function goOn(
   const undo = isUndone ? (books.cancelReason ?? 'requested_by_operator') : null;
   // Only a run the sweep found failing may be replaced by a new one.
   const replacing = step === CHECKOUT_STEP;
-  const resume = { from: books.from, undo, resolution };
+  const { from, sentByHand } = books;
+  const resume = { from, undo, resolution, sentByHand };
   const { kind } = await checkouts.resume(books.start, resume, { replacing });
   if (kind === 'running') return 'not_waiting';
   if (kind === 'unavailable') return kind;

@@ -24,7 +24,7 @@ const DECISIONS: Readonly<Record<string, Partial<Readonly<Record<Decision, strin
   },
   shipOrder: {
     retry: 'Asks the warehouse to ship again, under the same key.',
-    skip: 'Takes the goods as sent by hand: the order is shipped.',
+    skip: 'Takes the goods as sent by hand: the warehouse is told not to ship, and the order is shipped.',
     cancel: GIVE_UP,
   },
   releaseStock: {

@@ -66,6 +66,8 @@ export interface Books {
   readonly start: CheckoutStart;
   readonly from: Standing;
   readonly cancelReason: CancelReason | null;
+  /** A person sent the goods past the warehouse. */
+  readonly sentByHand: boolean;
 }
 
 /** What a new run of the order's workflow needs to go on; null when there is no such order. */
@@ -80,12 +82,14 @@ export async function findBooks(db: Database, orderId: OrderId): Promise<Books |
                           AND e.once_key = 'order.paid') THEN 'paid'
         WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
                        AND e.once_key = 'order.reserved') THEN 'reserved'
-        ELSE 'placed' END AS from
+        ELSE 'placed' END AS from,
+      EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
+        AND e.data @> '{"step": "shipOrder", "decision": "skip"}') AS "sentByHand"
     FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = ${orderId}`;
   const [row] = rows;
   if (row === undefined) return null;
-  const { from, cancelReason, ...start } = row;
-  return { start, from, cancelReason };
+  const { from, cancelReason, sentByHand, ...start } = row;
+  return { start, from, cancelReason, sentByHand };
 }
 
 /** Remembers that a new run of the order's workflow began. */

@@ -10,7 +10,6 @@ import {
   isCancellation,
   setHandler,
 } from '@temporalio/workflow';
-import type { ShipmentAnswer } from '../activities/contract.ts';
 import { formatMoney } from '../domain/money.ts';
 import type { CancelReason } from '../domain/order.ts';
 import { createAttention } from './attention.ts';
@@ -20,23 +19,24 @@ import { statusQuery, type CheckoutInput, type CheckoutResult, type Resume } fro
 import { notify } from './notify.ts';
 import { createProgress } from './progress.ts';
 import { goOn } from './resume.ts';
-import type { CheckoutRun } from './run.ts';
+import type { CheckoutRun, Parcel } from './run.ts';
 import { createSaga } from './saga.ts';
+import { sendByHand } from './send-by-hand.ts';
 import { createShipping } from './shipping.ts';
 import { steps } from './steps.ts';
 import { registerWithdrawal, undoOrder } from './undo.ts';
 
-type Parcel = Extract<ShipmentAnswer, { kind: 'shipped' }>;
-
-type Outcome = Parcel | { readonly kind: 'undo'; readonly reason: CancelReason };
+type Outcome =
+  | Parcel
+  | { readonly kind: 'sent_by_hand' }
+  | { readonly kind: 'undo'; readonly reason: CancelReason };
 
 export async function checkout(input: CheckoutInput): Promise<CheckoutResult> {
   const run = begin(input);
   const outcome = await forwardOrCancelled(run, input.resume);
   const result = await CancellationScope.nonCancellable(async () => {
     run.phase = outcome.kind === 'undo' ? 'undoing' : 'shipped';
-    const settled =
-      outcome.kind === 'undo' ? await undo(run, outcome.reason) : await finish(run, outcome);
+    const settled = await settle(run, outcome);
     await condition(allHandlersFinished);
     return settled;
   });
@@ -70,18 +70,11 @@ async function goForward(run: CheckoutRun): Promise<Outcome> {
   run.confirmation = notify(run, 'confirmed');
   const shipped = await shippingUnderWay;
   if (shipped.kind === 'given_up') return { ...shipped, kind: 'undo' };
-  if (shipped.kind === 'skipped') return SHIPPED_BY_HAND;
+  if (shipped.kind === 'skipped') return { kind: 'sent_by_hand' };
   if (shipped.kind === 'shipped') return shipped;
   await steps.recordShipmentRefused({ orderId });
   return { kind: 'undo', reason: 'shipping_refused' };
 }
-
-/** A person sent the goods another way. */
-const SHIPPED_BY_HAND: Parcel = {
-  kind: 'shipped',
-  carrier: 'arranged by hand',
-  trackingNumber: 'none',
-};
 
 async function forwardOrCancelled(run: CheckoutRun, resume?: Resume): Promise<Outcome> {
   try {
@@ -92,6 +85,17 @@ async function forwardOrCancelled(run: CheckoutRun, resume?: Resume): Promise<Ou
   } catch (error) {
     if (!isCancellation(error)) throw error;
     return { kind: 'undo', reason: run.cancelReason };
+  }
+}
+
+async function settle(run: CheckoutRun, outcome: Outcome): Promise<CheckoutResult> {
+  switch (outcome.kind) {
+    case 'shipped':
+      return finish(run, outcome);
+    case 'sent_by_hand':
+      return finish(run, await sendByHand(run));
+    case 'undo':
+      return undo(run, outcome.reason);
   }
 }
 

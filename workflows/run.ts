@@ -8,6 +8,8 @@ import type { Progress } from './progress.ts';
 import type { Saga } from './saga.ts';
 import type { Shipping } from './shipping.ts';
 
+export type Parcel = Extract<ShipmentAnswer, { kind: 'shipped' }>;
+
 export interface CheckoutRun {
   readonly orderId: OrderId;
   readonly progress: Progress;
@@ -26,5 +28,5 @@ export interface CheckoutRun {
   /** The confirmation mail under way, beside shipping. */
   confirmation: Promise<void>;
   /** Set when the parcel had left before it could be called back. */
-  leftParcel: Extract<ShipmentAnswer, { kind: 'shipped' }> | null;
+  leftParcel: Parcel | null;
 }

@@ -6,7 +6,8 @@ import type { CheckoutRun } from './run.ts';
 import type { FailedUndo, Undone } from './saga.ts';
 import { steps } from './steps.ts';
 
-const WITHDRAWAL = 'cancelShipment';
+/** The step that calls a parcel back. */
+export const WITHDRAWAL = 'cancelShipment';
 
 /**
  * Runs in a non-cancellable scope. `too_late`: the parcel has left, nothing was undone. An order that

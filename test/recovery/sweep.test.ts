@@ -1,6 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { resolveStep } from '../../api/resolve-step.ts';
-import { checkoutWorkflowId, providerKey, type OrderId } from '../../domain/ids.ts';
+import {
+  checkoutWorkflowId,
+  providerKey,
+  shipmentCorrelationId,
+  type OrderId,
+} from '../../domain/ids.ts';
 import { findAttention } from '../../prisma/attention.ts';
 import { recordCancelling } from '../../prisma/fulfilment.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/parking.ts';
@@ -102,6 +107,24 @@ describe('an order whose workflow is gone', () => {
     expect(effectsOf(rig, orderId)).toEqual({ authorize: 1, reserve: 1, release: 1 });
     expect(await decide(orderId, { step, decision: 'skip' })).toBe('begun');
     await rig.until(orderId, 'cancelled');
+  });
+
+  test('parked and sent by hand, but the parcel had left: shipped by the warehouse, once', async () => {
+    rig.sandbox.faults.set(SHIP, { mode: 'answer_lost' });
+    const { orderId } = await rig.start();
+    await rig.until(orderId, 'paid');
+    await untilConfirmed(orderId);
+    await eventually(async () => {
+      const parcel = { correlationId: shipmentCorrelationId(orderId) };
+      expect((await rig.gateways.warehouse.lookUpShipment(parcel)).kind).toBe('shipped');
+    }, PATIENCE);
+    await rig.client.workflow.getHandle(checkoutWorkflowId(orderId)).terminate('by hand');
+    await recordNeedsAttention(rig.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
+    expect(await decide(orderId, { step: 'shipOrder', decision: 'skip' })).toBe('begun');
+    await rig.until(orderId, 'shipped');
+    const { carrier } = await rig.db.shipment.findUniqueOrThrow({ where: { orderId } });
+    expect(carrier).toBe('Sandbox Parcel');
+    await expectShipped(rig, orderId);
   });
 
   test('is restarted once by two sweeps at the same time', async () => {

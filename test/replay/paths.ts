@@ -30,6 +30,8 @@ export interface Path {
   readonly meanwhile?: (stage: Stage, handle: CheckoutHandle) => Promise<void>;
   /** What the history must hold, or it is not the path it is named after. */
   readonly holds: readonly string[];
+  /** No parcel leaves the warehouse. */
+  readonly byHand?: true;
   readonly ends: 'shipped' | 'cancelled' | 'cancelled from outside';
 }
 
@@ -89,6 +91,18 @@ export const PATHS: readonly Path[] = [
       await resolve(handle, 'capturePayment', 'retry');
     },
     holds: ['recordNeedsAttention', 'EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED'],
+    ends: 'shipped',
+  },
+  {
+    name: 'shipped-by-hand',
+    faults: [['warehouse', 'ship', 'down']],
+    meanwhile: async (stage, handle) => {
+      await untilParked(stage, handle, '31 days');
+      stage.bench.sandbox.faults.clear();
+      await resolve(handle, 'shipOrder', 'skip');
+    },
+    holds: ['recordNeedsAttention', 'cancelShipment', 'sent-by-hand-calls-back'],
+    byHand: true,
     ends: 'shipped',
   },
   {

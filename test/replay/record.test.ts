@@ -28,7 +28,7 @@ describe.runIf(RECORDING)('recording', () => {
     await env.teardown();
   });
 
-  test.each(PATHS)('$name', { timeout: 240_000 }, async (path) => {
+  test.each(PATHS)('$name', { timeout: 480_000 }, async (path) => {
     for (const [provider, operation, mode, times] of path.faults) {
       const spec = times === undefined ? { mode } : { mode, times };
       bench.sandbox.faults.set({ provider, operation }, spec);
@@ -39,7 +39,7 @@ describe.runIf(RECORDING)('recording', () => {
     for (const fault of bench.sandbox.faults.list()) {
       expect(fault.fired, fault.operation).toBeGreaterThan(0);
     }
-    if (path.ends === 'shipped') await expectShipped(bench, orderIdOf(handle));
+    if (path.ends === 'shipped' && !path.byHand) await expectShipped(bench, orderIdOf(handle));
     writeHistory(path.name, await handle.fetchHistory());
     const text = textOf(readHistory(path.name));
     for (const word of path.holds) expect(text).toContain(word);

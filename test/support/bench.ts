@@ -98,12 +98,14 @@ export async function createProviders(options: ProvidersOptions = {}): Promise<P
 }
 
 /** Database, providers and a running worker. */
-export async function createBench(temporal: {
-  readonly client: Client;
-  readonly connection: NativeConnection;
-  readonly maxCachedWorkflows?: number;
-}): Promise<Bench> {
-  const providers = await createProviders();
+export async function createBench(
+  temporal: ProvidersOptions & {
+    readonly client: Client;
+    readonly connection: NativeConnection;
+    readonly maxCachedWorkflows?: number;
+  },
+): Promise<Bench> {
+  const providers = await createProviders(temporal);
   const worker = await createWorker(providers, temporal);
   const running = worker.run();
   return {

@@ -1,0 +1,42 @@
+/**
+ * Goods that a person sends past the warehouse. Our request may still stand there, and must not become
+ * a second parcel: it is called back before the order is shipped by hand.
+ */
+import { patched, TemporalFailure } from '@temporalio/workflow';
+import type { CheckoutRun, Parcel } from './run.ts';
+import { steps } from './steps.ts';
+import { WITHDRAWAL } from './undo.ts';
+
+const BY_HAND: Parcel = { kind: 'shipped', carrier: 'arranged by hand', trackingNumber: 'none' };
+
+/**
+ * The parcel of the order: by hand, or the warehouse's where that left first. Where the warehouse does
+ * not answer a person is asked, and may call the request back by hand as well. Runs in a
+ * non-cancellable scope: the goods are on their way.
+ */
+export async function sendByHand(run: CheckoutRun): Promise<Parcel> {
+  // A run of the version before left the request standing.
+  if (!patched('sent-by-hand-calls-back')) return BY_HAND;
+  while (run.settled.get(WITHDRAWAL) !== 'skipped') {
+    try {
+      const outcome = await run.progress.track(WITHDRAWAL, () =>
+        steps.cancelShipment({ orderId: run.orderId }),
+      );
+      return outcome.kind === 'cancelled' ? BY_HAND : { ...outcome, kind: 'shipped' };
+    } catch (error) {
+      if (!(error instanceof TemporalFailure)) throw error;
+      await askAbout(run, error);
+    }
+  }
+  run.progress.mark(WITHDRAWAL, 'skipped');
+  return BY_HAND;
+}
+
+async function askAbout({ attention, settled }: CheckoutRun, error: unknown): Promise<void> {
+  const { decision } = await attention.ask({
+    steps: [WITHDRAWAL],
+    error,
+    resumes: { retry: 'paid', skip: 'paid', cancel: 'paid' },
+  });
+  if (decision === 'skip') settled.set(WITHDRAWAL, 'skipped');
+}
