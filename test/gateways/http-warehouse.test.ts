@@ -8,8 +8,16 @@ import type { CallbackVerdict } from '../../gateways/warehouse-callback.ts';
 import type { WarehouseGateway } from '../../gateways/warehouse.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
+import { letPass } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
-import { newOrderId, quickLimits, startProvider } from './provider.ts';
+import {
+  HALF_OPEN_AFTER_MS,
+  IMPATIENT,
+  meets,
+  newOrderId,
+  quickLimits,
+  startProvider,
+} from './provider.ts';
 
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 const LINES = [{ sku: 'mug-white', quantity: 2 }];
@@ -29,7 +37,7 @@ afterEach(() => {
 afterAll(() => Promise.all([slow.close(), quick.close()]));
 
 function gatewayTo(baseUrl: string, changes: Partial<CallLimits> = {}): WarehouseGateway {
-  const limits = quickLimits({ deadlineMs: 5_000, ...changes });
+  const limits = quickLimits(changes);
   return createHttpWarehouse({
     baseUrl,
     apiKey: 'local-warehouse-key',
@@ -191,9 +199,12 @@ describe('no answer', () => {
       const orderId = newOrderId();
       if (operation === 'release') await calm.reserve(reservation(orderId));
       if (operation === 'cancel') await calm.ship(shipping(orderId));
-      slow.faults.set({ provider: 'warehouse', operation }, { mode, times: 1 });
-      const struck = gatewayTo(slow.url, { deadlineMs: mode === 'hang' ? 150 : 5_000 });
-      expect(await call(struck, operation, orderId)).toMatchObject({ kind: 'unknown' });
+      slow.faults.set({ provider: 'warehouse', operation }, { mode });
+      const struck = gatewayTo(slow.url, mode === 'hang' ? IMPATIENT : {});
+      await meets(slow.faults, async () => {
+        expect(await call(struck, operation, orderId)).toMatchObject({ kind: 'unknown' });
+      });
+      slow.faults.clear();
       const repeated = await call(calm, operation, orderId);
       expect(['unknown', 'unavailable']).not.toContain(repeated.kind);
       const effects = effectsOf(slow, orderId).filter((each) => each === operation);
@@ -210,9 +221,8 @@ describe('no answer', () => {
     expect(await gateway.reserve(reservation(orderId))).toMatchObject({ kind: 'unavailable' });
     expect(await gateway.ship(shipping(newOrderId()))).toEqual({ kind: 'accepted' });
     slow.faults.clear();
-    await eventually(async () => {
-      expect(await gateway.reserve(reservation(orderId))).toEqual({ kind: 'reserved' });
-    });
+    letPass(HALF_OPEN_AFTER_MS);
+    expect(await gateway.reserve(reservation(orderId))).toEqual({ kind: 'reserved' });
     expect(gateway.breakers()).toContainEqual(
       expect.objectContaining({ name: 'warehouse.reserve', state: 'closed' }),
     );

@@ -3,9 +3,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { RequestListener } from 'node:http';
 import { typeid, TypeID } from 'typeid-js';
+import { expect } from 'vitest';
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/guard.ts';
+import type { Faults } from '../../local/sandbox/faults.ts';
+import { eventually } from '../support/eventually.ts';
 
 export interface TestProvider {
   readonly url: string;
@@ -28,16 +31,36 @@ export async function startProvider(listener: RequestListener): Promise<TestProv
   };
 }
 
-/** Limits under which a breaker opens, probes and closes within a test. */
+/** How long a breaker of these tests is open: longer than any test takes. See `letPass`. */
+export const HALF_OPEN_AFTER_MS = 600_000;
+
+/** Limits under which a breaker opens soon, and no call is too slow, however busy the machine. */
 export function quickLimits(changes: Partial<CallLimits> = {}): CallLimits {
   return {
-    deadlineMs: 1_000,
+    deadlineMs: 30_000,
     maxConcurrent: 8,
     maxQueued: 8,
     breakAfter: 3,
-    halfOpenAfterMs: 50,
+    halfOpenAfterMs: HALF_OPEN_AFTER_MS,
     ...changes,
   };
+}
+
+/** For a call that gives up soon: below every timeout of the libraries, far above a busy machine's. */
+export const BOUNDED_MS = 20_000;
+
+/** Gives up soon, and goes on asking. */
+export const IMPATIENT = { deadlineMs: 500, breakAfter: 1_000 } as const;
+
+/**
+ * Calls until the fault armed in the sandbox has struck: on a busy machine a short deadline may end
+ * a call that had not got there yet.
+ */
+export function meets(faults: Faults, call: () => Promise<void>): Promise<void> {
+  return eventually(async () => {
+    await call();
+    expect(faults.list()[0]?.fired).toBeGreaterThan(0);
+  });
 }
 
 /** An order id made at the given time, as the API would have made it. */

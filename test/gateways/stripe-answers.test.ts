@@ -24,7 +24,7 @@ async function gatewayTo(
 ): Promise<PaymentGateway> {
   const provider = await startProvider(listener);
   open.push(provider);
-  const limits = quickLimits({ deadlineMs: 2_000 });
+  const limits = quickLimits();
   return createStripePayments({
     apiKey: 'sk_test_local',
     apiUrl: provider.url,

@@ -4,8 +4,8 @@ import type { CallLimits } from '../../gateways/guard.ts';
 import type { BreakerView } from '../../gateways/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
-import { eventually } from '../support/eventually.ts';
-import { newOrderId } from './provider.ts';
+import { letPass } from '../support/clock.ts';
+import { HALF_OPEN_AFTER_MS, IMPATIENT, meets, newOrderId } from './provider.ts';
 import { authorization, effectsAt, gatewayTo, held, openSandbox } from './stripe-sandbox.ts';
 
 const DAY_MS = 86_400_000;
@@ -73,9 +73,12 @@ describe('settling', () => {
   );
   test.for(LOST)('%s struck by %s is unknown; a repeat does it once', async ([operation, mode]) => {
     const { orderId, request } = await readyFor(gatewayOf(), operation);
-    const settle = run(gatewayOf({ deadlineMs: mode === 'hang' ? 150 : 5_000 }), operation);
-    sandbox.faults.set({ provider: 'payments', operation }, { mode, times: 1 });
-    expect(await settle(request(operation))).toMatchObject({ kind: 'unknown' });
+    const settle = run(gatewayOf(mode === 'hang' ? IMPATIENT : {}), operation);
+    sandbox.faults.set({ provider: 'payments', operation }, { mode });
+    await meets(sandbox.faults, async () => {
+      expect(await settle(request(operation))).toMatchObject({ kind: 'unknown' });
+    });
+    sandbox.faults.clear();
     expect(times(orderId, operation)).toBe(mode === 'answer_lost' ? 1 : 0);
     const calm = run(gatewayOf(), operation);
     expect(await calm(request(operation))).toMatchObject({ kind: 'done' });
@@ -134,9 +137,8 @@ describe('breakers', () => {
       kind: 'authorized',
     });
     sandbox.faults.clear();
-    await eventually(async () => {
-      expect(await gateway.capture(request('capture'))).toMatchObject({ kind: 'done' });
-    });
+    letPass(HALF_OPEN_AFTER_MS);
+    expect(await gateway.capture(request('capture'))).toMatchObject({ kind: 'done' });
     expect(changes).toEqual([
       'payments.settle open',
       'payments.settle half_open',
