@@ -44,10 +44,11 @@ describe('calls', () => {
     async (mode) => {
       const sandbox = await openSandbox();
       sandbox.faults.set(RESERVE, { mode, times: 1 });
-      const first = await settled(
-        call(sandbox, { ...reserveCall(), signal: AbortSignal.timeout(150) }),
-      );
-      expect(first).toBe(mode === 'fail_before' ? 500 : 'no answer');
+      const client = new AbortController();
+      const first = settled(call(sandbox, { ...reserveCall(), signal: client.signal }));
+      await eventually(() => expect(sandbox.faults.list()).toMatchObject([{ fired: 1 }]));
+      if (mode === 'hang') client.abort();
+      expect(await first).toBe(mode === 'fail_before' ? 500 : 'no answer');
       expect(counted(sandbox, 'warehouse')).toEqual({});
       expect(await call(sandbox, reserveCall())).toMatchObject({ status: 201 });
       expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1 });

@@ -7,6 +7,9 @@ import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../../local/sandbox/sandbox.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes ...').toString('base64')}`;
+/** For what is not meant to time out, on a machine that is busy. */
+const TIMEOUT_MS = 30_000;
+
 export const WEBHOOK_SECRET = 'whsec_payments';
 
 /** A sandbox of its own that ends with the test. Quick: parcels leave at once, retries are short. */
@@ -30,7 +33,7 @@ export function stripeOf(sandbox: Sandbox): Stripe {
     protocol: 'http',
     maxNetworkRetries: 0,
     telemetry: false,
-    timeout: 5_000,
+    timeout: TIMEOUT_MS,
   });
 }
 
@@ -54,7 +57,10 @@ export function authorize(stripe: Stripe, wish: Wish) {
       automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
       metadata: { order_id: wish.orderId },
     },
-    { idempotencyKey: wish.key ?? `${wish.orderId}/authorize`, timeout: wish.timeoutMs ?? 5_000 },
+    {
+      idempotencyKey: wish.key ?? `${wish.orderId}/authorize`,
+      timeout: wish.timeoutMs ?? TIMEOUT_MS,
+    },
   );
 }
 
@@ -81,7 +87,7 @@ export async function call(sandbox: Sandbox, request: Request): Promise<Answered
       ...(request.key === undefined ? {} : { 'Idempotency-Key': request.key }),
     },
     ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-    signal: request.signal ?? AbortSignal.timeout(5_000),
+    signal: request.signal ?? AbortSignal.timeout(TIMEOUT_MS),
   });
   return { status: answer.status, body: await answer.json() };
 }
