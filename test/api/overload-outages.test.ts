@@ -104,7 +104,7 @@ describe('the payment provider gives no answer', () => {
     const payments = createStripePayments({
       apiKey: 'sk_test_shop',
       apiUrl: shop.sandbox.url,
-      limits: { ...PAYMENT_LIMITS, authorize: { ...authorize, deadlineMs: 1_000 } },
+      limits: { ...PAYMENT_LIMITS, authorize: { ...authorize, deadlineMs: 10_000 } },
     });
     const services = createServices({ ...shop.services, payments });
     undo.push(services.close);
@@ -154,7 +154,8 @@ describe('the payment provider gives no answer', () => {
     const { place } = withBreaker(shop, 300);
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
     expect((await place('opens')).status).toBe(503);
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 300 });
+    // While the probe is under way: long enough for all the others to be answered.
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 3_000 });
     const before = await shop.db.order.count();
     const answers = await eventually(async () => {
       const tried = await Promise.all(times(10, () => place(crypto.randomUUID())));

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ADMISSION_LIMITS, type Entry } from '../../api/admission.ts';
 import { createApp } from '../../api/app.ts';
 import type { Checkouts } from '../../api/checkouts.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
 import { eventually } from '../support/eventually.ts';
 import { cell } from '../faults/cell.ts';
 import { orderOf, problemOf } from './bodies.ts';
@@ -9,7 +10,6 @@ import { LIMITS, listening, times } from './narrow-door.ts';
 import { createCheckoutRecorder } from './recorders.ts';
 import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } from './shop.ts';
 
-const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const shops: Shop[] = [];
 afterEach(async () => {
   await Promise.all(shops.splice(0).map((each) => each.close()));
@@ -49,8 +49,8 @@ describe('an API with more to do than it takes on', () => {
 
   const shedsOrders = 'sheds orders before it reads them, serves the rest, open to everybody else';
   cell('infra/overload', shedsOrders, async (proof) => {
-    const shop = await openShop({ admissionLimits: crowded });
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 500 });
+    const { payments, letAnswer } = heldPayments();
+    const shop = await openShop({ admissionLimits: crowded, payments });
     await shop.ask('GET', '/v1/products');
     const answers = times(4, () => shop.place());
     const { checkout } = shop.services.admissions;
@@ -72,6 +72,7 @@ describe('an API with more to do than it takes on', () => {
     ]) {
       expect(metrics).toContain(line);
     }
+    letAnswer();
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 201, 201, 201]);
     expect((await shop.place({}, 'shed')).status).toBe(201);
   });
@@ -153,8 +154,9 @@ describe('a request that may wait or stream', () => {
 describe('a request nobody waits for any more', () => {
   test('leaves the line and nothing behind', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
-    const shop = await openShop({ admissionLimits: { ...ADMISSION_LIMITS, checkout: limits } });
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 500 });
+    const { payments, letAnswer } = heldPayments();
+    const admissionLimits = { ...ADMISSION_LIMITS, checkout: limits };
+    const shop = await openShop({ admissionLimits, payments });
     const running = shop.place();
     const { checkout } = shop.services.admissions;
     await eventually(() => expect(checkout.view().running).toBe(1));
@@ -167,25 +169,44 @@ describe('a request nobody waits for any more', () => {
     await eventually(() => expect(checkout.view().waiting).toBe(1));
     client.abort();
     await waiting;
+    letAnswer();
     expect((await running).status).toBe(201);
     expect(await shop.db.order.count()).toBe(1);
     expect(paymentEffects(shop)).toEqual({ authorize: 1 });
   });
 
   test('is brought to its end once the provider was asked: the retry gets the same order', async () => {
-    const shop = await openShop();
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 500 });
+    const { payments, letAnswer, asked } = heldPayments();
+    const shop = await openShop({ payments });
     const client = new AbortController();
     const given = { key: 'kept', body: orderBody(), signal: client.signal };
     const first = shop.ask('POST', '/v1/orders', given);
-    await eventually(async () => expect(await shop.db.order.count()).toBe(1));
+    await eventually(() => expect(asked()).toBe(1));
     client.abort();
+    letAnswer();
     await first;
-    await eventually(async () => {
-      const again = await shop.place({}, 'kept');
-      expect(again.status).toBe(201);
-    });
+    expect(await shop.db.order.findMany()).toMatchObject([{ status: 'placed' }]);
+    const again = await shop.place({}, 'kept');
+    expect(again.status).toBe(201);
     expect(await shop.db.order.count()).toBe(1);
     expect(paymentEffects(shop)).toEqual({ authorize: 1 });
   });
 });
+
+/** A payment provider that does what it is asked, and whose answers come when they are let. */
+function heldPayments() {
+  let [letAnswer, asked] = [(): void => undefined, 0];
+  const until = new Promise<void>((resolve) => {
+    letAnswer = resolve;
+  });
+  const payments = (real: PaymentGateway): PaymentGateway => ({
+    ...real,
+    async authorize(request) {
+      const outcome = await real.authorize(request);
+      asked += 1;
+      await until;
+      return outcome;
+    },
+  });
+  return { payments, letAnswer, asked: () => asked };
+}

@@ -12,6 +12,7 @@ import { createServices, type Services } from '../../api/services.ts';
 import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
 import { MAIL_LIMITS, PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
 import { createPaymentWebhookVerifier } from '../../gateways/payment-webhook.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createSmtpMailer } from '../../gateways/smtp-mailer.ts';
 import { createStripePayments } from '../../gateways/stripe-payments.ts';
 import { createCallbackVerifier } from '../../gateways/warehouse-callback.ts';
@@ -37,6 +38,11 @@ import {
 export const CALLBACK_SECRET = `whsec_${Buffer.from('the shop and its warehouse').toString('base64')}`;
 export const WEBHOOK_SECRET = 'whsec_the_shop_and_its_payment_provider';
 
+/** A shopper's calls are not late on a busy machine; the budget of a request has room for two. */
+const PATIENT_MS = 5_000;
+/** So that a reader who is answered earlier was not kept waiting by the warehouse. */
+const LOOKUP_DEADLINE_MS = 60_000;
+
 export interface ShopOptions {
   readonly production?: boolean;
   readonly databaseUrl?: string;
@@ -44,6 +50,9 @@ export interface ShopOptions {
   readonly checkouts?: Checkouts;
   readonly deliveries?: Deliveries;
   readonly refunds?: Refunds;
+  /** Something between the API and its payment provider. */
+  readonly payments?: (real: PaymentGateway) => PaymentGateway;
+  /** Only where the deadline is what a test is about. */
   readonly authorizeDeadlineMs?: number;
   readonly streamLimits?: Partial<StreamLimits>;
   readonly admissionLimits?: typeof ADMISSION_LIMITS;
@@ -94,12 +103,13 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
   const deliveries = createDeliveryRecorder(checkouts);
   const refunds = createRefundRecorder(checkouts);
   const upkeep = createUpkeepRecorder(checkouts);
-  const gateways = createGateways(sandbox, options.authorizeDeadlineMs ?? 1_500);
+  const gateways = createGateways(sandbox, options.authorizeDeadlineMs ?? PATIENT_MS);
   const notifications = createNotifications({ url });
   const services = createServices({
     db,
     watchDb,
     ...gateways,
+    payments: options.payments?.(gateways.payments) ?? gateways.payments,
     checkouts: options.checkouts ?? checkouts,
     upkeep,
     deliveries: options.deliveries ?? deliveries,
@@ -195,7 +205,7 @@ export function paymentEffects(shop: Shop, orderId?: string): Record<string, num
 }
 
 function createGateways(sandbox: Sandbox, authorizeDeadlineMs: number) {
-  const { authorize, ...payments } = PAYMENT_LIMITS;
+  const { authorize, find, ...payments } = PAYMENT_LIMITS;
   // Breakers stay closed: what opens them is tested with the gateways.
   const closed = { breakAfter: 1_000_000, maxQueued: 1_000 };
   return {
@@ -205,12 +215,16 @@ function createGateways(sandbox: Sandbox, authorizeDeadlineMs: number) {
       limits: {
         ...payments,
         authorize: { ...authorize, ...closed, deadlineMs: authorizeDeadlineMs },
+        find: { ...find, deadlineMs: PATIENT_MS },
       },
     }),
     warehouse: createHttpWarehouse({
       baseUrl: sandbox.url,
       apiKey: 'shop',
-      limits: { ...WAREHOUSE_LIMITS, lookup: { ...WAREHOUSE_LIMITS.lookup, ...closed } },
+      limits: {
+        ...WAREHOUSE_LIMITS,
+        lookup: { ...WAREHOUSE_LIMITS.lookup, ...closed, deadlineMs: LOOKUP_DEADLINE_MS },
+      },
     }),
     mailer: createSmtpMailer({
       smtpUrl: `smtp://127.0.0.1:${sandbox.smtpPort}`,
