@@ -1,0 +1,114 @@
+/** A webhook endpoint of a shop with a history: handed events, a receiver, what the pump learns. */
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { describeFailure } from '../../activities/pump.ts';
+import { PartialFailure, type Subscriber } from '../../activities/subscribers/subscriber.ts';
+import { createWebhookSubscriber } from '../../activities/subscribers/webhook.ts';
+import { createWebhookSender, type WebhookSender } from '../../gateways/webhook-sender.ts';
+import type { Database } from '../../prisma/client.ts';
+import type { LoggedEvent } from '../../prisma/event-log.ts';
+import { listAttempts } from '../../prisma/webhook-attempts.ts';
+import {
+  createEndpoint,
+  deleteEndpoint,
+  findSigningEndpoint,
+} from '../../prisma/webhook-endpoints.ts';
+import { FATES, NEVER, openHistory, type History } from '../activities/subscribers/history.ts';
+import { claimOf } from '../prisma/shop.ts';
+import { startReceiver, type WebhookReceiver } from './webhook-receiver.ts';
+
+/** More than are sent to side by side. */
+export const ORDERS = 30;
+export const OPERATOR = { apiKeyId: 'key_operator', correlationId: 'asked' };
+export const STORED = () => ({ status: 201, body: '{}' });
+/** Nothing here is late on a busy machine. */
+export const SENDER = createWebhookSender({ allowLocal: true, deadlineMs: 30_000 });
+
+type Failure = ReturnType<typeof describeFailure> & { readonly id: string };
+type Attempts = Awaited<ReturnType<typeof listAttempts>>['attempts'];
+
+export interface WebhookBench {
+  readonly db: Database;
+  /** Everything that happened to the orders. */
+  readonly log: readonly LoggedEvent[];
+  /** Of the test that runs; so is the endpoint. */
+  readonly receiver: WebhookReceiver;
+  readonly endpointId: string;
+  event(at?: number): LoggedEvent;
+  subscriber(by?: WebhookSender): Promise<Subscriber>;
+  hand(events: readonly LoggedEvent[], by?: WebhookSender): Promise<void>;
+  /** What the pump learns of each event that was not taken. */
+  failures(events: readonly LoggedEvent[], by?: WebhookSender): Promise<readonly Failure[]>;
+  secrets(): Promise<readonly string[]>;
+  attempts(): Promise<Attempts>;
+}
+
+/** For a test file: one history for all of it, an endpoint and its receiver for each test. */
+export function useWebhookBench(): WebhookBench {
+  let history: History;
+  let log: readonly LoggedEvent[];
+  let receiver: WebhookReceiver;
+  let endpointId: string;
+  beforeAll(async () => {
+    history = await openHistory();
+    for (let at = 0; at < ORDERS; at += 1) {
+      await history.live({ fate: FATES[at % FATES.length] ?? 'placed' });
+    }
+    log = await history.log();
+  });
+  afterAll(() => history.close());
+  beforeEach(async () => {
+    receiver = await startReceiver();
+    const wanted = { url: receiver.url, types: [], by: OPERATOR, answer: STORED };
+    const created = await createEndpoint(history.db, claimOf(), wanted);
+    if (created.kind !== 'created') throw new Error(created.kind);
+    endpointId = created.endpoint.id;
+  });
+  afterEach(async () => {
+    await deleteEndpoint(history.db, endpointId, OPERATOR);
+    await receiver.close();
+  });
+
+  const bench: WebhookBench = {
+    get db() {
+      return history.db;
+    },
+    get log() {
+      return log;
+    },
+    get receiver() {
+      return receiver;
+    },
+    get endpointId() {
+      return endpointId;
+    },
+    event(at = 0) {
+      const found = log[at];
+      if (!found) throw new Error('the log is too short');
+      return found;
+    },
+    async subscriber(by = SENDER) {
+      const found = await createWebhookSubscriber({ db: history.db, sender: by }, endpointId);
+      if (!found) throw new Error('no such endpoint');
+      return found;
+    },
+    hand: async (events, by) => (await bench.subscriber(by)).handle(events, NEVER),
+    failures: (events, by) => failuresOf(events, bench.hand(events, by)),
+    secrets: async () => (await findSigningEndpoint(history.db, endpointId))?.secrets ?? [],
+    attempts: async () => (await listAttempts(history.db, { endpointId }, { limit: 100 })).attempts,
+  };
+  return bench;
+}
+
+async function failuresOf(
+  events: readonly LoggedEvent[],
+  handing: Promise<void>,
+): Promise<readonly Failure[]> {
+  try {
+    await handing;
+    return [];
+  } catch (error) {
+    const failed =
+      error instanceof PartialFailure ? error.failed : events.map((event) => ({ event, error }));
+    return failed.map(({ event, error: each }) => ({ id: event.id, ...describeFailure(each) }));
+  }
+}
