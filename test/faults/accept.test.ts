@@ -33,8 +33,13 @@ async function insist(key: string): Promise<string> {
       expect(answer.status).toBe(201);
       return answer.text();
     },
-    { everyMs: 100, timeoutMs: 20_000 },
+    { everyMs: 100, timeoutMs: 60_000 },
   );
+}
+
+async function codeOf(answer: Response): Promise<string> {
+  expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+  return (await problemOf(answer)).code;
 }
 
 async function idIn(body: string): Promise<string> {
@@ -114,11 +119,12 @@ describe('taking an order, with the line to the database', () => {
         const answer = await shop.buy('locked-out');
         await expectToldToComeBack(answer);
       },
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
     await eventually(async () => {
       const waiting = await shop.direct.$queryRaw<unknown[]>`
-        SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'`;
+        SELECT 1 FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`;
       expect(waiting).toHaveLength(1);
     });
     proof.fired(1);
@@ -165,7 +171,8 @@ describe('the same key', () => {
     const bodies = new Set<string>();
     for (const answer of answers) {
       if (answer.status === 201) bodies.add(await answer.text());
-      else expect((await problemOf(answer)).code).toBe('request_in_flight');
+      // On a busy machine some wait for a connection longer than they may.
+      else expect(['request_in_flight', 'database_unavailable']).toContain(await codeOf(answer));
     }
     bodies.add(await insist('twenty'));
     expect(bodies.size).toBe(1);

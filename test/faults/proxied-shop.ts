@@ -36,7 +36,7 @@ export async function createProxiedShop(): Promise<ProxiedShop> {
   await seed(direct);
   url.hostname = '127.0.0.1';
   url.port = String(proxy.port);
-  const shop = await createShop({ databaseUrl: url.href, authorizeDeadlineMs: 1_000 });
+  const shop = await createShop({ databaseUrl: url.href });
   // Keys and products are remembered, and statements prepared, from here on: faults hit the order.
   await buy(shop, 'the first of the day');
   return {
