@@ -15,10 +15,16 @@ export function times<T>(count: number, work: (index: number) => Promise<T>): Pr
 /** What a client does: a 503 with Retry-After, or a try under way, is tried again under the same key. */
 export function patiently(ask: (key: string) => Promise<Response>): Promise<Response> {
   const key = crypto.randomUUID();
-  return eventually(
+  return settled(() => ask(key));
+}
+
+/** Asks until the answer is not one to come back for; those have to say when, each of them. */
+export async function settled(ask: () => Promise<Response>): Promise<Response> {
+  const unsaid: number[] = [];
+  const last = await eventually(
     async () => {
-      const answer = await ask(key);
-      if (answer.status === 503) expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+      const answer = await ask();
+      if (answer.status === 503 && !saysWhen(answer)) unsaid.push(answer.status);
       expect(answer.status).not.toBe(503);
       // A try that was cut off keeps its key for a moment.
       expect(await answer.clone().text()).not.toContain('request_in_flight');
@@ -26,6 +32,13 @@ export function patiently(ask: (key: string) => Promise<Response>): Promise<Resp
     },
     { timeoutMs: 250_000, everyMs: 500 },
   );
+  expect(unsaid, 'a 503 that does not say when to come back').toEqual([]);
+  return last;
+}
+
+/** Says after how many seconds to come back. */
+export function saysWhen(answer: Response): boolean {
+  return /^[1-9]\d*$/.test(answer.headers.get('retry-after') ?? '');
 }
 
 /** A patient shopper's order. */
