@@ -174,7 +174,13 @@ describe('202', () => {
       if (lost === times) return;
       lost += 1;
       const answer = { kind: 'refused', reason: 'not ours' } as const;
-      await checkouts.shipmentAnswered(orderId, { correlationId: 'not-ours', answer });
+      await eventually(async () => {
+        const sent = await checkouts.shipmentAnswered(orderId, {
+          correlationId: 'not-ours',
+          answer,
+        });
+        expect(sent.kind).toBe('delivered');
+      });
     };
     const key = `lost-${times}`;
     const answer = await cancel(id, key);

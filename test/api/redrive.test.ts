@@ -106,6 +106,9 @@ async function placed(): Promise<OrderId> {
   return id;
 }
 
+/** Each look lets time pass first, in which a worker on a busy machine has much to do. */
+const PATIENCE = { timeoutMs: 120_000 } as const;
+
 const letterList = z.object({
   data: z.array(z.looseObject({ id: z.string(), status: z.string(), subject: z.string() })),
 });
@@ -123,7 +126,7 @@ async function buried(orderId: OrderId, source: string): Promise<string> {
     const open = (await lettersOf(orderId, source)).find(({ status }) => status === 'open');
     if (!open) throw new Error('no letter yet');
     return open.id;
-  });
+  }, PATIENCE);
 }
 
 const redrive = (id: string, body: object = {}) =>
@@ -134,7 +137,7 @@ async function comesTo(orderId: OrderId, status: string): Promise<void> {
     await env.sleep('10 minutes');
     const order = await shop.ask('GET', `/v1/orders/${orderId}`);
     expect((await orderOf(order)).status).toBe(status);
-  });
+  }, PATIENCE);
 }
 
 test('a step that failed for good goes on when it is redriven, and the money is taken once', async () => {

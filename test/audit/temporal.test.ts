@@ -1,7 +1,12 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
-import { Client, Connection, type WorkflowStartOptions } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  type WorkflowHandle,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -55,7 +60,7 @@ describe('orders and their workflows', () => {
     const missing = await shop.place();
     const terminated = await shop.place();
     const handle = await start(terminated);
-    await handle.terminate();
+    await terminate(handle);
     const wrong = [
       { subject: missing.id, detail: 'workflow missing' },
       { subject: terminated.id, detail: 'workflow terminated' },
@@ -87,7 +92,7 @@ describe('orders and their workflows', () => {
 
   test('a second run is none when the first was given up', async () => {
     const order = await shop.place();
-    await (await start(order)).terminate();
+    await terminate(await start(order));
     await start(order, { workflowIdReusePolicy: 'ALLOW_DUPLICATE' });
     expect(await findings(2)).toEqual(NONE);
   });
@@ -185,7 +190,13 @@ async function start(order: Order, changes: Partial<WorkflowStartOptions> = {}) 
   return client.workflow.start(CHECKOUT_WORKFLOW, asked);
 }
 
-/** Runs the order's workflow to its end. */
+/** Terminated, and listed as such: the list lags behind. */
+async function terminate(handle: WorkflowHandle): Promise<void> {
+  await handle.terminate();
+  await eventually(async () => expect(await countRuns("ExecutionStatus = 'Terminated'")).toBe(1));
+}
+
+/** Runs the order's workflow to its end, and until it is listed as ended. */
 async function finish(order: Order): Promise<void> {
   const native = await NativeConnection.connect({ address: server.address });
   const taskQueue = `finish-${randomUUID()}`;
@@ -197,6 +208,7 @@ async function finish(order: Order): Promise<void> {
   });
   await worker.runUntil(async () => (await start(order, { taskQueue })).result());
   await native.close();
+  await eventually(async () => expect(await countRuns("ExecutionStatus = 'Completed'")).toBe(1));
 }
 
 /** What is reported, by check, once the server lists so many runs: its list lags behind. */
@@ -217,9 +229,9 @@ async function personsFound(runs: number) {
   return result?.examples;
 }
 
-async function countRuns(): Promise<number> {
+async function countRuns(query = ''): Promise<number> {
   let count = 0;
-  for await (const _run of client.workflow.list()) count += 1;
+  for await (const _run of client.workflow.list({ query })) count += 1;
   return count;
 }
 

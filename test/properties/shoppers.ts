@@ -122,7 +122,11 @@ async function refund(
     const body = { amount_minor: Math.ceil((totalMinor * percent) / 100), reason: 'returned' };
     const key = randomUUID();
     const path = `/v1/orders/${orderId}/refunds`;
-    const answer = await shop.ask('POST', path, { role: 'operator', key, body });
+    const answer = await eventually(async () => {
+      const tried = await shop.ask('POST', path, { role: 'operator', key, body });
+      if (tried.status === 503) throw new Error(`refund: ${await tried.text()}`);
+      return tried;
+    }, PATIENCE);
     if (answer.status === 202) return REFUND.parse(await answer.json());
     // Nothing was captured, or less is left than asked for.
     if (answer.status === 409 || answer.status === 422) return null;

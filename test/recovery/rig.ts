@@ -102,7 +102,10 @@ export async function openRig(): Promise<Rig> {
     deliveries: createTemporalDeliveries({ client: () => client }),
     async start() {
       const input = await providers.place();
-      await checkouts.start({ ...input, traceparent: null });
+      const start = { ...input, traceparent: null };
+      await eventually(async () => {
+        expect((await checkouts.start(start)).kind).not.toBe('unavailable');
+      });
       await db.order.update({
         where: { id: input.orderId },
         data: { workflowStartedAt: new Date() },
