@@ -79,9 +79,10 @@ function countdown({ signal, say }: HealDeps, healedAt: number): Until {
     let last = 0;
     const isNothing = async (): Promise<boolean> => {
       signal.throwIfAborted();
-      const left = await countLeft();
-      if (left !== last) say(`  ${left} ${what}`);
-      last = left;
+      // What cannot be asked yet has not come right yet.
+      const left = await countLeft().catch(() => null);
+      if (left !== null && left !== last) say(`  ${left} ${what}`);
+      last = left ?? last;
       return left === 0;
     };
     const timeoutMs = withinMs - (performance.now() - healedAt);
