@@ -2,7 +2,7 @@ import { MockActivityEnvironment, type TestWorkflowEnvironment } from '@temporal
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { recordNeedsAttention } from '../../prisma/fulfilment.ts';
+import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { findBooks } from '../../prisma/stopped.ts';
 import type { checkout } from '../../workflows/checkout.ts';
 import {

@@ -17,9 +17,10 @@ const bench = useWebhookBench();
 describe('a webhook', () => {
   test('is within the trace of its order, each attempt as a parent of its own', async () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-    for (const _ of [1, 2]) await hand([{ ...event(), traceparent }]);
-    await hand([event()]);
-    const [first, again, untraced] = receiver.received.map(({ headers }) => headers['traceparent']);
+    for (const _ of [1, 2]) await bench.hand([{ ...bench.event(), traceparent }]);
+    await bench.hand([bench.event()]);
+    const { received } = bench.receiver;
+    const [first, again, untraced] = received.map(({ headers }) => headers['traceparent']);
     expect([first, again].map((header) => traceIdOf(header ?? ''))).toEqual(
       Array(2).fill('a'.repeat(32)),
     );
