@@ -1,5 +1,4 @@
 /** A crowd that goes on buying whatever is killed, and what must be true of its orders afterwards. */
-import { scheduler } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
@@ -11,8 +10,7 @@ import { expectDelivered } from './sound.ts';
 /** A key whose try died is held for seconds: one of them is always free to place the next order. */
 const SHOPPERS = 4;
 const BACK_WITHIN = { timeoutMs: 60_000, everyMs: 50 };
-/** Between two orders of a shopper: each order is held to account afterwards, and that takes longer. */
-const REST_MS = 100;
+const HARM_LASTS = { timeoutMs: 300_000, everyMs: 20 };
 const KEPT_AT_ONCE = 8;
 
 export interface Accepted {
@@ -28,17 +26,26 @@ export interface Shoppers {
   stop(): Promise<void>;
 }
 
-/** Each places one order after the other, each under its key until it is settled. */
+/**
+ * Each places one order after the other, each under its key until it is settled. They are never many
+ * ahead of what is waited for: each order is held to account afterwards.
+ */
 export function startShoppers(lane: Lane): Shoppers {
   const accepted: Accepted[] = [];
   let stopping = false;
+  let [begun, wanted] = [0, 0];
+  const mayGoOn = (): void => {
+    if (!stopping && begun >= wanted + SHOPPERS) throw new Error('nobody waits for more orders');
+  };
   const shop = async (): Promise<void> => {
-    while (!stopping) {
+    for (;;) {
+      await eventually(mayGoOn, HARM_LASTS);
+      if (stopping) return;
+      begun += 1;
       const request = newRequest({ quantity: 1 });
       const answer = await lane.client.place(request);
       expect(answer.status, answer.text).toBe(201);
       accepted.push({ request, answer });
-      await scheduler.wait(REST_MS);
     }
   };
   const shopping = Promise.all(Array.from({ length: SHOPPERS }, shop));
@@ -47,7 +54,7 @@ export function startShoppers(lane: Lane): Shoppers {
   return {
     accepted,
     async untilMore(orders) {
-      const wanted = accepted.length + orders;
+      wanted = accepted.length + orders;
       await eventually(() => expect(accepted.length).toBeGreaterThanOrEqual(wanted), BACK_WITHIN);
     },
     async stop() {
