@@ -17,7 +17,7 @@ export async function listStillRefunds(
 ): Promise<readonly RefundStart[]> {
   return db.$queryRaw<RefundStart[]>`
     SELECT r.id AS "refundId", r.order_id AS "orderId", r.amount_minor AS "amountMinor", r.currency,
-      o.correlation_id AS "correlationId"
+      o.correlation_id AS "correlationId", o.traceparent
     FROM refunds r JOIN orders o ON o.id = r.order_id
     WHERE r.status = 'requested' AND r.cause = 'requested'
       AND COALESCE(r.workflow_started_at, r.requested_at) < now() - ${asked.stillMs} * interval '1 ms'

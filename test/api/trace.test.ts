@@ -7,6 +7,7 @@ import { isRefundId, type OrderId } from '../../domain/ids.ts';
 import { traceIdOf } from '../../domain/trace.ts';
 import { findUnstarted } from '../../prisma/orders.ts';
 import { findRefundStart, findUnstartedRefunds } from '../../prisma/refunds.ts';
+import { listStillRefunds } from '../../prisma/stopped-refunds.ts';
 import { findBooks } from '../../prisma/stopped.ts';
 import { eventually } from '../support/eventually.ts';
 import { paidOrder } from './paid-order.ts';
@@ -46,6 +47,8 @@ test('and of its refund: the order’s trace, not that of whoever asks for the m
   expect(await findRefundStart(shop.db, id)).toMatchObject({ traceparent });
   await shop.db.refund.update({ where: { id }, data: { workflowStartedAt: null } });
   expect(await findUnstartedRefunds(shop.db, [id])).toMatchObject([{ refundId: id, traceparent }]);
+  const still = { stillMs: 0, recheckMs: 0, limit: 10 };
+  expect(await listStillRefunds(shop.db, still)).toMatchObject([{ refundId: id, traceparent }]);
 });
 
 test('each event of an order has its trace in the feed; of an order without one, none', async () => {
