@@ -2,7 +2,13 @@
  * Steps that wait for a person. The order shows `needs_attention` with the steps' names; `resolve`
  * sends the decision; the workflow goes on with the same keys, however long that took.
  */
-import { ApplicationFailure, condition, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  condition,
+  patched,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { FailureType, Parked } from '../activities/contract.ts';
 import { HOLD_MARGIN_MS, isDecisionAbout, type Standing } from '../domain/attention.ts';
 import type { OrderId } from '../domain/ids.ts';
@@ -10,7 +16,7 @@ import type { CancelReason } from '../domain/order.ts';
 import { resolveUpdate, type Resolution } from './contract.ts';
 import { failureSummary } from './failure-summary.ts';
 import type { Progress } from './progress.ts';
-import { steps } from './steps.ts';
+import { recordDecision, steps } from './steps.ts';
 
 export interface Decided {
   readonly step: string;
@@ -72,7 +78,8 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
       );
       const resolution: Resolution = isInTime ? take() : { step, decision: 'cancel', ...BY_CLOCK };
       const stands = asked.resumes[resolution.decision];
-      await steps.recordResolved({ orderId, ...resolution, resumes: stands });
+      const record = patched('decisions-are-heard-first') ? recordDecision : steps.recordResolved;
+      await record({ orderId, ...resolution, resumes: stands });
       progress.enter(stands, 'publish');
       const reason =
         resolution.actor === BY_CLOCK.actor ? 'authorization_expiring' : 'requested_by_operator';

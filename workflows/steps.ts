@@ -120,6 +120,13 @@ export const steps: Activities = {
 };
 
 /**
+ * `recordResolved` of a decision that an update brought: not local. Temporal hears of the update and of
+ * a local try only when the workflow task ends; if worker and server died before that, our books would
+ * have the answer to a question that the workflow still asks.
+ */
+export const recordDecision = durably((a) => a.recordResolved, RECORD, 'Record: a person decided');
+
+/**
  * One local try, then the same step as a durable activity. A failed local activity rejects with the
  * ApplicationFailure itself; only a cancellation must not lead to a second run.
  */
@@ -135,10 +142,7 @@ function localFirst<I, O>(
       summary,
     }),
   );
-  // A cancel does not wait for the attempt under way: whatever it does, the undo finds out. (Said
-  // here because what the SDK does when nothing is said is not what its documentation says.)
-  const cancellationType = 'TRY_CANCEL';
-  const runDurably = pick(proxyActivities<Activities>({ ...options, cancellationType, summary }));
+  const runDurably = durably(pick, options, summary);
   return async (input) => {
     try {
       return await inTurn(() => tryLocally(input));
@@ -147,6 +151,16 @@ function localFirst<I, O>(
       return runDurably(input);
     }
   };
+}
+
+function durably<I, O>(
+  pick: (activities: Activities) => (input: I) => Promise<O>,
+  options: ActivityOptions,
+  summary: string,
+): (input: I) => Promise<O> {
+  // A cancel does not wait for the attempt under way: whatever it does, the undo finds out. (Said
+  // here because what the SDK does when nothing is said is not what its documentation says.)
+  return pick(proxyActivities<Activities>({ ...options, cancellationType: 'TRY_CANCEL', summary }));
 }
 
 /** The local try under way. Workflow modules are loaded per workflow, so this is per order. */

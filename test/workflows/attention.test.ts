@@ -80,6 +80,25 @@ describeCheckout('an undo that fails for good', (suite) => {
     expect(event?.data).toMatchObject({ decision: 'skip', actor: 'op', note: 'looked into it' });
   });
 
+  test('a decision is in the history before it is in our books', async () => {
+    const { bench } = suite;
+    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
+    bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
+    const handle = await parked(suite);
+    await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
+    await handle.result();
+    const { events } = await handle.fetchHistory();
+    const decided = events?.findIndex(
+      (event) => event.workflowExecutionUpdateAcceptedEventAttributes,
+    );
+    const recorded = events?.findIndex(
+      ({ activityTaskScheduledEventAttributes: scheduled }) =>
+        scheduled?.activityType?.name === 'recordResolved',
+    );
+    expect(decided).toBeGreaterThan(0);
+    expect(recorded).toBeGreaterThan(decided ?? Infinity);
+  });
+
   test('a parcel that left meanwhile is no undone order: the person hears of it', async () => {
     const { bench, env } = suite;
     const step = 'cancelShipment';
