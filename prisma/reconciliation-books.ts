@@ -93,7 +93,8 @@ function queryGoods(
         AS lines,
       (COALESCE(s.carrier = 'arranged by hand', false) OR EXISTS (
         SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
-          AND e.data ->> 'decision' = 'skip')) AS "byHand",
+          AND e.data ->> 'decision' = 'skip'
+          AND e.data ->> 'step' IN ('shipOrder', 'releaseStock', 'cancelShipment'))) AS "byHand",
       o.status IN ('pending', 'placed', 'reserved', 'paid', 'cancelling', 'needs_attention') AS moving,
       (o.status = 'pending' OR max(r.updated_at) > now() - ${SETTLED_AFTER_MS} * interval '1 ms')
         AS "inFlight"

@@ -126,9 +126,7 @@ test('a reservation the warehouse lost is reported once', async () => {
   const { orderId } = await rig.start();
   await rig.until(orderId, 'reserved');
   await settle(orderId);
-  const path = `warehouse/reservations/${encodeURIComponent(orderId)}/release`;
-  const headers = { authorization: 'Bearer somebody' };
-  await fetch(new URL(path, rig.sandbox.url), { method: 'POST', headers });
+  await releaseThere(orderId);
   expect(await rig.reconcile()).toMatchObject({ found: 1 });
   expect(await openDifferences()).toEqual([['reservation', orderId]]);
   expect(await rig.reconcile()).toEqual(CLEAN);
@@ -153,6 +151,10 @@ test('a capture a person made at the provider agrees, and is reported until it i
   await stripe(`payment_intents/${providerReference}/capture`, {});
   expect(await rig.reconcile()).toMatchObject({ found: 0, resolved: 1 });
   expect(await openDifferences()).toEqual(before);
+  // It was about the money: the goods are compared as ever.
+  await releaseThere(orderId);
+  expect(await rig.reconcile()).toMatchObject({ found: 1 });
+  expect(await openDifferences()).toContainEqual(['reservation', orderId]);
 });
 
 test('a provider that is away: nothing is resolved and nothing invented', async () => {
@@ -164,6 +166,13 @@ test('a provider that is away: nothing is resolved and nothing invented', async 
   expect(await rig.reconcile()).toMatchObject({ found: 0 });
   expect(await openDifferences()).toEqual(before);
 });
+
+/** The warehouse loses what it had reserved for the order. */
+async function releaseThere(orderId: OrderId): Promise<void> {
+  const path = `warehouse/reservations/${encodeURIComponent(orderId)}/release`;
+  const headers = { authorization: 'Bearer somebody' };
+  await fetch(new URL(path, rig.sandbox.url), { method: 'POST', headers });
+}
 
 /** What an operator's request writes down first. */
 function asked() {
