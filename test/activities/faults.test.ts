@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { mayBeTriedAgain } from '../../activities/failures.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import { cell, type Proof } from '../faults/cell.ts';
@@ -233,9 +234,12 @@ describe.each(STEPS)('$what', (each) => {
     const settled = await Promise.allSettled(tries);
     for (const result of settled) {
       if (result.status === 'fulfilled') expect(result.value).toEqual(each.done);
-      else expect(result.reason).toMatchObject({ nonRetryable: false });
+      else expectTriedAgain(result.reason);
     }
     proof.fired(fired() - 1);
+    steps.sandbox.faults.clear();
+    // The provider may be at one of them still.
+    await untilDone(each, orderId);
     await expectDoneOnce(each, orderId);
   });
 });
@@ -261,7 +265,12 @@ async function untilDone(each: Step, orderId: OrderId): Promise<void> {
       throw error;
     }),
   );
-  for (const failure of failures) expect(failure).toMatchObject({ nonRetryable: false });
+  for (const failure of failures) expectTriedAgain(failure);
+}
+
+/** Also one of a database that was too busy for so many at once. */
+function expectTriedAgain(failure: unknown): void {
+  expect(mayBeTriedAgain(failure), String(failure)).toBe(true);
 }
 
 function countOf(orderId: OrderId, { effect }: Step): number {
