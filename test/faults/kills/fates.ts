@@ -3,26 +3,28 @@
  * what must be true when the order rests. A process may die anywhere in between.
  */
 import { expect } from 'vitest';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { OrderId } from '../../../domain/ids.ts';
-import type { OrderStatus } from '../../../domain/order.ts';
 import type { RefundStatus } from '../../../domain/refund.ts';
 import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
 import { eventually } from '../../support/eventually.ts';
-import {
-  effectsOf,
-  expectCleanSlate,
-  expectShipped,
-  noticesOf,
-} from '../../support/expectations.ts';
-import { DECLINED_CARD, newRequest, orderIdIn, type OrderRequest } from './client.ts';
+import { effectsOf, expectCleanSlate, expectShipped } from '../../support/expectations.ts';
+import { DECLINED_CARD, newRequest } from './client.ts';
 import type { Lane } from './lanes.ts';
+import {
+  AT_REST_WITHIN_MS,
+  hasHappened,
+  nothingIsHeldFor,
+  pastItsDeadline,
+  placeSurely,
+  redriveUntil,
+  rests,
+  SOON,
+  told,
+} from './outcomes.ts';
 
 /** Tells one order's fate and checks its end. Gives the order. */
 export type Fate = (lane: Lane) => Promise<OrderId>;
-
-/** Two workflow tasks of a dead worker time out, on a machine with other things to do. */
-export const AT_REST_WITHIN_MS = 120_000;
 
 const SHIP: Place = { provider: 'warehouse', operation: 'ship' };
 const AUTHORIZE: Place = { provider: 'payments', operation: 'authorize' };
@@ -165,8 +167,6 @@ async function undelivered(lane: Lane): Promise<OrderId> {
   return orderId;
 }
 
-const SOON = { timeoutMs: AT_REST_WITHIN_MS, everyMs: 100 };
-
 /** Shipped, and a part of the money given back because somebody asked for it. */
 async function givenBack(lane: Lane): Promise<OrderId> {
   const orderId = await placeSurely(lane, newRequest());
@@ -249,74 +249,10 @@ async function refundIs(lane: Lane, orderId: OrderId, status: RefundStatus): Pro
   expect(refunds.map((refund) => refund.status)).toEqual([status]);
 }
 
-/** Placed or declined, and the same answer byte for byte as often as it is asked for. */
-export async function placeSurely(lane: Lane, request: OrderRequest): Promise<OrderId> {
-  const first = await lane.client.place(request);
-  const orderId = first.status === 201 ? orderIdIn(first) : await orderOfKey(lane, request.key);
-  expect(await lane.client.place(request)).toEqual(first);
-  return orderId;
-}
-
 async function placeUnder(
   lane: Lane,
   harm: { readonly at: Place; readonly fault: z.input<typeof faultSchema> },
 ): Promise<OrderId> {
   lane.sandbox.faults.set(harm.at, harm.fault);
   return placeSurely(lane, newRequest());
-}
-
-export async function rests(lane: Lane, orderId: OrderId, status: OrderStatus): Promise<void> {
-  await eventually(async () => {
-    const order = await lane.db.order.findUniqueOrThrow({ where: { id: orderId } });
-    expect(order.status).toBe(status);
-  }, SOON);
-}
-
-async function hasHappened(lane: Lane, orderId: OrderId, type: string): Promise<void> {
-  const where = { orderId, type };
-  await eventually(async () => expect(await lane.db.event.count({ where })).toBe(1), SOON);
-}
-
-function told(lane: Lane, orderId: OrderId): string[] {
-  return noticesOf(lane, orderId).toSorted();
-}
-
-async function nothingIsHeldFor(lane: Lane, orderId: OrderId): Promise<void> {
-  const reservations = await lane.db.reservation.findMany({ where: { orderId } });
-  expect(reservations.map(({ status }) => status)).toEqual(['released']);
-}
-
-async function orderOfKey(lane: Lane, key: string): Promise<OrderId> {
-  const { orderId } = await lane.db.idempotencyKey.findFirstOrThrow({ where: { key } });
-  return orderIdIn({ status: 0, text: JSON.stringify({ id: orderId }) });
-}
-
-/** Moves the order's time back, as if its shopper had stayed away for an hour. */
-async function pastItsDeadline(lane: Lane, { key }: OrderRequest): Promise<OrderId> {
-  const orderId = await eventually(() => orderOfKey(lane, key), SOON);
-  const anHourAgo = new Date(Date.now() - 3_600_000);
-  await lane.db.order.update({
-    where: { id: orderId },
-    data: { createdAt: anHourAgo, deadlineAt: anHourAgo },
-  });
-  return orderId;
-}
-
-/** An operator who looks again, and decides again when nothing moves. */
-async function redriveUntil(lane: Lane, orderId: OrderId, done: () => Promise<void>) {
-  const letters = z.object({ data: z.array(z.object({ id: z.string() })) });
-  await eventually(
-    async () => {
-      try {
-        await done();
-      } catch (error) {
-        const listed = await lane.client.get(`/v1/dead-letters?order_id=${orderId}&status=open`);
-        for (const { id } of letters.parse(JSON.parse(listed.text)).data) {
-          await lane.client.operateOnce(`/v1/dead-letters/${id}/redrive`, { note: 'once more' });
-        }
-        throw error;
-      }
-    },
-    { timeoutMs: AT_REST_WITHIN_MS, everyMs: 500 },
-  );
 }

@@ -5,8 +5,8 @@ import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
 import { cell } from '../cell.ts';
 import { newRequest, orderIdIn, type OrderRequest } from './client.ts';
-import { placeSurely, rests } from './fates.ts';
 import { closing, openGround, openLane, type Lane, type OnClose } from './lanes.ts';
+import { placeSurely, rests } from './outcomes.ts';
 import { expectDelivered, expectSound } from './sound.ts';
 
 /** A shop whose lines to its database and its providers go through proxies that do harm. */

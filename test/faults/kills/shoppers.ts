@@ -3,8 +3,8 @@ import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
 import { newRequest, orderIdIn, type Answered, type OrderRequest } from './client.ts';
-import { rests } from './fates.ts';
 import type { Lane } from './lanes.ts';
+import { rests } from './outcomes.ts';
 import { expectDelivered } from './sound.ts';
 
 /** A key whose try died is held for seconds: one of them is always free to place the next order. */

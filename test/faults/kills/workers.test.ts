@@ -9,8 +9,8 @@ import { expectShipped } from '../../support/expectations.ts';
 import { cell } from '../cell.ts';
 import { createAppProcess, type AppProcess } from './app.ts';
 import { newRequest } from './client.ts';
-import { placeSurely, rests } from './fates.ts';
 import { closing, openGround, openLane, type Lane } from './lanes.ts';
+import { placeSurely, rests } from './outcomes.ts';
 import { expectDelivered, expectSound } from './sound.ts';
 
 /** One API process and two workers of one shop, each a process to kill. */
