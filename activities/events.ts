@@ -3,7 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { deliveryWorkflowId } from '../domain/ids.ts';
 import { createBell } from '../prisma/bell.ts';
+import { pingDatabase } from '../prisma/client.ts';
 import { resolveDeadLetter, writeDeadLetter } from '../prisma/dead-letters.ts';
+import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import { findEvent } from '../prisma/event-log.ts';
 import { findSubscription } from '../prisma/subscriptions.ts';
 import type { EventActivities, PumpOutcome } from './contract.ts';
@@ -43,6 +45,8 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
       try {
         await handOver(subscriber, [event]);
       } catch (error) {
+        // That our database is away is no failure of the subscriber: Temporal tries this again.
+        if (isDatabaseUnavailable(error)) await pingDatabase(deps.db);
         return { kind: 'failed', ...describeFailure(error) };
       }
       const { orderId } = event;

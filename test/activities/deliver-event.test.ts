@@ -1,0 +1,75 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createEventActivities } from '../../activities/events.ts';
+import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
+import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import { createDatabase, type Database } from '../../prisma/client.ts';
+import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
+import { createProviders, type Providers } from '../support/bench.ts';
+
+let shop: Providers;
+let proxy: TcpProxy;
+let db: Database;
+let notifications: Notifications;
+let eventId: string;
+beforeAll(async () => {
+  shop = await createProviders();
+  const { orderId } = await shop.place();
+  eventId = (await shop.db.event.findFirstOrThrow({ where: { orderId } })).id;
+  const url = new URL(shop.databaseUrl);
+  proxy = await createTcpProxy({ target: { port: Number(url.port), host: url.hostname } });
+  url.host = `127.0.0.1:${proxy.port}`;
+  db = createDatabase({ url: url.href, poolSize: 2 });
+  notifications = createNotifications({ url: shop.databaseUrl });
+});
+afterAll(async () => {
+  await notifications.close();
+  await db.$disconnect();
+  await proxy.close();
+  await shop.close();
+});
+
+/** One attempt at the event, by a subscriber that does this with it. */
+function deliver(handle: Subscriber['handle']): Promise<unknown> {
+  const subscriber: Subscriber = {
+    name: 'tested',
+    types: [],
+    startsAt: 'now',
+    maxBatch: 1,
+    delayMs: 0,
+    deadlineMs: 60_000,
+    retryDelaysMs: [],
+    handle,
+  };
+  const { deliverEvent } = createEventActivities({
+    db,
+    notifications,
+    subscriberOf: async () => subscriber,
+    startDelivery: () => Promise.reject(new Error('it has a workflow')),
+    stopping: new AbortController().signal,
+  });
+  const input = { subscription: subscriber.name, eventId };
+  const quiet = { logger: new DefaultLogger('ERROR') };
+  return new MockActivityEnvironment({}, quiet).run(() => deliverEvent(input));
+}
+
+test('a database that went away is no failed attempt of the subscriber: the try is made again', async () => {
+  const attempt = deliver(async () => {
+    proxy.harm({ kind: 'refuse' });
+    await db.$queryRaw`SELECT 1`;
+  });
+  await expect(attempt).rejects.toThrow();
+  proxy.heal();
+  expect(await deliver(async () => undefined)).toEqual({ kind: 'delivered' });
+});
+
+test('what the subscriber asks of the database in vain while that answers is its own failure', async () => {
+  const attempt = deliver(() =>
+    db.$transaction(async (tx) => {
+      await tx.$executeRaw`SET LOCAL statement_timeout = 10`;
+      await tx.$queryRaw`SELECT pg_sleep(60)::text`;
+    }),
+  );
+  expect(await attempt).toMatchObject({ kind: 'failed', attempted: true });
+});
