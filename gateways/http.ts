@@ -8,7 +8,10 @@ import { ProviderFault } from './guard.ts';
 /** Answers of the providers are a few kilobytes; anything near this is not theirs. */
 const MAX_ANSWER_BYTES = 1_048_576;
 
-/** `fetch` without redirects, within the trace at hand. Throws ProviderFault for whatever keeps the answer from arriving. */
+/**
+ * `fetch` without redirects, within the trace at hand. Throws ProviderFault for whatever keeps the
+ * answer from arriving.
+ */
 export async function fetchOnce(
   url: string,
   init: RequestInit,

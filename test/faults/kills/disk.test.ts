@@ -60,6 +60,7 @@ async function refusals(): Promise<number> {
     expect([201, 503], answer?.text).toContain(answer?.status);
     if (answer?.status === 503) refused += 1;
   }
+  expect(refused).toBe(REFUSED);
   return refused;
 }
 

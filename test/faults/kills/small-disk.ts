@@ -1,7 +1,6 @@
 /** A file system of a fixed size, in memory, to be filled up. Linux, and only for who may mount. */
 import { execFileSync } from 'node:child_process';
-import { open, rm } from 'node:fs/promises';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isErrno } from '../../../local/stack/commands.ts';
