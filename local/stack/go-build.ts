@@ -1,8 +1,10 @@
 /** Builds the Temporal CLI with Go, where nothing can be downloaded. Minutes, once per user. */
 import { mkdir, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { environment } from '../../config.ts';
 import { run } from './commands.ts';
+import { isWritable } from './home.ts';
 
 const MODULE = 'github.com/temporalio/cli/cmd/temporal';
 const BUILD_TIMEOUT_MS = 30 * 60_000;
@@ -34,7 +36,7 @@ export async function buildTemporal(options: {
       {
         file: 'go',
         args: ['install', '-v', `${MODULE}@v${options.version}`],
-        env: { ...environment(), GOBIN: partial },
+        env: { ...environment(), ...goHome(partial), GOBIN: partial },
       },
       {
         timeoutMs: BUILD_TIMEOUT_MS,
@@ -51,6 +53,13 @@ export async function buildTemporal(options: {
     clearInterval(timer);
     await rm(partial, { recursive: true, force: true });
   }
+}
+
+/** Go keeps its own caches in the user's home directory; without one they go when the build is done. */
+function goHome(partial: string): Readonly<Record<string, string>> {
+  if (isWritable(homedir())) return {};
+  const [GOPATH, GOCACHE] = [join(partial, 'go'), join(partial, 'go-cache')];
+  return { GOPATH, GOCACHE, GOFLAGS: '-modcacherw' };
 }
 
 /** `go install -v` prints the name of each package it compiles on a line of its own. */

@@ -1,8 +1,9 @@
 /** Where the stack keeps things: the project, one home per stack, one cache per user. */
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { StackConfig } from '../../config.ts';
 
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -55,7 +56,26 @@ export function makeHome(home: Home): void {
   }
 }
 
-/** The user's cache for downloaded or built servers, shared by all checkouts. */
-export function cacheDir(xdgCacheHome: string | undefined): string {
-  return join(xdgCacheHome ?? join(homedir(), '.cache'), 'holdfast');
+/**
+ * Where a downloaded or built server is kept: in the user's cache, shared by all checkouts. A user
+ * without a home directory that can be written to keeps it in the stack's own.
+ */
+export function serverDir(
+  name: string,
+  { XDG_CACHE_HOME, HOLDFAST_HOME }: Pick<StackConfig, 'XDG_CACHE_HOME' | 'HOLDFAST_HOME'>,
+): string {
+  const shared = join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'holdfast');
+  if (existsSync(join(shared, name)) || isWritable(shared)) return join(shared, name);
+  return join(createHome(HOLDFAST_HOME).path, 'cache', name);
+}
+
+/** True when the directory is there, or can be made, and files can be written to it. */
+export function isWritable(dir: string): boolean {
+  try {
+    mkdirSync(dir, { recursive: true });
+    accessSync(dir, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

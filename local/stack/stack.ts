@@ -3,9 +3,9 @@ import type { StackConfig } from '../../config.ts';
 import type { Addresses } from './addresses.ts';
 import { bundleWorkflows } from './bundle.ts';
 import { compilePrograms } from './compile.ts';
-import { PART_NAMES, cacheDir } from './home.ts';
+import { PART_NAMES } from './home.ts';
 import type { Home } from './home.ts';
-import { migrate } from './migrate.ts';
+import { migrate } from './migrations.ts';
 import { dim, say, step } from './output.ts';
 import { appPart, postgresPart, sandboxPart, temporalPart } from './parts.ts';
 import { createPostgres } from './postgres.ts';
@@ -109,8 +109,7 @@ async function startTemporal(context: Context, startPart: StartPart): Promise<vo
       await prepareGivenServer();
       return 'the one TEMPORAL_ADDRESS names';
     }
-    const cache = cacheDir(config.XDG_CACHE_HOME);
-    const binary = await findTemporal({ cacheDir: cache, say: (line) => say(`  ${line}`) });
+    const binary = await findTemporal({ config, say: (line) => say(`  ${line}`) });
     await startPart(temporalPart(home, addresses, { binary, port, uiPort }));
     return `${addresses.temporal}, UI http://127.0.0.1:${uiPort}`;
   });

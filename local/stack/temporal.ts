@@ -7,9 +7,11 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { StackConfig } from '../../config.ts';
 import { becomesTrue } from './commands.ts';
 import type { Command } from './commands.ts';
 import { buildTemporal } from './go-build.ts';
+import { serverDir } from './home.ts';
 import { searchAttributeFlags } from './search-attributes.ts';
 import { downloaded, isDownloadReachable } from './sdk-download.ts';
 
@@ -21,10 +23,10 @@ const DOWNLOAD_TIMEOUT_MS = 120_000;
  * else built with Go (minutes, once). Throws one sentence that says what to install.
  */
 export async function findTemporal(options: {
-  readonly cacheDir: string;
+  readonly config: StackConfig;
   readonly say: (line: string) => void;
 }): Promise<string> {
-  const dir = join(options.cacheDir, `temporal-${VERSION}`);
+  const dir = serverDir(`temporal-${VERSION}`, options.config);
   const built = join(dir, process.platform === 'win32' ? 'temporal.exe' : 'temporal');
   for (const candidate of ['temporal', built]) if (await hasOurFlags(candidate)) return candidate;
   const fetched = (await downloaded(dir)) ?? (await download(dir, options.say));

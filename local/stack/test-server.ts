@@ -3,10 +3,13 @@
  * download, else the Java build of it from Maven Central behind a small launcher.
  */
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { StackConfig } from '../../config.ts';
 import { run } from './commands.ts';
+import { isWritable, serverDir } from './home.ts';
 import { downloaded, isDownloadReachable } from './sdk-download.ts';
 
 const VERSION = '1.32.1';
@@ -17,10 +20,10 @@ const MAVEN_TIMEOUT_MS = 300_000;
  * sentence that says what to install when there is no way to get one.
  */
 export async function findTestServer(options: {
-  readonly cacheDir: string;
+  readonly config: StackConfig;
   readonly say: (line: string) => void;
 }): Promise<string> {
-  const dir = join(options.cacheDir, `temporal-test-server-${VERSION}`);
+  const dir = serverDir(`temporal-test-server-${VERSION}`, options.config);
   const launcher = join(dir, 'temporal-test-server');
   if (existsSync(launcher)) return launcher;
   const fetched = (await downloaded(dir)) ?? (await download(dir, options.say));
@@ -62,10 +65,11 @@ async function fetchWithMaven(dir: string): Promise<void> {
   await mkdir(partial, { recursive: true });
   try {
     await writeFile(join(partial, 'pom.xml'), POM);
+    const repository = isWritable(homedir()) ? [] : [`-Dmaven.repo.local=${partial}/repository`];
     await run(
       {
         file: process.platform === 'win32' ? 'mvn.cmd' : 'mvn',
-        args: ['-B', '-q', 'dependency:copy-dependencies', '-DoutputDirectory=jars'],
+        args: ['-B', '-q', 'dependency:copy-dependencies', '-DoutputDirectory=jars', ...repository],
         cwd: partial,
       },
       { timeoutMs: MAVEN_TIMEOUT_MS },

@@ -10,8 +10,7 @@ import type { TestProject } from 'vitest/node';
 import { readStackConfig } from '../../config.ts';
 import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
 import { compilePrograms } from '../../local/stack/compile.ts';
-import { cacheDir } from '../../local/stack/home.ts';
-import { migrate } from '../../local/stack/migrate.ts';
+import { migrate } from '../../local/stack/migrations.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { createPostgres, isPostgresUp, postgresUrl } from '../../local/stack/postgres.ts';
 import { generateClient } from '../../local/stack/prisma-client.ts';
@@ -33,7 +32,7 @@ declare module 'vitest' {
 /** Vitest calls this once before all files; what it returns is called once after all. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const servers = {
-    cacheDir: cacheDir(readStackConfig().XDG_CACHE_HOME),
+    config: readStackConfig(),
     say: (line: string): void => void process.stderr.write(`${line}\n`),
   };
   // On a new machine these take minutes, once; no test's own deadline could allow for that.
