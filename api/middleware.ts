@@ -49,6 +49,9 @@ export function correlation(): MiddlewareHandler<ApiEnv> {
   };
 }
 
+/** Their 503 reports a state and is no failure; whatever is missing logs that itself. */
+const PROBES: ReadonlySet<string> = new Set(['/readyz', '/healthz']);
+
 /** One line and one observation per request. Never bodies, names, tokens or query strings. */
 export function observe({ log, metrics, isDraining }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
@@ -59,7 +62,7 @@ export function observe({ log, metrics, isDraining }: Services): MiddlewareHandl
     const { status } = c.res;
     metrics.observeRequest({ method: c.req.method, route, status, seconds: ms / 1_000 });
     if (isDraining()) c.res.headers.set('connection', 'close');
-    log[status >= 500 ? 'warn' : 'info'](
+    log[status >= 500 && !PROBES.has(route) ? 'warn' : 'info'](
       {
         method: c.req.method,
         route,
