@@ -7,7 +7,17 @@ import process from 'node:process';
 import { z } from 'zod';
 import { FAILPOINTS, isFailpointSetting } from './failpoints.ts';
 
-const port = z.coerce.number().int().min(1).max(65535);
+const port = z.coerce
+  .number({ error: 'is no port number' })
+  .int({ error: 'is no port number' })
+  .min(1)
+  .max(65535);
+
+/** A text or address that must be given. `what` tells a reader what to set it to. */
+const required = (what: string) => ({
+  error: ({ input }: { readonly input?: unknown }) =>
+    input === undefined ? `is required: ${what}` : `is not valid: ${what}`,
+});
 
 const failpoint = z.string().refine(isFailpointSetting, {
   error: `<name>, <name>#<n> or @<file>, of the names ${FAILPOINTS.join(' ')}`,
@@ -16,9 +26,13 @@ const failpoint = z.string().refine(isFailpointSetting, {
 /** What the library of Standard Webhooks reads, with padding or without. */
 const BASE64_SECRET =
   /^whsec_(?=.{4})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{2}(?:==)?)$/;
-const webhookSecret = z.string().regex(BASE64_SECRET, {
-  error: 'whsec_ and base64 after it, e.g. from: echo "whsec_$(openssl rand -base64 32)"',
-});
+const SECRET_FORM =
+  'whsec_ and base64 after it, e.g. from: echo "whsec_$(openssl rand -base64 32)"';
+const webhookSecret = z.string(required(SECRET_FORM)).regex(BASE64_SECRET, { error: SECRET_FORM });
+
+const databaseUrl = z.url(
+  required('the PostgreSQL database, e.g. postgresql://user:password@host:5432/shop'),
+);
 
 const sender = z.string().regex(/^[^@]*[^\s@<]@[^\s@<>]+>?\s*$/, {
   error: 'Name <address> or an address, e.g. My shop <orders@shop.example>',
@@ -32,16 +46,20 @@ const appFields = z.object({
   STOP_DELAY_MS: z.coerce.number().int().min(0).max(60_000).default(250),
   PUBLIC_URL: z.url().optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
-  DATABASE_URL: z.url(),
+  DATABASE_URL: databaseUrl,
   DATABASE_POOL: z.coerce.number().int().min(3).max(200).default(20),
   WORKFLOW_BUNDLE: z.string().optional(),
   STRIPE_API_URL: z.url().default('https://api.stripe.com'),
-  STRIPE_API_KEY: z.string().min(1),
-  STRIPE_WEBHOOK_SECRET: z.string().min(1),
-  WAREHOUSE_URL: z.url(),
-  WAREHOUSE_API_KEY: z.string().min(1),
+  STRIPE_API_KEY: z.string(required("Stripe's secret key, sk_live_... or sk_test_...")),
+  STRIPE_WEBHOOK_SECRET: z.string(
+    required("the signing secret of Stripe's webhook endpoint for /callbacks/payments, whsec_..."),
+  ),
+  WAREHOUSE_URL: z.url(
+    required("the address of the warehouse's API, e.g. https://wms.shop.example"),
+  ),
+  WAREHOUSE_API_KEY: z.string(required('the key the warehouse gave you')),
   WAREHOUSE_CALLBACK_SECRET: webhookSecret,
-  SMTP_URL: z.url(),
+  SMTP_URL: z.url(required('the mail server, e.g. smtp://user:password@host:587')),
   BREAKER_PROBE_AFTER_MS: z.coerce.number().int().min(100).max(3_600_000).default(60_000),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
   HOLDFAST_FAILPOINT: failpoint.optional(),
@@ -59,7 +77,11 @@ const appSchema = appFields
   })
   .refine((app) => !isProductionWorker(app) || app.PUBLIC_URL !== undefined, {
     path: ['PUBLIC_URL'],
-    error: 'the address the warehouse reaches the API at, e.g. https://checkout.shop.example',
+    // Named together with whatever else is missing.
+    when: () => true,
+    error:
+      'is required by a worker in production: the address the warehouse reaches the API at, ' +
+      'e.g. https://checkout.shop.example',
   });
 
 const stackSchema = z.object({
@@ -99,6 +121,11 @@ export function readStackConfig(env: Environment = environment()): StackConfig {
   return parse(stackSchema, env);
 }
 
+/** Reads what a command for the database alone needs. Throws ConfigError. */
+export function readDatabaseConfig(env: Environment = environment()): { DATABASE_URL: string } {
+  return parse(appFields.pick({ DATABASE_URL: true }), env);
+}
+
 /** The process environment, with `.env` beneath it when there is one: the environment wins. */
 export function environment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env');
@@ -106,8 +133,8 @@ export function environment(): Environment {
 }
 
 /** A worker passes the address on: left to its default the warehouse would call back at itself. */
-function isProductionWorker({ NODE_ENV, ROLE }: z.infer<typeof appFields>): boolean {
-  return NODE_ENV === 'production' && ROLE !== 'api';
+function isProductionWorker(app: Pick<z.infer<typeof appFields>, 'NODE_ENV' | 'ROLE'>): boolean {
+  return app.NODE_ENV === 'production' && app.ROLE !== 'api';
 }
 
 function parse<T>(schema: z.ZodType<T>, env: Environment): T {
@@ -115,7 +142,5 @@ function parse<T>(schema: z.ZodType<T>, env: Environment): T {
   const result = schema.safeParse(given);
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
-  throw new ConfigError(
-    `These environment variables need a value that works:\n${lines.join('\n')}`,
-  );
+  throw new ConfigError(`Set these environment variables, here or in .env:\n${lines.join('\n')}`);
 }

@@ -12,7 +12,7 @@ import type { Subscriber } from '../activities/subscribers/subscriber.ts';
 import { readStackConfig } from '../config.ts';
 import { loadAddresses } from '../local/stack/addresses.ts';
 import { createHome } from '../local/stack/home.ts';
-import { migrate } from '../local/stack/migrate.ts';
+import { migrate } from '../local/stack/migrations.ts';
 import { dropDatabase } from '../local/stack/postgres.ts';
 import { createDatabase, type Database } from '../prisma/client.ts';
 import { cursorNow } from '../prisma/event-log.ts';

@@ -24,6 +24,7 @@ export const ID_PREFIX = {
   shipment: 'shp',
   refund: 'rfd',
   customer: 'cus',
+  apiKey: 'key',
   deadLetter: 'dl',
   webhookEndpoint: 'we',
   reconciliation: 'rec',

@@ -17,6 +17,7 @@ interface Ids {
   readonly shipment: ShipmentId;
   readonly refund: RefundId;
   readonly customer: CustomerId;
+  readonly apiKey: string;
   readonly deadLetter: string;
   readonly webhookEndpoint: string;
   readonly reconciliation: string;

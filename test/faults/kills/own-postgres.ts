@@ -13,7 +13,7 @@ import {
   run,
   stop,
 } from '../../../local/stack/commands.ts';
-import { migrate } from '../../../local/stack/migrate.ts';
+import { migrate } from '../../../local/stack/migrations.ts';
 import { freePort } from '../../../local/stack/ports.ts';
 import { createPostgres, isPostgresUp, postgresUrl } from '../../../local/stack/postgres.ts';
 import type { OnClose } from './lanes.ts';

@@ -1,0 +1,73 @@
+/** `npm run keys`: makes, lists and revokes API keys in the database of DATABASE_URL. */
+import { parseArgs } from 'node:util';
+import { ConfigError, readDatabaseConfig } from '../../config.ts';
+import { createApiKey, listApiKeys, revokeApiKey, ROLES } from '../../prisma/api-keys.ts';
+import { createDatabase, type Database } from '../../prisma/client.ts';
+import { say } from './output.ts';
+
+const USAGE = `Usage: npm run keys -- add --role <${ROLES.join('|')}> --name <what uses it>
+       npm run keys -- list
+       npm run keys -- revoke <id>`;
+
+class UsageError extends Error {}
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const work = parse(args);
+    const db = createDatabase({ url: readDatabaseConfig().DATABASE_URL, poolSize: 1 });
+    try {
+      await work(db);
+    } finally {
+      await db.$disconnect();
+    }
+    return 0;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    say(error instanceof UsageError ? `${reason}\n${USAGE}` : reason);
+    return error instanceof UsageError || error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+/** What the arguments ask for. Throws UsageError. */
+function parse(args: readonly string[]): (db: Database) => Promise<void> {
+  const { verb, rest, role, name } = readArguments(args);
+  const [id, ...more] = rest;
+  if (verb === 'list' && id === undefined) return list;
+  if (verb === 'revoke' && id !== undefined && more.length === 0) return (db) => revoke(db, id);
+  if (verb !== 'add' || id !== undefined) throw new UsageError('Say what to do.');
+  const known = ROLES.find((each) => each === role);
+  if (known === undefined) throw new UsageError(`--role is one of ${ROLES.join(', ')}.`);
+  if (!name) throw new UsageError('--name says what uses the key, e.g. --name web.');
+  return async (db) => {
+    const { key, ...added } = await createApiKey(db, { role: known, name });
+    say(`${added.id}  ${added.role}  ${added.name}`);
+    say(`\n  ${key}\n\nThis is the only time the key is shown; the database keeps its digest.`);
+  };
+}
+
+function readArguments(args: readonly string[]) {
+  try {
+    const options = { role: { type: 'string' }, name: { type: 'string' } } as const;
+    const { positionals, values } = parseArgs({ args: [...args], options, allowPositionals: true });
+    const [verb, ...rest] = positionals;
+    return { verb, rest, ...values };
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function list(db: Database): Promise<void> {
+  const keys = await listApiKeys(db);
+  for (const { id, role, name, createdAt, revokedAt } of keys) {
+    const state = revokedAt === null ? 'active' : `revoked ${revokedAt.toISOString()}`;
+    say(`${id}  ${role.padEnd(10)}  made ${createdAt.toISOString()}  ${state}  ${name}`);
+  }
+  if (keys.length === 0) say('There are no API keys yet: npm run keys -- add');
+}
+
+async function revoke(db: Database, id: string): Promise<void> {
+  if (!(await revokeApiKey(db, id))) throw new Error(`There is no active API key ${id}.`);
+  say(`${id} is revoked. API processes refuse it within 30 seconds.`);
+}
