@@ -12,7 +12,7 @@ const APP = {
   SMTP_URL: 'smtp://127.0.0.1:9',
 };
 
-describe('a bad value is named, with what to do, before anything starts', () => {
+describe('an invalid setting', () => {
   test.each([
     ['MAIL_FROM', 'Holdfast'],
     ['MAIL_FROM', 'orders@'],
@@ -22,7 +22,7 @@ describe('a bad value is named, with what to do, before anything starts', () => 
     ['WAREHOUSE_CALLBACK_SECRET', 'whsec_no base64!'],
     ['WAREHOUSE_CALLBACK_SECRET', 'whsec_abcde'],
     ['WAREHOUSE_CALLBACK_SECRET', 'whsec_eA'],
-  ])('%s=%s', (name, value) => {
+  ])('the setting %s=%s is rejected with an error that names it', (name, value) => {
     const read = () => readAppConfig({ ...APP, [name]: value });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(`${name}: `);
@@ -30,14 +30,14 @@ describe('a bad value is named, with what to do, before anything starts', () => 
 });
 
 test.each(['Holdfast <orders@shop.example>', 'orders@shop.example', '"A, B" <a.b+c@d.example>'])(
-  'mail can come from %s',
+  'MAIL_FROM accepts the sender %s',
   (from) => {
     expect(readAppConfig({ ...APP, MAIL_FROM: from }).MAIL_FROM).toBe(from);
   },
 );
 
 test.each(['eA==', 'bG9j', 'bG9jYWw=', 'bG9jYWw'])(
-  'the secret whsec_%s is one, here and to the verifier',
+  'the callback secret whsec_%s is accepted by the configuration and by the verifier',
   (base64) => {
     const secret = `whsec_${base64}`;
     const app = readAppConfig({ ...APP, WAREHOUSE_CALLBACK_SECRET: secret });
@@ -48,13 +48,13 @@ test.each(['eA==', 'bG9j', 'bG9jYWw=', 'bG9jYWw'])(
 describe('in production', () => {
   const production = { ...APP, NODE_ENV: 'production' };
 
-  test.each(['worker', 'all'])('the role %s needs to know where the warehouse calls', (ROLE) => {
+  test.each(['worker', 'all'])('the role %s requires PUBLIC_URL in production', (ROLE) => {
     expect(() => readAppConfig({ ...production, ROLE })).toThrow('PUBLIC_URL: ');
     const PUBLIC_URL = 'https://checkout.shop.example';
     expect(readAppConfig({ ...production, ROLE, PUBLIC_URL }).PUBLIC_URL).toBe(PUBLIC_URL);
   });
 
-  test('an API alone tells the warehouse nothing', () => {
+  test('the role api needs no PUBLIC_URL in production', () => {
     expect(readAppConfig({ ...production, ROLE: 'api' }).PUBLIC_URL).toBeUndefined();
   });
 });

@@ -26,8 +26,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-describe('the setting', () => {
-  test('is a name, the n-th passage of one, or a file to read it from', () => {
+describe('HOLDFAST_FAILPOINT', () => {
+  test('a failpoint setting is a known name, a name with #n or an @file, and anything else is invalid', () => {
     for (const name of FAILPOINTS) expect(isFailpointSetting(name), name).toBe(true);
     expect(isFailpointSetting(`${POINT}#3`)).toBe(true);
     expect(isFailpointSetting('@/tmp/armed')).toBe(true);
@@ -36,13 +36,13 @@ describe('the setting', () => {
     }
   });
 
-  test('an unknown name is refused at start, and the names are listed', () => {
+  test('an unknown failpoint is rejected with an error that lists a known one', () => {
     const env = { ...APP, HOLDFAST_FAILPOINT: 'no.such:before', HOLDFAST_FAILPOINT_MARK: 'mark' };
     expect(() => readAppConfig(env)).toThrow(ConfigError);
     expect(() => readAppConfig(env)).toThrow(POINT);
   });
 
-  test('is refused in production, and without a mark', () => {
+  test('a failpoint is rejected in production and without HOLDFAST_FAILPOINT_MARK', () => {
     const armed = { ...APP, HOLDFAST_FAILPOINT: POINT };
     const marked = { ...armed, HOLDFAST_FAILPOINT_MARK: join(dir, 'mark') };
     expect(readAppConfig(marked).HOLDFAST_FAILPOINT).toBe(POINT);
@@ -53,8 +53,8 @@ describe('the setting', () => {
   });
 });
 
-describe('a process that passes', () => {
-  test('the armed point dies of it once, at the passage asked for, and leaves the mark', () => {
+describe('passing a failpoint', () => {
+  test('a process is killed once, at the requested passage of the armed failpoint, and leaves a mark', () => {
     const passes = [POINT, 'payments.capture:before', POINT, POINT];
     const first = passIn({ setting: `${POINT}#2`, passes });
     expect(first).toEqual({ signal: 'SIGKILL', passed: 2 });
@@ -62,7 +62,7 @@ describe('a process that passes', () => {
     expect(passIn({ setting: `${POINT}#2`, passes })).toEqual({ signal: null, passed: 4 });
   });
 
-  test('a point named in the file dies when it is named, and not before', () => {
+  test('a failpoint read from a file kills the process only after its name is written there', () => {
     const armed = join(dir, 'armed');
     expect(passIn({ setting: `@${armed}`, passes: [POINT] })).toEqual({ signal: null, passed: 1 });
     writeFileSync(armed, `${POINT}\n`);
@@ -70,7 +70,7 @@ describe('a process that passes', () => {
   });
 });
 
-test('with nothing armed every part is the one that was given', () => {
+test('without an armed failpoint the mailer stays unwrapped and no Temporal or commit hooks are added', () => {
   const seams = createFailpointSeams({});
   const mailer = { send: () => Promise.resolve({ kind: 'sent' } as const), breakers: () => [] };
   expect(seams.mailer(mailer)).toBe(mailer);

@@ -9,7 +9,7 @@ function logged(say: (logger: ReturnType<typeof createTemporalLogger>) => void):
 
 const [INFO, WARN] = [30, 40];
 
-test('what Temporal tries again is no warning; what it cannot mend is', () => {
+test('failures that Temporal retries are logged as info, and a failing workflow task as a warning', () => {
   const lines = logged((logger) => {
     logger.warn('Activity failed', { error: new Error('the warehouse is down') });
     logger.warn('Error while completing workflow activation', { error: 'tcp connect error' });
@@ -23,7 +23,7 @@ test('what Temporal tries again is no warning; what it cannot mend is', () => {
   ]);
 });
 
-test('an error that the native core hands over as text is kept', () => {
+test('an error that the native core passes as text is kept in the log line', () => {
   const lines = logged((logger) => logger.error('poll failed', { error: 'code: Unavailable' }));
   expect(lines).toMatchObject([{ component: 'temporal', error: 'code: Unavailable' }]);
 });

@@ -70,7 +70,7 @@ async function openTemporal(): Promise<DevServer> {
 }
 
 test(
-  'told to stop, it says so at /readyz and still answers before it closes',
+  'after SIGTERM /readyz returns 503 and requests are served until the process exits with 0',
   async () => {
     const app = await startApp({
       ROLE: 'api',
@@ -92,7 +92,7 @@ test(
 );
 
 test(
-  'a stop right after ready ends cleanly',
+  'a process stopped right after it became ready exits with 0 and logs no error',
   async () => {
     const { address } = await openTemporal();
     const app = await startApp({ TEMPORAL_ADDRESS: address, STOP_DELAY_MS: '0' });
@@ -107,7 +107,7 @@ test(
 );
 
 test(
-  'requests, activities and events have connections of their own, also of the fewest there can be',
+  'requests, background work and events have separate connection pools even with three connections',
   async () => {
     const { address } = await openTemporal();
     const app = await startApp({ TEMPORAL_ADDRESS: address, DATABASE_POOL: '3' });
@@ -119,7 +119,7 @@ test(
 );
 
 test(
-  'while Temporal is away it says so once, in JSON, and once that it is back',
+  'an outage of Temporal is logged once as a warning and its end once, all in JSON',
   async () => {
     const temporal = await openTemporal();
     const app = await startApp({ TEMPORAL_ADDRESS: temporal.address });

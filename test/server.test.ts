@@ -10,7 +10,7 @@ import { eventually } from './support/eventually.ts';
 
 const ONE_PLACE = { ...ADMISSION_LIMITS.checkout, maxRunning: 1, minRunning: 1, maxWaitMs: 60_000 };
 
-test('a body that never ends is answered 408, and gives its place at the door back', async () => {
+test('a request whose body never completes gets 408 and releases its checkout permit', async () => {
   const shop = await createShop({ admissionLimits: { ...ADMISSION_LIMITS, checkout: ONE_PLACE } });
   onTestFinished(() => shop.close());
   const [host, port] = ['127.0.0.1', await freePort()];

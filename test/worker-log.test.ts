@@ -11,7 +11,7 @@ import { startDevServer } from './support/temporal.ts';
 
 const TRACE = 'a'.repeat(32);
 
-test('what an activity logs names the trace in its workflow’s memo; without one, none', async () => {
+test('an activity logs the trace id of its workflow’s memo, and none when the memo has no valid one', async () => {
   const logged: string[] = [];
   Runtime.install(
     createTemporalRuntime(createLog('info', { write: (line) => void logged.push(line) })),

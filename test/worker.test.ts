@@ -7,8 +7,8 @@ import { quietTemporal, startDevServer } from './support/temporal.ts';
 
 const TASK_QUEUE = 'of-this-test';
 
-test.each(['is made', 'runs'])(
-  'a worker stopped while it %s lets go of its connection',
+test.each(['starts', 'runs'])(
+  'a worker stopped while it %s releases its connection',
   async (when) => {
     const { connection, namespace } = await openTemporal();
     const worker = startWorker({ ...options(), connected: async () => connection, namespace });
@@ -20,7 +20,7 @@ test.each(['is made', 'runs'])(
   },
 );
 
-test('a worker begins when Temporal is back, and nothing fails before', async () => {
+test('a worker started during an outage of Temporal polls once it is back and logs no warning', async () => {
   const { connection, namespace, server } = await openTemporal();
   const lines: string[] = [];
   const log = createLog('warn', { write: (line) => void lines.push(line) });
