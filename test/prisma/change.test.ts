@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => shop.close());
 
 describe('a change', () => {
-  test('is the new status, the next version and its event, together', async () => {
+  test('a change writes the new status, the next version and its event', async () => {
     const { id } = await shop.place();
     const before = await stored(id);
     const outcome = await change({ orderId: id, type: 'order.reserved', to: 'reserved' });
@@ -29,7 +29,7 @@ describe('a change', () => {
     });
   });
 
-  test('that is rolled back leaves neither', async () => {
+  test('a rolled-back change leaves the order and its events as they were', async () => {
     const { id } = await shop.place();
     const before = await stored(id);
     const work = shop.db.$transaction(async (tx) => {
@@ -41,12 +41,12 @@ describe('a change', () => {
     expect(await shop.db.event.count({ where: { orderId: id } })).toBe(before.version);
   });
 
-  test('of an unknown order is not found', async () => {
+  test('a change of an unknown order returns not_found', async () => {
     const orderId = newId('order');
     expect(await change({ orderId, type: 'order.placed' })).toEqual({ kind: 'not_found' });
   });
 
-  test('made before is not made again, and says so', async () => {
+  test('a repeated change returns already and leaves the order as it is', async () => {
     const { id } = await shop.place();
     const reserve: Change = { orderId: id, type: 'order.reserved', to: 'reserved' };
     await change(reserve);
@@ -57,7 +57,7 @@ describe('a change', () => {
     expect(await stored(id)).toMatchObject({ status: 'paid', version: before.version + 1 });
   });
 
-  test('without a once-key may repeat; with one of its own it is told apart from others', async () => {
+  test('a change without a once-key may repeat, and a change with one is made once per key', async () => {
     const { id } = await shop.place();
     const notified = { orderId: id, type: 'order.customer_notified' } as const;
     expect(await change({ ...notified, onceKey: null })).toMatchObject({ kind: 'changed' });
@@ -67,7 +67,7 @@ describe('a change', () => {
     expect(await change({ ...notified, onceKey: 'shipped' })).toEqual({ kind: 'already' });
   });
 
-  test('of an order that waited for a person, made without one: nobody is asked any more', async () => {
+  test('a status change of an order in needs_attention resolves its open dead letter', async () => {
     const { id } = await shop.place();
     await recordNeedsAttention(shop.db, id, { steps: ['checkout'], failure: 'stopped' });
     await change({ orderId: id, type: 'order.reserved', to: 'reserved' });
@@ -75,7 +75,7 @@ describe('a change', () => {
     expect(letters).toMatchObject([{ subject: 'checkout', status: 'resolved' }]);
   });
 
-  test('that is a fact alone keeps status and waiting step', async () => {
+  test('a change without a new status keeps the status and the waiting step', async () => {
     const { id } = await shop.place();
     await change({
       orderId: id,
@@ -95,7 +95,7 @@ describe('a change', () => {
 
 const PAIRS = ORDER_STATUSES.flatMap((from) => ORDER_STATUSES.map((to) => ({ from, to })));
 
-test('an order moves along the transition table and nowhere else', async () => {
+test('an order changes status only along the transition table', async () => {
   const { id } = await shop.open();
   for (const { from, to } of PAIRS) {
     await putInto(id, from);
@@ -106,8 +106,8 @@ test('an order moves along the transition table and nowhere else', async () => {
   }
 });
 
-describe('twenty changes at once', () => {
-  test('number their events without a gap', async () => {
+describe('concurrent changes', () => {
+  test('twenty concurrent changes number their events without a gap', async () => {
     const { id } = await shop.place();
     const outcomes = await crowd(20, 20, (index) =>
       change({ orderId: id, type: 'order.customer_notified', onceKey: `notice ${index}` }),
@@ -121,7 +121,7 @@ describe('twenty changes at once', () => {
     expect((await stored(id)).version).toBe(events.length);
   });
 
-  test('of the same kind happen once; the others hear it was made already', async () => {
+  test('one of twenty identical concurrent changes is made, and the others return already', async () => {
     const { id } = await shop.place();
     const outcomes = await crowd(20, 20, () =>
       change({ orderId: id, type: 'order.reserved', to: 'reserved' }),
@@ -131,14 +131,14 @@ describe('twenty changes at once', () => {
     expect(await shop.db.event.count({ where: { orderId: id } })).toBe(3);
   });
 
-  test('that are one and the same fact: it is recorded once', async () => {
+  test('twenty concurrent changes without a new status record their event once', async () => {
     const { id } = await shop.place();
     await crowd(20, 20, () => retried(() => change({ orderId: id, type: 'order.stock_released' })));
     expect(await shop.db.event.count({ where: { orderId: id } })).toBe(3);
     expect((await stored(id)).version).toBe(3);
   });
 
-  test('in two directions: it turns round and never goes forward again', async () => {
+  test('an order that is reserved and cancelled concurrently ends in cancelling', async () => {
     const { id } = await shop.place();
     const ways = [
       { orderId: id, type: 'order.reserved', to: 'reserved' },

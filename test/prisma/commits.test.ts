@@ -31,7 +31,7 @@ afterAll(async () => {
   await shop.close();
 });
 
-test('a transaction is told by its event, once before and once after its commit', async () => {
+test('a commit watcher sees the event of a transaction once before and once after its commit', async () => {
   const { orderId } = await shop.place();
   await recordReserved(db, orderId);
   expect(told.map(({ events, moment }) => [...events, moment])).toEqual([
@@ -40,7 +40,7 @@ test('a transaction is told by its event, once before and once after its commit'
   ]);
 });
 
-test('a statement on its own is a commit too, told by its table', async () => {
+test('a commit watcher sees a single statement as a commit named by its table', async () => {
   const { orderId } = await shop.place();
   await markStarted(db, orderId);
   expect(told.map(({ writes, moment }) => [...writes, moment])).toEqual([
@@ -60,15 +60,18 @@ test('a statement on its own is a commit too, told by its table', async () => {
 test.each([
   { moment: 'before', stands: 'placed' },
   { moment: 'after', stands: 'reserved' },
-])('whoever dies $moment the commit leaves the order $stands', async ({ moment, stands }) => {
-  const { orderId } = await shop.place();
-  failAt = moment;
-  await expect(recordReserved(db, orderId)).rejects.toThrow('the process is gone');
-  const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
-  expect(order.status).toBe(stands);
-});
+])(
+  'a process that dies $moment the commit leaves the order $stands',
+  async ({ moment, stands }) => {
+    const { orderId } = await shop.place();
+    failAt = moment;
+    await expect(recordReserved(db, orderId)).rejects.toThrow('the process is gone');
+    const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
+    expect(order.status).toBe(stands);
+  },
+);
 
-test('reads are no commits', async () => {
+test('a commit watcher sees no commit for a read', async () => {
   await db.order.findMany();
   expect(told).toEqual([]);
 });

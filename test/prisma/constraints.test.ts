@@ -21,15 +21,15 @@ afterAll(async () => {
 
 describe('stock', () => {
   test.each([
-    ['more held than on hand', 'held = on_hand + 1', 'stock_held_within_on_hand'],
-    ['fewer on hand than held', 'on_hand = held - 1', 'stock_held_within_on_hand'],
+    ['more units held than on hand', 'held = on_hand + 1', 'stock_held_within_on_hand'],
+    ['fewer units on hand than held', 'on_hand = held - 1', 'stock_held_within_on_hand'],
     ['a negative hold', 'held = -1', 'stock_held_check'],
-  ])('refuses %s', async (_, change, constraint) => {
+  ])('the stock table refuses %s', async (_, change, constraint) => {
     const sql = `UPDATE stock SET ${change} WHERE sku = 'mug-white'`;
     expect(await refusalOf(sql)).toMatchObject({ code: '23514', constraint });
   });
 
-  test('refuses that an order leaves the shelves twice', async () => {
+  test('the database refuses a second shipped movement of one order and product', async () => {
     const leave = `INSERT INTO stock_movements (sku, delta, kind, reason, order_id, actor)
       VALUES ('mug-white', -2, 'shipped', 'order shipped', $1, 'test')`;
     await client.query(leave, ['ord_once']);
@@ -42,17 +42,21 @@ describe('stock', () => {
 
 describe('payments', () => {
   test.each([
-    ['more captured than authorized', 'captured_minor = amount_minor + 1', 'authorized'],
+    ['a capture above the authorized amount', 'captured_minor = amount_minor + 1', 'authorized'],
     ['a negative capture', 'captured_minor = -1', 'authorized'],
-    ['a refund of nothing captured', 'refunded_minor = 1', 'captured'],
-    ['more refunded than captured', 'captured_minor = 100, refunded_minor = 101', 'captured'],
-  ])('refuses %s', async (_, change, within) => {
+    ['a refund without a capture', 'refunded_minor = 1', 'captured'],
+    [
+      'a refund above the captured amount',
+      'captured_minor = 100, refunded_minor = 101',
+      'captured',
+    ],
+  ])('the payments table refuses %s', async (_, change, within) => {
     const sql = `UPDATE payments SET ${change} WHERE order_id = $1`;
     const constraint = `payments_${within === 'captured' ? 'refunded' : 'captured'}_within_${within}`;
     expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '23514', constraint });
   });
 
-  test('refuses a second payment for an order', async () => {
+  test('the database refuses a second payment for an order', async () => {
     const sql = `INSERT INTO payments (id, order_id, status, amount_minor, currency, payment_method)
       VALUES ('pay_second', $1, 'authorizing', 1, 'EUR', 'pm')`;
     const refusal = await refusalOf(sql, [order.id]);
@@ -60,7 +64,7 @@ describe('payments', () => {
   });
 
   test.each(['authorize', 'capture', 'void'])(
-    'refuses that a second %s succeeds, also under another key',
+    'the database refuses a second successful %s of an order under another key',
     async (kind) => {
       const other = await shop.place();
       const sql = `INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
@@ -74,7 +78,7 @@ describe('payments', () => {
     },
   );
 
-  test('keeps one row per key and state', async () => {
+  test('the database refuses a second payment operation with the same key and state', async () => {
     const sql = `INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
       VALUES ($1, $2, 'refund', 'requested', 200, 'EUR')`;
     await client.query(sql, [order.id, 'refund-once']);
@@ -86,24 +90,24 @@ describe('payments', () => {
 
 describe('orders', () => {
   test.each([
-    ['a status nobody knows', "status = 'lost'"],
-    ['needs_attention without the step that waits', "status = 'needs_attention'"],
-    ['a waiting step on an order that moves', "attention_step = 'capturePayment'"],
-    ['a cancel without its reason', "status = 'cancelling'"],
-    ['an amount of nothing', 'total_minor = 0'],
-    ['a currency that is none', "currency = 'euro'"],
-  ])('refuse %s', async (_, change) => {
+    ['an unknown status', "status = 'lost'"],
+    ['needs_attention without a waiting step', "status = 'needs_attention'"],
+    ['a waiting step without needs_attention', "attention_step = 'capturePayment'"],
+    ['cancelling without a reason', "status = 'cancelling'"],
+    ['a total of zero', 'total_minor = 0'],
+    ['an invalid currency', "currency = 'euro'"],
+  ])('the orders table refuses %s', async (_, change) => {
     const sql = `UPDATE orders SET ${change} WHERE id = $1`;
     expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '23514', table: 'orders' });
   });
 
-  test('refuse a parcel without a tracking number', async () => {
+  test('the database refuses a shipped parcel without a tracking number', async () => {
     const sql = `INSERT INTO shipments (id, order_id, correlation_id, status)
       VALUES ('shp_1', $1, 'c', 'shipped')`;
     expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '23514', table: 'shipments' });
   });
 
-  test('refuse a second event at the same place of their sequence', async () => {
+  test('the database refuses a second event with the same sequence number of an order', async () => {
     const sql = `INSERT INTO events (id, type, order_id, seq, correlation_id, data)
       VALUES (gen_random_uuid(), 'order.shipped', $1, 1, 'c', '{}')`;
     const refusal = await refusalOf(sql, [order.id]);
@@ -118,7 +122,7 @@ describe('history', () => {
     ['DELETE', 'payment_operations', 'DELETE FROM payment_operations'],
     ['UPDATE', 'stock_movements', 'UPDATE stock_movements SET delta = 1'],
     ['DELETE', 'stock_movements', 'DELETE FROM stock_movements'],
-  ])('refuses %s of %s', async (_verb, table, sql) => {
+  ])('the database refuses %s on the append-only table %s', async (_verb, table, sql) => {
     // restrict_violation: the append-only trigger, not a reference from another table.
     const refusal = await refusalOf(sql);
     expect(refusal).toMatchObject({ code: '23001', message: `${table} is append-only` });

@@ -73,8 +73,8 @@ async function openTransaction(order: Order) {
   };
 }
 
-describe('reading the log', () => {
-  test('loses nothing when transactions commit in the opposite order of their positions', async () => {
+describe('the event log', () => {
+  test('reading the log loses no event when transactions commit in the reverse order of their positions', async () => {
     const [slow, quick] = [await shop.place(), await shop.place()];
     const start = await endOfLog();
     const first = await openTransaction(slow);
@@ -91,7 +91,7 @@ describe('reading the log', () => {
     expect(positions).toEqual(positions.toSorted((a, b) => a - b));
   });
 
-  test('"now" is before what is still to be committed, and so is a time that has passed', async () => {
+  test('a cursor for now or for a past time precedes the events of open transactions', async () => {
     const [slow, quick] = [await shop.place(), await shop.place()];
     await endOfLog();
     const time = new Date().toISOString();
@@ -105,7 +105,7 @@ describe('reading the log', () => {
     }
   });
 
-  test('by many readers while many write gives each of them every event once', async () => {
+  test('two readers of the log each see every event once while transactions commit concurrently', async () => {
     const start = await endOfLog();
     const orders = await Promise.all(Array.from({ length: 8 }, () => shop.place()));
     let writing = true;
@@ -126,7 +126,7 @@ describe('reading the log', () => {
     for (const seen of await Promise.all(readers)) expect(seen).toEqual(expected);
   });
 
-  test('keeps to types and order when asked', async () => {
+  test('the log can be filtered by event type and by order', async () => {
     const order = await shop.place();
     const types = ['order.placed'] as const;
     const placed = await readLog(shop.db, { after: LOG_START, types, limit: 1_000 });
@@ -152,12 +152,12 @@ test.each([
   ['1-2-3', false],
   ['-1-2', false],
   ['', false],
-])('%s is a cursor: %s', async (text, expected) => {
+])('the cursor check of "%s" returns %s', async (text, expected) => {
   expect(isLogCursor(text)).toBe(expected);
   if (isLogCursor(text)) await expect(read(text, 1)).resolves.toBeDefined();
 });
 
-test("an order's events lie in the log as they happened, also when its transactions race", async () => {
+test("the log keeps an order's events in sequence order when its transactions race", async () => {
   const order = await shop.open();
   const start = await endOfLog();
   const racing = Array.from({ length: 20 }, (_, index) =>

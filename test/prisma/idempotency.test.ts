@@ -22,17 +22,17 @@ beforeAll(async () => {
 });
 afterAll(() => shop.close());
 
-describe('a key', () => {
-  test('nobody has used is free', async () => {
+describe('an idempotency key', () => {
+  test('an unused idempotency key is free', async () => {
     expect(await inspectKey(shop.db, claimOf())).toEqual({ kind: 'free' });
   });
 
-  test('whose first try runs is in flight', async () => {
+  test('an idempotency key is in flight while its first attempt runs', async () => {
     const { claim } = await claimed();
     expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'in_flight' });
   });
 
-  test('used for something else says so, whatever became of it', async () => {
+  test('a key reused for another request returns other_request before and after it is answered', async () => {
     const { claim, orderId } = await claimed();
     const other = { ...claim, fingerprint: 'two' };
     expect(await inspectKey(shop.db, other)).toEqual({ kind: 'other_request' });
@@ -40,20 +40,20 @@ describe('a key', () => {
     expect(await inspectKey(shop.db, other)).toEqual({ kind: 'other_request' });
   });
 
-  test('answered gives the first answer, byte for byte', async () => {
+  test('an answered idempotency key returns the first response byte for byte', async () => {
     const { claim, orderId } = await claimed();
     await store(orderId, ANSWER);
     await store(orderId, { status: 402, body: 'later' });
     expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'answered', orderId, answer: ANSWER });
   });
 
-  test('of another client, or for another call, is another key', async () => {
+  test('the same idempotency key of another client or scope is free', async () => {
     const { claim } = await claimed();
     expect(await inspectKey(shop.db, { ...claim, apiKeyId: 'else' })).toEqual({ kind: 'free' });
     expect(await inspectKey(shop.db, { ...claim, scope: 'refunds' })).toEqual({ kind: 'free' });
   });
 
-  test('claimed in a transaction that is rolled back stays free', async () => {
+  test('an idempotency key claimed in a rolled-back transaction stays free', async () => {
     const claim = claimOf();
     const work = shop.db.$transaction(async (tx) => {
       await claimKey(tx, { ...claim, orderId: newId('order') });
@@ -64,8 +64,8 @@ describe('a key', () => {
   });
 });
 
-describe('a try that died half-way', () => {
-  test('is taken over once its lease has ended, by one of those who ask', async () => {
+describe('an abandoned attempt', () => {
+  test('one of twenty concurrent callers takes over an attempt whose lease has expired', async () => {
     const { claim, orderId } = await claimed();
     await endLease(claim);
     const states = await crowd(20, 20, () => inspectKey(shop.db, claim));
@@ -75,13 +75,13 @@ describe('a try that died half-way', () => {
     expect(states.filter((state) => state.kind === 'in_flight')).toHaveLength(19);
   });
 
-  test('gives its lease back when it knows it failed', async () => {
+  test('an attempt that releases its lease can be taken over at once', async () => {
     const { claim, orderId } = await claimed();
     await releaseKey(shop.db, claim);
     expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'abandoned', orderId });
   });
 
-  test('that answered in the end is replayed, not taken over', async () => {
+  test('an attempt that stored its response is replayed, not taken over', async () => {
     const { claim, orderId } = await claimed();
     await store(orderId, ANSWER);
     await endLease(claim);
@@ -90,8 +90,8 @@ describe('a try that died half-way', () => {
   });
 });
 
-describe('many with the same key at once', () => {
-  test('one gets it', async () => {
+describe('concurrent requests with one key', () => {
+  test('one of twenty concurrent transactions claims the idempotency key', async () => {
     const claim = claimOf();
     const got = await crowd(20, 20, () =>
       shop.db.$transaction((tx) => claimKey(tx, { ...claim, orderId: newId('order') })),
@@ -99,7 +99,7 @@ describe('many with the same key at once', () => {
     expect(got.filter(Boolean)).toHaveLength(1);
   });
 
-  test('one opens the order, and one hold is taken', async () => {
+  test('twenty concurrent requests with one key open one order and take one hold', async () => {
     const sku = await shop.stock(100);
     const claim = claimOf();
     const draft = draftOf([{ sku, quantity: 1 }]);
@@ -109,7 +109,7 @@ describe('many with the same key at once', () => {
     expect(await shop.db.stock.findUnique({ where: { sku } })).toMatchObject({ held: 1 });
   });
 
-  test('work of one transaction is done and answered once', async () => {
+  test('one of twenty concurrent transactions stores its response, and the others fail with KeyTakenError', async () => {
     const claim = claimOf();
     const outcomes = await crowd(20, 20, () =>
       shop.db.$transaction((tx) => claimAnswered(tx, claim, ANSWER)).then(() => 'done', String),
@@ -123,7 +123,7 @@ describe('many with the same key at once', () => {
   });
 });
 
-test('keys past their time are forgotten, so many at a time; the others are kept', async () => {
+test('expired idempotency keys are purged in batches, and the others are kept', async () => {
   const apiKeyId = randomUUID();
   const old = [
     await claimed({ apiKeyId }),

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => shop.close());
 
-test('a step that asks a person while the order waits as a whole takes its place, once', async () => {
+test('a step that needs attention replaces the open dead letter of the whole checkout once', async () => {
   const { orderId } = await shop.place();
   const find = () => shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
   const seen = await find();
@@ -31,7 +31,7 @@ test('a step that asks a person while the order waits as a whole takes its place
   expect(await recordHealed(shop.db, late, 'placed')).toBe(false);
 });
 
-test('an order that waits for a person at a step is not parked as a whole on top', async () => {
+test('an order in needs_attention at one step gets no second dead letter for the whole checkout', async () => {
   const { orderId } = await shop.place();
   await recordNeedsAttention(shop.db, orderId, { steps: ['releaseStock'], failure: 'down' });
   const { version } = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });

@@ -17,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => shop.close());
 
-describe('an order that opens', () => {
-  test('has its lines, its hold, its payment intent and its key, and is read back as written', async () => {
+describe('opening an order', () => {
+  test('an opened order has its hold, payment intent and key, and is read back as written', async () => {
     const sku = await shop.stock(5);
     const claim = claimOf();
     const opened = await openOrder(shop.db, claim, draftOf([{ sku, quantity: 2 }]));
@@ -37,7 +37,7 @@ describe('an order that opens', () => {
     expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'in_flight' });
   });
 
-  test('that cannot be held leaves nothing: no order, no customer, no key', async () => {
+  test('an order that is out of stock leaves no order, customer, hold or key behind', async () => {
     const [there, gone] = [await shop.stock(5), await shop.stock(0)];
     const claim = claimOf();
     const before = await counts();
@@ -50,7 +50,7 @@ describe('an order that opens', () => {
     expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'free' });
   });
 
-  test('belongs to the customer of that address, also when many open at once', async () => {
+  test('twenty orders opened concurrently with one e-mail address share one customer', async () => {
     const customer = { email: 'twenty@example.com', name: 'Twenty', phone: null };
     const outcomes = await crowd(20, 20, () =>
       openOrder(shop.db, claimOf(), { ...draftOf(), customer }),
@@ -60,8 +60,8 @@ describe('an order that opens', () => {
   });
 });
 
-describe('an order that is settled', () => {
-  test('placed: status, payment, event and answer are one', async () => {
+describe('settling an order', () => {
+  test('a placed order records its status, its authorized payment and the response of its key', async () => {
     const claim = claimOf();
     const opened = await openOrder(shop.db, claim, draftOf());
     if (opened.kind !== 'opened') throw new Error(opened.kind);
@@ -76,7 +76,7 @@ describe('an order that is settled', () => {
     expect(await inspectKey(shop.db, claim)).toMatchObject({ kind: 'answered', answer: ANSWER });
   });
 
-  test('declined: the hold is released and the answer kept', async () => {
+  test('a declined order releases its hold and records the decline code', async () => {
     const sku = await shop.stock(5);
     const order = await shop.open([{ sku, quantity: 2 }]);
     const declined = { code: 'insufficient_funds', reference: null, answer: ANSWER };
@@ -89,7 +89,7 @@ describe('an order that is settled', () => {
     expect(await findStock(shop.db, sku)).toMatchObject({ held: 0 });
   });
 
-  test('placed, declined and expired at once: one of them, and the books say which', async () => {
+  test('exactly one of a concurrent place, decline and expire takes effect, and the records agree', async () => {
     for (let round = 0; round < 5; round += 1) {
       const sku = await shop.stock(5);
       const order = await shop.open([{ sku, quantity: 2 }]);
@@ -109,7 +109,7 @@ describe('an order that is settled', () => {
     }
   });
 
-  test('expired with its authorization let go: voided in the books, hold released', async () => {
+  test('an order expired twice releases its hold and records the void of its authorization once', async () => {
     const sku = await shop.stock(5);
     const order = await shop.open([{ sku, quantity: 2 }]);
     await recordExpired(shop.db, order, 'pi_expired');
@@ -125,14 +125,14 @@ describe('an order that is settled', () => {
   });
 });
 
-describe("an order's money", () => {
-  test('an intent is new once, and repeated for everybody after', async () => {
+describe('payment records', () => {
+  test('one of twenty concurrent calls records the capture intent as new', async () => {
     const payment = await paymentOfPlaced();
     const seen = await crowd(20, 20, () => recordIntent(shop.db, payment, 'capture'));
     expect(seen.filter((each) => each === 'new')).toHaveLength(1);
   });
 
-  test('captured and refunded twenty times over is booked once', async () => {
+  test('a full refund recorded twenty times concurrently captures and refunds the amount once', async () => {
     const payment = await paymentOfPlaced();
     await crowd(20, 20, async () => {
       const refund = await openRestRefund(shop.db, payment);
@@ -147,7 +147,7 @@ describe("an order's money", () => {
     expect(new Set(kinds).size).toBe(kinds.length);
   });
 
-  test('taken while the order was being undone is still written down', async () => {
+  test('a capture is recorded even when the order is already cancelling', async () => {
     const payment = await paymentOfPlaced();
     await shop.db.order.update({
       where: { id: payment.orderId },

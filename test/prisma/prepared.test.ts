@@ -16,7 +16,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-test('a statement that is asked again is not parsed again', async () => {
+test('a repeated statement is prepared once and reused', async () => {
   for (let n = 0; n < 5; n += 1) await db.$queryRaw`SELECT ${n}::int AS asked_again`;
   const seen = await db.$queryRaw<{ uses: number }[]>`
     SELECT (generic_plans + custom_plans)::int AS uses FROM pg_prepared_statements
@@ -24,7 +24,7 @@ test('a statement that is asked again is not parsed again', async () => {
   expect(seen).toEqual([{ uses: 5 }]);
 });
 
-test('a kept plan of the log knows whether it is read by order', async () => {
+test('reading the log with and without an order id uses two separate prepared statements', async () => {
   await readLog(db, { after: LOG_START, limit: 1 });
   await readLog(db, { after: LOG_START, limit: 1, orderId: newId('order') });
   const kept = await db.$queryRaw<{ statement: string }[]>`
@@ -33,7 +33,7 @@ test('a kept plan of the log knows whether it is read by order', async () => {
   expect(kept.map(({ statement }) => statement.includes('order_id = $'))).toEqual([false, true]);
 });
 
-test('texts without end are answered, and only so many are kept', async () => {
+test('distinct statements beyond the limit are answered, and a connection keeps MAX_PREPARED of them', async () => {
   for (let n = 0; n < MAX_PREPARED + 50; n += 1) {
     expect(await db.$queryRawUnsafe(`SELECT $1::int + ${n} AS n`, 1)).toEqual([{ n: n + 1 }]);
   }

@@ -28,18 +28,18 @@ function untilReadable(events: number): Promise<void> {
   return eventually(async () => expect(await count()).toBe(events));
 }
 
-test('young events stay', async () => {
+test('events younger than the retention period are kept', async () => {
   expect(await dropOldEvents(shop.db, { days: 90, limit: 100 })).toBe(0);
   expect(await count()).toBe(4);
 });
 
-test('old events stay while a subscription has not passed them', async () => {
+test('old events are kept while a subscription has not read past them', async () => {
   await ensureSubscription(shop.db, { name: 'slow', types: [], cursor: LOG_START });
   expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
   await removeSubscription(shop.db, 'slow');
 });
 
-test('old events that everybody has passed go, a bounded number at a time', async () => {
+test('old events that every subscription has read are purged in bounded batches', async () => {
   const cursor = await cursorNow(shop.db);
   await ensureSubscription(shop.db, { name: 'quick', types: [], cursor });
   expect(await dropOldEvents(shop.db, { days: -1, limit: 1 })).toBe(1);
@@ -48,7 +48,7 @@ test('old events that everybody has passed go, a bounded number at a time', asyn
   await removeSubscription(shop.db, 'quick');
 });
 
-test('an order that waits for a person keeps its events, and keeps nobody else from losing theirs', async () => {
+test('an order in needs_attention keeps its old events while those of other orders are purged', async () => {
   const { orderId } = await shop.place();
   await recordReserved(shop.db, orderId);
   const steps = ['capturePayment'];
@@ -67,7 +67,7 @@ test('an order that waits for a person keeps its events, and keeps nobody else f
   expect(await findAttention(shop.db, orderId)).toMatchObject({ steps: [{ step: steps[0] }] });
 });
 
-test('an order that comes to rest after all loses its events like any other', async () => {
+test('the old events of an order are kept until it is settled and purged afterwards', async () => {
   const { orderId } = await shop.place();
   expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
   await bringToRest(orderId);
@@ -75,21 +75,21 @@ test('an order that comes to rest after all loses its events like any other', as
   expect(await eventTypesOf(shop, orderId)).toEqual([]);
 });
 
-test('what a consumer had is kept as long as the event is there to be replayed', async () => {
+test('the record of a consumed event is kept while the event can be replayed', async () => {
   await shop.place();
   await shop.db.$executeRaw`
     INSERT INTO consumed_events (consumer, event_id) SELECT 'replayable', id FROM events`;
   expect(await dropOldConsumptions(shop.db, { days: -1, limit: 100 })).toBe(0);
 });
 
-test('what a consumer had is forgotten only after its time', async () => {
+test('the record of a consumed event is purged only after its retention period', async () => {
   await shop.db.$executeRaw`
     INSERT INTO consumed_events (consumer, event_id) VALUES ('c', gen_random_uuid())`;
   expect(await dropOldConsumptions(shop.db, { days: 90, limit: 100 })).toBe(0);
   expect(await dropOldConsumptions(shop.db, { days: -1, limit: 100 })).toBe(1);
 });
 
-test('a message from outside is forgotten long after it was acted on, and never before it was', async () => {
+test('an inbox message is purged by the time since it was processed, and never while unprocessed', async () => {
   await shop.db.$executeRaw`
     INSERT INTO inbox (source, id, type, payload, received_at, processed_at) VALUES
       ('warehouse', 'old', 't', '{}', now() - interval '1 year', now() - interval '1 year'),

@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => shop.close());
 
 describe('a hold', () => {
-  test('200 shoppers for 50 units: exactly 50 get one, and nobody gets a wrong answer', async () => {
+  test('200 concurrent holds on 50 units give exactly 50 holds and 150 refusals as short', async () => {
     const sku = await shop.stock(50);
     const answers = await crowd(200, 40, () => hold([{ sku, quantity: 1 }]));
     expect(answers.filter((answer) => answer === 'held')).toHaveLength(50);
@@ -27,7 +27,7 @@ describe('a hold', () => {
     expect(await findStock(shop.db, sku)).toMatchObject({ onHand: 50, held: 50, available: 0 });
   });
 
-  test('carts of the same two products in opposite order never wait in a circle', async () => {
+  test('concurrent holds of two products in opposite order never deadlock', async () => {
     const [a, b] = [await shop.stock(1000), await shop.stock(1000)];
     const one = [
       { sku: a, quantity: 1 },
@@ -39,7 +39,7 @@ describe('a hold', () => {
     expect(await findStock(shop.db, b)).toMatchObject({ held: 400 });
   });
 
-  test('is of every line or of none', async () => {
+  test('a hold that is short of one line holds nothing of the others', async () => {
     const [plenty, none] = [await shop.stock(10), await shop.stock(0)];
     for (const order of [
       [plenty, none],
@@ -50,7 +50,7 @@ describe('a hold', () => {
     expect(await findStock(shop.db, plenty)).toMatchObject({ held: 0 });
   });
 
-  test('whatever is asked in whatever order, never holds more than there is', async () => {
+  test('a random sequence of holds never exceeds the available stock', async () => {
     const cart = fc.array(
       fc.record({ first: fc.boolean(), quantity: fc.integer({ min: 1, max: 7 }) }),
       {
@@ -76,8 +76,8 @@ describe('a hold', () => {
   });
 });
 
-describe('why a line is short', () => {
-  test('held: shoppers who are still paying have the missing units', async () => {
+describe('the cause of a shortage', () => {
+  test('a shortage has cause held while unpaid orders hold the missing units', async () => {
     const sku = await shop.stock(3);
     await shop.open([{ sku, quantity: 2 }]);
     expect(await findShortages(shop.db, [{ sku, quantity: 2 }])).toEqual([
@@ -85,7 +85,7 @@ describe('why a line is short', () => {
     ]);
   });
 
-  test('gone: they were sold, or there never were as many', async () => {
+  test('a shortage has cause gone when the missing units were sold or never existed', async () => {
     const sku = await shop.stock(3);
     await shop.place([{ sku, quantity: 2 }]);
     const gone = { sku, requested: 2, available: 1, cause: 'gone' };
@@ -96,7 +96,7 @@ describe('why a line is short', () => {
     ]);
   });
 
-  test('names the short lines only, and a product that is not there', async () => {
+  test('shortages list only the short lines, including an unknown product', async () => {
     const [plenty, none] = [await shop.stock(10), 'no-such-product'];
     const wanted = [plenty, none].map((sku) => ({ sku, quantity: 1 }));
     expect(await findShortages(shop.db, wanted)).toEqual([
@@ -104,7 +104,7 @@ describe('why a line is short', () => {
     ]);
   });
 
-  test('reaches the shopper: 120 orders for 50 units, 50 open and 70 are told', async () => {
+  test('120 concurrent orders for 50 units open 50 orders and return a shortage to the other 70', async () => {
     const sku = await shop.stock(50);
     const outcomes = await crowd(120, 40, () =>
       openOrder(shop.db, claimOf(), draftOf([{ sku, quantity: 1 }])),
@@ -117,8 +117,8 @@ describe('why a line is short', () => {
   });
 });
 
-describe('what a hold ends in', () => {
-  test('released: for sale again, once however often it is released', async () => {
+describe('the end of a hold', () => {
+  test('a hold released ten times concurrently makes its units available once', async () => {
     const sku = await shop.stock(5);
     const { id } = await shop.place([{ sku, quantity: 2 }]);
     const release = () => shop.db.$transaction((tx) => releaseHold(tx, id));
@@ -128,7 +128,7 @@ describe('what a hold ends in', () => {
     expect(await findStock(shop.db, sku)).toEqual({ sku, onHand: 5, held: 0, available: 5 });
   });
 
-  test('shipped: off the shelf with a movement, once however often it is recorded', async () => {
+  test('a hold shipped ten times concurrently reduces the stock once with one movement', async () => {
     const sku = await shop.stock(5);
     const { id } = await shop.place([{ sku, quantity: 2 }]);
     await crowd(10, 10, () => shop.db.$transaction((tx) => shipHeldStock(tx, id)));
@@ -137,7 +137,7 @@ describe('what a hold ends in', () => {
     expect(movements.map((each) => each.delta)).toEqual([5, -2]);
   });
 
-  test('either of the two, never both', async () => {
+  test('a shipped hold cannot be released', async () => {
     const sku = await shop.stock(5);
     const { id } = await shop.place([{ sku, quantity: 2 }]);
     await shop.db.$transaction((tx) => shipHeldStock(tx, id));
@@ -149,7 +149,7 @@ describe('what a hold ends in', () => {
 describe('an adjustment', () => {
   const by = { reason: 'count', actor: 'op' } as const;
 
-  test('never goes below what is held, and every unit has its movement', async () => {
+  test('an adjustment never goes below the held units, and every unit has its movement', async () => {
     const sku = await shop.stock(5);
     await shop.open([{ sku, quantity: 3 }]);
     const adjust = (delta: number) =>
@@ -164,7 +164,7 @@ describe('an adjustment', () => {
     expect(_sum.delta).toBe(10);
   });
 
-  test('of a product that is not there changes nothing', async () => {
+  test('an adjustment of an unknown product returns product_not_found', async () => {
     const asked = { sku: 'no-such-product', delta: 1, ...by };
     const outcome = await shop.db.$transaction((tx) => adjustStock(tx, asked));
     expect(outcome).toEqual({ kind: 'product_not_found' });
