@@ -30,7 +30,7 @@ async function failTimes(guard: Guard, times: number): Promise<void> {
 }
 
 describe('deadline', () => {
-  test('a call past its deadline is unknown, and its work is told to stop', async () => {
+  test('a call past its deadline returns unknown, and its work is aborted', async () => {
     const guard = guardOf({ deadlineMs: DEADLINE_MS });
     const signals: AbortSignal[] = [];
     const outcome = await guard.run((signal) => {
@@ -41,7 +41,7 @@ describe('deadline', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
   });
 
-  test('work that fails after its deadline is nobody’s unhandled rejection', async () => {
+  test('work that fails after its deadline causes no unhandled rejection', async () => {
     const guard = guardOf({ deadlineMs: DEADLINE_MS });
     const outcome = await guard.run(
       (signal) =>
@@ -53,18 +53,18 @@ describe('deadline', () => {
   });
 });
 
-describe('what counts as trouble outside', () => {
-  test('an answer is passed on as it is', async () => {
+describe('counted failures', () => {
+  test('the guard returns the answer of a call unchanged', async () => {
     expect(await guardOf().run(succeed)).toBe('answer');
   });
 
-  test('refusals never open the breaker, however many come', async () => {
+  test('fifty refusals in a row leave the breaker closed', async () => {
     const guard = guardOf();
     for (let i = 0; i < 50; i += 1) await guard.run(() => Promise.resolve({ kind: 'declined' }));
     expect(guard.view()).toMatchObject({ name: 'test.call', state: 'closed' });
   });
 
-  test('a bug of our own surfaces as it is and does not open the breaker', async () => {
+  test('an error of our own code is rethrown unchanged and leaves the breaker closed', async () => {
     const guard = guardOf();
     const bug = new TypeError('undefined is not a function');
     for (let i = 0; i < 10; i += 1) {
@@ -73,7 +73,7 @@ describe('what counts as trouble outside', () => {
     expect(guard.view().state).toBe('closed');
   });
 
-  test('an answer in between starts the count of unknown outcomes anew', async () => {
+  test('a successful call resets the count of unknown outcomes', async () => {
     const guard = guardOf({ breakAfter: 3 });
     await failTimes(guard, 2);
     await guard.run(succeed);
@@ -83,7 +83,7 @@ describe('what counts as trouble outside', () => {
 });
 
 describe('breaker', () => {
-  test('opens after unknown outcomes in a row; then nothing is sent and the wait is told', async () => {
+  test('the breaker opens after consecutive unknown outcomes, sends nothing and returns the wait time', async () => {
     const guard = guardOf({ breakAfter: 3 });
     await failTimes(guard, 3);
     expect(guard.view().state).toBe('open');
@@ -97,14 +97,14 @@ describe('breaker', () => {
     expect(waitMs).toBeLessThanOrEqual(HALF_OPEN_AFTER_MS);
   });
 
-  test('passed deadlines open it too', async () => {
+  test('consecutive missed deadlines open the breaker', async () => {
     const guard = guardOf({ breakAfter: 2, deadlineMs: DEADLINE_MS });
     await guard.run(() => gate().answer);
     await guard.run(() => gate().answer);
     expect(guard.view().state).toBe('open');
   });
 
-  test('lets one call probe while all others are turned away at once, and closes on its answer', async () => {
+  test('a half-open breaker lets one call probe, rejects the others and closes when it succeeds', async () => {
     const changes: BreakerView['state'][] = [];
     const guard = guardOf({ breakAfter: 1 }, ({ state }) => changes.push(state));
     await failTimes(guard, 1);
@@ -119,7 +119,7 @@ describe('breaker', () => {
     expect(changes).toEqual(['open', 'half_open', 'closed']);
   });
 
-  test('says without a call whether it would send: one caller may probe, the others hear who does', async () => {
+  test('a refusal check lets one caller probe a half-open breaker and rejects the others without a call', async () => {
     const guard = guardOf({ breakAfter: 1 });
     expect(guard.refusal()).toBeNull();
     await failTimes(guard, 1);
@@ -132,7 +132,7 @@ describe('breaker', () => {
     expect(guard.view().entered).toEqual({ open: 1, half_open: 1, closed: 1 });
   });
 
-  test('opens again when the probe gets no answer', async () => {
+  test('a half-open breaker opens again when the probe fails', async () => {
     const changes: BreakerView['state'][] = [];
     const guard = guardOf({ breakAfter: 1 }, ({ state }) => changes.push(state));
     await failTimes(guard, 1);
@@ -144,7 +144,7 @@ describe('breaker', () => {
 });
 
 describe('bulkhead', () => {
-  test('a call beyond slots and queue is turned away without being sent', async () => {
+  test('a call beyond slots and queue is rejected without being sent', async () => {
     const guard = guardOf({ maxConcurrent: 1, maxQueued: 1 });
     const first = gate();
     const running = guard.run(() => first.answer);
@@ -159,7 +159,7 @@ describe('bulkhead', () => {
     expect(guard.view().state).toBe('closed');
   });
 
-  test('a call that spent its time in the queue is not sent late', async () => {
+  test('a call whose deadline passes in the queue is never sent', async () => {
     const guard = guardOf({ maxConcurrent: 1, maxQueued: 1, deadlineMs: DEADLINE_MS });
     const running = guard.run(() => gate().answer);
     let sent = 0;
@@ -169,7 +169,7 @@ describe('bulkhead', () => {
     expect(sent).toBe(0);
   });
 
-  test('a call nobody wants any more is not sent, and one that was sent runs to its end', async () => {
+  test('an aborted call is not sent from the queue, and runs to its end when it was already sent', async () => {
     const guard = guardOf({ maxConcurrent: 1, maxQueued: 1 });
     const client = new AbortController();
     const first = gate();

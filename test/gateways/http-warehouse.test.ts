@@ -71,7 +71,7 @@ const effectsOf = (sandbox: Sandbox, orderId: OrderId) =>
     .map(({ operation }) => operation);
 
 describe('the contract', () => {
-  test('a reserve is done once, and a release lets go once', async () => {
+  test('a repeated reserve and a repeated release each take effect once', async () => {
     const gateway = gatewayTo(slow.url);
     const orderId = newOrderId();
     for (let i = 0; i < 2; i += 1) {
@@ -91,7 +91,7 @@ describe('the contract', () => {
     expect(outcome).toEqual({ kind: 'refused', reason: 'released' });
   });
 
-  test('a shipping request is accepted, pending, cancelled, and refused from then on', async () => {
+  test('a pending shipping request can be cancelled, and a late request for its parcel is refused', async () => {
     const gateway = gatewayTo(slow.url);
     const orderId = newOrderId();
     expect(await gateway.lookUpShipment(parcel(orderId))).toEqual({ kind: 'absent' });
@@ -104,7 +104,7 @@ describe('the contract', () => {
     expect(await gateway.ship(late)).toEqual({ kind: 'refused', reason: 'cancelled' });
   });
 
-  test('a parcel that left is answered by a signed callback and cannot be cancelled', async () => {
+  test('a shipped parcel is reported by a signed callback and cannot be cancelled', async () => {
     const verdicts: CallbackVerdict[] = [];
     const verify = createCallbackVerifier(SECRET);
     const shop = await startProvider((request, response) => {
@@ -142,7 +142,7 @@ describe('the contract', () => {
     });
   });
 
-  test('a parcel refused after acceptance is told by look-up too', async () => {
+  test('a lookup returns refused for a parcel that was refused after acceptance', async () => {
     quick.faults.set({ provider: 'warehouse', operation: 'callback' }, { mode: 'refuse' });
     const gateway = gatewayTo(quick.url);
     const orderId = newOrderId();
@@ -153,22 +153,25 @@ describe('the contract', () => {
     });
   });
 
-  test.for(['reserve', 'ship'] as const)('a refused %s opens no breaker', async (operation) => {
-    slow.faults.set({ provider: 'warehouse', operation }, { mode: 'refuse' });
-    const gateway = gatewayTo(slow.url, { breakAfter: 2 });
-    for (let i = 0; i < 5; i += 1) {
-      const orderId = newOrderId();
-      const outcome =
-        operation === 'reserve'
-          ? await gateway.reserve(reservation(orderId))
-          : await gateway.ship(shipping(orderId));
-      expect(outcome).toEqual({ kind: 'refused', reason: expect.any(String) });
-    }
-    expect(gateway.breakers().map(({ state }) => state)).toEqual(['closed', 'closed', 'closed']);
-  });
+  test.for(['reserve', 'ship'] as const)(
+    'a refused %s leaves every breaker closed',
+    async (operation) => {
+      slow.faults.set({ provider: 'warehouse', operation }, { mode: 'refuse' });
+      const gateway = gatewayTo(slow.url, { breakAfter: 2 });
+      for (let i = 0; i < 5; i += 1) {
+        const orderId = newOrderId();
+        const outcome =
+          operation === 'reserve'
+            ? await gateway.reserve(reservation(orderId))
+            : await gateway.ship(shipping(orderId));
+        expect(outcome).toEqual({ kind: 'refused', reason: expect.any(String) });
+      }
+      expect(gateway.breakers().map(({ state }) => state)).toEqual(['closed', 'closed', 'closed']);
+    },
+  );
 });
 
-describe('no answer', () => {
+describe('lost responses', () => {
   const OPERATIONS = ['reserve', 'release', 'ship', 'cancel', 'lookup'] as const;
   type Operation = (typeof OPERATIONS)[number];
 
@@ -193,7 +196,7 @@ describe('no answer', () => {
     ),
   );
   test.for(STRUCK)(
-    '%s struck by %s is unknown; a repeat does it once',
+    '%s under fault %s returns unknown, and its repeat succeeds without a second effect',
     async ([operation, mode]) => {
       const calm = gatewayTo(slow.url);
       const orderId = newOrderId();
@@ -212,7 +215,7 @@ describe('no answer', () => {
     },
   );
 
-  test('a warehouse that is down: unknown, then told at once, then back by itself', async () => {
+  test('a failing reserve opens its own circuit only, and reserving works again after the wait', async () => {
     const gateway = gatewayTo(slow.url, { breakAfter: 2 });
     const orderId = newOrderId();
     slow.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
@@ -229,7 +232,7 @@ describe('no answer', () => {
   });
 });
 
-describe('an answer outside the contract', () => {
+describe('invalid responses', () => {
   async function outcomeOf(status: number, body: string) {
     const provider = await startProvider((_, response) => response.writeHead(status).end(body));
     try {
@@ -246,21 +249,27 @@ describe('an answer outside the contract', () => {
     [409, '{}', 'answer_not_understood'],
     [429, '{}', 'http_429'],
     [502, 'bad gateway', 'http_502'],
-  ] as const)('%i %s is unknown', async ([status, body, reason]) => {
-    expect(await outcomeOf(status, body)).toEqual({ kind: 'unknown', reason });
-  });
+  ] as const)(
+    'a warehouse response %i with body "%s" returns unknown',
+    async ([status, body, reason]) => {
+      expect(await outcomeOf(status, body)).toEqual({ kind: 'unknown', reason });
+    },
+  );
 
-  test.for([400, 401, 403, 422])('%i is our mistake and surfaces', async (status) => {
-    const message = `warehouse rejected the request: http_${status}`;
-    await expect(outcomeOf(status, '{"message":"Ada Lovelace"}')).rejects.toThrow(message);
-  });
+  test.for([400, 401, 403, 422])(
+    'a warehouse response %i is thrown as a rejected request',
+    async (status) => {
+      const message = `warehouse rejected the request: http_${status}`;
+      await expect(outcomeOf(status, '{"message":"Ada Lovelace"}')).rejects.toThrow(message);
+    },
+  );
 
-  test('a reason in prose does not pass, since it may name a person', async () => {
+  test('a refusal reason in prose is replaced by unspecified', async () => {
     const body = JSON.stringify({ code: 'refused', reason: 'Ada Lovelace has moved' });
     expect(await outcomeOf(409, body)).toEqual({ kind: 'refused', reason: 'unspecified' });
   });
 
-  test('a closed port is unknown', async () => {
+  test('a reserve at a closed port returns unknown', async () => {
     const provider = await startProvider(() => undefined);
     await provider.close();
     const outcome = await gatewayTo(provider.url).reserve(reservation(newOrderId()));

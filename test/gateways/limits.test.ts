@@ -4,12 +4,12 @@ import { createLimits } from '../../gateways/limits.ts';
 
 const GUARDS = 8;
 
-test('an open breaker probes after a minute', () => {
+test('every open breaker probes after one minute by default', () => {
   const waits = JSON.stringify(createLimits()).match(/"halfOpenAfterMs":60000\b/g);
   expect(waits).toHaveLength(GUARDS);
 });
 
-test('a deployment may have every breaker probe sooner; nothing else changes', () => {
+test('a shorter wait before probing applies to every breaker and changes no other limit', () => {
   const usual = JSON.stringify(createLimits());
   const sooner = usual.replaceAll('"halfOpenAfterMs":60000', '"halfOpenAfterMs":2000');
   expect(JSON.stringify(createLimits(2_000))).toBe(sooner);

@@ -28,7 +28,7 @@ describe('warehouse callback', () => {
     return JSON.stringify({ type, timestamp: new Date().toISOString(), data: { ...ids, ...data } });
   }
 
-  test('a shipped parcel signed with the shared secret is verified, whatever the header case', () => {
+  test('a correctly signed shipment callback is verified whatever the case of its headers', () => {
     const body = message('shipment.shipped', { carrier: 'DHL', tracking_number: 'T1' });
     expect(verify(signed(body))).toEqual({
       kind: 'verified',
@@ -41,7 +41,7 @@ describe('warehouse callback', () => {
     });
   });
 
-  test('a refusal keeps its reason when it is a code, and loses it when it is prose', () => {
+  test('a refusal callback keeps a reason that is a code and replaces one in prose by unspecified', () => {
     const reasonOf = (reason: string) => {
       const verdict = verify(signed(message('shipment.refused', { reason })));
       return verdict.kind === 'verified' ? verdict.answer.answer : verdict;
@@ -50,7 +50,7 @@ describe('warehouse callback', () => {
     expect(reasonOf('Ada Lovelace moved')).toEqual({ kind: 'refused', reason: 'unspecified' });
   });
 
-  test('another secret, changed bytes, missing headers or an old timestamp are rejected', () => {
+  test('a callback with another secret, changed bytes, missing headers or an old timestamp is rejected', () => {
     const body = message('shipment.shipped', { carrier: 'DHL', tracking_number: 'T1' });
     const rejected = { kind: 'rejected', reason: 'bad_signature' };
     const old = new Date(Date.now() - FIVE_MINUTES_AND_A_BIT_MS);
@@ -61,7 +61,7 @@ describe('warehouse callback', () => {
     expect(verify(signed(body, { at: old }))).toEqual(rejected);
   });
 
-  test('a genuine message of an unknown kind is told apart from a forged one', () => {
+  test('a correctly signed callback of an unknown type is unrecognised, not rejected', () => {
     const unrecognised = { kind: 'unrecognised', id: 'msg_1' };
     expect(verify(signed(message('shipment.lost', {})))).toEqual(unrecognised);
     expect(verify(signed('not json'))).toEqual(unrecognised);
@@ -83,7 +83,7 @@ describe('payment webhook', () => {
     return JSON.stringify({ id: 'evt_1', object: 'event', type, data: { object } });
   }
 
-  test('an intent’s event names the intent and the order', () => {
+  test('a payment intent event yields its intent and its order', () => {
     const intent = { object: 'payment_intent', id: 'pi_1', metadata: { order_id: orderId } };
     expect(verify(signed(event('payment_intent.succeeded', intent)))).toEqual({
       kind: 'verified',
@@ -95,7 +95,7 @@ describe('payment webhook', () => {
     });
   });
 
-  test('a charge’s event names the intent behind the charge, and how much is back', () => {
+  test('a charge event yields its payment intent and the refunded amount', () => {
     const money = { amount_refunded: 70_000, currency: 'isk' };
     const charge = { object: 'charge', id: 'ch_1', payment_intent: 'pi_1', metadata: {}, ...money };
     const verdict = verify(signed(event('charge.refunded', charge)));
@@ -103,7 +103,7 @@ describe('payment webhook', () => {
     expect(verdict).toMatchObject({ refundedMinor: 700 });
   });
 
-  test('another secret, changed bytes, no signature or an old timestamp are rejected', () => {
+  test('a payment webhook with another secret, changed bytes, no signature or an old timestamp is rejected', () => {
     const payload = event('payment_intent.succeeded', { object: 'payment_intent', id: 'pi_1' });
     const rejected = { kind: 'rejected', reason: 'bad_signature' };
     const old = new Date(Date.now() - FIVE_MINUTES_AND_A_BIT_MS);
@@ -115,7 +115,7 @@ describe('payment webhook', () => {
     expect(verify(signed(payload, { at: old }))).toEqual(rejected);
   });
 
-  test('a genuine message that is no event is malformed, not forged', () => {
+  test('a correctly signed payload that is no event is rejected as malformed', () => {
     expect(verify(signed('{}'))).toEqual({ kind: 'rejected', reason: 'malformed' });
     expect(verify(signed('not json'))).toEqual({ kind: 'rejected', reason: 'malformed' });
   });

@@ -58,13 +58,13 @@ test('a mail arrives with its text and a Message-ID made of key and sender’s d
   });
 });
 
-test('one address is one recipient, whatever it holds', async () => {
+test('a recipient field with two addresses delivers nothing to the second one', async () => {
   const mail = mailTo('ada@customers.example, eve@customers.example');
   await mailerOf().send(mail);
   expect(sandbox.inbox.mails('eve@customers.example')).toEqual([]);
 });
 
-test('an address that is none is refused without the breaker noticing', async () => {
+test('an invalid address is refused and leaves the breaker closed', async () => {
   const mailer = mailerOf({ breakAfter: 1 });
   for (const to of ['', 'ada@customers.example\r\nRCPT TO:<eve@customers.example>']) {
     expect(await mailer.send(mailTo(to))).toEqual({
@@ -76,8 +76,8 @@ test('an address that is none is refused without the breaker noticing', async ()
   expect(mailer.breakers()).toMatchObject([{ name: 'mail.send', state: 'closed' }]);
 });
 
-describe('what the server does', () => {
-  test('a refusal for good carries the code only and opens no breaker', async () => {
+describe('server faults', () => {
+  test('a permanent SMTP refusal returns its code and leaves the breaker closed', async () => {
     sandbox.faults.set(SEND, { mode: 'refuse' });
     const mailer = mailerOf({ breakAfter: 2 });
     for (let i = 0; i < 4; i += 1) {
@@ -87,13 +87,13 @@ describe('what the server does', () => {
     expect(mailer.breakers()).toMatchObject([{ name: 'mail.send', state: 'closed' }]);
   });
 
-  test('a refusal for now is unknown', async () => {
+  test('a temporary SMTP refusal returns unknown', async () => {
     sandbox.faults.set(SEND, { mode: 'fail_before' });
     const outcome = await mailerOf().send(mailTo('ada@customers.example'));
     expect(outcome).toEqual({ kind: 'unknown', reason: 'smtp_451' });
   });
 
-  test('a lost answer is unknown, and the pool does not send again behind our back', async () => {
+  test('a lost SMTP response returns unknown, and the pool does not send the mail again', async () => {
     sandbox.faults.set(SEND, { mode: 'answer_lost', times: 1 });
     const mail = mailTo('ada@customers.example');
     const outcome = await mailerOf().send(mail);
@@ -101,14 +101,14 @@ describe('what the server does', () => {
     expect(timesSent(mail.messageKey)).toBe(1);
   });
 
-  test('a server that hangs up is unknown', async () => {
+  test('a connection closed by the SMTP server returns unknown, and no mail is sent', async () => {
     sandbox.faults.set(SEND, { mode: 'down', times: 1 });
     const mail = mailTo('ada@customers.example');
     expect(await mailerOf().send(mail)).toMatchObject({ kind: 'unknown' });
     expect(timesSent(mail.messageKey)).toBe(0);
   });
 
-  test('a server that hangs costs the deadline and no more', async () => {
+  test('a mail to a hanging SMTP server returns unknown in bounded time', async () => {
     sandbox.faults.set(SEND, { mode: 'hang' });
     const mailer = mailerOf(IMPATIENT);
     await meets(sandbox.faults, async () => {
@@ -119,7 +119,7 @@ describe('what the server does', () => {
     });
   });
 
-  test('no server: unknown, then told at once, then back by itself', async () => {
+  test('an unreachable SMTP server opens the circuit, and mail is sent again once it is back', async () => {
     const gone = await createSandbox({ warehouseCallbackSecret: SECRET });
     await gone.close();
     const mailer = mailerOf({ breakAfter: 2 }, gone.smtpPort);

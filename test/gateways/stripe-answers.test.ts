@@ -42,25 +42,30 @@ function authorization(orderId = newOrderId()) {
   return { key: `${orderId}/authorize`, orderId, amount, paymentMethod: 'pm_card_visa' };
 }
 
-describe('an answer that settles nothing is unknown', () => {
+describe('an inconclusive response', () => {
   const intent = { ...INTENT, object: 'payment_intent', last_payment_error: null };
   test.for([
-    ['still processing', 200, { ...intent, status: 'processing' }, 'still_processing'],
-    ['a status not known', 200, { ...intent, status: 'new_one' }, 'intent_status_not_known'],
+    ['a processing payment', 200, { ...intent, status: 'processing' }, 'still_processing'],
+    ['an unknown payment status', 200, { ...intent, status: 'new_one' }, 'intent_status_not_known'],
     ['success without an intent', 200, {}, 'intent_status_not_known'],
-    ['no JSON', 200, '<html>', 'http_not_json'],
+    ['a body that is not JSON', 200, '<html>', 'http_not_json'],
     ['a proxy’s 502 in JSON', 502, { message: 'bad gateway' }, 'http_502'],
     ['a proxy’s 502 in HTML', 502, '<html>', 'answer_not_json'],
-    ['a key in flight', 409, { error: { type: 'idempotency_error', code: 'x' } }, 'http_409'],
-    ['too many requests', 429, { error: { type: 'invalid_request_error' } }, 'http_429'],
-    ['an outage', 500, { error: { type: 'api_error', message: 'Ada Lovelace' } }, 'http_500'],
-  ] as const)('%s', async ([, status, body, reason]) => {
+    [
+      'an idempotency key in flight',
+      409,
+      { error: { type: 'idempotency_error', code: 'x' } },
+      'http_409',
+    ],
+    ['a rate limit', 429, { error: { type: 'invalid_request_error' } }, 'http_429'],
+    ['a server error', 500, { error: { type: 'api_error', message: 'Ada Lovelace' } }, 'http_500'],
+  ] as const)('authorize returns unknown for %s', async ([, status, body, reason]) => {
     const gateway = await gatewayTo((_, response) => answer(response, status, body));
     const outcome = await gateway.authorize(authorization());
     expect(outcome).toEqual({ kind: 'unknown', reason });
   });
 
-  test('a connection cut in the middle of the answer', async () => {
+  test('authorize returns unknown for a connection cut in the middle of the response', async () => {
     const gateway = await gatewayTo((_, response) => {
       response.writeHead(200, { 'content-length': '1000' });
       response.write('{"id":"pi_1",', () => response.destroy());
@@ -72,7 +77,7 @@ describe('an answer that settles nothing is unknown', () => {
     });
   });
 
-  test('an answer without end', async () => {
+  test('authorize returns unknown for a response without end', async () => {
     const gateway = await gatewayTo((_, response) => {
       const more = () => void response.write('x'.repeat(100_000), more);
       more();
@@ -81,7 +86,7 @@ describe('an answer that settles nothing is unknown', () => {
     expect(outcome).toEqual({ kind: 'unknown', reason: 'answer_too_large' });
   });
 
-  test('a redirect, which is not followed', async () => {
+  test('authorize returns unknown for a redirect and does not follow it', async () => {
     let calls = 0;
     const gateway = await gatewayTo((_, response) => {
       calls += 1;
@@ -92,7 +97,7 @@ describe('an answer that settles nothing is unknown', () => {
     expect(calls).toBe(1);
   });
 
-  test('a lost connection is not tried again behind our back', async () => {
+  test('authorize returns unknown for a lost connection and does not retry it', async () => {
     let calls = 0;
     const gateway = await gatewayTo((request) => {
       calls += 1;
@@ -103,8 +108,8 @@ describe('an answer that settles nothing is unknown', () => {
   });
 });
 
-describe('an answer that is a decline', () => {
-  test('authentication asked of the shopper is a decline that names it', async () => {
+describe('a declined authorization', () => {
+  test('a required shopper authentication is a decline with code authentication_required', async () => {
     const intent = { id: 'pi_1', status: 'requires_action', last_payment_error: null };
     const gateway = await gatewayTo((_, response) => answer(response, 200, intent));
     expect(await gateway.authorize(authorization())).toEqual({
@@ -114,7 +119,7 @@ describe('an answer that is a decline', () => {
     });
   });
 
-  test('an amount below the provider’s minimum is a decline, a malformed request is our bug', async () => {
+  test('an amount below the provider’s minimum is a decline, and a malformed request throws', async () => {
     const refuseWith = (error: object) =>
       gatewayTo((_, response) =>
         answer(response, 400, { error: { type: 'invalid_request_error', ...error } }),
@@ -129,7 +134,7 @@ describe('an answer that is a decline', () => {
 });
 
 describe('money', () => {
-  test('a currency without decimals in ISO that Stripe counts in hundredths keeps its value', async () => {
+  test('an ISK amount keeps its value although Stripe counts it in hundredths', async () => {
     const bodies: string[] = [];
     const intent = {
       ...INTENT,
@@ -154,7 +159,7 @@ describe('money', () => {
   });
 });
 
-describe('absence is only claimed when it is proved', () => {
+describe('looking up a payment', () => {
   /** More intents than are read from the list; `searched` is what search knows. */
   async function busyProvider(searched: readonly object[]) {
     const page = Array.from({ length: 100 }, (_, i) => ({
@@ -178,7 +183,7 @@ describe('absence is only claimed when it is proved', () => {
     return { gateway, paths };
   }
 
-  test('a young order missing from search, on a busy account, is unknown', async () => {
+  test('a lookup of a recent order that search lacks returns unknown on a busy account', async () => {
     const { gateway, paths } = await busyProvider([]);
     expect(await gateway.lookUp({ orderId: newOrderId(), reference: null })).toEqual({
       kind: 'unknown',
@@ -191,13 +196,13 @@ describe('absence is only claimed when it is proved', () => {
     );
   });
 
-  test('an order much older than the lag of search is absent when search lacks it', async () => {
+  test('a lookup of an old order that search lacks returns absent', async () => {
     const { gateway } = await busyProvider([]);
     const orderId = newOrderId(new Date(Date.now() - 2 * HOUR_MS));
     expect(await gateway.lookUp({ orderId, reference: null })).toEqual({ kind: 'absent' });
   });
 
-  test('a list that is refused says nothing about the order', async () => {
+  test('a lookup whose list call is refused returns unknown', async () => {
     const error = { type: 'invalid_request_error', code: 'resource_missing' };
     const gateway = await gatewayTo((_, response) => answer(response, 404, { error }));
     expect(await gateway.lookUp({ orderId: newOrderId(), reference: null })).toEqual({
@@ -206,7 +211,7 @@ describe('absence is only claimed when it is proved', () => {
     });
   });
 
-  test('an older order that search knows costs one search, not the list', async () => {
+  test('a lookup of an old order that search finds makes no list call', async () => {
     const orderId = newOrderId(new Date(Date.now() - 2 * HOUR_MS));
     const intent = { id: 'pi_held', status: 'requires_capture', metadata: { order_id: orderId } };
     const { gateway, paths } = await busyProvider([intent]);
@@ -214,7 +219,7 @@ describe('absence is only claimed when it is proved', () => {
     expect(paths).toEqual(['/v1/payment_intents/search', '/v1/payment_intents/pi_held']);
   });
 
-  test('of several intents of one order, the one with money counts', async () => {
+  test('a lookup of an order with several intents returns the one that holds money', async () => {
     const orderId = newOrderId();
     const metadata = { order_id: orderId };
     const intents = [

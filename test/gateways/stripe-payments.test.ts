@@ -22,7 +22,7 @@ const stateOf = (gateway: PaymentGateway, name: string) =>
   gateway.breakers().find((view) => view.name === name)?.state;
 
 describe('authorize', () => {
-  test('holds the money once, however often it is asked under one key', async () => {
+  test('a repeated authorization under one key holds the money once', async () => {
     const gateway = gatewayOf();
     const orderId = newOrderId();
     const first = await gateway.authorize(authorization(orderId));
@@ -48,25 +48,25 @@ describe('authorize', () => {
     expect(stateOf(gateway, 'payments.authorize')).toBe('closed');
   });
 
-  test('a card the provider does not know is a decline', async () => {
+  test('an authorization with an unknown payment method is declined', async () => {
     const outcome = await gatewayOf().authorize(authorization(newOrderId(), 'pm_nobody_knows'));
     expect(outcome).toEqual({ kind: 'declined', code: 'resource_missing', reference: null });
   });
 
-  test('a key used for another amount is our bug and surfaces', async () => {
+  test('an authorize key reused for another amount throws ProviderRejection', async () => {
     const gateway = gatewayOf();
     const { orderId } = await held(gateway);
     const other = { ...authorization(orderId), amount: { amountMinor: 1, currency: 'EUR' } };
     await expect(gateway.authorize(other)).rejects.toMatchObject({ name: 'ProviderRejection' });
   });
 
-  test('wrong credentials surface, without the key in the message', async () => {
+  test('wrong credentials throw an error without the API key in its message', async () => {
     const gateway = createStripePayments({ apiKey: 'wrong_secret', apiUrl: sandbox.url });
     const failure = gateway.authorize(authorization(newOrderId()));
     await expect(failure).rejects.toThrow(/^payments rejected the request: http_401$/);
   });
 
-  test('an order older than the provider’s memory of keys gets no second hold', async () => {
+  test('an authorization repeated after the provider purged its key creates no second hold', async () => {
     const gateway = gatewayOf();
     const orderId = newOrderId(new Date(Date.now() - 2 * DAY_MS));
     const first = await gateway.authorize(authorization(orderId));
@@ -85,19 +85,22 @@ describe('an unknown authorization', () => {
     ['fail_before', 'http_500', []],
     ['down', /^connection_/, []],
     ['answer_lost', /^connection_/, ['authorize']],
-  ] as const)('%s is unknown; the same key settles it', async ([mode, reason, effects]) => {
-    const gateway = gatewayOf();
-    const orderId = newOrderId();
-    sandbox.faults.set({ provider: 'payments', operation: 'authorize' }, { mode, times: 1 });
-    const outcome = await gateway.authorize(authorization(orderId));
-    expect(outcome).toMatchObject({ kind: 'unknown' });
-    expect(outcome.kind === 'unknown' ? outcome.reason : '').toMatch(reason);
-    expect(effectsOf(orderId)).toEqual(effects);
-    expect(await gateway.authorize(authorization(orderId))).toMatchObject({ kind: 'authorized' });
-    expect(effectsOf(orderId)).toEqual(['authorize']);
-  });
+  ] as const)(
+    'authorize under fault %s returns unknown, and a retry with the same key authorizes once',
+    async ([mode, reason, effects]) => {
+      const gateway = gatewayOf();
+      const orderId = newOrderId();
+      sandbox.faults.set({ provider: 'payments', operation: 'authorize' }, { mode, times: 1 });
+      const outcome = await gateway.authorize(authorization(orderId));
+      expect(outcome).toMatchObject({ kind: 'unknown' });
+      expect(outcome.kind === 'unknown' ? outcome.reason : '').toMatch(reason);
+      expect(effectsOf(orderId)).toEqual(effects);
+      expect(await gateway.authorize(authorization(orderId))).toMatchObject({ kind: 'authorized' });
+      expect(effectsOf(orderId)).toEqual(['authorize']);
+    },
+  );
 
-  test('a provider that hangs costs the deadline and no more', async () => {
+  test('authorize at a hanging provider returns unknown in bounded time', async () => {
     sandbox.faults.set({ provider: 'payments', operation: 'authorize' }, { mode: 'hang' });
     const gateway = gatewayOf(IMPATIENT);
     await meets(sandbox.faults, async () => {
@@ -108,14 +111,14 @@ describe('an unknown authorization', () => {
     });
   });
 
-  test('a slow answer within the deadline is an answer', async () => {
+  test('authorize succeeds when the response is slow but within the deadline', async () => {
     const place = { provider: 'payments', operation: 'authorize' } as const;
     sandbox.faults.set(place, { mode: 'latency', latency_ms: 50 });
     const outcome = await gatewayOf().authorize(authorization(newOrderId()));
     expect(outcome.kind).toBe('authorized');
   });
 
-  test('is found by order id right after the answer was lost', async () => {
+  test('an authorization whose response was lost is found by its order id', async () => {
     const gateway = gatewayOf();
     const orderId = newOrderId();
     sandbox.faults.set({ provider: 'payments', operation: 'authorize' }, { mode: 'answer_lost' });
@@ -126,14 +129,14 @@ describe('an unknown authorization', () => {
     });
   });
 
-  test('is absent when the call never arrived', async () => {
+  test('a lookup of an order without an authorization returns absent', async () => {
     const outcome = await gatewayOf().lookUp({ orderId: newOrderId(), reference: null });
     expect(outcome).toEqual({ kind: 'absent' });
   });
 });
 
-describe('look-up', () => {
-  test('tells what was captured, refunded, voided and declined', async () => {
+describe('lookup', () => {
+  test('a lookup returns what was captured, refunded, voided and declined', async () => {
     const gateway = gatewayOf();
     const stands = async (orderId: OrderId, reference: string | null) => {
       const found = await gateway.lookUp({ orderId, reference });
@@ -162,13 +165,13 @@ describe('look-up', () => {
     });
   });
 
-  test('a reference the provider does not know is absent', async () => {
+  test('a lookup of an unknown reference returns absent', async () => {
     const outcome = await gatewayOf().lookUp({ orderId: newOrderId(), reference: 'pi_none' });
     expect(outcome).toEqual({ kind: 'absent' });
   });
 
   test.for(['fail_before', 'down', 'answer_lost', 'hang'] as const)(
-    'a look-up that is struck by %s is unknown, never absent',
+    'a lookup under fault %s returns unknown, never absent',
     async (mode) => {
       const gateway = gatewayOf(mode === 'hang' ? IMPATIENT : {});
       for (const reference of [null, 'pi_none']) {
@@ -181,7 +184,7 @@ describe('look-up', () => {
     },
   );
 
-  test('a look-up that is turned away is unknown', async () => {
+  test('a refused lookup returns unknown', async () => {
     sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode: 'refuse' });
     const outcome = await gatewayOf().lookUp({ orderId: newOrderId(), reference: null });
     expect(outcome).toMatchObject({ kind: 'unknown' });

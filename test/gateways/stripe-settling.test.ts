@@ -45,7 +45,7 @@ describe('settling', () => {
   const times = (orderId: OrderId, operation: Operation) =>
     effectsOf(orderId).filter((each) => each === operation).length;
 
-  test.for(OPERATIONS)('%s happens once, however often it is asked', async (operation) => {
+  test.for(OPERATIONS)('a repeated %s under one key takes effect once', async (operation) => {
     const { settle, orderId, request } = await readyFor(gatewayOf(), operation);
     for (let i = 0; i < 3; i += 1) {
       expect(await settle(request(operation))).toMatchObject({ kind: 'done' });
@@ -53,49 +53,58 @@ describe('settling', () => {
     expect(times(orderId, operation)).toBe(1);
   });
 
-  test.for(OPERATIONS)('%s happens once even after its key was forgotten', async (operation) => {
-    const { settle, orderId, request } = await readyFor(gatewayOf(), operation);
-    const part = { ...request(operation), amount: { amountMinor: 1_000, currency: 'EUR' } };
-    expect(await settle(part)).toMatchObject({ kind: 'done' });
-    sandbox.clock.setOffset(2 * DAY_MS);
-    try {
+  test.for(OPERATIONS)(
+    'a repeated %s takes effect once even after the provider purged its key',
+    async (operation) => {
+      const { settle, orderId, request } = await readyFor(gatewayOf(), operation);
+      const part = { ...request(operation), amount: { amountMinor: 1_000, currency: 'EUR' } };
       expect(await settle(part)).toMatchObject({ kind: 'done' });
-    } finally {
-      sandbox.clock.setOffset(0);
-    }
-    expect(times(orderId, operation)).toBe(1);
-  });
+      sandbox.clock.setOffset(2 * DAY_MS);
+      try {
+        expect(await settle(part)).toMatchObject({ kind: 'done' });
+      } finally {
+        sandbox.clock.setOffset(0);
+      }
+      expect(times(orderId, operation)).toBe(1);
+    },
+  );
 
   const LOST = OPERATIONS.flatMap((operation) =>
     (['answer_lost', 'fail_before', 'down', 'hang'] as const).map(
       (mode) => [operation, mode] as const,
     ),
   );
-  test.for(LOST)('%s struck by %s is unknown; a repeat does it once', async ([operation, mode]) => {
-    const { orderId, request } = await readyFor(gatewayOf(), operation);
-    const settle = run(gatewayOf(mode === 'hang' ? IMPATIENT : {}), operation);
-    sandbox.faults.set({ provider: 'payments', operation }, { mode });
-    await meets(sandbox.faults, async () => {
-      expect(await settle(request(operation))).toMatchObject({ kind: 'unknown' });
-    });
-    sandbox.faults.clear();
-    expect(times(orderId, operation)).toBe(mode === 'answer_lost' ? 1 : 0);
-    const calm = run(gatewayOf(), operation);
-    expect(await calm(request(operation))).toMatchObject({ kind: 'done' });
-    expect(times(orderId, operation)).toBe(1);
-  });
+  test.for(LOST)(
+    'a %s under fault %s returns unknown, and a repeat takes effect once',
+    async ([operation, mode]) => {
+      const { orderId, request } = await readyFor(gatewayOf(), operation);
+      const settle = run(gatewayOf(mode === 'hang' ? IMPATIENT : {}), operation);
+      sandbox.faults.set({ provider: 'payments', operation }, { mode });
+      await meets(sandbox.faults, async () => {
+        expect(await settle(request(operation))).toMatchObject({ kind: 'unknown' });
+      });
+      sandbox.faults.clear();
+      expect(times(orderId, operation)).toBe(mode === 'answer_lost' ? 1 : 0);
+      const calm = run(gatewayOf(), operation);
+      expect(await calm(request(operation))).toMatchObject({ kind: 'done' });
+      expect(times(orderId, operation)).toBe(1);
+    },
+  );
 
-  test.for(OPERATIONS)('%s refused by the provider is a refusal with a code', async (operation) => {
-    const { settle, orderId, request } = await readyFor(gatewayOf(), operation);
-    sandbox.faults.set({ provider: 'payments', operation }, { mode: 'refuse' });
-    expect(await settle(request(operation))).toEqual({
-      kind: 'refused',
-      code: expect.stringMatching(/^[a-z_]+$/),
-    });
-    expect(times(orderId, operation)).toBe(0);
-  });
+  test.for(OPERATIONS)(
+    'a %s refused by the provider returns refused with a code',
+    async (operation) => {
+      const { settle, orderId, request } = await readyFor(gatewayOf(), operation);
+      sandbox.faults.set({ provider: 'payments', operation }, { mode: 'refuse' });
+      expect(await settle(request(operation))).toEqual({
+        kind: 'refused',
+        code: expect.stringMatching(/^[a-z_]+$/),
+      });
+      expect(times(orderId, operation)).toBe(0);
+    },
+  );
 
-  test('a voided authorization cannot be captured, and the refusal says so', async () => {
+  test('the capture of a voided authorization is refused as authorization_expired_or_voided', async () => {
     const gateway = gatewayOf();
     const { request } = await held(gateway);
     await gateway.voidAuthorization(request('void'));
@@ -103,7 +112,7 @@ describe('settling', () => {
     expect(await gateway.capture(request('capture'))).toEqual({ kind: 'refused', code });
   });
 
-  test('captured money cannot be voided, and the refusal says so', async () => {
+  test('the void of captured money is refused as already_captured', async () => {
     const gateway = gatewayOf();
     const { request } = await held(gateway);
     await gateway.capture(request('capture'));
@@ -111,7 +120,7 @@ describe('settling', () => {
     expect(outcome).toEqual({ kind: 'refused', code: 'already_captured' });
   });
 
-  test('what is refunded in full stays refunded under any key', async () => {
+  test('a second full refund under another key refunds nothing more', async () => {
     const gateway = gatewayOf();
     const { orderId, request } = await held(gateway);
     await gateway.capture(request('capture'));
@@ -123,7 +132,7 @@ describe('settling', () => {
 });
 
 describe('breakers', () => {
-  test('capture failing breaks settling and leaves shoppers’ authorizations alone', async () => {
+  test('failing captures open the settle breaker while authorizations still succeed', async () => {
     const changes: string[] = [];
     const gateway = gatewayOf({ breakAfter: 2 }, ({ name, state }) =>
       changes.push(`${name} ${state}`),

@@ -39,14 +39,14 @@ function senderTo(address: () => string): WebhookSender {
 const send = (sender: WebhookSender, port: number) =>
   sender.send({ url: `http://hooks.test:${port}/`, id: 'msg', body: '{}', secrets: [SECRET] });
 
-test('webhooks one after the other share a connection', async () => {
+test('consecutive webhooks to one receiver share a connection', async () => {
   const { port, connections } = await receiver('127.0.0.1');
   const sender = senderTo(() => '127.0.0.1');
   for (let sent = 0; sent < 3; sent += 1) expect(await send(sender, port)).toMatchObject(DELIVERED);
   expect(connections).toHaveLength(1);
 });
 
-test('a connection is not used for another address than the one that was checked', async () => {
+test('a webhook to a newly resolved address does not reuse the connection to the old one', async () => {
   const first = await receiver('127.0.0.1');
   const second = await receiver('127.0.0.2', first.port);
   let address = '127.0.0.1';
@@ -57,7 +57,7 @@ test('a connection is not used for another address than the one that was checked
   expect([first.connections, second.connections].map(({ length }) => length)).toEqual([1, 1]);
 });
 
-test('a kept connection that the receiver closes is no failed webhook', async () => {
+test('a webhook is delivered on a new connection when the receiver resets the kept one', async () => {
   const used = new WeakSet<Socket>();
   const { port, connections } = await receiver('127.0.0.1', 0, ({ socket }, response) => {
     if (used.has(socket)) return void socket.resetAndDestroy();

@@ -38,7 +38,7 @@ async function tcp(server: Server): Promise<number> {
   return address.port;
 }
 
-describe('where a webhook may go', () => {
+describe('webhook targets', () => {
   const asked: string[] = [];
   const sender = createWebhookSender({
     allowLocal: false,
@@ -48,14 +48,14 @@ describe('where a webhook may go', () => {
     },
   });
 
-  test('the list is long enough to mean something', () => {
+  test('the list of hostile URLs holds at least sixty distinct URLs', () => {
     const urls = Object.values(HOSTILE_URLS).flat();
     expect(new Set(urls).size).toBe(urls.length);
     expect(urls.length).toBeGreaterThanOrEqual(60);
   });
 
   describe.each(Object.entries(HOSTILE_URLS))('%s', (_trick, urls) => {
-    test.each(urls)('refused: %s', async (url) => {
+    test.each(urls)('the hostile URL "%s" is blocked', async (url) => {
       expect(await sender.send(message(url))).toMatchObject({ kind: 'blocked' });
       expect(await sender.check(url)).toMatchObject({ kind: 'blocked' });
     });
@@ -68,11 +68,11 @@ describe('where a webhook may go', () => {
     'https://PUBLIC.example/',
     'https://8.8.8.8/',
     'https://[2606:4700:4700::1111]/',
-  ])('allowed: %s', async (url) => {
+  ])('the public URL "%s" is allowed', async (url) => {
     expect(await sender.check(url)).toEqual({ kind: 'open' });
   });
 
-  test('a name that is not there is a failure, which a later attempt may cure', async () => {
+  test('a webhook to an unresolvable name fails instead of being blocked', async () => {
     const url = 'https://nowhere.example/';
     expect(await sender.send(message(url))).toMatchObject({
       kind: 'failed',
@@ -81,7 +81,7 @@ describe('where a webhook may go', () => {
     expect(await sender.check(url)).toEqual({ kind: 'blocked', reason: 'dns_enotfound' });
   });
 
-  test('a name that led outside once is checked again for every webhook (DNS rebinding)', async () => {
+  test('a host name is resolved and checked again for every webhook, so DNS rebinding is blocked', async () => {
     const answers = ['93.184.215.14', '127.0.0.1', '10.0.0.1'];
     const rebinding = createWebhookSender({
       allowLocal: false,
@@ -94,7 +94,7 @@ describe('where a webhook may go', () => {
     expect(await rebinding.send(message(url))).toMatchObject(blocked);
   });
 
-  test('one look-up per webhook: the connection goes to the very address that was checked', async () => {
+  test('a webhook resolves its host once and connects to the address that was checked', async () => {
     const hosts: (string | undefined)[] = [];
     const { url } = await receiver((request, response) => {
       hosts.push(request.headers.host);
@@ -118,7 +118,7 @@ describe('where a webhook may go', () => {
     });
   });
 
-  test('over TLS the name is asked for, at the checked address, and a stranger is not trusted', async () => {
+  test('a webhook over TLS sends the server name and keeps its body from a server that speaks no TLS', async () => {
     const hellos: Buffer[] = [];
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
@@ -138,7 +138,7 @@ describe('where a webhook may go', () => {
     expect(Buffer.concat(hellos).includes('order.placed')).toBe(false);
   });
 
-  test('local mode opens loopback and plain HTTP, and nothing else of the inside', async () => {
+  test('local mode allows loopback and plain HTTP but no other private address', async () => {
     const rules = { allowLocal: true, resolve: resolveByTable };
     for (const url of ['http://127.0.0.1:3000/', 'http://[::1]:80/', 'http://localhost:4000/']) {
       expect((await findTarget(url, rules)).kind, url).toBe('open');
@@ -156,10 +156,10 @@ describe('where a webhook may go', () => {
   });
 });
 
-describe('a webhook on its way', () => {
+describe('sending a webhook', () => {
   const sender = createWebhookSender({ allowLocal: true, deadlineMs: 1_000 });
 
-  test('is signed as the official library verifies it, once per secret', async () => {
+  test('a webhook is signed once per secret, and the official library verifies each signature', async () => {
     const got: { headers: Record<string, string>; body: string }[] = [];
     const { url } = await receiver((request, response) => {
       let body = '';
@@ -192,7 +192,7 @@ describe('a webhook on its way', () => {
   });
 
   test.each([301, 302, 303, 307, 308])(
-    '%i to the inside is an answer, not a way',
+    'a redirect with status %i is returned as the response and not followed',
     async (status) => {
       let followed = 0;
       const inside = await receiver((_, response) => {
@@ -207,7 +207,7 @@ describe('a webhook on its way', () => {
     },
   );
 
-  test('keeps the beginning of the answer, and stops reading long before its end', async () => {
+  test('a webhook keeps the beginning of a huge response and stops reading long before its end', async () => {
     let written = 0;
     const { url } = await receiver((_, response) => {
       const chunk = Buffer.alloc(16 * 1_024, 'x\0');
@@ -225,13 +225,13 @@ describe('a webhook on its way', () => {
     expect(written).toBeLessThan(50_000_000);
   });
 
-  test('an answer whose body never ends still counts', async () => {
+  test('a response whose body never ends counts as answered', async () => {
     const { url } = await receiver((_, response) => void response.writeHead(200).write('so far'));
     const sent = await sender.send(message(url));
     expect(sent).toMatchObject({ kind: 'answered', status: 200, bodyHead: 'so far' });
   });
 
-  test('no answer in time, none at all, or none that is HTTP: a failure with its reason', async () => {
+  test('a webhook fails when the response is late, missing or not HTTP', async () => {
     const hanging = await receiver(() => undefined);
     expect(await sender.send(message(hanging.url))).toMatchObject({
       kind: 'failed',
@@ -259,7 +259,7 @@ describe('a webhook on its way', () => {
     });
   });
 
-  test('is given up when its caller gives up, and when a look-up hangs', async () => {
+  test('a webhook fails with reason deadline when its caller aborts or the DNS lookup hangs', async () => {
     const { url } = await receiver(() => undefined);
     const given = await sender.send(message(url, { signal: AbortSignal.timeout(20) }));
     expect(given).toMatchObject({ kind: 'failed', reason: 'deadline' });
@@ -273,7 +273,7 @@ describe('a webhook on its way', () => {
     expect(await hanging.check('http://slow.example/')).toMatchObject({ reason: 'deadline' });
   });
 
-  test('with a secret that is none it is our mistake, not the receiver’s', async () => {
+  test('an invalid signing secret throws instead of returning a failed webhook', async () => {
     await expect(
       sender.send(message('http://127.0.0.1/', { secrets: ['not base64!'] })),
     ).rejects.toThrow();
@@ -291,7 +291,7 @@ describe('Retry-After', () => {
     ['soon', null],
     ['-5', null],
     [undefined, null],
-  ])('%s is %s ms', (value, waitMs) => {
+  ])('the Retry-After value "%s" is read as %s ms', (value, waitMs) => {
     expect(retryAfterOf(value, now)).toBe(waitMs);
   });
 });
