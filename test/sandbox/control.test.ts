@@ -6,7 +6,7 @@ import { call, counted, openSandbox, reserveCall } from './shop.ts';
 const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
 
 describe('the control API', () => {
-  test('a fault is armed, listed with how often it fired, and cleared', async () => {
+  test('the control API arms a fault, lists how often it fired, and clears it', async () => {
     const sandbox = await openSandbox();
     const body = { mode: 'fail_before', times: 1 };
     const path = '/faults/warehouse/reserve';
@@ -30,13 +30,19 @@ describe('the control API', () => {
     ['/faults/mail/send', { mode: 'down', times: -1 }, 'times'],
     ['/faults/mail/send', { mode: 'down', colour: 'red' }, 'colour'],
     ['/faults/mail/send', 'down', 'object'],
-  ])('%s %j is refused with what is allowed', async (path, body, named) => {
-    const sandbox = await openSandbox();
-    const answer = await call(sandbox, { path, method: 'PUT', body });
-    expect(answer).toMatchObject({ status: 400, body: { error: { allowed: expect.anything() } } });
-    expect(JSON.stringify(answer.body)).toContain(named);
-    expect(sandbox.faults.list()).toEqual([]);
-  });
+  ])(
+    'a fault at %s with body %j is rejected with the allowed values',
+    async (path, body, named) => {
+      const sandbox = await openSandbox();
+      const answer = await call(sandbox, { path, method: 'PUT', body });
+      expect(answer).toMatchObject({
+        status: 400,
+        body: { error: { allowed: expect.anything() } },
+      });
+      expect(JSON.stringify(answer.body)).toContain(named);
+      expect(sandbox.faults.list()).toEqual([]);
+    },
+  );
 
   test('every mode can be armed at every operation', async () => {
     const sandbox = await openSandbox();
@@ -50,7 +56,7 @@ describe('the control API', () => {
     }
   });
 
-  test('rate and seed decide the same attempts again', async () => {
+  test('a fault with the same rate and seed strikes the same attempts', async () => {
     const sandbox = await openSandbox();
     const run = (seed: number): boolean[] => {
       sandbox.faults.set(RESERVE, { mode: 'down', rate: 0.3, seed });
@@ -64,7 +70,7 @@ describe('the control API', () => {
     expect(struck).toBeLessThan(85);
   });
 
-  test('ledgers and the inbox are emptied together; an unknown ledger is named', async () => {
+  test('deleting the ledgers empties the warehouse ledger, and an unknown ledger returns 404', async () => {
     const sandbox = await openSandbox();
     await call(sandbox, reserveCall());
     expect(await call(sandbox, { path: '/ledger/warehouse', method: 'GET' })).toMatchObject({
@@ -77,7 +83,7 @@ describe('the control API', () => {
     });
   });
 
-  test('the clock is read, set and advanced', async () => {
+  test('the sandbox clock can be read, set and advanced, and rejects an invalid offset', async () => {
     const sandbox = await openSandbox();
     const put = (body: object) => call(sandbox, { path: '/clock', method: 'PUT', body });
     await put({ offset_ms: 1000 });

@@ -27,7 +27,7 @@ describe('calls', () => {
     [SHIP, shipCall('http://127.0.0.1:9')],
     [AUTHORIZE, null],
   ] satisfies [Place, Request | null][])(
-    'answer_lost at %o: the effect is done once, its answer waits under the key',
+    'a call under answer_lost at %o takes effect once, and its retries succeed afterwards',
     async (place, wish) => {
       const sandbox = await openSandbox();
       sandbox.faults.set(place, { mode: 'answer_lost', times: 3 });
@@ -40,7 +40,7 @@ describe('calls', () => {
   );
 
   test.each(['fail_before', 'down', 'hang'] satisfies Mode[])(
-    '%s: nothing is done, and the next attempt under the same key does it',
+    'a reserve under %s has no effect, and the next attempt with the same key takes effect',
     async (mode) => {
       const sandbox = await openSandbox();
       sandbox.faults.set(RESERVE, { mode, times: 1 });
@@ -55,7 +55,7 @@ describe('calls', () => {
     },
   );
 
-  test('latency: the answer is late but right', async () => {
+  test('a reserve under latency succeeds after the delay', async () => {
     const sandbox = await openSandbox();
     sandbox.faults.set(RESERVE, { mode: 'latency', latency_ms: 80 });
     const startedMs = performance.now();
@@ -63,14 +63,14 @@ describe('calls', () => {
     expect(performance.now() - startedMs).toBeGreaterThanOrEqual(75);
   });
 
-  test('duplicate: a call stays one effect with one answer', async () => {
+  test('a reserve under duplicate takes effect once', async () => {
     const sandbox = await openSandbox();
     sandbox.faults.set(RESERVE, { mode: 'duplicate' });
     expect(await call(sandbox, reserveCall())).toMatchObject({ status: 201 });
     expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1 });
   });
 
-  test('refuse: each provider says no in its own words, and nothing is done', async () => {
+  test('payment and warehouse calls under refuse return each provider’s own error and have no effect', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const intent = await authorize(stripe, { orderId: 'ord_1' });
@@ -100,7 +100,7 @@ describe('calls', () => {
     expect(counted(sandbox, 'warehouse')).toEqual({});
   });
 
-  test('refuse never turns an effect that is done into a refusal', async () => {
+  test('a replay of a completed authorization is not refused under refuse', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const first = await authorize(stripe, { orderId: 'ord_1' });
@@ -109,7 +109,7 @@ describe('calls', () => {
     expect(sandbox.faults.list()).toMatchObject([{ fired: 0, times: 1 }]);
   });
 
-  test('a refund refused by a fault goes through under the same key once the fault is gone', async () => {
+  test('a refund refused by a fault succeeds with the same key once the fault is gone', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const intent = await authorize(stripe, { orderId: 'ord_1' });
@@ -121,7 +121,7 @@ describe('calls', () => {
     expect(await refund()).toMatchObject({ status: 'succeeded' });
   });
 
-  test('a look-up that fails says nothing about what is there', async () => {
+  test('a failing payment list returns an error instead of an empty list', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     await authorize(stripe, { orderId: 'ord_1' });
@@ -154,7 +154,7 @@ describe('messages', () => {
     },
   );
 
-  test('refuse at the callback: the warehouse answers that it will not ship', async () => {
+  test('a callback under refuse reports the shipment as refused', async () => {
     const [sandbox, shop] = await Promise.all([openSandbox(), openReceiver()]);
     sandbox.faults.set(CALLBACK, { mode: 'refuse' });
     await call(sandbox, shipCall(shop.url));
@@ -168,7 +168,7 @@ describe('messages', () => {
     ).toMatchObject({ body: { state: 'refused' } });
   });
 
-  test('payment events are signed as Stripe signs them; duplicate sends one event twice', async () => {
+  test('payment events verify with the Stripe library, and duplicate sends one event twice', async () => {
     const shop = await openReceiver();
     const target = { url: shop.url, secret: WEBHOOK_SECRET };
     const sandbox = await openSandbox({ paymentsWebhook: target });
@@ -193,7 +193,7 @@ describe('messages', () => {
   });
 });
 
-test('fifty shoppers at once are each answered, and each hold is one effect', async () => {
+test('fifty concurrent authorizations all succeed and take effect once each', async () => {
   const sandbox = await openSandbox();
   const stripe = stripeOf(sandbox);
   const orders = Array.from({ length: 50 }, (_, n) => `ord_${n}`);

@@ -9,7 +9,7 @@ const SEND = { provider: 'mail', operation: 'send' } as const;
 const PATIENT_MS = 30_000;
 const ID = '<ord_1.confirmed@holdfast.example>';
 
-test('a mail arrives whole and is found by its recipient', async () => {
+test('a mail arrives complete and is listed under its recipient only', async () => {
   const sandbox = await openSandbox();
   await send(sandbox);
   const listed = await fetch(`${sandbox.url}/inbox?to=ADA@example.com`);
@@ -31,7 +31,7 @@ test('a mail arrives whole and is found by its recipient', async () => {
   ]);
 });
 
-test('a repeated Message-ID is listed once and counted twice', async () => {
+test('a mail with a repeated Message-ID is listed once and counted twice', async () => {
   const sandbox = await openSandbox();
   await send(sandbox);
   await send(sandbox);
@@ -39,7 +39,7 @@ test('a repeated Message-ID is listed once and counted twice', async () => {
   expect(counted(sandbox, 'mail')).toEqual({ send: 2 });
 });
 
-test('the page shows what a mail says as text, never as markup', async () => {
+test('the inbox page escapes markup in a mail', async () => {
   const sandbox = await openSandbox();
   await send(sandbox, { subject: '<script>alert(1)</script>' });
   const page = await fetch(`${sandbox.url}/inbox`, { headers: { Accept: 'text/html' } });
@@ -56,7 +56,7 @@ test.each([
   ['hang', { code: 'ETIMEDOUT' }, 0],
   ['answer_lost', { code: 'ECONNECTION' }, 1],
 ] satisfies [Mode, object, number][])(
-  '%s: the sender sees an error, and the next try gets through',
+  'a mail under %s returns an error to the sender, and the next attempt is delivered',
   async (mode, error, arrived) => {
     const sandbox = await openSandbox();
     sandbox.faults.set(SEND, { mode, times: 1 });

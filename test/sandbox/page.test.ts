@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { OPERATIONS, PROVIDERS } from '../../local/sandbox/faults.ts';
 import { openSandbox } from './shop.ts';
 
-test('the first page leads to everything that a person can look at', async () => {
+test('the index page lists faults and operations, and every link on it works', async () => {
   const sandbox = await openSandbox();
   sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
   const page = await fetch(`${sandbox.url}/`);
@@ -20,7 +20,7 @@ test('the first page leads to everything that a person can look at', async () =>
   }
 });
 
-test('the commands on it arm a fault, and what they quote is text', async () => {
+test('the escaped curl command on the index page arms a fault', async () => {
   const sandbox = await openSandbox();
   const text = await (await fetch(`${sandbox.url}/`)).text();
   const [, path, body] =

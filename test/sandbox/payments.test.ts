@@ -5,7 +5,7 @@ import { authorize, counted, openSandbox, stripeOf } from './shop.ts';
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 describe('holding and taking money with the official client', () => {
-  test('an authorization is held, captured in part, and refunded up to what was captured', async () => {
+  test('an authorization can be captured in part and refunded only up to the captured amount', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const intent = await authorize(stripe, { orderId: 'ord_1' });
@@ -46,7 +46,7 @@ describe('holding and taking money with the official client', () => {
     ]);
   });
 
-  test('a voided authorization cannot be captured, a captured one cannot be voided', async () => {
+  test('a voided authorization cannot be captured, and a captured one cannot be voided', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const voided = await authorize(stripe, { orderId: 'ord_1' });
@@ -64,7 +64,7 @@ describe('holding and taking money with the official client', () => {
     expect(counted(sandbox, 'payments')).toEqual({ authorize: 2, void: 1, capture: 1 });
   });
 
-  test('an authorization lets go by itself after seven days', async () => {
+  test('an authorization expires after seven days of the sandbox clock', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const intent = await authorize(stripe, { orderId: 'ord_1' });
@@ -104,11 +104,11 @@ describe('declines and bad requests', () => {
 
   test.each([
     ['an unknown payment method', { paymentMethod: 'pm_nobody' }, 'payment_method'],
-    ['no amount at all', { amountMinor: 0 }, 'amount'],
+    ['an amount of zero', { amountMinor: 0 }, 'amount'],
     ['a negative amount', { amountMinor: -1 }, 'amount'],
-    ['half a cent', { amountMinor: 0.5 }, 'amount'],
+    ['a fractional amount', { amountMinor: 0.5 }, 'amount'],
     ['an amount beyond the limit', { amountMinor: 100_000_000 }, 'amount'],
-  ])('%s is a bad request that names the parameter', async (_what, wish, param) => {
+  ])('an authorization with %s returns 400 and names the parameter', async (_what, wish, param) => {
     const stripe = stripeOf(await openSandbox());
     await expect(authorize(stripe, { orderId: 'ord_1', ...wish })).rejects.toMatchObject({
       type: 'StripeInvalidRequestError',
@@ -117,7 +117,7 @@ describe('declines and bad requests', () => {
     });
   });
 
-  test('an unknown currency, an unknown intent and a wrong key are told apart', async () => {
+  test('an unknown currency returns 400, an unknown intent 404 and a wrong API key 401', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     await expect(
@@ -144,7 +144,7 @@ describe('declines and bad requests', () => {
 });
 
 describe('idempotency keys', () => {
-  test('the same key and parameters replay the first answer, a decline included', async () => {
+  test('the same key and parameters replay the first response, including a decline', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const first = await authorize(stripe, { orderId: 'ord_1' });
@@ -158,7 +158,7 @@ describe('idempotency keys', () => {
     expect(counted(sandbox, 'payments')).toEqual({ authorize: 1 });
   });
 
-  test('the same key with other parameters is an idempotency error', async () => {
+  test('the same key with other parameters returns an idempotency error', async () => {
     const stripe = stripeOf(await openSandbox());
     await authorize(stripe, { orderId: 'ord_1' });
     await expect(authorize(stripe, { orderId: 'ord_1', amountMinor: 1 })).rejects.toMatchObject({
@@ -167,7 +167,7 @@ describe('idempotency keys', () => {
     });
   });
 
-  test('a key in use answers 409 and the effect happens once', async () => {
+  test('a concurrent request with a key in use returns 409, and the effect happens once', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const place = { provider: 'payments', operation: 'authorize' } as const;
@@ -184,7 +184,7 @@ describe('idempotency keys', () => {
     expect(counted(sandbox, 'payments')).toEqual({ authorize: 1 });
   });
 
-  test('a key is forgotten after a day of the sandbox clock, and then charges again', async () => {
+  test('an idempotency key expires after a day of the sandbox clock and then authorizes again', async () => {
     const sandbox = await openSandbox();
     const stripe = stripeOf(sandbox);
     const first = await authorize(stripe, { orderId: 'ord_1' });
@@ -196,7 +196,7 @@ describe('idempotency keys', () => {
   });
 });
 
-test('a payment is found by its order: in the list and by search', async () => {
+test('a payment is found by a search for its order and by paging through the list', async () => {
   const stripe = stripeOf(await openSandbox());
   const mine = await authorize(stripe, { orderId: 'ord_1' });
   await authorize(stripe, { orderId: 'ord_2' });

@@ -22,7 +22,7 @@ import {
   stripeOf,
 } from './shop.ts';
 
-test('holds, keys, faults, ledgers and the clock are there again after a restart', async () => {
+test('holds, keys, faults, ledgers and the clock survive a restart', async () => {
   const stateDir = freshDir();
   const first = await openSandbox({ stateDir });
   const intent = await authorize(stripeOf(first), { orderId: 'ord_1' });
@@ -43,7 +43,7 @@ test('holds, keys, faults, ledgers and the clock are there again after a restart
   expect(counted(second, 'payments')).toEqual({ authorize: 1, capture: 1 });
 });
 
-test('a callback the shop did not take before a restart is repeated after it', async () => {
+test('a callback that the shop rejected before a restart is sent again after it with the same id', async () => {
   const stateDir = freshDir();
   const shop = await openReceiver();
   const first = await openSandbox({ stateDir, retryDelaysMs: [100, 100, 100, 100, 100, 100] });
@@ -58,7 +58,7 @@ test('a callback the shop did not take before a restart is repeated after it', a
   expect(new Set(shop.received.map((each) => each.headers['webhook-id'])).size).toBe(1);
 });
 
-test('a callback that is due while the sandbox is down goes out when it is back', async () => {
+test('a callback that is pending when the sandbox stops is sent after the restart', async () => {
   const stateDir = freshDir();
   const shop = await openReceiver();
   const first = await openSandbox({ stateDir, callbackDelayMs: 3_000 });
@@ -70,7 +70,7 @@ test('a callback that is due while the sandbox is down goes out when it is back'
   expect(JSON.parse(shop.received[0]?.body ?? '')).toMatchObject({ type: 'shipment.shipped' });
 });
 
-test('what was answered before SIGKILL is known after it', async () => {
+test('a reservation answered before SIGKILL is replayed after the restart', async () => {
   const stateDir = freshDir();
   const [port, smtpPort] = await Promise.all([freePort(), freePort()]);
   const args = ['--port', `${port}`, '--smtp-port', `${smtpPort}`, '--state', stateDir];
@@ -87,7 +87,7 @@ test('what was answered before SIGKILL is known after it', async () => {
   expect(await stop(second, 'SIGTERM')).toBe(0);
 });
 
-test('a taken port is said in one sentence', async () => {
+test('a port in use makes the sandbox exit with 1 and one line on stderr', async () => {
   const sandbox = await openSandbox();
   const port = new URL(sandbox.url).port;
   const child = spawnSandbox(['--port', port, '--smtp-port', '0', '--state', freshDir()]);
@@ -97,7 +97,7 @@ test('a taken port is said in one sentence', async () => {
   expect(await said).toMatch(new RegExp(`^sandbox: port ${port} on 127.0.0.1 is taken.*\n$`));
 });
 
-test('a line torn by a crash is a commit that never was; what came before stays', () => {
+test('a journal line torn by a crash is dropped, and the lines before it are kept', () => {
   const path = join(freshDir(), 'torn.jsonl');
   const spec = { name: 'rows', row: z.number(), limit: 10 };
   const first = openJournal(path);
@@ -117,7 +117,7 @@ test('a line torn by a crash is a commit that never was; what came before stays'
   third.close();
 });
 
-test('a state that cannot be read is named, and both doors are closed again', async () => {
+test('startup fails with an error that names the unreadable journal file', async () => {
   const stateDir = freshDir();
   writeFileSync(join(stateDir, 'payments.jsonl'), '[["intents","pi_1",{"old":true}]]\n');
   await expect(openSandbox({ stateDir })).rejects.toThrow(
@@ -129,7 +129,7 @@ test('a state that cannot be read is named, and both doors are closed again', as
   );
 });
 
-test('a journal stays as small as what it holds, and a table within its limit', () => {
+test('a journal is compacted to the rows it holds, and a table stays within its limit', () => {
   const path = join(freshDir(), 'small.jsonl');
   const spec = { name: 'rows', row: z.number(), limit: 100 };
   const journal = openJournal(path);

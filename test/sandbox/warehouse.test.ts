@@ -15,7 +15,7 @@ import type { Answered, Received } from './shop.ts';
 
 const SHIPMENT = '/warehouse/shipments/ord_1.ship';
 
-test('a reservation is taken once, however often the same key asks', async () => {
+test('a repeated reserve with one key reserves once, and another body returns 422', async () => {
   const sandbox = await openSandbox();
   expect(await reserve(sandbox)).toEqual({
     status: 201,
@@ -26,7 +26,7 @@ test('a reservation is taken once, however often the same key asks', async () =>
   expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1 });
 });
 
-test('a release lets a reservation go once', async () => {
+test('a repeated release releases a reservation once', async () => {
   const sandbox = await openSandbox();
   await reserve(sandbox);
   expect(await release(sandbox)).toMatchObject({ status: 200, body: { state: 'released' } });
@@ -34,7 +34,7 @@ test('a release lets a reservation go once', async () => {
   expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1, release: 1 });
 });
 
-test('a release before the reserve leaves a mark: the late reserve is refused', async () => {
+test('a reserve that arrives after its release is refused', async () => {
   const sandbox = await openSandbox();
   expect(await release(sandbox)).toMatchObject({ status: 200, body: { state: 'released' } });
   expect(await reserve(sandbox)).toEqual({
@@ -44,7 +44,7 @@ test('a release before the reserve leaves a mark: the late reserve is refused', 
   expect(counted(sandbox, 'warehouse')).toEqual({});
 });
 
-test('a cancel before the request leaves a mark: the late request is refused', async () => {
+test('a shipping request that arrives after its cancel is refused', async () => {
   const sandbox = await openSandbox();
   expect(await cancel(sandbox)).toMatchObject({ status: 200, body: { state: 'cancelled' } });
   expect(await ship(sandbox, 'http://127.0.0.1:9')).toEqual({
@@ -55,7 +55,7 @@ test('a cancel before the request leaves a mark: the late request is refused', a
   expect(counted(sandbox, 'warehouse')).toEqual({});
 });
 
-test('a requested parcel can be cancelled, and then never leaves', async () => {
+test('a requested parcel can be cancelled, and a repeated cancel takes effect once', async () => {
   const sandbox = await openSandbox({ callbackDelayMs: 60_000 });
   await ship(sandbox, 'http://127.0.0.1:9');
   expect(await look(sandbox)).toMatchObject({ body: { state: 'requested' } });
@@ -65,7 +65,7 @@ test('a requested parcel can be cancelled, and then never leaves', async () => {
   expect(counted(sandbox, 'warehouse')).toEqual({ ship: 1, cancel: 1 });
 });
 
-test('goods that were let go are not shipped', async () => {
+test('a shipping request for a released reservation is refused', async () => {
   const sandbox = await openSandbox();
   await reserve(sandbox);
   await release(sandbox);
@@ -75,7 +75,7 @@ test('goods that were let go are not shipped', async () => {
   });
 });
 
-test('a parcel that left is told by a signed callback and cannot be cancelled', async () => {
+test('a shipped parcel is reported by a signed callback and cannot be cancelled', async () => {
   const [sandbox, shop] = await Promise.all([openSandbox(), openReceiver()]);
   expect(await look(sandbox)).toMatchObject({ status: 404 });
   expect(await ship(sandbox, shop.url)).toEqual({
@@ -104,7 +104,7 @@ test('a parcel that left is told by a signed callback and cannot be cancelled', 
   expect(counted(sandbox, 'warehouse')).toEqual({ ship: 1 });
 });
 
-test('the same parcel asked for again, by the same key or another, is one parcel', async () => {
+test('repeated shipping requests for one parcel ship it once, with the same key or another', async () => {
   const [sandbox, shop] = await Promise.all([openSandbox(), openReceiver()]);
   await ship(sandbox, shop.url);
   expect(await ship(sandbox, shop.url)).toMatchObject({ status: 202 });
@@ -112,7 +112,7 @@ test('the same parcel asked for again, by the same key or another, is one parcel
   expect(counted(sandbox, 'warehouse')).toEqual({ ship: 1 });
 });
 
-test('a callback is repeated with the same id and a fresh signature until the shop takes it', async () => {
+test('a rejected callback is sent again with the same id and a valid signature', async () => {
   const [sandbox, shop] = await Promise.all([openSandbox(), openReceiver()]);
   shop.answerWith(503);
   await ship(sandbox, shop.url);
@@ -124,7 +124,7 @@ test('a callback is repeated with the same id and a fresh signature until the sh
   for (const each of shop.received) verified(each);
 });
 
-test('a bad request names the field, a missing key and a missing token say so', async () => {
+test('an invalid body returns 422 with the field name, a missing key 400 and a missing token 401', async () => {
   const sandbox = await openSandbox();
   const path = '/warehouse/reservations';
   expect(await call(sandbox, { path, key: 'k', body: { order_id: 'ord_1' } })).toMatchObject({
