@@ -61,8 +61,8 @@ function openLine(proxy: TcpProxy): Line {
   return { socket, read: () => text, lost: () => lost };
 }
 
-describe('on plain sockets', () => {
-  test('bytes pass whole and in order, in both directions, and so does the end', async () => {
+describe('plain sockets', () => {
+  test('the proxy passes all bytes in order in both directions and then ends the connection', async () => {
     const echo = await startEcho();
     const line = openLine(await startProxy(echo.port));
     const sent = 'abcdefghij'.repeat(100_000);
@@ -73,7 +73,7 @@ describe('on plain sockets', () => {
     expect(line.lost()).toBeNull();
   });
 
-  test('a slow line delays and slices but loses nothing', async () => {
+  test('a slow connection delays and slices the bytes but loses none', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     proxy.harm({ kind: 'slow', direction: 'to_server', latencyMs: 100, sliceBytes: 7 });
@@ -87,7 +87,7 @@ describe('on plain sockets', () => {
     expect(proxy.counts().slow).toBeGreaterThanOrEqual(2);
   });
 
-  test('a half-open line takes bytes and drops them, and is reset when healed', async () => {
+  test('a half-open connection drops bytes silently and is reset when the fault is cleared', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     const line = openLine(proxy);
@@ -104,7 +104,7 @@ describe('on plain sockets', () => {
     await eventually(() => expect(next.read()).toBe('pong'));
   });
 
-  test('cut now: every open connection is reset, the next one works', async () => {
+  test('cutNow resets every open connection, and the next one works', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     const lines = [openLine(proxy), openLine(proxy)];
@@ -118,7 +118,7 @@ describe('on plain sockets', () => {
     await eventually(() => expect(next.read()).toBe('pong'));
   });
 
-  test('cut after so many bytes: they arrive, the rest does not', async () => {
+  test('a cut after six bytes delivers those six and resets the connection', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     proxy.harm({ kind: 'cut_after', direction: 'to_server', bytes: 6, times: 1 });
@@ -131,7 +131,7 @@ describe('on plain sockets', () => {
     expect(proxy.counts().cut_after).toBe(1);
   });
 
-  test('a pattern is found across two chunks, and only so often as asked', async () => {
+  test('a cut on a pattern matches across two chunks, and only as often as requested', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     const pattern = Buffer.from('COMMIT');
@@ -147,7 +147,7 @@ describe('on plain sockets', () => {
     await eventually(() => expect(next.read()).toBe('COMMIT'));
   });
 
-  test('refuse: open and new connections are reset until healed', async () => {
+  test('refuse resets open and new connections until the fault is cleared', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     const open = openLine(proxy);
@@ -163,7 +163,7 @@ describe('on plain sockets', () => {
     await eventually(() => expect(next.read()).toBe('pong'));
   });
 
-  test('a server that is not there is a lost connection, not a hang', async () => {
+  test('a connection to a stopped server is reset instead of hanging', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     echo.server.close();
@@ -171,7 +171,7 @@ describe('on plain sockets', () => {
     await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
   });
 
-  test('what has no bound is refused', async () => {
+  test('a pattern over 256 bytes and a fault beyond 100 are rejected', async () => {
     const proxy = await startProxy(1);
     const pattern = Buffer.alloc(257);
     const direction = 'to_server';
@@ -183,7 +183,7 @@ describe('on plain sockets', () => {
   });
 });
 
-describe('on PostgreSQL', () => {
+describe('PostgreSQL', () => {
   async function startDatabase() {
     const database = await createTestDatabase();
     cleanUp.push(() => database.drop());
@@ -208,7 +208,7 @@ describe('on PostgreSQL', () => {
     await client.query('COMMIT');
   }
 
-  test('cut on the answer to COMMIT: the client knows nothing, the row is there', async () => {
+  test('a cut on the response to COMMIT fails the client, and the row is committed', async () => {
     const { proxy, direct, throughProxy } = await startDatabase();
     const client = await throughProxy();
     const pattern = COMMIT_DONE;
@@ -219,9 +219,9 @@ describe('on PostgreSQL', () => {
   });
 
   test.each([
-    ['happens when it was delivered', true, 1],
-    ['does not happen when it was lost', false, 0],
-  ])('cut on a COMMIT: it %s', async (_what, deliver, rows) => {
+    ['takes effect when it was delivered', true, 1],
+    ['has no effect when it was lost', false, 0],
+  ])('a COMMIT whose connection is cut %s', async (_what, deliver, rows) => {
     const { proxy, direct, throughProxy } = await startDatabase();
     const client = await throughProxy();
     const pattern = COMMIT_ASKED;

@@ -56,7 +56,7 @@ async function shopAt(
 const PLACED = [201, { id: 'ord_a' }] as const;
 const FIRST = `/v1/orders chaos-1-1 ${bodyOf(planOrder(1, 1))}`;
 
-test('a lost connection, a 503 and a key in flight are asked again, with the same key and body', async () => {
+test('a shopper retries a lost connection, a 503 and a key in flight with the same key and body', async () => {
   const { purchase, asked } = await shopAt([
     'cut',
     [503, { code: 'overloaded' }],
@@ -72,19 +72,19 @@ test.each([
   ['refused', 409, 'out_of_stock'],
   ['refused', 409, 'order_expired'],
   ['refused', 422, 'invalid_request'],
-])('%s: a %i %s is an answer', async (outcome, status, code) => {
+])('a purchase is %s without a retry after a %i %s', async (outcome, status, code) => {
   const { purchase, asked } = await shopAt([[status, { code }]]);
   expect(purchase).toMatchObject({ outcome, code, orderId: null, tries: 1 });
   expect(asked).toHaveLength(1);
 });
 
-test('who wants to cancel does so under a key of its own', async () => {
+test('a cancel is sent with an idempotency key of its own', async () => {
   const { purchase, asked } = await shopAt([PLACED, [202, {}]], 0);
   expect(purchase.cancel).toBe('accepted');
   expect(asked).toEqual([FIRST, '/v1/orders/ord_a/cancel chaos-1-1-cancel ']);
 });
 
-test('a cancellation that is refused is an answer too', async () => {
+test('a cancel that is not allowed is recorded as refused', async () => {
   const { purchase } = await shopAt([PLACED, [409, { code: 'not_cancellable' }]], 0);
   expect(purchase.cancel).toBe('refused');
 });

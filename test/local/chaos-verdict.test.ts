@@ -89,8 +89,8 @@ function factsOf(wanted: Partial<Facts> = {}): Facts {
   };
 }
 
-describe('a run is judged', () => {
-  test('clean facts are no violation', () => {
+describe('the verdict of a run', () => {
+  test('a clean run has no violations', () => {
     const verdict = judge(factsOf(), DEMANDS);
     expect(verdict).toMatchObject({ violations: [], successShare: 1, lostAcknowledgements: 0 });
   });
@@ -108,78 +108,86 @@ describe('a run is judged', () => {
       'ord_a: acknowledged, and expired in the database',
     ],
     [
-      'an order that still moves',
+      'an order that is not settled',
       { restAfterMs: null, books: { ...SHIPPED, orders: [bookedOf({ status: 'paid' })] } },
       'ord_a: still paid',
     ],
-    ['no rest within the limit', { restAfterMs: null }, 'not all at rest 60 s after healing'],
+    [
+      'a run that is not settled within the limit',
+      { restAfterMs: null },
+      'not all at rest 60 s after healing',
+    ],
     [
       'a subscription that stays behind',
       { caughtUpAfterMs: null },
       'not all subscriptions caught up 60 s after healing',
     ],
     [
-      'an event the receiver of webhooks never got',
+      'an event missing at the webhook receiver',
       { receipts: { ...RECEIPTS, allAfterMs: null } },
       'events are missing at the webhook receiver',
     ],
     [
-      'a receiver that was never a bad one',
+      'a webhook receiver that never failed',
       { receipts: { ...RECEIPTS, failed: 0 } },
       'the webhook receiver never failed',
     ],
     [
-      'a webhook the official library refuses',
+      'a webhook that the official library rejects',
       { receipts: { ...RECEIPTS, wrong: ['webhook x: No matching signature found'] } },
       'webhook x: No matching signature found',
     ],
     [
-      'a shopper who was told to come again',
+      'an order that needed a second request',
       { purchases: [purchaseOf({ tries: 2 })] },
       'k: asked 2 times before it was answered',
     ],
     [
-      'an order that waits for a person whom nobody told',
+      'an order in needs_attention without a dead letter',
       { books: { ...SHIPPED, orders: [bookedOf({ status: 'needs_attention' })] } },
       'ord_a: needs attention at null, and nobody is told',
     ],
-    ['an invariant broken while harmed', { auditDuring: ['x'] }, 'while harmed: x'],
+    ['an invariant broken during the faults', { auditDuring: ['x'] }, 'while harmed: x'],
     ['an invariant broken at the end', { auditAfter: ['x'] }, 'at the end: x'],
-    ['an invariant nobody could check', { unchecked: ['x'] }, 'not checked: x'],
-    ['no check while harmed', { auditRounds: 0 }, 'the invariants were never checked while harmed'],
+    ['an invariant that could not be checked', { unchecked: ['x'] }, 'not checked: x'],
     [
-      'another answer to the same request',
+      'a run without checks during the faults',
+      { auditRounds: 0 },
+      'the invariants were never checked while harmed',
+    ],
+    [
+      'a different response to a repeated request',
       { repeats: new Map([['k', { status: 201, body: '{}' }]]) },
       'k: answered 201, and otherwise when asked again',
     ],
     ['a fault that never fired', { fired: new Map() }, 'fault never fired: hang'],
-    ['a process nobody killed', { kills: [] }, 'postgres was killed 0 times, not 1'],
+    ['a process that was never killed', { kills: [] }, 'postgres was killed 0 times, not 1'],
     [
       'a process that stayed down',
       { kills: [{ ...KILL, backAfterMs: null }] },
       'postgres did not come back after SIGKILL',
     ],
     [
-      'an API that was away for too long',
+      'an API that was unavailable for too long',
       { kills: [{ ...KILL, apiReadyAfterMs: 5_100 }] },
       'the API was ready again only 5.1 s after SIGKILL of postgres',
     ],
     [
-      'too few orders that have shipped',
+      'a share of shipped orders below the minimum',
       { purchases: [purchaseOf(), gaveUp()] },
       'only 50.0 % of the orders that could succeed have shipped',
     ],
   ];
-  test.each(broken)('%s is said', (_what, seen, line) => {
+  test.each(broken)('%s is reported as a violation', (_what, seen, line) => {
     expect(judge(factsOf(seen), DEMANDS).violations).toContain(line);
   });
 
-  test('where coming again is allowed it is no violation', () => {
+  test('a retry is no violation in a run that allows retries', () => {
     const facts = factsOf({ purchases: [purchaseOf({ tries: 2 })], receipts: null });
     expect(judge(facts, { ...DEMANDS, everyFirstTry: false }).violations).toEqual([]);
   });
 
-  test('an order that waits for a person is listed, and is no violation when somebody is told', () => {
+  test('an order in needs_attention with a dead letter is listed and is no violation', () => {
     const order = bookedOf({
       status: 'needs_attention',
       attentionStep: 'shipOrder',
@@ -198,7 +206,7 @@ describe('a run is judged', () => {
   }
 });
 
-describe('the ledgers are held against the books', () => {
+describe('comparing ledgers and records', () => {
   const undone = goods('reserve', 'release');
   test.each([
     ['shipped', [money('authorize'), money('capture')], goods('reserve', 'ship')],
@@ -214,9 +222,12 @@ describe('the ledgers are held against the books', () => {
     ['expired', [money('authorize'), money('void')], []],
     ['pending', [money('authorize')], []],
     ['needs_attention', [money('authorize'), money('capture')], goods('reserve')],
-  ])('%s as it should be', (status, payments, warehouse) => {
-    expect(compareBooks({ orders: [bookedOf({ status })], payments, warehouse })).toEqual([]);
-  });
+  ])(
+    'an order in status %s with matching ledger effects has no discrepancy (case %$)',
+    (status, payments, warehouse) => {
+      expect(compareBooks({ orders: [bookedOf({ status })], payments, warehouse })).toEqual([]);
+    },
+  );
 
   test.each([
     {
@@ -225,21 +236,26 @@ describe('the ledgers are held against the books', () => {
       more: ['capture', 'capture'],
       said: 'capture happened 2',
     },
-    { what: 'a parcel nobody paid for', status: 'shipped', more: [], said: 'capture happened 0' },
+    { what: 'an unpaid parcel', status: 'shipped', more: [], said: 'capture happened 0' },
     {
-      what: 'money kept of a cancelled order',
+      what: 'money kept from a cancelled order',
       status: 'cancelled',
       more: ['capture'],
       said: 'refund happened 0',
     },
-    { what: 'an authorization left held', status: 'expired', more: [], said: 'void happened 0' },
     {
-      what: 'a second refund, whoever decides',
+      what: 'an authorization held after expiry',
+      status: 'expired',
+      more: [],
+      said: 'void happened 0',
+    },
+    {
+      what: 'a second refund of an order in needs_attention',
       status: 'needs_attention',
       more: ['refund', 'refund'],
       said: 'refund happened 2',
     },
-  ])('$what is said', ({ status, more, said }) => {
+  ])('$what is reported as a discrepancy', ({ status, more, said }) => {
     const lines = compareBooks({
       orders: [bookedOf({ status })],
       payments: ['authorize', ...more].map((operation) => money(operation)),
@@ -248,21 +264,21 @@ describe('the ledgers are held against the books', () => {
     expect(lines).toEqual([expect.stringContaining(said)]);
   });
 
-  test('another amount than was ordered for is said', () => {
+  test('a capture of another amount than the order total is reported as a discrepancy', () => {
     const payments = [money('authorize'), money('capture', 1100)];
     const lines = compareBooks({ ...SHIPPED, payments });
     expect(lines).toEqual(['ord_a: capture of 1100 EUR, ordered for 1200 EUR']);
   });
 
-  test('an effect for an order nobody knows is said', () => {
+  test('an effect for an unknown order is reported as a discrepancy', () => {
     const unknown = { ...money('authorize'), orderId: 'ord_x' };
     const said = compareBooks({ ...SHIPPED, payments: [...SHIPPED.payments, unknown] });
     expect(said).toEqual(['authorize for ord_x: no such order']);
   });
 });
 
-describe('a run can be repeated', () => {
-  test('order n is the same for the same seed, and its body the same bytes', () => {
+describe('repeating a run', () => {
+  test('the same seed plans the same orders with identical bodies', () => {
     for (let n = 0; n < 50; n += 1) {
       expect(planOrder(7, n)).toEqual(planOrder(7, n));
       expect(bodyOf(planOrder(7, n))).toBe(bodyOf(planOrder(7, n)));
@@ -270,7 +286,7 @@ describe('a run can be repeated', () => {
     expect(planOrder(8, 3)).not.toEqual(planOrder(7, 3));
   });
 
-  test('every fate is asked for', () => {
+  test('a plan of 300 orders includes successes, cancels, declines, two-line carts and scarce stock', () => {
     const plans = Array.from({ length: 300 }, (_, n) => planOrder(1, n));
     const share = (wanted: (plan: OrderPlan) => boolean): number => plans.filter(wanted).length;
     expect(share((plan) => plan.shouldSucceed)).toBeGreaterThan(150);
@@ -280,14 +296,14 @@ describe('a run can be repeated', () => {
     expect(share((plan) => plan.lines[0]?.sku === 'chaos-scarce')).toBeGreaterThan(5);
   });
 
-  test('the command says every option that matters', () => {
+  test('the printed command reproduces every option of a run except keep', () => {
     const options = readOptions(['--seed', '3', '--orders', '20', '--short', '--keep']);
     if (options === null) throw new Error('help was not asked for');
     const again = readOptions(commandOf(options).split(' ').slice(4));
     expect(again).toEqual({ ...options, keep: false });
   });
 
-  test('an option that cannot work is named', () => {
+  test('an invalid option is rejected with an error that names it', () => {
     expect(() => readOptions(['--rate', 'fast'])).toThrow('--rate is a whole number from 1 to 500');
     expect(() => readOptions(['--only', 'sandbox'])).toThrow(
       '--only knows everything, postgres, temporal, app, not sandbox',

@@ -10,13 +10,13 @@ import { PROJECT } from '../../local/stack/home.ts';
 const SOURCE = join(PROJECT, 'local', 'sandbox', 'page.ts');
 const SANDBOX = 'local/sandbox/main.ts';
 
-test('a program whose sources are older than it is run compiled', async () => {
+test('a compiled program newer than its sources is run and not compiled again', async () => {
   await compilePrograms();
   expect(nodeCommand('main.ts', []).args).toContain(join(DIST, 'main.js'));
   expect(await compilePrograms()).toBe(false);
 });
 
-test('a program with a source that has changed since is run from its sources', async () => {
+test('a program with a changed source is run from its sources', async () => {
   await compilePrograms();
   const before = await stat(SOURCE);
   onTestFinished(() => utimes(SOURCE, before.atime, before.mtime));
@@ -25,6 +25,6 @@ test('a program with a source that has changed since is run from its sources', a
   expect(nodeCommand(SANDBOX, []).args).toContain(join(PROJECT, SANDBOX));
 });
 
-test('a script that is no program has no compilation', () => {
+test('a script that is no program has no compiled version', () => {
   expect(compiledProgram('local/stack/warden.ts')).toBeNull();
 });

@@ -27,7 +27,7 @@ function addMigration(name: string, sql: string): void {
 }
 
 describe('migrations', () => {
-  it('are applied once, and Prisma finds them in its own table', async () => {
+  it('applied migrations are listed in _prisma_migrations and are not applied again', async () => {
     expect(await migrate({ databaseUrl: database.url })).toEqual([]);
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();
@@ -37,7 +37,7 @@ describe('migrations', () => {
     for (const row of rows) expect(row).toMatchObject({ finished_at: expect.any(Date) });
   });
 
-  it('may hold semicolons in comments and function bodies; one that fails says why', async () => {
+  it('a migration with semicolons in comments and code is applied, and a failing one is named', async () => {
     const fresh = new URL(database.url);
     fresh.pathname = `${fresh.pathname}_fresh`;
     const options = { databaseUrl: fresh.href, migrationsDir: dir };

@@ -19,7 +19,7 @@ async function takenPort(): Promise<number> {
 }
 
 describe('the ports of the local stack', () => {
-  it('gives way when a default port is taken, and says so', async () => {
+  it('a default port in use is replaced by a higher one, and the choice names the one replaced', async () => {
     const taken = await takenPort();
     const [chosen] = await choosePorts([
       { variable: 'PORT', defaultPort: taken, asked: undefined },
@@ -28,13 +28,13 @@ describe('the ports of the local stack', () => {
     expect(chosen?.insteadOf).toBe(taken);
   });
 
-  it('refuses a taken port that was asked for, naming its variable', async () => {
+  it('a requested port in use is rejected with an error that names its variable', async () => {
     const asked = await takenPort();
     const wish = { variable: 'SANDBOX_PORT', defaultPort: 4000, asked };
     await expect(choosePorts([wish])).rejects.toThrow(`Port ${asked}, asked for by SANDBOX_PORT`);
   });
 
-  it('never gives two parts the same port', async () => {
+  it('two parts never get the same port, and two requests for one port are rejected', async () => {
     const port = await freePort();
     const chosen = await choosePorts([
       { variable: 'PORT', defaultPort: port, asked: undefined },

@@ -42,7 +42,7 @@ function spec(script: string): PartSpec {
 const pid = (): number => Number(readFileSync(home.pidFile('sandbox'), 'utf8'));
 
 describe('a part of the local stack', () => {
-  it('is started again when it is killed', async () => {
+  it('a killed part is started again', async () => {
     part = createPart(spec(LIVES), home);
     await part.start();
     const first = pid();
@@ -51,7 +51,7 @@ describe('a part of the local stack', () => {
     expect(await becomesTrue(isBack, SOON)).toBe(true);
   });
 
-  it('stays down while a person keeps it down, and comes back after', async () => {
+  it('a part stays down while its stopped file exists and restarts once it is removed', async () => {
     part = createPart(spec(LIVES), home);
     await part.start();
     writeFileSync(home.stoppedFile('sandbox'), '');
@@ -62,12 +62,12 @@ describe('a part of the local stack', () => {
     expect(await becomesTrue(async () => isRunning(), SOON)).toBe(true);
   });
 
-  it('that cannot start says why, with its last lines', async () => {
+  it('a part that cannot start reports its exit code and its last output', async () => {
     part = createPart(spec('console.error("no such table"); process.exit(3)'), home);
     await expect(part.start()).rejects.toThrow(/exit code 3[\s\S]*no such table/);
   });
 
-  it('left behind by a killed stack is stopped by the next one', async () => {
+  it('a part left by a killed stack is stopped by the next stack', async () => {
     part = createPart(spec(LIVES), home);
     await part.start();
     // The next stack knows the process by its pid file and by the home in its command line only.
@@ -76,14 +76,14 @@ describe('a part of the local stack', () => {
     expect(isRunning()).toBe(false);
   });
 
-  it('is never mistaken for another program that got its pid', async () => {
+  it('a foreign process with the recorded pid of a part is not stopped', async () => {
     writeFileSync(home.pidFile('app'), String(process.pid));
     expect(await stopLeftovers(home)).toEqual([]);
   });
 });
 
 describe('a home', () => {
-  it('whose stack was killed can be taken again', () => {
+  it('the home of a killed stack can be claimed again', () => {
     writeFileSync(home.lockFile, '999999');
     claimHome(home);
     expect(readFileSync(home.lockFile, 'utf8')).toBe(String(process.pid));

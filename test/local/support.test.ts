@@ -11,8 +11,8 @@ afterAll(async () => {
   for (const cleanup of cleanups.toReversed()) await cleanup();
 });
 
-describe('what every test stands on', () => {
-  it('gives each test file a migrated database of its own', async () => {
+describe('test support', () => {
+  it('each test database is separate and migrated', async () => {
     const [one, two] = await Promise.all([createTestDatabase(), createTestDatabase()]);
     cleanups.push(one.drop, two.drop);
     expect(one.url).not.toBe(two.url);
@@ -23,7 +23,7 @@ describe('what every test stands on', () => {
     expect(found.rowCount).toBeGreaterThan(0);
   });
 
-  it('has a Temporal server on which a day passes at once', async () => {
+  it('the time-skipping environment moves its clock by a day of sleep', async () => {
     const environment = await createTimeSkippingEnv();
     cleanups.push(() => environment.teardown());
     const before = await environment.currentTimeMs();
@@ -31,7 +31,7 @@ describe('what every test stands on', () => {
     expect((await environment.currentTimeMs()) - before).toBeGreaterThanOrEqual(86_400_000);
   });
 
-  it('has the dev server that the local stack runs, with its search attributes', async () => {
+  it('the dev server already has the search attributes of the local stack', async () => {
     const server = await startDevServer();
     cleanups.push(server.stop);
     const connection = await Connection.connect({ address: server.address });

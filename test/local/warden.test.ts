@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../local/stack/commands.ts';
 import { createHome, makeHome, PROJECT } from '../../local/stack/home.ts';
 
-test('letting the warden go keeps the stack alive until its last word', async () => {
+test('a process that releases the warden stays alive until its last output', async () => {
   const home = createHome(mkdtempSync(join(tmpdir(), 'holdfast-warden-')));
   makeHome(home);
   onTestFinished(() => rmSync(home.path, { recursive: true, force: true }));
