@@ -61,10 +61,10 @@ async function expectOneOrder(key: string, heldBefore: number): Promise<string> 
   return id;
 }
 
-describe('taking an order, with the line to the database', () => {
+describe('accepting an order during database faults', () => {
   cell(
     'S0/F1',
-    'cut before the key is claimed: 503, nothing stored, the key free',
+    'an order cut off from the database before its key claim gets 503 and stores nothing',
     async (proof) => {
       const [held, orders] = [await shop.heldMugs(), await shop.direct.order.count()];
       shop.proxy.harm(CLAIM_ASKED);
@@ -79,7 +79,7 @@ describe('taking an order, with the line to the database', () => {
 
   cell(
     ['S0/F1', 'S1/F1'],
-    'cut before the hold, or before its commit: nothing held',
+    'an order cut off from the database before its hold or its commit gets 503 and holds nothing',
     async (proof) => {
       const commit = { ...HOLD_ASKED, pattern: COMMIT_ASKED } satisfies object;
       for (const [key, fault] of Object.entries({ 'hold-cut': HOLD_ASKED, 'commit-cut': commit })) {
@@ -97,7 +97,8 @@ describe('taking an order, with the line to the database', () => {
     },
   );
 
-  const goesOn = 'cut during the commit: the retry goes on with what was stored, held once';
+  const goesOn =
+    'the retry of an order whose commit response is lost continues the stored order, held once';
   cell(['S0/F2', 'S1/F2'], goesOn, async (proof) => {
     const held = await shop.heldMugs();
     const before = shop.proxy.counts().cut_on;
@@ -110,31 +111,36 @@ describe('taking an order, with the line to the database', () => {
     expect(await expectOneOrder('answer-cut', held)).toBe(stored);
   });
 
-  cell('S1/F3', 'the stock row locked past the deadline: 503, nothing held', async (proof) => {
-    const held = await shop.heldMugs();
-    const locked = shop.direct.$transaction(
-      async (tx) => {
-        await tx.$executeRaw`SET LOCAL idle_in_transaction_session_timeout = 0`;
-        await tx.$executeRaw`UPDATE stock SET held = held WHERE sku = 'mug-white'`;
-        const answer = await shop.buy('locked-out');
-        await expectToldToComeBack(answer);
-      },
-      { timeout: 60_000 },
-    );
-    await eventually(async () => {
-      const waiting = await shop.direct.$queryRaw<unknown[]>`
+  cell(
+    'S1/F3',
+    'an order waiting for a locked stock row past its deadline gets 503 and holds nothing',
+    async (proof) => {
+      const held = await shop.heldMugs();
+      const locked = shop.direct.$transaction(
+        async (tx) => {
+          await tx.$executeRaw`SET LOCAL idle_in_transaction_session_timeout = 0`;
+          await tx.$executeRaw`UPDATE stock SET held = held WHERE sku = 'mug-white'`;
+          const answer = await shop.buy('locked-out');
+          await expectToldToComeBack(answer);
+        },
+        { timeout: 60_000 },
+      );
+      await eventually(async () => {
+        const waiting = await shop.direct.$queryRaw<unknown[]>`
         SELECT 1 FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-      expect(waiting).toHaveLength(1);
-    });
-    proof.fired(1);
-    await locked;
-    expect(await shop.orderOfKey('locked-out')).toBeNull();
-    expect(await shop.heldMugs()).toBe(held);
-    await expectOneOrder('locked-out', held);
-  });
+        expect(waiting).toHaveLength(1);
+      });
+      proof.fired(1);
+      await locked;
+      expect(await shop.orderOfKey('locked-out')).toBeNull();
+      expect(await shop.heldMugs()).toBe(held);
+      await expectOneOrder('locked-out', held);
+    },
+  );
 
-  const nothingUnverified = 'closed: 503 at once, nothing accepted; open again: the key places it';
+  const nothingUnverified =
+    'an order gets 503 while the database refuses connections, and its key places it afterwards';
   cell(['S0/F6', 'S1/F6'], nothingUnverified, async (proof) => {
     const held = await shop.heldMugs();
     shop.proxy.harm({ kind: 'refuse' });
@@ -146,24 +152,32 @@ describe('taking an order, with the line to the database', () => {
   });
 });
 
-describe('the same key', () => {
+describe('requests with one key', () => {
   const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 
-  cell('S0/F3', 'while the first try is under way: 409; then its bytes', async (proof) => {
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 400, times: 1 });
-    const first = shop.buy('slow');
-    await eventually(async () => expect(await shop.orderOfKey('slow')).not.toBeNull());
-    const meanwhile = await shop.buy('slow');
-    if (meanwhile.status !== 201) {
-      expect((await problemOf(meanwhile)).code).toBe('request_in_flight');
-    }
-    proof.firedAll(shop.sandbox.faults);
-    const body = await (await first).text();
-    const again = await shop.buy('slow');
-    expect([again.headers.get('idempotent-replayed'), await again.text()]).toEqual(['true', body]);
-  });
+  cell(
+    'S0/F3',
+    'a retry during the first attempt gets 409 or 201, and a later one the same bytes',
+    async (proof) => {
+      shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 400, times: 1 });
+      const first = shop.buy('slow');
+      await eventually(async () => expect(await shop.orderOfKey('slow')).not.toBeNull());
+      const meanwhile = await shop.buy('slow');
+      if (meanwhile.status !== 201) {
+        expect((await problemOf(meanwhile)).code).toBe('request_in_flight');
+      }
+      proof.firedAll(shop.sandbox.faults);
+      const body = await (await first).text();
+      const again = await shop.buy('slow');
+      expect([again.headers.get('idempotent-replayed'), await again.text()]).toEqual([
+        'true',
+        body,
+      ]);
+    },
+  );
 
-  const oneOrder = 'twenty times at once: one order, held once, the same bytes; another body: 422';
+  const oneOrder =
+    'twenty concurrent requests with one key place one order, and another body gets 422';
   cell(['S0/F4', 'S1/F4'], oneOrder, async (proof) => {
     const held = await shop.heldMugs();
     const answers = await Promise.all(Array.from({ length: 20 }, () => shop.buy('twenty')));

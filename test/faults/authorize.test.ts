@@ -70,7 +70,7 @@ describe('authorizing the payment', () => {
   for (const mode of ['fail_before', 'down'] as const) {
     cell(
       'S2/F1',
-      `${mode}: looked up, 503; the retry places it, authorized once`,
+      `an order under ${mode} at authorize gets 503, and its retry is placed and authorized once`,
       async (proof) => {
         shop.sandbox.faults.set(AUTHORIZE, { mode, times: 1 });
         await expectUnavailable(await shop.place({}, mode));
@@ -82,15 +82,20 @@ describe('authorizing the payment', () => {
     );
   }
 
-  cell('S2/F2', 'looked up by the order and placed at once, authorized once', async (proof) => {
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
-    const answer = await shop.place({}, 'lost');
-    expect(answer.status).toBe(201);
-    proof.firedAll(shop.sandbox.faults);
-    await expectPlacedOnce('lost');
-  });
+  cell(
+    'S2/F2',
+    'an order whose authorize response is lost is placed at once and authorized once',
+    async (proof) => {
+      shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
+      const answer = await shop.place({}, 'lost');
+      expect(answer.status).toBe(201);
+      proof.firedAll(shop.sandbox.faults);
+      await expectPlacedOnce('lost');
+    },
+  );
 
-  const voided = 'the look-up fails too, and nobody comes back: found and voided, the hold ends';
+  const voided =
+    'an abandoned order with an unknown authorization expires, voided and with its hold released';
   cell(['S2/F2', 'S2/F3'], voided, async (proof) => {
     const before = await held();
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
@@ -101,72 +106,88 @@ describe('authorizing the payment', () => {
     expect(await held()).toBe(before);
   });
 
-  cell('S2/F3', 'no answer in time: 503; the retry places it, authorized once', async (proof) => {
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'hang' });
-    await expectUnavailable(await shop.place({}, 'hanging'));
-    proof.firedAll(shop.sandbox.faults);
-    shop.sandbox.faults.clear();
-    await expectPlacedOnce('hanging');
-  });
+  cell(
+    'S2/F3',
+    'an order with a hanging authorization gets 503, and its retry is placed and authorized once',
+    async (proof) => {
+      shop.sandbox.faults.set(AUTHORIZE, { mode: 'hang' });
+      await expectUnavailable(await shop.place({}, 'hanging'));
+      proof.firedAll(shop.sandbox.faults);
+      shop.sandbox.faults.clear();
+      await expectPlacedOnce('hanging');
+    },
+  );
 
-  cell('S2/F3', 'the answer comes too late: what the provider did counts, once', async (proof) => {
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 2 * DEADLINE_MS });
-    await expectUnavailable(await shop.place({}, 'late'));
-    proof.firedAll(shop.sandbox.faults);
-    shop.sandbox.faults.clear();
-    await expectPlacedOnce('late');
-  });
+  cell(
+    'S2/F3',
+    'an order with a late authorization gets 503, and its retry is placed and authorized once',
+    async (proof) => {
+      shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 2 * DEADLINE_MS });
+      await expectUnavailable(await shop.place({}, 'late'));
+      proof.firedAll(shop.sandbox.faults);
+      shop.sandbox.faults.clear();
+      await expectPlacedOnce('late');
+    },
+  );
 
-  cell('S2/F4', 'asked for by many tries at once: authorized once', async (proof) => {
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 3 });
-    shop.sandbox.faults.set(FIND, { mode: 'down', times: 3 });
-    const tries = () => Array.from({ length: 5 }, () => shop.place({}, 'many'));
-    for (const _ of [1, 2, 3]) {
-      for (const { status } of await Promise.all(tries()))
-        expect([201, 409, 503]).toContain(status);
-    }
-    proof.firedAll(shop.sandbox.faults);
-    await expectPlacedOnce('many');
-  });
+  cell(
+    'S2/F4',
+    'an order retried concurrently under one key is placed and authorized once',
+    async (proof) => {
+      shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 3 });
+      shop.sandbox.faults.set(FIND, { mode: 'down', times: 3 });
+      const tries = () => Array.from({ length: 5 }, () => shop.place({}, 'many'));
+      for (const _ of [1, 2, 3]) {
+        for (const { status } of await Promise.all(tries()))
+          expect([201, 409, 503]).toContain(status);
+      }
+      proof.firedAll(shop.sandbox.faults);
+      await expectPlacedOnce('many');
+    },
+  );
 
-  cell('S2/F6', 'away for long: the breaker answers, and closes by itself', async (proof) => {
-    const before = await held();
-    const { authorize, find, ...others } = PAYMENT_LIMITS;
-    // Open for longer than it takes to ask twelve times.
-    const quick = { breakAfter: 3, halfOpenAfterMs: 5_000 };
-    const payments = createStripePayments({
-      apiKey: 'sk_test_shop',
-      apiUrl: shop.sandbox.url,
-      limits: { ...others, authorize: { ...authorize, ...quick }, find: { ...find, ...quick } },
-    });
-    const app = createApp({ ...shop.services, payments });
-    const post = (key: string) =>
-      app.request('/v1/orders', {
-        method: 'POST',
-        headers: {
-          authorization: 'Bearer hf_local_storefront',
-          'content-type': 'application/json',
-          'idempotency-key': key,
-        },
-        body: JSON.stringify(orderBody()),
+  cell(
+    'S2/F6',
+    'an unavailable payment provider opens a circuit, and orders are placed once it is back',
+    async (proof) => {
+      const before = await held();
+      const { authorize, find, ...others } = PAYMENT_LIMITS;
+      // Open for longer than it takes to ask twelve times.
+      const quick = { breakAfter: 3, halfOpenAfterMs: 5_000 };
+      const payments = createStripePayments({
+        apiKey: 'sk_test_shop',
+        apiUrl: shop.sandbox.url,
+        limits: { ...others, authorize: { ...authorize, ...quick }, find: { ...find, ...quick } },
       });
-    for (const operation of ['authorize', 'lookup'] as const) {
-      shop.sandbox.faults.set({ provider: 'payments', operation }, { mode: 'down' });
-    }
-    for (let at = 0; at < 12; at += 1) await expectUnavailable(await post(`away-${at}`));
-    proof.firedAll(shop.sandbox.faults);
-    expect(payments.breakers().map(({ state }) => state)).not.toEqual(
-      payments.breakers().map(() => 'closed'),
-    );
-    const asked = shop.sandbox.faults.list().find(({ operation }) => operation === 'authorize');
-    expect(asked?.fired, 'an open breaker asks nobody').toBeLessThan(12);
-    shop.sandbox.faults.clear();
-    await eventually(async () => expect((await post('away-last')).status).toBe(201), {
-      everyMs: 100,
-      timeoutMs: 60_000,
-    });
-    const waiting = await shop.db.order.findMany({ where: { status: 'pending' } });
-    for (const { id } of waiting) await expectLetGo(id, {});
-    expect(await held()).toBe(before + 1);
-  });
+      const app = createApp({ ...shop.services, payments });
+      const post = (key: string) =>
+        app.request('/v1/orders', {
+          method: 'POST',
+          headers: {
+            authorization: 'Bearer hf_local_storefront',
+            'content-type': 'application/json',
+            'idempotency-key': key,
+          },
+          body: JSON.stringify(orderBody()),
+        });
+      for (const operation of ['authorize', 'lookup'] as const) {
+        shop.sandbox.faults.set({ provider: 'payments', operation }, { mode: 'down' });
+      }
+      for (let at = 0; at < 12; at += 1) await expectUnavailable(await post(`away-${at}`));
+      proof.firedAll(shop.sandbox.faults);
+      expect(payments.breakers().map(({ state }) => state)).not.toEqual(
+        payments.breakers().map(() => 'closed'),
+      );
+      const asked = shop.sandbox.faults.list().find(({ operation }) => operation === 'authorize');
+      expect(asked?.fired, 'an open breaker asks nobody').toBeLessThan(12);
+      shop.sandbox.faults.clear();
+      await eventually(async () => expect((await post('away-last')).status).toBe(201), {
+        everyMs: 100,
+        timeoutMs: 60_000,
+      });
+      const waiting = await shop.db.order.findMany({ where: { status: 'pending' } });
+      for (const { id } of waiting) await expectLetGo(id, {});
+      expect(await held()).toBe(before + 1);
+    },
+  );
 });

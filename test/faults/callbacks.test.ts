@@ -58,7 +58,7 @@ async function untilTaken(again: () => Promise<Response>): Promise<void> {
   });
 }
 
-describe("the warehouse's callback, with the line to the database", () => {
+describe('a warehouse callback during database faults', () => {
   const cut: NetworkFault = {
     kind: 'cut_on',
     direction: 'to_server',
@@ -69,7 +69,7 @@ describe("the warehouse's callback, with the line to the database", () => {
 
   cell(
     'CB/F1',
-    'cut before it is stored: not acknowledged, sent again, handed over',
+    'a callback cut off before it is stored gets 503 and is delivered when sent again',
     async (proof) => {
       const { send: again, orderId } = await callback('not-stored');
       const before = shop.proxy.counts().cut_on;
@@ -82,7 +82,8 @@ describe("the warehouse's callback, with the line to the database", () => {
     },
   );
 
-  const known = 'cut after it is stored: sent again it is known, and handed over once';
+  const known =
+    'a callback cut off after it is stored gets 503 and is delivered once when sent again';
   cell('CB/F2', known, async (proof) => {
     const { send: again, orderId } = await callback('stored');
     const before = shop.proxy.counts().cut_on;
@@ -99,24 +100,28 @@ describe("the warehouse's callback, with the line to the database", () => {
     expect(shop.checkouts.answers.map((each) => each.orderId)).toEqual([orderId]);
   });
 
-  cell('CB/F3', 'silent: not acknowledged in time, sent again, counted once', async (proof) => {
-    const { send: again } = await callback('silent');
-    const before = shop.proxy.counts().swallow;
-    shop.proxy.harm({ kind: 'swallow', direction: 'to_client' });
-    expect((await problemOf(await again())).status).toBe(503);
-    proof.fired(shop.proxy.counts().swallow - before);
-    shop.proxy.heal();
-    await untilTaken(again);
-    await eventually(async () => {
-      await runRecovery(shop.services, NOW);
-      expect(await stored('silent')).toMatchObject([{ outcome: 'delivered' }]);
-    });
-    expect(shop.checkouts.answers).toHaveLength(1);
-  });
+  cell(
+    'CB/F3',
+    'a callback during a silent database gets 503 and is delivered once when sent again',
+    async (proof) => {
+      const { send: again } = await callback('silent');
+      const before = shop.proxy.counts().swallow;
+      shop.proxy.harm({ kind: 'swallow', direction: 'to_client' });
+      expect((await problemOf(await again())).status).toBe(503);
+      proof.fired(shop.proxy.counts().swallow - before);
+      shop.proxy.heal();
+      await untilTaken(again);
+      await eventually(async () => {
+        await runRecovery(shop.services, NOW);
+        expect(await stored('silent')).toMatchObject([{ outcome: 'delivered' }]);
+      });
+      expect(shop.checkouts.answers).toHaveLength(1);
+    },
+  );
 
   cell(
     'CB/F4',
-    'twenty times at once: stored once, handed over once, always 200',
+    'a callback sent twenty times concurrently gets 200 each time and is delivered once',
     async (proof) => {
       const { send: again } = await callback('twenty');
       const answers = await Promise.all(Array.from({ length: 20 }, () => again()));
@@ -128,46 +133,54 @@ describe("the warehouse's callback, with the line to the database", () => {
   );
 });
 
-describe('a clock that is wrong', () => {
+describe('clock skew', () => {
   const off = (seconds: number): Date => new Date(Date.now() + seconds * 1_000);
 
-  cell('infra/clock', 'of the warehouse: 4 minutes are taken, 6 are not', async (proof) => {
-    const taken = await callback('clock-near');
-    for (const seconds of [-240, 240]) {
-      expect((await taken.send(off(seconds))).status).toBe(200);
-    }
-    const refused = await callback('clock-far');
-    for (const seconds of [-360, 360, -3_600, 3_600]) {
-      const { code } = await problemOf(await refused.send(off(seconds)));
-      expect(code).toBe('invalid_signature');
-      proof.fired(1);
-    }
-    expect(await stored('clock-far')).toEqual([]);
-  });
+  cell(
+    'infra/clock',
+    'a warehouse callback is accepted at 4 minutes of clock skew and rejected at 6',
+    async (proof) => {
+      const taken = await callback('clock-near');
+      for (const seconds of [-240, 240]) {
+        expect((await taken.send(off(seconds))).status).toBe(200);
+      }
+      const refused = await callback('clock-far');
+      for (const seconds of [-360, 360, -3_600, 3_600]) {
+        const { code } = await problemOf(await refused.send(off(seconds)));
+        expect(code).toBe('invalid_signature');
+        proof.fired(1);
+      }
+      expect(await stored('clock-far')).toEqual([]);
+    },
+  );
 
-  cell('infra/clock', 'of the payment provider: the same window', async (proof) => {
-    const payload = JSON.stringify({
-      id: 'evt_clock',
-      object: 'event',
-      type: 'customer.created',
-      data: { object: { object: 'customer', id: 'cus_1' } },
-    });
-    for (const [seconds, status] of [
-      [-360, 401],
-      [-3_600, 401],
-      [-240, 200],
-    ] as const) {
-      const timestamp = Math.floor(off(seconds).getTime() / 1_000);
-      const signature = Stripe.webhooks.generateTestHeaderString({
-        payload,
-        secret: WEBHOOK_SECRET,
-        timestamp,
+  cell(
+    'infra/clock',
+    'a payment webhook is accepted when it is 4 minutes old and rejected at 6',
+    async (proof) => {
+      const payload = JSON.stringify({
+        id: 'evt_clock',
+        object: 'event',
+        type: 'customer.created',
+        data: { object: { object: 'customer', id: 'cus_1' } },
       });
-      const headers = { 'stripe-signature': signature };
-      const asked = { role: null, body: payload, headers };
-      const answer = await shop.ask('POST', '/callbacks/payments', asked);
-      expect(answer.status, `${seconds} s`).toBe(status);
-      proof.fired(1);
-    }
-  });
+      for (const [seconds, status] of [
+        [-360, 401],
+        [-3_600, 401],
+        [-240, 200],
+      ] as const) {
+        const timestamp = Math.floor(off(seconds).getTime() / 1_000);
+        const signature = Stripe.webhooks.generateTestHeaderString({
+          payload,
+          secret: WEBHOOK_SECRET,
+          timestamp,
+        });
+        const headers = { 'stripe-signature': signature };
+        const asked = { role: null, body: payload, headers };
+        const answer = await shop.ask('POST', '/callbacks/payments', asked);
+        expect(answer.status, `${seconds} s`).toBe(status);
+        proof.fired(1);
+      }
+    },
+  );
 });

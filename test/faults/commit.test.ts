@@ -68,14 +68,19 @@ const statusOf = async (id: string) =>
   (await shop.direct.order.findUniqueOrThrow({ where: { id } })).status;
 
 describe('recording a placed order', () => {
-  cell('S3/F1', 'cut before the commit: rolled back, and the retry places it', async (proof) => {
-    const id = await buyWith('before', NOT_ASKED);
-    proof.fired(shop.proxy.counts().cut_on);
-    await eventually(async () => expect(await statusOf(id)).toBe('pending'));
-    await expectPlacedOnce('before', id);
-  });
+  cell(
+    'S3/F1',
+    'an order cut off before its commit is rolled back to pending, and its retry is placed',
+    async (proof) => {
+      const id = await buyWith('before', NOT_ASKED);
+      proof.fired(shop.proxy.counts().cut_on);
+      await eventually(async () => expect(await statusOf(id)).toBe('pending'));
+      await expectPlacedOnce('before', id);
+    },
+  );
 
-  const letGo = 'cut before the commit and nobody came back: expired, the money is let go';
+  const letGo =
+    'an abandoned order cut off before its commit expires, voided and with its hold released';
   cell('S3/F1', letGo, async (proof) => {
     const [before, held] = [shop.proxy.counts().cut_on, await shop.heldMugs()];
     const id = await buyWith('nobody', NOT_ASKED);
@@ -89,19 +94,23 @@ describe('recording a placed order', () => {
     expect(await shop.heldMugs()).toBe(held);
   });
 
-  cell('S3/F2', 'cut during the commit: read back, never inserted again', async (proof) => {
-    const before = shop.proxy.counts().cut_on;
-    const id = await buyWith('during', LOST);
-    proof.fired(shop.proxy.counts().cut_on - before);
-    expect(await statusOf(id)).toBe('placed');
-    // The stored answer is found at once: nobody waits for the lease.
-    expect((await shop.buy('during')).headers.get('idempotent-replayed')).toBe('true');
-    await expectPlacedOnce('during', id);
-  });
+  cell(
+    'S3/F2',
+    'an order whose commit response is lost is placed once, and its retry is replayed',
+    async (proof) => {
+      const before = shop.proxy.counts().cut_on;
+      const id = await buyWith('during', LOST);
+      proof.fired(shop.proxy.counts().cut_on - before);
+      expect(await statusOf(id)).toBe('placed');
+      // The stored answer is found at once: nobody waits for the lease.
+      expect((await shop.buy('during')).headers.get('idempotent-replayed')).toBe('true');
+      await expectPlacedOnce('during', id);
+    },
+  );
 
   cell(
     'S3/F3',
-    'the database falls silent: 503 in time, and the retry places it',
+    'an order during a silent database gets 503, and its retry is placed',
     async (proof) => {
       const id = await buyWith('silent', { kind: 'swallow', direction: 'to_client' });
       proof.fired(shop.proxy.counts().swallow);
@@ -110,21 +119,29 @@ describe('recording a placed order', () => {
     },
   );
 
-  cell('S3/F4', 'twenty retries after a lost commit: one order, one event', async (proof) => {
-    const id = await buyWith('twenty', NOT_ASKED);
-    await shop.passLease('twenty');
-    const answers = await Promise.all(Array.from({ length: 20 }, () => shop.buy('twenty')));
-    proof.fired(answers.length);
-    for (const { status } of answers) expect([201, 409]).toContain(status);
-    await expectPlacedOnce('twenty', id);
-  });
+  cell(
+    'S3/F4',
+    'twenty concurrent retries after a lost commit place one order with one event',
+    async (proof) => {
+      const id = await buyWith('twenty', NOT_ASKED);
+      await shop.passLease('twenty');
+      const answers = await Promise.all(Array.from({ length: 20 }, () => shop.buy('twenty')));
+      proof.fired(answers.length);
+      for (const { status } of answers) expect([201, 409]).toContain(status);
+      await expectPlacedOnce('twenty', id);
+    },
+  );
 
-  cell('S3/F6', 'the database away: 503, and the same key places it later', async (proof) => {
-    const before = shop.proxy.counts().refuse;
-    const id = await buyWith('away', { kind: 'refuse' });
-    expect((await shop.buy('away')).status).toBe(503);
-    proof.fired(shop.proxy.counts().refuse - before);
-    shop.proxy.heal();
-    await expectPlacedOnce('away', id);
-  });
+  cell(
+    'S3/F6',
+    'an order gets 503 while the database refuses connections, and its key places it afterwards',
+    async (proof) => {
+      const before = shop.proxy.counts().refuse;
+      const id = await buyWith('away', { kind: 'refuse' });
+      expect((await shop.buy('away')).status).toBe(503);
+      proof.fired(shop.proxy.counts().refuse - before);
+      shop.proxy.heal();
+      await expectPlacedOnce('away', id);
+    },
+  );
 });

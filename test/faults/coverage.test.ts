@@ -10,17 +10,17 @@ const proven = (changes: Partial<Proven>): Proven => ({
 });
 
 describe('the report of the fault matrix', () => {
-  test('a cell stands when each of its tests passed', () => {
+  test('a cell passes only when each of its tests passed', () => {
     expect(judge([proven({})], []).state('S2/F2')).toBe('ok');
     const coverage = judge([proven({}), proven({ passed: false })], []);
     expect(coverage.state('S2/F2')).toBe('FAIL');
   });
 
-  test('a cell whose fault never struck does not stand, though its test passed', () => {
+  test('a cell whose fault never fired fails although its test passed', () => {
     expect(judge([proven({ fired: 0 })], []).state('S2/F2')).toBe('FAIL');
   });
 
-  test('a cell and a failpoint without a test are missing, and what cannot be run is not', () => {
+  test('cells and failpoints without a test are missing, and cells that could not run are not', () => {
     const notRun = proven({ ids: ['infra/disk-full'], passed: false, fired: 0, notRun: 'no room' });
     const { missing, all, passed } = judge([proven({}), notRun], ['commit.order.placed:after']);
     expect(missing).toContain('S2/F3');
@@ -30,7 +30,7 @@ describe('the report of the fault matrix', () => {
     expect([passed, missing.length]).toEqual([1, all - 1]);
   });
 
-  test('names every step, what was not run and why, and the counts', () => {
+  test('the report shows the state of steps, the reason of a cell that was not run, and the counts', () => {
     const failpoints = ['temporal.start:before'];
     const notRun = proven({ ids: ['infra/disk-full'], passed: false, fired: 0, notRun: 'no room' });
     const text = printed(judge([proven({}), notRun], failpoints), {
@@ -44,7 +44,7 @@ describe('the report of the fault matrix', () => {
     expect(text).toMatch(/cells: 1 of \d+ passed, 1 faults fired, 12 s$/);
   });
 
-  test('knows no cell that is not in the table', () => {
+  test('a cell id that is not in the table is rejected', () => {
     expect(expectationOf('S2/F2')).toContain('authorized once');
     // oxlint-disable-next-line typescript/consistent-type-assertions -- what no caller can type
     expect(() => expectationOf('infra/nothing' as 'infra/clock')).toThrow('no such cell');

@@ -34,7 +34,7 @@ async function buy(buyer: number): Promise<Response> {
 
 cell(
   'infra/hot-sku',
-  '1,000 buyers, 100 units: exactly 100 sold, 900 told',
+  '1,000 buyers of 100 units get exactly 100 orders and 900 out_of_stock responses',
   async (proof) => {
     await shop.stock('hot', UNITS);
     const answers = await Promise.all(Array.from({ length: BUYERS }, (_, buyer) => buy(buyer)));

@@ -83,8 +83,9 @@ async function intentsOf(orderIds: readonly OrderId[]): Promise<ReadonlyMap<stri
   return new Map(payments.map((each) => [each.orderId, each.providerReference ?? '']));
 }
 
-describe('messages of the providers', () => {
-  const inAnyOrder = 'shuffled, doubled, early and after a cancel: every order ends in one fate';
+describe('provider messages', () => {
+  const inAnyOrder =
+    'orders whose messages are shuffled, doubled and mixed with cancels each end in one final state';
   cell('infra/callbacks-out-of-order', inAnyOrder, async (proof) => {
     const { shop, ended } = running;
     const dice = createDice();
@@ -120,7 +121,8 @@ describe('messages of the providers', () => {
     expect(await shop.db.inboxMessage.count({ where: confirmed })).toBe(orderIds.length);
   });
 
-  const bounded = 'five hundred about one order: each stored, the workflow hears a few, and ends';
+  const bounded =
+    'five hundred callbacks about one order are each stored, and its workflow history stays short';
   cell(
     'infra/history-limit',
     bounded,

@@ -36,8 +36,8 @@ beforeAll(async () => {
 afterEach(() => running.shop.sandbox.faults.clear());
 afterAll(() => running.close());
 
-describe('any of it, at random', () => {
-  const title = `${ORDERS} orders, every operation struck: all rest, most ship, nothing twice`;
+describe('random faults', () => {
+  const title = `${ORDERS} orders under random faults all settle, at least half ship, and no effect happens twice`;
   cell(
     CELLS,
     title,

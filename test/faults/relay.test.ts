@@ -77,52 +77,64 @@ function stumbling(
   return { subscriber: subscriber(name, handle), taken, stumbles: () => stumbled };
 }
 
-describe('an event', () => {
-  cell('O1/F1', 'refused before it is taken: stays due, and is taken later', async (proof) => {
-    const {
-      subscriber: given,
-      taken,
-      stumbles,
-    } = stumbling('before', () => Promise.reject(new DeliveryError('not now')));
-    await bench.subscribe(given);
-    const ids = await eventsOfAnOrder();
-    await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
-    proof.fired(stumbles());
-    expect(await lettersOf('before')).toEqual([]);
-  });
+describe('event delivery', () => {
+  cell(
+    'O1/F1',
+    'an event that its subscriber rejects stays due and is delivered later',
+    async (proof) => {
+      const {
+        subscriber: given,
+        taken,
+        stumbles,
+      } = stumbling('before', () => Promise.reject(new DeliveryError('not now')));
+      await bench.subscribe(given);
+      const ids = await eventsOfAnOrder();
+      await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
+      proof.fired(stumbles());
+      expect(await lettersOf('before')).toEqual([]);
+    },
+  );
 
-  cell('O1/F2', 'taken, with its answer lost: comes again under the same id', async (proof) => {
-    const {
-      subscriber: given,
-      taken,
-      stumbles,
-    } = stumbling('after', (take) => {
-      take();
-      return Promise.reject(new DeliveryError('answer lost'));
-    });
-    await bench.subscribe(given);
-    const ids = await eventsOfAnOrder();
-    await eventually(() => {
-      for (const id of ids) expect(taken.filter((each) => each === id).length).toBeGreaterThan(1);
-    }, SOON);
-    proof.fired(stumbles());
-    expect(new Set(taken)).toEqual(new Set(ids));
-  });
+  cell(
+    'O1/F2',
+    'an event whose delivery response is lost is delivered again under the same id',
+    async (proof) => {
+      const {
+        subscriber: given,
+        taken,
+        stumbles,
+      } = stumbling('after', (take) => {
+        take();
+        return Promise.reject(new DeliveryError('answer lost'));
+      });
+      await bench.subscribe(given);
+      const ids = await eventsOfAnOrder();
+      await eventually(() => {
+        for (const id of ids) expect(taken.filter((each) => each === id).length).toBeGreaterThan(1);
+      }, SOON);
+      proof.fired(stumbles());
+      expect(new Set(taken)).toEqual(new Set(ids));
+    },
+  );
 
-  cell('O1/F3', 'with no answer in time: comes again under the same id', async (proof) => {
-    const {
-      subscriber: given,
-      taken,
-      stumbles,
-    } = stumbling('silent', () => new Promise(() => undefined));
-    await bench.subscribe(given);
-    const ids = await eventsOfAnOrder();
-    await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
-    proof.fired(stumbles());
-    expect(await lettersOf('silent')).toEqual([]);
-  });
+  cell(
+    'O1/F3',
+    'an event whose delivery times out is delivered again under the same id',
+    async (proof) => {
+      const {
+        subscriber: given,
+        taken,
+        stumbles,
+      } = stumbling('silent', () => new Promise(() => undefined));
+      await bench.subscribe(given);
+      const ids = await eventsOfAnOrder();
+      await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
+      proof.fired(stumbles());
+      expect(await lettersOf('silent')).toEqual([]);
+    },
+  );
 
-  cell('O1/F4', 'that comes again and again: counted once by its consumer', async (proof) => {
+  cell('O1/F4', 'an event that is redelivered is counted once by its consumer', async (proof) => {
     let came = 0;
     const counted: string[] = [];
     const given = subscriber('counting', async (events) => {
@@ -143,7 +155,7 @@ describe('an event', () => {
   });
 
   const delaysNobody =
-    'for a subscriber that is away: delays nobody, is kept, and comes when asked for';
+    'an unavailable subscriber delays no other one, and its dead letters can be delivered later';
   cell('O1/F6', delaysNobody, async (proof) => {
     const healthy: string[] = [];
     const late: string[] = [];

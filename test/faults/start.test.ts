@@ -55,17 +55,21 @@ async function expectOneRun(orderId: OrderId): Promise<void> {
 }
 
 describe('starting the workflow of a placed order', () => {
-  cell('S4/F1', 'Temporal not reached: started from the event log, and ships', async (proof) => {
-    running.proxy.harm({ kind: 'refuse' });
-    const orderId = await running.placed();
-    proof.fired(running.proxy.counts().refuse);
-    expect(await isMarked(orderId)).toBe(false);
-    running.proxy.heal();
-    await startFromLog();
-    await expectOneRun(orderId);
-  });
+  cell(
+    'S4/F1',
+    'an order placed while Temporal is unreachable is started from the event log and ships',
+    async (proof) => {
+      running.proxy.harm({ kind: 'refuse' });
+      const orderId = await running.placed();
+      proof.fired(running.proxy.counts().refuse);
+      expect(await isMarked(orderId)).toBe(false);
+      running.proxy.heal();
+      await startFromLog();
+      await expectOneRun(orderId);
+    },
+  );
 
-  const sameRun = 'started but the answer never came: started again is the same run';
+  const sameRun = 'a checkout whose start response is lost is started again as the same run';
   cell(['S4/F2', 'S4/F3'], sameRun, async (proof) => {
     await expectOneRun(await running.placed());
     const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
@@ -84,29 +88,35 @@ describe('starting the workflow of a placed order', () => {
     await expectOneRun(orderId);
   });
 
-  cell('S4/F4', 'ten times at once, and again when it has ended: one run', async (proof) => {
-    const orderId = await running.placed();
-    const start = {
-      orderId,
-      totalMinor: 1_200,
-      currency: 'EUR',
-      skus: [],
-      correlationId: 'x',
-      traceparent: null,
-    };
-    const again = () =>
-      Promise.all(Array.from({ length: 10 }, () => running.checkouts.start(start)));
-    const kinds = (await again()).map(({ kind }) => kind);
-    expect(new Set(kinds)).toEqual(new Set(['already_started']));
-    await expectOneRun(orderId);
-    expect(new Set((await again()).map(({ kind }) => kind))).toEqual(new Set(['already_started']));
-    await expectOneRun(orderId);
-    proof.fired(kinds.length);
-  });
+  cell(
+    'S4/F4',
+    'a checkout started ten times concurrently, and again after its end, has one run',
+    async (proof) => {
+      const orderId = await running.placed();
+      const start = {
+        orderId,
+        totalMinor: 1_200,
+        currency: 'EUR',
+        skus: [],
+        correlationId: 'x',
+        traceparent: null,
+      };
+      const again = () =>
+        Promise.all(Array.from({ length: 10 }, () => running.checkouts.start(start)));
+      const kinds = (await again()).map(({ kind }) => kind);
+      expect(new Set(kinds)).toEqual(new Set(['already_started']));
+      await expectOneRun(orderId);
+      expect(new Set((await again()).map(({ kind }) => kind))).toEqual(
+        new Set(['already_started']),
+      );
+      await expectOneRun(orderId);
+      proof.fired(kinds.length);
+    },
+  );
 
   cell(
     'S4/F6',
-    'Temporal away: ten orders accepted, and all ship when it is back',
+    'ten orders are accepted while Temporal is unavailable, and all ship when it is back',
     async (proof) => {
       running.proxy.harm({ kind: 'refuse' });
       const before = running.proxy.counts().refuse;

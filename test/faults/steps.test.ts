@@ -34,10 +34,10 @@ const MODES: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
   { mode: 'hang', fault: 'F3' },
 ];
 
-describeCheckout('three times', (suite) => {
+describeCheckout('a fault that strikes three times', (suite) => {
   for (const { row, place } of STEPS) {
     for (const { mode, fault } of MODES) {
-      const title = `${place.operation}, ${mode}: the order ships, charged once`;
+      const title = `an order under ${mode} at ${place.operation} ships and is charged once`;
       cell(`${row}/${fault}`, title, async ({ firedAll }) => {
         const { bench } = suite;
         bench.sandbox.faults.set(place, { mode, times: 3 });
@@ -51,7 +51,7 @@ describeCheckout('three times', (suite) => {
 
   for (const { row, place } of UNDOS) {
     for (const { mode, fault } of MODES) {
-      const title = `undo: ${place.operation}, ${mode}: undone exactly once`;
+      const title = `an order refused at ship is undone exactly once under ${mode} at ${place.operation}`;
       cell(`${row}/${fault}`, title, async ({ firedAll }) => {
         const { bench } = suite;
         bench.sandbox.faults.set(SHIP, { mode: 'refuse' });
@@ -67,7 +67,7 @@ describeCheckout('three times', (suite) => {
   }
 
   for (const { mode, fault } of MODES) {
-    const title = `mail, ${mode}: the order ships, and the customer is told`;
+    const title = `an order under ${mode} at mail ships, and the customer is notified`;
     cell(`S8/${fault}`, title, async ({ firedAll }) => {
       const { bench } = suite;
       bench.sandbox.faults.set(SEND, { mode, times: 3 });
@@ -81,12 +81,12 @@ describeCheckout('three times', (suite) => {
 });
 
 describeCheckout(
-  'away for long',
+  'a long outage',
   (suite) => {
     for (const { row, place } of STEPS) {
       cell(
         `${row}/F6`,
-        `${place.operation}, six hours: the order waits, then ships`,
+        `an order waits through a six-hour outage of ${place.operation} and then ships`,
         async (proof) => {
           const handle = await throughOutage(suite, { place, proof, hours: 6 });
           expect((await handle.result()).status).toBe('shipped');
@@ -96,7 +96,7 @@ describeCheckout(
     }
 
     for (const { row, place } of UNDOS) {
-      const title = `undo: ${place.operation}, six hours: the order says so, then is undone once`;
+      const title = `an order is cancelled and undone once after a six-hour outage of ${place.operation}`;
       cell(`${row}/F6`, title, async (proof) => {
         suite.bench.sandbox.faults.set(SHIP, { mode: 'refuse' });
         const handle = await throughOutage(suite, { place, proof, hours: 6 });
@@ -107,7 +107,7 @@ describeCheckout(
 
     cell(
       'S7/F6',
-      'ship, three days: the paid order waits and ships',
+      'an order waits through a three-day outage of ship and then ships',
       async (proof) => {
         const place = SHIP;
         const handle = await throughOutage(suite, { place, proof, hours: 3 * 24 });
@@ -118,7 +118,7 @@ describeCheckout(
     );
 
     const undoneByItself =
-      'reserve, past its deadline: nothing was taken, so it is undone by itself';
+      'an order is cancelled with deadline_passed when reserve stays unavailable';
     cell('S5/F6', undoneByItself, async ({ firedAll }) => {
       const { bench } = suite;
       bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
@@ -128,7 +128,8 @@ describeCheckout(
       await expectCleanSlate(bench, orderIdOf(handle));
     });
 
-    const writtenDown = 'mail, for good: the order ships, and that nobody was told is written down';
+    const writtenDown =
+      'an order ships during a permanent mail outage and records both failed notifications';
     cell('S8/F6', writtenDown, async ({ firedAll }) => {
       const { bench } = suite;
       bench.sandbox.faults.set(SEND, { mode: 'down' });

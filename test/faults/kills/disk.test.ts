@@ -30,7 +30,7 @@ afterAll(close);
 
 cell(
   'infra/disk-full',
-  "the database's disk is full: 503 meanwhile, service again with room, no accepted order lost",
+  'a full database disk causes 503 until there is room, and no accepted order is lost',
   async ({ fired, cannotRun }) => {
     if (disk === null) return cannotRun('needs a file system of a fixed size to be mounted');
     const shoppers = startShoppers(lane);

@@ -28,7 +28,7 @@ afterAll(close);
 
 cell(
   'infra/standby-failover',
-  'the standby takes over under load: until it takes writes 503, then service; no accepted order lost',
+  'a failover to the standby causes 503 until its promotion, and no accepted order is lost',
   async ({ fired }) => {
     const shoppers = startShoppers(lane);
     await shoppers.untilMore(10);

@@ -40,7 +40,7 @@ const BOUNDED_MS = 25_000;
 
 cell(
   'infra/commit-ack-lost',
-  'a connection lost in COMMIT: read back by its key, one order and each effect once',
+  'an order whose connection is lost during COMMIT is created once, with each effect once',
   async ({ fired }) => {
     for (let round = 1; round <= ROUNDS; round += 1) {
       const before = toDatabase.counts().cut_on;
@@ -64,7 +64,7 @@ cell(
 
 cell(
   'infra/partial-network',
-  'a slow, sliced line to the database: slower, and every order ships once',
+  'an order over a slow database connection ships once',
   async ({ fired }) => {
     toDatabase.harm({ kind: 'slow', latencyMs: 30, sliceBytes: 100 });
     const orderId = await placeSurely(lane, newRequest());
@@ -76,7 +76,7 @@ cell(
 
 cell(
   'infra/partial-network',
-  'a line to the database that swallows answers: 503 in bounded time, then all by itself',
+  'orders get 503 in bounded time while database responses are lost, and ship afterwards',
   async ({ fired }) => {
     const earlier = await placeSurely(lane, newRequest());
     toDatabase.harm({ kind: 'swallow', direction: 'to_client' });
@@ -95,7 +95,7 @@ cell(
 
 cell(
   'infra/partial-network',
-  'half-open lines to the providers: deadlines fire, the order goes on when they are back',
+  'an order gets 503 in bounded time when provider connections are half-open, and ships afterwards',
   async ({ fired }) => {
     toProviders.harm({ kind: 'swallow' });
     const request = newRequest();

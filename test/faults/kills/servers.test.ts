@@ -23,7 +23,7 @@ afterAll(close);
 
 cell(
   'infra/postgres-kill',
-  `killed ${KILLS} times under load: 503 meanwhile, ready again, no accepted order lost`,
+  `PostgreSQL killed ${KILLS} times under load causes 503 until it is back, and no accepted order is lost`,
   async ({ fired }) => {
     const shoppers = startShoppers(lane);
     const untilReadyMs: number[] = [];
@@ -49,7 +49,7 @@ cell(
 
 cell(
   'infra/temporal-down',
-  'killed with orders in flight: more are accepted meanwhile, and all ship when it is back',
+  'orders are accepted while Temporal is down after a kill, and all ship when it is back',
   async ({ fired }) => {
     const shoppers = startShoppers(lane);
     await shoppers.untilMore(5);

@@ -31,12 +31,12 @@ export function sweep(
   }, OPEN_TIMEOUT_MS);
   afterAll(() => lanes?.close());
 
-  describe.concurrent('a process that dies', () => {
+  describe.concurrent('a process killed at a failpoint', () => {
     for (const seam of seams) {
       for (const moment of MOMENTS) {
         const name = `${seam}:${moment}`;
         const { fate, cells } = pointOf(seam, moment);
-        const title = `at ${name}, of an order ${wordsOf(fate)}: taken over, nothing twice`;
+        const title = `a process killed at ${name} in scenario "${wordsOf(fate)}" is replaced, and nothing happens twice`;
         const kill = (fired: (count: number) => void): Promise<void> =>
           open().use(async (lane) => {
             await dieAt(lane, name, FATES[fate]);
@@ -47,7 +47,7 @@ export function sweep(
     }
   });
 
-  test('afterwards every shop is sound: its books, its stock, its figures', async () => {
+  test('after the kills every shop has caught up, breaks no invariant and counts each event once', async () => {
     expect(open().all.length).toBeGreaterThan(0);
     for (const lane of open().all) await expectSound(lane);
   });

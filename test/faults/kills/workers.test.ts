@@ -42,7 +42,7 @@ afterAll(close);
 
 cell(
   ['infra/worker-killed', 'O1/F5'],
-  'one of two workers: the other takes over its pumps and its orders, nothing twice',
+  'a second worker takes over the pumps and orders of a killed one, and nothing happens twice',
   async ({ fired }) => {
     const held = await pumpHolder();
     const [doomed, other] = workers.toSorted((a) => (a.pid === held ? -1 : 1));
@@ -58,7 +58,7 @@ cell(
 
 cell(
   'infra/worker-killed',
-  'all workers: orders are accepted meanwhile, and ship as soon as there is one',
+  'orders are accepted while all workers are down and ship once one is started',
   async ({ fired }) => {
     const orderIds = await placeDuringCaptures();
     for (const worker of workers) await worker.kill();
