@@ -7,7 +7,7 @@ const kindsOf = async (entries: readonly Promise<{ readonly kind: string }>[]) =
   (await Promise.all(entries)).map(({ kind }) => kind);
 
 describe('admission', () => {
-  test('runs so many, lets so many wait in turn, and turns the rest away at once', async () => {
+  test('requests over the running limit are queued and then admitted; those over the queue limit are rejected at once', async () => {
     const admission = createAdmission(LIMITS);
     const entries = times(6, () => admission.enter(listening()));
     expect(await entries[5]).toEqual({ kind: 'overloaded' });
@@ -21,7 +21,7 @@ describe('admission', () => {
     expect(admission.view()).toMatchObject({ running: 0, waiting: 0 });
   });
 
-  test('a process that gets no rest runs fewer at once, and more again when it does', async () => {
+  test('a busy process runs fewer requests at once, and more again when its load drops', async () => {
     const busy = { share: 1 };
     const limits = { ...LIMITS, maxRunning: 8, minRunning: 2, maxWaiting: 100 };
     const admission = createAdmission(limits, { busyness: () => busy.share });
@@ -37,7 +37,7 @@ describe('admission', () => {
     expect(admission.view()).toMatchObject({ running: 8, waiting: 11 });
   });
 
-  test('a pass given back twice counts once', async () => {
+  test('a permit that is released twice is counted once', async () => {
     const admission = createAdmission(LIMITS);
     const entry = await admission.enter(listening());
     if (entry.kind !== 'admitted') throw new Error('there is room');
@@ -46,7 +46,7 @@ describe('admission', () => {
     expect(admission.view().running).toBe(0);
   });
 
-  test('a burst may fill the line; a line that does not empty is kept short', async () => {
+  test('a stalled queue that is not full rejects a new request and later admits the one that waits', async () => {
     const admission = createAdmission({ ...LIMITS, standingAfterMs: 1 });
     const running = times(2, () => admission.enter(listening()));
     const first = admission.enter(listening());
@@ -61,7 +61,7 @@ describe('admission', () => {
     expect((await first).kind).toBe('admitted');
   });
 
-  test('who would not be served in time is turned away at once, not after the wait', async () => {
+  test('a request that could not be served within the maximum wait is rejected at once', async () => {
     let nowMs = 0;
     const limits = { ...LIMITS, maxWaiting: 100, maxStanding: 100, maxWaitMs: 10_000 };
     const admission = createAdmission(limits, { nowMs: () => nowMs });
@@ -78,7 +78,7 @@ describe('admission', () => {
     expect(admission.view()).toMatchObject({ running: 2, waiting: 8 });
   });
 
-  test('nobody waits longer than told, and who hangs up leaves the line', async () => {
+  test('a queued request is rejected after the maximum wait, and one whose client disconnects leaves the queue', async () => {
     const admission = createAdmission({ ...LIMITS, maxWaitMs: 20 });
     const running = times(2, () => admission.enter(listening()));
     const client = new AbortController();
@@ -94,7 +94,7 @@ describe('admission', () => {
     });
   });
 
-  test('when one finds no database, those in line are told and need not find out', async () => {
+  test('queued requests are rejected as database_unavailable when a running request finds no database', async () => {
     const admission = createAdmission(LIMITS);
     const [first] = await Promise.all(times(2, () => admission.enter(listening())));
     const line = times(3, () => admission.enter(listening()));

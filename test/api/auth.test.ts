@@ -110,7 +110,7 @@ const described = z.object({ paths: z.record(z.string(), z.looseObject({})) });
 
 describe('each route', () => {
   test.each(ROUTES)(
-    '$method $path lets $lowest in, and those above',
+    '$method $path allows the role $lowest and those above, and returns 403 for the others',
     async ({ method, path, lowest, status, body }) => {
       await shop.ask('PUT', '/v1/products/by-role', { role: 'admin', body: product });
       for (const role of ROLES) {
@@ -123,13 +123,13 @@ describe('each route', () => {
     },
   );
 
-  test.each(ROUTES)('$method $path wants a key', async ({ method, path, body }) => {
+  test.each(ROUTES)('$method $path requires an API key', async ({ method, path, body }) => {
     const response = await shop.ask(method, path, { role: null, body });
     expect(response.headers.get('www-authenticate')).toBe('Bearer realm="holdfast"');
     expect((await problemOf(response)).code).toBe('unauthorized');
   });
 
-  test('is covered by this table', async () => {
+  test('the table of tested routes lists exactly the operations of the OpenAPI document', async () => {
     const document = await shop.ask('GET', '/openapi.json', { role: null });
     const { paths } = described.parse(await document.json());
     const operations = Object.entries(paths).flatMap(([path, methods]) =>
@@ -153,19 +153,19 @@ describe('401', () => {
     'Basic aGZfbG9jYWw6eA==',
     'hf_local_admin',
     `Bearer ${'x'.repeat(5_000)}`,
-  ])('for "%.30s"', async (authorization) => {
+  ])('a request with the authorization header $0 returns 401', async (authorization) => {
     const asked = { role: null, headers: { authorization } };
     expect((await problemOf(await shop.ask('GET', '/v1/products', asked))).status).toBe(401);
   });
 
-  test('before the body is looked at', async () => {
+  test('an unauthorized request with a malformed body returns 401 or 403 before the body is parsed', async () => {
     const asked = { role: null, body: '{nope' };
     expect((await shop.ask('POST', '/v1/orders', asked)).status).toBe(401);
     const refused = { role: 'operator', body: '{nope' } as const;
     expect((await shop.ask('PUT', '/v1/products/x', refused)).status).toBe(403);
   });
 
-  test('for a revoked key', async () => {
+  test('a request with a revoked API key returns 401', async () => {
     const keyHash = hashApiKey('a-revoked-key');
     await shop.db.apiKey.create({
       data: { id: 'revoked', name: 'x', role: 'admin', keyHash, revokedAt: new Date() },
@@ -174,7 +174,7 @@ describe('401', () => {
     expect((await shop.ask('GET', '/v1/products', asked)).status).toBe(401);
   });
 
-  test('for the keys of the local stack when in production', async () => {
+  test('a request with an API key of the local stack returns 401 in production', async () => {
     const production = await createShop({ production: true });
     try {
       for (const role of ROLES) {

@@ -41,7 +41,7 @@ async function shipped(): Promise<{ body: string; orderId: string }> {
 const stored = (id: string) => shop.db.inboxMessage.findMany({ where: { id } });
 
 describe("the warehouse's callback", () => {
-  test('is stored, handed to the workflow and remembered as delivered', async () => {
+  test('a warehouse callback is stored, passed to the workflow, and marked as delivered', async () => {
     const { body, orderId } = await shipped();
     expect((await send(body, 'msg-1')).status).toBe(200);
     expect(shop.checkouts.answers).toEqual([
@@ -56,7 +56,7 @@ describe("the warehouse's callback", () => {
     expect(await stored('msg-1')).toMatchObject([{ orderId, outcome: 'delivered' }]);
   });
 
-  test('twenty times at once: stored once, handed over once, always 200', async () => {
+  test('a warehouse callback sent 20 times at once is stored and delivered once, and every call returns 200', async () => {
     const { body } = await shipped();
     const answers = await Promise.all(Array.from({ length: 20 }, () => send(body, 'msg-20')));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
@@ -64,7 +64,7 @@ describe("the warehouse's callback", () => {
     expect(await stored('msg-20')).toHaveLength(1);
   });
 
-  test('while Temporal is away it is kept, and handed over when it is back', async () => {
+  test('a warehouse callback received while Temporal is unavailable is delivered by a later recovery pass', async () => {
     const { body } = await shipped();
     shop.checkouts.reachable = false;
     expect((await send(body, 'msg-kept')).status).toBe(200);
@@ -75,13 +75,13 @@ describe("the warehouse's callback", () => {
     expect(await stored('msg-kept')).toMatchObject([{ outcome: 'delivered' }]);
   });
 
-  test('that is genuine but none of ours is acknowledged, so that it is not sent for days', async () => {
+  test('a signed callback of an unknown type returns 200, is stored without its payload, and reaches no workflow', async () => {
     expect((await send('{"type":"parcel.weighed"}', 'msg-other')).status).toBe(200);
     expect(await stored('msg-other')).toMatchObject([{ outcome: 'unrecognised', payload: {} }]);
     expect(shop.checkouts.answers).toEqual([]);
   });
 
-  test('401 for a wrong secret, a changed body, an old message: and nothing is stored', async () => {
+  test('a warehouse callback with a wrong secret, an old timestamp, or no signature is rejected and not stored', async () => {
     const { body } = await shipped();
     const other = `whsec_${Buffer.from('somebody else entirely').toString('base64')}`;
     const old = new Date(Date.now() - 600_000);
@@ -111,14 +111,14 @@ describe("the payment provider's webhook", () => {
     return shop.ask('POST', '/callbacks/payments', { role: null, body: payload, headers });
   };
 
-  test('is stored once, however often it comes', async () => {
+  test('a payment webhook that is delivered three times is stored once', async () => {
     for (const _ of [1, 2, 3]) expect((await sendEvent(event())).status).toBe(200);
     expect(await stored('evt_1')).toMatchObject([
       { source: 'payments', payload: { reference: 'pi_1' } },
     ]);
   });
 
-  test('401 with a wrong signature, 400 when it cannot be read', async () => {
+  test('a payment webhook with a wrong signature returns 401, and an unreadable one is a malformed_message', async () => {
     expect((await problemOf(await sendEvent(event(), 'whsec_other'))).status).toBe(401);
     expect((await problemOf(await sendEvent('{"id":7}'))).code).toBe('malformed_message');
   });

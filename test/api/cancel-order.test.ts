@@ -90,8 +90,8 @@ const shippingAsked = (id: string) =>
     shop.db.event.findFirstOrThrow({ where: { orderId: id, type: 'order.shipment_requested' } }),
   );
 
-describe('without a worker', () => {
-  test('503 undecided; with a worker the same key gets the definite answer', async () => {
+describe('a cancel without a worker', () => {
+  test('a cancel without a worker returns 503 cancel_undecided, and the same key returns 202 once a worker runs', async () => {
     shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     const id = await placed();
     // A server that has just begun may take its time to be there at all.
@@ -112,8 +112,8 @@ describe('without a worker', () => {
   });
 });
 
-describe('202', () => {
-  test('with what will be undone; then it is undone, and nobody is charged', async () => {
+describe('POST /v1/orders/{id}/cancel: 202', () => {
+  test('an accepted cancel returns its pending compensations, voids the payment, and replays the same response', async () => {
     shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     const id = await placed();
     const response = await cancel(id, 'accepted', 'operator');
@@ -139,7 +139,7 @@ describe('202', () => {
     expect(other).toMatchObject({ code: 'not_cancellable', reason: 'already_cancelled' });
   });
 
-  test('whose key stays in the table of keys, and under another client is another request', async () => {
+  test("a cancel's idempotency key is scoped to its client and kept out of the history, events, and logs", async () => {
     shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     const id = await placed();
     const key = 'cancel-ada@example.com-17';
@@ -163,8 +163,8 @@ describe('202', () => {
 
   test.each([
     ['once', 1],
-    ['again and again', 4],
-  ])('although the workflow task that cancelled was lost %s', async (_, times) => {
+    ['four times', 4],
+  ])('a cancel whose workflow task is lost %s is accepted and refunds once', async (_, times) => {
     shop.sandbox.faults.set(SHIP, { mode: 'down' });
     const id = await placed();
     await comesTo(id, 'paid');
@@ -197,7 +197,7 @@ describe('202', () => {
     expect(other).toMatchObject({ code: 'not_cancellable', reason: 'already_cancelled' });
   });
 
-  test('for an order whose workflow does not run yet', async () => {
+  test('a cancel before the workflow started returns 503 while Temporal is unavailable and 202 afterwards', async () => {
     online = false;
     const id = await placed();
     const away = await problemOf(await cancel(id, 'not-started'));
@@ -208,8 +208,8 @@ describe('202', () => {
   });
 });
 
-describe('409', () => {
-  test('when the parcel has left: by the workflow, then by the books', async () => {
+describe('POST /v1/orders/{id}/cancel: 409', () => {
+  test('a cancel after the parcel left is refused, also once the workflow has closed', async () => {
     const id = await placed();
     await shippingAsked(id);
     const correlationId = shipmentCorrelationId(id);
@@ -238,7 +238,7 @@ describe('409', () => {
     expect((await checkouts.resolve(id, resolution)).kind).toBe('gone');
   });
 
-  test('while it is still being paid, and after a decline', async () => {
+  test('a cancel is refused as not_placed_yet before the payment and as already_declined after a decline', async () => {
     const authorize = { provider: 'payments', operation: 'authorize' } as const;
     shop.sandbox.faults.set(authorize, { mode: 'fail_before', times: 1 });
     expect((await shop.place({}, 'still-paying')).status).toBe(503);
@@ -253,7 +253,7 @@ describe('409', () => {
     expect(problem).toMatchObject({ reason: 'already_declined' });
   });
 
-  test('of two cancels at once one is accepted, the other is told so', async () => {
+  test('two concurrent cancels return one 202 and one 409, and the order ends cancelled', async () => {
     shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     const id = await placed();
     const answers = await Promise.all([cancel(id, 'one'), cancel(id, 'two')]);
@@ -264,7 +264,7 @@ describe('409', () => {
   });
 });
 
-test('a content type without a body is no body', async () => {
+test('a cancel with a content type but no body returns 202, and malformed JSON is refused', async () => {
   shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
   const path = `/v1/orders/${await placed()}/cancel`;
   const asked = { key: 'bare', headers: { 'content-type': 'application/json' } };
@@ -274,7 +274,7 @@ test('a content type without a body is no body', async () => {
   expect((await problemOf(broken)).code).toBe('malformed_json');
 });
 
-test('400 without a key, 404 for an order nobody knows, 422 for a body with more in it', async () => {
+test('a cancel is refused without a key, for an unknown order, and with an unknown field in the body', async () => {
   const id = await placed();
   const path = `/v1/orders/${id}/cancel`;
   expect((await problemOf(await shop.ask('POST', path))).code).toBe('idempotency_key_required');

@@ -39,7 +39,7 @@ const show = async (id: string) =>
   letterBody.parse(await (await get(`/v1/dead-letters/${id}`)).json());
 
 describe('GET /v1/dead-letters', () => {
-  test('shows what failed, why, how often and since when', async () => {
+  test('a dead letter shows its message, error, retry count, and failure times', async () => {
     const eventId = randomUUID();
     const id = await letter({ eventId });
     expect(await show(id)).toEqual({
@@ -66,7 +66,7 @@ describe('GET /v1/dead-letters', () => {
     );
   });
 
-  test('lists newest first, page by page', async () => {
+  test('dead letters are listed newest first, page by page', async () => {
     const ids = [await letter(), await letter(), await letter()].toReversed();
     const first = await listOf(await get('/v1/dead-letters?limit=2'));
     expect(first.data.map(({ id }) => id)).toEqual(ids.slice(0, 2));
@@ -76,7 +76,7 @@ describe('GET /v1/dead-letters', () => {
     expect(rest.has_more).toBe(false);
   });
 
-  test('filters', async () => {
+  test('dead letters are filtered by source, subject, fingerprint, order, and status', async () => {
     const failed = await letter({ error: 'HTTP 410' });
     const waiting = await step();
     const other = await letter({ subject: 'audit', error: 'no "thing" for ord_0123456789' });
@@ -94,8 +94,8 @@ describe('GET /v1/dead-letters', () => {
   });
 });
 
-describe('redrive', () => {
-  test('of a delivery starts it again with the same event id', async () => {
+describe('a redrive', () => {
+  test('a redrive of a delivery starts it again with the same event id', async () => {
     const eventId = randomUUID();
     const id = await letter({ eventId });
     const response = await post(`/v1/dead-letters/${id}/redrive`, { note: 'mended' });
@@ -119,21 +119,21 @@ describe('redrive', () => {
     ]);
   });
 
-  test('of a webhook starts its whole schedule again', async () => {
+  test('a redrive of a webhook delivery restarts its whole retry schedule', async () => {
     const id = await letter({ subject: 'webhook/we_1', eventId: randomUUID() });
     expect((await post(`/v1/dead-letters/${id}/redrive`)).status).toBe(202);
     const delaysMs = [0, ...WEBHOOK_RETRY_DELAYS_MS];
     expect(shop.deliveries.deliveries).toMatchObject([{ subscription: 'webhook/we_1', delaysMs }]);
   });
 
-  test('of a notice starts it again; without a body it is a retry', async () => {
+  test('a redrive of a notification starts it again without a request body', async () => {
     const id = await letter({ source: 'notification', subject: 'shipped', eventId: null });
     expect((await post(`/v1/dead-letters/${id}/redrive`)).status).toBe(202);
     expect(shop.deliveries.notices).toEqual([{ orderId, notice: 'shipped' }]);
   });
 
   test.each(['retry', 'skip', 'cancel'])(
-    'of a step of a checkout resumes it: %s; the note stays here',
+    'a redrive with the action %s resumes the checkout step and keeps the note out of the workflow',
     async (action) => {
       const id = await step();
       const note = 'Ada called ada@example.com';
@@ -149,7 +149,7 @@ describe('redrive', () => {
     },
   );
 
-  test('is kept with who, what and when, in an audit log without words', async () => {
+  test('a redrive is in the audit log with its actor and action, but without its note', async () => {
     const id = await step();
     await post(`/v1/dead-letters/${id}/redrive`, { action: 'skip', note: 'paid in cash' });
     const deeds = await shop.db.auditEntry.findMany({ where: { subject: id } });
@@ -163,7 +163,7 @@ describe('redrive', () => {
     expect(JSON.stringify(deeds, (_, value) => String(value))).not.toContain('cash');
   });
 
-  test('by ten people at once is one', async () => {
+  test('ten concurrent redrives start one delivery, and nine of them return 409', async () => {
     const id = await letter();
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => post(`/v1/dead-letters/${id}/redrive`)),
@@ -173,7 +173,7 @@ describe('redrive', () => {
     expect(shop.deliveries.deliveries).toHaveLength(1);
   });
 
-  test('while Temporal is away: 503, and the letter is open', async () => {
+  test('a redrive while Temporal is unavailable is refused with Retry-After, and the dead letter stays open', async () => {
     shop.checkouts.reachable = false;
     for (const id of [await letter(), await step()]) {
       const response = await post(`/v1/dead-letters/${id}/redrive`);
@@ -186,7 +186,7 @@ describe('redrive', () => {
     expect((await post(`/v1/dead-letters/${String(id)}/redrive`)).status).toBe(202);
   });
 
-  test('409 when the step does not wait (any more), and the letter is open', async () => {
+  test('a redrive of a step that is not waiting returns 409, and the dead letter stays open', async () => {
     const id = await step();
     shop.checkouts.waiting = false;
     const problem = await problemOf(await post(`/v1/dead-letters/${id}/redrive`));
@@ -194,18 +194,21 @@ describe('redrive', () => {
     expect(await show(id)).toMatchObject({ status: 'open' });
   });
 
-  test.each(['redriven', 'resolved', 'discarded'])('409 when it is %s already', async (status) => {
-    const id = await letter();
-    await shop.db.deadLetter.update({ where: { id }, data: { status, actor: 'somebody' } });
-    const problem = await problemOf(await post(`/v1/dead-letters/${id}/redrive`));
-    expect(problem).toMatchObject({
-      code: 'dead_letter_not_open',
-      dead_letter_status: status,
-      detail: `It is ${status} by somebody.`,
-    });
-  });
+  test.each(['redriven', 'resolved', 'discarded'])(
+    'a redrive of a dead letter that is already %s is refused as dead_letter_not_open',
+    async (status) => {
+      const id = await letter();
+      await shop.db.deadLetter.update({ where: { id }, data: { status, actor: 'somebody' } });
+      const problem = await problemOf(await post(`/v1/dead-letters/${id}/redrive`));
+      expect(problem).toMatchObject({
+        code: 'dead_letter_not_open',
+        dead_letter_status: status,
+        detail: `It is ${status} by somebody.`,
+      });
+    },
+  );
 
-  test('422 for a skip without a note, for a delivery skipped, for what is no action', async () => {
+  test('a redrive with a wrong action or a skip without a note returns 422, and the dead letter stays open', async () => {
     const [waiting, failed] = [await step(), await letter()];
     const bad = [
       post(`/v1/dead-letters/${waiting}/redrive`, { action: 'skip' }),
@@ -218,7 +221,7 @@ describe('redrive', () => {
     expect(await show(failed)).toMatchObject({ status: 'open' });
   });
 
-  test('that works resolves the letter; one that fails again opens it, with all its tries', async () => {
+  test('a redrive that succeeds resolves the dead letter, and one that fails reopens it with all retries counted', async () => {
     const [works, fails] = [randomUUID(), randomUUID()];
     const ids = [await letter({ eventId: works }), await letter({ eventId: fails })];
     for (const id of ids) await post(`/v1/dead-letters/${id}/redrive`);
@@ -230,7 +233,7 @@ describe('redrive', () => {
     expect(await show(ids[1] ?? '')).toMatchObject({ status: 'open', retry_count: 6 });
   });
 
-  test('that came to nothing is open again after a while', async () => {
+  test('a dead letter whose redrive has no outcome is reopened after a while', async () => {
     const id = await letter();
     await post(`/v1/dead-letters/${id}/redrive`);
     expect(await reopenForgotten(shop.db, { olderThanMs: 60_000, limit: 10 })).toBe(0);
@@ -239,8 +242,8 @@ describe('redrive', () => {
   });
 });
 
-describe('discard', () => {
-  test('lays it aside with the reason; 409 the second time, 422 without a reason', async () => {
+describe('a discard', () => {
+  test('a discard needs a note, and a discarded dead letter can be neither discarded again nor redriven', async () => {
     const id = await letter();
     const path = `/v1/dead-letters/${id}/discard`;
     expect((await post(path, {})).status).toBe(422);

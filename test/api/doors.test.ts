@@ -16,7 +16,7 @@ test.each([
   ['GET /v1/orders', 'other'],
   ['POST /v1/orders/ord_1/refunds', 'other'],
   ['POST /v1/dead-letters/dl_1/discard', 'other'],
-])('%s comes in by the door %s', (call, door) => {
+])('%s belongs to the request class %s', (call, door) => {
   const [method = '', path = ''] = call.split(' ');
   expect(doorOf({ method, path })).toBe(door);
 });

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => shop.close());
 
-test('scrapes at once and within a second share one read of the database', async () => {
+test('a metrics scrape within a second reuses the last result, and a later one reads the database again', async () => {
   let nowMs = 0;
   await ensureSubscription(shop.db, { name: 'audit', types: [], cursor: LOG_START });
   const registry = new Registry();
@@ -29,7 +29,7 @@ test('scrapes at once and within a second share one read of the database', async
   expect(await paused()).toBe('1');
 });
 
-test("metrics and invariants are read while shoppers' connections are all taken", async () => {
+test('metrics and invariants are served while every connection of the pool is in use', async () => {
   const operator = { role: 'operator' } as const;
   expect((await shop.ask('GET', '/v1/subscriptions', operator)).status).toBe(200);
   await shop.db.$transaction(async (tx) => {

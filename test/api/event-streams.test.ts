@@ -61,7 +61,7 @@ async function fillLog(shop: Shop, megabytes: number): Promise<number> {
 }
 
 describe('a client that does not read', () => {
-  test('is dropped after its deadline, and nothing was read ahead for it', async () => {
+  test('a stream client that never reads is dropped at its deadline, and only socket buffers are filled for it', async () => {
     const streams = createEventStreams({ notifications, log, limits: { drainMs: 300 } });
     let told = 0;
     const endless: FrameSource = {
@@ -83,7 +83,7 @@ describe('a client that does not read', () => {
     await eventually(() => expect(socket.destroyed).toBe(true));
   });
 
-  test('takes nothing from one that reads', async () => {
+  test('a stream client that reads receives every event beside a client that does not read', async () => {
     const { shop, port } = await serveShop({ streamLimits: { drainMs: 60_000 } });
     const written = await fillLog(shop, 20);
     openAndIgnore(port);
@@ -96,8 +96,8 @@ describe('a client that does not read', () => {
   });
 });
 
-describe('a stop', () => {
-  test('ends the streams and their connections', async () => {
+describe('a shutdown', () => {
+  test('a shutdown ends the open event streams and refuses a new one with 503', async () => {
     const { shop, port } = await serveShop();
     const headers = { accept: 'text/event-stream', authorization: 'Bearer hf_local_operator' };
     const response = await fetch(`http://127.0.0.1:${port}/v1/events`, { headers });
@@ -113,19 +113,19 @@ describe('a stop', () => {
 describe('the streams', () => {
   const quiet: FrameSource = { orderId: null, next: async () => [], place: () => '0' };
 
-  test('end after their lifetime', async () => {
+  test('an event stream ends after its lifetime', async () => {
     const streams = createEventStreams({ notifications, log, limits: { lifetimeMs: 50 } });
     await readStream(answer(streams.open(quiet, new AbortController().signal))).ended();
     await eventually(() => expect(streams.count()).toBe(0));
   });
 
-  test('end without an answer to a client that went before it began', async () => {
+  test('an event stream is closed when its client disconnected before it began', async () => {
     const streams = createEventStreams({ notifications, log });
     streams.open(quiet, AbortSignal.abort());
     await eventually(() => expect(streams.count()).toBe(0));
   });
 
-  test('end when their source fails, so that the client comes back', async () => {
+  test('an event stream ends and logs the error when its source fails', async () => {
     const streams = createEventStreams({ notifications, log });
     const next = () => Promise.reject(new Error('the log cannot be read'));
     const body = streams.open({ ...quiet, next }, new AbortController().signal);

@@ -64,7 +64,7 @@ const listedWith = (after: string, orderId: string) =>
   });
 
 describe('GET /v1/events', () => {
-  test('lists CloudEvents 1.0, oldest first, from the beginning', async () => {
+  test('GET /v1/events lists CloudEvents 1.0, oldest first, from the start of the log by default', async () => {
     const start = await cursorNow(shop.db);
     const id = await place();
     const [created, placed] = await listed(start, 2);
@@ -84,7 +84,7 @@ describe('GET /v1/events', () => {
     expect(data.map((event) => event.id)).toContain(placed?.id);
   });
 
-  test('goes on page by page to the end and then from there', async () => {
+  test('GET /v1/events returns each event once, page by page, and then an empty page with the same cursor', async () => {
     const start = await cursorNow(shop.db);
     await Promise.all([place(), place(), place()]);
     await listed(start, 6);
@@ -100,7 +100,7 @@ describe('GET /v1/events', () => {
     expect(end).toMatchObject({ data: [], has_more: false, next: at.next });
   });
 
-  test('takes the id of an event for a place, and keeps to types', async () => {
+  test('GET /v1/events accepts an event id as its cursor and returns only the requested types', async () => {
     const start = await cursorNow(shop.db);
     await place();
     const [created, placed] = await listed(start, 2);
@@ -116,7 +116,7 @@ describe('GET /v1/events', () => {
     ['?types=order.lost', 'types'],
     ['?limit=0', 'limit'],
     ['?limit=501', 'limit'],
-  ])('422 for %s', async (query, parameter) => {
+  ])('GET /v1/events%s returns 422 and names the parameter', async (query, parameter) => {
     const problem = await problemOf(await get(`/v1/events${query}`));
     expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
     expect(problem.errors?.[0]?.['parameter']).toContain(parameter);
@@ -124,7 +124,7 @@ describe('GET /v1/events', () => {
 });
 
 describe('GET /v1/events as a stream', () => {
-  test('begins now, and tells each event as it happens', async () => {
+  test('an event stream without a cursor begins now and sends each new event', async () => {
     const start = await cursorNow(shop.db);
     await listedWith(start, await place());
     const feed = await stream('/v1/events');
@@ -136,7 +136,7 @@ describe('GET /v1/events as a stream', () => {
     }
   });
 
-  test('resumes after Last-Event-ID without losing or repeating one', async () => {
+  test('an event stream resumes after Last-Event-ID without losing or repeating an event', async () => {
     const first = await stream('/v1/events');
     await place();
     const [created] = await first.take(1);
@@ -148,7 +148,7 @@ describe('GET /v1/events as a stream', () => {
     expect(resumed.map(({ data }) => data.id)).toEqual(all.map(({ id }) => id));
   });
 
-  test('resumes without losing one also where it ended before the first', async () => {
+  test('an event stream that ended before its first event resumes without losing an event', async () => {
     const first = await stream('/v1/events');
     const begun = await first.place();
     await first.leave();
@@ -158,7 +158,7 @@ describe('GET /v1/events as a stream', () => {
     expect(frames.map(({ data }) => data.id)).toEqual(all.map(({ id }) => id));
   });
 
-  test('says how far it has come while it tells nothing', async () => {
+  test('an event stream advances its cursor past events that its type filter excludes', async () => {
     const feed = await stream('/v1/events?types=order.delivered');
     const begun = await feed.place();
     await listedWith(begun, await place());
@@ -174,7 +174,7 @@ describe('GET /v1/events as a stream', () => {
     expect(await again.take(1)).toMatchObject([{ event: 'order.created', data: { subject: id } }]);
   });
 
-  test('resumes by ?after= as well, and keeps to types', async () => {
+  test('an event stream starts after the cursor of ?after= and sends only the requested types', async () => {
     const start = await cursorNow(shop.db);
     const id = await place();
     const feed = await stream(`/v1/events?after=${start}&types=order.placed`);
@@ -182,7 +182,7 @@ describe('GET /v1/events as a stream', () => {
     expect(placed).toMatchObject({ event: 'order.placed', data: { subject: id } });
   });
 
-  test('does not jump past an event that a shared read began too early to see', async () => {
+  test('an event stream does not skip an event that a shared read began too early to see', async () => {
     const start = await cursorNow(shop.db);
     // Whatever read is shared began before the event.
     const log: SharedLog = async () => [];
@@ -197,14 +197,14 @@ describe('GET /v1/events as a stream', () => {
     });
   });
 
-  test('is told that it lives while nothing happens', async () => {
+  test('an event stream sends heartbeats while no event occurs', async () => {
     const feed = await stream('/v1/events?types=order.delivered');
     const nothing = feed.take(1);
     nothing.catch(() => undefined);
     await eventually(() => expect(feed.comments).toEqual(expect.arrayContaining(['heartbeat'])));
   });
 
-  test('503 beyond the limit, and free again when one leaves', async () => {
+  test('an event stream over the limit is refused with Retry-After until another stream closes', async () => {
     const open = [await stream('/v1/events'), await stream('/v1/events')];
     await stream('/v1/events');
     const refused = await get('/v1/events', { accept: 'text/event-stream' });
@@ -215,7 +215,7 @@ describe('GET /v1/events as a stream', () => {
     await stream('/v1/events');
   });
 
-  test('422 for a Last-Event-ID that never was; JSON when a stream is not asked for', async () => {
+  test('GET /v1/events returns 422 for an unknown Last-Event-ID and JSON when no stream is requested', async () => {
     const headers = { accept: 'text/event-stream', 'last-event-id': 'nowhere' };
     expect((await problemOf(await get('/v1/events', headers))).status).toBe(422);
     for (const accept of ['*/*', 'text/event-stream;q=0', 'application/json']) {
@@ -224,7 +224,7 @@ describe('GET /v1/events as a stream', () => {
     }
   });
 
-  test('HEAD opens none', async () => {
+  test('HEAD /v1/events returns 200 and opens no stream', async () => {
     const asked = { role: 'operator', headers: { accept: 'text/event-stream' } } as const;
     expect((await shop.ask('HEAD', '/v1/events', asked)).status).toBe(200);
     expect(openStreams()).toBe(0);
@@ -232,7 +232,7 @@ describe('GET /v1/events as a stream', () => {
 });
 
 describe('GET /v1/orders/{id}/timeline as a stream', () => {
-  test("tells the order's events from the first one, and no other order's", async () => {
+  test("a timeline stream sends the order's events from the first one, and none of another order", async () => {
     const id = await place();
     const timeline = await stream(`/v1/orders/${id}/timeline`);
     await place();
@@ -248,7 +248,7 @@ describe('GET /v1/orders/{id}/timeline as a stream', () => {
     expect(await next).toMatchObject([{ id: '3', event: 'order.reserved', data: { seq: 3 } }]);
   });
 
-  test('resumes after a sequence or the id of an event', async () => {
+  test('a timeline resumes after a sequence number or an event id', async () => {
     const id = await place();
     const [created] = await (await stream(`/v1/orders/${id}/timeline`)).take(1);
     for (const place of ['1', created?.data.id ?? '']) {
@@ -260,7 +260,7 @@ describe('GET /v1/orders/{id}/timeline as a stream', () => {
     expect(await page.json()).toMatchObject({ data: [{ type: 'order.placed' }] });
   });
 
-  test('as a page has 500 events, says that there are more, and goes on after the last', async () => {
+  test('a timeline page has at most 500 events, reports whether more follow, and continues after the last', async () => {
     const id = await place();
     await shop.db.$executeRaw`
       INSERT INTO events (id, type, order_id, seq, correlation_id, data)
@@ -278,7 +278,7 @@ describe('GET /v1/orders/{id}/timeline as a stream', () => {
     expect([whole.data.length, whole.has_more]).toEqual([500, false]);
   });
 
-  test('404 for no order, 422 for the event of another order', async () => {
+  test("a timeline stream after another order's event returns 422, and an unknown order is not found", async () => {
     const [mine, other] = [await place(), await place()];
     const [created] = await (await stream(`/v1/orders/${other}/timeline`)).take(1);
     const headers = { accept: 'text/event-stream', 'last-event-id': created?.data.id ?? '' };

@@ -14,7 +14,7 @@ afterAll(() => shop.close());
 const open = (path: string) => shop.ask('GET', path, { role: null });
 
 describe('readiness', () => {
-  test('names every dependency and its breakers', async () => {
+  test('/readyz and /healthz report every dependency with its circuit breakers', async () => {
     for (const path of ['/readyz', '/healthz']) {
       const response = await open(path);
       expect(response.status).toBe(200);
@@ -32,7 +32,7 @@ describe('readiness', () => {
     }
   });
 
-  test('without Temporal it is degraded but ready: orders are accepted', async () => {
+  test('/readyz returns 200 with the status degraded while Temporal is unavailable', async () => {
     shop.checkouts.reachable = false;
     const response = await open('/readyz');
     expect(response.status).toBe(200);
@@ -42,7 +42,7 @@ describe('readiness', () => {
     });
   });
 
-  test('while stopping it is not ready, alive, and closes connections', async () => {
+  test('/readyz returns 503 and closes the connection during a shutdown, and /livez returns 200', async () => {
     shop.draining.now = true;
     const response = await open('/readyz');
     expect(response.status).toBe(503);
@@ -52,7 +52,7 @@ describe('readiness', () => {
   });
 });
 
-test('metrics count by pattern, never by path', async () => {
+test('request metrics are labeled by route pattern, never by path', async () => {
   await shop.place();
   await shop.place({ payment_method: 'pm_card_chargeDeclined' });
   await shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] });
@@ -73,7 +73,7 @@ test('metrics count by pattern, never by path', async () => {
 });
 
 describe('ids of a request', () => {
-  test('come back, and the correlation id is the order’s', async () => {
+  test('the request and correlation ids are returned, and the order keeps the correlation id and the trace', async () => {
     const headers = { 'x-request-id': 'req-7', 'x-correlation-id': 'cart-9' };
     const response = await shop.ask('POST', '/v1/orders', {
       key: 'with-ids',
@@ -90,13 +90,13 @@ describe('ids of a request', () => {
   test.each([
     ['of zeros', `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`],
     ['without a parent', `00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`],
-    ['in capitals', `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`],
-  ])('a trace %s is none', async (_, traceparent) => {
+    ['in upper case', `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`],
+  ])('a traceparent %s is ignored', async (_, traceparent) => {
     await shop.ask('GET', '/v1/products', { headers: { traceparent } });
     expect(JSON.parse(shop.logged.at(-1) ?? '')).not.toHaveProperty('trace_id');
   });
 
-  test('are on problems too, and one that may name a person is not taken', async () => {
+  test('a problem carries the request id, and a correlation id with an e-mail address is replaced', async () => {
     const headers = { 'x-request-id': 'req-8', 'x-correlation-id': 'ada@example.com' };
     const response = await shop.ask('GET', '/v1/orders/x', { headers });
     expect(response.headers.get('x-request-id')).toBe('req-8');
@@ -108,7 +108,7 @@ describe('ids of a request', () => {
 describe('the log', () => {
   const person = { email: 'canary@example.com', name: 'Canary Person', phone: '+49 30 5550100' };
 
-  test('has one line per request, with the order and who asked', async () => {
+  test('the log has one line per request with its order, role, and API key id', async () => {
     shop.logged.length = 0;
     const response = await shop.place({ customer: person });
     const lines = shop.logged.map((line) => JSON.parse(line));
@@ -125,7 +125,7 @@ describe('the log', () => {
     ]);
   });
 
-  test('names nobody: not on success, refusal, bad input or a broken database', async () => {
+  test('the log contains no personal data or credentials after success, refusal, bad input, or a database error', async () => {
     shop.logged.length = 0;
     const address = { ...orderBody().shipping_address, line1: '77 Canary Street' };
     const body = { customer: person, shipping_address: address };

@@ -12,7 +12,7 @@ afterAll(() => shop.close());
 
 const get = (role: 'storefront' | 'operator') => shop.ask('GET', '/v1/invariants', { role });
 
-test('an operator sees every invariant with its count, and others see nothing', async () => {
+test('an operator sees every invariant with its status, and a storefront is refused', async () => {
   const answer = await get('operator');
   expect(answer.status).toBe(200);
   expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -27,7 +27,7 @@ test('an operator sees every invariant with its count, and others see nothing', 
   expect((await problemOf(refused)).code).toBe('forbidden');
 });
 
-test('a violation is counted and named; askers at the same time get one and the same check', async () => {
+test('a violated invariant is reported with its order, and ten concurrent requests get the same result', async () => {
   const other = await createShop();
   try {
     const { id } = await other.db.order.findFirstOrThrow({

@@ -22,7 +22,7 @@ test.each([
   ['get', '/v1/orders/{id}', ['prefer', 'if-none-match']],
   ['get', '/v1/orders/{id}/timeline', ['last-event-id']],
   ['get', '/v1/events', ['last-event-id']],
-])('the description of %s %s has the headers it reads', (method, path, headers) => {
+])('the OpenAPI operation %s %s documents the headers it reads', (method, path, headers) => {
   const { parameters = [] } = described.paths[path]?.[method] ?? {};
   const named = parameters.filter((each) => each.in === 'header').map(({ name }) => name);
   expect(named).toEqual(headers);

@@ -22,7 +22,7 @@ const FAILURE = 'capture: outcome unknown (deadline)';
 const CAPTURE = { step: 'capturePayment', failure: FAILURE };
 const view = z.looseObject({ attention: z.looseObject({ since: z.string() }).nullable() });
 
-test('an operator sees what waits, what was tried, and what each decision would do', async () => {
+test('an operator sees the waiting step of an order with its attempts and decisions, and a storefront does not', async () => {
   const orderId = await parked();
   // A part that is late is left out of an answer.
   const shown = await eventually(async () => {
@@ -51,7 +51,7 @@ test('an operator sees what waits, what was tried, and what each decision would 
   expect(listed).toMatchObject({ data: [{ id: orderId, attention_step: 'capturePayment' }] });
 });
 
-test('attempts are counted anew after a decision, and all of them until then', async () => {
+test('a dead letter counts all attempts until a decision, and counting restarts after it', async () => {
   const orderId = await parked();
   await recordNeedsAttentionAgain(orderId);
   expect((await lettersOf(orderId))[0]).toMatchObject({ retryCount: 3, status: 'open' });
@@ -70,7 +70,7 @@ test.each([
   { action: 'skip', resumed: { from: 'reserved', undo: null } },
   { action: 'cancel', resumed: { from: 'reserved', undo: 'requested_by_operator' } },
 ] as const)(
-  'a decision to $action about an order whose workflow is gone starts one that carries it out',
+  'a decision to $action an order whose workflow is gone resumes the order with that decision',
   async ({ action, resumed }) => {
     const orderId = await parked();
     const [letter] = await lettersOf(orderId);
@@ -84,7 +84,7 @@ test.each([
   },
 );
 
-test('a decision about a step that does not wait any more is refused, and starts nothing', async () => {
+test('a decision on a step that no longer waits is refused, resumes nothing, and leaves the dead letter open', async () => {
   const orderId = await parked();
   const [letter] = await lettersOf(orderId);
   await shop.db.order.update({

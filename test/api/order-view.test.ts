@@ -55,8 +55,8 @@ const expectShown = (id: string, seen: object): Promise<void> =>
   eventually(async () => expect(await (await show(id)).json()).toMatchObject(seen));
 const parcel = { carrier: 'Test Parcel', trackingNumber: 'TP-1' };
 
-describe('200', () => {
-  test('the order, its payment and its timeline, read together', async () => {
+describe('GET /v1/orders/{id}: 200', () => {
+  test('an order is returned together with its payment and its timeline', async () => {
     const id = await placed();
     expect((await show(id)).headers.get('cache-control')).toBe('private, no-cache');
     await expectShown(id, {
@@ -74,7 +74,7 @@ describe('200', () => {
     });
   });
 
-  test('a shipment that is asked for shows where the parcel is', async () => {
+  test('an order with a requested shipment shows the tracking state of the parcel', async () => {
     const id = await paid();
     const shipment = { status: 'requested', carrier: null, tracking: { state: 'absent' } };
     const payment = { status: 'captured', captured_minor: 1_200 };
@@ -84,7 +84,7 @@ describe('200', () => {
   });
 
   test.each(['down', 'fail_before'] as const)(
-    'with the warehouse %s the rest is shown, with a warning and without an entity tag',
+    'an order is returned with a warning and without an entity tag while the warehouse lookup has the fault %s',
     async (mode) => {
       const id = await paid();
       shop.sandbox.faults.set(LOOKUP, { mode });
@@ -100,7 +100,7 @@ describe('200', () => {
     },
   );
 
-  test('a warehouse that hangs costs a reader one second, not more', async () => {
+  test('an order is returned within a bounded time and with a warning while the warehouse hangs', async () => {
     const id = await paid();
     shop.sandbox.faults.set(LOOKUP, { mode: 'hang' });
     const startedAt = performance.now();
@@ -111,7 +111,7 @@ describe('200', () => {
     expect(shop.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0);
   });
 
-  test('the timeline alone is a list', async () => {
+  test('the timeline of an order is returned as a list', async () => {
     const id = await placed();
     const list = await listOf(await shop.ask('GET', `/v1/orders/${id}/timeline`));
     expect(list.has_more).toBe(false);
@@ -120,7 +120,7 @@ describe('200', () => {
 });
 
 describe('Prefer: wait', () => {
-  test('holds until the order rests', async () => {
+  test('a read with Prefer: wait returns once the order is settled', async () => {
     const id = await paid();
     const waiting = show(id, { prefer: 'wait=20' });
     await recordShipped(shop.db, id, parcel);
@@ -133,7 +133,7 @@ describe('Prefer: wait', () => {
     });
   });
 
-  test('100 waiting readers are all woken', async () => {
+  test('100 reads with Prefer: wait all return once the order is settled', async () => {
     const id = await paid();
     const waiting = Promise.all(Array.from({ length: 100 }, () => show(id, { prefer: 'wait=20' })));
     await recordShipped(shop.db, id, parcel);
@@ -141,21 +141,21 @@ describe('Prefer: wait', () => {
     expect(new Set(orders.map(({ status }) => status))).toEqual(new Set(['shipped']));
   });
 
-  test('ends after the time asked for, with the order as it is', async () => {
+  test('a read with Prefer: wait returns the unsettled order after the requested time', async () => {
     const id = await placed();
     const response = await show(id, { prefer: 'respond-async, wait=1' });
     expect(response.headers.get('preference-applied')).toBe('wait=1');
     expect((await orderOf(response)).status).toBe('placed');
   });
 
-  test('is never longer than 30 seconds, and a resting order is not waited for', async () => {
+  test('a read with Prefer: wait=3600 applies wait=30', async () => {
     const id = await paid();
     await recordShipped(shop.db, id, parcel);
     const response = await show(id, { prefer: 'wait=3600' });
     expect(response.headers.get('preference-applied')).toBe('wait=30');
   });
 
-  test('a woken reader is not needed: a lost notification costs a poll', async () => {
+  test('a read with Prefer: wait finds a settled order by polling when the notification is lost', async () => {
     const id = await paid();
     const waiting = show(id, { prefer: 'wait=20' });
     await shop.db.$executeRaw`UPDATE orders SET status = 'shipped' WHERE id = ${id}`;
@@ -163,8 +163,8 @@ describe('Prefer: wait', () => {
   });
 });
 
-describe('304', () => {
-  test('for who has the version; 200 again when the order moved', async () => {
+describe('GET /v1/orders/{id}: 304', () => {
+  test('a read with the current entity tag returns 304, and 200 after the order changed', async () => {
     const id = await placed();
     const tag = await eventually(async () => {
       const { headers } = await show(id);
@@ -179,9 +179,9 @@ describe('304', () => {
   });
 });
 
-describe('404', () => {
+describe('GET /v1/orders/{id}: 404', () => {
   test.each(['ord_nope', 'nope', 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c', '%00', 'ord_01%27%3B--'])(
-    'for %s',
+    'the order %s and its timeline are not found',
     async (id) => {
       for (const path of [`/v1/orders/${id}`, `/v1/orders/${id}/timeline`]) {
         expect((await problemOf(await shop.ask('GET', path))).code).toBe('order_not_found');
@@ -190,10 +190,10 @@ describe('404', () => {
   );
 });
 
-describe('the list', () => {
+describe('GET /v1/orders', () => {
   const list = (query: string) => shop.ask('GET', `/v1/orders?${query}`, { role: 'operator' });
 
-  test('pages through every order once, newest first, also while orders come in', async () => {
+  test('the order list pages through every order once, newest first, while new orders arrive', async () => {
     const customer = { email: 'pages@example.com', name: 'Pages' };
     const ids: string[] = [];
     for (const _ of [1, 2, 3, 4, 5]) ids.push((await orderOf(await shop.place({ customer }))).id);
@@ -211,7 +211,7 @@ describe('the list', () => {
     expect(seen).toEqual(ids.toReversed());
   });
 
-  test('filters by status and by time', async () => {
+  test('the order list is filtered by status and by creation time', async () => {
     const declined = await shop.place({ payment_method: 'pm_card_chargeDeclined' });
     expect(declined.status).toBe(402);
     const { data } = await listOf(await list('status=declined'));
@@ -227,18 +227,18 @@ describe('the list', () => {
     'email=x',
     'created_after=today',
     'created_after=0000-01-01T00:00:00Z',
-  ])('422 for %s, naming the parameter', async (query) => {
+  ])('the order list with %s returns 422 and names the parameter', async (query) => {
     const problem = await problemOf(await list(query));
     expect(problem.status).toBe(422);
     expect(problem.errors?.[0]).toMatchObject({ parameter: query.split('=')[0] });
   });
 
-  test('422 for a page after something that is no order id', async () => {
+  test('the order list after an invalid order id returns 422', async () => {
     expect((await problemOf(await list('starting_after=x'))).status).toBe(422);
   });
 });
 
-test('who waits is answered at once when the process stops', async () => {
+test('a read with Prefer: wait returns 200 when a shutdown ends its wait', async () => {
   const own = await createShop();
   try {
     const { id } = await orderOf(await own.place());

@@ -39,7 +39,7 @@ async function settle(id: OrderId, how: 'placed' | 'declined'): Promise<void> {
   else await recordPlaced(shop.db, order, { reference: id, answer: () => answer });
 }
 
-test('a waiter is woken when its order rests, without polling', async () => {
+test('a waiter is woken without polling when its order is settled', async () => {
   const waiters = withoutPolling();
   const id = await pending();
   const { signal } = new AbortController();
@@ -49,7 +49,7 @@ test('a waiter is woken when its order rests, without polling', async () => {
   waiters.close();
 });
 
-test('a waiter waits on while its order moves without resting, until it is let go', async () => {
+test('a waiter keeps waiting while its order changes without being settled, until its request is aborted', async () => {
   const waiters = withoutPolling();
   const id = await pending();
   const leaving = new AbortController();
@@ -68,7 +68,7 @@ test('a waiter waits on while its order moves without resting, until it is let g
   waiters.close();
 });
 
-test('beyond the limit nobody waits', async () => {
+test('a waiter over the limit returns without waiting', async () => {
   const waiters = withoutPolling(1);
   const id = await pending();
   const { signal } = new AbortController();

@@ -25,7 +25,7 @@ async function openShop(options: ShopOptions = {}): Promise<Shop> {
 const times = <T>(count: number, work: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => work(index));
 
-describe('every connection is held by somebody else', () => {
+describe('an exhausted connection pool', () => {
   const POOL = 4;
 
   /** Takes all connections; resolves when they are taken, and gives what gives them back. */
@@ -53,7 +53,7 @@ describe('every connection is held by somebody else', () => {
   }
 
   const wellAgain =
-    '503 with Retry-After, in line too; then at once well again, no connection lost';
+    'requests get Retry-After while the pool is exhausted, then succeed, and no connection is lost';
   cell('infra/pool-exhausted', wellAgain, async (proof) => {
     const shop = await openShop({ poolSize: POOL });
     await shop.ask('GET', '/v1/products');
@@ -84,7 +84,7 @@ describe('every connection is held by somebody else', () => {
   });
 });
 
-test('a transaction that takes too long is a database to come back to, not a fault of ours', async () => {
+test('a transaction that times out is classified as an unavailable database', async () => {
   const shop = await openShop();
   const late = shop.db.$transaction(
     async (tx) => {
@@ -97,7 +97,7 @@ test('a transaction that takes too long is a database to come back to, not a fau
   expect(isDatabaseUnavailable(error)).toBe(true);
 });
 
-describe('the payment provider gives no answer', () => {
+describe('an unresponsive payment provider', () => {
   /** The shop with a breaker that opens at once and stays open for so long. */
   function withBreaker(shop: Shop, halfOpenAfterMs: number) {
     const authorize = { ...PAYMENT_LIMITS.authorize, breakAfter: 1, halfOpenAfterMs };
@@ -122,7 +122,7 @@ describe('the payment provider gives no answer', () => {
     return { app, place };
   }
 
-  test('an open breaker answers before anything is written, and says for how long', async () => {
+  test('an open circuit refuses an order with Retry-After before anything is written', async () => {
     const shop = await openShop();
     const { app, place } = withBreaker(shop, 60_000);
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before' });
@@ -149,7 +149,7 @@ describe('the payment provider gives no answer', () => {
     );
   });
 
-  test('of many at half-open one probes; the others hold nothing; then all is well', async () => {
+  test('a half-open circuit lets one of ten orders through and writes no other, and later orders succeed', async () => {
     const shop = await openShop();
     const { place } = withBreaker(shop, 300);
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
@@ -169,7 +169,7 @@ describe('the payment provider gives no answer', () => {
     expect((await place('opens')).status).toBe(201);
   });
 
-  test('what was not sent for a client that left is sent for its retry, once', async () => {
+  test('an order whose client disconnects before the payment call is authorized once by its retry', async () => {
     const shop = await openShop();
     const client = new AbortController();
     const payments = {

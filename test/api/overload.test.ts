@@ -20,8 +20,8 @@ async function openShop(options: ShopOptions = {}): Promise<Shop> {
   return shop;
 }
 
-describe('an API that stops', () => {
-  test('turns away the orders in line and those that still come', async () => {
+describe('a shutdown', () => {
+  test('a shutdown rejects queued and new orders with 503 and Retry-After', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
     const shop = await openShop({
       admissionLimits: { checkout: limits, other: limits, slow: limits },
@@ -42,12 +42,13 @@ describe('an API that stops', () => {
   });
 });
 
-describe('an API with more to do than it takes on', () => {
+describe('an overloaded API', () => {
   const few = { maxRunning: 2, maxWaiting: 2, maxStanding: 2 };
   const full = { ...LIMITS, ...few };
   const crowded = { checkout: full, other: full, slow: full };
 
-  const shedsOrders = 'sheds orders before it reads them, serves the rest, open to everybody else';
+  const shedsOrders =
+    'a full order queue rejects an order before parsing it, and all other requests are served';
   cell('infra/overload', shedsOrders, async (proof) => {
     const { payments, letAnswer } = heldPayments();
     const shop = await openShop({ admissionLimits: crowded, payments });
@@ -77,7 +78,7 @@ describe('an API with more to do than it takes on', () => {
     expect((await shop.place({}, 'shed')).status).toBe(201);
   });
 
-  test("cancels that get no answer stand in nobody else's way", async () => {
+  test('cancels that wait for the workflow block neither reads nor new orders', async () => {
     let answer = (): void => undefined;
     const answered = new Promise<void>((resolve) => {
       answer = resolve;
@@ -111,7 +112,7 @@ describe('a request that may wait or stream', () => {
   const stream = { accept: 'text/event-stream' };
   const wait = { prefer: 'wait=0' };
 
-  test('comes in by the door like every other', async () => {
+  test('a request that may wait or stream is rejected while no permit is free, and served afterwards', async () => {
     const shop = await openShop({ admissionLimits: narrow });
     const order = `/v1/orders/${(await orderOf(await shop.place())).id}`;
     const taken = await shop.services.admissions.other.enter(listening());
@@ -134,7 +135,7 @@ describe('a request that may wait or stream', () => {
     }
   });
 
-  test('leaves its place while it waits, and stands in line again after it', async () => {
+  test('a read with Prefer: wait releases its permit during the wait and needs a new one afterwards', async () => {
     const shop = await openShop({ admissionLimits: narrow });
     const { id } = await orderOf(await shop.place());
     const { other } = shop.services.admissions;
@@ -151,8 +152,8 @@ describe('a request that may wait or stream', () => {
   });
 });
 
-describe('a request nobody waits for any more', () => {
-  test('leaves the line and nothing behind', async () => {
+describe('an abandoned request', () => {
+  test('a queued order whose client disconnects leaves the queue without an order or a charge', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
     const { payments, letAnswer } = heldPayments();
     const admissionLimits = { ...ADMISSION_LIMITS, checkout: limits };
@@ -175,7 +176,7 @@ describe('a request nobody waits for any more', () => {
     expect(paymentEffects(shop)).toEqual({ authorize: 1 });
   });
 
-  test('is brought to its end once the provider was asked: the retry gets the same order', async () => {
+  test('an order whose client disconnects during authorization is placed, and its retry creates no second one', async () => {
     const { payments, letAnswer, asked } = heldPayments();
     const shop = await openShop({ payments });
     const client = new AbortController();

@@ -61,22 +61,22 @@ async function outcomeOf(id = `evt_${sent}`): Promise<string | null> {
 const judgeForGood = () =>
   settleNotices(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
 
-describe('a notice of the payment provider', () => {
-  test('that says what our books say is confirmed at once', async () => {
+describe('a payment webhook', () => {
+  test('a payment webhook that matches our records is confirmed at once', async () => {
     expect(await notice('payment_intent.amount_capturable_updated')).toBe('confirmed');
     await recordIntent(shop.db, await payment(), 'capture');
     await recordCaptured(shop.db, await payment());
     expect(await notice('payment_intent.succeeded')).toBe('confirmed');
   });
 
-  test('is matched by the reference alone, and by the order alone', async () => {
+  test('a payment webhook is matched by its payment reference alone or by its order id alone', async () => {
     const type = 'payment_intent.amount_capturable_updated';
     expect(await notice(type, { metadata: {} })).toBe('confirmed');
     const charge = { object: 'charge', id: 'ch_1', payment_intent: null };
     expect(await notice(type, charge)).toBe('confirmed');
   });
 
-  test('that comes before the answer it belongs to waits for it', async () => {
+  test("a payment webhook that precedes the provider's response stays open until the response is recorded", async () => {
     await recordIntent(shop.db, await payment(), 'capture');
     expect(await notice('payment_intent.succeeded')).toBeNull();
     await runRecovery(shop.services);
@@ -86,7 +86,7 @@ describe('a notice of the payment provider', () => {
     expect(await outcomeOf()).toBe('confirmed');
   });
 
-  test('of what we asked for, whose answer stays away, is told apart', async () => {
+  test('a payment webhook for a requested capture without a response is closed as asked_for, without a warning', async () => {
     await recordIntent(shop.db, await payment(), 'capture');
     await notice('payment_intent.succeeded');
     expect(await judgeForGood()).toBe(1);
@@ -95,12 +95,12 @@ describe('a notice of the payment provider', () => {
   });
 
   test.each([
-    ['an authorization that expired', 'payment_intent.canceled', {}],
-    ['a capture nobody asked for', 'payment_intent.succeeded', {}],
-    ['a refund made by hand', 'charge.refunded', { object: 'charge', payment_intent: null }],
+    ['an expired authorization', 'payment_intent.canceled', {}],
+    ['an unrequested capture', 'payment_intent.succeeded', {}],
+    ['a manual refund', 'charge.refunded', { object: 'charge', payment_intent: null }],
     ['a second intent of the order', 'payment_intent.amount_capturable_updated', { id: 'pi_2' }],
-    ['a decline of what we hold', 'payment_intent.payment_failed', {}],
-  ])('%s is said aloud, and no money moves', async (_, type, about) => {
+    ['a decline of an authorized payment', 'payment_intent.payment_failed', {}],
+  ])('a webhook about %s is logged as unexpected and moves no money', async (_, type, about) => {
     const [before, ordered] = [paymentEffects(shop, orderId), await payment()];
     expect(await notice(type, about)).toBeNull();
     await judgeForGood();
@@ -110,21 +110,21 @@ describe('a notice of the payment provider', () => {
     expect(await payment()).toEqual(ordered);
   });
 
-  test('of an intent that names another order than ours is said aloud', async () => {
+  test('a payment webhook whose intent names another order is closed as unexpected', async () => {
     const other = await orderOf(await shop.place());
     await notice('payment_intent.amount_capturable_updated', { metadata: { order_id: other.id } });
     await judgeForGood();
     expect(await outcomeOf()).toBe('unexpected');
   });
 
-  test('that is not ours, or of a type we do not act on, is kept and closed', async () => {
+  test('a payment webhook about an unknown payment or of an unhandled type is stored and closed', async () => {
     expect(await notice('payment_intent.succeeded', { id: 'pi_else', metadata: {} })).toBe(
       'not_ours',
     );
     expect(await notice('customer.created', { object: 'customer', id: 'cus_1' })).toBe('ignored');
   });
 
-  test('is judged by the next pass when it could not be at once', async () => {
+  test('an unprocessed payment webhook is processed by the next pass', async () => {
     const payload = { reference };
     await shop.db.inboxMessage.create({
       data: {
@@ -139,7 +139,7 @@ describe('a notice of the payment provider', () => {
     expect(await outcomeOf('evt_left')).toBe('confirmed');
   });
 
-  test('of something done that our books say was refused is said aloud', async () => {
+  test('a payment webhook about a capture that our records show as refused is closed as unexpected', async () => {
     await recordIntent(shop.db, await payment(), 'capture');
     await recordCaptureRefused(shop.db, await payment(), 'expired');
     await notice('payment_intent.succeeded');

@@ -102,9 +102,9 @@ const LET_GO = {
   operations: ['authorize requested', 'authorize succeeded', 'void requested', 'void succeeded'],
 };
 
-describe('a process that died on the way', () => {
+describe('a crash during an order', () => {
   test.each(['before', 'after'] as const)(
-    '%s the authorization: the retry finishes the same order, authorized once',
+    'a retry after a crash %s the authorization completes the same order, authorized once',
     async (when) => {
       const key = `died-${when}`;
       const held = await heldMugs();
@@ -119,7 +119,7 @@ describe('a process that died on the way', () => {
     },
   );
 
-  test('and is taken up by 20 retries at once: one order, one authorization', async () => {
+  test('20 concurrent retries after a crash place one order with one authorization', async () => {
     const id = await die('taken-up', 'after');
     await passLease('taken-up');
     const answers = await Promise.all(
@@ -131,7 +131,7 @@ describe('a process that died on the way', () => {
     expect(new Set(await Promise.all(placed.map((each) => each.text()))).size).toBe(1);
   });
 
-  test('and nobody came back: the hold ends, the authorization is voided, the key says so', async () => {
+  test('a crashed order without a retry expires, is voided, releases its stock, and its key returns order_expired', async () => {
     const held = await heldMugs();
     const id = await die('never-back', 'after');
     await passDeadline(id);
@@ -146,14 +146,14 @@ describe('a process that died on the way', () => {
     }
   });
 
-  test('before anything was sent: expired without a void', async () => {
+  test('an order that crashed before its authorization expires without a void', async () => {
     const id = await die('never-sent', 'before');
     await passDeadline(id);
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect(paymentEffects(shop, id)).toEqual({});
   });
 
-  test('a retry past the deadline does not place the order, even before it is expired', async () => {
+  test('a retry past the deadline does not place the order, even before recovery expires it', async () => {
     const id = await die('too-late', 'after');
     await passDeadline(id);
     await passLease('too-late');
@@ -169,8 +169,8 @@ describe('a process that died on the way', () => {
   });
 });
 
-describe('a try that outlasts its lease and the deadline of its order', () => {
-  test('places it, and until then nobody is told that it expired', async () => {
+describe('an attempt that outlasts its lease and its deadline', () => {
+  test('an attempt that outlasts its lease and deadline places the order; a retry meanwhile is request_in_flight', async () => {
     const outlasting = gatedPayments();
     const first = placeThrough(outlasting.payments, 'outlasting');
     const id = await outlasting.authorized;
@@ -184,7 +184,7 @@ describe('a try that outlasts its lease and the deadline of its order', () => {
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
   });
 
-  test('does not place it once its money is being let go', async () => {
+  test('an attempt that outlasts its deadline does not place the order once its void was requested', async () => {
     const outlasting = gatedPayments();
     const first = placeThrough(outlasting.payments, 'let-go');
     const id = await outlasting.authorized;
@@ -200,7 +200,7 @@ describe('a try that outlasts its lease and the deadline of its order', () => {
   });
 });
 
-test('a void is written down before it is asked for', async () => {
+test('a void is recorded before the provider is called', async () => {
   const id = await die('written-first', 'after');
   await passDeadline(id);
   const { payments } = shop.gateways;
@@ -217,7 +217,7 @@ test('a void is written down before it is asked for', async () => {
   expect(await booksOf(id)).toEqual(LET_GO);
 });
 
-describe('an order that expired while its money was being authorized', () => {
+describe('an order that expired during its authorization', () => {
   async function placeSlowly(key: string): Promise<Response> {
     const { payments } = shop.gateways;
     const slow: PaymentGateway = {
@@ -236,7 +236,7 @@ describe('an order that expired while its money was being authorized', () => {
     operations: [...LET_GO.operations, 'authorize refused'].toSorted(),
   };
 
-  test('is not placed: the authorization is voided and the shopper is told', async () => {
+  test('an order that expired during its authorization is voided and refused as order_expired', async () => {
     const held = await heldMugs();
     const problem = await problemOf(await placeSlowly('expired-meanwhile'));
     expect(problem).toMatchObject({ status: 409, code: 'order_expired' });
@@ -246,7 +246,7 @@ describe('an order that expired while its money was being authorized', () => {
     expect(await heldMugs()).toBe(held);
   });
 
-  test('and could not be let go: 503, and the retry sees to it before it says so', async () => {
+  test('an expired order whose void fails returns 503, and its retry voids it before returning order_expired', async () => {
     shop.sandbox.faults.set(VOID, { mode: 'fail_before', times: 1 });
     const waiting = await problemOf(await placeSlowly('still-held'));
     expect(waiting).toMatchObject({ status: 503, code: 'payment_unavailable' });
@@ -260,7 +260,7 @@ describe('an order that expired while its money was being authorized', () => {
   afterAll(() => expectInvariants(shop.db));
 });
 
-test('a key past its time is forgotten', async () => {
+test('an expired idempotency key is purged', async () => {
   await shop.place(mugs, 'forgotten');
   await shop.db.idempotencyKey.updateMany({
     where: { key: 'forgotten' },
@@ -270,7 +270,7 @@ test('a key past its time is forgotten', async () => {
   expect(await shop.db.idempotencyKey.count({ where: { key: 'forgotten' } })).toBe(0);
 });
 
-test('an overdue order is kept until somebody can say what became of its money', async () => {
+test('an overdue order does not expire before its payment is looked up and voided', async () => {
   const id = await die('kept', 'after');
   await passDeadline(id);
   shop.sandbox.faults.set(FIND, { mode: 'down' });

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => shop.close());
 
-test('200 shoppers, 50 units: 50 orders, 150 times sold out, nothing held too much', async () => {
+test('200 concurrent shoppers for 50 units get 50 orders and 150 out_of_stock, and 50 units are held', async () => {
   await shop.stock('scarce', 50);
   const answers = await times(200, (index) =>
     persistently(
@@ -35,7 +35,7 @@ test('200 shoppers, 50 units: 50 orders, 150 times sold out, nothing held too mu
   expect(paymentEffects(shop)).toEqual({ authorize: 50 });
 });
 
-test('orders over the same SKUs in another order of lines do not lock each other out', async () => {
+test('concurrent orders for the same SKUs in opposite line order all succeed', async () => {
   await Promise.all([shop.stock('left', 100), shop.stock('right', 100)]);
   const [left, right] = [
     { sku: 'left', quantity: 1 },
@@ -47,7 +47,7 @@ test('orders over the same SKUs in another order of lines do not lock each other
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
 });
 
-test('50 times the same key at once: one order, one authorization, the same bytes', async () => {
+test('50 concurrent orders with one key create one order and one authorization and get the same response', async () => {
   const order = { lines: [{ sku: 'mug-white', quantity: 1 }] };
   const first = await times(50, () => shop.place(order, 'one-key'));
   expect(first.filter(({ status }) => status === 201)).not.toHaveLength(0);
@@ -70,7 +70,7 @@ test('50 times the same key at once: one order, one authorization, the same byte
   expect(claims.map(({ orderId }) => orderId)).toEqual([id]);
 });
 
-test('50 refused tries with one key hold nothing and leave the key free', async () => {
+test('50 concurrent refused orders with one key all return 409 and leave the key free', async () => {
   const refused = await times(50, () =>
     settled(() => shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] }, 'refused-key')),
   );

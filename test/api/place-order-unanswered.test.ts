@@ -16,8 +16,8 @@ const heldMugs = async () =>
   (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
 const mugs = { lines: [{ sku: 'mug-white', quantity: 1 }] };
 
-describe('a payment provider that gives no answer', () => {
-  test('503 with Retry-After; the retry finishes the same order, authorized once', async () => {
+describe('an unresponsive payment provider', () => {
+  test('an order returns 503 with Retry-After while the payment provider hangs, and its retry authorizes it once', async () => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'hang', times: 1 });
     const waiting = await shop.place(mugs, 'hanging');
     expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
@@ -33,7 +33,7 @@ describe('a payment provider that gives no answer', () => {
     expect(await shop.db.order.count({ where: { id } })).toBe(1);
   });
 
-  test('503 while nobody can say whether it is authorized; then the retry knows', async () => {
+  test('an order with an unknown authorization outcome returns 503, and its retry places it authorized once', async () => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
     shop.sandbox.faults.set(FIND, { mode: 'down', times: 1 });
     expect((await shop.place(mugs, 'nobody-knows')).status).toBe(503);
@@ -42,7 +42,7 @@ describe('a payment provider that gives no answer', () => {
     expect(paymentEffects(shop, (await orderOf(response)).id)).toEqual({ authorize: 1 });
   });
 
-  test('a decline whose answer was lost is a decline', async () => {
+  test('a decline whose response was lost is returned as payment_declined and releases the stock', async () => {
     const held = await heldMugs();
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
     const declined = { ...mugs, payment_method: 'pm_card_chargeDeclined' };

@@ -11,7 +11,7 @@ afterAll(() => shop.close());
 const held = async (sku: string) =>
   (await shop.db.stock.findUniqueOrThrow({ where: { sku } })).held;
 
-describe('201', () => {
+describe('POST /v1/orders: 201', () => {
   test('an accepted order has its stock held and its money authorized', async () => {
     const before = await held('mug-white');
     const response = await shop.place({ lines: [{ sku: 'mug-white', quantity: 2 }] });
@@ -32,7 +32,7 @@ describe('201', () => {
     expect(paymentEffects(shop, order.id)).toEqual({ authorize: 1 });
   });
 
-  test('its workflow is started after the answer, and that is remembered', async () => {
+  test('an accepted order starts its workflow, and the start is recorded', async () => {
     const { id } = await orderOf(await shop.place());
     await shop.services.starter.drain();
     expect(shop.checkouts.started.map(({ orderId }) => orderId)).toContain(id);
@@ -40,7 +40,7 @@ describe('201', () => {
     expect(row.workflowStartedAt).not.toBeNull();
   });
 
-  test('an order is accepted while Temporal is away', async () => {
+  test('an order is accepted while Temporal is unavailable', async () => {
     shop.checkouts.reachable = false;
     try {
       const response = await shop.place();
@@ -54,7 +54,7 @@ describe('201', () => {
     }
   });
 
-  test('the same key again: the same bytes, marked as a replay, and nothing done twice', async () => {
+  test('an accepted order repeated with the same key replays the same response and is authorized once', async () => {
     const [first, key] = [{ lines: [{ sku: 'tee-black-m', quantity: 1 }] }, 'replayed'];
     const one = await shop.place(first, key);
     const two = await shop.place(first, key);
@@ -68,25 +68,25 @@ describe('201', () => {
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
   });
 
-  test('a quoted key is the bare key', async () => {
+  test('an idempotency key in quotes is the same as the key without quotes', async () => {
     const one = await shop.place({}, '"a-key-in-quotes"');
     const two = await shop.place({}, 'a-key-in-quotes');
     expect(await two.text()).toBe(await one.text());
   });
 
-  test('two lines with one SKU are one line', async () => {
+  test('two lines with the same SKU are merged into one line', async () => {
     const line = { sku: 'mug-white', quantity: 2 };
     const order = await orderOf(await shop.place({ lines: [line, line] }));
     expect(order).toMatchObject({ lines: [{ sku: 'mug-white', quantity: 4 }], total_minor: 4_800 });
   });
 
-  test('an e-mail address is kept in lower case', async () => {
+  test('an e-mail address is returned in lower case', async () => {
     const customer = { email: 'Ada@Example.COM', name: 'Ada' };
     const order = await orderOf(await shop.place({ customer }));
     expect(order).toMatchObject({ customer: { email: 'ada@example.com' } });
   });
 
-  test('an answer lost on its way is found by look-up: placed, authorized once', async () => {
+  test('an order whose authorization response was lost is placed and authorized once', async () => {
     const place = { provider: 'payments', operation: 'authorize' } as const;
     shop.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
     const response = await shop.place();
@@ -96,8 +96,8 @@ describe('201', () => {
   });
 });
 
-describe('402', () => {
-  test('a declined payment gives the stock back and says why', async () => {
+describe('POST /v1/orders: 402', () => {
+  test('a declined payment releases the stock and returns the decline code', async () => {
     const before = await held('mug-white');
     const response = await shop.place({
       payment_method: 'pm_card_chargeDeclinedInsufficientFunds',
@@ -109,7 +109,7 @@ describe('402', () => {
     expect(await held('mug-white')).toBe(before);
   });
 
-  test('the same key again: the same bytes, and the card is not tried again', async () => {
+  test('a declined order repeated with the same key replays the same 402 response', async () => {
     const declined = { payment_method: 'pm_card_chargeDeclined' };
     const one = await shop.place(declined, 'declined-once');
     const two = await shop.place(declined, 'declined-once');
@@ -120,8 +120,8 @@ describe('402', () => {
   });
 });
 
-describe('409', () => {
-  test('units that are gone: what is available, and no invitation to wait', async () => {
+describe('POST /v1/orders: 409', () => {
+  test('an order for sold-out units returns the available quantity and is not retryable', async () => {
     const response = await shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] });
     expect(response.headers.get('retry-after')).toBeNull();
     expect(await problemOf(response)).toMatchObject({
@@ -131,7 +131,7 @@ describe('409', () => {
     });
   });
 
-  test('units that a paying shopper holds: retryable, with Retry-After', async () => {
+  test('an order for units held by an unpaid order is retryable and returns Retry-After', async () => {
     await shop.stock('contested', 1);
     const place = { provider: 'payments', operation: 'authorize' } as const;
     shop.sandbox.faults.set(place, { mode: 'fail_before', times: 1 });
@@ -146,7 +146,7 @@ describe('409', () => {
     });
   });
 
-  test('one short line: no line is held, and the key is free for another try', async () => {
+  test('an order with one short line holds no stock and leaves its key free', async () => {
     const before = await held('mug-white');
     const lines = [
       { sku: 'mug-white', quantity: 1 },
@@ -157,14 +157,14 @@ describe('409', () => {
     expect((await shop.place({}, 'tried-again')).status).toBe(201);
   });
 
-  test('another total than expected: the total as it is now', async () => {
+  test('an order with a wrong expected total is refused as price_changed with the current total', async () => {
     const response = await shop.place({ expected_total_minor: 1 });
     expect(await problemOf(response)).toMatchObject({ code: 'price_changed', total_minor: 1_200 });
     expect((await shop.place({ expected_total_minor: 1_200 })).status).toBe(201);
   });
 });
 
-describe('422', () => {
+describe('POST /v1/orders: 422', () => {
   const line = { sku: 'mug-white', quantity: 1 };
   const address = orderBody().shipping_address;
   test.each([
@@ -173,7 +173,7 @@ describe('422', () => {
     ['a fraction of a unit', { lines: [{ ...line, quantity: 1.5 }] }, '#/lines/0/quantity'],
     ['a quantity beyond 1000', { lines: [{ ...line, quantity: 1_001 }] }, '#/lines/0/quantity'],
     [
-      'a sum beyond 1000',
+      'a total quantity of one SKU beyond 1000',
       {
         lines: [
           { ...line, quantity: 600 },
@@ -182,12 +182,12 @@ describe('422', () => {
       },
       '#/lines/1/quantity',
     ],
-    ['no line', { lines: [] }, '#/lines'],
+    ['no lines', { lines: [] }, '#/lines'],
     ['more than 50 lines', { lines: Array.from({ length: 51 }, () => line) }, '#/lines'],
     ['another currency', { currency: 'USD' }, '#/currency'],
-    ['a currency that is none', { currency: 'EUX' }, '#/currency'],
+    ['an unknown currency', { currency: 'EUX' }, '#/currency'],
     [
-      'a country that is none',
+      'an unknown country',
       { shipping_address: { ...address, country: 'ZZ' } },
       '#/shipping_address/country',
     ],
@@ -196,36 +196,36 @@ describe('422', () => {
       { shipping_address: { ...address, city: undefined } },
       '#/shipping_address/city',
     ],
-    ['no e-mail address', { customer: { email: 'ada', name: 'Ada' } }, '#/customer/email'],
+    ['an invalid e-mail address', { customer: { email: 'ada', name: 'Ada' } }, '#/customer/email'],
     ['a NUL in a name', { customer: { email: 'a@b.co', name: 'A\u0000' } }, '#/customer/name'],
     [
-      'half a character in a name',
+      'a lone surrogate in a name',
       { customer: { email: 'a@b.co', name: 'A\ud800' } },
       '#/customer/name',
     ],
-    ['an unknown member', { coupon: 'x' }, '#/coupon'],
-    ['a member with a slash', { 'a/b': 1 }, '#/a~1b'],
-  ])('%s is refused at its place', async (_what, changes, pointer) => {
+    ['an unknown field', { coupon: 'x' }, '#/coupon'],
+    ['an unknown field with a slash', { 'a/b': 1 }, '#/a~1b'],
+  ])('an order with %s returns 422 and points to the field', async (_what, changes, pointer) => {
     const problem = await problemOf(await shop.place(changes));
     expect(problem.status).toBe(422);
     expect(problem.code).toBe('invalid_request');
     expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
   });
 
-  test('a total a card cannot pay is refused', async () => {
+  test('an order whose total exceeds what a card can pay returns 422', async () => {
     await shop.stock('yacht', 5, { price_minor: 99_999_999 });
     expect(
       (await problemOf(await shop.place({ lines: [{ sku: 'yacht', quantity: 2 }] }))).status,
     ).toBe(422);
   });
 
-  test('a key that was used for another request is refused, and its order stands', async () => {
+  test('an idempotency key that was used for another request is refused', async () => {
     await shop.place({}, 'used');
     const other = await shop.place({ lines: [{ ...line, quantity: 3 }] }, 'used');
     expect((await problemOf(other)).code).toBe('idempotency_key_reused');
   });
 
-  test("another shop's key with the same name is another key", async () => {
+  test('the same idempotency key from another API client places a new order', async () => {
     await shop.place({}, 'shared');
     const asked = {
       role: 'admin',
@@ -238,12 +238,12 @@ describe('422', () => {
   });
 });
 
-describe('400, 413, 415', () => {
+describe('POST /v1/orders: 400, 413, 415', () => {
   test.each([
     ['no key', undefined],
     ['an empty key', ''],
     ['a key of 256 characters', 'k'.repeat(256)],
-  ])('%s', async (_what, key) => {
+  ])('an order with %s returns 400 idempotency_key_required', async (_what, key) => {
     const body = orderBody();
     const response = await shop.ask('POST', '/v1/orders', {
       body,
@@ -255,17 +255,17 @@ describe('400, 413, 415', () => {
     });
   });
 
-  test('a body that is not JSON', async () => {
+  test('an order with a body that is not JSON returns 400', async () => {
     const response = await shop.ask('POST', '/v1/orders', { key: 'x', body: '{nope' });
     expect(await problemOf(response)).toMatchObject({ status: 400, code: 'malformed_json' });
   });
 
-  test('a body over 64 kB', async () => {
+  test('an order with a body over 64 kB returns 413', async () => {
     const response = await shop.ask('POST', '/v1/orders', { key: 'x', body: 'x'.repeat(70_000) });
     expect(await problemOf(response)).toMatchObject({ status: 413, code: 'payload_too_large' });
   });
 
-  test('a body of another kind', async () => {
+  test('an order with a body that is not declared as JSON returns 415', async () => {
     const headers = { 'content-type': 'text/plain' };
     const response = await shop.ask('POST', '/v1/orders', { key: 'x', body: 'x', headers });
     expect(await problemOf(response)).toMatchObject({

@@ -14,8 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => shop.close());
 
-describe('every error is a problem', () => {
-  test('404 for an address nobody knows', async () => {
+describe('a problem response', () => {
+  test('a request to an unknown path returns the problem not_found', async () => {
     for (const path of ['/nope', '/v1/nope', '/docs/assets/package.json']) {
       expect((await problemOf(await shop.ask('GET', path))).code).toBe('not_found');
     }
@@ -28,13 +28,13 @@ describe('every error is a problem', () => {
     ['POST', '/v1/products/x', 'GET, HEAD, PUT'],
     ['GET', '/callbacks/warehouse', 'POST'],
     ['POST', '/readyz', 'GET, HEAD'],
-  ])('405 for %s %s, with Allow: %s', async (method, path, allow) => {
+  ])('%s %s returns the problem method_not_allowed with Allow: %s', async (method, path, allow) => {
     const response = await shop.ask(method, path);
     expect(response.headers.get('allow')).toBe(allow);
     expect((await problemOf(response)).code).toBe('method_not_allowed');
   });
 
-  test('500 says "internal error" and nothing more', async () => {
+  test('an unexpected error returns 500 with the detail "internal error" and nothing of its cause', async () => {
     const broken = createApp({
       ...shop.services,
       catalogue: { ...shop.services.catalogue, find: () => Promise.reject(new Error('secret')) },
@@ -52,7 +52,7 @@ describe('every error is a problem', () => {
     });
   });
 
-  test('its type leads to a description', async () => {
+  test('the type of a problem links to a page that describes every problem', async () => {
     const { type, code } = await problemOf(await shop.ask('GET', '/nope'));
     const [path, anchor] = type.split('#');
     const page = await shop.ask('GET', path ?? '', { role: null });
@@ -63,8 +63,8 @@ describe('every error is a problem', () => {
   });
 });
 
-describe('503 with Retry-After while the database is away', () => {
-  test('for orders and for reading, and not ready, but alive', async () => {
+describe('an unavailable database', () => {
+  test('requests get Retry-After and /readyz returns 503 without a database, and /livez returns 200', async () => {
     const away = await createShop({ databaseUrl: NOWHERE });
     try {
       const startedAt = performance.now();
@@ -89,7 +89,7 @@ describe('503 with Retry-After while the database is away', () => {
     }
   });
 
-  test('when its connections are cut, and at once well again', async () => {
+  test('orders return 201 or 503 after their database connections are cut, and the next order succeeds', async () => {
     await shop.place();
     await shop.db.$executeRaw`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -99,7 +99,7 @@ describe('503 with Retry-After while the database is away', () => {
     expect((await shop.place()).status).toBe(201);
   });
 
-  test('when no connection is free in time', async () => {
+  test('an order is refused as database_unavailable when no connection becomes free in time', async () => {
     const url = await currentUrl();
     const tiny = createDatabase({ url, poolSize: 1 });
     const app = createApp({ ...shop.services, db: tiny });
@@ -127,8 +127,8 @@ describe('503 with Retry-After while the database is away', () => {
   });
 });
 
-describe('the reference', () => {
-  test('describes every operation, and works without the internet', async () => {
+describe('the API reference', () => {
+  test('the API reference page loads only local files, and each of them is served', async () => {
     const document = await shop.ask('GET', '/openapi.json', { role: null });
     expect(await document.json()).toMatchObject({ openapi: '3.1.0' });
     const page = await (await shop.ask('GET', '/docs', { role: null })).text();

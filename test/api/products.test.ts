@@ -29,7 +29,7 @@ const adjust = (sku: string, delta: number, key: string = crypto.randomUUID()) =
   });
 
 describe('a product', () => {
-  test('201 when it is new, 200 when it is replaced, each with its entity tag', async () => {
+  test('a new product returns 201 and a replaced one 200, each with its entity tag', async () => {
     const added = await put('added');
     expect(added.status).toBe(201);
     expect(added.headers.get('etag')).toBe('"v1"');
@@ -45,7 +45,7 @@ describe('a product', () => {
     });
   });
 
-  test('is added once by 20 at once, and replaced by the others, none of them lost', async () => {
+  test('20 concurrent puts of a product create it once and replace it 19 times without losing one', async () => {
     for (const sku of ['rushed-1', 'rushed-2', 'rushed-3']) {
       const prices = Array.from({ length: 20 }, (_, at) => 100 + at);
       const answers = await Promise.all(prices.map((price_minor) => put(sku, { price_minor })));
@@ -61,7 +61,7 @@ describe('a product', () => {
     }
   });
 
-  test('304 for who has it, and private caching for a few seconds', async () => {
+  test('a product is privately cacheable for five seconds, and its current entity tag returns 304', async () => {
     const first = await show('mug-white');
     expect(first.headers.get('cache-control')).toMatch(/^private, max-age=5/);
     const tag = first.headers.get('etag') ?? '';
@@ -69,7 +69,7 @@ describe('a product', () => {
     expect([again.status, again.headers.get('etag')]).toEqual([304, tag]);
   });
 
-  test('412 when it is not at the version asked for, and nothing is changed', async () => {
+  test('a product change with an If-Match of another version is refused and changes nothing', async () => {
     await put('versioned');
     const stale = await put('versioned', { name: 'Stale' }, { 'if-match': '"v7"' });
     expect((await problemOf(stale)).code).toBe('precondition_failed');
@@ -81,7 +81,7 @@ describe('a product', () => {
     expect((await put('versioned', { name: 'Newer' }, { 'if-match': '*' })).status).toBe(200);
   });
 
-  test('changed by another process it is read afresh, not from the cache', async () => {
+  test('a product changed by another process is read again instead of from the cache', async () => {
     await put('elsewhere');
     await show('elsewhere');
     const draft = { sku: 'elsewhere', name: 'Moved', description: null, priceMinor: 1 };
@@ -92,12 +92,12 @@ describe('a product', () => {
     });
   });
 
-  test.each(['nope', '%00', 'a%20b', 'x'.repeat(65)])('404 for %s', async (sku) => {
+  test.each(['nope', '%00', 'a%20b', 'x'.repeat(65)])('the SKU %s is not found', async (sku) => {
     expect((await problemOf(await show(sku))).code).toBe('product_not_found');
     expect((await problemOf(await adjust(sku, 1))).code).toBe('product_not_found');
   });
 
-  test('422 for what is no product', async () => {
+  test('a product with an invalid price, currency, name, field, or SKU returns 422', async () => {
     for (const changes of [
       { price_minor: 0 },
       { currency: 'eur' },
@@ -111,7 +111,7 @@ describe('a product', () => {
 });
 
 describe('the audit log', () => {
-  test('has who set a price or moved stock, once per change, and nothing of what was refused', async () => {
+  test('the audit log has each product and stock change once with its actor, and no refused change', async () => {
     const headers = { 'x-correlation-id': 'spring-sale' };
     await put('audited', {}, headers);
     await put('audited', { price_minor: 700 }, { ...headers, 'if-match': '"v1"' });
@@ -132,8 +132,8 @@ describe('the audit log', () => {
   });
 });
 
-describe('the list', () => {
-  test('pages through the catalogue in SKU order, with 304', async () => {
+describe('the product list', () => {
+  test('the product list pages through the catalog in SKU order, and each page returns 304 for its entity tag', async () => {
     const skus: unknown[] = [];
     let after = '';
     for (;;) {
@@ -154,7 +154,7 @@ describe('the list', () => {
 });
 
 describe('stock', () => {
-  test('every change is a movement: their sum is what is on hand', async () => {
+  test('every stock change is a movement, and the sum of the movements is the quantity on hand', async () => {
     await put('counted');
     expect(await (await adjust('counted', 10)).json()).toEqual({
       object: 'stock',
@@ -173,7 +173,7 @@ describe('stock', () => {
     expect(await shown.json()).toMatchObject({ on_hand: 6 });
   });
 
-  test('30 times the same key at once: one movement, the same answer', async () => {
+  test('30 concurrent stock changes with one key record one movement and get the same response', async () => {
     await put('once');
     const answers = await Promise.all(Array.from({ length: 30 }, () => adjust('once', 5, 'once')));
     const done = answers.filter(({ status }) => status === 200);
@@ -185,14 +185,14 @@ describe('stock', () => {
     expect((await problemOf(await adjust('once', 6, 'once'))).code).toBe('idempotency_key_reused');
   });
 
-  test('the same key at once for the last units: none of the repeats is told that they are gone', async () => {
+  test('ten concurrent stock changes with one key that take the last units all return the same 200', async () => {
     await shop.stock('last', 5);
     const answers = await Promise.all(Array.from({ length: 10 }, () => adjust('last', -5, 'take')));
     expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
     expect(new Set(await Promise.all(answers.map((each) => each.text()))).size).toBe(1);
   });
 
-  test('409 when it would take what is held or not there', async () => {
+  test('a stock change that would take held units is refused with the available quantity', async () => {
     await shop.stock('promised', 3);
     expect((await shop.place({ lines: [{ sku: 'promised', quantity: 2 }] })).status).toBe(201);
     expect(await problemOf(await adjust('promised', -2))).toMatchObject({
@@ -202,14 +202,14 @@ describe('stock', () => {
     expect((await adjust('promised', -1)).status).toBe(200);
   });
 
-  test('409 when it would be more than can be counted', async () => {
+  test('a stock change beyond the maximum quantity returns 409', async () => {
     await put('countless');
     for (const status of [200, 200, 409]) {
       expect((await adjust('countless', 1_000_000_000)).status).toBe(status);
     }
   });
 
-  test('422 for a movement of nothing, 400 without a key', async () => {
+  test('a stock change of zero returns 422, and one without a key is refused', async () => {
     expect((await problemOf(await adjust('mug-white', 0))).status).toBe(422);
     const body = { delta: 1, reason: 'x' };
     const asked = { role: 'operator', body } as const;

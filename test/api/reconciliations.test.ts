@@ -22,7 +22,7 @@ const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 const PATH = '/v1/reconciliations';
 const run = z.looseObject({ id: z.string(), status: z.string(), scope: z.string() });
 
-test('one is started at a time: the repeat is given the one that runs', async () => {
+test('one reconciliation runs at a time, and a repeated start returns the running one', async () => {
   const first = await start({ scope: 'full' });
   expect(first.status).toBe(202);
   const started = run.parse(await first.json());
@@ -37,7 +37,7 @@ test('one is started at a time: the repeat is given the one that runs', async ()
   expect(deeds.map(({ action }) => action)).toEqual(['reconciliation.started']);
 });
 
-test('the report has the run and its differences; the list has the last runs', async () => {
+test('the reconciliation report shows the run and its discrepancies, and the list shows the last run', async () => {
   const { id } = run.parse(await (await start()).json());
   await recordDifference(shop.db, id, {
     kind: 'charge_without_order',
@@ -61,7 +61,7 @@ test('the report has the run and its differences; the list has the last runs', a
   expect(list).toMatchObject({ object: 'list', data: [{ id, found: 1 }], has_more: false });
 });
 
-test('the same key gets the same bytes and the same run, also when that is over; its body is fixed', async () => {
+test('a reconciliation key replays the same response after the run ended, and another body is refused', async () => {
   const first = await start({ scope: 'full' }, 'same');
   const body = await first.text();
   const { id } = run.parse(JSON.parse(body));
@@ -75,7 +75,7 @@ test('the same key gets the same bytes and the same run, also when that is over;
   expect(run.parse(await (await start()).json()).id).not.toBe(id);
 });
 
-test('20 times the same key at once: one run, one answer', async () => {
+test('20 concurrent reconciliation starts with one key create one run and get the same response', async () => {
   const times = Array.from({ length: 20 }, () => start({}, 'crowd'));
   const answers = await Promise.all(times);
   expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(202));
@@ -83,14 +83,14 @@ test('20 times the same key at once: one run, one answer', async () => {
   expect(await shop.db.reconciliation.count()).toBe(1);
 });
 
-test('a key that was given the run under way is given it again', async () => {
+test('a key that was given the running reconciliation returns the same one after it ended', async () => {
   const { id } = run.parse(await (await start()).json());
   expect(run.parse(await (await start({}, 'guest')).json()).id).toBe(id);
   await closeReconciliation(shop.db, id, { status: 'completed', checked: {} });
   expect(run.parse(await (await start({}, 'guest')).json()).id).toBe(id);
 });
 
-test('without Temporal it is accepted, and started once when that is back', async () => {
+test('a reconciliation requested while Temporal is unavailable is accepted and started once afterwards', async () => {
   shop.checkouts.reachable = false;
   const accepted = await start();
   expect(accepted.status).toBe(202);
@@ -103,7 +103,7 @@ test('without Temporal it is accepted, and started once when that is back', asyn
   expect(shop.upkeep.started.filter((each) => each === id)).toHaveLength(1);
 });
 
-test('is for operators, and an unknown one is not found', async () => {
+test('a reconciliation is refused for a storefront, an unknown id, an unknown scope, and a missing key', async () => {
   const storefront = await shop.ask('POST', PATH, { role: 'storefront', key: randomUUID() });
   expect((await problemOf(storefront)).code).toBe('forbidden');
   expect((await problemOf(await read(`${PATH}/rec_none`))).code).toBe('reconciliation_not_found');

@@ -34,7 +34,7 @@ describe('POST /v1/dead-letters/redrive', () => {
     return Object.fromEntries(rows.map(({ status, _count }) => [status, _count._all]));
   };
 
-  test('a dry run tells how many, and does nothing', async () => {
+  test('a bulk redrive as a dry run returns the number of matching dead letters and changes nothing', async () => {
     await write(3);
     await letter({ error: 'another cause' });
     const response = await many({ fingerprint, rate: 10, dry_run: true });
@@ -50,7 +50,7 @@ describe('POST /v1/dead-letters/redrive', () => {
     expect(await statusCounts()).toEqual({ open: 4 });
   });
 
-  test('redrives all of one cause, once each, no faster than the rate', async () => {
+  test('a bulk redrive redrives each dead letter of one fingerprint once and no faster than its rate', async () => {
     await write(10);
     await letter({ error: 'another cause' });
     const startedAt = performance.now();
@@ -64,7 +64,7 @@ describe('POST /v1/dead-letters/redrive', () => {
     expect(await statusCounts()).toEqual({ redriven: 10, open: 1 });
   });
 
-  test('stops trying when Temporal is away; the letters are open', async () => {
+  test('a bulk redrive while Temporal is unavailable ends and leaves every dead letter open', async () => {
     await write(40);
     shop.checkouts.reachable = false;
     await many({ fingerprint, rate: 500 });
@@ -76,7 +76,7 @@ describe('POST /v1/dead-letters/redrive', () => {
     expect(shop.deliveries.deliveries).toEqual([]);
   });
 
-  test('a stop begins no more: the rest is open', async () => {
+  test('a shutdown during a bulk redrive starts no further delivery and leaves the rest open', async () => {
     const own = await createShop();
     try {
       await write(30, own);
@@ -98,7 +98,7 @@ describe('POST /v1/dead-letters/redrive', () => {
     { fingerprint, rate: 501 },
     { fingerprint: '', rate: 1 },
     { rate: 1 },
-  ])('422 for %j', async (body) => {
+  ])('a bulk redrive with the body %j returns 422', async (body) => {
     expect((await many(body)).status).toBe(422);
   });
 });

@@ -140,7 +140,7 @@ async function comesTo(orderId: OrderId, status: string): Promise<void> {
   }, PATIENCE);
 }
 
-test('a step that failed for good goes on when it is redriven, and the money is taken once', async () => {
+test('a redriven capture step resumes the order, captures once, and keeps the note out of the history', async () => {
   broken.add('capturePayment');
   const orderId = await placed();
   const id = await buried(orderId, 'checkout');
@@ -159,7 +159,7 @@ test('a step that failed for good goes on when it is redriven, and the money is 
   expect((await problemOf(await redrive(id))).code).toBe('dead_letter_not_open');
 });
 
-test('an order that waits can be given up by its letter', async () => {
+test('a redrive with the action cancel cancels the waiting order and voids its payment', async () => {
   broken.add('capturePayment');
   const orderId = await placed();
   const id = await buried(orderId, 'checkout');
@@ -168,7 +168,7 @@ test('an order that waits can be given up by its letter', async () => {
   expect(paymentEffects(shop, orderId)).toMatchObject({ void: 1 });
 });
 
-test('a letter about a step that waits no longer is refused, and stays open', async () => {
+test('a redrive of a step that no longer waits is refused, and the dead letter stays open', async () => {
   const orderId = await placed();
   await comesTo(orderId, 'shipped');
   const id = await bury(orderId, { source: 'checkout', subject: 'capturePayment', eventId: null });
@@ -176,7 +176,7 @@ test('a letter about a step that waits no longer is refused, and stays open', as
   expect(await lettersOf(orderId, 'checkout')).toMatchObject([{ id, status: 'open' }]);
 });
 
-test('a notice that could not be sent is sent, and the letter resolved', async () => {
+test('a redrive of failed notifications resolves their dead letters', async () => {
   broken.add('notifyCustomer');
   const orderId = await placed();
   await buried(orderId, 'notification');
@@ -192,7 +192,7 @@ test('a notice that could not be sent is sent, and the letter resolved', async (
   });
 });
 
-test('a delivery is made again with the same event id, and the letter resolved', async () => {
+test('a redriven delivery has the same event id and resolves the dead letter', async () => {
   const orderId = await placed();
   const event = await eventually(async () => {
     const [first] = await readLog(shop.db, { after: LOG_START, orderId, limit: 1 });
@@ -207,7 +207,7 @@ test('a delivery is made again with the same event id, and the letter resolved',
   expect(seen).toEqual([event.id]);
 });
 
-test('a subscription that is resumed runs, however often it is asked for', async () => {
+test('a resumed subscription runs, also when the resume is repeated', async () => {
   const name = 'resumed/by hand';
   await ensureSubscription(shop.db, { name, types: [], cursor: LOG_START });
   const path = `/v1/subscriptions/${encodeURIComponent(name)}/resume`;

@@ -51,7 +51,7 @@ async function outcome(id = `evt_${sent}`): Promise<string | null> {
 const judgeForGood = () =>
   settleNotices(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
 
-test('a part that is booked is confirmed; the next part, under way, waits for its answer', async () => {
+test('a webhook about a recorded partial refund is confirmed, and one about a pending refund stays open', async () => {
   const first = await acceptRefund(shop.db, orderId, 500);
   expect(await charged(500)).toBeNull();
   await recordRefundSucceeded(shop.db, first, 're_1');
@@ -63,14 +63,14 @@ test('a part that is booked is confirmed; the next part, under way, waits for it
   expect(await outcome()).toBe('confirmed');
 });
 
-test('one we asked for, whose answer stays away, is told apart', async () => {
+test('a webhook about a requested refund without a response is closed as asked_for', async () => {
   await acceptRefund(shop.db, orderId, 500);
   await charged(500);
   await judgeForGood();
   expect(await outcome()).toBe('asked_for');
 });
 
-test('more than all our refunds is said aloud, also beside refunds of ours', async () => {
+test('a webhook about more money than all our refunds is closed as unexpected', async () => {
   await recordRefundSucceeded(shop.db, await acceptRefund(shop.db, orderId, 500), 're_1');
   await acceptRefund(shop.db, orderId, 200);
   expect(await charged(701)).toBeNull();
@@ -78,7 +78,7 @@ test('more than all our refunds is said aloud, also beside refunds of ours', asy
   expect(await outcome()).toBe('unexpected');
 });
 
-test('a refund the provider refused us counts for nothing', async () => {
+test('a webhook about a refund that the provider refused is closed as unexpected', async () => {
   const refused = await acceptRefund(shop.db, orderId, 500);
   await recordRefundFailed(shop.db, refused, 'insufficient_funds');
   await charged(500);

@@ -40,7 +40,7 @@ describe('a dead letter of a refund', () => {
   });
   afterAll(() => shop.close());
 
-  test('redriven: its workflow tries again; skip and cancel are not for refunds', async () => {
+  test('a redriven refund is retried by its workflow, and a skip of a refund is refused', async () => {
     const id = await openLetter(shop, refund.orderId);
     const skipped = await redrive(shop, id, { action: 'skip', note: 'paid in cash' });
     expect((await problemOf(skipped)).code).toBe('invalid_request');
@@ -53,14 +53,14 @@ describe('a dead letter of a refund', () => {
     expect(shop.refunds.retried).toMatchObject([{ refundId: refund.id, amountMinor: 500 }]);
   });
 
-  test('with Temporal away: 503, and the letter is open still', async () => {
+  test('a refund redrive while Temporal is unavailable returns 503, and the dead letter stays open', async () => {
     const id = await openLetter(shop, refund.orderId);
     shop.checkouts.reachable = false;
     expect((await redrive(shop, id)).status).toBe(503);
     expect(await openLetter(shop, refund.orderId)).toBe(id);
   });
 
-  test('of one that was settled a moment before: 409, and nothing is tried again', async () => {
+  test('a redrive of a settled refund returns 409 and retries nothing', async () => {
     const id = await openLetter(shop, refund.orderId);
     const data = { status: 'succeeded', settledAt: new Date() };
     await shop.db.refund.update({ where: { id: refund.id }, data });
@@ -68,14 +68,14 @@ describe('a dead letter of a refund', () => {
     expect(shop.refunds.retried).toEqual([]);
   });
 
-  test('all of one cause have one fingerprint, whichever refund it was', async () => {
+  test('dead letters of different refunds with the same cause have one fingerprint', async () => {
     const other = await acceptRefund(shop.db, await paidOrder(shop));
     await recordRefundNeedsAttention(shop.db, other, FAILURE);
     const letters = await shop.db.deadLetter.findMany({ where: { source: 'refund' } });
     expect(new Set(letters.map(({ fingerprint }) => fingerprint)).size).toBe(1);
   });
 
-  test('the mail about a refund is redriven as the same notice', async () => {
+  test('a redrive of a refund mail starts the same notification', async () => {
     const { id, orderId } = await acceptRefund(shop.db, await paidOrder(shop));
     const notice = `refunded/${id}` as const;
     await recordNotice(shop.db, orderId, { notice, failure: 'mail: refused' });
@@ -84,14 +84,14 @@ describe('a dead letter of a refund', () => {
   });
 });
 
-describe('on a real Temporal server', () => {
+describe('a refund on a Temporal server', () => {
   let shop: RunningShop;
   beforeAll(async () => {
     shop = await openRunningShop();
   });
   afterAll(() => shop.close());
 
-  test('a refund whose run was ended by hand goes on by the books, and once', async () => {
+  test('a refund whose workflow was terminated is resumed by a redrive and refunded once', async () => {
     const orderId = await placedOrder(shop);
     expect(await restOf(shop, orderId)).toBe('shipped');
     const place = { provider: 'payments', operation: 'refund' } as const;

@@ -16,14 +16,14 @@ afterAll(() => shop.close());
 
 const { ask, show } = refundCalls(() => shop);
 
-describe('409 not_refundable', () => {
-  test('nothing was taken yet: cancel instead', async () => {
+describe('POST /v1/orders/{id}/refunds: 409', () => {
+  test('a refund before the capture returns 409 and suggests a cancel', async () => {
     const problem = await problemOf(await ask(await placedOrder(shop)));
     expect(problem).toMatchObject({ status: 409, code: 'not_refundable', reason: 'not_captured' });
     expect(problem.detail).toContain('Cancel the order');
   });
 
-  test('what was captured by hand is given back by hand', async () => {
+  test('a refund of a manually captured payment returns 409 and asks for a manual refund', async () => {
     const orderId = await placedOrder(shop);
     await shop.db.payment.update({ where: { orderId }, data: { capturedByHand: true } });
     const problem = await problemOf(await ask(orderId));
@@ -31,7 +31,7 @@ describe('409 not_refundable', () => {
     expect(problem.detail).toContain('by hand as well');
   });
 
-  test('an order that is being undone, or was, gives everything back itself', async () => {
+  test('a refund of a cancelling or cancelled order is refused, and its refunds list the full refund of the cancel', async () => {
     const orderId = await paidOrder(shop);
     await recordCancelling(shop.db, orderId, { reason: 'requested_by_customer', request: null });
     const undoing = await problemOf(await ask(orderId));
@@ -48,7 +48,7 @@ describe('409 not_refundable', () => {
     ]);
   });
 
-  test(`an order has at most ${MAX_REFUNDS}`, async () => {
+  test(`a refund after ${MAX_REFUNDS} refunds of the same order is refused as too_many_refunds`, async () => {
     const orderId = await paidOrder(shop);
     for (let count = 0; count < MAX_REFUNDS; count += 1) {
       expect((await ask(orderId, { amount_minor: 1 })).status).toBe(202);
@@ -57,8 +57,8 @@ describe('409 not_refundable', () => {
   });
 });
 
-describe('422', () => {
-  test('more than is left, counting what is on its way, and how much that is', async () => {
+describe('POST /v1/orders/{id}/refunds: 422', () => {
+  test('a refund of more than is left after pending refunds returns 422 with the refundable amount', async () => {
     const orderId = await paidOrder(shop);
     await ask(orderId, { amount_minor: 2_000 });
     const problem = await problemOf(await ask(orderId, { amount_minor: 401 }));
@@ -79,15 +79,15 @@ describe('422', () => {
     [{ reason: '' }, '#/reason'],
     [{ reason: undefined }, '#/reason'],
     [{ currency: 'USD' }, '#/currency'],
-  ])('%j', async (body, pointer) => {
+  ])('a refund with %j returns 422 and points to the field', async (body, pointer) => {
     const problem = await problemOf(await ask(await placedOrder(shop), body));
     expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
     expect(problem.errors).toMatchObject([{ pointer }]);
   });
 });
 
-describe('who may, and what is not there', () => {
-  test('a storefront may not refund, nor see refunds', async () => {
+describe('access and unknown ids', () => {
+  test('a storefront is forbidden to create and to see refunds', async () => {
     const orderId = await placedOrder(shop);
     const refused = [
       await shop.ask('POST', `/v1/orders/${orderId}/refunds`, { key: 'x', body: { reason: 'x' } }),
@@ -98,13 +98,13 @@ describe('who may, and what is not there', () => {
   });
 
   test.each(['rfd_nope', 'nope', '%00', 'rfd_01k9zq3v5nfa3s4w1m6t2y8h7c'])(
-    '404: %s',
+    'the refund %s is not found',
     async (id) => {
       expect((await problemOf(await show(`/v1/refunds/${id}`))).code).toBe('refund_not_found');
     },
   );
 
-  test('404 for an order nobody knows', async () => {
+  test('a refund of an unknown order and its list of refunds return order_not_found', async () => {
     expect((await problemOf(await ask('ord_nope'))).code).toBe('order_not_found');
     expect((await problemOf(await show('/v1/orders/ord_nope/refunds'))).code).toBe(
       'order_not_found',

@@ -20,11 +20,11 @@ afterAll(() => shop.close());
 const { ask, show, settle } = refundCalls(() => shop);
 const paymentOf = (orderId: OrderId) => shop.db.payment.findUniqueOrThrow({ where: { orderId } });
 
-describe('202', () => {
+describe('POST /v1/orders/{id}/refunds: 202', () => {
   test.each([
     ['paid', paidOrder],
     ['shipped', shippedOrder],
-  ])('%s: all that is left, when no amount is given', async (_, ordered) => {
+  ])('a refund of a %s order without an amount covers the whole capture', async (_, ordered) => {
     const orderId = await ordered(shop);
     const response = await ask(orderId);
     expect(response.status).toBe(202);
@@ -48,7 +48,7 @@ describe('202', () => {
     expect(data).toEqual([body]);
   });
 
-  test("its key and its event are written with it; a person's words stay out of the event", async () => {
+  test('a refund is recorded with its operation key and its event, and the event omits the reason', async () => {
     const orderId = await paidOrder(shop);
     const { id } = JSON.parse(await (await ask(orderId, { amount_minor: 500 })).text());
     const operations = await shop.db.paymentOperation.findMany({
@@ -71,7 +71,7 @@ describe('202', () => {
     });
   });
 
-  test('its workflow is started after the answer, with ids and amounts only', async () => {
+  test('a refund starts its workflow with ids and amounts only, and the start is recorded', async () => {
     const orderId = await paidOrder(shop);
     const { id } = JSON.parse(await (await ask(orderId, { amount_minor: 500 })).text());
     await shop.services.starts.drain();
@@ -89,7 +89,7 @@ describe('202', () => {
     expect(row.workflowStartedAt).not.toBeNull();
   });
 
-  test('also with Temporal away: accepted, and left for the event log to start', async () => {
+  test('a refund is accepted while Temporal is unavailable, and its workflow is left unstarted', async () => {
     shop.checkouts.reachable = false;
     const response = await ask(await paidOrder(shop));
     expect(response.status).toBe(202);
@@ -99,7 +99,7 @@ describe('202', () => {
     expect(row.workflowStartedAt).toBeNull();
   });
 
-  test('in parts, to exactly nothing left', async () => {
+  test('two partial refunds return the whole amount, and another refund is refused', async () => {
     const orderId = await shippedOrder(shop);
     expect((await ask(orderId, { amount_minor: 1_000 })).status).toBe(202);
     await settle(orderId, 'succeeded');
@@ -115,7 +115,7 @@ describe('202', () => {
     expect(problem).toMatchObject({ code: 'refund_exceeds_captured', refundable_minor: 0 });
   });
 
-  test('what the provider refused can be asked for again', async () => {
+  test('a refund that the provider refused can be requested again', async () => {
     const orderId = await paidOrder(shop);
     expect((await ask(orderId)).status).toBe(202);
     await settle(orderId, 'failed');
@@ -125,7 +125,7 @@ describe('202', () => {
     expect(statuses).toEqual(['failed', 'requested']);
   });
 
-  test("on the order: without the operator's words", async () => {
+  test("an order shows its refunds without the operator's reason", async () => {
     const orderId = await paidOrder(shop);
     await ask(orderId, { amount_minor: 700 });
     await settle(orderId, 'succeeded');
@@ -139,7 +139,7 @@ describe('202', () => {
 });
 
 describe('the same Idempotency-Key', () => {
-  test('gets the same bytes, also after the refund has moved on, and one refund', async () => {
+  test('a refund repeated with the same key replays the same response after it settled, and creates no second one', async () => {
     const orderId = await paidOrder(shop);
     const first = await ask(orderId, {}, 'same');
     const body = await first.text();
@@ -153,7 +153,7 @@ describe('the same Idempotency-Key', () => {
     expect(await listRefunds(shop.db, orderId)).toHaveLength(1);
   });
 
-  test('with another body is 422; without a key 400', async () => {
+  test('a refund key reused with another body returns 422, and a refund without a key is refused', async () => {
     const orderId = await paidOrder(shop);
     await ask(orderId, { amount_minor: 100 }, 'reused');
     const reused = await problemOf(await ask(orderId, { amount_minor: 101 }, 'reused'));
@@ -165,14 +165,14 @@ describe('the same Idempotency-Key', () => {
     );
   });
 
-  test('a refusal leaves it free', async () => {
+  test('a refused refund leaves its idempotency key free', async () => {
     const orderId = await paidOrder(shop);
     expect((await ask(orderId, { amount_minor: 2_401 }, 'free')).status).toBe(422);
     expect((await ask(orderId, { amount_minor: 2_400 }, 'free')).status).toBe(202);
   });
 });
 
-test('its outcome is written once, however often and by however many it is told', async () => {
+test("a refund's outcome is recorded once when success and failure are reported concurrently", async () => {
   const orderId = await paidOrder(shop);
   const { id } = JSON.parse(await (await ask(orderId, { amount_minor: 900 })).text());
   const refund = await findRefund(shop.db, id);

@@ -36,7 +36,7 @@ const get = (path: string) => shop.ask('GET', path, { role: 'operator' });
 const show = async (path: string) => (await get(path)).json();
 
 describe('GET /v1/subscriptions', () => {
-  test('lists each by name, with how far it is behind', async () => {
+  test('subscriptions are listed by name with their backlog and lag', async () => {
     const { data } = await listOf(await get('/v1/subscriptions'));
     expect(data).toMatchObject([
       { object: 'subscription', name: 'analytics', types: [], paused: false, behind: 2 },
@@ -46,7 +46,7 @@ describe('GET /v1/subscriptions', () => {
     expect(data[0]?.['lag_seconds']).toBeGreaterThan(0);
   });
 
-  test('goes on after a name', async () => {
+  test('the subscription list continues after the given name', async () => {
     const first = await listOf(await get('/v1/subscriptions?limit=2'));
     expect(first).toMatchObject({ data: [{ name: 'analytics' }, { name: 'audit' }] });
     expect(first.has_more).toBe(true);
@@ -54,15 +54,15 @@ describe('GET /v1/subscriptions', () => {
     expect(rest).toMatchObject({ data: [{ name: HOOK }], has_more: false });
   });
 
-  test('shows one, also one with a slash in its name; 404 for none', async () => {
+  test('a subscription with a slash in its name is returned, and an unknown one returns 404', async () => {
     expect(await show(HOOK_PATH)).toMatchObject({ name: HOOK, cursor: LOG_START });
     const none = await problemOf(await get('/v1/subscriptions/nobody'));
     expect(none).toMatchObject({ status: 404, code: 'subscription_not_found' });
   });
 });
 
-describe('pause and resume', () => {
-  test('hold its cursor, let it go, and are kept with who did it', async () => {
+describe('a pause and a resume', () => {
+  test('a pause stops the cursor of a subscription, a resume releases it, and the audit log has both', async () => {
     const paused = await post(`${HOOK_PATH}/pause`);
     expect(paused.status).toBe(200);
     expect(await paused.json()).toMatchObject({ name: HOOK, paused: true });
@@ -78,23 +78,23 @@ describe('pause and resume', () => {
     ]);
   });
 
-  test('while Temporal is away: the row holds, the pump follows later', async () => {
+  test('a paused subscription can be resumed while Temporal is unavailable', async () => {
     shop.checkouts.reachable = false;
     await post('/v1/subscriptions/audit/pause');
     expect((await post('/v1/subscriptions/audit/resume')).status).toBe(200);
     expect(await show('/v1/subscriptions/audit')).toMatchObject({ paused: false });
   });
 
-  test.each(['pause', 'resume'])('404 for %s of none', async (what) => {
+  test.each(['pause', 'resume'])('a %s of an unknown subscription is refused', async (what) => {
     const none = await problemOf(await post(`/v1/subscriptions/nobody/${what}`));
     expect(none.code).toBe('subscription_not_found');
   });
 });
 
-describe('rewind', () => {
+describe('a rewind', () => {
   const longAgo = { to: '2020-01-01T00:00:00+02:00' };
 
-  test('goes back to a time: what happened since is to be delivered again', async () => {
+  test('a rewind moves a subscription back to a time, so that later events are pending, and is in the audit log', async () => {
     const response = await post('/v1/subscriptions/audit/rewind', longAgo);
     expect(response.status).toBe(202);
     expect(await response.json()).toMatchObject({ name: 'audit', behind: 2 });
@@ -104,7 +104,7 @@ describe('rewind', () => {
     ]);
   });
 
-  test('never goes forward, which would lose events', async () => {
+  test('a rewind to a later time returns 422 and leaves the cursor unchanged', async () => {
     const future = { to: '2999-01-01T00:00:00Z' };
     const problem = await problemOf(await post('/v1/subscriptions/analytics/rewind', future));
     expect(problem).toMatchObject({ status: 422, errors: [{ pointer: '#/to' }] });
@@ -112,18 +112,18 @@ describe('rewind', () => {
   });
 
   test.each([{}, { to: 'yesterday' }, { to: '1969-01-01T00:00:00Z' }, { ...longAgo, from: 'x' }])(
-    '422 for %j',
+    'a rewind with the body %j returns 422',
     async (body) => {
       expect((await post('/v1/subscriptions/audit/rewind', body)).status).toBe(422);
     },
   );
 
-  test('404 for none', async () => {
+  test('a rewind of an unknown subscription returns 404', async () => {
     expect((await post('/v1/subscriptions/nobody/rewind', longAgo)).status).toBe(404);
   });
 });
 
-test('the lag is on /metrics, and what is gone is not', async () => {
+test('the metrics show the lag of each subscription and drop a deleted one', async () => {
   const before = await (await get('/metrics')).text();
   expect(before).toContain('holdfast_subscription_behind{subscription="analytics"} 2');
   expect(before).toContain('holdfast_subscription_lag_seconds{subscription="audit"} 0');

@@ -29,7 +29,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-test('every call over a line that is reset again and again says that Temporal is away', async () => {
+test('concurrent calls over a connection that is reset repeatedly all report Temporal as unavailable', async () => {
   const client = new Client({ connection });
   const ask = createAskTemporal(() => client);
   const isThere = async (): Promise<boolean> => {

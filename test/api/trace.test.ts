@@ -23,7 +23,7 @@ const TRACE = 'a'.repeat(32);
 const traceparent = `00-${TRACE}-${'b'.repeat(16)}-01`;
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
-test('whoever starts the workflow of an order hands its trace on, also from the books', async () => {
+test("an order's trace is passed to its workflow, also when the start is read from the database", async () => {
   const id = await place('traced', { traceparent });
   await shop.services.starter.drain();
   expect(shop.checkouts.started.at(-1)).toMatchObject({ orderId: id, traceparent });
@@ -32,7 +32,7 @@ test('whoever starts the workflow of an order hands its trace on, also from the 
   expect((await findBooks(shop.db, id))?.start).toMatchObject({ orderId: id, traceparent });
 });
 
-test('and of its refund: the order’s trace, not that of whoever asks for the money', async () => {
+test("a refund's workflow gets the trace of the order, not the trace of the refund request", async () => {
   const orderId = await paidOrder(shop);
   await shop.db.order.update({ where: { id: orderId }, data: { traceparent } });
   const asked = await shop.ask('POST', `/v1/orders/${orderId}/refunds`, {
@@ -51,7 +51,7 @@ test('and of its refund: the order’s trace, not that of whoever asks for the m
   expect(await listStillRefunds(shop.db, still)).toMatchObject([{ refundId: id, traceparent }]);
 });
 
-test('each event of an order has its trace in the feed; of an order without one, none', async () => {
+test('each event in the feed carries the trace of its order, and no trace when the order has none', async () => {
   const traced = await place('feed', { traceparent });
   const malformed = await place('malformed', { traceparent: `${traceparent}-more` });
   await eventually(async () => {
@@ -64,7 +64,7 @@ test('each event of an order has its trace in the feed; of an order without one,
   });
 });
 
-test('an order nobody finished is looked up and let go within its own trace', async () => {
+test('an abandoned order is looked up and voided within its own trace', async () => {
   shop.sandbox.faults.set(
     { provider: 'payments', operation: 'authorize' },
     { mode: 'answer_lost', times: 1 },

@@ -34,7 +34,7 @@ async function placeOrder(): Promise<string> {
 }
 
 describe('deliveries', () => {
-  test('page by page, newest first, or of one event alone', async () => {
+  test('webhook deliveries are listed newest first, page by page, and can be filtered by event', async () => {
     const { id } = await create();
     const eventIds = [randomUUID(), randomUUID(), randomUUID()];
     for (const eventId of eventIds) {
@@ -64,11 +64,11 @@ describe('deliveries', () => {
   });
 });
 
-describe('sending again', () => {
+describe('a redelivery', () => {
   const firstEvent = async (orderId: string) =>
     shop.db.event.findFirstOrThrow({ where: { orderId, type: 'order.placed' } });
 
-  test('202 for one event, with its id and the whole schedule before it', async () => {
+  test('a redelivery of one event returns 202 and starts it with the same event id and the full retry schedule', async () => {
     const { id } = await create();
     const orderId = await placeOrder();
     const { id: eventId } = await firstEvent(orderId);
@@ -88,7 +88,7 @@ describe('sending again', () => {
     ]);
   });
 
-  test('202 for a span of time: the events of its types, a bounded number per call', async () => {
+  test("a redelivery of a time range covers exactly the events of the endpoint's types", async () => {
     const { id } = await create({ types: ['order.placed'] });
     const from = new Date(Date.now() - 60_000).toISOString();
     await placeOrder();
@@ -102,7 +102,7 @@ describe('sending again', () => {
     expect(started.toSorted()).toEqual(all.map((each) => each.id).toSorted());
   });
 
-  test('what is too much for one call goes on where it stopped', async () => {
+  test('a redelivery of more events than fit in one call continues where it stopped', async () => {
     const { id } = await create({ types: ['order.delivered'] });
     const { orderId } = await firstEvent(await placeOrder());
     const startMs = Date.parse('2030-01-01T00:00:00Z');
@@ -130,7 +130,7 @@ describe('sending again', () => {
     expect(new Set(shop.deliveries.deliveries.map(({ eventId }) => eventId)).size).toBe(250);
   });
 
-  test('404 for an unknown event, 409 while disabled, 503 with Temporal away', async () => {
+  test('a redelivery is refused for an unknown event, a disabled endpoint, and while Temporal is unavailable', async () => {
     const { id } = await create();
     const unknown = await post(`/${id}/redeliver`, { event_id: randomUUID() });
     expect((await problemOf(unknown)).code).toBe('event_not_found');
@@ -150,7 +150,7 @@ describe('sending again', () => {
     { event_id: 'x' },
     { event_id: randomUUID(), from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' },
     { from: '2026-01-02T00:00:00Z', to: '2026-01-01T00:00:00Z' },
-  ])('422 for %o', async (body) => {
+  ])('a redelivery with the body %o returns 422', async (body) => {
     const { id } = await create();
     expect((await problemOf(await post(`/${id}/redeliver`, body))).status).toBe(422);
   });

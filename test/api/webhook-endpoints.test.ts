@@ -38,7 +38,7 @@ async function placeOrder(): Promise<string> {
 }
 
 describe('adding an endpoint', () => {
-  test('201 with its address and its secret, and its subscription runs from now on', async () => {
+  test('a new endpoint returns 201 with its location and secret, and its subscription is started', async () => {
     await placeOrder();
     const response = await post('', { url: receiver.url, types: ['order.placed', 'order.placed'] });
     expect(response.status).toBe(201);
@@ -59,7 +59,7 @@ describe('adding an endpoint', () => {
     expect(await findSubscription(shop.db, name)).toMatchObject({ types: ['order.placed'] });
   });
 
-  test('the secret is shown once: not in the list, not when shown, not in a log', async () => {
+  test("an endpoint's secret is absent from the list, from later reads, and from the log", async () => {
     const { id, secret = 'none' } = await create();
     expect(await fetchEndpoint(id)).not.toHaveProperty('secret');
     for (const path of ['', `/${id}`, `/${id}/deliveries`]) {
@@ -68,7 +68,7 @@ describe('adding an endpoint', () => {
     expect(shop.logged.join('')).not.toContain(secret);
   });
 
-  test('20 times the same key at once: one endpoint, one answer', async () => {
+  test('20 concurrent creations with one key add one endpoint and get the same response', async () => {
     const key = randomUUID();
     const before = await shop.db.webhookEndpoint.count();
     const body = { url: receiver.url };
@@ -83,7 +83,7 @@ describe('adding an endpoint', () => {
     expect((await problemOf(other)).code).toBe('idempotency_key_reused');
   });
 
-  test('with Temporal away it is added all the same', async () => {
+  test('an endpoint is added while Temporal is unavailable', async () => {
     shop.checkouts.reachable = false;
     const { id } = await create();
     expect(await findSubscription(shop.db, `webhook/${id}`)).not.toBeNull();
@@ -96,7 +96,7 @@ describe('adding an endpoint', () => {
     'https://user:secret@example.com/',
     'ftp://127.0.0.1/',
     'nonsense',
-  ])('422 with a pointer for %s, also when it is changed to that', async (url) => {
+  ])('the endpoint URL %s is refused with a pointer, on creation and on change', async (url) => {
     const refused = { code: 'invalid_request', errors: [{ pointer: '#/url' }] };
     expect(await problemOf(await post('', { url }))).toMatchObject(refused);
     const { id } = await create();
@@ -104,7 +104,7 @@ describe('adding an endpoint', () => {
     expect((await fetchEndpoint(id)).url).toBe(receiver.url);
   });
 
-  test('422 for unknown types or members, 400 without a key', async () => {
+  test('an endpoint with an unknown type or field returns 422, and one without a key is refused', async () => {
     const types = await problemOf(await post('', { url: receiver.url, types: ['order.eaten'] }));
     expect(types).toMatchObject({ status: 422, errors: [{ pointer: '#/types/0' }] });
     const more = await problemOf(await post('', { url: receiver.url, color: 'red' }));
@@ -113,7 +113,7 @@ describe('adding an endpoint', () => {
     expect((await problemOf(keyless)).code).toBe('idempotency_key_required');
   });
 
-  test('409 when there are as many as there can be', async () => {
+  test('an endpoint over the maximum number is refused as too_many_endpoints', async () => {
     const kept = await shop.db.webhookEndpoint.count();
     const extra = Array.from({ length: MAX_ENDPOINTS - kept }, (_, at) => ({
       id: `we_extra_${at}`,
@@ -128,7 +128,7 @@ describe('adding an endpoint', () => {
 });
 
 describe('an endpoint', () => {
-  test('is listed newest first, page by page', async () => {
+  test('endpoints are listed newest first, page by page', async () => {
     for (let at = 0; at < 3; at += 1) await create();
     const ids: unknown[] = [];
     let after = '';
@@ -142,7 +142,7 @@ describe('an endpoint', () => {
     expect(ids).toEqual(all.map(({ id }) => id));
   });
 
-  test('changes its types with its subscription, and forgets why it was disabled', async () => {
+  test("a change of an endpoint's types changes its subscription, and enabling it clears the disabled reason", async () => {
     const { id } = await create();
     await patch(id, { types: ['order.shipped'], status: 'disabled' });
     expect(await fetchEndpoint(id)).toMatchObject({
@@ -157,7 +157,7 @@ describe('an endpoint', () => {
     expect(await enabled.json()).toMatchObject({ status: 'enabled', disabled_reason: null });
   });
 
-  test('204 when it is deleted: its subscription and deliveries go with it', async () => {
+  test('a delete of an endpoint returns 204 and removes its subscription and deliveries', async () => {
     const { id } = await create();
     await post(`/${id}/test`);
     expect((await remove(id)).status).toBe(204);
@@ -166,7 +166,7 @@ describe('an endpoint', () => {
     expect(await shop.db.webhookAttempt.count({ where: { endpointId: id } })).toBe(0);
   });
 
-  test('404 when there is none, for every call', async () => {
+  test('every call for an unknown endpoint returns endpoint_not_found', async () => {
     const answers = [
       await get(`/${UNKNOWN}`),
       await patch(UNKNOWN, { types: [] }),
@@ -181,7 +181,7 @@ describe('an endpoint', () => {
 });
 
 describe('a test event', () => {
-  test('is signed, says status and latency, and is listed among the deliveries', async () => {
+  test("a test event is signed, returns the receiver's status and latency, and is listed among the deliveries", async () => {
     const { id, secret = '' } = await create();
     receiver.answer = (response) => response.writeHead(200).end('thanks');
     const sent = result.parse(await (await post(`/${id}/test`)).json());
@@ -197,7 +197,7 @@ describe('a test event', () => {
     expect(data).toMatchObject([{ event_id: sent.event_id, event_type: 'webhook_endpoint.test' }]);
   });
 
-  test('a receiver that fails is an answer too', async () => {
+  test('a test event to a failing or unreachable receiver returns the failure', async () => {
     const { id } = await create();
     receiver.answer = (response) => response.writeHead(302, { location: '/' }).end();
     const failed = await (await post(`/${id}/test`)).json();
@@ -210,7 +210,7 @@ describe('a test event', () => {
 });
 
 describe('a new secret', () => {
-  test('both sign for a day; the same key gives the same secret', async () => {
+  test('after a rotation both secrets sign, the old one expires after a day, and the same key replays the response', async () => {
     const { id, secret: old = '' } = await create();
     const key = randomUUID();
     const rotated = await post(`/${id}/rotate-secret`, undefined, key);
@@ -230,7 +230,7 @@ describe('a new secret', () => {
   });
 });
 
-test('the audit log has who added, changed, re-keyed and deleted an endpoint, and no address', async () => {
+test('the audit log has the actor of each creation, change, rotation, and deletion of an endpoint, but no URL', async () => {
   const { id } = await create();
   await patch(id, { url: `${receiver.url}/canary` });
   await patch(id, { status: 'disabled', types: ['order.paid'] });
