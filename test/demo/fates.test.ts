@@ -5,7 +5,7 @@ import { differences } from '../../local/demo/verdict.ts';
 import { isPlace } from '../../local/sandbox/faults.ts';
 
 describe('the demo', () => {
-  it('breaks only what the sandbox can break', () => {
+  it('the demo injects only faults that the sandbox knows', () => {
     const faults = FATES.flatMap(({ fault }) => fault ?? []);
     expect(faults.length).toBeGreaterThan(0);
     for (const { place } of faults) {
@@ -14,7 +14,7 @@ describe('the demo', () => {
     }
   });
 
-  it('never opens a circuit breaker, so that it can be repeated at once', () => {
+  it('no demo scenario repeats a fault often enough to open a circuit breaker', () => {
     const breakAfter = Math.min(
       MAIL_LIMITS.send.breakAfter,
       WAREHOUSE_LIMITS.reserve.breakAfter,
@@ -23,7 +23,7 @@ describe('the demo', () => {
     for (const { name, fault } of FATES) expect(fault?.times ?? 0, name).toBeLessThan(breakAfter);
   });
 
-  it('is content with an order that ended as it should, in whatever order it was found', () => {
+  it("an order that ended as expected passes the demo's check in any order of effects and mails", () => {
     for (const { ends } of FATES) {
       const effects = Object.fromEntries(Object.entries(ends.effects).toReversed());
       expect(differences(ends, { ...ends, effects, mails: ends.mails.toReversed() })).toEqual([]);
@@ -33,10 +33,10 @@ describe('the demo', () => {
   it.each([
     ['a second charge', { effects: { authorize: 1, reserve: 1, capture: 2, ship: 1 } }, 'effects'],
     ['a missing mail', { mails: ['confirmed'] }, 'mails'],
-    ['units that stay held', { stillHeld: 2 }, 'stillHeld'],
-    ['a workflow that goes on', { workflow: 'running' }, 'workflow'],
+    ['units that remain held', { stillHeld: 2 }, 'stillHeld'],
+    ['a workflow that is running', { workflow: 'running' }, 'workflow'],
     ['no order', { status: null }, 'status'],
-  ])('notices %s', (_name, change, question) => {
+  ])("the demo's check reports exactly one discrepancy for %s", (_name, change, question) => {
     const ends = FATES[0]?.ends;
     if (ends === undefined) throw new Error('there are fates');
     const found = differences(ends, { ...ends, ...change });
