@@ -12,8 +12,8 @@ import { letDaysPass } from '../support/temporal.ts';
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
 
-describeCheckout('money that is held and not captured', (suite) => {
-  test('for a capture nobody decides about is let go before the hold lapses', async () => {
+describeCheckout('an uncaptured authorization', (suite) => {
+  test('an order whose failed capture gets no decision is cancelled before the authorization expires', async () => {
     const { bench, env } = suite;
     bench.sandbox.faults.set(CAPTURE, { mode: 'fail_before' });
     const handle = await bench.start();
@@ -43,7 +43,7 @@ describeCheckout('money that is held and not captured', (suite) => {
   }, 240_000);
 
   test.each([CAPTURE, RESERVE])(
-    'while $operation gets no answer near the end of the hold: undone, and the customer is told',
+    'an order whose $operation keeps failing near the expiry is undone and the customer is notified',
     async (place) => {
       const { bench } = suite;
       bench.sandbox.faults.set(place, { mode: 'fail_before' });

@@ -47,9 +47,9 @@ const UNDOS: readonly {
   },
 ];
 
-describeCheckout('an undo that fails for good', (suite) => {
+describeCheckout('an undo that fails permanently', (suite) => {
   test.each(UNDOS)(
-    '$failing.operation: the others still run, a person is asked, retry finishes it',
+    'a failing undo by $failing.operation lets the others run, needs attention and succeeds on retry',
     async ({ step, failing, cause, stillUndone }) => {
       const { bench } = suite;
       bench.sandbox.faults.set(cause, { mode: 'refuse' });
@@ -67,7 +67,7 @@ describeCheckout('an undo that fails for good', (suite) => {
     },
   );
 
-  test('settled by hand: skip ends the order, with who and why on its timeline', async () => {
+  test('skipping a failed undo ends the order cancelled and records the actor and note in an event', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
     bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
@@ -80,7 +80,7 @@ describeCheckout('an undo that fails for good', (suite) => {
     expect(event?.data).toMatchObject({ decision: 'skip', actor: 'op', note: 'looked into it' });
   });
 
-  test('a decision is in the history before it is in our books', async () => {
+  test('a decision enters the workflow history before the activity that records it is scheduled', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
     bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
@@ -99,7 +99,7 @@ describeCheckout('an undo that fails for good', (suite) => {
     expect(recorded).toBeGreaterThan(decided ?? Infinity);
   });
 
-  test('a parcel that left meanwhile is no undone order: the person hears of it', async () => {
+  test('a retried shipment cancellation that finds the parcel shipped needs attention again', async () => {
     const { bench, env } = suite;
     const step = 'cancelShipment';
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
@@ -120,7 +120,7 @@ describeCheckout('an undo that fails for good', (suite) => {
     await expect(handle.result()).rejects.toThrow('Workflow execution cancelled');
   });
 
-  test('two of them: each waits for its own decision', async () => {
+  test('two failed undos each wait for their own decision', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
     bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
@@ -138,11 +138,11 @@ describeCheckout('an undo that fails for good', (suite) => {
 
 // Five days of attempts are one event in the history: nothing of them is replayed.
 describeCheckout(
-  'a forward step that fails for good',
+  'a forward step that fails permanently',
   (suite) => {
     const failing = { provider: 'payments', operation: 'capture' } as const;
 
-    test('capture, retried by a person once the provider is back: the order ships', async () => {
+    test('an order whose capture failed ships after an operator retries it', async () => {
       const { bench } = suite;
       bench.sandbox.faults.set(failing, { mode: 'down' });
       const handle = await parked(suite, 6);
@@ -152,7 +152,7 @@ describeCheckout(
       await expectShipped(bench, orderIdOf(handle));
     });
 
-    test('capture, given up by a person: everything is undone', async () => {
+    test('an order whose capture failed is undone when an operator decides to cancel', async () => {
       const { bench } = suite;
       bench.sandbox.faults.set(failing, { mode: 'down' });
       const handle = await parked(suite, 6);
@@ -164,7 +164,7 @@ describeCheckout(
       await expectCleanSlate(bench, orderIdOf(handle));
     });
 
-    test('capture, and the order is cancelled: nobody is asked any more', async () => {
+    test('a cancel while the capture needs attention clears the pending decision and resolves the dead letter', async () => {
       const { bench } = suite;
       bench.sandbox.faults.set(failing, { mode: 'down' });
       const handle = await parked(suite, 6);

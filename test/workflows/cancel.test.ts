@@ -58,7 +58,7 @@ const STEPS: readonly {
 
 describeInRealTime('a cancel', (suite) => {
   test.each(STEPS)(
-    'while $place.operation is retried: accepted with what will be undone, then undone',
+    'a cancel while $place.operation is retried returns the undo steps and ends with the order undone',
     async ({ place, stands, willUndo, undone }) => {
       const { bench } = suite;
       bench.sandbox.faults.set(place, { mode: 'fail_before' });
@@ -76,7 +76,7 @@ describeInRealTime('a cancel', (suite) => {
     },
   );
 
-  test('whose step took effect with its answer lost: undone all the same', async () => {
+  test('a cancel after a capture whose response was lost refunds the capture', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set(
       { provider: 'payments', operation: 'capture' },
@@ -96,7 +96,7 @@ describeInRealTime('a cancel', (suite) => {
     expect(effectsOf(bench, orderId)).toMatchObject({ capture: 1, refund: 1 });
   });
 
-  test('once the parcel has left: refused with the reason, and the order ships', async () => {
+  test('a cancel after the parcel left is refused with the reason and the order ends shipped', async () => {
     const { bench } = suite;
     // The warehouse ships at once, but neither its answer nor a look-up gets through.
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
@@ -113,7 +113,7 @@ describeInRealTime('a cancel', (suite) => {
     await expectShipped(bench, orderIdOf(handle));
   });
 
-  test('after a worker asked for shipping and died unheard: the warehouse is asked all the same', async () => {
+  test('a cancel is refused when a worker crashed after shipping the parcel, and the order ends shipped', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await bench.start();
@@ -129,7 +129,7 @@ describeInRealTime('a cancel', (suite) => {
     await expectShipped(bench, orderIdOf(handle));
   });
 
-  test('from outside, after a worker asked for shipping and died unheard: goods and money stay together', async () => {
+  test('a workflow cancellation after a worker crashed while shipping ends the order shipped and charged', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await bench.start();
@@ -141,7 +141,7 @@ describeInRealTime('a cancel', (suite) => {
     expect(effectsOf(bench, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
   });
 
-  test('that a worker wrote down and died unheard: the order is undone, and nobody is asked', async () => {
+  test('a cancel recorded by a worker that then crashed undoes the order and opens no dead letter', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
     const handle = await bench.start();
@@ -156,7 +156,7 @@ describeInRealTime('a cancel', (suite) => {
     expect(letters).toEqual([]);
   });
 
-  test('while the confirmation is on its way and fails: undone, and the customer hears that', async () => {
+  test('a cancel while the confirmation mail fails undoes the order and sends only the cancelled mail', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
     bench.sandbox.faults.set({ provider: 'mail', operation: 'send' }, { mode: 'hang' });
@@ -173,7 +173,7 @@ describeInRealTime('a cancel', (suite) => {
     expect(await eventTypesOf(bench, orderId)).not.toContain('order.notification_failed');
   });
 
-  test('while the reservation is on its way and fails: undone for the reason the customer gave', async () => {
+  test('a cancel while the reservation fails undoes the order with the reason of the customer', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'hang' });
     const handle = await bench.start();
@@ -184,7 +184,7 @@ describeInRealTime('a cancel', (suite) => {
     await expectCleanSlate(bench, orderIdOf(handle));
   });
 
-  test('of an order that is being cancelled already: refused', async () => {
+  test('a cancel of an order that is already cancelling is refused', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
@@ -197,7 +197,7 @@ describeInRealTime('a cancel', (suite) => {
     await expectCleanSlate(bench, orderIdOf(handle));
   });
 
-  test('sent twice under one update id: one answer', async () => {
+  test('a cancel sent twice under one update id returns the same result', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await bench.start();
@@ -210,7 +210,7 @@ describeInRealTime('a cancel', (suite) => {
     await expectCleanSlate(bench, orderIdOf(handle));
   });
 
-  test('from the Web UI, of the workflow itself: undone, and the run shows as cancelled', async () => {
+  test('a cancellation of the workflow itself undoes the order and closes the run as cancelled', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
     const handle = await bench.start();
@@ -220,7 +220,7 @@ describeInRealTime('a cancel', (suite) => {
     await expectCleanSlate(bench, orderIdOf(handle));
   });
 
-  test('of the workflow itself once the parcel has left: the order ships', async () => {
+  test('a cancellation of the workflow after the parcel left ends with the order shipped', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
     const handle = await bench.start();

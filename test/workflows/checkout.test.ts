@@ -5,7 +5,7 @@ import { eventTypesOf, expectShipped, noticesOf } from '../support/expectations.
 import { readable } from '../../audit/readable.ts';
 
 describeCheckout('an order whose steps all succeed', (suite) => {
-  test('ships, is charged once, and the customer hears of it twice', async () => {
+  test('an order without failures ships, is charged once and sends a confirmed and a shipped mail', async () => {
     const { bench } = suite;
     const handle = await bench.start();
     expect(await handle.result()).toEqual({ status: 'shipped', reason: null });
@@ -14,7 +14,7 @@ describeCheckout('an order whose steps all succeed', (suite) => {
     expect(noticesOf(bench, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
   });
 
-  test('writes one event per change, in the order things happened', async () => {
+  test('an order without failures records one event per change, in order', async () => {
     const { bench } = suite;
     const handle = await bench.start();
     await handle.result();
@@ -31,7 +31,7 @@ describeCheckout('an order whose steps all succeed', (suite) => {
     expect(types.filter(told)).toHaveLength(2);
   });
 
-  test('leaves no trace of the person in Temporal', async () => {
+  test('an order without failures leaves no personal data in Temporal', async () => {
     const { bench, env } = suite;
     const handle = await bench.start();
     await handle.result();
@@ -44,7 +44,7 @@ describeCheckout('an order whose steps all succeed', (suite) => {
     }
   });
 
-  test('costs one durable timer and no durable activity', async () => {
+  test('an order without failures schedules no durable activity and writes at most 26 events', async () => {
     const handle = await suite.bench.start();
     await handle.result();
     const { events } = await handle.fetchHistory();

@@ -17,7 +17,7 @@ const SEND = { provider: 'mail', operation: 'send' } as const;
 const MODES: readonly Mode[] = ['fail_before', 'answer_lost', 'hang', 'down'];
 
 describeCheckout('a refund', (suite) => {
-  test('of a shipped order goes back once, and the customer is told once', async () => {
+  test('a refund of a shipped order moves the money once and notifies the customer once', async () => {
     const { bench } = suite;
     const orderId = await shipped(suite);
     const handle = await refunding(suite, orderId);
@@ -34,7 +34,7 @@ describeCheckout('a refund', (suite) => {
     expect(mail).toMatchObject({ key: expect.stringContaining(`${orderId}.refunded/${id}`) });
   });
 
-  test('in two parts leaves exactly nothing', async () => {
+  test('two partial refunds of an order add up to exactly the captured amount', async () => {
     const orderId = await shipped(suite);
     for (const amountMinor of [1_000, 1_400]) {
       const handle = await refunding(suite, orderId, amountMinor);
@@ -45,7 +45,7 @@ describeCheckout('a refund', (suite) => {
     expect(new Set(notices).size).toBe(2);
   });
 
-  test('tells Temporal nothing about the person', async () => {
+  test('a refund leaves no personal data in its workflow history', async () => {
     const orderId = await shipped(suite);
     const handle = await refunding(suite, orderId);
     await handle.result();
@@ -56,7 +56,7 @@ describeCheckout('a refund', (suite) => {
     }
   });
 
-  test('cannot be cancelled once it was accepted', async () => {
+  test('an accepted refund succeeds although its workflow is cancelled', async () => {
     const { bench } = suite;
     const orderId = await shipped(suite);
     bench.sandbox.faults.set(REFUND, { mode: 'fail_before', times: 3 });
@@ -66,7 +66,7 @@ describeCheckout('a refund', (suite) => {
     await expectGivenBack(suite, orderId, [2_400]);
   });
 
-  test.each(MODES)('provider %s three times: the money goes back once', async (mode) => {
+  test.each(MODES)('a refund under the provider fault %s moves the money once', async (mode) => {
     const { bench } = suite;
     const orderId = await shipped(suite);
     bench.sandbox.faults.set(REFUND, { mode, times: 3 });
@@ -76,7 +76,7 @@ describeCheckout('a refund', (suite) => {
     await expectGivenBack(suite, orderId, [2_400]);
   });
 
-  test('an answer that was lost is found before anything is asked for again', async () => {
+  test('a refund whose response was lost moves the money once although the first look-up fails', async () => {
     const { bench } = suite;
     const orderId = await shipped(suite);
     bench.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });
@@ -86,7 +86,7 @@ describeCheckout('a refund', (suite) => {
     await expectGivenBack(suite, orderId, [2_400]);
   });
 
-  test('provider away for hours: the refund waits, and goes back when it is there again', async () => {
+  test('a refund stays requested while the provider is unavailable and succeeds after it recovers', async () => {
     const { bench, env } = suite;
     const orderId = await shipped(suite);
     bench.sandbox.faults.set(REFUND, { mode: 'down' });
@@ -98,7 +98,7 @@ describeCheckout('a refund', (suite) => {
     await expectGivenBack(suite, orderId, [2_400]);
   });
 
-  test('refused by the provider: failed with the reason, nothing moved, and it can be asked for again', async () => {
+  test('a refund refused by the provider fails with the reason, moves nothing and can be requested again', async () => {
     const { bench } = suite;
     const orderId = await shipped(suite);
     bench.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
@@ -114,7 +114,7 @@ describeCheckout('a refund', (suite) => {
     await expectGivenBack(suite, orderId, [2_400]);
   });
 
-  test('refunded by hand at the provider meanwhile: failed, and not counted as ours', async () => {
+  test('a refund fails with charge_already_refunded after a manual refund at the provider', async () => {
     const { bench } = suite;
     const orderId = await shipped(suite);
     const payment = await bench.db.payment.findUniqueOrThrow({ where: { orderId } });
@@ -131,7 +131,7 @@ describeCheckout('a refund', (suite) => {
     ]);
   });
 
-  test('provider away for longer than a day: a dead letter; retried, it goes back under the same key', async () => {
+  test('a refund that fails for two days becomes a dead letter, and a retry moves the money once', async () => {
     const { bench, env } = suite;
     const orderId = await shipped(suite);
     bench.sandbox.faults.set(REFUND, { mode: 'down' });
@@ -152,7 +152,7 @@ describeCheckout('a refund', (suite) => {
     await expectGivenBack(suite, orderId, [2_400]);
   }, 240_000);
 
-  test('mail down for good: the money is back, and that nobody was told is a dead letter', async () => {
+  test('a refund succeeds while mail is down, and the failed notification becomes a dead letter', async () => {
     const { bench } = suite;
     const orderId = await shipped(suite);
     bench.sandbox.faults.set(SEND, { mode: 'down' });

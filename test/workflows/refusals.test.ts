@@ -27,9 +27,9 @@ const REFUSALS: readonly {
   },
 ];
 
-describeCheckout('an order one of whose steps is refused', (suite) => {
+describeCheckout('a refused step', (suite) => {
   test.each(REFUSALS)(
-    '$place.operation refused: everything is undone once and the customer is told',
+    'an order whose $place.operation is refused is undone once and the customer is notified',
     async ({ place, reason, undone }) => {
       const { bench } = suite;
       bench.sandbox.faults.set(place, { mode: 'refuse' });
@@ -43,7 +43,7 @@ describeCheckout('an order one of whose steps is refused', (suite) => {
     },
   );
 
-  test('shipping refused later, by the callback: refunded, released, cancelled', async () => {
+  test('an order whose shipping is refused by the callback is refunded, released and cancelled in that order', async () => {
     const { bench } = suite;
     const place = { provider: 'warehouse', operation: 'callback' } as const;
     bench.sandbox.faults.set(place, { mode: 'refuse' });

@@ -43,7 +43,7 @@ afterAll(async () => {
   await env?.teardown();
 });
 
-test('goods sent by hand: the request is called back from the warehouse, then the order is shipped', async () => {
+test('a manual shipment cancels the request at the warehouse before the order becomes shipped', async () => {
   const orderId = await shippingParked();
   const handle = await decideAnew(orderId, { step: 'shipOrder', decision: 'skip' });
   expect((await handle.result()).status).toBe('shipped');
@@ -57,7 +57,7 @@ test('goods sent by hand: the request is called back from the warehouse, then th
   ]);
 });
 
-test('a warehouse that cannot be told: a person is asked, a retry calls the request back', async () => {
+test('a failed warehouse cancellation after a manual shipment needs attention and succeeds on retry', async () => {
   const handle = await calledBackInVain();
   const arg = { reason: 'requested_by_operator' } as const;
   await expect(update(handle, { definition: cancelUpdate, arg })).rejects.toThrow();
@@ -68,7 +68,7 @@ test('a warehouse that cannot be told: a person is asked, a retry calls the requ
   expect(effectsOf(bench, orderIdOf(handle))).toEqual(CALLED_BACK);
 });
 
-test('a request called back by hand as well: the order is shipped, and the warehouse is asked nothing', async () => {
+test('skipping a failed warehouse cancellation after a manual shipment ends the order shipped', async () => {
   const handle = await calledBackInVain();
   await resolve(handle, { step: STEP, decision: 'skip' });
   expect((await handle.result()).status).toBe('shipped');
@@ -79,7 +79,7 @@ test.each([
   { decision: 'retry', effects: CALLED_BACK },
   { decision: 'skip', effects: { authorize: 1, capture: 1, reserve: 1, ship: 1 } },
 ] as const)(
-  'a workflow lost meanwhile: the next run, told to $decision, knows that the goods went by hand',
+  'a new run after a lost workflow keeps the manual shipment when the decision is $decision',
   async ({ decision, effects }) => {
     const lost = await calledBackInVain();
     const orderId = orderIdOf(lost);

@@ -19,8 +19,8 @@ const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
 const MAIL = { provider: 'mail', operation: 'send' } as const;
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 
-describeCheckout("the warehouse's answer", (suite) => {
-  test('by signal: taken at once, without asking', async () => {
+describeCheckout('a shipment signal', (suite) => {
+  test('a shipment signal ships the order while look-ups fail', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set(LOOK_UP, { mode: 'down' });
     const handle = await bench.start();
@@ -31,7 +31,7 @@ describeCheckout("the warehouse's answer", (suite) => {
     await expectShipped(bench, orderIdOf(handle));
   });
 
-  test('before the request has returned: taken when it does', async () => {
+  test('a shipment signal that arrives before the ship request returns is applied', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set(SHIP, { mode: 'answer_lost', times: 2 });
     const handle = await bench.start();
@@ -41,7 +41,7 @@ describeCheckout("the warehouse's answer", (suite) => {
     await expectShipped(bench, orderIdOf(handle));
   });
 
-  test('twice: the first one stands and the order ships once', async () => {
+  test('the first of two shipment signals is applied and the order ships once', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set(LOOK_UP, { mode: 'down' });
     // Keeps the order open until the second answer is there.
@@ -57,7 +57,7 @@ describeCheckout("the warehouse's answer", (suite) => {
     expect(types.filter((type) => type === 'order.shipped')).toHaveLength(1);
   });
 
-  test('for another request: not taken', async () => {
+  test('a shipment signal with a foreign correlation id is ignored', async () => {
     const { bench } = suite;
     const handle = await bench.start();
     await handle.signal(shipmentAnsweredSignal, { correlationId: 'foreign', answer: PARCEL });
@@ -65,14 +65,15 @@ describeCheckout("the warehouse's answer", (suite) => {
     expect(await trackingOf(handle)).not.toBe('TP1');
   });
 
-  test('never: it is asked for, and the order ships', async () => {
+  test('an order that gets no shipment signal ships after a look-up', async () => {
     const { bench } = suite;
     const handle = await bench.start();
     expect((await handle.result()).status).toBe('shipped');
     await expectShipped(bench, orderIdOf(handle));
   });
 
-  const asked = 'never, with look-ups failing for hours: the order ships when one gets through';
+  const asked =
+    'an order without a shipment signal stays paid while look-ups fail and ships once one succeeds';
   cell('CB/F6', asked, async (proof) => {
     const { bench, env } = suite;
     bench.sandbox.faults.set(LOOK_UP, { mode: 'fail_before' });
@@ -85,7 +86,7 @@ describeCheckout("the warehouse's answer", (suite) => {
     await expectShipped(bench, orderIdOf(handle));
   });
 
-  test('refused by signal: refunded and released, and the parcel can never leave', async () => {
+  test('a signal that refuses the shipment cancels the order and undoes every effect', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set(LOOK_UP, { mode: 'down' });
     bench.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
@@ -96,7 +97,7 @@ describeCheckout("the warehouse's answer", (suite) => {
     await expectCleanSlate(bench, orderIdOf(handle));
   });
 
-  test('after the order is settled: changes nothing', async () => {
+  test('a shipment signal to a settled order is rejected and changes nothing', async () => {
     const { bench } = suite;
     bench.sandbox.faults.set(SHIP, { mode: 'refuse' });
     const handle = await bench.start();
