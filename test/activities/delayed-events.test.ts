@@ -86,7 +86,7 @@ const readableNow = (id: string) =>
     expect(BigInt(end)).toBeGreaterThan(BigInt(cursor));
   });
 
-test('an event that is too young is not passed by an older one behind it in the log', async () => {
+test('an event younger than the delay is not overtaken by an older one behind it in the log', async () => {
   const young = await write(DELAY_MS - 1_500);
   const old = await write(DELAY_MS * 2);
   await readableNow(old);
@@ -98,7 +98,7 @@ test('an event that is too young is not passed by an older one behind it in the 
   });
 });
 
-test('what comes of age within one delay comes in one batch', async () => {
+test('events that become due within one delay are delivered in one batch', async () => {
   const ids = [await write(DELAY_MS * 2), await write(DELAY_MS * 2)];
   await readableNow(ids[1] ?? '');
   expect(await pump()).toBe('moved');
@@ -110,7 +110,7 @@ test('what comes of age within one delay comes in one batch', async () => {
   expect(batches).toEqual([ids.slice(0, 2), ids.slice(2)]);
 });
 
-test('a full batch waits for nothing', async () => {
+test('a full batch is delivered without waiting for the delay', async () => {
   const ids = [await write(DELAY_MS * 2), await write(DELAY_MS * 2), await write(DELAY_MS * 2)];
   await readableNow(ids[2] ?? '');
   expect(await pump(2)).toBe('full');

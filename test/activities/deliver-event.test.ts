@@ -54,7 +54,7 @@ function deliver(handle: Subscriber['handle']): Promise<unknown> {
   return new MockActivityEnvironment({}, quiet).run(() => deliverEvent(input));
 }
 
-test('a database that went away is no failed attempt of the subscriber: the try is made again', async () => {
+test('a database outage fails the activity, not the subscriber, and the event is delivered later', async () => {
   const attempt = deliver(async () => {
     proxy.harm({ kind: 'refuse' });
     await db.$queryRaw`SELECT 1`;
@@ -64,7 +64,7 @@ test('a database that went away is no failed attempt of the subscriber: the try 
   expect(await deliver(async () => undefined)).toEqual({ kind: 'delivered' });
 });
 
-test('what the subscriber asks of the database in vain while that answers is its own failure', async () => {
+test('a query timeout of a subscriber counts as its failed attempt while the database is available', async () => {
   const attempt = deliver(() =>
     db.$transaction(async (tx) => {
       await tx.$executeRaw`SET LOCAL statement_timeout = 10`;

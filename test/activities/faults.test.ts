@@ -157,7 +157,7 @@ describe.each(STEPS)('$what', (each) => {
     prove(
       each,
       fault,
-      `${mode}: retryable, nothing happened; the next try does it`,
+      `${each.what} under ${mode} fails retryably without effect, and the next attempt takes effect once`,
       async (proof) => {
         const orderId = await each.prepare(steps);
         steps.sandbox.faults.set(each.place, { mode });
@@ -177,7 +177,7 @@ describe.each(STEPS)('$what', (each) => {
   prove(
     each,
     'F2',
-    'answer_lost: retryable, it happened; the next try finds it done',
+    `${each.what} under answer_lost fails retryably after its effect, and the next attempt repeats nothing`,
     async (proof) => {
       const orderId = await each.prepare(steps);
       steps.sandbox.faults.set(each.place, { mode: 'answer_lost', times: 1 });
@@ -190,29 +190,34 @@ describe.each(STEPS)('$what', (each) => {
     },
   );
 
-  test('latency within the deadline: done', async () => {
+  test(`${each.what} succeeds under latency within the deadline`, async () => {
     const orderId = await each.prepare(steps);
     steps.sandbox.faults.set(each.place, { mode: 'latency', latency_ms: 50 });
     await expectDoneOnce(each, orderId);
     expect(fired()).toBeGreaterThan(0);
   });
 
-  prove(each, 'F3', 'latency beyond the deadline: retryable; it happens once', async (proof) => {
-    const orderId = await each.prepare(steps);
-    steps.sandbox.faults.set(each.place, {
-      mode: 'latency',
-      latency_ms: DEADLINE_MS + 1_000,
-      times: 1,
-    });
-    const failure = await each.fail(steps, orderId);
-    expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
-    proof.firedAll(steps.sandbox.faults);
-    // The late effect may still be on its way: the provider answers the repeat when it knows.
-    await untilDone(each, orderId);
-    await expectDoneOnce(each, orderId);
-  });
+  prove(
+    each,
+    'F3',
+    `${each.what} under latency beyond the deadline fails retryably and takes effect once`,
+    async (proof) => {
+      const orderId = await each.prepare(steps);
+      steps.sandbox.faults.set(each.place, {
+        mode: 'latency',
+        latency_ms: DEADLINE_MS + 1_000,
+        times: 1,
+      });
+      const failure = await each.fail(steps, orderId);
+      expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+      proof.firedAll(steps.sandbox.faults);
+      // The late effect may still be on its way: the provider answers the repeat when it knows.
+      await untilDone(each, orderId);
+      await expectDoneOnce(each, orderId);
+    },
+  );
 
-  test('refuse: a value to branch on, or a failure of a known type', async () => {
+  test(`${each.what} turns a refusal into a repeatable value or a failure of a known type`, async () => {
     const orderId = await each.prepare(steps);
     steps.sandbox.faults.set(each.place, { mode: 'refuse' });
     if ('value' in each.refused) {
@@ -225,7 +230,7 @@ describe.each(STEPS)('$what', (each) => {
     expect(fired()).toBeGreaterThan(0);
   });
 
-  const tenAtOnce = 'ten at once: one effect, one event; the others hear the same or try again';
+  const tenAtOnce = `ten concurrent attempts of ${each.what} take effect once and return the same or fail retryably`;
   prove(each, 'F4', tenAtOnce, async (proof) => {
     const orderId = await each.prepare(steps);
     // So slow that they overlap; counts how many of them the provider heard of.

@@ -22,7 +22,7 @@ describe('notifyCustomer', () => {
   const place = { provider: 'mail', operation: 'send' } as const;
 
   for (const { mode, fault } of WITHOUT_EFFECT) {
-    const title = `mail, ${mode}: retryable, nothing sent; the next try sends it`;
+    const title = `a notification under mail fault ${mode} fails retryably unsent, and the next attempt sends it`;
     cell(`S8/${fault}`, title, async (proof) => {
       const orderId = await steps.orderAfter();
       steps.sandbox.faults.set(place, { mode });
@@ -37,7 +37,8 @@ describe('notifyCustomer', () => {
     });
   }
 
-  const oneMail = 'mail: sent again under the same Message-ID, so the customer has one mail';
+  const oneMail =
+    'a notification sent again after a lost response reaches the customer as one mail';
   cell(['S8/F2', 'S8/F4'], oneMail, async (proof) => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
@@ -52,14 +53,14 @@ describe('notifyCustomer', () => {
     expect(types.filter((type) => type === 'order.customer_notified')).toHaveLength(1);
   });
 
-  test('refuse: permanent, for no retry makes a mailbox', async () => {
+  test('a notification refused by the mail server fails permanently', async () => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(place, { mode: 'refuse' });
     const failure = await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
     expect(failure).toMatchObject({ type: 'provider_rejected_request', nonRetryable: true });
   });
 
-  test('tells each notice in its own mail, the parcel with its tracking number', async () => {
+  test('each notification has its own mail, and only the shipped one has the tracking number', async () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
     const parcel = { carrier: 'Test Parcel', trackingNumber: 'TP-77' };
     await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });

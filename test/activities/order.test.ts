@@ -18,8 +18,8 @@ beforeAll(async () => {
 afterEach(() => steps.sandbox.faults.clear());
 afterAll(() => steps.close());
 
-describe('an undo that comes before its do', () => {
-  test('releasing: a reserve that arrives late is refused, and nothing is set aside', async () => {
+describe('an undo before its step', () => {
+  test('a reserve that arrives after its release is refused and reserves nothing', async () => {
     const orderId = await steps.orderAfter();
     await steps.run('releaseStock', { orderId });
     expect(await steps.run('reserveStock', { orderId })).toEqual({
@@ -32,7 +32,7 @@ describe('an undo that comes before its do', () => {
     expect(await findStock(steps.db, 'mug-white')).toEqual(stock);
   });
 
-  test('cancelling the shipment: a request that arrives late is refused, and no parcel leaves', async () => {
+  test('a shipping request that arrives after its cancellation is refused and ships no parcel', async () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment');
     expect(await steps.run('cancelShipment', { orderId })).toEqual({ kind: 'cancelled' });
     expect(await steps.run('requestShipment', { orderId })).toEqual({
@@ -42,7 +42,7 @@ describe('an undo that comes before its do', () => {
     expect(effectsOf(steps, orderId)['ship']).toBeUndefined();
   });
 
-  test('asking a person about an undo: a shipping request that arrives late is refused', async () => {
+  test('a shipping request that arrives while an undo needs attention is refused and ships no parcel', async () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment');
     const reason = 'requested_by_customer';
     await recordCancelling(steps.db, orderId, { reason, request: null });
@@ -56,18 +56,18 @@ describe('an undo that comes before its do', () => {
 });
 
 describe('a parcel', () => {
-  test('that was never asked for is absent', async () => {
+  test('a look-up of a parcel that was never requested returns absent', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     expect(await steps.run('lookUpShipment', { orderId })).toEqual({ kind: 'absent' });
   });
 
-  test('that was called back is cancelled', async () => {
+  test('a look-up of a cancelled shipment returns cancelled', async () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
     await steps.run('cancelShipment', { orderId });
     expect(await steps.run('lookUpShipment', { orderId })).toEqual({ kind: 'cancelled' });
   });
 
-  test('that has left is shipped, and cannot be called back', async () => {
+  test('a look-up of a parcel that left returns shipped, and its cancellation returns already_shipped', async () => {
     const quick = await createSteps({ callbackDelayMs: 0 });
     try {
       const orderId = await quick.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
@@ -86,7 +86,7 @@ describe('a parcel', () => {
     }
   });
 
-  test('is recorded once: tracking, status, and its units off the shelf', async () => {
+  test('a repeated recordShipped keeps the first tracking number and takes the units off stock once', async () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
     const before = await findStock(steps.db, 'mug-white');
     await steps.run('recordShipped', { orderId, ...PARCEL });
@@ -99,8 +99,8 @@ describe('a parcel', () => {
   });
 });
 
-describe('turns without a provider', () => {
-  test('each is written once, however often it is asked for', async () => {
+describe('a step without a provider', () => {
+  test('repeated recordCancelling and recordCancelled calls write one event each', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     const reason = 'requested_by_customer' as const;
     for (let repeat = 0; repeat < 3; repeat += 1) {
@@ -114,7 +114,7 @@ describe('turns without a provider', () => {
     expect(types.slice(-2)).toEqual(['order.cancelling', 'order.cancelled']);
   });
 
-  test('waiting for a person: the steps are named, and the decision puts the order back', async () => {
+  test('repeated recordNeedsAttention and recordResolved calls name the step and write one event each', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     const waiting = { steps: ['capturePayment'], failure: 'capture: outcome unknown (deadline)' };
     await steps.run('recordNeedsAttention', { orderId, ...waiting });
@@ -128,7 +128,7 @@ describe('turns without a provider', () => {
     expect(types.slice(-2)).toEqual(['order.needs_attention', 'order.attention_resolved']);
   });
 
-  test('a notice that could not be sent is written once per notice', async () => {
+  test('a failed notification is recorded once per kind of notification', async () => {
     const orderId = await steps.orderAfter();
     const failed = { orderId, failure: 'mail: refused (smtp_550)' };
     await steps.run('recordNotificationFailed', { ...failed, notice: 'confirmed' });
@@ -138,7 +138,7 @@ describe('turns without a provider', () => {
     expect(types.filter((type) => type === 'order.notification_failed')).toHaveLength(2);
   });
 
-  test('from where the order may not go: permanent, and nothing is written', async () => {
+  test('a forbidden transition fails permanently and writes no event', async () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
     await steps.run('recordShipped', { orderId, ...PARCEL });
     const before = await eventTypesOf(steps, orderId);
@@ -155,14 +155,14 @@ describe('turns without a provider', () => {
 
 describe('a failure', () => {
   test.each(['reserveStock', 'capturePayment', 'voidOrRefundPayment', 'requestShipment'] as const)(
-    '%s of an order that does not exist is permanent',
+    '%s of an order that does not exist fails permanently',
     async (name) => {
       const failure = await steps.failing(name, { orderId: newId('order') });
       expect(failure).toMatchObject({ type: 'order_not_found', nonRetryable: true });
     },
   );
 
-  test('nobody expected is retryable and says no more than its kind', async () => {
+  test('an unexpected error is retryable and exposes only its type', async () => {
     const orderId = await steps.orderAfter();
     const broken = steps.replacing({
       mailer: {
@@ -179,7 +179,7 @@ describe('a failure', () => {
     });
   });
 
-  test('of our own database is retryable and says no more than its kind', async () => {
+  test('a database error is retryable and exposes no personal data', async () => {
     const orderId = await steps.orderAfter();
     const failure = await steps.failing('recordNotificationFailed', {
       orderId,
@@ -190,7 +190,7 @@ describe('a failure', () => {
     expect(failure).toMatchObject({ type: 'unexpected_error', nonRetryable: false });
   });
 
-  test('of an open breaker waits as long as the breaker does', async () => {
+  test('a call with the circuit open is not made and is retried when the circuit closes', async () => {
     const orderId = await steps.orderAfter();
     const warehouse = createHttpWarehouse({ baseUrl: steps.sandbox.url, apiKey: 'bench' });
     const { failing } = steps.replacing({ warehouse });

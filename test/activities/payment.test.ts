@@ -26,24 +26,27 @@ describe('an intent', () => {
     { name: 'capturePayment', place: CAPTURE, after: ['reserveStock'] },
     { name: 'voidOrRefundPayment', place: VOID, after: ['reserveStock'] },
     { name: 'voidOrRefundPayment', place: REFUND, after: ['reserveStock', 'capturePayment'] },
-  ] as const)('$place.operation is written down before the provider hears of it', async (each) => {
-    const orderId = await steps.orderAfter(...each.after);
-    steps.sandbox.faults.set(each.place, { mode: 'hang' });
-    const trying = steps.failing(each.name, { orderId });
-    await eventually(() => expect(firedAt(each.place)).toBe(1));
-    // The provider has the call and has not answered; the books know of it already.
-    const written = await operationsOf(orderId, each.place.operation);
-    expect(written).toEqual([`${orderId}/${each.place.operation} requested`]);
-    await trying;
-    steps.sandbox.faults.clear();
-    await steps.run(each.name, { orderId });
-    expect(await operationsOf(orderId, each.place.operation)).toEqual([
-      `${orderId}/${each.place.operation} requested`,
-      `${orderId}/${each.place.operation} succeeded`,
-    ]);
-  });
+  ] as const)(
+    'the $place.operation intent is recorded before the provider responds',
+    async (each) => {
+      const orderId = await steps.orderAfter(...each.after);
+      steps.sandbox.faults.set(each.place, { mode: 'hang' });
+      const trying = steps.failing(each.name, { orderId });
+      await eventually(() => expect(firedAt(each.place)).toBe(1));
+      // The provider has the call and has not answered; the books know of it already.
+      const written = await operationsOf(orderId, each.place.operation);
+      expect(written).toEqual([`${orderId}/${each.place.operation} requested`]);
+      await trying;
+      steps.sandbox.faults.clear();
+      await steps.run(each.name, { orderId });
+      expect(await operationsOf(orderId, each.place.operation)).toEqual([
+        `${orderId}/${each.place.operation} requested`,
+        `${orderId}/${each.place.operation} succeeded`,
+      ]);
+    },
+  );
 
-  test('to capture, once written, is never repeated before a look-up has answered', async () => {
+  test('a capture with a recorded intent is not repeated before a look-up has succeeded', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'down', times: 1 });
     await steps.failing('capturePayment', { orderId });
@@ -57,8 +60,8 @@ describe('an intent', () => {
   });
 });
 
-describe('a key the provider has forgotten, for it is older than 24 hours', () => {
-  test('capture whose answer was lost: looked up, and not asked for again', async () => {
+describe('an idempotency key that expired at the provider', () => {
+  test('a capture whose response was lost is looked up after its key expired and not repeated', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'answer_lost', times: 1 });
     await steps.failing('capturePayment', { orderId });
@@ -71,7 +74,7 @@ describe('a key the provider has forgotten, for it is older than 24 hours', () =
     expect(effectsOf(steps, orderId)['capture']).toBe(1);
   });
 
-  test('capture that never arrived: looked up, then taken once', async () => {
+  test('a capture that never arrived is taken once after its key expired', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'fail_before', times: 1 });
     await steps.failing('capturePayment', { orderId });
@@ -85,7 +88,7 @@ describe('a key the provider has forgotten, for it is older than 24 hours', () =
     { operation: 'void', place: VOID, after: ['reserveStock'] },
     { operation: 'refund', place: REFUND, after: ['reserveStock', 'capturePayment'] },
   ] as const)(
-    '$operation whose answer was lost: done once',
+    'a $operation whose response was lost takes effect once although its key expired',
     async ({ operation, place, after }) => {
       const orderId = await steps.orderAfter(...after);
       steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
@@ -99,8 +102,8 @@ describe('a key the provider has forgotten, for it is older than 24 hours', () =
   );
 });
 
-describe('an authorization that ran out after seven days', () => {
-  test('cannot be captured: a business answer', async () => {
+describe('an expired authorization', () => {
+  test('a capture of an expired authorization returns a refusal and takes nothing', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.clock.setOffset(8 * 24 * HOUR_MS);
     expect(await steps.run('capturePayment', { orderId })).toEqual({
@@ -110,7 +113,7 @@ describe('an authorization that ran out after seven days', () => {
     expect(effectsOf(steps, orderId)['capture']).toBeUndefined();
   });
 
-  test('holds nothing any more: voided without a call', async () => {
+  test('a void of an expired authorization succeeds without an effect at the provider', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.clock.setOffset(8 * 24 * HOUR_MS);
     expect(await steps.run('voidOrRefundPayment', { orderId })).toEqual({ kind: 'voided' });
@@ -118,8 +121,8 @@ describe('an authorization that ran out after seven days', () => {
   });
 });
 
-describe('undoing the money', () => {
-  test('of a capture nobody heard of: refunded, for the look-up knows', async () => {
+describe('an undo of the payment', () => {
+  test('an undo refunds a capture whose response was lost', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'answer_lost' });
     await steps.failing('capturePayment', { orderId });
@@ -134,7 +137,7 @@ describe('undoing the money', () => {
     expect(effectsOf(steps, orderId)).toMatchObject({ capture: 1, refund: 1 });
   });
 
-  test('voided first: a capture that arrives late is refused and takes nothing', async () => {
+  test('a capture that arrives after the void is refused and takes nothing', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'down', times: 1 });
     await steps.failing('capturePayment', { orderId });
@@ -143,7 +146,7 @@ describe('undoing the money', () => {
     expect(effectsOf(steps, orderId)['capture']).toBeUndefined();
   });
 
-  test('taken while the order turned round: written down, refused as a step, and given back', async () => {
+  test('a capture of a cancelling order is recorded, fails its step permanently and is refunded', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
     const failure = await steps.failing('capturePayment', { orderId });
@@ -155,14 +158,14 @@ describe('undoing the money', () => {
   });
 });
 
-describe('money that a person captured', () => {
-  test('is not held any more: no clock is set for an order that waits at a later step', async () => {
+describe('a manual capture', () => {
+  test('a manually captured order that needs attention at a later step has no hold deadline', async () => {
     const orderId = await capturedByHand();
     const waiting = { orderId, steps: ['shipOrder'], failure: 'no answer' };
     expect(await steps.run('recordNeedsAttention', waiting)).toEqual({ holdLeftAtStartMs: null });
   });
 
-  test('at the provider: an undo finds it there, writes it down and gives it back', async () => {
+  test('an undo finds a manual capture at the provider, records it and refunds it', async () => {
     const orderId = await capturedByHand();
     const { providerReference } = await paymentOf(orderId);
     const outcome = await steps.gateways.payments.capture({
@@ -180,16 +183,22 @@ describe('money that a person captured', () => {
   });
 
   test.each([
-    ['while the provider still holds it', 0],
-    ['when the hold has lapsed', 8 * 24 * HOUR_MS],
-  ])('elsewhere is never taken as let go, %s: a person is asked', async (_when, offsetMs) => {
-    const orderId = await capturedByHand();
-    steps.sandbox.clock.setOffset(offsetMs);
-    const failure = await steps.failing('voidOrRefundPayment', { orderId });
-    expect(failure).toMatchObject({ type: 'captured_by_hand', nonRetryable: true });
-    expect(effectsOf(steps, orderId)['void']).toBeUndefined();
-    expect(await paymentOf(orderId)).toMatchObject({ status: 'authorized', capturedByHand: true });
-  });
+    ['while the authorization holds', 0],
+    ['after the authorization expired', 8 * 24 * HOUR_MS],
+  ])(
+    'an undo of a manual capture outside the provider %s fails permanently and voids nothing',
+    async (_when, offsetMs) => {
+      const orderId = await capturedByHand();
+      steps.sandbox.clock.setOffset(offsetMs);
+      const failure = await steps.failing('voidOrRefundPayment', { orderId });
+      expect(failure).toMatchObject({ type: 'captured_by_hand', nonRetryable: true });
+      expect(effectsOf(steps, orderId)['void']).toBeUndefined();
+      expect(await paymentOf(orderId)).toMatchObject({
+        status: 'authorized',
+        capturedByHand: true,
+      });
+    },
+  );
 });
 
 /** The capture failed for good, and a person settled it. */

@@ -38,7 +38,7 @@ function workflowRun(runId: string, scheduledTimestampMs: number) {
   };
 }
 
-test('a run that was opened by a try whose answer was lost is found by the next try', async () => {
+test('a reconciliation run opened by an attempt whose response was lost is found by the next attempt', async () => {
   const run = workflowRun('run-1', NOW_MS);
   const first = await run.begin(1);
   expect(first).toMatchObject(WINDOW);

@@ -37,9 +37,9 @@ function dying(when: 'before' | 'after') {
   return steps.replacing({ payments: gateway });
 }
 
-describe('giving money back', () => {
+describe('a refund', () => {
   test.each(['before', 'after'] as const)(
-    'a process that died %s the call: done again by another, given back once',
+    'a refund whose process died %s the provider call is repeated and moves the money once',
     async (when) => {
       const refund = await acceptRefund(steps.db, await paid(), 900);
       await dying(when).failing('refundPayment', refOf(refund));
@@ -50,7 +50,7 @@ describe('giving money back', () => {
     },
   );
 
-  test('repeated after it was written down: nothing is asked for again', async () => {
+  test('a refund repeated after its outcome was recorded makes no refund call', async () => {
     const refund = await acceptRefund(steps.db, await paid());
     const first = await steps.run('refundPayment', refOf(refund));
     steps.sandbox.faults.set(REFUND, { mode: 'latency', latency_ms: 0 });
@@ -58,7 +58,7 @@ describe('giving money back', () => {
     expect(steps.sandbox.faults.list()[0]?.fired).toBe(0);
   });
 
-  test('twice at once: given back once, written once', async () => {
+  test('concurrent attempts of one refund move the money once and record one event', async () => {
     const refund = await acceptRefund(steps.db, await paid());
     await Promise.allSettled([1, 2, 3].map(() => steps.run('refundPayment', refOf(refund))));
     await steps.run('refundPayment', refOf(refund));
@@ -67,7 +67,7 @@ describe('giving money back', () => {
     expect(await steps.db.event.count({ where })).toBe(1);
   });
 
-  test('a lost answer, found when the provider has forgotten the key', async () => {
+  test('a refund whose response was lost is not repeated after its key expired', async () => {
     const refund = await acceptRefund(steps.db, await paid());
     steps.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });
     await steps.failing('refundPayment', refOf(refund));
@@ -76,7 +76,7 @@ describe('giving money back', () => {
     expect(effectsOf(steps, refund.orderId)['refund']).toBe(1);
   });
 
-  test('that it waits for a person is told once per last try, however often that is written', async () => {
+  test('a refund that needs attention publishes one event per failed attempt despite repeated recording', async () => {
     const refund = await acceptRefund(steps.db, await paid());
     const { orderId } = refund;
     const where = { orderId, type: 'refund.needs_attention' };
@@ -93,7 +93,7 @@ describe('giving money back', () => {
     }
   });
 
-  test('a refusal is kept: asked again it is the same', async () => {
+  test('a refused refund returns the same refusal when it is repeated', async () => {
     const refund = await acceptRefund(steps.db, await paid());
     steps.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
     const refused = { kind: 'refused', code: 'insufficient_funds' };
@@ -103,8 +103,8 @@ describe('giving money back', () => {
   });
 });
 
-describe('undoing an order on which refunds were asked for', () => {
-  test('gives back what is left, in the books and outside exactly what was taken', async () => {
+describe('an undo after refund requests', () => {
+  test('an undo after partial refunds refunds exactly the rest of the captured amount', async () => {
     const orderId = await paid();
     const done = await acceptRefund(steps.db, orderId, 500);
     await steps.run('refundPayment', refOf(done));
@@ -123,7 +123,7 @@ describe('undoing an order on which refunds were asked for', () => {
     expect(effectsOf(steps, orderId)['refund']).toBe(3);
   });
 
-  test('when everything was asked for already, gives nothing twice', async () => {
+  test('an undo after a full refund request refunds the amount only once', async () => {
     const orderId = await paid();
     await acceptRefund(steps.db, orderId);
     await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
@@ -133,7 +133,7 @@ describe('undoing an order on which refunds were asked for', () => {
     expect(effectsOf(steps, orderId)['refund']).toBe(1);
   });
 
-  test('one the provider refused is given back with the rest', async () => {
+  test('an undo refunds the amount of a refused refund together with the rest', async () => {
     const orderId = await paid();
     await acceptRefund(steps.db, orderId, 700);
     await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
@@ -143,7 +143,7 @@ describe('undoing an order on which refunds were asked for', () => {
     expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundingMinor: 0 });
   });
 
-  test('one whose outcome is not known is found out first', async () => {
+  test('an undo after a refund whose response was lost refunds only the rest', async () => {
     const orderId = await paid();
     const refund = await acceptRefund(steps.db, orderId, 700);
     steps.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });

@@ -77,14 +77,14 @@ function expected() {
 const zero = () => ({ orders: 0, units: 0, revenueMinor: 0, declines: 0, compensations: 0 });
 
 describe('the hourly figures', () => {
-  test('are the sums over the orders, per hour, SKU and currency', async () => {
+  test('the hourly figures are the sums over the orders per hour, SKU and currency', async () => {
     await analytics.handle(log, NEVER);
     const sums = await figures();
     expect(sums).toEqual(expected());
     expect(Object.keys(sums)).toHaveLength(HOURS.length * 2 * 2);
   });
 
-  test('are the same however the log is cut, repeated and reordered', async () => {
+  test('the hourly figures do not depend on how events are batched, repeated or reordered', async () => {
     const anyDelivery = fc.asyncProperty(deliveriesOf(log), async (deliveries) => {
       await forget();
       for (const batch of deliveries) await analytics.handle(batch, NEVER);
@@ -93,13 +93,13 @@ describe('the hourly figures', () => {
     await fc.assert(anyDelivery, { numRuns: 25 });
   });
 
-  test('are the same when two pumps hand over the same at once', async () => {
+  test('the hourly figures count each event once when batches are delivered concurrently', async () => {
     const half = log.slice(log.length / 2);
     await Promise.all([log, half, log].map((batch) => analytics.handle(batch, NEVER)));
     expect(await figures()).toEqual(expected());
   });
 
-  test('of an order with several SKUs count it once for each', async () => {
+  test('the hourly figures count an order once for each of its SKUs', async () => {
     const placed = log.filter(({ type }) => type === 'order.placed');
     await analytics.handle(placed, NEVER);
     const sums = Object.values(await figures());

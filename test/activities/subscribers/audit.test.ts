@@ -41,7 +41,7 @@ async function entry(subject: OrderId | undefined, action: EventType) {
 }
 
 describe('the audit log', () => {
-  test('has each event once, however often it came, and at its own time', async () => {
+  test('the audit log has one entry per redelivered event with the time of the event', async () => {
     const entries = await history.db.auditEntry.findMany();
     expect(entries).toHaveLength(log.length);
     for (const event of log) {
@@ -63,11 +63,14 @@ describe('the audit log', () => {
     ['shipped', 'order.reserved', 'system'],
     ['declined', 'order.declined', 'system'],
     ['attended', 'order.attention_resolved', 'operator/key_operator'],
-  ] as const)('of an order %s says of %s who did it: %s', async (fate, action, actor) => {
-    expect((await entry(ids.get(fate), action)).actor).toBe(actor);
-  });
+  ] as const)(
+    'the audit log of the %s order gives %s the actor %s',
+    async (fate, action, actor) => {
+      expect((await entry(ids.get(fate), action)).actor).toBe(actor);
+    },
+  );
 
-  test('tells the cause, and what was decided', async () => {
+  test('the audit log records the cause of an event and the decision of an operator', async () => {
     const shipped = ids.get('shipped');
     expect(shipped && (await entry(shipped, 'order.shipped')).cause).toBe(
       shipped && shipmentCorrelationId(shipped),
@@ -78,14 +81,14 @@ describe('the audit log', () => {
     expect(decided.data).toEqual({ step, decision });
   });
 
-  test('holds nothing about a person, nor what a person wrote freely', async () => {
+  test('the audit log holds no personal data and no free text', async () => {
     const text = readable(await history.db.auditEntry.findMany());
     for (const secret of ['ada@example.com', 'Ada', 'Street 1', 'canary', 'TP1', 'pm_card']) {
       expect(text).not.toContain(secret);
     }
   });
 
-  test('cannot be changed', async () => {
+  test('the audit log rejects updates and deletes', async () => {
     const { db } = history;
     await expect(db.$executeRaw`UPDATE audit_log SET actor = 'x'`).rejects.toThrow('append-only');
     await expect(db.$executeRaw`DELETE FROM audit_log`).rejects.toThrow('append-only');

@@ -43,7 +43,7 @@ const isMarked = async (id: OrderId): Promise<boolean> =>
   (await history.db.order.findUniqueOrThrow({ where: { id } })).workflowStartedAt !== null;
 
 describe('the checkout starter', () => {
-  test('starts a placed order that nobody started, with ids and amounts only', async () => {
+  test('the checkout starter starts an unstarted placed order with ids and amounts only', async () => {
     const order = await history.live({ fate: 'placed' });
     await starter.handle(await eventsOf(order.id), NEVER);
     expect(started).toEqual([
@@ -59,20 +59,20 @@ describe('the checkout starter', () => {
     expect(await isMarked(order.id)).toBe(true);
   });
 
-  test('starts it once, however often the event comes', async () => {
+  test('the checkout starter starts an order once when its event is redelivered', async () => {
     const { id } = await history.live({ fate: 'placed' });
     for (const _ of [1, 2, 3]) await starter.handle(await eventsOf(id), NEVER);
     expect(startedIds()).toEqual([id]);
   });
 
-  test('leaves alone what has moved, by whomever it was started', async () => {
+  test('the checkout starter ignores orders that have moved on from placed', async () => {
     const shipped = await history.live({ fate: 'shipped' });
     const cancelled = await history.live({ fate: 'cancelled' });
     await starter.handle(await eventsOf(shipped.id, cancelled.id), NEVER);
     expect(started).toEqual([]);
   });
 
-  test('of a batch starts the others when Temporal refuses one, which stays to be started', async () => {
+  test('a checkout that Temporal refuses does not stop its batch and is started on redelivery', async () => {
     const ids: OrderId[] = [];
     for (const _ of [1, 2, 3]) ids.push((await history.live({ fate: 'placed' })).id);
     const [first, second, third] = ids;
@@ -86,7 +86,7 @@ describe('the checkout starter', () => {
     expect(startedIds()).toEqual([first, third, second]);
   });
 
-  test('after an outage starts many, oldest first, a few at a time', async () => {
+  test('the checkout starter works off a backlog oldest first with ten starts at once', async () => {
     const ids: OrderId[] = [];
     for (let at = 0; at < 25; at += 1) ids.push((await history.live({ fate: 'placed' })).id);
     await starter.handle(await eventsOf(...ids), NEVER);
@@ -94,14 +94,14 @@ describe('the checkout starter', () => {
     expect(underWay.most).toBe(10);
   });
 
-  test('stops where it is when its time is up', async () => {
+  test('the checkout starter starts nothing after its deadline', async () => {
     const { id } = await history.live({ fate: 'placed' });
     const handled = starter.handle(await eventsOf(id), AbortSignal.abort());
     await expect(handled).rejects.toThrow('aborted');
     expect(started).toEqual([]);
   });
 
-  test('waits until the request that placed the order has had its chance', () => {
+  test('the checkout starter delays events by at least two seconds', () => {
     expect(starter.delayMs).toBeGreaterThanOrEqual(2_000);
   });
 });

@@ -51,7 +51,7 @@ async function hand(orderId: OrderId, signal = NEVER): Promise<void> {
   );
 }
 
-test('starts a refund that nobody started, once, with ids and amounts only', async () => {
+test('the refund starter starts an unstarted refund once with ids and amounts only', async () => {
   const { id, orderId } = await accepted();
   for (const _ of [1, 2, 3]) await hand(orderId);
   expect(started).toEqual([
@@ -66,14 +66,14 @@ test('starts a refund that nobody started, once, with ids and amounts only', asy
   ]);
 });
 
-test('leaves alone what is settled', async () => {
+test('the refund starter ignores a settled refund', async () => {
   const refund = await accepted();
   await recordRefundSucceeded(history.db, refund, 're_1');
   await hand(refund.orderId);
   expect(started).toEqual([]);
 });
 
-test('with Temporal away it fails, and the refund stays to be started', async () => {
+test('the refund starter fails while Temporal is unavailable and starts the refund on redelivery', async () => {
   const { orderId } = await accepted();
   away = true;
   await expect(hand(orderId)).rejects.toThrow('away');
@@ -82,7 +82,7 @@ test('with Temporal away it fails, and the refund stays to be started', async ()
   expect(started).toHaveLength(1);
 });
 
-test('stops where it is when its time is up', async () => {
+test('the refund starter starts nothing after its deadline', async () => {
   const { orderId } = await accepted();
   await expect(hand(orderId, AbortSignal.abort())).rejects.toThrow('aborted');
   expect(started).toEqual([]);

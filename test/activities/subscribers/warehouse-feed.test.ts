@@ -73,14 +73,14 @@ async function total() {
 }
 
 describe('the warehouse feed', () => {
-  test('writes one row per batch, with the units of each SKU', async () => {
+  test('the warehouse feed writes one row per batch with the units of each SKU', async () => {
     await feed.handle(log, NEVER);
     expect(await batches()).toMatchObject([
       { firstEventId: log[0]?.id, events: log.length, lines: expected(log) },
     ]);
   });
 
-  test('leaves as outstanding what is neither shipped nor cancelled', async () => {
+  test('the warehouse feed leaves the units of open orders as outstanding', async () => {
     await feed.handle(log, NEVER);
     const open = await history.db.orderLine.groupBy({
       by: ['sku'],
@@ -94,7 +94,7 @@ describe('the warehouse feed', () => {
     expect(outstanding).toEqual(open.toSorted((a, b) => (a.sku < b.sku ? -1 : 1)));
   });
 
-  test('of a batch half seen before takes the other half only', async () => {
+  test('a partly redelivered batch processes only the new events', async () => {
     const half = Math.ceil(log.length / 2);
     await feed.handle(log.slice(0, half), NEVER);
     await feed.handle(log, NEVER);
@@ -104,14 +104,14 @@ describe('the warehouse feed', () => {
     ]);
   });
 
-  test('writes nothing for a batch it has had', async () => {
+  test('a fully redelivered batch adds no row to the warehouse feed', async () => {
     await feed.handle(log, NEVER);
     await feed.handle(log, NEVER);
     await feed.handle(log.slice(3, 4), NEVER);
     expect(await batches()).toHaveLength(1);
   });
 
-  test('adds up to the same however the log is cut, repeated and reordered', async () => {
+  test('the warehouse feed totals do not depend on how events are batched, repeated or reordered', async () => {
     const anyDelivery = fc.asyncProperty(deliveriesOf(log), async (deliveries) => {
       await forget();
       for (const batch of deliveries) await feed.handle(batch, NEVER);

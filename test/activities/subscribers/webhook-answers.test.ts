@@ -6,8 +6,8 @@ import { OPERATOR, useWebhookBench } from '../../support/webhook-bench.ts';
 
 const bench = useWebhookBench();
 
-describe('an answer', () => {
-  test('that cannot be written down: the events failed one by one, and none is sent again at once', async () => {
+describe('a webhook response', () => {
+  test('webhooks whose attempts cannot be recorded fail individually and are sent only once', async () => {
     await bench.db.$executeRaw`ALTER TABLE webhook_attempts RENAME TO away`;
     try {
       await expect(bench.hand(bench.log)).rejects.toBeInstanceOf(PartialFailure);
@@ -18,7 +18,7 @@ describe('an answer', () => {
   });
 
   test.each([301, 302, 307, 400, 404, 500, 502])(
-    '%i is a failure that is tried again',
+    'a webhook response %i is a retryable failure',
     async (status) => {
       bench.receiver.answer = (response) =>
         response.writeHead(status, { location: 'http://169.254.169.254/' }).end('no');
@@ -29,7 +29,7 @@ describe('an answer', () => {
   );
 
   test.each([429, 503])(
-    '%i says when to come back, and is left alone until then',
+    'a webhook response %i with Retry-After delays the retries and stops further sends',
     async (status) => {
       bench.receiver.answer = (response) =>
         response.writeHead(status, { 'retry-after': '120' }).end();
@@ -40,12 +40,12 @@ describe('an answer', () => {
     },
   );
 
-  test('500 has no say in when', async () => {
+  test('a webhook response 500 with Retry-After does not delay the retry', async () => {
     bench.receiver.answer = (response) => response.writeHead(500, { 'retry-after': '120' }).end();
     expect(await bench.failures([bench.event()])).toMatchObject([{ retryAfterMs: null }]);
   });
 
-  test('410 disables the endpoint for good: what is retried dies, what is new passes by', async () => {
+  test('a webhook response 410 disables the endpoint, ends its retries and skips new events', async () => {
     bench.receiver.answer = (response) => response.writeHead(410).end();
     expect(await bench.failures([bench.event()])).toMatchObject([
       { error: 'HTTP 410', final: true, attempted: true },
@@ -68,7 +68,7 @@ describe('an answer', () => {
     expect(bench.receiver.received).toHaveLength(2);
   });
 
-  test('a failure of one event holds up no other', async () => {
+  test('a failing webhook does not stop the other events of its batch', async () => {
     const bad = bench.event(3);
     bench.receiver.answer = (response, { id }) =>
       response.writeHead(id === bad.id ? 500 : 200).end();
@@ -77,8 +77,8 @@ describe('an answer', () => {
   });
 });
 
-describe('no answer', () => {
-  test('a receiver that hangs or is away, and a URL that leads inside, fail with a reason', async () => {
+describe('no webhook response', () => {
+  test('a webhook to a hanging, unreachable or private receiver fails with its reason', async () => {
     bench.receiver.answer = () => undefined;
     const impatient = createWebhookSender({ allowLocal: true, deadlineMs: 1_000 });
     const hanging = await bench.failures([bench.event()], impatient);
@@ -91,7 +91,7 @@ describe('no answer', () => {
     expect(blocked?.error).toBe('url blocked: address_not_public');
   });
 
-  test('after its deadline nothing more of the batch is sent', async () => {
+  test('a batch of webhooks sends nothing after its deadline', async () => {
     const stopped = AbortSignal.abort();
     await expect((await bench.subscriber()).handle(bench.log, stopped)).rejects.toThrow(
       PartialFailure,

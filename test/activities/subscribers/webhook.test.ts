@@ -15,7 +15,7 @@ const HOUR_MS = 3_600_000;
 const bench = useWebhookBench();
 
 describe('a webhook', () => {
-  test('is within the trace of its order, each attempt as a parent of its own', async () => {
+  test('a webhook carries the trace of its order with a new parent id per attempt', async () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     for (const _ of [1, 2]) await bench.hand([{ ...bench.event(), traceparent }]);
     await bench.hand([bench.event()]);
@@ -28,7 +28,7 @@ describe('a webhook', () => {
     expect(untraced).toBeUndefined();
   });
 
-  test('has the event id, verifies with the official library, and names nobody', async () => {
+  test('a webhook has the event id, verifies with the official library and holds no personal data', async () => {
     await bench.hand(bench.log);
     const [secret = ''] = await bench.secrets();
     const got = bench.receiver.verified(secret);
@@ -50,7 +50,7 @@ describe('a webhook', () => {
     expect(got.some(({ json }) => json.data['tracking_number'] === 'TP1')).toBe(true);
   });
 
-  test('comes in order per order, with up to 24 orders side by side', async () => {
+  test('webhooks arrive in sequence per order while at most 24 orders are sent concurrently', async () => {
     const held: ServerResponse[] = [];
     bench.receiver.answer = (response) => {
       held.push(response);
@@ -70,7 +70,7 @@ describe('a webhook', () => {
     expect(sender.most()).toBe(SIDE_BY_SIDE);
   });
 
-  test('keeps its id on every attempt, and gets a new timestamp and signature', async () => {
+  test('a webhook keeps its id and body on every attempt, with a valid signature and timestamp', async () => {
     bench.receiver.answer = (response) => response.writeHead(500).end('oops');
     const failed = { error: 'HTTP 500', retryAfterMs: null, final: false, attempted: true };
     for (const _ of ['first', 'second']) {
@@ -89,14 +89,14 @@ describe('a webhook', () => {
     }
   });
 
-  test('stays below 20 kB: what is too big shrinks to its ids', () => {
+  test('a webhook that would exceed 20 kB is reduced to its ids', () => {
     const big = { ...bench.event(), data: { steps: ['x'.repeat(30_000)] } };
     const body = webhookBody(big);
     expect(Buffer.byteLength(body)).toBeLessThan(20_000);
     expect(JSON.parse(body)).toMatchObject({ data: { event_id: big.id, order_id: big.orderId } });
   });
 
-  test('is tried ten times in 75 h 35 min 5 s', async () => {
+  test('a webhook has nine retries spread over 75 h 35 min 5 s', async () => {
     const { retryDelaysMs } = await bench.subscriber();
     expect(retryDelaysMs).toBe(WEBHOOK_RETRY_DELAYS_MS);
     expect(retryDelaysMs).toHaveLength(9);
@@ -105,8 +105,8 @@ describe('a webhook', () => {
   });
 });
 
-describe('rotation', () => {
-  test('both secrets sign for a day, then the new one alone', async () => {
+describe('a secret rotation', () => {
+  test('a rotated webhook secret signs together with the new one until it expires', async () => {
     const [old = ''] = await bench.secrets();
     await rotateSecret(bench.db, claimOf(), { id: bench.endpointId, by: OPERATOR, answer: STORED });
     const [fresh = '', previous] = await bench.secrets();
@@ -125,8 +125,8 @@ describe('rotation', () => {
   });
 });
 
-describe('attempts', () => {
-  test('every one is kept with status, time taken, and the beginning of the answer', async () => {
+describe('webhook attempts', () => {
+  test('every webhook attempt is stored with its status, error and the beginning of the response', async () => {
     bench.receiver.answer = (response) => response.writeHead(500).end(`${'é'.repeat(2_000)}\0`);
     await bench.failures([bench.event()]);
     bench.receiver.answer = (response) => response.writeHead(204).end();
@@ -143,7 +143,7 @@ describe('attempts', () => {
     expect(second).toMatchObject({ outcome: 'delivered', status: 204, error: null, response: '' });
   });
 
-  test('old ones go beyond a number per endpoint', async () => {
+  test('the oldest webhook attempts beyond the limit per endpoint are deleted', async () => {
     await bench.hand(bench.log.slice(0, 5));
     expect(await trimAttempts(bench.db, bench.endpointId, KEPT_ATTEMPTS)).toBe(0);
     const [newest, next] = await bench.attempts();
@@ -151,7 +151,7 @@ describe('attempts', () => {
     expect(await bench.attempts()).toEqual([newest, next]);
   });
 
-  test('an endpoint that is gone has no subscriber', async () => {
+  test('a deleted webhook endpoint has no subscriber and receives nothing', async () => {
     const handing = await bench.subscriber();
     await deleteEndpoint(bench.db, bench.endpointId, OPERATOR);
     await handing.handle(bench.log, NEVER);
