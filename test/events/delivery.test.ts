@@ -34,7 +34,7 @@ const WEBHOOK_DELAYS_MS = [
 ];
 
 const tenTimes =
-  'a webhook nobody takes is tried for 75 h 35 min, ten times, then is a dead letter';
+  'a webhook that always fails is attempted ten times over 75 h 35 min and becomes a dead letter';
 cell('S8/F6', tenTimes, async (proof) => {
   const { event, calls, subscriber } = await given('hooks', () => {
     throw new DeliveryError('HTTP 500');
@@ -55,7 +55,7 @@ cell('S8/F6', tenTimes, async (proof) => {
   });
 });
 
-test('three attempts by default, and the letter tells of the first and the last', async () => {
+test('a delivery is attempted three times by default, and its dead letter has the first and last failure', async () => {
   const { event, subscriber } = await given('defaults', () => {
     throw new DeliveryError('no');
   });
@@ -68,7 +68,7 @@ test('three attempts by default, and the letter tells of the first and the last'
   expect(Date.parse(letter?.lastFailedAt ?? '')).toBeGreaterThan(Date.parse(firstFailedAt));
 });
 
-test('a consumer that says when to come back is not asked before', async () => {
+test('a consumer that sets a retry delay is not called before it has passed', async () => {
   let asked = 0;
   const { event } = await given('patient', () => {
     asked += 1;
@@ -79,7 +79,7 @@ test('a consumer that says when to come back is not asked before', async () => {
   expect(result.tookMs).toBeGreaterThanOrEqual(2 * HOURS);
 });
 
-test('a consumer that never wants it again is not asked again', async () => {
+test('a delivery that failed as final is not retried', async () => {
   const { event, calls } = await given('final', () => {
     throw new DeliveryError('gone', { final: true });
   });
@@ -88,7 +88,7 @@ test('a consumer that never wants it again is not asked again', async () => {
   expect(calls()).toBe(1);
 });
 
-test('redriven once the consumer is mended, the letter is resolved and the event id the same', async () => {
+test('a redrive to a repaired consumer resolves the dead letter and keeps the event id', async () => {
   let mended = false;
   const seen: string[] = [];
   const { event, subscriber } = await given('mended', (id) => {
@@ -103,7 +103,7 @@ test('redriven once the consumer is mended, the letter is resolved and the event
   expect(new Set(seen)).toEqual(new Set([event.eventId]));
 });
 
-test('failing again after a redrive, there is still one letter, open, counting all attempts', async () => {
+test('a redrive that fails keeps one open dead letter that counts all attempts', async () => {
   const { event, subscriber } = await given('stubborn', () => {
     throw new DeliveryError('still broken');
   });
@@ -114,7 +114,7 @@ test('failing again after a redrive, there is still one letter, open, counting a
   expect(letters[0]).toMatchObject({ status: 'open', retryCount: 3 });
 });
 
-test('a consumer that could not be asked counts no attempt, whichever letter comes first', async () => {
+test('a delivery that never reached the consumer does not raise the retry count of its dead letter', async () => {
   let closed = true;
   const { event, subscriber } = await given('closed', () => {
     throw new DeliveryError('closed', { final: true, attempted: !closed });
@@ -128,7 +128,7 @@ test('a consumer that could not be asked counts no attempt, whichever letter com
   expect(counted).toEqual([1, 2, 2]);
 });
 
-test('one that waits for its next attempt is left alone by the pump, and replaced by a person', async () => {
+test('a waiting delivery is kept when the pump starts it again and replaced when an operator redrives it', async () => {
   const { event } = await given('waiting', () => undefined);
   const start = async (more: { firstFailedAt: string | null; attempts: number }) => {
     const options = deliveryStartOptions({ ...event, delaysMs: [HOURS], ...more });
@@ -145,7 +145,7 @@ test('one that waits for its next attempt is left alone by the pump, and replace
   expect(await start({ attempts: 0, firstFailedAt: null })).not.toBe(waiting);
 });
 
-test('a letter whose answer was lost is written again and counts once', async () => {
+test('a dead letter recorded again after a lost response counts its attempts once', async () => {
   const { event, subscriber } = await given('lost', () => undefined);
   const { subscription: subject, eventId, orderId } = event;
   const at = new Date().toISOString();
@@ -157,7 +157,7 @@ test('a letter whose answer was lost is written again and counts once', async ()
   expect((await letterOf(subscriber))?.retryCount).toBe(3);
 });
 
-test('what a consumer throws by accident does not reach Temporal or the letter', async () => {
+test('an unexpected error of a consumer is recorded in the dead letter only by its type', async () => {
   const { event, subscriber } = await given('leaky', () => {
     throw new TypeError('canary.person@example.com is not a function');
   });

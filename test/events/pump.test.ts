@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 test.each(Array.from({ length: STATEMENTS_OF_A_QUIET_TURN }, (_, at) => at + 1))(
-  'an order placed just before statement %i of a turn that found nothing is handed over',
+  'an order placed just before statement %i of an idle pump turn is delivered',
   async (at) => {
     const taken: string[] = [];
     const subscriber = await quietSubscription(`quiet-${at}`, taken);
@@ -44,7 +44,7 @@ test.each(Array.from({ length: STATEMENTS_OF_A_QUIET_TURN }, (_, at) => at + 1))
   },
 );
 
-test('a subscriber that only a newer version knows waits for a worker of that version', async () => {
+test('an unknown subscriber fails retryably until its subscription is removed', async () => {
   const name = 'newer';
   await ensureSubscription(shop.db, { name, types: [], cursor: await cursorNow(shop.db) });
   const { orderId } = await shop.place();

@@ -39,7 +39,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
-test('every event reaches a new subscriber from the beginning of the log, in order', async () => {
+test('a new subscriber from the beginning of the log receives every event in order', async () => {
   await bench.place();
   await bench.place();
   const { subscriber, taken } = collector('replay', { startsAt: 'beginning', maxBatch: 3 });
@@ -51,7 +51,7 @@ test('every event reaches a new subscriber from the beginning of the log, in ord
   });
 });
 
-test('a subscriber hears of an event within moments of its commit, and only of its types', async () => {
+test('a subscriber receives new events of its types only', async () => {
   const { subscriber, taken } = collector('typed', { types: ['order.placed'] });
   await bench.subscribe(subscriber);
   const { orderId } = await bench.place();
@@ -61,7 +61,7 @@ test('a subscriber hears of an event within moments of its commit, and only of i
   await eventually(() => expect(taken()).toEqual([placed.id]));
 });
 
-test('one that throws and one that hangs delay nobody, and each event ends in their dead letters', async () => {
+test('a throwing and a hanging subscriber delay no other, and their events become dead letters', async () => {
   const healthy = collector('healthy');
   const throwing = failing('throwing', () => Promise.reject(new DeliveryError('down')));
   const hanging = failing('hanging', () => new Promise(() => undefined));
@@ -94,7 +94,8 @@ test('one that throws and one that hangs delay nobody, and each event ends in th
   });
 });
 
-const setAside = 'a batch with one poisoned event: the others are taken, it alone is set aside';
+const setAside =
+  'a poisoned event becomes the only dead letter of its batch and the others are delivered';
 cell('infra/poison', setAside, async (proof) => {
   const taken = new Set<string>();
   let poisoned = '';
@@ -117,7 +118,7 @@ cell('infra/poison', setAside, async (proof) => {
   });
 });
 
-test('one that takes nothing is offered little; once mended it gets the rest from the log', async () => {
+test('a failing subscriber loses few events to dead letters and receives the rest once it recovers', async () => {
   let mended = false;
   const taken: string[] = [];
   const subscriber = failing('outage', (events) => {
@@ -141,7 +142,7 @@ test('one that takes nothing is offered little; once mended it gets the rest fro
   expect(taken.length).toBeGreaterThan(events.length / 3);
 });
 
-test('paused it gets nothing and loses nothing; rewound it gets the same events again', async () => {
+test('a paused subscriber misses no event, and a rewound one receives the same events again', async () => {
   const { subscriber, taken } = collector('paused');
   const { name, types } = subscriber;
   await ensureSubscription(bench.db, { name, types, cursor: await cursorNow(bench.db) });
@@ -167,7 +168,7 @@ test('paused it gets nothing and loses nothing; rewound it gets the same events 
   await eventually(() => expect(taken()).toEqual([...ids, ...ids]));
 });
 
-test('another worker takes the pump over and goes on where the first one stood', async () => {
+test('a new worker resumes the pump of the previous one without repeating an event', async () => {
   const { subscriber, taken } = collector('handover');
   await bench.subscribe(subscriber);
   await bench.place();
