@@ -28,7 +28,7 @@ afterAll(() => rig?.close());
 
 const CLEAN = { status: 'completed', found: 0, resolved: 0 };
 
-test('books that agree: nothing is reported, and the run says how much was compared', async () => {
+test('a reconciliation of matching records finds nothing and reports how much it compared', async () => {
   await Promise.all([shipped(), shipped(), shipped()]);
   expect(await rig.reconcile()).toEqual(CLEAN);
   const { runs } = await listReconciliations(rig.db, { limit: 1 });
@@ -37,7 +37,7 @@ test('books that agree: nothing is reported, and the run says how much was compa
   expect(runs[0]?.checked['orders']).toBeGreaterThanOrEqual(3);
 });
 
-test('a run whose process died before it was started begins within seconds, and blocks nobody', async () => {
+test('a reconciliation left unstarted by a crash is started by the recovery and blocks no later run', async () => {
   const { kind, run } = await openReconciliation(rig.db, asked());
   expect(kind).toBe('opened');
   expect(await rig.reconcile()).toMatchObject({ status: 'skipped' });
@@ -55,7 +55,7 @@ test('a run whose process died before it was started begins within seconds, and 
   expect(await startOpened(deps, run)).toBe(true);
 });
 
-test('a charge made past us is reported once, and resolved when it is gone', async () => {
+test('a charge made outside the system is reported once and resolved after its cancellation', async () => {
   const charge = await stripe('payment_intents', {
     amount: '4200',
     currency: 'eur',
@@ -72,7 +72,7 @@ test('a charge made past us is reported once, and resolved when it is gone', asy
   expect(await openDifferences()).toEqual([]);
 });
 
-test('a refund made past us is reported once, with an event of its order, and its end too', async () => {
+test('a refund made outside the system is reported and resolved once, each with an event of its order', async () => {
   const orderId = await shipped();
   const { providerReference } = await rig.db.payment.findUniqueOrThrow({ where: { orderId } });
   await stripe('refunds', { payment_intent: providerReference ?? '', amount: '500' });
@@ -97,7 +97,7 @@ test('a refund made past us is reported once, with an event of its order, and it
   expect(types).toEqual(['order.difference_found', 'order.difference_resolved']);
 });
 
-test('a second payment of one order, and money the provider does not know of', async () => {
+test('a second payment and a payment unknown to the provider are reported until they are corrected', async () => {
   const orderId = await shipped();
   const second = await stripe('payment_intents', {
     amount: '2400',
@@ -132,7 +132,7 @@ test('a reservation the warehouse lost is reported once', async () => {
   expect(await rig.reconcile()).toEqual(CLEAN);
 });
 
-test('a capture a person made at the provider agrees, and is reported until it is made', async () => {
+test('a manual capture is reported as a discrepancy until it exists at the provider', async () => {
   rig.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'fail_before' });
   const { orderId } = await rig.start();
   await rig.until(orderId, 'reserved');
@@ -157,7 +157,7 @@ test('a capture a person made at the provider agrees, and is reported until it i
   expect(await openDifferences()).toContainEqual(['reservation', orderId]);
 });
 
-test('a provider that is away: nothing is resolved and nothing invented', async () => {
+test('a reconciliation with an unavailable warehouse neither opens nor resolves a discrepancy', async () => {
   const before = await openDifferences();
   rig.sandbox.faults.set(
     { provider: 'warehouse', operation: 'lookup' },

@@ -20,7 +20,7 @@ afterAll(async () => {
 /** As a worker does: again, when a busy server did not answer in time. */
 const ensured = (): Promise<void> => eventually(() => ensureSchedules(client));
 
-test('the schedules are made once however many workers start, and overlap with nothing', async () => {
+test('the schedules are created once by several starting workers and skip overlapping runs', async () => {
   await Promise.all([ensured(), ensured()]);
   await ensured();
   const ids = ['sweep', 'reconcile-recent', 'reconcile-full'];
@@ -37,7 +37,7 @@ test('the schedules are made once however many workers start, and overlap with n
   });
 });
 
-test('what a person paused stays paused when a worker starts', async () => {
+test('a schedule paused by an operator stays paused when a worker starts', async () => {
   await ensured();
   const sweep = client.schedule.getHandle('sweep');
   await sweep.pause('looking into something');

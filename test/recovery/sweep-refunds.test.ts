@@ -21,7 +21,7 @@ const PATIENCE = { timeoutMs: 60_000, everyMs: 100 };
 const BY = { apiKeyId: 'key_operator', name: 'an operator', correlationId: 'test' };
 
 describe('a refund whose workflow is gone', () => {
-  test('without a trace is found by the next sweep, starts again, and goes back once', async () => {
+  test('a refund whose workflow vanished is restarted by the next sweep and moves the money once', async () => {
     const refund = await started({ inTemporal: false });
     await age(refund);
     expect((await rig.sweep()).counts).toMatchObject({ refunds_restarted: 1, refunds_parked: 0 });
@@ -30,7 +30,7 @@ describe('a refund whose workflow is gone', () => {
     expect(workflowStartedAt?.getTime()).toBeGreaterThan(Date.now() - 300_000);
   });
 
-  test('without a trace, after the money had moved: found out, and not moved again', async () => {
+  test('a refund whose workflow vanished after the money moved is restarted without moving it again', async () => {
     const refund = await started({ inTemporal: false });
     await movedAtTheProvider(refund);
     await age(refund);
@@ -38,7 +38,7 @@ describe('a refund whose workflow is gone', () => {
     await goneBackOnce(refund);
   });
 
-  test('terminated by hand is a dead letter; redriven, it goes back once', async () => {
+  test('a refund whose workflow was terminated becomes a dead letter, and a redrive moves the money once', async () => {
     rig.sandbox.faults.set(REFUND, { mode: 'down' });
     const refund = await started();
     await eventually(() => expect(rig.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0));
@@ -57,7 +57,7 @@ describe('a refund whose workflow is gone', () => {
     expect((await letterOf(refund)).status).toBe('resolved');
   });
 
-  test('finished, by books that were restored from before: redriven, it is found out', async () => {
+  test('a finished refund reopened by a database restore is settled by a redrive without moving money again', async () => {
     const refund = await started();
     await goneBackOnce(refund);
     await restoreBooks(refund);
@@ -68,8 +68,8 @@ describe('a refund whose workflow is gone', () => {
   });
 });
 
-describe('a refund that stands still', () => {
-  test('and whose workflow runs is left alone', async () => {
+describe('a stuck refund', () => {
+  test('a sweep does not restart an idle refund whose workflow is running', async () => {
     rig.sandbox.faults.set(REFUND, { mode: 'down' });
     const refund = await started();
     await age(refund);
@@ -82,7 +82,7 @@ describe('a refund that stands still', () => {
     await goneBackOnce(refund);
   });
 
-  test('and waits for a person is never started by the sweep', async () => {
+  test('a sweep does not start a refund that needs attention', async () => {
     const refund = await started({ inTemporal: false });
     await recordRefundNeedsAttention(rig.db, refund, 'refund: outcome unknown (deadline)');
     await age(refund);
@@ -92,7 +92,7 @@ describe('a refund that stands still', () => {
     await goneBackOnce(refund);
   });
 
-  test('because its workflow task fails for ever is a dead letter, and a redrive replaces the run', async () => {
+  test('a refund whose workflow task keeps failing becomes a dead letter, and a redrive replaces its run', async () => {
     const orderId = await shipped();
     await rig.runCheckouts('broken');
     const refund = await started({ orderId });

@@ -29,7 +29,7 @@ const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 const PATIENCE = { timeoutMs: 60_000, everyMs: 100 };
 
 describe('an order whose workflow is gone', () => {
-  test('is found by the next sweep and goes on from the books, charged and shipped once', async () => {
+  test('an order whose workflow vanished is resumed by the next sweep, charged and shipped once', async () => {
     const { orderId } = await rig.place();
     await rig.age(orderId);
     expect((await rig.sweep()).counts).toMatchObject({ restarted: 1, parked: 0 });
@@ -37,7 +37,7 @@ describe('an order whose workflow is gone', () => {
     await expectShipped(rig, orderId);
   });
 
-  test('while it was being cancelled is undone to the end', async () => {
+  test('a cancelling order whose workflow vanished is undone completely after the next sweep', async () => {
     const { orderId } = await rig.place();
     await recordCancelling(rig.db, orderId, { reason: 'requested_by_customer', request: null });
     await rig.age(orderId);
@@ -46,7 +46,7 @@ describe('an order whose workflow is gone', () => {
     await expectCleanSlate(rig, orderId);
   });
 
-  test('terminated by hand needs attention; a retry goes on with the same keys', async () => {
+  test('an order whose workflow was terminated needs attention, and a retry ships it once', async () => {
     const orderId = await terminatedWhile(SHIP, 'paid');
     expect((await rig.sweep()).counts).toMatchObject({ parked: 1 });
     const attention = await findAttention(rig.db, orderId);
@@ -63,7 +63,7 @@ describe('an order whose workflow is gone', () => {
     expect(await openLetters(orderId)).toBe(0);
   });
 
-  test('terminated by hand and given up by a person: everything is undone', async () => {
+  test('an order whose workflow was terminated is undone when an operator decides to cancel', async () => {
     const orderId = await terminatedWhile(SHIP, 'paid');
     await rig.sweep();
     rig.sandbox.faults.clear();
@@ -72,7 +72,7 @@ describe('an order whose workflow is gone', () => {
     await expectCleanSlate(rig, orderId);
   });
 
-  test('parked, and nobody decided: given up before the hold on the money lapses', async () => {
+  test('an order left without a decision is cancelled by a sweep shortly before its authorization expires', async () => {
     const orderId = await terminatedWhile(CAPTURE, 'reserved');
     await rig.sweep();
     rig.sandbox.faults.clear();
@@ -89,7 +89,7 @@ describe('an order whose workflow is gone', () => {
     await eventually(() => expect(noticesOf(rig, orderId)).toEqual(['cancelled']), PATIENCE);
   });
 
-  test('parked with its money captured by hand: never given up, however long the hold is over', async () => {
+  test('a manually captured order is not cancelled by a sweep although its authorization expired', async () => {
     const orderId = await terminatedWhile(CAPTURE, 'reserved');
     await skipInTheBooks(orderId, 'capturePayment');
     await recordNeedsAttention(rig.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
@@ -109,7 +109,7 @@ describe('an order whose workflow is gone', () => {
     await rig.until(orderId, 'cancelled');
   });
 
-  test('parked and sent by hand, but the parcel had left: shipped by the warehouse, once', async () => {
+  test('a manual shipment decided after the parcel left ends with one shipment by the warehouse', async () => {
     rig.sandbox.faults.set(SHIP, { mode: 'answer_lost' });
     const { orderId } = await rig.start();
     await rig.until(orderId, 'paid');
@@ -127,7 +127,7 @@ describe('an order whose workflow is gone', () => {
     await expectShipped(rig, orderId);
   });
 
-  test('is restarted once by two sweeps at the same time', async () => {
+  test('an order is charged and shipped once when a sweep and a start race for it', async () => {
     const { orderId } = await rig.place();
     await rig.age(orderId);
     const [first] = await Promise.all([rig.sweep(), rig.checkouts.start(await startOf(orderId))]);
@@ -137,8 +137,8 @@ describe('an order whose workflow is gone', () => {
   });
 });
 
-describe('an order that stands still', () => {
-  test('and whose workflow runs is left alone', async () => {
+describe('a stuck order', () => {
+  test('a sweep does not restart an idle order whose workflow is running', async () => {
     rig.sandbox.faults.set(SHIP, { mode: 'fail_before' });
     const { orderId } = await rig.start();
     await untilConfirmed(orderId);
@@ -148,7 +148,7 @@ describe('an order that stands still', () => {
     await rig.until(orderId, 'shipped');
   });
 
-  test('because its workflow task fails for ever is seen, and heals with the next deploy', async () => {
+  test('an order whose workflow task keeps failing needs attention and recovers with the next deployment', async () => {
     await rig.runCheckouts('broken');
     const { orderId } = await rig.start();
     await eventually(async () => {
@@ -168,7 +168,7 @@ describe('an order that stands still', () => {
   });
 });
 
-test('what is old goes in one sweep, more of it than one statement deletes', async () => {
+test('one sweep purges 2,500 expired inbox messages', async () => {
   await rig.db.$executeRaw`
     INSERT INTO inbox (source, id, type, payload, processed_at)
     SELECT 'payments', 'old_' || n, 't', '{}', now() - interval '1 year' FROM generate_series(1, 2500) n`;
@@ -176,10 +176,10 @@ test('what is old goes in one sweep, more of it than one statement deletes', asy
   expect(await rig.db.inboxMessage.count({ where: { id: { startsWith: 'old_' } } })).toBe(0);
 });
 
-describe('a pending order nobody finished', () => {
+describe('an abandoned pending order', () => {
   const LOOKUP = { provider: 'payments', operation: 'lookup' } as const;
 
-  test('is expired: authorization voided, hold released', async () => {
+  test('an abandoned pending order is expired by a sweep and its authorization is voided', async () => {
     const left = await leavePending(1);
     expect((await rig.sweep()).counts).toMatchObject({ expired: 1 });
     for (const id of left) {
@@ -189,14 +189,14 @@ describe('a pending order nobody finished', () => {
     }
   });
 
-  test('does not keep the next one waiting when one answer is lost', async () => {
+  test('a failed look-up does not stop a sweep from expiring the other pending orders', async () => {
     await leavePending(3);
     rig.sandbox.faults.set(LOOKUP, { mode: 'fail_before', times: 1 });
     expect((await rig.sweep()).counts).toMatchObject({ expired: 2, undecided: 1 });
     expect((await rig.sweep()).counts).toMatchObject({ expired: 1, undecided: 0 });
   });
 
-  test('is not asked about when the provider has not answered for three others', async () => {
+  test('a sweep stops after three failed look-ups, and a later one expires all pending orders', async () => {
     await leavePending(5);
     rig.sandbox.faults.set(LOOKUP, { mode: 'fail_before' });
     expect((await rig.sweep()).counts).toMatchObject({ expired: 0, undecided: 3 });
