@@ -4,7 +4,7 @@ import { of, type Planting } from './planting.ts';
 export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'event_sequence',
-    what: 'an event lost from the middle',
+    what: 'an event missing in the middle',
     subject: of('cancelledAfterCapture'),
     statements: ({ cancelledAfterCapture }) => [
       `DELETE FROM events WHERE order_id = '${cancelledAfterCapture}' AND type = 'order.stock_released'`,
@@ -12,7 +12,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'event_sequence',
-    what: 'the beginning forgotten of an old order that waits for a person',
+    what: 'a missing first event of an old order that needs attention',
     subject: of('parkedWhileUndoing'),
     statements: ({ parkedWhileUndoing: id }) => [
       `UPDATE orders SET created_at = now() - interval '100 days' WHERE id = '${id}'`,
@@ -21,7 +21,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'events_once',
-    what: 'the same fact told twice',
+    what: 'the same fact recorded twice',
     subject: of('cancelledAfterCapture'),
     statements: ({ cancelledAfterCapture }) => [
       'DROP INDEX events_order_id_once_key_key',
@@ -39,19 +39,19 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'status_told',
-    what: 'a status no event told of',
+    what: 'a status without an event',
     subject: of('shipped'),
     statements: ({ shipped }) => [`UPDATE orders SET status = 'delivered' WHERE id = '${shipped}'`],
   },
   {
     invariant: 'answers_stored',
-    what: 'an accepted order whose answer is gone',
+    what: 'an accepted order without its stored response',
     subject: of('shipped'),
     statements: ({ shipped }) => [`DELETE FROM idempotency_keys WHERE order_id = '${shipped}'`],
   },
   {
     invariant: 'answers_stored',
-    what: 'a stored 201 of an order that does not exist',
+    what: 'a stored 201 response for an order that does not exist',
     subject: () => 'lost',
     statements: () => [
       `INSERT INTO idempotency_keys
@@ -61,7 +61,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'pending_ends',
-    what: 'a hold past its time',
+    what: 'a pending order past its deadline',
     subject: of('pending'),
     statements: ({ pending }) => [
       `UPDATE orders SET deadline_at = now() - interval '1 hour' WHERE id = '${pending}'`,
@@ -69,7 +69,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'started_in_time',
-    what: 'a placed order nobody started',
+    what: 'a placed order whose workflow was never started',
     subject: of('placed'),
     statements: ({ placed }) => [
       `UPDATE orders SET workflow_started_at = NULL, placed_at = now() - interval '1 hour'
@@ -78,7 +78,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'authorizations_settled',
-    what: 'money held for a week that nobody took or let go',
+    what: 'an authorization neither captured nor voided for a week',
     subject: of('parkedBeforeCapture'),
     statements: ({ parkedBeforeCapture }) => [
       `UPDATE payments SET created_at = now() - interval '8 days', capture_before = NULL
@@ -87,7 +87,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'nothing_stuck',
-    what: 'an order that has not moved for ten days',
+    what: 'an order without progress for ten days',
     subject: of('reserved'),
     statements: ({ reserved }) => [
       `UPDATE orders SET updated_at = now() - interval '10 days' WHERE id = '${reserved}'`,
@@ -95,7 +95,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'parked_has_letter',
-    what: 'a parked order nobody is asked about',
+    what: 'an order that needs attention without a dead letter',
     subject: of('parkedBeforeCapture'),
     statements: ({ parkedBeforeCapture }) => [
       `DELETE FROM dead_letters WHERE order_id = '${parkedBeforeCapture}'`,
@@ -103,7 +103,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'parked_has_letter',
-    what: 'a question about an order that went on',
+    what: 'an open dead letter about a step of a shipped order',
     subject: of('shipped'),
     statements: ({ shipped }) => [
       `UPDATE dead_letters SET source = 'checkout', subject = 'shipOrder'
@@ -112,7 +112,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'dead_letters_sound',
-    what: 'a letter of no tries',
+    what: 'a dead letter without attempts',
     subject: () => 'dl_',
     statements: ({ parkedBeforeCapture }) => [
       'ALTER TABLE dead_letters DROP CONSTRAINT dead_letters_retry_count_check',
@@ -121,7 +121,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'redrives_end',
-    what: 'a redrive nothing came of',
+    what: 'a redrive without an outcome',
     subject: () => 'dl_',
     statements: () => [
       `UPDATE dead_letters SET decided_at = now() - interval '1 day' WHERE status = 'redriven'`,
@@ -129,7 +129,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'events_delivered',
-    what: 'a pump that stands still',
+    what: 'a stuck pump',
     subject: () => 'audit',
     statements: () => [
       `UPDATE subscriptions SET cursor_xid = '0', cursor_position = 0 WHERE name = 'audit'`,
@@ -138,7 +138,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'events_handled',
-    what: 'an event passed by and not had',
+    what: 'an event behind the cursor that was not handled',
     subject: ({ shipped }) => shipped,
     statements: ({ shipped }) => [
       `DELETE FROM audit_log WHERE subject = '${shipped}' AND action = 'order.reserved'`,
@@ -156,7 +156,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'callbacks_taken',
-    what: 'a callback nobody acted on',
+    what: 'a callback that was not processed',
     subject: () => 'warehouse msg_lost',
     statements: () => [
       `INSERT INTO inbox (source, id, type, payload, received_at)
@@ -171,7 +171,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'decisions_audited',
-    what: 'a subscription paused by nobody',
+    what: 'a paused subscription without an audit entry',
     subject: () => 'analytics',
     statements: () => [`UPDATE subscriptions SET paused = true WHERE name = 'analytics'`],
   },

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => healthy.close());
 
-test('a healthy database with orders of every fate violates nothing', async () => {
+test('a healthy database with orders of every scenario violates no invariant', async () => {
   const statuses = await healthy.db.order.groupBy({ by: ['status'] });
   expect(statuses.length).toBe(10);
   const results = await checkInvariants(healthy.db);
@@ -30,8 +30,8 @@ test('a healthy database with orders of every fate violates nothing', async () =
   expect(results.map(({ name }) => name)).toEqual((await readInvariants()).map((i) => i.name));
 });
 
-describe('one planted violation is reported by its invariant', () => {
-  test.each(PLANTINGS)('$invariant: $what', async (planting) => {
+describe('a planted violation', () => {
+  test.each(PLANTINGS)('the invariant $invariant reports $what', async (planting) => {
     const { invariant, also = [] } = planting;
     const results = await checkPlanted(planting);
     const names = reported(results).map(({ name }) => name);
@@ -41,7 +41,7 @@ describe('one planted violation is reported by its invariant', () => {
     expect(JSON.stringify(found?.examples)).toContain(planting.subject(healthy.fates));
   });
 
-  test(`${LONG_TRANSACTIONS}: a transaction forgotten open`, async () => {
+  test(`the invariant ${LONG_TRANSACTIONS} reports a transaction left open`, async () => {
     const client = new pg.Client({ connectionString: healthy.url });
     await client.connect();
     try {
@@ -56,7 +56,7 @@ describe('one planted violation is reported by its invariant', () => {
     }
   });
 
-  test('every invariant of the file has a planted violation', async () => {
+  test('every invariant has a planted violation', async () => {
     const planted = new Set([...PLANTINGS.map((each) => each.invariant), LONG_TRANSACTIONS]);
     const written = (await readInvariants()).map(({ name }) => name);
     expect(new Set(written).size).toBe(written.length);
@@ -65,7 +65,7 @@ describe('one planted violation is reported by its invariant', () => {
 });
 
 describe('a check', () => {
-  test('while things are being broken leaves out what needs time', async () => {
+  test('a check with scope always or a longer grace period does not report an order past its deadline', async () => {
     const late = PLANTINGS.find(({ invariant }) => invariant === 'pending_ends');
     if (!late) throw new Error('not planted');
     const always = await checkPlanted(late, { scope: 'always' });
@@ -76,7 +76,7 @@ describe('a check', () => {
     expect(reported(await checkPlanted(late, { graceMs: 7_200_000 }))).toEqual([]);
   });
 
-  test('counts all violations and names the first few', async () => {
+  test('a check counts all violations and lists only the first few', async () => {
     const dearer = 'UPDATE orders SET total_minor = total_minor + 1';
     const counted = await checkBroken([dearer], { limit: 3 });
     const totals = counted.find(({ name }) => name === 'order_totals');
@@ -84,7 +84,7 @@ describe('a check', () => {
     expect(totals?.examples).toHaveLength(3);
   });
 
-  test('that cannot be made says so, and the others are made all the same', async () => {
+  test('a check that cannot run is reported as unchecked and the others still run', async () => {
     const results = await checkBroken(['ALTER TABLE inbox RENAME TO elsewhere']);
     const unchecked = results.filter((each) => each.unchecked !== null);
     expect(unchecked.map(({ name }) => name)).toEqual(['callbacks_taken']);
@@ -92,12 +92,12 @@ describe('a check', () => {
     expect(reported(results)).toHaveLength(1);
   });
 
-  test('that has no time left asks nothing', async () => {
+  test('every check is reported as unchecked when no time is left', async () => {
     const results = await checkInvariants(healthy.db, { timeoutMs: 0 });
     expect(new Set(results.map(({ unchecked }) => unchecked))).toEqual(new Set(['no time left']));
   });
 
-  test('leaves nothing behind: the planted violations were never committed', async () => {
+  test('the planted violations are rolled back and leave a healthy database', async () => {
     expect(reported(await checkInvariants(healthy.db))).toEqual([]);
   });
 });

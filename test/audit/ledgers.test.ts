@@ -16,7 +16,7 @@ afterEach(() => providers.close());
 
 const NONE = { payment_ledger_agrees: [], warehouse_ledger_agrees: [] };
 
-test('shipped and cancelled orders whose providers did what the books say: nothing', async () => {
+test('orders whose records match the provider ledgers produce no findings', async () => {
   await reserve(await placed());
   await ship(await placed());
   await cancel(await placed());
@@ -24,7 +24,7 @@ test('shipped and cancelled orders whose providers did what the books say: nothi
 });
 
 describe('the payment provider', () => {
-  test('a charge nobody here asked for', async () => {
+  test('a charge that was never requested is reported', async () => {
     const { orderId } = await providers.place();
     const key = `${orderId}/by hand`;
     recordAt('payments', { key, operation: 'capture', order_id: orderId });
@@ -35,7 +35,7 @@ describe('the payment provider', () => {
     });
   });
 
-  test('an authorization in our books that is not at the provider', async () => {
+  test('a recorded authorization that is missing at the provider is reported', async () => {
     const { orderId } = await providers.place();
     providers.sandbox.ledgers.payments.clear();
     const subject = providerKey(orderId, 'authorize');
@@ -43,7 +43,7 @@ describe('the payment provider', () => {
     expect(await findings()).toEqual({ ...NONE, payment_ledger_agrees: [{ subject, detail }] });
   });
 
-  test('another amount, and the same effect twice', async () => {
+  test('a different amount and a repeated effect at the payment provider are reported', async () => {
     const { orderId } = await providers.place();
     const [charged] = providers.sandbox.ledgers.payments.effects();
     if (!charged) throw new Error('nothing was authorized');
@@ -55,7 +55,7 @@ describe('the payment provider', () => {
     ]);
   });
 
-  test('an effect whose answer was lost is no difference while the order moves', async () => {
+  test('an effect whose response was lost is not reported while the order is in progress', async () => {
     const orderId = await placed();
     await recordIntent(providers.db, await paymentOf(orderId), 'void');
     const key = providerKey(orderId, 'void');
@@ -63,7 +63,7 @@ describe('the payment provider', () => {
     expect(await findings()).toEqual(NONE);
   });
 
-  test('and is one when the order has ended without it', async () => {
+  test('an effect whose response was lost is reported once the order ended without it', async () => {
     const orderId = await placed();
     await ship(orderId);
     await recordIntent(providers.db, await paymentOf(orderId), 'void');
@@ -75,21 +75,21 @@ describe('the payment provider', () => {
 });
 
 describe('the warehouse', () => {
-  test('a shipped order of which it sent nothing', async () => {
+  test('a shipped order without a parcel at the warehouse is reported', async () => {
     const subject = await placed();
     await ship(subject, { asked: false });
     const detail = 'shipped, and the warehouse sent nothing';
     expect(await findings()).toEqual({ ...NONE, warehouse_ledger_agrees: [{ subject, detail }] });
   });
 
-  test('a cancelled order whose goods it still has reserved', async () => {
+  test('a cancelled order whose goods the warehouse still has reserved is reported', async () => {
     const subject = await placed();
     await cancel(subject, { released: false });
     const detail = 'cancelled, and the warehouse still has its goods reserved';
     expect(await findings()).toEqual({ ...NONE, warehouse_ledger_agrees: [{ subject, detail }] });
   });
 
-  test('a second parcel, and goods of an order that does not exist', async () => {
+  test('a second parcel and goods of an unknown order are reported', async () => {
     const orderId = await placed();
     await ship(orderId);
     recordAt('warehouse', { key: 'again', operation: 'ship', order_id: orderId });
@@ -101,14 +101,14 @@ describe('the warehouse', () => {
   });
 });
 
-test('a sandbox that is away is not checked, which is not the same as sound', async () => {
+test('an unavailable sandbox leaves the ledger checks unchecked', async () => {
   const checks = ledgerChecks({ db: providers.db, sandboxUrl: 'http://127.0.0.1:9' });
   for (const result of await runChecks(checks)) {
     expect(result).toMatchObject({ violations: 0, unchecked: 'fetch failed' });
   }
 });
 
-test('a check that hangs is given up at its deadline', async () => {
+test('a check that hangs is reported as unchecked at its deadline', async () => {
   const check = {
     name: 'hangs',
     title: 'Never answers',
@@ -118,8 +118,8 @@ test('a check that hangs is given up at its deadline', async () => {
   expect(result?.unchecked).toBe('no answer within 10 ms');
 });
 
-describe("a client's list of orders it got a 201 for", () => {
-  test('all there: nothing; one lost, one only pending: both named', async () => {
+describe('the acknowledged orders', () => {
+  test('acknowledged orders that are missing or only pending are reported', async () => {
     const { orderId } = await providers.place();
     const pending = await providers.place();
     await providers.db.order.update({

@@ -16,19 +16,19 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'stock_conserved',
-    what: 'a unit that no movement brought',
+    what: 'a unit without a stock movement',
     subject: () => 'mug-white',
     statements: () => [`UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'mug-white'`],
   },
   {
     invariant: 'holds_counted',
-    what: 'a unit held for nobody',
+    what: 'a unit held for no order',
     subject: () => 'mug-white',
     statements: () => [`UPDATE stock SET held = held + 1 WHERE sku = 'mug-white'`],
   },
   {
     invariant: 'never_oversold',
-    what: 'more promised than came in',
+    what: 'more units promised than were received',
     also: ['shipped_units_left'],
     subject: () => 'poster-a2',
     statements: ({ pending }) => [
@@ -39,7 +39,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'shipped_units_left',
-    what: 'one of two shipped units still on the shelf',
+    what: 'one of two shipped units still in stock',
     subject: ({ shipped }) => `${shipped} mug-white`,
     statements: ({ shipped }) => [
       `UPDATE stock_movements SET delta = -1 WHERE order_id = '${shipped}' AND sku = 'mug-white'`,
@@ -48,7 +48,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'lines_reserved',
-    what: 'a paid line whose reservation was let go',
+    what: 'a paid line whose reservation was released',
     subject: ({ paid }) => `${paid} mug-white`,
     statements: ({ paid }) => [
       `UPDATE reservations SET status = 'released' WHERE order_id = '${paid}' AND sku = 'mug-white'`,
@@ -67,7 +67,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'order_totals',
-    what: 'a line dearer than the total says',
+    what: 'an order line that costs more than the total allows',
     subject: of('pending'),
     statements: ({ pending }) => [
       `UPDATE order_lines SET unit_price_minor = unit_price_minor + 1 WHERE order_id = '${pending}'`,
@@ -89,7 +89,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'money_matches_status',
-    what: 'a cancelled order whose money was kept',
+    what: 'a cancelled order whose payment was not refunded',
     subject: of('cancelledAfterCapture'),
     statements: ({ cancelledAfterCapture: id }) => [
       `DELETE FROM payment_operations WHERE order_id = '${id}' AND kind = 'refund'`,
@@ -116,7 +116,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'refunds_counted',
-    what: 'money on its way back that no refund asked for',
+    what: 'a refunding amount without a refund',
     subject: of('refunding'),
     statements: ({ refunding: id }) => [
       `UPDATE payments SET refunding_minor = refunding_minor + 1 WHERE order_id = '${id}'`,
@@ -124,7 +124,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'refunds_counted',
-    what: 'a refund whose outcome its operations do not know',
+    what: 'a refund whose outcome is missing from its operations',
     subject: () => 'rfd_',
     statements: ({ refunding: id }) => [
       `UPDATE refunds SET status = 'failed', failure_code = 'x', settled_at = now()
@@ -134,7 +134,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'refunds_move',
-    what: 'a refund that nobody started',
+    what: 'a refund whose workflow was never started',
     subject: () => 'rfd_',
     statements: ({ refunding: id }) => [
       `UPDATE refunds SET workflow_started_at = NULL, requested_at = now() - interval '1 hour'
@@ -143,7 +143,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'intents_first',
-    what: 'a capture nobody wrote down before',
+    what: 'a capture without a recorded intent',
     subject: ({ shipped }) => `${shipped}/capture`,
     statements: ({ shipped }) => [
       `DELETE FROM payment_operations

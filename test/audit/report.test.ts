@@ -21,7 +21,7 @@ const VIOLATED: InvariantResult = {
 const UNCHECKED: InvariantResult = { ...HOLDS, name: 'elsewhere', unchecked: 'no\n  answer' };
 
 describe('the exit code', () => {
-  test('0 when all hold, 1 on any violation, 2 when something is not known', () => {
+  test('the exit code is 0 when all invariants hold, 1 on a violation and 2 when something is unchecked', () => {
     expect(exitCodeOf([HOLDS])).toBe(0);
     expect(exitCodeOf([HOLDS, UNCHECKED])).toBe(2);
     expect(exitCodeOf([HOLDS, UNCHECKED, VIOLATED])).toBe(1);
@@ -31,7 +31,7 @@ describe('the exit code', () => {
 });
 
 describe('the report', () => {
-  test('has a line per invariant with its count, and the first of what is wrong', () => {
+  test('the text report has a line per invariant with its count and the first violations', () => {
     const lines = textReport([HOLDS, VIOLATED, UNCHECKED]).split('\n');
     expect(lines).toEqual([
       'holds      stock_bounds      0  Never less than nothing',
@@ -45,7 +45,7 @@ describe('the report', () => {
     ]);
   });
 
-  test('as JSON has every result and the exit code', () => {
+  test('the JSON report has every result and the exit code', () => {
     expect(JSON.parse(jsonReport([VIOLATED]))).toMatchObject({
       object: 'audit',
       exit_code: 1,
@@ -55,14 +55,14 @@ describe('the report', () => {
 });
 
 describe('the command line', () => {
-  test('has its defaults, and takes what it is given', () => {
+  test('command-line options override their defaults', () => {
     expect(readOptions([])).toMatchObject({ json: false, sample: 20, graceMs: 60_000 });
     const given = readOptions(['--json', '--grace', '5', '--sandbox', 'http://127.0.0.1:4000']);
     expect(given).toMatchObject({ json: true, graceMs: 5_000, sandbox: 'http://127.0.0.1:4000' });
   });
 
   test.each([[['--grace', 'soon']], [['--grace']], [['--wrong']], [['stray']]])(
-    'refuses %j with words',
+    'the command line %j is rejected with a usage error',
     (args) => {
       expect(() => readOptions(args)).toThrow(UsageError);
     },

@@ -49,13 +49,13 @@ afterEach(() => shop.close());
 const NONE = { one_workflow_per_order: [], moving_orders_run: [] };
 
 describe('orders and their workflows', () => {
-  test('one each: nothing is reported', async () => {
+  test('orders with one workflow each produce no findings', async () => {
     await start(await shop.place());
     await start(await shop.place());
     expect(await findings(2)).toEqual(NONE);
   });
 
-  test('a placed order whose workflow is missing, and one whose workflow was terminated', async () => {
+  test('a placed order with a missing or a terminated workflow is reported', async () => {
     await start(await shop.place());
     const missing = await shop.place();
     const terminated = await shop.place();
@@ -68,7 +68,7 @@ describe('orders and their workflows', () => {
     expect(await findings(2)).toEqual({ ...NONE, moving_orders_run: wrong });
   });
 
-  test('a workflow of an order that does not exist, and of one that was never placed', async () => {
+  test('a workflow of an unknown order and one of a pending order are reported', async () => {
     const pending = await shop.open();
     const lost = { ...pending, id: orderId('ord_00000000000000000000000000') };
     await start(pending);
@@ -80,7 +80,7 @@ describe('orders and their workflows', () => {
     expect(await findings(2)).toEqual({ ...NONE, one_workflow_per_order: wrong });
   });
 
-  test('a second run of an order, when the first has done its work', async () => {
+  test('a second run of an order is reported when the first run completed', async () => {
     const order = await shop.place();
     await finish(order);
     await start(order, { workflowIdReusePolicy: 'ALLOW_DUPLICATE' });
@@ -90,7 +90,7 @@ describe('orders and their workflows', () => {
     expect(await findings(2)).toEqual({ ...NONE, one_workflow_per_order: wrong });
   });
 
-  test('a second run is none when the first was given up', async () => {
+  test('a second run of an order is not reported when the first run was terminated', async () => {
     const order = await shop.place();
     await terminate(await start(order));
     await start(order, { workflowIdReusePolicy: 'ALLOW_DUPLICATE' });
@@ -98,13 +98,13 @@ describe('orders and their workflows', () => {
   });
 });
 
-describe('persons in Temporal', () => {
-  test('none in what a checkout is started with', async () => {
+describe('personal data in Temporal', () => {
+  test('the input of a checkout holds no personal data', async () => {
     await start(await shop.place());
     expect(await personsFound(1)).toEqual([]);
   });
 
-  test('an e-mail in a payload and a street in a memo are found, and not repeated', async () => {
+  test('an e-mail in a payload and a street in a memo are reported without their values', async () => {
     const order = await shop.place();
     await start(order, {
       args: [{ orderId: order.id, to: 'ADA@example.com' }],
@@ -117,7 +117,7 @@ describe('persons in Temporal', () => {
     ]);
   });
 
-  test('also in a workflow that only names the order', async () => {
+  test('personal data in a workflow that only mentions the order is reported', async () => {
     const { id } = await shop.place();
     const workflowId = `delivery/analytics/${randomUUID()}`;
     const args = [{ error: `card pm_card_visa of ${id} refused` }];
@@ -128,7 +128,7 @@ describe('persons in Temporal', () => {
 });
 
 describe('npm run audit', () => {
-  test('all holds: exit 0; a violation: 1; Temporal away: 2', async () => {
+  test('npm run audit exits with 0 when all holds, 1 on a violation and 2 when Temporal is unavailable', async () => {
     const order = await shop.place();
     await start(order);
     await eventually(async () => expect(await countRuns()).toBe(1));
