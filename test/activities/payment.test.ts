@@ -26,25 +26,22 @@ describe('an intent', () => {
     { name: 'capturePayment', place: CAPTURE, after: ['reserveStock'] },
     { name: 'voidOrRefundPayment', place: VOID, after: ['reserveStock'] },
     { name: 'voidOrRefundPayment', place: REFUND, after: ['reserveStock', 'capturePayment'] },
-  ] as const)(
-    'the $place.operation intent is recorded before the provider responds',
-    async (each) => {
-      const orderId = await steps.orderAfter(...each.after);
-      steps.sandbox.faults.set(each.place, { mode: 'hang' });
-      const trying = steps.failing(each.name, { orderId });
-      await eventually(() => expect(firedAt(each.place)).toBe(1));
-      // The provider has the call and has not answered; the books know of it already.
-      const written = await operationsOf(orderId, each.place.operation);
-      expect(written).toEqual([`${orderId}/${each.place.operation} requested`]);
-      await trying;
-      steps.sandbox.faults.clear();
-      await steps.run(each.name, { orderId });
-      expect(await operationsOf(orderId, each.place.operation)).toEqual([
-        `${orderId}/${each.place.operation} requested`,
-        `${orderId}/${each.place.operation} succeeded`,
-      ]);
-    },
-  );
+  ] as const)('the $place.operation intent is recorded before any response', async (each) => {
+    const orderId = await steps.orderAfter(...each.after);
+    steps.sandbox.faults.set(each.place, { mode: 'hang' });
+    const trying = steps.failing(each.name, { orderId });
+    await eventually(() => expect(firedAt(each.place)).toBe(1));
+    // The provider has the call and has not answered; the books know of it already.
+    const written = await operationsOf(orderId, each.place.operation);
+    expect(written).toEqual([`${orderId}/${each.place.operation} requested`]);
+    await trying;
+    steps.sandbox.faults.clear();
+    await steps.run(each.name, { orderId });
+    expect(await operationsOf(orderId, each.place.operation)).toEqual([
+      `${orderId}/${each.place.operation} requested`,
+      `${orderId}/${each.place.operation} succeeded`,
+    ]);
+  });
 
   test('a capture with a recorded intent is not repeated before a look-up has succeeded', async () => {
     const orderId = await steps.orderAfter('reserveStock');

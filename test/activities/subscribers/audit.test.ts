@@ -63,12 +63,9 @@ describe('the audit log', () => {
     ['shipped', 'order.reserved', 'system'],
     ['declined', 'order.declined', 'system'],
     ['attended', 'order.attention_resolved', 'operator/key_operator'],
-  ] as const)(
-    'the audit log of the %s order gives %s the actor %s',
-    async (fate, action, actor) => {
-      expect((await entry(ids.get(fate), action)).actor).toBe(actor);
-    },
-  );
+  ] as const)('the audit log of order %s gives %s the actor %s', async (fate, action, actor) => {
+    expect((await entry(ids.get(fate), action)).actor).toBe(actor);
+  });
 
   test('the audit log records the cause of an event and the decision of an operator', async () => {
     const shipped = ids.get('shipped');
