@@ -12,7 +12,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'event_sequence',
-    what: 'a missing first event of an old order that needs attention',
+    what: 'an old order without its first event',
     subject: of('parkedWhileUndoing'),
     statements: ({ parkedWhileUndoing: id }) => [
       `UPDATE orders SET created_at = now() - interval '100 days' WHERE id = '${id}'`,
@@ -45,13 +45,13 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'answers_stored',
-    what: 'an accepted order without its stored response',
+    what: 'an accepted order without a response',
     subject: of('shipped'),
     statements: ({ shipped }) => [`DELETE FROM idempotency_keys WHERE order_id = '${shipped}'`],
   },
   {
     invariant: 'answers_stored',
-    what: 'a stored 201 response for an order that does not exist',
+    what: 'a stored 201 for an unknown order',
     subject: () => 'lost',
     statements: () => [
       `INSERT INTO idempotency_keys
@@ -69,7 +69,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'started_in_time',
-    what: 'a placed order whose workflow was never started',
+    what: 'a placed order without a workflow',
     subject: of('placed'),
     statements: ({ placed }) => [
       `UPDATE orders SET workflow_started_at = NULL, placed_at = now() - interval '1 hour'
@@ -78,7 +78,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'authorizations_settled',
-    what: 'an authorization neither captured nor voided for a week',
+    what: 'an authorization unsettled for a week',
     subject: of('parkedBeforeCapture'),
     statements: ({ parkedBeforeCapture }) => [
       `UPDATE payments SET created_at = now() - interval '8 days', capture_before = NULL
@@ -95,7 +95,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'parked_has_letter',
-    what: 'an order that needs attention without a dead letter',
+    what: 'needs_attention without a dead letter',
     subject: of('parkedBeforeCapture'),
     statements: ({ parkedBeforeCapture }) => [
       `DELETE FROM dead_letters WHERE order_id = '${parkedBeforeCapture}'`,
@@ -103,7 +103,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'parked_has_letter',
-    what: 'an open dead letter about a step of a shipped order',
+    what: 'an open dead letter of a shipped order',
     subject: of('shipped'),
     statements: ({ shipped }) => [
       `UPDATE dead_letters SET source = 'checkout', subject = 'shipOrder'
@@ -138,7 +138,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'events_handled',
-    what: 'an event behind the cursor that was not handled',
+    what: 'an unhandled event behind the cursor',
     subject: ({ shipped }) => shipped,
     statements: ({ shipped }) => [
       `DELETE FROM audit_log WHERE subject = '${shipped}' AND action = 'order.reserved'`,
@@ -171,7 +171,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'decisions_audited',
-    what: 'a paused subscription without an audit entry',
+    what: 'a pause without an audit entry',
     subject: () => 'analytics',
     statements: () => [`UPDATE subscriptions SET paused = true WHERE name = 'analytics'`],
   },

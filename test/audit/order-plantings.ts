@@ -39,7 +39,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'shipped_units_left',
-    what: 'one of two shipped units still in stock',
+    what: 'a shipped unit that is still in stock',
     subject: ({ shipped }) => `${shipped} mug-white`,
     statements: ({ shipped }) => [
       `UPDATE stock_movements SET delta = -1 WHERE order_id = '${shipped}' AND sku = 'mug-white'`,
@@ -48,7 +48,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'lines_reserved',
-    what: 'a paid line whose reservation was released',
+    what: 'a released reservation of a paid line',
     subject: ({ paid }) => `${paid} mug-white`,
     statements: ({ paid }) => [
       `UPDATE reservations SET status = 'released' WHERE order_id = '${paid}' AND sku = 'mug-white'`,
@@ -57,7 +57,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'lines_reserved',
-    what: 'a cancelled order that still holds units',
+    what: 'a cancelled order that holds units',
     subject: ({ cancelledAfterCapture }) => `${cancelledAfterCapture} mug-white`,
     statements: ({ cancelledAfterCapture }) => [
       `UPDATE reservations SET status = 'reserved'
@@ -67,7 +67,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'order_totals',
-    what: 'an order line that costs more than the total allows',
+    what: 'lines that cost more than the total',
     subject: of('pending'),
     statements: ({ pending }) => [
       `UPDATE order_lines SET unit_price_minor = unit_price_minor + 1 WHERE order_id = '${pending}'`,
@@ -75,7 +75,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'money_bounded',
-    what: 'a payment in another currency than the order',
+    what: 'a payment in a different currency',
     subject: of('pending'),
     statements: ({ pending }) => [
       `UPDATE payments SET currency = 'USD' WHERE order_id = '${pending}'`,
@@ -89,7 +89,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'money_matches_status',
-    what: 'a cancelled order whose payment was not refunded',
+    what: 'a cancelled order without its refund',
     subject: of('cancelledAfterCapture'),
     statements: ({ cancelledAfterCapture: id }) => [
       `DELETE FROM payment_operations WHERE order_id = '${id}' AND kind = 'refund'`,
@@ -108,7 +108,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'payment_summary',
-    what: 'an authorized payment without its operation',
+    what: 'a payment without its operation',
     subject: of('placed'),
     statements: ({ placed }) => [
       `DELETE FROM payment_operations WHERE order_id = '${placed}' AND state = 'succeeded'`,
@@ -124,7 +124,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'refunds_counted',
-    what: 'a refund whose outcome is missing from its operations',
+    what: 'a failed refund without its operation',
     subject: () => 'rfd_',
     statements: ({ refunding: id }) => [
       `UPDATE refunds SET status = 'failed', failure_code = 'x', settled_at = now()
@@ -134,7 +134,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'refunds_move',
-    what: 'a refund whose workflow was never started',
+    what: 'a refund without a workflow',
     subject: () => 'rfd_',
     statements: ({ refunding: id }) => [
       `UPDATE refunds SET workflow_started_at = NULL, requested_at = now() - interval '1 hour'
@@ -183,7 +183,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'shipment_matches_status',
-    what: 'a shipped order whose parcel was cancelled',
+    what: 'a cancelled parcel of a shipped order',
     subject: of('shipped'),
     statements: ({ shipped }) => [
       `UPDATE shipments SET status = 'cancelled' WHERE order_id = '${shipped}'`,
@@ -191,7 +191,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   },
   {
     invariant: 'shipment_matches_status',
-    what: 'a parcel still under way for a cancelled order',
+    what: 'an open parcel of a cancelled order',
     subject: of('shippingRefused'),
     statements: ({ shippingRefused }) => [
       `UPDATE shipments SET status = 'requested' WHERE order_id = '${shippingRefused}'`,
