@@ -35,27 +35,27 @@ beforeAll(async () => {
 });
 
 describe('recorded histories', () => {
-  test('are there for every path an order or a refund can take', () => {
+  test('every path of an order or a refund has a recorded history', () => {
     for (const { name } of ALL_PATHS) expect(NAMES).toContain(name);
   });
 
-  test.each(ALL_PATHS)('$name: the history is of that path', ({ name, holds }) => {
+  test.each(ALL_PATHS)('the recorded history $name shows its path', ({ name, holds }) => {
     const text = textOf(readHistory(name));
     for (const word of holds) expect(text).toContain(word);
     expect(text).toMatch(/ord_[0-9a-z]{26}/);
   });
 
-  test('all replay against the workflows as they are now', async () => {
+  test('all recorded histories replay against the current workflows', async () => {
     const histories = NAMES.map((name) => replayable(name, readHistory(name)));
     const results = await replay(current, histories);
     expect(results).toEqual(NAMES.map((name) => ({ name, error: null })));
   });
 
-  test('have a sweep that began before there were refunds to look at', () => {
+  test('the recorded history sweep-of-orders-alone contains no refunds', () => {
     expect(textOf(readHistory('sweep-of-orders-alone'))).not.toContain('Refunds');
   });
 
-  test.each(NAMES)('%s tells nothing about the person or the machine', (name) => {
+  test.each(NAMES)('the recorded history %s contains no personal or machine data', (name) => {
     const text = textOf(readHistory(name));
     for (const canary of Object.values(PERSON)) expect(text).not.toContain(canary);
     for (const path of [PROJECT, tmpdir(), 'node_modules', 'file:///']) {
@@ -66,7 +66,7 @@ describe('recorded histories', () => {
 });
 
 describe('the replay', () => {
-  test('fails for a workflow that takes its steps in another order', async () => {
+  test('a replay fails when the workflow code runs a different step', async () => {
     const code = current.code.replaceAll('.reserveStock({', '.capturePayment({');
     expect(code).not.toBe(current.code);
     const histories = [replayable('shipped', readHistory('shipped'))];
@@ -74,7 +74,7 @@ describe('the replay', () => {
     expect(result?.error).toMatch(NOT_DETERMINISTIC);
   });
 
-  test('fails for a history in which another step was taken', async () => {
+  test('a replay fails when the history contains a different step', async () => {
     const name = 'shipped-after-durable-retries';
     const history = withStep(readHistory(name), 'capturePayment', 'releaseStock');
     const [result] = await replay(current, [replayable(name, history)]);
