@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterEach(() => system.sandbox.faults.clear());
 afterAll(() => system.close());
 
-test('an order ships, with the tracking number of the signed callback', async () => {
+test('an order ships with the tracking number of the signed callback', async () => {
   // Nobody asks: the first look-up is due after half a minute, and would not get through.
   system.sandbox.faults.set({ provider: 'warehouse', operation: 'lookup' }, { mode: 'down' });
   const orderId = placed(await system.place());
@@ -34,7 +34,7 @@ test('an order ships, with the tracking number of the signed callback', async ()
   expect(mails.at(-1)?.text).toContain(shipped.shipment.tracking_number);
 });
 
-test('a declined card: 402 with the reason, the hold released, no workflow', async () => {
+test('a declined card returns 402 with the reason, releases the stock and starts no workflow', async () => {
   const held = await heldUnits('mug-white');
   const card = 'pm_card_chargeDeclinedInsufficientFunds';
   const answer = await system.place({ card });
@@ -48,7 +48,7 @@ test('a declined card: 402 with the reason, the hold released, no workflow', asy
   await expect(workflow.describe()).rejects.toThrow(WorkflowNotFoundError);
 });
 
-test('sold out: 409 with what is available, and no order', async () => {
+test('an order for a sold-out product returns 409 with the available units and creates no order', async () => {
   const orders = await system.db.order.count();
   const answer = await system.place({ sku: 'sold-out', quantity: 1 });
   expect(answer).toMatchObject({ status: 409, body: { code: 'out_of_stock' } });
@@ -56,7 +56,7 @@ test('sold out: 409 with what is available, and no order', async () => {
   expect(await system.db.order.count()).toBe(orders);
 });
 
-test('a capture whose answer is lost: the order ships and is charged once', async () => {
+test('an order whose capture response is lost ships and is charged once', async () => {
   const place = { provider: 'payments', operation: 'capture' } as const;
   system.sandbox.faults.set(place, { mode: 'answer_lost', times: 3 });
   const orderId = placed(await system.place());
@@ -65,7 +65,7 @@ test('a capture whose answer is lost: the order ships and is charged once', asyn
   await expectShipped(system, orderId);
 });
 
-test('shipping refused after the capture: refunded, released, cancelled, and told', async () => {
+test('an order refused at shipping is refunded, released and cancelled with a notification', async () => {
   system.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
   const orderId = placed(await system.place());
   await rested(orderId, 'cancelled');
@@ -79,7 +79,7 @@ test('shipping refused after the capture: refunded, released, cancelled, and tol
   await eventually(() => expect(noticesOf(system, orderId)).toContain('cancelled'));
 });
 
-test('the worker killed with orders in flight, then started: all ship, nothing twice', async () => {
+test('orders in flight each ship once after the worker is killed and restarted', async () => {
   const place = { provider: 'payments', operation: 'capture' } as const;
   system.sandbox.faults.set(place, { mode: 'latency', latency_ms: 1_500 });
   const answers = await Promise.all(Array.from({ length: 8 }, () => system.place()));
@@ -97,7 +97,7 @@ test('the worker killed with orders in flight, then started: all ship, nothing t
   for (const orderId of orderIds) await expectShipped(system, orderId);
 });
 
-test('Temporal away: the order is accepted at once, and ships when it is back', async () => {
+test('an order is accepted while Temporal is unavailable and ships after it recovers', async () => {
   await system.temporal.halt();
   const orderId = placed(await system.place());
   expect(await statusesOf([orderId])).toEqual(['placed']);
@@ -108,7 +108,7 @@ test('Temporal away: the order is accepted at once, and ships when it is back', 
   await expectShipped(system, orderId);
 });
 
-test('Temporal away and the API killed: what it accepted starts without it, and ships', async () => {
+test('an order accepted while Temporal is unavailable starts without the killed API and ships', async () => {
   await system.temporal.halt();
   const orderId = placed(await system.place());
   await system.api.kill();
@@ -123,7 +123,7 @@ test('Temporal away and the API killed: what it accepted starts without it, and 
   await expectShipped(system, orderId);
 });
 
-test('every accepted order had one workflow, and Temporal knows nothing of the person', async () => {
+test('every accepted order has one workflow, and Temporal holds no personal data', async () => {
   const accepted = await system.db.order.findMany({ where: { placedAt: { not: null } } });
   const expected = accepted.map((order) => checkoutWorkflowId(idOf(order))).toSorted();
   expect(expected.length).toBeGreaterThan(10);
@@ -136,7 +136,7 @@ test('every accepted order had one workflow, and Temporal knows nothing of the p
   }
 });
 
-test('the audit of all this finds nothing wrong, and leaves nothing unchecked', async () => {
+test('the audit after all orders finds no violation and leaves nothing unchecked', async () => {
   const accepted = await system.db.order.findMany({ where: { placedAt: { not: null } } });
   const results = await audit({
     places: {

@@ -161,7 +161,7 @@ const byText = (a: string, b: string): number => (a < b ? -1 : 1);
 
 cell(
   'infra/rolling-restart',
-  'replaced one after the other under load: no request fails, no effect happens twice',
+  'a rolling restart of the API under load fails no request and repeats no effect',
   async (proof) => {
     const { db, sandbox, apis } = made;
     if (!db || !sandbox) throw new Error('opened before the test');

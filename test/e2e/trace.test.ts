@@ -40,7 +40,7 @@ const PARENT = '00f067aa0ba902b7';
 const TRACEPARENT = `00-${TRACE}-${PARENT}-01`;
 const PATIENCE = { timeoutMs: 120_000 };
 
-test('the trace of an order goes to every provider, with each webhook and into the feed', async () => {
+test('the trace of an order reaches every HTTP provider, each webhook and the event feed', async () => {
   const orderId = await shipOne({ traceparent: TRACEPARENT });
   const { refundId } = await refundOne(orderId);
   const events = await eventsTold(orderId);
@@ -69,7 +69,7 @@ test('the trace of an order goes to every provider, with each webhook and into t
   }
 });
 
-test('what is no trace is nobody told of, and the order ships all the same', async () => {
+test('an invalid traceparent is not propagated and the order still ships', async () => {
   const orderId = await shipOne({ traceparent: `00-${TRACE}-${PARENT}-01-and-more` });
   for (const event of await eventsTold(orderId)) expect(event).not.toHaveProperty('traceparent');
   expect(heard.length).toBeGreaterThan(0);

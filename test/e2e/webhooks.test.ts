@@ -44,13 +44,13 @@ async function shipOne(): Promise<readonly string[]> {
 const timesReceived = (eventId: string): number =>
   receiver.received.filter((each) => each.id === eventId).length;
 
-test('every event of an order comes once, in order, and verifies with the official library', async () => {
+test('every webhook of an order arrives once, in order, and verifies with the official library', async () => {
   const eventIds = await shipOne();
   await eventually(() => expect(receiver.received).toHaveLength(eventIds.length));
   expect(receiver.verified(secret).map((each) => each.id)).toEqual(eventIds);
 });
 
-test('what a broken receiver missed is sent again at once when an operator asks, not hours later', async () => {
+test('webhooks missed by a broken receiver are sent again when an operator requests a redelivery', async () => {
   receiver.received.length = 0;
   receiver.answer = (response) => response.writeHead(500).end();
   const from = new Date().toISOString();
@@ -73,7 +73,7 @@ test('what a broken receiver missed is sent again at once when an operator asks,
   });
 });
 
-test('with the endpoint goes its pump', async () => {
+test('a deleted webhook endpoint ends its pump workflow', async () => {
   expect(await system.operate('DELETE', `${PATH}/${id}`)).toMatchObject({ status: 204 });
   const name = subscriptionWorkflowId(webhookSubscription(id));
   await eventually(async () => {
