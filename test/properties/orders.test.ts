@@ -65,7 +65,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig?.close());
 
-test('whatever is wished at once and whatever fails: each order ends as the model says, money and units add up', async () => {
+test('concurrent orders under random faults each end as the model says, and money and units add up', async () => {
   const wanted = fc.array(wishes, { minLength: 1, maxLength: 6 });
   const run = fc.asyncProperty(wanted, harms(), async (shoppers, armed) => {
     const { faults } = rig.shop.sandbox;
