@@ -96,7 +96,7 @@ describe('a cancel racing the capture', () => {
   };
 
   test.each(Object.keys(MOMENTS))(
-    '%s: shipped, or cancelled with the money back, never both, and as was answered',
+    'a cancel sent %s ends the order as its response says, shipped or cancelled with the money back',
     async (moment) => {
       shop.sandbox.faults.set(CAPTURE, { mode: 'latency', latency_ms: 50 });
       await times(4, async () => {
@@ -120,7 +120,7 @@ describe('a cancel racing the capture', () => {
 
 describe('two cancels at once', () => {
   test(
-    'under one key: one undo, and the same answer to both',
+    'two concurrent cancels under one key get the same response and undo the order',
     async () => {
       shop.sandbox.faults.set(SHIP, { mode: 'down' });
       await times(4, async () => {
@@ -141,7 +141,7 @@ describe('two cancels at once', () => {
   );
 
   test(
-    'under two keys: one is accepted, the other is told so',
+    'two concurrent cancels under two keys get 202 and 409 and undo the order',
     async () => {
       shop.sandbox.faults.set(SHIP, { mode: 'down' });
       await times(4, async () => {
@@ -158,7 +158,7 @@ describe('two cancels at once', () => {
 
 describe('refunds racing each other', () => {
   test(
-    'ten that all want everything: one has it, nine are told that nothing is left',
+    'one of ten concurrent full refunds is accepted and nine are rejected with nothing left to refund',
     async () => {
       const id = await shipped();
       const answers = await times(10, () => refund(id));
@@ -175,7 +175,7 @@ describe('refunds racing each other', () => {
   );
 
   test(
-    'twelve of 5 EUR out of 24: four have it, 4 EUR are left',
+    'four of twelve concurrent refunds of 5 EUR out of 24 are accepted and 4 EUR are left',
     async () => {
       const id = await shipped();
       const answers = await times(12, () => refund(id, 500));
@@ -194,7 +194,7 @@ describe('refunds racing each other', () => {
   );
 
   test(
-    'one key twenty times: one refund, the same bytes',
+    'twenty concurrent refund requests under one key make one refund and get the same response',
     async () => {
       const id = await shipped();
       const asked = { role: 'operator', key: 'one-refund', body: { reason: 'raced' } } as const;
@@ -215,11 +215,11 @@ describe('refunds racing each other', () => {
 
 describe('a cancel racing refunds of a paid order', () => {
   test.each([
-    ['all of it', [undefined]],
-    ['a part of it', [900]],
-    ['parts of it', [700, 700, 700]],
+    ['the full amount', [undefined]],
+    ['one part', [900]],
+    ['three parts', [700, 700, 700]],
   ])(
-    '%s: cancelled, and exactly what was taken is back',
+    'a cancel racing refunds of %s ends cancelled with exactly the captured amount refunded',
     async (_, amounts) => {
       shop.sandbox.faults.set(SHIP, { mode: 'down' });
       const { seed, shuffle } = shuffled();
@@ -244,7 +244,7 @@ describe('a cancel racing refunds of a paid order', () => {
   );
 
   test(
-    'accepted first and unanswered: it goes back once, the rest by the cancel',
+    'a refund with lost responses moves its amount once, and a later cancel refunds the rest',
     async () => {
       shop.sandbox.faults.set(SHIP, { mode: 'down' });
       const id = await paid();

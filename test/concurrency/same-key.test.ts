@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => shop.close());
 
-test(`${KEYS} keys, each sent ${EACH} times at once: ${KEYS} orders, the same bytes per key`, async () => {
+test(`${KEYS} keys sent ${EACH} times each at once make ${KEYS} orders with one response per key`, async () => {
   const order = { lines: [{ sku: 'mug-white', quantity: 1 }] };
   const bodies = new Map<string, Set<string>>();
   const unsaid = new Set<string>();

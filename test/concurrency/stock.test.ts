@@ -23,14 +23,14 @@ async function statusesOf(answers: readonly Response[]): Promise<Record<string, 
   return counts;
 }
 
-test('the last unit, 100 buyers: one has it, 99 are told it is gone or still being paid for', async () => {
+test('one of 100 concurrent buyers gets the last unit and 99 get out_of_stock', async () => {
   await shop.stock('last-unit', 1);
   const answers = await times(100, () => buy([{ sku: 'last-unit', quantity: 1 }]));
   expect(await statusesOf(answers)).toEqual({ placed: 1, out_of_stock: 99 });
   expect(await stockOf('last-unit')).toMatchObject({ onHand: 1, held: 1 });
 }, 300_000);
 
-test('one SKU on two lines counts as their sum: never more than there is', async () => {
+test('one SKU on two lines counts as their sum and is never oversold', async () => {
   await shop.stock('twice', 9);
   const lines = [
     { sku: 'twice', quantity: 1 },
@@ -42,7 +42,7 @@ test('one SKU on two lines counts as their sum: never more than there is', async
   expect(await stockOf('twice')).toMatchObject({ onHand: 9, held: 9 });
 }, 300_000);
 
-test('bundles bought in opposite order by many: no deadlock, and all units find a buyer', async () => {
+test('concurrent orders of the same SKUs in random line order do not deadlock and sell every unit', async () => {
   const skus = ['bundle-a', 'bundle-b', 'bundle-c'];
   await Promise.all(skus.map((sku) => shop.stock(sku, 40)));
   const { seed, shuffle } = shuffled();
@@ -53,7 +53,7 @@ test('bundles bought in opposite order by many: no deadlock, and all units find 
   expect(paymentEffects(shop)['authorize']).toBe(before + 40);
 }, 300_000);
 
-test('units come and go during a rush: every count is kept, and none below what is held', async () => {
+test('stock adjustments during concurrent orders all count and never go below the held units', async () => {
   await shop.stock('moving', 30);
   const adjust = (delta: number) =>
     patiently((key) =>
