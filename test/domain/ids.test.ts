@@ -25,12 +25,12 @@ const INTENTS: readonly Intent[] = [
 const NOTICES: readonly Notice[] = ['confirmed', 'shipped', 'cancelled'];
 
 describe('isOrderId', () => {
-  test('takes every id that is made', () => {
+  test('isOrderId accepts every generated order id', () => {
     for (let made = 0; made < 50; made += 1) expect(isOrderId(newId('order'))).toBe(true);
   });
 
   test.each([
-    ['nothing', ''],
+    ['an empty string', ''],
     ['the prefix alone', 'ord_'],
     ['another kind of id', newId('payment')],
     ['a prefix that only begins alike', typeid('order').toString()],
@@ -43,11 +43,11 @@ describe('isOrderId', () => {
     ['a line break at the end', `${newId('order')}\n`],
     ['something around it', ` ${newId('order')} `],
     ['a path', `${newId('order')}/../x`],
-  ])('refuses %s', (_, text) => {
+  ])('isOrderId rejects %s', (_, text) => {
     expect(isOrderId(text)).toBe(false);
   });
 
-  test('refuses whatever else a client may send', () => {
+  test('isOrderId rejects arbitrary strings', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(isOrderId(text)).toBe(false);
@@ -56,15 +56,15 @@ describe('isOrderId', () => {
   });
 });
 
-describe('what is derived from an order id', () => {
-  test('is the same every time, and never the same for two intents or two orders', () => {
+describe('ids derived from an order id', () => {
+  test('derived ids are stable and differ between intents and orders', () => {
     const orders = [newId('order'), newId('order')] as const;
     const all = orders.flatMap(derived);
     expect(new Set(all).size).toBe(all.length);
     expect(orders.flatMap(derived)).toEqual(all);
   });
 
-  test('is spelled as providers and operators have seen it before', () => {
+  test('derived ids keep their published format', () => {
     const orderId = newId('order');
     expect(checkoutWorkflowId(orderId)).toBe(`checkout/${orderId}`);
     expect(providerKey(orderId, 'capture')).toBe(`${orderId}/capture`);
@@ -72,7 +72,7 @@ describe('what is derived from an order id', () => {
     expect(noticeKey(orderId, 'shipped')).toBe(`${orderId}.shipped`);
   });
 
-  test('fits where it is sent: a key of 255 characters, a Message-ID without odd characters', () => {
+  test('derived ids fit into 255 characters, and notification keys suit a Message-ID', () => {
     for (const text of derived(newId('order'))) expect(text.length).toBeLessThanOrEqual(255);
     for (const notice of NOTICES) {
       expect(noticeKey(newId('order'), notice)).toMatch(/^[a-z0-9_.]+$/);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { formatMoney, sumMinor } from '../../domain/money.ts';
 
 describe('sumMinor', () => {
-  test('adds unit price times quantity over the lines', () => {
+  test('sumMinor adds unit price times quantity over the lines', () => {
     const lines = [
       { unitPriceMinor: 1200, quantity: 2 },
       { unitPriceMinor: 1, quantity: 3 },
@@ -12,7 +12,7 @@ describe('sumMinor', () => {
     expect(sumMinor([])).toBe(0);
   });
 
-  test('is exact: the same as in integers without bounds, or an error', () => {
+  test('sumMinor equals the sum in unbounded integers or throws a RangeError', () => {
     const line = fc.record({
       unitPriceMinor: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
       quantity: fc.nat({ max: 10_000 }),
@@ -32,7 +32,7 @@ describe('sumMinor', () => {
     );
   });
 
-  test('does not depend on the order of the lines', () => {
+  test('sumMinor does not depend on the order of the lines', () => {
     const line = fc.record({ unitPriceMinor: fc.nat(), quantity: fc.nat({ max: 99 }) });
     fc.assert(
       fc.property(fc.array(line, { maxLength: 20 }), (lines) => {
@@ -41,7 +41,7 @@ describe('sumMinor', () => {
     );
   });
 
-  test('refuses what an integer cannot hold, at its very edge', () => {
+  test('sumMinor throws for fractions and for sums above the largest safe integer', () => {
     const most = { unitPriceMinor: Number.MAX_SAFE_INTEGER, quantity: 1 };
     expect(sumMinor([most])).toBe(Number.MAX_SAFE_INTEGER);
     expect(() => sumMinor([most, { unitPriceMinor: 1, quantity: 1 }])).toThrow(RangeError);
@@ -57,13 +57,13 @@ describe('formatMoney', () => {
     ['JPY', 123_456, '¥123,456'],
     ['BHD', 123_456, /^BHD.123\.456$/],
     ['USD', -250, '-$2.50'],
-  ])('writes %s with the decimals ISO 4217 gives it', (currency, amountMinor, written) => {
+  ])('formatMoney writes %s %i with its ISO 4217 decimals', (currency, amountMinor, written) => {
     const text = formatMoney({ amountMinor, currency });
     if (typeof written === 'string') expect(text).toBe(written);
     else expect(text).toMatch(written);
   });
 
-  test('keeps every digit', () => {
+  test('formatMoney keeps every digit', () => {
     const currency = fc.constantFrom('EUR', 'JPY', 'BHD');
     fc.assert(
       fc.property(fc.nat({ max: 1_000_000_000_000 }), currency, (amountMinor, code) => {

@@ -12,7 +12,7 @@ import {
 const TERMINAL: readonly OrderStatus[] = ['declined', 'expired', 'delivered', 'cancelled'];
 
 describe('the transition table', () => {
-  test('says for every status where an order may go, and names no status twice', () => {
+  test('the transition table maps every status to distinct known statuses', () => {
     expect(Object.keys(TRANSITIONS)).toEqual([...ORDER_STATUSES]);
     for (const targets of Object.values(TRANSITIONS)) {
       expect(new Set(targets).size).toBe(targets.length);
@@ -20,42 +20,42 @@ describe('the transition table', () => {
     }
   });
 
-  test('lets an order leave every status but the final ones', () => {
+  test('an order can leave every status but the final ones', () => {
     const final = ORDER_STATUSES.filter((status) => TRANSITIONS[status].length === 0);
     expect(final.toSorted()).toEqual(TERMINAL.toSorted());
   });
 
-  test('lets no order stand still or begin again', () => {
+  test('no transition keeps the status or leads back to pending', () => {
     for (const status of ORDER_STATUSES) expect(TRANSITIONS[status]).not.toContain(status);
     expect(sourcesOf('pending')).toEqual([]);
   });
 
-  test('reaches every status from pending', () => {
+  test('every status is reachable from pending', () => {
     const reached = new Set<OrderStatus>(['pending']);
     for (const status of reached) for (const next of TRANSITIONS[status]) reached.add(next);
     expect([...reached].toSorted()).toEqual(ORDER_STATUSES.toSorted());
   });
 
-  test('leads to an end from everywhere', () => {
+  test('a final status is reachable from every status', () => {
     const ends = new Set<OrderStatus>(TERMINAL);
     for (const status of ends) for (const before of sourcesOf(status)) ends.add(before);
     expect([...ends].toSorted()).toEqual(ORDER_STATUSES.toSorted());
   });
 
-  test('never sells an order that was declined, expired or cancelled', () => {
+  test('a declined, expired or cancelled order has no transition, and a shipped one only to delivered', () => {
     for (const status of ['declined', 'expired', 'cancelled'] as const) {
       expect(TRANSITIONS[status]).toEqual([]);
     }
     expect(TRANSITIONS.shipped).toEqual(['delivered']);
   });
 
-  test('parks an order only from where its workflow runs', () => {
+  test('needs_attention is entered only from a status with a running workflow', () => {
     expect(sourcesOf('needs_attention')).toEqual(['placed', 'reserved', 'paid', 'cancelling']);
     expect(sourcesOf('cancelled')).toEqual(['cancelling', 'needs_attention']);
   });
 });
 
-test('sourcesOf is the table read backwards', () => {
+test('sourcesOf is the inverse of the transition table', () => {
   const status = fc.constantFrom(...ORDER_STATUSES);
   fc.assert(
     fc.property(status, status, (from, to) => {
@@ -64,7 +64,7 @@ test('sourcesOf is the table read backwards', () => {
   );
 });
 
-test('an order rests where nothing moves by itself: at an end, shipped, or with a person', () => {
+test('an order is settled in a final status, in shipped and in needs_attention', () => {
   expect(RESTING.toSorted()).toEqual([...TERMINAL, 'shipped', 'needs_attention'].toSorted());
   for (const status of ORDER_STATUSES) expect(isResting(status)).toBe(RESTING.includes(status));
 });

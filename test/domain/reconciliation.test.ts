@@ -37,12 +37,16 @@ describe('a payment', () => {
     ['held', { status: 'authorized', ...UNTAKEN }, { state: 'authorized', ...UNTAKEN }],
     ['voided', { status: 'voided', ...UNTAKEN }, { state: 'voided', ...UNTAKEN }],
     ['declined', { status: 'declined', ...UNTAKEN }, { state: 'declined', ...UNTAKEN }],
-    ['given back', { status: 'refunded', refundedMinor: 2_400 }, { refundedMinor: 2_400 }],
-    ['in part', { status: 'partially_refunded', refundedMinor: 9 }, { refundedMinor: 9 }],
-    ['captured by hand at the provider', BY_HAND, {}],
-    ['given back by hand', BY_HAND, { refundedMinor: 2_400 }],
-    ['under way', { inFlight: true, status: 'authorized', ...UNTAKEN }, {}],
-  ])('%s agrees', (_name, ours, theirs) => {
+    ['refunded', { status: 'refunded', refundedMinor: 2_400 }, { refundedMinor: 2_400 }],
+    [
+      'partially refunded',
+      { status: 'partially_refunded', refundedMinor: 9 },
+      { refundedMinor: 9 },
+    ],
+    ['captured manually at the provider', BY_HAND, {}],
+    ['refunded manually', BY_HAND, { refundedMinor: 2_400 }],
+    ['in flight', { inFlight: true, status: 'authorized', ...UNTAKEN }, {}],
+  ])('a payment %s produces no discrepancy', (_name, ours, theirs) => {
     expect(comparePayment({ ...OURS, ...ours }, { ...THEIRS, ...theirs })).toBeNull();
   });
 
@@ -58,12 +62,12 @@ describe('a payment', () => {
     ['refunded_amount', {}, { refundedMinor: 1 }],
     ['refunded_amount', { status: 'refunded', refundedMinor: 2_400 }, {}],
     ['second_payment', { reference: 'pi_2' }, {}],
-  ])('%s is seen', (kind, ours, theirs) => {
+  ])('payment mismatch %# is reported as %s', (kind, ours, theirs) => {
     const found = comparePayment({ ...OURS, ...ours }, { ...THEIRS, ...theirs });
     expect(found).toMatchObject({ kind, subject: 'pi_1' });
   });
 
-  test('missing on one side is seen where money hangs on it, and only there', () => {
+  test('a payment missing on one side is reported only when money is at stake', () => {
     expect(comparePayment(null, THEIRS)?.kind).toBe('charge_without_order');
     expect(comparePayment(null, { ...THEIRS, state: 'declined', ...UNTAKEN })).toBeNull();
     expect(comparePayment(null, { ...THEIRS, refundedMinor: 2_400 })).toBeNull();
@@ -93,11 +97,11 @@ describe('goods', () => {
   test.each<[string, Partial<OurGoods>, Partial<TheirGoods>]>([
     ['shipped on both sides', {}, {}],
     ['reserved', { reservation: 'reserved', moving: true, ...UNSENT }, UNSENT],
-    ['asked for', { reservation: 'held', moving: true, ...UNSENT }, UNSENT],
+    ['requested', { reservation: 'held', moving: true, ...UNSENT }, UNSENT],
     ['released', { reservation: 'released', ...UNSENT }, { reservation: 'released', ...UNSENT }],
-    ['sent by hand', { byHand: true }, UNSENT],
-    ['under way', { inFlight: true, reservation: 'released' }, {}],
-  ])('%s agree', (_name, ours, theirs) => {
+    ['shipped manually', { byHand: true }, UNSENT],
+    ['in flight', { inFlight: true, reservation: 'released' }, {}],
+  ])('goods %s produce no discrepancy', (_name, ours, theirs) => {
     expect(compareGoods({ ...OUR_GOODS, ...ours }, { ...THEIR_GOODS, ...theirs })).toBeNull();
   });
 
@@ -107,12 +111,12 @@ describe('goods', () => {
     ['reserved_lines', {}, { lines: ['mug-white x 3'] }],
     ['shipment', {}, UNSENT],
     ['shipment', { shipment: 'cancelled' }, {}],
-  ])('%s is seen', (kind, ours, theirs) => {
+  ])('goods mismatch %# is reported as %s', (kind, ours, theirs) => {
     const found = compareGoods({ ...OUR_GOODS, ...ours }, { ...THEIR_GOODS, ...theirs });
     expect(found).toMatchObject({ kind, subject: 'ord_1' });
   });
 
-  test('missing on one side are seen where something is kept for them', () => {
+  test('goods missing on one side are reported unless they were released', () => {
     expect(compareGoods(null, THEIR_GOODS)?.kind).toBe('reservation_without_order');
     expect(compareGoods(null, { ...THEIR_GOODS, reservation: 'released' })).toBeNull();
     expect(compareGoods(OUR_GOODS, null)?.kind).toBe('reservation');
