@@ -38,11 +38,7 @@ describe('a payment', () => {
     ['voided', { status: 'voided', ...UNTAKEN }, { state: 'voided', ...UNTAKEN }],
     ['declined', { status: 'declined', ...UNTAKEN }, { state: 'declined', ...UNTAKEN }],
     ['refunded', { status: 'refunded', refundedMinor: 2_400 }, { refundedMinor: 2_400 }],
-    [
-      'partially refunded',
-      { status: 'partially_refunded', refundedMinor: 9 },
-      { refundedMinor: 9 },
-    ],
+    ['refunded in part', { status: 'partially_refunded', refundedMinor: 9 }, { refundedMinor: 9 }],
     ['captured manually at the provider', BY_HAND, {}],
     ['refunded manually', BY_HAND, { refundedMinor: 2_400 }],
     ['in flight', { inFlight: true, status: 'authorized', ...UNTAKEN }, {}],

@@ -28,42 +28,34 @@ describe.runIf(RECORDING)('recording', () => {
     await env.teardown();
   });
 
-  test.each(PATHS)(
-    'the order path $name runs to its end and its history is recorded',
-    { timeout: 480_000 },
-    async (path) => {
-      for (const [provider, operation, mode, times] of path.faults) {
-        const spec = times === undefined ? { mode } : { mode, times };
-        bench.sandbox.faults.set({ provider, operation }, spec);
-      }
-      const handle = await bench.start();
-      await path.meanwhile?.({ bench, env }, handle);
-      expect(await endOf(handle)).toBe(path.ends);
-      for (const fault of bench.sandbox.faults.list()) {
-        expect(fault.fired, fault.operation).toBeGreaterThan(0);
-      }
-      if (path.ends === 'shipped' && !path.byHand) await expectShipped(bench, orderIdOf(handle));
-      writeHistory(path.name, await handle.fetchHistory());
-      const text = textOf(readHistory(path.name));
-      for (const word of path.holds) expect(text).toContain(word);
-    },
-  );
+  test.each(PATHS)('order path $name is recorded', { timeout: 480_000 }, async (path) => {
+    for (const [provider, operation, mode, times] of path.faults) {
+      const spec = times === undefined ? { mode } : { mode, times };
+      bench.sandbox.faults.set({ provider, operation }, spec);
+    }
+    const handle = await bench.start();
+    await path.meanwhile?.({ bench, env }, handle);
+    expect(await endOf(handle)).toBe(path.ends);
+    for (const fault of bench.sandbox.faults.list()) {
+      expect(fault.fired, fault.operation).toBeGreaterThan(0);
+    }
+    if (path.ends === 'shipped' && !path.byHand) await expectShipped(bench, orderIdOf(handle));
+    writeHistory(path.name, await handle.fetchHistory());
+    const text = textOf(readHistory(path.name));
+    for (const word of path.holds) expect(text).toContain(word);
+  });
 
-  test.each(REFUND_PATHS)(
-    'the refund path $name runs to its end and its history is recorded',
-    { timeout: 240_000 },
-    async (path) => {
-      const handle = await beginRefund(bench, env.client, path);
-      await path.meanwhile?.({ bench, env }, handle);
-      expect((await handle.result()).status).toBe(path.ends);
-      for (const fault of bench.sandbox.faults.list()) {
-        expect(fault.fired, fault.operation).toBeGreaterThan(0);
-      }
-      writeHistory(path.name, await handle.fetchHistory());
-      const text = textOf(readHistory(path.name));
-      for (const word of path.holds) expect(text).toContain(word);
-    },
-  );
+  test.each(REFUND_PATHS)('refund path $name is recorded', { timeout: 240_000 }, async (path) => {
+    const handle = await beginRefund(bench, env.client, path);
+    await path.meanwhile?.({ bench, env }, handle);
+    expect((await handle.result()).status).toBe(path.ends);
+    for (const fault of bench.sandbox.faults.list()) {
+      expect(fault.fired, fault.operation).toBeGreaterThan(0);
+    }
+    writeHistory(path.name, await handle.fetchHistory());
+    const text = textOf(readHistory(path.name));
+    for (const word of path.holds) expect(text).toContain(word);
+  });
 });
 
 async function endOf(handle: CheckoutHandle): Promise<string> {
