@@ -118,7 +118,7 @@ cell('infra/poison', setAside, async (proof) => {
   });
 });
 
-test('a failing subscriber loses few events to dead letters and receives the rest once it recovers', async () => {
+test('a failing subscriber is offered only part of the log and receives the rest once it recovers', async () => {
   let mended = false;
   const taken: string[] = [];
   const subscriber = failing('outage', (events) => {
