@@ -132,6 +132,11 @@ export function environment(): Environment {
   return process.env;
 }
 
+/** Sets a variable that a library reads by itself, unless it is set. */
+export function defaultVariable(name: string, value: string): void {
+  process.env[name] ??= value;
+}
+
 /** A worker passes the address on: left to its default the warehouse would call back at itself. */
 function isProductionWorker(app: Pick<z.infer<typeof appFields>, 'NODE_ENV' | 'ROLE'>): boolean {
   return app.NODE_ENV === 'production' && app.ROLE !== 'api';

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PROJECT } from './home.ts';
+import { defaultVariable, readStackConfig } from '../../config.ts';
+import { cacheDir, PROJECT } from './home.ts';
 
 const SOURCES = ['workflows', 'domain'] as const;
 /** What a bundle is made of: the workflows, and what hands their trace on. */
@@ -19,6 +20,8 @@ export async function bundleWorkflows(file: string): Promise<boolean> {
   const stamp = `${file}.sha256`;
   if (existsSync(file) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === hash)
     return false;
+  // SWC unpacks its compiler there, and fails for a user without a cache of their own.
+  defaultVariable('SWC_NATIVE_BINDING_CACHE', cacheDir('swc', readStackConfig()));
   // Loaded here: it brings the compiler and the worker with it, and is rarely needed.
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({

@@ -57,10 +57,10 @@ export function makeHome(home: Home): void {
 }
 
 /**
- * Where a downloaded or built server is kept: in the user's cache, shared by all checkouts. A user
- * without a home directory that can be written to keeps it in the stack's own.
+ * Where something that was downloaded or built is kept: in the user's cache, shared by all checkouts.
+ * A user without a home directory that can be written to keeps it in the stack's own.
  */
-export function serverDir(
+export function cacheDir(
   name: string,
   { XDG_CACHE_HOME, HOLDFAST_HOME }: Pick<StackConfig, 'XDG_CACHE_HOME' | 'HOLDFAST_HOME'>,
 ): string {

@@ -11,7 +11,7 @@ import type { StackConfig } from '../../config.ts';
 import { becomesTrue } from './commands.ts';
 import type { Command } from './commands.ts';
 import { buildTemporal } from './go-build.ts';
-import { serverDir } from './home.ts';
+import { cacheDir } from './home.ts';
 import { searchAttributeFlags } from './search-attributes.ts';
 import { downloaded, isDownloadReachable } from './sdk-download.ts';
 
@@ -26,7 +26,7 @@ export async function findTemporal(options: {
   readonly config: StackConfig;
   readonly say: (line: string) => void;
 }): Promise<string> {
-  const dir = serverDir(`temporal-${VERSION}`, options.config);
+  const dir = cacheDir(`temporal-${VERSION}`, options.config);
   const built = join(dir, process.platform === 'win32' ? 'temporal.exe' : 'temporal');
   for (const candidate of ['temporal', built]) if (await hasOurFlags(candidate)) return candidate;
   const fetched = (await downloaded(dir)) ?? (await download(dir, options.say));

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { StackConfig } from '../../config.ts';
 import { run } from './commands.ts';
-import { isWritable, serverDir } from './home.ts';
+import { isWritable, cacheDir } from './home.ts';
 import { downloaded, isDownloadReachable } from './sdk-download.ts';
 
 const VERSION = '1.32.1';
@@ -23,7 +23,7 @@ export async function findTestServer(options: {
   readonly config: StackConfig;
   readonly say: (line: string) => void;
 }): Promise<string> {
-  const dir = serverDir(`temporal-test-server-${VERSION}`, options.config);
+  const dir = cacheDir(`temporal-test-server-${VERSION}`, options.config);
   const launcher = join(dir, 'temporal-test-server');
   if (existsSync(launcher)) return launcher;
   const fetched = (await downloaded(dir)) ?? (await download(dir, options.say));
