@@ -3,7 +3,8 @@
  * pid is only believed when the process behind it names this home in its command line.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { becomesTrue, isErrno } from './commands.ts';
 import { PART_NAMES } from './home.ts';
 import type { Home, PartName } from './home.ts';
@@ -43,28 +44,41 @@ export function runningStack(home: Home): number | null {
 /** The pid of a part of this home that is alive, or null. */
 export function runningPart(home: Home, part: PartName): number | null {
   const pid = readPid(home.pidFile(part));
-  return pid !== null && commandLine(pid).includes(home.path) ? pid : null;
+  return pid !== null && isOf(home, pid) ? pid : null;
 }
 
-/** Stops what an earlier stack left running, dependants first. Returns the names of what it stopped. */
-export async function stopLeftovers(home: Home): Promise<readonly PartName[]> {
-  const stopped: PartName[] = [];
-  for (const part of PART_NAMES.toReversed()) {
-    const pid = runningPart(home, part);
-    if (pid !== null) {
-      await stopPid(pid, part);
-      stopped.push(part);
+function isOf(home: Home, pid: number): boolean {
+  return commandLine(pid).includes(home.path);
+}
+
+/**
+ * Stops what an earlier stack left running: parts with their dependants first, and before them every
+ * other process whose id lies beside theirs. Returns the names of what it stopped.
+ */
+export async function stopLeftovers(home: Home): Promise<readonly string[]> {
+  const stopped: string[] = [];
+  for (const name of [...otherProcesses(home), ...PART_NAMES.toReversed()]) {
+    const file = join(home.run, `${name}.pid`);
+    const pid = readPid(file);
+    if (pid !== null && isOf(home, pid)) {
+      await stopPid(pid, name);
+      stopped.push(name);
     }
-    if (pid === null || readPid(home.pidFile(part)) === pid) {
-      rmSync(home.pidFile(part), { force: true });
-    }
+    rmSync(file, { force: true });
   }
   return stopped;
 }
 
+function otherProcesses(home: Home): readonly string[] {
+  if (!existsSync(home.run)) return [];
+  const known: readonly string[] = [...PART_NAMES, basename(home.lockFile, '.pid')];
+  const files = readdirSync(home.run).filter((file) => file.endsWith('.pid'));
+  return files.map((file) => basename(file, '.pid')).filter((name) => !known.includes(name));
+}
+
 /** Ends a part by its pid: asks, waits, kills. */
-export async function stopPid(pid: number, part: PartName): Promise<void> {
-  signal(pid, part === 'postgres' ? 'SIGINT' : 'SIGTERM');
+export async function stopPid(pid: number, name: string): Promise<void> {
+  signal(pid, name === 'postgres' ? 'SIGINT' : 'SIGTERM');
   const limits = { timeoutMs: STOP_TIMEOUT_MS, everyMs: 50 };
   if (await becomesTrue(async () => !isAlive(pid), limits)) return;
   signal(pid, 'SIGKILL');

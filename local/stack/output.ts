@@ -33,11 +33,11 @@ export function bold(text: string): string {
 }
 
 /** The log file's last lines, for the sentence that says why something did not start. */
-export function tail(logFile: string): string {
+export function tail(logFile: string, count = TAIL_LINES): string {
   if (!existsSync(logFile)) return '';
   const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n');
   return lines
-    .slice(-TAIL_LINES)
+    .slice(-count)
     .map((line) => `    ${line.slice(0, 500)}`)
     .join('\n');
 }
