@@ -11,6 +11,8 @@ import { isTemporalUp } from './search-attributes.ts';
 import { devServerCommand } from './temporal.ts';
 
 const PROBE_TIMEOUT_MS = 2000;
+/** It looks for free ports for its inner services, and ends when another program takes one meanwhile. */
+export const TEMPORAL_ATTEMPTS = 3;
 
 export function postgresPart(postgres: Postgres, addresses: Addresses, port: number): PartSpec {
   return {
@@ -36,6 +38,7 @@ export function temporalPart(
     output: 'file',
     isReady: () => isTemporalUp(addresses.temporal, addresses.temporalNamespace),
     startTimeoutMs: 60_000,
+    attempts: TEMPORAL_ATTEMPTS,
     stopSignal: 'SIGTERM',
     stopTimeoutMs: 15_000,
   };

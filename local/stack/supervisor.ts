@@ -22,6 +22,8 @@ export interface PartSpec {
   /** Told the part's process id, so that no other's answer is taken for the part's. */
   readonly isReady: (pid: number | undefined) => Promise<boolean>;
   readonly startTimeoutMs: number;
+  /** How often its first start is attempted; once unless told. */
+  readonly attempts?: number;
   readonly stopSignal: NodeJS.Signals;
   readonly stopTimeoutMs: number;
 }
@@ -51,7 +53,7 @@ export function createPart(spec: PartSpec, home: Home): Part {
       process.on('exit', kill);
       startLog(home.logFile(spec.name));
       rmSync(home.stoppedFile(spec.name), { force: true });
-      await startOnce({ spec, home, state });
+      await startFirst({ spec, home, state });
       void keepRunning({ spec, home, state });
     },
     stop: async () => {
@@ -71,6 +73,17 @@ interface Supervised {
   readonly spec: PartSpec;
   readonly home: Home;
   readonly state: State;
+}
+
+async function startFirst(supervised: Supervised): Promise<void> {
+  const { attempts = 1 } = supervised.spec;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(supervised);
+    } catch (error) {
+      if (attempt >= attempts) throw error;
+    }
+  }
 }
 
 async function startOnce({ spec, home, state }: Supervised): Promise<void> {
