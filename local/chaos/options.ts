@@ -27,7 +27,7 @@ export const USAGE = `Usage: npm run chaos -- [options]
   --rate N         arrivals a second (2; temporal: 4; postgres: 3)
   --kills N        kills per process at least (10; short, temporal: 1; postgres: 20; app: 40)
   --short          a minute and a quarter in all
-  --keep           leave the data and logs, and say where`;
+  --keep           leave data and logs until the next run, and say where`;
 
 /** An option that cannot work, said in one sentence. */
 export class UsageError extends Error {}

@@ -1,23 +1,23 @@
 /**
- * What a chaos run is done to: a stack of its own in a temporary home on free ports, its app and
+ * What a chaos run is done to: a stack of its own in a home of its own on free ports, its app and
  * second worker connected to everything through proxies. Nothing of the user's stack is touched,
  * and nothing is left behind.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONFIG_KEYS, environment, readStackConfig } from '../../config.ts';
 import { chooseAddresses, saveAddresses } from '../stack/addresses.ts';
 import type { Addresses } from '../stack/addresses.ts';
 import { becomesTrue, ended, hasEnded, killGroup, nodeCommand } from '../stack/commands.ts';
-import { createHome, makeHome } from '../stack/home.ts';
+import { createHome } from '../stack/home.ts';
 import type { Home } from '../stack/home.ts';
 import { stopLeftovers } from '../stack/leftovers.ts';
 import { tail } from '../stack/output.ts';
 import { choosePorts } from '../stack/ports.ts';
+import { openRunHome } from '../stack/run-home.ts';
 import { answersOk } from './probes.ts';
 import { createTcpProxy } from './tcp-proxy.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
@@ -51,9 +51,8 @@ const WORKER_PORT = 'the second worker';
 
 /** Chooses ports and opens the proxies; `start` does the rest. */
 export async function createRig(): Promise<Rig> {
-  const home = createHome(await mkdtemp(join(tmpdir(), 'holdfast-chaos-')));
+  const home = await openRunHome(readStackConfig(), 'chaos');
   const workerHome = createHome(join(home.path, 'second-worker'));
-  makeHome(home);
   const ports = await freePorts();
   const { addresses: direct } = await chooseAddresses(readStackConfig(ports), home.workflowBundle);
   const proxies = await openProxies(direct);

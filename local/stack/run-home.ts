@@ -1,0 +1,33 @@
+/** Homes of single runs, of tests and of chaos, beside the stack's own. */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StackConfig } from '../../config.ts';
+import { isErrno } from './commands.ts';
+import { createHome, makeHome, type Home } from './home.ts';
+import { stopLeftovers } from './leftovers.ts';
+
+/** A new home for this process. Removes those of runs that were killed, and stops what they left. */
+export async function openRunHome(
+  { HOLDFAST_HOME }: Pick<StackConfig, 'HOLDFAST_HOME'>,
+  kind: 'tests' | 'chaos',
+): Promise<Home> {
+  const all = join(createHome(HOLDFAST_HOME).path, kind);
+  mkdirSync(all, { recursive: true });
+  for (const pid of readdirSync(all)) {
+    if (isRunning(Number(pid))) continue;
+    const left = createHome(join(all, pid));
+    await stopLeftovers(left);
+    rmSync(left.path, { recursive: true, force: true });
+  }
+  const home = createHome(join(all, String(process.pid)));
+  makeHome(home);
+  return home;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return isErrno(error, 'EPERM');
+  }
+}
