@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, readAppConfig } from '../config.ts';
+import { ConfigError, readAppConfig, type Environment } from '../config.ts';
 import { createCallbackVerifier } from '../gateways/warehouse-callback.ts';
 
 const APP = {
@@ -48,6 +49,33 @@ test.each(['eA==', 'bG9j', 'bG9jYWw=', 'bG9jYWw'])(
 describe('in production', () => {
   const production = { ...APP, NODE_ENV: 'production' };
 
+  test('every missing variable is named in one error that says what it is, in words of ours', () => {
+    const lines = messageOf({ NODE_ENV: 'production' }).split('\n').slice(1);
+    const named = lines.map((line) => line.trim().split(': ')[0] ?? '');
+    expect(named.toSorted()).toEqual([...Object.keys(APP), 'PUBLIC_URL'].toSorted());
+    for (const line of lines) {
+      expect(line).toMatch(/: required\b.*, \S/);
+      expect(line).not.toContain('Invalid input');
+    }
+  });
+
+  test('the README marks every required variable, and no other', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const marked = [...readme.matchAll(/^\|.*$/gm)].flatMap(([row]) =>
+      [...row.matchAll(/`([A-Z_]+)`\\\*/g)].map(([, name]) => name ?? ''),
+    );
+    expect(marked.toSorted()).toEqual([...Object.keys(APP), 'PUBLIC_URL'].toSorted());
+  });
+
+  test('a value of the wrong form is named with the form it must have', () => {
+    const wrong = { PORT: 'http', ROLE: 'both', STOP_DELAY_MS: '-1', STRIPE_API_URL: 'stripe' };
+    const message = messageOf({ ...production, ...wrong });
+    expect(message).toContain('PORT: must be a whole number');
+    expect(message).toContain('ROLE: must be one of api, worker, all');
+    expect(message).toContain('STOP_DELAY_MS: must be at least 0');
+    expect(message).toContain('STRIPE_API_URL: must be a URL');
+  });
+
   test.each(['worker', 'all'])('the role %s requires PUBLIC_URL in production', (ROLE) => {
     expect(() => readAppConfig({ ...production, ROLE })).toThrow('PUBLIC_URL: ');
     const PUBLIC_URL = 'https://checkout.shop.example';
@@ -58,3 +86,13 @@ describe('in production', () => {
     expect(readAppConfig({ ...production, ROLE: 'api' }).PUBLIC_URL).toBeUndefined();
   });
 });
+
+function messageOf(env: Environment): string {
+  try {
+    readAppConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error('it is a configuration that works');
+}

@@ -1,15 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError, readAppConfig } from '../config.ts';
 import { createFailpointSeams } from '../failpoint-seams.ts';
 import { FAILPOINTS, isFailpointSetting } from '../failpoints.ts';
 import { PROJECT } from '../local/stack/home.ts';
+import { makeDir } from './support/run-files.ts';
 
 const POINT = 'payments.capture:after';
+const ARM = 'arm';
 const APP = {
   DATABASE_URL: 'postgresql://127.0.0.1/none',
   STRIPE_API_KEY: 'sk_test',
@@ -22,9 +23,8 @@ const APP = {
 
 let dir = '';
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'holdfast-failpoints-'));
+  dir = makeDir('failpoints');
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('HOLDFAST_FAILPOINT', () => {
   test('a failpoint setting is a known name, a name with #n or an @file, and anything else is invalid', () => {
@@ -63,10 +63,9 @@ describe('passing a failpoint', () => {
   });
 
   test('a failpoint read from a file kills the process only after its name is written there', () => {
-    const armed = join(dir, 'armed');
-    expect(passIn({ setting: `@${armed}`, passes: [POINT] })).toEqual({ signal: null, passed: 1 });
-    writeFileSync(armed, `${POINT}\n`);
-    expect(passIn({ setting: `@${armed}`, passes: [POINT] }).signal).toBe('SIGKILL');
+    const setting = `@${join(dir, 'armed')}`;
+    const passes = [POINT, ARM, POINT, POINT];
+    expect(passIn({ setting, passes })).toEqual({ signal: 'SIGKILL', passed: 1 });
   });
 });
 
@@ -78,12 +77,17 @@ test('without an armed failpoint the mailer stays unwrapped and no Temporal or c
   expect(seams.onCommit).toBeUndefined();
 });
 
-/** Passes the points one after the other in a process of its own. */
+/** Passes the points one after the other in a process of its own, which writes the file at ARM. */
 function passIn({ setting, passes }: { setting: string; passes: readonly string[] }) {
   const script = `
+    const { writeFileSync } = await import('node:fs');
     const { createFailpoints } = await import(${JSON.stringify(pathToFileURL(join(PROJECT, 'failpoints.ts')).href)});
     const points = createFailpoints(${JSON.stringify({ setting, markFile: join(dir, 'mark') })});
     for (const point of ${JSON.stringify(passes)}) {
+      if (point === '${ARM}') {
+        writeFileSync('${setting.slice(1)}', '${POINT}\\n');
+        continue;
+      }
       points.pass(...point.split(':'));
       process.stdout.write('.');
     }`;

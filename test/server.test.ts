@@ -5,17 +5,17 @@ import { ADMISSION_LIMITS } from '../api/admission.ts';
 import { createApp } from '../api/app.ts';
 import { freePort } from '../local/stack/ports.ts';
 import { listen } from '../server.ts';
-import { createShop, type Shop } from './api/shop.ts';
+import { openShop, type Shop } from './support/shop.ts';
 import { eventually } from './support/eventually.ts';
 
 const ONE_PLACE = { ...ADMISSION_LIMITS.checkout, maxRunning: 1, minRunning: 1, maxWaitMs: 60_000 };
 
 test('a request whose body never completes gets 408 and releases its checkout permit', async () => {
-  const shop = await createShop({ admissionLimits: { ...ADMISSION_LIMITS, checkout: ONE_PLACE } });
+  const shop = await openShop({ admissionLimits: { ...ADMISSION_LIMITS, checkout: ONE_PLACE } });
   onTestFinished(() => shop.close());
   const [host, port] = ['127.0.0.1', await freePort()];
   const { fetch } = createApp(shop.services);
-  const server = await listen({ fetch, host, port, requestTimeoutMs: 1_000 });
+  const server = await listen({ fetch, host, port, requestTimeoutMs: 300 });
   onTestFinished(() => server.close(100));
   // Again, should a busy machine not get it to the door in time.
   await eventually(async () => {

@@ -1,25 +1,20 @@
 import { log } from '@temporalio/activity';
-import { Client } from '@temporalio/client';
-import { NativeConnection, Runtime } from '@temporalio/worker';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, inject, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { createLog, createTemporalRuntime } from '../logging.ts';
 import { startWorker } from '../worker.ts';
 import { SWEEP_WORKFLOW } from '../workflows/upkeep-contract.ts';
 import { eventually } from './support/eventually.ts';
-import { startDevServer } from './support/temporal.ts';
+import { openNamespace, useRuntime } from './support/temporal.ts';
 
 const TRACE = 'a'.repeat(32);
 
+const logged: string[] = [];
+useRuntime(createTemporalRuntime(createLog('info', { write: (line) => void logged.push(line) })));
+
 test('an activity logs the trace id of its workflow’s memo, and none when the memo has no valid one', async () => {
-  const logged: string[] = [];
-  Runtime.install(
-    createTemporalRuntime(createLog('info', { write: (line) => void logged.push(line) })),
-  );
-  const server = await startDevServer();
-  onTestFinished(() => server.stop());
-  const connection = await NativeConnection.connect({ address: server.address });
-  onTestFinished(() => connection.close());
+  const { client, connection, namespace, close } = await openNamespace();
+  onTestFinished(close);
   const say = async () => {
     log.warn('said');
     return {};
@@ -33,15 +28,14 @@ test('an activity logs the trace id of its workflow’s memo, and none when the 
   };
   const worker = startWorker({
     connected: async () => connection,
-    namespace: server.namespace,
+    namespace,
     taskQueue: 'logs',
     activities,
     maxConcurrentActivities: 4,
-    workflowBundle: undefined,
+    workflowBundle: inject('workflowBundle'),
     log: createLog('silent'),
   });
   onTestFinished(() => worker.stop());
-  const client = new Client({ connection });
   const memos = {
     traced: { traceparent: `00-${TRACE}-${'b'.repeat(16)}-01` },
     // A memo can be anybody's who may start workflows.

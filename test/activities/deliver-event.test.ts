@@ -6,16 +6,16 @@ import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
 import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
 import { createDatabase, type Database } from '../../prisma/client.ts';
 import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
-import { createProviders, type Providers } from '../support/bench.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
-let shop: Providers;
+let shop: Shop;
 let proxy: TcpProxy;
 let db: Database;
 let notifications: Notifications;
 let eventId: string;
 beforeAll(async () => {
-  shop = await createProviders();
-  const { orderId } = await shop.place();
+  shop = await openShop();
+  const { orderId } = await shop.order();
   eventId = (await shop.db.event.findFirstOrThrow({ where: { orderId } })).id;
   const url = new URL(shop.databaseUrl);
   proxy = await createTcpProxy({ target: { port: Number(url.port), host: url.hostname } });

@@ -4,7 +4,7 @@ import { recordCancelling } from '../../prisma/fulfilment.ts';
 import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { newId } from '../../prisma/new-id.ts';
 import { findStock } from '../../prisma/stock.ts';
-import { PERSON } from '../support/bench.ts';
+import { PERSON } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, eventTypesOf } from '../support/expectations.ts';
 import { createSteps, type Steps } from './steps.ts';
@@ -192,7 +192,7 @@ describe('a failure', () => {
 
   test('a call with the circuit open is not made and is retried when the circuit closes', async () => {
     const orderId = await steps.orderAfter();
-    const warehouse = createHttpWarehouse({ baseUrl: steps.sandbox.url, apiKey: 'bench' });
+    const warehouse = createHttpWarehouse({ baseUrl: steps.sandbox.url, apiKey: 'test' });
     const { failing } = steps.replacing({ warehouse });
     steps.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     for (let attempt = 0; attempt < 5; attempt += 1) {

@@ -29,7 +29,7 @@ describe('an intent', () => {
   ] as const)('the $place.operation intent is recorded before any response', async (each) => {
     const orderId = await steps.orderAfter(...each.after);
     steps.sandbox.faults.set(each.place, { mode: 'hang' });
-    const trying = steps.failing(each.name, { orderId });
+    const trying = steps.impatient.failing(each.name, { orderId });
     await eventually(() => expect(firedAt(each.place)).toBe(1));
     // The provider has the call and has not answered; the books know of it already.
     const written = await operationsOf(orderId, each.place.operation);

@@ -1,35 +1,35 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createReconcileActivities } from '../../activities/reconcile.ts';
 import { expireOrder } from '../../api/expire-order.ts';
 import { listReconciliations } from '../../prisma/reconciliation.ts';
 import { reconcileWindow } from '../../workflows/upkeep-contract.ts';
-import { createCheckoutRecorder, createRefundRecorder } from '../api/recorders.ts';
-import { createProviders, type Providers } from '../support/bench.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
-let providers: Providers;
+let shop: Shop;
 beforeAll(async () => {
-  providers = await createProviders();
+  shop = await openShop();
 });
-afterAll(() => providers.close());
+afterAll(() => shop.close());
 
 const NOW_MS = Date.now();
 const WINDOW = reconcileWindow('recent', NOW_MS);
 
 /** A workflow's first activity, tried as often as it is called. */
 function workflowRun(runId: string, scheduledTimestampMs: number) {
-  const { db, gateways } = providers;
-  const checkouts = createCheckoutRecorder();
+  const { db, gateways, checkouts, refunds } = shop;
   const activities = createReconcileActivities({
     db,
     ...gateways,
     checkouts,
-    refunds: createRefundRecorder(checkouts),
+    refunds,
     expireOrder: (order) => expireOrder({ db, ...gateways }, order),
   });
   const execution = { workflowExecution: { workflowId: 'reconcile-recent', runId } };
+  const quiet = { logger: new DefaultLogger('ERROR') };
   const inTry = <T>(attempt: number, work: () => Promise<T>): Promise<T> =>
-    new MockActivityEnvironment({ ...execution, scheduledTimestampMs, attempt }).run(work);
+    new MockActivityEnvironment({ ...execution, scheduledTimestampMs, attempt }, quiet).run(work);
   const asked = { scope: 'recent', reconciliationId: null, ...WINDOW } as const;
   return {
     begin: (attempt: number) => inTry(attempt, () => activities.beginReconciliation(asked)),
@@ -49,7 +49,7 @@ test('a reconciliation run opened by an attempt whose response was lost is found
 
   const next = await workflowRun('run-3', NOW_MS + 2).begin(1);
   expect(next).not.toBeNull();
-  const { runs } = await listReconciliations(providers.db, { limit: 10 });
+  const { runs } = await listReconciliations(shop.db, { limit: 10 });
   expect(runs.map(({ id, status }) => [id, status])).toEqual([
     [next?.id, 'running'],
     [first?.id, 'completed'],

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { hashApiKey, ROLES, type Role } from '../../prisma/api-keys.ts';
-import { problemOf } from './bodies.ts';
-import { createShop, orderBody, type Shop } from './shop.ts';
+import { problemOf } from '../support/responses.ts';
+import { orderBody } from '../support/client.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 
@@ -175,7 +176,7 @@ describe('401', () => {
   });
 
   test('a request with an API key of the local stack returns 401 in production', async () => {
-    const production = await createShop({ production: true });
+    const production = await openShop({ production: true });
     try {
       for (const role of ROLES) {
         expect((await production.ask('GET', '/v1/products', { role })).status).toBe(401);

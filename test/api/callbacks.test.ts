@@ -2,14 +2,14 @@ import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { runRecovery } from '../../api/recovery.ts';
-import { orderOf, problemOf } from './bodies.ts';
-import { CALLBACK_SECRET, createShop, WEBHOOK_SECRET, type Shop } from './shop.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { CALLBACK_SECRET, openShop, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 beforeEach(() => {
   shop.checkouts.reachable = true;

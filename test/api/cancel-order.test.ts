@@ -1,79 +1,55 @@
-import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Activities } from '../../activities/contract.ts';
-import { createActivities } from '../../activities/index.ts';
 import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
 import { readable } from '../../audit/readable.ts';
-import {
-  checkoutWorkflowId,
-  isOrderId,
-  shipmentCorrelationId,
-  type OrderId,
-} from '../../domain/ids.ts';
+import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
-import { TASK_QUEUE } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { startDevServer, type DevServer } from '../support/temporal.ts';
-import { orderOf, problemOf } from './bodies.ts';
-import { createShop, paymentEffects, type Shop } from './shop.ts';
+import { problemOf } from '../support/responses.ts';
+import { openRunningShop, type RunningShop } from '../support/running-shop.ts';
+import { paymentEffects } from '../support/shop.ts';
+import { openNamespace, type Temporal } from '../support/temporal.ts';
 
 const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 
-let server: DevServer;
-let connection: NativeConnection;
-let shop: Shop;
-let worker: Worker;
-let running: Promise<void>;
-let online = true;
-let checkouts: ReturnType<typeof createTemporalCheckouts>;
+let temporal: Temporal;
+let shop: RunningShop;
+/** How the API reaches Temporal; null: not at all. */
+let client: Client | null;
 /** Runs inside the workflow task that cancels an order, after its last write. */
 let whileCancelling: (orderId: OrderId) => Promise<void> = async () => {};
 
 beforeAll(async () => {
-  // The faults of these tests are on purpose; each would be a page of warnings.
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  server = await startDevServer();
-  const { address, namespace } = server;
-  connection = await NativeConnection.connect({ address });
-  const client = new Client({ connection, namespace });
-  checkouts = createTemporalCheckouts({ client: () => (online ? client : null), eagerStart: true });
-  shop = await createShop({ checkouts });
-  const activities = createActivities({
-    db: shop.db,
-    ...shop.gateways,
-    warehouseCallbackUrl: 'http://127.0.0.1:9/callbacks/warehouse',
-  });
-  worker = await Worker.create({
-    connection,
-    namespace,
-    taskQueue: TASK_QUEUE,
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-    activities: {
-      ...activities,
-      async recordCancelled(input: Parameters<Activities['recordCancelled']>[0]) {
-        await activities.recordCancelled(input);
+  temporal = await openNamespace();
+  client = patientClient();
+  shop = await openRunningShop(temporal, {
+    queues: [],
+    temporal: { checkouts: createTemporalCheckouts({ client: () => client, eagerStart: true }) },
+    adapt: ({ recordCancelled }) => ({
+      async recordCancelled(input) {
+        await recordCancelled(input);
         await whileCancelling(input.orderId);
       },
-    },
+    }),
   });
 });
 afterAll(async () => {
-  if (worker.getState() === 'RUNNING') worker.shutdown();
-  await running;
   await shop.close();
-  await connection.close();
-  await server.stop();
+  await temporal.close();
 });
 
-async function placed(): Promise<OrderId> {
-  const { id } = await orderOf(await shop.place());
-  await shop.services.starter.drain();
-  if (!isOrderId(id)) throw new Error('an order has an id');
-  return id;
+/** On the connection of the worker, as an eager start wants it. */
+const patientClient = () => new Client(temporal);
+
+/** One that gives up after half a second, whatever the deadline. */
+class ImpatientClient extends Client {
+  override withDeadline<R>(_: number | Date, call: () => Promise<R>): Promise<R> {
+    return super.withDeadline(Date.now() + 500, call);
+  }
 }
+
+const placed = async (): Promise<OrderId> => (await shop.order()).orderId;
 
 const cancel = (id: string, key: string, role: 'storefront' | 'operator' = 'storefront') =>
   shop.ask('POST', `/v1/orders/${id}/cancel`, { key, role });
@@ -94,16 +70,15 @@ describe('a cancel without a worker', () => {
   test('a cancel without a worker returns 503 cancel_undecided, and the same key returns 202 once a worker runs', async () => {
     shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     const id = await placed();
-    // A server that has just begun may take its time to be there at all.
-    await eventually(
-      async () => {
-        const waiting = await cancel(id, 'undecided');
-        expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
-        expect(await problemOf(waiting)).toMatchObject({ status: 503, code: 'cancel_undecided' });
-      },
-      { timeoutMs: 30_000 },
-    );
-    running = worker.run();
+    client = new ImpatientClient(temporal);
+    // A busy server may not even have begun it within the deadline.
+    await eventually(async () => {
+      const waiting = await cancel(id, 'undecided');
+      expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
+      expect(await problemOf(waiting)).toMatchObject({ status: 503, code: 'cancel_undecided' });
+    });
+    client = patientClient();
+    await shop.startWorker('checkouts');
     const answer = await cancel(id, 'undecided');
     expect(answer.status).toBe(202);
     shop.sandbox.faults.clear();
@@ -150,8 +125,7 @@ describe('POST /v1/orders/{id}/cancel: 202', () => {
     shop.sandbox.faults.clear();
     await comesTo(id, 'cancelled');
 
-    const { workflow } = new Client({ connection, namespace: server.namespace });
-    const history = readable(await workflow.getHandle(checkoutWorkflowId(id)).fetchHistory());
+    const history = readable(await shop.checkoutOf(id).fetchHistory());
     const events = await shop.db.event.findMany({ where: { orderId: id } });
     const turned = events.find(({ type }) => type === 'order.cancelling');
     expect(turned?.causationId).toMatch(/^cancel\/key_local_storefront\/[0-9a-f]{64}$/);
@@ -175,7 +149,7 @@ describe('POST /v1/orders/{id}/cancel: 202', () => {
       lost += 1;
       const answer = { kind: 'refused', reason: 'not ours' } as const;
       await eventually(async () => {
-        const sent = await checkouts.shipmentAnswered(orderId, {
+        const sent = await shop.services.checkouts.shipmentAnswered(orderId, {
           correlationId: 'not-ours',
           answer,
         });
@@ -198,11 +172,11 @@ describe('POST /v1/orders/{id}/cancel: 202', () => {
   });
 
   test('a cancel before the workflow started returns 503 while Temporal is unavailable and 202 afterwards', async () => {
-    online = false;
+    client = null;
     const id = await placed();
     const away = await problemOf(await cancel(id, 'not-started'));
     expect(away).toMatchObject({ status: 503, code: 'checkout_unavailable' });
-    online = true;
+    client = patientClient();
     expect((await cancel(id, 'not-started')).status).toBe(202);
     await comesTo(id, 'cancelled');
   });
@@ -212,6 +186,7 @@ describe('POST /v1/orders/{id}/cancel: 409', () => {
   test('a cancel after the parcel left is refused, also once the workflow has closed', async () => {
     const id = await placed();
     await shippingAsked(id);
+    const { checkouts } = shop.services;
     const correlationId = shipmentCorrelationId(id);
     const answer = { kind: 'shipped', carrier: 'Test Parcel', trackingNumber: 'TP-1' } as const;
     const delivered = await checkouts.shipmentAnswered(id, { correlationId, answer });

@@ -8,15 +8,15 @@ import {
   resolveDeadLetter,
   type NewDeadLetter,
 } from '../../prisma/dead-letters.ts';
-import { listOf, problemOf } from './bodies.ts';
+import { listOf, problemOf } from '../support/responses.ts';
 import { placedOrder } from './paid-order.ts';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 import { writtenLetter } from './written-letter.ts';
 
 let shop: Shop;
 let orderId: OrderId;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
   orderId = await placedOrder(shop);
 });
 beforeEach(async () => {

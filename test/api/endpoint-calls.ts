@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import type { Shop } from './shop.ts';
+import type { Shop } from '../support/shop.ts';
 
 export const PATH = '/v1/webhook-endpoints';
 

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { registerEventMetrics } from '../../api/event-metrics.ts';
 import { LOG_START } from '../../prisma/event-log.ts';
 import { ensureSubscription } from '../../prisma/subscriptions.ts';
-import { listOf } from './bodies.ts';
-import { createShop, type Shop } from './shop.ts';
+import { listOf } from '../support/responses.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop({ poolSize: 1 });
+  shop = await openShop({ poolSize: 1 });
 });
 afterAll(() => shop.close());
 

@@ -7,7 +7,7 @@ import { createLog } from '../../logging.ts';
 import { listen } from '../../server.ts';
 import { eventually } from '../support/eventually.ts';
 import { readStream } from './event-stream.ts';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -29,8 +29,8 @@ async function serve(fetch: (request: Request) => Response | Promise<Response>):
 }
 
 /** A shop behind a real socket. */
-async function serveShop(options: Parameters<typeof createShop>[0] = {}) {
-  const shop = await createShop(options);
+async function serveShop(options: Parameters<typeof openShop>[0] = {}) {
+  const shop = await openShop(options);
   closers.push(() => shop.close());
   return { shop, port: await serve(createApp(shop.services).fetch) };
 }

@@ -3,14 +3,14 @@ import { z } from 'zod';
 import { feedSource, type SharedLog } from '../../api/event-feed.ts';
 import { cursorNow } from '../../prisma/event-log.ts';
 import { eventually } from '../support/eventually.ts';
-import { listOf, orderOf, problemOf } from './bodies.ts';
+import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { readStream, type StreamClient } from './event-stream.ts';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 const streams: StreamClient[] = [];
 beforeAll(async () => {
-  shop = await createShop({ streamLimits: { maxStreams: 3, heartbeatMs: 100, pollMs: 1_000 } });
+  shop = await openShop({ streamLimits: { maxStreams: 3, heartbeatMs: 100, pollMs: 200 } });
 });
 afterEach(async () => {
   for (const stream of streams.splice(0)) await stream.leave();

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { orderBody, createShop, type Shop } from './shop.ts';
+import { orderBody, placeOrder } from '../support/client.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 beforeEach(() => {
   shop.draining.now = false;
@@ -75,11 +76,8 @@ test('request metrics are labeled by route pattern, never by path', async () => 
 describe('ids of a request', () => {
   test('the request and correlation ids are returned, and the order keeps the correlation id and the trace', async () => {
     const headers = { 'x-request-id': 'req-7', 'x-correlation-id': 'cart-9' };
-    const response = await shop.ask('POST', '/v1/orders', {
-      key: 'with-ids',
-      body: orderBody(),
-      headers: { ...headers, traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` },
-    });
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    const response = await placeOrder(shop.api, {}, { headers: { ...headers, traceparent } });
     expect(response.headers.get('x-request-id')).toBe('req-7');
     expect(response.headers.get('x-correlation-id')).toBe('cart-9');
     const order = await shop.db.order.findFirstOrThrow({ where: { correlationId: 'cart-9' } });

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readInvariants } from '../../prisma/invariants.ts';
-import { problemOf, listOf } from './bodies.ts';
-import { createShop, type Shop } from './shop.ts';
+import { problemOf, listOf } from '../support/responses.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
   await shop.place();
 });
 afterAll(() => shop.close());
@@ -28,7 +28,7 @@ test('an operator sees every invariant with its status, and a storefront is refu
 });
 
 test('a violated invariant is reported with its order, and ten concurrent requests get the same result', async () => {
-  const other = await createShop();
+  const other = await openShop();
   try {
     const { id } = await other.db.order.findFirstOrThrow({
       where: { id: await placedId(other) },

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 const operation = z.looseObject({
   parameters: z.array(z.looseObject({ name: z.string(), in: z.string() })).default([]),
@@ -10,7 +10,7 @@ const openApi = z.looseObject({ paths: z.record(z.string(), z.record(z.string(),
 let shop: Shop;
 let described: z.infer<typeof openApi>;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
   described = openApi.parse(await (await shop.ask('GET', '/openapi.json')).json());
 });
 afterAll(() => shop.close());

@@ -2,19 +2,19 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Checkouts } from '../../api/checkouts.ts';
 import { redrive } from '../../api/redrive.ts';
-import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import { countAttempt } from '../../prisma/attention.ts';
 import { listDeadLetters } from '../../prisma/dead-letters.ts';
 import { recordReserved } from '../../prisma/fulfilment.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/parking.ts';
 import type { Resume } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { orderOf } from './bodies.ts';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
+import { placedOrder } from './paid-order.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 
@@ -103,8 +103,7 @@ const OPERATOR = { apiKeyId: 'key_1', correlationId: 'test', name: 'operator' };
 
 /** An order whose capture was tried three times and waits for a person. */
 async function parked(): Promise<OrderId> {
-  const { id } = await orderOf(await shop.place());
-  if (!isOrderId(id)) throw new Error(`${id} is no order id`);
+  const id = await placedOrder(shop);
   await recordReserved(shop.db, id);
   for (const _ of [1, 2, 3]) await countAttempt(shop.db, { orderId: id, ...CAPTURE });
   await recordNeedsAttention(shop.db, id, { steps: [CAPTURE.step], failure: FAILURE });

@@ -3,14 +3,14 @@ import { createOrderWaiters, type OrderWaiters } from '../../api/order-waiters.t
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { recordDeclined, recordPlaced } from '../../prisma/placing.ts';
 import { findOrder } from '../../prisma/orders.ts';
-import { problemOf } from './bodies.ts';
-import { createShop, type Shop } from './shop.ts';
+import { problemOf } from '../support/responses.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 const NEVER_MS = 600_000;
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 

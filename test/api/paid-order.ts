@@ -2,11 +2,16 @@
 import { isOrderId, providerKey, type OrderId } from '../../domain/ids.ts';
 import { recordReserved, recordShipped } from '../../prisma/fulfilment.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments.ts';
-import { orderOf } from './bodies.ts';
-import type { Shop } from './shop.ts';
+import { placeOrder, type PlaceOptions } from '../support/client.ts';
+import { orderOf } from '../support/responses.ts';
+import type { Shop } from '../support/shop.ts';
 
-export async function placedOrder(shop: Shop, changes: object = {}): Promise<OrderId> {
-  const { id } = await orderOf(await shop.place(changes));
+export async function placedOrder(
+  shop: Shop,
+  changes: object = {},
+  options: PlaceOptions = {},
+): Promise<OrderId> {
+  const { id } = await orderOf(await placeOrder(shop.api, changes, options));
   if (!isOrderId(id)) throw new Error('an order has an id');
   return id;
 }

@@ -2,29 +2,28 @@ import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { settleNotices } from '../../api/payment-notices.ts';
 import { runRecovery } from '../../api/recovery.ts';
-import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import {
   findPayment,
   recordCaptured,
   recordCaptureRefused,
   recordIntent,
 } from '../../prisma/payments.ts';
-import { orderOf } from './bodies.ts';
-import { createShop, paymentEffects, WEBHOOK_SECRET, type Shop } from './shop.ts';
+import { orderOf } from '../support/responses.ts';
+import { openShop, paymentEffects, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
+import { placedOrder } from './paid-order.ts';
 
 let shop: Shop;
 let orderId: OrderId;
 let reference: string;
 let sent = 0;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 beforeEach(async () => {
   await shop.db.inboxMessage.deleteMany({});
   shop.logged.length = 0;
-  const { id } = await orderOf(await shop.place());
-  if (!isOrderId(id)) throw new Error(id);
-  orderId = id;
+  orderId = await placedOrder(shop);
   reference = (await payment()).providerReference ?? '';
 });
 afterAll(() => shop.close());

@@ -3,12 +3,13 @@ import { createApp } from '../../api/app.ts';
 import { runRecovery } from '../../api/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import { orderOf, problemOf } from './bodies.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
 import { dropExpiredKeys } from '../../prisma/idempotency.ts';
 import { recordExpired } from '../../prisma/expiring.ts';
 import { findOrder } from '../../prisma/orders.ts';
 import { expectInvariants } from '../support/invariants.ts';
-import { createShop, orderBody, paymentEffects, type Shop } from './shop.ts';
+import { apiOf, placeOrder } from '../support/client.ts';
+import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 
 const FIND = { provider: 'payments', operation: 'lookup' } as const;
 const VOID = { provider: 'payments', operation: 'void' } as const;
@@ -16,7 +17,7 @@ const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop({ authorizeDeadlineMs: 3_000 });
+  shop = await openShop();
 });
 beforeEach(() => shop.sandbox.faults.clear());
 afterAll(() => shop.close());
@@ -42,16 +43,9 @@ async function die(key: string, when: 'before' | 'after'): Promise<OrderId> {
   return orderId;
 }
 
-async function placeThrough(payments: PaymentGateway, key: string): Promise<Response> {
-  return createApp({ ...shop.services, payments }).request('/v1/orders', {
-    method: 'POST',
-    headers: {
-      authorization: 'Bearer hf_local_storefront',
-      'content-type': 'application/json',
-      'idempotency-key': key,
-    },
-    body: JSON.stringify({ ...orderBody(), ...mugs }),
-  });
+function placeThrough(payments: PaymentGateway, key: string): Promise<Response> {
+  const app = createApp({ ...shop.services, payments });
+  return placeOrder(apiOf(app), mugs, { key });
 }
 
 async function passLease(key: string): Promise<void> {

@@ -1,31 +1,45 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { orderOf, problemOf } from './bodies.ts';
-import { createShop, paymentEffects, type Shop } from './shop.ts';
+import { createApp } from '../../api/app.ts';
+import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
+import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { apiOf, placeOrder } from '../support/client.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const FIND = { provider: 'payments', operation: 'lookup' } as const;
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop({ authorizeDeadlineMs: 3_000 });
+  shop = await openShop();
 });
 beforeEach(() => shop.sandbox.faults.clear());
 afterAll(() => shop.close());
 
 const heldMugs = async () =>
   (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
+/** One try with a provider that is not waited for. */
+function placeHastily(key: string): Promise<Response> {
+  const authorize = { ...PAYMENT_LIMITS.authorize, deadlineMs: 300 };
+  const limits = { ...PAYMENT_LIMITS, authorize };
+  const apiUrl = shop.sandbox.url;
+  const payments = createStripePayments({ apiKey: 'sk_test_shop', apiUrl, limits });
+  return placeOrder(apiOf(createApp({ ...shop.services, payments })), mugs, { key });
+}
+
 const mugs = { lines: [{ sku: 'mug-white', quantity: 1 }] };
 
 describe('an unresponsive payment provider', () => {
   test('an order returns 503 with Retry-After while the payment provider hangs, and its retry authorizes it once', async () => {
-    shop.sandbox.faults.set(AUTHORIZE, { mode: 'hang', times: 1 });
-    const waiting = await shop.place(mugs, 'hanging');
+    shop.sandbox.faults.set(AUTHORIZE, { mode: 'hang' });
+    const waiting = await placeHastily('hanging');
     expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
     expect(await problemOf(waiting)).toMatchObject({
       status: 503,
       code: 'payment_unavailable',
       retryable: true,
     });
+    shop.sandbox.faults.clear();
     const response = await shop.place(mugs, 'hanging');
     expect(response.status).toBe(201);
     const { id } = await orderOf(response);

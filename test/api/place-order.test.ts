@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { orderOf, problemOf } from './bodies.ts';
-import { createShop, orderBody, paymentEffects, type Shop } from './shop.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { orderBody } from '../support/client.ts';
+import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 

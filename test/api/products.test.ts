@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProduct, putProduct } from '../../prisma/products.ts';
 import { findStock } from '../../prisma/stock.ts';
 import { eventually } from '../support/eventually.ts';
-import { listOf, problemOf } from './bodies.ts';
-import { createShop, type Shop } from './shop.ts';
+import { listOf, problemOf } from '../support/responses.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 const ADMIN = 'operator/key_local_admin';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 

@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { runRecovery } from '../../api/recovery.ts';
 import { recordDifference } from '../../prisma/differences.ts';
 import { closeReconciliation } from '../../prisma/reconciliation.ts';
-import { problemOf } from './bodies.ts';
-import { createShop, type Shop } from './shop.ts';
+import { problemOf } from '../support/responses.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 beforeEach(async () => {
   shop.checkouts.reachable = true;

@@ -2,15 +2,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { OrderId } from '../../domain/ids.ts';
 import type { NewDeadLetter } from '../../prisma/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
-import { problemOf } from './bodies.ts';
+import { problemOf } from '../support/responses.ts';
 import { placedOrder } from './paid-order.ts';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 import { writtenLetter } from './written-letter.ts';
 
 let shop: Shop;
 let orderId: OrderId;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
   orderId = await placedOrder(shop);
 });
 beforeEach(async () => {
@@ -77,7 +77,7 @@ describe('POST /v1/dead-letters/redrive', () => {
   });
 
   test('a shutdown during a bulk redrive starts no further delivery and leaves the rest open', async () => {
-    const own = await createShop();
+    const own = await openShop();
     try {
       await write(30, own);
       const body = { fingerprint, rate: 20 };

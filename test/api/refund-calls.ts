@@ -2,7 +2,7 @@
 import type { OrderId } from '../../domain/ids.ts';
 import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
 import { listRefunds } from '../../prisma/refunds.ts';
-import type { Shop } from './shop.ts';
+import type { Shop } from '../support/shop.ts';
 
 /** An operator's words, with a person in them. */
 export const REASON = 'arrived broken, says canary.person@example.com';

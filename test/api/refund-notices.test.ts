@@ -5,13 +5,13 @@ import type { OrderId } from '../../domain/ids.ts';
 import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { paidOrder } from './paid-order.ts';
-import { createShop, WEBHOOK_SECRET, type Shop } from './shop.ts';
+import { openShop, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 let orderId: OrderId;
 let sent = 0;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 beforeEach(async () => {
   await shop.db.inboxMessage.deleteMany({});

@@ -1,20 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { OrderId } from '../../domain/ids.ts';
+import { refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { recordNotice } from '../../prisma/fulfilment.ts';
+import { findOrder } from '../../prisma/orders.ts';
 import { recordRefundNeedsAttention } from '../../prisma/refund-outcomes.ts';
-import {
-  openRunningShop,
-  PATIENCE,
-  refundsSettled,
-  restOf,
-  type RunningShop,
-} from '../concurrency/running-shop.ts';
+import { findRefund, findRefundStart } from '../../prisma/refunds.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptRefund } from '../support/refunding.ts';
-import { listOf, problemOf } from './bodies.ts';
-import { paidOrder, placedOrder } from './paid-order.ts';
-import { createShop, paymentEffects, type Shop } from './shop.ts';
+import { listOf, problemOf } from '../support/responses.ts';
+import { paidOrder } from './paid-order.ts';
+import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { useRunningShop } from '../support/use-shop.ts';
 
 const FAILURE = 'refund: outcome unknown (deadline)';
 
@@ -30,7 +26,7 @@ describe('a dead letter of a refund', () => {
   let shop: Shop;
   let refund: Refund;
   beforeAll(async () => {
-    shop = await createShop();
+    shop = await openShop();
   });
   beforeEach(async () => {
     shop.checkouts.reachable = true;
@@ -85,38 +81,29 @@ describe('a dead letter of a refund', () => {
 });
 
 describe('a refund on a Temporal server', () => {
-  let shop: RunningShop;
-  beforeAll(async () => {
-    shop = await openRunningShop();
-  });
-  afterAll(() => shop.close());
+  const inUse = useRunningShop({ takesCallbacks: true });
 
   test('a refund whose workflow was terminated is resumed by a redrive and refunded once', async () => {
-    const orderId = await placedOrder(shop);
-    expect(await restOf(shop, orderId)).toBe('shipped');
-    const place = { provider: 'payments', operation: 'refund' } as const;
-    shop.sandbox.faults.set(place, { mode: 'down' });
-    const refund = await acceptRefund(shop.db, orderId);
-    const { id: refundId, amountMinor, currency } = refund;
-    const start = {
-      refundId,
-      orderId,
-      amountMinor,
-      currency,
-      correlationId: 'test',
-      traceparent: null,
-    };
-    const { refunds } = shop.services;
-    expect(await refunds.start(start)).toEqual({ kind: 'started' });
-    expect(await refunds.start(start)).toEqual({ kind: 'already_started' });
-    await eventually(() => expect(shop.sandbox.faults.list()[0]?.fired).not.toBe(0), PATIENCE);
-    await shop.endRefund(refundId);
-    await recordRefundNeedsAttention(shop.db, refund, FAILURE);
-    shop.sandbox.faults.clear();
+    const { shop } = inUse;
+    const { db, sandbox, services, temporal } = shop;
+    const { orderId } = await shop.order();
+    await eventually(async () => expect((await findOrder(db, orderId))?.status).toBe('shipped'));
+    sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
+    const refund = await acceptRefund(db, orderId);
+    const start = await findRefundStart(db, refund.id);
+    if (!start) throw new Error('no refund');
+    expect(await services.refunds.start(start)).toEqual({ kind: 'started' });
+    expect(await services.refunds.start(start)).toEqual({ kind: 'already_started' });
+    await eventually(() => expect(sandbox.faults.list()[0]?.fired).not.toBe(0));
+    await temporal.client.workflow.getHandle(refundWorkflowId(refund.id)).terminate();
+    await recordRefundNeedsAttention(db, refund, FAILURE);
+    sandbox.faults.clear();
     expect((await redrive(shop, await openLetter(shop, orderId))).status).toBeLessThan(300);
-    await refundsSettled(shop, orderId);
+    await eventually(async () =>
+      expect((await findRefund(db, refund.id))?.status).toBe('succeeded'),
+    );
     expect(paymentEffects(shop, orderId)['refund']).toBe(1);
-    const letter = await shop.db.deadLetter.findFirstOrThrow({ where: { orderId } });
+    const letter = await db.deadLetter.findFirstOrThrow({ where: { orderId } });
     expect(letter.status).toBe('resolved');
-  }, 300_000);
+  });
 });

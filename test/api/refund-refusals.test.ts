@@ -3,14 +3,14 @@ import { MAX_REFUNDS } from '../../domain/refund.ts';
 import { recordCancelled, recordCancelling, recordStockReleased } from '../../prisma/fulfilment.ts';
 import { findPayment } from '../../prisma/payments.ts';
 import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
-import { listOf, problemOf } from './bodies.ts';
+import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, placedOrder } from './paid-order.ts';
 import { refundCalls } from './refund-calls.ts';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 

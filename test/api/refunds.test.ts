@@ -2,14 +2,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { OrderId } from '../../domain/ids.ts';
 import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
 import { findRefund, listRefunds } from '../../prisma/refunds.ts';
-import { listOf, problemOf } from './bodies.ts';
+import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, shippedOrder } from './paid-order.ts';
 import { REASON, refundCalls } from './refund-calls.ts';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 beforeEach(() => {
   shop.refunds.started.length = 0;

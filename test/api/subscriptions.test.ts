@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { LOG_START, readLog, type LogCursor } from '../../prisma/event-log.ts';
 import { advanceCursor, ensureSubscription } from '../../prisma/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
-import { listOf, problemOf } from './bodies.ts';
-import { createShop, type Shop } from './shop.ts';
+import { listOf, problemOf } from '../support/responses.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 const HOOK = 'webhook/we_01k9zq3v5nfa3s4w1m6t2y8h7c';
 const HOOK_PATH = `/v1/subscriptions/${encodeURIComponent(HOOK)}`;
@@ -11,7 +11,7 @@ const HOOK_PATH = `/v1/subscriptions/${encodeURIComponent(HOOK)}`;
 let shop: Shop;
 let now: LogCursor;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
   await shop.place();
   now = await eventually(async () => {
     const [, placed] = await readLog(shop.db, { after: LOG_START, limit: 10 });

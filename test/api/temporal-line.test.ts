@@ -1,32 +1,26 @@
 /** A line to Temporal that breaks while something is asked is an answer, not an exception. */
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createAskTemporal } from '../../api/ask-temporal.ts';
-import { createTcpProxy } from '../../local/chaos/tcp-proxy.ts';
-import type { TcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
-import { quietTemporal, startDevServer } from '../support/temporal.ts';
-import type { DevServer } from '../support/temporal.ts';
 
 const DEADLINE_MS = 1_000;
 const AT_ONCE = 20;
 
-let server: DevServer;
 let proxy: TcpProxy;
 let connection: NativeConnection;
 
 beforeAll(async () => {
-  quietTemporal();
-  server = await startDevServer();
-  proxy = await createTcpProxy({ target: { port: Number(server.address.split(':')[1]) } });
+  const port = Number(inject('temporalAddress').split(':')[1]);
+  proxy = await createTcpProxy({ target: { port } });
   connection = await NativeConnection.connect({ address: `127.0.0.1:${proxy.port}` });
 });
 
 afterAll(async () => {
   await connection.close();
   await proxy.close();
-  await server.stop();
 });
 
 test('concurrent calls over a connection that is reset repeatedly all report Temporal as unavailable', async () => {

@@ -3,19 +3,20 @@ import { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { runRecovery } from '../../api/recovery.ts';
-import { isRefundId, type OrderId } from '../../domain/ids.ts';
+import { isRefundId } from '../../domain/ids.ts';
 import { traceIdOf } from '../../domain/trace.ts';
 import { findUnstarted } from '../../prisma/orders.ts';
 import { findRefundStart, findUnstartedRefunds } from '../../prisma/refunds.ts';
 import { listStillRefunds } from '../../prisma/stopped-refunds.ts';
 import { findBooks } from '../../prisma/stopped.ts';
 import { eventually } from '../support/eventually.ts';
-import { paidOrder } from './paid-order.ts';
-import { createShop, orderBody, type Shop } from './shop.ts';
+import { paidOrder, placedOrder } from './paid-order.ts';
+import { placeOrder } from '../support/client.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 
@@ -24,7 +25,7 @@ const traceparent = `00-${TRACE}-${'b'.repeat(16)}-01`;
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
 test("an order's trace is passed to its workflow, also when the start is read from the database", async () => {
-  const id = await place('traced', { traceparent });
+  const id = await placedOrder(shop, {}, { headers: { traceparent } });
   await shop.services.starter.drain();
   expect(shop.checkouts.started.at(-1)).toMatchObject({ orderId: id, traceparent });
   await shop.db.order.update({ where: { id }, data: { workflowStartedAt: null } });
@@ -52,8 +53,12 @@ test("a refund's workflow gets the trace of the order, not the trace of the refu
 });
 
 test('each event in the feed carries the trace of its order, and no trace when the order has none', async () => {
-  const traced = await place('feed', { traceparent });
-  const malformed = await place('malformed', { traceparent: `${traceparent}-more` });
+  const traced = await placedOrder(shop, {}, { headers: { traceparent } });
+  const malformed = await placedOrder(
+    shop,
+    {},
+    { headers: { traceparent: `${traceparent}-more` } },
+  );
   await eventually(async () => {
     const answer = await shop.ask('GET', '/v1/events?limit=500', { role: 'operator' });
     const { data } = feed.parse(await answer.json());
@@ -73,8 +78,7 @@ test('an abandoned order is looked up and voided within its own trace', async ()
     { provider: 'payments', operation: 'lookup' },
     { mode: 'down', times: 1 },
   );
-  const headers = { traceparent };
-  const lost = await shop.ask('POST', '/v1/orders', { key: 'lost', body: orderBody(), headers });
+  const lost = await placeOrder(shop.api, {}, { headers: { traceparent } });
   expect(lost.status).toBe(503);
   const past = new Date(Date.now() - 600_000);
   await shop.db.order.updateMany({
@@ -96,9 +100,3 @@ test('an abandoned order is looked up and voided within its own trace', async ()
 const feed = z.object({
   data: z.array(z.object({ subject: z.string(), traceparent: z.string().optional() })),
 });
-
-async function place(key: string, headers: Readonly<Record<string, string>>): Promise<OrderId> {
-  const placed = await shop.ask('POST', '/v1/orders', { key, body: orderBody(), headers });
-  expect(placed.status).toBe(201);
-  return z.object({ id: z.custom<OrderId>() }).parse(await placed.json()).id;
-}

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/webhook.ts';
 import { recordAttempts } from '../../prisma/webhook-attempts.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
-import { listOf, orderOf, problemOf } from './bodies.ts';
+import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { endpointCalls } from './endpoint-calls.ts';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 const redelivery = z.looseObject({
   requested: z.number(),
@@ -17,7 +17,7 @@ const redelivery = z.looseObject({
 let shop: Shop;
 let receiver: WebhookReceiver;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 beforeEach(async () => {

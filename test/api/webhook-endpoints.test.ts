@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { findSubscription } from '../../prisma/subscriptions.ts';
 import { MAX_ENDPOINTS } from '../../prisma/webhook-endpoints.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
-import { listOf, orderOf, problemOf } from './bodies.ts';
+import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { endpoint, endpointCalls, PATH } from './endpoint-calls.ts';
-import { createShop, type Shop } from './shop.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 const UNKNOWN = 'we_01k9zq3v5nfa3s4w1m6t2y8h7c';
 const result = z.looseObject({ event_id: z.string(), latency_ms: z.number() });
@@ -14,7 +14,7 @@ const result = z.looseObject({ event_id: z.string(), latency_ms: z.number() });
 let shop: Shop;
 let receiver: WebhookReceiver;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 beforeEach(async () => {

@@ -25,6 +25,8 @@ export async function writtenLetter(
   };
   await db.$transaction((tx) => writeDeadLetter(tx, written));
   const { source, subject, eventId } = written;
-  const row = await db.deadLetter.findFirstOrThrow({ where: { source, subject, eventId } });
+  const row = await db.deadLetter.findFirstOrThrow({
+    where: { orderId, source, subject, eventId },
+  });
   return row.id;
 }

@@ -1,18 +1,28 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { acknowledgedCheck, parseAcknowledged } from '../../audit/acknowledged.ts';
 import { runChecks } from '../../audit/check.ts';
 import { ledgerChecks } from '../../audit/ledgers.ts';
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import * as fulfilment from '../../prisma/fulfilment.ts';
 import { findPayment, recordCaptured, recordIntent, recordVoided } from '../../prisma/payments.ts';
-import { createProviders, type Providers } from '../support/bench.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 /** Our books and the sandbox's ledgers, over HTTP as `npm run audit` reads them. */
-let providers: Providers;
-beforeEach(async () => {
-  providers = await createProviders();
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop();
 });
-afterEach(() => providers.close());
+/** As if nothing had ever been ordered. */
+afterEach(async () => {
+  shop.sandbox.ledgers.payments.clear();
+  shop.sandbox.ledgers.warehouse.clear();
+  await shop.db.$transaction([
+    // What is in the log is never deleted otherwise.
+    shop.db.$executeRaw`SET LOCAL session_replication_role = replica`,
+    shop.db.$executeRaw`TRUNCATE orders CASCADE`,
+  ]);
+});
+afterAll(() => shop.close());
 
 const NONE = { payment_ledger_agrees: [], warehouse_ledger_agrees: [] };
 
@@ -25,7 +35,7 @@ test('orders whose records match the provider ledgers produce no findings', asyn
 
 describe('the payment provider', () => {
   test('a charge that was never requested is reported', async () => {
-    const { orderId } = await providers.place();
+    const { orderId } = await shop.order();
     const key = `${orderId}/by hand`;
     recordAt('payments', { key, operation: 'capture', order_id: orderId });
     const detail = 'capture that nobody here asked for';
@@ -36,18 +46,18 @@ describe('the payment provider', () => {
   });
 
   test('a recorded authorization that is missing at the provider is reported', async () => {
-    const { orderId } = await providers.place();
-    providers.sandbox.ledgers.payments.clear();
+    const { orderId } = await shop.order();
+    shop.sandbox.ledgers.payments.clear();
     const subject = providerKey(orderId, 'authorize');
     const detail = 'authorize in our books, not at the provider';
     expect(await findings()).toEqual({ ...NONE, payment_ledger_agrees: [{ subject, detail }] });
   });
 
   test('a different amount and a repeated effect at the payment provider are reported', async () => {
-    const { orderId } = await providers.place();
-    const [charged] = providers.sandbox.ledgers.payments.effects();
+    const { orderId } = await shop.order();
+    const [charged] = shop.sandbox.ledgers.payments.effects();
     if (!charged) throw new Error('nothing was authorized');
-    providers.sandbox.ledgers.payments.record({ ...charged, amount_minor: 1 });
+    shop.sandbox.ledgers.payments.record({ ...charged, amount_minor: 1 });
     const subject = providerKey(orderId, 'authorize');
     expect((await findings()).payment_ledger_agrees).toEqual([
       { subject: `${subject} authorize`, detail: 'happened 2 times' },
@@ -57,7 +67,7 @@ describe('the payment provider', () => {
 
   test('an effect whose response was lost is not reported while the order is in progress', async () => {
     const orderId = await placed();
-    await recordIntent(providers.db, await paymentOf(orderId), 'void');
+    await recordIntent(shop.db, await paymentOf(orderId), 'void');
     const key = providerKey(orderId, 'void');
     recordAt('payments', { key, operation: 'void', order_id: orderId });
     expect(await findings()).toEqual(NONE);
@@ -66,7 +76,7 @@ describe('the payment provider', () => {
   test('an effect whose response was lost is reported once the order ended without it', async () => {
     const orderId = await placed();
     await ship(orderId);
-    await recordIntent(providers.db, await paymentOf(orderId), 'void');
+    await recordIntent(shop.db, await paymentOf(orderId), 'void');
     const subject = providerKey(orderId, 'void');
     recordAt('payments', { key: subject, operation: 'void', order_id: orderId });
     const detail = 'void at the provider, not in the books of a shipped order';
@@ -102,7 +112,7 @@ describe('the warehouse', () => {
 });
 
 test('an unavailable sandbox leaves the ledger checks unchecked', async () => {
-  const checks = ledgerChecks({ db: providers.db, sandboxUrl: 'http://127.0.0.1:9' });
+  const checks = ledgerChecks({ db: shop.db, sandboxUrl: 'http://127.0.0.1:9' });
   for (const result of await runChecks(checks)) {
     expect(result).toMatchObject({ violations: 0, unchecked: 'fetch failed' });
   }
@@ -120,15 +130,15 @@ test('a check that hangs is reported as unchecked at its deadline', async () => 
 
 describe('the acknowledged orders', () => {
   test('acknowledged orders that are missing or only pending are reported', async () => {
-    const { orderId } = await providers.place();
-    const pending = await providers.place();
-    await providers.db.order.update({
+    const { orderId } = await shop.order();
+    const pending = await shop.order();
+    await shop.db.order.update({
       where: { id: pending.orderId },
       data: { status: 'pending', placedAt: null },
     });
     const listed = parseAcknowledged(`# got\n${orderId}\n\n${orderId}\r\n`);
     expect(listed).toEqual([orderId, orderId]);
-    const { db } = providers;
+    const { db } = shop;
     expect(await runChecks([acknowledgedCheck(db, listed)])).toMatchObject([{ violations: 0 }]);
     const lost = acknowledgedCheck(db, [...listed, 'ord_lost', pending.orderId]);
     expect(await runChecks([lost])).toMatchObject([
@@ -144,20 +154,20 @@ describe('the acknowledged orders', () => {
 });
 
 async function findings() {
-  const checks = ledgerChecks({ db: providers.db, sandboxUrl: providers.sandbox.url });
+  const checks = ledgerChecks({ db: shop.db, sandboxUrl: shop.sandbox.url });
   const results = await runChecks(checks);
   for (const { unchecked } of results) expect(unchecked).toBeNull();
   return Object.fromEntries(results.map(({ name, examples }) => [name, examples]));
 }
 
 async function placed(): Promise<OrderId> {
-  return (await providers.place()).orderId;
+  return (await shop.order()).orderId;
 }
 
 /** Reserved at the warehouse, and in our books. */
 async function reserve(orderId: OrderId): Promise<void> {
   recordAt('warehouse', { key: `${orderId}/r`, operation: 'reserve', order_id: orderId });
-  await fulfilment.recordReserved(providers.db, orderId);
+  await fulfilment.recordReserved(shop.db, orderId);
 }
 
 async function ship(orderId: OrderId, { asked = true } = {}): Promise<void> {
@@ -166,37 +176,37 @@ async function ship(orderId: OrderId, { asked = true } = {}): Promise<void> {
   const { amountMinor: amount_minor, currency } = payment;
   const key = providerKey(orderId, 'capture');
   recordAt('payments', { key, operation: 'capture', order_id: orderId, amount_minor, currency });
-  await recordCaptured(providers.db, payment);
+  await recordCaptured(shop.db, payment);
   if (asked) recordAt('warehouse', { key: `${orderId}/s`, operation: 'ship', order_id: orderId });
-  await fulfilment.recordShipmentRequested(providers.db, orderId);
-  await fulfilment.recordShipped(providers.db, orderId, { carrier: 'c', trackingNumber: 't' });
+  await fulfilment.recordShipmentRequested(shop.db, orderId);
+  await fulfilment.recordShipped(shop.db, orderId, { carrier: 'c', trackingNumber: 't' });
 }
 
 async function cancel(orderId: OrderId, { released = true } = {}): Promise<void> {
   await reserve(orderId);
   const reason = 'requested_by_customer';
-  await fulfilment.recordCancelling(providers.db, orderId, { reason, request: null });
+  await fulfilment.recordCancelling(shop.db, orderId, { reason, request: null });
   const payment = await paymentOf(orderId);
   const { amountMinor: amount_minor, currency } = payment;
   const key = providerKey(orderId, 'void');
   recordAt('payments', { key, operation: 'void', order_id: orderId, amount_minor, currency });
-  await recordVoided(providers.db, payment);
+  await recordVoided(shop.db, payment);
   if (released) {
     recordAt('warehouse', { key: `${orderId}/f`, operation: 'release', order_id: orderId });
   }
-  await fulfilment.recordStockReleased(providers.db, orderId);
-  await fulfilment.recordCancelled(providers.db, orderId, reason);
+  await fulfilment.recordStockReleased(shop.db, orderId);
+  await fulfilment.recordCancelled(shop.db, orderId, reason);
 }
 
-type Effect = Parameters<Providers['sandbox']['ledgers']['payments']['record']>[0];
+type Effect = Parameters<Shop['sandbox']['ledgers']['payments']['record']>[0];
 
 /** What the provider has really done, put into its ledger. */
 function recordAt(provider: 'payments' | 'warehouse', effect: Effect): void {
-  providers.sandbox.ledgers[provider].record(effect);
+  shop.sandbox.ledgers[provider].record(effect);
 }
 
 async function paymentOf(orderId: OrderId) {
-  const payment = await findPayment(providers.db, orderId);
+  const payment = await findPayment(shop.db, orderId);
   if (!payment) throw new Error(`no payment of ${orderId}`);
   return payment;
 }

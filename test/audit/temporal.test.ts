@@ -1,15 +1,8 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
-import {
-  Client,
-  Connection,
-  type WorkflowHandle,
-  type WorkflowStartOptions,
-} from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time.js';
-import { NativeConnection, Worker } from '@temporalio/worker';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { WorkflowHandle, WorkflowStartOptions } from '@temporalio/client';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { runChecks } from '../../audit/check.ts';
 import { privacyCheck } from '../../audit/privacy.ts';
@@ -20,31 +13,15 @@ import type { Order } from '../../domain/order.ts';
 import { CHECKOUT_WORKFLOW, checkoutStartOptions } from '../../workflows/contract.ts';
 import { openShop, type Shop } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
-import { quietTemporal, startDevServer, type DevServer } from '../support/temporal.ts';
-import { registerSearchAttributes } from '../../temporal.ts';
+import { openNamespace, openWorker, type Temporal } from '../support/temporal.ts';
 
-/** A real server, on which nobody works: every workflow that is started stays as it is. */
-let server: DevServer;
-let connection: Connection;
-beforeAll(async () => {
-  quietTemporal();
-  server = await startDevServer();
-  connection = await Connection.connect({ address: server.address });
-  await registerSearchAttributes(connection, server.namespace);
-});
-afterAll(async () => {
-  await connection.close();
-  await server.stop();
-});
-
-/** Each test has a namespace of its own, so that it sees its own workflows only. */
+/** One on which nobody works: every workflow that is started stays as it is. */
 let shop: Shop;
-let client: Client;
+let temporal: Temporal;
 beforeEach(async () => {
-  shop = await openShop();
-  client = new Client({ connection, namespace: await newNamespace() });
+  [shop, temporal] = await Promise.all([openShop(), openNamespace()]);
 });
-afterEach(() => shop.close());
+afterEach(() => Promise.all([shop.close(), temporal.close()]));
 
 const NONE = { one_workflow_per_order: [], moving_orders_run: [] };
 
@@ -121,7 +98,7 @@ describe('personal data in Temporal', () => {
     const { id } = await shop.place();
     const workflowId = `delivery/analytics/${randomUUID()}`;
     const args = [{ error: `card pm_card_visa of ${id} refused` }];
-    await client.workflow.start('delivery', { workflowId, taskQueue: 'nobody', args });
+    await temporal.client.workflow.start('delivery', { workflowId, taskQueue: 'nobody', args });
     const detail = `has the payment method of ${id}`;
     expect(await personsFound(1)).toEqual([{ subject: workflowId, detail }]);
   });
@@ -132,12 +109,12 @@ describe('npm run audit', () => {
     const order = await shop.place();
     await start(order);
     await eventually(async () => expect(await countRuns()).toBe(1));
-    const temporal = {
-      TEMPORAL_ADDRESS: server.address,
-      TEMPORAL_NAMESPACE: client.options.namespace,
+    const reachable = {
+      TEMPORAL_ADDRESS: temporal.address,
+      TEMPORAL_NAMESPACE: temporal.namespace,
     };
     const away = { TEMPORAL_ADDRESS: '127.0.0.1:9' };
-    const [sound, without] = await Promise.all([runAudit(temporal), runAudit(away)]);
+    const [sound, without] = await Promise.all([runAudit(reachable), runAudit(away)]);
     expect(sound).toMatchObject({ code: 0, violated: [], unchecked: [] });
     expect(sound.names).toEqual(expect.arrayContaining(['stock_bounds', 'moving_orders_run']));
     expect(without).toMatchObject({ code: 2, violated: [] });
@@ -149,7 +126,7 @@ describe('npm run audit', () => {
 
     await shop.db
       .$executeRaw`UPDATE orders SET total_minor = total_minor + 1 WHERE id = ${order.id}`;
-    const broken = await runAudit(temporal);
+    const broken = await runAudit(reachable);
     expect(broken).toMatchObject({ code: 1, unchecked: [] });
     expect(broken.violated.toSorted()).toEqual(['money_bounded', 'order_totals']);
   }, 300_000);
@@ -184,10 +161,8 @@ async function start(order: Order, changes: Partial<WorkflowStartOptions> = {}) 
     skus: order.lines.map(({ sku }) => sku),
     correlationId: order.correlationId,
   };
-  const { typedSearchAttributes: _none, ...options } = checkoutStartOptions(input);
-  const { workflowId } = options;
-  const asked = { ...options, taskQueue: 'nobody', workflowId, ...changes };
-  return client.workflow.start(CHECKOUT_WORKFLOW, asked);
+  const asked = { ...checkoutStartOptions(input), taskQueue: 'nobody', ...changes };
+  return temporal.client.workflow.start(CHECKOUT_WORKFLOW, asked);
 }
 
 /** Terminated, and listed as such: the list lags behind. */
@@ -196,25 +171,30 @@ async function terminate(handle: WorkflowHandle): Promise<void> {
   await eventually(async () => expect(await countRuns("ExecutionStatus = 'Terminated'")).toBe(1));
 }
 
+const settled = async (): Promise<void> => undefined;
+/** The steps of an order that the warehouse refuses. */
+const REFUSING = {
+  reserveStock: async () => ({ kind: 'refused', reason: 'not_available' }),
+  releaseStock: settled,
+  voidOrRefundPayment: settled,
+  recordCancelling: settled,
+  recordCancelled: settled,
+  notifyCustomer: settled,
+};
+
 /** Runs the order's workflow to its end, and until it is listed as ended. */
 async function finish(order: Order): Promise<void> {
-  const native = await NativeConnection.connect({ address: server.address });
-  const taskQueue = `finish-${randomUUID()}`;
-  const worker = await Worker.create({
-    connection: native,
-    namespace: client.options.namespace,
-    taskQueue,
-    workflowsPath: new URL('finished-checkout.ts', import.meta.url).pathname,
-  });
-  await worker.runUntil(async () => (await start(order, { taskQueue })).result());
-  await native.close();
+  const taskQueue = 'refuses';
+  const worker = await openWorker(temporal, { taskQueue, activities: REFUSING });
+  await (await start(order, { taskQueue })).result();
+  await worker.stop();
   await eventually(async () => expect(await countRuns("ExecutionStatus = 'Completed'")).toBe(1));
 }
 
 /** What is reported, by check, once the server lists so many runs: its list lags behind. */
 async function findings(runs: number) {
   await eventually(async () => expect(await countRuns()).toBe(runs));
-  const checks = workflowChecks({ db: shop.db, client: () => client, graceMs: 0 });
+  const checks = workflowChecks({ db: shop.db, client: () => temporal.client, graceMs: 0 });
   const results = await runChecks(checks);
   for (const { unchecked } of results) expect(unchecked).toBeNull();
   return Object.fromEntries(
@@ -224,25 +204,15 @@ async function findings(runs: number) {
 
 async function personsFound(runs: number) {
   await eventually(async () => expect(await countRuns()).toBe(runs));
-  const [result] = await runChecks([privacyCheck({ db: shop.db, client: () => client })]);
+  const [result] = await runChecks([privacyCheck({ db: shop.db, client: () => temporal.client })]);
   expect(result?.unchecked).toBeNull();
   return result?.examples;
 }
 
 async function countRuns(query = ''): Promise<number> {
   let count = 0;
-  for await (const _run of client.workflow.list({ query })) count += 1;
+  for await (const _run of temporal.client.workflow.list({ query })) count += 1;
   return count;
-}
-
-async function newNamespace(): Promise<string> {
-  const namespace = `audit-${randomUUID()}`;
-  await connection.workflowService.registerNamespace({
-    namespace,
-    workflowExecutionRetentionPeriod: msToTs('1 day'),
-  });
-  await eventually(() => connection.workflowService.describeNamespace({ namespace }));
-  return namespace;
 }
 
 function bySubject(a: { subject: string }, b: { subject: string }): number {

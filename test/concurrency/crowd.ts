@@ -2,10 +2,8 @@
 import { randomInt } from 'node:crypto';
 import { expect } from 'vitest';
 import { createRandom } from '../../local/chaos/random.ts';
-import type { Database } from '../../prisma/client.ts';
-import { checkInvariants } from '../../prisma/invariants.ts';
-import type { Shop } from '../api/shop.ts';
 import { eventually } from '../support/eventually.ts';
+import type { Shop } from '../support/shop.ts';
 
 /** Runs `work` so many times at once. */
 export function times<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
@@ -44,16 +42,6 @@ export function saysWhen(answer: Response): boolean {
 /** A patient shopper's order. */
 export function persistently(order: () => object, shop: Shop): Promise<Response> {
   return patiently((key) => shop.place(order(), key));
-}
-
-/** Everything that holds in every snapshot of the database. */
-export async function expectInvariants(db: Database): Promise<void> {
-  const results = await checkInvariants(db, { scope: 'always' });
-  expect(results.length).toBeGreaterThan(0);
-  const broken = results.filter(
-    ({ violations, unchecked }) => violations > 0 || unchecked !== null,
-  );
-  expect(broken).toEqual([]);
 }
 
 /** Random orders of things. A failing test names the seed; given here it repeats them. */

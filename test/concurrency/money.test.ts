@@ -1,33 +1,29 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import { problemOf } from '../api/bodies.ts';
 import { placedOrder } from '../api/paid-order.ts';
-import type { Shop } from '../api/shop.ts';
+import { expectLedgersAgree } from '../faults/books.ts';
 import { eventually } from '../support/eventually.ts';
-import { expectInvariants, patiently, shuffled, times } from './crowd.ts';
-import {
-  expectLedgersAgree,
-  openRunningShop,
-  PATIENCE,
-  refundsSettled,
-  restOf,
-  standsAt,
-} from './running-shop.ts';
+import { expectInvariants } from '../support/invariants.ts';
+import { problemOf } from '../support/responses.ts';
+import type { RunningShop } from '../support/running-shop.ts';
+import { useRunningShop } from '../support/use-shop.ts';
+import { patiently, shuffled, times } from './crowd.ts';
+import { PATIENCE, refundsSettled, restOf, standsAt } from './outcomes.ts';
 
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 const TIMEOUT_MS = 400_000;
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openRunningShop();
+const suite = useRunningShop({ takesCallbacks: true });
+let shop: RunningShop;
+beforeAll(() => {
+  ({ shop } = suite);
 });
 afterEach(async () => {
   shop.sandbox.faults.clear();
   await expectInvariants(shop.db);
   await expectLedgersAgree(shop);
 });
-afterAll(() => shop.close());
 
 /** Two white mugs, 24 EUR; its workflow is started. */
 const place = (): Promise<OrderId> =>

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { orderOf, problemOf } from '../api/bodies.ts';
-import { createShop, paymentEffects, type Shop } from '../api/shop.ts';
 import { eventually } from '../support/eventually.ts';
-import { expectInvariants, saysWhen, times } from './crowd.ts';
+import { expectInvariants } from '../support/invariants.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { saysWhen, times } from './crowd.ts';
 
 const KEYS = 200;
 const EACH = 20;
@@ -11,7 +12,7 @@ const AT_ONCE = 10;
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 

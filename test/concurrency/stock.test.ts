@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { createShop, paymentEffects, type Shop } from '../api/shop.ts';
-import { problemOf } from '../api/bodies.ts';
-import { expectInvariants, patiently, persistently, shuffled, times } from './crowd.ts';
+import { expectInvariants } from '../support/invariants.ts';
+import { problemOf } from '../support/responses.ts';
+import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { patiently, persistently, shuffled, times } from './crowd.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterEach(() => expectInvariants(shop.db));
 afterAll(() => shop.close());

@@ -43,7 +43,7 @@ describe('isOrderId', () => {
     ['a line break at the end', `${newId('order')}\n`],
     ['something around it', ` ${newId('order')} `],
     ['a path', `${newId('order')}/../x`],
-  ])('isOrderId rejects %s', (_, text) => {
+  ])('isOrderId rejects %s as an id', (_, text) => {
     expect(isOrderId(text)).toBe(false);
   });
 

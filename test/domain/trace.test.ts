@@ -29,7 +29,7 @@ describe('a traceparent', () => {
     ['missing flags', `00-${TRACE}-${PARENT}`],
     ['two headers', `${HEADER},${HEADER}`],
     ['a trailing line', `${HEADER}\nx: y`],
-  ])('readTraceparent rejects %s', (_, text) => {
+  ])('readTraceparent rejects %s as a header', (_, text) => {
     expect(readTraceparent(text)).toBeNull();
   });
 });

@@ -3,7 +3,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
-import { PERSON } from '../support/bench.ts';
+import { DECLINED_CARD, GOOD_CARD, PERSON } from '../support/client.ts';
+import { startDevServer, type DevServer } from '../support/dev-server.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
 import { audit } from '../../audit/audit.ts';
@@ -11,12 +12,17 @@ import { readable } from '../../audit/readable.ts';
 import { openSystem, type Answered, type System } from './system.ts';
 
 /** The whole service in real time: what a shopper sees, and what it comes to outside. */
+let server: DevServer;
 let system: System;
 beforeAll(async () => {
-  system = await openSystem();
+  server = await startDevServer();
+  system = await openSystem(server.address);
 });
 afterEach(() => system.sandbox.faults.clear());
-afterAll(() => system.close());
+afterAll(async () => {
+  await system?.close();
+  await server?.stop();
+});
 
 test('an order ships with the tracking number of the signed callback', async () => {
   // Nobody asks: the first look-up is due after half a minute, and would not get through.
@@ -36,15 +42,14 @@ test('an order ships with the tracking number of the signed callback', async () 
 
 test('a declined card returns 402 with the reason, releases the stock and starts no workflow', async () => {
   const held = await heldUnits('mug-white');
-  const card = 'pm_card_chargeDeclinedInsufficientFunds';
-  const answer = await system.place({ card });
+  const answer = await system.place({ card: DECLINED_CARD });
   expect(answer).toMatchObject({
     status: 402,
     body: { code: 'payment_declined', decline_code: 'insufficient_funds' },
   });
   const order = await system.db.order.findFirstOrThrow({ where: { status: 'declined' } });
   expect(await heldUnits('mug-white')).toBe(held);
-  const workflow = system.client.workflow.getHandle(checkoutWorkflowId(idOf(order)));
+  const workflow = system.temporal.client.workflow.getHandle(checkoutWorkflowId(idOf(order)));
   await expect(workflow.describe()).rejects.toThrow(WorkflowNotFoundError);
 });
 
@@ -98,10 +103,10 @@ test('orders in flight each ship once after the worker is killed and restarted',
 });
 
 test('an order is accepted while Temporal is unavailable and ships after it recovers', async () => {
-  await system.temporal.halt();
+  await server.halt();
   const orderId = placed(await system.place());
   expect(await statusesOf([orderId])).toEqual(['placed']);
-  await system.temporal.resume();
+  await server.resume();
   await eventually(async () => expect(new Set(await statusesOf([orderId]))).toEqual(SHIPPED), {
     timeoutMs: 120_000,
   });
@@ -109,10 +114,10 @@ test('an order is accepted while Temporal is unavailable and ships after it reco
 });
 
 test('an order accepted while Temporal is unavailable starts without the killed API and ships', async () => {
-  await system.temporal.halt();
+  await server.halt();
   const orderId = placed(await system.place());
   await system.api.kill();
-  await system.temporal.resume();
+  await server.resume();
   await eventually(async () => expect(await statusesOf([orderId])).not.toContain('placed'), {
     timeoutMs: 120_000,
   });
@@ -129,10 +134,10 @@ test('every accepted order has one workflow, and Temporal holds no personal data
   expect(expected.length).toBeGreaterThan(10);
   await eventually(async () => expect(await workflowIds(CHECKOUTS)).toEqual(expected));
   for (const workflowId of await workflowIds()) {
-    const handle = system.client.workflow.getHandle(workflowId);
+    const handle = system.temporal.client.workflow.getHandle(workflowId);
     const text = readable([await handle.fetchHistory(), await handle.describe()]);
     expect(text).toContain(workflowId);
-    for (const canary of Object.values(PERSON)) expect(text).not.toContain(canary);
+    for (const canary of [...Object.values(PERSON), GOOD_CARD]) expect(text).not.toContain(canary);
   }
 });
 
@@ -142,8 +147,8 @@ test('the audit after all orders finds no violation and leaves nothing unchecked
     places: {
       databaseUrl: system.databaseUrl,
       temporal: {
-        connection: { address: system.temporal.address },
-        namespace: system.temporal.namespace,
+        connection: { address: server.address },
+        namespace: 'default',
       },
       sandboxUrl: system.sandbox.url,
     },
@@ -196,6 +201,7 @@ async function heldUnits(sku: string): Promise<number> {
 
 async function workflowIds(query = ''): Promise<string[]> {
   const ids: string[] = [];
-  for await (const { workflowId } of system.client.workflow.list({ query })) ids.push(workflowId);
+  for await (const { workflowId } of system.temporal.client.workflow.list({ query }))
+    ids.push(workflowId);
   return ids.toSorted();
 }

@@ -2,110 +2,45 @@
  * Two API processes behind a client that goes by /readyz, as a load balancer does; each is replaced
  * while orders keep coming.
  */
-import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { environment } from '../../config.ts';
-import { SECRETS } from '../../local/stack/addresses.ts';
-import { ended, launch, nodeCommand, stop } from '../../local/stack/commands.ts';
-import { freePort } from '../../local/stack/ports.ts';
-import { createSandbox } from '../../local/sandbox/sandbox.ts';
-import { createDatabase, type Database } from '../../prisma/client.ts';
-import { seed } from '../../prisma/seed.ts';
-import { orderBody } from '../api/shop.ts';
 import { cell } from '../faults/cell.ts';
-import { createTestDatabase } from '../support/database.ts';
+import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
+import { createApi, placeOrder } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 const SHOPPERS = 4;
-const STARTS_WITHIN = { timeoutMs: 90_000, everyMs: 100 };
 /** Longer than any client is between asking /readyz and sending its order. */
 const STOP_DELAY_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const TEST_TIMEOUT_MS = 300_000;
 
-interface Api {
-  readonly url: string;
-  start(): Promise<void>;
-  /** SIGTERM; resolves with the exit code. */
-  stop(): Promise<number | null>;
-}
-
-const undo: (() => Promise<unknown>)[] = [];
-const made: { db?: Database; sandbox?: Awaited<ReturnType<typeof createSandbox>>; apis: Api[] } = {
-  apis: [],
-};
+let shop: Shop;
+let apis: readonly AppProcess[] = [];
 beforeAll(async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-rolling-'));
-  undo.push(() => rm(dir, { recursive: true, force: true }));
-  const database = await createTestDatabase();
-  undo.push(() => database.drop());
-  made.db = createDatabase({ url: database.url, poolSize: 2 });
-  const { db } = made;
-  undo.push(() => db.$disconnect());
-  await seed(db);
-  const sandbox = await createSandbox({ warehouseCallbackSecret: SECRETS.warehouseCallback });
-  made.sandbox = sandbox;
-  undo.push(() => sandbox.close());
+  shop = await openShop();
   const env = {
-    ...environment(),
+    ...providersEnv(shop.sandbox),
     ROLE: 'api',
-    LOG_LEVEL: 'warn',
     STOP_DELAY_MS: String(STOP_DELAY_MS),
-    DATABASE_URL: database.url,
+    DATABASE_URL: shop.databaseUrl,
     // Orders are accepted without it: what is replaced here is the API.
     TEMPORAL_ADDRESS: '127.0.0.1:9',
-    STRIPE_API_URL: sandbox.url,
-    STRIPE_API_KEY: 'sk_test_rolling',
-    STRIPE_WEBHOOK_SECRET: SECRETS.paymentsWebhook,
-    WAREHOUSE_URL: sandbox.url,
-    WAREHOUSE_API_KEY: 'rolling',
-    WAREHOUSE_CALLBACK_SECRET: SECRETS.warehouseCallback,
-    SMTP_URL: `smtp://127.0.0.1:${sandbox.smtpPort}`,
   };
-  for (const name of ['one', 'other']) {
-    made.apis.push(createApi(env, { port: await freePort(), logFile: join(dir, `${name}.log`) }));
-  }
-  await Promise.all(made.apis.map((api) => api.start()));
+  apis = await Promise.all(['one', 'other'].map((name) => createAppProcess({ name, env })));
+  await Promise.all(apis.map((api) => api.start()));
 }, TEST_TIMEOUT_MS);
 afterAll(async () => {
-  for (const each of undo.toReversed()) await each();
+  await Promise.all(apis.map((api) => api.kill()));
+  await shop?.close();
 }, TEST_TIMEOUT_MS);
-
-function createApi(
-  env: Readonly<Record<string, string | undefined>>,
-  { port, logFile }: { readonly port: number; readonly logFile: string },
-): Api {
-  let child: ChildProcess | null = null;
-  const url = `http://127.0.0.1:${port}`;
-  undo.push(async () => {
-    if (child) await stop(child, { signal: 'SIGKILL', timeoutMs: 10_000 });
-  });
-  return {
-    url,
-    async start() {
-      child = launch(nodeCommand('main.ts', [], { ...env, PORT: String(port) }), { logFile });
-      await eventually(async () => {
-        expect(await isReady(url), await readFile(logFile, 'utf8')).toBe(true);
-      }, STARTS_WITHIN);
-    },
-    async stop() {
-      if (child === null) throw new Error('it does not run');
-      child.kill('SIGTERM');
-      await ended(child);
-      return child.exitCode;
-    },
-  };
-}
 
 async function isReady(url: string): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-    const answer = await fetch(`${url}/readyz`, { signal });
-    await answer.body?.cancel();
-    return answer.status === 200;
+    const response = await fetch(`${url}/readyz`, { signal });
+    await response.body?.cancel();
+    return response.status === 200;
   } catch {
     // Nobody listens: it is being replaced.
     return false;
@@ -114,20 +49,11 @@ async function isReady(url: string): Promise<boolean> {
 
 /** Goes by /readyz, in turns. Throws when the connection fails: that is what must not happen. */
 async function send(turn: number, key: string): Promise<Response> {
-  const { apis } = made;
   for (let tried = turn; ; tried += 1) {
     const api = apis[tried % apis.length];
     if (api === undefined || !(await isReady(api.url))) continue;
-    return fetch(`${api.url}/v1/orders`, {
-      method: 'POST',
-      headers: {
-        authorization: 'Bearer hf_local_storefront',
-        'content-type': 'application/json',
-        'idempotency-key': key,
-      },
-      body: JSON.stringify(orderBody()),
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-    });
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    return placeOrder(createApi(api.url), {}, { key, signal });
   }
 }
 
@@ -135,7 +61,7 @@ async function send(turn: number, key: string): Promise<Response> {
  * Orders one after the other until told to stop. A busy machine's 503 is tried again, as it asks; a
  * connection that fails is kept in `failed`.
  */
-async function shop(until: AbortSignal, failed: unknown[]): Promise<string[]> {
+async function goShopping(until: AbortSignal, failed: unknown[]): Promise<string[]> {
   const ids: string[] = [];
   for (let turn = 0; !until.aborted; turn += 1) {
     const key = crypto.randomUUID();
@@ -163,16 +89,16 @@ cell(
   'infra/rolling-restart',
   'a rolling restart of the API under load fails no request and repeats no effect',
   async (proof) => {
-    const { db, sandbox, apis } = made;
-    if (!db || !sandbox) throw new Error('opened before the test');
+    const { db, sandbox } = shop;
     const closing = new AbortController();
     const failed: unknown[] = [];
     const shoppers = Promise.all(
-      Array.from({ length: SHOPPERS }, () => shop(closing.signal, failed)),
+      Array.from({ length: SHOPPERS }, () => goShopping(closing.signal, failed)),
     );
     const replaced = (async () => {
       for (const api of apis) {
-        expect(await api.stop()).toBe(0);
+        await api.stop();
+        expect(await api.ended()).toBe(0);
         proof.fired(1);
         await api.start();
       }

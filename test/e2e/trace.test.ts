@@ -64,7 +64,7 @@ test('the trace of an order reaches every HTTP provider, each webhook and the ev
   );
 
   for (const id of [checkoutWorkflowId(orderId), refundWorkflowId(refundId)]) {
-    const { memo } = await system.client.workflow.getHandle(id).describe();
+    const { memo } = await system.temporal.client.workflow.getHandle(id).describe();
     expect(memo).toMatchObject({ traceparent: TRACEPARENT });
   }
 });
@@ -74,7 +74,9 @@ test('an invalid traceparent is not propagated and the order still ships', async
   for (const event of await eventsTold(orderId)) expect(event).not.toHaveProperty('traceparent');
   expect(heard.length).toBeGreaterThan(0);
   expect(heard.filter(({ traceparent }) => traceparent !== undefined)).toEqual([]);
-  const { memo } = await system.client.workflow.getHandle(checkoutWorkflowId(orderId)).describe();
+  const { memo } = await system.temporal.client.workflow
+    .getHandle(checkoutWorkflowId(orderId))
+    .describe();
   expect(memo).not.toHaveProperty('traceparent');
 });
 

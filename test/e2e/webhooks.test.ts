@@ -77,7 +77,7 @@ test('a deleted webhook endpoint ends its pump workflow', async () => {
   expect(await system.operate('DELETE', `${PATH}/${id}`)).toMatchObject({ status: 204 });
   const name = subscriptionWorkflowId(webhookSubscription(id));
   await eventually(async () => {
-    const { status } = await system.client.workflow.getHandle(name).describe();
+    const { status } = await system.temporal.client.workflow.getHandle(name).describe();
     expect(status.name).toBe('COMPLETED');
   });
 });

@@ -7,16 +7,16 @@ import type { Database } from '../../prisma/client.ts';
 import { cursorNow } from '../../prisma/event-log.ts';
 import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
-import { createProviders, type Providers } from '../support/bench.ts';
 import { eventually } from '../support/eventually.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 /** Find the subscription, read, look for the log's end, read once more, move the cursor. */
 const STATEMENTS_OF_A_QUIET_TURN = 5;
 
-let shop: Providers;
+let shop: Shop;
 let notifications: Notifications;
 beforeAll(async () => {
-  shop = await createProviders();
+  shop = await openShop();
   notifications = createNotifications({ url: shop.databaseUrl });
 });
 afterAll(async () => {
@@ -31,7 +31,7 @@ test.each(Array.from({ length: STATEMENTS_OF_A_QUIET_TURN }, (_, at) => at + 1))
     const subscriber = await quietSubscription(`quiet-${at}`, taken);
     let placed = '';
     const db = interrupted(shop.db, at, async () => {
-      const { orderId } = await shop.place();
+      const { orderId } = await shop.order();
       const event = { orderId, type: 'order.placed' };
       placed = (await shop.db.event.findFirstOrThrow({ where: event })).id;
     });
@@ -47,7 +47,7 @@ test.each(Array.from({ length: STATEMENTS_OF_A_QUIET_TURN }, (_, at) => at + 1))
 test('an unknown subscriber fails retryably until its subscription is removed', async () => {
   const name = 'newer';
   await ensureSubscription(shop.db, { name, types: [], cursor: await cursorNow(shop.db) });
-  const { orderId } = await shop.place();
+  const { orderId } = await shop.order();
   const { id: eventId } = await shop.db.event.findFirstOrThrow({ where: { orderId } });
   const deps = { ...depsOf(shop.db), subscriberOf: () => Promise.resolve(null) };
   const { deliverEvent } = createEventActivities(deps);

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { COMMIT_ASKED, COMMIT_DONE, type NetworkFault } from '../../local/chaos/network-fault.ts';
-import { problemOf, orderOf } from '../api/bodies.ts';
-import { paymentEffects } from '../api/shop.ts';
+import { problemOf, orderOf } from '../support/responses.ts';
+import { paymentEffects } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { cell } from './cell.ts';
-import { CLAIM_ASKED, createProxiedShop, HOLD_ASKED, type ProxiedShop } from './proxied-shop.ts';
+import { CLAIM_ASKED, openProxiedShop, HOLD_ASKED, type ProxiedShop } from './proxied-shop.ts';
 
 const ANSWER_OF_COMMIT: NetworkFault = {
   kind: 'cut_on',
@@ -16,7 +16,7 @@ const ANSWER_OF_COMMIT: NetworkFault = {
 
 let shop: ProxiedShop;
 beforeAll(async () => {
-  shop = await createProxiedShop();
+  shop = await openProxiedShop();
 });
 afterEach(() => {
   shop.proxy.heal();

@@ -1,24 +1,25 @@
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, vi } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { runRecovery } from '../../api/recovery.ts';
 import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
 import { createStripePayments } from '../../gateways/stripe-payments.ts';
 import { isOrderId } from '../../domain/ids.ts';
-import { orderOf, problemOf } from '../api/bodies.ts';
-import { createShop, orderBody, paymentEffects, type Shop } from '../api/shop.ts';
+import { createApi, placeOrder } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 import { cell } from './cell.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const FIND = { provider: 'payments', operation: 'lookup' } as const;
 /** Long enough to get to the provider on a busy machine. */
-const DEADLINE_MS = 2_000;
+const DEADLINE_MS = 1_500;
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, eventsKeptDays: 90 };
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop({ authorizeDeadlineMs: DEADLINE_MS });
+  shop = await openShop({ deadlines: { callMs: DEADLINE_MS } });
   // Keys and products are remembered, connections open, from here on: faults hit the order.
   await shop.place();
 });
@@ -151,29 +152,15 @@ describe('authorizing the payment', () => {
     'an unavailable payment provider opens a circuit, and orders are placed once it is back',
     async (proof) => {
       const before = await held();
-      const { authorize, find, ...others } = PAYMENT_LIMITS;
-      // Open for longer than it takes to ask twelve times.
-      const quick = { breakAfter: 3, halfOpenAfterMs: 5_000 };
-      const payments = createStripePayments({
-        apiKey: 'sk_test_shop',
-        apiUrl: shop.sandbox.url,
-        limits: { ...others, authorize: { ...authorize, ...quick }, find: { ...find, ...quick } },
-      });
+      const payments = createStripePayments({ apiKey: 'sk_test_shop', apiUrl: shop.sandbox.url });
       const app = createApp({ ...shop.services, payments });
-      const post = (key: string) =>
-        app.request('/v1/orders', {
-          method: 'POST',
-          headers: {
-            authorization: 'Bearer hf_local_storefront',
-            'content-type': 'application/json',
-            'idempotency-key': key,
-          },
-          body: JSON.stringify(orderBody()),
-        });
+      const api = createApi(async (input, init) => app.request(input, init));
       for (const operation of ['authorize', 'lookup'] as const) {
         shop.sandbox.faults.set({ provider: 'payments', operation }, { mode: 'down' });
       }
-      for (let at = 0; at < 12; at += 1) await expectUnavailable(await post(`away-${at}`));
+      for (let at = 0; at < 12; at += 1) {
+        await expectUnavailable(await placeOrder(api, {}, { key: `away-${at}` }));
+      }
       proof.firedAll(shop.sandbox.faults);
       expect(payments.breakers().map(({ state }) => state)).not.toEqual(
         payments.breakers().map(() => 'closed'),
@@ -181,9 +168,9 @@ describe('authorizing the payment', () => {
       const asked = shop.sandbox.faults.list().find(({ operation }) => operation === 'authorize');
       expect(asked?.fired, 'an open breaker asks nobody').toBeLessThan(12);
       shop.sandbox.faults.clear();
-      await eventually(async () => expect((await post('away-last')).status).toBe(201), {
-        everyMs: 100,
-        timeoutMs: 60_000,
+      letBreakersProbe();
+      await eventually(async () => {
+        expect((await placeOrder(api, {}, { key: 'away-last' })).status).toBe(201);
       });
       const waiting = await shop.db.order.findMany({ where: { status: 'pending' } });
       for (const { id } of waiting) await expectLetGo(id, {});
@@ -191,3 +178,10 @@ describe('authorizing the payment', () => {
     },
   );
 });
+
+/** By the clock of this process it is a minute later, until the test ends. */
+function letBreakersProbe(): void {
+  const now = Date.now() + PAYMENT_LIMITS.authorize.halfOpenAfterMs;
+  vi.useFakeTimers({ toFake: ['Date'], now });
+  onTestFinished(() => void vi.useRealTimers());
+}

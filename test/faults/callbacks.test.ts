@@ -3,18 +3,18 @@ import Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { runRecovery } from '../../api/recovery.ts';
 import type { NetworkFault } from '../../local/chaos/network-fault.ts';
-import { problemOf } from '../api/bodies.ts';
-import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../api/shop.ts';
+import { problemOf } from '../support/responses.ts';
+import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { cell } from './cell.ts';
-import { createProxiedShop, type ProxiedShop } from './proxied-shop.ts';
+import { openProxiedShop, type ProxiedShop } from './proxied-shop.ts';
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, eventsKeptDays: 90 };
 const STORING = Buffer.from('"inbox"');
 
 let shop: ProxiedShop;
 beforeAll(async () => {
-  shop = await createProxiedShop();
+  shop = await openProxiedShop();
 });
 afterEach(() => {
   shop.proxy.heal();

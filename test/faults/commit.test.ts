@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { runRecovery } from '../../api/recovery.ts';
 import { COMMIT_ASKED, COMMIT_DONE, type NetworkFault } from '../../local/chaos/network-fault.ts';
-import { orderOf, problemOf } from '../api/bodies.ts';
-import { paymentEffects } from '../api/shop.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { paymentEffects } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { isOrderId } from '../../domain/ids.ts';
 import { cell } from './cell.ts';
-import { createProxiedShop, type ProxiedShop } from './proxied-shop.ts';
+import { openProxiedShop, type ProxiedShop } from './proxied-shop.ts';
 
 /** The money is authorized; what is cut, swallowed or refused from here on is its record. */
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, eventsKeptDays: 90 };
@@ -28,14 +28,14 @@ const NOT_ASKED: NetworkFault = {
 
 let shop: ProxiedShop;
 beforeAll(async () => {
-  shop = await createProxiedShop();
+  shop = await openProxiedShop();
 });
 afterEach(() => shop.proxy.heal());
 afterAll(() => shop.close());
 
 /** Buys; once the provider has answered, the line to the database suffers. */
 async function buyWith(key: string, ...faults: readonly NetworkFault[]): Promise<string> {
-  const answer = await shop.buy(key, async () => {
+  const answer = await shop.buy(key, () => {
     for (const fault of faults) shop.proxy.harm(fault);
   });
   const problem = await problemOf(answer);

@@ -71,9 +71,11 @@ export function printed(
     const why = notRunReason(id);
     return `  ${name.padEnd(25)}${short(state(id))}${why === null ? '' : `: ${why}`}`;
   });
-  const points = run.failpoints.map(
-    (name) => `  ${name.padEnd(40)}${short(state(cellId(`failpoint/${name}`)))}`,
-  );
+  const points = run.failpoints
+    .map((name) => ({ name, stands: state(cellId(`failpoint/${name}`)) }))
+    // There are many: a run of some files lists those it ran.
+    .filter(({ stands }) => run.isFull || stands !== 'none')
+    .map(({ name, stands }) => `  ${name.padEnd(40)}${short(stands)}`);
   const seconds = (run.tookMs / 1_000).toFixed(0);
   return [
     legend.join(', '),

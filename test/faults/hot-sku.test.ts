@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect } from 'vitest';
-import { orderOf, problemOf } from '../api/bodies.ts';
-import { createShop, paymentEffects, type Shop } from '../api/shop.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectSoundBooks } from './books.ts';
 import { cell } from './cell.ts';
@@ -10,7 +10,7 @@ const UNITS = 100;
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 

@@ -1,28 +1,25 @@
 import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
 import { settleNotices } from '../../api/payment-notices.ts';
 import { runRecovery } from '../../api/recovery.ts';
-import { checkoutWorkflowId, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
-import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../api/shop.ts';
+import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
+import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
+import { useSkippingShop } from '../support/use-shop.ts';
 import { expectSoundBooks } from './books.ts';
 import { cell } from './cell.ts';
 import { createDice } from './dice.ts';
-import { createRunningShop, type RunningShop } from './running-shop.ts';
+import { cancel, placed } from './settling.ts';
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 60_000, batch: 1_000, eventsKeptDays: 90 };
 
-let running: RunningShop;
-beforeAll(async () => {
-  running = await createRunningShop();
-});
+const running = useSkippingShop();
 afterAll(async () => {
   // What is not confirmed by now nobody asked for.
   await settleNotices(running.shop.services, { olderThanMs: 0, limit: 1_000, finalAfterMs: 0 });
   await expectSoundBooks(running.shop);
-  await running.close();
 });
 
 /** Of each order's money, whether it is true or not. */
@@ -87,9 +84,9 @@ describe('provider messages', () => {
   const inAnyOrder =
     'orders whose messages are shuffled, doubled and mixed with cancels each end in one final state';
   cell('infra/callbacks-out-of-order', inAnyOrder, async (proof) => {
-    const { shop, ended } = running;
+    const { shop } = running;
     const dice = createDice();
-    const orderIds = await Promise.all(Array.from({ length: 12 }, () => running.placed()));
+    const orderIds = await Promise.all(Array.from({ length: 12 }, () => placed(shop)));
     const intents = await intentsOf(orderIds);
     const messages: Message[] = orderIds.flatMap((orderId) => [
       shipped(orderId, `left-${orderId}`),
@@ -100,13 +97,13 @@ describe('provider messages', () => {
     async function cancelled(orderId: OrderId): Promise<number> {
       if (!dice.happens(0.4)) return 200;
       // Refused when the parcel has left or a cancel is under way: then that stands.
-      await running.cancel(orderId).catch(() => undefined);
+      await cancel(shop, orderId).catch(() => undefined);
       return 200;
     }
     for (const message of doubled) expect(await message.send()).toBe(200);
     proof.fired(doubled.length - messages.length);
     for (const orderId of orderIds) {
-      await ended(orderId);
+      await shop.checkoutOf(orderId).result();
       const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
       if (order.status === 'shipped') await expectShipped(shop, orderId);
       else await expectCleanSlate(shop, orderId);
@@ -127,9 +124,9 @@ describe('provider messages', () => {
     'infra/history-limit',
     bounded,
     async (proof) => {
-      const { shop, env, ended } = running;
+      const { shop } = running;
       shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
-      const orderId = await running.placed();
+      const orderId = await placed(shop);
       const count = 500;
       const left = Array.from({ length: count }, (_, at) => at);
       const lane = async (): Promise<void> => {
@@ -142,9 +139,9 @@ describe('provider messages', () => {
       proof.fired(count);
       expect(await shop.db.inboxMessage.count({ where: { orderId } })).toBe(count);
       shop.sandbox.faults.clear();
-      expect(await ended(orderId)).toEqual({ status: 'shipped', reason: null });
+      const handle = shop.checkoutOf(orderId);
+      expect(await handle.result()).toEqual({ status: 'shipped', reason: null });
       await expectShipped(shop, orderId);
-      const handle = env.client.workflow.getHandle(checkoutWorkflowId(orderId));
       expect((await handle.describe()).historyLength).toBeLessThan(200);
     },
     300_000,

@@ -1,19 +1,18 @@
-/** A shop whose line to PostgreSQL can be cut, slowed and closed; tests look past it, directly. */
-import { createApp } from '../../api/app.ts';
+/** A shop whose connection to PostgreSQL can be cut, slowed and closed; tests look past it, directly. */
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { NetworkFault } from '../../local/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
 import { createDatabase, type Database } from '../../prisma/client.ts';
 import { seed } from '../../prisma/seed.ts';
-import { createShop, orderBody, type Shop } from '../api/shop.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 
 export interface ProxiedShop extends Shop {
   readonly proxy: TcpProxy;
   /** The same database, not through the proxy. */
   readonly direct: Database;
   /** Places one mug; `afterAuthorize` runs when the provider has answered, before that is recorded. */
-  buy(key: string, afterAuthorize?: () => Promise<void>): Promise<Response>;
+  buy(key: string, afterAuthorize?: () => void): Promise<Response>;
   /** Lets the lease on the key pass, as a client does that waits. */
   passLease(key: string): Promise<void>;
   /** Lets the order's deadline pass. */
@@ -28,7 +27,7 @@ export const CLAIM_ASKED = cutBefore('INSERT INTO idempotency_keys');
 /** The hold, before it has reached the server. */
 export const HOLD_ASKED = cutBefore('UPDATE stock SET held = held +');
 
-export async function createProxiedShop(): Promise<ProxiedShop> {
+export async function openProxiedShop(): Promise<ProxiedShop> {
   const database = await createTestDatabase();
   const url = new URL(database.url);
   const proxy = await createTcpProxy({ target: { port: Number(url.port), host: url.hostname } });
@@ -36,14 +35,27 @@ export async function createProxiedShop(): Promise<ProxiedShop> {
   await seed(direct);
   url.hostname = '127.0.0.1';
   url.port = String(proxy.port);
-  const shop = await createShop({ databaseUrl: url.href });
+  const authorized: (() => void)[] = [];
+  const payments = (real: PaymentGateway): PaymentGateway => ({
+    ...real,
+    async authorize(...request) {
+      const outcome = await real.authorize(...request);
+      for (const act of authorized.splice(0)) act();
+      return outcome;
+    },
+  });
+  const shop = await openShop({ databaseUrl: url.href, payments });
+  const buy: ProxiedShop['buy'] = (key, afterAuthorize) => {
+    if (afterAuthorize) authorized.push(afterAuthorize);
+    return shop.place({}, key);
+  };
   // Keys and products are remembered, and statements prepared, from here on: faults hit the order.
-  await buy(shop, 'the first of the day');
+  await buy('the first of the day');
   return {
     ...shop,
     proxy,
     direct,
-    buy: (key, afterAuthorize) => buy(shop, key, afterAuthorize),
+    buy,
     async passLease(key) {
       await direct.idempotencyKey.updateMany({ where: { key }, data: { leaseUntil: new Date(0) } });
     },
@@ -65,31 +77,6 @@ export async function createProxiedShop(): Promise<ProxiedShop> {
       await database.drop();
     },
   };
-}
-
-async function buy(
-  shop: Shop,
-  key: string,
-  afterAuthorize: () => Promise<void> = () => Promise.resolve(),
-): Promise<Response> {
-  const { payments } = shop.gateways;
-  const watched: PaymentGateway = {
-    ...payments,
-    async authorize(...request) {
-      const outcome = await payments.authorize(...request);
-      await afterAuthorize();
-      return outcome;
-    },
-  };
-  return createApp({ ...shop.services, payments: watched }).request('/v1/orders', {
-    method: 'POST',
-    headers: {
-      authorization: 'Bearer hf_local_storefront',
-      'content-type': 'application/json',
-      'idempotency-key': key,
-    },
-    body: JSON.stringify(orderBody()),
-  });
 }
 
 function cutBefore(statement: string): NetworkFault {

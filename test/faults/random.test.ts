@@ -1,13 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { describe, expect } from 'vitest';
 import { runRecovery } from '../../api/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { OPERATIONS, type Mode, type Place } from '../../local/sandbox/faults.ts';
-import { paymentEffects } from '../api/shop.ts';
+import { OPERATIONS, type Faults, type Mode, type Place } from '../../local/sandbox/faults.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
+import { paymentEffects } from '../support/shop.ts';
+import { useSkippingShop } from '../support/use-shop.ts';
 import { expectSoundBooks } from './books.ts';
 import { cell } from './cell.ts';
 import { createDice, type Dice } from './dice.ts';
-import { createRunningShop, type RunningShop } from './running-shop.ts';
+import { cancel, placed } from './settling.ts';
 import type { CellId } from './table.ts';
 
 /** The cells of every step that asks a provider. */
@@ -26,15 +27,10 @@ const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
 const ORDERS = 30;
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 1_000, eventsKeptDays: 90 };
 
-let running: RunningShop;
+/** Each hang costs as much; a call without a fault that is later now and then is repeated too. */
+const running = useSkippingShop({ deadlines: { callMs: 500 } });
 /** How often each operation was struck, counted whenever the faults are armed anew. */
 const struck = new Map<string, number>();
-
-beforeAll(async () => {
-  running = await createRunningShop();
-});
-afterEach(() => running.shop.sandbox.faults.clear());
-afterAll(() => running.close());
 
 describe('random faults', () => {
   const title = `${ORDERS} orders under random faults all settle, at least half ship, and no effect happens twice`;
@@ -56,9 +52,9 @@ describe('random faults', () => {
         seed: dice.below(1e9),
       });
       const orderIds = await Promise.all(
-        Array.from({ length: ORDERS }, (_, at) => running.placed(`any-${at}`)),
+        Array.from({ length: ORDERS }, (_, at) => placed(running.shop, `any-${at}`)),
       );
-      for (const id of orderIds) await running.ended(id);
+      await endOf(orderIds);
       rearm(() => null);
 
       for (const place of PLACES) {
@@ -77,9 +73,9 @@ describe('random faults', () => {
 async function cancelledBeforeReserved(dice: Dice): Promise<void> {
   rearm(() => ({ mode: modeBy(dice), times: 1 }));
   running.shop.sandbox.faults.set(RESERVE, { mode: 'down' });
-  const orderIds = await Promise.all(['early-1', 'early-2'].map(running.placed));
-  for (const id of orderIds) await running.cancel(id);
-  for (const id of orderIds) await running.ended(id);
+  const orderIds = await placedUnder('early-1', 'early-2');
+  for (const id of orderIds) await cancel(running.shop, id);
+  await endOf(orderIds);
   expect(await fatesOf(orderIds)).toBe(0);
 }
 
@@ -87,15 +83,21 @@ async function cancelledBeforeReserved(dice: Dice): Promise<void> {
 async function refusedByTheWarehouse(dice: Dice): Promise<void> {
   rearm(() => ({ mode: modeBy(dice), times: 1 }));
   running.shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
-  const orderIds = await Promise.all(['refused-1', 'refused-2'].map(running.placed));
-  for (const id of orderIds) await running.ended(id);
+  const orderIds = await placedUnder('refused-1', 'refused-2');
+  await endOf(orderIds);
   expect(await fatesOf(orderIds)).toBe(0);
 }
 
+function placedUnder(...keys: readonly string[]): Promise<readonly OrderId[]> {
+  return Promise.all(keys.map((key) => placed(running.shop, key)));
+}
+
+async function endOf(orderIds: readonly OrderId[]): Promise<void> {
+  for (const id of orderIds) await running.shop.checkoutOf(id).result();
+}
+
 /** Counts what struck so far, and arms every operation as told, or none. */
-function rearm(
-  spec: (place: Place) => Parameters<RunningShop['shop']['sandbox']['faults']['set']>[1] | null,
-): void {
+function rearm(spec: (place: Place) => Parameters<Faults['set']>[1] | null): void {
   const { faults } = running.shop.sandbox;
   for (const armed of faults.list()) {
     const name = `${armed.provider}/${armed.operation}`;

@@ -1,37 +1,22 @@
-import { Client, Connection } from '@temporalio/client';
-import { NativeConnection } from '@temporalio/worker';
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { afterEach, describe, expect } from 'vitest';
 import { DeliveryError, type Subscriber } from '../../activities/subscribers/subscriber.ts';
 import type { LoggedEvent } from '../../prisma/event-log.ts';
-import { cursorBefore } from '../../prisma/event-log.ts';
+import { cursorBefore, cursorNow } from '../../prisma/event-log.ts';
 import { consumeOnce } from '../../prisma/consume-once.ts';
 import { listDeadLetters } from '../../prisma/dead-letters.ts';
-import { listSubscriptions, rewindSubscription } from '../../prisma/subscriptions.ts';
+import {
+  ensureSubscription,
+  listSubscriptions,
+  rewindSubscription,
+} from '../../prisma/subscriptions.ts';
+import { DELIVERY_WORKFLOW, deliveryStartOptions } from '../../workflows/delivery-contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { createEventsBench, type EventsBench } from '../support/events-bench.ts';
-import { quietTemporal, startDevServer, type DevServer } from '../support/temporal.ts';
+import { useRunningShop } from '../support/use-shop.ts';
 import { cell } from './cell.ts';
 
 /** The relay: the pump of a subscription, and the deliveries of what it could not hand over. */
-let server: DevServer;
-let connection: Connection;
-let native: NativeConnection;
-let bench: EventsBench;
-
-beforeAll(async () => {
-  quietTemporal();
-  server = await startDevServer();
-  connection = await Connection.connect({ address: server.address });
-  native = await NativeConnection.connect({ address: server.address });
-  bench = await createEventsBench({ client: new Client({ connection }), connection: native });
-});
-afterEach(() => bench.unsubscribeAll());
-afterAll(async () => {
-  await bench?.close();
-  await native?.close();
-  await connection?.close();
-  await server?.stop();
-});
+const running = useRunningShop({ queues: ['events'] });
+afterEach(() => running.shop.db.subscription.deleteMany());
 
 const SOON = { timeoutMs: 30_000 };
 
@@ -48,15 +33,27 @@ function subscriber(name: string, handle: Subscriber['handle']): Subscriber {
   };
 }
 
+/** Adds the subscriber and starts its subscription. */
+async function subscribe(given: Subscriber): Promise<void> {
+  const { db, services, subscribers } = running.shop;
+  const { name, types } = given;
+  subscribers.set(name, given);
+  await ensureSubscription(db, { name, types, cursor: await cursorNow(db) });
+  await services.deliveries.ensureSubscriptionRuns(name);
+}
+
 /** Places an order and gives the ids of its events. */
 async function eventsOfAnOrder(): Promise<string[]> {
-  const { orderId } = await bench.place();
-  const events = await bench.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });
+  const { orderId } = await running.shop.order();
+  const events = await running.shop.db.event.findMany({
+    where: { orderId },
+    orderBy: { seq: 'asc' },
+  });
   return events.map(({ id }) => id);
 }
 
 const lettersOf = async (name: string) =>
-  (await listDeadLetters(bench.db, { subject: name }, { limit: 100 })).letters;
+  (await listDeadLetters(running.shop.db, { subject: name }, { limit: 100 })).letters;
 
 /** Fails in the given way the first two times it sees each event; what it took stays taken. */
 function stumbling(
@@ -87,7 +84,7 @@ describe('event delivery', () => {
         taken,
         stumbles,
       } = stumbling('before', () => Promise.reject(new DeliveryError('not now')));
-      await bench.subscribe(given);
+      await subscribe(given);
       const ids = await eventsOfAnOrder();
       await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
       proof.fired(stumbles());
@@ -107,7 +104,7 @@ describe('event delivery', () => {
         take();
         return Promise.reject(new DeliveryError('answer lost'));
       });
-      await bench.subscribe(given);
+      await subscribe(given);
       const ids = await eventsOfAnOrder();
       await eventually(() => {
         for (const id of ids) expect(taken.filter((each) => each === id).length).toBeGreaterThan(1);
@@ -126,7 +123,7 @@ describe('event delivery', () => {
         taken,
         stumbles,
       } = stumbling('silent', () => new Promise(() => undefined));
-      await bench.subscribe(given);
+      await subscribe(given);
       const ids = await eventsOfAnOrder();
       await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
       proof.fired(stumbles());
@@ -139,16 +136,20 @@ describe('event delivery', () => {
     const counted: string[] = [];
     const given = subscriber('counting', async (events) => {
       came += events.length;
-      await consumeOnce(bench.db, 'counting', {
+      await consumeOnce(running.shop.db, 'counting', {
         events,
         work: async (_tx, fresh) => void counted.push(...fresh.map(({ id }) => id)),
       });
     });
-    await bench.subscribe(given);
+    await subscribe(given);
     const begun = new Date(Date.now() - 60_000).toISOString();
     const ids = await eventsOfAnOrder();
     await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length), SOON);
-    await rewindSubscription(bench.db, 'counting', await cursorBefore(bench.db, begun));
+    await rewindSubscription(
+      running.shop.db,
+      'counting',
+      await cursorBefore(running.shop.db, begun),
+    );
     await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length * 2), SOON);
     proof.fired(came - counted.length);
     for (const id of ids) expect(counted.filter((each) => each === id)).toHaveLength(1);
@@ -161,10 +162,10 @@ describe('event delivery', () => {
     const late: string[] = [];
     let away = true;
     let refused = 0;
-    await bench.subscribe(
+    await subscribe(
       subscriber('healthy', async (events) => void healthy.push(...events.map(({ id }) => id))),
     );
-    await bench.subscribe(
+    await subscribe(
       subscriber('away', async (events) => {
         if (away) {
           refused += 1;
@@ -181,13 +182,16 @@ describe('event delivery', () => {
       return found;
     }, SOON);
     proof.fired(refused);
-    const behind = (await listSubscriptions(bench.db)).map((each) => each.behind);
+    const behind = (await listSubscriptions(running.shop.db)).map((each) => each.behind);
     expect(behind).toEqual([0, 0]);
     away = false;
     for (const { eventId, orderId } of letters) {
       if (eventId === null || orderId === null) throw new Error('a letter about an event');
       const input = { subscription: 'away', eventId, orderId, attempts: 0, delaysMs: [0] };
-      await bench.deliver({ ...input, firstFailedAt: null, error: null });
+      await running.shop.temporal.client.workflow.execute(
+        DELIVERY_WORKFLOW,
+        deliveryStartOptions({ ...input, firstFailedAt: null, error: null }),
+      );
     }
     expect(late.toSorted()).toEqual(ids.toSorted());
     for (const { status } of await lettersOf('away')) expect(status).toBe('resolved');

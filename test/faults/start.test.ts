@@ -1,28 +1,55 @@
+import { Client, Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { createCheckoutStarterSubscriber } from '../../activities/subscribers/checkout-starter.ts';
-import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
+import type { Checkouts } from '../../api/checkouts.ts';
+import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
 import { LOG_START, readLog } from '../../prisma/event-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectShipped } from '../support/expectations.ts';
+import { openRunningShop, type RunningShop } from '../support/running-shop.ts';
+import { NO_PINGS, openTimeSkipping, type Temporal } from '../support/temporal.ts';
 import { expectSoundBooks } from './books.ts';
 import { cell } from './cell.ts';
-import { createRunningShop, type RunningShop } from './running-shop.ts';
+import { placed } from './settling.ts';
 
 const NEVER = new AbortController().signal;
+/** Connects anew as soon as the proxy lets it. */
+const EAGER = {
+  ...NO_PINGS,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 100,
+} as const;
 
-let running: RunningShop;
+let temporal: Temporal;
+let shop: RunningShop;
+/** Between the API and Temporal; the worker has a connection of its own. */
+let proxy: TcpProxy;
+let connection: Connection;
+let checkouts: Checkouts;
 beforeAll(async () => {
-  running = await createRunningShop();
+  temporal = await openTimeSkipping();
+  const { hostname, port } = new URL(`tcp://${temporal.address}`);
+  proxy = await createTcpProxy({ target: { port: Number(port), host: hostname } });
+  const address = `127.0.0.1:${proxy.port}`;
+  // Without the SDK's own retries each start that cannot get through says so at once.
+  connection = await Connection.connect({ address, channelArgs: EAGER, interceptors: [] });
+  const client = new Client({ connection });
+  checkouts = createTemporalCheckouts({ client: () => client, eagerStart: false });
+  shop = await openRunningShop(temporal, { temporal: { checkouts } });
 });
-afterEach(() => running.proxy.heal());
+afterEach(() => proxy.heal());
 afterAll(async () => {
-  await expectSoundBooks(running.shop);
-  await running.close();
+  await expectSoundBooks(shop);
+  await shop.close();
+  await connection.close();
+  await proxy.close();
+  await temporal.close();
 });
 
 /** The subscriber that starts what was lost, as the worker runs it. */
 async function startFromLog(): Promise<void> {
-  const { shop, checkouts } = running;
   const starter = createCheckoutStarterSubscriber({
     db: shop.db,
     async startCheckout(order) {
@@ -39,15 +66,15 @@ async function startFromLog(): Promise<void> {
 }
 
 const isMarked = async (id: OrderId): Promise<boolean> => {
-  const order = await running.shop.db.order.findUniqueOrThrow({ where: { id } });
+  const order = await shop.db.order.findUniqueOrThrow({ where: { id } });
   return order.workflowStartedAt !== null;
 };
 
 /** Ships, through one run of one workflow. */
 async function expectOneRun(orderId: OrderId): Promise<void> {
-  expect(await running.ended(orderId)).toMatchObject({ status: 'shipped' });
-  await expectShipped(running.shop, orderId);
-  const handle = running.env.client.workflow.getHandle(checkoutWorkflowId(orderId));
+  expect(await shop.checkoutOf(orderId).result()).toMatchObject({ status: 'shipped' });
+  await expectShipped(shop, orderId);
+  const handle = shop.checkoutOf(orderId);
   const { events } = await handle.fetchHistory();
   const started = events?.[0]?.workflowExecutionStartedEventAttributes;
   expect(started?.firstExecutionRunId).toBe((await handle.describe()).runId);
@@ -59,11 +86,11 @@ describe('starting the workflow of a placed order', () => {
     'S4/F1',
     'an order placed while Temporal is unreachable is started from the event log and ships',
     async (proof) => {
-      running.proxy.harm({ kind: 'refuse' });
-      const orderId = await running.placed();
-      proof.fired(running.proxy.counts().refuse);
+      proxy.harm({ kind: 'refuse' });
+      const orderId = await placed(shop);
+      proof.fired(proxy.counts().refuse);
       expect(await isMarked(orderId)).toBe(false);
-      running.proxy.heal();
+      proxy.heal();
       await startFromLog();
       await expectOneRun(orderId);
     },
@@ -71,20 +98,20 @@ describe('starting the workflow of a placed order', () => {
 
   const sameRun = 'a checkout whose start response is lost is started again as the same run';
   cell(['S4/F2', 'S4/F3'], sameRun, async (proof) => {
-    await expectOneRun(await running.placed());
+    await expectOneRun(await placed(shop));
     const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
     // It stays placed, so that the event log finds it unstarted.
-    running.shop.sandbox.faults.set(RESERVE, { mode: 'down' });
-    running.proxy.harm({ kind: 'swallow', direction: 'to_client' });
-    const orderId = await running.placed();
-    proof.fired(running.proxy.counts().swallow);
-    const handle = running.env.client.workflow.getHandle(checkoutWorkflowId(orderId));
+    shop.sandbox.faults.set(RESERVE, { mode: 'down' });
+    proxy.harm({ kind: 'swallow', direction: 'to_client' });
+    const orderId = await placed(shop);
+    proof.fired(proxy.counts().swallow);
+    const handle = shop.checkoutOf(orderId);
     const { runId } = await handle.describe();
     expect(await isMarked(orderId)).toBe(false);
-    running.proxy.heal();
+    proxy.heal();
     await startFromLog();
     expect((await handle.describe()).runId).toBe(runId);
-    running.shop.sandbox.faults.clear();
+    shop.sandbox.faults.clear();
     await expectOneRun(orderId);
   });
 
@@ -92,7 +119,7 @@ describe('starting the workflow of a placed order', () => {
     'S4/F4',
     'a checkout started ten times concurrently, and again after its end, has one run',
     async (proof) => {
-      const orderId = await running.placed();
+      const orderId = await placed(shop);
       const start = {
         orderId,
         totalMinor: 1_200,
@@ -101,8 +128,7 @@ describe('starting the workflow of a placed order', () => {
         correlationId: 'x',
         traceparent: null,
       };
-      const again = () =>
-        Promise.all(Array.from({ length: 10 }, () => running.checkouts.start(start)));
+      const again = () => Promise.all(Array.from({ length: 10 }, () => checkouts.start(start)));
       const kinds = (await again()).map(({ kind }) => kind);
       expect(new Set(kinds)).toEqual(new Set(['already_started']));
       await expectOneRun(orderId);
@@ -118,12 +144,12 @@ describe('starting the workflow of a placed order', () => {
     'S4/F6',
     'ten orders are accepted while Temporal is unavailable, and all ship when it is back',
     async (proof) => {
-      running.proxy.harm({ kind: 'refuse' });
-      const before = running.proxy.counts().refuse;
-      const orderIds = await Promise.all(Array.from({ length: 10 }, () => running.placed()));
-      expect(await running.checkouts.isReachable()).toBe(false);
-      proof.fired(running.proxy.counts().refuse - before);
-      running.proxy.heal();
+      proxy.harm({ kind: 'refuse' });
+      const before = proxy.counts().refuse;
+      const orderIds = await Promise.all(Array.from({ length: 10 }, () => placed(shop)));
+      expect(await checkouts.isReachable()).toBe(false);
+      proof.fired(proxy.counts().refuse - before);
+      proxy.heal();
       await startFromLog();
       for (const orderId of orderIds) await expectOneRun(orderId);
     },

@@ -4,7 +4,7 @@ import type { CallLimits } from '../../gateways/guard.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createStripePayments } from '../../gateways/stripe-payments.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
-import { BOUNDED_MS, IMPATIENT, meets, newOrderId } from './provider.ts';
+import { IMPATIENT, meets, newOrderId } from './provider.ts';
 import { authorization, effectsAt, gatewayTo, held, openSandbox } from './stripe-sandbox.ts';
 
 const DAY_MS = 86_400_000;
@@ -104,10 +104,8 @@ describe('an unknown authorization', () => {
     sandbox.faults.set({ provider: 'payments', operation: 'authorize' }, { mode: 'hang' });
     const gateway = gatewayOf(IMPATIENT);
     await meets(sandbox.faults, async () => {
-      const startedAtMs = performance.now();
       const outcome = await gateway.authorize(authorization(newOrderId()));
       expect(outcome).toEqual({ kind: 'unknown', reason: 'deadline' });
-      expect(performance.now() - startedAtMs).toBeLessThan(BOUNDED_MS);
     });
   });
 

@@ -1,9 +1,9 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test } from 'vitest';
-import { retryAfterOf } from '../../gateways/webhook-answer.ts';
 import { createWebhookSender, type WebhookMessage } from '../../gateways/webhook-sender.ts';
 import { findTarget } from '../../gateways/webhook-target.ts';
+import { eventually } from '../support/eventually.ts';
 import { HOSTILE_URLS, resolveByTable } from './hostile-urls.ts';
 import { startProvider } from './provider.ts';
 
@@ -157,7 +157,8 @@ describe('webhook targets', () => {
 });
 
 describe('sending a webhook', () => {
-  const sender = createWebhookSender({ allowLocal: true, deadlineMs: 1_000 });
+  const sender = createWebhookSender({ allowLocal: true });
+  const impatient = createWebhookSender({ allowLocal: true, deadlineMs: 100 });
 
   test('a webhook is signed once per secret, and the official library verifies each signature', async () => {
     const got: { headers: Record<string, string>; body: string }[] = [];
@@ -227,13 +228,16 @@ describe('sending a webhook', () => {
 
   test('a response whose body never ends counts as answered', async () => {
     const { url } = await receiver((_, response) => void response.writeHead(200).write('so far'));
-    const sent = await sender.send(message(url));
-    expect(sent).toMatchObject({ kind: 'answered', status: 200, bodyHead: 'so far' });
+    // Again, when a busy machine let the deadline pass before the head arrived.
+    await eventually(async () => {
+      const sent = await impatient.send(message(url));
+      expect(sent).toMatchObject({ kind: 'answered', status: 200, bodyHead: 'so far' });
+    });
   });
 
   test('a webhook fails when the response is late, missing or not HTTP', async () => {
     const hanging = await receiver(() => undefined);
-    expect(await sender.send(message(hanging.url))).toMatchObject({
+    expect(await impatient.send(message(hanging.url))).toMatchObject({
       kind: 'failed',
       reason: 'deadline',
     });
@@ -277,21 +281,5 @@ describe('sending a webhook', () => {
     await expect(
       sender.send(message('http://127.0.0.1/', { secrets: ['not base64!'] })),
     ).rejects.toThrow();
-  });
-});
-
-describe('Retry-After', () => {
-  const now = new Date('2026-01-01T00:00:00Z');
-  test.each([
-    ['120', 120_000],
-    ['0', 0],
-    ['Thu, 01 Jan 2026 00:01:00 GMT', 60_000],
-    ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
-    ['9999999999', 24 * 3_600_000],
-    ['soon', null],
-    ['-5', null],
-    [undefined, null],
-  ])('the Retry-After value "%s" is read as %s ms', (value, waitMs) => {
-    expect(retryAfterOf(value, now)).toBe(waitMs);
   });
 });

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import pg from 'pg';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { COMMIT_ASKED, COMMIT_DONE } from '../../local/chaos/network-fault.ts';
 import { createTcpProxy } from '../../local/chaos/tcp-proxy.ts';
 import type { TcpProxy } from '../../local/chaos/tcp-proxy.ts';
-import { createTestDatabase } from '../support/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 
 const cleanUp: (() => void | Promise<void>)[] = [];
@@ -184,22 +184,31 @@ describe('plain sockets', () => {
 });
 
 describe('PostgreSQL', () => {
-  async function startDatabase() {
-    const database = await createTestDatabase();
-    cleanUp.push(() => database.drop());
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    const client = await open(database.url);
+    await client.query('CREATE TABLE mark (id int)');
+    await client.end();
+  });
+  afterAll(() => database?.drop());
+
+  async function open(address: string): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: address });
+    client.on('error', () => undefined);
+    await client.connect();
+    return client;
+  }
+
+  async function startLine() {
     const url = new URL(database.url);
     const proxy = await startProxy(Number(url.port));
     url.port = String(proxy.port);
-    const open = async (address: string): Promise<pg.Client> => {
-      const client = new pg.Client({ connectionString: address });
-      client.on('error', () => undefined);
-      await client.connect();
-      cleanUp.push(() => client.end().catch(() => undefined));
-      return client;
-    };
-    const direct = await open(database.url);
-    await direct.query('CREATE TABLE mark (id int)');
-    return { proxy, direct, throughProxy: () => open(url.href) };
+    const [direct, client] = await Promise.all([open(database.url), open(url.href)]);
+    cleanUp.push(() => direct.end());
+    cleanUp.push(() => client.end().catch(() => undefined));
+    await direct.query('DELETE FROM mark');
+    return { proxy, direct, client };
   }
 
   async function insertAndCommit(client: pg.Client): Promise<void> {
@@ -209,8 +218,7 @@ describe('PostgreSQL', () => {
   }
 
   test('a cut on the response to COMMIT fails the client, and the row is committed', async () => {
-    const { proxy, direct, throughProxy } = await startDatabase();
-    const client = await throughProxy();
+    const { proxy, direct, client } = await startLine();
     const pattern = COMMIT_DONE;
     proxy.harm({ kind: 'cut_on', direction: 'to_client', pattern, deliver: false, times: 1 });
     await expect(insertAndCommit(client)).rejects.toThrow();
@@ -222,8 +230,7 @@ describe('PostgreSQL', () => {
     ['takes effect when it was delivered', true, 1],
     ['has no effect when it was lost', false, 0],
   ])('a COMMIT whose connection is cut %s', async (_what, deliver, rows) => {
-    const { proxy, direct, throughProxy } = await startDatabase();
-    const client = await throughProxy();
+    const { proxy, direct, client } = await startLine();
     const pattern = COMMIT_ASKED;
     proxy.harm({ kind: 'cut_on', direction: 'to_server', pattern, deliver, times: 1 });
     await expect(insertAndCommit(client)).rejects.toThrow();

@@ -3,8 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { compareBooks } from '../../local/chaos/books.ts';
 import type { BookedOrder, Effect } from '../../local/chaos/books.ts';
 import type { Kill } from '../../local/chaos/killer.ts';
-import { commandOf, readOptions } from '../../local/chaos/options.ts';
-import { bodyOf, planOrder } from '../../local/chaos/order-plan.ts';
+import { planOrder } from '../../local/chaos/order-plan.ts';
 import type { OrderPlan } from '../../local/chaos/order-plan.ts';
 import type { Purchase } from '../../local/chaos/shopper.ts';
 import { judge } from '../../local/chaos/verdict.ts';
@@ -274,41 +273,5 @@ describe('comparing ledgers and records', () => {
     const unknown = { ...money('authorize'), orderId: 'ord_x' };
     const said = compareBooks({ ...SHIPPED, payments: [...SHIPPED.payments, unknown] });
     expect(said).toEqual(['authorize for ord_x: no such order']);
-  });
-});
-
-describe('repeating a run', () => {
-  test('the same seed plans the same orders with identical bodies', () => {
-    for (let n = 0; n < 50; n += 1) {
-      expect(planOrder(7, n)).toEqual(planOrder(7, n));
-      expect(bodyOf(planOrder(7, n))).toBe(bodyOf(planOrder(7, n)));
-    }
-    expect(planOrder(8, 3)).not.toEqual(planOrder(7, 3));
-  });
-
-  test('a plan of 300 orders includes successes, cancels, declines, two-line carts and scarce stock', () => {
-    const plans = Array.from({ length: 300 }, (_, n) => planOrder(1, n));
-    const share = (wanted: (plan: OrderPlan) => boolean): number => plans.filter(wanted).length;
-    expect(share((plan) => plan.shouldSucceed)).toBeGreaterThan(150);
-    expect(share((plan) => plan.cancelAfterMs !== null)).toBeGreaterThan(10);
-    expect(share((plan) => plan.paymentMethod.includes('Declined'))).toBeGreaterThan(10);
-    expect(share((plan) => plan.lines.length === 2)).toBeGreaterThan(30);
-    expect(share((plan) => plan.lines[0]?.sku === 'chaos-scarce')).toBeGreaterThan(5);
-  });
-
-  test('the printed command reproduces every option of a run except keep', () => {
-    const options = readOptions(['--seed', '3', '--orders', '20', '--short', '--keep']);
-    if (options === null) throw new Error('help was not asked for');
-    const again = readOptions(commandOf(options).split(' ').slice(4));
-    expect(again).toEqual({ ...options, keep: false });
-  });
-
-  test('an invalid option is rejected with an error that names it', () => {
-    expect(() => readOptions(['--rate', 'fast'])).toThrow('--rate is a whole number from 1 to 500');
-    expect(() => readOptions(['--only', 'sandbox'])).toThrow(
-      '--only knows everything, postgres, temporal, app, not sandbox',
-    );
-    expect(() => readOptions(['--fast'])).toThrow('--fast');
-    expect(readOptions(['--help'])).toBeNull();
   });
 });

@@ -24,7 +24,3 @@ test('a program with a changed source is run from its sources', async () => {
   expect(compiledProgram(SANDBOX)).toBeNull();
   expect(nodeCommand(SANDBOX, []).args).toContain(join(PROJECT, SANDBOX));
 });
-
-test('a script that is no program has no compiled version', () => {
-  expect(compiledProgram('local/stack/warden.ts')).toBeNull();
-});

@@ -1,50 +1,88 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { PROJECT } from '../../local/stack/home.ts';
 import { migrate } from '../../local/stack/migrations.ts';
-import { createTestDatabase } from '../support/database.ts';
-import type { TestDatabase } from '../support/database.ts';
+import { dropDatabase } from '../../local/stack/postgres.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { makeDir } from '../support/run-files.ts';
+import { runScript } from './scripts.ts';
 
 let database: TestDatabase;
 let dir: string;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  dir = mkdtempSync(join(tmpdir(), 'holdfast-migrations-'));
+  dir = makeDir('migrations');
   writeFileSync(join(dir, 'migration_lock.toml'), 'provider = "postgresql"\n');
 });
 
-afterAll(async () => {
-  await database.drop();
-  rmSync(dir, { recursive: true, force: true });
-});
+afterAll(() => database?.drop());
 
 function addMigration(name: string, sql: string): void {
   mkdirSync(join(dir, name));
   writeFileSync(join(dir, name, 'migration.sql'), sql);
 }
 
+/** The address of a database that does not exist yet. */
+function freshUrl(name: string): string {
+  const url = new URL(database.url);
+  url.pathname = `${url.pathname}_${name}`;
+  onTestFinished(() => dropDatabase(url.href));
+  return url.href;
+}
+
+async function query(url: string, sql: string): Promise<readonly unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
 describe('migrations', () => {
   it('applied migrations are listed in _prisma_migrations and are not applied again', async () => {
     expect(await migrate({ databaseUrl: database.url })).toEqual([]);
-    const client = new pg.Client({ connectionString: database.url });
-    await client.connect();
-    const { rows } = await client.query('SELECT finished_at, checksum FROM _prisma_migrations');
-    await client.end();
+    const rows = await query(database.url, 'SELECT finished_at, checksum FROM _prisma_migrations');
     expect(rows.length).toBeGreaterThan(0);
     for (const row of rows) expect(row).toMatchObject({ finished_at: expect.any(Date) });
   });
 
   it('a migration with semicolons in comments and code is applied, and a failing one is named', async () => {
-    const fresh = new URL(database.url);
-    fresh.pathname = `${fresh.pathname}_fresh`;
-    const options = { databaseUrl: fresh.href, migrationsDir: dir };
+    const options = { databaseUrl: freshUrl('fresh'), migrationsDir: dir };
     addMigration('1_first', 'CREATE TABLE a (); -- one; two\nDO $$ BEGIN PERFORM 1; END $$;\n');
     expect(await migrate(options)).toEqual(['1_first']);
     addMigration('2_second', 'SELECT nothing;');
     await expect(migrate(options)).rejects.toThrow('2_second');
     await expect(migrate(options)).rejects.toThrow(/failed migrations/);
+  });
+});
+
+describe('npm run migrate', () => {
+  const MIGRATE = 'local/stack/migrate.ts';
+
+  it('a missing database is created and migrated without products or API keys, once', async () => {
+    const url = freshUrl('created');
+    const entries = readdirSync(join(PROJECT, 'prisma', 'migrations'), { withFileTypes: true });
+    const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    const first = await runScript(MIGRATE, [], url);
+    expect(first.code).toBe(0);
+    expect(first.output.trimEnd().split('\n')).toEqual([
+      ...names.toSorted().map((name) => `applied ${name}`),
+      `${names.length} applied.`,
+    ]);
+    const rows = 'SELECT sku AS row FROM products UNION ALL SELECT id FROM api_keys';
+    expect(await query(url, rows)).toEqual([]);
+    const second = await runScript(MIGRATE, [], url);
+    expect(second).toEqual({ code: 0, output: 'The database is up to date.\n' });
+  });
+
+  it('a missing DATABASE_URL ends with exit code 2 and a sentence that names it', async () => {
+    const { code, output } = await runScript(MIGRATE, [], null);
+    expect(code).toBe(2);
+    expect(output).toContain('DATABASE_URL: required');
   });
 });

@@ -1,6 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { becomesTrue } from '../../local/stack/commands.ts';
 import { createHome, makeHome } from '../../local/stack/home.ts';
@@ -8,6 +6,7 @@ import type { Home } from '../../local/stack/home.ts';
 import { claimHome, releaseHome, runningPart, stopLeftovers } from '../../local/stack/leftovers.ts';
 import { createPart } from '../../local/stack/supervisor.ts';
 import type { Part, PartSpec } from '../../local/stack/supervisor.ts';
+import { makeDir } from '../support/run-files.ts';
 
 const LIVES = 'process.stdout.write("up"); setInterval(() => undefined, 1000)';
 const SOON = { timeoutMs: 10_000, everyMs: 50 };
@@ -16,14 +15,13 @@ let home: Home;
 let part: Part | undefined;
 
 beforeEach(() => {
-  home = createHome(mkdtempSync(join(tmpdir(), 'holdfast-stack-')));
+  home = createHome(makeDir('stack'));
   makeHome(home);
 });
 
 afterEach(async () => {
   await part?.stop();
   part = undefined;
-  rmSync(home.path, { recursive: true, force: true });
 });
 
 /** A sandbox that is any script; it names the home, as every real part does. */

@@ -1,14 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { run } from '../../local/stack/commands.ts';
 import { createHome, makeHome, PROJECT } from '../../local/stack/home.ts';
+import { makeDir } from '../support/run-files.ts';
 
 test('a process that releases the warden stays alive until its last output', async () => {
-  const home = createHome(mkdtempSync(join(tmpdir(), 'holdfast-warden-')));
+  const home = createHome(makeDir('warden'));
   makeHome(home);
-  onTestFinished(() => rmSync(home.path, { recursive: true, force: true }));
   const lastWords = `
     import { createHome } from './local/stack/home.ts';
     import { launchWarden } from './local/stack/warden-link.ts';

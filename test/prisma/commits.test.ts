@@ -4,17 +4,17 @@ import type { Written } from '../../prisma/commits.ts';
 import { recordReserved } from '../../prisma/fulfilment.ts';
 import { findPayment, recordIntent } from '../../prisma/payments.ts';
 import { markStarted } from '../../prisma/orders.ts';
-import { createProviders, type Providers } from '../support/bench.ts';
+import { openShop, type Shop } from './shop.ts';
 
 /** What a watcher is told, held against what a second connection sees at that moment. */
-let shop: Providers;
+let shop: Shop;
 let db: Database;
 let told: (Written & { readonly moment: string })[] = [];
 let failAt: string | null = null;
 beforeAll(async () => {
-  shop = await createProviders();
+  shop = await openShop();
   db = createDatabase({
-    url: shop.databaseUrl,
+    url: shop.url,
     poolSize: 2,
     onCommit: (written, moment) => {
       if (moment === failAt) throw new Error('the process is gone');
@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 test('a commit watcher sees the event of a transaction once before and once after its commit', async () => {
-  const { orderId } = await shop.place();
+  const { id: orderId } = await shop.place();
   await recordReserved(db, orderId);
   expect(told.map(({ events, moment }) => [...events, moment])).toEqual([
     ['order.reserved', 'before'],
@@ -41,7 +41,7 @@ test('a commit watcher sees the event of a transaction once before and once afte
 });
 
 test('a commit watcher sees a single statement as a commit named by its table', async () => {
-  const { orderId } = await shop.place();
+  const { id: orderId } = await shop.place();
   await markStarted(db, orderId);
   expect(told.map(({ writes, moment }) => [...writes, moment])).toEqual([
     ['orders.update', 'before'],
@@ -63,7 +63,7 @@ test.each([
 ])(
   'a process that dies $moment the commit leaves the order $stands',
   async ({ moment, stands }) => {
-    const { orderId } = await shop.place();
+    const { id: orderId } = await shop.place();
     failAt = moment;
     await expect(recordReserved(db, orderId)).rejects.toThrow('the process is gone');
     const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });

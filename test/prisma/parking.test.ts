@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { parkStopped, recordHealed } from '../../prisma/stopped.ts';
-import { createProviders, type Providers } from '../support/bench.ts';
+import { openShop, type Shop } from './shop.ts';
 
-let shop: Providers;
+let shop: Shop;
 beforeAll(async () => {
-  shop = await createProviders();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 
 test('a step that needs attention replaces the open dead letter of the whole checkout once', async () => {
-  const { orderId } = await shop.place();
+  const { id: orderId } = await shop.place();
   const find = () => shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
   const seen = await find();
   expect(await parkStopped(shop.db, { orderId, version: seen.version }, 'it fails')).toBe(true);
@@ -32,7 +32,7 @@ test('a step that needs attention replaces the open dead letter of the whole che
 });
 
 test('an order in needs_attention at one step gets no second dead letter for the whole checkout', async () => {
-  const { orderId } = await shop.place();
+  const { id: orderId } = await shop.place();
   await recordNeedsAttention(shop.db, orderId, { steps: ['releaseStock'], failure: 'down' });
   const { version } = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
   expect(await parkStopped(shop.db, { orderId, version }, 'it fails')).toBe(false);

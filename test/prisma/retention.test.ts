@@ -7,14 +7,14 @@ import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { dropOldConsumptions, dropOldEvents, dropOldMessages } from '../../prisma/retention.ts';
 import { findBooks } from '../../prisma/stopped.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
-import { createProviders, type Providers } from '../support/bench.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
+import { openShop, type Shop } from './shop.ts';
 
-let shop: Providers;
+let shop: Shop;
 
 beforeAll(async () => {
-  shop = await createProviders();
+  shop = await openShop();
   await placeAtRest();
   await untilReadable(4);
 });
@@ -49,7 +49,7 @@ test('old events that every subscription has read are purged in bounded batches'
 });
 
 test('an order in needs_attention keeps its old events while those of other orders are purged', async () => {
-  const { orderId } = await shop.place();
+  const { id: orderId } = await shop.place();
   await recordReserved(shop.db, orderId);
   const steps = ['capturePayment'];
   await recordNeedsAttention(shop.db, orderId, { steps, failure: 'no answer' });
@@ -68,7 +68,7 @@ test('an order in needs_attention keeps its old events while those of other orde
 });
 
 test('the old events of an order are kept until it is settled and purged afterwards', async () => {
-  const { orderId } = await shop.place();
+  const { id: orderId } = await shop.place();
   expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
   await bringToRest(orderId);
   await dropOldEvents(shop.db, { days: -1, limit: 100 });
@@ -101,7 +101,7 @@ test('an inbox message is purged by the time since it was processed, and never w
 });
 
 async function placeAtRest(): Promise<void> {
-  const { orderId } = await shop.place();
+  const { id: orderId } = await shop.place();
   await bringToRest(orderId);
 }
 

@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import type { Shop } from '../api/shop.ts';
+import type { Shop } from '../support/shop.ts';
 import type { Seen } from './shoppers.ts';
 
 type Books = Pick<Shop, 'db' | 'sandbox'>;

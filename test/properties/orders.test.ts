@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import { expectSoundBooks } from '../faults/books.ts';
+import type { Shop } from '../support/shop.ts';
+import { useRunningShop } from '../support/use-shop.ts';
 import { expectAsWished } from './model.ts';
-import { createRig, type Rig } from './rig.ts';
 import { goShopping, SKUS, wishes } from './shoppers.ts';
 
 const UNITS = { plenty: 10_000, some: 60, rare: 12 } as const;
@@ -57,32 +58,30 @@ function harms() {
   });
 }
 
-let rig: Rig;
+const suite = useRunningShop({ takesCallbacks: true, deadlines: { authorizeMs: 500 } });
 let fired = 0;
 beforeAll(async () => {
-  rig = await createRig();
-  for (const sku of SKUS) await rig.shop.stock(sku, UNITS[sku]);
+  for (const sku of SKUS) await suite.shop.stock(sku, UNITS[sku]);
 });
-afterAll(() => rig?.close());
 
 test('concurrent orders under random faults each end as the model says, and money and units add up', async () => {
   const wanted = fc.array(wishes, { minLength: 1, maxLength: 6 });
   const run = fc.asyncProperty(wanted, harms(), async (shoppers, armed) => {
-    const { faults } = rig.shop.sandbox;
+    const { faults } = suite.shop.sandbox;
     faults.clear();
     for (const { place, ...how } of armed) faults.set(place, { ...how, latency_ms: 100 });
-    const seen = await Promise.all(shoppers.map((each) => goShopping(rig, each)));
+    const seen = await Promise.all(shoppers.map((each) => goShopping(suite.shop, each)));
     fired += faults.list().reduce((sum, each) => sum + each.fired, 0);
-    for (const each of seen) await expectAsWished(rig.shop, each);
+    for (const each of seen) await expectAsWished(suite.shop, each);
   });
   await fc.assert(run, { numRuns: RUNS, endOnFailure: true });
-  await expectSoundBooks(rig.shop);
-  await expectUnitsAddUp(rig);
+  await expectSoundBooks(suite.shop);
+  await expectUnitsAddUp(suite.shop);
   expect(fired, 'nothing was struck: the run proves little').toBeGreaterThan(0);
 }, 300_000);
 
 /** What is gone from the shelves is what has shipped, and at rest nothing is held. */
-async function expectUnitsAddUp({ shop: { db } }: Rig): Promise<void> {
+async function expectUnitsAddUp({ db }: Shop): Promise<void> {
   for (const sku of SKUS) {
     const shipped = await db.reservation.aggregate({
       where: { sku, status: 'shipped' },

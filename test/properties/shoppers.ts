@@ -2,16 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { z } from 'zod';
-import {
-  checkoutWorkflowId,
-  isOrderId,
-  isRefundId,
-  refundWorkflowId,
-  type OrderId,
-} from '../../domain/ids.ts';
+import { isOrderId, isRefundId, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import { RESTING } from '../../domain/order.ts';
 import { eventually } from '../support/eventually.ts';
-import type { Rig } from './rig.ts';
+import type { RunningShop } from '../support/running-shop.ts';
 
 export const SKUS = ['plenty', 'some', 'rare'] as const;
 
@@ -63,9 +57,9 @@ const PLACED = z.object({ id: z.string(), total_minor: z.int() });
 const REFUND = z.object({ id: z.string(), amount_minor: z.int() });
 
 /** One shopper, until the order rests and every refund has ended. */
-export async function goShopping(rig: Rig, wish: Wish): Promise<Seen> {
+export async function goShopping(shop: RunningShop, wish: Wish): Promise<Seen> {
   const key = randomUUID();
-  const clicks = Array.from({ length: wish.clicks }, () => click(rig, wish, key));
+  const clicks = Array.from({ length: wish.clicks }, () => click(shop, wish, key));
   const answers = await Promise.all(clicks);
   const bodies = answers.map(({ body }) => body);
   const status = answers[0]?.status ?? 0;
@@ -73,17 +67,17 @@ export async function goShopping(rig: Rig, wish: Wish): Promise<Seen> {
   if (status !== 201) return seen;
   const { id: orderId, total_minor: totalMinor } = PLACED.parse(JSON.parse(bodies[0] ?? ''));
   if (!isOrderId(orderId)) throw new Error(`no order id: ${orderId}`);
-  await rig.shop.services.starter.drain();
+  await shop.services.starter.drain();
   const [cancels] = await Promise.all([
-    cancel(rig, wish, orderId),
-    rig.ended(checkoutWorkflowId(orderId)),
+    cancel(shop, wish, orderId),
+    shop.checkoutOf(orderId).result(),
   ]);
-  const refundsMinor = await refund(rig, { wish, orderId, totalMinor });
+  const refundsMinor = await refund(shop, { wish, orderId, totalMinor });
   return { ...seen, orderId, cancels, refundsMinor };
 }
 
 /** Presses until the answer settles the order, as a client does: the same key, the same body. */
-function click({ shop }: Rig, wish: Wish, key: string) {
+function click(shop: RunningShop, wish: Wish, key: string) {
   const changes = { lines: wish.lines, payment_method: wish.card };
   return eventually(async () => {
     const answer = await shop.place(changes, key);
@@ -94,7 +88,7 @@ function click({ shop }: Rig, wish: Wish, key: string) {
 }
 
 /** Cancels when the order has got so far, or rests; the same wish, pressed more than once. */
-async function cancel({ shop }: Rig, wish: Wish, orderId: OrderId): Promise<readonly number[]> {
+async function cancel(shop: RunningShop, wish: Wish, orderId: OrderId): Promise<readonly number[]> {
   if (wish.cancel === null) return [];
   const { afterEvents, clicks } = wish.cancel;
   await eventually(async () => {
@@ -114,7 +108,7 @@ async function cancel({ shop }: Rig, wish: Wish, orderId: OrderId): Promise<read
 
 /** Asks for every refund at once, and waits until the accepted ones have ended. */
 async function refund(
-  { shop, ended }: Rig,
+  shop: RunningShop,
   asked: { readonly wish: Wish; readonly orderId: OrderId; readonly totalMinor: number },
 ): Promise<readonly number[]> {
   const { wish, orderId, totalMinor } = asked;
@@ -137,7 +131,7 @@ async function refund(
   await shop.services.starts.drain();
   for (const { id } of accepted) {
     if (!isRefundId(id)) throw new Error(`no refund id: ${id}`);
-    await ended(refundWorkflowId(id));
+    await shop.temporal.client.workflow.result(refundWorkflowId(id));
   }
   return accepted.map(({ amount_minor: amountMinor }) => amountMinor);
 }

@@ -1,21 +1,16 @@
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensureSchedules } from '../../schedules.ts';
 import { eventually } from '../support/eventually.ts';
-import { startDevServer, type DevServer } from '../support/temporal.ts';
+import { openNamespace, type Temporal } from '../support/temporal.ts';
 
-let server: DevServer;
-let connection: Connection;
+let temporal: Temporal;
 let client: Client;
 beforeAll(async () => {
-  server = await startDevServer();
-  connection = await Connection.connect({ address: server.address });
-  client = new Client({ connection });
+  temporal = await openNamespace();
+  client = temporal.client;
 });
-afterAll(async () => {
-  await connection?.close();
-  await server?.stop();
-});
+afterAll(() => temporal?.close());
 
 /** As a worker does: again, when a busy server did not answer in time. */
 const ensured = (): Promise<void> => eventually(() => ensureSchedules(client));

@@ -5,20 +5,14 @@
 import type { Duration } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { expect } from 'vitest';
-import { shipmentCorrelationId } from '../../domain/ids.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
-import {
-  cancelUpdate,
-  resolveUpdate,
-  shipmentAnsweredSignal,
-  statusQuery,
-  type Resolution,
-} from '../../workflows/contract.ts';
-import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
+import { cancelUpdate, statusQuery } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
+import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
+import { answerShipment, resolve, update } from '../support/updates.ts';
 
 export interface Stage {
-  readonly bench: Bench;
+  readonly shop: RunningShop;
   readonly env: TestWorkflowEnvironment;
 }
 
@@ -34,8 +28,6 @@ export interface Path {
   readonly byHand?: true;
   readonly ends: 'shipped' | 'cancelled' | 'cancelled from outside';
 }
-
-const PARCEL = { kind: 'shipped', carrier: 'Test Parcel', trackingNumber: 'TP1' } as const;
 
 export const PATHS: readonly Path[] = [
   { name: 'shipped', faults: [], holds: ['order', 'requestShipment'], ends: 'shipped' },
@@ -60,11 +52,11 @@ export const PATHS: readonly Path[] = [
   {
     name: 'shipped-by-callback',
     faults: [],
-    meanwhile: async ({ bench }, handle) => {
+    meanwhile: async ({ shop }, handle) => {
       await untilStatus(handle, 'paid');
-      await untilEvent(bench, handle, 'order.shipment_requested');
-      await answer(handle);
-      await answer(handle);
+      await untilEvent(shop, handle, 'order.shipment_requested');
+      await answerShipment(handle);
+      await answerShipment(handle);
     },
     holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED'],
     ends: 'shipped',
@@ -72,7 +64,7 @@ export const PATHS: readonly Path[] = [
   {
     name: 'shipped-by-callback-before-the-request-returned',
     faults: [['warehouse', 'ship', 'answer_lost', 2]],
-    meanwhile: (_stage, handle) => answer(handle),
+    meanwhile: (_stage, handle) => answerShipment(handle),
     holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED'],
     ends: 'shipped',
   },
@@ -87,8 +79,8 @@ export const PATHS: readonly Path[] = [
     faults: [['payments', 'capture', 'down']],
     meanwhile: async (stage, handle) => {
       await untilParked(stage, handle, '6 days');
-      stage.bench.sandbox.faults.clear();
-      await resolve(handle, 'capturePayment', 'retry');
+      stage.shop.sandbox.faults.clear();
+      await resolve(handle, { step: 'capturePayment', decision: 'retry' });
     },
     holds: ['recordNeedsAttention', 'EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED'],
     ends: 'shipped',
@@ -98,8 +90,8 @@ export const PATHS: readonly Path[] = [
     faults: [['warehouse', 'ship', 'down']],
     meanwhile: async (stage, handle) => {
       await untilParked(stage, handle, '31 days');
-      stage.bench.sandbox.faults.clear();
-      await resolve(handle, 'shipOrder', 'skip');
+      stage.shop.sandbox.faults.clear();
+      await resolve(handle, { step: 'shipOrder', decision: 'skip' });
     },
     holds: ['recordNeedsAttention', 'cancelShipment', 'sent-by-hand-calls-back'],
     byHand: true,
@@ -144,13 +136,13 @@ export const PATHS: readonly Path[] = [
     ],
     meanwhile: async (stage, handle) => {
       await untilParked(stage, handle, '3 days');
-      stage.bench.sandbox.faults.clear();
-      await resolve(handle, 'releaseStock', 'retry');
+      stage.shop.sandbox.faults.clear();
+      await resolve(handle, { step: 'releaseStock', decision: 'retry' });
       await eventually(async () => {
         const { waitingFor } = await handle.query(statusQuery);
         expect(waitingFor).toEqual(['voidOrRefundPayment']);
       });
-      await resolve(handle, 'voidOrRefundPayment', 'skip');
+      await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
     },
     holds: ['recordNeedsAttention', 'recordResolved', 'releaseStock'],
     ends: 'cancelled',
@@ -178,10 +170,10 @@ export const PATHS: readonly Path[] = [
   {
     name: 'cancel-refused-for-the-parcel-had-left',
     faults: [['warehouse', 'ship', 'answer_lost']],
-    meanwhile: async ({ bench }, handle) => {
+    meanwhile: async ({ shop }, handle) => {
       await untilStruck(handle, 'paid');
       await expect(cancel(handle)).rejects.toThrow();
-      bench.sandbox.faults.clear();
+      shop.sandbox.faults.clear();
     },
     holds: ['not_cancellable', 'already_shipped'],
     ends: 'shipped',
@@ -216,25 +208,11 @@ async function untilParked({ env }: Stage, handle: CheckoutHandle, after: Durati
   await untilStatus(handle, 'needs_attention');
 }
 
-async function untilEvent(bench: Bench, handle: CheckoutHandle, type: string): Promise<void> {
+async function untilEvent(shop: RunningShop, handle: CheckoutHandle, type: string): Promise<void> {
   const where = { orderId: orderIdOf(handle), type };
-  await eventually(async () => expect(await bench.db.event.count({ where })).toBe(1));
-}
-
-function answer(handle: CheckoutHandle): Promise<void> {
-  const correlationId = shipmentCorrelationId(orderIdOf(handle));
-  return handle.signal(shipmentAnsweredSignal, { correlationId, answer: PARCEL });
+  await eventually(async () => expect(await shop.db.event.count({ where })).toBe(1));
 }
 
 function cancel(handle: CheckoutHandle) {
-  return handle.executeUpdate(cancelUpdate, { args: [{ reason: 'requested_by_customer' }] });
-}
-
-function resolve(
-  handle: CheckoutHandle,
-  step: string,
-  decision: Resolution['decision'],
-): Promise<void> {
-  const by = { note: 'looked into it', actor: 'op' };
-  return handle.executeUpdate(resolveUpdate, { args: [{ step, decision, ...by }] });
+  return update(handle, { definition: cancelUpdate, arg: { reason: 'requested_by_customer' } });
 }

@@ -1,11 +1,10 @@
 /** Every path a refund can take, driven on a time-skipping server with real parts, like paths.ts. */
-import type { Client } from '@temporalio/client';
 import { expect } from 'vitest';
 import { listRefunds } from '../../prisma/refunds.ts';
 import { retryRefundSignal, type RefundResult } from '../../workflows/refund-contract.ts';
-import { orderIdOf, type Bench } from '../support/bench.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptRefund, startRefund, type RefundHandle } from '../support/refunding.ts';
+import { orderIdOf, type RunningShop } from '../support/running-shop.ts';
 import type { Path, Stage } from './paths.ts';
 
 export interface RefundPath extends Pick<Path, 'name' | 'faults' | 'holds'> {
@@ -41,16 +40,16 @@ export const REFUND_PATHS: readonly RefundPath[] = [
   {
     name: 'refunded-after-a-person-retried',
     faults: [['payments', 'refund', 'down']],
-    meanwhile: async ({ bench, env }, handle) => {
+    meanwhile: async ({ shop, env }, handle) => {
       await env.sleep('2 days');
       const { workflowId } = handle;
       await eventually(async () => {
-        const refund = await bench.db.refund.findUniqueOrThrow({
+        const refund = await shop.db.refund.findUniqueOrThrow({
           where: { id: workflowId.slice('refund/'.length) },
         });
         expect(refund.status).toBe('needs_attention');
       });
-      bench.sandbox.faults.clear();
+      shop.sandbox.faults.clear();
       await handle.signal(retryRefundSignal);
     },
     holds: ['recordRefundNeedsAttention', 'EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED'],
@@ -59,18 +58,14 @@ export const REFUND_PATHS: readonly RefundPath[] = [
 ];
 
 /** Ships an order while all is well, arms the faults, and begins its refund. */
-export async function beginRefund(
-  bench: Bench,
-  client: Client,
-  path: RefundPath,
-): Promise<RefundHandle> {
-  const checkout = await bench.start();
+export async function beginRefund(shop: RunningShop, path: RefundPath): Promise<RefundHandle> {
+  const checkout = await shop.start();
   expect((await checkout.result()).status).toBe('shipped');
   for (const [provider, operation, mode, times] of path.faults) {
     const spec = times === undefined ? { mode } : { mode, times };
-    bench.sandbox.faults.set({ provider, operation }, spec);
+    shop.sandbox.faults.set({ provider, operation }, spec);
   }
-  const refund = await acceptRefund(bench.db, orderIdOf(checkout));
-  expect(await listRefunds(bench.db, refund.orderId)).toHaveLength(1);
-  return startRefund({ ...bench, client }, refund);
+  const refund = await acceptRefund(shop.db, orderIdOf(checkout));
+  expect(await listRefunds(shop.db, refund.orderId)).toHaveLength(1);
+  return startRefund(shop, refund);
 }

@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import process from 'node:process';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { openJournal } from '../../local/sandbox/journal.ts';
+import { nodeCommand } from '../../local/stack/commands.ts';
+import { freePort } from '../../local/stack/ports.ts';
+import { letPass } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeDir } from '../support/run-files.ts';
 import {
   CALLBACK_SECRET,
   authorize,
@@ -22,8 +22,8 @@ import {
   stripeOf,
 } from './shop.ts';
 
-test('holds, keys, faults, ledgers and the clock survive a restart', async () => {
-  const stateDir = freshDir();
+test('a restart keeps holds, keys, faults, ledgers and the clock', async () => {
+  const stateDir = makeDir('sandbox');
   const first = await openSandbox({ stateDir });
   const intent = await authorize(stripeOf(first), { orderId: 'ord_1' });
   const refund = { provider: 'payments', operation: 'refund' } as const;
@@ -44,7 +44,7 @@ test('holds, keys, faults, ledgers and the clock survive a restart', async () =>
 });
 
 test('a callback that the shop rejected before a restart is sent again after it with the same id', async () => {
-  const stateDir = freshDir();
+  const stateDir = makeDir('sandbox');
   const shop = await openReceiver();
   const first = await openSandbox({ stateDir, retryDelaysMs: [100, 100, 100, 100, 100, 100] });
   shop.answerWith(503);
@@ -59,19 +59,20 @@ test('a callback that the shop rejected before a restart is sent again after it 
 });
 
 test('a callback that is pending when the sandbox stops is sent after the restart', async () => {
-  const stateDir = freshDir();
+  const stateDir = makeDir('sandbox');
   const shop = await openReceiver();
-  const first = await openSandbox({ stateDir, callbackDelayMs: 3_000 });
+  const first = await openSandbox({ stateDir, callbackDelayMs: 60_000 });
   await call(first, shipCall(shop.url));
   await first.close();
   expect(shop.received).toHaveLength(0);
+  letPass(60_000);
   await openSandbox({ stateDir });
   await eventually(() => expect(shop.received).toHaveLength(1));
   expect(JSON.parse(shop.received[0]?.body ?? '')).toMatchObject({ type: 'shipment.shipped' });
 });
 
 test('a reservation answered before SIGKILL is replayed after the restart', async () => {
-  const stateDir = freshDir();
+  const stateDir = makeDir('sandbox');
   const [port, smtpPort] = await Promise.all([freePort(), freePort()]);
   const args = ['--port', `${port}`, '--smtp-port', `${smtpPort}`, '--state', stateDir];
   const first = await startProcess(args);
@@ -90,7 +91,7 @@ test('a reservation answered before SIGKILL is replayed after the restart', asyn
 test('a port in use makes the sandbox exit with 1 and one line on stderr', async () => {
   const sandbox = await openSandbox();
   const port = new URL(sandbox.url).port;
-  const child = spawnSandbox(['--port', port, '--smtp-port', '0', '--state', freshDir()]);
+  const child = spawnSandbox(['--port', port, '--smtp-port', '0', '--state', makeDir('sandbox')]);
   const said = textOf(child.stderr);
   const [code] = await once(child, 'exit');
   expect(code).toBe(1);
@@ -98,7 +99,7 @@ test('a port in use makes the sandbox exit with 1 and one line on stderr', async
 });
 
 test('a journal line torn by a crash is dropped, and the lines before it are kept', () => {
-  const path = join(freshDir(), 'torn.jsonl');
+  const path = join(makeDir('sandbox'), 'torn.jsonl');
   const spec = { name: 'rows', row: z.number(), limit: 10 };
   const first = openJournal(path);
   first.table(spec).set('a', 1);
@@ -118,7 +119,7 @@ test('a journal line torn by a crash is dropped, and the lines before it are kep
 });
 
 test('startup fails with an error that names the unreadable journal file', async () => {
-  const stateDir = freshDir();
+  const stateDir = makeDir('sandbox');
   writeFileSync(join(stateDir, 'payments.jsonl'), '[["intents","pi_1",{"old":true}]]\n');
   await expect(openSandbox({ stateDir })).rejects.toThrow(
     /payments\.jsonl cannot be read at intents/,
@@ -130,11 +131,15 @@ test('startup fails with an error that names the unreadable journal file', async
 });
 
 test('a journal is compacted to the rows it holds, and a table stays within its limit', () => {
-  const path = join(freshDir(), 'small.jsonl');
+  const path = join(makeDir('sandbox'), 'small.jsonl');
   const spec = { name: 'rows', row: z.number(), limit: 100 };
   const journal = openJournal(path);
   const rows = journal.table(spec);
-  for (let n = 0; n < 30_000; n += 1) rows.set(`key ${n % 150}`, n);
+  for (let commit = 0; commit < 30; commit += 1) {
+    journal.transact(() => {
+      for (let n = 0; n < 1_000; n += 1) rows.set(`key ${n % 150}`, commit * 1_000 + n);
+    });
+  }
   expect(rows.size).toBe(100);
   journal.close();
   expect(readFileSync(path, 'utf8').length).toBeLessThan(700_000);
@@ -143,24 +148,10 @@ test('a journal is compacted to the rows it holds, and a table stays within its 
   again.close();
 });
 
-function freshDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'sandbox-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address: AddressInfo | string | null = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 function spawnSandbox(args: readonly string[]): ChildProcess {
-  const entry = ['--import', 'tsx', 'local/sandbox/main.ts'];
   const secret = ['--warehouse-callback-secret', CALLBACK_SECRET];
-  const child = spawn(process.execPath, [...entry, ...secret, ...args], { stdio: 'pipe' });
+  const command = nodeCommand('local/sandbox/main.ts', [...secret, ...args]);
+  const child = spawn(command.file, command.args, { stdio: 'pipe' });
   onTestFinished(() => {
     child.kill('SIGKILL');
   });

@@ -2,14 +2,17 @@
 import { expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
-import type { Providers } from './bench.ts';
+import { listDeadLetters, type DeadLetter } from '../../prisma/dead-letters.ts';
+import { statusQuery } from '../../workflows/contract.ts';
+import type { CheckoutHandle } from './running-shop.ts';
+import type { Shop } from './shop.ts';
 
 /** What the checks look at: our books and the providers'. */
-type Books = Pick<Providers, 'db' | 'sandbox'>;
+type Books = Pick<Shop, 'db' | 'sandbox'>;
 
 /** Shipped once, charged once, off the shelves, books and ledgers agree. */
-export async function expectShipped(bench: Books, orderId: OrderId): Promise<void> {
-  const order = await bench.db.order.findUniqueOrThrow({
+export async function expectShipped(shop: Books, orderId: OrderId): Promise<void> {
+  const order = await shop.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { payment: true, shipment: true, reservations: true },
   });
@@ -20,13 +23,13 @@ export async function expectShipped(bench: Books, orderId: OrderId): Promise<voi
   expect(order.reservations.map((each) => each.status)).toEqual(
     order.reservations.map(() => 'shipped'),
   );
-  expect(effectsOf(bench, orderId)).toEqual({ authorize: 1, capture: 1, reserve: 1, ship: 1 });
-  await expectSoundBooks(bench, orderId);
+  expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, reserve: 1, ship: 1 });
+  await expectSoundBooks(shop, orderId);
 }
 
 /** Cancelled, nothing held anywhere, nothing charged, as if the order had never been. */
-export async function expectCleanSlate(bench: Books, orderId: OrderId): Promise<void> {
-  const order = await bench.db.order.findUniqueOrThrow({
+export async function expectCleanSlate(shop: Books, orderId: OrderId): Promise<void> {
+  const order = await shop.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { payment: true, shipment: true, reservations: true },
   });
@@ -37,7 +40,7 @@ export async function expectCleanSlate(bench: Books, orderId: OrderId): Promise<
     order.reservations.map(() => 'released'),
   );
   if (order.shipment) expect(['refused', 'cancelled']).toContain(order.shipment.status);
-  const effects = effectsOf(bench, orderId);
+  const effects = effectsOf(shop, orderId);
   expect(effects['capture'] ?? 0).toBe(effects['refund'] ?? 0);
   expect((effects['capture'] ?? 0) + (effects['void'] ?? 0)).toBe(1);
   expect(effects['reserve'] ?? 0).toBe(effects['release'] ?? 0);
@@ -45,12 +48,12 @@ export async function expectCleanSlate(bench: Books, orderId: OrderId): Promise<
   if (order.shipment?.status !== 'refused') {
     expect(effects['ship'] ?? 0).toBe(effects['cancel'] ?? 0);
   }
-  await expectSoundBooks(bench, orderId);
+  await expectSoundBooks(shop, orderId);
 }
 
 /** How often each effect really happened outside, per operation; mails not counted. */
-export function effectsOf(bench: Books, orderId: OrderId): Record<string, number> {
-  const { payments, warehouse } = bench.sandbox.ledgers;
+export function effectsOf(shop: Books, orderId: OrderId): Record<string, number> {
+  const { payments, warehouse } = shop.sandbox.ledgers;
   const counts: Record<string, number> = {};
   for (const { operation, order_id } of [...payments.effects(), ...warehouse.effects()]) {
     if (order_id === orderId) counts[operation] = (counts[operation] ?? 0) + 1;
@@ -59,8 +62,8 @@ export function effectsOf(bench: Books, orderId: OrderId): Record<string, number
 }
 
 /** The types of an order's events in order. */
-export async function eventTypesOf(bench: Books, orderId: OrderId): Promise<string[]> {
-  const events = await bench.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });
+export async function eventTypesOf({ db }: Pick<Books, 'db'>, orderId: OrderId): Promise<string[]> {
+  const events = await db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });
   return events.map((event) => event.type);
 }
 
@@ -68,8 +71,8 @@ export async function eventTypesOf(bench: Books, orderId: OrderId): Promise<stri
  * The notices that reached the customer for this order, each once: one sent again because its answer
  * was late has the same Message-ID, and a mailbox shows it once.
  */
-export function noticesOf(bench: Books, orderId: OrderId): string[] {
-  const sent = bench.sandbox.ledgers.mail.effects();
+export function noticesOf(shop: Books, orderId: OrderId): string[] {
+  const sent = shop.sandbox.ledgers.mail.effects();
   return [...new Set(sent.filter((each) => each.order_id === orderId).map(noticeOf))];
 }
 
@@ -77,9 +80,25 @@ function noticeOf(effect: Effect): string {
   return effect.key.split('.')[1] ?? effect.key;
 }
 
+/** The steps a decision would be taken for, as the workflow itself says between its tasks. */
+export async function waitingFor(handle: CheckoutHandle): Promise<readonly string[]> {
+  return (await handle.query(statusQuery)).waitingFor;
+}
+
+/** The same by our books. */
+export async function attentionOf({ db }: Books, id: OrderId): Promise<string | null> {
+  return (await db.order.findUniqueOrThrow({ where: { id } })).attentionStep;
+}
+
+/** The latest dead letter about a step of the order. */
+export async function letterOf({ db }: Books, orderId: OrderId): Promise<DeadLetter | undefined> {
+  const filter = { source: 'checkout', orderId } as const;
+  return (await listDeadLetters(db, filter, { limit: 10 })).letters[0];
+}
+
 /** Stock sums, event sequence and payment operations hold whatever happened. */
-async function expectSoundBooks(bench: Books, orderId: OrderId): Promise<void> {
-  const unsound = await bench.db.$queryRaw`
+async function expectSoundBooks(shop: Books, orderId: OrderId): Promise<void> {
+  const unsound = await shop.db.$queryRaw`
     SELECT s.sku FROM stock s
     WHERE s.held <> (SELECT coalesce(sum(quantity), 0) FROM reservations r
                      WHERE r.sku = s.sku AND r.status IN ('held', 'reserved'))
@@ -91,11 +110,11 @@ async function expectSoundBooks(bench: Books, orderId: OrderId): Promise<void> {
     SELECT o.id FROM orders o WHERE o.id = ${orderId}
       AND o.version <> (SELECT max(seq) FROM events e WHERE e.order_id = o.id)`;
   expect(unsound).toEqual([]);
-  const operations = await bench.db.paymentOperation.findMany({
+  const operations = await shop.db.paymentOperation.findMany({
     where: { orderId, state: 'succeeded' },
   });
   const ours = operations.map((each) => `${each.key} ${each.amountMinor} ${each.currency}`).sort();
-  const theirs = bench.sandbox.ledgers.payments
+  const theirs = shop.sandbox.ledgers.payments
     .effects()
     .filter((each) => each.order_id === orderId)
     .map((each) => `${each.key} ${each.amount_minor} ${each.currency}`)

@@ -1,81 +1,124 @@
 /**
- * Starts what every test file shares, once: one PostgreSQL with a migrated template database, and
- * the addresses of the Temporal servers. Leaves nothing behind, also on Ctrl-C.
+ * Starts what every test file shares, once: PostgreSQL with a migrated template database, the Temporal
+ * dev server, the compiled programs and workflows. Leaves nothing behind, also on Ctrl-C or a kill.
  */
-import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { readStackConfig } from '../../config.ts';
-import { becomesTrue, hasEnded, killGroup, launch, stop } from '../../local/stack/commands.ts';
-import { compilePrograms } from '../../local/stack/compile.ts';
+import { bundleWorkflows } from '../../local/stack/bundle.ts';
+import { compilePrograms, DIST } from '../../local/stack/compile.ts';
+import type { Home } from '../../local/stack/home.ts';
 import { migrate } from '../../local/stack/migrations.ts';
+import { TEMPORAL_ATTEMPTS } from '../../local/stack/parts.ts';
 import { freePort } from '../../local/stack/ports.ts';
 import { createPostgres, isPostgresUp, postgresUrl } from '../../local/stack/postgres.ts';
 import { generateClient } from '../../local/stack/prisma-client.ts';
-import { findTemporal } from '../../local/stack/temporal.ts';
+import { isTemporalUp } from '../../local/stack/search-attributes.ts';
+import { openRunHome } from '../../local/stack/run-home.ts';
+import { createPart, type Part } from '../../local/stack/supervisor.ts';
+import { devServerCommand, findTemporal } from '../../local/stack/temporal.ts';
 import { findTestServer } from '../../local/stack/test-server.ts';
+import { launchWarden } from '../../local/stack/warden-link.ts';
 
 const TEMPLATE = 'holdfast_template';
 const START_TIMEOUT_MS = 60_000;
 
 declare module 'vitest' {
   interface ProvidedContext {
+    /** The folder of this run: data and logs of its servers. Removed at its end. */
+    runDir: string;
     /** The migrated database that test databases are cloned from. Never connect to it. */
     templateUrl: string;
-    testServerPath: string;
+    /** The dev server that test files share, each in namespaces of its own. */
+    temporalAddress: string;
     temporalPath: string;
+    testServerPath: string;
+    /** The path of the workflows, compiled. */
+    workflowBundle: string;
+    /** Of each worker; the SDK's own default unless the project says otherwise. */
+    maxCachedWorkflows: number | undefined;
   }
 }
 
 /** Vitest calls this once before all files; what it returns is called once after all. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const servers = {
-    config: readStackConfig(),
-    say: (line: string): void => void process.stderr.write(`${line}\n`),
-  };
+  try {
+    return await start(project);
+  } catch (error) {
+    // Vitest would go on to report every test as one that did not run.
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`\nThe tests cannot start. ${reason}\n`);
+    process.exit(1);
+  }
+}
+
+async function start(project: TestProject): Promise<() => Promise<void>> {
+  const config = readStackConfig();
+  const servers = { config, say: (line: string) => void process.stderr.write(`${line}\n`) };
   // On a new machine these take minutes, once; no test's own deadline could allow for that.
   const testServerPath = await findTestServer(servers);
   const temporalPath = await findTemporal(servers);
-  const [database] = await Promise.all([startDatabase(), makePrograms()]);
+  const home = await openRunHome(config, 'tests');
+  const reaper = launchWarden(home);
+  const workflowBundle = join(DIST, 'workflow-bundle.js');
+  const [database, temporal] = await Promise.all([
+    startPostgres(home),
+    startTemporal(home, temporalPath),
+    generateClient().then(compilePrograms),
+    bundleWorkflows(workflowBundle),
+  ]);
+  project.provide('runDir', home.path);
   project.provide('templateUrl', database.templateUrl);
-  project.provide('testServerPath', testServerPath);
+  project.provide('temporalAddress', temporal.address);
   project.provide('temporalPath', temporalPath);
-  return database.stop;
+  project.provide('testServerPath', testServerPath);
+  project.provide('workflowBundle', workflowBundle);
+  return async () => {
+    await Promise.all([database.part.stop(), temporal.part.stop()]);
+    await reaper.release();
+    await rm(home.path, { recursive: true, force: true });
+  };
 }
 
-async function makePrograms(): Promise<void> {
-  await generateClient();
-  await compilePrograms();
-}
-
-async function startDatabase(): Promise<{ templateUrl: string; stop: () => Promise<void> }> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
-  const postgres = await createPostgres({ dataDir: join(dir, 'postgres'), durable: false });
+async function startPostgres(home: Home): Promise<{ part: Part; templateUrl: string }> {
+  const postgres = await createPostgres({ dataDir: home.postgres, durable: false });
   await postgres.initialise();
   const port = await freePort();
-  const server = launch(postgres.command(port), { logFile: join(dir, 'postgres.log') });
-  const killIt = (): void => {
-    killGroup(server.pid, 'SIGKILL');
-    rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
-  };
-  process.once('exit', killIt);
-  const stopIt = async (): Promise<void> => {
-    await stop(server, { signal: 'SIGINT', timeoutMs: 10_000 });
-    process.off('exit', killIt);
-    await rm(dir, { recursive: true, force: true });
-  };
   const templateUrl = postgresUrl(port, TEMPLATE);
-  try {
-    const limits = { timeoutMs: START_TIMEOUT_MS, everyMs: 50, alive: () => !hasEnded(server) };
-    if (!(await becomesTrue(() => isPostgresUp(templateUrl), limits))) {
-      throw new Error(`PostgreSQL did not start: see ${join(dir, 'postgres.log')}`);
-    }
-    await migrate({ databaseUrl: templateUrl });
-    return { templateUrl, stop: stopIt };
-  } catch (error) {
-    await stopIt();
-    throw error;
-  }
+  const part = createPart(
+    {
+      name: 'postgres',
+      command: postgres.command(port),
+      output: 'file',
+      isReady: () => isPostgresUp(templateUrl),
+      startTimeoutMs: START_TIMEOUT_MS,
+      stopSignal: 'SIGINT',
+      stopTimeoutMs: 10_000,
+    },
+    home,
+  );
+  await part.start();
+  await migrate({ databaseUrl: templateUrl });
+  return { part, templateUrl };
+}
+
+async function startTemporal(home: Home, binary: string): Promise<{ part: Part; address: string }> {
+  const port = await freePort();
+  const address = `127.0.0.1:${port}`;
+  const part = createPart(
+    {
+      name: 'temporal',
+      command: devServerCommand({ binary, port, dbFile: home.temporal }),
+      output: 'file',
+      isReady: () => isTemporalUp(address, 'default'),
+      startTimeoutMs: START_TIMEOUT_MS,
+      attempts: TEMPORAL_ATTEMPTS,
+      stopSignal: 'SIGTERM',
+      stopTimeoutMs: 10_000,
+    },
+    home,
+  );
+  await part.start();
+  return { part, address };
 }

@@ -1,14 +1,15 @@
-/** Refunds of a bench's orders: accepted as the API accepts them, carried by a real workflow. */
+/** Refunds of a shop's orders: accepted as the API accepts them, carried out by a real workflow. */
 import { randomUUID } from 'node:crypto';
-import type { Client, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { Database } from '../../prisma/client.ts';
 import { findRefundStart, requestRefund } from '../../prisma/refunds.ts';
 import type { refund } from '../../workflows/refund.ts';
 import { REFUND_WORKFLOW, refundStartOptions } from '../../workflows/refund-contract.ts';
+import type { RunningShop } from './running-shop.ts';
 
-export type RefundHandle = WorkflowHandleWithFirstExecutionRunId<typeof refund>;
+export type RefundHandle = WorkflowHandle<typeof refund>;
 
 /** An operator's words, with a person in them: never to be found in Temporal. */
 export const REASON = 'canary.person@example.com called: it arrived broken';
@@ -24,7 +25,7 @@ export async function acceptRefund(
     amountMinor,
     reason: REASON,
     actor: 'key_operator',
-    claim: { apiKeyId: 'bench', scope: 'refunds', key: randomUUID(), fingerprint: 'bench' },
+    claim: { apiKeyId: 'test', scope: 'refunds', key: randomUUID(), fingerprint: 'test' },
     answer: () => ({ status: 202, body: '{}' }),
   });
   if (outcome.kind !== 'requested') throw new Error(`not accepted: ${outcome.kind}`);
@@ -33,11 +34,10 @@ export async function acceptRefund(
 
 /** Starts its workflow. */
 export async function startRefund(
-  at: { readonly db: Database; readonly client: Client; readonly taskQueue: string },
+  { db, temporal }: Pick<RunningShop, 'db' | 'temporal'>,
   { id }: Refund,
 ): Promise<RefundHandle> {
-  const start = await findRefundStart(at.db, id);
+  const start = await findRefundStart(db, id);
   if (!start) throw new Error(`no refund ${id}`);
-  const options = { ...refundStartOptions(start), taskQueue: at.taskQueue };
-  return at.client.workflow.start<typeof refund>(REFUND_WORKFLOW, options);
+  return temporal.client.workflow.start<typeof refund>(REFUND_WORKFLOW, refundStartOptions(start));
 }

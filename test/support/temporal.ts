@@ -1,50 +1,77 @@
-/** The real Temporal servers for tests: the one that skips time, and the dev server. */
-import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/**
+ * Temporal for tests: a namespace on the dev server that all files share, a dev server of one's own to
+ * take down, a server that skips time, and workers on any of them.
+ */
+import { randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { inject } from 'vitest';
-import { registerSearchAttributes } from '../../temporal.ts';
 import {
-  becomesTrue,
-  ended,
-  hasEnded,
-  killGroup,
-  launch,
-  stop,
-} from '../../local/stack/commands.ts';
-import { tail } from '../../local/stack/output.ts';
-import { freePort } from '../../local/stack/ports.ts';
-import { isTemporalUp } from '../../local/stack/search-attributes.ts';
-import { devServerCommand } from '../../local/stack/temporal.ts';
-
-const START_TIMEOUT_MS = 60_000;
-const START_ATTEMPTS = 3;
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type RuntimeOptions,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import { afterAll, beforeAll, inject } from 'vitest';
+import { registerSearchAttributes } from '../../temporal.ts';
+import { eventually } from './eventually.ts';
 
 /**
  * For clients of the server that skips time: it takes the SDK's pings, every 30 s, for an attack and
- * closes the line, and what was asked just then is lost.
+ * closes the connection, and what was asked just then is lost.
  */
 export const NO_PINGS = {
   'grpc.keepalive_time_ms': 600_000,
   'grpc.keepalive_permit_without_calls': 0,
 } as const;
+const RETENTION = msToTs('1 day');
+/** The SDK gives the Java server five seconds; on a busy machine it takes more now and then. */
+const START_ATTEMPTS = 6;
 
-/**
- * A server on which timers and retries pass at once. Time is global to it: one per test file. Call
- * `teardown()` at the end.
- */
-export async function createTimeSkippingEnv(): Promise<TestWorkflowEnvironment> {
-  quietTemporal();
-  const env = await startTestServer();
-  await registerSearchAttributes(env.connection, env.namespace ?? 'default');
-  return env;
+/** One namespace of a server, with the clients that speak to it. */
+export interface Temporal {
+  readonly address: string;
+  readonly namespace: string;
+  readonly client: Client;
+  readonly connection: NativeConnection;
+  close(): Promise<void>;
 }
 
-/** The SDK gives the server five seconds; on a busy machine a Java process takes more now and then. */
-const START_TRIES = 6;
+/** A new namespace on the shared dev server, or on another one. It knows our search attributes. */
+export async function openNamespace(address = inject('temporalAddress')): Promise<Temporal> {
+  const namespace = `test-${randomUUID()}`;
+  const grpc = await Connection.connect({ address });
+  const connection = await NativeConnection.connect({ address });
+  const workflowExecutionRetentionPeriod = RETENTION;
+  await grpc.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod });
+  // The server's own cache of namespaces learns of it within moments.
+  await eventually(() => registerSearchAttributes(grpc, namespace));
+  return {
+    address,
+    namespace,
+    client: new Client({ connection: grpc, namespace }),
+    connection,
+    async close() {
+      await connection.close();
+      await grpc.close();
+    },
+  };
+}
+
+/** A server on which timers and retries pass at once, with its environment to skip time by. */
+export interface SkippingTemporal extends Temporal {
+  readonly env: TestWorkflowEnvironment;
+}
+
+/** Time is global to it: one per test file, at least. */
+export async function openTimeSkipping(): Promise<SkippingTemporal> {
+  const env = await startTestServer();
+  const { address, client, nativeConnection: connection, namespace = 'default' } = env;
+  await registerSearchAttributes(env.connection, namespace);
+  return { env, address, client, connection, namespace, close: () => env.teardown() };
+}
 
 async function startTestServer(): Promise<TestWorkflowEnvironment> {
   const executable = { type: 'existing-path', path: inject('testServerPath') } as const;
@@ -53,92 +80,67 @@ async function startTestServer(): Promise<TestWorkflowEnvironment> {
       return await TestWorkflowEnvironment.createTimeSkipping({ server: { executable } });
     } catch (error) {
       const late = error instanceof Error && error.message.includes('did not start within');
-      if (!late || attempt === START_TRIES) throw error;
+      if (!late || attempt === START_ATTEMPTS) throw error;
     }
   }
 }
 
-/** Day by day: the server closes the line of a call that is under way for minutes, and it comes again. */
-export async function letDaysPass(env: TestWorkflowEnvironment, days: number): Promise<void> {
+/** Day by day: the server closes the connection of a call that takes minutes, and it is sent again. */
+export async function skipDays(env: TestWorkflowEnvironment, days: number): Promise<void> {
   for (let day = 0; day < days; day += 1) await env.sleep('1 day');
 }
 
-let quiet = false;
-
-/** Every injected fault is a warning of the SDK's. Must run before anything else of the SDK's does. */
-export function quietTemporal(): void {
-  if (quiet) return;
-  quiet = true;
-  const logging = { filter: 'ERROR', forward: {} } as const;
-  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging } });
-}
-
-export interface DevServer {
-  readonly address: string;
-  readonly namespace: string;
-  /** Takes the server down; what it knows stays. */
-  halt(): Promise<void>;
-  /** SIGKILL: what it has not written is gone. */
-  kill(): Promise<void>;
-  /** Brings it up again at the same address. */
-  resume(): Promise<void>;
+export interface RunningWorker {
+  /** Resolves when its last task is done. */
   stop(): Promise<void>;
 }
 
-/**
- * The dev server as the local stack runs it, on a free port, in real time. `namespaces`: others beside
- * the default one, for shops that must not see each other.
- */
-export async function startDevServer(
-  options: { readonly namespaces?: readonly string[] } = {},
-): Promise<DevServer> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await startOnFreePort(options);
-    } catch (error) {
-      // A port that was free is now and then somebody's connection before the server listens on it.
-      if (attempt === START_ATTEMPTS) throw error;
-    }
-  }
+/** A worker that runs, with the workflows as they are unless `workflowsPath` names others. */
+export async function openWorker(
+  { connection, namespace }: Pick<Temporal, 'connection' | 'namespace'>,
+  options: Pick<WorkerOptions, 'taskQueue' | 'activities' | 'workflowsPath'>,
+): Promise<RunningWorker> {
+  const maxCachedWorkflows = inject('maxCachedWorkflows');
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    ...(options.workflowsPath === undefined && {
+      workflowBundle: { codePath: inject('workflowBundle') },
+    }),
+    ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
+    // So long the tasks of a stopped worker's workflows wait for it before another gets them.
+    stickyQueueScheduleToStartTimeout: '1 second',
+    ...options,
+  });
+  const running = worker.run();
+  return {
+    async stop() {
+      worker.shutdown();
+      await running;
+    },
+  };
 }
 
-async function startOnFreePort(options: {
-  readonly namespaces?: readonly string[];
-}): Promise<DevServer> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'));
-  const port = await freePort();
-  const address = `127.0.0.1:${port}`;
-  const dbFile = join(dir, 'temporal.db');
-  const own = devServerCommand({ binary: inject('temporalPath'), port, dbFile });
-  const more = (options.namespaces ?? []).flatMap((name) => ['--namespace', name]);
-  const command = { ...own, args: [...own.args, ...more] };
-  let server: ChildProcess | null = null;
-  const killIt = (): void => killGroup(server?.pid, 'SIGKILL');
-  process.once('exit', killIt);
-  const halt = async (): Promise<void> => {
-    if (server) await stop(server, { signal: 'SIGTERM', timeoutMs: 10_000 });
-    server = null;
+/** Every injected fault is a warning of the SDK's. */
+const QUIET: RuntimeOptions = {
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: 'ERROR', forward: {} } },
+};
+let isQuiet = false;
+
+/** Must run before anything else of the SDK's does. */
+export function quietTemporal(): void {
+  if (isQuiet) return;
+  isQuiet = true;
+  Runtime.install(QUIET);
+}
+
+/** Another runtime of the SDK's for one test file, whose connections must not outlive its tests. */
+export function useRuntime(options: RuntimeOptions): void {
+  const replaceBy = async (next: RuntimeOptions): Promise<void> => {
+    await Runtime.instance().shutdown();
+    Runtime.install(next);
   };
-  const kill = async (): Promise<void> => {
-    if (server) killGroup(server.pid, 'SIGKILL');
-    if (server) await ended(server);
-    server = null;
-  };
-  const stopIt = async (): Promise<void> => {
-    await halt();
-    process.off('exit', killIt);
-    await rm(dir, { recursive: true, force: true });
-  };
-  const logFile = join(dir, 'temporal.log');
-  const resume = async (): Promise<void> => {
-    const started = launch(command, { logFile });
-    server = started;
-    const limits = { timeoutMs: START_TIMEOUT_MS, everyMs: 100, alive: () => !hasEnded(started) };
-    if (await becomesTrue(() => isTemporalUp(address, 'default'), limits)) return;
-    const said = tail(logFile);
-    await stopIt();
-    throw new Error(`The Temporal dev server did not start. Its last lines:\n${said}`);
-  };
-  await resume();
-  return { address, namespace: 'default', halt, kill, resume, stop: stopIt };
+  beforeAll(() => replaceBy(options));
+  afterAll(() => replaceBy(QUIET));
 }

@@ -1,8 +1,16 @@
-/** Updates that get through to a workflow, as the API sends them. */
+/** What a workflow is sent: updates that get through, as the API sends them, and callbacks. */
 import { randomUUID } from 'node:crypto';
 import type { UpdateDefinition } from '@temporalio/common';
 import { WorkflowUpdateRPCTimeoutOrCancelledError, type WorkflowHandle } from '@temporalio/client';
+import type { ShipmentAnswer } from '../../activities/contract.ts';
 import { insist } from '../../api/dropped-updates.ts';
+import { shipmentCorrelationId } from '../../domain/ids.ts';
+import {
+  resolveUpdate,
+  shipmentAnsweredSignal,
+  type Resolution,
+} from '../../workflows/contract.ts';
+import { orderIdOf, type CheckoutHandle } from './running-shop.ts';
 
 const DEADLINE_MS = 10_000;
 const TRIES = 6;
@@ -31,4 +39,28 @@ export async function update<Result, Arg>(
       if (!unanswered || tries === TRIES) throw error;
     }
   }
+}
+
+/** What a person decides about a step that waits. */
+export function resolve(
+  handle: CheckoutHandle,
+  decided: Pick<Resolution, 'step' | 'decision'>,
+): Promise<void> {
+  const arg = { ...decided, note: 'looked into it', actor: 'op' };
+  return update(handle, { definition: resolveUpdate, arg });
+}
+
+export const PARCEL = {
+  kind: 'shipped',
+  carrier: 'Test Parcel',
+  trackingNumber: 'TP1',
+} as const;
+
+/** The warehouse's callback, as the API passes it on. */
+export function answerShipment(
+  handle: CheckoutHandle,
+  answer: ShipmentAnswer = PARCEL,
+): Promise<void> {
+  const correlationId = shipmentCorrelationId(orderIdOf(handle));
+  return handle.signal(shipmentAnsweredSignal, { correlationId, answer });
 }

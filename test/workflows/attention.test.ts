@@ -1,90 +1,103 @@
-import { expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { ProviderRejection } from '../../gateways/outcome.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
-import { listDeadLetters, type DeadLetter } from '../../prisma/dead-letters.ts';
-import {
-  cancelUpdate,
-  resolveUpdate,
-  statusQuery,
-  type Resolution,
-} from '../../workflows/contract.ts';
-import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
-import { describeCheckout, type CheckoutSuite } from '../support/checkout-suite.ts';
+import { cancelUpdate, statusQuery } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { effectsOf, expectCleanSlate, expectShipped } from '../support/expectations.ts';
-import { letDaysPass } from '../support/temporal.ts';
-import { update } from '../support/updates.ts';
+import {
+  attentionOf,
+  effectsOf,
+  expectCleanSlate,
+  expectShipped,
+  letterOf,
+  waitingFor,
+} from '../support/expectations.ts';
+import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
+import { answerShipment, resolve, update } from '../support/updates.ts';
+import { useRunningShop } from '../support/use-shop.ts';
+
+/**
+ * Rejected by its provider, a step fails for good at once. Where it is away, days of tries pass
+ * before that: test/faults/attention.test.ts.
+ */
+const REJECTED = new ProviderRejection('provider', 'test');
+const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
+const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
+const CANCEL = { provider: 'warehouse', operation: 'cancel' } as const;
 
 /** Each undo, made to fail for good, and what makes the order need it. */
 const UNDOS: readonly {
   readonly step: string;
   readonly failing: Place;
+  readonly reject: (gateways: RunningShop['gateways']) => unknown;
   readonly cause: Place;
   readonly stillUndone: string;
 }[] = [
   {
     step: 'releaseStock',
     failing: { provider: 'warehouse', operation: 'release' },
-    cause: { provider: 'warehouse', operation: 'ship' },
+    reject: ({ warehouse }) => vi.spyOn(warehouse, 'release').mockRejectedValue(REJECTED),
+    cause: SHIP,
     stillUndone: 'refund',
   },
   {
     step: 'voidOrRefundPayment',
     failing: { provider: 'payments', operation: 'refund' },
-    cause: { provider: 'warehouse', operation: 'ship' },
+    reject: ({ payments }) => vi.spyOn(payments, 'refund').mockRejectedValue(REJECTED),
+    cause: SHIP,
     stillUndone: 'release',
   },
   {
     step: 'voidOrRefundPayment',
     failing: { provider: 'payments', operation: 'void' },
-    cause: { provider: 'payments', operation: 'capture' },
+    reject: ({ payments }) => vi.spyOn(payments, 'voidAuthorization').mockRejectedValue(REJECTED),
+    cause: CAPTURE,
     stillUndone: 'release',
   },
   {
     step: 'cancelShipment',
-    failing: { provider: 'warehouse', operation: 'cancel' },
-    cause: { provider: 'warehouse', operation: 'ship' },
+    failing: CANCEL,
+    reject: ({ warehouse }) => vi.spyOn(warehouse, 'cancelShipment').mockRejectedValue(REJECTED),
+    cause: SHIP,
     stillUndone: 'refund',
   },
 ];
 
-describeCheckout('an undo that fails permanently', (suite) => {
+const inUse = useRunningShop();
+afterEach(() => vi.restoreAllMocks());
+
+describe('an undo that fails permanently', () => {
   test.each(UNDOS)(
     'a failing undo by $failing.operation lets the others run, needs attention and succeeds on retry',
-    async ({ step, failing, cause, stillUndone }) => {
-      const { bench } = suite;
-      bench.sandbox.faults.set(cause, { mode: 'refuse' });
-      bench.sandbox.faults.set(failing, { mode: 'fail_before' });
-      const handle = await parked(suite);
+    async ({ step, reject, cause, stillUndone }) => {
+      const { shop } = inUse;
+      shop.sandbox.faults.set(cause, { mode: 'refuse' });
+      reject(shop.gateways);
+      const handle = await parked(shop);
       const orderId = orderIdOf(handle);
-      expect(effectsOf(bench, orderId)[stillUndone]).toBe(1);
-      expect(await attentionOf(bench, handle)).toBe(step);
-      expect(await letterOf(bench, handle)).toMatchObject({ subject: step, status: 'open' });
-      bench.sandbox.faults.clear();
+      expect(effectsOf(shop, orderId)[stillUndone]).toBe(1);
+      expect(await attentionOf(shop, orderId)).toBe(step);
+      expect(await letterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open' });
+      vi.restoreAllMocks();
       await resolve(handle, { step, decision: 'retry' });
       expect((await handle.result()).status).toBe('cancelled');
-      await expectCleanSlate(bench, orderId);
-      expect((await letterOf(bench, handle))?.status).toBe('resolved');
+      await expectCleanSlate(shop, orderId);
+      expect((await letterOf(shop, orderId))?.status).toBe('resolved');
     },
   );
 
   test('skipping a failed undo ends the order cancelled and records the actor and note in an event', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
-    bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
-    const handle = await parked(suite);
+    const { shop } = inUse;
+    const handle = await unrefundable(shop);
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
     expect((await handle.result()).status).toBe('cancelled');
-    const event = await bench.db.event.findFirst({
+    const event = await shop.db.event.findFirst({
       where: { orderId: orderIdOf(handle), type: 'order.attention_resolved' },
     });
     expect(event?.data).toMatchObject({ decision: 'skip', actor: 'op', note: 'looked into it' });
   });
 
   test('a decision enters the workflow history before the activity that records it is scheduled', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
-    bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
-    const handle = await parked(suite);
+    const handle = await unrefundable(inUse.shop);
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
     await handle.result();
     const { events } = await handle.fetchHistory();
@@ -100,20 +113,21 @@ describeCheckout('an undo that fails permanently', (suite) => {
   });
 
   test('a retried shipment cancellation that finds the parcel shipped needs attention again', async () => {
-    const { bench, env } = suite;
+    const { shop } = inUse;
     const step = 'cancelShipment';
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'cancel' }, { mode: 'down' });
-    const handle = await bench.start();
-    await eventually(() => expect(effectsOf(bench, orderIdOf(handle))['ship']).toBe(1));
+    shop.sandbox.faults.set(SHIP, { mode: 'answer_lost' });
+    vi.spyOn(shop.gateways.warehouse, 'cancelShipment').mockRejectedValue(REJECTED);
+    const handle = await shop.start();
+    const orderId = orderIdOf(handle);
+    await eventually(() => expect(effectsOf(shop, orderId)['ship']).toBe(1));
     await handle.cancel();
-    await letDaysPass(env, 2);
     await eventually(async () => expect(await waitingFor(handle)).toEqual([step]));
-    bench.sandbox.faults.clear();
+    shop.sandbox.faults.clear();
+    vi.restoreAllMocks();
     await resolve(handle, { step, decision: 'retry' });
     const error = 'the parcel left before it could be called back';
     await eventually(async () =>
-      expect(await letterOf(bench, handle)).toMatchObject({ subject: step, status: 'open', error }),
+      expect(await letterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open', error }),
     );
     await eventually(async () => expect(await waitingFor(handle)).toEqual([step]));
     await resolve(handle, { step, decision: 'skip' });
@@ -121,110 +135,82 @@ describeCheckout('an undo that fails permanently', (suite) => {
   });
 
   test('two failed undos each wait for their own decision', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
-    bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
-    const handle = await parked(suite);
-    expect(await attentionOf(bench, handle)).toBe('voidOrRefundPayment, releaseStock');
-    bench.sandbox.faults.clear();
+    const { shop } = inUse;
+    vi.spyOn(shop.gateways.warehouse, 'release').mockRejectedValue(REJECTED);
+    const handle = await unrefundable(shop);
+    expect(await attentionOf(shop, orderIdOf(handle))).toBe('voidOrRefundPayment, releaseStock');
+    vi.restoreAllMocks();
     await resolve(handle, { step: 'releaseStock', decision: 'retry' });
     await eventually(async () => expect(await waitingFor(handle)).toEqual(['voidOrRefundPayment']));
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'retry' });
     await handle.result();
-    await expectCleanSlate(bench, orderIdOf(handle));
+    await expectCleanSlate(shop, orderIdOf(handle));
   });
 });
 
-// Five days of attempts are one event in the history: nothing of them is replayed.
-describeCheckout(
-  'a forward step that fails permanently',
-  (suite) => {
-    const failing = { provider: 'payments', operation: 'capture' } as const;
+describe('a forward step that fails permanently', () => {
+  test('an order whose capture failed ships after an operator retries it', async () => {
+    const { shop } = inUse;
+    const handle = await uncapturable(shop);
+    vi.restoreAllMocks();
+    await resolve(handle, { step: 'capturePayment', decision: 'retry' });
+    await answerShipment(handle);
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(shop, orderIdOf(handle));
+  });
 
-    test('an order whose capture failed ships after an operator retries it', async () => {
-      const { bench } = suite;
-      bench.sandbox.faults.set(failing, { mode: 'down' });
-      const handle = await parked(suite, 6);
-      bench.sandbox.faults.clear();
-      await resolve(handle, { step: 'capturePayment', decision: 'retry' });
-      expect((await handle.result()).status).toBe('shipped');
-      await expectShipped(bench, orderIdOf(handle));
+  test('an order whose capture failed is undone when an operator decides to cancel', async () => {
+    const { shop } = inUse;
+    const handle = await uncapturable(shop);
+    await resolve(handle, { step: 'capturePayment', decision: 'cancel' });
+    expect(await handle.result()).toEqual({
+      status: 'cancelled',
+      reason: 'requested_by_operator',
     });
+    await expectCleanSlate(shop, orderIdOf(handle));
+  });
 
-    test('an order whose capture failed is undone when an operator decides to cancel', async () => {
-      const { bench } = suite;
-      bench.sandbox.faults.set(failing, { mode: 'down' });
-      const handle = await parked(suite, 6);
-      await resolve(handle, { step: 'capturePayment', decision: 'cancel' });
-      expect(await handle.result()).toEqual({
-        status: 'cancelled',
-        reason: 'requested_by_operator',
-      });
-      await expectCleanSlate(bench, orderIdOf(handle));
-    });
+  test('a cancel while the capture needs attention clears the pending decision and resolves the dead letter', async () => {
+    const { shop } = inUse;
+    const handle = await uncapturable(shop);
+    const arg = { reason: 'requested_by_operator' } as const;
+    await update(handle, { definition: cancelUpdate, arg });
+    await handle.result();
+    expect((await handle.query(statusQuery)).waitingFor).toEqual([]);
+    expect((await letterOf(shop, orderIdOf(handle)))?.status).toBe('resolved');
+    await expectCleanSlate(shop, orderIdOf(handle));
+  });
 
-    test('a cancel while the capture needs attention clears the pending decision and resolves the dead letter', async () => {
-      const { bench } = suite;
-      bench.sandbox.faults.set(failing, { mode: 'down' });
-      const handle = await parked(suite, 6);
-      const arg = { reason: 'requested_by_operator' } as const;
-      await update(handle, { definition: cancelUpdate, arg });
-      await handle.result();
-      expect((await handle.query(statusQuery)).waitingFor).toEqual([]);
-      expect((await letterOf(bench, handle))?.status).toBe('resolved');
-      await expectCleanSlate(bench, orderIdOf(handle));
-    });
+  test('a decision about a step that does not wait is refused', async () => {
+    const { shop } = inUse;
+    const handle = await unrefundable(shop);
+    const step = 'voidOrRefundPayment';
+    await expect(resolve(handle, { step: 'capturePayment', decision: 'retry' })).rejects.toThrow();
+    await expect(resolve(handle, { step, decision: 'cancel' })).rejects.toThrow();
+    vi.restoreAllMocks();
+    await resolve(handle, { step, decision: 'retry' });
+    await handle.result();
+    await expectCleanSlate(shop, orderIdOf(handle));
+  });
+});
 
-    test('a decision about a step that does not wait is refused', async () => {
-      const { bench } = suite;
-      bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
-      bench.sandbox.faults.set({ provider: 'payments', operation: 'refund' }, { mode: 'down' });
-      const handle = await parked(suite);
-      const step = 'voidOrRefundPayment';
-      await expect(
-        resolve(handle, { step: 'capturePayment', decision: 'retry' }),
-      ).rejects.toThrow();
-      await expect(resolve(handle, { step, decision: 'cancel' })).rejects.toThrow();
-      bench.sandbox.faults.clear();
-      await resolve(handle, { step, decision: 'retry' });
-      await handle.result();
-      await expectCleanSlate(bench, orderIdOf(handle));
-    });
-  },
-  'cached',
-);
+/** An order that the warehouse refuses to ship and whose money cannot be given back. */
+async function unrefundable(shop: RunningShop): Promise<CheckoutHandle> {
+  shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
+  vi.spyOn(shop.gateways.payments, 'refund').mockRejectedValue(REJECTED);
+  return parked(shop);
+}
 
-/** Starts an order and lets time pass until it needs attention. */
-async function parked({ bench, env }: CheckoutSuite, days = 2): Promise<CheckoutHandle> {
-  const handle = await bench.start();
-  await letDaysPass(env, days);
+async function uncapturable(shop: RunningShop): Promise<CheckoutHandle> {
+  vi.spyOn(shop.gateways.payments, 'capture').mockRejectedValue(REJECTED);
+  return parked(shop);
+}
+
+/** Starts an order and waits until it needs attention. */
+async function parked(shop: RunningShop): Promise<CheckoutHandle> {
+  const handle = await shop.start();
   await eventually(async () => {
     expect((await handle.query(statusQuery)).status).toBe('needs_attention');
   });
   return handle;
-}
-
-/** The steps a decision would be taken for, as the workflow itself says between its tasks. */
-async function waitingFor(handle: CheckoutHandle): Promise<readonly string[]> {
-  return (await handle.query(statusQuery)).waitingFor;
-}
-
-async function attentionOf(bench: Bench, handle: CheckoutHandle): Promise<string | null> {
-  const where = { id: orderIdOf(handle) };
-  const order = await bench.db.order.findUniqueOrThrow({ where });
-  return order.attentionStep;
-}
-
-async function letterOf(bench: Bench, handle: CheckoutHandle): Promise<DeadLetter | undefined> {
-  const filter = { source: 'checkout', orderId: orderIdOf(handle) } as const;
-  return (await listDeadLetters(bench.db, filter, { limit: 10 })).letters[0];
-}
-
-function resolve(
-  handle: CheckoutHandle,
-  decided: Pick<Resolution, 'step' | 'decision'>,
-): Promise<void> {
-  const arg = { ...decided, note: 'looked into it', actor: 'op' };
-  return update(handle, { definition: resolveUpdate, arg });
 }

@@ -2,20 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { listDeadLetters } from '../../prisma/dead-letters.ts';
 import { recordCancelling, recordReserved } from '../../prisma/fulfilment.ts';
-import {
-  cancelUpdate,
-  shipmentAnsweredSignal,
-  statusQuery,
-  type CancelAccepted,
-} from '../../workflows/contract.ts';
-import { orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
-import { describeInRealTime } from '../support/checkout-suite.ts';
+import { cancelUpdate, statusQuery, type CancelAccepted } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   effectsOf,
@@ -24,7 +17,9 @@ import {
   expectShipped,
   noticesOf,
 } from '../support/expectations.ts';
-import { update } from '../support/updates.ts';
+import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
+import { answerShipment, update } from '../support/updates.ts';
+import { useRunningShop } from '../support/use-shop.ts';
 
 /** PENDING_ACTIVITY_STATE_STARTED of Temporal's API. */
 const STARTED = 2;
@@ -56,13 +51,16 @@ const STEPS: readonly {
   },
 ];
 
-describeInRealTime('a cancel', (suite) => {
+// In real time: a call that hangs costs as long as its deadline.
+const inUse = useRunningShop({ deadlines: { callMs: 1_000, authorizeMs: 5_000 } });
+
+describe('a cancel', () => {
   test.each(STEPS)(
     'a cancel while $place.operation is retried returns the undo steps and ends with the order undone',
     async ({ place, stands, willUndo, undone }) => {
-      const { bench } = suite;
-      bench.sandbox.faults.set(place, { mode: 'fail_before' });
-      const handle = await bench.start();
+      const { shop } = inUse;
+      shop.sandbox.faults.set(place, { mode: 'fail_before' });
+      const handle = await shop.start();
       await untilStruck(handle, stands);
       expect(await cancel(handle)).toEqual({ willUndo });
       expect(await handle.result()).toEqual({
@@ -70,165 +68,162 @@ describeInRealTime('a cancel', (suite) => {
         reason: 'requested_by_customer',
       });
       const orderId = orderIdOf(handle);
-      await expectCleanSlate(bench, orderId);
-      expect(effectsOf(bench, orderId)).toEqual(undone);
-      expect(noticesOf(bench, orderId).at(-1)).toBe('cancelled');
+      await expectCleanSlate(shop, orderId);
+      expect(effectsOf(shop, orderId)).toEqual(undone);
+      expect(noticesOf(shop, orderId).at(-1)).toBe('cancelled');
     },
   );
 
   test('a cancel after a capture whose response was lost refunds the capture', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set(
+    const { shop } = inUse;
+    shop.sandbox.faults.set(
       { provider: 'payments', operation: 'capture' },
       { mode: 'answer_lost' },
     );
-    bench.sandbox.faults.set(
-      { provider: 'payments', operation: 'lookup' },
-      { mode: 'fail_before' },
-    );
-    const handle = await bench.start();
+    shop.sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode: 'fail_before' });
+    const handle = await shop.start();
     await untilStruck(handle, 'reserved');
     await cancel(handle);
-    bench.sandbox.faults.clear();
+    shop.sandbox.faults.clear();
     await handle.result();
     const orderId = orderIdOf(handle);
-    await expectCleanSlate(bench, orderId);
-    expect(effectsOf(bench, orderId)).toMatchObject({ capture: 1, refund: 1 });
+    await expectCleanSlate(shop, orderId);
+    expect(effectsOf(shop, orderId)).toMatchObject({ capture: 1, refund: 1 });
   });
 
   test('a cancel after the parcel left is refused with the reason and the order ends shipped', async () => {
-    const { bench } = suite;
+    const { shop } = inUse;
     // The warehouse ships at once, but neither its answer nor a look-up gets through.
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
-    const handle = await bench.start();
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
+    const handle = await shop.start();
     await untilStruck(handle, 'paid');
-    await eventually(() => expect(effectsOf(bench, orderIdOf(handle))['ship']).toBe(1));
+    await eventually(() => expect(effectsOf(shop, orderIdOf(handle))['ship']).toBe(1));
     expect(await refusalOf(handle)).toMatchObject({
       type: 'not_cancellable',
       message: 'the parcel has left the warehouse',
     });
-    bench.sandbox.faults.clear();
-    await answer(handle);
+    shop.sandbox.faults.clear();
+    await answerShipment(handle);
     expect((await handle.result()).status).toBe('shipped');
-    await expectShipped(bench, orderIdOf(handle));
+    await expectShipped(shop, orderIdOf(handle));
   });
 
   test('a cancel is refused when a worker crashed after shipping the parcel, and the order ends shipped', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
-    const handle = await bench.start();
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    const handle = await shop.start();
     await untilStruck(handle, 'placed');
-    await shipUnheard(bench, orderIdOf(handle));
+    await shipUnheard(shop, orderIdOf(handle));
     expect(await refusalOf(handle)).toMatchObject({
       type: 'not_cancellable',
       message: 'the parcel has left the warehouse',
     });
-    bench.sandbox.faults.clear();
-    await answer(handle);
+    shop.sandbox.faults.clear();
+    await answerShipment(handle);
     expect((await handle.result()).status).toBe('shipped');
-    await expectShipped(bench, orderIdOf(handle));
+    await expectShipped(shop, orderIdOf(handle));
   });
 
   test('a workflow cancellation after a worker crashed while shipping ends the order shipped and charged', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
-    const handle = await bench.start();
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    const handle = await shop.start();
     await untilStruck(handle, 'placed');
     const orderId = orderIdOf(handle);
-    await shipUnheard(bench, orderId);
+    await shipUnheard(shop, orderId);
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
-    expect(effectsOf(bench, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
+    expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
   });
 
   test('a cancel recorded by a worker that then crashed undoes the order and opens no dead letter', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
-    const handle = await bench.start();
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
+    const handle = await shop.start();
     await untilStruck(handle, 'reserved');
     const orderId = orderIdOf(handle);
     const reason = 'requested_by_customer';
-    await recordCancelling(bench.db, orderId, { reason, request: null });
-    bench.sandbox.faults.clear();
+    await recordCancelling(shop.db, orderId, { reason, request: null });
+    shop.sandbox.faults.clear();
     expect(await handle.result()).toEqual({ status: 'cancelled', reason });
-    await expectCleanSlate(bench, orderId);
-    const { letters } = await listDeadLetters(bench.db, { orderId }, { limit: 1 });
+    await expectCleanSlate(shop, orderId);
+    const { letters } = await listDeadLetters(shop.db, { orderId }, { limit: 1 });
     expect(letters).toEqual([]);
   });
 
   test('a cancel while the confirmation mail fails undoes the order and sends only the cancelled mail', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
-    bench.sandbox.faults.set({ provider: 'mail', operation: 'send' }, { mode: 'hang' });
-    const handle = await bench.start();
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
+    shop.sandbox.faults.set({ provider: 'mail', operation: 'send' }, { mode: 'hang' });
+    const handle = await shop.start();
     await untilTried(handle, 'notifyCustomer');
     await cancel(handle);
     // The next notice hangs as well, so the workflow is there when the first one has failed.
-    await eventually(() => expect(firedAt(bench, 'send')).toBe(3));
-    bench.sandbox.faults.clear();
+    await eventually(() => expect(firedAt(shop, 'send')).toBeGreaterThanOrEqual(3));
+    shop.sandbox.faults.clear();
     expect((await handle.result()).status).toBe('cancelled');
     const orderId = orderIdOf(handle);
-    await expectCleanSlate(bench, orderId);
-    expect(noticesOf(bench, orderId)).toEqual(['cancelled']);
-    expect(await eventTypesOf(bench, orderId)).not.toContain('order.notification_failed');
+    await expectCleanSlate(shop, orderId);
+    expect(noticesOf(shop, orderId)).toEqual(['cancelled']);
+    expect(await eventTypesOf(shop, orderId)).not.toContain('order.notification_failed');
   });
 
   test('a cancel while the reservation fails undoes the order with the reason of the customer', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'hang' });
-    const handle = await bench.start();
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'hang' });
+    const handle = await shop.start();
     await untilTried(handle, 'reserveStock');
     await cancel(handle);
     const reason = 'requested_by_customer';
     expect(await handle.result()).toEqual({ status: 'cancelled', reason });
-    await expectCleanSlate(bench, orderIdOf(handle));
+    await expectCleanSlate(shop, orderIdOf(handle));
   });
 
   test('a cancel of an order that is already cancelling is refused', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
-    const handle = await bench.start();
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
+    const handle = await shop.start();
     await untilStruck(handle, 'placed');
     await cancel(handle);
     expect(await refusalOf(handle)).toMatchObject({ type: 'not_cancellable' });
-    bench.sandbox.faults.clear();
+    shop.sandbox.faults.clear();
     await handle.result();
-    await expectCleanSlate(bench, orderIdOf(handle));
+    await expectCleanSlate(shop, orderIdOf(handle));
   });
 
   test('a cancel sent twice under one update id returns the same result', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
-    const handle = await bench.start();
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    const handle = await shop.start();
     await untilStruck(handle, 'placed');
     const pressedTwice = 'cancel/pressed-twice';
     const first = await cancel(handle, pressedTwice);
     expect(await cancel(handle, pressedTwice)).toEqual(first);
-    bench.sandbox.faults.clear();
+    shop.sandbox.faults.clear();
     await handle.result();
-    await expectCleanSlate(bench, orderIdOf(handle));
+    await expectCleanSlate(shop, orderIdOf(handle));
   });
 
   test('a cancellation of the workflow itself undoes the order and closes the run as cancelled', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
-    const handle = await bench.start();
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
+    const handle = await shop.start();
     await untilStruck(handle, 'reserved');
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow('Workflow execution cancelled');
-    await expectCleanSlate(bench, orderIdOf(handle));
+    await expectCleanSlate(shop, orderIdOf(handle));
   });
 
   test('a cancellation of the workflow after the parcel left ends with the order shipped', async () => {
-    const { bench } = suite;
-    bench.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
-    const handle = await bench.start();
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
+    const handle = await shop.start();
     await untilStruck(handle, 'paid');
-    await eventually(() => expect(effectsOf(bench, orderIdOf(handle))['ship']).toBe(1));
+    await eventually(() => expect(effectsOf(shop, orderIdOf(handle))['ship']).toBe(1));
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
-    await expectShipped(bench, orderIdOf(handle));
+    await expectShipped(shop, orderIdOf(handle));
   });
 });
 
@@ -247,8 +242,8 @@ async function untilStruck(handle: CheckoutHandle, status: string): Promise<void
   });
 }
 
-function firedAt(bench: Bench, operation: string): number | undefined {
-  return bench.sandbox.faults.list().find((each) => each.operation === operation)?.fired;
+function firedAt(shop: RunningShop, operation: string): number | undefined {
+  return shop.sandbox.faults.list().find((each) => each.operation === operation)?.fired;
 }
 
 /** Waits until an attempt at the activity is under way at a worker. */
@@ -258,13 +253,6 @@ async function untilTried(handle: CheckoutHandle, activity: string): Promise<voi
     const pending = pendingActivities?.find((each) => each.activityType?.name === activity);
     expect(pending?.state).toBe(STARTED);
   });
-}
-
-/** The warehouse's callback, as the API passes it on. */
-function answer(handle: CheckoutHandle): Promise<void> {
-  const correlationId = shipmentCorrelationId(orderIdOf(handle));
-  const shipped = { kind: 'shipped', carrier: 'DHL', trackingNumber: 'T1' } as const;
-  return handle.signal(shipmentAnsweredSignal, { correlationId, answer: shipped });
 }
 
 async function refusalOf(handle: CheckoutHandle): Promise<unknown> {
@@ -278,14 +266,15 @@ async function refusalOf(handle: CheckoutHandle): Promise<unknown> {
 }
 
 /** What a worker does within one workflow task, of which Temporal hears nothing when it dies. */
-async function shipUnheard(bench: Bench, orderId: OrderId): Promise<void> {
-  const { db, gateways } = bench;
+async function shipUnheard(shop: RunningShop, orderId: OrderId): Promise<void> {
+  const { db, gateways } = shop;
   const warehouseCallbackUrl = 'http://127.0.0.1:9/callbacks/warehouse';
   const activities = createActivities({ db, ...gateways, warehouseCallbackUrl });
   const worker = new MockActivityEnvironment();
   await recordReserved(db, orderId);
-  await worker.run(activities.capturePayment, { orderId });
-  await worker.run(activities.requestShipment, { orderId });
+  // Again when a busy machine was late: the deadlines are short here.
+  await eventually(() => worker.run(activities.capturePayment, { orderId }));
+  await eventually(() => worker.run(activities.requestShipment, { orderId }));
   const shipped = { kind: 'shipped' };
   const correlationId = shipmentCorrelationId(orderId);
   await eventually(async () =>

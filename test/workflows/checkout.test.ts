@@ -1,24 +1,27 @@
-import { expect, test } from 'vitest';
-import { PERSON, orderIdOf } from '../support/bench.ts';
-import { describeCheckout } from '../support/checkout-suite.ts';
-import { eventTypesOf, expectShipped, noticesOf } from '../support/expectations.ts';
+import { describe, expect, test } from 'vitest';
 import { readable } from '../../audit/readable.ts';
+import { CANARIES } from '../support/client.ts';
+import { eventTypesOf, expectShipped, noticesOf } from '../support/expectations.ts';
+import { orderIdOf } from '../support/running-shop.ts';
+import { useSkippingShop } from '../support/use-shop.ts';
 
-describeCheckout('an order whose steps all succeed', (suite) => {
+const inUse = useSkippingShop();
+
+describe('an order whose steps all succeed', () => {
   test('an order without failures ships, is charged once and sends a confirmed and a shipped mail', async () => {
-    const { bench } = suite;
-    const handle = await bench.start();
+    const { shop } = inUse;
+    const handle = await shop.start();
     expect(await handle.result()).toEqual({ status: 'shipped', reason: null });
     const orderId = orderIdOf(handle);
-    await expectShipped(bench, orderId);
-    expect(noticesOf(bench, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
+    await expectShipped(shop, orderId);
+    expect(noticesOf(shop, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
   });
 
   test('an order without failures records one event per change, in order', async () => {
-    const { bench } = suite;
-    const handle = await bench.start();
+    const { shop } = inUse;
+    const handle = await shop.start();
     await handle.result();
-    const types = await eventTypesOf(bench, orderIdOf(handle));
+    const types = await eventTypesOf(shop, orderIdOf(handle));
     const told = (type: string): boolean => type === 'order.customer_notified';
     expect(types.filter((type) => !told(type))).toEqual([
       'order.created',
@@ -32,20 +35,20 @@ describeCheckout('an order whose steps all succeed', (suite) => {
   });
 
   test('an order without failures leaves no personal data in Temporal', async () => {
-    const { bench, env } = suite;
-    const handle = await bench.start();
+    const { shop, env } = inUse;
+    const handle = await shop.start();
     await handle.result();
     const history = readable(await handle.fetchHistory());
     expect(history).toContain(orderIdOf(handle));
     const described = readable(await env.client.workflow.getHandle(handle.workflowId).describe());
-    for (const canary of Object.values(PERSON)) {
+    for (const canary of CANARIES) {
       expect(history).not.toContain(canary);
       expect(described).not.toContain(canary);
     }
   });
 
   test('an order without failures schedules no durable activity and writes at most 26 events', async () => {
-    const handle = await suite.bench.start();
+    const handle = await inUse.shop.start();
     await handle.result();
     const { events } = await handle.fetchHistory();
     const scheduled = events?.filter((event) => event.activityTaskScheduledEventAttributes) ?? [];

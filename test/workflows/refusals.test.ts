@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Place } from '../../local/sandbox/faults.ts';
-import { orderIdOf } from '../support/bench.ts';
-import { describeCheckout } from '../support/checkout-suite.ts';
 import { effectsOf, eventTypesOf, expectCleanSlate, noticesOf } from '../support/expectations.ts';
+import { orderIdOf } from '../support/running-shop.ts';
+import { useSkippingShop } from '../support/use-shop.ts';
 
 /** Every step that may be refused, what it costs, and what has to be undone for it. */
 const REFUSALS: readonly {
@@ -27,30 +27,32 @@ const REFUSALS: readonly {
   },
 ];
 
-describeCheckout('a refused step', (suite) => {
+const inUse = useSkippingShop();
+
+describe('a refused step', () => {
   test.each(REFUSALS)(
     'an order whose $place.operation is refused is undone once and the customer is notified',
     async ({ place, reason, undone }) => {
-      const { bench } = suite;
-      bench.sandbox.faults.set(place, { mode: 'refuse' });
-      const handle = await bench.start();
+      const { shop } = inUse;
+      shop.sandbox.faults.set(place, { mode: 'refuse' });
+      const handle = await shop.start();
       expect(await handle.result()).toEqual({ status: 'cancelled', reason });
       const orderId = orderIdOf(handle);
-      await expectCleanSlate(bench, orderId);
-      expect(effectsOf(bench, orderId)).toEqual(undone);
-      expect(noticesOf(bench, orderId).at(-1)).toBe('cancelled');
-      expect(bench.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0);
+      await expectCleanSlate(shop, orderId);
+      expect(effectsOf(shop, orderId)).toEqual(undone);
+      expect(noticesOf(shop, orderId).at(-1)).toBe('cancelled');
+      expect(shop.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0);
     },
   );
 
   test('an order whose shipping is refused by the callback is refunded, released and cancelled in that order', async () => {
-    const { bench } = suite;
+    const { shop } = inUse;
     const place = { provider: 'warehouse', operation: 'callback' } as const;
-    bench.sandbox.faults.set(place, { mode: 'refuse' });
-    const handle = await bench.start();
+    shop.sandbox.faults.set(place, { mode: 'refuse' });
+    const handle = await shop.start();
     expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'shipping_refused' });
     const orderId = orderIdOf(handle);
-    expect((await eventTypesOf(bench, orderId)).filter(isUndo)).toEqual([
+    expect((await eventTypesOf(shop, orderId)).filter(isUndo)).toEqual([
       'order.cancelling',
       'order.payment_refunded',
       'order.stock_released',

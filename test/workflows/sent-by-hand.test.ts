@@ -1,7 +1,8 @@
-import { MockActivityEnvironment, type TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterEach, expect, test, vi } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
+import { ProviderRejection } from '../../gateways/outcome.ts';
 import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { findBooks } from '../../prisma/stopped.ts';
 import type { checkout } from '../../workflows/checkout.ts';
@@ -9,47 +10,41 @@ import {
   cancelUpdate,
   CHECKOUT_WORKFLOW,
   checkoutResumeOptions,
-  resolveUpdate,
-  statusQuery,
   type Resolution,
 } from '../../workflows/contract.ts';
-import { createBench, orderIdOf, type Bench, type CheckoutHandle } from '../support/bench.ts';
 import { eventually } from '../support/eventually.ts';
-import { effectsOf, eventTypesOf, noticesOf } from '../support/expectations.ts';
-import { createTimeSkippingEnv, letDaysPass } from '../support/temporal.ts';
-import { update } from '../support/updates.ts';
+import {
+  attentionOf,
+  effectsOf,
+  eventTypesOf,
+  noticesOf,
+  waitingFor,
+} from '../support/expectations.ts';
+import { createRecorders } from '../support/recorders.ts';
+import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
+import { resolve, update } from '../support/updates.ts';
+import { useRunningShop } from '../support/use-shop.ts';
 
-const CANCEL = { provider: 'warehouse', operation: 'cancel' } as const;
 const STEP = 'cancelShipment';
 /** Long enough that a parcel never leaves while a test looks at its request. */
 const NEVER_MS = 600_000;
 /** Charged once; asked of the warehouse once, and called back. */
 const CALLED_BACK = { authorize: 1, capture: 1, reserve: 1, ship: 1, cancel: 1 };
 
-let env: TestWorkflowEnvironment;
-let bench: Bench;
-beforeAll(async () => {
-  env = await createTimeSkippingEnv();
-  bench = await createBench({
-    client: env.client,
-    connection: env.nativeConnection,
-    callbackDelayMs: NEVER_MS,
-    maxCachedWorkflows: 0,
-  });
+// Orders get no workflow by themselves: each test starts the one that goes on.
+const inUse = useRunningShop({
+  callbackDelayMs: NEVER_MS,
+  temporal: { checkouts: createRecorders().checkouts },
 });
-afterEach(() => bench.sandbox.faults.clear());
-afterAll(async () => {
-  await bench?.close();
-  await env?.teardown();
-});
+afterEach(() => vi.restoreAllMocks());
 
 test('a manual shipment cancels the request at the warehouse before the order becomes shipped', async () => {
   const orderId = await shippingParked();
   const handle = await decideAnew(orderId, { step: 'shipOrder', decision: 'skip' });
   expect((await handle.result()).status).toBe('shipped');
   await expectSentByHand(orderId);
-  expect(effectsOf(bench, orderId)).toEqual(CALLED_BACK);
-  const types = await eventTypesOf(bench, orderId);
+  expect(effectsOf(inUse.shop, orderId)).toEqual(CALLED_BACK);
+  const types = await eventTypesOf(inUse.shop, orderId);
   expect(types.filter((type) => type !== 'order.customer_notified').slice(-3)).toEqual([
     'order.attention_resolved',
     'order.shipment_cancelled',
@@ -61,11 +56,11 @@ test('a failed warehouse cancellation after a manual shipment needs attention an
   const handle = await calledBackInVain();
   const arg = { reason: 'requested_by_operator' } as const;
   await expect(update(handle, { definition: cancelUpdate, arg })).rejects.toThrow();
-  bench.sandbox.faults.clear();
+  vi.restoreAllMocks();
   await resolve(handle, { step: STEP, decision: 'retry' });
   expect((await handle.result()).status).toBe('shipped');
   await expectSentByHand(orderIdOf(handle));
-  expect(effectsOf(bench, orderIdOf(handle))).toEqual(CALLED_BACK);
+  expect(effectsOf(inUse.shop, orderIdOf(handle))).toEqual(CALLED_BACK);
 });
 
 test('skipping a failed warehouse cancellation after a manual shipment ends the order shipped', async () => {
@@ -84,18 +79,18 @@ test.each([
     const lost = await calledBackInVain();
     const orderId = orderIdOf(lost);
     await lost.terminate('lost');
-    if (decision === 'retry') bench.sandbox.faults.clear();
+    if (decision === 'retry') vi.restoreAllMocks();
     const handle = await decideAnew(orderId, { step: STEP, decision });
     expect((await handle.result()).status).toBe('shipped');
     await expectSentByHand(orderId);
-    expect(effectsOf(bench, orderId)).toEqual(effects);
+    expect(effectsOf(inUse.shop, orderId)).toEqual(effects);
   },
 );
 
 /** An order whose parcel the warehouse was asked for and never sent, parked for a person. */
 async function shippingParked(): Promise<OrderId> {
-  const { db, gateways } = bench;
-  const { orderId } = await bench.place();
+  const { db, gateways } = inUse.shop;
+  const { orderId } = await inUse.shop.order();
   const warehouseCallbackUrl = 'http://127.0.0.1:9/callbacks/warehouse';
   const activities = createActivities({ db, ...gateways, warehouseCallbackUrl });
   const worker = new MockActivityEnvironment();
@@ -107,13 +102,13 @@ async function shippingParked(): Promise<OrderId> {
 }
 
 async function expectSentByHand(orderId: OrderId): Promise<void> {
-  const { status, shipment } = await bench.db.order.findUniqueOrThrow({
+  const { status, shipment } = await inUse.shop.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { shipment: true },
   });
   expect(status).toBe('shipped');
   expect(shipment).toMatchObject({ status: 'shipped', carrier: 'arranged by hand' });
-  expect(noticesOf(bench, orderId)).toContain('shipped');
+  expect(noticesOf(inUse.shop, orderId)).toContain('shipped');
 }
 
 /** A new run that goes on from the books with the decision, as the API starts it. */
@@ -121,35 +116,23 @@ async function decideAnew(
   orderId: OrderId,
   decided: Pick<Resolution, 'step' | 'decision'>,
 ): Promise<CheckoutHandle> {
-  const books = await findBooks(bench.db, orderId);
+  const books = await findBooks(inUse.shop.db, orderId);
   if (!books) throw new Error(`no books of ${orderId}`);
   const { start, from, sentByHand } = books;
   const resolution = { ...decided, note: 'sent by courier', actor: 'op' };
   const resume = { from, undo: null, resolution, sentByHand };
-  return env.client.workflow.start<typeof checkout>(CHECKOUT_WORKFLOW, {
-    ...checkoutResumeOptions({ ...start, resume }, { replacing: false }),
-    taskQueue: bench.taskQueue,
-  });
+  const options = checkoutResumeOptions({ ...start, resume }, { replacing: false });
+  return inUse.shop.temporal.client.workflow.start<typeof checkout>(CHECKOUT_WORKFLOW, options);
 }
 
-/** Sent by hand while the warehouse could not be told, for longer than that is tried. */
+/** Sent by hand, and the warehouse rejects the cancellation: it fails for good at once. */
 async function calledBackInVain(): Promise<CheckoutHandle> {
-  bench.sandbox.faults.set(CANCEL, { mode: 'fail_before' });
+  const { shop } = inUse;
+  const rejection = new ProviderRejection('warehouse', 'test');
+  vi.spyOn(shop.gateways.warehouse, 'cancelShipment').mockRejectedValue(rejection);
   const orderId = await shippingParked();
   const handle = await decideAnew(orderId, { step: 'shipOrder', decision: 'skip' });
-  await letDaysPass(env, 2);
-  await eventually(async () => {
-    expect((await handle.query(statusQuery)).waitingFor).toEqual([STEP]);
-  });
-  const { attentionStep } = await bench.db.order.findUniqueOrThrow({ where: { id: orderId } });
-  expect(attentionStep).toBe(STEP);
+  await eventually(async () => expect(await waitingFor(handle)).toEqual([STEP]));
+  expect(await attentionOf(shop, orderId)).toBe(STEP);
   return handle;
-}
-
-function resolve(
-  handle: CheckoutHandle,
-  decided: Pick<Resolution, 'step' | 'decision'>,
-): Promise<void> {
-  const arg = { ...decided, note: 'looked into it', actor: 'op' };
-  return update(handle, { definition: resolveUpdate, arg });
 }

@@ -7,19 +7,19 @@ import type { WebhookSender } from '../../../gateways/webhook-sender.ts';
 import { KEPT_ATTEMPTS, trimAttempts } from '../../../prisma/webhook-attempts.ts';
 import { deleteEndpoint, rotateSecret } from '../../../prisma/webhook-endpoints.ts';
 import { claimOf } from '../../prisma/shop.ts';
-import { OPERATOR, ORDERS, SENDER, STORED, useWebhookBench } from '../../support/webhook-bench.ts';
+import { OPERATOR, ORDERS, SENDER, STORED, useEndpoint } from './use-endpoint.ts';
 import { NEVER } from './history.ts';
 
 const SIDE_BY_SIDE = 24;
 const HOUR_MS = 3_600_000;
-const bench = useWebhookBench();
+const endpoint = useEndpoint();
 
 describe('a webhook', () => {
   test('a webhook carries the trace of its order with a new parent id per attempt', async () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-    for (const _ of [1, 2]) await bench.hand([{ ...bench.event(), traceparent }]);
-    await bench.hand([bench.event()]);
-    const { received } = bench.receiver;
+    for (const _ of [1, 2]) await endpoint.hand([{ ...endpoint.event(), traceparent }]);
+    await endpoint.hand([endpoint.event()]);
+    const { received } = endpoint.receiver;
     const [first, again, untraced] = received.map(({ headers }) => headers['traceparent']);
     expect([first, again].map((header) => traceIdOf(header ?? ''))).toEqual(
       Array(2).fill('a'.repeat(32)),
@@ -29,12 +29,12 @@ describe('a webhook', () => {
   });
 
   test('a webhook has the event id, verifies with the official library and holds no personal data', async () => {
-    await bench.hand(bench.log);
-    const [secret = ''] = await bench.secrets();
-    const got = bench.receiver.verified(secret);
-    expect(got.map(({ id }) => id).toSorted()).toEqual(bench.log.map(({ id }) => id).toSorted());
+    await endpoint.hand(endpoint.log);
+    const [secret = ''] = await endpoint.secrets();
+    const got = endpoint.receiver.verified(secret);
+    expect(got.map(({ id }) => id).toSorted()).toEqual(endpoint.log.map(({ id }) => id).toSorted());
     for (const { json, id, body } of got) {
-      const source = bench.log.find((each) => each.id === id);
+      const source = endpoint.log.find((each) => each.id === id);
       expect(json).toMatchObject({
         type: source?.type,
         timestamp: source?.time,
@@ -52,16 +52,16 @@ describe('a webhook', () => {
 
   test('webhooks arrive in sequence per order while at most 24 orders are sent concurrently', async () => {
     const held: ServerResponse[] = [];
-    bench.receiver.answer = (response) => {
+    endpoint.receiver.answer = (response) => {
       held.push(response);
       if (held.length < SIDE_BY_SIDE) return;
       for (const each of held) each.writeHead(200).end();
-      bench.receiver.answer = (later) => later.writeHead(200).end();
+      endpoint.receiver.answer = (later) => later.writeHead(200).end();
     };
     const sender = counted(SENDER);
-    await bench.hand(bench.log, sender);
+    await endpoint.hand(endpoint.log, sender);
     const bySeq = new Map<string, number[]>();
-    for (const { json } of bench.receiver.received) {
+    for (const { json } of endpoint.receiver.received) {
       const { order_id: orderId = '', seq = 0 } = json.data;
       bySeq.set(orderId, [...(bySeq.get(orderId) ?? []), seq]);
     }
@@ -71,33 +71,35 @@ describe('a webhook', () => {
   });
 
   test('a webhook keeps its id and body on every attempt, with a valid signature and timestamp', async () => {
-    bench.receiver.answer = (response) => response.writeHead(500).end('oops');
+    endpoint.receiver.answer = (response) => response.writeHead(500).end('oops');
     const failed = { error: 'HTTP 500', retryAfterMs: null, final: false, attempted: true };
     for (const _ of ['first', 'second']) {
-      expect(await bench.failures([bench.event()])).toEqual([{ id: bench.event().id, ...failed }]);
+      expect(await endpoint.failures([endpoint.event()])).toEqual([
+        { id: endpoint.event().id, ...failed },
+      ]);
     }
-    bench.receiver.answer = (response) => response.writeHead(200).end();
-    await bench.hand([bench.event()]);
-    expect(new Set(bench.receiver.received.map(({ id }) => id))).toEqual(
-      new Set([bench.event().id]),
+    endpoint.receiver.answer = (response) => response.writeHead(200).end();
+    await endpoint.hand([endpoint.event()]);
+    expect(new Set(endpoint.receiver.received.map(({ id }) => id))).toEqual(
+      new Set([endpoint.event().id]),
     );
-    expect(new Set(bench.receiver.received.map(({ body }) => body)).size).toBe(1);
-    const [secret = ''] = await bench.secrets();
-    expect(bench.receiver.verified(secret)).toHaveLength(3);
-    for (const { headers, atMs } of bench.receiver.received) {
+    expect(new Set(endpoint.receiver.received.map(({ body }) => body)).size).toBe(1);
+    const [secret = ''] = await endpoint.secrets();
+    expect(endpoint.receiver.verified(secret)).toHaveLength(3);
+    for (const { headers, atMs } of endpoint.receiver.received) {
       expect(Math.abs(Number(headers['webhook-timestamp']) - atMs / 1_000)).toBeLessThan(60);
     }
   });
 
   test('a webhook that would exceed 20 kB is reduced to its ids', () => {
-    const big = { ...bench.event(), data: { steps: ['x'.repeat(30_000)] } };
+    const big = { ...endpoint.event(), data: { steps: ['x'.repeat(30_000)] } };
     const body = webhookBody(big);
     expect(Buffer.byteLength(body)).toBeLessThan(20_000);
     expect(JSON.parse(body)).toMatchObject({ data: { event_id: big.id, order_id: big.orderId } });
   });
 
   test('a webhook has nine retries spread over 75 h 35 min 5 s', async () => {
-    const { retryDelaysMs } = await bench.subscriber();
+    const { retryDelaysMs } = await endpoint.subscriber();
     expect(retryDelaysMs).toBe(WEBHOOK_RETRY_DELAYS_MS);
     expect(retryDelaysMs).toHaveLength(9);
     const sumMs = retryDelaysMs.reduce((sum, each) => sum + each, 0);
@@ -107,34 +109,34 @@ describe('a webhook', () => {
 
 describe('a secret rotation', () => {
   test('a rotated webhook secret signs together with the new one until it expires', async () => {
-    const [old = ''] = await bench.secrets();
-    await rotateSecret(bench.db, claimOf(), { id: bench.endpointId, by: OPERATOR, answer: STORED });
-    const [fresh = '', previous] = await bench.secrets();
+    const [old = ''] = await endpoint.secrets();
+    await rotateSecret(endpoint.db, claimOf(), { id: endpoint.id, by: OPERATOR, answer: STORED });
+    const [fresh = '', previous] = await endpoint.secrets();
     expect([previous, fresh === old]).toEqual([old, false]);
-    await bench.hand([bench.event()]);
-    expect(bench.receiver.verified(old)).toHaveLength(1);
-    expect(bench.receiver.verified(fresh)).toHaveLength(1);
-    await bench.db.webhookEndpoint.update({
-      where: { id: bench.endpointId },
+    await endpoint.hand([endpoint.event()]);
+    expect(endpoint.receiver.verified(old)).toHaveLength(1);
+    expect(endpoint.receiver.verified(fresh)).toHaveLength(1);
+    await endpoint.db.webhookEndpoint.update({
+      where: { id: endpoint.id },
       data: { previousSecretExpiresAt: new Date(Date.now() - 1) },
     });
-    expect(await bench.secrets()).toEqual([fresh]);
-    await bench.hand([bench.event()]);
-    expect(() => bench.receiver.verified(old)).toThrow();
-    expect(bench.receiver.verified(fresh)).toHaveLength(2);
+    expect(await endpoint.secrets()).toEqual([fresh]);
+    await endpoint.hand([endpoint.event()]);
+    expect(() => endpoint.receiver.verified(old)).toThrow();
+    expect(endpoint.receiver.verified(fresh)).toHaveLength(2);
   });
 });
 
 describe('webhook attempts', () => {
   test('every webhook attempt is stored with its status, error and the beginning of the response', async () => {
-    bench.receiver.answer = (response) => response.writeHead(500).end(`${'é'.repeat(2_000)}\0`);
-    await bench.failures([bench.event()]);
-    bench.receiver.answer = (response) => response.writeHead(204).end();
-    await bench.hand([bench.event()]);
-    const [second, first] = await bench.attempts();
+    endpoint.receiver.answer = (response) => response.writeHead(500).end(`${'é'.repeat(2_000)}\0`);
+    await endpoint.failures([endpoint.event()]);
+    endpoint.receiver.answer = (response) => response.writeHead(204).end();
+    await endpoint.hand([endpoint.event()]);
+    const [second, first] = await endpoint.attempts();
     expect(first).toMatchObject({
-      eventId: bench.event().id,
-      eventType: bench.event().type,
+      eventId: endpoint.event().id,
+      eventType: endpoint.event().type,
       outcome: 'failed',
       status: 500,
       error: 'HTTP 500',
@@ -144,21 +146,21 @@ describe('webhook attempts', () => {
   });
 
   test('the oldest webhook attempts beyond the limit per endpoint are deleted', async () => {
-    await bench.hand(bench.log.slice(0, 5));
-    expect(await trimAttempts(bench.db, bench.endpointId, KEPT_ATTEMPTS)).toBe(0);
-    const [newest, next] = await bench.attempts();
-    expect(await trimAttempts(bench.db, bench.endpointId, 2)).toBe(3);
-    expect(await bench.attempts()).toEqual([newest, next]);
+    await endpoint.hand(endpoint.log.slice(0, 5));
+    expect(await trimAttempts(endpoint.db, endpoint.id, KEPT_ATTEMPTS)).toBe(0);
+    const [newest, next] = await endpoint.attempts();
+    expect(await trimAttempts(endpoint.db, endpoint.id, 2)).toBe(3);
+    expect(await endpoint.attempts()).toEqual([newest, next]);
   });
 
   test('a deleted webhook endpoint has no subscriber and receives nothing', async () => {
-    const handing = await bench.subscriber();
-    await deleteEndpoint(bench.db, bench.endpointId, OPERATOR);
-    await handing.handle(bench.log, NEVER);
+    const handing = await endpoint.subscriber();
+    await deleteEndpoint(endpoint.db, endpoint.id, OPERATOR);
+    await handing.handle(endpoint.log, NEVER);
     expect(
-      await createWebhookSubscriber({ db: bench.db, sender: SENDER }, bench.endpointId),
+      await createWebhookSubscriber({ db: endpoint.db, sender: SENDER }, endpoint.id),
     ).toBeNull();
-    expect(bench.receiver.received).toEqual([]);
+    expect(endpoint.receiver.received).toEqual([]);
   });
 });
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { isOrderId, type OrderId } from '../../../domain/ids.ts';
-import { PERSON } from '../../support/bench.ts';
+import { canaryOrder, createApi, placeOrder, type Line } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 
 export interface Answered {
@@ -11,10 +11,8 @@ export interface Answered {
   readonly text: string;
 }
 
-export interface OrderRequest {
+export interface OrderRequest extends Line {
   readonly key: string;
-  readonly quantity: number;
-  readonly card: string;
 }
 
 export interface Client {
@@ -32,12 +30,11 @@ export interface Client {
 const REQUEST_TIMEOUT_MS = 30_000;
 const SETTLED_WITHIN_MS = 120_000;
 const AGAIN_AFTER_MS = 250;
+const OPERATOR = { authorization: 'Bearer hf_local_operator' } as const;
 
-export const GOOD_CARD = PERSON.paymentMethod;
-export const DECLINED_CARD = 'pm_card_chargeDeclinedInsufficientFunds';
-
-export function newRequest(more: Partial<OrderRequest> = {}): OrderRequest {
-  return { key: randomUUID(), quantity: 2, card: GOOD_CARD, ...more };
+/** Two white mugs unless told. */
+export function newRequest(line: Line = {}): OrderRequest {
+  return { key: randomUUID(), ...line };
 }
 
 /** The order an answer names. */
@@ -48,10 +45,12 @@ export function orderIdIn({ status, text }: Answered): OrderId {
 }
 
 export function createClient(url: string): Client {
-  const send = async (path: string, init: RequestInit): Promise<Answered | null> => {
+  const api = createApi(url);
+  const send = async (
+    call: (signal: AbortSignal) => Promise<Response>,
+  ): Promise<Answered | null> => {
     try {
-      const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-      const answer = await fetch(`${url}${path}`, { ...init, signal });
+      const answer = await call(AbortSignal.timeout(REQUEST_TIMEOUT_MS));
       return { status: answer.status, text: await answer.text() };
     } catch {
       // The process is gone, or not there yet.
@@ -69,54 +68,32 @@ export function createClient(url: string): Client {
       },
       { timeoutMs: SETTLED_WITHIN_MS, everyMs: AGAIN_AFTER_MS },
     );
-  const tryOnce = ({ key, ...order }: OrderRequest): Promise<Answered | null> =>
-    send('/v1/orders', post({ key, role: 'storefront', body: orderBody(order) }));
-  const operator = (key: string, body: object) => post({ key, role: 'operator', body });
+  const tryOnce: Client['tryOnce'] = ({ key, ...line }) =>
+    send((signal) => placeOrder(api, canaryOrder(line), { key, signal }));
+  const post = (path: string, body: object, key: string) =>
+    send((signal) => {
+      const headers = { ...OPERATOR, 'content-type': 'application/json', 'idempotency-key': key };
+      return fetch(`${url}${path}`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+        signal,
+      });
+    });
   return {
     tryOnce,
     place: (request) => insist(() => tryOnce(request)),
-    operate: (path, body) => {
-      const request = operator(randomUUID(), body);
-      return insist(() => send(path, request));
+    operate(path, body) {
+      const key = randomUUID();
+      return insist(() => post(path, body, key));
     },
-    operateOnce: (path, body) => send(path, operator(randomUUID(), body)),
-    get: (path) => insist(() => send(path, { headers: headersOf('operator') })),
+    operateOnce: (path, body) => post(path, body, randomUUID()),
+    get: (path) =>
+      insist(() => send((signal) => fetch(`${url}${path}`, { headers: OPERATOR, signal }))),
   };
 }
 
 /** 5xx, and a key whose first try still runs. */
 function isTransient({ status, text }: Answered): boolean {
   return status >= 500 || (status === 409 && text.includes('request_in_flight'));
-}
-
-function post(sent: {
-  readonly key: string;
-  readonly role: 'storefront' | 'operator';
-  readonly body: object;
-}): RequestInit {
-  const headers = {
-    ...headersOf(sent.role),
-    'content-type': 'application/json',
-    'idempotency-key': sent.key,
-  };
-  return { method: 'POST', headers, body: JSON.stringify(sent.body) };
-}
-
-function headersOf(role: 'storefront' | 'operator'): { readonly authorization: string } {
-  return { authorization: `Bearer hf_local_${role}` };
-}
-
-function orderBody({ quantity, card }: Omit<OrderRequest, 'key'>): object {
-  return {
-    customer: { email: PERSON.email, name: PERSON.name, phone: PERSON.phone },
-    shipping_address: {
-      line1: PERSON.street,
-      city: 'Berlin',
-      postal_code: '10115',
-      country: 'DE',
-    },
-    lines: [{ sku: 'mug-white', quantity }],
-    currency: 'EUR',
-    payment_method: card,
-  };
 }

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect } from 'vitest';
+import { closing } from '../../support/closing.ts';
 import { eventually } from '../../support/eventually.ts';
 import { cell } from '../cell.ts';
 import { newRequest } from './client.ts';
-import { closing, openGround, openLane, type Lane } from './lanes.ts';
+import { openServer, openLane, type Lane } from './lanes.ts';
 import { startOwnPostgres, type OwnPostgres } from './own-postgres.ts';
 import { expectKept, expectReady, startShoppers } from './shoppers.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
@@ -22,9 +23,9 @@ beforeAll(async () => {
   disk = await mountSmallDisk(onClose, DISK_MB);
   if (disk === null) return;
   postgres = await startOwnPostgres({ onClose, dir: disk.dir, settings: WAL });
-  const ground = await openGround([], onClose);
+  const server = await openServer(onClose);
   const database = { url: postgres.url, drop: () => Promise.resolve() };
-  lane = await openLane({ ...ground, name: 'default', onClose, database });
+  lane = await openLane({ name: 'shop', server, onClose, database });
 });
 afterAll(close);
 

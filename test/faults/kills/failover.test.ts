@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import { createTcpProxy, type TcpProxy } from '../../../local/chaos/tcp-proxy.ts';
+import { closing } from '../../support/closing.ts';
 import { cell } from '../cell.ts';
-import { closing, openGround, openLane, type Lane } from './lanes.ts';
+import { openServer, openLane, type Lane } from './lanes.ts';
 import { startReplicated, type OwnPostgres, type Standby } from './own-postgres.ts';
 import { expectKept, expectReady, expectRefused, startShoppers } from './shoppers.ts';
 import { expectSound } from './sound.ts';
@@ -20,9 +21,9 @@ beforeAll(async () => {
   onClose(() => proxy.close());
   const url = new URL(primary.url);
   url.port = String(proxy.port);
-  const ground = await openGround([], onClose);
+  const server = await openServer(onClose);
   const database = { url: url.href, drop: () => Promise.resolve() };
-  lane = await openLane({ ...ground, name: 'default', onClose, database });
+  lane = await openLane({ name: 'shop', server, onClose, database });
 });
 afterAll(close);
 

@@ -7,9 +7,10 @@ import type { z } from 'zod';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { RefundStatus } from '../../../domain/refund.ts';
 import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
+import { DECLINED_CARD } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped } from '../../support/expectations.ts';
-import { DECLINED_CARD, newRequest } from './client.ts';
+import { newRequest } from './client.ts';
 import type { Lane } from './lanes.ts';
 import {
   AT_REST_WITHIN_MS,

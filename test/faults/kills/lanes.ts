@@ -2,29 +2,30 @@
  * Lanes: whole shops side by side, each a process of its own with its own database, namespace,
  * providers and receiver of webhooks, on one Temporal server. A death in one is no business of another.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { environment } from '../../../config.ts';
 import { SECRETS } from '../../../local/stack/addresses.ts';
-import { bundleWorkflows } from '../../../local/stack/bundle.ts';
-import { freePort } from '../../../local/stack/ports.ts';
+
 import { createSandbox, type Sandbox } from '../../../local/sandbox/sandbox.ts';
 import { createDatabase, type Database } from '../../../prisma/client.ts';
 import { seed } from '../../../prisma/seed.ts';
+import {
+  createAppProcess,
+  providersEnv,
+  type AppProcess,
+  type Env,
+} from '../../support/app-process.ts';
+import { closing, type OnClose } from '../../support/closing.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { startDevServer, type DevServer } from '../../support/dev-server.ts';
 import { eventually } from '../../support/eventually.ts';
-import { startDevServer, type DevServer } from '../../support/temporal.ts';
+import { keptPort } from '../../support/ports.ts';
+import { openNamespace, type Temporal } from '../../support/temporal.ts';
 import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
-import { createAppProcess, type AppProcess } from './app.ts';
 import { createClient, type Client } from './client.ts';
 
-export type Env = Readonly<Record<string, string | undefined>>;
-
 export interface Lane {
-  readonly name: string;
   /** What its process is told. */
   readonly env: Env;
+  readonly temporal: Temporal;
   readonly db: Database;
   readonly sandbox: Sandbox;
   readonly receiver: WebhookReceiver;
@@ -47,22 +48,11 @@ const PARCELS_LEAVE_AFTER_MS = 150;
 /** A provider that comes again soon, and for longer than a process needs to be replaced. */
 const CALLBACK_RETRIES_MS: readonly number[] = Array.from({ length: 60 }, () => 1_000);
 
-export type OnClose = (undo: () => Promise<unknown>) => void;
-
-/** Undoes what was opened, the last first, whatever one of them throws. */
-export function closing(): { readonly onClose: OnClose; readonly close: () => Promise<void> } {
-  const undo: (() => Promise<unknown>)[] = [];
-  return {
-    onClose: (each) => void undo.push(each),
-    async close() {
-      const failures: unknown[] = [];
-      for (const each of undo.splice(0).toReversed()) {
-        await each().catch((error: unknown) => failures.push(error));
-      }
-      if (failures.length > 0) throw failures[0];
-    },
-  };
-}
+/** A dead process's workflow tasks are another's after so long, instead of the usual ten seconds. */
+const SOON_GIVEN_UP = [
+  '--dynamic-config-value',
+  'history.defaultWorkflowTaskTimeout="3s"',
+] as const;
 
 /** At most so many lanes; each is opened when it is first needed. */
 export async function openLanes(
@@ -71,13 +61,13 @@ export async function openLanes(
 ): Promise<Lanes> {
   const { onClose, close } = closing();
   try {
-    const names = Array.from({ length: most }, (_, at) => `lane-${at + 1}`);
-    const ground = await openGround(names, onClose);
+    const server = await openServer(onClose);
     const all: Lane[] = [];
+    let opened = 0;
     const openNext = async (): Promise<Lane | null> => {
-      const name = names.shift();
-      if (name === undefined) return null;
-      const lane = await openLane({ name, ...ground, ...more, onClose });
+      if (opened === most) return null;
+      opened += 1;
+      const lane = await openLane({ name: `lane-${opened}`, server, ...more, onClose });
       all.push(lane);
       return lane;
     };
@@ -88,27 +78,16 @@ export async function openLanes(
   }
 }
 
-export interface Ground {
-  readonly dir: string;
-  readonly env: Env;
-  readonly temporal: DevServer;
+/** The Temporal server of one or more lanes. */
+export async function openServer(onClose: OnClose): Promise<DevServer> {
+  const server = await startDevServer(SOON_GIVEN_UP);
+  onClose(() => server.stop());
+  return server;
 }
 
-/** What lanes share: a Temporal server and the compiled workflows. */
-export async function openGround(namespaces: readonly string[], onClose: OnClose): Promise<Ground> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-kills-'));
-  onClose(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
-  const bundle = join(dir, 'workflows.js');
-  const temporal = await startDevServer({ namespaces });
-  onClose(() => temporal.stop());
-  await bundleWorkflows(bundle);
-  const env = { ...environment(), WORKFLOW_BUNDLE: bundle, TEMPORAL_ADDRESS: temporal.address };
-  return { dir, env, temporal };
-}
-
-export interface LaneOptions extends Ground {
-  /** Also the namespace. */
+export interface LaneOptions {
   readonly name: string;
+  readonly server: DevServer;
   readonly onClose: OnClose;
   readonly parcelsLeaveAfterMs?: number | undefined;
   /** Instead of one on the PostgreSQL of the tests. */
@@ -119,12 +98,14 @@ export interface LaneOptions extends Ground {
 
 /** One lane, its process ready. */
 export async function openLane(options: LaneOptions): Promise<Lane> {
-  const { name, dir, onClose } = options;
+  const { name, onClose } = options;
   const database = options.database ?? (await createTestDatabase());
   onClose(() => database.drop());
   const db = createDatabase({ url: database.url, poolSize: 4 });
   onClose(() => db.$disconnect());
   await eventually(() => seed(db), { timeoutMs: 60_000 });
+  const temporal = await openNamespace(options.server.address);
+  onClose(() => temporal.close());
   const sandbox = await createSandbox({
     warehouseCallbackSecret: SECRETS.warehouseCallback,
     callbackDelayMs: options.parcelsLeaveAfterMs ?? PARCELS_LEAVE_AFTER_MS,
@@ -134,37 +115,24 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
   const [receiver, goneReceiver] = [await startReceiver(), await startReceiver()];
   goneReceiver.answer = (response) => response.writeHead(410).end();
   for (const each of [receiver, goneReceiver]) onClose(() => each.close());
-  const port = await freePort();
+  const port = await keptPort();
   const told: Env = {
-    ...options.env,
     ...providersEnv(sandbox),
     ROLE: 'all',
-    LOG_LEVEL: 'warn',
     DATABASE_URL: database.url,
     DATABASE_POOL: '10',
-    TEMPORAL_NAMESPACE: name,
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE: temporal.namespace,
     PUBLIC_URL: `http://127.0.0.1:${port}`,
+    BREAKER_PROBE_AFTER_MS: '500',
   };
   const env = options.adapt ? await options.adapt(told) : told;
-  const app = createAppProcess({ name, dir, port, env });
-  onClose(() => app.end());
+  const app = await createAppProcess({ name, port, env });
+  onClose(() => app.kill());
   await app.start();
   const client = createClient(app.url);
   await client.operate('/v1/webhook-endpoints', { url: receiver.url });
-  return { name, env, db, sandbox, receiver, goneReceiver, app, client };
-}
-
-/** Where a process finds the stand-ins of its providers, and how they know each other. */
-function providersEnv(sandbox: Sandbox): Env {
-  return {
-    STRIPE_API_URL: sandbox.url,
-    STRIPE_API_KEY: 'sk_test_kills',
-    STRIPE_WEBHOOK_SECRET: SECRETS.paymentsWebhook,
-    WAREHOUSE_URL: sandbox.url,
-    WAREHOUSE_API_KEY: 'kills',
-    WAREHOUSE_CALLBACK_SECRET: SECRETS.warehouseCallback,
-    SMTP_URL: `smtp://127.0.0.1:${sandbox.smtpPort}`,
-  };
+  return { env, temporal, db, sandbox, receiver, goneReceiver, app, client };
 }
 
 /** Each lane's users wait for the one before. */

@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { COMMIT_ASKED } from '../../../local/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../../local/chaos/tcp-proxy.ts';
+import { closing, type OnClose } from '../../support/closing.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
 import { cell } from '../cell.ts';
 import { newRequest, orderIdIn, type OrderRequest } from './client.ts';
-import { closing, openGround, openLane, type Lane, type OnClose } from './lanes.ts';
+import { openServer, openLane, type Lane } from './lanes.ts';
 import { placeSurely, rests } from './outcomes.ts';
 import { expectDelivered, expectSound } from './sound.ts';
 
@@ -15,7 +16,7 @@ let lane: Lane;
 let toDatabase: TcpProxy;
 let toProviders: TcpProxy;
 beforeAll(async () => {
-  const ground = await openGround([], onClose);
+  const server = await openServer(onClose);
   const adapt = async (env: Lane['env']): Promise<Lane['env']> => {
     const database = await through(env['DATABASE_URL'], onClose);
     const providers = await through(env['STRIPE_API_URL'], onClose);
@@ -23,7 +24,7 @@ beforeAll(async () => {
     const provider = { STRIPE_API_URL: providers.url, WAREHOUSE_URL: providers.url };
     return { ...env, ...provider, DATABASE_URL: database.url };
   };
-  lane = await openLane({ ...ground, name: 'default', onClose, adapt });
+  lane = await openLane({ name: 'shop', server, onClose, adapt });
 });
 afterEach(() => {
   toDatabase.heal();
@@ -35,8 +36,6 @@ afterAll(close);
 const ROUNDS = 3;
 const CROWD = 3;
 const BACK_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
-/** Far above every deadline on the way of an order; far below a request that hangs. */
-const BOUNDED_MS = 25_000;
 
 cell(
   'infra/commit-ack-lost',
@@ -81,11 +80,10 @@ cell(
     const earlier = await placeSurely(lane, newRequest());
     toDatabase.harm({ kind: 'swallow', direction: 'to_client' });
     const request = newRequest();
-    const startedAtMs = performance.now();
+    // A request that hangs gets no answer: the client gives up.
     const answers = await Promise.all(
       Array.from({ length: 15 }, () => lane.client.tryOnce(request)),
     );
-    expect(performance.now() - startedAtMs).toBeLessThan(BOUNDED_MS);
     for (const answer of answers) expect(answer?.status, answer?.text).toBe(503);
     fired(toDatabase.counts().swallow);
     toDatabase.heal();
@@ -99,10 +97,8 @@ cell(
   async ({ fired }) => {
     toProviders.harm({ kind: 'swallow' });
     const request = newRequest();
-    const startedAtMs = performance.now();
     const answer = await lane.client.tryOnce(request);
     expect(answer?.status, answer?.text).toBe(503);
-    expect(performance.now() - startedAtMs).toBeLessThan(BOUNDED_MS);
     fired(toProviders.counts().swallow);
     toProviders.heal();
     await shipsAfterwards([orderIdIn(await lane.client.place(request))]);

@@ -1,8 +1,7 @@
 /** PostgreSQL of a test's own, that keeps what it acknowledged: to be killed, filled up and replaced. */
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import {
   becomesTrue,
@@ -14,9 +13,11 @@ import {
   stop,
 } from '../../../local/stack/commands.ts';
 import { migrate } from '../../../local/stack/migrations.ts';
-import { freePort } from '../../../local/stack/ports.ts';
+
 import { createPostgres, isPostgresUp, postgresUrl } from '../../../local/stack/postgres.ts';
-import type { OnClose } from './lanes.ts';
+import type { OnClose } from '../../support/closing.ts';
+import { keptPort } from '../../support/ports.ts';
+import { makeDir, serverLog } from '../../support/run-files.ts';
 
 export interface OwnPostgres {
   readonly url: string;
@@ -41,7 +42,7 @@ export async function startOwnPostgres(options: {
   readonly settings?: readonly string[];
 }): Promise<OwnPostgres> {
   const { onClose, settings = [] } = options;
-  const dataDir = join(options.dir ?? (await ownDirectory(onClose)), 'data');
+  const dataDir = join(options.dir ?? makeDir('postgres'), 'data');
   const server = await createServer({ dataDir, settings, onClose });
   await server.start();
   await migrate({ databaseUrl: server.url });
@@ -56,7 +57,7 @@ export async function startReplicated({ onClose }: { readonly onClose: OnClose }
   readonly primary: OwnPostgres;
   readonly standby: Standby;
 }> {
-  const dir = await ownDirectory(onClose);
+  const dir = makeDir('postgres');
   const places = { primary: join(dir, 'primary'), standby: join(dir, 'standby') };
   await fillCluster(places.primary);
   await run(
@@ -82,8 +83,8 @@ export async function startReplicated({ onClose }: { readonly onClose: OnClose }
 async function fillCluster(dataDir: string): Promise<void> {
   const cluster = await createPostgres({ dataDir, durable: true });
   await cluster.initialise();
-  const port = await freePort();
-  const server = launch(cluster.command(port), { logFile: `${dataDir}.log` });
+  const port = await keptPort();
+  const server = launch(cluster.command(port), { logFile: serverLog(`postgres-${port}`) });
   try {
     await untilUp(server, postgresUrl(port, 'holdfast'));
     await migrate({ databaseUrl: postgresUrl(port, 'holdfast') });
@@ -100,16 +101,15 @@ async function createServer(options: {
   const { dataDir, settings, onClose } = options;
   const cluster = await createPostgres({ dataDir, durable: true });
   await cluster.initialise();
-  const port = await freePort();
+  const port = await keptPort();
   const url = postgresUrl(port, 'holdfast');
   const command = cluster.command(port);
   const args = [...command.args, ...settings.flatMap((setting) => ['-c', setting])];
-  const logDir = dirname(dataDir);
   let server: ChildProcess | null = null;
   const killIt = (): void => killGroup(server?.pid, 'SIGKILL');
   process.once('exit', killIt);
   const start = async (): Promise<void> => {
-    server = launch({ ...command, args }, { logFile: join(logDir, 'log') });
+    server = launch({ ...command, args }, { logFile: serverLog(`postgres-${port}`) });
     await untilUp(server, url);
   };
   const kill = async (signal: 'SIGKILL' | 'SIGQUIT'): Promise<void> => {
@@ -147,10 +147,4 @@ async function promote(url: string): Promise<void> {
   } finally {
     await client.end();
   }
-}
-
-async function ownDirectory(onClose: OnClose): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-postgres-'));
-  onClose(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
-  return dir;
 }

@@ -1,10 +1,10 @@
 /** A file system of a fixed size, in memory, to be filled up. Linux, and only for who may mount. */
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../../local/stack/commands.ts';
-import type { OnClose } from './lanes.ts';
+import type { OnClose } from '../../support/closing.ts';
+import { makeDir } from '../../support/run-files.ts';
 
 export interface SmallDisk {
   readonly dir: string;
@@ -21,8 +21,7 @@ export async function mountSmallDisk(
   onClose: OnClose,
   megabytes: number,
 ): Promise<SmallDisk | null> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-disk-'));
-  onClose(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
+  const dir = makeDir('disk');
   try {
     mount(['mount', '-t', 'tmpfs', '-o', `size=${megabytes}m,mode=0755`, 'holdfast', dir]);
   } catch {

@@ -9,8 +9,8 @@ import { openLanes, type Lane, type Lanes } from './lanes.ts';
 import { pointOf } from './points.ts';
 import { expectDelivered, expectSound } from './sound.ts';
 
-/** As many as Vitest runs at a time (`maxConcurrency`). Most of a test is waiting, not work. */
-const LANES = 5;
+/** More keep two cores no busier: a kill costs a fresh process five seconds of one. */
+const LANES = 4;
 const CELL_TIMEOUT_MS = 300_000;
 const OPEN_TIMEOUT_MS = 180_000;
 const MOMENTS: readonly Moment[] = ['before', 'after'];

@@ -1,38 +1,31 @@
 import { hostname } from 'node:os';
-import { Client as TemporalClient, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { subscriptionWorkflowId, type OrderId } from '../../../domain/ids.ts';
 import { webhookSubscription } from '../../../domain/webhook.ts';
-import { freePort } from '../../../local/stack/ports.ts';
+import { createAppProcess, type AppProcess } from '../../support/app-process.ts';
+import { closing } from '../../support/closing.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
 import { cell } from '../cell.ts';
-import { createAppProcess, type AppProcess } from './app.ts';
 import { newRequest } from './client.ts';
-import { closing, openGround, openLane, type Lane } from './lanes.ts';
+import { openServer, openLane, type Lane } from './lanes.ts';
 import { placeSurely, rests } from './outcomes.ts';
 import { expectDelivered, expectSound } from './sound.ts';
 
 /** One API process and two workers of one shop, each a process to kill. */
 const { onClose, close } = closing();
-const NAME = 'workers';
 const CROWD = 8;
 const TAKEN_OVER_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
 let lane: Lane;
-let temporal: TemporalClient;
 let workers: readonly AppProcess[];
 beforeAll(async () => {
-  const ground = await openGround([NAME], onClose);
+  const server = await openServer(onClose);
   const adapt = (env: Lane['env']) => Promise.resolve({ ...env, ROLE: 'api' });
-  lane = await openLane({ ...ground, name: NAME, onClose, adapt });
-  const connection = await Connection.connect({ address: ground.temporal.address });
-  onClose(() => connection.close());
-  temporal = new TemporalClient({ connection, namespace: NAME });
+  lane = await openLane({ name: 'api', server, onClose, adapt });
   workers = await Promise.all(
     ['first', 'second'].map(async (name) => {
-      const env = { ...lane.env, ROLE: 'worker' };
-      const worker = createAppProcess({ name, dir: ground.dir, port: await freePort(), env });
-      onClose(() => worker.end());
+      const worker = await createAppProcess({ name, env: { ...lane.env, ROLE: 'worker' } });
+      onClose(() => worker.kill());
       await worker.start();
       return worker;
     }),
@@ -75,7 +68,7 @@ async function pumpHolder(): Promise<number> {
   const endpoint = await lane.db.webhookEndpoint.findFirstOrThrow();
   const workflowId = subscriptionWorkflowId(webhookSubscription(endpoint.id));
   return eventually(async () => {
-    const { raw } = await temporal.workflow.getHandle(workflowId).describe();
+    const { raw } = await lane.temporal.client.workflow.getHandle(workflowId).describe();
     const [pump] = raw.pendingActivities ?? [];
     const [pid, host] = (pump?.lastWorkerIdentity ?? '').split('@');
     expect(host, 'the pump is not running').toBe(hostname());

@@ -1,20 +1,16 @@
 /**
- * A whole shop behind `app.request`: its own database, its own providers over real HTTP, the real
- * gateways. Temporal is a recorder of what was asked of it, for tests in which it does not matter.
+ * A whole shop for a test file: its own database, its own providers over real HTTP and SMTP, the real
+ * gateways, the API. Temporal is a recorder of what was asked of it, unless one is given; with workers
+ * it is in running-shop.ts.
  */
 import type { ADMISSION_LIMITS } from '../../api/admission.ts';
 import { createApp } from '../../api/app.ts';
-import type { Checkouts } from '../../api/checkouts.ts';
-import type { Deliveries } from '../../api/deliveries.ts';
-import type { Refunds } from '../../api/refunds.ts';
+import { startOf } from '../../api/cancel-order.ts';
 import type { StreamLimits } from '../../api/event-streams.ts';
 import { createServices, type Services } from '../../api/services.ts';
-import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
-import { MAIL_LIMITS, PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
+import { isOrderId } from '../../domain/ids.ts';
 import { createPaymentWebhookVerifier } from '../../gateways/payment-webhook.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import { createSmtpMailer } from '../../gateways/smtp-mailer.ts';
-import { createStripePayments } from '../../gateways/stripe-payments.ts';
 import { createCallbackVerifier } from '../../gateways/warehouse-callback.ts';
 import { createWebhookSender } from '../../gateways/webhook-sender.ts';
 import { createSandbox, type Sandbox } from '../../local/sandbox/sandbox.ts';
@@ -22,38 +18,28 @@ import { createLog } from '../../logging.ts';
 import type { Role } from '../../prisma/api-keys.ts';
 import { createDatabase, type Database } from '../../prisma/client.ts';
 import { createNotifications } from '../../prisma/notifications.ts';
+import { findOrder, type CheckoutStart } from '../../prisma/orders.ts';
 import { seed } from '../../prisma/seed.ts';
-import { createTestDatabase } from '../support/database.ts';
-import {
-  createCheckoutRecorder,
-  createDeliveryRecorder,
-  createRefundRecorder,
-  createUpkeepRecorder,
-  type RecordedCheckouts,
-  type RecordedDeliveries,
-  type RecordedRefunds,
-  type RecordedUpkeep,
-} from './recorders.ts';
+import { apiOf, canaryOrder, placeOrder, type Api, type Line } from './client.ts';
+import { createTestDatabase } from './database.ts';
+import { createGateways, type Deadlines, type Gateways } from './gateways.ts';
+import { createRecorders, type Recorders } from './recorders.ts';
+import { orderOf } from './responses.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('the shop and its warehouse').toString('base64')}`;
 export const WEBHOOK_SECRET = 'whsec_the_shop_and_its_payment_provider';
 
-/** A shopper's calls are not late on a busy machine; the budget of a request has room for two. */
-const PATIENT_MS = 5_000;
-/** So that a reader who is answered earlier was not kept waiting by the warehouse. */
-const LOOKUP_DEADLINE_MS = 60_000;
-
 export interface ShopOptions {
   readonly production?: boolean;
   readonly databaseUrl?: string;
-  /** Instead of the recorder. */
-  readonly checkouts?: Checkouts;
-  readonly deliveries?: Deliveries;
-  readonly refunds?: Refunds;
+  /** Instead of the recorders. */
+  readonly temporal?: Partial<Pick<Services, 'checkouts' | 'deliveries' | 'refunds'>>;
   /** Something between the API and its payment provider. */
   readonly payments?: (real: PaymentGateway) => PaymentGateway;
-  /** Only where the deadline is what a test is about. */
-  readonly authorizeDeadlineMs?: number;
+  /** Only where a deadline is what a test is about. */
+  readonly deadlines?: Deadlines;
+  /** Parcels leave at once unless told to wait. */
+  readonly callbackDelayMs?: number;
   readonly streamLimits?: Partial<StreamLimits>;
   readonly admissionLimits?: typeof ADMISSION_LIMITS;
   readonly poolSize?: number;
@@ -67,53 +53,50 @@ export interface Asked {
   readonly signal?: AbortSignal;
 }
 
-export interface Shop {
+export interface Shop extends Recorders {
   readonly db: Database;
+  readonly databaseUrl: string;
   readonly sandbox: Sandbox;
+  readonly gateways: Gateways;
   readonly services: Services;
-  readonly checkouts: RecordedCheckouts;
-  readonly deliveries: RecordedDeliveries;
-  readonly refunds: RecordedRefunds;
-  readonly upkeep: RecordedUpkeep;
-  readonly gateways: ReturnType<typeof createGateways>;
+  /** The typed client of a storefront. */
+  readonly api: Api;
   readonly logged: string[];
   readonly draining: { now: boolean };
+  /** Any call, as text on the wire. */
   ask(method: string, path: string, asked?: Asked): Promise<Response>;
   /** POST /v1/orders as a storefront. */
   place(changes?: object, key?: string): Promise<Response>;
+  /** An order of the canary person that was answered with 201, as its workflow is given it. */
+  order(line?: Line): Promise<CheckoutStart>;
   /** Adds a product with so many units. */
   stock(sku: string, units: number, product?: object): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function createShop(options: ShopOptions = {}): Promise<Shop> {
+export async function openShop(options: ShopOptions = {}): Promise<Shop> {
   const database = await createTestDatabase();
   const url = options.databaseUrl ?? database.url;
   const db = createDatabase({ url, poolSize: options.poolSize ?? 20 });
   const watchDb = createDatabase({ url, poolSize: 2 });
   const sandbox = await createSandbox({
     warehouseCallbackSecret: CALLBACK_SECRET,
-    callbackDelayMs: 0,
+    callbackDelayMs: options.callbackDelayMs ?? 0,
     retryDelaysMs: [],
   });
   if (options.databaseUrl === undefined) await seed(db);
   const logged: string[] = [];
   const draining = { now: false };
-  const checkouts = createCheckoutRecorder();
-  const deliveries = createDeliveryRecorder(checkouts);
-  const refunds = createRefundRecorder(checkouts);
-  const upkeep = createUpkeepRecorder(checkouts);
-  const gateways = createGateways(sandbox, options.authorizeDeadlineMs ?? PATIENT_MS);
+  const recorders = createRecorders();
+  const gateways = createGateways(sandbox, options.deadlines);
   const notifications = createNotifications({ url });
   const services = createServices({
     db,
     watchDb,
     ...gateways,
     payments: options.payments?.(gateways.payments) ?? gateways.payments,
-    checkouts: options.checkouts ?? checkouts,
-    upkeep,
-    deliveries: options.deliveries ?? deliveries,
-    refunds: options.refunds ?? refunds,
+    ...recorders,
+    ...options.temporal,
     webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 1_000 }),
     notifications,
     verifyCallback: createCallbackVerifier(CALLBACK_SECRET),
@@ -126,6 +109,7 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     admissionLimits: options.admissionLimits,
   });
   const app = createApp(services);
+  const api = apiOf(app);
 
   const ask: Shop['ask'] = async (method, path, asked = {}) => {
     const { role = 'storefront', body, key } = asked;
@@ -143,19 +127,25 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
     });
   };
   return {
+    ...recorders,
     db,
+    databaseUrl: url,
     sandbox,
-    services,
-    checkouts,
-    deliveries,
-    refunds,
-    upkeep,
     gateways,
+    services,
+    api,
     logged,
     draining,
     ask,
-    place: (changes = {}, key = crypto.randomUUID()) =>
-      ask('POST', '/v1/orders', { key, body: { ...orderBody(), ...changes } }),
+    place: (changes = {}, key = crypto.randomUUID()) => placeOrder(api, changes, { key }),
+    async order(line = {}) {
+      const { id } = await orderOf(await placeOrder(api, canaryOrder(line)));
+      if (!isOrderId(id)) throw new Error(`not placed: ${id}`);
+      await services.starter.drain();
+      const placed = await findOrder(db, id);
+      if (placed === null) throw new Error(`no such order: ${id}`);
+      return startOf(placed);
+    },
     async stock(sku, units, product = {}) {
       const body = { name: sku, price_minor: 1_000, currency: 'EUR', ...product };
       await ask('PUT', `/v1/products/${sku}`, { role: 'admin', body });
@@ -178,58 +168,15 @@ export async function createShop(options: ShopOptions = {}): Promise<Shop> {
   };
 }
 
-/** What a shopper sends; `lines` and the like are replaced by the test. */
-export function orderBody() {
-  return {
-    customer: { email: 'ada@example.com', name: 'Ada Example' },
-    shipping_address: {
-      line1: '1 Example Street',
-      city: 'Berlin',
-      postal_code: '10115',
-      country: 'DE',
-    },
-    lines: [{ sku: 'mug-white', quantity: 1 }],
-    currency: 'EUR',
-    payment_method: 'pm_card_visa',
-  };
-}
-
 /** How often each effect happened at the payment provider, for one order or for all. */
-export function paymentEffects(shop: Shop, orderId?: string): Record<string, number> {
+export function paymentEffects(
+  { sandbox }: Pick<Shop, 'sandbox'>,
+  orderId?: string,
+): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const effect of shop.sandbox.ledgers.payments.effects()) {
+  for (const effect of sandbox.ledgers.payments.effects()) {
     if (orderId !== undefined && effect.order_id !== orderId) continue;
     counts[effect.operation] = (counts[effect.operation] ?? 0) + 1;
   }
   return counts;
-}
-
-function createGateways(sandbox: Sandbox, authorizeDeadlineMs: number) {
-  const { authorize, find, ...payments } = PAYMENT_LIMITS;
-  // Breakers stay closed: what opens them is tested with the gateways.
-  const closed = { breakAfter: 1_000_000, maxQueued: 1_000 };
-  return {
-    payments: createStripePayments({
-      apiKey: 'sk_test_shop',
-      apiUrl: sandbox.url,
-      limits: {
-        ...payments,
-        authorize: { ...authorize, ...closed, deadlineMs: authorizeDeadlineMs },
-        find: { ...find, deadlineMs: PATIENT_MS },
-      },
-    }),
-    warehouse: createHttpWarehouse({
-      baseUrl: sandbox.url,
-      apiKey: 'shop',
-      limits: {
-        ...WAREHOUSE_LIMITS,
-        lookup: { ...WAREHOUSE_LIMITS.lookup, ...closed, deadlineMs: LOOKUP_DEADLINE_MS },
-      },
-    }),
-    mailer: createSmtpMailer({
-      smtpUrl: `smtp://127.0.0.1:${sandbox.smtpPort}`,
-      from: 'Holdfast <orders@holdfast.example>',
-      limits: MAIL_LIMITS,
-    }),
-  };
 }

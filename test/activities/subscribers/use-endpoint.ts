@@ -1,20 +1,20 @@
-/** A webhook endpoint of a shop with a history: handed events, a receiver, what the pump learns. */
+/** A webhook endpoint of a shop with a history: events handed to it, its receiver, what the pump learns. */
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { describeFailure } from '../../activities/pump.ts';
-import { PartialFailure, type Subscriber } from '../../activities/subscribers/subscriber.ts';
-import { createWebhookSubscriber } from '../../activities/subscribers/webhook.ts';
-import { createWebhookSender, type WebhookSender } from '../../gateways/webhook-sender.ts';
-import type { Database } from '../../prisma/client.ts';
-import type { LoggedEvent } from '../../prisma/event-log.ts';
-import { listAttempts } from '../../prisma/webhook-attempts.ts';
+import { describeFailure } from '../../../activities/pump.ts';
+import { PartialFailure, type Subscriber } from '../../../activities/subscribers/subscriber.ts';
+import { createWebhookSubscriber } from '../../../activities/subscribers/webhook.ts';
+import { createWebhookSender, type WebhookSender } from '../../../gateways/webhook-sender.ts';
+import type { Database } from '../../../prisma/client.ts';
+import type { LoggedEvent } from '../../../prisma/event-log.ts';
+import { listAttempts } from '../../../prisma/webhook-attempts.ts';
 import {
   createEndpoint,
   deleteEndpoint,
   findSigningEndpoint,
-} from '../../prisma/webhook-endpoints.ts';
-import { FATES, NEVER, openHistory, type History } from '../activities/subscribers/history.ts';
-import { claimOf } from '../prisma/shop.ts';
-import { startReceiver, type WebhookReceiver } from './webhook-receiver.ts';
+} from '../../../prisma/webhook-endpoints.ts';
+import { FATES, NEVER, openHistory, type History } from './history.ts';
+import { claimOf } from '../../prisma/shop.ts';
+import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 /** More than are sent to side by side. */
 export const ORDERS = 30;
@@ -26,13 +26,13 @@ export const SENDER = createWebhookSender({ allowLocal: true, deadlineMs: 30_000
 type Failure = ReturnType<typeof describeFailure> & { readonly id: string };
 type Attempts = Awaited<ReturnType<typeof listAttempts>>['attempts'];
 
-export interface WebhookBench {
+export interface EndpointInUse {
   readonly db: Database;
   /** Everything that happened to the orders. */
   readonly log: readonly LoggedEvent[];
   /** Of the test that runs; so is the endpoint. */
   readonly receiver: WebhookReceiver;
-  readonly endpointId: string;
+  readonly id: string;
   event(at?: number): LoggedEvent;
   subscriber(by?: WebhookSender): Promise<Subscriber>;
   hand(events: readonly LoggedEvent[], by?: WebhookSender): Promise<void>;
@@ -43,7 +43,7 @@ export interface WebhookBench {
 }
 
 /** For a test file: one history for all of it, an endpoint and its receiver for each test. */
-export function useWebhookBench(): WebhookBench {
+export function useEndpoint(): EndpointInUse {
   let history: History;
   let log: readonly LoggedEvent[];
   let receiver: WebhookReceiver;
@@ -68,7 +68,7 @@ export function useWebhookBench(): WebhookBench {
     await receiver.close();
   });
 
-  const bench: WebhookBench = {
+  const endpoint: EndpointInUse = {
     get db() {
       return history.db;
     },
@@ -78,7 +78,7 @@ export function useWebhookBench(): WebhookBench {
     get receiver() {
       return receiver;
     },
-    get endpointId() {
+    get id() {
       return endpointId;
     },
     event(at = 0) {
@@ -91,12 +91,12 @@ export function useWebhookBench(): WebhookBench {
       if (!found) throw new Error('no such endpoint');
       return found;
     },
-    hand: async (events, by) => (await bench.subscriber(by)).handle(events, NEVER),
-    failures: (events, by) => failuresOf(events, bench.hand(events, by)),
+    hand: async (events, by) => (await endpoint.subscriber(by)).handle(events, NEVER),
+    failures: (events, by) => failuresOf(events, endpoint.hand(events, by)),
     secrets: async () => (await findSigningEndpoint(history.db, endpointId))?.secrets ?? [],
     attempts: async () => (await listAttempts(history.db, { endpointId }, { limit: 100 })).attempts,
   };
-  return bench;
+  return endpoint;
 }
 
 async function failuresOf(

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Mode } from '../../local/sandbox/faults.ts';
-import { cell } from '../faults/cell.ts';
-import type { Fault } from '../faults/table.ts';
+import { createSteps, type Steps } from '../activities/steps.ts';
 import { eventTypesOf, noticesOf } from '../support/expectations.ts';
-import { createSteps, type Steps } from './steps.ts';
+import { cell } from './cell.ts';
+import type { Fault } from './table.ts';
 
 let steps: Steps;
 beforeAll(async () => {
@@ -26,7 +26,8 @@ describe('notifyCustomer', () => {
     cell(`S8/${fault}`, title, async (proof) => {
       const orderId = await steps.orderAfter();
       steps.sandbox.faults.set(place, { mode });
-      const failure = await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+      const attempt = { orderId, notice: 'confirmed' } as const;
+      const failure = await steps.impatient.failing('notifyCustomer', attempt);
       expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
       expect(noticesOf(steps, orderId)).toEqual([]);
       proof.firedAll(steps.sandbox.faults);

@@ -38,7 +38,25 @@ export interface RecordedUpkeep extends Upkeep {
   readonly started: string[];
 }
 
-export function createCheckoutRecorder(): RecordedCheckouts {
+/** All four. Temporal is unavailable to each while `checkouts.reachable` is false. */
+export interface Recorders {
+  readonly checkouts: RecordedCheckouts;
+  readonly deliveries: RecordedDeliveries;
+  readonly refunds: RecordedRefunds;
+  readonly upkeep: RecordedUpkeep;
+}
+
+export function createRecorders(): Recorders {
+  const checkouts = createCheckoutRecorder();
+  return {
+    checkouts,
+    deliveries: createDeliveryRecorder(checkouts),
+    refunds: createRefundRecorder(checkouts),
+    upkeep: createUpkeepRecorder(checkouts),
+  };
+}
+
+function createCheckoutRecorder(): RecordedCheckouts {
   const recorder: RecordedCheckouts = {
     started: [],
     answers: [],
@@ -77,8 +95,7 @@ export function createCheckoutRecorder(): RecordedCheckouts {
   return recorder;
 }
 
-/** Away when the checkouts are: it is the same server. */
-export function createDeliveryRecorder(temporal: RecordedCheckouts): RecordedDeliveries {
+function createDeliveryRecorder(temporal: RecordedCheckouts): RecordedDeliveries {
   const started = (record: () => void) => {
     if (!temporal.reachable) return { kind: 'unavailable' } as const;
     record();
@@ -95,8 +112,7 @@ export function createDeliveryRecorder(temporal: RecordedCheckouts): RecordedDel
   return recorder;
 }
 
-/** Away when the checkouts are. */
-export function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefunds {
+function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefunds {
   const recorder: RecordedRefunds = {
     started: [],
     retried: [],
@@ -117,8 +133,7 @@ export function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefun
   return recorder;
 }
 
-/** Away when the checkouts are. */
-export function createUpkeepRecorder(temporal: RecordedCheckouts): RecordedUpkeep {
+function createUpkeepRecorder(temporal: RecordedCheckouts): RecordedUpkeep {
   const started: string[] = [];
   return {
     started,

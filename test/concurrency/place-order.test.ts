@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { persistently, saysWhen, settled, times } from '../concurrency/crowd.ts';
+import { persistently, saysWhen, settled, times } from './crowd.ts';
 import { eventually } from '../support/eventually.ts';
-import { orderOf, problemOf } from './bodies.ts';
-import { createShop, paymentEffects, type Shop } from './shop.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 
 let shop: Shop;
 beforeAll(async () => {
-  shop = await createShop();
+  shop = await openShop();
 });
 afterAll(() => shop.close());
 

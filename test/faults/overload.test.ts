@@ -4,18 +4,19 @@ import { createApp } from '../../api/app.ts';
 import type { Checkouts } from '../../api/checkouts.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { eventually } from '../support/eventually.ts';
-import { cell } from '../faults/cell.ts';
-import { orderOf, problemOf } from './bodies.ts';
-import { LIMITS, listening, times } from './narrow-door.ts';
-import { createCheckoutRecorder } from './recorders.ts';
-import { createShop, orderBody, paymentEffects, type Shop, type ShopOptions } from './shop.ts';
+import { LIMITS, listening, times } from '../api/narrow-door.ts';
+import { placeOrder } from '../support/client.ts';
+import { createRecorders } from '../support/recorders.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
+import { openShop, paymentEffects, type Shop, type ShopOptions } from '../support/shop.ts';
+import { cell } from './cell.ts';
 
 const shops: Shop[] = [];
 afterEach(async () => {
   await Promise.all(shops.splice(0).map((each) => each.close()));
 });
-async function openShop(options: ShopOptions = {}): Promise<Shop> {
-  const shop = await createShop(options);
+async function useShop(options: ShopOptions = {}): Promise<Shop> {
+  const shop = await openShop(options);
   shops.push(shop);
   return shop;
 }
@@ -23,7 +24,7 @@ async function openShop(options: ShopOptions = {}): Promise<Shop> {
 describe('a shutdown', () => {
   test('a shutdown rejects queued and new orders with 503 and Retry-After', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
-    const shop = await openShop({
+    const shop = await useShop({
       admissionLimits: { checkout: limits, other: limits, slow: limits },
     });
     const { checkout } = shop.services.admissions;
@@ -51,7 +52,7 @@ describe('an overloaded API', () => {
     'a full order queue rejects an order before parsing it, and all other requests are served';
   cell('infra/overload', shedsOrders, async (proof) => {
     const { payments, letAnswer } = heldPayments();
-    const shop = await openShop({ admissionLimits: crowded, payments });
+    const shop = await useShop({ admissionLimits: crowded, payments });
     await shop.ask('GET', '/v1/products');
     const answers = times(4, () => shop.place());
     const { checkout } = shop.services.admissions;
@@ -87,8 +88,8 @@ describe('an overloaded API', () => {
       await answered;
       return { kind: 'accepted', willUndo: [] };
     };
-    const checkouts = { ...createCheckoutRecorder(), cancel };
-    const shop = await openShop({ checkouts, admissionLimits: crowded });
+    const checkouts = { ...createRecorders().checkouts, cancel };
+    const shop = await useShop({ temporal: { checkouts }, admissionLimits: crowded });
     const { id } = await orderOf(await shop.place());
     const cancels = times(4, (nth) =>
       shop.ask('POST', `/v1/orders/${id}/cancel`, { key: `cancel-${nth}` }),
@@ -113,7 +114,7 @@ describe('a request that may wait or stream', () => {
   const wait = { prefer: 'wait=0' };
 
   test('a request that may wait or stream is rejected while no permit is free, and served afterwards', async () => {
-    const shop = await openShop({ admissionLimits: narrow });
+    const shop = await useShop({ admissionLimits: narrow });
     const order = `/v1/orders/${(await orderOf(await shop.place())).id}`;
     const taken = await shop.services.admissions.other.enter(listening());
     const asked: [string, Readonly<Record<string, string>>][] = [
@@ -136,7 +137,7 @@ describe('a request that may wait or stream', () => {
   });
 
   test('a read with Prefer: wait releases its permit during the wait and needs a new one afterwards', async () => {
-    const shop = await openShop({ admissionLimits: narrow });
+    const shop = await useShop({ admissionLimits: narrow });
     const { id } = await orderOf(await shop.place());
     const { other } = shop.services.admissions;
     const met: Entry[] = [];
@@ -157,16 +158,12 @@ describe('an abandoned request', () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
     const { payments, letAnswer } = heldPayments();
     const admissionLimits = { ...ADMISSION_LIMITS, checkout: limits };
-    const shop = await openShop({ admissionLimits, payments });
+    const shop = await useShop({ admissionLimits, payments });
     const running = shop.place();
     const { checkout } = shop.services.admissions;
     await eventually(() => expect(checkout.view().running).toBe(1));
     const client = new AbortController();
-    const waiting = shop.ask('POST', '/v1/orders', {
-      key: 'gone',
-      body: orderBody(),
-      signal: client.signal,
-    });
+    const waiting = placeOrder(shop.api, {}, { signal: client.signal });
     await eventually(() => expect(checkout.view().waiting).toBe(1));
     client.abort();
     await waiting;
@@ -178,10 +175,9 @@ describe('an abandoned request', () => {
 
   test('an order whose client disconnects during authorization is placed, and its retry creates no second one', async () => {
     const { payments, letAnswer, asked } = heldPayments();
-    const shop = await openShop({ payments });
+    const shop = await useShop({ payments });
     const client = new AbortController();
-    const given = { key: 'kept', body: orderBody(), signal: client.signal };
-    const first = shop.ask('POST', '/v1/orders', given);
+    const first = placeOrder(shop.api, {}, { key: 'kept', signal: client.signal });
     await eventually(() => expect(asked()).toBe(1));
     client.abort();
     letAnswer();

@@ -2,11 +2,17 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { mayBeTriedAgain } from '../../activities/failures.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
-import { cell, type Proof } from '../faults/cell.ts';
-import type { Fault, Step as Row } from '../faults/table.ts';
+import {
+  createSteps,
+  IMPATIENT_MS,
+  type Failure,
+  type Runner,
+  type Steps,
+} from '../activities/steps.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, eventTypesOf } from '../support/expectations.ts';
-import { createSteps, type Failure, type Steps } from './steps.ts';
+import { cell, type Proof } from './cell.ts';
+import type { Fault, Step as Row } from './table.ts';
 
 /**
  * Every activity that asks a provider, at every fault its provider can have: what the workflow
@@ -19,8 +25,8 @@ interface Step {
   readonly place: Place;
   /** The order just before the step. */
   readonly prepare: (steps: Steps) => Promise<OrderId>;
-  readonly run: (steps: Steps, orderId: OrderId) => Promise<unknown>;
-  readonly fail: (steps: Steps, orderId: OrderId) => Promise<Failure>;
+  readonly run: (on: Runner, orderId: OrderId) => Promise<unknown>;
+  readonly fail: (on: Runner, orderId: OrderId) => Promise<Failure>;
   readonly done: unknown;
   /** The effect's name in the provider's ledger; null for a look-up. */
   readonly effect: string | null;
@@ -29,12 +35,9 @@ interface Step {
   readonly refused: { readonly value: unknown } | { readonly failure: string };
 }
 
-/** Every hanging call costs as much. */
-const DEADLINE_MS = 1_500;
-
 let steps: Steps;
 beforeAll(async () => {
-  steps = await createSteps({ deadlineMs: DEADLINE_MS });
+  steps = await createSteps();
 });
 afterEach(() => steps.sandbox.faults.clear());
 afterAll(() => steps.close());
@@ -162,7 +165,7 @@ describe.each(STEPS)('$what', (each) => {
         const orderId = await each.prepare(steps);
         steps.sandbox.faults.set(each.place, { mode });
         const before = await eventTypesOf(steps, orderId);
-        const failure = await each.fail(steps, orderId);
+        const failure = await each.fail(steps.impatient, orderId);
         expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
         expect(countOf(orderId, each)).toBe(0);
         expect(await eventTypesOf(steps, orderId)).toEqual(before);
@@ -181,7 +184,7 @@ describe.each(STEPS)('$what', (each) => {
     async (proof) => {
       const orderId = await each.prepare(steps);
       steps.sandbox.faults.set(each.place, { mode: 'answer_lost', times: 1 });
-      const failure = await each.fail(steps, orderId);
+      const failure = await each.fail(steps.impatient, orderId);
       expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
       expect(countOf(orderId, each)).toBe(each.effect === null ? 0 : 1);
       expect(fired()).toBeGreaterThan(0);
@@ -205,10 +208,10 @@ describe.each(STEPS)('$what', (each) => {
       const orderId = await each.prepare(steps);
       steps.sandbox.faults.set(each.place, {
         mode: 'latency',
-        latency_ms: DEADLINE_MS + 1_000,
+        latency_ms: 2 * IMPATIENT_MS,
         times: 1,
       });
-      const failure = await each.fail(steps, orderId);
+      const failure = await each.fail(steps.impatient, orderId);
       expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
       proof.firedAll(steps.sandbox.faults);
       // The late effect may still be on its way: the provider answers the repeat when it knows.

@@ -1,0 +1,32 @@
+/** What concurrent calls come to, waited for. */
+import { expect } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
+import { isResting, type OrderStatus } from '../../domain/order.ts';
+import { findOrder } from '../../prisma/orders.ts';
+import { eventually } from '../support/eventually.ts';
+import type { Shop } from '../support/shop.ts';
+
+/** A busy machine is slow; a hung shop is slower. */
+export const PATIENCE = { timeoutMs: 180_000, everyMs: 200 } as const;
+
+/** The status at which the order settles. */
+export function restOf({ db }: Shop, id: OrderId): Promise<OrderStatus> {
+  return eventually(async () => {
+    const order = await findOrder(db, id);
+    if (!order || !isResting(order.status)) throw new Error(`${id} is ${order?.status}`);
+    return order.status;
+  }, PATIENCE);
+}
+
+/** Until no refund of the order is open any more. */
+export async function refundsSettled({ db }: Shop, orderId: OrderId): Promise<void> {
+  await eventually(async () => {
+    const where = { orderId, status: { in: ['requested', 'needs_attention'] } };
+    expect(await db.refund.count({ where })).toBe(0);
+  }, PATIENCE);
+}
+
+/** Until the order has that status. */
+export async function standsAt({ db }: Shop, id: OrderId, status: OrderStatus): Promise<void> {
+  await eventually(async () => expect((await findOrder(db, id))?.status).toBe(status), PATIENCE);
+}

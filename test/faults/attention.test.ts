@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import { HOLD_LASTS_MS } from '../../domain/attention.ts';
+import type { Place } from '../../local/sandbox/faults.ts';
+import { findAttention } from '../../prisma/attention.ts';
+import { listDeadLetters } from '../../prisma/dead-letters.ts';
+import { statusQuery } from '../../workflows/contract.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  attentionOf,
+  effectsOf,
+  expectCleanSlate,
+  expectShipped,
+  letterOf,
+  noticesOf,
+} from '../support/expectations.ts';
+import { acceptRefund, startRefund } from '../support/refunding.ts';
+import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
+import { skipDays } from '../support/temporal.ts';
+import { resolve } from '../support/updates.ts';
+import { useSkippingShop } from '../support/use-shop.ts';
+
+/** Each undo whose provider is away, and what makes the order need it. */
+const UNDOS: readonly {
+  readonly step: string;
+  readonly failing: Place;
+  readonly cause: Place;
+  readonly stillUndone: string;
+}[] = [
+  {
+    step: 'releaseStock',
+    failing: { provider: 'warehouse', operation: 'release' },
+    cause: { provider: 'warehouse', operation: 'ship' },
+    stillUndone: 'refund',
+  },
+  {
+    step: 'voidOrRefundPayment',
+    failing: { provider: 'payments', operation: 'refund' },
+    cause: { provider: 'warehouse', operation: 'ship' },
+    stillUndone: 'release',
+  },
+  {
+    step: 'voidOrRefundPayment',
+    failing: { provider: 'payments', operation: 'void' },
+    cause: { provider: 'payments', operation: 'capture' },
+    stillUndone: 'release',
+  },
+  {
+    step: 'cancelShipment',
+    failing: { provider: 'warehouse', operation: 'cancel' },
+    cause: { provider: 'warehouse', operation: 'ship' },
+    stillUndone: 'refund',
+  },
+];
+const SEND = { provider: 'mail', operation: 'send' } as const;
+const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
+
+const inUse = useSkippingShop();
+
+/**
+ * Until the last of its tries: a day for an undo, five for a capture. What happens after that, for
+ * every step and decision, is in test/workflows/attention.test.ts.
+ */
+describe('a step whose tries are used up', () => {
+  test.each(UNDOS)(
+    'an undo by $failing.operation that fails for a day lets the others run, needs attention and succeeds on retry',
+    async ({ step, failing, cause, stillUndone }) => {
+      const { shop } = inUse;
+      shop.sandbox.faults.set(cause, { mode: 'refuse' });
+      shop.sandbox.faults.set(failing, { mode: 'fail_before' });
+      const handle = await parked(2);
+      const orderId = orderIdOf(handle);
+      expect(effectsOf(shop, orderId)[stillUndone]).toBe(1);
+      expect(await attentionOf(shop, orderId)).toBe(step);
+      expect(await letterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open' });
+      shop.sandbox.faults.clear();
+      await resolve(handle, { step, decision: 'retry' });
+      expect((await handle.result()).status).toBe('cancelled');
+      await expectCleanSlate(shop, orderId);
+      expect((await letterOf(shop, orderId))?.status).toBe('resolved');
+    },
+  );
+
+  test('an order whose capture failed for five days ships after an operator retries it', async () => {
+    const { shop } = inUse;
+    shop.sandbox.faults.set(CAPTURE, { mode: 'down' });
+    const handle = await parked(6);
+    shop.sandbox.faults.clear();
+    await resolve(handle, { step: 'capturePayment', decision: 'retry' });
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(shop, orderIdOf(handle));
+  });
+
+  test('an order whose capture failed for five days is cancelled before the authorization expires', async () => {
+    const { shop } = inUse;
+    shop.sandbox.faults.set(CAPTURE, { mode: 'fail_before' });
+    const handle = await parked(6);
+    const orderId = orderIdOf(handle);
+    const attention = await findAttention(shop.db, orderId);
+    const [fault] = shop.sandbox.faults.list();
+    expect(attention?.steps).toMatchObject([{ step: 'capturePayment' }]);
+    // Five days of tries. A count the database did not take is given up, so a few may be missing.
+    expect(fault?.fired).toBeGreaterThan(100);
+    expect(attention?.steps[0]?.attempts).toBeGreaterThan((fault?.fired ?? 0) - 5);
+
+    expect(await handle.result()).toEqual({
+      status: 'cancelled',
+      reason: 'authorization_expiring',
+    });
+    const { startTime, closeTime } = await handle.describe();
+    const tookMs = (closeTime?.getTime() ?? Infinity) - startTime.getTime();
+    expect(tookMs).toBeLessThan(HOLD_LASTS_MS);
+    await expectCleanSlate(shop, orderId);
+    expect(noticesOf(shop, orderId)).toEqual(['cancelled']);
+    const letter = await letterOf(shop, orderId);
+    expect(letter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
+  });
+
+  test('a refund succeeds while mail is down, and the failed notification becomes a dead letter', async () => {
+    const { shop } = inUse;
+    const paid = await shop.start();
+    expect((await paid.result()).status).toBe('shipped');
+    const orderId = orderIdOf(paid);
+    shop.sandbox.faults.set(SEND, { mode: 'down' });
+    const refund = await acceptRefund(shop.db, orderId);
+    const handle = await startRefund(shop, refund);
+    expect((await handle.result()).status).toBe('succeeded');
+    const { letters } = await listDeadLetters(shop.db, { orderId }, { limit: 10 });
+    const subject = `refunded/${refund.id}`;
+    expect(letters).toMatchObject([{ source: 'notification', subject }]);
+  });
+});
+
+/** Starts an order and lets time pass until it needs attention. */
+async function parked(days: number): Promise<CheckoutHandle> {
+  const handle = await inUse.shop.start();
+  await skipDays(inUse.env, days);
+  await eventually(async () => {
+    expect((await handle.query(statusQuery)).status).toBe('needs_attention');
+  });
+  return handle;
+}

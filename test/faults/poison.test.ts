@@ -1,0 +1,32 @@
+import { expect } from 'vitest';
+import { EVENTS_ONLY, lettersFor, subscribe, subscriberOf } from '../events/subscribers.ts';
+import { eventually } from '../support/eventually.ts';
+import { useRunningShop } from '../support/use-shop.ts';
+import { cell } from './cell.ts';
+
+const inUse = useRunningShop(EVENTS_ONLY);
+
+const setAside =
+  'a poisoned event becomes the only dead letter of its batch and the others are delivered';
+cell('infra/poison', setAside, async (proof) => {
+  const { shop } = inUse;
+  const taken = new Set<string>();
+  let poisoned = '';
+  const subscriber = subscriberOf('poison', (events) => {
+    poisoned ||= events[0]?.id ?? '';
+    if (events.some((event) => event.id === poisoned)) return Promise.reject(new Error('poison'));
+    for (const event of events) taken.add(event.id);
+    return Promise.resolve();
+  });
+  await subscribe(shop, { ...subscriber, delayMs: 300 });
+  const { orderId } = await shop.order();
+  const events = await shop.db.event.findMany({ where: { orderId } });
+  const others = events.map((event) => event.id).filter((id) => id !== poisoned);
+  await eventually(() => expect(taken.size).toBe(events.length - 1));
+  expect([...taken].every((id) => others.includes(id) || id !== poisoned)).toBe(true);
+  await eventually(async () => {
+    const letters = await lettersFor(shop, 'poison');
+    expect(letters.map((letter) => letter.eventId)).toEqual([poisoned]);
+    proof.fired(letters[0]?.retryCount ?? 0);
+  });
+});

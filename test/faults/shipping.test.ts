@@ -1,0 +1,24 @@
+import { expect } from 'vitest';
+import { statusQuery } from '../../workflows/contract.ts';
+import { expectShipped } from '../support/expectations.ts';
+import { orderIdOf } from '../support/running-shop.ts';
+import { useSkippingShop } from '../support/use-shop.ts';
+import { cell } from './cell.ts';
+
+const LOOK_UP = { provider: 'warehouse', operation: 'lookup' } as const;
+
+const inUse = useSkippingShop();
+
+const asked =
+  'an order without a shipment signal stays paid while look-ups fail and ships once one succeeds';
+cell('CB/F6', asked, async (proof) => {
+  const { shop, env } = inUse;
+  shop.sandbox.faults.set(LOOK_UP, { mode: 'fail_before' });
+  const handle = await shop.start();
+  await env.sleep('3 hours');
+  expect((await handle.query(statusQuery)).status).toBe('paid');
+  proof.firedAll(shop.sandbox.faults);
+  shop.sandbox.faults.clear();
+  expect((await handle.result()).status).toBe('shipped');
+  await expectShipped(shop, orderIdOf(handle));
+});

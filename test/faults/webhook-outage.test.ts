@@ -1,0 +1,39 @@
+import { expect } from 'vitest';
+import { DeliveryError } from '../../activities/subscribers/subscriber.ts';
+import { deliver, eventFor, EVENTS_ONLY, lettersFor } from '../events/subscribers.ts';
+import { useSkippingShop } from '../support/use-shop.ts';
+import { cell } from './cell.ts';
+
+const HOURS = 3_600_000;
+/** Standard Webhooks 1.0: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h after the first. */
+const WEBHOOK_DELAYS_MS = [
+  5_000,
+  300_000,
+  1_800_000,
+  ...[2, 5, 10, 14, 20, 24].map((h) => h * HOURS),
+];
+
+const inUse = useSkippingShop(EVENTS_ONLY);
+
+const tenTimes =
+  'a webhook that always fails is attempted ten times over 75 h 35 min and becomes a dead letter';
+cell('S8/F6', tenTimes, async (proof) => {
+  const { shop } = inUse;
+  const { event, calls } = await eventFor(shop, 'hooks', () => {
+    throw new DeliveryError('HTTP 500');
+  });
+  const result = await deliver(shop, { ...event, attempts: 1, delaysMs: WEBHOOK_DELAYS_MS });
+  expect(result).toMatchObject({ status: 'dead', attempts: 10 });
+  expect(calls()).toBe(9);
+  proof.fired(calls());
+  const scheduleMs = 75 * HOURS + 35 * 60_000 + 5_000;
+  expect(result.tookMs).toBeGreaterThanOrEqual(scheduleMs);
+  expect(result.tookMs).toBeLessThan(scheduleMs * 1.06);
+  expect((await lettersFor(shop, 'hooks'))[0]).toMatchObject({
+    retryCount: 10,
+    error: 'HTTP 500',
+    fingerprint: 'hooks: HTTP N',
+    status: 'open',
+    eventId: event.eventId,
+  });
+});

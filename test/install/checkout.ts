@@ -1,0 +1,163 @@
+/** A copy of this checkout in a place of its own, and the commands a newcomer gives there. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { inject } from 'vitest';
+import { environment } from '../../config.ts';
+import { ended, killGroup } from '../../local/stack/commands.ts';
+import { PROJECT } from '../../local/stack/home.ts';
+import { freePort } from '../../local/stack/ports.ts';
+import { eventually } from '../support/eventually.ts';
+import { createApi, placeOrder } from '../support/client.ts';
+import { orderOf } from '../support/responses.ts';
+
+const execute = promisify(execFile);
+/** What a fresh clone does not have, and the packages, which are copied by the faster `cp`. */
+const LEFT_OUT = new Set(['.git', '.holdfast', 'dist', 'node_modules', 'prisma/generated']);
+const READY_WITHIN = { timeoutMs: 150_000, everyMs: 200 };
+
+export interface Situation {
+  /** A command that is put before the newcomer's, e.g. to run it as another user. */
+  readonly through?: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Copies what a clone with `npm ci` done has, into a new temporary folder that only its owner may enter.
+ * `owner` is a numeric user and group id; `name` is the folder's own.
+ */
+export async function copyCheckout(name: string, owner?: number): Promise<Checkout> {
+  const closed = await mkdtemp(join(tmpdir(), 'install-'));
+  const path = join(closed, name);
+  await mkdir(path);
+  const isWanted = (file: string): boolean => !LEFT_OUT.has(relative(PROJECT, file));
+  for (const entry of await readdir(PROJECT)) {
+    if (LEFT_OUT.has(entry)) continue;
+    await cp(join(PROJECT, entry), join(path, entry), { recursive: true, filter: isWanted });
+  }
+  await execute('cp', ['-a', join(PROJECT, 'node_modules'), join(path, 'node_modules')]);
+  await cacheServers(path);
+  if (owner !== undefined) await execute('chown', ['-R', `${owner}:${owner}`, closed]);
+  return { path, remove: () => rm(closed, { recursive: true, force: true }) };
+}
+
+export interface Checkout {
+  readonly path: string;
+  remove(): Promise<void>;
+}
+
+/** Where a user without a home directory keeps the servers: they are not built anew for each test. */
+async function cacheServers(copy: string): Promise<void> {
+  for (const server of [inject('temporalPath'), inject('testServerPath')]) {
+    const [dir, cache] = [dirname(server), join(copy, '.holdfast', 'cache')];
+    // One on the PATH is everybody's.
+    if (dir === '.') continue;
+    await mkdir(cache, { recursive: true });
+    await cp(dir, join(cache, basename(dir)), { recursive: true });
+  }
+}
+
+export interface Finished {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs one command in the copy to its end. */
+export async function runIn(
+  copy: string,
+  command: readonly string[],
+  situation: Situation = {},
+): Promise<Finished> {
+  const { child, output } = begin(copy, command, situation);
+  await ended(child);
+  return { code: child.exitCode, output: output() };
+}
+
+export interface Started {
+  readonly output: () => string;
+  /** Places an order; resolves with the status it comes to rest at. */
+  order(): Promise<string>;
+  /** Ctrl-C. Throws when a process of the copy is left. */
+  stop(): Promise<void>;
+}
+
+/** `npm start`, until it is ready. Throws with what it printed when it does not get there. */
+export async function startIn(copy: string, situation: Situation = {}): Promise<Started> {
+  // Beside whatever runs on this machine: the default ports may be anybody's.
+  const PORT = String(await freePort());
+  const env = { ...situation.env, PORT };
+  const { child, output } = begin(copy, ['npm', 'start'], { ...situation, env });
+  try {
+    await eventually(() => {
+      if (child.exitCode === null && !output().includes('Holdfast is ready')) throw new Error('');
+    }, READY_WITHIN);
+    if (child.exitCode !== null) throw new Error('it ended');
+  } catch (error) {
+    killGroup(child.pid, 'SIGKILL');
+    throw new Error(`npm start is not ready: ${output()}`, { cause: error });
+  }
+  const api = createApi(`http://127.0.0.1:${PORT}`);
+  return {
+    output,
+    async order() {
+      const { id } = await orderOf(await placeOrder(api));
+      const read = { param: { id }, header: { prefer: 'wait=20' } };
+      const response = await api.v1.orders[':id'].$get(read);
+      return (await orderOf(response)).status;
+    },
+    async stop() {
+      killGroup(child.pid, 'SIGINT');
+      // npm and its shell may be gone before the stack, which they do not wait for.
+      await eventually(() => {
+        const left = processesOf(copy);
+        if (left.length > 0) throw new Error(`still running: ${left.join('\n')}`);
+      });
+    },
+  };
+}
+
+/** The path of a program. */
+export async function which(program: string): Promise<string> {
+  const { stdout } = await execute('sh', ['-c', 'command -v "$1"', 'sh', program]);
+  return realpathSync(stdout.trim());
+}
+
+/** The command lines of processes that name the copy, so that a test can say that none is left. */
+export function processesOf(copy: string): string[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map((pid) => commandLine(pid))
+    .filter((line) => line.includes(copy));
+}
+
+function begin(
+  copy: string,
+  command: readonly string[],
+  { through = [], env = {} }: Situation,
+): { readonly child: ChildProcess; readonly output: () => string } {
+  const [file = '', ...args] = [...through, ...command];
+  const child = spawn(file, args, {
+    cwd: copy,
+    env: { ...environment(), ...env },
+    detached: true,
+    // Closed: nobody can answer a question.
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  }
+  child.on('error', (error) => (output += error.message));
+  return { child, output: () => output };
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}

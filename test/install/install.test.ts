@@ -1,0 +1,104 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { copyCheckout, processesOf, runIn, startIn, which, type Started } from './checkout.ts';
+
+const TIMEOUT_MS = 300_000;
+const IS_ROOT = process.getuid?.() === 0;
+/** `nobody`, a user without a home directory. */
+const NOBODY = 65_534;
+const AS_NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] as const;
+const ONE_FILE = 'test/prisma/stock.test.ts';
+
+const undo: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const each of undo.splice(0).toReversed()) await each();
+});
+
+async function checkout(name: string, owner?: number): Promise<string> {
+  const copy = await copyCheckout(name, owner);
+  undo.push(copy.remove);
+  return copy.path;
+}
+
+async function start(...args: Parameters<typeof startIn>): Promise<Started> {
+  const stack = await startIn(...args);
+  undo.push(stack.stop);
+  return stack;
+}
+
+/** What holdfast and its servers have in the folder for temporary files. */
+function temporaryFiles(): string[] {
+  return readdirSync(tmpdir()).filter((name) => /holdfast|temporal/.test(name));
+}
+
+describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
+  test(
+    'both work in a closed folder with a strict umask and without input, and leave nothing running',
+    async () => {
+      const copy = await checkout('Käse und Brot');
+      const strict = {
+        through: ['sh', '-c', 'umask 077 && exec "$@"', 'sh'],
+        env: { CI: 'true' },
+      };
+      const before = temporaryFiles();
+      const stack = await start(copy, strict);
+      expect(await stack.order()).toBe('shipped');
+      expect(stack.output()).not.toContain('WARN');
+      await stack.stop();
+      expect(stack.output()).toMatch(/stopped\n$/);
+      const tests = await runIn(copy, ['npm', 'test', '--', ONE_FILE], strict);
+      expect(tests.output).toMatch(/Tests .*passed/);
+      expect(tests.code).toBe(0);
+      expect(existsSync(join(copy, '.holdfast', 'postgres', 'PG_VERSION'))).toBe(true);
+      expect(readdirSync(join(copy, '.holdfast', 'tests'))).toEqual([]);
+      expect(processesOf(copy)).toEqual([]);
+      expect(temporaryFiles()).toEqual(before);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.runIf(IS_ROOT)(
+    'both work for a user without a home directory, beside a stack that runs already',
+    async () => {
+      const first = await start(await checkout('first'));
+      const copy = await checkout('second', NOBODY);
+      const homeless = { through: AS_NOBODY, env: { HOME: '/nonexistent', USER: 'nobody' } };
+      const second = await start(copy, homeless);
+      expect(await first.order()).toBe('shipped');
+      expect(await second.order()).toBe('shipped');
+      const tests = await runIn(copy, ['npm', 'test', '--', ONE_FILE], homeless);
+      expect(tests.output).toMatch(/Tests .*passed/);
+      await second.stop();
+      expect(processesOf(copy)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'both say in one sentence what is missing when no Temporal server can be had',
+    async () => {
+      const copy = await checkout('bare');
+      await rm(join(copy, '.holdfast'), { recursive: true });
+      // Node and a shell; no Temporal, Go, Maven or Java, and an empty cache.
+      const bin = join(copy, 'bin');
+      await mkdir(bin);
+      for (const program of ['node', 'npm', 'sh', 'setpriv', 'id', 'env']) {
+        await symlink(await which(program), join(bin, program));
+      }
+      const bare = { env: { PATH: bin, XDG_CACHE_HOME: join(copy, 'cache') } };
+      const started = await runIn(copy, ['npm', 'start'], bare);
+      expect(started.code).toBe(1);
+      expect(started.output).toMatch(
+        /There is no Temporal server: .*PATH.*Go 1\.23\+.*TEMPORAL_ADDRESS/,
+      );
+      const tests = await runIn(copy, ['npm', 'test'], bare);
+      expect(tests.code).toBe(1);
+      expect(tests.output).toMatch(/The tests cannot start\. .*Install Java 11\+ and Maven/);
+      expect(tests.output).not.toMatch(/Test Files|cells:/);
+    },
+    TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,26 @@
+/** Runs a command of this repository as a person does, with its exit code and all it printed. */
+import { once } from 'node:events';
+import { environment } from '../../config.ts';
+import { launch, nodeCommand } from '../../local/stack/commands.ts';
+
+export interface Ran {
+  readonly code: unknown;
+  readonly output: string;
+}
+
+/** `databaseUrl` is its DATABASE_URL; null: there is none. */
+export async function runScript(
+  script: string,
+  args: readonly string[],
+  databaseUrl: string | null,
+): Promise<Ran> {
+  // An empty variable counts as missing, and a file .env does not replace it.
+  const env = { ...environment(), DATABASE_URL: databaseUrl ?? '' };
+  const child = launch(nodeCommand(script, args, env), 'pipe');
+  let output = '';
+  const keep = (chunk: Buffer): void => void (output += chunk.toString());
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  const [code]: unknown[] = await once(child, 'close');
+  return { code, output };
+}

@@ -1,0 +1,112 @@
+/** What tests of the recovery do to a running shop: its sweeps, its reconciliations, orders that stand still. */
+import { fileURLToPath } from 'node:url';
+import { ApplicationFailure } from '@temporalio/activity';
+import type { WorkflowStartOptions } from '@temporalio/client';
+import { expect } from 'vitest';
+import { checkoutWorkflowId, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import type { OrderStatus } from '../../domain/order.ts';
+import type { CheckoutStart } from '../../prisma/orders.ts';
+import type { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
+import { EVENTS_TASK_QUEUE } from '../../workflows/delivery-contract.ts';
+import type { REFUND_WORKFLOW } from '../../workflows/refund-contract.ts';
+import type { reconcile as reconciliation } from '../../workflows/reconcile.ts';
+import type { sweep as sweeping } from '../../workflows/sweep.ts';
+import {
+  RECONCILE_WORKFLOW,
+  SWEEP_WORKFLOW,
+  type ReconcileResult,
+  type SweepResult,
+} from '../../workflows/upkeep-contract.ts';
+import { eventually } from '../support/eventually.ts';
+import type { AllActivities, RunningShop } from '../support/running-shop.ts';
+
+/** Of a shop with workers for checkouts and for the upkeep. */
+export const WITH_UPKEEP = { queues: ['checkouts', 'events'] } as const;
+
+const PARCEL = { kind: 'shipped', carrier: 'Sandbox Parcel', trackingNumber: 'SP1' } as const;
+/** A signal of its own each time. */
+const EVERY = { everyMs: 100 };
+const BROKEN_WORKFLOWS = fileURLToPath(new URL('./broken-workflows.ts', import.meta.url));
+
+export function sweep({ temporal }: RunningShop): Promise<SweepResult> {
+  return temporal.client.workflow.execute<typeof sweeping>(SWEEP_WORKFLOW, {
+    taskQueue: EVENTS_TASK_QUEUE,
+    workflowId: 'sweep',
+  });
+}
+
+export function reconcile({ temporal }: RunningShop): Promise<ReconcileResult> {
+  return temporal.client.workflow.execute<typeof reconciliation>(RECONCILE_WORKFLOW, {
+    taskQueue: EVENTS_TASK_QUEUE,
+    workflowId: 'reconcile-test',
+    args: [{ scope: 'recent' }],
+  });
+}
+
+/** Waits for the status. The warehouse's news of a parcel are brought, as a callback would. */
+export function until(shop: RunningShop, orderId: OrderId, status: OrderStatus): Promise<void> {
+  const requested = { orderId, type: 'order.shipment_requested' };
+  return eventually(async () => {
+    const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
+    const waits = order.status === 'paid' && status === 'shipped';
+    if (waits && (await shop.db.event.count({ where: requested })) > 0) {
+      const correlationId = shipmentCorrelationId(orderId);
+      await shop.services.checkouts.shipmentAnswered(orderId, { correlationId, answer: PARCEL });
+    }
+    expect(order.status).toBe(status);
+  }, EVERY);
+}
+
+/** Lets the order look as if it had stood still for a while, and unchecked. */
+export async function age({ db }: RunningShop, orderId: OrderId): Promise<void> {
+  const updatedAt = new Date(Date.now() - 60_000);
+  await db.order.update({ where: { id: orderId }, data: { updatedAt, checkedAt: null } });
+}
+
+/** Places an order whose workflow Temporal then loses, before it has done anything. */
+export async function orderWithoutWorkflow(shop: RunningShop): Promise<CheckoutStart> {
+  await shop.stopWorker('checkouts');
+  const start = await shop.order();
+  const { orderId } = start;
+  const { client, namespace } = shop.temporal;
+  const workflowExecution = { workflowId: checkoutWorkflowId(orderId) };
+  await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
+  await eventually(async () => {
+    expect((await shop.services.checkouts.inspect(orderId)).kind).toBe('missing');
+  });
+  await shop.startWorker('checkouts');
+  return start;
+}
+
+/** Comparisons that failed are tried again at once, not after seconds. */
+export function retryingAtOnce({ reconcileGoods }: AllActivities): Partial<AllActivities> {
+  return {
+    async reconcileGoods(slice) {
+      try {
+        return await reconcileGoods(slice);
+      } catch (error) {
+        throw ApplicationFailure.fromError(error, { nextRetryDelay: '1 ms' });
+      }
+    },
+  };
+}
+
+/** Starts a workflow anew; a task of it that fails is tried again soon, not after ten seconds. */
+export async function startImpatiently(
+  { temporal }: RunningShop,
+  workflowType: typeof CHECKOUT_WORKFLOW | typeof REFUND_WORKFLOW,
+  options: WorkflowStartOptions,
+): Promise<void> {
+  await temporal.client.workflow.start(workflowType, {
+    ...options,
+    workflowTaskTimeout: '1 second',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowIdConflictPolicy: 'TERMINATE_EXISTING',
+  });
+}
+
+/** Replaces the code of checkouts and refunds, as a deploy does. */
+export async function deploy(shop: RunningShop, code: 'ours' | 'broken'): Promise<void> {
+  await shop.stopWorker('checkouts');
+  await shop.startWorker('checkouts', code === 'broken' ? BROKEN_WORKFLOWS : undefined);
+}

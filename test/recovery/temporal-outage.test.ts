@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { createLog } from '../../logging.ts';
+import { startWorker } from '../../worker.ts';
+import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { startDevServer, type DevServer } from '../support/dev-server.ts';
+import { eventually } from '../support/eventually.ts';
+import { openNamespace } from '../support/temporal.ts';
+
+const WARN = 40;
+/** One worker each: checkouts, events. */
+const TASK_QUEUES = 2;
+
+let server: DevServer;
+beforeAll(async () => {
+  server = await startDevServer();
+});
+afterAll(() => server?.stop());
+
+test('an outage of Temporal is logged once as a warning and its end once, all in JSON', async () => {
+  const app = await startApp();
+  const said = async (text: string) => (await linesOf(app)).filter(({ msg }) => msg.includes(text));
+  const running = async () => (await linesOf(app)).filter(({ state }) => state === 'RUNNING');
+  await eventually(async () => expect(await running()).toHaveLength(TASK_QUEUES));
+  await server.halt();
+  await eventually(async () => expect(await said('cannot be reached')).toHaveLength(1));
+  await server.resume();
+  await eventually(async () => expect(await said('Temporal is back')).toHaveLength(1));
+  const warnings = (await linesOf(app)).filter(({ level }) => level >= WARN);
+  // A request is a warning when the machine was too busy to answer /readyz at first.
+  expect(warnings.map(({ msg }) => msg).filter((msg) => msg !== 'request')).toEqual([
+    'Temporal cannot be reached; orders are accepted without it',
+  ]);
+  expect((await fetch(`${app.url}/readyz`)).status).toBe(200);
+});
+
+test('a worker started during an outage of Temporal polls once it is back and logs no warning', async () => {
+  const { connection, namespace, close } = await openNamespace(server.address);
+  onTestFinished(close);
+  const lines: string[] = [];
+  await server.halt();
+  const worker = startWorker({
+    connected: async () => connection,
+    namespace,
+    taskQueue: 'checkouts',
+    activities: { async nothing() {} },
+    maxConcurrentActivities: 1,
+    workflowBundle: inject('workflowBundle'),
+    log: createLog('warn', { write: (line) => void lines.push(line) }),
+  });
+  await server.resume();
+  await eventually(async () => {
+    const taskQueue = { name: 'checkouts' };
+    const asked = { namespace, taskQueue, taskQueueType: 1 } as const;
+    const { pollers } = await connection.workflowService.describeTaskQueue(asked);
+    expect(pollers).not.toHaveLength(0);
+  });
+  await worker.stop();
+  expect(lines).toEqual([]);
+});
+
+async function startApp(): Promise<AppProcess> {
+  const database = await createTestDatabase();
+  const own = { DATABASE_URL: database.url, TEMPORAL_ADDRESS: server.address, LOG_LEVEL: 'info' };
+  const app = await createAppProcess({ name: 'main', env: { ...providersEnv(null), ...own } });
+  onTestFinished(async () => {
+    await app.stop();
+    await database.drop();
+  });
+  await app.start();
+  return app;
+}
+
+interface Line {
+  readonly level: number;
+  readonly msg: string;
+  /** Of a worker. */
+  readonly state?: string;
+}
+
+/** Throws on a line that is not JSON. */
+async function linesOf(app: AppProcess): Promise<Line[]> {
+  const lines = (await readFile(app.logFile, 'utf8')).trimEnd().split('\n');
+  return lines.map((line): Line => JSON.parse(line));
+}

@@ -1,0 +1,85 @@
+/** The API as its callers in TypeScript use it: Hono's typed client over the routes' own types. */
+import { randomUUID } from 'node:crypto';
+import { hc } from 'hono/client';
+import type { App } from '../../api/app.ts';
+import type { Role } from '../../prisma/api-keys.ts';
+
+/** A person's data. */
+export const PERSON = {
+  email: 'canary.person@example.com',
+  name: 'Canary Person',
+  phone: '+49 30 5550100',
+  street: '77 Canary Street',
+} as const;
+export const GOOD_CARD = 'pm_card_visa';
+/** All that is theirs, never to be found in Temporal. */
+export const CANARIES: readonly string[] = [...Object.values(PERSON), GOOD_CARD];
+export const DECLINED_CARD = 'pm_card_chargeDeclinedInsufficientFunds';
+
+export type Api = ReturnType<typeof createApi>;
+type Fetch = typeof fetch;
+
+/** The client of one role: of a server at a URL, or by a `fetch` of its own. */
+export function createApi(target: string | Fetch, role: Role = 'storefront') {
+  const headers = { authorization: `Bearer hf_local_${role}` };
+  if (typeof target === 'string') return hc<App>(target, { headers });
+  return hc<App>('http://shop.test', { headers, fetch: target });
+}
+
+/** The client of a storefront of an app in this process. */
+export function apiOf(app: Pick<App, 'request'>): Api {
+  return createApi(async (input, init) => app.request(input, init));
+}
+
+/** POST /v1/orders: one white mug, unless `changes` replaces parts of the body. */
+export async function placeOrder(
+  api: Api,
+  changes: object = {},
+  { key = randomUUID(), headers = {}, signal }: PlaceOptions = {},
+): Promise<Response> {
+  const json = { ...orderBody(), ...changes };
+  return api.v1.orders.$post(
+    { json, header: { 'idempotency-key': key } },
+    { headers, ...(signal && { init: { signal } }) },
+  );
+}
+
+export interface PlaceOptions {
+  readonly key?: string;
+  readonly headers?: Record<string, string>;
+  readonly signal?: AbortSignal;
+}
+
+/** What a shopper sends. */
+export function orderBody() {
+  return {
+    customer: { email: 'ada@example.com', name: 'Ada Example' },
+    shipping_address: {
+      line1: '1 Example Street',
+      city: 'Berlin',
+      postal_code: '10115',
+      country: 'DE',
+    },
+    lines: [{ sku: 'mug-white', quantity: 1 }],
+    currency: 'EUR',
+    payment_method: GOOD_CARD,
+  };
+}
+
+/** The same of the person whose data must not be found in Temporal; two white mugs unless told. */
+export function canaryOrder({ sku = 'mug-white', quantity = 2, card = GOOD_CARD }: Line = {}) {
+  const { street: line1, ...customer } = PERSON;
+  return {
+    ...orderBody(),
+    customer,
+    shipping_address: { line1, city: 'Berlin', postal_code: '10115', country: 'DE' },
+    lines: [{ sku, quantity }],
+    payment_method: card,
+  };
+}
+
+export interface Line {
+  readonly sku?: string;
+  readonly quantity?: number;
+  readonly card?: string;
+}

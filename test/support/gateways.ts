@@ -1,0 +1,56 @@
+/** The real gateways to the stand-ins of the providers, patient and with breakers that stay closed. */
+import type { CallLimits } from '../../gateways/guard.ts';
+import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
+import { MAIL_LIMITS, PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
+import { createSmtpMailer } from '../../gateways/smtp-mailer.ts';
+import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import type { Sandbox } from '../../local/sandbox/sandbox.ts';
+
+/**
+ * A call that hangs costs as long. Long enough that one without a fault never misses it, on a machine
+ * that is busy with other tests; the budget of a request has room for two.
+ */
+const DEADLINE_MS = 5_000;
+
+export interface Deadlines {
+  /** Of every call. */
+  readonly callMs?: number;
+  readonly authorizeMs?: number;
+  /** Of the warehouse's tracking, which a reader waits for. */
+  readonly trackingMs?: number;
+}
+
+export type Gateways = ReturnType<typeof createGateways>;
+
+export function createGateways(sandbox: Sandbox, deadlines: Deadlines = {}) {
+  const { callMs = DEADLINE_MS, authorizeMs = callMs, trackingMs = callMs } = deadlines;
+  const payments = limited(PAYMENT_LIMITS, callMs);
+  const warehouse = limited(WAREHOUSE_LIMITS, callMs);
+  return {
+    payments: createStripePayments({
+      apiKey: 'sk_test_shop',
+      apiUrl: sandbox.url,
+      limits: { ...payments, authorize: { ...payments.authorize, deadlineMs: authorizeMs } },
+    }),
+    warehouse: createHttpWarehouse({
+      baseUrl: sandbox.url,
+      apiKey: 'shop',
+      limits: { ...warehouse, lookup: { ...warehouse.lookup, deadlineMs: trackingMs } },
+    }),
+    mailer: createSmtpMailer({
+      smtpUrl: `smtp://127.0.0.1:${sandbox.smtpPort}`,
+      from: 'Holdfast <orders@holdfast.example>',
+      limits: limited(MAIL_LIMITS, callMs),
+    }),
+  };
+}
+
+/** Breakers are tested with the gateways. Here their clock would be real while Temporal's is skipped. */
+function limited<T extends object>(limits: T, deadlineMs: number): T {
+  const patient = { deadlineMs, breakAfter: 1_000_000, maxQueued: 1_000 };
+  const entries = Object.entries(limits).map(([name, each]: [string, CallLimits]) => [
+    name,
+    { ...each, ...patient },
+  ]);
+  return Object.fromEntries(entries);
+}

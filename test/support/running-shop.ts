@@ -1,0 +1,176 @@
+/**
+ * A shop whose orders are carried out: the API, and workers of the task queues on a real Temporal
+ * server. Close it before its Temporal.
+ */
+import type { WorkflowHandle } from '@temporalio/client';
+import type {
+  Activities,
+  EventActivities,
+  ReconcileActivities,
+  SweepActivities,
+} from '../../activities/contract.ts';
+import { createEventActivities } from '../../activities/events.ts';
+import { createActivities } from '../../activities/index.ts';
+import { createReconcileActivities } from '../../activities/reconcile.ts';
+import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
+import { createSweepActivities } from '../../activities/sweep.ts';
+import { createApp } from '../../api/app.ts';
+import { expireOrder } from '../../api/expire-order.ts';
+import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
+import { createTemporalDeliveries } from '../../api/temporal-deliveries.ts';
+import { createTemporalRefunds } from '../../api/temporal-refunds.ts';
+import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
+import type { Order } from '../../domain/order.ts';
+import { freePort } from '../../local/stack/ports.ts';
+import { listen } from '../../server.ts';
+import type { checkout } from '../../workflows/checkout.ts';
+import { TASK_QUEUE } from '../../workflows/contract.ts';
+import {
+  DELIVERY_WORKFLOW,
+  deliveryStartOptions,
+  EVENTS_TASK_QUEUE,
+} from '../../workflows/delivery-contract.ts';
+import type { Line } from './client.ts';
+import { expectInvariants } from './invariants.ts';
+import { openShop, type Shop, type ShopOptions } from './shop.ts';
+import { openWorker, type RunningWorker, type Temporal } from './temporal.ts';
+
+export type CheckoutHandle = WorkflowHandle<typeof checkout>;
+export type AllActivities = Activities & EventActivities & SweepActivities & ReconcileActivities;
+type Queue = 'checkouts' | 'events';
+
+export interface RunningShopOptions extends ShopOptions {
+  /** The task queues that have a worker from the start: the checkouts' one unless told. */
+  readonly queues?: readonly Queue[];
+  /** Replaces some of the activities. */
+  readonly adapt?: (activities: AllActivities) => Partial<AllActivities>;
+  /** True: the warehouse's callbacks arrive over HTTP. By default they go nowhere. */
+  readonly takesCallbacks?: boolean;
+}
+
+export interface RunningShop extends Shop {
+  readonly temporal: Temporal;
+  /** Whom the events queue hands events to, by name. */
+  readonly subscribers: Map<string, Subscriber>;
+  /** Places an order of the canary person; its workflow runs. */
+  start(line?: Line): Promise<CheckoutHandle>;
+  /** The order's workflow. */
+  checkoutOf(orderId: OrderId): CheckoutHandle;
+  /** Stops the queue's worker, when there is one. */
+  stopWorker(queue: Queue): Promise<void>;
+  /** Starts a worker for the queue; `workflowsPath` names other workflows than ours. */
+  startWorker(queue: Queue, workflowsPath?: string): Promise<void>;
+}
+
+/** Nobody listens there. */
+const NOWHERE = 'http://127.0.0.1:9/callbacks/warehouse';
+
+export async function openRunningShop(
+  temporal: Temporal,
+  options: RunningShopOptions = {},
+): Promise<RunningShop> {
+  const client = () => temporal.client;
+  const clients = {
+    checkouts: createTemporalCheckouts({ client, eagerStart: false }),
+    refunds: createTemporalRefunds({ client }),
+    deliveries: createTemporalDeliveries({ client }),
+    ...options.temporal,
+  };
+  const shop = await openShop({ ...options, temporal: clients });
+  const http = options.takesCallbacks ? await serve(shop) : null;
+  const subscribers = new Map<string, Subscriber>();
+  const workers = new Map<Queue, RunningWorker>();
+  const startWorker = async (queue: Queue, workflowsPath?: string): Promise<void> => {
+    const stopping = new AbortController();
+    const all = activitiesOf({ shop, temporal, subscribers, stopping: stopping.signal, http });
+    const worker = await openWorker(temporal, {
+      taskQueue: queue === 'checkouts' ? TASK_QUEUE : EVENTS_TASK_QUEUE,
+      activities: { ...all, ...options.adapt?.(all) },
+      ...(workflowsPath !== undefined && { workflowsPath }),
+    });
+    workers.set(queue, {
+      async stop() {
+        stopping.abort();
+        await worker.stop();
+      },
+    });
+  };
+  const stopWorker = async (queue: Queue): Promise<void> => {
+    await workers.get(queue)?.stop();
+    workers.delete(queue);
+  };
+  for (const queue of options.queues ?? ['checkouts']) await startWorker(queue);
+  const checkoutOf = (orderId: OrderId): CheckoutHandle =>
+    temporal.client.workflow.getHandle<typeof checkout>(checkoutWorkflowId(orderId));
+  return {
+    ...shop,
+    temporal,
+    subscribers,
+    checkoutOf,
+    startWorker,
+    stopWorker,
+    start: async (line) => checkoutOf((await shop.order(line)).orderId),
+    async close() {
+      await shop.db.subscription.deleteMany();
+      for (const queue of workers.keys()) await stopWorker(queue);
+      try {
+        await expectInvariants(shop.db);
+      } finally {
+        await http?.close();
+        await shop.close();
+      }
+    },
+  };
+}
+
+/** The order behind a workflow. */
+export function orderIdOf({ workflowId }: CheckoutHandle): OrderId {
+  const id = workflowId.slice('checkout/'.length);
+  if (!isOrderId(id)) throw new Error(`no workflow of an order: ${workflowId}`);
+  return id;
+}
+
+interface Callbacks {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+async function serve(shop: Shop): Promise<Callbacks> {
+  const [host, port] = ['127.0.0.1', await freePort()];
+  const server = await listen({ fetch: createApp(shop.services).fetch, host, port });
+  const url = `http://${host}:${port}/callbacks/warehouse`;
+  return { url, close: () => server.close(5_000) };
+}
+
+/** Every activity a worker of either queue may be asked for. */
+function activitiesOf(made: {
+  readonly shop: Shop;
+  readonly temporal: Temporal;
+  readonly subscribers: ReadonlyMap<string, Subscriber>;
+  readonly stopping: AbortSignal;
+  readonly http: Callbacks | null;
+}): AllActivities {
+  const { shop, temporal, subscribers, stopping } = made;
+  const { db, gateways, services } = shop;
+  const operations = {
+    db,
+    ...gateways,
+    checkouts: services.checkouts,
+    refunds: services.refunds,
+    expireOrder: (order: Order) => expireOrder({ db, ...gateways }, order),
+  };
+  return {
+    ...createActivities({ db, ...gateways, warehouseCallbackUrl: made.http?.url ?? NOWHERE }),
+    ...createSweepActivities(operations),
+    ...createReconcileActivities(operations),
+    ...createEventActivities({
+      db,
+      notifications: services.notifications,
+      subscriberOf: (name) => Promise.resolve(subscribers.get(name) ?? null),
+      async startDelivery(delivery) {
+        await temporal.client.workflow.start(DELIVERY_WORKFLOW, deliveryStartOptions(delivery));
+      },
+      stopping,
+    }),
+  };
+}

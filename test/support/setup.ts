@@ -1,0 +1,4 @@
+/** Runs before each test file, in its process. */
+import { quietTemporal } from './temporal.ts';
+
+quietTemporal();
