@@ -7,16 +7,12 @@ import process from 'node:process';
 import { z } from 'zod';
 import { FAILPOINTS, isFailpointSetting } from './failpoints.ts';
 
-const port = z.coerce
-  .number({ error: 'is no port number' })
-  .int({ error: 'is no port number' })
-  .min(1)
-  .max(65535);
+const port = z.coerce.number().int().min(1).max(65535);
 
 /** A text or address that must be given. `what` tells a reader what to set it to. */
 const required = (what: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
-    input === undefined ? `is required: ${what}` : `is not valid: ${what}`,
+    input === undefined ? `required, ${what}` : `not valid, expected ${what}`,
 });
 
 const failpoint = z.string().refine(isFailpointSetting, {
@@ -80,7 +76,7 @@ const appSchema = appFields
     // Named together with whatever else is missing.
     when: () => true,
     error:
-      'is required by a worker in production: the address the warehouse reaches the API at, ' +
+      'required by a worker in production, the address the warehouse reaches the API at, ' +
       'e.g. https://checkout.shop.example',
   });
 
@@ -146,6 +142,28 @@ function parse<T>(schema: z.ZodType<T>, env: Environment): T {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const result = schema.safeParse(given);
   if (result.success) return result.data;
-  const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+  const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${wordsOf(issue)}`);
   throw new ConfigError(`Set these environment variables, here or in .env:\n${lines.join('\n')}`);
+}
+
+/** What to do, where the schema does not say it itself. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.expected === 'number' || issue.expected === 'int'
+        ? 'must be a whole number'
+        : issue.message;
+    case 'invalid_value':
+      return `must be one of ${issue.values.join(', ')}`;
+    case 'invalid_format':
+      return issue.format === 'url' && issue.message === 'Invalid URL'
+        ? 'must be a URL'
+        : issue.message;
+    case 'too_small':
+      return `must be at least ${issue.minimum}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}`;
+    default:
+      return issue.message;
+  }
 }

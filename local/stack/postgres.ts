@@ -144,7 +144,12 @@ async function initialise(options: {
 
 function settings(durable: boolean): string[] {
   const common = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
-  const fast = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+  const fast = [
+    'fsync=off',
+    'synchronous_commit=off',
+    'full_page_writes=off',
+    'log_checkpoints=off',
+  ];
   return [...common, ...(durable ? [] : fast)].flatMap((setting) => ['-c', setting]);
 }
 
