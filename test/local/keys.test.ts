@@ -75,7 +75,7 @@ describe('npm run keys', () => {
   test('a missing DATABASE_URL ends with exit code 2 and a sentence that names it', async () => {
     const { code, output } = await runScript('local/stack/keys.ts', ['list'], null);
     expect(code).toBe(2);
-    expect(output).toContain('DATABASE_URL: is required');
+    expect(output).toContain('DATABASE_URL: required');
   });
 });
 
