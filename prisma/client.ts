@@ -11,6 +11,8 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Connections at the most; further work stands in line for them (`LINE`). */
   readonly poolSize: number;
+  /** Multiplies every limit of time. For tests, which a busy machine must not break. */
+  readonly patience?: number;
   /** Told of every commit; for tests of crashes. */
   readonly onCommit?: CommitWatcher | undefined;
 }
@@ -37,17 +39,26 @@ const MAX_NAME_LENGTH = 63;
 const ANSWER_TIMEOUT_MS = 6_000;
 
 /** Creates the pool. Connects on first use; close with `db.$disconnect()`. */
-export function createDatabase({ url, poolSize, onCommit }: DatabaseOptions): Database {
+export function createDatabase(options: DatabaseOptions): Database {
+  const { url, poolSize, patience = 1, onCommit } = options;
+  const statementTimeoutMs = STATEMENT_TIMEOUT_MS * patience;
   const config = {
     connectionString: url,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: ANSWER_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: ANSWER_TIMEOUT_MS * patience,
+    idle_in_transaction_session_timeout: statementTimeoutMs,
     application_name: 'holdfast',
   };
-  const pool = new PatientPool(config, { ...LINE, maxConnections: poolSize });
+  const maxWaitMs = LINE.maxWaitMs * patience;
+  const pool = new PatientPool(config, {
+    maxConnections: poolSize,
+    maxWaiting: LINE.maxWaiting,
+    stalledAfterMs: LINE.stalledAfterMs * patience,
+    connectTimeoutMs: LINE.connectTimeoutMs * patience,
+    maxWaitMs,
+  });
   const adapter = new PrismaPg(pool, {
     disposeExternalPool: true,
     // A dropped idle connection is replaced at the next query; the next query tells if it cannot be.
@@ -57,7 +68,7 @@ export function createDatabase({ url, poolSize, onCommit }: DatabaseOptions): Da
   });
   const db = new PrismaClient({
     adapter: onCommit ? watchCommits(adapter, onCommit) : adapter,
-    transactionOptions: { maxWait: LINE.maxWaitMs + 1_000, timeout: STATEMENT_TIMEOUT_MS },
+    transactionOptions: { maxWait: maxWaitMs + 1_000, timeout: statementTimeoutMs },
   });
   pools.set(db, pool);
   return db;

@@ -9,7 +9,7 @@ import {
   type NewDeadLetter,
 } from '../../prisma/dead-letters.ts';
 import { listOf, problemOf } from '../support/responses.ts';
-import { placedOrder } from './paid-order.ts';
+import { placedOrder } from '../support/orders.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 import { writtenLetter } from './written-letter.ts';
 

@@ -10,7 +10,7 @@ import { recordNeedsAttention, recordResolved } from '../../prisma/parking.ts';
 import type { Resume } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import { openShop, type Shop } from '../support/shop.ts';
-import { placedOrder } from './paid-order.ts';
+import { placedOrder } from '../support/orders.ts';
 
 let shop: Shop;
 beforeAll(async () => {

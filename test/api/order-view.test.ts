@@ -12,7 +12,7 @@ import { findPayment, recordCaptured } from '../../prisma/payments.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';
-import { placedOrder } from './paid-order.ts';
+import { placedOrder } from '../support/orders.ts';
 
 /** No test lasts so long. */
 const NEVER_MS = 600_000;

@@ -11,7 +11,7 @@ import {
 } from '../../prisma/payments.ts';
 import { orderOf } from '../support/responses.ts';
 import { openShop, paymentEffects, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
-import { placedOrder } from './paid-order.ts';
+import { placedOrder } from '../support/orders.ts';
 
 let shop: Shop;
 let orderId: OrderId;

@@ -66,7 +66,7 @@ describe('a problem response', () => {
 
 describe('an unavailable database', () => {
   test('requests get Retry-After and /readyz returns 503 without a database, and /livez returns 200', async () => {
-    const away = await openShop({ databaseUrl: NOWHERE });
+    const away = await openShop({ databaseUrl: NOWHERE, patience: 1 });
     try {
       for (const response of [
         await away.place(),

@@ -3,7 +3,7 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { NewDeadLetter } from '../../prisma/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
-import { placedOrder } from './paid-order.ts';
+import { placedOrder } from '../support/orders.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 import { writtenLetter } from './written-letter.ts';
 

@@ -4,7 +4,7 @@ import { settleNotices } from '../../api/payment-notices.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
 import { acceptRefund } from '../support/refunding.ts';
-import { paidOrder } from './paid-order.ts';
+import { paidOrder } from '../support/orders.ts';
 import { openShop, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
 
 let shop: Shop;

@@ -8,7 +8,7 @@ import { findRefund, findRefundStart } from '../../prisma/refunds.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { listOf, problemOf } from '../support/responses.ts';
-import { paidOrder } from './paid-order.ts';
+import { paidOrder } from '../support/orders.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 

@@ -4,7 +4,7 @@ import { recordCancelled, recordCancelling, recordStockReleased } from '../../pr
 import { findPayment } from '../../prisma/payments.ts';
 import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
 import { listOf, problemOf } from '../support/responses.ts';
-import { paidOrder, placedOrder } from './paid-order.ts';
+import { paidOrder, placedOrder } from '../support/orders.ts';
 import { refundCalls } from './refund-calls.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 

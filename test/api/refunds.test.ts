@@ -3,7 +3,7 @@ import type { OrderId } from '../../domain/ids.ts';
 import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
 import { findRefund, listRefunds } from '../../prisma/refunds.ts';
 import { listOf, problemOf } from '../support/responses.ts';
-import { paidOrder, shippedOrder } from './paid-order.ts';
+import { paidOrder, shippedOrder } from '../support/orders.ts';
 import { REASON, refundCalls } from './refund-calls.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 

@@ -10,7 +10,7 @@ import { findRefundStart, findUnstartedRefunds } from '../../prisma/refunds.ts';
 import { listStillRefunds } from '../../prisma/stopped-refunds.ts';
 import { findBooks } from '../../prisma/stopped.ts';
 import { eventually } from '../support/eventually.ts';
-import { paidOrder, placedOrder } from './paid-order.ts';
+import { paidOrder, placedOrder } from '../support/orders.ts';
 import { placeOrder } from '../support/client.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import { placedOrder } from '../api/paid-order.ts';
+import { placedOrder } from '../support/orders.ts';
 import { expectLedgersAgree } from '../faults/books.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';

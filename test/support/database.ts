@@ -16,3 +16,6 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await createDatabase(url.href, template.pathname.slice(1));
   return { url: url.href, drop: () => dropDatabase(url.href) };
 }
+
+/** How much longer than in the product anything is waited for: a busy machine breaks no test. */
+export const PATIENCE = 20;

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
 import { listDeadLetters, type DeadLetter } from '../../prisma/dead-letters.ts';
-import { statusQuery } from '../../workflows/contract.ts';
+import { statusQuery, type CheckoutView } from '../../workflows/contract.ts';
 import type { CheckoutHandle } from './running-shop.ts';
 import type { Shop } from './shop.ts';
 
@@ -80,9 +80,21 @@ function noticeOf(effect: Effect): string {
   return effect.key.split('.')[1] ?? effect.key;
 }
 
-/** The steps a decision would be taken for, as the workflow itself says between its tasks. */
+/**
+ * What a workflow says of itself, asked only while it rests or an activity of it is retried; throws
+ * otherwise. A worker that keeps no workflow between its tasks may replay to a local activity that
+ * runs already, run it again, and lose the task or hang over it (SDK 1.24).
+ */
+export async function viewOf(handle: CheckoutHandle): Promise<CheckoutView> {
+  const { pendingWorkflowTask, pendingActivities } = (await handle.describe()).raw;
+  expect(pendingWorkflowTask ?? null, 'the workflow task under way').toBeNull();
+  for (const { attempt } of pendingActivities ?? []) expect(attempt).toBeGreaterThan(1);
+  return handle.query(statusQuery);
+}
+
+/** The steps a decision would be taken for, as the workflow itself says. */
 export async function waitingFor(handle: CheckoutHandle): Promise<readonly string[]> {
-  return (await handle.query(statusQuery)).waitingFor;
+  return (await viewOf(handle)).waitingFor;
 }
 
 /** The same by our books. */

@@ -8,7 +8,6 @@ import { createApp } from '../../api/app.ts';
 import { startOf } from '../../api/cancel-order.ts';
 import type { StreamLimits } from '../../api/event-streams.ts';
 import { createServices, type Services } from '../../api/services.ts';
-import { isOrderId } from '../../domain/ids.ts';
 import { createPaymentWebhookVerifier } from '../../gateways/payment-webhook.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createCallbackVerifier } from '../../gateways/warehouse-callback.ts';
@@ -21,10 +20,10 @@ import { createNotifications } from '../../prisma/notifications.ts';
 import { findOrder, type CheckoutStart } from '../../prisma/orders.ts';
 import { seed } from '../../prisma/seed.ts';
 import { apiOf, canaryOrder, placeOrder, type Api, type Line } from './client.ts';
-import { createTestDatabase } from './database.ts';
+import { createTestDatabase, PATIENCE } from './database.ts';
 import { createGateways, type Deadlines, type Gateways } from './gateways.ts';
+import { placedOrder } from './orders.ts';
 import { createRecorders, type Recorders } from './recorders.ts';
-import { orderOf } from './responses.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('the shop and its warehouse').toString('base64')}`;
 export const WEBHOOK_SECRET = 'whsec_the_shop_and_its_payment_provider';
@@ -43,6 +42,8 @@ export interface ShopOptions {
   readonly streamLimits?: Partial<StreamLimits>;
   readonly admissionLimits?: typeof ADMISSION_LIMITS;
   readonly poolSize?: number;
+  /** 1: the product's own limits of time at the database. */
+  readonly patience?: number;
 }
 
 export interface Asked {
@@ -77,8 +78,9 @@ export interface Shop extends Recorders {
 export async function openShop(options: ShopOptions = {}): Promise<Shop> {
   const database = await createTestDatabase();
   const url = options.databaseUrl ?? database.url;
-  const db = createDatabase({ url, poolSize: options.poolSize ?? 20 });
-  const watchDb = createDatabase({ url, poolSize: 2 });
+  const { poolSize = 20, patience = PATIENCE } = options;
+  const db = createDatabase({ url, poolSize, patience });
+  const watchDb = createDatabase({ url, poolSize: 2, patience });
   const sandbox = await createSandbox({
     warehouseCallbackSecret: CALLBACK_SECRET,
     callbackDelayMs: options.callbackDelayMs ?? 0,
@@ -139,8 +141,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     ask,
     place: (changes = {}, key = crypto.randomUUID()) => placeOrder(api, changes, { key }),
     async order(line = {}) {
-      const { id } = await orderOf(await placeOrder(api, canaryOrder(line)));
-      if (!isOrderId(id)) throw new Error(`not placed: ${id}`);
+      const id = await placedOrder({ api }, canaryOrder(line));
       await services.starter.drain();
       const placed = await findOrder(db, id);
       if (placed === null) throw new Error(`no such order: ${id}`);

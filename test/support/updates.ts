@@ -1,6 +1,6 @@
 /** What a workflow is sent: updates that get through, as the API sends them, and callbacks. */
 import { randomUUID } from 'node:crypto';
-import type { UpdateDefinition } from '@temporalio/common';
+import { WorkflowNotFoundError, type UpdateDefinition } from '@temporalio/common';
 import { WorkflowUpdateRPCTimeoutOrCancelledError, type WorkflowHandle } from '@temporalio/client';
 import type { ShipmentAnswer } from '../../activities/contract.ts';
 import { insist } from '../../api/dropped-updates.ts';
@@ -35,6 +35,9 @@ export async function update<Result, Arg>(
     try {
       return await handle.client.withDeadline(Date.now() + DEADLINE_MS, () => insist(send));
     } catch (error) {
+      // Over since an earlier try was taken, whose answer came too late.
+      const isOver = error instanceof WorkflowNotFoundError;
+      if (isOver) return handle.getUpdateHandle<Result>(updateId).result();
       const unanswered = error instanceof WorkflowUpdateRPCTimeoutOrCancelledError;
       if (!unanswered || tries === TRIES) throw error;
     }

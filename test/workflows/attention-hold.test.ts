@@ -2,9 +2,8 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { HOLD_LASTS_MS } from '../../domain/attention.ts';
 import { ProviderRejection } from '../../gateways/outcome.ts';
 import { findAttention } from '../../prisma/attention.ts';
-import { statusQuery } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { expectCleanSlate, letterOf, noticesOf } from '../support/expectations.ts';
+import { expectCleanSlate, letterOf, noticesOf, viewOf } from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
@@ -23,7 +22,7 @@ describe('an uncaptured authorization', () => {
     const handle = await shop.start();
     const orderId = orderIdOf(handle);
     await eventually(async () => {
-      expect((await handle.query(statusQuery)).status).toBe('needs_attention');
+      expect((await viewOf(handle)).status).toBe('needs_attention');
     });
     const attention = await findAttention(shop.db, orderId);
     const attempts = capture.mock.calls.length;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ProviderRejection } from '../../gateways/outcome.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
-import { cancelUpdate, statusQuery } from '../../workflows/contract.ts';
+import { cancelUpdate } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   attentionOf,
@@ -9,6 +9,7 @@ import {
   expectCleanSlate,
   expectShipped,
   letterOf,
+  viewOf,
   waitingFor,
 } from '../support/expectations.ts';
 import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
@@ -176,7 +177,7 @@ describe('a forward step that fails permanently', () => {
     const arg = { reason: 'requested_by_operator' } as const;
     await update(handle, { definition: cancelUpdate, arg });
     await handle.result();
-    expect((await handle.query(statusQuery)).waitingFor).toEqual([]);
+    expect(await waitingFor(handle)).toEqual([]);
     expect((await letterOf(shop, orderIdOf(handle)))?.status).toBe('resolved');
     await expectCleanSlate(shop, orderIdOf(handle));
   });
@@ -210,7 +211,7 @@ async function uncapturable(shop: RunningShop): Promise<CheckoutHandle> {
 async function parked(shop: RunningShop): Promise<CheckoutHandle> {
   const handle = await shop.start();
   await eventually(async () => {
-    expect((await handle.query(statusQuery)).status).toBe('needs_attention');
+    expect((await viewOf(handle)).status).toBe('needs_attention');
   });
   return handle;
 }

@@ -8,7 +8,7 @@ import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { listDeadLetters } from '../../prisma/dead-letters.ts';
 import { recordCancelling, recordReserved } from '../../prisma/fulfilment.ts';
-import { cancelUpdate, statusQuery, type CancelAccepted } from '../../workflows/contract.ts';
+import { cancelUpdate, type CancelAccepted } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   effectsOf,
@@ -16,6 +16,7 @@ import {
   expectCleanSlate,
   expectShipped,
   noticesOf,
+  viewOf,
 } from '../support/expectations.ts';
 import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
 import { answerShipment, update } from '../support/updates.ts';
@@ -238,7 +239,7 @@ async function untilStruck(handle: CheckoutHandle, status: string): Promise<void
   await eventually(async () => {
     const { pendingActivities } = (await handle.describe()).raw;
     expect(pendingActivities?.map((each) => each.activityType?.name)).toHaveLength(1);
-    expect(await handle.query(statusQuery)).toMatchObject({ status });
+    expect(await viewOf(handle)).toMatchObject({ status });
   });
 }
 

@@ -1,22 +1,38 @@
-/** Orders on which money was taken, at the provider and in our books, without a workflow. */
+/** Orders in the state that a test starts from, without a workflow. */
+import { randomUUID } from 'node:crypto';
+import { expect } from 'vitest';
 import { isOrderId, providerKey, type OrderId } from '../../domain/ids.ts';
+import type { Database } from '../../prisma/client.ts';
 import { recordReserved, recordShipped } from '../../prisma/fulfilment.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments.ts';
-import { placeOrder, type PlaceOptions } from '../support/client.ts';
-import { orderOf } from '../support/responses.ts';
-import type { Shop } from '../support/shop.ts';
+import { placeOrder, type Api, type PlaceOptions } from './client.ts';
+import { eventually } from './eventually.ts';
+import { orderOf } from './responses.ts';
+import type { Gateways } from './gateways.ts';
 
+interface Shop {
+  readonly api: Api;
+  readonly db: Database;
+  readonly gateways: Gateways;
+}
+
+/** Places an order; sends it again under its key while the machine is too busy to take it. */
 export async function placedOrder(
-  shop: Shop,
+  { api }: Pick<Shop, 'api'>,
   changes: object = {},
   options: PlaceOptions = {},
 ): Promise<OrderId> {
-  const { id } = await orderOf(await placeOrder(shop.api, changes, options));
-  if (!isOrderId(id)) throw new Error('an order has an id');
+  const key = options.key ?? randomUUID();
+  const { id } = await eventually(async () => {
+    const response = await placeOrder(api, changes, { ...options, key });
+    expect(response.status, await response.clone().text()).toBe(201);
+    return orderOf(response);
+  });
+  if (!isOrderId(id)) throw new Error(`no order id: ${id}`);
   return id;
 }
 
-/** Two white mugs, 24 EUR, captured. */
+/** The same with money taken, at the provider and in our records: two white mugs, 24 EUR. */
 export async function paidOrder(shop: Shop): Promise<OrderId> {
   const id = await placedOrder(shop, { lines: [{ sku: 'mug-white', quantity: 2 }] });
   await recordReserved(shop.db, id);
