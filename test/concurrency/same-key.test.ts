@@ -5,7 +5,7 @@ import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 import { saysWhen, times } from './crowd.ts';
 
-const KEYS = 200;
+const KEYS = 100;
 const EACH = 20;
 /** Keys at once: a client's own limit, so that what is measured is the key and not the queue. */
 const AT_ONCE = 10;

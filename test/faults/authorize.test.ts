@@ -4,7 +4,7 @@ import { runRecovery } from '../../api/recovery.ts';
 import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
 import { createStripePayments } from '../../gateways/stripe-payments.ts';
 import { isOrderId } from '../../domain/ids.ts';
-import { createApi, placeOrder } from '../support/client.ts';
+import { apiOf, placeOrder } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
@@ -153,8 +153,7 @@ describe('authorizing the payment', () => {
     async (proof) => {
       const before = await held();
       const payments = createStripePayments({ apiKey: 'sk_test_shop', apiUrl: shop.sandbox.url });
-      const app = createApp({ ...shop.services, payments });
-      const api = createApi(async (input, init) => app.request(input, init));
+      const api = apiOf(createApp({ ...shop.services, payments }));
       for (const operation of ['authorize', 'lookup'] as const) {
         shop.sandbox.faults.set({ provider: 'payments', operation }, { mode: 'down' });
       }

@@ -1,21 +1,16 @@
 import { afterEach, describe, expect } from 'vitest';
 import { DeliveryError, type Subscriber } from '../../activities/subscribers/subscriber.ts';
 import type { LoggedEvent } from '../../prisma/event-log.ts';
-import { cursorBefore, cursorNow } from '../../prisma/event-log.ts';
+import { cursorBefore } from '../../prisma/event-log.ts';
 import { consumeOnce } from '../../prisma/consume-once.ts';
-import { listDeadLetters } from '../../prisma/dead-letters.ts';
-import {
-  ensureSubscription,
-  listSubscriptions,
-  rewindSubscription,
-} from '../../prisma/subscriptions.ts';
-import { DELIVERY_WORKFLOW, deliveryStartOptions } from '../../workflows/delivery-contract.ts';
+import { listSubscriptions, rewindSubscription } from '../../prisma/subscriptions.ts';
+import { deliver, EVENTS_ONLY, lettersFor, subscribe } from '../events/subscribers.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { cell } from './cell.ts';
 
 /** The relay: the pump of a subscription, and the deliveries of what it could not hand over. */
-const running = useRunningShop({ queues: ['events'] });
+const running = useRunningShop(EVENTS_ONLY);
 afterEach(() => running.shop.db.subscription.deleteMany());
 
 const SOON = { timeoutMs: 30_000 };
@@ -33,15 +28,6 @@ function subscriber(name: string, handle: Subscriber['handle']): Subscriber {
   };
 }
 
-/** Adds the subscriber and starts its subscription. */
-async function subscribe(given: Subscriber): Promise<void> {
-  const { db, services, subscribers } = running.shop;
-  const { name, types } = given;
-  subscribers.set(name, given);
-  await ensureSubscription(db, { name, types, cursor: await cursorNow(db) });
-  await services.deliveries.ensureSubscriptionRuns(name);
-}
-
 /** Places an order and gives the ids of its events. */
 async function eventsOfAnOrder(): Promise<string[]> {
   const { orderId } = await running.shop.order();
@@ -51,9 +37,6 @@ async function eventsOfAnOrder(): Promise<string[]> {
   });
   return events.map(({ id }) => id);
 }
-
-const lettersOf = async (name: string) =>
-  (await listDeadLetters(running.shop.db, { subject: name }, { limit: 100 })).letters;
 
 /** Fails in the given way the first two times it sees each event; what it took stays taken. */
 function stumbling(
@@ -84,11 +67,11 @@ describe('event delivery', () => {
         taken,
         stumbles,
       } = stumbling('before', () => Promise.reject(new DeliveryError('not now')));
-      await subscribe(given);
+      await subscribe(running.shop, given);
       const ids = await eventsOfAnOrder();
       await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
       proof.fired(stumbles());
-      expect(await lettersOf('before')).toEqual([]);
+      expect(await lettersFor(running.shop, 'before')).toEqual([]);
     },
   );
 
@@ -104,7 +87,7 @@ describe('event delivery', () => {
         take();
         return Promise.reject(new DeliveryError('answer lost'));
       });
-      await subscribe(given);
+      await subscribe(running.shop, given);
       const ids = await eventsOfAnOrder();
       await eventually(() => {
         for (const id of ids) expect(taken.filter((each) => each === id).length).toBeGreaterThan(1);
@@ -123,11 +106,11 @@ describe('event delivery', () => {
         taken,
         stumbles,
       } = stumbling('silent', () => new Promise(() => undefined));
-      await subscribe(given);
+      await subscribe(running.shop, given);
       const ids = await eventsOfAnOrder();
       await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
       proof.fired(stumbles());
-      expect(await lettersOf('silent')).toEqual([]);
+      expect(await lettersFor(running.shop, 'silent')).toEqual([]);
     },
   );
 
@@ -141,7 +124,7 @@ describe('event delivery', () => {
         work: async (_tx, fresh) => void counted.push(...fresh.map(({ id }) => id)),
       });
     });
-    await subscribe(given);
+    await subscribe(running.shop, given);
     const begun = new Date(Date.now() - 60_000).toISOString();
     const ids = await eventsOfAnOrder();
     await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length), SOON);
@@ -163,9 +146,11 @@ describe('event delivery', () => {
     let away = true;
     let refused = 0;
     await subscribe(
+      running.shop,
       subscriber('healthy', async (events) => void healthy.push(...events.map(({ id }) => id))),
     );
     await subscribe(
+      running.shop,
       subscriber('away', async (events) => {
         if (away) {
           refused += 1;
@@ -177,7 +162,7 @@ describe('event delivery', () => {
     const ids = await eventsOfAnOrder();
     await eventually(() => expect(healthy).toEqual(ids), SOON);
     const letters = await eventually(async () => {
-      const found = await lettersOf('away');
+      const found = await lettersFor(running.shop, 'away');
       expect(found.map(({ eventId }) => String(eventId)).toSorted()).toEqual(ids.toSorted());
       return found;
     }, SOON);
@@ -188,12 +173,10 @@ describe('event delivery', () => {
     for (const { eventId, orderId } of letters) {
       if (eventId === null || orderId === null) throw new Error('a letter about an event');
       const input = { subscription: 'away', eventId, orderId, attempts: 0, delaysMs: [0] };
-      await running.shop.temporal.client.workflow.execute(
-        DELIVERY_WORKFLOW,
-        deliveryStartOptions({ ...input, firstFailedAt: null, error: null }),
-      );
+      await deliver(running.shop, { ...input, firstFailedAt: null, error: null });
     }
     expect(late.toSorted()).toEqual(ids.toSorted());
-    for (const { status } of await lettersOf('away')) expect(status).toBe('resolved');
+    for (const { status } of await lettersFor(running.shop, 'away'))
+      expect(status).toBe('resolved');
   });
 });

@@ -41,7 +41,7 @@ export const wishes: fc.Arbitrary<Wish> = fc.record({
 
 export interface Seen {
   readonly wish: Wish;
-  /** The one status every click came to, and every body. */
+  /** The one status that the clicks came to, and the bodies with it. */
   readonly placed: { readonly status: number; readonly bodies: readonly string[] };
   readonly orderId: OrderId | null;
   /** Statuses of the cancel's clicks. */
@@ -61,8 +61,10 @@ export async function goShopping(shop: RunningShop, wish: Wish): Promise<Seen> {
   const key = randomUUID();
   const clicks = Array.from({ length: wish.clicks }, () => click(shop, wish, key));
   const answers = await Promise.all(clicks);
-  const bodies = answers.map(({ body }) => body);
-  const status = answers[0]?.status ?? 0;
+  // Sold out settles nothing: the key stays free, and a click a moment later may find units again.
+  const settled = answers.filter((answer) => answer.status !== 409);
+  const bodies = (settled.length > 0 ? settled : answers).map(({ body }) => body);
+  const status = settled[0]?.status ?? 409;
   const seen = { wish, placed: { status, bodies }, orderId: null, cancels: [], refundsMinor: [] };
   if (status !== 201) return seen;
   const { id: orderId, total_minor: totalMinor } = PLACED.parse(JSON.parse(bodies[0] ?? ''));

@@ -65,7 +65,7 @@ export async function createAppProcess(options: {
   const home = createHome(inject('runDir'));
   const pidFile = join(home.run, `${name}-${port}.pid`);
   // Named there, so that the run's reaper finds it when this process is killed.
-  const command = nodeCommand('main.ts', ['--home', home.path], {
+  const program = nodeCommand('main.ts', ['--home', home.path], {
     ...environment(),
     WORKFLOW_BUNDLE: inject('workflowBundle'),
     LOG_LEVEL: 'warn',
@@ -74,6 +74,7 @@ export async function createAppProcess(options: {
     HOLDFAST_FAILPOINT: `@${armedFile}`,
     HOLDFAST_FAILPOINT_MARK: markFile,
   });
+  const command = { ...program, args: shortLived(program.args) };
   let child: ChildProcess | null = null;
   let stopping = false;
   const killIt = (): void => killGroup(child?.pid, 'SIGKILL');
@@ -143,6 +144,14 @@ export function providersEnv(sandbox: Sandbox | null): Env {
     WAREHOUSE_CALLBACK_SECRET: SECRETS.warehouseCallback,
     SMTP_URL: `smtp://127.0.0.1:${sandbox?.smtpPort ?? 9}`,
   };
+}
+
+/**
+ * A process of a test is over in seconds: optimizing the database client's WebAssembly and reading
+ * source maps would be two fifths of all the work it does.
+ */
+function shortLived(args: readonly string[]): readonly string[] {
+  return ['--liftoff-only', ...args.filter((arg) => arg !== '--enable-source-maps')];
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -3,7 +3,6 @@
  * providers and receiver of webhooks, on one Temporal server. A death in one is no business of another.
  */
 import { SECRETS } from '../../../local/stack/addresses.ts';
-
 import { createSandbox, type Sandbox } from '../../../local/sandbox/sandbox.ts';
 import { createDatabase, type Database } from '../../../prisma/client.ts';
 import { seed } from '../../../prisma/seed.ts';
@@ -124,6 +123,7 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE: temporal.namespace,
     PUBLIC_URL: `http://127.0.0.1:${port}`,
+    // A provider that is back is asked again soon.
     BREAKER_PROBE_AFTER_MS: '500',
   };
   const env = options.adapt ? await options.adapt(told) : told;

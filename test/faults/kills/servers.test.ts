@@ -9,7 +9,7 @@ import { expectSound } from './sound.ts';
 
 /** A shop whose PostgreSQL and Temporal are its own, so that they can be killed. */
 const { onClose, close } = closing();
-const KILLS = 20;
+const KILLS = 10;
 let temporal: DevServer;
 let postgres: OwnPostgres;
 let lane: Lane;
