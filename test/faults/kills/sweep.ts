@@ -9,8 +9,8 @@ import { openLanes, type Lane, type Lanes } from './lanes.ts';
 import { pointOf } from './points.ts';
 import { expectDelivered, expectSound } from './sound.ts';
 
-/** More keep two cores no busier: a kill costs a fresh process five seconds of one. */
-const LANES = 4;
+/** As many as Vitest runs at a time (`maxConcurrency`): a fresh process, and waiting, take turns. */
+const LANES = 5;
 const CELL_TIMEOUT_MS = 300_000;
 const OPEN_TIMEOUT_MS = 180_000;
 const MOMENTS: readonly Moment[] = ['before', 'after'];
@@ -62,8 +62,9 @@ async function dieAt(lane: Lane, name: string, fate: (lane: Lane) => Promise<Ord
   try {
     const orderId = await fate(lane);
     await eventually(() => expect(app.mark()).toBe(`${name} ${doomed}\n`), MARKED_WITHIN);
+    // Not disarmed before it is replaced: then nothing would replace it.
+    await eventually(() => expect(app.pid).not.toBe(doomed), MARKED_WITHIN);
     await expectDelivered(lane, orderId);
-    expect(app.pid).not.toBe(doomed);
   } finally {
     app.disarm();
     sandbox.faults.clear();
