@@ -7,6 +7,7 @@ import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { letPass } from '../support/clock.ts';
 import { HALF_OPEN_AFTER_MS, IMPATIENT, meets, newOrderId, quickLimits } from './provider.ts';
+import { keptPort } from '../support/ports.ts';
 
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 const SEND = { provider: 'mail', operation: 'send' } as const;
@@ -112,15 +113,14 @@ describe('server faults', () => {
   });
 
   test('an unreachable SMTP server opens the circuit, and mail is sent again once it is back', async () => {
-    const gone = await createSandbox({ warehouseCallbackSecret: SECRET });
-    await gone.close();
-    const mailer = mailerOf({ breakAfter: 2 }, gone.smtpPort);
+    const smtpPort = await keptPort();
+    const mailer = mailerOf({ breakAfter: 2 }, smtpPort);
     await mailer.send(mailTo('ada@customers.example'));
     await mailer.send(mailTo('ada@customers.example'));
     expect(await mailer.send(mailTo('ada@customers.example'))).toMatchObject({
       kind: 'unavailable',
     });
-    const back = await createSandbox({ warehouseCallbackSecret: SECRET, smtpPort: gone.smtpPort });
+    const back = await createSandbox({ warehouseCallbackSecret: SECRET, smtpPort });
     letPass(HALF_OPEN_AFTER_MS);
     expect(await mailer.send(mailTo('ada@customers.example'))).toEqual({ kind: 'sent' });
     mailer.close();

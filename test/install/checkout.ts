@@ -9,7 +9,7 @@ import { inject } from 'vitest';
 import { environment } from '../../config.ts';
 import { ended, killGroup } from '../../local/stack/commands.ts';
 import { PROJECT } from '../../local/stack/home.ts';
-import { freePort } from '../../local/stack/ports.ts';
+import { keptPort } from '../support/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { createApi, placeOrder } from '../support/client.ts';
 import { orderOf } from '../support/responses.ts';
@@ -87,7 +87,7 @@ export interface Started {
 /** `npm start`, until it is ready. Throws with what it printed when it does not get there. */
 export async function startIn(copy: string, situation: Situation = {}): Promise<Started> {
   // Beside whatever runs on this machine: the default ports may be anybody's.
-  const PORT = String(await freePort());
+  const PORT = String(await keptPort());
   const env = { ...situation.env, PORT };
   const { child, output } = begin(copy, ['npm', 'start'], { ...situation, env });
   try {

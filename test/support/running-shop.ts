@@ -21,7 +21,7 @@ import { createTemporalDeliveries } from '../../api/temporal-deliveries.ts';
 import { createTemporalRefunds } from '../../api/temporal-refunds.ts';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
-import { freePort } from '../../local/stack/ports.ts';
+import { keptPort } from './ports.ts';
 import { listen } from '../../server.ts';
 import type { checkout } from '../../workflows/checkout.ts';
 import { TASK_QUEUE } from '../../workflows/contract.ts';
@@ -136,7 +136,7 @@ interface Callbacks {
 }
 
 async function serve(shop: Shop): Promise<Callbacks> {
-  const [host, port] = ['127.0.0.1', await freePort()];
+  const [host, port] = ['127.0.0.1', await keptPort()];
   const server = await listen({ fetch: createApp(shop.services).fetch, host, port });
   const url = `http://${host}:${port}/callbacks/warehouse`;
   return { url, close: () => server.close(5_000) };
