@@ -8,7 +8,7 @@ import { cacheDir, PROJECT } from './home.ts';
 
 const SOURCES = ['workflows', 'domain'] as const;
 /** What a bundle is made of: the workflows, and what hands their trace on. */
-export const WORKFLOW_CODE = {
+const WORKFLOW_CODE = {
   workflowsPath: join(PROJECT, 'workflows', 'index.ts'),
   workflowInterceptorModules: [join(PROJECT, 'workflows', 'trace.ts')],
 };
