@@ -1,22 +1,25 @@
 /** A copy of this checkout in a place of its own, and the commands a newcomer gives there. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { inject } from 'vitest';
 import { environment } from '../../config.ts';
+import { RESTING } from '../../domain/order.ts';
 import { ended, killGroup } from '../../local/stack/commands.ts';
 import { PROJECT } from '../../local/stack/home.ts';
 import { keptPort } from '../support/ports.ts';
 import { eventually } from '../support/eventually.ts';
-import { createApi, placeOrder } from '../support/client.ts';
+import { createApi } from '../support/client.ts';
+import { placedOrder } from '../support/orders.ts';
 import { orderOf } from '../support/responses.ts';
 
 const execute = promisify(execFile);
 /** What a fresh clone does not have, and the packages, which are copied by the faster `cp`. */
 const LEFT_OUT = new Set(['.git', '.holdfast', 'dist', 'node_modules', 'prisma/generated']);
+const SETTLED: readonly string[] = RESTING;
 const READY_WITHIN = { timeoutMs: 150_000, everyMs: 200 };
 
 export interface Situation {
@@ -103,10 +106,12 @@ export async function startIn(copy: string, situation: Situation = {}): Promise<
   return {
     output,
     async order() {
-      const { id } = await orderOf(await placeOrder(api));
-      const read = { param: { id }, header: { prefer: 'wait=20' } };
-      const response = await api.v1.orders[':id'].$get(read);
-      return (await orderOf(response)).status;
+      const read = { param: { id: await placedOrder({ api }) }, header: { prefer: 'wait=20' } };
+      return eventually(async () => {
+        const { status } = await orderOf(await api.v1.orders[':id'].$get(read));
+        if (!SETTLED.includes(status)) throw new Error(status);
+        return status;
+      });
     },
     async stop() {
       killGroup(child.pid, 'SIGINT');
@@ -125,11 +130,11 @@ export async function which(program: string): Promise<string> {
   return realpathSync(stdout.trim());
 }
 
-/** The command lines of processes that name the copy, so that a test can say that none is left. */
+/** The processes that run in the copy or name it, so that a test can say that none is left. */
 export function processesOf(copy: string): string[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
-    .map((pid) => commandLine(pid))
+    .map((pid) => describeProcess(pid))
     .filter((line) => line.includes(copy));
 }
 
@@ -154,9 +159,11 @@ function begin(
   return { child, output: () => output };
 }
 
-function commandLine(pid: string): string {
+/** Its folder and its command line; empty when it has ended meanwhile. */
+function describeProcess(pid: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    return `${readlinkSync(`/proc/${pid}/cwd`)} ${command}`;
   } catch {
     return '';
   }

@@ -3,6 +3,7 @@ import { mkdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { copyCheckout, processesOf, runIn, startIn, which, type Started } from './checkout.ts';
 
 const TIMEOUT_MS = 300_000;
@@ -48,7 +49,7 @@ describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
       expect(await stack.order()).toBe('shipped');
       expect(stack.output()).not.toContain('WARN');
       await stack.stop();
-      expect(stack.output()).toMatch(/stopped\n$/);
+      await eventually(() => expect(stack.output()).toMatch(/stopped\n$/));
       const tests = await runIn(copy, ['npm', 'test', '--', ONE_FILE], strict);
       expect(tests.output).toMatch(/Tests .*passed/);
       expect(tests.code).toBe(0);
