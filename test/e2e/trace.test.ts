@@ -121,8 +121,13 @@ const feed = z.object({
 
 /** The order's events by the feed, once the receiver has had each of them. */
 async function eventsTold(orderId: OrderId) {
-  const { body } = await system.operate('GET', '/v1/events?limit=500');
-  const events = feed.parse(body).data.filter(({ subject }) => subject === orderId);
+  // The feed shows an event once every older transaction of the server has ended, also another test's.
+  const events = await eventually(async () => {
+    const { body } = await system.operate('GET', '/v1/events?limit=500');
+    const found = feed.parse(body).data.filter(({ subject }) => subject === orderId);
+    expect(found).toHaveLength(await system.db.event.count({ where: { orderId } }));
+    return found;
+  });
   expect(events.length).toBeGreaterThan(5);
   await eventually(
     () => expect(receiver.received.map(({ id }) => id).toSorted()).toEqual(idsOf(events)),
