@@ -64,7 +64,8 @@ export async function stopLeftovers(home: Home): Promise<readonly string[]> {
       await stopPid(pid, name);
       stopped.push(name);
     }
-    rmSync(file, { force: true });
+    // A stack that started meanwhile has written its own.
+    if (readPid(file) === pid) rmSync(file, { force: true });
   }
   return stopped;
 }
