@@ -75,7 +75,7 @@ async function nextFree(wish: PortWish, given: ReadonlyMap<number, string>): Pro
 }
 
 /** Free: nobody answers there, and we can listen there. */
-async function isFree(port: number): Promise<boolean> {
+export async function isFree(port: number): Promise<boolean> {
   if (await answers(port)) return false;
   return new Promise((resolve) => {
     const server = createServer();

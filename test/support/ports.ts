@@ -3,7 +3,7 @@
  * themselves: nobody else gets one while its server is away, neither to listen on nor to call from.
  */
 import { randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
+import { isFree } from '../../local/stack/ports.ts';
 
 const LOWEST = 15_000;
 const ABOVE = 32_000;
@@ -19,13 +19,3 @@ export async function keptPort(): Promise<number> {
 }
 
 const had = new Set<number>();
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
-      server.close(() => resolve(true));
-    });
-  });
-}
