@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { z } from 'zod';
-import { FAILPOINTS, isFailpointSetting } from './failpoints.ts';
+import { FAILPOINTS, isFailpointSetting } from './tools/failpoints/failpoints.ts';
 
 const port = z.coerce.number().int().min(1).max(65535);
 

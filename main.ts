@@ -14,7 +14,7 @@ import { createTemporalDeliveries } from './api/temporal-deliveries.ts';
 import { createTemporalRefunds } from './api/temporal-refunds.ts';
 import { createTemporalUpkeep } from './api/upkeep.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
-import { createFailpointSeams, type FailpointSeams } from './failpoint-seams.ts';
+import { createFailpointSeams, type FailpointSeams } from './tools/failpoints/seams.ts';
 import { createHttpWarehouse } from './gateways/http-warehouse.ts';
 import { createLimits } from './gateways/limits.ts';
 import { createPaymentWebhookVerifier } from './gateways/payment-webhook.ts';

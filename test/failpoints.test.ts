@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError, readAppConfig } from '../config.ts';
-import { createFailpointSeams } from '../failpoint-seams.ts';
-import { FAILPOINTS, isFailpointSetting } from '../failpoints.ts';
+import { createFailpointSeams } from '../tools/failpoints/seams.ts';
+import { FAILPOINTS, isFailpointSetting } from '../tools/failpoints/failpoints.ts';
 import { PROJECT } from '../local/stack/home.ts';
 import { makeDir } from './support/run-files.ts';
 
@@ -81,7 +81,7 @@ test('without an armed failpoint the mailer stays unwrapped and no Temporal or c
 function passIn({ setting, passes }: { setting: string; passes: readonly string[] }) {
   const script = `
     const { writeFileSync } = await import('node:fs');
-    const { createFailpoints } = await import(${JSON.stringify(pathToFileURL(join(PROJECT, 'failpoints.ts')).href)});
+    const { createFailpoints } = await import(${JSON.stringify(pathToFileURL(join(PROJECT, 'tools/failpoints/failpoints.ts')).href)});
     const points = createFailpoints(${JSON.stringify({ setting, markFile: join(dir, 'mark') })});
     for (const point of ${JSON.stringify(passes)}) {
       if (point === '${ARM}') {

@@ -3,7 +3,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEventActivities } from '../../activities/events.ts';
 import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
-import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { createDatabase, type Database } from '../../prisma/client.ts';
 import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
 import { openShop, type Shop } from '../support/shop.ts';

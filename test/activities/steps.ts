@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import type { Activities, FailureType } from '../../activities/contract.ts';
 import { createActivities, type ActivityDependencies } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { readable } from '../../audit/readable.ts';
+import { readable } from '../../tools/audit/readable.ts';
 import { CANARIES } from '../support/client.ts';
 import { createGateways } from '../support/gateways.ts';
 import { openShop, type Shop, type ShopOptions } from '../support/shop.ts';

@@ -1,7 +1,7 @@
 import { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
-import { readable } from '../../audit/readable.ts';
+import { readable } from '../../tools/audit/readable.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import { eventually } from '../support/eventually.ts';

@@ -3,7 +3,7 @@ import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createAskTemporal } from '../../api/ask-temporal.ts';
-import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 
 const DEADLINE_MS = 1_000;

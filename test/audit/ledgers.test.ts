@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { acknowledgedCheck, parseAcknowledged } from '../../audit/acknowledged.ts';
-import { runChecks } from '../../audit/check.ts';
-import { ledgerChecks } from '../../audit/ledgers.ts';
+import { acknowledgedCheck, parseAcknowledged } from '../../tools/audit/acknowledged.ts';
+import { runChecks } from '../../tools/audit/check.ts';
+import { ledgerChecks } from '../../tools/audit/ledgers.ts';
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import * as fulfilment from '../../prisma/fulfilment.ts';
 import { findPayment, recordCaptured, recordIntent, recordVoided } from '../../prisma/payments.ts';

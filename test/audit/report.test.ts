@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { readOptions, UsageError } from '../../audit/options.ts';
-import { exitCodeOf, jsonReport, textReport } from '../../audit/report.ts';
+import { readOptions, UsageError } from '../../tools/audit/options.ts';
+import { exitCodeOf, jsonReport, textReport } from '../../tools/audit/report.ts';
 import type { InvariantResult } from '../../prisma/invariants.ts';
 
 const HOLDS: InvariantResult = {

@@ -4,9 +4,9 @@ import { promisify } from 'node:util';
 import type { WorkflowHandle, WorkflowStartOptions } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { runChecks } from '../../audit/check.ts';
-import { privacyCheck } from '../../audit/privacy.ts';
-import { workflowChecks } from '../../audit/workflows.ts';
+import { runChecks } from '../../tools/audit/check.ts';
+import { privacyCheck } from '../../tools/audit/privacy.ts';
+import { workflowChecks } from '../../tools/audit/workflows.ts';
 import { environment } from '../../config.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
@@ -140,7 +140,7 @@ const report = z.object({
 
 async function runAudit(env: Readonly<Record<string, string>>) {
   const { TEMPORAL_ADDRESS: _address, TEMPORAL_NAMESPACE: _namespace, ...rest } = environment();
-  const args = ['--import', 'tsx', 'audit/main.ts', '--json', '--grace', '600'];
+  const args = ['--import', 'tsx', 'tools/audit/main.ts', '--json', '--grace', '600'];
   const options = { env: { ...rest, DATABASE_URL: shop.url, ...env }, timeout: 120_000 };
   const { code, stdout } = await promisify(execFile)(process.execPath, args, options).then(
     (done) => ({ code: 0, stdout: done.stdout }),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MAIL_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
-import { FATES } from '../../local/demo/fates.ts';
-import { differences } from '../../local/demo/verdict.ts';
+import { FATES } from '../../tools/demo/scenarios.ts';
+import { differences } from '../../tools/demo/verdict.ts';
 import { isPlace } from '../../local/sandbox/faults.ts';
 
 describe('the demo', () => {

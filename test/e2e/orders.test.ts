@@ -7,8 +7,8 @@ import { CANARIES, DECLINED_CARD, PERSON } from '../support/client.ts';
 import { startDevServer, type DevServer } from '../support/dev-server.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
-import { audit } from '../../audit/audit.ts';
-import { readable } from '../../audit/readable.ts';
+import { audit } from '../../tools/audit/audit.ts';
+import { readable } from '../../tools/audit/readable.ts';
 import { openSystem, type Answered, type System } from './system.ts';
 
 /** The whole service in real time: what a shopper sees, and what it comes to outside. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import { COMMIT_ASKED, COMMIT_DONE, type NetworkFault } from '../../local/chaos/network-fault.ts';
+import { COMMIT_ASKED, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { problemOf, orderOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';

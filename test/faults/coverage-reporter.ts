@@ -3,7 +3,7 @@
  * fails when a cell has no passed test; a run of some files only says what ran.
  */
 import type { Reporter, TestModule, TestSpecification, Vitest } from 'vitest/node';
-import { FAILPOINTS } from '../../failpoints.ts';
+import { FAILPOINTS } from '../../tools/failpoints/failpoints.ts';
 import { judge, printed, type Proven } from './coverage.ts';
 
 /** The name pattern of `npm run faults`: every cell, and nothing else. */

@@ -1,7 +1,7 @@
 /** A shop whose connection to PostgreSQL can be cut, slowed and closed; tests look past it, directly. */
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import type { NetworkFault } from '../../local/chaos/network-fault.ts';
-import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import type { NetworkFault } from '../../tools/chaos/network-fault.ts';
+import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { createDatabase, type Database } from '../../prisma/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createTestDatabase } from '../support/database.ts';

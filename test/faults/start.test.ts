@@ -4,7 +4,7 @@ import { createCheckoutStarterSubscriber } from '../../activities/subscribers/ch
 import type { Checkouts } from '../../api/checkouts.ts';
 import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { createTcpProxy, type TcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { LOG_START, readLog } from '../../prisma/event-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectShipped } from '../support/expectations.ts';

@@ -4,9 +4,9 @@ import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { COMMIT_ASKED, COMMIT_DONE } from '../../local/chaos/network-fault.ts';
-import { createTcpProxy } from '../../local/chaos/tcp-proxy.ts';
-import type { TcpProxy } from '../../local/chaos/tcp-proxy.ts';
+import { COMMIT_ASKED, COMMIT_DONE } from '../../tools/chaos/network-fault.ts';
+import { createTcpProxy } from '../../tools/chaos/tcp-proxy.ts';
+import type { TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 

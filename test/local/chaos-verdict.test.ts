@@ -1,13 +1,13 @@
 /** The verdict of a chaos run: clean facts pass, and each broken promise is said in one line. */
 import { describe, expect, test } from 'vitest';
-import { compareBooks } from '../../local/chaos/books.ts';
-import type { BookedOrder, Effect } from '../../local/chaos/books.ts';
-import type { Kill } from '../../local/chaos/killer.ts';
-import { planOrder } from '../../local/chaos/order-plan.ts';
-import type { OrderPlan } from '../../local/chaos/order-plan.ts';
-import type { Purchase } from '../../local/chaos/shopper.ts';
-import { judge } from '../../local/chaos/verdict.ts';
-import type { Demands, Facts, Receipts } from '../../local/chaos/verdict.ts';
+import { compareBooks } from '../../tools/chaos/records.ts';
+import type { BookedOrder, Effect } from '../../tools/chaos/records.ts';
+import type { Kill } from '../../tools/chaos/killer.ts';
+import { planOrder } from '../../tools/chaos/order-plan.ts';
+import type { OrderPlan } from '../../tools/chaos/order-plan.ts';
+import type { Purchase } from '../../tools/chaos/client.ts';
+import { judge } from '../../tools/chaos/evaluate.ts';
+import type { Demands, Facts, Receipts } from '../../tools/chaos/evaluate.ts';
 
 const DEMANDS: Demands = {
   victims: ['postgres'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readable } from '../../audit/readable.ts';
+import { readable } from '../../tools/audit/readable.ts';
 import { CANARIES } from '../support/client.ts';
 import { eventTypesOf, expectShipped, noticesOf } from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';

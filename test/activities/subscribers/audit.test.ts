@@ -5,7 +5,7 @@ import { cancelUpdateId, shipmentCorrelationId, type OrderId } from '../../../do
 import type { EventType } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/event-log.ts';
 import { recordCancelling } from '../../../prisma/fulfilment.ts';
-import { readable } from '../../../audit/readable.ts';
+import { readable } from '../../../tools/audit/readable.ts';
 import { DECISION, FATES, NEVER, openHistory, type Fate, type History } from './history.ts';
 
 let history: History;

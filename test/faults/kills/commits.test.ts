@@ -1,4 +1,4 @@
-import { SEAMS } from '../../../failpoints.ts';
+import { SEAMS } from '../../../tools/failpoints/failpoints.ts';
 import { isWithdrawal } from './points.ts';
 import { sweep } from './sweep.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect } from 'vitest';
-import { createTcpProxy, type TcpProxy } from '../../../local/chaos/tcp-proxy.ts';
+import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
 import { closing } from '../../support/closing.ts';
 import { cell } from '../cell.ts';
 import { openServer, openLane, type Lane } from './lanes.ts';

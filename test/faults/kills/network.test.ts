@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { COMMIT_ASKED } from '../../../local/chaos/network-fault.ts';
-import { createTcpProxy, type TcpProxy } from '../../../local/chaos/tcp-proxy.ts';
+import { COMMIT_ASKED } from '../../../tools/chaos/network-fault.ts';
+import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
 import { closing, type OnClose } from '../../support/closing.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';

@@ -1,5 +1,5 @@
 /** Every failpoint with the fate of an order that passes it, and the cells of the matrix it proves. */
-import type { Moment, Seam } from '../../../failpoints.ts';
+import type { Moment, Seam } from '../../../tools/failpoints/failpoints.ts';
 import type { CellId } from '../table.ts';
 import type { FateName } from './fates.ts';
 

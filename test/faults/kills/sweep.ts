@@ -1,7 +1,7 @@
 /** One test per failpoint: an order passes it, the process dies there, a fresh one takes over. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../../domain/ids.ts';
-import type { Moment, Seam } from '../../../failpoints.ts';
+import type { Moment, Seam } from '../../../tools/failpoints/failpoints.ts';
 import { eventually } from '../../support/eventually.ts';
 import { cell } from '../cell.ts';
 import { FATES, type FateName } from './fates.ts';

@@ -1,0 +1,45 @@
+/**
+ * `npm run audit` beside a running stack, or with DATABASE_URL and TEMPORAL_ADDRESS: what must be true
+ * whatever has failed, each with its count. Exit 1 on any violation, 2 when something was not checked.
+ */
+import { readFile } from 'node:fs/promises';
+import process from 'node:process';
+import { readStackConfig } from '../../config.ts';
+import { parseAcknowledged } from './acknowledged.ts';
+import { audit } from './audit.ts';
+import { findPlaces, readOptions, USAGE, UsageError } from './options.ts';
+import { exitCodeOf, jsonReport, textReport } from './report.ts';
+
+/** A server that hangs in spite of every deadline must not hang whoever waits for this. */
+const GIVE_UP_AFTER_MS = 15_000;
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n${USAGE}\n`);
+  process.exitCode = 2;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args);
+  const places = await findPlaces(readStackConfig(), options);
+  const acknowledged =
+    options.acked === undefined ? null : parseAcknowledged(await readText(options.acked));
+  const overdue = setTimeout(() => {
+    process.stderr.write(`Not finished within ${options.timeoutMs / 1_000} s: nothing is known.\n`);
+    process.exit(2);
+  }, options.timeoutMs + GIVE_UP_AFTER_MS);
+  const results = await audit({ ...options, places, acknowledged });
+  clearTimeout(overdue);
+  process.stdout.write(`${options.json ? jsonReport(results) : textReport(results)}\n`);
+  return exitCodeOf(results);
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--acked: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

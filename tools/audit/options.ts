@@ -1,0 +1,108 @@
+/** What `npm run audit` was asked for, and where the servers are: the environment, else the stack. */
+import { parseArgs } from 'node:util';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { NativeConnectionOptions } from '@temporalio/worker';
+import type { StackConfig } from '../../config.ts';
+import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
+import { createHome } from '../../local/stack/home.ts';
+
+export const USAGE = `Usage: npm run audit -- [options]
+  --json               the results as JSON
+  --acked FILE         order ids a client got a 201 for, one per line: each must be there
+  --sandbox URL        compare the books with the sandbox's ledgers (the stack's own by itself)
+  --sample N           look for persons in so many workflows of each kind at Temporal (20)
+  --grace SECONDS      what happens later may take so long (60)
+  --timeout SECONDS    for everything together (120)
+Exit: 0 all hold, 1 one is violated, 2 one could not be checked.`;
+
+export interface AuditOptions {
+  readonly json: boolean;
+  readonly acked: string | undefined;
+  readonly sandbox: string | undefined;
+  readonly sample: number;
+  readonly graceMs: number;
+  readonly timeoutMs: number;
+}
+
+/** Wrong usage. The message is for a person. */
+export class UsageError extends Error {}
+
+/** Reads the command line. Throws UsageError. */
+export function readOptions(args: readonly string[]): AuditOptions {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        json: { type: 'boolean', default: false },
+        acked: { type: 'string' },
+        sandbox: { type: 'string' },
+        sample: { type: 'string', default: '20' },
+        grace: { type: 'string', default: '60' },
+        timeout: { type: 'string', default: '120' },
+      },
+    });
+    return {
+      json: values.json,
+      acked: values.acked,
+      sandbox: values.sandbox,
+      sample: wholeNumber('--sample', values.sample),
+      graceMs: wholeNumber('--grace', values.grace) * 1_000,
+      timeoutMs: wholeNumber('--timeout', values.timeout) * 1_000,
+    };
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+export interface Places {
+  readonly databaseUrl: string;
+  /** Null: no Temporal is known beside a database that was given. */
+  readonly temporal: {
+    readonly connection: NativeConnectionOptions;
+    readonly namespace: string;
+  } | null;
+  readonly sandboxUrl: string | null;
+}
+
+/**
+ * With DATABASE_URL everything comes from the environment and the flags; without it, from the local
+ * stack. Throws UsageError when there is neither.
+ */
+export async function findPlaces(config: StackConfig, options: AuditOptions): Promise<Places> {
+  const stack = config.DATABASE_URL === undefined ? await stackOf(config) : null;
+  const databaseUrl = config.DATABASE_URL ?? stack?.databaseUrl;
+  if (databaseUrl === undefined) {
+    throw new UsageError(
+      `No stack has run on ${config.HOLDFAST_HOME}: npm start, or set DATABASE_URL.`,
+    );
+  }
+  return {
+    databaseUrl,
+    temporal: temporalOf(config, stack),
+    sandboxUrl: options.sandbox ?? stack?.sandbox ?? null,
+  };
+}
+
+/** Address and credentials by Temporal's own variables, where an address is given. */
+function temporalOf(config: StackConfig, stack: Addresses | null): Places['temporal'] {
+  if (config.TEMPORAL_ADDRESS !== undefined) {
+    const { connectionOptions } = loadClientConnectConfig();
+    return { connection: connectionOptions, namespace: config.TEMPORAL_NAMESPACE };
+  }
+  if (stack === null) return null;
+  return { connection: { address: stack.temporal }, namespace: stack.temporalNamespace };
+}
+
+async function stackOf({ HOLDFAST_HOME }: StackConfig): Promise<Addresses | null> {
+  try {
+    return await loadAddresses(createHome(HOLDFAST_HOME));
+  } catch {
+    // No stack.json, or none that can be read.
+    return null;
+  }
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new Error(`${name} needs a whole number, not "${text}"`);
+  return Number(text);
+}

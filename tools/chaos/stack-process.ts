@@ -1,0 +1,63 @@
+/**
+ * The stack of a chaos run as a process of its own: its parts started again when they die, and a
+ * second worker beside them. It reads where everything lies from its home's stack.json, and stops
+ * everything when its input ends, however the run ended.
+ */
+import { once } from 'node:events';
+import { environment, readStackConfig } from '../../config.ts';
+import { loadAddresses } from '../../local/stack/addresses.ts';
+import type { Addresses } from '../../local/stack/addresses.ts';
+import { nodeCommand } from '../../local/stack/commands.ts';
+import { createHome, makeHome } from '../../local/stack/home.ts';
+import type { Home } from '../../local/stack/home.ts';
+import { appPart } from '../../local/stack/parts.ts';
+import { createStack } from '../../local/stack/stack.ts';
+import { createPart } from '../../local/stack/supervisor.ts';
+import type { PartSpec } from '../../local/stack/supervisor.ts';
+import { launchWarden } from '../../local/stack/warden-link.ts';
+import { answersOk } from './probes.ts';
+
+const [path, workerPath, workerPort] = process.argv.slice(2);
+if (path === undefined || workerPath === undefined || workerPort === undefined) {
+  throw new Error('usage: stack-process.ts <home> <home of the second worker> <its port>');
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+await main(createHome(path), createHome(workerPath), workerPort);
+
+async function main(home: Home, workerHome: Home, port: string): Promise<void> {
+  makeHome(workerHome);
+  const addresses = await loadAddresses(home);
+  const wardens = [launchWarden(home), launchWarden(workerHome)] as const;
+  const [warden, workerWarden] = wardens;
+  const config = readStackConfig({ XDG_CACHE_HOME: environment()['XDG_CACHE_HOME'] });
+  const stack = createStack({ config, home, addresses, warden });
+  const worker = createPart(workerSpec(workerHome, addresses, port), workerHome);
+  let failed = false;
+  const starting = stack
+    .start()
+    .then(() => worker.start())
+    .catch((error: unknown) => {
+      failed = true;
+      console.log(error instanceof Error ? error.message : String(error));
+    });
+  process.stdin.resume();
+  const told = once(process.stdin, 'close');
+  await Promise.race([told, starting.then(() => (failed ? undefined : told))]);
+  // Nobody needs what is in there any more: the quick way.
+  worker.kill();
+  stack.kill();
+  await worker.stop();
+  await workerWarden.release();
+  await stack.stop();
+  process.exit(failed ? 1 : 0);
+}
+
+/** A worker is an app with another role; in a home of its own it has its own pid and log files. */
+function workerSpec(home: Home, addresses: Addresses, port: string): PartSpec {
+  const env = { ...environment(), ...addresses.environment, ROLE: 'worker', PORT: port };
+  return {
+    ...appPart(home, addresses, undefined),
+    command: nodeCommand('main.ts', ['--home', home.path], env),
+    isReady: () => answersOk(`http://127.0.0.1:${port}/readyz`),
+  };
+}

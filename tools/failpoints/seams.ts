@@ -1,0 +1,112 @@
+/**
+ * Where failpoints sit: around the gateways, around Temporal's client, around every commit. The code
+ * in between knows nothing of them. With nothing armed each part comes back as it was given.
+ */
+import type { WorkflowClientInterceptor } from '@temporalio/client';
+import type { AppConfig } from '../../config.ts';
+import { createFailpoints, SEAMS, type CallSeam, type Failpoints } from './failpoints.ts';
+import type { Mailer } from '../../gateways/mailer.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import type { WarehouseGateway } from '../../gateways/warehouse.ts';
+import type { WebhookSender } from '../../gateways/webhook-sender.ts';
+import type { CommitWatcher } from '../../prisma/commits.ts';
+import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
+import { DELIVERY_WORKFLOW } from '../../workflows/delivery-contract.ts';
+import { REFUND_WORKFLOW } from '../../workflows/refund-contract.ts';
+
+export interface FailpointSeams {
+  payments<T extends PaymentGateway>(gateway: T): T;
+  warehouse<T extends WarehouseGateway>(gateway: T): T;
+  mailer<T extends Mailer>(mailer: T): T;
+  webhooks<T extends WebhookSender>(sender: T): T;
+  readonly temporal: readonly WorkflowClientInterceptor[];
+  readonly onCommit: CommitWatcher | undefined;
+}
+
+/** The seams of the armed failpoint, or seams that change nothing. */
+export function createFailpointSeams(
+  config: Pick<AppConfig, 'HOLDFAST_FAILPOINT' | 'HOLDFAST_FAILPOINT_MARK'>,
+): FailpointSeams {
+  const { HOLDFAST_FAILPOINT: setting, HOLDFAST_FAILPOINT_MARK: markFile } = config;
+  if (setting === undefined || markFile === undefined) return UNARMED;
+  const failpoints = createFailpoints({ setting, markFile });
+  return {
+    ...gatewaySeams(aroundWith(failpoints)),
+    temporal: [temporalSeam(aroundWith(failpoints))],
+    onCommit: ({ events, writes }, moment) => {
+      const name = `commit.${events[0] ?? writes[0]}`;
+      const seam = SEAMS.find((each) => each === name);
+      if (seam) failpoints.pass(seam, moment);
+    },
+  };
+}
+
+const UNARMED: FailpointSeams = {
+  payments: (gateway) => gateway,
+  warehouse: (gateway) => gateway,
+  mailer: (mailer) => mailer,
+  webhooks: (sender) => sender,
+  temporal: [],
+  onCommit: undefined,
+};
+
+type Around = <T>(seam: CallSeam, call: () => Promise<T>) => Promise<T>;
+
+function aroundWith(failpoints: Failpoints): Around {
+  return async (seam, call) => {
+    failpoints.pass(seam, 'before');
+    const answer = await call();
+    failpoints.pass(seam, 'after');
+    return answer;
+  };
+}
+
+function gatewaySeams(
+  around: Around,
+): Pick<FailpointSeams, 'payments' | 'warehouse' | 'mailer' | 'webhooks'> {
+  return {
+    payments: (gateway) => ({
+      ...gateway,
+      authorize: (...given) => around('payments.authorize', () => gateway.authorize(...given)),
+      lookUp: (...given) => around('payments.look_up', () => gateway.lookUp(...given)),
+      capture: (...given) => around('payments.capture', () => gateway.capture(...given)),
+      voidAuthorization: (...given) =>
+        around('payments.void', () => gateway.voidAuthorization(...given)),
+      refund: (...given) => around('payments.refund', () => gateway.refund(...given)),
+    }),
+    warehouse: (gateway) => ({
+      ...gateway,
+      reserve: (...given) => around('warehouse.reserve', () => gateway.reserve(...given)),
+      release: (...given) => around('warehouse.release', () => gateway.release(...given)),
+      ship: (...given) => around('warehouse.ship', () => gateway.ship(...given)),
+      cancelShipment: (...given) =>
+        around('warehouse.cancel', () => gateway.cancelShipment(...given)),
+    }),
+    mailer: (mailer) => ({
+      ...mailer,
+      send: (...given) => around('mail.send', () => mailer.send(...given)),
+    }),
+    webhooks: (sender) => ({
+      ...sender,
+      send: (...given) => around('webhook.send', () => sender.send(...given)),
+    }),
+  };
+}
+
+function temporalSeam(around: Around): WorkflowClientInterceptor {
+  return {
+    startWithDetails: (input, next) => {
+      const seam = STARTS.get(input.workflowType);
+      return seam === undefined ? next(input) : around(seam, () => next(input));
+    },
+    signal: (input, next) => around('temporal.signal', () => next(input)),
+    startUpdate: (input, next) => around('temporal.update', () => next(input)),
+    startUpdateWithStart: (input, next) => around('temporal.update', () => next(input)),
+  };
+}
+
+const STARTS: ReadonlyMap<string, CallSeam> = new Map([
+  [CHECKOUT_WORKFLOW, 'temporal.start'],
+  [DELIVERY_WORKFLOW, 'temporal.start_delivery'],
+  [REFUND_WORKFLOW, 'temporal.start_refund'],
+]);
