@@ -22,7 +22,7 @@ import { createSmtpMailer } from './gateways/smtp-mailer.ts';
 import { createStripePayments } from './gateways/stripe-payments.ts';
 import { createCallbackVerifier } from './gateways/warehouse-callback.ts';
 import { createWebhookSender } from './gateways/webhook-sender.ts';
-import { createLog, createTemporalRuntime } from './logging.ts';
+import { createLog, createTemporalRuntime } from './telemetry/logging.ts';
 import { createDatabase } from './prisma/client.ts';
 import { createNotifications } from './prisma/notifications.ts';
 import { listen, ListenError } from './server.ts';

@@ -8,8 +8,8 @@ import {
   type NativeConnection,
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { readTraceparent, traceIdOf } from './domain/trace.ts';
-import { withinTrace } from './tracing.ts';
+import { readTraceparent, traceIdOf } from './telemetry/traceparent.ts';
+import { withinTrace } from './telemetry/tracing.ts';
 
 export interface WorkerOptions {
   readonly connected: () => Promise<NativeConnection | null>;

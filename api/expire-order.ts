@@ -10,7 +10,7 @@ import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client.ts';
 import { findUnfinishedVoid, recordExpired, recordLettingGo } from '../prisma/expiring.ts';
 import { isOverdue } from '../prisma/orders.ts';
-import { withinTrace } from '../tracing.ts';
+import { withinTrace } from '../telemetry/tracing.ts';
 import { beingEnded, inFlight, orderExpired, stillHeld } from './order-answers.ts';
 import type { Problem } from './problems.ts';
 

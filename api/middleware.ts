@@ -3,11 +3,11 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { matchedRoutes } from 'hono/route';
-import { readTraceparent, traceIdOf } from '../domain/trace.ts';
+import { readTraceparent, traceIdOf } from '../telemetry/traceparent.ts';
 import { ROLES, type ApiKey, type Role } from '../prisma/api-keys.ts';
 import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import type { Operator } from '../prisma/operator-actions.ts';
-import { withinTrace } from '../tracing.ts';
+import { withinTrace } from '../telemetry/tracing.ts';
 import { ProblemError, problemResponse, type Problem } from './problems.ts';
 import type { Services } from './services.ts';
 

@@ -19,7 +19,7 @@ import {
   findSigningEndpoint,
   type SigningEndpoint,
 } from '../../prisma/webhook-endpoints.ts';
-import { traceHeaders } from '../../tracing.ts';
+import { traceHeaders } from '../../telemetry/tracing.ts';
 import { createAttemptLog, type AttemptLog } from './attempt-log.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscriber.ts';
 

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { createEventStreams, type FrameSource } from '../../api/event-streams.ts';
 import { keptPort } from '../support/ports.ts';
-import { createLog } from '../../logging.ts';
+import { createLog } from '../../telemetry/logging.ts';
 import { listen } from '../../server.ts';
 import { eventually } from '../support/eventually.ts';
 import { readStream } from './event-stream.ts';

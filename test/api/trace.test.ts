@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { runRecovery } from '../../api/recovery.ts';
 import { isRefundId } from '../../domain/ids.ts';
-import { traceIdOf } from '../../domain/trace.ts';
+import { traceIdOf } from '../../telemetry/traceparent.ts';
 import { findUnstarted } from '../../prisma/orders.ts';
 import { findRefundStart, findUnstartedRefunds } from '../../prisma/refunds.ts';
 import { listStillRefunds } from '../../prisma/stopped-refunds.ts';

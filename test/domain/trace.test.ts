@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readTraceparent, traceIdOf, withParent } from '../../domain/trace.ts';
+import { readTraceparent, traceIdOf, withParent } from '../../telemetry/traceparent.ts';
 
 const TRACE = 'a'.repeat(32);
 const PARENT = 'b'.repeat(16);

@@ -9,7 +9,7 @@ import {
   refundWorkflowId,
   type OrderId,
 } from '../../domain/ids.ts';
-import { traceIdOf } from '../../domain/trace.ts';
+import { traceIdOf } from '../../telemetry/traceparent.ts';
 import { eventually } from '../support/eventually.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 import { openSystem, type System } from './system.ts';

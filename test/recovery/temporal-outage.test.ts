@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
-import { createLog } from '../../logging.ts';
+import { createLog } from '../../telemetry/logging.ts';
 import { startWorker } from '../../worker.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
 import { createTestDatabase } from '../support/database.ts';

@@ -13,7 +13,7 @@ import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createCallbackVerifier } from '../../gateways/warehouse-callback.ts';
 import { createWebhookSender } from '../../gateways/webhook-sender.ts';
 import { createSandbox, type Sandbox } from '../../local/sandbox/sandbox.ts';
-import { createLog } from '../../logging.ts';
+import { createLog } from '../../telemetry/logging.ts';
 import type { Role } from '../../prisma/api-keys.ts';
 import { createDatabase, type Database } from '../../prisma/client.ts';
 import { createNotifications } from '../../prisma/notifications.ts';

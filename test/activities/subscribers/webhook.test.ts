@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { createWebhookSubscriber, webhookBody } from '../../../activities/subscribers/webhook.ts';
-import { traceIdOf } from '../../../domain/trace.ts';
+import { traceIdOf } from '../../../telemetry/traceparent.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/webhook.ts';
 import type { WebhookSender } from '../../../gateways/webhook-sender.ts';
 import { KEPT_ATTEMPTS, trimAttempts } from '../../../prisma/webhook-attempts.ts';

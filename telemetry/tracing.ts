@@ -5,7 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
-import { withParent } from './domain/trace.ts';
+import { withParent } from './traceparent.ts';
 
 const atHand = new AsyncLocalStorage<string | null>();
 const PARENT_ID_BYTES = 8;
