@@ -27,7 +27,7 @@ import { createDatabase } from './prisma/client.ts';
 import { createNotifications } from './prisma/notifications.ts';
 import { listen, ListenError } from './server.ts';
 import { connectTemporal } from './temporal.ts';
-import { startWorkers } from './task-queues.ts';
+import { startWorkers } from './worker/task-queues.ts';
 
 /** Who was let in last has its budget, then finishes the step it has begun. */
 const FINISH_REQUESTS_WITHIN_MS = BUDGET_MS + 3_000;

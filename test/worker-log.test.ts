@@ -2,7 +2,7 @@ import { log } from '@temporalio/activity';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { createLog, createTemporalRuntime } from '../telemetry/logging.ts';
-import { startWorker } from '../worker.ts';
+import { startWorker } from '../worker/worker.ts';
 import { SWEEP_WORKFLOW } from '../workflows/upkeep-contract.ts';
 import { eventually } from './support/eventually.ts';
 import { openNamespace, useRuntime } from './support/temporal.ts';

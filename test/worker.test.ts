@@ -1,7 +1,7 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { createLog } from '../telemetry/logging.ts';
-import { startWorker } from '../worker.ts';
+import { startWorker } from '../worker/worker.ts';
 import { eventually } from './support/eventually.ts';
 import { openNamespace } from './support/temporal.ts';
 

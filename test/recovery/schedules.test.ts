@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ensureSchedules } from '../../schedules.ts';
+import { ensureSchedules } from '../../worker/schedules.ts';
 import { eventually } from '../support/eventually.ts';
 import { openNamespace, type Temporal } from '../support/temporal.ts';
 

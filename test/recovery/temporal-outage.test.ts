@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { createLog } from '../../telemetry/logging.ts';
-import { startWorker } from '../../worker.ts';
+import { startWorker } from '../../worker/worker.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startDevServer, type DevServer } from '../support/dev-server.ts';

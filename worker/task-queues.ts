@@ -1,31 +1,31 @@
 /** What a process with a worker's role runs: checkouts on one task queue, events on another. */
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { createEventActivities } from './activities/events.ts';
-import { createActivities, type ActivityDependencies } from './activities/index.ts';
-import { createReconcileActivities } from './activities/reconcile.ts';
-import { createSweepActivities } from './activities/sweep.ts';
-import { createSubscriberLookup, createSubscribers } from './activities/subscribers/registry.ts';
-import { expireOrder } from './api/expire-order.ts';
-import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
-import { createTemporalRefunds } from './api/temporal-refunds.ts';
-import type { Order } from './domain/order.ts';
-import type { WebhookSender } from './gateways/webhook-sender.ts';
-import type { Database } from './prisma/client.ts';
-import type { Notifications } from './prisma/notifications.ts';
-import type { CheckoutStart } from './prisma/orders.ts';
-import type { RefundStart } from './prisma/refunds.ts';
+import { createEventActivities } from '../activities/events.ts';
+import { createActivities, type ActivityDependencies } from '../activities/index.ts';
+import { createReconcileActivities } from '../activities/reconcile.ts';
+import { createSweepActivities } from '../activities/sweep.ts';
+import { createSubscriberLookup, createSubscribers } from '../activities/subscribers/registry.ts';
+import { expireOrder } from '../api/expire-order.ts';
+import { createTemporalCheckouts } from '../api/temporal-checkouts.ts';
+import { createTemporalRefunds } from '../api/temporal-refunds.ts';
+import type { Order } from '../domain/order.ts';
+import type { WebhookSender } from '../gateways/webhook-sender.ts';
+import type { Database } from '../prisma/client.ts';
+import type { Notifications } from '../prisma/notifications.ts';
+import type { CheckoutStart } from '../prisma/orders.ts';
+import type { RefundStart } from '../prisma/refunds.ts';
 import { keepSchedules } from './schedules.ts';
 import { keepSubscriptionsRunning } from './subscriptions.ts';
-import type { TemporalLink } from './temporal.ts';
+import type { TemporalLink } from '../temporal.ts';
 import { startWorker } from './worker.ts';
-import { CHECKOUT_WORKFLOW, checkoutStartOptions, TASK_QUEUE } from './workflows/contract.ts';
+import { CHECKOUT_WORKFLOW, checkoutStartOptions, TASK_QUEUE } from '../workflows/contract.ts';
 import {
   DELIVERY_WORKFLOW,
   deliveryStartOptions,
   EVENTS_TASK_QUEUE,
-} from './workflows/delivery-contract.ts';
-import { REFUND_WORKFLOW, refundStartOptions } from './workflows/refund-contract.ts';
+} from '../workflows/delivery-contract.ts';
+import { REFUND_WORKFLOW, refundStartOptions } from '../workflows/refund-contract.ts';
 
 export interface WorkersOptions extends ActivityDependencies {
   /** Connections for pumps and subscribers: they stand in no line with the checkouts. */

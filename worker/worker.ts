@@ -8,8 +8,8 @@ import {
   type NativeConnection,
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { readTraceparent, traceIdOf } from './telemetry/traceparent.ts';
-import { withinTrace } from './telemetry/tracing.ts';
+import { readTraceparent, traceIdOf } from '../telemetry/traceparent.ts';
+import { withinTrace } from '../telemetry/tracing.ts';
 
 export interface WorkerOptions {
   readonly connected: () => Promise<NativeConnection | null>;
@@ -34,8 +34,8 @@ const MAX_CACHED_WORKFLOWS = 600;
  * second for whatever is slow, and then two workers pump. This leaves three.
  */
 const HEARTBEAT_AT_MOST_EVERY = '2 seconds';
-const WORKFLOWS_PATH = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
-const TRACE_PATH = fileURLToPath(new URL('./workflows/trace.ts', import.meta.url));
+const WORKFLOWS_PATH = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
+const TRACE_PATH = fileURLToPath(new URL('../workflows/trace.ts', import.meta.url));
 
 /** Begins when Temporal is there. `stop` lets running activities finish, within 15 s. */
 export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
