@@ -9,10 +9,10 @@ import { createApp, createHealthApp } from './api/app.ts';
 import { registerConnections } from './api/metrics.ts';
 import { startRecovery } from './api/recovery.ts';
 import { createServices } from './api/services.ts';
-import { createTemporalCheckouts } from './api/temporal-checkouts.ts';
-import { createTemporalDeliveries } from './api/temporal-deliveries.ts';
-import { createTemporalRefunds } from './api/temporal-refunds.ts';
-import { createTemporalUpkeep } from './api/upkeep.ts';
+import { createTemporalCheckouts } from './temporal/checkout-client.ts';
+import { createTemporalDeliveries } from './temporal/delivery-client.ts';
+import { createTemporalRefunds } from './temporal/refund-client.ts';
+import { createTemporalUpkeep } from './temporal/reconciliation-client.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
 import { createFailpointSeams, type FailpointSeams } from './tools/failpoints/seams.ts';
 import { createHttpWarehouse } from './gateways/http-warehouse.ts';
@@ -26,7 +26,7 @@ import { createLog, createTemporalRuntime } from './telemetry/logging.ts';
 import { createDatabase } from './prisma/client.ts';
 import { createNotifications } from './prisma/notifications.ts';
 import { listen, ListenError } from './server.ts';
-import { connectTemporal } from './temporal.ts';
+import { connectTemporal } from './temporal/connection.ts';
 import { startWorkers } from './worker/task-queues.ts';
 
 /** Who was let in last has its budget, then finishes the step it has begun. */

@@ -9,7 +9,7 @@ import type { Database } from '../prisma/client.ts';
 import { claimAnswered, type KeyClaim, type StoredAnswer } from '../prisma/idempotency.ts';
 import { findOrder, listOrderEvents, type CheckoutStart } from '../prisma/orders.ts';
 import type { CancelRequest } from '../workflows/contract.ts';
-import type { Checkouts } from './checkouts.ts';
+import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { requestDigest } from './idempotency-claim.ts';
 import { MAX_EVENTS } from './order-view.ts';
 import type { Problem } from './problems.ts';

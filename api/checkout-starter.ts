@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '../prisma/client.ts';
 import { markStarted, type CheckoutStart } from '../prisma/orders.ts';
-import type { Checkouts, StartOutcome } from './checkouts.ts';
+import type { Checkouts, StartOutcome } from '../temporal/checkout-workflows.ts';
 import { createStarts } from './starts.ts';
 
 export interface CheckoutStarter {

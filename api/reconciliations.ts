@@ -13,7 +13,7 @@ import { reconcileWindow, type ReconcileScope } from '../workflows/upkeep-contra
 import type { DifferenceBody, ReconciliationBody } from './schemas/reconciliations.ts';
 import type { Starts } from './starts.ts';
 import { underKey, type KeyedOutcome } from './under-key.ts';
-import type { Upkeep } from './upkeep.ts';
+import type { Upkeep } from '../temporal/reconciliation-client.ts';
 
 export interface ReconciliationDeps {
   readonly db: Database;

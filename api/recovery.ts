@@ -12,12 +12,12 @@ import { isDatabaseUnavailable } from '../prisma/errors.ts';
 import { listUnprocessed } from '../prisma/inbox.ts';
 import { listOverdue } from '../prisma/orders.ts';
 import { findUnstartedReconciliation } from '../prisma/reconciliation.ts';
-import type { Checkouts } from './checkouts.ts';
+import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { expireOrder } from './expire-order.ts';
 import { settleNotices } from './payment-notices.ts';
 import { startOpened } from './reconciliations.ts';
 import { handOver } from './shipment-answers.ts';
-import type { Upkeep } from './upkeep.ts';
+import type { Upkeep } from '../temporal/reconciliation-client.ts';
 
 export interface RecoveryDeps {
   readonly db: Database;

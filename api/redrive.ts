@@ -21,10 +21,10 @@ import {
 import { recordAction, type Operator } from '../prisma/operator-actions.ts';
 import { findRefundStart } from '../prisma/refunds.ts';
 import type { Resolution } from '../workflows/contract.ts';
-import type { Checkouts } from './checkouts.ts';
+import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { resolveStep } from './resolve-step.ts';
-import type { Deliveries } from './deliveries.ts';
-import type { Refunds } from './refunds.ts';
+import type { Deliveries } from '../temporal/delivery-workflows.ts';
+import type { Refunds } from '../temporal/refund-workflows.ts';
 
 export interface RedriveDeps {
   readonly db: Database;

@@ -14,7 +14,7 @@ import {
 } from '../prisma/refunds.ts';
 import type { Order } from '../domain/order.ts';
 import type { Problem } from './problems.ts';
-import type { Refunds } from './refunds.ts';
+import type { Refunds } from '../temporal/refund-workflows.ts';
 import { refundBody } from './representations.ts';
 import type { Starts } from './starts.ts';
 import { refused, underKey, type KeyedOutcome } from './under-key.ts';

@@ -8,7 +8,7 @@ import type { Database } from '../prisma/client.ts';
 import { findOrder } from '../prisma/orders.ts';
 import { findBooks, markStartedAgain } from '../prisma/stopped.ts';
 import type { Resolution } from '../workflows/contract.ts';
-import type { Checkouts } from './checkouts.ts';
+import type { Checkouts } from '../temporal/checkout-workflows.ts';
 
 export interface ResolveDeps {
   readonly db: Database;

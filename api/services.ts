@@ -15,9 +15,9 @@ import { ADMISSION_LIMITS, createAdmission, type Admission } from './admission.t
 import { createApiKeyCache, type ApiKeyCache } from './api-key-cache.ts';
 import { createCatalogue, type Catalogue } from './catalogue.ts';
 import { createCheckoutStarter, type CheckoutStarter } from './checkout-starter.ts';
-import type { Checkouts } from './checkouts.ts';
-import type { Deliveries } from './deliveries.ts';
-import type { Refunds } from './refunds.ts';
+import type { Checkouts } from '../temporal/checkout-workflows.ts';
+import type { Deliveries } from '../temporal/delivery-workflows.ts';
+import type { Refunds } from '../temporal/refund-workflows.ts';
 import { createStarts, type Starts } from './starts.ts';
 import { createRedriver, type Redriver } from './redrive-many.ts';
 import { createSharedLog, type SharedLog } from './event-feed.ts';
@@ -26,7 +26,7 @@ import type { Door } from './doors.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './event-streams.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOrderWaiters, type OrderWaiters } from './order-waiters.ts';
-import type { Upkeep } from './upkeep.ts';
+import type { Upkeep } from '../temporal/reconciliation-client.ts';
 
 export interface ApiDeps {
   readonly db: Database;

@@ -42,7 +42,7 @@ export async function prepareGivenServer(): Promise<void> {
   });
   try {
     // Loaded here: it brings the whole worker with it, and only such a server needs it.
-    const { registerSearchAttributes } = await import('../../temporal.ts');
+    const { registerSearchAttributes } = await import('../../temporal/connection.ts');
     await registerSearchAttributes(connection, namespace);
   } finally {
     await connection.close();

@@ -1,6 +1,6 @@
 import { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
+import { createTemporalCheckouts } from '../../temporal/checkout-client.ts';
 import { readable } from '../../tools/audit/readable.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';

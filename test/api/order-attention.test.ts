@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { Checkouts } from '../../api/checkouts.ts';
+import type { Checkouts } from '../../temporal/checkout-workflows.ts';
 import { redrive } from '../../api/redrive.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { countAttempt } from '../../prisma/attention.ts';

@@ -2,7 +2,7 @@
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { createAskTemporal } from '../../api/ask-temporal.ts';
+import { createAskTemporal } from '../../temporal/deadline.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ADMISSION_LIMITS, type Entry } from '../../api/admission.ts';
 import { createApp } from '../../api/app.ts';
-import type { Checkouts } from '../../api/checkouts.ts';
+import type { Checkouts } from '../../temporal/checkout-workflows.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { eventually } from '../support/eventually.ts';
 import { LIMITS, listening, times } from '../api/narrow-door.ts';

@@ -1,8 +1,8 @@
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { createCheckoutStarterSubscriber } from '../../activities/subscribers/checkout-starter.ts';
-import type { Checkouts } from '../../api/checkouts.ts';
-import { createTemporalCheckouts } from '../../api/temporal-checkouts.ts';
+import type { Checkouts } from '../../temporal/checkout-workflows.ts';
+import { createTemporalCheckouts } from '../../temporal/checkout-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { LOG_START, readLog } from '../../prisma/event-log.ts';

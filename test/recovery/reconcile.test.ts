@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { startOpened } from '../../api/reconciliations.ts';
 import { runRecovery } from '../../api/recovery.ts';
-import { createTemporalUpkeep } from '../../api/upkeep.ts';
+import { createTemporalUpkeep } from '../../temporal/reconciliation-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { listDifferencesOf } from '../../prisma/differences.ts';
 import { newId } from '../../prisma/new-id.ts';

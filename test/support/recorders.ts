@@ -1,8 +1,8 @@
 /** Recorders of what the API asked of Temporal, for tests in which Temporal itself does not matter. */
-import type { Checkouts } from '../../api/checkouts.ts';
-import type { Deliveries } from '../../api/deliveries.ts';
-import type { Refunds } from '../../api/refunds.ts';
-import type { Upkeep } from '../../api/upkeep.ts';
+import type { Checkouts } from '../../temporal/checkout-workflows.ts';
+import type { Deliveries } from '../../temporal/delivery-workflows.ts';
+import type { Refunds } from '../../temporal/refund-workflows.ts';
+import type { Upkeep } from '../../temporal/reconciliation-client.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CheckoutStart } from '../../prisma/orders.ts';

@@ -15,7 +15,7 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import { afterAll, beforeAll, inject } from 'vitest';
-import { registerSearchAttributes } from '../../temporal.ts';
+import { registerSearchAttributes } from '../../temporal/connection.ts';
 import { eventually } from './eventually.ts';
 
 /**

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError, type UpdateDefinition } from '@temporalio/common';
 import { WorkflowUpdateRPCTimeoutOrCancelledError, type WorkflowHandle } from '@temporalio/client';
 import type { ShipmentAnswer } from '../../activities/contract.ts';
-import { insist } from '../../api/dropped-updates.ts';
+import { insist } from '../../temporal/retry-update.ts';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
 import {
   resolveUpdate,

@@ -11,8 +11,8 @@ import {
   SUBSCRIPTION_WORKFLOW,
   subscriptionStartOptions,
 } from '../workflows/delivery-contract.ts';
-import { createAskTemporal } from './ask-temporal.ts';
-import type { Deliveries, DeliveryStart } from './deliveries.ts';
+import { createAskTemporal } from './deadline.ts';
+import type { Deliveries, DeliveryStart } from './delivery-workflows.ts';
 
 const START_DEADLINE_MS = 5_000;
 

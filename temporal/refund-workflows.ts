@@ -4,7 +4,7 @@
  */
 import type { RefundId } from '../domain/ids.ts';
 import type { RefundStart } from '../prisma/refunds.ts';
-import type { RunOutcome, StartOutcome } from './checkouts.ts';
+import type { RunOutcome, StartOutcome } from './checkout-workflows.ts';
 
 export interface Refunds {
   /** Starts the refund's workflow. Safe to repeat. */

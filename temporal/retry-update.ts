@@ -1,6 +1,6 @@
 /** Updates that the server drops, and how they are sent again. */
 import { setTimeout } from 'node:timers/promises';
-import { hasGrpcCode } from './ask-temporal.ts';
+import { hasGrpcCode } from './deadline.ts';
 
 const UPDATE_ATTEMPTS = 4;
 const UPDATE_RETRY_MS = 150;

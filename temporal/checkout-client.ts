@@ -25,10 +25,10 @@ import {
   type CancelRequest,
   type Resume,
 } from '../workflows/contract.ts';
-import { createAskTemporal } from './ask-temporal.ts';
-import type { CancelOutcome, Checkouts, ResumeOutcome } from './checkouts.ts';
-import { insist, wasDropped } from './dropped-updates.ts';
-import { inspectRun } from './workflow-run.ts';
+import { createAskTemporal } from './deadline.ts';
+import type { CancelOutcome, Checkouts, ResumeOutcome } from './checkout-workflows.ts';
+import { insist, wasDropped } from './retry-update.ts';
+import { inspectRun } from './describe-run.ts';
 
 export interface TemporalCheckoutsOptions {
   /** Null while there is no connection yet. */

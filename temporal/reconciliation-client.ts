@@ -5,7 +5,7 @@ import {
   reconcileStartOptions,
   type ReconcileScope,
 } from '../workflows/upkeep-contract.ts';
-import { createAskTemporal, unlessThere } from './ask-temporal.ts';
+import { createAskTemporal, unlessThere } from './deadline.ts';
 
 export interface Upkeep {
   /** Starts the run that was opened, unless that was done. `unavailable`: no Temporal. */

@@ -1,7 +1,7 @@
 /** One run of a workflow as Temporal describes it: whether it carries still what it was begun for. */
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import type { RunOutcome } from './checkouts.ts';
+import type { RunOutcome } from './checkout-workflows.ts';
 
 /** A task is repeated at once after a lost worker; this often only a bug in the code repeats it. */
 const FAILING_FROM_ATTEMPT = 4;

@@ -8,9 +8,9 @@ import {
   refundStartOptions,
   retryRefundSignal,
 } from '../workflows/refund-contract.ts';
-import { createAskTemporal, unlessThere } from './ask-temporal.ts';
-import type { Refunds } from './refunds.ts';
-import { inspectRun } from './workflow-run.ts';
+import { createAskTemporal, unlessThere } from './deadline.ts';
+import type { Refunds } from './refund-workflows.ts';
+import { inspectRun } from './describe-run.ts';
 
 const START_DEADLINE_MS = 5_000;
 
