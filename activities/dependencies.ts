@@ -2,9 +2,9 @@
 import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { Order, Payment } from '../domain/order.ts';
 import type { Refund } from '../domain/refund.ts';
-import type { Mailer } from '../gateways/mailer.ts';
+import type { Mailer } from '../gateways/mail/mailer.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
-import type { WarehouseGateway } from '../gateways/warehouse.ts';
+import type { WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
 import type { Database } from '../prisma/client.ts';
 import { findOrder } from '../prisma/orders.ts';
 import { findPayment } from '../prisma/payments.ts';

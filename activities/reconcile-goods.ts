@@ -2,7 +2,7 @@
 import { Context } from '@temporalio/activity';
 import type { OrderId } from '../domain/ids.ts';
 import { compareGoods, type DifferenceKind, type TheirGoods } from '../domain/reconciliation.ts';
-import type { WarehouseRecord } from '../gateways/warehouse.ts';
+import type { WarehouseRecord } from '../gateways/warehouse/warehouse.ts';
 import {
   findBookedGoods,
   listBookedGoods,

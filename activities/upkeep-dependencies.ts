@@ -2,7 +2,7 @@
 import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
-import type { WarehouseGateway } from '../gateways/warehouse.ts';
+import type { WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
 import type { Database } from '../prisma/client.ts';
 import type { CheckoutStart } from '../prisma/orders.ts';
 import type { RefundStart } from '../prisma/refunds.ts';

@@ -5,7 +5,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { shipmentCorrelationId } from '../domain/ids.ts';
 import type { Order, OrderStatus, Shipment } from '../domain/order.ts';
-import type { ShipmentState, WarehouseGateway } from '../gateways/warehouse.ts';
+import type { ShipmentState, WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
 import { findAttention } from '../prisma/attention.ts';
 import type { Database } from '../prisma/client.ts';
 import { findShipment, listOrderEvents } from '../prisma/orders.ts';

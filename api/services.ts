@@ -3,12 +3,12 @@
  * (caches, waiters, starts under way, metrics) is made here and ended by `close`.
  */
 import type { Logger } from 'pino';
-import type { Mailer } from '../gateways/mailer.ts';
+import type { Mailer } from '../gateways/mail/mailer.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
-import type { WebhookVerifier } from '../gateways/payment-webhook.ts';
-import type { CallbackVerifier } from '../gateways/warehouse-callback.ts';
-import type { WarehouseGateway } from '../gateways/warehouse.ts';
-import type { WebhookSender } from '../gateways/webhook-sender.ts';
+import type { WebhookVerifier } from '../gateways/stripe/webhook.ts';
+import type { CallbackVerifier } from '../gateways/warehouse/callback.ts';
+import type { WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
+import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client.ts';
 import type { Notifications } from '../prisma/notifications.ts';
 import { ADMISSION_LIMITS, createAdmission, type Admission } from './admission.ts';

@@ -4,7 +4,7 @@ import type { Database } from '../prisma/client.ts';
 import { isAnswerDelivered, markProcessed, type InboxMessage } from '../prisma/inbox.ts';
 import type { ShipmentAnswered } from '../workflows/contract.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
-import type { ShipmentCallback } from '../gateways/warehouse-callback.ts';
+import type { ShipmentCallback } from '../gateways/warehouse/callback.ts';
 
 export interface HandOverDeps {
   readonly db: Database;

@@ -4,7 +4,7 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { Money } from '../domain/money.ts';
-import type { BreakerView, NoAnswer, Unavailable } from './outcome.ts';
+import type { BreakerView, NoAnswer, Unavailable } from './resilience/outcome.ts';
 
 export interface AuthorizeRequest {
   readonly key: string;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, readAppConfig, type Environment } from '../config.ts';
-import { createCallbackVerifier } from '../gateways/warehouse-callback.ts';
+import { createCallbackVerifier } from '../gateways/warehouse/callback.ts';
 
 const APP = {
   DATABASE_URL: 'postgresql://127.0.0.1/holdfast',

@@ -10,7 +10,7 @@ import { expireOrder } from '../api/expire-order.ts';
 import { createTemporalCheckouts } from '../temporal/checkout-client.ts';
 import { createTemporalRefunds } from '../temporal/refund-client.ts';
 import type { Order } from '../domain/order.ts';
-import type { WebhookSender } from '../gateways/webhook-sender.ts';
+import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client.ts';
 import type { Notifications } from '../prisma/notifications.ts';
 import type { CheckoutStart } from '../prisma/orders.ts';

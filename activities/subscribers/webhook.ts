@@ -9,7 +9,7 @@ import {
   webhookSubscription,
   type WebhookOutcome,
 } from '../../domain/webhook.ts';
-import type { WebhookSender } from '../../gateways/webhook-sender.ts';
+import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
 import type { Database } from '../../prisma/client.ts';
 import type { LoggedEvent } from '../../prisma/event-log.ts';
 import { attemptedEvents } from '../../prisma/webhook-attempts.ts';

@@ -1,7 +1,7 @@
 /** Is it alive, is it ready, what are its numbers. Open: nothing here is worth a key. */
 import process from 'node:process';
 import { Hono, type Context } from 'hono';
-import type { BreakerView } from '../../gateways/outcome.ts';
+import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { pingDatabase } from '../../prisma/client.ts';
 import type { ApiEnv } from '../middleware.ts';
 import type { Services } from '../services.ts';

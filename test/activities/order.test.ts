@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
+import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
 import { recordCancelling } from '../../prisma/fulfilment.ts';
 import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { newId } from '../../prisma/new-id.ts';

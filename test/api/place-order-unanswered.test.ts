@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
-import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
-import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
+import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAIL_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
+import { MAIL_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/resilience/limits.ts';
 import { FATES } from '../../tools/demo/scenarios.ts';
 import { differences } from '../../tools/demo/verdict.ts';
 import { isPlace } from '../../local/sandbox/faults.ts';

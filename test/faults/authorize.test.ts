@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, vi } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { runRecovery } from '../../api/recovery.ts';
-import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
-import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
+import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { isOrderId } from '../../domain/ids.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { createServices } from '../../api/services.ts';
-import { PAYMENT_LIMITS } from '../../gateways/limits.ts';
-import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
+import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { isDatabaseUnavailable } from '../../prisma/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { apiOf, placeOrder } from '../support/client.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createGuard, ProviderFault } from '../../gateways/guard.ts';
-import type { CallLimits, Guard } from '../../gateways/guard.ts';
-import type { BreakerView } from '../../gateways/outcome.ts';
+import { createGuard, ProviderFault } from '../../gateways/resilience/guard.ts';
+import type { CallLimits, Guard } from '../../gateways/resilience/guard.ts';
+import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { letPass } from '../support/clock.ts';
 import { HALF_OPEN_AFTER_MS, quickLimits } from './provider.ts';
 

@@ -1,5 +1,5 @@
 /** URLs that must never be sent to, by the trick they try. Names resolve as the table below says. */
-import type { Resolve } from '../../gateways/webhook-target.ts';
+import type { Resolve } from '../../gateways/webhooks/target.ts';
 
 export const HOSTILE_URLS: Readonly<Record<string, readonly string[]>> = {
   'loopback in every spelling': [

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { providerKey, shipmentCorrelationId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import type { CallLimits } from '../../gateways/guard.ts';
-import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
-import { createCallbackVerifier } from '../../gateways/warehouse-callback.ts';
-import type { CallbackVerdict } from '../../gateways/warehouse-callback.ts';
-import type { WarehouseGateway } from '../../gateways/warehouse.ts';
+import type { CallLimits } from '../../gateways/resilience/guard.ts';
+import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
+import { createCallbackVerifier } from '../../gateways/warehouse/callback.ts';
+import type { CallbackVerdict } from '../../gateways/warehouse/callback.ts';
+import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { letPass } from '../support/clock.ts';

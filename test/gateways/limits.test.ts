@@ -1,6 +1,6 @@
 /** The one table of limits: what a deployment may change in it. */
 import { expect, test } from 'vitest';
-import { createLimits } from '../../gateways/limits.ts';
+import { createLimits } from '../../gateways/resilience/limits.ts';
 
 const GUARDS = 8;
 

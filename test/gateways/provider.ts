@@ -6,7 +6,7 @@ import { typeid, TypeID } from 'typeid-js';
 import { expect } from 'vitest';
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import type { CallLimits } from '../../gateways/guard.ts';
+import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import type { Faults } from '../../local/sandbox/faults.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -1,8 +1,8 @@
 import { Webhook } from 'standardwebhooks';
 import Stripe from 'stripe';
 import { describe, expect, test } from 'vitest';
-import { createPaymentWebhookVerifier } from '../../gateways/payment-webhook.ts';
-import { createCallbackVerifier } from '../../gateways/warehouse-callback.ts';
+import { createPaymentWebhookVerifier } from '../../gateways/stripe/webhook.ts';
+import { createCallbackVerifier } from '../../gateways/warehouse/callback.ts';
 import { newOrderId } from './provider.ts';
 
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { noticeKey } from '../../domain/ids.ts';
-import type { CallLimits } from '../../gateways/guard.ts';
-import { createSmtpMailer } from '../../gateways/smtp-mailer.ts';
-import type { SmtpMailer } from '../../gateways/smtp-mailer.ts';
+import type { CallLimits } from '../../gateways/resilience/guard.ts';
+import { createSmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
+import type { SmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { letPass } from '../support/clock.ts';

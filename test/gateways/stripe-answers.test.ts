@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { newOrderId, quickLimits, startProvider } from './provider.ts';
 import type { TestProvider } from './provider.ts';

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import type { CallLimits } from '../../gateways/guard.ts';
+import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { IMPATIENT, meets, newOrderId } from './provider.ts';
 import { authorization, effectsAt, gatewayTo, held, openSandbox } from './stripe-sandbox.ts';

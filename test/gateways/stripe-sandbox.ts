@@ -1,10 +1,10 @@
 /** Stripe as the sandbox plays it: our gateway to it, and orders with money held there. */
 import { providerKey } from '../../domain/ids.ts';
 import type { Intent, OrderId } from '../../domain/ids.ts';
-import type { CallLimits } from '../../gateways/guard.ts';
-import type { BreakerView } from '../../gateways/outcome.ts';
+import type { CallLimits } from '../../gateways/resilience/guard.ts';
+import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { newOrderId, quickLimits } from './provider.ts';

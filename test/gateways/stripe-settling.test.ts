@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import type { CallLimits } from '../../gateways/guard.ts';
-import type { BreakerView } from '../../gateways/outcome.ts';
+import type { CallLimits } from '../../gateways/resilience/guard.ts';
+import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { letPass } from '../support/clock.ts';

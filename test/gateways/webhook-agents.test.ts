@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { createWebhookSender, type WebhookSender } from '../../gateways/webhook-sender.ts';
+import { createWebhookSender, type WebhookSender } from '../../gateways/webhooks/sender.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const DELIVERED = { kind: 'answered', status: 204 };

@@ -1,8 +1,8 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createWebhookSender, type WebhookMessage } from '../../gateways/webhook-sender.ts';
-import { findTarget } from '../../gateways/webhook-target.ts';
+import { createWebhookSender, type WebhookMessage } from '../../gateways/webhooks/sender.ts';
+import { findTarget } from '../../gateways/webhooks/target.ts';
 import { eventually } from '../support/eventually.ts';
 import { HOSTILE_URLS, resolveByTable } from './hostile-urls.ts';
 import { startProvider } from './provider.ts';

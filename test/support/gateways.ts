@@ -1,9 +1,9 @@
 /** The real gateways to the stand-ins of the providers, patient and with breakers that stay closed. */
-import type { CallLimits } from '../../gateways/guard.ts';
-import { createHttpWarehouse } from '../../gateways/http-warehouse.ts';
-import { MAIL_LIMITS, PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/limits.ts';
-import { createSmtpMailer } from '../../gateways/smtp-mailer.ts';
-import { createStripePayments } from '../../gateways/stripe-payments.ts';
+import type { CallLimits } from '../../gateways/resilience/guard.ts';
+import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
+import { MAIL_LIMITS, PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/resilience/limits.ts';
+import { createSmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
+import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 
 /**

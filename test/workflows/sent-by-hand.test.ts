@@ -2,7 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { ProviderRejection } from '../../gateways/outcome.ts';
+import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { recordNeedsAttention } from '../../prisma/parking.ts';
 import { findBooks } from '../../prisma/stopped.ts';
 import type { checkout } from '../../workflows/checkout.ts';

@@ -5,10 +5,10 @@
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { AppConfig } from '../../config.ts';
 import { createFailpoints, SEAMS, type CallSeam, type Failpoints } from './failpoints.ts';
-import type { Mailer } from '../../gateways/mailer.ts';
+import type { Mailer } from '../../gateways/mail/mailer.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import type { WarehouseGateway } from '../../gateways/warehouse.ts';
-import type { WebhookSender } from '../../gateways/webhook-sender.ts';
+import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
+import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
 import type { CommitWatcher } from '../../prisma/commits.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
 import { DELIVERY_WORKFLOW } from '../../workflows/delivery-contract.ts';

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { describeFailure } from '../../../activities/pump.ts';
 import { PartialFailure, type Subscriber } from '../../../activities/subscribers/subscriber.ts';
 import { createWebhookSubscriber } from '../../../activities/subscribers/webhook.ts';
-import { createWebhookSender, type WebhookSender } from '../../../gateways/webhook-sender.ts';
+import { createWebhookSender, type WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import type { Database } from '../../../prisma/client.ts';
 import type { LoggedEvent } from '../../../prisma/event-log.ts';
 import { listAttempts } from '../../../prisma/webhook-attempts.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createWebhookSubscriber, webhookBody } from '../../../activities/subscribers/webhook.ts';
 import { traceIdOf } from '../../../telemetry/traceparent.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/webhook.ts';
-import type { WebhookSender } from '../../../gateways/webhook-sender.ts';
+import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import { KEPT_ATTEMPTS, trimAttempts } from '../../../prisma/webhook-attempts.ts';
 import { deleteEndpoint, rotateSecret } from '../../../prisma/webhook-endpoints.ts';
 import { claimOf } from '../../prisma/shop.ts';

@@ -2,7 +2,7 @@
  * HTTP for the adapters: a body is read up to a limit, redirects are not followed, and everything a
  * network can do to a call is one `ProviderFault` with a technical reason. It knows no provider.
  */
-import { currentTraceHeaders } from '../telemetry/tracing.ts';
+import { currentTraceHeaders } from '../../telemetry/tracing.ts';
 import { ProviderFault } from './guard.ts';
 
 /** Answers of the providers are a few kilobytes; anything near this is not theirs. */

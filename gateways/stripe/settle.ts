@@ -3,13 +3,13 @@
  * after Stripe has forgotten its key: what is already as wanted counts as done.
  */
 import type Stripe from 'stripe';
-import { codeOr } from './http.ts';
-import { ProviderFault } from './guard.ts';
-import type { SettleOutcome, SettleRequest } from './payments.ts';
-import { answerOf } from './stripe-client.ts';
-import type { StripeCall, StripeRefusal } from './stripe-client.ts';
-import { retrieveIntent } from './stripe-lookup.ts';
-import { toStripeAmount } from './stripe-money.ts';
+import { codeOr } from '../resilience/http.ts';
+import { ProviderFault } from '../resilience/guard.ts';
+import type { SettleOutcome, SettleRequest } from '../payments.ts';
+import { answerOf } from './client.ts';
+import type { StripeCall, StripeRefusal } from './client.ts';
+import { retrieveIntent } from './lookup.ts';
+import { toStripeAmount } from './money.ts';
 
 /** Takes the held money. `refused: authorization_expired_or_voided` when none is held any more. */
 export function capture(call: StripeCall, request: SettleRequest): Promise<SettleOutcome> {

@@ -3,7 +3,7 @@
  * decimals in ISO and kept them at Stripe: sent unconverted, a hundredth would be charged.
  * https://docs.stripe.com/currencies#special-cases
  */
-import type { Money } from '../domain/money.ts';
+import type { Money } from '../../domain/money.ts';
 
 /** Stripe's integer for an amount. */
 export function toStripeAmount({ amountMinor, currency }: Money): number {

@@ -4,9 +4,9 @@
  */
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { z } from 'zod';
-import { isOrderId } from '../domain/ids.ts';
-import type { OrderId } from '../domain/ids.ts';
-import { codeOr } from './http.ts';
+import { isOrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import { codeOr } from '../resilience/http.ts';
 import type { ShipmentState } from './warehouse.ts';
 
 /** What became of a shipping request, as the warehouse says it by callback. */

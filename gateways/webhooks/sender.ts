@@ -7,16 +7,16 @@ import { request as requestHttp, type ClientRequest, type IncomingMessage } from
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import type { WebhookOutcome } from '../domain/webhook.ts';
-import { createWebhookAgents, type Checked } from './webhook-agents.ts';
-import { readBodyHead, retryAfterOf } from './webhook-answer.ts';
+import type { WebhookOutcome } from '../../domain/webhook.ts';
+import { createWebhookAgents, type Checked } from './agents.ts';
+import { readBodyHead, retryAfterOf } from './response.ts';
 import {
   findTarget,
   hostOf,
   resolveBySystem,
   type Resolve,
   type ResolvedAddress,
-} from './webhook-target.ts';
+} from './target.ts';
 
 export interface WebhookMessage {
   readonly url: string;

@@ -4,9 +4,9 @@
  */
 import Stripe from 'stripe';
 import { z } from 'zod';
-import { isOrderId } from '../domain/ids.ts';
-import type { OrderId } from '../domain/ids.ts';
-import { fromStripeAmount } from './stripe-money.ts';
+import { isOrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import { fromStripeAmount } from './money.ts';
 
 type WebhookVerdict =
   | {

@@ -1,6 +1,6 @@
 /** The warehouse's books over HTTP, after docs/warehouse-contract.md: what it has for which order. */
 import { z } from 'zod';
-import { ProviderFault } from './guard.ts';
+import { ProviderFault } from '../resilience/guard.ts';
 import type { RecordLookup, RecordsPage, WarehouseRecord } from './warehouse.ts';
 
 interface Answer {

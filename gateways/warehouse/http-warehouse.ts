@@ -3,14 +3,14 @@
  * answer that is not in it is `unknown`, and reasons pass on only when they are codes (G8).
  */
 import { z } from 'zod';
-import { createGuard, ProviderFault } from './guard.ts';
-import type { Guard } from './guard.ts';
-import { codeOr, fetchOnce, parseAnswer } from './http.ts';
-import { WAREHOUSE_LIMITS } from './limits.ts';
-import type { WarehouseLimits } from './limits.ts';
-import { readRecord, readRecords, recordsQuery } from './warehouse-books.ts';
-import { ProviderRejection } from './outcome.ts';
-import type { BreakerView } from './outcome.ts';
+import { createGuard, ProviderFault } from '../resilience/guard.ts';
+import type { Guard } from '../resilience/guard.ts';
+import { codeOr, fetchOnce, parseAnswer } from '../resilience/http.ts';
+import { WAREHOUSE_LIMITS } from '../resilience/limits.ts';
+import type { WarehouseLimits } from '../resilience/limits.ts';
+import { readRecord, readRecords, recordsQuery } from './list.ts';
+import { ProviderRejection } from '../resilience/outcome.ts';
+import type { BreakerView } from '../resilience/outcome.ts';
 import type {
   CancelOutcome,
   ReleaseOutcome,

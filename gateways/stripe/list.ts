@@ -1,9 +1,9 @@
 /** Reads Stripe's books page by page, for whoever compares them with ours. It only reads. */
-import { ProviderFault } from './guard.ts';
-import type { BooksWindow, PaymentsPage, RefundsPage } from './payments.ts';
-import { answerOf } from './stripe-client.ts';
-import type { StripeCall, StripeRefusal } from './stripe-client.ts';
-import { readIntent } from './stripe-lookup.ts';
+import { ProviderFault } from '../resilience/guard.ts';
+import type { BooksWindow, PaymentsPage, RefundsPage } from '../payments.ts';
+import { answerOf } from './client.ts';
+import type { StripeCall, StripeRefusal } from './client.ts';
+import { readIntent } from './lookup.ts';
 
 /** Stripe's largest page. */
 const PAGE_SIZE = 100;

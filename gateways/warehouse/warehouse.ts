@@ -3,9 +3,9 @@
  * answered later by a signed callback that carries the correlation id. HTTP contract:
  * docs/warehouse-contract.md.
  */
-import type { OrderId } from '../domain/ids.ts';
-import type { OrderLine, ShippingAddress } from '../domain/order.ts';
-import type { BreakerView, NoAnswer } from './outcome.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { OrderLine, ShippingAddress } from '../../domain/order.ts';
+import type { BreakerView, NoAnswer } from '../resilience/outcome.ts';
 
 export interface ReserveRequest {
   readonly key: string;

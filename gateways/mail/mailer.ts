@@ -1,5 +1,5 @@
 /** Mail to a customer. The message key becomes the Message-ID, so a repeat can be recognised. */
-import type { BreakerView, NoAnswer } from './outcome.ts';
+import type { BreakerView, NoAnswer } from '../resilience/outcome.ts';
 
 export interface Mail {
   /** From `noticeKey`: constant per order and notice. */

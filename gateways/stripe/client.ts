@@ -4,9 +4,9 @@
  * does not, the deadline covers the body too, and an answer has a size limit.
  */
 import Stripe from 'stripe';
-import { ProviderFault } from './guard.ts';
-import { codeOr, fetchOnce, parseAnswer } from './http.ts';
-import { ProviderRejection } from './outcome.ts';
+import { ProviderFault } from '../resilience/guard.ts';
+import { codeOr, fetchOnce, parseAnswer } from '../resilience/http.ts';
+import { ProviderRejection } from '../resilience/outcome.ts';
 
 export interface StripeAccess {
   readonly apiKey: string;

@@ -3,21 +3,21 @@
  * intent's own key; because Stripe forgets keys after 24 hours, each of them is also safe without:
  * an old authorization and every refund are looked up before they are asked for (G2).
  */
-import type { OrderId } from '../domain/ids.ts';
-import { createGuard, ProviderFault } from './guard.ts';
-import { PAYMENT_LIMITS } from './limits.ts';
-import type { PaymentLimits } from './limits.ts';
-import { ProviderRejection } from './outcome.ts';
-import type { BreakerView } from './outcome.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import { createGuard, ProviderFault } from '../resilience/guard.ts';
+import { PAYMENT_LIMITS } from '../resilience/limits.ts';
+import type { PaymentLimits } from '../resilience/limits.ts';
+import { ProviderRejection } from '../resilience/outcome.ts';
+import type { BreakerView } from '../resilience/outcome.ts';
 import type {
   AuthorizeOutcome,
   AuthorizeRequest,
   PaymentGateway,
   PaymentLookup,
-} from './payments.ts';
-import { listPayments, listRefunds } from './stripe-books.ts';
-import { answerOf, createStripeClient } from './stripe-client.ts';
-import type { StripeAccess, StripeCall, StripeRefusal } from './stripe-client.ts';
+} from '../payments.ts';
+import { listPayments, listRefunds } from './list.ts';
+import { answerOf, createStripeClient } from './client.ts';
+import type { StripeAccess, StripeCall, StripeRefusal } from './client.ts';
 import {
   captureBeforeOf,
   declineCodeOf,
@@ -25,9 +25,9 @@ import {
   orderAgeMs,
   readIntent,
   retrieveIntent,
-} from './stripe-lookup.ts';
-import { toStripeAmount } from './stripe-money.ts';
-import { capture, refund, voidAuthorization } from './stripe-settle.ts';
+} from './lookup.ts';
+import { toStripeAmount } from './money.ts';
+import { capture, refund, voidAuthorization } from './settle.ts';
 
 export interface StripePaymentsOptions extends StripeAccess {
   readonly limits?: PaymentLimits | undefined;

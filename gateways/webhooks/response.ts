@@ -1,6 +1,6 @@
 /** Reads what a webhook's receiver answers, as little of it as is of use. */
 import type { IncomingMessage } from 'node:http';
-import { headOf } from '../domain/webhook.ts';
+import { headOf } from '../../domain/webhook.ts';
 
 /** Read beyond this and it is a download, not an answer. */
 const MAX_READ_BYTES = 64 * 1_024;

@@ -8,12 +8,12 @@
  */
 import { TypeID } from 'typeid-js';
 import type Stripe from 'stripe';
-import type { OrderId } from '../domain/ids.ts';
-import { ProviderFault } from './guard.ts';
-import { codeOr } from './http.ts';
-import type { ProviderPayment } from './payments.ts';
-import type { StripeCall } from './stripe-client.ts';
-import { fromStripeAmount } from './stripe-money.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import { ProviderFault } from '../resilience/guard.ts';
+import { codeOr } from '../resilience/http.ts';
+import type { ProviderPayment } from '../payments.ts';
+import type { StripeCall } from './client.ts';
+import { fromStripeAmount } from './money.ts';
 
 /** Reads an intent with the charge that says how much was captured and refunded. */
 export function retrieveIntent({ stripe, timeoutMs }: StripeCall, reference: string) {

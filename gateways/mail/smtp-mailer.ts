@@ -6,12 +6,12 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { createTransport } from 'nodemailer';
-import { createGuard, ProviderFault } from './guard.ts';
-import { MAIL_LIMITS } from './limits.ts';
-import type { MailLimits } from './limits.ts';
+import { createGuard, ProviderFault } from '../resilience/guard.ts';
+import { MAIL_LIMITS } from '../resilience/limits.ts';
+import type { MailLimits } from '../resilience/limits.ts';
 import type { Mail, Mailer, SendOutcome } from './mailer.ts';
-import { ProviderRejection } from './outcome.ts';
-import type { BreakerView } from './outcome.ts';
+import { ProviderRejection } from '../resilience/outcome.ts';
+import type { BreakerView } from '../resilience/outcome.ts';
 
 export interface SmtpMailerOptions {
   readonly smtpUrl: string;
