@@ -1,4 +1,4 @@
-/** Where the Prisma CLI finds things. The app itself connects through prisma/client.ts. */
+/** Where the Prisma CLI finds things. The app itself connects through prisma/client/client.ts. */
 import { defineConfig } from 'prisma/config';
 import { environment } from './config.ts';
 

@@ -3,9 +3,9 @@ import { CancelledFailure } from '@temporalio/common';
 import { noticeStep } from '../domain/attention.ts';
 import { isOrderId, type Notice, type OrderId, type RefundId } from '../domain/ids.ts';
 import { refundStep } from '../domain/refund.ts';
-import { countAttempt } from '../prisma/attention.ts';
-import type { Database } from '../prisma/client.ts';
-import { isDatabaseUnavailable } from '../prisma/errors.ts';
+import { countAttempt } from '../prisma/orders/step-attempts.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import type { Activities } from './contract.ts';
 
 /** Activities that are attempts at a step of the same name, or of another. Records are none. */

@@ -5,10 +5,10 @@ import type { Refund } from '../domain/refund.ts';
 import type { Mailer } from '../gateways/mail/mailer.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
-import type { Database } from '../prisma/client.ts';
-import { findOrder } from '../prisma/orders.ts';
-import { findPayment } from '../prisma/payments.ts';
-import { findRefund } from '../prisma/refunds.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { findOrder } from '../prisma/orders/orders.ts';
+import { findPayment } from '../prisma/payments/payments.ts';
+import { findRefund } from '../prisma/payments/refunds.ts';
 import { orderNotFound, refundNotFound } from './failures.ts';
 
 export interface ActivityDependencies {

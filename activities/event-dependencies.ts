@@ -1,7 +1,7 @@
 /** What the event activities are made from. */
 import type { Delivery } from '../domain/delivery.ts';
-import type { Database } from '../prisma/client.ts';
-import type { Notifications } from '../prisma/notifications.ts';
+import type { Database } from '../prisma/client/client.ts';
+import type { Notifications } from '../prisma/client/listen.ts';
 import type { Subscriber } from './subscribers/subscriber.ts';
 
 export interface EventDependencies {

@@ -2,12 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { deliveryWorkflowId } from '../domain/ids.ts';
-import { createBell } from '../prisma/bell.ts';
-import { pingDatabase } from '../prisma/client.ts';
-import { resolveDeadLetter, writeDeadLetter } from '../prisma/dead-letters.ts';
-import { isDatabaseUnavailable } from '../prisma/errors.ts';
-import { findEvent } from '../prisma/event-log.ts';
-import { findSubscription } from '../prisma/subscriptions.ts';
+import { createBell } from '../prisma/client/wakeup.ts';
+import { pingDatabase } from '../prisma/client/client.ts';
+import { resolveDeadLetter, writeDeadLetter } from '../prisma/events/dead-letters.ts';
+import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
+import { findEvent } from '../prisma/events/event-log.ts';
+import { findSubscription } from '../prisma/events/subscriptions.ts';
 import type { EventActivities, PumpOutcome } from './contract.ts';
 import type { EventDependencies } from './event-dependencies.ts';
 import { subscriberUnknown } from './failures.ts';

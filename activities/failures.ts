@@ -3,7 +3,7 @@ import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { OrderStatus } from '../domain/order.ts';
 import type { NoAnswer, ProviderRejection } from '../gateways/resilience/outcome.ts';
-import type { ChangeOutcome } from '../prisma/change.ts';
+import type { ChangeOutcome } from '../prisma/orders/transition.ts';
 import type { FailureType } from './contract.ts';
 
 /** Nobody knows, or nothing was sent: Temporal tries again, not before the breaker lets it. */

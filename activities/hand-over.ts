@@ -1,6 +1,6 @@
 /** One call of a subscriber, bounded: a subscriber that hangs has failed. */
 import { setTimeout } from 'node:timers/promises';
-import type { LoggedEvent } from '../prisma/event-log.ts';
+import type { LoggedEvent } from '../prisma/events/event-log.ts';
 import { DeliveryError, type Subscriber } from './subscribers/subscriber.ts';
 
 /** Rejects with what the subscriber throws, or with a DeliveryError when its deadline passes. */

@@ -1,6 +1,6 @@
 /** All activities of the worker, made from their dependencies. */
 import { log } from '@temporalio/activity';
-import type { Database } from '../prisma/client.ts';
+import type { Database } from '../prisma/client/client.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { countFailedAttempt } from './attempts.ts';

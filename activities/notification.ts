@@ -1,9 +1,9 @@
 /** Mails to the customer. No undo, by design: a mail that fails never undoes an order. */
 import { noticeKey, refundOfNotice, type Notice } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
-import { recordNotice } from '../prisma/fulfilment.ts';
-import { wasNotified } from '../prisma/order-events.ts';
-import { findShipment } from '../prisma/orders.ts';
+import { recordNotice } from '../prisma/orders/record-shipment.ts';
+import { wasNotified } from '../prisma/events/order-timeline.ts';
+import { findShipment } from '../prisma/orders/orders.ts';
 import type { Activities } from './contract.ts';
 import { requireOrder, requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, rejectedRequest } from './failures.ts';

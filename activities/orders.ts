@@ -1,9 +1,9 @@
 /** Turns in an order's life that have no provider behind them. */
-import { findHoldLeft } from '../prisma/attention.ts';
-import { recordCancelled, recordCancelling } from '../prisma/fulfilment.ts';
-import { findShipment } from '../prisma/orders.ts';
-import { recordNeedsAttention, recordResolved } from '../prisma/parking.ts';
-import { findBooks } from '../prisma/stopped.ts';
+import { findHoldLeft } from '../prisma/orders/step-attempts.ts';
+import { recordCancelled, recordCancelling } from '../prisma/orders/record-shipment.ts';
+import { findShipment } from '../prisma/orders/orders.ts';
+import { recordNeedsAttention, recordResolved } from '../prisma/orders/needs-attention.ts';
+import { findBooks } from '../prisma/orders/stuck-orders.ts';
 import type { Activities } from './contract.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { requireChanged } from './failures.ts';

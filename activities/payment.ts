@@ -12,7 +12,7 @@ import {
   recordIntent,
   recordVoided,
   type SettleKind,
-} from '../prisma/payments.ts';
+} from '../prisma/payments/payments.ts';
 import type { Activities, CapturePaymentOutcome, VoidOrRefundOutcome } from './contract.ts';
 import { requirePayment, type ActivityDependencies } from './dependencies.ts';
 import {

@@ -3,9 +3,13 @@
  * alone gets a workflow of its own before the cursor passes it, so it is never forgotten and never
  * waited for.
  */
-import type { LoggedEvent } from '../prisma/event-log.ts';
-import { cursorNow, readLog, type LogQuery } from '../prisma/event-log.ts';
-import { advanceCursor, findSubscription, type Subscription } from '../prisma/subscriptions.ts';
+import type { LoggedEvent } from '../prisma/events/event-log.ts';
+import { cursorNow, readLog, type LogQuery } from '../prisma/events/event-log.ts';
+import {
+  advanceCursor,
+  findSubscription,
+  type Subscription,
+} from '../prisma/events/subscriptions.ts';
 import type { EventDependencies } from './event-dependencies.ts';
 import { subscriberUnknown } from './failures.ts';
 import { handOver } from './hand-over.ts';

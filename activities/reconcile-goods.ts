@@ -7,8 +7,8 @@ import {
   findBookedGoods,
   listBookedGoods,
   type BookedGoods,
-} from '../prisma/reconciliation-books.ts';
-import { recordDifference } from '../prisma/differences.ts';
+} from '../prisma/operations/reconciliation-records.ts';
+import { recordDifference } from '../prisma/operations/discrepancies.ts';
 import type { ReconcileSlice } from './contract.ts';
 import { notAnswered } from './failures.ts';
 import { SKEW_MS } from './reconcile-payments.ts';

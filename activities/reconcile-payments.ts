@@ -7,8 +7,8 @@ import {
   findBookedPayments,
   listBookedPayments,
   type BookedPayment,
-} from '../prisma/reconciliation-books.ts';
-import { recordDifference } from '../prisma/differences.ts';
+} from '../prisma/operations/reconciliation-records.ts';
+import { recordDifference } from '../prisma/operations/discrepancies.ts';
 import { notAnswered } from './failures.ts';
 import type { ReconcileSlice } from './contract.ts';
 import type { UpkeepDependencies } from './upkeep-dependencies.ts';

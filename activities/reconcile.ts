@@ -1,13 +1,17 @@
 /** The steps of a reconciliation: open, compare slice by slice, look again at what was open, close. */
 import { Context, log } from '@temporalio/activity';
-import { idBegunAt } from '../prisma/new-id.ts';
-import { listUnseen, resolveDifference, type FoundDifference } from '../prisma/differences.ts';
+import { idBegunAt } from '../prisma/client/ids.ts';
+import {
+  listUnseen,
+  resolveDifference,
+  type FoundDifference,
+} from '../prisma/operations/discrepancies.ts';
 import {
   closeReconciliation,
   findReconciliation,
   openReconciliation,
-} from '../prisma/reconciliation.ts';
-import { recordUpkeep } from '../prisma/upkeep.ts';
+} from '../prisma/operations/reconciliation-runs.ts';
+import { recordUpkeep } from '../prisma/operations/maintenance-runs.ts';
 import type { ReconcileActivities } from './contract.ts';
 import { compareGoodsNow, reconcileGoods } from './reconcile-goods.ts';
 import { comparePaymentNow, reconcilePayments } from './reconcile-payments.ts';

@@ -12,7 +12,7 @@ import {
   recordRefundFailed,
   recordRefundNeedsAttention,
   recordRefundSucceeded,
-} from '../prisma/refund-outcomes.ts';
+} from '../prisma/payments/refund-outcomes.ts';
 import type { Activities, RefundPaymentOutcome, VoidOrRefundOutcome } from './contract.ts';
 import { requirePayment, requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, rejectedRequest } from './failures.ts';

@@ -5,8 +5,8 @@ import {
   recordShipmentEnded,
   recordShipmentRequested,
   recordShipped,
-} from '../prisma/fulfilment.ts';
-import { findShipment } from '../prisma/orders.ts';
+} from '../prisma/orders/record-shipment.ts';
+import { findShipment } from '../prisma/orders/orders.ts';
 import type { Activities, RequestShipmentOutcome } from './contract.ts';
 import { requireOrder, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, requireChanged } from './failures.ts';

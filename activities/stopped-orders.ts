@@ -10,7 +10,7 @@ import {
   parkStopped,
   recordHealed,
   type StillOrder,
-} from '../prisma/stopped.ts';
+} from '../prisma/orders/stuck-orders.ts';
 import type { Resolution } from '../workflows/contract.ts';
 import { STOPPED_BECAUSE, type StoppedState } from './run-states.ts';
 import type { RunState, UpkeepDependencies } from './upkeep-dependencies.ts';

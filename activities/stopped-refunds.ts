@@ -3,9 +3,9 @@
  * does. Its provider key is its own for ever, so a second run moves no money twice.
  */
 import { log } from '@temporalio/activity';
-import { parkStoppedRefund } from '../prisma/refund-outcomes.ts';
-import type { RefundStart } from '../prisma/refunds.ts';
-import { markRefundStartedAgain } from '../prisma/stopped-refunds.ts';
+import { parkStoppedRefund } from '../prisma/payments/refund-outcomes.ts';
+import type { RefundStart } from '../prisma/payments/refunds.ts';
+import { markRefundStartedAgain } from '../prisma/payments/stuck-refunds.ts';
 import { STOPPED_BECAUSE, type StoppedState } from './run-states.ts';
 import type { UpkeepDependencies } from './upkeep-dependencies.ts';
 

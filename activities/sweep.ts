@@ -1,14 +1,18 @@
 /** What the sweep does every minute: ends what nobody finished, finds what stopped, forgets what is old. */
 import { Context, log } from '@temporalio/activity';
 import type { Order } from '../domain/order.ts';
-import { dropResolvedAttempts } from '../prisma/attention.ts';
-import { reopenForgotten } from '../prisma/dead-letters.ts';
-import { dropExpiredKeys } from '../prisma/idempotency.ts';
-import { listOverdue } from '../prisma/orders.ts';
-import { dropOldConsumptions, dropOldEvents, dropOldMessages } from '../prisma/retention.ts';
-import { listStillRefunds, markRefundsChecked } from '../prisma/stopped-refunds.ts';
-import { listStill, markChecked, resolveMovedOn } from '../prisma/stopped.ts';
-import { recordUpkeep } from '../prisma/upkeep.ts';
+import { dropResolvedAttempts } from '../prisma/orders/step-attempts.ts';
+import { reopenForgotten } from '../prisma/events/dead-letters.ts';
+import { dropExpiredKeys } from '../prisma/access/idempotency.ts';
+import { listOverdue } from '../prisma/orders/orders.ts';
+import {
+  dropOldConsumptions,
+  dropOldEvents,
+  dropOldMessages,
+} from '../prisma/operations/retention.ts';
+import { listStillRefunds, markRefundsChecked } from '../prisma/payments/stuck-refunds.ts';
+import { listStill, markChecked, resolveMovedOn } from '../prisma/orders/stuck-orders.ts';
+import { recordUpkeep } from '../prisma/operations/maintenance-runs.ts';
 import type { SweepActivities } from './contract.ts';
 import { settleStill, type Settled } from './stopped-orders.ts';
 import { settleStillRefund, type SettledRefund } from './stopped-refunds.ts';

@@ -3,9 +3,9 @@ import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
-import type { Database } from '../prisma/client.ts';
-import type { CheckoutStart } from '../prisma/orders.ts';
-import type { RefundStart } from '../prisma/refunds.ts';
+import type { Database } from '../prisma/client/client.ts';
+import type { CheckoutStart } from '../prisma/orders/orders.ts';
+import type { RefundStart } from '../prisma/payments/refunds.ts';
 import type { Resume } from '../workflows/contract.ts';
 
 /** `failing`: it runs, but its workflow task fails again and again. */

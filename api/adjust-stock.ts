@@ -1,8 +1,8 @@
 /** One movement of stock under an Idempotency-Key: units, movement and answer in one transaction. */
-import type { Database } from '../prisma/client.ts';
-import { claimAnswered, type KeyClaim } from '../prisma/idempotency.ts';
-import { recordAction, type Operator } from '../prisma/operator-actions.ts';
-import { adjustStock, type AdjustOutcome } from '../prisma/stock.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { claimAnswered, type KeyClaim } from '../prisma/access/idempotency.ts';
+import { recordAction, type Operator } from '../prisma/access/operator-actions.ts';
+import { adjustStock, type AdjustOutcome } from '../prisma/catalog/stock.ts';
 import type { Problem } from './problems.ts';
 import { stockBody } from './representations.ts';
 import { refused, underKey, type KeyedOutcome } from './under-key.ts';

@@ -5,7 +5,7 @@
  * one needs none.
  */
 import type { MiddlewareHandler } from 'hono';
-import { isDatabaseUnavailable } from '../prisma/errors.ts';
+import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import type { Admission, Pass, Refusal } from './admission.ts';
 import { doorOf } from './doors.ts';
 import { databaseUnavailable, type ApiEnv } from './middleware.ts';

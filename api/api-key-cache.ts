@@ -1,8 +1,8 @@
 /** Who holds an API key, cached: a revoked key lives on for `TTL_MS` at most. */
 import { cachified, type CacheEntry } from '@epic-web/cachified';
 import { LRUCache } from 'lru-cache';
-import { findApiKey, hashApiKey, type ApiKey } from '../prisma/api-keys.ts';
-import type { Database } from '../prisma/client.ts';
+import { findApiKey, hashApiKey, type ApiKey } from '../prisma/access/api-keys.ts';
+import type { Database } from '../prisma/client/client.ts';
 
 export interface ApiKeyCache {
   /** The live key, or null. Throws when the database cannot be asked. */

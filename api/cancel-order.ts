@@ -5,9 +5,9 @@
  */
 import { cancelUpdateId } from '../domain/ids.ts';
 import type { EventType, Order, OrderEvent } from '../domain/order.ts';
-import type { Database } from '../prisma/client.ts';
-import { claimAnswered, type KeyClaim, type StoredAnswer } from '../prisma/idempotency.ts';
-import { findOrder, listOrderEvents, type CheckoutStart } from '../prisma/orders.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { claimAnswered, type KeyClaim, type StoredAnswer } from '../prisma/access/idempotency.ts';
+import { findOrder, listOrderEvents, type CheckoutStart } from '../prisma/orders/orders.ts';
 import type { CancelRequest } from '../workflows/contract.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { requestDigest } from './idempotency-claim.ts';

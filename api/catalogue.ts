@@ -5,9 +5,9 @@
 import { cachified, type CacheEntry } from '@epic-web/cachified';
 import { LRUCache } from 'lru-cache';
 import type { Product } from '../domain/product.ts';
-import type { Database } from '../prisma/client.ts';
-import type { Notifications } from '../prisma/notifications.ts';
-import { findProduct, listProducts } from '../prisma/products.ts';
+import type { Database } from '../prisma/client/client.ts';
+import type { Notifications } from '../prisma/client/listen.ts';
+import { findProduct, listProducts } from '../prisma/catalog/products.ts';
 
 export interface ProductPage {
   readonly products: readonly Product[];

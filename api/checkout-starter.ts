@@ -3,8 +3,8 @@
  * fails here, or dies with the process, is started from the event log.
  */
 import type { Logger } from 'pino';
-import type { Database } from '../prisma/client.ts';
-import { markStarted, type CheckoutStart } from '../prisma/orders.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { markStarted, type CheckoutStart } from '../prisma/orders/orders.ts';
 import type { Checkouts, StartOutcome } from '../temporal/checkout-workflows.ts';
 import { createStarts } from './starts.ts';
 

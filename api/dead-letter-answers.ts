@@ -1,5 +1,5 @@
 /** Dead letters as the API shows them, and why a decision about one was not taken. */
-import type { DeadLetter } from '../prisma/dead-letters.ts';
+import type { DeadLetter } from '../prisma/events/dead-letters.ts';
 import type { Problem } from './problems.ts';
 import type { RedriveOutcome } from './redrive.ts';
 import { pointerTo } from './schemas/common.ts';

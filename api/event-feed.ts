@@ -2,7 +2,7 @@
 import { cloudEventOf, type CloudEvent } from '../domain/cloud-event.ts';
 import type { OrderId } from '../domain/ids.ts';
 import type { EventType } from '../domain/order.ts';
-import type { Database } from '../prisma/client.ts';
+import type { Database } from '../prisma/client/client.ts';
 import {
   cursorNow,
   findEvent,
@@ -11,8 +11,8 @@ import {
   type LogCursor,
   type LoggedEvent,
   type LogQuery,
-} from '../prisma/event-log.ts';
-import { listOrderEventsAfter } from '../prisma/order-events.ts';
+} from '../prisma/events/event-log.ts';
+import { listOrderEventsAfter } from '../prisma/events/order-timeline.ts';
 import type { FrameSource } from './event-streams.ts';
 import { timelineEntryBody } from './representations.ts';
 

@@ -5,8 +5,8 @@
  */
 import type { Logger } from 'pino';
 import type { OrderId } from '../domain/ids.ts';
-import type { Notifications } from '../prisma/notifications.ts';
-import { createBell } from '../prisma/bell.ts';
+import type { Notifications } from '../prisma/client/listen.ts';
+import { createBell } from '../prisma/client/wakeup.ts';
 import { ProblemError } from './problems.ts';
 
 /** One event of a stream. `id` is where to resume after it. */

@@ -7,9 +7,13 @@
 import { providerKey } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
-import type { Database } from '../prisma/client.ts';
-import { findUnfinishedVoid, recordExpired, recordLettingGo } from '../prisma/expiring.ts';
-import { isOverdue } from '../prisma/orders.ts';
+import type { Database } from '../prisma/client/client.ts';
+import {
+  findUnfinishedVoid,
+  recordExpired,
+  recordLettingGo,
+} from '../prisma/orders/expire-order.ts';
+import { isOverdue } from '../prisma/orders/orders.ts';
 import { withinTrace } from '../telemetry/tracing.ts';
 import { beingEnded, inFlight, orderExpired, stillHeld } from './order-answers.ts';
 import type { Problem } from './problems.ts';

@@ -1,7 +1,7 @@
 /** The API's own numbers, in a registry of its own. Labels are bounded: patterns, never paths. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BreakerView } from '../gateways/resilience/outcome.ts';
-import { connectionsOf, type Database } from '../prisma/client.ts';
+import { connectionsOf, type Database } from '../prisma/client/client.ts';
 import type { Admission } from './admission.ts';
 
 export interface Metrics {

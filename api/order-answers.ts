@@ -4,7 +4,7 @@ import type { OrderId } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import type { Shortage } from '../domain/product.ts';
 import type { Unavailable } from '../gateways/resilience/outcome.ts';
-import type { StoredAnswer } from '../prisma/idempotency.ts';
+import type { StoredAnswer } from '../prisma/access/idempotency.ts';
 import { problemBody, type Problem } from './problems.ts';
 import { placedOrderBody } from './representations.ts';
 

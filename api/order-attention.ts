@@ -1,6 +1,6 @@
 /** What an operator sees of an order that waits for a person: what was tried, and what is open. */
 import { decisionsAbout } from '../domain/attention.ts';
-import type { AttentionView } from '../prisma/attention.ts';
+import type { AttentionView } from '../prisma/orders/step-attempts.ts';
 import type { OrderView } from './schemas/orders.ts';
 
 type AttentionBody = NonNullable<OrderView['attention']>;

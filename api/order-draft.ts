@@ -2,8 +2,8 @@
 import { sumMinor } from '../domain/money.ts';
 import type { OrderLine } from '../domain/order.ts';
 import type { Product } from '../domain/product.ts';
-import type { KeyClaim } from '../prisma/idempotency.ts';
-import type { OrderDraft } from '../prisma/placing.ts';
+import type { KeyClaim } from '../prisma/access/idempotency.ts';
+import type { OrderDraft } from '../prisma/orders/place-order.ts';
 import { priceChanged } from './order-answers.ts';
 import type { FieldError, Problem } from './problems.ts';
 import { pointerTo } from './schemas/common.ts';

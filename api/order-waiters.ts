@@ -4,9 +4,9 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import { isResting } from '../domain/order.ts';
-import type { Database } from '../prisma/client.ts';
-import type { Notifications } from '../prisma/notifications.ts';
-import { findOrderStatus } from '../prisma/orders.ts';
+import type { Database } from '../prisma/client/client.ts';
+import type { Notifications } from '../prisma/client/listen.ts';
+import { findOrderStatus } from '../prisma/orders/orders.ts';
 
 export interface OrderWaiters {
   /** Resolves when the order rests, does not exist, the time is up, or waiting is over. */

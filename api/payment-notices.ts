@@ -5,13 +5,13 @@
  */
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Database } from '../prisma/client.ts';
-import { listUnprocessed, markProcessed, type InboxMessage } from '../prisma/inbox.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { listUnprocessed, markProcessed, type InboxMessage } from '../prisma/events/inbox.ts';
 import {
   findPaymentBooks,
   type BookedOperation,
   type PaymentBooks,
-} from '../prisma/payment-books.ts';
+} from '../prisma/payments/payment-records.ts';
 
 export interface NoticeDeps {
   readonly db: Database;

@@ -8,18 +8,23 @@ import { providerKey, type OrderId } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
 import type { Product } from '../domain/product.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
-import type { Database } from '../prisma/client.ts';
+import type { Database } from '../prisma/client/client.ts';
 import {
   inspectKey,
   releaseKey,
   type KeyClaim,
   type KeyState,
   type StoredAnswer,
-} from '../prisma/idempotency.ts';
-import { recordLettingGo } from '../prisma/expiring.ts';
-import { findOrder, isOverdue } from '../prisma/orders.ts';
-import { openOrder, recordDeclined, recordPlaced, type SettleOutcome } from '../prisma/placing.ts';
-import { findProducts } from '../prisma/products.ts';
+} from '../prisma/access/idempotency.ts';
+import { recordLettingGo } from '../prisma/orders/expire-order.ts';
+import { findOrder, isOverdue } from '../prisma/orders/orders.ts';
+import {
+  openOrder,
+  recordDeclined,
+  recordPlaced,
+  type SettleOutcome,
+} from '../prisma/orders/place-order.ts';
+import { findProducts } from '../prisma/catalog/products.ts';
 import { whyUnsettled } from './expire-order.ts';
 import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
 import {

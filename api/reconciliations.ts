@@ -1,14 +1,14 @@
 /** Starting a reconciliation by hand, and how its runs and differences are shown. */
-import type { Database } from '../prisma/client.ts';
-import type { KeyClaim, StoredAnswer } from '../prisma/idempotency.ts';
-import { newId } from '../prisma/new-id.ts';
-import type { Operator } from '../prisma/operator-actions.ts';
-import type { FoundDifference } from '../prisma/differences.ts';
+import type { Database } from '../prisma/client/client.ts';
+import type { KeyClaim, StoredAnswer } from '../prisma/access/idempotency.ts';
+import { newId } from '../prisma/client/ids.ts';
+import type { Operator } from '../prisma/access/operator-actions.ts';
+import type { FoundDifference } from '../prisma/operations/discrepancies.ts';
 import {
   markReconciliationStarted,
   openReconciliation,
   type Reconciliation,
-} from '../prisma/reconciliation.ts';
+} from '../prisma/operations/reconciliation-runs.ts';
 import { reconcileWindow, type ReconcileScope } from '../workflows/upkeep-contract.ts';
 import type { DifferenceBody, ReconciliationBody } from './schemas/reconciliations.ts';
 import type { Starts } from './starts.ts';

@@ -7,11 +7,11 @@
  */
 import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';
-import type { Database } from '../prisma/client.ts';
-import { isDatabaseUnavailable } from '../prisma/errors.ts';
-import { listUnprocessed } from '../prisma/inbox.ts';
-import { listOverdue } from '../prisma/orders.ts';
-import { findUnstartedReconciliation } from '../prisma/reconciliation.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
+import { listUnprocessed } from '../prisma/events/inbox.ts';
+import { listOverdue } from '../prisma/orders/orders.ts';
+import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { expireOrder } from './expire-order.ts';
 import { settleNotices } from './payment-notices.ts';

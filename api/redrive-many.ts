@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { listOpenOfCause } from '../prisma/dead-letters.ts';
+import { listOpenOfCause } from '../prisma/events/dead-letters.ts';
 import { redrive, type Decider, type RedriveDeps } from './redrive.ts';
 
 export interface RedriveMany {

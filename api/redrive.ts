@@ -11,15 +11,15 @@ import {
   type RefundId,
 } from '../domain/ids.ts';
 import { webhookEndpointOf, WEBHOOK_RETRY_DELAYS_MS } from '../domain/webhook.ts';
-import type { Database } from '../prisma/client.ts';
+import type { Database } from '../prisma/client/client.ts';
 import {
   decideDeadLetter,
   findDeadLetter,
   reopenDeadLetter,
   type DeadLetter,
-} from '../prisma/dead-letters.ts';
-import { recordAction, type Operator } from '../prisma/operator-actions.ts';
-import { findRefundStart } from '../prisma/refunds.ts';
+} from '../prisma/events/dead-letters.ts';
+import { recordAction, type Operator } from '../prisma/access/operator-actions.ts';
+import { findRefundStart } from '../prisma/payments/refunds.ts';
 import type { Resolution } from '../workflows/contract.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { resolveStep } from './resolve-step.ts';

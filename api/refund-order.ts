@@ -4,14 +4,14 @@
  */
 import { formatMoney } from '../domain/money.ts';
 import type { NotRefundableReason } from '../domain/refund.ts';
-import type { Database } from '../prisma/client.ts';
+import type { Database } from '../prisma/client/client.ts';
 import {
   markRefundStarted,
   requestRefund,
   type RefundRequest,
   type RefundStart,
   type RequestRefundOutcome,
-} from '../prisma/refunds.ts';
+} from '../prisma/payments/refunds.ts';
 import type { Order } from '../domain/order.ts';
 import type { Problem } from './problems.ts';
 import type { Refunds } from '../temporal/refund-workflows.ts';

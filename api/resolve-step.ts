@@ -4,9 +4,9 @@
  */
 import { CHECKOUT_STEP, isDecisionAbout } from '../domain/attention.ts';
 import type { OrderId } from '../domain/ids.ts';
-import type { Database } from '../prisma/client.ts';
-import { findOrder } from '../prisma/orders.ts';
-import { findBooks, markStartedAgain } from '../prisma/stopped.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { findOrder } from '../prisma/orders/orders.ts';
+import { findBooks, markStartedAgain } from '../prisma/orders/stuck-orders.ts';
 import type { Resolution } from '../workflows/contract.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 

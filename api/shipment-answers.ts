@@ -1,7 +1,7 @@
 /** Takes the warehouse's answers from the inbox to the workflows that wait for them. */
 import { z } from 'zod';
-import type { Database } from '../prisma/client.ts';
-import { isAnswerDelivered, markProcessed, type InboxMessage } from '../prisma/inbox.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { isAnswerDelivered, markProcessed, type InboxMessage } from '../prisma/events/inbox.ts';
 import type { ShipmentAnswered } from '../workflows/contract.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import type { ShipmentCallback } from '../gateways/warehouse/callback.ts';

@@ -8,9 +8,13 @@ import {
   type WebhookAttempt,
   type WebhookEndpoint,
 } from '../domain/webhook.ts';
-import { findEvent } from '../prisma/event-log.ts';
-import { listEventsBetween, recordAttempts, type EventRef } from '../prisma/webhook-attempts.ts';
-import { findSigningEndpoint } from '../prisma/webhook-endpoints.ts';
+import { findEvent } from '../prisma/events/event-log.ts';
+import {
+  listEventsBetween,
+  recordAttempts,
+  type EventRef,
+} from '../prisma/events/webhook-attempts.ts';
+import { findSigningEndpoint } from '../prisma/events/webhook-endpoints.ts';
 import { ProblemError } from './problems.ts';
 import type { Services } from './services.ts';
 import { endpointNotFound } from './webhook-endpoints.ts';

@@ -1,16 +1,16 @@
-/** Adding, changing and re-keying webhook endpoints: rules of the API over prisma/webhook-endpoints.ts. */
+/** Adding, changing and re-keying webhook endpoints: rules of the API over prisma/events/webhook-endpoints.ts. */
 import type { EventType } from '../domain/order.ts';
 import { webhookSubscription, type WebhookEndpoint } from '../domain/webhook.ts';
-import type { Database } from '../prisma/client.ts';
-import type { KeyClaim, StoredAnswer } from '../prisma/idempotency.ts';
-import type { Operator } from '../prisma/operator-actions.ts';
+import type { Database } from '../prisma/client/client.ts';
+import type { KeyClaim, StoredAnswer } from '../prisma/access/idempotency.ts';
+import type { Operator } from '../prisma/access/operator-actions.ts';
 import {
   changeEndpoint,
   createEndpoint,
   findEndpoint,
   MAX_ENDPOINTS,
   rotateSecret,
-} from '../prisma/webhook-endpoints.ts';
+} from '../prisma/events/webhook-endpoints.ts';
 import { ProblemError, type Problem } from './problems.ts';
 import type { EndpointBody } from './schemas/webhooks.ts';
 import type { Services } from './services.ts';

@@ -1,5 +1,5 @@
 -- What must be true of the database whatever has failed. Each query returns one row (subject, detail)
--- per violation. prisma/invariants.ts reads this file; docs/invariants.md says how to use it.
+-- per violation. prisma/operations/invariants.ts reads this file; docs/invariants.md says how to use it.
 --
 -- `holds: always` is true in every snapshot, also while everything is being killed. `holds: settled`
 -- is about what happens later: true once the system has had `grace` in good health.

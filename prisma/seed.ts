@@ -1,6 +1,6 @@
 /** What a fresh local stack sells, and its three API keys. Running it again changes nothing. */
-import { hashApiKey, ROLES } from './api-keys.ts';
-import type { Database } from './client.ts';
+import { hashApiKey, ROLES } from './access/api-keys.ts';
+import type { Database } from './client/client.ts';
 
 const CATALOGUE = [
   { sku: 'mug-white', name: 'White mug', priceMinor: 1200, onHand: 100_000 },

@@ -14,7 +14,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/common';
 import { checkoutWorkflowId } from '../domain/ids.ts';
-import type { CheckoutStart } from '../prisma/orders.ts';
+import type { CheckoutStart } from '../prisma/orders/orders.ts';
 import {
   cancelUpdate,
   CHECKOUT_WORKFLOW,

@@ -3,7 +3,7 @@
  * are accepted (G4): each call then answers `unavailable` instead of throwing.
  */
 import type { OrderId } from '../domain/ids.ts';
-import type { CheckoutStart } from '../prisma/orders.ts';
+import type { CheckoutStart } from '../prisma/orders/orders.ts';
 import type { CancelRequest, Resolution, Resume, ShipmentAnswered } from '../workflows/contract.ts';
 
 export type StartOutcome = { readonly kind: 'started' | 'already_started' | 'unavailable' };

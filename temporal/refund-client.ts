@@ -1,7 +1,7 @@
 /** The refund workflows over Temporal's client. Every call has a deadline and is safe to repeat. */
 import type { Client } from '@temporalio/client';
 import { refundWorkflowId } from '../domain/ids.ts';
-import type { RefundStart } from '../prisma/refunds.ts';
+import type { RefundStart } from '../prisma/payments/refunds.ts';
 import {
   REFUND_WORKFLOW,
   refundRetryOptions,

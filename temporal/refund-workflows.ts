@@ -3,7 +3,7 @@
  * are accepted: each call then answers `unavailable` instead of throwing.
  */
 import type { RefundId } from '../domain/ids.ts';
-import type { RefundStart } from '../prisma/refunds.ts';
+import type { RefundStart } from '../prisma/payments/refunds.ts';
 import type { RunOutcome, StartOutcome } from './checkout-workflows.ts';
 
 export interface Refunds {

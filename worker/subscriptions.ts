@@ -6,9 +6,9 @@ import { setTimeout } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Subscriber } from '../activities/subscribers/subscriber.ts';
-import type { Database } from '../prisma/client.ts';
-import { cursorNow, LOG_START } from '../prisma/event-log.ts';
-import { ensureSubscription, listSubscriptionNames } from '../prisma/subscriptions.ts';
+import type { Database } from '../prisma/client/client.ts';
+import { cursorNow, LOG_START } from '../prisma/events/event-log.ts';
+import { ensureSubscription, listSubscriptionNames } from '../prisma/events/subscriptions.ts';
 import { SUBSCRIPTION_WORKFLOW, subscriptionStartOptions } from '../workflows/delivery-contract.ts';
 
 export interface SubscriptionsOptions {

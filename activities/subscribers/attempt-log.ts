@@ -3,8 +3,8 @@
  * during the one before. Its owner waits for `written` before it takes the events for delivered; what
  * a crash loses belongs to events that are delivered again.
  */
-import type { Database } from '../../prisma/client.ts';
-import { recordAttempts, type NewAttempt } from '../../prisma/webhook-attempts.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { recordAttempts, type NewAttempt } from '../../prisma/events/webhook-attempts.ts';
 
 export interface AttemptLog {
   add(attempt: NewAttempt): void;

@@ -4,8 +4,8 @@
  */
 import { cancellingKey } from '../../domain/ids.ts';
 import type { OrderEvent } from '../../domain/order.ts';
-import { writeAudit, type AuditEntry } from '../../prisma/audit.ts';
-import type { Database } from '../../prisma/client.ts';
+import { writeAudit, type AuditEntry } from '../../prisma/access/audit-log.ts';
+import type { Database } from '../../prisma/client/client.ts';
 import { DEFAULT_RETRY_DELAYS_MS, type Subscriber } from './subscriber.ts';
 
 /** Amounts, codes and names of steps. `failure` is made of closed words by activities/failures.ts. */

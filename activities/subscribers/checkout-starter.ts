@@ -2,9 +2,9 @@
  * Starts the workflow of any placed order that has not moved: the API sends the start after its
  * answer and does not wait, so it can be lost with the process or while Temporal is away (G4).
  */
-import type { Database } from '../../prisma/client.ts';
-import type { LoggedEvent } from '../../prisma/event-log.ts';
-import { findUnstarted, markStarted, type CheckoutStart } from '../../prisma/orders.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { LoggedEvent } from '../../prisma/events/event-log.ts';
+import { findUnstarted, markStarted, type CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { Subscriber } from './subscriber.ts';
 
 export interface CheckoutStarterDeps {

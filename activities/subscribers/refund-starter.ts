@@ -3,9 +3,13 @@
  * its answer and does not wait, so it can be lost with the process or while Temporal is away.
  */
 import { isRefundId, type RefundId } from '../../domain/ids.ts';
-import type { Database } from '../../prisma/client.ts';
-import type { LoggedEvent } from '../../prisma/event-log.ts';
-import { findUnstartedRefunds, markRefundStarted, type RefundStart } from '../../prisma/refunds.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { LoggedEvent } from '../../prisma/events/event-log.ts';
+import {
+  findUnstartedRefunds,
+  markRefundStarted,
+  type RefundStart,
+} from '../../prisma/payments/refunds.ts';
 import type { Subscriber } from './subscriber.ts';
 
 export interface RefundStarterDeps {

@@ -3,7 +3,7 @@
  * well; a subscriber that must act once dedupes by event id (`consumeOnce`).
  */
 import type { EventType } from '../../domain/order.ts';
-import type { LoggedEvent } from '../../prisma/event-log.ts';
+import type { LoggedEvent } from '../../prisma/events/event-log.ts';
 
 export interface Subscriber {
   /** The subscription's name, in Temporal and in the API. Never changed: the cursor hangs on it. */

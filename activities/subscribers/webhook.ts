@@ -10,15 +10,15 @@ import {
   type WebhookOutcome,
 } from '../../domain/webhook.ts';
 import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
-import type { Database } from '../../prisma/client.ts';
-import type { LoggedEvent } from '../../prisma/event-log.ts';
-import { attemptedEvents } from '../../prisma/webhook-attempts.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { LoggedEvent } from '../../prisma/events/event-log.ts';
+import { attemptedEvents } from '../../prisma/events/webhook-attempts.ts';
 import {
   disableEndpoint,
   findEndpoint,
   findSigningEndpoint,
   type SigningEndpoint,
-} from '../../prisma/webhook-endpoints.ts';
+} from '../../prisma/events/webhook-endpoints.ts';
 import { traceHeaders } from '../../telemetry/tracing.ts';
 import { createAttemptLog, type AttemptLog } from './attempt-log.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscriber.ts';

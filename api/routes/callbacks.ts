@@ -3,7 +3,7 @@
  * is acknowledged. Handing it on may fail; recovery.ts does it again from the inbox.
  */
 import { Hono } from 'hono';
-import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/inbox.ts';
+import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/events/inbox.ts';
 import { limitBody, type ApiEnv } from '../middleware.ts';
 import { settleNotice } from '../payment-notices.ts';
 import { ProblemError } from '../problems.ts';

@@ -1,7 +1,7 @@
 /** Dead letters over HTTP: thin handlers over redrive.ts, redrive-many.ts and the queries. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { findDeadLetter, listDeadLetters } from '../../prisma/dead-letters.ts';
+import { findDeadLetter, listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
 import { ProblemError } from '../problems.ts';
 import { discard, redrive, type Decider } from '../redrive.ts';

@@ -1,6 +1,6 @@
 /** The event feed over HTTP: page by page, or as a stream. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/event-log.ts';
+import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
 import { feedEvent, feedSource, placeInLog } from '../event-feed.ts';
 import { allow, type ApiEnv } from '../middleware.ts';
 import { onInvalid } from '../respond.ts';

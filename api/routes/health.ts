@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { Hono, type Context } from 'hono';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
-import { pingDatabase } from '../../prisma/client.ts';
+import { pingDatabase } from '../../prisma/client/client.ts';
 import type { ApiEnv } from '../middleware.ts';
 import type { Services } from '../services.ts';
 

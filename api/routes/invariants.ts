@@ -1,6 +1,6 @@
 /** What must be true whatever has failed, checked now: for the operator's pages and for an alarm. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import type { InvariantResult } from '../../prisma/invariants.ts';
+import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 import { createInvariantReader } from '../invariants.ts';
 import { allow, type ApiEnv } from '../middleware.ts';
 import { onInvalid } from '../respond.ts';

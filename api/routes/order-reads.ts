@@ -1,8 +1,8 @@
 /** Reading orders over HTTP: thin handlers over order-view.ts and the queries. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
-import { listOrderEventsAfter } from '../../prisma/order-events.ts';
-import { listOrders } from '../../prisma/orders.ts';
+import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
+import { listOrders } from '../../prisma/orders/orders.ts';
 import { alreadyHas, versionTag } from '../conditional.ts';
 import { placeInTimeline, timelineSource } from '../event-feed.ts';
 import { allow, type ApiEnv } from '../middleware.ts';

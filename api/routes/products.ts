@@ -1,7 +1,7 @@
 /** The catalogue over HTTP: cached reads with entity tags, one write. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { findProduct, putProduct } from '../../prisma/products.ts';
+import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
 import { alreadyHas, contentTag, expectedVersion, versionTag } from '../conditional.ts';
 import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
 import { ProblemError } from '../problems.ts';

@@ -1,7 +1,10 @@
 /** Reconciliations over HTTP: thin handlers over reconciliations.ts and the queries. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { listDifferencesOf } from '../../prisma/differences.ts';
-import { findReconciliation, listReconciliations } from '../../prisma/reconciliation.ts';
+import { listDifferencesOf } from '../../prisma/operations/discrepancies.ts';
+import {
+  findReconciliation,
+  listReconciliations,
+} from '../../prisma/operations/reconciliation-runs.ts';
 import { claimOf } from '../idempotency-claim.ts';
 import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
 import { ProblemError } from '../problems.ts';

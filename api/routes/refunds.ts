@@ -1,7 +1,7 @@
 /** Refunds over HTTP: thin handlers over refund-order.ts and the queries. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { isRefundId } from '../../domain/ids.ts';
-import { findRefund, listRefunds } from '../../prisma/refunds.ts';
+import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { claimOf } from '../idempotency-claim.ts';
 import { allow, type ApiEnv } from '../middleware.ts';
 import { orderIdIn, orderNamed } from '../order-named.ts';

@@ -1,6 +1,6 @@
 /** Stock over HTTP. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import { findStock } from '../../prisma/stock.ts';
+import { findStock } from '../../prisma/catalog/stock.ts';
 import { changeStock } from '../adjust-stock.ts';
 import { claimOf } from '../idempotency-claim.ts';
 import { allow, operatorOf, type ApiEnv } from '../middleware.ts';

@@ -1,14 +1,14 @@
 /** Subscriptions over HTTP: how far each is, and holding, letting go or repeating its deliveries. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import { cursorBefore } from '../../prisma/event-log.ts';
-import { recordAction, type Operator } from '../../prisma/operator-actions.ts';
+import { cursorBefore } from '../../prisma/events/event-log.ts';
+import { recordAction, type Operator } from '../../prisma/access/operator-actions.ts';
 import {
   findSubscriptionLag,
   listSubscriptions,
   pauseSubscription,
   rewindSubscription,
   type SubscriptionLag,
-} from '../../prisma/subscriptions.ts';
+} from '../../prisma/events/subscriptions.ts';
 import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
 import { ProblemError } from '../problems.ts';
 import { onInvalid } from '../respond.ts';

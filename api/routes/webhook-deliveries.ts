@@ -1,7 +1,7 @@
 /** What became of webhooks over HTTP, and sending them again. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { WebhookAttempt } from '../../domain/webhook.ts';
-import { listAttempts } from '../../prisma/webhook-attempts.ts';
+import { listAttempts } from '../../prisma/events/webhook-attempts.ts';
 import { allow, type ApiEnv } from '../middleware.ts';
 import { onInvalid } from '../respond.ts';
 import { problemResponses } from '../schemas/common.ts';

@@ -1,7 +1,7 @@
 /** Webhook endpoints over HTTP. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { z } from 'zod';
-import { deleteEndpoint, listEndpoints } from '../../prisma/webhook-endpoints.ts';
+import { deleteEndpoint, listEndpoints } from '../../prisma/events/webhook-endpoints.ts';
 import { claimOf } from '../idempotency-claim.ts';
 import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
 import { ProblemError } from '../problems.ts';

@@ -1,8 +1,8 @@
 /** `npm run keys`: makes, lists and revokes API keys in the database of DATABASE_URL. */
 import { parseArgs } from 'node:util';
 import { ConfigError, readDatabaseConfig } from '../../config.ts';
-import { createApiKey, listApiKeys, revokeApiKey, ROLES } from '../../prisma/api-keys.ts';
-import { createDatabase, type Database } from '../../prisma/client.ts';
+import { createApiKey, listApiKeys, revokeApiKey, ROLES } from '../../prisma/access/api-keys.ts';
+import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { say } from './output.ts';
 
 const USAGE = `Usage: npm run keys -- add --role <${ROLES.join('|')}> --name <what uses it>

@@ -118,7 +118,7 @@ async function startTemporal(context: Context, startPart: StartPart): Promise<vo
 async function seedCatalogue({ addresses }: Context): Promise<string> {
   // Loaded here: they import the generated client, which may not have existed before.
   const [{ createDatabase }, { seed }] = await Promise.all([
-    import('../../prisma/client.ts'),
+    import('../../prisma/client/client.ts'),
     import('../../prisma/seed.ts'),
   ]);
   const db = createDatabase({ url: addresses.databaseUrl, poolSize: 2 });

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { pumpOnce } from '../../activities/pump.ts';
 import { DEFAULT_RETRY_DELAYS_MS } from '../../activities/subscribers/subscriber.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
-import { cursorNow, findEvent } from '../../prisma/event-log.ts';
-import { ensureSubscription, rewindSubscription } from '../../prisma/subscriptions.ts';
+import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
+import { cursorNow, findEvent } from '../../prisma/events/event-log.ts';
+import { ensureSubscription, rewindSubscription } from '../../prisma/events/subscriptions.ts';
 import { openShop, type Shop } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEventActivities } from '../../activities/events.ts';
 import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
-import { createDatabase, type Database } from '../../prisma/client.ts';
-import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
+import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;

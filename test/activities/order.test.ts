@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
-import { recordCancelling } from '../../prisma/fulfilment.ts';
-import { recordNeedsAttention } from '../../prisma/parking.ts';
-import { newId } from '../../prisma/new-id.ts';
-import { findStock } from '../../prisma/stock.ts';
+import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
+import { newId } from '../../prisma/client/ids.ts';
+import { findStock } from '../../prisma/catalog/stock.ts';
 import { PERSON } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, eventTypesOf } from '../support/expectations.ts';

@@ -3,7 +3,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createReconcileActivities } from '../../activities/reconcile.ts';
 import { expireOrder } from '../../api/expire-order.ts';
-import { listReconciliations } from '../../prisma/reconciliation.ts';
+import { listReconciliations } from '../../prisma/operations/reconciliation-runs.ts';
 import { reconcileWindow } from '../../workflows/upkeep-contract.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import { findRefund, listRefunds } from '../../prisma/refunds.ts';
+import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { effectsOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { createSteps, type Steps } from './steps.ts';

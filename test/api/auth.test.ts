@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { hashApiKey, ROLES, type Role } from '../../prisma/api-keys.ts';
+import { hashApiKey, ROLES, type Role } from '../../prisma/access/api-keys.ts';
 import { problemOf } from '../support/responses.ts';
 import { orderBody } from '../support/client.ts';
 import { openShop, type Shop } from '../support/shop.ts';

@@ -7,7 +7,7 @@ import {
   reopenForgotten,
   resolveDeadLetter,
   type NewDeadLetter,
-} from '../../prisma/dead-letters.ts';
+} from '../../prisma/events/dead-letters.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
 import { openShop, type Shop } from '../support/shop.ts';

@@ -1,8 +1,8 @@
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { registerEventMetrics } from '../../api/event-metrics.ts';
-import { LOG_START } from '../../prisma/event-log.ts';
-import { ensureSubscription } from '../../prisma/subscriptions.ts';
+import { LOG_START } from '../../prisma/events/event-log.ts';
+import { ensureSubscription } from '../../prisma/events/subscriptions.ts';
 import { listOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readInvariants } from '../../prisma/invariants.ts';
+import { readInvariants } from '../../prisma/operations/invariants.ts';
 import { problemOf, listOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 

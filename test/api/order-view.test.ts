@@ -7,8 +7,8 @@ import {
   recordShipmentAccepted,
   recordShipmentRequested,
   recordShipped,
-} from '../../prisma/fulfilment.ts';
-import { findPayment, recordCaptured } from '../../prisma/payments.ts';
+} from '../../prisma/orders/record-shipment.ts';
+import { findPayment, recordCaptured } from '../../prisma/payments/payments.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';

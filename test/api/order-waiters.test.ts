@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOrderWaiters, type OrderWaiters } from '../../api/order-waiters.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
-import { recordDeclined, recordPlaced } from '../../prisma/placing.ts';
-import { findOrder } from '../../prisma/orders.ts';
+import { recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
+import { findOrder } from '../../prisma/orders/orders.ts';
 import { problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 

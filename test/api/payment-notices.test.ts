@@ -8,7 +8,7 @@ import {
   recordCaptured,
   recordCaptureRefused,
   recordIntent,
-} from '../../prisma/payments.ts';
+} from '../../prisma/payments/payments.ts';
 import { orderOf } from '../support/responses.ts';
 import { openShop, paymentEffects, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
 import { placedOrder } from '../support/orders.ts';

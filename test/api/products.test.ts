@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findProduct, putProduct } from '../../prisma/products.ts';
-import { findStock } from '../../prisma/stock.ts';
+import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
+import { findStock } from '../../prisma/catalog/stock.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';

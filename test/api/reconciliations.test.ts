@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { runRecovery } from '../../api/recovery.ts';
-import { recordDifference } from '../../prisma/differences.ts';
-import { closeReconciliation } from '../../prisma/reconciliation.ts';
+import { recordDifference } from '../../prisma/operations/discrepancies.ts';
+import { closeReconciliation } from '../../prisma/operations/reconciliation-runs.ts';
 import { problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 

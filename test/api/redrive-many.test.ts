@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import type { NewDeadLetter } from '../../prisma/dead-letters.ts';
+import type { NewDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';

@@ -1,7 +1,10 @@
 /** The calls of an operator who gives money back, and the outcome as the refund's workflow would write it. */
 import type { OrderId } from '../../domain/ids.ts';
-import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
-import { listRefunds } from '../../prisma/refunds.ts';
+import {
+  recordRefundFailed,
+  recordRefundSucceeded,
+} from '../../prisma/payments/refund-outcomes.ts';
+import { listRefunds } from '../../prisma/payments/refunds.ts';
 import type { Shop } from '../support/shop.ts';
 
 /** An operator's words, with a person in them. */

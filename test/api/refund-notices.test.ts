@@ -2,7 +2,10 @@ import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { settleNotices } from '../../api/payment-notices.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
+import {
+  recordRefundFailed,
+  recordRefundSucceeded,
+} from '../../prisma/payments/refund-outcomes.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { paidOrder } from '../support/orders.ts';
 import { openShop, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
-import { recordNotice } from '../../prisma/fulfilment.ts';
-import { findOrder } from '../../prisma/orders.ts';
-import { recordRefundNeedsAttention } from '../../prisma/refund-outcomes.ts';
-import { findRefund, findRefundStart } from '../../prisma/refunds.ts';
+import { recordNotice } from '../../prisma/orders/record-shipment.ts';
+import { findOrder } from '../../prisma/orders/orders.ts';
+import { recordRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
+import { findRefund, findRefundStart } from '../../prisma/payments/refunds.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { listOf, problemOf } from '../support/responses.ts';

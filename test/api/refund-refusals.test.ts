@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MAX_REFUNDS } from '../../domain/refund.ts';
-import { recordCancelled, recordCancelling, recordStockReleased } from '../../prisma/fulfilment.ts';
-import { findPayment } from '../../prisma/payments.ts';
-import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
+import {
+  recordCancelled,
+  recordCancelling,
+  recordStockReleased,
+} from '../../prisma/orders/record-shipment.ts';
+import { findPayment } from '../../prisma/payments/payments.ts';
+import { openRestRefund, recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, placedOrder } from '../support/orders.ts';
 import { refundCalls } from './refund-calls.ts';

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import { recordRefundFailed, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
-import { findRefund, listRefunds } from '../../prisma/refunds.ts';
+import {
+  recordRefundFailed,
+  recordRefundSucceeded,
+} from '../../prisma/payments/refund-outcomes.ts';
+import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, shippedOrder } from '../support/orders.ts';
 import { REASON, refundCalls } from './refund-calls.ts';

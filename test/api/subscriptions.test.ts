@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { LOG_START, readLog, type LogCursor } from '../../prisma/event-log.ts';
-import { advanceCursor, ensureSubscription } from '../../prisma/subscriptions.ts';
+import { LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
+import { advanceCursor, ensureSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';

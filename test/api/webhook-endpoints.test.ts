@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { findSubscription } from '../../prisma/subscriptions.ts';
-import { MAX_ENDPOINTS } from '../../prisma/webhook-endpoints.ts';
+import { findSubscription } from '../../prisma/events/subscriptions.ts';
+import { MAX_ENDPOINTS } from '../../prisma/events/webhook-endpoints.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { endpoint, endpointCalls, PATH } from './endpoint-calls.ts';

@@ -1,8 +1,8 @@
 /** A dead letter as the code that failed would write it. */
 import { randomUUID } from 'node:crypto';
 import type { OrderId } from '../../domain/ids.ts';
-import type { Database } from '../../prisma/client.ts';
-import { writeDeadLetter, type NewDeadLetter } from '../../prisma/dead-letters.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { writeDeadLetter, type NewDeadLetter } from '../../prisma/events/dead-letters.ts';
 
 /** Of a delivery, unless `given` says otherwise; gives its id. */
 export async function writtenLetter(

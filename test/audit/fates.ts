@@ -5,19 +5,23 @@ import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
 import { createWarehouseFeedSubscriber } from '../../activities/subscribers/warehouse-feed.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason, Order, OrderStatus } from '../../domain/order.ts';
-import { decideDeadLetter, listDeadLetters, writeDeadLetter } from '../../prisma/dead-letters.ts';
-import { cursorNow, LOG_START, readLog } from '../../prisma/event-log.ts';
-import { recordExpired } from '../../prisma/expiring.ts';
-import * as fulfilment from '../../prisma/fulfilment.ts';
-import { markProcessed, storeMessage } from '../../prisma/inbox.ts';
-import { recordAction } from '../../prisma/operator-actions.ts';
-import { markStarted } from '../../prisma/orders.ts';
-import * as parking from '../../prisma/parking.ts';
-import * as payments from '../../prisma/payments.ts';
-import { recordDeclined } from '../../prisma/placing.ts';
-import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
-import { markRefundStarted, requestRefund } from '../../prisma/refunds.ts';
-import { ensureSubscription, pauseSubscription } from '../../prisma/subscriptions.ts';
+import {
+  decideDeadLetter,
+  listDeadLetters,
+  writeDeadLetter,
+} from '../../prisma/events/dead-letters.ts';
+import { cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
+import { recordExpired } from '../../prisma/orders/expire-order.ts';
+import * as fulfilment from '../../prisma/orders/record-shipment.ts';
+import { markProcessed, storeMessage } from '../../prisma/events/inbox.ts';
+import { recordAction } from '../../prisma/access/operator-actions.ts';
+import { markStarted } from '../../prisma/orders/orders.ts';
+import * as parking from '../../prisma/orders/needs-attention.ts';
+import * as payments from '../../prisma/payments/payments.ts';
+import { recordDeclined } from '../../prisma/orders/place-order.ts';
+import { openRestRefund, recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
+import { markRefundStarted, requestRefund } from '../../prisma/payments/refunds.ts';
+import { ensureSubscription, pauseSubscription } from '../../prisma/events/subscriptions.ts';
 import { claimOf, openShop, type Shop } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -6,7 +6,7 @@ import {
   readInvariants,
   type InvariantOptions,
   type InvariantResult,
-} from '../../prisma/invariants.ts';
+} from '../../prisma/operations/invariants.ts';
 import { openHealthyShop, type HealthyShop } from './fates.ts';
 import { EVENT_PLANTINGS } from './event-plantings.ts';
 import { ORDER_PLANTINGS } from './order-plantings.ts';

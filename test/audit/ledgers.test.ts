@@ -3,8 +3,13 @@ import { acknowledgedCheck, parseAcknowledged } from '../../tools/audit/acknowle
 import { runChecks } from '../../tools/audit/check.ts';
 import { ledgerChecks } from '../../tools/audit/ledgers.ts';
 import { providerKey, type OrderId } from '../../domain/ids.ts';
-import * as fulfilment from '../../prisma/fulfilment.ts';
-import { findPayment, recordCaptured, recordIntent, recordVoided } from '../../prisma/payments.ts';
+import * as fulfilment from '../../prisma/orders/record-shipment.ts';
+import {
+  findPayment,
+  recordCaptured,
+  recordIntent,
+  recordVoided,
+} from '../../prisma/payments/payments.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 
 /** Our books and the sandbox's ledgers, over HTTP as `npm run audit` reads them. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readOptions, UsageError } from '../../tools/audit/options.ts';
 import { exitCodeOf, jsonReport, textReport } from '../../tools/audit/report.ts';
-import type { InvariantResult } from '../../prisma/invariants.ts';
+import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 
 const HOLDS: InvariantResult = {
   name: 'stock_bounds',

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { isResting, type OrderStatus } from '../../domain/order.ts';
-import { findOrder } from '../../prisma/orders.ts';
+import { findOrder } from '../../prisma/orders/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Shop } from '../support/shop.ts';
 

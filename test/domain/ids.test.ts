@@ -11,7 +11,7 @@ import {
   type Notice,
   type OrderId,
 } from '../../domain/ids.ts';
-import { newId } from '../../prisma/new-id.ts';
+import { newId } from '../../prisma/client/ids.ts';
 
 const INTENTS: readonly Intent[] = [
   'authorize',

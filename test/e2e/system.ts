@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { SECRETS } from '../../local/stack/addresses.ts';
 import { createSandbox, type Sandbox } from '../../local/sandbox/sandbox.ts';
-import { createDatabase, type Database } from '../../prisma/client.ts';
+import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
 import { canaryOrder, createApi, placeOrder, type Line } from '../support/client.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_RETRY_DELAYS_MS, DeliveryError } from '../../activities/subscribers/subscriber.ts';
-import { writeDeadLetter } from '../../prisma/dead-letters.ts';
+import { writeDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { DELIVERY_WORKFLOW, deliveryStartOptions } from '../../workflows/delivery-contract.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { deliver, eventFor, EVENTS_ONLY, lettersFor } from './subscribers.ts';

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEventActivities } from '../../activities/events.ts';
 import { pumpOnce } from '../../activities/pump.ts';
 import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
-import type { Database } from '../../prisma/client.ts';
-import { cursorNow } from '../../prisma/event-log.ts';
-import { createNotifications, type Notifications } from '../../prisma/notifications.ts';
-import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { cursorNow } from '../../prisma/events/event-log.ts';
+import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
+import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 

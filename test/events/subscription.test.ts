@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { DeliveryError, type Subscriber } from '../../activities/subscribers/subscriber.ts';
-import { cursorBefore, cursorNow, LOG_START, readLog } from '../../prisma/event-log.ts';
+import { cursorBefore, cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
 import {
   ensureSubscription,
   listSubscriptions,
   pauseSubscription,
   rewindSubscription,
   type SubscriptionLag,
-} from '../../prisma/subscriptions.ts';
+} from '../../prisma/events/subscriptions.ts';
 import { crowd } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';

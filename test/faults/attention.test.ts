@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { HOLD_LASTS_MS } from '../../domain/attention.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
-import { findAttention } from '../../prisma/attention.ts';
-import { listDeadLetters } from '../../prisma/dead-letters.ts';
+import { findAttention } from '../../prisma/orders/step-attempts.ts';
+import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { statusQuery } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {

@@ -3,7 +3,7 @@ import { createApp } from '../../api/app.ts';
 import { createServices } from '../../api/services.ts';
 import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
-import { isDatabaseUnavailable } from '../../prisma/errors.ts';
+import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { problemOf } from '../support/responses.ts';

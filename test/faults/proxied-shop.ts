@@ -2,7 +2,7 @@
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
-import { createDatabase, type Database } from '../../prisma/client.ts';
+import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { openShop, type Shop } from '../support/shop.ts';

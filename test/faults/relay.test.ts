@@ -1,9 +1,9 @@
 import { afterEach, describe, expect } from 'vitest';
 import { DeliveryError, type Subscriber } from '../../activities/subscribers/subscriber.ts';
-import type { LoggedEvent } from '../../prisma/event-log.ts';
-import { cursorBefore } from '../../prisma/event-log.ts';
-import { consumeOnce } from '../../prisma/consume-once.ts';
-import { listSubscriptions, rewindSubscription } from '../../prisma/subscriptions.ts';
+import type { LoggedEvent } from '../../prisma/events/event-log.ts';
+import { cursorBefore } from '../../prisma/events/event-log.ts';
+import { consumeOnce } from '../../prisma/events/consume-once.ts';
+import { listSubscriptions, rewindSubscription } from '../../prisma/events/subscriptions.ts';
 import { deliver, EVENTS_ONLY, lettersFor, subscribe } from '../events/subscribers.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';

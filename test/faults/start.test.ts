@@ -5,7 +5,7 @@ import type { Checkouts } from '../../temporal/checkout-workflows.ts';
 import { createTemporalCheckouts } from '../../temporal/checkout-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
-import { LOG_START, readLog } from '../../prisma/event-log.ts';
+import { LOG_START, readLog } from '../../prisma/events/event-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectShipped } from '../support/expectations.ts';
 import { openRunningShop, type RunningShop } from '../support/running-shop.ts';

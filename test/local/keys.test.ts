@@ -5,8 +5,8 @@ import {
   hashApiKey,
   listApiKeys,
   revokeApiKey,
-} from '../../prisma/api-keys.ts';
-import { createDatabase, type Database } from '../../prisma/client.ts';
+} from '../../prisma/access/api-keys.ts';
+import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { runScript } from './scripts.ts';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { ORDER_STATUSES, TRANSITIONS, type OrderStatus } from '../../domain/order.ts';
-import { changeOrder, type Change, type ChangeOutcome } from '../../prisma/change.ts';
-import { listDeadLetters } from '../../prisma/dead-letters.ts';
-import { newId } from '../../prisma/new-id.ts';
-import { recordNeedsAttention } from '../../prisma/parking.ts';
+import { changeOrder, type Change, type ChangeOutcome } from '../../prisma/orders/transition.ts';
+import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
+import { newId } from '../../prisma/client/ids.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { crowd, openShop, type Shop } from './shop.ts';
 
 let shop: Shop;

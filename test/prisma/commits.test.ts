@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createDatabase, type Database } from '../../prisma/client.ts';
-import type { Written } from '../../prisma/commits.ts';
-import { recordReserved } from '../../prisma/fulfilment.ts';
-import { findPayment, recordIntent } from '../../prisma/payments.ts';
-import { markStarted } from '../../prisma/orders.ts';
+import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import type { Written } from '../../prisma/client/commit-hook.ts';
+import { recordReserved } from '../../prisma/orders/record-shipment.ts';
+import { findPayment, recordIntent } from '../../prisma/payments/payments.ts';
+import { markStarted } from '../../prisma/orders/orders.ts';
 import { openShop, type Shop } from './shop.ts';
 
 /** What a watcher is told, held against what a second connection sees at that moment. */

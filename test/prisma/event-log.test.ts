@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Order } from '../../domain/order.ts';
-import { changeOrder, orderTransaction } from '../../prisma/change.ts';
+import { changeOrder, orderTransaction } from '../../prisma/orders/transition.ts';
 import {
   cursorBefore,
   cursorNow,
@@ -12,7 +12,7 @@ import {
   readLog,
   type LogCursor,
   type LoggedEvent,
-} from '../../prisma/event-log.ts';
+} from '../../prisma/events/event-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { openShop, type Shop } from './shop.ts';
 

@@ -9,9 +9,9 @@ import {
   releaseKey,
   storeAnswer,
   type KeyClaim,
-} from '../../prisma/idempotency.ts';
-import { newId } from '../../prisma/new-id.ts';
-import { openOrder } from '../../prisma/placing.ts';
+} from '../../prisma/access/idempotency.ts';
+import { newId } from '../../prisma/client/ids.ts';
+import { openOrder } from '../../prisma/orders/place-order.ts';
 import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
 
 const ANSWER = { status: 201, body: '{"id":"ord_1","weird":"  \\u00e4 "}' };

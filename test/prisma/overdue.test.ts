@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { isOverdue, listOverdue } from '../../prisma/orders.ts';
+import { isOverdue, listOverdue } from '../../prisma/orders/orders.ts';
 import { openShop, type Shop } from './shop.ts';
 
 let shop: Shop;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { recordNeedsAttention } from '../../prisma/parking.ts';
-import { parkStopped, recordHealed } from '../../prisma/stopped.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
+import { parkStopped, recordHealed } from '../../prisma/orders/stuck-orders.ts';
 import { openShop, type Shop } from './shop.ts';
 
 let shop: Shop;

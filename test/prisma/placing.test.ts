@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { providerKey } from '../../domain/ids.ts';
-import { recordExpired } from '../../prisma/expiring.ts';
-import { inspectKey } from '../../prisma/idempotency.ts';
-import { findOrder } from '../../prisma/orders.ts';
-import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments.ts';
-import { openRestRefund, recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
-import { openOrder, recordDeclined, recordPlaced } from '../../prisma/placing.ts';
-import { findStock } from '../../prisma/stock.ts';
+import { recordExpired } from '../../prisma/orders/expire-order.ts';
+import { inspectKey } from '../../prisma/access/idempotency.ts';
+import { findOrder } from '../../prisma/orders/orders.ts';
+import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
+import { openRestRefund, recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
+import { openOrder, recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
+import { findStock } from '../../prisma/catalog/stock.ts';
 import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
 
 const ANSWER = { status: 201, body: '{"placed":true}' };

@@ -1,8 +1,8 @@
 /** Statements are parsed and planned once per connection, and no connection gathers them for ever. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createDatabase, MAX_PREPARED, type Database } from '../../prisma/client.ts';
-import { LOG_START, readLog } from '../../prisma/event-log.ts';
-import { newId } from '../../prisma/new-id.ts';
+import { createDatabase, MAX_PREPARED, type Database } from '../../prisma/client/client.ts';
+import { LOG_START, readLog } from '../../prisma/events/event-log.ts';
+import { newId } from '../../prisma/client/ids.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;

@@ -1,12 +1,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import { findAttention } from '../../prisma/attention.ts';
-import { cursorNow, LOG_START, readLog } from '../../prisma/event-log.ts';
-import { recordCancelled, recordCancelling, recordReserved } from '../../prisma/fulfilment.ts';
-import { recordNeedsAttention } from '../../prisma/parking.ts';
-import { dropOldConsumptions, dropOldEvents, dropOldMessages } from '../../prisma/retention.ts';
-import { findBooks } from '../../prisma/stopped.ts';
-import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
+import { findAttention } from '../../prisma/orders/step-attempts.ts';
+import { cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
+import {
+  recordCancelled,
+  recordCancelling,
+  recordReserved,
+} from '../../prisma/orders/record-shipment.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
+import {
+  dropOldConsumptions,
+  dropOldEvents,
+  dropOldMessages,
+} from '../../prisma/operations/retention.ts';
+import { findBooks } from '../../prisma/orders/stuck-orders.ts';
+import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { openShop, type Shop } from './shop.ts';

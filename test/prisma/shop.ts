@@ -1,9 +1,9 @@
 /** A database of its own with the seeded catalogue, and orders in it as the API would write them. */
 import { randomUUID } from 'node:crypto';
 import type { Order, OrderLine } from '../../domain/order.ts';
-import { createDatabase, type Database } from '../../prisma/client.ts';
-import type { KeyClaim } from '../../prisma/idempotency.ts';
-import { openOrder, recordPlaced, type OrderDraft } from '../../prisma/placing.ts';
+import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import type { KeyClaim } from '../../prisma/access/idempotency.ts';
+import { openOrder, recordPlaced, type OrderDraft } from '../../prisma/orders/place-order.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createTestDatabase, PATIENCE } from '../support/database.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openOrder } from '../../prisma/placing.ts';
+import { openOrder } from '../../prisma/orders/place-order.ts';
 import {
   adjustStock,
   findShortages,
@@ -9,7 +9,7 @@ import {
   releaseHold,
   shipHeldStock,
   StockShortError,
-} from '../../prisma/stock.ts';
+} from '../../prisma/catalog/stock.ts';
 import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
 
 let shop: Shop;

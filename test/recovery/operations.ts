@@ -5,7 +5,7 @@ import type { WorkflowStartOptions } from '@temporalio/client';
 import { expect } from 'vitest';
 import { checkoutWorkflowId, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
-import type { CheckoutStart } from '../../prisma/orders.ts';
+import type { CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
 import { EVENTS_TASK_QUEUE } from '../../workflows/delivery-contract.ts';
 import type { REFUND_WORKFLOW } from '../../workflows/refund-contract.ts';

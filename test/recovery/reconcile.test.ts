@@ -4,15 +4,15 @@ import { startOpened } from '../../api/reconciliations.ts';
 import { runRecovery } from '../../api/recovery.ts';
 import { createTemporalUpkeep } from '../../temporal/reconciliation-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { listDifferencesOf } from '../../prisma/differences.ts';
-import { newId } from '../../prisma/new-id.ts';
-import { recordNeedsAttention, recordResolved } from '../../prisma/parking.ts';
+import { listDifferencesOf } from '../../prisma/operations/discrepancies.ts';
+import { newId } from '../../prisma/client/ids.ts';
+import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
 import {
   findReconciliation,
   listReconciliations,
   openReconciliation,
-} from '../../prisma/reconciliation.ts';
-import { recordRefundSucceeded } from '../../prisma/refund-outcomes.ts';
+} from '../../prisma/operations/reconciliation-runs.ts';
+import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { reconcileWindow } from '../../workflows/upkeep-contract.ts';
 import { claimOf } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { resolveStep } from '../../api/resolve-step.ts';
 import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
-import { findAttention } from '../../prisma/attention.ts';
-import { recordCancelling } from '../../prisma/fulfilment.ts';
-import { recordNeedsAttention, recordResolved } from '../../prisma/parking.ts';
-import { openOrder } from '../../prisma/placing.ts';
-import { findBooks } from '../../prisma/stopped.ts';
+import { findAttention } from '../../prisma/orders/step-attempts.ts';
+import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
+import { openOrder } from '../../prisma/orders/place-order.ts';
+import { findBooks } from '../../prisma/orders/stuck-orders.ts';
 import {
   CHECKOUT_WORKFLOW,
   checkoutStartOptions,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hc } from 'hono/client';
 import type { App } from '../../api/app.ts';
-import type { Role } from '../../prisma/api-keys.ts';
+import type { Role } from '../../prisma/access/api-keys.ts';
 
 /** A person's data. */
 export const PERSON = {

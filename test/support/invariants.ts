@@ -1,7 +1,7 @@
 /** What must be true of the database at the end of a test file, whatever the tests did to the rest. */
 import { expect } from 'vitest';
-import type { Database } from '../../prisma/client.ts';
-import { checkInvariants, type InvariantOptions } from '../../prisma/invariants.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { checkInvariants, type InvariantOptions } from '../../prisma/operations/invariants.ts';
 
 /**
  * Every invariant that holds in each snapshot, checked in one. With `scope: 'all'` also those that

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { isOrderId, providerKey, type OrderId } from '../../domain/ids.ts';
-import type { Database } from '../../prisma/client.ts';
-import { recordReserved, recordShipped } from '../../prisma/fulfilment.ts';
-import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { recordReserved, recordShipped } from '../../prisma/orders/record-shipment.ts';
+import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
 import { placeOrder, type Api, type PlaceOptions } from './client.ts';
 import { eventually } from './eventually.ts';
 import { orderOf } from './responses.ts';

@@ -5,8 +5,8 @@ import type { Refunds } from '../../temporal/refund-workflows.ts';
 import type { Upkeep } from '../../temporal/reconciliation-client.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import type { CheckoutStart } from '../../prisma/orders.ts';
-import type { RefundStart } from '../../prisma/refunds.ts';
+import type { CheckoutStart } from '../../prisma/orders/orders.ts';
+import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import type { Resolution, ShipmentAnswered } from '../../workflows/contract.ts';
 import type { NoticeInput } from '../../workflows/delivery-contract.ts';
 

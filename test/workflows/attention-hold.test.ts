@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { HOLD_LASTS_MS } from '../../domain/attention.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
-import { findAttention } from '../../prisma/attention.ts';
+import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, letterOf, noticesOf, viewOf } from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';

@@ -7,8 +7,8 @@ import { z } from 'zod';
 import { createActivities } from '../../activities/index.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
-import { listDeadLetters } from '../../prisma/dead-letters.ts';
-import { recordCancelling, recordReserved } from '../../prisma/fulfilment.ts';
+import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
+import { recordCancelling, recordReserved } from '../../prisma/orders/record-shipment.ts';
 import { cancelUpdate, type CancelAccepted } from '../../workflows/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {

@@ -3,8 +3,8 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
-import { recordNeedsAttention } from '../../prisma/parking.ts';
-import { findBooks } from '../../prisma/stopped.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
+import { findBooks } from '../../prisma/orders/stuck-orders.ts';
 import type { checkout } from '../../workflows/checkout.ts';
 import {
   cancelUpdate,

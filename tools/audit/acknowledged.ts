@@ -1,6 +1,6 @@
 /** The client's own list of orders it got a 201 for: each must be there (zero lost acknowledgements). */
-import { findAuditedOrders } from '../../prisma/audited-orders.ts';
-import type { Database } from '../../prisma/client.ts';
+import { findAuditedOrders } from '../../prisma/operations/audit-queries.ts';
+import type { Database } from '../../prisma/client/client.ts';
 import type { Check } from './check.ts';
 
 export function acknowledgedCheck(db: Database, orderIds: readonly string[]): Check {

@@ -3,9 +3,13 @@
  * It only reads. What cannot be reached is `unchecked`, never passed over.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDatabase, type Database } from '../../prisma/client.ts';
-import { isDatabaseUnavailable } from '../../prisma/errors.ts';
-import { checkInvariants, readInvariants, type InvariantResult } from '../../prisma/invariants.ts';
+import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import {
+  checkInvariants,
+  readInvariants,
+  type InvariantResult,
+} from '../../prisma/operations/invariants.ts';
 import { acknowledgedCheck } from './acknowledged.ts';
 import { runChecks, type Check } from './check.ts';
 import { ledgerChecks } from './ledgers.ts';

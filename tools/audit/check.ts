@@ -2,7 +2,7 @@
  * One check that no query of the database can make. It has a deadline, and one that fails says so
  * instead of passing: an audit that was not made is no good news.
  */
-import type { InvariantResult, Violation } from '../../prisma/invariants.ts';
+import type { InvariantResult, Violation } from '../../prisma/operations/invariants.ts';
 
 export interface Check {
   readonly name: string;

@@ -8,9 +8,9 @@ import {
   listAuditedIntents,
   type AuditedIntent,
   type AuditedOrder,
-} from '../../prisma/audited-orders.ts';
-import type { Database } from '../../prisma/client.ts';
-import type { Violation } from '../../prisma/invariants.ts';
+} from '../../prisma/operations/audit-queries.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { Violation } from '../../prisma/operations/invariants.ts';
 import type { Check } from './check.ts';
 
 export interface LedgerChecksOptions {

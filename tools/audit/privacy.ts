@@ -3,9 +3,9 @@
  * searched for what the database has about the person behind each order they name.
  */
 import type { Client } from '@temporalio/client';
-import { findOrderPersons, type OrderPerson } from '../../prisma/audited-orders.ts';
-import type { Database } from '../../prisma/client.ts';
-import type { Violation } from '../../prisma/invariants.ts';
+import { findOrderPersons, type OrderPerson } from '../../prisma/operations/audit-queries.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { Violation } from '../../prisma/operations/invariants.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
 import type { Check } from './check.ts';
 import { readable } from './readable.ts';

@@ -1,5 +1,5 @@
 /** The results of an audit, for a person and for a program. */
-import type { InvariantResult } from '../../prisma/invariants.ts';
+import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 
 /** 1: something is violated. 2: nothing is as far as could be checked, and something could not be. */
 export function exitCodeOf(results: readonly InvariantResult[]): 0 | 1 | 2 {

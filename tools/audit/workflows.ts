@@ -4,9 +4,9 @@
  */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
-import { findAuditedOrders, listMovingOrders } from '../../prisma/audited-orders.ts';
-import type { Database } from '../../prisma/client.ts';
-import type { Violation } from '../../prisma/invariants.ts';
+import { findAuditedOrders, listMovingOrders } from '../../prisma/operations/audit-queries.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { Violation } from '../../prisma/operations/invariants.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
 import type { Check } from './check.ts';
 

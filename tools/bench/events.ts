@@ -14,11 +14,14 @@ import { loadAddresses } from '../../local/stack/addresses.ts';
 import { createHome } from '../../local/stack/home.ts';
 import { migrate } from '../../local/stack/migrations.ts';
 import { dropDatabase } from '../../local/stack/postgres.ts';
-import { createDatabase, type Database } from '../../prisma/client.ts';
-import { cursorNow } from '../../prisma/event-log.ts';
-import { createNotifications } from '../../prisma/notifications.ts';
-import { ensureSubscription, removeSubscription } from '../../prisma/subscriptions.ts';
-import { SUBSCRIPTION_WORKFLOW, subscriptionStartOptions } from '../../workflows/delivery-contract.ts';
+import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { cursorNow } from '../../prisma/events/event-log.ts';
+import { createNotifications } from '../../prisma/client/listen.ts';
+import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
+import {
+  SUBSCRIPTION_WORKFLOW,
+  subscriptionStartOptions,
+} from '../../workflows/delivery-contract.ts';
 
 const ROUNDS = 3;
 const EVENTS = 5_000;

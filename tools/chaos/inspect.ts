@@ -1,6 +1,6 @@
 /** The end of a run: reads the books, the ledgers and the audit, and asks every request once more. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { InvariantResult } from '../../prisma/invariants.ts';
+import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 import { readLedger, readOrders } from './records.ts';
 import { linesOf } from './invariant-watch.ts';
 import type { InvariantWatch } from './invariant-watch.ts';

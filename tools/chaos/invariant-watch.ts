@@ -1,7 +1,7 @@
 /** Asks the database about its invariants again and again while everything is being broken. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '../../prisma/client.ts';
-import type { InvariantResult } from '../../prisma/invariants.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 
 export interface InvariantWatch {
   /** Snapshots in which everything that was asked could be answered. */
@@ -23,8 +23,8 @@ export async function openInvariants(
   databaseUrl: string,
 ): Promise<{ readonly check: InvariantCheck; close(): Promise<void> }> {
   const [{ createDatabase }, { checkInvariants }] = await Promise.all([
-    import('../../prisma/client.ts'),
-    import('../../prisma/invariants.ts'),
+    import('../../prisma/client/client.ts'),
+    import('../../prisma/operations/invariants.ts'),
   ]);
   const db: Database = createDatabase({ url: databaseUrl, poolSize: 2 });
   return {

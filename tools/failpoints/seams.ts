@@ -9,7 +9,7 @@ import type { Mailer } from '../../gateways/mail/mailer.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
-import type { CommitWatcher } from '../../prisma/commits.ts';
+import type { CommitWatcher } from '../../prisma/client/commit-hook.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
 import { DELIVERY_WORKFLOW } from '../../workflows/delivery-contract.ts';
 import { REFUND_WORKFLOW } from '../../workflows/refund-contract.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createAnalyticsSubscriber } from '../../../activities/subscribers/analytics.ts';
 import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
 import type { Order } from '../../../domain/order.ts';
-import type { LoggedEvent } from '../../../prisma/event-log.ts';
+import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { deliveriesOf } from './deliveries.ts';
 import { FATES, NEVER, openHistory, wanted, type History } from './history.ts';
 

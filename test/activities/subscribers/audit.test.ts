@@ -3,8 +3,8 @@ import { createAuditSubscriber } from '../../../activities/subscribers/audit.ts'
 import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
 import { cancelUpdateId, shipmentCorrelationId, type OrderId } from '../../../domain/ids.ts';
 import type { EventType } from '../../../domain/order.ts';
-import type { LoggedEvent } from '../../../prisma/event-log.ts';
-import { recordCancelling } from '../../../prisma/fulfilment.ts';
+import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
+import { recordCancelling } from '../../../prisma/orders/record-shipment.ts';
 import { readable } from '../../../tools/audit/readable.ts';
 import { DECISION, FATES, NEVER, openHistory, type Fate, type History } from './history.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createCheckoutStarterSubscriber } from '../../../activities/subscribers/checkout-starter.ts';
 import type { OrderId } from '../../../domain/ids.ts';
-import type { CheckoutStart } from '../../../prisma/orders.ts';
+import type { CheckoutStart } from '../../../prisma/orders/orders.ts';
 import { NEVER, openHistory, wanted, type History } from './history.ts';
 
 let history: History;

@@ -1,6 +1,6 @@
 /** Ways in which at-least-once delivery may cut, repeat and reorder a log, for fast-check. */
 import fc from 'fast-check';
-import type { LoggedEvent } from '../../../prisma/event-log.ts';
+import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 
 export type Deliveries = readonly (readonly LoggedEvent[])[];
 

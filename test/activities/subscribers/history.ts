@@ -3,16 +3,16 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
 import type { Order } from '../../../domain/order.ts';
-import { changeOrder } from '../../../prisma/change.ts';
-import { LOG_START, readLog, type LoggedEvent } from '../../../prisma/event-log.ts';
+import { changeOrder } from '../../../prisma/orders/transition.ts';
+import { LOG_START, readLog, type LoggedEvent } from '../../../prisma/events/event-log.ts';
 import {
   recordCancelled,
   recordCancelling,
   recordReserved,
   recordShipped,
-} from '../../../prisma/fulfilment.ts';
-import { recordNeedsAttention, recordResolved } from '../../../prisma/parking.ts';
-import { openOrder, recordDeclined, recordPlaced } from '../../../prisma/placing.ts';
+} from '../../../prisma/orders/record-shipment.ts';
+import { recordNeedsAttention, recordResolved } from '../../../prisma/orders/needs-attention.ts';
+import { openOrder, recordDeclined, recordPlaced } from '../../../prisma/orders/place-order.ts';
 import { claimOf, draftOf, openShop, type Shop } from '../../prisma/shop.ts';
 import { eventually } from '../../support/eventually.ts';
 

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createRefundStarterSubscriber } from '../../../activities/subscribers/refund-starter.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { Refund } from '../../../domain/refund.ts';
-import { findPayment, recordCaptured, recordIntent } from '../../../prisma/payments.ts';
-import { recordReserved } from '../../../prisma/fulfilment.ts';
-import { recordRefundSucceeded } from '../../../prisma/refund-outcomes.ts';
-import type { RefundStart } from '../../../prisma/refunds.ts';
+import { findPayment, recordCaptured, recordIntent } from '../../../prisma/payments/payments.ts';
+import { recordReserved } from '../../../prisma/orders/record-shipment.ts';
+import { recordRefundSucceeded } from '../../../prisma/payments/refund-outcomes.ts';
+import type { RefundStart } from '../../../prisma/payments/refunds.ts';
 import { acceptRefund } from '../../support/refunding.ts';
 import { NEVER, openHistory, wanted, type History } from './history.ts';
 

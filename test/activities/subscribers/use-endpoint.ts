@@ -4,14 +4,14 @@ import { describeFailure } from '../../../activities/pump.ts';
 import { PartialFailure, type Subscriber } from '../../../activities/subscribers/subscriber.ts';
 import { createWebhookSubscriber } from '../../../activities/subscribers/webhook.ts';
 import { createWebhookSender, type WebhookSender } from '../../../gateways/webhooks/sender.ts';
-import type { Database } from '../../../prisma/client.ts';
-import type { LoggedEvent } from '../../../prisma/event-log.ts';
-import { listAttempts } from '../../../prisma/webhook-attempts.ts';
+import type { Database } from '../../../prisma/client/client.ts';
+import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
+import { listAttempts } from '../../../prisma/events/webhook-attempts.ts';
 import {
   createEndpoint,
   deleteEndpoint,
   findSigningEndpoint,
-} from '../../../prisma/webhook-endpoints.ts';
+} from '../../../prisma/events/webhook-endpoints.ts';
 import { FATES, NEVER, openHistory, type History } from './history.ts';
 import { claimOf } from '../../prisma/shop.ts';
 import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
 import { createWarehouseFeedSubscriber } from '../../../activities/subscribers/warehouse-feed.ts';
 import type { Order } from '../../../domain/order.ts';
-import type { LoggedEvent } from '../../../prisma/event-log.ts';
+import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { deliveriesOf } from './deliveries.ts';
 import { FATES, NEVER, openHistory, wanted, type History } from './history.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PartialFailure } from '../../../activities/subscribers/subscriber.ts';
 import { createWebhookSender } from '../../../gateways/webhooks/sender.ts';
-import { changeEndpoint, findEndpoint } from '../../../prisma/webhook-endpoints.ts';
+import { changeEndpoint, findEndpoint } from '../../../prisma/events/webhook-endpoints.ts';
 import { OPERATOR, useEndpoint } from './use-endpoint.ts';
 
 const endpoint = useEndpoint();

@@ -4,8 +4,8 @@ import { createWebhookSubscriber, webhookBody } from '../../../activities/subscr
 import { traceIdOf } from '../../../telemetry/traceparent.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/webhook.ts';
 import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';
-import { KEPT_ATTEMPTS, trimAttempts } from '../../../prisma/webhook-attempts.ts';
-import { deleteEndpoint, rotateSecret } from '../../../prisma/webhook-endpoints.ts';
+import { KEPT_ATTEMPTS, trimAttempts } from '../../../prisma/events/webhook-attempts.ts';
+import { deleteEndpoint, rotateSecret } from '../../../prisma/events/webhook-endpoints.ts';
 import { claimOf } from '../../prisma/shop.ts';
 import { OPERATOR, ORDERS, SENDER, STORED, useEndpoint } from './use-endpoint.ts';
 import { NEVER } from './history.ts';

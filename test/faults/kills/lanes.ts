@@ -4,7 +4,7 @@
  */
 import { SECRETS } from '../../../local/stack/addresses.ts';
 import { createSandbox, type Sandbox } from '../../../local/sandbox/sandbox.ts';
-import { createDatabase, type Database } from '../../../prisma/client.ts';
+import { createDatabase, type Database } from '../../../prisma/client/client.ts';
 import { seed } from '../../../prisma/seed.ts';
 import {
   createAppProcess,

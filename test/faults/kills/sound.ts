@@ -1,8 +1,8 @@
 /** What must be true of a shop after whatever was done to it. */
 import { expect } from 'vitest';
 import type { OrderId } from '../../../domain/ids.ts';
-import type { Database } from '../../../prisma/client.ts';
-import { listSubscriptions } from '../../../prisma/subscriptions.ts';
+import type { Database } from '../../../prisma/client/client.ts';
+import { listSubscriptions } from '../../../prisma/events/subscriptions.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import type { Lane } from './lanes.ts';

@@ -1,0 +1,49 @@
+/** API keys. Only a SHA-256 digest is kept; the key itself is shown once, to whoever made it. */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Database } from '../client/client.ts';
+import { newId } from '../client/ids.ts';
+
+export const ROLES = ['storefront', 'operator', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface ApiKey {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** The digest under which a key is kept. Keys are long and random, so no salt is needed. */
+export function hashApiKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex');
+}
+
+/** The live key with this digest, or null. */
+export async function findApiKey(db: Database, keyHash: string): Promise<ApiKey | null> {
+  const row = await db.apiKey.findUnique({ where: { keyHash } });
+  if (!row || row.revokedAt !== null) return null;
+  const role = ROLES.find((each) => each === row.role);
+  return role ? { id: row.id, name: row.name, role } : null;
+}
+
+/** Makes a key with 256 random bits. The answer is the only place that ever has the key itself. */
+export async function createApiKey(
+  db: Database,
+  { role, name }: Omit<ApiKey, 'id'>,
+): Promise<ApiKey & { readonly key: string }> {
+  const [id, key] = [newId('apiKey'), `hf_${randomBytes(32).toString('base64url')}`];
+  await db.apiKey.create({ data: { id, name, role, keyHash: hashApiKey(key) } });
+  return { id, name, role, key };
+}
+
+/** Every key, the oldest first, the revoked ones too. */
+export async function listApiKeys(db: Database) {
+  const select = { id: true, name: true, role: true, createdAt: true, revokedAt: true } as const;
+  return db.apiKey.findMany({ select, orderBy: { createdAt: 'asc' } });
+}
+
+/** Revokes a key. False when there is no such key, or it was revoked before. */
+export async function revokeApiKey(db: Database, id: string): Promise<boolean> {
+  const active = { id, revokedAt: null };
+  const { count } = await db.apiKey.updateMany({ where: active, data: { revokedAt: new Date() } });
+  return count > 0;
+}

@@ -1,0 +1,103 @@
+/** The catalogue. */
+import type { Product } from '../../domain/product.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import type { Prisma } from '../generated/client.ts';
+import { recordAction, type Operator } from '../access/operator-actions.ts';
+
+/** The product, or null. */
+export async function findProduct(db: Database, sku: string): Promise<Product | null> {
+  const row = await db.product.findUnique({ where: { sku } });
+  return row && toProduct(row);
+}
+
+/** The products among the given SKUs, in no particular order. */
+export async function findProducts(
+  db: Database,
+  skus: readonly string[],
+): Promise<readonly Product[]> {
+  const rows = await db.product.findMany({ where: { sku: { in: [...skus] } } });
+  return rows.map(toProduct);
+}
+
+/** One page in SKU order, after `startingAfter`. */
+export async function listProducts(
+  db: Database,
+  page: { readonly limit: number; readonly startingAfter?: string | undefined },
+): Promise<{ readonly products: readonly Product[]; readonly hasMore: boolean }> {
+  const rows = await db.product.findMany({
+    where: page.startingAfter === undefined ? {} : { sku: { gt: page.startingAfter } },
+    orderBy: { sku: 'asc' },
+    take: page.limit + 1,
+  });
+  return { products: rows.slice(0, page.limit).map(toProduct), hasMore: rows.length > page.limit };
+}
+
+export interface ProductDraft {
+  readonly sku: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly priceMinor: number;
+  readonly currency: string;
+}
+
+export type PutOutcome =
+  | { readonly kind: 'created' | 'updated'; readonly product: Product }
+  /** The product is not at `expectedVersion`; nothing was written. */
+  | { readonly kind: 'version_mismatch'; readonly currentVersion: number | null };
+
+/** Creates the product with an empty shelf, or replaces what is known of it. */
+export async function putProduct(
+  db: Database,
+  draft: ProductDraft,
+  { expectedVersion, by }: { readonly expectedVersion: number | null; readonly by: Operator },
+): Promise<PutOutcome> {
+  return db.$transaction(async (tx) => {
+    const outcome =
+      expectedVersion === null
+        ? await addOrReplace(tx, draft)
+        : await replaceAt(tx, draft, expectedVersion);
+    if (outcome.kind === 'version_mismatch') return outcome;
+    const { sku: subject, priceMinor, currency, version } = outcome.product;
+    const data = { price_minor: priceMinor, currency, version };
+    await recordAction(tx, by, { action: `product.${outcome.kind}`, subject, data });
+    return outcome;
+  });
+}
+
+/** One statement decides which, so that of many at once one adds it and the others replace it. */
+async function addOrReplace(tx: Transaction, draft: ProductDraft): Promise<PutOutcome> {
+  const { sku, name, description, priceMinor, currency } = draft;
+  const [row] = await tx.$queryRaw<ProductRow[]>`
+    INSERT INTO products AS known (sku, name, description, price_minor, currency)
+    VALUES (${sku}, ${name}, ${description}, ${priceMinor}, ${currency})
+    ON CONFLICT (sku) DO UPDATE SET name = EXCLUDED.name, description = EXCLUDED.description,
+      price_minor = EXCLUDED.price_minor, currency = EXCLUDED.currency,
+      version = known.version + 1, updated_at = now()
+    RETURNING sku, name, description, price_minor AS "priceMinor", currency, version,
+      created_at AS "createdAt", updated_at AS "updatedAt"`;
+  if (!row) throw new Error(`product ${sku} was neither added nor replaced`);
+  if (row.version > 1) return { kind: 'updated', product: toProduct(row) };
+  await tx.stock.create({ data: { sku } });
+  return { kind: 'created', product: toProduct(row) };
+}
+
+async function replaceAt(
+  tx: Transaction,
+  { sku, ...fields }: ProductDraft,
+  version: number,
+): Promise<PutOutcome> {
+  const [row] = await tx.product.updateManyAndReturn({
+    where: { sku, version },
+    data: { ...fields, version: { increment: 1 }, updatedAt: new Date() },
+  });
+  if (row) return { kind: 'updated', product: toProduct(row) };
+  const current = await tx.product.findUnique({ where: { sku }, select: { version: true } });
+  return { kind: 'version_mismatch', currentVersion: current?.version ?? null };
+}
+
+type ProductRow = Prisma.ProductGetPayload<object>;
+
+function toProduct(row: ProductRow): Product {
+  const { createdAt: _, ...product } = row;
+  return { ...product, updatedAt: row.updatedAt.toISOString() };
+}

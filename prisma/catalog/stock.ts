@@ -1,0 +1,124 @@
+/**
+ * Stock: what is on hand, what is held, and every movement. A hold is one conditional UPDATE per
+ * SKU, SKUs in sorted order so that two carts can never wait for each other in a circle.
+ */
+import type { OrderId } from '../../domain/ids.ts';
+import type { Shortage, Stock } from '../../domain/product.ts';
+import type { Database, Transaction } from '../client/client.ts';
+
+export interface Wanted {
+  readonly sku: string;
+  readonly quantity: number;
+}
+
+/** Thrown inside a transaction so that it rolls back whole; callers turn it into `out_of_stock`. */
+export class StockShortError extends Error {}
+
+/** Holds every line or none. Call it last before COMMIT: the row lock is the hot one. Throws StockShortError. */
+export async function holdStock(tx: Transaction, wanted: readonly Wanted[]): Promise<void> {
+  for (const { sku, quantity } of sorted(wanted)) {
+    const held = await tx.$executeRaw`
+      UPDATE stock SET held = held + ${quantity}
+      WHERE sku = ${sku} AND on_hand - held >= ${quantity}`;
+    if (held !== 1) throw new StockShortError(sku);
+  }
+}
+
+/** Ends what the order still holds. A second call changes nothing. */
+export async function releaseHold(tx: Transaction, orderId: OrderId): Promise<boolean> {
+  const released = await tx.$queryRaw<Wanted[]>`
+    UPDATE reservations SET status = 'released', updated_at = now()
+    WHERE order_id = ${orderId} AND status IN ('held', 'reserved')
+    RETURNING sku, quantity`;
+  for (const { sku, quantity } of sorted(released)) {
+    await tx.$executeRaw`UPDATE stock SET held = held - ${quantity} WHERE sku = ${sku}`;
+  }
+  return released.length > 0;
+}
+
+/** Takes the order's units off the shelves, each with its movement. A second call changes nothing. */
+export async function shipHeldStock(tx: Transaction, orderId: OrderId): Promise<void> {
+  const shipped = await tx.$queryRaw<Wanted[]>`
+    UPDATE reservations SET status = 'shipped', updated_at = now()
+    WHERE order_id = ${orderId} AND status IN ('held', 'reserved')
+    RETURNING sku, quantity`;
+  for (const { sku, quantity } of sorted(shipped)) {
+    await tx.$executeRaw`
+      UPDATE stock SET on_hand = on_hand - ${quantity}, held = held - ${quantity}
+      WHERE sku = ${sku}`;
+  }
+  if (shipped.length === 0) return;
+  await tx.stockMovement.createMany({
+    data: shipped.map(({ sku, quantity }) => ({
+      sku,
+      delta: -quantity,
+      kind: 'shipped',
+      reason: 'order shipped',
+      orderId,
+      actor: 'checkout',
+    })),
+  });
+}
+
+/**
+ * Why the lines could not be held, per short line. `held` means the missing units are with shoppers
+ * who are still paying and may come back; `gone` means waiting does not help.
+ */
+export async function findShortages(
+  db: Database,
+  wanted: readonly Wanted[],
+): Promise<readonly Shortage[]> {
+  const skus = wanted.map((line) => line.sku);
+  const rows = await db.$queryRaw<{ sku: string; available: number; paying: number }[]>`
+    SELECT s.sku, s.on_hand - s.held AS available, COALESCE((
+      SELECT sum(r.quantity) FROM reservations r JOIN orders o ON o.id = r.order_id
+      WHERE r.sku = s.sku AND r.status = 'held' AND o.status = 'pending'), 0)::int AS paying
+    FROM stock s WHERE s.sku = ANY(${skus})`;
+  return wanted.flatMap(({ sku, quantity }) => {
+    const row = rows.find((each) => each.sku === sku) ?? { available: 0, paying: 0 };
+    if (row.available >= quantity) return [];
+    const cause = row.available + row.paying >= quantity ? 'held' : 'gone';
+    return [{ sku, requested: quantity, available: row.available, cause }] as const;
+  });
+}
+
+/** The stock of one product, or null when the product does not exist. */
+export async function findStock(db: Database, sku: string): Promise<Stock | null> {
+  const row = await db.stock.findUnique({ where: { sku } });
+  return row && { ...row, available: row.onHand - row.held };
+}
+
+export type AdjustOutcome =
+  | { readonly kind: 'adjusted'; readonly stock: Stock }
+  | { readonly kind: 'product_not_found' }
+  /** The units are held for orders or not there; nothing was changed. */
+  | { readonly kind: 'not_available'; readonly stock: Stock };
+
+/** Adds or takes units with a movement that says who and why. Never below what is held. */
+export async function adjustStock(
+  tx: Transaction,
+  change: {
+    readonly sku: string;
+    readonly delta: number;
+    readonly reason: string;
+    readonly actor: string;
+  },
+): Promise<AdjustOutcome> {
+  const { sku, delta } = change;
+  const rows = await tx.$queryRaw<{ sku: string; onHand: number; held: number }[]>`
+    UPDATE stock SET on_hand = on_hand + ${delta}
+    WHERE sku = ${sku} AND on_hand::bigint + ${delta} BETWEEN held AND 2147483647
+    RETURNING sku, on_hand AS "onHand", held`;
+  const stock = rows[0];
+  if (stock) {
+    await tx.stockMovement.create({ data: { ...change, kind: 'adjusted' } });
+    return { kind: 'adjusted', stock: { ...stock, available: stock.onHand - stock.held } };
+  }
+  const row = await tx.stock.findUnique({ where: { sku } });
+  if (!row) return { kind: 'product_not_found' };
+  return { kind: 'not_available', stock: { ...row, available: row.onHand - row.held } };
+}
+
+function sorted(wanted: readonly Wanted[]): readonly Wanted[] {
+  return wanted.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
+}

@@ -1,0 +1,98 @@
+/** Turns rows into domain types. The database's CHECKs are the guarantee behind each narrowing. */
+import type { CustomerId, OrderId, PaymentId, ShipmentId } from '../../domain/ids.ts';
+import type {
+  CancelReason,
+  EventType,
+  Order,
+  OrderEvent,
+  OrderStatus,
+  Payment,
+  PaymentStatus,
+  Shipment,
+  ShipmentStatus,
+  ShippingAddress,
+} from '../../domain/order.ts';
+import type { Prisma } from '../generated/client.ts';
+import { trusted } from './cast.ts';
+
+export const ORDER_WITH_LINES = { lines: { orderBy: { position: 'asc' } } } as const;
+
+type OrderRow = Prisma.OrderGetPayload<{ include: typeof ORDER_WITH_LINES }>;
+type PaymentRow = Prisma.PaymentGetPayload<object>;
+type ShipmentRow = Prisma.ShipmentGetPayload<object>;
+type EventRow = Prisma.EventGetPayload<object>;
+
+export function toOrder(row: OrderRow): Order {
+  return {
+    id: trusted<OrderId>(row.id),
+    status: trusted<OrderStatus>(row.status),
+    version: row.version,
+    currency: row.currency,
+    totalMinor: row.totalMinor,
+    lines: row.lines.map(({ sku, name, quantity, unitPriceMinor }) => ({
+      sku,
+      name,
+      quantity,
+      unitPriceMinor,
+    })),
+    customer: {
+      id: trusted<CustomerId>(row.customerId),
+      email: row.customerEmail,
+      name: row.customerName,
+      phone: row.customerPhone,
+    },
+    shippingAddress: trusted<ShippingAddress>(row.shippingAddress),
+    correlationId: row.correlationId,
+    traceparent: row.traceparent,
+    cancelReason: trusted<CancelReason | null>(row.cancelReason),
+    attentionStep: row.attentionStep,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+  };
+}
+
+export function toPayment(row: PaymentRow): Payment {
+  return {
+    id: trusted<PaymentId>(row.id),
+    orderId: trusted<OrderId>(row.orderId),
+    status: trusted<PaymentStatus>(row.status),
+    amountMinor: row.amountMinor,
+    capturedMinor: row.capturedMinor,
+    refundedMinor: row.refundedMinor,
+    refundingMinor: row.refundingMinor,
+    currency: row.currency,
+    paymentMethod: row.paymentMethod,
+    providerReference: row.providerReference,
+    declineCode: row.declineCode,
+    captureBefore: row.captureBefore?.toISOString() ?? null,
+    capturedByHand: row.capturedByHand,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+export function toShipment(row: ShipmentRow): Shipment {
+  return {
+    id: trusted<ShipmentId>(row.id),
+    orderId: trusted<OrderId>(row.orderId),
+    status: trusted<ShipmentStatus>(row.status),
+    correlationId: row.correlationId,
+    carrier: row.carrier,
+    trackingNumber: row.trackingNumber,
+    requestedAt: row.requestedAt.toISOString(),
+    answeredAt: row.answeredAt?.toISOString() ?? null,
+  };
+}
+
+export function toEvent(row: EventRow): OrderEvent {
+  return {
+    id: row.id,
+    type: trusted<EventType>(row.type),
+    orderId: trusted<OrderId>(row.orderId),
+    seq: row.seq,
+    correlationId: row.correlationId,
+    causationId: row.causationId,
+    traceparent: row.traceparent,
+    data: trusted<Readonly<Record<string, unknown>>>(row.data),
+    time: row.time.toISOString(),
+  };
+}

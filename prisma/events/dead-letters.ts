@@ -1,0 +1,213 @@
+/**
+ * Dead letters: what failed for good, why, and what a person decided about it. One live letter per
+ * failing thing; a repeat updates it. The message holds ids, never a person's data.
+ */
+import { isRefundId, type OrderId } from '../../domain/ids.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import type { Prisma } from '../generated/client.ts';
+import { newId } from '../client/ids.ts';
+import { trusted } from '../client/cast.ts';
+
+export type DeadLetterSource = 'delivery' | 'checkout' | 'notification' | 'refund';
+export type DeadLetterStatus = 'open' | 'redriven' | 'resolved' | 'discarded';
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly source: DeadLetterSource;
+  /** The subscription, the saga step, the notice or the refund that failed. */
+  readonly subject: string;
+  readonly orderId: OrderId | null;
+  readonly eventId: string | null;
+  readonly message: Readonly<Record<string, unknown>>;
+  readonly error: string;
+  /** Equal for failures of one cause, so that they can be redriven together. */
+  readonly fingerprint: string;
+  readonly retryCount: number;
+  readonly firstFailedAt: string;
+  readonly lastFailedAt: string;
+  readonly status: DeadLetterStatus;
+  readonly actor: string | null;
+  readonly note: string | null;
+  readonly decidedAt: string | null;
+  readonly createdAt: string;
+}
+
+export type NewDeadLetter = Pick<
+  DeadLetter,
+  | 'source'
+  | 'subject'
+  | 'orderId'
+  | 'eventId'
+  | 'message'
+  | 'error'
+  | 'retryCount'
+  | 'firstFailedAt'
+  | 'lastFailedAt'
+>;
+
+/** `subject` and the error without what varies: numbers, ids, quoted text. All refunds are one thing. */
+export function fingerprintOf(subject: string, error: string): string {
+  const thing = isRefundId(subject) ? 'refund' : subject;
+  const cause = error
+    .replaceAll(/"[^"]*"|'[^']*'/g, '…')
+    .replaceAll(/\b[a-z]{2,4}_[0-9a-z]{10,}\b|[0-9a-f]{8}-[0-9a-f-]{27}/gi, '…')
+    .replaceAll(/\d+/g, 'N');
+  return `${thing}: ${cause}`.slice(0, 200);
+}
+
+/**
+ * Writes the letter, or updates the live one of the same thing (then it is open again). A delivery
+ * tells the attempts since its last letter, a step all of them. Written twice, it counts once. A delivery
+ * without an attempt of its own repeats one whose count a dying process took with it.
+ */
+export async function writeDeadLetter(tx: Transaction, letter: NewDeadLetter): Promise<void> {
+  await tx.$executeRaw`
+    INSERT INTO dead_letters (id, source, subject, order_id, event_id, message, error, fingerprint,
+      retry_count, first_failed_at, last_failed_at)
+    VALUES (${newId('deadLetter')}, ${letter.source}, ${letter.subject}, ${letter.orderId},
+      ${letter.eventId}::uuid, ${JSON.stringify(letter.message)}::jsonb, ${letter.error},
+      ${fingerprintOf(letter.subject, letter.error)}, ${Math.max(letter.retryCount, 1)},
+      ${letter.firstFailedAt}::timestamptz, ${letter.lastFailedAt}::timestamptz)
+    ON CONFLICT (source, subject, COALESCE(order_id, ''), COALESCE(event_id::text, ''))
+      WHERE status IN ('open', 'redriven')
+    DO UPDATE SET status = 'open', error = EXCLUDED.error, fingerprint = EXCLUDED.fingerprint,
+      message = EXCLUDED.message, last_failed_at = EXCLUDED.last_failed_at,
+      retry_count = CASE
+        WHEN EXCLUDED.source = 'delivery' AND EXCLUDED.last_failed_at > dead_letters.last_failed_at
+        THEN dead_letters.retry_count + ${letter.retryCount}::int
+        ELSE GREATEST(dead_letters.retry_count, EXCLUDED.retry_count) END`;
+}
+
+/** The thing worked after all: its live letter is closed. */
+export async function resolveDeadLetter(
+  tx: Transaction,
+  thing: Pick<DeadLetter, 'source' | 'subject' | 'orderId' | 'eventId'>,
+): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
+    WHERE source = ${thing.source} AND subject = ${thing.subject}
+      AND COALESCE(order_id, '') = COALESCE(${thing.orderId}, '')
+      AND COALESCE(event_id::text, '') = COALESCE(${thing.eventId}, '')
+      AND status IN ('open', 'redriven')`;
+}
+
+/** Nobody need decide about the order's steps any more: their live letters are closed. */
+export async function resolveStepLetters(tx: Transaction, orderId: OrderId): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
+    WHERE source = 'checkout' AND order_id = ${orderId} AND status IN ('open', 'redriven')`;
+}
+
+export interface DeadLetterFilter {
+  readonly status?: DeadLetterStatus | undefined;
+  readonly source?: DeadLetterSource | undefined;
+  readonly subject?: string | undefined;
+  readonly orderId?: string | undefined;
+  readonly fingerprint?: string | undefined;
+}
+
+/** Newest first, one page after `startingAfter`. */
+export async function listDeadLetters(
+  db: Database,
+  filter: DeadLetterFilter,
+  page: { readonly limit: number; readonly startingAfter?: string | undefined },
+): Promise<{ readonly letters: readonly DeadLetter[]; readonly hasMore: boolean }> {
+  const where = Object.fromEntries(
+    Object.entries(filter).filter(([, value]) => value !== undefined),
+  );
+  const rows = await db.deadLetter.findMany({
+    where: { ...where, ...(page.startingAfter && { id: { lt: page.startingAfter } }) },
+    orderBy: { id: 'desc' },
+    take: page.limit + 1,
+  });
+  return { letters: rows.slice(0, page.limit).map(toLetter), hasMore: rows.length > page.limit };
+}
+
+/** How many letters nobody has decided about, by source. */
+export async function countOpenDeadLetters(
+  db: Database,
+): Promise<Readonly<Record<DeadLetterSource, number>>> {
+  const rows = await db.deadLetter.groupBy({
+    by: ['source'],
+    where: { status: 'open' },
+    _count: { _all: true },
+  });
+  const counts = { delivery: 0, checkout: 0, notification: 0, refund: 0 };
+  for (const { source, _count } of rows) counts[trusted<DeadLetterSource>(source)] = _count._all;
+  return counts;
+}
+
+/** The letter, or null. */
+export async function findDeadLetter(db: Database, id: string): Promise<DeadLetter | null> {
+  const row = await db.deadLetter.findUnique({ where: { id } });
+  return row && toLetter(row);
+}
+
+/** Open letters of one cause, the oldest first, and how many there are in all. */
+export async function listOpenOfCause(
+  db: Database,
+  fingerprint: string,
+  limit: number,
+): Promise<{ readonly ids: readonly string[]; readonly matching: number }> {
+  const where = { fingerprint, status: 'open' };
+  const [rows, matching] = await Promise.all([
+    db.deadLetter.findMany({ where, orderBy: { id: 'asc' }, take: limit, select: { id: true } }),
+    db.deadLetter.count({ where }),
+  ]);
+  return { ids: rows.map(({ id }) => id), matching };
+}
+
+/**
+ * A person's decision about an open letter, kept with who and when. False when the letter is not
+ * open any more: somebody else decided, or it resolved itself.
+ */
+export async function decideDeadLetter(
+  tx: Transaction,
+  id: string,
+  decided: {
+    readonly status: 'redriven' | 'discarded';
+    readonly actor: string;
+    readonly note: string | null;
+  },
+): Promise<boolean> {
+  const { count } = await tx.deadLetter.updateMany({
+    where: { id, status: 'open' },
+    data: { ...decided, decidedAt: new Date() },
+  });
+  return count === 1;
+}
+
+/** The redrive could not begin: the letter is open again. One that was resolved meanwhile stays so. */
+export async function reopenDeadLetter(db: Database, id: string): Promise<void> {
+  await db.deadLetter.updateMany({ where: { id, status: 'redriven' }, data: { status: 'open' } });
+}
+
+/**
+ * Opens letters whose redrive came to nothing: begun `olderThanMs` ago, neither resolved nor failed
+ * since, e.g. because the process died before it started anything. Returns how many.
+ */
+export async function reopenForgotten(
+  db: Database,
+  { olderThanMs, limit }: { readonly olderThanMs: number; readonly limit: number },
+): Promise<number> {
+  return db.$executeRaw`
+    UPDATE dead_letters SET status = 'open' WHERE id IN (
+      SELECT id FROM dead_letters
+      WHERE status = 'redriven' AND decided_at < now() - ${olderThanMs} * interval '1 ms'
+      ORDER BY id LIMIT ${limit})
+    AND status = 'redriven'`;
+}
+
+function toLetter(row: Prisma.DeadLetterGetPayload<object>): DeadLetter {
+  return {
+    ...row,
+    source: trusted<DeadLetterSource>(row.source),
+    orderId: trusted<OrderId | null>(row.orderId),
+    message: trusted<Readonly<Record<string, unknown>>>(row.message),
+    status: trusted<DeadLetterStatus>(row.status),
+    firstFailedAt: row.firstFailedAt.toISOString(),
+    lastFailedAt: row.lastFailedAt.toISOString(),
+    decidedAt: row.decidedAt?.toISOString() ?? null,
+    createdAt: row.createdAt.toISOString(),
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * The event log, read without losing anything. Sequence order is not commit order: a position below
+ * one already seen may still commit. So a reader takes only rows whose writing transaction is below
+ * the snapshot's xmin (nothing older can still be running), in the order (xid, position).
+ */
+import type { OrderId } from '../../domain/ids.ts';
+import type { EventType, OrderEvent } from '../../domain/order.ts';
+import type { Database } from '../client/client.ts';
+import { Prisma } from '../generated/client.ts';
+import { trusted } from '../client/cast.ts';
+
+/** A place in the log, `<xid>-<position>`. Opaque to everybody but this file. */
+export type LogCursor = string & { readonly brand: 'LogCursor' };
+
+export interface LoggedEvent extends OrderEvent {
+  readonly cursor: LogCursor;
+}
+
+/** Before the first event. */
+export const LOG_START = trusted<LogCursor>('0-0');
+
+const CURSOR = /^(\d{1,20})-(\d{1,19})$/;
+
+/** True when the text is a cursor PostgreSQL can compare with: an xid8 and a bigint. */
+export function isLogCursor(text: string): text is LogCursor {
+  const [, xid, position] = CURSOR.exec(text) ?? [];
+  if (xid === undefined || position === undefined) return false;
+  return BigInt(xid) < 2n ** 64n && BigInt(position) < 2n ** 63n;
+}
+
+export interface LogQuery {
+  readonly after: LogCursor;
+  /** Empty: every type. */
+  readonly types?: readonly EventType[];
+  readonly orderId?: OrderId;
+  readonly limit: number;
+}
+
+/** The next events after a place in the log, oldest first. */
+export async function readLog(db: Database, query: LogQuery): Promise<readonly LoggedEvent[]> {
+  const { xid, position } = splitCursor(query.after);
+  const { types = [], orderId } = query;
+  // Each shape is a text of its own: a plan that is kept must know whether it may go by the order.
+  const ofTypes =
+    types.length > 0 ? Prisma.sql`AND type = ANY(${[...types]}::text[])` : Prisma.empty;
+  const ofOrder = orderId === undefined ? Prisma.empty : Prisma.sql`AND order_id = ${orderId}`;
+  const rows = await db.$queryRaw<Row[]>`
+    SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
+      causation_id AS "causationId", traceparent, data, time, xid::text || '-' || position AS cursor
+    FROM events
+    WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
+      AND (xid, position) > (${xid}::text::xid8, ${position}::text::bigint) ${ofTypes} ${ofOrder}
+    ORDER BY xid, position
+    LIMIT ${query.limit}`;
+  return rows.map((row) => ({ ...row, time: row.time.toISOString() }));
+}
+
+/** The event with this id, or null. */
+export async function findEvent(db: Database, id: string): Promise<LoggedEvent | null> {
+  const rows = await db.$queryRaw<Row[]>`
+    SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
+      causation_id AS "causationId", traceparent, data, time, xid::text || '-' || position AS cursor
+    FROM events WHERE id = ${id}::uuid`;
+  const row = rows[0];
+  return row ? { ...row, time: row.time.toISOString() } : null;
+}
+
+/**
+ * The place just before everything that happened at or after a time (ISO 8601). Never beyond what is
+ * readable: an older transaction may still add events of that time.
+ */
+export async function cursorBefore(db: Database, time: string): Promise<LogCursor> {
+  const rows = await db.$queryRaw<{ cursor: LogCursor }[]>`
+    SELECT xid::text || '-' || (position - 1) AS cursor FROM events
+    WHERE time >= ${time}::timestamptz AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY xid, position LIMIT 1`;
+  return rows[0]?.cursor ?? cursorNow(db);
+}
+
+/** The place after everything that is readable now. */
+export async function cursorNow(db: Database): Promise<LogCursor> {
+  const rows = await db.$queryRaw<{ cursor: LogCursor }[]>`
+    SELECT (pg_snapshot_xmin(pg_current_snapshot()))::text || '-0' AS cursor`;
+  return rows[0]?.cursor ?? LOG_START;
+}
+
+/**
+ * How long the oldest committed event has been waiting to become readable, in seconds; 0 when none
+ * waits. Large: a transaction somewhere on the server has written and does not end.
+ */
+export async function logHeldSeconds(db: Database): Promise<number> {
+  const rows = await db.$queryRaw<{ seconds: number }[]>`
+    SELECT greatest(extract(epoch FROM now() - min(time)), 0)::float8 AS seconds FROM events
+    WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())`;
+  return rows[0]?.seconds ?? 0;
+}
+
+/** The two halves of a cursor, as decimal text. Throws on anything else. */
+export function splitCursor(cursor: LogCursor): {
+  readonly xid: string;
+  readonly position: string;
+} {
+  const [, xid, position] = CURSOR.exec(cursor) ?? [];
+  if (xid === undefined || position === undefined) throw new Error('not a place in the event log');
+  return { xid, position };
+}
+
+type Row = Omit<LoggedEvent, 'time'> & { readonly time: Date };

@@ -1,0 +1,33 @@
+/**
+ * One order's events by their sequence. Numbers are given under the order's row lock, so they become
+ * visible in order and without gaps: a reader of one order needs no cursor of the log.
+ */
+import type { Notice, OrderId } from '../../domain/ids.ts';
+import type { OrderEvent } from '../../domain/order.ts';
+import type { Database } from '../client/client.ts';
+import { toEvent } from '../client/mappers.ts';
+
+/** What happened to the order after its `seq`-th event, oldest first. */
+export async function listOrderEventsAfter(
+  db: Database,
+  orderId: OrderId,
+  after: { readonly seq: number; readonly limit: number },
+): Promise<readonly OrderEvent[]> {
+  const rows = await db.event.findMany({
+    where: { orderId, seq: { gt: after.seq } },
+    orderBy: { seq: 'asc' },
+    take: after.limit,
+  });
+  return rows.map(toEvent);
+}
+
+/** True when the customer is known to have had the notice. */
+export async function wasNotified(
+  db: Database,
+  orderId: OrderId,
+  notice: Notice,
+): Promise<boolean> {
+  const onceKey = `order.customer_notified/${notice}`;
+  const where = { orderId_onceKey: { orderId, onceKey } };
+  return (await db.event.findUnique({ where, select: { seq: true } })) !== null;
+}

@@ -1,0 +1,153 @@
+/** Subscriptions: who reads the event log, how far, and whether they are paused. */
+import type { EventType } from '../../domain/order.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import { splitCursor, type LogCursor } from './event-log.ts';
+import { Prisma } from '../generated/client.ts';
+
+export interface Subscription {
+  readonly name: string;
+  /** Empty: every type. */
+  readonly types: readonly EventType[];
+  readonly cursor: LogCursor;
+  readonly paused: boolean;
+  readonly updatedAt: string;
+}
+
+export interface SubscriptionLag extends Subscription {
+  /** Readable events of its types that it has not got past yet; counted up to `LAG_COUNTED`. */
+  readonly behind: number;
+  /** Age of the oldest of them in seconds; 0 when there is none. */
+  readonly lagSeconds: number;
+}
+
+/** Counting further would cost more than the number is worth. */
+const LAG_COUNTED = 10_000;
+/** More than a shop has; still a bound. */
+const ALL = { limit: 1_000 };
+
+/** Adds the subscription at the given place unless it is there. Its types follow the code. */
+export async function ensureSubscription(
+  db: Transaction,
+  given: {
+    readonly name: string;
+    readonly types: readonly EventType[];
+    readonly cursor: LogCursor;
+  },
+): Promise<void> {
+  const { xid, position } = splitCursor(given.cursor);
+  await db.$executeRaw`
+    INSERT INTO subscriptions (name, types, cursor_xid, cursor_position)
+    VALUES (${given.name}, ${[...given.types]}::text[], ${xid}::text::xid8, ${position}::text::bigint)
+    ON CONFLICT (name) DO UPDATE SET types = EXCLUDED.types, updated_at = now()
+      WHERE subscriptions.types <> EXCLUDED.types`;
+}
+
+/** The subscription, or null. */
+export async function findSubscription(db: Database, name: string): Promise<Subscription | null> {
+  const rows = await db.$queryRaw<Row[]>`
+    SELECT name, types, cursor_xid::text || '-' || cursor_position AS cursor, paused,
+      updated_at AS "updatedAt"
+    FROM subscriptions WHERE name = ${name}`;
+  const row = rows[0];
+  return row ? { ...row, updatedAt: row.updatedAt.toISOString() } : null;
+}
+
+/**
+ * Moves on from one place to the next. False when the subscription stands elsewhere by now: another
+ * pump has taken over, or a person has rewound it; then nothing is written.
+ */
+export async function advanceCursor(
+  db: Database,
+  name: string,
+  move: { readonly from: LogCursor; readonly to: LogCursor },
+): Promise<boolean> {
+  const from = splitCursor(move.from);
+  const to = splitCursor(move.to);
+  const moved = await db.$executeRaw`
+    UPDATE subscriptions SET cursor_xid = ${to.xid}::text::xid8,
+      cursor_position = ${to.position}::text::bigint, updated_at = now()
+    WHERE name = ${name} AND cursor_xid = ${from.xid}::text::xid8
+      AND cursor_position = ${from.position}::text::bigint AND NOT paused`;
+  return moved === 1;
+}
+
+/** Stops or lets go on the deliveries of a subscription. False when there is none of that name. */
+export async function pauseSubscription(
+  db: Transaction,
+  name: string,
+  paused: boolean,
+): Promise<boolean> {
+  const changed = await db.$executeRaw`
+    UPDATE subscriptions SET paused = ${paused}, updated_at = now() WHERE name = ${name}`;
+  return changed === 1;
+}
+
+/**
+ * Puts the cursor back: what follows it is delivered again, with the same event ids. `ahead`: it
+ * stands before that place, and going there would lose events; then nothing is written.
+ */
+export async function rewindSubscription(
+  db: Transaction,
+  name: string,
+  to: LogCursor,
+): Promise<'rewound' | 'ahead' | 'not_found'> {
+  const { xid, position } = splitCursor(to);
+  const changed = await db.$executeRaw`
+    UPDATE subscriptions SET cursor_xid = ${xid}::text::xid8,
+      cursor_position = ${position}::text::bigint, updated_at = now()
+    WHERE name = ${name}
+      AND (cursor_xid, cursor_position) >= (${xid}::text::xid8, ${position}::text::bigint)`;
+  if (changed === 1) return 'rewound';
+  return (await db.subscription.count({ where: { name } })) === 0 ? 'not_found' : 'ahead';
+}
+
+/** Forgets a subscription. Its pump ends by itself. */
+export async function removeSubscription(db: Transaction, name: string): Promise<void> {
+  await db.subscription.deleteMany({ where: { name } });
+}
+
+/** The names of all subscriptions. */
+export async function listSubscriptionNames(db: Database): Promise<readonly string[]> {
+  const rows = await db.subscription.findMany({ select: { name: true } });
+  return rows.map((row) => row.name);
+}
+
+/** Subscriptions with how far each is behind, by name; one page after `startingAfter`. */
+export async function listSubscriptions(
+  db: Database,
+  page: { readonly limit: number; readonly startingAfter?: string | undefined } = ALL,
+): Promise<readonly SubscriptionLag[]> {
+  return readLags(db, Prisma.sql`s.name > ${page.startingAfter ?? ''}`, page.limit);
+}
+
+/** One subscription with how far it is behind, or null. */
+export async function findSubscriptionLag(
+  db: Database,
+  name: string,
+): Promise<SubscriptionLag | null> {
+  const [found] = await readLags(db, Prisma.sql`s.name = ${name}`, 1);
+  return found ?? null;
+}
+
+async function readLags(
+  db: Database,
+  where: Prisma.Sql,
+  limit: number,
+): Promise<readonly SubscriptionLag[]> {
+  const rows = await db.$queryRaw<(Row & { behind: number; lagSeconds: number })[]>`
+    SELECT s.name, s.types, s.cursor_xid::text || '-' || s.cursor_position AS cursor, s.paused,
+      s.updated_at AS "updatedAt", l.behind, l."lagSeconds"
+    FROM (SELECT * FROM subscriptions s WHERE ${where} ORDER BY name LIMIT ${limit}) s, LATERAL (
+      SELECT count(*)::int AS behind,
+        COALESCE(EXTRACT(epoch FROM clock_timestamp() - min(e.time)), 0)::float8 AS "lagSeconds"
+      FROM (
+        SELECT time FROM events
+        WHERE (xid, position) > (s.cursor_xid, s.cursor_position)
+          AND xid < pg_snapshot_xmin(pg_current_snapshot())
+          AND (s.types = '{}' OR type = ANY(s.types))
+        ORDER BY xid, position LIMIT ${LAG_COUNTED}) e) l
+    ORDER BY s.name`;
+  return rows.map((row) => ({ ...row, updatedAt: row.updatedAt.toISOString() }));
+}
+
+type Row = Omit<Subscription, 'updatedAt'> & { readonly updatedAt: Date };

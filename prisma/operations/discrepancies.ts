@@ -1,0 +1,136 @@
+/** What reconciliations found: a row each, open from the run that first sees it to the one that finds it gone. */
+import { isOrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { Difference, DifferenceKind } from '../../domain/reconciliation.ts';
+import { changeOrder, orderTransaction } from '../orders/transition.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import type { Prisma } from '../generated/client.ts';
+import { newId } from '../client/ids.ts';
+import { trusted } from '../client/cast.ts';
+
+export interface FoundDifference extends Omit<Difference, 'subject'> {
+  readonly id: string;
+  readonly subject: string;
+  readonly orderId: OrderId | null;
+  readonly firstSeenAt: string;
+  readonly lastSeenAt: string;
+  readonly resolvedAt: string | null;
+}
+
+/** What a run found, saw again or found gone; the open ones first, at most `limit`. */
+export async function listDifferencesOf(
+  db: Database,
+  runId: string,
+  limit: number,
+): Promise<readonly FoundDifference[]> {
+  const rows = await db.difference.findMany({
+    where: { OR: [{ firstRun: runId }, { lastRun: runId }, { resolvedRun: runId }] },
+    orderBy: [{ resolvedAt: { sort: 'asc', nulls: 'first' } }, { id: 'asc' }],
+    take: limit,
+  });
+  return rows.map(toDifference);
+}
+
+/** Open differences the run has not seen, the longest unseen first. */
+export async function listUnseen(
+  db: Database,
+  runId: string,
+  limit: number,
+): Promise<readonly FoundDifference[]> {
+  const rows = await db.difference.findMany({
+    where: { resolvedAt: null, lastRun: { not: runId } },
+    orderBy: [{ lastSeenAt: 'asc' }, { id: 'asc' }],
+    take: limit,
+  });
+  return rows.map(toDifference);
+}
+
+/** How many are open, by kind. */
+export async function countOpenDifferences(
+  db: Database,
+): Promise<readonly { readonly kind: DifferenceKind; readonly count: number }[]> {
+  return db.$queryRaw`
+    SELECT kind, count(*)::int AS count FROM reconciliation_differences
+    WHERE resolved_at IS NULL GROUP BY kind`;
+}
+
+/**
+ * Writes down that the run saw the difference. One seen for the first time is also an event of its
+ * order, if it has one.
+ */
+export async function recordDifference(
+  db: Database,
+  runId: string,
+  found: Difference & { readonly orderId: string | null },
+): Promise<'new' | 'known'> {
+  const orderId = found.orderId !== null && isOrderId(found.orderId) ? found.orderId : null;
+  const known = orderId !== null && (await db.order.count({ where: { id: orderId } })) === 1;
+  if (!known) return db.$transaction((tx) => see(tx, runId, { ...found, orderId: null }));
+  return orderTransaction(db, orderId, async (tx) => {
+    const seen = await see(tx, runId, { ...found, orderId });
+    if (seen === 'new') await tell(tx, orderId, { type: 'order.difference_found', ...found });
+    return seen;
+  });
+}
+
+/** The run found the two sides in agreement. */
+export async function resolveDifference(
+  db: Database,
+  runId: string,
+  { id, kind, subject, orderId }: FoundDifference,
+): Promise<void> {
+  const resolve = async (tx: Transaction): Promise<number> =>
+    tx.$executeRaw`
+      UPDATE reconciliation_differences SET resolved_at = now(), resolved_run = ${runId}
+      WHERE id = ${id} AND resolved_at IS NULL`;
+  if (orderId === null) return void (await db.$transaction(resolve));
+  await orderTransaction(db, orderId, async (tx) => {
+    if ((await resolve(tx)) === 0) return;
+    await tell(tx, orderId, { type: 'order.difference_resolved', kind, subject });
+  });
+}
+
+async function see(
+  tx: Transaction,
+  runId: string,
+  found: Difference & { readonly orderId: OrderId | null },
+): Promise<'new' | 'known'> {
+  const rows = await tx.$queryRaw<{ isNew: boolean }[]>`
+    INSERT INTO reconciliation_differences
+      (id, kind, subject, order_id, ours, theirs, first_run, last_run)
+    VALUES (${newId('difference')}, ${found.kind}, ${found.subject}, ${found.orderId},
+      ${JSON.stringify(found.ours)}::jsonb, ${JSON.stringify(found.theirs)}::jsonb,
+      ${runId}, ${runId})
+    ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO UPDATE SET
+      ours = EXCLUDED.ours, theirs = EXCLUDED.theirs, last_run = EXCLUDED.last_run,
+      last_seen_at = now()
+    RETURNING xmax = 0 AS "isNew"`;
+  return rows[0]?.isNew === true ? 'new' : 'known';
+}
+
+async function tell(
+  tx: Transaction,
+  orderId: OrderId,
+  told: {
+    readonly type: 'order.difference_found' | 'order.difference_resolved';
+    readonly kind: DifferenceKind;
+    readonly subject: string;
+  },
+): Promise<void> {
+  const { type, kind, subject } = told;
+  await changeOrder(tx, { orderId, type, onceKey: null, data: { kind, subject } });
+}
+
+function toDifference(row: Prisma.DifferenceGetPayload<object>): FoundDifference {
+  return {
+    id: row.id,
+    kind: trusted<DifferenceKind>(row.kind),
+    subject: row.subject,
+    orderId: trusted<OrderId | null>(row.orderId),
+    ours: trusted<Difference['ours']>(row.ours),
+    theirs: trusted<Difference['theirs']>(row.theirs),
+    firstSeenAt: row.firstSeenAt.toISOString(),
+    lastSeenAt: row.lastSeenAt.toISOString(),
+    resolvedAt: row.resolvedAt?.toISOString() ?? null,
+  };
+}

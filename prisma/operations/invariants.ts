@@ -1,0 +1,161 @@
+/**
+ * Asks the database what must be true of it, whatever has failed: the queries of invariants.sql, read
+ * in one snapshot. It only reads, and each query has a time limit: safe beside a shop at work.
+ */
+import { readFile } from 'node:fs/promises';
+import { TRANSITIONS } from '../../domain/order.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import { trusted } from '../client/cast.ts';
+
+/** `always`: in every snapshot. `settled`: once the system has been well for the time of grace. */
+export type Holds = 'always' | 'settled';
+
+export interface Violation {
+  /** What it is about: an order, a SKU, a letter ... */
+  readonly subject: string;
+  readonly detail: string;
+}
+
+export interface InvariantResult {
+  readonly name: string;
+  /** What is true when nothing is reported, in one line. */
+  readonly title: string;
+  readonly holds: Holds;
+  readonly violations: number;
+  /** The first of them. */
+  readonly examples: readonly Violation[];
+  /** Why it could not be checked; then `violations` says nothing. */
+  readonly unchecked: string | null;
+  readonly tookMs: number;
+}
+
+export interface InvariantOptions {
+  /** `always` leaves out what needs time: for checks while things are being broken. Default `all`. */
+  readonly scope?: 'always' | 'all' | undefined;
+  /** How long what happens later may take. Default 60 s. */
+  readonly graceMs?: number | undefined;
+  /** How long a transaction may be open; waiting for a lock, half of it. Default 10 s. */
+  readonly patienceMs?: number | undefined;
+  /** Examples per invariant. Default 20. */
+  readonly limit?: number | undefined;
+  /** For all queries together; what is not asked by then is `unchecked`. Default 30 s. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface Invariant {
+  readonly name: string;
+  readonly title: string;
+  readonly holds: Holds;
+  readonly query: string;
+}
+
+const GRACE_MS = 60_000;
+const PATIENCE_MS = 10_000;
+const LIMIT = 20;
+const TIMEOUT_MS = 30_000;
+/** One query; below the statement timeout of the pool. */
+const QUERY_TIMEOUT_MS = 4_500;
+const HEADER =
+  /^-- invariant: (?<name>[a-z_]+)\n-- title: (?<title>.+)\n-- holds: (?<holds>always|settled)\n/;
+
+/**
+ * Checks every invariant in one snapshot of the database, in the order of the file. A query that
+ * fails or runs out of time is `unchecked` and does not keep the others from being asked. Throws when
+ * the database cannot be asked at all.
+ */
+export async function checkInvariants(
+  db: Database,
+  options: InvariantOptions = {},
+): Promise<readonly InvariantResult[]> {
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  return db.$transaction(
+    async (tx) => {
+      await tx.$executeRaw`SET TRANSACTION READ ONLY`;
+      return checkWithin(tx, { ...options, timeoutMs });
+    },
+    { isolationLevel: 'RepeatableRead', timeout: timeoutMs + QUERY_TIMEOUT_MS },
+  );
+}
+
+/** The same of what a transaction sees, its own writes among it. */
+export async function checkWithin(
+  tx: Transaction,
+  options: InvariantOptions = {},
+): Promise<readonly InvariantResult[]> {
+  const { scope = 'all', timeoutMs = TIMEOUT_MS, limit = LIMIT } = options;
+  const wanted = (await readInvariants()).filter(({ holds }) => scope === 'all' || holds === scope);
+  const given = JSON.stringify({
+    transitions: TRANSITIONS,
+    graceMs: options.graceMs ?? GRACE_MS,
+    patienceMs: options.patienceMs ?? PATIENCE_MS,
+  });
+  const asking = { given, limit, endsAtMs: Date.now() + timeoutMs };
+  const results: InvariantResult[] = [];
+  for (const invariant of wanted) results.push(await check(tx, invariant, asking));
+  return results;
+}
+
+/** The invariants as they are written down. Throws when the file has one without name or title. */
+export async function readInvariants(): Promise<readonly Invariant[]> {
+  const text = await readFile(new URL('invariants.sql', import.meta.url), 'utf8');
+  const [, ...parts] = text.split(/^(?=-- invariant:)/m);
+  return parts.map((part) => {
+    const { name, title, holds } = HEADER.exec(part)?.groups ?? {};
+    if (name === undefined || title === undefined) {
+      throw new Error(`invariants.sql: bad header: ${part.slice(0, 80)}`);
+    }
+    const query = part.replace(HEADER, '').trim().replace(/;$/, '');
+    return { name, title, holds: holds === 'always' ? 'always' : 'settled', query };
+  });
+}
+
+interface Asking {
+  readonly given: string;
+  readonly limit: number;
+  readonly endsAtMs: number;
+}
+
+type Row = Violation & { readonly total: number };
+
+async function check(
+  tx: Transaction,
+  { query, ...invariant }: Invariant,
+  { given, limit, endsAtMs }: Asking,
+): Promise<InvariantResult> {
+  const startedMs = performance.now();
+  const answer = (violations: number, examples: readonly Violation[], unchecked: string | null) => {
+    const tookMs = Math.round(performance.now() - startedMs);
+    return { ...invariant, violations, examples, unchecked, tookMs };
+  };
+  const leftMs = Math.min(QUERY_TIMEOUT_MS, endsAtMs - Date.now());
+  if (leftMs < 1) return answer(0, [], 'no time left');
+  await tx.$executeRaw`SELECT set_config('statement_timeout', ${String(leftMs)}, true)`;
+  await tx.$executeRaw`SAVEPOINT one_check`;
+  try {
+    const rows = trusted<readonly Row[]>(await tx.$queryRawUnsafe(wrapped(query), given, limit));
+    const examples = rows.map(({ subject, detail }) => ({ subject, detail }));
+    return answer(rows[0]?.total ?? 0, examples, null);
+  } catch (error) {
+    // Fails in its turn when the connection is lost: then nothing was checked.
+    await tx.$executeRaw`ROLLBACK TO SAVEPOINT one_check`;
+    return answer(0, [], error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** What every query may read, and how many rows it has beyond those shown. */
+function wrapped(query: string): string {
+  return `
+    WITH given AS (
+      SELECT j -> 'transitions' AS transitions,
+        (j ->> 'graceMs')::float8 * interval '1 ms' AS grace,
+        (j ->> 'patienceMs')::float8 * interval '1 ms' AS patience
+      FROM (SELECT $1::text::jsonb AS j) AS parameter),
+    by_hand AS (
+      SELECT order_id, data ->> 'step' AS step FROM events
+      WHERE type = 'order.attention_resolved' AND data ->> 'decision' = 'skip'
+      UNION
+      SELECT subject, data ->> 'step' FROM audit_log
+      WHERE action = 'order.attention_resolved' AND data ->> 'decision' = 'skip'),
+    violations AS (${query})
+    SELECT subject, detail, count(*) OVER ()::int AS total FROM violations LIMIT $2::int`;
+}

@@ -1,0 +1,105 @@
+/** Our books about money and goods, as a reconciliation compares them with the providers'. */
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import type { OurGoods, OurPayment } from '../../domain/reconciliation.ts';
+import type { Database } from '../client/client.ts';
+import { Prisma } from '../generated/client.ts';
+
+/** A change this young may have reached one side only. */
+const SETTLED_AFTER_MS = 60_000;
+
+/** A span of time (ISO 8601, `to` exclusive); `after`: the last order of the page before. */
+export interface OrdersWindow {
+  readonly from: string;
+  readonly to: string;
+  readonly after: OrderId | null;
+  readonly limit: number;
+}
+
+export type BookedPayment = OurPayment & { readonly orderId: OrderId };
+export type BookedGoods = OurGoods & { readonly orderId: OrderId };
+
+/** Our payments under these references, or of these orders. */
+export function findBookedPayments(
+  db: Database,
+  named: { readonly references: readonly string[]; readonly orderIds: readonly string[] },
+): Promise<readonly BookedPayment[]> {
+  const orderIds = named.orderIds.filter(isOrderId);
+  return queryPayments(
+    db,
+    Prisma.sql`p.provider_reference = ANY(${[...named.references]}) OR p.order_id = ANY(${orderIds})`,
+  );
+}
+
+/** Payments of the orders made in a span of time. */
+export function listBookedPayments(
+  db: Database,
+  window: OrdersWindow,
+): Promise<readonly BookedPayment[]> {
+  return queryPayments(db, madeIn(window), window.limit);
+}
+
+/** What we think the warehouse has for these orders. */
+export function findBookedGoods(
+  db: Database,
+  orderIds: readonly string[],
+): Promise<readonly BookedGoods[]> {
+  return queryGoods(db, Prisma.sql`o.id = ANY(${orderIds.filter(isOrderId)})`);
+}
+
+/** The same of the orders made in a span of time. */
+export function listBookedGoods(
+  db: Database,
+  window: OrdersWindow,
+): Promise<readonly BookedGoods[]> {
+  return queryGoods(db, madeIn(window), window.limit);
+}
+
+function madeIn({ from, to, after }: OrdersWindow): Prisma.Sql {
+  return Prisma.sql`o.created_at >= ${from}::timestamptz AND o.created_at < ${to}::timestamptz
+    AND o.id > ${after ?? ''}`;
+}
+
+/** More than a page of a provider's books can name. */
+const MAX_NAMED = 1_000;
+
+function queryPayments(
+  db: Database,
+  where: Prisma.Sql,
+  limit = MAX_NAMED,
+): Promise<readonly BookedPayment[]> {
+  return db.$queryRaw<BookedPayment[]>`
+    SELECT p.order_id AS "orderId", p.provider_reference AS reference, p.status,
+      p.amount_minor AS "amountMinor", p.captured_minor AS "capturedMinor",
+      p.refunded_minor AS "refundedMinor", p.currency, p.captured_by_hand AS "capturedByHand",
+      (o.status = 'pending' OR p.refunding_minor > 0
+        OR p.updated_at > now() - ${SETTLED_AFTER_MS} * interval '1 ms'
+        OR (o.status IN ('placed', 'reserved', 'paid', 'cancelling') AND EXISTS (
+          SELECT 1 FROM payment_operations asked
+          WHERE asked.order_id = o.id AND asked.state = 'requested' AND NOT EXISTS (
+            SELECT 1 FROM payment_operations told
+            WHERE told.key = asked.key AND told.state <> 'requested')))) AS "inFlight"
+    FROM payments p JOIN orders o ON o.id = p.order_id
+    WHERE ${where} ORDER BY o.id LIMIT ${limit}`;
+}
+
+function queryGoods(
+  db: Database,
+  where: Prisma.Sql,
+  limit = MAX_NAMED,
+): Promise<readonly BookedGoods[]> {
+  return db.$queryRaw<BookedGoods[]>`
+    SELECT o.id AS "orderId", max(r.status) AS reservation, s.status AS shipment,
+      array_agg(r.sku || ' x ' || r.quantity ORDER BY (r.sku || ' x ' || r.quantity) COLLATE "C")
+        AS lines,
+      (COALESCE(s.carrier = 'arranged by hand', false) OR EXISTS (
+        SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
+          AND e.data ->> 'decision' = 'skip'
+          AND e.data ->> 'step' IN ('shipOrder', 'releaseStock', 'cancelShipment'))) AS "byHand",
+      o.status IN ('pending', 'placed', 'reserved', 'paid', 'cancelling', 'needs_attention') AS moving,
+      (o.status = 'pending' OR max(r.updated_at) > now() - ${SETTLED_AFTER_MS} * interval '1 ms')
+        AS "inFlight"
+    FROM orders o JOIN reservations r ON r.order_id = o.id
+      LEFT JOIN shipments s ON s.order_id = o.id
+    WHERE ${where}
+    GROUP BY o.id, s.status, s.carrier ORDER BY o.id LIMIT ${limit}`;
+}

@@ -1,0 +1,143 @@
+/** Runs of the reconciliation: one at a time. What they found is in differences.ts. */
+import type { Database, Transaction } from '../client/client.ts';
+import type { Prisma } from '../generated/client.ts';
+import { claimAnswered, type KeyClaim, type StoredAnswer } from '../access/idempotency.ts';
+import { recordAction, type Operator } from '../access/operator-actions.ts';
+import { trusted } from '../client/cast.ts';
+
+export interface Reconciliation {
+  readonly id: string;
+  readonly scope: 'recent' | 'full';
+  readonly status: 'running' | 'completed' | 'failed';
+  readonly actor: string;
+  readonly windowFrom: string;
+  readonly windowTo: string;
+  /** How much was compared, by what. */
+  readonly checked: Readonly<Record<string, number>>;
+  /** Differences seen for the first time, and those found gone. */
+  readonly found: number;
+  readonly resolved: number;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+}
+
+/** A run that did not end within this died. */
+const DEAD_AFTER_MS = 3 * 3_600_000;
+
+interface OpenRequest extends Pick<Reconciliation, 'id' | 'scope' | 'windowFrom' | 'windowTo'> {
+  /** Null: the schedule, whose workflow opens its run itself. */
+  readonly by: AskingOperator | null;
+}
+
+interface AskingOperator extends Operator {
+  readonly claim: KeyClaim;
+  readonly answer: (run: Reconciliation) => StoredAnswer;
+}
+
+/**
+ * Begins a run under the caller's id; a repeat finds it. `running`: another is under way, and is given
+ * instead. An operator's answer is kept in either case. Throws KeyTakenError.
+ */
+export async function openReconciliation(
+  db: Database,
+  asked: OpenRequest,
+): Promise<{ readonly kind: 'opened' | 'running'; readonly run: Reconciliation }> {
+  const { id, by } = asked;
+  await db.$executeRaw`
+    UPDATE reconciliations SET status = 'failed', finished_at = now()
+    WHERE status = 'running'
+      AND COALESCE(workflow_started_at, started_at) < now() - ${DEAD_AFTER_MS} * interval '1 ms'`;
+  const opened = await db.$transaction(async (tx) => {
+    await insertRun(tx, asked);
+    const where = { OR: [{ id }, { status: 'running' }] };
+    const rows = await tx.reconciliation.findMany({ where });
+    const row = rows.find((each) => each.id === id) ?? rows[0];
+    if (row === undefined) return null;
+    const run = toRun(row);
+    if (by !== null) await claimAnswered(tx, by.claim, by.answer(run));
+    return { kind: row.id === id ? 'opened' : 'running', run } as const;
+  });
+  // Null: the other one ended between the two statements.
+  return opened ?? openReconciliation(db, asked);
+}
+
+async function insertRun(tx: Transaction, { by, ...run }: OpenRequest): Promise<void> {
+  const actor = by === null ? 'schedule' : `operator/${by.apiKeyId}`;
+  const added = await tx.$executeRaw`
+    INSERT INTO reconciliations
+      (id, scope, status, actor, window_from, window_to, workflow_started_at)
+    VALUES (${run.id}, ${run.scope}, 'running', ${actor}, ${run.windowFrom}::timestamptz,
+      ${run.windowTo}::timestamptz, CASE WHEN ${by === null} THEN now() END)
+    ON CONFLICT DO NOTHING`;
+  if (added === 0 || by === null) return;
+  const data = { scope: run.scope };
+  await recordAction(tx, by, { action: 'reconciliation.started', subject: run.id, data });
+}
+
+/** The run whose workflow is not known to have been started, if it was asked for so long ago. */
+export async function findUnstartedReconciliation(
+  db: Database,
+  { olderThanMs }: { readonly olderThanMs: number },
+): Promise<Pick<Reconciliation, 'id' | 'scope'> | null> {
+  const rows = await db.$queryRaw<Pick<Reconciliation, 'id' | 'scope'>[]>`
+    SELECT id, scope FROM reconciliations
+    WHERE status = 'running' AND workflow_started_at IS NULL
+      AND started_at <= now() - ${olderThanMs} * interval '1 ms'`;
+  return rows[0] ?? null;
+}
+
+/** Remembers that the run's workflow runs (or ran). */
+export async function markReconciliationStarted(db: Database, id: string): Promise<void> {
+  await db.$executeRaw`
+    UPDATE reconciliations SET workflow_started_at = now()
+    WHERE id = ${id} AND workflow_started_at IS NULL`;
+}
+
+/** Ends a run. One that ended already stays as it is. */
+export async function closeReconciliation(
+  db: Database,
+  id: string,
+  ended: { readonly status: 'completed' | 'failed'; readonly checked: Reconciliation['checked'] },
+): Promise<void> {
+  await db.$executeRaw`
+    UPDATE reconciliations SET status = ${ended.status}, finished_at = now(),
+      checked = ${JSON.stringify(ended.checked)}::jsonb,
+      found = (SELECT count(*) FROM reconciliation_differences WHERE first_run = ${id}),
+      resolved = (SELECT count(*) FROM reconciliation_differences WHERE resolved_run = ${id})
+    WHERE id = ${id} AND status = 'running'`;
+}
+
+/** The run, or null. */
+export async function findReconciliation(db: Database, id: string): Promise<Reconciliation | null> {
+  const row = await db.reconciliation.findUnique({ where: { id } });
+  return row && toRun(row);
+}
+
+/** Newest first, one page after `startingAfter`. */
+export async function listReconciliations(
+  db: Database,
+  page: { readonly limit: number; readonly startingAfter?: string | undefined },
+): Promise<{ readonly runs: readonly Reconciliation[]; readonly hasMore: boolean }> {
+  const rows = await db.reconciliation.findMany({
+    ...(page.startingAfter !== undefined && { where: { id: { lt: page.startingAfter } } }),
+    orderBy: { id: 'desc' },
+    take: page.limit + 1,
+  });
+  return { runs: rows.slice(0, page.limit).map(toRun), hasMore: rows.length > page.limit };
+}
+
+function toRun(row: Prisma.ReconciliationGetPayload<object>): Reconciliation {
+  return {
+    id: row.id,
+    scope: trusted<Reconciliation['scope']>(row.scope),
+    status: trusted<Reconciliation['status']>(row.status),
+    actor: row.actor,
+    windowFrom: row.windowFrom.toISOString(),
+    windowTo: row.windowTo.toISOString(),
+    checked: trusted<Reconciliation['checked']>(row.checked),
+    found: row.found,
+    resolved: row.resolved,
+    startedAt: row.startedAt.toISOString(),
+    finishedAt: row.finishedAt?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,102 @@
+/** Orders that wait for a person: how they come to wait, and how they go on. */
+import { CHECKOUT_STEP } from '../../domain/attention.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { OrderStatus } from '../../domain/order.ts';
+import { writeStepLetter } from './step-attempts.ts';
+import { changeOrder, orderTransaction, type Change, type ChangeOutcome } from './transition.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import { resolveDeadLetter } from '../events/dead-letters.ts';
+
+export interface Waiting {
+  readonly steps: readonly string[];
+  /** For steps of which no attempt was counted. */
+  readonly failure: string;
+}
+
+/** Order `needs_attention`: a person has to decide about the steps. */
+export async function recordNeedsAttention(
+  db: Database,
+  orderId: OrderId,
+  waiting: Waiting,
+): Promise<ChangeOutcome> {
+  return orderTransaction(db, orderId, (tx) => park(tx, orderId, waiting));
+}
+
+/** The same within a transaction of the order. */
+export async function park(
+  tx: Transaction,
+  orderId: OrderId,
+  waiting: Waiting,
+): Promise<ChangeOutcome> {
+  const asked = {
+    orderId,
+    type: 'order.needs_attention',
+    onceKey: null,
+    attentionStep: waiting.steps.join(', '),
+    data: { steps: waiting.steps, failure: waiting.failure },
+  } as const;
+  const entered = await changeOrder(tx, { ...asked, to: 'needs_attention' });
+  const change = entered.kind === 'already' ? await askInstead(tx, asked) : entered;
+  if (change.kind !== 'changed') return change;
+  for (const step of waiting.steps) {
+    await writeStepLetter(tx, orderId, { ...waiting, step, subject: step, source: 'checkout' });
+  }
+  return change;
+}
+
+/**
+ * A workflow asks about a step of an order that the sweep parked as a whole, because the workflow
+ * failed until now: its question takes the place of the sweep's, and the letter about that is closed.
+ */
+async function askInstead(
+  tx: Transaction,
+  asked: Change & { readonly attentionStep: string },
+): Promise<ChangeOutcome> {
+  const { orderId, attentionStep } = asked;
+  const parkedAsWhole = { id: orderId, attentionStep: CHECKOUT_STEP };
+  if (attentionStep === CHECKOUT_STEP || (await tx.order.count({ where: parkedAsWhole })) === 0) {
+    return { kind: 'already' };
+  }
+  await resolveDeadLetter(tx, {
+    source: 'checkout',
+    subject: CHECKOUT_STEP,
+    orderId,
+    eventId: null,
+  });
+  return changeOrder(tx, asked);
+}
+
+/**
+ * A person, or the clock, decided; the order stands where the step stands. Counting begins anew. Money
+ * that was captured by hand is no money that is only held: the payment says so from here on.
+ */
+export async function recordResolved(
+  db: Database,
+  orderId: OrderId,
+  resolved: {
+    readonly step: string;
+    readonly decision: string;
+    readonly note: string;
+    readonly actor: string;
+    readonly resumes: OrderStatus;
+  },
+): Promise<ChangeOutcome> {
+  const { resumes, ...data } = resolved;
+  return orderTransaction(db, orderId, async (tx) => {
+    const change = await changeOrder(tx, {
+      orderId,
+      type: 'order.attention_resolved',
+      to: resumes,
+      onceKey: null,
+      data,
+      causationId: resolved.actor,
+    });
+    const { step, decision } = resolved;
+    if (change.kind === 'changed' && step === 'capturePayment' && decision === 'skip') {
+      await tx.payment.updateMany({ where: { orderId }, data: { capturedByHand: true } });
+    }
+    await resolveDeadLetter(tx, { source: 'checkout', subject: step, orderId, eventId: null });
+    await tx.stepAttempt.deleteMany({ where: { orderId, step } });
+    return change;
+  });
+}

@@ -1,0 +1,124 @@
+/** Reads of orders and what belongs to them. */
+import type { OrderId } from '../../domain/ids.ts';
+import type { Order, OrderEvent, OrderStatus, Shipment } from '../../domain/order.ts';
+import type { Database } from '../client/client.ts';
+import { ORDER_WITH_LINES, toEvent, toOrder, toShipment } from '../client/mappers.ts';
+
+/** The order with its lines, or null. */
+export async function findOrder(db: Database, id: OrderId): Promise<Order | null> {
+  const row = await db.order.findUnique({ where: { id }, include: ORDER_WITH_LINES });
+  return row && toOrder(row);
+}
+
+/** The order's status alone, or null: cheap enough to ask while a reader waits. */
+export async function findOrderStatus(db: Database, id: OrderId): Promise<OrderStatus | null> {
+  const rows = await db.$queryRaw<{ status: OrderStatus }[]>`
+    SELECT status FROM orders WHERE id = ${id}`;
+  return rows[0]?.status ?? null;
+}
+
+export interface OrderFilter {
+  readonly status?: OrderStatus | undefined;
+  readonly email?: string | undefined;
+  /** ISO 8601; exclusive. */
+  readonly createdAfter?: string | undefined;
+}
+
+/** Newest first, one page after `startingAfter`. Ids sort by the time they were made. */
+export async function listOrders(
+  db: Database,
+  filter: OrderFilter,
+  page: { readonly limit: number; readonly startingAfter?: OrderId | undefined },
+): Promise<{ readonly orders: readonly Order[]; readonly hasMore: boolean }> {
+  const rows = await db.order.findMany({
+    where: {
+      ...(filter.status && { status: filter.status }),
+      ...(filter.email && { customerEmail: filter.email.toLowerCase() }),
+      ...(filter.createdAfter && { createdAt: { gt: new Date(filter.createdAfter) } }),
+      ...(page.startingAfter && { id: { lt: page.startingAfter } }),
+    },
+    include: ORDER_WITH_LINES,
+    orderBy: { id: 'desc' },
+    take: page.limit + 1,
+  });
+  return { orders: rows.slice(0, page.limit).map(toOrder), hasMore: rows.length > page.limit };
+}
+
+/** The order's shipment, or null before one was requested. */
+export async function findShipment(db: Database, orderId: OrderId): Promise<Shipment | null> {
+  const row = await db.shipment.findUnique({ where: { orderId } });
+  return row && toShipment(row);
+}
+
+/** What happened to the order, oldest first. An order has some dozen events; `limit` bounds the worst. */
+export async function listOrderEvents(
+  db: Database,
+  orderId: OrderId,
+  limit: number,
+): Promise<readonly OrderEvent[]> {
+  const rows = await db.event.findMany({
+    where: { orderId },
+    orderBy: { seq: 'asc' },
+    take: limit,
+  });
+  return rows.map(toEvent);
+}
+
+/** What a checkout workflow is started with. Ids and amounts only (G8). */
+export interface CheckoutStart {
+  readonly orderId: OrderId;
+  readonly totalMinor: number;
+  readonly currency: string;
+  readonly skus: readonly string[];
+  readonly correlationId: string;
+  readonly traceparent: string | null;
+}
+
+/** Those of the given orders that are placed and whose workflow is not known to run. */
+export async function findUnstarted(
+  db: Database,
+  orderIds: readonly OrderId[],
+): Promise<readonly CheckoutStart[]> {
+  return db.$queryRaw<CheckoutStart[]>`
+    SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
+      o.correlation_id AS "correlationId", o.traceparent,
+      (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus
+    FROM orders o
+    WHERE o.id = ANY(${[...orderIds]})
+      AND o.status = 'placed' AND o.workflow_started_at IS NULL
+    ORDER BY o.placed_at`;
+}
+
+/** Remembers that the order's workflow runs (or ran). */
+export async function markStarted(db: Database, orderId: OrderId): Promise<void> {
+  await db.$executeRaw`
+    UPDATE orders SET workflow_started_at = now()
+    WHERE id = ${orderId} AND workflow_started_at IS NULL`;
+}
+
+/**
+ * Pending orders `graceMs` past their deadline, oldest first. The clock is the database's, which set
+ * the deadline: that of a process may be wrong.
+ */
+export async function listOverdue(
+  db: Database,
+  asked: { readonly graceMs: number; readonly limit: number },
+): Promise<readonly Order[]> {
+  const overdue = await db.$queryRaw<{ id: OrderId }[]>`
+    SELECT id FROM orders
+    WHERE status = 'pending' AND deadline_at < now() - ${asked.graceMs} * interval '1 ms'
+    ORDER BY deadline_at LIMIT ${asked.limit}`;
+  const rows = await db.order.findMany({
+    where: { id: { in: overdue.map(({ id }) => id) }, status: 'pending' },
+    include: ORDER_WITH_LINES,
+    orderBy: { deadlineAt: 'asc' },
+  });
+  return rows.map(toOrder);
+}
+
+/** True when the order is pending past its deadline: no try may be begun any more. */
+export async function isOverdue(db: Database, orderId: OrderId): Promise<boolean> {
+  const rows = await db.$queryRaw<unknown[]>`
+    SELECT 1 FROM orders WHERE id = ${orderId} AND status = 'pending' AND deadline_at < now()`;
+  return rows.length > 0;
+}

@@ -1,0 +1,246 @@
+/**
+ * The synchronous half of an order: opened with its hold in one transaction, then settled as placed
+ * or declined in another. No transaction is open while the payment provider is asked.
+ */
+import { providerKey, type OrderId } from '../../domain/ids.ts';
+import type { Customer, Order, OrderLine, ShippingAddress } from '../../domain/order.ts';
+import type { Shortage } from '../../domain/product.ts';
+import { changeOrder, orderTransaction } from './transition.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import { claimKey, KeyTakenError, storeAnswer } from '../access/idempotency.ts';
+import type { KeyClaim, StoredAnswer } from '../access/idempotency.ts';
+import { newId } from '../client/ids.ts';
+import { findShortages, holdStock, releaseHold, StockShortError } from '../catalog/stock.ts';
+
+export interface OrderDraft {
+  readonly customer: Omit<Customer, 'id'>;
+  readonly shippingAddress: ShippingAddress;
+  readonly lines: readonly OrderLine[];
+  readonly currency: string;
+  readonly totalMinor: number;
+  readonly paymentMethod: string;
+  readonly correlationId: string;
+  readonly traceparent: string | null;
+}
+
+export type OpenOutcome =
+  | { readonly kind: 'opened'; readonly order: Order }
+  | { readonly kind: 'out_of_stock'; readonly shortages: readonly Shortage[] }
+  | { readonly kind: 'key_taken' };
+
+/** After this no try may place the order any more: its hold ends and its authorization is voided. */
+const PENDING_DEADLINE_MS = 120_000;
+
+/** Claims the key, writes the pending order with its payment intent, and holds the stock: all or nothing. */
+export async function openOrder(
+  db: Database,
+  claim: KeyClaim,
+  draft: OrderDraft,
+): Promise<OpenOutcome> {
+  const orderId = newId('order');
+  try {
+    const order = await db.$transaction(async (tx) => {
+      if (!(await claimKey(tx, { ...claim, orderId }))) throw new KeyTakenError();
+      const opened = await writePending(tx, orderId, draft);
+      await holdStock(tx, draft.lines);
+      return opened;
+    });
+    return { kind: 'opened', order };
+  } catch (error) {
+    if (error instanceof KeyTakenError) return { kind: 'key_taken' };
+    if (error instanceof StockShortError) {
+      return { kind: 'out_of_stock', shortages: await findShortages(db, draft.lines) };
+    }
+    throw error;
+  }
+}
+
+export type SettleOutcome =
+  | { readonly kind: 'settled'; readonly answer: StoredAnswer }
+  /** Somebody else settled the order first; read what stands. */
+  | { readonly kind: 'superseded' };
+
+interface Placed {
+  readonly reference: string;
+  readonly captureBefore?: string | null;
+  readonly answer: (placed: Order) => StoredAnswer;
+}
+
+/** Undoes the placing of an order whose authorization is being let go. */
+class LetGoError extends Error {}
+
+/** Order `placed`, payment `authorized`, event, stored answer: one transaction. */
+export async function recordPlaced(
+  db: Database,
+  order: Order,
+  settled: Placed,
+): Promise<SettleOutcome> {
+  try {
+    return await orderTransaction(db, order.id, (tx) => writePlaced(tx, order, settled));
+  } catch (error) {
+    if (error instanceof LetGoError) return { kind: 'superseded' };
+    throw error;
+  }
+}
+
+async function writePlaced(tx: Transaction, order: Order, settled: Placed): Promise<SettleOutcome> {
+  const change = await changeOrder(tx, {
+    orderId: order.id,
+    type: 'order.placed',
+    to: 'placed',
+    data: { total_minor: order.totalMinor, currency: order.currency },
+  });
+  if (change.kind !== 'changed') return { kind: 'superseded' };
+  const { reference, captureBefore = null } = settled;
+  const held = { reference, captureBefore, code: null };
+  const { letGo } = await settleAuthorization(tx, order, { ...held, state: 'succeeded' });
+  if (letGo) throw new LetGoError();
+  const answer = settled.answer({
+    ...order,
+    status: 'placed',
+    version: change.version,
+    updatedAt: change.at,
+  });
+  await storeAnswer(tx, order.id, answer);
+  return { kind: 'settled', answer };
+}
+
+/** Order `declined`, hold released, event, stored answer: one transaction. */
+export async function recordDeclined(
+  db: Database,
+  order: Order,
+  settled: {
+    readonly code: string;
+    readonly reference: string | null;
+    readonly answer: StoredAnswer;
+  },
+): Promise<SettleOutcome> {
+  return orderTransaction(db, order.id, async (tx) => {
+    const change = await changeOrder(tx, {
+      orderId: order.id,
+      type: 'order.declined',
+      to: 'declined',
+      data: { decline_code: settled.code },
+    });
+    if (change.kind !== 'changed') return { kind: 'superseded' };
+    await settleAuthorization(tx, order, { ...settled, state: 'refused' });
+    await storeAnswer(tx, order.id, settled.answer);
+    await releaseHold(tx, order.id);
+    return { kind: 'settled', answer: settled.answer };
+  });
+}
+
+async function writePending(tx: Transaction, orderId: OrderId, draft: OrderDraft): Promise<Order> {
+  const customerId = await findOrAddCustomer(tx, draft.customer);
+  const createdAt = await insertPending(tx, { orderId, customerId, draft });
+  const change = await changeOrder(tx, { orderId, type: 'order.created' });
+  if (change.kind !== 'changed') throw new Error(`order ${orderId} was just written`);
+  return {
+    id: orderId,
+    status: 'pending',
+    version: change.version,
+    currency: draft.currency,
+    totalMinor: draft.totalMinor,
+    lines: draft.lines,
+    customer: { id: customerId, ...draft.customer },
+    shippingAddress: draft.shippingAddress,
+    correlationId: draft.correlationId,
+    traceparent: draft.traceparent,
+    cancelReason: null,
+    attentionStep: null,
+    createdAt: createdAt.toISOString(),
+    updatedAt: change.at,
+  };
+}
+
+async function findOrAddCustomer(
+  tx: Transaction,
+  customer: Omit<Customer, 'id'>,
+): Promise<Customer['id']> {
+  const rows = await tx.$queryRaw<{ id: Customer['id'] }[]>`
+    WITH known AS (SELECT id FROM customers WHERE email = ${customer.email}),
+    added AS (
+      INSERT INTO customers (id, email, name, phone)
+      SELECT ${newId('customer')}, ${customer.email}, ${customer.name}, ${customer.phone}
+      WHERE NOT EXISTS (SELECT 1 FROM known)
+      ON CONFLICT (email) DO UPDATE SET email = EXCLUDED.email
+      RETURNING id)
+    SELECT id FROM known UNION ALL SELECT id FROM added`;
+  const found = rows[0];
+  if (!found) throw new Error('a customer was neither found nor added');
+  return found.id;
+}
+
+/** Everything an order begins with, in one statement: the shopper waits for each round trip. */
+async function insertPending(
+  tx: Transaction,
+  pending: {
+    readonly orderId: OrderId;
+    readonly customerId: Customer['id'];
+    readonly draft: OrderDraft;
+  },
+): Promise<Date> {
+  const { orderId, customerId, draft } = pending;
+  const { customer, totalMinor, currency } = draft;
+  const lines = JSON.stringify(draft.lines.map((line, position) => ({ ...line, position })));
+  const rows = await tx.$queryRaw<{ createdAt: Date }[]>`
+    WITH lines AS (
+      SELECT * FROM jsonb_to_recordset(${lines}::jsonb) AS line
+        (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
+    written AS (
+      INSERT INTO orders (id, status, currency, total_minor, customer_id, customer_email,
+        customer_name, customer_phone, shipping_address, correlation_id, traceparent, deadline_at)
+      VALUES (${orderId}, 'pending', ${currency}, ${totalMinor}, ${customerId}, ${customer.email},
+        ${customer.name}, ${customer.phone}, ${JSON.stringify(draft.shippingAddress)}::jsonb,
+        ${draft.correlationId}, ${draft.traceparent},
+        now() + ${PENDING_DEADLINE_MS} * interval '1 ms')
+      RETURNING created_at),
+    with_lines AS (
+      INSERT INTO order_lines (order_id, sku, position, name, quantity, unit_price_minor)
+      SELECT ${orderId}, sku, position, name, quantity, "unitPriceMinor" FROM lines),
+    with_holds AS (
+      INSERT INTO reservations (order_id, sku, quantity, status)
+      SELECT ${orderId}, sku, quantity, 'held' FROM lines),
+    with_payment AS (
+      INSERT INTO payments (id, order_id, status, amount_minor, currency, payment_method)
+      VALUES (${newId('payment')}, ${orderId}, 'authorizing', ${totalMinor}, ${currency},
+        ${draft.paymentMethod})),
+    with_intent AS (
+      INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
+      VALUES (${orderId}, ${providerKey(orderId, 'authorize')}, 'authorize', 'requested',
+        ${totalMinor}, ${currency}))
+    SELECT created_at AS "createdAt" FROM written`;
+  const written = rows[0];
+  if (!written) throw new Error(`order ${orderId} was not written`);
+  return written.createdAt;
+}
+
+/**
+ * What became of the authorization: on the payment, and in the books. `letGo`: its void was written
+ * down before.
+ */
+export async function settleAuthorization(
+  tx: Transaction,
+  order: Order,
+  settled: {
+    readonly state: 'succeeded' | 'refused';
+    readonly reference: string | null;
+    readonly code: string | null;
+    readonly captureBefore?: string | null;
+  },
+): Promise<{ readonly letGo: boolean }> {
+  const { state, reference, code, captureBefore = null } = settled;
+  const status = state === 'succeeded' ? 'authorized' : 'declined';
+  const rows = await tx.$queryRaw<{ letGo: boolean }[]>`
+    WITH on_payment AS (
+      UPDATE payments SET status = ${status}, provider_reference = ${reference},
+        decline_code = ${code}, capture_before = ${captureBefore}::timestamptz, updated_at = now()
+      WHERE order_id = ${order.id})
+    INSERT INTO payment_operations
+      (order_id, key, kind, state, amount_minor, currency, provider_reference, detail)
+    VALUES (${order.id}, ${providerKey(order.id, 'authorize')}, 'authorize', ${state},
+      ${order.totalMinor}, ${order.currency}, ${reference}, ${code})
+    RETURNING EXISTS (SELECT FROM payment_operations
+      WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested') AS "letGo"`;
+  return { letGo: rows[0]?.letGo === true };
+}

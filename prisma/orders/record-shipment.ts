@@ -1,0 +1,176 @@
+/** What the checkout workflow's steps write: effect, status and event in one transaction each. */
+import { noticeStep } from '../../domain/attention.ts';
+import { shipmentCorrelationId, type Notice, type OrderId } from '../../domain/ids.ts';
+import type { CancelReason, Shipment } from '../../domain/order.ts';
+import { writeStepLetter } from './step-attempts.ts';
+import { changeOrder, orderTransaction, type ChangeOutcome } from './transition.ts';
+import type { Database } from '../client/client.ts';
+import { resolveDeadLetter } from '../events/dead-letters.ts';
+import { newId } from '../client/ids.ts';
+import { toShipment } from '../client/mappers.ts';
+import { releaseHold, shipHeldStock } from '../catalog/stock.ts';
+
+/** Order `reserved`: the warehouse has the lines. */
+export async function recordReserved(db: Database, orderId: OrderId): Promise<ChangeOutcome> {
+  return orderTransaction(db, orderId, async (tx) => {
+    const change = await changeOrder(tx, { orderId, type: 'order.reserved', to: 'reserved' });
+    if (change.kind === 'changed') {
+      await tx.reservation.updateMany({
+        where: { orderId, status: 'held' },
+        data: { status: 'reserved', updatedAt: new Date() },
+      });
+    }
+    return change;
+  });
+}
+
+/** The hold has ended and the units are for sale again. */
+export async function recordStockReleased(db: Database, orderId: OrderId): Promise<void> {
+  await orderTransaction(db, orderId, async (tx) => {
+    if (await releaseHold(tx, orderId)) {
+      await changeOrder(tx, { orderId, type: 'order.stock_released' });
+    }
+  });
+}
+
+/**
+ * The shipping request, written down before the warehouse is asked. Null: the order is being undone,
+ * wherever it stands on its way back.
+ */
+export async function recordShipmentRequested(
+  db: Database,
+  orderId: OrderId,
+): Promise<Shipment | null> {
+  return orderTransaction(db, orderId, async (tx) => {
+    await tx.$executeRaw`
+      INSERT INTO shipments (id, order_id, correlation_id, status)
+      SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested'
+      FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL
+      ON CONFLICT DO NOTHING`;
+    const row = await tx.shipment.findUnique({ where: { orderId } });
+    return row && toShipment(row);
+  });
+}
+
+/** The warehouse took the request; its answer comes later. */
+export async function recordShipmentAccepted(db: Database, orderId: OrderId): Promise<void> {
+  await orderTransaction(db, orderId, (tx) =>
+    changeOrder(tx, {
+      orderId,
+      type: 'order.shipment_requested',
+      data: { shipment_correlation_id: shipmentCorrelationId(orderId) },
+    }),
+  );
+}
+
+/** The warehouse will not ship, or the request was cancelled before it left. */
+export async function recordShipmentEnded(
+  db: Database,
+  orderId: OrderId,
+  status: 'refused' | 'cancelled',
+): Promise<void> {
+  await orderTransaction(db, orderId, async (tx) => {
+    const ended = await tx.shipment.updateMany({
+      where: { orderId, status: 'requested' },
+      data: { status, answeredAt: new Date() },
+    });
+    if (ended.count === 1 && status === 'cancelled') {
+      await changeOrder(tx, { orderId, type: 'order.shipment_cancelled' });
+    }
+  });
+}
+
+/** Order `shipped`: tracking known, units off the shelves. */
+export async function recordShipped(
+  db: Database,
+  orderId: OrderId,
+  parcel: { readonly carrier: string; readonly trackingNumber: string },
+): Promise<ChangeOutcome> {
+  return orderTransaction(db, orderId, async (tx) => {
+    const change = await changeOrder(tx, {
+      orderId,
+      type: 'order.shipped',
+      to: 'shipped',
+      data: { carrier: parcel.carrier, tracking_number: parcel.trackingNumber },
+      causationId: shipmentCorrelationId(orderId),
+    });
+    if (change.kind !== 'changed') return change;
+    await tx.shipment.updateMany({
+      where: { orderId },
+      data: { status: 'shipped', ...parcel, answeredAt: new Date() },
+    });
+    await shipHeldStock(tx, orderId);
+    return change;
+  });
+}
+
+/** Order `cancelling`: from here on it is only undone. `request` is who asked, the event's cause. */
+export async function recordCancelling(
+  db: Database,
+  orderId: OrderId,
+  cancel: { readonly reason: CancelReason; readonly request: string | null },
+): Promise<ChangeOutcome> {
+  const { reason, request } = cancel;
+  return orderTransaction(db, orderId, (tx) =>
+    changeOrder(tx, {
+      orderId,
+      type: 'order.cancelling',
+      to: 'cancelling',
+      cancelReason: reason,
+      data: { reason },
+      ...(request !== null && { causationId: request }),
+    }),
+  );
+}
+
+/**
+ * Order `cancelled`: nothing is held any more. A release that a person took as done by hand ends our
+ * own hold here.
+ */
+export async function recordCancelled(
+  db: Database,
+  orderId: OrderId,
+  reason: CancelReason,
+): Promise<ChangeOutcome> {
+  return orderTransaction(db, orderId, async (tx) => {
+    const change = await changeOrder(tx, {
+      orderId,
+      type: 'order.cancelled',
+      to: 'cancelled',
+      cancelReason: reason,
+      data: { reason },
+    });
+    if (change.kind === 'changed') await releaseHold(tx, orderId);
+    return change;
+  });
+}
+
+/** The customer was told, or could not be. */
+export async function recordNotice(
+  db: Database,
+  orderId: OrderId,
+  told: { readonly notice: Notice; readonly failure: string | null },
+): Promise<void> {
+  const { notice, failure } = told;
+  const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';
+  await orderTransaction(db, orderId, async (tx) => {
+    await changeOrder(tx, {
+      orderId,
+      type,
+      onceKey: `${type}/${notice}`,
+      data: failure === null ? { notice } : { notice, failure },
+    });
+    if (failure !== null) {
+      const step = noticeStep(notice);
+      await writeStepLetter(tx, orderId, {
+        source: 'notification',
+        step,
+        subject: notice,
+        failure,
+      });
+    } else {
+      const source = 'notification';
+      await resolveDeadLetter(tx, { source, subject: notice, orderId, eventId: null });
+    }
+  });
+}

@@ -1,0 +1,150 @@
+/**
+ * Orders that stand still: which ones to look at, where their books stand, and what is written when
+ * nothing carries them any more. It asks no Temporal; the caller has.
+ */
+import {
+  CHECKOUT_STEP,
+  HOLD_LASTS_MS,
+  HOLD_MARGIN_MS,
+  type Standing,
+} from '../../domain/attention.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { CancelReason, OrderStatus } from '../../domain/order.ts';
+import { changeOrder, orderTransaction } from './transition.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import { resolveDeadLetter } from '../events/dead-letters.ts';
+import { park } from './needs-attention.ts';
+import type { CheckoutStart } from './orders.ts';
+
+export interface StillOrder {
+  readonly orderId: OrderId;
+  readonly status: OrderStatus;
+  readonly version: number;
+  /** The steps that wait for a person, as one text; null when none does. */
+  readonly attentionStep: string | null;
+  /** True when the checkout as a whole waits, because nothing carried it. */
+  readonly isCheckoutParked: boolean;
+  /** True when money nobody captured should have been let go by now. */
+  readonly holdEnding: boolean;
+}
+
+/** A running workflow decides by its own clock; this much later it has not. */
+const LATE_MS = 10 * 60_000;
+
+/**
+ * Orders that have not changed for `stillMs` though they should move, those whose checkout waits for
+ * a person, and those whose hold nobody minds. Not those that were checked within `recheckMs`;
+ * the longest unchecked first.
+ */
+export async function listStill(
+  db: Database,
+  asked: { readonly stillMs: number; readonly recheckMs: number; readonly limit: number },
+): Promise<readonly StillOrder[]> {
+  return db.$queryRaw<StillOrder[]>`
+    SELECT * FROM (
+      SELECT o.id AS "orderId", o.status, o.version, o.checked_at, o.updated_at,
+        o.attention_step AS "attentionStep",
+        o.attention_step IS NOT DISTINCT FROM ${CHECKOUT_STEP} AS "isCheckoutParked",
+        COALESCE(p.status = 'authorized' AND NOT p.captured_by_hand AND now() > COALESCE(p.capture_before,
+          COALESCE(o.placed_at, o.created_at) + ${HOLD_LASTS_MS} * interval '1 ms')
+          - ${HOLD_MARGIN_MS - LATE_MS} * interval '1 ms', false) AS "holdEnding"
+      FROM orders o LEFT JOIN payments p ON p.order_id = o.id
+      WHERE o.status IN ('placed', 'reserved', 'paid', 'cancelling', 'needs_attention')
+        AND (o.checked_at IS NULL OR o.checked_at < now() - ${asked.recheckMs} * interval '1 ms')
+    ) still
+    WHERE (status <> 'needs_attention' AND updated_at < now() - ${asked.stillMs} * interval '1 ms')
+       OR (status = 'needs_attention' AND ("isCheckoutParked" OR "holdEnding"))
+    ORDER BY checked_at NULLS FIRST, "orderId" LIMIT ${asked.limit}`;
+}
+
+/** Remembers that somebody looked. */
+export async function markChecked(db: Database, orderIds: readonly OrderId[]): Promise<void> {
+  await db.$executeRaw`UPDATE orders SET checked_at = now() WHERE id = ANY(${[...orderIds]})`;
+}
+
+export interface Books {
+  readonly start: CheckoutStart;
+  readonly from: Standing;
+  readonly cancelReason: CancelReason | null;
+  /** A person sent the goods past the warehouse. */
+  readonly sentByHand: boolean;
+}
+
+/** What a new run of the order's workflow needs to go on; null when there is no such order. */
+export async function findBooks(db: Database, orderId: OrderId): Promise<Books | null> {
+  const rows = await db.$queryRaw<(CheckoutStart & Omit<Books, 'start'>)[]>`
+    SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
+      o.correlation_id AS "correlationId", o.traceparent, o.cancel_reason AS "cancelReason",
+      (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus,
+      CASE WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
+                          AND e.once_key = 'order.cancelling') THEN 'cancelling'
+        WHEN p.captured_by_hand OR EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
+                          AND e.once_key = 'order.paid') THEN 'paid'
+        WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
+                       AND e.once_key = 'order.reserved') THEN 'reserved'
+        ELSE 'placed' END AS from,
+      EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
+        AND e.data @> '{"step": "shipOrder", "decision": "skip"}') AS "sentByHand"
+    FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = ${orderId}`;
+  const [row] = rows;
+  if (row === undefined) return null;
+  const { from, cancelReason, sentByHand, ...start } = row;
+  return { start, from, cancelReason, sentByHand };
+}
+
+/** Remembers that a new run of the order's workflow began. */
+export async function markStartedAgain(db: Database, orderId: OrderId): Promise<void> {
+  await db.$executeRaw`
+    UPDATE orders SET workflow_started_at = now(), checked_at = now() WHERE id = ${orderId}`;
+}
+
+/** Order `needs_attention` for its checkout as a whole, unless it has moved since it was seen. */
+export async function parkStopped(
+  db: Database,
+  { orderId, version }: Pick<StillOrder, 'orderId' | 'version'>,
+  failure: string,
+): Promise<boolean> {
+  return orderTransaction(db, orderId, async (tx) => {
+    if (!(await isAt(tx, orderId, version))) return false;
+    const parked = await park(tx, orderId, { steps: [CHECKOUT_STEP], failure });
+    return parked.kind === 'changed';
+  });
+}
+
+/** What carried the order works again: it stands where it stood, and nobody has to decide. */
+export async function recordHealed(
+  db: Database,
+  { orderId, version }: Pick<StillOrder, 'orderId' | 'version'>,
+  resumes: Standing,
+): Promise<boolean> {
+  return orderTransaction(db, orderId, async (tx) => {
+    if (!(await isAt(tx, orderId, version))) return false;
+    const step = CHECKOUT_STEP;
+    const change = await changeOrder(tx, {
+      orderId,
+      type: 'order.attention_resolved',
+      to: resumes,
+      onceKey: null,
+      data: { step, decision: 'none', note: 'it runs again', actor: 'system', resumes },
+    });
+    await resolveDeadLetter(tx, { source: 'checkout', subject: step, orderId, eventId: null });
+    return change.kind === 'changed';
+  });
+}
+
+/** Closes letters about checkouts that have moved on by themselves. Returns how many. */
+export async function resolveMovedOn(db: Database, limit: number): Promise<number> {
+  return db.$executeRaw`
+    UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
+    WHERE id IN (
+      SELECT d.id FROM dead_letters d JOIN orders o ON o.id = d.order_id
+      WHERE d.source = 'checkout' AND d.status IN ('open', 'redriven')
+        AND o.status <> 'needs_attention' AND o.updated_at < now() - interval '1 minute'
+      LIMIT ${limit})
+    AND status IN ('open', 'redriven')`;
+}
+
+async function isAt(tx: Transaction, orderId: OrderId, version: number): Promise<boolean> {
+  const where = { id: orderId, version };
+  return (await tx.order.count({ where })) === 1;
+}

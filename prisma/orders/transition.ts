@@ -1,0 +1,103 @@
+/**
+ * The only writer of `orders.status`, `orders.version` and `events`. State and event are one
+ * statement, so neither can exist without the other (G7); the per-order sequence has no gaps
+ * because the version is counted under the order's row lock.
+ */
+import { randomUUID } from 'node:crypto';
+import type { OrderId } from '../../domain/ids.ts';
+import { sourcesOf, type CancelReason, type EventType, type OrderStatus } from '../../domain/order.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import { resolveStepLetters } from '../events/dead-letters.ts';
+
+export interface Change {
+  readonly orderId: OrderId;
+  readonly type: EventType;
+  /** The status to enter; left out for a fact that moves nothing. */
+  readonly to?: OrderStatus;
+  readonly data?: Readonly<Record<string, unknown>>;
+  /** What makes the event unique within the order; the type unless given. `null`: may repeat. */
+  readonly onceKey?: string | null;
+  readonly causationId?: string;
+  readonly cancelReason?: CancelReason;
+  /** What waits for a person from now on. */
+  readonly attentionStep?: string;
+}
+
+export type ChangeOutcome =
+  | { readonly kind: 'changed'; readonly version: number; readonly at: string }
+  /** The same change was made before; nothing was written. */
+  | { readonly kind: 'already' }
+  /** The transition table forbids it from where the order stands; nothing was written. */
+  | { readonly kind: 'forbidden'; readonly status: OrderStatus }
+  | { readonly kind: 'not_found' };
+
+/**
+ * A transaction about one order, in turn with the others about it. The turn is taken before the first
+ * write: PostgreSQL numbers a transaction when it first writes, even if it then waits for a row, and
+ * the event log is read in the order of those numbers. So an order's events lie in it as they happened.
+ */
+export async function orderTransaction<T>(
+  db: Database,
+  orderId: OrderId,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  return db.$transaction(async (tx) => {
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${orderId}, 0))`;
+    return work(tx);
+  });
+}
+
+/**
+ * Moves an order (or records a fact about it) together with its event. An order that waited for a
+ * person and moves without one asks nobody any more: its dead letters are closed.
+ */
+export async function changeOrder(tx: Transaction, change: Change): Promise<ChangeOutcome> {
+  const onceKey = change.onceKey === undefined ? change.type : change.onceKey;
+  const to = change.to ?? null;
+  const rows = await tx.$queryRaw<{ version: number; at: Date; waited: boolean }[]>`
+    WITH before AS (SELECT attention_step FROM orders WHERE id = ${change.orderId}),
+    moved AS (
+      UPDATE orders SET
+        status = COALESCE(${to}, status),
+        version = version + 1,
+        updated_at = now(),
+        placed_at = CASE WHEN ${to} = 'placed' THEN COALESCE(placed_at, now()) ELSE placed_at END,
+        cancel_reason = COALESCE(${change.cancelReason ?? null}, cancel_reason),
+        attention_step = CASE WHEN ${to}::text IS NULL
+          THEN COALESCE(${change.attentionStep ?? null}, attention_step)
+          ELSE ${change.attentionStep ?? null} END
+      WHERE id = ${change.orderId}
+        AND (${to}::text IS NULL OR status = ANY(${to === null ? [] : sourcesOf(to)}))
+        AND NOT EXISTS (
+          SELECT 1 FROM events WHERE order_id = ${change.orderId} AND once_key = ${onceKey})
+      RETURNING id, version, correlation_id, traceparent, updated_at
+    )
+    INSERT INTO events
+      (id, type, order_id, seq, once_key, correlation_id, causation_id, traceparent, data)
+    SELECT ${randomUUID()}::uuid, ${change.type}, id, version, ${onceKey}, correlation_id,
+           ${change.causationId ?? null}, traceparent, ${JSON.stringify(change.data ?? {})}::jsonb
+    FROM moved
+    RETURNING seq AS version, time AS at,
+      (SELECT attention_step IS NOT NULL FROM before) AS waited`;
+  const written = rows[0];
+  if (written) {
+    const decided = change.type === 'order.attention_resolved' || to === 'needs_attention';
+    if (written.waited && to !== null && !decided) await resolveStepLetters(tx, change.orderId);
+    return { kind: 'changed', version: written.version, at: written.at.toISOString() };
+  }
+  return explainRefusal(tx, { orderId: change.orderId, to, onceKey });
+}
+
+async function explainRefusal(
+  tx: Transaction,
+  asked: { orderId: OrderId; to: OrderStatus | null; onceKey: string | null },
+): Promise<ChangeOutcome> {
+  const rows = await tx.$queryRaw<{ status: OrderStatus; already: boolean }[]>`
+    SELECT status, EXISTS (
+      SELECT 1 FROM events e WHERE e.order_id = o.id AND e.once_key = ${asked.onceKey}) AS already
+    FROM orders o WHERE id = ${asked.orderId}`;
+  const order = rows[0];
+  if (!order) return { kind: 'not_found' };
+  if (order.already || order.status === asked.to) return { kind: 'already' };
+  return { kind: 'forbidden', status: order.status };
+}

@@ -1,0 +1,210 @@
+/**
+ * Refunds: asked for in the order's turn, and read. A refund is written down with its provider key
+ * before anybody calls the provider, and its amount counts as gone from then on. What became of it
+ * is written by refund-outcomes.ts.
+ */
+import { refundKey, type OrderId, type RefundId } from '../../domain/ids.ts';
+import type { CancelReason, OrderStatus, PaymentStatus } from '../../domain/order.ts';
+import {
+  refundability,
+  type NotRefundableReason,
+  type Refund,
+  type RefundableOrder,
+  type RefundCause,
+  type RefundStatus,
+} from '../../domain/refund.ts';
+import { changeOrder, orderTransaction } from '../orders/transition.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import type { Prisma } from '../generated/client.ts';
+import { claimAnswered, type KeyClaim, type StoredAnswer } from '../access/idempotency.ts';
+import { newId } from '../client/ids.ts';
+import { trusted } from '../client/cast.ts';
+
+/** The statuses of a refund whose outcome is not known. */
+export const OPEN = ['requested', 'needs_attention'];
+
+/** The refund, or null. */
+export async function findRefund(db: Database, id: RefundId): Promise<Refund | null> {
+  const row = await db.refund.findUnique({ where: { id } });
+  return row && toRefund(row);
+}
+
+/** What was or is being given back, oldest first; failed tries too. Bounded: `MAX_REFUNDS`. */
+export async function listRefunds(db: Database, orderId: OrderId): Promise<readonly Refund[]> {
+  const rows = await db.refund.findMany({
+    where: { orderId },
+    orderBy: [{ requestedAt: 'asc' }, { id: 'asc' }],
+  });
+  return rows.map(toRefund);
+}
+
+export interface RefundRequest {
+  readonly orderId: OrderId;
+  /** Null: all that is left. */
+  readonly amountMinor: number | null;
+  readonly reason: string;
+  /** The API key that asks. */
+  readonly actor: string;
+  readonly claim: KeyClaim;
+  readonly answer: (refund: Refund) => StoredAnswer;
+}
+
+export type RequestRefundOutcome =
+  | { readonly kind: 'requested'; readonly refund: Refund; readonly answer: StoredAnswer }
+  | { readonly kind: 'exceeds'; readonly leftMinor: number; readonly currency: string }
+  | { readonly kind: 'not_refundable'; readonly reason: NotRefundableReason };
+
+/**
+ * Refund `requested`, provider intent, event and stored answer: one transaction in the order's turn,
+ * so that a cancel and a refund, or two refunds, cannot both have the same money. Throws
+ * KeyTakenError.
+ */
+export async function requestRefund(
+  db: Database,
+  request: RefundRequest,
+): Promise<RequestRefundOutcome> {
+  const { orderId, claim } = request;
+  return orderTransaction(db, orderId, async (tx) => {
+    const order = await findRefundable(tx, orderId);
+    const can = refundability(order);
+    if (can.kind === 'not_refundable') return can;
+    const { leftMinor } = can;
+    const { currency } = order.payment;
+    const amountMinor = request.amountMinor ?? leftMinor;
+    if (amountMinor === 0 || amountMinor > leftMinor) {
+      return { kind: 'exceeds', leftMinor, currency };
+    }
+    const refund = await writeRequested(tx, request, amountMinor);
+    const answer = request.answer(refund);
+    await claimAnswered(tx, claim, answer);
+    return { kind: 'requested', refund, answer };
+  });
+}
+
+export interface NewRefund {
+  readonly id: RefundId;
+  readonly orderId: OrderId;
+  readonly key: string;
+  readonly cause: RefundCause;
+  readonly amountMinor: number;
+  readonly reason: string | null;
+}
+
+/** Takes the amount from what is left and writes the refund and its intent: all or nothing. */
+export async function openRefund(tx: Transaction, refund: NewRefund): Promise<Refund> {
+  const { id, orderId, key, amountMinor } = refund;
+  const opened = await tx.$executeRaw`
+    WITH claimed AS (
+      UPDATE payments SET refunding_minor = refunding_minor + ${amountMinor}, updated_at = now()
+      WHERE order_id = ${orderId}
+        AND captured_minor - refunded_minor - refunding_minor >= ${amountMinor}
+      RETURNING currency, provider_reference),
+    intent AS (
+      INSERT INTO payment_operations
+        (order_id, key, kind, state, amount_minor, currency, provider_reference)
+      SELECT ${orderId}, ${key}, 'refund', 'requested', ${amountMinor}, currency, provider_reference
+      FROM claimed ON CONFLICT (key, state) DO NOTHING)
+    INSERT INTO refunds (id, order_id, key, cause, status, amount_minor, currency, reason)
+    SELECT ${id}, ${orderId}, ${key}, ${refund.cause}, 'requested', ${amountMinor}, currency,
+      ${refund.reason}
+    FROM claimed`;
+  if (opened !== 1) throw new Error(`refund ${id} was counted, and is not there any more`);
+  return toRefund(await tx.refund.findUniqueOrThrow({ where: { id } }));
+}
+
+/** What a refund workflow is started with. Ids and amounts only (G8). */
+export interface RefundStart {
+  readonly refundId: RefundId;
+  readonly orderId: OrderId;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly correlationId: string;
+  /** The order's. */
+  readonly traceparent: string | null;
+}
+
+/** Those of the given refunds that were asked for and whose workflow is not known to run. */
+export async function findUnstartedRefunds(
+  db: Database,
+  ids: readonly RefundId[],
+): Promise<readonly RefundStart[]> {
+  return db.$queryRaw<RefundStart[]>`
+    SELECT r.id AS "refundId", r.order_id AS "orderId", r.amount_minor AS "amountMinor", r.currency,
+      o.correlation_id AS "correlationId", o.traceparent
+    FROM refunds r JOIN orders o ON o.id = r.order_id
+    WHERE r.id = ANY(${[...ids]}) AND r.cause = 'requested' AND r.status = 'requested'
+      AND r.workflow_started_at IS NULL
+    ORDER BY r.requested_at, r.id`;
+}
+
+/** What the workflow of an open refund is started with; null when nothing is left to do. */
+export async function findRefundStart(db: Database, id: RefundId): Promise<RefundStart | null> {
+  const where = { id, status: { in: OPEN } };
+  const row = await db.refund.findFirst({ where, include: { order: true } });
+  if (row === null) return null;
+  const { orderId, amountMinor, currency } = toRefund(row);
+  const { correlationId, traceparent } = row.order;
+  return { refundId: id, orderId, amountMinor, currency, correlationId, traceparent };
+}
+
+/** Remembers that the refund's workflow runs (or ran). */
+export async function markRefundStarted(db: Database, id: RefundId): Promise<void> {
+  await db.$executeRaw`
+    UPDATE refunds SET workflow_started_at = now()
+    WHERE id = ${id} AND workflow_started_at IS NULL`;
+}
+
+export function toRefund(row: Prisma.RefundGetPayload<object>): Refund {
+  return {
+    id: trusted<RefundId>(row.id),
+    orderId: trusted<OrderId>(row.orderId),
+    key: row.key,
+    cause: trusted<RefundCause>(row.cause),
+    status: trusted<RefundStatus>(row.status),
+    amountMinor: row.amountMinor,
+    currency: row.currency,
+    reason: row.reason,
+    failureCode: row.failureCode,
+    requestedAt: row.requestedAt.toISOString(),
+    settledAt: row.settledAt?.toISOString() ?? null,
+  };
+}
+
+async function findRefundable(tx: Transaction, orderId: OrderId): Promise<RefundableOrder> {
+  const row = await tx.order.findUniqueOrThrow({
+    where: { id: orderId },
+    include: { payment: true, _count: { select: { refunds: true } } },
+  });
+  if (row.payment === null) throw new Error(`order ${orderId} has no payment`);
+  return {
+    status: trusted<OrderStatus>(row.status),
+    cancelReason: trusted<CancelReason | null>(row.cancelReason),
+    payment: { ...row.payment, status: trusted<PaymentStatus>(row.payment.status) },
+    refunds: row._count.refunds,
+  };
+}
+
+async function writeRequested(
+  tx: Transaction,
+  { orderId, reason, actor }: RefundRequest,
+  amountMinor: number,
+): Promise<Refund> {
+  const id = newId('refund');
+  const key = refundKey(orderId, id);
+  const refund = await openRefund(tx, {
+    id,
+    orderId,
+    key,
+    cause: 'requested',
+    amountMinor,
+    reason,
+  });
+  const { currency } = refund;
+  await changeOrder(tx, {
+    orderId,
+    type: 'refund.requested',
+    onceKey: `refund.requested/${id}`,
+    data: { refund_id: id, amount_minor: amountMinor, currency, actor },
+  });
+  return refund;
+}
