@@ -6,7 +6,7 @@ import { refundStep } from '../domain/refund.ts';
 import { countAttempt } from '../prisma/orders/step-attempts.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
-import type { Activities } from './contract.ts';
+import type { Activities } from '../workflows/activities.ts';
 
 /** Activities that are attempts at a step of the same name, or of another. Records are none. */
 const STEPS: Partial<Readonly<Record<string, string>>> = {

@@ -8,7 +8,7 @@ import { resolveDeadLetter, writeDeadLetter } from '../prisma/events/dead-letter
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import { findEvent } from '../prisma/events/event-log.ts';
 import { findSubscription } from '../prisma/events/subscriptions.ts';
-import type { EventActivities, PumpOutcome } from './contract.ts';
+import type { EventActivities, PumpOutcome } from '../workflows/activities.ts';
 import type { EventDependencies } from './event-dependencies.ts';
 import { subscriberUnknown } from './failures.ts';
 import { handOver } from './hand-over.ts';
@@ -28,7 +28,7 @@ const TURN_EVERY_MS = 250;
 const OFFERED_AFTER_REFUSAL = 5;
 const REST_PER_REFUSED_EVENT_MS = 1_000;
 const LONGEST_REST_MS = 5_000;
-/** Sent on every 2 s (worker.ts): well below the heartbeat timeout of workflows/subscription.ts. */
+/** Sent on every 2 s (worker.ts): well below the heartbeat timeout of workflows/events/subscription.ts. */
 const HEARTBEAT_MS = 1_000;
 
 export function createEventActivities(deps: EventDependencies): EventActivities {

@@ -4,7 +4,7 @@ import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { OrderStatus } from '../domain/order.ts';
 import type { NoAnswer, ProviderRejection } from '../gateways/resilience/outcome.ts';
 import type { ChangeOutcome } from '../prisma/orders/transition.ts';
-import type { FailureType } from './contract.ts';
+import type { FailureType } from '../workflows/activities.ts';
 
 /** Nobody knows, or nothing was sent: Temporal tries again, not before the breaker lets it. */
 export function notAnswered(operation: string, outcome: NoAnswer): ApplicationFailure {

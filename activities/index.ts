@@ -1,7 +1,7 @@
 /** All activities of the worker, made from their dependencies. */
 import { log } from '@temporalio/activity';
 import type { Database } from '../prisma/client/client.ts';
-import type { Activities } from './contract.ts';
+import type { Activities } from '../workflows/activities.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { countFailedAttempt } from './attempts.ts';
 import { unexpected } from './failures.ts';

@@ -1,7 +1,7 @@
 /** The warehouse's stock: reserve, and its opposite, release. */
 import { providerKey, type OrderId } from '../domain/ids.ts';
 import { recordReserved, recordStockReleased } from '../prisma/orders/record-shipment.ts';
-import type { Activities, ReserveStockOutcome } from './contract.ts';
+import type { Activities, ReserveStockOutcome } from '../workflows/activities.ts';
 import { requireOrder, requirePayment, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, requireChanged } from './failures.ts';
 import { whileHeld } from './hold.ts';

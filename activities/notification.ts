@@ -4,7 +4,7 @@ import type { Order } from '../domain/order.ts';
 import { recordNotice } from '../prisma/orders/record-shipment.ts';
 import { wasNotified } from '../prisma/events/order-timeline.ts';
 import { findShipment } from '../prisma/orders/orders.ts';
-import type { Activities } from './contract.ts';
+import type { Activities } from '../workflows/activities.ts';
 import { requireOrder, requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, rejectedRequest } from './failures.ts';
 import { composeNotice, composeRefundNotice, type Letter } from './notices.ts';

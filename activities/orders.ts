@@ -4,7 +4,7 @@ import { recordCancelled, recordCancelling } from '../prisma/orders/record-shipm
 import { findShipment } from '../prisma/orders/orders.ts';
 import { recordNeedsAttention, recordResolved } from '../prisma/orders/needs-attention.ts';
 import { findBooks } from '../prisma/orders/stuck-orders.ts';
-import type { Activities } from './contract.ts';
+import type { Activities } from '../workflows/activities.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { requireChanged } from './failures.ts';
 

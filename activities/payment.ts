@@ -13,7 +13,11 @@ import {
   recordVoided,
   type SettleKind,
 } from '../prisma/payments/payments.ts';
-import type { Activities, CapturePaymentOutcome, VoidOrRefundOutcome } from './contract.ts';
+import type {
+  Activities,
+  CapturePaymentOutcome,
+  VoidOrRefundOutcome,
+} from '../workflows/activities.ts';
 import { requirePayment, type ActivityDependencies } from './dependencies.ts';
 import {
   capturedByHand,

@@ -9,7 +9,7 @@ import {
   type BookedGoods,
 } from '../prisma/operations/reconciliation-records.ts';
 import { recordDifference } from '../prisma/operations/discrepancies.ts';
-import type { ReconcileSlice } from './contract.ts';
+import type { ReconcileSlice } from '../workflows/activities.ts';
 import { notAnswered } from './failures.ts';
 import { SKEW_MS } from './reconcile-payments.ts';
 import type { UpkeepDependencies } from './upkeep-dependencies.ts';

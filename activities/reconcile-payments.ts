@@ -10,7 +10,7 @@ import {
 } from '../prisma/operations/reconciliation-records.ts';
 import { recordDifference } from '../prisma/operations/discrepancies.ts';
 import { notAnswered } from './failures.ts';
-import type { ReconcileSlice } from './contract.ts';
+import type { ReconcileSlice } from '../workflows/activities.ts';
 import type { UpkeepDependencies } from './upkeep-dependencies.ts';
 
 /** The provider's clock and ours differ, and it makes a payment a little after we make the order. */

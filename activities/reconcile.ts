@@ -12,7 +12,7 @@ import {
   openReconciliation,
 } from '../prisma/operations/reconciliation-runs.ts';
 import { recordUpkeep } from '../prisma/operations/maintenance-runs.ts';
-import type { ReconcileActivities } from './contract.ts';
+import type { ReconcileActivities } from '../workflows/activities.ts';
 import { compareGoodsNow, reconcileGoods } from './reconcile-goods.ts';
 import { comparePaymentNow, reconcilePayments } from './reconcile-payments.ts';
 import type { UpkeepDependencies } from './upkeep-dependencies.ts';

@@ -13,7 +13,11 @@ import {
   recordRefundNeedsAttention,
   recordRefundSucceeded,
 } from '../prisma/payments/refund-outcomes.ts';
-import type { Activities, RefundPaymentOutcome, VoidOrRefundOutcome } from './contract.ts';
+import type {
+  Activities,
+  RefundPaymentOutcome,
+  VoidOrRefundOutcome,
+} from '../workflows/activities.ts';
 import { requirePayment, requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, rejectedRequest } from './failures.ts';
 

@@ -7,7 +7,7 @@ import {
   recordShipped,
 } from '../prisma/orders/record-shipment.ts';
 import { findShipment } from '../prisma/orders/orders.ts';
-import type { Activities, RequestShipmentOutcome } from './contract.ts';
+import type { Activities, RequestShipmentOutcome } from '../workflows/activities.ts';
 import { requireOrder, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, requireChanged } from './failures.ts';
 

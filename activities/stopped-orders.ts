@@ -11,7 +11,7 @@ import {
   recordHealed,
   type StillOrder,
 } from '../prisma/orders/stuck-orders.ts';
-import type { Resolution } from '../workflows/contract.ts';
+import type { Resolution } from '../workflows/checkout/contract.ts';
 import { STOPPED_BECAUSE, type StoppedState } from './run-states.ts';
 import type { RunState, UpkeepDependencies } from './upkeep-dependencies.ts';
 

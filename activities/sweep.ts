@@ -13,7 +13,7 @@ import {
 import { listStillRefunds, markRefundsChecked } from '../prisma/payments/stuck-refunds.ts';
 import { listStill, markChecked, resolveMovedOn } from '../prisma/orders/stuck-orders.ts';
 import { recordUpkeep } from '../prisma/operations/maintenance-runs.ts';
-import type { SweepActivities } from './contract.ts';
+import type { SweepActivities } from '../workflows/activities.ts';
 import { settleStill, type Settled } from './stopped-orders.ts';
 import { settleStillRefund, type SettledRefund } from './stopped-refunds.ts';
 import type { UpkeepDependencies } from './upkeep-dependencies.ts';
@@ -23,7 +23,7 @@ const EXPIRY_GRACE_MS = 15_000;
 const BATCH = 100;
 /** An outage may leave hundreds behind; their units are missing on the shelves until they expire. */
 const MAX_BATCHES = 10;
-/** No batch begins later: below the start-to-close timeout in workflows/sweep.ts. */
+/** No batch begins later: below the start-to-close timeout in workflows/operations/sweep.ts. */
 const EXPIRE_FOR_MS = 30_000;
 /** One answer may be lost; so many in a row are a provider that is away. */
 const MAX_UNANSWERED = 3;

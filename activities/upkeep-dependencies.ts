@@ -6,7 +6,7 @@ import type { WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { CheckoutStart } from '../prisma/orders/orders.ts';
 import type { RefundStart } from '../prisma/payments/refunds.ts';
-import type { Resume } from '../workflows/contract.ts';
+import type { Resume } from '../workflows/checkout/contract.ts';
 
 /** `failing`: it runs, but its workflow task fails again and again. */
 export type RunState =

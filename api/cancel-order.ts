@@ -8,7 +8,7 @@ import type { EventType, Order, OrderEvent } from '../domain/order.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { claimAnswered, type KeyClaim, type StoredAnswer } from '../prisma/access/idempotency.ts';
 import { findOrder, listOrderEvents, type CheckoutStart } from '../prisma/orders/orders.ts';
-import type { CancelRequest } from '../workflows/contract.ts';
+import type { CancelRequest } from '../workflows/checkout/contract.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { requestDigest } from './idempotency-claim.ts';
 import { MAX_EVENTS } from './order-view.ts';
@@ -117,7 +117,7 @@ async function acceptedBefore(
   return accept(deps, order, { claim, willUndo: undosOf(events) });
 }
 
-/** What the saga had registered by then, newest first (workflows/checkout.ts). */
+/** What the saga had registered by then, newest first (workflows/checkout/checkout.ts). */
 function undosOf(events: readonly OrderEvent[]): readonly string[] {
   const has = (type: EventType): boolean => events.some((event) => event.type === type);
   if (!has('order.reserved')) return ['releaseStock', 'voidOrRefundPayment'];

@@ -9,7 +9,7 @@ import {
   openReconciliation,
   type Reconciliation,
 } from '../prisma/operations/reconciliation-runs.ts';
-import { reconcileWindow, type ReconcileScope } from '../workflows/upkeep-contract.ts';
+import { reconcileWindow, type ReconcileScope } from '../workflows/operations/contract.ts';
 import type { DifferenceBody, ReconciliationBody } from './schemas/reconciliations.ts';
 import type { Starts } from './starts.ts';
 import { underKey, type KeyedOutcome } from './under-key.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Database } from '../prisma/client/client.ts';
 import { isAnswerDelivered, markProcessed, type InboxMessage } from '../prisma/events/inbox.ts';
-import type { ShipmentAnswered } from '../workflows/contract.ts';
+import type { ShipmentAnswered } from '../workflows/checkout/contract.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import type { ShipmentCallback } from '../gateways/warehouse/callback.ts';
 

@@ -24,7 +24,7 @@ import {
   shipmentAnsweredSignal,
   type CancelRequest,
   type Resume,
-} from '../workflows/contract.ts';
+} from '../workflows/checkout/contract.ts';
 import { createAskTemporal } from './deadline.ts';
 import type { CancelOutcome, Checkouts, ResumeOutcome } from './checkout-workflows.ts';
 import { insist, wasDropped } from './retry-update.ts';

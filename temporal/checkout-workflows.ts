@@ -4,7 +4,12 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { CheckoutStart } from '../prisma/orders/orders.ts';
-import type { CancelRequest, Resolution, Resume, ShipmentAnswered } from '../workflows/contract.ts';
+import type {
+  CancelRequest,
+  Resolution,
+  Resume,
+  ShipmentAnswered,
+} from '../workflows/checkout/contract.ts';
 
 export type StartOutcome = { readonly kind: 'started' | 'already_started' | 'unavailable' };
 

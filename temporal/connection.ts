@@ -7,7 +7,7 @@ import { Client, type ConnectionLike, type WorkflowClientInterceptor } from '@te
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { SEARCH_ATTRIBUTES } from '../workflows/contract.ts';
+import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
 
 export interface TemporalLink {
   readonly namespace: string;

@@ -10,7 +10,7 @@ import {
   noticeStartOptions,
   SUBSCRIPTION_WORKFLOW,
   subscriptionStartOptions,
-} from '../workflows/delivery-contract.ts';
+} from '../workflows/events/contract.ts';
 import { createAskTemporal } from './deadline.ts';
 import type { Deliveries, DeliveryStart } from './delivery-workflows.ts';
 

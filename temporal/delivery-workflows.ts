@@ -2,7 +2,7 @@
  * The API's view of the workflows that carry events and notices. An interface, because Temporal may
  * be down (G4): each call then answers `unavailable` instead of throwing.
  */
-import type { DeliveryInput, NoticeInput } from '../workflows/delivery-contract.ts';
+import type { DeliveryInput, NoticeInput } from '../workflows/events/contract.ts';
 
 export type DeliveryStart = { readonly kind: 'started' | 'unavailable' };
 

@@ -4,7 +4,7 @@ import {
   RECONCILE_WORKFLOW,
   reconcileStartOptions,
   type ReconcileScope,
-} from '../workflows/upkeep-contract.ts';
+} from '../workflows/operations/contract.ts';
 import { createAskTemporal, unlessThere } from './deadline.ts';
 
 export interface Upkeep {

@@ -7,7 +7,7 @@ import {
   refundRetryOptions,
   refundStartOptions,
   retryRefundSignal,
-} from '../workflows/refund-contract.ts';
+} from '../workflows/refund/contract.ts';
 import { createAskTemporal, unlessThere } from './deadline.ts';
 import type { Refunds } from './refund-workflows.ts';
 import { inspectRun } from './describe-run.ts';

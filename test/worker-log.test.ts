@@ -3,7 +3,7 @@ import { expect, inject, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { createLog, createTemporalRuntime } from '../telemetry/logging.ts';
 import { startWorker } from '../worker/worker.ts';
-import { SWEEP_WORKFLOW } from '../workflows/upkeep-contract.ts';
+import { SWEEP_WORKFLOW } from '../workflows/operations/contract.ts';
 import { eventually } from './support/eventually.ts';
 import { openNamespace, useRuntime } from './support/temporal.ts';
 

@@ -10,12 +10,12 @@ import {
   type ScheduleOptions,
 } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { EVENTS_TASK_QUEUE } from '../workflows/delivery-contract.ts';
+import { EVENTS_TASK_QUEUE } from '../workflows/events/contract.ts';
 import {
   RECONCILE_WORKFLOW,
   SWEEP_WORKFLOW,
   type ReconcileScope,
-} from '../workflows/upkeep-contract.ts';
+} from '../workflows/operations/contract.ts';
 
 export interface SchedulesOptions {
   /** Null while there is no connection to Temporal. */

@@ -9,7 +9,7 @@ import type { Subscriber } from '../activities/subscribers/subscriber.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { cursorNow, LOG_START } from '../prisma/events/event-log.ts';
 import { ensureSubscription, listSubscriptionNames } from '../prisma/events/subscriptions.ts';
-import { SUBSCRIPTION_WORKFLOW, subscriptionStartOptions } from '../workflows/delivery-contract.ts';
+import { SUBSCRIPTION_WORKFLOW, subscriptionStartOptions } from '../workflows/events/contract.ts';
 
 export interface SubscriptionsOptions {
   readonly db: Database;

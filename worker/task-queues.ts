@@ -19,13 +19,17 @@ import { keepSchedules } from './schedules.ts';
 import { keepSubscriptionsRunning } from './subscriptions.ts';
 import type { TemporalLink } from '../temporal/connection.ts';
 import { startWorker } from './worker.ts';
-import { CHECKOUT_WORKFLOW, checkoutStartOptions, TASK_QUEUE } from '../workflows/contract.ts';
+import {
+  CHECKOUT_WORKFLOW,
+  checkoutStartOptions,
+  TASK_QUEUE,
+} from '../workflows/checkout/contract.ts';
 import {
   DELIVERY_WORKFLOW,
   deliveryStartOptions,
   EVENTS_TASK_QUEUE,
-} from '../workflows/delivery-contract.ts';
-import { REFUND_WORKFLOW, refundStartOptions } from '../workflows/refund-contract.ts';
+} from '../workflows/events/contract.ts';
+import { REFUND_WORKFLOW, refundStartOptions } from '../workflows/refund/contract.ts';
 
 export interface WorkersOptions extends ActivityDependencies {
   /** Connections for pumps and subscribers: they stand in no line with the checkouts. */

@@ -1,8 +1,8 @@
 /** The workflow bundle's single entry. */
-export { checkout } from './checkout.ts';
-export { delivery } from './delivery.ts';
-export { notice } from './notice.ts';
-export { refund } from './refund.ts';
-export { reconcile } from './reconcile.ts';
-export { sweep } from './sweep.ts';
-export { subscription } from './subscription.ts';
+export { checkout } from './checkout/checkout.ts';
+export { delivery } from './events/delivery.ts';
+export { notice } from './events/resend-notification.ts';
+export { refund } from './refund/refund.ts';
+export { reconcile } from './operations/reconcile.ts';
+export { sweep } from './operations/sweep.ts';
+export { subscription } from './events/subscription.ts';

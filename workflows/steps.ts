@@ -9,7 +9,7 @@ import {
   proxyLocalActivities,
   type ActivityOptions,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities/contract.ts';
+import type { Activities } from './activities.ts';
 
 /** Above every gateway deadline, so that a try is given up by the gateway and never by Temporal. */
 const ONE_TRY = '15 seconds';

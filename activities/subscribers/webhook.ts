@@ -32,7 +32,7 @@ const MAX_BATCH = 64;
 const ORDERS_AT_ONCE = 24;
 /** Nothing new is sent so late in a batch: a send takes 15 s and must end before the deadline. */
 const SEND_WITHIN_MS = 35_000;
-/** Below the start-to-close timeout of a delivery in workflows/delivery.ts. */
+/** Below the start-to-close timeout of a delivery in workflows/events/delivery.ts. */
 const DEADLINE_MS = 55_000;
 /** Standard Webhooks: a body stays below 20 kB. */
 const MAX_BODY_BYTES = 20_000;

@@ -1,7 +1,7 @@
 /** The search attributes the workflows set: on our own dev server, and on one somebody gave. */
 import { Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/checkout/contract.ts';
 
 /** The dev server's flags that register them. Its names of the types are `Keyword`, `KeywordList` ... */
 export function searchAttributeFlags(): string[] {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createReconcileActivities } from '../../activities/reconcile.ts';
 import { expireOrder } from '../../api/expire-order.ts';
 import { listReconciliations } from '../../prisma/operations/reconciliation-runs.ts';
-import { reconcileWindow } from '../../workflows/upkeep-contract.ts';
+import { reconcileWindow } from '../../workflows/operations/contract.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 
 let shop: Shop;

@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { expect } from 'vitest';
-import type { Activities, FailureType } from '../../activities/contract.ts';
+import type { Activities, FailureType } from '../../workflows/activities.ts';
 import { createActivities, type ActivityDependencies } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { readable } from '../../tools/audit/readable.ts';

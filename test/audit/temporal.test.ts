@@ -10,7 +10,7 @@ import { workflowChecks } from '../../tools/audit/workflows.ts';
 import { environment } from '../../config.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
-import { CHECKOUT_WORKFLOW, checkoutStartOptions } from '../../workflows/contract.ts';
+import { CHECKOUT_WORKFLOW, checkoutStartOptions } from '../../workflows/checkout/contract.ts';
 import { openShop, type Shop } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { openNamespace, openWorker, type Temporal } from '../support/temporal.ts';

@@ -2,7 +2,7 @@ import { WorkflowNotFoundError } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
-import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
+import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
 import { CANARIES, DECLINED_CARD, PERSON } from '../support/client.ts';
 import { startDevServer, type DevServer } from '../support/dev-server.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_RETRY_DELAYS_MS, DeliveryError } from '../../activities/subscribers/subscriber.ts';
 import { writeDeadLetter } from '../../prisma/events/dead-letters.ts';
-import { DELIVERY_WORKFLOW, deliveryStartOptions } from '../../workflows/delivery-contract.ts';
+import { DELIVERY_WORKFLOW, deliveryStartOptions } from '../../workflows/events/contract.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { deliver, eventFor, EVENTS_ONLY, lettersFor } from './subscribers.ts';
 

@@ -10,8 +10,8 @@ import {
   subscriptionStartOptions,
   type DeliveryInput,
   type DeliveryResult,
-} from '../../workflows/delivery-contract.ts';
-import type { delivery } from '../../workflows/delivery.ts';
+} from '../../workflows/events/contract.ts';
+import type { delivery } from '../../workflows/events/delivery.ts';
 import { createRecorders } from '../support/recorders.ts';
 import type { RunningShop, RunningShopOptions } from '../support/running-shop.ts';
 

@@ -3,7 +3,7 @@ import { HOLD_LASTS_MS } from '../../domain/attention.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
-import { statusQuery } from '../../workflows/contract.ts';
+import { statusQuery } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   attentionOf,

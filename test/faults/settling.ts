@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
-import { cancelUpdate } from '../../workflows/contract.ts';
+import { cancelUpdate } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import { orderOf } from '../support/responses.ts';
 import type { RunningShop } from '../support/running-shop.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { statusQuery } from '../../workflows/contract.ts';
+import { statusQuery } from '../../workflows/checkout/contract.ts';
 import { expectShipped } from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';

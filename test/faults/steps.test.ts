@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
-import { statusQuery } from '../../workflows/contract.ts';
+import { statusQuery } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
 import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';

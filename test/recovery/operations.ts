@@ -6,17 +6,17 @@ import { expect } from 'vitest';
 import { checkoutWorkflowId, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import type { CheckoutStart } from '../../prisma/orders/orders.ts';
-import type { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
-import { EVENTS_TASK_QUEUE } from '../../workflows/delivery-contract.ts';
-import type { REFUND_WORKFLOW } from '../../workflows/refund-contract.ts';
-import type { reconcile as reconciliation } from '../../workflows/reconcile.ts';
-import type { sweep as sweeping } from '../../workflows/sweep.ts';
+import type { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
+import { EVENTS_TASK_QUEUE } from '../../workflows/events/contract.ts';
+import type { REFUND_WORKFLOW } from '../../workflows/refund/contract.ts';
+import type { reconcile as reconciliation } from '../../workflows/operations/reconcile.ts';
+import type { sweep as sweeping } from '../../workflows/operations/sweep.ts';
 import {
   RECONCILE_WORKFLOW,
   SWEEP_WORKFLOW,
   type ReconcileResult,
   type SweepResult,
-} from '../../workflows/upkeep-contract.ts';
+} from '../../workflows/operations/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import type { AllActivities, RunningShop } from '../support/running-shop.ts';
 

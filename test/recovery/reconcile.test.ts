@@ -13,7 +13,7 @@ import {
   openReconciliation,
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
-import { reconcileWindow } from '../../workflows/upkeep-contract.ts';
+import { reconcileWindow } from '../../workflows/operations/contract.ts';
 import { claimOf } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';

@@ -4,7 +4,7 @@ import { refundKey, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund, RefundStatus } from '../../domain/refund.ts';
 import { recordRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
 import { findRefund, findRefundStart, markRefundStarted } from '../../prisma/payments/refunds.ts';
-import { REFUND_WORKFLOW, refundStartOptions } from '../../workflows/refund-contract.ts';
+import { REFUND_WORKFLOW, refundStartOptions } from '../../workflows/refund/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, noticesOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';

@@ -10,7 +10,7 @@ import {
   CHECKOUT_WORKFLOW,
   checkoutStartOptions,
   type Resolution,
-} from '../../workflows/contract.ts';
+} from '../../workflows/checkout/contract.ts';
 import { claimOf, draftOf } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';

@@ -6,7 +6,7 @@ import type { Duration } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { expect } from 'vitest';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
-import { cancelUpdate, statusQuery } from '../../workflows/contract.ts';
+import { cancelUpdate, statusQuery } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
 import { answerShipment, resolve, update } from '../support/updates.ts';

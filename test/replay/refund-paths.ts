@@ -1,7 +1,7 @@
 /** Every path a refund can take, driven on a time-skipping server with real parts, like paths.ts. */
 import { expect } from 'vitest';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
-import { retryRefundSignal, type RefundResult } from '../../workflows/refund-contract.ts';
+import { retryRefundSignal, type RefundResult } from '../../workflows/refund/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptRefund, startRefund, type RefundHandle } from '../support/refunding.ts';
 import { orderIdOf, type RunningShop } from '../support/running-shop.ts';

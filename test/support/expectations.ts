@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
 import { listDeadLetters, type DeadLetter } from '../../prisma/events/dead-letters.ts';
-import { statusQuery, type CheckoutView } from '../../workflows/contract.ts';
+import { statusQuery, type CheckoutView } from '../../workflows/checkout/contract.ts';
 import type { CheckoutHandle } from './running-shop.ts';
 import type { Shop } from './shop.ts';
 

@@ -5,8 +5,8 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { findRefundStart, requestRefund } from '../../prisma/payments/refunds.ts';
-import type { refund } from '../../workflows/refund.ts';
-import { REFUND_WORKFLOW, refundStartOptions } from '../../workflows/refund-contract.ts';
+import type { refund } from '../../workflows/refund/refund.ts';
+import { REFUND_WORKFLOW, refundStartOptions } from '../../workflows/refund/contract.ts';
 import type { RunningShop } from './running-shop.ts';
 
 export type RefundHandle = WorkflowHandle<typeof refund>;

@@ -8,7 +8,7 @@ import type {
   EventActivities,
   ReconcileActivities,
   SweepActivities,
-} from '../../activities/contract.ts';
+} from '../../workflows/activities.ts';
 import { createEventActivities } from '../../activities/events.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createReconcileActivities } from '../../activities/reconcile.ts';
@@ -23,13 +23,13 @@ import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts
 import type { Order } from '../../domain/order.ts';
 import { keptPort } from './ports.ts';
 import { listen } from '../../server.ts';
-import type { checkout } from '../../workflows/checkout.ts';
-import { TASK_QUEUE } from '../../workflows/contract.ts';
+import type { checkout } from '../../workflows/checkout/checkout.ts';
+import { TASK_QUEUE } from '../../workflows/checkout/contract.ts';
 import {
   DELIVERY_WORKFLOW,
   deliveryStartOptions,
   EVENTS_TASK_QUEUE,
-} from '../../workflows/delivery-contract.ts';
+} from '../../workflows/events/contract.ts';
 import type { Line } from './client.ts';
 import { expectInvariants } from './invariants.ts';
 import { openShop, type Shop, type ShopOptions } from './shop.ts';

@@ -2,14 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError, type UpdateDefinition } from '@temporalio/common';
 import { WorkflowUpdateRPCTimeoutOrCancelledError, type WorkflowHandle } from '@temporalio/client';
-import type { ShipmentAnswer } from '../../activities/contract.ts';
+import type { ShipmentAnswer } from '../../workflows/activities.ts';
 import { insist } from '../../temporal/retry-update.ts';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
 import {
   resolveUpdate,
   shipmentAnsweredSignal,
   type Resolution,
-} from '../../workflows/contract.ts';
+} from '../../workflows/checkout/contract.ts';
 import { orderIdOf, type CheckoutHandle } from './running-shop.ts';
 
 const DEADLINE_MS = 10_000;

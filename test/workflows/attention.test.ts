@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
-import { cancelUpdate } from '../../workflows/contract.ts';
+import { cancelUpdate } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   attentionOf,

@@ -9,7 +9,7 @@ import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { recordCancelling, recordReserved } from '../../prisma/orders/record-shipment.ts';
-import { cancelUpdate, type CancelAccepted } from '../../workflows/contract.ts';
+import { cancelUpdate, type CancelAccepted } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   effectsOf,

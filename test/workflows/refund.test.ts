@@ -3,7 +3,7 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { Mode } from '../../local/sandbox/faults.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
-import { retryRefundSignal } from '../../workflows/refund-contract.ts';
+import { retryRefundSignal } from '../../workflows/refund/contract.ts';
 import { textOf } from '../replay/histories.ts';
 import { CANARIES } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';

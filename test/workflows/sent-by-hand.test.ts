@@ -5,13 +5,13 @@ import type { OrderId } from '../../domain/ids.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { findBooks } from '../../prisma/orders/stuck-orders.ts';
-import type { checkout } from '../../workflows/checkout.ts';
+import type { checkout } from '../../workflows/checkout/checkout.ts';
 import {
   cancelUpdate,
   CHECKOUT_WORKFLOW,
   checkoutResumeOptions,
   type Resolution,
-} from '../../workflows/contract.ts';
+} from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   attentionOf,

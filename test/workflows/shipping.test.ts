@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { shipmentAnsweredSignal, statusQuery } from '../../workflows/contract.ts';
+import { shipmentAnsweredSignal, statusQuery } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   effectsOf,

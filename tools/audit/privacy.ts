@@ -6,7 +6,7 @@ import type { Client } from '@temporalio/client';
 import { findOrderPersons, type OrderPerson } from '../../prisma/operations/audit-queries.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import type { Violation } from '../../prisma/operations/invariants.ts';
-import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
+import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
 import type { Check } from './check.ts';
 import { readable } from './readable.ts';
 

@@ -7,7 +7,7 @@ import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts
 import { findAuditedOrders, listMovingOrders } from '../../prisma/operations/audit-queries.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import type { Violation } from '../../prisma/operations/invariants.ts';
-import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
+import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
 import type { Check } from './check.ts';
 
 export interface WorkflowChecksOptions {

@@ -21,7 +21,7 @@ import { ensureSubscription, removeSubscription } from '../../prisma/events/subs
 import {
   SUBSCRIPTION_WORKFLOW,
   subscriptionStartOptions,
-} from '../../workflows/delivery-contract.ts';
+} from '../../workflows/events/contract.ts';
 
 const ROUNDS = 3;
 const EVENTS = 5_000;

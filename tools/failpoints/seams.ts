@@ -10,9 +10,9 @@ import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
 import type { CommitWatcher } from '../../prisma/client/commit-hook.ts';
-import { CHECKOUT_WORKFLOW } from '../../workflows/contract.ts';
-import { DELIVERY_WORKFLOW } from '../../workflows/delivery-contract.ts';
-import { REFUND_WORKFLOW } from '../../workflows/refund-contract.ts';
+import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
+import { DELIVERY_WORKFLOW } from '../../workflows/events/contract.ts';
+import { REFUND_WORKFLOW } from '../../workflows/refund/contract.ts';
 
 export interface FailpointSeams {
   payments<T extends PaymentGateway>(gateway: T): T;

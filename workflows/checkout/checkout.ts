@@ -10,21 +10,21 @@ import {
   isCancellation,
   setHandler,
 } from '@temporalio/workflow';
-import { formatMoney } from '../domain/money.ts';
-import type { CancelReason } from '../domain/order.ts';
-import { createAttention } from './attention.ts';
-import { attend } from './attended-step.ts';
+import { formatMoney } from '../../domain/money.ts';
+import type { CancelReason } from '../../domain/order.ts';
+import { createAttention } from './needs-attention.ts';
+import { attend } from './run-step.ts';
 import { handleCancel } from './cancel.ts';
 import { statusQuery, type CheckoutInput, type CheckoutResult, type Resume } from './contract.ts';
 import { notify } from './notify.ts';
 import { createProgress } from './progress.ts';
 import { goOn } from './resume.ts';
-import type { CheckoutRun, Parcel } from './run.ts';
+import type { CheckoutRun, Parcel } from './state.ts';
 import { createSaga } from './saga.ts';
-import { sendByHand } from './send-by-hand.ts';
+import { sendByHand } from './manual-shipment.ts';
 import { createShipping } from './shipping.ts';
-import { steps } from './steps.ts';
-import { registerWithdrawal, undoOrder } from './undo.ts';
+import { steps } from '../steps.ts';
+import { registerWithdrawal, undoOrder } from './compensate.ts';
 
 type Outcome =
   | Parcel

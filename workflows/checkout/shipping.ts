@@ -10,10 +10,10 @@ import {
   setHandler,
   TemporalFailure,
 } from '@temporalio/workflow';
-import type { FailureType, ShipmentAnswer, ShipmentLookup } from '../activities/contract.ts';
-import { shipmentCorrelationId, type OrderId } from '../domain/ids.ts';
+import type { FailureType, ShipmentAnswer, ShipmentLookup } from '../activities.ts';
+import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { shipmentAnsweredSignal } from './contract.ts';
-import { steps } from './steps.ts';
+import { steps } from '../steps.ts';
 
 /** The first look-up; long enough that a warehouse that answers by itself is never asked. */
 const FIRST_LOOK_MS = 30_000;

@@ -1,9 +1,9 @@
 /** Telling the customer. A notice that cannot be sent is recorded and never undoes an order. */
 import { isCancellation, TemporalFailure } from '@temporalio/workflow';
-import type { Notice } from '../domain/ids.ts';
-import { failureSummary } from './failure-summary.ts';
-import type { CheckoutRun } from './run.ts';
-import { steps } from './steps.ts';
+import type { Notice } from '../../domain/ids.ts';
+import { failureSummary } from '../failure-summary.ts';
+import type { CheckoutRun } from './state.ts';
+import { steps } from '../steps.ts';
 
 export async function notify(run: CheckoutRun, notice: Notice): Promise<void> {
   const { orderId, progress } = run;

@@ -3,8 +3,8 @@
  * sweep is a minute away.
  */
 import { isCancellation, patched, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { SweepActivities } from '../activities/contract.ts';
-import type { SweepResult } from './upkeep-contract.ts';
+import type { SweepActivities } from '../activities.ts';
+import type { SweepResult } from './contract.ts';
 
 const activities = proxyActivities<SweepActivities>({
   startToCloseTimeout: '50 seconds',

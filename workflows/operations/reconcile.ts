@@ -1,8 +1,8 @@
 /** One reconciliation: the window slice by slice, then what was open before, then the report. */
 import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { ReconcileActivities, ReconcileSlice } from '../activities/contract.ts';
-import { failureSummary } from './failure-summary.ts';
-import { reconcileWindow, type ReconcileInput, type ReconcileResult } from './upkeep-contract.ts';
+import type { ReconcileActivities, ReconcileSlice } from '../activities.ts';
+import { failureSummary } from '../failure-summary.ts';
+import { reconcileWindow, type ReconcileInput, type ReconcileResult } from './contract.ts';
 
 /** A day of books is read in one go: some hundred pages of a shop of this size. */
 const SLICE_MS = 24 * 3_600_000;

@@ -1,8 +1,8 @@
 /** The workflows that carry events to subscribers, as their callers see them. */
 import type { WorkflowStartOptions } from '@temporalio/client';
-import type { Delivery } from '../domain/delivery.ts';
-import { deliveryWorkflowId, noticeWorkflowId, subscriptionWorkflowId } from '../domain/ids.ts';
-import type { Notice, OrderId } from '../domain/ids.ts';
+import type { Delivery } from '../../domain/delivery.ts';
+import { deliveryWorkflowId, noticeWorkflowId, subscriptionWorkflowId } from '../../domain/ids.ts';
+import type { Notice, OrderId } from '../../domain/ids.ts';
 
 /** Apart from checkouts, so that a crowd of slow receivers can never hold up an order. */
 export const EVENTS_TASK_QUEUE = 'events';

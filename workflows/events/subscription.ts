@@ -1,7 +1,7 @@
 /** Keeps one subscription's pump running for ever, on whichever worker is there. */
 import { continueAsNew, proxyActivities } from '@temporalio/workflow';
-import type { EventActivities } from '../activities/contract.ts';
-import type { SubscriptionInput } from './delivery-contract.ts';
+import type { EventActivities } from '../activities.ts';
+import type { SubscriptionInput } from './contract.ts';
 
 /** Each pump is a few history events; well below where a history grows heavy. */
 const PUMPS_PER_RUN = 200;

@@ -1,6 +1,6 @@
 /** Where the order stands, for people: the card and search attributes in the Web UI, the status query. */
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
-import type { OrderStatus } from '../domain/order.ts';
+import type { OrderStatus } from '../../domain/order.ts';
 import { SEARCH_ATTRIBUTES, type CheckoutView, type StepView } from './contract.ts';
 
 export interface Progress {

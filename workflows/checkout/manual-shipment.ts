@@ -3,9 +3,9 @@
  * a second parcel: it is called back before the order is shipped by hand.
  */
 import { patched, TemporalFailure } from '@temporalio/workflow';
-import type { CheckoutRun, Parcel } from './run.ts';
-import { steps } from './steps.ts';
-import { WITHDRAWAL } from './undo.ts';
+import type { CheckoutRun, Parcel } from './state.ts';
+import { steps } from '../steps.ts';
+import { WITHDRAWAL } from './compensate.ts';
 
 const BY_HAND: Parcel = { kind: 'shipped', carrier: 'arranged by hand', trackingNumber: 'none' };
 

@@ -9,14 +9,14 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { FailureType, Parked } from '../activities/contract.ts';
-import { HOLD_MARGIN_MS, isDecisionAbout, type Standing } from '../domain/attention.ts';
-import type { OrderId } from '../domain/ids.ts';
-import type { CancelReason } from '../domain/order.ts';
+import type { FailureType, Parked } from '../activities.ts';
+import { HOLD_MARGIN_MS, isDecisionAbout, type Standing } from '../../domain/attention.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { CancelReason } from '../../domain/order.ts';
 import { resolveUpdate, type Resolution } from './contract.ts';
-import { failureSummary } from './failure-summary.ts';
+import { failureSummary } from '../failure-summary.ts';
 import type { Progress } from './progress.ts';
-import { recordDecision, steps } from './steps.ts';
+import { recordDecision, steps } from '../steps.ts';
 
 export interface Decided {
   readonly step: string;

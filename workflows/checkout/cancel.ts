@@ -10,11 +10,11 @@ import {
   currentUpdateInfo,
   setHandler,
 } from '@temporalio/workflow';
-import type { FailureType } from '../activities/contract.ts';
+import type { FailureType } from '../activities.ts';
 import { cancelUpdate, type CancelRequest } from './contract.ts';
-import type { CheckoutRun } from './run.ts';
-import { steps } from './steps.ts';
-import { registerWithdrawal } from './undo.ts';
+import type { CheckoutRun } from './state.ts';
+import { steps } from '../steps.ts';
+import { registerWithdrawal } from './compensate.ts';
 
 export function handleCancel(run: CheckoutRun): void {
   setHandler(

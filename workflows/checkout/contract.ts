@@ -5,11 +5,11 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { ShipmentAnswer } from '../activities/contract.ts';
-import type { Decision, Standing } from '../domain/attention.ts';
-import { checkoutWorkflowId, type OrderId } from '../domain/ids.ts';
-import { formatMoney } from '../domain/money.ts';
-import type { CancelReason, OrderStatus } from '../domain/order.ts';
+import type { ShipmentAnswer } from '../activities.ts';
+import type { Decision, Standing } from '../../domain/attention.ts';
+import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
+import { formatMoney } from '../../domain/money.ts';
+import type { CancelReason, OrderStatus } from '../../domain/order.ts';
 
 export const TASK_QUEUE = 'checkout';
 export const CHECKOUT_WORKFLOW = 'checkout';

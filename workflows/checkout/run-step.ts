@@ -5,9 +5,9 @@ import {
   isCancellation,
   TemporalFailure,
 } from '@temporalio/workflow';
-import type { FailureType } from '../activities/contract.ts';
-import type { CancelReason } from '../domain/order.ts';
-import type { CheckoutRun } from './run.ts';
+import type { FailureType } from '../activities.ts';
+import type { CancelReason } from '../../domain/order.ts';
+import type { CheckoutRun } from './state.ts';
 
 type ForwardStep = 'reserveStock' | 'capturePayment' | 'shipOrder';
 

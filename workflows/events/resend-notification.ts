@@ -1,8 +1,8 @@
 /** Tells a customer once more, when a person asks for it after the checkout gave up. */
 import { TemporalFailure } from '@temporalio/workflow';
-import type { NoticeInput } from './delivery-contract.ts';
-import { failureSummary } from './failure-summary.ts';
-import { steps } from './steps.ts';
+import type { NoticeInput } from './contract.ts';
+import { failureSummary } from '../failure-summary.ts';
+import { steps } from '../steps.ts';
 
 export async function notice(input: NoticeInput): Promise<void> {
   try {

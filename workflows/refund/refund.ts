@@ -10,13 +10,13 @@ import {
   TemporalFailure,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type { RefundPaymentOutcome } from '../activities/contract.ts';
-import { refundNotice } from '../domain/ids.ts';
-import { formatMoney } from '../domain/money.ts';
-import { SEARCH_ATTRIBUTES } from './contract.ts';
-import { failureSummary } from './failure-summary.ts';
-import { retryRefundSignal, type RefundInput, type RefundResult } from './refund-contract.ts';
-import { steps } from './steps.ts';
+import type { RefundPaymentOutcome } from '../activities.ts';
+import { refundNotice } from '../../domain/ids.ts';
+import { formatMoney } from '../../domain/money.ts';
+import { SEARCH_ATTRIBUTES } from '../checkout/contract.ts';
+import { failureSummary } from '../failure-summary.ts';
+import { retryRefundSignal, type RefundInput, type RefundResult } from './contract.ts';
+import { steps } from '../steps.ts';
 
 export async function refund(input: RefundInput): Promise<RefundResult> {
   const retry = { asked: false };

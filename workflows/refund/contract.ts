@@ -1,9 +1,9 @@
 /** The refund workflow as its callers see it. No person's data goes through here (G8). */
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineSignal } from '@temporalio/workflow';
-import { refundWorkflowId, type OrderId, type RefundId } from '../domain/ids.ts';
-import { formatMoney } from '../domain/money.ts';
-import { SEARCH_ATTRIBUTES, TASK_QUEUE, type Traced } from './contract.ts';
+import { refundWorkflowId, type OrderId, type RefundId } from '../../domain/ids.ts';
+import { formatMoney } from '../../domain/money.ts';
+import { SEARCH_ATTRIBUTES, TASK_QUEUE, type Traced } from '../checkout/contract.ts';
 
 export const REFUND_WORKFLOW = 'refund';
 

@@ -1,7 +1,7 @@
 /** Tries to deliver one event to one subscriber, later and later, and buries it in the dead letters. */
 import { proxyActivities, sleep } from '@temporalio/workflow';
-import type { EventActivities } from '../activities/contract.ts';
-import type { DeliveryInput, DeliveryResult } from './delivery-contract.ts';
+import type { EventActivities } from '../activities.ts';
+import type { DeliveryInput, DeliveryResult } from './contract.ts';
 
 const { deliverEvent, buryDelivery } = proxyActivities<
   Pick<EventActivities, 'deliverEvent' | 'buryDelivery'>

@@ -1,7 +1,7 @@
 /** The workflows that run by the clock, as their callers see them. */
 import type { WorkflowStartOptions } from '@temporalio/client';
-import { reconcileWorkflowId } from '../domain/ids.ts';
-import { EVENTS_TASK_QUEUE } from './delivery-contract.ts';
+import { reconcileWorkflowId } from '../../domain/ids.ts';
+import { EVENTS_TASK_QUEUE } from '../events/contract.ts';
 
 export const SWEEP_WORKFLOW = 'sweep';
 export const RECONCILE_WORKFLOW = 'reconcile';

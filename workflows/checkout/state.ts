@@ -1,9 +1,9 @@
 /** One running checkout: what its parts share. */
 import type { CancellationScope } from '@temporalio/workflow';
-import type { ShipmentAnswer } from '../activities/contract.ts';
-import type { OrderId } from '../domain/ids.ts';
-import type { CancelReason } from '../domain/order.ts';
-import type { Attention } from './attention.ts';
+import type { ShipmentAnswer } from '../activities.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { CancelReason } from '../../domain/order.ts';
+import type { Attention } from './needs-attention.ts';
 import type { Progress } from './progress.ts';
 import type { Saga } from './saga.ts';
 import type { Shipping } from './shipping.ts';

@@ -1,10 +1,10 @@
 /** Undoing an order: every undo in reverse, then a person for those that failed, then `cancelled`. */
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { FailureType } from '../activities/contract.ts';
-import type { CancelReason } from '../domain/order.ts';
-import type { CheckoutRun } from './run.ts';
+import type { FailureType } from '../activities.ts';
+import type { CancelReason } from '../../domain/order.ts';
+import type { CheckoutRun } from './state.ts';
 import type { FailedUndo, Undone } from './saga.ts';
-import { steps } from './steps.ts';
+import { steps } from '../steps.ts';
 
 /** The step that calls a parcel back. */
 export const WITHDRAWAL = 'cancelShipment';

@@ -2,11 +2,11 @@
  * Going on with an order whose earlier run is gone. The books say what is done and whether the order
  * goes forward or back; whatever is done again is done under its own key, and found done.
  */
-import { standingAfterSkip, type Standing } from '../domain/attention.ts';
-import type { CancelReason } from '../domain/order.ts';
+import { standingAfterSkip, type Standing } from '../../domain/attention.ts';
+import type { CancelReason } from '../../domain/order.ts';
 import type { Resume } from './contract.ts';
-import type { CheckoutRun } from './run.ts';
-import { steps } from './steps.ts';
+import type { CheckoutRun } from './state.ts';
+import { steps } from '../steps.ts';
 
 /** The forward steps that are behind an order that stands there. */
 const BEHIND: Readonly<Record<Standing, readonly string[]>> = {
