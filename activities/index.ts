@@ -2,17 +2,17 @@
 import { log } from '@temporalio/activity';
 import type { Database } from '../prisma/client/client.ts';
 import type { Activities } from '../workflows/activities.ts';
-import type { ActivityDependencies } from './dependencies.ts';
-import { countFailedAttempt } from './attempts.ts';
+import type { ActivityDependencies } from './checkout/dependencies.ts';
+import { countFailedAttempt } from './checkout/failed-attempts.ts';
 import { unexpected } from './failures.ts';
-import { createInventoryActivities } from './inventory.ts';
-import { createNotificationActivities } from './notification.ts';
-import { createOrderActivities } from './orders.ts';
-import { createPaymentActivities } from './payment.ts';
-import { createRefundActivities } from './refund.ts';
-import { createShipmentActivities } from './shipment.ts';
+import { createInventoryActivities } from './checkout/inventory.ts';
+import { createNotificationActivities } from './checkout/notification.ts';
+import { createOrderActivities } from './checkout/order.ts';
+import { createPaymentActivities } from './checkout/payment.ts';
+import { createRefundActivities } from './checkout/refund.ts';
+import { createShipmentActivities } from './checkout/shipment.ts';
 
-export type { ActivityDependencies } from './dependencies.ts';
+export type { ActivityDependencies } from './checkout/dependencies.ts';
 
 export function createActivities(deps: ActivityDependencies): Activities {
   return withoutDetails(deps.db, {

@@ -3,7 +3,7 @@
  * nobody took, judges the payment provider's notices, starts the reconciliation whose start was lost,
  * and ends pending orders the sweep did not come for, so that their holds do not keep stock from
  * others. Each item is safe to repeat, also by two processes at once. (The rest is the sweep's:
- * activities/sweep.ts.)
+ * activities/operations/sweep.ts.)
  */
 import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';

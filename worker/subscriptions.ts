@@ -5,7 +5,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { Subscriber } from '../activities/subscribers/subscriber.ts';
+import type { Subscriber } from '../activities/events/subscribers/subscriber.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { cursorNow, LOG_START } from '../prisma/events/event-log.ts';
 import { ensureSubscription, listSubscriptionNames } from '../prisma/events/subscriptions.ts';

@@ -1,11 +1,14 @@
 /** What a process with a worker's role runs: checkouts on one task queue, events on another. */
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { createEventActivities } from '../activities/events.ts';
+import { createEventActivities } from '../activities/events/events.ts';
 import { createActivities, type ActivityDependencies } from '../activities/index.ts';
-import { createReconcileActivities } from '../activities/reconcile.ts';
-import { createSweepActivities } from '../activities/sweep.ts';
-import { createSubscriberLookup, createSubscribers } from '../activities/subscribers/registry.ts';
+import { createReconcileActivities } from '../activities/operations/reconcile.ts';
+import { createSweepActivities } from '../activities/operations/sweep.ts';
+import {
+  createSubscriberLookup,
+  createSubscribers,
+} from '../activities/events/subscribers/registry.ts';
 import { expireOrder } from '../api/expire-order.ts';
 import { createTemporalCheckouts } from '../temporal/checkout-client.ts';
 import { createTemporalRefunds } from '../temporal/refund-client.ts';

@@ -1,8 +1,8 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createEventActivities } from '../../activities/events.ts';
-import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
+import { createEventActivities } from '../../activities/events/events.ts';
+import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';

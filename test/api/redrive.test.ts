@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
+import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { readable } from '../../tools/audit/readable.ts';
 import { subscriptionWorkflowId, type OrderId } from '../../domain/ids.ts';
 import { LOG_START, readLog } from '../../prisma/events/event-log.ts';

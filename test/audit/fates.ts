@@ -1,8 +1,8 @@
 /** A database with an order of every fate, as the service itself writes them: nothing in it is wrong. */
-import { createAnalyticsSubscriber } from '../../activities/subscribers/analytics.ts';
-import { createAuditSubscriber } from '../../activities/subscribers/audit.ts';
-import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
-import { createWarehouseFeedSubscriber } from '../../activities/subscribers/warehouse-feed.ts';
+import { createAnalyticsSubscriber } from '../../activities/events/subscribers/analytics.ts';
+import { createAuditSubscriber } from '../../activities/events/subscribers/audit.ts';
+import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
+import { createWarehouseFeedSubscriber } from '../../activities/events/subscribers/warehouse-feed.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason, Order, OrderStatus } from '../../domain/order.ts';
 import {

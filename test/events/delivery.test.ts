@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { DEFAULT_RETRY_DELAYS_MS, DeliveryError } from '../../activities/subscribers/subscriber.ts';
+import {
+  DEFAULT_RETRY_DELAYS_MS,
+  DeliveryError,
+} from '../../activities/events/subscribers/subscriber.ts';
 import { writeDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { DELIVERY_WORKFLOW, deliveryStartOptions } from '../../workflows/events/contract.ts';
 import { useSkippingShop } from '../support/use-shop.ts';

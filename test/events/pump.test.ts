@@ -1,8 +1,8 @@
 /** A pump's turn, statement by statement, without Temporal. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createEventActivities } from '../../activities/events.ts';
-import { pumpOnce } from '../../activities/pump.ts';
-import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
+import { createEventActivities } from '../../activities/events/events.ts';
+import { pumpOnce } from '../../activities/events/pump.ts';
+import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { cursorNow } from '../../prisma/events/event-log.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
-import { DeliveryError, type Subscriber } from '../../activities/subscribers/subscriber.ts';
+import { DeliveryError, type Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { cursorBefore, cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
 import {
   ensureSubscription,

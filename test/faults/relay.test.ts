@@ -1,5 +1,5 @@
 import { afterEach, describe, expect } from 'vitest';
-import { DeliveryError, type Subscriber } from '../../activities/subscribers/subscriber.ts';
+import { DeliveryError, type Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import type { LoggedEvent } from '../../prisma/events/event-log.ts';
 import { cursorBefore } from '../../prisma/events/event-log.ts';
 import { consumeOnce } from '../../prisma/events/consume-once.ts';

@@ -1,6 +1,6 @@
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import { createCheckoutStarterSubscriber } from '../../activities/subscribers/checkout-starter.ts';
+import { createCheckoutStarterSubscriber } from '../../activities/events/subscribers/checkout-starter.ts';
 import type { Checkouts } from '../../temporal/checkout-workflows.ts';
 import { createTemporalCheckouts } from '../../temporal/checkout-client.ts';
 import type { OrderId } from '../../domain/ids.ts';

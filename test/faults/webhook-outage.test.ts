@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { DeliveryError } from '../../activities/subscribers/subscriber.ts';
+import { DeliveryError } from '../../activities/events/subscribers/subscriber.ts';
 import { deliver, eventFor, EVENTS_ONLY, lettersFor } from '../events/subscribers.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { cell } from './cell.ts';

@@ -9,11 +9,11 @@ import type {
   ReconcileActivities,
   SweepActivities,
 } from '../../workflows/activities.ts';
-import { createEventActivities } from '../../activities/events.ts';
+import { createEventActivities } from '../../activities/events/events.ts';
 import { createActivities } from '../../activities/index.ts';
-import { createReconcileActivities } from '../../activities/reconcile.ts';
-import type { Subscriber } from '../../activities/subscribers/subscriber.ts';
-import { createSweepActivities } from '../../activities/sweep.ts';
+import { createReconcileActivities } from '../../activities/operations/reconcile.ts';
+import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
+import { createSweepActivities } from '../../activities/operations/sweep.ts';
 import { createApp } from '../../api/app.ts';
 import { expireOrder } from '../../api/expire-order.ts';
 import { createTemporalCheckouts } from '../../temporal/checkout-client.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createAnalyticsSubscriber } from '../../../activities/subscribers/analytics.ts';
-import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
+import { createAnalyticsSubscriber } from '../../../activities/events/subscribers/analytics.ts';
+import type { Subscriber } from '../../../activities/events/subscribers/subscriber.ts';
 import type { Order } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { deliveriesOf } from './deliveries.ts';

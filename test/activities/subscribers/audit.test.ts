@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createAuditSubscriber } from '../../../activities/subscribers/audit.ts';
-import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
+import { createAuditSubscriber } from '../../../activities/events/subscribers/audit.ts';
+import type { Subscriber } from '../../../activities/events/subscribers/subscriber.ts';
 import { cancelUpdateId, shipmentCorrelationId, type OrderId } from '../../../domain/ids.ts';
 import type { EventType } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createCheckoutStarterSubscriber } from '../../../activities/subscribers/checkout-starter.ts';
+import { createCheckoutStarterSubscriber } from '../../../activities/events/subscribers/checkout-starter.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { CheckoutStart } from '../../../prisma/orders/orders.ts';
 import { NEVER, openHistory, wanted, type History } from './history.ts';

@@ -1,7 +1,7 @@
 /** Orders of every fate in a real database, and the log they wrote, as a pump would read it. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
+import type { Subscriber } from '../../../activities/events/subscribers/subscriber.ts';
 import type { Order } from '../../../domain/order.ts';
 import { changeOrder } from '../../../prisma/orders/transition.ts';
 import { LOG_START, readLog, type LoggedEvent } from '../../../prisma/events/event-log.ts';

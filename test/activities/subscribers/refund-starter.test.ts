@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createRefundStarterSubscriber } from '../../../activities/subscribers/refund-starter.ts';
+import { createRefundStarterSubscriber } from '../../../activities/events/subscribers/refund-starter.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { Refund } from '../../../domain/refund.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../../prisma/payments/payments.ts';

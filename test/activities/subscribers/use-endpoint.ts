@@ -1,8 +1,11 @@
 /** A webhook endpoint of a shop with a history: events handed to it, its receiver, what the pump learns. */
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { describeFailure } from '../../../activities/pump.ts';
-import { PartialFailure, type Subscriber } from '../../../activities/subscribers/subscriber.ts';
-import { createWebhookSubscriber } from '../../../activities/subscribers/webhook.ts';
+import { describeFailure } from '../../../activities/events/pump.ts';
+import {
+  PartialFailure,
+  type Subscriber,
+} from '../../../activities/events/subscribers/subscriber.ts';
+import { createWebhookSubscriber } from '../../../activities/events/subscribers/webhook.ts';
 import { createWebhookSender, type WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { Subscriber } from '../../../activities/subscribers/subscriber.ts';
-import { createWarehouseFeedSubscriber } from '../../../activities/subscribers/warehouse-feed.ts';
+import type { Subscriber } from '../../../activities/events/subscribers/subscriber.ts';
+import { createWarehouseFeedSubscriber } from '../../../activities/events/subscribers/warehouse-feed.ts';
 import type { Order } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { deliveriesOf } from './deliveries.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PartialFailure } from '../../../activities/subscribers/subscriber.ts';
+import { PartialFailure } from '../../../activities/events/subscribers/subscriber.ts';
 import { createWebhookSender } from '../../../gateways/webhooks/sender.ts';
 import { changeEndpoint, findEndpoint } from '../../../prisma/events/webhook-endpoints.ts';
 import { OPERATOR, useEndpoint } from './use-endpoint.ts';

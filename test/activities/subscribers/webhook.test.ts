@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { createWebhookSubscriber, webhookBody } from '../../../activities/subscribers/webhook.ts';
+import {
+  createWebhookSubscriber,
+  webhookBody,
+} from '../../../activities/events/subscribers/webhook.ts';
 import { traceIdOf } from '../../../telemetry/traceparent.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/webhook.ts';
 import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';

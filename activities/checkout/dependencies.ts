@@ -1,0 +1,42 @@
+/** What activities are made from. Gateways are interfaces: production and tests differ in the address. */
+import type { OrderId, RefundId } from '../../domain/ids.ts';
+import type { Order, Payment } from '../../domain/order.ts';
+import type { Refund } from '../../domain/refund.ts';
+import type { Mailer } from '../../gateways/mail/mailer.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { findOrder } from '../../prisma/orders/orders.ts';
+import { findPayment } from '../../prisma/payments/payments.ts';
+import { findRefund } from '../../prisma/payments/refunds.ts';
+import { orderNotFound, refundNotFound } from '../failures.ts';
+
+export interface ActivityDependencies {
+  readonly db: Database;
+  readonly payments: PaymentGateway;
+  readonly warehouse: WarehouseGateway;
+  readonly mailer: Mailer;
+  /** Where the warehouse sends its answers, e.g. `https://shop.example/callbacks/warehouse`. */
+  readonly warehouseCallbackUrl: string;
+}
+
+/** The order, or a permanent failure. */
+export async function requireOrder(db: Database, orderId: OrderId): Promise<Order> {
+  const order = await findOrder(db, orderId);
+  if (!order) throw orderNotFound(orderId);
+  return order;
+}
+
+/** The order's payment, or a permanent failure. */
+export async function requirePayment(db: Database, orderId: OrderId): Promise<Payment> {
+  const payment = await findPayment(db, orderId);
+  if (!payment) throw orderNotFound(orderId);
+  return payment;
+}
+
+/** The refund, or a permanent failure. */
+export async function requireRefund(db: Database, refundId: RefundId): Promise<Refund> {
+  const refund = await findRefund(db, refundId);
+  if (!refund) throw refundNotFound(refundId);
+  return refund;
+}

@@ -1,0 +1,40 @@
+/** Turns in an order's life that have no provider behind them. */
+import { findHoldLeft } from '../../prisma/orders/step-attempts.ts';
+import { recordCancelled, recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import { findShipment } from '../../prisma/orders/orders.ts';
+import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
+import { findBooks } from '../../prisma/orders/stuck-orders.ts';
+import type { Activities } from '../../workflows/activities.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { requireChanged } from '../failures.ts';
+
+type OrderActivities = Pick<
+  Activities,
+  'recordCancelling' | 'recordCancelled' | 'recordNeedsAttention' | 'recordResolved'
+>;
+
+export function createOrderActivities({ db }: ActivityDependencies): OrderActivities {
+  return {
+    async recordCancelling({ orderId, reason, request = null }) {
+      const change = await recordCancelling(db, orderId, { reason, request });
+      requireChanged(orderId, change);
+      // Turned round before, by a task that was lost: the reason of that time stands.
+      const books = change.kind === 'already' ? await findBooks(db, orderId) : null;
+      const shipment = await findShipment(db, orderId);
+      return {
+        shipmentRequested: shipment?.status === 'requested',
+        reason: books?.cancelReason ?? reason,
+      };
+    },
+    async recordCancelled({ orderId, reason }) {
+      requireChanged(orderId, await recordCancelled(db, orderId, reason));
+    },
+    async recordNeedsAttention({ orderId, steps, failure }) {
+      requireChanged(orderId, await recordNeedsAttention(db, orderId, { steps, failure }));
+      return { holdLeftAtStartMs: await findHoldLeft(db, orderId) };
+    },
+    async recordResolved({ orderId, ...resolved }) {
+      requireChanged(orderId, await recordResolved(db, orderId, resolved));
+    },
+  };
+}

@@ -1,0 +1,173 @@
+/**
+ * The order's money: capture, and its opposite, void or refund. An intent is written down before
+ * the provider hears of it; one that was written before is looked up before it is repeated (G3), so
+ * a key the provider has forgotten can never charge twice.
+ */
+import { providerKey } from '../../domain/ids.ts';
+import type { Payment } from '../../domain/order.ts';
+import type { ProviderPayment, SettleRequest } from '../../gateways/payments.ts';
+import {
+  recordCaptured,
+  recordCaptureRefused,
+  recordIntent,
+  recordVoided,
+  type SettleKind,
+} from '../../prisma/payments/payments.ts';
+import type {
+  Activities,
+  CapturePaymentOutcome,
+  VoidOrRefundOutcome,
+} from '../../workflows/activities.ts';
+import { requirePayment, type ActivityDependencies } from './dependencies.ts';
+import {
+  capturedByHand,
+  notAnswered,
+  rejectedRequest,
+  requireChanged,
+  stillProcessing,
+} from '../failures.ts';
+import { refundAll } from './refund.ts';
+import { whileHeld } from './authorization-expiry.ts';
+
+type PaymentActivities = Pick<Activities, 'capturePayment' | 'voidOrRefundPayment'>;
+
+export function createPaymentActivities(deps: ActivityDependencies): PaymentActivities {
+  return {
+    async capturePayment({ orderId }) {
+      const payment = await requirePayment(deps.db, orderId);
+      const held = { name: 'capture', payment: () => requirePayment(deps.db, orderId) };
+      return whileHeld(held, () => captureOrFindOut(deps, payment));
+    },
+
+    async voidOrRefundPayment({ orderId }) {
+      const payment = await requirePayment(deps.db, orderId);
+      if (payment.providerReference === null) return { kind: 'nothing_held' };
+      const actual = await lookUp(deps, payment);
+      if (!actual) throw rejectedRequest('void or refund', 'unknown to the provider');
+      if (payment.capturedByHand && isElsewhere(actual)) throw capturedByHand('void or refund');
+      switch (actual.state) {
+        case 'authorized':
+          return voidAuthorization(deps, payment);
+        case 'captured':
+          return refundAll(deps, payment, actual);
+        case 'voided':
+          await recordVoided(deps.db, payment);
+          return { kind: 'voided' };
+        case 'declined':
+          return { kind: 'nothing_held' };
+        case 'processing':
+          throw stillProcessing('void or refund');
+      }
+    },
+  };
+}
+
+async function captureOrFindOut(
+  deps: ActivityDependencies,
+  payment: Payment,
+): Promise<CapturePaymentOutcome> {
+  if ((await recordIntent(deps.db, payment, 'capture')) === 'repeated') {
+    const settled = await captureOutcomeOf(deps, payment, await lookUp(deps, payment));
+    if (settled) return settled;
+  }
+  return capture(deps, payment);
+}
+
+async function capture(
+  { db, payments }: ActivityDependencies,
+  payment: Payment,
+): Promise<CapturePaymentOutcome> {
+  const outcome = await payments.capture(requestFor(payment, 'capture'));
+  switch (outcome.kind) {
+    case 'done':
+      return captured(db, payment);
+    case 'refused':
+      await recordCaptureRefused(db, payment, outcome.code);
+      return { kind: 'refused', code: outcome.code };
+    case 'unavailable':
+    case 'unknown':
+      throw notAnswered('capture', outcome);
+  }
+}
+
+/** What a repeated capture has come to already; null when it is still to be done. */
+async function captureOutcomeOf(
+  { db }: ActivityDependencies,
+  payment: Payment,
+  actual: ProviderPayment | null,
+): Promise<CapturePaymentOutcome | null> {
+  switch (actual?.state) {
+    case 'captured':
+      return captured(db, payment);
+    case 'voided':
+    case 'declined':
+      await recordCaptureRefused(db, payment, actual.state);
+      return { kind: 'refused', code: actual.state };
+    case 'processing':
+      throw stillProcessing('capture');
+    case 'authorized':
+    case undefined:
+      return null;
+  }
+}
+
+async function captured(
+  db: ActivityDependencies['db'],
+  payment: Payment,
+): Promise<CapturePaymentOutcome> {
+  requireChanged(payment.orderId, await recordCaptured(db, payment));
+  return { kind: 'captured', amountMinor: payment.amountMinor };
+}
+
+async function voidAuthorization(
+  { db, payments }: ActivityDependencies,
+  payment: Payment,
+): Promise<VoidOrRefundOutcome> {
+  await recordIntent(db, payment, 'void');
+  const outcome = await payments.voidAuthorization(requestFor(payment, 'void'));
+  switch (outcome.kind) {
+    case 'done':
+      await recordVoided(db, payment);
+      return { kind: 'voided' };
+    case 'refused':
+      // A capture overtook the void; the next look-up sees it and refunds.
+      throw stillProcessing('void');
+    case 'unavailable':
+    case 'unknown':
+      throw notAnswered('void', outcome);
+  }
+}
+
+/** True when money that was captured is none of this: it was paid in another way. */
+function isElsewhere({ state }: ProviderPayment): boolean {
+  return state !== 'captured' && state !== 'processing';
+}
+
+async function lookUp(
+  { payments }: ActivityDependencies,
+  payment: Payment,
+): Promise<ProviderPayment | null> {
+  const found = await payments.lookUp({
+    orderId: payment.orderId,
+    reference: payment.providerReference,
+  });
+  switch (found.kind) {
+    case 'found':
+      return found.payment;
+    case 'absent':
+      return null;
+    case 'unavailable':
+    case 'unknown':
+      throw notAnswered('payment look-up', found);
+  }
+}
+
+function requestFor(payment: Payment, kind: SettleKind): SettleRequest {
+  if (payment.providerReference === null) throw rejectedRequest(kind, 'never authorized');
+  return {
+    key: providerKey(payment.orderId, kind),
+    orderId: payment.orderId,
+    reference: payment.providerReference,
+    amount: { amountMinor: payment.amountMinor, currency: payment.currency },
+  };
+}

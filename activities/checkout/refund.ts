@@ -1,0 +1,116 @@
+/**
+ * Money given back: a refund somebody asked for, and all that is left of an order that is undone.
+ * Each has been written down with its key before. The gateway looks for a refund of that key before
+ * it asks for one, so a lost answer is found and never repeated.
+ */
+import type { Payment } from '../../domain/order.ts';
+import type { Refund } from '../../domain/refund.ts';
+import type { ProviderPayment, SettleOutcome } from '../../gateways/payments.ts';
+import {
+  listOpenRefunds,
+  openRestRefund,
+  recordRefundFailed,
+  recordRefundNeedsAttention,
+  recordRefundSucceeded,
+} from '../../prisma/payments/refund-outcomes.ts';
+import type {
+  Activities,
+  RefundPaymentOutcome,
+  VoidOrRefundOutcome,
+} from '../../workflows/activities.ts';
+import { requirePayment, requireRefund, type ActivityDependencies } from './dependencies.ts';
+import { notAnswered, rejectedRequest } from '../failures.ts';
+
+type RefundActivities = Pick<Activities, 'refundPayment' | 'recordRefundNeedsAttention'>;
+
+export function createRefundActivities(deps: ActivityDependencies): RefundActivities {
+  return {
+    async refundPayment({ orderId, refundId }) {
+      const payment = await requirePayment(deps.db, orderId);
+      return refundOne(deps, payment, await requireRefund(deps.db, refundId));
+    },
+
+    async recordRefundNeedsAttention({ refundId, failure }) {
+      await recordRefundNeedsAttention(deps.db, await requireRefund(deps.db, refundId), failure);
+    },
+  };
+}
+
+/**
+ * Gives everything back that was captured. Refunds that were asked for before the order turned round
+ * come first, each under its own key: what one of them gives back must not be given back again.
+ */
+export async function refundAll(
+  deps: ActivityDependencies,
+  payment: Payment,
+  actual: ProviderPayment,
+): Promise<VoidOrRefundOutcome> {
+  const { db } = deps;
+  for (const refund of await listOpenRefunds(db, payment.orderId)) {
+    await refundOne(deps, payment, refund);
+  }
+  const rest = await openRestRefund(db, payment);
+  if (rest === null) return { kind: 'refunded', amountMinor: 0 };
+  if (rest.status !== 'succeeded') {
+    const reference = await giveBack(deps, { payment, refund: rest, actual });
+    await recordRefundSucceeded(db, rest, reference);
+  }
+  return { kind: 'refunded', amountMinor: rest.amountMinor };
+}
+
+async function refundOne(
+  deps: ActivityDependencies,
+  payment: Payment,
+  refund: Refund,
+): Promise<RefundPaymentOutcome> {
+  const { amountMinor } = refund;
+  if (refund.status === 'succeeded') return { kind: 'refunded', amountMinor };
+  if (refund.failureCode !== null) return { kind: 'refused', code: refund.failureCode };
+  const outcome = await ask(deps, payment, refund);
+  switch (outcome.kind) {
+    case 'done':
+      // The payment's own reference: all of it is back, and none of it by this refund.
+      if (outcome.reference === payment.providerReference) {
+        return refuse(deps, refund, 'charge_already_refunded');
+      }
+      await recordRefundSucceeded(deps.db, refund, outcome.reference);
+      return { kind: 'refunded', amountMinor };
+    case 'refused':
+      return refuse(deps, refund, outcome.code);
+    case 'unavailable':
+    case 'unknown':
+      throw notAnswered('refund', outcome);
+  }
+}
+
+async function refuse(
+  { db }: ActivityDependencies,
+  refund: Refund,
+  code: string,
+): Promise<RefundPaymentOutcome> {
+  await recordRefundFailed(db, refund, code);
+  return { kind: 'refused', code };
+}
+
+/** The provider's reference of the refund. An undo cannot be refused: a person has to look. */
+async function giveBack(
+  deps: ActivityDependencies,
+  rest: { readonly payment: Payment; readonly refund: Refund; readonly actual: ProviderPayment },
+): Promise<string> {
+  const { payment, refund, actual } = rest;
+  if (actual.refundedMinor === actual.capturedMinor) return actual.reference;
+  const outcome = await ask(deps, payment, refund);
+  if (outcome.kind === 'refused') throw rejectedRequest('refund', outcome.code);
+  if (outcome.kind !== 'done') throw notAnswered('refund', outcome);
+  return outcome.reference;
+}
+
+async function ask(
+  { payments }: ActivityDependencies,
+  payment: Payment,
+  { key, orderId, amountMinor, currency }: Refund,
+): Promise<SettleOutcome> {
+  if (payment.providerReference === null) throw rejectedRequest('refund', 'never authorized');
+  const amount = { amountMinor, currency };
+  return payments.refund({ key, orderId, reference: payment.providerReference, amount });
+}

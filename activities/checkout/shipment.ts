@@ -1,0 +1,98 @@
+/** Shipping as request-reply: ask, look up, cancel. The answer itself comes by callback, as a signal. */
+import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import {
+  recordShipmentAccepted,
+  recordShipmentEnded,
+  recordShipmentRequested,
+  recordShipped,
+} from '../../prisma/orders/record-shipment.ts';
+import { findShipment } from '../../prisma/orders/orders.ts';
+import type { Activities, RequestShipmentOutcome } from '../../workflows/activities.ts';
+import { requireOrder, type ActivityDependencies } from './dependencies.ts';
+import { notAnswered, requireChanged } from '../failures.ts';
+
+type ShipmentActivities = Pick<
+  Activities,
+  | 'requestShipment'
+  | 'lookUpShipment'
+  | 'findShipmentRequest'
+  | 'cancelShipment'
+  | 'recordShipped'
+  | 'recordShipmentRefused'
+>;
+
+export function createShipmentActivities(deps: ActivityDependencies): ShipmentActivities {
+  const { db, warehouse } = deps;
+  return {
+    requestShipment: ({ orderId }) => requestShipment(deps, orderId),
+
+    async lookUpShipment({ orderId }) {
+      const state = await warehouse.lookUpShipment({
+        correlationId: shipmentCorrelationId(orderId),
+      });
+      if (state.kind === 'unavailable' || state.kind === 'unknown') {
+        throw notAnswered('shipment look-up', state);
+      }
+      return state;
+    },
+
+    async findShipmentRequest({ orderId }) {
+      const shipment = await findShipment(db, orderId);
+      return { requested: shipment?.status === 'requested' };
+    },
+
+    async cancelShipment({ orderId }) {
+      const outcome = await warehouse.cancelShipment({
+        correlationId: shipmentCorrelationId(orderId),
+      });
+      switch (outcome.kind) {
+        case 'cancelled':
+          await recordShipmentEnded(db, orderId, 'cancelled');
+          return outcome;
+        case 'already_shipped':
+          return outcome;
+        case 'unavailable':
+        case 'unknown':
+          throw notAnswered('cancel shipment', outcome);
+      }
+    },
+
+    async recordShipped({ orderId, carrier, trackingNumber }) {
+      const parcel = { carrier, trackingNumber };
+      requireChanged(orderId, await recordShipped(db, orderId, parcel));
+    },
+
+    async recordShipmentRefused({ orderId }) {
+      await recordShipmentEnded(db, orderId, 'refused');
+    },
+  };
+}
+
+async function requestShipment(
+  { db, warehouse, warehouseCallbackUrl }: ActivityDependencies,
+  orderId: OrderId,
+): Promise<RequestShipmentOutcome> {
+  const order = await requireOrder(db, orderId);
+  const shipment = await recordShipmentRequested(db, orderId);
+  if (shipment === null || shipment.status === 'cancelled')
+    return { kind: 'refused', reason: 'cancelled' };
+  const outcome = await warehouse.ship({
+    key: providerKey(orderId, 'ship'),
+    orderId,
+    correlationId: shipment.correlationId,
+    callbackUrl: warehouseCallbackUrl,
+    lines: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
+    recipient: { name: order.customer.name, address: order.shippingAddress },
+  });
+  switch (outcome.kind) {
+    case 'accepted':
+      await recordShipmentAccepted(db, orderId);
+      return { kind: 'requested' };
+    case 'refused':
+      await recordShipmentEnded(db, orderId, 'refused');
+      return { kind: 'refused', reason: outcome.reason };
+    case 'unavailable':
+    case 'unknown':
+      throw notAnswered('ship', outcome);
+  }
+}

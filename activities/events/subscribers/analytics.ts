@@ -1,0 +1,18 @@
+/** Keeps the hourly sales figures that reports read. Each event counts once, however often it comes. */
+import { addToAnalytics, COUNTED_TYPES } from '../../../prisma/events/analytics.ts';
+import type { Database } from '../../../prisma/client/client.ts';
+import { consumeOnce } from '../../../prisma/events/consume-once.ts';
+import { DEFAULT_RETRY_DELAYS_MS, type Subscriber } from './subscriber.ts';
+
+export function createAnalyticsSubscriber({ db }: { readonly db: Database }): Subscriber {
+  return {
+    name: 'analytics',
+    types: COUNTED_TYPES,
+    startsAt: 'beginning',
+    maxBatch: 200,
+    delayMs: 0,
+    deadlineMs: 10_000,
+    retryDelaysMs: DEFAULT_RETRY_DELAYS_MS,
+    handle: (events) => consumeOnce(db, 'analytics', { events, work: addToAnalytics }),
+  };
+}

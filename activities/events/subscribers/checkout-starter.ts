@@ -1,0 +1,55 @@
+/**
+ * Starts the workflow of any placed order that has not moved: the API sends the start after its
+ * answer and does not wait, so it can be lost with the process or while Temporal is away (G4).
+ */
+import type { Database } from '../../../prisma/client/client.ts';
+import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
+import { findUnstarted, markStarted, type CheckoutStart } from '../../../prisma/orders/orders.ts';
+import type { Subscriber } from './subscriber.ts';
+
+export interface CheckoutStarterDeps {
+  readonly db: Database;
+  /** Resolves when the workflow runs or ran already; rejects when that is not known. */
+  startCheckout(order: CheckoutStart): Promise<void>;
+}
+
+/** Younger orders are still in the hands of the request that placed them. */
+const GRACE_MS = 2_000;
+/** After an outage there are many; more at once would only queue at Temporal. */
+const STARTS_AT_ONCE = 10;
+/** A paid order hangs on this: an overload may last, and a person is asked only after a day. */
+const RETRY_DELAYS_MS = [5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000, 64_800_000];
+
+export function createCheckoutStarterSubscriber(deps: CheckoutStarterDeps): Subscriber {
+  return {
+    name: 'checkout-starter',
+    types: ['order.placed'],
+    startsAt: 'beginning',
+    maxBatch: 100,
+    delayMs: GRACE_MS,
+    deadlineMs: 20_000,
+    retryDelaysMs: RETRY_DELAYS_MS,
+    handle: (events, signal) => startUnmoved(deps, events, signal),
+  };
+}
+
+async function startUnmoved(
+  deps: CheckoutStarterDeps,
+  events: readonly LoggedEvent[],
+  signal: AbortSignal,
+): Promise<void> {
+  const orderIds = events.map((event) => event.orderId);
+  const orders = await findUnstarted(deps.db, orderIds);
+  for (let at = 0; at < orders.length; at += STARTS_AT_ONCE) {
+    signal.throwIfAborted();
+    const group = orders.slice(at, at + STARTS_AT_ONCE);
+    const starts = await Promise.allSettled(group.map((order) => startAndMark(deps, order)));
+    const failed = starts.find((start) => start.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+}
+
+async function startAndMark(deps: CheckoutStarterDeps, order: CheckoutStart): Promise<void> {
+  await deps.startCheckout(order);
+  await markStarted(deps.db, order.orderId);
+}

@@ -1,0 +1,36 @@
+/** Who reads the event log. A new subscriber is one file beside this one and one line in here. */
+import { webhookEndpointOf } from '../../../domain/webhook.ts';
+import { createAnalyticsSubscriber } from './analytics.ts';
+import { createAuditSubscriber } from './audit.ts';
+import { createCheckoutStarterSubscriber, type CheckoutStarterDeps } from './checkout-starter.ts';
+import { createRefundStarterSubscriber, type RefundStarterDeps } from './refund-starter.ts';
+import type { Subscriber } from './subscriber.ts';
+import { createWarehouseFeedSubscriber } from './warehouse-feed.ts';
+import { createWebhookSubscriber, type WebhookSubscriberDependencies } from './webhook.ts';
+
+export type SubscriberDependencies = CheckoutStarterDeps &
+  RefundStarterDeps &
+  WebhookSubscriberDependencies;
+
+/** The built-in subscribers. */
+export function createSubscribers(deps: SubscriberDependencies): readonly Subscriber[] {
+  return [
+    createCheckoutStarterSubscriber(deps),
+    createRefundStarterSubscriber(deps),
+    createAnalyticsSubscriber(deps),
+    createAuditSubscriber(deps),
+    createWarehouseFeedSubscriber(deps),
+  ];
+}
+
+/** Finds the subscriber behind a subscription's name; null when this code has none. */
+export function createSubscriberLookup(
+  deps: SubscriberDependencies,
+  builtIn: readonly Subscriber[],
+): (subscription: string) => Promise<Subscriber | null> {
+  return async (name) => {
+    const endpointId = webhookEndpointOf(name);
+    if (endpointId !== null) return createWebhookSubscriber(deps, endpointId);
+    return builtIn.find((subscriber) => subscriber.name === name) ?? null;
+  };
+}

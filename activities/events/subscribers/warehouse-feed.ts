@@ -1,0 +1,21 @@
+/** Collects what happened to the warehouse's work into batches. Each event is in one batch only. */
+import type { Database } from '../../../prisma/client/client.ts';
+import { consumeOnce } from '../../../prisma/events/consume-once.ts';
+import { FEED_TYPES, writeFeedBatch } from '../../../prisma/events/warehouse-feed.ts';
+import { DEFAULT_RETRY_DELAYS_MS, type Subscriber } from './subscriber.ts';
+
+/** The warehouse plans in rounds: a batch per half a minute tells it more than a row per event. */
+const WINDOW_MS = 30_000;
+
+export function createWarehouseFeedSubscriber({ db }: { readonly db: Database }): Subscriber {
+  return {
+    name: 'warehouse-feed',
+    types: FEED_TYPES,
+    startsAt: 'beginning',
+    maxBatch: 500,
+    delayMs: WINDOW_MS,
+    deadlineMs: 10_000,
+    retryDelaysMs: DEFAULT_RETRY_DELAYS_MS,
+    handle: (events) => consumeOnce(db, 'warehouse-feed', { events, work: writeFeedBatch }),
+  };
+}

@@ -1,0 +1,217 @@
+/**
+ * Sends events to one webhook endpoint by Standard Webhooks 1.0. In the order of the log per order,
+ * as long as all goes well; different orders side by side. Every attempt is written down.
+ */
+import type { OrderEvent } from '../../../domain/order.ts';
+import {
+  attemptOf,
+  WEBHOOK_RETRY_DELAYS_MS,
+  webhookSubscription,
+  type WebhookOutcome,
+} from '../../../domain/webhook.ts';
+import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';
+import type { Database } from '../../../prisma/client/client.ts';
+import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
+import { attemptedEvents } from '../../../prisma/events/webhook-attempts.ts';
+import {
+  disableEndpoint,
+  findEndpoint,
+  findSigningEndpoint,
+  type SigningEndpoint,
+} from '../../../prisma/events/webhook-endpoints.ts';
+import { traceHeaders } from '../../../telemetry/tracing.ts';
+import { createAttemptLog, type AttemptLog } from './attempt-log.ts';
+import { DeliveryError, PartialFailure, type Subscriber } from './subscriber.ts';
+
+export interface WebhookSubscriberDependencies {
+  readonly db: Database;
+  readonly sender: WebhookSender;
+}
+
+const MAX_BATCH = 64;
+const ORDERS_AT_ONCE = 24;
+/** Nothing new is sent so late in a batch: a send takes 15 s and must end before the deadline. */
+const SEND_WITHIN_MS = 35_000;
+/** Below the start-to-close timeout of a delivery in workflows/events/delivery.ts. */
+const DEADLINE_MS = 55_000;
+/** Standard Webhooks: a body stays below 20 kB. */
+const MAX_BODY_BYTES = 20_000;
+/** What an operator wrote freely about an order is nobody's business outside. */
+const KEPT_INSIDE: readonly string[] = ['note'];
+
+/** The subscriber of an endpoint, or null when there is no such endpoint. */
+export async function createWebhookSubscriber(
+  deps: WebhookSubscriberDependencies,
+  endpointId: string,
+): Promise<Subscriber | null> {
+  const endpoint = await findEndpoint(deps.db, endpointId);
+  if (!endpoint) return null;
+  return {
+    name: webhookSubscription(endpointId),
+    types: endpoint.types,
+    startsAt: 'now',
+    maxBatch: MAX_BATCH,
+    delayMs: 0,
+    deadlineMs: DEADLINE_MS,
+    retryDelaysMs: WEBHOOK_RETRY_DELAYS_MS,
+    handle: (events, signal) => handle(deps, endpointId, { events, signal }),
+  };
+}
+
+/** The body of a webhook: what happened to which order. Whoever needs more asks the API. */
+export function webhookBody(event: OrderEvent): string {
+  const ids = {
+    event_id: event.id,
+    order_id: event.orderId,
+    seq: event.seq,
+    correlation_id: event.correlationId,
+  };
+  const shown = Object.entries(event.data).filter(([name]) => !KEPT_INSIDE.includes(name));
+  const body = (data: object): string =>
+    JSON.stringify({ type: event.type, timestamp: event.time, data });
+  const full = body({ ...Object.fromEntries(shown), ...ids });
+  return Buffer.byteLength(full) < MAX_BODY_BYTES ? full : body(ids);
+}
+
+interface Batch {
+  readonly events: readonly LoggedEvent[];
+  readonly signal: AbortSignal;
+}
+
+/** What the sends of one batch know of each other. */
+interface Sending extends Batch {
+  readonly endpoint: SigningEndpoint;
+  readonly attempts: AttemptLog;
+  readonly endsAtMs: number;
+  readonly failed: { readonly event: LoggedEvent; readonly error: unknown }[];
+  /** The receiver is gone: send it nothing more. */
+  gone: boolean;
+  /** The receiver asked to be left alone until then. */
+  notBeforeMs: number;
+}
+
+async function handle(
+  deps: WebhookSubscriberDependencies,
+  endpointId: string,
+  { events, signal }: Batch,
+): Promise<void> {
+  const endpoint = await findSigningEndpoint(deps.db, endpointId);
+  if (!endpoint) return;
+  if (endpoint.status === 'disabled') return refuseRetries(deps.db, endpoint, events);
+  const endsAtMs = Date.now() + SEND_WITHIN_MS;
+  const failed: Sending['failed'] = [];
+  const attempts = createAttemptLog(deps.db, endpointId);
+  const sending = {
+    endpoint,
+    attempts,
+    events,
+    signal,
+    endsAtMs,
+    failed,
+    gone: false,
+    notBeforeMs: 0,
+  };
+  const orders = byOrder(events);
+  const lane = async (): Promise<void> => {
+    for (let order = orders.shift(); order; order = orders.shift()) {
+      for (const event of order) await sendOne(deps, sending, event);
+    }
+  };
+  await Promise.all(Array.from({ length: ORDERS_AT_ONCE }, lane));
+  // Not sent again at once: each event is tried again by itself, as after any other failure.
+  await attempts.written().catch((error: unknown) => {
+    failed.splice(0, failed.length, ...events.map((event) => ({ event, error })));
+  });
+  throwFailed(events, failed);
+}
+
+/** What happens while an endpoint is disabled passes it by. What it failed to take stays with us. */
+async function refuseRetries(
+  db: Database,
+  { id, disabledReason }: SigningEndpoint,
+  events: readonly LoggedEvent[],
+): Promise<void> {
+  const eventIds = events.map((event) => event.id);
+  const attempted = await attemptedEvents(db, id, eventIds);
+  const retried = events.filter((event) => attempted.has(event.id));
+  const error = new DeliveryError(`endpoint disabled: ${disabledReason ?? 'unknown'}`, {
+    final: true,
+    attempted: false,
+  });
+  throwFailed(
+    events,
+    retried.map((event) => ({ event, error })),
+  );
+}
+
+/** An event on its own fails with its own error, which says when or whether to try again. */
+function throwFailed(events: readonly LoggedEvent[], failed: PartialFailure['failed']): void {
+  const [first] = failed;
+  if (!first) return;
+  throw events.length === 1 ? first.error : new PartialFailure(failed);
+}
+
+function byOrder(events: readonly LoggedEvent[]): LoggedEvent[][] {
+  const orders = new Map<string, LoggedEvent[]>();
+  for (const event of events) {
+    const before = orders.get(event.orderId);
+    if (before) before.push(event);
+    else orders.set(event.orderId, [event]);
+  }
+  return [...orders.values()];
+}
+
+async function sendOne(
+  deps: WebhookSubscriberDependencies,
+  sending: Sending,
+  event: LoggedEvent,
+): Promise<void> {
+  if (sending.gone) return;
+  try {
+    const held = holdOf(sending);
+    if (held) throw held;
+    await attempt(deps, sending, event);
+  } catch (error) {
+    sending.failed.push({ event, error });
+    if (!(error instanceof DeliveryError)) return;
+    if (error.final) sending.gone = true;
+    sending.notBeforeMs = Math.max(sending.notBeforeMs, Date.now() + (error.retryAfterMs ?? 0));
+  }
+}
+
+/** Why nothing more may be sent in this batch, if so. */
+function holdOf({ notBeforeMs, endsAtMs, signal }: Sending): DeliveryError | null {
+  const waitMs = notBeforeMs - Date.now();
+  if (waitMs > 0) return new DeliveryError('receiver asked to wait', { retryAfterMs: waitMs });
+  if (signal.aborted || Date.now() > endsAtMs) return new DeliveryError('receiver too slow');
+  return null;
+}
+
+async function attempt(
+  { db, sender }: WebhookSubscriberDependencies,
+  { endpoint, attempts, signal }: Sending,
+  event: LoggedEvent,
+): Promise<void> {
+  const outcome = await sender.send({
+    url: endpoint.url,
+    id: event.id,
+    secrets: endpoint.secrets,
+    body: webhookBody(event),
+    headers: { 'x-correlation-id': event.correlationId, ...traceHeaders(event.traceparent) },
+    signal,
+  });
+  const made = attemptOf(outcome);
+  attempts.add({ eventId: event.id, eventType: event.type, ...made });
+  if (made.error === null) return;
+  const error = deliveryErrorOf(made.error, outcome);
+  if (error.final) await disableEndpoint(db, endpoint.id, 'the receiver answered 410 Gone');
+  throw error;
+}
+
+/** 410 wants no more; 429 and 503 may say when. */
+function deliveryErrorOf(message: string, outcome: WebhookOutcome): DeliveryError {
+  if (outcome.kind !== 'answered') return new DeliveryError(message);
+  const { status, retryAfterMs } = outcome;
+  const busy = (status === 429 || status === 503) && retryAfterMs !== null;
+  return new DeliveryError(message, { final: status === 410, ...(busy && { retryAfterMs }) });
+}

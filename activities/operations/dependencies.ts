@@ -1,0 +1,52 @@
+/** What the activities of upkeep are made from. */
+import type { OrderId, RefundId } from '../../domain/ids.ts';
+import type { Order } from '../../domain/order.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { CheckoutStart } from '../../prisma/orders/orders.ts';
+import type { RefundStart } from '../../prisma/payments/refunds.ts';
+import type { Resume } from '../../workflows/checkout/contract.ts';
+
+/** `failing`: it runs, but its workflow task fails again and again. */
+export type RunState =
+  | 'running'
+  | 'failing'
+  | 'missing'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+  | 'terminated'
+  | 'timed_out';
+
+/** The checkout workflows as upkeep sees them. */
+export interface CheckoutRuns {
+  inspect(orderId: OrderId): Promise<{ readonly kind: RunState | 'unavailable' }>;
+  /** Starts a new run that goes on; `replacing`: also instead of one that is failing. */
+  resume(
+    order: CheckoutStart,
+    resume: Resume,
+    how: { readonly replacing: boolean },
+  ): Promise<{ readonly kind: 'resumed' | 'running' | 'unavailable' }>;
+}
+
+/** The refund workflows as upkeep sees them. */
+export interface RefundRuns {
+  inspect(refundId: RefundId): Promise<{ readonly kind: RunState | 'unavailable' }>;
+  /** Starts the refund's workflow, unless there is one. */
+  start(
+    refund: RefundStart,
+  ): Promise<{ readonly kind: 'started' | 'already_started' | 'unavailable' }>;
+}
+
+export interface UpkeepDependencies {
+  readonly db: Database;
+  readonly payments: PaymentGateway;
+  readonly warehouse: WarehouseGateway;
+  readonly checkouts: CheckoutRuns;
+  readonly refunds: RefundRuns;
+  /** Ends one pending order nobody finished, as the API does. */
+  readonly expireOrder: (
+    order: Order,
+  ) => Promise<{ readonly kind: 'expired' } | { readonly kind: 'later'; readonly reason: string }>;
+}

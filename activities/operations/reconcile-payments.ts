@@ -1,0 +1,167 @@
+/** Compares our payments with the payment provider's books, in both directions. */
+import { Context } from '@temporalio/activity';
+import type { OrderId } from '../../domain/ids.ts';
+import { comparePayment, type DifferenceKind } from '../../domain/reconciliation.ts';
+import type { PaymentGateway, ProviderPayment } from '../../gateways/payments.ts';
+import {
+  findBookedPayments,
+  listBookedPayments,
+  type BookedPayment,
+} from '../../prisma/operations/reconciliation-records.ts';
+import { recordDifference } from '../../prisma/operations/discrepancies.ts';
+import { notAnswered } from '../failures.ts';
+import type { ReconcileSlice } from '../../workflows/activities.ts';
+import type { UpkeepDependencies } from './dependencies.ts';
+
+/** The provider's clock and ours differ, and it makes a payment a little after we make the order. */
+export const SKEW_MS = 10 * 60_000;
+const PAGE = 100;
+const LOOK_UPS_AT_ONCE = 5;
+/** A provider that lists the same pages for ever must not keep us for ever. */
+const MAX_PAGES = 5_000;
+
+export async function reconcilePayments(
+  deps: UpkeepDependencies,
+  slice: ReconcileSlice,
+): Promise<{ readonly payments: number; readonly refunds: number }> {
+  const seen = new Set<string>();
+  for await (const payments of pagesOf(deps.payments, slice)) {
+    for (const { reference } of payments) seen.add(reference);
+    await compareListed(deps, slice, payments);
+  }
+  const refunded = await listRefunded(deps.payments, slice, seen);
+  await lookUpEach(deps, slice, refunded);
+  for (const reference of refunded) seen.add(reference);
+  for await (const ours of ourPagesOf(deps, slice)) {
+    const unseen = ours.flatMap(({ reference }) =>
+      reference === null || seen.has(reference) ? [] : [reference],
+    );
+    await lookUpEach(deps, slice, unseen);
+  }
+  return { payments: seen.size, refunds: refunded.length };
+}
+
+/** One payment anew: the provider's word now, and our books now. Returns what differs. */
+export async function comparePaymentNow(
+  deps: UpkeepDependencies,
+  runId: string,
+  reference: string,
+): Promise<DifferenceKind | 'none' | 'in_flight'> {
+  const theirs = await lookUp(deps.payments, reference);
+  const named = theirs?.orderId ?? null;
+  const orderIds = named === null ? [] : [named];
+  const booked = await findBookedPayments(deps.db, { references: [reference], orderIds });
+  const ours = booked.find((each) => each.reference === reference) ?? booked[0] ?? null;
+  if (ours?.inFlight) return 'in_flight';
+  const difference = comparePayment(ours, theirs);
+  if (difference === null) return 'none';
+  await recordDifference(deps.db, runId, { ...difference, orderId: ours?.orderId ?? null });
+  return difference.kind;
+}
+
+async function* pagesOf(
+  payments: PaymentGateway,
+  slice: ReconcileSlice,
+): AsyncGenerator<readonly ProviderPayment[]> {
+  let after: string | null = null;
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const listed = await payments.listPayments({ ...withSkew(slice), after });
+    if (listed.kind !== 'page') throw notAnswered('list payments', listed);
+    Context.current().heartbeat();
+    yield listed.payments;
+    if (listed.next === null) return;
+    after = listed.next;
+  }
+  throw new Error('the payment provider lists more pages than there can be');
+}
+
+/** Payments the listing did not have, of which something was given back meanwhile. */
+async function listRefunded(
+  payments: PaymentGateway,
+  slice: ReconcileSlice,
+  seen: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const references = new Set<string>();
+  let after: string | null = null;
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const listed = await payments.listRefunds({ ...withSkew(slice), after });
+    if (listed.kind !== 'page') throw notAnswered('list refunds', listed);
+    Context.current().heartbeat();
+    for (const reference of listed.references) {
+      if (!seen.has(reference)) references.add(reference);
+    }
+    if (listed.next === null) break;
+    after = listed.next;
+  }
+  return [...references];
+}
+
+async function compareListed(
+  { db }: UpkeepDependencies,
+  slice: ReconcileSlice,
+  payments: readonly ProviderPayment[],
+): Promise<void> {
+  const booked = await findBookedPayments(db, {
+    references: payments.map(({ reference }) => reference),
+    orderIds: payments.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])),
+  });
+  for (const theirs of payments) {
+    const ours =
+      booked.find(({ reference }) => reference === theirs.reference) ??
+      booked.find(({ orderId }) => orderId === theirs.orderId) ??
+      null;
+    // The newest may be of orders that are being placed just now.
+    if (ours === null && Date.parse(theirs.createdAt) > Date.parse(slice.to)) continue;
+    const difference = comparePayment(ours, theirs);
+    if (difference === null) continue;
+    await recordDifference(db, slice.id, { ...difference, orderId: ours?.orderId ?? null });
+  }
+}
+
+async function* ourPagesOf(
+  { db }: UpkeepDependencies,
+  { from, to }: ReconcileSlice,
+): AsyncGenerator<readonly BookedPayment[]> {
+  let after: OrderId | null = null;
+  for (;;) {
+    const page: readonly BookedPayment[] = await listBookedPayments(db, {
+      from,
+      to,
+      after,
+      limit: PAGE,
+    });
+    Context.current().heartbeat();
+    yield page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    after = last.orderId;
+  }
+}
+
+async function lookUpEach(
+  deps: UpkeepDependencies,
+  { id }: ReconcileSlice,
+  references: readonly string[],
+): Promise<void> {
+  for (let at = 0; at < references.length; at += LOOK_UPS_AT_ONCE) {
+    const group = references.slice(at, at + LOOK_UPS_AT_ONCE);
+    await Promise.all(group.map((reference) => comparePaymentNow(deps, id, reference)));
+    Context.current().heartbeat();
+  }
+}
+
+async function lookUp(
+  payments: PaymentGateway,
+  reference: string,
+): Promise<ProviderPayment | null> {
+  // By its reference alone: which order it belongs to is what is to be found out.
+  const found = await payments.lookUpReference(reference);
+  if (found.kind === 'found') return found.payment;
+  if (found.kind === 'absent') return null;
+  throw notAnswered('payment look-up', found);
+}
+
+function withSkew({ from, to }: ReconcileSlice) {
+  const moved = (time: string, ms: number): string => new Date(Date.parse(time) + ms).toISOString();
+  return { from: moved(from, -SKEW_MS), to: moved(to, SKEW_MS) };
+}

@@ -1,0 +1,100 @@
+/** Compares what we think the warehouse has for our orders with its own books, in both directions. */
+import { Context } from '@temporalio/activity';
+import type { OrderId } from '../../domain/ids.ts';
+import { compareGoods, type DifferenceKind, type TheirGoods } from '../../domain/reconciliation.ts';
+import type { WarehouseRecord } from '../../gateways/warehouse/warehouse.ts';
+import {
+  findBookedGoods,
+  listBookedGoods,
+  type BookedGoods,
+} from '../../prisma/operations/reconciliation-records.ts';
+import { recordDifference } from '../../prisma/operations/discrepancies.ts';
+import type { ReconcileSlice } from '../../workflows/activities.ts';
+import { notAnswered } from '../failures.ts';
+import { SKEW_MS } from './reconcile-payments.ts';
+import type { UpkeepDependencies } from './dependencies.ts';
+
+const PAGE = 100;
+const LOOK_UPS_AT_ONCE = 5;
+/** A warehouse that lists the same pages for ever must not keep us for ever. */
+const MAX_PAGES = 5_000;
+
+/** A warehouse that offers no books is not compared: then `orders` is 0. */
+export async function reconcileGoods(
+  deps: UpkeepDependencies,
+  slice: ReconcileSlice,
+): Promise<{ readonly orders: number }> {
+  const seen = await compareTheirs(deps, slice);
+  if (seen === null) return { orders: 0 };
+  let after: OrderId | null = null;
+  for (;;) {
+    const window: Parameters<typeof listBookedGoods>[1] = { ...slice, after, limit: PAGE };
+    const page: readonly BookedGoods[] = await listBookedGoods(deps.db, window);
+    const unseen = page.filter(({ orderId }) => !seen.has(orderId));
+    for (let at = 0; at < unseen.length; at += LOOK_UPS_AT_ONCE) {
+      const group = unseen.slice(at, at + LOOK_UPS_AT_ONCE);
+      await Promise.all(group.map(({ orderId }) => compareGoodsNow(deps, slice.id, orderId)));
+      Context.current().heartbeat();
+    }
+    for (const { orderId } of unseen) seen.add(orderId);
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return { orders: seen.size };
+    after = last.orderId;
+  }
+}
+
+/** One order anew: the warehouse's word now, and our books now. Returns what differs. */
+export async function compareGoodsNow(
+  { db, warehouse }: UpkeepDependencies,
+  runId: string,
+  orderId: string,
+): Promise<DifferenceKind | 'none' | 'in_flight'> {
+  const found = await warehouse.lookUpRecord({ orderId });
+  if (found.kind !== 'found' && found.kind !== 'absent') {
+    throw notAnswered('warehouse look-up', found);
+  }
+  const theirs = found.kind === 'found' ? goodsOf(found.record) : null;
+  const [ours = null] = await findBookedGoods(db, [orderId]);
+  if (ours?.inFlight) return 'in_flight';
+  const difference = compareGoods(ours, theirs);
+  if (difference === null) return 'none';
+  await recordDifference(db, runId, { ...difference, orderId: ours?.orderId ?? null });
+  return difference.kind;
+}
+
+/** The orders the warehouse listed; null when it offers no list. */
+async function compareTheirs(
+  { db, warehouse }: UpkeepDependencies,
+  slice: ReconcileSlice,
+): Promise<Set<string> | null> {
+  const seen = new Set<string>();
+  let after: string | null = null;
+  const from = new Date(Date.parse(slice.from) - SKEW_MS).toISOString();
+  const to = new Date(Date.parse(slice.to) + SKEW_MS).toISOString();
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const listed = await warehouse.listRecords({ from, to, after });
+    if (listed.kind === 'not_offered') return null;
+    if (listed.kind !== 'page') throw notAnswered('list the warehouse', listed);
+    Context.current().heartbeat();
+    const { records, next } = listed;
+    const booked = await findBookedGoods(
+      db,
+      records.map(({ orderId }) => orderId),
+    );
+    for (const record of records) {
+      seen.add(record.orderId);
+      const ours = booked.find(({ orderId }) => orderId === record.orderId) ?? null;
+      const difference = compareGoods(ours, goodsOf(record));
+      if (difference === null) continue;
+      await recordDifference(db, slice.id, { ...difference, orderId: ours?.orderId ?? null });
+    }
+    if (next === null) return seen;
+    after = next;
+  }
+  throw new Error('the warehouse lists more pages than there can be');
+}
+
+function goodsOf({ orderId, reservation, lines, shipment }: WarehouseRecord): TheirGoods {
+  const sorted = lines.map(({ sku, quantity }) => `${sku} x ${quantity}`).toSorted();
+  return { orderId, reservation, lines: sorted, shipment };
+}

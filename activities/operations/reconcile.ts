@@ -1,0 +1,99 @@
+/** The steps of a reconciliation: open, compare slice by slice, look again at what was open, close. */
+import { Context, log } from '@temporalio/activity';
+import { idBegunAt } from '../../prisma/client/ids.ts';
+import {
+  listUnseen,
+  resolveDifference,
+  type FoundDifference,
+} from '../../prisma/operations/discrepancies.ts';
+import {
+  closeReconciliation,
+  findReconciliation,
+  openReconciliation,
+} from '../../prisma/operations/reconciliation-runs.ts';
+import { recordUpkeep } from '../../prisma/operations/maintenance-runs.ts';
+import type { ReconcileActivities } from '../../workflows/activities.ts';
+import { compareGoodsNow, reconcileGoods } from './reconcile-shipments.ts';
+import { comparePaymentNow, reconcilePayments } from './reconcile-payments.ts';
+import type { UpkeepDependencies } from './dependencies.ts';
+
+/** More open differences than this are looked at again by the runs that follow. */
+const MAX_RECHECKED = 500;
+
+export function createReconcileActivities(deps: UpkeepDependencies): ReconcileActivities {
+  const { db } = deps;
+  return {
+    async beginReconciliation({ scope, reconciliationId, from, to }) {
+      if (reconciliationId !== null) {
+        const run = await findReconciliation(db, reconciliationId);
+        if (run?.status !== 'running') return null;
+        return { id: run.id, from: run.windowFrom, to: run.windowTo };
+      }
+      const asked = { id: ownId(), scope, by: null, windowFrom: from, windowTo: to };
+      const { kind, run } = await openReconciliation(db, asked);
+      if (kind === 'running' || run.status !== 'running') return null;
+      return { id: run.id, from: run.windowFrom, to: run.windowTo };
+    },
+    reconcilePayments: (slice) => reconcilePayments(deps, slice),
+    reconcileGoods: (slice) => reconcileGoods(deps, slice),
+
+    async recheckDifferences({ id }) {
+      const unseen = await listUnseen(db, id, MAX_RECHECKED);
+      for (const difference of unseen) {
+        await recheck(deps, id, difference);
+        Context.current().heartbeat();
+      }
+      return { rechecked: unseen.length };
+    },
+
+    async endReconciliation({ id, status, checked }) {
+      await closeReconciliation(db, id, { status, checked });
+      if (status === 'completed') await recordUpkeep(db, 'reconcile', checked);
+      const run = await findReconciliation(db, id);
+      const { found = 0, resolved = 0 } = run ?? {};
+      const level = found > 0 || status === 'failed' ? 'warn' : 'info';
+      log[level]('reconciled', { reconciliation_id: id, status, found, resolved });
+      return { found, resolved };
+    },
+  };
+}
+
+/** One id per run of the workflow: a try whose answer was lost has opened what the next one finds. */
+function ownId(): string {
+  const { scheduledTimestampMs, workflowExecution } = Context.current().info;
+  if (workflowExecution === undefined) throw new Error('only a workflow opens its own run');
+  return idBegunAt('reconciliation', scheduledTimestampMs, workflowExecution.runId);
+}
+
+async function recheck(
+  deps: UpkeepDependencies,
+  runId: string,
+  difference: FoundDifference,
+): Promise<void> {
+  const { subject, kind } = difference;
+  const differs = isAboutGoods(difference)
+    ? await compareGoodsNow(deps, runId, subject)
+    : await comparePaymentNow(deps, runId, subject);
+  // Something else about it may differ by now: that was recorded, and this one is over.
+  if (differs !== kind && differs !== 'in_flight') {
+    await resolveDifference(deps.db, runId, difference);
+  }
+}
+
+function isAboutGoods({ kind }: FoundDifference): boolean {
+  switch (kind) {
+    case 'reservation_without_order':
+    case 'reservation':
+    case 'reserved_lines':
+    case 'shipment':
+      return true;
+    case 'charge_without_order':
+    case 'second_payment':
+    case 'payment_missing':
+    case 'payment_state':
+    case 'payment_amount':
+    case 'captured_amount':
+    case 'refunded_amount':
+      return false;
+  }
+}

@@ -1,0 +1,14 @@
+/** Why a workflow does not carry its work any more, in the words a person reads in a dead letter. */
+import type { RunState } from './dependencies.ts';
+
+/** Somebody or something decided against the run: a person decides what becomes of its work. */
+export type StoppedState = Exclude<RunState, 'running' | 'missing'>;
+
+export const STOPPED_BECAUSE: Readonly<Record<StoppedState, string>> = {
+  failing: 'the workflow task fails again and again',
+  completed: 'the workflow ended before its work was done',
+  failed: 'the workflow failed',
+  cancelled: 'the workflow was cancelled before its work was done',
+  terminated: 'the workflow was terminated',
+  timed_out: 'the workflow timed out',
+};

@@ -1,0 +1,101 @@
+/**
+ * One order that stands still: whether a running workflow explains it, and what is done when none
+ * does. Whatever is done is conditional on the order not having moved since it was seen.
+ */
+import { log } from '@temporalio/activity';
+import type { CancelReason } from '../../domain/order.ts';
+import {
+  findBooks,
+  markStartedAgain,
+  parkStopped,
+  recordHealed,
+  type StillOrder,
+} from '../../prisma/orders/stuck-orders.ts';
+import type { Resolution } from '../../workflows/checkout/contract.ts';
+import { STOPPED_BECAUSE, type StoppedState } from './run-states.ts';
+import type { RunState, UpkeepDependencies } from './dependencies.ts';
+
+/** `moved`: somebody else was quicker. `explained`: its workflow runs, or a person is asked already. */
+export type Settled = 'explained' | 'restarted' | 'parked' | 'healed' | 'given_up' | 'moved';
+
+/** Rejects when Temporal cannot be asked. */
+export async function settleStill(deps: UpkeepDependencies, order: StillOrder): Promise<Settled> {
+  const { kind } = await deps.checkouts.inspect(order.orderId);
+  if (kind === 'unavailable') throw new Error('Temporal cannot be asked about the checkouts');
+  const isParked = order.status === 'needs_attention';
+  if (kind === 'running') return isParked ? heal(deps, order) : 'explained';
+  if (isParked) return order.holdEnding ? giveUp(deps, order, kind) : 'explained';
+  // Nobody ended it: Temporal lost it or never had it, and every step is safe to do again.
+  if (kind === 'missing') return restart(deps, order);
+  return park(deps, order, kind);
+}
+
+async function park(
+  { db }: UpkeepDependencies,
+  order: StillOrder,
+  state: StoppedState,
+): Promise<Settled> {
+  const parked = await parkStopped(db, order, STOPPED_BECAUSE[state]);
+  if (!parked) return 'moved';
+  log.warn('an order stopped moving: it needs attention', { order_id: order.orderId, state });
+  return 'parked';
+}
+
+async function restart(deps: UpkeepDependencies, { orderId }: StillOrder): Promise<Settled> {
+  const books = await findBooks(deps.db, orderId);
+  if (books === null) return 'moved';
+  const undo = books.from === 'cancelling' ? (books.cancelReason ?? 'requested_by_operator') : null;
+  const began = await begin(deps, books, { undo, resolution: null });
+  if (!began) return 'moved';
+  log.warn('an order had no workflow: it goes on', { order_id: orderId, from: books.from });
+  return 'restarted';
+}
+
+/** Only what the sweep itself found to be stuck is healed; a step that waits, waits for its person. */
+async function heal({ db }: UpkeepDependencies, order: StillOrder): Promise<Settled> {
+  if (!order.isCheckoutParked) return 'explained';
+  const books = await findBooks(db, order.orderId);
+  if (books === null || !(await recordHealed(db, order, books.from))) return 'moved';
+  log.info('the workflow of an order runs again', { order_id: order.orderId });
+  return 'healed';
+}
+
+/** The money would be held no longer, nobody decided, and no workflow is there to mind it. */
+async function giveUp(
+  deps: UpkeepDependencies,
+  order: StillOrder,
+  state: RunState,
+): Promise<Settled> {
+  const books = await findBooks(deps.db, order.orderId);
+  if (books === null) return 'moved';
+  const resolution: Resolution = {
+    step: order.attentionStep ?? '',
+    decision: 'cancel',
+    note: 'the authorization was about to expire',
+    actor: 'system',
+  };
+  const replacing = state === 'failing';
+  const undo = books.cancelReason ?? 'authorization_expiring';
+  if (!(await begin(deps, books, { undo, resolution, replacing }))) return 'moved';
+  log.warn('an order was given up: its authorization expires', { order_id: order.orderId });
+  return 'given_up';
+}
+
+async function begin(
+  { db, checkouts }: UpkeepDependencies,
+  books: NonNullable<Awaited<ReturnType<typeof findBooks>>>,
+  how: {
+    readonly undo: CancelReason | null;
+    readonly resolution: Resolution | null;
+    readonly replacing?: boolean;
+  },
+): Promise<boolean> {
+  const { undo, resolution, replacing = false } = how;
+  const { from, sentByHand } = books;
+  const resume = { from, undo, resolution, sentByHand };
+  const { kind } = await checkouts.resume(books.start, resume, { replacing });
+  if (kind === 'unavailable') throw new Error('Temporal cannot start the checkout');
+  if (kind === 'running') return false;
+  await markStartedAgain(db, books.start.orderId);
+  return true;
+}
