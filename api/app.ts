@@ -5,8 +5,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
-import { admit } from './admit.ts';
-import { createAllowedMethods } from './allowed-methods.ts';
+import { admit } from './middleware/load-shedding.ts';
+import { createAllowedMethods } from './http/allowed-methods.ts';
 import {
   authenticate,
   correlation,
@@ -14,8 +14,8 @@ import {
   observe,
   onError,
   type ApiEnv,
-} from './middleware.ts';
-import { problemResponse } from './problems.ts';
+} from './middleware/request.ts';
+import { problemResponse } from './http/problems.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -31,7 +31,7 @@ import { stockRoutes } from './routes/stock.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
 import { webhookEndpointRoutes } from './routes/webhook-endpoints.ts';
-import type { Services } from './services.ts';
+import type { Services } from './context.ts';
 
 const DESCRIPTION = {
   openapi: '3.1.0',

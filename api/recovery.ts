@@ -15,7 +15,7 @@ import { findUnstartedReconciliation } from '../prisma/operations/reconciliation
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { expireOrder } from './expire-order.ts';
 import { settleNotices } from './payment-notices.ts';
-import { startOpened } from './reconciliations.ts';
+import { startOpened } from './operations/reconciliations.ts';
 import { handOver } from './shipment-answers.ts';
 import type { Upkeep } from '../temporal/reconciliation-client.ts';
 

@@ -4,10 +4,10 @@
  */
 import { Hono } from 'hono';
 import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/events/inbox.ts';
-import { limitBody, type ApiEnv } from '../middleware.ts';
+import { limitBody, type ApiEnv } from '../middleware/request.ts';
 import { settleNotice } from '../payment-notices.ts';
-import { ProblemError } from '../problems.ts';
-import type { Services } from '../services.ts';
+import { ProblemError } from '../http/problems.ts';
+import type { Services } from '../context.ts';
 import { handOver, inboxMessageOf } from '../shipment-answers.ts';
 
 export function callbackRoutes(services: Services) {

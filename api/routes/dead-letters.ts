@@ -2,11 +2,11 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findDeadLetter, listDeadLetters } from '../../prisma/events/dead-letters.ts';
-import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
-import { ProblemError } from '../problems.ts';
+import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
+import { ProblemError } from '../http/problems.ts';
 import { discard, redrive, type Decider } from '../redrive.ts';
-import { deadLetterBody, refusedDecision } from '../dead-letter-answers.ts';
-import { onInvalid } from '../respond.ts';
+import { deadLetterBody, refusedDecision } from '../operations/dead-letter-responses.ts';
+import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
 import {
   deadLetterListQuery,
@@ -18,7 +18,7 @@ import {
   redriveManyBody,
   redriveManySchema,
 } from '../schemas/dead-letters.ts';
-import type { Services } from '../services.ts';
+import type { Services } from '../context.ts';
 
 export function deadLetterRoutes(services: Services) {
   const { db, redriver } = services;

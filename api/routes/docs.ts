@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Hono } from 'hono';
 import { html } from 'hono/html';
-import type { ApiEnv } from '../middleware.ts';
-import { PROBLEMS, ProblemError } from '../problems.ts';
+import type { ApiEnv } from '../middleware/request.ts';
+import { PROBLEMS, ProblemError } from '../http/problems.ts';
 
 /** The only files served from the package, and what they are. */
 const ASSETS = new Map([

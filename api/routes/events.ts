@@ -1,14 +1,14 @@
 /** The event feed over HTTP: page by page, or as a stream. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
-import { feedEvent, feedSource, placeInLog } from '../event-feed.ts';
-import { allow, type ApiEnv } from '../middleware.ts';
-import { onInvalid } from '../respond.ts';
+import { feedEvent, feedSource, placeInLog } from '../events/event-feed.ts';
+import { allow, type ApiEnv } from '../middleware/request.ts';
+import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
 import { lastEventId } from '../schemas/conditions.ts';
 import { feedQuery, feedSchema, streamContent } from '../schemas/events.ts';
-import type { Services } from '../services.ts';
-import { noSuchPlace, resumeAfter, streamAnswer, wantsStream } from '../stream-answer.ts';
+import type { Services } from '../context.ts';
+import { noSuchPlace, resumeAfter, streamAnswer, wantsStream } from '../http/sse-response.ts';
 
 export function eventRoutes(services: Services) {
   const { db, sharedLog, feedStreams } = services;

@@ -3,8 +3,8 @@ import process from 'node:process';
 import { Hono, type Context } from 'hono';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { pingDatabase } from '../../prisma/client/client.ts';
-import type { ApiEnv } from '../middleware.ts';
-import type { Services } from '../services.ts';
+import type { ApiEnv } from '../middleware/request.ts';
+import type { Services } from '../context.ts';
 
 const DATABASE_DEADLINE_MS = 500;
 

@@ -1,12 +1,12 @@
 /** What must be true whatever has failed, checked now: for the operator's pages and for an alarm. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { InvariantResult } from '../../prisma/operations/invariants.ts';
-import { createInvariantReader } from '../invariants.ts';
-import { allow, type ApiEnv } from '../middleware.ts';
-import { onInvalid } from '../respond.ts';
+import { createInvariantReader } from '../operations/invariants.ts';
+import { allow, type ApiEnv } from '../middleware/request.ts';
+import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
 import { invariantListSchema, type InvariantBody } from '../schemas/invariants.ts';
-import type { Services } from '../services.ts';
+import type { Services } from '../context.ts';
 
 export function invariantRoutes({ watchDb }: Pick<Services, 'watchDb'>) {
   const readInvariants = createInvariantReader(watchDb);

@@ -3,15 +3,15 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
 import { listOrders } from '../../prisma/orders/orders.ts';
-import { alreadyHas, versionTag } from '../conditional.ts';
-import { placeInTimeline, timelineSource } from '../event-feed.ts';
-import { allow, type ApiEnv } from '../middleware.ts';
-import { orderIdIn, orderNamed } from '../order-named.ts';
-import { MAX_EVENTS, viewOrder } from '../order-view.ts';
-import { waitPreference } from '../prefer.ts';
-import { ProblemError } from '../problems.ts';
-import { orderBody, timelineEntryBody } from '../representations.ts';
-import { onInvalid } from '../respond.ts';
+import { alreadyHas, versionTag } from '../http/etag.ts';
+import { placeInTimeline, timelineSource } from '../events/event-feed.ts';
+import { allow, type ApiEnv } from '../middleware/request.ts';
+import { orderIdIn, orderNamed } from '../orders/load-order.ts';
+import { MAX_EVENTS, viewOrder } from '../orders/order-view.ts';
+import { waitPreference } from '../http/prefer.ts';
+import { ProblemError } from '../http/problems.ts';
+import { orderBody, timelineEntryBody } from '../orders/representations.ts';
+import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
 import { ifNoneMatch, lastEventId, prefer } from '../schemas/conditions.ts';
 import { streamContent, timelineQuery } from '../schemas/events.ts';
@@ -22,8 +22,8 @@ import {
   orderViewSchema,
   timelineSchema,
 } from '../schemas/orders.ts';
-import type { Services } from '../services.ts';
-import { noSuchPlace, resumeAfter, streamAnswer, wantsStream } from '../stream-answer.ts';
+import type { Services } from '../context.ts';
+import { noSuchPlace, resumeAfter, streamAnswer, wantsStream } from '../http/sse-response.ts';
 
 export function orderReadRoutes(services: Services) {
   const { db, waiters } = services;

@@ -1,13 +1,13 @@
 /** Placing and cancelling orders over HTTP: thin handlers over place-order.ts and cancel-order.ts. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { cancelOrder, startOf } from '../cancel-order.ts';
-import { versionTag } from '../conditional.ts';
-import { claimOf } from '../idempotency-claim.ts';
-import { allow, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
-import { orderNamed } from '../order-named.ts';
-import { placeOrder, type PlaceOrderOutcome } from '../place-order.ts';
-import { ProblemError } from '../problems.ts';
-import { onInvalid, sendStored } from '../respond.ts';
+import { cancelOrder, startOf } from '../orders/cancel-order.ts';
+import { versionTag } from '../http/etag.ts';
+import { claimOf } from '../http/idempotency-key.ts';
+import { allow, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
+import { orderNamed } from '../orders/load-order.ts';
+import { placeOrder, type PlaceOrderOutcome } from '../orders/place-order.ts';
+import { ProblemError } from '../http/problems.ts';
+import { onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
 import {
   cancelBody,
@@ -16,7 +16,7 @@ import {
   placedOrderSchema,
   placeOrderBody,
 } from '../schemas/orders.ts';
-import type { Services } from '../services.ts';
+import type { Services } from '../context.ts';
 
 export function orderRoutes(services: Services) {
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })

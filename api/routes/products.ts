@@ -2,11 +2,11 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
-import { alreadyHas, contentTag, expectedVersion, versionTag } from '../conditional.ts';
-import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
-import { ProblemError } from '../problems.ts';
-import { productBody } from '../representations.ts';
-import { onInvalid } from '../respond.ts';
+import { alreadyHas, contentTag, expectedVersion, versionTag } from '../http/etag.ts';
+import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { ProblemError } from '../http/problems.ts';
+import { productBody } from '../orders/representations.ts';
+import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
 import { ifMatch, ifNoneMatch } from '../schemas/conditions.ts';
 import {
@@ -17,7 +17,7 @@ import {
   productSchema,
   putProductBody,
 } from '../schemas/products.ts';
-import type { Services } from '../services.ts';
+import type { Services } from '../context.ts';
 
 /** Private: the answer was given to a key. Short: prices change. */
 const BROWSING = 'private, max-age=5, stale-while-revalidate=30';

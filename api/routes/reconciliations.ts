@@ -5,11 +5,15 @@ import {
   findReconciliation,
   listReconciliations,
 } from '../../prisma/operations/reconciliation-runs.ts';
-import { claimOf } from '../idempotency-claim.ts';
-import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware.ts';
-import { ProblemError } from '../problems.ts';
-import { differenceBody, reconciliationBody, startReconciliation } from '../reconciliations.ts';
-import { onInvalid, sendStored } from '../respond.ts';
+import { claimOf } from '../http/idempotency-key.ts';
+import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
+import { ProblemError } from '../http/problems.ts';
+import {
+  differenceBody,
+  reconciliationBody,
+  startReconciliation,
+} from '../operations/reconciliations.ts';
+import { onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader, pageQuery, problemResponses } from '../schemas/common.ts';
 import {
   reconcileBody,
@@ -18,7 +22,7 @@ import {
   reconciliationSchema,
   reconciliationViewSchema,
 } from '../schemas/reconciliations.ts';
-import type { Services } from '../services.ts';
+import type { Services } from '../context.ts';
 
 export function reconciliationRoutes(services: Services) {
   const { db } = services;

@@ -2,13 +2,13 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { isRefundId } from '../../domain/ids.ts';
 import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
-import { claimOf } from '../idempotency-claim.ts';
-import { allow, type ApiEnv } from '../middleware.ts';
-import { orderIdIn, orderNamed } from '../order-named.ts';
-import { ProblemError } from '../problems.ts';
-import { refundOrder } from '../refund-order.ts';
-import { refundBody } from '../representations.ts';
-import { onInvalid, sendStored } from '../respond.ts';
+import { claimOf } from '../http/idempotency-key.ts';
+import { allow, type ApiEnv } from '../middleware/request.ts';
+import { orderIdIn, orderNamed } from '../orders/load-order.ts';
+import { ProblemError } from '../http/problems.ts';
+import { refundOrder } from '../orders/refund-order.ts';
+import { refundBody } from '../orders/representations.ts';
+import { onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
 import { orderParam } from '../schemas/orders.ts';
 import {
@@ -17,7 +17,7 @@ import {
   refundParam,
   refundSchema,
 } from '../schemas/refunds.ts';
-import type { Services } from '../services.ts';
+import type { Services } from '../context.ts';
 
 export function refundRoutes(services: Services) {
   const { db } = services;

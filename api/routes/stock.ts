@@ -1,15 +1,15 @@
 /** Stock over HTTP. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { findStock } from '../../prisma/catalog/stock.ts';
-import { changeStock } from '../adjust-stock.ts';
-import { claimOf } from '../idempotency-claim.ts';
-import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
-import { ProblemError } from '../problems.ts';
-import { stockBody } from '../representations.ts';
-import { onInvalid, sendStored } from '../respond.ts';
+import { changeStock } from '../operations/adjust-stock.ts';
+import { claimOf } from '../http/idempotency-key.ts';
+import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { ProblemError } from '../http/problems.ts';
+import { stockBody } from '../orders/representations.ts';
+import { onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
 import { adjustStockBody, productParam, stockSchema } from '../schemas/products.ts';
-import type { Services } from '../services.ts';
+import type { Services } from '../context.ts';
 import { productNotFound } from './products.ts';
 
 export function stockRoutes({ db }: Services) {

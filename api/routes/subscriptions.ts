@@ -9,9 +9,9 @@ import {
   rewindSubscription,
   type SubscriptionLag,
 } from '../../prisma/events/subscriptions.ts';
-import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
-import { ProblemError } from '../problems.ts';
-import { onInvalid } from '../respond.ts';
+import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { ProblemError } from '../http/problems.ts';
+import { onInvalid } from '../http/respond.ts';
 import { pageQuery, pointerTo, problemResponses } from '../schemas/common.ts';
 import {
   rewindBody,
@@ -20,7 +20,7 @@ import {
   subscriptionSchema,
   type SubscriptionBody,
 } from '../schemas/subscriptions.ts';
-import type { Services } from '../services.ts';
+import type { Services } from '../context.ts';
 
 export function subscriptionRoutes(services: Services) {
   const { db } = services;

@@ -2,8 +2,8 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { WebhookAttempt } from '../../domain/webhook.ts';
 import { listAttempts } from '../../prisma/events/webhook-attempts.ts';
-import { allow, type ApiEnv } from '../middleware.ts';
-import { onInvalid } from '../respond.ts';
+import { allow, type ApiEnv } from '../middleware/request.ts';
+import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
 import {
   deliveryListQuery,
@@ -13,9 +13,9 @@ import {
   redeliverySchema,
   testResultSchema,
 } from '../schemas/webhooks.ts';
-import type { Services } from '../services.ts';
-import { redeliverEvent, redeliverSpan, sendTest } from '../webhook-deliveries.ts';
-import { endpointNamed } from '../webhook-endpoints.ts';
+import type { Services } from '../context.ts';
+import { redeliverEvent, redeliverSpan, sendTest } from '../events/webhook-deliveries.ts';
+import { endpointNamed } from '../events/webhook-endpoints.ts';
 
 export function webhookDeliveryRoutes(services: Services) {
   const { db } = services;

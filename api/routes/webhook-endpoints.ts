@@ -2,10 +2,10 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { deleteEndpoint, listEndpoints } from '../../prisma/events/webhook-endpoints.ts';
-import { claimOf } from '../idempotency-claim.ts';
-import { allow, operatorOf, type ApiEnv } from '../middleware.ts';
-import { ProblemError } from '../problems.ts';
-import { onInvalid, sendStored } from '../respond.ts';
+import { claimOf } from '../http/idempotency-key.ts';
+import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { ProblemError } from '../http/problems.ts';
+import { onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
 import {
   changeEndpointBody,
@@ -17,7 +17,7 @@ import {
   endpointSchema,
   rotatedSecretSchema,
 } from '../schemas/webhooks.ts';
-import type { Services } from '../services.ts';
+import type { Services } from '../context.ts';
 import {
   addEndpoint,
   editEndpoint,
@@ -25,7 +25,7 @@ import {
   endpointNamed,
   endpointNotFound,
   renewSecret,
-} from '../webhook-endpoints.ts';
+} from '../events/webhook-endpoints.ts';
 
 export function webhookEndpointRoutes(services: Services) {
   const { db } = services;

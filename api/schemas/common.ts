@@ -1,6 +1,6 @@
 /** The pieces requests and answers are made of, and how a failed parse becomes field errors. */
 import { z } from '@hono/zod-openapi';
-import type { FieldError } from '../problems.ts';
+import type { FieldError } from '../http/problems.ts';
 
 /** Text a person typed: trimmed, bounded, and nothing PostgreSQL or a mail header would choke on. */
 export function text(maxLength: number) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createAdmission } from '../../api/admission.ts';
+import { createAdmission } from '../../api/limits/concurrency-limit.ts';
 import { eventually } from '../support/eventually.ts';
 import { LIMITS, listening, times } from './narrow-door.ts';
 

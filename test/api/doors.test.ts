@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { doorOf } from '../../api/doors.ts';
+import { doorOf } from '../../api/limits/request-class.ts';
 
 test.each([
   ['POST /v1/orders', 'checkout'],

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { registerEventMetrics } from '../../api/event-metrics.ts';
+import { registerEventMetrics } from '../../api/operations/event-metrics.ts';
 import { LOG_START } from '../../prisma/events/event-log.ts';
 import { ensureSubscription } from '../../prisma/events/subscriptions.ts';
 import { listOf } from '../support/responses.ts';

@@ -1,10 +1,10 @@
 import { createConnection, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
-import { createEventStreams, type FrameSource } from '../../api/event-streams.ts';
+import { createEventStreams, type FrameSource } from '../../api/http/sse.ts';
 import { keptPort } from '../support/ports.ts';
 import { createLog } from '../../telemetry/logging.ts';
-import { listen } from '../../server.ts';
+import { listen } from '../../api/server.ts';
 import { eventually } from '../support/eventually.ts';
 import { readStream } from './event-stream.ts';
 import { openShop, type Shop } from '../support/shop.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { feedSource, type SharedLog } from '../../api/event-feed.ts';
+import { feedSource, type SharedLog } from '../../api/events/event-feed.ts';
 import { cursorNow } from '../../prisma/events/event-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';

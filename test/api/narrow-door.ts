@@ -1,5 +1,5 @@
 /** A door so narrow that a few requests fill it. */
-import type { AdmissionLimits } from '../../api/admission.ts';
+import type { AdmissionLimits } from '../../api/limits/concurrency-limit.ts';
 
 export const LIMITS: AdmissionLimits = {
   maxRunning: 2,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ADMISSION_LIMITS } from '../../api/admission.ts';
+import { ADMISSION_LIMITS } from '../../api/limits/concurrency-limit.ts';
 import { createApp } from '../../api/app.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {

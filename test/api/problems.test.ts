@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
-import { PROBLEMS } from '../../api/problems.ts';
+import { PROBLEMS } from '../../api/http/problems.ts';
 import { createDatabase } from '../../prisma/client/client.ts';
 import { problemOf } from '../support/responses.ts';
 import { apiOf, placeOrder } from '../support/client.ts';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
-import { createServices } from '../../api/services.ts';
+import { createServices } from '../../api/context.ts';
 import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { ADMISSION_LIMITS, type Entry } from '../../api/admission.ts';
+import { ADMISSION_LIMITS, type Entry } from '../../api/limits/concurrency-limit.ts';
 import { createApp } from '../../api/app.ts';
 import type { Checkouts } from '../../temporal/checkout-workflows.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';

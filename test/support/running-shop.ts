@@ -22,7 +22,7 @@ import { createTemporalRefunds } from '../../temporal/refund-client.ts';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import { keptPort } from './ports.ts';
-import { listen } from '../../server.ts';
+import { listen } from '../../api/server.ts';
 import type { checkout } from '../../workflows/checkout/checkout.ts';
 import { TASK_QUEUE } from '../../workflows/checkout/contract.ts';
 import {

@@ -3,11 +3,11 @@
  * gateways, the API. Temporal is a recorder of what was asked of it, unless one is given; with workers
  * it is in running-shop.ts.
  */
-import type { ADMISSION_LIMITS } from '../../api/admission.ts';
+import type { ADMISSION_LIMITS } from '../../api/limits/concurrency-limit.ts';
 import { createApp } from '../../api/app.ts';
-import { startOf } from '../../api/cancel-order.ts';
-import type { StreamLimits } from '../../api/event-streams.ts';
-import { createServices, type Services } from '../../api/services.ts';
+import { startOf } from '../../api/orders/cancel-order.ts';
+import type { StreamLimits } from '../../api/http/sse.ts';
+import { createServices, type Services } from '../../api/context.ts';
 import { createPaymentWebhookVerifier } from '../../gateways/stripe/webhook.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createCallbackVerifier } from '../../gateways/warehouse/callback.ts';

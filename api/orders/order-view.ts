@@ -3,17 +3,17 @@
  * is null with a warning, because the rest is still worth seeing.
  */
 import { setTimeout } from 'node:timers/promises';
-import { shipmentCorrelationId } from '../domain/ids.ts';
-import type { Order, OrderStatus, Shipment } from '../domain/order.ts';
-import type { ShipmentState, WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
-import { findAttention } from '../prisma/orders/step-attempts.ts';
-import type { Database } from '../prisma/client/client.ts';
-import { findShipment, listOrderEvents } from '../prisma/orders/orders.ts';
-import { findPayment } from '../prisma/payments/payments.ts';
-import { listRefunds } from '../prisma/payments/refunds.ts';
-import { attentionBody } from './order-attention.ts';
+import { shipmentCorrelationId } from '../../domain/ids.ts';
+import type { Order, OrderStatus, Shipment } from '../../domain/order.ts';
+import type { ShipmentState, WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
+import { findAttention } from '../../prisma/orders/step-attempts.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { findShipment, listOrderEvents } from '../../prisma/orders/orders.ts';
+import { findPayment } from '../../prisma/payments/payments.ts';
+import { listRefunds } from '../../prisma/payments/refunds.ts';
+import { attentionBody } from './attention-view.ts';
 import { orderBody, paymentBody, refundEntryBody, timelineEntryBody } from './representations.ts';
-import type { OrderView } from './schemas/orders.ts';
+import type { OrderView } from '../schemas/orders.ts';
 
 export interface OrderViewDeps {
   readonly db: Database;

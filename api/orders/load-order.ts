@@ -1,9 +1,9 @@
 /** From the id in an address to the order, or the 404 that says there is none. */
-import { isOrderId, type OrderId } from '../domain/ids.ts';
-import type { Order } from '../domain/order.ts';
-import type { Database } from '../prisma/client/client.ts';
-import { findOrder } from '../prisma/orders/orders.ts';
-import { ProblemError } from './problems.ts';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import type { Order } from '../../domain/order.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { findOrder } from '../../prisma/orders/orders.ts';
+import { ProblemError } from '../http/problems.ts';
 
 /** The text as an order id. Garbled is as good as unknown: ProblemError `order_not_found`. */
 export function orderIdIn(text: string): OrderId {

@@ -5,12 +5,12 @@
  * one needs none.
  */
 import type { MiddlewareHandler } from 'hono';
-import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
-import type { Admission, Pass, Refusal } from './admission.ts';
-import { doorOf } from './doors.ts';
-import { databaseUnavailable, type ApiEnv } from './middleware.ts';
-import { ProblemError, type Problem } from './problems.ts';
-import type { Services } from './services.ts';
+import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import type { Admission, Pass, Refusal } from '../limits/concurrency-limit.ts';
+import { doorOf } from '../limits/request-class.ts';
+import { databaseUnavailable, type ApiEnv } from './request.ts';
+import { ProblemError, type Problem } from '../http/problems.ts';
+import type { Services } from '../context.ts';
 
 /** 10 s in line at the most, then authorize 2 s, look-up 1 s and what the database takes. */
 export const BUDGET_MS = 15_000;

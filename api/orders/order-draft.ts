@@ -1,13 +1,13 @@
 /** From what a shopper asked to what can be opened: prices, sums, limits. Pure. */
-import { sumMinor } from '../domain/money.ts';
-import type { OrderLine } from '../domain/order.ts';
-import type { Product } from '../domain/product.ts';
-import type { KeyClaim } from '../prisma/access/idempotency.ts';
-import type { OrderDraft } from '../prisma/orders/place-order.ts';
-import { priceChanged } from './order-answers.ts';
-import type { FieldError, Problem } from './problems.ts';
-import { pointerTo } from './schemas/common.ts';
-import { MAX_QUANTITY, MAX_TOTAL_MINOR, type PlaceOrderBody } from './schemas/orders.ts';
+import { sumMinor } from '../../domain/money.ts';
+import type { OrderLine } from '../../domain/order.ts';
+import type { Product } from '../../domain/product.ts';
+import type { KeyClaim } from '../../prisma/access/idempotency.ts';
+import type { OrderDraft } from '../../prisma/orders/place-order.ts';
+import { priceChanged } from './responses.ts';
+import type { FieldError, Problem } from '../http/problems.ts';
+import { pointerTo } from '../schemas/common.ts';
+import { MAX_QUANTITY, MAX_TOTAL_MINOR, type PlaceOrderBody } from '../schemas/orders.ts';
 
 export interface PlaceOrderRequest {
   readonly claim: KeyClaim;

@@ -1,19 +1,19 @@
 /** Starting a reconciliation by hand, and how its runs and differences are shown. */
-import type { Database } from '../prisma/client/client.ts';
-import type { KeyClaim, StoredAnswer } from '../prisma/access/idempotency.ts';
-import { newId } from '../prisma/client/ids.ts';
-import type { Operator } from '../prisma/access/operator-actions.ts';
-import type { FoundDifference } from '../prisma/operations/discrepancies.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { KeyClaim, StoredAnswer } from '../../prisma/access/idempotency.ts';
+import { newId } from '../../prisma/client/ids.ts';
+import type { Operator } from '../../prisma/access/operator-actions.ts';
+import type { FoundDifference } from '../../prisma/operations/discrepancies.ts';
 import {
   markReconciliationStarted,
   openReconciliation,
   type Reconciliation,
-} from '../prisma/operations/reconciliation-runs.ts';
-import { reconcileWindow, type ReconcileScope } from '../workflows/operations/contract.ts';
-import type { DifferenceBody, ReconciliationBody } from './schemas/reconciliations.ts';
-import type { Starts } from './starts.ts';
-import { underKey, type KeyedOutcome } from './under-key.ts';
-import type { Upkeep } from '../temporal/reconciliation-client.ts';
+} from '../../prisma/operations/reconciliation-runs.ts';
+import { reconcileWindow, type ReconcileScope } from '../../workflows/operations/contract.ts';
+import type { DifferenceBody, ReconciliationBody } from '../schemas/reconciliations.ts';
+import type { Starts } from '../starts.ts';
+import { underKey, type KeyedOutcome } from '../http/idempotent.ts';
+import type { Upkeep } from '../../temporal/reconciliation-client.ts';
 
 export interface ReconciliationDeps {
   readonly db: Database;

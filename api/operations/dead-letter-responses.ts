@@ -1,9 +1,9 @@
 /** Dead letters as the API shows them, and why a decision about one was not taken. */
-import type { DeadLetter } from '../prisma/events/dead-letters.ts';
-import type { Problem } from './problems.ts';
-import type { RedriveOutcome } from './redrive.ts';
-import { pointerTo } from './schemas/common.ts';
-import type { DeadLetterBody } from './schemas/dead-letters.ts';
+import type { DeadLetter } from '../../prisma/events/dead-letters.ts';
+import type { Problem } from '../http/problems.ts';
+import type { RedriveOutcome } from '../redrive.ts';
+import { pointerTo } from '../schemas/common.ts';
+import type { DeadLetterBody } from '../schemas/dead-letters.ts';
 
 const TEMPORAL_RETRY_SECONDS = 5;
 

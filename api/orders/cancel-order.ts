@@ -3,17 +3,17 @@
  * database only spares the question where the answer is certain. The same Idempotency-Key is the
  * same update, so a lost answer can be asked for again (G10).
  */
-import { cancelUpdateId } from '../domain/ids.ts';
-import type { EventType, Order, OrderEvent } from '../domain/order.ts';
-import type { Database } from '../prisma/client/client.ts';
-import { claimAnswered, type KeyClaim, type StoredAnswer } from '../prisma/access/idempotency.ts';
-import { findOrder, listOrderEvents, type CheckoutStart } from '../prisma/orders/orders.ts';
-import type { CancelRequest } from '../workflows/checkout/contract.ts';
-import type { Checkouts } from '../temporal/checkout-workflows.ts';
-import { requestDigest } from './idempotency-claim.ts';
+import { cancelUpdateId } from '../../domain/ids.ts';
+import type { EventType, Order, OrderEvent } from '../../domain/order.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { claimAnswered, type KeyClaim, type StoredAnswer } from '../../prisma/access/idempotency.ts';
+import { findOrder, listOrderEvents, type CheckoutStart } from '../../prisma/orders/orders.ts';
+import type { CancelRequest } from '../../workflows/checkout/contract.ts';
+import type { Checkouts } from '../../temporal/checkout-workflows.ts';
+import { requestDigest } from '../http/idempotency-key.ts';
 import { MAX_EVENTS } from './order-view.ts';
-import type { Problem } from './problems.ts';
-import { refused, underKey, type KeyedOutcome, type Worked } from './under-key.ts';
+import type { Problem } from '../http/problems.ts';
+import { refused, underKey, type KeyedOutcome, type Worked } from '../http/idempotent.ts';
 
 export interface CancelDeps {
   readonly db: Database;

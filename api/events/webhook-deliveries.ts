@@ -7,16 +7,16 @@ import {
   webhookSubscription,
   type WebhookAttempt,
   type WebhookEndpoint,
-} from '../domain/webhook.ts';
-import { findEvent } from '../prisma/events/event-log.ts';
+} from '../../domain/webhook.ts';
+import { findEvent } from '../../prisma/events/event-log.ts';
 import {
   listEventsBetween,
   recordAttempts,
   type EventRef,
-} from '../prisma/events/webhook-attempts.ts';
-import { findSigningEndpoint } from '../prisma/events/webhook-endpoints.ts';
-import { ProblemError } from './problems.ts';
-import type { Services } from './services.ts';
+} from '../../prisma/events/webhook-attempts.ts';
+import { findSigningEndpoint } from '../../prisma/events/webhook-endpoints.ts';
+import { ProblemError } from '../http/problems.ts';
+import type { Services } from '../context.ts';
 import { endpointNotFound } from './webhook-endpoints.ts';
 
 export interface Redelivered {

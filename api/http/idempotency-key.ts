@@ -1,6 +1,6 @@
 /** What one request's Idempotency-Key stands for: who sent it, for which call, asking what. */
 import { createHash } from 'node:crypto';
-import type { KeyClaim } from '../prisma/access/idempotency.ts';
+import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 
 /**
  * The claim of a request. `scope` is method and path; the fingerprint is of the parsed body, so

@@ -4,28 +4,28 @@
  * the same Idempotency-Key goes on where the last try stopped, with the same provider key. A request
  * nobody waits for any more begins nothing new; what is under way is brought to its end.
  */
-import { providerKey, type OrderId } from '../domain/ids.ts';
-import type { Order } from '../domain/order.ts';
-import type { Product } from '../domain/product.ts';
-import type { PaymentGateway } from '../gateways/payments.ts';
-import type { Database } from '../prisma/client/client.ts';
+import { providerKey, type OrderId } from '../../domain/ids.ts';
+import type { Order } from '../../domain/order.ts';
+import type { Product } from '../../domain/product.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import type { Database } from '../../prisma/client/client.ts';
 import {
   inspectKey,
   releaseKey,
   type KeyClaim,
   type KeyState,
   type StoredAnswer,
-} from '../prisma/access/idempotency.ts';
-import { recordLettingGo } from '../prisma/orders/expire-order.ts';
-import { findOrder, isOverdue } from '../prisma/orders/orders.ts';
+} from '../../prisma/access/idempotency.ts';
+import { recordLettingGo } from '../../prisma/orders/expire-order.ts';
+import { findOrder, isOverdue } from '../../prisma/orders/orders.ts';
 import {
   openOrder,
   recordDeclined,
   recordPlaced,
   type SettleOutcome,
-} from '../prisma/orders/place-order.ts';
-import { findProducts } from '../prisma/catalog/products.ts';
-import { whyUnsettled } from './expire-order.ts';
+} from '../../prisma/orders/place-order.ts';
+import { findProducts } from '../../prisma/catalog/products.ts';
+import { whyUnsettled } from '../expire-order.ts';
 import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
 import {
   declinedAnswer,
@@ -36,8 +36,8 @@ import {
   paymentRefused,
   paymentUnavailable,
   placedAnswer,
-} from './order-answers.ts';
-import type { Problem } from './problems.ts';
+} from './responses.ts';
+import type { Problem } from '../http/problems.ts';
 
 export interface PlaceOrderDeps {
   readonly db: Database;

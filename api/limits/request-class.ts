@@ -1,5 +1,5 @@
 /** Which door of admission.ts a request comes in by: by what it may have to wait for. */
-import type { ADMISSION_LIMITS } from './admission.ts';
+import type { ADMISSION_LIMITS } from './concurrency-limit.ts';
 
 export type Door = keyof typeof ADMISSION_LIMITS;
 

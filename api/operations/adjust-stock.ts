@@ -1,11 +1,11 @@
 /** One movement of stock under an Idempotency-Key: units, movement and answer in one transaction. */
-import type { Database } from '../prisma/client/client.ts';
-import { claimAnswered, type KeyClaim } from '../prisma/access/idempotency.ts';
-import { recordAction, type Operator } from '../prisma/access/operator-actions.ts';
-import { adjustStock, type AdjustOutcome } from '../prisma/catalog/stock.ts';
-import type { Problem } from './problems.ts';
-import { stockBody } from './representations.ts';
-import { refused, underKey, type KeyedOutcome } from './under-key.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { claimAnswered, type KeyClaim } from '../../prisma/access/idempotency.ts';
+import { recordAction, type Operator } from '../../prisma/access/operator-actions.ts';
+import { adjustStock, type AdjustOutcome } from '../../prisma/catalog/stock.ts';
+import type { Problem } from '../http/problems.ts';
+import { stockBody } from '../orders/representations.ts';
+import { refused, underKey, type KeyedOutcome } from '../http/idempotent.ts';
 
 export interface StockChange {
   readonly sku: string;

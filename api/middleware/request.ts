@@ -3,13 +3,13 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { matchedRoutes } from 'hono/route';
-import { readTraceparent, traceIdOf } from '../telemetry/traceparent.ts';
-import { ROLES, type ApiKey, type Role } from '../prisma/access/api-keys.ts';
-import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
-import type { Operator } from '../prisma/access/operator-actions.ts';
-import { withinTrace } from '../telemetry/tracing.ts';
-import { ProblemError, problemResponse, type Problem } from './problems.ts';
-import type { Services } from './services.ts';
+import { readTraceparent, traceIdOf } from '../../telemetry/traceparent.ts';
+import { ROLES, type ApiKey, type Role } from '../../prisma/access/api-keys.ts';
+import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import type { Operator } from '../../prisma/access/operator-actions.ts';
+import { withinTrace } from '../../telemetry/tracing.ts';
+import { ProblemError, problemResponse, type Problem } from '../http/problems.ts';
+import type { Services } from '../context.ts';
 
 export interface ApiEnv {
   Variables: {

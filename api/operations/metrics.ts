@@ -1,8 +1,8 @@
 /** The API's own numbers, in a registry of its own. Labels are bounded: patterns, never paths. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { BreakerView } from '../gateways/resilience/outcome.ts';
-import { connectionsOf, type Database } from '../prisma/client/client.ts';
-import type { Admission } from './admission.ts';
+import type { BreakerView } from '../../gateways/resilience/outcome.ts';
+import { connectionsOf, type Database } from '../../prisma/client/client.ts';
+import type { Admission } from '../limits/concurrency-limit.ts';
 
 export interface Metrics {
   readonly registry: Registry;

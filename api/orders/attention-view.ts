@@ -1,7 +1,7 @@
 /** What an operator sees of an order that waits for a person: what was tried, and what is open. */
-import { decisionsAbout } from '../domain/attention.ts';
-import type { AttentionView } from '../prisma/orders/step-attempts.ts';
-import type { OrderView } from './schemas/orders.ts';
+import { decisionsAbout } from '../../domain/attention.ts';
+import type { AttentionView } from '../../prisma/orders/step-attempts.ts';
+import type { OrderView } from '../schemas/orders.ts';
 
 type AttentionBody = NonNullable<OrderView['attention']>;
 

@@ -1,11 +1,11 @@
 /** The answers to placing an order: the stored ones as bytes, the others as problems. Pure. */
-import { formatMoney, type Money } from '../domain/money.ts';
-import type { OrderId } from '../domain/ids.ts';
-import type { Order } from '../domain/order.ts';
-import type { Shortage } from '../domain/product.ts';
-import type { Unavailable } from '../gateways/resilience/outcome.ts';
-import type { StoredAnswer } from '../prisma/access/idempotency.ts';
-import { problemBody, type Problem } from './problems.ts';
+import { formatMoney, type Money } from '../../domain/money.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { Order } from '../../domain/order.ts';
+import type { Shortage } from '../../domain/product.ts';
+import type { Unavailable } from '../../gateways/resilience/outcome.ts';
+import type { StoredAnswer } from '../../prisma/access/idempotency.ts';
+import { problemBody, type Problem } from '../http/problems.ts';
 import { placedOrderBody } from './representations.ts';
 
 /** Long enough for a shopper who is paying to finish or to give up. */

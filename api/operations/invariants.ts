@@ -3,8 +3,8 @@
  * queries read whole tables, and one console in each of ten browsers must not make ten of them.
  */
 import { cachified, type CacheEntry } from '@epic-web/cachified';
-import type { Database } from '../prisma/client/client.ts';
-import { checkInvariants, type InvariantResult } from '../prisma/operations/invariants.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { checkInvariants, type InvariantResult } from '../../prisma/operations/invariants.ts';
 
 export interface CheckedInvariants {
   readonly results: readonly InvariantResult[];

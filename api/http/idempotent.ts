@@ -1,12 +1,12 @@
 /** What an Idempotency-Key is answered with, for work that keeps its answer as it is done. */
-import type { Database } from '../prisma/client/client.ts';
+import type { Database } from '../../prisma/client/client.ts';
 import {
   inspectKey,
   KeyTakenError,
   type KeyClaim,
   type StoredAnswer,
-} from '../prisma/access/idempotency.ts';
-import { inFlight, keyReused } from './order-answers.ts';
+} from '../../prisma/access/idempotency.ts';
+import { inFlight, keyReused } from '../orders/responses.ts';
 import type { Problem } from './problems.ts';
 
 interface Refused {

@@ -1,8 +1,8 @@
 /** What streams and lists of events are read from: the whole log by cursor, one order by sequence. */
-import { cloudEventOf, type CloudEvent } from '../domain/cloud-event.ts';
-import type { OrderId } from '../domain/ids.ts';
-import type { EventType } from '../domain/order.ts';
-import type { Database } from '../prisma/client/client.ts';
+import { cloudEventOf, type CloudEvent } from '../../domain/cloud-event.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { EventType } from '../../domain/order.ts';
+import type { Database } from '../../prisma/client/client.ts';
 import {
   cursorNow,
   findEvent,
@@ -11,10 +11,10 @@ import {
   type LogCursor,
   type LoggedEvent,
   type LogQuery,
-} from '../prisma/events/event-log.ts';
-import { listOrderEventsAfter } from '../prisma/events/order-timeline.ts';
-import type { FrameSource } from './event-streams.ts';
-import { timelineEntryBody } from './representations.ts';
+} from '../../prisma/events/event-log.ts';
+import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
+import type { FrameSource } from '../http/sse.ts';
+import { timelineEntryBody } from '../orders/representations.ts';
 
 const BATCH = 100;
 /** A filter that matches nothing must not read the same rows for ever. */

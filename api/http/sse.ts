@@ -4,9 +4,9 @@
  * within the deadline is dropped; it comes back with Last-Event-ID.
  */
 import type { Logger } from 'pino';
-import type { OrderId } from '../domain/ids.ts';
-import type { Notifications } from '../prisma/client/listen.ts';
-import { createBell } from '../prisma/client/wakeup.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import type { Notifications } from '../../prisma/client/listen.ts';
+import { createBell } from '../../prisma/client/wakeup.ts';
 import { ProblemError } from './problems.ts';
 
 /** One event of a stream. `id` is where to resume after it. */

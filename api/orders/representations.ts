@@ -1,16 +1,16 @@
 /** Domain objects as the API shows them. Pure: what is shown does not depend on who asks. */
-import type { Order, OrderEvent, Payment } from '../domain/order.ts';
-import type { Product, Stock } from '../domain/product.ts';
-import type { Refund } from '../domain/refund.ts';
+import type { Order, OrderEvent, Payment } from '../../domain/order.ts';
+import type { Product, Stock } from '../../domain/product.ts';
+import type { Refund } from '../../domain/refund.ts';
 import type {
   OrderBody,
   OrderView,
   PlacedOrderBody,
   RefundEntryBody,
   TimelineEntryBody,
-} from './schemas/orders.ts';
-import type { ProductBody, StockBody } from './schemas/products.ts';
-import type { RefundBody } from './schemas/refunds.ts';
+} from '../schemas/orders.ts';
+import type { ProductBody, StockBody } from '../schemas/products.ts';
+import type { RefundBody } from '../schemas/refunds.ts';
 
 /** The order itself, without what is read beside it. */
 export function orderBody(order: Order): OrderBody {

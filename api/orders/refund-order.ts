@@ -2,22 +2,22 @@
  * Asking for a refund: judged against the books in the order's turn, written down with its provider
  * key, answered. The money moves afterwards, in a workflow that is started and not waited for.
  */
-import { formatMoney } from '../domain/money.ts';
-import type { NotRefundableReason } from '../domain/refund.ts';
-import type { Database } from '../prisma/client/client.ts';
+import { formatMoney } from '../../domain/money.ts';
+import type { NotRefundableReason } from '../../domain/refund.ts';
+import type { Database } from '../../prisma/client/client.ts';
 import {
   markRefundStarted,
   requestRefund,
   type RefundRequest,
   type RefundStart,
   type RequestRefundOutcome,
-} from '../prisma/payments/refunds.ts';
-import type { Order } from '../domain/order.ts';
-import type { Problem } from './problems.ts';
-import type { Refunds } from '../temporal/refund-workflows.ts';
+} from '../../prisma/payments/refunds.ts';
+import type { Order } from '../../domain/order.ts';
+import type { Problem } from '../http/problems.ts';
+import type { Refunds } from '../../temporal/refund-workflows.ts';
 import { refundBody } from './representations.ts';
-import type { Starts } from './starts.ts';
-import { refused, underKey, type KeyedOutcome } from './under-key.ts';
+import type { Starts } from '../starts.ts';
+import { refused, underKey, type KeyedOutcome } from '../http/idempotent.ts';
 
 export interface RefundDeps {
   readonly db: Database;

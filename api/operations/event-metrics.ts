@@ -1,14 +1,14 @@
 /** Gauges read when they are asked for: how far subscriptions are behind, dead letters, streams. */
 import { Gauge, type Registry } from 'prom-client';
-import { countNeedingAttention } from '../prisma/orders/step-attempts.ts';
-import type { Database } from '../prisma/client/client.ts';
-import { countOpenDeadLetters } from '../prisma/events/dead-letters.ts';
-import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
-import { logHeldSeconds } from '../prisma/events/event-log.ts';
-import { countOpenDifferences } from '../prisma/operations/discrepancies.ts';
-import { listUpkeepAges } from '../prisma/operations/maintenance-runs.ts';
-import { listSubscriptions } from '../prisma/events/subscriptions.ts';
-import type { EventStreams } from './event-streams.ts';
+import { countNeedingAttention } from '../../prisma/orders/step-attempts.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import { countOpenDeadLetters } from '../../prisma/events/dead-letters.ts';
+import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import { logHeldSeconds } from '../../prisma/events/event-log.ts';
+import { countOpenDifferences } from '../../prisma/operations/discrepancies.ts';
+import { listUpkeepAges } from '../../prisma/operations/maintenance-runs.ts';
+import { listSubscriptions } from '../../prisma/events/subscriptions.ts';
+import type { EventStreams } from '../http/sse.ts';
 
 /** More label values than this help nobody; the API has them all. */
 const MAX_SUBSCRIPTIONS = 200;

@@ -1,20 +1,20 @@
 /** Adding, changing and re-keying webhook endpoints: rules of the API over prisma/events/webhook-endpoints.ts. */
-import type { EventType } from '../domain/order.ts';
-import { webhookSubscription, type WebhookEndpoint } from '../domain/webhook.ts';
-import type { Database } from '../prisma/client/client.ts';
-import type { KeyClaim, StoredAnswer } from '../prisma/access/idempotency.ts';
-import type { Operator } from '../prisma/access/operator-actions.ts';
+import type { EventType } from '../../domain/order.ts';
+import { webhookSubscription, type WebhookEndpoint } from '../../domain/webhook.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import type { KeyClaim, StoredAnswer } from '../../prisma/access/idempotency.ts';
+import type { Operator } from '../../prisma/access/operator-actions.ts';
 import {
   changeEndpoint,
   createEndpoint,
   findEndpoint,
   MAX_ENDPOINTS,
   rotateSecret,
-} from '../prisma/events/webhook-endpoints.ts';
-import { ProblemError, type Problem } from './problems.ts';
-import type { EndpointBody } from './schemas/webhooks.ts';
-import type { Services } from './services.ts';
-import { refused, underKey, type KeyedOutcome } from './under-key.ts';
+} from '../../prisma/events/webhook-endpoints.ts';
+import { ProblemError, type Problem } from '../http/problems.ts';
+import type { EndpointBody } from '../schemas/webhooks.ts';
+import type { Services } from '../context.ts';
+import { refused, underKey, type KeyedOutcome } from '../http/idempotent.ts';
 
 /** Adds an endpoint; its pump starts after the commit, or when Temporal is back. Throws ProblemError. */
 export function addEndpoint(

@@ -3,7 +3,7 @@
  * away at the door. Turning away costs next to nothing, so what is admitted is answered at the same
  * rate however many come. It knows neither HTTP nor what the requests do.
  */
-import { createLineLimit, type LineLimits } from './line-limit.ts';
+import { createLineLimit, type LineLimits } from './queue-limit.ts';
 
 /** The limits of one kind of request. Values with their reasons: ADMISSION_LIMITS. */
 export interface AdmissionLimits extends LineLimits {
