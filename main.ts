@@ -7,7 +7,7 @@ import { collectDefaultMetrics } from 'prom-client';
 import { BUDGET_MS } from './api/middleware/load-shedding.ts';
 import { createApp, createHealthApp } from './api/app.ts';
 import { registerConnections } from './api/operations/metrics.ts';
-import { startRecovery } from './api/recovery.ts';
+import { startRecovery } from './services/recovery.ts';
 import { createServices } from './api/context.ts';
 import { createTemporalCheckouts } from './temporal/checkout-client.ts';
 import { createTemporalDeliveries } from './temporal/delivery-client.ts';

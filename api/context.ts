@@ -12,20 +12,20 @@ import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
 import { ADMISSION_LIMITS, createAdmission, type Admission } from './limits/concurrency-limit.ts';
-import { createApiKeyCache, type ApiKeyCache } from './api-key-cache.ts';
-import { createCatalogue, type Catalogue } from './catalogue.ts';
-import { createCheckoutStarter, type CheckoutStarter } from './checkout-starter.ts';
+import { createApiKeyCache, type ApiKeyCache } from '../services/api-key-cache.ts';
+import { createCatalogue, type Catalogue } from '../services/product-cache.ts';
+import { createCheckoutStarter, type CheckoutStarter } from '../services/checkout-starter.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import type { Deliveries } from '../temporal/delivery-workflows.ts';
 import type { Refunds } from '../temporal/refund-workflows.ts';
-import { createStarts, type Starts } from './starts.ts';
-import { createRedriver, type Redriver } from './redrive-many.ts';
+import { createStarts, type Starts } from '../services/background-starts.ts';
+import { createRedriver, type Redriver } from '../services/bulk-redrive.ts';
 import { createSharedLog, type SharedLog } from './events/event-feed.ts';
 import { registerEventMetrics } from './operations/event-metrics.ts';
 import type { Door } from './limits/request-class.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './http/sse.ts';
 import { createMetrics, type Metrics } from './operations/metrics.ts';
-import { createOrderWaiters, type OrderWaiters } from './order-waiters.ts';
+import { createOrderWaiters, type OrderWaiters } from '../services/order-waiters.ts';
 import type { Upkeep } from '../temporal/reconciliation-client.ts';
 
 export interface ApiDeps {

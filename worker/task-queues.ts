@@ -9,7 +9,7 @@ import {
   createSubscriberLookup,
   createSubscribers,
 } from '../activities/events/subscribers/registry.ts';
-import { expireOrder } from '../api/expire-order.ts';
+import { expireOrder } from '../services/expire-order.ts';
 import { createTemporalCheckouts } from '../temporal/checkout-client.ts';
 import { createTemporalRefunds } from '../temporal/refund-client.ts';
 import type { Order } from '../domain/order.ts';

@@ -1,7 +1,7 @@
 /** Dead letters as the API shows them, and why a decision about one was not taken. */
 import type { DeadLetter } from '../../prisma/events/dead-letters.ts';
 import type { Problem } from '../http/problems.ts';
-import type { RedriveOutcome } from '../redrive.ts';
+import type { RedriveOutcome } from '../../services/redrive.ts';
 import { pointerTo } from '../schemas/common.ts';
 import type { DeadLetterBody } from '../schemas/dead-letters.ts';
 

@@ -11,7 +11,7 @@ import {
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { reconcileWindow, type ReconcileScope } from '../../workflows/operations/contract.ts';
 import type { DifferenceBody, ReconciliationBody } from '../schemas/reconciliations.ts';
-import type { Starts } from '../starts.ts';
+import type { Starts } from '../../services/background-starts.ts';
 import { underKey, type KeyedOutcome } from '../http/idempotent.ts';
 import type { Upkeep } from '../../temporal/reconciliation-client.ts';
 

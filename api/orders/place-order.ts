@@ -25,7 +25,7 @@ import {
   type SettleOutcome,
 } from '../../prisma/orders/place-order.ts';
 import { findProducts } from '../../prisma/catalog/products.ts';
-import { whyUnsettled } from '../expire-order.ts';
+import { whyUnsettled } from '../../services/expire-order.ts';
 import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
 import {
   declinedAnswer,

@@ -16,7 +16,7 @@ import type { Order } from '../../domain/order.ts';
 import type { Problem } from '../http/problems.ts';
 import type { Refunds } from '../../temporal/refund-workflows.ts';
 import { refundBody } from './representations.ts';
-import type { Starts } from '../starts.ts';
+import type { Starts } from '../../services/background-starts.ts';
 import { refused, underKey, type KeyedOutcome } from '../http/idempotent.ts';
 
 export interface RefundDeps {

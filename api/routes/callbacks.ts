@@ -5,10 +5,10 @@
 import { Hono } from 'hono';
 import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/events/inbox.ts';
 import { limitBody, type ApiEnv } from '../middleware/request.ts';
-import { settleNotice } from '../payment-notices.ts';
+import { settleNotice } from '../../services/payment-webhooks.ts';
 import { ProblemError } from '../http/problems.ts';
 import type { Services } from '../context.ts';
-import { handOver, inboxMessageOf } from '../shipment-answers.ts';
+import { handOver, inboxMessageOf } from '../../services/shipment-callbacks.ts';
 
 export function callbackRoutes(services: Services) {
   const { db, verifyCallback, verifyPaymentWebhook } = services;

@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { findDeadLetter, listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
-import { discard, redrive, type Decider } from '../redrive.ts';
+import { discard, redrive, type Decider } from '../../services/redrive.ts';
 import { deadLetterBody, refusedDecision } from '../operations/dead-letter-responses.ts';
 import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';

@@ -2,7 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createReconcileActivities } from '../../activities/operations/reconcile.ts';
-import { expireOrder } from '../../api/expire-order.ts';
+import { expireOrder } from '../../services/expire-order.ts';
 import { listReconciliations } from '../../prisma/operations/reconciliation-runs.ts';
 import { reconcileWindow } from '../../workflows/operations/contract.ts';
 import { openShop, type Shop } from '../support/shop.ts';

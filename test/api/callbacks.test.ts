@@ -1,7 +1,7 @@
 import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { runRecovery } from '../../api/recovery.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { CALLBACK_SECRET, openShop, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Checkouts } from '../../temporal/checkout-workflows.ts';
-import { redrive } from '../../api/redrive.ts';
+import { redrive } from '../../services/redrive.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { countAttempt } from '../../prisma/orders/step-attempts.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';

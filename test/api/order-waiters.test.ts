@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createOrderWaiters, type OrderWaiters } from '../../api/order-waiters.ts';
+import { createOrderWaiters, type OrderWaiters } from '../../services/order-waiters.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';

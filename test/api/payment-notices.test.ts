@@ -1,7 +1,7 @@
 import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { settleNotices } from '../../api/payment-notices.ts';
-import { runRecovery } from '../../api/recovery.ts';
+import { settleNotices } from '../../services/payment-webhooks.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   findPayment,

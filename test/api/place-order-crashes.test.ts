@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
-import { runRecovery } from '../../api/recovery.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { orderOf, problemOf } from '../support/responses.ts';

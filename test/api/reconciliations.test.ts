@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { runRecovery } from '../../api/recovery.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import { recordDifference } from '../../prisma/operations/discrepancies.ts';
 import { closeReconciliation } from '../../prisma/operations/reconciliation-runs.ts';
 import { problemOf } from '../support/responses.ts';

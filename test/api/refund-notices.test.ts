@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { settleNotices } from '../../api/payment-notices.ts';
+import { settleNotices } from '../../services/payment-webhooks.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   recordRefundFailed,

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { runRecovery } from '../../api/recovery.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import { isRefundId } from '../../domain/ids.ts';
 import { traceIdOf } from '../../telemetry/traceparent.ts';
 import { findUnstarted } from '../../prisma/orders/orders.ts';

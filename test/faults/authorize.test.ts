@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, vi } from 'vitest';
 import { createApp } from '../../api/app.ts';
-import { runRecovery } from '../../api/recovery.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { isOrderId } from '../../domain/ids.ts';

@@ -1,7 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import { runRecovery } from '../../api/recovery.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import type { NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { problemOf } from '../support/responses.ts';
 import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';

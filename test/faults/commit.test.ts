@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import { runRecovery } from '../../api/recovery.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import { COMMIT_ASKED, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';

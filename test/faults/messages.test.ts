@@ -1,8 +1,8 @@
 import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, describe, expect } from 'vitest';
-import { settleNotices } from '../../api/payment-notices.ts';
-import { runRecovery } from '../../api/recovery.ts';
+import { settleNotices } from '../../services/payment-webhooks.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { runRecovery } from '../../api/recovery.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { OPERATIONS, type Faults, type Mode, type Place } from '../../local/sandbox/faults.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { startOpened } from '../../api/operations/reconciliations.ts';
-import { runRecovery } from '../../api/recovery.ts';
+import { runRecovery } from '../../services/recovery.ts';
 import { createTemporalUpkeep } from '../../temporal/reconciliation-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { listDifferencesOf } from '../../prisma/operations/discrepancies.ts';

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { redrive } from '../../api/redrive.ts';
+import { redrive } from '../../services/redrive.ts';
 import { refundKey, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund, RefundStatus } from '../../domain/refund.ts';
 import { recordRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';

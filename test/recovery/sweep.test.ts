@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { resolveStep } from '../../api/resolve-step.ts';
+import { resolveStep } from '../../services/resolve-step.ts';
 import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { recordCancelling } from '../../prisma/orders/record-shipment.ts';

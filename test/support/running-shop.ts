@@ -15,7 +15,7 @@ import { createReconcileActivities } from '../../activities/operations/reconcile
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { createSweepActivities } from '../../activities/operations/sweep.ts';
 import { createApp } from '../../api/app.ts';
-import { expireOrder } from '../../api/expire-order.ts';
+import { expireOrder } from '../../services/expire-order.ts';
 import { createTemporalCheckouts } from '../../temporal/checkout-client.ts';
 import { createTemporalDeliveries } from '../../temporal/delivery-client.ts';
 import { createTemporalRefunds } from '../../temporal/refund-client.ts';

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../prisma/client/client.ts';
 import { markStarted, type CheckoutStart } from '../prisma/orders/orders.ts';
 import type { Checkouts, StartOutcome } from '../temporal/checkout-workflows.ts';
-import { createStarts } from './starts.ts';
+import { createStarts } from './background-starts.ts';
 
 export interface CheckoutStarter {
   /** Begins the start and returns at once. Never throws. */

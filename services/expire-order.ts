@@ -15,8 +15,8 @@ import {
 } from '../prisma/orders/expire-order.ts';
 import { isOverdue } from '../prisma/orders/orders.ts';
 import { withinTrace } from '../telemetry/tracing.ts';
-import { beingEnded, inFlight, orderExpired, stillHeld } from './orders/responses.ts';
-import type { Problem } from './http/problems.ts';
+import { beingEnded, inFlight, orderExpired, stillHeld } from '../api/orders/responses.ts';
+import type { Problem } from '../api/http/problems.ts';
 
 export interface ExpireDeps {
   readonly db: Database;

@@ -14,9 +14,9 @@ import { listOverdue } from '../prisma/orders/orders.ts';
 import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { expireOrder } from './expire-order.ts';
-import { settleNotices } from './payment-notices.ts';
-import { startOpened } from './operations/reconciliations.ts';
-import { handOver } from './shipment-answers.ts';
+import { settleNotices } from './payment-webhooks.ts';
+import { startOpened } from '../api/operations/reconciliations.ts';
+import { handOver } from './shipment-callbacks.ts';
 import type { Upkeep } from '../temporal/reconciliation-client.ts';
 
 export interface RecoveryDeps {
