@@ -9,7 +9,7 @@ import type { Context } from 'hono';
 import { MAX_WAIT_MS, MODES } from './faults.ts';
 import type { Faults, Operation, Provider, Strike } from './faults.ts';
 import type { Journal } from './journal.ts';
-import type { Keyring, KeyState } from './keyring.ts';
+import type { Keyring, KeyState } from './idempotency-store.ts';
 
 export type SandboxEnv = { Bindings: HttpBindings };
 export type SandboxContext = Context<SandboxEnv>;

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { Faults, Mode, Place } from './faults.ts';
 import type { Journal, Table } from './journal.ts';
-import { createLane } from './lane.ts';
+import { createLane } from './serial-queue.ts';
 
 const deliverySchema = z.object({
   /** Constant over tries and duplicates: the receiver recognises a repeat by it. */

@@ -14,7 +14,7 @@ import { createPart } from './supervisor.ts';
 import type { Part, PartSpec } from './supervisor.ts';
 import { prepareGivenServer } from './search-attributes.ts';
 import { findTemporal } from './temporal.ts';
-import type { WardenLink } from './warden-link.ts';
+import type { WardenLink } from './reaper-pipe.ts';
 
 export interface Stack {
   /** Resolves when the app is ready. Throws a sentence for a person when something does not start. */

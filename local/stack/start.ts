@@ -4,7 +4,7 @@
  */
 import { ConfigError, environment, readStackConfig } from '../../config.ts';
 import { chooseAddresses, saveAddresses } from './addresses.ts';
-import { launchWarden } from './warden-link.ts';
+import { launchWarden } from './reaper-pipe.ts';
 import { createHome, makeHome } from './home.ts';
 import { claimHome, releaseHome, stopLeftovers } from './leftovers.ts';
 import { say } from './output.ts';

@@ -19,7 +19,7 @@ import { openRunHome } from '../../local/stack/run-home.ts';
 import { createPart, type Part } from '../../local/stack/supervisor.ts';
 import { devServerCommand, findTemporal } from '../../local/stack/temporal.ts';
 import { findTestServer } from '../../local/stack/test-server.ts';
-import { launchWarden } from '../../local/stack/warden-link.ts';
+import { launchWarden } from '../../local/stack/reaper-pipe.ts';
 
 const TEMPLATE = 'holdfast_template';
 const START_TIMEOUT_MS = 60_000;

@@ -14,7 +14,7 @@ import { appPart } from '../../local/stack/parts.ts';
 import { createStack } from '../../local/stack/stack.ts';
 import { createPart } from '../../local/stack/supervisor.ts';
 import type { PartSpec } from '../../local/stack/supervisor.ts';
-import { launchWarden } from '../../local/stack/warden-link.ts';
+import { launchWarden } from '../../local/stack/reaper-pipe.ts';
 import { answersOk } from './probes.ts';
 
 const [path, workerPath, workerPort] = process.argv.slice(2);

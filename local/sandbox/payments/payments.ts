@@ -4,7 +4,7 @@ import type { SandboxEnv } from '../calls.ts';
 import type { SandboxClock } from '../clock.ts';
 import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
-import { createKeyring } from '../keyring.ts';
+import { createKeyring } from '../idempotency-store.ts';
 import type { Ledger } from '../ledger.ts';
 import { internal, keyInUse, keyMismatch } from './errors.ts';
 import { createIntentBook } from './intents.ts';

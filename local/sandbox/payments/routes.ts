@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { attempt } from '../calls.ts';
 import type { Answer, Counter, SandboxContext, SandboxEnv } from '../calls.ts';
-import { fingerprintOf } from '../keyring.ts';
+import { fingerprintOf } from '../idempotency-store.ts';
 import { missing, tooMany, unauthorized } from './errors.ts';
 import { parseForm } from './form.ts';
 import type { IntentBook, Step } from './intents.ts';

@@ -2,7 +2,7 @@
 import type { Answer } from '../calls.ts';
 import type { Journal } from '../journal.ts';
 import type { Ledger } from '../ledger.ts';
-import { refusal } from './answers.ts';
+import { refusal } from './responses.ts';
 import { reservationSchema } from './records.ts';
 import type { Reservation, ReserveRequest } from './records.ts';
 

@@ -12,7 +12,7 @@ export interface WardenLink {
 const RELEASE_TIMEOUT_MS = 20_000;
 
 export function launchWarden(home: Home): WardenLink {
-  const command = nodeCommand('local/stack/warden.ts', [home.path]);
+  const command = nodeCommand('local/stack/reaper.ts', [home.path]);
   const child = spawn(command.file, command.args, {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],

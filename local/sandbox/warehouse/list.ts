@@ -1,7 +1,7 @@
 /** What the warehouse has for which order, as the shop reads it to compare its own books. */
 import { z } from 'zod';
 import type { Answer } from '../calls.ts';
-import { notFound, problem } from './answers.ts';
+import { notFound, problem } from './responses.ts';
 import type { Reservation } from './records.ts';
 import type { Reservations } from './reservations.ts';
 import type { Shipments } from './shipments.ts';
