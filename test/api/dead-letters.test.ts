@@ -11,7 +11,7 @@ import {
 import { listOf, problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
 import { openShop, type Shop } from '../support/shop.ts';
-import { writtenLetter } from './written-letter.ts';
+import { writtenLetter } from './dead-letter-fixture.ts';
 
 let shop: Shop;
 let orderId: OrderId;

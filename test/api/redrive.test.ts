@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { writtenLetter } from './written-letter.ts';
+import { writtenLetter } from './dead-letter-fixture.ts';
 
 /** Activities that fail while they are named here, for good: nobody waits for their retries. */
 const broken = new Set<string>();

@@ -7,7 +7,7 @@ import {
   type InvariantOptions,
   type InvariantResult,
 } from '../../prisma/operations/invariants.ts';
-import { openHealthyShop, type HealthyShop } from './fates.ts';
+import { openHealthyShop, type HealthyShop } from './scenarios.ts';
 import { EVENT_PLANTINGS } from './event-plantings.ts';
 import { ORDER_PLANTINGS } from './order-plantings.ts';
 import type { Planting } from './planting.ts';

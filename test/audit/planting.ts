@@ -2,7 +2,7 @@
  * What breaks an invariant: one violation, written past the code that would have refused it, with
  * triggers and foreign keys out of the way.
  */
-import type { Fates } from './fates.ts';
+import type { Fates } from './scenarios.ts';
 
 export interface Planting {
   readonly invariant: string;

@@ -1,13 +1,13 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { placedOrder } from '../support/orders.ts';
-import { expectLedgersAgree } from '../faults/books.ts';
+import { expectLedgersAgree } from '../faults/records.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { problemOf } from '../support/responses.ts';
 import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { patiently, shuffled, times } from './crowd.ts';
+import { patiently, shuffled, times } from './concurrent-shoppers.ts';
 import { PATIENCE, refundsSettled, restOf, standsAt } from './outcomes.ts';
 
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;

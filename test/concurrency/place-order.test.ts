@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { persistently, saysWhen, settled, times } from './crowd.ts';
+import { persistently, saysWhen, settled, times } from './concurrent-shoppers.ts';
 import { eventually } from '../support/eventually.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';

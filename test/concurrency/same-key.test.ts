@@ -3,7 +3,7 @@ import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
-import { saysWhen, times } from './crowd.ts';
+import { saysWhen, times } from './concurrent-shoppers.ts';
 
 const KEYS = 100;
 const EACH = 20;

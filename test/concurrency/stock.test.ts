@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { expectInvariants } from '../support/invariants.ts';
 import { problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
-import { patiently, persistently, shuffled, times } from './crowd.ts';
+import { patiently, persistently, shuffled, times } from './concurrent-shoppers.ts';
 
 let shop: Shop;
 beforeAll(async () => {

@@ -3,7 +3,7 @@
  * while orders keep coming.
  */
 import { afterAll, beforeAll, expect } from 'vitest';
-import { cell } from '../faults/cell.ts';
+import { cell } from '../faults/matrix-case.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
 import { createApi, placeOrder } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';

@@ -10,7 +10,7 @@ import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
 import { canaryOrder, createApi, placeOrder, type Line } from '../support/client.ts';
-import { closing, type OnClose } from '../support/closing.ts';
+import { closing, type OnClose } from '../support/cleanup.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { keptPort } from '../support/ports.ts';

@@ -3,7 +3,7 @@ import { COMMIT_ASKED, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/
 import { problemOf, orderOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 import { CLAIM_ASKED, openProxiedShop, HOLD_ASKED, type ProxiedShop } from './proxied-shop.ts';
 
 const ANSWER_OF_COMMIT: NetworkFault = {

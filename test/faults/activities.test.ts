@@ -11,7 +11,7 @@ import {
 } from '../activities/steps.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, eventTypesOf } from '../support/expectations.ts';
-import { cell, type Proof } from './cell.ts';
+import { cell, type Proof } from './matrix-case.ts';
 import type { Fault, Step as Row } from './table.ts';
 
 /**

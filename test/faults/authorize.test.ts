@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const FIND = { provider: 'payments', operation: 'lookup' } as const;

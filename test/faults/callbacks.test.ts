@@ -6,7 +6,7 @@ import type { NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { problemOf } from '../support/responses.ts';
 import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 import { openProxiedShop, type ProxiedShop } from './proxied-shop.ts';
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100, eventsKeptDays: 90 };

@@ -6,7 +6,7 @@ import { paymentEffects } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { isOrderId } from '../../domain/ids.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 import { openProxiedShop, type ProxiedShop } from './proxied-shop.ts';
 
 /** The money is authorized; what is cut, swallowed or refused from here on is its record. */

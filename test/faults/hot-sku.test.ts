@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
-import { expectSoundBooks } from './books.ts';
-import { cell } from './cell.ts';
+import { expectSoundBooks } from './records.ts';
+import { cell } from './matrix-case.ts';
 
 const BUYERS = 1_000;
 const UNITS = 100;

@@ -8,9 +8,9 @@ import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
 import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { expectSoundBooks } from './books.ts';
-import { cell } from './cell.ts';
-import { createDice } from './dice.ts';
+import { expectSoundBooks } from './records.ts';
+import { cell } from './matrix-case.ts';
+import { createDice } from './seeded-random.ts';
 import { cancel, placed } from './settling.ts';
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 60_000, batch: 1_000, eventsKeptDays: 90 };

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Mode } from '../../local/sandbox/faults.ts';
 import { createSteps, type Steps } from '../activities/steps.ts';
 import { eventTypesOf, noticesOf } from '../support/expectations.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 import type { Fault } from './table.ts';
 
 let steps: Steps;

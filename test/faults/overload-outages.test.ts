@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop, type ShopOptions } from '../support/shop.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const undo: (() => Promise<unknown>)[] = [];

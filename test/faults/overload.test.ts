@@ -4,12 +4,12 @@ import { createApp } from '../../api/app.ts';
 import type { Checkouts } from '../../temporal/checkout-workflows.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { eventually } from '../support/eventually.ts';
-import { LIMITS, listening, times } from '../api/narrow-door.ts';
+import { LIMITS, listening, times } from '../api/low-limits.ts';
 import { placeOrder } from '../support/client.ts';
 import { createRecorders } from '../support/recorders.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop, type ShopOptions } from '../support/shop.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 
 const shops: Shop[] = [];
 afterEach(async () => {

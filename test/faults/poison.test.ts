@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { EVENTS_ONLY, lettersFor, subscribe, subscriberOf } from '../events/subscribers.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 
 const inUse = useRunningShop(EVENTS_ONLY);
 

@@ -5,9 +5,9 @@ import { OPERATIONS, type Faults, type Mode, type Place } from '../../local/sand
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { expectSoundBooks } from './books.ts';
-import { cell } from './cell.ts';
-import { createDice, type Dice } from './dice.ts';
+import { expectSoundBooks } from './records.ts';
+import { cell } from './matrix-case.ts';
+import { createDice, type Dice } from './seeded-random.ts';
 import { cancel, placed } from './settling.ts';
 import type { CellId } from './table.ts';
 

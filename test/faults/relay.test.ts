@@ -7,7 +7,7 @@ import { listSubscriptions, rewindSubscription } from '../../prisma/events/subsc
 import { deliver, EVENTS_ONLY, lettersFor, subscribe } from '../events/subscribers.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 
 /** The relay: the pump of a subscription, and the deliveries of what it could not hand over. */
 const running = useRunningShop(EVENTS_ONLY);

@@ -3,7 +3,7 @@ import { statusQuery } from '../../workflows/checkout/contract.ts';
 import { expectShipped } from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 
 const LOOK_UP = { provider: 'warehouse', operation: 'lookup' } as const;
 

@@ -10,8 +10,8 @@ import { eventually } from '../support/eventually.ts';
 import { expectShipped } from '../support/expectations.ts';
 import { openRunningShop, type RunningShop } from '../support/running-shop.ts';
 import { NO_PINGS, openTimeSkipping, type Temporal } from '../support/temporal.ts';
-import { expectSoundBooks } from './books.ts';
-import { cell } from './cell.ts';
+import { expectSoundBooks } from './records.ts';
+import { cell } from './matrix-case.ts';
 import { placed } from './settling.ts';
 
 const NEVER = new AbortController().signal;

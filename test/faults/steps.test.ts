@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
 import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { cell, type Proof } from './cell.ts';
+import { cell, type Proof } from './matrix-case.ts';
 import type { Fault, Step } from './table.ts';
 
 /** The steps of the checkout workflow and their undos, failing while the workflow runs. */

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { DeliveryError } from '../../activities/events/subscribers/subscriber.ts';
 import { deliver, eventFor, EVENTS_ONLY, lettersFor } from '../events/subscribers.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { cell } from './cell.ts';
+import { cell } from './matrix-case.ts';
 
 const HOURS = 3_600_000;
 /** Standard Webhooks 1.0: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h after the first. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
-import { expectSoundBooks } from '../faults/books.ts';
+import { expectSoundBooks } from '../faults/records.ts';
 import type { Shop } from '../support/shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { expectAsWished } from './model.ts';

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect } from 'vitest';
-import { closing } from '../../support/closing.ts';
+import { closing } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
-import { cell } from '../cell.ts';
+import { cell } from '../matrix-case.ts';
 import { newRequest } from './client.ts';
-import { openServer, openLane, type Lane } from './lanes.ts';
+import { openServer, openLane, type Lane } from './shared-stack.ts';
 import { startOwnPostgres, type OwnPostgres } from './own-postgres.ts';
 import { expectKept, expectReady, startShoppers } from './shoppers.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
-import { expectSound } from './sound.ts';
+import { expectSound } from './consistent.ts';
 
 /** PostgreSQL with its data and its write-ahead log on a disk that can be filled to the last byte. */
 const { onClose, close } = closing();

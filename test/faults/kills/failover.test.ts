@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
-import { closing } from '../../support/closing.ts';
-import { cell } from '../cell.ts';
-import { openServer, openLane, type Lane } from './lanes.ts';
+import { closing } from '../../support/cleanup.ts';
+import { cell } from '../matrix-case.ts';
+import { openServer, openLane, type Lane } from './shared-stack.ts';
 import { startReplicated, type OwnPostgres, type Standby } from './own-postgres.ts';
 import { expectKept, expectReady, expectRefused, startShoppers } from './shoppers.ts';
-import { expectSound } from './sound.ts';
+import { expectSound } from './consistent.ts';
 
 /** The address of the database is the proxy's, which leads to the primary, or to the standby. */
 const { onClose, close } = closing();

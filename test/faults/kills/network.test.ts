@@ -1,14 +1,14 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { COMMIT_ASKED } from '../../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
-import { closing, type OnClose } from '../../support/closing.ts';
+import { closing, type OnClose } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
-import { cell } from '../cell.ts';
+import { cell } from '../matrix-case.ts';
 import { newRequest, orderIdIn, type OrderRequest } from './client.ts';
-import { openServer, openLane, type Lane } from './lanes.ts';
+import { openServer, openLane, type Lane } from './shared-stack.ts';
 import { placeSurely, rests } from './outcomes.ts';
-import { expectDelivered, expectSound } from './sound.ts';
+import { expectDelivered, expectSound } from './consistent.ts';
 
 /** A shop whose lines to its database and its providers go through proxies that do harm. */
 const { onClose, close } = closing();

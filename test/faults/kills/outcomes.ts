@@ -6,7 +6,7 @@ import type { OrderStatus } from '../../../domain/order.ts';
 import { eventually } from '../../support/eventually.ts';
 import { noticesOf } from '../../support/expectations.ts';
 import { orderIdIn, type OrderRequest } from './client.ts';
-import type { Lane } from './lanes.ts';
+import type { Lane } from './shared-stack.ts';
 
 /** Two workflow tasks of a dead worker time out, on a machine with other things to do. */
 export const AT_REST_WITHIN_MS = 120_000;

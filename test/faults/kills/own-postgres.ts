@@ -15,7 +15,7 @@ import {
 import { migrate } from '../../../local/stack/migrations.ts';
 
 import { createPostgres, isPostgresUp, postgresUrl } from '../../../local/stack/postgres.ts';
-import type { OnClose } from '../../support/closing.ts';
+import type { OnClose } from '../../support/cleanup.ts';
 import { keptPort } from '../../support/ports.ts';
 import { makeDir, serverLog } from '../../support/run-files.ts';
 

@@ -1,7 +1,7 @@
 /** Every failpoint with the fate of an order that passes it, and the cells of the matrix it proves. */
 import type { Moment, Seam } from '../../../tools/failpoints/failpoints.ts';
 import type { CellId } from '../table.ts';
-import type { FateName } from './fates.ts';
+import type { FateName } from './scenarios.ts';
 
 export interface Point {
   readonly fate: FateName;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll } from 'vitest';
-import { closing } from '../../support/closing.ts';
+import { closing } from '../../support/cleanup.ts';
 import type { DevServer } from '../../support/dev-server.ts';
-import { cell } from '../cell.ts';
-import { openServer, openLane, type Lane } from './lanes.ts';
+import { cell } from '../matrix-case.ts';
+import { openServer, openLane, type Lane } from './shared-stack.ts';
 import { startOwnPostgres, type OwnPostgres } from './own-postgres.ts';
 import { expectKept, expectReady, expectRefused, startShoppers } from './shoppers.ts';
-import { expectSound } from './sound.ts';
+import { expectSound } from './consistent.ts';
 
 /** A shop whose PostgreSQL and Temporal are its own, so that they can be killed. */
 const { onClose, close } = closing();

@@ -3,9 +3,9 @@ import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
 import { newRequest, orderIdIn, type Answered, type OrderRequest } from './client.ts';
-import type { Lane } from './lanes.ts';
+import type { Lane } from './shared-stack.ts';
 import { rests } from './outcomes.ts';
-import { expectDelivered } from './sound.ts';
+import { expectDelivered } from './consistent.ts';
 
 /** A key whose try died is held for seconds: one of them is always free to place the next order. */
 const SHOPPERS = 4;

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../../local/stack/commands.ts';
-import type { OnClose } from '../../support/closing.ts';
+import type { OnClose } from '../../support/cleanup.ts';
 import { makeDir } from '../../support/run-files.ts';
 
 export interface SmallDisk {

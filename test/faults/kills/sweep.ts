@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { Moment, Seam } from '../../../tools/failpoints/failpoints.ts';
 import { eventually } from '../../support/eventually.ts';
-import { cell } from '../cell.ts';
-import { FATES, type FateName } from './fates.ts';
-import { openLanes, type Lane, type Lanes } from './lanes.ts';
+import { cell } from '../matrix-case.ts';
+import { FATES, type FateName } from './scenarios.ts';
+import { openLanes, type Lane, type Lanes } from './shared-stack.ts';
 import { pointOf } from './points.ts';
-import { expectDelivered, expectSound } from './sound.ts';
+import { expectDelivered, expectSound } from './consistent.ts';
 
 /** As many as Vitest runs at a time (`maxConcurrency`): a fresh process, and waiting, take turns. */
 const LANES = 5;

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { subscriptionWorkflowId, type OrderId } from '../../../domain/ids.ts';
 import { webhookSubscription } from '../../../domain/webhook.ts';
 import { createAppProcess, type AppProcess } from '../../support/app-process.ts';
-import { closing } from '../../support/closing.ts';
+import { closing } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
-import { cell } from '../cell.ts';
+import { cell } from '../matrix-case.ts';
 import { newRequest } from './client.ts';
-import { openServer, openLane, type Lane } from './lanes.ts';
+import { openServer, openLane, type Lane } from './shared-stack.ts';
 import { placeSurely, rests } from './outcomes.ts';
-import { expectDelivered, expectSound } from './sound.ts';
+import { expectDelivered, expectSound } from './consistent.ts';
 
 /** One API process and two workers of one shop, each a process to kill. */
 const { onClose, close } = closing();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLog, createTemporalLogger } from '../telemetry/logging.ts';
+import { createLog, createTemporalLogger } from '../../telemetry/logging.ts';
 
 function logged(say: (logger: ReturnType<typeof createTemporalLogger>) => void): unknown[] {
   const lines: string[] = [];

@@ -1,12 +1,12 @@
 import { createConnection } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
-import { ADMISSION_LIMITS } from '../api/limits/concurrency-limit.ts';
-import { createApp } from '../api/app.ts';
-import { keptPort } from './support/ports.ts';
-import { listen } from '../api/server.ts';
-import { openShop, type Shop } from './support/shop.ts';
-import { eventually } from './support/eventually.ts';
+import { ADMISSION_LIMITS } from '../../api/limits/concurrency-limit.ts';
+import { createApp } from '../../api/app.ts';
+import { keptPort } from '../support/ports.ts';
+import { listen } from '../../api/server.ts';
+import { openShop, type Shop } from '../support/shop.ts';
+import { eventually } from '../support/eventually.ts';
 
 const ONE_PLACE = { ...ADMISSION_LIMITS.checkout, maxRunning: 1, minRunning: 1, maxWaitMs: 60_000 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createAdmission } from '../../api/limits/concurrency-limit.ts';
 import { eventually } from '../support/eventually.ts';
-import { LIMITS, listening, times } from './narrow-door.ts';
+import { LIMITS, listening, times } from './low-limits.ts';
 
 const kindsOf = async (entries: readonly Promise<{ readonly kind: string }>[]) =>
   (await Promise.all(entries)).map(({ kind }) => kind);

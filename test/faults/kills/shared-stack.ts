@@ -12,7 +12,7 @@ import {
   type AppProcess,
   type Env,
 } from '../../support/app-process.ts';
-import { closing, type OnClose } from '../../support/closing.ts';
+import { closing, type OnClose } from '../../support/cleanup.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { startDevServer, type DevServer } from '../../support/dev-server.ts';
 import { eventually } from '../../support/eventually.ts';

@@ -11,7 +11,7 @@ import { DECLINED_CARD } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped } from '../../support/expectations.ts';
 import { newRequest } from './client.ts';
-import type { Lane } from './lanes.ts';
+import type { Lane } from './shared-stack.ts';
 import {
   AT_REST_WITHIN_MS,
   hasHappened,

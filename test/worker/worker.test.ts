@@ -1,9 +1,9 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { expect, inject, onTestFinished, test } from 'vitest';
-import { createLog } from '../telemetry/logging.ts';
-import { startWorker } from '../worker/worker.ts';
-import { eventually } from './support/eventually.ts';
-import { openNamespace } from './support/temporal.ts';
+import { createLog } from '../../telemetry/logging.ts';
+import { startWorker } from '../../worker/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { openNamespace } from '../support/temporal.ts';
 
 const TASK_QUEUE = 'of-this-test';
 

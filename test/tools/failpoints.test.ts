@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ConfigError, readAppConfig } from '../config.ts';
-import { createFailpointSeams } from '../tools/failpoints/seams.ts';
-import { FAILPOINTS, isFailpointSetting } from '../tools/failpoints/failpoints.ts';
-import { PROJECT } from '../local/stack/home.ts';
-import { makeDir } from './support/run-files.ts';
+import { ConfigError, readAppConfig } from '../../config.ts';
+import { createFailpointSeams } from '../../tools/failpoints/seams.ts';
+import { FAILPOINTS, isFailpointSetting } from '../../tools/failpoints/failpoints.ts';
+import { PROJECT } from '../../local/stack/home.ts';
+import { makeDir } from '../support/run-files.ts';
 
 const POINT = 'payments.capture:after';
 const ARM = 'arm';

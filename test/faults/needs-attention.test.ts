@@ -58,7 +58,7 @@ const inUse = useSkippingShop();
 
 /**
  * Until the last of its tries: a day for an undo, five for a capture. What happens after that, for
- * every step and decision, is in test/workflows/attention.test.ts.
+ * every step and decision, is in test/workflows/needs-attention.test.ts.
  */
 describe('a step whose tries are used up', () => {
   test.each(UNDOS)(

@@ -5,7 +5,7 @@ import type { Database } from '../../../prisma/client/client.ts';
 import { listSubscriptions } from '../../../prisma/events/subscriptions.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectInvariants } from '../../support/invariants.ts';
-import type { Lane } from './lanes.ts';
+import type { Lane } from './shared-stack.ts';
 
 const DELIVERED_WITHIN = { timeoutMs: 120_000, everyMs: 100 };
 

@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
 import { openShop, type Shop } from '../support/shop.ts';
-import { writtenLetter } from './written-letter.ts';
+import { writtenLetter } from './dead-letter-fixture.ts';
 
 let shop: Shop;
 let orderId: OrderId;

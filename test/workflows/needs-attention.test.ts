@@ -18,7 +18,7 @@ import { useRunningShop } from '../support/use-shop.ts';
 
 /**
  * Rejected by its provider, a step fails for good at once. Where it is away, days of tries pass
- * before that: test/faults/attention.test.ts.
+ * before that: test/faults/needs-attention.test.ts.
  */
 const REJECTED = new ProviderRejection('provider', 'test');
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;

@@ -1,11 +1,11 @@
 import { log } from '@temporalio/activity';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { createLog, createTemporalRuntime } from '../telemetry/logging.ts';
-import { startWorker } from '../worker/worker.ts';
-import { SWEEP_WORKFLOW } from '../workflows/operations/contract.ts';
-import { eventually } from './support/eventually.ts';
-import { openNamespace, useRuntime } from './support/temporal.ts';
+import { createLog, createTemporalRuntime } from '../../telemetry/logging.ts';
+import { startWorker } from '../../worker/worker.ts';
+import { SWEEP_WORKFLOW } from '../../workflows/operations/contract.ts';
+import { eventually } from '../support/eventually.ts';
+import { openNamespace, useRuntime } from '../support/temporal.ts';
 
 const TRACE = 'a'.repeat(32);
 

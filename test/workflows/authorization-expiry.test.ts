@@ -14,7 +14,7 @@ const inUse = useSkippingShop();
 afterEach(() => vi.restoreAllMocks());
 
 describe('an uncaptured authorization', () => {
-  // Rejected, it fails for good at once; after five days of tries in test/faults/attention.test.ts.
+  // Rejected, it fails for good at once; after five days of tries in test/faults/needs-attention.test.ts.
   test('an order whose failed capture gets no decision is cancelled before the authorization expires', async () => {
     const { shop } = inUse;
     const rejection = new ProviderRejection('payments', 'test');
