@@ -15,8 +15,6 @@ import {
 } from '../prisma/orders/expire-order.ts';
 import { isOverdue } from '../prisma/orders/orders.ts';
 import { withinTrace } from '../telemetry/tracing.ts';
-import { beingEnded, inFlight, orderExpired, stillHeld } from '../api/orders/responses.ts';
-import type { Problem } from '../api/http/problems.ts';
 
 export interface ExpireDeps {
   readonly db: Database;
@@ -29,17 +27,20 @@ export type ExpireOutcome =
   | { readonly kind: 'later'; readonly reason: string };
 
 /**
- * What a shopper is told of an order that is neither placed nor declined. "Order again" only when
- * nobody can place this one any more and nothing of it is held.
+ * Why an order is neither placed nor declined. `expired` only when no attempt can place it any more
+ * and none of its money is held; `void_pending` when the provider has not confirmed the void.
  */
-export async function whyUnsettled(deps: ExpireDeps, order: Order): Promise<Problem> {
+export async function explainUnsettled(
+  deps: ExpireDeps,
+  order: Order,
+): Promise<'in_flight' | 'expiring' | 'expired' | 'void_pending'> {
   if (order.status !== 'expired') {
-    return (await isOverdue(deps.db, order.id)) ? beingEnded() : inFlight();
+    return (await isOverdue(deps.db, order.id)) ? 'expiring' : 'in_flight';
   }
   const held = await findUnfinishedVoid(deps.db, order);
-  if (held === null) return orderExpired(order.id);
+  if (held === null) return 'expired';
   const { kind } = await letGo(deps, order, held);
-  return kind === 'expired' ? orderExpired(order.id) : stillHeld();
+  return kind === 'expired' ? 'expired' : 'void_pending';
 }
 
 /** Finds out about the authorization, lets it go, then ends the order and its hold. */

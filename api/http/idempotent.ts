@@ -6,8 +6,9 @@ import {
   type KeyClaim,
   type StoredAnswer,
 } from '../../prisma/access/idempotency.ts';
-import { inFlight, keyReused } from '../orders/responses.ts';
 import type { Problem } from './problems.ts';
+
+const IN_FLIGHT_RETRY_SECONDS = 1;
 
 interface Refused {
   readonly kind: 'refused';
@@ -59,4 +60,19 @@ export function refused(problem: Problem): Refused {
 function inFlightIfTaken(error: unknown): Refused {
   if (error instanceof KeyTakenError) return refused(inFlight());
   throw error;
+}
+
+export function keyReused(): Problem {
+  return {
+    code: 'idempotency_key_reused',
+    detail: 'One key is one request: send another request under another key.',
+  };
+}
+
+export function inFlight(): Problem {
+  return {
+    code: 'request_in_flight',
+    detail: 'Ask again with the same key for the answer.',
+    retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS,
+  };
 }

@@ -6,7 +6,11 @@
 import { cancelUpdateId } from '../../domain/ids.ts';
 import type { EventType, Order, OrderEvent } from '../../domain/order.ts';
 import type { Database } from '../../prisma/client/client.ts';
-import { claimAnswered, type KeyClaim, type StoredAnswer } from '../../prisma/access/idempotency.ts';
+import {
+  claimAnswered,
+  type KeyClaim,
+  type StoredAnswer,
+} from '../../prisma/access/idempotency.ts';
 import { findOrder, listOrderEvents, type CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { CancelRequest } from '../../workflows/checkout/contract.ts';
 import type { Checkouts } from '../../temporal/checkout-workflows.ts';

@@ -6,7 +6,7 @@ import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 import type { OrderDraft } from '../../prisma/orders/place-order.ts';
 import { priceChanged } from './responses.ts';
 import type { FieldError, Problem } from '../http/problems.ts';
-import { pointerTo } from '../schemas/common.ts';
+import { pointerTo } from '../http/validation.ts';
 import { MAX_QUANTITY, MAX_TOTAL_MINOR, type PlaceOrderBody } from '../schemas/orders.ts';
 
 export interface PlaceOrderRequest {

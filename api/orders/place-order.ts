@@ -1,8 +1,9 @@
 /**
- * The path of one order while the shopper waits: hold stock, authorize, record. Between any two
- * statements the process may die: every step is written down before the next one, and a retry under
- * the same Idempotency-Key goes on where the last try stopped, with the same provider key. A request
- * nobody waits for any more begins nothing new; what is under way is brought to its end.
+ * Places one order while the shopper waits, in three phases: open or resume the order, authorize or
+ * look up the payment, settle. The process may die between any two statements: each phase is
+ * committed before the next begins, and a retry with the same Idempotency-Key continues where the
+ * last attempt stopped, with the same provider key. A request whose client has gone starts nothing
+ * new, but finishes what it has started.
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
@@ -12,7 +13,6 @@ import type { Database } from '../../prisma/client/client.ts';
 import {
   inspectKey,
   releaseKey,
-  type KeyClaim,
   type KeyState,
   type StoredAnswer,
 } from '../../prisma/access/idempotency.ts';
@@ -25,17 +25,19 @@ import {
   type SettleOutcome,
 } from '../../prisma/orders/place-order.ts';
 import { findProducts } from '../../prisma/catalog/products.ts';
-import { whyUnsettled } from '../../services/expire-order.ts';
+import { explainUnsettled } from '../../services/expire-order.ts';
 import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
+import { inFlight, keyReused } from '../http/idempotent.ts';
 import {
   declinedAnswer,
-  givenUp,
-  inFlight,
-  keyReused,
+  orderExpired,
+  orderExpiring,
   outOfStock,
-  paymentRefused,
+  paymentNotAttempted,
   paymentUnavailable,
   placedAnswer,
+  requestTimedOut,
+  voidPending,
 } from './responses.ts';
 import type { Problem } from '../http/problems.ts';
 
@@ -57,180 +59,174 @@ export type PlaceOrderOutcome =
   /** Nothing was settled; a retry evaluates again or resumes. */
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-/** Places the order, or continues what an earlier try under the same key began. */
+/** Places the order, or continues what an earlier attempt with the same key began. */
 export async function placeOrder(
   deps: PlaceOrderDeps,
   request: PlaceOrderRequest,
 ): Promise<PlaceOrderOutcome> {
-  const [key, products] = await Promise.all([
-    inspectKey(deps.db, request.claim),
-    findProducts(deps.db, [...new Set(request.body.lines.map((line) => line.sku))]),
-  ]);
-  if (key.kind !== 'free') return goOn(deps, request, key);
-  return placeNew(deps, request, products);
+  const opened = await openOrResume(deps, request);
+  if (opened.kind !== 'opened') return opened;
+  const payment = await authorizeOrLookUp(deps, request, opened.order);
+  return settle(deps, request, { order: opened.order, payment });
 }
 
-async function placeNew(
+/** Phase 1: an order that is pending with its units held, or the outcome if there is nothing to pay. */
+type Opened = { readonly kind: 'opened'; readonly order: Order } | PlaceOrderOutcome;
+
+async function openOrResume(deps: PlaceOrderDeps, request: PlaceOrderRequest): Promise<Opened> {
+  const skus = [...new Set(request.body.lines.map((line) => line.sku))];
+  const [key, products] = await Promise.all([
+    inspectKey(deps.db, request.claim),
+    findProducts(deps.db, skus),
+  ]);
+  return key.kind === 'free' ? open(deps, request, products) : resume(deps, request, key);
+}
+
+async function open(
   deps: PlaceOrderDeps,
   request: PlaceOrderRequest,
   products: readonly Product[],
-): Promise<PlaceOrderOutcome> {
+): Promise<Opened> {
   const drafted = draftOrder(request, products);
   if (drafted.kind === 'refused') return drafted;
-  if (request.signal.aborted) return refused(givenUp());
-  // No units are held for a payment that would not even be asked for.
-  const refusal = deps.payments.authorizeRefusal();
-  if (refusal !== null) return refused(paymentRefused(refusal));
+  if (request.signal.aborted) return refused(requestTimedOut());
+  // No units are held while the circuit breaker would refuse the authorization anyway.
+  const unavailable = deps.payments.authorizeRefusal();
+  if (unavailable !== null) return refused(paymentNotAttempted(unavailable));
   const opened = await openOrder(deps.db, request.claim, drafted.draft);
   switch (opened.kind) {
+    case 'opened':
+      return opened;
     case 'out_of_stock':
       return refused(outOfStock(opened.shortages));
     case 'key_taken':
-      return goOn(deps, request, await inspectKey(deps.db, request.claim));
-    case 'opened':
-      return authorize(deps, request, opened.order);
+      return resume(deps, request, await inspectKey(deps.db, request.claim));
   }
 }
 
-/** Answers for a key that was seen before. */
-async function goOn(
+/** Continues from a key that was seen before. */
+async function resume(
   deps: PlaceOrderDeps,
   request: PlaceOrderRequest,
   key: KeyState,
-): Promise<PlaceOrderOutcome> {
+): Promise<Opened> {
   switch (key.kind) {
     case 'other_request':
       return refused(keyReused());
-    // `free`: the claim we collided with was rolled back. The next try finds out.
+    // `free`: the claim we collided with was rolled back. The next retry starts afresh.
     case 'free':
     case 'in_flight':
       return refused(inFlight());
     case 'answered':
-      return {
-        kind: 'settled',
-        orderId: key.orderId,
-        answer: key.answer,
-        placed: null,
-        replayed: true,
-      };
-    case 'abandoned':
-      return resume(deps, request, await orderOf(deps.db, key.orderId));
+      return replayed(key);
+    case 'abandoned': {
+      // The lease on the key is ours now.
+      const order = await requireOrder(deps.db, key.orderId);
+      const mayAuthorize = order.status === 'pending' && !(await isOverdue(deps.db, order.id));
+      return mayAuthorize ? { kind: 'opened', order } : currentOutcome(deps, request, order);
+    }
   }
 }
 
-/** The order of a try that stopped half-way. The lease on its key is ours. */
-async function resume(
-  deps: PlaceOrderDeps,
-  request: PlaceOrderRequest,
-  order: Order,
-): Promise<PlaceOrderOutcome> {
-  const mayTry = order.status === 'pending' && !(await isOverdue(deps.db, order.id));
-  return mayTry ? authorize(deps, request, order) : standing(deps, request, order);
-}
+/** Phase 2: what the payment provider says about the order's one authorization. */
+type PaymentResult =
+  | {
+      readonly kind: 'authorized';
+      readonly reference: string;
+      readonly captureBefore: string | null;
+    }
+  | { readonly kind: 'declined'; readonly code: string; readonly reference: string | null }
+  | { readonly kind: 'voided' }
+  /** The money may or may not be held. */
+  | { readonly kind: 'unknown'; readonly retryAfterMs?: number };
 
-async function authorize(
-  deps: PlaceOrderDeps,
-  request: PlaceOrderRequest,
-  order: Order,
-): Promise<PlaceOrderOutcome> {
-  const outcome = await deps.payments.authorize({
-    key: providerKey(order.id, 'authorize'),
-    orderId: order.id,
-    amount: { amountMinor: order.totalMinor, currency: order.currency },
-    paymentMethod: request.body.payment_method,
-    signal: request.signal,
+async function authorizeOrLookUp(
+  { payments }: PlaceOrderDeps,
+  { body, signal }: PlaceOrderRequest,
+  { id: orderId, totalMinor: amountMinor, currency }: Order,
+): Promise<PaymentResult> {
+  const outcome = await payments.authorize({
+    key: providerKey(orderId, 'authorize'),
+    orderId,
+    amount: { amountMinor, currency },
+    paymentMethod: body.payment_method,
+    signal,
   });
-  switch (outcome.kind) {
-    case 'authorized':
-      return place(deps, request, { order, ...outcome });
-    case 'declined':
-      return decline(deps, request, { order, ...outcome });
-    case 'unknown':
-      return findOut(deps, request, order);
-    case 'unavailable':
-      return comeBack(deps, request.claim, outcome.retryAfterMs);
-  }
-}
-
-/** No answer came: one look-up by the order's id says what really happened, or nobody knows yet. */
-async function findOut(
-  deps: PlaceOrderDeps,
-  request: PlaceOrderRequest,
-  order: Order,
-): Promise<PlaceOrderOutcome> {
-  const { signal } = request;
-  const found = await deps.payments.lookUp({ orderId: order.id, reference: null, signal });
-  if (found.kind !== 'found') return comeBack(deps, request.claim);
+  if (outcome.kind === 'unavailable') return { ...outcome, kind: 'unknown' };
+  if (outcome.kind !== 'unknown') return outcome;
+  // No response. One look-up by the order's id may tell what happened.
+  const found = await payments.lookUp({ orderId, reference: null, signal });
+  if (found.kind !== 'found') return { kind: 'unknown' };
   const { reference, state, declineCode, captureBefore } = found.payment;
   switch (state) {
     case 'authorized':
     case 'captured':
-      return place(deps, request, { order, reference, captureBefore });
+      return { kind: 'authorized', reference, captureBefore };
     case 'declined':
-      return decline(deps, request, { order, reference, code: declineCode ?? 'card_declined' });
+      return { kind: 'declined', code: declineCode ?? 'card_declined', reference };
     case 'voided':
-      return standing(deps, request, await orderOf(deps.db, order.id));
+      return { kind: 'voided' };
     case 'processing':
-      return comeBack(deps, request.claim);
+      return { kind: 'unknown' };
   }
 }
 
-async function place(
+/** Phase 3: records the result with its response, unless another attempt settled the order first. */
+async function settle(
   deps: PlaceOrderDeps,
   request: PlaceOrderRequest,
-  authorized: {
-    readonly order: Order;
-    readonly reference: string;
-    readonly captureBefore: string | null;
-  },
+  { order, payment }: { readonly order: Order; readonly payment: PaymentResult },
 ): Promise<PlaceOrderOutcome> {
-  const { order, reference, captureBefore } = authorized;
-  const held = { reference, captureBefore, answer: placedAnswer };
-  const settled = await recordPlaced(deps.db, order, held);
-  if (settled.kind === 'settled') return settledNow(order, settled, order);
-  const stands = await orderOf(deps.db, order.id);
-  if (stands.status === 'expired') await recordLettingGo(deps.db, stands, reference);
-  return standing(deps, request, stands);
-}
-
-async function decline(
-  deps: PlaceOrderDeps,
-  request: PlaceOrderRequest,
-  declined: { readonly order: Order; readonly code: string; readonly reference: string | null },
-): Promise<PlaceOrderOutcome> {
-  const { order, code, reference } = declined;
-  const answer = declinedAnswer(code, request.requestId);
-  const settled = await recordDeclined(deps.db, order, { code, reference, answer });
-  if (settled.kind === 'superseded') {
-    return standing(deps, request, await orderOf(deps.db, order.id));
+  switch (payment.kind) {
+    case 'authorized': {
+      const { reference, captureBefore } = payment;
+      const held = { reference, captureBefore, answer: placedAnswer };
+      const recorded = await recordPlaced(deps.db, order, held);
+      if (recorded.kind === 'settled') return settled(order, recorded, order);
+      const current = await requireOrder(deps.db, order.id);
+      // It expired meanwhile, so the money that was just authorized has to be voided.
+      if (current.status === 'expired') await recordLettingGo(deps.db, current, reference);
+      return currentOutcome(deps, request, current);
+    }
+    case 'declined': {
+      const { code, reference } = payment;
+      const answer = declinedAnswer(code, request.requestId);
+      const recorded = await recordDeclined(deps.db, order, { code, reference, answer });
+      if (recorded.kind === 'settled') return settled(order, recorded, null);
+      return currentOutcome(deps, request, await requireOrder(deps.db, order.id));
+    }
+    case 'voided':
+      return currentOutcome(deps, request, await requireOrder(deps.db, order.id));
+    case 'unknown':
+      // The order stays pending, for a retry or the sweep.
+      await releaseKey(deps.db, request.claim);
+      return refused(paymentUnavailable(payment.retryAfterMs));
   }
-  return settledNow(order, settled, null);
 }
 
-/** Somebody else settled the order: what they stored is the answer. */
-async function standing(
+/** The stored response of the attempt that settled the order, or why it is not settled. */
+async function currentOutcome(
   deps: PlaceOrderDeps,
-  request: PlaceOrderRequest,
+  { claim }: PlaceOrderRequest,
   order: Order,
 ): Promise<PlaceOrderOutcome> {
-  const key = await inspectKey(deps.db, request.claim);
-  if (key.kind === 'answered') return goOn(deps, request, key);
-  // The lease goes back, so that the next retry too is told at once.
-  await releaseKey(deps.db, request.claim);
-  return refused(await whyUnsettled(deps, order));
-}
-
-/** Nobody knows whether the money is held. The order stays pending for a retry or the sweeper. */
-async function comeBack(
-  deps: PlaceOrderDeps,
-  claim: KeyClaim,
-  retryAfterMs?: number,
-): Promise<PlaceOrderOutcome> {
+  const key = await inspectKey(deps.db, claim);
+  if (key.kind === 'answered') return replayed(key);
+  // Without the lease, the next retry too gets its response at once.
   await releaseKey(deps.db, claim);
-  return refused(paymentUnavailable(retryAfterMs));
+  switch (await explainUnsettled(deps, order)) {
+    case 'in_flight':
+      return refused(inFlight());
+    case 'expiring':
+      return refused(orderExpiring());
+    case 'expired':
+      return refused(orderExpired(order.id));
+    case 'void_pending':
+      return refused(voidPending());
+  }
 }
 
-function settledNow(
+function settled(
   { id }: Order,
   { answer }: Extract<SettleOutcome, { kind: 'settled' }>,
   placed: Order | null,
@@ -238,7 +234,11 @@ function settledNow(
   return { kind: 'settled', orderId: id, answer, placed, replayed: false };
 }
 
-async function orderOf(db: Database, id: OrderId): Promise<Order> {
+function replayed({ orderId, answer }: Extract<KeyState, { kind: 'answered' }>): PlaceOrderOutcome {
+  return { kind: 'settled', orderId, answer, placed: null, replayed: true };
+}
+
+async function requireOrder(db: Database, id: OrderId): Promise<Order> {
   const order = await findOrder(db, id);
   if (order === null) throw new Error(`order ${id} is named by a key, but does not exist`);
   return order;

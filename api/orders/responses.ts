@@ -10,7 +10,6 @@ import { placedOrderBody } from './representations.ts';
 
 /** Long enough for a shopper who is paying to finish or to give up. */
 const HELD_RETRY_SECONDS = 5;
-const IN_FLIGHT_RETRY_SECONDS = 1;
 /** The sweep comes once a minute. */
 const ENDING_RETRY_SECONDS = 5;
 const PAYMENT_RETRY_SECONDS = 2;
@@ -51,23 +50,8 @@ export function priceChanged(total: Money, expectedMinor: number): Problem {
   };
 }
 
-export function keyReused(): Problem {
-  return {
-    code: 'idempotency_key_reused',
-    detail: 'One key is one request: send another request under another key.',
-  };
-}
-
-export function inFlight(): Problem {
-  return {
-    code: 'request_in_flight',
-    detail: 'Ask again with the same key for the answer.',
-    retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS,
-  };
-}
-
 /** Past its deadline and not ended: a try that began in time may still place it. */
-export function beingEnded(): Problem {
+export function orderExpiring(): Problem {
   return {
     code: 'request_in_flight',
     detail: 'The time for this order is over. Ask again with the same key for what became of it.',
@@ -85,7 +69,7 @@ export function orderExpired(orderId: OrderId): Problem {
 }
 
 /** The answer for a request that was given up before anything was written. */
-export function givenUp(): Problem {
+export function requestTimedOut(): Problem {
   return {
     code: 'overloaded',
     detail: 'The time for this request was used up. Nothing was begun; try again.',
@@ -94,7 +78,7 @@ export function givenUp(): Problem {
 }
 
 /** Asked before anything was written: the breaker knows that the provider gives no answer. */
-export function paymentRefused({ retryAfterMs }: Unavailable): Problem {
+export function paymentNotAttempted({ retryAfterMs }: Unavailable): Problem {
   return {
     code: 'payment_unavailable',
     detail: 'Nothing was begun; try again with the same key.',
@@ -103,7 +87,7 @@ export function paymentRefused({ retryAfterMs }: Unavailable): Problem {
 }
 
 /** The order has expired, and the provider did not say that it let the money go. */
-export function stillHeld(): Problem {
+export function voidPending(): Problem {
   return {
     code: 'payment_unavailable',
     detail: 'The order expired; what is held on the card is being let go. Ask again, same key.',
