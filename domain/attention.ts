@@ -3,6 +3,7 @@
  * API and the sweep go by this one table.
  */
 import type { Notice } from './ids.ts';
+import type { CancelReason } from './order.ts';
 
 export type Decision = 'retry' | 'skip' | 'cancel';
 
@@ -76,3 +77,22 @@ export const HOLD_LASTS_MS = 7 * 24 * 3_600_000;
 
 /** Money nobody captured is let go this long before its hold lapses by itself. */
 export const HOLD_MARGIN_MS = 12 * 3_600_000;
+
+/** `retry` does the step again under the same key; `skip` takes it as settled by hand; `cancel` undoes the order. */
+export interface Resolution {
+  readonly step: string;
+  readonly decision: Decision;
+  readonly note: string;
+  readonly actor: string;
+}
+
+/** How a new run continues what an earlier one left, by the books. */
+export interface Resume {
+  readonly from: Standing;
+  /** Undo the order, for this reason; null: go forward. */
+  readonly undo: CancelReason | null;
+  /** What was decided about the step the order is parked at; null when it is not parked. */
+  readonly resolution: Resolution | null;
+  /** True when a person sent the goods past the warehouse. Left out by the version before. */
+  readonly sentByHand?: boolean;
+}

@@ -15,7 +15,7 @@ import { findUnstartedReconciliation } from '../prisma/operations/reconciliation
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { expireOrder } from './expire-order.ts';
 import { settleNotices } from './payment-webhooks.ts';
-import { startOpened } from '../api/operations/reconciliations.ts';
+import { startOpened } from './start-reconciliation.ts';
 import { handOver } from './shipment-callbacks.ts';
 import type { Upkeep } from '../temporal/reconciliation-client.ts';
 

@@ -20,7 +20,7 @@ import {
 } from '../prisma/events/dead-letters.ts';
 import { recordAction, type Operator } from '../prisma/access/operator-actions.ts';
 import { findRefundStart } from '../prisma/payments/refunds.ts';
-import type { Resolution } from '../workflows/checkout/contract.ts';
+import type { Resolution } from '../domain/attention.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { resolveStep } from './resolve-step.ts';
 import type { Deliveries } from '../temporal/delivery-workflows.ts';

@@ -7,7 +7,7 @@ import type { OrderId } from '../domain/ids.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { findOrder } from '../prisma/orders/orders.ts';
 import { findBooks, markStartedAgain } from '../prisma/orders/stuck-orders.ts';
-import type { Resolution } from '../workflows/checkout/contract.ts';
+import type { Resolution } from '../domain/attention.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 
 export interface ResolveDeps {

@@ -15,6 +15,7 @@ import {
 } from '@temporalio/common';
 import { checkoutWorkflowId } from '../domain/ids.ts';
 import type { CheckoutStart } from '../prisma/orders/orders.ts';
+import type { Resume } from '../domain/attention.ts';
 import {
   cancelUpdate,
   CHECKOUT_WORKFLOW,
@@ -23,7 +24,6 @@ import {
   resolveUpdate,
   shipmentAnsweredSignal,
   type CancelRequest,
-  type Resume,
 } from '../workflows/checkout/contract.ts';
 import { createAskTemporal } from './deadline.ts';
 import type { CancelOutcome, Checkouts, ResumeOutcome } from './checkout-workflows.ts';

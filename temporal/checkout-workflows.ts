@@ -3,13 +3,10 @@
  * are accepted (G4): each call then answers `unavailable` instead of throwing.
  */
 import type { OrderId } from '../domain/ids.ts';
+import type { RunState } from '../workflows/operations/contract.ts';
 import type { CheckoutStart } from '../prisma/orders/orders.ts';
-import type {
-  CancelRequest,
-  Resolution,
-  Resume,
-  ShipmentAnswered,
-} from '../workflows/checkout/contract.ts';
+import type { Resolution, Resume } from '../domain/attention.ts';
+import type { CancelRequest, ShipmentAnswered } from '../workflows/checkout/contract.ts';
 
 export type StartOutcome = { readonly kind: 'started' | 'already_started' | 'unavailable' };
 
@@ -28,18 +25,7 @@ export type ResolveOutcome = {
   readonly kind: 'resolved' | 'not_waiting' | 'gone' | 'unavailable';
 };
 
-export type RunOutcome = {
-  /** `failing`: it runs, but its workflow task fails again and again. */
-  readonly kind:
-    | 'running'
-    | 'failing'
-    | 'missing'
-    | 'completed'
-    | 'failed'
-    | 'cancelled'
-    | 'terminated'
-    | 'timed_out';
-};
+export type RunOutcome = { readonly kind: RunState };
 
 /** `running`: there is a run already, and it was left alone. */
 export type ResumeOutcome = { readonly kind: 'resumed' | 'running' };

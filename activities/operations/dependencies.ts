@@ -6,18 +6,8 @@ import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import type { CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
-import type { Resume } from '../../workflows/checkout/contract.ts';
-
-/** `failing`: it runs, but its workflow task fails again and again. */
-export type RunState =
-  | 'running'
-  | 'failing'
-  | 'missing'
-  | 'completed'
-  | 'failed'
-  | 'cancelled'
-  | 'terminated'
-  | 'timed_out';
+import type { RunState } from '../../workflows/operations/contract.ts';
+import type { Resume } from '../../domain/attention.ts';
 
 /** The checkout workflows as upkeep sees them. */
 export interface CheckoutRuns {

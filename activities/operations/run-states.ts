@@ -1,5 +1,5 @@
 /** Why a workflow does not carry its work any more, in the words a person reads in a dead letter. */
-import type { RunState } from './dependencies.ts';
+import type { RunState } from '../../workflows/operations/contract.ts';
 
 /** Somebody or something decided against the run: a person decides what becomes of its work. */
 export type StoppedState = Exclude<RunState, 'running' | 'missing'>;

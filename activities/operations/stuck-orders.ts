@@ -11,9 +11,10 @@ import {
   recordHealed,
   type StillOrder,
 } from '../../prisma/orders/stuck-orders.ts';
-import type { Resolution } from '../../workflows/checkout/contract.ts';
+import type { Resolution } from '../../domain/attention.ts';
 import { STOPPED_BECAUSE, type StoppedState } from './run-states.ts';
-import type { RunState, UpkeepDependencies } from './dependencies.ts';
+import type { RunState } from '../../workflows/operations/contract.ts';
+import type { UpkeepDependencies } from './dependencies.ts';
 
 /** `moved`: somebody else was quicker. `explained`: its workflow runs, or a person is asked already. */
 export type Settled = 'explained' | 'restarted' | 'parked' | 'healed' | 'given_up' | 'moved';

@@ -16,8 +16,7 @@ import {
 } from '../../prisma/events/webhook-attempts.ts';
 import { findSigningEndpoint } from '../../prisma/events/webhook-endpoints.ts';
 import { ProblemError } from '../http/problems.ts';
-import type { Services } from '../context.ts';
-import { endpointNotFound } from './webhook-endpoints.ts';
+import { endpointNotFound, type WebhookDeps } from './webhook-endpoints.ts';
 
 export interface Redelivered {
   readonly requested: number;
@@ -32,36 +31,36 @@ const TEMPORAL_RETRY_SECONDS = 5;
 
 /** Sends one event again, whatever its type. Throws ProblemError. */
 export async function redeliverEvent(
-  services: Services,
+  deps: WebhookDeps,
   endpoint: WebhookEndpoint,
   eventId: string,
 ): Promise<Redelivered> {
   requireEnabled(endpoint);
-  const event = await findEvent(services.db, eventId);
+  const event = await findEvent(deps.db, eventId);
   if (!event) {
     throw new ProblemError({ code: 'event_not_found', detail: 'No event has this id.' });
   }
-  await startAll(services, endpoint, [event]);
+  await startAll(deps, endpoint, [event]);
   return { requested: 1, nextFrom: null };
 }
 
 /** Sends the events of the endpoint's types in a span of time again. Throws ProblemError. */
 export async function redeliverSpan(
-  services: Services,
+  deps: WebhookDeps,
   endpoint: WebhookEndpoint,
   span: { readonly from: string; readonly to: string },
 ): Promise<Redelivered> {
   requireEnabled(endpoint);
   const wanted = { ...span, types: endpoint.types, limit: MAX_REDELIVERED + 1 };
-  const found = await listEventsBetween(services.db, wanted);
+  const found = await listEventsBetween(deps.db, wanted);
   const events = found.slice(0, MAX_REDELIVERED);
-  await startAll(services, endpoint, events);
+  await startAll(deps, endpoint, events);
   return { requested: events.length, nextFrom: found[MAX_REDELIVERED]?.time ?? null };
 }
 
 /** Sends a signed test event now, to a disabled endpoint too, and says what came of it. */
 export async function sendTest(
-  { db, webhooks }: Services,
+  { db, webhooks }: WebhookDeps,
   endpointId: string,
 ): Promise<Omit<WebhookAttempt, 'id' | 'attemptedAt'>> {
   const endpoint = await findSigningEndpoint(db, endpointId);
@@ -91,7 +90,7 @@ function requireEnabled({ status }: WebhookEndpoint): void {
 }
 
 async function startAll(
-  { deliveries }: Services,
+  { deliveries }: WebhookDeps,
   { id }: WebhookEndpoint,
   events: readonly EventRef[],
 ): Promise<void> {

@@ -13,18 +13,25 @@ import {
 } from '../../prisma/events/webhook-endpoints.ts';
 import { ProblemError, type Problem } from '../http/problems.ts';
 import type { EndpointBody } from '../schemas/webhooks.ts';
-import type { Services } from '../context.ts';
+import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
+import type { Deliveries } from '../../temporal/delivery-workflows.ts';
 import { refused, underKey, type KeyedOutcome } from '../http/idempotent.ts';
+
+export interface WebhookDeps {
+  readonly db: Database;
+  readonly deliveries: Deliveries;
+  readonly webhooks: WebhookSender;
+}
 
 /** Adds an endpoint; its pump starts after the commit, or when Temporal is back. Throws ProblemError. */
 export function addEndpoint(
-  services: Services,
+  deps: WebhookDeps,
   claim: KeyClaim,
   wanted: { readonly url: string; readonly types: readonly EventType[]; readonly by: Operator },
 ): Promise<KeyedOutcome> {
-  const { db, deliveries } = services;
+  const { db, deliveries } = deps;
   return underKey(db, claim, async () => {
-    await requireOpenUrl(services, wanted.url);
+    await requireOpenUrl(deps, wanted.url);
     const created = await createEndpoint(db, claim, { ...wanted, answer: createdAnswer });
     if (created.kind === 'too_many') return refused(tooMany());
     await deliveries.ensureSubscriptionRuns(webhookSubscription(created.endpoint.id));
@@ -34,12 +41,12 @@ export function addEndpoint(
 
 /** Changes what is given. Throws ProblemError. */
 export async function editEndpoint(
-  services: Services,
+  deps: WebhookDeps,
   id: string,
   change: Parameters<typeof changeEndpoint>[2],
 ): Promise<WebhookEndpoint> {
-  if (change.url !== undefined) await requireOpenUrl(services, change.url);
-  const changed = await changeEndpoint(services.db, id, change);
+  if (change.url !== undefined) await requireOpenUrl(deps, change.url);
+  const changed = await changeEndpoint(deps.db, id, change);
   if (!changed) throw endpointNotFound();
   return changed;
 }
@@ -106,7 +113,7 @@ function createdAnswer(endpoint: WebhookEndpoint, secret: string): StoredAnswer 
 }
 
 /** Better refused now than failing for three days: the sender checks again for every webhook. */
-async function requireOpenUrl({ webhooks }: Services, url: string): Promise<void> {
+async function requireOpenUrl({ webhooks }: WebhookDeps, url: string): Promise<void> {
   const verdict = await webhooks.check(url);
   if (verdict.kind === 'open') return;
   throw new ProblemError({

@@ -5,7 +5,7 @@ import type { StatusCode } from 'hono/utils/http-status';
 import type { JSONParsed } from 'hono/utils/types';
 import type { StoredAnswer } from '../../prisma/access/idempotency.ts';
 import { ProblemError } from './problems.ts';
-import { fieldErrors } from '../schemas/common.ts';
+import { fieldErrors } from './validation.ts';
 
 type Stored<S extends StatusCode, T extends z.ZodType> = Response &
   TypedResponse<JSONParsed<z.output<T>>, S, 'json'>;

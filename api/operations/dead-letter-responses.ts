@@ -2,7 +2,7 @@
 import type { DeadLetter } from '../../prisma/events/dead-letters.ts';
 import type { Problem } from '../http/problems.ts';
 import type { RedriveOutcome } from '../../services/redrive.ts';
-import { pointerTo } from '../schemas/common.ts';
+import { pointerTo } from '../http/validation.ts';
 import type { DeadLetterBody } from '../schemas/dead-letters.ts';
 
 const TEMPORAL_RETRY_SECONDS = 5;

@@ -1,11 +1,9 @@
 /** Starting a reconciliation by hand, and how its runs and differences are shown. */
-import type { Database } from '../../prisma/client/client.ts';
 import type { KeyClaim, StoredAnswer } from '../../prisma/access/idempotency.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
 import type { FoundDifference } from '../../prisma/operations/discrepancies.ts';
 import {
-  markReconciliationStarted,
   openReconciliation,
   type Reconciliation,
 } from '../../prisma/operations/reconciliation-runs.ts';
@@ -13,12 +11,7 @@ import { reconcileWindow, type ReconcileScope } from '../../workflows/operations
 import type { DifferenceBody, ReconciliationBody } from '../schemas/reconciliations.ts';
 import type { Starts } from '../../services/background-starts.ts';
 import { underKey, type KeyedOutcome } from '../http/idempotent.ts';
-import type { Upkeep } from '../../temporal/reconciliation-client.ts';
-
-export interface ReconciliationDeps {
-  readonly db: Database;
-  readonly upkeep: Upkeep;
-}
+import { startOpened, type ReconciliationDeps } from '../../services/start-reconciliation.ts';
 
 /** Starts a run now, after the answer. There is one at a time: while one runs, that one is given. */
 export function startReconciliation(
@@ -40,17 +33,6 @@ export function startReconciliation(
     }
     return startedAnswer(run);
   });
-}
-
-/** Starts the workflow of a run that was asked for; again changes nothing. False: no Temporal. */
-export async function startOpened(
-  { db, upkeep }: ReconciliationDeps,
-  { id, scope }: Pick<Reconciliation, 'id' | 'scope'>,
-): Promise<boolean> {
-  const { kind } = await upkeep.startReconciliation({ scope, reconciliationId: id });
-  if (kind === 'unavailable') return false;
-  await markReconciliationStarted(db, id);
-  return true;
 }
 
 function startedAnswer(run: Reconciliation): StoredAnswer {

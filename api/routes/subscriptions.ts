@@ -12,7 +12,8 @@ import {
 import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid } from '../http/respond.ts';
-import { pageQuery, pointerTo, problemResponses } from '../schemas/common.ts';
+import { pointerTo } from '../http/validation.ts';
+import { pageQuery, problemResponses } from '../schemas/common.ts';
 import {
   rewindBody,
   subscriptionListSchema,

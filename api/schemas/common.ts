@@ -1,6 +1,5 @@
-/** The pieces requests and answers are made of, and how a failed parse becomes field errors. */
+/** The pieces requests and answers are made of. */
 import { z } from '@hono/zod-openapi';
-import type { FieldError } from '../http/problems.ts';
 
 /** Text a person typed: trimmed, bounded, and nothing PostgreSQL or a mail header would choke on. */
 export function text(maxLength: number) {
@@ -94,29 +93,6 @@ export function listOf<T extends z.ZodType>(item: T) {
     data: z.array(item),
     has_more: z.boolean(),
   });
-}
-
-/** Failed checks as field errors: JSON pointers (RFC 6901) for bodies, names for the rest. */
-export function fieldErrors(target: string, error: z.ZodError): readonly FieldError[] {
-  return error.issues.flatMap((issue) => {
-    const paths =
-      issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => [...issue.path, key])
-        : [issue.path];
-    return paths.map((path) => ({ detail: issue.message, ...place(target, path) }));
-  });
-}
-
-/** A JSON pointer in its URI fragment form, as RFC 9457 writes it: `#/lines/0/sku`. */
-export function pointerTo(path: readonly PropertyKey[]): string {
-  const parts = path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'));
-  return ['#', ...parts].join('/');
-}
-
-function place(target: string, path: readonly PropertyKey[]): Omit<FieldError, 'detail'> {
-  if (target === 'json') return { pointer: pointerTo(path) };
-  if (target === 'header') return { header: path.join('.') };
-  return { parameter: path.join('.') };
 }
 
 function unquoted(value: string): string {

@@ -12,7 +12,7 @@ const WORKFLOW_CODE = {
   workflowsPath: join(PROJECT, 'workflows', 'index.ts'),
   workflowInterceptorModules: [join(PROJECT, 'workflows', 'trace.ts')],
 };
-const SINGLE_FILES = ['workflows/activities.ts', 'package-lock.json'] as const;
+const SINGLE_FILES = ['package-lock.json'] as const;
 
 /** Writes the bundle to `file` unless the one there is current. True when it was compiled. */
 export async function bundleWorkflows(file: string): Promise<boolean> {

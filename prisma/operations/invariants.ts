@@ -2,6 +2,7 @@
  * Asks the database what must be true of it, whatever has failed: the queries of invariants.sql, read
  * in one snapshot. It only reads, and each query has a time limit: safe beside a shop at work.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { TRANSITIONS } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
@@ -55,6 +56,11 @@ const LIMIT = 20;
 const TIMEOUT_MS = 30_000;
 /** One query; below the statement timeout of the pool. */
 const QUERY_TIMEOUT_MS = 4_500;
+/** In the sources, and beside the compiled program. */
+const FILES = [
+  new URL('../invariants.sql', import.meta.url),
+  new URL('invariants.sql', import.meta.url),
+] as const;
 const HEADER =
   /^-- invariant: (?<name>[a-z_]+)\n-- title: (?<title>.+)\n-- holds: (?<holds>always|settled)\n/;
 
@@ -97,7 +103,7 @@ export async function checkWithin(
 
 /** The invariants as they are written down. Throws when the file has one without name or title. */
 export async function readInvariants(): Promise<readonly Invariant[]> {
-  const text = await readFile(new URL('invariants.sql', import.meta.url), 'utf8');
+  const text = await readFile(FILES.find((file) => existsSync(file)) ?? FILES[0], 'utf8');
   const [, ...parts] = text.split(/^(?=-- invariant:)/m);
   return parts.map((part) => {
     const { name, title, holds } = HEADER.exec(part)?.groups ?? {};

@@ -5,7 +5,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { OrderId } from '../../domain/ids.ts';
-import { sourcesOf, type CancelReason, type EventType, type OrderStatus } from '../../domain/order.ts';
+import {
+  sourcesOf,
+  type CancelReason,
+  type EventType,
+  type OrderStatus,
+} from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveStepLetters } from '../events/dead-letters.ts';
 

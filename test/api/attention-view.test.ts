@@ -7,7 +7,7 @@ import { countAttempt } from '../../prisma/orders/step-attempts.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { recordReserved } from '../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
-import type { Resume } from '../../workflows/checkout/contract.ts';
+import type { Resume } from '../../domain/attention.ts';
 import { eventually } from '../support/eventually.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 import { placedOrder } from '../support/orders.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
-import { startOpened } from '../../api/operations/reconciliations.ts';
+import { startOpened } from '../../services/start-reconciliation.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { createTemporalUpkeep } from '../../temporal/reconciliation-client.ts';
 import type { OrderId } from '../../domain/ids.ts';

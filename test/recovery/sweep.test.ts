@@ -6,11 +6,8 @@ import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { findBooks } from '../../prisma/orders/stuck-orders.ts';
-import {
-  CHECKOUT_WORKFLOW,
-  checkoutStartOptions,
-  type Resolution,
-} from '../../workflows/checkout/contract.ts';
+import type { Resolution } from '../../domain/attention.ts';
+import { CHECKOUT_WORKFLOW, checkoutStartOptions } from '../../workflows/checkout/contract.ts';
 import { claimOf, draftOf } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';

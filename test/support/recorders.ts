@@ -7,7 +7,8 @@ import type { Delivery } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
-import type { Resolution, ShipmentAnswered } from '../../workflows/checkout/contract.ts';
+import type { Resolution } from '../../domain/attention.ts';
+import type { ShipmentAnswered } from '../../workflows/checkout/contract.ts';
 import type { NoticeInput } from '../../workflows/events/contract.ts';
 
 /** Temporal as far as the API sees it: what was asked, and whether it can be reached. */

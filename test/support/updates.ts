@@ -5,11 +5,8 @@ import { WorkflowUpdateRPCTimeoutOrCancelledError, type WorkflowHandle } from '@
 import type { ShipmentAnswer } from '../../workflows/activities.ts';
 import { insist } from '../../temporal/retry-update.ts';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
-import {
-  resolveUpdate,
-  shipmentAnsweredSignal,
-  type Resolution,
-} from '../../workflows/checkout/contract.ts';
+import type { Resolution } from '../../domain/attention.ts';
+import { resolveUpdate, shipmentAnsweredSignal } from '../../workflows/checkout/contract.ts';
 import { orderIdOf, type CheckoutHandle } from './running-shop.ts';
 
 const DEADLINE_MS = 10_000;

@@ -6,11 +6,11 @@ import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { findBooks } from '../../prisma/orders/stuck-orders.ts';
 import type { checkout } from '../../workflows/checkout/checkout.ts';
+import type { Resolution } from '../../domain/attention.ts';
 import {
   cancelUpdate,
   CHECKOUT_WORKFLOW,
   checkoutResumeOptions,
-  type Resolution,
 } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {

@@ -11,7 +11,13 @@ import { join } from 'node:path';
 import { CONFIG_KEYS, environment, readStackConfig } from '../../config.ts';
 import { chooseAddresses, saveAddresses } from '../../local/stack/addresses.ts';
 import type { Addresses } from '../../local/stack/addresses.ts';
-import { becomesTrue, ended, hasEnded, killGroup, nodeCommand } from '../../local/stack/commands.ts';
+import {
+  becomesTrue,
+  ended,
+  hasEnded,
+  killGroup,
+  nodeCommand,
+} from '../../local/stack/commands.ts';
 import { createHome } from '../../local/stack/home.ts';
 import type { Home } from '../../local/stack/home.ts';
 import { stopLeftovers } from '../../local/stack/leftovers.ts';

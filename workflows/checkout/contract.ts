@@ -6,7 +6,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ShipmentAnswer } from '../activities.ts';
-import type { Decision, Standing } from '../../domain/attention.ts';
+import type { Resolution, Resume } from '../../domain/attention.ts';
 import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { CancelReason, OrderStatus } from '../../domain/order.ts';
@@ -49,25 +49,6 @@ export interface CancelRequest {
 /** What an accepted cancel is going to undo, in the order it will be undone. */
 export interface CancelAccepted {
   readonly willUndo: readonly string[];
-}
-
-/** `retry` does the step again under the same key; `skip` takes it as settled by hand; `cancel` undoes the order. */
-export interface Resolution {
-  readonly step: string;
-  readonly decision: Decision;
-  readonly note: string;
-  readonly actor: string;
-}
-
-/** How a new run continues what an earlier one left, by the books. */
-export interface Resume {
-  readonly from: Standing;
-  /** Undo the order, for this reason; null: go forward. */
-  readonly undo: CancelReason | null;
-  /** What was decided about the step the order is parked at; null when it is not parked. */
-  readonly resolution: Resolution | null;
-  /** True when a person sent the goods past the warehouse. Left out by the version before. */
-  readonly sentByHand?: boolean;
 }
 
 export interface ShipmentAnswered {

@@ -10,10 +10,15 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { FailureType, Parked } from '../activities.ts';
-import { HOLD_MARGIN_MS, isDecisionAbout, type Standing } from '../../domain/attention.ts';
+import {
+  HOLD_MARGIN_MS,
+  isDecisionAbout,
+  type Standing,
+  type Resolution,
+} from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason } from '../../domain/order.ts';
-import { resolveUpdate, type Resolution } from './contract.ts';
+import { resolveUpdate } from './contract.ts';
 import { failureSummary } from '../failure-summary.ts';
 import type { Progress } from './progress.ts';
 import { recordDecision, steps } from '../steps.ts';

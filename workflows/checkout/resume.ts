@@ -4,7 +4,7 @@
  */
 import { standingAfterSkip, type Standing } from '../../domain/attention.ts';
 import type { CancelReason } from '../../domain/order.ts';
-import type { Resume } from './contract.ts';
+import type { Resume } from '../../domain/attention.ts';
 import type { CheckoutRun } from './state.ts';
 import { steps } from '../steps.ts';
 

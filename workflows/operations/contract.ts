@@ -56,3 +56,14 @@ export function reconcileStartOptions(
     staticSummary: `Compare our books with the providers': ${input.scope}`,
   };
 }
+
+/** What the latest run of a workflow is doing. `failing`: it runs, but its workflow task keeps failing. */
+export type RunState =
+  | 'running'
+  | 'failing'
+  | 'missing'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+  | 'terminated'
+  | 'timed_out';
