@@ -5,7 +5,6 @@
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { z } from 'zod';
-import { FAILPOINTS, isFailpointSetting } from './tools/failpoints/failpoints.ts';
 
 const port = z.coerce.number().int().min(1).max(65535);
 
@@ -13,10 +12,6 @@ const port = z.coerce.number().int().min(1).max(65535);
 const required = (what: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
     input === undefined ? `required, ${what}` : `not valid, expected ${what}`,
-});
-
-const failpoint = z.string().refine(isFailpointSetting, {
-  error: `<name>, <name>#<n> or @<file>, of the names ${FAILPOINTS.join(' ')}`,
 });
 
 /** What the library of Standard Webhooks reads, with padding or without. */
@@ -58,27 +53,19 @@ const appFields = z.object({
   SMTP_URL: z.url(required('the mail server, e.g. smtp://user:password@host:587')),
   BREAKER_PROBE_AFTER_MS: z.coerce.number().int().min(100).max(3_600_000).default(60_000),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
-  HOLDFAST_FAILPOINT: failpoint.optional(),
-  HOLDFAST_FAILPOINT_MARK: z.string().optional(),
 });
 
-const appSchema = appFields
-  .refine((app) => app.HOLDFAST_FAILPOINT === undefined || app.NODE_ENV !== 'production', {
-    path: ['HOLDFAST_FAILPOINT'],
-    error: 'kills the process: never in production',
-  })
-  .refine((app) => !app.HOLDFAST_FAILPOINT || app.HOLDFAST_FAILPOINT_MARK !== undefined, {
-    path: ['HOLDFAST_FAILPOINT_MARK'],
-    error: 'a file to write before the kill: without it every restart would die again',
-  })
-  .refine((app) => !isProductionWorker(app) || app.PUBLIC_URL !== undefined, {
+const appSchema = appFields.refine(
+  (app) => !isProductionWorker(app) || app.PUBLIC_URL !== undefined,
+  {
     path: ['PUBLIC_URL'],
     // Named together with whatever else is missing.
     when: () => true,
     error:
       'required by a worker in production, the address the warehouse reaches the API at, ' +
       'e.g. https://checkout.shop.example',
-  });
+  },
+);
 
 const stackSchema = z.object({
   HOLDFAST_HOME: z.string().default('.holdfast'),

@@ -1,7 +1,8 @@
-/** The composition root: reads the configuration, builds everything once, runs until told to stop. */
+/** The composition root: builds everything once from the configuration, runs until a stop signal. */
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Runtime } from '@temporalio/worker';
+import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics } from 'prom-client';
 import { BUDGET_MS } from './api/middleware/load-shedding.ts';
@@ -14,7 +15,11 @@ import { createTemporalDeliveries } from './temporal/delivery-client.ts';
 import { createTemporalRefunds } from './temporal/refund-client.ts';
 import { createTemporalUpkeep } from './temporal/reconciliation-client.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
-import { createFailpointSeams, type FailpointSeams } from './tools/failpoints/seams.ts';
+import type { Mailer } from './gateways/mail/mailer.ts';
+import type { PaymentGateway } from './gateways/payments.ts';
+import type { WarehouseGateway } from './gateways/warehouse/warehouse.ts';
+import type { WebhookSender } from './gateways/webhooks/sender.ts';
+import type { CommitWatcher } from './prisma/client/commit-hook.ts';
 import { createHttpWarehouse } from './gateways/warehouse/http-warehouse.ts';
 import { createLimits } from './gateways/resilience/limits.ts';
 import { createPaymentWebhookVerifier } from './gateways/stripe/webhook.ts';
@@ -41,20 +46,45 @@ const BACKGROUND_SHARE = { all: 0.4, api: 0.15, worker: 0.9 } as const;
  */
 const EVENTS_SHARE = { all: 0.4, api: 0.6, worker: 0.4 } as const;
 
-try {
-  await run(readAppConfig());
-} catch (error) {
-  if (!(error instanceof ConfigError || error instanceof ListenError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exit(1);
+/** What a program for tests puts around the parts that talk to others. */
+export interface Seams {
+  payments<T extends PaymentGateway>(gateway: T): T;
+  warehouse<T extends WarehouseGateway>(gateway: T): T;
+  mailer<T extends Mailer>(mailer: T): T;
+  webhooks<T extends WebhookSender>(sender: T): T;
+  readonly temporal: readonly WorkflowClientInterceptor[];
+  readonly onCommit: CommitWatcher | undefined;
 }
 
-async function run(config: AppConfig): Promise<void> {
+const UNCHANGED: Seams = {
+  payments: (gateway) => gateway,
+  warehouse: (gateway) => gateway,
+  mailer: (mailer) => mailer,
+  webhooks: (sender) => sender,
+  temporal: [],
+  onCommit: undefined,
+};
+
+/** Runs the app. A configuration that cannot work is one message and exit code 1. */
+export async function runProgram(
+  seamsOf: (config: AppConfig) => Seams = () => UNCHANGED,
+): Promise<void> {
+  try {
+    const config = readAppConfig();
+    await run(config, seamsOf(config));
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof ListenError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+async function run(config: AppConfig, seams: Seams): Promise<void> {
   const log = createLog(config.LOG_LEVEL);
   Runtime.install(createTemporalRuntime(log));
   const stopped = untilSignal();
   const draining = { now: false };
-  const outside = connectOutside(config, log);
+  const outside = connectOutside(config, log, seams);
   const { db, backgroundDb, eventsDb, notifications, mailer, payments, warehouse, webhooks, link } =
     outside;
   const checkouts = createTemporalCheckouts({
@@ -113,10 +143,9 @@ async function run(config: AppConfig): Promise<void> {
 type Outside = ReturnType<typeof connectOutside>;
 
 /** Everything this process talks to. Nothing is connected before it is used, but Temporal. */
-function connectOutside(config: AppConfig, log: Logger) {
+function connectOutside(config: AppConfig, log: Logger, seams: Seams) {
   const onBreakerChange = (view: { readonly name: string; readonly state: string }): void =>
     log.warn({ breaker: view.name, state: view.state }, 'circuit breaker changed');
-  const seams = createFailpointSeams(config);
   const databases = openDatabases(config, seams.onCommit);
   const notifications = createNotifications({
     url: config.DATABASE_URL,
@@ -170,7 +199,7 @@ function connectOutside(config: AppConfig, log: Logger) {
 }
 
 /** One pool each for requests, activities and events: none stands in another's line. */
-function openDatabases(config: AppConfig, onCommit: FailpointSeams['onCommit']) {
+function openDatabases(config: AppConfig, onCommit: Seams['onCommit']) {
   const open = (poolSize: number) =>
     createDatabase({ url: config.DATABASE_URL, poolSize, onCommit });
   const { requests, background, events } = shareOut(config);

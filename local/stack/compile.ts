@@ -11,7 +11,7 @@ import { PROJECT } from './home.ts';
 /** What `npm run build` fills; made again whenever it is missing or old. */
 export const DIST = join(PROJECT, 'dist');
 
-const PROGRAMS = ['main.ts', 'local/sandbox/main.ts'] as const;
+export const PROGRAMS = ['main.ts', 'local/sandbox/main.ts'] as const;
 /** Read at run time from beside the program that has them in its sources. */
 const DATA_FILES = [['prisma/invariants.sql', 'invariants.sql']] as const;
 
@@ -22,14 +22,14 @@ interface Stamp {
 }
 
 /** Compiles what is not current. True when it did. The Prisma client must have been generated. */
-export async function compilePrograms(): Promise<boolean> {
-  if (PROGRAMS.every((program) => compiledProgram(program) !== null)) return false;
+export async function compilePrograms(programs: readonly string[] = PROGRAMS): Promise<boolean> {
+  if (programs.every((program) => compiledProgram(program) !== null)) return false;
   // Loaded here: it starts a process of its own, and is rarely needed.
   const { build } = await import('esbuild');
   const builtAtMs = Date.now();
   const { outputFiles, metafile } = await build({
     absWorkingDir: PROJECT,
-    entryPoints: [...PROGRAMS],
+    entryPoints: [...programs],
     outdir: DIST,
     outbase: PROJECT,
     bundle: true,
@@ -47,7 +47,7 @@ export async function compilePrograms(): Promise<boolean> {
   for (const [from, to] of DATA_FILES) await copyFile(join(PROJECT, from), join(DIST, to));
   // All of them for each: what a program left out today it may need once that file has changed.
   const stamp: Stamp = { builtAtMs, inputs: Object.keys(metafile.inputs) };
-  for (const program of PROGRAMS) await replace(stampFile(program), JSON.stringify(stamp));
+  for (const program of programs) await replace(stampFile(program), JSON.stringify(stamp));
   return true;
 }
 

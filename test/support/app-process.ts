@@ -19,8 +19,8 @@ import {
 } from '../../local/stack/commands.ts';
 import { createHome } from '../../local/stack/home.ts';
 import { tail } from '../../local/stack/output.ts';
-
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
+import { FAILPOINT_PROGRAM } from './programs.ts';
 import { keptPort } from './ports.ts';
 import { makeDir, serverLog } from './run-files.ts';
 
@@ -65,14 +65,13 @@ export async function createAppProcess(options: {
   const home = createHome(inject('runDir'));
   const pidFile = join(home.run, `${name}-${port}.pid`);
   // Named there, so that the run's reaper finds it when this process is killed.
-  const program = nodeCommand('main.ts', ['--home', home.path], {
+  const failpoint = ['--failpoint', `@${armedFile}`, '--failpoint-mark', markFile];
+  const program = nodeCommand(FAILPOINT_PROGRAM, ['--home', home.path, ...failpoint], {
     ...environment(),
     WORKFLOW_BUNDLE: inject('workflowBundle'),
     LOG_LEVEL: 'warn',
     ...env,
     PORT: String(port),
-    HOLDFAST_FAILPOINT: `@${armedFile}`,
-    HOLDFAST_FAILPOINT_MARK: markFile,
   });
   const command = { ...program, args: shortLived(program.args) };
   let child: ChildProcess | null = null;

@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { readStackConfig } from '../../config.ts';
 import { bundleWorkflows } from '../../local/stack/bundle.ts';
-import { compilePrograms, DIST } from '../../local/stack/compile.ts';
+import { compilePrograms, DIST, PROGRAMS } from '../../local/stack/compile.ts';
 import type { Home } from '../../local/stack/home.ts';
 import { migrate } from '../../local/stack/migrations.ts';
 import { TEMPORAL_ATTEMPTS } from '../../local/stack/parts.ts';
+import { FAILPOINT_PROGRAM } from './programs.ts';
 import { keptPort } from './ports.ts';
 import { createPostgres, isPostgresUp, postgresUrl } from '../../local/stack/postgres.ts';
 import { generateClient } from '../../local/stack/prisma-client.ts';
@@ -65,7 +66,7 @@ async function start(project: TestProject): Promise<() => Promise<void>> {
   const [database, temporal] = await Promise.all([
     startPostgres(home),
     startTemporal(home, temporalPath),
-    generateClient().then(compilePrograms),
+    generateClient().then(() => compilePrograms([...PROGRAMS, FAILPOINT_PROGRAM])),
     bundleWorkflows(workflowBundle),
   ]);
   project.provide('runDir', home.path);

@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ConfigError, readAppConfig } from '../../config.ts';
-import { createFailpointSeams } from '../../tools/failpoints/seams.ts';
+import { environment } from '../../config.ts';
+import { nodeCommand } from '../../local/stack/commands.ts';
 import { FAILPOINTS, isFailpointSetting } from '../../tools/failpoints/failpoints.ts';
 import { PROJECT } from '../../local/stack/home.ts';
+import { FAILPOINT_PROGRAM } from '../support/programs.ts';
 import { makeDir } from '../support/run-files.ts';
 
 const POINT = 'payments.capture:after';
@@ -14,10 +15,10 @@ const ARM = 'arm';
 const APP = {
   DATABASE_URL: 'postgresql://127.0.0.1/none',
   STRIPE_API_KEY: 'sk_test',
-  STRIPE_WEBHOOK_SECRET: 'whsec',
+  STRIPE_WEBHOOK_SECRET: 'whsec_eA==',
   WAREHOUSE_URL: 'http://127.0.0.1:9',
   WAREHOUSE_API_KEY: 'key',
-  WAREHOUSE_CALLBACK_SECRET: 'whsec_secret',
+  WAREHOUSE_CALLBACK_SECRET: 'whsec_eA==',
   SMTP_URL: 'smtp://127.0.0.1:9',
 };
 
@@ -26,7 +27,7 @@ beforeEach(() => {
   dir = makeDir('failpoints');
 });
 
-describe('HOLDFAST_FAILPOINT', () => {
+describe('--failpoint', () => {
   test('a failpoint setting is a known name, a name with #n or an @file, and anything else is invalid', () => {
     for (const name of FAILPOINTS) expect(isFailpointSetting(name), name).toBe(true);
     expect(isFailpointSetting(`${POINT}#3`)).toBe(true);
@@ -36,20 +37,24 @@ describe('HOLDFAST_FAILPOINT', () => {
     }
   });
 
-  test('an unknown failpoint is rejected with an error that lists a known one', () => {
-    const env = { ...APP, HOLDFAST_FAILPOINT: 'no.such:before', HOLDFAST_FAILPOINT_MARK: 'mark' };
-    expect(() => readAppConfig(env)).toThrow(ConfigError);
-    expect(() => readAppConfig(env)).toThrow(POINT);
+  test('an unknown failpoint ends the program with an error that lists a known one', () => {
+    const { status, stderr } = start(['--failpoint', 'no.such:before', '--failpoint-mark', 'mark']);
+    expect(status).toBe(1);
+    expect(stderr).toContain(POINT);
   });
 
-  test('a failpoint is rejected in production and without HOLDFAST_FAILPOINT_MARK', () => {
-    const armed = { ...APP, HOLDFAST_FAILPOINT: POINT };
-    const marked = { ...armed, HOLDFAST_FAILPOINT_MARK: join(dir, 'mark') };
-    expect(readAppConfig(marked).HOLDFAST_FAILPOINT).toBe(POINT);
-    expect(() => readAppConfig({ ...marked, NODE_ENV: 'production' })).toThrow(
-      'never in production',
+  test('a failpoint ends the program in production and without a file for its mark', () => {
+    expect(start(['--failpoint', POINT])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('--failpoint-mark'),
+    });
+    const args = ['--failpoint', POINT, '--failpoint-mark', join(dir, 'mark')];
+    expect(start(args, { NODE_ENV: 'production', PUBLIC_URL: 'http://127.0.0.1:9' })).toMatchObject(
+      {
+        status: 1,
+        stderr: expect.stringContaining('never in production'),
+      },
     );
-    expect(() => readAppConfig(armed)).toThrow('HOLDFAST_FAILPOINT_MARK');
   });
 });
 
@@ -69,13 +74,15 @@ describe('passing a failpoint', () => {
   });
 });
 
-test('without an armed failpoint the mailer stays unwrapped and no Temporal or commit hooks are added', () => {
-  const seams = createFailpointSeams({});
-  const mailer = { send: () => Promise.resolve({ kind: 'sent' } as const), breakers: () => [] };
-  expect(seams.mailer(mailer)).toBe(mailer);
-  expect(seams.temporal).toEqual([]);
-  expect(seams.onCommit).toBeUndefined();
-});
+function start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const { file, args: command, cwd } = nodeCommand(FAILPOINT_PROGRAM, args);
+  return spawnSync(file, command, {
+    cwd,
+    env: { ...environment(), ...APP, ...env },
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+}
 
 /** Passes the points one after the other in a process of its own, which writes the file at ARM. */
 function passIn({ setting, passes }: { setting: string; passes: readonly string[] }) {

@@ -1,35 +1,23 @@
 /**
  * Where failpoints sit: around the gateways, around Temporal's client, around every commit. The code
- * in between knows nothing of them. With nothing armed each part comes back as it was given.
+ * in between knows nothing of them.
  */
 import type { WorkflowClientInterceptor } from '@temporalio/client';
-import type { AppConfig } from '../../config.ts';
+import type { Seams } from '../../run.ts';
 import { createFailpoints, SEAMS, type CallSeam, type Failpoints } from './failpoints.ts';
-import type { Mailer } from '../../gateways/mail/mailer.ts';
-import type { PaymentGateway } from '../../gateways/payments.ts';
-import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
-import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
-import type { CommitWatcher } from '../../prisma/client/commit-hook.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
 import { DELIVERY_WORKFLOW } from '../../workflows/events/contract.ts';
 import { REFUND_WORKFLOW } from '../../workflows/refund/contract.ts';
 
-export interface FailpointSeams {
-  payments<T extends PaymentGateway>(gateway: T): T;
-  warehouse<T extends WarehouseGateway>(gateway: T): T;
-  mailer<T extends Mailer>(mailer: T): T;
-  webhooks<T extends WebhookSender>(sender: T): T;
-  readonly temporal: readonly WorkflowClientInterceptor[];
-  readonly onCommit: CommitWatcher | undefined;
+export interface FailpointOptions {
+  /** `<name>`, `<name>#<n>` or `@<file>`. */
+  readonly setting: string;
+  readonly markFile: string;
 }
 
-/** The seams of the armed failpoint, or seams that change nothing. */
-export function createFailpointSeams(
-  config: Pick<AppConfig, 'HOLDFAST_FAILPOINT' | 'HOLDFAST_FAILPOINT_MARK'>,
-): FailpointSeams {
-  const { HOLDFAST_FAILPOINT: setting, HOLDFAST_FAILPOINT_MARK: markFile } = config;
-  if (setting === undefined || markFile === undefined) return UNARMED;
-  const failpoints = createFailpoints({ setting, markFile });
+/** The seams at which an armed failpoint kills the process. */
+export function createFailpointSeams(options: FailpointOptions): Seams {
+  const failpoints = createFailpoints(options);
   return {
     ...gatewaySeams(aroundWith(failpoints)),
     temporal: [temporalSeam(aroundWith(failpoints))],
@@ -40,15 +28,6 @@ export function createFailpointSeams(
     },
   };
 }
-
-const UNARMED: FailpointSeams = {
-  payments: (gateway) => gateway,
-  warehouse: (gateway) => gateway,
-  mailer: (mailer) => mailer,
-  webhooks: (sender) => sender,
-  temporal: [],
-  onCommit: undefined,
-};
 
 type Around = <T>(seam: CallSeam, call: () => Promise<T>) => Promise<T>;
 
@@ -63,7 +42,7 @@ function aroundWith(failpoints: Failpoints): Around {
 
 function gatewaySeams(
   around: Around,
-): Pick<FailpointSeams, 'payments' | 'warehouse' | 'mailer' | 'webhooks'> {
+): Pick<Seams, 'payments' | 'warehouse' | 'mailer' | 'webhooks'> {
   return {
     payments: (gateway) => ({
       ...gateway,
