@@ -90,7 +90,7 @@ export interface PaymentGateway {
   /** Holds the money without taking it. Deadline 2 s: a shopper waits for it. */
   authorize(request: AuthorizeRequest): Promise<AuthorizeOutcome>;
   /** What `authorize` would answer now without asking the provider; null when it would ask. */
-  authorizeRefusal(): Unavailable | null;
+  authorizeUnavailable(): Unavailable | null;
   /** Finds the payment by its reference if known, else by the order id in its metadata. */
   lookUp(request: {
     readonly orderId: OrderId;

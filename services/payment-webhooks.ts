@@ -64,7 +64,7 @@ export async function settleNotices(
 async function judge(db: Database, message: InboxMessage): Promise<Verdict> {
   const told = MEANINGS.get(message.type);
   if (told === undefined) return 'ignored';
-  const { reference, refundedMinor } = kept.parse(message.payload);
+  const { reference, refundedMinor } = storedPayload.parse(message.payload);
   const books = await findPaymentBooks(db, { orderId: message.orderId, reference });
   if (books === null) return 'not_ours';
   if (isAnother(books, message, reference)) return 'unexpected';
@@ -99,4 +99,7 @@ async function close({ db, log }: NoticeDeps, message: InboxMessage, verdict: Ve
   );
 }
 
-const kept = z.object({ reference: z.string().nullable(), refundedMinor: z.int().optional() });
+const storedPayload = z.object({
+  reference: z.string().nullable(),
+  refundedMinor: z.int().optional(),
+});

@@ -27,7 +27,7 @@ export async function handOver(
   { db, checkouts }: HandOverDeps,
   message: InboxMessage,
 ): Promise<boolean> {
-  const parsed = kept.safeParse(message.payload);
+  const parsed = storedPayload.safeParse(message.payload);
   if (!parsed.success || message.orderId === null) {
     await markProcessed(db, message, 'not_understood');
     return true;
@@ -44,7 +44,7 @@ export async function handOver(
   return true;
 }
 
-const kept = z.object({
+const storedPayload = z.object({
   correlationId: z.string(),
   answer: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('shipped'), carrier: z.string(), trackingNumber: z.string() }),

@@ -2,7 +2,7 @@
 import type { EventType } from '../../domain/order.ts';
 import { webhookSubscription, type WebhookEndpoint } from '../../domain/webhook.ts';
 import type { Database } from '../../prisma/client/client.ts';
-import type { KeyClaim, StoredAnswer } from '../../prisma/access/idempotency.ts';
+import type { KeyClaim, StoredResponse } from '../../prisma/access/idempotency.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
 import {
   changeEndpoint,
@@ -15,7 +15,7 @@ import { ProblemError, type Problem } from '../http/problems.ts';
 import type { EndpointBody } from '../schemas/webhooks.ts';
 import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
 import type { Deliveries } from '../../temporal/delivery-workflows.ts';
-import { refused, underKey, type KeyedOutcome } from '../http/idempotent.ts';
+import { refused, withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
 
 export interface WebhookDeps {
   readonly db: Database;
@@ -28,11 +28,11 @@ export function addEndpoint(
   deps: WebhookDeps,
   claim: KeyClaim,
   wanted: { readonly url: string; readonly types: readonly EventType[]; readonly by: Operator },
-): Promise<KeyedOutcome> {
+): Promise<IdempotentOutcome> {
   const { db, deliveries } = deps;
-  return underKey(db, claim, async () => {
+  return withIdempotencyKey(db, claim, async () => {
     await requireOpenUrl(deps, wanted.url);
-    const created = await createEndpoint(db, claim, { ...wanted, answer: createdAnswer });
+    const created = await createEndpoint(db, claim, { ...wanted, answer: createdResponse });
     if (created.kind === 'too_many') return refused(tooMany());
     await deliveries.ensureSubscriptionRuns(webhookSubscription(created.endpoint.id));
     return created.answer;
@@ -56,8 +56,8 @@ export function renewSecret(
   db: Database,
   claim: KeyClaim,
   { id, by }: { readonly id: string; readonly by: Operator },
-): Promise<KeyedOutcome> {
-  const answer = (secret: string, previousExpiresAt: string): StoredAnswer => ({
+): Promise<IdempotentOutcome> {
+  const answer = (secret: string, previousExpiresAt: string): StoredResponse => ({
     status: 200,
     body: JSON.stringify({
       id,
@@ -66,7 +66,7 @@ export function renewSecret(
       previous_secret_expires_at: previousExpiresAt,
     }),
   });
-  return underKey(
+  return withIdempotencyKey(
     db,
     claim,
     async () => (await rotateSecret(db, claim, { id, by, answer })) ?? refused(notFound()),
@@ -74,7 +74,7 @@ export function renewSecret(
 }
 
 /** The endpoint. Throws ProblemError `endpoint_not_found`. */
-export async function endpointNamed(db: Database, id: string): Promise<WebhookEndpoint> {
+export async function loadEndpoint(db: Database, id: string): Promise<WebhookEndpoint> {
   const endpoint = await findEndpoint(db, id);
   if (!endpoint) throw endpointNotFound();
   return endpoint;
@@ -108,7 +108,7 @@ export function endpointBody(endpoint: WebhookEndpoint): EndpointBody {
   };
 }
 
-function createdAnswer(endpoint: WebhookEndpoint, secret: string): StoredAnswer {
+function createdResponse(endpoint: WebhookEndpoint, secret: string): StoredResponse {
   return { status: 201, body: JSON.stringify({ ...endpointBody(endpoint), secret }) };
 }
 

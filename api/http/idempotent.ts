@@ -1,10 +1,10 @@
 /** What an Idempotency-Key is answered with, for work that keeps its answer as it is done. */
 import type { Database } from '../../prisma/client/client.ts';
 import {
-  inspectKey,
+  readKeyState,
   KeyTakenError,
   type KeyClaim,
-  type StoredAnswer,
+  type StoredResponse,
 } from '../../prisma/access/idempotency.ts';
 import type { Problem } from './problems.ts';
 
@@ -15,19 +15,19 @@ interface Refused {
   readonly problem: Problem;
 }
 
-/** What was done, with its answer kept by `claimAnswered`; or why nothing was. */
-export type Worked = StoredAnswer | Refused;
+/** What was done, with its answer kept by `insertCompletedKey`; or why nothing was. */
+export type HandlerResult = StoredResponse | Refused;
 
-export type KeyedOutcome =
-  | { readonly kind: 'answered'; readonly answer: StoredAnswer; readonly replayed: boolean }
+export type IdempotentOutcome =
+  | { readonly kind: 'answered'; readonly answer: StoredResponse; readonly replayed: boolean }
   | Refused;
 
 /** The stored answer of the key, or what `work` comes to when the key is free. */
-export async function underKey(
+export async function withIdempotencyKey(
   db: Database,
   claim: KeyClaim,
-  work: () => Promise<Worked>,
-): Promise<KeyedOutcome> {
+  work: () => Promise<HandlerResult>,
+): Promise<IdempotentOutcome> {
   const before = await answered(db, claim);
   if (before) return before;
   const outcome = await work().catch(inFlightIfTaken);
@@ -37,8 +37,8 @@ export async function underKey(
 }
 
 /** What the key has been answered with, or null when it is free. */
-async function answered(db: Database, claim: KeyClaim): Promise<KeyedOutcome | null> {
-  const key = await inspectKey(db, claim);
+async function answered(db: Database, claim: KeyClaim): Promise<IdempotentOutcome | null> {
+  const key = await readKeyState(db, claim);
   switch (key.kind) {
     case 'free':
       return null;

@@ -3,7 +3,7 @@ import type { z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
 import type { StatusCode } from 'hono/utils/http-status';
 import type { JSONParsed } from 'hono/utils/types';
-import type { StoredAnswer } from '../../prisma/access/idempotency.ts';
+import type { StoredResponse } from '../../prisma/access/idempotency.ts';
 import { ProblemError } from './problems.ts';
 import { fieldErrors } from './validation.ts';
 
@@ -16,7 +16,7 @@ const STORED_STATUSES = [200, 201, 202, 402] as const;
 /** Sends what was stored, byte for byte (G9). A replay says that it is one. */
 export function sendStored<S extends StatusCode, T extends z.ZodType>(
   c: Context,
-  answer: StoredAnswer,
+  answer: StoredResponse,
   replayed: boolean,
 ): Stored<S, T> {
   const problem = answer.status >= 400;

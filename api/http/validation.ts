@@ -9,18 +9,18 @@ export function fieldErrors(target: string, error: z.ZodError): readonly FieldEr
       issue.code === 'unrecognized_keys'
         ? issue.keys.map((key) => [...issue.path, key])
         : [issue.path];
-    return paths.map((path) => ({ detail: issue.message, ...place(target, path) }));
+    return paths.map((path) => ({ detail: issue.message, ...fieldLocation(target, path) }));
   });
 }
 
 /** A JSON pointer in its URI fragment form, as RFC 9457 writes it: `#/lines/0/sku`. */
-export function pointerTo(path: readonly PropertyKey[]): string {
+export function jsonPointer(path: readonly PropertyKey[]): string {
   const parts = path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'));
   return ['#', ...parts].join('/');
 }
 
-function place(target: string, path: readonly PropertyKey[]): Omit<FieldError, 'detail'> {
-  if (target === 'json') return { pointer: pointerTo(path) };
+function fieldLocation(target: string, path: readonly PropertyKey[]): Omit<FieldError, 'detail'> {
+  if (target === 'json') return { pointer: jsonPointer(path) };
   if (target === 'header') return { header: path.join('.') };
   return { parameter: path.join('.') };
 }

@@ -1,11 +1,11 @@
 /** One movement of stock under an Idempotency-Key: units, movement and answer in one transaction. */
 import type { Database } from '../../prisma/client/client.ts';
-import { claimAnswered, type KeyClaim } from '../../prisma/access/idempotency.ts';
+import { insertCompletedKey, type KeyClaim } from '../../prisma/access/idempotency.ts';
 import { recordAction, type Operator } from '../../prisma/access/operator-actions.ts';
 import { adjustStock, type AdjustOutcome } from '../../prisma/catalog/stock.ts';
 import type { Problem } from '../http/problems.ts';
 import { stockBody } from '../orders/representations.ts';
-import { refused, underKey, type KeyedOutcome } from '../http/idempotent.ts';
+import { refused, withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
 
 export interface StockChange {
   readonly sku: string;
@@ -18,15 +18,15 @@ export function changeStock(
   db: Database,
   claim: KeyClaim,
   { by, ...movement }: StockChange,
-): Promise<KeyedOutcome> {
+): Promise<IdempotentOutcome> {
   const { sku: subject, delta } = movement;
-  return underKey(db, claim, () =>
+  return withIdempotencyKey(db, claim, () =>
     db.$transaction(async (tx) => {
       const adjusted = await adjustStock(tx, { ...movement, actor: by.apiKeyId });
       if (adjusted.kind !== 'adjusted') return refused(problemOf(adjusted, delta));
       await recordAction(tx, by, { action: 'stock.adjusted', subject, data: { delta } });
       const answer = { status: 200, body: JSON.stringify(stockBody(adjusted.stock)) };
-      await claimAnswered(tx, claim, answer);
+      await insertCompletedKey(tx, claim, answer);
       return answer;
     }),
   );

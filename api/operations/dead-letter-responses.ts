@@ -2,7 +2,7 @@
 import type { DeadLetter } from '../../prisma/events/dead-letters.ts';
 import type { Problem } from '../http/problems.ts';
 import type { RedriveOutcome } from '../../services/redrive.ts';
-import { pointerTo } from '../http/validation.ts';
+import { jsonPointer } from '../http/validation.ts';
 import type { DeadLetterBody } from '../schemas/dead-letters.ts';
 
 const TEMPORAL_RETRY_SECONDS = 5;
@@ -40,7 +40,7 @@ export function refusedDecision(outcome: Exclude<RedriveOutcome, { kind: 'redriv
     }
     case 'not_applicable': {
       const detail = 'Only the step of a checkout can be skipped or cancelled.';
-      const errors = [{ detail, pointer: pointerTo(['action']) }];
+      const errors = [{ detail, pointer: jsonPointer(['action']) }];
       return { code: 'invalid_request', detail, errors };
     }
     case 'not_waiting':

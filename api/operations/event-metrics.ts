@@ -136,16 +136,16 @@ function registerGauge(
 
 /** Who asks while the query runs, or within a second of its end, gets what it found or met. */
 function askOnce<T>(ask: () => Promise<T>, nowMs: () => number): () => Promise<T> {
-  let kept: { readonly found: Promise<T>; untilMs: number } | null = null;
+  let storedPayload: { readonly found: Promise<T>; untilMs: number } | null = null;
   return () => {
-    if (kept !== null && nowMs() < kept.untilMs) return kept.found;
+    if (storedPayload !== null && nowMs() < storedPayload.untilMs) return storedPayload.found;
     const found = ask();
     const asked = { found, untilMs: Infinity };
     const keep = (): void => {
       asked.untilMs = nowMs() + KEPT_MS;
     };
     found.then(keep, keep);
-    kept = asked;
+    storedPayload = asked;
     return found;
   };
 }

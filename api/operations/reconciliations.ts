@@ -1,5 +1,5 @@
 /** Starting a reconciliation by hand, and how its runs and differences are shown. */
-import type { KeyClaim, StoredAnswer } from '../../prisma/access/idempotency.ts';
+import type { KeyClaim, StoredResponse } from '../../prisma/access/idempotency.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
 import type { FoundDifference } from '../../prisma/operations/discrepancies.ts';
@@ -10,7 +10,7 @@ import {
 import { reconcileWindow, type ReconcileScope } from '../../workflows/operations/contract.ts';
 import type { DifferenceBody, ReconciliationBody } from '../schemas/reconciliations.ts';
 import type { Starts } from '../../services/background-starts.ts';
-import { underKey, type KeyedOutcome } from '../http/idempotent.ts';
+import { withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
 import { startOpened, type ReconciliationDeps } from '../../services/start-reconciliation.ts';
 
 /** Starts a run now, after the answer. There is one at a time: while one runs, that one is given. */
@@ -18,24 +18,24 @@ export function startReconciliation(
   deps: ReconciliationDeps & { readonly starts: Starts },
   claim: KeyClaim,
   { scope, by }: { readonly scope: ReconcileScope; readonly by: Operator },
-): Promise<KeyedOutcome> {
-  return underKey(deps.db, claim, async () => {
+): Promise<IdempotentOutcome> {
+  return withIdempotencyKey(deps.db, claim, async () => {
     const { from, to } = reconcileWindow(scope, Date.now());
     const { kind, run } = await openReconciliation(deps.db, {
       id: newId('reconciliation'),
       scope,
-      by: { ...by, claim, answer: startedAnswer },
+      by: { ...by, claim, answer: startedResponse },
       windowFrom: from,
       windowTo: to,
     });
     if (kind === 'opened') {
       deps.starts.begin(() => startOpened(deps, run), { reconciliation_id: run.id });
     }
-    return startedAnswer(run);
+    return startedResponse(run);
   });
 }
 
-function startedAnswer(run: Reconciliation): StoredAnswer {
+function startedResponse(run: Reconciliation): StoredResponse {
   return { status: 202, body: JSON.stringify(reconciliationBody(run)) };
 }
 

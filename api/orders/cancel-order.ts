@@ -7,9 +7,9 @@ import { cancelUpdateId } from '../../domain/ids.ts';
 import type { EventType, Order, OrderEvent } from '../../domain/order.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import {
-  claimAnswered,
+  insertCompletedKey,
   type KeyClaim,
-  type StoredAnswer,
+  type StoredResponse,
 } from '../../prisma/access/idempotency.ts';
 import { findOrder, listOrderEvents, type CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { CancelRequest } from '../../workflows/checkout/contract.ts';
@@ -17,7 +17,12 @@ import type { Checkouts } from '../../temporal/checkout-workflows.ts';
 import { requestDigest } from '../http/idempotency-key.ts';
 import { MAX_EVENTS } from './order-view.ts';
 import type { Problem } from '../http/problems.ts';
-import { refused, underKey, type KeyedOutcome, type Worked } from '../http/idempotent.ts';
+import {
+  refused,
+  withIdempotencyKey,
+  type IdempotentOutcome,
+  type HandlerResult,
+} from '../http/idempotent.ts';
 
 export interface CancelDeps {
   readonly db: Database;
@@ -35,8 +40,8 @@ export function cancelOrder(
   deps: CancelDeps,
   order: Order,
   request: CancelOrderRequest,
-): Promise<KeyedOutcome> {
-  return underKey(
+): Promise<IdempotentOutcome> {
+  return withIdempotencyKey(
     deps.db,
     request.claim,
     async () =>
@@ -48,7 +53,7 @@ async function askWorkflow(
   deps: CancelDeps,
   order: Order,
   { reason, claim }: CancelOrderRequest,
-): Promise<Worked> {
+): Promise<HandlerResult> {
   const outcome = await deps.checkouts.cancel(startOf(order), { reason }, updateIdOf(claim));
   if (outcome.kind === 'accepted') return accept(deps, order, { claim, ...outcome });
   // What gave no answer may have been done all the same.
@@ -86,7 +91,7 @@ async function settledInBooks(
   deps: CancelDeps,
   order: Order,
   claim: KeyClaim,
-): Promise<Worked | null> {
+): Promise<HandlerResult | null> {
   switch (order.status) {
     case 'pending':
       return refused(notCancellable('not_placed_yet'));
@@ -114,7 +119,7 @@ async function acceptedBefore(
   deps: CancelDeps,
   order: Order,
   claim: KeyClaim,
-): Promise<StoredAnswer | null> {
+): Promise<StoredResponse | null> {
   const events = await listOrderEvents(deps.db, order.id, MAX_EVENTS);
   const turned = events.find(({ type }) => type === 'order.cancelling');
   if (turned?.causationId !== updateIdOf(claim)) return null;
@@ -133,8 +138,8 @@ async function accept(
   { db }: CancelDeps,
   order: Order,
   accepted: { readonly claim: KeyClaim; readonly willUndo: readonly string[] },
-): Promise<StoredAnswer> {
-  const answer: StoredAnswer = {
+): Promise<StoredResponse> {
+  const answer: StoredResponse = {
     status: 202,
     body: JSON.stringify({
       id: order.id,
@@ -143,7 +148,7 @@ async function accept(
       will_undo: accepted.willUndo,
     }),
   };
-  await db.$transaction((tx) => claimAnswered(tx, accepted.claim, answer));
+  await db.$transaction((tx) => insertCompletedKey(tx, accepted.claim, answer));
   return answer;
 }
 

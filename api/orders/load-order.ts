@@ -6,14 +6,14 @@ import { findOrder } from '../../prisma/orders/orders.ts';
 import { ProblemError } from '../http/problems.ts';
 
 /** The text as an order id. Garbled is as good as unknown: ProblemError `order_not_found`. */
-export function orderIdIn(text: string): OrderId {
+export function parseOrderId(text: string): OrderId {
   if (isOrderId(text)) return text;
   throw notFound();
 }
 
 /** The order with this id. Throws ProblemError `order_not_found`. */
-export async function orderNamed(db: Database, text: string): Promise<Order> {
-  const order = await findOrder(db, orderIdIn(text));
+export async function loadOrder(db: Database, text: string): Promise<Order> {
+  const order = await findOrder(db, parseOrderId(text));
   if (order === null) throw notFound();
   return order;
 }

@@ -6,7 +6,7 @@ import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 import type { OrderDraft } from '../../prisma/orders/place-order.ts';
 import { priceChanged } from './responses.ts';
 import type { FieldError, Problem } from '../http/problems.ts';
-import { pointerTo } from '../http/validation.ts';
+import { jsonPointer } from '../http/validation.ts';
 import { MAX_QUANTITY, MAX_TOTAL_MINOR, type PlaceOrderBody } from '../schemas/orders.ts';
 
 export interface PlaceOrderRequest {
@@ -32,7 +32,7 @@ export function draftOrder(request: PlaceOrderRequest, products: readonly Produc
   const totalMinor = sumMinor(lines);
   if (totalMinor < 1 || totalMinor > MAX_TOTAL_MINOR) {
     const detail = `The total is ${totalMinor}; it has to be within 1 and ${MAX_TOTAL_MINOR}.`;
-    return invalid([{ detail, pointer: pointerTo(['lines']) }]);
+    return invalid([{ detail, pointer: jsonPointer(['lines']) }]);
   }
   const expected = body.expected_total_minor;
   if (expected !== undefined && expected !== totalMinor) {
@@ -51,16 +51,16 @@ function findErrors(body: PlaceOrderBody, products: readonly Product[]): FieldEr
     asked.set(sku, sum);
     if (product === undefined) {
       const detail = 'There is no product with this SKU.';
-      errors.push({ detail, pointer: pointerTo(['lines', index, 'sku']) });
+      errors.push({ detail, pointer: jsonPointer(['lines', index, 'sku']) });
     } else if (sum > MAX_QUANTITY) {
       const detail = `At most ${MAX_QUANTITY} units of one product; ${sum} were asked for.`;
-      errors.push({ detail, pointer: pointerTo(['lines', index, 'quantity']) });
+      errors.push({ detail, pointer: jsonPointer(['lines', index, 'quantity']) });
     }
   }
   const foreign = products.find(({ currency }) => currency !== body.currency);
   if (foreign) {
     const detail = `${foreign.sku} is sold in ${foreign.currency}.`;
-    errors.push({ detail, pointer: pointerTo(['currency']) });
+    errors.push({ detail, pointer: jsonPointer(['currency']) });
   }
   return errors;
 }

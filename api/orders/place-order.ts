@@ -11,10 +11,10 @@ import type { Product } from '../../domain/product.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import {
-  inspectKey,
+  readKeyState,
   releaseKey,
   type KeyState,
-  type StoredAnswer,
+  type StoredResponse,
 } from '../../prisma/access/idempotency.ts';
 import { recordLettingGo } from '../../prisma/orders/expire-order.ts';
 import { findOrder, isOverdue } from '../../prisma/orders/orders.ts';
@@ -29,13 +29,13 @@ import { explainUnsettled } from '../../services/expire-order.ts';
 import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
 import { inFlight, keyReused } from '../http/idempotent.ts';
 import {
-  declinedAnswer,
+  declinedResponse,
   orderExpired,
   orderExpiring,
   outOfStock,
   paymentNotAttempted,
   paymentUnavailable,
-  placedAnswer,
+  placedResponse,
   requestTimedOut,
   voidPending,
 } from './responses.ts';
@@ -51,7 +51,7 @@ export type PlaceOrderOutcome =
   | {
       readonly kind: 'settled';
       readonly orderId: OrderId | null;
-      readonly answer: StoredAnswer;
+      readonly answer: StoredResponse;
       /** The placed order whose workflow is to be started; null when this try placed none. */
       readonly placed: Order | null;
       readonly replayed: boolean;
@@ -76,7 +76,7 @@ type Opened = { readonly kind: 'opened'; readonly order: Order } | PlaceOrderOut
 async function openOrResume(deps: PlaceOrderDeps, request: PlaceOrderRequest): Promise<Opened> {
   const skus = [...new Set(request.body.lines.map((line) => line.sku))];
   const [key, products] = await Promise.all([
-    inspectKey(deps.db, request.claim),
+    readKeyState(deps.db, request.claim),
     findProducts(deps.db, skus),
   ]);
   return key.kind === 'free' ? open(deps, request, products) : resume(deps, request, key);
@@ -91,7 +91,7 @@ async function open(
   if (drafted.kind === 'refused') return drafted;
   if (request.signal.aborted) return refused(requestTimedOut());
   // No units are held while the circuit breaker would refuse the authorization anyway.
-  const unavailable = deps.payments.authorizeRefusal();
+  const unavailable = deps.payments.authorizeUnavailable();
   if (unavailable !== null) return refused(paymentNotAttempted(unavailable));
   const opened = await openOrder(deps.db, request.claim, drafted.draft);
   switch (opened.kind) {
@@ -100,7 +100,7 @@ async function open(
     case 'out_of_stock':
       return refused(outOfStock(opened.shortages));
     case 'key_taken':
-      return resume(deps, request, await inspectKey(deps.db, request.claim));
+      return resume(deps, request, await readKeyState(deps.db, request.claim));
   }
 }
 
@@ -180,7 +180,7 @@ async function settle(
   switch (payment.kind) {
     case 'authorized': {
       const { reference, captureBefore } = payment;
-      const held = { reference, captureBefore, answer: placedAnswer };
+      const held = { reference, captureBefore, answer: placedResponse };
       const recorded = await recordPlaced(deps.db, order, held);
       if (recorded.kind === 'settled') return settled(order, recorded, order);
       const current = await requireOrder(deps.db, order.id);
@@ -190,7 +190,7 @@ async function settle(
     }
     case 'declined': {
       const { code, reference } = payment;
-      const answer = declinedAnswer(code, request.requestId);
+      const answer = declinedResponse(code, request.requestId);
       const recorded = await recordDeclined(deps.db, order, { code, reference, answer });
       if (recorded.kind === 'settled') return settled(order, recorded, null);
       return currentOutcome(deps, request, await requireOrder(deps.db, order.id));
@@ -210,7 +210,7 @@ async function currentOutcome(
   { claim }: PlaceOrderRequest,
   order: Order,
 ): Promise<PlaceOrderOutcome> {
-  const key = await inspectKey(deps.db, claim);
+  const key = await readKeyState(deps.db, claim);
   if (key.kind === 'answered') return replayed(key);
   // Without the lease, the next retry too gets its response at once.
   await releaseKey(deps.db, claim);

@@ -17,7 +17,7 @@ import type { Problem } from '../http/problems.ts';
 import type { Refunds } from '../../temporal/refund-workflows.ts';
 import { refundBody } from './representations.ts';
 import type { Starts } from '../../services/background-starts.ts';
-import { refused, underKey, type KeyedOutcome } from '../http/idempotent.ts';
+import { refused, withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
 
 export interface RefundDeps {
   readonly db: Database;
@@ -34,8 +34,8 @@ export function refundOrder(
   deps: RefundDeps,
   order: Order,
   { correlationId, ...request }: RefundOrderRequest,
-): Promise<KeyedOutcome> {
-  return underKey(deps.db, request.claim, async () => {
+): Promise<IdempotentOutcome> {
+  return withIdempotencyKey(deps.db, request.claim, async () => {
     const outcome = await requestRefund(deps.db, {
       ...request,
       orderId: order.id,

@@ -4,7 +4,7 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import type { Shortage } from '../../domain/product.ts';
 import type { Unavailable } from '../../gateways/resilience/outcome.ts';
-import type { StoredAnswer } from '../../prisma/access/idempotency.ts';
+import type { StoredResponse } from '../../prisma/access/idempotency.ts';
 import { problemBody, type Problem } from '../http/problems.ts';
 import { placedOrderBody } from './representations.ts';
 
@@ -15,12 +15,12 @@ const ENDING_RETRY_SECONDS = 5;
 const PAYMENT_RETRY_SECONDS = 2;
 const GIVEN_UP_RETRY_SECONDS = 2;
 
-export function placedAnswer(order: Order): StoredAnswer {
+export function placedResponse(order: Order): StoredResponse {
   return { status: 201, body: JSON.stringify(placedOrderBody(order)) };
 }
 
 /** Stored like the 201: the order is settled, and a retry must not try the card again. */
-export function declinedAnswer(declineCode: string, requestId: string): StoredAnswer {
+export function declinedResponse(declineCode: string, requestId: string): StoredResponse {
   const problem: Problem = {
     code: 'payment_declined',
     detail: 'The payment provider declined. Another payment method needs a new Idempotency-Key.',

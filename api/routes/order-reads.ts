@@ -6,7 +6,7 @@ import { listOrders } from '../../prisma/orders/orders.ts';
 import { alreadyHas, versionTag } from '../http/etag.ts';
 import { placeInTimeline, timelineSource } from '../events/event-feed.ts';
 import { allow, type ApiEnv } from '../middleware/request.ts';
-import { orderIdIn, orderNamed } from '../orders/load-order.ts';
+import { parseOrderId, loadOrder } from '../orders/load-order.ts';
 import { MAX_EVENTS, viewOrder } from '../orders/order-view.ts';
 import { waitPreference } from '../http/prefer.ts';
 import { ProblemError } from '../http/problems.ts';
@@ -29,7 +29,7 @@ export function orderReadRoutes(services: Services) {
   const { db, waiters } = services;
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
     .openapi(showRoute, async (c) => {
-      const id = orderIdIn(c.req.valid('param').id);
+      const id = parseOrderId(c.req.valid('param').id);
       c.set('orderId', id);
       const waitSeconds = waitPreference(c.req.header('prefer'));
       if (waitSeconds !== null) {
@@ -37,7 +37,7 @@ export function orderReadRoutes(services: Services) {
         await c.var.waitOutside(() => waiters.untilResting(id, asked));
         c.header('preference-applied', `wait=${waitSeconds}`);
       }
-      const order = await orderNamed(db, id);
+      const order = await loadOrder(db, id);
       const tag = versionTag(order.version);
       c.header('cache-control', 'private, no-cache');
       if (alreadyHas(c.req.header('if-none-match'), tag)) {
@@ -62,9 +62,9 @@ export function orderReadRoutes(services: Services) {
       return c.json({ object: 'list' as const, url: '/v1/orders', data, has_more: hasMore }, 200);
     })
     .openapi(timelineRoute, async (c) => {
-      const id = orderIdIn(c.req.valid('param').id);
+      const id = parseOrderId(c.req.valid('param').id);
       c.set('orderId', id);
-      await orderNamed(db, id);
+      await loadOrder(db, id);
       const stream = wantsStream(c);
       const { after } = c.req.valid('query');
       const place = (stream ? resumeAfter(c, after) : after) ?? TIMELINE_START;

@@ -4,7 +4,7 @@ import { cancelOrder, startOf } from '../orders/cancel-order.ts';
 import { versionTag } from '../http/etag.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import { allow, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
-import { orderNamed } from '../orders/load-order.ts';
+import { loadOrder } from '../orders/load-order.ts';
 import { placeOrder, type PlaceOrderOutcome } from '../orders/place-order.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid, sendStored } from '../http/respond.ts';
@@ -42,7 +42,7 @@ export function orderRoutes(services: Services) {
       return sendStored<201, typeof placedOrderSchema>(c, answer, replayed);
     })
     .openapi(cancelRoute, async (c) => {
-      const order = await orderNamed(services.db, c.req.valid('param').id);
+      const order = await loadOrder(services.db, c.req.valid('param').id);
       c.set('orderId', order.id);
       const body = c.req.valid('json');
       const key = c.req.valid('header')['idempotency-key'];

@@ -4,7 +4,7 @@ import { isRefundId } from '../../domain/ids.ts';
 import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import { allow, type ApiEnv } from '../middleware/request.ts';
-import { orderIdIn, orderNamed } from '../orders/load-order.ts';
+import { parseOrderId, loadOrder } from '../orders/load-order.ts';
 import { ProblemError } from '../http/problems.ts';
 import { refundOrder } from '../orders/refund-order.ts';
 import { refundBody } from '../orders/representations.ts';
@@ -23,7 +23,7 @@ export function refundRoutes(services: Services) {
   const { db } = services;
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
     .openapi(refundRoute, async (c) => {
-      const order = await orderNamed(db, c.req.valid('param').id);
+      const order = await loadOrder(db, c.req.valid('param').id);
       c.set('orderId', order.id);
       const body = c.req.valid('json');
       const key = c.req.valid('header')['idempotency-key'];
@@ -41,9 +41,9 @@ export function refundRoutes(services: Services) {
       return sendStored<202, typeof refundSchema>(c, outcome.answer, outcome.replayed);
     })
     .openapi(listRoute, async (c) => {
-      const id = orderIdIn(c.req.valid('param').id);
+      const id = parseOrderId(c.req.valid('param').id);
       c.set('orderId', id);
-      const [, refunds] = await Promise.all([orderNamed(db, id), listRefunds(db, id)]);
+      const [, refunds] = await Promise.all([loadOrder(db, id), listRefunds(db, id)]);
       c.header('cache-control', 'no-store');
       const url = `/v1/orders/${id}/refunds`;
       const data = refunds.map(refundBody);

@@ -12,7 +12,7 @@ import {
 import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid } from '../http/respond.ts';
-import { pointerTo } from '../http/validation.ts';
+import { jsonPointer } from '../http/validation.ts';
 import { pageQuery, problemResponses } from '../schemas/common.ts';
 import {
   rewindBody,
@@ -44,23 +44,23 @@ export function subscriptionRoutes(services: Services) {
     .openapi(showRoute, async (c) => {
       const { name } = c.req.valid('param');
       c.header('cache-control', 'no-store');
-      return c.json(await subscriptionNamed(services, name), 200);
+      return c.json(await loadSubscription(services, name), 200);
     })
     .openapi(pauseRoute, async (c) => {
       const { name } = c.req.valid('param');
       await pause(services, name, operatorOf(c));
-      return c.json(await subscriptionNamed(services, name), 200);
+      return c.json(await loadSubscription(services, name), 200);
     })
     .openapi(resumeRoute, async (c) => {
       const { name } = c.req.valid('param');
       await resume(services, name, operatorOf(c));
-      return c.json(await subscriptionNamed(services, name), 200);
+      return c.json(await loadSubscription(services, name), 200);
     })
     .openapi(rewindRoute, async (c) => {
       const { name } = c.req.valid('param');
       const { to: time } = c.req.valid('json');
       await rewind(services, name, { time, by: operatorOf(c) });
-      return c.json(await subscriptionNamed(services, name), 202);
+      return c.json(await loadSubscription(services, name), 202);
     });
 }
 
@@ -161,7 +161,7 @@ async function rewind(
   });
 }
 
-async function subscriptionNamed({ db }: Services, name: string): Promise<SubscriptionBody> {
+async function loadSubscription({ db }: Services, name: string): Promise<SubscriptionBody> {
   const found = await findSubscriptionLag(db, name);
   if (found === null) throw notFound();
   return subscriptionBody(found);
@@ -186,7 +186,9 @@ function notFound(): ProblemError {
 }
 
 function notThereYet(): ProblemError {
-  const errors = [{ detail: 'This is later than what was delivered.', pointer: pointerTo(['to']) }];
+  const errors = [
+    { detail: 'This is later than what was delivered.', pointer: jsonPointer(['to']) },
+  ];
   const detail = 'Rewinding goes back only: going forward would lose events.';
   return new ProblemError({ code: 'invalid_request', detail, errors });
 }

@@ -15,13 +15,13 @@ import {
 } from '../schemas/webhooks.ts';
 import type { Services } from '../context.ts';
 import { redeliverEvent, redeliverSpan, sendTest } from '../events/webhook-deliveries.ts';
-import { endpointNamed } from '../events/webhook-endpoints.ts';
+import { loadEndpoint } from '../events/webhook-endpoints.ts';
 
 export function webhookDeliveryRoutes(services: Services) {
   const { db } = services;
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
     .openapi(listRoute, async (c) => {
-      const { id } = await endpointNamed(db, c.req.valid('param').id);
+      const { id } = await loadEndpoint(db, c.req.valid('param').id);
       const { limit, starting_after: after, event_id: eventId } = c.req.valid('query');
       const startingAfter = after === undefined ? undefined : BigInt(after);
       const page = await listAttempts(db, { endpointId: id, eventId }, { limit, startingAfter });
@@ -37,7 +37,7 @@ export function webhookDeliveryRoutes(services: Services) {
       return c.json({ object: 'list' as const, url, data, has_more: page.hasMore }, 200);
     })
     .openapi(redeliverRoute, async (c) => {
-      const endpoint = await endpointNamed(db, c.req.valid('param').id);
+      const endpoint = await loadEndpoint(db, c.req.valid('param').id);
       const { event_id: eventId = '', from, to } = c.req.valid('json');
       const span = from !== undefined && to !== undefined ? { from, to } : null;
       const { requested, nextFrom } = span

@@ -22,7 +22,7 @@ import {
   addEndpoint,
   editEndpoint,
   endpointBody,
-  endpointNamed,
+  loadEndpoint,
   endpointNotFound,
   renewSecret,
 } from '../events/webhook-endpoints.ts';
@@ -48,7 +48,7 @@ export function webhookEndpointRoutes(services: Services) {
       return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
     })
     .openapi(showRoute, async (c) =>
-      c.json(endpointBody(await endpointNamed(db, c.req.valid('param').id)), 200),
+      c.json(endpointBody(await loadEndpoint(db, c.req.valid('param').id)), 200),
     )
     .openapi(changeRoute, async (c) => {
       const change = { ...c.req.valid('json'), by: operatorOf(c) };

@@ -56,7 +56,7 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
 
   return {
     authorize: (request) => authorizing.run((call) => authorize(call, request), request.signal),
-    authorizeRefusal: () => authorizing.refusal(),
+    authorizeUnavailable: () => authorizing.refusal(),
     lookUp: ({ orderId, reference, signal }) =>
       reference === null
         ? finding.run((call) => find(call, orderId), signal)

@@ -15,7 +15,7 @@ export interface KeyClaim {
 }
 
 /** The answer as it was sent, byte for byte. */
-export interface StoredAnswer {
+export interface StoredResponse {
   readonly status: number;
   readonly body: string;
 }
@@ -23,7 +23,7 @@ export interface StoredAnswer {
 export type KeyState =
   | { readonly kind: 'free' }
   | { readonly kind: 'other_request' }
-  | { readonly kind: 'answered'; readonly orderId: OrderId | null; readonly answer: StoredAnswer }
+  | { readonly kind: 'answered'; readonly orderId: OrderId | null; readonly answer: StoredResponse }
   | { readonly kind: 'in_flight' }
   /** A first try stopped half-way; its order waits to be taken up. */
   | { readonly kind: 'abandoned'; readonly orderId: OrderId };
@@ -58,7 +58,7 @@ export async function claimKey(
 }
 
 /** Where a key stands. `abandoned` has also taken the lease: the caller must go on with the order. */
-export async function inspectKey(db: Database, claim: KeyClaim): Promise<KeyState> {
+export async function readKeyState(db: Database, claim: KeyClaim): Promise<KeyState> {
   const { apiKeyId, scope, key } = claim;
   const row = await db.idempotencyKey.findUnique({
     where: { apiKeyId_scope_key: { apiKeyId, scope, key } },
@@ -88,7 +88,7 @@ export async function releaseKey(db: Database, claim: KeyClaim): Promise<void> {
 export async function storeAnswer(
   tx: Transaction,
   orderId: OrderId,
-  answer: StoredAnswer,
+  answer: StoredResponse,
 ): Promise<void> {
   await tx.$executeRaw`
     UPDATE idempotency_keys SET state = 'done', status = ${answer.status}, body = ${answer.body}
@@ -99,10 +99,10 @@ export async function storeAnswer(
  * Claims a key and stores its answer in one go, for work that is one transaction. Throws
  * KeyTakenError when somebody holds it.
  */
-export async function claimAnswered(
+export async function insertCompletedKey(
   tx: Transaction,
   claim: KeyClaim,
-  answer: StoredAnswer,
+  answer: StoredResponse,
 ): Promise<void> {
   const claimed = await tx.$executeRaw`
     INSERT INTO idempotency_keys

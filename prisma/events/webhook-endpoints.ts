@@ -8,7 +8,7 @@ import { webhookSubscription, type WebhookEndpoint } from '../../domain/webhook.
 import type { Database, Transaction } from '../client/client.ts';
 import { cursorNow } from './event-log.ts';
 import type { Prisma } from '../generated/client.ts';
-import { claimAnswered, type KeyClaim, type StoredAnswer } from '../access/idempotency.ts';
+import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
 import { newId } from '../client/ids.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 import { ensureSubscription, removeSubscription } from './subscriptions.ts';
@@ -20,7 +20,11 @@ export interface SigningEndpoint extends WebhookEndpoint {
 }
 
 export type Created =
-  | { readonly kind: 'created'; readonly endpoint: WebhookEndpoint; readonly answer: StoredAnswer }
+  | {
+      readonly kind: 'created';
+      readonly endpoint: WebhookEndpoint;
+      readonly answer: StoredResponse;
+    }
   | { readonly kind: 'too_many' };
 
 /** Each has a pump that runs all the time: this many fit a worker beside the other subscribers. */
@@ -41,7 +45,7 @@ export async function createEndpoint(
     readonly types: readonly EventType[];
     readonly by: Operator;
     /** The answer that shows the secret, kept with the key. */
-    readonly answer: (endpoint: WebhookEndpoint, secret: string) => StoredAnswer;
+    readonly answer: (endpoint: WebhookEndpoint, secret: string) => StoredResponse;
   },
 ): Promise<Created> {
   const { url, types } = wanted;
@@ -56,7 +60,7 @@ export async function createEndpoint(
     const endpoint = toEndpoint(row);
     await ensureSubscription(tx, { name: webhookSubscription(row.id), types, cursor });
     const answer = wanted.answer(endpoint, secret);
-    await claimAnswered(tx, claim, answer);
+    await insertCompletedKey(tx, claim, answer);
     await recordDeed(tx, wanted.by, { id: row.id, did: 'created', data: { types } });
     return { kind: 'created', endpoint, answer };
   });
@@ -160,9 +164,9 @@ export async function rotateSecret(
   wanted: {
     readonly id: string;
     readonly by: Operator;
-    readonly answer: (secret: string, previousExpiresAt: string) => StoredAnswer;
+    readonly answer: (secret: string, previousExpiresAt: string) => StoredResponse;
   },
-): Promise<StoredAnswer | null> {
+): Promise<StoredResponse | null> {
   return db.$transaction(async (tx) => {
     const secret = newSecret();
     const [row] = await tx.$queryRaw<{ expiresAt: Date }[]>`
@@ -172,7 +176,7 @@ export async function rotateSecret(
       WHERE id = ${wanted.id} RETURNING previous_secret_expires_at AS "expiresAt"`;
     if (!row) return null;
     const answer = wanted.answer(secret, row.expiresAt.toISOString());
-    await claimAnswered(tx, claim, answer);
+    await insertCompletedKey(tx, claim, answer);
     await recordDeed(tx, wanted.by, { id: wanted.id, did: 'secret_rotated' });
     return answer;
   });

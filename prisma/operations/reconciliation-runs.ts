@@ -1,7 +1,7 @@
 /** Runs of the reconciliation: one at a time. What they found is in differences.ts. */
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
-import { claimAnswered, type KeyClaim, type StoredAnswer } from '../access/idempotency.ts';
+import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 import { trusted } from '../client/cast.ts';
 
@@ -31,7 +31,7 @@ interface OpenRequest extends Pick<Reconciliation, 'id' | 'scope' | 'windowFrom'
 
 interface AskingOperator extends Operator {
   readonly claim: KeyClaim;
-  readonly answer: (run: Reconciliation) => StoredAnswer;
+  readonly answer: (run: Reconciliation) => StoredResponse;
 }
 
 /**
@@ -54,7 +54,7 @@ export async function openReconciliation(
     const row = rows.find((each) => each.id === id) ?? rows[0];
     if (row === undefined) return null;
     const run = toRun(row);
-    if (by !== null) await claimAnswered(tx, by.claim, by.answer(run));
+    if (by !== null) await insertCompletedKey(tx, by.claim, by.answer(run));
     return { kind: row.id === id ? 'opened' : 'running', run } as const;
   });
   // Null: the other one ended between the two statements.

@@ -8,7 +8,7 @@ import type { Shortage } from '../../domain/product.ts';
 import { changeOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { claimKey, KeyTakenError, storeAnswer } from '../access/idempotency.ts';
-import type { KeyClaim, StoredAnswer } from '../access/idempotency.ts';
+import type { KeyClaim, StoredResponse } from '../access/idempotency.ts';
 import { newId } from '../client/ids.ts';
 import { findShortages, holdStock, releaseHold, StockShortError } from '../catalog/stock.ts';
 
@@ -56,14 +56,14 @@ export async function openOrder(
 }
 
 export type SettleOutcome =
-  | { readonly kind: 'settled'; readonly answer: StoredAnswer }
+  | { readonly kind: 'settled'; readonly answer: StoredResponse }
   /** Somebody else settled the order first; read what stands. */
   | { readonly kind: 'superseded' };
 
 interface Placed {
   readonly reference: string;
   readonly captureBefore?: string | null;
-  readonly answer: (placed: Order) => StoredAnswer;
+  readonly answer: (placed: Order) => StoredResponse;
 }
 
 /** Undoes the placing of an order whose authorization is being let go. */
@@ -112,7 +112,7 @@ export async function recordDeclined(
   settled: {
     readonly code: string;
     readonly reference: string | null;
-    readonly answer: StoredAnswer;
+    readonly answer: StoredResponse;
   },
 ): Promise<SettleOutcome> {
   return orderTransaction(db, order.id, async (tx) => {

@@ -16,7 +16,7 @@ import {
 import { changeOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
-import { claimAnswered, type KeyClaim, type StoredAnswer } from '../access/idempotency.ts';
+import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
 import { newId } from '../client/ids.ts';
 import { trusted } from '../client/cast.ts';
 
@@ -46,11 +46,11 @@ export interface RefundRequest {
   /** The API key that asks. */
   readonly actor: string;
   readonly claim: KeyClaim;
-  readonly answer: (refund: Refund) => StoredAnswer;
+  readonly answer: (refund: Refund) => StoredResponse;
 }
 
 export type RequestRefundOutcome =
-  | { readonly kind: 'requested'; readonly refund: Refund; readonly answer: StoredAnswer }
+  | { readonly kind: 'requested'; readonly refund: Refund; readonly answer: StoredResponse }
   | { readonly kind: 'exceeds'; readonly leftMinor: number; readonly currency: string }
   | { readonly kind: 'not_refundable'; readonly reason: NotRefundableReason };
 
@@ -76,7 +76,7 @@ export async function requestRefund(
     }
     const refund = await writeRequested(tx, request, amountMinor);
     const answer = request.answer(refund);
-    await claimAnswered(tx, claim, answer);
+    await insertCompletedKey(tx, claim, answer);
     return { kind: 'requested', refund, answer };
   });
 }

@@ -162,7 +162,7 @@ describe('an unresponsive payment provider', () => {
     const client = new AbortController();
     const payments = {
       ...shop.gateways.payments,
-      authorizeRefusal: () => {
+      authorizeUnavailable: () => {
         client.abort();
         return null;
       },

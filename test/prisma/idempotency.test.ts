@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import {
-  claimAnswered,
+  insertCompletedKey,
   claimKey,
   dropExpiredKeys,
-  inspectKey,
+  readKeyState,
   releaseKey,
   storeAnswer,
   type KeyClaim,
@@ -24,33 +24,37 @@ afterAll(() => shop.close());
 
 describe('an idempotency key', () => {
   test('an unused idempotency key is free', async () => {
-    expect(await inspectKey(shop.db, claimOf())).toEqual({ kind: 'free' });
+    expect(await readKeyState(shop.db, claimOf())).toEqual({ kind: 'free' });
   });
 
   test('an idempotency key is in flight while its first attempt runs', async () => {
     const { claim } = await claimed();
-    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'in_flight' });
+    expect(await readKeyState(shop.db, claim)).toEqual({ kind: 'in_flight' });
   });
 
   test('a key reused for another request returns other_request before and after it is answered', async () => {
     const { claim, orderId } = await claimed();
     const other = { ...claim, fingerprint: 'two' };
-    expect(await inspectKey(shop.db, other)).toEqual({ kind: 'other_request' });
+    expect(await readKeyState(shop.db, other)).toEqual({ kind: 'other_request' });
     await store(orderId, ANSWER);
-    expect(await inspectKey(shop.db, other)).toEqual({ kind: 'other_request' });
+    expect(await readKeyState(shop.db, other)).toEqual({ kind: 'other_request' });
   });
 
   test('an answered idempotency key returns the first response byte for byte', async () => {
     const { claim, orderId } = await claimed();
     await store(orderId, ANSWER);
     await store(orderId, { status: 402, body: 'later' });
-    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'answered', orderId, answer: ANSWER });
+    expect(await readKeyState(shop.db, claim)).toEqual({
+      kind: 'answered',
+      orderId,
+      answer: ANSWER,
+    });
   });
 
   test('the same idempotency key of another client or scope is free', async () => {
     const { claim } = await claimed();
-    expect(await inspectKey(shop.db, { ...claim, apiKeyId: 'else' })).toEqual({ kind: 'free' });
-    expect(await inspectKey(shop.db, { ...claim, scope: 'refunds' })).toEqual({ kind: 'free' });
+    expect(await readKeyState(shop.db, { ...claim, apiKeyId: 'else' })).toEqual({ kind: 'free' });
+    expect(await readKeyState(shop.db, { ...claim, scope: 'refunds' })).toEqual({ kind: 'free' });
   });
 
   test('an idempotency key claimed in a rolled-back transaction stays free', async () => {
@@ -60,7 +64,7 @@ describe('an idempotency key', () => {
       throw new Error('no stock');
     });
     await expect(work).rejects.toThrow('no stock');
-    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'free' });
+    expect(await readKeyState(shop.db, claim)).toEqual({ kind: 'free' });
   });
 });
 
@@ -68,7 +72,7 @@ describe('an abandoned attempt', () => {
   test('one of twenty concurrent callers takes over an attempt whose lease has expired', async () => {
     const { claim, orderId } = await claimed();
     await endLease(claim);
-    const states = await crowd(20, 20, () => inspectKey(shop.db, claim));
+    const states = await crowd(20, 20, () => readKeyState(shop.db, claim));
     expect(states.filter((state) => state.kind === 'abandoned')).toEqual([
       { kind: 'abandoned', orderId },
     ]);
@@ -78,7 +82,7 @@ describe('an abandoned attempt', () => {
   test('an attempt that releases its lease can be taken over at once', async () => {
     const { claim, orderId } = await claimed();
     await releaseKey(shop.db, claim);
-    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'abandoned', orderId });
+    expect(await readKeyState(shop.db, claim)).toEqual({ kind: 'abandoned', orderId });
   });
 
   test('an attempt that stored its response is replayed, not taken over', async () => {
@@ -86,7 +90,7 @@ describe('an abandoned attempt', () => {
     await store(orderId, ANSWER);
     await endLease(claim);
     await releaseKey(shop.db, claim);
-    expect(await inspectKey(shop.db, claim)).toMatchObject({ kind: 'answered' });
+    expect(await readKeyState(shop.db, claim)).toMatchObject({ kind: 'answered' });
   });
 });
 
@@ -112,10 +116,12 @@ describe('concurrent requests with one key', () => {
   test('one of twenty concurrent transactions stores its response, and the others fail with KeyTakenError', async () => {
     const claim = claimOf();
     const outcomes = await crowd(20, 20, () =>
-      shop.db.$transaction((tx) => claimAnswered(tx, claim, ANSWER)).then(() => 'done', String),
+      shop.db
+        .$transaction((tx) => insertCompletedKey(tx, claim, ANSWER))
+        .then(() => 'done', String),
     );
     expect(outcomes.toSorted()).toEqual([...Array(19).fill('KeyTakenError'), 'done']);
-    expect(await inspectKey(shop.db, claim)).toEqual({
+    expect(await readKeyState(shop.db, claim)).toEqual({
       kind: 'answered',
       orderId: null,
       answer: ANSWER,
@@ -138,7 +144,7 @@ test('expired idempotency keys are purged in batches, and the others are kept', 
   expect(await dropExpiredKeys(shop.db, 2)).toBe(2);
   expect(await dropExpiredKeys(shop.db, 2)).toBe(1);
   expect(await dropExpiredKeys(shop.db, 2)).toBe(0);
-  expect(await inspectKey(shop.db, kept.claim)).toEqual({ kind: 'in_flight' });
+  expect(await readKeyState(shop.db, kept.claim)).toEqual({ kind: 'in_flight' });
 });
 
 async function claimed(part: Partial<KeyClaim> = {}) {

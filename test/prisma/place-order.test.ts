@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { providerKey } from '../../domain/ids.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
-import { inspectKey } from '../../prisma/access/idempotency.ts';
+import { readKeyState } from '../../prisma/access/idempotency.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
 import { openRestRefund, recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
@@ -34,7 +34,7 @@ describe('opening an order', () => {
     expect(await operationsOf(order.id)).toEqual([
       { key: providerKey(order.id, 'authorize'), state: 'requested' },
     ]);
-    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'in_flight' });
+    expect(await readKeyState(shop.db, claim)).toEqual({ kind: 'in_flight' });
   });
 
   test('an order that is out of stock leaves no order, customer, hold or key behind', async () => {
@@ -47,7 +47,7 @@ describe('opening an order', () => {
     expect(outcome).toMatchObject({ kind: 'out_of_stock', shortages: [{ sku: gone }] });
     expect(await counts()).toEqual(before);
     expect(await findStock(shop.db, there)).toMatchObject({ held: 0 });
-    expect(await inspectKey(shop.db, claim)).toEqual({ kind: 'free' });
+    expect(await readKeyState(shop.db, claim)).toEqual({ kind: 'free' });
   });
 
   test('twenty orders opened concurrently with one e-mail address share one customer', async () => {
@@ -73,7 +73,7 @@ describe('settling an order', () => {
       status: 'authorized',
       providerReference: 'pi_1',
     });
-    expect(await inspectKey(shop.db, claim)).toMatchObject({ kind: 'answered', answer: ANSWER });
+    expect(await readKeyState(shop.db, claim)).toMatchObject({ kind: 'answered', answer: ANSWER });
   });
 
   test('a declined order releases its hold and records the decline code', async () => {

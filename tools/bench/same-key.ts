@@ -36,7 +36,7 @@ async function main(): Promise<number> {
   send.close();
 
   const same = bodies.filter((each) => each.length === 1).length;
-  const ids = new Set(bodies.flat().map(orderIdIn));
+  const ids = new Set(bodies.flat().map(parseOrderId));
   const counts = [...answers].map(([status, times]) => `${status} x ${times}`).join(', ');
   print('keys', `${KEYS}, each sent ${EACH} times at once`);
   print('answers', counts);
@@ -64,7 +64,7 @@ async function untilPlaced(
   return `no order within ${PATIENCE_MS / 1_000} s`;
 }
 
-function orderIdIn(body: string): string {
+function parseOrderId(body: string): string {
   return /"id":"(ord_[^"]+)"/.exec(body)?.[1] ?? body;
 }
 

@@ -38,7 +38,7 @@ export function newRequest(line: Line = {}): OrderRequest {
 }
 
 /** The order an answer names. */
-export function orderIdIn({ status, text }: Answered): OrderId {
+export function parseOrderId({ status, text }: Answered): OrderId {
   const parsed = z.object({ id: z.string() }).safeParse(JSON.parse(text));
   if (!parsed.success || !isOrderId(parsed.data.id)) throw new Error(`${status}: ${text}`);
   return parsed.data.id;

@@ -5,7 +5,7 @@ import { closing, type OnClose } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
 import { cell } from '../matrix-case.ts';
-import { newRequest, orderIdIn, type OrderRequest } from './client.ts';
+import { newRequest, parseOrderId, type OrderRequest } from './client.ts';
 import { openServer, openLane, type Lane } from './shared-stack.ts';
 import { placeSurely, rests } from './outcomes.ts';
 import { expectDelivered, expectSound } from './consistent.ts';
@@ -87,7 +87,7 @@ cell(
     for (const answer of answers) expect(answer?.status, answer?.text).toBe(503);
     fired(toDatabase.counts().swallow);
     toDatabase.heal();
-    await shipsAfterwards([earlier, orderIdIn(await lane.client.place(request))]);
+    await shipsAfterwards([earlier, parseOrderId(await lane.client.place(request))]);
   },
 );
 
@@ -101,7 +101,7 @@ cell(
     expect(answer?.status, answer?.text).toBe(503);
     fired(toProviders.counts().swallow);
     toProviders.heal();
-    await shipsAfterwards([orderIdIn(await lane.client.place(request))]);
+    await shipsAfterwards([parseOrderId(await lane.client.place(request))]);
     await expectSound(lane);
   },
 );

@@ -5,7 +5,7 @@ import type { OrderId } from '../../../domain/ids.ts';
 import type { OrderStatus } from '../../../domain/order.ts';
 import { eventually } from '../../support/eventually.ts';
 import { noticesOf } from '../../support/expectations.ts';
-import { orderIdIn, type OrderRequest } from './client.ts';
+import { parseOrderId, type OrderRequest } from './client.ts';
 import type { Lane } from './shared-stack.ts';
 
 /** Two workflow tasks of a dead worker time out, on a machine with other things to do. */
@@ -16,7 +16,7 @@ export const SOON = { timeoutMs: AT_REST_WITHIN_MS, everyMs: 100 };
 /** Placed or declined, and the same answer byte for byte as often as it is asked for. */
 export async function placeSurely(lane: Lane, request: OrderRequest): Promise<OrderId> {
   const first = await lane.client.place(request);
-  const orderId = first.status === 201 ? orderIdIn(first) : await orderOfKey(lane, request.key);
+  const orderId = first.status === 201 ? parseOrderId(first) : await orderOfKey(lane, request.key);
   expect(await lane.client.place(request)).toEqual(first);
   return orderId;
 }
@@ -44,7 +44,7 @@ export async function nothingIsHeldFor(lane: Lane, orderId: OrderId): Promise<vo
 
 async function orderOfKey(lane: Lane, key: string): Promise<OrderId> {
   const { orderId } = await lane.db.idempotencyKey.findFirstOrThrow({ where: { key } });
-  return orderIdIn({ status: 0, text: JSON.stringify({ id: orderId }) });
+  return parseOrderId({ status: 0, text: JSON.stringify({ id: orderId }) });
 }
 
 /** Moves the order's time back, as if its shopper had stayed away for an hour. */

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
-import { newRequest, orderIdIn, type Answered, type OrderRequest } from './client.ts';
+import { newRequest, parseOrderId, type Answered, type OrderRequest } from './client.ts';
 import type { Lane } from './shared-stack.ts';
 import { rests } from './outcomes.ts';
 import { expectDelivered } from './consistent.ts';
@@ -69,7 +69,7 @@ export async function expectKept(lane: Lane, accepted: readonly Accepted[]): Pro
   const left = [...accepted];
   const check = async (): Promise<void> => {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      const orderId = orderIdIn(next.answer);
+      const orderId = parseOrderId(next.answer);
       expect(await lane.client.place(next.request)).toEqual(next.answer);
       await rests(lane, orderId, 'shipped');
       await eventually(() => expectShipped(lane, orderId), BACK_WITHIN);
