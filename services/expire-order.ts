@@ -11,7 +11,7 @@ import type { Database } from '../prisma/client/client.ts';
 import {
   findUnfinishedVoid,
   recordExpired,
-  recordLettingGo,
+  recordVoidRequested,
 } from '../prisma/orders/expire-order.ts';
 import { isOverdue } from '../prisma/orders/orders.ts';
 import { withinTrace } from '../telemetry/tracing.ts';
@@ -39,16 +39,16 @@ export async function explainUnsettled(
   }
   const held = await findUnfinishedVoid(deps.db, order);
   if (held === null) return 'expired';
-  const { kind } = await letGo(deps, order, held);
+  const { kind } = await voidAndExpire(deps, order, held);
   return kind === 'expired' ? 'expired' : 'void_pending';
 }
 
 /** Finds out about the authorization, lets it go, then ends the order and its hold. */
 export function expireOrder(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
-  return withinTrace(order.traceparent, () => findOut(deps, order));
+  return withinTrace(order.traceparent, () => lookUpAndExpire(deps, order));
 }
 
-async function findOut(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
+async function lookUpAndExpire(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
   const found = await deps.payments.lookUp({ orderId: order.id, reference: null });
   if (found.kind === 'absent') return end(deps, order, null);
   if (found.kind !== 'found') return { kind: 'later', reason: found.kind };
@@ -59,7 +59,7 @@ async function findOut(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
     case 'voided':
       return end(deps, order, reference);
     case 'authorized':
-      return letGo(deps, order, reference);
+      return voidAndExpire(deps, order, reference);
     case 'processing':
     case 'captured':
       return { kind: 'later', reason: state };
@@ -67,8 +67,12 @@ async function findOut(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
 }
 
 /** Voids the authorization of an order that is not placed and shall not be, and ends the order. */
-async function letGo(deps: ExpireDeps, order: Order, reference: string): Promise<ExpireOutcome> {
-  if (!(await recordLettingGo(deps.db, order, reference))) {
+async function voidAndExpire(
+  deps: ExpireDeps,
+  order: Order,
+  reference: string,
+): Promise<ExpireOutcome> {
+  if (!(await recordVoidRequested(deps.db, order, reference))) {
     return { kind: 'later', reason: 'placed_meanwhile' };
   }
   const outcome = await deps.payments.voidAuthorization({

@@ -36,7 +36,7 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
     async capturePayment({ orderId }) {
       const payment = await requirePayment(deps.db, orderId);
       const held = { name: 'capture', payment: () => requirePayment(deps.db, orderId) };
-      return whileHeld(held, () => captureOrFindOut(deps, payment));
+      return whileHeld(held, () => captureOrLookUp(deps, payment));
     },
 
     async voidOrRefundPayment({ orderId }) {
@@ -62,7 +62,7 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
   };
 }
 
-async function captureOrFindOut(
+async function captureOrLookUp(
   deps: ActivityDependencies,
   payment: Payment,
 ): Promise<CapturePaymentOutcome> {

@@ -16,7 +16,7 @@ import {
   type KeyState,
   type StoredResponse,
 } from '../../prisma/access/idempotency.ts';
-import { recordLettingGo } from '../../prisma/orders/expire-order.ts';
+import { recordVoidRequested } from '../../prisma/orders/expire-order.ts';
 import { findOrder, isOverdue } from '../../prisma/orders/orders.ts';
 import {
   openOrder,
@@ -185,7 +185,7 @@ async function settle(
       if (recorded.kind === 'settled') return settled(order, recorded, order);
       const current = await requireOrder(deps.db, order.id);
       // It expired meanwhile, so the money that was just authorized has to be voided.
-      if (current.status === 'expired') await recordLettingGo(deps.db, current, reference);
+      if (current.status === 'expired') await recordVoidRequested(deps.db, current, reference);
       return currentOutcome(deps, request, current);
     }
     case 'declined': {

@@ -66,12 +66,12 @@ export async function attempt(c: SandboxContext, counter: Counter, call: Call): 
 async function settle(counter: Counter, call: Call, strike: Strike | null): Promise<Sent> {
   const state = stateOf(counter, call);
   const { key } = call;
-  if (state.kind === 'new' && key !== null) counter.keys.hold(key);
+  if (state.kind === 'new' && key !== null) counter.keys.claim(key);
   try {
     if (strike !== null && strike.waitMs > 0) await wait(strike.waitMs);
     return sentFor(counter, call, { state, refused: strike?.mode === 'refuse' });
   } finally {
-    if (state.kind === 'new' && key !== null) counter.keys.letGo(key);
+    if (state.kind === 'new' && key !== null) counter.keys.release(key);
   }
 }
 

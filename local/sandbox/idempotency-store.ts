@@ -28,8 +28,8 @@ export type KeyState =
 export interface Keyring {
   look(key: string, fingerprint: string): KeyState;
   /** Marks a key as being worked on, until `letGo`. */
-  hold(key: string): void;
-  letGo(key: string): void;
+  claim(key: string): void;
+  release(key: string): void;
   keep(key: string, fingerprint: string, answer: KeptAnswer): void;
 }
 
@@ -55,10 +55,10 @@ export function createKeyring(
       if (row.fingerprint !== fingerprint) return { kind: 'mismatch' };
       return { kind: 'kept', answer: { status: row.status, body: row.body } };
     },
-    hold: (key) => {
+    claim: (key) => {
       inUse.add(key);
     },
-    letGo: (key) => {
+    release: (key) => {
       inUse.delete(key);
     },
     keep: (key, fingerprint, answer) => {

@@ -13,7 +13,7 @@ import { releaseHold } from '../catalog/stock.ts';
  * Writes down that the authorization is to be voided. From then on no try places the order
  * (`recordPlaced`). False: it is placed already, and its money is not to be touched.
  */
-export async function recordLettingGo(
+export async function recordVoidRequested(
   db: Database,
   order: Order,
   reference: string,

@@ -67,7 +67,7 @@ interface Placed {
 }
 
 /** Undoes the placing of an order whose authorization is being let go. */
-class LetGoError extends Error {}
+class VoidRequestedError extends Error {}
 
 /** Order `placed`, payment `authorized`, event, stored answer: one transaction. */
 export async function recordPlaced(
@@ -78,7 +78,7 @@ export async function recordPlaced(
   try {
     return await orderTransaction(db, order.id, (tx) => writePlaced(tx, order, settled));
   } catch (error) {
-    if (error instanceof LetGoError) return { kind: 'superseded' };
+    if (error instanceof VoidRequestedError) return { kind: 'superseded' };
     throw error;
   }
 }
@@ -93,8 +93,8 @@ async function writePlaced(tx: Transaction, order: Order, settled: Placed): Prom
   if (change.kind !== 'changed') return { kind: 'superseded' };
   const { reference, captureBefore = null } = settled;
   const held = { reference, captureBefore, code: null };
-  const { letGo } = await settleAuthorization(tx, order, { ...held, state: 'succeeded' });
-  if (letGo) throw new LetGoError();
+  const { isVoidRequested } = await settleAuthorization(tx, order, { ...held, state: 'succeeded' });
+  if (isVoidRequested) throw new VoidRequestedError();
   const answer = settled.answer({
     ...order,
     status: 'placed',
@@ -228,10 +228,10 @@ export async function settleAuthorization(
     readonly code: string | null;
     readonly captureBefore?: string | null;
   },
-): Promise<{ readonly letGo: boolean }> {
+): Promise<{ readonly isVoidRequested: boolean }> {
   const { state, reference, code, captureBefore = null } = settled;
   const status = state === 'succeeded' ? 'authorized' : 'declined';
-  const rows = await tx.$queryRaw<{ letGo: boolean }[]>`
+  const rows = await tx.$queryRaw<{ isVoidRequested: boolean }[]>`
     WITH on_payment AS (
       UPDATE payments SET status = ${status}, provider_reference = ${reference},
         decline_code = ${code}, capture_before = ${captureBefore}::timestamptz, updated_at = now()
@@ -242,5 +242,5 @@ export async function settleAuthorization(
       ${order.totalMinor}, ${order.currency}, ${reference}, ${code})
     RETURNING EXISTS (SELECT FROM payment_operations
       WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested') AS "letGo"`;
-  return { letGo: rows[0]?.letGo === true };
+  return { isVoidRequested: rows[0]?.isVoidRequested === true };
 }

@@ -90,7 +90,7 @@ async function booksOf(id: string) {
   return { order: status, payment: payment?.status, operations: written };
 }
 
-const LET_GO = {
+const VOID_REQUESTED = {
   order: 'expired',
   payment: 'voided',
   operations: ['authorize requested', 'authorize succeeded', 'void requested', 'void succeeded'],
@@ -132,7 +132,7 @@ describe('a crash during an order', () => {
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect(await heldMugs()).toBe(held);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
-    expect(await booksOf(id)).toEqual(LET_GO);
+    expect(await booksOf(id)).toEqual(VOID_REQUESTED);
     await passLease('never-back');
     for (const _ of [1, 2]) {
       const problem = await problemOf(await shop.place(mugs, 'never-back'));
@@ -190,7 +190,7 @@ describe('an attempt that outlasts its lease and its deadline', () => {
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect((await problemOf(await shop.place(mugs, 'let-go'))).code).toBe('order_expired');
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
-    expect(await booksOf(id)).toEqual(LET_GO);
+    expect(await booksOf(id)).toEqual(VOID_REQUESTED);
   });
 });
 
@@ -208,7 +208,7 @@ test('a void is recorded before the provider is called', async () => {
   };
   await runRecovery({ ...shop.services, payments: watched }, NOW);
   expect(asked).toEqual([['authorize requested', 'void requested']]);
-  expect(await booksOf(id)).toEqual(LET_GO);
+  expect(await booksOf(id)).toEqual(VOID_REQUESTED);
 });
 
 describe('an order that expired during its authorization', () => {
@@ -226,8 +226,8 @@ describe('an order that expired during its authorization', () => {
     return placeThrough(slow, key);
   }
   const FOUND_LATE = {
-    ...LET_GO,
-    operations: [...LET_GO.operations, 'authorize refused'].toSorted(),
+    ...VOID_REQUESTED,
+    operations: [...VOID_REQUESTED.operations, 'authorize refused'].toSorted(),
   };
 
   test('an order that expired during its authorization is voided and refused as order_expired', async () => {

@@ -57,7 +57,7 @@ async function expectPlacedOnce(key: string): Promise<string> {
 }
 
 /** Lets the order's deadline pass and sees it expired: its hold gone, and what money it held. */
-async function expectLetGo(id: string, effects: object): Promise<void> {
+async function expectVoided(id: string, effects: object): Promise<void> {
   const past = new Date(Date.now() - 600_000);
   await shop.db.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
   await eventually(async () => {
@@ -103,7 +103,7 @@ describe('authorizing the payment', () => {
     shop.sandbox.faults.set(FIND, { mode: 'hang', times: 1 });
     await expectUnavailable(await shop.place({}, 'abandoned'));
     proof.firedAll(shop.sandbox.faults);
-    await expectLetGo(await orderOfKey('abandoned'), { authorize: 1, void: 1 });
+    await expectVoided(await orderOfKey('abandoned'), { authorize: 1, void: 1 });
     expect(await held()).toBe(before);
   });
 
@@ -172,7 +172,7 @@ describe('authorizing the payment', () => {
         expect((await placeOrder(api, {}, { key: 'away-last' })).status).toBe(201);
       });
       const waiting = await shop.db.order.findMany({ where: { status: 'pending' } });
-      for (const { id } of waiting) await expectLetGo(id, {});
+      for (const { id } of waiting) await expectVoided(id, {});
       expect(await held()).toBe(before + 1);
     },
   );
