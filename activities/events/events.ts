@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { deliveryWorkflowId } from '../../domain/ids.ts';
-import { createBell } from '../../prisma/client/wakeup.ts';
+import { createWakeup } from '../../prisma/client/wakeup.ts';
 import { pingDatabase } from '../../prisma/client/client.ts';
 import { resolveDeadLetter, writeDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
@@ -83,7 +83,7 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
   const context = Context.current();
   const stop = AbortSignal.any([context.cancellationSignal, deps.stopping]);
   const alive = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-  const news = createBell();
+  const news = createWakeup();
   const unsubscribe = deps.notifications.subscribe('holdfast_orders', news.ring);
   stop.addEventListener('abort', news.ring);
   const endsAtMs = Date.now() + PUMP_MS;
@@ -93,7 +93,7 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
       const beganAtMs = Date.now();
       const turn = await pumpOnce(deps, name, refusedLast ? OFFERED_AFTER_REFUSAL : undefined);
       if (turn.kind === 'gone') return { kind: 'gone' };
-      if (turn.kind === 'idle') await news.heardWithin(POLL_MS);
+      if (turn.kind === 'idle') await news.waitUntil(POLL_MS);
       else refusedLast = turn.kind === 'refused';
       await rest(restAfter(turn) - (Date.now() - beganAtMs), stop);
     }

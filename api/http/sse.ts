@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Notifications } from '../../prisma/client/listen.ts';
-import { createBell } from '../../prisma/client/wakeup.ts';
+import { createWakeup } from '../../prisma/client/wakeup.ts';
 import { ProblemError } from './problems.ts';
 
 /** One event of a stream. `id` is where to resume after it. */
@@ -121,8 +121,8 @@ function gather(wake: (wakes: (orderId: OrderId | null) => boolean) => void) {
 }
 
 function openStream(source: FrameSource, limits: StreamLimits, signal: AbortSignal) {
-  const news = createBell();
-  const wanted = createBell();
+  const news = createWakeup();
+  const wanted = createWakeup();
   const encoder = new TextEncoder();
   let ended = signal.aborted;
   const end = (): void => {
@@ -139,7 +139,7 @@ function openStream(source: FrameSource, limits: StreamLimits, signal: AbortSign
   );
   /** False when the client did not take what was sent before in time. */
   const send = async (text: string): Promise<boolean> => {
-    const taken = await wanted.heardWithin(limits.drainMs);
+    const taken = await wanted.waitUntil(limits.drainMs);
     if (taken && !ended) controller?.enqueue(encoder.encode(text));
     return taken;
   };
@@ -160,7 +160,7 @@ function openStream(source: FrameSource, limits: StreamLimits, signal: AbortSign
 }
 
 interface Telling {
-  readonly news: ReturnType<typeof createBell>;
+  readonly news: ReturnType<typeof createWakeup>;
   readonly limits: StreamLimits;
   send(text: string): Promise<boolean>;
   hasEnded(): boolean;
@@ -184,7 +184,7 @@ async function tell(
     if (text !== '' || hasEnded()) continue;
     const quietMs = sentAt + limits.heartbeatMs - performance.now();
     const leftMs = endsAt - performance.now();
-    await news.heardWithin(Math.max(0, Math.min(limits.pollMs, quietMs, leftMs)));
+    await news.waitUntil(Math.max(0, Math.min(limits.pollMs, quietMs, leftMs)));
     if (performance.now() - sentAt >= limits.heartbeatMs) text = HEARTBEAT + placeText(source);
   }
   return 'ended';

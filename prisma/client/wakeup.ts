@@ -1,12 +1,12 @@
 /** Something to wait for with a time limit. Rung before anybody waits, it is heard at once. */
 
-export interface Bell {
+export interface Wakeup {
   ring(): void;
   /** True when it rang since the last time; false when the time was up first. One waiter at a time. */
-  heardWithin(ms: number): Promise<boolean>;
+  waitUntil(ms: number): Promise<boolean>;
 }
 
-export function createBell(): Bell {
+export function createWakeup(): Wakeup {
   let rung = false;
   let wake = (): void => undefined;
   return {
@@ -14,7 +14,7 @@ export function createBell(): Bell {
       rung = true;
       wake();
     },
-    async heardWithin(ms) {
+    async waitUntil(ms) {
       if (!rung) {
         const { promise, resolve } = promiseOfVoid();
         const timer = setTimeout(resolve, ms);
