@@ -6,7 +6,7 @@ import { CHECKOUT_STEP, isDecisionAbout } from '../domain/attention.ts';
 import type { OrderId } from '../domain/ids.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { findOrder } from '../prisma/orders/orders.ts';
-import { findBooks, markStartedAgain } from '../prisma/orders/stuck-orders.ts';
+import { findCheckoutProgress, markRestarted } from '../prisma/orders/stuck-orders.ts';
 import type { Resolution } from '../domain/attention.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 
@@ -34,7 +34,10 @@ async function goOn(
   resolution: Resolution,
 ): Promise<'begun' | 'not_waiting' | 'unavailable'> {
   const { step, decision } = resolution;
-  const [order, books] = await Promise.all([findOrder(db, orderId), findBooks(db, orderId)]);
+  const [order, books] = await Promise.all([
+    findOrder(db, orderId),
+    findCheckoutProgress(db, orderId),
+  ]);
   const waiting = order?.status === 'needs_attention' ? order.attentionStep?.split(', ') : [];
   if (books === null || waiting?.includes(step) !== true) return 'not_waiting';
   if (!isDecisionAbout(step, decision)) return 'not_waiting';
@@ -47,6 +50,6 @@ async function goOn(
   const { kind } = await checkouts.resume(books.start, resume, { replacing });
   if (kind === 'running') return 'not_waiting';
   if (kind === 'unavailable') return kind;
-  await markStartedAgain(db, orderId);
+  await markRestarted(db, orderId);
   return 'begun';
 }

@@ -169,9 +169,9 @@ export interface SweepActivities {
   /** Ends pending orders past their deadline: authorization looked up and voided, hold released. */
   expirePending(): Promise<{ readonly expired: number; readonly undecided: number }>;
   /** Finds orders that stopped moving and no running workflow explains; restarts or parks them. */
-  checkStopped(): Promise<Readonly<Record<string, number>>>;
+  checkStuckOrders(): Promise<Readonly<Record<string, number>>>;
   /** The same for refunds somebody asked for. */
-  checkStoppedRefunds(): Promise<Readonly<Record<string, number>>>;
+  checkStuckRefunds(): Promise<Readonly<Record<string, number>>>;
   /** Expired keys, old events, redrives that came to nothing, letters of what moved on. */
   forgetOld(): Promise<Readonly<Record<string, number>>>;
   recordSweep(input: { readonly counts: Readonly<Record<string, number>> }): Promise<void>;

@@ -3,7 +3,7 @@ import { findHoldLeft } from '../../prisma/orders/step-attempts.ts';
 import { recordCancelled, recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
-import { findBooks } from '../../prisma/orders/stuck-orders.ts';
+import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { requireChanged } from '../failures.ts';
@@ -19,7 +19,7 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
       const change = await recordCancelling(db, orderId, { reason, request });
       requireChanged(orderId, change);
       // Turned round before, by a task that was lost: the reason of that time stands.
-      const books = change.kind === 'already' ? await findBooks(db, orderId) : null;
+      const books = change.kind === 'already' ? await findCheckoutProgress(db, orderId) : null;
       const shipment = await findShipment(db, orderId);
       return {
         shipmentRequested: shipment?.status === 'requested',

@@ -2,9 +2,9 @@
 import type { RunState } from '../../workflows/operations/contract.ts';
 
 /** Somebody or something decided against the run: a person decides what becomes of its work. */
-export type StoppedState = Exclude<RunState, 'running' | 'missing'>;
+export type EndedState = Exclude<RunState, 'running' | 'missing'>;
 
-export const STOPPED_BECAUSE: Readonly<Record<StoppedState, string>> = {
+export const END_REASONS: Readonly<Record<EndedState, string>> = {
   failing: 'the workflow task fails again and again',
   completed: 'the workflow ended before its work was done',
   failed: 'the workflow failed',

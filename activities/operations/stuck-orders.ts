@@ -5,14 +5,14 @@
 import { log } from '@temporalio/activity';
 import type { CancelReason } from '../../domain/order.ts';
 import {
-  findBooks,
-  markStartedAgain,
-  parkStopped,
-  recordHealed,
-  type StillOrder,
+  findCheckoutProgress,
+  markRestarted,
+  markStuckNeedsAttention,
+  recordRecovered,
+  type StuckOrder,
 } from '../../prisma/orders/stuck-orders.ts';
 import type { Resolution } from '../../domain/attention.ts';
-import { STOPPED_BECAUSE, type StoppedState } from './run-states.ts';
+import { END_REASONS, type EndedState } from './run-states.ts';
 import type { RunState } from '../../workflows/operations/contract.ts';
 import type { UpkeepDependencies } from './dependencies.ts';
 
@@ -20,7 +20,10 @@ import type { UpkeepDependencies } from './dependencies.ts';
 export type Settled = 'explained' | 'restarted' | 'parked' | 'healed' | 'given_up' | 'moved';
 
 /** Rejects when Temporal cannot be asked. */
-export async function settleStill(deps: UpkeepDependencies, order: StillOrder): Promise<Settled> {
+export async function recoverStuckOrder(
+  deps: UpkeepDependencies,
+  order: StuckOrder,
+): Promise<Settled> {
   const { kind } = await deps.checkouts.inspect(order.orderId);
   if (kind === 'unavailable') throw new Error('Temporal cannot be asked about the checkouts');
   const isParked = order.status === 'needs_attention';
@@ -33,17 +36,17 @@ export async function settleStill(deps: UpkeepDependencies, order: StillOrder): 
 
 async function park(
   { db }: UpkeepDependencies,
-  order: StillOrder,
-  state: StoppedState,
+  order: StuckOrder,
+  state: EndedState,
 ): Promise<Settled> {
-  const parked = await parkStopped(db, order, STOPPED_BECAUSE[state]);
+  const parked = await markStuckNeedsAttention(db, order, END_REASONS[state]);
   if (!parked) return 'moved';
   log.warn('an order stopped moving: it needs attention', { order_id: order.orderId, state });
   return 'parked';
 }
 
-async function restart(deps: UpkeepDependencies, { orderId }: StillOrder): Promise<Settled> {
-  const books = await findBooks(deps.db, orderId);
+async function restart(deps: UpkeepDependencies, { orderId }: StuckOrder): Promise<Settled> {
+  const books = await findCheckoutProgress(deps.db, orderId);
   if (books === null) return 'moved';
   const undo = books.from === 'cancelling' ? (books.cancelReason ?? 'requested_by_operator') : null;
   const began = await begin(deps, books, { undo, resolution: null });
@@ -53,10 +56,10 @@ async function restart(deps: UpkeepDependencies, { orderId }: StillOrder): Promi
 }
 
 /** Only what the sweep itself found to be stuck is healed; a step that waits, waits for its person. */
-async function heal({ db }: UpkeepDependencies, order: StillOrder): Promise<Settled> {
+async function heal({ db }: UpkeepDependencies, order: StuckOrder): Promise<Settled> {
   if (!order.isCheckoutParked) return 'explained';
-  const books = await findBooks(db, order.orderId);
-  if (books === null || !(await recordHealed(db, order, books.from))) return 'moved';
+  const books = await findCheckoutProgress(db, order.orderId);
+  if (books === null || !(await recordRecovered(db, order, books.from))) return 'moved';
   log.info('the workflow of an order runs again', { order_id: order.orderId });
   return 'healed';
 }
@@ -64,10 +67,10 @@ async function heal({ db }: UpkeepDependencies, order: StillOrder): Promise<Sett
 /** The money would be held no longer, nobody decided, and no workflow is there to mind it. */
 async function giveUp(
   deps: UpkeepDependencies,
-  order: StillOrder,
+  order: StuckOrder,
   state: RunState,
 ): Promise<Settled> {
-  const books = await findBooks(deps.db, order.orderId);
+  const books = await findCheckoutProgress(deps.db, order.orderId);
   if (books === null) return 'moved';
   const resolution: Resolution = {
     step: order.attentionStep ?? '',
@@ -84,7 +87,7 @@ async function giveUp(
 
 async function begin(
   { db, checkouts }: UpkeepDependencies,
-  books: NonNullable<Awaited<ReturnType<typeof findBooks>>>,
+  books: NonNullable<Awaited<ReturnType<typeof findCheckoutProgress>>>,
   how: {
     readonly undo: CancelReason | null;
     readonly resolution: Resolution | null;
@@ -97,6 +100,6 @@ async function begin(
   const { kind } = await checkouts.resume(books.start, resume, { replacing });
   if (kind === 'unavailable') throw new Error('Temporal cannot start the checkout');
   if (kind === 'running') return false;
-  await markStartedAgain(db, books.start.orderId);
+  await markRestarted(db, books.start.orderId);
   return true;
 }

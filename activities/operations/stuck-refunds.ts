@@ -3,10 +3,10 @@
  * does. Its provider key is its own for ever, so a second run moves no money twice.
  */
 import { log } from '@temporalio/activity';
-import { parkStoppedRefund } from '../../prisma/payments/refund-outcomes.ts';
+import { markStuckRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
-import { markRefundStartedAgain } from '../../prisma/payments/stuck-refunds.ts';
-import { STOPPED_BECAUSE, type StoppedState } from './run-states.ts';
+import { markRefundRestarted } from '../../prisma/payments/stuck-refunds.ts';
+import { END_REASONS, type EndedState } from './run-states.ts';
 import type { UpkeepDependencies } from './dependencies.ts';
 
 /** `moved`: somebody else was quicker. `explained`: its workflow runs. */
@@ -33,7 +33,7 @@ async function restart(
   const { kind } = await refunds.start(refund);
   if (kind === 'unavailable') throw new Error('Temporal cannot start the refund');
   if (kind === 'already_started') return 'moved';
-  await markRefundStartedAgain(db, refundId);
+  await markRefundRestarted(db, refundId);
   log.warn('a refund had no workflow: it goes on', { refund_id: refundId, order_id: orderId });
   return 'restarted';
 }
@@ -41,9 +41,9 @@ async function restart(
 async function park(
   { db }: UpkeepDependencies,
   refund: RefundStart,
-  state: StoppedState,
+  state: EndedState,
 ): Promise<SettledRefund> {
-  if (!(await parkStoppedRefund(db, refund, STOPPED_BECAUSE[state]))) return 'moved';
+  if (!(await markStuckRefundNeedsAttention(db, refund, END_REASONS[state]))) return 'moved';
   const { refundId, orderId } = refund;
   log.warn('a refund stopped moving: it needs attention', {
     refund_id: refundId,

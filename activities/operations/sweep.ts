@@ -10,11 +10,15 @@ import {
   dropOldEvents,
   dropOldMessages,
 } from '../../prisma/operations/retention.ts';
-import { listStillRefunds, markRefundsChecked } from '../../prisma/payments/stuck-refunds.ts';
-import { listStill, markChecked, resolveMovedOn } from '../../prisma/orders/stuck-orders.ts';
+import { listStuckRefunds, markRefundsChecked } from '../../prisma/payments/stuck-refunds.ts';
+import {
+  listStuckOrders,
+  markChecked,
+  closeStaleDeadLetters,
+} from '../../prisma/orders/stuck-orders.ts';
 import { recordUpkeep } from '../../prisma/operations/maintenance-runs.ts';
 import type { SweepActivities } from '../../workflows/activities.ts';
-import { settleStill, type Settled } from './stuck-orders.ts';
+import { recoverStuckOrder, type Settled } from './stuck-orders.ts';
 import { settleStillRefund, type SettledRefund } from './stuck-refunds.ts';
 import type { UpkeepDependencies } from './dependencies.ts';
 
@@ -46,13 +50,13 @@ export function createSweepActivities(deps: UpkeepDependencies): SweepActivities
   const { db } = deps;
   return {
     expirePending: () => expirePending(deps),
-    checkStopped: () => checkStopped(deps),
-    checkStoppedRefunds: () => checkStoppedRefunds(deps),
+    checkStuckOrders: () => checkStuckOrders(deps),
+    checkStuckRefunds: () => checkStuckRefunds(deps),
 
     async forgetOld() {
       const [reopened, resolved, ...forgotten] = await Promise.all([
         reopenForgotten(db, { olderThanMs: REDRIVE_FORGOTTEN_AFTER_MS, limit: BATCH }),
-        resolveMovedOn(db, BATCH),
+        closeStaleDeadLetters(db, BATCH),
         untilFew((limit) => dropExpiredKeys(db, limit)),
         untilFew((limit) => dropOldEvents(db, { days: EVENTS_KEPT_DAYS, limit })),
         // Remembered for longer than the events: a rewind cannot count twice.
@@ -116,7 +120,7 @@ async function expireBatch(
   return counts.undecided === undecidedBefore;
 }
 
-async function checkStopped(deps: UpkeepDependencies) {
+async function checkStuckOrders(deps: UpkeepDependencies) {
   const counts: Record<Settled | 'checked', number> = {
     checked: 0,
     explained: 0,
@@ -127,8 +131,8 @@ async function checkStopped(deps: UpkeepDependencies) {
     moved: 0,
   };
   await inTurns(async (asked) => {
-    const still = await listStill(deps.db, asked);
-    const settled = await Promise.all(still.map((order) => settleStill(deps, order)));
+    const still = await listStuckOrders(deps.db, asked);
+    const settled = await Promise.all(still.map((order) => recoverStuckOrder(deps, order)));
     for (const each of settled) counts[each] += 1;
     counts.checked += still.length;
     await markChecked(
@@ -140,7 +144,7 @@ async function checkStopped(deps: UpkeepDependencies) {
   return counts;
 }
 
-async function checkStoppedRefunds(deps: UpkeepDependencies) {
+async function checkStuckRefunds(deps: UpkeepDependencies) {
   const counts: Record<SettledRefund | 'checked', number> = {
     checked: 0,
     explained: 0,
@@ -149,7 +153,7 @@ async function checkStoppedRefunds(deps: UpkeepDependencies) {
     moved: 0,
   };
   await inTurns(async (asked) => {
-    const still = await listStillRefunds(deps.db, asked);
+    const still = await listStuckRefunds(deps.db, asked);
     const settled = await Promise.all(still.map((refund) => settleStillRefund(deps, refund)));
     for (const each of settled) counts[each] += 1;
     counts.checked += still.length;
@@ -166,9 +170,9 @@ async function checkStoppedRefunds(deps: UpkeepDependencies) {
 
 /** Calls `check` for a few at a time, until it finds fewer or enough were checked. */
 async function inTurns(
-  check: (asked: { stillMs: number; recheckMs: number; limit: number }) => Promise<number>,
+  check: (asked: { idleMs: number; recheckMs: number; limit: number }) => Promise<number>,
 ): Promise<void> {
-  const asked = { stillMs: STILL_MS, recheckMs: RECHECK_MS, limit: CHECKED_AT_ONCE };
+  const asked = { idleMs: STILL_MS, recheckMs: RECHECK_MS, limit: CHECKED_AT_ONCE };
   for (let checked = 0; checked < MAX_CHECKED; checked += CHECKED_AT_ONCE) {
     const found = await check(asked);
     Context.current().heartbeat();

@@ -16,7 +16,7 @@ import { resolveDeadLetter } from '../events/dead-letters.ts';
 import { park } from './needs-attention.ts';
 import type { CheckoutStart } from './orders.ts';
 
-export interface StillOrder {
+export interface StuckOrder {
   readonly orderId: OrderId;
   readonly status: OrderStatus;
   readonly version: number;
@@ -32,15 +32,15 @@ export interface StillOrder {
 const LATE_MS = 10 * 60_000;
 
 /**
- * Orders that have not changed for `stillMs` though they should move, those whose checkout waits for
+ * Orders that have not changed for `idleMs` though they should move, those whose checkout waits for
  * a person, and those whose hold nobody minds. Not those that were checked within `recheckMs`;
  * the longest unchecked first.
  */
-export async function listStill(
+export async function listStuckOrders(
   db: Database,
-  asked: { readonly stillMs: number; readonly recheckMs: number; readonly limit: number },
-): Promise<readonly StillOrder[]> {
-  return db.$queryRaw<StillOrder[]>`
+  asked: { readonly idleMs: number; readonly recheckMs: number; readonly limit: number },
+): Promise<readonly StuckOrder[]> {
+  return db.$queryRaw<StuckOrder[]>`
     SELECT * FROM (
       SELECT o.id AS "orderId", o.status, o.version, o.checked_at, o.updated_at,
         o.attention_step AS "attentionStep",
@@ -52,7 +52,7 @@ export async function listStill(
       WHERE o.status IN ('placed', 'reserved', 'paid', 'cancelling', 'needs_attention')
         AND (o.checked_at IS NULL OR o.checked_at < now() - ${asked.recheckMs} * interval '1 ms')
     ) still
-    WHERE (status <> 'needs_attention' AND updated_at < now() - ${asked.stillMs} * interval '1 ms')
+    WHERE (status <> 'needs_attention' AND updated_at < now() - ${asked.idleMs} * interval '1 ms')
        OR (status = 'needs_attention' AND ("isCheckoutParked" OR "holdEnding"))
     ORDER BY checked_at NULLS FIRST, "orderId" LIMIT ${asked.limit}`;
 }
@@ -62,7 +62,7 @@ export async function markChecked(db: Database, orderIds: readonly OrderId[]): P
   await db.$executeRaw`UPDATE orders SET checked_at = now() WHERE id = ANY(${[...orderIds]})`;
 }
 
-export interface Books {
+export interface CheckoutProgress {
   readonly start: CheckoutStart;
   readonly from: Standing;
   readonly cancelReason: CancelReason | null;
@@ -71,8 +71,11 @@ export interface Books {
 }
 
 /** What a new run of the order's workflow needs to go on; null when there is no such order. */
-export async function findBooks(db: Database, orderId: OrderId): Promise<Books | null> {
-  const rows = await db.$queryRaw<(CheckoutStart & Omit<Books, 'start'>)[]>`
+export async function findCheckoutProgress(
+  db: Database,
+  orderId: OrderId,
+): Promise<CheckoutProgress | null> {
+  const rows = await db.$queryRaw<(CheckoutStart & Omit<CheckoutProgress, 'start'>)[]>`
     SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
       o.correlation_id AS "correlationId", o.traceparent, o.cancel_reason AS "cancelReason",
       (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus,
@@ -93,15 +96,15 @@ export async function findBooks(db: Database, orderId: OrderId): Promise<Books |
 }
 
 /** Remembers that a new run of the order's workflow began. */
-export async function markStartedAgain(db: Database, orderId: OrderId): Promise<void> {
+export async function markRestarted(db: Database, orderId: OrderId): Promise<void> {
   await db.$executeRaw`
     UPDATE orders SET workflow_started_at = now(), checked_at = now() WHERE id = ${orderId}`;
 }
 
 /** Order `needs_attention` for its checkout as a whole, unless it has moved since it was seen. */
-export async function parkStopped(
+export async function markStuckNeedsAttention(
   db: Database,
-  { orderId, version }: Pick<StillOrder, 'orderId' | 'version'>,
+  { orderId, version }: Pick<StuckOrder, 'orderId' | 'version'>,
   failure: string,
 ): Promise<boolean> {
   return orderTransaction(db, orderId, async (tx) => {
@@ -112,9 +115,9 @@ export async function parkStopped(
 }
 
 /** What carried the order works again: it stands where it stood, and nobody has to decide. */
-export async function recordHealed(
+export async function recordRecovered(
   db: Database,
-  { orderId, version }: Pick<StillOrder, 'orderId' | 'version'>,
+  { orderId, version }: Pick<StuckOrder, 'orderId' | 'version'>,
   resumes: Standing,
 ): Promise<boolean> {
   return orderTransaction(db, orderId, async (tx) => {
@@ -133,7 +136,7 @@ export async function recordHealed(
 }
 
 /** Closes letters about checkouts that have moved on by themselves. Returns how many. */
-export async function resolveMovedOn(db: Database, limit: number): Promise<number> {
+export async function closeStaleDeadLetters(db: Database, limit: number): Promise<number> {
   return db.$executeRaw`
     UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
     WHERE id IN (

@@ -109,7 +109,7 @@ export async function recordRefundNeedsAttention(
  * The workflow of a refund on its way is gone, and `failure` says how. False: the refund has moved
  * since it was seen.
  */
-export async function parkStoppedRefund(
+export async function markStuckRefundNeedsAttention(
   db: Database,
   { refundId: id, orderId }: Pick<RefundStart, 'refundId' | 'orderId'>,
   failure: string,

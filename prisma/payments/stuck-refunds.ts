@@ -7,20 +7,20 @@ import type { Database } from '../client/client.ts';
 import type { RefundStart } from './refunds.ts';
 
 /**
- * Refunds on their way whose workflow was started, or should have been, more than `stillMs` ago. Not
+ * Refunds on their way whose workflow was started, or should have been, more than `idleMs` ago. Not
  * those that wait for a person, nor those that were checked within `recheckMs`; the longest
  * unchecked first.
  */
-export async function listStillRefunds(
+export async function listStuckRefunds(
   db: Database,
-  asked: { readonly stillMs: number; readonly recheckMs: number; readonly limit: number },
+  asked: { readonly idleMs: number; readonly recheckMs: number; readonly limit: number },
 ): Promise<readonly RefundStart[]> {
   return db.$queryRaw<RefundStart[]>`
     SELECT r.id AS "refundId", r.order_id AS "orderId", r.amount_minor AS "amountMinor", r.currency,
       o.correlation_id AS "correlationId", o.traceparent
     FROM refunds r JOIN orders o ON o.id = r.order_id
     WHERE r.status = 'requested' AND r.cause = 'requested'
-      AND COALESCE(r.workflow_started_at, r.requested_at) < now() - ${asked.stillMs} * interval '1 ms'
+      AND COALESCE(r.workflow_started_at, r.requested_at) < now() - ${asked.idleMs} * interval '1 ms'
       AND (r.checked_at IS NULL OR r.checked_at < now() - ${asked.recheckMs} * interval '1 ms')
     ORDER BY r.checked_at NULLS FIRST, r.id LIMIT ${asked.limit}`;
 }
@@ -31,6 +31,6 @@ export async function markRefundsChecked(db: Database, ids: readonly RefundId[])
 }
 
 /** Remembers that a new run of the refund's workflow began. */
-export async function markRefundStartedAgain(db: Database, id: RefundId): Promise<void> {
+export async function markRefundRestarted(db: Database, id: RefundId): Promise<void> {
   await db.$executeRaw`UPDATE refunds SET workflow_started_at = now() WHERE id = ${id}`;
 }

@@ -7,8 +7,8 @@ import { isRefundId } from '../../domain/ids.ts';
 import { traceIdOf } from '../../telemetry/traceparent.ts';
 import { findUnstarted } from '../../prisma/orders/orders.ts';
 import { findRefundStart, findUnstartedRefunds } from '../../prisma/payments/refunds.ts';
-import { listStillRefunds } from '../../prisma/payments/stuck-refunds.ts';
-import { findBooks } from '../../prisma/orders/stuck-orders.ts';
+import { listStuckRefunds } from '../../prisma/payments/stuck-refunds.ts';
+import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import { eventually } from '../support/eventually.ts';
 import { paidOrder, placedOrder } from '../support/orders.ts';
 import { placeOrder } from '../support/client.ts';
@@ -30,7 +30,10 @@ test("an order's trace is passed to its workflow, also when the start is read fr
   expect(shop.checkouts.started.at(-1)).toMatchObject({ orderId: id, traceparent });
   await shop.db.order.update({ where: { id }, data: { workflowStartedAt: null } });
   expect(await findUnstarted(shop.db, [id])).toMatchObject([{ orderId: id, traceparent }]);
-  expect((await findBooks(shop.db, id))?.start).toMatchObject({ orderId: id, traceparent });
+  expect((await findCheckoutProgress(shop.db, id))?.start).toMatchObject({
+    orderId: id,
+    traceparent,
+  });
 });
 
 test("a refund's workflow gets the trace of the order, not the trace of the refund request", async () => {
@@ -48,8 +51,8 @@ test("a refund's workflow gets the trace of the order, not the trace of the refu
   expect(await findRefundStart(shop.db, id)).toMatchObject({ traceparent });
   await shop.db.refund.update({ where: { id }, data: { workflowStartedAt: null } });
   expect(await findUnstartedRefunds(shop.db, [id])).toMatchObject([{ refundId: id, traceparent }]);
-  const still = { stillMs: 0, recheckMs: 0, limit: 10 };
-  expect(await listStillRefunds(shop.db, still)).toMatchObject([{ refundId: id, traceparent }]);
+  const still = { idleMs: 0, recheckMs: 0, limit: 10 };
+  expect(await listStuckRefunds(shop.db, still)).toMatchObject([{ refundId: id, traceparent }]);
 });
 
 test('each event in the feed carries the trace of its order, and no trace when the order has none', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
-import { parkStopped, recordHealed } from '../../prisma/orders/stuck-orders.ts';
+import { markStuckNeedsAttention, recordRecovered } from '../../prisma/orders/stuck-orders.ts';
 import { openShop, type Shop } from './shop.ts';
 
 let shop: Shop;
@@ -13,7 +13,9 @@ test('a step that needs attention replaces the open dead letter of the whole che
   const { id: orderId } = await shop.place();
   const find = () => shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
   const seen = await find();
-  expect(await parkStopped(shop.db, { orderId, version: seen.version }, 'it fails')).toBe(true);
+  expect(
+    await markStuckNeedsAttention(shop.db, { orderId, version: seen.version }, 'it fails'),
+  ).toBe(true);
   const parked = await find();
 
   const waiting = { steps: ['releaseStock'], failure: 'down' };
@@ -28,13 +30,13 @@ test('a step that needs attention replaces the open dead letter of the whole che
   ]);
   // The sweep that saw it wait as a whole, and heals it late, leaves it to the person.
   const late = { orderId, version: parked.version };
-  expect(await recordHealed(shop.db, late, 'placed')).toBe(false);
+  expect(await recordRecovered(shop.db, late, 'placed')).toBe(false);
 });
 
 test('an order in needs_attention at one step gets no second dead letter for the whole checkout', async () => {
   const { id: orderId } = await shop.place();
   await recordNeedsAttention(shop.db, orderId, { steps: ['releaseStock'], failure: 'down' });
   const { version } = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
-  expect(await parkStopped(shop.db, { orderId, version }, 'it fails')).toBe(false);
+  expect(await markStuckNeedsAttention(shop.db, { orderId, version }, 'it fails')).toBe(false);
   expect(await shop.db.deadLetter.count({ where: { orderId } })).toBe(1);
 });

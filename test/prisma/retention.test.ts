@@ -13,7 +13,7 @@ import {
   dropOldEvents,
   dropOldMessages,
 } from '../../prisma/operations/retention.ts';
-import { findBooks } from '../../prisma/orders/stuck-orders.ts';
+import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
@@ -71,7 +71,7 @@ test('an order in needs_attention keeps its old events while those of other orde
     'order.reserved',
     'order.needs_attention',
   ]);
-  expect(await findBooks(shop.db, orderId)).toMatchObject({ from: 'reserved' });
+  expect(await findCheckoutProgress(shop.db, orderId)).toMatchObject({ from: 'reserved' });
   expect(await findAttention(shop.db, orderId)).toMatchObject({ steps: [{ step: steps[0] }] });
 });
 

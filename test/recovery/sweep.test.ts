@@ -5,7 +5,7 @@ import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
-import { findBooks } from '../../prisma/orders/stuck-orders.ts';
+import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import type { Resolution } from '../../domain/attention.ts';
 import { CHECKOUT_WORKFLOW, checkoutStartOptions } from '../../workflows/checkout/contract.ts';
 import { claimOf, draftOf } from '../prisma/shop.ts';
@@ -100,7 +100,10 @@ describe('an order whose workflow is gone', () => {
     await shop.db.payment.update({ where: { orderId }, data: { captureBefore: new Date(0) } });
     await age(shop, orderId);
     expect((await sweep(shop)).counts).toMatchObject({ given_up: 0 });
-    expect(await findBooks(shop.db, orderId)).toMatchObject({ from: 'paid', cancelReason: null });
+    expect(await findCheckoutProgress(shop.db, orderId)).toMatchObject({
+      from: 'paid',
+      cancelReason: null,
+    });
     expect(await decide(orderId, { step: 'shipOrder', decision: 'cancel' })).toBe('begun');
     const step = 'voidOrRefundPayment';
     const lastFailure = 'void or refund: captured by hand, and not at the provider';

@@ -21,8 +21,8 @@ test('an activity logs the trace id of its workflow’s memo, and none when the 
   };
   const activities = {
     expirePending: say,
-    checkStopped: say,
-    checkStoppedRefunds: say,
+    checkStuckOrders: say,
+    checkStuckRefunds: say,
     forgetOld: say,
     recordSweep: say,
   };

@@ -4,7 +4,7 @@ import { createActivities } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
-import { findBooks } from '../../prisma/orders/stuck-orders.ts';
+import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import type { checkout } from '../../workflows/checkout/checkout.ts';
 import type { Resolution } from '../../domain/attention.ts';
 import {
@@ -116,7 +116,7 @@ async function decideAnew(
   orderId: OrderId,
   decided: Pick<Resolution, 'step' | 'decision'>,
 ): Promise<CheckoutHandle> {
-  const books = await findBooks(inUse.shop.db, orderId);
+  const books = await findCheckoutProgress(inUse.shop.db, orderId);
   if (!books) throw new Error(`no books of ${orderId}`);
   const { start, from, sentByHand } = books;
   const resolution = { ...decided, note: 'sent by courier', actor: 'op' };

@@ -33,9 +33,9 @@ export async function sweep(): Promise<SweepResult> {
   const looksAtRefunds = patched('sweep-looks-at-refunds');
   await Promise.all([
     part('expirePending', () => activities.expirePending()),
-    part('checkStopped', () => activities.checkStopped()),
+    part('checkStuckOrders', () => activities.checkStuckOrders()),
     part('forgetOld', () => activities.forgetOld()),
-    looksAtRefunds && part('checkStoppedRefunds', () => activities.checkStoppedRefunds()),
+    looksAtRefunds && part('checkStuckRefunds', () => activities.checkStuckRefunds()),
   ]);
   setCurrentDetails(card(counts, failed));
   if (failed.length === 0) await activities.recordSweep({ counts });
