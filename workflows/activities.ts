@@ -67,7 +67,7 @@ export type CancelShipmentOutcome =
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'already_shipped'; readonly carrier: string; readonly trackingNumber: string };
 
-export interface Parked {
+export interface AttentionRequest {
   /** How long uncaptured money stays held, from the workflow's start on; null when none is. */
   readonly holdLeftAtStartMs: number | null;
 }
@@ -111,7 +111,7 @@ export interface Activities {
   /** Order `needs_attention`, with the steps that wait for a person. */
   recordNeedsAttention(
     input: OrderRef & { readonly steps: readonly string[]; readonly failure: string },
-  ): Promise<Parked | undefined>;
+  ): Promise<AttentionRequest | undefined>;
   /** A person answered: the order goes back to where the step stands. */
   recordResolved(
     input: OrderRef & {

@@ -57,7 +57,7 @@ async function restart(deps: UpkeepDependencies, { orderId }: StuckOrder): Promi
 
 /** Only what the sweep itself found to be stuck is healed; a step that waits, waits for its person. */
 async function heal({ db }: UpkeepDependencies, order: StuckOrder): Promise<Settled> {
-  if (!order.isCheckoutParked) return 'explained';
+  if (!order.isCheckoutPending) return 'explained';
   const books = await findCheckoutProgress(db, order.orderId);
   if (books === null || !(await recordRecovered(db, order, books.from))) return 'moved';
   log.info('the workflow of an order runs again', { order_id: order.orderId });

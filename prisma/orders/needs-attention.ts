@@ -7,7 +7,7 @@ import { changeOrder, orderTransaction, type Change, type ChangeOutcome } from '
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter } from '../events/dead-letters.ts';
 
-export interface Waiting {
+export interface PendingStep {
   readonly steps: readonly string[];
   /** For steps of which no attempt was counted. */
   readonly failure: string;
@@ -17,16 +17,16 @@ export interface Waiting {
 export async function recordNeedsAttention(
   db: Database,
   orderId: OrderId,
-  waiting: Waiting,
+  waiting: PendingStep,
 ): Promise<ChangeOutcome> {
-  return orderTransaction(db, orderId, (tx) => park(tx, orderId, waiting));
+  return orderTransaction(db, orderId, (tx) => markNeedsAttention(tx, orderId, waiting));
 }
 
 /** The same within a transaction of the order. */
-export async function park(
+export async function markNeedsAttention(
   tx: Transaction,
   orderId: OrderId,
-  waiting: Waiting,
+  waiting: PendingStep,
 ): Promise<ChangeOutcome> {
   const asked = {
     orderId,
@@ -36,7 +36,7 @@ export async function park(
     data: { steps: waiting.steps, failure: waiting.failure },
   } as const;
   const entered = await changeOrder(tx, { ...asked, to: 'needs_attention' });
-  const change = entered.kind === 'already' ? await askInstead(tx, asked) : entered;
+  const change = entered.kind === 'already' ? await replaceRequest(tx, asked) : entered;
   if (change.kind !== 'changed') return change;
   for (const step of waiting.steps) {
     await writeStepLetter(tx, orderId, { ...waiting, step, subject: step, source: 'checkout' });
@@ -48,13 +48,16 @@ export async function park(
  * A workflow asks about a step of an order that the sweep parked as a whole, because the workflow
  * failed until now: its question takes the place of the sweep's, and the letter about that is closed.
  */
-async function askInstead(
+async function replaceRequest(
   tx: Transaction,
   asked: Change & { readonly attentionStep: string },
 ): Promise<ChangeOutcome> {
   const { orderId, attentionStep } = asked;
-  const parkedAsWhole = { id: orderId, attentionStep: CHECKOUT_STEP };
-  if (attentionStep === CHECKOUT_STEP || (await tx.order.count({ where: parkedAsWhole })) === 0) {
+  const isWholeCheckoutPending = { id: orderId, attentionStep: CHECKOUT_STEP };
+  if (
+    attentionStep === CHECKOUT_STEP ||
+    (await tx.order.count({ where: isWholeCheckoutPending })) === 0
+  ) {
     return { kind: 'already' };
   }
   await resolveDeadLetter(tx, {

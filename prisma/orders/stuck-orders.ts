@@ -13,7 +13,7 @@ import type { CancelReason, OrderStatus } from '../../domain/order.ts';
 import { changeOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter } from '../events/dead-letters.ts';
-import { park } from './needs-attention.ts';
+import { markNeedsAttention } from './needs-attention.ts';
 import type { CheckoutStart } from './orders.ts';
 
 export interface StuckOrder {
@@ -23,7 +23,7 @@ export interface StuckOrder {
   /** The steps that wait for a person, as one text; null when none does. */
   readonly attentionStep: string | null;
   /** True when the checkout as a whole waits, because nothing carried it. */
-  readonly isCheckoutParked: boolean;
+  readonly isCheckoutPending: boolean;
   /** True when money nobody captured should have been let go by now. */
   readonly holdEnding: boolean;
 }
@@ -44,7 +44,7 @@ export async function listStuckOrders(
     SELECT * FROM (
       SELECT o.id AS "orderId", o.status, o.version, o.checked_at, o.updated_at,
         o.attention_step AS "attentionStep",
-        o.attention_step IS NOT DISTINCT FROM ${CHECKOUT_STEP} AS "isCheckoutParked",
+        o.attention_step IS NOT DISTINCT FROM ${CHECKOUT_STEP} AS "isCheckoutPending",
         COALESCE(p.status = 'authorized' AND NOT p.captured_by_hand AND now() > COALESCE(p.capture_before,
           COALESCE(o.placed_at, o.created_at) + ${HOLD_LASTS_MS} * interval '1 ms')
           - ${HOLD_MARGIN_MS - LATE_MS} * interval '1 ms', false) AS "holdEnding"
@@ -53,7 +53,7 @@ export async function listStuckOrders(
         AND (o.checked_at IS NULL OR o.checked_at < now() - ${asked.recheckMs} * interval '1 ms')
     ) still
     WHERE (status <> 'needs_attention' AND updated_at < now() - ${asked.idleMs} * interval '1 ms')
-       OR (status = 'needs_attention' AND ("isCheckoutParked" OR "holdEnding"))
+       OR (status = 'needs_attention' AND ("isCheckoutPending" OR "holdEnding"))
     ORDER BY checked_at NULLS FIRST, "orderId" LIMIT ${asked.limit}`;
 }
 
@@ -109,7 +109,7 @@ export async function markStuckNeedsAttention(
 ): Promise<boolean> {
   return orderTransaction(db, orderId, async (tx) => {
     if (!(await isAt(tx, orderId, version))) return false;
-    const parked = await park(tx, orderId, { steps: [CHECKOUT_STEP], failure });
+    const parked = await markNeedsAttention(tx, orderId, { steps: [CHECKOUT_STEP], failure });
     return parked.kind === 'changed';
   });
 }

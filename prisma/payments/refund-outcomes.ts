@@ -101,7 +101,10 @@ export async function recordRefundNeedsAttention(
   await orderTransaction(db, orderId, async (tx) => {
     if (!(await settle(tx, refund, { status: 'needs_attention' }))) return;
     const where = { orderId_step: { orderId, step: refundStep(id) } };
-    await askPerson(tx, refund, { failure, tried: await tx.stepAttempt.findUnique({ where }) });
+    await requestDecision(tx, refund, {
+      failure,
+      tried: await tx.stepAttempt.findUnique({ where }),
+    });
   });
 }
 
@@ -122,13 +125,13 @@ export async function markStuckRefundNeedsAttention(
     if (parked.count === 0) return false;
     const refund = { id, orderId, key: refundKey(orderId, id) };
     // Its tries are not why it waits.
-    await askPerson(tx, refund, { failure, tried: null });
+    await requestDecision(tx, refund, { failure, tried: null });
     return true;
   });
 }
 
 /** Event and dead letter of a refund that waits. After the same last try told once, however often. */
-async function askPerson(
+async function requestDecision(
   tx: Transaction,
   { id, orderId, key }: Pick<Refund, 'id' | 'orderId' | 'key'>,
   why: {

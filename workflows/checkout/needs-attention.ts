@@ -9,7 +9,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { FailureType, Parked } from '../activities.ts';
+import type { FailureType, AttentionRequest } from '../activities.ts';
 import {
   HOLD_MARGIN_MS,
   isDecisionAbout,
@@ -111,7 +111,7 @@ async function becomes(isTrue: () => boolean, timeMs: number | null): Promise<bo
 }
 
 /** By the server's clock; null when no money hangs on it. */
-function timeToDecideMs(parked: Parked | undefined): number | null {
+function timeToDecideMs(parked: AttentionRequest | undefined): number | null {
   const holdLeftAtStartMs = parked?.holdLeftAtStartMs ?? null;
   if (holdLeftAtStartMs === null) return null;
   const endsAtMs = workflowInfo().startTime.getTime() + holdLeftAtStartMs;
