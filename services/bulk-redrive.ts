@@ -27,7 +27,7 @@ export interface Redriver {
   drain(): Promise<void>;
 }
 
-const MAX_LETTERS = 10_000;
+const MAX_DEAD_LETTERS = 10_000;
 const MAX_RUNS = 5;
 /** More at once would only queue at Temporal. */
 const MAX_AT_ONCE = 20;
@@ -37,7 +37,7 @@ const GIVE_UP_AFTER_UNAVAILABLE = 5;
 export function createRedriver(deps: RedriveDeps & { readonly log: Logger }): Redriver {
   const runs = new Map<string, Promise<void>>();
   const stopping = new AbortController();
-  const find = (fingerprint: string) => listOpenOfCause(deps.db, fingerprint, MAX_LETTERS);
+  const find = (fingerprint: string) => listOpenOfCause(deps.db, fingerprint, MAX_DEAD_LETTERS);
   return {
     async count(fingerprint) {
       const { ids, matching } = await find(fingerprint);

@@ -46,9 +46,9 @@ export interface RedriveRequest {
 }
 
 export type RedriveOutcome =
-  | { readonly kind: 'redriven'; readonly letter: DeadLetter }
+  | { readonly kind: 'redriven'; readonly deadLetter: DeadLetter }
   | { readonly kind: 'not_found' }
-  | { readonly kind: 'not_open'; readonly letter: DeadLetter }
+  | { readonly kind: 'not_open'; readonly deadLetter: DeadLetter }
   /** Only a checkout's step can be skipped or cancelled. */
   | { readonly kind: 'not_applicable' }
   /** Nothing waits for this decision; the letter is open again. */
@@ -67,21 +67,22 @@ export async function redrive(
   id: string,
   request: RedriveRequest,
 ): Promise<RedriveOutcome> {
-  const letter = await findDeadLetter(deps.db, id);
-  if (letter === null) return { kind: 'not_found' };
-  if (request.action !== 'retry' && letter.source !== 'checkout') return { kind: 'not_applicable' };
-  const decided = await decide(deps.db, letter, { ...request, status: 'redriven' });
+  const deadLetter = await findDeadLetter(deps.db, id);
+  if (deadLetter === null) return { kind: 'not_found' };
+  if (request.action !== 'retry' && deadLetter.source !== 'checkout')
+    return { kind: 'not_applicable' };
+  const decided = await decide(deps.db, deadLetter, { ...request, status: 'redriven' });
   // Decided before it begins: two people's redrives are one, and what fails again opens it again.
-  if (!decided) return notOpen(deps, letter);
-  const begun = await beginOrReopen(deps, letter, request);
+  if (!decided) return notOpen(deps, deadLetter);
+  const begun = await beginOrReopen(deps, deadLetter, request);
   if (begun !== 'begun') return { kind: begun };
-  return { kind: 'redriven', letter: (await findDeadLetter(deps.db, id)) ?? letter };
+  return { kind: 'redriven', deadLetter: (await findDeadLetter(deps.db, id)) ?? deadLetter };
 }
 
 export type DiscardOutcome =
-  | { readonly kind: 'discarded'; readonly letter: DeadLetter }
+  | { readonly kind: 'discarded'; readonly deadLetter: DeadLetter }
   | { readonly kind: 'not_found' }
-  | { readonly kind: 'not_open'; readonly letter: DeadLetter };
+  | { readonly kind: 'not_open'; readonly deadLetter: DeadLetter };
 
 /** Lays the letter aside for good. What failed stays undone. */
 export async function discard(
@@ -89,11 +90,16 @@ export async function discard(
   id: string,
   { note, by }: { readonly note: string; readonly by: Decider },
 ): Promise<DiscardOutcome> {
-  const letter = await findDeadLetter(deps.db, id);
-  if (letter === null) return { kind: 'not_found' };
-  const decided = await decide(deps.db, letter, { status: 'discarded', action: null, note, by });
-  if (!decided) return notOpen(deps, letter);
-  return { kind: 'discarded', letter: (await findDeadLetter(deps.db, id)) ?? letter };
+  const deadLetter = await findDeadLetter(deps.db, id);
+  if (deadLetter === null) return { kind: 'not_found' };
+  const decided = await decide(deps.db, deadLetter, {
+    status: 'discarded',
+    action: null,
+    note,
+    by,
+  });
+  if (!decided) return notOpen(deps, deadLetter);
+  return { kind: 'discarded', deadLetter: (await findDeadLetter(deps.db, id)) ?? deadLetter };
 }
 
 async function decide(
@@ -115,45 +121,48 @@ async function decide(
   });
 }
 
-async function notOpen({ db }: Pick<RedriveDeps, 'db'>, letter: DeadLetter) {
-  return { kind: 'not_open', letter: (await findDeadLetter(db, letter.id)) ?? letter } as const;
+async function notOpen({ db }: Pick<RedriveDeps, 'db'>, deadLetter: DeadLetter) {
+  return {
+    kind: 'not_open',
+    deadLetter: (await findDeadLetter(db, deadLetter.id)) ?? deadLetter,
+  } as const;
 }
 
 type Begun = 'begun' | 'not_waiting' | 'unavailable';
 
 async function beginOrReopen(
   deps: RedriveDeps,
-  letter: DeadLetter,
+  deadLetter: DeadLetter,
   request: RedriveRequest,
 ): Promise<Begun> {
   let begun: Begun = 'unavailable';
   try {
-    begun = await begin(deps, letter, request);
+    begun = await begin(deps, deadLetter, request);
   } finally {
-    if (begun !== 'begun') await reopenDeadLetter(deps.db, letter.id);
+    if (begun !== 'begun') await reopenDeadLetter(deps.db, deadLetter.id);
   }
   return begun;
 }
 
 async function begin(
   { db, checkouts, deliveries, refunds }: RedriveDeps,
-  letter: DeadLetter,
+  deadLetter: DeadLetter,
   { action, by }: RedriveRequest,
 ): Promise<Begun> {
-  const orderId = orderOf(letter);
-  switch (letter.source) {
+  const orderId = orderOf(deadLetter);
+  switch (deadLetter.source) {
     case 'checkout': {
       // The note stays in PostgreSQL: a person's words may be about a person (G8).
-      const note = `dead letter ${letter.id}`;
-      const resolution = { step: letter.subject, decision: action, note, actor: by.apiKeyId };
+      const note = `dead letter ${deadLetter.id}`;
+      const resolution = { step: deadLetter.subject, decision: action, note, actor: by.apiKeyId };
       return resolveStep({ db, checkouts }, orderId, resolution);
     }
     case 'delivery':
-      return started(await deliveries.startDelivery(deliveryOf(letter, orderId)));
+      return started(await deliveries.startDelivery(deliveryOf(deadLetter, orderId)));
     case 'notification':
-      return started(await deliveries.startNotice({ orderId, notice: noticeOf(letter) }));
+      return started(await deliveries.startNotice({ orderId, notice: noticeOf(deadLetter) }));
     case 'refund': {
-      const refund = await findRefundStart(db, refundOf(letter));
+      const refund = await findRefundStart(db, refundOf(deadLetter));
       return refund === null ? 'not_waiting' : (await refunds.retry(refund)).kind;
     }
   }

@@ -161,7 +161,7 @@ export interface EventActivities {
     readonly eventId: string;
   }): Promise<DeliverOutcome>;
   /** The attempts are used up: the event becomes a dead letter. */
-  buryDelivery(input: Delivery & { readonly lastFailedAt: string }): Promise<void>;
+  deadLetterDelivery(input: Delivery & { readonly lastFailedAt: string }): Promise<void>;
 }
 
 /** What the sweep does; each is bounded, and safe to repeat and to do twice at once. */

@@ -4,17 +4,17 @@ import { formatMoney } from '../../domain/money.ts';
 import type { CancelReason, Order, Shipment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
 
-export interface Letter {
+export interface Email {
   readonly subject: string;
   readonly text: string;
 }
 
 /** Writes the notice. `shipment` is needed for `shipped` only. */
-export function composeNotice(
+export function composeEmail(
   order: Order,
   notice: Exclude<Notice, RefundNotice>,
   shipment: Shipment | null,
-): Letter {
+): Email {
   const greeting = `Hello ${order.customer.name},`;
   switch (notice) {
     case 'confirmed':
@@ -50,7 +50,7 @@ export function composeNotice(
 }
 
 /** Writes that money is on its way back to the customer. */
-export function composeRefundNotice(order: Order, refund: Refund): Letter {
+export function composeRefundEmail(order: Order, refund: Refund): Email {
   const { amountMinor, currency } = refund;
   return {
     subject: `Money back for your order ${order.id}`,

@@ -7,7 +7,7 @@ import { findShipment } from '../../prisma/orders/orders.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import { requireOrder, requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, rejectedRequest } from '../failures.ts';
-import { composeNotice, composeRefundNotice, type Letter } from './email-templates.ts';
+import { composeEmail, composeRefundEmail, type Email } from './email-templates.ts';
 
 type NotificationActivities = Pick<Activities, 'notifyCustomer' | 'recordNotificationFailed'>;
 
@@ -39,21 +39,17 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
   };
 }
 
-async function compose(
-  { db }: ActivityDependencies,
-  order: Order,
-  notice: Notice,
-): Promise<Letter> {
+async function compose({ db }: ActivityDependencies, order: Order, notice: Notice): Promise<Email> {
   switch (notice) {
     case 'confirmed':
     case 'cancelled':
-      return composeNotice(order, notice, null);
+      return composeEmail(order, notice, null);
     case 'shipped':
-      return composeNotice(order, notice, await findShipment(db, order.id));
+      return composeEmail(order, notice, await findShipment(db, order.id));
     default: {
       const refundId = refundOfNotice(notice);
       if (refundId === null) throw new TypeError('a notice of no refund');
-      return composeRefundNotice(order, await requireRefund(db, refundId));
+      return composeRefundEmail(order, await requireRefund(db, refundId));
     }
   }
 }

@@ -4,7 +4,7 @@ import { Context } from '@temporalio/activity';
 import { deliveryWorkflowId } from '../../domain/ids.ts';
 import { createWakeup } from '../../prisma/client/wakeup.ts';
 import { pingDatabase } from '../../prisma/client/client.ts';
-import { resolveDeadLetter, writeDeadLetter } from '../../prisma/events/dead-letters.ts';
+import { resolveDeadLetter, recordDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import { findEvent } from '../../prisma/events/event-log.ts';
 import { findSubscription } from '../../prisma/events/subscriptions.ts';
@@ -56,10 +56,10 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
       return { kind: 'delivered' };
     },
 
-    async buryDelivery({ subscription, eventId, orderId, ...failed }) {
+    async deadLetterDelivery({ subscription, eventId, orderId, ...failed }) {
       const event = await findEvent(deps.db, eventId);
       await deps.db.$transaction((tx) =>
-        writeDeadLetter(tx, {
+        recordDeadLetter(tx, {
           source: 'delivery',
           subject: subscription,
           orderId,

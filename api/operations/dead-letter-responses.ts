@@ -7,25 +7,25 @@ import type { DeadLetterBody } from '../schemas/dead-letters.ts';
 
 const TEMPORAL_RETRY_SECONDS = 5;
 
-export function deadLetterBody(letter: DeadLetter): DeadLetterBody {
+export function deadLetterBody(deadLetter: DeadLetter): DeadLetterBody {
   return {
     object: 'dead_letter',
-    id: letter.id,
-    source: letter.source,
-    subject: letter.subject,
-    order_id: letter.orderId,
-    event_id: letter.eventId,
-    message: { ...letter.message },
-    error: letter.error,
-    fingerprint: letter.fingerprint,
-    retry_count: letter.retryCount,
-    first_failed_at: letter.firstFailedAt,
-    last_failed_at: letter.lastFailedAt,
-    status: letter.status,
-    actor: letter.actor,
-    note: letter.note,
-    decided_at: letter.decidedAt,
-    created_at: letter.createdAt,
+    id: deadLetter.id,
+    source: deadLetter.source,
+    subject: deadLetter.subject,
+    order_id: deadLetter.orderId,
+    event_id: deadLetter.eventId,
+    message: { ...deadLetter.message },
+    error: deadLetter.error,
+    fingerprint: deadLetter.fingerprint,
+    retry_count: deadLetter.retryCount,
+    first_failed_at: deadLetter.firstFailedAt,
+    last_failed_at: deadLetter.lastFailedAt,
+    status: deadLetter.status,
+    actor: deadLetter.actor,
+    note: deadLetter.note,
+    decided_at: deadLetter.decidedAt,
+    created_at: deadLetter.createdAt,
   };
 }
 
@@ -34,7 +34,7 @@ export function refusedDecision(outcome: Exclude<RedriveOutcome, { kind: 'redriv
     case 'not_found':
       return { code: 'dead_letter_not_found', detail: 'No dead letter has this id.' };
     case 'not_open': {
-      const { status, actor } = outcome.letter;
+      const { status, actor } = outcome.deadLetter;
       const detail = `It is ${status}${actor === null ? '' : ` by ${actor}`}.`;
       return { code: 'dead_letter_not_open', detail, members: { dead_letter_status: status } };
     }

@@ -25,21 +25,21 @@ export function deadLetterRoutes(services: Services) {
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
     .openapi(listRoute, async (c) => {
       const { limit, starting_after: startingAfter, order_id, ...filter } = c.req.valid('query');
-      const { letters, hasMore } = await listDeadLetters(
+      const { deadLetters, hasMore } = await listDeadLetters(
         db,
         { ...filter, orderId: order_id },
         { limit, startingAfter },
       );
       c.header('cache-control', 'no-store');
-      const data = letters.map(deadLetterBody);
+      const data = deadLetters.map(deadLetterBody);
       const url = '/v1/dead-letters';
       return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
     })
     .openapi(showRoute, async (c) => {
-      const letter = await findDeadLetter(db, c.req.valid('param').id);
-      if (letter === null) throw new ProblemError(refusedDecision({ kind: 'not_found' }));
+      const deadLetter = await findDeadLetter(db, c.req.valid('param').id);
+      if (deadLetter === null) throw new ProblemError(refusedDecision({ kind: 'not_found' }));
       c.header('cache-control', 'no-store');
-      return c.json(deadLetterBody(letter), 200);
+      return c.json(deadLetterBody(deadLetter), 200);
     })
     .openapi(redriveManyRoute, async (c) => {
       const { fingerprint, rate, dry_run, note = null } = c.req.valid('json');
@@ -56,14 +56,14 @@ export function deadLetterRoutes(services: Services) {
       const { id } = c.req.valid('param');
       const outcome = await redrive(services, id, { action, note, by: deciderOf(c) });
       if (outcome.kind !== 'redriven') throw new ProblemError(refusedDecision(outcome));
-      return c.json(deadLetterBody(outcome.letter), 202);
+      return c.json(deadLetterBody(outcome.deadLetter), 202);
     })
     .openapi(discardRoute, async (c) => {
       const { note } = c.req.valid('json');
       const { id } = c.req.valid('param');
       const outcome = await discard(services, id, { note, by: deciderOf(c) });
       if (outcome.kind !== 'discarded') throw new ProblemError(refusedDecision(outcome));
-      return c.json(deadLetterBody(outcome.letter), 200);
+      return c.json(deadLetterBody(outcome.deadLetter), 200);
     });
 }
 

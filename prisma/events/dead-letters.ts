@@ -60,21 +60,21 @@ export function fingerprintOf(subject: string, error: string): string {
  * tells the attempts since its last letter, a step all of them. Written twice, it counts once. A delivery
  * without an attempt of its own repeats one whose count a dying process took with it.
  */
-export async function writeDeadLetter(tx: Transaction, letter: NewDeadLetter): Promise<void> {
+export async function recordDeadLetter(tx: Transaction, deadLetter: NewDeadLetter): Promise<void> {
   await tx.$executeRaw`
     INSERT INTO dead_letters (id, source, subject, order_id, event_id, message, error, fingerprint,
       retry_count, first_failed_at, last_failed_at)
-    VALUES (${newId('deadLetter')}, ${letter.source}, ${letter.subject}, ${letter.orderId},
-      ${letter.eventId}::uuid, ${JSON.stringify(letter.message)}::jsonb, ${letter.error},
-      ${fingerprintOf(letter.subject, letter.error)}, ${Math.max(letter.retryCount, 1)},
-      ${letter.firstFailedAt}::timestamptz, ${letter.lastFailedAt}::timestamptz)
+    VALUES (${newId('deadLetter')}, ${deadLetter.source}, ${deadLetter.subject}, ${deadLetter.orderId},
+      ${deadLetter.eventId}::uuid, ${JSON.stringify(deadLetter.message)}::jsonb, ${deadLetter.error},
+      ${fingerprintOf(deadLetter.subject, deadLetter.error)}, ${Math.max(deadLetter.retryCount, 1)},
+      ${deadLetter.firstFailedAt}::timestamptz, ${deadLetter.lastFailedAt}::timestamptz)
     ON CONFLICT (source, subject, COALESCE(order_id, ''), COALESCE(event_id::text, ''))
       WHERE status IN ('open', 'redriven')
     DO UPDATE SET status = 'open', error = EXCLUDED.error, fingerprint = EXCLUDED.fingerprint,
       message = EXCLUDED.message, last_failed_at = EXCLUDED.last_failed_at,
       retry_count = CASE
         WHEN EXCLUDED.source = 'delivery' AND EXCLUDED.last_failed_at > dead_letters.last_failed_at
-        THEN dead_letters.retry_count + ${letter.retryCount}::int
+        THEN dead_letters.retry_count + ${deadLetter.retryCount}::int
         ELSE GREATEST(dead_letters.retry_count, EXCLUDED.retry_count) END`;
 }
 
@@ -92,7 +92,7 @@ export async function resolveDeadLetter(
 }
 
 /** Nobody need decide about the order's steps any more: their live letters are closed. */
-export async function resolveStepLetters(tx: Transaction, orderId: OrderId): Promise<void> {
+export async function resolveStepDeadLetters(tx: Transaction, orderId: OrderId): Promise<void> {
   await tx.$executeRaw`
     UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
     WHERE source = 'checkout' AND order_id = ${orderId} AND status IN ('open', 'redriven')`;
@@ -111,7 +111,7 @@ export async function listDeadLetters(
   db: Database,
   filter: DeadLetterFilter,
   page: { readonly limit: number; readonly startingAfter?: string | undefined },
-): Promise<{ readonly letters: readonly DeadLetter[]; readonly hasMore: boolean }> {
+): Promise<{ readonly deadLetters: readonly DeadLetter[]; readonly hasMore: boolean }> {
   const where = Object.fromEntries(
     Object.entries(filter).filter(([, value]) => value !== undefined),
   );
@@ -120,7 +120,10 @@ export async function listDeadLetters(
     orderBy: { id: 'desc' },
     take: page.limit + 1,
   });
-  return { letters: rows.slice(0, page.limit).map(toLetter), hasMore: rows.length > page.limit };
+  return {
+    deadLetters: rows.slice(0, page.limit).map(toDeadLetter),
+    hasMore: rows.length > page.limit,
+  };
 }
 
 /** How many letters nobody has decided about, by source. */
@@ -140,7 +143,7 @@ export async function countOpenDeadLetters(
 /** The letter, or null. */
 export async function findDeadLetter(db: Database, id: string): Promise<DeadLetter | null> {
   const row = await db.deadLetter.findUnique({ where: { id } });
-  return row && toLetter(row);
+  return row && toDeadLetter(row);
 }
 
 /** Open letters of one cause, the oldest first, and how many there are in all. */
@@ -198,7 +201,7 @@ export async function reopenForgotten(
     AND status = 'redriven'`;
 }
 
-function toLetter(row: Prisma.DeadLetterGetPayload<object>): DeadLetter {
+function toDeadLetter(row: Prisma.DeadLetterGetPayload<object>): DeadLetter {
   return {
     ...row,
     source: trusted<DeadLetterSource>(row.source),

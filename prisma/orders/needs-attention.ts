@@ -2,7 +2,7 @@
 import { CHECKOUT_STEP } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
-import { writeStepLetter } from './step-attempts.ts';
+import { recordStepDeadLetter } from './step-attempts.ts';
 import { changeOrder, orderTransaction, type Change, type ChangeOutcome } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter } from '../events/dead-letters.ts';
@@ -39,7 +39,12 @@ export async function markNeedsAttention(
   const change = entered.kind === 'already' ? await replaceRequest(tx, asked) : entered;
   if (change.kind !== 'changed') return change;
   for (const step of waiting.steps) {
-    await writeStepLetter(tx, orderId, { ...waiting, step, subject: step, source: 'checkout' });
+    await recordStepDeadLetter(tx, orderId, {
+      ...waiting,
+      step,
+      subject: step,
+      source: 'checkout',
+    });
   }
   return change;
 }

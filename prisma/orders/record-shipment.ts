@@ -2,7 +2,7 @@
 import { noticeStep } from '../../domain/attention.ts';
 import { shipmentCorrelationId, type Notice, type OrderId } from '../../domain/ids.ts';
 import type { CancelReason, Shipment } from '../../domain/order.ts';
-import { writeStepLetter } from './step-attempts.ts';
+import { recordStepDeadLetter } from './step-attempts.ts';
 import { changeOrder, orderTransaction, type ChangeOutcome } from './transition.ts';
 import type { Database } from '../client/client.ts';
 import { resolveDeadLetter } from '../events/dead-letters.ts';
@@ -162,7 +162,7 @@ export async function recordNotice(
     });
     if (failure !== null) {
       const step = noticeStep(notice);
-      await writeStepLetter(tx, orderId, {
+      await recordStepDeadLetter(tx, orderId, {
         source: 'notification',
         step,
         subject: notice,

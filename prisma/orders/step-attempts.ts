@@ -5,7 +5,7 @@
 import { HOLD_LASTS_MS } from '../../domain/attention.ts';
 import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { writeDeadLetter } from '../events/dead-letters.ts';
+import { recordDeadLetter } from '../events/dead-letters.ts';
 
 /** A failed attempt at a step, counted until somebody decides about the step. */
 export async function countAttempt(
@@ -22,7 +22,7 @@ export async function countAttempt(
 }
 
 /** A dead letter about a step of an order, with the attempts that were really made at it. */
-export async function writeStepLetter(
+export async function recordStepDeadLetter(
   tx: Transaction,
   orderId: OrderId,
   failed: {
@@ -35,7 +35,7 @@ export async function writeStepLetter(
   const { source, subject, step } = failed;
   const tried = await tx.stepAttempt.findUnique({ where: { orderId_step: { orderId, step } } });
   const now = new Date();
-  await writeDeadLetter(tx, {
+  await recordDeadLetter(tx, {
     source,
     subject,
     orderId,
@@ -79,7 +79,7 @@ export interface AttentionView {
 
 /** What waits for a person, as far as the books tell; null when nothing does. */
 export async function findAttention(db: Database, orderId: OrderId): Promise<AttentionView | null> {
-  const rows = await db.$queryRaw<(LetterRow & { since: Date })[]>`
+  const rows = await db.$queryRaw<(DeadLetterRow & { since: Date })[]>`
     SELECT d.subject AS step, d.retry_count AS attempts, d.first_failed_at AS "firstFailedAt",
       d.last_failed_at AS "lastFailedAt", d.error AS "lastFailure", d.id AS "deadLetterId",
       (SELECT max(e.time) FROM events e
@@ -103,12 +103,18 @@ export async function countNeedingAttention(
     WHERE status = 'needs_attention' GROUP BY attention_step`;
 }
 
-type LetterRow = Omit<WaitingStep, 'firstFailedAt' | 'lastFailedAt'> & {
+type DeadLetterRow = Omit<WaitingStep, 'firstFailedAt' | 'lastFailedAt'> & {
   readonly firstFailedAt: Date;
   readonly lastFailedAt: Date;
 };
 
-function toStep({ step, attempts, lastFailure, deadLetterId, ...times }: LetterRow): WaitingStep {
+function toStep({
+  step,
+  attempts,
+  lastFailure,
+  deadLetterId,
+  ...times
+}: DeadLetterRow): WaitingStep {
   return {
     step,
     attempts,

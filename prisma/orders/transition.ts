@@ -12,7 +12,7 @@ import {
   type OrderStatus,
 } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { resolveStepLetters } from '../events/dead-letters.ts';
+import { resolveStepDeadLetters } from '../events/dead-letters.ts';
 
 export interface Change {
   readonly orderId: OrderId;
@@ -87,7 +87,7 @@ export async function changeOrder(tx: Transaction, change: Change): Promise<Chan
   const written = rows[0];
   if (written) {
     const decided = change.type === 'order.attention_resolved' || to === 'needs_attention';
-    if (written.waited && to !== null && !decided) await resolveStepLetters(tx, change.orderId);
+    if (written.waited && to !== null && !decided) await resolveStepDeadLetters(tx, change.orderId);
     return { kind: 'changed', version: written.version, at: written.at.toISOString() };
   }
   return explainRefusal(tx, { orderId: change.orderId, to, onceKey });

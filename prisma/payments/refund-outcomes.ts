@@ -7,7 +7,7 @@ import type { EventType, Payment } from '../../domain/order.ts';
 import { refundStep, type Refund } from '../../domain/refund.ts';
 import { changeOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { resolveDeadLetter, writeDeadLetter } from '../events/dead-letters.ts';
+import { resolveDeadLetter, recordDeadLetter } from '../events/dead-letters.ts';
 import { newId } from '../client/ids.ts';
 import { bookCapture } from './payments.ts';
 import { OPEN, openRefund, toRefund, type RefundStart } from './refunds.ts';
@@ -149,7 +149,7 @@ async function requestDecision(
     data: { refund_id: id, failure },
     causationId: key,
   });
-  await writeDeadLetter(tx, {
+  await recordDeadLetter(tx, {
     source: 'refund',
     subject: id,
     orderId,

@@ -30,19 +30,19 @@ test('an operator sees the waiting step of an order with its attempts and decisi
     expect(whole.attention).not.toBeNull();
     return whole;
   });
-  const [letter] = await lettersOf(orderId);
+  const [deadLetter] = await deadLettersOf(orderId);
   expect(shown.attention).toMatchObject({
     steps: [
       {
         step: 'capturePayment',
         attempts: 3,
         last_failure: FAILURE,
-        dead_letter_id: letter?.id,
+        dead_letter_id: deadLetter?.id,
         decisions: [{ action: 'retry' }, { action: 'skip' }, { action: 'cancel' }],
       },
     ],
   });
-  expect(letter?.retryCount).toBe(3);
+  expect(deadLetter?.retryCount).toBe(3);
   const storefront = view.parse(await (await show(orderId, 'storefront')).json());
   expect(storefront.attention).toBeNull();
   const listed: unknown = await (
@@ -54,12 +54,12 @@ test('an operator sees the waiting step of an order with its attempts and decisi
 test('a dead letter counts all attempts until a decision, and counting restarts after it', async () => {
   const orderId = await parked();
   await recordNeedsAttentionAgain(orderId);
-  expect((await lettersOf(orderId))[0]).toMatchObject({ retryCount: 3, status: 'open' });
+  expect((await deadLettersOf(orderId))[0]).toMatchObject({ retryCount: 3, status: 'open' });
   await decideToRetry(orderId);
   await countAttempt(shop.db, { orderId, ...CAPTURE });
   await recordNeedsAttentionAgain(orderId);
-  const letters = await lettersOf(orderId);
-  expect(letters.map(({ status, retryCount }) => [status, retryCount])).toEqual([
+  const deadLetters = await deadLettersOf(orderId);
+  expect(deadLetters.map(({ status, retryCount }) => [status, retryCount])).toEqual([
     ['open', 1],
     ['resolved', 3],
   ]);
@@ -73,10 +73,10 @@ test.each([
   'a decision to $action an order whose workflow is gone resumes the order with that decision',
   async ({ action, resumed }) => {
     const orderId = await parked();
-    const [letter] = await lettersOf(orderId);
+    const [deadLetter] = await deadLettersOf(orderId);
     const { seen, checkouts } = goneCheckouts();
     const request = { action, note: 'looked into it', by: OPERATOR };
-    const outcome = await redrive({ ...shop.services, checkouts }, letter?.id ?? '', request);
+    const outcome = await redrive({ ...shop.services, checkouts }, deadLetter?.id ?? '', request);
     expect(outcome.kind).toBe('redriven');
     expect(seen).toMatchObject([
       { ...resumed, resolution: { step: 'capturePayment', decision: action } },
@@ -86,17 +86,17 @@ test.each([
 
 test('a decision on a step that no longer waits is refused, resumes nothing, and leaves the dead letter open', async () => {
   const orderId = await parked();
-  const [letter] = await lettersOf(orderId);
+  const [deadLetter] = await deadLettersOf(orderId);
   await shop.db.order.update({
     where: { id: orderId },
     data: { status: 'reserved', attentionStep: null },
   });
   const { seen, checkouts } = goneCheckouts();
   const request = { action: 'retry', note: null, by: OPERATOR } as const;
-  const outcome = await redrive({ ...shop.services, checkouts }, letter?.id ?? '', request);
+  const outcome = await redrive({ ...shop.services, checkouts }, deadLetter?.id ?? '', request);
   expect(outcome.kind).toBe('not_waiting');
   expect(seen).toEqual([]);
-  expect((await lettersOf(orderId))[0]?.status).toBe('open');
+  expect((await deadLettersOf(orderId))[0]?.status).toBe('open');
 });
 
 const OPERATOR = { apiKeyId: 'key_1', correlationId: 'test', name: 'operator' };
@@ -136,9 +136,9 @@ function goneCheckouts(): { readonly seen: Resume[]; readonly checkouts: Checkou
   return { seen, checkouts };
 }
 
-async function lettersOf(orderId: OrderId) {
-  const { letters } = await listDeadLetters(shop.db, { orderId }, { limit: 10 });
-  return letters;
+async function deadLettersOf(orderId: OrderId) {
+  const { deadLetters } = await listDeadLetters(shop.db, { orderId }, { limit: 10 });
+  return deadLetters;
 }
 
 function show(orderId: OrderId, role: 'operator' | 'storefront'): Promise<Response> {

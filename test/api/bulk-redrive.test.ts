@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
 import { openShop, type Shop } from '../support/shop.ts';
-import { writtenLetter } from './dead-letter-fixture.ts';
+import { deadLetterFixture } from './dead-letter-fixture.ts';
 
 let shop: Shop;
 let orderId: OrderId;
@@ -20,14 +20,15 @@ beforeEach(async () => {
 });
 afterAll(() => shop.close());
 
-const letter = (given: Partial<NewDeadLetter>, { db } = shop) => writtenLetter(db, orderId, given);
+const deadLetter = (given: Partial<NewDeadLetter>, { db } = shop) =>
+  deadLetterFixture(db, orderId, given);
 
 describe('POST /v1/dead-letters/redrive', () => {
   const fingerprint = 'analytics: HTTP N';
   const many = (body: object) =>
     shop.ask('POST', '/v1/dead-letters/redrive', { role: 'operator', body });
   const write = async (count: number, where = shop) => {
-    for (let n = 0; n < count; n += 1) await letter({ error: `HTTP ${500 + n}` }, where);
+    for (let n = 0; n < count; n += 1) await deadLetter({ error: `HTTP ${500 + n}` }, where);
   };
   const statusCounts = async () => {
     const rows = await shop.db.deadLetter.groupBy({ by: 'status', _count: { _all: true } });
@@ -36,7 +37,7 @@ describe('POST /v1/dead-letters/redrive', () => {
 
   test('a bulk redrive as a dry run returns the number of matching dead letters and changes nothing', async () => {
     await write(3);
-    await letter({ error: 'another cause' });
+    await deadLetter({ error: 'another cause' });
     const response = await many({ fingerprint, rate: 10, dry_run: true });
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({
@@ -52,7 +53,7 @@ describe('POST /v1/dead-letters/redrive', () => {
 
   test('a bulk redrive redrives each dead letter of one fingerprint once and no faster than its rate', async () => {
     await write(10);
-    await letter({ error: 'another cause' });
+    await deadLetter({ error: 'another cause' });
     const startedAt = performance.now();
     expect((await many({ fingerprint, rate: 20, note: 'mended' })).status).toBe(202);
     const again = await problemOf(await many({ fingerprint, rate: 20 }));

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../../prisma/client/client.ts';
-import { writeDeadLetter, type NewDeadLetter } from '../../prisma/events/dead-letters.ts';
+import { recordDeadLetter, type NewDeadLetter } from '../../prisma/events/dead-letters.ts';
 
 /** Of a delivery, unless `given` says otherwise; gives its id. */
-export async function writtenLetter(
+export async function deadLetterFixture(
   db: Database,
   orderId: OrderId,
   given: Partial<NewDeadLetter>,
@@ -23,7 +23,7 @@ export async function writtenLetter(
     lastFailedAt: at,
     ...given,
   };
-  await db.$transaction((tx) => writeDeadLetter(tx, written));
+  await db.$transaction((tx) => recordDeadLetter(tx, written));
   const { source, subject, eventId } = written;
   const row = await db.deadLetter.findFirstOrThrow({
     where: { orderId, source, subject, eventId },

@@ -11,7 +11,7 @@ import {
 import { listOf, problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
 import { openShop, type Shop } from '../support/shop.ts';
-import { writtenLetter } from './dead-letter-fixture.ts';
+import { deadLetterFixture } from './dead-letter-fixture.ts';
 
 let shop: Shop;
 let orderId: OrderId;
@@ -31,17 +31,22 @@ afterAll(() => shop.close());
 const post = (path: string, body?: object) => shop.ask('POST', path, { role: 'operator', body });
 const get = (path: string) => shop.ask('GET', path, { role: 'operator' });
 
-const letterBody = z.looseObject({ id: z.string(), status: z.string(), fingerprint: z.string() });
+const deadLetterBody = z.looseObject({
+  id: z.string(),
+  status: z.string(),
+  fingerprint: z.string(),
+});
 
-const letter = (given: Partial<NewDeadLetter> = {}) => writtenLetter(shop.db, orderId, given);
-const step = () => letter({ source: 'checkout', subject: 'capturePayment', eventId: null });
+const deadLetter = (given: Partial<NewDeadLetter> = {}) =>
+  deadLetterFixture(shop.db, orderId, given);
+const step = () => deadLetter({ source: 'checkout', subject: 'capturePayment', eventId: null });
 const show = async (id: string) =>
-  letterBody.parse(await (await get(`/v1/dead-letters/${id}`)).json());
+  deadLetterBody.parse(await (await get(`/v1/dead-letters/${id}`)).json());
 
 describe('GET /v1/dead-letters', () => {
   test('a dead letter shows its message, error, retry count, and failure times', async () => {
     const eventId = randomUUID();
-    const id = await letter({ eventId });
+    const id = await deadLetter({ eventId });
     expect(await show(id)).toEqual({
       object: 'dead_letter',
       id,
@@ -67,7 +72,7 @@ describe('GET /v1/dead-letters', () => {
   });
 
   test('dead letters are listed newest first, page by page', async () => {
-    const ids = [await letter(), await letter(), await letter()].toReversed();
+    const ids = [await deadLetter(), await deadLetter(), await deadLetter()].toReversed();
     const first = await listOf(await get('/v1/dead-letters?limit=2'));
     expect(first.data.map(({ id }) => id)).toEqual(ids.slice(0, 2));
     expect(first.has_more).toBe(true);
@@ -77,9 +82,9 @@ describe('GET /v1/dead-letters', () => {
   });
 
   test('dead letters are filtered by source, subject, fingerprint, order, and status', async () => {
-    const failed = await letter({ error: 'HTTP 410' });
+    const failed = await deadLetter({ error: 'HTTP 410' });
     const waiting = await step();
-    const other = await letter({ subject: 'audit', error: 'no "thing" for ord_0123456789' });
+    const other = await deadLetter({ subject: 'audit', error: 'no "thing" for ord_0123456789' });
     const found = async (query: string) =>
       (await listOf(await get(`/v1/dead-letters?${query}`))).data.map(({ id }) => id);
     expect(await found('source=checkout')).toEqual([waiting]);
@@ -97,7 +102,7 @@ describe('GET /v1/dead-letters', () => {
 describe('a redrive', () => {
   test('a redrive of a delivery starts it again with the same event id', async () => {
     const eventId = randomUUID();
-    const id = await letter({ eventId });
+    const id = await deadLetter({ eventId });
     const response = await post(`/v1/dead-letters/${id}/redrive`, { note: 'mended' });
     expect(response.status).toBe(202);
     expect(await response.json()).toMatchObject({
@@ -120,14 +125,14 @@ describe('a redrive', () => {
   });
 
   test('a redrive of a webhook delivery restarts its whole retry schedule', async () => {
-    const id = await letter({ subject: 'webhook/we_1', eventId: randomUUID() });
+    const id = await deadLetter({ subject: 'webhook/we_1', eventId: randomUUID() });
     expect((await post(`/v1/dead-letters/${id}/redrive`)).status).toBe(202);
     const delaysMs = [0, ...WEBHOOK_RETRY_DELAYS_MS];
     expect(shop.deliveries.deliveries).toMatchObject([{ subscription: 'webhook/we_1', delaysMs }]);
   });
 
   test('a redrive of a notification starts it again without a request body', async () => {
-    const id = await letter({ source: 'notification', subject: 'shipped', eventId: null });
+    const id = await deadLetter({ source: 'notification', subject: 'shipped', eventId: null });
     expect((await post(`/v1/dead-letters/${id}/redrive`)).status).toBe(202);
     expect(shop.deliveries.notices).toEqual([{ orderId, notice: 'shipped' }]);
   });
@@ -164,7 +169,7 @@ describe('a redrive', () => {
   });
 
   test('ten concurrent redrives start one delivery, and nine of them return 409', async () => {
-    const id = await letter();
+    const id = await deadLetter();
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => post(`/v1/dead-letters/${id}/redrive`)),
     );
@@ -175,7 +180,7 @@ describe('a redrive', () => {
 
   test('a redrive while Temporal is unavailable is refused with Retry-After, and the dead letter stays open', async () => {
     shop.checkouts.reachable = false;
-    for (const id of [await letter(), await step()]) {
+    for (const id of [await deadLetter(), await step()]) {
       const response = await post(`/v1/dead-letters/${id}/redrive`);
       expect(response.headers.get('retry-after')).toBe('5');
       expect((await problemOf(response)).code).toBe('checkout_unavailable');
@@ -197,7 +202,7 @@ describe('a redrive', () => {
   test.each(['redriven', 'resolved', 'discarded'])(
     'a redrive of a dead letter that is already %s is refused as dead_letter_not_open',
     async (status) => {
-      const id = await letter();
+      const id = await deadLetter();
       await shop.db.deadLetter.update({ where: { id }, data: { status, actor: 'somebody' } });
       const problem = await problemOf(await post(`/v1/dead-letters/${id}/redrive`));
       expect(problem).toMatchObject({
@@ -209,7 +214,7 @@ describe('a redrive', () => {
   );
 
   test('a redrive with a wrong action or a skip without a note returns 422, and the dead letter stays open', async () => {
-    const [waiting, failed] = [await step(), await letter()];
+    const [waiting, failed] = [await step(), await deadLetter()];
     const bad = [
       post(`/v1/dead-letters/${waiting}/redrive`, { action: 'skip' }),
       post(`/v1/dead-letters/${failed}/redrive`, { action: 'skip', note: 'x' }),
@@ -223,18 +228,18 @@ describe('a redrive', () => {
 
   test('a redrive that succeeds resolves the dead letter, and one that fails reopens it with all retries counted', async () => {
     const [works, fails] = [randomUUID(), randomUUID()];
-    const ids = [await letter({ eventId: works }), await letter({ eventId: fails })];
+    const ids = [await deadLetter({ eventId: works }), await deadLetter({ eventId: fails })];
     for (const id of ids) await post(`/v1/dead-letters/${id}/redrive`);
     const thing = { source: 'delivery' as const, subject: 'analytics', orderId };
     await shop.db.$transaction((tx) => resolveDeadLetter(tx, { ...thing, eventId: works }));
     const again = { eventId: fails, lastFailedAt: '2026-11-01T11:00:00.000Z' };
-    expect(await letter(again)).toBe(ids[1]);
+    expect(await deadLetter(again)).toBe(ids[1]);
     expect(await show(ids[0] ?? '')).toMatchObject({ status: 'resolved' });
     expect(await show(ids[1] ?? '')).toMatchObject({ status: 'open', retry_count: 6 });
   });
 
   test('a dead letter whose redrive has no outcome is reopened after a while', async () => {
-    const id = await letter();
+    const id = await deadLetter();
     await post(`/v1/dead-letters/${id}/redrive`);
     expect(await reopenForgotten(shop.db, { olderThanMs: 60_000, limit: 10 })).toBe(0);
     expect(await reopenForgotten(shop.db, { olderThanMs: 0, limit: 10 })).toBe(1);
@@ -244,7 +249,7 @@ describe('a redrive', () => {
 
 describe('a discard', () => {
   test('a discard needs a note, and a discarded dead letter can be neither discarded again nor redriven', async () => {
-    const id = await letter();
+    const id = await deadLetter();
     const path = `/v1/dead-letters/${id}/discard`;
     expect((await post(path, {})).status).toBe(422);
     const response = await post(path, { note: 'the receiver is gone' });

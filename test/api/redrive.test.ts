@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { writtenLetter } from './dead-letter-fixture.ts';
+import { deadLetterFixture } from './dead-letter-fixture.ts';
 
 /** Activities that fail while they are named here, for good: nobody waits for their retries. */
 const broken = new Set<string>();
@@ -36,20 +36,20 @@ function unlessBroken<I, O>(
 
 const placed = async (): Promise<OrderId> => (await inUse.shop.order()).orderId;
 
-const letterList = z.object({
+const deadLetterList = z.object({
   data: z.array(z.looseObject({ id: z.string(), status: z.string(), subject: z.string() })),
 });
 
-async function lettersOf(orderId: OrderId, source: string) {
+async function deadLettersOf(orderId: OrderId, source: string) {
   const path = `/v1/dead-letters?order_id=${orderId}&source=${source}`;
   const response = await inUse.shop.ask('GET', path, { role: 'operator' });
-  return letterList.parse(await response.json()).data;
+  return deadLetterList.parse(await response.json()).data;
 }
 
 /** The open letters of the order, once there are so many. */
 function buried(orderId: OrderId, source: string, count = 1): Promise<string[]> {
   return eventually(async () => {
-    const open = (await lettersOf(orderId, source)).filter(({ status }) => status === 'open');
+    const open = (await deadLettersOf(orderId, source)).filter(({ status }) => status === 'open');
     expect(open).toHaveLength(count);
     return open.map(({ id }) => id);
   });
@@ -93,7 +93,7 @@ test('a redriven capture step resumes the order, captures once, and keeps the no
   expect((await redrive(id, { note })).status).toBe(202);
   await comesTo(orderId, 'shipped');
   expect(paymentEffects(inUse.shop, orderId)).toMatchObject({ authorize: 1, capture: 1 });
-  expect(await lettersOf(orderId, 'checkout')).toMatchObject([
+  expect(await deadLettersOf(orderId, 'checkout')).toMatchObject([
     { id, status: 'resolved', subject: 'capturePayment', note, actor: expect.any(String) },
   ]);
   const history = readable(await inUse.shop.checkoutOf(orderId).fetchHistory());
@@ -114,13 +114,13 @@ test('a redrive with the action cancel cancels the waiting order and voids its p
 test('a redrive of a step that no longer waits is refused, and the dead letter stays open', async () => {
   const orderId = await placed();
   await comesTo(orderId, 'shipped');
-  const id = await writtenLetter(inUse.shop.db, orderId, {
+  const id = await deadLetterFixture(inUse.shop.db, orderId, {
     source: 'checkout',
     subject: 'capturePayment',
     eventId: null,
   });
   expect((await problemOf(await redrive(id))).code).toBe('step_not_waiting');
-  expect(await lettersOf(orderId, 'checkout')).toMatchObject([{ id, status: 'open' }]);
+  expect(await deadLettersOf(orderId, 'checkout')).toMatchObject([{ id, status: 'open' }]);
   // No shop of ours writes such a letter.
   await inUse.shop.db.deadLetter.delete({ where: { id } });
 });
@@ -133,7 +133,7 @@ test('a redrive of failed notifications resolves their dead letters', async () =
   broken.clear();
   for (const id of ids) expect((await redrive(id)).status).toBe(202);
   await eventually(async () => {
-    const statuses = (await lettersOf(orderId, 'notification')).map(({ status }) => status);
+    const statuses = (await deadLettersOf(orderId, 'notification')).map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set(['resolved']));
   });
 });
@@ -146,14 +146,14 @@ test('a redriven delivery has the same event id and resolves the dead letter', a
     return first;
   });
   const seen = subscribe('mended');
-  const id = await writtenLetter(inUse.shop.db, orderId, {
+  const id = await deadLetterFixture(inUse.shop.db, orderId, {
     source: 'delivery',
     subject: 'mended',
     eventId: event.id,
   });
   expect((await redrive(id)).status).toBe(202);
   await eventually(async () => {
-    expect(await lettersOf(orderId, 'delivery')).toMatchObject([{ id, status: 'resolved' }]);
+    expect(await deadLettersOf(orderId, 'delivery')).toMatchObject([{ id, status: 'resolved' }]);
   });
   expect(seen).toEqual([event.id]);
 });

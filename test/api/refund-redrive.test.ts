@@ -14,7 +14,7 @@ import { useRunningShop } from '../support/use-shop.ts';
 
 const FAILURE = 'refund: outcome unknown (deadline)';
 
-const openLetter = async (shop: Shop, orderId: OrderId): Promise<string> => {
+const openDeadLetter = async (shop: Shop, orderId: OrderId): Promise<string> => {
   const path = `/v1/dead-letters?status=open&order_id=${orderId}`;
   const { data } = await listOf(await shop.ask('GET', path, { role: 'operator' }));
   return String(data[0]?.['id']);
@@ -37,7 +37,7 @@ describe('a dead letter of a refund', () => {
   afterAll(() => shop.close());
 
   test('a redriven refund is retried by its workflow, and a skip of a refund is refused', async () => {
-    const id = await openLetter(shop, refund.orderId);
+    const id = await openDeadLetter(shop, refund.orderId);
     const skipped = await redrive(shop, id, { action: 'skip', note: 'paid in cash' });
     expect((await problemOf(skipped)).code).toBe('invalid_request');
     const response = await redrive(shop, id);
@@ -50,14 +50,14 @@ describe('a dead letter of a refund', () => {
   });
 
   test('a refund redrive while Temporal is unavailable returns 503, and the dead letter stays open', async () => {
-    const id = await openLetter(shop, refund.orderId);
+    const id = await openDeadLetter(shop, refund.orderId);
     shop.checkouts.reachable = false;
     expect((await redrive(shop, id)).status).toBe(503);
-    expect(await openLetter(shop, refund.orderId)).toBe(id);
+    expect(await openDeadLetter(shop, refund.orderId)).toBe(id);
   });
 
   test('a redrive of a settled refund returns 409 and retries nothing', async () => {
-    const id = await openLetter(shop, refund.orderId);
+    const id = await openDeadLetter(shop, refund.orderId);
     const data = { status: 'succeeded', settledAt: new Date() };
     await shop.db.refund.update({ where: { id: refund.id }, data });
     expect((await redrive(shop, id)).status).toBe(409);
@@ -67,15 +67,15 @@ describe('a dead letter of a refund', () => {
   test('dead letters of different refunds with the same cause have one fingerprint', async () => {
     const other = await acceptRefund(shop.db, await paidOrder(shop));
     await recordRefundNeedsAttention(shop.db, other, FAILURE);
-    const letters = await shop.db.deadLetter.findMany({ where: { source: 'refund' } });
-    expect(new Set(letters.map(({ fingerprint }) => fingerprint)).size).toBe(1);
+    const deadLetters = await shop.db.deadLetter.findMany({ where: { source: 'refund' } });
+    expect(new Set(deadLetters.map(({ fingerprint }) => fingerprint)).size).toBe(1);
   });
 
   test('a redrive of a refund mail starts the same notification', async () => {
     const { id, orderId } = await acceptRefund(shop.db, await paidOrder(shop));
     const notice = `refunded/${id}` as const;
     await recordNotice(shop.db, orderId, { notice, failure: 'mail: refused' });
-    expect((await redrive(shop, await openLetter(shop, orderId))).status).toBeLessThan(300);
+    expect((await redrive(shop, await openDeadLetter(shop, orderId))).status).toBeLessThan(300);
     expect(shop.deliveries.notices).toEqual([{ orderId, notice }]);
   });
 });
@@ -98,12 +98,12 @@ describe('a refund on a Temporal server', () => {
     await temporal.client.workflow.getHandle(refundWorkflowId(refund.id)).terminate();
     await recordRefundNeedsAttention(db, refund, FAILURE);
     sandbox.faults.clear();
-    expect((await redrive(shop, await openLetter(shop, orderId))).status).toBeLessThan(300);
+    expect((await redrive(shop, await openDeadLetter(shop, orderId))).status).toBeLessThan(300);
     await eventually(async () =>
       expect((await findRefund(db, refund.id))?.status).toBe('succeeded'),
     );
     expect(paymentEffects(shop, orderId)['refund']).toBe(1);
-    const letter = await db.deadLetter.findFirstOrThrow({ where: { orderId } });
-    expect(letter.status).toBe('resolved');
+    const deadLetter = await db.deadLetter.findFirstOrThrow({ where: { orderId } });
+    expect(deadLetter.status).toBe('resolved');
   });
 });

@@ -8,7 +8,7 @@ import type { CancelReason, Order, OrderStatus } from '../../domain/order.ts';
 import {
   decideDeadLetter,
   listDeadLetters,
-  writeDeadLetter,
+  recordDeadLetter,
 } from '../../prisma/events/dead-letters.ts';
 import { cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
@@ -57,7 +57,7 @@ export interface HealthyShop extends Shop {
 export async function openHealthyShop(): Promise<HealthyShop> {
   const shop = await openShop();
   const fates = await writeFates(shop);
-  await writeLetters(shop, fates);
+  await recordDeadLetters(shop, fates);
   await runSubscribers(shop);
   return { ...shop, fates };
 }
@@ -224,13 +224,13 @@ async function turnRound({ db }: Shop, { id }: Order, reason: CancelReason): Pro
 }
 
 /** A failed delivery that is tried again by an operator, a mail that failed, a paused subscription. */
-async function writeLetters({ db }: Shop, fates: Fates): Promise<void> {
+async function recordDeadLetters({ db }: Shop, fates: Fates): Promise<void> {
   const orderId = fates.shipped;
   await fulfilment.recordNotice(db, orderId, { notice: 'confirmed', failure: 'no answer' });
   const event = await db.event.findFirstOrThrow({ where: { orderId, type: 'order.paid' } });
   const failedAt = new Date().toISOString();
   await db.$transaction(async (tx) => {
-    await writeDeadLetter(tx, {
+    await recordDeadLetter(tx, {
       source: 'delivery',
       subject: 'analytics',
       orderId,
@@ -245,8 +245,8 @@ async function writeLetters({ db }: Shop, fates: Fates): Promise<void> {
     await pauseSubscription(tx, 'paused', true);
     await recordAction(tx, OPERATOR, { action: 'subscription.paused', subject: 'paused' });
   });
-  const { letters } = await listDeadLetters(db, { source: 'delivery' }, { limit: 1 });
-  for (const { id } of letters) {
+  const { deadLetters } = await listDeadLetters(db, { source: 'delivery' }, { limit: 1 });
+  for (const { id } of deadLetters) {
     await db.$transaction(async (tx) => {
       await decideDeadLetter(tx, id, { status: 'redriven', actor: 'operator', note: null });
       await recordAction(tx, OPERATOR, { action: 'dead_letter.redriven', subject: id });

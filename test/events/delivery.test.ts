@@ -3,10 +3,10 @@ import {
   DEFAULT_RETRY_DELAYS_MS,
   DeliveryError,
 } from '../../activities/events/subscribers/subscriber.ts';
-import { writeDeadLetter } from '../../prisma/events/dead-letters.ts';
+import { recordDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { DELIVERY_WORKFLOW, deliveryStartOptions } from '../../workflows/events/contract.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { deliver, eventFor, EVENTS_ONLY, lettersFor } from './subscribers.ts';
+import { deliver, eventFor, EVENTS_ONLY, deadLettersFor } from './subscribers.ts';
 
 const HOURS = 3_600_000;
 
@@ -21,9 +21,9 @@ test('a delivery is attempted three times by default, and its dead letter has th
   const delaysMs = DEFAULT_RETRY_DELAYS_MS;
   const result = await deliver(shop, { ...event, attempts: 1, delaysMs, firstFailedAt });
   expect(result.attempts).toBe(3);
-  const letter = (await lettersFor(shop, 'defaults'))[0];
-  expect(letter).toMatchObject({ retryCount: 3, firstFailedAt });
-  expect(Date.parse(letter?.lastFailedAt ?? '')).toBeGreaterThan(Date.parse(firstFailedAt));
+  const deadLetter = (await deadLettersFor(shop, 'defaults'))[0];
+  expect(deadLetter).toMatchObject({ retryCount: 3, firstFailedAt });
+  expect(Date.parse(deadLetter?.lastFailedAt ?? '')).toBeGreaterThan(Date.parse(firstFailedAt));
 });
 
 test('a consumer that sets a retry delay is not called before it has passed', async () => {
@@ -57,10 +57,10 @@ test('a redrive to a repaired consumer resolves the dead letter and keeps the ev
     if (!mended) throw new DeliveryError('broken');
   });
   await deliver(shop, { ...event, attempts: 0, delaysMs: [0] });
-  expect((await lettersFor(shop, 'mended'))[0]?.status).toBe('open');
+  expect((await deadLettersFor(shop, 'mended'))[0]?.status).toBe('open');
   mended = true;
   await deliver(shop, { ...event, attempts: 0, delaysMs: [0] });
-  expect((await lettersFor(shop, 'mended'))[0]?.status).toBe('resolved');
+  expect((await deadLettersFor(shop, 'mended'))[0]?.status).toBe('resolved');
   expect(new Set(seen)).toEqual(new Set([event.eventId]));
 });
 
@@ -71,9 +71,9 @@ test('a redrive that fails keeps one open dead letter that counts all attempts',
   });
   await deliver(shop, { ...event, attempts: 0, delaysMs: [0, 0] });
   await deliver(shop, { ...event, attempts: 0, delaysMs: [0] });
-  const letters = await lettersFor(shop, 'stubborn');
-  expect(letters).toHaveLength(1);
-  expect(letters[0]).toMatchObject({ status: 'open', retryCount: 3 });
+  const deadLetters = await deadLettersFor(shop, 'stubborn');
+  expect(deadLetters).toHaveLength(1);
+  expect(deadLetters[0]).toMatchObject({ status: 'open', retryCount: 3 });
 });
 
 test('a delivery that never reached the consumer does not raise the retry count of its dead letter', async () => {
@@ -85,7 +85,7 @@ test('a delivery that never reached the consumer does not raise the retry count 
   const counted: (number | undefined)[] = [];
   for (closed of [true, false, true]) {
     await deliver(shop, { ...event, attempts: 0, delaysMs: [0] });
-    counted.push((await lettersFor(shop, 'closed'))[0]?.retryCount);
+    counted.push((await deadLettersFor(shop, 'closed'))[0]?.retryCount);
   }
   // Whoever was never counted was asked at least once, or nothing would be retried.
   expect(counted).toEqual([1, 2, 2]);
@@ -114,12 +114,12 @@ test('a dead letter recorded again after a lost response counts its attempts onc
   const { event } = await eventFor(shop, 'lost', () => undefined);
   const { subscription: subject, eventId, orderId } = event;
   const at = new Date().toISOString();
-  const letter = { source: 'delivery', subject, eventId, orderId, message: {} } as const;
+  const deadLetter = { source: 'delivery', subject, eventId, orderId, message: {} } as const;
   const failed = { error: 'HTTP 500', retryCount: 3, firstFailedAt: at, lastFailedAt: at };
   for (const _ of ['written', 'again']) {
-    await shop.db.$transaction((tx) => writeDeadLetter(tx, { ...letter, ...failed }));
+    await shop.db.$transaction((tx) => recordDeadLetter(tx, { ...deadLetter, ...failed }));
   }
-  expect((await lettersFor(shop, 'lost'))[0]?.retryCount).toBe(3);
+  expect((await deadLettersFor(shop, 'lost'))[0]?.retryCount).toBe(3);
 });
 
 test('an unexpected error of a consumer is recorded in the dead letter only by its type', async () => {
@@ -128,5 +128,5 @@ test('an unexpected error of a consumer is recorded in the dead letter only by i
     throw new TypeError('canary.person@example.com is not a function');
   });
   await deliver(shop, { ...event, attempts: 0, delaysMs: [0] });
-  expect((await lettersFor(shop, 'leaky'))[0]?.error).toBe('unexpected TypeError');
+  expect((await deadLettersFor(shop, 'leaky'))[0]?.error).toBe('unexpected TypeError');
 });

@@ -77,9 +77,9 @@ export async function deliver(
 }
 
 /** The dead letters of a subscriber. */
-export async function lettersFor(
+export async function deadLettersFor(
   { db }: RunningShop,
   subject: string,
 ): Promise<readonly DeadLetter[]> {
-  return (await listDeadLetters(db, { subject }, { limit: 100 })).letters;
+  return (await listDeadLetters(db, { subject }, { limit: 100 })).deadLetters;
 }

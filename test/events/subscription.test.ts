@@ -12,7 +12,7 @@ import {
 import { crowd } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { EVENTS_ONLY, lettersFor, subscribe, subscriberOf } from './subscribers.ts';
+import { EVENTS_ONLY, deadLettersFor, subscribe, subscriberOf } from './subscribers.ts';
 
 const inUse = useRunningShop(EVENTS_ONLY);
 afterEach(() => inUse.shop.db.subscription.deleteMany());
@@ -67,8 +67,8 @@ test('a throwing and a hanging subscriber delay no other, and their events becom
   });
   await eventually(async () => {
     for (const name of ['throwing', 'hanging']) {
-      const letters = await lettersFor(shop, name);
-      expect(letters.map((letter) => letter.retryCount)).toEqual(events.map(() => 3));
+      const deadLetters = await deadLettersFor(shop, name);
+      expect(deadLetters.map((deadLetter) => deadLetter.retryCount)).toEqual(events.map(() => 3));
     }
   });
   others.abort();
@@ -91,8 +91,8 @@ test('a failing subscriber is offered only part of the log and receives the rest
   const orders = await crowd(30, 4, () => shop.order());
   const orderIds = orders.map(({ orderId }) => orderId);
   const dead = async (): Promise<string[]> => {
-    const letters = await lettersFor(shop, 'outage');
-    return letters.map((letter) => letter.eventId ?? '');
+    const deadLetters = await deadLettersFor(shop, 'outage');
+    return deadLetters.map((deadLetter) => deadLetter.eventId ?? '');
   };
   await eventually(async () => expect(await dead()).not.toHaveLength(0));
   mended = true;

@@ -111,8 +111,8 @@ describe('a step whose tries are used up', () => {
     expect(tookMs).toBeLessThan(HOLD_LASTS_MS);
     await expectCleanSlate(shop, orderId);
     expect(noticesOf(shop, orderId)).toEqual(['cancelled']);
-    const letter = await letterOf(shop, orderId);
-    expect(letter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
+    const deadLetter = await letterOf(shop, orderId);
+    expect(deadLetter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
   });
 
   test('a refund succeeds while mail is down, and the failed notification becomes a dead letter', async () => {
@@ -124,9 +124,9 @@ describe('a step whose tries are used up', () => {
     const refund = await acceptRefund(shop.db, orderId);
     const handle = await startRefund(shop, refund);
     expect((await handle.result()).status).toBe('succeeded');
-    const { letters } = await listDeadLetters(shop.db, { orderId }, { limit: 10 });
+    const { deadLetters } = await listDeadLetters(shop.db, { orderId }, { limit: 10 });
     const subject = `refunded/${refund.id}`;
-    expect(letters).toMatchObject([{ source: 'notification', subject }]);
+    expect(deadLetters).toMatchObject([{ source: 'notification', subject }]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { EVENTS_ONLY, lettersFor, subscribe, subscriberOf } from '../events/subscribers.ts';
+import { EVENTS_ONLY, deadLettersFor, subscribe, subscriberOf } from '../events/subscribers.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { cell } from './matrix-case.ts';
@@ -25,8 +25,8 @@ cell('infra/poison', setAside, async (proof) => {
   await eventually(() => expect(taken.size).toBe(events.length - 1));
   expect([...taken].every((id) => others.includes(id) || id !== poisoned)).toBe(true);
   await eventually(async () => {
-    const letters = await lettersFor(shop, 'poison');
-    expect(letters.map((letter) => letter.eventId)).toEqual([poisoned]);
-    proof.fired(letters[0]?.retryCount ?? 0);
+    const deadLetters = await deadLettersFor(shop, 'poison');
+    expect(deadLetters.map((deadLetter) => deadLetter.eventId)).toEqual([poisoned]);
+    proof.fired(deadLetters[0]?.retryCount ?? 0);
   });
 });

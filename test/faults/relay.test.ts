@@ -4,7 +4,7 @@ import type { LoggedEvent } from '../../prisma/events/event-log.ts';
 import { cursorBefore } from '../../prisma/events/event-log.ts';
 import { consumeOnce } from '../../prisma/events/consume-once.ts';
 import { listSubscriptions, rewindSubscription } from '../../prisma/events/subscriptions.ts';
-import { deliver, EVENTS_ONLY, lettersFor, subscribe } from '../events/subscribers.ts';
+import { deliver, EVENTS_ONLY, deadLettersFor, subscribe } from '../events/subscribers.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { cell } from './matrix-case.ts';
@@ -71,7 +71,7 @@ describe('event delivery', () => {
       const ids = await eventsOfAnOrder();
       await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
       proof.fired(stumbles());
-      expect(await lettersFor(running.shop, 'before')).toEqual([]);
+      expect(await deadLettersFor(running.shop, 'before')).toEqual([]);
     },
   );
 
@@ -110,7 +110,7 @@ describe('event delivery', () => {
       const ids = await eventsOfAnOrder();
       await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
       proof.fired(stumbles());
-      expect(await lettersFor(running.shop, 'silent')).toEqual([]);
+      expect(await deadLettersFor(running.shop, 'silent')).toEqual([]);
     },
   );
 
@@ -161,8 +161,8 @@ describe('event delivery', () => {
     );
     const ids = await eventsOfAnOrder();
     await eventually(() => expect(healthy).toEqual(ids), SOON);
-    const letters = await eventually(async () => {
-      const found = await lettersFor(running.shop, 'away');
+    const deadLetters = await eventually(async () => {
+      const found = await deadLettersFor(running.shop, 'away');
       expect(found.map(({ eventId }) => String(eventId)).toSorted()).toEqual(ids.toSorted());
       return found;
     }, SOON);
@@ -170,13 +170,13 @@ describe('event delivery', () => {
     const behind = (await listSubscriptions(running.shop.db)).map((each) => each.behind);
     expect(behind).toEqual([0, 0]);
     away = false;
-    for (const { eventId, orderId } of letters) {
+    for (const { eventId, orderId } of deadLetters) {
       if (eventId === null || orderId === null) throw new Error('a letter about an event');
       const input = { subscription: 'away', eventId, orderId, attempts: 0, delaysMs: [0] };
       await deliver(running.shop, { ...input, firstFailedAt: null, error: null });
     }
     expect(late.toSorted()).toEqual(ids.toSorted());
-    for (const { status } of await lettersFor(running.shop, 'away'))
+    for (const { status } of await deadLettersFor(running.shop, 'away'))
       expect(status).toBe('resolved');
   });
 });

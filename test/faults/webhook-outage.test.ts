@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { DeliveryError } from '../../activities/events/subscribers/subscriber.ts';
-import { deliver, eventFor, EVENTS_ONLY, lettersFor } from '../events/subscribers.ts';
+import { deliver, eventFor, EVENTS_ONLY, deadLettersFor } from '../events/subscribers.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { cell } from './matrix-case.ts';
 
@@ -29,7 +29,7 @@ cell('S8/F6', tenTimes, async (proof) => {
   const scheduleMs = 75 * HOURS + 35 * 60_000 + 5_000;
   expect(result.tookMs).toBeGreaterThanOrEqual(scheduleMs);
   expect(result.tookMs).toBeLessThan(scheduleMs * 1.06);
-  expect((await lettersFor(shop, 'hooks'))[0]).toMatchObject({
+  expect((await deadLettersFor(shop, 'hooks'))[0]).toMatchObject({
     retryCount: 10,
     error: 'HTTP 500',
     fingerprint: 'hooks: HTTP N',

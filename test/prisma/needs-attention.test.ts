@@ -23,8 +23,11 @@ test('a step that needs attention replaces the open dead letter of the whole che
   expect(await recordNeedsAttention(shop.db, orderId, waiting)).toEqual({ kind: 'already' });
 
   expect(await find()).toMatchObject({ status: 'needs_attention', attentionStep: 'releaseStock' });
-  const letters = await shop.db.deadLetter.findMany({ where: { orderId }, orderBy: { id: 'asc' } });
-  expect(letters.map(({ subject, status }) => ({ subject, status }))).toEqual([
+  const deadLetters = await shop.db.deadLetter.findMany({
+    where: { orderId },
+    orderBy: { id: 'asc' },
+  });
+  expect(deadLetters.map(({ subject, status }) => ({ subject, status }))).toEqual([
     { subject: 'checkout', status: 'resolved' },
     { subject: 'releaseStock', status: 'open' },
   ]);

@@ -71,8 +71,8 @@ describe('a change', () => {
     const { id } = await shop.place();
     await recordNeedsAttention(shop.db, id, { steps: ['checkout'], failure: 'stopped' });
     await change({ orderId: id, type: 'order.reserved', to: 'reserved' });
-    const { letters } = await listDeadLetters(shop.db, { orderId: id }, { limit: 2 });
-    expect(letters).toMatchObject([{ subject: 'checkout', status: 'resolved' }]);
+    const { deadLetters } = await listDeadLetters(shop.db, { orderId: id }, { limit: 2 });
+    expect(deadLetters).toMatchObject([{ subject: 'checkout', status: 'resolved' }]);
   });
 
   test('a change without a new status keeps the status and the waiting step', async () => {

@@ -105,7 +105,7 @@ export async function attentionOf({ db }: Books, id: OrderId): Promise<string | 
 /** The latest dead letter about a step of the order. */
 export async function letterOf({ db }: Books, orderId: OrderId): Promise<DeadLetter | undefined> {
   const filter = { source: 'checkout', orderId } as const;
-  return (await listDeadLetters(db, filter, { limit: 10 })).letters[0];
+  return (await listDeadLetters(db, filter, { limit: 10 })).deadLetters[0];
 }
 
 /** Stock sums, event sequence and payment operations hold whatever happened. */

@@ -48,7 +48,7 @@ function purchaseOf(wanted: Partial<Purchase> = {}): Purchase {
 
 function bookedOf(wanted: Partial<BookedOrder> = {}): BookedOrder {
   const order = { id: ID, status: 'shipped', totalMinor: 1200, currency: 'EUR' };
-  return { ...order, attentionStep: null, hasLetter: false, ...wanted };
+  return { ...order, attentionStep: null, hasDeadLetter: false, ...wanted };
 }
 
 function money(operation: string, amountMinor = 1200): Effect {
@@ -190,7 +190,7 @@ describe('the verdict of a run', () => {
     const order = bookedOf({
       status: 'needs_attention',
       attentionStep: 'shipOrder',
-      hasLetter: true,
+      hasDeadLetter: true,
     });
     const { attention, violations } = judge(
       factsOf({ books: { ...SHIPPED, orders: [order] } }),

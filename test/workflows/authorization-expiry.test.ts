@@ -37,8 +37,8 @@ describe('an uncaptured authorization', () => {
     expect(tookMs).toBeLessThan(HOLD_LASTS_MS);
     await expectCleanSlate(shop, orderId);
     expect(noticesOf(shop, orderId)).toEqual(['cancelled']);
-    const letter = await letterOf(shop, orderId);
-    expect(letter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
+    const deadLetter = await letterOf(shop, orderId);
+    expect(deadLetter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
   });
 
   test.each([CAPTURE, RESERVE])(

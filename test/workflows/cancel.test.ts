@@ -149,8 +149,8 @@ describe('a cancel', () => {
     shop.sandbox.faults.clear();
     expect(await handle.result()).toEqual({ status: 'cancelled', reason });
     await expectCleanSlate(shop, orderId);
-    const { letters } = await listDeadLetters(shop.db, { orderId }, { limit: 1 });
-    expect(letters).toEqual([]);
+    const { deadLetters } = await listDeadLetters(shop.db, { orderId }, { limit: 1 });
+    expect(deadLetters).toEqual([]);
   });
 
   test('a cancel while the confirmation mail fails undoes the order and sends only the cancelled mail', async () => {

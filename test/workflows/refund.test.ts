@@ -130,7 +130,7 @@ describe('a refund', () => {
     const handle = await refunding(orderId);
     expect((await handle.result()).status).toBe('succeeded');
     const id = handle.workflowId.slice('refund/'.length);
-    expect(await lettersOf(orderId)).toMatchObject([
+    expect(await deadLettersOf(orderId)).toMatchObject([
       { source: 'notification', subject: `refunded/${id}` },
     ]);
   });
@@ -158,15 +158,15 @@ describe.skipIf(isReplayed)('a refund during an outage', () => {
     await eventually(async () => {
       expect(await statusOf(orderId)).toEqual(['needs_attention']);
     });
-    const letters = await lettersOf(orderId);
+    const deadLetters = await deadLettersOf(orderId);
     const subject = handle.workflowId.slice('refund/'.length);
-    expect(letters).toMatchObject([{ source: 'refund', subject, status: 'open' }]);
-    expect(letters[0]?.fingerprint).toMatch(/^refund: /);
-    expect(letters[0]?.retryCount).toBeGreaterThan(10);
+    expect(deadLetters).toMatchObject([{ source: 'refund', subject, status: 'open' }]);
+    expect(deadLetters[0]?.fingerprint).toMatch(/^refund: /);
+    expect(deadLetters[0]?.retryCount).toBeGreaterThan(10);
     shop.sandbox.faults.clear();
     await handle.signal(retryRefundSignal);
     expect((await handle.result()).status).toBe('succeeded');
-    expect((await lettersOf(orderId))[0]?.status).toBe('resolved');
+    expect((await deadLettersOf(orderId))[0]?.status).toBe('resolved');
     await expectGivenBack(orderId, [2_400]);
   });
 });
@@ -186,8 +186,8 @@ async function statusOf(orderId: OrderId): Promise<string[]> {
   return (await listRefunds(inUse.shop.db, orderId)).map(({ status }) => status);
 }
 
-async function lettersOf(orderId: OrderId) {
-  return (await listDeadLetters(inUse.shop.db, { orderId }, { limit: 10 })).letters;
+async function deadLettersOf(orderId: OrderId) {
+  return (await listDeadLetters(inUse.shop.db, { orderId }, { limit: 10 })).deadLetters;
 }
 
 /** Our books and the provider's say the same: these amounts went back, each once. */

@@ -128,7 +128,7 @@ function unrested({ restAfterMs, purchases }: Facts, orders: Orders, demands: De
     const order = orders.get(orderId ?? '');
     if (order === undefined) continue;
     if (!isAtRest(order)) wrong.push(`${order.id}: still ${order.status}`);
-    if (order.status === 'needs_attention' && !order.hasLetter) {
+    if (order.status === 'needs_attention' && !order.hasDeadLetter) {
       wrong.push(`${order.id}: needs attention at ${order.attentionStep}, and nobody is told`);
     }
   }

@@ -43,6 +43,6 @@ export function createRandom(seed: number, name: string): Random {
 /** FNV-1a over the name, begun at the seed. */
 function mix(seed: number, name: string): number {
   let hash = seed ^ 0x811c9dc5;
-  for (const letter of name) hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193);
+  for (const deadLetter of name) hash = Math.imul(hash ^ deadLetter.charCodeAt(0), 0x01000193);
   return hash;
 }

@@ -12,7 +12,7 @@ export interface BookedOrder {
   readonly currency: string;
   readonly attentionStep: string | null;
   /** A person is told of it: an open dead letter carries the order's step. */
-  readonly hasLetter: boolean;
+  readonly hasDeadLetter: boolean;
 }
 
 export interface Effect {
@@ -37,7 +37,7 @@ const ordersForm = z.array(
     totalMinor: z.number(),
     currency: z.string(),
     attentionStep: z.string().nullable(),
-    hasLetter: z.boolean(),
+    hasDeadLetter: z.boolean(),
   }),
 );
 const eventsForm = z.array(z.object({ id: z.string() }));
@@ -64,7 +64,7 @@ export async function readOrders(databaseUrl: string): Promise<readonly BookedOr
   const rows = await query(
     databaseUrl,
     `SELECT id, status, total_minor AS "totalMinor", currency, attention_step AS "attentionStep",
-       EXISTS (SELECT FROM dead_letters d WHERE d.order_id = o.id AND d.status = 'open') AS "hasLetter"
+       EXISTS (SELECT FROM dead_letters d WHERE d.order_id = o.id AND d.status = 'open') AS "hasDeadLetter"
      FROM orders o ORDER BY id`,
   );
   return ordersForm.parse(rows);

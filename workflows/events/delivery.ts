@@ -3,8 +3,8 @@ import { proxyActivities, sleep } from '@temporalio/workflow';
 import type { EventActivities } from '../activities.ts';
 import type { DeliveryInput, DeliveryResult } from './contract.ts';
 
-const { deliverEvent, buryDelivery } = proxyActivities<
-  Pick<EventActivities, 'deliverEvent' | 'buryDelivery'>
+const { deliverEvent, deadLetterDelivery } = proxyActivities<
+  Pick<EventActivities, 'deliverEvent' | 'deadLetterDelivery'>
 >({
   // Above every subscriber's own deadline. A failed delivery is an answer; only a lost worker or a
   // database that is away repeats the activity itself.
@@ -33,6 +33,6 @@ export async function delivery(input: DeliveryInput): Promise<DeliveryResult> {
     if (outcome.final) break;
   }
   const failedAt = lastFailedAt ?? new Date().toISOString();
-  await buryDelivery({ ...input, attempts, error, firstFailedAt, lastFailedAt: failedAt });
+  await deadLetterDelivery({ ...input, attempts, error, firstFailedAt, lastFailedAt: failedAt });
   return { status: 'dead', attempts };
 }

@@ -60,14 +60,14 @@ export async function pastItsDeadline(lane: Lane, { key }: OrderRequest): Promis
 
 /** An operator who looks again, and decides again when nothing moves. */
 export async function redriveUntil(lane: Lane, orderId: OrderId, done: () => Promise<void>) {
-  const letters = z.object({ data: z.array(z.object({ id: z.string() })) });
+  const deadLetters = z.object({ data: z.array(z.object({ id: z.string() })) });
   await eventually(
     async () => {
       try {
         await done();
       } catch (error) {
         const listed = await lane.client.get(`/v1/dead-letters?order_id=${orderId}&status=open`);
-        for (const { id } of letters.parse(JSON.parse(listed.text)).data) {
+        for (const { id } of deadLetters.parse(JSON.parse(listed.text)).data) {
           await lane.client.operateOnce(`/v1/dead-letters/${id}/redrive`, { note: 'once more' });
         }
         throw error;

@@ -161,8 +161,10 @@ async function undelivered(lane: Lane): Promise<OrderId> {
   const orderId = await placeSurely(lane, newRequest());
   await rests(lane, orderId, 'shipped');
   await eventually(async () => {
-    const letters = await lane.db.deadLetter.findMany({ where: { orderId, source: 'delivery' } });
-    expect(letters).toMatchObject([{ status: 'open', retryCount: 1 }]);
+    const deadLetters = await lane.db.deadLetter.findMany({
+      where: { orderId, source: 'delivery' },
+    });
+    expect(deadLetters).toMatchObject([{ status: 'open', retryCount: 1 }]);
   }, SOON);
   await expectShipped(lane, orderId);
   return orderId;
