@@ -2,7 +2,7 @@
  * What a person may decide about a step that waits, and what each decision does. The workflow, the
  * API and the sweep go by this one table.
  */
-import type { Notice } from './ids.ts';
+import type { Notification } from './ids.ts';
 import type { CancelReason } from './order.ts';
 
 export type Decision = 'retry' | 'skip' | 'cancel';
@@ -68,8 +68,8 @@ export function standingAfterSkip(step: string): Standing | null {
 }
 
 /** The step a notice is; its failures are counted like any other's. */
-export function noticeStep(notice: Notice): string {
-  return `notify: ${notice}`;
+export function notificationStep(notification: Notification): string {
+  return `notify: ${notification}`;
 }
 
 /** Stripe's window for holding money on a card, for a provider that names no end of its own. */

@@ -14,8 +14,8 @@ export type CustomerId = string & { readonly brand: 'CustomerId' };
 export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
 
 /** What a customer can be told about an order. Each refund has a notice of its own. */
-export type Notice = 'confirmed' | 'shipped' | 'cancelled' | RefundNotice;
-export type RefundNotice = `refunded/${string}`;
+export type Notification = 'confirmed' | 'shipped' | 'cancelled' | RefundNotification;
+export type RefundNotification = `refunded/${string}`;
 
 /** Prefixes of public ids, as typeid (type-safe UUIDv7) renders them. */
 export const ID_PREFIX = {
@@ -104,22 +104,22 @@ export function reconcileWorkflowId(reconciliationId: string): string {
 }
 
 /** The workflow that tells a customer again, when a person asks for it. */
-export function noticeWorkflowId(orderId: OrderId, notice: Notice): string {
-  return `notice/${orderId}/${notice}`;
+export function notificationWorkflowId(orderId: OrderId, notification: Notification): string {
+  return `notice/${orderId}/${notification}`;
 }
 
 /** RFC 5322 Message-ID local part: constant per order and notice, so a repeat is recognisable. */
-export function noticeKey(orderId: OrderId, notice: Notice): string {
-  return `${orderId}.${notice}`;
+export function notificationKey(orderId: OrderId, notification: Notification): string {
+  return `${orderId}.${notification}`;
 }
 
 /** The notice that tells of one refund. */
-export function refundNotice(refundId: RefundId): RefundNotice {
+export function refundNotification(refundId: RefundId): RefundNotification {
   return `refunded/${refundId}`;
 }
 
 /** The refund a notice is about; null when it is about the order. */
-export function refundOfNotice(notice: string): RefundId | null {
-  const [kind, id = ''] = notice.split('/');
+export function refundOfNotification(notification: string): RefundId | null {
+  const [kind, id = ''] = notification.split('/');
   return kind === 'refunded' && isRefundId(id) ? id : null;
 }

@@ -13,7 +13,7 @@ import {
   type PaymentBooks,
 } from '../prisma/payments/payment-records.ts';
 
-export interface NoticeDeps {
+export interface PaymentWebhookDeps {
   readonly db: Database;
   readonly log: Logger;
 }
@@ -23,7 +23,7 @@ export interface NoticeDeps {
  * next look-up finds it. `unexpected`: nobody here asked for it (an authorization that expired, a
  * refund made by hand): somebody should look. `ignored`: a type we do not act on.
  */
-type Verdict = 'confirmed' | 'asked_for' | 'unexpected' | 'not_ours' | 'ignored';
+type Classification = 'confirmed' | 'asked_for' | 'unexpected' | 'not_ours' | 'ignored';
 
 /** Our own answer is in the books within seconds, or somebody looks it up within this. */
 const FINAL_AFTER_MS = 60_000;
@@ -37,15 +37,19 @@ const MEANINGS: ReadonlyMap<string, BookedOperation> = new Map([
   ['charge.refunded', { kind: 'refund', state: 'succeeded' }],
 ]);
 
-/** Judges a notice that just came. One the books do not know yet stays for `settleNotices`. */
-export async function settleNotice(deps: NoticeDeps, message: InboxMessage): Promise<void> {
-  const verdict = await judge(deps.db, message);
-  if (verdict !== 'asked_for' && verdict !== 'unexpected') await close(deps, message, verdict);
+/** Judges a notice that just came. One the books do not know yet stays for `processPaymentWebhooks`. */
+export async function processPaymentWebhook(
+  deps: PaymentWebhookDeps,
+  message: InboxMessage,
+): Promise<void> {
+  const classification = await classify(deps.db, message);
+  if (classification !== 'asked_for' && classification !== 'unexpected')
+    await close(deps, message, classification);
 }
 
 /** Judges the notices that stayed; for good those older than `finalAfterMs`. Returns how many. */
-export async function settleNotices(
-  deps: NoticeDeps,
+export async function processPaymentWebhooks(
+  deps: PaymentWebhookDeps,
   limits: {
     readonly olderThanMs: number;
     readonly limit: number;
@@ -55,13 +59,13 @@ export async function settleNotices(
   const { limit, olderThanMs, finalAfterMs = FINAL_AFTER_MS } = limits;
   const source = 'payments';
   const old = await listUnprocessed(deps.db, { source, limit, olderThanMs: finalAfterMs });
-  for (const message of old) await close(deps, message, await judge(deps.db, message));
+  for (const message of old) await close(deps, message, await classify(deps.db, message));
   const young = await listUnprocessed(deps.db, { source, limit, olderThanMs });
-  for (const message of young) await settleNotice(deps, message);
+  for (const message of young) await processPaymentWebhook(deps, message);
   return old.length;
 }
 
-async function judge(db: Database, message: InboxMessage): Promise<Verdict> {
+async function classify(db: Database, message: InboxMessage): Promise<Classification> {
   const told = MEANINGS.get(message.type);
   if (told === undefined) return 'ignored';
   const { reference, refundedMinor } = storedPayload.parse(message.payload);
@@ -77,7 +81,7 @@ async function judge(db: Database, message: InboxMessage): Promise<Verdict> {
 }
 
 /** Parts add up, and a notice tells the sum: it has to be one that our books come to. */
-function refunds(books: PaymentBooks, toldMinor: number): Verdict {
+function refunds(books: PaymentBooks, toldMinor: number): Classification {
   if (toldMinor <= books.refundedMinor) return 'confirmed';
   return toldMinor <= books.refundedMinor + books.refundingMinor ? 'asked_for' : 'unexpected';
 }
@@ -89,9 +93,13 @@ function isAnother(books: PaymentBooks, message: InboxMessage, reference: string
   return reference !== null && providerReference !== null && reference !== providerReference;
 }
 
-async function close({ db, log }: NoticeDeps, message: InboxMessage, verdict: Verdict) {
-  await markProcessed(db, message, verdict);
-  if (verdict !== 'unexpected') return;
+async function close(
+  { db, log }: PaymentWebhookDeps,
+  message: InboxMessage,
+  classification: Classification,
+) {
+  await markProcessed(db, message, classification);
+  if (classification !== 'unexpected') return;
   const { id, type, orderId, payload } = message;
   log.warn(
     { notice_id: id, type, order_id: orderId, reference: payload['reference'] },

@@ -14,7 +14,7 @@ import { listOverdue } from '../prisma/orders/orders.ts';
 import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
 import type { Checkouts } from '../temporal/checkout-workflows.ts';
 import { expireOrder } from './expire-order.ts';
-import { settleNotices } from './payment-webhooks.ts';
+import { processPaymentWebhooks } from './payment-webhooks.ts';
 import { startOpened } from './start-reconciliation.ts';
 import { handOver } from './shipment-callbacks.ts';
 import type { Upkeep } from '../temporal/reconciliation-client.ts';
@@ -56,7 +56,7 @@ export async function runRecovery(
   const [handedOver, expired, judged, started] = await Promise.all([
     counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
-    counted(deps, 'judge', () => settleNotices(deps, { olderThanMs, limit })),
+    counted(deps, 'judge', () => processPaymentWebhooks(deps, { olderThanMs, limit })),
     counted(deps, 'reconcile', () => startForgotten(deps, limits)),
   ]);
   return { handedOver, expired, judged, started };

@@ -4,9 +4,9 @@
  */
 import {
   isRefundId,
-  refundNotice,
-  refundOfNotice,
-  type Notice,
+  refundNotification,
+  refundOfNotification,
+  type Notification,
   type OrderId,
   type RefundId,
 } from '../domain/ids.ts';
@@ -60,7 +60,7 @@ export type RedriveOutcome =
 const DELAYS_MS = [0, 5_000, 30_000];
 /** A webhook has its own schedule, and a redrive is the whole of it once more. */
 const WEBHOOK_DELAYS_MS = [0, ...WEBHOOK_RETRY_DELAYS_MS];
-const NOTICES: readonly Notice[] = ['confirmed', 'shipped', 'cancelled'];
+const NOTIFICATIONS: readonly Notification[] = ['confirmed', 'shipped', 'cancelled'];
 
 export async function redrive(
   deps: RedriveDeps,
@@ -160,7 +160,9 @@ async function begin(
     case 'delivery':
       return started(await deliveries.startDelivery(deliveryOf(deadLetter, orderId)));
     case 'notification':
-      return started(await deliveries.startNotice({ orderId, notice: noticeOf(deadLetter) }));
+      return started(
+        await deliveries.startNotification({ orderId, notification: notificationOf(deadLetter) }),
+      );
     case 'refund': {
       const refund = await findRefundStart(db, refundOf(deadLetter));
       return refund === null ? 'not_waiting' : (await refunds.retry(refund)).kind;
@@ -168,7 +170,7 @@ async function begin(
   }
 }
 
-function started({ kind }: Awaited<ReturnType<Deliveries['startNotice']>>): Begun {
+function started({ kind }: Awaited<ReturnType<Deliveries['startNotification']>>): Begun {
   return kind === 'started' ? 'begun' : kind;
 }
 
@@ -195,10 +197,10 @@ function refundOf({ id, subject }: DeadLetter): RefundId {
   return subject;
 }
 
-function noticeOf({ id, subject }: DeadLetter): Notice {
-  const refundId = refundOfNotice(subject);
-  if (refundId !== null) return refundNotice(refundId);
-  const notice = NOTICES.find((each) => each === subject);
-  if (notice === undefined) throw new Error(`${id} is about no notice`);
-  return notice;
+function notificationOf({ id, subject }: DeadLetter): Notification {
+  const refundId = refundOfNotification(subject);
+  if (refundId !== null) return refundNotification(refundId);
+  const notification = NOTIFICATIONS.find((each) => each === subject);
+  if (notification === undefined) throw new Error(`${id} is about no notice`);
+  return notification;
 }

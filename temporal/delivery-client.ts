@@ -6,8 +6,8 @@ import type { Client } from '@temporalio/client';
 import {
   DELIVERY_WORKFLOW,
   deliveryStartOptions,
-  NOTICE_WORKFLOW,
-  noticeStartOptions,
+  NOTIFICATION_WORKFLOW,
+  notificationStartOptions,
   SUBSCRIPTION_WORKFLOW,
   subscriptionStartOptions,
 } from '../workflows/events/contract.ts';
@@ -35,7 +35,9 @@ export function createTemporalDeliveries(options: {
       ),
     startDelivery: (input) =>
       started(({ workflow }) => workflow.start(DELIVERY_WORKFLOW, deliveryStartOptions(input))),
-    startNotice: (input) =>
-      started(({ workflow }) => workflow.start(NOTICE_WORKFLOW, noticeStartOptions(input))),
+    startNotification: (input) =>
+      started(({ workflow }) =>
+        workflow.start(NOTIFICATION_WORKFLOW, notificationStartOptions(input)),
+      ),
   };
 }

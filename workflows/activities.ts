@@ -5,7 +5,7 @@
  */
 import type { Decision, Standing } from '../domain/attention.ts';
 import type { Delivery } from '../domain/delivery.ts';
-import type { Notice, OrderId, RefundId } from '../domain/ids.ts';
+import type { Notification, OrderId, RefundId } from '../domain/ids.ts';
 import type { CancelReason } from '../domain/order.ts';
 
 /** The closed union of ApplicationFailure types. Workflows branch on these, never on messages. */
@@ -123,10 +123,10 @@ export interface Activities {
     },
   ): Promise<void>;
   /** Mails the customer. The Message-ID is constant per order and notice. */
-  notifyCustomer(input: OrderRef & { readonly notice: Notice }): Promise<void>;
+  notifyCustomer(input: OrderRef & { readonly notification: Notification }): Promise<void>;
   /** The notice could not be sent within its retries; the order goes on. */
   recordNotificationFailed(
-    input: OrderRef & { readonly notice: Notice; readonly failure: string },
+    input: OrderRef & { readonly notification: Notification; readonly failure: string },
   ): Promise<void>;
   /** The provider gives a requested refund back, or refuses it for good. */
   refundPayment(input: RefundRef): Promise<RefundPaymentOutcome>;

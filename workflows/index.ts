@@ -1,7 +1,7 @@
 /** The workflow bundle's single entry. */
 export { checkout } from './checkout/checkout.ts';
 export { delivery } from './events/delivery.ts';
-export { notice } from './events/resend-notification.ts';
+export { resendNotification } from './events/resend-notification.ts';
 export { refund } from './refund/refund.ts';
 export { reconcile } from './operations/reconcile.ts';
 export { sweep } from './operations/sweep.ts';

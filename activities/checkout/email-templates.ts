@@ -1,5 +1,5 @@
 /** The words of each notice. Pure; the only place that writes to a customer. */
-import type { Notice, RefundNotice } from '../../domain/ids.ts';
+import type { Notification, RefundNotification } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { CancelReason, Order, Shipment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
@@ -12,11 +12,11 @@ export interface Email {
 /** Writes the notice. `shipment` is needed for `shipped` only. */
 export function composeEmail(
   order: Order,
-  notice: Exclude<Notice, RefundNotice>,
+  notification: Exclude<Notification, RefundNotification>,
   shipment: Shipment | null,
 ): Email {
   const greeting = `Hello ${order.customer.name},`;
-  switch (notice) {
+  switch (notification) {
     case 'confirmed':
       return {
         subject: `Your order ${order.id} is confirmed`,

@@ -1,7 +1,7 @@
 /** Counts failed attempts at an order's steps, for whoever has to decide about one. Never fails itself. */
 import { CancelledFailure } from '@temporalio/common';
-import { noticeStep } from '../../domain/attention.ts';
-import { isOrderId, type Notice, type OrderId, type RefundId } from '../../domain/ids.ts';
+import { notificationStep } from '../../domain/attention.ts';
+import { isOrderId, type Notification, type OrderId, type RefundId } from '../../domain/ids.ts';
 import { refundStep } from '../../domain/refund.ts';
 import { countAttempt } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
@@ -43,12 +43,13 @@ export async function countFailedAttempt(
 
 interface AboutOrder {
   readonly orderId: OrderId;
-  readonly notice?: Notice;
+  readonly notification?: Notification;
   readonly refundId?: RefundId;
 }
 
-function stepOf(activity: string, { notice, refundId }: AboutOrder): string | undefined {
-  if (activity === 'notifyCustomer' && notice !== undefined) return noticeStep(notice);
+function stepOf(activity: string, { notification, refundId }: AboutOrder): string | undefined {
+  if (activity === 'notifyCustomer' && notification !== undefined)
+    return notificationStep(notification);
   if (activity === 'refundPayment' && refundId !== undefined) return refundStep(refundId);
   return STEPS[activity];
 }

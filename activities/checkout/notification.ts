@@ -1,7 +1,7 @@
 /** Mails to the customer. No undo, by design: a mail that fails never undoes an order. */
-import { noticeKey, refundOfNotice, type Notice } from '../../domain/ids.ts';
+import { notificationKey, refundOfNotification, type Notification } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
-import { recordNotice } from '../../prisma/orders/record-shipment.ts';
+import { recordNotification } from '../../prisma/orders/record-shipment.ts';
 import { wasNotified } from '../../prisma/events/order-timeline.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
 import type { Activities } from '../../workflows/activities.ts';
@@ -14,17 +14,17 @@ type NotificationActivities = Pick<Activities, 'notifyCustomer' | 'recordNotific
 export function createNotificationActivities(deps: ActivityDependencies): NotificationActivities {
   const { db, mailer } = deps;
   return {
-    async notifyCustomer({ orderId, notice }) {
-      if (await wasNotified(db, orderId, notice)) return;
+    async notifyCustomer({ orderId, notification }) {
+      if (await wasNotified(db, orderId, notification)) return;
       const order = await requireOrder(db, orderId);
       const outcome = await mailer.send({
-        messageKey: noticeKey(orderId, notice),
+        messageKey: notificationKey(orderId, notification),
         to: order.customer.email,
-        ...(await compose(deps, order, notice)),
+        ...(await compose(deps, order, notification)),
       });
       switch (outcome.kind) {
         case 'sent':
-          return recordNotice(db, orderId, { notice, failure: null });
+          return recordNotification(db, orderId, { notification, failure: null });
         case 'refused':
           throw rejectedRequest('mail', outcome.reason);
         case 'unavailable':
@@ -33,21 +33,25 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
       }
     },
 
-    async recordNotificationFailed({ orderId, notice, failure }) {
-      await recordNotice(db, orderId, { notice, failure });
+    async recordNotificationFailed({ orderId, notification, failure }) {
+      await recordNotification(db, orderId, { notification, failure });
     },
   };
 }
 
-async function compose({ db }: ActivityDependencies, order: Order, notice: Notice): Promise<Email> {
-  switch (notice) {
+async function compose(
+  { db }: ActivityDependencies,
+  order: Order,
+  notification: Notification,
+): Promise<Email> {
+  switch (notification) {
     case 'confirmed':
     case 'cancelled':
-      return composeEmail(order, notice, null);
+      return composeEmail(order, notification, null);
     case 'shipped':
-      return composeEmail(order, notice, await findShipment(db, order.id));
+      return composeEmail(order, notification, await findShipment(db, order.id));
     default: {
-      const refundId = refundOfNotice(notice);
+      const refundId = refundOfNotification(notification);
       if (refundId === null) throw new TypeError('a notice of no refund');
       return composeRefundEmail(order, await requireRefund(db, refundId));
     }

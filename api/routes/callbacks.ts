@@ -5,7 +5,7 @@
 import { Hono } from 'hono';
 import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/events/inbox.ts';
 import { limitBody, type ApiEnv } from '../middleware/request.ts';
-import { settleNotice } from '../../services/payment-webhooks.ts';
+import { processPaymentWebhook } from '../../services/payment-webhooks.ts';
 import { ProblemError } from '../http/problems.ts';
 import type { Services } from '../context.ts';
 import { handOver, inboxMessageOf } from '../../services/shipment-callbacks.ts';
@@ -47,7 +47,7 @@ export function callbackRoutes(services: Services) {
       const payload = { reference, ...(refundedMinor !== null && { refundedMinor }) };
       const message = { source: 'payments', id, type, orderId, payload } as const;
       if ((await storeMessage(db, message)) === 'stored') {
-        await unhurried(services, message, settleNotice(services, message));
+        await unhurried(services, message, processPaymentWebhook(services, message));
       }
       return c.json({ received: true }, 200);
     });

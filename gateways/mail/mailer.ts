@@ -2,7 +2,7 @@
 import type { BreakerView, NoAnswer } from '../resilience/outcome.ts';
 
 export interface Mail {
-  /** From `noticeKey`: constant per order and notice. */
+  /** From `notificationKey`: constant per order and notice. */
   readonly messageKey: string;
   readonly to: string;
   readonly subject: string;

@@ -2,7 +2,7 @@
  * One order's events by their sequence. Numbers are given under the order's row lock, so they become
  * visible in order and without gaps: a reader of one order needs no cursor of the log.
  */
-import type { Notice, OrderId } from '../../domain/ids.ts';
+import type { Notification, OrderId } from '../../domain/ids.ts';
 import type { OrderEvent } from '../../domain/order.ts';
 import type { Database } from '../client/client.ts';
 import { toEvent } from '../client/mappers.ts';
@@ -25,9 +25,9 @@ export async function listOrderEventsAfter(
 export async function wasNotified(
   db: Database,
   orderId: OrderId,
-  notice: Notice,
+  notification: Notification,
 ): Promise<boolean> {
-  const onceKey = `order.customer_notified/${notice}`;
+  const onceKey = `order.customer_notified/${notification}`;
   const where = { orderId_onceKey: { orderId, onceKey } };
   return (await db.event.findUnique({ where, select: { seq: true } })) !== null;
 }

@@ -1,6 +1,6 @@
 /** What the checkout workflow's steps write: effect, status and event in one transaction each. */
-import { noticeStep } from '../../domain/attention.ts';
-import { shipmentCorrelationId, type Notice, type OrderId } from '../../domain/ids.ts';
+import { notificationStep } from '../../domain/attention.ts';
+import { shipmentCorrelationId, type Notification, type OrderId } from '../../domain/ids.ts';
 import type { CancelReason, Shipment } from '../../domain/order.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
 import { changeOrder, orderTransaction, type ChangeOutcome } from './transition.ts';
@@ -146,31 +146,31 @@ export async function recordCancelled(
 }
 
 /** The customer was told, or could not be. */
-export async function recordNotice(
+export async function recordNotification(
   db: Database,
   orderId: OrderId,
-  told: { readonly notice: Notice; readonly failure: string | null },
+  told: { readonly notification: Notification; readonly failure: string | null },
 ): Promise<void> {
-  const { notice, failure } = told;
+  const { notification, failure } = told;
   const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';
   await orderTransaction(db, orderId, async (tx) => {
     await changeOrder(tx, {
       orderId,
       type,
-      onceKey: `${type}/${notice}`,
-      data: failure === null ? { notice } : { notice, failure },
+      onceKey: `${type}/${notification}`,
+      data: failure === null ? { notification } : { notification, failure },
     });
     if (failure !== null) {
-      const step = noticeStep(notice);
+      const step = notificationStep(notification);
       await recordStepDeadLetter(tx, orderId, {
         source: 'notification',
         step,
-        subject: notice,
+        subject: notification,
         failure,
       });
     } else {
       const source = 'notification';
-      await resolveDeadLetter(tx, { source, subject: notice, orderId, eventId: null });
+      await resolveDeadLetter(tx, { source, subject: notification, orderId, eventId: null });
     }
   });
 }

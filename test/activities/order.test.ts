@@ -134,9 +134,9 @@ describe('a step without a provider', () => {
   test('a failed notification is recorded once per kind of notification', async () => {
     const orderId = await steps.orderAfter();
     const failed = { orderId, failure: 'mail: refused (smtp_550)' };
-    await steps.run('recordNotificationFailed', { ...failed, notice: 'confirmed' });
-    await steps.run('recordNotificationFailed', { ...failed, notice: 'confirmed' });
-    await steps.run('recordNotificationFailed', { ...failed, notice: 'shipped' });
+    await steps.run('recordNotificationFailed', { ...failed, notification: 'confirmed' });
+    await steps.run('recordNotificationFailed', { ...failed, notification: 'confirmed' });
+    await steps.run('recordNotificationFailed', { ...failed, notification: 'shipped' });
     const types = await eventTypesOf(steps, orderId);
     expect(types.filter((type) => type === 'order.notification_failed')).toHaveLength(2);
   });
@@ -173,7 +173,7 @@ describe('a failure', () => {
         breakers: () => [],
       },
     });
-    const failure = await broken.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    const failure = await broken.failing('notifyCustomer', { orderId, notification: 'confirmed' });
     expect(failure).toEqual({
       type: 'unexpected_error',
       nonRetryable: false,
@@ -186,7 +186,7 @@ describe('a failure', () => {
     const orderId = await steps.orderAfter();
     const failure = await steps.failing('recordNotificationFailed', {
       orderId,
-      notice: 'confirmed',
+      notification: 'confirmed',
       // A byte PostgreSQL takes in no text.
       failure: `${PERSON.email}\u0000`,
     });

@@ -134,7 +134,7 @@ describe('a redrive', () => {
   test('a redrive of a notification starts it again without a request body', async () => {
     const id = await deadLetter({ source: 'notification', subject: 'shipped', eventId: null });
     expect((await post(`/v1/dead-letters/${id}/redrive`)).status).toBe(202);
-    expect(shop.deliveries.notices).toEqual([{ orderId, notice: 'shipped' }]);
+    expect(shop.deliveries.notices).toEqual([{ orderId, notification: 'shipped' }]);
   });
 
   test.each(['retry', 'skip', 'cancel'])(

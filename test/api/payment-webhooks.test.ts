@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { settleNotices } from '../../services/payment-webhooks.ts';
+import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
@@ -35,7 +35,7 @@ async function payment() {
 }
 
 /** Sends a notice about the order's intent, and gives what became of it. */
-async function notice(type: string, about: object = {}): Promise<string | null> {
+async function notification(type: string, about: object = {}): Promise<string | null> {
   const id = `evt_${(sent += 1)}`;
   const object = {
     object: 'payment_intent',
@@ -57,38 +57,38 @@ async function outcomeOf(id = `evt_${sent}`): Promise<string | null> {
   return message.outcome;
 }
 
-const judgeForGood = () =>
-  settleNotices(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
+const classifyFinally = () =>
+  processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
 
 describe('a payment webhook', () => {
   test('a payment webhook that matches our records is confirmed at once', async () => {
-    expect(await notice('payment_intent.amount_capturable_updated')).toBe('confirmed');
+    expect(await notification('payment_intent.amount_capturable_updated')).toBe('confirmed');
     await recordIntent(shop.db, await payment(), 'capture');
     await recordCaptured(shop.db, await payment());
-    expect(await notice('payment_intent.succeeded')).toBe('confirmed');
+    expect(await notification('payment_intent.succeeded')).toBe('confirmed');
   });
 
   test('a payment webhook is matched by its payment reference alone or by its order id alone', async () => {
     const type = 'payment_intent.amount_capturable_updated';
-    expect(await notice(type, { metadata: {} })).toBe('confirmed');
+    expect(await notification(type, { metadata: {} })).toBe('confirmed');
     const charge = { object: 'charge', id: 'ch_1', payment_intent: null };
-    expect(await notice(type, charge)).toBe('confirmed');
+    expect(await notification(type, charge)).toBe('confirmed');
   });
 
   test("a payment webhook that precedes the provider's response stays open until the response is recorded", async () => {
     await recordIntent(shop.db, await payment(), 'capture');
-    expect(await notice('payment_intent.succeeded')).toBeNull();
+    expect(await notification('payment_intent.succeeded')).toBeNull();
     await runRecovery(shop.services);
     expect(await outcomeOf()).toBeNull();
     await recordCaptured(shop.db, await payment());
-    await settleNotices(shop.services, { olderThanMs: 0, limit: 100 });
+    await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
     expect(await outcomeOf()).toBe('confirmed');
   });
 
   test('a payment webhook for a requested capture without a response is closed as asked_for, without a warning', async () => {
     await recordIntent(shop.db, await payment(), 'capture');
-    await notice('payment_intent.succeeded');
-    expect(await judgeForGood()).toBe(1);
+    await notification('payment_intent.succeeded');
+    expect(await classifyFinally()).toBe(1);
     expect(await outcomeOf()).toBe('asked_for');
     expect(shop.logged.join()).not.toContain('nobody here asked for');
   });
@@ -101,8 +101,8 @@ describe('a payment webhook', () => {
     ['a decline of an authorized payment', 'payment_intent.payment_failed', {}],
   ])('a webhook about %s is logged as unexpected and moves no money', async (_, type, about) => {
     const [before, ordered] = [paymentEffects(shop, orderId), await payment()];
-    expect(await notice(type, about)).toBeNull();
-    await judgeForGood();
+    expect(await notification(type, about)).toBeNull();
+    await classifyFinally();
     expect(await outcomeOf()).toBe('unexpected');
     expect(shop.logged.join()).toContain('nobody here asked for');
     expect(paymentEffects(shop, orderId)).toEqual(before);
@@ -111,16 +111,20 @@ describe('a payment webhook', () => {
 
   test('a payment webhook whose intent names another order is closed as unexpected', async () => {
     const other = await orderOf(await shop.place());
-    await notice('payment_intent.amount_capturable_updated', { metadata: { order_id: other.id } });
-    await judgeForGood();
+    await notification('payment_intent.amount_capturable_updated', {
+      metadata: { order_id: other.id },
+    });
+    await classifyFinally();
     expect(await outcomeOf()).toBe('unexpected');
   });
 
   test('a payment webhook about an unknown payment or of an unhandled type is stored and closed', async () => {
-    expect(await notice('payment_intent.succeeded', { id: 'pi_else', metadata: {} })).toBe(
+    expect(await notification('payment_intent.succeeded', { id: 'pi_else', metadata: {} })).toBe(
       'not_ours',
     );
-    expect(await notice('customer.created', { object: 'customer', id: 'cus_1' })).toBe('ignored');
+    expect(await notification('customer.created', { object: 'customer', id: 'cus_1' })).toBe(
+      'ignored',
+    );
   });
 
   test('an unprocessed payment webhook is processed by the next pass', async () => {
@@ -134,15 +138,15 @@ describe('a payment webhook', () => {
         payload,
       },
     });
-    await settleNotices(shop.services, { olderThanMs: 0, limit: 100 });
+    await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
     expect(await outcomeOf('evt_left')).toBe('confirmed');
   });
 
   test('a payment webhook about a capture that our records show as refused is closed as unexpected', async () => {
     await recordIntent(shop.db, await payment(), 'capture');
     await recordCaptureRefused(shop.db, await payment(), 'expired');
-    await notice('payment_intent.succeeded');
-    await judgeForGood();
+    await notification('payment_intent.succeeded');
+    await classifyFinally();
     expect(await outcomeOf()).toBe('unexpected');
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
-import { recordNotice } from '../../prisma/orders/record-shipment.ts';
+import { recordNotification } from '../../prisma/orders/record-shipment.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { recordRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
 import { findRefund, findRefundStart } from '../../prisma/payments/refunds.ts';
@@ -73,10 +73,10 @@ describe('a dead letter of a refund', () => {
 
   test('a redrive of a refund mail starts the same notification', async () => {
     const { id, orderId } = await acceptRefund(shop.db, await paidOrder(shop));
-    const notice = `refunded/${id}` as const;
-    await recordNotice(shop.db, orderId, { notice, failure: 'mail: refused' });
+    const notification = `refunded/${id}` as const;
+    await recordNotification(shop.db, orderId, { notification, failure: 'mail: refused' });
     expect((await redrive(shop, await openDeadLetter(shop, orderId))).status).toBeLessThan(300);
-    expect(shop.deliveries.notices).toEqual([{ orderId, notice }]);
+    expect(shop.deliveries.notices).toEqual([{ orderId, notification }]);
   });
 });
 

@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { settleNotices } from '../../services/payment-webhooks.ts';
+import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   recordRefundFailed,
@@ -51,8 +51,8 @@ async function outcome(id = `evt_${sent}`): Promise<string | null> {
   return (await shop.db.inboxMessage.findFirstOrThrow({ where: { id } })).outcome;
 }
 
-const judgeForGood = () =>
-  settleNotices(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
+const classifyFinally = () =>
+  processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
 
 test('a webhook about a recorded partial refund is confirmed, and one about a pending refund stays open', async () => {
   const first = await acceptRefund(shop.db, orderId, 500);
@@ -62,14 +62,14 @@ test('a webhook about a recorded partial refund is confirmed, and one about a pe
   const second = await acceptRefund(shop.db, orderId, 700);
   expect(await charged(1_200)).toBeNull();
   await recordRefundSucceeded(shop.db, second, 're_2');
-  await settleNotices(shop.services, { olderThanMs: 0, limit: 100 });
+  await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
   expect(await outcome()).toBe('confirmed');
 });
 
 test('a webhook about a requested refund without a response is closed as asked_for', async () => {
   await acceptRefund(shop.db, orderId, 500);
   await charged(500);
-  await judgeForGood();
+  await classifyFinally();
   expect(await outcome()).toBe('asked_for');
 });
 
@@ -77,7 +77,7 @@ test('a webhook about more money than all our refunds is closed as unexpected', 
   await recordRefundSucceeded(shop.db, await acceptRefund(shop.db, orderId, 500), 're_1');
   await acceptRefund(shop.db, orderId, 200);
   expect(await charged(701)).toBeNull();
-  await judgeForGood();
+  await classifyFinally();
   expect(await outcome()).toBe('unexpected');
 });
 
@@ -85,6 +85,6 @@ test('a webhook about a refund that the provider refused is closed as unexpected
   const refused = await acceptRefund(shop.db, orderId, 500);
   await recordRefundFailed(shop.db, refused, 'insufficient_funds');
   await charged(500);
-  await judgeForGood();
+  await classifyFinally();
   expect(await outcome()).toBe('unexpected');
 });

@@ -128,7 +128,7 @@ async function shipped(shop: Shop): Promise<OrderId> {
   await storeMessage(shop.db, { ...message, orderId: id, payload: {} });
   await markProcessed(shop.db, message, 'delivered');
   await fulfilment.recordShipped(shop.db, id, parcel);
-  await fulfilment.recordNotice(shop.db, id, { notice: 'shipped', failure: null });
+  await fulfilment.recordNotification(shop.db, id, { notification: 'shipped', failure: null });
   return id;
 }
 
@@ -226,7 +226,10 @@ async function turnRound({ db }: Shop, { id }: Order, reason: CancelReason): Pro
 /** A failed delivery that is tried again by an operator, a mail that failed, a paused subscription. */
 async function recordDeadLetters({ db }: Shop, fates: Fates): Promise<void> {
   const orderId = fates.shipped;
-  await fulfilment.recordNotice(db, orderId, { notice: 'confirmed', failure: 'no answer' });
+  await fulfilment.recordNotification(db, orderId, {
+    notification: 'confirmed',
+    failure: 'no answer',
+  });
   const event = await db.event.findFirstOrThrow({ where: { orderId, type: 'order.paid' } });
   const failedAt = new Date().toISOString();
   await db.$transaction(async (tx) => {

@@ -4,11 +4,11 @@ import { describe, expect, test } from 'vitest';
 import {
   checkoutWorkflowId,
   isOrderId,
-  noticeKey,
+  notificationKey,
   providerKey,
   shipmentCorrelationId,
   type Intent,
-  type Notice,
+  type Notification,
   type OrderId,
 } from '../../domain/ids.ts';
 import { newId } from '../../prisma/client/ids.ts';
@@ -22,7 +22,7 @@ const INTENTS: readonly Intent[] = [
   'release',
   'ship',
 ];
-const NOTICES: readonly Notice[] = ['confirmed', 'shipped', 'cancelled'];
+const NOTIFICATIONS: readonly Notification[] = ['confirmed', 'shipped', 'cancelled'];
 
 describe('isOrderId', () => {
   test('isOrderId accepts every generated order id', () => {
@@ -69,13 +69,13 @@ describe('ids derived from an order id', () => {
     expect(checkoutWorkflowId(orderId)).toBe(`checkout/${orderId}`);
     expect(providerKey(orderId, 'capture')).toBe(`${orderId}/capture`);
     expect(shipmentCorrelationId(orderId)).toBe(`${orderId}.ship`);
-    expect(noticeKey(orderId, 'shipped')).toBe(`${orderId}.shipped`);
+    expect(notificationKey(orderId, 'shipped')).toBe(`${orderId}.shipped`);
   });
 
   test('derived ids fit into 255 characters, and notification keys suit a Message-ID', () => {
     for (const text of derived(newId('order'))) expect(text.length).toBeLessThanOrEqual(255);
-    for (const notice of NOTICES) {
-      expect(noticeKey(newId('order'), notice)).toMatch(/^[a-z0-9_.]+$/);
+    for (const notification of NOTIFICATIONS) {
+      expect(notificationKey(newId('order'), notification)).toMatch(/^[a-z0-9_.]+$/);
     }
   });
 });
@@ -85,6 +85,6 @@ function derived(orderId: OrderId): string[] {
     checkoutWorkflowId(orderId),
     shipmentCorrelationId(orderId),
     ...INTENTS.map((intent) => providerKey(orderId, intent)),
-    ...NOTICES.map((notice) => noticeKey(orderId, notice)),
+    ...NOTIFICATIONS.map((notification) => notificationKey(orderId, notification)),
   ];
 }

@@ -32,9 +32,9 @@ async function shipOne(): Promise<readonly string[]> {
   const { status, body } = await system.place();
   expect(status).toBe(201);
   const { id: orderId } = z.object({ id: z.string() }).parse(body);
-  const notice = { orderId, type: 'order.customer_notified' };
+  const notification = { orderId, type: 'order.customer_notified' };
   await eventually(
-    async () => expect(await system.db.event.count({ where: notice })).toBe(2),
+    async () => expect(await system.db.event.count({ where: notification })).toBe(2),
     PATIENCE,
   );
   const events = await system.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });

@@ -1,7 +1,7 @@
 import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, describe, expect } from 'vitest';
-import { settleNotices } from '../../services/payment-webhooks.ts';
+import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { eventually } from '../support/eventually.ts';
@@ -18,7 +18,11 @@ const NOW = { olderThanMs: 0, expiryGraceMs: 60_000, batch: 1_000, eventsKeptDay
 const running = useSkippingShop();
 afterAll(async () => {
   // What is not confirmed by now nobody asked for.
-  await settleNotices(running.shop.services, { olderThanMs: 0, limit: 1_000, finalAfterMs: 0 });
+  await processPaymentWebhooks(running.shop.services, {
+    olderThanMs: 0,
+    limit: 1_000,
+    finalAfterMs: 0,
+  });
   await expectSoundBooks(running.shop);
 });
 
@@ -60,7 +64,7 @@ function shipped(orderId: OrderId, id: string): Message {
 }
 
 /** The payment provider says something happened to the order's money. */
-function notice(orderId: OrderId, intent: string, type: string): Message {
+function notification(orderId: OrderId, intent: string, type: string): Message {
   const object = { object: 'payment_intent', id: intent, metadata: { order_id: orderId } };
   const id = `evt_${orderId}_${type}`;
   const payload = JSON.stringify({ id, object: 'event', type, data: { object } });
@@ -90,7 +94,7 @@ describe('provider messages', () => {
     const intents = await intentsOf(orderIds);
     const messages: Message[] = orderIds.flatMap((orderId) => [
       shipped(orderId, `left-${orderId}`),
-      ...TOLD.map((type) => notice(orderId, intents.get(orderId) ?? '', type)),
+      ...TOLD.map((type) => notification(orderId, intents.get(orderId) ?? '', type)),
       { send: () => cancelled(orderId) },
     ]);
     const doubled = dice.shuffled([...messages, ...messages]);

@@ -26,13 +26,13 @@ describe('notifyCustomer', () => {
     cell(`S8/${fault}`, title, async (proof) => {
       const orderId = await steps.orderAfter();
       steps.sandbox.faults.set(place, { mode });
-      const attempt = { orderId, notice: 'confirmed' } as const;
+      const attempt = { orderId, notification: 'confirmed' } as const;
       const failure = await steps.impatient.failing('notifyCustomer', attempt);
       expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
       expect(noticesOf(steps, orderId)).toEqual([]);
       proof.firedAll(steps.sandbox.faults);
       steps.sandbox.faults.clear();
-      await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+      await steps.run('notifyCustomer', { orderId, notification: 'confirmed' });
       expect(noticesOf(steps, orderId)).toEqual(['confirmed']);
       expect((await eventTypesOf(steps, orderId)).at(-1)).toBe('order.customer_notified');
     });
@@ -43,9 +43,9 @@ describe('notifyCustomer', () => {
   cell(['S8/F2', 'S8/F4'], oneMail, async (proof) => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
-    await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    await steps.failing('notifyCustomer', { orderId, notification: 'confirmed' });
     proof.firedAll(steps.sandbox.faults);
-    await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+    await steps.run('notifyCustomer', { orderId, notification: 'confirmed' });
     const sent = steps.sandbox.ledgers.mail.effects().filter((each) => each.order_id === orderId);
     expect(sent).toHaveLength(2);
     const mails = steps.sandbox.inbox.mails().filter((mail) => mail.subject.includes(orderId));
@@ -57,16 +57,16 @@ describe('notifyCustomer', () => {
   test('a notification refused by the mail server fails permanently', async () => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(place, { mode: 'refuse' });
-    const failure = await steps.failing('notifyCustomer', { orderId, notice: 'confirmed' });
+    const failure = await steps.failing('notifyCustomer', { orderId, notification: 'confirmed' });
     expect(failure).toMatchObject({ type: 'provider_rejected_request', nonRetryable: true });
   });
 
   test('each notification has its own mail, and only the shipped one has the tracking number', async () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
     const parcel = { carrier: 'Test Parcel', trackingNumber: 'TP-77' };
-    await steps.run('notifyCustomer', { orderId, notice: 'confirmed' });
+    await steps.run('notifyCustomer', { orderId, notification: 'confirmed' });
     await steps.run('recordShipped', { orderId, ...parcel });
-    await steps.run('notifyCustomer', { orderId, notice: 'shipped' });
+    await steps.run('notifyCustomer', { orderId, notification: 'shipped' });
     const [confirmed, shipped] = steps.sandbox.inbox
       .mails()
       .filter((mail) => mail.subject.includes(orderId));

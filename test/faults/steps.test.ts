@@ -143,8 +143,8 @@ describe('a long outage', () => {
       where: { orderId: orderIdOf(handle), type: 'order.notification_failed' },
     });
     expect(failed.map((event) => event.data)).toEqual([
-      expect.objectContaining({ notice: 'confirmed' }),
-      expect.objectContaining({ notice: 'shipped' }),
+      expect.objectContaining({ notification: 'confirmed' }),
+      expect.objectContaining({ notification: 'shipped' }),
     ]);
   });
 });

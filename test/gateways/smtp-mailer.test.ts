@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { noticeKey } from '../../domain/ids.ts';
+import { notificationKey } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import { createSmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
 import type { SmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
@@ -34,7 +34,7 @@ function mailerOf(changes: Partial<CallLimits> = {}, port = sandbox.smtpPort): S
 }
 
 function mailTo(to: string, orderId = newOrderId()) {
-  const messageKey = noticeKey(orderId, 'confirmed');
+  const messageKey = notificationKey(orderId, 'confirmed');
   return { messageKey, to, subject: 'Your order is confirmed', text: 'Thank you: 24,00 €.' };
 }
 

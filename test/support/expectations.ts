@@ -73,10 +73,10 @@ export async function eventTypesOf({ db }: Pick<Books, 'db'>, orderId: OrderId):
  */
 export function noticesOf(shop: Books, orderId: OrderId): string[] {
   const sent = shop.sandbox.ledgers.mail.effects();
-  return [...new Set(sent.filter((each) => each.order_id === orderId).map(noticeOf))];
+  return [...new Set(sent.filter((each) => each.order_id === orderId).map(notificationOf))];
 }
 
-function noticeOf(effect: Effect): string {
+function notificationOf(effect: Effect): string {
   return effect.key.split('.')[1] ?? effect.key;
 }
 

@@ -9,7 +9,7 @@ import type { CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import type { Resolution } from '../../domain/attention.ts';
 import type { ShipmentAnswered } from '../../workflows/checkout/contract.ts';
-import type { NoticeInput } from '../../workflows/events/contract.ts';
+import type { NotificationInput } from '../../workflows/events/contract.ts';
 
 /** Temporal as far as the API sees it: what was asked, and whether it can be reached. */
 export interface RecordedCheckouts extends Checkouts {
@@ -25,7 +25,7 @@ export interface RecordedCheckouts extends Checkouts {
 export interface RecordedDeliveries extends Deliveries {
   readonly subscriptions: string[];
   readonly deliveries: Delivery[];
-  readonly notices: NoticeInput[];
+  readonly notices: NotificationInput[];
 }
 
 /** The same for refunds. */
@@ -108,7 +108,7 @@ function createDeliveryRecorder(temporal: RecordedCheckouts): RecordedDeliveries
     notices: [],
     ensureSubscriptionRuns: async (name) => started(() => recorder.subscriptions.push(name)),
     startDelivery: async (input) => started(() => recorder.deliveries.push(input)),
-    startNotice: async (input) => started(() => recorder.notices.push(input)),
+    startNotification: async (input) => started(() => recorder.notices.push(input)),
   };
   return recorder;
 }

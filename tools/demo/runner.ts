@@ -114,7 +114,7 @@ async function look(stage: Stage, fate: Fate, placed: Placed): Promise<Seen> {
     outside.mails(email),
     unitsStillHeld(stage, fate.sku, placed.heldBefore),
   ]);
-  const known = { answer, code, mails: sent.map(noticeOf), stillHeld };
+  const known = { answer, code, mails: sent.map(notificationOf), stillHeld };
   if (orderId === null) {
     say(row(null, 'no order, no payment, no workflow'));
     const nothing = { status: null, cancelReason: null, payment: null, effects: {} };
@@ -156,6 +156,6 @@ async function whenClosed({ outside, signal }: Stage, orderId: string): Promise<
 }
 
 /** Which notice a mail is: its Message-ID says so. */
-function noticeOf(messageId: string): string {
+function notificationOf(messageId: string): string {
   return /\.([a-z]+)@/.exec(messageId)?.[1] ?? messageId;
 }

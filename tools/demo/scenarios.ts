@@ -2,7 +2,7 @@
  * The six fates an order can have, as data: what is ordered, what is broken, how it must end. Pure;
  * runner.ts plays them.
  */
-import type { Notice } from '../../domain/ids.ts';
+import type { Notification } from '../../domain/ids.ts';
 import type { CancelReason, OrderStatus, PaymentStatus } from '../../domain/order.ts';
 
 /** A fault of the sandbox. `times` bounds it, so that no breaker opens and the demo stays quick. */
@@ -25,7 +25,7 @@ export interface Ending {
   readonly workflow: 'completed' | 'none';
   /** How often each effect happened at the providers, by their own ledgers. */
   readonly effects: Readonly<Record<string, number>>;
-  readonly mails: readonly Notice[];
+  readonly mails: readonly Notification[];
   /** Units of the SKU that are held now and were not before. */
   readonly stillHeld: 0;
 }

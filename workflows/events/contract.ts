@@ -1,14 +1,18 @@
 /** The workflows that carry events to subscribers, as their callers see them. */
 import type { WorkflowStartOptions } from '@temporalio/client';
 import type { Delivery } from '../../domain/delivery.ts';
-import { deliveryWorkflowId, noticeWorkflowId, subscriptionWorkflowId } from '../../domain/ids.ts';
-import type { Notice, OrderId } from '../../domain/ids.ts';
+import {
+  deliveryWorkflowId,
+  notificationWorkflowId,
+  subscriptionWorkflowId,
+} from '../../domain/ids.ts';
+import type { Notification, OrderId } from '../../domain/ids.ts';
 
 /** Apart from checkouts, so that a crowd of slow receivers can never hold up an order. */
 export const EVENTS_TASK_QUEUE = 'events';
 export const SUBSCRIPTION_WORKFLOW = 'subscription';
 export const DELIVERY_WORKFLOW = 'delivery';
-export const NOTICE_WORKFLOW = 'notice';
+export const NOTIFICATION_WORKFLOW = 'resendNotification';
 
 export interface SubscriptionInput {
   readonly subscription: string;
@@ -21,9 +25,9 @@ export interface DeliveryResult {
   readonly attempts: number;
 }
 
-export interface NoticeInput {
+export interface NotificationInput {
   readonly orderId: OrderId;
-  readonly notice: Notice;
+  readonly notification: Notification;
 }
 
 /** One pump per subscription; starting a running one changes nothing. */
@@ -57,15 +61,15 @@ export function deliveryStartOptions(
 }
 
 /** Tells a customer once more after the checkout gave up. */
-export function noticeStartOptions(
-  input: NoticeInput,
-): WorkflowStartOptions<(input: NoticeInput) => Promise<void>> {
+export function notificationStartOptions(
+  input: NotificationInput,
+): WorkflowStartOptions<(input: NotificationInput) => Promise<void>> {
   return {
-    workflowId: noticeWorkflowId(input.orderId, input.notice),
+    workflowId: notificationWorkflowId(input.orderId, input.notification),
     taskQueue: EVENTS_TASK_QUEUE,
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     args: [input],
-    staticSummary: `Notice ${input.notice} for ${input.orderId}`,
+    staticSummary: `Notice ${input.notification} for ${input.orderId}`,
   };
 }

@@ -1,10 +1,10 @@
 /** Tells a customer once more, when a person asks for it after the checkout gave up. */
 import { TemporalFailure } from '@temporalio/workflow';
-import type { NoticeInput } from './contract.ts';
+import type { NotificationInput } from './contract.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { steps } from '../steps.ts';
 
-export async function notice(input: NoticeInput): Promise<void> {
+export async function resendNotification(input: NotificationInput): Promise<void> {
   try {
     await steps.notifyCustomer(input);
   } catch (error) {

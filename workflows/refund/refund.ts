@@ -11,7 +11,7 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { RefundPaymentOutcome } from '../activities.ts';
-import { refundNotice } from '../../domain/ids.ts';
+import { refundNotification } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import { SEARCH_ATTRIBUTES } from '../checkout/contract.ts';
 import { failureSummary } from '../failure-summary.ts';
@@ -63,12 +63,12 @@ async function giveBack(
 }
 
 async function tell({ refundId, orderId }: RefundInput): Promise<void> {
-  const notice = refundNotice(refundId);
+  const notification = refundNotification(refundId);
   try {
-    await steps.notifyCustomer({ orderId, notice });
+    await steps.notifyCustomer({ orderId, notification });
   } catch (error) {
     if (!(error instanceof TemporalFailure)) throw error;
-    await steps.recordNotificationFailed({ orderId, notice, failure: failureSummary(error) });
+    await steps.recordNotificationFailed({ orderId, notification, failure: failureSummary(error) });
   }
 }
 

@@ -21,7 +21,7 @@ const KEPT: readonly string[] = [
   'step',
   'decision',
   'failure',
-  'notice',
+  'notification',
 ];
 
 export function createAuditSubscriber({ db }: { readonly db: Database }): Subscriber {
