@@ -13,7 +13,7 @@ export interface Operator {
 export async function recordAction(
   tx: Transaction,
   by: Operator,
-  did: {
+  action: {
     readonly action: string;
     readonly subject: string;
     /** Ids and codes only: the log cannot be erased. */
@@ -23,10 +23,10 @@ export async function recordAction(
   await tx.auditEntry.create({
     data: {
       actor: `operator/${by.apiKeyId}`,
-      action: did.action,
-      subject: did.subject,
+      action: action.action,
+      subject: action.subject,
       cause: by.correlationId,
-      data: trusted<Prisma.InputJsonObject>(did.data ?? {}),
+      data: trusted<Prisma.InputJsonObject>(action.data ?? {}),
       at: new Date(),
     },
   });

@@ -61,7 +61,7 @@ export async function createEndpoint(
     await ensureSubscription(tx, { name: webhookSubscription(row.id), types, cursor });
     const answer = wanted.answer(endpoint, secret);
     await insertCompletedKey(tx, claim, answer);
-    await recordDeed(tx, wanted.by, { id: row.id, did: 'created', data: { types } });
+    await recordAuditAction(tx, wanted.by, { id: row.id, action: 'created', data: { types } });
     return { kind: 'created', endpoint, answer };
   });
 }
@@ -130,7 +130,7 @@ export async function changeEndpoint(
       ...(types && { types }),
       ...(status && { status }),
     };
-    await recordDeed(tx, change.by, { id, did: 'changed', data });
+    await recordAuditAction(tx, change.by, { id, action: 'changed', data });
     return toEndpoint(row);
   });
 }
@@ -148,7 +148,7 @@ export async function deleteEndpoint(db: Database, id: string, by: Operator): Pr
   return db.$transaction(async (tx) => {
     await removeSubscription(tx, webhookSubscription(id));
     const { count } = await tx.webhookEndpoint.deleteMany({ where: { id } });
-    if (count === 1) await recordDeed(tx, by, { id, did: 'deleted' });
+    if (count === 1) await recordAuditAction(tx, by, { id, action: 'deleted' });
     return count === 1;
   });
 }
@@ -177,18 +177,22 @@ export async function rotateSecret(
     if (!row) return null;
     const answer = wanted.answer(secret, row.expiresAt.toISOString());
     await insertCompletedKey(tx, claim, answer);
-    await recordDeed(tx, wanted.by, { id: wanted.id, did: 'secret_rotated' });
+    await recordAuditAction(tx, wanted.by, { id: wanted.id, action: 'secret_rotated' });
     return answer;
   });
 }
 
 /** Never an address: what stands in one may be a secret of its owner. */
-async function recordDeed(
+async function recordAuditAction(
   tx: Transaction,
   by: Operator,
-  { id, did, data = {} }: { id: string; did: string; data?: Readonly<Record<string, unknown>> },
+  {
+    id,
+    action,
+    data = {},
+  }: { id: string; action: string; data?: Readonly<Record<string, unknown>> },
 ): Promise<void> {
-  await recordAction(tx, by, { action: `webhook_endpoint.${did}`, subject: id, data });
+  await recordAction(tx, by, { action: `webhook_endpoint.${action}`, subject: id, data });
 }
 
 function newSecret(): string {

@@ -157,15 +157,15 @@ describe('a redrive', () => {
   test('a redrive is in the audit log with its actor and action, but without its note', async () => {
     const id = await step();
     await post(`/v1/dead-letters/${id}/redrive`, { action: 'skip', note: 'paid in cash' });
-    const deeds = await shop.db.auditEntry.findMany({ where: { subject: id } });
-    expect(deeds).toMatchObject([
+    const actions = await shop.db.auditEntry.findMany({ where: { subject: id } });
+    expect(actions).toMatchObject([
       {
         actor: expect.stringMatching(/^operator\/./),
         action: 'dead_letter.redriven',
         data: { action: 'skip' },
       },
     ]);
-    expect(JSON.stringify(deeds, (_, value) => String(value))).not.toContain('cash');
+    expect(JSON.stringify(actions, (_, value) => String(value))).not.toContain('cash');
   });
 
   test('ten concurrent redrives start one delivery, and nine of them return 409', async () => {

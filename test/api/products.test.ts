@@ -119,16 +119,16 @@ describe('the audit log', () => {
     await adjust('audited', 5, 'audited');
     await adjust('audited', 5, 'audited');
     await adjust('audited', -6);
-    const deeds = await shop.db.auditEntry.findMany({
+    const actions = await shop.db.auditEntry.findMany({
       where: { subject: 'audited' },
       orderBy: { id: 'asc' },
     });
-    expect(deeds.map(({ actor, action, data }) => [actor, action, data])).toEqual([
+    expect(actions.map(({ actor, action, data }) => [actor, action, data])).toEqual([
       [ADMIN, 'product.created', { price_minor: 500, currency: 'EUR', version: 1 }],
       [ADMIN, 'product.updated', { price_minor: 700, currency: 'EUR', version: 2 }],
       ['operator/key_local_operator', 'stock.adjusted', { delta: 5 }],
     ]);
-    expect(deeds.map(({ cause }) => cause).slice(0, 2)).toEqual(['spring-sale', 'spring-sale']);
+    expect(actions.map(({ cause }) => cause).slice(0, 2)).toEqual(['spring-sale', 'spring-sale']);
   });
 });
 

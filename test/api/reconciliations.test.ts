@@ -33,8 +33,8 @@ test('one reconciliation runs at a time, and a repeated start returns the runnin
     expect(repeat.status).toBe(202);
     expect(run.parse(await repeat.json()).id).toBe(started.id);
   }
-  const deeds = await shop.db.auditEntry.findMany({ where: { subject: started.id } });
-  expect(deeds.map(({ action }) => action)).toEqual(['reconciliation.started']);
+  const actions = await shop.db.auditEntry.findMany({ where: { subject: started.id } });
+  expect(actions.map(({ action }) => action)).toEqual(['reconciliation.started']);
 });
 
 test('the reconciliation report shows the run and its discrepancies, and the list shows the last run', async () => {

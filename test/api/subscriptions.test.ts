@@ -71,8 +71,8 @@ describe('a pause and a resume', () => {
     expect(await resumed.json()).toMatchObject({ paused: false });
     expect(await advanceCursor(shop.db, HOOK, { from: LOG_START, to: now })).toBe(true);
     expect(shop.deliveries.subscriptions).toEqual([HOOK]);
-    const deeds = await shop.db.auditEntry.findMany({ where: { subject: HOOK } });
-    expect(deeds).toMatchObject([
+    const actions = await shop.db.auditEntry.findMany({ where: { subject: HOOK } });
+    expect(actions).toMatchObject([
       { action: 'subscription.paused', actor: expect.stringMatching(/^operator\/./) },
       { action: 'subscription.resumed' },
     ]);

@@ -239,18 +239,18 @@ test('the audit log has the actor of each creation, change, rotation, and deleti
   await rotate();
   await remove(id);
   await remove(id);
-  const deeds = await shop.db.auditEntry.findMany({
+  const actions = await shop.db.auditEntry.findMany({
     where: { subject: id },
     orderBy: { id: 'asc' },
   });
-  expect(deeds.map(({ action, data }) => [action, data])).toEqual([
+  expect(actions.map(({ action, data }) => [action, data])).toEqual([
     ['webhook_endpoint.created', { types: [] }],
     ['webhook_endpoint.changed', { url_changed: true }],
     ['webhook_endpoint.changed', { url_changed: false, types: ['order.paid'], status: 'disabled' }],
     ['webhook_endpoint.secret_rotated', {}],
     ['webhook_endpoint.deleted', {}],
   ]);
-  for (const { actor, data } of deeds) {
+  for (const { actor, data } of actions) {
     expect(actor).toBe('operator/key_local_operator');
     expect(JSON.stringify(data)).not.toMatch(/http|canary|whsec/);
   }
