@@ -3,7 +3,7 @@ import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { OrderStatus } from '../domain/order.ts';
 import type { NoAnswer, ProviderRejection } from '../gateways/resilience/outcome.ts';
-import type { ChangeOutcome } from '../prisma/orders/transition.ts';
+import type { TransitionOutcome } from '../prisma/orders/transition.ts';
 import type { FailureType } from '../workflows/activities.ts';
 
 /** Nobody knows, or nothing was sent: Temporal tries again, not before the breaker lets it. */
@@ -87,7 +87,7 @@ export function subscriberUnknown(subscription: string): ApplicationFailure {
 }
 
 /** Accepts a change that was made now or before; throws when the order may not make it. */
-export function requireChanged(orderId: OrderId, change: ChangeOutcome): void {
+export function requireChanged(orderId: OrderId, change: TransitionOutcome): void {
   switch (change.kind) {
     case 'changed':
     case 'already':

@@ -2,7 +2,7 @@
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Difference, DifferenceKind } from '../../domain/reconciliation.ts';
-import { changeOrder, orderTransaction } from '../orders/transition.ts';
+import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
 import { newId } from '../client/ids.ts';
@@ -118,7 +118,7 @@ async function tell(
   },
 ): Promise<void> {
   const { type, kind, subject } = told;
-  await changeOrder(tx, { orderId, type, onceKey: null, data: { kind, subject } });
+  await transitionOrder(tx, { orderId, type, onceKey: null, data: { kind, subject } });
 }
 
 function toDifference(row: Prisma.DifferenceGetPayload<object>): FoundDifference {

@@ -4,7 +4,7 @@
  */
 import { providerKey } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
-import { changeOrder, orderTransaction } from './transition.ts';
+import { transitionOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { settleAuthorization } from './place-order.ts';
 import { releaseHold } from '../catalog/stock.ts';
@@ -45,7 +45,7 @@ export async function recordExpired(
 ): Promise<void> {
   await orderTransaction(db, order.id, async (tx) => {
     const { id: orderId } = order;
-    const change = await changeOrder(tx, { orderId, type: 'order.expired', to: 'expired' });
+    const change = await transitionOrder(tx, { orderId, type: 'order.expired', to: 'expired' });
     if (change.kind === 'already' && voidedReference !== null) {
       const believed = await tx.payment.count({ where: { orderId, status: 'declined' } });
       if (believed === 1) await writeVoided(tx, order, voidedReference);

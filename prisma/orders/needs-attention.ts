@@ -3,7 +3,12 @@ import { CHECKOUT_STEP } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
-import { changeOrder, orderTransaction, type Change, type ChangeOutcome } from './transition.ts';
+import {
+  transitionOrder,
+  orderTransaction,
+  type Transition,
+  type TransitionOutcome,
+} from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter } from '../events/dead-letters.ts';
 
@@ -18,7 +23,7 @@ export async function recordNeedsAttention(
   db: Database,
   orderId: OrderId,
   waiting: PendingStep,
-): Promise<ChangeOutcome> {
+): Promise<TransitionOutcome> {
   return orderTransaction(db, orderId, (tx) => markNeedsAttention(tx, orderId, waiting));
 }
 
@@ -27,7 +32,7 @@ export async function markNeedsAttention(
   tx: Transaction,
   orderId: OrderId,
   waiting: PendingStep,
-): Promise<ChangeOutcome> {
+): Promise<TransitionOutcome> {
   const asked = {
     orderId,
     type: 'order.needs_attention',
@@ -35,7 +40,7 @@ export async function markNeedsAttention(
     attentionStep: waiting.steps.join(', '),
     data: { steps: waiting.steps, failure: waiting.failure },
   } as const;
-  const entered = await changeOrder(tx, { ...asked, to: 'needs_attention' });
+  const entered = await transitionOrder(tx, { ...asked, to: 'needs_attention' });
   const change = entered.kind === 'already' ? await replaceRequest(tx, asked) : entered;
   if (change.kind !== 'changed') return change;
   for (const step of waiting.steps) {
@@ -55,8 +60,8 @@ export async function markNeedsAttention(
  */
 async function replaceRequest(
   tx: Transaction,
-  asked: Change & { readonly attentionStep: string },
-): Promise<ChangeOutcome> {
+  asked: Transition & { readonly attentionStep: string },
+): Promise<TransitionOutcome> {
   const { orderId, attentionStep } = asked;
   const isWholeCheckoutPending = { id: orderId, attentionStep: CHECKOUT_STEP };
   if (
@@ -71,7 +76,7 @@ async function replaceRequest(
     orderId,
     eventId: null,
   });
-  return changeOrder(tx, asked);
+  return transitionOrder(tx, asked);
 }
 
 /**
@@ -88,10 +93,10 @@ export async function recordResolved(
     readonly actor: string;
     readonly resumes: OrderStatus;
   },
-): Promise<ChangeOutcome> {
+): Promise<TransitionOutcome> {
   const { resumes, ...data } = resolved;
   return orderTransaction(db, orderId, async (tx) => {
-    const change = await changeOrder(tx, {
+    const change = await transitionOrder(tx, {
       orderId,
       type: 'order.attention_resolved',
       to: resumes,

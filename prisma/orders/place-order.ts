@@ -5,7 +5,7 @@
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Customer, Order, OrderLine, ShippingAddress } from '../../domain/order.ts';
 import type { Shortage } from '../../domain/product.ts';
-import { changeOrder, orderTransaction } from './transition.ts';
+import { transitionOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { claimKey, KeyTakenError, storeAnswer } from '../access/idempotency.ts';
 import type { KeyClaim, StoredResponse } from '../access/idempotency.ts';
@@ -84,7 +84,7 @@ export async function recordPlaced(
 }
 
 async function writePlaced(tx: Transaction, order: Order, settled: Placed): Promise<SettleOutcome> {
-  const change = await changeOrder(tx, {
+  const change = await transitionOrder(tx, {
     orderId: order.id,
     type: 'order.placed',
     to: 'placed',
@@ -116,7 +116,7 @@ export async function recordDeclined(
   },
 ): Promise<SettleOutcome> {
   return orderTransaction(db, order.id, async (tx) => {
-    const change = await changeOrder(tx, {
+    const change = await transitionOrder(tx, {
       orderId: order.id,
       type: 'order.declined',
       to: 'declined',
@@ -133,7 +133,7 @@ export async function recordDeclined(
 async function writePending(tx: Transaction, orderId: OrderId, draft: OrderDraft): Promise<Order> {
   const customerId = await findOrAddCustomer(tx, draft.customer);
   const createdAt = await insertPending(tx, { orderId, customerId, draft });
-  const change = await changeOrder(tx, { orderId, type: 'order.created' });
+  const change = await transitionOrder(tx, { orderId, type: 'order.created' });
   if (change.kind !== 'changed') throw new Error(`order ${orderId} was just written`);
   return {
     id: orderId,

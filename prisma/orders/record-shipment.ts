@@ -3,7 +3,7 @@ import { notificationStep } from '../../domain/attention.ts';
 import { shipmentCorrelationId, type Notification, type OrderId } from '../../domain/ids.ts';
 import type { CancelReason, Shipment } from '../../domain/order.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
-import { changeOrder, orderTransaction, type ChangeOutcome } from './transition.ts';
+import { transitionOrder, orderTransaction, type TransitionOutcome } from './transition.ts';
 import type { Database } from '../client/client.ts';
 import { resolveDeadLetter } from '../events/dead-letters.ts';
 import { newId } from '../client/ids.ts';
@@ -11,9 +11,9 @@ import { toShipment } from '../client/mappers.ts';
 import { releaseHold, shipHeldStock } from '../catalog/stock.ts';
 
 /** Order `reserved`: the warehouse has the lines. */
-export async function recordReserved(db: Database, orderId: OrderId): Promise<ChangeOutcome> {
+export async function recordReserved(db: Database, orderId: OrderId): Promise<TransitionOutcome> {
   return orderTransaction(db, orderId, async (tx) => {
-    const change = await changeOrder(tx, { orderId, type: 'order.reserved', to: 'reserved' });
+    const change = await transitionOrder(tx, { orderId, type: 'order.reserved', to: 'reserved' });
     if (change.kind === 'changed') {
       await tx.reservation.updateMany({
         where: { orderId, status: 'held' },
@@ -28,7 +28,7 @@ export async function recordReserved(db: Database, orderId: OrderId): Promise<Ch
 export async function recordStockReleased(db: Database, orderId: OrderId): Promise<void> {
   await orderTransaction(db, orderId, async (tx) => {
     if (await releaseHold(tx, orderId)) {
-      await changeOrder(tx, { orderId, type: 'order.stock_released' });
+      await transitionOrder(tx, { orderId, type: 'order.stock_released' });
     }
   });
 }
@@ -55,7 +55,7 @@ export async function recordShipmentRequested(
 /** The warehouse took the request; its answer comes later. */
 export async function recordShipmentAccepted(db: Database, orderId: OrderId): Promise<void> {
   await orderTransaction(db, orderId, (tx) =>
-    changeOrder(tx, {
+    transitionOrder(tx, {
       orderId,
       type: 'order.shipment_requested',
       data: { shipment_correlation_id: shipmentCorrelationId(orderId) },
@@ -75,7 +75,7 @@ export async function recordShipmentEnded(
       data: { status, answeredAt: new Date() },
     });
     if (ended.count === 1 && status === 'cancelled') {
-      await changeOrder(tx, { orderId, type: 'order.shipment_cancelled' });
+      await transitionOrder(tx, { orderId, type: 'order.shipment_cancelled' });
     }
   });
 }
@@ -85,9 +85,9 @@ export async function recordShipped(
   db: Database,
   orderId: OrderId,
   parcel: { readonly carrier: string; readonly trackingNumber: string },
-): Promise<ChangeOutcome> {
+): Promise<TransitionOutcome> {
   return orderTransaction(db, orderId, async (tx) => {
-    const change = await changeOrder(tx, {
+    const change = await transitionOrder(tx, {
       orderId,
       type: 'order.shipped',
       to: 'shipped',
@@ -109,10 +109,10 @@ export async function recordCancelling(
   db: Database,
   orderId: OrderId,
   cancel: { readonly reason: CancelReason; readonly request: string | null },
-): Promise<ChangeOutcome> {
+): Promise<TransitionOutcome> {
   const { reason, request } = cancel;
   return orderTransaction(db, orderId, (tx) =>
-    changeOrder(tx, {
+    transitionOrder(tx, {
       orderId,
       type: 'order.cancelling',
       to: 'cancelling',
@@ -131,9 +131,9 @@ export async function recordCancelled(
   db: Database,
   orderId: OrderId,
   reason: CancelReason,
-): Promise<ChangeOutcome> {
+): Promise<TransitionOutcome> {
   return orderTransaction(db, orderId, async (tx) => {
-    const change = await changeOrder(tx, {
+    const change = await transitionOrder(tx, {
       orderId,
       type: 'order.cancelled',
       to: 'cancelled',
@@ -154,7 +154,7 @@ export async function recordNotification(
   const { notification, failure } = told;
   const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';
   await orderTransaction(db, orderId, async (tx) => {
-    await changeOrder(tx, {
+    await transitionOrder(tx, {
       orderId,
       type,
       onceKey: `${type}/${notification}`,

@@ -10,7 +10,7 @@ import {
 } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason, OrderStatus } from '../../domain/order.ts';
-import { changeOrder, orderTransaction } from './transition.ts';
+import { transitionOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter } from '../events/dead-letters.ts';
 import { markNeedsAttention } from './needs-attention.ts';
@@ -123,7 +123,7 @@ export async function recordRecovered(
   return orderTransaction(db, orderId, async (tx) => {
     if (!(await isAt(tx, orderId, version))) return false;
     const step = CHECKOUT_STEP;
-    const change = await changeOrder(tx, {
+    const change = await transitionOrder(tx, {
       orderId,
       type: 'order.attention_resolved',
       to: resumes,

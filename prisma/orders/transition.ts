@@ -14,7 +14,7 @@ import {
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveStepDeadLetters } from '../events/dead-letters.ts';
 
-export interface Change {
+export interface Transition {
   readonly orderId: OrderId;
   readonly type: EventType;
   /** The status to enter; left out for a fact that moves nothing. */
@@ -28,7 +28,7 @@ export interface Change {
   readonly attentionStep?: string;
 }
 
-export type ChangeOutcome =
+export type TransitionOutcome =
   | { readonly kind: 'changed'; readonly version: number; readonly at: string }
   /** The same change was made before; nothing was written. */
   | { readonly kind: 'already' }
@@ -56,7 +56,10 @@ export async function orderTransaction<T>(
  * Moves an order (or records a fact about it) together with its event. An order that waited for a
  * person and moves without one asks nobody any more: its dead letters are closed.
  */
-export async function changeOrder(tx: Transaction, change: Change): Promise<ChangeOutcome> {
+export async function transitionOrder(
+  tx: Transaction,
+  change: Transition,
+): Promise<TransitionOutcome> {
   const onceKey = change.onceKey === undefined ? change.type : change.onceKey;
   const to = change.to ?? null;
   const rows = await tx.$queryRaw<{ version: number; at: Date; waited: boolean }[]>`
@@ -96,7 +99,7 @@ export async function changeOrder(tx: Transaction, change: Change): Promise<Chan
 async function explainRefusal(
   tx: Transaction,
   asked: { orderId: OrderId; to: OrderStatus | null; onceKey: string | null },
-): Promise<ChangeOutcome> {
+): Promise<TransitionOutcome> {
   const rows = await tx.$queryRaw<{ status: OrderStatus; already: boolean }[]>`
     SELECT status, EXISTS (
       SELECT 1 FROM events e WHERE e.order_id = o.id AND e.once_key = ${asked.onceKey}) AS already

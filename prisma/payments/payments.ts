@@ -4,7 +4,7 @@
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Payment } from '../../domain/order.ts';
-import { changeOrder, orderTransaction, type ChangeOutcome } from '../orders/transition.ts';
+import { transitionOrder, orderTransaction, type TransitionOutcome } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { toPayment } from '../client/mappers.ts';
 
@@ -37,10 +37,10 @@ export async function recordIntent(
  * Money taken; order `paid`. When the order is already being undone the money is still written down
  * (it was taken), and the outcome says `forbidden`.
  */
-export async function recordCaptured(db: Database, payment: Payment): Promise<ChangeOutcome> {
+export async function recordCaptured(db: Database, payment: Payment): Promise<TransitionOutcome> {
   return orderTransaction(db, payment.orderId, async (tx) => {
     await bookCapture(tx, payment);
-    return changeOrder(tx, {
+    return transitionOrder(tx, {
       orderId: payment.orderId,
       type: 'order.paid',
       to: 'paid',
@@ -70,7 +70,7 @@ export async function recordVoided(db: Database, payment: Payment): Promise<void
       where: { orderId: payment.orderId, status: 'authorized' },
       data: { status: 'voided', updatedAt: new Date() },
     });
-    await changeOrder(tx, {
+    await transitionOrder(tx, {
       orderId: payment.orderId,
       type: 'order.payment_voided',
       data: { amount_minor: payment.amountMinor, currency: payment.currency },

@@ -5,7 +5,7 @@
 import { providerKey, refundKey, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { EventType, Payment } from '../../domain/order.ts';
 import { refundStep, type Refund } from '../../domain/refund.ts';
-import { changeOrder, orderTransaction } from '../orders/transition.ts';
+import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter, recordDeadLetter } from '../events/dead-letters.ts';
 import { newId } from '../client/ids.ts';
@@ -142,7 +142,7 @@ async function requestDecision(
   const { failure, tried } = why;
   const now = new Date();
   const lastFailedAt = (tried?.lastFailedAt ?? now).toISOString();
-  await changeOrder(tx, {
+  await transitionOrder(tx, {
     orderId,
     type: 'refund.needs_attention',
     onceKey: `refund.needs_attention/${id}/${tried === null ? 'untried' : lastFailedAt}`,
@@ -196,7 +196,7 @@ async function tell(
   { id, orderId, key, amountMinor, currency }: Refund,
   ...[type, more = {}]: readonly [type: EventType, more?: Readonly<Record<string, unknown>>]
 ): Promise<void> {
-  await changeOrder(tx, {
+  await transitionOrder(tx, {
     orderId,
     type,
     onceKey: `${type}/${id}`,

@@ -13,7 +13,7 @@ import {
   type RefundCause,
   type RefundStatus,
 } from '../../domain/refund.ts';
-import { changeOrder, orderTransaction } from '../orders/transition.ts';
+import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
 import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
@@ -200,7 +200,7 @@ async function writeRequested(
     reason,
   });
   const { currency } = refund;
-  await changeOrder(tx, {
+  await transitionOrder(tx, {
     orderId,
     type: 'refund.requested',
     onceKey: `refund.requested/${id}`,

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Order } from '../../domain/order.ts';
-import { changeOrder, orderTransaction } from '../../prisma/orders/transition.ts';
+import { transitionOrder, orderTransaction } from '../../prisma/orders/transition.ts';
 import {
   cursorBefore,
   cursorNow,
@@ -52,8 +52,8 @@ async function endOfLog(): Promise<LogCursor> {
   return cursorNow(shop.db);
 }
 
-const reserve = (tx: Parameters<typeof changeOrder>[0], order: Order) =>
-  changeOrder(tx, { orderId: order.id, type: 'order.reserved', to: 'reserved' });
+const reserve = (tx: Parameters<typeof transitionOrder>[0], order: Order) =>
+  transitionOrder(tx, { orderId: order.id, type: 'order.reserved', to: 'reserved' });
 
 /** A transaction that has written its event and waits to be committed. */
 async function openTransaction(order: Order) {
@@ -165,7 +165,7 @@ test("the log keeps an order's events in sequence order when its transactions ra
       // A first write elsewhere: PostgreSQL numbers the transaction here, before the order's row.
       await tx.$executeRaw`
         INSERT INTO consumed_events (consumer, event_id) VALUES ('race', gen_random_uuid())`;
-      await changeOrder(tx, {
+      await transitionOrder(tx, {
         orderId: order.id,
         type: 'order.customer_notified',
         onceKey: `race/${index}`,

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { ORDER_STATUSES, TRANSITIONS, type OrderStatus } from '../../domain/order.ts';
-import { changeOrder, type Change, type ChangeOutcome } from '../../prisma/orders/transition.ts';
+import {
+  transitionOrder,
+  type Transition,
+  type TransitionOutcome,
+} from '../../prisma/orders/transition.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
@@ -33,7 +37,7 @@ describe('a change', () => {
     const { id } = await shop.place();
     const before = await stored(id);
     const work = shop.db.$transaction(async (tx) => {
-      await changeOrder(tx, { orderId: id, type: 'order.reserved', to: 'reserved' });
+      await transitionOrder(tx, { orderId: id, type: 'order.reserved', to: 'reserved' });
       throw new Error('the effect failed');
     });
     await expect(work).rejects.toThrow('the effect failed');
@@ -48,7 +52,7 @@ describe('a change', () => {
 
   test('a repeated change returns already and leaves the order as it is', async () => {
     const { id } = await shop.place();
-    const reserve: Change = { orderId: id, type: 'order.reserved', to: 'reserved' };
+    const reserve: Transition = { orderId: id, type: 'order.reserved', to: 'reserved' };
     await change(reserve);
     const before = await stored(id);
     expect(await change(reserve)).toEqual({ kind: 'already' });
@@ -151,12 +155,12 @@ describe('concurrent changes', () => {
   });
 });
 
-function change(asked: Change): Promise<ChangeOutcome> {
-  return shop.db.$transaction((tx) => changeOrder(tx, asked));
+function change(asked: Transition): Promise<TransitionOutcome> {
+  return shop.db.$transaction((tx) => transitionOrder(tx, asked));
 }
 
 /** A collision on the once-key rolls one of two back; it is made again, as Temporal would. */
-async function retried(work: () => Promise<ChangeOutcome>): Promise<ChangeOutcome> {
+async function retried(work: () => Promise<TransitionOutcome>): Promise<TransitionOutcome> {
   return work().catch(work);
 }
 
@@ -175,7 +179,7 @@ async function putInto(id: OrderId, status: OrderStatus): Promise<void> {
   });
 }
 
-function detailsOf(to: OrderStatus): Partial<Change> {
+function detailsOf(to: OrderStatus): Partial<Transition> {
   if (to === 'needs_attention') return { attentionStep: 'capturePayment' };
   return to === 'cancelling' ? { cancelReason: 'requested_by_customer' } : {};
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Subscriber } from '../../../activities/events/subscribers/subscriber.ts';
 import type { Order } from '../../../domain/order.ts';
-import { changeOrder } from '../../../prisma/orders/transition.ts';
+import { transitionOrder } from '../../../prisma/orders/transition.ts';
 import { LOG_START, readLog, type LoggedEvent } from '../../../prisma/events/event-log.ts';
 import {
   recordCancelled,
@@ -95,6 +95,8 @@ async function follow({ db }: Shop, order: Order, fate: Fate): Promise<void> {
     await recordNeedsAttention(db, id, { steps: [DECISION.step], failure });
     await recordResolved(db, id, DECISION);
   }
-  await db.$transaction((tx) => changeOrder(tx, { orderId: id, type: 'order.paid', to: 'paid' }));
+  await db.$transaction((tx) =>
+    transitionOrder(tx, { orderId: id, type: 'order.paid', to: 'paid' }),
+  );
   await recordShipped(db, id, { carrier: 'Test Parcel', trackingNumber: 'TP1' });
 }
