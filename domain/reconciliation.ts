@@ -20,14 +20,14 @@ export const DIFFERENCE_KINDS = [
 export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number];
 
 /** Amounts, states and ids: never a person's data. */
-type Words = Readonly<Record<string, string | number | null>>;
+type Snapshot = Readonly<Record<string, string | number | null>>;
 
 export interface Difference {
   readonly kind: DifferenceKind;
   /** The provider's reference of the payment, or the order. */
   readonly subject: string;
-  readonly ours: Words;
-  readonly theirs: Words;
+  readonly ours: Snapshot;
+  readonly theirs: Snapshot;
 }
 
 export interface OurPayment {
@@ -79,8 +79,8 @@ export function comparePayment(
   const about = (kind: DifferenceKind): Difference => ({
     kind,
     subject: theirs.reference,
-    ours: ours === null ? {} : moneyOf({ ...ours, state: stateOf(ours) }),
-    theirs: moneyOf(theirs),
+    ours: ours === null ? {} : paymentSnapshot({ ...ours, state: stateOf(ours) }),
+    theirs: paymentSnapshot(theirs),
   });
   if (ours === null) return holdsMoney(theirs) ? about('charge_without_order') : null;
   const another = ours.reference !== null && ours.reference !== theirs.reference;
@@ -103,7 +103,7 @@ function stateOf({ status, capturedByHand }: OurPayment): keyof typeof STATES {
 
 type Reservation = 'held' | 'reserved' | 'shipped' | 'released';
 
-export interface OurGoods {
+export interface OurShipment {
   readonly orderId: string;
   readonly reservation: Reservation;
   /** `sku x quantity`, sorted. */
@@ -116,7 +116,7 @@ export interface OurGoods {
   readonly inFlight: boolean;
 }
 
-export interface TheirGoods {
+export interface TheirShipment {
   readonly orderId: string;
   readonly reservation: 'reserved' | 'released' | null;
   readonly lines: readonly string[];
@@ -124,14 +124,17 @@ export interface TheirGoods {
 }
 
 /** Compares one order's goods; null when both sides agree. One of the two may be missing. */
-export function compareGoods(ours: OurGoods | null, theirs: TheirGoods | null): Difference | null {
+export function compareShipment(
+  ours: OurShipment | null,
+  theirs: TheirShipment | null,
+): Difference | null {
   if (ours?.inFlight) return null;
   const subject = ours?.orderId ?? theirs?.orderId ?? '';
   const about = (kind: DifferenceKind): Difference => ({
     kind,
     subject,
-    ours: ours === null ? {} : goodsOf(ours),
-    theirs: theirs === null ? {} : goodsOf(theirs),
+    ours: ours === null ? {} : shipmentSnapshot(ours),
+    theirs: theirs === null ? {} : shipmentSnapshot(theirs),
   });
   if (ours === null) {
     return theirs?.reservation === 'reserved' ? about('reservation_without_order') : null;
@@ -151,7 +154,7 @@ function missingThere(ours: OurPayment | null): Difference | null {
   return {
     kind: 'payment_missing',
     subject: ours.reference,
-    ours: moneyOf({ ...ours, state: stateOf(ours) }),
+    ours: paymentSnapshot({ ...ours, state: stateOf(ours) }),
     theirs: {},
   };
 }
@@ -160,9 +163,9 @@ function holdsMoney({ state, capturedMinor, refundedMinor }: TheirPayment): bool
   return state === 'authorized' || (state === 'captured' && capturedMinor > refundedMinor);
 }
 
-function moneyOf(
+function paymentSnapshot(
   money: Omit<TheirPayment, 'reference' | 'state'> & { readonly state: string },
-): Words {
+): Snapshot {
   const { orderId, state, amountMinor, capturedMinor, refundedMinor, currency } = money;
   return {
     order_id: orderId,
@@ -174,6 +177,6 @@ function moneyOf(
   };
 }
 
-function goodsOf({ reservation, lines, shipment }: OurGoods | TheirGoods): Words {
+function shipmentSnapshot({ reservation, lines, shipment }: OurShipment | TheirShipment): Snapshot {
   return { reservation, lines: lines.join(', '), shipment };
 }

@@ -68,7 +68,7 @@ export type SettleOutcome =
   | NoAnswer;
 
 /** A span of the provider's books (ISO 8601, `to` exclusive); `after`: the page's `next` before. */
-export interface BooksWindow {
+export interface ListWindow {
   readonly from: string;
   readonly to: string;
   readonly after: string | null;
@@ -106,8 +106,8 @@ export interface PaymentGateway {
   /** Gives captured money back. */
   refund(request: SettleRequest): Promise<SettleOutcome>;
   /** All payments made in a span of time, ours or not, page by page. */
-  listPayments(window: BooksWindow): Promise<PaymentsPage>;
+  listPayments(window: ListWindow): Promise<PaymentsPage>;
   /** References of the payments of which something was given back in a span of time. */
-  listRefunds(window: BooksWindow): Promise<RefundsPage>;
+  listRefunds(window: ListWindow): Promise<RefundsPage>;
   breakers(): readonly BreakerView[];
 }

@@ -8,9 +8,9 @@ import { z } from 'zod';
 import type { Database } from '../prisma/client/client.ts';
 import { listUnprocessed, markProcessed, type InboxMessage } from '../prisma/events/inbox.ts';
 import {
-  findPaymentBooks,
-  type BookedOperation,
-  type PaymentBooks,
+  findPaymentHistory,
+  type OperationRecord,
+  type PaymentHistory,
 } from '../prisma/payments/payment-records.ts';
 
 export interface PaymentWebhookDeps {
@@ -29,7 +29,7 @@ type Classification = 'confirmed' | 'asked_for' | 'unexpected' | 'not_ours' | 'i
 const FINAL_AFTER_MS = 60_000;
 
 /** What each type of Stripe's events says was done (https://docs.stripe.com/api/events/types). */
-const MEANINGS: ReadonlyMap<string, BookedOperation> = new Map([
+const MEANINGS: ReadonlyMap<string, OperationRecord> = new Map([
   ['payment_intent.amount_capturable_updated', { kind: 'authorize', state: 'succeeded' }],
   ['payment_intent.payment_failed', { kind: 'authorize', state: 'refused' }],
   ['payment_intent.succeeded', { kind: 'capture', state: 'succeeded' }],
@@ -69,26 +69,30 @@ async function classify(db: Database, message: InboxMessage): Promise<Classifica
   const told = MEANINGS.get(message.type);
   if (told === undefined) return 'ignored';
   const { reference, refundedMinor } = storedPayload.parse(message.payload);
-  const books = await findPaymentBooks(db, { orderId: message.orderId, reference });
-  if (books === null) return 'not_ours';
-  if (isAnother(books, message, reference)) return 'unexpected';
-  if (told.kind === 'refund' && refundedMinor !== undefined) return refunds(books, refundedMinor);
-  const booked = (state: BookedOperation['state']): boolean =>
-    books.operations.some((each) => each.kind === told.kind && each.state === state);
+  const history = await findPaymentHistory(db, { orderId: message.orderId, reference });
+  if (history === null) return 'not_ours';
+  if (isAnother(history, message, reference)) return 'unexpected';
+  if (told.kind === 'refund' && refundedMinor !== undefined) return refunds(history, refundedMinor);
+  const booked = (state: OperationRecord['state']): boolean =>
+    history.operations.some((each) => each.kind === told.kind && each.state === state);
   if (booked(told.state)) return 'confirmed';
   const contradicted = booked(told.state === 'succeeded' ? 'refused' : 'succeeded');
   return booked('requested') && !contradicted ? 'asked_for' : 'unexpected';
 }
 
 /** Parts add up, and a notice tells the sum: it has to be one that our books come to. */
-function refunds(books: PaymentBooks, toldMinor: number): Classification {
-  if (toldMinor <= books.refundedMinor) return 'confirmed';
-  return toldMinor <= books.refundedMinor + books.refundingMinor ? 'asked_for' : 'unexpected';
+function refunds(history: PaymentHistory, toldMinor: number): Classification {
+  if (toldMinor <= history.refundedMinor) return 'confirmed';
+  return toldMinor <= history.refundedMinor + history.refundingMinor ? 'asked_for' : 'unexpected';
 }
 
 /** True for a second intent of an order, or an intent that names another order than ours. */
-function isAnother(books: PaymentBooks, message: InboxMessage, reference: string | null): boolean {
-  const { orderId, providerReference } = books;
+function isAnother(
+  history: PaymentHistory,
+  message: InboxMessage,
+  reference: string | null,
+): boolean {
+  const { orderId, providerReference } = history;
   if (message.orderId !== null && message.orderId !== orderId) return true;
   return reference !== null && providerReference !== null && reference !== providerReference;
 }

@@ -34,20 +34,20 @@ async function goOn(
   resolution: Resolution,
 ): Promise<'begun' | 'not_waiting' | 'unavailable'> {
   const { step, decision } = resolution;
-  const [order, books] = await Promise.all([
+  const [order, history] = await Promise.all([
     findOrder(db, orderId),
     findCheckoutProgress(db, orderId),
   ]);
   const waiting = order?.status === 'needs_attention' ? order.attentionStep?.split(', ') : [];
-  if (books === null || waiting?.includes(step) !== true) return 'not_waiting';
+  if (history === null || waiting?.includes(step) !== true) return 'not_waiting';
   if (!isDecisionAbout(step, decision)) return 'not_waiting';
-  const isUndone = decision === 'cancel' || books.from === 'cancelling';
-  const undo = isUndone ? (books.cancelReason ?? 'requested_by_operator') : null;
+  const isUndone = decision === 'cancel' || history.from === 'cancelling';
+  const undo = isUndone ? (history.cancelReason ?? 'requested_by_operator') : null;
   // Only a run the sweep found failing may be replaced by a new one.
   const replacing = step === CHECKOUT_STEP;
-  const { from, sentByHand } = books;
+  const { from, sentByHand } = history;
   const resume = { from, undo, resolution, sentByHand };
-  const { kind } = await checkouts.resume(books.start, resume, { replacing });
+  const { kind } = await checkouts.resume(history.start, resume, { replacing });
   if (kind === 'running') return 'not_waiting';
   if (kind === 'unavailable') return kind;
   await markRestarted(db, orderId);

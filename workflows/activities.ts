@@ -197,7 +197,7 @@ export interface ReconcileActivities {
   reconcilePayments(
     slice: ReconcileSlice,
   ): Promise<{ readonly payments: number; readonly refunds: number }>;
-  reconcileGoods(slice: ReconcileSlice): Promise<{ readonly orders: number }>;
+  reconcileShipments(slice: ReconcileSlice): Promise<{ readonly orders: number }>;
   /** Looks again at what was open before and was not seen in this run; what is gone is resolved. */
   recheckDifferences(input: { readonly id: string }): Promise<{ readonly rechecked: number }>;
   endReconciliation(input: {

@@ -19,11 +19,11 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
       const change = await recordCancelling(db, orderId, { reason, request });
       requireChanged(orderId, change);
       // Turned round before, by a task that was lost: the reason of that time stands.
-      const books = change.kind === 'already' ? await findCheckoutProgress(db, orderId) : null;
+      const records = change.kind === 'already' ? await findCheckoutProgress(db, orderId) : null;
       const shipment = await findShipment(db, orderId);
       return {
         shipmentRequested: shipment?.status === 'requested',
-        reason: books?.cancelReason ?? reason,
+        reason: records?.cancelReason ?? reason,
       };
     },
     async recordCancelled({ orderId, reason }) {

@@ -4,9 +4,9 @@ import type { OrderId } from '../../domain/ids.ts';
 import { comparePayment, type DifferenceKind } from '../../domain/reconciliation.ts';
 import type { PaymentGateway, ProviderPayment } from '../../gateways/payments.ts';
 import {
-  findBookedPayments,
-  listBookedPayments,
-  type BookedPayment,
+  findPaymentRecords,
+  listPaymentRecords,
+  type PaymentRecord,
 } from '../../prisma/operations/reconciliation-records.ts';
 import { recordDifference } from '../../prisma/operations/discrepancies.ts';
 import { notAnswered } from '../failures.ts';
@@ -50,7 +50,7 @@ export async function comparePaymentNow(
   const theirs = await lookUp(deps.payments, reference);
   const named = theirs?.orderId ?? null;
   const orderIds = named === null ? [] : [named];
-  const booked = await findBookedPayments(deps.db, { references: [reference], orderIds });
+  const booked = await findPaymentRecords(deps.db, { references: [reference], orderIds });
   const ours = booked.find((each) => each.reference === reference) ?? booked[0] ?? null;
   if (ours?.inFlight) return 'in_flight';
   const difference = comparePayment(ours, theirs);
@@ -101,7 +101,7 @@ async function compareListed(
   slice: ReconcileSlice,
   payments: readonly ProviderPayment[],
 ): Promise<void> {
-  const booked = await findBookedPayments(db, {
+  const booked = await findPaymentRecords(db, {
     references: payments.map(({ reference }) => reference),
     orderIds: payments.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])),
   });
@@ -121,10 +121,10 @@ async function compareListed(
 async function* ourPagesOf(
   { db }: UpkeepDependencies,
   { from, to }: ReconcileSlice,
-): AsyncGenerator<readonly BookedPayment[]> {
+): AsyncGenerator<readonly PaymentRecord[]> {
   let after: OrderId | null = null;
   for (;;) {
-    const page: readonly BookedPayment[] = await listBookedPayments(db, {
+    const page: readonly PaymentRecord[] = await listPaymentRecords(db, {
       from,
       to,
       after,

@@ -1,12 +1,16 @@
 /** Compares what we think the warehouse has for our orders with its own books, in both directions. */
 import { Context } from '@temporalio/activity';
 import type { OrderId } from '../../domain/ids.ts';
-import { compareGoods, type DifferenceKind, type TheirGoods } from '../../domain/reconciliation.ts';
+import {
+  compareShipment,
+  type DifferenceKind,
+  type TheirShipment,
+} from '../../domain/reconciliation.ts';
 import type { WarehouseRecord } from '../../gateways/warehouse/warehouse.ts';
 import {
-  findBookedGoods,
-  listBookedGoods,
-  type BookedGoods,
+  findShipmentRecords,
+  listShipmentRecords,
+  type ShipmentRecord,
 } from '../../prisma/operations/reconciliation-records.ts';
 import { recordDifference } from '../../prisma/operations/discrepancies.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
@@ -20,7 +24,7 @@ const LOOK_UPS_AT_ONCE = 5;
 const MAX_PAGES = 5_000;
 
 /** A warehouse that offers no books is not compared: then `orders` is 0. */
-export async function reconcileGoods(
+export async function reconcileShipments(
   deps: UpkeepDependencies,
   slice: ReconcileSlice,
 ): Promise<{ readonly orders: number }> {
@@ -28,8 +32,8 @@ export async function reconcileGoods(
   if (seen === null) return { orders: 0 };
   let after: OrderId | null = null;
   for (;;) {
-    const window: Parameters<typeof listBookedGoods>[1] = { ...slice, after, limit: PAGE };
-    const page: readonly BookedGoods[] = await listBookedGoods(deps.db, window);
+    const window: Parameters<typeof listShipmentRecords>[1] = { ...slice, after, limit: PAGE };
+    const page: readonly ShipmentRecord[] = await listShipmentRecords(deps.db, window);
     const unseen = page.filter(({ orderId }) => !seen.has(orderId));
     for (let at = 0; at < unseen.length; at += LOOK_UPS_AT_ONCE) {
       const group = unseen.slice(at, at + LOOK_UPS_AT_ONCE);
@@ -53,10 +57,10 @@ export async function compareGoodsNow(
   if (found.kind !== 'found' && found.kind !== 'absent') {
     throw notAnswered('warehouse look-up', found);
   }
-  const theirs = found.kind === 'found' ? goodsOf(found.record) : null;
-  const [ours = null] = await findBookedGoods(db, [orderId]);
+  const theirs = found.kind === 'found' ? shipmentSnapshot(found.record) : null;
+  const [ours = null] = await findShipmentRecords(db, [orderId]);
   if (ours?.inFlight) return 'in_flight';
-  const difference = compareGoods(ours, theirs);
+  const difference = compareShipment(ours, theirs);
   if (difference === null) return 'none';
   await recordDifference(db, runId, { ...difference, orderId: ours?.orderId ?? null });
   return difference.kind;
@@ -77,14 +81,14 @@ async function compareTheirs(
     if (listed.kind !== 'page') throw notAnswered('list the warehouse', listed);
     Context.current().heartbeat();
     const { records, next } = listed;
-    const booked = await findBookedGoods(
+    const booked = await findShipmentRecords(
       db,
       records.map(({ orderId }) => orderId),
     );
     for (const record of records) {
       seen.add(record.orderId);
       const ours = booked.find(({ orderId }) => orderId === record.orderId) ?? null;
-      const difference = compareGoods(ours, goodsOf(record));
+      const difference = compareShipment(ours, shipmentSnapshot(record));
       if (difference === null) continue;
       await recordDifference(db, slice.id, { ...difference, orderId: ours?.orderId ?? null });
     }
@@ -94,7 +98,12 @@ async function compareTheirs(
   throw new Error('the warehouse lists more pages than there can be');
 }
 
-function goodsOf({ orderId, reservation, lines, shipment }: WarehouseRecord): TheirGoods {
+function shipmentSnapshot({
+  orderId,
+  reservation,
+  lines,
+  shipment,
+}: WarehouseRecord): TheirShipment {
   const sorted = lines.map(({ sku, quantity }) => `${sku} x ${quantity}`).toSorted();
   return { orderId, reservation, lines: sorted, shipment };
 }

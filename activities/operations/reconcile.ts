@@ -13,7 +13,7 @@ import {
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { recordUpkeep } from '../../prisma/operations/maintenance-runs.ts';
 import type { ReconcileActivities } from '../../workflows/activities.ts';
-import { compareGoodsNow, reconcileGoods } from './reconcile-shipments.ts';
+import { compareGoodsNow, reconcileShipments } from './reconcile-shipments.ts';
 import { comparePaymentNow, reconcilePayments } from './reconcile-payments.ts';
 import type { UpkeepDependencies } from './dependencies.ts';
 
@@ -35,7 +35,7 @@ export function createReconcileActivities(deps: UpkeepDependencies): ReconcileAc
       return { id: run.id, from: run.windowFrom, to: run.windowTo };
     },
     reconcilePayments: (slice) => reconcilePayments(deps, slice),
-    reconcileGoods: (slice) => reconcileGoods(deps, slice),
+    reconcileShipments: (slice) => reconcileShipments(deps, slice),
 
     async recheckDifferences({ id }) {
       const unseen = await listUnseen(db, id, MAX_RECHECKED);

@@ -46,20 +46,21 @@ async function park(
 }
 
 async function restart(deps: UpkeepDependencies, { orderId }: StuckOrder): Promise<Settled> {
-  const books = await findCheckoutProgress(deps.db, orderId);
-  if (books === null) return 'moved';
-  const undo = books.from === 'cancelling' ? (books.cancelReason ?? 'requested_by_operator') : null;
-  const began = await begin(deps, books, { undo, resolution: null });
+  const records = await findCheckoutProgress(deps.db, orderId);
+  if (records === null) return 'moved';
+  const undo =
+    records.from === 'cancelling' ? (records.cancelReason ?? 'requested_by_operator') : null;
+  const began = await begin(deps, records, { undo, resolution: null });
   if (!began) return 'moved';
-  log.warn('an order had no workflow: it goes on', { order_id: orderId, from: books.from });
+  log.warn('an order had no workflow: it goes on', { order_id: orderId, from: records.from });
   return 'restarted';
 }
 
 /** Only what the sweep itself found to be stuck is healed; a step that waits, waits for its person. */
 async function heal({ db }: UpkeepDependencies, order: StuckOrder): Promise<Settled> {
   if (!order.isCheckoutPending) return 'explained';
-  const books = await findCheckoutProgress(db, order.orderId);
-  if (books === null || !(await recordRecovered(db, order, books.from))) return 'moved';
+  const records = await findCheckoutProgress(db, order.orderId);
+  if (records === null || !(await recordRecovered(db, order, records.from))) return 'moved';
   log.info('the workflow of an order runs again', { order_id: order.orderId });
   return 'healed';
 }
@@ -70,8 +71,8 @@ async function giveUp(
   order: StuckOrder,
   state: RunState,
 ): Promise<Settled> {
-  const books = await findCheckoutProgress(deps.db, order.orderId);
-  if (books === null) return 'moved';
+  const records = await findCheckoutProgress(deps.db, order.orderId);
+  if (records === null) return 'moved';
   const resolution: Resolution = {
     step: order.attentionStep ?? '',
     decision: 'cancel',
@@ -79,15 +80,15 @@ async function giveUp(
     actor: 'system',
   };
   const replacing = state === 'failing';
-  const undo = books.cancelReason ?? 'authorization_expiring';
-  if (!(await begin(deps, books, { undo, resolution, replacing }))) return 'moved';
+  const undo = records.cancelReason ?? 'authorization_expiring';
+  if (!(await begin(deps, records, { undo, resolution, replacing }))) return 'moved';
   log.warn('an order was given up: its authorization expires', { order_id: order.orderId });
   return 'given_up';
 }
 
 async function begin(
   { db, checkouts }: UpkeepDependencies,
-  books: NonNullable<Awaited<ReturnType<typeof findCheckoutProgress>>>,
+  records: NonNullable<Awaited<ReturnType<typeof findCheckoutProgress>>>,
   how: {
     readonly undo: CancelReason | null;
     readonly resolution: Resolution | null;
@@ -95,11 +96,11 @@ async function begin(
   },
 ): Promise<boolean> {
   const { undo, resolution, replacing = false } = how;
-  const { from, sentByHand } = books;
+  const { from, sentByHand } = records;
   const resume = { from, undo, resolution, sentByHand };
-  const { kind } = await checkouts.resume(books.start, resume, { replacing });
+  const { kind } = await checkouts.resume(records.start, resume, { replacing });
   if (kind === 'unavailable') throw new Error('Temporal cannot start the checkout');
   if (kind === 'running') return false;
-  await markRestarted(db, books.start.orderId);
+  await markRestarted(db, records.start.orderId);
   return true;
 }

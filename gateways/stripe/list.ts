@@ -1,6 +1,6 @@
 /** Reads Stripe's books page by page, for whoever compares them with ours. It only reads. */
 import { ProviderFault } from '../resilience/guard.ts';
-import type { BooksWindow, PaymentsPage, RefundsPage } from '../payments.ts';
+import type { ListWindow, PaymentsPage, RefundsPage } from '../payments.ts';
 import { answerOf } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
 import { readIntent } from './lookup.ts';
@@ -9,7 +9,7 @@ import { readIntent } from './lookup.ts';
 const PAGE_SIZE = 100;
 
 /** PaymentIntents made in the window, newest first. */
-export function listPayments(call: StripeCall, window: BooksWindow): Promise<PaymentsPage> {
+export function listPayments(call: StripeCall, window: ListWindow): Promise<PaymentsPage> {
   return answerOf<PaymentsPage>(async () => {
     const { data, has_more } = await call.stripe.paymentIntents.list(
       { ...paramsOf(window), expand: ['data.latest_charge'] },
@@ -25,7 +25,7 @@ export function listPayments(call: StripeCall, window: BooksWindow): Promise<Pay
 }
 
 /** The payments of which something was given back in the window. */
-export function listRefunds(call: StripeCall, window: BooksWindow): Promise<RefundsPage> {
+export function listRefunds(call: StripeCall, window: ListWindow): Promise<RefundsPage> {
   return answerOf<RefundsPage>(async () => {
     const { data, has_more } = await call.stripe.refunds.list(paramsOf(window), {
       timeout: call.timeoutMs,
@@ -41,7 +41,7 @@ export function listRefunds(call: StripeCall, window: BooksWindow): Promise<Refu
   }, unsure);
 }
 
-function paramsOf({ from, to, after }: BooksWindow) {
+function paramsOf({ from, to, after }: ListWindow) {
   const seconds = (time: string): number => Math.floor(Date.parse(time) / 1000);
   return {
     created: { gte: seconds(from), lt: seconds(to) },

@@ -1,6 +1,6 @@
 /** Our books about money and goods, as a reconciliation compares them with the providers'. */
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
-import type { OurGoods, OurPayment } from '../../domain/reconciliation.ts';
+import type { OurShipment, OurPayment } from '../../domain/reconciliation.ts';
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 
@@ -15,14 +15,14 @@ export interface OrdersWindow {
   readonly limit: number;
 }
 
-export type BookedPayment = OurPayment & { readonly orderId: OrderId };
-export type BookedGoods = OurGoods & { readonly orderId: OrderId };
+export type PaymentRecord = OurPayment & { readonly orderId: OrderId };
+export type ShipmentRecord = OurShipment & { readonly orderId: OrderId };
 
 /** Our payments under these references, or of these orders. */
-export function findBookedPayments(
+export function findPaymentRecords(
   db: Database,
   named: { readonly references: readonly string[]; readonly orderIds: readonly string[] },
-): Promise<readonly BookedPayment[]> {
+): Promise<readonly PaymentRecord[]> {
   const orderIds = named.orderIds.filter(isOrderId);
   return queryPayments(
     db,
@@ -31,27 +31,27 @@ export function findBookedPayments(
 }
 
 /** Payments of the orders made in a span of time. */
-export function listBookedPayments(
+export function listPaymentRecords(
   db: Database,
   window: OrdersWindow,
-): Promise<readonly BookedPayment[]> {
+): Promise<readonly PaymentRecord[]> {
   return queryPayments(db, madeIn(window), window.limit);
 }
 
 /** What we think the warehouse has for these orders. */
-export function findBookedGoods(
+export function findShipmentRecords(
   db: Database,
   orderIds: readonly string[],
-): Promise<readonly BookedGoods[]> {
-  return queryGoods(db, Prisma.sql`o.id = ANY(${orderIds.filter(isOrderId)})`);
+): Promise<readonly ShipmentRecord[]> {
+  return queryShipments(db, Prisma.sql`o.id = ANY(${orderIds.filter(isOrderId)})`);
 }
 
 /** The same of the orders made in a span of time. */
-export function listBookedGoods(
+export function listShipmentRecords(
   db: Database,
   window: OrdersWindow,
-): Promise<readonly BookedGoods[]> {
-  return queryGoods(db, madeIn(window), window.limit);
+): Promise<readonly ShipmentRecord[]> {
+  return queryShipments(db, madeIn(window), window.limit);
 }
 
 function madeIn({ from, to, after }: OrdersWindow): Prisma.Sql {
@@ -66,8 +66,8 @@ function queryPayments(
   db: Database,
   where: Prisma.Sql,
   limit = MAX_NAMED,
-): Promise<readonly BookedPayment[]> {
-  return db.$queryRaw<BookedPayment[]>`
+): Promise<readonly PaymentRecord[]> {
+  return db.$queryRaw<PaymentRecord[]>`
     SELECT p.order_id AS "orderId", p.provider_reference AS reference, p.status,
       p.amount_minor AS "amountMinor", p.captured_minor AS "capturedMinor",
       p.refunded_minor AS "refundedMinor", p.currency, p.captured_by_hand AS "capturedByHand",
@@ -82,12 +82,12 @@ function queryPayments(
     WHERE ${where} ORDER BY o.id LIMIT ${limit}`;
 }
 
-function queryGoods(
+function queryShipments(
   db: Database,
   where: Prisma.Sql,
   limit = MAX_NAMED,
-): Promise<readonly BookedGoods[]> {
-  return db.$queryRaw<BookedGoods[]>`
+): Promise<readonly ShipmentRecord[]> {
+  return db.$queryRaw<ShipmentRecord[]>`
     SELECT o.id AS "orderId", max(r.status) AS reservation, s.status AS shipment,
       array_agg(r.sku || ' x ' || r.quantity ORDER BY (r.sku || ' x ' || r.quantity) COLLATE "C")
         AS lines,

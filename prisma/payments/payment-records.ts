@@ -3,27 +3,27 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
 import { trusted } from '../client/cast.ts';
 
-export interface BookedOperation {
+export interface OperationRecord {
   readonly kind: 'authorize' | 'capture' | 'void' | 'refund';
   readonly state: 'requested' | 'succeeded' | 'refused';
 }
 
-export interface PaymentBooks {
+export interface PaymentHistory {
   readonly orderId: OrderId;
   readonly providerReference: string | null;
   /** Given back, and on its way back. */
   readonly refundedMinor: number;
   readonly refundingMinor: number;
-  readonly operations: readonly BookedOperation[];
+  readonly operations: readonly OperationRecord[];
 }
 
 /** By the provider's reference if we know it, else by the order. Null: it is no payment of ours. */
-export async function findPaymentBooks(
+export async function findPaymentHistory(
   db: Database,
   named: { readonly orderId: OrderId | null; readonly reference: string | null },
-): Promise<PaymentBooks | null> {
+): Promise<PaymentHistory | null> {
   const { orderId, reference } = named;
-  const rows = await db.$queryRaw<(Omit<PaymentBooks, 'operations'> & { operations: unknown })[]>`
+  const rows = await db.$queryRaw<(Omit<PaymentHistory, 'operations'> & { operations: unknown })[]>`
     SELECT p.order_id AS "orderId", p.provider_reference AS "providerReference",
       p.refunded_minor AS "refundedMinor", p.refunding_minor AS "refundingMinor", (
       SELECT COALESCE(jsonb_agg(jsonb_build_object('kind', o.kind, 'state', o.state)), '[]')
@@ -32,5 +32,5 @@ export async function findPaymentBooks(
     WHERE p.provider_reference = ${reference} OR p.order_id = ${orderId}
     ORDER BY p.provider_reference IS NOT DISTINCT FROM ${reference}::text DESC LIMIT 1`;
   const row = rows[0];
-  return row ? { ...row, operations: trusted<readonly BookedOperation[]>(row.operations) } : null;
+  return row ? { ...row, operations: trusted<readonly OperationRecord[]>(row.operations) } : null;
 }

@@ -39,7 +39,7 @@ export async function recordIntent(
  */
 export async function recordCaptured(db: Database, payment: Payment): Promise<TransitionOutcome> {
   return orderTransaction(db, payment.orderId, async (tx) => {
-    await bookCapture(tx, payment);
+    await recordCapture(tx, payment);
     return transitionOrder(tx, {
       orderId: payment.orderId,
       type: 'order.paid',
@@ -80,7 +80,7 @@ export async function recordVoided(db: Database, payment: Payment): Promise<void
 }
 
 /** Writes the capture down, if it is not yet. */
-export async function bookCapture(tx: Transaction, payment: Payment): Promise<void> {
+export async function recordCapture(tx: Transaction, payment: Payment): Promise<void> {
   await book(tx, payment, 'capture');
   await tx.payment.updateMany({
     where: { orderId: payment.orderId, status: 'authorized' },

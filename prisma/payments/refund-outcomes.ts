@@ -9,7 +9,7 @@ import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter, recordDeadLetter } from '../events/dead-letters.ts';
 import { newId } from '../client/ids.ts';
-import { bookCapture } from './payments.ts';
+import { recordCapture } from './payments.ts';
 import { OPEN, openRefund, toRefund, type RefundStart } from './refunds.ts';
 
 /** Refunds somebody asked for whose outcome is not known, oldest first. */
@@ -29,7 +29,7 @@ export async function openRestRefund(db: Database, payment: Payment): Promise<Re
   const { orderId } = payment;
   const key = providerKey(orderId, 'refund');
   return orderTransaction(db, orderId, async (tx) => {
-    await bookCapture(tx, payment);
+    await recordCapture(tx, payment);
     const row = await tx.refund.findUnique({ where: { key } });
     if (row) return toRefund(row);
     const { capturedMinor, refundedMinor, refundingMinor } = await tx.payment.findUniqueOrThrow({

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import {
-  compareGoods,
+  compareShipment,
   comparePayment,
-  type OurGoods,
+  type OurShipment,
   type OurPayment,
-  type TheirGoods,
+  type TheirShipment,
   type TheirPayment,
 } from '../../domain/reconciliation.ts';
 
@@ -72,7 +72,7 @@ describe('a payment', () => {
   });
 });
 
-const OUR_GOODS: OurGoods = {
+const OUR_GOODS: OurShipment = {
   orderId: 'ord_1',
   reservation: 'shipped',
   lines: ['mug-white x 2'],
@@ -81,7 +81,7 @@ const OUR_GOODS: OurGoods = {
   moving: false,
   inFlight: false,
 };
-const THEIR_GOODS: TheirGoods = {
+const THEIR_GOODS: TheirShipment = {
   orderId: 'ord_1',
   reservation: 'reserved',
   lines: ['mug-white x 2'],
@@ -90,7 +90,7 @@ const THEIR_GOODS: TheirGoods = {
 const UNSENT = { shipment: null };
 
 describe('goods', () => {
-  test.each<[string, Partial<OurGoods>, Partial<TheirGoods>]>([
+  test.each<[string, Partial<OurShipment>, Partial<TheirShipment>]>([
     ['shipped on both sides', {}, {}],
     ['reserved', { reservation: 'reserved', moving: true, ...UNSENT }, UNSENT],
     ['requested', { reservation: 'held', moving: true, ...UNSENT }, UNSENT],
@@ -98,24 +98,24 @@ describe('goods', () => {
     ['shipped manually', { byHand: true }, UNSENT],
     ['in flight', { inFlight: true, reservation: 'released' }, {}],
   ])('goods %s produce no discrepancy', (_name, ours, theirs) => {
-    expect(compareGoods({ ...OUR_GOODS, ...ours }, { ...THEIR_GOODS, ...theirs })).toBeNull();
+    expect(compareShipment({ ...OUR_GOODS, ...ours }, { ...THEIR_GOODS, ...theirs })).toBeNull();
   });
 
-  test.each<[string, Partial<OurGoods>, Partial<TheirGoods>]>([
+  test.each<[string, Partial<OurShipment>, Partial<TheirShipment>]>([
     ['reservation', { reservation: 'reserved', moving: true }, { reservation: 'released' }],
     ['reservation', { reservation: 'released', ...UNSENT }, UNSENT],
     ['reserved_lines', {}, { lines: ['mug-white x 3'] }],
     ['shipment', {}, UNSENT],
     ['shipment', { shipment: 'cancelled' }, {}],
   ])('goods mismatch %# is reported as %s', (kind, ours, theirs) => {
-    const found = compareGoods({ ...OUR_GOODS, ...ours }, { ...THEIR_GOODS, ...theirs });
+    const found = compareShipment({ ...OUR_GOODS, ...ours }, { ...THEIR_GOODS, ...theirs });
     expect(found).toMatchObject({ kind, subject: 'ord_1' });
   });
 
   test('goods missing on one side are reported unless they were released', () => {
-    expect(compareGoods(null, THEIR_GOODS)?.kind).toBe('reservation_without_order');
-    expect(compareGoods(null, { ...THEIR_GOODS, reservation: 'released' })).toBeNull();
-    expect(compareGoods(OUR_GOODS, null)?.kind).toBe('reservation');
-    expect(compareGoods({ ...OUR_GOODS, reservation: 'released', ...UNSENT }, null)).toBeNull();
+    expect(compareShipment(null, THEIR_GOODS)?.kind).toBe('reservation_without_order');
+    expect(compareShipment(null, { ...THEIR_GOODS, reservation: 'released' })).toBeNull();
+    expect(compareShipment(OUR_GOODS, null)?.kind).toBe('reservation');
+    expect(compareShipment({ ...OUR_GOODS, reservation: 'released', ...UNSENT }, null)).toBeNull();
   });
 });

@@ -79,11 +79,11 @@ export async function orderWithoutWorkflow(shop: RunningShop): Promise<CheckoutS
 }
 
 /** Comparisons that failed are tried again at once, not after seconds. */
-export function retryingAtOnce({ reconcileGoods }: AllActivities): Partial<AllActivities> {
+export function retryingAtOnce({ reconcileShipments }: AllActivities): Partial<AllActivities> {
   return {
-    async reconcileGoods(slice) {
+    async reconcileShipments(slice) {
       try {
-        return await reconcileGoods(slice);
+        return await reconcileShipments(slice);
       } catch (error) {
         throw ApplicationFailure.fromError(error, { nextRetryDelay: '1 ms' });
       }

@@ -1,7 +1,7 @@
 /** The verdict of a chaos run: clean facts pass, and each broken promise is said in one line. */
 import { describe, expect, test } from 'vitest';
-import { compareBooks } from '../../tools/chaos/records.ts';
-import type { BookedOrder, Effect } from '../../tools/chaos/records.ts';
+import { compareRecords } from '../../tools/chaos/records.ts';
+import type { OrderRecord, Effect } from '../../tools/chaos/records.ts';
 import type { Kill } from '../../tools/chaos/killer.ts';
 import { planOrder } from '../../tools/chaos/order-plan.ts';
 import type { OrderPlan } from '../../tools/chaos/order-plan.ts';
@@ -46,7 +46,7 @@ function purchaseOf(wanted: Partial<Purchase> = {}): Purchase {
   };
 }
 
-function bookedOf(wanted: Partial<BookedOrder> = {}): BookedOrder {
+function bookedOf(wanted: Partial<OrderRecord> = {}): OrderRecord {
   const order = { id: ID, status: 'shipped', totalMinor: 1200, currency: 'EUR' };
   return { ...order, attentionStep: null, hasDeadLetter: false, ...wanted };
 }
@@ -73,7 +73,7 @@ const SHIPPED = {
 function factsOf(wanted: Partial<Facts> = {}): Facts {
   return {
     purchases: [purchaseOf()],
-    books: SHIPPED,
+    records: SHIPPED,
     restAfterMs: 1_000,
     caughtUpAfterMs: 1_000,
     receipts: RECEIPTS,
@@ -98,17 +98,17 @@ describe('the verdict of a run', () => {
   const broken: readonly (readonly [string, Partial<Facts>, string])[] = [
     [
       'an acknowledged order that is not in the database',
-      { books: { ...lone, orders: [] } },
+      { records: { ...lone, orders: [] } },
       'ord_a: acknowledged, and not in the database',
     ],
     [
       'an acknowledged order that expired',
-      { books: { ...lone, orders: [bookedOf({ status: 'expired' })] } },
+      { records: { ...lone, orders: [bookedOf({ status: 'expired' })] } },
       'ord_a: acknowledged, and expired in the database',
     ],
     [
       'an order that is not settled',
-      { restAfterMs: null, books: { ...SHIPPED, orders: [bookedOf({ status: 'paid' })] } },
+      { restAfterMs: null, records: { ...SHIPPED, orders: [bookedOf({ status: 'paid' })] } },
       'ord_a: still paid',
     ],
     [
@@ -143,7 +143,7 @@ describe('the verdict of a run', () => {
     ],
     [
       'an order in needs_attention without a dead letter',
-      { books: { ...SHIPPED, orders: [bookedOf({ status: 'needs_attention' })] } },
+      { records: { ...SHIPPED, orders: [bookedOf({ status: 'needs_attention' })] } },
       'ord_a: needs attention at null, and nobody is told',
     ],
     ['an invariant broken during the faults', { auditDuring: ['x'] }, 'while harmed: x'],
@@ -193,7 +193,7 @@ describe('the verdict of a run', () => {
       hasDeadLetter: true,
     });
     const { attention, violations } = judge(
-      factsOf({ books: { ...SHIPPED, orders: [order] } }),
+      factsOf({ records: { ...SHIPPED, orders: [order] } }),
       DEMANDS,
     );
     expect(attention).toEqual(['ord_a waits at shipOrder']);
@@ -224,7 +224,7 @@ describe('comparing ledgers and records', () => {
   ])(
     'an order in status %s with matching ledger effects has no discrepancy (case %$)',
     (status, payments, warehouse) => {
-      expect(compareBooks({ orders: [bookedOf({ status })], payments, warehouse })).toEqual([]);
+      expect(compareRecords({ orders: [bookedOf({ status })], payments, warehouse })).toEqual([]);
     },
   );
 
@@ -255,7 +255,7 @@ describe('comparing ledgers and records', () => {
       said: 'refund happened 2',
     },
   ])('$what is reported as a discrepancy', ({ status, more, said }) => {
-    const lines = compareBooks({
+    const lines = compareRecords({
       orders: [bookedOf({ status })],
       payments: ['authorize', ...more].map((operation) => money(operation)),
       warehouse: status === 'shipped' ? goods('reserve', 'ship') : [],
@@ -265,13 +265,13 @@ describe('comparing ledgers and records', () => {
 
   test('a capture of another amount than the order total is reported as a discrepancy', () => {
     const payments = [money('authorize'), money('capture', 1100)];
-    const lines = compareBooks({ ...SHIPPED, payments });
+    const lines = compareRecords({ ...SHIPPED, payments });
     expect(lines).toEqual(['ord_a: capture of 1100 EUR, ordered for 1200 EUR']);
   });
 
   test('an effect for an unknown order is reported as a discrepancy', () => {
     const unknown = { ...money('authorize'), orderId: 'ord_x' };
-    const said = compareBooks({ ...SHIPPED, payments: [...SHIPPED.payments, unknown] });
+    const said = compareRecords({ ...SHIPPED, payments: [...SHIPPED.payments, unknown] });
     expect(said).toEqual(['authorize for ord_x: no such order']);
   });
 });

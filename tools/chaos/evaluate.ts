@@ -1,13 +1,13 @@
 /** Judges what a run has seen. Pure: the same facts, the same verdict. */
 import { isResting, ORDER_STATUSES } from '../../domain/order.ts';
-import { compareBooks } from './records.ts';
-import type { BookedOrder, Books } from './records.ts';
+import { compareRecords } from './records.ts';
+import type { OrderRecord, Records } from './records.ts';
 import type { Kill } from './killer.ts';
 import type { Purchase, Reply } from './client.ts';
 
 export interface Facts {
   readonly purchases: readonly Purchase[];
-  readonly books: Books;
+  readonly records: Records;
   /** From healing until every accepted order was at rest; null: not within the limit. */
   readonly restAfterMs: number | null;
   /** From healing until every subscription had caught up; null: not within the limit. */
@@ -62,13 +62,13 @@ const MS_PER_SECOND = 1000;
 
 /** Every demand on a run, against what was seen. */
 export function judge(facts: Facts, demands: Demands): Verdict {
-  const orders = new Map(facts.books.orders.map((order) => [order.id, order]));
+  const orders = new Map(facts.records.orders.map((order) => [order.id, order]));
   const lost = lostOf(facts.purchases, orders);
   const successShare = successOf(facts.purchases, orders);
   return {
     successShare,
     lostAcknowledgements: lost.length,
-    attention: facts.books.orders
+    attention: facts.records.orders
       .filter(({ status }) => status === 'needs_attention')
       .map(({ id, attentionStep }) => `${id} waits at ${attentionStep ?? 'no step'}`),
     violations: [
@@ -80,7 +80,7 @@ export function judge(facts: Facts, demands: Demands): Verdict {
       ...facts.auditAfter.map((line) => `at the end: ${line}`),
       ...facts.unchecked.map((line) => `not checked: ${line}`),
       ...(facts.auditRounds === 0 ? ['the invariants were never checked while harmed'] : []),
-      ...compareBooks(facts.books).map((line) => `books: ${line}`),
+      ...compareRecords(facts.records).map((line) => `books: ${line}`),
       ...otherAnswers(facts),
       ...notHarmed(facts, demands),
       ...slowRecoveries(facts.kills, demands.apiReadyWithinMs),
@@ -95,7 +95,7 @@ export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-type Orders = ReadonlyMap<string, BookedOrder>;
+type Orders = ReadonlyMap<string, OrderRecord>;
 
 /** An accepted order that the database does not have, or has as something never accepted. */
 function lostOf(purchases: readonly Purchase[], orders: Orders): string[] {
@@ -154,7 +154,7 @@ function triedAgain({ purchases }: Facts): string[] {
 }
 
 /** True when the order will not move by itself any more. */
-export function isAtRest({ status }: Pick<BookedOrder, 'status'>): boolean {
+export function isAtRest({ status }: Pick<OrderRecord, 'status'>): boolean {
   const known = ORDER_STATUSES.find((each) => each === status);
   return known !== undefined && isResting(known);
 }

@@ -58,7 +58,7 @@ export async function look(
     caughtUpAfterMs,
     receipts: receiptsOf(seen),
     repeats,
-    books: { orders, payments, warehouse },
+    records: { orders, payments, warehouse },
     kills: killer.kills,
     fired: new Map(harms.flatMap(({ fired }) => [...fired])),
     auditDuring: [...watch.violations],

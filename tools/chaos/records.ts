@@ -5,7 +5,7 @@
 import pg from 'pg';
 import { z } from 'zod';
 
-export interface BookedOrder {
+export interface OrderRecord {
   readonly id: string;
   readonly status: string;
   readonly totalMinor: number;
@@ -22,8 +22,8 @@ export interface Effect {
   readonly currency: string | null;
 }
 
-export interface Books {
-  readonly orders: readonly BookedOrder[];
+export interface Records {
+  readonly orders: readonly OrderRecord[];
   readonly payments: readonly Effect[];
   readonly warehouse: readonly Effect[];
 }
@@ -60,7 +60,7 @@ const ledgerForm = z.object({
 });
 
 /** Every order there is. Throws when the database cannot be asked. */
-export async function readOrders(databaseUrl: string): Promise<readonly BookedOrder[]> {
+export async function readOrders(databaseUrl: string): Promise<readonly OrderRecord[]> {
   const rows = await query(
     databaseUrl,
     `SELECT id, status, total_minor AS "totalMinor", currency, attention_step AS "attentionStep",
@@ -104,7 +104,7 @@ export async function readLedger(
 }
 
 /** What the ledgers say otherwise than our books, one line each. */
-export function compareBooks({ orders, payments, warehouse }: Books): readonly string[] {
+export function compareRecords({ orders, payments, warehouse }: Records): readonly string[] {
   const wrong: string[] = [];
   const known = new Set(orders.map(({ id }) => id));
   for (const { operation, orderId } of [...payments, ...warehouse]) {
@@ -143,7 +143,7 @@ function undone({ capture = 0, reserve = 0, ship = 0 }: Counts): Counts {
   };
 }
 
-function differences(order: BookedOrder, effects: readonly Effect[]): string[] {
+function differences(order: OrderRecord, effects: readonly Effect[]): string[] {
   const wrong: string[] = [];
   const seen: Record<string, number> = {};
   for (const { operation, amountMinor, currency } of effects) {

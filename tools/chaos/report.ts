@@ -21,7 +21,7 @@ const NAME_WIDTH = 28;
 export function describe(report: Report): readonly string[] {
   const { options, demands, facts, verdict, answers, tookMs } = report;
   const fates = countBy(facts.purchases, ({ orderId, outcome, code }) => {
-    const status = facts.books.orders.find(({ id }) => id === orderId)?.status;
+    const status = facts.records.orders.find(({ id }) => id === orderId)?.status;
     return status ?? (outcome === 'refused' ? `refused: ${code}` : outcome.replace('_', ' '));
   });
   const asked = facts.purchases.filter(({ plan }) => plan.shouldSucceed).length;

@@ -16,11 +16,11 @@ export const WITHDRAWAL = 'cancelShipment';
 export async function undoOrder(run: CheckoutRun, wanted: CancelReason): Promise<Undone> {
   const { orderId, saga, progress } = run;
   const request = run.cancelRequest;
-  const books = await steps.recordCancelling({ orderId, reason: wanted, request });
-  const reason = books?.reason ?? wanted;
+  const records = await steps.recordCancelling({ orderId, reason: wanted, request });
+  const reason = records?.reason ?? wanted;
   run.cancelReason = reason;
   // Nothing for an order that turned round under a version that did not look.
-  if (books?.shipmentRequested && !saga.names().includes(WITHDRAWAL)) registerWithdrawal(run);
+  if (records?.shipmentRequested && !saga.names().includes(WITHDRAWAL)) registerWithdrawal(run);
   progress.enter('cancelling', 'publish');
   const unwound = await saga.unwind();
   if (unwound.kind === 'too_late') return 'too_late';

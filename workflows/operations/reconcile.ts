@@ -29,7 +29,7 @@ export async function reconcile(input: ReconcileInput): Promise<ReconcileResult>
   try {
     for (const slice of slicesOf(run)) {
       add(checked, await read.reconcilePayments(slice));
-      add(checked, await read.reconcileGoods(slice));
+      add(checked, await read.reconcileShipments(slice));
       setCurrentDetails(card(run, slice, checked));
     }
     add(checked, await read.recheckDifferences({ id }));

@@ -30,7 +30,7 @@ export interface Step {
   readonly refused: boolean;
 }
 
-export interface IntentBook {
+export interface IntentStore {
   authorize(step: Step): Answer;
   capture(id: string, step: Step): Answer;
   cancel(id: string, step: Step): Answer;
@@ -52,7 +52,7 @@ export interface IntentDeps {
 
 const MAX_INTENTS = 100_000;
 
-export function createIntentBook(deps: IntentDeps): IntentBook {
+export function createIntentStore(deps: IntentDeps): IntentStore {
   const intents = deps.journal.table({ name: 'intents', row: intentSchema, limit: MAX_INTENTS });
   const put = (intent: Intent): void => intents.set(intent.id, intent);
 

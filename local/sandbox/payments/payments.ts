@@ -7,8 +7,8 @@ import type { Journal } from '../journal.ts';
 import { createKeyring } from '../idempotency-store.ts';
 import type { Ledger } from '../ledger.ts';
 import { internal, keyInUse, keyMismatch } from './errors.ts';
-import { createIntentBook } from './intents.ts';
-import { createRefundBook } from './refunds.ts';
+import { createIntentStore } from './intents.ts';
+import { createRefundStore } from './refunds.ts';
 import { createPaymentRoutes } from './routes.ts';
 import { createWebhooks } from './webhooks.ts';
 import type { WebhookTarget } from './webhooks.ts';
@@ -36,8 +36,8 @@ export function createPayments(options: PaymentsOptions): Payments {
   const { journal, clock, faults, ledger } = options;
   const webhooks = createWebhooks(options);
   const deps = { journal, clock, ledger, emit: webhooks.emit };
-  const intents = createIntentBook(deps);
-  const refunds = createRefundBook(deps, intents);
+  const intents = createIntentStore(deps);
+  const refunds = createRefundStore(deps, intents);
   const counter = {
     provider: 'payments',
     journal,

@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import type { Answer } from '../calls.ts';
 import { conclusion, failure, invalid, missing } from './errors.ts';
 import { bookRefund } from './intents.ts';
-import type { IntentBook, IntentDeps, Step } from './intents.ts';
+import type { IntentStore, IntentDeps, Step } from './intents.ts';
 import { amountIn } from './parameters.ts';
 import { refundSchema, showIntent, showRefund } from './records.ts';
 import type { Intent, Refund } from './records.ts';
 
-export interface RefundBook {
+export interface RefundStore {
   refund(step: Step): Answer;
   find(id: string): Refund | undefined;
   /** Newest first. */
@@ -17,7 +17,7 @@ export interface RefundBook {
 
 const MAX_REFUNDS = 100_000;
 
-export function createRefundBook(deps: IntentDeps, intents: IntentBook): RefundBook {
+export function createRefundStore(deps: IntentDeps, intents: IntentStore): RefundStore {
   const refunds = deps.journal.table({ name: 'refunds', row: refundSchema, limit: MAX_REFUNDS });
   return {
     find: (id) => refunds.get(id),
@@ -44,7 +44,7 @@ export function createRefundBook(deps: IntentDeps, intents: IntentBook): RefundB
   };
 }
 
-function intentIn(step: Step, intents: IntentBook): Intent | Answer {
+function intentIn(step: Step, intents: IntentStore): Intent | Answer {
   const id = step.form.text('payment_intent');
   if (id !== null) return intents.find(id) ?? missing('payment_intent', id, 'param');
   const charge = step.form.text('charge');

@@ -5,15 +5,15 @@ import type { Answer, Counter, SandboxContext, SandboxEnv } from '../calls.ts';
 import { fingerprintOf } from '../idempotency-store.ts';
 import { missing, tooMany, unauthorized } from './errors.ts';
 import { parseForm } from './form.ts';
-import type { IntentBook, Step } from './intents.ts';
+import type { IntentStore, Step } from './intents.ts';
 import { listExpand, listed, searched } from './lists.ts';
 import { showIntent, showRefund } from './records.ts';
-import type { RefundBook } from './refunds.ts';
+import type { RefundStore } from './refunds.ts';
 
 export interface PaymentDeps {
   readonly counter: Counter;
-  readonly intents: IntentBook;
-  readonly refunds: RefundBook;
+  readonly intents: IntentStore;
+  readonly refunds: RefundStore;
 }
 
 type Write = 'authorize' | 'capture' | 'void' | 'refund';
@@ -75,7 +75,7 @@ export function createPaymentRoutes({ counter, intents, refunds }: PaymentDeps):
   return app;
 }
 
-function listIntents(c: SandboxContext, intents: IntentBook): Answer {
+function listIntents(c: SandboxContext, intents: IntentStore): Answer {
   const form = queryOf(c);
   return listed(intents.all(), form, {
     url: '/v1/payment_intents',
@@ -83,13 +83,13 @@ function listIntents(c: SandboxContext, intents: IntentBook): Answer {
   });
 }
 
-function showOne(c: SandboxContext, intents: IntentBook, id: string): Answer {
+function showOne(c: SandboxContext, intents: IntentStore, id: string): Answer {
   const intent = intents.find(id);
   if (intent === undefined) return missing('payment_intent', id);
   return { status: 200, body: showIntent(intent, queryOf(c).list('expand')), keep: true };
 }
 
-function listRefunds(c: SandboxContext, refunds: RefundBook): Answer {
+function listRefunds(c: SandboxContext, refunds: RefundStore): Answer {
   const form = queryOf(c);
   const [intentId, chargeId] = [form.text('payment_intent'), form.text('charge')];
   const matching = refunds

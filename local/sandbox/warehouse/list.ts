@@ -6,7 +6,7 @@ import type { Reservation } from './records.ts';
 import type { Reservations } from './reservations.ts';
 import type { Shipments } from './shipments.ts';
 
-export interface Books {
+export interface OrderList {
   /** One page of the orders first heard of in a span of time. */
   list(query: Readonly<Record<string, string>>): Answer;
   look(orderId: string): Answer;
@@ -19,7 +19,7 @@ const querySchema = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(100),
 });
 
-export function createBooks(reservations: Reservations, shipments: Shipments): Books {
+export function createBooks(reservations: Reservations, shipments: Shipments): OrderList {
   const show = (reservation: Reservation): object => ({
     order_id: reservation.order_id,
     reservation: reservation.state,

@@ -5,7 +5,7 @@ import { attempt } from '../calls.ts';
 import type { Answer, Call, Counter, SandboxContext, SandboxEnv } from '../calls.ts';
 import { fingerprintOf } from '../idempotency-store.ts';
 import { problem } from './responses.ts';
-import type { Books } from './list.ts';
+import type { OrderList } from './list.ts';
 import { reserveSchema, shipSchema } from './records.ts';
 import type { Reservations, WarehouseStep } from './reservations.ts';
 import type { Shipments } from './shipments.ts';
@@ -14,11 +14,11 @@ export interface WarehouseDeps {
   readonly counter: Counter;
   readonly reservations: Reservations;
   readonly shipments: Shipments;
-  readonly books: Books;
+  readonly orderList: OrderList;
 }
 
 export function createWarehouseRoutes(deps: WarehouseDeps): Hono<SandboxEnv> {
-  const { counter, reservations, shipments, books } = deps;
+  const { counter, reservations, shipments, orderList } = deps;
   const app = new Hono<SandboxEnv>();
 
   app.use(async (c, next) => {
@@ -64,8 +64,8 @@ export function createWarehouseRoutes(deps: WarehouseDeps): Hono<SandboxEnv> {
       operation: 'lookup',
       run: (step) => (step.refused ? problem(429, 'rate_limited') : run()),
     });
-  app.get('/orders', (c) => read(c, () => books.list(c.req.query())));
-  app.get('/orders/:order_id', (c) => read(c, () => books.look(c.req.param('order_id'))));
+  app.get('/orders', (c) => read(c, () => orderList.list(c.req.query())));
+  app.get('/orders/:order_id', (c) => read(c, () => orderList.look(c.req.param('order_id'))));
   return app;
 }
 

@@ -54,7 +54,7 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
       counter,
       reservations,
       shipments,
-      books: createBooks(reservations, shipments),
+      orderList: createBooks(reservations, shipments),
     }),
     close: async () => {
       await shipments.close();
