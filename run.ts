@@ -13,7 +13,7 @@ import { createServices } from './api/context.ts';
 import { createTemporalCheckouts } from './temporal/checkout-client.ts';
 import { createTemporalDeliveries } from './temporal/delivery-client.ts';
 import { createTemporalRefunds } from './temporal/refund-client.ts';
-import { createTemporalUpkeep } from './temporal/reconciliation-client.ts';
+import { createReconciliationClient } from './temporal/reconciliation-client.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
 import type { Mailer } from './gateways/mail/mailer.ts';
 import type { PaymentGateway } from './gateways/payments.ts';
@@ -99,7 +99,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     mailer,
     checkouts,
     deliveries: createTemporalDeliveries({ client: link.client }),
-    upkeep: createTemporalUpkeep({ client: link.client }),
+    reconciliationClient: createReconciliationClient({ client: link.client }),
     refunds: createTemporalRefunds({ client: link.client }),
     webhooks,
     notifications,

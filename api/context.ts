@@ -26,7 +26,7 @@ import type { Door } from './limits/request-class.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './http/sse.ts';
 import { createMetrics, type Metrics } from './operations/metrics.ts';
 import { createOrderWaiters, type OrderWaiters } from '../services/order-waiters.ts';
-import type { Upkeep } from '../temporal/reconciliation-client.ts';
+import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
 export interface ApiDeps {
   readonly db: Database;
@@ -37,7 +37,7 @@ export interface ApiDeps {
   readonly mailer: Mailer;
   readonly checkouts: Checkouts;
   readonly deliveries: Deliveries;
-  readonly upkeep: Upkeep;
+  readonly reconciliationClient: ReconciliationClient;
   readonly refunds: Refunds;
   readonly webhooks: WebhookSender;
   readonly notifications: Notifications;

@@ -429,11 +429,11 @@ WHERE hour > now() - interval '30 days'
   AND (a.orders, a.units, a.revenue_minor, a.declines, a.compensations)
     IS DISTINCT FROM (e.orders, e.units, e.revenue_minor, e.declines, e.compensations);
 
--- invariant: upkeep_runs
+-- invariant: maintenance_runs
 -- title: What tidies up still runs: the sweep every minute, the reconciliation every hour
 -- holds: settled
 SELECT name AS subject, format('finished last at %s', finished_at) AS detail
-FROM upkeep_runs JOIN (VALUES ('sweep', interval '3 minutes'), ('reconcile', interval '3 hours'))
+FROM maintenance_runs JOIN (VALUES ('sweep', interval '3 minutes'), ('reconcile', interval '3 hours'))
   AS kind (name, may_take) USING (name), given
 WHERE finished_at < now() - may_take - grace;
 

@@ -17,13 +17,13 @@ import { expireOrder } from './expire-order.ts';
 import { processPaymentWebhooks } from './payment-webhooks.ts';
 import { startOpened } from './start-reconciliation.ts';
 import { handOver } from './shipment-callbacks.ts';
-import type { Upkeep } from '../temporal/reconciliation-client.ts';
+import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
 export interface RecoveryDeps {
   readonly db: Database;
   readonly payments: PaymentGateway;
   readonly checkouts: Checkouts;
-  readonly upkeep: Upkeep;
+  readonly reconciliationClient: ReconciliationClient;
   readonly log: Logger;
 }
 

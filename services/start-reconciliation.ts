@@ -4,19 +4,19 @@ import {
   markReconciliationStarted,
   type Reconciliation,
 } from '../prisma/operations/reconciliation-runs.ts';
-import type { Upkeep } from '../temporal/reconciliation-client.ts';
+import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
 export interface ReconciliationDeps {
   readonly db: Database;
-  readonly upkeep: Upkeep;
+  readonly reconciliationClient: ReconciliationClient;
 }
 
 /** Starts the workflow of a run that was asked for; again changes nothing. False: no Temporal. */
 export async function startOpened(
-  { db, upkeep }: ReconciliationDeps,
+  { db, reconciliationClient }: ReconciliationDeps,
   { id, scope }: Pick<Reconciliation, 'id' | 'scope'>,
 ): Promise<boolean> {
-  const { kind } = await upkeep.startReconciliation({ scope, reconciliationId: id });
+  const { kind } = await reconciliationClient.startReconciliation({ scope, reconciliationId: id });
   if (kind === 'unavailable') return false;
   await markReconciliationStarted(db, id);
   return true;

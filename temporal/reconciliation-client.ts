@@ -7,7 +7,7 @@ import {
 } from '../workflows/operations/contract.ts';
 import { createAskTemporal, unlessThere } from './deadline.ts';
 
-export interface Upkeep {
+export interface ReconciliationClient {
   /** Starts the run that was opened, unless that was done. `unavailable`: no Temporal. */
   startReconciliation(input: {
     readonly scope: ReconcileScope;
@@ -18,7 +18,9 @@ export interface Upkeep {
 const START_DEADLINE_MS = 5_000;
 
 /** `client` is null while there is no connection yet. */
-export function createTemporalUpkeep(options: { readonly client: () => Client | null }): Upkeep {
+export function createReconciliationClient(options: {
+  readonly client: () => Client | null;
+}): ReconciliationClient {
   const ask = createAskTemporal(options.client);
   return {
     async startReconciliation(input) {

@@ -74,7 +74,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
       );
     },
   });
-  const upkeep = {
+  const maintenance = {
     db,
     payments: options.payments,
     warehouse: options.warehouse,
@@ -82,9 +82,9 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
     refunds: createTemporalRefunds({ client: link.client }),
     expireOrder: (order: Order) => expireOrder(options, order),
   };
-  const upkeepActivities = {
-    ...createSweepActivities(upkeep),
-    ...createReconcileActivities(upkeep),
+  const maintenanceActivities = {
+    ...createSweepActivities(maintenance),
+    ...createReconcileActivities(maintenance),
   };
   const common = { connected: link.connected, namespace: link.namespace, workflowBundle, log };
   const checkouts = startWorker({
@@ -96,7 +96,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
   const events = startWorker({
     ...common,
     taskQueue: EVENTS_TASK_QUEUE,
-    activities: { ...activities, ...eventActivities, ...upkeepActivities },
+    activities: { ...activities, ...eventActivities, ...maintenanceActivities },
     maxConcurrentActivities: EVENT_ACTIVITIES,
   });
   const subscriptions = keepSubscriptionsRunning({ db, client: link.client, subscribers, log });

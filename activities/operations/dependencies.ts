@@ -29,7 +29,7 @@ export interface RefundRuns {
   ): Promise<{ readonly kind: 'started' | 'already_started' | 'unavailable' }>;
 }
 
-export interface UpkeepDependencies {
+export interface MaintenanceDependencies {
   readonly db: Database;
   readonly payments: PaymentGateway;
   readonly warehouse: WarehouseGateway;

@@ -11,7 +11,7 @@ import {
 import { recordDifference } from '../../prisma/operations/discrepancies.ts';
 import { notAnswered } from '../failures.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
-import type { UpkeepDependencies } from './dependencies.ts';
+import type { MaintenanceDependencies } from './dependencies.ts';
 
 /** The provider's clock and ours differ, and it makes a payment a little after we make the order. */
 export const SKEW_MS = 10 * 60_000;
@@ -21,7 +21,7 @@ const LOOK_UPS_AT_ONCE = 5;
 const MAX_PAGES = 5_000;
 
 export async function reconcilePayments(
-  deps: UpkeepDependencies,
+  deps: MaintenanceDependencies,
   slice: ReconcileSlice,
 ): Promise<{ readonly payments: number; readonly refunds: number }> {
   const seen = new Set<string>();
@@ -43,7 +43,7 @@ export async function reconcilePayments(
 
 /** One payment anew: the provider's word now, and our books now. Returns what differs. */
 export async function comparePaymentNow(
-  deps: UpkeepDependencies,
+  deps: MaintenanceDependencies,
   runId: string,
   reference: string,
 ): Promise<DifferenceKind | 'none' | 'in_flight'> {
@@ -97,7 +97,7 @@ async function listRefunded(
 }
 
 async function compareListed(
-  { db }: UpkeepDependencies,
+  { db }: MaintenanceDependencies,
   slice: ReconcileSlice,
   payments: readonly ProviderPayment[],
 ): Promise<void> {
@@ -119,7 +119,7 @@ async function compareListed(
 }
 
 async function* ourPagesOf(
-  { db }: UpkeepDependencies,
+  { db }: MaintenanceDependencies,
   { from, to }: ReconcileSlice,
 ): AsyncGenerator<readonly PaymentRecord[]> {
   let after: OrderId | null = null;
@@ -139,7 +139,7 @@ async function* ourPagesOf(
 }
 
 async function lookUpEach(
-  deps: UpkeepDependencies,
+  deps: MaintenanceDependencies,
   { id }: ReconcileSlice,
   references: readonly string[],
 ): Promise<void> {

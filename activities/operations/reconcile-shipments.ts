@@ -16,7 +16,7 @@ import { recordDifference } from '../../prisma/operations/discrepancies.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
 import { notAnswered } from '../failures.ts';
 import { SKEW_MS } from './reconcile-payments.ts';
-import type { UpkeepDependencies } from './dependencies.ts';
+import type { MaintenanceDependencies } from './dependencies.ts';
 
 const PAGE = 100;
 const LOOK_UPS_AT_ONCE = 5;
@@ -25,7 +25,7 @@ const MAX_PAGES = 5_000;
 
 /** A warehouse that offers no books is not compared: then `orders` is 0. */
 export async function reconcileShipments(
-  deps: UpkeepDependencies,
+  deps: MaintenanceDependencies,
   slice: ReconcileSlice,
 ): Promise<{ readonly orders: number }> {
   const seen = await compareTheirs(deps, slice);
@@ -49,7 +49,7 @@ export async function reconcileShipments(
 
 /** One order anew: the warehouse's word now, and our books now. Returns what differs. */
 export async function compareGoodsNow(
-  { db, warehouse }: UpkeepDependencies,
+  { db, warehouse }: MaintenanceDependencies,
   runId: string,
   orderId: string,
 ): Promise<DifferenceKind | 'none' | 'in_flight'> {
@@ -68,7 +68,7 @@ export async function compareGoodsNow(
 
 /** The orders the warehouse listed; null when it offers no list. */
 async function compareTheirs(
-  { db, warehouse }: UpkeepDependencies,
+  { db, warehouse }: MaintenanceDependencies,
   slice: ReconcileSlice,
 ): Promise<Set<string> | null> {
   const seen = new Set<string>();

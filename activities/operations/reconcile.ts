@@ -11,16 +11,16 @@ import {
   findReconciliation,
   openReconciliation,
 } from '../../prisma/operations/reconciliation-runs.ts';
-import { recordUpkeep } from '../../prisma/operations/maintenance-runs.ts';
+import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { ReconcileActivities } from '../../workflows/activities.ts';
 import { compareGoodsNow, reconcileShipments } from './reconcile-shipments.ts';
 import { comparePaymentNow, reconcilePayments } from './reconcile-payments.ts';
-import type { UpkeepDependencies } from './dependencies.ts';
+import type { MaintenanceDependencies } from './dependencies.ts';
 
 /** More open differences than this are looked at again by the runs that follow. */
 const MAX_RECHECKED = 500;
 
-export function createReconcileActivities(deps: UpkeepDependencies): ReconcileActivities {
+export function createReconcileActivities(deps: MaintenanceDependencies): ReconcileActivities {
   const { db } = deps;
   return {
     async beginReconciliation({ scope, reconciliationId, from, to }) {
@@ -48,7 +48,7 @@ export function createReconcileActivities(deps: UpkeepDependencies): ReconcileAc
 
     async endReconciliation({ id, status, checked }) {
       await closeReconciliation(db, id, { status, checked });
-      if (status === 'completed') await recordUpkeep(db, 'reconcile', checked);
+      if (status === 'completed') await recordMaintenanceRun(db, 'reconcile', checked);
       const run = await findReconciliation(db, id);
       const { found = 0, resolved = 0 } = run ?? {};
       const level = found > 0 || status === 'failed' ? 'warn' : 'info';
@@ -66,7 +66,7 @@ function ownId(): string {
 }
 
 async function recheck(
-  deps: UpkeepDependencies,
+  deps: MaintenanceDependencies,
   runId: string,
   difference: FoundDifference,
 ): Promise<void> {

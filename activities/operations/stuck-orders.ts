@@ -14,14 +14,14 @@ import {
 import type { Resolution } from '../../domain/attention.ts';
 import { END_REASONS, type EndedState } from './run-states.ts';
 import type { RunState } from '../../workflows/operations/contract.ts';
-import type { UpkeepDependencies } from './dependencies.ts';
+import type { MaintenanceDependencies } from './dependencies.ts';
 
 /** `moved`: somebody else was quicker. `explained`: its workflow runs, or a person is asked already. */
 export type Settled = 'explained' | 'restarted' | 'parked' | 'healed' | 'given_up' | 'moved';
 
 /** Rejects when Temporal cannot be asked. */
 export async function recoverStuckOrder(
-  deps: UpkeepDependencies,
+  deps: MaintenanceDependencies,
   order: StuckOrder,
 ): Promise<Settled> {
   const { kind } = await deps.checkouts.inspect(order.orderId);
@@ -35,7 +35,7 @@ export async function recoverStuckOrder(
 }
 
 async function park(
-  { db }: UpkeepDependencies,
+  { db }: MaintenanceDependencies,
   order: StuckOrder,
   state: EndedState,
 ): Promise<Settled> {
@@ -45,7 +45,7 @@ async function park(
   return 'parked';
 }
 
-async function restart(deps: UpkeepDependencies, { orderId }: StuckOrder): Promise<Settled> {
+async function restart(deps: MaintenanceDependencies, { orderId }: StuckOrder): Promise<Settled> {
   const records = await findCheckoutProgress(deps.db, orderId);
   if (records === null) return 'moved';
   const undo =
@@ -57,7 +57,7 @@ async function restart(deps: UpkeepDependencies, { orderId }: StuckOrder): Promi
 }
 
 /** Only what the sweep itself found to be stuck is healed; a step that waits, waits for its person. */
-async function heal({ db }: UpkeepDependencies, order: StuckOrder): Promise<Settled> {
+async function heal({ db }: MaintenanceDependencies, order: StuckOrder): Promise<Settled> {
   if (!order.isCheckoutPending) return 'explained';
   const records = await findCheckoutProgress(db, order.orderId);
   if (records === null || !(await recordRecovered(db, order, records.from))) return 'moved';
@@ -67,7 +67,7 @@ async function heal({ db }: UpkeepDependencies, order: StuckOrder): Promise<Sett
 
 /** The money would be held no longer, nobody decided, and no workflow is there to mind it. */
 async function giveUp(
-  deps: UpkeepDependencies,
+  deps: MaintenanceDependencies,
   order: StuckOrder,
   state: RunState,
 ): Promise<Settled> {
@@ -87,7 +87,7 @@ async function giveUp(
 }
 
 async function begin(
-  { db, checkouts }: UpkeepDependencies,
+  { db, checkouts }: MaintenanceDependencies,
   records: NonNullable<Awaited<ReturnType<typeof findCheckoutProgress>>>,
   how: {
     readonly undo: CancelReason | null;

@@ -7,14 +7,14 @@ import { markStuckRefundNeedsAttention } from '../../prisma/payments/refund-outc
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import { markRefundRestarted } from '../../prisma/payments/stuck-refunds.ts';
 import { END_REASONS, type EndedState } from './run-states.ts';
-import type { UpkeepDependencies } from './dependencies.ts';
+import type { MaintenanceDependencies } from './dependencies.ts';
 
 /** `moved`: somebody else was quicker. `explained`: its workflow runs. */
 export type SettledRefund = 'explained' | 'restarted' | 'parked' | 'moved';
 
 /** Rejects when Temporal cannot be asked. */
 export async function settleStillRefund(
-  deps: UpkeepDependencies,
+  deps: MaintenanceDependencies,
   refund: RefundStart,
 ): Promise<SettledRefund> {
   const { kind } = await deps.refunds.inspect(refund.refundId);
@@ -26,7 +26,7 @@ export async function settleStillRefund(
 }
 
 async function restart(
-  { db, refunds }: UpkeepDependencies,
+  { db, refunds }: MaintenanceDependencies,
   refund: RefundStart,
 ): Promise<SettledRefund> {
   const { refundId, orderId } = refund;
@@ -39,7 +39,7 @@ async function restart(
 }
 
 async function park(
-  { db }: UpkeepDependencies,
+  { db }: MaintenanceDependencies,
   refund: RefundStart,
   state: EndedState,
 ): Promise<SettledRefund> {

@@ -16,11 +16,11 @@ import {
   markChecked,
   closeStaleDeadLetters,
 } from '../../prisma/orders/stuck-orders.ts';
-import { recordUpkeep } from '../../prisma/operations/maintenance-runs.ts';
+import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { SweepActivities } from '../../workflows/activities.ts';
 import { recoverStuckOrder, type Settled } from './stuck-orders.ts';
 import { settleStillRefund, type SettledRefund } from './stuck-refunds.ts';
-import type { UpkeepDependencies } from './dependencies.ts';
+import type { MaintenanceDependencies } from './dependencies.ts';
 
 /** An authorization asked for in time is there by then: 2 s, its look-up 1 s, a slow provider's rest. */
 const EXPIRY_GRACE_MS = 15_000;
@@ -46,7 +46,7 @@ const MAX_DROPS = 20;
 /** A redriven delivery has been tried several times by then, a step has resumed at once. */
 const REDRIVE_FORGOTTEN_AFTER_MS = 15 * 60_000;
 
-export function createSweepActivities(deps: UpkeepDependencies): SweepActivities {
+export function createSweepActivities(deps: MaintenanceDependencies): SweepActivities {
   const { db } = deps;
   return {
     expirePending: () => expirePending(deps),
@@ -67,7 +67,7 @@ export function createSweepActivities(deps: UpkeepDependencies): SweepActivities
       return { forgotten: forgotten.reduce((sum, count) => sum + count, 0), reopened, resolved };
     },
 
-    recordSweep: ({ counts }) => recordUpkeep(db, 'sweep', counts),
+    recordSweep: ({ counts }) => recordMaintenanceRun(db, 'sweep', counts),
   };
 }
 
@@ -83,7 +83,7 @@ async function untilFew(drop: (limit: number) => Promise<number>): Promise<numbe
   return total;
 }
 
-async function expirePending(deps: UpkeepDependencies) {
+async function expirePending(deps: MaintenanceDependencies) {
   const counts = { expired: 0, undecided: 0 };
   const asked = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
   const endsAtMs = Date.now() + EXPIRE_FOR_MS;
@@ -97,7 +97,7 @@ async function expirePending(deps: UpkeepDependencies) {
 
 /** False when going on is of no use now. */
 async function expireBatch(
-  { expireOrder }: UpkeepDependencies,
+  { expireOrder }: MaintenanceDependencies,
   overdue: readonly Order[],
   counts: { expired: number; undecided: number },
 ): Promise<boolean> {
@@ -120,7 +120,7 @@ async function expireBatch(
   return counts.undecided === undecidedBefore;
 }
 
-async function checkStuckOrders(deps: UpkeepDependencies) {
+async function checkStuckOrders(deps: MaintenanceDependencies) {
   const counts: Record<Settled | 'checked', number> = {
     checked: 0,
     explained: 0,
@@ -144,7 +144,7 @@ async function checkStuckOrders(deps: UpkeepDependencies) {
   return counts;
 }
 
-async function checkStuckRefunds(deps: UpkeepDependencies) {
+async function checkStuckRefunds(deps: MaintenanceDependencies) {
   const counts: Record<SettledRefund | 'checked', number> = {
     checked: 0,
     explained: 0,

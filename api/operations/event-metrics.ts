@@ -6,7 +6,7 @@ import { countOpenDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import { logHeldSeconds } from '../../prisma/events/event-log.ts';
 import { countOpenDifferences } from '../../prisma/operations/discrepancies.ts';
-import { listUpkeepAges } from '../../prisma/operations/maintenance-runs.ts';
+import { listMaintenanceAges } from '../../prisma/operations/maintenance-runs.ts';
 import { listSubscriptions } from '../../prisma/events/subscriptions.ts';
 import type { EventStreams } from '../http/sse.ts';
 
@@ -96,12 +96,12 @@ function registerUpkeepGauges(registry: Registry, ask: Ask): void {
   registerGauge(
     registry,
     {
-      name: 'holdfast_upkeep_age_seconds',
+      name: 'holdfast_maintenance_age_seconds',
       help: 'Since the last run that came to its end.',
       label: 'name',
     },
     ask(async (db) =>
-      (await listUpkeepAges(db)).map(({ name, seconds }) => [name, seconds] as const),
+      (await listMaintenanceAges(db)).map(({ name, seconds }) => [name, seconds] as const),
     ),
   );
 }

@@ -100,7 +100,7 @@ test('a reconciliation requested while Temporal is unavailable is accepted and s
   shop.checkouts.reachable = true;
   expect((await runRecovery(shop.services, NOW)).started).toBe(1);
   expect((await runRecovery(shop.services, NOW)).started).toBe(0);
-  expect(shop.upkeep.started.filter((each) => each === id)).toHaveLength(1);
+  expect(shop.reconciliationClient.started.filter((each) => each === id)).toHaveLength(1);
 });
 
 test('a reconciliation is refused for a storefront, an unknown id, an unknown scope, and a missing key', async () => {

@@ -184,11 +184,11 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
-    invariant: 'upkeep_runs',
+    invariant: 'maintenance_runs',
     what: 'a sweep that stopped running',
     subject: () => 'sweep',
     statements: () => [
-      `INSERT INTO upkeep_runs (name, finished_at, counts) VALUES ('sweep', now() - interval '1 hour', '{}')`,
+      `INSERT INTO maintenance_runs (name, finished_at, counts) VALUES ('sweep', now() - interval '1 hour', '{}')`,
     ],
   },
   {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { startOpened } from '../../services/start-reconciliation.ts';
 import { runRecovery } from '../../services/recovery.ts';
-import { createTemporalUpkeep } from '../../temporal/reconciliation-client.ts';
+import { createReconciliationClient } from '../../temporal/reconciliation-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { listDifferencesOf } from '../../prisma/operations/discrepancies.ts';
 import { newId } from '../../prisma/client/ids.ts';
@@ -43,8 +43,8 @@ test('a reconciliation left unstarted by a crash is started by the recovery and 
   const { kind, run } = await openReconciliation(shop.db, asked());
   expect(kind).toBe('opened');
   expect(await reconcile(shop)).toMatchObject({ status: 'skipped' });
-  const upkeep = createTemporalUpkeep({ client: () => shop.temporal.client });
-  const deps = { ...shop.services, upkeep };
+  const reconciliationClient = createReconciliationClient({ client: () => shop.temporal.client });
+  const deps = { ...shop.services, reconciliationClient };
   const now = { olderThanMs: 0, expiryGraceMs: 150_000, batch: 100 };
   expect((await runRecovery(deps, now)).started).toBe(1);
   await eventually(async () =>

@@ -2,7 +2,7 @@
 import type { Checkouts } from '../../temporal/checkout-workflows.ts';
 import type { Deliveries } from '../../temporal/delivery-workflows.ts';
 import type { Refunds } from '../../temporal/refund-workflows.ts';
-import type { Upkeep } from '../../temporal/reconciliation-client.ts';
+import type { ReconciliationClient } from '../../temporal/reconciliation-client.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CheckoutStart } from '../../prisma/orders/orders.ts';
@@ -35,7 +35,7 @@ export interface RecordedRefunds extends Refunds {
 }
 
 /** The same for reconciliations, by their ids. */
-export interface RecordedUpkeep extends Upkeep {
+export interface RecordedUpkeep extends ReconciliationClient {
   readonly started: string[];
 }
 
@@ -44,7 +44,7 @@ export interface Recorders {
   readonly checkouts: RecordedCheckouts;
   readonly deliveries: RecordedDeliveries;
   readonly refunds: RecordedRefunds;
-  readonly upkeep: RecordedUpkeep;
+  readonly reconciliationClient: RecordedUpkeep;
 }
 
 export function createRecorders(): Recorders {
@@ -53,7 +53,7 @@ export function createRecorders(): Recorders {
     checkouts,
     deliveries: createDeliveryRecorder(checkouts),
     refunds: createRefundRecorder(checkouts),
-    upkeep: createUpkeepRecorder(checkouts),
+    reconciliationClient: createUpkeepRecorder(checkouts),
   };
 }
 

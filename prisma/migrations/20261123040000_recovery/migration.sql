@@ -16,7 +16,7 @@ ALTER TABLE payments ADD COLUMN capture_before timestamptz(3);
 ALTER TABLE orders ADD COLUMN checked_at timestamptz(3);
 
 -- The last run of each kind of upkeep, so that one that stopped running is noticed.
-CREATE TABLE upkeep_runs (
+CREATE TABLE maintenance_runs (
   name text PRIMARY KEY,
   finished_at timestamptz(3) NOT NULL,
   counts jsonb NOT NULL
