@@ -10,9 +10,9 @@ import { createApp, createHealthApp } from './api/app.ts';
 import { registerConnections } from './api/operations/metrics.ts';
 import { startRecovery } from './services/recovery.ts';
 import { createServices } from './api/context.ts';
-import { createTemporalCheckouts } from './temporal/checkout-client.ts';
-import { createTemporalDeliveries } from './temporal/delivery-client.ts';
-import { createTemporalRefunds } from './temporal/refund-client.ts';
+import { createCheckoutClient } from './temporal/checkout-client.ts';
+import { createDeliveryClient } from './temporal/delivery-client.ts';
+import { createRefundClient } from './temporal/refund-client.ts';
 import { createReconciliationClient } from './temporal/reconciliation-client.ts';
 import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
 import type { Mailer } from './gateways/mail/mailer.ts';
@@ -87,7 +87,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
   const outside = connectOutside(config, log, seams);
   const { db, backgroundDb, eventsDb, notifications, mailer, payments, warehouse, webhooks, link } =
     outside;
-  const checkouts = createTemporalCheckouts({
+  const checkouts = createCheckoutClient({
     client: link.client,
     eagerStart: config.ROLE === 'all',
   });
@@ -98,9 +98,9 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     warehouse,
     mailer,
     checkouts,
-    deliveries: createTemporalDeliveries({ client: link.client }),
+    deliveries: createDeliveryClient({ client: link.client }),
     reconciliationClient: createReconciliationClient({ client: link.client }),
-    refunds: createTemporalRefunds({ client: link.client }),
+    refunds: createRefundClient({ client: link.client }),
     webhooks,
     notifications,
     log,

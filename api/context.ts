@@ -15,10 +15,10 @@ import { ADMISSION_LIMITS, createAdmission, type Admission } from './limits/conc
 import { createApiKeyCache, type ApiKeyCache } from '../services/api-key-cache.ts';
 import { createCatalogue, type Catalogue } from '../services/product-cache.ts';
 import { createCheckoutStarter, type CheckoutStarter } from '../services/checkout-starter.ts';
-import type { Checkouts } from '../temporal/checkout-workflows.ts';
-import type { Deliveries } from '../temporal/delivery-workflows.ts';
-import type { Refunds } from '../temporal/refund-workflows.ts';
-import { createStarts, type Starts } from '../services/background-starts.ts';
+import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
+import type { DeliveryClient } from '../temporal/delivery-workflows.ts';
+import type { RefundClient } from '../temporal/refund-workflows.ts';
+import { createBackgroundStarts, type BackgroundStarts } from '../services/background-starts.ts';
 import { createRedriver, type Redriver } from '../services/bulk-redrive.ts';
 import { createSharedLog, type SharedLog } from './events/event-feed.ts';
 import { registerEventMetrics } from './operations/event-metrics.ts';
@@ -35,10 +35,10 @@ export interface ApiDeps {
   readonly payments: PaymentGateway;
   readonly warehouse: WarehouseGateway;
   readonly mailer: Mailer;
-  readonly checkouts: Checkouts;
-  readonly deliveries: Deliveries;
+  readonly checkouts: CheckoutClient;
+  readonly deliveries: DeliveryClient;
   readonly reconciliationClient: ReconciliationClient;
-  readonly refunds: Refunds;
+  readonly refunds: RefundClient;
   readonly webhooks: WebhookSender;
   readonly notifications: Notifications;
   readonly verifyCallback: CallbackVerifier;
@@ -63,7 +63,7 @@ export interface Services extends ApiDeps {
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
   /** Of refund workflows. */
-  readonly starts: Starts;
+  readonly starts: BackgroundStarts;
   readonly metrics: Metrics;
   readonly redriver: Redriver;
   readonly sharedLog: SharedLog;
@@ -82,7 +82,7 @@ export function createServices(deps: ApiDeps): Services {
   const catalogue = createCatalogue({ db, notifications });
   const waiters = createOrderWaiters({ db, notifications });
   const starter = createCheckoutStarter({ db, checkouts, log });
-  const starts = createStarts({ log });
+  const starts = createBackgroundStarts({ log });
   const redriver = createRedriver(deps);
   const streamDeps = { notifications, log, limits: deps.streamLimits };
   const feedStreams = createEventStreams(streamDeps);

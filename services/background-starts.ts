@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 
-export interface Starts {
+export interface BackgroundStarts {
   /** Begins the work and returns at once. Never throws. `about` is logged when it fails. */
   begin(work: () => Promise<unknown>, about: Readonly<Record<string, string>>): void;
   /** Resolves when no start is under way any more. */
@@ -14,7 +14,7 @@ export interface Starts {
 /** Beyond this many at once a start would only queue; the event log brings the rest within seconds. */
 const MAX_UNDER_WAY = 200;
 
-export function createStarts({ log }: { readonly log: Logger }): Starts {
+export function createBackgroundStarts({ log }: { readonly log: Logger }): BackgroundStarts {
   const underWay = new Set<Promise<void>>();
   return {
     begin(work, about) {

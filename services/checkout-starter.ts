@@ -5,26 +5,26 @@
 import type { Logger } from 'pino';
 import type { Database } from '../prisma/client/client.ts';
 import { markStarted, type CheckoutStart } from '../prisma/orders/orders.ts';
-import type { Checkouts, StartOutcome } from '../temporal/checkout-workflows.ts';
-import { createStarts } from './background-starts.ts';
+import type { CheckoutClient, StartOutcome } from '../temporal/checkout-workflows.ts';
+import { createBackgroundStarts } from './background-starts.ts';
 
 export interface CheckoutStarter {
   /** Begins the start and returns at once. Never throws. */
-  startSoon(order: CheckoutStart): void;
+  startInBackground(order: CheckoutStart): void;
   /** Resolves when no start is under way any more. */
   drain(): Promise<void>;
 }
 
 export interface StarterDeps {
   readonly db: Database;
-  readonly checkouts: Checkouts;
+  readonly checkouts: CheckoutClient;
   readonly log: Logger;
 }
 
 export function createCheckoutStarter(deps: StarterDeps): CheckoutStarter {
-  const starts = createStarts(deps);
+  const starts = createBackgroundStarts(deps);
   return {
-    startSoon: (order) =>
+    startInBackground: (order) =>
       starts.begin(() => startAndMark(deps, order), { order_id: order.orderId }),
     drain: () => starts.drain(),
   };

@@ -12,7 +12,7 @@ import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import { listUnprocessed } from '../prisma/events/inbox.ts';
 import { listOverdue } from '../prisma/orders/orders.ts';
 import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
-import type { Checkouts } from '../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
 import { expireOrder } from './expire-order.ts';
 import { processPaymentWebhooks } from './payment-webhooks.ts';
 import { startOpened } from './start-reconciliation.ts';
@@ -22,7 +22,7 @@ import type { ReconciliationClient } from '../temporal/reconciliation-client.ts'
 export interface RecoveryDeps {
   readonly db: Database;
   readonly payments: PaymentGateway;
-  readonly checkouts: Checkouts;
+  readonly checkouts: CheckoutClient;
   readonly reconciliationClient: ReconciliationClient;
   readonly log: Logger;
 }
@@ -57,7 +57,7 @@ export async function runRecovery(
     counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
     counted(deps, 'judge', () => processPaymentWebhooks(deps, { olderThanMs, limit })),
-    counted(deps, 'reconcile', () => startForgotten(deps, limits)),
+    counted(deps, 'reconcile', () => startMissedReconciliation(deps, limits)),
   ]);
   return { handedOver, expired, judged, started };
 }
@@ -113,7 +113,10 @@ async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promis
 }
 
 /** There is one run at a time, and one that never began keeps every other from running. */
-async function startForgotten(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
+async function startMissedReconciliation(
+  deps: RecoveryDeps,
+  limits: RecoveryLimits,
+): Promise<number> {
   const run = await findUnstartedReconciliation(deps.db, limits);
   return run !== null && (await startOpened(deps, run)) ? 1 : 0;
 }

@@ -21,16 +21,16 @@ import {
 import { recordAction, type Operator } from '../prisma/access/operator-actions.ts';
 import { findRefundStart } from '../prisma/payments/refunds.ts';
 import type { Resolution } from '../domain/attention.ts';
-import type { Checkouts } from '../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
 import { resolveStep } from './resolve-step.ts';
-import type { Deliveries } from '../temporal/delivery-workflows.ts';
-import type { Refunds } from '../temporal/refund-workflows.ts';
+import type { DeliveryClient } from '../temporal/delivery-workflows.ts';
+import type { RefundClient } from '../temporal/refund-workflows.ts';
 
 export interface RedriveDeps {
   readonly db: Database;
-  readonly checkouts: Checkouts;
-  readonly deliveries: Deliveries;
-  readonly refunds: Refunds;
+  readonly checkouts: CheckoutClient;
+  readonly deliveries: DeliveryClient;
+  readonly refunds: RefundClient;
 }
 
 export interface Decider extends Operator {
@@ -170,7 +170,7 @@ async function begin(
   }
 }
 
-function started({ kind }: Awaited<ReturnType<Deliveries['startNotification']>>): Begun {
+function started({ kind }: Awaited<ReturnType<DeliveryClient['startNotification']>>): Begun {
   return kind === 'started' ? 'begun' : kind;
 }
 

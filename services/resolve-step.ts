@@ -8,11 +8,11 @@ import type { Database } from '../prisma/client/client.ts';
 import { findOrder } from '../prisma/orders/orders.ts';
 import { findCheckoutProgress, markRestarted } from '../prisma/orders/stuck-orders.ts';
 import type { Resolution } from '../domain/attention.ts';
-import type { Checkouts } from '../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
 
 export interface ResolveDeps {
   readonly db: Database;
-  readonly checkouts: Checkouts;
+  readonly checkouts: CheckoutClient;
 }
 
 /** `begun`: the decision is being carried out. */

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import type { Database } from '../prisma/client/client.ts';
 import { isAnswerDelivered, markProcessed, type InboxMessage } from '../prisma/events/inbox.ts';
 import type { ShipmentAnswered } from '../workflows/checkout/contract.ts';
-import type { Checkouts } from '../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
 import type { ShipmentCallback } from '../gateways/warehouse/callback.ts';
 
 export interface HandOverDeps {
   readonly db: Database;
-  readonly checkouts: Checkouts;
+  readonly checkouts: CheckoutClient;
 }
 
 /** The callback as it is kept in the inbox. */

@@ -25,12 +25,12 @@ import {
   shipmentAnsweredSignal,
   type CancelRequest,
 } from '../workflows/checkout/contract.ts';
-import { createAskTemporal } from './deadline.ts';
-import type { CancelOutcome, Checkouts, ResumeOutcome } from './checkout-workflows.ts';
-import { insist, wasDropped } from './retry-update.ts';
+import { createTemporalDeadline } from './deadline.ts';
+import type { CancelOutcome, CheckoutClient, ResumeOutcome } from './checkout-workflows.ts';
+import { retryDroppedUpdate, isUpdateDropped } from './retry-update.ts';
 import { inspectRun } from './describe-run.ts';
 
-export interface TemporalCheckoutsOptions {
+export interface CheckoutClientOptions {
   /** Null while there is no connection yet. */
   readonly client: () => Client | null;
   /** True when the client shares its connection with a worker in this process. */
@@ -43,40 +43,40 @@ const UPDATE_DEADLINE_MS = 10_000;
 const PING_DEADLINE_MS = 500;
 const unavailable = { kind: 'unavailable' } as const;
 
-export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Checkouts {
-  const ask = createAskTemporal(options.client);
+export function createCheckoutClient(options: CheckoutClientOptions): CheckoutClient {
+  const withDeadline = createTemporalDeadline(options.client);
   return {
     async start(order) {
-      const started = await ask(START_DEADLINE_MS, (client) =>
+      const started = await withDeadline(START_DEADLINE_MS, (client) =>
         startOnce(client, order, options.eagerStart),
       );
       return started ?? unavailable;
     },
     async cancel(order, request, updateId) {
-      const answered = await ask(UPDATE_DEADLINE_MS, (client) =>
+      const answered = await withDeadline(UPDATE_DEADLINE_MS, (client) =>
         cancelOnce(client, { order, request, updateId }),
       );
       return answered ?? unavailable;
     },
     async shipmentAnswered(orderId, answered) {
-      const signalled = await ask(START_DEADLINE_MS, async (client) => {
+      const signalled = await withDeadline(START_DEADLINE_MS, async (client) => {
         const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
-        const sent = await unlessGone(handle.signal(shipmentAnsweredSignal, answered));
+        const sent = await orNotFound(handle.signal(shipmentAnsweredSignal, answered));
         return { kind: sent === 'gone' ? 'closed' : 'delivered' } as const;
       });
       return signalled ?? unavailable;
     },
     async resolve(orderId, resolution) {
-      const resolved = await ask(UPDATE_DEADLINE_MS, async (client) => {
+      const resolved = await withDeadline(UPDATE_DEADLINE_MS, async (client) => {
         const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
         try {
           const update = () => handle.executeUpdate(resolveUpdate, { args: [resolution] });
-          const done = await unlessGone(insist(update));
+          const done = await orNotFound(retryDroppedUpdate(update));
           return { kind: done === 'gone' ? 'gone' : 'resolved' } as const;
         } catch (error) {
           // No worker took it in time. One that still does resolves the letter by itself.
           const late = error instanceof WorkflowUpdateRPCTimeoutOrCancelledError;
-          if (late || wasDropped(error)) return unavailable;
+          if (late || isUpdateDropped(error)) return unavailable;
           if (refusalOf(error) === null) throw error;
           return { kind: 'not_waiting' } as const;
         }
@@ -85,17 +85,19 @@ export function createTemporalCheckouts(options: TemporalCheckoutsOptions): Chec
     },
     async inspect(orderId) {
       const workflowId = checkoutWorkflowId(orderId);
-      const found = await ask(START_DEADLINE_MS, (client) => inspectRun(client, workflowId));
+      const found = await withDeadline(START_DEADLINE_MS, (client) =>
+        inspectRun(client, workflowId),
+      );
       return found ?? unavailable;
     },
     async resume(order, resume, { replacing }) {
-      const began = await ask(START_DEADLINE_MS, (client) =>
+      const began = await withDeadline(START_DEADLINE_MS, (client) =>
         resumeRun(client, order, { resume, replacing }),
       );
       return began ?? unavailable;
     },
     async isReachable() {
-      const answered = await ask(PING_DEADLINE_MS, (client) =>
+      const answered = await withDeadline(PING_DEADLINE_MS, (client) =>
         client.workflowService.getSystemInfo({}),
       );
       return answered !== null;
@@ -138,7 +140,7 @@ interface Cancel {
 
 async function cancelOnce(client: Client, cancel: Cancel): Promise<CancelOutcome> {
   try {
-    const accepted = await unlessGone(insist(() => cancelRunning(client, cancel)));
+    const accepted = await orNotFound(retryDroppedUpdate(() => cancelRunning(client, cancel)));
     if (accepted === 'gone') return { kind: 'refused', reason: 'the order is finished' };
     return { kind: 'accepted', willUndo: accepted.willUndo };
   } catch (error) {
@@ -146,7 +148,7 @@ async function cancelOnce(client: Client, cancel: Cancel): Promise<CancelOutcome
     if (reason !== null) return { kind: 'refused', reason };
     // It may have been accepted: the same update id gets the answer later.
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return { kind: 'undecided' };
-    if (wasDropped(error)) return { kind: 'undecided' };
+    if (isUpdateDropped(error)) return { kind: 'undecided' };
     throw error;
   }
 }
@@ -173,7 +175,7 @@ async function cancelRunning(client: Client, { order, request, updateId }: Cance
   }
 }
 
-async function unlessGone<T>(call: Promise<T>): Promise<T | 'gone'> {
+async function orNotFound<T>(call: Promise<T>): Promise<T | 'gone'> {
   try {
     return await call;
   } catch (error) {

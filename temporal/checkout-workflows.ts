@@ -32,7 +32,7 @@ export type ResumeOutcome = { readonly kind: 'resumed' | 'running' };
 
 type Unavailable = { readonly kind: 'unavailable' };
 
-export interface Checkouts {
+export interface CheckoutClient {
   /** Starts the order's workflow. Safe to repeat. */
   start(order: CheckoutStart): Promise<StartOutcome>;
   /** Asks the workflow to cancel, starting it if it does not run yet. `updateId` makes a repeat the same request. */

@@ -25,7 +25,7 @@ const REGISTER_DEADLINE_MS = 10_000;
 /** temporal.api.enums.v1.IndexedValueType */
 const VALUE_TYPES = { KEYWORD: 2, INT: 3, BOOL: 5, KEYWORD_LIST: 7 } as const;
 const DEFAULT_NAMESPACE = 'default';
-const AWAY = 'Temporal cannot be reached; orders are accepted without it';
+const UNAVAILABLE = 'Temporal cannot be reached; orders are accepted without it';
 const LOOK_EVERY_MS = 5_000;
 const LOOK_DEADLINE_MS = 2_000;
 /** One look may be lost to a busy machine. */
@@ -61,7 +61,7 @@ export function connectTemporal(
         return connection;
       } catch (error) {
         const say = backoffMs === FIRST_BACKOFF_MS ? 'warn' : 'debug';
-        log[say]({ err: error }, AWAY);
+        log[say]({ err: error }, UNAVAILABLE);
       }
       const wait = { signal: stopping.signal };
       await setTimeout(backoffMs, undefined, wait).catch(() => undefined);
@@ -98,7 +98,7 @@ async function watch(
       missed = 0;
     } catch (error) {
       missed += 1;
-      if (missed === LOOKS_UNTIL_AWAY) log.warn({ err: error }, AWAY);
+      if (missed === LOOKS_UNTIL_AWAY) log.warn({ err: error }, UNAVAILABLE);
     }
     await setTimeout(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }

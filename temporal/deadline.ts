@@ -9,28 +9,28 @@ import {
 } from '@temporalio/client';
 
 /** Runs a call with a deadline. Null: Temporal is not there, or did not answer in time. */
-export type AskTemporal = <T>(
+export type TemporalDeadline = <T>(
   deadlineMs: number,
   call: (client: Client) => Promise<T>,
 ) => Promise<T | null>;
 
 /** `client` is null while there is no connection yet. */
-export function createAskTemporal(currentClient: () => Client | null): AskTemporal {
+export function createTemporalDeadline(currentClient: () => Client | null): TemporalDeadline {
   return async (deadlineMs, call) => {
     const client = currentClient();
     if (client === null) return null;
     const asked = client.withDeadline(Date.now() + deadlineMs, () => call(client));
     try {
-      return await inTime(asked, deadlineMs + BEYOND_DEADLINE_MS);
+      return await withTimeout(asked, deadlineMs + BEYOND_DEADLINE_MS);
     } catch (error) {
-      if (isAway(error)) return null;
+      if (isUnavailable(error)) return null;
       throw error;
     }
   };
 }
 
 /** The SDK repeats a call on a broken line beyond the deadline; nobody waits for that. */
-async function inTime<T>(asked: Promise<T>, withinMs: number): Promise<T | null> {
+async function withTimeout<T>(asked: Promise<T>, withinMs: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
     timer = setTimeout(resolve, withinMs, null);
@@ -47,23 +47,23 @@ async function inTime<T>(asked: Promise<T>, withinMs: number): Promise<T | null>
 /** An answer at the deadline itself is still under way to us. */
 const BEYOND_DEADLINE_MS = 500;
 /** gRPC codes of a server that is away, overloaded or too slow: 1, 4, 8, 10, 14. */
-const AWAY_CODES: readonly unknown[] = [1, 4, 8, 10, 14];
+const UNAVAILABLE_CODES: readonly unknown[] = [1, 4, 8, 10, 14];
 const UNKNOWN = 2;
 /** Causes are nested a few levels deep; a cycle must not hang us. */
 const MAX_DEPTH = 5;
 
-function isAway(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return false;
-  return hasGrpcCode(error, AWAY_CODES) || hasCause(error, isBrokenLine);
+  return hasGrpcCode(error, UNAVAILABLE_CODES) || hasCause(error, isConnectionBroken);
 }
 
 /** A connection that breaks within a call has no code of its own: "unknown", and this text. */
-function isBrokenLine(cause: Error): boolean {
+function isConnectionBroken(cause: Error): boolean {
   return 'code' in cause && cause.code === UNKNOWN && cause.message.includes('transport error');
 }
 
 /** False when a workflow of that id runs already, or has finished. */
-export async function unlessThere(call: Promise<unknown>): Promise<boolean> {
+export async function ignoreAlreadyStarted(call: Promise<unknown>): Promise<boolean> {
   try {
     await call;
     return true;

@@ -11,18 +11,18 @@ import {
   SUBSCRIPTION_WORKFLOW,
   subscriptionStartOptions,
 } from '../workflows/events/contract.ts';
-import { createAskTemporal } from './deadline.ts';
-import type { Deliveries, DeliveryStart } from './delivery-workflows.ts';
+import { createTemporalDeadline } from './deadline.ts';
+import type { DeliveryClient, DeliveryStart } from './delivery-workflows.ts';
 
 const START_DEADLINE_MS = 5_000;
 
 /** `client` is null while there is no connection yet. */
-export function createTemporalDeliveries(options: {
+export function createDeliveryClient(options: {
   readonly client: () => Client | null;
-}): Deliveries {
-  const ask = createAskTemporal(options.client);
+}): DeliveryClient {
+  const withDeadline = createTemporalDeadline(options.client);
   const started = async (start: (client: Client) => Promise<unknown>): Promise<DeliveryStart> => {
-    const answered = await ask(START_DEADLINE_MS, async (client) => {
+    const answered = await withDeadline(START_DEADLINE_MS, async (client) => {
       await start(client);
       return { kind: 'started' } as const;
     });

@@ -6,7 +6,7 @@ import type { DeliveryInput, NotificationInput } from '../workflows/events/contr
 
 export type DeliveryStart = { readonly kind: 'started' | 'unavailable' };
 
-export interface Deliveries {
+export interface DeliveryClient {
   /** Starts the pump of a subscription unless it runs. Safe to repeat. */
   ensureSubscriptionRuns(name: string): Promise<DeliveryStart>;
   /** Starts delivering one event to one subscriber, anew if that waits for its next attempt. */

@@ -5,7 +5,7 @@ import {
   reconcileStartOptions,
   type ReconcileScope,
 } from '../workflows/operations/contract.ts';
-import { createAskTemporal, unlessThere } from './deadline.ts';
+import { createTemporalDeadline, ignoreAlreadyStarted } from './deadline.ts';
 
 export interface ReconciliationClient {
   /** Starts the run that was opened, unless that was done. `unavailable`: no Temporal. */
@@ -21,11 +21,11 @@ const START_DEADLINE_MS = 5_000;
 export function createReconciliationClient(options: {
   readonly client: () => Client | null;
 }): ReconciliationClient {
-  const ask = createAskTemporal(options.client);
+  const withDeadline = createTemporalDeadline(options.client);
   return {
     async startReconciliation(input) {
-      const started = await ask(START_DEADLINE_MS, ({ workflow }) =>
-        unlessThere(workflow.start(RECONCILE_WORKFLOW, reconcileStartOptions(input))),
+      const started = await withDeadline(START_DEADLINE_MS, ({ workflow }) =>
+        ignoreAlreadyStarted(workflow.start(RECONCILE_WORKFLOW, reconcileStartOptions(input))),
       );
       return { kind: started === null ? 'unavailable' : 'started' };
     },

@@ -8,35 +8,41 @@ import {
   refundStartOptions,
   retryRefundSignal,
 } from '../workflows/refund/contract.ts';
-import { createAskTemporal, unlessThere } from './deadline.ts';
-import type { Refunds } from './refund-workflows.ts';
+import { createTemporalDeadline, ignoreAlreadyStarted } from './deadline.ts';
+import type { RefundClient } from './refund-workflows.ts';
 import { inspectRun } from './describe-run.ts';
 
 const START_DEADLINE_MS = 5_000;
 
 /** `client` is null while there is no connection yet. */
-export function createTemporalRefunds(options: { readonly client: () => Client | null }): Refunds {
-  const ask = createAskTemporal(options.client);
+export function createRefundClient(options: {
+  readonly client: () => Client | null;
+}): RefundClient {
+  const withDeadline = createTemporalDeadline(options.client);
   const unavailable = { kind: 'unavailable' } as const;
   return {
     async start(refund) {
-      const started = await ask(START_DEADLINE_MS, (client) => startOnce(client, refund));
+      const started = await withDeadline(START_DEADLINE_MS, (client) => startOnce(client, refund));
       return started ?? unavailable;
     },
     async retry(refund) {
-      const begun = await ask(START_DEADLINE_MS, (client) => retryOnce(client, refund));
+      const begun = await withDeadline(START_DEADLINE_MS, (client) => retryOnce(client, refund));
       return begun ?? unavailable;
     },
     async inspect(refundId) {
       const workflowId = refundWorkflowId(refundId);
-      const found = await ask(START_DEADLINE_MS, (client) => inspectRun(client, workflowId));
+      const found = await withDeadline(START_DEADLINE_MS, (client) =>
+        inspectRun(client, workflowId),
+      );
       return found ?? unavailable;
     },
   };
 }
 
 async function startOnce({ workflow }: Client, refund: RefundStart) {
-  const isNew = await unlessThere(workflow.start(REFUND_WORKFLOW, refundStartOptions(refund)));
+  const isNew = await ignoreAlreadyStarted(
+    workflow.start(REFUND_WORKFLOW, refundStartOptions(refund)),
+  );
   return { kind: isNew ? 'started' : 'already_started' } as const;
 }
 

@@ -6,7 +6,7 @@ import type { RefundId } from '../domain/ids.ts';
 import type { RefundStart } from '../prisma/payments/refunds.ts';
 import type { RunOutcome, StartOutcome } from './checkout-workflows.ts';
 
-export interface Refunds {
+export interface RefundClient {
   /** Starts the refund's workflow. Safe to repeat. */
   start(refund: RefundStart): Promise<StartOutcome>;
   /** Lets an open refund be tried again at a person's word, by a new run if none can go on with it. */

@@ -10,8 +10,8 @@ import {
   createSubscribers,
 } from '../activities/events/subscribers/registry.ts';
 import { expireOrder } from '../services/expire-order.ts';
-import { createTemporalCheckouts } from '../temporal/checkout-client.ts';
-import { createTemporalRefunds } from '../temporal/refund-client.ts';
+import { createCheckoutClient } from '../temporal/checkout-client.ts';
+import { createRefundClient } from '../temporal/refund-client.ts';
 import type { Order } from '../domain/order.ts';
 import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client/client.ts';
@@ -78,8 +78,8 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
     db,
     payments: options.payments,
     warehouse: options.warehouse,
-    checkouts: createTemporalCheckouts({ client: link.client, eagerStart: false }),
-    refunds: createTemporalRefunds({ client: link.client }),
+    checkouts: createCheckoutClient({ client: link.client, eagerStart: false }),
+    refunds: createRefundClient({ client: link.client }),
     expireOrder: (order: Order) => expireOrder(options, order),
   };
   const maintenanceActivities = {

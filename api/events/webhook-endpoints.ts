@@ -14,12 +14,12 @@ import {
 import { ProblemError, type Problem } from '../http/problems.ts';
 import type { EndpointBody } from '../schemas/webhooks.ts';
 import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
-import type { Deliveries } from '../../temporal/delivery-workflows.ts';
+import type { DeliveryClient } from '../../temporal/delivery-workflows.ts';
 import { refused, withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
 
 export interface WebhookDeps {
   readonly db: Database;
-  readonly deliveries: Deliveries;
+  readonly deliveries: DeliveryClient;
   readonly webhooks: WebhookSender;
 }
 

@@ -9,13 +9,13 @@ import {
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { reconcileWindow, type ReconcileScope } from '../../workflows/operations/contract.ts';
 import type { DifferenceBody, ReconciliationBody } from '../schemas/reconciliations.ts';
-import type { Starts } from '../../services/background-starts.ts';
+import type { BackgroundStarts } from '../../services/background-starts.ts';
 import { withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
 import { startOpened, type ReconciliationDeps } from '../../services/start-reconciliation.ts';
 
 /** Starts a run now, after the answer. There is one at a time: while one runs, that one is given. */
 export function startReconciliation(
-  deps: ReconciliationDeps & { readonly starts: Starts },
+  deps: ReconciliationDeps & { readonly starts: BackgroundStarts },
   claim: KeyClaim,
   { scope, by }: { readonly scope: ReconcileScope; readonly by: Operator },
 ): Promise<IdempotentOutcome> {

@@ -14,15 +14,15 @@ import {
 } from '../../prisma/payments/refunds.ts';
 import type { Order } from '../../domain/order.ts';
 import type { Problem } from '../http/problems.ts';
-import type { Refunds } from '../../temporal/refund-workflows.ts';
+import type { RefundClient } from '../../temporal/refund-workflows.ts';
 import { refundBody } from './representations.ts';
-import type { Starts } from '../../services/background-starts.ts';
+import type { BackgroundStarts } from '../../services/background-starts.ts';
 import { refused, withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
 
 export interface RefundDeps {
   readonly db: Database;
-  readonly refunds: Refunds;
-  readonly starts: Starts;
+  readonly refunds: RefundClient;
+  readonly starts: BackgroundStarts;
 }
 
 export type RefundOrderRequest = Pick<
@@ -44,13 +44,20 @@ export function refundOrder(
     if (outcome.kind !== 'requested') return refused(problemOf(outcome));
     const { id: refundId, amountMinor, currency } = outcome.refund;
     const { id: orderId, traceparent } = order;
-    startSoon(deps, { refundId, orderId, amountMinor, currency, correlationId, traceparent });
+    startInBackground(deps, {
+      refundId,
+      orderId,
+      amountMinor,
+      currency,
+      correlationId,
+      traceparent,
+    });
     return outcome.answer;
   });
 }
 
 /** After the commit and without waiting; what is lost here is started from the event log. */
-function startSoon({ db, refunds, starts }: RefundDeps, refund: RefundStart): void {
+function startInBackground({ db, refunds, starts }: RefundDeps, refund: RefundStart): void {
   const { refundId, orderId } = refund;
   const start = async (): Promise<void> => {
     const { kind } = await refunds.start(refund);

@@ -105,7 +105,7 @@ const cancelRoute = createRoute({
 /** Starts what was placed, after the commit and without waiting; counts what was answered. */
 function followUp({ starter, metrics }: Services, outcome: PlaceOrderOutcome): void {
   if (outcome.kind === 'refused') return metrics.countOrder(outcome.problem.code);
-  if (outcome.placed) starter.startSoon(startOf(outcome.placed));
+  if (outcome.placed) starter.startInBackground(startOf(outcome.placed));
   if (outcome.replayed) return metrics.countOrder('replayed');
   metrics.countOrder(outcome.placed ? 'placed' : 'payment_declined');
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { Checkouts } from '../../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
 import { redrive } from '../../services/redrive.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { countAttempt } from '../../prisma/orders/step-attempts.ts';
@@ -123,9 +123,9 @@ async function decideToRetry(orderId: OrderId): Promise<void> {
   await recordResolved(shop.db, orderId, { ...decided, resumes: 'reserved' });
 }
 
-function goneCheckouts(): { readonly seen: Resume[]; readonly checkouts: Checkouts } {
+function goneCheckouts(): { readonly seen: Resume[]; readonly checkouts: CheckoutClient } {
   const seen: Resume[] = [];
-  const checkouts: Checkouts = {
+  const checkouts: CheckoutClient = {
     ...shop.services.checkouts,
     resolve: async () => ({ kind: 'gone' }),
     async resume(_order, resume) {

@@ -1,6 +1,6 @@
 import { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTemporalCheckouts } from '../../temporal/checkout-client.ts';
+import { createCheckoutClient } from '../../temporal/checkout-client.ts';
 import { readable } from '../../tools/audit/readable.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
   client = patientClient();
   shop = await openRunningShop(temporal, {
     queues: [],
-    temporal: { checkouts: createTemporalCheckouts({ client: () => client, eagerStart: true }) },
+    temporal: { checkouts: createCheckoutClient({ client: () => client, eagerStart: true }) },
     adapt: ({ recordCancelled }) => ({
       async recordCancelled(input) {
         await recordCancelled(input);

@@ -2,7 +2,7 @@
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { createAskTemporal } from '../../temporal/deadline.ts';
+import { createTemporalDeadline } from '../../temporal/deadline.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -25,7 +25,7 @@ afterAll(async () => {
 
 test('concurrent calls over a connection that is reset repeatedly all report Temporal as unavailable', async () => {
   const client = new Client({ connection });
-  const ask = createAskTemporal(() => client);
+  const ask = createTemporalDeadline(() => client);
   const isThere = async (): Promise<boolean> => {
     const answer = await ask(DEADLINE_MS, () => client.workflowService.getSystemInfo({}));
     return answer !== null;

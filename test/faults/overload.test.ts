@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ADMISSION_LIMITS, type Entry } from '../../api/limits/concurrency-limit.ts';
 import { createApp } from '../../api/app.ts';
-import type { Checkouts } from '../../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { eventually } from '../support/eventually.ts';
 import { LIMITS, listening, times } from '../api/low-limits.ts';
@@ -84,7 +84,7 @@ describe('an overloaded API', () => {
     const answered = new Promise<void>((resolve) => {
       answer = resolve;
     });
-    const cancel: Checkouts['cancel'] = async () => {
+    const cancel: CheckoutClient['cancel'] = async () => {
       await answered;
       return { kind: 'accepted', willUndo: [] };
     };

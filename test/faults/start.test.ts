@@ -1,8 +1,8 @@
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { createCheckoutStarterSubscriber } from '../../activities/events/subscribers/checkout-starter.ts';
-import type { Checkouts } from '../../temporal/checkout-workflows.ts';
-import { createTemporalCheckouts } from '../../temporal/checkout-client.ts';
+import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
+import { createCheckoutClient } from '../../temporal/checkout-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { LOG_START, readLog } from '../../prisma/events/event-log.ts';
@@ -27,7 +27,7 @@ let shop: RunningShop;
 /** Between the API and Temporal; the worker has a connection of its own. */
 let proxy: TcpProxy;
 let connection: Connection;
-let checkouts: Checkouts;
+let checkouts: CheckoutClient;
 beforeAll(async () => {
   temporal = await openTimeSkipping();
   const { hostname, port } = new URL(`tcp://${temporal.address}`);
@@ -36,7 +36,7 @@ beforeAll(async () => {
   // Without the SDK's own retries each start that cannot get through says so at once.
   connection = await Connection.connect({ address, channelArgs: EAGER, interceptors: [] });
   const client = new Client({ connection });
-  checkouts = createTemporalCheckouts({ client: () => client, eagerStart: false });
+  checkouts = createCheckoutClient({ client: () => client, eagerStart: false });
   shop = await openRunningShop(temporal, { temporal: { checkouts } });
 });
 afterEach(() => proxy.heal());

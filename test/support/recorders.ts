@@ -1,7 +1,7 @@
 /** Recorders of what the API asked of Temporal, for tests in which Temporal itself does not matter. */
-import type { Checkouts } from '../../temporal/checkout-workflows.ts';
-import type { Deliveries } from '../../temporal/delivery-workflows.ts';
-import type { Refunds } from '../../temporal/refund-workflows.ts';
+import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
+import type { DeliveryClient } from '../../temporal/delivery-workflows.ts';
+import type { RefundClient } from '../../temporal/refund-workflows.ts';
 import type { ReconciliationClient } from '../../temporal/reconciliation-client.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
@@ -12,7 +12,7 @@ import type { ShipmentAnswered } from '../../workflows/checkout/contract.ts';
 import type { NotificationInput } from '../../workflows/events/contract.ts';
 
 /** Temporal as far as the API sees it: what was asked, and whether it can be reached. */
-export interface RecordedCheckouts extends Checkouts {
+export interface RecordedCheckouts extends CheckoutClient {
   readonly started: CheckoutStart[];
   readonly answers: { readonly orderId: OrderId; readonly answered: ShipmentAnswered }[];
   readonly resolved: { readonly orderId: OrderId; readonly resolution: Resolution }[];
@@ -22,14 +22,14 @@ export interface RecordedCheckouts extends Checkouts {
 }
 
 /** The same for the workflows that carry events and notices. */
-export interface RecordedDeliveries extends Deliveries {
+export interface RecordedDeliveries extends DeliveryClient {
   readonly subscriptions: string[];
   readonly deliveries: Delivery[];
   readonly notices: NotificationInput[];
 }
 
 /** The same for refunds. */
-export interface RecordedRefunds extends Refunds {
+export interface RecordedRefunds extends RefundClient {
   readonly started: RefundStart[];
   readonly retried: RefundStart[];
 }

@@ -16,9 +16,9 @@ import type { Subscriber } from '../../activities/events/subscribers/subscriber.
 import { createSweepActivities } from '../../activities/operations/sweep.ts';
 import { createApp } from '../../api/app.ts';
 import { expireOrder } from '../../services/expire-order.ts';
-import { createTemporalCheckouts } from '../../temporal/checkout-client.ts';
-import { createTemporalDeliveries } from '../../temporal/delivery-client.ts';
-import { createTemporalRefunds } from '../../temporal/refund-client.ts';
+import { createCheckoutClient } from '../../temporal/checkout-client.ts';
+import { createDeliveryClient } from '../../temporal/delivery-client.ts';
+import { createRefundClient } from '../../temporal/refund-client.ts';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import { keptPort } from './ports.ts';
@@ -71,9 +71,9 @@ export async function openRunningShop(
 ): Promise<RunningShop> {
   const client = () => temporal.client;
   const clients = {
-    checkouts: createTemporalCheckouts({ client, eagerStart: false }),
-    refunds: createTemporalRefunds({ client }),
-    deliveries: createTemporalDeliveries({ client }),
+    checkouts: createCheckoutClient({ client, eagerStart: false }),
+    refunds: createRefundClient({ client }),
+    deliveries: createDeliveryClient({ client }),
     ...options.temporal,
   };
   const shop = await openShop({ ...options, temporal: clients });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError, type UpdateDefinition } from '@temporalio/common';
 import { WorkflowUpdateRPCTimeoutOrCancelledError, type WorkflowHandle } from '@temporalio/client';
 import type { ShipmentAnswer } from '../../workflows/activities.ts';
-import { insist } from '../../temporal/retry-update.ts';
+import { retryDroppedUpdate } from '../../temporal/retry-update.ts';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
 import type { Resolution } from '../../domain/attention.ts';
 import { resolveUpdate, shipmentAnsweredSignal } from '../../workflows/checkout/contract.ts';
@@ -30,7 +30,9 @@ export async function update<Result, Arg>(
   const send = () => handle.executeUpdate(definition, { updateId, args: [arg] });
   for (let tries = 1; ; tries += 1) {
     try {
-      return await handle.client.withDeadline(Date.now() + DEADLINE_MS, () => insist(send));
+      return await handle.client.withDeadline(Date.now() + DEADLINE_MS, () =>
+        retryDroppedUpdate(send),
+      );
     } catch (error) {
       // Over since an earlier try was taken, whose answer came too late.
       const isOver = error instanceof WorkflowNotFoundError;

@@ -2,13 +2,13 @@
 import fc from 'fast-check';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 
-export type Deliveries = readonly (readonly LoggedEvent[])[];
+export type DeliveryClient = readonly (readonly LoggedEvent[])[];
 
 /**
  * Some batches of any events in any order, then the whole log in batches: so that each event comes
  * at least once, many come again, and batches are half seen before.
  */
-export function deliveriesOf(log: readonly LoggedEvent[]): fc.Arbitrary<Deliveries> {
+export function deliveriesOf(log: readonly LoggedEvent[]): fc.Arbitrary<DeliveryClient> {
   const early = fc.array(fc.shuffledSubarray([...log]), { maxLength: 3 });
   const rest = fc
     .tuple(fc.shuffledSubarray([...log], { minLength: log.length }), fc.integer({ min: 1, max: 9 }))

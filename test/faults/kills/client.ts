@@ -57,7 +57,7 @@ export function createClient(url: string): Client {
       return null;
     }
   };
-  const insist = (request: () => Promise<Answered | null>): Promise<Answered> =>
+  const retryDroppedUpdate = (request: () => Promise<Answered | null>): Promise<Answered> =>
     eventually(
       async () => {
         const answer = await request();
@@ -82,14 +82,16 @@ export function createClient(url: string): Client {
     });
   return {
     tryOnce,
-    place: (request) => insist(() => tryOnce(request)),
+    place: (request) => retryDroppedUpdate(() => tryOnce(request)),
     operate(path, body) {
       const key = randomUUID();
-      return insist(() => post(path, body, key));
+      return retryDroppedUpdate(() => post(path, body, key));
     },
     operateOnce: (path, body) => post(path, body, randomUUID()),
     get: (path) =>
-      insist(() => send((signal) => fetch(`${url}${path}`, { headers: OPERATOR, signal }))),
+      retryDroppedUpdate(() =>
+        send((signal) => fetch(`${url}${path}`, { headers: OPERATOR, signal })),
+      ),
   };
 }
 
