@@ -46,10 +46,10 @@ export function authorizationExpiring(operation: string): ApplicationFailure {
 }
 
 /** A person captured the money, and not at the provider: only a person can give it back. */
-export function capturedByHand(operation: string): ApplicationFailure {
+export function capturedManually(operation: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
     `${operation}: captured by hand, and not at the provider`,
-    'captured_by_hand' satisfies FailureType,
+    'captured_manually' satisfies FailureType,
   );
 }
 

@@ -94,5 +94,5 @@ export interface Resume {
   /** What was decided about the step the order is parked at; null when it is not parked. */
   readonly resolution: Resolution | null;
   /** True when a person sent the goods past the warehouse. Left out by the version before. */
-  readonly sentByHand?: boolean;
+  readonly shippedManually?: boolean;
 }

@@ -136,7 +136,7 @@ export interface Payment {
   /** Until when the held money can be captured, by the provider's word; null when it gave none. */
   readonly captureBefore: string | null;
   /** A person took the money at the provider or elsewhere, past us: nobody here may let it go. */
-  readonly capturedByHand: boolean;
+  readonly capturedManually: boolean;
   /** When the hold began, near enough. */
   readonly createdAt: string;
 }

@@ -39,7 +39,7 @@ export interface OurPayment {
   readonly refundedMinor: number;
   readonly currency: string;
   /** A person took the capture as done: our own operations know nothing of it. */
-  readonly capturedByHand: boolean;
+  readonly capturedManually: boolean;
   /** True while something about it is being done, or was a moment ago. */
   readonly inFlight: boolean;
 }
@@ -57,12 +57,12 @@ export interface TheirPayment {
 
 /** What the provider must say for each status of ours. */
 const STATES: Readonly<
-  Record<PaymentStatus | 'captured_by_hand', readonly TheirPayment['state'][]>
+  Record<PaymentStatus | 'captured_manually', readonly TheirPayment['state'][]>
 > = {
   authorizing: ['processing', 'authorized', 'declined', 'voided'],
   declined: ['declined', 'voided'],
   authorized: ['authorized'],
-  captured_by_hand: ['captured'],
+  captured_manually: ['captured'],
   captured: ['captured'],
   partially_refunded: ['captured'],
   refunded: ['captured'],
@@ -91,14 +91,14 @@ export function comparePayment(
     return about('payment_amount');
   }
   // How much was taken, and given back, only the person knows.
-  if (stateOf(ours) === 'captured_by_hand') return null;
+  if (stateOf(ours) === 'captured_manually') return null;
   if (ours.capturedMinor !== theirs.capturedMinor) return about('captured_amount');
   return ours.refundedMinor === theirs.refundedMinor ? null : about('refunded_amount');
 }
 
 /** What our books say of the money, a person's word included. */
-function stateOf({ status, capturedByHand }: OurPayment): keyof typeof STATES {
-  return status === 'authorized' && capturedByHand ? 'captured_by_hand' : status;
+function stateOf({ status, capturedManually }: OurPayment): keyof typeof STATES {
+  return status === 'authorized' && capturedManually ? 'captured_manually' : status;
 }
 
 type Reservation = 'held' | 'reserved' | 'shipped' | 'released';
@@ -110,7 +110,7 @@ export interface OurShipment {
   readonly lines: readonly string[];
   readonly shipment: ShipmentStatus | null;
   /** True when a person sent the goods another way, past the warehouse. */
-  readonly byHand: boolean;
+  readonly isManual: boolean;
   /** True while the order moves: what is asked of the warehouse may not be answered yet. */
   readonly moving: boolean;
   readonly inFlight: boolean;
@@ -141,10 +141,10 @@ export function compareShipment(
   }
   const kept = theirs?.reservation === 'reserved';
   const wanted = ours.reservation === 'reserved' || ours.reservation === 'shipped';
-  const undecided = ours.byHand || (ours.moving && ours.reservation === 'held');
+  const undecided = ours.isManual || (ours.moving && ours.reservation === 'held');
   if (kept !== wanted && !undecided) return about('reservation');
   if (kept && wanted && ours.lines.join() !== theirs.lines.join()) return about('reserved_lines');
-  if (ours.moving || ours.byHand) return null;
+  if (ours.moving || ours.isManual) return null;
   const left = theirs?.shipment === 'shipped';
   return left === (ours.shipment === 'shipped') ? null : about('shipment');
 }

@@ -32,7 +32,7 @@ export const MAX_REFUNDS = 50;
 /** Why nothing of the order can be given back on request. */
 export type NotRefundableReason =
   | 'not_captured'
-  | 'captured_by_hand'
+  | 'captured_manually'
   | 'being_cancelled'
   | 'already_cancelled'
   | 'too_many_refunds';
@@ -46,7 +46,12 @@ export interface RefundableOrder {
   readonly cancelReason: CancelReason | null;
   readonly payment: Pick<
     Payment,
-    'status' | 'capturedMinor' | 'refundedMinor' | 'refundingMinor' | 'currency' | 'capturedByHand'
+    | 'status'
+    | 'capturedMinor'
+    | 'refundedMinor'
+    | 'refundingMinor'
+    | 'currency'
+    | 'capturedManually'
   >;
   /** Of every status. */
   readonly refunds: number;
@@ -65,7 +70,7 @@ export function refundability({
     return notRefundable('being_cancelled');
   }
   if (payment.capturedMinor === 0) {
-    return notRefundable(payment.capturedByHand ? 'captured_by_hand' : 'not_captured');
+    return notRefundable(payment.capturedManually ? 'captured_manually' : 'not_captured');
   }
   if (refunds >= MAX_REFUNDS) return notRefundable('too_many_refunds');
   const { capturedMinor, refundedMinor, refundingMinor } = payment;

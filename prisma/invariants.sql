@@ -5,7 +5,7 @@
 -- is about what happens later: true once the system has had `grace` in good health.
 --
 -- Every query can read `given` (one row: transitions jsonb, grace and patience interval) and
--- `by_hand` (order_id, step): the steps a person took as settled by hand, which our own books of the
+-- `manual` (order_id, step): the steps a person took as settled by hand, which our own books of the
 -- providers cannot know of. The audit log keeps those decisions after the events are forgotten.
 
 -- invariant: stock_bounds
@@ -107,7 +107,7 @@ WHERE (p.status <> ALL (CASE
     WHEN o.status = 'cancelled' THEN ARRAY['voided', 'refunded']
     ELSE ARRAY['authorized', 'captured', 'partially_refunded', 'voided', 'refunded'] END)
   AND NOT EXISTS (
-    SELECT FROM by_hand h WHERE h.order_id = o.id AND CASE
+    SELECT FROM manual h WHERE h.order_id = o.id AND CASE
       WHEN o.status IN ('paid', 'shipped', 'delivered')
         THEN h.step = 'capturePayment' AND p.status = 'authorized'
       WHEN o.status = 'cancelled'
@@ -216,7 +216,7 @@ WHERE (COALESCE(s.status, 'none') <> ALL (CASE
   AND NOT (o.status = 'cancelled' AND s.status = 'requested'
     AND o.updated_at > now() - (SELECT grace FROM given))
   AND NOT EXISTS (
-    SELECT FROM by_hand h WHERE h.order_id = o.id AND (
+    SELECT FROM manual h WHERE h.order_id = o.id AND (
       (h.step = 'shipOrder' AND o.status IN ('shipped', 'delivered'))
       OR (h.step = 'cancelShipment' AND o.status = 'cancelled' AND s.status = 'requested'))))
   OR (s.status = 'shipped' AND s.tracking_number IS NULL);
@@ -320,7 +320,7 @@ WHERE status = 'placed' AND workflow_started_at IS NULL AND placed_at < now() - 
 SELECT o.id AS subject, format('order %s, money held until %s', o.status,
   COALESCE(p.capture_before, p.created_at + interval '7 days')) AS detail
 FROM payments p JOIN orders o ON o.id = p.order_id, given
-WHERE p.status = 'authorized' AND NOT p.captured_by_hand
+WHERE p.status = 'authorized' AND NOT p.captured_manually
   AND o.status NOT IN ('paid', 'shipped', 'delivered', 'cancelled')
   AND COALESCE(p.capture_before, p.created_at + interval '7 days') < now() - grace;
 

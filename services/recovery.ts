@@ -16,7 +16,7 @@ import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
 import { expireOrder } from './expire-order.ts';
 import { processPaymentWebhooks } from './payment-webhooks.ts';
 import { startOpened } from './start-reconciliation.ts';
-import { handOver } from './shipment-callbacks.ts';
+import { deliverShipmentSignal } from './shipment-callbacks.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
 export interface RecoveryDeps {
@@ -54,7 +54,7 @@ export async function runRecovery(
 ): Promise<RecoveryResult> {
   const { olderThanMs, batch: limit } = limits;
   const [handedOver, expired, judged, started] = await Promise.all([
-    counted(deps, 'hand_over', () => handOverMissed(deps, limits)),
+    counted(deps, 'hand_over', () => deliverMissedSignals(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
     counted(deps, 'judge', () => processPaymentWebhooks(deps, { olderThanMs, limit })),
     counted(deps, 'reconcile', () => startMissedReconciliation(deps, limits)),
@@ -85,12 +85,12 @@ export function startRecovery(deps: RecoveryDeps): { stop(): Promise<void> } {
   };
 }
 
-async function handOverMissed(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
+async function deliverMissedSignals(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
   const { olderThanMs, batch } = limits;
   const asked = { source: 'warehouse', olderThanMs, limit: batch } as const;
   let handedOver = 0;
   for (const message of await listUnprocessed(deps.db, asked)) {
-    if (!(await handOver(deps, message))) break;
+    if (!(await deliverShipmentSignal(deps, message))) break;
     handedOver += 1;
   }
   return handedOver;

@@ -45,8 +45,8 @@ async function goOn(
   const undo = isUndone ? (history.cancelReason ?? 'requested_by_operator') : null;
   // Only a run the sweep found failing may be replaced by a new one.
   const replacing = step === CHECKOUT_STEP;
-  const { from, sentByHand } = history;
-  const resume = { from, undo, resolution, sentByHand };
+  const { from, shippedManually } = history;
+  const resume = { from, undo, resolution, shippedManually };
   const { kind } = await checkouts.resume(history.start, resume, { replacing });
   if (kind === 'running') return 'not_waiting';
   if (kind === 'unavailable') return kind;

@@ -6,7 +6,7 @@ import type { ShipmentAnswered } from '../workflows/checkout/contract.ts';
 import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
 import type { ShipmentCallback } from '../gateways/warehouse/callback.ts';
 
-export interface HandOverDeps {
+export interface ShipmentSignalDeps {
   readonly db: Database;
   readonly checkouts: CheckoutClient;
 }
@@ -23,8 +23,8 @@ export function inboxMessageOf(id: string, callback: ShipmentCallback): InboxMes
  * the message stays in the inbox for the next pass. The first answer stands, so a further one is not
  * signalled: a warehouse that floods us must not fill the workflow's history.
  */
-export async function handOver(
-  { db, checkouts }: HandOverDeps,
+export async function deliverShipmentSignal(
+  { db, checkouts }: ShipmentSignalDeps,
   message: InboxMessage,
 ): Promise<boolean> {
   const parsed = storedPayload.safeParse(message.payload);

@@ -18,7 +18,7 @@ export type FailureType =
   | 'provider_unknown_outcome'
   | 'provider_rejected_request'
   | 'authorization_expiring'
-  | 'captured_by_hand'
+  | 'captured_manually'
   | 'not_cancellable'
   | 'not_waiting'
   | 'subscriber_unknown'

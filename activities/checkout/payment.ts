@@ -20,7 +20,7 @@ import type {
 } from '../../workflows/activities.ts';
 import { requirePayment, type ActivityDependencies } from './dependencies.ts';
 import {
-  capturedByHand,
+  capturedManually,
   notAnswered,
   rejectedRequest,
   requireChanged,
@@ -44,7 +44,7 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
       if (payment.providerReference === null) return { kind: 'nothing_held' };
       const actual = await lookUp(deps, payment);
       if (!actual) throw rejectedRequest('void or refund', 'unknown to the provider');
-      if (payment.capturedByHand && isElsewhere(actual)) throw capturedByHand('void or refund');
+      if (payment.capturedManually && isElsewhere(actual)) throw capturedManually('void or refund');
       switch (actual.state) {
         case 'authorized':
           return voidAuthorization(deps, payment);

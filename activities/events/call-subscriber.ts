@@ -4,7 +4,7 @@ import type { LoggedEvent } from '../../prisma/events/event-log.ts';
 import { DeliveryError, type Subscriber } from './subscribers/subscriber.ts';
 
 /** Rejects with what the subscriber throws, or with a DeliveryError when its deadline passes. */
-export async function handOver(
+export async function callSubscriber(
   subscriber: Subscriber,
   events: readonly LoggedEvent[],
 ): Promise<void> {

@@ -11,7 +11,7 @@ import { findSubscription } from '../../prisma/events/subscriptions.ts';
 import type { EventActivities, PumpOutcome } from '../../workflows/activities.ts';
 import type { EventDependencies } from './dependencies.ts';
 import { subscriberUnknown } from '../failures.ts';
-import { handOver } from './call-subscriber.ts';
+import { callSubscriber } from './call-subscriber.ts';
 import { describeFailure, pumpOnce, type Turn } from './pump.ts';
 
 /** A pump's turn. Then its workflow gives the next turn to whichever worker is free. */
@@ -43,7 +43,7 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
       const event = subscriber && (await findEvent(deps.db, eventId));
       if (!event) return { kind: 'gone' };
       try {
-        await handOver(subscriber, [event]);
+        await callSubscriber(subscriber, [event]);
       } catch (error) {
         // That our database is away is no failure of the subscriber: Temporal tries this again.
         if (isDatabaseUnavailable(error)) await pingDatabase(deps.db);

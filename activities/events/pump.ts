@@ -12,7 +12,7 @@ import {
 } from '../../prisma/events/subscriptions.ts';
 import type { EventDependencies } from './dependencies.ts';
 import { subscriberUnknown } from '../failures.ts';
-import { handOver } from './call-subscriber.ts';
+import { callSubscriber } from './call-subscriber.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/subscriber.ts';
 
 /**
@@ -91,7 +91,7 @@ type Failed = PartialFailure['failed'];
 /** Hands over the batch; if it fails, each event alone. Gives those that failed alone. */
 async function deliver(subscriber: Subscriber, events: readonly LoggedEvent[]): Promise<Failed> {
   try {
-    await handOver(subscriber, events);
+    await callSubscriber(subscriber, events);
     return [];
   } catch (error) {
     if (error instanceof PartialFailure) return error.failed;
@@ -108,7 +108,9 @@ async function deliverAlone(
   const failed: { event: LoggedEvent; error: unknown }[] = [];
   for (let at = 0; at < events.length; at += ALONE_AT_ONCE) {
     const group = events.slice(at, at + ALONE_AT_ONCE);
-    const results = await Promise.allSettled(group.map((event) => handOver(subscriber, [event])));
+    const results = await Promise.allSettled(
+      group.map((event) => callSubscriber(subscriber, [event])),
+    );
     for (const [index, result] of results.entries()) {
       const event = group[index];
       if (event && result.status === 'rejected') failed.push({ event, error: result.reason });

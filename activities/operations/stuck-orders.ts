@@ -96,8 +96,8 @@ async function begin(
   },
 ): Promise<boolean> {
   const { undo, resolution, replacing = false } = how;
-  const { from, sentByHand } = records;
-  const resume = { from, undo, resolution, sentByHand };
+  const { from, shippedManually } = records;
+  const resume = { from, undo, resolution, shippedManually };
   const { kind } = await checkouts.resume(records.start, resume, { replacing });
   if (kind === 'unavailable') throw new Error('Temporal cannot start the checkout');
   if (kind === 'running') return false;

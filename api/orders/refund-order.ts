@@ -85,7 +85,7 @@ function problemOf(outcome: Exclude<RequestRefundOutcome, { kind: 'requested' }>
 }
 
 const WHAT_INSTEAD: Readonly<Record<NotRefundableReason, string>> = {
-  captured_by_hand: 'The money was captured by hand. Give it back by hand as well.',
+  captured_manually: 'The money was captured by hand. Give it back by hand as well.',
   not_captured: 'No money was taken. Cancel the order instead: what is held is let go.',
   being_cancelled: 'The order is being cancelled, which gives everything back by itself.',
   already_cancelled: 'The order was cancelled, and nothing of it stays charged.',

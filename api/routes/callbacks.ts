@@ -8,7 +8,7 @@ import { limitBody, type ApiEnv } from '../middleware/request.ts';
 import { processPaymentWebhook } from '../../services/payment-webhooks.ts';
 import { ProblemError } from '../http/problems.ts';
 import type { Services } from '../context.ts';
-import { handOver, inboxMessageOf } from '../../services/shipment-callbacks.ts';
+import { deliverShipmentSignal, inboxMessageOf } from '../../services/shipment-callbacks.ts';
 
 export function callbackRoutes(services: Services) {
   const { db, verifyCallback, verifyPaymentWebhook } = services;
@@ -27,7 +27,7 @@ export function callbackRoutes(services: Services) {
           c.set('orderId', verdict.answer.orderId);
           const stored = await storeMessage(db, message);
           if (stored === 'stored') {
-            await unhurried(services, message, handOver(services, message));
+            await unhurried(services, message, deliverShipmentSignal(services, message));
           }
         }
       }

@@ -65,7 +65,7 @@ export function toPayment(row: PaymentRow): Payment {
     providerReference: row.providerReference,
     declineCode: row.declineCode,
     captureBefore: row.captureBefore?.toISOString() ?? null,
-    capturedByHand: row.capturedByHand,
+    capturedManually: row.capturedManually,
     createdAt: row.createdAt.toISOString(),
   };
 }

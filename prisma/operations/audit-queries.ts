@@ -9,7 +9,7 @@ export interface AuditedOrder {
   readonly wasPlaced: boolean;
   readonly shipmentStatus: string | null;
   /** Steps a person took as settled by hand. */
-  readonly byHand: readonly string[];
+  readonly isManual: readonly string[];
 }
 
 /** A person behind an order: what may be found nowhere but here. */
@@ -47,7 +47,7 @@ export async function findAuditedOrders(
       SELECT o.id, o.status, o.placed_at IS NOT NULL AS "wasPlaced", s.status AS "shipmentStatus",
         ARRAY(SELECT e.data ->> 'step' FROM events e
           WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
-            AND e.data ->> 'decision' = 'skip') AS "byHand"
+            AND e.data ->> 'decision' = 'skip') AS "isManual"
       FROM orders o LEFT JOIN shipments s ON s.order_id = o.id
       WHERE o.id = ANY(${ids.slice(at, at + CHUNK)}::text[])`;
     for (const row of rows) found.set(row.id, row);

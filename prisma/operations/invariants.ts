@@ -156,7 +156,7 @@ function wrapped(query: string): string {
         (j ->> 'graceMs')::float8 * interval '1 ms' AS grace,
         (j ->> 'patienceMs')::float8 * interval '1 ms' AS patience
       FROM (SELECT $1::text::jsonb AS j) AS parameter),
-    by_hand AS (
+    manual AS (
       SELECT order_id, data ->> 'step' AS step FROM events
       WHERE type = 'order.attention_resolved' AND data ->> 'decision' = 'skip'
       UNION

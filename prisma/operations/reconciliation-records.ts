@@ -70,7 +70,7 @@ function queryPayments(
   return db.$queryRaw<PaymentRecord[]>`
     SELECT p.order_id AS "orderId", p.provider_reference AS reference, p.status,
       p.amount_minor AS "amountMinor", p.captured_minor AS "capturedMinor",
-      p.refunded_minor AS "refundedMinor", p.currency, p.captured_by_hand AS "capturedByHand",
+      p.refunded_minor AS "refundedMinor", p.currency, p.captured_manually AS "capturedManually",
       (o.status = 'pending' OR p.refunding_minor > 0
         OR p.updated_at > now() - ${SETTLED_AFTER_MS} * interval '1 ms'
         OR (o.status IN ('placed', 'reserved', 'paid', 'cancelling') AND EXISTS (
@@ -94,7 +94,7 @@ function queryShipments(
       (COALESCE(s.carrier = 'arranged by hand', false) OR EXISTS (
         SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
           AND e.data ->> 'decision' = 'skip'
-          AND e.data ->> 'step' IN ('shipOrder', 'releaseStock', 'cancelShipment'))) AS "byHand",
+          AND e.data ->> 'step' IN ('shipOrder', 'releaseStock', 'cancelShipment'))) AS "isManual",
       o.status IN ('pending', 'placed', 'reserved', 'paid', 'cancelling', 'needs_attention') AS moving,
       (o.status = 'pending' OR max(r.updated_at) > now() - ${SETTLED_AFTER_MS} * interval '1 ms')
         AS "inFlight"

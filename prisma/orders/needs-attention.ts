@@ -106,7 +106,7 @@ export async function recordResolved(
     });
     const { step, decision } = resolved;
     if (change.kind === 'changed' && step === 'capturePayment' && decision === 'skip') {
-      await tx.payment.updateMany({ where: { orderId }, data: { capturedByHand: true } });
+      await tx.payment.updateMany({ where: { orderId }, data: { capturedManually: true } });
     }
     await resolveDeadLetter(tx, { source: 'checkout', subject: step, orderId, eventId: null });
     await tx.stepAttempt.deleteMany({ where: { orderId, step } });

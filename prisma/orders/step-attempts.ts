@@ -58,7 +58,7 @@ export async function findHoldLeft(db: Database, orderId: OrderId): Promise<numb
       COALESCE(p.capture_before, COALESCE(o.placed_at, o.created_at) + ${HOLD_LASTS_MS} * interval '1 ms')
       - COALESCE(o.workflow_started_at, o.placed_at, o.created_at)) * 1000)::float8 AS "leftMs"
     FROM orders o JOIN payments p ON p.order_id = o.id
-    WHERE o.id = ${orderId} AND p.status = 'authorized' AND NOT p.captured_by_hand`;
+    WHERE o.id = ${orderId} AND p.status = 'authorized' AND NOT p.captured_manually`;
   return rows[0] ? Math.floor(rows[0].leftMs) : null;
 }
 

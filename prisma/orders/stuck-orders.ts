@@ -45,7 +45,7 @@ export async function listStuckOrders(
       SELECT o.id AS "orderId", o.status, o.version, o.checked_at, o.updated_at,
         o.attention_step AS "attentionStep",
         o.attention_step IS NOT DISTINCT FROM ${CHECKOUT_STEP} AS "isCheckoutPending",
-        COALESCE(p.status = 'authorized' AND NOT p.captured_by_hand AND now() > COALESCE(p.capture_before,
+        COALESCE(p.status = 'authorized' AND NOT p.captured_manually AND now() > COALESCE(p.capture_before,
           COALESCE(o.placed_at, o.created_at) + ${HOLD_LASTS_MS} * interval '1 ms')
           - ${HOLD_MARGIN_MS - LATE_MS} * interval '1 ms', false) AS "holdEnding"
       FROM orders o LEFT JOIN payments p ON p.order_id = o.id
@@ -67,7 +67,7 @@ export interface CheckoutProgress {
   readonly from: Standing;
   readonly cancelReason: CancelReason | null;
   /** A person sent the goods past the warehouse. */
-  readonly sentByHand: boolean;
+  readonly shippedManually: boolean;
 }
 
 /** What a new run of the order's workflow needs to go on; null when there is no such order. */
@@ -81,18 +81,18 @@ export async function findCheckoutProgress(
       (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus,
       CASE WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
                           AND e.once_key = 'order.cancelling') THEN 'cancelling'
-        WHEN p.captured_by_hand OR EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
+        WHEN p.captured_manually OR EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
                           AND e.once_key = 'order.paid') THEN 'paid'
         WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
                        AND e.once_key = 'order.reserved') THEN 'reserved'
         ELSE 'placed' END AS from,
       EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
-        AND e.data @> '{"step": "shipOrder", "decision": "skip"}') AS "sentByHand"
+        AND e.data @> '{"step": "shipOrder", "decision": "skip"}') AS "shippedManually"
     FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = ${orderId}`;
   const [row] = rows;
   if (row === undefined) return null;
-  const { from, cancelReason, sentByHand, ...start } = row;
-  return { start, from, cancelReason, sentByHand };
+  const { from, cancelReason, shippedManually, ...start } = row;
+  return { start, from, cancelReason, shippedManually };
 }
 
 /** Remembers that a new run of the order's workflow began. */

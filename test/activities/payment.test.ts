@@ -157,13 +157,13 @@ describe('an undo of the payment', () => {
 
 describe('a manual capture', () => {
   test('a manually captured order that needs attention at a later step has no hold deadline', async () => {
-    const orderId = await capturedByHand();
+    const orderId = await capturedManually();
     const waiting = { orderId, steps: ['shipOrder'], failure: 'no answer' };
     expect(await steps.run('recordNeedsAttention', waiting)).toEqual({ holdLeftAtStartMs: null });
   });
 
   test('an undo finds a manual capture at the provider, records it and refunds it', async () => {
-    const orderId = await capturedByHand();
+    const orderId = await capturedManually();
     const { providerReference } = await paymentOf(orderId);
     const outcome = await steps.gateways.payments.capture({
       key: `${orderId}/by-hand`,
@@ -185,21 +185,21 @@ describe('a manual capture', () => {
   ])(
     'an undo of a manual capture outside the provider %s fails permanently and voids nothing',
     async (_when, offsetMs) => {
-      const orderId = await capturedByHand();
+      const orderId = await capturedManually();
       steps.sandbox.clock.setOffset(offsetMs);
       const failure = await steps.failing('voidOrRefundPayment', { orderId });
-      expect(failure).toMatchObject({ type: 'captured_by_hand', nonRetryable: true });
+      expect(failure).toMatchObject({ type: 'captured_manually', nonRetryable: true });
       expect(effectsOf(steps, orderId)['void']).toBeUndefined();
       expect(await paymentOf(orderId)).toMatchObject({
         status: 'authorized',
-        capturedByHand: true,
+        capturedManually: true,
       });
     },
   );
 });
 
 /** The capture failed for good, and a person settled it. */
-async function capturedByHand(): Promise<OrderId> {
+async function capturedManually(): Promise<OrderId> {
   const orderId = await steps.orderAfter('reserveStock');
   const step = 'capturePayment';
   await steps.run('recordNeedsAttention', { orderId, steps: [step], failure: 'no answer' });

@@ -125,7 +125,7 @@ const FAILURE_TYPES: Readonly<Record<FailureType, true>> = {
   provider_unknown_outcome: true,
   provider_rejected_request: true,
   authorization_expiring: true,
-  captured_by_hand: true,
+  captured_manually: true,
   not_cancellable: true,
   not_waiting: true,
   subscriber_unknown: true,

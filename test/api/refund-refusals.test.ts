@@ -29,9 +29,9 @@ describe('POST /v1/orders/{id}/refunds: 409', () => {
 
   test('a refund of a manually captured payment returns 409 and asks for a manual refund', async () => {
     const orderId = await placedOrder(shop);
-    await shop.db.payment.update({ where: { orderId }, data: { capturedByHand: true } });
+    await shop.db.payment.update({ where: { orderId }, data: { capturedManually: true } });
     const problem = await problemOf(await ask(orderId));
-    expect(problem).toMatchObject({ status: 409, reason: 'captured_by_hand' });
+    expect(problem).toMatchObject({ status: 409, reason: 'captured_manually' });
     expect(problem.detail).toContain('by hand as well');
   });
 

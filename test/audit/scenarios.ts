@@ -42,7 +42,7 @@ export const FATES = [
   'shippingRefused',
   'parkedBeforeCapture',
   'parkedWhileUndoing',
-  'parkedAfterCaptureByHand',
+  'parkedAfterManualCapture',
   'capturedAndShippedByHand',
   'refundedAndReleasedByHand',
 ] as const;
@@ -97,9 +97,9 @@ async function writeFates(shop: Shop): Promise<Fates> {
     shippingRefused: await cancelledAfterCapture(shop, 'refused'),
     parkedBeforeCapture: await parked(shop, await to('reserved'), ['capturePayment']),
     parkedWhileUndoing: await parkedWhileUndoing(shop),
-    parkedAfterCaptureByHand: await parkedAfterCaptureByHand(shop),
-    capturedAndShippedByHand: await shippedByHand(shop),
-    refundedAndReleasedByHand: await undoneByHand(shop),
+    parkedAfterManualCapture: await parkedAfterManualCapture(shop),
+    capturedAndShippedByHand: await shippedManually(shop),
+    refundedAndReleasedByHand: await compensatedManually(shop),
   };
 }
 
@@ -181,7 +181,7 @@ async function parkedWhileUndoing(shop: Shop): Promise<OrderId> {
 }
 
 /** What was held of its money has lapsed. */
-async function parkedAfterCaptureByHand(shop: Shop): Promise<OrderId> {
+async function parkedAfterManualCapture(shop: Shop): Promise<OrderId> {
   const order = await advanced(shop, 'reserved');
   await parked(shop, order, ['capturePayment']);
   await skip(shop, order, { step: 'capturePayment', resumes: 'paid' });
@@ -191,15 +191,15 @@ async function parkedAfterCaptureByHand(shop: Shop): Promise<OrderId> {
   return order.id;
 }
 
-async function shippedByHand(shop: Shop): Promise<OrderId> {
-  const id = await parkedAfterCaptureByHand(shop);
+async function shippedManually(shop: Shop): Promise<OrderId> {
+  const id = await parkedAfterManualCapture(shop);
   await skip(shop, { id }, { step: 'shipOrder', resumes: 'paid' });
   const parcel = { carrier: 'arranged by hand', trackingNumber: 'none' };
   await fulfilment.recordShipped(shop.db, id, parcel);
   return id;
 }
 
-async function undoneByHand(shop: Shop): Promise<OrderId> {
+async function compensatedManually(shop: Shop): Promise<OrderId> {
   const order = await advanced(shop, 'paid');
   await turnRound(shop, order, 'shipping_refused');
   await parked(shop, order, ['voidOrRefundPayment', 'releaseStock']);

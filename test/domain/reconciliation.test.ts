@@ -16,7 +16,7 @@ const OURS: OurPayment = {
   capturedMinor: 2_400,
   refundedMinor: 0,
   currency: 'EUR',
-  capturedByHand: false,
+  capturedManually: false,
   inFlight: false,
 };
 const THEIRS: TheirPayment = {
@@ -29,7 +29,7 @@ const THEIRS: TheirPayment = {
   currency: 'EUR',
 };
 const UNTAKEN = { capturedMinor: 0 };
-const BY_HAND = { status: 'authorized', capturedByHand: true, ...UNTAKEN } as const;
+const MANUAL = { status: 'authorized', capturedManually: true, ...UNTAKEN } as const;
 
 describe('a payment', () => {
   test.each<[string, Partial<OurPayment>, Partial<TheirPayment>]>([
@@ -39,8 +39,8 @@ describe('a payment', () => {
     ['declined', { status: 'declined', ...UNTAKEN }, { state: 'declined', ...UNTAKEN }],
     ['refunded', { status: 'refunded', refundedMinor: 2_400 }, { refundedMinor: 2_400 }],
     ['refunded in part', { status: 'partially_refunded', refundedMinor: 9 }, { refundedMinor: 9 }],
-    ['captured manually at the provider', BY_HAND, {}],
-    ['refunded manually', BY_HAND, { refundedMinor: 2_400 }],
+    ['captured manually at the provider', MANUAL, {}],
+    ['refunded manually', MANUAL, { refundedMinor: 2_400 }],
     ['in flight', { inFlight: true, status: 'authorized', ...UNTAKEN }, {}],
   ])('a payment %s produces no discrepancy', (_name, ours, theirs) => {
     expect(comparePayment({ ...OURS, ...ours }, { ...THEIRS, ...theirs })).toBeNull();
@@ -48,8 +48,8 @@ describe('a payment', () => {
 
   test.each<[string, Partial<OurPayment>, Partial<TheirPayment>]>([
     ['payment_state', { status: 'authorized', ...UNTAKEN }, {}],
-    ['payment_state', BY_HAND, { state: 'authorized', ...UNTAKEN }],
-    ['payment_state', BY_HAND, { state: 'voided', ...UNTAKEN }],
+    ['payment_state', MANUAL, { state: 'authorized', ...UNTAKEN }],
+    ['payment_state', MANUAL, { state: 'voided', ...UNTAKEN }],
     ['payment_state', { status: 'voided', ...UNTAKEN }, { state: 'authorized', ...UNTAKEN }],
     ['payment_state', { status: 'declined', ...UNTAKEN }, { state: 'authorized', ...UNTAKEN }],
     ['payment_amount', {}, { amountMinor: 2_401 }],
@@ -77,7 +77,7 @@ const OUR_GOODS: OurShipment = {
   reservation: 'shipped',
   lines: ['mug-white x 2'],
   shipment: 'shipped',
-  byHand: false,
+  isManual: false,
   moving: false,
   inFlight: false,
 };
@@ -95,7 +95,7 @@ describe('goods', () => {
     ['reserved', { reservation: 'reserved', moving: true, ...UNSENT }, UNSENT],
     ['requested', { reservation: 'held', moving: true, ...UNSENT }, UNSENT],
     ['released', { reservation: 'released', ...UNSENT }, { reservation: 'released', ...UNSENT }],
-    ['shipped manually', { byHand: true }, UNSENT],
+    ['shipped manually', { isManual: true }, UNSENT],
     ['in flight', { inFlight: true, reservation: 'released' }, {}],
   ])('goods %s produce no discrepancy', (_name, ours, theirs) => {
     expect(compareShipment({ ...OUR_GOODS, ...ours }, { ...THEIR_GOODS, ...theirs })).toBeNull();

@@ -25,7 +25,7 @@ export interface Path {
   /** What the history must hold, or it is not the path it is named after. */
   readonly holds: readonly string[];
   /** No parcel leaves the warehouse. */
-  readonly byHand?: true;
+  readonly isManual?: true;
   readonly ends: 'shipped' | 'cancelled' | 'cancelled from outside';
 }
 
@@ -94,7 +94,7 @@ export const PATHS: readonly Path[] = [
       await resolve(handle, { step: 'shipOrder', decision: 'skip' });
     },
     holds: ['recordNeedsAttention', 'cancelShipment', 'sent-by-hand-calls-back'],
-    byHand: true,
+    isManual: true,
     ends: 'shipped',
   },
   {

@@ -29,7 +29,7 @@ describe.runIf(RECORDING)('recording', () => {
     for (const fault of shop.sandbox.faults.list()) {
       expect(fault.fired, fault.operation).toBeGreaterThan(0);
     }
-    if (path.ends === 'shipped' && !path.byHand) await expectShipped(shop, orderIdOf(handle));
+    if (path.ends === 'shipped' && !path.isManual) await expectShipped(shop, orderIdOf(handle));
     writeHistory(path.name, await handle.fetchHistory());
     const text = textOf(readHistory(path.name));
     for (const word of path.holds) expect(text).toContain(word);

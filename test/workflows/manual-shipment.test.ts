@@ -118,9 +118,9 @@ async function decideAnew(
 ): Promise<CheckoutHandle> {
   const books = await findCheckoutProgress(inUse.shop.db, orderId);
   if (!books) throw new Error(`no books of ${orderId}`);
-  const { start, from, sentByHand } = books;
+  const { start, from, shippedManually } = books;
   const resolution = { ...decided, note: 'sent by courier', actor: 'op' };
-  const resume = { from, undo: null, resolution, sentByHand };
+  const resume = { from, undo: null, resolution, shippedManually };
   const options = checkoutResumeOptions({ ...start, resume }, { replacing: false });
   return inUse.shop.temporal.client.workflow.start<typeof checkout>(CHECKOUT_WORKFLOW, options);
 }

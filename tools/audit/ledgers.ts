@@ -88,7 +88,7 @@ function unbooked(
   if (intent === undefined) return [{ subject, detail: `${operation} that nobody here asked for` }];
   const order = orders.get(order_id ?? intent.orderId);
   if (intent.succeeded || !order || !ENDED.includes(order.status)) return [];
-  if (order.byHand.length > 0) return [];
+  if (order.isManual.length > 0) return [];
   return [
     {
       subject,
@@ -117,20 +117,20 @@ async function compareWarehouse({ db, sandboxUrl }: LedgerChecksOptions) {
 }
 
 function compareOrder(order: AuditedOrder, has: ReadonlySet<string>): readonly Violation[] {
-  const { id: subject, status, byHand } = order;
+  const { id: subject, status, isManual } = order;
   const said = (detail: string) => [{ subject, detail: `${status}, and the warehouse ${detail}` }];
   switch (status) {
     case 'shipped':
     case 'delivered':
-      if (byHand.includes('shipOrder')) return [];
+      if (isManual.includes('shipOrder')) return [];
       if (!has.has('ship') || has.has('cancel')) return said('sent nothing');
       return has.has('release') ? said('released its goods') : [];
     case 'cancelled':
-      if (has.has('reserve') && !has.has('release') && !byHand.includes('releaseStock')) {
+      if (has.has('reserve') && !has.has('release') && !isManual.includes('releaseStock')) {
         return said('still has its goods reserved');
       }
       if (!has.has('ship') || has.has('cancel') || order.shipmentStatus === 'refused') return [];
-      return byHand.includes('cancelShipment') ? [] : said('was never told not to ship');
+      return isManual.includes('cancelShipment') ? [] : said('was never told not to ship');
     case 'pending':
     case 'declined':
     case 'expired':

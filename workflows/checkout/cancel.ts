@@ -14,14 +14,14 @@ import type { FailureType } from '../activities.ts';
 import { cancelUpdate, type CancelRequest } from './contract.ts';
 import type { CheckoutRun } from './state.ts';
 import { steps } from '../steps.ts';
-import { registerWithdrawal } from './compensate.ts';
+import { registerShipmentCancellation } from './compensate.ts';
 
 export function handleCancel(run: CheckoutRun): void {
   setHandler(
     cancelUpdate,
     async ({ reason }: CancelRequest) => {
       await CancellationScope.nonCancellable(async () => {
-        if (await isShippingRequested(run)) await callParcelBack(run);
+        if (await isShippingRequested(run)) await cancelShipmentOrRefuse(run);
       });
       refuseUnlessForward(run);
       run.phase = 'undoing';
@@ -41,12 +41,12 @@ export function handleCancel(run: CheckoutRun): void {
 async function isShippingRequested(run: CheckoutRun): Promise<boolean> {
   if (run.shipping.isRequested()) return true;
   const { requested } = await steps.findShipmentRequest({ orderId: run.orderId });
-  if (requested) registerWithdrawal(run);
+  if (requested) registerShipmentCancellation(run);
   // The order may have gone on to shipping while the books were read.
   return requested || run.shipping.isRequested();
 }
 
-async function callParcelBack(run: CheckoutRun): Promise<void> {
+async function cancelShipmentOrRefuse(run: CheckoutRun): Promise<void> {
   const outcome = await steps.cancelShipment({ orderId: run.orderId });
   if (outcome.kind === 'already_shipped') throw notCancellable('the parcel has left the warehouse');
 }

@@ -22,14 +22,14 @@ import { createProgress } from './progress.ts';
 import { goOn } from './resume.ts';
 import type { CheckoutRun, Parcel } from './state.ts';
 import { createSaga } from './saga.ts';
-import { sendByHand } from './manual-shipment.ts';
+import { shipManually } from './manual-shipment.ts';
 import { createShipping } from './shipping.ts';
 import { steps } from '../steps.ts';
-import { registerWithdrawal, undoOrder } from './compensate.ts';
+import { registerShipmentCancellation, undoOrder } from './compensate.ts';
 
 type Outcome =
   | Parcel
-  | { readonly kind: 'sent_by_hand' }
+  | { readonly kind: 'shipped_manually' }
   | { readonly kind: 'undo'; readonly reason: CancelReason };
 
 export async function checkout(input: CheckoutInput): Promise<CheckoutResult> {
@@ -66,12 +66,12 @@ async function goForward(run: CheckoutRun): Promise<Outcome> {
   progress.enter('paid', 'publish');
 
   // Pivot: the money is taken. Only a refusal to ship or a cancel turns the order round now.
-  registerWithdrawal(run);
+  registerShipmentCancellation(run);
   const shippingUnderWay = attend(run, 'shipOrder', () => shipping.ship());
   run.confirmation = notify(run, 'confirmed');
   const shipped = await shippingUnderWay;
   if (shipped.kind === 'given_up') return { ...shipped, kind: 'undo' };
-  if (shipped.kind === 'skipped') return { kind: 'sent_by_hand' };
+  if (shipped.kind === 'skipped') return { kind: 'shipped_manually' };
   if (shipped.kind === 'shipped') return shipped;
   await steps.recordShipmentRefused({ orderId });
   return { kind: 'undo', reason: 'shipping_refused' };
@@ -93,8 +93,8 @@ async function settle(run: CheckoutRun, outcome: Outcome): Promise<CheckoutResul
   switch (outcome.kind) {
     case 'shipped':
       return finish(run, outcome);
-    case 'sent_by_hand':
-      return finish(run, await sendByHand(run));
+    case 'shipped_manually':
+      return finish(run, await shipManually(run));
     case 'undo':
       return undo(run, outcome.reason);
   }
@@ -112,7 +112,7 @@ async function finish(run: CheckoutRun, parcel: Parcel): Promise<CheckoutResult>
 
 async function undo(run: CheckoutRun, reason: CancelReason): Promise<CheckoutResult> {
   const undone = await undoOrder(run, reason);
-  if (undone === 'too_late' && run.leftParcel) return finish(run, run.leftParcel);
+  if (undone === 'too_late' && run.shippedParcel) return finish(run, run.shippedParcel);
   await notify(run, 'cancelled');
   return { status: 'cancelled', reason: run.cancelReason };
 }
@@ -149,13 +149,13 @@ function begin(input: CheckoutInput): CheckoutRun {
     cancelRequest: null,
     settled: new Map(),
     confirmation: Promise.resolve(),
-    leftParcel: null,
+    shippedParcel: null,
   };
   // What an earlier run may have done has its undo too, before anything else happens.
   if (input.resume) registerRelease(run);
   // The API authorized the payment before this began: its undo is due whatever happens first.
   registerMoneyUndo(run);
-  if (input.resume) registerWithdrawal(run);
+  if (input.resume) registerShipmentCancellation(run);
   setHandler(statusQuery, () => progress.view(), {
     description: 'Where the order stands: status, steps, and what waits for a person.',
   });

@@ -7,7 +7,7 @@ import type { FailedUndo, Undone } from './saga.ts';
 import { steps } from '../steps.ts';
 
 /** The step that calls a parcel back. */
-export const WITHDRAWAL = 'cancelShipment';
+export const SHIPMENT_CANCELLATION = 'cancelShipment';
 
 /**
  * Runs in a non-cancellable scope. `too_late`: the parcel has left, nothing was undone. An order that
@@ -20,7 +20,8 @@ export async function undoOrder(run: CheckoutRun, wanted: CancelReason): Promise
   const reason = records?.reason ?? wanted;
   run.cancelReason = reason;
   // Nothing for an order that turned round under a version that did not look.
-  if (records?.shipmentRequested && !saga.names().includes(WITHDRAWAL)) registerWithdrawal(run);
+  if (records?.shipmentRequested && !saga.names().includes(SHIPMENT_CANCELLATION))
+    registerShipmentCancellation(run);
   progress.enter('cancelling', 'publish');
   const unwound = await saga.unwind();
   if (unwound.kind === 'too_late') return 'too_late';
@@ -33,13 +34,13 @@ export async function undoOrder(run: CheckoutRun, wanted: CancelReason): Promise
 }
 
 /** Calls the parcel back before anything else is undone; one that has left turns the undo round. */
-export function registerWithdrawal(run: CheckoutRun): void {
+export function registerShipmentCancellation(run: CheckoutRun): void {
   run.saga.register({
-    name: WITHDRAWAL,
+    name: SHIPMENT_CANCELLATION,
     run: async () => {
       const outcome = await steps.cancelShipment({ orderId: run.orderId });
       if (outcome.kind === 'cancelled') return 'undone';
-      run.leftParcel = { ...outcome, kind: 'shipped' };
+      run.shippedParcel = { ...outcome, kind: 'shipped' };
       return 'too_late';
     },
   });
@@ -61,7 +62,7 @@ async function settleOne(run: CheckoutRun, failed: Map<string, FailedUndo>): Pro
     return;
   }
   try {
-    if ((await chosen.undo.run()) === 'too_late') throw parcelHasLeft();
+    if ((await chosen.undo.run()) === 'too_late') throw alreadyShippedFailure();
     failed.delete(resolution.step);
     progress.mark(resolution.step, 'undone');
   } catch (error) {
@@ -70,7 +71,7 @@ async function settleOne(run: CheckoutRun, failed: Map<string, FailedUndo>): Pro
 }
 
 /** The other undos ran while nobody knew: only a person can get the parcel back, or the money. */
-function parcelHasLeft(): ApplicationFailure {
+function alreadyShippedFailure(): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
     'the parcel left before it could be called back',
     'not_cancellable' satisfies FailureType,

@@ -22,7 +22,7 @@ export async function goOn(run: CheckoutRun, resume: Resume): Promise<CancelReas
   const { from, undo, resolution } = resume;
   progress.enter(from, 'quiet');
   for (const step of BEHIND[from]) settled.set(step, 'done');
-  if (resume.sentByHand) settled.set('shipOrder', 'skipped');
+  if (resume.shippedManually) settled.set('shipOrder', 'skipped');
   if (resolution === null) return undo;
   const skipped = resolution.decision === 'skip' ? resolution.step : null;
   const after = skipped === null ? null : standingAfterSkip(skipped);

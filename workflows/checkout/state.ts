@@ -28,5 +28,5 @@ export interface CheckoutRun {
   /** The confirmation mail under way, beside shipping. */
   confirmation: Promise<void>;
   /** Set when the parcel had left before it could be called back. */
-  leftParcel: Parcel | null;
+  shippedParcel: Parcel | null;
 }

@@ -11,7 +11,7 @@ import { DECISION, FATES, NEVER, openHistory, type Fate, type History } from './
 let history: History;
 let audit: Subscriber;
 let log: readonly LoggedEvent[];
-const ids = new Map<Fate | 'by_operator' | 'by_hand' | 'by_system', OrderId>();
+const ids = new Map<Fate | 'by_operator' | 'manual' | 'by_system', OrderId>();
 const ASKED = cancelUpdateId('key_of/somebody', 'a1'.repeat(32));
 
 beforeAll(async () => {
@@ -20,7 +20,7 @@ beforeAll(async () => {
   for (const fate of FATES) ids.set(fate, (await history.live({ fate })).id);
   for (const [name, reason, request] of [
     ['by_operator', 'requested_by_operator', ASKED],
-    ['by_hand', 'requested_by_operator', null],
+    ['manual', 'requested_by_operator', null],
     ['by_system', 'warehouse_refused', null],
   ] as const) {
     const { id } = await history.live({ fate: 'placed' });
@@ -58,7 +58,7 @@ describe('the audit log', () => {
     ['placed', 'order.placed', 'customer'],
     ['cancelled', 'order.cancelled', 'customer'],
     ['by_operator', 'order.cancelling', 'operator/key_of/somebody'],
-    ['by_hand', 'order.cancelling', 'operator'],
+    ['manual', 'order.cancelling', 'operator'],
     ['by_system', 'order.cancelling', 'system'],
     ['shipped', 'order.reserved', 'system'],
     ['declined', 'order.declined', 'system'],
