@@ -104,8 +104,8 @@ export function requireChanged(orderId: OrderId, change: TransitionOutcome): voi
 
 /** A step forward of an order that is undone meanwhile has lost a race; any other is a fault. */
 function refusalBy(status: OrderStatus): FailureType {
-  const isTurnedRound = status === 'cancelling' || status === 'cancelled';
-  return isTurnedRound ? 'order_turned_round' : 'forbidden_transition';
+  const isCancelling = status === 'cancelling' || status === 'cancelled';
+  return isCancelling ? 'order_cancelling' : 'forbidden_transition';
 }
 
 /**

@@ -8,7 +8,7 @@ import type { CancelReason } from './order.ts';
 export type Decision = 'retry' | 'skip' | 'cancel';
 
 /** Where an order stands between its steps. */
-export type Standing = 'placed' | 'reserved' | 'paid' | 'cancelling';
+export type CheckoutStage = 'placed' | 'reserved' | 'paid' | 'cancelling';
 
 /** The whole checkout, when what carries it is gone or fails, and no single step waits. */
 export const CHECKOUT_STEP = 'checkout';
@@ -63,7 +63,7 @@ export function isDecisionAbout(step: string, decision: Decision): boolean {
 }
 
 /** Where an order stands once a person took the step as settled by hand; null: where it stood. */
-export function standingAfterSkip(step: string): Standing | null {
+export function stageAfterSkip(step: string): CheckoutStage | null {
   return step === 'capturePayment' || step === 'shipOrder' ? 'paid' : null;
 }
 
@@ -88,7 +88,7 @@ export interface Resolution {
 
 /** How a new run continues what an earlier one left, by the books. */
 export interface Resume {
-  readonly from: Standing;
+  readonly from: CheckoutStage;
   /** Undo the order, for this reason; null: go forward. */
   readonly undo: CancelReason | null;
   /** What was decided about the step the order is parked at; null when it is not parked. */

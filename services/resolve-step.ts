@@ -22,13 +22,13 @@ export async function resolveStep(
   resolution: Resolution,
 ): Promise<'begun' | 'not_waiting' | 'unavailable'> {
   // The checkout as a whole waits because nothing carries it: there is nobody to be told.
-  if (resolution.step === CHECKOUT_STEP) return goOn(deps, orderId, resolution);
+  if (resolution.step === CHECKOUT_STEP) return restartFromRecords(deps, orderId, resolution);
   const { kind } = await deps.checkouts.resolve(orderId, resolution);
   if (kind === 'resolved') return 'begun';
-  return kind === 'gone' ? goOn(deps, orderId, resolution) : kind;
+  return kind === 'gone' ? restartFromRecords(deps, orderId, resolution) : kind;
 }
 
-async function goOn(
+async function restartFromRecords(
   { db, checkouts }: ResolveDeps,
   orderId: OrderId,
   resolution: Resolution,

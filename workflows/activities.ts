@@ -3,7 +3,7 @@
  * person's data (G8). A business answer is a value with a `kind`; a fault is thrown and retried by
  * Temporal; a permanent fault is an ApplicationFailure whose type is a `FailureType`.
  */
-import type { Decision, Standing } from '../domain/attention.ts';
+import type { Decision, CheckoutStage } from '../domain/attention.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { Notification, OrderId, RefundId } from '../domain/ids.ts';
 import type { CancelReason } from '../domain/order.ts';
@@ -13,7 +13,7 @@ export type FailureType =
   | 'order_not_found'
   | 'refund_not_found'
   | 'forbidden_transition'
-  | 'order_turned_round'
+  | 'order_cancelling'
   | 'provider_unavailable'
   | 'provider_unknown_outcome'
   | 'provider_rejected_request'
@@ -119,7 +119,7 @@ export interface Activities {
       readonly decision: Decision;
       readonly note: string;
       readonly actor: string;
-      readonly resumes: Standing;
+      readonly resumes: CheckoutStage;
     },
   ): Promise<void>;
   /** Mails the customer. The Message-ID is constant per order and notice. */

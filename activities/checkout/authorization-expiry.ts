@@ -7,7 +7,7 @@ import type { Payment } from '../../domain/order.ts';
 import { authorizationExpiring, mayBeTriedAgain } from '../failures.ts';
 
 /** Rejects with `authorization_expiring` where a further try would come too near to the hold's end. */
-export async function whileHeld<T>(
+export async function withAuthorizationCheck<T>(
   step: { readonly name: string; readonly payment: () => Promise<Payment> },
   work: () => Promise<T>,
 ): Promise<T> {

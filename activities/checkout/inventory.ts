@@ -4,7 +4,7 @@ import { recordReserved, recordStockReleased } from '../../prisma/orders/record-
 import type { Activities, ReserveStockOutcome } from '../../workflows/activities.ts';
 import { requireOrder, requirePayment, type ActivityDependencies } from './dependencies.ts';
 import { notAnswered, requireChanged } from '../failures.ts';
-import { whileHeld } from './authorization-expiry.ts';
+import { withAuthorizationCheck } from './authorization-expiry.ts';
 
 type InventoryActivities = Pick<Activities, 'reserveStock' | 'releaseStock'>;
 
@@ -13,7 +13,7 @@ export function createInventoryActivities(deps: ActivityDependencies): Inventory
   return {
     reserveStock({ orderId }) {
       const held = { name: 'reserve', payment: () => requirePayment(db, orderId) };
-      return whileHeld(held, () => reserve(deps, orderId));
+      return withAuthorizationCheck(held, () => reserve(deps, orderId));
     },
 
     async releaseStock({ orderId }) {

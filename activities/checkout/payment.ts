@@ -27,7 +27,7 @@ import {
   stillProcessing,
 } from '../failures.ts';
 import { refundAll } from './refund.ts';
-import { whileHeld } from './authorization-expiry.ts';
+import { withAuthorizationCheck } from './authorization-expiry.ts';
 
 type PaymentActivities = Pick<Activities, 'capturePayment' | 'voidOrRefundPayment'>;
 
@@ -36,7 +36,7 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
     async capturePayment({ orderId }) {
       const payment = await requirePayment(deps.db, orderId);
       const held = { name: 'capture', payment: () => requirePayment(deps.db, orderId) };
-      return whileHeld(held, () => captureOrLookUp(deps, payment));
+      return withAuthorizationCheck(held, () => captureOrLookUp(deps, payment));
     },
 
     async voidOrRefundPayment({ orderId }) {

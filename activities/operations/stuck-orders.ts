@@ -17,7 +17,7 @@ import type { RunState } from '../../workflows/operations/contract.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
 /** `moved`: somebody else was quicker. `explained`: its workflow runs, or a person is asked already. */
-export type Settled = 'explained' | 'restarted' | 'parked' | 'healed' | 'given_up' | 'moved';
+export type Settled = 'explained' | 'restarted' | 'parked' | 'healed' | 'abandoned' | 'moved';
 
 /** Rejects when Temporal cannot be asked. */
 export async function recoverStuckOrder(
@@ -83,7 +83,7 @@ async function giveUp(
   const undo = records.cancelReason ?? 'authorization_expiring';
   if (!(await begin(deps, records, { undo, resolution, replacing }))) return 'moved';
   log.warn('an order was given up: its authorization expires', { order_id: order.orderId });
-  return 'given_up';
+  return 'abandoned';
 }
 
 async function begin(

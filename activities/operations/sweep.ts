@@ -127,7 +127,7 @@ async function checkStuckOrders(deps: MaintenanceDependencies) {
     restarted: 0,
     parked: 0,
     healed: 0,
-    given_up: 0,
+    abandoned: 0,
     moved: 0,
   };
   await inTurns(async (asked) => {

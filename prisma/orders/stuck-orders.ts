@@ -6,7 +6,7 @@ import {
   CHECKOUT_STEP,
   HOLD_LASTS_MS,
   HOLD_MARGIN_MS,
-  type Standing,
+  type CheckoutStage,
 } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason, OrderStatus } from '../../domain/order.ts';
@@ -64,7 +64,7 @@ export async function markChecked(db: Database, orderIds: readonly OrderId[]): P
 
 export interface CheckoutProgress {
   readonly start: CheckoutStart;
-  readonly from: Standing;
+  readonly from: CheckoutStage;
   readonly cancelReason: CancelReason | null;
   /** A person sent the goods past the warehouse. */
   readonly shippedManually: boolean;
@@ -118,7 +118,7 @@ export async function markStuckNeedsAttention(
 export async function recordRecovered(
   db: Database,
   { orderId, version }: Pick<StuckOrder, 'orderId' | 'version'>,
-  resumes: Standing,
+  resumes: CheckoutStage,
 ): Promise<boolean> {
   return orderTransaction(db, orderId, async (tx) => {
     if (!(await isAt(tx, orderId, version))) return false;

@@ -147,7 +147,7 @@ describe('an undo of the payment', () => {
     const orderId = await steps.orderAfter('reserveStock');
     await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
     const failure = await steps.failing('capturePayment', { orderId });
-    expect(failure).toMatchObject({ type: 'order_turned_round', nonRetryable: true });
+    expect(failure).toMatchObject({ type: 'order_cancelling', nonRetryable: true });
     expect(await paymentOf(orderId)).toMatchObject({ status: 'captured' });
     await steps.run('voidOrRefundPayment', { orderId });
     expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded' });

@@ -120,7 +120,7 @@ const FAILURE_TYPES: Readonly<Record<FailureType, true>> = {
   order_not_found: true,
   refund_not_found: true,
   forbidden_transition: true,
-  order_turned_round: true,
+  order_cancelling: true,
   provider_unavailable: true,
   provider_unknown_outcome: true,
   provider_rejected_request: true,

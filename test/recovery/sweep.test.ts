@@ -81,11 +81,11 @@ describe('an order whose workflow is gone', () => {
     await sweep(shop);
     shop.sandbox.faults.clear();
     await age(shop, orderId);
-    expect((await sweep(shop)).counts).toMatchObject({ given_up: 0 });
+    expect((await sweep(shop)).counts).toMatchObject({ abandoned: 0 });
     const captureBefore = new Date(Date.now() + 3_600_000);
     await shop.db.payment.update({ where: { orderId }, data: { captureBefore } });
     await age(shop, orderId);
-    expect((await sweep(shop)).counts).toMatchObject({ given_up: 1 });
+    expect((await sweep(shop)).counts).toMatchObject({ abandoned: 1 });
     await until(shop, orderId, 'cancelled');
     const { cancelReason } = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
     expect(cancelReason).toBe('authorization_expiring');
@@ -99,7 +99,7 @@ describe('an order whose workflow is gone', () => {
     await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
     await shop.db.payment.update({ where: { orderId }, data: { captureBefore: new Date(0) } });
     await age(shop, orderId);
-    expect((await sweep(shop)).counts).toMatchObject({ given_up: 0 });
+    expect((await sweep(shop)).counts).toMatchObject({ abandoned: 0 });
     expect(await findCheckoutProgress(shop.db, orderId)).toMatchObject({
       from: 'paid',
       cancelReason: null,

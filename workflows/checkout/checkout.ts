@@ -13,13 +13,13 @@ import {
 import { formatMoney } from '../../domain/money.ts';
 import type { CancelReason } from '../../domain/order.ts';
 import { createAttention } from './needs-attention.ts';
-import { attend } from './run-step.ts';
+import { runStep } from './run-step.ts';
 import { handleCancel } from './cancel.ts';
 import type { Resume } from '../../domain/attention.ts';
 import { statusQuery, type CheckoutInput, type CheckoutResult } from './contract.ts';
 import { notify } from './notify.ts';
 import { createProgress } from './progress.ts';
-import { goOn } from './resume.ts';
+import { applyResume } from './resume.ts';
 import type { CheckoutRun, Parcel } from './state.ts';
 import { createSaga } from './saga.ts';
 import { shipManually } from './manual-shipment.ts';
@@ -53,24 +53,24 @@ async function goForward(run: CheckoutRun): Promise<Outcome> {
   const { orderId, shipping, progress } = run;
 
   registerRelease(run);
-  const reserved = await attend(run, 'reserveStock', () => steps.reserveStock({ orderId }));
+  const reserved = await runStep(run, 'reserveStock', () => steps.reserveStock({ orderId }));
   if (reserved.kind === 'refused') return { kind: 'undo', reason: 'warehouse_refused' };
-  if (reserved.kind === 'given_up') return { ...reserved, kind: 'undo' };
+  if (reserved.kind === 'abandoned') return { ...reserved, kind: 'undo' };
   progress.enter('reserved', 'quiet');
 
   // Moves to the top of the stack: from here it undoes the capture, not only the authorization.
   registerMoneyUndo(run);
-  const captured = await attend(run, 'capturePayment', () => steps.capturePayment({ orderId }));
+  const captured = await runStep(run, 'capturePayment', () => steps.capturePayment({ orderId }));
   if (captured.kind === 'refused') return { kind: 'undo', reason: 'payment_refused' };
-  if (captured.kind === 'given_up') return { ...captured, kind: 'undo' };
+  if (captured.kind === 'abandoned') return { ...captured, kind: 'undo' };
   progress.enter('paid', 'publish');
 
   // Pivot: the money is taken. Only a refusal to ship or a cancel turns the order round now.
   registerShipmentCancellation(run);
-  const shippingUnderWay = attend(run, 'shipOrder', () => shipping.ship());
+  const shippingUnderWay = runStep(run, 'shipOrder', () => shipping.ship());
   run.confirmation = notify(run, 'confirmed');
   const shipped = await shippingUnderWay;
-  if (shipped.kind === 'given_up') return { ...shipped, kind: 'undo' };
+  if (shipped.kind === 'abandoned') return { ...shipped, kind: 'undo' };
   if (shipped.kind === 'skipped') return { kind: 'shipped_manually' };
   if (shipped.kind === 'shipped') return shipped;
   await steps.recordShipmentRefused({ orderId });
@@ -80,7 +80,7 @@ async function goForward(run: CheckoutRun): Promise<Outcome> {
 async function forwardOrCancelled(run: CheckoutRun, resume?: Resume): Promise<Outcome> {
   try {
     return await run.forward.run(async () => {
-      const reason = resume ? await goOn(run, resume) : null;
+      const reason = resume ? await applyResume(run, resume) : null;
       return reason === null ? goForward(run) : { kind: 'undo', reason };
     });
   } catch (error) {

@@ -13,7 +13,7 @@ import type { FailureType, AttentionRequest } from '../activities.ts';
 import {
   HOLD_MARGIN_MS,
   isDecisionAbout,
-  type Standing,
+  type CheckoutStage,
   type Resolution,
 } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
@@ -39,7 +39,7 @@ export interface Attention {
     readonly steps: readonly string[];
     readonly error: unknown;
     /** Where the order stands after each decision. */
-    readonly resumes: Readonly<Record<Resolution['decision'], Standing>>;
+    readonly resumes: Readonly<Record<Resolution['decision'], CheckoutStage>>;
   }): Promise<Decided>;
 }
 

@@ -2,14 +2,14 @@
  * Going on with an order whose earlier run is gone. The books say what is done and whether the order
  * goes forward or back; whatever is done again is done under its own key, and found done.
  */
-import { standingAfterSkip, type Standing } from '../../domain/attention.ts';
+import { stageAfterSkip, type CheckoutStage } from '../../domain/attention.ts';
 import type { CancelReason } from '../../domain/order.ts';
 import type { Resume } from '../../domain/attention.ts';
 import type { CheckoutRun } from './state.ts';
 import { steps } from '../steps.ts';
 
 /** The forward steps that are behind an order that stands there. */
-const BEHIND: Readonly<Record<Standing, readonly string[]>> = {
+const COMPLETED_STEPS: Readonly<Record<CheckoutStage, readonly string[]>> = {
   placed: [],
   reserved: ['reserveStock'],
   paid: ['reserveStock', 'capturePayment'],
@@ -17,15 +17,15 @@ const BEHIND: Readonly<Record<Standing, readonly string[]>> = {
 };
 
 /** Records what was decided, if the order was parked. Returns why to undo; null: go forward. */
-export async function goOn(run: CheckoutRun, resume: Resume): Promise<CancelReason | null> {
+export async function applyResume(run: CheckoutRun, resume: Resume): Promise<CancelReason | null> {
   const { orderId, progress, saga, settled } = run;
   const { from, undo, resolution } = resume;
   progress.enter(from, 'quiet');
-  for (const step of BEHIND[from]) settled.set(step, 'done');
+  for (const step of COMPLETED_STEPS[from]) settled.set(step, 'done');
   if (resume.shippedManually) settled.set('shipOrder', 'skipped');
   if (resolution === null) return undo;
   const skipped = resolution.decision === 'skip' ? resolution.step : null;
-  const after = skipped === null ? null : standingAfterSkip(skipped);
+  const after = skipped === null ? null : stageAfterSkip(skipped);
   await steps.recordResolved({ orderId, ...resolution, resumes: after ?? from });
   if (skipped !== null) {
     saga.forget(skipped);
