@@ -173,7 +173,7 @@ export interface SweepActivities {
   /** The same for refunds somebody asked for. */
   checkStuckRefunds(): Promise<Readonly<Record<string, number>>>;
   /** Expired keys, old events, redrives that came to nothing, letters of what moved on. */
-  forgetOld(): Promise<Readonly<Record<string, number>>>;
+  purgeExpired(): Promise<Readonly<Record<string, number>>>;
   recordSweep(input: { readonly counts: Readonly<Record<string, number>> }): Promise<void>;
 }
 

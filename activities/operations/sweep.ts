@@ -1,14 +1,14 @@
 /** What the sweep does every minute: ends what nobody finished, finds what stopped, forgets what is old. */
 import { Context, log } from '@temporalio/activity';
 import type { Order } from '../../domain/order.ts';
-import { dropResolvedAttempts } from '../../prisma/orders/step-attempts.ts';
-import { reopenForgotten } from '../../prisma/events/dead-letters.ts';
+import { purgeStepAttempts } from '../../prisma/orders/step-attempts.ts';
+import { reopenStale } from '../../prisma/events/dead-letters.ts';
 import { dropExpiredKeys } from '../../prisma/access/idempotency.ts';
 import { listOverdue } from '../../prisma/orders/orders.ts';
 import {
-  dropOldConsumptions,
-  dropOldEvents,
-  dropOldMessages,
+  purgeConsumedEvents,
+  purgeEvents,
+  purgeInboxMessages,
 } from '../../prisma/operations/retention.ts';
 import { listStuckRefunds, markRefundsChecked } from '../../prisma/payments/stuck-refunds.ts';
 import {
@@ -53,16 +53,16 @@ export function createSweepActivities(deps: MaintenanceDependencies): SweepActiv
     checkStuckOrders: () => checkStuckOrders(deps),
     checkStuckRefunds: () => checkStuckRefunds(deps),
 
-    async forgetOld() {
+    async purgeExpired() {
       const [reopened, resolved, ...forgotten] = await Promise.all([
-        reopenForgotten(db, { olderThanMs: REDRIVE_FORGOTTEN_AFTER_MS, limit: BATCH }),
+        reopenStale(db, { olderThanMs: REDRIVE_FORGOTTEN_AFTER_MS, limit: BATCH }),
         closeStaleDeadLetters(db, BATCH),
-        untilFew((limit) => dropExpiredKeys(db, limit)),
-        untilFew((limit) => dropOldEvents(db, { days: EVENTS_KEPT_DAYS, limit })),
+        drainInBatches((limit) => dropExpiredKeys(db, limit)),
+        drainInBatches((limit) => purgeEvents(db, { days: EVENTS_KEPT_DAYS, limit })),
         // Remembered for longer than the events: a rewind cannot count twice.
-        untilFew((limit) => dropOldConsumptions(db, { days: EVENTS_KEPT_DAYS * 2, limit })),
-        untilFew((limit) => dropOldMessages(db, { days: EVENTS_KEPT_DAYS * 2, limit })),
-        untilFew((limit) => dropResolvedAttempts(db, limit)),
+        drainInBatches((limit) => purgeConsumedEvents(db, { days: EVENTS_KEPT_DAYS * 2, limit })),
+        drainInBatches((limit) => purgeInboxMessages(db, { days: EVENTS_KEPT_DAYS * 2, limit })),
+        drainInBatches((limit) => purgeStepAttempts(db, limit)),
       ]);
       return { forgotten: forgotten.reduce((sum, count) => sum + count, 0), reopened, resolved };
     },
@@ -72,7 +72,7 @@ export function createSweepActivities(deps: MaintenanceDependencies): SweepActiv
 }
 
 /** Goes on dropping while there is a full batch to drop. Returns how many went. */
-async function untilFew(drop: (limit: number) => Promise<number>): Promise<number> {
+async function drainInBatches(drop: (limit: number) => Promise<number>): Promise<number> {
   let total = 0;
   for (let drops = 0; drops < MAX_DROPS; drops += 1) {
     const count = await drop(DROPPED_AT_ONCE);
@@ -130,7 +130,7 @@ async function checkStuckOrders(deps: MaintenanceDependencies) {
     abandoned: 0,
     moved: 0,
   };
-  await inTurns(async (asked) => {
+  await inBatches(async (asked) => {
     const still = await listStuckOrders(deps.db, asked);
     const settled = await Promise.all(still.map((order) => recoverStuckOrder(deps, order)));
     for (const each of settled) counts[each] += 1;
@@ -152,7 +152,7 @@ async function checkStuckRefunds(deps: MaintenanceDependencies) {
     parked: 0,
     moved: 0,
   };
-  await inTurns(async (asked) => {
+  await inBatches(async (asked) => {
     const still = await listStuckRefunds(deps.db, asked);
     const settled = await Promise.all(still.map((refund) => settleStillRefund(deps, refund)));
     for (const each of settled) counts[each] += 1;
@@ -169,7 +169,7 @@ async function checkStuckRefunds(deps: MaintenanceDependencies) {
 }
 
 /** Calls `check` for a few at a time, until it finds fewer or enough were checked. */
-async function inTurns(
+async function inBatches(
   check: (asked: { idleMs: number; recheckMs: number; limit: number }) => Promise<number>,
 ): Promise<void> {
   const asked = { idleMs: STILL_MS, recheckMs: RECHECK_MS, limit: CHECKED_AT_ONCE };

@@ -189,7 +189,7 @@ export async function reopenDeadLetter(db: Database, id: string): Promise<void> 
  * Opens letters whose redrive came to nothing: begun `olderThanMs` ago, neither resolved nor failed
  * since, e.g. because the process died before it started anything. Returns how many.
  */
-export async function reopenForgotten(
+export async function reopenStale(
   db: Database,
   { olderThanMs, limit }: { readonly olderThanMs: number; readonly limit: number },
 ): Promise<number> {

@@ -7,7 +7,7 @@ import type { Database } from '../client/client.ts';
  * waits for a person, keeps its whole timeline however old it is: where it stands, since when it
  * waits and what has been told once is read there. At most `limit` per call. Returns how many.
  */
-export async function dropOldEvents(
+export async function purgeEvents(
   db: Database,
   { days, limit }: { readonly days: number; readonly limit: number },
 ): Promise<number> {
@@ -30,7 +30,7 @@ export async function dropOldEvents(
  * Forgets which events a consumer has had once the events are gone themselves: no rewind can bring
  * those back, so none can count twice. At most `limit` per call. Returns how many.
  */
-export async function dropOldConsumptions(
+export async function purgeConsumedEvents(
   db: Database,
   { days, limit }: { readonly days: number; readonly limit: number },
 ): Promise<number> {
@@ -46,7 +46,7 @@ export async function dropOldConsumptions(
  * Forgets messages from outside that were acted on `days` ago: no sender repeats one that late. At
  * most `limit` per call. Returns how many.
  */
-export async function dropOldMessages(
+export async function purgeInboxMessages(
   db: Database,
   { days, limit }: { readonly days: number; readonly limit: number },
 ): Promise<number> {

@@ -126,7 +126,7 @@ function toStep({
 }
 
 /** Forgets attempts at steps of orders that came to rest a week ago. Returns how many. */
-export async function dropResolvedAttempts(db: Database, limit: number): Promise<number> {
+export async function purgeStepAttempts(db: Database, limit: number): Promise<number> {
   return db.$executeRaw`
     DELETE FROM step_attempts WHERE (order_id, step) IN (
       SELECT a.order_id, a.step FROM step_attempts a JOIN orders o ON o.id = a.order_id

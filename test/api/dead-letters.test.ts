@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { OrderId } from '../../domain/ids.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/webhook.ts';
 import {
-  reopenForgotten,
+  reopenStale,
   resolveDeadLetter,
   type NewDeadLetter,
 } from '../../prisma/events/dead-letters.ts';
@@ -241,8 +241,8 @@ describe('a redrive', () => {
   test('a dead letter whose redrive has no outcome is reopened after a while', async () => {
     const id = await deadLetter();
     await post(`/v1/dead-letters/${id}/redrive`);
-    expect(await reopenForgotten(shop.db, { olderThanMs: 60_000, limit: 10 })).toBe(0);
-    expect(await reopenForgotten(shop.db, { olderThanMs: 0, limit: 10 })).toBe(1);
+    expect(await reopenStale(shop.db, { olderThanMs: 60_000, limit: 10 })).toBe(0);
+    expect(await reopenStale(shop.db, { olderThanMs: 0, limit: 10 })).toBe(1);
     expect(await show(id)).toMatchObject({ status: 'open' });
   });
 });

@@ -9,9 +9,9 @@ import {
 } from '../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import {
-  dropOldConsumptions,
-  dropOldEvents,
-  dropOldMessages,
+  purgeConsumedEvents,
+  purgeEvents,
+  purgeInboxMessages,
 } from '../../prisma/operations/retention.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
@@ -37,21 +37,21 @@ function untilReadable(events: number): Promise<void> {
 }
 
 test('events younger than the retention period are kept', async () => {
-  expect(await dropOldEvents(shop.db, { days: 90, limit: 100 })).toBe(0);
+  expect(await purgeEvents(shop.db, { days: 90, limit: 100 })).toBe(0);
   expect(await count()).toBe(4);
 });
 
 test('old events are kept while a subscription has not read past them', async () => {
   await ensureSubscription(shop.db, { name: 'slow', types: [], cursor: LOG_START });
-  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
+  expect(await purgeEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
   await removeSubscription(shop.db, 'slow');
 });
 
 test('old events that every subscription has read are purged in bounded batches', async () => {
   const cursor = await cursorNow(shop.db);
   await ensureSubscription(shop.db, { name: 'quick', types: [], cursor });
-  expect(await dropOldEvents(shop.db, { days: -1, limit: 1 })).toBe(1);
-  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(3);
+  expect(await purgeEvents(shop.db, { days: -1, limit: 1 })).toBe(1);
+  expect(await purgeEvents(shop.db, { days: -1, limit: 100 })).toBe(3);
   expect(await count()).toBe(0);
   await removeSubscription(shop.db, 'quick');
 });
@@ -63,8 +63,8 @@ test('an order in needs_attention keeps its old events while those of other orde
   await recordNeedsAttention(shop.db, orderId, { steps, failure: 'no answer' });
   await placeAtRest();
   await untilReadable(8);
-  expect(await dropOldEvents(shop.db, { days: -1, limit: 2 })).toBe(2);
-  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(2);
+  expect(await purgeEvents(shop.db, { days: -1, limit: 2 })).toBe(2);
+  expect(await purgeEvents(shop.db, { days: -1, limit: 100 })).toBe(2);
   expect(await eventTypesOf(shop, orderId)).toEqual([
     'order.created',
     'order.placed',
@@ -77,9 +77,9 @@ test('an order in needs_attention keeps its old events while those of other orde
 
 test('the old events of an order are kept until it is settled and purged afterwards', async () => {
   const { id: orderId } = await shop.place();
-  expect(await dropOldEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
+  expect(await purgeEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
   await bringToRest(orderId);
-  await dropOldEvents(shop.db, { days: -1, limit: 100 });
+  await purgeEvents(shop.db, { days: -1, limit: 100 });
   expect(await eventTypesOf(shop, orderId)).toEqual([]);
 });
 
@@ -87,14 +87,14 @@ test('the record of a consumed event is kept while the event can be replayed', a
   await shop.place();
   await shop.db.$executeRaw`
     INSERT INTO consumed_events (consumer, event_id) SELECT 'replayable', id FROM events`;
-  expect(await dropOldConsumptions(shop.db, { days: -1, limit: 100 })).toBe(0);
+  expect(await purgeConsumedEvents(shop.db, { days: -1, limit: 100 })).toBe(0);
 });
 
 test('the record of a consumed event is purged only after its retention period', async () => {
   await shop.db.$executeRaw`
     INSERT INTO consumed_events (consumer, event_id) VALUES ('c', gen_random_uuid())`;
-  expect(await dropOldConsumptions(shop.db, { days: 90, limit: 100 })).toBe(0);
-  expect(await dropOldConsumptions(shop.db, { days: -1, limit: 100 })).toBe(1);
+  expect(await purgeConsumedEvents(shop.db, { days: 90, limit: 100 })).toBe(0);
+  expect(await purgeConsumedEvents(shop.db, { days: -1, limit: 100 })).toBe(1);
 });
 
 test('an inbox message is purged by the time since it was processed, and never while unprocessed', async () => {
@@ -103,7 +103,7 @@ test('an inbox message is purged by the time since it was processed, and never w
       ('warehouse', 'old', 't', '{}', now() - interval '1 year', now() - interval '1 year'),
       ('warehouse', 'late', 't', '{}', now() - interval '1 year', now()),
       ('warehouse', 'waiting', 't', '{}', now() - interval '1 year', NULL)`;
-  expect(await dropOldMessages(shop.db, { days: 180, limit: 100 })).toBe(1);
+  expect(await purgeInboxMessages(shop.db, { days: 180, limit: 100 })).toBe(1);
   const kept = await shop.db.inboxMessage.findMany({ orderBy: { id: 'asc' } });
   expect(kept.map(({ id }) => id)).toEqual(['late', 'waiting']);
 });

@@ -23,7 +23,7 @@ test('an activity logs the trace id of its workflow’s memo, and none when the 
     expirePending: say,
     checkStuckOrders: say,
     checkStuckRefunds: say,
-    forgetOld: say,
+    purgeExpired: say,
     recordSweep: say,
   };
   const worker = startWorker({

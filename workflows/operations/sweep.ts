@@ -34,7 +34,7 @@ export async function sweep(): Promise<SweepResult> {
   await Promise.all([
     part('expirePending', () => activities.expirePending()),
     part('checkStuckOrders', () => activities.checkStuckOrders()),
-    part('forgetOld', () => activities.forgetOld()),
+    part('purgeExpired', () => activities.purgeExpired()),
     looksAtRefunds && part('checkStuckRefunds', () => activities.checkStuckRefunds()),
   ]);
   setCurrentDetails(card(counts, failed));
