@@ -12,7 +12,7 @@ import type { EventActivities, PumpOutcome } from '../../workflows/activities.ts
 import type { EventDependencies } from './dependencies.ts';
 import { subscriberUnknown } from '../failures.ts';
 import { callSubscriber } from './call-subscriber.ts';
-import { describeFailure, pumpOnce, type Turn } from './pump.ts';
+import { describeFailure, pumpOnce, type Batch } from './pump.ts';
 
 /** A pump's turn. Then its workflow gives the next turn to whichever worker is free. */
 const PUMP_MS = 10 * 60_000;
@@ -83,9 +83,9 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
   const context = Context.current();
   const stop = AbortSignal.any([context.cancellationSignal, deps.stopping]);
   const alive = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-  const news = createWakeup();
-  const unsubscribe = deps.notifications.subscribe('holdfast_orders', news.ring);
-  stop.addEventListener('abort', news.ring);
+  const pending = createWakeup();
+  const unsubscribe = deps.notifications.subscribe('holdfast_orders', pending.ring);
+  stop.addEventListener('abort', pending.ring);
   const endsAtMs = Date.now() + PUMP_MS;
   let refusedLast = false;
   try {
@@ -93,20 +93,20 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
       const beganAtMs = Date.now();
       const turn = await pumpOnce(deps, name, refusedLast ? OFFERED_AFTER_REFUSAL : undefined);
       if (turn.kind === 'gone') return { kind: 'gone' };
-      if (turn.kind === 'idle') await news.waitUntil(POLL_MS);
+      if (turn.kind === 'idle') await pending.waitUntil(POLL_MS);
       else refusedLast = turn.kind === 'refused';
       await rest(restAfter(turn) - (Date.now() - beganAtMs), stop);
     }
     return { kind: 'again' };
   } finally {
     clearInterval(alive);
-    stop.removeEventListener('abort', news.ring);
+    stop.removeEventListener('abort', pending.ring);
     unsubscribe();
   }
 }
 
 /** How long after its beginning a turn may be followed by the next, in ms. */
-function restAfter(turn: Turn): number {
+function restAfter(turn: Batch): number {
   switch (turn.kind) {
     case 'full':
     case 'gone':

@@ -19,14 +19,14 @@ import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/su
  * `full`: there is more. `moved`: there may be. `idle`: nothing to do until something happens. `gone`:
  * no such subscription.
  */
-export type Turn =
+export type Batch =
   | { readonly kind: 'full' | 'moved' | 'idle' | 'gone' }
   /** Every event failed; so many were set aside. */
   | { readonly kind: 'refused'; readonly passed: number }
   /** There are events, and all too young: the next is old enough in so long. */
   | { readonly kind: 'early'; readonly dueInMs: number };
 
-const IDLE: Turn = { kind: 'idle' };
+const IDLE: Batch = { kind: 'idle' };
 
 /** Events that failed with their batch are tried on their own, this many at a time. */
 const ALONE_AT_ONCE = 8;
@@ -41,7 +41,7 @@ export async function pumpOnce(
   deps: EventDependencies,
   name: string,
   atMost = Number.MAX_SAFE_INTEGER,
-): Promise<Turn> {
+): Promise<Batch> {
   const subscription = await findSubscription(deps.db, name);
   if (!subscription) return { kind: 'gone' };
   const subscriber = await deps.subscriberOf(name);
@@ -54,12 +54,12 @@ export async function pumpOnce(
   };
   const events = await readLog(deps.db, read);
   if (events.length === 0) return follow(deps, subscription, read);
-  const { due, dueInMs } = takeDue(events, subscriber, subscription);
+  const { due, dueInMs } = claimBatch(events, subscriber, subscription);
   const last = due.at(-1);
   if (!last) return { kind: 'early', dueInMs };
   const failed = await deliver(subscriber, due);
   for (const { event, error } of failed) {
-    await deps.startDelivery(failedOnce(subscriber, event, error));
+    await deps.startDelivery(deferToDelivery(subscriber, event, error));
   }
   // When somebody moved the cursor meanwhile, the next turn reads from where it stands now.
   await advanceCursor(deps.db, name, { from: subscription.cursor, to: last.cursor });
@@ -72,7 +72,7 @@ export async function pumpOnce(
  * passes whatever is left out before it. With a delay, a batch that is not full waits as long after
  * the one before, so that one batch comes per delay and not one per event.
  */
-function takeDue(
+function claimBatch(
   events: readonly LoggedEvent[],
   { delayMs, maxBatch }: Subscriber,
   { updatedAt }: Subscription,
@@ -119,7 +119,7 @@ async function deliverAlone(
   return failed;
 }
 
-function failedOnce({ name, retryDelaysMs }: Subscriber, event: LoggedEvent, error: unknown) {
+function deferToDelivery({ name, retryDelaysMs }: Subscriber, event: LoggedEvent, error: unknown) {
   const failure = describeFailure(error);
   const [first = 0, ...later] = retryDelaysMs;
   const delaysMs = [Math.max(first, failure.retryAfterMs ?? 0), ...later];
@@ -154,7 +154,7 @@ async function follow(
   { db }: EventDependencies,
   { name, cursor, updatedAt }: Subscription,
   read: LogQuery,
-): Promise<Turn> {
+): Promise<Batch> {
   if (Date.parse(updatedAt) + FOLLOW_AFTER_MS > Date.now()) return IDLE;
   // In this order: whatever is below the end has been readable since before it was looked for.
   const end = await cursorNow(db);
