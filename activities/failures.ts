@@ -7,7 +7,7 @@ import type { TransitionOutcome } from '../prisma/orders/transition.ts';
 import type { FailureType } from '../workflows/activities.ts';
 
 /** Nobody knows, or nothing was sent: Temporal tries again, not before the breaker lets it. */
-export function notAnswered(operation: string, outcome: NoAnswer): ApplicationFailure {
+export function providerFailure(operation: string, outcome: NoAnswer): ApplicationFailure {
   if (outcome.kind === 'unavailable') {
     return ApplicationFailure.create({
       type: 'provider_unavailable' satisfies FailureType,

@@ -3,7 +3,7 @@ import { providerKey, type OrderId } from '../../domain/ids.ts';
 import { recordReserved, recordStockReleased } from '../../prisma/orders/record-shipment.ts';
 import type { Activities, ReserveStockOutcome } from '../../workflows/activities.ts';
 import { requireOrder, requirePayment, type ActivityDependencies } from './dependencies.ts';
-import { notAnswered, requireChanged } from '../failures.ts';
+import { providerFailure, requireChanged } from '../failures.ts';
 import { withAuthorizationCheck } from './authorization-expiry.ts';
 
 type InventoryActivities = Pick<Activities, 'reserveStock' | 'releaseStock'>;
@@ -18,7 +18,7 @@ export function createInventoryActivities(deps: ActivityDependencies): Inventory
 
     async releaseStock({ orderId }) {
       const outcome = await warehouse.release({ key: providerKey(orderId, 'release'), orderId });
-      if (outcome.kind !== 'released') throw notAnswered('release', outcome);
+      if (outcome.kind !== 'released') throw providerFailure('release', outcome);
       await recordStockReleased(db, orderId);
     },
   };
@@ -42,6 +42,6 @@ async function reserve(
       return { kind: 'refused', reason: outcome.reason };
     case 'unavailable':
     case 'unknown':
-      throw notAnswered('reserve', outcome);
+      throw providerFailure('reserve', outcome);
   }
 }

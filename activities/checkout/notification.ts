@@ -6,7 +6,7 @@ import { wasNotified } from '../../prisma/events/order-timeline.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import { requireOrder, requireRefund, type ActivityDependencies } from './dependencies.ts';
-import { notAnswered, rejectedRequest } from '../failures.ts';
+import { providerFailure, rejectedRequest } from '../failures.ts';
 import { composeEmail, composeRefundEmail, type Email } from './email-templates.ts';
 
 type NotificationActivities = Pick<Activities, 'notifyCustomer' | 'recordNotificationFailed'>;
@@ -29,7 +29,7 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
           throw rejectedRequest('mail', outcome.reason);
         case 'unavailable':
         case 'unknown':
-          throw notAnswered('mail', outcome);
+          throw providerFailure('mail', outcome);
       }
     },
 

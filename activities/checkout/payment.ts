@@ -21,7 +21,7 @@ import type {
 import { requirePayment, type ActivityDependencies } from './dependencies.ts';
 import {
   capturedManually,
-  notAnswered,
+  providerFailure,
   rejectedRequest,
   requireChanged,
   stillProcessing,
@@ -86,7 +86,7 @@ async function capture(
       return { kind: 'refused', code: outcome.code };
     case 'unavailable':
     case 'unknown':
-      throw notAnswered('capture', outcome);
+      throw providerFailure('capture', outcome);
   }
 }
 
@@ -134,7 +134,7 @@ async function voidAuthorization(
       throw stillProcessing('void');
     case 'unavailable':
     case 'unknown':
-      throw notAnswered('void', outcome);
+      throw providerFailure('void', outcome);
   }
 }
 
@@ -158,7 +158,7 @@ async function lookUp(
       return null;
     case 'unavailable':
     case 'unknown':
-      throw notAnswered('payment look-up', found);
+      throw providerFailure('payment look-up', found);
   }
 }
 

@@ -19,7 +19,7 @@ import type {
   VoidOrRefundOutcome,
 } from '../../workflows/activities.ts';
 import { requirePayment, requireRefund, type ActivityDependencies } from './dependencies.ts';
-import { notAnswered, rejectedRequest } from '../failures.ts';
+import { providerFailure, rejectedRequest } from '../failures.ts';
 
 type RefundActivities = Pick<Activities, 'refundPayment' | 'recordRefundNeedsAttention'>;
 
@@ -79,7 +79,7 @@ async function refundOne(
       return refuse(deps, refund, outcome.code);
     case 'unavailable':
     case 'unknown':
-      throw notAnswered('refund', outcome);
+      throw providerFailure('refund', outcome);
   }
 }
 
@@ -101,7 +101,7 @@ async function giveBack(
   if (actual.refundedMinor === actual.capturedMinor) return actual.reference;
   const outcome = await ask(deps, payment, refund);
   if (outcome.kind === 'refused') throw rejectedRequest('refund', outcome.code);
-  if (outcome.kind !== 'done') throw notAnswered('refund', outcome);
+  if (outcome.kind !== 'done') throw providerFailure('refund', outcome);
   return outcome.reference;
 }
 

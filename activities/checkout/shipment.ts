@@ -9,7 +9,7 @@ import {
 import { findShipment } from '../../prisma/orders/orders.ts';
 import type { Activities, RequestShipmentOutcome } from '../../workflows/activities.ts';
 import { requireOrder, type ActivityDependencies } from './dependencies.ts';
-import { notAnswered, requireChanged } from '../failures.ts';
+import { providerFailure, requireChanged } from '../failures.ts';
 
 type ShipmentActivities = Pick<
   Activities,
@@ -31,7 +31,7 @@ export function createShipmentActivities(deps: ActivityDependencies): ShipmentAc
         correlationId: shipmentCorrelationId(orderId),
       });
       if (state.kind === 'unavailable' || state.kind === 'unknown') {
-        throw notAnswered('shipment look-up', state);
+        throw providerFailure('shipment look-up', state);
       }
       return state;
     },
@@ -53,7 +53,7 @@ export function createShipmentActivities(deps: ActivityDependencies): ShipmentAc
           return outcome;
         case 'unavailable':
         case 'unknown':
-          throw notAnswered('cancel shipment', outcome);
+          throw providerFailure('cancel shipment', outcome);
       }
     },
 
@@ -93,6 +93,6 @@ async function requestShipment(
       return { kind: 'refused', reason: outcome.reason };
     case 'unavailable':
     case 'unknown':
-      throw notAnswered('ship', outcome);
+      throw providerFailure('ship', outcome);
   }
 }

@@ -9,7 +9,7 @@ import {
   type PaymentRecord,
 } from '../../prisma/operations/reconciliation-records.ts';
 import { recordDifference } from '../../prisma/operations/discrepancies.ts';
-import { notAnswered } from '../failures.ts';
+import { providerFailure } from '../failures.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
@@ -66,7 +66,7 @@ async function* pagesOf(
   let after: string | null = null;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const listed = await payments.listPayments({ ...withSkew(slice), after });
-    if (listed.kind !== 'page') throw notAnswered('list payments', listed);
+    if (listed.kind !== 'page') throw providerFailure('list payments', listed);
     Context.current().heartbeat();
     yield listed.payments;
     if (listed.next === null) return;
@@ -85,7 +85,7 @@ async function listRefunded(
   let after: string | null = null;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const listed = await payments.listRefunds({ ...withSkew(slice), after });
-    if (listed.kind !== 'page') throw notAnswered('list refunds', listed);
+    if (listed.kind !== 'page') throw providerFailure('list refunds', listed);
     Context.current().heartbeat();
     for (const reference of listed.references) {
       if (!seen.has(reference)) references.add(reference);
@@ -158,7 +158,7 @@ async function lookUp(
   const found = await payments.lookUpReference(reference);
   if (found.kind === 'found') return found.payment;
   if (found.kind === 'absent') return null;
-  throw notAnswered('payment look-up', found);
+  throw providerFailure('payment look-up', found);
 }
 
 function withSkew({ from, to }: ReconcileSlice) {

@@ -14,7 +14,7 @@ import {
 } from '../../prisma/operations/reconciliation-records.ts';
 import { recordDifference } from '../../prisma/operations/discrepancies.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
-import { notAnswered } from '../failures.ts';
+import { providerFailure } from '../failures.ts';
 import { SKEW_MS } from './reconcile-payments.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
@@ -55,7 +55,7 @@ export async function compareGoodsNow(
 ): Promise<DifferenceKind | 'none' | 'in_flight'> {
   const found = await warehouse.lookUpRecord({ orderId });
   if (found.kind !== 'found' && found.kind !== 'absent') {
-    throw notAnswered('warehouse look-up', found);
+    throw providerFailure('warehouse look-up', found);
   }
   const theirs = found.kind === 'found' ? shipmentSnapshot(found.record) : null;
   const [ours = null] = await findShipmentRecords(db, [orderId]);
@@ -78,7 +78,7 @@ async function compareTheirs(
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const listed = await warehouse.listRecords({ from, to, after });
     if (listed.kind === 'not_offered') return null;
-    if (listed.kind !== 'page') throw notAnswered('list the warehouse', listed);
+    if (listed.kind !== 'page') throw providerFailure('list the warehouse', listed);
     Context.current().heartbeat();
     const { records, next } = listed;
     const booked = await findShipmentRecords(

@@ -42,7 +42,7 @@ export function parseAnswer(text: string): unknown {
  * A provider's own word, kept only if it is a code (`out_of_stock`). Prose may name a person, and
  * these words enter workflow histories (G8).
  */
-export function codeOr(fallback: string, word: string | null | undefined): string {
+export function errorCode(fallback: string, word: string | null | undefined): string {
   return word !== null && word !== undefined && /^[a-z][a-z0-9_]{0,63}$/.test(word)
     ? word
     : fallback;

@@ -5,7 +5,7 @@
  */
 import Stripe from 'stripe';
 import { ProviderFault } from '../resilience/guard.ts';
-import { codeOr, fetchOnce, parseAnswer } from '../resilience/http.ts';
+import { errorCode, fetchOnce, parseAnswer } from '../resilience/http.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
 
 export interface StripeAccess {
@@ -45,7 +45,7 @@ export interface StripeCall {
 }
 
 /** Runs `work`; a refusal that has a meaning goes to `refused`. Throws as `readStripeError` does. */
-export async function answerOf<T>(
+export async function parseResponse<T>(
   work: () => Promise<T>,
   refused: (refusal: StripeRefusal) => T | Promise<T>,
 ): Promise<T> {
@@ -70,16 +70,16 @@ function readStripeError(error: unknown): StripeRefusal {
   if (!(error instanceof errors.StripeError)) throw error;
   const refused = error instanceof errors.StripeInvalidRequestError;
   if (error instanceof errors.StripeCardError || refused) {
-    const code = codeOr(refused ? 'invalid_request' : 'card_declined', error.code);
+    const code = errorCode(refused ? 'invalid_request' : 'card_declined', error.code);
     return {
-      code: codeOr(code, error.decline_code),
+      code: errorCode(code, error.decline_code),
       param: error.param ?? null,
       intent: error.payment_intent ?? null,
       declined: !refused,
     };
   }
   if (isRejection(error)) {
-    throw new ProviderRejection('payments', codeOr(`http_${error.statusCode}`, error.code));
+    throw new ProviderRejection('payments', errorCode(`http_${error.statusCode}`, error.code));
   }
   throw new ProviderFault(`http_${error.statusCode ?? 'not_json'}`);
 }

@@ -1,7 +1,7 @@
 /** Reads Stripe's books page by page, for whoever compares them with ours. It only reads. */
 import { ProviderFault } from '../resilience/guard.ts';
 import type { ListWindow, PaymentsPage, RefundsPage } from '../payments.ts';
-import { answerOf } from './client.ts';
+import { parseResponse } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
 import { readIntent } from './lookup.ts';
 
@@ -10,7 +10,7 @@ const PAGE_SIZE = 100;
 
 /** PaymentIntents made in the window, newest first. */
 export function listPayments(call: StripeCall, window: ListWindow): Promise<PaymentsPage> {
-  return answerOf<PaymentsPage>(async () => {
+  return parseResponse<PaymentsPage>(async () => {
     const { data, has_more } = await call.stripe.paymentIntents.list(
       { ...paramsOf(window), expand: ['data.latest_charge'] },
       { timeout: call.timeoutMs },
@@ -26,7 +26,7 @@ export function listPayments(call: StripeCall, window: ListWindow): Promise<Paym
 
 /** The payments of which something was given back in the window. */
 export function listRefunds(call: StripeCall, window: ListWindow): Promise<RefundsPage> {
-  return answerOf<RefundsPage>(async () => {
+  return parseResponse<RefundsPage>(async () => {
     const { data, has_more } = await call.stripe.refunds.list(paramsOf(window), {
       timeout: call.timeoutMs,
     });

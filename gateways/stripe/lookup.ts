@@ -10,7 +10,7 @@ import { TypeID } from 'typeid-js';
 import type Stripe from 'stripe';
 import type { OrderId } from '../../domain/ids.ts';
 import { ProviderFault } from '../resilience/guard.ts';
-import { codeOr } from '../resilience/http.ts';
+import { errorCode } from '../resilience/http.ts';
 import type { ProviderPayment } from '../payments.ts';
 import type { StripeCall } from './client.ts';
 import { fromStripeAmount } from './money.ts';
@@ -80,7 +80,7 @@ export function captureBeforeOf(intent: Stripe.PaymentIntent): string | null {
 /** Why an intent holds no money. */
 export function declineCodeOf(intent: Stripe.PaymentIntent): string {
   const error = intent.last_payment_error;
-  if (error !== null) return codeOr(codeOr('card_declined', error.code), error.decline_code);
+  if (error !== null) return errorCode(errorCode('card_declined', error.code), error.decline_code);
   if (intent.status === 'requires_action') return 'authentication_required';
   return intent.status === 'canceled' ? 'canceled' : 'card_declined';
 }

@@ -16,7 +16,7 @@ import type {
   PaymentLookup,
 } from '../payments.ts';
 import { listPayments, listRefunds } from './list.ts';
-import { answerOf, createStripeClient } from './client.ts';
+import { parseResponse, createStripeClient } from './client.ts';
 import type { StripeAccess, StripeCall, StripeRefusal } from './client.ts';
 import {
   captureBeforeOf,
@@ -73,16 +73,16 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
 
 const ABSENT = { kind: 'absent' } as const;
 /** The provider answered, so this unknown does not count towards opening the breaker. */
-const UNSURE = { kind: 'unknown', reason: 'lookup_incomplete' } as const;
+const UNKNOWN_OUTCOME = { kind: 'unknown', reason: 'lookup_incomplete' } as const;
 
 /** Stripe keeps a key for at least 24 hours. An hour less, since clocks and calls take time. */
 const KEY_TRUSTED_MS = 23 * 3_600_000;
 
 async function authorize(call: StripeCall, request: AuthorizeRequest): Promise<AuthorizeOutcome> {
-  return answerOf(async () => {
+  return parseResponse(async () => {
     const forgotten = orderAgeMs(request.orderId) > KEY_TRUSTED_MS;
     const known = forgotten ? await findIntent(call, request.orderId) : ABSENT;
-    if (known.kind === 'unsure') return UNSURE;
+    if (known.kind === 'unsure') return UNKNOWN_OUTCOME;
     const intent = known.kind === 'found' ? known.intent : await createIntent(call, request);
     return readAuthorization(intent);
   }, readAuthorizeRefusal);
@@ -138,7 +138,7 @@ function readAuthorizeRefusal(refusal: StripeRefusal): AuthorizeOutcome {
 
 /** By reference: what Stripe does not know was never made there (or with another account's key). */
 function look(call: StripeCall, reference: string): Promise<PaymentLookup> {
-  return answerOf<PaymentLookup>(
+  return parseResponse<PaymentLookup>(
     async () => ({ kind: 'found', payment: readIntent(await retrieveIntent(call, reference)) }),
     ({ code }) => {
       if (code === 'resource_missing') return { kind: 'absent' };
@@ -149,10 +149,10 @@ function look(call: StripeCall, reference: string): Promise<PaymentLookup> {
 
 /** By order: a refusal to list or search says nothing about the order. */
 function find(call: StripeCall, orderId: OrderId): Promise<PaymentLookup> {
-  return answerOf<PaymentLookup>(
+  return parseResponse<PaymentLookup>(
     async () => {
       const known = await findIntent(call, orderId);
-      if (known.kind === 'unsure') return UNSURE;
+      if (known.kind === 'unsure') return UNKNOWN_OUTCOME;
       return known.kind === 'found' ? { kind: 'found', payment: readIntent(known.intent) } : ABSENT;
     },
     ({ code }) => {

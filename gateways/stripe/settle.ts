@@ -3,10 +3,10 @@
  * after Stripe has forgotten its key: what is already as wanted counts as done.
  */
 import type Stripe from 'stripe';
-import { codeOr } from '../resilience/http.ts';
+import { errorCode } from '../resilience/http.ts';
 import { ProviderFault } from '../resilience/guard.ts';
 import type { SettleOutcome, SettleRequest } from '../payments.ts';
-import { answerOf } from './client.ts';
+import { parseResponse } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
 import { retrieveIntent } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
@@ -20,7 +20,7 @@ export function capture(call: StripeCall, request: SettleRequest): Promise<Settl
     const intent = await call.stripe.paymentIntents.capture(reference, params, options);
     return doneWhen(intent, 'succeeded');
   };
-  return answerOf(work, async (refusal) => {
+  return parseResponse(work, async (refusal) => {
     if (refusal.code === 'charge_expired_for_capture') return refused(GONE);
     const status = await statusAfter(call, refusal, reference);
     if (status === 'succeeded') return { kind: 'done', reference };
@@ -38,7 +38,7 @@ export function voidAuthorization(
     const options = optionsOf(call, request);
     return doneWhen(await call.stripe.paymentIntents.cancel(reference, {}, options), 'canceled');
   };
-  return answerOf(work, async (refusal) => {
+  return parseResponse(work, async (refusal) => {
     const status = await statusAfter(call, refusal, reference);
     if (status === 'canceled') return { kind: 'done', reference };
     return refused(status === 'succeeded' ? 'already_captured' : refusal.code);
@@ -63,7 +63,7 @@ export function refund(call: StripeCall, request: SettleRequest): Promise<Settle
     };
     return readRefund(await call.stripe.refunds.create(params, optionsOf(call, request)));
   };
-  return answerOf<SettleOutcome>(work, ({ code }) =>
+  return parseResponse<SettleOutcome>(work, ({ code }) =>
     code === 'charge_already_refunded' ? { kind: 'done', reference } : refused(code),
   );
 }
@@ -80,7 +80,7 @@ interface RefundSeen {
 
 async function findRefund({ stripe, timeoutMs }: StripeCall, request: SettleRequest) {
   const params = { payment_intent: request.reference, limit: REFUNDS_READ };
-  const { data } = await answerOf(
+  const { data } = await parseResponse(
     () => stripe.refunds.list(params, { timeout: timeoutMs }),
     unsure,
   );
@@ -95,7 +95,7 @@ function readRefund({ id, status, failure_reason: reason }: RefundSeen): SettleO
       return { kind: 'done', reference: id };
     case 'failed':
     case 'canceled':
-      return refused(codeOr('refund_failed', reason));
+      return refused(errorCode('refund_failed', reason));
     case null:
     default:
       throw new ProviderFault('refund_status_not_known');
@@ -109,7 +109,7 @@ function readRefund({ id, status, failure_reason: reason }: RefundSeen): SettleO
  */
 async function statusAfter(call: StripeCall, refusal: StripeRefusal, reference: string) {
   if (refusal.code !== 'payment_intent_unexpected_state') return null;
-  const { status } = await answerOf(() => retrieveIntent(call, reference), unsure);
+  const { status } = await parseResponse(() => retrieveIntent(call, reference), unsure);
   if (status === 'processing') throw new ProviderFault('still_processing');
   return status;
 }

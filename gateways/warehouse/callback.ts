@@ -6,7 +6,7 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { z } from 'zod';
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { codeOr } from '../resilience/http.ts';
+import { errorCode } from '../resilience/http.ts';
 import type { ShipmentState } from './warehouse.ts';
 
 /** What became of a shipping request, as the warehouse says it by callback. */
@@ -73,7 +73,7 @@ function readCallback(json: string): ShipmentCallback | null {
   const { correlation_id: correlationId, order_id: orderId } = data;
   if (!isOrderId(orderId)) return null;
   if (type === 'shipment.refused') {
-    const reason = codeOr('unspecified', data.reason);
+    const reason = errorCode('unspecified', data.reason);
     return { correlationId, orderId, answer: { kind: 'refused', reason } };
   }
   const { carrier, tracking_number: trackingNumber } = data;

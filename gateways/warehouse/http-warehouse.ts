@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { createGuard, ProviderFault } from '../resilience/guard.ts';
 import type { Guard } from '../resilience/guard.ts';
-import { codeOr, fetchOnce, parseAnswer } from '../resilience/http.ts';
+import { errorCode, fetchOnce, parseAnswer } from '../resilience/http.ts';
 import { WAREHOUSE_LIMITS } from '../resilience/limits.ts';
 import type { WarehouseLimits } from '../resilience/limits.ts';
 import { readRecord, readRecords, recordsQuery } from './list.ts';
@@ -147,7 +147,7 @@ function readShip({ status, body }: Answer): ShipOutcome {
 function readRefusal({ status, body }: Answer) {
   if (status !== 409) throw new ProviderFault(`http_${status}`);
   const { reason } = parsed(refused, body);
-  return { kind: 'refused', reason: codeOr('unspecified', reason) } as const;
+  return { kind: 'refused', reason: errorCode('unspecified', reason) } as const;
 }
 
 function readCancel({ status, body }: Answer): CancelOutcome {
@@ -175,7 +175,7 @@ function readLookup({ status, body }: Answer): ShipmentState {
         trackingNumber: shipment.tracking_number,
       };
     case 'refused':
-      return { kind: 'refused', reason: codeOr('unspecified', shipment.reason) };
+      return { kind: 'refused', reason: errorCode('unspecified', shipment.reason) };
     case 'cancelled':
       return { kind: 'cancelled' };
   }

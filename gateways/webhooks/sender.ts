@@ -64,7 +64,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
         const target = await beforeAbort(findTarget(message.url, rules), signal);
         if (target.kind === 'blocked') return { ...target, ...since() };
         if (target.kind === 'unresolved') throw new SendError(target.reason);
-        const answer = await postInsisting({ ...message, headers }, target, { agents, signal });
+        const answer = await postWithRetry({ ...message, headers }, target, { agents, signal });
         const bodyHead = await readBodyHead(answer, signal);
         const retryAfterMs = retryAfterOf(answer.headers['retry-after']);
         const { statusCode: status = 0 } = answer;
@@ -112,7 +112,7 @@ interface Sending {
 }
 
 /** A receiver may close a kept connection as we write to it: then once more, over a new one. */
-async function postInsisting(
+async function postWithRetry(
   message: WebhookMessage,
   target: Target,
   sending: Sending,
@@ -146,7 +146,7 @@ function post(
       ...message.headers,
       'content-length': body.byteLength,
     },
-    lookup: onlyTo(addresses),
+    lookup: pinnedLookup(addresses),
     agent: agents?.[isHttps ? 'https' : 'http'] ?? false,
     signal,
   });
@@ -167,7 +167,7 @@ function answerTo(request: ClientRequest, body: Buffer): Promise<IncomingMessage
 }
 
 /** Gives the socket the addresses that were checked, and no way to others. */
-function onlyTo(addresses: readonly ResolvedAddress[]): LookupFunction {
+function pinnedLookup(addresses: readonly ResolvedAddress[]): LookupFunction {
   return (_hostname, { all }, callback) => {
     const [first] = addresses;
     if (all === true) callback(null, [...addresses]);
