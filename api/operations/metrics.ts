@@ -66,13 +66,13 @@ export function registerConnections(
       for (const view of views()) inUse.set({ pool: view.pool }, view.inUse);
     },
   });
-  const inLine = new Gauge({
+  const queued = new Gauge({
     name: 'holdfast_database_connections_waiting',
     help: 'Work that waits for a connection.',
     labelNames,
     registers: [registry],
     collect() {
-      for (const view of views()) inLine.set({ pool: view.pool }, view.inLine);
+      for (const view of views()) queued.set({ pool: view.pool }, view.queued);
     },
   });
 }

@@ -2,7 +2,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { watchCommits, type CommitWatcher } from './commit-hook.ts';
 import { PrismaClient, type Prisma } from '../generated/client.ts';
-import { PatientPool, type PoolLimits, type PoolView } from './pool.ts';
+import { BoundedPool, type PoolLimits, type PoolView } from './pool.ts';
 
 export type Database = PrismaClient;
 export type Transaction = Prisma.TransactionClient;
@@ -52,7 +52,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     application_name: 'holdfast',
   };
   const maxWaitMs = LINE.maxWaitMs * patience;
-  const pool = new PatientPool(config, {
+  const pool = new BoundedPool(config, {
     maxConnections: poolSize,
     maxWaiting: LINE.maxWaiting,
     stalledAfterMs: LINE.stalledAfterMs * patience,
@@ -75,11 +75,11 @@ export function createDatabase(options: DatabaseOptions): Database {
 }
 
 /** The client does not tell how its connections fare. */
-const pools = new WeakMap<Database, PatientPool>();
+const pools = new WeakMap<Database, BoundedPool>();
 
 /** How many of its connections are in use, and how much work waits for one. */
 export function connectionsOf(db: Database): PoolView {
-  return pools.get(db)?.view ?? { inUse: 0, inLine: 0 };
+  return pools.get(db)?.view ?? { inUse: 0, queued: 0 };
 }
 
 /**

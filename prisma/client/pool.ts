@@ -18,12 +18,12 @@ export interface PoolLimits {
 
 export interface PoolView {
   readonly inUse: number;
-  readonly inLine: number;
+  readonly queued: number;
 }
 
 /** No connection became free in time. The message is known to errors.ts. */
-export class NoConnectionError extends Error {
-  override readonly name = 'NoConnectionError';
+export class PoolExhaustedError extends Error {
+  override readonly name = 'PoolExhaustedError';
 
   constructor() {
     super('no database connection became free');
@@ -39,7 +39,7 @@ type ConnectCallback = (
 /** Asks the pool for the connection. */
 type Waiting = () => void;
 
-export class PatientPool extends pg.Pool {
+export class BoundedPool extends pg.Pool {
   readonly #limits: PoolLimits;
   readonly #line = new Set<Waiting>();
   #inUse = 0;
@@ -67,17 +67,17 @@ export class PatientPool extends pg.Pool {
 
   /** Connections given out now, and how many wait for one. */
   get view(): PoolView {
-    return { inUse: this.#inUse, inLine: this.#line.size };
+    return { inUse: this.#inUse, queued: this.#line.size };
   }
 
-  /** Fails with NoConnectionError when the line is full or stands still. */
+  /** Fails with PoolExhaustedError when the line is full or stands still. */
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: ConnectCallback): void;
   override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | void {
     if (callback !== undefined) return this.#enter(callback);
     return new Promise((resolve, reject) => {
       this.#enter((error, client) => {
-        if (client === undefined) reject(error ?? new NoConnectionError());
+        if (client === undefined) reject(error ?? new PoolExhaustedError());
         else resolve(client);
       });
     });
@@ -149,5 +149,5 @@ export class PatientPool extends pg.Pool {
 }
 
 function refuse(callback: ConnectCallback): void {
-  callback(new NoConnectionError(), undefined, () => undefined);
+  callback(new PoolExhaustedError(), undefined, () => undefined);
 }

@@ -29,10 +29,10 @@ describe('a shutdown', () => {
     });
     const { checkout } = shop.services.admissions;
     const running = await checkout.enter(listening());
-    const inLine = shop.place();
+    const queued = shop.place();
     await eventually(() => expect(checkout.view()).toMatchObject({ running: 1, waiting: 1 }));
     const closing = shop.services.close();
-    for (const refused of [await inLine, await shop.place()]) {
+    for (const refused of [await queued, await shop.place()]) {
       expect([refused.status, (await problemOf(refused)).code]).toEqual([503, 'overloaded']);
       expect(refused.headers.get('retry-after')).toMatch(/^[123]$/);
     }
