@@ -13,7 +13,7 @@ import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
 import { ADMISSION_LIMITS, createAdmission, type Admission } from './limits/concurrency-limit.ts';
 import { createApiKeyCache, type ApiKeyCache } from '../services/api-key-cache.ts';
-import { createCatalogue, type Catalogue } from '../services/product-cache.ts';
+import { createProductCache, type ProductCache } from '../services/product-cache.ts';
 import { createCheckoutStarter, type CheckoutStarter } from '../services/checkout-starter.ts';
 import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
 import type { DeliveryClient } from '../temporal/delivery-workflows.ts';
@@ -59,7 +59,7 @@ export interface ApiDeps {
 export interface Services extends ApiDeps {
   readonly apiKeys: ApiKeyCache;
   readonly admissions: Admissions;
-  readonly catalogue: Catalogue;
+  readonly productCache: ProductCache;
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
   /** Of refund workflows. */
@@ -79,7 +79,7 @@ export type Admissions = Readonly<Record<Door, Admission>>;
 
 export function createServices(deps: ApiDeps): Services {
   const { db, notifications, checkouts, log, production } = deps;
-  const catalogue = createCatalogue({ db, notifications });
+  const productCache = createProductCache({ db, notifications });
   const waiters = createOrderWaiters({ db, notifications });
   const starter = createCheckoutStarter({ db, checkouts, log });
   const starts = createBackgroundStarts({ log });
@@ -107,7 +107,7 @@ export function createServices(deps: ApiDeps): Services {
     ...deps,
     admissions,
     apiKeys: createApiKeyCache({ db, refuseLocal: production }),
-    catalogue,
+    productCache,
     waiters,
     starter,
     starts,
@@ -122,7 +122,7 @@ export function createServices(deps: ApiDeps): Services {
       waiters.close();
       feedStreams.close();
       timelineStreams.close();
-      catalogue.close();
+      productCache.close();
       await Promise.all([starter.drain(), starts.drain(), redriver.drain()]);
     },
   };

@@ -2,7 +2,7 @@
 import { hashApiKey, ROLES } from './access/api-keys.ts';
 import type { Database } from './client/client.ts';
 
-const CATALOGUE = [
+const CATALOG = [
   { sku: 'mug-white', name: 'White mug', priceMinor: 1200, onHand: 100_000 },
   { sku: 'tee-black-m', name: 'Black T-shirt, M', priceMinor: 2500, onHand: 100_000 },
   { sku: 'poster-a2', name: 'Poster, A2', priceMinor: 1900, onHand: 500 },
@@ -15,7 +15,7 @@ export const LOCAL_API_KEYS = ROLES.map((role) => ({ role, key: `hf_local_${role
 
 /** Adds the catalogue with its stock, and the local API keys. */
 export async function seed(db: Database): Promise<void> {
-  for (const { onHand, ...product } of CATALOGUE) {
+  for (const { onHand, ...product } of CATALOG) {
     await db.$transaction(async (tx) => {
       const added = await tx.product.createMany({
         data: [{ ...product, currency: 'EUR' }],

@@ -14,14 +14,14 @@ export interface ProductPage {
   readonly hasMore: boolean;
 }
 
-export interface Catalogue {
+export interface ProductCache {
   find(sku: string): Promise<Product | null>;
   list(page: {
     readonly limit: number;
     readonly startingAfter?: string | undefined;
   }): Promise<ProductPage>;
   /** Forgets everything: something was changed. */
-  forget(): void;
+  invalidate(): void;
   close(): void;
 }
 
@@ -29,18 +29,18 @@ export interface Catalogue {
 const TTL_MS = 30_000;
 const MAX_ENTRIES = 2_000;
 
-export function createCatalogue(deps: {
+export function createProductCache(deps: {
   readonly db: Database;
   readonly notifications: Notifications;
-}): Catalogue {
+}): ProductCache {
   const cache = new LRUCache<string, CacheEntry>({ max: MAX_ENTRIES });
   let generation = 0;
   // A load that began before the change ends under the old generation's name, which nobody reads.
-  const forget = (): void => {
+  const invalidate = (): void => {
     generation += 1;
     cache.clear();
   };
-  const unsubscribe = deps.notifications.subscribe('holdfast_products', forget);
+  const unsubscribe = deps.notifications.subscribe('holdfast_products', invalidate);
 
   const cached = <T>(name: string, load: () => Promise<T>): Promise<T> =>
     cachified<T>({ key: `${generation}/${name}`, cache, ttl: TTL_MS, getFreshValue: load });
@@ -49,7 +49,7 @@ export function createCatalogue(deps: {
     find: (sku) => cached(`product/${sku}`, () => findProduct(deps.db, sku)),
     list: (page) =>
       cached(`page/${page.limit}/${page.startingAfter ?? ''}`, () => listProducts(deps.db, page)),
-    forget,
+    invalidate,
     close: unsubscribe,
   };
 }

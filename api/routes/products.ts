@@ -23,18 +23,18 @@ import type { Services } from '../context.ts';
 const BROWSING = 'private, max-age=5, stale-while-revalidate=30';
 
 export function productRoutes(services: Services) {
-  const { catalogue, db } = services;
+  const { productCache, db } = services;
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
     .openapi(listRoute, async (c) => {
       const { limit, starting_after: startingAfter } = c.req.valid('query');
-      const { products, hasMore } = await catalogue.list({ limit, startingAfter });
+      const { products, hasMore } = await productCache.list({ limit, startingAfter });
       const data = products.map(productBody);
       const list = { object: 'list' as const, url: '/v1/products', data, has_more: hasMore };
       const tag = contentTag(JSON.stringify(list));
       return isFresh(c, tag) ? c.body(null, 304) : c.json(list, 200);
     })
     .openapi(showRoute, async (c) => {
-      const product = await catalogue.find(c.req.valid('param').sku);
+      const product = await productCache.find(c.req.valid('param').sku);
       if (product === null) throw productNotFound();
       const fresh = isFresh(c, versionTag(product.version));
       return fresh ? c.body(null, 304) : c.json(productBody(product), 200);
@@ -47,7 +47,7 @@ export function productRoutes(services: Services) {
       const outcome = await putProduct(db, draft, { expectedVersion, by: operatorOf(c) });
       if (outcome.kind === 'version_mismatch') throw notAtVersion(outcome.currentVersion);
       // Other processes hear of it by notification; this one need not wait for it.
-      catalogue.forget();
+      productCache.invalidate();
       c.header('etag', versionTag(outcome.product.version));
       const body = productBody(outcome.product);
       return outcome.kind === 'created' ? c.json(body, 201) : c.json(body, 200);

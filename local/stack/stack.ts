@@ -50,7 +50,7 @@ export function createStack(context: Context): Stack {
         startData(context, startPart),
         startTemporal(context, startPart),
       ]);
-      await step('catalogue', () => seedCatalogue(context));
+      await step('catalogue', () => seedCatalog(context));
       await step('app', async () => {
         await startPart(appPart(context.home, context.addresses, context.config.LOG_LEVEL));
         return context.addresses.api;
@@ -115,7 +115,7 @@ async function startTemporal(context: Context, startPart: StartPart): Promise<vo
   });
 }
 
-async function seedCatalogue({ addresses }: Context): Promise<string> {
+async function seedCatalog({ addresses }: Context): Promise<string> {
   // Loaded here: they import the generated client, which may not have existed before.
   const [{ createDatabase }, { seed }] = await Promise.all([
     import('../../prisma/client/client.ts'),

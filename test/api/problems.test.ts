@@ -38,7 +38,10 @@ describe('a problem response', () => {
   test('an unexpected error returns 500 with the detail "internal error" and nothing of its cause', async () => {
     const broken = createApp({
       ...shop.services,
-      catalogue: { ...shop.services.catalogue, find: () => Promise.reject(new Error('secret')) },
+      productCache: {
+        ...shop.services.productCache,
+        find: () => Promise.reject(new Error('secret')),
+      },
     });
     const response = await broken.request('/v1/products/x', {
       headers: { authorization: 'Bearer hf_local_storefront' },
