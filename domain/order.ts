@@ -46,7 +46,7 @@ export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> 
 };
 
 /** Statuses in which nothing moves without a person or the outside world. */
-export const RESTING: readonly OrderStatus[] = [
+export const SETTLED_STATUSES: readonly OrderStatus[] = [
   'shipped',
   'delivered',
   'cancelled',
@@ -61,8 +61,8 @@ export function sourcesOf(to: OrderStatus): OrderStatus[] {
 }
 
 /** True when the order will not move by itself any more. */
-export function isResting(status: OrderStatus): boolean {
-  return RESTING.includes(status);
+export function isSettledStatus(status: OrderStatus): boolean {
+  return SETTLED_STATUSES.includes(status);
 }
 
 /** Why an order was undone. A closed list: customers, operators and reports read it. */

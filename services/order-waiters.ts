@@ -3,14 +3,14 @@
  * a slow poll for the wake-up that is lost. Bounded: beyond the limit nobody waits.
  */
 import type { OrderId } from '../domain/ids.ts';
-import { isResting } from '../domain/order.ts';
+import { isSettledStatus } from '../domain/order.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
 import { findOrderStatus } from '../prisma/orders/orders.ts';
 
 export interface OrderWaiters {
   /** Resolves when the order rests, does not exist, the time is up, or waiting is over. */
-  untilResting(
+  untilSettled(
     orderId: OrderId,
     asked: { readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<void>;
@@ -41,7 +41,7 @@ export function createOrderWaiters(deps: {
     }
   });
 
-  async function untilResting(
+  async function untilSettled(
     orderId: OrderId,
     asked: { readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<void> {
@@ -52,7 +52,7 @@ export function createOrderWaiters(deps: {
       try {
         const status = await findOrderStatus(deps.db, orderId);
         const leftMs = until - performance.now();
-        if (status === null || isResting(status) || leftMs <= 0) return;
+        if (status === null || isSettledStatus(status) || leftMs <= 0) return;
         await woken.within(Math.min(leftMs, pollMs));
       } finally {
         woken.end();
@@ -61,9 +61,9 @@ export function createOrderWaiters(deps: {
   }
 
   return {
-    async untilResting(orderId, asked) {
+    async untilSettled(orderId, asked) {
       if (waiters.size >= maxWaiters) return;
-      await untilResting(orderId, asked);
+      await untilSettled(orderId, asked);
     },
     close() {
       closed = true;

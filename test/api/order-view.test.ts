@@ -238,11 +238,11 @@ test('a read with Prefer: wait returns 200 when a shutdown ends its wait', async
     const { id } = await orderOf(await own.place());
     const { waiters } = own.services;
     let waits = 0;
-    const untilResting: typeof waiters.untilResting = (orderId, { signal }) => {
+    const untilSettled: typeof waiters.untilSettled = (orderId, { signal }) => {
       waits += 1;
-      return waiters.untilResting(orderId, { waitMs: NEVER_MS, signal });
+      return waiters.untilSettled(orderId, { waitMs: NEVER_MS, signal });
     };
-    const app = createApp({ ...own.services, waiters: { ...waiters, untilResting } });
+    const app = createApp({ ...own.services, waiters: { ...waiters, untilSettled } });
     const headers = { prefer: 'wait=30', authorization: 'Bearer hf_local_storefront' };
     const waiting = app.request(`/v1/orders/${id}`, { headers });
     await eventually(() => expect(waits).toBe(1));

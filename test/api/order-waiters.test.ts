@@ -43,7 +43,7 @@ test('a waiter is woken without polling when its order is settled', async () => 
   const waiters = withoutPolling();
   const id = await pending();
   const { signal } = new AbortController();
-  const waiting = waiters.untilResting(id, { waitMs: NEVER_MS, signal });
+  const waiting = waiters.untilSettled(id, { waitMs: NEVER_MS, signal });
   await settle(id, 'declined');
   await expect(waiting).resolves.toBeUndefined();
   waiters.close();
@@ -55,11 +55,11 @@ test('a waiter keeps waiting while its order changes without being settled, unti
   const leaving = new AbortController();
   let ended = false;
   const waiting = waiters
-    .untilResting(id, { waitMs: NEVER_MS, signal: leaving.signal })
+    .untilSettled(id, { waitMs: NEVER_MS, signal: leaving.signal })
     .then(() => (ended = true));
   await settle(id, 'placed');
   const other = await pending();
-  const otherWaiting = waiters.untilResting(other, { waitMs: NEVER_MS, signal: leaving.signal });
+  const otherWaiting = waiters.untilSettled(other, { waitMs: NEVER_MS, signal: leaving.signal });
   await settle(other, 'declined');
   await otherWaiting;
   expect(ended).toBe(false);
@@ -73,8 +73,8 @@ test('a waiter over the limit returns without waiting', async () => {
   const id = await pending();
   const { signal } = new AbortController();
   const asked = { waitMs: NEVER_MS, signal };
-  const first = waiters.untilResting(id, asked);
-  await expect(waiters.untilResting(id, asked)).resolves.toBeUndefined();
+  const first = waiters.untilSettled(id, asked);
+  await expect(waiters.untilSettled(id, asked)).resolves.toBeUndefined();
   waiters.close();
   await first;
 });

@@ -1,7 +1,7 @@
 /** What concurrent calls come to, waited for. */
 import { expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
-import { isResting, type OrderStatus } from '../../domain/order.ts';
+import { isSettledStatus, type OrderStatus } from '../../domain/order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Shop } from '../support/shop.ts';
@@ -13,7 +13,7 @@ export const PATIENCE = { timeoutMs: 180_000, everyMs: 200 } as const;
 export function restOf({ db }: Shop, id: OrderId): Promise<OrderStatus> {
   return eventually(async () => {
     const order = await findOrder(db, id);
-    if (!order || !isResting(order.status)) throw new Error(`${id} is ${order?.status}`);
+    if (!order || !isSettledStatus(order.status)) throw new Error(`${id} is ${order?.status}`);
     return order.status;
   }, PATIENCE);
 }

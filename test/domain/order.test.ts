@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  isResting,
+  isSettledStatus,
   ORDER_STATUSES,
-  RESTING,
+  SETTLED_STATUSES,
   sourcesOf,
   TRANSITIONS,
   type OrderStatus,
@@ -65,6 +65,9 @@ test('sourcesOf is the inverse of the transition table', () => {
 });
 
 test('an order is settled in a final status, in shipped and in needs_attention', () => {
-  expect(RESTING.toSorted()).toEqual([...TERMINAL, 'shipped', 'needs_attention'].toSorted());
-  for (const status of ORDER_STATUSES) expect(isResting(status)).toBe(RESTING.includes(status));
+  expect(SETTLED_STATUSES.toSorted()).toEqual(
+    [...TERMINAL, 'shipped', 'needs_attention'].toSorted(),
+  );
+  for (const status of ORDER_STATUSES)
+    expect(isSettledStatus(status)).toBe(SETTLED_STATUSES.includes(status));
 });

@@ -141,10 +141,10 @@ describe('a request that may wait or stream', () => {
     const { id } = await orderOf(await shop.place());
     const { other } = shop.services.admissions;
     const met: Entry[] = [];
-    const untilResting = async () => void met.push(await other.enter(listening()));
+    const untilSettled = async () => void met.push(await other.enter(listening()));
     const app = createApp({
       ...shop.services,
-      waiters: { ...shop.services.waiters, untilResting },
+      waiters: { ...shop.services.waiters, untilSettled },
     });
     const headers = { ...wait, authorization: 'Bearer hf_local_storefront' };
     const answer = await app.request(`/v1/orders/${id}`, { headers });

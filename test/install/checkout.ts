@@ -7,7 +7,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { inject } from 'vitest';
 import { environment } from '../../config.ts';
-import { RESTING } from '../../domain/order.ts';
+import { SETTLED_STATUSES } from '../../domain/order.ts';
 import { ended, killGroup } from '../../local/stack/commands.ts';
 import { PROJECT } from '../../local/stack/home.ts';
 import { keptPort } from '../support/ports.ts';
@@ -19,7 +19,7 @@ import { orderOf } from '../support/responses.ts';
 const execute = promisify(execFile);
 /** What a fresh clone does not have, and the packages, which are copied by the faster `cp`. */
 const LEFT_OUT = new Set(['.git', '.holdfast', 'dist', 'node_modules', 'prisma/generated']);
-const SETTLED: readonly string[] = RESTING;
+const SETTLED: readonly string[] = SETTLED_STATUSES;
 const READY_WITHIN = { timeoutMs: 150_000, everyMs: 200 };
 
 export interface Situation {

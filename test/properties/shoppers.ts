@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { z } from 'zod';
 import { isOrderId, isRefundId, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
-import { RESTING } from '../../domain/order.ts';
+import { SETTLED_STATUSES } from '../../domain/order.ts';
 import { eventually } from '../support/eventually.ts';
 import type { RunningShop } from '../support/running-shop.ts';
 
@@ -52,7 +52,7 @@ export interface Seen {
 
 /** For what takes moments, on a machine that is busy. */
 const PATIENCE = { timeoutMs: 30_000 } as const;
-const REST: readonly string[] = RESTING;
+const REST: readonly string[] = SETTLED_STATUSES;
 const PLACED = z.object({ id: z.string(), total_minor: z.int() });
 const REFUND = z.object({ id: z.string(), amount_minor: z.int() });
 

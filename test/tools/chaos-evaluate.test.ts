@@ -13,7 +13,7 @@ const DEMANDS: Demands = {
   victims: ['postgres'],
   killsEach: 1,
   faults: ['hang'],
-  restWithinMs: 60_000,
+  settleWithinMs: 60_000,
   apiReadyWithinMs: 5_000,
   everyFirstTry: true,
 };
@@ -74,7 +74,7 @@ function factsOf(wanted: Partial<Facts> = {}): Facts {
   return {
     purchases: [purchaseOf()],
     records: SHIPPED,
-    restAfterMs: 1_000,
+    settledAfterMs: 1_000,
     caughtUpAfterMs: 1_000,
     receipts: RECEIPTS,
     repeats: new Map([['k', { status: 201, body: BODY }]]),
@@ -108,12 +108,12 @@ describe('the verdict of a run', () => {
     ],
     [
       'an order that is not settled',
-      { restAfterMs: null, records: { ...SHIPPED, orders: [bookedOf({ status: 'paid' })] } },
+      { settledAfterMs: null, records: { ...SHIPPED, orders: [bookedOf({ status: 'paid' })] } },
       'ord_a: still paid',
     ],
     [
       'a run that is not settled within the limit',
-      { restAfterMs: null },
+      { settledAfterMs: null },
       'not all at rest 60 s after healing',
     ],
     [

@@ -1,5 +1,5 @@
 /** Judges what a run has seen. Pure: the same facts, the same verdict. */
-import { isResting, ORDER_STATUSES } from '../../domain/order.ts';
+import { isSettledStatus, ORDER_STATUSES } from '../../domain/order.ts';
 import { compareRecords } from './records.ts';
 import type { OrderRecord, Records } from './records.ts';
 import type { Kill } from './killer.ts';
@@ -9,7 +9,7 @@ export interface Facts {
   readonly purchases: readonly Purchase[];
   readonly records: Records;
   /** From healing until every accepted order was at rest; null: not within the limit. */
-  readonly restAfterMs: number | null;
+  readonly settledAfterMs: number | null;
   /** From healing until every subscription had caught up; null: not within the limit. */
   readonly caughtUpAfterMs: number | null;
   /** Null: there was no receiver of webhooks. */
@@ -40,7 +40,7 @@ export interface Demands {
   readonly victims: readonly string[];
   readonly killsEach: number;
   readonly faults: readonly string[];
-  readonly restWithinMs: number;
+  readonly settleWithinMs: number;
   /** After each kill; null: only reported. */
   readonly apiReadyWithinMs: number | null;
   /** No shopper is told to come again. */
@@ -119,15 +119,19 @@ function successOf(purchases: readonly Purchase[], orders: Orders): number {
   return could.length === 0 ? 0 : done.length / could.length;
 }
 
-function unrested({ restAfterMs, purchases }: Facts, orders: Orders, demands: Demands): string[] {
+function unrested(
+  { settledAfterMs, purchases }: Facts,
+  orders: Orders,
+  demands: Demands,
+): string[] {
   const wrong: string[] = [];
-  if (restAfterMs === null) {
-    wrong.push(`not all at rest ${demands.restWithinMs / MS_PER_SECOND} s after healing`);
+  if (settledAfterMs === null) {
+    wrong.push(`not all at rest ${demands.settleWithinMs / MS_PER_SECOND} s after healing`);
   }
   for (const { orderId } of purchases) {
     const order = orders.get(orderId ?? '');
     if (order === undefined) continue;
-    if (!isAtRest(order)) wrong.push(`${order.id}: still ${order.status}`);
+    if (!hasSettled(order)) wrong.push(`${order.id}: still ${order.status}`);
     if (order.status === 'needs_attention' && !order.hasDeadLetter) {
       wrong.push(`${order.id}: needs attention at ${order.attentionStep}, and nobody is told`);
     }
@@ -136,10 +140,10 @@ function unrested({ restAfterMs, purchases }: Facts, orders: Orders, demands: De
 }
 
 /** Events that did not reach those who wait for them. */
-function unheard({ caughtUpAfterMs, receipts }: Facts, { restWithinMs }: Demands): string[] {
+function unheard({ caughtUpAfterMs, receipts }: Facts, { settleWithinMs }: Demands): string[] {
   const wrong: string[] = [];
   if (caughtUpAfterMs === null) {
-    wrong.push(`not all subscriptions caught up ${restWithinMs / MS_PER_SECOND} s after healing`);
+    wrong.push(`not all subscriptions caught up ${settleWithinMs / MS_PER_SECOND} s after healing`);
   }
   if (receipts === null) return wrong;
   if (receipts.allAfterMs === null) wrong.push('events are missing at the webhook receiver');
@@ -154,9 +158,9 @@ function triedAgain({ purchases }: Facts): string[] {
 }
 
 /** True when the order will not move by itself any more. */
-export function isAtRest({ status }: Pick<OrderRecord, 'status'>): boolean {
+export function hasSettled({ status }: Pick<OrderRecord, 'status'>): boolean {
   const known = ORDER_STATUSES.find((each) => each === status);
-  return known !== undefined && isResting(known);
+  return known !== undefined && isSettledStatus(known);
 }
 
 function otherAnswers({ purchases, repeats }: Facts): string[] {

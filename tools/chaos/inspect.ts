@@ -24,7 +24,7 @@ export interface Healed {
   readonly healedAt: number;
   readonly purchases: readonly Purchase[];
   /** From healing on; null: not in time. */
-  readonly restAfterMs: number | null;
+  readonly settledAfterMs: number | null;
   readonly caughtUpAfterMs: number | null;
   /** Null also when there is no receiver. */
   readonly receivedAfterMs: number | null;
@@ -44,7 +44,7 @@ export async function look(
   seen: Harmed & Healed,
 ): Promise<Facts> {
   const { databaseUrl, sandbox } = rig.addresses;
-  const { purchases, restAfterMs, caughtUpAfterMs, killer, harms, watch } = seen;
+  const { purchases, settledAfterMs, caughtUpAfterMs, killer, harms, watch } = seen;
   const repeats = await repeatAll(shopper, purchases);
   const results = await auditInTime(rig, seen);
   const [orders, payments, warehouse] = await Promise.all([
@@ -54,7 +54,7 @@ export async function look(
   ]);
   return {
     purchases,
-    restAfterMs,
+    settledAfterMs,
     caughtUpAfterMs,
     receipts: receiptsOf(seen),
     repeats,

@@ -7,7 +7,7 @@ import { REST_WITHIN_MS } from './inspect.ts';
 import type { Healed } from './inspect.ts';
 import type { Receiver } from './receiver.ts';
 import type { Rig } from './environment.ts';
-import { isAtRest } from './evaluate.ts';
+import { hasSettled } from './evaluate.ts';
 
 export interface HealDeps {
   readonly rig: Rig;
@@ -48,7 +48,7 @@ export async function heal(deps: HealDeps): Promise<Healed> {
   const accepted = new Set(purchases.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])));
   const countOrders = async (): Promise<number> => {
     const orders = await readOrders(rig.addresses.databaseUrl);
-    return orders.filter((order) => accepted.has(order.id) && !isAtRest(order)).length;
+    return orders.filter((order) => accepted.has(order.id) && !hasSettled(order)).length;
   };
   const countEvents = async (taken: Receiver['taken']): Promise<number> => {
     const ids = await readEventIds(rig.addresses.databaseUrl);
@@ -58,7 +58,7 @@ export async function heal(deps: HealDeps): Promise<Healed> {
   return {
     healedAt,
     purchases,
-    restAfterMs: await until('orders still moving', REST_WITHIN_MS, countOrders),
+    settledAfterMs: await until('orders still moving', REST_WITHIN_MS, countOrders),
     caughtUpAfterMs: await until('subscriptions behind', REST_WITHIN_MS, () => countBehind(rig)),
     receivedAfterMs:
       receiver === null

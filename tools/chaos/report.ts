@@ -40,8 +40,8 @@ export function describe(report: Report): readonly string[] {
         `${percent(verdict.successShare)} of ${asked} (at least ${percent(LEAST_SUCCESS_SHARE)})`,
       ),
       row('lost acknowledgements', String(verdict.lostAcknowledgements)),
-      row('at rest after healing', restLine(facts.restAfterMs, demands.restWithinMs)),
-      row('subscriptions caught up', restLine(facts.caughtUpAfterMs, demands.restWithinMs)),
+      row('at rest after healing', restLine(facts.settledAfterMs, demands.settleWithinMs)),
+      row('subscriptions caught up', restLine(facts.caughtUpAfterMs, demands.settleWithinMs)),
       ...receiptLines(facts),
       row(
         'audit rows',
@@ -74,9 +74,9 @@ function worst(times: readonly (number | null)[]): string {
   return times.includes(null) ? 'never' : `${seconds(Math.max(...times.map(Number)))} s`;
 }
 
-function restLine(restAfterMs: number | null, withinMs: number): string {
+function restLine(settledAfterMs: number | null, withinMs: number): string {
   const limit = `(within ${seconds(withinMs)} s)`;
-  return restAfterMs === null ? `no ${limit}` : `${seconds(restAfterMs)} s ${limit}`;
+  return settledAfterMs === null ? `no ${limit}` : `${seconds(settledAfterMs)} s ${limit}`;
 }
 
 function receiptLines({ receipts }: Facts): string[] {

@@ -47,7 +47,7 @@ export function demandsOf(options: ChaosOptions): Demands {
     victims,
     killsEach: options.kills,
     faults,
-    restWithinMs: REST_WITHIN_MS,
+    settleWithinMs: REST_WITHIN_MS,
     apiReadyWithinMs,
     everyFirstTry,
   };
