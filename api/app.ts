@@ -11,7 +11,7 @@ import {
   authenticate,
   correlation,
   limitBody,
-  observe,
+  requestLog,
   onError,
   type ApiEnv,
 } from './middleware/request.ts';
@@ -53,15 +53,15 @@ export type App = ReturnType<typeof createApp>;
 /** What a worker answers: its health and its numbers. */
 export function createHealthApp(services: Services) {
   const app = new OpenAPIHono<ApiEnv>();
-  app.use(requestId(), correlation(), observe(services), secureHeaders());
+  app.use(requestId(), correlation(), requestLog(services), secureHeaders());
   const routed = app.route('/', healthRoutes(services));
-  answerTheRest(app, services);
+  handleNotFound(app, services);
   return routed;
 }
 
 export function createApp(services: Services) {
   const app = new OpenAPIHono<ApiEnv>();
-  app.use(requestId(), correlation(), observe(services), secureHeaders());
+  app.use(requestId(), correlation(), requestLog(services), secureHeaders());
   app.use('/v1/*', authenticate(services), admit(services), limitBody());
   const routed = app
     .route('/', orderRoutes(services))
@@ -85,12 +85,12 @@ export function createApp(services: Services) {
     description: 'Roles: storefront, operator, admin; each may do what those before it may.',
   });
   app.doc31('/openapi.json', DESCRIPTION);
-  answerTheRest(app, services);
+  handleNotFound(app, services);
   return routed;
 }
 
 /** What no route answered: errors, unknown addresses, wrong methods. Call it after the routes. */
-function answerTheRest(app: OpenAPIHono<ApiEnv>, services: Services): void {
+function handleNotFound(app: OpenAPIHono<ApiEnv>, services: Services): void {
   app.onError(onError(services));
   const allowedMethods = createAllowedMethods(app.routes);
   app.notFound((c) => {

@@ -20,7 +20,7 @@ import type { DeliveryClient } from '../temporal/delivery-workflows.ts';
 import type { RefundClient } from '../temporal/refund-workflows.ts';
 import { createBackgroundStarts, type BackgroundStarts } from '../services/background-starts.ts';
 import { createRedriver, type Redriver } from '../services/bulk-redrive.ts';
-import { createSharedLog, type SharedLog } from './events/event-feed.ts';
+import { createLogTail, type LogTail } from './events/event-feed.ts';
 import { registerEventMetrics } from './operations/event-metrics.ts';
 import type { Door } from './limits/request-class.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './http/sse.ts';
@@ -66,7 +66,7 @@ export interface Services extends ApiDeps {
   readonly starts: BackgroundStarts;
   readonly metrics: Metrics;
   readonly redriver: Redriver;
-  readonly sharedLog: SharedLog;
+  readonly logTail: LogTail;
   /** Operators' streams and customers' ones: a crowd of the latter takes nothing from the former. */
   readonly feedStreams: EventStreams;
   readonly timelineStreams: EventStreams;
@@ -112,7 +112,7 @@ export function createServices(deps: ApiDeps): Services {
     starter,
     starts,
     redriver,
-    sharedLog: createSharedLog(db),
+    logTail: createLogTail(db),
     feedStreams,
     timelineStreams,
     metrics,

@@ -13,7 +13,7 @@ import {
   type LogQuery,
 } from '../../prisma/events/event-log.ts';
 import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
-import type { FrameSource } from '../http/sse.ts';
+import type { SseSource } from '../http/sse.ts';
 import { timelineEntryBody } from '../orders/representations.ts';
 
 const BATCH = 100;
@@ -23,9 +23,9 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const SEQUENCE = /^\d{1,9}$/;
 
 /** Reads the log; readers that stand at the same place share one query. */
-export type SharedLog = (query: LogQuery) => Promise<readonly LoggedEvent[]>;
+export type LogTail = (query: LogQuery) => Promise<readonly LoggedEvent[]>;
 
-export function createSharedLog(db: Database): SharedLog {
+export function createLogTail(db: Database): LogTail {
   const underWay = new Map<string, Promise<readonly LoggedEvent[]>>();
   return (query) => {
     const key = JSON.stringify(query);
@@ -43,7 +43,7 @@ export function feedEvent(event: LoggedEvent): CloudEvent & { readonly cursor: s
 }
 
 /** The place a client names by a cursor or by the id of an event; null when there is none such. */
-export async function placeInLog(db: Database, text: string): Promise<LogCursor | null> {
+export async function cursorPosition(db: Database, text: string): Promise<LogCursor | null> {
   if (isLogCursor(text)) return text;
   if (!UUID.test(text)) return null;
   return (await findEvent(db, text))?.cursor ?? null;
@@ -51,9 +51,9 @@ export async function placeInLog(db: Database, text: string): Promise<LogCursor 
 
 /** The log from a place on. */
 export function feedSource(
-  { db, log }: { readonly db: Database; readonly log: SharedLog },
+  { db, log }: { readonly db: Database; readonly log: LogTail },
   from: { readonly after: LogCursor; readonly types: readonly EventType[] },
-): FrameSource {
+): SseSource {
   let { after } = from;
   let emptyReads = 0;
   return {
@@ -79,7 +79,7 @@ export function feedSource(
 }
 
 /** The sequence a client names by its number or by the id of an event of the order; null: none such. */
-export async function placeInTimeline(
+export async function timelinePosition(
   db: Database,
   orderId: OrderId,
   text: string,
@@ -90,7 +90,7 @@ export async function placeInTimeline(
 }
 
 /** One order's events from a sequence on. */
-export function timelineSource(db: Database, orderId: OrderId, afterSeq: number): FrameSource {
+export function timelineSource(db: Database, orderId: OrderId, afterSeq: number): SseSource {
   let seq = afterSeq;
   return {
     orderId,

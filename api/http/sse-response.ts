@@ -13,12 +13,12 @@ export function wantsStream(c: Context): boolean {
 }
 
 /** Where to go on: the header a reconnecting EventSource sends wins over the address it was given. */
-export function resumeAfter(c: Context, after: string | undefined): string | undefined {
+export function resumeCursor(c: Context, after: string | undefined): string | undefined {
   return c.req.header('last-event-id') || after;
 }
 
 /** The place does not exist (any more). */
-export function noSuchPlace(): ProblemError {
+export function invalidCursor(): ProblemError {
   const errors = [{ detail: 'This is no cursor and no id of an event.', parameter: 'after' }];
   const detail = 'There is no such place to go on from.';
   return new ProblemError({ code: 'invalid_request', detail, errors });

@@ -10,18 +10,18 @@ import { createWakeup } from '../../prisma/client/wakeup.ts';
 import { ProblemError } from './problems.ts';
 
 /** One event of a stream. `id` is where to resume after it. */
-export interface Frame {
+export interface SseMessage {
   readonly id: string;
   readonly type: string;
   readonly data: object;
 }
 
 /** What a stream tells. */
-export interface FrameSource {
+export interface SseSource {
   /** Only this order's news wake the stream; null: everybody's. */
   readonly orderId: OrderId | null;
   /** The next frames, a bounded number; none when there is nothing new. */
-  next(): Promise<readonly Frame[]>;
+  next(): Promise<readonly SseMessage[]>;
   /** Where to resume after all that `next` gave. */
   place(): string;
 }
@@ -39,7 +39,7 @@ export interface StreamLimits {
 
 export interface EventStreams {
   /** The body of the answer. Throws ProblemError `too_many_streams`. */
-  open(source: FrameSource, signal: AbortSignal): ReadableStream<Uint8Array>;
+  open(source: SseSource, signal: AbortSignal): ReadableStream<Uint8Array>;
   count(): number;
   /** Ends every stream; from now on none is opened. */
   close(): void;
@@ -75,7 +75,7 @@ export function createEventStreams(deps: {
   let closed = false;
   const unsubscribe = deps.notifications.subscribe(
     'holdfast_orders',
-    gather((wakes) => {
+    coalesce((wakes) => {
       for (const stream of streams) if (wakes(stream.orderId)) stream.wake();
     }),
   );
@@ -106,7 +106,7 @@ export function createEventStreams(deps: {
 }
 
 /** Makes one wake-up of all that is told within `GATHER_MS`. */
-function gather(wake: (wakes: (orderId: OrderId | null) => boolean) => void) {
+function coalesce(wake: (wakes: (orderId: OrderId | null) => boolean) => void) {
   let told = new Set<string | null>();
   return (orderId: string | null): void => {
     if (told.size === 0) {
@@ -120,26 +120,26 @@ function gather(wake: (wakes: (orderId: OrderId | null) => boolean) => void) {
   };
 }
 
-function openStream(source: FrameSource, limits: StreamLimits, signal: AbortSignal) {
+function openStream(source: SseSource, limits: StreamLimits, signal: AbortSignal) {
   const news = createWakeup();
-  const wanted = createWakeup();
+  const matches = createWakeup();
   const encoder = new TextEncoder();
   let ended = signal.aborted;
   const end = (): void => {
     ended = true;
     news.ring();
-    wanted.ring();
+    matches.ring();
   };
   signal.addEventListener('abort', end, { once: true });
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   // A high-water mark of 0: `pull` is called only when the client has taken everything.
   const body = new ReadableStream<Uint8Array>(
-    { start: (given) => void (controller = given), pull: wanted.ring, cancel: end },
+    { start: (given) => void (controller = given), pull: matches.ring, cancel: end },
     { highWaterMark: 0 },
   );
   /** False when the client did not take what was sent before in time. */
   const send = async (text: string): Promise<boolean> => {
-    const taken = await wanted.waitUntil(limits.drainMs);
+    const taken = await matches.waitUntil(limits.drainMs);
     if (taken && !ended) controller?.enqueue(encoder.encode(text));
     return taken;
   };
@@ -168,12 +168,12 @@ interface Telling {
 
 /** Sends what there is, then waits for more, until the stream ends. */
 async function tell(
-  source: FrameSource,
+  source: SseSource,
   { news, send, limits, hasEnded }: Telling,
 ): Promise<'ended' | 'fell_behind'> {
   const endsAt = performance.now() + limits.lifetimeMs;
   let sentAt = performance.now();
-  let text = RETRY + placeText(source);
+  let text = RETRY + formatCursor(source);
   while (!hasEnded() && performance.now() < endsAt) {
     if (text !== '') {
       if (!(await send(text))) return 'fell_behind';
@@ -185,18 +185,18 @@ async function tell(
     const quietMs = sentAt + limits.heartbeatMs - performance.now();
     const leftMs = endsAt - performance.now();
     await news.waitUntil(Math.max(0, Math.min(limits.pollMs, quietMs, leftMs)));
-    if (performance.now() - sentAt >= limits.heartbeatMs) text = HEARTBEAT + placeText(source);
+    if (performance.now() - sentAt >= limits.heartbeatMs) text = HEARTBEAT + formatCursor(source);
   }
   return 'ended';
 }
 
 /** An id alone is no event, but a client that has had none yet resumes after it as well. */
-function placeText(source: FrameSource): string {
+function formatCursor(source: SseSource): string {
   return `id: ${source.place()}\n\n`;
 }
 
 /** JSON has no line breaks of its own, so one `data:` line carries it. */
-function frameText({ id, type, data }: Frame): string {
+function frameText({ id, type, data }: SseMessage): string {
   return `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 

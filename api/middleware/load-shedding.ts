@@ -21,7 +21,7 @@ const RETRY_SECONDS = { least: 1, most: 3 } as const;
 export function admit({ admissions }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const { signal } = c.req.raw;
-    c.set('budget', AbortSignal.any([signal, AbortSignal.timeout(BUDGET_MS)]));
+    c.set('requestDeadline', AbortSignal.any([signal, AbortSignal.timeout(BUDGET_MS)]));
     const door = admissions[doorOf(c.req)];
     let pass = await comeIn(door, signal);
     c.set('waitOutside', async (wait) => {

@@ -19,7 +19,7 @@ export interface ApiEnv {
     apiKey: ApiKey;
     orderId: string | undefined;
     /** Aborted when the client is gone or its time is used up: then no new work is begun. */
-    budget: AbortSignal;
+    requestDeadline: AbortSignal;
     /**
      * Leaves its place to others while it waits, then stands in line again. Throws ProblemError when
      * it is turned away.
@@ -53,7 +53,7 @@ export function correlation(): MiddlewareHandler<ApiEnv> {
 const PROBES: ReadonlySet<string> = new Set(['/readyz', '/healthz']);
 
 /** One line and one observation per request. Never bodies, names, tokens or query strings. */
-export function observe({ log, metrics, isDraining }: Services): MiddlewareHandler<ApiEnv> {
+export function requestLog({ log, metrics, isDraining }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
     await next();
@@ -110,7 +110,7 @@ export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
 }
 
 /** Lets the role pass and those above it: storefront < operator < admin. */
-export function allow(role: Role): MiddlewareHandler<ApiEnv> {
+export function requireRole(role: Role): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     if (ROLES.indexOf(c.var.apiKey.role) < ROLES.indexOf(role)) {
       throw new ProblemError({

@@ -24,7 +24,7 @@ export interface EventMetricsDeps {
 
 export function registerEventMetrics(registry: Registry, deps: EventMetricsDeps): void {
   const { nowMs = () => performance.now() } = deps;
-  const ask = <T>(query: (db: Database) => Promise<T>) => askOnce(() => query(deps.db), nowMs);
+  const ask = <T>(query: (db: Database) => Promise<T>) => singleFlight(() => query(deps.db), nowMs);
   registerSubscriptionGauges(registry, ask);
   registerGauge(
     registry,
@@ -135,7 +135,7 @@ function registerGauge(
 }
 
 /** Who asks while the query runs, or within a second of its end, gets what it found or met. */
-function askOnce<T>(ask: () => Promise<T>, nowMs: () => number): () => Promise<T> {
+function singleFlight<T>(ask: () => Promise<T>, nowMs: () => number): () => Promise<T> {
   let storedPayload: { readonly found: Promise<T>; untilMs: number } | null = null;
   return () => {
     if (storedPayload !== null && nowMs() < storedPayload.untilMs) return storedPayload.found;

@@ -27,7 +27,7 @@ export function callbackRoutes(services: Services) {
           c.set('orderId', verdict.answer.orderId);
           const stored = await storeMessage(db, message);
           if (stored === 'stored') {
-            await unhurried(services, message, deliverShipmentSignal(services, message));
+            await bestEffort(services, message, deliverShipmentSignal(services, message));
           }
         }
       }
@@ -47,14 +47,14 @@ export function callbackRoutes(services: Services) {
       const payload = { reference, ...(refundedMinor !== null && { refundedMinor }) };
       const message = { source: 'payments', id, type, orderId, payload } as const;
       if ((await storeMessage(db, message)) === 'stored') {
-        await unhurried(services, message, processPaymentWebhook(services, message));
+        await bestEffort(services, message, processPaymentWebhook(services, message));
       }
       return c.json({ received: true }, 200);
     });
 }
 
 /** The message is safe in the inbox, so whatever goes wrong from here is no matter of the sender. */
-async function unhurried(
+async function bestEffort(
   { log }: Services,
   { orderId }: InboxMessage,
   work: Promise<unknown>,

@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findDeadLetter, listDeadLetters } from '../../prisma/events/dead-letters.ts';
-import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { discard, redrive, type Decider } from '../../services/redrive.ts';
 import { deadLetterBody, refusedDecision } from '../operations/dead-letter-responses.ts';
@@ -78,7 +78,7 @@ const listRoute = createRoute({
   path: '/v1/dead-letters',
   tags,
   summary: 'List what failed for good, newest first',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { query: deadLetterListQuery },
   responses: {
     200: {
@@ -94,7 +94,7 @@ const showRoute = createRoute({
   path: '/v1/dead-letters/{id}',
   tags,
   summary: 'Show a dead letter: the message, why it failed, who decided what',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { params: deadLetterParam },
   responses: { 200: theLetter('The letter.'), ...problemResponses },
 });
@@ -107,7 +107,7 @@ const redriveRoute = createRoute({
   description:
     'The waiting step of a checkout resumes; a delivery or a notice begins anew. The letter is ' +
     'resolved when that works, and open again when it fails again.',
-  middleware: [allow('operator'), withoutEmptyBody()] as const,
+  middleware: [requireRole('operator'), withoutEmptyBody()] as const,
   request: {
     params: deadLetterParam,
     body: { content: { 'application/json': { schema: redriveBody } } },
@@ -120,7 +120,7 @@ const discardRoute = createRoute({
   path: '/v1/dead-letters/{id}/discard',
   tags,
   summary: 'Lay a dead letter aside for good, with the reason',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: {
     params: deadLetterParam,
     body: { required: true, content: { 'application/json': { schema: discardBody } } },
@@ -136,7 +136,7 @@ const redriveManyRoute = createRoute({
   description:
     'Runs in the background of the process that answers. A stop leaves the rest open; the same ' +
     'call goes on with them. Progress: list by fingerprint and status.',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: {
     body: { required: true, content: { 'application/json': { schema: redriveManyBody } } },
   },

@@ -21,7 +21,7 @@ const PAGE_POLICY =
 
 export function docsRoutes() {
   return new Hono<ApiEnv>()
-    .get('/', (c) => c.html(firstPage(), 200, { 'content-security-policy': PAGE_POLICY }))
+    .get('/', (c) => c.html(indexPage(), 200, { 'content-security-policy': PAGE_POLICY }))
     .get('/docs', (c) => c.html(referencePage(), 200, { 'content-security-policy': PAGE_POLICY }))
     .get('/docs/errors', (c) =>
       c.html(problemsPage(), 200, { 'content-security-policy': PAGE_POLICY }),
@@ -75,7 +75,7 @@ function page(title: string, body: ReturnType<typeof html>) {
     </html>`;
 }
 
-function firstPage() {
+function indexPage() {
   return page(
     'Holdfast',
     html`<h1>Holdfast</h1>

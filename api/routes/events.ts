@@ -1,23 +1,23 @@
 /** The event feed over HTTP: page by page, or as a stream. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
-import { feedEvent, feedSource, placeInLog } from '../events/event-feed.ts';
-import { allow, type ApiEnv } from '../middleware/request.ts';
+import { feedEvent, feedSource, cursorPosition } from '../events/event-feed.ts';
+import { requireRole, type ApiEnv } from '../middleware/request.ts';
 import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
 import { lastEventId } from '../schemas/conditions.ts';
 import { feedQuery, feedSchema, streamContent } from '../schemas/events.ts';
 import type { Services } from '../context.ts';
-import { noSuchPlace, resumeAfter, streamAnswer, wantsStream } from '../http/sse-response.ts';
+import { invalidCursor, resumeCursor, streamAnswer, wantsStream } from '../http/sse-response.ts';
 
 export function eventRoutes(services: Services) {
-  const { db, sharedLog, feedStreams } = services;
+  const { db, logTail, feedStreams } = services;
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid }).openapi(feedRoute, async (c) => {
     const { after, types = [], limit } = c.req.valid('query');
     if (wantsStream(c)) {
-      const place = await placeNamed(services, resumeAfter(c, after));
+      const place = await placeNamed(services, resumeCursor(c, after));
       const from = { after: place ?? (await cursorNow(db)), types };
-      const source = feedSource({ db, log: sharedLog }, from);
+      const source = feedSource({ db, log: logTail }, from);
       return streamAnswer(c, feedStreams.open(source, c.req.raw.signal));
     }
     const start = (await placeNamed(services, after)) ?? LOG_START;
@@ -42,7 +42,7 @@ const feedRoute = createRoute({
   path: '/v1/events',
   tags: ['Events'],
   summary: 'Every event of every order, oldest first; a stream from now on by Accept',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { query: feedQuery, headers: z.object(lastEventId) },
   responses: {
     200: {
@@ -56,7 +56,7 @@ const feedRoute = createRoute({
 /** Null when the client names no place. Throws ProblemError `invalid_request` for one that is none. */
 async function placeNamed({ db }: Services, text: string | undefined): Promise<LogCursor | null> {
   if (text === undefined) return null;
-  const place = await placeInLog(db, text);
-  if (place === null) throw noSuchPlace();
+  const place = await cursorPosition(db, text);
+  if (place === null) throw invalidCursor();
   return place;
 }

@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 import { createInvariantReader } from '../operations/invariants.ts';
-import { allow, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, type ApiEnv } from '../middleware/request.ts';
 import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
 import { invariantListSchema, type InvariantBody } from '../schemas/invariants.ts';
@@ -39,7 +39,7 @@ const listRoute = createRoute({
   description:
     'The whole list, in one snapshot of the database; the same for every caller within 5 seconds. ' +
     '`violated` above 0 is for an alarm. `npm run audit` checks Temporal and the providers too.',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   responses: {
     200: {
       description: 'Every invariant with its count.',

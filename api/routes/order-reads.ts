@@ -4,8 +4,8 @@ import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
 import { listOrders } from '../../prisma/orders/orders.ts';
 import { alreadyHas, versionTag } from '../http/etag.ts';
-import { placeInTimeline, timelineSource } from '../events/event-feed.ts';
-import { allow, type ApiEnv } from '../middleware/request.ts';
+import { timelinePosition, timelineSource } from '../events/event-feed.ts';
+import { requireRole, type ApiEnv } from '../middleware/request.ts';
 import { parseOrderId, loadOrder } from '../orders/load-order.ts';
 import { MAX_EVENTS, viewOrder } from '../orders/order-view.ts';
 import { waitPreference } from '../http/prefer.ts';
@@ -23,7 +23,7 @@ import {
   timelineSchema,
 } from '../schemas/orders.ts';
 import type { Services } from '../context.ts';
-import { noSuchPlace, resumeAfter, streamAnswer, wantsStream } from '../http/sse-response.ts';
+import { invalidCursor, resumeCursor, streamAnswer, wantsStream } from '../http/sse-response.ts';
 
 export function orderReadRoutes(services: Services) {
   const { db, waiters } = services;
@@ -67,9 +67,9 @@ export function orderReadRoutes(services: Services) {
       await loadOrder(db, id);
       const stream = wantsStream(c);
       const { after } = c.req.valid('query');
-      const place = (stream ? resumeAfter(c, after) : after) ?? TIMELINE_START;
-      const seq = await placeInTimeline(db, id, place);
-      if (seq === null) throw noSuchPlace();
+      const place = (stream ? resumeCursor(c, after) : after) ?? TIMELINE_START;
+      const seq = await timelinePosition(db, id, place);
+      if (seq === null) throw invalidCursor();
       if (stream) {
         const source = timelineSource(db, id, seq);
         return streamAnswer(c, services.timelineStreams.open(source, c.req.raw.signal));
@@ -92,7 +92,7 @@ const showRoute = createRoute({
   path: '/v1/orders/{id}',
   tags,
   summary: 'Show an order; with Prefer: wait=N wait until it rests',
-  middleware: [allow('storefront')] as const,
+  middleware: [requireRole('storefront')] as const,
   request: { params: orderParam, headers: z.object({ ...prefer, ...ifNoneMatch }) },
   responses: {
     200: {
@@ -109,7 +109,7 @@ const listRoute = createRoute({
   path: '/v1/orders',
   tags,
   summary: 'List orders, newest first',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { query: orderListQuery },
   responses: {
     200: {
@@ -125,7 +125,7 @@ const timelineRoute = createRoute({
   path: '/v1/orders/{id}/timeline',
   tags,
   summary: 'What happened to an order; by Accept as a stream that goes on',
-  middleware: [allow('storefront')] as const,
+  middleware: [requireRole('storefront')] as const,
   request: { params: orderParam, query: timelineQuery, headers: z.object(lastEventId) },
   responses: {
     200: {

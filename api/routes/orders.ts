@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { cancelOrder, startOf } from '../orders/cancel-order.ts';
 import { versionTag } from '../http/etag.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { allow, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
 import { loadOrder } from '../orders/load-order.ts';
 import { placeOrder, type PlaceOrderOutcome } from '../orders/place-order.ts';
 import { ProblemError } from '../http/problems.ts';
@@ -29,7 +29,7 @@ export function orderRoutes(services: Services) {
         requestId: c.var.requestId,
         correlationId: c.var.correlationId,
         traceparent: c.var.traceparent,
-        signal: c.var.budget,
+        signal: c.var.requestDeadline,
       });
       followUp(services, outcome);
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
@@ -68,7 +68,7 @@ const placeRoute = createRoute({
   path: '/v1/orders',
   tags,
   summary: 'Place an order',
-  middleware: [allow('storefront')] as const,
+  middleware: [requireRole('storefront')] as const,
   request: {
     headers: idempotencyHeader,
     body: { required: true, content: { 'application/json': { schema: placeOrderBody } } },
@@ -87,7 +87,7 @@ const cancelRoute = createRoute({
   path: '/v1/orders/{id}/cancel',
   tags,
   summary: 'Cancel an order',
-  middleware: [allow('storefront'), withoutEmptyBody()] as const,
+  middleware: [requireRole('storefront'), withoutEmptyBody()] as const,
   request: {
     params: orderParam,
     headers: idempotencyHeader,

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
 import { alreadyHas, contentTag, expectedVersion, versionTag } from '../http/etag.ts';
-import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { productBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
@@ -65,7 +65,7 @@ const listRoute = createRoute({
   path: '/v1/products',
   tags,
   summary: 'List products in SKU order',
-  middleware: [allow('storefront')] as const,
+  middleware: [requireRole('storefront')] as const,
   request: { query: productListQuery, headers: z.object(ifNoneMatch) },
   responses: {
     200: {
@@ -82,7 +82,7 @@ const showRoute = createRoute({
   path: '/v1/products/{sku}',
   tags,
   summary: 'Show a product',
-  middleware: [allow('storefront')] as const,
+  middleware: [requireRole('storefront')] as const,
   request: { params: productParam, headers: z.object(ifNoneMatch) },
   responses: {
     200: aProduct('The product.'),
@@ -96,7 +96,7 @@ const putRoute = createRoute({
   path: '/v1/products/{sku}',
   tags,
   summary: 'Add a product, or replace what is known of it',
-  middleware: [allow('admin')] as const,
+  middleware: [requireRole('admin')] as const,
   request: {
     params: newProductParam,
     headers: z.object(ifMatch),

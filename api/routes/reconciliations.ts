@@ -6,7 +6,7 @@ import {
   listReconciliations,
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { allow, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import {
   differenceBody,
@@ -67,7 +67,7 @@ const listRoute = createRoute({
   path: '/v1/reconciliations',
   tags,
   summary: "List the comparisons of our books with the providers', newest first",
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { query: pageQuery },
   responses: {
     200: {
@@ -83,7 +83,7 @@ const showRoute = createRoute({
   path: '/v1/reconciliations/{id}',
   tags,
   summary: 'Show a comparison with what it found, saw again, or found gone',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { params: reconciliationParam },
   responses: {
     200: {
@@ -100,7 +100,7 @@ const startRoute = createRoute({
   tags,
   summary: "Compare our books with the providers' now",
   description: 'There is one run at a time: while one is under way, another key is given that one.',
-  middleware: [allow('operator'), withoutEmptyBody()] as const,
+  middleware: [requireRole('operator'), withoutEmptyBody()] as const,
   request: {
     headers: idempotencyHeader,
     body: { required: false, content: { 'application/json': { schema: reconcileBody } } },

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { isRefundId } from '../../domain/ids.ts';
 import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { allow, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, type ApiEnv } from '../middleware/request.ts';
 import { parseOrderId, loadOrder } from '../orders/load-order.ts';
 import { ProblemError } from '../http/problems.ts';
 import { refundOrder } from '../orders/refund-order.ts';
@@ -72,7 +72,7 @@ const refundRoute = createRoute({
   path: '/v1/orders/{id}/refunds',
   tags,
   summary: 'Give captured money back: an amount, or all that is left',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: {
     params: orderParam,
     headers: idempotencyHeader,
@@ -89,7 +89,7 @@ const listRoute = createRoute({
   path: '/v1/orders/{id}/refunds',
   tags,
   summary: "List an order's refunds, oldest first",
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { params: orderParam },
   responses: {
     200: {
@@ -105,7 +105,7 @@ const showRoute = createRoute({
   path: '/v1/refunds/{id}',
   tags,
   summary: 'Show a refund',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { params: refundParam },
   responses: { 200: theRefund('The refund.'), ...problemResponses },
 });

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { findStock } from '../../prisma/catalog/stock.ts';
 import { changeStock } from '../operations/adjust-stock.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { stockBody } from '../orders/representations.ts';
 import { onInvalid, sendStored } from '../http/respond.ts';
@@ -44,7 +44,7 @@ const showRoute = createRoute({
   path: '/v1/products/{sku}/stock',
   tags,
   summary: "Show a product's stock",
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { params: productParam },
   responses: { 200: theStock, ...problemResponses },
 });
@@ -54,7 +54,7 @@ const adjustRoute = createRoute({
   path: '/v1/products/{sku}/stock',
   tags,
   summary: 'Add or take units',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: {
     params: productParam,
     headers: idempotencyHeader,

@@ -9,7 +9,7 @@ import {
   rewindSubscription,
   type SubscriptionLag,
 } from '../../prisma/events/subscriptions.ts';
-import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid } from '../http/respond.ts';
 import { jsonPointer } from '../http/validation.ts';
@@ -75,7 +75,7 @@ const listRoute = createRoute({
   path: '/v1/subscriptions',
   tags,
   summary: 'List who reads the events, by name, and how far each is behind',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { query: pageQuery },
   responses: {
     200: {
@@ -91,7 +91,7 @@ const showRoute = createRoute({
   path: '/v1/subscriptions/{name}',
   tags,
   summary: 'Show a subscription',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { params: subscriptionParam },
   responses: { 200: theSubscription('The subscription.'), ...problemResponses },
 });
@@ -101,7 +101,7 @@ const pauseRoute = createRoute({
   path: '/v1/subscriptions/{name}/pause',
   tags,
   summary: 'Hold back its deliveries; events wait in the log',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { params: subscriptionParam },
   responses: { 200: theSubscription('It is paused.'), ...problemResponses },
 });
@@ -111,7 +111,7 @@ const resumeRoute = createRoute({
   path: '/v1/subscriptions/{name}/resume',
   tags,
   summary: 'Let its deliveries go on from where they stopped',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: { params: subscriptionParam },
   responses: { 200: theSubscription('It is not paused.'), ...problemResponses },
 });
@@ -121,7 +121,7 @@ const rewindRoute = createRoute({
   path: '/v1/subscriptions/{name}/rewind',
   tags,
   summary: 'Deliver everything from a time on again, under the same event ids',
-  middleware: [allow('operator')] as const,
+  middleware: [requireRole('operator')] as const,
   request: {
     params: subscriptionParam,
     body: { required: true, content: { 'application/json': { schema: rewindBody } } },

@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { WebhookAttempt } from '../../domain/webhook.ts';
 import { listAttempts } from '../../prisma/events/webhook-attempts.ts';
-import { allow, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, type ApiEnv } from '../middleware/request.ts';
 import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
 import {
@@ -62,7 +62,7 @@ export function webhookDeliveryRoutes(services: Services) {
 }
 
 const tags = ['Webhooks'];
-const middleware = allow('operator');
+const middleware = requireRole('operator');
 
 const listRoute = createRoute({
   method: 'get',

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { deleteEndpoint, listEndpoints } from '../../prisma/events/webhook-endpoints.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { allow, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
@@ -72,7 +72,7 @@ export function webhookEndpointRoutes(services: Services) {
 }
 
 const tags = ['Webhooks'];
-const middleware = allow('operator');
+const middleware = requireRole('operator');
 const json = <T extends z.ZodType>(description: string, schema: T) => ({
   description,
   content: { 'application/json': { schema } },

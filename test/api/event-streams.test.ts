@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
-import { createEventStreams, type FrameSource } from '../../api/http/sse.ts';
+import { createEventStreams, type SseSource } from '../../api/http/sse.ts';
 import { keptPort } from '../support/ports.ts';
 import { createLog } from '../../telemetry/logging.ts';
 import { listen } from '../../api/server.ts';
@@ -64,7 +64,7 @@ describe('a client that does not read', () => {
   test('a stream client that never reads is dropped at its deadline, and only socket buffers are filled for it', async () => {
     const streams = createEventStreams({ notifications, log, limits: { drainMs: 300 } });
     let told = 0;
-    const endless: FrameSource = {
+    const endless: SseSource = {
       orderId: null,
       async next() {
         told += 1;
@@ -111,7 +111,7 @@ describe('a shutdown', () => {
 });
 
 describe('the streams', () => {
-  const quiet: FrameSource = { orderId: null, next: async () => [], place: () => '0' };
+  const quiet: SseSource = { orderId: null, next: async () => [], place: () => '0' };
 
   test('an event stream ends after its lifetime', async () => {
     const streams = createEventStreams({ notifications, log, limits: { lifetimeMs: 50 } });

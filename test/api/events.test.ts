@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { feedSource, type SharedLog } from '../../api/events/event-feed.ts';
+import { feedSource, type LogTail } from '../../api/events/event-feed.ts';
 import { cursorNow } from '../../prisma/events/event-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
@@ -185,7 +185,7 @@ describe('GET /v1/events as a stream', () => {
   test('an event stream does not skip an event that a shared read began too early to see', async () => {
     const start = await cursorNow(shop.db);
     // Whatever read is shared began before the event.
-    const log: SharedLog = async () => [];
+    const log: LogTail = async () => [];
     const from = { after: start, types: ['order.placed'] } as const;
     const source = feedSource({ db: shop.db, log }, from);
     const id = await place();
