@@ -9,7 +9,7 @@ import type { Context } from 'hono';
 import { MAX_WAIT_MS, MODES } from './faults.ts';
 import type { Faults, Operation, Provider, Strike } from './faults.ts';
 import type { Journal } from './journal.ts';
-import type { Keyring, KeyState } from './idempotency-store.ts';
+import type { IdempotencyStore, KeyState } from './idempotency-store.ts';
 
 export type SandboxEnv = { Bindings: HttpBindings };
 export type SandboxContext = Context<SandboxEnv>;
@@ -26,7 +26,7 @@ export interface Counter {
   readonly provider: Provider;
   readonly journal: Journal;
   readonly faults: Faults;
-  readonly keys: Keyring;
+  readonly keys: IdempotencyStore;
   readonly failed: () => Answer;
   readonly mismatch: () => Answer;
   readonly inUse: () => Answer;

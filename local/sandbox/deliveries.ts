@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { Faults, Mode, Place } from './faults.ts';
 import type { Journal, Table } from './journal.ts';
-import { createLane } from './serial-queue.ts';
+import { createSerialQueue } from './serial-queue.ts';
 
 const deliverySchema = z.object({
   /** Constant over tries and duplicates: the receiver recognises a repeat by it. */
@@ -49,7 +49,7 @@ export function createDeliveries(options: DeliveryOptions): Deliveries {
     row: deliverySchema,
     limit: MAX_OWED,
   });
-  const lane = createLane({
+  const queue = createSerialQueue({
     maxParallel: MAX_PARALLEL,
     work: async (id, stop) => {
       const delivery = owed.get(id);
@@ -64,10 +64,10 @@ export function createDeliveries(options: DeliveryOptions): Deliveries {
 
   function owe(id: string, delivery: Delivery): void {
     owed.set(id, delivery);
-    lane.add(id, delivery.due_at_ms);
+    queue.add(id, delivery.due_at_ms);
   }
 
-  for (const [id, delivery] of owed.entries()) lane.add(id, delivery.due_at_ms);
+  for (const [id, delivery] of owed.entries()) queue.add(id, delivery.due_at_ms);
   return {
     enqueue: (message) => {
       const strike = options.faults.strike(options.place, MODES_OF_MESSAGE);
@@ -75,7 +75,7 @@ export function createDeliveries(options: DeliveryOptions): Deliveries {
       owe(message.message_id, delivery);
       if (strike?.mode === 'duplicate') owe(`${message.message_id}/again`, delivery);
     },
-    close: () => lane.close(),
+    close: () => queue.close(),
   };
 }
 

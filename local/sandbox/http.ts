@@ -4,7 +4,7 @@ import type { Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import type { HttpBindings } from '@hono/node-server';
 
-export interface HttpDoor {
+export interface HttpListener {
   readonly port: number;
   /** Lets answers under way end, for at most a second. */
   close(): Promise<void>;
@@ -23,7 +23,7 @@ const KEEP_ALIVE_MS = 75_000;
 export async function openHttp(
   options: { readonly host: string; readonly port: number },
   handler: Handler,
-): Promise<HttpDoor> {
+): Promise<HttpListener> {
   const listener = getRequestListener(async (request, env) => {
     const handle = await handler;
     // A plain HTTP/1.1 server only ever hands over its own kind.

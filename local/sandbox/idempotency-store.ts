@@ -25,7 +25,7 @@ export type KeyState =
   | { readonly kind: 'mismatch' }
   | { readonly kind: 'kept'; readonly answer: KeptAnswer };
 
-export interface Keyring {
+export interface IdempotencyStore {
   look(key: string, fingerprint: string): KeyState;
   /** Marks a key as being worked on, until `letGo`. */
   claim(key: string): void;
@@ -36,11 +36,11 @@ export interface Keyring {
 const MAX_KEYS = 200_000;
 
 /** `ttlMs: null` keeps answers until the limit of the table pushes them out. */
-export function createKeyring(
+export function createIdempotencyStore(
   journal: Journal,
   clock: SandboxClock,
   options: { readonly ttlMs: number | null },
-): Keyring {
+): IdempotencyStore {
   const kept = journal.table({ name: 'keys', row: keptSchema, limit: MAX_KEYS });
   const inUse = new Set<string>();
   return {

@@ -1,19 +1,19 @@
 /** Work that is due at a time, done once each, only so much at once. Keeps nothing: owners do. */
 
-export interface Lane {
+export interface SerialQueue {
   /** Does the work of `id` at `dueAtMs` (real time), or as soon after as there is room. */
   add(id: string, dueAtMs: number): void;
   /** Drops what is not begun, tells what is to stop, waits for it. */
   close(): Promise<void>;
 }
 
-export interface LaneOptions {
+export interface SerialQueueOptions {
   readonly maxParallel: number;
   /** Must not reject: whoever owns the work knows what a failure means. */
   readonly work: (id: string, stop: AbortSignal) => Promise<void>;
 }
 
-export function createLane(options: LaneOptions): Lane {
+export function createSerialQueue(options: SerialQueueOptions): SerialQueue {
   const timers = new Set<NodeJS.Timeout>();
   const ready: string[] = [];
   const running = new Set<Promise<void>>();

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { ended, nodeCommand } from './commands.ts';
 import type { Home } from './home.ts';
 
-export interface WardenLink {
+export interface ReaperPipe {
   /** Lets go: the warden looks for leftovers, finds none, and ends. */
   release(): Promise<void>;
 }
@@ -11,7 +11,7 @@ export interface WardenLink {
 /** It has nothing to stop by then; a machine under load starts it slowly. */
 const RELEASE_TIMEOUT_MS = 20_000;
 
-export function launchWarden(home: Home): WardenLink {
+export function launchReaper(home: Home): ReaperPipe {
   const command = nodeCommand('local/stack/reaper.ts', [home.path]);
   const child = spawn(command.file, command.args, {
     detached: true,

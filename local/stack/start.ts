@@ -4,7 +4,7 @@
  */
 import { ConfigError, environment, readStackConfig } from '../../config.ts';
 import { chooseAddresses, saveAddresses } from './addresses.ts';
-import { launchWarden } from './reaper-pipe.ts';
+import { launchReaper } from './reaper-pipe.ts';
 import { createHome, makeHome } from './home.ts';
 import { claimHome, releaseHome, stopLeftovers } from './leftovers.ts';
 import { say } from './output.ts';
@@ -48,8 +48,8 @@ async function bringUp(): Promise<void> {
   if (left.length > 0) say(`  stopped what an earlier run left behind: ${left.join(', ')}`);
   const { addresses, moved } = await chooseAddresses(config, home.workflowBundle);
   for (const line of moved) say(`  ${line}`);
-  const warden = launchWarden(home);
-  stack = createStack({ config, home, addresses, warden });
+  const reaper = launchReaper(home);
+  stack = createStack({ config, home, addresses, reaper });
   await saveAddresses(home, addresses);
   await stack.start();
   if (stopping) return;

@@ -12,8 +12,8 @@ test('a process that releases the warden stays alive until its last output', asy
   makeHome(home);
   const lastWords = `
     import { createHome } from './local/stack/home.ts';
-    import { launchWarden } from './local/stack/warden-link.ts';
-    await launchWarden(createHome(process.argv[1])).release();
+    import { launchReaper } from './local/stack/warden-link.ts';
+    await launchReaper(createHome(process.argv[1])).release();
     console.log('stopped');`;
   const options = ['--import', 'tsx', '--input-type=module', '--eval', lastWords];
   const command = { file: process.execPath, args: [...options, home.path], cwd: PROJECT };

@@ -20,7 +20,7 @@ import { openRunHome } from '../../local/stack/run-home.ts';
 import { createPart, type Part } from '../../local/stack/supervisor.ts';
 import { devServerCommand, findTemporal } from '../../local/stack/temporal.ts';
 import { findTestServer } from '../../local/stack/test-server.ts';
-import { launchWarden } from '../../local/stack/reaper-pipe.ts';
+import { launchReaper } from '../../local/stack/reaper-pipe.ts';
 
 const TEMPLATE = 'holdfast_template';
 const START_TIMEOUT_MS = 60_000;
@@ -61,7 +61,7 @@ async function start(project: TestProject): Promise<() => Promise<void>> {
   const testServerPath = await findTestServer(servers);
   const temporalPath = await findTemporal(servers);
   const home = await openRunHome(config, 'tests');
-  const reaper = launchWarden(home);
+  const reaper = launchReaper(home);
   const workflowBundle = join(DIST, 'workflow-bundle.js');
   const [database, temporal] = await Promise.all([
     startPostgres(home),

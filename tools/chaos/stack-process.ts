@@ -14,7 +14,7 @@ import { appPart } from '../../local/stack/parts.ts';
 import { createStack } from '../../local/stack/stack.ts';
 import { createPart } from '../../local/stack/supervisor.ts';
 import type { PartSpec } from '../../local/stack/supervisor.ts';
-import { launchWarden } from '../../local/stack/reaper-pipe.ts';
+import { launchReaper } from '../../local/stack/reaper-pipe.ts';
 import { answersOk } from './probes.ts';
 
 const [path, workerPath, workerPort] = process.argv.slice(2);
@@ -27,10 +27,10 @@ await main(createHome(path), createHome(workerPath), workerPort);
 async function main(home: Home, workerHome: Home, port: string): Promise<void> {
   makeHome(workerHome);
   const addresses = await loadAddresses(home);
-  const wardens = [launchWarden(home), launchWarden(workerHome)] as const;
-  const [warden, workerWarden] = wardens;
+  const reapers = [launchReaper(home), launchReaper(workerHome)] as const;
+  const [reaper, workerReaper] = reapers;
   const config = readStackConfig({ XDG_CACHE_HOME: environment()['XDG_CACHE_HOME'] });
-  const stack = createStack({ config, home, addresses, warden });
+  const stack = createStack({ config, home, addresses, reaper });
   const worker = createPart(workerSpec(workerHome, addresses, port), workerHome);
   let failed = false;
   const starting = stack
@@ -47,7 +47,7 @@ async function main(home: Home, workerHome: Home, port: string): Promise<void> {
   worker.kill();
   stack.kill();
   await worker.stop();
-  await workerWarden.release();
+  await workerReaper.release();
   await stack.stop();
   process.exit(failed ? 1 : 0);
 }

@@ -4,7 +4,7 @@ import { SMTPServer } from 'smtp-server';
 import { MAX_MAIL_BYTES, createReceiver, reply } from './receiver.ts';
 import type { Outcome, ReceiverDeps } from './receiver.ts';
 
-export interface SmtpDoor {
+export interface SmtpListener {
   readonly port: number;
   close(): Promise<void>;
 }
@@ -21,7 +21,7 @@ type Finish = (error?: Error | null) => void;
 const MAX_CLIENTS = 200;
 
 /** Opens the door. Rejects with the system's error when the port is taken. */
-export async function openSmtp(options: SmtpOptions, books: Books): Promise<SmtpDoor> {
+export async function openSmtp(options: SmtpOptions, books: Books): Promise<SmtpListener> {
   const sockets = new Map<number, Socket>();
   const receiver = createReceiver({
     books,

@@ -4,7 +4,7 @@ import type { SandboxEnv } from '../calls.ts';
 import type { SandboxClock } from '../clock.ts';
 import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
-import { createKeyring } from '../idempotency-store.ts';
+import { createIdempotencyStore } from '../idempotency-store.ts';
 import type { Ledger } from '../ledger.ts';
 import { internal, keyInUse, keyMismatch } from './errors.ts';
 import { createIntentStore } from './intents.ts';
@@ -42,7 +42,7 @@ export function createPayments(options: PaymentsOptions): Payments {
     provider: 'payments',
     journal,
     faults,
-    keys: createKeyring(journal, clock, { ttlMs: KEY_TTL_MS }),
+    keys: createIdempotencyStore(journal, clock, { ttlMs: KEY_TTL_MS }),
     failed: internal,
     mismatch: keyMismatch,
     inUse: keyInUse,

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Answer } from '../calls.ts';
 import type { Faults } from '../faults.ts';
 import type { Journal, Table } from '../journal.ts';
-import { createLane } from '../serial-queue.ts';
+import { createSerialQueue } from '../serial-queue.ts';
 import type { Ledger } from '../ledger.ts';
 import { notFound, refusal } from './responses.ts';
 import type { Callbacks } from './callbacks.ts';
@@ -40,12 +40,12 @@ const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
 
 export function createShipments(deps: ShipmentDeps): Shipments {
   const rows = deps.journal.table({ name: 'shipments', row: shipmentSchema, limit: MAX_SHIPMENTS });
-  const lane = createLane({
+  const queue = createSerialQueue({
     maxParallel: MAX_LEAVING,
     work: async (correlationId) => leave(deps, rows, correlationId),
   });
   for (const shipment of rows.values()) {
-    if (shipment.state === 'requested') lane.add(shipment.correlation_id, shipment.leaves_at_ms);
+    if (shipment.state === 'requested') queue.add(shipment.correlation_id, shipment.leaves_at_ms);
   }
   return {
     ship: (request, step) => {
@@ -60,7 +60,7 @@ export function createShipments(deps: ShipmentDeps): Shipments {
       }
       rows.set(shipment.correlation_id, shipment);
       record(deps.ledger, 'ship', { shipment, key: step.key });
-      lane.add(shipment.correlation_id, shipment.leaves_at_ms);
+      queue.add(shipment.correlation_id, shipment.leaves_at_ms);
       return accepted(shipment);
     },
     cancel: (correlationId, step) => cancel(deps.ledger, rows, { correlationId, step }),
@@ -73,7 +73,7 @@ export function createShipments(deps: ShipmentDeps): Shipments {
     // The shop names its requests after its orders; others are found the long way.
     findOfOrder: (orderId) =>
       rows.get(`${orderId}.ship`) ?? [...rows.values()].find((each) => each.order_id === orderId),
-    close: () => lane.close(),
+    close: () => queue.close(),
   };
 }
 

@@ -4,7 +4,7 @@ import type { SandboxEnv } from '../calls.ts';
 import type { SandboxClock } from '../clock.ts';
 import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
-import { createKeyring } from '../idempotency-store.ts';
+import { createIdempotencyStore } from '../idempotency-store.ts';
 import type { Ledger } from '../ledger.ts';
 import { failed, keyInUse, keyMismatch } from './responses.ts';
 import { createBooks } from './list.ts';
@@ -44,7 +44,7 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
     provider: 'warehouse',
     journal,
     faults,
-    keys: createKeyring(journal, clock, { ttlMs: null }),
+    keys: createIdempotencyStore(journal, clock, { ttlMs: null }),
     failed,
     mismatch: keyMismatch,
     inUse: keyInUse,
