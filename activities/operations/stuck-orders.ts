@@ -27,7 +27,7 @@ export async function recoverStuckOrder(
   const { kind } = await deps.checkouts.inspect(order.orderId);
   if (kind === 'unavailable') throw new Error('Temporal cannot be asked about the checkouts');
   const isParked = order.status === 'needs_attention';
-  if (kind === 'running') return isParked ? heal(deps, order) : 'explained';
+  if (kind === 'running') return isParked ? clearFaults(deps, order) : 'explained';
   if (isParked) return order.holdEnding ? giveUp(deps, order, kind) : 'explained';
   // Nobody ended it: Temporal lost it or never had it, and every step is safe to do again.
   if (kind === 'missing') return restart(deps, order);
@@ -57,7 +57,7 @@ async function restart(deps: MaintenanceDependencies, { orderId }: StuckOrder): 
 }
 
 /** Only what the sweep itself found to be stuck is healed; a step that waits, waits for its person. */
-async function heal({ db }: MaintenanceDependencies, order: StuckOrder): Promise<Settled> {
+async function clearFaults({ db }: MaintenanceDependencies, order: StuckOrder): Promise<Settled> {
   if (!order.isCheckoutPending) return 'explained';
   const records = await findCheckoutProgress(db, order.orderId);
   if (records === null || !(await recordRecovered(db, order, records.from))) return 'moved';

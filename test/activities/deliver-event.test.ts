@@ -60,7 +60,7 @@ test('a database outage fails the activity, not the subscriber, and the event is
     await db.$queryRaw`SELECT 1`;
   });
   await expect(attempt).rejects.toThrow();
-  proxy.heal();
+  proxy.clearFaults();
   expect(await deliver(async () => undefined)).toEqual({ kind: 'delivered' });
 });
 

@@ -35,6 +35,6 @@ test('concurrent calls over a connection that is reset repeatedly all report Tem
   const answers = await Promise.all(Array.from({ length: AT_ONCE }, isThere));
   expect(proxy.counts().refuse).toBeGreaterThan(0);
   expect(answers).toEqual(answers.map(() => false));
-  proxy.heal();
+  proxy.clearFaults();
   await eventually(async () => expect(await isThere()).toBe(true));
 });

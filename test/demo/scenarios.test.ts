@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { MAIL_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/resilience/limits.ts';
-import { FATES } from '../../tools/demo/scenarios.ts';
+import { SCENARIOS } from '../../tools/demo/scenarios.ts';
 import { differences } from '../../tools/demo/verdict.ts';
 import { isPlace } from '../../local/sandbox/faults.ts';
 
 describe('the demo', () => {
   it('the demo injects only faults that the sandbox knows', () => {
-    const faults = FATES.flatMap(({ fault }) => fault ?? []);
+    const faults = SCENARIOS.flatMap(({ fault }) => fault ?? []);
     expect(faults.length).toBeGreaterThan(0);
     for (const { place } of faults) {
       const [provider = '', operation = ''] = place.split('/');
@@ -20,11 +20,12 @@ describe('the demo', () => {
       WAREHOUSE_LIMITS.reserve.breakAfter,
       WAREHOUSE_LIMITS.ship.breakAfter,
     );
-    for (const { name, fault } of FATES) expect(fault?.times ?? 0, name).toBeLessThan(breakAfter);
+    for (const { name, fault } of SCENARIOS)
+      expect(fault?.times ?? 0, name).toBeLessThan(breakAfter);
   });
 
   it("an order that ended as expected passes the demo's check in any order of effects and mails", () => {
-    for (const { ends } of FATES) {
+    for (const { ends } of SCENARIOS) {
       const effects = Object.fromEntries(Object.entries(ends.effects).toReversed());
       expect(differences(ends, { ...ends, effects, mails: ends.mails.toReversed() })).toEqual([]);
     }
@@ -37,7 +38,7 @@ describe('the demo', () => {
     ['a workflow that is running', { workflow: 'running' }, 'workflow'],
     ['no order', { status: null }, 'status'],
   ])("the demo's check reports exactly one discrepancy for %s", (_name, change, question) => {
-    const ends = FATES[0]?.ends;
+    const ends = SCENARIOS[0]?.ends;
     if (ends === undefined) throw new Error('there are fates');
     const found = differences(ends, { ...ends, ...change });
     expect(found).toHaveLength(1);

@@ -19,7 +19,7 @@ beforeAll(async () => {
   shop = await openProxiedShop();
 });
 afterEach(() => {
-  shop.proxy.heal();
+  shop.proxy.clearFaults();
   shop.sandbox.faults.clear();
 });
 afterAll(() => shop.close());
@@ -91,7 +91,7 @@ describe('accepting an order during database faults', () => {
         proof.fired(1);
         await eventually(async () => expect(await shop.orderOfKey(key)).toBeNull());
         expect(await shop.heldMugs()).toBe(held);
-        shop.proxy.heal();
+        shop.proxy.clearFaults();
         await expectOneOrder(key, held);
       }
     },
@@ -147,7 +147,7 @@ describe('accepting an order during database faults', () => {
     for (const _ of [1, 2, 3]) await expectToldToComeBack(await shop.buy('closed'));
     proof.fired(shop.proxy.counts().refuse);
     expect(await shop.orderOfKey('closed')).toBeNull();
-    shop.proxy.heal();
+    shop.proxy.clearFaults();
     await expectOneOrder('closed', held);
   });
 });

@@ -17,7 +17,7 @@ beforeAll(async () => {
   shop = await openProxiedShop();
 });
 afterEach(() => {
-  shop.proxy.heal();
+  shop.proxy.clearFaults();
   shop.checkouts.answers.length = 0;
 });
 afterAll(() => shop.close());
@@ -109,7 +109,7 @@ describe('a warehouse callback during database faults', () => {
       shop.proxy.harm({ kind: 'swallow', direction: 'to_client' });
       expect((await problemOf(await again())).status).toBe(503);
       proof.fired(shop.proxy.counts().swallow - before);
-      shop.proxy.heal();
+      shop.proxy.clearFaults();
       await untilTaken(again);
       await eventually(async () => {
         await runRecovery(shop.services, NOW);

@@ -30,7 +30,7 @@ let shop: ProxiedShop;
 beforeAll(async () => {
   shop = await openProxiedShop();
 });
-afterEach(() => shop.proxy.heal());
+afterEach(() => shop.proxy.clearFaults());
 afterAll(() => shop.close());
 
 /** Buys; once the provider has answered, the line to the database suffers. */
@@ -114,7 +114,7 @@ describe('recording a placed order', () => {
     async (proof) => {
       const id = await buyWith('silent', { kind: 'swallow', direction: 'to_client' });
       proof.fired(shop.proxy.counts().swallow);
-      shop.proxy.heal();
+      shop.proxy.clearFaults();
       await expectPlacedOnce('silent', id);
     },
   );
@@ -140,7 +140,7 @@ describe('recording a placed order', () => {
       const id = await buyWith('away', { kind: 'refuse' });
       expect((await shop.buy('away')).status).toBe(503);
       proof.fired(shop.proxy.counts().refuse - before);
-      shop.proxy.heal();
+      shop.proxy.clearFaults();
       await expectPlacedOnce('away', id);
     },
   );

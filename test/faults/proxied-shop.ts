@@ -70,7 +70,7 @@ export async function openProxiedShop(): Promise<ProxiedShop> {
       return (await direct.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
     },
     async close() {
-      proxy.heal();
+      proxy.clearFaults();
       await shop.close();
       await direct.$disconnect();
       await proxy.close();

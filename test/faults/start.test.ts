@@ -39,7 +39,7 @@ beforeAll(async () => {
   checkouts = createCheckoutClient({ client: () => client, eagerStart: false });
   shop = await openRunningShop(temporal, { temporal: { checkouts } });
 });
-afterEach(() => proxy.heal());
+afterEach(() => proxy.clearFaults());
 afterAll(async () => {
   await expectSoundBooks(shop);
   await shop.close();
@@ -90,7 +90,7 @@ describe('starting the workflow of a placed order', () => {
       const orderId = await placed(shop);
       proof.fired(proxy.counts().refuse);
       expect(await isMarked(orderId)).toBe(false);
-      proxy.heal();
+      proxy.clearFaults();
       await startFromLog();
       await expectOneRun(orderId);
     },
@@ -108,7 +108,7 @@ describe('starting the workflow of a placed order', () => {
     const handle = shop.checkoutOf(orderId);
     const { runId } = await handle.describe();
     expect(await isMarked(orderId)).toBe(false);
-    proxy.heal();
+    proxy.clearFaults();
     await startFromLog();
     expect((await handle.describe()).runId).toBe(runId);
     shop.sandbox.faults.clear();
@@ -149,7 +149,7 @@ describe('starting the workflow of a placed order', () => {
       const orderIds = await Promise.all(Array.from({ length: 10 }, () => placed(shop)));
       expect(await checkouts.isReachable()).toBe(false);
       proof.fired(proxy.counts().refuse - before);
-      proxy.heal();
+      proxy.clearFaults();
       await startFromLog();
       for (const orderId of orderIds) await expectOneRun(orderId);
     },

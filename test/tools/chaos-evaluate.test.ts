@@ -6,11 +6,11 @@ import type { Kill } from '../../tools/chaos/killer.ts';
 import { planOrder } from '../../tools/chaos/order-plan.ts';
 import type { OrderPlan } from '../../tools/chaos/order-plan.ts';
 import type { Purchase } from '../../tools/chaos/client.ts';
-import { judge } from '../../tools/chaos/evaluate.ts';
-import type { Demands, Facts, Receipts } from '../../tools/chaos/evaluate.ts';
+import { evaluate } from '../../tools/chaos/evaluate.ts';
+import type { Thresholds, Facts, Receipts } from '../../tools/chaos/evaluate.ts';
 
-const DEMANDS: Demands = {
-  victims: ['postgres'],
+const DEMANDS: Thresholds = {
+  targets: ['postgres'],
   killsEach: 1,
   faults: ['hang'],
   settleWithinMs: 60_000,
@@ -19,7 +19,7 @@ const DEMANDS: Demands = {
 };
 const RECEIPTS: Receipts = { allAfterMs: 1_000, events: 8, twice: 1, failed: 2, wrong: [] };
 const KILL: Kill = {
-  victim: 'postgres',
+  target: 'postgres',
   how: 'SIGKILL',
   atMs: 0,
   backAfterMs: 1_000,
@@ -90,7 +90,7 @@ function factsOf(wanted: Partial<Facts> = {}): Facts {
 
 describe('the verdict of a run', () => {
   test('a clean run has no violations', () => {
-    const verdict = judge(factsOf(), DEMANDS);
+    const verdict = evaluate(factsOf(), DEMANDS);
     expect(verdict).toMatchObject({ violations: [], successShare: 1, lostAcknowledgements: 0 });
   });
 
@@ -178,12 +178,12 @@ describe('the verdict of a run', () => {
     ],
   ];
   test.each(broken)('%s is reported as a violation', (_what, seen, line) => {
-    expect(judge(factsOf(seen), DEMANDS).violations).toContain(line);
+    expect(evaluate(factsOf(seen), DEMANDS).violations).toContain(line);
   });
 
   test('a retry is no violation in a run that allows retries', () => {
     const facts = factsOf({ purchases: [purchaseOf({ tries: 2 })], receipts: null });
-    expect(judge(facts, { ...DEMANDS, everyFirstTry: false }).violations).toEqual([]);
+    expect(evaluate(facts, { ...DEMANDS, everyFirstTry: false }).violations).toEqual([]);
   });
 
   test('an order in needs_attention with a dead letter is listed and is no violation', () => {
@@ -192,7 +192,7 @@ describe('the verdict of a run', () => {
       attentionStep: 'shipOrder',
       hasDeadLetter: true,
     });
-    const { attention, violations } = judge(
+    const { attention, violations } = evaluate(
       factsOf({ records: { ...SHIPPED, orders: [order] } }),
       DEMANDS,
     );

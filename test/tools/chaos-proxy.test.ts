@@ -96,7 +96,7 @@ describe('plain sockets', () => {
     await eventually(() => expect(proxy.counts().swallow).toBe(1));
     expect(echo.received()).toBe('ping');
     expect(line.lost()).toBeNull();
-    proxy.heal();
+    proxy.clearFaults();
     await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
     expect(line.read()).toBe('');
     const next = openLine(proxy);
@@ -157,7 +157,7 @@ describe('plain sockets', () => {
     const refused = openLine(proxy);
     await eventually(() => expect(refused.lost()).toBe('ECONNRESET'));
     expect(proxy.counts().refuse).toBe(1);
-    proxy.heal();
+    proxy.clearFaults();
     const next = openLine(proxy);
     next.socket.write('pong');
     await eventually(() => expect(next.read()).toBe('pong'));

@@ -7,10 +7,10 @@ import process from 'node:process';
 import { readOptions, USAGE, UsageError } from './options.ts';
 import type { ChaosOptions } from './options.ts';
 import { describe } from './report.ts';
-import { createRig } from './environment.ts';
-import type { Rig } from './environment.ts';
-import { demandsOf, run } from './run.ts';
-import { judge } from './evaluate.ts';
+import { createEnvironment } from './environment.ts';
+import type { Environment } from './environment.ts';
+import { thresholdsOf, run } from './run.ts';
+import { evaluate } from './evaluate.ts';
 
 const STOPPED = 130;
 const PARENT_CHECK_MS = 1_000;
@@ -52,28 +52,29 @@ function watchParent(onLost: () => void): NodeJS.Timeout {
 
 async function runOnce(options: ChaosOptions, signal: AbortSignal): Promise<number> {
   const startedAt = performance.now();
-  const rig = await createRig();
+  const environment = await createEnvironment();
   try {
-    say(`Chaos starts a stack of its own in ${rig.home.path}`);
-    await startUnless(rig, signal);
-    const { facts, answers } = await run({ options, rig, signal, say });
-    const demands = demandsOf(options);
-    const verdict = judge(facts, demands);
+    say(`Chaos starts a stack of its own in ${environment.home.path}`);
+    await startUnless(environment, signal);
+    const { facts, answers } = await run({ options, environment, signal, say });
+    const thresholds = thresholdsOf(options);
+    const verdict = evaluate(facts, thresholds);
     const tookMs = performance.now() - startedAt;
-    for (const line of describe({ options, demands, facts, verdict, answers, tookMs })) say(line);
+    for (const line of describe({ options, thresholds, facts, verdict, answers, tookMs }))
+      say(line);
     return verdict.violations.length === 0 ? 0 : 1;
   } finally {
-    await rig.close(options.keep);
-    if (options.keep) say(`Data and logs are kept in ${rig.home.path}`);
+    await environment.close(options.keep);
+    if (options.keep) say(`Data and logs are kept in ${environment.home.path}`);
   }
 }
 
 /** A start that is not wanted any more is given up at once. */
-async function startUnless(rig: Rig, signal: AbortSignal): Promise<void> {
+async function startUnless(environment: Environment, signal: AbortSignal): Promise<void> {
   const stopped = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true });
   });
-  const starting = rig.start();
+  const starting = environment.start();
   starting.catch(() => undefined);
   await Promise.race([starting, stopped]);
 }

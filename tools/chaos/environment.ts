@@ -31,7 +31,7 @@ import type { TcpProxy } from './tcp-proxy.ts';
 export const PROXIED = ['postgres', 'temporal', 'sandbox', 'mail'] as const;
 export type Proxied = (typeof PROXIED)[number];
 
-export interface Rig {
+export interface Environment {
   readonly home: Home;
   /** The second worker's: it is a part of its own. */
   readonly workerHome: Home;
@@ -56,7 +56,7 @@ const PORT_SPREAD = 10_000;
 const WORKER_PORT = 'the second worker';
 
 /** Chooses ports and opens the proxies; `start` does the rest. */
-export async function createRig(): Promise<Rig> {
+export async function createEnvironment(): Promise<Environment> {
   const home = await openRunHome(readStackConfig(), 'chaos');
   const workerHome = createHome(join(home.path, 'second-worker'));
   const ports = await freePorts();
@@ -112,7 +112,7 @@ async function freePorts(): Promise<Readonly<Record<string, string>>> {
   return Object.fromEntries(chosen.map(({ variable, port }) => [variable, String(port)]));
 }
 
-async function openProxies({ ports }: Addresses): Promise<Rig['proxies']> {
+async function openProxies({ ports }: Addresses): Promise<Environment['proxies']> {
   const { POSTGRES_PORT, TEMPORAL_PORT, SANDBOX_PORT, SMTP_PORT } = ports;
   if (POSTGRES_PORT === undefined || TEMPORAL_PORT === undefined) {
     throw new Error('a chaos run starts its own servers');
@@ -126,7 +126,10 @@ async function openProxies({ ports }: Addresses): Promise<Rig['proxies']> {
   return { postgres, temporal, sandbox, mail };
 }
 
-function throughProxies(direct: Addresses, proxies: Rig['proxies']): Addresses['environment'] {
+function throughProxies(
+  direct: Addresses,
+  proxies: Environment['proxies'],
+): Addresses['environment'] {
   const database = new URL(direct.databaseUrl);
   database.port = String(proxies.postgres.port);
   const sandbox = `http://127.0.0.1:${proxies.sandbox.port}`;

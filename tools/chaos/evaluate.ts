@@ -36,8 +36,8 @@ export interface Receipts {
   readonly wrong: readonly string[];
 }
 
-export interface Demands {
-  readonly victims: readonly string[];
+export interface Thresholds {
+  readonly targets: readonly string[];
   readonly killsEach: number;
   readonly faults: readonly string[];
   readonly settleWithinMs: number;
@@ -61,7 +61,7 @@ export const LEAST_SUCCESS_SHARE = 0.9;
 const MS_PER_SECOND = 1000;
 
 /** Every demand on a run, against what was seen. */
-export function judge(facts: Facts, demands: Demands): Verdict {
+export function evaluate(facts: Facts, thresholds: Thresholds): Verdict {
   const orders = new Map(facts.records.orders.map((order) => [order.id, order]));
   const lost = lostOf(facts.purchases, orders);
   const successShare = successOf(facts.purchases, orders);
@@ -73,17 +73,17 @@ export function judge(facts: Facts, demands: Demands): Verdict {
       .map(({ id, attentionStep }) => `${id} waits at ${attentionStep ?? 'no step'}`),
     violations: [
       ...lost,
-      ...unrested(facts, orders, demands),
-      ...unheard(facts, demands),
-      ...(demands.everyFirstTry ? triedAgain(facts) : []),
+      ...unrested(facts, orders, thresholds),
+      ...unheard(facts, thresholds),
+      ...(thresholds.everyFirstTry ? triedAgain(facts) : []),
       ...facts.auditDuring.map((line) => `while harmed: ${line}`),
       ...facts.auditAfter.map((line) => `at the end: ${line}`),
       ...facts.unchecked.map((line) => `not checked: ${line}`),
       ...(facts.auditRounds === 0 ? ['the invariants were never checked while harmed'] : []),
       ...compareRecords(facts.records).map((line) => `books: ${line}`),
       ...otherAnswers(facts),
-      ...notHarmed(facts, demands),
-      ...slowRecoveries(facts.kills, demands.apiReadyWithinMs),
+      ...notHarmed(facts, thresholds),
+      ...slowRecoveries(facts.kills, thresholds.apiReadyWithinMs),
       ...(successShare < LEAST_SUCCESS_SHARE
         ? [`only ${percent(successShare)} of the orders that could succeed have shipped`]
         : []),
@@ -122,11 +122,11 @@ function successOf(purchases: readonly Purchase[], orders: Orders): number {
 function unrested(
   { settledAfterMs, purchases }: Facts,
   orders: Orders,
-  demands: Demands,
+  thresholds: Thresholds,
 ): string[] {
   const wrong: string[] = [];
   if (settledAfterMs === null) {
-    wrong.push(`not all at rest ${demands.settleWithinMs / MS_PER_SECOND} s after healing`);
+    wrong.push(`not all at rest ${thresholds.settleWithinMs / MS_PER_SECOND} s after healing`);
   }
   for (const { orderId } of purchases) {
     const order = orders.get(orderId ?? '');
@@ -140,7 +140,7 @@ function unrested(
 }
 
 /** Events that did not reach those who wait for them. */
-function unheard({ caughtUpAfterMs, receipts }: Facts, { settleWithinMs }: Demands): string[] {
+function unheard({ caughtUpAfterMs, receipts }: Facts, { settleWithinMs }: Thresholds): string[] {
   const wrong: string[] = [];
   if (caughtUpAfterMs === null) {
     wrong.push(`not all subscriptions caught up ${settleWithinMs / MS_PER_SECOND} s after healing`);
@@ -173,21 +173,21 @@ function otherAnswers({ purchases, repeats }: Facts): string[] {
 }
 
 /** A fault that never fired, a process never killed: the run has shown nothing about it. */
-function notHarmed({ kills, fired }: Facts, { victims, killsEach, faults }: Demands): string[] {
-  const spared = victims.flatMap((victim) => {
-    const count = kills.filter((kill) => kill.victim === victim).length;
-    return count >= killsEach ? [] : [`${victim} was killed ${count} times, not ${killsEach}`];
+function notHarmed({ kills, fired }: Facts, { targets, killsEach, faults }: Thresholds): string[] {
+  const spared = targets.flatMap((target) => {
+    const count = kills.filter((kill) => kill.target === target).length;
+    return count >= killsEach ? [] : [`${target} was killed ${count} times, not ${killsEach}`];
   });
   const silent = faults.filter((kind) => (fired.get(kind) ?? 0) === 0);
   return [...spared, ...silent.map((kind) => `fault never fired: ${kind}`)];
 }
 
 function slowRecoveries(kills: readonly Kill[], withinMs: number | null): string[] {
-  return kills.flatMap(({ victim, how, backAfterMs, apiReadyAfterMs }) => {
-    if (backAfterMs === null) return [`${victim} did not come back after ${how}`];
-    if (apiReadyAfterMs === null) return [`the API was not ready again after ${how} of ${victim}`];
+  return kills.flatMap(({ target, how, backAfterMs, apiReadyAfterMs }) => {
+    if (backAfterMs === null) return [`${target} did not come back after ${how}`];
+    if (apiReadyAfterMs === null) return [`the API was not ready again after ${how} of ${target}`];
     if (withinMs === null || apiReadyAfterMs <= withinMs) return [];
     const seconds = (apiReadyAfterMs / MS_PER_SECOND).toFixed(1);
-    return [`the API was ready again only ${seconds} s after ${how} of ${victim}`];
+    return [`the API was ready again only ${seconds} s after ${how} of ${target}`];
   });
 }

@@ -7,19 +7,19 @@ import type { InvariantWatch } from './invariant-watch.ts';
 import type { Killer } from './killer.ts';
 import type { Harm } from './line-faults.ts';
 import type { Receiver } from './receiver.ts';
-import type { Rig } from './environment.ts';
+import type { Environment } from './environment.ts';
 import { askAgain } from './client.ts';
 import type { Purchase, Reply, ShopperDeps } from './client.ts';
 import type { Facts } from './evaluate.ts';
 
-export interface Harmed {
+export interface Faulted {
   readonly killer: Pick<Killer, 'kills'>;
   readonly harms: readonly Pick<Harm, 'fired'>[];
   readonly watch: Pick<InvariantWatch, 'violations' | 'rounds'>;
   readonly receiver: Receiver | null;
 }
 
-export interface Healed {
+export interface Recovered {
   /** By performance.now(). */
   readonly healedAt: number;
   readonly purchases: readonly Purchase[];
@@ -39,14 +39,14 @@ const AUDIT_AGAIN_MS = 3_000;
 const REPEATS_AT_ONCE = 8;
 
 /** Gathers the facts of a run whose orders have come to rest. Rejects when the stack cannot be asked. */
-export async function look(
-  { rig, shopper }: { readonly rig: Rig; readonly shopper: ShopperDeps },
-  seen: Harmed & Healed,
+export async function inspect(
+  { environment, client }: { readonly environment: Environment; readonly client: ShopperDeps },
+  seen: Faulted & Recovered,
 ): Promise<Facts> {
-  const { databaseUrl, sandbox } = rig.addresses;
+  const { databaseUrl, sandbox } = environment.addresses;
   const { purchases, settledAfterMs, caughtUpAfterMs, killer, harms, watch } = seen;
-  const repeats = await repeatAll(shopper, purchases);
-  const results = await auditInTime(rig, seen);
+  const repeats = await repeatAll(client, purchases);
+  const results = await auditInTime(environment, seen);
   const [orders, payments, warehouse] = await Promise.all([
     readOrders(databaseUrl),
     readLedger(sandbox, 'payments'),
@@ -70,7 +70,7 @@ export async function look(
   };
 }
 
-function receiptsOf({ receiver, receivedAfterMs }: Harmed & Healed): Facts['receipts'] {
+function receiptsOf({ receiver, receivedAfterMs }: Faulted & Recovered): Facts['receipts'] {
   if (receiver === null) return null;
   const { taken, failed, wrong } = receiver;
   const twice = [...taken.values()].filter((times) => times > 1).length;
@@ -82,8 +82,8 @@ function receiptsOf({ receiver, receivedAfterMs }: Harmed & Healed): Facts['rece
  * of its events, has the same time to come right: asked again until then, the last answer counts.
  */
 async function auditInTime(
-  { addresses }: Rig,
-  { purchases, healedAt }: Healed,
+  { addresses }: Environment,
+  { purchases, healedAt }: Recovered,
 ): Promise<readonly InvariantResult[]> {
   const { databaseUrl, temporal, temporalNamespace: namespace, sandbox: sandboxUrl } = addresses;
   // Loaded late: it imports the generated client.
@@ -110,12 +110,12 @@ async function auditInTime(
 
 /** Every answered request once more, a few at a time. */
 async function repeatAll(
-  shopper: ShopperDeps,
+  client: ShopperDeps,
   purchases: readonly Purchase[],
 ): Promise<ReadonlyMap<string, Reply | null>> {
   const repeats = new Map<string, Reply | null>();
   const left = purchases.filter(({ outcome }) => outcome === 'accepted' || outcome === 'declined');
-  const silent: ShopperDeps = { ...shopper, count: () => undefined };
+  const silent: ShopperDeps = { ...client, count: () => undefined };
   const work = async (): Promise<void> => {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       repeats.set(next.plan.key, await askAgain(silent, next.plan));

@@ -11,13 +11,13 @@ import { isPostgresUp } from '../../local/stack/postgres.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
 import { answersOk } from './probes.ts';
 import { createRandom } from './random.ts';
-import type { Rig } from './environment.ts';
+import type { Environment } from './environment.ts';
 
-export const VICTIMS = ['app', 'worker', 'temporal', 'sandbox', 'postgres'] as const;
-export type Victim = (typeof VICTIMS)[number];
+export const TARGETS = ['app', 'worker', 'temporal', 'sandbox', 'postgres'] as const;
+export type Target = (typeof TARGETS)[number];
 
 export interface Kill {
-  readonly victim: Victim;
+  readonly target: Target;
   readonly how: string;
   readonly atMs: number;
   /** From the kill until the process answers again; null: not within two minutes. */
@@ -35,9 +35,9 @@ export interface Killer {
 }
 
 export interface KillerOptions {
-  readonly rig: Rig;
+  readonly environment: Environment;
   readonly seed: number;
-  readonly victims: readonly Victim[];
+  readonly targets: readonly Target[];
   readonly killsEach: number;
   readonly rhythm: Rhythm;
   readonly say: (line: string) => void;
@@ -61,7 +61,7 @@ const MAX_DOWN = 2;
 export function startKiller(options: KillerOptions): Killer {
   const kills: Kill[] = [];
   const stopping = new AbortController();
-  const watch = watchApi(options.rig);
+  const watch = watchApi(options.environment);
   const hunting = hunt({ ...options, kills, watch, signal: stopping.signal });
   return {
     kills,
@@ -84,25 +84,25 @@ interface Hunt extends KillerOptions {
 
 /** Round after round until each victim has been killed so often as was asked. */
 async function hunt(options: Hunt): Promise<void> {
-  const { seed, victims, rhythm, killsEach, signal } = options;
+  const { seed, targets, rhythm, killsEach, signal } = options;
   const { pauseMs, strikesEarly } = rhythm;
   const random = createRandom(seed, 'kills');
   const startedAt = performance.now();
-  const down = new Map<Victim, Promise<void>>();
+  const down = new Map<Target, Promise<void>>();
   try {
     while (!isDone(options)) {
-      for (const victim of random.shuffled(victims)) {
+      for (const target of random.shuffled(targets)) {
         // Mostly the shop has opened again before the next blow: otherwise nobody would ever buy.
         if (!random.chance(strikesEarly)) await untilOpen(options);
         await delay(random.between(pauseMs.least, pauseMs.most), undefined, { signal });
-        await down.get(victim);
-        if (countOf(options.kills, victim) >= killsEach) continue;
+        await down.get(target);
+        if (countOf(options.kills, target) >= killsEach) continue;
         if (down.size >= MAX_DOWN) await Promise.race(down.values());
         signal.throwIfAborted();
-        const way = random.pick(victim === 'postgres' ? POSTGRES_WAYS : WAYS);
-        const back = killOnce(options, { victim, way, startedAt });
-        down.set(victim, back);
-        void back.finally(() => down.delete(victim));
+        const way = random.pick(target === 'postgres' ? POSTGRES_WAYS : WAYS);
+        const back = killOnce(options, { target, way, startedAt });
+        down.set(target, back);
+        void back.finally(() => down.delete(target));
       }
     }
   } catch (error) {
@@ -118,48 +118,48 @@ async function untilOpen({ watch, signal }: Hunt): Promise<void> {
   await becomesTrue(async () => signal.aborted || watch.readySince(sinceMs), limits);
 }
 
-function isDone({ victims, killsEach, kills }: Pick<Hunt, 'victims' | 'killsEach' | 'kills'>) {
-  return victims.every((victim) => countOf(kills, victim) >= killsEach);
+function isDone({ targets, killsEach, kills }: Pick<Hunt, 'targets' | 'killsEach' | 'kills'>) {
+  return targets.every((target) => countOf(kills, target) >= killsEach);
 }
 
-function countOf(kills: readonly Kill[], victim: Victim): number {
-  return kills.filter((kill) => kill.victim === victim).length;
+function countOf(kills: readonly Kill[], target: Target): number {
+  return kills.filter((kill) => kill.target === target).length;
 }
 
 interface Aim {
-  readonly victim: Victim;
+  readonly target: Target;
   readonly way: Way;
   readonly startedAt: number;
 }
 
 /** Settles when the victim is back. */
 async function killOnce(hunt: Hunt, aim: Aim): Promise<void> {
-  const { rig, kills, watch, say } = hunt;
-  const { victim, way, startedAt } = aim;
-  const pid = pidOf(rig, victim);
+  const { environment, kills, watch, say } = hunt;
+  const { target, way, startedAt } = aim;
+  const pid = pidOf(environment, target);
   if (pid === null) return;
   const killedAt = performance.now();
   if (!send(way.group ? -pid : pid, way.signal)) return;
-  await keepDown(hunt, victim);
+  await keepDown(hunt, target);
   const limits = { timeoutMs: BACK_WITHIN_MS, everyMs: LOOK_EVERY_MS };
   const after = async (check: () => Promise<boolean>): Promise<number | null> =>
     (await becomesTrue(check, limits)) ? performance.now() - killedAt : null;
-  const isAnother = (): boolean => ![null, pid].includes(pidOf(rig, victim));
+  const isAnother = (): boolean => ![null, pid].includes(pidOf(environment, target));
   await after(async () => isAnother());
   const bornAt = performance.now();
   const [backAfterMs, apiReadyAfterMs] = await Promise.all([
-    after(async () => (victim === 'app' ? watch.readySince(bornAt) : isUp(rig, victim))),
+    after(async () => (target === 'app' ? watch.readySince(bornAt) : isUp(environment, target))),
     after(async () => watch.readySince(bornAt)),
   ]);
-  kills.push({ victim, how: way.how, atMs: killedAt - startedAt, backAfterMs, apiReadyAfterMs });
+  kills.push({ target, how: way.how, atMs: killedAt - startedAt, backAfterMs, apiReadyAfterMs });
   const seconds = backAfterMs === null ? 'never' : (backAfterMs / 1000).toFixed(1);
-  say(`${victim} ${way.how}: back after ${seconds} s`);
+  say(`${target} ${way.how}: back after ${seconds} s`);
 }
 
 /** The stack may start the victim again only after its time. */
-async function keepDown({ rig, rhythm, signal }: Hunt, victim: Victim): Promise<void> {
-  if (rhythm.keptDownMs === 0 || victim === 'worker') return;
-  const marker = rig.home.stoppedFile(victim);
+async function keepDown({ environment, rhythm, signal }: Hunt, target: Target): Promise<void> {
+  if (rhythm.keptDownMs === 0 || target === 'worker') return;
+  const marker = environment.home.stoppedFile(target);
   writeFileSync(marker, '');
   await delay(rhythm.keptDownMs, undefined, { signal }).catch(() => undefined);
   rmSync(marker, { force: true });
@@ -172,7 +172,7 @@ interface ApiWatch {
 }
 
 /** One who asks for all: the API has other things to do than to say that it is ready. */
-function watchApi({ addresses }: Rig): ApiWatch {
+function watchApi({ addresses }: Environment): ApiWatch {
   let lastAskedMs = -Infinity;
   let stopped = false;
   const run = async (): Promise<void> => {
@@ -206,12 +206,17 @@ const POSTGRES_WAYS: readonly Way[] = [
   { how: 'immediate stop', signal: 'SIGQUIT', group: false },
 ];
 
-function pidOf(rig: Rig, victim: Victim): number | null {
-  return victim === 'worker' ? runningPart(rig.workerHome, 'app') : runningPart(rig.home, victim);
+function pidOf(environment: Environment, target: Target): number | null {
+  return target === 'worker'
+    ? runningPart(environment.workerHome, 'app')
+    : runningPart(environment.home, target);
 }
 
-function isUp({ addresses, workerUrl }: Rig, victim: Exclude<Victim, 'app'>): Promise<boolean> {
-  switch (victim) {
+function isUp(
+  { addresses, workerUrl }: Environment,
+  target: Exclude<Target, 'app'>,
+): Promise<boolean> {
+  switch (target) {
     case 'worker':
       return answersOk(`${workerUrl}/readyz`);
     case 'sandbox':

@@ -8,7 +8,7 @@ import type { NetworkFault } from './network-fault.ts';
 import { becomesTrue } from '../../local/stack/commands.ts';
 import { createRandom } from './random.ts';
 import { PROXIED } from './environment.ts';
-import type { Proxied, Rig } from './environment.ts';
+import type { Proxied, Environment } from './environment.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
 
 /** The kinds every run has to show; each is counted by what the proxies really did. */
@@ -34,7 +34,7 @@ export interface Harm {
 }
 
 export interface LineFaultOptions {
-  readonly proxies: Rig['proxies'];
+  readonly proxies: Environment['proxies'];
   readonly seed: number;
   /** Between two faults: shortest and longest. */
   readonly pauseMs: { readonly least: number; readonly most: number };
@@ -114,7 +114,7 @@ async function harmOnce(
     await becomesTrue(async () => signal.aborted || strikes() > 0, limits);
     return strikes();
   } finally {
-    proxy.heal();
+    proxy.clearFaults();
   }
 }
 

@@ -66,7 +66,7 @@ export interface NetworkFaults {
   add(fault: NetworkFault): void;
   clear(): void;
   readonly isRefusing: boolean;
-  judge(passing: Passing): Judgement;
+  evaluate(passing: Passing): Judgement;
   /** How often each kind struck: chunks delayed or dropped, connections cut or refused. */
   readonly fired: Readonly<Record<NetworkFaultKind, number>>;
   countRefusal(): void;
@@ -103,7 +103,7 @@ export function createNetworkFaults(): NetworkFaults {
     clear: () => {
       armed.length = 0;
     },
-    judge: (passing) => {
+    evaluate: (passing) => {
       let pace = FREE;
       for (const each of armed) {
         const { fault } = each;

@@ -17,7 +17,7 @@ export interface Receiver {
   /** What no receiver should see: one line each. */
   readonly wrong: readonly string[];
   /** From here on it takes everything. */
-  heal(): void;
+  clearFaults(): void;
   close(): Promise<void>;
 }
 
@@ -66,7 +66,7 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
     get failed() {
       return failed;
     },
-    heal: () => {
+    clearFaults: () => {
       isHealed = true;
     },
     close: async () => {

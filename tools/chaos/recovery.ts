@@ -4,13 +4,13 @@ import { becomesTrue } from '../../local/stack/commands.ts';
 import { readEventIds, readOrders } from './records.ts';
 import type { Load } from './load.ts';
 import { REST_WITHIN_MS } from './inspect.ts';
-import type { Healed } from './inspect.ts';
+import type { Recovered } from './inspect.ts';
 import type { Receiver } from './receiver.ts';
-import type { Rig } from './environment.ts';
+import type { Environment } from './environment.ts';
 import { hasSettled } from './evaluate.ts';
 
 export interface HealDeps {
-  readonly rig: Rig;
+  readonly environment: Environment;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
   readonly load: Load;
@@ -37,21 +37,21 @@ const subscriptionsForm = z.object({
 });
 
 /** Nothing is restarted here: what runs has to recover by itself. */
-export async function heal(deps: HealDeps): Promise<Healed> {
-  const { rig, say, load, receiver } = deps;
+export async function clearFaults(deps: HealDeps): Promise<Recovered> {
+  const { environment, say, load, receiver } = deps;
   const clear = { method: 'DELETE', signal: AbortSignal.timeout(CONTROL_TIMEOUT_MS) };
-  await fetch(`${rig.addresses.sandbox}/faults`, clear);
-  receiver?.heal();
+  await fetch(`${environment.addresses.sandbox}/faults`, clear);
+  receiver?.clearFaults();
   const healedAt = performance.now();
   say('Healed: everything has to come to rest');
   const purchases = await load.finish();
   const accepted = new Set(purchases.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])));
   const countOrders = async (): Promise<number> => {
-    const orders = await readOrders(rig.addresses.databaseUrl);
+    const orders = await readOrders(environment.addresses.databaseUrl);
     return orders.filter((order) => accepted.has(order.id) && !hasSettled(order)).length;
   };
   const countEvents = async (taken: Receiver['taken']): Promise<number> => {
-    const ids = await readEventIds(rig.addresses.databaseUrl);
+    const ids = await readEventIds(environment.addresses.databaseUrl);
     return ids.filter((id) => !taken.has(id)).length;
   };
   const until = countdown(deps, healedAt);
@@ -59,7 +59,9 @@ export async function heal(deps: HealDeps): Promise<Healed> {
     healedAt,
     purchases,
     settledAfterMs: await until('orders still moving', REST_WITHIN_MS, countOrders),
-    caughtUpAfterMs: await until('subscriptions behind', REST_WITHIN_MS, () => countBehind(rig)),
+    caughtUpAfterMs: await until('subscriptions behind', REST_WITHIN_MS, () =>
+      countBehind(environment),
+    ),
     receivedAfterMs:
       receiver === null
         ? null
@@ -91,7 +93,7 @@ function countdown({ signal, say }: HealDeps, healedAt: number): Until {
   };
 }
 
-async function countBehind({ addresses }: Rig): Promise<number> {
+async function countBehind({ addresses }: Environment): Promise<number> {
   const answer = await fetch(`${addresses.api}/v1/subscriptions?limit=100`, {
     headers: { authorization: 'Bearer hf_local_operator' },
     signal: AbortSignal.timeout(CONTROL_TIMEOUT_MS),

@@ -2,11 +2,11 @@
 import { commandOf } from './options.ts';
 import type { ChaosOptions } from './options.ts';
 import { LEAST_SUCCESS_SHARE, percent } from './evaluate.ts';
-import type { Demands, Facts, Verdict } from './evaluate.ts';
+import type { Thresholds, Facts, Verdict } from './evaluate.ts';
 
 export interface Report {
   readonly options: ChaosOptions;
-  readonly demands: Demands;
+  readonly thresholds: Thresholds;
   readonly facts: Facts;
   readonly verdict: Verdict;
   /** Every answer the shoppers got, by status and code. */
@@ -19,7 +19,7 @@ const NAME_WIDTH = 28;
 
 /** The report as lines for a terminal. */
 export function describe(report: Report): readonly string[] {
-  const { options, demands, facts, verdict, answers, tookMs } = report;
+  const { options, thresholds, facts, verdict, answers, tookMs } = report;
   const fates = countBy(facts.purchases, ({ orderId, outcome, code }) => {
     const status = facts.records.orders.find(({ id }) => id === orderId)?.status;
     return status ?? (outcome === 'refused' ? `refused: ${code}` : outcome.replace('_', ' '));
@@ -40,8 +40,8 @@ export function describe(report: Report): readonly string[] {
         `${percent(verdict.successShare)} of ${asked} (at least ${percent(LEAST_SUCCESS_SHARE)})`,
       ),
       row('lost acknowledgements', String(verdict.lostAcknowledgements)),
-      row('at rest after healing', restLine(facts.settledAfterMs, demands.settleWithinMs)),
-      row('subscriptions caught up', restLine(facts.caughtUpAfterMs, demands.settleWithinMs)),
+      row('at rest after healing', restLine(facts.settledAfterMs, thresholds.settleWithinMs)),
+      row('subscriptions caught up', restLine(facts.caughtUpAfterMs, thresholds.settleWithinMs)),
       ...receiptLines(facts),
       row(
         'audit rows',
@@ -60,12 +60,12 @@ export function describe(report: Report): readonly string[] {
   ];
 }
 
-function killLines({ facts, demands }: Report): string[] {
-  return demands.victims.map((victim) => {
-    const kills = facts.kills.filter((kill) => kill.victim === victim);
+function killLines({ facts, thresholds }: Report): string[] {
+  return thresholds.targets.map((target) => {
+    const kills = facts.kills.filter((kill) => kill.target === target);
     const back = worst(kills.map(({ backAfterMs }) => backAfterMs));
     const ready = worst(kills.map(({ apiReadyAfterMs }) => apiReadyAfterMs));
-    return row(victim, `${kills.length}, worst: back ${back}, API ready again ${ready}`);
+    return row(target, `${kills.length}, worst: back ${back}, API ready again ${ready}`);
   });
 }
 

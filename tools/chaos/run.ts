@@ -2,7 +2,7 @@
  * One run in two phases: harm while shoppers come, then heal and demand that everything comes to
  * rest, agrees and is remembered.
  */
-import { heal } from './recovery.ts';
+import { clearFaults } from './recovery.ts';
 import { openInvariants, watchInvariants } from './invariant-watch.ts';
 import type { InvariantCheck, InvariantWatch } from './invariant-watch.ts';
 import { startKiller } from './killer.ts';
@@ -11,19 +11,19 @@ import { startLineFaults } from './line-faults.ts';
 import type { Harm } from './line-faults.ts';
 import { startLoad } from './load.ts';
 import type { Load } from './load.ts';
-import { look, REST_WITHIN_MS } from './inspect.ts';
+import { inspect, REST_WITHIN_MS } from './inspect.ts';
 import type { ChaosOptions } from './options.ts';
 import { SCARCE, SCARCE_SHARE } from './order-plan.ts';
 import { startProviderFaults } from './provider-faults.ts';
 import { startReceiver } from './receiver.ts';
-import type { Rig } from './environment.ts';
+import type { Environment } from './environment.ts';
 import { SCENARIOS } from './scenarios.ts';
 import type { ShopperDeps } from './client.ts';
-import type { Demands, Facts } from './evaluate.ts';
+import type { Thresholds, Facts } from './evaluate.ts';
 
 export interface RunDeps {
   readonly options: ChaosOptions;
-  readonly rig: Rig;
+  readonly environment: Environment;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -41,10 +41,10 @@ const CONTROL_TIMEOUT_MS = 10_000;
 const SCARCE_SUPPLY = 0.5;
 
 /** What the run of these options has to show. */
-export function demandsOf(options: ChaosOptions): Demands {
-  const { victims, faults, apiReadyWithinMs, everyFirstTry } = SCENARIOS[options.only];
+export function thresholdsOf(options: ChaosOptions): Thresholds {
+  const { targets, faults, apiReadyWithinMs, everyFirstTry } = SCENARIOS[options.only];
   return {
-    victims,
+    targets,
     killsEach: options.kills,
     faults,
     settleWithinMs: REST_WITHIN_MS,
@@ -55,10 +55,10 @@ export function demandsOf(options: ChaosOptions): Demands {
 
 /** Harms, heals, looks. Rejects when the signal ends it, or when the healed stack cannot be asked. */
 export async function run(deps: RunDeps): Promise<RunResult> {
-  const { rig, signal, say, options } = deps;
-  const { api, databaseUrl } = rig.addresses;
+  const { environment, signal, say, options } = deps;
+  const { api, databaseUrl } = environment.addresses;
   const answers = new Map<string, number>();
-  const shopper: ShopperDeps = {
+  const client: ShopperDeps = {
     api,
     signal,
     count: (what) => answers.set(what, (answers.get(what) ?? 0) + 1),
@@ -68,10 +68,10 @@ export async function run(deps: RunDeps): Promise<RunResult> {
   const receiver = fails === null ? null : await startReceiver({ api, seed: options.seed, fails });
   const invariants = await openInvariants(databaseUrl);
   try {
-    const harmed = await harm(deps, shopper, invariants.check);
-    const healed = await heal({ rig, signal, say, load: harmed.load, receiver });
+    const faulted = await harm(deps, client, invariants.check);
+    const recovered = await clearFaults({ environment, signal, say, load: faulted.load, receiver });
     say('Looking: books, ledgers, invariants, every answer once more');
-    const facts = await look({ rig, shopper }, { ...harmed, ...healed, receiver });
+    const facts = await inspect({ environment, client }, { ...faulted, ...recovered, receiver });
     return { facts, answers };
   } finally {
     await invariants.close();
@@ -79,7 +79,7 @@ export async function run(deps: RunDeps): Promise<RunResult> {
   }
 }
 
-interface Harmed {
+interface Faulted {
   readonly load: Load;
   readonly killer: Killer;
   readonly harms: readonly Harm[];
@@ -87,18 +87,18 @@ interface Harmed {
 }
 
 async function harm(
-  { options, rig, signal, say }: RunDeps,
-  shopper: ShopperDeps,
+  { options, environment, signal, say }: RunDeps,
+  client: ShopperDeps,
   check: InvariantCheck,
-): Promise<Harmed> {
+): Promise<Faulted> {
   const { seed, ratePerSecond, orders, short, kills, only } = options;
-  const { victims, rhythm, faults } = SCENARIOS[only];
+  const { targets, rhythm, faults } = SCENARIOS[only];
   say(`Harm: ${orders} orders at ${ratePerSecond}/s, seed ${seed}`);
   const killer = startKiller({
-    rig,
+    environment,
     seed,
     say: (line) => say(`  ${line}`),
-    victims,
+    targets,
     killsEach: kills,
     rhythm,
   });
@@ -107,14 +107,14 @@ async function harm(
     faults.length === 0
       ? []
       : [
-          startLineFaults({ proxies: rig.proxies, seed, pauseMs }),
-          startProviderFaults({ sandbox: rig.addresses.sandbox, seed }),
+          startLineFaults({ proxies: environment.proxies, seed, pauseMs }),
+          startProviderFaults({ sandbox: environment.addresses.sandbox, seed }),
         ];
   const watch = watchInvariants(check);
   const fired = (kind: string): boolean => harms.some((each) => (each.fired.get(kind) ?? 0) > 0);
   const isEnough = (): boolean => killer.isDone && faults.every(fired);
   const load = startLoad({
-    ...shopper,
+    ...client,
     seed,
     ratePerSecond,
     goOn: (n) => n < orders || (n < orders * MOST_TIMES_LONGER && !isEnough()),

@@ -11,7 +11,7 @@ export interface LaneEnds {
   readonly from: Socket;
   readonly to: Socket;
   readonly direction: Direction;
-  readonly judge: (passing: Passing) => Judgement;
+  readonly evaluate: (passing: Passing) => Judgement;
   /** Called once a chunk was swallowed: the line can never be whole again. */
   readonly onSwallowed: () => void;
   /** Called when a cut was judged; what is to be delivered is queued before it. */
@@ -52,7 +52,7 @@ export function openLane(ends: LaneEnds): void {
   let isCut = false;
   lane.from.on('data', (chunk: Buffer) => {
     if (isCut) return;
-    const judgement = lane.judge({ chunk, direction: lane.direction, bytesBefore, tail });
+    const judgement = lane.evaluate({ chunk, direction: lane.direction, bytesBefore, tail });
     bytesBefore += chunk.length;
     tail = Buffer.concat([tail, chunk]).subarray(-MAX_PATTERN_BYTES);
     if (judgement.kind === 'swallow') return lane.onSwallowed();

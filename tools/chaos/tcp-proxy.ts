@@ -16,7 +16,7 @@ export interface TcpProxy {
   /** Resets every connection now. Gives how many there were. */
   cutNow(): number;
   /** Ends every fault. Half-open connections are reset: bytes are missing in them. */
-  heal(): void;
+  clearFaults(): void;
   /** How often each fault struck since the start; `cut` counts connections reset by `cutNow`. */
   counts(): Readonly<Record<NetworkFaultKind | 'cut', number>>;
   /** Resets what is open and stops listening. */
@@ -75,7 +75,7 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
       state.cut += cut;
       return cut;
     },
-    heal: () => {
+    clearFaults: () => {
       state.faults.clear();
       for (const connection of state.connections) if (connection.hasHole) reset(connection);
     },
@@ -127,12 +127,12 @@ function openLanes(state: State, connection: Connection): void {
   const onSwallowed = (): void => {
     connection.hasHole = true;
   };
-  const judge = state.faults.judge;
+  const evaluate = state.faults.evaluate;
   openLane({
     from: client,
     to: server,
     direction: 'to_server',
-    judge,
+    evaluate,
     onSwallowed,
     onCut: () => {
       linger(state, server);
@@ -143,7 +143,7 @@ function openLanes(state: State, connection: Connection): void {
     from: server,
     to: client,
     direction: 'to_client',
-    judge,
+    evaluate,
     onSwallowed,
     onCut: () => reset(connection),
   });

@@ -7,17 +7,17 @@ import { ConfigError, readStackConfig } from '../../config.ts';
 import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
 import { createHome } from '../../local/stack/home.ts';
 import { runningStack } from '../../local/stack/leftovers.ts';
-import { FATES, type Fate } from './scenarios.ts';
+import { SCENARIOS, type Scenario } from './scenarios.ts';
 import { call } from './http.ts';
 import { createOutside } from './environment.ts';
 import { paint } from './paint.ts';
-import { play, type Stage } from './runner.ts';
+import { runScenario, type Environment } from './runner.ts';
 import { createShop } from './shop.ts';
 
 const STOPPED = 130;
 
 /** Something a person has to do first. The message says what. */
-class NotNow extends Error {}
+class Unavailable extends Error {}
 
 process.exitCode = await main();
 
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   try {
     const addresses = await findStack();
-    return await playAll(setUp(addresses, stop.signal), addresses);
+    return await runAll(setUp(addresses, stop.signal), addresses);
   } catch (error) {
     if (stop.signal.aborted) {
       say('\nStopped; the faults are cleared.');
@@ -40,15 +40,16 @@ async function main(): Promise<number> {
 async function findStack(): Promise<Addresses> {
   const home = createHome(readStackConfig().HOLDFAST_HOME);
   if (runningStack(home) === null) {
-    throw new NotNow(`No stack is running on ${home.path}: run npm start first.`);
+    throw new Unavailable(`No stack is running on ${home.path}: run npm start first.`);
   }
   const addresses = await loadAddresses(home);
   const { status } = await call({ url: `${addresses.api}/readyz` });
-  if (status !== 200) throw new NotNow(`The stack is not ready yet: see ${addresses.api}/readyz`);
+  if (status !== 200)
+    throw new Unavailable(`The stack is not ready yet: see ${addresses.api}/readyz`);
   return addresses;
 }
 
-function setUp(addresses: Addresses, signal: AbortSignal): Stage {
+function setUp(addresses: Addresses, signal: AbortSignal): Environment {
   return {
     shop: createShop(addresses.api, signal),
     outside: createOutside(addresses, signal),
@@ -58,36 +59,36 @@ function setUp(addresses: Addresses, signal: AbortSignal): Stage {
   };
 }
 
-async function playAll(stage: Stage, { sandbox, temporalUi }: Addresses): Promise<number> {
+async function runAll(stage: Environment, { sandbox, temporalUi }: Addresses): Promise<number> {
   const armed = await stage.outside.armed();
   if (armed.length > 0) {
     const clear = `curl -X DELETE ${sandbox}/faults`;
-    throw new NotNow(`Faults are armed already (${armed.join(', ')}): ${clear}`);
+    throw new Unavailable(`Faults are armed already (${armed.join(', ')}): ${clear}`);
   }
   say(`Six orders, six fates. Times are since the order was created.`);
   let failed = 0;
-  for (const [index, fate] of FATES.entries()) {
+  for (const [index, fate] of SCENARIOS.entries()) {
     say(`\n${paint('bold', `${index + 1}. ${fate.name}`)}  ${fate.story}`);
     if (!(await endsWell(stage, fate))) failed += 1;
   }
   say(`\nInbox ${sandbox}/inbox${temporalUi === undefined ? '' : `  Web UI ${temporalUi}`}`);
   say(
     failed === 0
-      ? paint('green', `All ${FATES.length} orders ended as they should.`)
-      : paint('red', `${failed} of ${FATES.length} orders did not end as they should.`),
+      ? paint('green', `All ${SCENARIOS.length} orders ended as they should.`)
+      : paint('red', `${failed} of ${SCENARIOS.length} orders did not end as they should.`),
   );
   return failed === 0 ? 0 : 1;
 }
 
-async function endsWell(stage: Stage, fate: Fate): Promise<boolean> {
-  const wrong = await play(stage, fate);
+async function endsWell(stage: Environment, fate: Scenario): Promise<boolean> {
+  const wrong = await runScenario(stage, fate);
   for (const line of wrong) say(`  ${paint('red', `wrong: ${line}`)}`);
   if (wrong.length === 0) say(`  ${paint('green', 'as it should')}`);
   return wrong.length === 0;
 }
 
 function explain(error: unknown): string {
-  if (error instanceof NotNow || error instanceof ConfigError) return error.message;
+  if (error instanceof Unavailable || error instanceof ConfigError) return error.message;
   const message = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : '';
   return `The demo could not go on: ${message}${cause === '' ? '' : ` (${cause})`}`;

@@ -4,13 +4,13 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Ending, Fate } from './scenarios.ts';
+import type { Ending, Scenario } from './scenarios.ts';
 import type { Outside } from './environment.ts';
 import { counts, eventRow, paint, row } from './paint.ts';
 import type { Shop, TimelineEntry } from './shop.ts';
 import { differences, type Seen } from './verdict.ts';
 
-export interface Stage {
+export interface Environment {
   readonly shop: Shop;
   readonly outside: Outside;
   /** Tells this run's shoppers from those of every run before. */
@@ -28,9 +28,9 @@ const CLOSE_MS = 10_000;
 const answerForm = z.object({ id: z.string().optional(), code: z.string().optional() });
 
 /** What did not end as it should; nothing when all did. Rejects when the stack stops answering. */
-export async function play(stage: Stage, fate: Fate): Promise<readonly string[]> {
+export async function runScenario(stage: Environment, fate: Scenario): Promise<readonly string[]> {
   try {
-    return await playOnce(stage, fate);
+    return await runOnce(stage, fate);
   } finally {
     if (fate.fault !== null) await stage.outside.clearFaults();
   }
@@ -44,7 +44,7 @@ interface Placed {
   readonly heldBefore: number;
 }
 
-async function playOnce(stage: Stage, fate: Fate): Promise<readonly string[]> {
+async function runOnce(stage: Environment, fate: Scenario): Promise<readonly string[]> {
   const { outside, say } = stage;
   if (fate.fault !== null) {
     const { place, mode, times } = fate.fault;
@@ -58,7 +58,7 @@ async function playOnce(stage: Stage, fate: Fate): Promise<readonly string[]> {
   return [...early, ...differences(fate.ends, seen)];
 }
 
-async function place({ shop, run, say }: Stage, fate: Fate): Promise<Placed> {
+async function place({ shop, run, say }: Environment, fate: Scenario): Promise<Placed> {
   const email = `demo-${run}-${fate.name.replaceAll(' ', '-')}@example.com`;
   const { sku, quantity, paymentMethod } = fate;
   const heldBefore = await shop.held(sku);
@@ -70,7 +70,11 @@ async function place({ shop, run, say }: Stage, fate: Fate): Promise<Placed> {
 }
 
 /** Prints events as they come, until the order has ended. Returns what went wrong on the way. */
-async function follow(stage: Stage, fate: Fate, placed: Placed): Promise<readonly string[]> {
+async function follow(
+  stage: Environment,
+  fate: Scenario,
+  placed: Placed,
+): Promise<readonly string[]> {
   const { shop, say, signal } = stage;
   const { orderId, email } = placed;
   if (orderId === null) return [];
@@ -93,7 +97,7 @@ async function follow(stage: Stage, fate: Fate, placed: Placed): Promise<readonl
 }
 
 /** The order has shipped without what was down; now that may come back. */
-async function comeBack({ outside, say }: Stage, email: string): Promise<readonly string[]> {
+async function comeBack({ outside, say }: Environment, email: string): Promise<readonly string[]> {
   const tooEarly = await outside.mails(email);
   await outside.clearFaults();
   say(row(null, paint('yellow', 'DELETE /faults'), 'shipped without a mail; now the mails may go'));
@@ -107,7 +111,7 @@ function hasEnded({ status, mails }: Ending, timeline: readonly TimelineEntry[])
 }
 
 /** How it ended, by the shop, by the providers' own ledgers, by the inbox and by Temporal. */
-async function look(stage: Stage, fate: Fate, placed: Placed): Promise<Seen> {
+async function look(stage: Environment, fate: Scenario, placed: Placed): Promise<Seen> {
   const { shop, outside, say } = stage;
   const { orderId, email, answer, code } = placed;
   const [sent, stillHeld] = await Promise.all([
@@ -135,7 +139,7 @@ async function look(stage: Stage, fate: Fate, placed: Placed): Promise<Seen> {
 }
 
 /** Zero as soon as no more is held than before; other shoppers may hold some for a moment. */
-async function unitsStillHeld(stage: Stage, sku: string, before: number): Promise<number> {
+async function unitsStillHeld(stage: Environment, sku: string, before: number): Promise<number> {
   const giveUpAt = performance.now() + CLOSE_MS;
   for (;;) {
     const more = (await stage.shop.held(sku)) - before;
@@ -146,7 +150,10 @@ async function unitsStillHeld(stage: Stage, sku: string, before: number): Promis
 }
 
 /** The state the workflow ends in, or the one it still has after 10 s. */
-async function whenClosed({ outside, signal }: Stage, orderId: string): Promise<string | null> {
+async function whenClosed(
+  { outside, signal }: Environment,
+  orderId: string,
+): Promise<string | null> {
   const giveUpAt = performance.now() + CLOSE_MS;
   for (;;) {
     const state = await outside.workflow(orderId);

@@ -30,7 +30,7 @@ export interface Ending {
   readonly stillHeld: 0;
 }
 
-export interface Fate {
+export interface Scenario {
   readonly name: string;
   readonly story: string;
   readonly sku: string;
@@ -64,7 +64,7 @@ const REFUSED = {
   stillHeld: 0,
 } as const;
 
-export const FATES: readonly Fate[] = [
+export const SCENARIOS: readonly Scenario[] = [
   {
     ...A_MUG,
     name: 'shipped',

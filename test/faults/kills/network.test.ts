@@ -27,8 +27,8 @@ beforeAll(async () => {
   lane = await openLane({ name: 'shop', server, onClose, adapt });
 });
 afterEach(() => {
-  toDatabase.heal();
-  toProviders.heal();
+  toDatabase.clearFaults();
+  toProviders.clearFaults();
 });
 afterAll(close);
 
@@ -53,7 +53,7 @@ cell(
       const requests = Array.from({ length: CROWD }, () => newRequest());
       await Promise.all(requests.map((request) => placedAndShipped(request)));
       fired(toDatabase.counts().cut_on - before);
-      toDatabase.heal();
+      toDatabase.clearFaults();
     }
     expect(await lane.db.order.count()).toBe(ROUNDS * CROWD);
     await expectSound(lane);
@@ -86,7 +86,7 @@ cell(
     );
     for (const answer of answers) expect(answer?.status, answer?.text).toBe(503);
     fired(toDatabase.counts().swallow);
-    toDatabase.heal();
+    toDatabase.clearFaults();
     await shipsAfterwards([earlier, parseOrderId(await lane.client.place(request))]);
   },
 );
@@ -100,7 +100,7 @@ cell(
     const answer = await lane.client.tryOnce(request);
     expect(answer?.status, answer?.text).toBe(503);
     fired(toProviders.counts().swallow);
-    toProviders.heal();
+    toProviders.clearFaults();
     await shipsAfterwards([parseOrderId(await lane.client.place(request))]);
     await expectSound(lane);
   },
