@@ -238,8 +238,8 @@ WHERE e.last <> o.version OR e.events <> e.last - e.first + 1
 -- invariant: events_once
 -- title: What can happen to an order once is told once
 -- holds: always
-SELECT order_id AS subject, format('%s told %s times', once_key, count(*)) AS detail
-FROM events WHERE once_key IS NOT NULL GROUP BY order_id, once_key HAVING count(*) > 1;
+SELECT order_id AS subject, format('%s told %s times', dedup_key, count(*)) AS detail
+FROM events WHERE dedup_key IS NOT NULL GROUP BY order_id, dedup_key HAVING count(*) > 1;
 
 -- invariant: legal_transitions
 -- title: Orders move along the transition table only

@@ -142,7 +142,7 @@ async function cancelOnce(client: Client, cancel: Cancel): Promise<CancelOutcome
   try {
     const accepted = await orNotFound(retryDroppedUpdate(() => cancelRunning(client, cancel)));
     if (accepted === 'gone') return { kind: 'refused', reason: 'the order is finished' };
-    return { kind: 'accepted', willUndo: accepted.willUndo };
+    return { kind: 'accepted', pendingCompensations: accepted.pendingCompensations };
   } catch (error) {
     const reason = refusalOf(error);
     if (reason !== null) return { kind: 'refused', reason };

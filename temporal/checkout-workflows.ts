@@ -11,7 +11,7 @@ import type { CancelRequest, ShipmentAnswered } from '../workflows/checkout/cont
 export type StartOutcome = { readonly kind: 'started' | 'already_started' | 'unavailable' };
 
 export type CancelOutcome =
-  | { readonly kind: 'accepted'; readonly willUndo: readonly string[] }
+  | { readonly kind: 'accepted'; readonly pendingCompensations: readonly string[] }
   /** Refused for good: `reason` says where the order stands. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** Not decided yet (the warehouse is being asked); the same update id gets the answer later. */

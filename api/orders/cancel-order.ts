@@ -123,7 +123,7 @@ async function acceptedBefore(
   const events = await listOrderEvents(deps.db, order.id, MAX_EVENTS);
   const turned = events.find(({ type }) => type === 'order.cancelling');
   if (turned?.causationId !== updateIdOf(claim)) return null;
-  return accept(deps, order, { claim, willUndo: undosOf(events) });
+  return accept(deps, order, { claim, pendingCompensations: undosOf(events) });
 }
 
 /** What the saga had registered by then, newest first (workflows/checkout/checkout.ts). */
@@ -137,7 +137,7 @@ function undosOf(events: readonly OrderEvent[]): readonly string[] {
 async function accept(
   { db }: CancelDeps,
   order: Order,
-  accepted: { readonly claim: KeyClaim; readonly willUndo: readonly string[] },
+  accepted: { readonly claim: KeyClaim; readonly pendingCompensations: readonly string[] },
 ): Promise<StoredResponse> {
   const answer: StoredResponse = {
     status: 202,
@@ -145,7 +145,7 @@ async function accept(
       id: order.id,
       object: 'order',
       status: 'cancelling',
-      will_undo: accepted.willUndo,
+      pending_compensations: accepted.pendingCompensations,
     }),
   };
   await db.$transaction((tx) => insertCompletedKey(tx, accepted.claim, answer));

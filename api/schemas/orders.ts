@@ -208,6 +208,6 @@ export const cancelSchema = z
     id: z.string(),
     object: z.literal('order'),
     status: z.literal('cancelling'),
-    will_undo: z.array(z.string()),
+    pending_compensations: z.array(z.string()),
   })
   .openapi('CancelAccepted');

@@ -27,7 +27,7 @@ export async function wasNotified(
   orderId: OrderId,
   notification: Notification,
 ): Promise<boolean> {
-  const onceKey = `order.customer_notified/${notification}`;
-  const where = { orderId_onceKey: { orderId, onceKey } };
+  const dedupKey = `order.customer_notified/${notification}`;
+  const where = { orderId_dedupKey: { orderId, dedupKey } };
   return (await db.event.findUnique({ where, select: { seq: true } })) !== null;
 }

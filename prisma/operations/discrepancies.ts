@@ -118,7 +118,7 @@ async function tell(
   },
 ): Promise<void> {
   const { type, kind, subject } = told;
-  await transitionOrder(tx, { orderId, type, onceKey: null, data: { kind, subject } });
+  await transitionOrder(tx, { orderId, type, dedupKey: null, data: { kind, subject } });
 }
 
 function toDifference(row: Prisma.DifferenceGetPayload<object>): FoundDifference {

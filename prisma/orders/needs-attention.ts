@@ -36,7 +36,7 @@ export async function markNeedsAttention(
   const asked = {
     orderId,
     type: 'order.needs_attention',
-    onceKey: null,
+    dedupKey: null,
     attentionStep: waiting.steps.join(', '),
     data: { steps: waiting.steps, failure: waiting.failure },
   } as const;
@@ -100,7 +100,7 @@ export async function recordResolved(
       orderId,
       type: 'order.attention_resolved',
       to: resumes,
-      onceKey: null,
+      dedupKey: null,
       data,
       causationId: resolved.actor,
     });

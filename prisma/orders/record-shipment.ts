@@ -157,7 +157,7 @@ export async function recordNotification(
     await transitionOrder(tx, {
       orderId,
       type,
-      onceKey: `${type}/${notification}`,
+      dedupKey: `${type}/${notification}`,
       data: failure === null ? { notification } : { notification, failure },
     });
     if (failure !== null) {

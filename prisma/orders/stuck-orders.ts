@@ -80,11 +80,11 @@ export async function findCheckoutProgress(
       o.correlation_id AS "correlationId", o.traceparent, o.cancel_reason AS "cancelReason",
       (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus,
       CASE WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
-                          AND e.once_key = 'order.cancelling') THEN 'cancelling'
+                          AND e.dedup_key = 'order.cancelling') THEN 'cancelling'
         WHEN p.captured_manually OR EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
-                          AND e.once_key = 'order.paid') THEN 'paid'
+                          AND e.dedup_key = 'order.paid') THEN 'paid'
         WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
-                       AND e.once_key = 'order.reserved') THEN 'reserved'
+                       AND e.dedup_key = 'order.reserved') THEN 'reserved'
         ELSE 'placed' END AS from,
       EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
         AND e.data @> '{"step": "shipOrder", "decision": "skip"}') AS "shippedManually"
@@ -127,7 +127,7 @@ export async function recordRecovered(
       orderId,
       type: 'order.attention_resolved',
       to: resumes,
-      onceKey: null,
+      dedupKey: null,
       data: { step, decision: 'none', note: 'it runs again', actor: 'system', resumes },
     });
     await resolveDeadLetter(tx, { source: 'checkout', subject: step, orderId, eventId: null });

@@ -21,7 +21,7 @@ export interface Transition {
   readonly to?: OrderStatus;
   readonly data?: Readonly<Record<string, unknown>>;
   /** What makes the event unique within the order; the type unless given. `null`: may repeat. */
-  readonly onceKey?: string | null;
+  readonly dedupKey?: string | null;
   readonly causationId?: string;
   readonly cancelReason?: CancelReason;
   /** What waits for a person from now on. */
@@ -60,7 +60,7 @@ export async function transitionOrder(
   tx: Transaction,
   change: Transition,
 ): Promise<TransitionOutcome> {
-  const onceKey = change.onceKey === undefined ? change.type : change.onceKey;
+  const dedupKey = change.dedupKey === undefined ? change.type : change.dedupKey;
   const to = change.to ?? null;
   const rows = await tx.$queryRaw<{ version: number; at: Date; waited: boolean }[]>`
     WITH before AS (SELECT attention_step FROM orders WHERE id = ${change.orderId}),
@@ -77,12 +77,12 @@ export async function transitionOrder(
       WHERE id = ${change.orderId}
         AND (${to}::text IS NULL OR status = ANY(${to === null ? [] : sourcesOf(to)}))
         AND NOT EXISTS (
-          SELECT 1 FROM events WHERE order_id = ${change.orderId} AND once_key = ${onceKey})
+          SELECT 1 FROM events WHERE order_id = ${change.orderId} AND dedup_key = ${dedupKey})
       RETURNING id, version, correlation_id, traceparent, updated_at
     )
     INSERT INTO events
-      (id, type, order_id, seq, once_key, correlation_id, causation_id, traceparent, data)
-    SELECT ${randomUUID()}::uuid, ${change.type}, id, version, ${onceKey}, correlation_id,
+      (id, type, order_id, seq, dedup_key, correlation_id, causation_id, traceparent, data)
+    SELECT ${randomUUID()}::uuid, ${change.type}, id, version, ${dedupKey}, correlation_id,
            ${change.causationId ?? null}, traceparent, ${JSON.stringify(change.data ?? {})}::jsonb
     FROM moved
     RETURNING seq AS version, time AS at,
@@ -93,16 +93,16 @@ export async function transitionOrder(
     if (written.waited && to !== null && !decided) await resolveStepDeadLetters(tx, change.orderId);
     return { kind: 'changed', version: written.version, at: written.at.toISOString() };
   }
-  return explainRefusal(tx, { orderId: change.orderId, to, onceKey });
+  return explainRefusal(tx, { orderId: change.orderId, to, dedupKey });
 }
 
 async function explainRefusal(
   tx: Transaction,
-  asked: { orderId: OrderId; to: OrderStatus | null; onceKey: string | null },
+  asked: { orderId: OrderId; to: OrderStatus | null; dedupKey: string | null },
 ): Promise<TransitionOutcome> {
   const rows = await tx.$queryRaw<{ status: OrderStatus; already: boolean }[]>`
     SELECT status, EXISTS (
-      SELECT 1 FROM events e WHERE e.order_id = o.id AND e.once_key = ${asked.onceKey}) AS already
+      SELECT 1 FROM events e WHERE e.order_id = o.id AND e.dedup_key = ${asked.dedupKey}) AS already
     FROM orders o WHERE id = ${asked.orderId}`;
   const order = rows[0];
   if (!order) return { kind: 'not_found' };

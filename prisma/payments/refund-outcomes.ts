@@ -145,7 +145,7 @@ async function requestDecision(
   await transitionOrder(tx, {
     orderId,
     type: 'refund.needs_attention',
-    onceKey: `refund.needs_attention/${id}/${tried === null ? 'untried' : lastFailedAt}`,
+    dedupKey: `refund.needs_attention/${id}/${tried === null ? 'untried' : lastFailedAt}`,
     data: { refund_id: id, failure },
     causationId: key,
   });
@@ -199,7 +199,7 @@ async function tell(
   await transitionOrder(tx, {
     orderId,
     type,
-    onceKey: `${type}/${id}`,
+    dedupKey: `${type}/${id}`,
     data: { refund_id: id, amount_minor: amountMinor, currency, ...more },
     causationId: key,
   });

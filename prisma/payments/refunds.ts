@@ -203,7 +203,7 @@ async function writeRequested(
   await transitionOrder(tx, {
     orderId,
     type: 'refund.requested',
-    onceKey: `refund.requested/${id}`,
+    dedupKey: `refund.requested/${id}`,
     data: { refund_id: id, amount_minor: amountMinor, currency, actor },
   });
   return refund;

@@ -95,7 +95,7 @@ describe('POST /v1/orders/{id}/cancel: 202', () => {
     expect(response.status).toBe(202);
     const body = await response.text();
     expect(JSON.parse(body)).toMatchObject({ id, object: 'order', status: 'cancelling' });
-    expect(JSON.parse(body).will_undo).toContain('voidOrRefundPayment');
+    expect(JSON.parse(body).pending_compensations).toContain('voidOrRefundPayment');
     shop.sandbox.faults.clear();
     const order = await comesTo(id, 'cancelled');
     expect(order.cancelReason).toBe('requested_by_operator');
@@ -160,9 +160,9 @@ describe('POST /v1/orders/{id}/cancel: 202', () => {
     const answer = await cancel(id, key);
     whileCancelling = async () => {};
     shop.sandbox.faults.clear();
-    const will_undo = ['cancelShipment', 'voidOrRefundPayment', 'releaseStock'];
+    const pending_compensations = ['cancelShipment', 'voidOrRefundPayment', 'releaseStock'];
     expect(answer.status).toBe(202);
-    expect(await answer.json()).toMatchObject({ id, status: 'cancelling', will_undo });
+    expect(await answer.json()).toMatchObject({ id, status: 'cancelling', pending_compensations });
     expect(lost).toBe(times);
     const order = await comesTo(id, 'cancelled');
     expect(order.cancelReason).toBe('requested_by_customer');

@@ -25,7 +25,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     subject: of('cancelledAfterCapture'),
     statements: ({ cancelledAfterCapture }) => [
       'DROP INDEX events_order_id_once_key_key',
-      `UPDATE events SET once_key = 'order.stock_released'
+      `UPDATE events SET dedup_key = 'order.stock_released'
        WHERE order_id = '${cancelledAfterCapture}' AND type = 'order.payment_refunded'`,
     ],
   },

@@ -11,7 +11,7 @@ export function times<T>(count: number, work: (index: number) => Promise<T>): Pr
 }
 
 /** What a client does: a 503 with Retry-After, or a try under way, is tried again under the same key. */
-export function patiently(ask: (key: string) => Promise<Response>): Promise<Response> {
+export function withRetry(ask: (key: string) => Promise<Response>): Promise<Response> {
   const key = crypto.randomUUID();
   return settled(() => ask(key));
 }
@@ -41,7 +41,7 @@ export function saysWhen(answer: Response): boolean {
 
 /** A patient shopper's order. */
 export function persistently(order: () => object, shop: Shop): Promise<Response> {
-  return patiently((key) => shop.place(order(), key));
+  return withRetry((key) => shop.place(order(), key));
 }
 
 /** Random orders of things. A failing test names the seed; given here it repeats them. */

@@ -7,7 +7,7 @@ import { expectInvariants } from '../support/invariants.ts';
 import { problemOf } from '../support/responses.ts';
 import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { patiently, shuffled, times } from './concurrent-shoppers.ts';
+import { withRetry, shuffled, times } from './concurrent-shoppers.ts';
 import { PATIENCE, refundsSettled, restOf, standsAt } from './outcomes.ts';
 
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
@@ -30,10 +30,10 @@ const place = (): Promise<OrderId> =>
   placedOrder(shop, { lines: [{ sku: 'mug-white', quantity: 2 }] });
 
 const cancel = (id: OrderId): Promise<Response> =>
-  patiently((key) => shop.ask('POST', `/v1/orders/${id}/cancel`, { key }));
+  withRetry((key) => shop.ask('POST', `/v1/orders/${id}/cancel`, { key }));
 
 const refund = (id: OrderId, amount_minor?: number): Promise<Response> =>
-  patiently((key) =>
+  withRetry((key) =>
     shop.ask('POST', `/v1/orders/${id}/refunds`, {
       role: 'operator',
       key,

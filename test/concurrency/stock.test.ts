@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { expectInvariants } from '../support/invariants.ts';
 import { problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
-import { patiently, persistently, shuffled, times } from './concurrent-shoppers.ts';
+import { withRetry, persistently, shuffled, times } from './concurrent-shoppers.ts';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -57,7 +57,7 @@ test('concurrent orders of the same SKUs in random line order do not deadlock an
 test('stock adjustments during concurrent orders all count and never go below the held units', async () => {
   await shop.stock('moving', 30);
   const adjust = (delta: number) =>
-    patiently((key) =>
+    withRetry((key) =>
       shop.ask('POST', '/v1/products/moving/stock', {
         role: 'operator',
         key,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
-import { expectSoundBooks } from './records.ts';
+import { expectConsistent } from './records.ts';
 import { cell } from './matrix-case.ts';
 
 const BUYERS = 1_000;
@@ -51,7 +51,7 @@ cell(
     const deadlocks = await shop.db.$queryRaw<{ deadlocks: number }[]>`
     SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()`;
     expect(deadlocks).toEqual([{ deadlocks: 0 }]);
-    await expectSoundBooks(shop);
+    await expectConsistent(shop);
   },
   240_000,
 );

@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
 import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { expectSoundBooks } from './records.ts';
+import { expectConsistent } from './records.ts';
 import { cell } from './matrix-case.ts';
 import { createDice } from './seeded-random.ts';
 import { cancel, placed } from './settling.ts';
@@ -23,7 +23,7 @@ afterAll(async () => {
     limit: 1_000,
     finalAfterMs: 0,
   });
-  await expectSoundBooks(running.shop);
+  await expectConsistent(running.shop);
 });
 
 /** Of each order's money, whether it is true or not. */

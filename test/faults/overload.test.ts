@@ -86,7 +86,7 @@ describe('an overloaded API', () => {
     });
     const cancel: CheckoutClient['cancel'] = async () => {
       await answered;
-      return { kind: 'accepted', willUndo: [] };
+      return { kind: 'accepted', pendingCompensations: [] };
     };
     const checkouts = { ...createRecorders().checkouts, cancel };
     const shop = await useShop({ temporal: { checkouts }, admissionLimits: crowded });

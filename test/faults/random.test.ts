@@ -5,7 +5,7 @@ import { OPERATIONS, type Faults, type Mode, type Place } from '../../local/sand
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { expectSoundBooks } from './records.ts';
+import { expectConsistent } from './records.ts';
 import { cell } from './matrix-case.ts';
 import { createDice, type Dice } from './seeded-random.ts';
 import { cancel, placed } from './settling.ts';
@@ -63,7 +63,7 @@ describe('random faults', () => {
       proof.fired([...struck.values()].reduce((sum, count) => sum + count, 0));
       expect(await fatesOf(orderIds)).toBeGreaterThanOrEqual(ORDERS / 2);
       await expectAllAtRest();
-      await expectSoundBooks(running.shop);
+      await expectConsistent(running.shop);
     },
     300_000,
   );

@@ -6,7 +6,7 @@ import type { Shop } from '../support/shop.ts';
 type Books = Pick<Shop, 'db' | 'sandbox'>;
 
 /** Throws with the first violations. Orders must rest. */
-export async function expectSoundBooks(shop: Books): Promise<void> {
+export async function expectConsistent(shop: Books): Promise<void> {
   await expectInvariants(shop.db, { scope: 'all' });
   await expectLedgersAgree(shop);
 }

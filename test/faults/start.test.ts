@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { expectShipped } from '../support/expectations.ts';
 import { openRunningShop, type RunningShop } from '../support/running-shop.ts';
 import { NO_PINGS, openTimeSkipping, type Temporal } from '../support/temporal.ts';
-import { expectSoundBooks } from './records.ts';
+import { expectConsistent } from './records.ts';
 import { cell } from './matrix-case.ts';
 import { placed } from './settling.ts';
 
@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterEach(() => proxy.clearFaults());
 afterAll(async () => {
-  await expectSoundBooks(shop);
+  await expectConsistent(shop);
   await shop.close();
   await connection.close();
   await proxy.close();

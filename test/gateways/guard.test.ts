@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createGuard, ProviderFault } from '../../gateways/resilience/guard.ts';
 import type { CallLimits, Guard } from '../../gateways/resilience/guard.ts';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
-import { letPass } from '../support/clock.ts';
+import { advance } from '../support/clock.ts';
 import { HALF_OPEN_AFTER_MS, quickLimits } from './provider.ts';
 
 /** Well above what it takes to get to work, which is counted: sent after half of it is not sent. */
@@ -109,7 +109,7 @@ describe('breaker', () => {
     const guard = guardOf({ breakAfter: 1 }, ({ state }) => changes.push(state));
     await failTimes(guard, 1);
     const held = gate();
-    letPass(HALF_OPEN_AFTER_MS);
+    advance(HALF_OPEN_AFTER_MS);
     const probe = guard.run(() => held.answer);
     expect(guard.view().state).toBe('half_open');
     expect(await guard.run(succeed)).toEqual({ kind: 'unavailable', retryAfterMs: 30_000 });
@@ -124,7 +124,7 @@ describe('breaker', () => {
     expect(guard.refusal()).toBeNull();
     await failTimes(guard, 1);
     expect(guard.refusal()).toEqual({ kind: 'unavailable', retryAfterMs: expect.any(Number) });
-    letPass(HALF_OPEN_AFTER_MS);
+    advance(HALF_OPEN_AFTER_MS);
     expect(guard.refusal()).toBeNull();
     expect(guard.refusal()).toEqual({ kind: 'unavailable', retryAfterMs: 30_000 });
     expect(await guard.run(succeed)).toBe('answer');
@@ -136,7 +136,7 @@ describe('breaker', () => {
     const changes: BreakerView['state'][] = [];
     const guard = guardOf({ breakAfter: 1 }, ({ state }) => changes.push(state));
     await failTimes(guard, 1);
-    letPass(HALF_OPEN_AFTER_MS);
+    advance(HALF_OPEN_AFTER_MS);
     expect(await guard.run(fail)).toMatchObject({ kind: 'unknown' });
     expect(guard.view().state).toBe('open');
     expect(changes).toEqual(['open', 'half_open', 'open']);

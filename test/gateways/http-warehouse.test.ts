@@ -8,7 +8,7 @@ import type { CallbackVerdict } from '../../gateways/warehouse/callback.ts';
 import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
-import { letPass } from '../support/clock.ts';
+import { advance } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   HALF_OPEN_AFTER_MS,
@@ -224,7 +224,7 @@ describe('lost responses', () => {
     expect(await gateway.reserve(reservation(orderId))).toMatchObject({ kind: 'unavailable' });
     expect(await gateway.ship(shipping(newOrderId()))).toEqual({ kind: 'accepted' });
     slow.faults.clear();
-    letPass(HALF_OPEN_AFTER_MS);
+    advance(HALF_OPEN_AFTER_MS);
     expect(await gateway.reserve(reservation(orderId))).toEqual({ kind: 'reserved' });
     expect(gateway.breakers()).toContainEqual(
       expect.objectContaining({ name: 'warehouse.reserve', state: 'closed' }),

@@ -31,7 +31,7 @@ export async function startProvider(listener: RequestListener): Promise<TestProv
   };
 }
 
-/** How long a breaker of these tests is open: longer than any test takes. See `letPass`. */
+/** How long a breaker of these tests is open: longer than any test takes. See `advance`. */
 export const HALF_OPEN_AFTER_MS = 600_000;
 
 /** Limits under which a breaker opens soon, and no call is too slow, however busy the machine. */

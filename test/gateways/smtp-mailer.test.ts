@@ -5,7 +5,7 @@ import { createSmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
 import type { SmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
-import { letPass } from '../support/clock.ts';
+import { advance } from '../support/clock.ts';
 import { HALF_OPEN_AFTER_MS, IMPATIENT, meets, newOrderId, quickLimits } from './provider.ts';
 import { keptPort } from '../support/ports.ts';
 
@@ -121,7 +121,7 @@ describe('server faults', () => {
       kind: 'unavailable',
     });
     const back = await createSandbox({ warehouseCallbackSecret: SECRET, smtpPort });
-    letPass(HALF_OPEN_AFTER_MS);
+    advance(HALF_OPEN_AFTER_MS);
     expect(await mailer.send(mailTo('ada@customers.example'))).toEqual({ kind: 'sent' });
     mailer.close();
     await back.close();

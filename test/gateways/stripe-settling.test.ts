@@ -4,7 +4,7 @@ import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
-import { letPass } from '../support/clock.ts';
+import { advance } from '../support/clock.ts';
 import { HALF_OPEN_AFTER_MS, IMPATIENT, meets, newOrderId } from './provider.ts';
 import { authorization, effectsAt, gatewayTo, held, openSandbox } from './stripe-sandbox.ts';
 
@@ -146,7 +146,7 @@ describe('breakers', () => {
       kind: 'authorized',
     });
     sandbox.faults.clear();
-    letPass(HALF_OPEN_AFTER_MS);
+    advance(HALF_OPEN_AFTER_MS);
     expect(await gateway.capture(request('capture'))).toMatchObject({ kind: 'done' });
     expect(changes).toEqual([
       'payments.settle open',

@@ -168,7 +168,7 @@ test("the log keeps an order's events in sequence order when its transactions ra
       await transitionOrder(tx, {
         orderId: order.id,
         type: 'order.customer_notified',
-        onceKey: `race/${index}`,
+        dedupKey: `race/${index}`,
       });
     }),
   );

@@ -64,11 +64,11 @@ describe('a change', () => {
   test('a change without a once-key may repeat, and a change with one is made once per key', async () => {
     const { id } = await shop.place();
     const notified = { orderId: id, type: 'order.customer_notified' } as const;
-    expect(await change({ ...notified, onceKey: null })).toMatchObject({ kind: 'changed' });
-    expect(await change({ ...notified, onceKey: null })).toMatchObject({ kind: 'changed' });
-    expect(await change({ ...notified, onceKey: 'confirmed' })).toMatchObject({ kind: 'changed' });
-    expect(await change({ ...notified, onceKey: 'shipped' })).toMatchObject({ kind: 'changed' });
-    expect(await change({ ...notified, onceKey: 'shipped' })).toEqual({ kind: 'already' });
+    expect(await change({ ...notified, dedupKey: null })).toMatchObject({ kind: 'changed' });
+    expect(await change({ ...notified, dedupKey: null })).toMatchObject({ kind: 'changed' });
+    expect(await change({ ...notified, dedupKey: 'confirmed' })).toMatchObject({ kind: 'changed' });
+    expect(await change({ ...notified, dedupKey: 'shipped' })).toMatchObject({ kind: 'changed' });
+    expect(await change({ ...notified, dedupKey: 'shipped' })).toEqual({ kind: 'already' });
   });
 
   test('a status change of an order in needs_attention resolves its open dead letter', async () => {
@@ -103,7 +103,7 @@ test('an order changes status only along the transition table', async () => {
   const { id } = await shop.open();
   for (const { from, to } of PAIRS) {
     await putInto(id, from);
-    const asked = { orderId: id, type: 'order.placed', onceKey: null, to } as const;
+    const asked = { orderId: id, type: 'order.placed', dedupKey: null, to } as const;
     const { kind } = await change({ ...asked, ...detailsOf(to) });
     const { status } = await stored(id);
     expect({ from, to, kind, status }).toEqual(expectedVerdict({ from, to }));
@@ -114,7 +114,7 @@ describe('concurrent changes', () => {
   test('twenty concurrent changes number their events without a gap', async () => {
     const { id } = await shop.place();
     const outcomes = await crowd(20, 20, (index) =>
-      change({ orderId: id, type: 'order.customer_notified', onceKey: `notice ${index}` }),
+      change({ orderId: id, type: 'order.customer_notified', dedupKey: `notice ${index}` }),
     );
     expect(outcomes.map((each) => each.kind)).toEqual(outcomes.map(() => 'changed'));
     const events = await shop.db.event.findMany({

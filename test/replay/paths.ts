@@ -151,7 +151,7 @@ export const PATHS: readonly Path[] = [
     name: 'cancelled-before-shipping',
     faults: [['payments', 'capture', 'down']],
     meanwhile: async (_stage, handle) => {
-      await untilStruck(handle, 'reserved');
+      await untilFaultFires(handle, 'reserved');
       await cancel(handle);
     },
     holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED', 'voidOrRefundPayment'],
@@ -161,7 +161,7 @@ export const PATHS: readonly Path[] = [
     name: 'cancelled-while-shipping',
     faults: [['warehouse', 'ship', 'down']],
     meanwhile: async (_stage, handle) => {
-      await untilStruck(handle, 'paid');
+      await untilFaultFires(handle, 'paid');
       await cancel(handle);
     },
     holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED', 'cancelShipment', 'refunded'],
@@ -171,7 +171,7 @@ export const PATHS: readonly Path[] = [
     name: 'cancel-refused-for-the-parcel-had-left',
     faults: [['warehouse', 'ship', 'answer_lost']],
     meanwhile: async ({ shop }, handle) => {
-      await untilStruck(handle, 'paid');
+      await untilFaultFires(handle, 'paid');
       await expect(cancel(handle)).rejects.toThrow();
       shop.sandbox.faults.clear();
     },
@@ -182,7 +182,7 @@ export const PATHS: readonly Path[] = [
     name: 'cancelled-from-outside',
     faults: [['payments', 'capture', 'down']],
     meanwhile: async (_stage, handle) => {
-      await untilStruck(handle, 'reserved');
+      await untilFaultFires(handle, 'reserved');
       await handle.cancel();
     },
     holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED'],
@@ -195,7 +195,7 @@ async function untilStatus(handle: CheckoutHandle, status: string): Promise<void
 }
 
 /** Until the order stands there and its step is retried as a durable activity. */
-async function untilStruck(handle: CheckoutHandle, status: string): Promise<void> {
+async function untilFaultFires(handle: CheckoutHandle, status: string): Promise<void> {
   await eventually(async () => {
     const { pendingActivities } = (await handle.describe()).raw;
     expect(pendingActivities).toHaveLength(1);

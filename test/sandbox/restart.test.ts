@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { openJournal } from '../../local/sandbox/journal.ts';
 import { nodeCommand } from '../../local/stack/commands.ts';
 import { keptPort } from '../support/ports.ts';
-import { letPass } from '../support/clock.ts';
+import { advance } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeDir } from '../support/run-files.ts';
 import {
@@ -65,7 +65,7 @@ test('a callback that is pending when the sandbox stops is sent after the restar
   await call(first, shipCall(shop.url));
   await first.close();
   expect(shop.received).toHaveLength(0);
-  letPass(60_000);
+  advance(60_000);
   await openSandbox({ stateDir });
   await eventually(() => expect(shop.received).toHaveLength(1));
   expect(JSON.parse(shop.received[0]?.body ?? '')).toMatchObject({ type: 'shipment.shipped' });

@@ -2,7 +2,7 @@
 import { onTestFinished, vi } from 'vitest';
 
 /** From now until the test ends it is so much later, and stands still. Timers run on as they do. */
-export function letPass(ms: number): void {
+export function advance(ms: number): void {
   vi.setSystemTime(Date.now() + ms);
   onTestFinished(() => void vi.useRealTimers());
 }

@@ -24,7 +24,7 @@ export async function expectShipped(shop: Books, orderId: OrderId): Promise<void
     order.reservations.map(() => 'shipped'),
   );
   expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, reserve: 1, ship: 1 });
-  await expectSoundBooks(shop, orderId);
+  await expectConsistent(shop, orderId);
 }
 
 /** Cancelled, nothing held anywhere, nothing charged, as if the order had never been. */
@@ -48,7 +48,7 @@ export async function expectCleanSlate(shop: Books, orderId: OrderId): Promise<v
   if (order.shipment?.status !== 'refused') {
     expect(effects['ship'] ?? 0).toBe(effects['cancel'] ?? 0);
   }
-  await expectSoundBooks(shop, orderId);
+  await expectConsistent(shop, orderId);
 }
 
 /** How often each effect really happened outside, per operation; mails not counted. */
@@ -109,7 +109,7 @@ export async function letterOf({ db }: Books, orderId: OrderId): Promise<DeadLet
 }
 
 /** Stock sums, event sequence and payment operations hold whatever happened. */
-async function expectSoundBooks(shop: Books, orderId: OrderId): Promise<void> {
+async function expectConsistent(shop: Books, orderId: OrderId): Promise<void> {
   const unsound = await shop.db.$queryRaw`
     SELECT s.sku FROM stock s
     WHERE s.held <> (SELECT coalesce(sum(quantity), 0) FROM reservations r

@@ -30,25 +30,25 @@ const STARTED = 2;
 const STEPS: readonly {
   readonly place: Place;
   readonly stands: string;
-  readonly willUndo: readonly string[];
+  readonly pendingCompensations: readonly string[];
   readonly undone: Readonly<Record<string, number>>;
 }[] = [
   {
     place: { provider: 'warehouse', operation: 'reserve' },
     stands: 'placed',
-    willUndo: ['releaseStock', 'voidOrRefundPayment'],
+    pendingCompensations: ['releaseStock', 'voidOrRefundPayment'],
     undone: { authorize: 1, void: 1 },
   },
   {
     place: { provider: 'payments', operation: 'capture' },
     stands: 'reserved',
-    willUndo: ['voidOrRefundPayment', 'releaseStock'],
+    pendingCompensations: ['voidOrRefundPayment', 'releaseStock'],
     undone: { authorize: 1, void: 1, reserve: 1, release: 1 },
   },
   {
     place: { provider: 'warehouse', operation: 'ship' },
     stands: 'paid',
-    willUndo: ['cancelShipment', 'voidOrRefundPayment', 'releaseStock'],
+    pendingCompensations: ['cancelShipment', 'voidOrRefundPayment', 'releaseStock'],
     undone: { authorize: 1, capture: 1, refund: 1, reserve: 1, release: 1 },
   },
 ];
@@ -59,12 +59,12 @@ const inUse = useRunningShop({ deadlines: { callMs: 1_000, authorizeMs: 5_000 } 
 describe('a cancel', () => {
   test.each(STEPS)(
     'a cancel while $place.operation is retried returns the undo steps and ends with the order undone',
-    async ({ place, stands, willUndo, undone }) => {
+    async ({ place, stands, pendingCompensations, undone }) => {
       const { shop } = inUse;
       shop.sandbox.faults.set(place, { mode: 'fail_before' });
       const handle = await shop.start();
-      await untilStruck(handle, stands);
-      expect(await accepted(shop, handle)).toEqual(willUndo);
+      await untilFaultFires(handle, stands);
+      expect(await accepted(shop, handle)).toEqual(pendingCompensations);
       expect(await handle.result()).toEqual({
         status: 'cancelled',
         reason: 'requested_by_customer',
@@ -84,7 +84,7 @@ describe('a cancel', () => {
     );
     shop.sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode: 'fail_before' });
     const handle = await shop.start();
-    await untilStruck(handle, 'reserved');
+    await untilFaultFires(handle, 'reserved');
     await accepted(shop, handle);
     shop.sandbox.faults.clear();
     await handle.result();
@@ -98,7 +98,7 @@ describe('a cancel', () => {
     // The warehouse ships at once, but neither its answer nor a look-up gets through.
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
     const handle = await shop.start();
-    await untilStruck(handle, 'paid');
+    await untilFaultFires(handle, 'paid');
     await eventually(() => expect(effectsOf(shop, orderIdOf(handle))['ship']).toBe(1));
     expect(await refusalOf(handle)).toMatchObject({
       type: 'not_cancellable',
@@ -114,7 +114,7 @@ describe('a cancel', () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await shop.start();
-    await untilStruck(handle, 'placed');
+    await untilFaultFires(handle, 'placed');
     await shipUnheard(shop, orderIdOf(handle));
     expect(await refusalOf(handle)).toMatchObject({
       type: 'not_cancellable',
@@ -130,7 +130,7 @@ describe('a cancel', () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await shop.start();
-    await untilStruck(handle, 'placed');
+    await untilFaultFires(handle, 'placed');
     const orderId = orderIdOf(handle);
     await shipUnheard(shop, orderId);
     await handle.cancel();
@@ -142,7 +142,7 @@ describe('a cancel', () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
     const handle = await shop.start();
-    await untilStruck(handle, 'reserved');
+    await untilFaultFires(handle, 'reserved');
     const orderId = orderIdOf(handle);
     const reason = 'requested_by_customer';
     await recordCancelling(shop.db, orderId, { reason, request: null });
@@ -186,7 +186,7 @@ describe('a cancel', () => {
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
     const handle = await shop.start();
-    await untilStruck(handle, 'placed');
+    await untilFaultFires(handle, 'placed');
     await accepted(shop, handle);
     expect(await refusalOf(handle)).toMatchObject({ type: 'not_cancellable' });
     shop.sandbox.faults.clear();
@@ -198,7 +198,7 @@ describe('a cancel', () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await shop.start();
-    await untilStruck(handle, 'placed');
+    await untilFaultFires(handle, 'placed');
     const pressedTwice = 'cancel/pressed-twice';
     const first = await cancel(handle, pressedTwice);
     expect(await cancel(handle, pressedTwice)).toEqual(first);
@@ -211,7 +211,7 @@ describe('a cancel', () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
     const handle = await shop.start();
-    await untilStruck(handle, 'reserved');
+    await untilFaultFires(handle, 'reserved');
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow('Workflow execution cancelled');
     await expectCleanSlate(shop, orderIdOf(handle));
@@ -221,7 +221,7 @@ describe('a cancel', () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
     const handle = await shop.start();
-    await untilStruck(handle, 'paid');
+    await untilFaultFires(handle, 'paid');
     await eventually(() => expect(effectsOf(shop, orderIdOf(handle))['ship']).toBe(1));
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
@@ -240,7 +240,8 @@ async function accepted(shop: RunningShop, handle: CheckoutHandle): Promise<read
     expect(answer.status, await answer.clone().text()).toBe(202);
     return answer;
   });
-  return z.object({ will_undo: z.array(z.string()) }).parse(await response.json()).will_undo;
+  return z.object({ pending_compensations: z.array(z.string()) }).parse(await response.json())
+    .pending_compensations;
 }
 
 /** Asks the workflow itself, by an update. */
@@ -250,7 +251,7 @@ function cancel(handle: CheckoutHandle, updateId: string = randomUUID()): Promis
 }
 
 /** Waits until the order stands there and its step has failed once. */
-async function untilStruck(handle: CheckoutHandle, status: string): Promise<void> {
+async function untilFaultFires(handle: CheckoutHandle, status: string): Promise<void> {
   await eventually(async () => {
     const { pendingActivities } = (await handle.describe()).raw;
     expect(pendingActivities?.map((each) => each.activityType?.name)).toHaveLength(1);

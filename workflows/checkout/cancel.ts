@@ -28,7 +28,7 @@ export function handleCancel(run: CheckoutRun): void {
       run.cancelReason = reason;
       run.cancelRequest = currentUpdateInfo()?.id ?? null;
       run.forward.cancel();
-      return { willUndo: run.saga.names() };
+      return { pendingCompensations: run.saga.names() };
     },
     {
       description:

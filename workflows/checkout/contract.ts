@@ -48,7 +48,7 @@ export interface CancelRequest {
 
 /** What an accepted cancel is going to undo, in the order it will be undone. */
 export interface CancelAccepted {
-  readonly willUndo: readonly string[];
+  readonly pendingCompensations: readonly string[];
 }
 
 export interface ShipmentAnswered {

@@ -143,7 +143,7 @@ CREATE TABLE events (
   type text NOT NULL,
   order_id text NOT NULL REFERENCES orders (id),
   seq integer NOT NULL CHECK (seq > 0),
-  once_key text,
+  dedup_key text,
   correlation_id text NOT NULL,
   causation_id text,
   data jsonb NOT NULL,
@@ -151,7 +151,7 @@ CREATE TABLE events (
   xid xid8 DEFAULT pg_current_xact_id()
 );
 CREATE UNIQUE INDEX events_order_id_seq_key ON events (order_id, seq);
-CREATE UNIQUE INDEX events_order_id_once_key_key ON events (order_id, once_key);
+CREATE UNIQUE INDEX events_order_id_once_key_key ON events (order_id, dedup_key);
 CREATE INDEX events_xid_position ON events (xid, position);
 
 CREATE TABLE idempotency_keys (

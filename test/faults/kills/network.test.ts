@@ -7,7 +7,7 @@ import { expectShipped } from '../../support/expectations.ts';
 import { cell } from '../matrix-case.ts';
 import { newRequest, parseOrderId, type OrderRequest } from './client.ts';
 import { openServer, openLane, type Lane } from './shared-stack.ts';
-import { placeSurely, rests } from './outcomes.ts';
+import { placeUntilAccepted, rests } from './outcomes.ts';
 import { expectDelivered, expectSound } from './consistent.ts';
 
 /** A shop whose lines to its database and its providers go through proxies that do harm. */
@@ -66,7 +66,7 @@ cell(
   'an order over a slow database connection ships once',
   async ({ fired }) => {
     toDatabase.harm({ kind: 'slow', latencyMs: 30, sliceBytes: 100 });
-    const orderId = await placeSurely(lane, newRequest());
+    const orderId = await placeUntilAccepted(lane, newRequest());
     await rests(lane, orderId, 'shipped');
     await expectShipped(lane, orderId);
     fired(toDatabase.counts().slow);
@@ -77,7 +77,7 @@ cell(
   'infra/partial-network',
   'orders get 503 in bounded time while database responses are lost, and ship afterwards',
   async ({ fired }) => {
-    const earlier = await placeSurely(lane, newRequest());
+    const earlier = await placeUntilAccepted(lane, newRequest());
     toDatabase.harm({ kind: 'swallow', direction: 'to_client' });
     const request = newRequest();
     // A request that hangs gets no answer: the client gives up.
@@ -107,7 +107,7 @@ cell(
 );
 
 async function placedAndShipped(request: OrderRequest): Promise<void> {
-  const orderId = await placeSurely(lane, request);
+  const orderId = await placeUntilAccepted(lane, request);
   await rests(lane, orderId, 'shipped');
   await expectShipped(lane, orderId);
   expect(await lane.db.idempotencyKey.count({ where: { key: request.key } })).toBe(1);

@@ -14,7 +14,7 @@ export const AT_REST_WITHIN_MS = 120_000;
 export const SOON = { timeoutMs: AT_REST_WITHIN_MS, everyMs: 100 };
 
 /** Placed or declined, and the same answer byte for byte as often as it is asked for. */
-export async function placeSurely(lane: Lane, request: OrderRequest): Promise<OrderId> {
+export async function placeUntilAccepted(lane: Lane, request: OrderRequest): Promise<OrderId> {
   const first = await lane.client.place(request);
   const orderId = first.status === 201 ? parseOrderId(first) : await orderOfKey(lane, request.key);
   expect(await lane.client.place(request)).toEqual(first);

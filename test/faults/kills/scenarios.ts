@@ -17,7 +17,7 @@ import {
   hasHappened,
   nothingIsHeldFor,
   pastItsDeadline,
-  placeSurely,
+  placeUntilAccepted,
   redriveUntil,
   rests,
   SOON,
@@ -57,7 +57,7 @@ export type FateName = keyof typeof FATES;
 
 /** Paid, shipped, told. */
 async function shipped(lane: Lane): Promise<OrderId> {
-  const orderId = await placeSurely(lane, newRequest());
+  const orderId = await placeUntilAccepted(lane, newRequest());
   await rests(lane, orderId, 'shipped');
   await eventually(() => expect(told(lane, orderId)).toEqual(['confirmed', 'shipped']), SOON);
   await expectShipped(lane, orderId);
@@ -67,14 +67,14 @@ async function shipped(lane: Lane): Promise<OrderId> {
 /** The provider fails the first try before anything happened; the shopper comes back. */
 async function placedLater(lane: Lane): Promise<OrderId> {
   lane.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
-  const orderId = await placeSurely(lane, newRequest());
+  const orderId = await placeUntilAccepted(lane, newRequest());
   await rests(lane, orderId, 'shipped');
   await expectShipped(lane, orderId);
   return orderId;
 }
 
 async function declined(lane: Lane): Promise<OrderId> {
-  const orderId = await placeSurely(lane, newRequest({ card: DECLINED_CARD }));
+  const orderId = await placeUntilAccepted(lane, newRequest({ card: DECLINED_CARD }));
   await rests(lane, orderId, 'declined');
   expect(effectsOf(lane, orderId)).toEqual({});
   await nothingIsHeldFor(lane, orderId);
@@ -117,10 +117,13 @@ async function refunded(lane: Lane): Promise<OrderId> {
 
 /** The shopper cancels while the parcel is being packed; it must not leave by itself meanwhile. */
 async function withdrawn(lane: Lane): Promise<OrderId> {
-  const orderId = await placeSurely(lane, newRequest());
+  const orderId = await placeUntilAccepted(lane, newRequest());
   await hasHappened(lane, orderId, 'order.shipment_requested');
   const cancel = await lane.client.operate(`/v1/orders/${orderId}/cancel`, {});
-  expect([cancel.status, cancel.text]).toEqual([202, expect.stringContaining('will_undo')]);
+  expect([cancel.status, cancel.text]).toEqual([
+    202,
+    expect.stringContaining('pending_compensations'),
+  ]);
   await rests(lane, orderId, 'cancelled');
   expect(effectsOf(lane, orderId)).toMatchObject({ ship: 1, cancel: 1, refund: 1 });
   await expectCleanSlate(lane, orderId);
@@ -158,7 +161,7 @@ async function undelivered(lane: Lane): Promise<OrderId> {
   const wanted = { url: lane.goneReceiver.url, types: ['order.placed'] };
   const endpoint = await lane.client.operate('/v1/webhook-endpoints', wanted);
   expect(endpoint.status, endpoint.text).toBe(201);
-  const orderId = await placeSurely(lane, newRequest());
+  const orderId = await placeUntilAccepted(lane, newRequest());
   await rests(lane, orderId, 'shipped');
   await eventually(async () => {
     const deadLetters = await lane.db.deadLetter.findMany({
@@ -172,7 +175,7 @@ async function undelivered(lane: Lane): Promise<OrderId> {
 
 /** Shipped, and a part of the money given back because somebody asked for it. */
 async function givenBack(lane: Lane): Promise<OrderId> {
-  const orderId = await placeSurely(lane, newRequest());
+  const orderId = await placeUntilAccepted(lane, newRequest());
   await rests(lane, orderId, 'shipped');
   await refundReaches(lane, orderId, 'succeeded');
   expect(effectsOf(lane, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
@@ -187,7 +190,7 @@ async function givenBack(lane: Lane): Promise<OrderId> {
 /** Shipped, and the provider will not give the money back. */
 async function notGivenBack(lane: Lane): Promise<OrderId> {
   lane.sandbox.faults.set(REFUND, { mode: 'refuse' });
-  const orderId = await placeSurely(lane, newRequest());
+  const orderId = await placeUntilAccepted(lane, newRequest());
   await rests(lane, orderId, 'shipped');
   await refundReaches(lane, orderId, 'failed');
   expect(effectsOf(lane, orderId)).toEqual(SHIPPED_EFFECTS);
@@ -196,7 +199,7 @@ async function notGivenBack(lane: Lane): Promise<OrderId> {
 
 /** Shipped, and our books know no payment to give back from: a person mends them and has it tried again. */
 async function givenBackByHelp(lane: Lane): Promise<OrderId> {
-  const orderId = await placeSurely(lane, newRequest());
+  const orderId = await placeUntilAccepted(lane, newRequest());
   await rests(lane, orderId, 'shipped');
   const { providerReference } = await lane.db.payment.findUniqueOrThrow({ where: { orderId } });
   const write = (reference: string | null) =>
@@ -212,7 +215,7 @@ async function givenBackByHelp(lane: Lane): Promise<OrderId> {
 
 /** Shipped, and for a while our books say otherwise than the provider's: found once, ended once. */
 async function differing(lane: Lane): Promise<OrderId> {
-  const orderId = await placeSurely(lane, newRequest());
+  const orderId = await placeUntilAccepted(lane, newRequest());
   await rests(lane, orderId, 'shipped');
   // Long enough ago that both sides must have heard of it.
   const updatedAt = new Date(Date.now() - 600_000);
@@ -257,5 +260,5 @@ async function placeUnder(
   harm: { readonly at: Place; readonly fault: z.input<typeof faultSchema> },
 ): Promise<OrderId> {
   lane.sandbox.faults.set(harm.at, harm.fault);
-  return placeSurely(lane, newRequest());
+  return placeUntilAccepted(lane, newRequest());
 }

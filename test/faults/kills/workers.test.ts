@@ -9,7 +9,7 @@ import { expectShipped } from '../../support/expectations.ts';
 import { cell } from '../matrix-case.ts';
 import { newRequest } from './client.ts';
 import { openServer, openLane, type Lane } from './shared-stack.ts';
-import { placeSurely, rests } from './outcomes.ts';
+import { placeUntilAccepted, rests } from './outcomes.ts';
 import { expectDelivered, expectSound } from './consistent.ts';
 
 /** One API process and two workers of one shop, each a process to kill. */
@@ -56,7 +56,7 @@ cell(
     const orderIds = await placeDuringCaptures();
     for (const worker of workers) await worker.kill();
     fired(workers.length);
-    const meanwhile = await placeSurely(lane, newRequest());
+    const meanwhile = await placeUntilAccepted(lane, newRequest());
     await workers[0]?.start();
     await allShip([...orderIds, meanwhile]);
     await expectSound(lane);
@@ -82,7 +82,7 @@ async function placeDuringCaptures(): Promise<readonly OrderId[]> {
   faults.clear();
   const place = { provider: 'payments', operation: 'capture' } as const;
   faults.set(place, { mode: 'latency', latency_ms: 1_500 });
-  const placed = Array.from({ length: CROWD }, () => placeSurely(lane, newRequest()));
+  const placed = Array.from({ length: CROWD }, () => placeUntilAccepted(lane, newRequest()));
   await eventually(() => expect(faults.list()[0]?.fired).toBeGreaterThan(0), TAKEN_OVER_WITHIN);
   return Promise.all(placed);
 }
