@@ -28,7 +28,7 @@ export const ID_PREFIX = {
   deadLetter: 'dl',
   webhookEndpoint: 'we',
   reconciliation: 'rec',
-  difference: 'dif',
+  discrepancy: 'dsc',
 } as const;
 
 const TYPEID_SUFFIX = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;

@@ -190,7 +190,7 @@ export const EVENT_TYPES = [
   'refund.succeeded',
   'refund.failed',
   'refund.needs_attention',
-  'order.difference_found',
-  'order.difference_resolved',
+  'order.discrepancy_found',
+  'order.discrepancy_resolved',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -1,10 +1,10 @@
 /**
  * Where our books and a provider's say different things about one order. Pure: what is compared is
- * read elsewhere. What is still under way is no difference.
+ * read elsewhere. What is still under way is no discrepancy.
  */
 import type { PaymentStatus, ShipmentStatus } from './order.ts';
 
-export const DIFFERENCE_KINDS = [
+export const DISCREPANCY_KINDS = [
   'charge_without_order',
   'second_payment',
   'payment_missing',
@@ -17,13 +17,13 @@ export const DIFFERENCE_KINDS = [
   'reserved_lines',
   'shipment',
 ] as const;
-export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number];
+export type DiscrepancyKind = (typeof DISCREPANCY_KINDS)[number];
 
 /** Amounts, states and ids: never a person's data. */
 type Snapshot = Readonly<Record<string, string | number | null>>;
 
-export interface Difference {
-  readonly kind: DifferenceKind;
+export interface Discrepancy {
+  readonly kind: DiscrepancyKind;
   /** The provider's reference of the payment, or the order. */
   readonly subject: string;
   readonly ours: Snapshot;
@@ -73,10 +73,10 @@ const STATES: Readonly<
 export function comparePayment(
   ours: OurPayment | null,
   theirs: TheirPayment | null,
-): Difference | null {
+): Discrepancy | null {
   if (ours?.inFlight) return null;
   if (theirs === null) return missingThere(ours);
-  const about = (kind: DifferenceKind): Difference => ({
+  const about = (kind: DiscrepancyKind): Discrepancy => ({
     kind,
     subject: theirs.reference,
     ours: ours === null ? {} : paymentSnapshot({ ...ours, state: stateOf(ours) }),
@@ -127,10 +127,10 @@ export interface TheirShipment {
 export function compareShipment(
   ours: OurShipment | null,
   theirs: TheirShipment | null,
-): Difference | null {
+): Discrepancy | null {
   if (ours?.inFlight) return null;
   const subject = ours?.orderId ?? theirs?.orderId ?? '';
-  const about = (kind: DifferenceKind): Difference => ({
+  const about = (kind: DiscrepancyKind): Discrepancy => ({
     kind,
     subject,
     ours: ours === null ? {} : shipmentSnapshot(ours),
@@ -149,7 +149,7 @@ export function compareShipment(
   return left === (ours.shipment === 'shipped') ? null : about('shipment');
 }
 
-function missingThere(ours: OurPayment | null): Difference | null {
+function missingThere(ours: OurPayment | null): Discrepancy | null {
   if (ours === null || ours.reference === null || ours.status === 'declined') return null;
   return {
     kind: 'payment_missing',

@@ -199,7 +199,7 @@ export interface ReconcileActivities {
   ): Promise<{ readonly payments: number; readonly refunds: number }>;
   reconcileShipments(slice: ReconcileSlice): Promise<{ readonly orders: number }>;
   /** Looks again at what was open before and was not seen in this run; what is gone is resolved. */
-  recheckDifferences(input: { readonly id: string }): Promise<{ readonly rechecked: number }>;
+  recheckDiscrepancies(input: { readonly id: string }): Promise<{ readonly rechecked: number }>;
   endReconciliation(input: {
     readonly id: string;
     readonly status: 'completed' | 'failed';

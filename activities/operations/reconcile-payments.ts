@@ -1,14 +1,14 @@
 /** Compares our payments with the payment provider's books, in both directions. */
 import { Context } from '@temporalio/activity';
 import type { OrderId } from '../../domain/ids.ts';
-import { comparePayment, type DifferenceKind } from '../../domain/reconciliation.ts';
+import { comparePayment, type DiscrepancyKind } from '../../domain/reconciliation.ts';
 import type { PaymentGateway, ProviderPayment } from '../../gateways/payments.ts';
 import {
   findPaymentRecords,
   listPaymentRecords,
   type PaymentRecord,
 } from '../../prisma/operations/reconciliation-records.ts';
-import { recordDifference } from '../../prisma/operations/discrepancies.ts';
+import { recordDiscrepancy } from '../../prisma/operations/discrepancies.ts';
 import { providerFailure } from '../failures.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
@@ -46,17 +46,17 @@ export async function comparePaymentNow(
   deps: MaintenanceDependencies,
   runId: string,
   reference: string,
-): Promise<DifferenceKind | 'none' | 'in_flight'> {
+): Promise<DiscrepancyKind | 'none' | 'in_flight'> {
   const theirs = await lookUp(deps.payments, reference);
   const named = theirs?.orderId ?? null;
   const orderIds = named === null ? [] : [named];
   const booked = await findPaymentRecords(deps.db, { references: [reference], orderIds });
   const ours = booked.find((each) => each.reference === reference) ?? booked[0] ?? null;
   if (ours?.inFlight) return 'in_flight';
-  const difference = comparePayment(ours, theirs);
-  if (difference === null) return 'none';
-  await recordDifference(deps.db, runId, { ...difference, orderId: ours?.orderId ?? null });
-  return difference.kind;
+  const discrepancy = comparePayment(ours, theirs);
+  if (discrepancy === null) return 'none';
+  await recordDiscrepancy(deps.db, runId, { ...discrepancy, orderId: ours?.orderId ?? null });
+  return discrepancy.kind;
 }
 
 async function* pagesOf(
@@ -112,9 +112,9 @@ async function compareListed(
       null;
     // The newest may be of orders that are being placed just now.
     if (ours === null && Date.parse(theirs.createdAt) > Date.parse(slice.to)) continue;
-    const difference = comparePayment(ours, theirs);
-    if (difference === null) continue;
-    await recordDifference(db, slice.id, { ...difference, orderId: ours?.orderId ?? null });
+    const discrepancy = comparePayment(ours, theirs);
+    if (discrepancy === null) continue;
+    await recordDiscrepancy(db, slice.id, { ...discrepancy, orderId: ours?.orderId ?? null });
   }
 }
 

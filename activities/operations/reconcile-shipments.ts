@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   compareShipment,
-  type DifferenceKind,
+  type DiscrepancyKind,
   type TheirShipment,
 } from '../../domain/reconciliation.ts';
 import type { WarehouseRecord } from '../../gateways/warehouse/warehouse.ts';
@@ -12,7 +12,7 @@ import {
   listShipmentRecords,
   type ShipmentRecord,
 } from '../../prisma/operations/reconciliation-records.ts';
-import { recordDifference } from '../../prisma/operations/discrepancies.ts';
+import { recordDiscrepancy } from '../../prisma/operations/discrepancies.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
 import { providerFailure } from '../failures.ts';
 import { SKEW_MS } from './reconcile-payments.ts';
@@ -52,7 +52,7 @@ export async function compareGoodsNow(
   { db, warehouse }: MaintenanceDependencies,
   runId: string,
   orderId: string,
-): Promise<DifferenceKind | 'none' | 'in_flight'> {
+): Promise<DiscrepancyKind | 'none' | 'in_flight'> {
   const found = await warehouse.lookUpRecord({ orderId });
   if (found.kind !== 'found' && found.kind !== 'absent') {
     throw providerFailure('warehouse look-up', found);
@@ -60,10 +60,10 @@ export async function compareGoodsNow(
   const theirs = found.kind === 'found' ? shipmentSnapshot(found.record) : null;
   const [ours = null] = await findShipmentRecords(db, [orderId]);
   if (ours?.inFlight) return 'in_flight';
-  const difference = compareShipment(ours, theirs);
-  if (difference === null) return 'none';
-  await recordDifference(db, runId, { ...difference, orderId: ours?.orderId ?? null });
-  return difference.kind;
+  const discrepancy = compareShipment(ours, theirs);
+  if (discrepancy === null) return 'none';
+  await recordDiscrepancy(db, runId, { ...discrepancy, orderId: ours?.orderId ?? null });
+  return discrepancy.kind;
 }
 
 /** The orders the warehouse listed; null when it offers no list. */
@@ -88,9 +88,9 @@ async function compareTheirs(
     for (const record of records) {
       seen.add(record.orderId);
       const ours = booked.find(({ orderId }) => orderId === record.orderId) ?? null;
-      const difference = compareShipment(ours, shipmentSnapshot(record));
-      if (difference === null) continue;
-      await recordDifference(db, slice.id, { ...difference, orderId: ours?.orderId ?? null });
+      const discrepancy = compareShipment(ours, shipmentSnapshot(record));
+      if (discrepancy === null) continue;
+      await recordDiscrepancy(db, slice.id, { ...discrepancy, orderId: ours?.orderId ?? null });
     }
     if (next === null) return seen;
     after = next;

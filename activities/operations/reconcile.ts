@@ -3,8 +3,8 @@ import { Context, log } from '@temporalio/activity';
 import { idBegunAt } from '../../prisma/client/ids.ts';
 import {
   listUnseen,
-  resolveDifference,
-  type FoundDifference,
+  resolveDiscrepancy,
+  type FoundDiscrepancy,
 } from '../../prisma/operations/discrepancies.ts';
 import {
   closeReconciliation,
@@ -17,7 +17,7 @@ import { compareGoodsNow, reconcileShipments } from './reconcile-shipments.ts';
 import { comparePaymentNow, reconcilePayments } from './reconcile-payments.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
-/** More open differences than this are looked at again by the runs that follow. */
+/** More open discrepancies than this are looked at again by the runs that follow. */
 const MAX_RECHECKED = 500;
 
 export function createReconcileActivities(deps: MaintenanceDependencies): ReconcileActivities {
@@ -37,10 +37,10 @@ export function createReconcileActivities(deps: MaintenanceDependencies): Reconc
     reconcilePayments: (slice) => reconcilePayments(deps, slice),
     reconcileShipments: (slice) => reconcileShipments(deps, slice),
 
-    async recheckDifferences({ id }) {
+    async recheckDiscrepancies({ id }) {
       const unseen = await listUnseen(db, id, MAX_RECHECKED);
-      for (const difference of unseen) {
-        await recheck(deps, id, difference);
+      for (const discrepancy of unseen) {
+        await recheck(deps, id, discrepancy);
         Context.current().heartbeat();
       }
       return { rechecked: unseen.length };
@@ -68,19 +68,19 @@ function ownId(): string {
 async function recheck(
   deps: MaintenanceDependencies,
   runId: string,
-  difference: FoundDifference,
+  discrepancy: FoundDiscrepancy,
 ): Promise<void> {
-  const { subject, kind } = difference;
-  const differs = isAboutGoods(difference)
+  const { subject, kind } = discrepancy;
+  const differs = isAboutGoods(discrepancy)
     ? await compareGoodsNow(deps, runId, subject)
     : await comparePaymentNow(deps, runId, subject);
   // Something else about it may differ by now: that was recorded, and this one is over.
   if (differs !== kind && differs !== 'in_flight') {
-    await resolveDifference(deps.db, runId, difference);
+    await resolveDiscrepancy(deps.db, runId, discrepancy);
   }
 }
 
-function isAboutGoods({ kind }: FoundDifference): boolean {
+function isAboutGoods({ kind }: FoundDiscrepancy): boolean {
   switch (kind) {
     case 'reservation_without_order':
     case 'reservation':

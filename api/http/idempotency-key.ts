@@ -4,7 +4,7 @@ import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 
 /**
  * The claim of a request. `scope` is method and path; the fingerprint is of the parsed body, so
- * that spacing and the order of members make no difference.
+ * that spacing and the order of members make no discrepancy.
  */
 export function claimOf(request: {
   readonly apiKeyId: string;

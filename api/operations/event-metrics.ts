@@ -5,7 +5,7 @@ import type { Database } from '../../prisma/client/client.ts';
 import { countOpenDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import { logHeldSeconds } from '../../prisma/events/event-log.ts';
-import { countOpenDifferences } from '../../prisma/operations/discrepancies.ts';
+import { countOpenDiscrepancies } from '../../prisma/operations/discrepancies.ts';
 import { listMaintenanceAges } from '../../prisma/operations/maintenance-runs.ts';
 import { listSubscriptions } from '../../prisma/events/subscriptions.ts';
 import type { EventStreams } from '../http/sse.ts';
@@ -85,12 +85,12 @@ function registerUpkeepGauges(registry: Registry, ask: Ask): void {
   registerGauge(
     registry,
     {
-      name: 'holdfast_differences_open',
+      name: 'holdfast_discrepancies_open',
       help: "Where our books and a provider's differ.",
       label: 'kind',
     },
     ask(async (db) =>
-      (await countOpenDifferences(db)).map(({ kind, count }) => [kind, count] as const),
+      (await countOpenDiscrepancies(db)).map(({ kind, count }) => [kind, count] as const),
     ),
   );
   registerGauge(

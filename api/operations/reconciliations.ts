@@ -1,14 +1,14 @@
-/** Starting a reconciliation by hand, and how its runs and differences are shown. */
+/** Starting a reconciliation by hand, and how its runs and discrepancies are shown. */
 import type { KeyClaim, StoredResponse } from '../../prisma/access/idempotency.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
-import type { FoundDifference } from '../../prisma/operations/discrepancies.ts';
+import type { FoundDiscrepancy } from '../../prisma/operations/discrepancies.ts';
 import {
   openReconciliation,
   type Reconciliation,
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { reconcileWindow, type ReconcileScope } from '../../workflows/operations/contract.ts';
-import type { DifferenceBody, ReconciliationBody } from '../schemas/reconciliations.ts';
+import type { DiscrepancyBody, ReconciliationBody } from '../schemas/reconciliations.ts';
 import type { BackgroundStarts } from '../../services/background-starts.ts';
 import { withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
 import { startOpened, type ReconciliationDeps } from '../../services/start-reconciliation.ts';
@@ -56,16 +56,16 @@ export function reconciliationBody(run: Reconciliation): ReconciliationBody {
   };
 }
 
-export function differenceBody(difference: FoundDifference): DifferenceBody {
+export function discrepancyBody(discrepancy: FoundDiscrepancy): DiscrepancyBody {
   return {
-    id: difference.id,
-    kind: difference.kind,
-    subject: difference.subject,
-    order_id: difference.orderId,
-    ours: { ...difference.ours },
-    theirs: { ...difference.theirs },
-    first_seen_at: difference.firstSeenAt,
-    last_seen_at: difference.lastSeenAt,
-    resolved_at: difference.resolvedAt,
+    id: discrepancy.id,
+    kind: discrepancy.kind,
+    subject: discrepancy.subject,
+    order_id: discrepancy.orderId,
+    ours: { ...discrepancy.ours },
+    theirs: { ...discrepancy.theirs },
+    first_seen_at: discrepancy.firstSeenAt,
+    last_seen_at: discrepancy.lastSeenAt,
+    resolved_at: discrepancy.resolvedAt,
   };
 }

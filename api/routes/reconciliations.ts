@@ -1,6 +1,6 @@
 /** Reconciliations over HTTP: thin handlers over reconciliations.ts and the queries. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { listDifferencesOf } from '../../prisma/operations/discrepancies.ts';
+import { listDiscrepanciesOf } from '../../prisma/operations/discrepancies.ts';
 import {
   findReconciliation,
   listReconciliations,
@@ -9,7 +9,7 @@ import { claimOf } from '../http/idempotency-key.ts';
 import { requireRole, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import {
-  differenceBody,
+  discrepancyBody,
   reconciliationBody,
   startReconciliation,
 } from '../operations/reconciliations.ts';
@@ -38,10 +38,10 @@ export function reconciliationRoutes(services: Services) {
     .openapi(showRoute, async (c) => {
       const run = await findReconciliation(db, c.req.valid('param').id);
       if (run === null) throw notFound();
-      const differences = await listDifferencesOf(db, run.id, MAX_DIFFERENCES);
+      const discrepancies = await listDiscrepanciesOf(db, run.id, MAX_DISCREPANCIES);
       c.header('cache-control', 'no-store');
       return c.json(
-        { ...reconciliationBody(run), differences: differences.map(differenceBody) },
+        { ...reconciliationBody(run), discrepancies: discrepancies.map(discrepancyBody) },
         200,
       );
     })
@@ -60,7 +60,7 @@ export function reconciliationRoutes(services: Services) {
 
 const tags = ['Reconciliations'];
 /** More than these is no list to read but an outage to find. */
-const MAX_DIFFERENCES = 1_000;
+const MAX_DISCREPANCIES = 1_000;
 
 const listRoute = createRoute({
   method: 'get',
@@ -87,7 +87,7 @@ const showRoute = createRoute({
   request: { params: reconciliationParam },
   responses: {
     200: {
-      description: 'The run and its differences, the open ones first; at most 1,000.',
+      description: 'The run and its discrepancies, the open ones first; at most 1,000.',
       content: { 'application/json': { schema: reconciliationViewSchema } },
     },
     ...problemResponses,

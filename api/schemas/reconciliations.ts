@@ -1,6 +1,6 @@
 /** Reconciliations on the wire. */
 import { z } from '@hono/zod-openapi';
-import { DIFFERENCE_KINDS } from '../../domain/reconciliation.ts';
+import { DISCREPANCY_KINDS } from '../../domain/reconciliation.ts';
 import { listOf } from './common.ts';
 
 const scope = z.enum(['recent', 'full']).openapi({
@@ -25,8 +25,8 @@ export const reconciliationSchema = z
     checked: z
       .record(z.string(), z.number())
       .openapi({ example: { payments: 120, refunds: 3, orders: 118, rechecked: 1 } }),
-    found: z.number().int().openapi({ description: 'Differences seen for the first time.' }),
-    resolved: z.number().int().openapi({ description: 'Differences found gone.' }),
+    found: z.number().int().openapi({ description: 'Discrepancies seen for the first time.' }),
+    resolved: z.number().int().openapi({ description: 'Discrepancies found gone.' }),
     started_at: z.iso.datetime(),
     finished_at: z.iso.datetime().nullable(),
   })
@@ -34,10 +34,10 @@ export const reconciliationSchema = z
 export type ReconciliationBody = z.output<typeof reconciliationSchema>;
 
 const words = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
-const differenceSchema = z
+const discrepancySchema = z
   .object({
     id: z.string(),
-    kind: z.enum(DIFFERENCE_KINDS),
+    kind: z.enum(DISCREPANCY_KINDS),
     subject: z.string().openapi({ description: "The provider's payment, or the order." }),
     order_id: z.string().nullable(),
     ours: words,
@@ -46,11 +46,11 @@ const differenceSchema = z
     last_seen_at: z.iso.datetime(),
     resolved_at: z.iso.datetime().nullable(),
   })
-  .openapi('Difference');
-export type DifferenceBody = z.output<typeof differenceSchema>;
+  .openapi('Discrepancy');
+export type DiscrepancyBody = z.output<typeof discrepancySchema>;
 
 export const reconciliationViewSchema = reconciliationSchema
-  .extend({ differences: z.array(differenceSchema) })
+  .extend({ discrepancies: z.array(discrepancySchema) })
   .openapi('ReconciliationReport');
 
 export const reconciliationListSchema = listOf(reconciliationSchema);

@@ -21,7 +21,7 @@ interface Ids {
   readonly deadLetter: string;
   readonly webhookEndpoint: string;
   readonly reconciliation: string;
-  readonly difference: string;
+  readonly discrepancy: string;
 }
 
 /** A new id of the given kind, e.g. `newId('order')` gives `ord_01...`. */

@@ -1,14 +1,14 @@
 /** What reconciliations found: a row each, open from the run that first sees it to the one that finds it gone. */
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import type { Difference, DifferenceKind } from '../../domain/reconciliation.ts';
+import type { Discrepancy, DiscrepancyKind } from '../../domain/reconciliation.ts';
 import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
 import { newId } from '../client/ids.ts';
 import { trusted } from '../client/cast.ts';
 
-export interface FoundDifference extends Omit<Difference, 'subject'> {
+export interface FoundDiscrepancy extends Omit<Discrepancy, 'subject'> {
   readonly id: string;
   readonly subject: string;
   readonly orderId: OrderId | null;
@@ -18,87 +18,87 @@ export interface FoundDifference extends Omit<Difference, 'subject'> {
 }
 
 /** What a run found, saw again or found gone; the open ones first, at most `limit`. */
-export async function listDifferencesOf(
+export async function listDiscrepanciesOf(
   db: Database,
   runId: string,
   limit: number,
-): Promise<readonly FoundDifference[]> {
-  const rows = await db.difference.findMany({
+): Promise<readonly FoundDiscrepancy[]> {
+  const rows = await db.discrepancy.findMany({
     where: { OR: [{ firstRun: runId }, { lastRun: runId }, { resolvedRun: runId }] },
     orderBy: [{ resolvedAt: { sort: 'asc', nulls: 'first' } }, { id: 'asc' }],
     take: limit,
   });
-  return rows.map(toDifference);
+  return rows.map(toDiscrepancy);
 }
 
-/** Open differences the run has not seen, the longest unseen first. */
+/** Open discrepancies the run has not seen, the longest unseen first. */
 export async function listUnseen(
   db: Database,
   runId: string,
   limit: number,
-): Promise<readonly FoundDifference[]> {
-  const rows = await db.difference.findMany({
+): Promise<readonly FoundDiscrepancy[]> {
+  const rows = await db.discrepancy.findMany({
     where: { resolvedAt: null, lastRun: { not: runId } },
     orderBy: [{ lastSeenAt: 'asc' }, { id: 'asc' }],
     take: limit,
   });
-  return rows.map(toDifference);
+  return rows.map(toDiscrepancy);
 }
 
 /** How many are open, by kind. */
-export async function countOpenDifferences(
+export async function countOpenDiscrepancies(
   db: Database,
-): Promise<readonly { readonly kind: DifferenceKind; readonly count: number }[]> {
+): Promise<readonly { readonly kind: DiscrepancyKind; readonly count: number }[]> {
   return db.$queryRaw`
-    SELECT kind, count(*)::int AS count FROM reconciliation_differences
+    SELECT kind, count(*)::int AS count FROM reconciliation_discrepancies
     WHERE resolved_at IS NULL GROUP BY kind`;
 }
 
 /**
- * Writes down that the run saw the difference. One seen for the first time is also an event of its
+ * Writes down that the run saw the discrepancy. One seen for the first time is also an event of its
  * order, if it has one.
  */
-export async function recordDifference(
+export async function recordDiscrepancy(
   db: Database,
   runId: string,
-  found: Difference & { readonly orderId: string | null },
+  found: Discrepancy & { readonly orderId: string | null },
 ): Promise<'new' | 'known'> {
   const orderId = found.orderId !== null && isOrderId(found.orderId) ? found.orderId : null;
   const known = orderId !== null && (await db.order.count({ where: { id: orderId } })) === 1;
   if (!known) return db.$transaction((tx) => see(tx, runId, { ...found, orderId: null }));
   return orderTransaction(db, orderId, async (tx) => {
     const seen = await see(tx, runId, { ...found, orderId });
-    if (seen === 'new') await tell(tx, orderId, { type: 'order.difference_found', ...found });
+    if (seen === 'new') await tell(tx, orderId, { type: 'order.discrepancy_found', ...found });
     return seen;
   });
 }
 
 /** The run found the two sides in agreement. */
-export async function resolveDifference(
+export async function resolveDiscrepancy(
   db: Database,
   runId: string,
-  { id, kind, subject, orderId }: FoundDifference,
+  { id, kind, subject, orderId }: FoundDiscrepancy,
 ): Promise<void> {
   const resolve = async (tx: Transaction): Promise<number> =>
     tx.$executeRaw`
-      UPDATE reconciliation_differences SET resolved_at = now(), resolved_run = ${runId}
+      UPDATE reconciliation_discrepancies SET resolved_at = now(), resolved_run = ${runId}
       WHERE id = ${id} AND resolved_at IS NULL`;
   if (orderId === null) return void (await db.$transaction(resolve));
   await orderTransaction(db, orderId, async (tx) => {
     if ((await resolve(tx)) === 0) return;
-    await tell(tx, orderId, { type: 'order.difference_resolved', kind, subject });
+    await tell(tx, orderId, { type: 'order.discrepancy_resolved', kind, subject });
   });
 }
 
 async function see(
   tx: Transaction,
   runId: string,
-  found: Difference & { readonly orderId: OrderId | null },
+  found: Discrepancy & { readonly orderId: OrderId | null },
 ): Promise<'new' | 'known'> {
   const rows = await tx.$queryRaw<{ isNew: boolean }[]>`
-    INSERT INTO reconciliation_differences
+    INSERT INTO reconciliation_discrepancies
       (id, kind, subject, order_id, ours, theirs, first_run, last_run)
-    VALUES (${newId('difference')}, ${found.kind}, ${found.subject}, ${found.orderId},
+    VALUES (${newId('discrepancy')}, ${found.kind}, ${found.subject}, ${found.orderId},
       ${JSON.stringify(found.ours)}::jsonb, ${JSON.stringify(found.theirs)}::jsonb,
       ${runId}, ${runId})
     ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO UPDATE SET
@@ -112,8 +112,8 @@ async function tell(
   tx: Transaction,
   orderId: OrderId,
   told: {
-    readonly type: 'order.difference_found' | 'order.difference_resolved';
-    readonly kind: DifferenceKind;
+    readonly type: 'order.discrepancy_found' | 'order.discrepancy_resolved';
+    readonly kind: DiscrepancyKind;
     readonly subject: string;
   },
 ): Promise<void> {
@@ -121,14 +121,14 @@ async function tell(
   await transitionOrder(tx, { orderId, type, dedupKey: null, data: { kind, subject } });
 }
 
-function toDifference(row: Prisma.DifferenceGetPayload<object>): FoundDifference {
+function toDiscrepancy(row: Prisma.DiscrepancyGetPayload<object>): FoundDiscrepancy {
   return {
     id: row.id,
-    kind: trusted<DifferenceKind>(row.kind),
+    kind: trusted<DiscrepancyKind>(row.kind),
     subject: row.subject,
     orderId: trusted<OrderId | null>(row.orderId),
-    ours: trusted<Difference['ours']>(row.ours),
-    theirs: trusted<Difference['theirs']>(row.theirs),
+    ours: trusted<Discrepancy['ours']>(row.ours),
+    theirs: trusted<Discrepancy['theirs']>(row.theirs),
     firstSeenAt: row.firstSeenAt.toISOString(),
     lastSeenAt: row.lastSeenAt.toISOString(),
     resolvedAt: row.resolvedAt?.toISOString() ?? null,

@@ -1,4 +1,4 @@
-/** Runs of the reconciliation: one at a time. What they found is in differences.ts. */
+/** Runs of the reconciliation: one at a time. What they found is in discrepancies.ts. */
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
 import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
@@ -14,7 +14,7 @@ export interface Reconciliation {
   readonly windowTo: string;
   /** How much was compared, by what. */
   readonly checked: Readonly<Record<string, number>>;
-  /** Differences seen for the first time, and those found gone. */
+  /** Discrepancies seen for the first time, and those found gone. */
   readonly found: number;
   readonly resolved: number;
   readonly startedAt: string;
@@ -102,8 +102,8 @@ export async function closeReconciliation(
   await db.$executeRaw`
     UPDATE reconciliations SET status = ${ended.status}, finished_at = now(),
       checked = ${JSON.stringify(ended.checked)}::jsonb,
-      found = (SELECT count(*) FROM reconciliation_differences WHERE first_run = ${id}),
-      resolved = (SELECT count(*) FROM reconciliation_differences WHERE resolved_run = ${id})
+      found = (SELECT count(*) FROM reconciliation_discrepancies WHERE first_run = ${id}),
+      resolved = (SELECT count(*) FROM reconciliation_discrepancies WHERE resolved_run = ${id})
     WHERE id = ${id} AND status = 'running'`;
 }
 

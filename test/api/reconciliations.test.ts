@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { runRecovery } from '../../services/recovery.ts';
-import { recordDifference } from '../../prisma/operations/discrepancies.ts';
+import { recordDiscrepancy } from '../../prisma/operations/discrepancies.ts';
 import { closeReconciliation } from '../../prisma/operations/reconciliation-runs.ts';
 import { problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   shop.checkouts.reachable = true;
-  await shop.db.difference.deleteMany();
+  await shop.db.discrepancy.deleteMany();
   await shop.db.reconciliation.deleteMany();
 });
 afterAll(() => shop.close());
@@ -39,7 +39,7 @@ test('one reconciliation runs at a time, and a repeated start returns the runnin
 
 test('the reconciliation report shows the run and its discrepancies, and the list shows the last run', async () => {
   const { id } = run.parse(await (await start()).json());
-  await recordDifference(shop.db, id, {
+  await recordDiscrepancy(shop.db, id, {
     kind: 'charge_without_order',
     subject: 'pi_1',
     orderId: null,
@@ -53,7 +53,7 @@ test('the reconciliation report shows the run and its discrepancies, and the lis
     found: 1,
     resolved: 0,
     checked: { payments: 7 },
-    differences: [
+    discrepancies: [
       { kind: 'charge_without_order', subject: 'pi_1', theirs: { captured_minor: 4_200 } },
     ],
   });

@@ -4,7 +4,7 @@ import { startOpened } from '../../services/start-reconciliation.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { createReconciliationClient } from '../../temporal/reconciliation-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { listDifferencesOf } from '../../prisma/operations/discrepancies.ts';
+import { listDiscrepanciesOf } from '../../prisma/operations/discrepancies.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
 import {
@@ -65,12 +65,12 @@ test('a charge made outside the system is reported once and resolved after its c
     capture_method: 'manual',
   });
   expect(await reconcile(shop)).toMatchObject({ found: 1, resolved: 0 });
-  expect(await openDifferences()).toEqual([['charge_without_order', charge.id]]);
+  expect(await openDiscrepancies()).toEqual([['charge_without_order', charge.id]]);
   expect(await reconcile(shop)).toEqual(CLEAN);
-  expect(await openDifferences()).toHaveLength(1);
+  expect(await openDiscrepancies()).toHaveLength(1);
   await stripe(`payment_intents/${charge.id}/cancel`, {});
   expect(await reconcile(shop)).toMatchObject({ found: 0, resolved: 1 });
-  expect(await openDifferences()).toEqual([]);
+  expect(await openDiscrepancies()).toEqual([]);
 });
 
 test('a refund made outside the system is reported and resolved once, each with an event of its order', async () => {
@@ -80,8 +80,8 @@ test('a refund made outside the system is reported and resolved once, each with 
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
   expect(await reconcile(shop)).toEqual(CLEAN);
   const { runs } = await listReconciliations(shop.db, { limit: 2 });
-  const [difference] = await listDifferencesOf(shop.db, runs[1]?.id ?? '', 10);
-  expect(difference).toMatchObject({
+  const [discrepancy] = await listDiscrepanciesOf(shop.db, runs[1]?.id ?? '', 10);
+  expect(discrepancy).toMatchObject({
     kind: 'refunded_amount',
     subject: providerReference,
     orderId,
@@ -92,8 +92,8 @@ test('a refund made outside the system is reported and resolved once, each with 
   await recordRefundSucceeded(shop.db, await acceptRefund(shop.db, orderId, 500), 're_dashboard');
   await settle(orderId);
   expect(await reconcile(shop)).toMatchObject({ found: 0, resolved: 1 });
-  const types = (await eventTypesOf(shop, orderId)).filter((type) => /difference/.test(type));
-  expect(types).toEqual(['order.difference_found', 'order.difference_resolved']);
+  const types = (await eventTypesOf(shop, orderId)).filter((type) => /discrepancy/.test(type));
+  expect(types).toEqual(['order.discrepancy_found', 'order.discrepancy_resolved']);
 });
 
 test('a second payment and a payment unknown to the provider are reported until they are corrected', async () => {
@@ -111,13 +111,13 @@ test('a second payment and a payment unknown to the provider are reported until 
   const unknown = { providerReference: `pi_unknown${randomUUID()}` };
   await shop.db.payment.update({ where: other, data: unknown });
   await reconcile(shop);
-  const kinds = (await openDifferences()).map(([kind]) => kind).toSorted();
+  const kinds = (await openDiscrepancies()).map(([kind]) => kind).toSorted();
   // The real payment of the other order is not the one our books name.
   expect(kinds).toEqual(['payment_missing', 'second_payment', 'second_payment']);
   await stripe(`payment_intents/${second.id}/cancel`, {});
   await shop.db.payment.update({ where: other, data: { providerReference } });
   await reconcile(shop);
-  expect(await openDifferences()).toEqual([]);
+  expect(await openDiscrepancies()).toEqual([]);
 });
 
 test('a reservation the warehouse lost is reported once', async () => {
@@ -127,7 +127,7 @@ test('a reservation the warehouse lost is reported once', async () => {
   await settle(orderId);
   await releaseThere(orderId);
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
-  expect(await openDifferences()).toEqual([['reservation', orderId]]);
+  expect(await openDiscrepancies()).toEqual([['reservation', orderId]]);
   expect(await reconcile(shop)).toEqual(CLEAN);
 });
 
@@ -142,28 +142,28 @@ test('a manual capture is reported as a discrepancy until it exists at the provi
   await recordResolved(shop.db, orderId, { ...decided, resumes: 'paid' });
   await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
   await settle(orderId);
-  const before = await openDifferences();
+  const before = await openDiscrepancies();
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
   const { providerReference } = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
-  expect(await openDifferences()).toContainEqual(['payment_state', providerReference]);
+  expect(await openDiscrepancies()).toContainEqual(['payment_state', providerReference]);
   shop.sandbox.faults.clear();
   await stripe(`payment_intents/${providerReference}/capture`, {});
   expect(await reconcile(shop)).toMatchObject({ found: 0, resolved: 1 });
-  expect(await openDifferences()).toEqual(before);
+  expect(await openDiscrepancies()).toEqual(before);
   // It was about the money: the goods are compared as ever.
   await releaseThere(orderId);
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
-  expect(await openDifferences()).toContainEqual(['reservation', orderId]);
+  expect(await openDiscrepancies()).toContainEqual(['reservation', orderId]);
 });
 
 test('a reconciliation with an unavailable warehouse neither opens nor resolves a discrepancy', async () => {
-  const before = await openDifferences();
+  const before = await openDiscrepancies();
   shop.sandbox.faults.set(
     { provider: 'warehouse', operation: 'lookup' },
     { mode: 'down', times: 2 },
   );
   expect(await reconcile(shop)).toMatchObject({ found: 0 });
-  expect(await openDifferences()).toEqual(before);
+  expect(await openDiscrepancies()).toEqual(before);
 });
 
 /** The warehouse loses what it had reserved for the order. */
@@ -203,8 +203,8 @@ async function settle(orderId: OrderId): Promise<void> {
   await shop.db.reservation.updateMany({ where: { orderId }, data: { updatedAt: past } });
 }
 
-async function openDifferences(): Promise<readonly (readonly [string, string])[]> {
-  const rows = await shop.db.difference.findMany({ where: { resolvedAt: null } });
+async function openDiscrepancies(): Promise<readonly (readonly [string, string])[]> {
+  const rows = await shop.db.discrepancy.findMany({ where: { resolvedAt: null } });
   return rows.map(({ kind, subject }) => [kind, subject] as const);
 }
 

@@ -50,8 +50,8 @@ const EVENTS = [
   'refund.succeeded',
   'refund.failed',
   'refund.needs_attention',
-  'order.difference_found',
-  'order.difference_resolved',
+  'order.discrepancy_found',
+  'order.discrepancy_resolved',
 ] as const satisfies readonly EventType[];
 
 /** The others by the first table they write to, and how. */

@@ -32,7 +32,7 @@ export async function reconcile(input: ReconcileInput): Promise<ReconcileResult>
       add(checked, await read.reconcileShipments(slice));
       setCurrentDetails(card(run, slice, checked));
     }
-    add(checked, await read.recheckDifferences({ id }));
+    add(checked, await read.recheckDiscrepancies({ id }));
   } catch (error) {
     if (isCancellation(error)) throw error;
     setCurrentDetails(`Failed: ${failureSummary(error)}`);

@@ -41,7 +41,7 @@ CREATE TABLE reconciliations (
 -- Two at once would only ask the providers twice.
 CREATE UNIQUE INDEX reconciliations_one_running ON reconciliations ((true)) WHERE status = 'running';
 
-CREATE TABLE reconciliation_differences (
+CREATE TABLE reconciliation_discrepancies (
   id text PRIMARY KEY,
   kind text NOT NULL,
   -- What differs: the provider's reference, or the order.
@@ -57,11 +57,11 @@ CREATE TABLE reconciliation_differences (
   resolved_at timestamptz(3),
   CHECK ((resolved_run IS NULL) = (resolved_at IS NULL))
 );
--- One open row per difference, however often it is seen.
-CREATE UNIQUE INDEX reconciliation_differences_one_open ON reconciliation_differences (kind, subject)
+-- One open row per discrepancy, however often it is seen.
+CREATE UNIQUE INDEX reconciliation_discrepancies_one_open ON reconciliation_discrepancies (kind, subject)
   WHERE resolved_at IS NULL;
-CREATE INDEX reconciliation_differences_first_run ON reconciliation_differences (first_run);
-CREATE INDEX reconciliation_differences_resolved_run ON reconciliation_differences (resolved_run);
+CREATE INDEX reconciliation_discrepancies_first_run ON reconciliation_discrepancies (first_run);
+CREATE INDEX reconciliation_discrepancies_resolved_run ON reconciliation_discrepancies (resolved_run);
 
 -- Orders by the time they were made, for a window of them.
 CREATE INDEX orders_created_at_idx ON orders USING brin (created_at);

@@ -52,8 +52,8 @@ const POINTS: Points = {
   'commit.refund.succeeded': on('givenBack'),
   'commit.refund.failed': on('notGivenBack'),
   'commit.refund.needs_attention': on('givenBackByHelp'),
-  'commit.order.difference_found': on('differing'),
-  'commit.order.difference_resolved': on('differing'),
+  'commit.order.discrepancy_found': on('differing'),
+  'commit.order.discrepancy_resolved': on('differing'),
 
   'commit.payment_operations.insert': on('shipped', 'S6/F5'),
   'commit.shipments.insert': on('shipped', 'S7/F5'),

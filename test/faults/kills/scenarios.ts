@@ -223,9 +223,9 @@ async function differing(lane: Lane): Promise<OrderId> {
     lane.db.payment.update({ where: { orderId }, data: { ...data, updatedAt } });
   await lane.db.order.update({ where: { id: orderId }, data: { createdAt: updatedAt } });
   await write({ status: 'partially_refunded', refundedMinor: REFUND_MINOR });
-  await reconciledUntil(lane, orderId, 'order.difference_found');
+  await reconciledUntil(lane, orderId, 'order.discrepancy_found');
   await write({ status: 'captured', refundedMinor: 0 });
-  await reconciledUntil(lane, orderId, 'order.difference_resolved');
+  await reconciledUntil(lane, orderId, 'order.discrepancy_resolved');
   expect(effectsOf(lane, orderId)).toEqual(SHIPPED_EFFECTS);
   return orderId;
 }
