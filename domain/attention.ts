@@ -93,6 +93,6 @@ export interface Resume {
   readonly undo: CancelReason | null;
   /** What was decided about the step the order is parked at; null when it is not parked. */
   readonly resolution: Resolution | null;
-  /** True when a person sent the goods past the warehouse. Left out by the version before. */
-  readonly shippedManually?: boolean;
+  /** True when a person sent the goods past the warehouse. */
+  readonly shippedManually: boolean;
 }

@@ -105,13 +105,13 @@ export interface Activities {
   /** Order `cancelling`: from here on it is only undone. `request`: the update that asked for it. */
   recordCancelling(
     input: OrderRef & { readonly reason: CancelReason; readonly request?: string | null },
-  ): Promise<CancellingRecord | undefined>;
+  ): Promise<CancellingRecord>;
   /** Order `cancelled`: every undo is done or was skipped by a person. */
   recordCancelled(input: OrderRef & { readonly reason: CancelReason }): Promise<void>;
   /** Order `needs_attention`, with the steps that wait for a person. */
   recordNeedsAttention(
     input: OrderRef & { readonly steps: readonly string[]; readonly failure: string },
-  ): Promise<AttentionRequest | undefined>;
+  ): Promise<AttentionRequest>;
   /** A person answered: the order goes back to where the step stands. */
   recordResolved(
     input: OrderRef & {

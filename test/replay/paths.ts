@@ -93,7 +93,7 @@ export const PATHS: readonly Path[] = [
       stage.shop.sandbox.faults.clear();
       await resolve(handle, { step: 'shipOrder', decision: 'skip' });
     },
-    holds: ['recordNeedsAttention', 'cancelShipment', 'sent-by-hand-calls-back'],
+    holds: ['recordNeedsAttention', 'cancelShipment'],
     isManual: true,
     ends: 'shipped',
   },

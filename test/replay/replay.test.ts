@@ -38,10 +38,6 @@ describe('recorded histories', () => {
     expect(results).toEqual(NAMES.map((name) => ({ name, error: null })));
   });
 
-  test('the recorded history sweep-of-orders-alone contains no refunds', () => {
-    expect(textOf(readHistory('sweep-of-orders-alone'))).not.toContain('Refunds');
-  });
-
   test.each(NAMES)('the recorded history %s contains no personal or machine data', (name) => {
     const text = textOf(readHistory(name));
     for (const canary of CANARIES) expect(text).not.toContain(canary);

@@ -17,10 +17,9 @@ export async function undoOrder(run: CheckoutRun, wanted: CancelReason): Promise
   const { orderId, saga, progress } = run;
   const request = run.cancelRequest;
   const records = await steps.recordCancelling({ orderId, reason: wanted, request });
-  const reason = records?.reason ?? wanted;
+  const { reason } = records;
   run.cancelReason = reason;
-  // Nothing for an order that turned round under a version that did not look.
-  if (records?.shipmentRequested && !saga.names().includes(SHIPMENT_CANCELLATION))
+  if (records.shipmentRequested && !saga.names().includes(SHIPMENT_CANCELLATION))
     registerShipmentCancellation(run);
   progress.enter('cancelling', 'publish');
   const unwound = await saga.unwind();

@@ -2,7 +2,7 @@
  * Goods that a person sends past the warehouse. Our request may still stand there, and must not become
  * a second parcel: it is called back before the order is shipped by hand.
  */
-import { patched, TemporalFailure } from '@temporalio/workflow';
+import { TemporalFailure } from '@temporalio/workflow';
 import type { CheckoutRun, Parcel } from './state.ts';
 import { steps } from '../steps.ts';
 import { SHIPMENT_CANCELLATION } from './compensate.ts';
@@ -15,8 +15,6 @@ const MANUAL: Parcel = { kind: 'shipped', carrier: 'arranged by hand', trackingN
  * non-cancellable scope: the goods are on their way.
  */
 export async function shipManually(run: CheckoutRun): Promise<Parcel> {
-  // A run of the version before left the request standing.
-  if (!patched('sent-by-hand-calls-back')) return MANUAL;
   while (run.settled.get(SHIPMENT_CANCELLATION) !== 'skipped') {
     try {
       const outcome = await run.progress.track(SHIPMENT_CANCELLATION, () =>

@@ -5,7 +5,6 @@
 import {
   ApplicationFailure,
   condition,
-  patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -83,8 +82,7 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
       );
       const resolution: Resolution = isInTime ? take() : { step, decision: 'cancel', ...BY_CLOCK };
       const stands = asked.resumes[resolution.decision];
-      const record = patched('decisions-are-heard-first') ? recordDecision : steps.recordResolved;
-      await record({ orderId, ...resolution, resumes: stands });
+      await recordDecision({ orderId, ...resolution, resumes: stands });
       progress.enter(stands, 'publish');
       const reason =
         resolution.actor === BY_CLOCK.actor ? 'authorization_expiring' : 'requested_by_operator';
@@ -111,8 +109,7 @@ async function becomes(isTrue: () => boolean, timeMs: number | null): Promise<bo
 }
 
 /** By the server's clock; null when no money hangs on it. */
-function timeToDecideMs(parked: AttentionRequest | undefined): number | null {
-  const holdLeftAtStartMs = parked?.holdLeftAtStartMs ?? null;
+function timeToDecideMs({ holdLeftAtStartMs }: AttentionRequest): number | null {
   if (holdLeftAtStartMs === null) return null;
   const endsAtMs = workflowInfo().startTime.getTime() + holdLeftAtStartMs;
   return Math.max(1, endsAtMs - HOLD_MARGIN_MS - Date.now());

@@ -2,7 +2,7 @@
  * One sweep. Its parts run side by side, and one that fails keeps no other from running: the next
  * sweep is a minute away.
  */
-import { isCancellation, patched, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { SweepActivities } from '../activities.ts';
 import type { SweepResult } from './contract.ts';
 
@@ -29,13 +29,11 @@ export async function sweep(): Promise<SweepResult> {
       failed.push(name);
     }
   };
-  // A sweep under way while a worker of this version takes over has begun without them.
-  const looksAtRefunds = patched('sweep-looks-at-refunds');
   await Promise.all([
     part('expirePending', () => activities.expirePending()),
     part('checkStuckOrders', () => activities.checkStuckOrders()),
+    part('checkStuckRefunds', () => activities.checkStuckRefunds()),
     part('purgeExpired', () => activities.purgeExpired()),
-    looksAtRefunds && part('checkStuckRefunds', () => activities.checkStuckRefunds()),
   ]);
   setCurrentDetails(card(counts, failed));
   if (failed.length === 0) await activities.recordSweep({ counts });
