@@ -12,7 +12,7 @@ export interface DatabaseOptions {
   /** Connections at the most; further work stands in line for them (`LINE`). */
   readonly poolSize: number;
   /** Multiplies every limit of time. For tests, which a busy machine must not break. */
-  readonly patience?: number;
+  readonly timeoutFactor?: number;
   /** Told of every commit; for tests of crashes. */
   readonly onCommit?: CommitWatcher | undefined;
 }
@@ -40,23 +40,23 @@ const ANSWER_TIMEOUT_MS = 6_000;
 
 /** Creates the pool. Connects on first use; close with `db.$disconnect()`. */
 export function createDatabase(options: DatabaseOptions): Database {
-  const { url, poolSize, patience = 1, onCommit } = options;
-  const statementTimeoutMs = STATEMENT_TIMEOUT_MS * patience;
+  const { url, poolSize, timeoutFactor = 1, onCommit } = options;
+  const statementTimeoutMs = STATEMENT_TIMEOUT_MS * timeoutFactor;
   const config = {
     connectionString: url,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
     statement_timeout: statementTimeoutMs,
-    query_timeout: ANSWER_TIMEOUT_MS * patience,
+    query_timeout: ANSWER_TIMEOUT_MS * timeoutFactor,
     idle_in_transaction_session_timeout: statementTimeoutMs,
     application_name: 'holdfast',
   };
-  const maxWaitMs = LINE.maxWaitMs * patience;
+  const maxWaitMs = LINE.maxWaitMs * timeoutFactor;
   const pool = new BoundedPool(config, {
     maxConnections: poolSize,
     maxWaiting: LINE.maxWaiting,
-    stalledAfterMs: LINE.stalledAfterMs * patience,
-    connectTimeoutMs: LINE.connectTimeoutMs * patience,
+    stalledAfterMs: LINE.stalledAfterMs * timeoutFactor,
+    connectTimeoutMs: LINE.connectTimeoutMs * timeoutFactor,
     maxWaitMs,
   });
   const adapter = new PrismaPg(pool, {

@@ -23,7 +23,7 @@ beforeEach(async () => {
   Object.assign(shop.checkouts, { reachable: true, waiting: true });
   shop.checkouts.resolved.length = 0;
   shop.deliveries.deliveries.length = 0;
-  shop.deliveries.notices.length = 0;
+  shop.deliveries.notifications.length = 0;
   await shop.db.deadLetter.deleteMany({});
 });
 afterAll(() => shop.close());
@@ -134,7 +134,7 @@ describe('a redrive', () => {
   test('a redrive of a notification starts it again without a request body', async () => {
     const id = await deadLetter({ source: 'notification', subject: 'shipped', eventId: null });
     expect((await post(`/v1/dead-letters/${id}/redrive`)).status).toBe(202);
-    expect(shop.deliveries.notices).toEqual([{ orderId, notification: 'shipped' }]);
+    expect(shop.deliveries.notifications).toEqual([{ orderId, notification: 'shipped' }]);
   });
 
   test.each(['retry', 'skip', 'cancel'])(

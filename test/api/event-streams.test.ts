@@ -2,7 +2,7 @@ import { createConnection, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { createEventStreams, type SseSource } from '../../api/http/sse.ts';
-import { keptPort } from '../support/ports.ts';
+import { choosePort } from '../support/ports.ts';
 import { createLog } from '../../telemetry/logging.ts';
 import { listen } from '../../api/server.ts';
 import { eventually } from '../support/eventually.ts';
@@ -22,7 +22,7 @@ const answer = (body: ReadableStream<Uint8Array>) =>
 
 /** Listens on a real socket and gives its port. */
 async function serve(fetch: (request: Request) => Response | Promise<Response>): Promise<number> {
-  const port = await keptPort();
+  const port = await choosePort();
   const server = await listen({ fetch, host: '127.0.0.1', port });
   closers.push(() => server.close(100));
   return port;

@@ -69,7 +69,7 @@ describe('a problem response', () => {
 
 describe('an unavailable database', () => {
   test('requests get Retry-After and /readyz returns 503 without a database, and /livez returns 200', async () => {
-    const away = await openShop({ databaseUrl: NOWHERE, patience: 1 });
+    const away = await openShop({ databaseUrl: NOWHERE, timeoutFactor: 1 });
     try {
       for (const response of [
         await away.place(),

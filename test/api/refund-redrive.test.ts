@@ -76,7 +76,7 @@ describe('a dead letter of a refund', () => {
     const notification = `refunded/${id}` as const;
     await recordNotification(shop.db, orderId, { notification, failure: 'mail: refused' });
     expect((await redrive(shop, await openDeadLetter(shop, orderId))).status).toBeLessThan(300);
-    expect(shop.deliveries.notices).toEqual([{ orderId, notification }]);
+    expect(shop.deliveries.notifications).toEqual([{ orderId, notification }]);
   });
 });
 

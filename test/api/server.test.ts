@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { ADMISSION_LIMITS } from '../../api/limits/concurrency-limit.ts';
 import { createApp } from '../../api/app.ts';
-import { keptPort } from '../support/ports.ts';
+import { choosePort } from '../support/ports.ts';
 import { listen } from '../../api/server.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
@@ -13,7 +13,7 @@ const ONE_PLACE = { ...ADMISSION_LIMITS.checkout, maxRunning: 1, minRunning: 1, 
 test('a request whose body never completes gets 408 and releases its checkout permit', async () => {
   const shop = await openShop({ admissionLimits: { ...ADMISSION_LIMITS, checkout: ONE_PLACE } });
   onTestFinished(() => shop.close());
-  const [host, port] = ['127.0.0.1', await keptPort()];
+  const [host, port] = ['127.0.0.1', await choosePort()];
   const { fetch } = createApp(shop.services);
   const server = await listen({ fetch, host, port, requestTimeoutMs: 300 });
   onTestFinished(() => server.close(100));

@@ -6,23 +6,23 @@ import { eventually } from '../support/eventually.ts';
 import type { Shop } from '../support/shop.ts';
 
 /** Runs `work` so many times at once. */
-export function times<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
+export function concurrently<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 }
 
 /** What a client does: a 503 with Retry-After, or a try under way, is tried again under the same key. */
 export function withRetry(ask: (key: string) => Promise<Response>): Promise<Response> {
   const key = crypto.randomUUID();
-  return settled(() => ask(key));
+  return untilFinal(() => ask(key));
 }
 
 /** Asks until the answer is not one to come back for; those have to say when, each of them. */
-export async function settled(ask: () => Promise<Response>): Promise<Response> {
+export async function untilFinal(ask: () => Promise<Response>): Promise<Response> {
   const unsaid: number[] = [];
   const last = await eventually(
     async () => {
       const answer = await ask();
-      if (answer.status === 503 && !saysWhen(answer)) unsaid.push(answer.status);
+      if (answer.status === 503 && !hasRetryAfter(answer)) unsaid.push(answer.status);
       expect(answer.status).not.toBe(503);
       // A try that was cut off keeps its key for a moment.
       expect(await answer.clone().text()).not.toContain('request_in_flight');
@@ -35,12 +35,12 @@ export async function settled(ask: () => Promise<Response>): Promise<Response> {
 }
 
 /** Says after how many seconds to come back. */
-export function saysWhen(answer: Response): boolean {
+export function hasRetryAfter(answer: Response): boolean {
   return /^[1-9]\d*$/.test(answer.headers.get('retry-after') ?? '');
 }
 
 /** A patient shopper's order. */
-export function persistently(order: () => object, shop: Shop): Promise<Response> {
+export function placeWithRetry(order: () => object, shop: Shop): Promise<Response> {
   return withRetry((key) => shop.place(order(), key));
 }
 

@@ -1,14 +1,14 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { placedOrder } from '../support/orders.ts';
-import { expectLedgersAgree } from '../faults/records.ts';
+import { expectLedgersMatch } from '../faults/records.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { problemOf } from '../support/responses.ts';
 import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { withRetry, shuffled, times } from './concurrent-shoppers.ts';
-import { PATIENCE, refundsSettled, restOf, standsAt } from './outcomes.ts';
+import { withRetry, shuffled, concurrently } from './concurrent-shoppers.ts';
+import { WITHIN, refundsSettled, settledStatus, untilStatus } from './outcomes.ts';
 
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
@@ -22,7 +22,7 @@ beforeAll(() => {
 afterEach(async () => {
   shop.sandbox.faults.clear();
   await expectInvariants(shop.db);
-  await expectLedgersAgree(shop);
+  await expectLedgersMatch(shop);
 });
 
 /** Two white mugs, 24 EUR; its workflow is started. */
@@ -61,13 +61,13 @@ function refundedAt(id: OrderId): number {
 /** A paid order whose parcel cannot be asked for yet. */
 async function paid(): Promise<OrderId> {
   const id = await place();
-  await standsAt(shop, id, 'paid');
+  await untilStatus(shop, id, 'paid');
   return id;
 }
 
 async function shipped(): Promise<OrderId> {
   const id = await place();
-  expect(await restOf(shop, id)).toBe('shipped');
+  expect(await settledStatus(shop, id)).toBe('shipped');
   return id;
 }
 
@@ -80,7 +80,7 @@ describe('a cancel racing the capture', () => {
       await eventually(async () => {
         const where = { orderId: id, kind: 'capture', state: 'requested' };
         expect(await shop.db.paymentOperation.count({ where })).toBe(1);
-      }, PATIENCE);
+      }, WITHIN);
     },
     'when paid': (id) => told(id, 'order.paid'),
     'when shipping was asked for': (id) => told(id, 'order.shipment_requested'),
@@ -88,18 +88,18 @@ describe('a cancel racing the capture', () => {
   const told = async (orderId: OrderId, type: string): Promise<void> => {
     await eventually(async () => {
       expect(await shop.db.event.count({ where: { orderId, type } })).toBe(1);
-    }, PATIENCE);
+    }, WITHIN);
   };
 
   test.each(Object.keys(MOMENTS))(
     'a cancel sent %s ends the order as its response says, shipped or cancelled with the money back',
     async (moment) => {
       shop.sandbox.faults.set(CAPTURE, { mode: 'latency', latency_ms: 50 });
-      await times(4, async () => {
+      await concurrently(4, async () => {
         const id = await place();
         await MOMENTS[moment]?.(id);
         const answer = await cancel(id);
-        const rest = await restOf(shop, id);
+        const rest = await settledStatus(shop, id);
         if (answer.status === 202) {
           expect(rest).toBe('cancelled');
         } else {
@@ -119,7 +119,7 @@ describe('two cancels at once', () => {
     'two concurrent cancels under one key get the same response and undo the order',
     async () => {
       shop.sandbox.faults.set(SHIP, { mode: 'down' });
-      await times(4, async () => {
+      await concurrently(4, async () => {
         const id = await paid();
         const key = crypto.randomUUID();
         const ask = (): Promise<string> =>
@@ -127,9 +127,9 @@ describe('two cancels at once', () => {
             const answer = await shop.ask('POST', `/v1/orders/${id}/cancel`, { key });
             expect(answer.status).toBe(202);
             return answer.text();
-          }, PATIENCE);
+          }, WITHIN);
         expect(new Set(await Promise.all([ask(), ask()])).size).toBe(1);
-        expect(await restOf(shop, id)).toBe('cancelled');
+        expect(await settledStatus(shop, id)).toBe('cancelled');
         await expectMoneyBack(id);
       });
     },
@@ -140,11 +140,11 @@ describe('two cancels at once', () => {
     'two concurrent cancels under two keys get 202 and 409 and undo the order',
     async () => {
       shop.sandbox.faults.set(SHIP, { mode: 'down' });
-      await times(4, async () => {
+      await concurrently(4, async () => {
         const id = await paid();
         const answers = await Promise.all([cancel(id), cancel(id)]);
         expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202, 409]));
-        expect(await restOf(shop, id)).toBe('cancelled');
+        expect(await settledStatus(shop, id)).toBe('cancelled');
         await expectMoneyBack(id);
       });
     },
@@ -157,7 +157,7 @@ describe('refunds racing each other', () => {
     'one of ten concurrent full refunds is accepted and nine are rejected with nothing left to refund',
     async () => {
       const id = await shipped();
-      const answers = await times(10, () => refund(id));
+      const answers = await concurrently(10, () => refund(id));
       expect(answers.filter(({ status }) => status === 202)).toHaveLength(1);
       for (const answer of answers.filter(({ status }) => status !== 202)) {
         const problem = await problemOf(answer);
@@ -174,7 +174,7 @@ describe('refunds racing each other', () => {
     'four of twelve concurrent refunds of 5 EUR out of 24 are accepted and 4 EUR are left',
     async () => {
       const id = await shipped();
-      const answers = await times(12, () => refund(id, 500));
+      const answers = await concurrently(12, () => refund(id, 500));
       expect(answers.filter(({ status }) => status === 202)).toHaveLength(4);
       await refundsSettled(shop, id);
       expect(refundedAt(id)).toBe(2_000);
@@ -194,12 +194,12 @@ describe('refunds racing each other', () => {
     async () => {
       const id = await shipped();
       const asked = { role: 'operator', key: 'one-refund', body: { reason: 'raced' } } as const;
-      const bodies = await times(20, () =>
+      const bodies = await concurrently(20, () =>
         eventually(async () => {
           const answer = await shop.ask('POST', `/v1/orders/${id}/refunds`, asked);
           expect(answer.status).toBe(202);
           return answer.text();
-        }, PATIENCE),
+        }, WITHIN),
       );
       expect(new Set(bodies).size).toBe(1);
       await refundsSettled(shop, id);
@@ -219,7 +219,7 @@ describe('a cancel racing refunds of a paid order', () => {
     async (_, amounts) => {
       shop.sandbox.faults.set(SHIP, { mode: 'down' });
       const { seed, shuffle } = shuffled();
-      await times(3, async () => {
+      await concurrently(3, async () => {
         const id = await paid();
         const refunds = amounts.map((amount) => async (): Promise<void> => {
           const answer = await refund(id, amount);
@@ -231,7 +231,7 @@ describe('a cancel racing refunds of a paid order', () => {
           expect((await cancel(id)).status, seed).toBe(202);
         };
         await Promise.all(shuffle([cancelling, ...refunds]).map((act) => act()));
-        expect(await restOf(shop, id), seed).toBe('cancelled');
+        expect(await settledStatus(shop, id), seed).toBe('cancelled');
         await refundsSettled(shop, id);
         await expectMoneyBack(id);
       });
@@ -248,7 +248,7 @@ describe('a cancel racing refunds of a paid order', () => {
       shop.sandbox.faults.set(place, { mode: 'answer_lost', times: 3 });
       expect((await refund(id, 900)).status).toBe(202);
       expect((await cancel(id)).status).toBe(202);
-      expect(await restOf(shop, id)).toBe('cancelled');
+      expect(await settledStatus(shop, id)).toBe('cancelled');
       await refundsSettled(shop, id);
       await expectMoneyBack(id);
       const refunds = await shop.db.refund.findMany({ where: { orderId: id } });

@@ -7,15 +7,15 @@ import { eventually } from '../support/eventually.ts';
 import type { Shop } from '../support/shop.ts';
 
 /** A busy machine is slow; a hung shop is slower. */
-export const PATIENCE = { timeoutMs: 180_000, everyMs: 200 } as const;
+export const WITHIN = { timeoutMs: 180_000, everyMs: 200 } as const;
 
 /** The status at which the order settles. */
-export function restOf({ db }: Shop, id: OrderId): Promise<OrderStatus> {
+export function settledStatus({ db }: Shop, id: OrderId): Promise<OrderStatus> {
   return eventually(async () => {
     const order = await findOrder(db, id);
     if (!order || !isSettledStatus(order.status)) throw new Error(`${id} is ${order?.status}`);
     return order.status;
-  }, PATIENCE);
+  }, WITHIN);
 }
 
 /** Until no refund of the order is open any more. */
@@ -23,10 +23,10 @@ export async function refundsSettled({ db }: Shop, orderId: OrderId): Promise<vo
   await eventually(async () => {
     const where = { orderId, status: { in: ['requested', 'needs_attention'] } };
     expect(await db.refund.count({ where })).toBe(0);
-  }, PATIENCE);
+  }, WITHIN);
 }
 
 /** Until the order has that status. */
-export async function standsAt({ db }: Shop, id: OrderId, status: OrderStatus): Promise<void> {
-  await eventually(async () => expect((await findOrder(db, id))?.status).toBe(status), PATIENCE);
+export async function untilStatus({ db }: Shop, id: OrderId, status: OrderStatus): Promise<void> {
+  await eventually(async () => expect((await findOrder(db, id))?.status).toBe(status), WITHIN);
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { persistently, saysWhen, settled, times } from './concurrent-shoppers.ts';
+import { placeWithRetry, hasRetryAfter, untilFinal, concurrently } from './concurrent-shoppers.ts';
 import { eventually } from '../support/eventually.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
@@ -12,8 +12,8 @@ afterAll(() => shop.close());
 
 test('200 concurrent shoppers for 50 units get 50 orders and 150 out_of_stock, and 50 units are held', async () => {
   await shop.stock('scarce', 50);
-  const answers = await times(200, (index) =>
-    persistently(
+  const answers = await concurrently(200, (index) =>
+    placeWithRetry(
       () => ({
         lines: [{ sku: 'scarce', quantity: 1 }],
         customer: { email: `shopper-${index}@example.com`, name: 'Shopper' },
@@ -41,22 +41,22 @@ test('concurrent orders for the same SKUs in opposite line order all succeed', a
     { sku: 'left', quantity: 1 },
     { sku: 'right', quantity: 1 },
   ];
-  const answers = await times(60, (index) =>
-    persistently(() => ({ lines: index % 2 === 0 ? [left, right] : [right, left] }), shop),
+  const answers = await concurrently(60, (index) =>
+    placeWithRetry(() => ({ lines: index % 2 === 0 ? [left, right] : [right, left] }), shop),
   );
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
 });
 
 test('50 concurrent orders with one key create one order and one authorization and get the same response', async () => {
   const order = { lines: [{ sku: 'mug-white', quantity: 1 }] };
-  const first = await times(50, () => shop.place(order, 'one-key'));
+  const first = await concurrently(50, () => shop.place(order, 'one-key'));
   expect(first.filter(({ status }) => status === 201)).not.toHaveLength(0);
   for (const waiting of first.filter(({ status }) => status !== 201)) {
-    expect(saysWhen(waiting)).toBe(true);
+    expect(hasRetryAfter(waiting)).toBe(true);
     // On a busy machine some wait for a connection longer than they may.
     if (waiting.status !== 503) expect((await problemOf(waiting)).code).toBe('request_in_flight');
   }
-  const bodies = await times(50, () =>
+  const bodies = await concurrently(50, () =>
     eventually(async () => {
       const answer = await shop.place(order, 'one-key');
       expect(answer.status).toBe(201);
@@ -71,8 +71,8 @@ test('50 concurrent orders with one key create one order and one authorization a
 });
 
 test('50 concurrent refused orders with one key all return 409 and leave the key free', async () => {
-  const refused = await times(50, () =>
-    settled(() => shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] }, 'refused-key')),
+  const refused = await concurrently(50, () =>
+    untilFinal(() => shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] }, 'refused-key')),
   );
   expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([409]));
   expect(await shop.db.idempotencyKey.count({ where: { key: 'refused-key' } })).toBe(0);

@@ -3,7 +3,7 @@ import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
-import { saysWhen, times } from './concurrent-shoppers.ts';
+import { hasRetryAfter, concurrently } from './concurrent-shoppers.ts';
 
 const KEYS = 100;
 const EACH = 20;
@@ -23,13 +23,13 @@ test(`${KEYS} keys sent ${EACH} times each at once make ${KEYS} orders with one 
   const sendAll = async (key: string): Promise<void> => {
     const seen = new Set<string>();
     bodies.set(key, seen);
-    await times(EACH, () =>
+    await concurrently(EACH, () =>
       eventually(
         async () => {
           const answer = await shop.place(order, key);
           if (answer.status !== 201) {
             const { code } = await problemOf(answer);
-            if (!saysWhen(answer)) unsaid.add(code);
+            if (!hasRetryAfter(answer)) unsaid.add(code);
             throw new Error(code);
           }
           seen.add(await answer.text());
@@ -39,7 +39,7 @@ test(`${KEYS} keys sent ${EACH} times each at once make ${KEYS} orders with one 
     );
   };
   const keys = Array.from({ length: KEYS }, (_, index) => `key-${index}`);
-  await times(AT_ONCE, async () => {
+  await concurrently(AT_ONCE, async () => {
     for (let key = keys.shift(); key !== undefined; key = keys.shift()) await sendAll(key);
   });
   expect([...unsaid], 'answers that do not say when to come back').toEqual([]);

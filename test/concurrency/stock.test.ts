@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { expectInvariants } from '../support/invariants.ts';
 import { problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
-import { withRetry, persistently, shuffled, times } from './concurrent-shoppers.ts';
+import { withRetry, placeWithRetry, shuffled, concurrently } from './concurrent-shoppers.ts';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ afterAll(() => shop.close());
 
 const stockOf = (sku: string) => shop.db.stock.findUniqueOrThrow({ where: { sku } });
 const buy = (lines: readonly { sku: string; quantity: number }[]) =>
-  persistently(() => ({ lines }), shop);
+  placeWithRetry(() => ({ lines }), shop);
 
 async function statusesOf(answers: readonly Response[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
@@ -26,7 +26,7 @@ async function statusesOf(answers: readonly Response[]): Promise<Record<string, 
 
 test('one of 100 concurrent buyers gets the last unit and 99 get out_of_stock', async () => {
   await shop.stock('last-unit', 1);
-  const answers = await times(100, () => buy([{ sku: 'last-unit', quantity: 1 }]));
+  const answers = await concurrently(100, () => buy([{ sku: 'last-unit', quantity: 1 }]));
   expect(await statusesOf(answers)).toEqual({ placed: 1, out_of_stock: 99 });
   expect(await stockOf('last-unit')).toMatchObject({ onHand: 1, held: 1 });
 }, 300_000);
@@ -38,7 +38,7 @@ test('one SKU on two lines counts as their sum and is never oversold', async () 
     { sku: 'mug-white', quantity: 1 },
     { sku: 'twice', quantity: 2 },
   ];
-  const answers = await times(20, () => buy(lines));
+  const answers = await concurrently(20, () => buy(lines));
   expect(await statusesOf(answers)).toEqual({ placed: 3, out_of_stock: 17 });
   expect(await stockOf('twice')).toMatchObject({ onHand: 9, held: 9 });
 }, 300_000);
@@ -48,7 +48,9 @@ test('concurrent orders of the same SKUs in random line order do not deadlock an
   await Promise.all(skus.map((sku) => shop.stock(sku, 40)));
   const { seed, shuffle } = shuffled();
   const before = paymentEffects(shop)['authorize'] ?? 0;
-  const answers = await times(80, () => buy(shuffle(skus).map((sku) => ({ sku, quantity: 1 }))));
+  const answers = await concurrently(80, () =>
+    buy(shuffle(skus).map((sku) => ({ sku, quantity: 1 }))),
+  );
   expect(await statusesOf(answers), seed).toEqual({ placed: 40, out_of_stock: 40 });
   for (const sku of skus) expect(await stockOf(sku)).toMatchObject({ onHand: 40, held: 40 });
   expect(paymentEffects(shop)['authorize']).toBe(before + 40);
@@ -64,8 +66,8 @@ test('stock adjustments during concurrent orders all count and never go below th
         body: { delta, reason: 'counted anew' },
       }),
     );
-  const buying = times(60, () => buy([{ sku: 'moving', quantity: 1 }]));
-  const moving = times(20, (index) => adjust(index % 2 === 0 ? 3 : -5));
+  const buying = concurrently(60, () => buy([{ sku: 'moving', quantity: 1 }]));
+  const moving = concurrently(20, (index) => adjust(index % 2 === 0 ? 3 : -5));
   const [answers, moves] = await Promise.all([buying, moving]);
   const { placed = 0, out_of_stock: gone = 0 } = await statusesOf(answers);
   expect(placed + gone).toBe(60);

@@ -6,10 +6,15 @@ import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
 import { CANARIES, DECLINED_CARD, PERSON } from '../support/client.ts';
 import { startDevServer, type DevServer } from '../support/dev-server.ts';
 import { eventually } from '../support/eventually.ts';
-import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+import {
+  effectsOf,
+  expectCleanSlate,
+  expectShipped,
+  notificationsOf,
+} from '../support/expectations.ts';
 import { audit } from '../../tools/audit/audit.ts';
 import { readable } from '../../tools/audit/readable.ts';
-import { openSystem, type Answered, type System } from './system.ts';
+import { openSystem, type ApiResponse, type System } from './system.ts';
 
 /** The whole service in real time: what a shopper sees, and what it comes to outside. */
 let server: DevServer;
@@ -28,14 +33,16 @@ test('an order ships with the tracking number of the signed callback', async () 
   // Nobody asks: the first look-up is due after half a minute, and would not get through.
   system.sandbox.faults.set({ provider: 'warehouse', operation: 'lookup' }, { mode: 'down' });
   const orderId = placed(await system.place());
-  const body = await rested(orderId, 'shipped');
+  const body = await settled(orderId, 'shipped');
   const shipped = z.object({ status: z.string(), shipment: shipmentSchema }).parse(body);
   expect(shipped.status).toBe('shipped');
   expect(shipped.shipment.tracking_number).toMatch(/^SP[0-9A-F]{12}$/);
   await expectShipped(system, orderId);
   const callbacks = await system.db.inboxMessage.findMany({ where: { orderId } });
   expect(callbacks).toMatchObject([{ source: 'warehouse', type: 'shipment.shipped' }]);
-  await eventually(() => expect(noticesOf(system, orderId)).toEqual(['confirmed', 'shipped']));
+  await eventually(() =>
+    expect(notificationsOf(system, orderId)).toEqual(['confirmed', 'shipped']),
+  );
   const mails = system.sandbox.inbox.mails(PERSON.email);
   expect(mails.at(-1)?.text).toContain(shipped.shipment.tracking_number);
 });
@@ -65,7 +72,7 @@ test('an order whose capture response is lost ships and is charged once', async 
   const place = { provider: 'payments', operation: 'capture' } as const;
   system.sandbox.faults.set(place, { mode: 'answer_lost', times: 3 });
   const orderId = placed(await system.place());
-  await rested(orderId, 'shipped');
+  await settled(orderId, 'shipped');
   expect(system.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0);
   await expectShipped(system, orderId);
 });
@@ -73,7 +80,7 @@ test('an order whose capture response is lost ships and is charged once', async 
 test('an order refused at shipping is refunded, released and cancelled with a notification', async () => {
   system.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'refuse' });
   const orderId = placed(await system.place());
-  await rested(orderId, 'cancelled');
+  await settled(orderId, 'cancelled');
   await expectCleanSlate(system, orderId);
   expect(effectsOf(system, orderId)).toMatchObject({
     capture: 1,
@@ -81,7 +88,7 @@ test('an order refused at shipping is refunded, released and cancelled with a no
     reserve: 1,
     release: 1,
   });
-  await eventually(() => expect(noticesOf(system, orderId)).toContain('cancelled'));
+  await eventually(() => expect(notificationsOf(system, orderId)).toContain('cancelled'));
 });
 
 test('orders in flight each ship once after the worker is killed and restarted', async () => {
@@ -168,7 +175,7 @@ const shipmentSchema = z.object({ tracking_number: z.string() });
 const orderSchema = z.object({ id: z.string(), status: z.literal('placed') });
 
 /** The order as its shopper sees it once it rests there: asked again, when that took longer than 20 s. */
-function rested(orderId: OrderId, status: 'shipped' | 'cancelled'): Promise<unknown> {
+function settled(orderId: OrderId, status: 'shipped' | 'cancelled'): Promise<unknown> {
   return eventually(
     async () => {
       const { body } = await system.read(orderId, 20);
@@ -180,7 +187,7 @@ function rested(orderId: OrderId, status: 'shipped' | 'cancelled'): Promise<unkn
 }
 
 /** The id of an order that was accepted. */
-function placed(answer: Answered): OrderId {
+function placed(answer: ApiResponse): OrderId {
   expect(answer.status, JSON.stringify(answer.body)).toBe(201);
   return idOf(orderSchema.parse(answer.body));
 }

@@ -10,10 +10,10 @@ import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
 import { canaryOrder, createApi, placeOrder, type Line } from '../support/client.ts';
-import { closing, type OnClose } from '../support/cleanup.ts';
+import { createCleanup, type OnClose } from '../support/cleanup.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
-import { keptPort } from '../support/ports.ts';
+import { choosePort } from '../support/ports.ts';
 import { openNamespace, type Temporal } from '../support/temporal.ts';
 
 export interface System {
@@ -27,15 +27,15 @@ export interface System {
    * POST /v1/orders of the canary person; two white mugs and a good card unless told. Sent again under
    * its key when the machine was too busy, never when the order could not be taken without Temporal.
    */
-  place(order?: Line & { readonly headers?: Record<string, string> }): Promise<Answered>;
+  place(order?: Line & { readonly headers?: Record<string, string> }): Promise<ApiResponse>;
   /** GET /v1/orders/{id}, answered once the order rests or after `waitSeconds`. */
-  read(orderId: string, waitSeconds: number): Promise<Answered>;
+  read(orderId: string, waitSeconds: number): Promise<ApiResponse>;
   /** Whatever an operator asks. */
-  operate(method: string, path: string, body?: object): Promise<Answered>;
+  operate(method: string, path: string, body?: object): Promise<ApiResponse>;
   close(): Promise<void>;
 }
 
-export interface Answered {
+export interface ApiResponse {
   readonly status: number;
   readonly body: unknown;
 }
@@ -53,7 +53,7 @@ const PARCEL_LEAVES_AFTER_MS = 150;
 
 /** On the dev server that all tests share, or on the one at the address. */
 export async function openSystem(temporalAddress?: string): Promise<System> {
-  const { onClose, close } = closing();
+  const { onClose, close } = createCleanup();
   try {
     return { ...(await open(onClose, temporalAddress)), close };
   } catch (error) {
@@ -75,7 +75,7 @@ async function open(onClose: OnClose, address?: string): Promise<Omit<System, 'c
   onClose(() => sandbox.close());
   const temporal = await openNamespace(address);
   onClose(() => temporal.close());
-  const port = await keptPort();
+  const port = await choosePort();
   const env = {
     ...providersEnv(sandbox),
     PUBLIC_URL: `http://127.0.0.1:${port}`,
@@ -100,7 +100,7 @@ async function open(onClose: OnClose, address?: string): Promise<Omit<System, 'c
 
 function createCallers(url: string): Pick<System, 'place' | 'read' | 'operate'> {
   const storefront = createApi(url);
-  const call = (path: string, init: RequestInit): Promise<Answered> =>
+  const call = (path: string, init: RequestInit): Promise<ApiResponse> =>
     answered(fetch(`${url}${path}`, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }));
   return {
     place({ headers = {}, ...line } = {}) {
@@ -134,7 +134,7 @@ function createCallers(url: string): Pick<System, 'place' | 'read' | 'operate'> 
   };
 }
 
-async function answered(call: Promise<Response>): Promise<Answered> {
+async function answered(call: Promise<Response>): Promise<ApiResponse> {
   const answer = await call;
   const text = await answer.text();
   return { status: answer.status, body: text === '' ? null : JSON.parse(text) };

@@ -38,7 +38,7 @@ afterAll(async () => {
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const PARENT = '00f067aa0ba902b7';
 const TRACEPARENT = `00-${TRACE}-${PARENT}-01`;
-const PATIENCE = { timeoutMs: 120_000 };
+const WITHIN = { timeoutMs: 120_000 };
 
 test('the trace of an order reaches every HTTP provider, each webhook and the event feed', async () => {
   const orderId = await shipOne({ traceparent: TRACEPARENT });
@@ -111,7 +111,7 @@ async function eventCount(
 ): Promise<void> {
   await eventually(
     async () => expect(await system.db.event.count({ where: { orderId, type } })).toBe(times),
-    PATIENCE,
+    WITHIN,
   );
 }
 
@@ -131,7 +131,7 @@ async function eventsTold(orderId: OrderId) {
   expect(events.length).toBeGreaterThan(5);
   await eventually(
     () => expect(receiver.received.map(({ id }) => id).toSorted()).toEqual(idsOf(events)),
-    PATIENCE,
+    WITHIN,
   );
   return events;
 }

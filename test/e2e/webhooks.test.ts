@@ -25,7 +25,7 @@ afterAll(async () => {
   await system?.close();
 });
 
-const PATIENCE = { timeoutMs: 120_000 };
+const WITHIN = { timeoutMs: 120_000 };
 
 /** Places an order and gives the ids of all its events once it has shipped, in their order. */
 async function shipOne(): Promise<readonly string[]> {
@@ -35,7 +35,7 @@ async function shipOne(): Promise<readonly string[]> {
   const notification = { orderId, type: 'order.customer_notified' };
   await eventually(
     async () => expect(await system.db.event.count({ where: notification })).toBe(2),
-    PATIENCE,
+    WITHIN,
   );
   const events = await system.db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });
   return events.map((event) => event.id);
@@ -56,7 +56,7 @@ test('webhooks missed by a broken receiver are sent again when an operator reque
   const from = new Date().toISOString();
   const eventIds = await shipOne();
   // The third attempt is due after five minutes.
-  await eventually(() => eventIds.forEach((each) => expect(timesReceived(each)).toBe(2)), PATIENCE);
+  await eventually(() => eventIds.forEach((each) => expect(timesReceived(each)).toBe(2)), WITHIN);
   receiver.received.length = 0;
   receiver.answer = (response) => response.writeHead(204).end();
   const to = new Date(Date.now() + 1_000).toISOString();

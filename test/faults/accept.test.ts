@@ -25,7 +25,7 @@ afterEach(() => {
 afterAll(() => shop.close());
 
 /** The shopper tries again with the same key until there is an order, as Retry-After tells. */
-async function retryDroppedUpdate(key: string): Promise<string> {
+async function retryUntilPlaced(key: string): Promise<string> {
   return eventually(
     async () => {
       await shop.passLease(key);
@@ -54,7 +54,7 @@ async function expectToldToComeBack(answer: Response): Promise<void> {
 
 /** One order under the key, authorized once, its unit held once. */
 async function expectOneOrder(key: string, heldBefore: number): Promise<string> {
-  const id = await idIn(await retryDroppedUpdate(key));
+  const id = await idIn(await retryUntilPlaced(key));
   expect(await shop.orderOfKey(key)).toBe(id);
   expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
   expect(await shop.heldMugs()).toBe(heldBefore + 1);
@@ -188,7 +188,7 @@ describe('requests with one key', () => {
       // On a busy machine some wait for a connection longer than they may.
       else expect(['request_in_flight', 'database_unavailable']).toContain(await codeOf(answer));
     }
-    bodies.add(await retryDroppedUpdate('twenty'));
+    bodies.add(await retryUntilPlaced('twenty'));
     expect(bodies.size).toBe(1);
     await expectOneOrder('twenty', held);
     const other = await shop.place({ lines: [{ sku: 'mug-white', quantity: 9 }] }, 'twenty');

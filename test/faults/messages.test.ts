@@ -10,7 +10,7 @@ import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { expectConsistent } from './records.ts';
 import { cell } from './matrix-case.ts';
-import { createDice } from './seeded-random.ts';
+import { createSeededRandom } from './seeded-random.ts';
 import { cancel, placed } from './settling.ts';
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 60_000, batch: 1_000, eventsKeptDays: 90 };
@@ -89,7 +89,7 @@ describe('provider messages', () => {
     'orders whose messages are shuffled, doubled and mixed with cancels each end in one final state';
   cell('infra/callbacks-out-of-order', inAnyOrder, async (proof) => {
     const { shop } = running;
-    const dice = createDice();
+    const random = createSeededRandom();
     const orderIds = await Promise.all(Array.from({ length: 12 }, () => placed(shop)));
     const intents = await intentsOf(orderIds);
     const messages: Message[] = orderIds.flatMap((orderId) => [
@@ -97,9 +97,9 @@ describe('provider messages', () => {
       ...TOLD.map((type) => notification(orderId, intents.get(orderId) ?? '', type)),
       { send: () => cancelled(orderId) },
     ]);
-    const doubled = dice.shuffled([...messages, ...messages]);
+    const doubled = random.shuffled([...messages, ...messages]);
     async function cancelled(orderId: OrderId): Promise<number> {
-      if (!dice.happens(0.4)) return 200;
+      if (!random.happens(0.4)) return 200;
       // Refused when the parcel has left or a cancel is under way: then that stands.
       await cancel(shop, orderId).catch(() => undefined);
       return 200;

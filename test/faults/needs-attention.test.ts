@@ -10,8 +10,8 @@ import {
   effectsOf,
   expectCleanSlate,
   expectShipped,
-  letterOf,
-  noticesOf,
+  deadLetterOf,
+  notificationsOf,
 } from '../support/expectations.ts';
 import { acceptRefund, startRefund } from '../support/refunding.ts';
 import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
@@ -20,35 +20,35 @@ import { resolve } from '../support/updates.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
 /** Each undo whose provider is away, and what makes the order need it. */
-const UNDOS: readonly {
+const COMPENSATIONS: readonly {
   readonly step: string;
   readonly failing: Place;
   readonly cause: Place;
-  readonly stillUndone: string;
+  readonly otherEffect: string;
 }[] = [
   {
     step: 'releaseStock',
     failing: { provider: 'warehouse', operation: 'release' },
     cause: { provider: 'warehouse', operation: 'ship' },
-    stillUndone: 'refund',
+    otherEffect: 'refund',
   },
   {
     step: 'voidOrRefundPayment',
     failing: { provider: 'payments', operation: 'refund' },
     cause: { provider: 'warehouse', operation: 'ship' },
-    stillUndone: 'release',
+    otherEffect: 'release',
   },
   {
     step: 'voidOrRefundPayment',
     failing: { provider: 'payments', operation: 'void' },
     cause: { provider: 'payments', operation: 'capture' },
-    stillUndone: 'release',
+    otherEffect: 'release',
   },
   {
     step: 'cancelShipment',
     failing: { provider: 'warehouse', operation: 'cancel' },
     cause: { provider: 'warehouse', operation: 'ship' },
-    stillUndone: 'refund',
+    otherEffect: 'refund',
   },
 ];
 const SEND = { provider: 'mail', operation: 'send' } as const;
@@ -61,29 +61,29 @@ const inUse = useSkippingShop();
  * every step and decision, is in test/workflows/needs-attention.test.ts.
  */
 describe('a step whose tries are used up', () => {
-  test.each(UNDOS)(
+  test.each(COMPENSATIONS)(
     'an undo by $failing.operation that fails for a day lets the others run, needs attention and succeeds on retry',
-    async ({ step, failing, cause, stillUndone }) => {
+    async ({ step, failing, cause, otherEffect }) => {
       const { shop } = inUse;
       shop.sandbox.faults.set(cause, { mode: 'refuse' });
       shop.sandbox.faults.set(failing, { mode: 'fail_before' });
-      const handle = await parked(2);
+      const handle = await untilNeedsAttention(2);
       const orderId = orderIdOf(handle);
-      expect(effectsOf(shop, orderId)[stillUndone]).toBe(1);
+      expect(effectsOf(shop, orderId)[otherEffect]).toBe(1);
       expect(await attentionOf(shop, orderId)).toBe(step);
-      expect(await letterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open' });
+      expect(await deadLetterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open' });
       shop.sandbox.faults.clear();
       await resolve(handle, { step, decision: 'retry' });
       expect((await handle.result()).status).toBe('cancelled');
       await expectCleanSlate(shop, orderId);
-      expect((await letterOf(shop, orderId))?.status).toBe('resolved');
+      expect((await deadLetterOf(shop, orderId))?.status).toBe('resolved');
     },
   );
 
   test('an order whose capture failed for five days ships after an operator retries it', async () => {
     const { shop } = inUse;
     shop.sandbox.faults.set(CAPTURE, { mode: 'down' });
-    const handle = await parked(6);
+    const handle = await untilNeedsAttention(6);
     shop.sandbox.faults.clear();
     await resolve(handle, { step: 'capturePayment', decision: 'retry' });
     expect((await handle.result()).status).toBe('shipped');
@@ -93,7 +93,7 @@ describe('a step whose tries are used up', () => {
   test('an order whose capture failed for five days is cancelled before the authorization expires', async () => {
     const { shop } = inUse;
     shop.sandbox.faults.set(CAPTURE, { mode: 'fail_before' });
-    const handle = await parked(6);
+    const handle = await untilNeedsAttention(6);
     const orderId = orderIdOf(handle);
     const attention = await findAttention(shop.db, orderId);
     const [fault] = shop.sandbox.faults.list();
@@ -110,8 +110,8 @@ describe('a step whose tries are used up', () => {
     const tookMs = (closeTime?.getTime() ?? Infinity) - startTime.getTime();
     expect(tookMs).toBeLessThan(HOLD_LASTS_MS);
     await expectCleanSlate(shop, orderId);
-    expect(noticesOf(shop, orderId)).toEqual(['cancelled']);
-    const deadLetter = await letterOf(shop, orderId);
+    expect(notificationsOf(shop, orderId)).toEqual(['cancelled']);
+    const deadLetter = await deadLetterOf(shop, orderId);
     expect(deadLetter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
   });
 
@@ -131,7 +131,7 @@ describe('a step whose tries are used up', () => {
 });
 
 /** Starts an order and lets time pass until it needs attention. */
-async function parked(days: number): Promise<CheckoutHandle> {
+async function untilNeedsAttention(days: number): Promise<CheckoutHandle> {
   const handle = await inUse.shop.start();
   await skipDays(inUse.env, days);
   await eventually(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Mode } from '../../local/sandbox/faults.ts';
 import { createSteps, type Steps } from '../activities/steps.ts';
-import { eventTypesOf, noticesOf } from '../support/expectations.ts';
+import { eventTypesOf, notificationsOf } from '../support/expectations.ts';
 import { cell } from './matrix-case.ts';
 import type { Fault } from './table.ts';
 
@@ -29,11 +29,11 @@ describe('notifyCustomer', () => {
       const attempt = { orderId, notification: 'confirmed' } as const;
       const failure = await steps.impatient.failing('notifyCustomer', attempt);
       expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
-      expect(noticesOf(steps, orderId)).toEqual([]);
+      expect(notificationsOf(steps, orderId)).toEqual([]);
       proof.firedAll(steps.sandbox.faults);
       steps.sandbox.faults.clear();
       await steps.run('notifyCustomer', { orderId, notification: 'confirmed' });
-      expect(noticesOf(steps, orderId)).toEqual(['confirmed']);
+      expect(notificationsOf(steps, orderId)).toEqual(['confirmed']);
       expect((await eventTypesOf(steps, orderId)).at(-1)).toBe('order.customer_notified');
     });
   }

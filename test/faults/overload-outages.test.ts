@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const each of undo.splice(0).toReversed()) await each();
 });
 async function useShop(options: ShopOptions = {}): Promise<Shop> {
-  const shop = await openShop({ ...options, patience: 1 });
+  const shop = await openShop({ ...options, timeoutFactor: 1 });
   undo.push(shop.close);
   return shop;
 }

@@ -31,14 +31,14 @@ describe('a shutdown', () => {
     const running = await checkout.enter(listening());
     const queued = shop.place();
     await eventually(() => expect(checkout.view()).toMatchObject({ running: 1, waiting: 1 }));
-    const closing = shop.services.close();
+    const createCleanup = shop.services.close();
     for (const refused of [await queued, await shop.place()]) {
       expect([refused.status, (await problemOf(refused)).code]).toEqual([503, 'overloaded']);
       expect(refused.headers.get('retry-after')).toMatch(/^[123]$/);
     }
     expect(checkout.view()).toMatchObject({ running: 1, waiting: 0, refused: { stopping: 2 } });
     if (running.kind === 'admitted') running.pass.leave('done');
-    await closing;
+    await createCleanup;
     expect(await shop.db.order.count()).toBe(0);
   });
 });

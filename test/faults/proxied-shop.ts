@@ -44,7 +44,7 @@ export async function openProxiedShop(): Promise<ProxiedShop> {
       return outcome;
     },
   });
-  const shop = await openShop({ databaseUrl: url.href, payments, patience: 1 });
+  const shop = await openShop({ databaseUrl: url.href, payments, timeoutFactor: 1 });
   const buy: ProxiedShop['buy'] = (key, afterAuthorize) => {
     if (afterAuthorize) authorized.push(afterAuthorize);
     return shop.place({}, key);

@@ -7,7 +7,7 @@ import { paymentEffects } from '../support/shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { expectConsistent } from './records.ts';
 import { cell } from './matrix-case.ts';
-import { createDice, type Dice } from './seeded-random.ts';
+import { createSeededRandom, type SeededRandom } from './seeded-random.ts';
 import { cancel, placed } from './settling.ts';
 import type { CellId } from './table.ts';
 
@@ -38,31 +38,31 @@ describe('random faults', () => {
     CELLS,
     title,
     async (proof) => {
-      const dice = createDice();
-      await cancelledBeforeReserved(dice);
-      await refusedByTheWarehouse(dice);
+      const random = createSeededRandom();
+      await cancelledBeforeReserved(random);
+      await refusedByTheWarehouse(random);
       rearm(() => ({
-        mode: modeBy(dice),
-        rate: 0.1 + dice.below(20) / 100,
-        seed: dice.below(1e9),
+        mode: modeBy(random),
+        rate: 0.1 + random.below(20) / 100,
+        seed: random.below(1e9),
       }));
       running.shop.sandbox.faults.set(CALLBACK, {
         mode: 'refuse',
         rate: 0.1,
-        seed: dice.below(1e9),
+        seed: random.below(1e9),
       });
       const orderIds = await Promise.all(
         Array.from({ length: ORDERS }, (_, at) => placed(running.shop, `any-${at}`)),
       );
-      await endOf(orderIds);
+      await untilClosed(orderIds);
       rearm(() => null);
 
       for (const place of PLACES) {
         expect(struck.get(nameOf(place)), `${nameOf(place)} was never struck`).toBeGreaterThan(0);
       }
       proof.fired([...struck.values()].reduce((sum, count) => sum + count, 0));
-      expect(await fatesOf(orderIds)).toBeGreaterThanOrEqual(ORDERS / 2);
-      await expectAllAtRest();
+      expect(await countShipped(orderIds)).toBeGreaterThanOrEqual(ORDERS / 2);
+      await expectAllSettled();
       await expectConsistent(running.shop);
     },
     300_000,
@@ -70,29 +70,29 @@ describe('random faults', () => {
 });
 
 /** Cancelled while the warehouse is away: the first void, release and look-up are struck. */
-async function cancelledBeforeReserved(dice: Dice): Promise<void> {
-  rearm(() => ({ mode: modeBy(dice), times: 1 }));
+async function cancelledBeforeReserved(random: SeededRandom): Promise<void> {
+  rearm(() => ({ mode: modeBy(random), times: 1 }));
   running.shop.sandbox.faults.set(RESERVE, { mode: 'down' });
   const orderIds = await placedUnder('early-1', 'early-2');
   for (const id of orderIds) await cancel(running.shop, id);
-  await endOf(orderIds);
-  expect(await fatesOf(orderIds)).toBe(0);
+  await untilClosed(orderIds);
+  expect(await countShipped(orderIds)).toBe(0);
 }
 
 /** Taken, paid, and refused by the warehouse after all: every other operation is struck once. */
-async function refusedByTheWarehouse(dice: Dice): Promise<void> {
-  rearm(() => ({ mode: modeBy(dice), times: 1 }));
+async function refusedByTheWarehouse(random: SeededRandom): Promise<void> {
+  rearm(() => ({ mode: modeBy(random), times: 1 }));
   running.shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
   const orderIds = await placedUnder('refused-1', 'refused-2');
-  await endOf(orderIds);
-  expect(await fatesOf(orderIds)).toBe(0);
+  await untilClosed(orderIds);
+  expect(await countShipped(orderIds)).toBe(0);
 }
 
 function placedUnder(...keys: readonly string[]): Promise<readonly OrderId[]> {
   return Promise.all(keys.map((key) => placed(running.shop, key)));
 }
 
-async function endOf(orderIds: readonly OrderId[]): Promise<void> {
+async function untilClosed(orderIds: readonly OrderId[]): Promise<void> {
   for (const id of orderIds) await running.shop.checkoutOf(id).result();
 }
 
@@ -111,7 +111,7 @@ function rearm(spec: (place: Place) => Parameters<Faults['set']>[1] | null): voi
 }
 
 /** Each order in its one fate, books and ledgers agreed. Gives how many have shipped. */
-async function fatesOf(orderIds: readonly OrderId[]): Promise<number> {
+async function countShipped(orderIds: readonly OrderId[]): Promise<number> {
   let shipped = 0;
   for (const id of orderIds) {
     const order = await running.shop.db.order.findUniqueOrThrow({ where: { id } });
@@ -123,14 +123,14 @@ async function fatesOf(orderIds: readonly OrderId[]): Promise<number> {
   return shipped;
 }
 
-async function expectAllAtRest(): Promise<void> {
+async function expectAllSettled(): Promise<void> {
   await runRecovery(running.shop.services, NOW);
   const rest = { in: ['shipped', 'cancelled', 'expired', 'declined'] };
   expect(await running.shop.db.order.findMany({ where: { NOT: { status: rest } } })).toEqual([]);
 }
 
-function modeBy(dice: Dice): Mode {
-  return MODES[dice.below(MODES.length)] ?? 'down';
+function modeBy(random: SeededRandom): Mode {
+  return MODES[random.below(MODES.length)] ?? 'down';
 }
 
 function nameOf({ provider, operation }: Place): string {

@@ -8,11 +8,11 @@ type Books = Pick<Shop, 'db' | 'sandbox'>;
 /** Throws with the first violations. Orders must rest. */
 export async function expectConsistent(shop: Books): Promise<void> {
   await expectInvariants(shop.db, { scope: 'all' });
-  await expectLedgersAgree(shop);
+  await expectLedgersMatch(shop);
 }
 
 /** Each effect at the payment provider is an operation of our books, and the other way round. */
-export async function expectLedgersAgree({ db, sandbox }: Books): Promise<void> {
+export async function expectLedgersMatch({ db, sandbox }: Books): Promise<void> {
   const operations = await db.paymentOperation.findMany({ where: { state: 'succeeded' } });
   const ours = operations.map((each) => `${each.key} ${each.amountMinor} ${each.currency}`);
   const theirs = sandbox.ledgers.payments

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { environment } from '../../config.ts';
 
-export interface Dice {
+export interface SeededRandom {
   readonly seed: number;
   /** True with the given probability. */
   happens(probability: number): boolean;
@@ -11,7 +11,7 @@ export interface Dice {
   shuffled<T>(items: readonly T[]): T[];
 }
 
-export function createDice(): Dice {
+export function createSeededRandom(): SeededRandom {
   const seed = Number(environment()['HOLDFAST_SEED'] ?? randomInt(1, 2 ** 31));
   process.stdout.write(`HOLDFAST_SEED=${seed}\n`);
   let state = seed;

@@ -2,7 +2,12 @@ import { describe, expect } from 'vitest';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import { statusQuery } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+import {
+  effectsOf,
+  expectCleanSlate,
+  expectShipped,
+  notificationsOf,
+} from '../support/expectations.ts';
 import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { cell, type Proof } from './matrix-case.ts';
@@ -19,7 +24,7 @@ const STEPS: readonly Struck[] = [
   { row: 'S6', place: { provider: 'payments', operation: 'capture' } },
   { row: 'S7', place: { provider: 'warehouse', operation: 'ship' } },
 ];
-const UNDOS: readonly Struck[] = [
+const COMPENSATIONS: readonly Struck[] = [
   { row: 'C1', place: { provider: 'warehouse', operation: 'release' } },
   { row: 'C2', place: { provider: 'payments', operation: 'refund' } },
   { row: 'C2', place: { provider: 'payments', operation: 'lookup' } },
@@ -54,7 +59,7 @@ describe('a fault that strikes three times', () => {
     }
   }
 
-  for (const { row, place } of UNDOS) {
+  for (const { row, place } of COMPENSATIONS) {
     for (const { mode, fault } of MODES) {
       const title = `an order refused at ship is undone exactly once under ${mode} at ${place.operation}`;
       cell(`${row}/${fault}`, title, async ({ firedAll }) => {
@@ -79,7 +84,7 @@ describe('a fault that strikes three times', () => {
       const handle = await shop.start();
       expect((await handle.result()).status).toBe('shipped');
       firedAll(shop.sandbox.faults);
-      const told = noticesOf(shop, orderIdOf(handle));
+      const told = notificationsOf(shop, orderIdOf(handle));
       expect(told.toSorted()).toEqual(['confirmed', 'shipped']);
     });
   }
@@ -98,7 +103,7 @@ describe('a long outage', () => {
     );
   }
 
-  for (const { row, place } of UNDOS) {
+  for (const { row, place } of COMPENSATIONS) {
     const title = `an order is cancelled and undone once after a six-hour outage of ${place.operation}`;
     cell(`${row}/F6`, title, async (proof) => {
       running.shop.sandbox.faults.set(SHIP, { mode: 'refuse' });

@@ -7,7 +7,7 @@ import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { advance } from '../support/clock.ts';
 import { HALF_OPEN_AFTER_MS, IMPATIENT, meets, newOrderId, quickLimits } from './provider.ts';
-import { keptPort } from '../support/ports.ts';
+import { choosePort } from '../support/ports.ts';
 
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 const SEND = { provider: 'mail', operation: 'send' } as const;
@@ -113,7 +113,7 @@ describe('server faults', () => {
   });
 
   test('an unreachable SMTP server opens the circuit, and mail is sent again once it is back', async () => {
-    const smtpPort = await keptPort();
+    const smtpPort = await choosePort();
     const mailer = mailerOf({ breakAfter: 2 }, smtpPort);
     await mailer.send(mailTo('ada@customers.example'));
     await mailer.send(mailTo('ada@customers.example'));

@@ -10,7 +10,7 @@ import { environment } from '../../config.ts';
 import { SETTLED_STATUSES } from '../../domain/order.ts';
 import { ended, killGroup } from '../../local/stack/commands.ts';
 import { PROJECT } from '../../local/stack/home.ts';
-import { keptPort } from '../support/ports.ts';
+import { choosePort } from '../support/ports.ts';
 import { eventually } from '../support/eventually.ts';
 import { createApi } from '../support/client.ts';
 import { placedOrder } from '../support/orders.ts';
@@ -90,7 +90,7 @@ export interface Started {
 /** `npm start`, until it is ready. Throws with what it printed when it does not get there. */
 export async function startIn(copy: string, situation: Situation = {}): Promise<Started> {
   // Beside whatever runs on this machine: the default ports may be anybody's.
-  const PORT = String(await keptPort());
+  const PORT = String(await choosePort());
   const env = { ...situation.env, PORT };
   const { child, output } = begin(copy, ['npm', 'start'], { ...situation, env });
   try {

@@ -5,7 +5,7 @@ import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 import { openOrder, recordPlaced, type OrderDraft } from '../../prisma/orders/place-order.ts';
 import { seed } from '../../prisma/seed.ts';
-import { createTestDatabase, PATIENCE } from '../support/database.ts';
+import { createTestDatabase, TIMEOUT_FACTOR } from '../support/database.ts';
 
 export interface Shop {
   readonly db: Database;
@@ -28,7 +28,7 @@ const MUGS: readonly Wanted[] = [{ sku: 'mug-white', quantity: 2 }];
 
 export async function openShop(poolSize = 10): Promise<Shop> {
   const database = await createTestDatabase();
-  const db = createDatabase({ url: database.url, poolSize, patience: PATIENCE });
+  const db = createDatabase({ url: database.url, poolSize, timeoutFactor: TIMEOUT_FACTOR });
   await seed(db);
   const open = async (wanted = MUGS): Promise<Order> => {
     const opened = await openOrder(db, claimOf(), draftOf(wanted));

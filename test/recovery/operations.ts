@@ -21,7 +21,7 @@ import { eventually } from '../support/eventually.ts';
 import type { AllActivities, RunningShop } from '../support/running-shop.ts';
 
 /** Of a shop with workers for checkouts and for the upkeep. */
-export const WITH_UPKEEP = { queues: ['checkouts', 'events'] } as const;
+export const WITH_MAINTENANCE = { queues: ['checkouts', 'events'] } as const;
 
 const PARCEL = { kind: 'shipped', carrier: 'Sandbox Parcel', trackingNumber: 'SP1' } as const;
 /** A signal of its own each time. */
@@ -44,7 +44,11 @@ export function reconcile({ temporal }: RunningShop): Promise<ReconcileResult> {
 }
 
 /** Waits for the status. The warehouse's news of a parcel are brought, as a callback would. */
-export function until(shop: RunningShop, orderId: OrderId, status: OrderStatus): Promise<void> {
+export function untilStatus(
+  shop: RunningShop,
+  orderId: OrderId,
+  status: OrderStatus,
+): Promise<void> {
   const requested = { orderId, type: 'order.shipment_requested' };
   return eventually(async () => {
     const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });

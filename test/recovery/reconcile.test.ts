@@ -20,9 +20,9 @@ import { eventTypesOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { reconcile, retryingAtOnce, until, WITH_UPKEEP } from './operations.ts';
+import { reconcile, retryingAtOnce, untilStatus, WITH_MAINTENANCE } from './operations.ts';
 
-const inUse = useRunningShop({ ...WITH_UPKEEP, adapt: retryingAtOnce });
+const inUse = useRunningShop({ ...WITH_MAINTENANCE, adapt: retryingAtOnce });
 let shop: RunningShop;
 beforeAll(() => {
   shop = inUse.shop;
@@ -90,7 +90,7 @@ test('a refund made outside the system is reported and resolved once, each with 
     resolvedAt: null,
   });
   await recordRefundSucceeded(shop.db, await acceptRefund(shop.db, orderId, 500), 're_dashboard');
-  await settle(orderId);
+  await backdate(orderId);
   expect(await reconcile(shop)).toMatchObject({ found: 0, resolved: 1 });
   const types = (await eventTypesOf(shop, orderId)).filter((type) => /discrepancy/.test(type));
   expect(types).toEqual(['order.discrepancy_found', 'order.discrepancy_resolved']);
@@ -123,9 +123,9 @@ test('a second payment and a payment unknown to the provider are reported until 
 test('a reservation the warehouse lost is reported once', async () => {
   shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'fail_before' });
   const { orderId } = await shop.order();
-  await until(shop, orderId, 'reserved');
-  await settle(orderId);
-  await releaseThere(orderId);
+  await untilStatus(shop, orderId, 'reserved');
+  await backdate(orderId);
+  await releaseAtWarehouse(orderId);
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
   expect(await openDiscrepancies()).toEqual([['reservation', orderId]]);
   expect(await reconcile(shop)).toEqual(CLEAN);
@@ -134,14 +134,14 @@ test('a reservation the warehouse lost is reported once', async () => {
 test('a manual capture is reported as a discrepancy until it exists at the provider', async () => {
   shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'fail_before' });
   const { orderId } = await shop.order();
-  await until(shop, orderId, 'reserved');
+  await untilStatus(shop, orderId, 'reserved');
   await shop.checkoutOf(orderId).terminate('by hand');
   const step = 'capturePayment';
   await recordNeedsAttention(shop.db, orderId, { steps: [step], failure: 'no answer' });
   const decided = { step, decision: 'skip', note: 'captured in the dashboard', actor: 'op' };
   await recordResolved(shop.db, orderId, { ...decided, resumes: 'paid' });
   await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
-  await settle(orderId);
+  await backdate(orderId);
   const before = await openDiscrepancies();
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
   const { providerReference } = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
@@ -151,7 +151,7 @@ test('a manual capture is reported as a discrepancy until it exists at the provi
   expect(await reconcile(shop)).toMatchObject({ found: 0, resolved: 1 });
   expect(await openDiscrepancies()).toEqual(before);
   // It was about the money: the goods are compared as ever.
-  await releaseThere(orderId);
+  await releaseAtWarehouse(orderId);
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
   expect(await openDiscrepancies()).toContainEqual(['reservation', orderId]);
 });
@@ -167,7 +167,7 @@ test('a reconciliation with an unavailable warehouse neither opens nor resolves 
 });
 
 /** The warehouse loses what it had reserved for the order. */
-async function releaseThere(orderId: OrderId): Promise<void> {
+async function releaseAtWarehouse(orderId: OrderId): Promise<void> {
   const path = `warehouse/reservations/${encodeURIComponent(orderId)}/release`;
   const headers = { authorization: 'Bearer somebody' };
   await fetch(new URL(path, shop.sandbox.url), { method: 'POST', headers });
@@ -190,13 +190,13 @@ function asked() {
 
 async function shipped(): Promise<OrderId> {
   const { orderId } = await shop.order();
-  await until(shop, orderId, 'shipped');
-  await settle(orderId);
+  await untilStatus(shop, orderId, 'shipped');
+  await backdate(orderId);
   return orderId;
 }
 
 /** Lets what happened to the order be long enough ago that both sides must have heard of it. */
-async function settle(orderId: OrderId): Promise<void> {
+async function backdate(orderId: OrderId): Promise<void> {
   const past = new Date(Date.now() - 600_000);
   await shop.db.order.update({ where: { id: orderId }, data: { createdAt: past } });
   await shop.db.payment.update({ where: { orderId }, data: { updatedAt: past } });

@@ -6,13 +6,13 @@ import { recordRefundNeedsAttention } from '../../prisma/payments/refund-outcome
 import { findRefund, findRefundStart, markRefundStarted } from '../../prisma/payments/refunds.ts';
 import { REFUND_WORKFLOW, refundStartOptions } from '../../workflows/refund/contract.ts';
 import { eventually } from '../support/eventually.ts';
-import { effectsOf, noticesOf } from '../support/expectations.ts';
+import { effectsOf, notificationsOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { deploy, startImpatiently, sweep, until, WITH_UPKEEP } from './operations.ts';
+import { deploy, startImpatiently, sweep, untilStatus, WITH_MAINTENANCE } from './operations.ts';
 
-const inUse = useRunningShop(WITH_UPKEEP);
+const inUse = useRunningShop(WITH_MAINTENANCE);
 let shop: RunningShop;
 beforeAll(() => {
   shop = inUse.shop;
@@ -26,17 +26,17 @@ describe('a refund whose workflow is gone', () => {
     const refund = await started({ inTemporal: false });
     await age(refund);
     expect((await sweep(shop)).counts).toMatchObject({ refunds_restarted: 1, refunds_parked: 0 });
-    await goneBackOnce(refund);
+    await expectRefundedOnce(refund);
     const { workflowStartedAt } = await rowOf(refund);
     expect(workflowStartedAt?.getTime()).toBeGreaterThan(Date.now() - 300_000);
   });
 
   test('a refund whose workflow vanished after the money moved is restarted without moving it again', async () => {
     const refund = await started({ inTemporal: false });
-    await movedAtTheProvider(refund);
+    await refundAtProvider(refund);
     await age(refund);
     expect((await sweep(shop)).counts).toMatchObject({ refunds_restarted: 1 });
-    await goneBackOnce(refund);
+    await expectRefundedOnce(refund);
   });
 
   test('a refund whose workflow was terminated becomes a dead letter, and a redrive moves the money once', async () => {
@@ -46,7 +46,7 @@ describe('a refund whose workflow is gone', () => {
     await shop.temporal.client.workflow.getHandle(refundWorkflowId(refund.id)).terminate('by hand');
     await age(refund);
     expect((await sweep(shop)).counts).toMatchObject({ refunds_restarted: 0, refunds_parked: 1 });
-    expect(await letterOf(refund)).toMatchObject({
+    expect(await deadLetterOf(refund)).toMatchObject({
       status: 'open',
       error: 'the workflow was terminated',
     });
@@ -54,18 +54,18 @@ describe('a refund whose workflow is gone', () => {
     expect((await sweep(shop)).counts).toMatchObject({ refunds_checked: 0 });
     shop.sandbox.faults.clear();
     expect(await redriven(refund)).toBe('redriven');
-    await goneBackOnce(refund);
-    expect((await letterOf(refund)).status).toBe('resolved');
+    await expectRefundedOnce(refund);
+    expect((await deadLetterOf(refund)).status).toBe('resolved');
   });
 
   test('a finished refund reopened by a database restore is settled by a redrive without moving money again', async () => {
     const refund = await started();
-    await goneBackOnce(refund);
-    await restoreBooks(refund);
+    await expectRefundedOnce(refund);
+    await restoreRecords(refund);
     await age(refund);
     expect((await sweep(shop)).counts).toMatchObject({ refunds_parked: 1 });
     expect(await redriven(refund)).toBe('redriven');
-    await goneBackOnce(refund);
+    await expectRefundedOnce(refund);
   });
 });
 
@@ -80,7 +80,7 @@ describe('a stuck refund', () => {
       refunds_parked: 0,
     });
     shop.sandbox.faults.clear();
-    await goneBackOnce(refund);
+    await expectRefundedOnce(refund);
   });
 
   test('a sweep does not start a refund that needs attention', async () => {
@@ -90,7 +90,7 @@ describe('a stuck refund', () => {
     expect((await sweep(shop)).counts).toMatchObject({ refunds_checked: 0 });
     expect(await shop.services.refunds.inspect(refund.id)).toEqual({ kind: 'missing' });
     expect(await redriven(refund)).toBe('redriven');
-    await goneBackOnce(refund);
+    await expectRefundedOnce(refund);
   });
 
   test('a refund whose workflow task keeps failing becomes a dead letter, and a redrive replaces its run', async () => {
@@ -105,8 +105,8 @@ describe('a stuck refund', () => {
     expect(await redriven(refund)).toBe('redriven');
     expect(await runIdOf(refund)).not.toBe(replaced);
     await shop.startWorker('checkouts');
-    await goneBackOnce(refund);
-    expect((await letterOf(refund)).status).toBe('resolved');
+    await expectRefundedOnce(refund);
+    expect((await deadLetterOf(refund)).status).toBe('resolved');
   });
 });
 
@@ -131,8 +131,8 @@ async function started(
 
 async function shipped(): Promise<OrderId> {
   const { orderId } = await shop.order();
-  await until(shop, orderId, 'shipped');
-  await eventually(() => expect(noticesOf(shop, orderId)).toContain('shipped'));
+  await untilStatus(shop, orderId, 'shipped');
+  await eventually(() => expect(notificationsOf(shop, orderId)).toContain('shipped'));
   return orderId;
 }
 
@@ -142,7 +142,7 @@ async function age({ id }: Refund): Promise<void> {
   await shop.db.refund.update({ where: { id }, data: { workflowStartedAt, checkedAt: null } });
 }
 
-async function movedAtTheProvider({ id, orderId, amountMinor, currency }: Refund): Promise<void> {
+async function refundAtProvider({ id, orderId, amountMinor, currency }: Refund): Promise<void> {
   const { providerReference } = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
   const moved = await shop.gateways.payments.refund({
     key: refundKey(orderId, id),
@@ -154,7 +154,7 @@ async function movedAtTheProvider({ id, orderId, amountMinor, currency }: Refund
 }
 
 /** The books as they were before its outcome was written. */
-async function restoreBooks({ id, orderId, amountMinor }: Refund): Promise<void> {
+async function restoreRecords({ id, orderId, amountMinor }: Refund): Promise<void> {
   const open = { status: 'requested', settledAt: null, providerReference: null };
   const owed = { status: 'captured', refundedMinor: 0, refundingMinor: amountMinor };
   await shop.db.$transaction([
@@ -164,7 +164,7 @@ async function restoreBooks({ id, orderId, amountMinor }: Refund): Promise<void>
 }
 
 /** Succeeded, in the provider's ledger once, and the customer was told once. */
-async function goneBackOnce(refund: Refund): Promise<void> {
+async function expectRefundedOnce(refund: Refund): Promise<void> {
   const { id, orderId, amountMinor } = refund;
   await eventually(async () => {
     expect((await findRefund(shop.db, id))?.status).toBe('succeeded' satisfies RefundStatus);
@@ -178,8 +178,10 @@ async function goneBackOnce(refund: Refund): Promise<void> {
   const { workflow } = shop.temporal.client;
   const result = await workflow.getHandle(refundWorkflowId(id)).result();
   expect(result).toEqual({ status: 'succeeded' });
-  const notices = noticesOf(shop, orderId).filter((each) => each.startsWith('refunded'));
-  expect(notices).toEqual([`refunded/${id}`]);
+  const notifications = notificationsOf(shop, orderId).filter((each) =>
+    each.startsWith('refunded'),
+  );
+  expect(notifications).toEqual([`refunded/${id}`]);
 }
 
 async function untilFailing({ id }: Refund): Promise<void> {
@@ -193,11 +195,11 @@ async function runIdOf({ id }: Refund): Promise<string> {
 }
 
 async function redriven(refund: Refund): Promise<string> {
-  const { id } = await letterOf(refund);
+  const { id } = await deadLetterOf(refund);
   return (await redrive(shop.services, id, { action: 'retry', note: null, by: BY })).kind;
 }
 
-function letterOf({ id }: Refund) {
+function deadLetterOf({ id }: Refund) {
   return shop.db.deadLetter.findFirstOrThrow({ where: { source: 'refund', subject: id } });
 }
 

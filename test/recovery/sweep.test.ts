@@ -10,7 +10,12 @@ import type { Resolution } from '../../domain/attention.ts';
 import { CHECKOUT_WORKFLOW, checkoutStartOptions } from '../../workflows/checkout/contract.ts';
 import { claimOf, draftOf } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
-import { effectsOf, expectCleanSlate, expectShipped, noticesOf } from '../support/expectations.ts';
+import {
+  effectsOf,
+  expectCleanSlate,
+  expectShipped,
+  notificationsOf,
+} from '../support/expectations.ts';
 import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import {
@@ -19,11 +24,11 @@ import {
   orderWithoutWorkflow,
   startImpatiently,
   sweep,
-  until,
-  WITH_UPKEEP,
+  untilStatus,
+  WITH_MAINTENANCE,
 } from './operations.ts';
 
-const inUse = useRunningShop(WITH_UPKEEP);
+const inUse = useRunningShop(WITH_MAINTENANCE);
 let shop: RunningShop;
 beforeAll(() => {
   shop = inUse.shop;
@@ -37,7 +42,7 @@ describe('an order whose workflow is gone', () => {
     const { orderId } = await orderWithoutWorkflow(shop);
     await age(shop, orderId);
     expect((await sweep(shop)).counts).toMatchObject({ restarted: 1, parked: 0 });
-    await until(shop, orderId, 'shipped');
+    await untilStatus(shop, orderId, 'shipped');
     await expectShipped(shop, orderId);
   });
 
@@ -46,7 +51,7 @@ describe('an order whose workflow is gone', () => {
     await recordCancelling(shop.db, orderId, { reason: 'requested_by_customer', request: null });
     await age(shop, orderId);
     expect((await sweep(shop)).counts).toMatchObject({ restarted: 1 });
-    await until(shop, orderId, 'cancelled');
+    await untilStatus(shop, orderId, 'cancelled');
     await expectCleanSlate(shop, orderId);
   });
 
@@ -59,12 +64,12 @@ describe('an order whose workflow is gone', () => {
     ]);
     shop.sandbox.faults.clear();
     expect(await decide(orderId, { step: 'checkout', decision: 'retry' })).toBe('begun');
-    await until(shop, orderId, 'shipped');
+    await untilStatus(shop, orderId, 'shipped');
     await expectShipped(shop, orderId);
     await eventually(() => {
-      expect(noticesOf(shop, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
+      expect(notificationsOf(shop, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
     });
-    expect(await openLetters(orderId)).toBe(0);
+    expect(await openDeadLetters(orderId)).toBe(0);
   });
 
   test('an order whose workflow was terminated is undone when an operator decides to cancel', async () => {
@@ -72,7 +77,7 @@ describe('an order whose workflow is gone', () => {
     await sweep(shop);
     shop.sandbox.faults.clear();
     expect(await decide(orderId, { step: 'checkout', decision: 'cancel' })).toBe('begun');
-    await until(shop, orderId, 'cancelled');
+    await untilStatus(shop, orderId, 'cancelled');
     await expectCleanSlate(shop, orderId);
   });
 
@@ -86,16 +91,16 @@ describe('an order whose workflow is gone', () => {
     await shop.db.payment.update({ where: { orderId }, data: { captureBefore } });
     await age(shop, orderId);
     expect((await sweep(shop)).counts).toMatchObject({ abandoned: 1 });
-    await until(shop, orderId, 'cancelled');
+    await untilStatus(shop, orderId, 'cancelled');
     const { cancelReason } = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
     expect(cancelReason).toBe('authorization_expiring');
     await expectCleanSlate(shop, orderId);
-    await eventually(() => expect(noticesOf(shop, orderId)).toEqual(['cancelled']));
+    await eventually(() => expect(notificationsOf(shop, orderId)).toEqual(['cancelled']));
   });
 
   test('a manually captured order is not cancelled by a sweep although its authorization expired', async () => {
     const orderId = await terminatedWhile(CAPTURE, 'reserved');
-    await skipInTheBooks(orderId, 'capturePayment');
+    await recordManualCapture(orderId, 'capturePayment');
     await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
     await shop.db.payment.update({ where: { orderId }, data: { captureBefore: new Date(0) } });
     await age(shop, orderId);
@@ -113,14 +118,14 @@ describe('an order whose workflow is gone', () => {
     });
     expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, reserve: 1, release: 1 });
     expect(await decide(orderId, { step, decision: 'skip' })).toBe('begun');
-    await until(shop, orderId, 'cancelled');
+    await untilStatus(shop, orderId, 'cancelled');
   });
 
   test('a manual shipment decided after the parcel left ends with one shipment by the warehouse', async () => {
     shop.sandbox.faults.set(SHIP, { mode: 'answer_lost' });
     const { orderId } = await shop.order();
-    await until(shop, orderId, 'paid');
-    await untilConfirmed(orderId);
+    await untilStatus(shop, orderId, 'paid');
+    await untilNotified(orderId);
     await eventually(async () => {
       const parcel = { correlationId: shipmentCorrelationId(orderId) };
       expect((await shop.gateways.warehouse.lookUpShipment(parcel)).kind).toBe('shipped');
@@ -128,7 +133,7 @@ describe('an order whose workflow is gone', () => {
     await shop.checkoutOf(orderId).terminate('by hand');
     await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
     expect(await decide(orderId, { step: 'shipOrder', decision: 'skip' })).toBe('begun');
-    await until(shop, orderId, 'shipped');
+    await untilStatus(shop, orderId, 'shipped');
     const { carrier } = await shop.db.shipment.findUniqueOrThrow({ where: { orderId } });
     expect(carrier).toBe('Sandbox Parcel');
     await expectShipped(shop, orderId);
@@ -140,7 +145,7 @@ describe('an order whose workflow is gone', () => {
     await age(shop, orderId);
     const [first] = await Promise.all([sweep(shop), shop.services.checkouts.start(start)]);
     expect(first.failed).toEqual([]);
-    await until(shop, orderId, 'shipped');
+    await untilStatus(shop, orderId, 'shipped');
     await expectShipped(shop, orderId);
   });
 });
@@ -149,11 +154,11 @@ describe('a stuck order', () => {
   test('a sweep does not restart an idle order whose workflow is running', async () => {
     shop.sandbox.faults.set(SHIP, { mode: 'fail_before' });
     const { orderId } = await shop.order();
-    await untilConfirmed(orderId);
+    await untilNotified(orderId);
     await age(shop, orderId);
     expect((await sweep(shop)).counts).toMatchObject({ explained: 1, parked: 0, restarted: 0 });
     shop.sandbox.faults.clear();
-    await until(shop, orderId, 'shipped');
+    await untilStatus(shop, orderId, 'shipped');
   });
 
   test('an order whose workflow task keeps failing needs attention and recovers with the next deployment', async () => {
@@ -170,10 +175,10 @@ describe('a stuck order', () => {
       { step: 'checkout', lastFailure: 'the workflow task fails again and again' },
     ]);
     await deploy(shop, 'ours');
-    await until(shop, orderId, 'shipped');
+    await untilStatus(shop, orderId, 'shipped');
     await shop.db.order.update({ where: { id: orderId }, data: { updatedAt: new Date(0) } });
     await sweep(shop);
-    expect(await openLetters(orderId)).toBe(0);
+    expect(await openDeadLetters(orderId)).toBe(0);
     await expectShipped(shop, orderId);
   });
 });
@@ -240,15 +245,15 @@ async function terminatedWhile(
 ): Promise<OrderId> {
   shop.sandbox.faults.set(place, { mode: 'fail_before' });
   const { orderId } = await shop.order();
-  await until(shop, orderId, status);
-  if (status === 'paid') await untilConfirmed(orderId);
+  await untilStatus(shop, orderId, status);
+  if (status === 'paid') await untilNotified(orderId);
   await shop.checkoutOf(orderId).terminate('by hand');
   await age(shop, orderId);
   return orderId;
 }
 
 /** What a workflow writes that waits for a person and is told so. */
-async function skipInTheBooks(orderId: OrderId, step: string): Promise<void> {
+async function recordManualCapture(orderId: OrderId, step: string): Promise<void> {
   await recordNeedsAttention(shop.db, orderId, { steps: [step], failure: 'no answer' });
   const decided = { step, decision: 'skip', note: 'done by hand', actor: 'op' };
   await recordResolved(shop.db, orderId, { ...decided, resumes: 'paid' });
@@ -259,11 +264,11 @@ function decide(orderId: OrderId, decided: Pick<Resolution, 'step' | 'decision'>
 }
 
 /** Nothing more happens to it then. A mail that was sent and not written down would be sent again. */
-async function untilConfirmed(orderId: OrderId): Promise<void> {
+async function untilNotified(orderId: OrderId): Promise<void> {
   const where = { orderId, type: 'order.customer_notified' };
   await eventually(async () => expect(await shop.db.event.count({ where })).toBe(1));
 }
 
-function openLetters(orderId: OrderId): Promise<number> {
+function openDeadLetters(orderId: OrderId): Promise<number> {
   return shop.db.deadLetter.count({ where: { orderId, status: { in: ['open', 'redriven'] } } });
 }

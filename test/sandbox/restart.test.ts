@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { openJournal } from '../../local/sandbox/journal.ts';
 import { nodeCommand } from '../../local/stack/commands.ts';
-import { keptPort } from '../support/ports.ts';
+import { choosePort } from '../support/ports.ts';
 import { advance } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeDir } from '../support/run-files.ts';
@@ -73,7 +73,7 @@ test('a callback that is pending when the sandbox stops is sent after the restar
 
 test('a reservation answered before SIGKILL is replayed after the restart', async () => {
   const stateDir = makeDir('sandbox');
-  const [port, smtpPort] = await Promise.all([keptPort(), keptPort()]);
+  const [port, smtpPort] = await Promise.all([choosePort(), choosePort()]);
   const args = ['--port', `${port}`, '--smtp-port', `${smtpPort}`, '--state', stateDir];
   const first = await startProcess(args);
   const path = '/warehouse/reservations';

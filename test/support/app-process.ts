@@ -21,7 +21,7 @@ import { createHome } from '../../local/stack/home.ts';
 import { tail } from '../../local/stack/output.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { FAILPOINT_PROGRAM } from './programs.ts';
-import { keptPort } from './ports.ts';
+import { choosePort } from './ports.ts';
 import { makeDir, serverLog } from './run-files.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -57,7 +57,7 @@ export async function createAppProcess(options: {
   readonly port?: number;
 }): Promise<AppProcess> {
   const { name, env } = options;
-  const port = options.port ?? (await keptPort());
+  const port = options.port ?? (await choosePort());
   const url = `http://127.0.0.1:${port}`;
   const logFile = serverLog(`${name}-${port}`);
   const dir = makeDir(name);

@@ -3,7 +3,10 @@
 export type OnClose = (undo: () => Promise<unknown>) => void;
 
 /** Undoes what was opened, the last first, whatever one of them throws. */
-export function closing(): { readonly onClose: OnClose; readonly close: () => Promise<void> } {
+export function createCleanup(): {
+  readonly onClose: OnClose;
+  readonly close: () => Promise<void>;
+} {
   const undo: (() => Promise<unknown>)[] = [];
   return {
     onClose: (each) => void undo.push(each),

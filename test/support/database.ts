@@ -18,4 +18,4 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 }
 
 /** How much longer than in the product anything is waited for: a busy machine breaks no test. */
-export const PATIENCE = 20;
+export const TIMEOUT_FACTOR = 20;

@@ -15,7 +15,7 @@ import { tail } from '../../local/stack/output.ts';
 
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
 import { devServerCommand } from '../../local/stack/temporal.ts';
-import { keptPort } from './ports.ts';
+import { choosePort } from './ports.ts';
 import { makeDir, serverLog } from './run-files.ts';
 
 const START_TIMEOUT_MS = 60_000;
@@ -45,7 +45,7 @@ export async function startDevServer(flags: readonly string[] = []): Promise<Dev
 }
 
 async function startOnFreePort(flags: readonly string[]): Promise<DevServer> {
-  const port = await keptPort();
+  const port = await choosePort();
   const address = `127.0.0.1:${port}`;
   const dbFile = join(makeDir('temporal'), 'temporal.db');
   // For the run's reaper, which stops what a killed run leaves.

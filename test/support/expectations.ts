@@ -71,7 +71,7 @@ export async function eventTypesOf({ db }: Pick<Books, 'db'>, orderId: OrderId):
  * The notices that reached the customer for this order, each once: one sent again because its answer
  * was late has the same Message-ID, and a mailbox shows it once.
  */
-export function noticesOf(shop: Books, orderId: OrderId): string[] {
+export function notificationsOf(shop: Books, orderId: OrderId): string[] {
   const sent = shop.sandbox.ledgers.mail.effects();
   return [...new Set(sent.filter((each) => each.order_id === orderId).map(notificationOf))];
 }
@@ -103,7 +103,10 @@ export async function attentionOf({ db }: Books, id: OrderId): Promise<string | 
 }
 
 /** The latest dead letter about a step of the order. */
-export async function letterOf({ db }: Books, orderId: OrderId): Promise<DeadLetter | undefined> {
+export async function deadLetterOf(
+  { db }: Books,
+  orderId: OrderId,
+): Promise<DeadLetter | undefined> {
   const filter = { source: 'checkout', orderId } as const;
   return (await listDeadLetters(db, filter, { limit: 10 })).deadLetters[0];
 }

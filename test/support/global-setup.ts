@@ -12,7 +12,7 @@ import type { Home } from '../../local/stack/home.ts';
 import { migrate } from '../../local/stack/migrations.ts';
 import { TEMPORAL_ATTEMPTS } from '../../local/stack/parts.ts';
 import { FAILPOINT_PROGRAM } from './programs.ts';
-import { keptPort } from './ports.ts';
+import { choosePort } from './ports.ts';
 import { createPostgres, isPostgresUp, postgresUrl } from '../../local/stack/postgres.ts';
 import { generateClient } from '../../local/stack/prisma-client.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
@@ -85,7 +85,7 @@ async function start(project: TestProject): Promise<() => Promise<void>> {
 async function startPostgres(home: Home): Promise<{ part: Part; templateUrl: string }> {
   const postgres = await createPostgres({ dataDir: home.postgres, durable: false });
   await postgres.initialise();
-  const port = await keptPort();
+  const port = await choosePort();
   const templateUrl = postgresUrl(port, TEMPLATE);
   const part = createPart(
     {
@@ -105,7 +105,7 @@ async function startPostgres(home: Home): Promise<{ part: Part; templateUrl: str
 }
 
 async function startTemporal(home: Home, binary: string): Promise<{ part: Part; address: string }> {
-  const port = await keptPort();
+  const port = await choosePort();
   const address = `127.0.0.1:${port}`;
   const part = createPart(
     {

@@ -9,7 +9,7 @@ const LOWEST = 15_000;
 const ABOVE = 32_000;
 
 /** A free one, of which this process has not had any yet. */
-export async function keptPort(): Promise<number> {
+export async function choosePort(): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, ABOVE);
     if (had.has(port) || !(await isFree(port))) continue;

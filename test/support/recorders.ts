@@ -25,7 +25,7 @@ export interface RecordedCheckouts extends CheckoutClient {
 export interface RecordedDeliveries extends DeliveryClient {
   readonly subscriptions: string[];
   readonly deliveries: Delivery[];
-  readonly notices: NotificationInput[];
+  readonly notifications: NotificationInput[];
 }
 
 /** The same for refunds. */
@@ -35,7 +35,7 @@ export interface RecordedRefunds extends RefundClient {
 }
 
 /** The same for reconciliations, by their ids. */
-export interface RecordedUpkeep extends ReconciliationClient {
+export interface RecordedReconciliations extends ReconciliationClient {
   readonly started: string[];
 }
 
@@ -44,7 +44,7 @@ export interface Recorders {
   readonly checkouts: RecordedCheckouts;
   readonly deliveries: RecordedDeliveries;
   readonly refunds: RecordedRefunds;
-  readonly reconciliationClient: RecordedUpkeep;
+  readonly reconciliationClient: RecordedReconciliations;
 }
 
 export function createRecorders(): Recorders {
@@ -53,7 +53,7 @@ export function createRecorders(): Recorders {
     checkouts,
     deliveries: createDeliveryRecorder(checkouts),
     refunds: createRefundRecorder(checkouts),
-    reconciliationClient: createUpkeepRecorder(checkouts),
+    reconciliationClient: createReconciliationRecorder(checkouts),
   };
 }
 
@@ -105,10 +105,10 @@ function createDeliveryRecorder(temporal: RecordedCheckouts): RecordedDeliveries
   const recorder: RecordedDeliveries = {
     subscriptions: [],
     deliveries: [],
-    notices: [],
+    notifications: [],
     ensureSubscriptionRuns: async (name) => started(() => recorder.subscriptions.push(name)),
     startDelivery: async (input) => started(() => recorder.deliveries.push(input)),
-    startNotification: async (input) => started(() => recorder.notices.push(input)),
+    startNotification: async (input) => started(() => recorder.notifications.push(input)),
   };
   return recorder;
 }
@@ -134,7 +134,7 @@ function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefunds {
   return recorder;
 }
 
-function createUpkeepRecorder(temporal: RecordedCheckouts): RecordedUpkeep {
+function createReconciliationRecorder(temporal: RecordedCheckouts): RecordedReconciliations {
   const started: string[] = [];
   return {
     started,

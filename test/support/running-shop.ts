@@ -21,7 +21,7 @@ import { createDeliveryClient } from '../../temporal/delivery-client.ts';
 import { createRefundClient } from '../../temporal/refund-client.ts';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
-import { keptPort } from './ports.ts';
+import { choosePort } from './ports.ts';
 import { listen } from '../../api/server.ts';
 import type { checkout } from '../../workflows/checkout/checkout.ts';
 import { TASK_QUEUE } from '../../workflows/checkout/contract.ts';
@@ -136,7 +136,7 @@ interface Callbacks {
 }
 
 async function serve(shop: Shop): Promise<Callbacks> {
-  const [host, port] = ['127.0.0.1', await keptPort()];
+  const [host, port] = ['127.0.0.1', await choosePort()];
   const server = await listen({ fetch: createApp(shop.services).fetch, host, port });
   const url = `http://${host}:${port}/callbacks/warehouse`;
   return { url, close: () => server.close(5_000) };

@@ -20,7 +20,7 @@ import { createNotifications } from '../../prisma/client/listen.ts';
 import { findOrder, type CheckoutStart } from '../../prisma/orders/orders.ts';
 import { seed } from '../../prisma/seed.ts';
 import { apiOf, canaryOrder, placeOrder, type Api, type Line } from './client.ts';
-import { createTestDatabase, PATIENCE } from './database.ts';
+import { createTestDatabase, TIMEOUT_FACTOR } from './database.ts';
 import { createGateways, type Deadlines, type Gateways } from './gateways.ts';
 import { placedOrder } from './orders.ts';
 import { createRecorders, type Recorders } from './recorders.ts';
@@ -43,10 +43,10 @@ export interface ShopOptions {
   readonly admissionLimits?: typeof ADMISSION_LIMITS;
   readonly poolSize?: number;
   /** 1: the product's own limits of time at the database. */
-  readonly patience?: number;
+  readonly timeoutFactor?: number;
 }
 
-export interface Asked {
+export interface RequestOptions {
   readonly role?: Role | null;
   readonly body?: unknown;
   readonly key?: string;
@@ -65,7 +65,7 @@ export interface Shop extends Recorders {
   readonly logged: string[];
   readonly draining: { now: boolean };
   /** Any call, as text on the wire. */
-  ask(method: string, path: string, asked?: Asked): Promise<Response>;
+  ask(method: string, path: string, asked?: RequestOptions): Promise<Response>;
   /** POST /v1/orders as a storefront. */
   place(changes?: object, key?: string): Promise<Response>;
   /** An order of the canary person that was answered with 201, as its workflow is given it. */
@@ -78,9 +78,9 @@ export interface Shop extends Recorders {
 export async function openShop(options: ShopOptions = {}): Promise<Shop> {
   const database = await createTestDatabase();
   const url = options.databaseUrl ?? database.url;
-  const { poolSize = 20, patience = PATIENCE } = options;
-  const db = createDatabase({ url, poolSize, patience });
-  const watchDb = createDatabase({ url, poolSize: 2, patience });
+  const { poolSize = 20, timeoutFactor = TIMEOUT_FACTOR } = options;
+  const db = createDatabase({ url, poolSize, timeoutFactor });
+  const watchDb = createDatabase({ url, poolSize: 2, timeoutFactor });
   const sandbox = await createSandbox({
     warehouseCallbackSecret: CALLBACK_SECRET,
     callbackDelayMs: options.callbackDelayMs ?? 0,

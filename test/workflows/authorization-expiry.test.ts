@@ -3,7 +3,12 @@ import { HOLD_LASTS_MS } from '../../domain/attention.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { eventually } from '../support/eventually.ts';
-import { expectCleanSlate, letterOf, noticesOf, viewOf } from '../support/expectations.ts';
+import {
+  expectCleanSlate,
+  deadLetterOf,
+  notificationsOf,
+  viewOf,
+} from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
@@ -36,8 +41,8 @@ describe('an uncaptured authorization', () => {
     const tookMs = (closeTime?.getTime() ?? Infinity) - startTime.getTime();
     expect(tookMs).toBeLessThan(HOLD_LASTS_MS);
     await expectCleanSlate(shop, orderId);
-    expect(noticesOf(shop, orderId)).toEqual(['cancelled']);
-    const deadLetter = await letterOf(shop, orderId);
+    expect(notificationsOf(shop, orderId)).toEqual(['cancelled']);
+    const deadLetter = await deadLetterOf(shop, orderId);
     expect(deadLetter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
   });
 
@@ -55,7 +60,7 @@ describe('an uncaptured authorization', () => {
         reason: 'authorization_expiring',
       });
       await expectCleanSlate(shop, orderId);
-      expect(noticesOf(shop, orderId)).toEqual(['cancelled']);
+      expect(notificationsOf(shop, orderId)).toEqual(['cancelled']);
     },
   );
 });

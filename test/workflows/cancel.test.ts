@@ -16,7 +16,7 @@ import {
   eventTypesOf,
   expectCleanSlate,
   expectShipped,
-  noticesOf,
+  notificationsOf,
   viewOf,
 } from '../support/expectations.ts';
 import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
@@ -72,7 +72,7 @@ describe('a cancel', () => {
       const orderId = orderIdOf(handle);
       await expectCleanSlate(shop, orderId);
       expect(effectsOf(shop, orderId)).toEqual(undone);
-      expect(noticesOf(shop, orderId).at(-1)).toBe('cancelled');
+      expect(notificationsOf(shop, orderId).at(-1)).toBe('cancelled');
     },
   );
 
@@ -166,7 +166,7 @@ describe('a cancel', () => {
     expect((await handle.result()).status).toBe('cancelled');
     const orderId = orderIdOf(handle);
     await expectCleanSlate(shop, orderId);
-    expect(noticesOf(shop, orderId)).toEqual(['cancelled']);
+    expect(notificationsOf(shop, orderId)).toEqual(['cancelled']);
     expect(await eventTypesOf(shop, orderId)).not.toContain('order.notification_failed');
   });
 

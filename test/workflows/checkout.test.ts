@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readable } from '../../tools/audit/readable.ts';
 import { CANARIES } from '../support/client.ts';
-import { eventTypesOf, expectShipped, noticesOf } from '../support/expectations.ts';
+import { eventTypesOf, expectShipped, notificationsOf } from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
@@ -14,7 +14,7 @@ describe('an order whose steps all succeed', () => {
     expect(await handle.result()).toEqual({ status: 'shipped', reason: null });
     const orderId = orderIdOf(handle);
     await expectShipped(shop, orderId);
-    expect(noticesOf(shop, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
+    expect(notificationsOf(shop, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
   });
 
   test('an order without failures records one event per change, in order', async () => {

@@ -17,7 +17,7 @@ import {
   attentionOf,
   effectsOf,
   eventTypesOf,
-  noticesOf,
+  notificationsOf,
   waitingFor,
 } from '../support/expectations.ts';
 import { createRecorders } from '../support/recorders.ts';
@@ -108,7 +108,7 @@ async function expectSentByHand(orderId: OrderId): Promise<void> {
   });
   expect(status).toBe('shipped');
   expect(shipment).toMatchObject({ status: 'shipped', carrier: 'arranged by hand' });
-  expect(noticesOf(inUse.shop, orderId)).toContain('shipped');
+  expect(notificationsOf(inUse.shop, orderId)).toContain('shipped');
 }
 
 /** A new run that goes on from the books with the decision, as the API starts it. */

@@ -8,7 +8,7 @@ import {
   effectsOf,
   expectCleanSlate,
   expectShipped,
-  letterOf,
+  deadLetterOf,
   viewOf,
   waitingFor,
 } from '../support/expectations.ts';
@@ -77,12 +77,12 @@ describe('an undo that fails permanently', () => {
       const orderId = orderIdOf(handle);
       expect(effectsOf(shop, orderId)[stillUndone]).toBe(1);
       expect(await attentionOf(shop, orderId)).toBe(step);
-      expect(await letterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open' });
+      expect(await deadLetterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open' });
       vi.restoreAllMocks();
       await resolve(handle, { step, decision: 'retry' });
       expect((await handle.result()).status).toBe('cancelled');
       await expectCleanSlate(shop, orderId);
-      expect((await letterOf(shop, orderId))?.status).toBe('resolved');
+      expect((await deadLetterOf(shop, orderId))?.status).toBe('resolved');
     },
   );
 
@@ -128,7 +128,11 @@ describe('an undo that fails permanently', () => {
     await resolve(handle, { step, decision: 'retry' });
     const error = 'the parcel left before it could be called back';
     await eventually(async () =>
-      expect(await letterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open', error }),
+      expect(await deadLetterOf(shop, orderId)).toMatchObject({
+        subject: step,
+        status: 'open',
+        error,
+      }),
     );
     await eventually(async () => expect(await waitingFor(handle)).toEqual([step]));
     await resolve(handle, { step, decision: 'skip' });
@@ -178,7 +182,7 @@ describe('a forward step that fails permanently', () => {
     await update(handle, { definition: cancelUpdate, arg });
     await handle.result();
     expect(await waitingFor(handle)).toEqual([]);
-    expect((await letterOf(shop, orderIdOf(handle)))?.status).toBe('resolved');
+    expect((await deadLetterOf(shop, orderIdOf(handle)))?.status).toBe('resolved');
     await expectCleanSlate(shop, orderIdOf(handle));
   });
 

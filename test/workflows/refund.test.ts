@@ -7,7 +7,7 @@ import { retryRefundSignal } from '../../workflows/refund/contract.ts';
 import { textOf } from '../replay/histories.ts';
 import { CANARIES } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
-import { eventTypesOf, noticesOf } from '../support/expectations.ts';
+import { eventTypesOf, notificationsOf } from '../support/expectations.ts';
 import { acceptRefund, startRefund } from '../support/refunding.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { isReplayed, useSkippingShop } from '../support/use-shop.ts';
@@ -45,7 +45,9 @@ describe('a refund', () => {
       expect((await handle.result()).status).toBe('succeeded');
     }
     await expectGivenBack(orderId, [1_000, 1_400]);
-    const notices = noticesOf(inUse.shop, orderId).filter((each) => each.startsWith('refunded'));
+    const notices = notificationsOf(inUse.shop, orderId).filter((each) =>
+      each.startsWith('refunded'),
+    );
     expect(new Set(notices).size).toBe(2);
   });
 

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Place } from '../../local/sandbox/faults.ts';
-import { effectsOf, eventTypesOf, expectCleanSlate, noticesOf } from '../support/expectations.ts';
+import {
+  effectsOf,
+  eventTypesOf,
+  expectCleanSlate,
+  notificationsOf,
+} from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
@@ -40,7 +45,7 @@ describe('a refused step', () => {
       const orderId = orderIdOf(handle);
       await expectCleanSlate(shop, orderId);
       expect(effectsOf(shop, orderId)).toEqual(undone);
-      expect(noticesOf(shop, orderId).at(-1)).toBe('cancelled');
+      expect(notificationsOf(shop, orderId).at(-1)).toBe('cancelled');
       expect(shop.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0);
     },
   );

@@ -5,7 +5,7 @@ import { isOrderId, type OrderId } from '../../../domain/ids.ts';
 import { canaryOrder, createApi, placeOrder, type Line } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 
-export interface Answered {
+export interface ApiResponse {
   readonly status: number;
   /** The body as it came. */
   readonly text: string;
@@ -17,14 +17,14 @@ export interface OrderRequest extends Line {
 
 export interface Client {
   /** One try; null when no answer came. */
-  tryOnce(request: OrderRequest): Promise<Answered | null>;
+  tryOnce(request: OrderRequest): Promise<ApiResponse | null>;
   /** POST /v1/orders, repeated until it is settled. */
-  place(request: OrderRequest): Promise<Answered>;
+  place(request: OrderRequest): Promise<ApiResponse>;
   /** POST of an operator under one key, repeated until it is settled. */
-  operate(path: string, body: object): Promise<Answered>;
+  operate(path: string, body: object): Promise<ApiResponse>;
   /** The same, one try. */
-  operateOnce(path: string, body: object): Promise<Answered | null>;
-  get(path: string): Promise<Answered>;
+  operateOnce(path: string, body: object): Promise<ApiResponse | null>;
+  get(path: string): Promise<ApiResponse>;
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -38,7 +38,7 @@ export function newRequest(line: Line = {}): OrderRequest {
 }
 
 /** The order an answer names. */
-export function parseOrderId({ status, text }: Answered): OrderId {
+export function parseOrderId({ status, text }: ApiResponse): OrderId {
   const parsed = z.object({ id: z.string() }).safeParse(JSON.parse(text));
   if (!parsed.success || !isOrderId(parsed.data.id)) throw new Error(`${status}: ${text}`);
   return parsed.data.id;
@@ -48,7 +48,7 @@ export function createClient(url: string): Client {
   const api = createApi(url);
   const send = async (
     call: (signal: AbortSignal) => Promise<Response>,
-  ): Promise<Answered | null> => {
+  ): Promise<ApiResponse | null> => {
     try {
       const answer = await call(AbortSignal.timeout(REQUEST_TIMEOUT_MS));
       return { status: answer.status, text: await answer.text() };
@@ -57,7 +57,7 @@ export function createClient(url: string): Client {
       return null;
     }
   };
-  const retryDroppedUpdate = (request: () => Promise<Answered | null>): Promise<Answered> =>
+  const untilSettled = (request: () => Promise<ApiResponse | null>): Promise<ApiResponse> =>
     eventually(
       async () => {
         const answer = await request();
@@ -82,20 +82,18 @@ export function createClient(url: string): Client {
     });
   return {
     tryOnce,
-    place: (request) => retryDroppedUpdate(() => tryOnce(request)),
+    place: (request) => untilSettled(() => tryOnce(request)),
     operate(path, body) {
       const key = randomUUID();
-      return retryDroppedUpdate(() => post(path, body, key));
+      return untilSettled(() => post(path, body, key));
     },
     operateOnce: (path, body) => post(path, body, randomUUID()),
     get: (path) =>
-      retryDroppedUpdate(() =>
-        send((signal) => fetch(`${url}${path}`, { headers: OPERATOR, signal })),
-      ),
+      untilSettled(() => send((signal) => fetch(`${url}${path}`, { headers: OPERATOR, signal }))),
   };
 }
 
 /** 5xx, and a key whose first try still runs. */
-function isTransient({ status, text }: Answered): boolean {
+function isTransient({ status, text }: ApiResponse): boolean {
   return status >= 500 || (status === 409 && text.includes('request_in_flight'));
 }

@@ -5,21 +5,21 @@ import type { Database } from '../../../prisma/client/client.ts';
 import { listSubscriptions } from '../../../prisma/events/subscriptions.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectInvariants } from '../../support/invariants.ts';
-import type { Lane } from './shared-stack.ts';
+import type { TestStack } from './test-stack.ts';
 
 const DELIVERED_WITHIN = { timeoutMs: 120_000, everyMs: 100 };
 
 /** Each event of the order has reached the receiver of webhooks. */
-export async function expectDelivered(lane: Lane, orderId: OrderId): Promise<void> {
+export async function expectDelivered(stack: TestStack, orderId: OrderId): Promise<void> {
   await eventually(async () => {
-    const events = await lane.db.event.findMany({ where: { orderId } });
-    const received = new Set(lane.receiver.received.map(({ id }) => id));
+    const events = await stack.db.event.findMany({ where: { orderId } });
+    const received = new Set(stack.receiver.received.map(({ id }) => id));
     expect(events.filter(({ id }) => !received.has(id))).toEqual([]);
   }, DELIVERED_WITHIN);
 }
 
 /** Every subscription has got past every event, no invariant is broken, each event counted once. */
-export async function expectSound({ db }: Lane): Promise<void> {
+export async function expectEventuallyConsistent({ db }: TestStack): Promise<void> {
   await passFeedWindow(db);
   await eventually(async () => {
     const behind = (await listSubscriptions(db)).filter((each) => each.behind > 0);

@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
-import { closing } from '../../support/cleanup.ts';
+import { createCleanup } from '../../support/cleanup.ts';
 import { cell } from '../matrix-case.ts';
-import { openServer, openLane, type Lane } from './shared-stack.ts';
+import { openServer, openTestStack, type TestStack } from './test-stack.ts';
 import { startReplicated, type OwnPostgres, type Standby } from './own-postgres.ts';
 import { expectKept, expectReady, expectRefused, startShoppers } from './shoppers.ts';
-import { expectSound } from './consistent.ts';
+import { expectEventuallyConsistent } from './consistent.ts';
 
 /** The address of the database is the proxy's, which leads to the primary, or to the standby. */
-const { onClose, close } = closing();
+const { onClose, close } = createCleanup();
 let primary: OwnPostgres;
 let standby: Standby;
 let proxy: TcpProxy;
 const target = { port: 0 };
-let lane: Lane;
+let stack: TestStack;
 beforeAll(async () => {
   ({ primary, standby } = await startReplicated({ onClose }));
   target.port = primary.port;
@@ -23,7 +23,7 @@ beforeAll(async () => {
   url.port = String(proxy.port);
   const server = await openServer(onClose);
   const database = { url: url.href, drop: () => Promise.resolve() };
-  lane = await openLane({ name: 'shop', server, onClose, database });
+  stack = await openTestStack({ name: 'shop', server, onClose, database });
 });
 afterAll(close);
 
@@ -31,22 +31,22 @@ cell(
   'infra/standby-failover',
   'a failover to the standby causes 503 until its promotion, and no accepted order is lost',
   async ({ fired }) => {
-    const shoppers = startShoppers(lane);
+    const shoppers = startShoppers(stack);
     await shoppers.untilMore(10);
     await primary.kill('SIGKILL');
     fired(1);
-    await expectRefused(lane);
+    await expectRefused(stack);
     // Whoever is led to the standby too soon reads what was, and decides nothing by it.
     target.port = standby.port;
-    await expectRefused(lane);
+    await expectRefused(stack);
     const [first] = shoppers.accepted;
-    if (first) expect(await lane.client.tryOnce(first.request)).toEqual(first.answer);
+    if (first) expect(await stack.client.tryOnce(first.request)).toEqual(first.answer);
     await standby.promote();
-    await expectReady(lane, true);
+    await expectReady(stack, true);
     await shoppers.untilMore(10);
     await shoppers.stop();
-    await expectKept(lane, shoppers.accepted);
-    await expectSound(lane);
+    await expectKept(stack, shoppers.accepted);
+    await expectEventuallyConsistent(stack);
   },
   300_000,
 );

@@ -1,30 +1,30 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { COMMIT_ASKED } from '../../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
-import { closing, type OnClose } from '../../support/cleanup.ts';
+import { createCleanup, type OnClose } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
 import { cell } from '../matrix-case.ts';
 import { newRequest, parseOrderId, type OrderRequest } from './client.ts';
-import { openServer, openLane, type Lane } from './shared-stack.ts';
-import { placeUntilAccepted, rests } from './outcomes.ts';
-import { expectDelivered, expectSound } from './consistent.ts';
+import { openServer, openTestStack, type TestStack } from './test-stack.ts';
+import { placeUntilAccepted, untilStatus } from './outcomes.ts';
+import { expectDelivered, expectEventuallyConsistent } from './consistent.ts';
 
 /** A shop whose lines to its database and its providers go through proxies that do harm. */
-const { onClose, close } = closing();
-let lane: Lane;
+const { onClose, close } = createCleanup();
+let stack: TestStack;
 let toDatabase: TcpProxy;
 let toProviders: TcpProxy;
 beforeAll(async () => {
   const server = await openServer(onClose);
-  const adapt = async (env: Lane['env']): Promise<Lane['env']> => {
+  const adapt = async (env: TestStack['env']): Promise<TestStack['env']> => {
     const database = await through(env['DATABASE_URL'], onClose);
     const providers = await through(env['STRIPE_API_URL'], onClose);
     [toDatabase, toProviders] = [database.proxy, providers.proxy];
     const provider = { STRIPE_API_URL: providers.url, WAREHOUSE_URL: providers.url };
     return { ...env, ...provider, DATABASE_URL: database.url };
   };
-  lane = await openLane({ name: 'shop', server, onClose, adapt });
+  stack = await openTestStack({ name: 'shop', server, onClose, adapt });
 });
 afterEach(() => {
   toDatabase.clearFaults();
@@ -55,8 +55,8 @@ cell(
       fired(toDatabase.counts().cut_on - before);
       toDatabase.clearFaults();
     }
-    expect(await lane.db.order.count()).toBe(ROUNDS * CROWD);
-    await expectSound(lane);
+    expect(await stack.db.order.count()).toBe(ROUNDS * CROWD);
+    await expectEventuallyConsistent(stack);
   },
   300_000,
 );
@@ -66,9 +66,9 @@ cell(
   'an order over a slow database connection ships once',
   async ({ fired }) => {
     toDatabase.harm({ kind: 'slow', latencyMs: 30, sliceBytes: 100 });
-    const orderId = await placeUntilAccepted(lane, newRequest());
-    await rests(lane, orderId, 'shipped');
-    await expectShipped(lane, orderId);
+    const orderId = await placeUntilAccepted(stack, newRequest());
+    await untilStatus(stack, orderId, 'shipped');
+    await expectShipped(stack, orderId);
     fired(toDatabase.counts().slow);
   },
 );
@@ -77,17 +77,17 @@ cell(
   'infra/partial-network',
   'orders get 503 in bounded time while database responses are lost, and ship afterwards',
   async ({ fired }) => {
-    const earlier = await placeUntilAccepted(lane, newRequest());
+    const earlier = await placeUntilAccepted(stack, newRequest());
     toDatabase.harm({ kind: 'swallow', direction: 'to_client' });
     const request = newRequest();
     // A request that hangs gets no answer: the client gives up.
     const answers = await Promise.all(
-      Array.from({ length: 15 }, () => lane.client.tryOnce(request)),
+      Array.from({ length: 15 }, () => stack.client.tryOnce(request)),
     );
     for (const answer of answers) expect(answer?.status, answer?.text).toBe(503);
     fired(toDatabase.counts().swallow);
     toDatabase.clearFaults();
-    await shipsAfterwards([earlier, parseOrderId(await lane.client.place(request))]);
+    await shipsAfterwards([earlier, parseOrderId(await stack.client.place(request))]);
   },
 );
 
@@ -97,27 +97,29 @@ cell(
   async ({ fired }) => {
     toProviders.harm({ kind: 'swallow' });
     const request = newRequest();
-    const answer = await lane.client.tryOnce(request);
+    const answer = await stack.client.tryOnce(request);
     expect(answer?.status, answer?.text).toBe(503);
     fired(toProviders.counts().swallow);
     toProviders.clearFaults();
-    await shipsAfterwards([parseOrderId(await lane.client.place(request))]);
-    await expectSound(lane);
+    await shipsAfterwards([parseOrderId(await stack.client.place(request))]);
+    await expectEventuallyConsistent(stack);
   },
 );
 
 async function placedAndShipped(request: OrderRequest): Promise<void> {
-  const orderId = await placeUntilAccepted(lane, request);
-  await rests(lane, orderId, 'shipped');
-  await expectShipped(lane, orderId);
-  expect(await lane.db.idempotencyKey.count({ where: { key: request.key } })).toBe(1);
+  const orderId = await placeUntilAccepted(stack, request);
+  await untilStatus(stack, orderId, 'shipped');
+  await expectShipped(stack, orderId);
+  expect(await stack.db.idempotencyKey.count({ where: { key: request.key } })).toBe(1);
 }
 
-async function shipsAfterwards(orderIds: readonly Parameters<typeof rests>[1][]): Promise<void> {
+async function shipsAfterwards(
+  orderIds: readonly Parameters<typeof untilStatus>[1][],
+): Promise<void> {
   for (const orderId of orderIds) {
-    await rests(lane, orderId, 'shipped');
-    await eventually(() => expectShipped(lane, orderId), BACK_WITHIN);
-    await expectDelivered(lane, orderId);
+    await untilStatus(stack, orderId, 'shipped');
+    await eventually(() => expectShipped(stack, orderId), BACK_WITHIN);
+    await expectDelivered(stack, orderId);
   }
 }
 

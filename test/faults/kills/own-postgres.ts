@@ -16,7 +16,7 @@ import { migrate } from '../../../local/stack/migrations.ts';
 
 import { createPostgres, isPostgresUp, postgresUrl } from '../../../local/stack/postgres.ts';
 import type { OnClose } from '../../support/cleanup.ts';
-import { keptPort } from '../../support/ports.ts';
+import { choosePort } from '../../support/ports.ts';
 import { makeDir, serverLog } from '../../support/run-files.ts';
 
 export interface OwnPostgres {
@@ -83,7 +83,7 @@ export async function startReplicated({ onClose }: { readonly onClose: OnClose }
 async function fillCluster(dataDir: string): Promise<void> {
   const cluster = await createPostgres({ dataDir, durable: true });
   await cluster.initialise();
-  const port = await keptPort();
+  const port = await choosePort();
   const server = launch(cluster.command(port), { logFile: serverLog(`postgres-${port}`) });
   try {
     await untilUp(server, postgresUrl(port, 'holdfast'));
@@ -101,7 +101,7 @@ async function createServer(options: {
   const { dataDir, settings, onClose } = options;
   const cluster = await createPostgres({ dataDir, durable: true });
   await cluster.initialise();
-  const port = await keptPort();
+  const port = await choosePort();
   const url = postgresUrl(port, 'holdfast');
   const command = cluster.command(port);
   const args = [...command.args, ...settings.flatMap((setting) => ['-c', setting])];

@@ -11,21 +11,21 @@ import { DECLINED_CARD } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped } from '../../support/expectations.ts';
 import { newRequest } from './client.ts';
-import type { Lane } from './shared-stack.ts';
+import type { TestStack } from './test-stack.ts';
 import {
-  AT_REST_WITHIN_MS,
-  hasHappened,
-  nothingIsHeldFor,
-  pastItsDeadline,
+  SETTLED_WITHIN_MS,
+  untilEvent,
+  expectNothingHeld,
+  passDeadline,
   placeUntilAccepted,
   redriveUntil,
-  rests,
+  untilStatus,
   SOON,
   told,
 } from './outcomes.ts';
 
 /** Tells one order's fate and checks its end. Gives the order. */
-export type Fate = (lane: Lane) => Promise<OrderId>;
+export type Scenario = (stack: TestStack) => Promise<OrderId>;
 
 const SHIP: Place = { provider: 'warehouse', operation: 'ship' };
 const AUTHORIZE: Place = { provider: 'payments', operation: 'authorize' };
@@ -36,150 +36,150 @@ const SHIPPED_EFFECTS = { authorize: 1, capture: 1, reserve: 1, ship: 1 };
 const REFUND_MINOR = 700;
 const MAIL: Place = { provider: 'mail', operation: 'send' };
 
-export const FATES = {
+export const SCENARIOS = {
   shipped,
-  placedLater,
+  retried,
   declined,
-  givenUp,
+  abandoned,
   voided,
   refunded,
-  withdrawn,
-  attended,
-  unnotified,
-  undelivered,
-  givenBack,
-  notGivenBack,
-  givenBackByHelp,
-  differing,
-} as const satisfies Readonly<Record<string, Fate>>;
+  cancelled,
+  resolvedByOperator,
+  mailRefused,
+  webhookDeadLettered,
+  refundedPartly,
+  refundRefused,
+  refundRedriven,
+  discrepancyResolved,
+} as const satisfies Readonly<Record<string, Scenario>>;
 
-export type FateName = keyof typeof FATES;
+export type ScenarioName = keyof typeof SCENARIOS;
 
 /** Paid, shipped, told. */
-async function shipped(lane: Lane): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(lane, newRequest());
-  await rests(lane, orderId, 'shipped');
-  await eventually(() => expect(told(lane, orderId)).toEqual(['confirmed', 'shipped']), SOON);
-  await expectShipped(lane, orderId);
+async function shipped(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUntilAccepted(stack, newRequest());
+  await untilStatus(stack, orderId, 'shipped');
+  await eventually(() => expect(told(stack, orderId)).toEqual(['confirmed', 'shipped']), SOON);
+  await expectShipped(stack, orderId);
   return orderId;
 }
 
 /** The provider fails the first try before anything happened; the shopper comes back. */
-async function placedLater(lane: Lane): Promise<OrderId> {
-  lane.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
-  const orderId = await placeUntilAccepted(lane, newRequest());
-  await rests(lane, orderId, 'shipped');
-  await expectShipped(lane, orderId);
+async function retried(stack: TestStack): Promise<OrderId> {
+  stack.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
+  const orderId = await placeUntilAccepted(stack, newRequest());
+  await untilStatus(stack, orderId, 'shipped');
+  await expectShipped(stack, orderId);
   return orderId;
 }
 
-async function declined(lane: Lane): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(lane, newRequest({ card: DECLINED_CARD }));
-  await rests(lane, orderId, 'declined');
-  expect(effectsOf(lane, orderId)).toEqual({});
-  await nothingIsHeldFor(lane, orderId);
+async function declined(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUntilAccepted(stack, newRequest({ card: DECLINED_CARD }));
+  await untilStatus(stack, orderId, 'declined');
+  expect(effectsOf(stack, orderId)).toEqual({});
+  await expectNothingHeld(stack, orderId);
   return orderId;
 }
 
 /** Nobody knows whether the money is held, and the shopper does not come back. */
-async function givenUp(lane: Lane): Promise<OrderId> {
-  lane.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
-  lane.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
+async function abandoned(stack: TestStack): Promise<OrderId> {
+  stack.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
+  stack.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
   const request = newRequest();
-  await lane.client.tryOnce(request);
-  const orderId = await pastItsDeadline(lane, request);
-  await rests(lane, orderId, 'expired');
-  const { authorize = 0, void: voided = 0, ...others } = effectsOf(lane, orderId);
+  await stack.client.tryOnce(request);
+  const orderId = await passDeadline(stack, request);
+  await untilStatus(stack, orderId, 'expired');
+  const { authorize = 0, void: voided = 0, ...others } = effectsOf(stack, orderId);
   expect([voided, others]).toEqual([authorize, {}]);
-  await nothingIsHeldFor(lane, orderId);
-  const late = await lane.client.place(request);
+  await expectNothingHeld(stack, orderId);
+  const late = await stack.client.place(request);
   expect([late.status, late.text]).toEqual([409, expect.stringContaining('order_expired')]);
   return orderId;
 }
 
 /** The bank takes back its word: nothing was captured, so the authorization is voided. */
-async function voided(lane: Lane): Promise<OrderId> {
-  const orderId = await placeUnder(lane, { at: CAPTURE, fault: { mode: 'refuse' } });
-  await rests(lane, orderId, 'cancelled');
-  expect(effectsOf(lane, orderId)).toMatchObject({ void: 1, reserve: 1, release: 1 });
-  await expectCleanSlate(lane, orderId);
+async function voided(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUnder(stack, { at: CAPTURE, fault: { mode: 'refuse' } });
+  await untilStatus(stack, orderId, 'cancelled');
+  expect(effectsOf(stack, orderId)).toMatchObject({ void: 1, reserve: 1, release: 1 });
+  await expectCleanSlate(stack, orderId);
   return orderId;
 }
 
 /** The warehouse will not ship what is paid. */
-async function refunded(lane: Lane): Promise<OrderId> {
-  const orderId = await placeUnder(lane, { at: SHIP, fault: { mode: 'refuse' } });
-  await rests(lane, orderId, 'cancelled');
-  expect(effectsOf(lane, orderId)).toMatchObject({ capture: 1, refund: 1, release: 1 });
-  await expectCleanSlate(lane, orderId);
+async function refunded(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUnder(stack, { at: SHIP, fault: { mode: 'refuse' } });
+  await untilStatus(stack, orderId, 'cancelled');
+  expect(effectsOf(stack, orderId)).toMatchObject({ capture: 1, refund: 1, release: 1 });
+  await expectCleanSlate(stack, orderId);
   return orderId;
 }
 
 /** The shopper cancels while the parcel is being packed; it must not leave by itself meanwhile. */
-async function withdrawn(lane: Lane): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(lane, newRequest());
-  await hasHappened(lane, orderId, 'order.shipment_requested');
-  const cancel = await lane.client.operate(`/v1/orders/${orderId}/cancel`, {});
+async function cancelled(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUntilAccepted(stack, newRequest());
+  await untilEvent(stack, orderId, 'order.shipment_requested');
+  const cancel = await stack.client.operate(`/v1/orders/${orderId}/cancel`, {});
   expect([cancel.status, cancel.text]).toEqual([
     202,
     expect.stringContaining('pending_compensations'),
   ]);
-  await rests(lane, orderId, 'cancelled');
-  expect(effectsOf(lane, orderId)).toMatchObject({ ship: 1, cancel: 1, refund: 1 });
-  await expectCleanSlate(lane, orderId);
+  await untilStatus(stack, orderId, 'cancelled');
+  expect(effectsOf(stack, orderId)).toMatchObject({ ship: 1, cancel: 1, refund: 1 });
+  await expectCleanSlate(stack, orderId);
   return orderId;
 }
 
 /** The refund is refused: a person is asked, and has it done again. */
-async function attended(lane: Lane): Promise<OrderId> {
-  lane.sandbox.faults.set(REFUND, { mode: 'refuse' });
-  const orderId = await placeUnder(lane, { at: SHIP, fault: { mode: 'refuse' } });
-  await rests(lane, orderId, 'needs_attention');
-  lane.sandbox.faults.clear();
-  await redriveUntil(lane, orderId, async () => {
-    const { status } = await lane.db.order.findUniqueOrThrow({ where: { id: orderId } });
+async function resolvedByOperator(stack: TestStack): Promise<OrderId> {
+  stack.sandbox.faults.set(REFUND, { mode: 'refuse' });
+  const orderId = await placeUnder(stack, { at: SHIP, fault: { mode: 'refuse' } });
+  await untilStatus(stack, orderId, 'needs_attention');
+  stack.sandbox.faults.clear();
+  await redriveUntil(stack, orderId, async () => {
+    const { status } = await stack.db.order.findUniqueOrThrow({ where: { id: orderId } });
     expect(status).toBe('cancelled');
   });
-  await expectCleanSlate(lane, orderId);
+  await expectCleanSlate(stack, orderId);
   const resolved = { orderId, type: 'order.attention_resolved' };
-  expect(await lane.db.event.count({ where: resolved })).toBe(1);
+  expect(await stack.db.event.count({ where: resolved })).toBe(1);
   return orderId;
 }
 
 /** The mail server knows no such mailbox: the order ships all the same. */
-async function unnotified(lane: Lane): Promise<OrderId> {
-  const orderId = await placeUnder(lane, { at: MAIL, fault: { mode: 'refuse' } });
-  await rests(lane, orderId, 'shipped');
+async function mailRefused(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUnder(stack, { at: MAIL, fault: { mode: 'refuse' } });
+  await untilStatus(stack, orderId, 'shipped');
   const failed = { orderId, type: 'order.notification_failed' };
-  await eventually(async () => expect(await lane.db.event.count({ where: failed })).toBe(2), SOON);
-  await expectShipped(lane, orderId);
+  await eventually(async () => expect(await stack.db.event.count({ where: failed })).toBe(2), SOON);
+  await expectShipped(stack, orderId);
   return orderId;
 }
 
 /** An endpoint answers that it is gone: its event lies in the dead letters, once. */
-async function undelivered(lane: Lane): Promise<OrderId> {
-  const wanted = { url: lane.goneReceiver.url, types: ['order.placed'] };
-  const endpoint = await lane.client.operate('/v1/webhook-endpoints', wanted);
+async function webhookDeadLettered(stack: TestStack): Promise<OrderId> {
+  const wanted = { url: stack.goneReceiver.url, types: ['order.placed'] };
+  const endpoint = await stack.client.operate('/v1/webhook-endpoints', wanted);
   expect(endpoint.status, endpoint.text).toBe(201);
-  const orderId = await placeUntilAccepted(lane, newRequest());
-  await rests(lane, orderId, 'shipped');
+  const orderId = await placeUntilAccepted(stack, newRequest());
+  await untilStatus(stack, orderId, 'shipped');
   await eventually(async () => {
-    const deadLetters = await lane.db.deadLetter.findMany({
+    const deadLetters = await stack.db.deadLetter.findMany({
       where: { orderId, source: 'delivery' },
     });
     expect(deadLetters).toMatchObject([{ status: 'open', retryCount: 1 }]);
   }, SOON);
-  await expectShipped(lane, orderId);
+  await expectShipped(stack, orderId);
   return orderId;
 }
 
 /** Shipped, and a part of the money given back because somebody asked for it. */
-async function givenBack(lane: Lane): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(lane, newRequest());
-  await rests(lane, orderId, 'shipped');
-  await refundReaches(lane, orderId, 'succeeded');
-  expect(effectsOf(lane, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
-  const { payment } = await lane.db.order.findUniqueOrThrow({
+async function refundedPartly(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUntilAccepted(stack, newRequest());
+  await untilStatus(stack, orderId, 'shipped');
+  await refundReaches(stack, orderId, 'succeeded');
+  expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
+  const { payment } = await stack.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { payment: true },
   });
@@ -188,77 +188,81 @@ async function givenBack(lane: Lane): Promise<OrderId> {
 }
 
 /** Shipped, and the provider will not give the money back. */
-async function notGivenBack(lane: Lane): Promise<OrderId> {
-  lane.sandbox.faults.set(REFUND, { mode: 'refuse' });
-  const orderId = await placeUntilAccepted(lane, newRequest());
-  await rests(lane, orderId, 'shipped');
-  await refundReaches(lane, orderId, 'failed');
-  expect(effectsOf(lane, orderId)).toEqual(SHIPPED_EFFECTS);
+async function refundRefused(stack: TestStack): Promise<OrderId> {
+  stack.sandbox.faults.set(REFUND, { mode: 'refuse' });
+  const orderId = await placeUntilAccepted(stack, newRequest());
+  await untilStatus(stack, orderId, 'shipped');
+  await refundReaches(stack, orderId, 'failed');
+  expect(effectsOf(stack, orderId)).toEqual(SHIPPED_EFFECTS);
   return orderId;
 }
 
 /** Shipped, and our books know no payment to give back from: a person mends them and has it tried again. */
-async function givenBackByHelp(lane: Lane): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(lane, newRequest());
-  await rests(lane, orderId, 'shipped');
-  const { providerReference } = await lane.db.payment.findUniqueOrThrow({ where: { orderId } });
+async function refundRedriven(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUntilAccepted(stack, newRequest());
+  await untilStatus(stack, orderId, 'shipped');
+  const { providerReference } = await stack.db.payment.findUniqueOrThrow({ where: { orderId } });
   const write = (reference: string | null) =>
-    lane.db.payment.update({ where: { orderId }, data: { providerReference: reference } });
+    stack.db.payment.update({ where: { orderId }, data: { providerReference: reference } });
   await write(null);
-  await refundReaches(lane, orderId, 'needs_attention');
+  await refundReaches(stack, orderId, 'needs_attention');
   await write(providerReference);
-  await redriveUntil(lane, orderId, () => refundIs(lane, orderId, 'succeeded'));
-  expect(effectsOf(lane, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
-  await hasHappened(lane, orderId, 'refund.needs_attention');
+  await redriveUntil(stack, orderId, () => refundIs(stack, orderId, 'succeeded'));
+  expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
+  await untilEvent(stack, orderId, 'refund.needs_attention');
   return orderId;
 }
 
 /** Shipped, and for a while our books say otherwise than the provider's: found once, ended once. */
-async function differing(lane: Lane): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(lane, newRequest());
-  await rests(lane, orderId, 'shipped');
+async function discrepancyResolved(stack: TestStack): Promise<OrderId> {
+  const orderId = await placeUntilAccepted(stack, newRequest());
+  await untilStatus(stack, orderId, 'shipped');
   // Long enough ago that both sides must have heard of it.
   const updatedAt = new Date(Date.now() - 600_000);
   const write = (data: { status: string; refundedMinor: number }) =>
-    lane.db.payment.update({ where: { orderId }, data: { ...data, updatedAt } });
-  await lane.db.order.update({ where: { id: orderId }, data: { createdAt: updatedAt } });
+    stack.db.payment.update({ where: { orderId }, data: { ...data, updatedAt } });
+  await stack.db.order.update({ where: { id: orderId }, data: { createdAt: updatedAt } });
   await write({ status: 'partially_refunded', refundedMinor: REFUND_MINOR });
-  await reconciledUntil(lane, orderId, 'order.discrepancy_found');
+  await reconciledUntil(stack, orderId, 'order.discrepancy_found');
   await write({ status: 'captured', refundedMinor: 0 });
-  await reconciledUntil(lane, orderId, 'order.discrepancy_resolved');
-  expect(effectsOf(lane, orderId)).toEqual(SHIPPED_EFFECTS);
+  await reconciledUntil(stack, orderId, 'order.discrepancy_resolved');
+  expect(effectsOf(stack, orderId)).toEqual(SHIPPED_EFFECTS);
   return orderId;
 }
 
 /** An operator who has the books compared until it shows. */
-async function reconciledUntil(lane: Lane, orderId: OrderId, type: string): Promise<void> {
+async function reconciledUntil(stack: TestStack, orderId: OrderId, type: string): Promise<void> {
   await eventually(
     async () => {
-      if ((await lane.db.event.count({ where: { orderId, type } })) === 1) return;
-      await lane.client.operateOnce('/v1/reconciliations', {});
+      if ((await stack.db.event.count({ where: { orderId, type } })) === 1) return;
+      await stack.client.operateOnce('/v1/reconciliations', {});
       throw new Error(`no ${type} yet`);
     },
-    { timeoutMs: AT_REST_WITHIN_MS, everyMs: 500 },
+    { timeoutMs: SETTLED_WITHIN_MS, everyMs: 500 },
   );
 }
 
 /** Asks for a part of the money back. */
-async function refundReaches(lane: Lane, orderId: OrderId, status: RefundStatus): Promise<void> {
+async function refundReaches(
+  stack: TestStack,
+  orderId: OrderId,
+  status: RefundStatus,
+): Promise<void> {
   const wanted = { amount_minor: REFUND_MINOR, reason: 'one was broken' };
-  const asked = await lane.client.operate(`/v1/orders/${orderId}/refunds`, wanted);
+  const asked = await stack.client.operate(`/v1/orders/${orderId}/refunds`, wanted);
   expect(asked.status, asked.text).toBe(202);
-  await eventually(() => refundIs(lane, orderId, status), SOON);
+  await eventually(() => refundIs(stack, orderId, status), SOON);
 }
 
-async function refundIs(lane: Lane, orderId: OrderId, status: RefundStatus): Promise<void> {
-  const refunds = await lane.db.refund.findMany({ where: { orderId } });
+async function refundIs(stack: TestStack, orderId: OrderId, status: RefundStatus): Promise<void> {
+  const refunds = await stack.db.refund.findMany({ where: { orderId } });
   expect(refunds.map((refund) => refund.status)).toEqual([status]);
 }
 
 async function placeUnder(
-  lane: Lane,
+  stack: TestStack,
   harm: { readonly at: Place; readonly fault: z.input<typeof faultSchema> },
 ): Promise<OrderId> {
-  lane.sandbox.faults.set(harm.at, harm.fault);
-  return placeUntilAccepted(lane, newRequest());
+  stack.sandbox.faults.set(harm.at, harm.fault);
+  return placeUntilAccepted(stack, newRequest());
 }

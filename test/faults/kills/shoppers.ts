@@ -2,9 +2,9 @@
 import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
-import { newRequest, parseOrderId, type Answered, type OrderRequest } from './client.ts';
-import type { Lane } from './shared-stack.ts';
-import { rests } from './outcomes.ts';
+import { newRequest, parseOrderId, type ApiResponse, type OrderRequest } from './client.ts';
+import type { TestStack } from './test-stack.ts';
+import { untilStatus } from './outcomes.ts';
 import { expectDelivered } from './consistent.ts';
 
 /** A key whose try died is held for seconds: one of them is always free to place the next order. */
@@ -15,7 +15,7 @@ const KEPT_AT_ONCE = 8;
 
 export interface Accepted {
   readonly request: OrderRequest;
-  readonly answer: Answered;
+  readonly answer: ApiResponse;
 }
 
 export interface Shoppers {
@@ -30,7 +30,7 @@ export interface Shoppers {
  * Each places one order after the other, each under its key until it is settled. They are never many
  * ahead of what is waited for: each order is held to account afterwards.
  */
-export function startShoppers(lane: Lane): Shoppers {
+export function startShoppers(stack: TestStack): Shoppers {
   const accepted: Accepted[] = [];
   let stopping = false;
   let [begun, wanted] = [0, 0];
@@ -43,7 +43,7 @@ export function startShoppers(lane: Lane): Shoppers {
       if (stopping) return;
       begun += 1;
       const request = newRequest({ quantity: 1 });
-      const answer = await lane.client.place(request);
+      const answer = await stack.client.place(request);
       expect(answer.status, answer.text).toBe(201);
       accepted.push({ request, answer });
     }
@@ -65,29 +65,29 @@ export function startShoppers(lane: Lane): Shoppers {
 }
 
 /** Each still has its answer, ships, and was charged once. */
-export async function expectKept(lane: Lane, accepted: readonly Accepted[]): Promise<void> {
+export async function expectKept(stack: TestStack, accepted: readonly Accepted[]): Promise<void> {
   const left = [...accepted];
   const check = async (): Promise<void> => {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       const orderId = parseOrderId(next.answer);
-      expect(await lane.client.place(next.request)).toEqual(next.answer);
-      await rests(lane, orderId, 'shipped');
-      await eventually(() => expectShipped(lane, orderId), BACK_WITHIN);
-      await expectDelivered(lane, orderId);
+      expect(await stack.client.place(next.request)).toEqual(next.answer);
+      await untilStatus(stack, orderId, 'shipped');
+      await eventually(() => expectShipped(stack, orderId), BACK_WITHIN);
+      await expectDelivered(stack, orderId);
     }
   };
   await Promise.all(Array.from({ length: KEPT_AT_ONCE }, check));
 }
 
 /** Without its database the API says so, and says so to whoever sends it requests. */
-export async function expectRefused(lane: Lane): Promise<void> {
-  const answer = await lane.client.tryOnce(newRequest());
+export async function expectRefused(stack: TestStack): Promise<void> {
+  const answer = await stack.client.tryOnce(newRequest());
   expect(answer?.status, answer?.text).toBe(503);
-  await expectReady(lane, false);
+  await expectReady(stack, false);
 }
 
 /** What whoever sends requests to the API is told by it, sooner or later. */
-export async function expectReady({ app }: Lane, wanted: boolean): Promise<void> {
+export async function expectReady({ app }: TestStack, wanted: boolean): Promise<void> {
   await eventually(async () => {
     const answer = await fetch(`${app.url}/readyz`, { signal: AbortSignal.timeout(5_000) });
     await answer.body?.cancel();

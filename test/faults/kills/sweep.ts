@@ -4,13 +4,13 @@ import type { OrderId } from '../../../domain/ids.ts';
 import type { Moment, Seam } from '../../../tools/failpoints/failpoints.ts';
 import { eventually } from '../../support/eventually.ts';
 import { cell } from '../matrix-case.ts';
-import { FATES, type FateName } from './scenarios.ts';
-import { openLanes, type Lane, type Lanes } from './shared-stack.ts';
+import { SCENARIOS, type ScenarioName } from './scenarios.ts';
+import { openStackPool, type TestStack, type StackPool } from './test-stack.ts';
 import { pointOf } from './points.ts';
-import { expectDelivered, expectSound } from './consistent.ts';
+import { expectDelivered, expectEventuallyConsistent } from './consistent.ts';
 
 /** As many as Vitest runs at a time (`maxConcurrency`): a fresh process, and waiting, take turns. */
-const LANES = 5;
+const STACKS = 5;
 const CELL_TIMEOUT_MS = 300_000;
 const OPEN_TIMEOUT_MS = 180_000;
 const MOMENTS: readonly Moment[] = ['before', 'after'];
@@ -21,26 +21,26 @@ export function sweep(
   seams: readonly Seam[],
   more: { readonly parcelsLeaveAfterMs?: number } = {},
 ): void {
-  let lanes: Lanes | null = null;
-  const open = (): Lanes => {
-    if (!lanes) throw new Error('the lanes are not open');
-    return lanes;
+  let pool: StackPool | null = null;
+  const open = (): StackPool => {
+    if (!pool) throw new Error('the lanes are not open');
+    return pool;
   };
   beforeAll(async () => {
-    lanes = await openLanes(LANES, more);
+    pool = await openStackPool(STACKS, more);
   }, OPEN_TIMEOUT_MS);
-  afterAll(() => lanes?.close());
+  afterAll(() => pool?.close());
 
   describe.concurrent('a process killed at a failpoint', () => {
     // Moments apart: what waits out a long timeout after its kill does so beside others at work.
     for (const moment of MOMENTS) {
       for (const seam of seams) {
         const name = `${seam}:${moment}`;
-        const { fate, cells } = pointOf(seam, moment);
-        const title = `a process killed at ${name} in scenario "${wordsOf(fate)}" is replaced, and nothing happens twice`;
+        const { scenario, cells } = pointOf(seam, moment);
+        const title = `a process killed at ${name} in scenario "${wordsOf(scenario)}" is replaced, and nothing happens twice`;
         const kill = (fired: (count: number) => void): Promise<void> =>
-          open().use(async (lane) => {
-            await dieAt(lane, name, FATES[fate]);
+          open().use(async (stack) => {
+            await dieAt(stack, name, SCENARIOS[scenario]);
             fired(1);
           });
         cell([`failpoint/${name}`, ...cells], title, ({ fired }) => kill(fired), CELL_TIMEOUT_MS);
@@ -50,27 +50,31 @@ export function sweep(
 
   test('after the kills every shop has caught up, breaks no invariant and counts each event once', async () => {
     expect(open().all.length).toBeGreaterThan(0);
-    for (const lane of open().all) await expectSound(lane);
+    for (const stack of open().all) await expectEventuallyConsistent(stack);
   });
 }
 
 /** Tells the fate with the point armed; the process must have died of it, and the fate come true. */
-async function dieAt(lane: Lane, name: string, fate: (lane: Lane) => Promise<OrderId>) {
-  const { app, sandbox } = lane;
+async function dieAt(
+  stack: TestStack,
+  name: string,
+  scenario: (stack: TestStack) => Promise<OrderId>,
+) {
+  const { app, sandbox } = stack;
   const doomed = app.pid;
   app.arm(name);
   try {
-    const orderId = await fate(lane);
+    const orderId = await scenario(stack);
     await eventually(() => expect(app.mark()).toBe(`${name} ${doomed}\n`), MARKED_WITHIN);
     // Not disarmed before it is replaced: then nothing would replace it.
     await eventually(() => expect(app.pid).not.toBe(doomed), MARKED_WITHIN);
-    await expectDelivered(lane, orderId);
+    await expectDelivered(stack, orderId);
   } finally {
     app.disarm();
     sandbox.faults.clear();
   }
 }
 
-function wordsOf(fate: FateName): string {
-  return fate.replaceAll(/[A-Z]/g, (capital) => ` ${capital.toLowerCase()}`);
+function wordsOf(scenario: ScenarioName): string {
+  return scenario.replaceAll(/[A-Z]/g, (capital) => ` ${capital.toLowerCase()}`);
 }

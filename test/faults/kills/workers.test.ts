@@ -3,28 +3,28 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { subscriptionWorkflowId, type OrderId } from '../../../domain/ids.ts';
 import { webhookSubscription } from '../../../domain/webhook.ts';
 import { createAppProcess, type AppProcess } from '../../support/app-process.ts';
-import { closing } from '../../support/cleanup.ts';
+import { createCleanup } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
 import { cell } from '../matrix-case.ts';
 import { newRequest } from './client.ts';
-import { openServer, openLane, type Lane } from './shared-stack.ts';
-import { placeUntilAccepted, rests } from './outcomes.ts';
-import { expectDelivered, expectSound } from './consistent.ts';
+import { openServer, openTestStack, type TestStack } from './test-stack.ts';
+import { placeUntilAccepted, untilStatus } from './outcomes.ts';
+import { expectDelivered, expectEventuallyConsistent } from './consistent.ts';
 
 /** One API process and two workers of one shop, each a process to kill. */
-const { onClose, close } = closing();
+const { onClose, close } = createCleanup();
 const CROWD = 8;
 const TAKEN_OVER_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
-let lane: Lane;
+let stack: TestStack;
 let workers: readonly AppProcess[];
 beforeAll(async () => {
   const server = await openServer(onClose);
-  const adapt = (env: Lane['env']) => Promise.resolve({ ...env, ROLE: 'api' });
-  lane = await openLane({ name: 'api', server, onClose, adapt });
+  const adapt = (env: TestStack['env']) => Promise.resolve({ ...env, ROLE: 'api' });
+  stack = await openTestStack({ name: 'api', server, onClose, adapt });
   workers = await Promise.all(
     ['first', 'second'].map(async (name) => {
-      const worker = await createAppProcess({ name, env: { ...lane.env, ROLE: 'worker' } });
+      const worker = await createAppProcess({ name, env: { ...stack.env, ROLE: 'worker' } });
       onClose(() => worker.kill());
       await worker.start();
       return worker;
@@ -56,19 +56,19 @@ cell(
     const orderIds = await placeDuringCaptures();
     for (const worker of workers) await worker.kill();
     fired(workers.length);
-    const meanwhile = await placeUntilAccepted(lane, newRequest());
+    const meanwhile = await placeUntilAccepted(stack, newRequest());
     await workers[0]?.start();
     await allShip([...orderIds, meanwhile]);
-    await expectSound(lane);
+    await expectEventuallyConsistent(stack);
   },
 );
 
 /** The process whose pump hands events to the receiver of webhooks. */
 async function pumpHolder(): Promise<number> {
-  const endpoint = await lane.db.webhookEndpoint.findFirstOrThrow();
+  const endpoint = await stack.db.webhookEndpoint.findFirstOrThrow();
   const workflowId = subscriptionWorkflowId(webhookSubscription(endpoint.id));
   return eventually(async () => {
-    const { raw } = await lane.temporal.client.workflow.getHandle(workflowId).describe();
+    const { raw } = await stack.temporal.client.workflow.getHandle(workflowId).describe();
     const [pump] = raw.pendingActivities ?? [];
     const [pid, host] = (pump?.lastWorkerIdentity ?? '').split('@');
     expect(host, 'the pump is not running').toBe(hostname());
@@ -78,20 +78,20 @@ async function pumpHolder(): Promise<number> {
 
 /** Orders whose captures are under way at the provider, so that nobody is left to hear of some. */
 async function placeDuringCaptures(): Promise<readonly OrderId[]> {
-  const { faults } = lane.sandbox;
+  const { faults } = stack.sandbox;
   faults.clear();
   const place = { provider: 'payments', operation: 'capture' } as const;
   faults.set(place, { mode: 'latency', latency_ms: 1_500 });
-  const placed = Array.from({ length: CROWD }, () => placeUntilAccepted(lane, newRequest()));
+  const placed = Array.from({ length: CROWD }, () => placeUntilAccepted(stack, newRequest()));
   await eventually(() => expect(faults.list()[0]?.fired).toBeGreaterThan(0), TAKEN_OVER_WITHIN);
   return Promise.all(placed);
 }
 
 async function allShip(orderIds: readonly OrderId[]): Promise<void> {
-  lane.sandbox.faults.clear();
+  stack.sandbox.faults.clear();
   for (const orderId of orderIds) {
-    await rests(lane, orderId, 'shipped');
-    await expectShipped(lane, orderId);
-    await expectDelivered(lane, orderId);
+    await untilStatus(stack, orderId, 'shipped');
+    await expectShipped(stack, orderId);
+    await expectDelivered(stack, orderId);
   }
 }

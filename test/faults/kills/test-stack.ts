@@ -12,16 +12,16 @@ import {
   type AppProcess,
   type Env,
 } from '../../support/app-process.ts';
-import { closing, type OnClose } from '../../support/cleanup.ts';
+import { createCleanup, type OnClose } from '../../support/cleanup.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { startDevServer, type DevServer } from '../../support/dev-server.ts';
 import { eventually } from '../../support/eventually.ts';
-import { keptPort } from '../../support/ports.ts';
+import { choosePort } from '../../support/ports.ts';
 import { openNamespace, type Temporal } from '../../support/temporal.ts';
 import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 import { createClient, type Client } from './client.ts';
 
-export interface Lane {
+export interface TestStack {
   /** What its process is told. */
   readonly env: Env;
   readonly temporal: Temporal;
@@ -34,11 +34,11 @@ export interface Lane {
   readonly client: Client;
 }
 
-export interface Lanes {
+export interface StackPool {
   /** Those that were opened. */
-  readonly all: readonly Lane[];
+  readonly all: readonly TestStack[];
   /** Runs the work on a lane that nobody else uses meanwhile. */
-  use<T>(work: (lane: Lane) => Promise<T>): Promise<T>;
+  use<T>(work: (stack: TestStack) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -54,23 +54,23 @@ const SOON_GIVEN_UP = [
 ] as const;
 
 /** At most so many lanes; each is opened when it is first needed. */
-export async function openLanes(
+export async function openStackPool(
   most: number,
-  more: Pick<LaneOptions, 'parcelsLeaveAfterMs'>,
-): Promise<Lanes> {
-  const { onClose, close } = closing();
+  more: Pick<TestStackOptions, 'parcelsLeaveAfterMs'>,
+): Promise<StackPool> {
+  const { onClose, close } = createCleanup();
   try {
     const server = await openServer(onClose);
-    const all: Lane[] = [];
+    const all: TestStack[] = [];
     let opened = 0;
-    const openNext = async (): Promise<Lane | null> => {
+    const openNext = async (): Promise<TestStack | null> => {
       if (opened === most) return null;
       opened += 1;
-      const lane = await openLane({ name: `lane-${opened}`, server, ...more, onClose });
-      all.push(lane);
-      return lane;
+      const stack = await openTestStack({ name: `lane-${opened}`, server, ...more, onClose });
+      all.push(stack);
+      return stack;
     };
-    return { all, use: turnsOn(openNext), close };
+    return { all, use: takeTurns(openNext), close };
   } catch (error) {
     await close();
     throw error;
@@ -84,7 +84,7 @@ export async function openServer(onClose: OnClose): Promise<DevServer> {
   return server;
 }
 
-export interface LaneOptions {
+export interface TestStackOptions {
   readonly name: string;
   readonly server: DevServer;
   readonly onClose: OnClose;
@@ -96,7 +96,7 @@ export interface LaneOptions {
 }
 
 /** One lane, its process ready. */
-export async function openLane(options: LaneOptions): Promise<Lane> {
+export async function openTestStack(options: TestStackOptions): Promise<TestStack> {
   const { name, onClose } = options;
   const database = options.database ?? (await createTestDatabase());
   onClose(() => database.drop());
@@ -114,7 +114,7 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
   const [receiver, goneReceiver] = [await startReceiver(), await startReceiver()];
   goneReceiver.answer = (response) => response.writeHead(410).end();
   for (const each of [receiver, goneReceiver]) onClose(() => each.close());
-  const port = await keptPort();
+  const port = await choosePort();
   const told: Env = {
     ...providersEnv(sandbox),
     ROLE: 'all',
@@ -136,21 +136,21 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
 }
 
 /** Each lane's users wait for the one before. */
-function turnsOn(openNext: () => Promise<Lane | null>): Lanes['use'] {
-  const free: Lane[] = [];
-  const waiting: ((lane: Lane) => void)[] = [];
-  const take = async (): Promise<Lane> => {
-    const lane = free.shift() ?? (await openNext()) ?? free.shift();
-    return lane ?? new Promise((resolve) => waiting.push(resolve));
+function takeTurns(openNext: () => Promise<TestStack | null>): StackPool['use'] {
+  const free: TestStack[] = [];
+  const waiting: ((stack: TestStack) => void)[] = [];
+  const take = async (): Promise<TestStack> => {
+    const stack = free.shift() ?? (await openNext()) ?? free.shift();
+    return stack ?? new Promise((resolve) => waiting.push(resolve));
   };
   return async (work) => {
-    const lane = await take();
+    const stack = await take();
     try {
-      return await work(lane);
+      return await work(stack);
     } finally {
       const next = waiting.shift();
-      if (next) next(lane);
-      else free.push(lane);
+      if (next) next(stack);
+      else free.push(stack);
     }
   };
 }
