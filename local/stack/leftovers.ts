@@ -1,18 +1,18 @@
 /**
  * Process ids on disk: one stack per home, and no process of an earlier stack beside a new one. A
- * pid is only believed when the process behind it names this home in its command line.
+ * pid counts only if the command line of its process names this home.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { becomesTrue, isErrno } from './commands.ts';
+import { becomesTrue, isErrno, nodeCommand } from './commands.ts';
 import { PART_NAMES } from './home.ts';
 import type { Home, PartName } from './home.ts';
 
 const STOP_TIMEOUT_MS = 10_000;
 const STACK_SCRIPT = 'local/stack/start.ts';
 
-/** Takes the home for this process, or throws a sentence saying who has it. */
+/** Takes the home until this process exits. Throws a message for people if another stack has it. */
 export function claimHome(home: Home): void {
   const holder = runningStack(home);
   if (holder !== null) {
@@ -26,15 +26,12 @@ export function claimHome(home: Home): void {
     writeFileSync(home.lockFile, String(process.pid), { flag: 'wx' });
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
-    throw new Error(`Another stack is just starting on ${home.path}.`, { cause: error });
+    throw new Error(`Another stack is starting on ${home.path}.`, { cause: error });
   }
+  process.once('exit', () => rmSync(home.lockFile, { force: true }));
 }
 
-export function releaseHome(home: Home): void {
-  rmSync(home.lockFile, { force: true });
-}
-
-/** The pid of the stack that runs on the home, or null. */
+/** The pid of another process that runs a stack on the home, or null. */
 export function runningStack(home: Home): number | null {
   const pid = readPid(home.lockFile);
   if (pid === null || pid === process.pid) return null;
@@ -47,19 +44,27 @@ export function runningPart(home: Home, part: PartName): number | null {
   return pid !== null && isOf(home, pid) ? pid : null;
 }
 
-function isOf(home: Home, pid: number): boolean {
-  return commandLine(pid).includes(home.path);
+/**
+ * Starts a process that outlives this one when it is killed, and then stops what it left. Call the
+ * returned function after an orderly stop: there is nothing left to clean up.
+ */
+export function launchReaper(home: Home): () => void {
+  const { file, args, cwd } = nodeCommand('local/stack/reaper.ts', [home.path]);
+  const stdio: ['pipe', 'ignore', 'ignore'] = ['pipe', 'ignore', 'ignore'];
+  const child = spawn(file, args, { cwd, detached: true, stdio });
+  child.on('error', () => undefined);
+  child.stdin.on('error', () => undefined);
+  child.unref();
+  return () => void child.kill('SIGKILL');
 }
 
 /**
- * Stops what an earlier stack left running: parts with their dependants first, and before them every
- * other process whose id lies beside theirs. Returns the names of what it stopped.
+ * Stops what an earlier stack left running: parts after the ones that depend on them, and before
+ * them any other process with a pid file there. Returns the names of those stopped.
  */
 export async function stopLeftovers(home: Home): Promise<readonly string[]> {
   const stopped: string[] = [];
-  for (const name of [...otherProcesses(home), ...PART_NAMES.toReversed()]) {
-    const file = join(home.run, `${name}.pid`);
-    const pid = readPid(file);
+  for (const { name, file, pid } of readPidFiles(home)) {
     if (pid !== null && isOf(home, pid)) {
       await stopPid(pid, name);
       stopped.push(name);
@@ -70,14 +75,7 @@ export async function stopLeftovers(home: Home): Promise<readonly string[]> {
   return stopped;
 }
 
-function otherProcesses(home: Home): readonly string[] {
-  if (!existsSync(home.run)) return [];
-  const known: readonly string[] = [...PART_NAMES, basename(home.lockFile, '.pid')];
-  const files = readdirSync(home.run).filter((file) => file.endsWith('.pid'));
-  return files.map((file) => basename(file, '.pid')).filter((name) => !known.includes(name));
-}
-
-/** Ends a part by its pid: asks, waits, kills. */
+/** Asks the process to stop, waits, then kills it. */
 export async function stopPid(pid: number, name: string): Promise<void> {
   signal(pid, name === 'postgres' ? 'SIGINT' : 'SIGTERM');
   const limits = { timeoutMs: STOP_TIMEOUT_MS, everyMs: 50 };
@@ -86,10 +84,26 @@ export async function stopPid(pid: number, name: string): Promise<void> {
   await becomesTrue(async () => !isAlive(pid), limits);
 }
 
+/** All read at once, so that no pid of a stack that starts meanwhile is among them. */
+function readPidFiles(home: Home) {
+  if (!existsSync(home.run)) return [];
+  const order: readonly string[] = PART_NAMES;
+  const rank = (name: string): number => (order.includes(name) ? order.indexOf(name) : Infinity);
+  return readdirSync(home.run)
+    .filter((entry) => entry.endsWith('.pid') && entry !== basename(home.lockFile))
+    .map((entry) => ({ name: basename(entry, '.pid'), file: join(home.run, entry) }))
+    .map((each) => ({ ...each, pid: readPid(each.file) }))
+    .toSorted((a, b) => (rank(a.name) < rank(b.name) ? 1 : -1));
+}
+
 function readPid(file: string): number | null {
   if (!existsSync(file)) return null;
   const pid = Number(readFileSync(file, 'utf8').trim());
   return Number.isSafeInteger(pid) && pid > 1 ? pid : null;
+}
+
+function isOf(home: Home, pid: number): boolean {
+  return commandLine(pid).includes(home.path);
 }
 
 function isAlive(pid: number): boolean {

@@ -1,14 +1,15 @@
 /**
- * Outlives a stack that is killed and stops what it leaves. It only waits on its input, which ends
- * when the stack does, however it does.
+ * Stops what a killed stack leaves; see launchReaper. Its input ends when the stack does. A stack
+ * that has the home by then cleans up itself.
  */
 import { once } from 'node:events';
 import { createHome } from './home.ts';
-import { stopLeftovers } from './leftovers.ts';
+import { runningStack, stopLeftovers } from './leftovers.ts';
 
-const path = process.argv[2];
-if (path === undefined) throw new Error('usage: warden.ts <home>');
+const [path] = process.argv.slice(2);
+if (path === undefined) throw new Error('usage: reaper.ts <home>');
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.stdin.resume();
 await once(process.stdin, 'close');
-await stopLeftovers(createHome(path));
+const home = createHome(path);
+if (runningStack(home) === null) await stopLeftovers(home);

@@ -14,7 +14,6 @@ import { createPart } from './supervisor.ts';
 import type { Part, PartSpec } from './supervisor.ts';
 import { prepareGivenServer } from './search-attributes.ts';
 import { findTemporal } from './temporal.ts';
-import type { ReaperPipe } from './reaper-pipe.ts';
 
 export interface Stack {
   /** Resolves when the app is ready. Throws a sentence for a person when something does not start. */
@@ -28,7 +27,6 @@ interface Context {
   readonly config: StackConfig;
   readonly home: Home;
   readonly addresses: Addresses;
-  readonly reaper: ReaperPipe;
 }
 
 export function createStack(context: Context): Stack {
@@ -62,7 +60,6 @@ export function createStack(context: Context): Stack {
         const part = parts.find((candidate) => candidate.name === name);
         await part?.stop();
       }
-      await context.reaper.release();
     },
     kill: () => {
       for (const part of parts) part.kill();

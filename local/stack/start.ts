@@ -4,9 +4,8 @@
  */
 import { ConfigError, environment, readStackConfig } from '../../config.ts';
 import { chooseAddresses, saveAddresses } from './addresses.ts';
-import { launchReaper } from './reaper-pipe.ts';
 import { createHome, makeHome } from './home.ts';
-import { claimHome, releaseHome, stopLeftovers } from './leftovers.ts';
+import { claimHome, launchReaper, stopLeftovers } from './leftovers.ts';
 import { say } from './output.ts';
 import { sayReady } from './ready.ts';
 import { createStack } from './stack.ts';
@@ -15,6 +14,7 @@ import type { Stack } from './stack.ts';
 const PARENT_CHECK_MS = 500;
 const startedAt = performance.now();
 let stack: Stack | undefined;
+let dismissReaper: (() => void) | undefined;
 let stopping = false;
 
 // Whoever reads the output may leave first; that must not take the stack down the hard way.
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
     if (stopping) return;
     stopping = true;
     say(`\n${explain(error)}`);
-    await stack?.stop();
+    await stop();
     process.exit(1);
   }
 }
@@ -42,14 +42,13 @@ async function bringUp(): Promise<void> {
   const home = createHome(config.HOLDFAST_HOME);
   makeHome(home);
   claimHome(home);
-  process.once('exit', () => releaseHome(home));
   say(`Holdfast starts in ${home.path}`);
   const left = await stopLeftovers(home);
   if (left.length > 0) say(`  stopped what an earlier run left behind: ${left.join(', ')}`);
   const { addresses, moved } = await chooseAddresses(config, home.workflowBundle);
   for (const line of moved) say(`  ${line}`);
-  const reaper = launchReaper(home);
-  stack = createStack({ config, home, addresses, reaper });
+  dismissReaper = launchReaper(home);
+  stack = createStack({ config, home, addresses });
   await saveAddresses(home, addresses);
   await stack.start();
   if (stopping) return;
@@ -64,9 +63,14 @@ async function shutDown(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> 
   stopping = true;
   clearInterval(orphanWatch);
   say(`\n${signal}: stopping everything; once more to kill it`);
-  await stack?.stop();
+  await stop();
   say('stopped');
   process.exit(0);
+}
+
+async function stop(): Promise<void> {
+  await stack?.stop();
+  dismissReaper?.();
 }
 
 /** npm hands a signal to its shell, which ends without handing it on: a lost parent means stop. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { becomesTrue } from '../../local/stack/commands.ts';
 import { createHome, makeHome } from '../../local/stack/home.ts';
 import type { Home } from '../../local/stack/home.ts';
-import { claimHome, releaseHome, runningPart, stopLeftovers } from '../../local/stack/leftovers.ts';
+import { claimHome, runningPart, stopLeftovers } from '../../local/stack/leftovers.ts';
 import { createPart } from '../../local/stack/supervisor.ts';
 import type { Part, PartSpec } from '../../local/stack/supervisor.ts';
 import { makeDir } from '../support/run-files.ts';
@@ -85,7 +85,6 @@ describe('a home', () => {
     writeFileSync(home.lockFile, '999999');
     claimHome(home);
     expect(readFileSync(home.lockFile, 'utf8')).toBe(String(process.pid));
-    releaseHome(home);
   });
 });
 

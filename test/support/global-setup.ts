@@ -20,7 +20,7 @@ import { openRunHome } from '../../local/stack/run-home.ts';
 import { createPart, type Part } from '../../local/stack/supervisor.ts';
 import { devServerCommand, findTemporal } from '../../local/stack/temporal.ts';
 import { findTestServer } from '../../local/stack/test-server.ts';
-import { launchReaper } from '../../local/stack/reaper-pipe.ts';
+import { launchReaper, stopLeftovers } from '../../local/stack/leftovers.ts';
 
 const TEMPLATE = 'holdfast_template';
 const START_TIMEOUT_MS = 60_000;
@@ -61,7 +61,7 @@ async function start(project: TestProject): Promise<() => Promise<void>> {
   const testServerPath = await findTestServer(servers);
   const temporalPath = await findTemporal(servers);
   const home = await openRunHome(config, 'tests');
-  const reaper = launchReaper(home);
+  const dismissReaper = launchReaper(home);
   const workflowBundle = join(DIST, 'workflow-bundle.js');
   const [database, temporal] = await Promise.all([
     startPostgres(home),
@@ -77,7 +77,8 @@ async function start(project: TestProject): Promise<() => Promise<void>> {
   project.provide('workflowBundle', workflowBundle);
   return async () => {
     await Promise.all([database.part.stop(), temporal.part.stop()]);
-    await reaper.release();
+    await stopLeftovers(home);
+    dismissReaper();
     await rm(home.path, { recursive: true, force: true });
   };
 }

@@ -10,11 +10,11 @@ import type { Addresses } from '../../local/stack/addresses.ts';
 import { nodeCommand } from '../../local/stack/commands.ts';
 import { createHome, makeHome } from '../../local/stack/home.ts';
 import type { Home } from '../../local/stack/home.ts';
+import { launchReaper } from '../../local/stack/leftovers.ts';
 import { appPart } from '../../local/stack/parts.ts';
 import { createStack } from '../../local/stack/stack.ts';
 import { createPart } from '../../local/stack/supervisor.ts';
 import type { PartSpec } from '../../local/stack/supervisor.ts';
-import { launchReaper } from '../../local/stack/reaper-pipe.ts';
 import { answersOk } from './probes.ts';
 
 const [path, workerPath, workerPort] = process.argv.slice(2);
@@ -27,10 +27,9 @@ await main(createHome(path), createHome(workerPath), workerPort);
 async function main(home: Home, workerHome: Home, port: string): Promise<void> {
   makeHome(workerHome);
   const addresses = await loadAddresses(home);
-  const reapers = [launchReaper(home), launchReaper(workerHome)] as const;
-  const [reaper, workerReaper] = reapers;
+  const dismissReapers = [home, workerHome].map(launchReaper);
   const config = readStackConfig({ XDG_CACHE_HOME: environment()['XDG_CACHE_HOME'] });
-  const stack = createStack({ config, home, addresses, reaper });
+  const stack = createStack({ config, home, addresses });
   const worker = createPart(workerSpec(workerHome, addresses, port), workerHome);
   let failed = false;
   const starting = stack
@@ -47,8 +46,8 @@ async function main(home: Home, workerHome: Home, port: string): Promise<void> {
   worker.kill();
   stack.kill();
   await worker.stop();
-  await workerReaper.release();
   await stack.stop();
+  for (const dismiss of dismissReapers) dismiss();
   process.exit(failed ? 1 : 0);
 }
 
