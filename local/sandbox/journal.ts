@@ -1,7 +1,8 @@
 /**
  * Durable tables over one append-only file of JSON lines. A line is one commit: it is written before
- * an answer leaves, so the state survives SIGKILL; a torn last line is a commit that never was.
- * Without a path everything stays in memory. One process owns a file.
+ * the response is sent, so the state survives SIGKILL; a torn last line was never committed. Opening
+ * rewrites the file to the rows it holds. Without a path the tables are in memory. One process owns
+ * a file.
  */
 import {
   closeSync,
@@ -10,7 +11,6 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  truncateSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -19,7 +19,7 @@ import { z } from 'zod';
 export interface Table<T> {
   readonly size: number;
   get(key: string): T | undefined;
-  /** Puts the row. A new row beyond the table's limit pushes the oldest one out. */
+  /** Puts the row. A new row beyond the table's limit evicts the oldest one. */
   set(key: string, row: T): void;
   delete(key: string): void;
   clear(): void;
@@ -35,11 +35,10 @@ interface TableSpec<T> {
 }
 
 export interface Journal {
+  /** Throws JournalError when a row does not match the schema. */
   table<T>(spec: TableSpec<T>): Table<T>;
   /** Everything `work` puts becomes one commit. `work` must be synchronous. */
   transact<R>(work: () => R): R;
-  /** Rewrites the file if much of it is past. For the start, when nobody waits. */
-  tidy(): void;
   close(): void;
 }
 
@@ -55,66 +54,46 @@ const commitSchema = z.array(
   ]),
 );
 
-/** Below this many operations a file is never rewritten: reading it again costs milliseconds. */
-const COMPACT_FROM = 20_000;
-/** Operations in the file per live row: rewriting stalls calls, so it is done early at the start. */
-const COMPACT_RATIO = 4;
-const COMPACT_RATIO_AT_START = 1.5;
 const ROWS_PER_LINE = 500;
 
 /** A file this version cannot read. The message names it and says what to do. */
 export class JournalError extends Error {}
 
-/**
- * Opens or creates the file at `path` and replays it; `null` keeps the tables in memory only.
- * Throws JournalError.
- */
+/** Opens or creates the file at `path`; `null` keeps the tables in memory only. Throws JournalError. */
 export function openJournal(path: string | null): Journal {
-  const past = path === null ? { tables: new Map(), operations: 0 } : replay(path);
-  const tables: RawTables = new Map();
-  let fd = path === null ? null : openSync(path, 'a');
-  let operations = past.operations;
-  let open: Operation[] | null = null;
-
-  function commit(work: readonly Operation[]): void {
-    if (fd === null || work.length === 0) return;
-    writeLine(fd, work);
-    operations += work.length;
-    compact(COMPACT_RATIO);
-  }
-
-  function compact(ratio: number): void {
-    if (path === null || fd === null) return;
-    if (operations <= COMPACT_FROM || operations <= ratio * live(tables)) return;
-    closeSync(fd);
-    operations = rewrite(path, tables);
-    fd = openSync(path, 'a');
-  }
+  const stored: RawTables = path === null ? new Map() : replay(path);
+  let fd = path === null ? null : rewrite(path, stored);
+  let uncommitted: Operation[] | null = null;
 
   function put(operation: Operation): void {
-    if (open === null) commit([operation]);
-    else open.push(operation);
+    if (uncommitted !== null) uncommitted.push(operation);
+    else if (fd !== null) writeLine(fd, [operation]);
   }
 
   return {
     table: (spec) => {
-      const rows = readRows(spec, past.tables.get(spec.name), path);
-      tables.set(spec.name, rows);
+      const rows = new Map(
+        [...(stored.get(spec.name) ?? [])].map(([key, row]) => {
+          const known = spec.row.safeParse(row);
+          if (!known.success) throw unreadable(path ?? '', `${spec.name} ${key}`);
+          return [key, known.data];
+        }),
+      );
+      stored.delete(spec.name);
       return createTable(spec, rows, put);
     },
     transact: (work) => {
-      if (open !== null) return work();
-      const operationsOfWork: Operation[] = [];
-      open = operationsOfWork;
+      if (uncommitted !== null) return work();
+      const operations: Operation[] = [];
+      uncommitted = operations;
       try {
         return work();
       } finally {
-        // Also when `work` threw: what memory already shows, the file must show too.
-        open = null;
-        commit(operationsOfWork);
+        // Also when `work` threw: the file must have what memory has.
+        uncommitted = null;
+        if (fd !== null && operations.length > 0) writeLine(fd, operations);
       }
     },
-    tidy: () => compact(COMPACT_RATIO_AT_START),
     close: () => {
       if (fd !== null) closeSync(fd);
       fd = null;
@@ -123,12 +102,12 @@ export function openJournal(path: string | null): Journal {
 }
 
 function createTable<T>(
-  spec: TableSpec<T>,
+  { name, limit }: TableSpec<T>,
   rows: Map<string, T>,
   put: (operation: Operation) => void,
 ): Table<T> {
   function remove(key: string): void {
-    if (rows.delete(key)) put([spec.name, key]);
+    if (rows.delete(key)) put([name, key]);
   }
   return {
     get size() {
@@ -137,67 +116,45 @@ function createTable<T>(
     get: (key) => rows.get(key),
     set: (key, row) => {
       rows.set(key, row);
-      put([spec.name, key, row]);
-      if (rows.size > spec.limit) for (const oldest of firstKey(rows)) remove(oldest);
+      put([name, key, row]);
+      const oldest = rows.size > limit ? rows.keys().next().value : undefined;
+      if (oldest !== undefined) remove(oldest);
     },
     delete: remove,
     clear: () => {
       rows.clear();
-      put([spec.name]);
+      put([name]);
     },
     entries: () => rows.entries(),
     values: () => rows.values(),
   };
 }
 
-function firstKey(rows: ReadonlyMap<string, unknown>): string[] {
-  const first = rows.keys().next();
-  return first.done === true ? [] : [first.value];
-}
-
-function readRows<T>(
-  spec: TableSpec<T>,
-  raw: Map<string, unknown> | undefined,
-  path: string | null,
-): Map<string, T> {
-  const rows = new Map<string, T>();
-  for (const [key, row] of raw ?? []) {
-    const known = spec.row.safeParse(row);
-    if (!known.success) throw unreadable(path ?? '', `${spec.name} ${key}`);
-    rows.set(key, known.data);
-  }
-  return rows;
-}
-
-function replay(path: string): { tables: RawTables; operations: number } {
-  mkdirSync(dirname(path), { recursive: true });
+function replay(path: string): RawTables {
   const tables: RawTables = new Map();
-  let operations = 0;
-  if (!existsSync(path)) return { tables, operations };
+  if (!existsSync(path)) return tables;
   const bytes = readFileSync(path);
   let start = 0;
   for (let end = bytes.indexOf(10, start); end !== -1; end = bytes.indexOf(10, start)) {
     const commit = readCommit(bytes.toString('utf8', start, end));
     if (commit === null) throw unreadable(path, `byte ${start}`);
     for (const operation of commit) apply(tables, operation);
-    operations += commit.length;
     start = end + 1;
   }
-  if (start < bytes.length) truncateSync(path, start);
-  return { tables, operations };
+  return tables;
 }
 
 function readCommit(line: string): readonly Operation[] | null {
   try {
     return commitSchema.parse(JSON.parse(line));
   } catch {
-    // The caller says which file and where.
+    // The caller names the file and the position.
     return null;
   }
 }
 
 function unreadable(path: string, where: string): JournalError {
-  return new JournalError(`${path} cannot be read at ${where}; move it away to begin anew.`);
+  return new JournalError(`${path} cannot be read at ${where}; move it away to start empty.`);
 }
 
 function apply(tables: RawTables, operation: Operation): void {
@@ -209,32 +166,19 @@ function apply(tables: RawTables, operation: Operation): void {
   else rows.delete(key);
 }
 
-/** Writes only the live rows to a new file and puts it in the old one's place. */
+/** Replaces the file by one with the rows only; returns it open for appending. */
 function rewrite(path: string, tables: RawTables): number {
+  mkdirSync(dirname(path), { recursive: true });
   const next = `${path}.next`;
   const fd = openSync(next, 'w');
-  let written = 0;
   for (const [name, rows] of tables) {
-    let line: Operation[] = [];
-    for (const [key, row] of rows) {
-      line.push([name, key, row]);
-      written += 1;
-      if (line.length === ROWS_PER_LINE) {
-        writeLine(fd, line);
-        line = [];
-      }
+    const puts = [...rows].map(([key, row]): Operation => [name, key, row]);
+    for (let n = 0; n < puts.length; n += ROWS_PER_LINE) {
+      writeLine(fd, puts.slice(n, n + ROWS_PER_LINE));
     }
-    if (line.length > 0) writeLine(fd, line);
   }
-  closeSync(fd);
   renameSync(next, path);
-  return written;
-}
-
-function live(tables: RawTables): number {
-  let rows = 0;
-  for (const table of tables.values()) rows += table.size;
-  return rows;
+  return fd;
 }
 
 /** One write per line; a file system may take a large one in parts. */

@@ -124,7 +124,6 @@ function openRooms(options: SandboxOptions): Rooms {
     callbackDelayMs: options.callbackDelayMs ?? CALLBACK_DELAY_MS,
   });
   const inbox = createInbox(post, clock, ledgers.mail);
-  for (const each of journals) each.tidy();
   const app = new Hono<SandboxEnv>();
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES }));
   app.route('/v1', payments.routes);
