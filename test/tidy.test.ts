@@ -12,7 +12,7 @@ import { makeDir } from './support/run-files.ts';
 const SKIPPED = new Set(['node_modules', '.git', '.holdfast', 'dist', 'generated', 'histories']);
 /** Modules that are commands: importing one runs it. */
 const ENTRIES =
-  /^(main\.ts|[a-z]+\.config\.ts|local\/stack\/(start|app|build|control|reset|generate|reaper|keys|migrate)\.ts|local\/sandbox\/main\.ts|local\/demo\/.*|local\/chaos\/(chaos|stack-process)\.ts|audit\/main\.ts|bench\/.*|test\/.*|.*\.d\.ts)$/;
+  /^(main\.ts|[a-z]+\.config\.ts|local\/stack\/(start|app|build|control|reset|generate|reaper|keys|migrate)\.ts|local\/sandbox\/main\.ts|tools\/(demo|bench)\/.*|tools\/chaos\/(chaos|stack-process)\.ts|tools\/(audit|failpoints)\/main\.ts|test\/.*|.*\.d\.ts)$/;
 /** A test, one of many, or a cell of the fault matrix, up to the literal of its title. */
 const TITLE =
   /(?<![.\w])(?:(?:test|it)(?:\.(?:each|for|skipIf|runIf)\b[\s\S]*?\))?\(\s*|cell\(\s*(?:'[^']*'|`[^`]*`|\[[^\]]*\])\s*,\s*)(['"`])((?:\\.|(?!\1)[^\\])*)\1/g;

@@ -72,8 +72,10 @@ export interface AttentionRequest {
   readonly holdLeftAtStartMs: number | null;
 }
 
-/** What our books held as the order turned round; no shipping request is written after that. */
+/** What the database held when the order became `cancelling`; no shipping request is written after that. */
 export interface CancellingRecord {
+  /** The parcel of an order that is shipped already: it stays shipped. */
+  readonly shipped: Extract<ShipmentAnswer, { kind: 'shipped' }> | null;
   readonly shipmentRequested: boolean;
   /** Why the order turned round first; another reason later changes nothing. */
   readonly reason: CancelReason;

@@ -1,6 +1,7 @@
 /** Turns in an order's life that have no provider behind them. */
 import { findHoldLeft } from '../../prisma/orders/step-attempts.ts';
 import { recordCancelled, recordCancelling } from '../../prisma/orders/record-shipment.ts';
+import type { Shipment } from '../../domain/order.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
@@ -17,11 +18,14 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
   return {
     async recordCancelling({ orderId, reason, request = null }) {
       const change = await recordCancelling(db, orderId, { reason, request });
-      requireChanged(orderId, change);
+      const shipment = await findShipment(db, orderId);
+      // Shipped by a workflow task whose result was lost: the workflow does not know it yet.
+      const shipped = change.kind === 'forbidden' ? parcelOf(shipment) : null;
+      if (shipped === null) requireChanged(orderId, change);
       // Turned round before, by a task that was lost: the reason of that time stands.
       const records = change.kind === 'already' ? await findCheckoutProgress(db, orderId) : null;
-      const shipment = await findShipment(db, orderId);
       return {
+        shipped,
         shipmentRequested: shipment?.status === 'requested',
         reason: records?.cancelReason ?? reason,
       };
@@ -37,4 +41,11 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
       requireChanged(orderId, await recordResolved(db, orderId, resolved));
     },
   };
+}
+
+function parcelOf(shipment: Shipment | null) {
+  if (shipment?.status !== 'shipped') return null;
+  const { carrier, trackingNumber } = shipment;
+  if (carrier === null || trackingNumber === null) return null;
+  return { kind: 'shipped', carrier, trackingNumber } as const;
 }

@@ -145,13 +145,20 @@ describe('a step without a provider', () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
     await steps.run('recordShipped', { orderId, ...PARCEL });
     const before = await eventTypesOf(steps, orderId);
-    const failures = [
-      await steps.failing('recordCancelling', { orderId, reason: 'requested_by_customer' }),
-      await steps.failing('recordNeedsAttention', { orderId, steps: ['x'], failure: 'x' }),
-    ];
-    for (const failure of failures) {
-      expect(failure).toMatchObject({ type: 'forbidden_transition', nonRetryable: true });
-    }
+    const attention = { orderId, steps: ['x'], failure: 'x' };
+    const failure = await steps.failing('recordNeedsAttention', attention);
+    expect(failure).toMatchObject({ type: 'forbidden_transition', nonRetryable: true });
+    expect(await eventTypesOf(steps, orderId)).toEqual(before);
+  });
+
+  test('a cancel of an order that is shipped returns its parcel and writes no event', async () => {
+    const orderId = await steps.orderAfter('reserveStock', 'capturePayment', 'requestShipment');
+    await steps.run('recordShipped', { orderId, ...PARCEL });
+    const before = await eventTypesOf(steps, orderId);
+    const reason = 'requested_by_customer';
+    expect(await steps.run('recordCancelling', { orderId, reason })).toMatchObject({
+      shipped: { kind: 'shipped', ...PARCEL },
+    });
     expect(await eventTypesOf(steps, orderId)).toEqual(before);
   });
 });

@@ -8,7 +8,11 @@ import { createActivities } from '../../activities/index.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
-import { recordCancelling, recordReserved } from '../../prisma/orders/record-shipment.ts';
+import {
+  recordCancelling,
+  recordReserved,
+  recordShipped,
+} from '../../prisma/orders/record-shipment.ts';
 import { cancelUpdate, type CancelAccepted } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -136,6 +140,20 @@ describe('a cancel', () => {
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
     expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
+  });
+
+  test('a workflow cancellation after a worker crashed while recording the shipment ends the order shipped', async () => {
+    const { shop } = inUse;
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+    const handle = await shop.start();
+    await untilFaultFires(handle, 'placed');
+    const orderId = orderIdOf(handle);
+    await shipUnheard(shop, orderId);
+    await recordShipped(shop.db, orderId, { carrier: 'Test Parcel', trackingNumber: 'TP1' });
+    await handle.cancel();
+    expect((await handle.result()).status).toBe('shipped');
+    expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
+    expect(noticesOf(shop, orderId)).toEqual(['shipped']);
   });
 
   test('a cancel recorded by a worker that then crashed undoes the order and opens no dead letter', async () => {

@@ -17,6 +17,10 @@ export async function undoOrder(run: CheckoutRun, wanted: CancelReason): Promise
   const { orderId, saga, progress } = run;
   const request = run.cancelRequest;
   const records = await steps.recordCancelling({ orderId, reason: wanted, request });
+  if (records.shipped) {
+    run.shippedParcel = records.shipped;
+    return 'too_late';
+  }
   const { reason } = records;
   run.cancelReason = reason;
   if (records.shipmentRequested && !saga.names().includes(SHIPMENT_CANCELLATION))
