@@ -153,7 +153,7 @@ describe('a cancel', () => {
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
     expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
-    expect(noticesOf(shop, orderId)).toEqual(['shipped']);
+    expect(notificationsOf(shop, orderId)).toEqual(['shipped']);
   });
 
   test('a cancel recorded by a worker that then crashed undoes the order and opens no dead letter', async () => {
