@@ -141,6 +141,9 @@ export interface Payment {
   readonly createdAt: string;
 }
 
+/** The carrier of an order that an operator shipped without the warehouse. */
+export const MANUAL_CARRIER = 'arranged manually';
+
 export interface Shipment {
   readonly id: ShipmentId;
   readonly orderId: OrderId;

@@ -4,8 +4,8 @@
 -- `holds: always` is true in every snapshot, also while everything is being killed. `holds: settled`
 -- is about what happens later: true once the system has had `grace` in good health.
 --
--- Every query can read `given` (one row: transitions jsonb, grace and patience interval) and
--- `manual` (order_id, step): the steps a person took as settled by hand, which our own books of the
+-- Every query can read `given` (one row: transitions and stage_budgets_ms jsonb, grace and patience
+-- interval) and `manual` (order_id, step): the steps a person took as settled by hand, which our own books of the
 -- providers cannot know of. The audit log keeps those decisions after the events are forgotten.
 
 -- invariant: stock_bounds
@@ -325,14 +325,13 @@ WHERE p.status = 'authorized' AND NOT p.captured_manually
   AND COALESCE(p.capture_before, p.created_at + interval '7 days') < now() - grace;
 
 -- invariant: nothing_stuck
--- title: No order stands still for longer than its step may be tried
+-- title: No order is stuck: its step ends within its retry budget
 -- holds: settled
--- The patience of workflows/steps.ts; an undo has a day, and there are three.
+-- The retry budgets of domain/checkout-steps.ts, and an hour for the last attempt.
 SELECT o.id AS subject, format('%s since %s', o.status, o.updated_at) AS detail
-FROM orders o JOIN (VALUES ('placed', interval '1 day'), ('reserved', interval '5 days'),
-  ('paid', interval '31 days'), ('cancelling', interval '3 days')) AS step (status, may_take)
-  USING (status), given
-WHERE o.updated_at < now() - step.may_take - interval '1 hour' - grace;
+FROM orders o, given
+WHERE o.updated_at < now() - (stage_budgets_ms ->> o.status)::float8 * interval '1 ms'
+  - interval '1 hour' - grace;
 
 -- invariant: parked_has_letter
 -- title: An order needs attention exactly while a dead letter asks a person about its step

@@ -2,7 +2,7 @@
  * A person's decision about a step that waits. The workflow that waits is told; where it is gone, a
  * new run is started that goes on from the books with the decision in hand.
  */
-import { CHECKOUT_STEP, isDecisionAbout } from '../domain/attention.ts';
+import { CHECKOUT_STEP, isDecisionAbout } from '../domain/checkout-steps.ts';
 import type { OrderId } from '../domain/ids.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { findOrder } from '../prisma/orders/orders.ts';
@@ -41,12 +41,12 @@ async function restartFromRecords(
   const waiting = order?.status === 'needs_attention' ? order.attentionStep?.split(', ') : [];
   if (history === null || waiting?.includes(step) !== true) return 'not_waiting';
   if (!isDecisionAbout(step, decision)) return 'not_waiting';
-  const isUndone = decision === 'cancel' || history.from === 'cancelling';
-  const undo = isUndone ? (history.cancelReason ?? 'requested_by_operator') : null;
+  const isCancelled = decision === 'cancel' || history.from === 'cancelling';
+  const cancelReason = isCancelled ? (history.cancelReason ?? 'requested_by_operator') : null;
   // Only a run the sweep found failing may be replaced by a new one.
   const replacing = step === CHECKOUT_STEP;
   const { from, shippedManually } = history;
-  const resume = { from, undo, resolution, shippedManually };
+  const resume = { from, cancelReason, resolution, shippedManually };
   const { kind } = await checkouts.resume(history.start, resume, { replacing });
   if (kind === 'running') return 'not_waiting';
   if (kind === 'unavailable') return kind;

@@ -3,7 +3,7 @@
  * person's data (G8). A business answer is a value with a `kind`; a fault is thrown and retried by
  * Temporal; a permanent fault is an ApplicationFailure whose type is a `FailureType`.
  */
-import type { Decision, CheckoutStage } from '../domain/attention.ts';
+import type { CheckoutStage, Decision } from '../domain/checkout-steps.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { Notification, OrderId, RefundId } from '../domain/ids.ts';
 import type { CancelReason } from '../domain/order.ts';
@@ -69,7 +69,7 @@ export type CancelShipmentOutcome =
 
 export interface AttentionRequest {
   /** How long uncaptured money stays held, from the workflow's start on; null when none is. */
-  readonly holdLeftAtStartMs: number | null;
+  readonly authorizationLeftAtStartMs: number | null;
 }
 
 /** What the database held when the order became `cancelling`; no shipping request is written after that. */

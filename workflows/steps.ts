@@ -1,7 +1,7 @@
 /**
- * The activities as the workflow calls them, each with its patience. Local first: a step costs next
- * to nothing when it succeeds at once, and becomes a durable activity with its attempts in the Web
- * UI as soon as it does not. Running a step twice is safe: every step is idempotent by its key.
+ * The activities as the workflows call them, each with its timeouts and retry budget. Local first: a
+ * step that succeeds at once costs next to nothing; one that fails becomes a durable activity whose
+ * attempts show in the Web UI. Running a step twice is safe: every step is idempotent by its key.
  */
 import {
   isCancellation,
@@ -9,14 +9,15 @@ import {
   proxyLocalActivities,
   type ActivityOptions,
 } from '@temporalio/workflow';
+import { retryBudgetMs, type StepName } from '../domain/checkout-steps.ts';
 import type { Activities } from './activities.ts';
 
-/** Above every gateway deadline, so that a try is given up by the gateway and never by Temporal. */
-const ONE_TRY = '15 seconds';
+/** Above every gateway deadline, so that the gateway ends an attempt and never Temporal. */
+const ATTEMPT_TIMEOUT = '15 seconds';
 
 /**
- * The wait is an eighth of the outage, ten minutes at most. Doubled, it would be as long as the outage
- * was, and an order of a bad five minutes would stand still for the next five as well.
+ * Each wait is about an eighth of the outage so far, ten minutes at most. Doubled waits would grow as
+ * long as the outage, and after five bad minutes an order would be idle for another five.
  */
 const PROVIDER_RETRY = {
   initialInterval: '1 second',
@@ -24,79 +25,67 @@ const PROVIDER_RETRY = {
   maximumInterval: '10 minutes',
 } as const;
 
-/** Our own database only: it comes back within seconds or somebody is paged. */
+/** Our own database only: it is back within seconds, or an operator is paged. */
 const RECORD: ActivityOptions = {
-  startToCloseTimeout: ONE_TRY,
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
   retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
 };
 
-/** The stock is held and the money authorized: a shopper may wait a day for the warehouse, not longer. */
-const RESERVE: ActivityOptions = {
-  startToCloseTimeout: ONE_TRY,
-  scheduleToCloseTimeout: '1 day',
-  retry: PROVIDER_RETRY,
-};
-
-/** Card authorizations live 7 days; a person must hear of it while there is time to act. */
-const CAPTURE: ActivityOptions = {
-  startToCloseTimeout: ONE_TRY,
-  scheduleToCloseTimeout: '5 days',
-  retry: PROVIDER_RETRY,
-};
-
-/** Paid, so nothing is lost by waiting: weeks of outage are waited for before a person is asked. */
-const SHIP: ActivityOptions = {
-  startToCloseTimeout: ONE_TRY,
-  scheduleToCloseTimeout: '30 days',
-  retry: PROVIDER_RETRY,
-};
-
-/** One look: the poll around it is the retry. */
+/** Few attempts: the polling loop around it is the retry. */
 const LOOK_UP: ActivityOptions = {
-  startToCloseTimeout: ONE_TRY,
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
   retry: { ...PROVIDER_RETRY, maximumAttempts: 5 },
 };
 
-/** Longer than any outage seen; then a person is asked and the other undos have run. */
-const UNDO: ActivityOptions = {
-  startToCloseTimeout: ONE_TRY,
-  scheduleToCloseTimeout: '1 day',
-  retry: PROVIDER_RETRY,
-};
-
-/** Somebody was told the money comes: after a day without it a person has to know. */
+/** The refund was promised: after a day without it an operator has to know. */
 const REFUND: ActivityOptions = {
-  startToCloseTimeout: ONE_TRY,
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
   scheduleToCloseTimeout: '1 day',
   retry: PROVIDER_RETRY,
 };
 
-/** A mail that is a day late is no longer news. */
+/** An e-mail that is a day late is of no use. */
 const NOTIFY: ActivityOptions = {
-  startToCloseTimeout: ONE_TRY,
+  startToCloseTimeout: ATTEMPT_TIMEOUT,
   scheduleToCloseTimeout: '1 day',
   retry: { ...PROVIDER_RETRY, initialInterval: '2 seconds' },
 };
 
 export const steps: Activities = {
-  reserveStock: localFirst((a) => a.reserveStock, RESERVE, 'Reserve at the warehouse'),
-  releaseStock: localFirst((a) => a.releaseStock, UNDO, 'Undo: release the stock'),
-  capturePayment: localFirst((a) => a.capturePayment, CAPTURE, 'Capture the payment'),
+  reserveStock: localFirst((a) => a.reserveStock, step('reserveStock'), 'Reserve the stock'),
+  releaseStock: localFirst(
+    (a) => a.releaseStock,
+    step('releaseStock'),
+    'Compensation: release the stock',
+  ),
+  capturePayment: localFirst(
+    (a) => a.capturePayment,
+    step('capturePayment'),
+    'Capture the payment',
+  ),
   voidOrRefundPayment: localFirst(
     (a) => a.voidOrRefundPayment,
-    UNDO,
-    'Undo: void or refund the payment',
+    step('voidOrRefundPayment'),
+    'Compensation: void or refund the payment',
   ),
-  requestShipment: localFirst((a) => a.requestShipment, SHIP, 'Ask the warehouse to ship'),
-  lookUpShipment: localFirst((a) => a.lookUpShipment, LOOK_UP, 'Ask what became of the shipment'),
+  requestShipment: localFirst((a) => a.requestShipment, step('shipOrder'), 'Request the shipment'),
+  lookUpShipment: localFirst((a) => a.lookUpShipment, LOOK_UP, 'Look up the shipment'),
   findShipmentRequest: localFirst(
     (a) => a.findShipmentRequest,
     RECORD,
-    'Look whether shipping was asked for',
+    'Check whether shipping was requested',
   ),
-  cancelShipment: localFirst((a) => a.cancelShipment, UNDO, 'Undo: cancel the shipment'),
+  cancelShipment: localFirst(
+    (a) => a.cancelShipment,
+    step('cancelShipment'),
+    'Compensation: cancel the shipment',
+  ),
   recordShipped: localFirst((a) => a.recordShipped, RECORD, 'Record: shipped'),
-  recordShipmentRefused: localFirst((a) => a.recordShipmentRefused, RECORD, 'Record: not shipped'),
+  recordShipmentRefused: localFirst(
+    (a) => a.recordShipmentRefused,
+    RECORD,
+    'Record: shipment refused',
+  ),
   recordCancelling: localFirst((a) => a.recordCancelling, RECORD, 'Record: cancelling'),
   recordCancelled: localFirst((a) => a.recordCancelled, RECORD, 'Record: cancelled'),
   recordNeedsAttention: localFirst(
@@ -104,30 +93,39 @@ export const steps: Activities = {
     RECORD,
     'Record: needs attention',
   ),
-  recordResolved: localFirst((a) => a.recordResolved, RECORD, 'Record: a person decided'),
-  refundPayment: localFirst((a) => a.refundPayment, REFUND, 'Give the money back'),
+  recordResolved: localFirst((a) => a.recordResolved, RECORD, 'Record: decision'),
+  refundPayment: localFirst((a) => a.refundPayment, REFUND, 'Refund the payment'),
   recordRefundNeedsAttention: localFirst(
     (a) => a.recordRefundNeedsAttention,
     RECORD,
-    'Record: needs attention',
+    'Record: refund needs attention',
   ),
-  notifyCustomer: localFirst((a) => a.notifyCustomer, NOTIFY, 'Tell the customer'),
+  notifyCustomer: localFirst((a) => a.notifyCustomer, NOTIFY, 'Notify the customer'),
   recordNotificationFailed: localFirst(
     (a) => a.recordNotificationFailed,
     RECORD,
-    'Record: not told',
+    'Record: notification failed',
   ),
 };
 
 /**
- * `recordResolved` of a decision that an update brought: not local. Temporal hears of the update and of
- * a local try only when the workflow task ends; if worker and server died before that, our books would
- * have the answer to a question that the workflow still asks.
+ * `recordResolved` for a decision that an update brought, never local. Temporal learns of the update
+ * and of a local attempt only when the workflow task ends. If worker and server died before that, the
+ * database would have the decision and the workflow would still wait for it.
  */
-export const recordDecision = durably((a) => a.recordResolved, RECORD, 'Record: a person decided');
+export const recordDecision = durably((a) => a.recordResolved, RECORD, 'Record: decision');
+
+/** A step of the checkout at a provider, with the retry budget of the steps table. */
+function step(name: StepName): ActivityOptions {
+  return {
+    startToCloseTimeout: ATTEMPT_TIMEOUT,
+    scheduleToCloseTimeout: retryBudgetMs(name),
+    retry: PROVIDER_RETRY,
+  };
+}
 
 /**
- * One local try, then the same step as a durable activity. A failed local activity rejects with the
+ * One local attempt, then the same step as a durable activity. A failed local activity rejects with the
  * ApplicationFailure itself; only a cancellation must not lead to a second run.
  */
 function localFirst<I, O>(
@@ -137,7 +135,7 @@ function localFirst<I, O>(
 ): (input: I) => Promise<O> {
   const tryLocally = pick(
     proxyLocalActivities<Activities>({
-      startToCloseTimeout: ONE_TRY,
+      startToCloseTimeout: ATTEMPT_TIMEOUT,
       retry: { maximumAttempts: 1 },
       summary,
     }),
@@ -145,7 +143,7 @@ function localFirst<I, O>(
   const runDurably = durably(pick, options, summary);
   return async (input) => {
     try {
-      return await inTurn(() => tryLocally(input));
+      return await inSequence(() => tryLocally(input));
     } catch (error) {
       if (isCancellation(error)) throw error;
       return runDurably(input);
@@ -158,21 +156,21 @@ function durably<I, O>(
   options: ActivityOptions,
   summary: string,
 ): (input: I) => Promise<O> {
-  // A cancel does not wait for the attempt under way: whatever it does, the undo finds out. (Said
-  // here because what the SDK does when nothing is said is not what its documentation says.)
+  // A cancel does not wait for the running attempt: the compensation looks up what it did. Set here
+  // because the SDK's actual default differs from its documentation.
   return pick(proxyActivities<Activities>({ ...options, cancellationType: 'TRY_CANCEL', summary }));
 }
 
-/** The local try under way. Workflow modules are loaded per workflow, so this is per order. */
-let previousTry: Promise<unknown> = Promise.resolve();
+/** The running local attempt. Workflow modules are loaded per workflow, so this is per order. */
+let previousAttempt: Promise<unknown> = Promise.resolve();
 
 /**
- * One local try at a time. Two in flight come back in the order they were scheduled when a workflow
- * is replayed, but in the order they finished when it ran: whatever follows them would differ
- * (TMPRL1100, seen with a mail and a shipping request side by side).
+ * One local attempt at a time. Two that run side by side resolve in the order they were scheduled when a
+ * workflow is replayed, but in the order they finished when it first ran, so the commands that follow
+ * would differ (TMPRL1100, seen with an e-mail and a shipping request side by side).
  */
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const turn = previousTry.then(work);
-  previousTry = turn.catch(() => undefined);
-  return turn;
+function inSequence<T>(work: () => Promise<T>): Promise<T> {
+  const attempt = previousAttempt.then(work);
+  previousAttempt = attempt.catch(() => undefined);
+  return attempt;
 }

@@ -2,7 +2,7 @@
  * Steps that wait while money is held. A hold lapses by itself after some days; shortly before, a
  * step that still gets no answer stops trying, so that the order is undone while that is orderly.
  */
-import { HOLD_LASTS_MS, HOLD_MARGIN_MS } from '../../domain/attention.ts';
+import { AUTHORIZATION_LIFETIME_MS, AUTHORIZATION_MARGIN_MS } from '../../domain/attention.ts';
 import type { Payment } from '../../domain/order.ts';
 import { authorizationExpiring, mayBeTriedAgain } from '../failures.ts';
 
@@ -22,6 +22,8 @@ export async function withAuthorizationCheck<T>(
 
 function isHoldEnding({ status, captureBefore, createdAt }: Payment): boolean {
   const endsAtMs =
-    captureBefore === null ? Date.parse(createdAt) + HOLD_LASTS_MS : Date.parse(captureBefore);
-  return status === 'authorized' && Date.now() > endsAtMs - HOLD_MARGIN_MS;
+    captureBefore === null
+      ? Date.parse(createdAt) + AUTHORIZATION_LIFETIME_MS
+      : Date.parse(captureBefore);
+  return status === 'authorized' && Date.now() > endsAtMs - AUTHORIZATION_MARGIN_MS;
 }

@@ -1,30 +1,19 @@
-/** Counts failed attempts at an order's steps, for whoever has to decide about one. Never fails itself. */
+/** Counts failed attempts at an order's steps, for the operator who decides about one. Never fails. */
 import { CancelledFailure } from '@temporalio/common';
 import { notificationStep } from '../../domain/attention.ts';
+import { stepOfActivity } from '../../domain/checkout-steps.ts';
 import { isOrderId, type Notification, type OrderId, type RefundId } from '../../domain/ids.ts';
 import { refundStep } from '../../domain/refund.ts';
 import { countAttempt } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
-import type { Activities } from '../../workflows/activities.ts';
-
-/** Activities that are attempts at a step of the same name, or of another. Records are none. */
-const STEPS: Partial<Readonly<Record<string, string>>> = {
-  reserveStock: 'reserveStock',
-  releaseStock: 'releaseStock',
-  capturePayment: 'capturePayment',
-  voidOrRefundPayment: 'voidOrRefundPayment',
-  requestShipment: 'shipOrder',
-  lookUpShipment: 'shipOrder',
-  cancelShipment: 'cancelShipment',
-} satisfies Partial<Record<keyof Activities, string>>;
 
 export async function countFailedAttempt(
   db: Database,
   attempt: {
     readonly activity: string;
     readonly input: unknown;
-    /** As Temporal is told: closed words. */
+    /** As Temporal sees it: no free text. */
     readonly failure: Error;
     readonly error: unknown;
   },
@@ -37,7 +26,7 @@ export async function countFailedAttempt(
   try {
     await countAttempt(db, { orderId: input.orderId, step, failure: failure.message });
   } catch {
-    // The attempt's own failure is what matters; one more or less in the count does not.
+    // The failure of the attempt matters, an inexact count does not.
   }
 }
 
@@ -51,7 +40,7 @@ function stepOf(activity: string, { notification, refundId }: AboutOrder): strin
   if (activity === 'notifyCustomer' && notification !== undefined)
     return notificationStep(notification);
   if (activity === 'refundPayment' && refundId !== undefined) return refundStep(refundId);
-  return STEPS[activity];
+  return stepOfActivity(activity);
 }
 
 function isAboutOrder(input: unknown): input is AboutOrder {

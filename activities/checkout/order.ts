@@ -1,5 +1,5 @@
 /** Turns in an order's life that have no provider behind them. */
-import { findHoldLeft } from '../../prisma/orders/step-attempts.ts';
+import { findAuthorizationLeft } from '../../prisma/orders/step-attempts.ts';
 import { recordCancelled, recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import type { Shipment } from '../../domain/order.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
@@ -35,7 +35,7 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
     },
     async recordNeedsAttention({ orderId, steps, failure }) {
       requireChanged(orderId, await recordNeedsAttention(db, orderId, { steps, failure }));
-      return { holdLeftAtStartMs: await findHoldLeft(db, orderId) };
+      return { authorizationLeftAtStartMs: await findAuthorizationLeft(db, orderId) };
     },
     async recordResolved({ orderId, ...resolved }) {
       requireChanged(orderId, await recordResolved(db, orderId, resolved));

@@ -28,7 +28,7 @@ export async function recoverStuckOrder(
   if (kind === 'unavailable') throw new Error('Temporal cannot be asked about the checkouts');
   const isParked = order.status === 'needs_attention';
   if (kind === 'running') return isParked ? clearFaults(deps, order) : 'explained';
-  if (isParked) return order.holdEnding ? giveUp(deps, order, kind) : 'explained';
+  if (isParked) return order.authorizationExpiring ? giveUp(deps, order, kind) : 'explained';
   // Nobody ended it: Temporal lost it or never had it, and every step is safe to do again.
   if (kind === 'missing') return restart(deps, order);
   return park(deps, order, kind);
@@ -48,9 +48,9 @@ async function park(
 async function restart(deps: MaintenanceDependencies, { orderId }: StuckOrder): Promise<Settled> {
   const records = await findCheckoutProgress(deps.db, orderId);
   if (records === null) return 'moved';
-  const undo =
+  const cancelReason =
     records.from === 'cancelling' ? (records.cancelReason ?? 'requested_by_operator') : null;
-  const began = await begin(deps, records, { undo, resolution: null });
+  const began = await begin(deps, records, { cancelReason, resolution: null });
   if (!began) return 'moved';
   log.warn('an order had no workflow: it goes on', { order_id: orderId, from: records.from });
   return 'restarted';
@@ -80,8 +80,8 @@ async function giveUp(
     actor: 'system',
   };
   const replacing = state === 'failing';
-  const undo = records.cancelReason ?? 'authorization_expiring';
-  if (!(await begin(deps, records, { undo, resolution, replacing }))) return 'moved';
+  const cancelReason = records.cancelReason ?? 'authorization_expiring';
+  if (!(await begin(deps, records, { cancelReason, resolution, replacing }))) return 'moved';
   log.warn('an order was given up: its authorization expires', { order_id: order.orderId });
   return 'abandoned';
 }
@@ -90,14 +90,14 @@ async function begin(
   { db, checkouts }: MaintenanceDependencies,
   records: NonNullable<Awaited<ReturnType<typeof findCheckoutProgress>>>,
   how: {
-    readonly undo: CancelReason | null;
+    readonly cancelReason: CancelReason | null;
     readonly resolution: Resolution | null;
     readonly replacing?: boolean;
   },
 ): Promise<boolean> {
-  const { undo, resolution, replacing = false } = how;
+  const { cancelReason, resolution, replacing = false } = how;
   const { from, shippedManually } = records;
-  const resume = { from, undo, resolution, shippedManually };
+  const resume = { from, cancelReason, resolution, shippedManually };
   const { kind } = await checkouts.resume(records.start, resume, { replacing });
   if (kind === 'unavailable') throw new Error('Temporal cannot start the checkout');
   if (kind === 'running') return false;

@@ -1,5 +1,5 @@
 /** What an operator sees of an order that waits for a person: what was tried, and what is open. */
-import { decisionsAbout } from '../../domain/attention.ts';
+import { decisionsAbout } from '../../domain/checkout-steps.ts';
 import type { AttentionView } from '../../prisma/orders/step-attempts.ts';
 import type { OrderView } from '../schemas/orders.ts';
 

@@ -3,8 +3,9 @@
  * database only spares the question where the answer is certain. The same Idempotency-Key is the
  * same update, so a lost answer can be asked for again (G10).
  */
+import { compensationsAt, lastStage } from '../../domain/checkout-steps.ts';
 import { cancelUpdateId } from '../../domain/ids.ts';
-import type { EventType, Order, OrderEvent } from '../../domain/order.ts';
+import type { Order } from '../../domain/order.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import {
   insertCompletedKey,
@@ -123,15 +124,10 @@ async function acceptedBefore(
   const events = await listOrderEvents(deps.db, order.id, MAX_EVENTS);
   const turned = events.find(({ type }) => type === 'order.cancelling');
   if (turned?.causationId !== updateIdOf(claim)) return null;
-  return accept(deps, order, { claim, pendingCompensations: undosOf(events) });
-}
-
-/** What the saga had registered by then, newest first (workflows/checkout/checkout.ts). */
-function undosOf(events: readonly OrderEvent[]): readonly string[] {
-  const has = (type: EventType): boolean => events.some((event) => event.type === type);
-  if (!has('order.reserved')) return ['releaseStock', 'voidOrRefundPayment'];
-  const undos = ['voidOrRefundPayment', 'releaseStock'];
-  return has('order.paid') ? ['cancelShipment', ...undos] : undos;
+  const stage = lastStage((step) =>
+    events.some(({ type }) => type === `order.${step.stage.after}`),
+  );
+  return accept(deps, order, { claim, pendingCompensations: compensationsAt(stage) });
 }
 
 async function accept(

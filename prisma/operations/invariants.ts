@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { STAGE_BUDGETS_MS } from '../../domain/checkout-steps.ts';
 import { TRANSITIONS } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { trusted } from '../client/cast.ts';
@@ -92,6 +93,7 @@ export async function checkWithin(
   const wanted = (await readInvariants()).filter(({ holds }) => scope === 'all' || holds === scope);
   const given = JSON.stringify({
     transitions: TRANSITIONS,
+    stageBudgetsMs: STAGE_BUDGETS_MS,
     graceMs: options.graceMs ?? GRACE_MS,
     patienceMs: options.patienceMs ?? PATIENCE_MS,
   });
@@ -152,7 +154,7 @@ async function check(
 function wrapped(query: string): string {
   return `
     WITH given AS (
-      SELECT j -> 'transitions' AS transitions,
+      SELECT j -> 'transitions' AS transitions, j -> 'stageBudgetsMs' AS stage_budgets_ms,
         (j ->> 'graceMs')::float8 * interval '1 ms' AS grace,
         (j ->> 'patienceMs')::float8 * interval '1 ms' AS patience
       FROM (SELECT $1::text::jsonb AS j) AS parameter),

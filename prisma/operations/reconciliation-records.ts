@@ -1,5 +1,6 @@
 /** Our books about money and goods, as a reconciliation compares them with the providers'. */
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import { MANUAL_CARRIER } from '../../domain/order.ts';
 import type { OurShipment, OurPayment } from '../../domain/reconciliation.ts';
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
@@ -91,7 +92,7 @@ function queryShipments(
     SELECT o.id AS "orderId", max(r.status) AS reservation, s.status AS shipment,
       array_agg(r.sku || ' x ' || r.quantity ORDER BY (r.sku || ' x ' || r.quantity) COLLATE "C")
         AS lines,
-      (COALESCE(s.carrier = 'arranged by hand', false) OR EXISTS (
+      (COALESCE(s.carrier = ${MANUAL_CARRIER}, false) OR EXISTS (
         SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
           AND e.data ->> 'decision' = 'skip'
           AND e.data ->> 'step' IN ('shipOrder', 'releaseStock', 'cancelShipment'))) AS "isManual",

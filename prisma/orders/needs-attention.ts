@@ -1,5 +1,5 @@
 /** Orders that wait for a person: how they come to wait, and how they go on. */
-import { CHECKOUT_STEP } from '../../domain/attention.ts';
+import { CHECKOUT_STEP } from '../../domain/checkout-steps.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';

@@ -2,7 +2,7 @@
  * What was tried at an order's steps, and what waits for a person. The words of a failure are closed
  * ones (activities/failures.ts), never a provider's or a person's.
  */
-import { HOLD_LASTS_MS } from '../../domain/attention.ts';
+import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { recordDeadLetter } from '../events/dead-letters.ts';
@@ -52,10 +52,13 @@ export async function recordStepDeadLetter(
  * How long money that is held and not captured stays held, counted from the start of the order's
  * workflow, in ms; null when none is, or when a person captured it by hand.
  */
-export async function findHoldLeft(db: Database, orderId: OrderId): Promise<number | null> {
+export async function findAuthorizationLeft(
+  db: Database,
+  orderId: OrderId,
+): Promise<number | null> {
   const rows = await db.$queryRaw<{ leftMs: number }[]>`
     SELECT (EXTRACT(epoch FROM
-      COALESCE(p.capture_before, COALESCE(o.placed_at, o.created_at) + ${HOLD_LASTS_MS} * interval '1 ms')
+      COALESCE(p.capture_before, COALESCE(o.placed_at, o.created_at) + ${AUTHORIZATION_LIFETIME_MS} * interval '1 ms')
       - COALESCE(o.workflow_started_at, o.placed_at, o.created_at)) * 1000)::float8 AS "leftMs"
     FROM orders o JOIN payments p ON p.order_id = o.id
     WHERE o.id = ${orderId} AND p.status = 'authorized' AND NOT p.captured_manually`;

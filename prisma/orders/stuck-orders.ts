@@ -2,12 +2,13 @@
  * Orders that stand still: which ones to look at, where their books stand, and what is written when
  * nothing carries them any more. It asks no Temporal; the caller has.
  */
+import { AUTHORIZATION_LIFETIME_MS, AUTHORIZATION_MARGIN_MS } from '../../domain/attention.ts';
 import {
   CHECKOUT_STEP,
-  HOLD_LASTS_MS,
-  HOLD_MARGIN_MS,
+  lastStage,
   type CheckoutStage,
-} from '../../domain/attention.ts';
+  type CheckoutStep,
+} from '../../domain/checkout-steps.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason, OrderStatus } from '../../domain/order.ts';
 import { transitionOrder, orderTransaction } from './transition.ts';
@@ -25,7 +26,7 @@ export interface StuckOrder {
   /** True when the checkout as a whole waits, because nothing carried it. */
   readonly isCheckoutPending: boolean;
   /** True when money nobody captured should have been let go by now. */
-  readonly holdEnding: boolean;
+  readonly authorizationExpiring: boolean;
 }
 
 /** A running workflow decides by its own clock; this much later it has not. */
@@ -46,14 +47,14 @@ export async function listStuckOrders(
         o.attention_step AS "attentionStep",
         o.attention_step IS NOT DISTINCT FROM ${CHECKOUT_STEP} AS "isCheckoutPending",
         COALESCE(p.status = 'authorized' AND NOT p.captured_manually AND now() > COALESCE(p.capture_before,
-          COALESCE(o.placed_at, o.created_at) + ${HOLD_LASTS_MS} * interval '1 ms')
-          - ${HOLD_MARGIN_MS - LATE_MS} * interval '1 ms', false) AS "holdEnding"
+          COALESCE(o.placed_at, o.created_at) + ${AUTHORIZATION_LIFETIME_MS} * interval '1 ms')
+          - ${AUTHORIZATION_MARGIN_MS - LATE_MS} * interval '1 ms', false) AS "authorizationExpiring"
       FROM orders o LEFT JOIN payments p ON p.order_id = o.id
       WHERE o.status IN ('placed', 'reserved', 'paid', 'cancelling', 'needs_attention')
         AND (o.checked_at IS NULL OR o.checked_at < now() - ${asked.recheckMs} * interval '1 ms')
     ) still
     WHERE (status <> 'needs_attention' AND updated_at < now() - ${asked.idleMs} * interval '1 ms')
-       OR (status = 'needs_attention' AND ("isCheckoutPending" OR "holdEnding"))
+       OR (status = 'needs_attention' AND ("isCheckoutPending" OR "authorizationExpiring"))
     ORDER BY checked_at NULLS FIRST, "orderId" LIMIT ${asked.limit}`;
 }
 
@@ -75,24 +76,28 @@ export async function findCheckoutProgress(
   db: Database,
   orderId: OrderId,
 ): Promise<CheckoutProgress | null> {
-  const rows = await db.$queryRaw<(CheckoutStart & Omit<CheckoutProgress, 'start'>)[]>`
+  const rows = await db.$queryRaw<(CheckoutStart & Recorded)[]>`
     SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
       o.correlation_id AS "correlationId", o.traceparent, o.cancel_reason AS "cancelReason",
       (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus,
-      CASE WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
-                          AND e.dedup_key = 'order.cancelling') THEN 'cancelling'
-        WHEN p.captured_manually OR EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
-                          AND e.dedup_key = 'order.paid') THEN 'paid'
-        WHEN EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id
-                       AND e.dedup_key = 'order.reserved') THEN 'reserved'
-        ELSE 'placed' END AS from,
-      EXISTS (SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
-        AND e.data @> '{"step": "shipOrder", "decision": "skip"}') AS "shippedManually"
-    FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = ${orderId}`;
+      ARRAY(SELECT e.type FROM events e WHERE e.order_id = o.id AND e.dedup_key = e.type) AS entered,
+      ARRAY(SELECT e.data ->> 'step' FROM events e WHERE e.order_id = o.id
+        AND e.type = 'order.attention_resolved' AND e.data ->> 'decision' = 'skip') AS skipped
+    FROM orders o WHERE o.id = ${orderId}`;
   const [row] = rows;
   if (row === undefined) return null;
-  const { from, cancelReason, shippedManually, ...start } = row;
-  return { start, from, cancelReason, shippedManually };
+  const { entered, skipped, cancelReason, ...start } = row;
+  const isDone = ({ name, stage }: CheckoutStep): boolean =>
+    entered.includes(`order.${stage.after}`) || skipped.includes(name);
+  const from = entered.includes('order.cancelling') ? 'cancelling' : lastStage(isDone);
+  return { start, from, cancelReason, shippedManually: skipped.includes('shipOrder') };
+}
+
+interface Recorded extends Pick<CheckoutProgress, 'cancelReason'> {
+  /** The types of the events that an order has at most once, its statuses among them. */
+  readonly entered: readonly string[];
+  /** The steps that an operator skipped. */
+  readonly skipped: readonly string[];
 }
 
 /** Remembers that a new run of the order's workflow began. */

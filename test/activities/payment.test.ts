@@ -159,7 +159,9 @@ describe('a manual capture', () => {
   test('a manually captured order that needs attention at a later step has no hold deadline', async () => {
     const orderId = await capturedManually();
     const waiting = { orderId, steps: ['shipOrder'], failure: 'no answer' };
-    expect(await steps.run('recordNeedsAttention', waiting)).toEqual({ holdLeftAtStartMs: null });
+    expect(await steps.run('recordNeedsAttention', waiting)).toEqual({
+      authorizationLeftAtStartMs: null,
+    });
   });
 
   test('an undo finds a manual capture at the provider, records it and refunds it', async () => {

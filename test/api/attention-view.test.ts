@@ -66,9 +66,9 @@ test('a dead letter counts all attempts until a decision, and counting restarts 
 });
 
 test.each([
-  { action: 'retry', resumed: { from: 'reserved', undo: null } },
-  { action: 'skip', resumed: { from: 'reserved', undo: null } },
-  { action: 'cancel', resumed: { from: 'reserved', undo: 'requested_by_operator' } },
+  { action: 'retry', resumed: { from: 'reserved', cancelReason: null } },
+  { action: 'skip', resumed: { from: 'reserved', cancelReason: null } },
+  { action: 'cancel', resumed: { from: 'reserved', cancelReason: 'requested_by_operator' } },
 ] as const)(
   'a decision to $action an order whose workflow is gone resumes the order with that decision',
   async ({ action, resumed }) => {

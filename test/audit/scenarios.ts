@@ -4,7 +4,12 @@ import { createAuditSubscriber } from '../../activities/events/subscribers/audit
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { createWarehouseFeedSubscriber } from '../../activities/events/subscribers/warehouse-feed.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import type { CancelReason, Order, OrderStatus } from '../../domain/order.ts';
+import {
+  MANUAL_CARRIER,
+  type CancelReason,
+  type Order,
+  type OrderStatus,
+} from '../../domain/order.ts';
 import {
   decideDeadLetter,
   listDeadLetters,
@@ -194,7 +199,7 @@ async function parkedAfterManualCapture(shop: Shop): Promise<OrderId> {
 async function shippedManually(shop: Shop): Promise<OrderId> {
   const id = await parkedAfterManualCapture(shop);
   await skip(shop, { id }, { step: 'shipOrder', resumes: 'paid' });
-  const parcel = { carrier: 'arranged by hand', trackingNumber: 'none' };
+  const parcel = { carrier: MANUAL_CARRIER, trackingNumber: 'none' };
   await fulfilment.recordShipped(shop.db, id, parcel);
   return id;
 }

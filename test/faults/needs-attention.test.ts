@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { HOLD_LASTS_MS } from '../../domain/attention.ts';
+import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
@@ -108,7 +108,7 @@ describe('a step whose tries are used up', () => {
     });
     const { startTime, closeTime } = await handle.describe();
     const tookMs = (closeTime?.getTime() ?? Infinity) - startTime.getTime();
-    expect(tookMs).toBeLessThan(HOLD_LASTS_MS);
+    expect(tookMs).toBeLessThan(AUTHORIZATION_LIFETIME_MS);
     await expectCleanSlate(shop, orderId);
     expect(notificationsOf(shop, orderId)).toEqual(['cancelled']);
     const deadLetter = await deadLetterOf(shop, orderId);

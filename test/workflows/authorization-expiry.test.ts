@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { HOLD_LASTS_MS } from '../../domain/attention.ts';
+import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { eventually } from '../support/eventually.ts';
@@ -39,7 +39,7 @@ describe('an uncaptured authorization', () => {
     });
     const { startTime, closeTime } = await handle.describe();
     const tookMs = (closeTime?.getTime() ?? Infinity) - startTime.getTime();
-    expect(tookMs).toBeLessThan(HOLD_LASTS_MS);
+    expect(tookMs).toBeLessThan(AUTHORIZATION_LIFETIME_MS);
     await expectCleanSlate(shop, orderId);
     expect(notificationsOf(shop, orderId)).toEqual(['cancelled']);
     const deadLetter = await deadLetterOf(shop, orderId);

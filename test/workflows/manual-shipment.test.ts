@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
+import { MANUAL_CARRIER } from '../../domain/order.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
@@ -107,7 +108,7 @@ async function expectSentByHand(orderId: OrderId): Promise<void> {
     include: { shipment: true },
   });
   expect(status).toBe('shipped');
-  expect(shipment).toMatchObject({ status: 'shipped', carrier: 'arranged by hand' });
+  expect(shipment).toMatchObject({ status: 'shipped', carrier: MANUAL_CARRIER });
   expect(notificationsOf(inUse.shop, orderId)).toContain('shipped');
 }
 
@@ -120,7 +121,7 @@ async function decideAnew(
   if (!books) throw new Error(`no books of ${orderId}`);
   const { start, from, shippedManually } = books;
   const resolution = { ...decided, note: 'sent by courier', actor: 'op' };
-  const resume = { from, undo: null, resolution, shippedManually };
+  const resume = { from, cancelReason: null, resolution, shippedManually };
   const options = checkoutResumeOptions({ ...start, resume }, { replacing: false });
   return inUse.shop.temporal.client.workflow.start<typeof checkout>(CHECKOUT_WORKFLOW, options);
 }

@@ -1,8 +1,8 @@
 /**
- * Cancel with a definite answer (G10). Before shipping was asked for, the order turns round at once;
- * afterwards the warehouse decides: either the parcel stays and the cancel is accepted, or it has
- * left and the cancel is refused. Whether it was asked for, our books know better than a history: a
- * worker that died may have asked before Temporal heard of it.
+ * Cancel with a definite answer (G10). Before shipping is requested, the order is cancelled at once.
+ * Afterwards the warehouse decides: the parcel stays and the cancel is accepted, or it has left and the
+ * cancel is refused. The database, not the history, says whether shipping was requested: a worker may
+ * have died between its request and its report to Temporal.
  */
 import {
   ApplicationFailure,
@@ -11,10 +11,10 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { FailureType } from '../activities.ts';
+import { steps } from '../steps.ts';
+import { registerCompensation } from './compensate.ts';
 import { cancelUpdate, type CancelRequest } from './contract.ts';
 import type { CheckoutRun } from './state.ts';
-import { steps } from '../steps.ts';
-import { registerShipmentCancellation } from './compensate.ts';
 
 export function handleCancel(run: CheckoutRun): void {
   setHandler(
@@ -24,15 +24,15 @@ export function handleCancel(run: CheckoutRun): void {
         if (await isShippingRequested(run)) await cancelShipmentOrRefuse(run);
       });
       refuseUnlessForward(run);
-      run.phase = 'undoing';
+      run.phase = 'compensating';
       run.cancelReason = reason;
       run.cancelRequest = currentUpdateInfo()?.id ?? null;
       run.forward.cancel();
-      return { pendingCompensations: run.saga.names() };
+      return { pendingCompensations: run.saga.pending() };
     },
     {
       description:
-        'Cancel the order: accepted with what will be undone, or refused with the reason.',
+        'Cancel the order: accepted with the pending compensations, or refused with the reason.',
       validator: (_request: CancelRequest) => refuseUnlessForward(run),
     },
   );
@@ -41,8 +41,8 @@ export function handleCancel(run: CheckoutRun): void {
 async function isShippingRequested(run: CheckoutRun): Promise<boolean> {
   if (run.shipping.isRequested()) return true;
   const { requested } = await steps.findShipmentRequest({ orderId: run.orderId });
-  if (requested) registerShipmentCancellation(run);
-  // The order may have gone on to shipping while the books were read.
+  if (requested) registerCompensation(run, 'cancelShipment');
+  // The order may have reached shipping while the database was read.
   return requested || run.shipping.isRequested();
 }
 
@@ -53,7 +53,7 @@ async function cancelShipmentOrRefuse(run: CheckoutRun): Promise<void> {
 
 function refuseUnlessForward(run: CheckoutRun): void {
   if (run.phase === 'shipped') throw notCancellable('the order has been shipped');
-  if (run.phase === 'undoing') throw notCancellable('the order is being cancelled already');
+  if (run.phase === 'compensating') throw notCancellable('the order is already being cancelled');
 }
 
 function notCancellable(reason: string): ApplicationFailure {

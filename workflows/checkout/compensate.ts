@@ -1,82 +1,94 @@
-/** Undoing an order: every undo in reverse, then a person for those that failed, then `cancelled`. */
-import { ApplicationFailure } from '@temporalio/workflow';
-import type { FailureType } from '../activities.ts';
-import type { CancelReason } from '../../domain/order.ts';
-import type { CheckoutRun } from './state.ts';
-import type { FailedUndo, Undone } from './saga.ts';
-import { steps } from '../steps.ts';
-
-/** The step that calls a parcel back. */
-export const SHIPMENT_CANCELLATION = 'cancelShipment';
-
 /**
- * Runs in a non-cancellable scope. `too_late`: the parcel has left, nothing was undone. An order that
- * our books turned round earlier is undone for the reason they have.
+ * Cancelling an order: every compensation in reverse order, then an operator's decision about each
+ * that failed, then `cancelled`.
  */
-export async function undoOrder(run: CheckoutRun, wanted: CancelReason): Promise<Undone> {
-  const { orderId, saga, progress } = run;
-  const request = run.cancelRequest;
-  const records = await steps.recordCancelling({ orderId, reason: wanted, request });
-  if (records.shipped) {
-    run.shippedParcel = records.shipped;
-    return 'too_late';
-  }
-  const { reason } = records;
-  run.cancelReason = reason;
-  if (records.shipmentRequested && !saga.names().includes(SHIPMENT_CANCELLATION))
-    registerShipmentCancellation(run);
-  progress.enter('cancelling', 'publish');
-  const unwound = await saga.unwind();
-  if (unwound.kind === 'too_late') return 'too_late';
-  const failed = new Map(unwound.failed.map((each) => [each.undo.name, each]));
-  for (const name of saga.names()) if (!failed.has(name)) progress.mark(name, 'undone');
-  while (failed.size > 0) await settleOne(run, failed);
-  await steps.recordCancelled({ orderId, reason });
-  progress.enter('cancelled', 'publish');
-  return 'undone';
-}
+import { ApplicationFailure } from '@temporalio/workflow';
+import type { CompensationName } from '../../domain/checkout-steps.ts';
+import type { CancelReason } from '../../domain/order.ts';
+import type { FailureType } from '../activities.ts';
+import { steps } from '../steps.ts';
+import type { CompensationOutcome, FailedCompensation } from './saga.ts';
+import type { CheckoutRun } from './state.ts';
 
-/** Calls the parcel back before anything else is undone; one that has left turns the undo round. */
-export function registerShipmentCancellation(run: CheckoutRun): void {
-  run.saga.register({
-    name: SHIPMENT_CANCELLATION,
+/** Registers the activity of that name. A shipment that has left the warehouse is `too_late`. */
+export function registerCompensation(run: CheckoutRun, name: CompensationName): void {
+  const { orderId, saga } = run;
+  saga.register({
+    name,
     run: async () => {
-      const outcome = await steps.cancelShipment({ orderId: run.orderId });
-      if (outcome.kind === 'cancelled') return 'undone';
+      const outcome = await steps[name]({ orderId });
+      if (outcome?.kind !== 'already_shipped') return 'compensated';
       run.shippedParcel = { ...outcome, kind: 'shipped' };
       return 'too_late';
     },
   });
 }
 
-/** A person decides about one failed undo: done again under the same key, or settled by hand. */
-async function settleOne(run: CheckoutRun, failed: Map<string, FailedUndo>): Promise<void> {
-  const { attention, progress } = run;
-  const resolution = await attention.ask({
+/**
+ * Runs in a non-cancellable scope. `too_late`: the parcel has left, nothing was compensated. An order
+ * that the database already has as cancelling keeps the reason it has there.
+ */
+export async function compensateOrder(
+  run: CheckoutRun,
+  wanted: CancelReason,
+): Promise<CompensationOutcome> {
+  const { orderId, saga, progress } = run;
+  const { reason, shipmentRequested, shipped } = await steps.recordCancelling({
+    orderId,
+    reason: wanted,
+    request: run.cancelRequest,
+  });
+  if (shipped) {
+    run.shippedParcel = shipped;
+    return 'too_late';
+  }
+  run.cancelReason = reason;
+  if (shipmentRequested && !saga.pending().includes('cancelShipment')) {
+    registerCompensation(run, 'cancelShipment');
+  }
+  progress.enter('cancelling', 'publish');
+  const outcome = await saga.compensate();
+  if (outcome.kind === 'too_late') return 'too_late';
+  const failed = new Map<string, FailedCompensation>(
+    outcome.failed.map((each) => [each.compensation.name, each]),
+  );
+  for (const name of saga.pending()) if (!failed.has(name)) progress.mark(name, 'compensated');
+  while (failed.size > 0) await resolveOne(run, failed);
+  await steps.recordCancelled({ orderId, reason });
+  progress.enter('cancelled', 'publish');
+  return 'compensated';
+}
+
+/** An operator decides about one failed compensation: retry it under the same key, or skip it. */
+async function resolveOne(
+  { attention, progress }: CheckoutRun,
+  failed: Map<string, FailedCompensation>,
+): Promise<void> {
+  const { step, decision } = await attention.requestDecision({
     steps: [...failed.keys()],
     error: [...failed.values()][0]?.error,
     resumes: { retry: 'cancelling', skip: 'cancelling', cancel: 'cancelling' },
   });
-  const chosen = failed.get(resolution.step);
-  if (!chosen) return;
-  if (resolution.decision === 'skip') {
-    failed.delete(resolution.step);
-    progress.mark(resolution.step, 'skipped');
+  const compensation = failed.get(step)?.compensation;
+  if (!compensation) return;
+  if (decision === 'skip') {
+    failed.delete(step);
+    progress.mark(step, 'skipped');
     return;
   }
   try {
-    if ((await chosen.undo.run()) === 'too_late') throw alreadyShippedFailure();
-    failed.delete(resolution.step);
-    progress.mark(resolution.step, 'undone');
+    if ((await compensation.run()) === 'too_late') throw shippedMeanwhile();
+    failed.delete(step);
+    progress.mark(step, 'compensated');
   } catch (error) {
-    failed.set(resolution.step, { undo: chosen.undo, error });
+    failed.set(step, { compensation, error });
   }
 }
 
-/** The other undos ran while nobody knew: only a person can get the parcel back, or the money. */
-function alreadyShippedFailure(): ApplicationFailure {
+/** The other compensations have run: only a person can get the parcel back, or the payment. */
+function shippedMeanwhile(): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
-    'the parcel left before it could be called back',
+    'the parcel left before the shipment could be cancelled',
     'not_cancellable' satisfies FailureType,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The checkout workflow as its callers see it: how to start it, what to send, what to ask. No
- * person's data goes through here (G8).
+ * The contract of the checkout workflow: start options, signal, updates and query. It carries no
+ * personal data (G8).
  */
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { WorkflowStartOptions } from '@temporalio/client';
@@ -20,7 +20,7 @@ export interface CheckoutInput {
   readonly currency: string;
   readonly skus: readonly string[];
   readonly correlationId: string;
-  /** For an order whose earlier run is gone: where to go on. */
+  /** For an order whose earlier run is gone: where to continue. */
   readonly resume?: Resume;
 }
 
@@ -32,13 +32,13 @@ export interface CheckoutResult {
 /** One step of the saga, for the card in the Web UI and the `status` query. */
 export interface StepView {
   readonly name: string;
-  readonly state: 'waiting' | 'running' | 'done' | 'refused' | 'failed' | 'undone' | 'skipped';
+  readonly state: 'waiting' | 'running' | 'done' | 'refused' | 'failed' | 'compensated' | 'skipped';
 }
 
 export interface CheckoutView {
   readonly status: OrderStatus;
   readonly steps: readonly StepView[];
-  /** Steps that wait for a person's `resolve`. */
+  /** Steps that wait for a `resolve` update. */
   readonly waitingFor: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export interface CancelRequest {
   readonly reason: 'requested_by_customer' | 'requested_by_operator';
 }
 
-/** What an accepted cancel is going to undo, in the order it will be undone. */
+/** The compensations of an accepted cancel, in the order they run. */
 export interface CancelAccepted {
   readonly pendingCompensations: readonly string[];
 }
@@ -70,14 +70,14 @@ export const SEARCH_ATTRIBUTES = {
   needsAttention: defineSearchAttributeKey('NeedsAttention', 'BOOL'),
 } as const;
 
-/** What starts a workflow besides its input: the order's trace goes into the memo, for trace.ts. */
+/** The trace of the order, beside the input of a workflow. It goes into the memo, for trace.ts. */
 export interface Traced {
   readonly traceparent?: string | null;
 }
 
 /**
- * Options that start an order's workflow: one per order for ever (a closed one is not started again),
- * findable by what an operator knows, and readable in the Web UI's list.
+ * Options that start an order's workflow: one per order, never again after it closed. Search
+ * attributes and summary let an operator find and read it in the Web UI.
  */
 export function checkoutStartOptions({
   traceparent,
@@ -104,8 +104,8 @@ export function checkoutStartOptions({
 }
 
 /**
- * Options that start an order's workflow again after its last run ended without the order at rest.
- * `replacing`: also instead of a run that still is, but cannot go on.
+ * Options that start another run for an order that its last run did not finish. `replacing`: also
+ * terminates a run that exists and keeps failing.
  */
 export function checkoutResumeOptions(
   input: CheckoutInput & Traced & { readonly resume: Resume },

@@ -1,40 +1,41 @@
 /**
- * Goods that a person sends past the warehouse. Our request may still stand there, and must not become
- * a second parcel: it is called back before the order is shipped by hand.
+ * Goods that an operator ships without the warehouse. The request at the warehouse must not become a
+ * second parcel, so it is cancelled before the order is marked shipped.
  */
 import { TemporalFailure } from '@temporalio/workflow';
-import type { CheckoutRun, Parcel } from './state.ts';
+import type { CompensationName } from '../../domain/checkout-steps.ts';
+import { MANUAL_CARRIER } from '../../domain/order.ts';
 import { steps } from '../steps.ts';
-import { SHIPMENT_CANCELLATION } from './compensate.ts';
+import type { CheckoutRun, Parcel } from './state.ts';
 
-const MANUAL: Parcel = { kind: 'shipped', carrier: 'arranged by hand', trackingNumber: 'none' };
+const MANUAL: Parcel = { kind: 'shipped', carrier: MANUAL_CARRIER, trackingNumber: 'none' };
+const STEP: CompensationName = 'cancelShipment';
 
 /**
- * The parcel of the order: by hand, or the warehouse's where that left first. Where the warehouse does
- * not answer a person is asked, and may call the request back by hand as well. Runs in a
- * non-cancellable scope: the goods are on their way.
+ * Returns the parcel of the order: the manual one, or the warehouse's when that left first. When the
+ * cancellation fails, an operator decides, and may skip it. Runs in a non-cancellable scope.
  */
 export async function shipManually(run: CheckoutRun): Promise<Parcel> {
-  while (run.settled.get(SHIPMENT_CANCELLATION) !== 'skipped') {
+  while (run.settled.get(STEP) !== 'skipped') {
     try {
-      const outcome = await run.progress.track(SHIPMENT_CANCELLATION, () =>
+      const outcome = await run.progress.track(STEP, () =>
         steps.cancelShipment({ orderId: run.orderId }),
       );
       return outcome.kind === 'cancelled' ? MANUAL : { ...outcome, kind: 'shipped' };
     } catch (error) {
       if (!(error instanceof TemporalFailure)) throw error;
-      await askAbout(run, error);
+      await requestDecision(run, error);
     }
   }
-  run.progress.mark(SHIPMENT_CANCELLATION, 'skipped');
+  run.progress.mark(STEP, 'skipped');
   return MANUAL;
 }
 
-async function askAbout({ attention, settled }: CheckoutRun, error: unknown): Promise<void> {
-  const { decision } = await attention.ask({
-    steps: [SHIPMENT_CANCELLATION],
+async function requestDecision({ attention, settled }: CheckoutRun, error: unknown): Promise<void> {
+  const { decision } = await attention.requestDecision({
+    steps: [STEP],
     error,
     resumes: { retry: 'paid', skip: 'paid', cancel: 'paid' },
   });
-  if (decision === 'skip') settled.set(SHIPMENT_CANCELLATION, 'skipped');
+  if (decision === 'skip') settled.set(STEP, 'skipped');
 }

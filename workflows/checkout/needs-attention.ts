@@ -1,63 +1,58 @@
 /**
- * Steps that wait for a person. The order shows `needs_attention` with the steps' names; `resolve`
- * sends the decision; the workflow goes on with the same keys, however long that took.
+ * Steps that need an operator's decision. The order shows `needs_attention` with the names of the
+ * steps, the `resolve` update sends the decision, and the workflow continues under the same keys.
  */
-import {
-  ApplicationFailure,
-  condition,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
-import type { FailureType, AttentionRequest } from '../activities.ts';
-import {
-  HOLD_MARGIN_MS,
-  isDecisionAbout,
-  type CheckoutStage,
-  type Resolution,
-} from '../../domain/attention.ts';
+import { ApplicationFailure, condition, setHandler, workflowInfo } from '@temporalio/workflow';
+import { AUTHORIZATION_MARGIN_MS, type Resolution } from '../../domain/attention.ts';
+import { isDecisionAbout, type CheckoutStage, type Decision } from '../../domain/checkout-steps.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason } from '../../domain/order.ts';
-import { resolveUpdate } from './contract.ts';
+import type { AttentionRequest, FailureType } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
-import type { Progress } from './progress.ts';
 import { recordDecision, steps } from '../steps.ts';
+import { resolveUpdate } from './contract.ts';
+import type { Progress } from './progress.ts';
 
 export interface Decided {
   readonly step: string;
-  readonly decision: Resolution['decision'];
-  /** Why the order is undone, if it was decided to. */
+  readonly decision: Decision;
+  /** Why the order is cancelled, if that is the decision. */
   readonly reason: CancelReason;
 }
 
 export interface Attention {
   /**
-   * Parks the order until a person decides about one of the waiting steps. Money that is only held
-   * does not wait for ever: shortly before its hold lapses the order is given up.
+   * Waits until an operator decides about one of the steps. An uncaptured authorization limits the
+   * wait: shortly before it expires, the decision is `cancel`.
    */
-  ask(asked: {
+  requestDecision(request: {
     readonly steps: readonly string[];
     readonly error: unknown;
-    /** Where the order stands after each decision. */
-    readonly resumes: Readonly<Record<Resolution['decision'], CheckoutStage>>;
+    /** The order's stage after each decision. */
+    readonly resumes: Readonly<Record<Decision, CheckoutStage>>;
   }): Promise<Decided>;
 }
 
-/** Who decided when nobody did. */
-const BY_CLOCK = { actor: 'system', note: 'the authorization was about to expire' } as const;
+/** The decision when no operator took one in time. */
+const TIMED_OUT = {
+  decision: 'cancel',
+  actor: 'system',
+  note: 'the authorization was about to expire',
+} as const;
 
 export function createAttention(orderId: OrderId, progress: Progress): Attention {
-  let decision: Resolution | undefined;
+  let received: Resolution | undefined;
 
   setHandler(
     resolveUpdate,
     (resolution) => {
-      decision = resolution;
+      received = resolution;
     },
     {
-      description: 'A person decides about a waiting step: retry, skip or cancel.',
+      description: 'Decide about a step that needs attention: retry, skip or cancel.',
       validator: (resolution: Resolution) => {
         const { waitingFor } = progress.view();
-        if (decision !== undefined || !waitingFor.includes(resolution.step)) {
+        if (received !== undefined || !waitingFor.includes(resolution.step)) {
           throw refused(`waiting for: ${waitingFor.join(', ') || 'nothing'}`);
         }
         if (!isDecisionAbout(resolution.step, resolution.decision)) {
@@ -68,51 +63,55 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
   );
 
   return {
-    async ask(asked) {
-      const failure = failureSummary(asked.error);
-      const parked = await steps.recordNeedsAttention({ orderId, steps: asked.steps, failure });
-      progress.waitFor(asked.steps);
+    async requestDecision(request) {
+      const failure = failureSummary(request.error);
+      const attention = await steps.recordNeedsAttention({
+        orderId,
+        steps: request.steps,
+        failure,
+      });
+      progress.waitFor(request.steps);
       progress.enter('needs_attention', 'publish');
-      const [step = ''] = asked.steps;
-      // An undo is never cancelled: it lets the money go itself.
-      const timeMs = isDecisionAbout(step, 'cancel') ? timeToDecideMs(parked) : null;
-      // A cancel may end the waiting: then nobody is asked any more.
-      const isInTime = await becomes(() => decision !== undefined, timeMs).finally(() =>
+      const [step = ''] = request.steps;
+      // A compensation has no deadline: it is what voids the authorization.
+      const timeoutMs = isDecisionAbout(step, 'cancel') ? timeToDecideMs(attention) : null;
+      // A cancel of the order may end the wait too.
+      const isReceived = await waitUntil(() => received !== undefined, timeoutMs).finally(() =>
         progress.waitFor([]),
       );
-      const resolution: Resolution = isInTime ? take() : { step, decision: 'cancel', ...BY_CLOCK };
-      const stands = asked.resumes[resolution.decision];
-      await recordDecision({ orderId, ...resolution, resumes: stands });
-      progress.enter(stands, 'publish');
+      const resolution: Resolution = isReceived ? take() : { step, ...TIMED_OUT };
+      const stage = request.resumes[resolution.decision];
+      await recordDecision({ orderId, ...resolution, resumes: stage });
+      progress.enter(stage, 'publish');
       const reason =
-        resolution.actor === BY_CLOCK.actor ? 'authorization_expiring' : 'requested_by_operator';
+        resolution.actor === TIMED_OUT.actor ? 'authorization_expiring' : 'requested_by_operator';
       return { ...resolution, reason };
     },
   };
 
   function take(): Resolution {
-    if (decision === undefined) throw new Error('woken without a decision');
-    const taken = decision;
-    decision = undefined;
-    return taken;
+    if (received === undefined) throw new Error('woken without a decision');
+    const resolution = received;
+    received = undefined;
+    return resolution;
   }
 }
 
-/** Waits for it, at most so long; null: as long as it takes. */
-async function becomes(isTrue: () => boolean, timeMs: number | null): Promise<boolean> {
-  if (timeMs !== null) {
-    const summary = 'Wait for a decision, until the money would be held no longer';
-    return condition(isTrue, timeMs, { summary });
+/** False when the timeout passed first; null: no timeout. */
+async function waitUntil(isTrue: () => boolean, timeoutMs: number | null): Promise<boolean> {
+  if (timeoutMs !== null) {
+    const summary = 'Wait for a decision until the authorization is about to expire';
+    return condition(isTrue, timeoutMs, { summary });
   }
   await condition(isTrue);
   return true;
 }
 
-/** By the server's clock; null when no money hangs on it. */
-function timeToDecideMs({ holdLeftAtStartMs }: AttentionRequest): number | null {
-  if (holdLeftAtStartMs === null) return null;
-  const endsAtMs = workflowInfo().startTime.getTime() + holdLeftAtStartMs;
-  return Math.max(1, endsAtMs - HOLD_MARGIN_MS - Date.now());
+/** By the server's clock; null when no authorization is open. */
+function timeToDecideMs({ authorizationLeftAtStartMs }: AttentionRequest): number | null {
+  if (authorizationLeftAtStartMs === null) return null;
+  const expiresAtMs = workflowInfo().startTime.getTime() + authorizationLeftAtStartMs;
+  return Math.max(1, expiresAtMs - AUTHORIZATION_MARGIN_MS - Date.now());
 }
 
 function refused(message: string): ApplicationFailure {

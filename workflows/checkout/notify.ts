@@ -1,18 +1,19 @@
-/** Telling the customer. A notice that cannot be sent is recorded and never undoes an order. */
+/** Notifies the customer. A notification that cannot be sent is recorded and never cancels an order. */
 import { isCancellation, TemporalFailure } from '@temporalio/workflow';
+import { notificationStep } from '../../domain/attention.ts';
 import type { Notification } from '../../domain/ids.ts';
 import { failureSummary } from '../failure-summary.ts';
-import type { CheckoutRun } from './state.ts';
 import { steps } from '../steps.ts';
+import type { CheckoutRun } from './state.ts';
 
 export async function notify(run: CheckoutRun, notification: Notification): Promise<void> {
   const { orderId, progress } = run;
   try {
-    await progress.track(`notify: ${notification}`, () =>
+    await progress.track(notificationStep(notification), () =>
       steps.notifyCustomer({ orderId, notification }),
     );
   } catch (error) {
-    // The order turned round: the next notice says so.
+    // The order is being cancelled: the next notification says so.
     if (isCancellation(error)) return;
     if (!(error instanceof TemporalFailure)) throw error;
     const failure = failureSummary(error);

@@ -1,13 +1,13 @@
-/** Where the order stands, for people: the card and search attributes in the Web UI, the status query. */
+/** The progress of an order for people: card and search attributes in the Web UI, the status query. */
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import type { OrderStatus } from '../../domain/order.ts';
 import { SEARCH_ATTRIBUTES, type CheckoutView, type StepView } from './contract.ts';
 
 export interface Progress {
-  /** Runs a step and shows how it goes. A value with kind `refused` is a business answer, not a fault. */
+  /** Runs a step and shows its state. A result of kind `refused` is a business result, not a fault. */
   track<T>(name: string, work: () => Promise<T>): Promise<T>;
   mark(name: string, state: StepView['state']): void;
-  /** Enters a status. Published as a search attribute where the order waits or ends: each costs an event. */
+  /** Enters a status. Published as a search attribute where the order waits or ends: each adds an event. */
   enter(status: OrderStatus, publish: 'publish' | 'quiet'): void;
   waitFor(steps: readonly string[]): void;
   view(): CheckoutView;
@@ -64,7 +64,7 @@ const ICONS: Readonly<Record<StepView['state'], string>> = {
   done: '✓ done',
   refused: '✗ refused',
   failed: '! failed',
-  undone: '↩ undone',
+  compensated: '↩ compensated',
   skipped: '» skipped by a person',
 };
 

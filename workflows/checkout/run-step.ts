@@ -1,44 +1,35 @@
-/** A forward step that a person is asked about when its retries are used up. */
+/** Runs a forward step; when its retry budget is used up, an operator decides. */
 import {
   ActivityFailure,
   ApplicationFailure,
   isCancellation,
   TemporalFailure,
 } from '@temporalio/workflow';
-import type { FailureType } from '../activities.ts';
+import { checkoutStep, type ForwardStep } from '../../domain/checkout-steps.ts';
 import type { CancelReason } from '../../domain/order.ts';
+import type { FailureType } from '../activities.ts';
+import { registerCompensation } from './compensate.ts';
 import type { CheckoutRun } from './state.ts';
-
-type ForwardStep = 'reserveStock' | 'capturePayment' | 'shipOrder';
-
-/** Where the order stands before a step, and after a person took the step as settled by hand. */
-const STAGE_OF = {
-  reserveStock: { before: 'placed', after: 'reserved' },
-  capturePayment: { before: 'reserved', after: 'paid' },
-  shipOrder: { before: 'paid', after: 'paid' },
-} as const;
 
 const EXPIRING = 'authorization_expiring';
 
-/** `abandoned`: a person or the clock decided to undo the order. */
+/** `skipped`: done before, or manually. `abandoned`: an operator or a deadline cancels the order. */
 type StepResult<T> =
   T | { readonly kind: 'skipped' } | { readonly kind: 'abandoned'; readonly reason: CancelReason };
 
-/**
- * Runs the step until it has an answer. Nothing is taken before the reservation, so its deadline
- * undoes the order without asking; later steps park it.
- */
+/** Registers the step's compensation, then runs the step until it has a result. */
 export async function runStep<T>(
   run: CheckoutRun,
   step: ForwardStep,
   work: () => Promise<T>,
 ): Promise<StepResult<T>> {
+  registerCompensation(run, checkoutStep(step).compensation.name);
   const settled = run.settled.get(step);
   if (settled !== undefined) return skipped(run, step, settled);
   try {
     return await runOrEscalate(run, step, work);
   } catch (error) {
-    // The task that turned the order round was lost with its worker; what it wrote down was not.
+    // An earlier task recorded the order as cancelling, and was lost with its worker.
     if (!isFailure(error, 'order_cancelling')) throw error;
     return { kind: 'abandoned', reason: run.cancelReason };
   }
@@ -49,6 +40,7 @@ async function runOrEscalate<T>(
   step: ForwardStep,
   work: () => Promise<T>,
 ): Promise<StepResult<T>> {
+  const { stage, decisions } = checkoutStep(step);
   for (;;) {
     try {
       return await run.progress.track(step, work);
@@ -56,12 +48,11 @@ async function runOrEscalate<T>(
       if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
       if (isFailure(error, 'order_cancelling')) throw error;
       if (isFailure(error, EXPIRING)) return { kind: 'abandoned', reason: EXPIRING };
-      if (step === 'reserveStock') return { kind: 'abandoned', reason: 'deadline_passed' };
-      const { before, after } = STAGE_OF[step];
-      const { decision, reason } = await run.attention.ask({
+      if (decisions === null) return { kind: 'abandoned', reason: 'deadline_passed' };
+      const { decision, reason } = await run.attention.requestDecision({
         steps: [step],
         error,
-        resumes: { retry: before, cancel: before, skip: after },
+        resumes: { retry: stage.before, cancel: stage.before, skip: stage.after },
       });
       if (decision === 'cancel') return { kind: 'abandoned', reason };
       if (decision === 'skip') return skipped(run, step, 'skipped');

@@ -1,57 +1,62 @@
 /**
- * The compensation stack. An undo is registered before its do, runs in reverse order, and a failed
- * one never keeps the others from running (G5). Callers run `unwind` in a non-cancellable scope.
+ * The compensation stack. A compensation is registered before its step runs. They run in reverse order,
+ * and one that fails does not keep the others from running (G5). Call `compensate` in a
+ * non-cancellable scope.
  */
+import type { CompensationName } from '../../domain/checkout-steps.ts';
 
-/** `too_late`: the effect cannot be undone any more and the saga must go forward instead. */
-export type Undone = 'undone' | 'too_late';
+/** `too_late`: the effect can no longer be compensated, and the order goes forward instead. */
+export type CompensationOutcome = 'compensated' | 'too_late';
 
-export interface Undo {
-  readonly name: string;
-  /** Must be safe if its do never ran, and safe twice. */
-  run(): Promise<Undone>;
+export interface Compensation {
+  readonly name: CompensationName;
+  /** Must be safe when its step never ran, and safe to repeat. */
+  run(): Promise<CompensationOutcome>;
 }
 
-export interface FailedUndo {
-  readonly undo: Undo;
+export interface FailedCompensation {
+  readonly compensation: Compensation;
   readonly error: unknown;
 }
 
-export type Unwound =
-  | { readonly kind: 'unwound'; readonly failed: readonly FailedUndo[] }
+export type SagaOutcome =
+  | { readonly kind: 'compensated'; readonly failed: readonly FailedCompensation[] }
   | { readonly kind: 'too_late' };
 
 export interface Saga {
-  /** Puts an undo on top of the stack. Registered again, it moves to the top. */
-  register(undo: Undo): void;
-  /** Takes an undo off the stack: a person settled it by hand. */
-  forget(name: string): void;
-  /** What `unwind` would run, in that order. */
-  names(): readonly string[];
-  /** Runs every undo, newest first, and tells which failed. */
-  unwind(): Promise<Unwound>;
+  /** Puts a compensation on top of the stack. Registered again, it moves to the top. */
+  register(compensation: Compensation): void;
+  /** Takes a compensation off the stack: it was done manually. */
+  remove(name: string): void;
+  /** The registered compensations, in the order they would run. */
+  pending(): readonly CompensationName[];
+  /** Runs every compensation, newest first, and returns those that failed. */
+  compensate(): Promise<SagaOutcome>;
 }
 
 export function createSaga(): Saga {
-  const stack = new Map<string, Undo>();
-  const newestFirst = () => [...stack.values()].reverse();
+  const stack: Compensation[] = [];
+  const remove = (name: string): void => {
+    const at = stack.findIndex((each) => each.name === name);
+    if (at >= 0) stack.splice(at, 1);
+  };
   return {
-    register(undo) {
-      stack.delete(undo.name);
-      stack.set(undo.name, undo);
+    remove,
+    register(compensation) {
+      remove(compensation.name);
+      stack.push(compensation);
     },
-    forget: (name) => void stack.delete(name),
-    names: () => newestFirst().map((undo) => undo.name),
-    async unwind() {
-      const failed: FailedUndo[] = [];
-      for (const undo of newestFirst()) {
+    pending: () => stack.toReversed().map(({ name }) => name),
+    async compensate() {
+      const failed: FailedCompensation[] = [];
+      for (const compensation of stack.toReversed()) {
         try {
-          if ((await undo.run()) === 'too_late') return { kind: 'too_late' };
+          if ((await compensation.run()) === 'too_late') return { kind: 'too_late' };
         } catch (error) {
-          failed.push({ undo, error });
+          failed.push({ compensation, error });
         }
       }
-      return { kind: 'unwound', failed };
+      return { kind: 'compensated', failed };
     },
   };
 }

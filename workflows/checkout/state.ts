@@ -1,8 +1,8 @@
-/** One running checkout: what its parts share. */
+/** One running checkout: the state that its parts share. */
 import type { CancellationScope } from '@temporalio/workflow';
-import type { ShipmentAnswer } from '../activities.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason } from '../../domain/order.ts';
+import type { ShipmentAnswer } from '../activities.ts';
 import type { Attention } from './needs-attention.ts';
 import type { Progress } from './progress.ts';
 import type { Saga } from './saga.ts';
@@ -16,17 +16,17 @@ export interface CheckoutRun {
   readonly saga: Saga;
   readonly shipping: Shipping;
   readonly attention: Attention;
-  /** Everything a cancel may interrupt runs in here; undoing and finishing do not. */
+  /** A cancel interrupts what runs in here. Compensating and finishing run outside. */
   readonly forward: CancellationScope;
-  phase: 'forward' | 'shipped' | 'undoing';
-  /** Why the order is undone, once it is. */
+  phase: 'forward' | 'shipped' | 'compensating';
+  /** Why the order is cancelled, if it is. */
   cancelReason: CancelReason;
-  /** Id of the update that turned the order round. */
+  /** Id of the update that cancelled the order. */
   cancelRequest: string | null;
-  /** Steps that an earlier run of the order did, or a person settled by hand after it was gone. */
+  /** Steps that an earlier run completed, or that an operator skipped. */
   readonly settled: Map<string, 'done' | 'skipped'>;
-  /** The confirmation mail under way, beside shipping. */
+  /** The confirmation e-mail, which is sent while the order ships. */
   confirmation: Promise<void>;
-  /** Set when the parcel had left before it could be called back. */
+  /** Set when the parcel left before the shipment could be cancelled. */
   shippedParcel: Parcel | null;
 }
