@@ -59,9 +59,9 @@ describe('in production', () => {
     }
   });
 
-  test('the README marks every required variable, and no other', () => {
-    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-    const marked = [...readme.matchAll(/^\|.*$/gm)].flatMap(([row]) =>
+  test('docs/operations.md marks every required variable, and no other', () => {
+    const page = readFileSync(new URL('../docs/operations.md', import.meta.url), 'utf8');
+    const marked = [...page.matchAll(/^\|.*$/gm)].flatMap(([row]) =>
       [...row.matchAll(/`([A-Z_]+)`\\\*/g)].map(([, name]) => name ?? ''),
     );
     expect(marked.toSorted()).toEqual([...Object.keys(APP), 'PUBLIC_URL'].toSorted());

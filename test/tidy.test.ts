@@ -99,6 +99,16 @@ describe('code', () => {
   });
 });
 
+describe('folders', () => {
+  it('no folder or file imports its siblings in a circle, not even by way of others', () => {
+    const graph = siblingImports(sources.filter((file) => !file.startsWith('test/')));
+    const circular = [...graph].flatMap(([from, targets]) =>
+      [...targets].filter((to) => reaches(graph, to, from)).map((to) => `${from} -> ${to}`),
+    );
+    expect(circular).toEqual([]);
+  });
+});
+
 describe('the lock file', () => {
   it('the lock file contains the packages of macOS, Windows and ARM Linux', () => {
     const lock = read('package-lock.json');
@@ -116,6 +126,31 @@ describe('the lock file', () => {
     expect(stderr).not.toContain('npm warn');
   });
 });
+
+/** Each import as one between two entries of the same folder: those the two paths part at. */
+function siblingImports(of: readonly string[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const graph = new Map<string, Set<string>>();
+  for (const file of of) {
+    for (const [, target = ''] of read(file).matchAll(/\b(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+      const from = file.split('/');
+      const to = join(dirname(file), target).replaceAll('\\', '/').split('/');
+      const apart = from.findIndex((part, index) => part !== to[index]);
+      const entry = (path: readonly string[]): string => path.slice(0, apart + 1).join('/');
+      graph.set(entry(from), (graph.get(entry(from)) ?? new Set()).add(entry(to)));
+    }
+  }
+  return graph;
+}
+
+function reaches(
+  graph: ReadonlyMap<string, ReadonlySet<string>>,
+  from: string,
+  to: string,
+): boolean {
+  const reached = new Set([from]);
+  for (const each of reached) for (const next of graph.get(each) ?? []) reached.add(next);
+  return reached.has(to);
+}
 
 /** Titles that are literals; those in variables are not seen. */
 function titlesIn(text: string): string[] {

@@ -1,0 +1,257 @@
+/** Numbers and names in the documents are those of the code. A number that no test can take from there is left out. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Registry } from 'prom-client';
+import { describe, expect, test } from 'vitest';
+import { DEFAULT_RETRY_DELAYS_MS } from '../activities/events/subscribers/subscriber.ts';
+import { ADMISSION_LIMITS } from '../api/limits/concurrency-limit.ts';
+import { registerEventMetrics } from '../api/operations/event-metrics.ts';
+import { createMetrics, registerConnections } from '../api/operations/metrics.ts';
+import { CONFIG_KEYS, readAppConfig } from '../config.ts';
+import { decisionsAbout } from '../domain/attention.ts';
+import { TRANSITIONS } from '../domain/order.ts';
+import { WEBHOOK_RETRY_DELAYS_MS } from '../domain/webhook.ts';
+import type { CallLimits } from '../gateways/resilience/guard.ts';
+import { createLimits } from '../gateways/resilience/limits.ts';
+import { PROJECT } from '../local/stack/home.ts';
+import { createDatabase } from '../prisma/client/client.ts';
+import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
+
+const UNITS_MS = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, days: 86_400_000 } as const;
+const DURATION = /\b(\d+) ?(ms|s|min|h|days?|hours?|minutes?|seconds?)\b/;
+
+describe('the length of a document', () => {
+  test.each([
+    ['ARCHITECTURE.md', 150],
+    ['README.md', 200],
+  ])('%s has at most %i lines', (file, most) => {
+    expect(read(file).split('\n').length - 1).toBeLessThanOrEqual(most);
+  });
+});
+
+describe('numbers', () => {
+  test.each(['ARCHITECTURE.md', 'docs/saga.md', 'docs/events.md', 'docs/failures.md'])(
+    '%s has no duration outside of a table that is compared with the code',
+    (file) => {
+      const prose = lines(file).filter((line) => !line.startsWith('|'));
+      expect(prose.filter((line) => DURATION.test(line))).toEqual([]);
+    },
+  );
+
+  test('each limit in docs/failures.md has the value of the constant it names', () => {
+    const named = rows('docs/failures.md').flatMap(([, value = '', where = '']) => {
+      const [, name, file] = /^`(\w+)` in `([\w./-]+)`$/.exec(where) ?? [];
+      return name && file ? [{ value, name, file }] : [];
+    });
+    expect(named.length).toBeGreaterThan(25);
+    const wrong = named.filter(({ value, name, file }) => {
+      const constant = existsSync(join(PROJECT, file)) ? constantIn(file, name) : Number.NaN;
+      return inUnitOf(name, value) !== constant;
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('the table of provider calls in docs/failures.md lists every guard with its limits', () => {
+    const guards = Object.entries(createLimits()).flatMap(([provider, calls]) =>
+      Object.entries<CallLimits>({ ...calls }).map(([call, limits]) => {
+        const { deadlineMs, maxConcurrent, maxQueued, breakAfter } = limits;
+        return [`${provider}.${call}`, deadlineMs, maxConcurrent, maxQueued, breakAfter];
+      }),
+    );
+    const documented = rowsOf('docs/failures.md', 'calls').map(([name = '', deadline, ...rest]) => {
+      return [unquoted(name), inMs(deadline), ...rest.map(Number)];
+    });
+    expect(documented).toEqual(guards);
+  });
+
+  test('the table of request classes in docs/failures.md lists each with its limits', () => {
+    const classes = Object.entries(ADMISSION_LIMITS).map(([name, limits]) => {
+      const { maxRunning, minRunning, maxWaiting, maxWaitMs } = limits;
+      return [name, maxRunning, minRunning, maxWaiting, maxWaitMs];
+    });
+    const documented = rowsOf('docs/failures.md', 'class').map((row) => {
+      const [name = '', maxRunning, minRunning, maxWaiting, wait] = row;
+      return [unquoted(name), ...[maxRunning, minRunning, maxWaiting].map(Number), inMs(wait)];
+    });
+    expect(documented).toEqual(classes);
+  });
+
+  test('docs/saga.md quotes the retry policy and the retry budget of each step', () => {
+    const code = read('workflows/steps.ts');
+    for (const [name = '', value = ''] of rowsOf('docs/saga.md', 'retry policy')) {
+      expect(settingOf(code, unquoted(name))).toBe(value);
+    }
+    const budgets = rowsOf('docs/saga.md', 'step').flatMap(([steps = '', , budget = '']) =>
+      [...steps.matchAll(/`(\w+)`/g)].map(([, step = '']) => ({ step, budget })),
+    );
+    const timed = budgets.filter(({ step }) => budgetOf(code, step) !== undefined);
+    expect(timed.map(({ step }) => step)).toContain('capturePayment');
+    expect(timed.filter(({ step, budget }) => budgetOf(code, step) !== budget)).toEqual([]);
+  });
+
+  test('docs/events.md and docs/webhooks.md quote the retry schedules', () => {
+    const starter = 'activities/events/subscribers/checkout-starter.ts';
+    const starterDelays = /RETRY_DELAYS_MS = \[([^\]]*)\]/.exec(read(starter))?.[1] ?? '';
+    const schedules = [
+      DEFAULT_RETRY_DELAYS_MS,
+      starterDelays.split(',').map((delay) => Number(delay.replaceAll('_', ''))),
+      WEBHOOK_RETRY_DELAYS_MS,
+    ].map((delays) => [String(delays.length + 1), delays.map(shortest).join(', ')]);
+    const documented = rowsOf('docs/events.md', 'subscriber').map(([, ...rest]) => rest);
+    expect(documented).toEqual(schedules);
+    expect(read('docs/webhooks.md')).toContain(WEBHOOK_RETRY_DELAYS_MS.map(shortest).join(', '));
+  });
+});
+
+describe('tables', () => {
+  test('docs/operations.md lists exactly the variables the code reads, with their defaults', () => {
+    const required = {
+      DATABASE_URL: 'postgresql://127.0.0.1/holdfast',
+      STRIPE_API_KEY: 'sk',
+      STRIPE_WEBHOOK_SECRET: 'whsec_eA==',
+      WAREHOUSE_URL: 'http://127.0.0.1:9',
+      WAREHOUSE_API_KEY: 'key',
+      WAREHOUSE_CALLBACK_SECRET: 'whsec_eA==',
+      SMTP_URL: 'smtp://127.0.0.1:9',
+    };
+    const documented = rowsOf('docs/operations.md', 'variable').map(([name = '', value = '']) => {
+      return [unquoted(name.replace('\\*', '')), value] as const;
+    });
+    expect(documented.map(([name]) => name).toSorted()).toEqual(CONFIG_KEYS.toSorted());
+    const defaults = Object.entries(readAppConfig(required)).filter(([key]) => !(key in required));
+    for (const [key, value] of defaults) {
+      expect(documented).toContainEqual([key, `\`${String(value)}\``]);
+    }
+  });
+
+  test('docs/operations.md lists exactly the metrics that are registered', async () => {
+    const { registry } = createMetrics({ breakers: () => [], admissions: {} });
+    const db = createDatabase({ url: 'postgresql://127.0.0.1:9/none', poolSize: 3 });
+    registerConnections(registry, {});
+    registerEventMetrics(registry, { db, streams: {} });
+    const documented = rowsOf('docs/operations.md', 'metric').map(([name = '']) => unquoted(name));
+    expect(documented.toSorted()).toEqual(namesIn(registry).toSorted());
+    await db.$disconnect();
+  });
+
+  test('docs/operations.md names every search attribute', () => {
+    const text = read('docs/operations.md');
+    for (const { name } of Object.values(SEARCH_ATTRIBUTES))
+      expect(text).toContain(`\`${name}\` (`);
+  });
+
+  test('the diagram in docs/saga.md has exactly the transitions of an order', () => {
+    const arrows = lines('docs/saga.md').flatMap((line) => {
+      const [, from, to] = /^ *(\w+) --> (\w+)/.exec(line) ?? [];
+      return from && to ? [`${from} ${to}`] : [];
+    });
+    const transitions = Object.entries(TRANSITIONS).flatMap(([from, targets]) =>
+      targets.map((to) => `${from} ${to}`),
+    );
+    expect(arrows.toSorted()).toEqual(transitions.toSorted());
+  });
+
+  test('docs/saga.md lists the decisions that each step allows', () => {
+    for (const [names = '', ...effects] of rowsOf('docs/saga.md', 'step', '`retry`')) {
+      const [retry, skip, cancel] = effects.map((effect) => effect !== 'not allowed');
+      const steps = [...names.replace(/\(.*\)/, '').matchAll(/`(\w+)`/g)];
+      for (const [, step = ''] of steps) {
+        const allowed = decisionsAbout(step).map(({ action }) => action);
+        const documented = { retry, skip, cancel };
+        expect(documented, step).toEqual({
+          retry: allowed.includes('retry'),
+          skip: allowed.includes('skip'),
+          cancel: allowed.includes('cancel'),
+        });
+      }
+    }
+  });
+});
+
+function read(file: string): string {
+  return readFileSync(join(PROJECT, file), 'utf8');
+}
+
+function lines(file: string): string[] {
+  return read(file).split('\n');
+}
+
+/** The cells of every row of every table. */
+function rows(file: string): string[][] {
+  return lines(file)
+    .filter((line) => line.startsWith('|'))
+    .map((line) =>
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+/** The rows of the table whose header begins so. */
+function rowsOf(file: string, first: string, second = ''): string[][] {
+  const all = rows(file);
+  const isHeader = (row: string[]): boolean => /^-+$/.test(row[0] ?? '');
+  const header = all.findIndex(
+    ([name = '', next = ''], index) =>
+      name.startsWith(first) && next.startsWith(second) && isHeader(all[index + 1] ?? []),
+  );
+  const body = all.slice(header + 2);
+  const nextTable = body.findIndex(isHeader);
+  expect(header, `${file}: the table "${first}"`).toBeGreaterThanOrEqual(0);
+  return nextTable === -1 ? body : body.slice(0, nextTable - 1);
+}
+
+function unquoted(cell: string): string {
+  return cell.replaceAll('`', '');
+}
+
+function inMs(duration = ''): number {
+  const [count, unit] = duration.split(' ');
+  const unitMs = Object.entries(UNITS_MS).find(([name]) => name === unit)?.[1] ?? Number.NaN;
+  return Number(count) * unitMs;
+}
+
+/** A documented value in the unit that the constant's name ends with. */
+function inUnitOf(name: string, value: string): number {
+  if (/_MS$|Ms$/.test(name)) return inMs(value);
+  return Number(value.replace(/ (s|h|days)$/, '').replaceAll(',', ''));
+}
+
+/** The number a source file gives to the name: a literal, or literals multiplied. */
+function constantIn(file: string, name: string): number {
+  const [, product = ''] =
+    new RegExp(`\\b${name}(?:: number)?(?: =|:) ([\\d_]+(?: \\* [\\d_]+)*)[;,]`).exec(read(file)) ??
+    [];
+  if (product === '') return Number.NaN;
+  const factors = product.split(' * ').map((factor) => Number(factor.replaceAll('_', '')));
+  return factors.reduce((all, factor) => all * factor, 1);
+}
+
+/** A setting of the retry policy of provider steps, or the deadline of one attempt. */
+function settingOf(code: string, name: string): string {
+  const policy = /PROVIDER_RETRY = \{([^}]*)\}/.exec(code)?.[1] ?? '';
+  const block = name === 'startToCloseTimeout' ? code.replace('ONE_TRY = ', `${name}: `) : policy;
+  return new RegExp(`${name}: '?([\\w. ]+)`).exec(block)?.[1] ?? '';
+}
+
+/** The whole time a step is retried for; undefined where it has no end or is no activity. */
+function budgetOf(code: string, step: string): string | undefined {
+  const options = new RegExp(`${step}: localFirst\\([^,]*,\\s*(\\w+)`).exec(code)?.[1];
+  const block =
+    new RegExp(`${options}: ActivityOptions = \\{[\\s\\S]*?\\n\\};`).exec(code)?.[0] ?? '';
+  return /scheduleToCloseTimeout: '([^']*)'/.exec(block)?.[1];
+}
+
+/** In the largest unit that divides it. */
+function shortest(ms: number): string {
+  const units = Object.entries(UNITS_MS)
+    .filter(([unit]) => unit !== 'days')
+    .toReversed();
+  const [unit, unitMs] = units.find(([, size]) => ms % size === 0) ?? ['ms', 1];
+  return `${ms / unitMs} ${unit}`;
+}
+
+function namesIn(registry: Registry): string[] {
+  return registry.getMetricsAsArray().map(({ name }) => name);
+}
