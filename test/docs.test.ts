@@ -8,7 +8,12 @@ import { ADMISSION_LIMITS } from '../api/limits/concurrency-limit.ts';
 import { registerEventMetrics } from '../api/operations/event-metrics.ts';
 import { createMetrics, registerConnections } from '../api/operations/metrics.ts';
 import { CONFIG_KEYS, readAppConfig } from '../config.ts';
-import { decisionsAbout } from '../domain/attention.ts';
+import {
+  COMPENSATIONS,
+  CHECKOUT_STEPS,
+  decisionsAbout,
+  retryBudgetMs,
+} from '../domain/checkout-steps.ts';
 import { TRANSITIONS } from '../domain/order.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../domain/webhook.ts';
 import type { CallLimits } from '../gateways/resilience/guard.ts';
@@ -17,7 +22,14 @@ import { PROJECT } from '../local/stack/home.ts';
 import { createDatabase } from '../prisma/client/client.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
 
-const UNITS_MS = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, days: 86_400_000 } as const;
+const UNITS_MS = {
+  ms: 1,
+  s: 1_000,
+  min: 60_000,
+  h: 3_600_000,
+  day: 86_400_000,
+  days: 86_400_000,
+} as const;
 const DURATION = /\b(\d+) ?(ms|s|min|h|days?|hours?|minutes?|seconds?)\b/;
 
 describe('the length of a document', () => {
@@ -81,12 +93,17 @@ describe('numbers', () => {
     for (const [name = '', value = ''] of rowsOf('docs/saga.md', 'retry policy')) {
       expect(settingOf(code, unquoted(name))).toBe(value);
     }
-    const budgets = rowsOf('docs/saga.md', 'step').flatMap(([steps = '', , budget = '']) =>
-      [...steps.matchAll(/`(\w+)`/g)].map(([, step = '']) => ({ step, budget })),
+    const budgets = new Map(
+      rowsOf('docs/saga.md', 'step').flatMap(([names = '', , budget = '']) =>
+        [...names.matchAll(/`(\w+)`/g)].map(([, step = '']) => [step, budget]),
+      ),
     );
-    const timed = budgets.filter(({ step }) => budgetOf(code, step) !== undefined);
-    expect(timed.map(({ step }) => step)).toContain('capturePayment');
-    expect(timed.filter(({ step, budget }) => budgetOf(code, step) !== budget)).toEqual([]);
+    for (const name of [...CHECKOUT_STEPS.map((step) => step.name), ...COMPENSATIONS]) {
+      expect(inMs(budgets.get(name)), name).toBe(retryBudgetMs(name));
+    }
+    for (const name of ['notifyCustomer', 'refundPayment']) {
+      expect(budgets.get(name), name).toBe(budgetOf(code, name));
+    }
   });
 
   test('docs/events.md and docs/webhooks.md quote the retry schedules', () => {
@@ -231,7 +248,8 @@ function constantIn(file: string, name: string): number {
 /** A setting of the retry policy of provider steps, or the deadline of one attempt. */
 function settingOf(code: string, name: string): string {
   const policy = /PROVIDER_RETRY = \{([^}]*)\}/.exec(code)?.[1] ?? '';
-  const block = name === 'startToCloseTimeout' ? code.replace('ONE_TRY = ', `${name}: `) : policy;
+  const block =
+    name === 'startToCloseTimeout' ? code.replace('ATTEMPT_TIMEOUT = ', `${name}: `) : policy;
   return new RegExp(`${name}: '?([\\w. ]+)`).exec(block)?.[1] ?? '';
 }
 
@@ -246,7 +264,7 @@ function budgetOf(code: string, step: string): string | undefined {
 /** In the largest unit that divides it. */
 function shortest(ms: number): string {
   const units = Object.entries(UNITS_MS)
-    .filter(([unit]) => unit !== 'days')
+    .filter(([unit]) => !unit.startsWith('day'))
     .toReversed();
   const [unit, unitMs] = units.find(([, size]) => ms % size === 0) ?? ['ms', 1];
   return `${ms / unitMs} ${unit}`;
