@@ -1,35 +1,35 @@
 /**
- * One HTTP attempt at a provider: fault, idempotency key, effect, answer, in that order. The effect
- * and the kept answer are one commit, so a repeat never finds the one without the other.
+ * One HTTP attempt at a provider: fault, idempotency key, effect, response, in that order. The
+ * effect and the saved response are one commit, so a repeat never finds one without the other.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
 import { MAX_WAIT_MS, MODES } from './faults.ts';
-import type { Faults, Operation, Provider, Strike } from './faults.ts';
+import type { Faults, Operation, Provider, TriggeredFault } from './faults.ts';
 import type { Journal } from './journal.ts';
 import type { IdempotencyStore, KeyState } from './idempotency-store.ts';
 
 export type SandboxEnv = { Bindings: HttpBindings };
 export type SandboxContext = Context<SandboxEnv>;
 
-export interface Answer {
+export interface ProviderResponse {
   readonly status: number;
   readonly body: object;
-  /** False: the answer is not kept under the key, so a repeat is tried anew. */
-  readonly keep: boolean;
+  /** True: saved under the key and replayed. False: a repeat is carried out. */
+  readonly replayable: boolean;
 }
 
 /** What is the same for every call at one provider. */
-export interface Counter {
+export interface ProviderContext {
   readonly provider: Provider;
   readonly journal: Journal;
   readonly faults: Faults;
   readonly keys: IdempotencyStore;
-  readonly failed: () => Answer;
-  readonly mismatch: () => Answer;
-  readonly inUse: () => Answer;
+  readonly failed: () => ProviderResponse;
+  readonly keyMismatch: () => ProviderResponse;
+  readonly keyInUse: () => ProviderResponse;
 }
 
 export interface Call {
@@ -38,7 +38,7 @@ export interface Call {
   readonly key: string | null;
   readonly fingerprint: string;
   /** Synchronous. `refused` asks for the provider's business refusal instead of the effect. */
-  readonly run: (refused: boolean) => Answer;
+  readonly run: (refused: boolean) => ProviderResponse;
 }
 
 interface Sent {
@@ -47,74 +47,83 @@ interface Sent {
   readonly replayed: boolean;
 }
 
-/** A kept answer is never turned into a refusal: the effect is done. */
+/** A saved response is never turned into a refusal: the effect has happened. */
 const MODES_OF_REPEAT = MODES.filter((mode) => mode !== 'refuse');
 
-/** Answers one attempt, or cuts its connection when a fault says so. */
-export async function attempt(c: SandboxContext, counter: Counter, call: Call): Promise<Response> {
-  const place = { provider: counter.provider, operation: call.operation };
-  const repeat = stateOf(counter, call).kind === 'kept';
-  const strike = counter.faults.strike(place, repeat ? MODES_OF_REPEAT : MODES);
-  if (strike?.mode === 'down') return cut(c);
-  if (strike?.mode === 'hang') return hang(c);
-  if (strike?.mode === 'fail_before') return respond(sentOf(counter.failed()));
-  const sent = await settle(counter, call, strike);
-  if (strike?.mode === 'answer_lost') return cut(c);
+/** Responds to one attempt, or cuts its connection when a fault says so. */
+export async function attempt(
+  c: SandboxContext,
+  provider: ProviderContext,
+  call: Call,
+): Promise<Response> {
+  const place = { provider: provider.provider, operation: call.operation };
+  const isRepeat = stateOf(provider, call).kind === 'saved';
+  const fault = provider.faults.trigger(place, isRepeat ? MODES_OF_REPEAT : MODES);
+  if (fault?.mode === 'down') return cut(c);
+  if (fault?.mode === 'hang') return hang(c);
+  if (fault?.mode === 'fail_before') return respond(serialize(provider.failed()));
+  const sent = await carryOut(provider, call, fault);
+  if (fault?.mode === 'answer_lost') return cut(c);
   return respond(sent);
 }
 
-async function settle(counter: Counter, call: Call, strike: Strike | null): Promise<Sent> {
-  const state = stateOf(counter, call);
-  const { key } = call;
-  if (state.kind === 'new' && key !== null) counter.keys.claim(key);
+/** A response with an effect behind it, or one that stays true. */
+export function ok(body: object, status = 200): ProviderResponse {
+  return { status, body, replayable: true };
+}
+
+/** The text as JSON, or undefined, which no schema accepts. */
+export function parseJson(text: string): unknown {
   try {
-    if (strike !== null && strike.waitMs > 0) await wait(strike.waitMs);
-    return sentFor(counter, call, { state, refused: strike?.mode === 'refuse' });
-  } finally {
-    if (state.kind === 'new' && key !== null) counter.keys.release(key);
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
-function sentFor(
-  counter: Counter,
+async function carryOut(
+  provider: ProviderContext,
   call: Call,
-  found: { readonly state: KeyState; readonly refused: boolean },
-): Sent {
-  const { state, refused } = found;
-  switch (state.kind) {
-    case 'in_use':
-      return sentOf(counter.inUse());
-    case 'mismatch':
-      return sentOf(counter.mismatch());
-    case 'kept':
-      return { ...state.answer, replayed: true };
-    case 'new':
-      return counter.journal.transact(() => {
-        const answer = call.run(refused);
-        const sent = sentOf(answer);
-        if (call.key !== null && answer.keep) {
-          counter.keys.keep(call.key, call.fingerprint, sent);
-        }
-        return sent;
-      });
+  fault: TriggeredFault | null,
+): Promise<Sent> {
+  const state = stateOf(provider, call);
+  const { key } = call;
+  if (state.kind === 'new' && key !== null) provider.keys.claim(key);
+  try {
+    if (fault !== null && fault.waitMs > 0) await wait(fault.waitMs);
+    if (state.kind === 'in_use') return serialize(provider.keyInUse());
+    if (state.kind === 'mismatch') return serialize(provider.keyMismatch());
+    if (state.kind === 'saved') return { ...state.response, replayed: true };
+    return runOnce(provider, call, fault?.mode === 'refuse');
+  } finally {
+    if (state.kind === 'new' && key !== null) provider.keys.release(key);
   }
 }
 
-function stateOf(counter: Counter, call: Call): KeyState {
-  return call.key === null ? { kind: 'new' } : counter.keys.look(call.key, call.fingerprint);
+function runOnce({ journal, keys }: ProviderContext, call: Call, refused: boolean): Sent {
+  return journal.transact(() => {
+    const response = call.run(refused);
+    const sent = serialize(response);
+    if (call.key !== null && response.replayable) keys.save(call.key, call.fingerprint, sent);
+    return sent;
+  });
 }
 
-function sentOf(answer: Answer): Sent {
-  return { status: answer.status, body: JSON.stringify(answer.body), replayed: false };
+function stateOf(provider: ProviderContext, { key, fingerprint }: Call): KeyState {
+  return key === null ? { kind: 'new' } : provider.keys.find(key, fingerprint);
 }
 
-function respond(sent: Sent): Response {
+function serialize({ status, body }: ProviderResponse): Sent {
+  return { status, body: JSON.stringify(body), replayed: false };
+}
+
+function respond({ status, body, replayed }: Sent): Response {
   const headers = new Headers({ 'Content-Type': 'application/json' });
-  if (sent.replayed) headers.set('Idempotent-Replayed', 'true');
-  return new Response(sent.body, { status: sent.status, headers });
+  if (replayed) headers.set('Idempotent-Replayed', 'true');
+  return new Response(body, { status, headers });
 }
 
-/** Ends the connection without an answer: the client cannot know what was done. */
+/** Ends the connection without a response: the client cannot know what was done. */
 function cut(c: SandboxContext): Response {
   c.env.incoming.socket.destroy();
   return RESPONSE_ALREADY_SENT;
@@ -123,9 +132,9 @@ function cut(c: SandboxContext): Response {
 async function hang(c: SandboxContext): Promise<Response> {
   const { socket } = c.env.incoming;
   await new Promise<void>((resolve) => {
-    const giveUp = setTimeout(resolve, MAX_WAIT_MS);
+    const timer = setTimeout(resolve, MAX_WAIT_MS);
     socket.once('close', () => {
-      clearTimeout(giveUp);
+      clearTimeout(timer);
       resolve();
     });
   });

@@ -1,6 +1,6 @@
 /**
  * The sandbox's own clock: real time plus an offset that tests and people set, so that keys and
- * authorizations expire without anybody waiting. Timers and signatures keep to real time.
+ * authorizations expire without waiting. Timers and signatures use real time.
  */
 import { z } from 'zod';
 import type { Journal } from './journal.ts';
@@ -20,8 +20,6 @@ export function createClock(journal: Journal): SandboxClock {
   return {
     now: () => Date.now() + offsetMs(),
     offsetMs,
-    setOffset: (value) => {
-      settings.set(OFFSET, value);
-    },
+    setOffset: (value) => settings.set(OFFSET, value),
   };
 }

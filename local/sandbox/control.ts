@@ -2,26 +2,24 @@
 import { Hono } from 'hono';
 import { accepts } from 'hono/accepts';
 import { z } from 'zod';
+import { parseJson } from './calls.ts';
 import type { SandboxEnv } from './calls.ts';
 import type { SandboxClock } from './clock.ts';
 import { MODES, OPERATIONS, PROVIDERS, faultSchema, isPlace } from './faults.ts';
 import type { Faults, Provider } from './faults.ts';
 import type { Ledger } from './ledger.ts';
 import type { Inbox } from './mail/inbox.ts';
-import { inboxPage } from './mail/page.ts';
-import { indexPage } from './page.ts';
+import { inboxPage, indexPage, PAGE_POLICY } from './pages.ts';
 
 export interface ControlDeps {
   readonly faults: Faults;
   readonly ledgers: Readonly<Record<Provider, Ledger>>;
   readonly inbox: Inbox;
   readonly clock: SandboxClock;
-  /** Called after the clock moved, so that what is due expires at once. */
+  /** Called after the clock was moved, so that what is due expires at once. */
   readonly onClockMoved: () => void;
 }
 
-/** A page shows text and its own styles, nothing else. */
-const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 const MAX_OFFSET_MS = 10 * 365 * 24 * 60 * 60 * 1000;
 const shift = z.int().min(-MAX_OFFSET_MS).max(MAX_OFFSET_MS);
 const clockSchema = z.union([
@@ -54,7 +52,7 @@ function addFaults(app: Hono<SandboxEnv>, { faults }: ControlDeps): void {
       const message = `There is no ${place.provider}/${place.operation}.`;
       return c.json({ error: { message, allowed: OPERATIONS } }, 400);
     }
-    const spec = faultSchema.safeParse(await bodyOf(c.req));
+    const spec = faultSchema.safeParse(parseJson(await c.req.text()));
     if (!spec.success) {
       const allowed = { mode: MODES, rate: '0..1', times: '>= 0', latency_ms: '0..120000' };
       return c.json({ error: { message: z.prettifyError(spec.error), allowed } }, 400);
@@ -76,45 +74,32 @@ function addLedgers(app: Hono<SandboxEnv>, { ledgers, inbox }: ControlDeps): voi
   });
   app.get('/inbox', (c) => {
     const mails = inbox.mails(c.req.query('to'));
-    const type = accepts(c, {
-      header: 'Accept',
-      supports: ['application/json', 'text/html'],
-      default: 'application/json',
-    });
+    const supports = ['application/json', 'text/html'];
+    const type = accepts(c, { header: 'Accept', supports, default: 'application/json' });
     if (type !== 'text/html') return c.json({ mails });
     c.header('Content-Security-Policy', PAGE_POLICY);
     return c.html(inboxPage(mails));
   });
 }
 
-function addClock(app: Hono<SandboxEnv>, deps: ControlDeps): void {
-  const { clock } = deps;
+function addClock(app: Hono<SandboxEnv>, { clock, onClockMoved }: ControlDeps): void {
   const view = (): object => ({
     now: new Date(clock.now()).toISOString(),
     offset_ms: clock.offsetMs(),
   });
   app.get('/clock', (c) => c.json(view()));
   app.put('/clock', async (c) => {
-    const wish = clockSchema.safeParse(await bodyOf(c.req));
-    if (!wish.success) {
+    const change = clockSchema.safeParse(parseJson(await c.req.text()));
+    if (!change.success) {
       return c.json({ error: { message: 'Give offset_ms or advance_ms, a whole number.' } }, 400);
     }
-    const offsetMs =
-      'offset_ms' in wish.data ? wish.data.offset_ms : clock.offsetMs() + wish.data.advance_ms;
+    const { data } = change;
+    const offsetMs = 'offset_ms' in data ? data.offset_ms : clock.offsetMs() + data.advance_ms;
     if (!shift.safeParse(offsetMs).success) {
-      return c.json({ error: { message: 'The clock moves ten years at most.' } }, 400);
+      return c.json({ error: { message: 'The clock moves by ten years at most.' } }, 400);
     }
     clock.setOffset(offsetMs);
-    deps.onClockMoved();
+    onClockMoved();
     return c.json(view());
   });
-}
-
-/** The body as JSON, or undefined, which no schema takes. */
-async function bodyOf(request: { text(): Promise<string> }): Promise<unknown> {
-  try {
-    return JSON.parse(await request.text());
-  } catch {
-    return undefined;
-  }
 }

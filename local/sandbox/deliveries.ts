@@ -1,14 +1,14 @@
 /**
- * Messages a provider owes the shop: signed POSTs, repeated with the same id until a 2xx, bounded in
- * tries, in number and in parallel. Owed messages survive a restart.
+ * Messages from a provider to the shop: signed POSTs, repeated with the same id until a 2xx, limited
+ * in tries, in number and in parallel. Pending messages survive a restart.
  */
 import { z } from 'zod';
+import { createDelayedQueue } from './delayed-queue.ts';
 import type { Faults, Mode, Place } from './faults.ts';
-import type { Journal, Table } from './journal.ts';
-import { createSerialQueue } from './serial-queue.ts';
+import type { Journal } from './journal.ts';
 
 const deliverySchema = z.object({
-  /** Constant over tries and duplicates: the receiver recognises a repeat by it. */
+  /** Constant over tries and duplicates: the receiver recognizes a repeat by it. */
   message_id: z.string(),
   url: z.string(),
   body: z.string(),
@@ -19,7 +19,7 @@ type Delivery = z.output<typeof deliverySchema>;
 type Message = Pick<Delivery, 'message_id' | 'url' | 'body'>;
 
 export interface Deliveries {
-  /** Owes the message to the shop; a fault armed at this place may delay or double it. */
+  /** Sends the message until it is accepted; a fault armed at this place may delay or double it. */
   enqueue(message: Message): void;
   close(): Promise<void>;
 }
@@ -28,9 +28,9 @@ export interface DeliveryOptions {
   readonly journal: Journal;
   readonly faults: Faults;
   readonly place: Place;
-  /** Headers of one try. Signed anew each time: receivers refuse old timestamps. */
+  /** Headers of one try. Signed anew each time: receivers reject old timestamps. */
   readonly sign: (delivery: Message, nowMs: number) => Record<string, string>;
-  /** One wait per repeat; after the last one the message is given up. */
+  /** One wait per repeat; after the last one the message is dropped. */
   readonly retryDelaysMs: readonly number[];
 }
 
@@ -38,79 +38,73 @@ export interface DeliveryOptions {
 export const RETRY_DELAYS_MS = [1_000, 2_000, 5_000, 15_000, 30_000, 60_000, 120_000] as const;
 
 const TRY_TIMEOUT_MS = 10_000;
-const MAX_OWED = 20_000;
+const MAX_PENDING = 20_000;
 const MAX_PARALLEL = 16;
 const MODES_OF_MESSAGE: readonly Mode[] = ['duplicate', 'late', 'latency'];
 const MODES_OF_TRY: readonly Mode[] = ['fail_before', 'answer_lost', 'hang', 'down'];
 
 export function createDeliveries(options: DeliveryOptions): Deliveries {
-  const owed: Table<Delivery> = options.journal.table({
-    name: 'deliveries',
-    row: deliverySchema,
-    limit: MAX_OWED,
-  });
-  const queue = createSerialQueue({
+  const { journal, faults, place, retryDelaysMs } = options;
+  const pending = journal.table({ name: 'deliveries', row: deliverySchema, limit: MAX_PENDING });
+  const queue = createDelayedQueue({
     maxParallel: MAX_PARALLEL,
     work: async (id, stop) => {
-      const delivery = owed.get(id);
+      const delivery = pending.get(id);
       if (delivery === undefined) return;
-      const taken = await tryOnce(options, delivery, stop);
+      const isAccepted = await tryOnce(options, delivery, stop);
       if (stop.aborted) return;
-      const delayMs = options.retryDelaysMs[delivery.tries];
-      if (taken || delayMs === undefined) owed.delete(id);
-      else owe(id, { ...delivery, tries: delivery.tries + 1, due_at_ms: Date.now() + delayMs });
+      const delayMs = retryDelaysMs[delivery.tries];
+      if (isAccepted || delayMs === undefined) pending.delete(id);
+      else
+        schedule(id, { ...delivery, tries: delivery.tries + 1, due_at_ms: Date.now() + delayMs });
     },
   });
 
-  function owe(id: string, delivery: Delivery): void {
-    owed.set(id, delivery);
+  function schedule(id: string, delivery: Delivery): void {
+    pending.set(id, delivery);
     queue.add(id, delivery.due_at_ms);
   }
 
-  for (const [id, delivery] of owed.entries()) queue.add(id, delivery.due_at_ms);
+  for (const [id, delivery] of pending.entries()) queue.add(id, delivery.due_at_ms);
   return {
     enqueue: (message) => {
-      const strike = options.faults.strike(options.place, MODES_OF_MESSAGE);
-      const delivery = { ...message, due_at_ms: Date.now() + (strike?.waitMs ?? 0), tries: 0 };
-      owe(message.message_id, delivery);
-      if (strike?.mode === 'duplicate') owe(`${message.message_id}/again`, delivery);
+      const fault = faults.trigger(place, MODES_OF_MESSAGE);
+      const delivery = { ...message, due_at_ms: Date.now() + (fault?.waitMs ?? 0), tries: 0 };
+      schedule(message.message_id, delivery);
+      if (fault?.mode === 'duplicate') schedule(`${message.message_id}/again`, delivery);
     },
     close: () => queue.close(),
   };
 }
 
-/** True when the receiver took the message and its answer came back. */
+/** True when the receiver accepted the message and its response arrived. */
 async function tryOnce(
-  options: DeliveryOptions,
+  { faults, place, sign }: DeliveryOptions,
   delivery: Delivery,
   stop: AbortSignal,
 ): Promise<boolean> {
-  const strike = options.faults.strike(options.place, MODES_OF_TRY);
-  if (strike?.mode === 'down' || strike?.mode === 'fail_before') return false;
+  const fault = faults.trigger(place, MODES_OF_TRY);
+  if (fault?.mode === 'down' || fault?.mode === 'fail_before') return false;
   const signal = AbortSignal.any([stop, AbortSignal.timeout(TRY_TIMEOUT_MS)]);
-  if (strike?.mode === 'hang') return ended(signal);
+  if (fault?.mode === 'hang') {
+    await new Promise((resolve) => {
+      if (signal.aborted) resolve(null);
+      signal.addEventListener('abort', resolve, { once: true });
+    });
+    return false;
+  }
   try {
-    const answer = await fetch(delivery.url, {
+    const response = await fetch(delivery.url, {
       method: 'POST',
-      headers: {
-        'Content-Type': 'application/json',
-        ...options.sign(delivery, Date.now()),
-      },
+      headers: { 'Content-Type': 'application/json', ...sign(delivery, Date.now()) },
       body: delivery.body,
       redirect: 'manual',
       signal,
     });
-    await answer.body?.cancel();
-    return answer.ok && strike?.mode !== 'answer_lost';
+    await response.body?.cancel();
+    return response.ok && fault?.mode !== 'answer_lost';
   } catch {
-    // Whatever kept the receiver from answering, the message is still owed.
+    // Whatever the reason, the message stays pending.
     return false;
   }
-}
-
-function ended(signal: AbortSignal): Promise<false> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(false);
-    signal.addEventListener('abort', () => resolve(false), { once: true });
-  });
 }

@@ -1,7 +1,7 @@
 /**
- * The faults a person or a test has armed, at most one per provider and operation. Decides whether
- * an attempt is struck; what a struck attempt looks like is the caller's business. The decision is
- * a function of seed and attempt number, so a run can be repeated.
+ * The armed faults, at most one per provider and operation. Decides whether an attempt triggers a
+ * fault; the caller carries it out. The decision is a function of seed and attempt number, so a run
+ * can be repeated.
  */
 import { z } from 'zod';
 import type { Journal } from './journal.ts';
@@ -18,9 +18,10 @@ export type Operation = (typeof OPERATIONS)[Provider][number];
 export const PROVIDERS = ['payments', 'warehouse', 'mail'] as const satisfies readonly Provider[];
 
 /**
- * `latency` and `late` wait, then do it. `fail_before` answers 5xx without effect. `refuse` is a
- * business refusal. `answer_lost` does it and cuts the connection. `hang` never answers, `down`
- * cuts at once: both without effect. `duplicate` delivers a message twice; a call stays a call.
+ * `latency` and `late` wait, then carry out the call. `fail_before` responds 5xx without effect.
+ * `refuse` is a business refusal. `answer_lost` carries out the call and cuts the connection. `hang`
+ * never responds, `down` cuts at once: both without effect. `duplicate` sends a message twice and
+ * changes nothing about a call.
  */
 export const MODES = [
   'latency',
@@ -34,11 +35,11 @@ export const MODES = [
 ] as const;
 export type Mode = (typeof MODES)[number];
 
-/** No wait is longer than this; a client that waits longer has no deadline. */
+/** The longest wait; a client that waits longer has no deadline. */
 export const MAX_WAIT_MS = 120_000;
 const DEFAULT_WAIT_MS = { latency: 1_000, late: 10_000 } as const;
 
-/** Body of `PUT /faults/{provider}/{operation}`. `times` is how often it may still strike. */
+/** Body of `PUT /faults/{provider}/{operation}`. `times` is how often it may still fire. */
 export const faultSchema = z.strictObject({
   mode: z.enum(MODES),
   rate: z.number().min(0).max(1).default(1),
@@ -53,13 +54,13 @@ const armedSchema = z.object({
   operation: z.string(),
   ...faultSchema.shape,
   fired: z.int(),
-  /** Attempts decided so far: the position in the random sequence. */
+  /** Attempts so far: the position in the random sequence. */
   draws: z.int(),
 });
 type Armed = z.output<typeof armedSchema>;
 type FaultView = Omit<Armed, 'draws'>;
 
-export interface Strike {
+export interface TriggeredFault {
   readonly mode: Mode;
   /** How long `latency` and `late` wait; 0 for the other modes. */
   readonly waitMs: number;
@@ -71,10 +72,10 @@ export interface Place {
 }
 
 export interface Faults {
-  /** Arms a fault and replaces the one armed there before. Throws ZodError on a bad value. */
+  /** Arms a fault in place of an earlier one. Throws ZodError on a bad value. */
   set(place: Place, spec: FaultSpec): FaultView;
-  /** Decides one attempt. A fault whose mode is not in `modes` neither strikes nor is used up. */
-  strike(place: Place, modes?: readonly Mode[]): Strike | null;
+  /** Decides one attempt. A fault whose mode is not in `modes` does not fire and is not used up. */
+  trigger(place: Place, modes?: readonly Mode[]): TriggeredFault | null;
   list(): readonly FaultView[];
   clear(): void;
 }
@@ -87,32 +88,28 @@ export function createFaults(journal: Journal): Faults {
       armed.set(nameOf(place), fault);
       return view(fault);
     },
-    strike: (place, modes = MODES) => {
+    trigger: (place, modes = MODES) => {
       const fault = armed.get(nameOf(place));
       if (fault === undefined || fault.times === 0 || !modes.includes(fault.mode)) return null;
-      const hit = draw(fault.seed, fault.draws) < fault.rate;
+      const fires = draw(fault.seed, fault.draws) < fault.rate;
       armed.set(nameOf(place), {
         ...fault,
         draws: fault.draws + 1,
-        fired: fault.fired + (hit ? 1 : 0),
-        ...(fault.times === undefined ? {} : { times: fault.times - (hit ? 1 : 0) }),
+        fired: fault.fired + (fires ? 1 : 0),
+        ...(fault.times === undefined ? {} : { times: fault.times - (fires ? 1 : 0) }),
       });
-      return hit ? { mode: fault.mode, waitMs: waitOf(fault) } : null;
+      return fires ? { mode: fault.mode, waitMs: waitOf(fault) } : null;
     },
     list: () => [...armed.values()].map(view),
-    clear: () => {
-      armed.clear();
-    },
+    clear: () => armed.clear(),
   };
 }
 
 /** True when the provider has the operation. */
 export function isPlace(place: { provider: string; operation: string }): place is Place {
   const known: Readonly<Record<string, readonly string[]>> = OPERATIONS;
-  return (
-    Object.hasOwn(known, place.provider) &&
-    known[place.provider]?.includes(place.operation) === true
-  );
+  const operations = Object.hasOwn(known, place.provider) ? known[place.provider] : undefined;
+  return operations?.includes(place.operation) === true;
 }
 
 function nameOf(place: Place): string {
@@ -128,7 +125,7 @@ function waitOf(fault: Armed): number {
   return fault.latency_ms ?? DEFAULT_WAIT_MS[fault.mode];
 }
 
-/** The n-th number in [0, 1) of the mulberry32 sequence of `seed`, computed without the ones before. */
+/** The n-th number in [0, 1) of the mulberry32 sequence of `seed`, computed without its predecessors. */
 function draw(seed: number, n: number): number {
   const state = (seed + Math.imul(n + 1, 0x6d2b79f5)) | 0;
   let mixed = Math.imul(state ^ (state >>> 15), 1 | state);

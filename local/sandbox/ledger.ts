@@ -1,6 +1,6 @@
 /**
- * What really happened at one provider: one row per effect. Replays, refusals and no-ops leave no
- * row, so that a second charge or a second parcel is visible as a second row.
+ * The effects at one provider, a row each. Replays, refusals and calls that change nothing add no
+ * row, so a second charge or a second parcel is visible as a second row.
  */
 import { z } from 'zod';
 import type { SandboxClock } from './clock.ts';
@@ -29,15 +29,13 @@ const MAX_EFFECTS = 200_000;
 
 export function createLedger(journal: Journal, clock: SandboxClock): Ledger {
   const rows = journal.table({ name: 'ledger', row: effectSchema, limit: MAX_EFFECTS });
-  let next = 1 + Math.max(0, ...[...rows.entries()].slice(-1).map(([key]) => Number(key)));
+  let next = 1 + Number([...rows.entries()].at(-1)?.[0] ?? 0);
   return {
     record: (effect) => {
       rows.set(String(next), { ...effect, at: new Date(clock.now()).toISOString() });
       next += 1;
     },
     effects: () => [...rows.values()],
-    clear: () => {
-      rows.clear();
-    },
+    clear: () => rows.clear(),
   };
 }

@@ -1,6 +1,7 @@
-/** Runs the sandbox as a process of its own. `--help` lists the options. */
+/** Runs the sandbox as a process of its own; see USAGE. */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { JournalError } from './journal.ts';
 import { CALLBACK_DELAY_MS, createSandbox } from './sandbox.ts';
 import type { SandboxOptions } from './sandbox.ts';
@@ -10,18 +11,27 @@ const USAGE = `Usage: tsx local/sandbox/main.ts --warehouse-callback-secret <whs
   [--payments-webhook-url <url> --payments-webhook-secret <whsec_...>]
   [--callback-delay-ms ${CALLBACK_DELAY_MS}]`;
 
-/** An option that cannot work, said in one sentence. */
+const port = z.coerce.number().int().min(0).max(65_535);
+const schema = z
+  .object({
+    port: port.default(4000),
+    'smtp-port': port.default(1025),
+    state: z.string().optional(),
+    'payments-webhook-url': z.url({ protocol: /^https?$/ }).optional(),
+    'payments-webhook-secret': z.string().optional(),
+    'warehouse-callback-secret': z.string().regex(/^whsec_[A-Za-z0-9+/=]{32,}$/),
+    'callback-delay-ms': z.coerce.number().int().min(0).max(3_600_000).default(CALLBACK_DELAY_MS),
+  })
+  .refine((each) => !each['payments-webhook-url'] === !each['payments-webhook-secret'], {
+    error: '--payments-webhook-url and --payments-webhook-secret go together',
+  });
+
 class UsageError extends Error {}
 
 async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2));
-  if (options === null) {
-    process.stdout.write(`${USAGE}\n`);
-    return;
-  }
-  const sandbox = await createSandbox(options);
+  const sandbox = await createSandbox(readOptions(process.argv.slice(2)));
   const armed = sandbox.faults.list().length;
-  const faults = armed === 0 ? '' : `, ${armed} faults armed from before`;
+  const faults = armed === 0 ? '' : `, ${armed} faults are armed from an earlier run`;
   process.stdout.write(
     `sandbox listening on ${sandbox.url}, SMTP 127.0.0.1:${sandbox.smtpPort}${faults}\n`,
   );
@@ -32,74 +42,44 @@ async function main(): Promise<void> {
   }
 }
 
-function readOptions(args: readonly string[]): SandboxOptions | null {
-  const values = parse(args);
-  if (values.help === true) return null;
-  const secret = values['warehouse-callback-secret'];
-  if (secret === undefined || !/^whsec_[A-Za-z0-9+/=]{32,}$/.test(secret)) {
-    throw new UsageError('--warehouse-callback-secret must be whsec_ and at least 24 bytes base64');
-  }
+function readOptions(args: readonly string[]): SandboxOptions {
+  const parsed = schema.safeParse(parse(args));
+  if (!parsed.success) throw new UsageError(z.prettifyError(parsed.error));
+  const { port: httpPort, state, ...values } = parsed.data;
   const url = values['payments-webhook-url'];
-  const webhookSecret = values['payments-webhook-secret'];
-  if ((url === undefined) !== (webhookSecret === undefined)) {
-    throw new UsageError('--payments-webhook-url and --payments-webhook-secret go together');
-  }
+  const secret = values['payments-webhook-secret'];
   return {
-    port: numberIn(values.port, '--port', 65_535),
-    smtpPort: numberIn(values['smtp-port'], '--smtp-port', 65_535),
-    callbackDelayMs: numberIn(values['callback-delay-ms'], '--callback-delay-ms', 3_600_000),
-    warehouseCallbackSecret: secret,
-    ...(values.state === undefined ? {} : { stateDir: values.state }),
-    ...(url === undefined || webhookSecret === undefined
-      ? {}
-      : { paymentsWebhook: { url: urlIn(url), secret: webhookSecret } }),
+    port: httpPort,
+    smtpPort: values['smtp-port'],
+    callbackDelayMs: values['callback-delay-ms'],
+    warehouseCallbackSecret: values['warehouse-callback-secret'],
+    ...(state !== undefined && { stateDir: state }),
+    ...(url !== undefined && secret !== undefined && { paymentsWebhook: { url, secret } }),
   };
 }
 
-function parse(args: readonly string[]) {
+function parse(args: readonly string[]): object {
+  const names = Object.keys(schema.shape);
+  const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }] as const));
   try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        port: { type: 'string', default: '4000' },
-        'smtp-port': { type: 'string', default: '1025' },
-        state: { type: 'string' },
-        'payments-webhook-url': { type: 'string' },
-        'payments-webhook-secret': { type: 'string' },
-        'warehouse-callback-secret': { type: 'string' },
-        'callback-delay-ms': { type: 'string', default: String(CALLBACK_DELAY_MS) },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
+    return parseArgs({ args: [...args], options }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : 'unreadable options');
   }
 }
 
-function numberIn(text: string, name: string, max: number): number {
-  if (/^\d{1,9}$/.test(text) && Number(text) <= max) return Number(text);
-  throw new UsageError(`${name} must be a whole number from 0 to ${max}, not '${text}'`);
-}
-
-function urlIn(text: string): string {
-  if (URL.canParse(text) && /^https?:/.test(text)) return text;
-  throw new UsageError(`--payments-webhook-url must be an http(s) address, not '${text}'`);
-}
-
 function fail(error: unknown): void {
-  process.stderr.write(`sandbox: ${sentenceOf(error)}\n`);
+  process.stderr.write(`sandbox: ${explain(error)}\n`);
   process.exit(1);
 }
 
-function sentenceOf(error: unknown): string {
+function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if ('code' in error && error.code === 'EADDRINUSE' && 'port' in error) {
-    return `port ${String(error.port)} on 127.0.0.1 is taken; choose another with --port or --smtp-port.`;
+    return `port ${String(error.port)} on 127.0.0.1 is in use; choose another with --port or --smtp-port.`;
   }
-  if (error instanceof JournalError) return error.message;
-  return error instanceof UsageError
-    ? `${error.message}.\n${USAGE}`
-    : (error.stack ?? error.message);
+  if (error instanceof UsageError) return `${error.message}\n${USAGE}`;
+  return error instanceof JournalError ? error.message : (error.stack ?? error.message);
 }
 
 main().catch(fail);

@@ -1,8 +1,10 @@
 /**
- * The providers' stand-in: payments, warehouse and mail over real HTTP and SMTP, with their own
- * state. It is someone else's system: it shares no code with the shop and never sees its database.
+ * Stands in for the providers: payments, warehouse and mail over real HTTP and SMTP, with their own
+ * state. It acts as a third party: it shares no code with the shop and never sees its database.
  */
+import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { SandboxEnv } from './calls.ts';
@@ -12,16 +14,14 @@ import { createControlRoutes } from './control.ts';
 import { RETRY_DELAYS_MS } from './deliveries.ts';
 import { createFaults } from './faults.ts';
 import type { Faults, Provider } from './faults.ts';
-import { openHttp } from './http.ts';
-import type { Handler } from './http.ts';
 import { openJournal } from './journal.ts';
 import type { Journal } from './journal.ts';
 import { createLedger } from './ledger.ts';
 import type { Ledger } from './ledger.ts';
+import { closeHttp, HOST, listen } from './listen.ts';
 import { createInbox } from './mail/inbox.ts';
 import type { Inbox } from './mail/inbox.ts';
-import { openSmtp } from './mail/smtp.ts';
-import type { Books } from './mail/smtp.ts';
+import { createSmtpServer } from './mail/smtp.ts';
 import { createPayments } from './payments/payments.ts';
 import type { WebhookTarget } from './payments/webhooks.ts';
 import { createWarehouse } from './warehouse/warehouse.ts';
@@ -30,9 +30,9 @@ export interface SandboxOptions {
   /** 0, the default, takes any free port. */
   readonly port?: number;
   readonly smtpPort?: number;
-  /** Where the state lies; without it the state ends with the process. */
+  /** The folder of the state; without it the state ends with the process. */
   readonly stateDir?: string;
-  /** Where payment events go; none are sent without it. */
+  /** Where payment events are sent; none are sent without it. */
   readonly paymentsWebhook?: WebhookTarget;
   /** Standard Webhooks secret, `whsec_` and base64. */
   readonly warehouseCallbackSecret: string;
@@ -40,94 +40,95 @@ export interface SandboxOptions {
   readonly retryDelaysMs?: readonly number[];
 }
 
-export interface Sandbox {
-  readonly url: string;
-  readonly smtpPort: number;
+interface Core {
   readonly faults: Faults;
   readonly ledgers: Readonly<Record<Provider, Ledger>>;
   readonly inbox: Inbox;
   readonly clock: SandboxClock;
-  /** Where payment events go from now on; for a shop whose address is known only later. */
+  /** Changes where payment events are sent; for a shop whose address is known only later. */
   aimPaymentsWebhook(target: WebhookTarget | null): void;
   close(): Promise<void>;
 }
 
-const HOST = '127.0.0.1';
+export interface Sandbox extends Core {
+  readonly url: string;
+  readonly smtpPort: number;
+}
+
 const MAX_BODY_BYTES = 262_144;
+/** Longer than clients keep an idle connection, so that none is closed under a request. */
+const KEEP_ALIVE_MS = 75_000;
 export const CALLBACK_DELAY_MS = 300;
 
-/** Opens both doors, then reads the state. Rejects with EADDRINUSE or JournalError. */
+/** Listens, then reads the state. Rejects with EADDRINUSE or JournalError. */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const handler = promised<Awaited<Handler>>();
-  const books = promised<Awaited<Books>>();
-  // The doors first: a second process on the same ports must fail before it touches the state.
-  const doors: { close(): Promise<void> }[] = [];
+  // Requests that arrive before the state is read wait for it.
+  const handle = getRequestListener(async (request, env) => (await core).app.fetch(request, env));
+  const http = createServer((incoming, outgoing) => void handle(incoming, outgoing));
+  http.keepAliveTimeout = KEEP_ALIVE_MS;
+  const smtp = createSmtpServer(() => core);
+  const stopListening = () => Promise.all([closeHttp(http), smtp.close()]);
+  // Listening comes first: a second process on the same ports must fail before it opens the state.
+  const listening = listen(http, options.port ?? 0).then(async (port) => ({
+    url: `http://${HOST}:${port}`,
+    smtpPort: await smtp.listen(options.smtpPort ?? 0),
+  }));
+  const core = listening.then(() => openCore(options));
   try {
-    const http = await openHttp({ host: HOST, port: options.port ?? 0 }, handler.promise);
-    doors.push(http);
-    const smtp = await openSmtp({ host: HOST, port: options.smtpPort ?? 0 }, books.promise);
-    doors.push(smtp);
-    const rooms = openRooms(options);
-    handler.resolve((request, env) => rooms.app.fetch(request, env));
-    books.resolve(rooms);
+    const { app: _app, close, ...rest } = await core;
     return {
-      url: `http://${HOST}:${http.port}`,
-      smtpPort: smtp.port,
-      faults: rooms.faults,
-      ledgers: rooms.ledgers,
-      inbox: rooms.inbox,
-      clock: rooms.clock,
-      aimPaymentsWebhook: rooms.aimPaymentsWebhook,
+      ...(await listening),
+      ...rest,
       close: async () => {
-        await Promise.all(doors.map((door) => door.close()));
-        await rooms.close();
+        await stopListening();
+        await close();
       },
     };
   } catch (error) {
-    await Promise.all(doors.map((door) => door.close()));
+    await stopListening();
     throw error;
   }
 }
 
-type Rooms = Omit<Sandbox, 'url' | 'smtpPort'> & { readonly app: Hono<SandboxEnv> };
-
-function openRooms(options: SandboxOptions): Rooms {
-  const journals: Journal[] = [];
-  const journal = (name: string): Journal => {
-    const { stateDir } = options;
-    const opened = openJournal(stateDir === undefined ? null : join(stateDir, `${name}.jsonl`));
-    journals.push(opened);
-    return opened;
+function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxEnv> } {
+  const { stateDir, retryDelaysMs = RETRY_DELAYS_MS } = options;
+  const open = (name: string): Journal =>
+    openJournal(stateDir === undefined ? null : join(stateDir, `${name}.jsonl`));
+  const journals = {
+    control: open('control'),
+    payments: open('payments'),
+    warehouse: open('warehouse'),
+    mail: open('mail'),
   };
-  const [control, money, goods, post] = ['control', 'payments', 'warehouse', 'mail'].map(journal);
-  if (!control || !money || !goods || !post) throw new Error('a journal is missing');
-  const clock = createClock(control);
-  const faults = createFaults(control);
-  const retryDelaysMs = options.retryDelaysMs ?? RETRY_DELAYS_MS;
+  const clock = createClock(journals.control);
+  const faults = createFaults(journals.control);
   const ledgers = {
-    payments: createLedger(money, clock),
-    warehouse: createLedger(goods, clock),
-    mail: createLedger(post, clock),
+    payments: createLedger(journals.payments, clock),
+    warehouse: createLedger(journals.warehouse, clock),
+    mail: createLedger(journals.mail, clock),
   };
-  const common = { clock, faults, retryDelaysMs };
   const payments = createPayments({
-    ...common,
-    journal: money,
+    clock,
+    faults,
+    retryDelaysMs,
+    journal: journals.payments,
     ledger: ledgers.payments,
     target: options.paymentsWebhook ?? null,
   });
   const warehouse = createWarehouse({
-    ...common,
-    journal: goods,
+    clock,
+    faults,
+    retryDelaysMs,
+    journal: journals.warehouse,
     ledger: ledgers.warehouse,
     secret: options.warehouseCallbackSecret,
     callbackDelayMs: options.callbackDelayMs ?? CALLBACK_DELAY_MS,
   });
-  const inbox = createInbox(post, clock, ledgers.mail);
-  const app = new Hono<SandboxEnv>();
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES }));
-  app.route('/v1', payments.routes);
-  app.route('/warehouse', warehouse.routes);
+  const inbox = createInbox(journals.mail, clock, ledgers.mail);
+  const app = new Hono<SandboxEnv>()
+    .use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
+    .route('/v1', payments.routes)
+    .route('/warehouse', warehouse.routes);
   const onClockMoved = payments.expire;
   app.route('/', createControlRoutes({ faults, ledgers, inbox, clock, onClockMoved }));
   return {
@@ -139,15 +140,7 @@ function openRooms(options: SandboxOptions): Rooms {
     aimPaymentsWebhook: payments.aim,
     close: async () => {
       await Promise.all([payments.close(), warehouse.close()]);
-      for (const each of journals) each.close();
+      for (const each of Object.values(journals)) each.close();
     },
   };
-}
-
-function promised<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

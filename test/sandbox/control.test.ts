@@ -60,7 +60,7 @@ describe('the control API', () => {
     const sandbox = await openSandbox();
     const run = (seed: number): boolean[] => {
       sandbox.faults.set(RESERVE, { mode: 'down', rate: 0.3, seed });
-      return Array.from({ length: 200 }, () => sandbox.faults.strike(RESERVE) !== null);
+      return Array.from({ length: 200 }, () => sandbox.faults.trigger(RESERVE) !== null);
     };
     const first = run(7);
     expect(run(7)).toEqual(first);

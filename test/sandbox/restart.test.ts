@@ -28,7 +28,7 @@ test('a restart keeps holds, keys, faults, ledgers and the clock', async () => {
   const intent = await authorize(stripeOf(first), { orderId: 'ord_1' });
   const refund = { provider: 'payments', operation: 'refund' } as const;
   first.faults.set(refund, { mode: 'fail_before', times: 2 });
-  first.faults.strike(refund);
+  first.faults.trigger(refund);
   first.clock.setOffset(1000);
   await first.close();
 
@@ -95,7 +95,7 @@ test('a port in use makes the sandbox exit with 1 and one line on stderr', async
   const said = textOf(child.stderr);
   const [code] = await once(child, 'exit');
   expect(code).toBe(1);
-  expect(await said).toMatch(new RegExp(`^sandbox: port ${port} on 127.0.0.1 is taken.*\n$`));
+  expect(await said).toMatch(new RegExp(`^sandbox: port ${port} on 127.0.0.1 is in use.*\n$`));
 });
 
 test('a journal line torn by a crash is dropped, and the lines before it are kept', () => {

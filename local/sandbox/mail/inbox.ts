@@ -1,6 +1,6 @@
 /**
- * Mail that arrived. A message is listed once per Message-ID; the ledger counts every arrival, so
- * that a repeat is visible. Only the newest messages stay.
+ * Received mail. A message is listed once per Message-ID; the ledger counts every arrival, so a
+ * repeat is visible. Only the newest messages are kept.
  */
 import PostalMime from 'postal-mime';
 import { z } from 'zod';
@@ -21,7 +21,7 @@ export type Mail = Readonly<z.output<typeof mailSchema>>;
 
 export interface Inbox {
   receive(message: Arrival): void;
-  /** Oldest first; `to` keeps only mail to that address. */
+  /** Oldest first; with `to`, only mail to that address. */
   mails(to?: string): readonly Mail[];
   clear(): void;
 }
@@ -59,9 +59,7 @@ export function createInbox(journal: Journal, clock: SandboxClock, ledger: Ledge
       const all = [...rows.values()];
       return to === undefined ? all : all.filter((mail) => isTo(mail, to));
     },
-    clear: () => {
-      rows.clear();
-    },
+    clear: () => rows.clear(),
   };
 }
 

@@ -1,16 +1,21 @@
 /**
- * One message's way through an SMTP session. Faults strike once per message, at MAIL FROM, because
+ * Receives one message in an SMTP session. A fault triggers once per message, at MAIL FROM, because
  * a client may use one connection for many messages.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
-import type { Faults, Strike } from '../faults.ts';
+import type { Faults, TriggeredFault } from '../faults.ts';
 import { parseMime } from './inbox.ts';
 import type { Inbox } from './inbox.ts';
 
-/** `silent`: the client gets no answer, because a fault says so. An error is the refusal to send. */
+/** `silent`: a fault withholds the reply. An error is the reply that rejects the command. */
 export type Outcome = 'ok' | 'silent' | Error;
+
+export interface MailState {
+  readonly faults: Faults;
+  readonly inbox: Inbox;
+}
 
 export interface Receiver {
   /** MAIL FROM */
@@ -19,61 +24,61 @@ export interface Receiver {
   address(session: SMTPServerSession): Outcome;
   /** DATA */
   take(stream: SMTPServerDataStream, session: SMTPServerSession): Promise<Outcome>;
-  forget(session: SMTPServerSession): void;
+  end(session: SMTPServerSession): void;
 }
 
 export interface ReceiverDeps {
-  /** Awaited by the first message: the door may open before the books are read. */
-  readonly books: Promise<{ readonly faults: Faults; readonly inbox: Inbox }>;
+  readonly state: () => Promise<MailState>;
+  /** Cuts the session's connection. */
   readonly cut: (session: SMTPServerSession) => void;
 }
 
 export const MAX_MAIL_BYTES = 1_048_576;
 const SEND = { provider: 'mail', operation: 'send' } as const;
 
-export function createReceiver({ books, cut }: ReceiverDeps): Receiver {
-  /** By session: what strikes its current message. */
-  const strikes = new Map<string, Strike>();
+export function createReceiver({ state, cut }: ReceiverDeps): Receiver {
+  /** By session: the fault of its current message. */
+  const triggered = new Map<string, TriggeredFault>();
   return {
     begin: async (session) => {
-      const { faults } = await books;
-      const strike = faults.strike(SEND);
-      strikes.delete(session.id);
-      if (strike === null) return 'ok';
-      if (strike.mode === 'hang') return 'silent';
-      if (strike.mode === 'fail_before') return reply(451, 'Try again later');
-      if (strike.mode === 'down') {
+      const { faults } = await state();
+      const fault = faults.trigger(SEND);
+      triggered.delete(session.id);
+      if (fault === null) return 'ok';
+      if (fault.mode === 'hang') return 'silent';
+      if (fault.mode === 'fail_before') return reply(451, 'Try again later');
+      if (fault.mode === 'down') {
         cut(session);
         return 'silent';
       }
-      strikes.set(session.id, strike);
-      if (strike.waitMs > 0) await wait(strike.waitMs);
+      triggered.set(session.id, fault);
+      if (fault.waitMs > 0) await wait(fault.waitMs);
       return 'ok';
     },
     address: (session) =>
-      strikes.get(session.id)?.mode === 'refuse' ? reply(550, 'No such mailbox here') : 'ok',
+      triggered.get(session.id)?.mode === 'refuse' ? reply(550, 'No such mailbox here') : 'ok',
     take: async (stream, session) => {
       const raw = await readAll(stream);
       if (stream.sizeExceeded) return reply(552, 'Message is too large');
-      const { inbox } = await books;
+      const { inbox } = await state();
       const mime = await parseMime(raw, `<${randomUUID()}@sandbox.invalid>`);
       inbox.receive({ recipients: session.envelope.rcptTo.map((each) => each.address), mime });
-      if (strikes.get(session.id)?.mode !== 'answer_lost') return 'ok';
+      if (triggered.get(session.id)?.mode !== 'answer_lost') return 'ok';
       cut(session);
       return 'silent';
     },
-    forget: (session) => {
-      strikes.delete(session.id);
+    end: (session) => {
+      triggered.delete(session.id);
     },
   };
 }
 
-/** A refusal with its SMTP reply code. */
+/** An SMTP reply that rejects a command. */
 export function reply(responseCode: number, message: string): Error {
   return Object.assign(new Error(message), { responseCode });
 }
 
-/** Reads the message and keeps at most the allowed size; the rest is drained unseen. */
+/** Reads the message and keeps at most the allowed size; the rest is discarded. */
 async function readAll(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;

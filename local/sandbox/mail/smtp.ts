@@ -1,30 +1,24 @@
-/** The SMTP door (RFC 5321), without authentication or TLS: it listens on loopback only. */
+/** The SMTP server (RFC 5321), without authentication or TLS: it listens on loopback only. */
 import type { Socket } from 'node:net';
 import { SMTPServer } from 'smtp-server';
+import { listen } from '../listen.ts';
 import { MAX_MAIL_BYTES, createReceiver, reply } from './receiver.ts';
-import type { Outcome, ReceiverDeps } from './receiver.ts';
+import type { MailState, Outcome } from './receiver.ts';
 
-export interface SmtpListener {
-  readonly port: number;
+export interface SmtpServer {
+  listen(port: number): Promise<number>;
   close(): Promise<void>;
 }
-
-export interface SmtpOptions {
-  readonly host: string;
-  readonly port: number;
-}
-
-export type Books = ReceiverDeps['books'];
 
 type Finish = (error?: Error | null) => void;
 
 const MAX_CLIENTS = 200;
 
-/** Opens the door. Rejects with the system's error when the port is taken. */
-export async function openSmtp(options: SmtpOptions, books: Books): Promise<SmtpListener> {
+/** The first message waits for `state`: the server may listen before the state is read. */
+export function createSmtpServer(state: () => Promise<MailState>): SmtpServer {
   const sockets = new Map<number, Socket>();
   const receiver = createReceiver({
-    books,
+    state,
     cut: (session) => sockets.get(session.remotePort)?.destroy(),
   });
   const server = new SMTPServer({
@@ -34,22 +28,21 @@ export async function openSmtp(options: SmtpOptions, books: Books): Promise<Smtp
     disableReverseLookup: true,
     maxClients: MAX_CLIENTS,
     size: MAX_MAIL_BYTES,
-    onMailFrom: (_address, session, finish) => answer(finish, receiver.begin(session)),
-    onRcptTo: (_address, session, finish) => say(finish, receiver.address(session)),
-    onData: (stream, session, finish) => answer(finish, receiver.take(stream, session)),
-    onClose: receiver.forget,
+    onMailFrom: (_address, session, finish) => finishLater(finish, receiver.begin(session)),
+    onRcptTo: (_address, session, finish) => finishWith(finish, receiver.address(session)),
+    onData: (stream, session, finish) => finishLater(finish, receiver.take(stream, session)),
+    onClose: receiver.end,
   });
-  await listen(server, options);
   server.server.on('connection', (socket: Socket) => {
     const port = socket.remotePort ?? 0;
     socket.setNoDelay(true);
     sockets.set(port, socket);
     socket.once('close', () => sockets.delete(port));
   });
-  // A client that goes away mid-message is the client's business.
+  // A client that disconnects in the middle of a message is not the sandbox's error.
   server.on('error', () => undefined);
   return {
-    port: portOf(server),
+    listen: (port) => listen(server.server, port),
     close: async () => {
       for (const socket of sockets.values()) socket.destroy();
       await new Promise<void>((resolve) => {
@@ -59,28 +52,13 @@ export async function openSmtp(options: SmtpOptions, books: Books): Promise<Smtp
   };
 }
 
-function answer(finish: Finish, outcome: Promise<Outcome>): void {
+function finishLater(finish: Finish, outcome: Promise<Outcome>): void {
   outcome.then(
-    (known) => say(finish, known),
-    () => say(finish, reply(451, 'Local error')),
+    (known) => finishWith(finish, known),
+    () => finishWith(finish, reply(451, 'Local error')),
   );
 }
 
-function say(finish: Finish, outcome: Outcome): void {
+function finishWith(finish: Finish, outcome: Outcome): void {
   if (outcome !== 'silent') finish(outcome === 'ok' ? null : outcome);
-}
-
-function listen(server: SMTPServer, options: SmtpOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, () => {
-      server.removeListener('error', reject);
-      resolve();
-    });
-  });
-}
-
-function portOf(server: SMTPServer): number {
-  const address = server.server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

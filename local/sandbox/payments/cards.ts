@@ -1,4 +1,4 @@
-/** Stripe's test payment methods and what each does: https://docs.stripe.com/testing */
+/** Stripe's test payment methods and their outcomes: https://docs.stripe.com/testing */
 
 export interface Decline {
   readonly code: string;
@@ -60,7 +60,7 @@ function declined(declineCode: string, why = 'was declined'): Decline {
   return { code: 'card_declined', declineCode, message: `Your card ${why}.` };
 }
 
-/** Declines whose error code says as much as their decline code. */
+/** A decline whose error code equals its decline code. */
 function coded(code: string, message: string): Decline {
   return { code, declineCode: code, message };
 }

@@ -1,5 +1,5 @@
-/** Error answers as Stripe gives them: https://docs.stripe.com/api/errors */
-import type { Answer } from '../calls.ts';
+/** Error responses in Stripe's shape: https://docs.stripe.com/api/errors */
+import type { ProviderResponse } from '../calls.ts';
 
 export interface StripeError {
   readonly type: 'api_error' | 'card_error' | 'idempotency_error' | 'invalid_request_error';
@@ -10,13 +10,21 @@ export interface StripeError {
   readonly payment_intent?: object;
 }
 
-/** A parameter that cannot be: nothing began, so the answer is not kept under the key. */
-export function invalid(param: string, message: string, code = 'parameter_invalid_empty'): Answer {
+/** An invalid parameter: nothing began, so the response is not saved under the key. */
+export function invalid(
+  param: string,
+  message: string,
+  code = 'parameter_invalid_empty',
+): ProviderResponse {
   return failure(400, { type: 'invalid_request_error', code, message, param });
 }
 
 /** 404 in a path, 400 in a parameter. */
-export function missing(what: string, id: string, where: 'path' | 'param' = 'path'): Answer {
+export function missing(
+  what: string,
+  id: string,
+  where: 'path' | 'param' = 'path',
+): ProviderResponse {
   return failure(where === 'path' ? 404 : 400, {
     type: 'invalid_request_error',
     code: 'resource_missing',
@@ -25,44 +33,47 @@ export function missing(what: string, id: string, where: 'path' | 'param' = 'pat
   });
 }
 
-/** The request was understood and carried out up to this answer: kept under the key. */
-export function conclusion(status: number, error: StripeError): Answer {
-  return { status, body: { error }, keep: true };
+/** The outcome of a request that was carried out: saved under the key. */
+export function finalError(status: number, error: StripeError): ProviderResponse {
+  return { status, body: { error }, replayable: true };
 }
 
-export function failure(status: number, error: StripeError): Answer {
-  return { status, body: { error }, keep: false };
+export function failure(status: number, error: StripeError): ProviderResponse {
+  return { status, body: { error }, replayable: false };
 }
 
-export function unauthorized(): Answer {
+export function unauthorized(): ProviderResponse {
   return failure(401, {
     type: 'invalid_request_error',
     message: 'Give a secret key (sk_...) as bearer token in the Authorization header.',
   });
 }
 
-export function internal(): Answer {
-  return failure(500, { type: 'api_error', message: 'An error occurred; nothing was done.' });
+export function internal(): ProviderResponse {
+  return failure(500, {
+    type: 'api_error',
+    message: 'An error occurred; the request was not carried out.',
+  });
 }
 
-/** A look-up refused: true whatever there is to be found. */
-export function tooMany(): Answer {
+/** A refused look-up says nothing about what exists. */
+export function tooMany(): ProviderResponse {
   return failure(429, {
     type: 'invalid_request_error',
     code: 'rate_limit',
-    message: 'Too many requests; ask again later.',
+    message: 'Too many requests; retry later.',
   });
 }
 
-export function keyInUse(): Answer {
+export function keyInUse(): ProviderResponse {
   return failure(409, {
     type: 'idempotency_error',
     code: 'idempotency_key_in_use',
-    message: 'Another request with this Idempotency-Key is still under way.',
+    message: 'Another request with this Idempotency-Key is still in progress.',
   });
 }
 
-export function keyMismatch(): Answer {
+export function keyMismatch(): ProviderResponse {
   return failure(400, {
     type: 'idempotency_error',
     message: 'Keys for idempotent requests can only be used with the parameters of the first one.',

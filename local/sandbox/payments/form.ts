@@ -1,4 +1,4 @@
-/** Stripe's form encoding, read: flat names such as `metadata[order_id]` and `expand[0]`. */
+/** Reads Stripe's form encoding: flat names such as `metadata[order_id]` and `expand[0]`. */
 
 export interface Form {
   text(name: string): string | null;

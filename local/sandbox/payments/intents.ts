@@ -1,15 +1,16 @@
 /**
- * The payment provider's books: intents, holds, captures, refunds, and the rules between them.
- * Every function is synchronous and answers as Stripe's API does; it knows no HTTP.
+ * The payment provider's records: intents, authorizations, captures, refunds, and their rules. Every
+ * function is synchronous and returns a response in Stripe's shape.
  */
 import { randomUUID } from 'node:crypto';
-import type { Answer } from '../calls.ts';
+import { ok } from '../calls.ts';
+import type { ProviderResponse } from '../calls.ts';
 import type { SandboxClock } from '../clock.ts';
 import type { Journal } from '../journal.ts';
 import type { Ledger } from '../ledger.ts';
 import { GENERIC_DECLINE, outcomeOf } from './cards.ts';
 import type { Decline } from './cards.ts';
-import { conclusion, failure, invalid, missing } from './errors.ts';
+import { finalError, failure, invalid, missing } from './errors.ts';
 import type { Form } from './form.ts';
 import { amountIn, authorizationIn } from './parameters.ts';
 import {
@@ -26,20 +27,20 @@ export interface Step {
   /** The idempotency key, for the ledger. */
   readonly key: string | null;
   readonly form: Form;
-  /** A fault asks for the business refusal. */
+  /** A fault demands the business refusal. */
   readonly refused: boolean;
 }
 
 export interface IntentStore {
-  authorize(step: Step): Answer;
-  capture(id: string, step: Step): Answer;
-  cancel(id: string, step: Step): Answer;
-  /** Undefined when there is none. An authorization past its window shows as canceled. */
+  authorize(step: Step): ProviderResponse;
+  capture(id: string, step: Step): ProviderResponse;
+  cancel(id: string, step: Step): ProviderResponse;
+  /** Undefined when there is none. An expired authorization is canceled. */
   find(id: string): Intent | undefined;
   /** Newest first. */
   all(): readonly Intent[];
   put(intent: Intent): void;
-  /** Cancels every authorization past its window. */
+  /** Cancels every expired authorization. */
   expire(): void;
 }
 
@@ -88,7 +89,7 @@ export function createIntentStore(deps: IntentDeps): IntentStore {
 
 type Put = (intent: Intent) => void;
 
-function authorize(deps: IntentDeps, put: Put, step: Step): Answer {
+function authorize(deps: IntentDeps, put: Put, step: Step): ProviderResponse {
   const asked = authorizationIn(step.form);
   if ('body' in asked) return asked;
   const outcome = outcomeOf(asked.paymentMethod);
@@ -116,19 +117,19 @@ function authorize(deps: IntentDeps, put: Put, step: Step): Answer {
   put(intent);
   record(deps, { operation: 'authorize', key: step.key, intent, amountMinor: intent.amount_minor });
   deps.emit('payment_intent.amount_capturable_updated', showIntent(intent));
-  return { status: 200, body: showIntent(intent, step.form.list('expand')), keep: true };
+  return ok(showIntent(intent, step.form.list('expand')));
 }
 
 function decline(
   deps: IntentDeps,
   put: Put,
   declined: { readonly intent: Intent; readonly why: Decline },
-): Answer {
+): ProviderResponse {
   const { why } = declined;
   const intent: Intent = { ...declined.intent, status: 'requires_payment_method', decline: why };
   put(intent);
   deps.emit('payment_intent.payment_failed', showIntent(intent));
-  return conclusion(402, {
+  return finalError(402, {
     type: 'card_error',
     code: why.code,
     decline_code: why.declineCode,
@@ -142,7 +143,7 @@ interface Move {
   readonly step: Step;
 }
 
-function capture(deps: IntentDeps, put: Put, { intent, step }: Move): Answer {
+function capture(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderResponse {
   if (intent.status !== 'requires_capture') return unexpectedState(intent, 'captured');
   const amountMinor = amountIn(step.form, 'amount_to_capture', intent.amount_minor);
   if (typeof amountMinor !== 'number') return amountMinor;
@@ -154,7 +155,7 @@ function capture(deps: IntentDeps, put: Put, { intent, step }: Move): Answer {
     return failure(400, {
       type: 'invalid_request_error',
       code: 'capture_charge_authorization_expired',
-      message: 'The card issuer no longer honours this authorization.',
+      message: 'The card issuer no longer honors this authorization.',
       payment_intent: showIntent(intent),
     });
   }
@@ -162,10 +163,10 @@ function capture(deps: IntentDeps, put: Put, { intent, step }: Move): Answer {
   put(next);
   record(deps, { operation: 'capture', key: step.key, intent: next, amountMinor });
   deps.emit('payment_intent.succeeded', showIntent(next));
-  return { status: 200, body: showIntent(next, step.form.list('expand')), keep: true };
+  return ok(showIntent(next, step.form.list('expand')));
 }
 
-function cancel(deps: IntentDeps, put: Put, { intent, step }: Move): Answer {
+function cancel(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderResponse {
   if (intent.status === 'succeeded' || intent.status === 'canceled') {
     return unexpectedState(intent, 'canceled');
   }
@@ -173,7 +174,7 @@ function cancel(deps: IntentDeps, put: Put, { intent, step }: Move): Answer {
     return failure(400, {
       type: 'invalid_request_error',
       code: 'payment_intent_unexpected_state',
-      message: 'The provider refuses to let this authorization go for now.',
+      message: 'The provider refuses to void this authorization for now.',
       payment_intent: showIntent(intent),
     });
   }
@@ -184,11 +185,11 @@ function cancel(deps: IntentDeps, put: Put, { intent, step }: Move): Answer {
     record(deps, { operation: 'void', key: step.key, intent, amountMinor: intent.amount_minor });
   }
   deps.emit('payment_intent.canceled', showIntent(next));
-  return { status: 200, body: showIntent(next, step.form.list('expand')), keep: true };
+  return ok(showIntent(next, step.form.list('expand')));
 }
 
-/** Books money given back; the amount was checked by the caller. */
-export function bookRefund(
+/** Records a refund whose amount the caller has checked. */
+export function recordRefund(
   deps: IntentDeps,
   put: Put,
   refund: { readonly intent: Intent; readonly key: string | null; readonly amountMinor: number },
@@ -225,13 +226,13 @@ function canceled(intent: Intent, atMs: number, reason: string | null): Intent {
 function withIntent(
   intent: Intent | undefined,
   id: string,
-  move: (intent: Intent) => Answer,
-): Answer {
+  move: (intent: Intent) => ProviderResponse,
+): ProviderResponse {
   return intent === undefined ? missing('payment_intent', id) : move(intent);
 }
 
-function unexpectedState(intent: Intent, participle: string): Answer {
-  return conclusion(400, {
+function unexpectedState(intent: Intent, participle: string): ProviderResponse {
+  return finalError(400, {
     type: 'invalid_request_error',
     code: 'payment_intent_unexpected_state',
     message: `This PaymentIntent could not be ${participle} because its status is ${intent.status}.`,

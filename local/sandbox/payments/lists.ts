@@ -1,5 +1,6 @@
 /** Lists and search over payments, in the shape of Stripe's API. Read only. */
-import type { Answer } from '../calls.ts';
+import { ok } from '../calls.ts';
+import type { ProviderResponse } from '../calls.ts';
 import { invalid } from './errors.ts';
 import type { Form } from './form.ts';
 import { showIntent } from './records.ts';
@@ -14,12 +15,12 @@ const DEFAULT_LIMIT = 10;
 const MAX_LIMIT = 100;
 const CLAUSE = /^(status|metadata\[(["'])(.+?)\2\]):(["'])(.*)\4$/;
 
-/** `created[gte]`, `limit` and `starting_after` over rows given newest first. */
+/** `created[gte]`, `created[lt]`, `limit` and `starting_after` over rows given newest first. */
 export function listed<T extends Row>(
   rows: readonly T[],
   form: Form,
   page: { readonly url: string; readonly show: (row: T) => object },
-): Answer {
+): ProviderResponse {
   const limit = limitIn(form);
   if (typeof limit !== 'number') return limit;
   const after = form.text('starting_after');
@@ -34,12 +35,15 @@ export function listed<T extends Row>(
  * `metadata['order_id']:'...'` and `status:'...'`, joined by AND
  * (https://docs.stripe.com/search#search-query-language). Unlike Stripe's, it never lags.
  */
-export function searched(intents: readonly Intent[], form: Form): Answer {
+export function searched(intents: readonly Intent[], form: Form): ProviderResponse {
   const limit = limitIn(form);
   if (typeof limit !== 'number') return limit;
   const clauses = (form.text('query') ?? '').split(' AND ').map((text) => CLAUSE.exec(text.trim()));
   if (clauses.some((clause) => clause === null)) {
-    return invalid('query', "Only metadata['...']:'...' and status:'...' joined by AND are known.");
+    return invalid(
+      'query',
+      "Only metadata['...']:'...' and status:'...' joined by AND are supported.",
+    );
   }
   const matching = intents.filter((intent) =>
     clauses.every((clause) => {
@@ -61,7 +65,7 @@ export function listExpand(form: Form): string[] {
   return form.list('expand').map((path) => path.replace(/^data\./, ''));
 }
 
-function limitIn(form: Form): number | Answer {
+function limitIn(form: Form): number | ProviderResponse {
   const limit = Number(form.text('limit') ?? DEFAULT_LIMIT);
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
   return invalid('limit', `The limit is a whole number from 1 to ${MAX_LIMIT}.`);
@@ -69,21 +73,7 @@ function limitIn(form: Form): number | Answer {
 
 function createdMatches(row: Row, form: Form): boolean {
   const created = Math.floor(row.created_at_ms / 1000);
-  const bound = (name: string): number | null => {
-    const text = form.text(name);
-    return text === null ? null : Number(text);
-  };
-  const [exact, gte, gt] = [bound('created'), bound('created[gte]'), bound('created[gt]')];
-  const [lte, lt] = [bound('created[lte]'), bound('created[lt]')];
-  return (
-    (exact === null || created === exact) &&
-    (gte === null || created >= gte) &&
-    (gt === null || created > gt) &&
-    (lte === null || created <= lte) &&
-    (lt === null || created < lt)
-  );
-}
-
-function ok(body: object): Answer {
-  return { status: 200, body, keep: true };
+  const from = Number(form.text('created[gte]') ?? -Infinity);
+  const before = Number(form.text('created[lt]') ?? Infinity);
+  return created >= from && created < before;
 }

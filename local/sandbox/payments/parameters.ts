@@ -1,5 +1,5 @@
-/** Parameters of payment calls, checked as Stripe checks them. A bad one is an answer, not a throw. */
-import type { Answer } from '../calls.ts';
+/** Parameters of payment calls, checked as Stripe does. A bad one is returned as a response. */
+import type { ProviderResponse } from '../calls.ts';
 import { invalid } from './errors.ts';
 import type { Form } from './form.ts';
 
@@ -13,13 +13,13 @@ export interface Authorization {
 const MAX_AMOUNT_MINOR = 99_999_999;
 const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
 
-/** The parameters of a PaymentIntent that is confirmed at once and captured later. */
-export function authorizationIn(form: Form): Authorization | Answer {
+/** The parameters of a PaymentIntent that is confirmed in one call and captured later. */
+export function authorizationIn(form: Form): Authorization | ProviderResponse {
   if (form.text('capture_method') !== 'manual') {
-    return invalid('capture_method', 'This stand-in only knows capture_method=manual.');
+    return invalid('capture_method', 'The sandbox supports only capture_method=manual.');
   }
   if (form.text('confirm') !== 'true') {
-    return invalid('confirm', 'This stand-in only knows confirm=true.');
+    return invalid('confirm', 'The sandbox supports only confirm=true.');
   }
   const amountMinor = amountIn(form, 'amount');
   if (typeof amountMinor !== 'number') return amountMinor;
@@ -34,8 +34,8 @@ export function authorizationIn(form: Form): Authorization | Answer {
   return { amountMinor, currency: currency.toLowerCase(), paymentMethod };
 }
 
-/** A whole, positive number of minor units; `fallback` when the parameter is not there. */
-export function amountIn(form: Form, name: string, fallback?: number): number | Answer {
+/** A whole, positive number of minor units; `fallback` when the parameter is missing. */
+export function amountIn(form: Form, name: string, fallback?: number): number | ProviderResponse {
   const text = form.text(name);
   if (text === null) {
     return fallback ?? invalid(name, `Missing required param: ${name}.`, 'parameter_missing');

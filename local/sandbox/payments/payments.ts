@@ -1,4 +1,4 @@
-/** The payment provider put together: books, events, API. */
+/** The payment provider: its records, events and API. */
 import type { Hono } from 'hono';
 import type { SandboxEnv } from '../calls.ts';
 import type { SandboxClock } from '../clock.ts';
@@ -29,7 +29,7 @@ export interface Payments {
   readonly close: () => Promise<void>;
 }
 
-/** Stripe forgets a key after this: https://docs.stripe.com/api/idempotent_requests */
+/** Stripe deletes a key after this: https://docs.stripe.com/api/idempotent_requests */
 const KEY_TTL_MS = 24 * 60 * 60 * 1000;
 
 export function createPayments(options: PaymentsOptions): Payments {
@@ -38,17 +38,17 @@ export function createPayments(options: PaymentsOptions): Payments {
   const deps = { journal, clock, ledger, emit: webhooks.emit };
   const intents = createIntentStore(deps);
   const refunds = createRefundStore(deps, intents);
-  const counter = {
+  const context = {
     provider: 'payments',
     journal,
     faults,
     keys: createIdempotencyStore(journal, clock, { ttlMs: KEY_TTL_MS }),
     failed: internal,
-    mismatch: keyMismatch,
-    inUse: keyInUse,
+    keyMismatch,
+    keyInUse,
   } as const;
   return {
-    routes: createPaymentRoutes({ counter, intents, refunds }),
+    routes: createPaymentRoutes({ context, intents, refunds }),
     aim: webhooks.aim,
     expire: intents.expire,
     close: webhooks.close,

@@ -1,4 +1,4 @@
-/** What the payments stand-in remembers, and how Stripe's API shows it. */
+/** The stored payments and refunds, and their form in Stripe's API. */
 import { z } from 'zod';
 
 export const intentSchema = z.object({
@@ -109,7 +109,7 @@ export function showRefund(refund: Refund): object {
   };
 }
 
-/** The order an intent belongs to, as the shop wrote it into the metadata. */
+/** The order an intent belongs to, from the metadata the shop sent. */
 export function orderOf(intent: Intent): string | null {
   return intent.metadata['order_id'] ?? null;
 }

@@ -1,15 +1,16 @@
-/** Refunds: money given back, never more than was captured. */
+/** Refunds of captured payments, never more than was captured. */
 import { randomUUID } from 'node:crypto';
-import type { Answer } from '../calls.ts';
-import { conclusion, failure, invalid, missing } from './errors.ts';
-import { bookRefund } from './intents.ts';
+import { ok } from '../calls.ts';
+import type { ProviderResponse } from '../calls.ts';
+import { finalError, failure, invalid, missing } from './errors.ts';
+import { recordRefund } from './intents.ts';
 import type { IntentStore, IntentDeps, Step } from './intents.ts';
 import { amountIn } from './parameters.ts';
 import { refundSchema, showIntent, showRefund } from './records.ts';
 import type { Intent, Refund } from './records.ts';
 
 export interface RefundStore {
-  refund(step: Step): Answer;
+  refund(step: Step): ProviderResponse;
   find(id: string): Refund | undefined;
   /** Newest first. */
   all(): readonly Refund[];
@@ -38,28 +39,22 @@ export function createRefundStore(deps: IntentDeps, intents: IntentStore): Refun
         created_at_ms: deps.clock.now(),
       };
       refunds.set(refund.id, refund);
-      bookRefund(deps, intents.put, { intent, key: step.key ?? refund.id, amountMinor });
-      return { status: 200, body: showRefund(refund), keep: true };
+      recordRefund(deps, intents.put, { intent, key: step.key ?? refund.id, amountMinor });
+      return ok(showRefund(refund));
     },
   };
 }
 
-function intentIn(step: Step, intents: IntentStore): Intent | Answer {
+function intentIn(step: Step, intents: IntentStore): Intent | ProviderResponse {
   const id = step.form.text('payment_intent');
   if (id !== null) return intents.find(id) ?? missing('payment_intent', id, 'param');
-  const charge = step.form.text('charge');
-  if (charge === null) {
-    return invalid('payment_intent', 'Give payment_intent or charge.', 'parameter_missing');
-  }
-  return (
-    intents.all().find((each) => each.charge_id === charge) ?? missing('charge', charge, 'param')
-  );
+  return invalid('payment_intent', 'Give payment_intent.', 'parameter_missing');
 }
 
-/** How much to give back, or why nothing can be. */
-function refundable(intent: Intent, step: Step): number | Answer {
+/** The amount to refund, or the error response. */
+function refundable(intent: Intent, step: Step): number | ProviderResponse {
   if (intent.status !== 'succeeded') {
-    return conclusion(400, {
+    return finalError(400, {
       type: 'invalid_request_error',
       code: 'payment_intent_unexpected_state',
       message: `This PaymentIntent (${intent.id}) does not have a successful charge to refund.`,
@@ -68,7 +63,7 @@ function refundable(intent: Intent, step: Step): number | Answer {
   }
   const leftMinor = intent.captured_minor - intent.refunded_minor;
   if (leftMinor === 0) {
-    return conclusion(400, {
+    return finalError(400, {
       type: 'invalid_request_error',
       code: 'charge_already_refunded',
       message: `Charge ${intent.charge_id} has already been refunded.`,

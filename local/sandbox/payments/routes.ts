@@ -1,7 +1,7 @@
 /** The part of Stripe's REST API that manual capture needs, under /v1. */
 import { Hono } from 'hono';
-import { attempt } from '../calls.ts';
-import type { Answer, Counter, SandboxContext, SandboxEnv } from '../calls.ts';
+import { attempt, ok } from '../calls.ts';
+import type { ProviderResponse, ProviderContext, SandboxContext, SandboxEnv } from '../calls.ts';
 import { fingerprintOf } from '../idempotency-store.ts';
 import { missing, tooMany, unauthorized } from './errors.ts';
 import { parseForm } from './form.ts';
@@ -11,25 +11,25 @@ import { showIntent, showRefund } from './records.ts';
 import type { RefundStore } from './refunds.ts';
 
 export interface PaymentDeps {
-  readonly counter: Counter;
+  readonly context: ProviderContext;
   readonly intents: IntentStore;
   readonly refunds: RefundStore;
 }
 
 type Write = 'authorize' | 'capture' | 'void' | 'refund';
 
-export function createPaymentRoutes({ counter, intents, refunds }: PaymentDeps): Hono<SandboxEnv> {
+export function createPaymentRoutes({ context, intents, refunds }: PaymentDeps): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>();
 
   async function write(
     c: SandboxContext,
     operation: Write,
-    run: (step: Step) => Answer,
+    run: (step: Step) => ProviderResponse,
   ): Promise<Response> {
     const form = parseForm(await c.req.text());
     const key = c.req.header('idempotency-key') ?? null;
     const fingerprint = fingerprintOf([c.req.path, form.canonical()]);
-    return attempt(c, counter, {
+    return attempt(c, context, {
       operation,
       key,
       fingerprint,
@@ -37,8 +37,8 @@ export function createPaymentRoutes({ counter, intents, refunds }: PaymentDeps):
     });
   }
 
-  const read = (c: SandboxContext, run: () => Answer): Promise<Response> =>
-    attempt(c, counter, {
+  const read = (c: SandboxContext, run: () => ProviderResponse): Promise<Response> =>
+    attempt(c, context, {
       operation: 'lookup',
       key: null,
       fingerprint: '',
@@ -67,15 +67,13 @@ export function createPaymentRoutes({ counter, intents, refunds }: PaymentDeps):
   app.get('/refunds/:id', (c) =>
     read(c, () => {
       const refund = refunds.find(c.req.param('id'));
-      return refund === undefined
-        ? missing('refund', c.req.param('id'))
-        : { status: 200, body: showRefund(refund), keep: true };
+      return refund === undefined ? missing('refund', c.req.param('id')) : ok(showRefund(refund));
     }),
   );
   return app;
 }
 
-function listIntents(c: SandboxContext, intents: IntentStore): Answer {
+function listIntents(c: SandboxContext, intents: IntentStore): ProviderResponse {
   const form = queryOf(c);
   return listed(intents.all(), form, {
     url: '/v1/payment_intents',
@@ -83,19 +81,18 @@ function listIntents(c: SandboxContext, intents: IntentStore): Answer {
   });
 }
 
-function showOne(c: SandboxContext, intents: IntentStore, id: string): Answer {
+function showOne(c: SandboxContext, intents: IntentStore, id: string): ProviderResponse {
   const intent = intents.find(id);
   if (intent === undefined) return missing('payment_intent', id);
-  return { status: 200, body: showIntent(intent, queryOf(c).list('expand')), keep: true };
+  return ok(showIntent(intent, queryOf(c).list('expand')));
 }
 
-function listRefunds(c: SandboxContext, refunds: RefundStore): Answer {
+function listRefunds(c: SandboxContext, refunds: RefundStore): ProviderResponse {
   const form = queryOf(c);
-  const [intentId, chargeId] = [form.text('payment_intent'), form.text('charge')];
+  const intentId = form.text('payment_intent');
   const matching = refunds
     .all()
-    .filter((refund) => intentId === null || refund.intent_id === intentId)
-    .filter((refund) => chargeId === null || refund.charge_id === chargeId);
+    .filter((refund) => intentId === null || refund.intent_id === intentId);
   return listed(matching, form, { url: '/v1/refunds', show: showRefund });
 }
 

@@ -1,4 +1,4 @@
-/** Stripe's events about payments, signed as Stripe signs them and owed to the shop until taken. */
+/** Stripe's events about payments, signed as Stripe does and sent until the shop accepts them. */
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import type { SandboxClock } from '../clock.ts';
@@ -21,7 +21,7 @@ export interface WebhookTarget {
 
 export interface Webhooks {
   emit(type: EventType, object: object): void;
-  /** From now on events go there; `null` sends none. */
+  /** Changes where events are sent; `null` sends none. */
   aim(target: WebhookTarget | null): void;
   close(): Promise<void>;
 }
@@ -53,8 +53,8 @@ export function createWebhooks(options: WebhookOptions): Webhooks {
   return {
     emit: (type, object) => {
       if (target === null) return;
-      // A webhook refused by a fault is one the provider never sends at all.
-      if (options.faults.strike(place, ['refuse']) !== null) return;
+      // `refuse`: the provider never sends this webhook.
+      if (options.faults.trigger(place, ['refuse']) !== null) return;
       const id = `evt_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
       const body = JSON.stringify({
         id,

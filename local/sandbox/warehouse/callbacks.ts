@@ -1,4 +1,4 @@
-/** The warehouse's later answer to a shipping request, signed by Standard Webhooks. */
+/** The warehouse's callbacks about shipping requests, signed after Standard Webhooks. */
 import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { createDeliveries } from '../deliveries.ts';
@@ -7,7 +7,7 @@ import type { Journal } from '../journal.ts';
 import type { Shipment } from './records.ts';
 
 export interface Callbacks {
-  /** Owes the shop the news of a parcel that left or was refused. */
+  /** Reports a parcel that was shipped or refused. */
   announce(shipment: Shipment): void;
   close(): Promise<void>;
 }

@@ -1,15 +1,16 @@
-/** What the warehouse has for which order, as the shop reads it to compare its own books. */
+/** The warehouse's records per order, which the shop reads to compare them with its own. */
 import { z } from 'zod';
-import type { Answer } from '../calls.ts';
+import { ok } from '../calls.ts';
+import type { ProviderResponse } from '../calls.ts';
 import { notFound, problem } from './responses.ts';
 import type { Reservation } from './records.ts';
 import type { Reservations } from './reservations.ts';
 import type { Shipments } from './shipments.ts';
 
 export interface OrderList {
-  /** One page of the orders first heard of in a span of time. */
-  list(query: Readonly<Record<string, string>>): Answer;
-  look(orderId: string): Answer;
+  /** One page of the orders first seen in a time window. */
+  list(query: Readonly<Record<string, string>>): ProviderResponse;
+  find(orderId: string): ProviderResponse;
 }
 
 const querySchema = z.object({
@@ -19,7 +20,7 @@ const querySchema = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(100),
 });
 
-export function createBooks(reservations: Reservations, shipments: Shipments): OrderList {
+export function createOrderList(reservations: Reservations, shipments: Shipments): OrderList {
   const show = (reservation: Reservation): object => ({
     order_id: reservation.order_id,
     reservation: reservation.state,
@@ -37,12 +38,12 @@ export function createBooks(reservations: Reservations, shipments: Shipments): O
       const start = known.findIndex(({ order_id: id }) => id === starting_after) + 1;
       const data = known.slice(start, start + limit).map(show);
       const has_more = known.length > start + limit;
-      return { status: 200, body: { data, has_more }, keep: true };
+      return ok({ data, has_more });
     },
-    look: (orderId) => {
+    find: (orderId) => {
       const reservation = reservations.find(orderId);
       if (reservation === undefined) return notFound();
-      return { status: 200, body: show(reservation), keep: true };
+      return ok(show(reservation));
     },
   };
 }

@@ -1,4 +1,4 @@
-/** What the warehouse stand-in remembers and what it accepts. No recipient is ever stored. */
+/** What the warehouse accepts and stores. Recipients are not stored. */
 import { z } from 'zod';
 
 const text = z.string().min(1).max(200);
@@ -36,7 +36,7 @@ export type Reservation = Readonly<z.output<typeof reservationSchema>>;
 
 export const shipmentSchema = z.object({
   correlation_id: z.string(),
-  /** Null for a mark: cancelled before it was ever requested. */
+  /** Null when it was cancelled before it was requested. */
   order_id: z.string().nullable(),
   state: z.enum(['requested', 'shipped', 'refused', 'cancelled']),
   carrier: z.string().optional(),

@@ -1,5 +1,6 @@
-/** Lines the warehouse keeps for an order. A release leaves a mark: a reserve after it is refused. */
-import type { Answer } from '../calls.ts';
+/** Reserved lines per order. A release is recorded even before a reserve, which is then refused. */
+import { ok } from '../calls.ts';
+import type { ProviderResponse } from '../calls.ts';
 import type { Journal } from '../journal.ts';
 import type { Ledger } from '../ledger.ts';
 import { refusal } from './responses.ts';
@@ -7,17 +8,17 @@ import { reservationSchema } from './records.ts';
 import type { Reservation, ReserveRequest } from './records.ts';
 
 export interface Reservations {
-  reserve(request: ReserveRequest, step: WarehouseStep): Answer;
-  release(orderId: string, step: WarehouseStep): Answer;
+  reserve(request: ReserveRequest, step: WarehouseStep): ProviderResponse;
+  release(orderId: string, step: WarehouseStep): ProviderResponse;
   isReleased(orderId: string): boolean;
   find(orderId: string): Reservation | undefined;
-  /** In the order they were first heard of. */
+  /** In the order they were first seen. */
   all(): readonly Reservation[];
 }
 
 export interface WarehouseStep {
   readonly key: string | null;
-  /** A fault asks for the business refusal. */
+  /** A fault demands the business refusal. */
   readonly refused: boolean;
 }
 
@@ -46,18 +47,18 @@ export function createReservations(journal: Journal, ledger: Ledger): Reservatio
         const created_at_ms = Date.now();
         move('reserve', key, { order_id: orderId, state: 'reserved', lines, created_at_ms });
       }
-      return { status: 201, body: { order_id: orderId, state: 'reserved' }, keep: true };
+      return ok({ order_id: orderId, state: 'reserved' }, 201);
     },
     release: (orderId, { key, refused }) => {
       const known = rows.get(orderId);
       if (known?.state !== 'released') {
-        if (refused) return { ...refusal('not_now'), keep: false };
+        if (refused) return { ...refusal('not_now'), replayable: false };
         const mark = { order_id: orderId, lines: [], created_at_ms: Date.now() };
         const next: Reservation = { ...(known ?? mark), state: 'released' };
         if (known === undefined) rows.set(orderId, next);
         else move('release', key, next);
       }
-      return { status: 200, body: { order_id: orderId, state: 'released' }, keep: true };
+      return ok({ order_id: orderId, state: 'released' });
     },
     find: (orderId) => rows.get(orderId),
     all: () => [...rows.values()],

@@ -1,28 +1,28 @@
-/** Error answers of the warehouse: `{code, ...}`, as docs/warehouse-contract.md promises. */
-import type { Answer } from '../calls.ts';
+/** Error responses of the warehouse: `{code, ...}`, after docs/warehouse-contract.md. */
+import type { ProviderResponse } from '../calls.ts';
 
 /** The warehouse's business refusal: final for this key. */
-export function refusal(reason: string): Answer {
-  return { status: 409, body: { code: 'refused', reason }, keep: true };
+export function refusal(reason: string): ProviderResponse {
+  return { status: 409, body: { code: 'refused', reason }, replayable: true };
 }
 
-export function notFound(): Answer {
+export function notFound(): ProviderResponse {
   return problem(404, 'not_found');
 }
 
-export function failed(): Answer {
+export function failed(): ProviderResponse {
   return problem(500, 'internal_error');
 }
 
-export function keyInUse(): Answer {
+export function keyInUse(): ProviderResponse {
   return problem(409, 'idempotency_key_in_use');
 }
 
-export function keyMismatch(): Answer {
+export function keyMismatch(): ProviderResponse {
   return problem(422, 'idempotency_key_reused');
 }
 
-/** An answer that is not kept: the same call may be made again. */
-export function problem(status: number, code: string, message?: string): Answer {
-  return { status, body: message === undefined ? { code } : { code, message }, keep: false };
+/** A response that is not saved: the call may be repeated. */
+export function problem(status: number, code: string, message?: string): ProviderResponse {
+  return { status, body: message === undefined ? { code } : { code, message }, replayable: false };
 }

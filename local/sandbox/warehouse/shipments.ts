@@ -1,12 +1,13 @@
 /**
- * Parcels. A request is accepted at once; the parcel leaves later and only then the shop is told,
- * by signed callback. A cancel leaves a mark: a request after it is refused.
+ * Parcels. A request is accepted at once; the parcel leaves later and a signed callback reports it.
+ * A cancel is recorded even before the request, which is then refused.
  */
 import { createHash } from 'node:crypto';
-import type { Answer } from '../calls.ts';
+import { ok } from '../calls.ts';
+import type { ProviderResponse } from '../calls.ts';
 import type { Faults } from '../faults.ts';
 import type { Journal, Table } from '../journal.ts';
-import { createSerialQueue } from '../serial-queue.ts';
+import { createDelayedQueue } from '../delayed-queue.ts';
 import type { Ledger } from '../ledger.ts';
 import { notFound, refusal } from './responses.ts';
 import type { Callbacks } from './callbacks.ts';
@@ -15,9 +16,9 @@ import type { Shipment, ShipRequest } from './records.ts';
 import type { Reservations, WarehouseStep } from './reservations.ts';
 
 export interface Shipments {
-  ship(request: ShipRequest, step: WarehouseStep): Answer;
-  cancel(correlationId: string, step: WarehouseStep): Answer;
-  look(correlationId: string): Answer;
+  ship(request: ShipRequest, step: WarehouseStep): ProviderResponse;
+  cancel(correlationId: string, step: WarehouseStep): ProviderResponse;
+  find(correlationId: string): ProviderResponse;
   /** The order's parcel. */
   findOfOrder(orderId: string): Shipment | undefined;
   close(): Promise<void>;
@@ -40,7 +41,7 @@ const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
 
 export function createShipments(deps: ShipmentDeps): Shipments {
   const rows = deps.journal.table({ name: 'shipments', row: shipmentSchema, limit: MAX_SHIPMENTS });
-  const queue = createSerialQueue({
+  const queue = createDelayedQueue({
     maxParallel: MAX_LEAVING,
     work: async (correlationId) => leave(deps, rows, correlationId),
   });
@@ -64,25 +65,23 @@ export function createShipments(deps: ShipmentDeps): Shipments {
       return accepted(shipment);
     },
     cancel: (correlationId, step) => cancel(deps.ledger, rows, { correlationId, step }),
-    look: (correlationId) => {
+    find: (correlationId) => {
       const shipment = rows.get(correlationId);
-      return shipment === undefined
-        ? notFound()
-        : { status: 200, body: view(shipment), keep: true };
+      return shipment === undefined ? notFound() : ok(view(shipment));
     },
-    // The shop names its requests after its orders; others are found the long way.
+    // The shop derives correlation ids from order ids; others need a scan.
     findOfOrder: (orderId) =>
       rows.get(`${orderId}.ship`) ?? [...rows.values()].find((each) => each.order_id === orderId),
     close: () => queue.close(),
   };
 }
 
-/** The parcel goes out of the door, unless it was cancelled meanwhile. */
+/** Ships the parcel, unless it was cancelled meanwhile. */
 function leave(deps: ShipmentDeps, rows: Table<Shipment>, correlationId: string): void {
   const shipment = rows.get(correlationId);
   if (shipment?.state !== 'requested') return;
   deps.journal.transact(() => {
-    const refused = deps.faults.strike(CALLBACK, ['refuse']) !== null;
+    const refused = deps.faults.trigger(CALLBACK, ['refuse']) !== null;
     const next: Shipment = refused
       ? { ...shipment, state: 'refused', reason: 'damaged' }
       : { ...shipment, state: 'shipped', ...parcelOf(correlationId) };
@@ -94,17 +93,17 @@ function leave(deps: ShipmentDeps, rows: Table<Shipment>, correlationId: string)
 function cancel(
   ledger: Ledger,
   rows: Table<Shipment>,
-  wish: { readonly correlationId: string; readonly step: WarehouseStep },
-): Answer {
-  const { correlationId, step } = wish;
+  request: { readonly correlationId: string; readonly step: WarehouseStep },
+): ProviderResponse {
+  const { correlationId, step } = request;
   const known = rows.get(correlationId);
   if (known?.state === 'shipped') return alreadyShipped(known);
   if (known?.state !== 'cancelled') {
-    if (step.refused) return { ...refusal('not_now'), keep: false };
+    if (step.refused) return { ...refusal('not_now'), replayable: false };
     rows.set(correlationId, cancelled(correlationId, known));
     if (known?.state === 'requested') record(ledger, 'cancel', { shipment: known, key: step.key });
   }
-  return { status: 200, body: { correlation_id: correlationId, state: 'cancelled' }, keep: true };
+  return ok({ correlation_id: correlationId, state: 'cancelled' });
 }
 
 function requested(request: ShipRequest, leavesAtMs: number): Shipment {
@@ -126,21 +125,24 @@ function cancelled(correlationId: string, known: Shipment | undefined): Shipment
   };
 }
 
-/** The same parcel asked for under another key: one parcel, the answer it has by now. */
-function repeated(known: Shipment): Answer {
+/** A repeat under another key: one parcel, and a response after its present state. */
+function repeated(known: Shipment): ProviderResponse {
   if (known.state === 'cancelled') return refusal('cancelled');
   if (known.state === 'refused') return refusal(known.reason ?? 'not_shippable');
   return accepted(known);
 }
 
-function accepted(shipment: Shipment): Answer {
-  const body = { correlation_id: shipment.correlation_id, state: 'requested' };
-  return { status: 202, body, keep: true };
+function accepted(shipment: Shipment): ProviderResponse {
+  return ok({ correlation_id: shipment.correlation_id, state: 'requested' }, 202);
 }
 
-function alreadyShipped(shipment: Shipment): Answer {
+function alreadyShipped(shipment: Shipment): ProviderResponse {
   const { carrier, tracking_number } = shipment;
-  return { status: 409, body: { code: 'already_shipped', carrier, tracking_number }, keep: false };
+  return {
+    status: 409,
+    body: { code: 'already_shipped', carrier, tracking_number },
+    replayable: false,
+  };
 }
 
 function view(shipment: Shipment): object {

@@ -1,4 +1,4 @@
-/** The warehouse put together: reservations, parcels, callbacks, API. */
+/** The warehouse: reservations, parcels, callbacks, API. */
 import type { Hono } from 'hono';
 import type { SandboxEnv } from '../calls.ts';
 import type { SandboxClock } from '../clock.ts';
@@ -7,7 +7,7 @@ import type { Journal } from '../journal.ts';
 import { createIdempotencyStore } from '../idempotency-store.ts';
 import type { Ledger } from '../ledger.ts';
 import { failed, keyInUse, keyMismatch } from './responses.ts';
-import { createBooks } from './list.ts';
+import { createOrderList } from './list.ts';
 import { createCallbacks } from './callbacks.ts';
 import { createReservations } from './reservations.ts';
 import { createWarehouseRoutes } from './routes.ts';
@@ -40,21 +40,21 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
     callbacks,
     callbackDelayMs,
   });
-  const counter = {
+  const context = {
     provider: 'warehouse',
     journal,
     faults,
     keys: createIdempotencyStore(journal, clock, { ttlMs: null }),
     failed,
-    mismatch: keyMismatch,
-    inUse: keyInUse,
+    keyMismatch,
+    keyInUse,
   } as const;
   return {
     routes: createWarehouseRoutes({
-      counter,
+      context,
       reservations,
       shipments,
-      orderList: createBooks(reservations, shipments),
+      orderList: createOrderList(reservations, shipments),
     }),
     close: async () => {
       await shipments.close();
