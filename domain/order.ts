@@ -28,6 +28,8 @@ export type PaymentStatus =
   | 'voided'
   | 'refunded';
 export type ShipmentStatus = 'requested' | 'shipped' | 'refused' | 'cancelled';
+/** Of one order line's units: `held` until the warehouse has `reserved` them. */
+export type ReservationStatus = 'held' | 'reserved' | 'shipped' | 'released';
 
 /** From each status, where an order may go. `needs_attention` resumes where a person sends it. */
 export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {

@@ -2,7 +2,7 @@
  * Where our books and a provider's say different things about one order. Pure: what is compared is
  * read elsewhere. What is still under way is no discrepancy.
  */
-import type { PaymentStatus, ShipmentStatus } from './order.ts';
+import type { PaymentStatus, ReservationStatus, ShipmentStatus } from './order.ts';
 
 export const DISCREPANCY_KINDS = [
   'charge_without_order',
@@ -101,11 +101,9 @@ function stateOf({ status, capturedManually }: OurPayment): keyof typeof STATES 
   return status === 'authorized' && capturedManually ? 'captured_manually' : status;
 }
 
-type Reservation = 'held' | 'reserved' | 'shipped' | 'released';
-
 export interface OurShipment {
   readonly orderId: string;
-  readonly reservation: Reservation;
+  readonly reservation: ReservationStatus;
   /** `sku x quantity`, sorted. */
   readonly lines: readonly string[];
   readonly shipment: ShipmentStatus | null;

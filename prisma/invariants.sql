@@ -60,9 +60,9 @@ WHERE r.quantity IS DISTINCT FROM -m.delta;
 -- holds: always
 SELECT order_id || ' ' || sku AS subject,
   format('order %s, ordered %s, reservation of %s %s', o.status, COALESCE(l.quantity, 0),
-    COALESCE(r.quantity, 0), COALESCE(r.status, 'missing')) AS detail
+    COALESCE(r.quantity, 0), COALESCE(r.status::text, 'missing')) AS detail
 FROM order_lines l FULL JOIN reservations r USING (order_id, sku) JOIN orders o ON o.id = order_id
-WHERE l.quantity IS DISTINCT FROM r.quantity OR r.status <> ALL (CASE
+WHERE l.quantity IS DISTINCT FROM r.quantity OR r.status::text <> ALL (CASE
   WHEN o.status IN ('pending', 'placed') THEN ARRAY['held']
   WHEN o.status IN ('reserved', 'paid') THEN ARRAY['reserved']
   WHEN o.status IN ('shipped', 'delivered') THEN ARRAY['shipped']
@@ -97,7 +97,7 @@ SELECT o.id AS subject,
   format('order %s, payment %s, captured %s, refunded %s', o.status, p.status, p.captured_minor,
     p.refunded_minor) AS detail
 FROM orders o JOIN payments p ON p.order_id = o.id
-WHERE (p.status <> ALL (CASE
+WHERE (p.status::text <> ALL (CASE
     WHEN o.status = 'pending' THEN ARRAY['authorizing']
     WHEN o.status = 'declined' THEN ARRAY['declined']
     WHEN o.status = 'expired' THEN ARRAY['declined', 'voided']
@@ -155,7 +155,7 @@ WHERE p.refunded_minor <> COALESCE(r.succeeded, 0) OR p.refunding_minor <> COALE
 UNION ALL
 SELECT r.id, format('%s, and its operations say %s', r.status, COALESCE(o.states, 'nothing'))
 FROM refunds r LEFT JOIN (
-  SELECT key, string_agg(state, ', ' ORDER BY id) AS states FROM payment_operations GROUP BY key
+  SELECT key, string_agg(state::text, ', ' ORDER BY id) AS states FROM payment_operations GROUP BY key
 ) o USING (key)
 WHERE o.states IS DISTINCT FROM CASE r.status WHEN 'succeeded' THEN 'requested, succeeded'
   WHEN 'failed' THEN 'requested, refused' ELSE 'requested' END;
@@ -205,9 +205,9 @@ SELECT order_id, format('%s shipments', count(*)) FROM shipments GROUP BY order_
 -- title: Shipped means a parcel with a tracking number, cancelled means none
 -- holds: always
 -- A request under way when the order turned round is written down as refused a moment later.
-SELECT o.id AS subject, format('order %s, shipment %s', o.status, COALESCE(s.status, 'none')) AS detail
+SELECT o.id AS subject, format('order %s, shipment %s', o.status, COALESCE(s.status::text, 'none')) AS detail
 FROM orders o LEFT JOIN shipments s ON s.order_id = o.id
-WHERE (COALESCE(s.status, 'none') <> ALL (CASE
+WHERE (COALESCE(s.status::text, 'none') <> ALL (CASE
     WHEN o.status IN ('shipped', 'delivered') THEN ARRAY['shipped']
     WHEN o.status IN ('paid', 'cancelling', 'needs_attention')
       THEN ARRAY['none', 'requested', 'refused', 'cancelled']
@@ -277,15 +277,15 @@ FROM orders o JOIN (
   WHERE went_to = 'resumed' OR (SELECT transitions ? went_to FROM given)
   ORDER BY order_id, seq DESC
 ) e ON e.order_id = o.id, given
-WHERE o.status <> e.went_to
-  AND NOT (e.went_to = 'resumed' AND transitions -> 'needs_attention' ? o.status);
+WHERE o.status::text <> e.went_to
+  AND NOT (e.went_to = 'resumed' AND transitions -> 'needs_attention' ? o.status::text);
 
 -- invariant: answers_stored
 -- title: An accepted order has its stored 201 and a declined one its 402, and no such answer stands alone
 -- holds: always
 -- Keys are forgotten after 7 days.
 SELECT k.key AS subject, format('key of order %s (%s) is %s, answer %s', COALESCE(k.order_id, 'none'),
-  COALESCE(o.status, 'missing'), k.state, COALESCE(k.status::text, 'none')) AS detail
+  COALESCE(o.status::text, 'missing'), k.state, COALESCE(k.status::text, 'none')) AS detail
 FROM idempotency_keys k LEFT JOIN orders o ON o.id = k.order_id
 WHERE (k.state = 'done') IS DISTINCT FROM (k.status IS NOT NULL AND k.body IS NOT NULL)
   OR (k.order_id IS NULL AND k.state <> 'done')
@@ -330,7 +330,7 @@ WHERE p.status = 'authorized' AND NOT p.captured_manually
 -- The retry budgets of domain/checkout-steps.ts, and an hour for the last attempt.
 SELECT o.id AS subject, format('%s since %s', o.status, o.updated_at) AS detail
 FROM orders o, given
-WHERE o.updated_at < now() - (stage_budgets_ms ->> o.status)::float8 * interval '1 ms'
+WHERE o.updated_at < now() - (stage_budgets_ms ->> o.status::text)::float8 * interval '1 ms'
   - interval '1 hour' - grace;
 
 -- invariant: parked_has_letter

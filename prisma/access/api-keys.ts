@@ -2,9 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Database } from '../client/client.ts';
 import { newId } from '../client/ids.ts';
+import type { ApiKeyRole } from '../generated/enums.ts';
 
-export const ROLES = ['storefront', 'operator', 'admin'] as const;
-export type Role = (typeof ROLES)[number];
+/** From the least to the most privileged. */
+export const ROLES = ['storefront', 'operator', 'admin'] as const satisfies readonly Role[];
+export type Role = ApiKeyRole;
 
 export interface ApiKey {
   readonly id: string;
@@ -21,8 +23,7 @@ export function hashApiKey(key: string): string {
 export async function findApiKey(db: Database, keyHash: string): Promise<ApiKey | null> {
   const row = await db.apiKey.findUnique({ where: { keyHash } });
   if (!row || row.revokedAt !== null) return null;
-  const role = ROLES.find((each) => each === row.role);
-  return role ? { id: row.id, name: row.name, role } : null;
+  return { id: row.id, name: row.name, role: row.role };
 }
 
 /** Makes a key with 256 random bits. The answer is the only place that ever has the key itself. */

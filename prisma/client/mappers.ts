@@ -1,15 +1,11 @@
 /** Turns rows into domain types. The database's CHECKs are the guarantee behind each narrowing. */
 import type { CustomerId, OrderId, PaymentId, ShipmentId } from '../../domain/ids.ts';
 import type {
-  CancelReason,
   EventType,
   Order,
   OrderEvent,
-  OrderStatus,
   Payment,
-  PaymentStatus,
   Shipment,
-  ShipmentStatus,
   ShippingAddress,
 } from '../../domain/order.ts';
 import type { Prisma } from '../generated/client.ts';
@@ -25,7 +21,7 @@ type EventRow = Prisma.EventGetPayload<object>;
 export function toOrder(row: OrderRow): Order {
   return {
     id: trusted<OrderId>(row.id),
-    status: trusted<OrderStatus>(row.status),
+    status: row.status,
     version: row.version,
     currency: row.currency,
     totalMinor: row.totalMinor,
@@ -44,7 +40,7 @@ export function toOrder(row: OrderRow): Order {
     shippingAddress: trusted<ShippingAddress>(row.shippingAddress),
     correlationId: row.correlationId,
     traceparent: row.traceparent,
-    cancelReason: trusted<CancelReason | null>(row.cancelReason),
+    cancelReason: row.cancelReason,
     attentionStep: row.attentionStep,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
@@ -55,7 +51,7 @@ export function toPayment(row: PaymentRow): Payment {
   return {
     id: trusted<PaymentId>(row.id),
     orderId: trusted<OrderId>(row.orderId),
-    status: trusted<PaymentStatus>(row.status),
+    status: row.status,
     amountMinor: row.amountMinor,
     capturedMinor: row.capturedMinor,
     refundedMinor: row.refundedMinor,
@@ -74,7 +70,7 @@ export function toShipment(row: ShipmentRow): Shipment {
   return {
     id: trusted<ShipmentId>(row.id),
     orderId: trusted<OrderId>(row.orderId),
-    status: trusted<ShipmentStatus>(row.status),
+    status: row.status,
     correlationId: row.correlationId,
     carrier: row.carrier,
     trackingNumber: row.trackingNumber,

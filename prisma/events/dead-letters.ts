@@ -5,11 +5,11 @@
 import { isRefundId, type OrderId } from '../../domain/ids.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
+import type { DeadLetterSource, DeadLetterStatus } from '../generated/enums.ts';
 import { newId } from '../client/ids.ts';
 import { trusted } from '../client/cast.ts';
 
-export type DeadLetterSource = 'delivery' | 'checkout' | 'notification' | 'refund';
-export type DeadLetterStatus = 'open' | 'redriven' | 'resolved' | 'discarded';
+export type { DeadLetterSource, DeadLetterStatus };
 
 export interface DeadLetter {
   readonly id: string;
@@ -136,7 +136,7 @@ export async function countOpenDeadLetters(
     _count: { _all: true },
   });
   const counts = { delivery: 0, checkout: 0, notification: 0, refund: 0 };
-  for (const { source, _count } of rows) counts[trusted<DeadLetterSource>(source)] = _count._all;
+  for (const { source, _count } of rows) counts[source] = _count._all;
   return counts;
 }
 
@@ -152,7 +152,7 @@ export async function listOpenOfCause(
   fingerprint: string,
   limit: number,
 ): Promise<{ readonly ids: readonly string[]; readonly matching: number }> {
-  const where = { fingerprint, status: 'open' };
+  const where = { fingerprint, status: 'open' } as const;
   const [rows, matching] = await Promise.all([
     db.deadLetter.findMany({ where, orderBy: { id: 'asc' }, take: limit, select: { id: true } }),
     db.deadLetter.count({ where }),
@@ -204,10 +204,8 @@ export async function reopenStale(
 function toDeadLetter(row: Prisma.DeadLetterGetPayload<object>): DeadLetter {
   return {
     ...row,
-    source: trusted<DeadLetterSource>(row.source),
     orderId: trusted<OrderId | null>(row.orderId),
     message: trusted<Readonly<Record<string, unknown>>>(row.message),
-    status: trusted<DeadLetterStatus>(row.status),
     firstFailedAt: row.firstFailedAt.toISOString(),
     lastFailedAt: row.lastFailedAt.toISOString(),
     decidedAt: row.decidedAt?.toISOString() ?? null,

@@ -2,10 +2,11 @@
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
+import type { InboxSource } from '../generated/enums.ts';
 import { trusted } from '../client/cast.ts';
 
 export interface InboxMessage {
-  readonly source: 'warehouse' | 'payments';
+  readonly source: InboxSource;
   readonly id: string;
   readonly type: string;
   readonly orderId: OrderId | null;

@@ -30,7 +30,7 @@ export async function recordAttempts(
     SELECT e.id, "eventId", "eventType", outcome, a.status, "latencyMs", error, response
     FROM (SELECT id FROM webhook_endpoints WHERE id = ${endpointId} FOR KEY SHARE) e,
       jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS a ("eventId" uuid, "eventType" text,
-        outcome text, status int, "latencyMs" int, error text, response text)`;
+        outcome webhook_attempt_outcome, status int, "latencyMs" int, error text, response text)`;
   if (Math.random() < attempts.length / TRIM_ONE_IN) await trimAttempts(db, endpointId);
 }
 
@@ -109,7 +109,6 @@ function toAttempt(row: Prisma.WebhookAttemptGetPayload<object>): WebhookAttempt
   return {
     ...row,
     id: row.id.toString(),
-    outcome: trusted<WebhookAttempt['outcome']>(row.outcome),
     attemptedAt: row.attemptedAt.toISOString(),
   };
 }

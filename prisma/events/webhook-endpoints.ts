@@ -208,7 +208,7 @@ function toEndpoint(row: Prisma.WebhookEndpointGetPayload<object>): WebhookEndpo
     id: row.id,
     url: row.url,
     types: trusted<readonly EventType[]>(row.types),
-    status: trusted<WebhookEndpoint['status']>(row.status),
+    status: row.status,
     disabledReason: row.disabledReason,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),

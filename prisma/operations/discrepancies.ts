@@ -24,7 +24,7 @@ export async function listDiscrepanciesOf(
   limit: number,
 ): Promise<readonly FoundDiscrepancy[]> {
   const rows = await db.discrepancy.findMany({
-    where: { OR: [{ firstRun: runId }, { lastRun: runId }, { resolvedRun: runId }] },
+    where: { OR: [{ firstRunId: runId }, { lastRunId: runId }, { resolvedRunId: runId }] },
     orderBy: [{ resolvedAt: { sort: 'asc', nulls: 'first' } }, { id: 'asc' }],
     take: limit,
   });
@@ -38,7 +38,7 @@ export async function listUnseen(
   limit: number,
 ): Promise<readonly FoundDiscrepancy[]> {
   const rows = await db.discrepancy.findMany({
-    where: { resolvedAt: null, lastRun: { not: runId } },
+    where: { resolvedAt: null, lastRunId: { not: runId } },
     orderBy: [{ lastSeenAt: 'asc' }, { id: 'asc' }],
     take: limit,
   });
@@ -81,7 +81,7 @@ export async function resolveDiscrepancy(
 ): Promise<void> {
   const resolve = async (tx: Transaction): Promise<number> =>
     tx.$executeRaw`
-      UPDATE reconciliation_discrepancies SET resolved_at = now(), resolved_run = ${runId}
+      UPDATE reconciliation_discrepancies SET resolved_at = now(), resolved_run_id = ${runId}
       WHERE id = ${id} AND resolved_at IS NULL`;
   if (orderId === null) return void (await db.$transaction(resolve));
   await orderTransaction(db, orderId, async (tx) => {
@@ -97,12 +97,12 @@ async function see(
 ): Promise<'new' | 'known'> {
   const rows = await tx.$queryRaw<{ isNew: boolean }[]>`
     INSERT INTO reconciliation_discrepancies
-      (id, kind, subject, order_id, ours, theirs, first_run, last_run)
+      (id, kind, subject, order_id, ours, theirs, first_run_id, last_run_id)
     VALUES (${newId('discrepancy')}, ${found.kind}, ${found.subject}, ${found.orderId},
       ${JSON.stringify(found.ours)}::jsonb, ${JSON.stringify(found.theirs)}::jsonb,
       ${runId}, ${runId})
     ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO UPDATE SET
-      ours = EXCLUDED.ours, theirs = EXCLUDED.theirs, last_run = EXCLUDED.last_run,
+      ours = EXCLUDED.ours, theirs = EXCLUDED.theirs, last_run_id = EXCLUDED.last_run_id,
       last_seen_at = now()
     RETURNING xmax = 0 AS "isNew"`;
   return rows[0]?.isNew === true ? 'new' : 'known';
@@ -124,7 +124,7 @@ async function tell(
 function toDiscrepancy(row: Prisma.DiscrepancyGetPayload<object>): FoundDiscrepancy {
   return {
     id: row.id,
-    kind: trusted<DiscrepancyKind>(row.kind),
+    kind: row.kind,
     subject: row.subject,
     orderId: trusted<OrderId | null>(row.orderId),
     ours: trusted<Discrepancy['ours']>(row.ours),

@@ -1,14 +1,15 @@
 /** Runs of the reconciliation: one at a time. What they found is in discrepancies.ts. */
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
+import type { ReconciliationScope, ReconciliationStatus } from '../generated/enums.ts';
 import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 import { trusted } from '../client/cast.ts';
 
 export interface Reconciliation {
   readonly id: string;
-  readonly scope: 'recent' | 'full';
-  readonly status: 'running' | 'completed' | 'failed';
+  readonly scope: ReconciliationScope;
+  readonly status: ReconciliationStatus;
   readonly actor: string;
   readonly windowFrom: string;
   readonly windowTo: string;
@@ -49,7 +50,7 @@ export async function openReconciliation(
       AND COALESCE(workflow_started_at, started_at) < now() - ${DEAD_AFTER_MS} * interval '1 ms'`;
   const opened = await db.$transaction(async (tx) => {
     await insertRun(tx, asked);
-    const where = { OR: [{ id }, { status: 'running' }] };
+    const where = { OR: [{ id }, { status: 'running' as const }] };
     const rows = await tx.reconciliation.findMany({ where });
     const row = rows.find((each) => each.id === id) ?? rows[0];
     if (row === undefined) return null;
@@ -102,8 +103,8 @@ export async function closeReconciliation(
   await db.$executeRaw`
     UPDATE reconciliations SET status = ${ended.status}, finished_at = now(),
       checked = ${JSON.stringify(ended.checked)}::jsonb,
-      found = (SELECT count(*) FROM reconciliation_discrepancies WHERE first_run = ${id}),
-      resolved = (SELECT count(*) FROM reconciliation_discrepancies WHERE resolved_run = ${id})
+      found = (SELECT count(*) FROM reconciliation_discrepancies WHERE first_run_id = ${id}),
+      resolved = (SELECT count(*) FROM reconciliation_discrepancies WHERE resolved_run_id = ${id})
     WHERE id = ${id} AND status = 'running'`;
 }
 
@@ -129,8 +130,8 @@ export async function listReconciliations(
 function toRun(row: Prisma.ReconciliationGetPayload<object>): Reconciliation {
   return {
     id: row.id,
-    scope: trusted<Reconciliation['scope']>(row.scope),
-    status: trusted<Reconciliation['status']>(row.status),
+    scope: row.scope,
+    status: row.status,
     actor: row.actor,
     windowFrom: row.windowFrom.toISOString(),
     windowTo: row.windowTo.toISOString(),

@@ -19,8 +19,10 @@ export async function recordVoidRequested(
   reference: string,
 ): Promise<boolean> {
   return orderTransaction(db, order.id, async (tx) => {
-    const unplaced = { id: order.id, status: { in: ['pending', 'expired'] } };
-    if ((await tx.order.count({ where: unplaced })) === 0) return false;
+    const unplaced = await tx.order.count({
+      where: { id: order.id, status: { in: ['pending', 'expired'] } },
+    });
+    if (unplaced === 0) return false;
     await writeVoid(tx, order, { reference, states: ['requested'] });
     return true;
   });
@@ -74,7 +76,7 @@ async function writeVoid(
   const row = {
     orderId: order.id,
     key: providerKey(order.id, 'void'),
-    kind: 'void',
+    kind: 'void' as const,
     amountMinor: order.totalMinor,
     currency: order.currency,
     providerReference: written.reference,

@@ -241,6 +241,6 @@ export async function settleAuthorization(
     VALUES (${order.id}, ${providerKey(order.id, 'authorize')}, 'authorize', ${state},
       ${order.totalMinor}, ${order.currency}, ${reference}, ${code})
     RETURNING EXISTS (SELECT FROM payment_operations
-      WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested') AS "letGo"`;
+      WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested') AS "isVoidRequested"`;
   return { isVoidRequested: rows[0]?.isVoidRequested === true };
 }

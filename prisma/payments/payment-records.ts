@@ -2,10 +2,11 @@
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
 import { trusted } from '../client/cast.ts';
+import type { PaymentOperationKind, PaymentOperationState } from '../generated/enums.ts';
 
 export interface OperationRecord {
-  readonly kind: 'authorize' | 'capture' | 'void' | 'refund';
-  readonly state: 'requested' | 'succeeded' | 'refused';
+  readonly kind: PaymentOperationKind;
+  readonly state: PaymentOperationState;
 }
 
 export interface PaymentHistory {

@@ -57,13 +57,13 @@ export async function recordRefundSucceeded(
 ): Promise<void> {
   const { orderId, amountMinor } = refund;
   await orderTransaction(db, orderId, async (tx) => {
-    const data = { status: 'succeeded', providerReference, settledAt: new Date() };
+    const data = { status: 'succeeded', providerReference, settledAt: new Date() } as const;
     if (!(await settle(tx, refund, data))) return;
     await tx.$executeRaw`
       UPDATE payments SET refunding_minor = refunding_minor - ${amountMinor},
         refunded_minor = refunded_minor + ${amountMinor}, updated_at = now(),
         status = CASE WHEN refunded_minor + ${amountMinor} = captured_minor
-          THEN 'refunded' ELSE 'partially_refunded' END
+          THEN 'refunded' ELSE 'partially_refunded' END::payment_status
       WHERE order_id = ${orderId}`;
     await book(tx, refund, { state: 'succeeded', detail: null });
     if (refund.cause === 'order_cancelled') await tell(tx, refund, 'order.payment_refunded');
@@ -80,7 +80,7 @@ export async function recordRefundFailed(
 ): Promise<void> {
   const { orderId, amountMinor } = refund;
   await orderTransaction(db, orderId, async (tx) => {
-    const data = { status: 'failed', failureCode, settledAt: new Date() };
+    const data = { status: 'failed', failureCode, settledAt: new Date() } as const;
     if (!(await settle(tx, refund, data))) return;
     await tx.$executeRaw`
       UPDATE payments SET refunding_minor = refunding_minor - ${amountMinor}, updated_at = now()
@@ -178,9 +178,9 @@ async function book(
   outcome: { readonly state: 'succeeded' | 'refused'; readonly detail: string | null },
 ): Promise<void> {
   const { providerReference } = await tx.payment.findUniqueOrThrow({ where: { orderId } });
-  const operation = { orderId, key, kind: 'refund', amountMinor, currency, providerReference };
+  const operation = { orderId, key, amountMinor, currency, providerReference };
   await tx.paymentOperation.createMany({
-    data: [{ ...operation, ...outcome }],
+    data: [{ ...operation, ...outcome, kind: 'refund' }],
     skipDuplicates: true,
   });
 }

@@ -4,7 +4,6 @@
  * is written by refund-outcomes.ts.
  */
 import { refundKey, type OrderId, type RefundId } from '../../domain/ids.ts';
-import type { CancelReason, OrderStatus, PaymentStatus } from '../../domain/order.ts';
 import {
   refundability,
   type NotRefundableReason,
@@ -21,7 +20,7 @@ import { newId } from '../client/ids.ts';
 import { trusted } from '../client/cast.ts';
 
 /** The statuses of a refund whose outcome is not known. */
-export const OPEN = ['requested', 'needs_attention'];
+export const OPEN: RefundStatus[] = ['requested', 'needs_attention'];
 
 /** The refund, or null. */
 export async function findRefund(db: Database, id: RefundId): Promise<Refund | null> {
@@ -159,8 +158,8 @@ export function toRefund(row: Prisma.RefundGetPayload<object>): Refund {
     id: trusted<RefundId>(row.id),
     orderId: trusted<OrderId>(row.orderId),
     key: row.key,
-    cause: trusted<RefundCause>(row.cause),
-    status: trusted<RefundStatus>(row.status),
+    cause: row.cause,
+    status: row.status,
     amountMinor: row.amountMinor,
     currency: row.currency,
     reason: row.reason,
@@ -177,9 +176,9 @@ async function findRefundable(tx: Transaction, orderId: OrderId): Promise<Refund
   });
   if (row.payment === null) throw new Error(`order ${orderId} has no payment`);
   return {
-    status: trusted<OrderStatus>(row.status),
-    cancelReason: trusted<CancelReason | null>(row.cancelReason),
-    payment: { ...row.payment, status: trusted<PaymentStatus>(row.payment.status) },
+    status: row.status,
+    cancelReason: row.cancelReason,
+    payment: row.payment,
     refunds: row._count.refunds,
   };
 }

@@ -215,7 +215,10 @@ function firedAt(place: Place): number {
   return armed.find((fault) => fault.operation === place.operation)?.fired ?? 0;
 }
 
-async function operationsOf(orderId: OrderId, kind: string): Promise<string[]> {
+async function operationsOf(
+  orderId: OrderId,
+  kind: 'capture' | 'void' | 'refund',
+): Promise<string[]> {
   const rows = await steps.db.paymentOperation.findMany({
     where: { orderId, kind },
     orderBy: { id: 'asc' },

@@ -199,7 +199,7 @@ describe('a redrive', () => {
     expect(await show(id)).toMatchObject({ status: 'open' });
   });
 
-  test.each(['redriven', 'resolved', 'discarded'])(
+  test.each(['redriven', 'resolved', 'discarded'] as const)(
     'a redrive of a dead letter that is already %s is refused as dead_letter_not_open',
     async (status) => {
       const id = await deadLetter();

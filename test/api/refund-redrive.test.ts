@@ -58,7 +58,7 @@ describe('a dead letter of a refund', () => {
 
   test('a redrive of a settled refund returns 409 and retries nothing', async () => {
     const id = await openDeadLetter(shop, refund.orderId);
-    const data = { status: 'succeeded', settledAt: new Date() };
+    const data = { status: 'succeeded', settledAt: new Date() } as const;
     await shop.db.refund.update({ where: { id: refund.id }, data });
     expect((await redrive(shop, id)).status).toBe(409);
     expect(shop.refunds.retried).toEqual([]);

@@ -24,7 +24,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     what: 'the same fact recorded twice',
     subject: of('cancelledAfterCapture'),
     statements: ({ cancelledAfterCapture }) => [
-      'DROP INDEX events_order_id_once_key_key',
+      'DROP INDEX events_order_id_dedup_key_key',
       `UPDATE events SET dedup_key = 'order.stock_released'
        WHERE order_id = '${cancelledAfterCapture}' AND type = 'order.payment_refunded'`,
     ],

@@ -78,7 +78,7 @@ describe('a cancel racing the capture', () => {
     'when reserved': (id) => told(id, 'order.reserved'),
     'while the provider is asked for the money': async (id) => {
       await eventually(async () => {
-        const where = { orderId: id, kind: 'capture', state: 'requested' };
+        const where = { orderId: id, kind: 'capture', state: 'requested' } as const;
         expect(await shop.db.paymentOperation.count({ where })).toBe(1);
       }, WITHIN);
     },

@@ -21,8 +21,10 @@ export function settledStatus({ db }: Shop, id: OrderId): Promise<OrderStatus> {
 /** Until no refund of the order is open any more. */
 export async function refundsSettled({ db }: Shop, orderId: OrderId): Promise<void> {
   await eventually(async () => {
-    const where = { orderId, status: { in: ['requested', 'needs_attention'] } };
-    expect(await db.refund.count({ where })).toBe(0);
+    const open = await db.refund.count({
+      where: { orderId, status: { in: ['requested', 'needs_attention'] } },
+    });
+    expect(open).toBe(0);
   }, WITHIN);
 }
 

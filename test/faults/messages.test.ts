@@ -114,7 +114,7 @@ describe('provider messages', () => {
     }
     await eventually(async () => {
       await runRecovery(shop.services, NOW);
-      const where = { processedAt: null, source: 'warehouse' };
+      const where = { processedAt: null, source: 'warehouse' } as const;
       expect(await shop.db.inboxMessage.count({ where })).toBe(0);
     });
     // Each order was authorized, and its books say so.

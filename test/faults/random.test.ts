@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
+import type { OrderStatus } from '../../domain/order.ts';
 import { OPERATIONS, type Faults, type Mode, type Place } from '../../local/sandbox/faults.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
 import { paymentEffects } from '../support/shop.ts';
@@ -125,7 +126,7 @@ async function countShipped(orderIds: readonly OrderId[]): Promise<number> {
 
 async function expectAllSettled(): Promise<void> {
   await runRecovery(running.shop.services, NOW);
-  const rest = { in: ['shipped', 'cancelled', 'expired', 'declined'] };
+  const rest: { in: OrderStatus[] } = { in: ['shipped', 'cancelled', 'expired', 'declined'] };
   expect(await running.shop.db.order.findMany({ where: { NOT: { status: rest } } })).toEqual([]);
 }
 

@@ -90,7 +90,6 @@ describe('payments', () => {
 
 describe('orders', () => {
   test.each([
-    ['an unknown status', "status = 'lost'"],
     ['needs_attention without a waiting step', "status = 'needs_attention'"],
     ['a waiting step without needs_attention', "attention_step = 'capturePayment'"],
     ['cancelling without a reason', "status = 'cancelling'"],
@@ -99,6 +98,12 @@ describe('orders', () => {
   ])('the orders table refuses %s', async (_, change) => {
     const sql = `UPDATE orders SET ${change} WHERE id = $1`;
     expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '23514', table: 'orders' });
+  });
+
+  test('the orders table refuses an unknown status', async () => {
+    const sql = `UPDATE orders SET status = 'lost' WHERE id = $1`;
+    // invalid_text_representation: no value of the enum.
+    expect(await refusalOf(sql, [order.id])).toMatchObject({ code: '22P02' });
   });
 
   test('the database refuses a shipped parcel without a tracking number', async () => {

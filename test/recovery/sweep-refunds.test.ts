@@ -155,8 +155,8 @@ async function refundAtProvider({ id, orderId, amountMinor, currency }: Refund):
 
 /** The books as they were before its outcome was written. */
 async function restoreRecords({ id, orderId, amountMinor }: Refund): Promise<void> {
-  const open = { status: 'requested', settledAt: null, providerReference: null };
-  const owed = { status: 'captured', refundedMinor: 0, refundingMinor: amountMinor };
+  const open = { status: 'requested', settledAt: null, providerReference: null } as const;
+  const owed = { status: 'captured', refundedMinor: 0, refundingMinor: amountMinor } as const;
   await shop.db.$transaction([
     shop.db.refund.update({ where: { id }, data: open }),
     shop.db.payment.update({ where: { orderId }, data: owed }),

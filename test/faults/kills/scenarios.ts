@@ -5,6 +5,7 @@
 import { expect } from 'vitest';
 import type { z } from 'zod';
 import type { OrderId } from '../../../domain/ids.ts';
+import type { PaymentStatus } from '../../../domain/order.ts';
 import type { RefundStatus } from '../../../domain/refund.ts';
 import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
 import { DECLINED_CARD } from '../../support/client.ts';
@@ -219,7 +220,7 @@ async function discrepancyResolved(stack: TestStack): Promise<OrderId> {
   await untilStatus(stack, orderId, 'shipped');
   // Long enough ago that both sides must have heard of it.
   const updatedAt = new Date(Date.now() - 600_000);
-  const write = (data: { status: string; refundedMinor: number }) =>
+  const write = (data: { status: PaymentStatus; refundedMinor: number }) =>
     stack.db.payment.update({ where: { orderId }, data: { ...data, updatedAt } });
   await stack.db.order.update({ where: { id: orderId }, data: { createdAt: updatedAt } });
   await write({ status: 'partially_refunded', refundedMinor: REFUND_MINOR });
