@@ -5,7 +5,7 @@ import { Runtime } from '@temporalio/worker';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics } from 'prom-client';
-import { BUDGET_MS } from './api/middleware/load-shedding.ts';
+import { REQUEST_DEADLINE_MS } from './api/middleware/load-shedding.ts';
 import { createApp, createHealthApp } from './api/app.ts';
 import { registerConnections } from './api/operations/metrics.ts';
 import { startRecovery } from './services/recovery.ts';
@@ -35,7 +35,7 @@ import { connectTemporal } from './temporal/connection.ts';
 import { startWorkers } from './worker/task-queues.ts';
 
 /** Who was let in last has its budget, then finishes the step it has begun. */
-const FINISH_REQUESTS_WITHIN_MS = BUDGET_MS + 3_000;
+const FINISH_REQUESTS_WITHIN_MS = REQUEST_DEADLINE_MS + 3_000;
 /** The whole stop is bounded: whatever supervises us has a deadline of its own, as a rule 30 s. */
 const STOP_WITHIN_MS = FINISH_REQUESTS_WITHIN_MS + 6_000;
 /** What a shopper does not wait for has connections of its own, and takes none of the shopper's. */

@@ -5,7 +5,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
-import { admit } from './middleware/load-shedding.ts';
+import { loadShedding } from './middleware/load-shedding.ts';
 import { createAllowedMethods } from './http/allowed-methods.ts';
 import {
   authenticate,
@@ -62,7 +62,7 @@ export function createHealthApp(services: Services) {
 export function createApp(services: Services) {
   const app = new OpenAPIHono<ApiEnv>();
   app.use(requestId(), correlation(), requestLog(services), secureHeaders());
-  app.use('/v1/*', authenticate(services), admit(services), limitBody());
+  app.use('/v1/*', authenticate(services), loadShedding(services), limitBody());
   const routed = app
     .route('/', orderRoutes(services))
     .route('/', orderReadRoutes(services))

@@ -11,7 +11,7 @@ import type { WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
 import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
-import { ADMISSION_LIMITS, createAdmission, type Admission } from './limits/concurrency-limit.ts';
+import { ConcurrencyLimiter } from './limits/concurrency-limit.ts';
 import { createApiKeyCache, type ApiKeyCache } from '../services/api-key-cache.ts';
 import { createProductCache, type ProductCache } from '../services/product-cache.ts';
 import { createCheckoutStarter, type CheckoutStarter } from '../services/checkout-starter.ts';
@@ -22,7 +22,7 @@ import { createBackgroundStarts, type BackgroundStarts } from '../services/backg
 import { createRedriver, type Redriver } from '../services/bulk-redrive.ts';
 import { createLogTail, type LogTail } from './events/event-feed.ts';
 import { registerEventMetrics } from './operations/event-metrics.ts';
-import type { Door } from './limits/request-class.ts';
+import { CONCURRENCY_LIMITS, type RequestClass } from './limits/request-class.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './http/sse.ts';
 import { createMetrics, type Metrics } from './operations/metrics.ts';
 import { createOrderWaiters, type OrderWaiters } from '../services/order-waiters.ts';
@@ -52,13 +52,13 @@ export interface ApiDeps {
   readonly isDraining: () => boolean;
   /** Other limits of event streams than the service's own. */
   readonly streamLimits?: Partial<StreamLimits> | undefined;
-  /** Other limits of admission than the service's own. */
-  readonly admissionLimits?: typeof ADMISSION_LIMITS | undefined;
+  /** Replaces `CONCURRENCY_LIMITS`. */
+  readonly concurrencyLimits?: typeof CONCURRENCY_LIMITS | undefined;
 }
 
 export interface Services extends ApiDeps {
   readonly apiKeys: ApiKeyCache;
-  readonly admissions: Admissions;
+  readonly limiters: Limiters;
   readonly productCache: ProductCache;
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
@@ -74,8 +74,7 @@ export interface Services extends ApiDeps {
   close(): Promise<void>;
 }
 
-/** The doors: one for shoppers who pay, one for what may wait long, one for everybody else. */
-export type Admissions = Readonly<Record<Door, Admission>>;
+export type Limiters = Readonly<Record<RequestClass, ConcurrencyLimiter>>;
 
 export function createServices(deps: ApiDeps): Services {
   const { db, notifications, checkouts, log, production } = deps;
@@ -87,11 +86,11 @@ export function createServices(deps: ApiDeps): Services {
   const streamDeps = { notifications, log, limits: deps.streamLimits };
   const feedStreams = createEventStreams(streamDeps);
   const timelineStreams = createEventStreams(streamDeps);
-  const limits = deps.admissionLimits ?? ADMISSION_LIMITS;
-  const admissions = {
-    checkout: createAdmission(limits.checkout),
-    other: createAdmission(limits.other),
-    slow: createAdmission(limits.slow),
+  const limits = deps.concurrencyLimits ?? CONCURRENCY_LIMITS;
+  const limiters = {
+    checkout: new ConcurrencyLimiter(limits.checkout),
+    other: new ConcurrencyLimiter(limits.other),
+    slow: new ConcurrencyLimiter(limits.slow),
   };
   const metrics = createMetrics({
     breakers: () => [
@@ -99,13 +98,13 @@ export function createServices(deps: ApiDeps): Services {
       ...deps.warehouse.breakers(),
       ...deps.mailer.breakers(),
     ],
-    admissions,
+    limiters,
   });
   const streams = { feed: feedStreams, timeline: timelineStreams };
   registerEventMetrics(metrics.registry, { db: deps.watchDb, streams });
   return {
     ...deps,
-    admissions,
+    limiters,
     apiKeys: createApiKeyCache({ db, refuseLocal: production }),
     productCache,
     waiters,
@@ -117,8 +116,8 @@ export function createServices(deps: ApiDeps): Services {
     timelineStreams,
     metrics,
     async close() {
-      // Only this line is long. Those who waited for an order come in by the other one now.
-      admissions.checkout.close();
+      // Long polls end now and need a permit of their class for their response: only this one closes.
+      limiters.checkout.close();
       waiters.close();
       feedStreams.close();
       timelineStreams.close();

@@ -8,7 +8,7 @@ export interface HttpServer {
 }
 
 /**
- * For a request to arrive, headers and body. A body that does not come holds a place at the door, so
+ * For a request to arrive, headers and body. A body that does not arrive holds a permit, so
  * not Node's five minutes; but longer than a large one may have to stand in line unread (10 s).
  */
 const REQUEST_TIMEOUT_MS = 15_000;

@@ -1,10 +1,48 @@
-/** Which door of admission.ts a request comes in by: by what it may have to wait for. */
-import type { ADMISSION_LIMITS } from './concurrency-limit.ts';
+/** The classes of requests, by what a request may have to wait for, and how much of each is accepted. */
+import type { ConcurrencyLimits } from './concurrency-limit.ts';
 
-export type Door = keyof typeof ADMISSION_LIMITS;
+export type RequestClass = keyof typeof CONCURRENCY_LIMITS;
 
-/** What asks Temporal, or somebody's webhook receiver, and waits for the answer. */
-const SLOW = [
+export const CONCURRENCY_LIMITS = {
+  /**
+   * 64 at once is what the payment guard lets through, and 256 a second at 250 ms each: more than one
+   * process can do. A rush of 320 clicks at once is served within seconds. After 8 s of overload 64
+   * wait: a shopper waits some seconds, and fifty who retry without a pause are all served by a
+   * process that has just started and is slow.
+   */
+  checkout: {
+    maxRunning: 64,
+    minRunning: 8,
+    maxQueued: 256,
+    maxStalled: 64,
+    stalledAfterMs: 8_000,
+    maxWaitMs: 10_000,
+  },
+  /** Reads, and writes to our own database: short. */
+  other: {
+    maxRunning: 64,
+    minRunning: 8,
+    maxQueued: 256,
+    maxStalled: 64,
+    stalledAfterMs: 1_000,
+    maxWaitMs: 2_000,
+  },
+  /**
+   * Calls that wait for a workflow or a webhook receiver, up to 15 s each: while no worker runs, seven
+   * a second would take all permits of a class. 16 at once are hundreds a second in normal operation.
+   */
+  slow: {
+    maxRunning: 16,
+    minRunning: 4,
+    maxQueued: 64,
+    maxStalled: 16,
+    stalledAfterMs: 1_000,
+    maxWaitMs: 2_000,
+  },
+} satisfies Record<string, ConcurrencyLimits>;
+
+/** They wait for Temporal or for a webhook receiver. */
+const SLOW_PATHS = [
   /^\/v1\/orders\/[^/]+\/cancel$/,
   /^\/v1\/dead-letters\/(?:[^/]+\/)?redrive$/,
   /^\/v1\/webhook-endpoints\/[^/]+\/(?:test|redeliver)$/,
@@ -12,8 +50,12 @@ const SLOW = [
   /^\/v1\/subscriptions\/[^/]+\/resume$/,
 ];
 
-export function doorOf({ method, path }: { readonly method: string; readonly path: string }): Door {
+export function requestClassOf(request: {
+  readonly method: string;
+  readonly path: string;
+}): RequestClass {
+  const { method, path } = request;
   if (method !== 'POST') return 'other';
   if (path === '/v1/orders') return 'checkout';
-  return SLOW.some((pattern) => pattern.test(path)) ? 'slow' : 'other';
+  return SLOW_PATHS.some((pattern) => pattern.test(path)) ? 'slow' : 'other';
 }

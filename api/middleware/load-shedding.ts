@@ -1,55 +1,56 @@
 /**
- * The door of the API: takes on as much as can be done and turns the rest away before a byte of the
- * body is read, and gives each request its budget of time. How much: admission.ts. Streams and waits
- * rest most of the time and have bounds of their own: who opens or ends one needs a place, who is in
- * one needs none.
+ * Accepts as many requests as can be served, rejects the rest before their body is read, and gives
+ * each request its deadline. An open stream or a long poll holds no permit while it waits, and has a
+ * bound of its own.
  */
 import type { MiddlewareHandler } from 'hono';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
-import type { Admission, Pass, Refusal } from '../limits/concurrency-limit.ts';
-import { doorOf } from '../limits/request-class.ts';
-import { databaseUnavailable, type ApiEnv } from './request.ts';
-import { ProblemError, type Problem } from '../http/problems.ts';
 import type { Services } from '../context.ts';
+import { ProblemError, type Problem } from '../http/problems.ts';
+import type { ConcurrencyLimiter, Permit, Rejection } from '../limits/concurrency-limit.ts';
+import { requestClassOf } from '../limits/request-class.ts';
+import { databaseUnavailable, type ApiEnv } from './request.ts';
 
-/** 10 s in line at the most, then authorize 2 s, look-up 1 s and what the database takes. */
-export const BUDGET_MS = 15_000;
-/** Who is turned away at the same moment should not come back at the same moment. */
+/** At most 10 s in the queue, then authorize 2 s, look-up 1 s and the database. */
+export const REQUEST_DEADLINE_MS = 15_000;
+/** A range, so that clients rejected together do not retry together. */
 const RETRY_SECONDS = { least: 1, most: 3 } as const;
 
-/** Health, metrics and callbacks do not come by here at all. */
-export function admit({ admissions }: Services): MiddlewareHandler<ApiEnv> {
+/** Health, metrics and callbacks do not pass here. */
+export function loadShedding({ limiters }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const { signal } = c.req.raw;
-    c.set('requestDeadline', AbortSignal.any([signal, AbortSignal.timeout(BUDGET_MS)]));
-    const door = admissions[doorOf(c.req)];
-    let pass = await comeIn(door, signal);
-    c.set('waitOutside', async (wait) => {
-      pass.leave('done');
+    c.set('requestDeadline', AbortSignal.any([signal, AbortSignal.timeout(REQUEST_DEADLINE_MS)]));
+    const limiter = limiters[requestClassOf(c.req)];
+    let permit = await acquirePermit(limiter, signal);
+    c.set('releaseWhileWaiting', async (wait) => {
+      permit.release();
       await wait();
-      pass = await comeIn(door, signal);
+      permit = await acquirePermit(limiter, signal);
     });
     try {
       await next();
     } finally {
-      pass.leave(isDatabaseUnavailable(c.error) ? 'database_unavailable' : 'done');
+      // Queued requests would find no database either, one after the other, each after its own wait.
+      if (isDatabaseUnavailable(c.error)) limiter.rejectQueue('database_unavailable');
+      permit.release();
     }
   };
 }
 
-/** Throws ProblemError when turned away. */
-async function comeIn(door: Admission, signal: AbortSignal): Promise<Pass> {
-  const entry = await door.enter(signal);
-  if (entry.kind !== 'admitted') throw new ProblemError(turnedAway(entry.kind));
-  return entry.pass;
+/** Throws ProblemError when rejected. */
+async function acquirePermit(limiter: ConcurrencyLimiter, signal: AbortSignal): Promise<Permit> {
+  const result = await limiter.acquire(signal);
+  if (typeof result === 'string') throw new ProblemError(rejected(result));
+  return result;
 }
 
-function turnedAway(reason: Refusal): Problem {
+function rejected(reason: Rejection): Problem {
   if (reason === 'database_unavailable') return databaseUnavailable();
   const { least, most } = RETRY_SECONDS;
   return {
     code: 'overloaded',
-    detail: 'Nothing was begun; try again.',
+    detail: 'The request was not processed. Retry it, with the same Idempotency-Key if it had one.',
     retryAfterSeconds: least + Math.floor(Math.random() * (most - least + 1)),
   };
 }

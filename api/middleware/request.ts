@@ -18,13 +18,10 @@ export interface ApiEnv {
     traceparent: string | null;
     apiKey: ApiKey;
     orderId: string | undefined;
-    /** Aborted when the client is gone or its time is used up: then no new work is begun. */
+    /** Aborted when the client disconnects or the deadline passes: then no new work is started. */
     requestDeadline: AbortSignal;
-    /**
-     * Leaves its place to others while it waits, then stands in line again. Throws ProblemError when
-     * it is turned away.
-     */
-    waitOutside: (wait: () => Promise<void>) => Promise<void>;
+    /** Releases the permit during `wait`, then acquires a new one. Throws ProblemError when rejected. */
+    releaseWhileWaiting: (wait: () => Promise<void>) => Promise<void>;
   };
 }
 

@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { connectionsOf, type Database } from '../../prisma/client/client.ts';
-import type { Admission } from '../limits/concurrency-limit.ts';
+import type { ConcurrencyLimiter } from '../limits/concurrency-limit.ts';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -22,8 +22,8 @@ const BREAKER_VALUES = { closed: 0, half_open: 1, open: 2 } as const;
 
 export function createMetrics(watched: {
   readonly breakers: () => readonly BreakerView[];
-  /** By kind of request. */
-  readonly admissions: Readonly<Record<string, Admission>>;
+  /** By request class. */
+  readonly limiters: Readonly<Record<string, ConcurrencyLimiter>>;
 }): Metrics {
   const registry = new Registry();
   const requests = new Histogram({
@@ -40,7 +40,7 @@ export function createMetrics(watched: {
     registers: [registry],
   });
   registerBreakers(registry, watched.breakers);
-  registerAdmissions(registry, watched.admissions);
+  registerLimiters(registry, watched.limiters);
   return {
     registry,
     observeRequest: ({ method, route, status, seconds }) =>
@@ -105,39 +105,41 @@ function registerBreakers(registry: Registry, breakers: () => readonly BreakerVi
   });
 }
 
-function registerAdmissions(
+function registerLimiters(
   registry: Registry,
-  admissions: Readonly<Record<string, Admission>>,
+  limiters: Readonly<Record<string, ConcurrencyLimiter>>,
 ): void {
-  const labelNames = ['kind'] as const;
-  const views = () => Object.entries(admissions).map(([kind, each]) => ({ kind, ...each.view() }));
+  const labelNames = ['class'] as const;
+  const views = () => Object.entries(limiters).map(([name, each]) => ({ name, ...each.view() }));
   const running = new Gauge({
-    name: 'holdfast_admission_running',
-    help: 'Requests being worked on.',
+    name: 'holdfast_requests_running',
+    help: 'Requests that hold a permit, by request class.',
     labelNames,
     registers: [registry],
     collect() {
-      for (const view of views()) running.set({ kind: view.kind }, view.running);
+      for (const view of views()) running.set({ class: view.name }, view.running);
     },
   });
-  const waiting = new Gauge({
-    name: 'holdfast_admission_waiting',
-    help: 'Requests in line.',
+  const queued = new Gauge({
+    name: 'holdfast_requests_queued',
+    help: 'Requests that wait for a permit, by request class.',
     labelNames,
     registers: [registry],
     collect() {
-      for (const view of views()) waiting.set({ kind: view.kind }, view.waiting);
+      for (const view of views()) queued.set({ class: view.name }, view.queued);
     },
   });
-  const refused = new Counter({
-    name: 'holdfast_admission_refused_total',
-    help: 'Requests turned away before their body was read, by reason.',
-    labelNames: ['kind', 'reason'] as const,
+  const rejected = new Counter({
+    name: 'holdfast_requests_rejected_total',
+    help: 'Requests rejected before their body was read, by request class and reason.',
+    labelNames: ['class', 'reason'] as const,
     registers: [registry],
     collect() {
-      refused.reset();
-      for (const { kind, refused: counts } of views()) {
-        for (const [reason, count] of Object.entries(counts)) refused.inc({ kind, reason }, count);
+      rejected.reset();
+      for (const { name, rejected: counts } of views()) {
+        for (const [reason, count] of Object.entries(counts)) {
+          rejected.inc({ class: name, reason }, count);
+        }
       }
     },
   });

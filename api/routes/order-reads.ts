@@ -34,7 +34,7 @@ export function orderReadRoutes(services: Services) {
       const waitSeconds = waitPreference(c.req.header('prefer'));
       if (waitSeconds !== null) {
         const asked = { waitMs: waitSeconds * 1_000, signal: c.req.raw.signal };
-        await c.var.waitOutside(() => waiters.untilSettled(id, asked));
+        await c.var.releaseWhileWaiting(() => waiters.untilSettled(id, asked));
         c.header('preference-applied', `wait=${waitSeconds}`);
       }
       const order = await loadOrder(db, id);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { doorOf } from '../../api/limits/request-class.ts';
+import { requestClassOf } from '../../api/limits/request-class.ts';
 
 test.each([
   ['POST /v1/orders', 'checkout'],
@@ -16,7 +16,7 @@ test.each([
   ['GET /v1/orders', 'other'],
   ['POST /v1/orders/ord_1/refunds', 'other'],
   ['POST /v1/dead-letters/dl_1/discard', 'other'],
-])('%s belongs to the request class %s', (call, door) => {
+])('%s belongs to the request class %s', (call, requestClass) => {
   const [method = '', path = ''] = call.split(' ');
-  expect(doorOf({ method, path })).toBe(door);
+  expect(requestClassOf({ method, path })).toBe(requestClass);
 });

@@ -1,17 +1,23 @@
-/** A door so narrow that a few requests fill it. */
-import type { AdmissionLimits } from '../../api/limits/concurrency-limit.ts';
+/** Limits so low that a few requests reach them. */
+import type { ConcurrencyLimits, Permit, Rejection } from '../../api/limits/concurrency-limit.ts';
 
-export const LIMITS: AdmissionLimits = {
+export const LIMITS: ConcurrencyLimits = {
   maxRunning: 2,
   minRunning: 2,
-  maxWaiting: 3,
-  maxStanding: 1,
-  standingAfterMs: 60_000,
+  maxQueued: 3,
+  maxStalled: 1,
+  stalledAfterMs: 60_000,
   maxWaitMs: 60_000,
 };
 
-/** A client that stays on the line. */
-export const listening = (): AbortSignal => new AbortController().signal;
+/** The signal of a client that stays connected. */
+export const connected = (): AbortSignal => new AbortController().signal;
+
+/** Fails the test when no permit was given. */
+export function permitOf(result: Permit | Rejection | undefined): Permit {
+  if (typeof result !== 'object') throw new Error(`no permit: ${result ?? 'nothing'}`);
+  return result;
+}
 
 export const times = <T>(count: number, work: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => work(index));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ADMISSION_LIMITS } from '../../api/limits/concurrency-limit.ts';
+import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
@@ -20,12 +20,12 @@ const LOOKUP = { provider: 'warehouse', operation: 'lookup' } as const;
 
 let shop: Shop;
 beforeAll(async () => {
-  const { other } = ADMISSION_LIMITS;
-  // A hundred come at once, and a busy machine may need longer for them than anybody stands in line.
-  const patient = { ...other, maxStanding: other.maxWaiting, maxWaitMs: 60_000 };
-  const admissionLimits = { ...ADMISSION_LIMITS, other: patient };
+  const { other } = CONCURRENCY_LIMITS;
+  // A hundred come at once, and a busy machine may need longer for them than a request may wait.
+  const patient = { ...other, maxStalled: other.maxQueued, maxWaitMs: 60_000 };
+  const concurrencyLimits = { ...CONCURRENCY_LIMITS, other: patient };
   // A reader who is answered did not wait for the warehouse.
-  shop = await openShop({ admissionLimits, deadlines: { trackingMs: NEVER_MS } });
+  shop = await openShop({ concurrencyLimits, deadlines: { trackingMs: NEVER_MS } });
 });
 beforeEach(() => shop.sandbox.faults.clear());
 afterAll(() => shop.close());

@@ -1,23 +1,30 @@
 import { createConnection } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
-import { ADMISSION_LIMITS } from '../../api/limits/concurrency-limit.ts';
+import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
 import { choosePort } from '../support/ports.ts';
 import { listen } from '../../api/server.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 
-const ONE_PLACE = { ...ADMISSION_LIMITS.checkout, maxRunning: 1, minRunning: 1, maxWaitMs: 60_000 };
+const ONE_PLACE = {
+  ...CONCURRENCY_LIMITS.checkout,
+  maxRunning: 1,
+  minRunning: 1,
+  maxWaitMs: 60_000,
+};
 
 test('a request whose body never completes gets 408 and releases its checkout permit', async () => {
-  const shop = await openShop({ admissionLimits: { ...ADMISSION_LIMITS, checkout: ONE_PLACE } });
+  const shop = await openShop({
+    concurrencyLimits: { ...CONCURRENCY_LIMITS, checkout: ONE_PLACE },
+  });
   onTestFinished(() => shop.close());
   const [host, port] = ['127.0.0.1', await choosePort()];
   const { fetch } = createApp(shop.services);
   const server = await listen({ fetch, host, port, requestTimeoutMs: 300 });
   onTestFinished(() => server.close(100));
-  // Again, should a busy machine not get it to the door in time.
+  // Repeated: a busy machine may be too late to give it a permit.
   await eventually(async () => {
     expect(await sendHalfAnOrder(port)).toMatch(/^HTTP\/1\.1 408 /);
     expect(ordersLetIn(shop)).toBeGreaterThan(0);

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { ADMISSION_LIMITS, type Entry } from '../../api/limits/concurrency-limit.ts';
+import type { Permit, Rejection } from '../../api/limits/concurrency-limit.ts';
+import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
 import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { eventually } from '../support/eventually.ts';
-import { LIMITS, listening, times } from '../api/low-limits.ts';
+import { connected, LIMITS, permitOf, times } from '../api/low-limits.ts';
 import { placeOrder } from '../support/client.ts';
 import { createRecorders } from '../support/recorders.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
@@ -25,26 +26,26 @@ describe('a shutdown', () => {
   test('a shutdown rejects queued and new orders with 503 and Retry-After', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
     const shop = await useShop({
-      admissionLimits: { checkout: limits, other: limits, slow: limits },
+      concurrencyLimits: { checkout: limits, other: limits, slow: limits },
     });
-    const { checkout } = shop.services.admissions;
-    const running = await checkout.enter(listening());
+    const { checkout } = shop.services.limiters;
+    const running = await checkout.acquire(connected());
     const queued = shop.place();
-    await eventually(() => expect(checkout.view()).toMatchObject({ running: 1, waiting: 1 }));
-    const createCleanup = shop.services.close();
+    await eventually(() => expect(checkout.view()).toMatchObject({ running: 1, queued: 1 }));
+    const closing = shop.services.close();
     for (const refused of [await queued, await shop.place()]) {
       expect([refused.status, (await problemOf(refused)).code]).toEqual([503, 'overloaded']);
       expect(refused.headers.get('retry-after')).toMatch(/^[123]$/);
     }
-    expect(checkout.view()).toMatchObject({ running: 1, waiting: 0, refused: { stopping: 2 } });
-    if (running.kind === 'admitted') running.pass.leave('done');
-    await createCleanup;
+    expect(checkout.view()).toMatchObject({ running: 1, queued: 0, rejected: { stopping: 2 } });
+    permitOf(running).release();
+    await closing;
     expect(await shop.db.order.count()).toBe(0);
   });
 });
 
 describe('an overloaded API', () => {
-  const few = { maxRunning: 2, maxWaiting: 2, maxStanding: 2 };
+  const few = { maxRunning: 2, maxQueued: 2, maxStalled: 2 };
   const full = { ...LIMITS, ...few };
   const crowded = { checkout: full, other: full, slow: full };
 
@@ -52,11 +53,11 @@ describe('an overloaded API', () => {
     'a full order queue rejects an order before parsing it, and all other requests are served';
   cell('infra/overload', shedsOrders, async (proof) => {
     const { payments, letAnswer } = heldPayments();
-    const shop = await useShop({ admissionLimits: crowded, payments });
+    const shop = await useShop({ concurrencyLimits: crowded, payments });
     await shop.ask('GET', '/v1/products');
     const answers = times(4, () => shop.place());
-    const { checkout } = shop.services.admissions;
-    await eventually(() => expect(checkout.view()).toMatchObject({ running: 2, waiting: 2 }));
+    const { checkout } = shop.services.limiters;
+    await eventually(() => expect(checkout.view()).toMatchObject({ running: 2, queued: 2 }));
     const shed = await shop.ask('POST', '/v1/orders', { key: 'shed', body: 'no JSON' });
     expect([shed.status, (await problemOf(shed)).code]).toEqual([503, 'overloaded']);
     proof.fired(1);
@@ -68,9 +69,9 @@ describe('an overloaded API', () => {
     expect((await problemOf(callback)).code).toBe('invalid_signature');
     const metrics = await (await shop.ask('GET', '/metrics', { role: null })).text();
     for (const line of [
-      'holdfast_admission_running{kind="checkout"} 2',
-      'holdfast_admission_waiting{kind="checkout"} 2',
-      'holdfast_admission_refused_total{kind="checkout",reason="overloaded"} 1',
+      'holdfast_requests_running{class="checkout"} 2',
+      'holdfast_requests_queued{class="checkout"} 2',
+      'holdfast_requests_rejected_total{class="checkout",reason="queue_full"} 1',
     ]) {
       expect(metrics).toContain(line);
     }
@@ -89,13 +90,13 @@ describe('an overloaded API', () => {
       return { kind: 'accepted', pendingCompensations: [] };
     };
     const checkouts = { ...createRecorders().checkouts, cancel };
-    const shop = await useShop({ temporal: { checkouts }, admissionLimits: crowded });
+    const shop = await useShop({ temporal: { checkouts }, concurrencyLimits: crowded });
     const { id } = await orderOf(await shop.place());
     const cancels = times(4, (nth) =>
       shop.ask('POST', `/v1/orders/${id}/cancel`, { key: `cancel-${nth}` }),
     );
-    const { slow } = shop.services.admissions;
-    await eventually(() => expect(slow.view()).toMatchObject({ running: 2, waiting: 2 }));
+    const { slow } = shop.services.limiters;
+    await eventually(() => expect(slow.view()).toMatchObject({ running: 2, queued: 2 }));
     const fifth = await shop.ask('POST', `/v1/orders/${id}/cancel`, { key: 'cancel-5' });
     expect([fifth.status, (await problemOf(fifth)).code]).toEqual([503, 'overloaded']);
     for (const path of ['/v1/products', `/v1/orders/${id}`]) {
@@ -108,15 +109,15 @@ describe('an overloaded API', () => {
 });
 
 describe('a request that may wait or stream', () => {
-  const one = { ...LIMITS, maxRunning: 1, minRunning: 1, maxWaiting: 0, maxStanding: 0 };
-  const narrow = { checkout: LIMITS, other: one, slow: LIMITS };
+  const one = { ...LIMITS, maxRunning: 1, minRunning: 1, maxQueued: 0, maxStalled: 0 };
+  const low = { checkout: LIMITS, other: one, slow: LIMITS };
   const stream = { accept: 'text/event-stream' };
   const wait = { prefer: 'wait=0' };
 
   test('a request that may wait or stream is rejected while no permit is free, and served afterwards', async () => {
-    const shop = await useShop({ admissionLimits: narrow });
+    const shop = await useShop({ concurrencyLimits: low });
     const order = `/v1/orders/${(await orderOf(await shop.place())).id}`;
-    const taken = await shop.services.admissions.other.enter(listening());
+    const taken = await shop.services.limiters.other.acquire(connected());
     const asked: [string, Readonly<Record<string, string>>][] = [
       ['/v1/products', wait],
       ['/v1/products', stream],
@@ -128,7 +129,7 @@ describe('a request that may wait or stream', () => {
       const answer = await shop.ask('GET', path, { role: 'operator', headers });
       expect((await problemOf(answer)).code, path).toBe('overloaded');
     }
-    if (taken.kind === 'admitted') taken.pass.leave('done');
+    permitOf(taken).release();
     for (const [path, headers] of asked) {
       const answer = await shop.ask('GET', path, { role: 'operator', headers });
       expect(answer.status, path).toBe(200);
@@ -137,18 +138,18 @@ describe('a request that may wait or stream', () => {
   });
 
   test('a read with Prefer: wait releases its permit during the wait and needs a new one afterwards', async () => {
-    const shop = await useShop({ admissionLimits: narrow });
+    const shop = await useShop({ concurrencyLimits: low });
     const { id } = await orderOf(await shop.place());
-    const { other } = shop.services.admissions;
-    const met: Entry[] = [];
-    const untilSettled = async () => void met.push(await other.enter(listening()));
+    const { other } = shop.services.limiters;
+    const acquired: (Permit | Rejection)[] = [];
+    const untilSettled = async () => void acquired.push(await other.acquire(connected()));
     const app = createApp({
       ...shop.services,
       waiters: { ...shop.services.waiters, untilSettled },
     });
     const headers = { ...wait, authorization: 'Bearer hf_local_storefront' };
     const answer = await app.request(`/v1/orders/${id}`, { headers });
-    expect(met).toMatchObject([{ kind: 'admitted' }]);
+    permitOf(acquired[0]);
     expect((await problemOf(answer)).code).toBe('overloaded');
   });
 });
@@ -157,14 +158,14 @@ describe('an abandoned request', () => {
   test('a queued order whose client disconnects leaves the queue without an order or a charge', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
     const { payments, letAnswer } = heldPayments();
-    const admissionLimits = { ...ADMISSION_LIMITS, checkout: limits };
-    const shop = await useShop({ admissionLimits, payments });
+    const concurrencyLimits = { ...CONCURRENCY_LIMITS, checkout: limits };
+    const shop = await useShop({ concurrencyLimits, payments });
     const running = shop.place();
-    const { checkout } = shop.services.admissions;
+    const { checkout } = shop.services.limiters;
     await eventually(() => expect(checkout.view().running).toBe(1));
     const client = new AbortController();
     const waiting = placeOrder(shop.api, {}, { signal: client.signal });
-    await eventually(() => expect(checkout.view().waiting).toBe(1));
+    await eventually(() => expect(checkout.view().queued).toBe(1));
     client.abort();
     await waiting;
     letAnswer();

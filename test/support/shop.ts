@@ -3,7 +3,7 @@
  * gateways, the API. Temporal is a recorder of what was asked of it, unless one is given; with workers
  * it is in running-shop.ts.
  */
-import type { ADMISSION_LIMITS } from '../../api/limits/concurrency-limit.ts';
+import type { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
 import { startOf } from '../../api/orders/cancel-order.ts';
 import type { StreamLimits } from '../../api/http/sse.ts';
@@ -40,9 +40,9 @@ export interface ShopOptions {
   /** Parcels leave at once unless told to wait. */
   readonly callbackDelayMs?: number;
   readonly streamLimits?: Partial<StreamLimits>;
-  readonly admissionLimits?: typeof ADMISSION_LIMITS;
+  readonly concurrencyLimits?: typeof CONCURRENCY_LIMITS;
   readonly poolSize?: number;
-  /** 1: the product's own limits of time at the database. */
+  /** 1: the production timeouts of the database. */
   readonly timeoutFactor?: number;
 }
 
@@ -108,7 +108,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     needsTemporal: false,
     isDraining: () => draining.now,
     streamLimits: options.streamLimits,
-    admissionLimits: options.admissionLimits,
+    concurrencyLimits: options.concurrencyLimits,
   });
   const app = createApp(services);
   const api = apiOf(app);

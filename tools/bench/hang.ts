@@ -19,9 +19,9 @@ const AFTER_MS = 75_000;
 const LOOK_EVERY_MS = 10_000;
 
 const MEMORY = /^process_resident_memory_bytes (\S+)$/m;
-const RUNNING = /^holdfast_admission_running\{kind="checkout"\} (\S+)$/m;
+const RUNNING = /^holdfast_requests_running\{class="checkout"\} (\S+)$/m;
 const CONNECTIONS = /^holdfast_database_connections_in_use\{pool="requests"\} (\S+)$/m;
-const IN_LINE = /^holdfast_admission_waiting\{kind="checkout"\} (\S+)$/m;
+const QUEUED = /^holdfast_requests_queued\{class="checkout"\} (\S+)$/m;
 
 await main();
 
@@ -88,7 +88,7 @@ async function gauges({ api }: BenchShop): Promise<string> {
   const text = await answer.text();
   const read = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? NaN);
   const megabytes = Math.round(read(MEMORY) / 1_048_576);
-  const crowd = `running ${read(RUNNING)}, in line ${read(IN_LINE)}`;
+  const crowd = `running ${read(RUNNING)}, queued ${read(QUEUED)}`;
   return `memory ${megabytes} MB, ${crowd}, connections ${read(CONNECTIONS)}`;
 }
 

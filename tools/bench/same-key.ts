@@ -9,7 +9,7 @@ import { openBenchShop } from './shop.ts';
 
 const KEYS = 1_000;
 const EACH = 50;
-/** So that what is tried is the key and not the line at the door. */
+/** So that what is tried is the key and not the request queue. */
 const KEYS_AT_ONCE = 4;
 const AGAIN_AFTER_MS = 250;
 const PATIENCE_MS = 300_000;
