@@ -29,7 +29,7 @@ const ADAPTER_KINDS: readonly string[] = [
 ];
 /** What pg, its pool and ours throw without any code. */
 const MESSAGES =
-  /no database connection became free|expired transaction|timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client has encountered a connection error|unable to start a transaction in the given time|Can't reach database server|Cannot use a pool after calling end/i;
+  /too many requests wait for a database connection|expired transaction|timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client has encountered a connection error|unable to start a transaction in the given time|Can't reach database server|Cannot use a pool after calling end/i;
 /** Causes are nested a few levels deep; a cycle must not hang us. */
 const MAX_DEPTH = 6;
 

@@ -17,5 +17,5 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   return { url: url.href, drop: () => dropDatabase(url.href) };
 }
 
-/** How much longer than in the product anything is waited for: a busy machine breaks no test. */
+/** Timeouts in tests are this much longer than in production: a busy machine must break no test. */
 export const TIMEOUT_FACTOR = 20;
