@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_RETRY_DELAYS_MS } from '../activities/events/subscribers/subscriber.ts';
-import { ADMISSION_LIMITS } from '../api/limits/concurrency-limit.ts';
+import { CONCURRENCY_LIMITS } from '../api/limits/request-class.ts';
 import { registerEventMetrics } from '../api/operations/event-metrics.ts';
 import { createMetrics, registerConnections } from '../api/operations/metrics.ts';
 import { CONFIG_KEYS, readAppConfig } from '../config.ts';
@@ -77,13 +77,13 @@ describe('numbers', () => {
   });
 
   test('the table of request classes in docs/failures.md lists each with its limits', () => {
-    const classes = Object.entries(ADMISSION_LIMITS).map(([name, limits]) => {
-      const { maxRunning, minRunning, maxWaiting, maxWaitMs } = limits;
-      return [name, maxRunning, minRunning, maxWaiting, maxWaitMs];
+    const classes = Object.entries(CONCURRENCY_LIMITS).map(([name, limits]) => {
+      const { maxRunning, minRunning, maxQueued, maxStalled, maxWaitMs } = limits;
+      return [name, maxRunning, minRunning, maxQueued, maxStalled, maxWaitMs];
     });
     const documented = rowsOf('docs/failures.md', 'class').map((row) => {
-      const [name = '', maxRunning, minRunning, maxWaiting, wait] = row;
-      return [unquoted(name), ...[maxRunning, minRunning, maxWaiting].map(Number), inMs(wait)];
+      const [name = '', ...limits] = row;
+      return [unquoted(name), ...limits.slice(0, 4).map(Number), inMs(limits[4])];
     });
     expect(documented).toEqual(classes);
   });
@@ -142,7 +142,7 @@ describe('tables', () => {
   });
 
   test('docs/operations.md lists exactly the metrics that are registered', async () => {
-    const { registry } = createMetrics({ breakers: () => [], admissions: {} });
+    const { registry } = createMetrics({ breakers: () => [], limiters: {} });
     const db = createDatabase({ url: 'postgresql://127.0.0.1:9/none', poolSize: 3 });
     registerConnections(registry, {});
     registerEventMetrics(registry, { db, streams: {} });
