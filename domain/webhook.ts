@@ -65,23 +65,6 @@ export function attemptOf(
   }
 }
 
-const SECOND_MS = 1_000;
-const MINUTE_MS = 60 * SECOND_MS;
-const HOUR_MS = 60 * MINUTE_MS;
-
-/** Waits after the immediate first attempt: ten attempts in 75 h 35 min (Standard Webhooks 1.0). */
-export const WEBHOOK_RETRY_DELAYS_MS: readonly number[] = [
-  5 * SECOND_MS,
-  5 * MINUTE_MS,
-  30 * MINUTE_MS,
-  2 * HOUR_MS,
-  5 * HOUR_MS,
-  10 * HOUR_MS,
-  14 * HOUR_MS,
-  20 * HOUR_MS,
-  24 * HOUR_MS,
-];
-
 /** The type of the event that an operator sends to try an endpoint out. */
 export const WEBHOOK_TEST_TYPE = 'webhook_endpoint.test';
 

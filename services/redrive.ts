@@ -2,6 +2,7 @@
  * What a person decides about a dead letter. A redrive continues what failed under the same name:
  * the waiting step of a checkout, the delivery of the same event, the same notice, the same refund.
  */
+import { requestedDelivery } from '../domain/delivery.ts';
 import {
   isRefundId,
   refundNotification,
@@ -10,7 +11,6 @@ import {
   type OrderId,
   type RefundId,
 } from '../domain/ids.ts';
-import { webhookEndpointOf, WEBHOOK_RETRY_DELAYS_MS } from '../domain/webhook.ts';
 import type { Database } from '../prisma/client/client.ts';
 import {
   decideDeadLetter,
@@ -56,10 +56,6 @@ export type RedriveOutcome =
   /** Temporal cannot be reached; the letter is open again. */
   | { readonly kind: 'unavailable' };
 
-/** The first try at once, then as a delivery is tried by default. */
-const DELAYS_MS = [0, 5_000, 30_000];
-/** A webhook has its own schedule, and a redrive is the whole of it once more. */
-const WEBHOOK_DELAYS_MS = [0, ...WEBHOOK_RETRY_DELAYS_MS];
 const NOTIFICATIONS: readonly Notification[] = ['confirmed', 'shipped', 'cancelled'];
 
 export async function redrive(
@@ -176,15 +172,7 @@ function started({ kind }: Awaited<ReturnType<DeliveryClient['startNotification'
 
 function deliveryOf({ id, subject, eventId }: DeadLetter, orderId: OrderId) {
   if (eventId === null) throw new Error(`${id} is a delivery of no event`);
-  return {
-    subscription: subject,
-    eventId,
-    orderId,
-    attempts: 0,
-    delaysMs: webhookEndpointOf(subject) === null ? DELAYS_MS : WEBHOOK_DELAYS_MS,
-    firstFailedAt: null,
-    error: null,
-  };
+  return requestedDelivery({ subscription: subject, eventId, orderId });
 }
 
 function orderOf({ id, orderId }: DeadLetter): OrderId {

@@ -1,8 +1,8 @@
 /** Sending webhooks because a person asks for it: events again, or a test. */
 import { randomUUID } from 'node:crypto';
+import { requestedDelivery } from '../../domain/delivery.ts';
 import {
   attemptOf,
-  WEBHOOK_RETRY_DELAYS_MS,
   WEBHOOK_TEST_TYPE,
   webhookSubscription,
   type WebhookAttempt,
@@ -98,15 +98,10 @@ async function startAll(
   const waiting = [...events];
   const lane = async (): Promise<void> => {
     for (let event = waiting.shift(); event; event = waiting.shift()) {
-      const { kind } = await deliveries.startDelivery({
-        subscription,
-        eventId: event.id,
-        orderId: event.orderId,
-        attempts: 0,
-        delaysMs: [0, ...WEBHOOK_RETRY_DELAYS_MS],
-        firstFailedAt: null,
-        error: null,
-      });
+      const { id: eventId, orderId } = event;
+      const { kind } = await deliveries.startDelivery(
+        requestedDelivery({ subscription, eventId, orderId }),
+      );
       if (kind === 'unavailable') throw deliveryUnavailable();
     }
   };

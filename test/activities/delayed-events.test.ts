@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { pumpOnce } from '../../activities/events/pump.ts';
-import { DEFAULT_RETRY_DELAYS_MS } from '../../activities/events/subscribers/subscriber.ts';
+import { DEFAULT_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
 import { cursorNow, findEvent } from '../../prisma/events/event-log.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { OrderId } from '../../domain/ids.ts';
-import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/webhook.ts';
+import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
 import {
   reopenStale,
   resolveDeadLetter,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/webhook.ts';
+import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
 import { recordAttempts } from '../../prisma/events/webhook-attempts.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';

@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  DEFAULT_RETRY_DELAYS_MS,
-  DeliveryError,
-} from '../../activities/events/subscribers/subscriber.ts';
+import { DeliveryError } from '../../activities/events/subscribers/subscriber.ts';
+import { DEFAULT_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
 import { recordDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { DELIVERY_WORKFLOW, deliveryStartOptions } from '../../workflows/events/contract.ts';
 import { useSkippingShop } from '../support/use-shop.ts';

@@ -1,18 +1,11 @@
 import { expect } from 'vitest';
 import { DeliveryError } from '../../activities/events/subscribers/subscriber.ts';
+import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
 import { deliver, eventFor, EVENTS_ONLY, deadLettersFor } from '../events/subscribers.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { cell } from './matrix-case.ts';
 
 const HOURS = 3_600_000;
-/** Standard Webhooks 1.0: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h after the first. */
-const WEBHOOK_DELAYS_MS = [
-  5_000,
-  300_000,
-  1_800_000,
-  ...[2, 5, 10, 14, 20, 24].map((h) => h * HOURS),
-];
-
 const inUse = useSkippingShop(EVENTS_ONLY);
 
 const tenTimes =
@@ -22,7 +15,7 @@ cell('S8/F6', tenTimes, async (proof) => {
   const { event, calls } = await eventFor(shop, 'hooks', () => {
     throw new DeliveryError('HTTP 500');
   });
-  const result = await deliver(shop, { ...event, attempts: 1, delaysMs: WEBHOOK_DELAYS_MS });
+  const result = await deliver(shop, { ...event, attempts: 1, delaysMs: WEBHOOK_RETRY_DELAYS_MS });
   expect(result).toMatchObject({ status: 'dead', attempts: 10 });
   expect(calls()).toBe(9);
   proof.fired(calls());

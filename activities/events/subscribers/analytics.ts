@@ -1,8 +1,9 @@
 /** Keeps the hourly sales figures that reports read. Each event counts once, however often it comes. */
+import { DEFAULT_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import { addToAnalytics, COUNTED_TYPES } from '../../../prisma/events/analytics.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import { consumeOnce } from '../../../prisma/events/consume-once.ts';
-import { DEFAULT_RETRY_DELAYS_MS, type Subscriber } from './subscriber.ts';
+import type { Subscriber } from './subscriber.ts';
 
 export function createAnalyticsSubscriber({ db }: { readonly db: Database }): Subscriber {
   return {

@@ -2,11 +2,12 @@
  * Writes one audit entry per event. Of the event's data only the members listed here are kept: what
  * a person wrote freely, and what finds a person's parcel, stays out of a log nobody can erase.
  */
+import { DEFAULT_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import { cancellingKey } from '../../../domain/ids.ts';
 import type { OrderEvent } from '../../../domain/order.ts';
 import { writeAudit, type AuditEntry } from '../../../prisma/access/audit-log.ts';
 import type { Database } from '../../../prisma/client/client.ts';
-import { DEFAULT_RETRY_DELAYS_MS, type Subscriber } from './subscriber.ts';
+import type { Subscriber } from './subscriber.ts';
 
 /** Amounts, codes and names of steps. `failure` is made of closed words by activities/failures.ts. */
 const KEPT: readonly string[] = [

@@ -2,6 +2,7 @@
  * Starts the workflow of any placed order that has not moved: the API sends the start after its
  * answer and does not wait, so it can be lost with the process or while Temporal is away (G4).
  */
+import { STARTER_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { findUnstarted, markStarted, type CheckoutStart } from '../../../prisma/orders/orders.ts';
@@ -17,8 +18,6 @@ export interface CheckoutStarterDeps {
 const GRACE_MS = 2_000;
 /** After an outage there are many; more at once would only queue at Temporal. */
 const STARTS_AT_ONCE = 10;
-/** A paid order hangs on this: an overload may last, and a person is asked only after a day. */
-const RETRY_DELAYS_MS = [5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000, 64_800_000];
 
 export function createCheckoutStarterSubscriber(deps: CheckoutStarterDeps): Subscriber {
   return {
@@ -28,7 +27,7 @@ export function createCheckoutStarterSubscriber(deps: CheckoutStarterDeps): Subs
     maxBatch: 100,
     delayMs: GRACE_MS,
     deadlineMs: 20_000,
-    retryDelaysMs: RETRY_DELAYS_MS,
+    retryDelaysMs: STARTER_RETRY_DELAYS_MS,
     handle: (events, signal) => startUnmoved(deps, events, signal),
   };
 }

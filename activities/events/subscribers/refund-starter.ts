@@ -2,6 +2,7 @@
  * Starts the workflow of any refund that was accepted and not started: the API sends the start after
  * its answer and does not wait, so it can be lost with the process or while Temporal is away.
  */
+import { STARTER_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import { isRefundId, type RefundId } from '../../../domain/ids.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
@@ -20,8 +21,6 @@ export interface RefundStarterDeps {
 
 /** Younger refunds are still in the hands of the request that accepted them. */
 const GRACE_MS = 2_000;
-/** Somebody's money hangs on this: an overload may last, and a person is asked only after a day. */
-const RETRY_DELAYS_MS = [5_000, 30_000, 120_000, 600_000, 3_600_000, 21_600_000, 64_800_000];
 
 export function createRefundStarterSubscriber(deps: RefundStarterDeps): Subscriber {
   return {
@@ -31,7 +30,7 @@ export function createRefundStarterSubscriber(deps: RefundStarterDeps): Subscrib
     maxBatch: 20,
     delayMs: GRACE_MS,
     deadlineMs: 20_000,
-    retryDelaysMs: RETRY_DELAYS_MS,
+    retryDelaysMs: STARTER_RETRY_DELAYS_MS,
     handle: (events, signal) => startUnstarted(deps, events, signal),
   };
 }

@@ -28,9 +28,6 @@ export interface Subscriber {
   handle(events: readonly LoggedEvent[], signal: AbortSignal): Promise<void>;
 }
 
-/** Three attempts within about half a minute: what a restart or a deploy of the consumer takes. */
-export const DEFAULT_RETRY_DELAYS_MS: readonly number[] = [5_000, 30_000];
-
 /** A failure that says when, or that never, to try again. The message holds no personal data. */
 export class DeliveryError extends Error {
   override readonly name = 'DeliveryError';

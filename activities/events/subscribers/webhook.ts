@@ -2,13 +2,9 @@
  * Sends events to one webhook endpoint by Standard Webhooks 1.0. In the order of the log per order,
  * as long as all goes well; different orders side by side. Every attempt is written down.
  */
+import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import type { OrderEvent } from '../../../domain/order.ts';
-import {
-  attemptOf,
-  WEBHOOK_RETRY_DELAYS_MS,
-  webhookSubscription,
-  type WebhookOutcome,
-} from '../../../domain/webhook.ts';
+import { attemptOf, webhookSubscription, type WebhookOutcome } from '../../../domain/webhook.ts';
 import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';

@@ -5,7 +5,7 @@ import {
   webhookBody,
 } from '../../../activities/events/subscribers/webhook.ts';
 import { traceIdOf } from '../../../telemetry/traceparent.ts';
-import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/webhook.ts';
+import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import { KEPT_ATTEMPTS, trimAttempts } from '../../../prisma/events/webhook-attempts.ts';
 import { deleteEndpoint, rotateSecret } from '../../../prisma/events/webhook-endpoints.ts';
