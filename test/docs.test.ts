@@ -3,7 +3,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_RETRY_DELAYS_MS } from '../activities/events/subscribers/subscriber.ts';
 import { CONCURRENCY_LIMITS } from '../api/limits/request-class.ts';
 import { registerEventMetrics } from '../api/operations/event-metrics.ts';
 import { createMetrics, registerConnections } from '../api/operations/metrics.ts';
@@ -14,8 +13,8 @@ import {
   decisionsAbout,
   retryBudgetMs,
 } from '../domain/checkout-steps.ts';
+import { DEFAULT_RETRY_DELAYS_MS, WEBHOOK_RETRY_DELAYS_MS } from '../domain/delivery.ts';
 import { TRANSITIONS } from '../domain/order.ts';
-import { WEBHOOK_RETRY_DELAYS_MS } from '../domain/webhook.ts';
 import type { CallLimits } from '../gateways/resilience/guard.ts';
 import { createLimits } from '../gateways/resilience/limits.ts';
 import { PROJECT } from '../local/stack/home.ts';
