@@ -1,5 +1,5 @@
 /** Numbers and names in the documents are those of the code. A number that no test can take from there is left out. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
@@ -151,7 +151,7 @@ describe('tables', () => {
   });
 
   test('docs/operations.md names every search attribute', () => {
-    const text = read('docs/operations.md');
+    const text = read('docs/operations.md').replaceAll(/\s+/g, ' ');
     for (const { name } of Object.values(SEARCH_ATTRIBUTES))
       expect(text).toContain(`\`${name}\` (`);
   });
@@ -165,6 +165,29 @@ describe('tables', () => {
       targets.map((to) => `${from} ${to}`),
     );
     expect(arrows.toSorted()).toEqual(transitions.toSorted());
+  });
+
+  test('every decision has the parts of the template and is in the index under its title', () => {
+    const index = read('docs/decisions/README.md');
+    const files = readdirSync(join(PROJECT, 'docs/decisions')).filter((file) => /^\d/.test(file));
+    for (const file of files) {
+      const text = read(`docs/decisions/${file}`);
+      const parts = text.split('\n').filter((line) => /^#+ |^Status: /.test(line));
+      const [, title = ''] =
+        new RegExp(`^# ${Number(file.slice(0, 4))}\\. (.*)$`, 'm').exec(text) ?? [];
+      expect(
+        parts.map((part) => part.replace(/^# .*|(?<=^Status).*/, '')),
+        file,
+      ).toEqual([
+        '',
+        'Status',
+        '## Context',
+        '## Decision',
+        '## Consequences',
+        '## How it is checked',
+      ]);
+      expect(index).toContain(`[${title}](${file})`);
+    }
   });
 
   test('docs/saga.md lists the decisions that each step allows', () => {
