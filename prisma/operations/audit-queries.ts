@@ -21,6 +21,8 @@ export interface OrderPerson {
   readonly line1: string | null;
   readonly line2: string | null;
   readonly paymentMethod: string | null;
+  /** What they ordered: a SKU may contain their name. */
+  readonly skus: readonly string[];
 }
 
 /** One intent at the payment provider, as our books have it. */
@@ -80,7 +82,8 @@ export async function findOrderPersons(
   return db.$queryRaw<OrderPerson[]>`
     SELECT o.id AS "orderId", o.customer_email AS email, o.customer_name AS name,
       o.customer_phone AS phone, o.shipping_address ->> 'line1' AS line1,
-      o.shipping_address ->> 'line2' AS line2, p.payment_method AS "paymentMethod"
+      o.shipping_address ->> 'line2' AS line2, p.payment_method AS "paymentMethod",
+      ARRAY(SELECT l.sku FROM order_lines l WHERE l.order_id = o.id) AS skus
     FROM orders o LEFT JOIN payments p ON p.order_id = o.id
     WHERE o.id = ANY(${ids.slice(0, CHUNK)}::text[])`;
 }

@@ -15,7 +15,7 @@ import { openShop, type Shop } from '../prisma/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { openNamespace, openWorker, type Temporal } from '../support/temporal.ts';
 
-/** One on which nobody works: every workflow that is started stays as it is. */
+/** Without a worker: every workflow that is started stays as it is. */
 let shop: Shop;
 let temporal: Temporal;
 beforeEach(async () => {
@@ -38,11 +38,11 @@ describe('orders and their workflows', () => {
     const terminated = await shop.place();
     const handle = await start(terminated);
     await terminate(handle);
-    const wrong = [
+    const expected = [
       { subject: missing.id, detail: 'workflow missing' },
       { subject: terminated.id, detail: 'workflow terminated' },
     ];
-    expect(await findings(2)).toEqual({ ...NONE, moving_orders_run: wrong });
+    expect(await findings(2)).toEqual({ ...NONE, moving_orders_run: expected });
   });
 
   test('a workflow of an unknown order and one of a pending order are reported', async () => {
@@ -50,21 +50,21 @@ describe('orders and their workflows', () => {
     const lost = { ...pending, id: orderId('ord_00000000000000000000000000') };
     await start(pending);
     await start(lost);
-    const wrong = [
+    const expected = [
       { subject: `checkout/${lost.id}`, detail: 'there is no such order' },
       { subject: `checkout/${pending.id}`, detail: 'its order is only pending' },
     ];
-    expect(await findings(2)).toEqual({ ...NONE, one_workflow_per_order: wrong });
+    expect(await findings(2)).toEqual({ ...NONE, one_workflow_per_order: expected });
   });
 
   test('a second run of an order is reported when the first run completed', async () => {
     const order = await shop.place();
     await finish(order);
     await start(order, { workflowIdReusePolicy: 'ALLOW_DUPLICATE' });
-    const wrong = [
+    const expected = [
       { subject: `checkout/${order.id}`, detail: expect.stringMatching(/RUNNING|COMPLETED/) },
     ];
-    expect(await findings(2)).toEqual({ ...NONE, one_workflow_per_order: wrong });
+    expect(await findings(2)).toEqual({ ...NONE, one_workflow_per_order: expected });
   });
 
   test('a second run of an order is not reported when the first run was terminated', async () => {
@@ -94,6 +94,19 @@ describe('personal data in Temporal', () => {
     ]);
   });
 
+  test('a name that is part of an ordered SKU is reported only where it stands alone', async () => {
+    const order = await shop.place([{ sku: 'tee-black-m', quantity: 1 }]);
+    await shop.db.order.update({ where: { id: order.id }, data: { customerName: 'Black' } });
+    await start(order);
+    expect(await personsFound(1)).toEqual([]);
+
+    const workflowId = `delivery/analytics/${randomUUID()}`;
+    const args = [{ note: `tee-black-m of ${order.id}\nBlack asked for it` }];
+    await temporal.client.workflow.start('delivery', { workflowId, taskQueue: 'nobody', args });
+    const detail = `has the name of ${order.id}`;
+    expect(await personsFound(2)).toEqual([{ subject: workflowId, detail }]);
+  });
+
   test('personal data in a workflow that only mentions the order is reported', async () => {
     const { id } = await shop.place();
     const workflowId = `delivery/analytics/${randomUUID()}`;
@@ -113,10 +126,10 @@ describe('npm run audit', () => {
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_NAMESPACE: temporal.namespace,
     };
-    const away = { TEMPORAL_ADDRESS: '127.0.0.1:9' };
-    const [sound, without] = await Promise.all([runAudit(reachable), runAudit(away)]);
-    expect(sound).toMatchObject({ code: 0, violated: [], unchecked: [] });
-    expect(sound.names).toEqual(expect.arrayContaining(['stock_bounds', 'moving_orders_run']));
+    const unavailable = { TEMPORAL_ADDRESS: '127.0.0.1:9' };
+    const [consistent, without] = await Promise.all([runAudit(reachable), runAudit(unavailable)]);
+    expect(consistent).toMatchObject({ code: 0, violated: [], unchecked: [] });
+    expect(consistent.names).toEqual(expect.arrayContaining(['stock_bounds', 'moving_orders_run']));
     expect(without).toMatchObject({ code: 2, violated: [] });
     expect(without.unchecked).toEqual([
       'one_workflow_per_order',
@@ -165,14 +178,14 @@ async function start(order: Order, changes: Partial<WorkflowStartOptions> = {}) 
   return temporal.client.workflow.start(CHECKOUT_WORKFLOW, asked);
 }
 
-/** Terminated, and listed as such: the list lags behind. */
+/** Terminates the run and waits until the delayed list shows it. */
 async function terminate(handle: WorkflowHandle): Promise<void> {
   await handle.terminate();
   await eventually(async () => expect(await countRuns("ExecutionStatus = 'Terminated'")).toBe(1));
 }
 
 const settled = async (): Promise<void> => undefined;
-/** The steps of an order that the warehouse refuses. */
+/** The activities of an order that the warehouse refuses. */
 const REFUSING = {
   reserveStock: async () => ({ kind: 'refused', reason: 'not_available' }),
   releaseStock: settled,
@@ -191,7 +204,7 @@ async function finish(order: Order): Promise<void> {
   await eventually(async () => expect(await countRuns("ExecutionStatus = 'Completed'")).toBe(1));
 }
 
-/** What is reported, by check, once the server lists so many runs: its list lags behind. */
+/** The violations by check, once the server's delayed list has so many runs. */
 async function findings(runs: number) {
   await eventually(async () => expect(await countRuns()).toBe(runs));
   const checks = workflowChecks({ db: shop.db, client: () => temporal.client, graceMs: 0 });

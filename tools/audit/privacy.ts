@@ -1,6 +1,6 @@
 /**
- * Looks for persons in Temporal (G8): the newest workflows of every kind, all they carry decoded,
- * searched for what the database has about the person behind each order they name.
+ * Searches Temporal for personal data (G8): the newest workflows of every type, with all payloads
+ * decoded, are searched for what the database has about the customer of each order they name.
  */
 import type { Client } from '@temporalio/client';
 import { findOrderPersons, type OrderPerson } from '../../prisma/operations/audit-queries.ts';
@@ -12,19 +12,19 @@ import { readable } from './readable.ts';
 
 export interface PrivacyCheckOptions {
   readonly db: Database;
-  /** Throws when Temporal cannot be asked. */
+  /** Throws when there is no connection to Temporal. */
   readonly client: () => Client;
   /** So many checkouts and as many other workflows. Default 20. */
   readonly sample?: number | undefined;
 }
 
 const SAMPLE = 20;
-const CALL_DEADLINE_MS = 10_000;
+const CALL_TIMEOUT_MS = 10_000;
 const ORDER_IDS = /ord_[0-7][0-9a-hjkmnp-tv-z]{25}/g;
-/** A workflow of events names few orders; more than this is not looked up. */
+/** A workflow of events names few orders; more than this are not looked up. */
 const MAX_ORDERS = 500;
-/** A shorter name is found in everything. */
-const SHORTEST = 4;
+/** A shorter value is found in every text. */
+const MIN_LENGTH = 4;
 
 export function privacyCheck(options: PrivacyCheckOptions): Check {
   return {
@@ -38,8 +38,8 @@ export function privacyCheck(options: PrivacyCheckOptions): Check {
 async function findPersons(options: PrivacyCheckOptions): Promise<readonly Violation[]> {
   const client = options.client();
   const found: Violation[] = [];
-  for (const kind of [`= '${CHECKOUT_WORKFLOW}'`, `!= '${CHECKOUT_WORKFLOW}'`]) {
-    const query = `WorkflowType ${kind}`;
+  for (const type of [`= '${CHECKOUT_WORKFLOW}'`, `!= '${CHECKOUT_WORKFLOW}'`]) {
+    const query = `WorkflowType ${type}`;
     for (const { workflowId, runId } of await newest(client, query, options.sample ?? SAMPLE)) {
       const text = await textOf(client, workflowId, runId);
       const details = await personsIn(options.db, text);
@@ -50,7 +50,7 @@ async function findPersons(options: PrivacyCheckOptions): Promise<readonly Viola
 }
 
 async function newest(client: Client, query: string, sample: number) {
-  return client.withDeadline(Date.now() + CALL_DEADLINE_MS, async () => {
+  return client.withDeadline(Date.now() + CALL_TIMEOUT_MS, async () => {
     const runs: { readonly workflowId: string; readonly runId: string }[] = [];
     if (sample === 0) return runs;
     for await (const { workflowId, runId } of client.workflow.list({ query, pageSize: sample })) {
@@ -64,36 +64,40 @@ async function newest(client: Client, query: string, sample: number) {
 /** History, memo, search attributes, summaries and details, payloads decoded. */
 async function textOf(client: Client, workflowId: string, runId: string): Promise<string> {
   const handle = client.workflow.getHandle(workflowId, runId);
-  const deadlineMs = Date.now() + CALL_DEADLINE_MS;
-  const told = await client.withDeadline(deadlineMs, () =>
+  const [history, { raw }] = await client.withDeadline(Date.now() + CALL_TIMEOUT_MS, () =>
     Promise.all([handle.fetchHistory(), handle.describe()]),
   );
-  const [history, { raw }] = told;
   return readable([history, raw]);
 }
 
-/** What of whom stands in the text; never the thing itself. */
+/** Which personal data of which order is in the text; never the value itself. */
 async function personsIn(db: Database, text: string): Promise<readonly string[]> {
   const orderIds = [...new Set(text.match(ORDER_IDS))].slice(0, MAX_ORDERS);
   const persons = await findOrderPersons(db, orderIds);
-  const lowered = text.toLowerCase();
+  const skus = [...new Set(persons.flatMap((person) => person.skus))];
+  const searched = skus.reduce((left, sku) => left.replaceAll(words(sku), ' | '), words(text));
   return persons.flatMap((person) =>
-    privateOf(person)
-      .filter(([, value]) => lowered.includes(value))
+    privateFields(person)
+      .filter(([, value]) => value.length >= MIN_LENGTH && words(value) !== '')
+      .filter(([, value]) => searched.includes(words(value)))
       .map(([what]) => `has the ${what} of ${person.orderId}`),
   );
 }
 
-function privateOf(person: OrderPerson): readonly (readonly [string, string])[] {
-  const all: readonly (readonly [string, string | null])[] = [
+/** The text's words in lower case, each between two spaces: a part of a word is never found. */
+function words(text: string): string {
+  const unescaped = text.toLowerCase().replaceAll(/\\[nrt]/g, ' ');
+  const found = unescaped.match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  return found.map((word) => ` ${word} `).join('');
+}
+
+function privateFields(person: OrderPerson): readonly (readonly [string, string])[] {
+  return [
     ['e-mail', person.email],
     ['name', person.name],
-    ['phone', person.phone],
-    ['street', person.line1],
-    ['second address line', person.line2],
-    ['payment method', person.paymentMethod],
+    ['phone', person.phone ?? ''],
+    ['street', person.line1 ?? ''],
+    ['second address line', person.line2 ?? ''],
+    ['payment method', person.paymentMethod ?? ''],
   ];
-  return all.flatMap(([what, value]) =>
-    value !== null && value.length >= SHORTEST ? [[what, value.toLowerCase()] as const] : [],
-  );
 }
