@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import type { Journal } from './journal.ts';
+import { randomAt } from './random.ts';
 
 export const OPERATIONS = {
   payments: ['authorize', 'capture', 'void', 'refund', 'lookup', 'webhook'],
@@ -47,18 +48,23 @@ export const faultSchema = z.strictObject({
   latency_ms: z.int().min(0).max(MAX_WAIT_MS).optional(),
   seed: z.int().default(1),
 });
-type FaultSpec = z.input<typeof faultSchema>;
+export type FaultSpec = z.input<typeof faultSchema>;
 
-const armedSchema = z.object({
+/** An armed fault as `GET /faults` lists it. */
+export const faultViewSchema = z.object({
   provider: z.enum(PROVIDERS),
   operation: z.string(),
   ...faultSchema.shape,
   fired: z.int(),
+});
+export type FaultView = z.output<typeof faultViewSchema>;
+
+const armedSchema = z.object({
+  ...faultViewSchema.shape,
   /** Attempts so far: the position in the random sequence. */
   draws: z.int(),
 });
 type Armed = z.output<typeof armedSchema>;
-type FaultView = Omit<Armed, 'draws'>;
 
 export interface TriggeredFault {
   readonly mode: Mode;
@@ -91,7 +97,7 @@ export function createFaults(journal: Journal): Faults {
     trigger: (place, modes = MODES) => {
       const fault = armed.get(nameOf(place));
       if (fault === undefined || fault.times === 0 || !modes.includes(fault.mode)) return null;
-      const fires = draw(fault.seed, fault.draws) < fault.rate;
+      const fires = randomAt(fault.seed, fault.draws) < fault.rate;
       armed.set(nameOf(place), {
         ...fault,
         draws: fault.draws + 1,
@@ -123,12 +129,4 @@ function view({ draws: _draws, ...shown }: Armed): FaultView {
 function waitOf(fault: Armed): number {
   if (fault.mode !== 'latency' && fault.mode !== 'late') return 0;
   return fault.latency_ms ?? DEFAULT_WAIT_MS[fault.mode];
-}
-
-/** The n-th number in [0, 1) of the mulberry32 sequence of `seed`, computed without its predecessors. */
-function draw(seed: number, n: number): number {
-  const state = (seed + Math.imul(n + 1, 0x6d2b79f5)) | 0;
-  let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-  mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-  return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
 }

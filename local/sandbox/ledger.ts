@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { SandboxClock } from './clock.ts';
 import type { Journal } from './journal.ts';
 
-const effectSchema = z.object({
+export const effectSchema = z.object({
   /** The caller's idempotency key, or the effect's own id where a call has none. */
   key: z.string(),
   operation: z.string(),

@@ -56,7 +56,7 @@ function deliver(handle: Subscriber['handle']): Promise<unknown> {
 
 test('a database outage fails the activity, not the subscriber, and the event is delivered later', async () => {
   const attempt = deliver(async () => {
-    proxy.harm({ kind: 'refuse' });
+    proxy.inject({ kind: 'refuse' });
     await db.$queryRaw`SELECT 1`;
   });
   await expect(attempt).rejects.toThrow();

@@ -31,7 +31,7 @@ test('concurrent calls over a connection that is reset repeatedly all report Tem
     return answer !== null;
   };
   expect(await isThere()).toBe(true);
-  proxy.harm({ kind: 'refuse' });
+  proxy.inject({ kind: 'refuse' });
   const answers = await Promise.all(Array.from({ length: AT_ONCE }, isThere));
   expect(proxy.counts().refuse).toBeGreaterThan(0);
   expect(answers).toEqual(answers.map(() => false));

@@ -12,17 +12,17 @@ import {
 } from '../../prisma/payments/payments.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 
-/** Our books and the sandbox's ledgers, over HTTP as `npm run audit` reads them. */
+/** Our records and the sandbox's ledgers, over HTTP as `npm run audit` reads them. */
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
 });
-/** As if nothing had ever been ordered. */
+/** Deletes all orders and effects. */
 afterEach(async () => {
   shop.sandbox.ledgers.payments.clear();
   shop.sandbox.ledgers.warehouse.clear();
   await shop.db.$transaction([
-    // What is in the log is never deleted otherwise.
+    // The log is append-only otherwise.
     shop.db.$executeRaw`SET LOCAL session_replication_role = replica`,
     shop.db.$executeRaw`TRUNCATE orders CASCADE`,
   ]);
@@ -41,9 +41,9 @@ test('orders whose records match the provider ledgers produce no findings', asyn
 describe('the payment provider', () => {
   test('a charge that was never requested is reported', async () => {
     const { orderId } = await shop.order();
-    const key = `${orderId}/by hand`;
+    const key = `${orderId}/manual`;
     recordAt('payments', { key, operation: 'capture', order_id: orderId });
-    const detail = 'capture that nobody here asked for';
+    const detail = 'capture that was never requested';
     expect(await findings()).toEqual({
       ...NONE,
       payment_ledger_agrees: [{ subject: key, detail }],
@@ -54,7 +54,7 @@ describe('the payment provider', () => {
     const { orderId } = await shop.order();
     shop.sandbox.ledgers.payments.clear();
     const subject = providerKey(orderId, 'authorize');
-    const detail = 'authorize in our books, not at the provider';
+    const detail = 'authorize in our records, not at the provider';
     expect(await findings()).toEqual({ ...NONE, payment_ledger_agrees: [{ subject, detail }] });
   });
 
@@ -66,8 +66,20 @@ describe('the payment provider', () => {
     const subject = providerKey(orderId, 'authorize');
     expect((await findings()).payment_ledger_agrees).toEqual([
       { subject: `${subject} authorize`, detail: 'happened 2 times' },
-      { subject, detail: '2400 EUR in our books, 1 EUR there' },
+      { subject, detail: 'authorize of 2400 EUR in our records, authorize of 1 EUR there' },
     ]);
+  });
+
+  test('refunds under different keys that exceed the capture are reported', async () => {
+    const orderId = await placed();
+    await ship(orderId);
+    const { amountMinor: amount_minor, currency } = await paymentOf(orderId);
+    for (const key of ['a', 'b']) {
+      const refund = { key: `${orderId}/${key}`, operation: 'refund', order_id: orderId };
+      recordAt('payments', { ...refund, amount_minor, currency });
+    }
+    const detail = `refunded ${amount_minor} more than captured`;
+    expect((await findings()).payment_ledger_agrees).toContainEqual({ subject: orderId, detail });
   });
 
   test('an effect whose response was lost is not reported while the order is in progress', async () => {
@@ -84,7 +96,7 @@ describe('the payment provider', () => {
     await recordIntent(shop.db, await paymentOf(orderId), 'void');
     const subject = providerKey(orderId, 'void');
     recordAt('payments', { key: subject, operation: 'void', order_id: orderId });
-    const detail = 'void at the provider, not in the books of a shipped order';
+    const detail = 'void at the provider, not in our records of a shipped order';
     expect(await findings()).toEqual({ ...NONE, payment_ledger_agrees: [{ subject, detail }] });
   });
 });
@@ -93,7 +105,14 @@ describe('the warehouse', () => {
   test('a shipped order without a parcel at the warehouse is reported', async () => {
     const subject = await placed();
     await ship(subject, { asked: false });
-    const detail = 'shipped, and the warehouse sent nothing';
+    const detail = 'shipped, and the warehouse shipped nothing';
+    expect(await findings()).toEqual({ ...NONE, warehouse_ledger_agrees: [{ subject, detail }] });
+  });
+
+  test('a shipped order that the warehouse never reserved is reported', async () => {
+    const subject = await placed();
+    await ship(subject, { reserved: false });
+    const detail = 'shipped, and the warehouse never reserved its goods';
     expect(await findings()).toEqual({ ...NONE, warehouse_ledger_agrees: [{ subject, detail }] });
   });
 
@@ -126,11 +145,11 @@ test('an unavailable sandbox leaves the ledger checks unchecked', async () => {
 test('a check that hangs is reported as unchecked at its deadline', async () => {
   const check = {
     name: 'hangs',
-    title: 'Never answers',
+    title: 'Never ends',
     run: () => new Promise<never>(() => undefined),
   };
   const [result] = await runChecks([check], { timeoutMs: 10 });
-  expect(result?.unchecked).toBe('no answer within 10 ms');
+  expect(result?.unchecked).toBe('no result within 10 ms');
 });
 
 describe('the acknowledged orders', () => {
@@ -150,8 +169,8 @@ describe('the acknowledged orders', () => {
       {
         violations: 2,
         examples: [
-          { subject: 'ord_lost', detail: 'acknowledged, and not there' },
-          { subject: pending.orderId, detail: 'acknowledged, and only pending' },
+          { subject: 'ord_lost', detail: 'acknowledged, but not in the database' },
+          { subject: pending.orderId, detail: 'acknowledged, but only pending' },
         ],
       },
     ]);
@@ -169,14 +188,15 @@ async function placed(): Promise<OrderId> {
   return (await shop.order()).orderId;
 }
 
-/** Reserved at the warehouse, and in our books. */
-async function reserve(orderId: OrderId): Promise<void> {
-  recordAt('warehouse', { key: `${orderId}/r`, operation: 'reserve', order_id: orderId });
+/** Reserves at the warehouse and in our records. */
+async function reserve(orderId: OrderId, { asked = true } = {}): Promise<void> {
+  const key = `${orderId}/r`;
+  if (asked) recordAt('warehouse', { key, operation: 'reserve', order_id: orderId });
   await fulfilment.recordReserved(shop.db, orderId);
 }
 
-async function ship(orderId: OrderId, { asked = true } = {}): Promise<void> {
-  await reserve(orderId);
+async function ship(orderId: OrderId, { asked = true, reserved = true } = {}): Promise<void> {
+  await reserve(orderId, { asked: reserved });
   const payment = await paymentOf(orderId);
   const { amountMinor: amount_minor, currency } = payment;
   const key = providerKey(orderId, 'capture');
@@ -205,7 +225,7 @@ async function cancel(orderId: OrderId, { released = true } = {}): Promise<void>
 
 type Effect = Parameters<Shop['sandbox']['ledgers']['payments']['record']>[0];
 
-/** What the provider has really done, put into its ledger. */
+/** Puts an effect into the provider's ledger. */
 function recordAt(provider: 'payments' | 'warehouse', effect: Effect): void {
   shop.sandbox.ledgers[provider].record(effect);
 }

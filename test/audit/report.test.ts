@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { readOptions, UsageError } from '../../tools/audit/options.ts';
+import { readOptions } from '../../tools/audit/options.ts';
+import { UsageError } from '../../tools/usage.ts';
 import { exitCodeOf, jsonReport, textReport } from '../../tools/audit/report.ts';
 import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 
@@ -25,7 +26,7 @@ describe('the exit code', () => {
     expect(exitCodeOf([HOLDS])).toBe(0);
     expect(exitCodeOf([HOLDS, UNCHECKED])).toBe(2);
     expect(exitCodeOf([HOLDS, UNCHECKED, VIOLATED])).toBe(1);
-    // An audit of nothing has found nothing out.
+    // An audit without checks proves nothing.
     expect(exitCodeOf([])).toBe(2);
   });
 });

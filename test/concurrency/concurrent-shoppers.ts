@@ -1,7 +1,7 @@
 /** Many at once: patient clients, crowds, random orders of things, and what must be true afterwards. */
 import { randomInt } from 'node:crypto';
 import { expect } from 'vitest';
-import { createRandom } from '../../tools/chaos/random.ts';
+import { createRandom } from '../../tools/random.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Shop } from '../support/shop.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import { COMMIT_ASKED, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
+import { COMMIT_REQUEST, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { problemOf, orderOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
@@ -67,7 +67,7 @@ describe('accepting an order during database faults', () => {
     'an order cut off from the database before its key claim gets 503 and stores nothing',
     async (proof) => {
       const [held, orders] = [await shop.heldMugs(), await shop.direct.order.count()];
-      shop.proxy.harm(CLAIM_ASKED);
+      shop.proxy.inject(CLAIM_ASKED);
       await expectToldToComeBack(await shop.buy('claim-cut'));
       proof.fired(shop.proxy.counts().cut_on);
       expect(await shop.orderOfKey('claim-cut')).toBeNull();
@@ -81,11 +81,11 @@ describe('accepting an order during database faults', () => {
     ['S0/F1', 'S1/F1'],
     'an order cut off from the database before its hold or its commit gets 503 and holds nothing',
     async (proof) => {
-      const commit = { ...HOLD_ASKED, pattern: COMMIT_ASKED } satisfies object;
+      const commit = { ...HOLD_ASKED, pattern: COMMIT_REQUEST } satisfies object;
       for (const [key, fault] of Object.entries({ 'hold-cut': HOLD_ASKED, 'commit-cut': commit })) {
         const held = await shop.heldMugs();
         const before = shop.proxy.counts().cut_on;
-        shop.proxy.harm(fault);
+        shop.proxy.inject(fault);
         await expectToldToComeBack(await shop.buy(key));
         expect(shop.proxy.counts().cut_on).toBe(before + 1);
         proof.fired(1);
@@ -102,7 +102,7 @@ describe('accepting an order during database faults', () => {
   cell(['S0/F2', 'S1/F2'], goesOn, async (proof) => {
     const held = await shop.heldMugs();
     const before = shop.proxy.counts().cut_on;
-    shop.proxy.harm(ANSWER_OF_COMMIT);
+    shop.proxy.inject(ANSWER_OF_COMMIT);
     await expectToldToComeBack(await shop.buy('answer-cut'));
     proof.fired(shop.proxy.counts().cut_on - before);
     const stored = await shop.orderOfKey('answer-cut');
@@ -143,7 +143,7 @@ describe('accepting an order during database faults', () => {
     'an order gets 503 while the database refuses connections, and its key places it afterwards';
   cell(['S0/F6', 'S1/F6'], nothingUnverified, async (proof) => {
     const held = await shop.heldMugs();
-    shop.proxy.harm({ kind: 'refuse' });
+    shop.proxy.inject({ kind: 'refuse' });
     for (const _ of [1, 2, 3]) await expectToldToComeBack(await shop.buy('closed'));
     proof.fired(shop.proxy.counts().refuse);
     expect(await shop.orderOfKey('closed')).toBeNull();

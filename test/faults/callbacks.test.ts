@@ -73,7 +73,7 @@ describe('a warehouse callback during database faults', () => {
     async (proof) => {
       const { send: again, orderId } = await callback('not-stored');
       const before = shop.proxy.counts().cut_on;
-      shop.proxy.harm(cut);
+      shop.proxy.inject(cut);
       expect((await problemOf(await again())).status).toBe(503);
       proof.fired(shop.proxy.counts().cut_on - before);
       expect(await stored('not-stored')).toEqual([]);
@@ -88,7 +88,7 @@ describe('a warehouse callback during database faults', () => {
     const { send: again, orderId } = await callback('stored');
     const before = shop.proxy.counts().cut_on;
     const pattern = Buffer.from('INSERT 0 1\0', 'latin1');
-    shop.proxy.harm({ ...cut, direction: 'to_client', pattern });
+    shop.proxy.inject({ ...cut, direction: 'to_client', pattern });
     expect((await problemOf(await again())).status).toBe(503);
     proof.fired(shop.proxy.counts().cut_on - before);
     expect(await stored('stored')).toMatchObject([{ processedAt: null }]);
@@ -106,7 +106,7 @@ describe('a warehouse callback during database faults', () => {
     async (proof) => {
       const { send: again } = await callback('silent');
       const before = shop.proxy.counts().swallow;
-      shop.proxy.harm({ kind: 'swallow', direction: 'to_client' });
+      shop.proxy.inject({ kind: 'swallow', direction: 'to_client' });
       expect((await problemOf(await again())).status).toBe(503);
       proof.fired(shop.proxy.counts().swallow - before);
       shop.proxy.clearFaults();

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
-import { COMMIT_ASKED, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
+import { COMMIT_REQUEST, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
@@ -21,7 +21,7 @@ const LOST: NetworkFault = {
 const NOT_ASKED: NetworkFault = {
   kind: 'cut_on',
   direction: 'to_server',
-  pattern: COMMIT_ASKED,
+  pattern: COMMIT_REQUEST,
   deliver: false,
   times: 1,
 };
@@ -36,7 +36,7 @@ afterAll(() => shop.close());
 /** Buys; once the provider has answered, the line to the database suffers. */
 async function buyWith(key: string, ...faults: readonly NetworkFault[]): Promise<string> {
   const answer = await shop.buy(key, () => {
-    for (const fault of faults) shop.proxy.harm(fault);
+    for (const fault of faults) shop.proxy.inject(fault);
   });
   const problem = await problemOf(answer);
   expect(problem, shop.logged.at(-1)).toMatchObject({ status: 503, code: 'database_unavailable' });

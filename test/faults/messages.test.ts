@@ -99,7 +99,7 @@ describe('provider messages', () => {
     ]);
     const doubled = random.shuffled([...messages, ...messages]);
     async function cancelled(orderId: OrderId): Promise<number> {
-      if (!random.happens(0.4)) return 200;
+      if (!random.chance(0.4)) return 200;
       // Refused when the parcel has left or a cancel is under way: then that stands.
       await cancel(shop, orderId).catch(() => undefined);
       return 200;

@@ -3,12 +3,13 @@ import { runRecovery } from '../../services/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import { OPERATIONS, type Faults, type Mode, type Place } from '../../local/sandbox/faults.ts';
+import type { Random } from '../../tools/random.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { expectConsistent } from './records.ts';
 import { cell } from './matrix-case.ts';
-import { createSeededRandom, type SeededRandom } from './seeded-random.ts';
+import { createSeededRandom } from './seeded-random.ts';
 import { cancel, placed } from './settling.ts';
 import type { CellId } from './table.ts';
 
@@ -44,13 +45,13 @@ describe('random faults', () => {
       await refusedByTheWarehouse(random);
       rearm(() => ({
         mode: modeBy(random),
-        rate: 0.1 + random.below(20) / 100,
-        seed: random.below(1e9),
+        rate: 0.1 + random.between(0, 19) / 100,
+        seed: random.between(0, 1e9),
       }));
       running.shop.sandbox.faults.set(CALLBACK, {
         mode: 'refuse',
         rate: 0.1,
-        seed: random.below(1e9),
+        seed: random.between(0, 1e9),
       });
       const orderIds = await Promise.all(
         Array.from({ length: ORDERS }, (_, at) => placed(running.shop, `any-${at}`)),
@@ -71,7 +72,7 @@ describe('random faults', () => {
 });
 
 /** Cancelled while the warehouse is away: the first void, release and look-up are struck. */
-async function cancelledBeforeReserved(random: SeededRandom): Promise<void> {
+async function cancelledBeforeReserved(random: Random): Promise<void> {
   rearm(() => ({ mode: modeBy(random), times: 1 }));
   running.shop.sandbox.faults.set(RESERVE, { mode: 'down' });
   const orderIds = await placedUnder('early-1', 'early-2');
@@ -81,7 +82,7 @@ async function cancelledBeforeReserved(random: SeededRandom): Promise<void> {
 }
 
 /** Taken, paid, and refused by the warehouse after all: every other operation is struck once. */
-async function refusedByTheWarehouse(random: SeededRandom): Promise<void> {
+async function refusedByTheWarehouse(random: Random): Promise<void> {
   rearm(() => ({ mode: modeBy(random), times: 1 }));
   running.shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
   const orderIds = await placedUnder('refused-1', 'refused-2');
@@ -130,8 +131,8 @@ async function expectAllSettled(): Promise<void> {
   expect(await running.shop.db.order.findMany({ where: { NOT: { status: rest } } })).toEqual([]);
 }
 
-function modeBy(random: SeededRandom): Mode {
-  return MODES[random.below(MODES.length)] ?? 'down';
+function modeBy(random: Random): Mode {
+  return random.pick(MODES);
 }
 
 function nameOf({ provider, operation }: Place): string {

@@ -86,7 +86,7 @@ describe('starting the workflow of a placed order', () => {
     'S4/F1',
     'an order placed while Temporal is unreachable is started from the event log and ships',
     async (proof) => {
-      proxy.harm({ kind: 'refuse' });
+      proxy.inject({ kind: 'refuse' });
       const orderId = await placed(shop);
       proof.fired(proxy.counts().refuse);
       expect(await isMarked(orderId)).toBe(false);
@@ -102,7 +102,7 @@ describe('starting the workflow of a placed order', () => {
     const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
     // It stays placed, so that the event log finds it unstarted.
     shop.sandbox.faults.set(RESERVE, { mode: 'down' });
-    proxy.harm({ kind: 'swallow', direction: 'to_client' });
+    proxy.inject({ kind: 'swallow', direction: 'to_client' });
     const orderId = await placed(shop);
     proof.fired(proxy.counts().swallow);
     const handle = shop.checkoutOf(orderId);
@@ -144,7 +144,7 @@ describe('starting the workflow of a placed order', () => {
     'S4/F6',
     'ten orders are accepted while Temporal is unavailable, and all ship when it is back',
     async (proof) => {
-      proxy.harm({ kind: 'refuse' });
+      proxy.inject({ kind: 'refuse' });
       const before = proxy.counts().refuse;
       const orderIds = await Promise.all(Array.from({ length: 10 }, () => placed(shop)));
       expect(await checkouts.isReachable()).toBe(false);

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { COMMIT_ASKED, COMMIT_DONE } from '../../tools/chaos/network-fault.ts';
+import { COMMIT_REQUEST, COMMIT_DONE } from '../../tools/chaos/network-fault.ts';
 import { createTcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import type { TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -76,8 +76,8 @@ describe('plain sockets', () => {
   test('a slow connection delays and slices the bytes but loses none', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
-    proxy.harm({ kind: 'slow', direction: 'to_server', latencyMs: 100, sliceBytes: 7 });
-    proxy.harm({ kind: 'slow', direction: 'to_client', bytesPerSecond: 1_000_000 });
+    proxy.inject({ kind: 'slow', direction: 'to_server', latencyMs: 100, sliceBytes: 7 });
+    proxy.inject({ kind: 'slow', direction: 'to_client', bytesPerSecond: 1_000_000 });
     const line = openLine(proxy);
     const startedAt = performance.now();
     const sent = '0123456789'.repeat(200);
@@ -91,7 +91,7 @@ describe('plain sockets', () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     const line = openLine(proxy);
-    proxy.harm({ kind: 'swallow', direction: 'to_client' });
+    proxy.inject({ kind: 'swallow', direction: 'to_client' });
     line.socket.write('ping');
     await eventually(() => expect(proxy.counts().swallow).toBe(1));
     expect(echo.received()).toBe('ping');
@@ -121,7 +121,7 @@ describe('plain sockets', () => {
   test('a cut after six bytes delivers those six and resets the connection', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
-    proxy.harm({ kind: 'cut_after', direction: 'to_server', bytes: 6, times: 1 });
+    proxy.inject({ kind: 'cut_after', direction: 'to_server', bytes: 6, times: 1 });
     const line = openLine(proxy);
     line.socket.write('123');
     await eventually(() => expect(line.read()).toBe('123'));
@@ -135,7 +135,7 @@ describe('plain sockets', () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     const pattern = Buffer.from('COMMIT');
-    proxy.harm({ kind: 'cut_on', direction: 'to_server', pattern, deliver: true, times: 1 });
+    proxy.inject({ kind: 'cut_on', direction: 'to_server', pattern, deliver: true, times: 1 });
     const line = openLine(proxy);
     line.socket.write('xxCOM');
     await eventually(() => expect(line.read()).toBe('xxCOM'));
@@ -152,7 +152,7 @@ describe('plain sockets', () => {
     const proxy = await startProxy(echo.port);
     const open = openLine(proxy);
     await eventually(() => expect(proxy.openConnections).toBe(1));
-    proxy.harm({ kind: 'refuse' });
+    proxy.inject({ kind: 'refuse' });
     await eventually(() => expect(open.lost()).toBe('ECONNRESET'));
     const refused = openLine(proxy);
     await eventually(() => expect(refused.lost()).toBe('ECONNRESET'));
@@ -175,11 +175,11 @@ describe('plain sockets', () => {
     const proxy = await startProxy(1);
     const pattern = Buffer.alloc(257);
     const direction = 'to_server';
-    expect(() => proxy.harm({ kind: 'cut_on', direction, pattern, deliver: true })).toThrow(
+    expect(() => proxy.inject({ kind: 'cut_on', direction, pattern, deliver: true })).toThrow(
       '1 to 256 bytes',
     );
-    for (let i = 0; i < 100; i += 1) proxy.harm({ kind: 'slow' });
-    expect(() => proxy.harm({ kind: 'slow' })).toThrow('more than 100 faults');
+    for (let i = 0; i < 100; i += 1) proxy.inject({ kind: 'slow' });
+    expect(() => proxy.inject({ kind: 'slow' })).toThrow('more than 100 faults');
   });
 });
 
@@ -220,7 +220,7 @@ describe('PostgreSQL', () => {
   test('a cut on the response to COMMIT fails the client, and the row is committed', async () => {
     const { proxy, direct, client } = await startLine();
     const pattern = COMMIT_DONE;
-    proxy.harm({ kind: 'cut_on', direction: 'to_client', pattern, deliver: false, times: 1 });
+    proxy.inject({ kind: 'cut_on', direction: 'to_client', pattern, deliver: false, times: 1 });
     await expect(insertAndCommit(client)).rejects.toThrow();
     expect(proxy.counts().cut_on).toBe(1);
     expect((await direct.query('SELECT id FROM mark')).rows).toEqual([{ id: 1 }]);
@@ -231,8 +231,8 @@ describe('PostgreSQL', () => {
     ['has no effect when it was lost', false, 0],
   ])('a COMMIT whose connection is cut %s', async (_what, deliver, rows) => {
     const { proxy, direct, client } = await startLine();
-    const pattern = COMMIT_ASKED;
-    proxy.harm({ kind: 'cut_on', direction: 'to_server', pattern, deliver, times: 1 });
+    const pattern = COMMIT_REQUEST;
+    proxy.inject({ kind: 'cut_on', direction: 'to_server', pattern, deliver, times: 1 });
     await expect(insertAndCommit(client)).rejects.toThrow();
     // The server still works on what reached it.
     await eventually(async () => {

@@ -1,8 +1,7 @@
 /**
- * Our books beside the providers' own, where those can be asked for: the sandbox keeps a ledger of
- * what really happened. In production that is the reconciliation's work, from the providers' lists.
+ * Compares our records with the sandbox's ledgers, which hold what really happened at the providers.
+ * In production the reconciliation does this, from the providers' lists.
  */
-import { z } from 'zod';
 import {
   findAuditedOrders,
   listAuditedIntents,
@@ -11,97 +10,95 @@ import {
 } from '../../prisma/operations/audit-queries.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import type { Violation } from '../../prisma/operations/invariants.ts';
+import type { Effect } from '../../local/sandbox/ledger.ts';
+import { createSandboxClient, type SandboxClient } from '../sandbox-client.ts';
 import type { Check } from './check.ts';
 
-export interface LedgerChecksOptions {
-  readonly db: Database;
-  /** Where the sandbox is. */
-  readonly sandboxUrl: string;
-}
-
-const CALL_DEADLINE_MS = 10_000;
-const effect = z.object({
-  key: z.string(),
-  operation: z.string(),
-  order_id: z.string().nullable(),
-  amount_minor: z.number().optional(),
-  currency: z.string().optional(),
-});
-type Effect = z.infer<typeof effect>;
-const ledgerSchema = z.object({ effects: z.array(effect) });
-/** Nothing is under way for these any more. */
+const CALL_TIMEOUT_MS = 10_000;
+/** Statuses after which no effect is in progress any more. */
 const ENDED: readonly string[] = ['declined', 'expired', 'shipped', 'delivered', 'cancelled'];
 
-export function ledgerChecks(options: LedgerChecksOptions): readonly Check[] {
+export function ledgerChecks(options: {
+  readonly db: Database;
+  readonly sandboxUrl: string;
+}): readonly Check[] {
+  const sandbox = createSandboxClient({ url: options.sandboxUrl, timeoutMs: CALL_TIMEOUT_MS });
   return [
     {
       name: 'payment_ledger_agrees',
-      title: 'What our books say was charged, voided and refunded is what the provider did, once',
-      run: () => comparePayments(options),
+      title: 'The provider has each recorded charge, void and refund once, and no others',
+      run: () => comparePayments(options.db, sandbox),
     },
     {
       name: 'warehouse_ledger_agrees',
-      title: 'The warehouse reserved and sent each order once, and what was cancelled not at all',
-      run: () => compareWarehouse(options),
+      title: 'The warehouse reserved and shipped each order once, and no cancelled order',
+      run: () => compareWarehouse(options.db, sandbox),
     },
   ];
 }
 
 /**
- * The ledger is read before our books and after: everything in the first was written down as an
- * intent by then, and everything our books have as done must be in the second.
+ * The ledger is read before our records and again after them: each effect of the first was recorded
+ * as an intent by then, and each effect that our records call done must be in the second.
  */
-async function comparePayments({ db, sandboxUrl }: LedgerChecksOptions) {
-  const before = await readLedger(sandboxUrl, 'payments');
+async function comparePayments(db: Database, sandbox: SandboxClient) {
+  const before = await sandbox.ledger('payments');
   const intents = await listAuditedIntents(db);
-  const orders = await findAuditedOrders(db, ordersOf(before));
-  const after = await readLedger(sandboxUrl, 'payments');
-  const done = new Map(after.map((each) => [each.key, each]));
+  const orders = await findAuditedOrders(db, orderIdsOf(before));
+  const after = await sandbox.ledger('payments');
+  const effects = new Map(after.map((each) => [each.key, each]));
   const known = new Map(intents.map((each) => [each.key, each]));
   return [
     ...repeated(after, ({ key, operation }) => `${key} ${operation}`),
-    ...intents.flatMap((intent) => missing(intent, done)),
-    ...before.flatMap((each) => unbooked(each, known, orders)),
+    ...overRefunded(after),
+    ...intents.flatMap((intent) => missing(intent, effects)),
+    ...before.flatMap((each) => unrecorded(each, known, orders)),
   ];
 }
 
-function missing(intent: AuditedIntent, done: ReadonlyMap<string, Effect>): readonly Violation[] {
+/** Refunds under different keys that together exceed what was captured. */
+function overRefunded(effects: readonly Effect[]): readonly Violation[] {
+  const left = new Map<string, number>();
+  for (const { order_id, operation, amount_minor = 0 } of effects) {
+    const sign = { capture: 1, refund: -1 }[operation] ?? 0;
+    if (order_id !== null) left.set(order_id, (left.get(order_id) ?? 0) + sign * amount_minor);
+  }
+  return [...left].flatMap(([subject, minor]) =>
+    minor < 0 ? [{ subject, detail: `refunded ${-minor} more than captured` }] : [],
+  );
+}
+
+function missing(intent: AuditedIntent, effects: ReadonlyMap<string, Effect>) {
   if (!intent.succeeded) return [];
   const { key: subject, kind, amountMinor, currency } = intent;
-  const theirs = done.get(subject);
-  if (theirs === undefined)
-    return [{ subject, detail: `${kind} in our books, not at the provider` }];
-  if (theirs.amount_minor === amountMinor && theirs.currency === currency) return [];
-  const ours = `${amountMinor} ${currency}`;
-  return [
-    { subject, detail: `${ours} in our books, ${theirs.amount_minor} ${theirs.currency} there` },
-  ];
+  const effect = effects.get(subject);
+  if (effect === undefined) {
+    return [{ subject, detail: `${kind} in our records, not at the provider` }];
+  }
+  const ours = `${kind} of ${amountMinor} ${currency}`;
+  const theirs = `${effect.operation} of ${effect.amount_minor} ${effect.currency}`;
+  return ours === theirs ? [] : [{ subject, detail: `${ours} in our records, ${theirs} there` }];
 }
 
-/** While an order moves its provider may be ahead of our books; not by what nobody asked for. */
-function unbooked(
+/** While an order is in progress its provider may be ahead of our records, but not of our intents. */
+function unrecorded(
   { key: subject, operation, order_id }: Effect,
   known: ReadonlyMap<string, AuditedIntent>,
   orders: ReadonlyMap<string, AuditedOrder>,
 ): readonly Violation[] {
   const intent = known.get(subject);
-  if (intent === undefined) return [{ subject, detail: `${operation} that nobody here asked for` }];
+  if (intent === undefined) return [{ subject, detail: `${operation} that was never requested` }];
   const order = orders.get(order_id ?? intent.orderId);
   if (intent.succeeded || !order || !ENDED.includes(order.status)) return [];
   if (order.isManual.length > 0) return [];
-  return [
-    {
-      subject,
-      detail: `${operation} at the provider, not in the books of a ${order.status} order`,
-    },
-  ];
+  const where = `not in our records of a ${order.status} order`;
+  return [{ subject, detail: `${operation} at the provider, ${where}` }];
 }
 
-async function compareWarehouse({ db, sandboxUrl }: LedgerChecksOptions) {
-  const before = await readLedger(sandboxUrl, 'warehouse');
-  const orders = await findAuditedOrders(db, ordersOf(before));
-  const after = await readLedger(sandboxUrl, 'warehouse');
-  const unknown = ordersOf(before).filter((id) => !orders.has(id));
+async function compareWarehouse(db: Database, sandbox: SandboxClient) {
+  const before = orderIdsOf(await sandbox.ledger('warehouse'));
+  const orders = await findAuditedOrders(db, before);
+  const after = await sandbox.ledger('warehouse');
   const operations = new Map<string, Set<string>>();
   for (const { order_id, operation } of after) {
     if (order_id === null) continue;
@@ -109,7 +106,9 @@ async function compareWarehouse({ db, sandboxUrl }: LedgerChecksOptions) {
   }
   return [
     ...repeated(after, ({ order_id, operation }) => `${order_id} ${operation}`),
-    ...unknown.map((subject) => ({ subject, detail: 'goods of an order that does not exist' })),
+    ...before
+      .filter((id) => !orders.has(id))
+      .map((subject) => ({ subject, detail: 'goods of an order that does not exist' })),
     ...[...orders.values()].flatMap((order) =>
       compareOrder(order, operations.get(order.id) ?? new Set()),
     ),
@@ -118,23 +117,24 @@ async function compareWarehouse({ db, sandboxUrl }: LedgerChecksOptions) {
 
 function compareOrder(order: AuditedOrder, has: ReadonlySet<string>): readonly Violation[] {
   const { id: subject, status, isManual } = order;
-  const said = (detail: string) => [{ subject, detail: `${status}, and the warehouse ${detail}` }];
+  const found = (detail: string) => [{ subject, detail: `${status}, and the warehouse ${detail}` }];
   switch (status) {
     case 'shipped':
     case 'delivered':
       if (isManual.includes('shipOrder')) return [];
-      if (!has.has('ship') || has.has('cancel')) return said('sent nothing');
-      return has.has('release') ? said('released its goods') : [];
+      if (!has.has('ship') || has.has('cancel')) return found('shipped nothing');
+      if (!has.has('reserve')) return found('never reserved its goods');
+      return has.has('release') ? found('released its goods') : [];
     case 'cancelled':
       if (has.has('reserve') && !has.has('release') && !isManual.includes('releaseStock')) {
-        return said('still has its goods reserved');
+        return found('still has its goods reserved');
       }
       if (!has.has('ship') || has.has('cancel') || order.shipmentStatus === 'refused') return [];
-      return isManual.includes('cancelShipment') ? [] : said('was never told not to ship');
+      return isManual.includes('cancelShipment') ? [] : found('has no cancel of its shipment');
     case 'pending':
     case 'declined':
     case 'expired':
-      return has.size > 0 ? said('was asked for it') : [];
+      return has.size > 0 ? found('has effects of it') : [];
     case 'placed':
     case 'reserved':
     case 'paid':
@@ -155,13 +155,6 @@ function repeated(
     .map(([subject, count]) => ({ subject, detail: `happened ${count} times` }));
 }
 
-function ordersOf(effects: readonly Effect[]): readonly string[] {
+function orderIdsOf(effects: readonly Effect[]): readonly string[] {
   return [...new Set(effects.flatMap(({ order_id }) => (order_id === null ? [] : [order_id])))];
-}
-
-async function readLedger(sandboxUrl: string, provider: 'payments' | 'warehouse') {
-  const signal = AbortSignal.timeout(CALL_DEADLINE_MS);
-  const answer = await fetch(new URL(`/ledger/${provider}`, sandboxUrl), { signal });
-  if (!answer.ok) throw new Error(`${provider} ledger: status ${answer.status}`);
-  return ledgerSchema.parse(await answer.json()).effects;
 }

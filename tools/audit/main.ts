@@ -1,17 +1,18 @@
 /**
- * `npm run audit` beside a running stack, or with DATABASE_URL and TEMPORAL_ADDRESS: what must be true
- * whatever has failed, each with its count. Exit 1 on any violation, 2 when something was not checked.
+ * `npm run audit` beside a running stack, or with DATABASE_URL and TEMPORAL_ADDRESS: checks every
+ * invariant. Exits with 1 when one is violated, with 2 when one could not be checked.
  */
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { readStackConfig } from '../../config.ts';
+import { UsageError } from '../usage.ts';
 import { parseAcknowledged } from './acknowledged.ts';
 import { audit } from './audit.ts';
-import { findPlaces, readOptions, USAGE, UsageError } from './options.ts';
+import { findPlaces, readOptions, USAGE } from './options.ts';
 import { exitCodeOf, jsonReport, textReport } from './report.ts';
 
-/** A server that hangs in spite of every deadline must not hang whoever waits for this. */
-const GIVE_UP_AFTER_MS = 15_000;
+/** A server that hangs in spite of every time limit must not hang the caller. */
+const OVERTIME_MS = 15_000;
 
 try {
   process.exitCode = await main(process.argv.slice(2));
@@ -27,9 +28,9 @@ async function main(args: readonly string[]): Promise<number> {
   const acknowledged =
     options.acked === undefined ? null : parseAcknowledged(await readText(options.acked));
   const overdue = setTimeout(() => {
-    process.stderr.write(`Not finished within ${options.timeoutMs / 1_000} s: nothing is known.\n`);
+    process.stderr.write(`The audit did not finish within ${options.timeoutMs / 1_000} s.\n`);
     process.exit(2);
-  }, options.timeoutMs + GIVE_UP_AFTER_MS);
+  }, options.timeoutMs + OVERTIME_MS);
   const results = await audit({ ...options, places, acknowledged });
   clearTimeout(overdue);
   process.stdout.write(`${options.json ? jsonReport(results) : textReport(results)}\n`);

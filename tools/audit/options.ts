@@ -1,19 +1,20 @@
-/** What `npm run audit` was asked for, and where the servers are: the environment, else the stack. */
+/** The options of `npm run audit`, and where the servers are: the environment, else the stack. */
 import { parseArgs } from 'node:util';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import type { StackConfig } from '../../config.ts';
 import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
 import { createHome } from '../../local/stack/home.ts';
+import { UsageError, usageChecked, wholeNumber } from '../usage.ts';
 
 export const USAGE = `Usage: npm run audit -- [options]
-  --json               the results as JSON
-  --acked FILE         order ids a client got a 201 for, one per line: each must be there
-  --sandbox URL        compare the books with the sandbox's ledgers (the stack's own by itself)
-  --sample N           look for persons in so many workflows of each kind at Temporal (20)
-  --grace SECONDS      what happens later may take so long (60)
-  --timeout SECONDS    for everything together (120)
-Exit: 0 all hold, 1 one is violated, 2 one could not be checked.`;
+  --json               print the results as JSON
+  --acked FILE         order ids a client got a 201 for, one per line: each must exist
+  --sandbox URL        compare with the ledgers of this sandbox (default: the stack's own)
+  --sample N           workflows of each kind searched for personal data (20)
+  --grace SECONDS      how long eventual effects may take (60)
+  --timeout SECONDS    time limit for all checks together (120)
+Exit code: 0 all invariants hold, 1 one is violated, 2 one could not be checked.`;
 
 export interface AuditOptions {
   readonly json: boolean;
@@ -24,13 +25,10 @@ export interface AuditOptions {
   readonly timeoutMs: number;
 }
 
-/** Wrong usage. The message is for a person. */
-export class UsageError extends Error {}
-
 /** Reads the command line. Throws UsageError. */
 export function readOptions(args: readonly string[]): AuditOptions {
-  try {
-    const { values } = parseArgs({
+  const { values } = usageChecked(() =>
+    parseArgs({
       args: [...args],
       options: {
         json: { type: 'boolean', default: false },
@@ -40,23 +38,21 @@ export function readOptions(args: readonly string[]): AuditOptions {
         grace: { type: 'string', default: '60' },
         timeout: { type: 'string', default: '120' },
       },
-    });
-    return {
-      json: values.json,
-      acked: values.acked,
-      sandbox: values.sandbox,
-      sample: wholeNumber('--sample', values.sample),
-      graceMs: wholeNumber('--grace', values.grace) * 1_000,
-      timeoutMs: wholeNumber('--timeout', values.timeout) * 1_000,
-    };
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+    }),
+  );
+  return {
+    json: values.json,
+    acked: values.acked,
+    sandbox: values.sandbox,
+    sample: wholeNumber('--sample', values.sample),
+    graceMs: wholeNumber('--grace', values.grace) * 1_000,
+    timeoutMs: wholeNumber('--timeout', values.timeout) * 1_000,
+  };
 }
 
 export interface Places {
   readonly databaseUrl: string;
-  /** Null: no Temporal is known beside a database that was given. */
+  /** Null: a database was given without a Temporal. */
   readonly temporal: {
     readonly connection: NativeConnectionOptions;
     readonly namespace: string;
@@ -73,7 +69,7 @@ export async function findPlaces(config: StackConfig, options: AuditOptions): Pr
   const databaseUrl = config.DATABASE_URL ?? stack?.databaseUrl;
   if (databaseUrl === undefined) {
     throw new UsageError(
-      `No stack has run on ${config.HOLDFAST_HOME}: npm start, or set DATABASE_URL.`,
+      `No stack was started in ${config.HOLDFAST_HOME}. Run npm start, or set DATABASE_URL.`,
     );
   }
   return {
@@ -97,12 +93,7 @@ async function stackOf({ HOLDFAST_HOME }: StackConfig): Promise<Addresses | null
   try {
     return await loadAddresses(createHome(HOLDFAST_HOME));
   } catch {
-    // No stack.json, or none that can be read.
+    // stack.json is missing or cannot be read.
     return null;
   }
-}
-
-function wholeNumber(name: string, text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new Error(`${name} needs a whole number, not "${text}"`);
-  return Number(text);
 }

@@ -1,4 +1,4 @@
-/** Anything from Temporal as one text, payload bytes readable: as bytes they would hide what they hold. */
+/** Any value from Temporal as text. Payload bytes are decoded: a search must see their content. */
 export function readable(value: unknown): string {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
   if (Array.isArray(value)) return value.map(readable).join('\n');

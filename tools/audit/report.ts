@@ -1,19 +1,19 @@
 /** The results of an audit, for a person and for a program. */
 import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 
-/** 1: something is violated. 2: nothing is as far as could be checked, and something could not be. */
+/** 1: an invariant is violated. 2: none is violated, but one could not be checked. */
 export function exitCodeOf(results: readonly InvariantResult[]): 0 | 1 | 2 {
   if (results.some(({ violations }) => violations > 0)) return 1;
   return results.length === 0 || results.some(({ unchecked }) => unchecked !== null) ? 2 : 0;
 }
 
-/** One object per run, members in snake_case as everywhere outside. */
+/** One JSON object per run, its members in snake_case. */
 export function jsonReport(results: readonly InvariantResult[]): string {
   const invariants = results.map(({ tookMs, ...result }) => ({ ...result, took_ms: tookMs }));
   return JSON.stringify({ object: 'audit', invariants, exit_code: exitCodeOf(results) }, null, 2);
 }
 
-/** A line per invariant with its count; what is violated with the first of its subjects. */
+/** A line per invariant with its count, and the first violations below it. */
 export function textReport(results: readonly InvariantResult[]): string {
   const width = Math.max(...results.map(({ name }) => name.length), 0);
   const lines = results.flatMap((result) => [lineOf(result, width), ...detailsOf(result)]);
@@ -25,13 +25,17 @@ function lineOf({ name, title, violations, unchecked }: InvariantResult, width: 
   return `${verdict.padEnd(9)}  ${name.padEnd(width)}  ${String(violations).padStart(5)}  ${title}`;
 }
 
-function detailsOf({ violations, examples, unchecked }: InvariantResult): readonly string[] {
-  if (unchecked !== null) return [`             ${unchecked.trim().replaceAll(/\s+/g, ' ')}`];
+function detailsOf(result: InvariantResult): readonly string[] {
+  const { unchecked } = result;
+  const details = unchecked === null ? violationLines(result) : [unchecked.trim()];
+  return details.map((line) => `             ${line.replaceAll(/\s+/g, ' ')}`);
+}
+
+/** The violations that a result lists, and how many more there are. */
+export function violationLines({ violations, examples }: InvariantResult): readonly string[] {
+  const listed = examples.map(({ subject, detail }) => `${subject}: ${detail}`);
   const more = violations - examples.length;
-  return [
-    ...examples.map(({ subject, detail }) => `             ${subject}: ${detail}`),
-    ...(more > 0 ? [`             and ${more} more`] : []),
-  ];
+  return more > 0 ? [...listed, `and ${more} more`] : listed;
 }
 
 function summaryOf(results: readonly InvariantResult[]): string {

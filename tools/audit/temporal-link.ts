@@ -1,10 +1,7 @@
-/**
- * The audit's connection to Temporal. A server that is away or hangs is said by the first check that
- * asks for the client, within seconds.
- */
-import { setTimeout as delay } from 'node:timers/promises';
+/** The audit's connection to Temporal. The first check that needs it reports a failed connection. */
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import { rejectAfter } from './check.ts';
 import type { Places } from './options.ts';
 
 export interface AuditedTemporal {
@@ -13,31 +10,25 @@ export interface AuditedTemporal {
   close(): Promise<void>;
 }
 
-const CONNECT_WITHIN_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
-/** Connects, or remembers why not. Never throws. */
+/** Connects, or keeps the reason why not. Never throws. */
 export async function openTemporal(place: Places['temporal']): Promise<AuditedTemporal> {
-  if (place === null) return away('where Temporal is, is not known: set TEMPORAL_ADDRESS');
+  if (place === null) return unavailable('No Temporal address is known: set TEMPORAL_ADDRESS');
   const connecting = NativeConnection.connect(place.connection);
   try {
-    const connection = await Promise.race([connecting, tooLate()]);
+    const connection = await Promise.race([connecting, rejectAfter(CONNECT_TIMEOUT_MS)]);
     const client = new Client({ connection, namespace: place.namespace });
     return { client: () => client, close: () => connection.close() };
   } catch (error) {
-    // One that comes after all must not keep the process alive.
+    // A connection that succeeds late must not keep the process alive.
     connecting.then((late) => late.close()).catch(() => undefined);
-    return away(
-      `Temporal cannot be reached: ${error instanceof Error ? error.message : 'unknown'}`,
-    );
+    const reason = error instanceof Error ? error.message : 'unknown';
+    return unavailable(`Temporal is unavailable: ${reason}`);
   }
 }
 
-async function tooLate(): Promise<never> {
-  await delay(CONNECT_WITHIN_MS, undefined, { ref: false });
-  throw new Error(`no answer within ${CONNECT_WITHIN_MS} ms`);
-}
-
-function away(reason: string): AuditedTemporal {
+function unavailable(reason: string): AuditedTemporal {
   return {
     client() {
       throw new Error(reason);

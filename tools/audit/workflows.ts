@@ -1,6 +1,6 @@
 /**
- * Orders and their workflows at Temporal: one each, and none without the other. The list Temporal
- * gives lags behind, so what looks wrong is asked about by name before it is reported.
+ * Orders and their workflows at Temporal: one each, and none without the other. Temporal's list is
+ * delayed, so each suspect is looked up by its id before it is reported.
  */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
@@ -12,13 +12,13 @@ import type { Check } from './check.ts';
 
 export interface WorkflowChecksOptions {
   readonly db: Database;
-  /** Throws when Temporal cannot be asked. */
+  /** Throws when there is no connection to Temporal. */
   readonly client: () => Client;
   /** How long an order may be placed before its workflow runs. Default 60 s. */
   readonly graceMs?: number | undefined;
 }
 
-interface Asking extends Omit<WorkflowChecksOptions, 'client'> {
+interface Context extends Omit<WorkflowChecksOptions, 'client'> {
   readonly client: Client;
 }
 
@@ -29,44 +29,42 @@ interface Run {
 }
 
 const GRACE_MS = 60_000;
-/** More than this is a job for the sweep, page by page; said aloud instead of passed over. */
+/** With more than this the check fails: it never passes over some of them. */
 const MAX_LISTED = 100_000;
-const MAX_MOVING = 20_000;
-const MAX_ASKED = 200;
+const MAX_IN_PROGRESS = 20_000;
+const MAX_LOOKED_UP = 200;
 /** For all calls of a check, and for one. */
-const DEADLINE_MS = 20_000;
-const CALL_DEADLINE_MS = 5_000;
-/** A run that ended without an end: another may follow it. */
-const GIVEN_UP = ['FAILED', 'TERMINATED', 'TIMED_OUT', 'CONTINUED_AS_NEW'];
+const CHECK_TIMEOUT_MS = 20_000;
+const CALL_TIMEOUT_MS = 5_000;
+/** Another run may follow one of these. */
+const ABANDONED = ['FAILED', 'TERMINATED', 'TIMED_OUT', 'CONTINUED_AS_NEW'];
 
-/** The checks; each lists the workflows anew. */
 export function workflowChecks(options: WorkflowChecksOptions): readonly Check[] {
-  const ask = async (find: (asking: Asking) => Promise<readonly Violation[]>) => {
+  const inTime = async (find: (context: Context) => Promise<readonly Violation[]>) => {
     const client = options.client();
-    const deadlineMs = Date.now() + DEADLINE_MS;
-    return client.withDeadline(deadlineMs, () => find({ ...options, client }));
+    return client.withDeadline(Date.now() + CHECK_TIMEOUT_MS, () => find({ ...options, client }));
   };
   return [
     {
       name: 'one_workflow_per_order',
-      title: 'One checkout workflow carries an order, and none an order that does not exist',
-      run: () => ask(findStrangeRuns),
+      title: 'Each order has at most one checkout workflow, and each workflow its order',
+      run: () => inTime(findUnexpectedRuns),
     },
     {
       name: 'moving_orders_run',
-      title: 'Every order that still moves has a running workflow',
-      run: () => ask(findOrphans),
+      title: 'Every order in progress has a running workflow',
+      run: () => inTime(findOrphans),
     },
   ];
 }
 
-async function findStrangeRuns(options: Asking): Promise<readonly Violation[]> {
-  const runs = await listRuns(options.client);
-  return [...(await findOrderless(options, runs)), ...(await findDoubled(options, runs))];
+async function findUnexpectedRuns(context: Context): Promise<readonly Violation[]> {
+  const runs = await listRuns(context.client);
+  return [...(await findOrderless(context, runs)), ...(await findDuplicates(context, runs))];
 }
 
-/** An order is written before its workflow can be asked for: one without is somebody's mistake. */
-async function findOrderless({ db }: Asking, runs: readonly Run[]): Promise<readonly Violation[]> {
+/** An order is recorded before its workflow is started. */
+async function findOrderless({ db }: Context, runs: readonly Run[]): Promise<readonly Violation[]> {
   const ids = [...new Set(runs.map(({ workflowId }) => orderOf(workflowId) ?? workflowId))];
   const orders = await findAuditedOrders(db, ids);
   const orderless = ids.filter((id) => orders.get(id)?.wasPlaced !== true);
@@ -77,54 +75,47 @@ async function findOrderless({ db }: Asking, runs: readonly Run[]): Promise<read
   });
 }
 
-async function findDoubled(
-  { client }: Asking,
+async function findDuplicates(
+  { client }: Context,
   runs: readonly Run[],
 ): Promise<readonly Violation[]> {
   const byId = new Map<string, Run[]>();
   for (const run of runs) {
-    if (GIVEN_UP.includes(run.status)) continue;
+    if (ABANDONED.includes(run.status)) continue;
     byId.set(run.workflowId, [...(byId.get(run.workflowId) ?? []), run]);
   }
-  const doubled = [...byId].filter(([, of]) => of.length > 1).slice(0, MAX_ASKED);
+  const suspects = [...byId].filter(([, of]) => of.length > 1).slice(0, MAX_LOOKED_UP);
   const violations: Violation[] = [];
-  for (const [subject, of] of doubled) {
+  for (const [subject, of] of suspects) {
     const found = await Promise.all(of.map(({ runId }) => findRun(client, subject, runId)));
     const statuses = found.flatMap((run) => (run === null ? [] : [run.status]));
-    if (statuses.filter((status) => !GIVEN_UP.includes(status)).length < 2) continue;
+    if (statuses.filter((status) => !ABANDONED.includes(status)).length < 2) continue;
     violations.push({ subject, detail: `runs: ${statuses.join(', ')}` });
   }
   return violations;
 }
 
-async function findOrphans(options: Asking): Promise<readonly Violation[]> {
-  const { db, client, graceMs = GRACE_MS } = options;
-  const limit = MAX_MOVING + 1;
-  const moving = await listMovingOrders(db, { graceMs, limit });
-  if (moving.length === limit) throw new Error(`more than ${MAX_MOVING} orders move`);
-  if (moving.length === 0) return [];
+async function findOrphans({ db, client, graceMs = GRACE_MS }: Context) {
+  const listOrders = () => listMovingOrders(db, { graceMs, limit: MAX_IN_PROGRESS + 1 });
+  const orders = await listOrders();
+  if (orders.length > MAX_IN_PROGRESS) {
+    throw new Error(`more than ${MAX_IN_PROGRESS} orders are in progress`);
+  }
+  if (orders.length === 0) return [];
   const running = new Set((await listRuns(client, RUNNING)).map(({ workflowId }) => workflowId));
-  const unseen = moving.filter((id) => !running.has(checkoutWorkflowId(id)));
-  if (unseen.length === 0) return [];
+  const suspects = orders.filter((id) => !running.has(checkoutWorkflowId(id)));
   const violations: Violation[] = [];
-  for (const id of unseen.slice(0, MAX_ASKED)) {
+  for (const id of suspects.slice(0, MAX_LOOKED_UP)) {
     const run = await findRun(client, checkoutWorkflowId(id));
-    // One that has just closed: the order is about to rest, or the sweep to find it.
+    // One that has just closed: the order is about to be settled, or the sweep will find it.
     if (run?.status === 'RUNNING' || (run && run.closedAtMs > Date.now() - graceMs)) continue;
     const status = run?.status.toLowerCase() ?? 'missing';
     violations.push({ subject: id, detail: `workflow ${status}` });
   }
-  return stillMoving(options, violations);
-}
-
-/** Without those that came to rest while we asked. */
-async function stillMoving(
-  { db, graceMs = GRACE_MS }: Asking,
-  violations: readonly Violation[],
-): Promise<readonly Violation[]> {
   if (violations.length === 0) return [];
-  const now = new Set<string>(await listMovingOrders(db, { graceMs, limit: MAX_MOVING }));
-  return violations.filter(({ subject }) => now.has(subject));
+  // Some may have been settled in the meantime.
+  const inProgress = new Set<string>(await listOrders());
+  return violations.filter(({ subject }) => inProgress.has(subject));
 }
 
 const RUNNING = ` AND ExecutionStatus = 'Running'`;
@@ -139,7 +130,7 @@ async function listRuns(client: Client, where = ''): Promise<readonly Run[]> {
   return runs;
 }
 
-/** The newest run, or the given one; null when Temporal knows none. */
+/** The newest run, or the given one; null when there is none. */
 async function findRun(
   client: Client,
   workflowId: string,
@@ -147,7 +138,7 @@ async function findRun(
 ): Promise<{ readonly status: string; readonly closedAtMs: number } | null> {
   try {
     const handle = client.workflow.getHandle(workflowId, runId);
-    const deadlineMs = Date.now() + CALL_DEADLINE_MS;
+    const deadlineMs = Date.now() + CALL_TIMEOUT_MS;
     const found = await client.withDeadline(deadlineMs, () => handle.describe());
     return { status: found.status.name, closedAtMs: found.closeTime?.getTime() ?? 0 };
   } catch (error) {

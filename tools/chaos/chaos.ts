@@ -1,16 +1,15 @@
 /**
- * `npm run chaos`: breaks everything under load, heals it, and ends with 0 only if no promise was
- * broken. What is done and demanded: docs/chaos.md.
+ * `npm run chaos`: injects every kind of fault under load, clears them, and exits with 0 only if no
+ * promise was broken. What is injected and asserted: docs/chaos.md.
  */
 import { setMaxListeners } from 'node:events';
 import process from 'node:process';
-import { readOptions, USAGE, UsageError } from './options.ts';
-import type { ChaosOptions } from './options.ts';
-import { describe } from './report.ts';
-import { createEnvironment } from './environment.ts';
-import type { Environment } from './environment.ts';
-import { thresholdsOf, run } from './run.ts';
+import { UsageError } from '../usage.ts';
+import { createEnvironment, type Environment } from './environment.ts';
 import { evaluate } from './evaluate.ts';
+import { readOptions, USAGE, type ChaosOptions } from './options.ts';
+import { describe } from './report.ts';
+import { SCENARIOS } from './scenarios.ts';
 
 const STOPPED = 130;
 const PARENT_CHECK_MS = 1_000;
@@ -19,9 +18,9 @@ process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
   const stop = new AbortController();
-  // Every request under way listens to it.
+  // Every request in flight listens to it.
   setMaxListeners(0, stop.signal);
-  const orphanWatch = watchParent(() => stop.abort());
+  const parentCheck = stopWithParent(stop);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => stop.abort());
   }
@@ -35,18 +34,22 @@ async function main(args: readonly string[]): Promise<number> {
       say('Stopped; nothing is left running.');
       return STOPPED;
     }
+    if (error instanceof UsageError) {
+      say(`${error.message}\n${USAGE}`);
+      return 2;
+    }
     say(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    return error instanceof UsageError ? 2 : 1;
+    return 1;
   } finally {
-    clearInterval(orphanWatch);
+    clearInterval(parentCheck);
   }
 }
 
-/** npm hands a signal to its shell, which ends without handing it on: a lost parent means stop. */
-function watchParent(onLost: () => void): NodeJS.Timeout {
+/** npm sends a signal to its shell, which exits without passing it on: a lost parent means stop. */
+function stopWithParent(stop: AbortController): NodeJS.Timeout {
   const parent = process.ppid;
   return setInterval(() => {
-    if (process.ppid !== parent) onLost();
+    if (process.ppid !== parent) stop.abort();
   }, PARENT_CHECK_MS);
 }
 
@@ -54,13 +57,15 @@ async function runOnce(options: ChaosOptions, signal: AbortSignal): Promise<numb
   const startedAt = performance.now();
   const environment = await createEnvironment();
   try {
-    say(`Chaos starts a stack of its own in ${environment.home.path}`);
-    await startUnless(environment, signal);
-    const { facts, answers } = await run({ options, environment, signal, say });
-    const thresholds = thresholdsOf(options);
+    say(`Starting a separate stack in ${environment.home.path}`);
+    await startUnlessAborted(environment, signal);
+    // Loaded late: it imports the generated Prisma client, which the first start of a stack makes.
+    const { run } = await import('./run.ts');
+    const { facts, responses } = await run({ options, environment, signal, say });
+    const thresholds = { ...SCENARIOS[options.only], killsEach: options.kills };
     const verdict = evaluate(facts, thresholds);
     const tookMs = performance.now() - startedAt;
-    for (const line of describe({ options, thresholds, facts, verdict, answers, tookMs }))
+    for (const line of describe({ options, thresholds, facts, verdict, responses, tookMs }))
       say(line);
     return verdict.violations.length === 0 ? 0 : 1;
   } finally {
@@ -69,14 +74,13 @@ async function runOnce(options: ChaosOptions, signal: AbortSignal): Promise<numb
   }
 }
 
-/** A start that is not wanted any more is given up at once. */
-async function startUnless(environment: Environment, signal: AbortSignal): Promise<void> {
-  const stopped = new Promise<never>((_resolve, reject) => {
+async function startUnlessAborted(environment: Environment, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true });
   });
   const starting = environment.start();
   starting.catch(() => undefined);
-  await Promise.race([starting, stopped]);
+  await Promise.race([starting, aborted]);
 }
 
 function say(line: string): void {

@@ -1,14 +1,11 @@
 /**
- * A shopper's client: places an order under one Idempotency-Key and asks again, with back-off and
- * the same key, whenever the answer says that asking again can help. It gives up in the end.
+ * A client of the shop: sends an order under one Idempotency-Key and retries with back-off and the
+ * same key while a retry can help. It gives up when its retry budget is used up.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { bodyOf } from './order-plan.ts';
-import type { OrderPlan } from './order-plan.ts';
-import { createRandom } from './random.ts';
-
-export type Outcome = 'accepted' | 'declined' | 'refused' | 'gave_up';
+import { createRandom } from '../random.ts';
+import { bodyOf, type OrderPlan } from './order-plan.ts';
 
 export interface Reply {
   readonly status: number;
@@ -17,72 +14,47 @@ export interface Reply {
 
 export interface Purchase {
   readonly plan: OrderPlan;
-  readonly outcome: Outcome;
+  readonly outcome: 'accepted' | 'declined' | 'refused' | 'gave_up';
   readonly orderId: string | null;
-  /** The final answer; null when none came. */
+  /** The last response; null when there was none. */
   readonly reply: Reply | null;
-  /** The problem's code of a final or last answer, `none` where there was none. */
+  /** The problem's code of the last response, else `none`. */
   readonly code: string;
-  readonly tries: number;
-  readonly tookMs: number;
-  readonly cancel: 'not_asked' | 'accepted' | 'refused' | 'gave_up';
+  readonly attempts: number;
 }
 
-export interface ShopperDeps {
+export interface ClientOptions {
   readonly api: string;
   readonly signal: AbortSignal;
-  /** Counts every answer by status and code, lost connections as `lost`. */
+  /** Counts every response by status and code, lost connections as `lost`. */
   readonly count: (what: string) => void;
 }
 
 const REQUEST_TIMEOUT_MS = 15_000;
-/** Nobody stays longer in front of a page that says "one moment". Below the API's own deadline. */
-const PATIENCE_MS = 90_000;
+/** Longer than a customer waits, shorter than the order's own deadline. */
+const RETRY_BUDGET_MS = 90_000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5_000;
-/** A 409 that is about now, not about the order. */
-const PASSING_CONFLICTS: readonly string[] = ['request_in_flight'];
-const KEY = 'Bearer hf_local_storefront';
 
-const said = z.object({ id: z.string().optional(), code: z.string().optional() }).catch({});
+const bodySchema = z.object({ id: z.string().optional(), code: z.string().optional() }).catch({});
 
-/** Places the order and, if the plan says so, cancels it. Never rejects but for the signal. */
-export async function shop(deps: ShopperDeps, plan: OrderPlan): Promise<Purchase> {
-  const startedAt = performance.now();
-  const { reply, tries } = await askUntilFinal(deps, {
-    path: '/v1/orders',
-    key: plan.key,
-    body: bodyOf(plan),
-  });
-  const { id, code } = read(reply);
+/** Places the order and, if planned, cancels it. Rejects only when the signal aborts. */
+export async function purchase(options: ClientOptions, plan: OrderPlan): Promise<Purchase> {
+  const { reply, attempts } = await sendUntilFinal(options, orderRequest(plan));
+  const { id, code = 'none' } = parse(reply);
   const outcome = outcomeOf(reply);
-  const tookMs = performance.now() - startedAt;
-  const placed = { plan, outcome, reply, code: code ?? 'none', tries, tookMs };
   const orderId = outcome === 'accepted' && id !== undefined ? id : null;
-  const cancel = orderId === null ? 'not_asked' : await cancelAsPlanned(deps, plan, orderId);
-  return { ...placed, orderId, cancel };
+  if (orderId !== null && plan.cancelAfterMs !== null) {
+    await delay(plan.cancelAfterMs, undefined, { signal: options.signal });
+    const path = `/v1/orders/${orderId}/cancel`;
+    await sendUntilFinal(options, { path, key: `${plan.key}-cancel`, body: null });
+  }
+  return { plan, outcome, orderId, reply, code, attempts };
 }
 
-/** The same request once more, for what has to be the same answer. Null when none came. */
-export async function askAgain(deps: ShopperDeps, plan: OrderPlan): Promise<Reply | null> {
-  const request = { path: '/v1/orders', key: plan.key, body: bodyOf(plan) };
-  return (await askUntilFinal(deps, request)).reply;
-}
-
-async function cancelAsPlanned(
-  deps: ShopperDeps,
-  plan: OrderPlan,
-  orderId: string,
-): Promise<Purchase['cancel']> {
-  if (plan.cancelAfterMs === null) return 'not_asked';
-  await delay(plan.cancelAfterMs, undefined, { signal: deps.signal });
-  const { reply } = await askUntilFinal(deps, {
-    path: `/v1/orders/${orderId}/cancel`,
-    key: `${plan.key}-cancel`,
-    body: null,
-  });
-  if (reply === null || reply.status >= 500) return 'gave_up';
-  return reply.status === 202 ? 'accepted' : 'refused';
+/** Sends the same request again: the response has to be the same. Null when there was none. */
+export async function repeat(options: ClientOptions, plan: OrderPlan): Promise<Reply | null> {
+  return (await sendUntilFinal(options, orderRequest(plan))).reply;
 }
 
 interface Request {
@@ -91,39 +63,45 @@ interface Request {
   readonly body: string | null;
 }
 
-async function askUntilFinal(
-  deps: ShopperDeps,
+function orderRequest(plan: OrderPlan): Request {
+  return { path: '/v1/orders', key: plan.key, body: bodyOf(plan) };
+}
+
+async function sendUntilFinal(
+  options: ClientOptions,
   request: Request,
-): Promise<{ readonly reply: Reply | null; readonly tries: number }> {
-  const giveUpAt = performance.now() + PATIENCE_MS;
+): Promise<{ readonly reply: Reply | null; readonly attempts: number }> {
+  const deadline = performance.now() + RETRY_BUDGET_MS;
   let pauseMs = FIRST_PAUSE_MS;
-  for (let tries = 1; ; tries += 1) {
-    const reply = await ask(deps, request);
-    if (reply !== null && isFinal(reply)) return { reply, tries };
-    if (performance.now() + pauseMs > giveUpAt) return { reply, tries };
-    // Half of it by chance, so that those who were refused together do not come back together.
-    const waitMs = (pauseMs * (1 + createRandom(tries, request.key).next())) / 2;
-    await delay(waitMs, undefined, { signal: deps.signal });
+  for (let attempts = 1; ; attempts += 1) {
+    const reply = await send(options, request);
+    if (reply !== null && isFinal(reply)) return { reply, attempts };
+    if (performance.now() + pauseMs > deadline) return { reply, attempts };
+    // Half of it random, so that clients rejected together do not retry together.
+    const waitMs = (pauseMs * (1 + createRandom(attempts, request.key).next())) / 2;
+    await delay(waitMs, undefined, { signal: options.signal });
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
   }
 }
 
-/** One try. Null when the connection was lost or nobody answered in time. */
-async function ask(deps: ShopperDeps, { path, key, body }: Request): Promise<Reply | null> {
-  const { api, signal, count } = deps;
+/** One attempt. Null when the connection was lost or the request timed out. */
+async function send(
+  { api, signal, count }: ClientOptions,
+  { path, key, body }: Request,
+): Promise<Reply | null> {
   try {
     const response = await fetch(`${api}${path}`, {
       method: 'POST',
       headers: {
-        authorization: KEY,
+        authorization: 'Bearer hf_local_storefront',
         'idempotency-key': key,
         ...(body !== null && { 'content-type': 'application/json' }),
       },
-      ...(body !== null && { body }),
+      body,
       signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
     });
     const reply = { status: response.status, body: await response.text() };
-    count(`${reply.status} ${read(reply).code ?? 'ok'}`);
+    count(`${reply.status} ${parse(reply).code ?? 'ok'}`);
     return reply;
   } catch (error) {
     if (signal.aborted) throw error;
@@ -132,23 +110,24 @@ async function ask(deps: ShopperDeps, { path, key, body }: Request): Promise<Rep
   }
 }
 
+/** A 409 for a request in flight concerns the moment, not the order. */
 function isFinal(reply: Reply): boolean {
   if (reply.status >= 500 || reply.status === 429) return false;
-  return reply.status !== 409 || !PASSING_CONFLICTS.includes(read(reply).code ?? '');
+  return reply.status !== 409 || parse(reply).code !== 'request_in_flight';
 }
 
-function outcomeOf(reply: Reply | null): Outcome {
+function outcomeOf(reply: Reply | null): Purchase['outcome'] {
   if (reply === null || !isFinal(reply)) return 'gave_up';
   if (reply.status === 201) return 'accepted';
   return reply.status === 402 ? 'declined' : 'refused';
 }
 
-function read(reply: Reply | null): z.infer<typeof said> {
+function parse(reply: Reply | null): z.infer<typeof bodySchema> {
   if (reply === null || !reply.body.startsWith('{')) return {};
   try {
-    return said.parse(JSON.parse(reply.body));
+    return bodySchema.parse(JSON.parse(reply.body));
   } catch {
-    // A body that was cut: nothing can be read from it.
+    // A truncated body.
     return {};
   }
 }

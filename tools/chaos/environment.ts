@@ -1,16 +1,13 @@
 /**
- * What a chaos run is done to: a stack of its own in a home of its own on free ports, its app and
- * second worker connected to everything through proxies. Nothing of the user's stack is touched,
- * and nothing is left behind.
+ * The stack of a chaos run: in its own home on free ports, with the app and a second worker connected
+ * to every server through proxies. The user's stack is not touched, and nothing is left running.
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONFIG_KEYS, environment, readStackConfig } from '../../config.ts';
-import { chooseAddresses, saveAddresses } from '../../local/stack/addresses.ts';
-import type { Addresses } from '../../local/stack/addresses.ts';
+import { chooseAddresses, saveAddresses, type Addresses } from '../../local/stack/addresses.ts';
 import {
   becomesTrue,
   ended,
@@ -18,42 +15,49 @@ import {
   killGroup,
   nodeCommand,
 } from '../../local/stack/commands.ts';
-import { createHome } from '../../local/stack/home.ts';
-import type { Home } from '../../local/stack/home.ts';
+import { createHome, type Home } from '../../local/stack/home.ts';
 import { stopLeftovers } from '../../local/stack/leftovers.ts';
 import { tail } from '../../local/stack/output.ts';
 import { choosePorts } from '../../local/stack/ports.ts';
 import { openRunHome } from '../../local/stack/run-home.ts';
-import { answersOk } from './probes.ts';
-import { createTcpProxy } from './tcp-proxy.ts';
-import type { TcpProxy } from './tcp-proxy.ts';
+import { returnsOk } from '../http.ts';
+import { createTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 export const PROXIED = ['postgres', 'temporal', 'sandbox', 'mail'] as const;
 export type Proxied = (typeof PROXIED)[number];
 
 export interface Environment {
   readonly home: Home;
-  /** The second worker's: it is a part of its own. */
+  /** The home of the second worker. */
   readonly workerHome: Home;
   readonly workerUrl: string;
-  /** Where the servers really listen; the app knows the proxies only. */
+  /** Where the servers listen; the app knows only the proxies. */
   readonly addresses: Addresses;
   readonly proxies: Readonly<Record<Proxied, TcpProxy>>;
   /** Resolves when app and second worker are ready. Throws with the last lines of the log. */
   start(): Promise<void>;
-  /** Stops every process and proxy; without `keep` the home goes too. Safe to repeat. */
+  /** Stops every process and proxy; deletes the home unless `keep`. Safe to repeat. */
   close(keep: boolean): Promise<void>;
 }
 
-/** A minute, the default, would be most of a run: one outage of a second, and nobody could buy. */
+/** With the default of a minute, an outage of a second would stop all payments for most of a run. */
 const PROBE_AFTER_MS = 2_000;
 /** The very first start on a machine may have to build a Temporal server. */
 const START_TIMEOUT_MS = 900_000;
 const STOP_TIMEOUT_MS = 90_000;
-/** Below the range the system gives to outgoing connections: a dead server's port stays its own. */
+/** Below the range of outgoing connections: nothing else takes the port of a dead server. */
 const LOWEST_PORT = 20_000;
 const PORT_SPREAD = 10_000;
 const WORKER_PORT = 'the second worker';
+const PORTS = [
+  'PORT',
+  'SANDBOX_PORT',
+  'SMTP_PORT',
+  'POSTGRES_PORT',
+  'TEMPORAL_PORT',
+  'TEMPORAL_UI_PORT',
+  WORKER_PORT,
+];
 
 /** Chooses ports and opens the proxies; `start` does the rest. */
 export async function createEnvironment(): Promise<Environment> {
@@ -78,7 +82,7 @@ export async function createEnvironment(): Promise<Environment> {
       const started = launchStack([home.path, workerHome.path, workerPort], logFile);
       child = started;
       const isReady = await becomesTrue(
-        async () => (await answersOk(`${workerUrl}/readyz`)) && answersOk(`${direct.api}/readyz`),
+        async () => (await returnsOk(`${workerUrl}/readyz`)) && returnsOk(`${direct.api}/readyz`),
         { timeoutMs: START_TIMEOUT_MS, everyMs: 200, alive: () => !hasEnded(started) },
       );
       if (!isReady) throw new Error(`The stack did not start. Its last lines:\n${tail(logFile)}`);
@@ -94,21 +98,9 @@ export async function createEnvironment(): Promise<Environment> {
 
 async function freePorts(): Promise<Readonly<Record<string, string>>> {
   const first = LOWEST_PORT + ((process.pid * 97) % PORT_SPREAD);
-  const names = [
-    'PORT',
-    'SANDBOX_PORT',
-    'SMTP_PORT',
-    'POSTGRES_PORT',
-    'TEMPORAL_PORT',
-    'TEMPORAL_UI_PORT',
-    WORKER_PORT,
-  ];
-  const wishes = names.map((variable, n) => ({
-    variable,
-    defaultPort: first + n * 10,
-    asked: undefined,
-  }));
-  const chosen = await choosePorts(wishes);
+  const chosen = await choosePorts(
+    PORTS.map((variable, n) => ({ variable, defaultPort: first + n * 10, asked: undefined })),
+  );
   return Object.fromEntries(chosen.map(({ variable, port }) => [variable, String(port)]));
 }
 
@@ -117,13 +109,13 @@ async function openProxies({ ports }: Addresses): Promise<Environment['proxies']
   if (POSTGRES_PORT === undefined || TEMPORAL_PORT === undefined) {
     throw new Error('a chaos run starts its own servers');
   }
-  const [postgres, temporal, sandbox, mail] = await Promise.all([
-    createTcpProxy({ target: { port: POSTGRES_PORT } }),
-    createTcpProxy({ target: { port: TEMPORAL_PORT } }),
-    createTcpProxy({ target: { port: SANDBOX_PORT } }),
-    createTcpProxy({ target: { port: SMTP_PORT } }),
-  ]);
-  return { postgres, temporal, sandbox, mail };
+  const open = (port: number) => createTcpProxy({ target: { port } });
+  return {
+    postgres: await open(POSTGRES_PORT),
+    temporal: await open(TEMPORAL_PORT),
+    sandbox: await open(SANDBOX_PORT),
+    mail: await open(SMTP_PORT),
+  };
 }
 
 function throughProxies(
@@ -144,7 +136,7 @@ function throughProxies(
   };
 }
 
-/** With nothing of the caller's configuration: a run must never reach a real database or provider. */
+/** Without the caller's configuration: a run must never reach a real database or provider. */
 function launchStack(args: readonly string[], logFile: string): ChildProcess {
   const { file, args: all, cwd } = nodeCommand('tools/chaos/stack-process.ts', args);
   const own = Object.entries(environment()).filter(
@@ -164,7 +156,7 @@ function launchStack(args: readonly string[], logFile: string): ChildProcess {
   return child;
 }
 
-/** The end of its input is the word to stop. */
+/** The end of its input tells it to stop. */
 async function stopStack(child: ChildProcess): Promise<void> {
   if (hasEnded(child)) return;
   const timer = setTimeout(() => killGroup(child.pid, 'SIGKILL'), STOP_TIMEOUT_MS);

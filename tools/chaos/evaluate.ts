@@ -1,90 +1,97 @@
-/** Judges what a run has seen. Pure: the same facts, the same verdict. */
+/** Evaluates what a run has shown. Pure: the same facts give the same verdict. */
 import { isSettledStatus, ORDER_STATUSES } from '../../domain/order.ts';
-import { compareRecords } from './records.ts';
-import type { OrderRecord, Records } from './records.ts';
-import type { Kill } from './killer.ts';
+import type { InvariantResult } from '../../prisma/operations/invariants.ts';
+import { ACKNOWLEDGED_CHECK } from '../audit/acknowledged.ts';
 import type { Purchase, Reply } from './client.ts';
+import { linesOf } from './invariant-watch.ts';
+import type { Kill } from './killer.ts';
+import type { OrderRecord } from './records.ts';
 
 export interface Facts {
   readonly purchases: readonly Purchase[];
-  readonly records: Records;
-  /** From healing until every accepted order was at rest; null: not within the limit. */
+  readonly orders: readonly OrderRecord[];
+  /** From clearing the faults until every accepted order was settled; null: not within the limit. */
   readonly settledAfterMs: number | null;
-  /** From healing until every subscription had caught up; null: not within the limit. */
+  /** From clearing the faults until no subscription lagged; null: not within the limit. */
   readonly caughtUpAfterMs: number | null;
-  /** Null: there was no receiver of webhooks. */
+  /** Null: there was no webhook receiver. */
   readonly receipts: Receipts | null;
-  /** What a repeat of each answered request came to, by key. */
+  /** The response to a repetition of each answered request, by key. */
   readonly repeats: ReadonlyMap<string, Reply | null>;
   readonly kills: readonly Kill[];
   readonly fired: ReadonlyMap<string, number>;
-  readonly auditDuring: readonly string[];
-  readonly auditRounds: number;
-  readonly auditAfter: readonly string[];
-  readonly unchecked: readonly string[];
+  /** Violations seen during the faults, one line each. */
+  readonly violationsDuring: readonly string[];
+  /** How often all invariants were checked during the faults. */
+  readonly checksDuring: number;
+  /** The audit at the end: database, workflows, providers' ledgers, acknowledged orders. */
+  readonly audit: readonly InvariantResult[];
 }
 
-/** What a receiver of webhooks has seen. */
+/** What a webhook receiver has seen. */
 export interface Receipts {
-  /** From healing until every event of the log was there; null: not all came. */
+  /** From clearing the faults until every event of the log was received; null: not all were. */
   readonly allAfterMs: number | null;
   readonly events: number;
-  /** Events that came more than once. */
-  readonly twice: number;
-  /** Requests it failed. */
+  /** Events received more than once. */
+  readonly repeated: number;
+  /** Requests that it failed. */
   readonly failed: number;
-  readonly wrong: readonly string[];
+  /** Requests that are not valid webhooks, one line each. */
+  readonly invalid: readonly string[];
 }
 
 export interface Thresholds {
   readonly targets: readonly string[];
   readonly killsEach: number;
   readonly faults: readonly string[];
-  readonly settleWithinMs: number;
-  /** After each kill; null: only reported. */
+  /** After a kill; null: only reported. */
   readonly apiReadyWithinMs: number | null;
-  /** No shopper is told to come again. */
-  readonly everyFirstTry: boolean;
+  /** No client needs a second attempt. */
+  readonly everyFirstAttempt: boolean;
 }
 
 export interface Verdict {
-  /** What should not be, one line each; empty when all is well. */
+  /** One line each; empty when no promise was broken. */
   readonly violations: readonly string[];
-  /** Of the orders nothing but faults could stop, how many have shipped: 0..1. */
+  /** Of the orders that only a fault could stop, the share that has shipped: 0..1. */
   readonly successShare: number;
   readonly lostAcknowledgements: number;
   /** Accepted orders that wait for a person, with the step that waits. */
   readonly attention: readonly string[];
 }
 
-export const LEAST_SUCCESS_SHARE = 0.9;
-const MS_PER_SECOND = 1000;
+export const MIN_SUCCESS_SHARE = 0.9;
+/** For everything that has to recover after the faults are cleared. */
+export const RECOVERY_LIMIT_MS = 60_000;
+const IN_TIME = `within ${RECOVERY_LIMIT_MS / 1000} s of clearing the faults`;
 
-/** Every demand on a run, against what was seen. */
 export function evaluate(facts: Facts, thresholds: Thresholds): Verdict {
-  const orders = new Map(facts.records.orders.map((order) => [order.id, order]));
-  const lost = lostOf(facts.purchases, orders);
-  const successShare = successOf(facts.purchases, orders);
+  const { purchases, orders, audit, violationsDuring, checksDuring } = facts;
+  const successShare = successOf(purchases, orders);
   return {
     successShare,
-    lostAcknowledgements: lost.length,
-    attention: facts.records.orders
+    lostAcknowledgements: audit.find(({ name }) => name === ACKNOWLEDGED_CHECK)?.violations ?? 0,
+    attention: orders
       .filter(({ status }) => status === 'needs_attention')
       .map(({ id, attentionStep }) => `${id} waits at ${attentionStep ?? 'no step'}`),
     violations: [
-      ...lost,
-      ...unrested(facts, orders, thresholds),
-      ...unheard(facts, thresholds),
-      ...(thresholds.everyFirstTry ? triedAgain(facts) : []),
-      ...facts.auditDuring.map((line) => `while harmed: ${line}`),
-      ...facts.auditAfter.map((line) => `at the end: ${line}`),
-      ...facts.unchecked.map((line) => `not checked: ${line}`),
-      ...(facts.auditRounds === 0 ? ['the invariants were never checked while harmed'] : []),
-      ...compareRecords(facts.records).map((line) => `books: ${line}`),
-      ...otherAnswers(facts),
-      ...notHarmed(facts, thresholds),
+      ...purchases
+        .filter(({ outcome, orderId }) => outcome === 'accepted' && orderId === null)
+        .map(({ plan }) => `${plan.key}: 201 without an order id`),
+      ...unsettled(facts),
+      ...missingEvents(facts),
+      ...(thresholds.everyFirstAttempt ? retried(purchases) : []),
+      ...violationsDuring.map((line) => `during the faults: ${line}`),
+      ...linesOf(audit).map((line) => `at the end: ${line}`),
+      ...audit.flatMap(({ name, unchecked }) =>
+        unchecked === null ? [] : [`not checked: ${name}: ${unchecked}`],
+      ),
+      ...(checksDuring === 0 ? ['the invariants were never checked during the faults'] : []),
+      ...changedResponses(facts),
+      ...notInjected(facts, thresholds),
       ...slowRecoveries(facts.kills, thresholds.apiReadyWithinMs),
-      ...(successShare < LEAST_SUCCESS_SHARE
+      ...(successShare < MIN_SUCCESS_SHARE
         ? [`only ${percent(successShare)} of the orders that could succeed have shipped`]
         : []),
     ],
@@ -95,85 +102,55 @@ export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-type Orders = ReadonlyMap<string, OrderRecord>;
-
-/** An accepted order that the database does not have, or has as something never accepted. */
-function lostOf(purchases: readonly Purchase[], orders: Orders): string[] {
-  const neverAccepted: readonly string[] = ['pending', 'declined', 'expired'];
-  return purchases.flatMap(({ outcome, orderId, plan }) => {
-    if (outcome !== 'accepted') return [];
-    if (orderId === null) return [`${plan.key}: 201 without an order's id`];
-    const order = orders.get(orderId);
-    if (order === undefined) return [`${orderId}: acknowledged, and not in the database`];
-    if (!neverAccepted.includes(order.status)) return [];
-    return [`${orderId}: acknowledged, and ${order.status} in the database`];
-  });
-}
-
-function successOf(purchases: readonly Purchase[], orders: Orders): number {
-  const could = purchases.filter(({ plan }) => plan.shouldSucceed);
-  const done = could.filter(({ orderId }) => {
-    const status = orders.get(orderId ?? '')?.status;
-    return status === 'shipped' || status === 'delivered';
-  });
-  return could.length === 0 ? 0 : done.length / could.length;
-}
-
-function unrested(
-  { settledAfterMs, purchases }: Facts,
-  orders: Orders,
-  thresholds: Thresholds,
-): string[] {
-  const wrong: string[] = [];
-  if (settledAfterMs === null) {
-    wrong.push(`not all at rest ${thresholds.settleWithinMs / MS_PER_SECOND} s after healing`);
-  }
-  for (const { orderId } of purchases) {
-    const order = orders.get(orderId ?? '');
-    if (order === undefined) continue;
-    if (!hasSettled(order)) wrong.push(`${order.id}: still ${order.status}`);
-    if (order.status === 'needs_attention' && !order.hasDeadLetter) {
-      wrong.push(`${order.id}: needs attention at ${order.attentionStep}, and nobody is told`);
-    }
-  }
-  return wrong;
-}
-
-/** Events that did not reach those who wait for them. */
-function unheard({ caughtUpAfterMs, receipts }: Facts, { settleWithinMs }: Thresholds): string[] {
-  const wrong: string[] = [];
-  if (caughtUpAfterMs === null) {
-    wrong.push(`not all subscriptions caught up ${settleWithinMs / MS_PER_SECOND} s after healing`);
-  }
-  if (receipts === null) return wrong;
-  if (receipts.allAfterMs === null) wrong.push('events are missing at the webhook receiver');
-  if (receipts.failed === 0) wrong.push('the webhook receiver never failed');
-  return [...wrong, ...receipts.wrong];
-}
-
-function triedAgain({ purchases }: Facts): string[] {
-  return purchases
-    .filter(({ tries }) => tries > 1)
-    .map(({ plan, tries }) => `${plan.key}: asked ${tries} times before it was answered`);
-}
-
-/** True when the order will not move by itself any more. */
+/** True when the order makes no further progress without a person. */
 export function hasSettled({ status }: Pick<OrderRecord, 'status'>): boolean {
   const known = ORDER_STATUSES.find((each) => each === status);
   return known !== undefined && isSettledStatus(known);
 }
 
-function otherAnswers({ purchases, repeats }: Facts): string[] {
+function successOf(purchases: readonly Purchase[], orders: readonly OrderRecord[]): number {
+  const shipped = new Set(
+    orders.filter(({ status }) => ['shipped', 'delivered'].includes(status)).map(({ id }) => id),
+  );
+  const could = purchases.filter(({ plan }) => plan.shouldSucceed);
+  const succeeded = could.filter(({ orderId }) => shipped.has(orderId ?? ''));
+  return could.length === 0 ? 0 : succeeded.length / could.length;
+}
+
+function unsettled({ settledAfterMs, purchases, orders }: Facts): readonly string[] {
+  const accepted = new Set(purchases.map(({ orderId }) => orderId));
+  const left = orders.filter((order) => accepted.has(order.id) && !hasSettled(order));
+  const lines = left.map(({ id, status }) => `${id}: not settled, ${status}`);
+  return settledAfterMs === null ? [`not all orders settled ${IN_TIME}`, ...lines] : lines;
+}
+
+function missingEvents({ caughtUpAfterMs, receipts }: Facts): readonly string[] {
+  return [
+    ...(caughtUpAfterMs === null ? [`not all subscriptions caught up ${IN_TIME}`] : []),
+    ...(receipts?.allAfterMs === null ? ['events are missing at the webhook receiver'] : []),
+    ...(receipts?.failed === 0 ? ['the webhook receiver never failed'] : []),
+    ...(receipts?.invalid ?? []),
+  ];
+}
+
+function retried(purchases: readonly Purchase[]): readonly string[] {
+  return purchases
+    .filter(({ attempts }) => attempts > 1)
+    .map(({ plan, attempts }) => `${plan.key}: ${attempts} attempts until the final response`);
+}
+
+function changedResponses({ purchases, repeats }: Facts): readonly string[] {
   return purchases.flatMap(({ plan, outcome, reply }) => {
     if (outcome !== 'accepted' && outcome !== 'declined') return [];
     const again = repeats.get(plan.key);
     if (again?.status === reply?.status && again?.body === reply?.body) return [];
-    return [`${plan.key}: answered ${reply?.status}, and otherwise when asked again`];
+    return [`${plan.key}: got ${reply?.status}, and another response to the repeated request`];
   });
 }
 
-/** A fault that never fired, a process never killed: the run has shown nothing about it. */
-function notHarmed({ kills, fired }: Facts, { targets, killsEach, faults }: Thresholds): string[] {
+/** A fault that never fired, a process never killed: the run shows nothing about it. */
+function notInjected({ kills, fired }: Facts, thresholds: Thresholds): readonly string[] {
+  const { targets, killsEach, faults } = thresholds;
   const spared = targets.flatMap((target) => {
     const count = kills.filter((kill) => kill.target === target).length;
     return count >= killsEach ? [] : [`${target} was killed ${count} times, not ${killsEach}`];
@@ -182,12 +159,12 @@ function notHarmed({ kills, fired }: Facts, { targets, killsEach, faults }: Thre
   return [...spared, ...silent.map((kind) => `fault never fired: ${kind}`)];
 }
 
-function slowRecoveries(kills: readonly Kill[], withinMs: number | null): string[] {
-  return kills.flatMap(({ target, how, backAfterMs, apiReadyAfterMs }) => {
-    if (backAfterMs === null) return [`${target} did not come back after ${how}`];
+function slowRecoveries(kills: readonly Kill[], withinMs: number | null): readonly string[] {
+  return kills.flatMap(({ target, how, recoveredAfterMs, apiReadyAfterMs }) => {
+    if (recoveredAfterMs === null) return [`${target} did not recover from ${how}`];
     if (apiReadyAfterMs === null) return [`the API was not ready again after ${how} of ${target}`];
     if (withinMs === null || apiReadyAfterMs <= withinMs) return [];
-    const seconds = (apiReadyAfterMs / MS_PER_SECOND).toFixed(1);
+    const seconds = (apiReadyAfterMs / 1000).toFixed(1);
     return [`the API was ready again only ${seconds} s after ${how} of ${target}`];
   });
 }

@@ -1,7 +1,7 @@
 /**
- * Kills the processes of a run at seeded random moments and takes the time until each is back, and
- * until the API is ready again. A kill is a SIGKILL; PostgreSQL is also killed with all its
- * backends, and stopped at once (SIGQUIT), which is what a machine's shutdown in a hurry does.
+ * Kills the processes of a run at seeded random moments and measures the time until each responds
+ * again and until the API is ready again. A kill is a SIGKILL; PostgreSQL is also killed with all its
+ * backends, and stopped immediately (SIGQUIT), as in a hurried shutdown of the machine.
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,8 +9,8 @@ import { becomesTrue, isErrno } from '../../local/stack/commands.ts';
 import { runningPart } from '../../local/stack/leftovers.ts';
 import { isPostgresUp } from '../../local/stack/postgres.ts';
 import { isTemporalUp } from '../../local/stack/search-attributes.ts';
-import { answersOk } from './probes.ts';
-import { createRandom } from './random.ts';
+import { returnsOk } from '../http.ts';
+import { createRandom } from '../random.ts';
 import type { Environment } from './environment.ts';
 
 export const TARGETS = ['app', 'worker', 'temporal', 'sandbox', 'postgres'] as const;
@@ -19,18 +19,17 @@ export type Target = (typeof TARGETS)[number];
 export interface Kill {
   readonly target: Target;
   readonly how: string;
-  readonly atMs: number;
-  /** From the kill until the process answers again; null: not within two minutes. */
-  readonly backAfterMs: number | null;
-  /** From the kill until /readyz of the API answered 200 again. */
+  /** From the kill until the process responds again; null: not within two minutes. */
+  readonly recoveredAfterMs: number | null;
+  /** From the kill until /readyz of the API returned 200 again. */
   readonly apiReadyAfterMs: number | null;
 }
 
 export interface Killer {
   readonly kills: readonly Kill[];
-  /** True when every victim has been killed so often as was asked. */
+  /** True when every target has been killed as often as requested. */
   readonly isDone: boolean;
-  /** Kills nobody any more; settles when the last victim is back. */
+  /** Kills nothing any more; settles when the last target has recovered. */
   stop(): Promise<void>;
 }
 
@@ -46,63 +45,75 @@ export interface KillerOptions {
 export interface Rhythm {
   /** Between two kills: shortest and longest. */
   readonly pauseMs: { readonly least: number; readonly most: number };
-  /** The share of kills that do not wait until the shop is open again. */
-  readonly strikesEarly: number;
-  /** So long the stack may not start the victim again. */
-  readonly keptDownMs: number;
+  /** The share of kills that do not wait until the API is ready again. */
+  readonly earlyShare: number;
+  /** How long the stack may not start the target again. */
+  readonly downtimeMs: number;
 }
 
-const BACK_WITHIN_MS = 120_000;
-const LOOK_EVERY_MS = 100;
-/** More at once, and a small machine would see nothing but processes that start. */
+interface Method {
+  readonly how: string;
+  readonly signal: NodeJS.Signals;
+  /** The whole process group, not the first process alone. */
+  readonly group: boolean;
+}
+
+const METHODS: readonly Method[] = [{ how: 'SIGKILL', signal: 'SIGKILL', group: true }];
+const POSTGRES_METHODS: readonly Method[] = [
+  { how: 'SIGKILL', signal: 'SIGKILL', group: false },
+  { how: 'SIGKILL of all its processes', signal: 'SIGKILL', group: true },
+  { how: 'immediate stop', signal: 'SIGQUIT', group: false },
+];
+const LIMITS = { timeoutMs: 120_000, everyMs: 100 };
+/** With more at once a small machine would do nothing but start processes. */
 const MAX_DOWN = 2;
 
-/** Starts at once: round after round, each victim once a round, in a seeded order, until it is enough. */
+interface State extends KillerOptions {
+  readonly kills: Kill[];
+  readonly api: ApiWatch;
+  readonly signal: AbortSignal;
+}
+
+/** Starts at once: round after round, each target once a round, in a seeded order. */
 export function startKiller(options: KillerOptions): Killer {
   const kills: Kill[] = [];
   const stopping = new AbortController();
-  const watch = watchApi(options.environment);
-  const hunting = hunt({ ...options, kills, watch, signal: stopping.signal });
+  const api = watchApi(options.environment.addresses.api);
+  const state = { ...options, kills, api, signal: stopping.signal };
+  const running = killAll(state);
   return {
     kills,
     get isDone() {
-      return isDone({ ...options, kills });
+      return isDone(state);
     },
     stop: async () => {
       stopping.abort();
-      await hunting;
-      await watch.stop();
+      await running;
+      await api.stop();
     },
   };
 }
 
-interface Hunt extends KillerOptions {
-  readonly kills: Kill[];
-  readonly watch: ApiWatch;
-  readonly signal: AbortSignal;
-}
-
-/** Round after round until each victim has been killed so often as was asked. */
-async function hunt(options: Hunt): Promise<void> {
-  const { seed, targets, rhythm, killsEach, signal } = options;
-  const { pauseMs, strikesEarly } = rhythm;
+async function killAll(state: State): Promise<void> {
+  const { seed, targets, rhythm, killsEach, kills, api, signal } = state;
+  const { pauseMs, earlyShare } = rhythm;
   const random = createRandom(seed, 'kills');
-  const startedAt = performance.now();
   const down = new Map<Target, Promise<void>>();
   try {
-    while (!isDone(options)) {
+    while (!isDone(state)) {
       for (const target of random.shuffled(targets)) {
-        // Mostly the shop has opened again before the next blow: otherwise nobody would ever buy.
-        if (!random.chance(strikesEarly)) await untilOpen(options);
+        // Mostly the API is ready again before the next kill: otherwise no order would be placed.
+        const sinceMs = random.chance(earlyShare) ? -Infinity : performance.now();
+        await becomesTrue(async () => signal.aborted || api.readySince(sinceMs), LIMITS);
         await delay(random.between(pauseMs.least, pauseMs.most), undefined, { signal });
         await down.get(target);
-        if (countOf(options.kills, target) >= killsEach) continue;
+        if (countOf(kills, target) >= killsEach) continue;
         if (down.size >= MAX_DOWN) await Promise.race(down.values());
         signal.throwIfAborted();
-        const way = random.pick(target === 'postgres' ? POSTGRES_WAYS : WAYS);
-        const back = killOnce(options, { target, way, startedAt });
-        down.set(target, back);
-        void back.finally(() => down.delete(target));
+        const method = random.pick(target === 'postgres' ? POSTGRES_METHODS : METHODS);
+        const recovered = killOnce(state, target, method);
+        down.set(target, recovered);
+        void recovered.finally(() => down.delete(target));
       }
     }
   } catch (error) {
@@ -112,13 +123,7 @@ async function hunt(options: Hunt): Promise<void> {
   }
 }
 
-async function untilOpen({ watch, signal }: Hunt): Promise<void> {
-  const sinceMs = performance.now();
-  const limits = { timeoutMs: BACK_WITHIN_MS, everyMs: LOOK_EVERY_MS };
-  await becomesTrue(async () => signal.aborted || watch.readySince(sinceMs), limits);
-}
-
-function isDone({ targets, killsEach, kills }: Pick<Hunt, 'targets' | 'killsEach' | 'kills'>) {
+function isDone({ targets, killsEach, kills }: State): boolean {
   return targets.every((target) => countOf(kills, target) >= killsEach);
 }
 
@@ -126,65 +131,60 @@ function countOf(kills: readonly Kill[], target: Target): number {
   return kills.filter((kill) => kill.target === target).length;
 }
 
-interface Aim {
-  readonly target: Target;
-  readonly way: Way;
-  readonly startedAt: number;
-}
-
-/** Settles when the victim is back. */
-async function killOnce(hunt: Hunt, aim: Aim): Promise<void> {
-  const { environment, kills, watch, say } = hunt;
-  const { target, way, startedAt } = aim;
+/** Settles when the target has recovered. */
+async function killOnce(state: State, target: Target, { how, ...method }: Method): Promise<void> {
+  const { environment, kills, api, say } = state;
   const pid = pidOf(environment, target);
   if (pid === null) return;
   const killedAt = performance.now();
-  if (!send(way.group ? -pid : pid, way.signal)) return;
-  await keepDown(hunt, target);
-  const limits = { timeoutMs: BACK_WITHIN_MS, everyMs: LOOK_EVERY_MS };
+  if (!send(method.group ? -pid : pid, method.signal)) return;
+  await keepDown(state, target);
   const after = async (check: () => Promise<boolean>): Promise<number | null> =>
-    (await becomesTrue(check, limits)) ? performance.now() - killedAt : null;
-  const isAnother = (): boolean => ![null, pid].includes(pidOf(environment, target));
-  await after(async () => isAnother());
-  const bornAt = performance.now();
-  const [backAfterMs, apiReadyAfterMs] = await Promise.all([
-    after(async () => (target === 'app' ? watch.readySince(bornAt) : isUp(environment, target))),
-    after(async () => watch.readySince(bornAt)),
+    (await becomesTrue(check, LIMITS)) ? performance.now() - killedAt : null;
+  await after(async () => ![null, pid].includes(pidOf(environment, target)));
+  const restartedAt = performance.now();
+  const isApiReady = async (): Promise<boolean> => api.readySince(restartedAt);
+  const [recoveredAfterMs, apiReadyAfterMs] = await Promise.all([
+    after(target === 'app' ? isApiReady : () => isUp(environment, target)),
+    after(isApiReady),
   ]);
-  kills.push({ target, how: way.how, atMs: killedAt - startedAt, backAfterMs, apiReadyAfterMs });
-  const seconds = backAfterMs === null ? 'never' : (backAfterMs / 1000).toFixed(1);
-  say(`${target} ${way.how}: back after ${seconds} s`);
+  kills.push({ target, how, recoveredAfterMs, apiReadyAfterMs });
+  const result =
+    recoveredAfterMs === null
+      ? 'did not recover'
+      : `recovered after ${(recoveredAfterMs / 1000).toFixed(1)} s`;
+  say(`  ${target}: ${how}, ${result}`);
 }
 
-/** The stack may start the victim again only after its time. */
-async function keepDown({ environment, rhythm, signal }: Hunt, target: Target): Promise<void> {
-  if (rhythm.keptDownMs === 0 || target === 'worker') return;
+/** The stack may start the target again only after its downtime. */
+async function keepDown({ environment, rhythm, signal }: State, target: Target): Promise<void> {
+  if (rhythm.downtimeMs === 0 || target === 'worker') return;
   const marker = environment.home.stoppedFile(target);
   writeFileSync(marker, '');
-  await delay(rhythm.keptDownMs, undefined, { signal }).catch(() => undefined);
+  await delay(rhythm.downtimeMs, undefined, { signal }).catch(() => undefined);
   rmSync(marker, { force: true });
 }
 
 interface ApiWatch {
-  /** True when a question asked after `atMs` was answered with 200. */
+  /** True when a probe sent after `atMs` returned 200. */
   readySince(atMs: number): boolean;
   stop(): Promise<void>;
 }
 
-/** One who asks for all: the API has other things to do than to say that it is ready. */
-function watchApi({ addresses }: Environment): ApiWatch {
-  let lastAskedMs = -Infinity;
+/** One probe for all: the API has more to do than to report that it is ready. */
+function watchApi(url: string): ApiWatch {
+  let readyAtMs = -Infinity;
   let stopped = false;
   const run = async (): Promise<void> => {
     while (!stopped) {
-      const askedMs = performance.now();
-      if (await answersOk(`${addresses.api}/readyz`)) lastAskedMs = askedMs;
-      await delay(LOOK_EVERY_MS);
+      const sentMs = performance.now();
+      if (await returnsOk(`${url}/readyz`)) readyAtMs = sentMs;
+      await delay(LIMITS.everyMs);
     }
   };
   const running = run();
   return {
-    readySince: (atMs) => lastAskedMs > atMs,
+    readySince: (atMs) => readyAtMs > atMs,
     stop: async () => {
       stopped = true;
       await running;
@@ -192,35 +192,18 @@ function watchApi({ addresses }: Environment): ApiWatch {
   };
 }
 
-interface Way {
-  readonly how: string;
-  readonly signal: NodeJS.Signals;
-  /** The whole process group, not the first process alone. */
-  readonly group: boolean;
+function pidOf({ home, workerHome }: Environment, target: Target): number | null {
+  return target === 'worker' ? runningPart(workerHome, 'app') : runningPart(home, target);
 }
 
-const WAYS: readonly Way[] = [{ how: 'SIGKILL', signal: 'SIGKILL', group: true }];
-const POSTGRES_WAYS: readonly Way[] = [
-  { how: 'SIGKILL', signal: 'SIGKILL', group: false },
-  { how: 'SIGKILL of all its processes', signal: 'SIGKILL', group: true },
-  { how: 'immediate stop', signal: 'SIGQUIT', group: false },
-];
-
-function pidOf(environment: Environment, target: Target): number | null {
-  return target === 'worker'
-    ? runningPart(environment.workerHome, 'app')
-    : runningPart(environment.home, target);
-}
-
-function isUp(
-  { addresses, workerUrl }: Environment,
-  target: Exclude<Target, 'app'>,
-): Promise<boolean> {
+function isUp({ addresses, workerUrl }: Environment, target: Target): Promise<boolean> {
   switch (target) {
+    case 'app':
+      return returnsOk(`${addresses.api}/readyz`);
     case 'worker':
-      return answersOk(`${workerUrl}/readyz`);
+      return returnsOk(`${workerUrl}/readyz`);
     case 'sandbox':
-      return answersOk(`${addresses.sandbox}/faults`);
+      return returnsOk(`${addresses.sandbox}/faults`);
     case 'postgres':
       return isPostgresUp(addresses.databaseUrl);
     case 'temporal':

@@ -1,55 +1,51 @@
-/**
- * Open-model load: shoppers arrive at a seeded rate whatever the answers do, so a service that is
- * down does not make its own visitors wait outside.
- */
+/** Open-model load: orders arrive at a seeded rate, however long the responses take. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { createRandom } from '../random.ts';
+import { purchase, type ClientOptions, type Purchase } from './client.ts';
 import { planOrder } from './order-plan.ts';
-import { createRandom } from './random.ts';
-import { shop } from './client.ts';
-import type { Purchase, ShopperDeps } from './client.ts';
 
 export interface Load {
-  /** Arrivals so far. */
+  /** Orders so far. */
   readonly arrived: number;
-  readonly underWay: number;
-  /** Settles when arrivals have ended; purchases may still be under way. */
+  readonly inFlight: number;
+  /** Settles when arrivals have ended; purchases may still be in flight. */
   readonly arrivals: Promise<void>;
-  /** Settles with every purchase, when the last shopper has an answer or has given up. */
+  /** Settles when the last client has a final response or has given up. */
   finish(): Promise<readonly Purchase[]>;
 }
 
-export interface LoadOptions extends ShopperDeps {
+export interface LoadOptions extends ClientOptions {
   readonly seed: number;
   readonly ratePerSecond: number;
-  /** Asked before each arrival: false ends them. */
-  readonly goOn: (arrived: number) => boolean;
+  /** Called before each arrival: false ends them. */
+  readonly continues: (arrived: number) => boolean;
 }
 
-const MAX_UNDER_WAY = 3_000;
+const MAX_IN_FLIGHT = 3_000;
 const MS_PER_SECOND = 1000;
 
 /** Starts at once. */
 export function startLoad(options: LoadOptions): Load {
-  const { seed, ratePerSecond, goOn, signal } = options;
+  const { seed, ratePerSecond, continues, signal } = options;
   const random = createRandom(seed, 'arrivals');
   const purchases: Promise<Purchase>[] = [];
-  let underWay = 0;
+  let inFlight = 0;
   const arrive = (): void => {
-    underWay += 1;
-    const purchase = shop(options, planOrder(seed, purchases.length)).finally(() => {
-      underWay -= 1;
+    inFlight += 1;
+    const started = purchase(options, planOrder(seed, purchases.length)).finally(() => {
+      inFlight -= 1;
     });
-    // Whoever finishes the load sees it; until then it must not count as unhandled.
-    purchase.catch(() => undefined);
-    purchases.push(purchase);
+    // `finish` rejects with it; until then it must not count as unhandled.
+    started.catch(() => undefined);
+    purchases.push(started);
   };
   const run = async (): Promise<void> => {
     let dueAt = performance.now();
-    while (goOn(purchases.length)) {
+    while (continues(purchases.length)) {
       dueAt += (-Math.log(1 - random.next()) / ratePerSecond) * MS_PER_SECOND;
       const waitMs = dueAt - performance.now();
       if (waitMs > 0) await delay(waitMs, undefined, { signal });
-      if (underWay < MAX_UNDER_WAY) arrive();
+      if (inFlight < MAX_IN_FLIGHT) arrive();
     }
   };
   const arrivals = run();
@@ -57,8 +53,8 @@ export function startLoad(options: LoadOptions): Load {
     get arrived() {
       return purchases.length;
     },
-    get underWay() {
-      return underWay;
+    get inFlight() {
+      return inFlight;
     },
     arrivals,
     finish: async () => {

@@ -1,13 +1,13 @@
-/** What can go wrong on a line between two processes, and what one chunk of bytes suffers of it. */
+/** The faults of a proxied connection, and what they do to one chunk of its bytes. */
 
-/** `to_server`: what the client sends; `to_client`: what the server answers. */
+/** `to_server`: what the client sends; `to_client`: what the server responds. */
 export type Direction = 'to_server' | 'to_client';
 
 /**
- * `slow` delays, throttles or slices. `swallow` drops bytes on an open line: a half-open connection.
- * `cut_after` and `cut_on` reset a connection once so many bytes have passed in it, or once the
- * pattern appears; `times` is how often (for ever without it). With `deliver` the pattern still
- * reaches the server before the client is cut: effect done, answer lost. `refuse` resets everything.
+ * `slow` delays, throttles or slices. `swallow` drops bytes on an open connection, which is then
+ * half open. `cut_after` and `cut_on` reset a connection once so many bytes have passed in it, or
+ * once the pattern appears; `times` is how often (without it: always). With `deliver` the pattern
+ * still reaches the server before the reset: effect done, response lost. `refuse` resets everything.
  */
 export type NetworkFault =
   | {
@@ -35,22 +35,22 @@ export type NetworkFault =
 
 export type NetworkFaultKind = NetworkFault['kind'];
 
-/** PostgreSQL's answer to a COMMIT that has happened (CommandComplete). */
+/** PostgreSQL's response to a COMMIT that has happened (CommandComplete). */
 export const COMMIT_DONE = Buffer.from('C\0\0\0\x0bCOMMIT\0', 'latin1');
 /** A COMMIT on its way to PostgreSQL (simple Query). */
-export const COMMIT_ASKED = Buffer.from('Q\0\0\0\x0bCOMMIT\0', 'latin1');
+export const COMMIT_REQUEST = Buffer.from('Q\0\0\0\x0bCOMMIT\0', 'latin1');
 
-/** How a chunk travels when it does. */
+/** How fast a chunk travels. */
 export interface Pace {
   readonly latencyMs: number;
   readonly bytesPerSecond: number;
   readonly sliceBytes: number;
 }
 
-export type Judgement =
+export type Decision =
   | { readonly kind: 'pass'; readonly pace: Pace }
   | { readonly kind: 'swallow' }
-  /** `deliver` still arrives on the other side; then both ends lose each other. */
+  /** `deliver` still arrives at the other side; then the connection is reset. */
   | { readonly kind: 'cut'; readonly deliver: Buffer };
 
 /** One chunk, with what is known of the bytes before it in the same direction. */
@@ -66,8 +66,8 @@ export interface NetworkFaults {
   add(fault: NetworkFault): void;
   clear(): void;
   readonly isRefusing: boolean;
-  evaluate(passing: Passing): Judgement;
-  /** How often each kind struck: chunks delayed or dropped, connections cut or refused. */
+  decide(passing: Passing): Decision;
+  /** How often each kind fired: chunks delayed or dropped, connections cut or refused. */
   readonly fired: Readonly<Record<NetworkFaultKind, number>>;
   countRefusal(): void;
 }
@@ -75,15 +75,10 @@ export interface NetworkFaults {
 /** A pattern is found across this many bytes of two chunks. */
 export const MAX_PATTERN_BYTES = 256;
 const MAX_FAULTS = 100;
-const FREE: Pace = { latencyMs: 0, bytesPerSecond: Infinity, sliceBytes: Infinity };
-
-interface Armed {
-  readonly fault: NetworkFault;
-  left: number;
-}
+export const FULL_SPEED: Pace = { latencyMs: 0, bytesPerSecond: Infinity, sliceBytes: Infinity };
 
 export function createNetworkFaults(): NetworkFaults {
-  const armed: Armed[] = [];
+  const armed: { readonly fault: NetworkFault; left: number }[] = [];
   const fired = { slow: 0, swallow: 0, cut_after: 0, cut_on: 0, refuse: 0 };
   return {
     fired,
@@ -103,21 +98,19 @@ export function createNetworkFaults(): NetworkFaults {
     clear: () => {
       armed.length = 0;
     },
-    evaluate: (passing) => {
-      let pace = FREE;
+    decide: (passing) => {
+      let pace = FULL_SPEED;
       for (const each of armed) {
         const { fault } = each;
         if (each.left <= 0 || !concerns(fault, passing.direction)) continue;
-        if (fault.kind === 'slow') {
-          pace = slower(pace, fault);
-          fired.slow += 1;
-          continue;
-        }
-        const judgement = strike(fault, passing);
-        if (judgement === null) continue;
-        each.left -= 1;
+        const decision = apply(fault, passing, pace);
+        if (decision === null) continue;
         fired[fault.kind] += 1;
-        return judgement;
+        if (decision.kind !== 'pass') {
+          each.left -= 1;
+          return decision;
+        }
+        pace = decision.pace;
       }
       return { kind: 'pass', pace };
     },
@@ -133,19 +126,16 @@ function concerns(fault: NetworkFault, direction: Direction): boolean {
   return fault.direction === undefined || fault.direction === direction;
 }
 
-function slower(pace: Pace, fault: Extract<NetworkFault, { kind: 'slow' }>): Pace {
-  return {
-    latencyMs: Math.max(pace.latencyMs, fault.latencyMs ?? 0),
-    bytesPerSecond: Math.min(pace.bytesPerSecond, fault.bytesPerSecond ?? Infinity),
-    sliceBytes: Math.max(1, Math.min(pace.sliceBytes, fault.sliceBytes ?? Infinity)),
-  };
-}
-
-function strike(
-  fault: Exclude<NetworkFault, { kind: 'slow' }>,
-  { chunk, bytesBefore, tail }: Passing,
-): Judgement | null {
+/** What the fault does to the chunk; null: nothing. */
+function apply(fault: NetworkFault, passing: Passing, pace: Pace): Decision | null {
+  const { chunk, bytesBefore, tail } = passing;
   switch (fault.kind) {
+    case 'slow': {
+      const latencyMs = Math.max(pace.latencyMs, fault.latencyMs ?? 0);
+      const bytesPerSecond = Math.min(pace.bytesPerSecond, fault.bytesPerSecond ?? Infinity);
+      const sliceBytes = Math.max(1, Math.min(pace.sliceBytes, fault.sliceBytes ?? Infinity));
+      return { kind: 'pass', pace: { latencyMs, bytesPerSecond, sliceBytes } };
+    }
     case 'swallow':
       return { kind: 'swallow' };
     case 'refuse':

@@ -1,22 +1,24 @@
 /**
- * A shop's webhook receiver on a bad day: it answers a seeded share of what comes with 500, and keeps
- * which events it has taken. Signatures are checked by the official library, on the raw bytes.
+ * A webhook receiver that fails a seeded share of the requests with 500 and keeps which events it has
+ * received. Signatures are checked by the official library, on the raw bytes.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
-import { createRandom } from './random.ts';
+import { callFor } from '../http.ts';
+import { createRandom } from '../random.ts';
 
 export interface Receiver {
-  /** How often each event was taken, by its id. */
-  readonly taken: ReadonlyMap<string, number>;
-  /** Requests answered with 500. */
+  /** How often each event was received, by its id. */
+  readonly received: ReadonlyMap<string, number>;
+  /** Requests it failed with 500. */
   readonly failed: number;
-  /** What no receiver should see: one line each. */
-  readonly wrong: readonly string[];
-  /** From here on it takes everything. */
+  /** Requests that are not valid webhooks: one line each. */
+  readonly invalid: readonly string[];
+  /** From here on it accepts everything. */
   clearFaults(): void;
   close(): Promise<void>;
 }
@@ -25,33 +27,33 @@ export interface ReceiverOptions {
   readonly api: string;
   readonly seed: number;
   /** Share of the requests it fails. */
-  readonly fails: number;
+  readonly failureShare: number;
 }
 
-const CONTROL_TIMEOUT_MS = 10_000;
-const MAX_WRONG = 100;
+const MAX_INVALID = 100;
 
-const endpointForm = z.object({ secret: z.string() });
-const messageForm = z.object({ data: z.object({ event_id: z.string() }) });
+const endpointSchema = z.object({ secret: z.string() });
+const messageSchema = z.object({ data: z.object({ event_id: z.string() }) });
 
-/** Listens on a free port and has itself sent every event from now on. */
+/** Listens on a free port and subscribes to every type of event. */
 export async function startReceiver(options: ReceiverOptions): Promise<Receiver> {
-  const { api, seed } = options;
+  const { api, seed, failureShare } = options;
   const random = createRandom(seed, 'receiver');
-  const taken = new Map<string, number>();
-  const wrong: string[] = [];
+  const received = new Map<string, number>();
+  const invalid: string[] = [];
   let failed = 0;
-  let isHealed = false;
+  let isFailing = true;
   let secret = '';
   const receive = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const body = await bodyOf(request);
-    // Cut by the death of the sender: nothing was received.
+    // Null when the sender died: nothing was received.
+    const body = await text(request).catch(() => null);
     if (body === null) return;
-    const said = lookAt(request, body, secret);
-    if (said.wrong !== null && wrong.length < MAX_WRONG) wrong.push(said.wrong);
-    const fails = !isHealed && random.chance(options.fails);
+    const id = String(request.headers['webhook-id']);
+    const problem = problemOf(request, body, secret);
+    if (problem !== null && invalid.length < MAX_INVALID) invalid.push(`webhook ${id}: ${problem}`);
+    const fails = isFailing && random.chance(failureShare);
     if (fails) failed += 1;
-    else taken.set(said.id, (taken.get(said.id) ?? 0) + 1);
+    else received.set(id, (received.get(id) ?? 0) + 1);
     response.writeHead(fails ? 500 : 204).end();
   };
   const server = createServer((request, response) => void receive(request, response));
@@ -59,15 +61,17 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  secret = await subscribe(api, `http://127.0.0.1:${address.port}/hooks`);
+  const body = { url: `http://127.0.0.1:${address.port}/hooks` };
+  const subscribe = { url: `${api}/v1/webhook-endpoints`, method: 'POST', body } as const;
+  ({ secret } = await callFor({ ...subscribe, role: 'operator' }, endpointSchema));
   return {
-    taken,
-    wrong,
+    received,
+    invalid,
     get failed() {
       return failed;
     },
     clearFaults: () => {
-      isHealed = true;
+      isFailing = false;
     },
     close: async () => {
       server.closeAllConnections();
@@ -77,44 +81,14 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
   };
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string | null> {
-  const chunks: Uint8Array[] = [];
-  try {
-    for await (const chunk of request) chunks.push(chunk);
-    return Buffer.concat(chunks).toString();
-  } catch {
-    return null;
-  }
-}
-
-/** The event's id, and what is wrong with the request. */
-function lookAt(
-  { headers }: IncomingMessage,
-  body: string,
-  secret: string,
-): { readonly id: string; readonly wrong: string | null } {
-  const id = String(headers['webhook-id']);
+/** Why the request is no valid webhook; null when it is. */
+function problemOf({ headers }: IncomingMessage, body: string, secret: string): string | null {
   try {
     const signed = Object.entries(headers).map(([name, value]) => [name, String(value)]);
     const verified = new Webhook(secret).verify(body, Object.fromEntries(signed));
-    const event = messageForm.parse(verified).data.event_id;
-    return { id, wrong: event === id ? null : `webhook ${id} carries event ${event}` };
+    const { event_id: event } = messageSchema.parse(verified).data;
+    return event === headers['webhook-id'] ? null : `carries event ${event}`;
   } catch (error) {
-    return { id, wrong: `webhook ${id}: ${error instanceof Error ? error.message : 'unreadable'}` };
+    return error instanceof Error ? error.message : 'unreadable';
   }
-}
-
-/** Registers the address for every type; gives the secret. */
-async function subscribe(api: string, url: string): Promise<string> {
-  const answer = await fetch(`${api}/v1/webhook-endpoints`, {
-    method: 'POST',
-    headers: {
-      authorization: 'Bearer hf_local_operator',
-      'content-type': 'application/json',
-      'idempotency-key': 'chaos-receiver',
-    },
-    body: JSON.stringify({ url }),
-    signal: AbortSignal.timeout(CONTROL_TIMEOUT_MS),
-  });
-  return endpointForm.parse(await answer.json()).secret;
 }

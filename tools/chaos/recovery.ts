@@ -1,71 +1,70 @@
-/** The second phase of a run: every fault is cleared, and everything has to come right by itself. */
+/** Clears every fault and waits until everything has recovered. Nothing is restarted. */
 import { z } from 'zod';
 import { becomesTrue } from '../../local/stack/commands.ts';
-import { readEventIds, readOrders } from './records.ts';
+import { callFor } from '../http.ts';
+import { createSandboxClient } from '../sandbox-client.ts';
+import type { Purchase } from './client.ts';
+import { hasSettled, RECOVERY_LIMIT_MS } from './evaluate.ts';
 import type { Load } from './load.ts';
-import { REST_WITHIN_MS } from './inspect.ts';
-import type { Recovered } from './inspect.ts';
-import type { Receiver } from './receiver.ts';
-import type { Environment } from './environment.ts';
-import { hasSettled } from './evaluate.ts';
+import { readEventIds, readOrders } from './records.ts';
+import type { RunContext } from './context.ts';
 
-export interface HealDeps {
-  readonly environment: Environment;
-  readonly signal: AbortSignal;
-  readonly say: (line: string) => void;
-  readonly load: Load;
-  readonly receiver: Receiver | null;
+export interface Recovered {
+  /** By performance.now(). */
+  readonly clearedAt: number;
+  readonly purchases: readonly Purchase[];
+  /** From clearing the faults; null: not in time. */
+  readonly settledAfterMs: number | null;
+  readonly caughtUpAfterMs: number | null;
+  /** Null also when there is no receiver. */
+  readonly receivedAfterMs: number | null;
 }
 
-const CONTROL_TIMEOUT_MS = 10_000;
-const LOOK_EVERY_MS = 500;
-const LAG_WHEN_WELL_SECONDS = 2;
+const POLL_MS = 500;
+const USUAL_LAG_SECONDS = 2;
 /**
- * What a subscription may be behind on purpose: the feed waits 30 s for company, and as long again
- * after its last batch.
+ * How far a subscription may lag on purpose: the feed collects events for 30 s, and waits as long
+ * again after its last batch.
  */
-const GATHERS_SECONDS: Readonly<Record<string, number>> = {
+const COLLECTS_SECONDS: Readonly<Record<string, number>> = {
   'warehouse-feed': 60,
   'checkout-starter': 2,
   'refund-starter': 2,
 };
-/** An event whose attempts at once and after 5 min failed during the harm is sent again after 30 min. */
+/** An event whose first attempts failed during the faults is sent again after 30 min. */
 const RECEIVED_WITHIN_MS = 33 * 60_000;
 
-const subscriptionsForm = z.object({
+const subscriptionsSchema = z.object({
   data: z.array(z.object({ name: z.string(), lag_seconds: z.number() })),
 });
 
-/** Nothing is restarted here: what runs has to recover by itself. */
-export async function clearFaults(deps: HealDeps): Promise<Recovered> {
-  const { environment, say, load, receiver } = deps;
-  const clear = { method: 'DELETE', signal: AbortSignal.timeout(CONTROL_TIMEOUT_MS) };
-  await fetch(`${environment.addresses.sandbox}/faults`, clear);
+export async function recover(context: RunContext, load: Load): Promise<Recovered> {
+  const { environment, db, receiver, say } = context;
+  await createSandboxClient({ url: environment.addresses.sandbox }).clearFaults();
   receiver?.clearFaults();
-  const healedAt = performance.now();
-  say('Healed: everything has to come to rest');
+  const clearedAt = performance.now();
+  say('All faults cleared: waiting for recovery');
   const purchases = await load.finish();
-  const accepted = new Set(purchases.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])));
-  const countOrders = async (): Promise<number> => {
-    const orders = await readOrders(environment.addresses.databaseUrl);
+  const accepted = new Set(purchases.map(({ orderId }) => orderId));
+  const countUnsettled = async (): Promise<number> => {
+    const orders = await readOrders(db);
     return orders.filter((order) => accepted.has(order.id) && !hasSettled(order)).length;
   };
-  const countEvents = async (taken: Receiver['taken']): Promise<number> => {
-    const ids = await readEventIds(environment.addresses.databaseUrl);
-    return ids.filter((id) => !taken.has(id)).length;
-  };
-  const until = countdown(deps, healedAt);
+  const until = countdown(context, clearedAt);
   return {
-    healedAt,
+    clearedAt,
     purchases,
-    settledAfterMs: await until('orders still moving', REST_WITHIN_MS, countOrders),
-    caughtUpAfterMs: await until('subscriptions behind', REST_WITHIN_MS, () =>
-      countBehind(environment),
+    settledAfterMs: await until('orders not settled', RECOVERY_LIMIT_MS, countUnsettled),
+    caughtUpAfterMs: await until('subscriptions lagging', RECOVERY_LIMIT_MS, () =>
+      countLagging(environment.addresses.api),
     ),
     receivedAfterMs:
       receiver === null
         ? null
-        : await until('events not received', RECEIVED_WITHIN_MS, () => countEvents(receiver.taken)),
+        : await until('events not received', RECEIVED_WITHIN_MS, async () => {
+            const ids = await readEventIds(db);
+            return ids.filter((id) => !receiver.received.has(id)).length;
+          }),
   };
 }
 
@@ -75,32 +74,29 @@ type Until = (
   countLeft: () => Promise<number>,
 ) => Promise<number | null>;
 
-/** How long after healing nothing was left, in ms; null: not in time. Says what is left as it sinks. */
-function countdown({ signal, say }: HealDeps, healedAt: number): Until {
+/** How long after clearing nothing was left, in ms; null: not in time. Prints what is left. */
+function countdown({ signal, say }: RunContext, clearedAt: number): Until {
   return async (what, withinMs, countLeft) => {
     let last = 0;
     const isNothing = async (): Promise<boolean> => {
       signal.throwIfAborted();
-      // What cannot be asked yet has not come right yet.
+      // A count that fails has not recovered yet.
       const left = await countLeft().catch(() => null);
       if (left !== null && left !== last) say(`  ${left} ${what}`);
       last = left ?? last;
       return left === 0;
     };
-    const timeoutMs = withinMs - (performance.now() - healedAt);
-    const isOver = await becomesTrue(isNothing, { timeoutMs, everyMs: LOOK_EVERY_MS });
-    return isOver ? performance.now() - healedAt : null;
+    const timeoutMs = withinMs - (performance.now() - clearedAt);
+    const isOver = await becomesTrue(isNothing, { timeoutMs, everyMs: POLL_MS });
+    return isOver ? performance.now() - clearedAt : null;
   };
 }
 
-async function countBehind({ addresses }: Environment): Promise<number> {
-  const answer = await fetch(`${addresses.api}/v1/subscriptions?limit=100`, {
-    headers: { authorization: 'Bearer hf_local_operator' },
-    signal: AbortSignal.timeout(CONTROL_TIMEOUT_MS),
-  });
-  const { data } = subscriptionsForm.parse(await answer.json());
+async function countLagging(api: string): Promise<number> {
+  const url = `${api}/v1/subscriptions?limit=100`;
+  const { data } = await callFor({ url, role: 'operator' }, subscriptionsSchema);
   return data.filter(({ name, lag_seconds: lag }) => {
-    const { [name]: gathers = 0 } = GATHERS_SECONDS;
-    return lag > gathers + LAG_WHEN_WELL_SECONDS;
+    const { [name]: collects = 0 } = COLLECTS_SECONDS;
+    return lag > collects + USUAL_LAG_SECONDS;
   }).length;
 }

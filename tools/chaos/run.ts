@@ -1,158 +1,91 @@
-/**
- * One run in two phases: harm while shoppers come, then heal and demand that everything comes to
- * rest, agrees and is remembered.
- */
-import { clearFaults } from './recovery.ts';
-import { openInvariants, watchInvariants } from './invariant-watch.ts';
-import type { InvariantCheck, InvariantWatch } from './invariant-watch.ts';
+/** One run in two phases: inject faults under load, then clear them, wait for recovery, inspect. */
+import { createDatabase } from '../../prisma/client/client.ts';
+import { checkInvariants } from '../../prisma/operations/invariants.ts';
+import { stockProduct } from '../shop-requests.ts';
+import { startConnectionFaults } from './connection-faults.ts';
+import type { Faulted, RunContext, RunOptions } from './context.ts';
+import type { Facts } from './evaluate.ts';
+import { inspect } from './inspect.ts';
+import { watchInvariants } from './invariant-watch.ts';
 import { startKiller } from './killer.ts';
-import type { Killer } from './killer.ts';
-import { startLineFaults } from './line-faults.ts';
-import type { Harm } from './line-faults.ts';
 import { startLoad } from './load.ts';
-import type { Load } from './load.ts';
-import { inspect, REST_WITHIN_MS } from './inspect.ts';
-import type { ChaosOptions } from './options.ts';
 import { SCARCE, SCARCE_SHARE } from './order-plan.ts';
 import { startProviderFaults } from './provider-faults.ts';
 import { startReceiver } from './receiver.ts';
-import type { Environment } from './environment.ts';
+import { recover } from './recovery.ts';
 import { SCENARIOS } from './scenarios.ts';
-import type { ShopperDeps } from './client.ts';
-import type { Thresholds, Facts } from './evaluate.ts';
 
-export interface RunDeps {
-  readonly options: ChaosOptions;
-  readonly environment: Environment;
-  readonly signal: AbortSignal;
-  readonly say: (line: string) => void;
-}
-
-export interface RunResult {
-  readonly facts: Facts;
-  readonly answers: ReadonlyMap<string, number>;
-}
-
-/** A run that cannot get its kills and faults done ends all the same, and says what is missing. */
-const MOST_TIMES_LONGER = 4;
-const PROGRESS_EVERY_MS = 10_000;
-const CONTROL_TIMEOUT_MS = 10_000;
-/** Of the shoppers who want a scarce unit, those who can get one. */
+/** A run short of kills or faults takes more orders, up to so many times as many. */
+const MAX_TIMES_LONGER = 4;
+const PROGRESS_INTERVAL_MS = 10_000;
+/** Of the customers who want a scarce unit, the share that can get one. */
 const SCARCE_SUPPLY = 0.5;
+/** One each for the invariants and for reading records, one to spare. */
+const POOL_SIZE = 3;
+const CHECK_TIMEOUT_MS = 5_000;
 
-/** What the run of these options has to show. */
-export function thresholdsOf(options: ChaosOptions): Thresholds {
-  const { targets, faults, apiReadyWithinMs, everyFirstTry } = SCENARIOS[options.only];
-  return {
-    targets,
-    killsEach: options.kills,
-    faults,
-    settleWithinMs: REST_WITHIN_MS,
-    apiReadyWithinMs,
-    everyFirstTry,
-  };
-}
-
-/** Harms, heals, looks. Rejects when the signal ends it, or when the healed stack cannot be asked. */
-export async function run(deps: RunDeps): Promise<RunResult> {
-  const { environment, signal, say, options } = deps;
+/** Rejects when the signal aborts, or when the stack cannot be inspected after its recovery. */
+export async function run(
+  given: RunOptions,
+): Promise<{ readonly facts: Facts; readonly responses: ReadonlyMap<string, number> }> {
+  const { options, environment, signal, say } = given;
   const { api, databaseUrl } = environment.addresses;
-  const answers = new Map<string, number>();
-  const client: ShopperDeps = {
-    api,
-    signal,
-    count: (what) => answers.set(what, (answers.get(what) ?? 0) + 1),
-  };
-  await stockScarce(api, options.orders);
-  const { receiverFails: fails } = SCENARIOS[options.only];
-  const receiver = fails === null ? null : await startReceiver({ api, seed: options.seed, fails });
-  const invariants = await openInvariants(databaseUrl);
+  const responses = new Map<string, number>();
+  const count = (what: string) => responses.set(what, (responses.get(what) ?? 0) + 1);
+  const scarceUnits = Math.max(1, Math.floor(options.orders * SCARCE_SHARE * SCARCE_SUPPLY));
+  await stockProduct(api, SCARCE, scarceUnits);
+  const { receiverFailureShare: failureShare } = SCENARIOS[options.only];
+  const receiver =
+    failureShare === null ? null : await startReceiver({ api, seed: options.seed, failureShare });
+  const db = createDatabase({ url: databaseUrl, poolSize: POOL_SIZE });
+  const context = { ...given, db, client: { api, signal, count }, receiver };
   try {
-    const faulted = await harm(deps, client, invariants.check);
-    const recovered = await clearFaults({ environment, signal, say, load: faulted.load, receiver });
-    say('Looking: books, ledgers, invariants, every answer once more');
-    const facts = await inspect({ environment, client }, { ...faulted, ...recovered, receiver });
-    return { facts, answers };
+    const faulted = await injectFaults(context);
+    const recovered = await recover(context, faulted.load);
+    say('Inspecting: audit, ledgers, every request repeated');
+    return { facts: await inspect(context, { ...faulted, ...recovered }), responses };
   } finally {
-    await invariants.close();
+    await db.$disconnect();
     await receiver?.close();
   }
 }
 
-interface Faulted {
-  readonly load: Load;
-  readonly killer: Killer;
-  readonly harms: readonly Harm[];
-  readonly watch: InvariantWatch;
-}
-
-async function harm(
-  { options, environment, signal, say }: RunDeps,
-  client: ShopperDeps,
-  check: InvariantCheck,
-): Promise<Faulted> {
+async function injectFaults(context: RunContext): Promise<Faulted> {
+  const { options, environment, signal, say, db } = context;
   const { seed, ratePerSecond, orders, short, kills, only } = options;
   const { targets, rhythm, faults } = SCENARIOS[only];
-  say(`Harm: ${orders} orders at ${ratePerSecond}/s, seed ${seed}`);
-  const killer = startKiller({
-    environment,
-    seed,
-    say: (line) => say(`  ${line}`),
-    targets,
-    killsEach: kills,
-    rhythm,
-  });
+  say(`Injecting faults: ${orders} orders at ${ratePerSecond}/s, seed ${seed}`);
+  const killer = startKiller({ environment, seed, targets, killsEach: kills, rhythm, say });
   const pauseMs = short ? { least: 500, most: 2_000 } : { least: 1_000, most: 5_000 };
-  const harms =
+  const injectors =
     faults.length === 0
       ? []
       : [
-          startLineFaults({ proxies: environment.proxies, seed, pauseMs }),
-          startProviderFaults({ sandbox: environment.addresses.sandbox, seed }),
+          startConnectionFaults({ proxies: environment.proxies, seed, pauseMs }),
+          startProviderFaults(environment.addresses.sandbox, seed),
         ];
-  const watch = watchInvariants(check);
-  const fired = (kind: string): boolean => harms.some((each) => (each.fired.get(kind) ?? 0) > 0);
-  const isEnough = (): boolean => killer.isDone && faults.every(fired);
+  const watch = watchInvariants(() =>
+    checkInvariants(db, { scope: 'always', timeoutMs: CHECK_TIMEOUT_MS }),
+  );
+  const hasFired = (kind: string): boolean =>
+    injectors.some(({ fired }) => (fired.get(kind) ?? 0) > 0);
+  const isEnough = (): boolean => killer.isDone && faults.every(hasFired);
   const load = startLoad({
-    ...client,
+    ...context.client,
     seed,
     ratePerSecond,
-    goOn: (n) => n < orders || (n < orders * MOST_TIMES_LONGER && !isEnough()),
+    continues: (n) => n < orders || (n < orders * MAX_TIMES_LONGER && !isEnough()),
   });
   const progress = setInterval(() => {
-    say(`  ${load.arrived} orders, ${load.underWay} waiting, ${killer.kills.length} kills`);
-  }, PROGRESS_EVERY_MS);
+    say(`  ${load.arrived} orders, ${load.inFlight} in flight, ${killer.kills.length} kills`);
+  }, PROGRESS_INTERVAL_MS);
   try {
     await load.arrivals;
   } finally {
     clearInterval(progress);
-    // Also when the run is ended by hand: nothing may be killed after that.
-    await Promise.all([killer.stop(), watch.stop(), ...harms.map((each) => each.stop())]);
+    // Also when the run is aborted: nothing may be killed after that.
+    await Promise.all([killer, watch, ...injectors].map((each) => each.stop()));
   }
   signal.throwIfAborted();
-  return { load, killer, harms, watch };
-}
-
-/** A product with fewer units than shoppers who want one. */
-async function stockScarce(api: string, orders: number): Promise<void> {
-  const units = Math.max(1, Math.floor(orders * SCARCE_SHARE * SCARCE_SUPPLY));
-  const { sku, priceMinor } = SCARCE;
-  const product = { name: 'Scarce', price_minor: priceMinor, currency: 'EUR' };
-  await ask(`${api}/v1/products/${sku}`, 'PUT', product);
-  await ask(`${api}/v1/products/${sku}/stock`, 'POST', { delta: units, reason: 'chaos' });
-}
-
-async function ask(url: string, method: string, body: object): Promise<void> {
-  const response = await fetch(url, {
-    method,
-    headers: {
-      authorization: 'Bearer hf_local_admin',
-      'content-type': 'application/json',
-      'idempotency-key': `chaos-${method}-stock`,
-    },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(CONTROL_TIMEOUT_MS),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${url} answered ${response.status}: ${text}`);
+  return { load, killer, injectors, watch };
 }

@@ -1,63 +1,60 @@
-/** What can be done to a stack: everything at once, or one harm alone with a promise of its own. */
-import { TARGETS } from './killer.ts';
-import type { Rhythm, Target } from './killer.ts';
-import { LINE_FAULTS } from './line-faults.ts';
+/** What can be done to a stack: everything at once, or one kind of fault with its own threshold. */
+import { CONNECTION_FAULTS } from './connection-faults.ts';
+import type { Thresholds } from './evaluate.ts';
+import { TARGETS, type Rhythm, type Target } from './killer.ts';
 import { PROVIDER_FAULTS } from './provider-faults.ts';
 
 export const SCENARIO_NAMES = ['everything', 'postgres', 'temporal', 'app'] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
-export interface Scenario {
+export interface Scenario extends Pick<
+  Thresholds,
+  'faults' | 'apiReadyWithinMs' | 'everyFirstAttempt'
+> {
   readonly targets: readonly Target[];
   readonly rhythm: Rhythm;
-  /** Lines and providers fail too. */
-  readonly faults: readonly string[];
-  /** The API is ready again so soon after a kill; null: only reported. */
-  readonly apiReadyWithinMs: number | null;
-  /** Each shopper is answered at the first try. */
-  readonly everyFirstTry: boolean;
-  /** A webhook receiver fails so often; null: there is none. */
-  readonly receiverFails: number | null;
+  /** The share of requests that the webhook receiver fails; null: there is no receiver. */
+  readonly receiverFailureShare: number | null;
   readonly defaults: { readonly orders: number; readonly rate: number; readonly kills: number };
 }
 
-const HARMLESS = {
+const KILLS_ONLY = {
   faults: [],
   apiReadyWithinMs: null,
-  everyFirstTry: false,
-  receiverFails: null,
+  everyFirstAttempt: false,
+  receiverFailureShare: null,
 } as const;
 
 export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
-  /** Two cores that serve eight processes spend seconds on starting one: the blows leave them time. */
+  /** With eight processes on two cores a start takes seconds: the pauses leave time for it. */
   everything: {
-    ...HARMLESS,
+    ...KILLS_ONLY,
     targets: TARGETS,
-    rhythm: { pauseMs: { least: 2_000, most: 8_000 }, strikesEarly: 0.2, keptDownMs: 0 },
-    faults: [...LINE_FAULTS, ...PROVIDER_FAULTS],
+    rhythm: { pauseMs: { least: 2_000, most: 8_000 }, earlyShare: 0.2, downtimeMs: 0 },
+    faults: [...CONNECTION_FAULTS, ...PROVIDER_FAULTS],
     defaults: { orders: 1_000, rate: 2, kills: 10 },
   },
   postgres: {
-    ...HARMLESS,
+    ...KILLS_ONLY,
     targets: ['postgres'],
-    rhythm: { pauseMs: { least: 500, most: 6_000 }, strikesEarly: 0.2, keptDownMs: 0 },
+    rhythm: { pauseMs: { least: 500, most: 6_000 }, earlyShare: 0.2, downtimeMs: 0 },
     apiReadyWithinMs: 5_000,
     defaults: { orders: 400, rate: 3, kills: 20 },
   },
-  /** Two minutes without Temporal: every order is accepted, and none is late for long. */
+  /** Two minutes without Temporal: every order is accepted at the first attempt. */
   temporal: {
-    ...HARMLESS,
+    ...KILLS_ONLY,
     targets: ['temporal'],
-    rhythm: { pauseMs: { least: 5_000, most: 5_000 }, strikesEarly: 0, keptDownMs: 120_000 },
-    everyFirstTry: true,
+    rhythm: { pauseMs: { least: 5_000, most: 5_000 }, earlyShare: 0, downtimeMs: 120_000 },
+    everyFirstAttempt: true,
     defaults: { orders: 500, rate: 4, kills: 1 },
   },
-  /** The app dies every five seconds while a receiver of webhooks fails: nothing is missing there. */
+  /** The app dies every five seconds while a webhook receiver fails: it still gets every event. */
   app: {
-    ...HARMLESS,
+    ...KILLS_ONLY,
     targets: ['app'],
-    rhythm: { pauseMs: { least: 5_000, most: 5_000 }, strikesEarly: 1, keptDownMs: 0 },
-    receiverFails: 0.2,
+    rhythm: { pauseMs: { least: 5_000, most: 5_000 }, earlyShare: 1, downtimeMs: 0 },
+    receiverFailureShare: 0.2,
     defaults: { orders: 500, rate: 2, kills: 40 },
   },
 };

@@ -1,21 +1,18 @@
 /**
- * The stack of a chaos run as a process of its own: its parts started again when they die, and a
- * second worker beside them. It reads where everything lies from its home's stack.json, and stops
- * everything when its input ends, however the run ended.
+ * The stack of a chaos run as a separate process: restarts its parts when they die, with a second
+ * worker beside them. It reads all addresses from its home's stack.json, and stops everything when
+ * its input ends, however the run ended.
  */
 import { once } from 'node:events';
 import { environment, readStackConfig } from '../../config.ts';
-import { loadAddresses } from '../../local/stack/addresses.ts';
-import type { Addresses } from '../../local/stack/addresses.ts';
+import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
 import { nodeCommand } from '../../local/stack/commands.ts';
-import { createHome, makeHome } from '../../local/stack/home.ts';
-import type { Home } from '../../local/stack/home.ts';
+import { createHome, makeHome, type Home } from '../../local/stack/home.ts';
 import { launchReaper } from '../../local/stack/leftovers.ts';
 import { appPart } from '../../local/stack/parts.ts';
 import { createStack } from '../../local/stack/stack.ts';
-import { createPart } from '../../local/stack/supervisor.ts';
-import type { PartSpec } from '../../local/stack/supervisor.ts';
-import { answersOk } from './probes.ts';
+import { createPart, type PartSpec } from '../../local/stack/supervisor.ts';
+import { returnsOk } from '../http.ts';
 
 const [path, workerPath, workerPort] = process.argv.slice(2);
 if (path === undefined || workerPath === undefined || workerPort === undefined) {
@@ -40,9 +37,9 @@ async function main(home: Home, workerHome: Home, port: string): Promise<void> {
       console.log(error instanceof Error ? error.message : String(error));
     });
   process.stdin.resume();
-  const told = once(process.stdin, 'close');
-  await Promise.race([told, starting.then(() => (failed ? undefined : told))]);
-  // Nobody needs what is in there any more: the quick way.
+  const closed = once(process.stdin, 'close');
+  await Promise.race([closed, starting.then(() => (failed ? undefined : closed))]);
+  // The data is not needed any more: no graceful stop.
   worker.kill();
   stack.kill();
   await worker.stop();
@@ -51,12 +48,12 @@ async function main(home: Home, workerHome: Home, port: string): Promise<void> {
   process.exit(failed ? 1 : 0);
 }
 
-/** A worker is an app with another role; in a home of its own it has its own pid and log files. */
+/** A worker is an app with another role; its own home gives it its own pid and log files. */
 function workerSpec(home: Home, addresses: Addresses, port: string): PartSpec {
   const env = { ...environment(), ...addresses.environment, ROLE: 'worker', PORT: port };
   return {
     ...appPart(home, addresses, undefined),
     command: nodeCommand('main.ts', ['--home', home.path], env),
-    isReady: () => answersOk(`http://127.0.0.1:${port}/readyz`),
+    isReady: () => returnsOk(`http://127.0.0.1:${port}/readyz`),
   };
 }

@@ -1,26 +1,25 @@
 /**
  * One direction of one proxied connection: a bounded queue between two sockets that keeps the order
- * of bytes while it delays, throttles and slices them. It knows nothing about why.
+ * of bytes while it delays, throttles and slices them.
  */
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MAX_PATTERN_BYTES } from './network-fault.ts';
-import type { Direction, Judgement, Pace, Passing } from './network-fault.ts';
+import { FULL_SPEED, MAX_PATTERN_BYTES } from './network-fault.ts';
+import type { Decision, Direction, Pace, Passing } from './network-fault.ts';
 
-export interface LaneEnds {
+export interface PipeEnds {
   readonly from: Socket;
   readonly to: Socket;
   readonly direction: Direction;
-  readonly evaluate: (passing: Passing) => Judgement;
-  /** Called once a chunk was swallowed: the line can never be whole again. */
+  readonly decide: (passing: Passing) => Decision;
+  /** Called when a chunk was dropped: bytes are missing from here on. */
   readonly onSwallowed: () => void;
-  /** Called when a cut was judged; what is to be delivered is queued before it. */
+  /** Called for a cut, after the bytes still to be delivered are queued. */
   readonly onCut: () => void;
 }
 
-/** Beyond this the sender is not read: it feels the back-pressure a slow line gives. */
+/** Beyond this the sender is not read: it feels the back-pressure of a slow connection. */
 const MAX_QUEUED_BYTES = 256 * 1024;
-const AT_ONCE: Pace = { latencyMs: 0, bytesPerSecond: Infinity, sliceBytes: Infinity };
 const MS_PER_SECOND = 1000;
 
 interface Queued {
@@ -29,20 +28,20 @@ interface Queued {
   readonly arrivedAtMs: number;
 }
 
-interface Lane extends LaneEnds {
+interface Pipe extends PipeEnds {
   readonly queue: Queued[];
-  readonly gone: AbortController;
+  readonly closed: AbortController;
   queuedBytes: number;
   isPumping: boolean;
   hasEnded: boolean;
 }
 
-/** Carries bytes from one socket to the other until either is gone. */
-export function openLane(ends: LaneEnds): void {
-  const lane: Lane = {
+/** Carries bytes from one socket to the other until one of them closes. */
+export function openPipe(ends: PipeEnds): void {
+  const pipe: Pipe = {
     ...ends,
     queue: [],
-    gone: new AbortController(),
+    closed: new AbortController(),
     queuedBytes: 0,
     isPumping: false,
     hasEnded: false,
@@ -50,70 +49,70 @@ export function openLane(ends: LaneEnds): void {
   let bytesBefore = 0;
   let tail = Buffer.alloc(0);
   let isCut = false;
-  lane.from.on('data', (chunk: Buffer) => {
+  pipe.from.on('data', (chunk: Buffer) => {
     if (isCut) return;
-    const judgement = lane.evaluate({ chunk, direction: lane.direction, bytesBefore, tail });
+    const decision = pipe.decide({ chunk, direction: pipe.direction, bytesBefore, tail });
     bytesBefore += chunk.length;
     tail = Buffer.concat([tail, chunk]).subarray(-MAX_PATTERN_BYTES);
-    if (judgement.kind === 'swallow') return lane.onSwallowed();
-    if (judgement.kind === 'pass') return enqueue(lane, chunk, judgement.pace);
+    if (decision.kind === 'swallow') return pipe.onSwallowed();
+    if (decision.kind === 'pass') return enqueue(pipe, chunk, decision.pace);
     isCut = true;
-    enqueue(lane, judgement.deliver, AT_ONCE);
-    lane.hasEnded = true;
-    lane.onCut();
+    enqueue(pipe, decision.deliver, FULL_SPEED);
+    pipe.hasEnded = true;
+    pipe.onCut();
   });
-  lane.from.on('end', () => {
-    lane.hasEnded = true;
-    void pump(lane);
+  pipe.from.on('end', () => {
+    pipe.hasEnded = true;
+    void pump(pipe);
   });
-  lane.to.once('close', () => lane.gone.abort());
+  pipe.to.once('close', () => pipe.closed.abort());
 }
 
-function enqueue(lane: Lane, chunk: Buffer, pace: Pace): void {
-  lane.queue.push({ chunk, pace, arrivedAtMs: performance.now() });
-  lane.queuedBytes += chunk.length;
-  if (lane.queuedBytes > MAX_QUEUED_BYTES) lane.from.pause();
-  void pump(lane);
+function enqueue(pipe: Pipe, chunk: Buffer, pace: Pace): void {
+  pipe.queue.push({ chunk, pace, arrivedAtMs: performance.now() });
+  pipe.queuedBytes += chunk.length;
+  if (pipe.queuedBytes > MAX_QUEUED_BYTES) pipe.from.pause();
+  void pump(pipe);
 }
 
-/** One at a time per lane; ends when the queue is empty or the receiver is gone. */
-async function pump(lane: Lane): Promise<void> {
-  if (lane.isPumping) return;
-  lane.isPumping = true;
+/** Runs once at a time per pipe; ends when the queue is empty or the receiver has closed. */
+async function pump(pipe: Pipe): Promise<void> {
+  if (pipe.isPumping) return;
+  pipe.isPumping = true;
   try {
-    for (let next = lane.queue.shift(); next !== undefined; next = lane.queue.shift()) {
-      await carry(lane, next);
-      lane.queuedBytes -= next.chunk.length;
-      if (lane.queuedBytes <= MAX_QUEUED_BYTES) lane.from.resume();
+    for (let next = pipe.queue.shift(); next !== undefined; next = pipe.queue.shift()) {
+      await carry(pipe, next);
+      pipe.queuedBytes -= next.chunk.length;
+      if (pipe.queuedBytes <= MAX_QUEUED_BYTES) pipe.from.resume();
     }
-    if (lane.hasEnded && lane.to.writable) lane.to.end();
+    if (pipe.hasEnded && pipe.to.writable) pipe.to.end();
   } catch (error) {
-    if (!lane.gone.signal.aborted) throw error;
-    lane.queue.length = 0;
-    lane.queuedBytes = 0;
-    // Whatever still comes is for nobody; unread it would keep the socket open.
-    lane.from.resume();
+    if (!pipe.closed.signal.aborted) throw error;
+    pipe.queue.length = 0;
+    pipe.queuedBytes = 0;
+    // Unread bytes would keep the socket open.
+    pipe.from.resume();
   } finally {
-    lane.isPumping = false;
+    pipe.isPumping = false;
   }
 }
 
-async function carry(lane: Lane, { chunk, pace, arrivedAtMs }: Queued): Promise<void> {
-  const { signal } = lane.gone;
+async function carry(pipe: Pipe, { chunk, pace, arrivedAtMs }: Queued): Promise<void> {
+  const { signal } = pipe.closed;
   const waitMs = pace.latencyMs - (performance.now() - arrivedAtMs);
   if (waitMs > 0) await delay(waitMs, undefined, { signal });
   const sliceBytes = Math.min(pace.sliceBytes, Math.max(1, chunk.length));
   for (let at = 0; at < chunk.length; at += sliceBytes) {
     const slice = chunk.subarray(at, at + sliceBytes);
-    if (!lane.to.writable) return;
-    if (!lane.to.write(slice)) await drained(lane);
+    if (!pipe.to.writable) return;
+    if (!pipe.to.write(slice)) await drained(pipe);
     const throttleMs = (slice.length / pace.bytesPerSecond) * MS_PER_SECOND;
     if (throttleMs > 0) await delay(throttleMs, undefined, { signal });
   }
 }
 
-/** Settles when the receiver takes more, or is gone. */
-function drained({ to }: Lane): Promise<void> {
+/** Settles when the receiver accepts more bytes, or has closed. */
+function drained({ to }: Pipe): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
       to.off('drain', settle);

@@ -1,35 +1,35 @@
 /**
- * A TCP proxy on loopback that does harm when told to: it stands between the app and one of its
- * servers. Connections that are open when a fault begins suffer it as well.
+ * A TCP proxy on loopback between the app and one of its servers, which injects faults. They also
+ * apply to connections that are already open.
  */
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { createNetworkFaults } from './network-fault.ts';
 import type { NetworkFault, NetworkFaultKind, NetworkFaults } from './network-fault.ts';
-import { openLane } from './tcp-connection.ts';
+import { openPipe } from './tcp-connection.ts';
 
 export interface TcpProxy {
   readonly port: number;
   readonly openConnections: number;
-  /** Adds a fault to those that hold already; `heal` ends them all. */
-  harm(fault: NetworkFault): void;
-  /** Resets every connection now. Gives how many there were. */
+  /** Adds a fault to those in force; `clearFaults` ends them all. */
+  inject(fault: NetworkFault): void;
+  /** Resets every connection now. Returns how many there were. */
   cutNow(): number;
   /** Ends every fault. Half-open connections are reset: bytes are missing in them. */
   clearFaults(): void;
-  /** How often each fault struck since the start; `cut` counts connections reset by `cutNow`. */
+  /** How often each fault fired since the start; `cut` counts connections reset by `cutNow`. */
   counts(): Readonly<Record<NetworkFaultKind | 'cut', number>>;
-  /** Resets what is open and stops listening. */
+  /** Resets open connections and stops listening. */
   close(): Promise<void>;
 }
 
 export interface TcpProxyOptions {
   readonly target: { readonly port: number; readonly host?: string };
-  /** Where to listen; a free port when absent. */
+  /** Where to listen. Default: a free port. */
   readonly port?: number;
 }
 
-/** What was delivered with a cut may still be worked on by the server for so long. */
+/** The server may still work on what was delivered with a cut for so long. */
 const LINGER_MS = 10_000;
 const MAX_CONNECTIONS = 1_000;
 const LOOPBACK = '127.0.0.1';
@@ -43,12 +43,12 @@ interface Connection {
 interface State {
   readonly faults: NetworkFaults;
   readonly connections: Set<Connection>;
-  /** Servers that still work on what a cut delivered. */
+  /** Connections to servers that still work on what a cut delivered. */
   readonly lingering: Set<Socket>;
   cut: number;
 }
 
-/** Listens at once. Rejects when the port cannot be had. */
+/** Listens at once. Rejects when the port is in use. */
 export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy> {
   const state: State = {
     faults: createNetworkFaults(),
@@ -66,7 +66,7 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
     get openConnections() {
       return state.connections.size;
     },
-    harm: (fault) => {
+    inject: (fault) => {
       state.faults.add(fault);
       if (fault.kind === 'refuse') resetAll(state);
     },
@@ -112,44 +112,44 @@ function accept(state: State, client: Socket, target: TcpProxyOptions['target'])
   client.setNoDelay(true);
   const connection: Connection = { client, server, hasHole: false };
   state.connections.add(connection);
-  // A server that cannot be reached, or dies, is a connection reset for its client.
+  // A server that is unreachable or dies is a connection reset for its client.
   server.on('error', () => resetSocket(client));
   client.once('close', (hadError) => {
     state.connections.delete(connection);
     if (hadError) resetSocket(server);
     else if (!state.lingering.has(server)) server.destroy();
   });
-  openLanes(state, connection);
+  openPipes(state, connection);
 }
 
-function openLanes(state: State, connection: Connection): void {
+function openPipes(state: State, connection: Connection): void {
   const { client, server } = connection;
   const onSwallowed = (): void => {
     connection.hasHole = true;
   };
-  const evaluate = state.faults.evaluate;
-  openLane({
+  const { decide } = state.faults;
+  openPipe({
     from: client,
     to: server,
     direction: 'to_server',
-    evaluate,
+    decide,
     onSwallowed,
     onCut: () => {
       linger(state, server);
       resetSocket(client);
     },
   });
-  openLane({
+  openPipe({
     from: server,
     to: client,
     direction: 'to_client',
-    evaluate,
+    decide,
     onSwallowed,
     onCut: () => reset(connection),
   });
 }
 
-/** The server gets what was delivered and the end of the line, and may take its time with it. */
+/** The server gets the delivered bytes and the end of the stream, and time to work on them. */
 function linger({ lingering }: State, server: Socket): void {
   lingering.add(server);
   const timer = setTimeout(() => server.destroy(), LINGER_MS);
@@ -173,8 +173,8 @@ function reset({ client, server }: Connection): void {
 }
 
 /**
- * RST. A socket that is just sending its end cannot be reset any more: Node would lose its handle,
- * and spin for ever when the process ends.
+ * Sends RST. A socket that is just sending its end cannot be reset: Node would lose its handle and
+ * spin forever when the process ends.
  */
 function resetSocket(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { COMMIT_ASKED } from '../../../tools/chaos/network-fault.ts';
+import { COMMIT_REQUEST } from '../../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
 import { createCleanup, type OnClose } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -43,10 +43,10 @@ cell(
   async ({ fired }) => {
     for (let round = 1; round <= ROUNDS; round += 1) {
       const before = toDatabase.counts().cut_on;
-      toDatabase.harm({
+      toDatabase.inject({
         kind: 'cut_on',
         direction: 'to_server',
-        pattern: COMMIT_ASKED,
+        pattern: COMMIT_REQUEST,
         deliver: true,
         times: CROWD * round,
       });
@@ -65,7 +65,7 @@ cell(
   'infra/partial-network',
   'an order over a slow database connection ships once',
   async ({ fired }) => {
-    toDatabase.harm({ kind: 'slow', latencyMs: 30, sliceBytes: 100 });
+    toDatabase.inject({ kind: 'slow', latencyMs: 30, sliceBytes: 100 });
     const orderId = await placeUntilAccepted(stack, newRequest());
     await untilStatus(stack, orderId, 'shipped');
     await expectShipped(stack, orderId);
@@ -78,7 +78,7 @@ cell(
   'orders get 503 in bounded time while database responses are lost, and ship afterwards',
   async ({ fired }) => {
     const earlier = await placeUntilAccepted(stack, newRequest());
-    toDatabase.harm({ kind: 'swallow', direction: 'to_client' });
+    toDatabase.inject({ kind: 'swallow', direction: 'to_client' });
     const request = newRequest();
     // A request that hangs gets no answer: the client gives up.
     const answers = await Promise.all(
@@ -95,7 +95,7 @@ cell(
   'infra/partial-network',
   'an order gets 503 in bounded time when provider connections are half-open, and ships afterwards',
   async ({ fired }) => {
-    toProviders.harm({ kind: 'swallow' });
+    toProviders.inject({ kind: 'swallow' });
     const request = newRequest();
     const answer = await stack.client.tryOnce(request);
     expect(answer?.status, answer?.text).toBe(503);

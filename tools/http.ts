@@ -1,0 +1,62 @@
+/** The tools' HTTP calls to the API and the sandbox: bounded in time, JSON in and out. */
+import { randomUUID } from 'node:crypto';
+import type { z } from 'zod';
+
+export interface Call {
+  readonly url: string;
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Whose API key to send: one of the keys every local stack has. */
+  readonly role?: 'storefront' | 'operator' | 'admin';
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+  /** Default 20 s. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface HttpResult {
+  readonly status: number;
+  readonly body: unknown;
+  readonly tookMs: number;
+}
+
+const TIMEOUT_MS = 20_000;
+const PROBE_TIMEOUT_MS = 1_500;
+
+/** Rejects when there is no response in time, or when the signal aborts. */
+export async function call(request: Call): Promise<HttpResult> {
+  const { url, method = 'GET', role, body, signal, timeoutMs = TIMEOUT_MS } = request;
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const startedAt = performance.now();
+  const response = await fetch(url, {
+    method,
+    headers: {
+      'content-type': 'application/json',
+      'idempotency-key': randomUUID(),
+      ...(role && { authorization: `Bearer hf_local_${role}` }),
+    },
+    signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const tookMs = performance.now() - startedAt;
+  const isJson = response.headers.get('content-type')?.includes('json') === true;
+  return { status: response.status, body: isJson ? JSON.parse(text) : text, tookMs };
+}
+
+/** A call that has to succeed with a body of this schema. Rejects otherwise. */
+export async function callFor<T>(request: Call, schema: z.ZodType<T>): Promise<T> {
+  const { status, body } = await call(request);
+  const parsed = schema.safeParse(body);
+  if (status < 300 && parsed.success) return parsed.data;
+  const shown = JSON.stringify(body).slice(0, 300);
+  throw new Error(`${request.method ?? 'GET'} ${request.url} returned ${status}: ${shown}`);
+}
+
+/** True when the address returns 200 in time. */
+export async function returnsOk(url: string): Promise<boolean> {
+  try {
+    return (await call({ url, timeoutMs: PROBE_TIMEOUT_MS })).status === 200;
+  } catch {
+    return false;
+  }
+}

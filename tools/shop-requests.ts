@@ -1,0 +1,40 @@
+/** Requests to the shop that several tools send: the body of an order, a product with stock. */
+import { z } from 'zod';
+import { callFor } from './http.ts';
+
+export interface OrderRequest {
+  readonly email: string;
+  readonly name: string;
+  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
+  readonly paymentMethod: string;
+}
+
+/** The body of `POST /v1/orders`. */
+export function orderBody({ email, name, lines, paymentMethod }: OrderRequest) {
+  return {
+    customer: { email, name },
+    shipping_address: {
+      line1: '12 St James Square',
+      city: 'London',
+      postal_code: 'SW1Y 4JH',
+      country: 'GB',
+    },
+    lines,
+    currency: 'EUR',
+    payment_method: paymentMethod,
+  };
+}
+
+/** Creates or updates the product and adds units to its stock. Rejects when either call fails. */
+export async function stockProduct(
+  api: string,
+  product: { readonly sku: string; readonly name: string; readonly priceMinor: number },
+  units: number,
+): Promise<void> {
+  const { sku, name, priceMinor } = product;
+  const url = `${api}/v1/products/${sku}`;
+  const body = { name, price_minor: priceMinor, currency: 'EUR' };
+  const stock = { delta: units, reason: 'stock for a test run' };
+  await callFor({ url, method: 'PUT', role: 'admin', body }, z.unknown());
+  await callFor({ url: `${url}/stock`, method: 'POST', role: 'admin', body: stock }, z.unknown());
+}
