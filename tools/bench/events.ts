@@ -1,7 +1,7 @@
 /**
  * `npm run bench:events` beside a running stack: events per second through one subscription (real
  * log, workflow, worker) and through a plain `SELECT ... FOR UPDATE SKIP LOCKED` poller, in turns in
- * one run, so that the machine's mood is the same for both. A database of its own, dropped at the end.
+ * one run, so that both have the same conditions. Uses its own database, dropped at the end.
  */
 import { randomUUID } from 'node:crypto';
 import { Client } from '@temporalio/client';
@@ -22,6 +22,7 @@ import {
   SUBSCRIPTION_WORKFLOW,
   subscriptionStartOptions,
 } from '../../workflows/events/contract.ts';
+import { percentile } from './load.ts';
 
 const ROUNDS = 3;
 const EVENTS = 5_000;
@@ -39,14 +40,16 @@ async function main(): Promise<void> {
   const connection = await NativeConnection.connect({ address: stack.temporal });
   try {
     await prepare(db);
-    const rates: { subscription: number; poller: number }[] = [];
+    const pollers: number[] = [];
+    const subscriptions: number[] = [];
     for (let round = 1; round <= ROUNDS; round += 1) {
       const poller = await measurePoller(url.href);
       const subscription = await measureSubscription({ db, url: url.href, connection });
-      rates.push({ subscription, poller });
+      pollers.push(poller);
+      subscriptions.push(subscription);
       print(`round ${round}`, subscription, poller);
     }
-    print('median', median(rates, 'subscription'), median(rates, 'poller'));
+    print('median', percentile(subscriptions, 0.5), percentile(pollers, 0.5));
   } finally {
     await connection.close();
     await db.$disconnect();
@@ -54,7 +57,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** One order to hang the events on, and a plain outbox table for the poller. */
+/** Creates the order of all events, and a plain outbox table for the poller. */
 async function prepare(db: Database): Promise<void> {
   await db.$executeRaw`INSERT INTO customers (id, email, name) VALUES ('cus_bench', 'bench@example.com', 'Bench')`;
   await db.$executeRaw`
@@ -92,7 +95,7 @@ async function measureSubscription(parts: {
       db,
       notifications,
       subscriberOf: () => Promise.resolve(subscriber),
-      startDelivery: () => Promise.reject(new Error('nothing fails here')),
+      startDelivery: () => Promise.reject(new Error('no event may fail')),
       stopping: stopping.signal,
     }),
   });
@@ -112,7 +115,7 @@ async function measureSubscription(parts: {
   return (EVENTS * 1_000) / tookMs;
 }
 
-/** A subscriber that does nothing but count, and a promise of the last event. */
+/** A subscriber that only counts, and a promise of its last event. */
 function counter(name: string): { subscriber: Subscriber; all: Promise<void> } {
   let left = EVENTS;
   let done: () => void = () => undefined;
@@ -136,7 +139,7 @@ function counter(name: string): { subscriber: Subscriber; all: Promise<void> } {
   return { subscriber, all };
 }
 
-/** What many shops have: one process, one table, one batch per transaction. */
+/** The usual outbox: one process, one table, one batch per transaction. */
 async function measurePoller(url: string): Promise<number> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -159,11 +162,6 @@ async function measurePoller(url: string): Promise<number> {
   const tookMs = performance.now() - startedMs;
   await client.end();
   return (EVENTS * 1_000) / tookMs;
-}
-
-function median<K extends string>(rounds: readonly Record<K, number>[], key: K): number {
-  const sorted = rounds.map((round) => round[key]).sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
 function print(label: string, subscription: number, poller: number): void {

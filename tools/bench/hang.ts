@@ -1,112 +1,70 @@
 /**
- * `npm run bench:hang` beside a running stack: the payment provider hangs for a minute while 20
- * shoppers a second come. What they are answered, what others notice, and how it ends. Before and
- * after it come so few that a machine of two cores keeps up: what is measured is not a backlog.
+ * `npm run bench:hang` beside a running stack: the payment provider hangs for a minute under 20
+ * orders per second. Prints what clients of orders and of products see before, during and after it.
+ * Before and after, the rate is low enough for two cores: no backlog is measured.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { kinds, openLoad, percentile, type Answer } from './load.ts';
-import { openBenchShop, type BenchShop } from './shop.ts';
+import { createSandboxClient } from '../sandbox-client.ts';
+import { kinds, openLoad, print, summary } from './load.ts';
+import { openBenchShop } from './shop.ts';
 
 const PER_SECOND = 20;
-const ORDERS_PER_SECOND_WHEN_WELL = 3;
+const USUAL_ORDERS_PER_SECOND = 3;
 const BEFORE_MS = 20_000;
 const HANG_MS = 60_000;
-/** The breaker opens after five deadlines of 2 s and a look-up each. */
+/** The circuit breaker opens after five timeouts of 2 s and a look-up each. */
 const OPENED_AFTER_MS = 10_000;
-/** The breaker probes once a minute. */
+/** The circuit breaker probes once a minute. */
 const AFTER_MS = 75_000;
-
-const LOOK_EVERY_MS = 10_000;
+const GAUGES_INTERVAL_MS = 10_000;
+const GAUGES_TIMEOUT_MS = 10_000;
 
 const MEMORY = /^process_resident_memory_bytes (\S+)$/m;
 const RUNNING = /^holdfast_requests_running\{class="checkout"\} (\S+)$/m;
-const CONNECTIONS = /^holdfast_database_connections_in_use\{pool="requests"\} (\S+)$/m;
 const QUEUED = /^holdfast_requests_queued\{class="checkout"\} (\S+)$/m;
+const CONNECTIONS = /^holdfast_database_connections_in_use\{pool="requests"\} (\S+)$/m;
 
-await main();
+const shop = await openBenchShop();
+const sandbox = createSandboxClient({ url: shop.sandbox });
+await measure('before', USUAL_ORDERS_PER_SECOND, BEFORE_MS);
+await sandbox.arm('payments/authorize', { mode: 'hang' });
+const watching = watchGauges(HANG_MS);
+const hanging = await measure('hanging', PER_SECOND, HANG_MS);
+await sandbox.clearFaults();
+for (const line of await watching) print('', line);
+const open = hanging.filter(({ atMs }) => atMs > OPENED_AFTER_MS);
+print('open', `${kinds(open)}; ${summary(open)}`);
+const after = await measure('after', USUAL_ORDERS_PER_SECOND, AFTER_MS);
+const first = after.find(({ status }) => status === 201);
+print('again', first ? `placed after ${(first.atMs / 1_000).toFixed(1)} s` : 'not placed in time');
 
-async function main(): Promise<void> {
-  const shop = await openBenchShop();
-  const before = await both(shop, ORDERS_PER_SECOND_WHEN_WELL, BEFORE_MS);
-  report('before', before, await gauges(shop));
-  await arm(shop, { mode: 'hang' });
-  const watched = watchGauges(shop, HANG_MS);
-  const hanging = await both(shop, PER_SECOND, HANG_MS);
-  await arm(shop, null);
-  report('hanging', hanging, await gauges(shop));
-  for (const [second, state] of await watched) print('', `after ${second} s: ${state}`);
-  const open = hanging.orders.filter(({ atMs }) => atMs > OPENED_AFTER_MS);
-  print('open', `${kinds(open)}; ${times(open)}`);
-  const after = await both(shop, ORDERS_PER_SECOND_WHEN_WELL, AFTER_MS);
-  report('after', after, await gauges(shop));
-  const first = after.orders.find(({ status }) => status === 201);
-  print(
-    'again',
-    first ? `placed after ${(first.atMs / 1_000).toFixed(1)} s` : 'not within the time',
-  );
-}
-
-interface Both {
-  readonly orders: Answer[];
-  readonly reads: Answer[];
-}
-
-async function both(
-  { api: url, order, product }: BenchShop,
-  ordersPerSecond: number,
-  forMs: number,
-): Promise<Both> {
+/** Places orders and reads products, and prints both. */
+async function measure(label: string, ordersPerSecond: number, forMs: number) {
   const [orders, reads] = await Promise.all([
-    openLoad({ url, ask: order, perSecond: ordersPerSecond, forMs }),
-    openLoad({ url, ask: product, perSecond: PER_SECOND, forMs }),
+    openLoad({ url: shop.api, next: shop.order, perSecond: ordersPerSecond, forMs }),
+    openLoad({ url: shop.api, next: shop.product, perSecond: PER_SECOND, forMs }),
   ]);
-  return { orders, reads };
+  print(label, `orders ${kinds(orders)}; ${summary(orders)}`);
+  print('', `reads  ${kinds(reads)}; ${summary(reads)}`);
+  print('', await gauges());
+  return orders;
 }
 
-function report(label: string, { orders, reads }: Both, state: string): void {
-  print(label, `orders ${kinds(orders)}; ${times(orders)}`);
-  print('', `reads  ${kinds(reads)}; ${times(reads)}`);
-  print('', state);
-}
-
-async function arm({ sandbox }: BenchShop, fault: object | null): Promise<void> {
-  const signal = AbortSignal.timeout(10_000);
-  if (fault === null) {
-    await fetch(`${sandbox}/faults`, { method: 'DELETE', signal });
-    return;
-  }
-  await fetch(`${sandbox}/faults/payments/authorize`, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(fault),
-    signal,
-  });
-}
-
-async function gauges({ api }: BenchShop): Promise<string> {
-  const answer = await fetch(`${api}/metrics`, { signal: AbortSignal.timeout(10_000) });
-  const text = await answer.text();
+async function gauges(): Promise<string> {
+  const signal = AbortSignal.timeout(GAUGES_TIMEOUT_MS);
+  const text = await (await fetch(`${shop.api}/metrics`, { signal })).text();
   const read = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? NaN);
   const megabytes = Math.round(read(MEMORY) / 1_048_576);
-  const crowd = `running ${read(RUNNING)}, queued ${read(QUEUED)}`;
-  return `memory ${megabytes} MB, ${crowd}, connections ${read(CONNECTIONS)}`;
+  const requests = `running ${read(RUNNING)}, queued ${read(QUEUED)}`;
+  return `memory ${megabytes} MB, ${requests}, connections ${read(CONNECTIONS)}`;
 }
 
-/** What the process holds as the hang goes on: none of it may grow. */
-async function watchGauges(shop: BenchShop, forMs: number): Promise<[number, string][]> {
-  const seen: [number, string][] = [];
-  for (let atMs = LOOK_EVERY_MS; atMs < forMs; atMs += LOOK_EVERY_MS) {
-    await delay(LOOK_EVERY_MS);
-    seen.push([atMs / 1_000, await gauges(shop)]);
+/** What the process holds during the hang: none of it may grow. */
+async function watchGauges(forMs: number): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (let atMs = GAUGES_INTERVAL_MS; atMs < forMs; atMs += GAUGES_INTERVAL_MS) {
+    await delay(GAUGES_INTERVAL_MS);
+    lines.push(`after ${atMs / 1_000} s: ${await gauges()}`);
   }
-  return seen;
-}
-
-function times(answers: readonly Answer[]): string {
-  const at = (share: number): string => percentile(answers, share).toFixed(0);
-  return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
-}
-
-function print(label: string, text: string): void {
-  process.stdout.write(`${label.padEnd(8)} ${text}\n`);
+  return lines;
 }

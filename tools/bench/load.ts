@@ -1,21 +1,21 @@
 /**
- * A generator of HTTP load, and what came of it. Closed: so many shoppers, each waits for its answer
- * before it asks again. Open: so many requests a second, whatever the answers do. It judges nothing.
+ * Generates HTTP load and collects the results. Closed: a number of clients that each wait for their
+ * response before the next request. Open: a rate of requests, however long responses take.
  */
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
-export interface Answer {
-  /** HTTP status, or 0 when there was no answer. */
+export interface LoadResult {
+  /** HTTP status, or 0 without a response. */
   readonly status: number;
-  /** Code of the problem, when it is one. */
+  /** The problem's code, when the response is one. */
   readonly code: string | null;
   readonly tookMs: number;
-  /** From the beginning of the load to the answer. */
+  /** From the start of the load to the response. */
   readonly atMs: number;
 }
 
-export interface Ask {
+export interface LoadRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -24,73 +24,95 @@ export interface Ask {
 
 export interface Load {
   readonly url: string;
-  readonly ask: () => Ask;
+  readonly next: () => LoadRequest;
   readonly forMs: number;
 }
 
-/** Requests under way at the most: an open load against a dead server must end. */
-const MAX_UNDER_WAY = 5_000;
+/** An open load against a dead server must end. */
+const MAX_IN_FLIGHT = 5_000;
 const TIMEOUT_MS = 30_000;
+const LABEL_WIDTH = 8;
 
-/** `shoppers` at once, each after its own answer. */
-export async function closedLoad(load: Load & { readonly shoppers: number }): Promise<Answer[]> {
+/** A number of clients, each with one request at a time. */
+export async function closedLoad(load: Load & { readonly clients: number }): Promise<LoadResult[]> {
   const send = createSender(load.url);
   const startedMs = performance.now();
-  const answers: Answer[] = [];
-  const shop = async (): Promise<void> => {
+  const results: LoadResult[] = [];
+  const runClient = async (): Promise<void> => {
     while (performance.now() - startedMs < load.forMs) {
-      answers.push(await send(load.ask(), startedMs));
+      results.push(await send(load.next(), startedMs));
     }
   };
-  await Promise.all(Array.from({ length: load.shoppers }, shop));
+  await Promise.all(Array.from({ length: load.clients }, runClient));
   send.close();
-  return answers;
+  return results;
 }
 
-/** `perSecond` requests, evenly; resolves when the last is answered. */
-export async function openLoad(load: Load & { readonly perSecond: number }): Promise<Answer[]> {
+/** `perSecond` requests, evenly spaced; resolves with the last response. */
+export async function openLoad(load: Load & { readonly perSecond: number }): Promise<LoadResult[]> {
   const send = createSender(load.url);
   const startedMs = performance.now();
-  const sent: Promise<Answer>[] = [];
-  let underWay = 0;
+  const sent: Promise<LoadResult>[] = [];
+  let inFlight = 0;
   const total = Math.round((load.perSecond * load.forMs) / 1_000);
   while (sent.length < total) {
     const due = Math.ceil(((performance.now() - startedMs) * load.perSecond) / 1_000);
     while (sent.length < Math.min(due, total)) {
-      if (underWay >= MAX_UNDER_WAY) throw new Error('the server no longer answers');
-      underWay += 1;
-      const answer = send(load.ask(), startedMs);
-      sent.push(answer.finally(() => (underWay -= 1)));
+      if (inFlight >= MAX_IN_FLIGHT) throw new Error('the server does not respond any more');
+      inFlight += 1;
+      sent.push(send(load.next(), startedMs).finally(() => (inFlight -= 1)));
     }
     await delay(2);
   }
-  const answers = await Promise.all(sent);
+  const results = await Promise.all(sent);
   send.close();
-  return answers;
+  return results;
 }
 
-/** The time below which `share` of the answers came, in ms; 0 without answers. */
-export function percentile(answers: readonly Answer[], share: number): number {
-  const sorted = answers.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
+/** The value below which `share` of the values are; 0 without values. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
-/** How many answers of each kind, e.g. `201 x 40, 503 overloaded x 2`. */
-export function kinds(answers: readonly Answer[]): string {
+/** The same of response times, in ms. */
+export function latency(results: readonly LoadResult[], share: number): number {
+  return percentile(
+    results.map(({ tookMs }) => tookMs),
+    share,
+  );
+}
+
+/** E.g. `120 requests, p50 12 ms, p99 40 ms`. */
+export function summary(results: readonly LoadResult[]): string {
+  const [p50, p99] = [latency(results, 0.5).toFixed(0), latency(results, 0.99).toFixed(0)];
+  return `${results.length} requests, p50 ${p50} ms, p99 ${p99} ms`;
+}
+
+/** How many responses of each kind, e.g. `201 x 40, 503 overloaded x 2`. */
+export function kinds(results: readonly Pick<LoadResult, 'status' | 'code'>[]): string {
   const counts = new Map<string, number>();
-  for (const { status, code } of answers) {
+  for (const { status, code } of results) {
     const kind = code === null ? String(status) : `${status} ${code}`;
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
   return [...counts].map(([kind, count]) => `${kind} x ${count}`).join(', ');
 }
 
-/** Sends one request after the other or side by side, over connections that are kept. */
+/** One line of a benchmark's output. */
+export function print(label: string, text: string): void {
+  process.stdout.write(`${label.padEnd(LABEL_WIDTH)} ${text}\n`);
+}
+
+/** Sends requests over kept-alive connections. */
 export function createSender(url: string) {
-  const agent = new Agent({ keepAlive: true, maxSockets: MAX_UNDER_WAY });
-  const send = async (asked: Ask, startedMs: number): Promise<Answer & { body: string }> => {
+  const agent = new Agent({ keepAlive: true, maxSockets: MAX_IN_FLIGHT });
+  const send = async (
+    outgoing: LoadRequest,
+    startedMs: number,
+  ): Promise<LoadResult & { body: string }> => {
     const sentMs = performance.now();
-    const { status, body } = await exchange(url, agent, asked);
+    const { status, body } = await exchange(url, agent, outgoing);
     const nowMs = performance.now();
     const [, code = null] = /"code":"([a-z_]+)"/.exec(status >= 400 ? body : '') ?? [];
     return { status, body, code, tookMs: nowMs - sentMs, atMs: nowMs - startedMs };
@@ -101,21 +123,20 @@ export function createSender(url: string) {
 function exchange(
   url: string,
   agent: Agent,
-  asked: Ask,
+  { method, path, headers = {}, body }: LoadRequest,
 ): Promise<{ readonly status: number; readonly body: string }> {
   return new Promise((resolve) => {
-    const { method, path, headers = {}, body } = asked;
     const outgoing = request(`${url}${path}`, { method, headers, agent, timeout: TIMEOUT_MS });
-    const none = (): void => resolve({ status: 0, body: '' });
+    const fail = (): void => resolve({ status: 0, body: '' });
     outgoing.once('response', (incoming) => {
       let text = '';
       incoming.setEncoding('utf8');
       incoming.on('data', (chunk: string) => (text += chunk));
       incoming.once('end', () => resolve({ status: incoming.statusCode ?? 0, body: text }));
-      incoming.once('error', none);
+      incoming.once('error', fail);
     });
     outgoing.once('timeout', () => outgoing.destroy());
-    outgoing.once('error', none);
+    outgoing.once('error', fail);
     outgoing.end(body);
   });
 }
