@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MAIL_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/resilience/limits.ts';
 import { SCENARIOS } from '../../tools/demo/scenarios.ts';
-import { differences } from '../../tools/demo/verdict.ts';
+import { mismatches } from '../../tools/demo/verdict.ts';
 import { isPlace } from '../../local/sandbox/faults.ts';
 
 describe('the demo', () => {
@@ -25,9 +25,11 @@ describe('the demo', () => {
   });
 
   it("an order that ended as expected passes the demo's check in any order of effects and mails", () => {
-    for (const { ends } of SCENARIOS) {
-      const effects = Object.fromEntries(Object.entries(ends.effects).toReversed());
-      expect(differences(ends, { ...ends, effects, mails: ends.mails.toReversed() })).toEqual([]);
+    for (const { expected } of SCENARIOS) {
+      const effects = Object.fromEntries(Object.entries(expected.effects).toReversed());
+      expect(
+        mismatches(expected, { ...expected, effects, mails: expected.mails.toReversed() }),
+      ).toEqual([]);
     }
   });
 
@@ -37,11 +39,11 @@ describe('the demo', () => {
     ['units that remain held', { stillHeld: 2 }, 'stillHeld'],
     ['a workflow that is running', { workflow: 'running' }, 'workflow'],
     ['no order', { status: null }, 'status'],
-  ])("the demo's check reports exactly one discrepancy for %s", (_name, change, question) => {
-    const ends = SCENARIOS[0]?.ends;
-    if (ends === undefined) throw new Error('there are fates');
-    const found = differences(ends, { ...ends, ...change });
+  ])("the demo's check reports exactly one mismatch for %s", (_name, change, field) => {
+    const expected = SCENARIOS[0]?.expected;
+    if (expected === undefined) throw new Error('there are no scenarios');
+    const found = mismatches(expected, { ...expected, ...change });
     expect(found).toHaveLength(1);
-    expect(found[0]).toMatch(new RegExp(`^${question} is .*, should be `));
+    expect(found[0]).toMatch(new RegExp(`^${field} is .*, expected `));
   });
 });

@@ -1,4 +1,4 @@
-/** How the demo's lines look. Colours only where a terminal has them (NO_COLOR is respected). */
+/** Formats the demo's lines. Colors only where a terminal has them (NO_COLOR is respected). */
 import process from 'node:process';
 import { styleText } from 'node:util';
 import type { TimelineEntry } from './shop.ts';
@@ -6,17 +6,17 @@ import type { TimelineEntry } from './shop.ts';
 type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
 
 export function paint(style: Style, text: string): string {
-  const coloured = process.stdout.isTTY && process.stdout.hasColors();
-  return coloured ? styleText(style, text) : text;
+  const hasColors = process.stdout.isTTY && process.stdout.hasColors();
+  return hasColors ? styleText(style, text) : text;
 }
 
-/** One line below an order's heading. */
+/** One line below a scenario's heading. */
 export function row(atMs: number | null, what: string, more = ''): string {
   const time = atMs === null ? '' : `${Math.round(atMs)} ms`;
   return `  ${paint('dim', time.padStart(9))}  ${what}${more === '' ? '' : paint('dim', `  ${more}`)}`;
 }
 
-/** One event of an order. Times count from its first. */
+/** One event of an order, with the time since its first event. */
 export function eventRow(entry: TimelineEntry, firstAt: string): string {
   const details = Object.entries(entry.data).map(([name, value]) => `${name}=${plain(value)}`);
   const type = entry.type.replace(/^order\./, '');

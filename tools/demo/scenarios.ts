@@ -1,29 +1,26 @@
-/**
- * The six fates an order can have, as data: what is ordered, what is broken, how it must end. Pure;
- * runner.ts plays them.
- */
+/** The demo's six scenarios as data: what is ordered, which fault is armed, the expected outcome. */
 import type { Notification } from '../../domain/ids.ts';
 import type { CancelReason, OrderStatus, PaymentStatus } from '../../domain/order.ts';
 
-/** A fault of the sandbox. `times` bounds it, so that no breaker opens and the demo stays quick. */
+/** A fault of the sandbox. `times` bounds it, so that no circuit breaker opens. */
 export interface Fault {
   readonly place: string;
   readonly mode: 'refuse' | 'down';
   readonly times: number;
-  /** `order_shipped`: cleared then, before the end; what it held up must come afterwards. */
+  /** `order_shipped`: cleared then; what it delayed must still follow. */
   readonly clears: 'at_the_end' | 'order_shipped';
 }
 
-export interface Ending {
-  readonly answer: 201 | 402 | 409;
-  /** The code of the problem when the answer is one. */
+export interface Outcome {
+  readonly httpStatus: 201 | 402 | 409;
+  /** The problem's code when the response is one. */
   readonly code: string | null;
   /** Null when no order may exist. */
   readonly status: OrderStatus | null;
   readonly cancelReason: CancelReason | null;
   readonly payment: PaymentStatus | null;
   readonly workflow: 'completed' | 'none';
-  /** How often each effect happened at the providers, by their own ledgers. */
+  /** How often each effect happened, by the providers' ledgers. */
   readonly effects: Readonly<Record<string, number>>;
   readonly mails: readonly Notification[];
   /** Units of the SKU that are held now and were not before. */
@@ -37,13 +34,13 @@ export interface Scenario {
   readonly quantity: number;
   readonly paymentMethod: string;
   readonly fault: Fault | null;
-  readonly ends: Ending;
+  readonly expected: Outcome;
 }
 
-const A_MUG = { sku: 'mug-white', quantity: 2, paymentMethod: 'pm_card_visa' } as const;
+const TWO_MUGS = { sku: 'mug-white', quantity: 2, paymentMethod: 'pm_card_visa' } as const;
 
-const SHIPPED: Ending = {
-  answer: 201,
+const SHIPPED: Outcome = {
+  httpStatus: 201,
   code: null,
   status: 'shipped',
   cancelReason: null,
@@ -66,41 +63,41 @@ const REFUSED = {
 
 export const SCENARIOS: readonly Scenario[] = [
   {
-    ...A_MUG,
+    ...TWO_MUGS,
     name: 'shipped',
-    story: 'Everybody answers.',
+    story: 'Every provider responds.',
     fault: null,
-    ends: SHIPPED,
+    expected: SHIPPED,
   },
   {
-    ...A_MUG,
+    ...TWO_MUGS,
     name: 'declined',
-    story: 'The card is declined: the shopper is told at once, the stock is free again.',
+    story: 'The card is declined: the response is a 402, and the stock is available again.',
     paymentMethod: 'pm_card_chargeDeclined',
     fault: null,
-    ends: {
+    expected: {
       ...REFUSED,
-      answer: 402,
+      httpStatus: 402,
       code: 'payment_declined',
       status: 'declined',
       payment: 'declined',
     },
   },
   {
-    ...A_MUG,
+    ...TWO_MUGS,
     name: 'sold out',
-    story: 'Nothing to hold: no order, no payment asked for.',
+    story: 'There is no stock: no order is created and no payment is requested.',
     sku: 'sold-out',
     quantity: 1,
     fault: null,
-    ends: { ...REFUSED, answer: 409, code: 'out_of_stock' },
+    expected: { ...REFUSED, httpStatus: 409, code: 'out_of_stock' },
   },
   {
-    ...A_MUG,
+    ...TWO_MUGS,
     name: 'not reserved',
-    story: 'The warehouse cannot set the goods aside: the authorization is let go.',
+    story: 'The warehouse cannot reserve the goods: the authorization is voided.',
     fault: { place: 'warehouse/reserve', mode: 'refuse', times: 1, clears: 'at_the_end' },
-    ends: {
+    expected: {
       ...SHIPPED,
       status: 'cancelled',
       cancelReason: 'warehouse_refused',
@@ -110,12 +107,12 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    ...A_MUG,
+    ...TWO_MUGS,
     name: 'not shipped',
-    story: 'Shipping is refused when the money is taken: it goes back, and so do the goods.',
+    story: 'Shipping is refused after the capture: the payment is refunded, the stock released.',
     sku: 'tee-black-m',
     fault: { place: 'warehouse/ship', mode: 'refuse', times: 1, clears: 'at_the_end' },
-    ends: {
+    expected: {
       ...SHIPPED,
       status: 'cancelled',
       cancelReason: 'shipping_refused',
@@ -125,11 +122,11 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    ...A_MUG,
+    ...TWO_MUGS,
     name: 'mail down',
-    story: 'The mail server is away: the order ships all the same, the mails come later.',
+    story: 'The mail server is down: the order ships anyway, and the e-mails are sent later.',
     sku: 'tee-black-m',
     fault: { place: 'mail/send', mode: 'down', times: 4, clears: 'order_shipped' },
-    ends: SHIPPED,
+    expected: SHIPPED,
   },
 ];

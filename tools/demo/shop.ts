@@ -1,109 +1,53 @@
-/** The shop as the demo uses it: only what its HTTP API offers to everybody. */
-import { randomUUID } from 'node:crypto';
+/** The shop as the demo uses it: only its public HTTP API. */
 import { z } from 'zod';
-import { ask, call, type Answer } from './http.ts';
+import { isOrderId, type OrderId } from '../../domain/ids.ts';
+import { call, callFor, type HttpResult } from '../http.ts';
+import { orderBody, type OrderRequest } from '../shop-requests.ts';
 
-interface Purchase {
-  readonly email: string;
-  readonly sku: string;
-  readonly quantity: number;
-  readonly paymentMethod: string;
-}
-
-export interface TimelineEntry {
-  readonly seq: number;
-  readonly type: string;
-  readonly time: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
-interface OrderSeen {
-  readonly id: string;
-  readonly status: string;
-  readonly cancelReason: string | null;
-  readonly payment: string | null;
-}
+export type TimelineEntry = z.infer<typeof timelineSchema>['data'][number];
+type Order = z.infer<typeof orderSchema>;
 
 export interface Shop {
-  place(purchase: Purchase): Promise<Answer>;
-  timeline(orderId: string): Promise<readonly TimelineEntry[]>;
-  show(orderId: string): Promise<OrderSeen>;
-  /** The newest order under the address, or null. */
-  find(email: string): Promise<string | null>;
+  place(order: OrderRequest): Promise<HttpResult>;
+  timeline(orderId: OrderId): Promise<readonly TimelineEntry[]>;
+  show(orderId: OrderId): Promise<Order>;
+  /** The newest order under the e-mail address, or null. */
+  find(email: string): Promise<OrderId | null>;
   /** Units of the SKU that are held for orders now. */
   held(sku: string): Promise<number>;
 }
 
-const STOREFRONT = { authorization: 'Bearer hf_local_storefront' };
-const OPERATOR = { authorization: 'Bearer hf_local_operator' };
-
-const timelineForm = z.object({
+export const orderIdSchema = z.custom<OrderId>((id) => typeof id === 'string' && isOrderId(id));
+const timelineSchema = z.object({
   data: z.array(
-    z.object({
-      seq: z.number(),
-      type: z.string(),
-      time: z.string(),
-      data: z.record(z.string(), z.unknown()),
-    }),
+    z.object({ type: z.string(), time: z.string(), data: z.record(z.string(), z.unknown()) }),
   ),
 });
-const orderForm = z.object({
-  id: z.string(),
+const orderSchema = z.object({
   status: z.string(),
   cancel_reason: z.string().nullable(),
   payment: z.object({ status: z.string() }).nullable(),
 });
-const stockForm = z.object({ held: z.number() });
-const listForm = z.object({ data: z.array(z.object({ id: z.string() })) });
+const stockSchema = z.object({ held: z.number() });
+const listSchema = z.object({ data: z.array(z.object({ id: orderIdSchema })) });
 
 export function createShop(api: string, signal: AbortSignal): Shop {
-  const orders = `${api}/v1/orders`;
+  const url = `${api}/v1/orders`;
+  const asCustomer = { role: 'storefront', signal } as const;
+  const asOperator = { role: 'operator', signal } as const;
   return {
-    place: (purchase) =>
-      call({
-        url: orders,
-        method: 'POST',
-        headers: { ...STOREFRONT, 'idempotency-key': randomUUID() },
-        body: bodyOf(purchase),
-        signal,
-      }),
-    timeline: async (orderId) => {
-      const url = `${orders}/${orderId}/timeline`;
-      return (await ask({ url, headers: STOREFRONT, signal }, timelineForm)).data;
-    },
-    show: async (orderId) => {
-      const url = `${orders}/${orderId}`;
-      const order = await ask({ url, headers: STOREFRONT, signal }, orderForm);
-      return {
-        id: order.id,
-        status: order.status,
-        cancelReason: order.cancel_reason,
-        payment: order.payment?.status ?? null,
-      };
-    },
+    place: (order) => call({ url, method: 'POST', body: orderBody(order), ...asCustomer }),
+    timeline: async (orderId) =>
+      (await callFor({ url: `${url}/${orderId}/timeline`, ...asCustomer }, timelineSchema)).data,
+    show: (orderId) => callFor({ url: `${url}/${orderId}`, ...asCustomer }, orderSchema),
     find: async (email) => {
-      const url = `${orders}?limit=1&email=${encodeURIComponent(email)}`;
-      const { data } = await ask({ url, headers: OPERATOR, signal }, listForm);
+      const query = `limit=1&email=${encodeURIComponent(email)}`;
+      const { data } = await callFor({ url: `${url}?${query}`, ...asOperator }, listSchema);
       return data[0]?.id ?? null;
     },
     held: async (sku) => {
-      const url = `${api}/v1/products/${sku}/stock`;
-      return (await ask({ url, headers: OPERATOR, signal }, stockForm)).held;
+      const stockUrl = `${api}/v1/products/${sku}/stock`;
+      return (await callFor({ url: stockUrl, ...asOperator }, stockSchema)).held;
     },
-  };
-}
-
-function bodyOf({ email, sku, quantity, paymentMethod }: Purchase): object {
-  return {
-    customer: { email, name: 'Ada Lovelace' },
-    shipping_address: {
-      line1: '12 St James Square',
-      city: 'London',
-      postal_code: 'SW1Y 4JH',
-      country: 'GB',
-    },
-    lines: [{ sku, quantity }],
-    currency: 'EUR',
-    payment_method: paymentMethod,
   };
 }

@@ -1,19 +1,19 @@
-/** Compares how an order ended with how it should have. Pure. */
-import type { Ending } from './scenarios.ts';
+/** Compares the outcome of a scenario with the expected one. Pure. */
+import type { Outcome } from './scenarios.ts';
 
-/** An ending as it was found: the same questions, any answer. */
-export type Seen = { readonly [Question in keyof Ending]: unknown };
+/** An outcome as it was found: the same fields, any values. */
+export type Found = { readonly [Field in keyof Outcome]: unknown };
 
-/** One line per difference; none when the order ended as it should. */
-export function differences(ends: Ending, seen: Seen): readonly string[] {
-  return QUESTIONS.flatMap((question) => {
-    const [should, is] = [text(ends[question]), text(seen[question])];
-    return should === is ? [] : [`${question} is ${is}, should be ${should}`];
+/** One line per field that differs from what was expected. */
+export function mismatches(expected: Outcome, found: Found): readonly string[] {
+  return FIELDS.flatMap((field) => {
+    const [wanted, is] = [text(expected[field]), text(found[field])];
+    return wanted === is ? [] : [`${field} is ${is}, expected ${wanted}`];
   });
 }
 
-const QUESTIONS = [
-  'answer',
+const FIELDS = [
+  'httpStatus',
   'code',
   'status',
   'cancelReason',
@@ -22,9 +22,9 @@ const QUESTIONS = [
   'effects',
   'mails',
   'stillHeld',
-] as const satisfies readonly (keyof Ending)[];
+] as const satisfies readonly (keyof Outcome)[];
 
-/** Equal for equal values: neither the order of members nor that of a list's entries matters. */
+/** Equal for equal values, whatever the order of members or entries. */
 function text(value: unknown): string {
   if (value === null) return 'none';
   if (typeof value === 'string') return value;

@@ -1,0 +1,33 @@
+/** An order's workflow as Temporal's Web UI shows it. */
+import { z } from 'zod';
+import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
+import type { Addresses } from '../../local/stack/addresses.ts';
+import { call } from '../http.ts';
+
+export interface TemporalUi {
+  /** The page of the workflow. */
+  page(orderId: OrderId): string;
+  /** `completed`, `running`, ... or `none`. */
+  status(orderId: OrderId): Promise<string>;
+}
+
+const NOT_FOUND = 404;
+const PREFIX = 'WORKFLOW_EXECUTION_STATUS_';
+const schema = z.object({ workflowExecutionInfo: z.object({ status: z.string() }) });
+
+/** Null when the stack was started without its own Temporal, whose Web UI is unknown. */
+export function createTemporalUi(addresses: Addresses, signal: AbortSignal): TemporalUi | null {
+  const { temporalUi, temporalNamespace } = addresses;
+  if (temporalUi === undefined) return null;
+  const pathOf = (orderId: OrderId): string =>
+    `namespaces/${encodeURIComponent(temporalNamespace)}/workflows/${encodeURIComponent(checkoutWorkflowId(orderId))}`;
+  return {
+    page: (orderId) => `${temporalUi}/${pathOf(orderId)}`,
+    status: async (orderId) => {
+      const url = `${temporalUi}/api/v1/${pathOf(orderId)}`;
+      const { status, body } = await call({ url, signal });
+      if (status === NOT_FOUND) return 'none';
+      return schema.parse(body).workflowExecutionInfo.status.replace(PREFIX, '').toLowerCase();
+    },
+  };
+}
