@@ -190,7 +190,11 @@ const REFUSING = {
   reserveStock: async () => ({ kind: 'refused', reason: 'not_available' }),
   releaseStock: settled,
   voidOrRefundPayment: settled,
-  recordCancelling: settled,
+  recordCancelling: async () => ({
+    shipped: null,
+    shipmentRequested: false,
+    reason: 'warehouse_refused',
+  }),
   recordCancelled: settled,
   notifyCustomer: settled,
 };
