@@ -13,7 +13,11 @@ import {
   decisionsAbout,
   retryBudgetMs,
 } from '../domain/checkout-steps.ts';
-import { DEFAULT_RETRY_DELAYS_MS, WEBHOOK_RETRY_DELAYS_MS } from '../domain/delivery.ts';
+import {
+  DEFAULT_RETRY_DELAYS_MS,
+  STARTER_RETRY_DELAYS_MS,
+  WEBHOOK_RETRY_DELAYS_MS,
+} from '../domain/delivery.ts';
 import { TRANSITIONS } from '../domain/order.ts';
 import type { CallLimits } from '../gateways/resilience/guard.ts';
 import { createLimits } from '../gateways/resilience/limits.ts';
@@ -106,11 +110,9 @@ describe('numbers', () => {
   });
 
   test('docs/events.md and docs/webhooks.md quote the retry schedules', () => {
-    const starter = 'activities/events/subscribers/checkout-starter.ts';
-    const starterDelays = /RETRY_DELAYS_MS = \[([^\]]*)\]/.exec(read(starter))?.[1] ?? '';
     const schedules = [
       DEFAULT_RETRY_DELAYS_MS,
-      starterDelays.split(',').map((delay) => Number(delay.replaceAll('_', ''))),
+      STARTER_RETRY_DELAYS_MS,
       WEBHOOK_RETRY_DELAYS_MS,
     ].map((delays) => [String(delays.length + 1), delays.map(shortest).join(', ')]);
     const documented = rowsOf('docs/events.md', 'subscriber').map(([, ...rest]) => rest);
@@ -202,6 +204,24 @@ describe('tables', () => {
           skip: allowed.includes('skip'),
           cancel: allowed.includes('cancel'),
         });
+      }
+    }
+  });
+});
+
+describe('sample code', () => {
+  test('the subscriber in docs/subscribers.md imports only what its modules export', () => {
+    const sample = read('docs/subscribers.md').matchAll(
+      /^\+import (?:type )?\{ (.*) \} from '(\..*)';$/gm,
+    );
+    const imports = [...sample].filter(([, , from = '']) => !from.includes('low-stock'));
+    expect(imports.length).toBeGreaterThan(3);
+    for (const [, names = '', from = ''] of imports) {
+      const module = read(join('activities/events/subscribers', from));
+      for (const name of names.split(', ')) {
+        expect(module, `${name} of ${from}`).toMatch(
+          new RegExp(`^export (?:async )?(?:function|const|interface|type) ${name}\\b`, 'm'),
+        );
       }
     }
   });
