@@ -1,4 +1,4 @@
-/** The only place that builds ApplicationFailure: gateway outcomes and refused changes in, failures out. */
+/** Builds every ApplicationFailure, from gateway outcomes and refused status changes. */
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { OrderStatus } from '../domain/order.ts';
@@ -6,7 +6,7 @@ import type { NoAnswer, ProviderRejection } from '../gateways/resilience/outcome
 import type { TransitionOutcome } from '../prisma/orders/transition.ts';
 import type { FailureType } from '../workflows/activities.ts';
 
-/** Nobody knows, or nothing was sent: Temporal tries again, not before the breaker lets it. */
+/** Unknown outcome, or not called: Temporal retries, after the circuit breaker's wait if it is open. */
 export function providerFailure(operation: string, outcome: NoAnswer): ApplicationFailure {
   if (outcome.kind === 'unavailable') {
     return ApplicationFailure.create({
@@ -21,15 +21,15 @@ export function providerFailure(operation: string, outcome: NoAnswer): Applicati
   });
 }
 
-/** The provider is still busy with the same intent: ask again. */
+/** The provider is still processing the same intent: retry. */
 export function stillProcessing(operation: string): ApplicationFailure {
   return ApplicationFailure.create({
     type: 'provider_unknown_outcome' satisfies FailureType,
-    message: `${operation}: the provider has not settled it yet`,
+    message: `${operation}: the provider is still processing it`,
   });
 }
 
-/** The provider refused something only our own fault can explain; repeating it cannot help. */
+/** The provider refused a request of ours as wrong; a retry cannot succeed. */
 export function rejectedRequest(operation: string, code: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
     `${operation}: refused (${code})`,
@@ -37,29 +37,29 @@ export function rejectedRequest(operation: string, code: string): ApplicationFai
   );
 }
 
-/** The money's hold is about to lapse: the order is undone rather than tried for again. */
+/** The authorization is about to expire: the order is compensated instead of retried. */
 export function authorizationExpiring(operation: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
-    `${operation}: no answer, and the authorization expires soon`,
+    `${operation}: failed, and the authorization expires soon`,
     'authorization_expiring' satisfies FailureType,
   );
 }
 
-/** A person captured the money, and not at the provider: only a person can give it back. */
+/** The payment was captured manually and not at the provider: only a person can refund it. */
 export function capturedManually(operation: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
-    `${operation}: captured by hand, and not at the provider`,
+    `${operation}: captured manually, and not at the provider`,
     'captured_manually' satisfies FailureType,
   );
 }
 
-/** True when Temporal would run the activity again after this. */
-export function mayBeTriedAgain(error: unknown): boolean {
+/** True when Temporal retries the activity after this error. */
+export function isRetryable(error: unknown): boolean {
   if (error instanceof ApplicationFailure) return error.nonRetryable !== true;
   return !(error instanceof TemporalFailure || isProviderRejection(error));
 }
 
-/** No such order: nothing a retry could change. */
+/** There is no such order: a retry cannot succeed. */
 export function orderNotFound(orderId: OrderId): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
     `no order ${orderId}`,
@@ -67,7 +67,7 @@ export function orderNotFound(orderId: OrderId): ApplicationFailure {
   );
 }
 
-/** No such refund: nothing a retry could change. */
+/** There is no such refund: a retry cannot succeed. */
 export function refundNotFound(refundId: RefundId): ApplicationFailure {
   return ApplicationFailure.nonRetryable(
     `no refund ${refundId}`,
@@ -76,8 +76,8 @@ export function refundNotFound(refundId: RefundId): ApplicationFailure {
 }
 
 /**
- * The subscription is there and its subscriber is not in this code: a newer version added it. A later
- * try finds a worker of that version.
+ * The subscription exists, but this version has no subscriber for it: a newer version added it. A later
+ * attempt reaches a worker of that version.
  */
 export function subscriberUnknown(subscription: string): ApplicationFailure {
   return ApplicationFailure.create({
@@ -86,7 +86,7 @@ export function subscriberUnknown(subscription: string): ApplicationFailure {
   });
 }
 
-/** Accepts a change that was made now or before; throws when the order may not make it. */
+/** Accepts a change that was made now or before; throws when the order's status forbids it. */
 export function requireChanged(orderId: OrderId, change: TransitionOutcome): void {
   switch (change.kind) {
     case 'changed':
@@ -102,15 +102,15 @@ export function requireChanged(orderId: OrderId, change: TransitionOutcome): voi
   }
 }
 
-/** A step forward of an order that is undone meanwhile has lost a race; any other is a fault. */
+/** A forward step of an order that is being cancelled lost a race; anything else is a fault. */
 function refusalBy(status: OrderStatus): FailureType {
   const isCancelling = status === 'cancelling' || status === 'cancelled';
   return isCancelling ? 'order_cancelling' : 'forbidden_transition';
 }
 
 /**
- * Any other fault, stripped of its text: a driver's message may quote what a person typed, and
- * failures are kept in Temporal (G8). The text goes to the worker's log instead.
+ * Any other fault, without its message: a driver may quote personal data, and failures are stored in
+ * Temporal (G8). The message goes to the worker's log instead.
  */
 export function unexpected(operation: string, error: unknown): Error {
   if (error instanceof TemporalFailure) return error;
@@ -122,7 +122,7 @@ export function unexpected(operation: string, error: unknown): Error {
   });
 }
 
-/** Known by name: gateways are interfaces here, never imported by value. */
+/** Recognized by name: gateways are interfaces here and never imported by value. */
 function isProviderRejection(error: unknown): error is ProviderRejection {
   return error instanceof Error && error.name === 'ProviderRejection';
 }

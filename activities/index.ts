@@ -1,4 +1,4 @@
-/** All activities of the worker, made from their dependencies. */
+/** The activities of the checkout worker. */
 import { log } from '@temporalio/activity';
 import type { Database } from '../prisma/client/client.ts';
 import type { Activities } from '../workflows/activities.ts';
@@ -25,7 +25,7 @@ export function createActivities(deps: ActivityDependencies): Activities {
   });
 }
 
-/** Counts a failed attempt, logs what an unexpected fault said, and lets only its kind go to Temporal. */
+/** Counts a failed attempt, logs an unexpected fault, and passes only its kind to Temporal. */
 function withoutDetails(db: Database, activities: Activities): Activities {
   const guarded = Object.entries(activities).map(([name, activity]) => [
     name,

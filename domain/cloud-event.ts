@@ -1,4 +1,4 @@
-/** Order events as they leave the house: CloudEvents 1.0, JSON format. */
+/** Order events for subscribers outside: CloudEvents 1.0, JSON format. */
 import type { OrderEvent } from './order.ts';
 
 /** Context attributes by the specification; `sequence`, `traceparent` and the causal ids are extensions. */
@@ -10,11 +10,11 @@ export interface CloudEvent {
   readonly subject: string;
   readonly time: string;
   readonly datacontenttype: 'application/json';
-  /** Per order, gap-free; padded, because the extension asks for text that sorts. */
+  /** Per order, gap-free; padded, because the extension requires text that sorts. */
   readonly sequence: string;
   readonly correlationid: string;
   readonly causationid?: string;
-  /** Of the extension for distributed tracing: the trace of the request that placed the order. */
+  /** Distributed tracing extension: the trace of the request that placed the order. */
   readonly traceparent?: string;
   readonly data: Readonly<Record<string, unknown>>;
 }

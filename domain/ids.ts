@@ -1,7 +1,7 @@
 /**
  * Identifiers and everything derived from them. Every workflow id, idempotency key and correlation
- * id is built here and nowhere else, so that a retry, a redrive or a deploy can never invent a
- * second name for the same intent.
+ * id is built here and nowhere else, so that a retry, a redrive or a deploy never uses a second name
+ * for the same intent.
  */
 
 export type OrderId = string & { readonly brand: 'OrderId' };
@@ -10,10 +10,10 @@ export type ShipmentId = string & { readonly brand: 'ShipmentId' };
 export type RefundId = string & { readonly brand: 'RefundId' };
 export type CustomerId = string & { readonly brand: 'CustomerId' };
 
-/** An intent at an outside provider. One intent has one key for ever. */
+/** An intent at a provider. One intent has one key, forever. */
 export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
 
-/** What a customer can be told about an order. Each refund has a notice of its own. */
+/** A notification to the customer about an order. Each refund has its own. */
 export type Notification = 'confirmed' | 'shipped' | 'cancelled' | RefundNotification;
 export type RefundNotification = `refunded/${string}`;
 
@@ -47,78 +47,78 @@ function hasForm(text: string, prefix: string): boolean {
   return text.startsWith(`${prefix}_`) && TYPEID_SUFFIX.test(text.slice(prefix.length + 1));
 }
 
-/** The workflow that carries one order. The id is business identity: one order, one workflow. */
+/** The checkout workflow of an order: one order, one workflow. */
 export function checkoutWorkflowId(orderId: OrderId): string {
   return `checkout/${orderId}`;
 }
 
 /**
- * The update by which one request cancels an order: the same for each repeat of the request. It ends
- * up in histories, events and the audit log, so of the client's key it has the digest alone.
+ * The update by which one request cancels an order: the same for each repeat of the request. It is
+ * stored in histories, events and the audit log, so it has only the digest of the client's key.
  */
 export function cancelUpdateId(apiKeyId: string, requestDigest: string): string {
   return `cancel/${apiKeyId}/${requestDigest}`;
 }
 
-/** The API key that asked for a cancel, by what its update was called; null when it was no such. */
+/** The API key that cancelled an order, by the update's id; null when the id is no cancel. */
 export function cancellingKey(updateId: string): string | null {
   return /^cancel\/(.+)\/[0-9a-f]{64}$/.exec(updateId)?.[1] ?? null;
 }
 
 /**
- * The idempotency key under which a provider sees an intent: the same across retries, crashes,
- * redrives and deploys. Written down before the first call.
+ * The idempotency key of an intent at its provider: the same across retries, crashes, redrives and
+ * deploys. Recorded before the first call.
  */
 export function providerKey(orderId: OrderId, intent: Intent): string {
   return `${orderId}/${intent}`;
 }
 
-/** The key of a refund that was asked for: an order can have several, each its own intent. */
+/** The key of a requested refund: an order can have several, each its own intent. */
 export function refundKey(orderId: OrderId, refundId: RefundId): string {
   return `${providerKey(orderId, 'refund')}/${refundId}`;
 }
 
-/** The workflow that carries one refund. */
+/** The workflow of a refund. */
 export function refundWorkflowId(refundId: RefundId): string {
   return `refund/${refundId}`;
 }
 
-/** Pairs a shipping request with the answer that comes later by callback. */
+/** Correlates a shipping request with the answer that comes later by callback. */
 export function shipmentCorrelationId(orderId: OrderId): string {
   return `${orderId}.ship`;
 }
 
-/** The workflow that pumps events to one subscriber. */
+/** The workflow that pumps events to a subscriber. */
 export function subscriptionWorkflowId(subscription: string): string {
   return `subscription/${subscription}`;
 }
 
-/** The workflow that tries again to deliver one event to one subscriber. */
+/** The workflow that retries the delivery of one event to one subscriber. */
 export function deliveryWorkflowId(subscription: string, eventId: string): string {
   return `delivery/${subscription}/${eventId}`;
 }
 
-/** The workflow that compares our books with the providers'. */
+/** The workflow that compares our records with the providers'. */
 export function reconcileWorkflowId(reconciliationId: string): string {
   return `reconcile/${reconciliationId}`;
 }
 
-/** The workflow that tells a customer again, when a person asks for it. */
+/** The workflow that resends a notification, when an operator requests it. */
 export function notificationWorkflowId(orderId: OrderId, notification: Notification): string {
-  return `notice/${orderId}/${notification}`;
+  return `notification/${orderId}/${notification}`;
 }
 
-/** RFC 5322 Message-ID local part: constant per order and notice, so a repeat is recognisable. */
+/** RFC 5322 Message-ID local part: constant per order and notification, so a repeat is recognizable. */
 export function notificationKey(orderId: OrderId, notification: Notification): string {
   return `${orderId}.${notification}`;
 }
 
-/** The notice that tells of one refund. */
+/** The notification about a refund. */
 export function refundNotification(refundId: RefundId): RefundNotification {
   return `refunded/${refundId}`;
 }
 
-/** The refund a notice is about; null when it is about the order. */
+/** The refund that a notification is about; null when it is about the order. */
 export function refundOfNotification(notification: string): RefundId | null {
   const [kind, id = ''] = notification.split('/');
   return kind === 'refunded' && isRefundId(id) ? id : null;

@@ -14,7 +14,7 @@ export function sumMinor(
   return total;
 }
 
-/** Renders money for a person, with the number of decimals ISO 4217 gives the currency. */
+/** Formats money for people, with the ISO 4217 number of decimals of the currency. */
 export function formatMoney(money: Money): string {
   const format = new Intl.NumberFormat('en', { style: 'currency', currency: money.currency });
   const decimals = format.resolvedOptions().maximumFractionDigits ?? 2;

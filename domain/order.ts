@@ -1,6 +1,6 @@
 /**
- * The order's life as data: statuses, the one transition table, and the order as the rest of the
- * code sees it. Order, payment and shipment have their own status: three axes, not one.
+ * The order: statuses, the transition table, and its types. Order, payment and shipment each have a
+ * status of their own.
  */
 import type { CustomerId, OrderId, PaymentId, ShipmentId } from './ids.ts';
 
@@ -31,7 +31,7 @@ export type ShipmentStatus = 'requested' | 'shipped' | 'refused' | 'cancelled';
 /** Of one order line's units: `held` until the warehouse has `reserved` them. */
 export type ReservationStatus = 'held' | 'reserved' | 'shipped' | 'released';
 
-/** From each status, where an order may go. `needs_attention` resumes where a person sends it. */
+/** The statuses an order may enter from each status. A decision says where `needs_attention` resumes. */
 export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
   pending: ['declined', 'expired', 'placed'],
   declined: [],
@@ -41,13 +41,13 @@ export const TRANSITIONS: Readonly<Record<OrderStatus, readonly OrderStatus[]>> 
   paid: ['shipped', 'cancelling', 'needs_attention'],
   shipped: ['delivered'],
   delivered: [],
-  // `shipped`: the parcel had left before the undo reached the warehouse.
+  // `shipped`: the parcel left before the cancellation reached the warehouse.
   cancelling: ['cancelled', 'shipped', 'needs_attention'],
   cancelled: [],
   needs_attention: ['placed', 'reserved', 'paid', 'shipped', 'cancelling', 'cancelled'],
 };
 
-/** Statuses in which nothing moves without a person or the outside world. */
+/** Statuses that an order leaves only by an operator's decision or an outside message. */
 export const SETTLED_STATUSES: readonly OrderStatus[] = [
   'shipped',
   'delivered',
@@ -62,12 +62,12 @@ export function sourcesOf(to: OrderStatus): OrderStatus[] {
   return ORDER_STATUSES.filter((from) => TRANSITIONS[from].includes(to));
 }
 
-/** True when the order will not move by itself any more. */
+/** True when the order does not advance on its own. */
 export function isSettledStatus(status: OrderStatus): boolean {
   return SETTLED_STATUSES.includes(status);
 }
 
-/** Why an order was undone. A closed list: customers, operators and reports read it. */
+/** Why an order was cancelled. A closed list: customers, operators and reports read it. */
 export const CANCEL_REASONS = [
   'requested_by_customer',
   'requested_by_operator',
@@ -115,7 +115,7 @@ export interface Order {
   /** The trace of the request that placed it (W3C Trace Context), if it had one. */
   readonly traceparent: string | null;
   readonly cancelReason: CancelReason | null;
-  /** The step that waits for a person while the order needs attention. */
+  /** The steps that need a decision, as one text, while the order needs attention. */
   readonly attentionStep: string | null;
   readonly createdAt: string;
   readonly updatedAt: string;
@@ -128,18 +128,18 @@ export interface Payment {
   readonly amountMinor: number;
   readonly capturedMinor: number;
   readonly refundedMinor: number;
-  /** Asked to be given back and not settled yet. */
+  /** Requested refunds that are not settled yet. */
   readonly refundingMinor: number;
   readonly currency: string;
-  /** The token the shopper's browser got from the provider. Never leaves PostgreSQL and the provider. */
+  /** The token that the shopper's browser got from the provider. Stays in PostgreSQL and at the provider. */
   readonly paymentMethod: string;
   readonly providerReference: string | null;
   readonly declineCode: string | null;
-  /** Until when the held money can be captured, by the provider's word; null when it gave none. */
+  /** The expiry of the authorization, if the provider named one. */
   readonly captureBefore: string | null;
-  /** A person took the money at the provider or elsewhere, past us: nobody here may let it go. */
+  /** Captured manually at the provider or elsewhere: the authorization must not be voided. */
   readonly capturedManually: boolean;
-  /** When the hold began, near enough. */
+  /** About the start of the authorization. */
   readonly createdAt: string;
 }
 
@@ -157,7 +157,7 @@ export interface Shipment {
   readonly answeredAt: string | null;
 }
 
-/** One thing that happened to an order. `seq` is gap-free per order. */
+/** An event of an order. `seq` is gap-free per order. */
 export interface OrderEvent {
   readonly id: string;
   readonly type: EventType;

@@ -1,4 +1,4 @@
-/** The catalogue and its stock, as the rest of the code sees them. */
+/** The catalog and its stock. */
 
 export interface Product {
   readonly sku: string;
@@ -17,7 +17,7 @@ export interface Stock {
   readonly available: number;
 }
 
-/** Why a line cannot be held. `gone`: sold. `held`: only held by shoppers still paying; may free up. */
+/** Why a line cannot be held. `gone`: sold. `held`: held by shoppers who are still paying; may become free. */
 export interface Shortage {
   readonly sku: string;
   readonly requested: number;

@@ -1,6 +1,6 @@
 /**
- * Where our books and a provider's say different things about one order. Pure: what is compared is
- * read elsewhere. What is still under way is no discrepancy.
+ * Discrepancies between our records and a provider's about one order. Pure: the records are read
+ * elsewhere. An operation in flight is no discrepancy.
  */
 import type { PaymentStatus, ReservationStatus, ShipmentStatus } from './order.ts';
 
@@ -19,7 +19,7 @@ export const DISCREPANCY_KINDS = [
 ] as const;
 export type DiscrepancyKind = (typeof DISCREPANCY_KINDS)[number];
 
-/** Amounts, states and ids: never a person's data. */
+/** Amounts, states and ids: never personal data. */
 type Snapshot = Readonly<Record<string, string | number | null>>;
 
 export interface Discrepancy {
@@ -38,9 +38,9 @@ export interface OurPayment {
   readonly capturedMinor: number;
   readonly refundedMinor: number;
   readonly currency: string;
-  /** A person took the capture as done: our own operations know nothing of it. */
+  /** An operator recorded a manual capture: our own operations do not include it. */
   readonly capturedManually: boolean;
-  /** True while something about it is being done, or was a moment ago. */
+  /** True while an operation on it runs, or ran a moment ago. */
   readonly inFlight: boolean;
 }
 
@@ -55,7 +55,7 @@ export interface TheirPayment {
   readonly currency: string;
 }
 
-/** What the provider must say for each status of ours. */
+/** The provider's states that agree with each status of ours. */
 const STATES: Readonly<
   Record<PaymentStatus | 'captured_manually', readonly TheirPayment['state'][]>
 > = {
@@ -69,13 +69,13 @@ const STATES: Readonly<
   voided: ['voided'],
 };
 
-/** Compares one payment; null when both sides agree. One of the two may be missing. */
+/** Compares one payment; null when both sides agree. One may be missing. */
 export function comparePayment(
   ours: OurPayment | null,
   theirs: TheirPayment | null,
 ): Discrepancy | null {
   if (ours?.inFlight) return null;
-  if (theirs === null) return missingThere(ours);
+  if (theirs === null) return missingAtProvider(ours);
   const about = (kind: DiscrepancyKind): Discrepancy => ({
     kind,
     subject: theirs.reference,
@@ -90,13 +90,13 @@ export function comparePayment(
   if (ours.amountMinor !== theirs.amountMinor || ours.currency !== theirs.currency) {
     return about('payment_amount');
   }
-  // How much was taken, and given back, only the person knows.
+  // Only the operator knows how much was captured and refunded manually.
   if (stateOf(ours) === 'captured_manually') return null;
   if (ours.capturedMinor !== theirs.capturedMinor) return about('captured_amount');
   return ours.refundedMinor === theirs.refundedMinor ? null : about('refunded_amount');
 }
 
-/** What our books say of the money, a person's word included. */
+/** Our state of the payment, with a manual capture taken into account. */
 function stateOf({ status, capturedManually }: OurPayment): keyof typeof STATES {
   return status === 'authorized' && capturedManually ? 'captured_manually' : status;
 }
@@ -107,10 +107,10 @@ export interface OurShipment {
   /** `sku x quantity`, sorted. */
   readonly lines: readonly string[];
   readonly shipment: ShipmentStatus | null;
-  /** True when a person sent the goods another way, past the warehouse. */
+  /** True when an operator shipped the order without the warehouse. */
   readonly isManual: boolean;
-  /** True while the order moves: what is asked of the warehouse may not be answered yet. */
-  readonly moving: boolean;
+  /** True while the order is in progress: the warehouse may not have answered yet. */
+  readonly inProgress: boolean;
   readonly inFlight: boolean;
 }
 
@@ -121,7 +121,7 @@ export interface TheirShipment {
   readonly shipment: ShipmentStatus | null;
 }
 
-/** Compares one order's goods; null when both sides agree. One of the two may be missing. */
+/** Compares the stock and shipment of one order; null when both sides agree. One may be missing. */
 export function compareShipment(
   ours: OurShipment | null,
   theirs: TheirShipment | null,
@@ -139,15 +139,15 @@ export function compareShipment(
   }
   const kept = theirs?.reservation === 'reserved';
   const wanted = ours.reservation === 'reserved' || ours.reservation === 'shipped';
-  const undecided = ours.isManual || (ours.moving && ours.reservation === 'held');
+  const undecided = ours.isManual || (ours.inProgress && ours.reservation === 'held');
   if (kept !== wanted && !undecided) return about('reservation');
   if (kept && wanted && ours.lines.join() !== theirs.lines.join()) return about('reserved_lines');
-  if (ours.moving || ours.isManual) return null;
+  if (ours.inProgress || ours.isManual) return null;
   const left = theirs?.shipment === 'shipped';
   return left === (ours.shipment === 'shipped') ? null : about('shipment');
 }
 
-function missingThere(ours: OurPayment | null): Discrepancy | null {
+function missingAtProvider(ours: OurPayment | null): Discrepancy | null {
   if (ours === null || ours.reference === null || ours.status === 'declined') return null;
   return {
     kind: 'payment_missing',

@@ -1,12 +1,12 @@
-/** Refunds as data, and what of an order's money can be given back. Pure. */
+/** Refunds, and how much of an order can be refunded. Pure. */
 import type { OrderId, RefundId } from './ids.ts';
 import type { CancelReason, OrderStatus, Payment } from './order.ts';
 
 export const REFUND_STATUSES = ['requested', 'needs_attention', 'succeeded', 'failed'] as const;
-/** `needs_attention`: its outcome is not known and the tries are used up; a person redrives it. */
+/** `needs_attention`: its outcome is unknown and the retry budget is used up; an operator redrives it. */
 export type RefundStatus = (typeof REFUND_STATUSES)[number];
 
-/** `order_cancelled`: the undo of a capture. The others were asked for. */
+/** `order_cancelled`: the compensation of a capture. `requested`: through the API. */
 export type RefundCause = 'requested' | 'order_cancelled';
 
 export interface Refund {
@@ -18,7 +18,7 @@ export interface Refund {
   readonly status: RefundStatus;
   readonly amountMinor: number;
   readonly currency: string;
-  /** Why, in a person's words. Never leaves PostgreSQL and the operators' API. */
+  /** Free text of an operator. Stays in PostgreSQL and the operators' API. */
   readonly reason: string | null;
   /** Why the provider refused. */
   readonly failureCode: string | null;
@@ -26,10 +26,10 @@ export interface Refund {
   readonly settledAt: string | null;
 }
 
-/** An order of so many refunds is nobody's business case; the provider's list of them is one page. */
+/** No order needs more refunds, and the provider lists them on one page. */
 export const MAX_REFUNDS = 50;
 
-/** Why nothing of the order can be given back on request. */
+/** Why an order cannot be refunded on request. */
 export type NotRefundableReason =
   | 'not_captured'
   | 'captured_manually'
@@ -53,11 +53,11 @@ export interface RefundableOrder {
     | 'currency'
     | 'capturedManually'
   >;
-  /** Of every status. */
+  /** The number of refunds, of every status. */
   readonly refunds: number;
 }
 
-/** What can still be given back. An order on its way to `cancelled` gives everything back itself. */
+/** How much can still be refunded. An order that is being cancelled refunds everything on its own. */
 export function refundability({
   status,
   cancelReason,
@@ -77,7 +77,7 @@ export function refundability({
   return { kind: 'refundable', leftMinor: capturedMinor - refundedMinor - refundingMinor };
 }
 
-/** The step a refund is; its failures are counted like any other's. */
+/** The step under which the failures of a refund are counted. */
 export function refundStep(id: RefundId): string {
   return `refund: ${id}`;
 }

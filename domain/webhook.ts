@@ -1,4 +1,4 @@
-/** Webhooks as the rest of the code sees them: an endpoint is a subscription of its own. */
+/** Webhooks. Each endpoint is a subscription of its own. */
 import type { EventType } from './order.ts';
 
 export interface WebhookEndpoint {
@@ -12,40 +12,40 @@ export interface WebhookEndpoint {
   readonly updatedAt: string;
 }
 
-/** One try to hand one event to one endpoint. */
+/** One attempt to deliver one event to one endpoint. */
 export interface WebhookAttempt {
   readonly id: string;
   readonly endpointId: string;
   readonly eventId: string;
   readonly eventType: string;
   readonly outcome: 'delivered' | 'failed';
-  /** The HTTP status, or null when there was no answer. */
+  /** The HTTP status; null when there was no response. */
   readonly status: number | null;
   readonly latencyMs: number;
-  /** What went wrong, in technical words; null when nothing did. */
+  /** The technical reason of a failure; null when there was none. */
   readonly error: string | null;
-  /** The beginning of the answer. */
+  /** The beginning of the response. */
   readonly response: string | null;
   readonly attemptedAt: string;
 }
 
-/** What came of one send. */
+/** The outcome of one send. */
 export type WebhookOutcome =
   | {
       readonly kind: 'answered';
       readonly status: number;
       /** From Retry-After (RFC 9110, 10.2.3), or null. */
       readonly retryAfterMs: number | null;
-      /** The beginning of the answer, at most 1024 characters. */
+      /** The beginning of the response, at most 1024 characters. */
       readonly bodyHead: string;
       readonly latencyMs: number;
     }
-  /** The URL leads, or led this time, where no webhook may go. Nothing was sent. */
+  /** The URL resolves to an address that is not allowed. Nothing was sent. */
   | { readonly kind: 'blocked'; readonly reason: string; readonly latencyMs: number }
-  /** No answer: name not found, connection refused or lost, deadline passed. */
+  /** No response: name not found, connection refused or lost, deadline passed. */
   | { readonly kind: 'failed'; readonly reason: string; readonly latencyMs: number };
 
-/** The outcome as an attempt keeps it. Only 2xx is a delivery: a redirect is not followed. */
+/** The outcome as an attempt records it. Only 2xx is a delivery: a redirect is not followed. */
 export function attemptOf(
   outcome: WebhookOutcome,
 ): Pick<WebhookAttempt, 'outcome' | 'status' | 'latencyMs' | 'error' | 'response'> {
@@ -55,7 +55,7 @@ export function attemptOf(
     case 'blocked':
       return { ...unanswered, error: `url blocked: ${outcome.reason}` };
     case 'failed':
-      return { ...unanswered, error: `no answer: ${outcome.reason}` };
+      return { ...unanswered, error: `no response: ${outcome.reason}` };
     case 'answered': {
       const { status, bodyHead: response } = outcome;
       return status >= 200 && status < 300
@@ -65,15 +65,15 @@ export function attemptOf(
   }
 }
 
-/** The type of the event that an operator sends to try an endpoint out. */
+/** The type of the event that an operator sends to test an endpoint. */
 export const WEBHOOK_TEST_TYPE = 'webhook_endpoint.test';
 
 /**
- * The beginning of what a receiver answered, at most `length` UTF-16 units. No character is cut in two:
- * half of one is no text to PostgreSQL.
+ * The beginning of a receiver's response, at most `length` UTF-16 units. It never ends with half a
+ * surrogate pair, which PostgreSQL rejects.
  */
-export function headOf(answer: string, length: number): string {
-  return answer.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
+export function headOf(text: string, length: number): string {
+  return text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
 }
 
 const PREFIX = 'webhook/';
@@ -83,7 +83,7 @@ export function webhookSubscription(endpointId: string): string {
   return `${PREFIX}${endpointId}`;
 }
 
-/** The endpoint behind a subscription's name; null when the subscription is no webhook's. */
+/** The endpoint of a subscription; null when the subscription is not a webhook's. */
 export function webhookEndpointOf(subscription: string): string | null {
   return subscription.startsWith(PREFIX) ? subscription.slice(PREFIX.length) : null;
 }

@@ -1,6 +1,6 @@
 /**
- * What a workflow may ask of the world. Plain JSON in and out: ids, integers, strings; never a
- * person's data (G8). A business answer is a value with a `kind`; a fault is thrown and retried by
+ * The contract between workflows and activities. Plain JSON in and out: ids, integers, strings; never
+ * personal data (G8). A business result is a value with a `kind`; a fault is thrown and retried by
  * Temporal; a permanent fault is an ApplicationFailure whose type is a `FailureType`.
  */
 import type { CheckoutStage, Decision } from '../domain/checkout-steps.ts';
@@ -56,7 +56,7 @@ export type ShipmentAnswer =
   | { readonly kind: 'shipped'; readonly carrier: string; readonly trackingNumber: string }
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** `absent`: the warehouse never saw the request. `cancelled`: it will never ship. */
+/** `absent`: the warehouse never got the request. `cancelled`: it will never ship. */
 export type ShipmentLookup =
   | ShipmentAnswer
   | { readonly kind: 'pending' }
@@ -68,53 +68,53 @@ export type CancelShipmentOutcome =
   | { readonly kind: 'already_shipped'; readonly carrier: string; readonly trackingNumber: string };
 
 export interface AttentionRequest {
-  /** How long uncaptured money stays held, from the workflow's start on; null when none is. */
+  /** From the start of the workflow to the expiry of an uncaptured authorization; null when there is none. */
   readonly authorizationLeftAtStartMs: number | null;
 }
 
-/** What the database held when the order became `cancelling`; no shipping request is written after that. */
+/** The records of an order that became `cancelling`; no shipping request is recorded after that. */
 export interface CancellingRecord {
-  /** The parcel of an order that is shipped already: it stays shipped. */
+  /** The parcel of an order that was shipped before: it stays shipped. */
   readonly shipped: Extract<ShipmentAnswer, { kind: 'shipped' }> | null;
   readonly shipmentRequested: boolean;
-  /** Why the order turned round first; another reason later changes nothing. */
+  /** The first reason to cancel the order; a later one does not replace it. */
   readonly reason: CancelReason;
 }
 
 export interface Activities {
-  /** The warehouse takes the order's lines; order `reserved`. Undo: `releaseStock`. */
+  /** Reserves the order's lines at the warehouse; order `reserved`. Compensation: `releaseStock`. */
   reserveStock(input: OrderRef): Promise<ReserveStockOutcome>;
-  /** The warehouse lets go and the hold ends. A no-op if nothing was reserved; a later reserve is refused. */
+  /** Releases reservation and hold. Does nothing when nothing was reserved; a later reserve is refused. */
   releaseStock(input: OrderRef): Promise<void>;
-  /** The provider takes the authorized money; order `paid`. Undo: `voidOrRefundPayment`. */
+  /** Captures the authorized amount; order `paid`. Compensation: `voidOrRefundPayment`. */
   capturePayment(input: OrderRef): Promise<CapturePaymentOutcome>;
-  /** Looks up what really happened to the money, then voids or refunds it. Not what was captured elsewhere. */
+  /** Looks up the payment, then voids or refunds it. Fails for one that was captured elsewhere. */
   voidOrRefundPayment(input: OrderRef): Promise<VoidOrRefundOutcome>;
-  /** Asks the warehouse to ship. It answers later, under the correlation id. Undo: `cancelShipment`. */
+  /** Requests the shipment. The answer comes later, under the correlation id. Compensation: `cancelShipment`. */
   requestShipment(input: OrderRef): Promise<RequestShipmentOutcome>;
-  /** Asks the warehouse what became of the shipping request. */
+  /** Looks up the shipping request at the warehouse. */
   lookUpShipment(input: OrderRef): Promise<ShipmentLookup>;
-  /** Whether our books hold a shipping request that is not settled. Asks nobody. */
+  /** Whether the database has an open shipping request. Calls no provider. */
   findShipmentRequest(input: OrderRef): Promise<{ readonly requested: boolean }>;
-  /** Cancels the shipping request; a later ship is refused. Refused itself once the parcel has left. */
+  /** Cancels the shipping request; a later ship is refused. `already_shipped`: the parcel has left. */
   cancelShipment(input: OrderRef): Promise<CancelShipmentOutcome>;
-  /** Order `shipped`, stock leaves the books. */
+  /** Order `shipped`; the units leave the stock. */
   recordShipped(
     input: OrderRef & { readonly carrier: string; readonly trackingNumber: string },
   ): Promise<void>;
-  /** The warehouse answered that it will not ship. */
+  /** The warehouse refused to ship. */
   recordShipmentRefused(input: OrderRef): Promise<void>;
-  /** Order `cancelling`: from here on it is only undone. `request`: the update that asked for it. */
+  /** Order `cancelling`: it only compensates from now on. `request`: the update that cancelled it. */
   recordCancelling(
     input: OrderRef & { readonly reason: CancelReason; readonly request?: string | null },
   ): Promise<CancellingRecord>;
-  /** Order `cancelled`: every undo is done or was skipped by a person. */
+  /** Order `cancelled`: every compensation is done or was skipped by an operator. */
   recordCancelled(input: OrderRef & { readonly reason: CancelReason }): Promise<void>;
-  /** Order `needs_attention`, with the steps that wait for a person. */
+  /** Order `needs_attention`, with the steps that need a decision. */
   recordNeedsAttention(
     input: OrderRef & { readonly steps: readonly string[]; readonly failure: string },
   ): Promise<AttentionRequest>;
-  /** A person answered: the order goes back to where the step stands. */
+  /** Records a decision; the order resumes at the given stage. */
   recordResolved(
     input: OrderRef & {
       readonly step: string;
@@ -124,62 +124,62 @@ export interface Activities {
       readonly resumes: CheckoutStage;
     },
   ): Promise<void>;
-  /** Mails the customer. The Message-ID is constant per order and notice. */
+  /** Sends an e-mail. Its Message-ID is constant per order and notification. */
   notifyCustomer(input: OrderRef & { readonly notification: Notification }): Promise<void>;
-  /** The notice could not be sent within its retries; the order goes on. */
+  /** The notification could not be sent within its retry budget; the order continues. */
   recordNotificationFailed(
     input: OrderRef & { readonly notification: Notification; readonly failure: string },
   ): Promise<void>;
-  /** The provider gives a requested refund back, or refuses it for good. */
+  /** Refunds a requested amount. `refused`: the provider will never refund it. */
   refundPayment(input: RefundRef): Promise<RefundPaymentOutcome>;
-  /** Refund `needs_attention`: its tries are used up, a person redrives it. */
+  /** Refund `needs_attention`: its retry budget is used up, an operator redrives it. */
   recordRefundNeedsAttention(input: RefundRef & { readonly failure: string }): Promise<void>;
 }
 
-/** `gone`: the subscription exists no more. `again`: time for another worker to have a turn. */
+/** `gone`: the subscription does not exist. `again`: run the next pump, perhaps on another worker. */
 export type PumpOutcome = { readonly kind: 'again' | 'gone' };
 
 export type DeliverOutcome =
   | { readonly kind: 'delivered' }
-  /** The subscription or the event exists no more; there is nothing to deliver. */
+  /** The subscription or the event does not exist any more. */
   | { readonly kind: 'gone' }
   | {
       readonly kind: 'failed';
       readonly error: string;
       readonly retryAfterMs: number | null;
-      /** True when no repeat can help. */
+      /** True when a retry cannot succeed. */
       readonly final: boolean;
-      /** False when the consumer was not even asked. */
+      /** False when the subscriber was not called. */
       readonly attempted: boolean;
     };
 
-/** What carries events to subscribers. On a task queue of its own. */
+/** Event delivery. It has a task queue of its own. */
 export interface EventActivities {
-  /** Hands events to the subscriber as they come, for minutes. Heartbeats, so that a dead one is replaced. */
+  /** Delivers events as they are recorded, for minutes. Heartbeats, so that a dead pump is replaced. */
   pumpSubscription(input: { readonly subscription: string }): Promise<PumpOutcome>;
-  /** Tries one event once more. A failure is an answer: the workflow counts and waits. */
+  /** Attempts to deliver one event. A failure is a result: the workflow counts it and waits. */
   deliverEvent(input: {
     readonly subscription: string;
     readonly eventId: string;
   }): Promise<DeliverOutcome>;
-  /** The attempts are used up: the event becomes a dead letter. */
+  /** Records a dead letter: the attempts are used up. */
   deadLetterDelivery(input: Delivery & { readonly lastFailedAt: string }): Promise<void>;
 }
 
-/** What the sweep does; each is bounded, and safe to repeat and to do twice at once. */
+/** The sweep. Each activity is bounded, and safe to repeat and to run twice at once. */
 export interface SweepActivities {
-  /** Ends pending orders past their deadline: authorization looked up and voided, hold released. */
+  /** Expires overdue pending orders: looks up and voids the authorization, releases the hold. */
   expirePending(): Promise<{ readonly expired: number; readonly undecided: number }>;
-  /** Finds orders that stopped moving and no running workflow explains; restarts or parks them. */
+  /** Finds orders without progress and without a running workflow; restarts or escalates them. */
   checkStuckOrders(): Promise<Readonly<Record<string, number>>>;
-  /** The same for refunds somebody asked for. */
+  /** The same for requested refunds. */
   checkStuckRefunds(): Promise<Readonly<Record<string, number>>>;
-  /** Expired keys, old events, redrives that came to nothing, letters of what moved on. */
+  /** Purges expired keys and old events, reopens lost redrives, closes stale dead letters. */
   purgeExpired(): Promise<Readonly<Record<string, number>>>;
   recordSweep(input: { readonly counts: Readonly<Record<string, number>> }): Promise<void>;
 }
 
-/** A span of time of a reconciliation's window (ISO 8601, `to` exclusive). */
+/** A part of a reconciliation's window (ISO 8601, `to` exclusive). */
 export interface ReconcileSlice {
   /** The reconciliation. */
   readonly id: string;
@@ -187,9 +187,9 @@ export interface ReconcileSlice {
   readonly to: string;
 }
 
-/** Our books against the providers'. Reading pages, heartbeating; recording twice changes nothing. */
+/** Compares our records with the providers'. Reads in pages with heartbeats; recording twice is safe. */
 export interface ReconcileActivities {
-  /** Opens a run, or finds the one somebody opened. Null: another one runs, or it is over. */
+  /** Opens a run, or finds the one that was opened. Null: another one runs, or this one has ended. */
   beginReconciliation(input: {
     readonly scope: 'recent' | 'full';
     readonly reconciliationId: string | null;
@@ -200,7 +200,7 @@ export interface ReconcileActivities {
     slice: ReconcileSlice,
   ): Promise<{ readonly payments: number; readonly refunds: number }>;
   reconcileShipments(slice: ReconcileSlice): Promise<{ readonly orders: number }>;
-  /** Looks again at what was open before and was not seen in this run; what is gone is resolved. */
+  /** Rechecks open discrepancies that this run did not find; resolves those that are gone. */
   recheckDiscrepancies(input: { readonly id: string }): Promise<{ readonly rechecked: number }>;
   endReconciliation(input: {
     readonly id: string;

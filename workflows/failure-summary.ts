@@ -1,4 +1,4 @@
-/** A failure in one line for people. Activities put only their own words into messages (G8). */
+/** A failure in one line. Activities write every message themselves, so it has no personal data (G8). */
 import { rootCause } from '@temporalio/workflow';
 
 export function failureSummary(error: unknown): string {

@@ -1,4 +1,4 @@
-/** The workflow bundle's single entry. */
+/** The entry point of the workflow bundle. */
 export { checkout } from './checkout/checkout.ts';
 export { delivery } from './events/delivery.ts';
 export { resendNotification } from './events/resend-notification.ts';

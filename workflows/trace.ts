@@ -1,6 +1,6 @@
 /**
- * Hands the trace of a workflow's memo on to its activities, in a header as Temporal carries it. No
- * command changes by it, so a history replays with and without.
+ * Passes the trace in a workflow's memo to its activities, in a Temporal header. It changes no command,
+ * so a history replays with and without it.
  */
 import { defaultPayloadConverter, type Headers } from '@temporalio/common';
 import { workflowInfo, type WorkflowInterceptorsFactory } from '@temporalio/workflow';

@@ -1,12 +1,12 @@
 /**
- * Steps that wait while money is held. A hold lapses by itself after some days; shortly before, a
- * step that still gets no answer stops trying, so that the order is undone while that is orderly.
+ * Steps that are retried while an authorization is open. It expires after some days; shortly before,
+ * a failing step stops its retries, so that the order is compensated in time.
  */
 import { AUTHORIZATION_LIFETIME_MS, AUTHORIZATION_MARGIN_MS } from '../../domain/attention.ts';
 import type { Payment } from '../../domain/order.ts';
-import { authorizationExpiring, mayBeTriedAgain } from '../failures.ts';
+import { authorizationExpiring, isRetryable } from '../failures.ts';
 
-/** Rejects with `authorization_expiring` where a further try would come too near to the hold's end. */
+/** Rejects with `authorization_expiring` when another attempt would be too close to the expiry. */
 export async function withAuthorizationCheck<T>(
   step: { readonly name: string; readonly payment: () => Promise<Payment> },
   work: () => Promise<T>,
@@ -14,13 +14,13 @@ export async function withAuthorizationCheck<T>(
   try {
     return await work();
   } catch (error) {
-    if (!mayBeTriedAgain(error)) throw error;
-    if (!isHoldEnding(await step.payment())) throw error;
+    if (!isRetryable(error)) throw error;
+    if (!isExpiring(await step.payment())) throw error;
     throw authorizationExpiring(step.name);
   }
 }
 
-function isHoldEnding({ status, captureBefore, createdAt }: Payment): boolean {
+function isExpiring({ status, captureBefore, createdAt }: Payment): boolean {
   const endsAtMs =
     captureBefore === null
       ? Date.parse(createdAt) + AUTHORIZATION_LIFETIME_MS

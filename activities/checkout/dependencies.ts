@@ -1,4 +1,4 @@
-/** What activities are made from. Gateways are interfaces: production and tests differ in the address. */
+/** The dependencies of the checkout activities. Tests use the same gateways with other addresses. */
 import type { OrderId, RefundId } from '../../domain/ids.ts';
 import type { Order, Payment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
@@ -16,7 +16,7 @@ export interface ActivityDependencies {
   readonly payments: PaymentGateway;
   readonly warehouse: WarehouseGateway;
   readonly mailer: Mailer;
-  /** Where the warehouse sends its answers, e.g. `https://shop.example/callbacks/warehouse`. */
+  /** The warehouse's callback URL, e.g. `https://shop.example/callbacks/warehouse`. */
   readonly warehouseCallbackUrl: string;
 }
 

@@ -1,4 +1,4 @@
-/** The words of each notice. Pure; the only place that writes to a customer. */
+/** The text of each e-mail to a customer. Pure; no other module writes to customers. */
 import type { Notification, RefundNotification } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { CancelReason, Order, Shipment } from '../../domain/order.ts';
@@ -9,7 +9,7 @@ export interface Email {
   readonly text: string;
 }
 
-/** Writes the notice. `shipment` is needed for `shipped` only. */
+/** Composes an e-mail about the order. Only `shipped` needs the shipment. */
 export function composeEmail(
   order: Order,
   notification: Exclude<Notification, RefundNotification>,
@@ -22,19 +22,14 @@ export function composeEmail(
         subject: `Your order ${order.id} is confirmed`,
         text: paragraphs(
           greeting,
-          'thank you for your order. It is paid and on its way to the warehouse.',
+          'Thank you for your order. Your payment was received and we are preparing your items.',
           summary(order),
         ),
       };
     case 'shipped':
       return {
         subject: `Your order ${order.id} has been shipped`,
-        text: paragraphs(
-          greeting,
-          'your order has left the warehouse.',
-          tracking(shipment),
-          summary(order),
-        ),
+        text: paragraphs(greeting, 'Your order is on its way.', tracking(shipment), summary(order)),
       };
     case 'cancelled':
       return {
@@ -42,48 +37,48 @@ export function composeEmail(
         text: paragraphs(
           greeting,
           REASONS[order.cancelReason ?? 'requested_by_operator'],
-          NO_MONEY_KEPT,
+          NO_CHARGE,
           summary(order),
         ),
       };
   }
 }
 
-/** Writes that money is on its way back to the customer. */
+/** Composes the e-mail about a refund. */
 export function composeRefundEmail(order: Order, refund: Refund): Email {
   const { amountMinor, currency } = refund;
   return {
-    subject: `Money back for your order ${order.id}`,
+    subject: `Refund for your order ${order.id}`,
     text: paragraphs(
       `Hello ${order.customer.name},`,
-      `we have given back ${formatMoney({ amountMinor, currency })}. It reaches your account within some days.`,
+      `We have refunded ${formatMoney({ amountMinor, currency })}. It should reach your account within a few days.`,
       summary(order),
     ),
   };
 }
 
-const NO_MONEY_KEPT =
-  'Nothing stays charged: a held amount is let go at once, a charged one is refunded in full.';
+const NO_CHARGE =
+  'You have not been charged: we release a reserved amount and refund a charged one in full.';
 
 const REASONS: Readonly<Record<CancelReason, string>> = {
-  requested_by_customer: 'your order was cancelled as you asked.',
-  requested_by_operator: 'your order was cancelled by the shop.',
-  warehouse_refused: 'we are sorry: the warehouse could not set your items aside.',
-  payment_refused: 'we are sorry: the payment could not be completed.',
-  shipping_refused: 'we are sorry: your order could not be shipped.',
-  deadline_passed: 'we are sorry: your order could not be completed in time.',
-  authorization_expiring: 'we are sorry: your order could not be completed in time.',
+  requested_by_customer: 'Your order was cancelled as you requested.',
+  requested_by_operator: 'Your order was cancelled by our team.',
+  warehouse_refused: 'We are sorry, but your items are no longer available.',
+  payment_refused: 'We are sorry, but your payment could not be completed.',
+  shipping_refused: 'We are sorry, but your order could not be shipped.',
+  deadline_passed: 'We are sorry, but your order could not be completed in time.',
+  authorization_expiring: 'We are sorry, but your order could not be completed in time.',
 };
 
 function summary(order: Order): string {
   const lines = order.lines.map((line) => `  ${line.quantity} x ${line.name}`);
   const total = formatMoney({ amountMinor: order.totalMinor, currency: order.currency });
-  return [`Order ${order.id}`, ...lines, `Total ${total}`].join('\n');
+  return [`Order: ${order.id}`, ...lines, `Total: ${total}`].join('\n');
 }
 
 function tracking(shipment: Shipment | null): string {
-  if (!shipment?.trackingNumber) return 'The carrier will tell you when it arrives.';
-  return `Carrier ${shipment.carrier ?? 'unknown'}, tracking number ${shipment.trackingNumber}.`;
+  if (!shipment?.trackingNumber) return 'The carrier will contact you about the delivery.';
+  return `Carrier: ${shipment.carrier ?? 'unknown'}\nTracking number: ${shipment.trackingNumber}`;
 }
 
 function paragraphs(...parts: readonly string[]): string {

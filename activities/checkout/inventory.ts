@@ -1,4 +1,4 @@
-/** The warehouse's stock: reserve, and its opposite, release. */
+/** Stock at the warehouse: reserve, and its compensation, release. */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import { recordReserved, recordStockReleased } from '../../prisma/orders/record-shipment.ts';
 import type { Activities, ReserveStockOutcome } from '../../workflows/activities.ts';

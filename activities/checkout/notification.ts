@@ -1,4 +1,4 @@
-/** Mails to the customer. No undo, by design: a mail that fails never undoes an order. */
+/** E-mails to the customer. They need no compensation: a failed e-mail never cancels an order. */
 import { notificationKey, refundOfNotification, type Notification } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import { recordNotification } from '../../prisma/orders/record-shipment.ts';
@@ -52,7 +52,7 @@ async function compose(
       return composeEmail(order, notification, await findShipment(db, order.id));
     default: {
       const refundId = refundOfNotification(notification);
-      if (refundId === null) throw new TypeError('a notice of no refund');
+      if (refundId === null) throw new TypeError('the notification is about no refund');
       return composeRefundEmail(order, await requireRefund(db, refundId));
     }
   }

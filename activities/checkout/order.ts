@@ -1,4 +1,4 @@
-/** Turns in an order's life that have no provider behind them. */
+/** Status changes of an order that need no provider. */
 import { findAuthorizationLeft } from '../../prisma/orders/step-attempts.ts';
 import { recordCancelled, recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import type { Shipment } from '../../domain/order.ts';
@@ -19,10 +19,10 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
     async recordCancelling({ orderId, reason, request = null }) {
       const change = await recordCancelling(db, orderId, { reason, request });
       const shipment = await findShipment(db, orderId);
-      // Shipped by a workflow task whose result was lost: the workflow does not know it yet.
+      // Shipped by a workflow task whose result was lost: the workflow does not know it.
       const shipped = change.kind === 'forbidden' ? parcelOf(shipment) : null;
       if (shipped === null) requireChanged(orderId, change);
-      // Turned round before, by a task that was lost: the reason of that time stands.
+      // Cancelled by a workflow task whose result was lost: its reason stays.
       const records = change.kind === 'already' ? await findCheckoutProgress(db, orderId) : null;
       return {
         shipped,

@@ -1,7 +1,7 @@
 /**
- * The order's money: capture, and its opposite, void or refund. An intent is written down before
- * the provider hears of it; one that was written before is looked up before it is repeated (G3), so
- * a key the provider has forgotten can never charge twice.
+ * The payment of an order: capture, and its compensation, void or refund. Each intent is recorded
+ * before the provider is called, and a recorded one is looked up before it is repeated (G3): a key that
+ * has expired at the provider can never charge twice.
  */
 import { providerKey } from '../../domain/ids.ts';
 import type { Payment } from '../../domain/order.ts';
@@ -44,7 +44,8 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
       if (payment.providerReference === null) return { kind: 'nothing_held' };
       const actual = await lookUp(deps, payment);
       if (!actual) throw rejectedRequest('void or refund', 'unknown to the provider');
-      if (payment.capturedManually && isElsewhere(actual)) throw capturedManually('void or refund');
+      if (payment.capturedManually && isPaidElsewhere(actual))
+        throw capturedManually('void or refund');
       switch (actual.state) {
         case 'authorized':
           return voidAuthorization(deps, payment);
@@ -90,7 +91,7 @@ async function capture(
   }
 }
 
-/** What a repeated capture has come to already; null when it is still to be done. */
+/** The outcome of an earlier capture; null when it still has to be done. */
 async function captureOutcomeOf(
   { db }: ActivityDependencies,
   payment: Payment,
@@ -130,7 +131,7 @@ async function voidAuthorization(
       await recordVoided(db, payment);
       return { kind: 'voided' };
     case 'refused':
-      // A capture overtook the void; the next look-up sees it and refunds.
+      // A capture was faster than the void; the next look-up finds it, and it is refunded.
       throw stillProcessing('void');
     case 'unavailable':
     case 'unknown':
@@ -138,8 +139,8 @@ async function voidAuthorization(
   }
 }
 
-/** True when money that was captured is none of this: it was paid in another way. */
-function isElsewhere({ state }: ProviderPayment): boolean {
+/** True when the provider has no capture: the order was paid in another way. */
+function isPaidElsewhere({ state }: ProviderPayment): boolean {
   return state !== 'captured' && state !== 'processing';
 }
 

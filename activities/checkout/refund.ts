@@ -1,7 +1,7 @@
 /**
- * Money given back: a refund somebody asked for, and all that is left of an order that is undone.
- * Each has been written down with its key before. The gateway looks for a refund of that key before
- * it asks for one, so a lost answer is found and never repeated.
+ * Refunds: one that was requested, and the rest of a captured payment when its order is compensated.
+ * Each is recorded with its key before. The gateway looks for a refund under that key before it makes
+ * one, so a refund whose response was lost is found and never repeated.
  */
 import type { Payment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
@@ -37,8 +37,8 @@ export function createRefundActivities(deps: ActivityDependencies): RefundActivi
 }
 
 /**
- * Gives everything back that was captured. Refunds that were asked for before the order turned round
- * come first, each under its own key: what one of them gives back must not be given back again.
+ * Refunds everything that was captured. Refunds that were requested before the order was cancelled
+ * come first, each under its own key, so that no amount is refunded twice.
  */
 export async function refundAll(
   deps: ActivityDependencies,
@@ -52,7 +52,7 @@ export async function refundAll(
   const rest = await openRestRefund(db, payment);
   if (rest === null) return { kind: 'refunded', amountMinor: 0 };
   if (rest.status !== 'succeeded') {
-    const reference = await giveBack(deps, { payment, refund: rest, actual });
+    const reference = await refundRest(deps, { payment, refund: rest, actual });
     await recordRefundSucceeded(db, rest, reference);
   }
   return { kind: 'refunded', amountMinor: rest.amountMinor };
@@ -66,10 +66,10 @@ async function refundOne(
   const { amountMinor } = refund;
   if (refund.status === 'succeeded') return { kind: 'refunded', amountMinor };
   if (refund.failureCode !== null) return { kind: 'refused', code: refund.failureCode };
-  const outcome = await ask(deps, payment, refund);
+  const outcome = await requestRefund(deps, payment, refund);
   switch (outcome.kind) {
     case 'done':
-      // The payment's own reference: all of it is back, and none of it by this refund.
+      // The payment's own reference: it is refunded in full, and not by this refund.
       if (outcome.reference === payment.providerReference) {
         return refuse(deps, refund, 'charge_already_refunded');
       }
@@ -92,20 +92,20 @@ async function refuse(
   return { kind: 'refused', code };
 }
 
-/** The provider's reference of the refund. An undo cannot be refused: a person has to look. */
-async function giveBack(
+/** Returns the provider's reference. A refused refund is a fault here: the order cannot be compensated. */
+async function refundRest(
   deps: ActivityDependencies,
   rest: { readonly payment: Payment; readonly refund: Refund; readonly actual: ProviderPayment },
 ): Promise<string> {
   const { payment, refund, actual } = rest;
   if (actual.refundedMinor === actual.capturedMinor) return actual.reference;
-  const outcome = await ask(deps, payment, refund);
+  const outcome = await requestRefund(deps, payment, refund);
   if (outcome.kind === 'refused') throw rejectedRequest('refund', outcome.code);
   if (outcome.kind !== 'done') throw providerFailure('refund', outcome);
   return outcome.reference;
 }
 
-async function ask(
+async function requestRefund(
   { payments }: ActivityDependencies,
   payment: Payment,
   { key, orderId, amountMinor, currency }: Refund,

@@ -1,4 +1,4 @@
-/** Shipping as request-reply: ask, look up, cancel. The answer itself comes by callback, as a signal. */
+/** Shipping as request-reply: request, look up, cancel. The answer comes by callback, as a signal. */
 import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import {
   recordShipmentAccepted,

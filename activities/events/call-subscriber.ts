@@ -1,4 +1,4 @@
-/** One call of a subscriber, bounded: a subscriber that hangs has failed. */
+/** One call of a subscriber, with its deadline. */
 import { setTimeout } from 'node:timers/promises';
 import type { LoggedEvent } from '../../prisma/events/event-log.ts';
 import { DeliveryError, type Subscriber } from './subscribers/subscriber.ts';
@@ -13,7 +13,7 @@ export async function callSubscriber(
   const overdue = setTimeout(subscriber.deadlineMs, undefined, { signal: handled.signal }).then(
     () => {
       deadline.abort();
-      throw new DeliveryError(`no answer within ${subscriber.deadlineMs} ms`);
+      throw new DeliveryError(`no response within ${subscriber.deadlineMs} ms`);
     },
   );
   try {

@@ -1,4 +1,4 @@
-/** The activities that carry events: the pump that runs for minutes, one more try, and the burial. */
+/** The activities of event delivery: the pump, a single delivery, and the dead letter. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { deliveryWorkflowId } from '../../domain/ids.ts';
@@ -14,20 +14,20 @@ import { subscriberUnknown } from '../failures.ts';
 import { callSubscriber } from './call-subscriber.ts';
 import { describeFailure, pumpOnce, type Batch } from './pump.ts';
 
-/** A pump's turn. Then its workflow gives the next turn to whichever worker is free. */
+/** How long one pump runs. Its workflow then starts the next one on any free worker. */
 const PUMP_MS = 10 * 60_000;
 /** A lost notification costs this much delay. */
 const POLL_MS = 1_000;
-/** A turn costs its queries however few events it carries; under load this lets them gather. */
-const TURN_EVERY_MS = 250;
+/** A batch costs its queries however small it is; under load this interval makes batches larger. */
+const BATCH_EVERY_MS = 250;
 /**
- * Each failure costs a workflow of three attempts. A subscriber that took nothing of its last batch is
- * offered this much of the log, and one event a second on the average, so that its failures take no
- * machine from the others; what it was not offered, it gets from the log once it is mended.
+ * Each failed event costs a workflow of three attempts. A subscriber that failed its whole last batch
+ * gets small batches, one event a second on average, so that it does not slow down the others. It
+ * reads the remaining events from the log once it works again.
  */
-const OFFERED_AFTER_REFUSAL = 5;
-const REST_PER_REFUSED_EVENT_MS = 1_000;
-const LONGEST_REST_MS = 5_000;
+const BATCH_AFTER_FAILURE = 5;
+const PAUSE_PER_FAILED_EVENT_MS = 1_000;
+const MAX_PAUSE_MS = 5_000;
 /** Sent on every 2 s (worker.ts): well below the heartbeat timeout of workflows/events/subscription.ts. */
 const HEARTBEAT_MS = 1_000;
 
@@ -45,7 +45,7 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
       try {
         await callSubscriber(subscriber, [event]);
       } catch (error) {
-        // That our database is away is no failure of the subscriber: Temporal tries this again.
+        // An unavailable database is no failure of the subscriber: Temporal retries the activity.
         if (isDatabaseUnavailable(error)) await pingDatabase(deps.db);
         return { kind: 'failed', ...describeFailure(error) };
       }
@@ -87,15 +87,15 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
   const unsubscribe = deps.notifications.subscribe('holdfast_orders', pending.ring);
   stop.addEventListener('abort', pending.ring);
   const endsAtMs = Date.now() + PUMP_MS;
-  let refusedLast = false;
+  let failedLast = false;
   try {
     while (!stop.aborted && Date.now() < endsAtMs) {
-      const beganAtMs = Date.now();
-      const turn = await pumpOnce(deps, name, refusedLast ? OFFERED_AFTER_REFUSAL : undefined);
-      if (turn.kind === 'gone') return { kind: 'gone' };
-      if (turn.kind === 'idle') await pending.waitUntil(POLL_MS);
-      else refusedLast = turn.kind === 'refused';
-      await rest(restAfter(turn) - (Date.now() - beganAtMs), stop);
+      const startedAtMs = Date.now();
+      const batch = await pumpOnce(deps, name, failedLast ? BATCH_AFTER_FAILURE : undefined);
+      if (batch.kind === 'gone') return { kind: 'gone' };
+      if (batch.kind === 'idle') await pending.waitUntil(POLL_MS);
+      else failedLast = batch.kind === 'failed';
+      await pause(pauseAfter(batch) - (Date.now() - startedAtMs), stop);
     }
     return { kind: 'again' };
   } finally {
@@ -105,25 +105,25 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
   }
 }
 
-/** How long after its beginning a turn may be followed by the next, in ms. */
-function restAfter(turn: Batch): number {
-  switch (turn.kind) {
+/** The time from the start of this batch to the start of the next, in ms. */
+function pauseAfter(batch: Batch): number {
+  switch (batch.kind) {
     case 'full':
     case 'gone':
       return 0;
-    case 'moved':
+    case 'partial':
     case 'idle':
-      return TURN_EVERY_MS;
+      return BATCH_EVERY_MS;
     case 'early':
-      // Whoever comes meanwhile is younger still.
-      return Math.min(Math.max(turn.dueInMs, TURN_EVERY_MS), LONGEST_REST_MS);
-    case 'refused':
-      return Math.min(turn.passed * REST_PER_REFUSED_EVENT_MS, LONGEST_REST_MS);
+      // Every later event is due later still.
+      return Math.min(Math.max(batch.dueInMs, BATCH_EVERY_MS), MAX_PAUSE_MS);
+    case 'failed':
+      return Math.min(batch.deferred * PAUSE_PER_FAILED_EVENT_MS, MAX_PAUSE_MS);
   }
 }
 
-/** Ends early when the pump has to stop. */
-async function rest(ms: number, signal: AbortSignal): Promise<void> {
+/** Ends early when the pump has to end. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (ms <= 0 || signal.aborted) return;
   await delay(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -1,7 +1,7 @@
 /**
- * One turn of a subscription's pump: read after the cursor, hand over, move on. An event that fails
- * alone gets a workflow of its own before the cursor passes it, so it is never forgotten and never
- * waited for.
+ * One batch of a subscription's pump: read after the cursor, deliver, advance the cursor. An event
+ * that fails on its own gets a delivery workflow before the cursor passes it, so it is neither lost nor
+ * does it block the events behind it.
  */
 import type { LoggedEvent } from '../../prisma/events/event-log.ts';
 import { cursorNow, readLog, type LogQuery } from '../../prisma/events/event-log.ts';
@@ -16,26 +16,26 @@ import { callSubscriber } from './call-subscriber.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/subscriber.ts';
 
 /**
- * `full`: there is more. `moved`: there may be. `idle`: nothing to do until something happens. `gone`:
- * no such subscription.
+ * `full`: there are more events. `partial`: there may be more. `idle`: no event is due. `gone`: the
+ * subscription does not exist.
  */
 export type Batch =
-  | { readonly kind: 'full' | 'moved' | 'idle' | 'gone' }
-  /** Every event failed; so many were set aside. */
-  | { readonly kind: 'refused'; readonly passed: number }
-  /** There are events, and all too young: the next is old enough in so long. */
+  | { readonly kind: 'full' | 'partial' | 'idle' | 'gone' }
+  /** Every event failed and was deferred to a delivery workflow. */
+  | { readonly kind: 'failed'; readonly deferred: number }
+  /** There are events, but none is due yet. */
   | { readonly kind: 'early'; readonly dueInMs: number };
 
 const IDLE: Batch = { kind: 'idle' };
 
-/** Events that failed with their batch are tried on their own, this many at a time. */
-const ALONE_AT_ONCE = 8;
-/** How long the log may grow without an event for the subscription before its cursor follows. */
-const FOLLOW_AFTER_MS = 60_000;
+/** How many events of a failed batch are delivered one by one at the same time. */
+const SINGLE_CONCURRENCY = 8;
+/** How often the cursor advances while the log has no event for the subscription. */
+const TAIL_EVERY_MS = 60_000;
 
 /**
- * `atMost`: fewer events than the subscriber's own batch. Throws what Temporal tries again when the
- * code of this process does not know the subscriber.
+ * Delivers one batch, of at most `atMost` events. Throws a retryable failure when this version has no
+ * subscriber for the subscription.
  */
 export async function pumpOnce(
   deps: EventDependencies,
@@ -53,7 +53,7 @@ export async function pumpOnce(
     limit: Math.min(subscriber.maxBatch, atMost),
   };
   const events = await readLog(deps.db, read);
-  if (events.length === 0) return follow(deps, subscription, read);
+  if (events.length === 0) return tail(deps, subscription, read);
   const { due, dueInMs } = claimBatch(events, subscriber, subscription);
   const last = due.at(-1);
   if (!last) return { kind: 'early', dueInMs };
@@ -61,16 +61,16 @@ export async function pumpOnce(
   for (const { event, error } of failed) {
     await deps.startDelivery(deferToDelivery(subscriber, event, error));
   }
-  // When somebody moved the cursor meanwhile, the next turn reads from where it stands now.
+  // Does nothing when the cursor was moved meanwhile: the next batch reads from there.
   await advanceCursor(deps.db, name, { from: subscription.cursor, to: last.cursor });
-  if (failed.length === due.length) return { kind: 'refused', passed: due.length };
-  return { kind: due.length === subscriber.maxBatch ? 'full' : 'moved' };
+  if (failed.length === due.length) return { kind: 'failed', deferred: due.length };
+  return { kind: due.length === subscriber.maxBatch ? 'full' : 'partial' };
 }
 
 /**
- * What is old enough, up to the first event that is not: log order is not time order, and the cursor
- * passes whatever is left out before it. With a delay, a batch that is not full waits as long after
- * the one before, so that one batch comes per delay and not one per event.
+ * The events that are due, up to the first that is not: log order is not time order, and the cursor
+ * must not pass an event that was left out. With a delay, a batch that is not full waits that long after
+ * the batch before, so that there is one batch per delay and not one per event.
  */
 function claimBatch(
   events: readonly LoggedEvent[],
@@ -88,7 +88,7 @@ function claimBatch(
 
 type Failed = PartialFailure['failed'];
 
-/** Hands over the batch; if it fails, each event alone. Gives those that failed alone. */
+/** Delivers the batch; if it fails, each event on its own. Returns the events that failed. */
 async function deliver(subscriber: Subscriber, events: readonly LoggedEvent[]): Promise<Failed> {
   try {
     await callSubscriber(subscriber, events);
@@ -97,17 +97,17 @@ async function deliver(subscriber: Subscriber, events: readonly LoggedEvent[]): 
     if (error instanceof PartialFailure) return error.failed;
     const [only, another] = events;
     if (only && !another) return [{ event: only, error }];
-    return deliverAlone(subscriber, events);
+    return deliverOneByOne(subscriber, events);
   }
 }
 
-async function deliverAlone(
+async function deliverOneByOne(
   subscriber: Subscriber,
   events: readonly LoggedEvent[],
 ): Promise<Failed> {
   const failed: { event: LoggedEvent; error: unknown }[] = [];
-  for (let at = 0; at < events.length; at += ALONE_AT_ONCE) {
-    const group = events.slice(at, at + ALONE_AT_ONCE);
+  for (let at = 0; at < events.length; at += SINGLE_CONCURRENCY) {
+    const group = events.slice(at, at + SINGLE_CONCURRENCY);
     const results = await Promise.allSettled(
       group.map((event) => callSubscriber(subscriber, [event])),
     );
@@ -134,7 +134,7 @@ function deferToDelivery({ name, retryDelaysMs }: Subscriber, event: LoggedEvent
   };
 }
 
-/** A failure for Temporal and the dead letters: a subscriber's own words, else only the kind. */
+/** A failure for Temporal and the dead letters: a DeliveryError's message, else only the error's name. */
 export function describeFailure(error: unknown): {
   readonly error: string;
   readonly retryAfterMs: number | null;
@@ -149,16 +149,16 @@ export function describeFailure(error: unknown): {
   return { error: `unexpected ${kind}`, retryAfterMs: null, final: false, attempted: true };
 }
 
-/** Nothing for this subscription: its cursor follows the log now and then, so that reads stay short. */
-async function follow(
+/** No events: the cursor follows the end of the log from time to time, so that reads stay short. */
+async function tail(
   { db }: EventDependencies,
   { name, cursor, updatedAt }: Subscription,
   read: LogQuery,
 ): Promise<Batch> {
-  if (Date.parse(updatedAt) + FOLLOW_AFTER_MS > Date.now()) return IDLE;
-  // In this order: whatever is below the end has been readable since before it was looked for.
+  if (Date.parse(updatedAt) + TAIL_EVERY_MS > Date.now()) return IDLE;
+  // In this order: every event below the end was readable before the log is read again.
   const end = await cursorNow(db);
-  if ((await readLog(db, { ...read, limit: 1 })).length > 0) return { kind: 'moved' };
+  if ((await readLog(db, { ...read, limit: 1 })).length > 0) return { kind: 'partial' };
   await advanceCursor(db, name, { from: cursor, to: end });
   return IDLE;
 }

@@ -1,4 +1,4 @@
-/** What the activities of upkeep are made from. */
+/** The dependencies of the maintenance activities. */
 import type { OrderId, RefundId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
@@ -9,10 +9,10 @@ import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import type { RunState } from '../../workflows/operations/contract.ts';
 import type { Resume } from '../../domain/attention.ts';
 
-/** The checkout workflows as upkeep sees them. */
+/** The checkout workflows as maintenance sees them. */
 export interface CheckoutRuns {
   inspect(orderId: OrderId): Promise<{ readonly kind: RunState | 'unavailable' }>;
-  /** Starts a new run that goes on; `replacing`: also instead of one that is failing. */
+  /** Starts a new run that continues the order; `replacing`: also terminates a failing one. */
   resume(
     order: CheckoutStart,
     resume: Resume,
@@ -20,7 +20,7 @@ export interface CheckoutRuns {
   ): Promise<{ readonly kind: 'resumed' | 'running' | 'unavailable' }>;
 }
 
-/** The refund workflows as upkeep sees them. */
+/** The refund workflows as maintenance sees them. */
 export interface RefundRuns {
   inspect(refundId: RefundId): Promise<{ readonly kind: RunState | 'unavailable' }>;
   /** Starts the refund's workflow, unless there is one. */
@@ -35,7 +35,7 @@ export interface MaintenanceDependencies {
   readonly warehouse: WarehouseGateway;
   readonly checkouts: CheckoutRuns;
   readonly refunds: RefundRuns;
-  /** Ends one pending order nobody finished, as the API does. */
+  /** Expires one overdue pending order, as the API does. */
   readonly expireOrder: (
     order: Order,
   ) => Promise<{ readonly kind: 'expired' } | { readonly kind: 'later'; readonly reason: string }>;

@@ -1,4 +1,4 @@
-/** Compares our payments with the payment provider's books, in both directions. */
+/** Compares our payments with the payment provider's records, in both directions. */
 import { Context } from '@temporalio/activity';
 import type { OrderId } from '../../domain/ids.ts';
 import { comparePayment, type DiscrepancyKind } from '../../domain/reconciliation.ts';
@@ -13,11 +13,11 @@ import { providerFailure } from '../failures.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
-/** The provider's clock and ours differ, and it makes a payment a little after we make the order. */
+/** The clocks differ, and the provider creates a payment a little after we create its order. */
 export const SKEW_MS = 10 * 60_000;
 const PAGE = 100;
-const LOOK_UPS_AT_ONCE = 5;
-/** A provider that lists the same pages for ever must not keep us for ever. */
+const LOOK_UP_CONCURRENCY = 5;
+/** Ends the comparison with a provider that lists its pages in a circle. */
 const MAX_PAGES = 5_000;
 
 export async function reconcilePayments(
@@ -41,7 +41,7 @@ export async function reconcilePayments(
   return { payments: seen.size, refunds: refunded.length };
 }
 
-/** One payment anew: the provider's word now, and our books now. Returns what differs. */
+/** Compares the current records of one payment. Returns the kind of the discrepancy. */
 export async function comparePaymentNow(
   deps: MaintenanceDependencies,
   runId: string,
@@ -50,8 +50,8 @@ export async function comparePaymentNow(
   const theirs = await lookUp(deps.payments, reference);
   const named = theirs?.orderId ?? null;
   const orderIds = named === null ? [] : [named];
-  const booked = await findPaymentRecords(deps.db, { references: [reference], orderIds });
-  const ours = booked.find((each) => each.reference === reference) ?? booked[0] ?? null;
+  const recorded = await findPaymentRecords(deps.db, { references: [reference], orderIds });
+  const ours = recorded.find((each) => each.reference === reference) ?? recorded[0] ?? null;
   if (ours?.inFlight) return 'in_flight';
   const discrepancy = comparePayment(ours, theirs);
   if (discrepancy === null) return 'none';
@@ -75,7 +75,7 @@ async function* pagesOf(
   throw new Error('the payment provider lists more pages than there can be');
 }
 
-/** Payments the listing did not have, of which something was given back meanwhile. */
+/** Payments that the listing did not have and that were refunded in the window. */
 async function listRefunded(
   payments: PaymentGateway,
   slice: ReconcileSlice,
@@ -101,16 +101,16 @@ async function compareListed(
   slice: ReconcileSlice,
   payments: readonly ProviderPayment[],
 ): Promise<void> {
-  const booked = await findPaymentRecords(db, {
+  const recorded = await findPaymentRecords(db, {
     references: payments.map(({ reference }) => reference),
     orderIds: payments.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])),
   });
   for (const theirs of payments) {
     const ours =
-      booked.find(({ reference }) => reference === theirs.reference) ??
-      booked.find(({ orderId }) => orderId === theirs.orderId) ??
+      recorded.find(({ reference }) => reference === theirs.reference) ??
+      recorded.find(({ orderId }) => orderId === theirs.orderId) ??
       null;
-    // The newest may be of orders that are being placed just now.
+    // A new payment may belong to an order that is being placed right now.
     if (ours === null && Date.parse(theirs.createdAt) > Date.parse(slice.to)) continue;
     const discrepancy = comparePayment(ours, theirs);
     if (discrepancy === null) continue;
@@ -143,8 +143,8 @@ async function lookUpEach(
   { id }: ReconcileSlice,
   references: readonly string[],
 ): Promise<void> {
-  for (let at = 0; at < references.length; at += LOOK_UPS_AT_ONCE) {
-    const group = references.slice(at, at + LOOK_UPS_AT_ONCE);
+  for (let at = 0; at < references.length; at += LOOK_UP_CONCURRENCY) {
+    const group = references.slice(at, at + LOOK_UP_CONCURRENCY);
     await Promise.all(group.map((reference) => comparePaymentNow(deps, id, reference)));
     Context.current().heartbeat();
   }
@@ -154,7 +154,7 @@ async function lookUp(
   payments: PaymentGateway,
   reference: string,
 ): Promise<ProviderPayment | null> {
-  // By its reference alone: which order it belongs to is what is to be found out.
+  // By its reference alone: the order is not known yet.
   const found = await payments.lookUpReference(reference);
   if (found.kind === 'found') return found.payment;
   if (found.kind === 'absent') return null;

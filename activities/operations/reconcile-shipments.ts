@@ -1,4 +1,4 @@
-/** Compares what we think the warehouse has for our orders with its own books, in both directions. */
+/** Compares our records of stock and shipments with the warehouse's, in both directions. */
 import { Context } from '@temporalio/activity';
 import type { OrderId } from '../../domain/ids.ts';
 import {
@@ -19,11 +19,11 @@ import { SKEW_MS } from './reconcile-payments.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
 const PAGE = 100;
-const LOOK_UPS_AT_ONCE = 5;
-/** A warehouse that lists the same pages for ever must not keep us for ever. */
+const LOOK_UP_CONCURRENCY = 5;
+/** Ends the comparison with a warehouse that lists its pages in a circle. */
 const MAX_PAGES = 5_000;
 
-/** A warehouse that offers no books is not compared: then `orders` is 0. */
+/** `orders` is 0 for a warehouse that offers no listing. */
 export async function reconcileShipments(
   deps: MaintenanceDependencies,
   slice: ReconcileSlice,
@@ -35,9 +35,9 @@ export async function reconcileShipments(
     const window: Parameters<typeof listShipmentRecords>[1] = { ...slice, after, limit: PAGE };
     const page: readonly ShipmentRecord[] = await listShipmentRecords(deps.db, window);
     const unseen = page.filter(({ orderId }) => !seen.has(orderId));
-    for (let at = 0; at < unseen.length; at += LOOK_UPS_AT_ONCE) {
-      const group = unseen.slice(at, at + LOOK_UPS_AT_ONCE);
-      await Promise.all(group.map(({ orderId }) => compareGoodsNow(deps, slice.id, orderId)));
+    for (let at = 0; at < unseen.length; at += LOOK_UP_CONCURRENCY) {
+      const group = unseen.slice(at, at + LOOK_UP_CONCURRENCY);
+      await Promise.all(group.map(({ orderId }) => compareShipmentNow(deps, slice.id, orderId)));
       Context.current().heartbeat();
     }
     for (const { orderId } of unseen) seen.add(orderId);
@@ -47,8 +47,8 @@ export async function reconcileShipments(
   }
 }
 
-/** One order anew: the warehouse's word now, and our books now. Returns what differs. */
-export async function compareGoodsNow(
+/** Compares the current records of one order. Returns the kind of the discrepancy. */
+export async function compareShipmentNow(
   { db, warehouse }: MaintenanceDependencies,
   runId: string,
   orderId: string,
@@ -66,7 +66,7 @@ export async function compareGoodsNow(
   return discrepancy.kind;
 }
 
-/** The orders the warehouse listed; null when it offers no list. */
+/** The orders that the warehouse listed; null when it offers no listing. */
 async function compareTheirs(
   { db, warehouse }: MaintenanceDependencies,
   slice: ReconcileSlice,
@@ -81,13 +81,13 @@ async function compareTheirs(
     if (listed.kind !== 'page') throw providerFailure('list the warehouse', listed);
     Context.current().heartbeat();
     const { records, next } = listed;
-    const booked = await findShipmentRecords(
+    const recorded = await findShipmentRecords(
       db,
       records.map(({ orderId }) => orderId),
     );
     for (const record of records) {
       seen.add(record.orderId);
-      const ours = booked.find(({ orderId }) => orderId === record.orderId) ?? null;
+      const ours = recorded.find(({ orderId }) => orderId === record.orderId) ?? null;
       const discrepancy = compareShipment(ours, shipmentSnapshot(record));
       if (discrepancy === null) continue;
       await recordDiscrepancy(db, slice.id, { ...discrepancy, orderId: ours?.orderId ?? null });

@@ -1,4 +1,4 @@
-/** The steps of a reconciliation: open, compare slice by slice, look again at what was open, close. */
+/** The steps of a reconciliation: open, compare slice by slice, recheck open discrepancies, close. */
 import { Context, log } from '@temporalio/activity';
 import { idBegunAt } from '../../prisma/client/ids.ts';
 import {
@@ -13,11 +13,11 @@ import {
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { ReconcileActivities } from '../../workflows/activities.ts';
-import { compareGoodsNow, reconcileShipments } from './reconcile-shipments.ts';
+import { compareShipmentNow, reconcileShipments } from './reconcile-shipments.ts';
 import { comparePaymentNow, reconcilePayments } from './reconcile-payments.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
-/** More open discrepancies than this are looked at again by the runs that follow. */
+/** Later runs recheck the remaining open discrepancies. */
 const MAX_RECHECKED = 500;
 
 export function createReconcileActivities(deps: MaintenanceDependencies): ReconcileActivities {
@@ -58,7 +58,7 @@ export function createReconcileActivities(deps: MaintenanceDependencies): Reconc
   };
 }
 
-/** One id per run of the workflow: a try whose answer was lost has opened what the next one finds. */
+/** One id per run of the workflow: a retry finds the run that an earlier attempt opened. */
 function ownId(): string {
   const { scheduledTimestampMs, workflowExecution } = Context.current().info;
   if (workflowExecution === undefined) throw new Error('only a workflow opens its own run');
@@ -71,16 +71,16 @@ async function recheck(
   discrepancy: FoundDiscrepancy,
 ): Promise<void> {
   const { subject, kind } = discrepancy;
-  const differs = isAboutGoods(discrepancy)
-    ? await compareGoodsNow(deps, runId, subject)
+  const differs = isShipmentKind(discrepancy)
+    ? await compareShipmentNow(deps, runId, subject)
     : await comparePaymentNow(deps, runId, subject);
-  // Something else about it may differ by now: that was recorded, and this one is over.
+  // Another discrepancy of the same subject has been recorded by now; this one is resolved.
   if (differs !== kind && differs !== 'in_flight') {
     await resolveDiscrepancy(deps.db, runId, discrepancy);
   }
 }
 
-function isAboutGoods({ kind }: FoundDiscrepancy): boolean {
+function isShipmentKind({ kind }: FoundDiscrepancy): boolean {
   switch (kind) {
     case 'reservation_without_order':
     case 'reservation':

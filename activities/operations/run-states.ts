@@ -1,11 +1,11 @@
-/** Why a workflow does not carry its work any more, in the words a person reads in a dead letter. */
+/** Why a workflow ended before its work was done, as a dead letter shows it. */
 import type { RunState } from '../../workflows/operations/contract.ts';
 
-/** Somebody or something decided against the run: a person decides what becomes of its work. */
+/** The run ended or keeps failing: an operator decides how to continue. */
 export type EndedState = Exclude<RunState, 'running' | 'missing'>;
 
 export const END_REASONS: Readonly<Record<EndedState, string>> = {
-  failing: 'the workflow task fails again and again',
+  failing: 'the workflow task keeps failing',
   completed: 'the workflow ended before its work was done',
   failed: 'the workflow failed',
   cancelled: 'the workflow was cancelled before its work was done',

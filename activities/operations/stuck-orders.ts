@@ -1,6 +1,6 @@
 /**
- * One order that stands still: whether a running workflow explains it, and what is done when none
- * does. Whatever is done is conditional on the order not having moved since it was seen.
+ * One stuck order: whether a running workflow explains it, and how it is recovered when none does.
+ * Every change is conditional on the order's version, so an order that advanced meanwhile is left alone.
  */
 import { log } from '@temporalio/activity';
 import type { CancelReason } from '../../domain/order.ts';
@@ -16,63 +16,69 @@ import { END_REASONS, type EndedState } from './run-states.ts';
 import type { RunState } from '../../workflows/operations/contract.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
-/** `moved`: somebody else was quicker. `explained`: its workflow runs, or a person is asked already. */
-export type Settled = 'explained' | 'restarted' | 'parked' | 'healed' | 'abandoned' | 'moved';
+/** `advanced`: it changed meanwhile. `explained`: its workflow runs, or it waits for a decision. */
+export type StuckOrderOutcome =
+  'explained' | 'restarted' | 'escalated' | 'recovered' | 'abandoned' | 'advanced';
 
-/** Rejects when Temporal cannot be asked. */
+/** Rejects when Temporal cannot be reached. */
 export async function recoverStuckOrder(
   deps: MaintenanceDependencies,
   order: StuckOrder,
-): Promise<Settled> {
+): Promise<StuckOrderOutcome> {
   const { kind } = await deps.checkouts.inspect(order.orderId);
-  if (kind === 'unavailable') throw new Error('Temporal cannot be asked about the checkouts');
-  const isParked = order.status === 'needs_attention';
-  if (kind === 'running') return isParked ? clearFaults(deps, order) : 'explained';
-  if (isParked) return order.authorizationExpiring ? giveUp(deps, order, kind) : 'explained';
-  // Nobody ended it: Temporal lost it or never had it, and every step is safe to do again.
+  if (kind === 'unavailable')
+    throw new Error('Temporal cannot be reached to inspect the checkouts');
+  const isWaiting = order.status === 'needs_attention';
+  if (kind === 'running') return isWaiting ? closeRequest(deps, order) : 'explained';
+  if (isWaiting) return order.authorizationExpiring ? abandon(deps, order, kind) : 'explained';
+  // Temporal lost the workflow or never had it, and every step is safe to repeat.
   if (kind === 'missing') return restart(deps, order);
-  return park(deps, order, kind);
+  return escalate(deps, order, kind);
 }
 
-async function park(
+async function escalate(
   { db }: MaintenanceDependencies,
   order: StuckOrder,
   state: EndedState,
-): Promise<Settled> {
-  const parked = await markStuckNeedsAttention(db, order, END_REASONS[state]);
-  if (!parked) return 'moved';
-  log.warn('an order stopped moving: it needs attention', { order_id: order.orderId, state });
-  return 'parked';
+): Promise<StuckOrderOutcome> {
+  if (!(await markStuckNeedsAttention(db, order, END_REASONS[state]))) return 'advanced';
+  log.warn('a stuck order needs attention', { order_id: order.orderId, state });
+  return 'escalated';
 }
 
-async function restart(deps: MaintenanceDependencies, { orderId }: StuckOrder): Promise<Settled> {
+async function restart(
+  deps: MaintenanceDependencies,
+  { orderId }: StuckOrder,
+): Promise<StuckOrderOutcome> {
   const records = await findCheckoutProgress(deps.db, orderId);
-  if (records === null) return 'moved';
+  if (records === null) return 'advanced';
   const cancelReason =
     records.from === 'cancelling' ? (records.cancelReason ?? 'requested_by_operator') : null;
-  const began = await begin(deps, records, { cancelReason, resolution: null });
-  if (!began) return 'moved';
-  log.warn('an order had no workflow: it goes on', { order_id: orderId, from: records.from });
+  if (!(await resume(deps, records, { cancelReason, resolution: null }))) return 'advanced';
+  log.warn('restarted an order that had no workflow', { order_id: orderId, from: records.from });
   return 'restarted';
 }
 
-/** Only what the sweep itself found to be stuck is healed; a step that waits, waits for its person. */
-async function clearFaults({ db }: MaintenanceDependencies, order: StuckOrder): Promise<Settled> {
+/** The workflow runs again. Closes only the sweep's own request; a waiting step keeps waiting. */
+async function closeRequest(
+  { db }: MaintenanceDependencies,
+  order: StuckOrder,
+): Promise<StuckOrderOutcome> {
   if (!order.isCheckoutPending) return 'explained';
   const records = await findCheckoutProgress(db, order.orderId);
-  if (records === null || !(await recordRecovered(db, order, records.from))) return 'moved';
-  log.info('the workflow of an order runs again', { order_id: order.orderId });
-  return 'healed';
+  if (records === null || !(await recordRecovered(db, order, records.from))) return 'advanced';
+  log.info('a stuck order recovered: its workflow runs again', { order_id: order.orderId });
+  return 'recovered';
 }
 
-/** The money would be held no longer, nobody decided, and no workflow is there to mind it. */
-async function giveUp(
+/** The authorization expires soon, no operator decided, and no workflow is there to cancel the order. */
+async function abandon(
   deps: MaintenanceDependencies,
   order: StuckOrder,
   state: RunState,
-): Promise<Settled> {
+): Promise<StuckOrderOutcome> {
   const records = await findCheckoutProgress(deps.db, order.orderId);
-  if (records === null) return 'moved';
+  if (records === null) return 'advanced';
   const resolution: Resolution = {
     step: order.attentionStep ?? '',
     decision: 'cancel',
@@ -81,12 +87,12 @@ async function giveUp(
   };
   const replacing = state === 'failing';
   const cancelReason = records.cancelReason ?? 'authorization_expiring';
-  if (!(await begin(deps, records, { cancelReason, resolution, replacing }))) return 'moved';
-  log.warn('an order was given up: its authorization expires', { order_id: order.orderId });
+  if (!(await resume(deps, records, { cancelReason, resolution, replacing }))) return 'advanced';
+  log.warn('abandoned an order: its authorization expires', { order_id: order.orderId });
   return 'abandoned';
 }
 
-async function begin(
+async function resume(
   { db, checkouts }: MaintenanceDependencies,
   records: NonNullable<Awaited<ReturnType<typeof findCheckoutProgress>>>,
   how: {
@@ -97,9 +103,12 @@ async function begin(
 ): Promise<boolean> {
   const { cancelReason, resolution, replacing = false } = how;
   const { from, shippedManually } = records;
-  const resume = { from, cancelReason, resolution, shippedManually };
-  const { kind } = await checkouts.resume(records.start, resume, { replacing });
-  if (kind === 'unavailable') throw new Error('Temporal cannot start the checkout');
+  const { kind } = await checkouts.resume(
+    records.start,
+    { from, cancelReason, resolution, shippedManually },
+    { replacing },
+  );
+  if (kind === 'unavailable') throw new Error('Temporal cannot be reached to start the checkout');
   if (kind === 'running') return false;
   await markRestarted(db, records.start.orderId);
   return true;

@@ -1,6 +1,6 @@
 /**
- * One refund that stands still: whether a running workflow explains it, and what is done when none
- * does. Its provider key is its own for ever, so a second run moves no money twice.
+ * One stuck refund: whether a running workflow explains it, and how it is recovered when none does. A
+ * refund keeps its provider key, so a second run never moves the money twice.
  */
 import { log } from '@temporalio/activity';
 import { markStuckRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
@@ -9,46 +9,46 @@ import { markRefundRestarted } from '../../prisma/payments/stuck-refunds.ts';
 import { END_REASONS, type EndedState } from './run-states.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
-/** `moved`: somebody else was quicker. `explained`: its workflow runs. */
-export type SettledRefund = 'explained' | 'restarted' | 'parked' | 'moved';
+/** `advanced`: it changed meanwhile. `explained`: its workflow runs. */
+export type StuckRefundOutcome = 'explained' | 'restarted' | 'escalated' | 'advanced';
 
-/** Rejects when Temporal cannot be asked. */
-export async function settleStillRefund(
+/** Rejects when Temporal cannot be reached. */
+export async function recoverStuckRefund(
   deps: MaintenanceDependencies,
   refund: RefundStart,
-): Promise<SettledRefund> {
+): Promise<StuckRefundOutcome> {
   const { kind } = await deps.refunds.inspect(refund.refundId);
-  if (kind === 'unavailable') throw new Error('Temporal cannot be asked about the refunds');
+  if (kind === 'unavailable') throw new Error('Temporal cannot be reached to inspect the refunds');
   if (kind === 'running') return 'explained';
-  // Nobody ended it: Temporal lost it or never had it.
+  // Temporal lost the workflow or never had it.
   if (kind === 'missing') return restart(deps, refund);
-  return park(deps, refund, kind);
+  return escalate(deps, refund, kind);
 }
 
 async function restart(
   { db, refunds }: MaintenanceDependencies,
   refund: RefundStart,
-): Promise<SettledRefund> {
+): Promise<StuckRefundOutcome> {
   const { refundId, orderId } = refund;
   const { kind } = await refunds.start(refund);
-  if (kind === 'unavailable') throw new Error('Temporal cannot start the refund');
-  if (kind === 'already_started') return 'moved';
+  if (kind === 'unavailable') throw new Error('Temporal cannot be reached to start the refund');
+  if (kind === 'already_started') return 'advanced';
   await markRefundRestarted(db, refundId);
-  log.warn('a refund had no workflow: it goes on', { refund_id: refundId, order_id: orderId });
+  log.warn('restarted a refund that had no workflow', { refund_id: refundId, order_id: orderId });
   return 'restarted';
 }
 
-async function park(
+async function escalate(
   { db }: MaintenanceDependencies,
   refund: RefundStart,
   state: EndedState,
-): Promise<SettledRefund> {
-  if (!(await markStuckRefundNeedsAttention(db, refund, END_REASONS[state]))) return 'moved';
+): Promise<StuckRefundOutcome> {
+  if (!(await markStuckRefundNeedsAttention(db, refund, END_REASONS[state]))) return 'advanced';
   const { refundId, orderId } = refund;
-  log.warn('a refund stopped moving: it needs attention', {
+  log.warn('a stuck refund needs attention', {
     refund_id: refundId,
     order_id: orderId,
     state,
   });
-  return 'parked';
+  return 'escalated';
 }

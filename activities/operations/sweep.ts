@@ -1,4 +1,4 @@
-/** What the sweep does every minute: ends what nobody finished, finds what stopped, forgets what is old. */
+/** The sweep, every minute: expires pending orders, recovers stuck orders and refunds, purges old rows. */
 import { Context, log } from '@temporalio/activity';
 import type { Order } from '../../domain/order.ts';
 import { purgeStepAttempts } from '../../prisma/orders/step-attempts.ts';
@@ -18,33 +18,33 @@ import {
 } from '../../prisma/orders/stuck-orders.ts';
 import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { SweepActivities } from '../../workflows/activities.ts';
-import { recoverStuckOrder, type Settled } from './stuck-orders.ts';
-import { settleStillRefund, type SettledRefund } from './stuck-refunds.ts';
+import { recoverStuckOrder, type StuckOrderOutcome } from './stuck-orders.ts';
+import { recoverStuckRefund, type StuckRefundOutcome } from './stuck-refunds.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
-/** An authorization asked for in time is there by then: 2 s, its look-up 1 s, a slow provider's rest. */
+/** An authorization that was requested in time is visible by then: 2 s, look-up 1 s, a slow provider. */
 const EXPIRY_GRACE_MS = 15_000;
 const BATCH = 100;
-/** An outage may leave hundreds behind; their units are missing on the shelves until they expire. */
+/** An outage may leave hundreds; their units stay held until they expire. */
 const MAX_BATCHES = 10;
-/** No batch begins later: below the start-to-close timeout in workflows/operations/sweep.ts. */
-const EXPIRE_FOR_MS = 30_000;
-/** One answer may be lost; so many in a row are a provider that is away. */
-const MAX_UNANSWERED = 3;
-/** What moves does so within seconds, or its workflow explains why not. */
-const STILL_MS = 10_000;
+/** No batch starts later: below the start-to-close timeout in workflows/operations/sweep.ts. */
+const EXPIRE_WITHIN_MS = 30_000;
+/** One response may be lost; this many in a row are an outage. */
+const MAX_UNKNOWN = 3;
+/** An order progresses within seconds, or its workflow explains why not. */
+const IDLE_MS = 10_000;
 /** Less than the time between two sweeps. */
 const RECHECK_MS = 45_000;
-/** More than this wait for the next sweep; the longest unchecked come first. */
+/** The others wait for the next sweep; the longest unchecked come first. */
 const MAX_CHECKED = 1_000;
-const CHECKED_AT_ONCE = 10;
-const EVENTS_KEPT_DAYS = 90;
-/** Short transactions: nobody waits long for a row. */
-const DROPPED_AT_ONCE = 1_000;
-/** What a busy shop writes in a minute goes in one, and a sweep still ends in time. */
-const MAX_DROPS = 20;
-/** A redriven delivery has been tried several times by then, a step has resumed at once. */
-const REDRIVE_FORGOTTEN_AFTER_MS = 15 * 60_000;
+const CHECK_BATCH = 10;
+const EVENT_RETENTION_DAYS = 90;
+/** Short transactions: no other query waits long for a row. */
+const PURGE_BATCH = 1_000;
+/** Enough for a minute of a busy shop, and a sweep still ends in time. */
+const MAX_PURGE_BATCHES = 20;
+/** By then a redriven delivery had several attempts, and a redriven step has resumed. */
+const REDRIVE_LOST_AFTER_MS = 15 * 60_000;
 
 export function createSweepActivities(deps: MaintenanceDependencies): SweepActivities {
   const { db } = deps;
@@ -54,31 +54,35 @@ export function createSweepActivities(deps: MaintenanceDependencies): SweepActiv
     checkStuckRefunds: () => checkStuckRefunds(deps),
 
     async purgeExpired() {
-      const [reopened, resolved, ...forgotten] = await Promise.all([
-        reopenStale(db, { olderThanMs: REDRIVE_FORGOTTEN_AFTER_MS, limit: BATCH }),
+      const [reopened, resolved, ...purged] = await Promise.all([
+        reopenStale(db, { olderThanMs: REDRIVE_LOST_AFTER_MS, limit: BATCH }),
         closeStaleDeadLetters(db, BATCH),
         drainInBatches((limit) => dropExpiredKeys(db, limit)),
-        drainInBatches((limit) => purgeEvents(db, { days: EVENTS_KEPT_DAYS, limit })),
-        // Remembered for longer than the events: a rewind cannot count twice.
-        drainInBatches((limit) => purgeConsumedEvents(db, { days: EVENTS_KEPT_DAYS * 2, limit })),
-        drainInBatches((limit) => purgeInboxMessages(db, { days: EVENTS_KEPT_DAYS * 2, limit })),
+        drainInBatches((limit) => purgeEvents(db, { days: EVENT_RETENTION_DAYS, limit })),
+        // Kept longer than the events: a rewind cannot count twice.
+        drainInBatches((limit) =>
+          purgeConsumedEvents(db, { days: EVENT_RETENTION_DAYS * 2, limit }),
+        ),
+        drainInBatches((limit) =>
+          purgeInboxMessages(db, { days: EVENT_RETENTION_DAYS * 2, limit }),
+        ),
         drainInBatches((limit) => purgeStepAttempts(db, limit)),
       ]);
-      return { forgotten: forgotten.reduce((sum, count) => sum + count, 0), reopened, resolved };
+      return { purged: purged.reduce((sum, count) => sum + count, 0), reopened, resolved };
     },
 
     recordSweep: ({ counts }) => recordMaintenanceRun(db, 'sweep', counts),
   };
 }
 
-/** Goes on dropping while there is a full batch to drop. Returns how many went. */
-async function drainInBatches(drop: (limit: number) => Promise<number>): Promise<number> {
+/** Purges batch by batch until one is not full. Returns the number of rows. */
+async function drainInBatches(purge: (limit: number) => Promise<number>): Promise<number> {
   let total = 0;
-  for (let drops = 0; drops < MAX_DROPS; drops += 1) {
-    const count = await drop(DROPPED_AT_ONCE);
+  for (let batch = 0; batch < MAX_PURGE_BATCHES; batch += 1) {
+    const count = await purge(PURGE_BATCH);
     Context.current().heartbeat();
     total += count;
-    if (count < DROPPED_AT_ONCE) break;
+    if (count < PURGE_BATCH) break;
   }
   return total;
 }
@@ -86,96 +90,96 @@ async function drainInBatches(drop: (limit: number) => Promise<number>): Promise
 async function expirePending(deps: MaintenanceDependencies) {
   const counts = { expired: 0, undecided: 0 };
   const asked = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
-  const endsAtMs = Date.now() + EXPIRE_FOR_MS;
+  const endsAtMs = Date.now() + EXPIRE_WITHIN_MS;
   for (let batch = 0; batch < MAX_BATCHES && Date.now() < endsAtMs; batch += 1) {
     const overdue = await listOverdue(deps.db, asked);
-    // What is undecided is listed again: the next sweep asks again.
+    // An undecided order is listed again: the next sweep retries it.
     if (!(await expireBatch(deps, overdue, counts)) || overdue.length < BATCH) break;
   }
   return counts;
 }
 
-/** False when going on is of no use now. */
+/** False when this sweep should not continue. */
 async function expireBatch(
   { expireOrder }: MaintenanceDependencies,
   overdue: readonly Order[],
   counts: { expired: number; undecided: number },
 ): Promise<boolean> {
   const undecidedBefore = counts.undecided;
-  let unanswered = 0;
+  let unknown = 0;
   for (const order of overdue) {
     const outcome = await expireOrder(order);
     Context.current().heartbeat();
     if (outcome.kind === 'expired') {
       counts.expired += 1;
-      unanswered = 0;
+      unknown = 0;
       continue;
     }
     counts.undecided += 1;
     log.warn('order not expired yet', { order_id: order.id, reason: outcome.reason });
-    if (outcome.reason === 'unknown') unanswered += 1;
-    // The provider is away: it will not answer for the next order either.
-    if (outcome.reason === 'unavailable' || unanswered === MAX_UNANSWERED) return false;
+    if (outcome.reason === 'unknown') unknown += 1;
+    // The provider is unavailable for the next order as well.
+    if (outcome.reason === 'unavailable' || unknown === MAX_UNKNOWN) return false;
   }
   return counts.undecided === undecidedBefore;
 }
 
 async function checkStuckOrders(deps: MaintenanceDependencies) {
-  const counts: Record<Settled | 'checked', number> = {
+  const counts: Record<StuckOrderOutcome | 'checked', number> = {
     checked: 0,
     explained: 0,
     restarted: 0,
-    parked: 0,
-    healed: 0,
+    escalated: 0,
+    recovered: 0,
     abandoned: 0,
-    moved: 0,
+    advanced: 0,
   };
   await inBatches(async (asked) => {
-    const still = await listStuckOrders(deps.db, asked);
-    const settled = await Promise.all(still.map((order) => recoverStuckOrder(deps, order)));
-    for (const each of settled) counts[each] += 1;
-    counts.checked += still.length;
+    const stuck = await listStuckOrders(deps.db, asked);
+    const outcomes = await Promise.all(stuck.map((order) => recoverStuckOrder(deps, order)));
+    for (const outcome of outcomes) counts[outcome] += 1;
+    counts.checked += stuck.length;
     await markChecked(
       deps.db,
-      still.map(({ orderId }) => orderId),
+      stuck.map(({ orderId }) => orderId),
     );
-    return still.length;
+    return stuck.length;
   });
   return counts;
 }
 
 async function checkStuckRefunds(deps: MaintenanceDependencies) {
-  const counts: Record<SettledRefund | 'checked', number> = {
+  const counts: Record<StuckRefundOutcome | 'checked', number> = {
     checked: 0,
     explained: 0,
     restarted: 0,
-    parked: 0,
-    moved: 0,
+    escalated: 0,
+    advanced: 0,
   };
   await inBatches(async (asked) => {
-    const still = await listStuckRefunds(deps.db, asked);
-    const settled = await Promise.all(still.map((refund) => settleStillRefund(deps, refund)));
-    for (const each of settled) counts[each] += 1;
-    counts.checked += still.length;
+    const stuck = await listStuckRefunds(deps.db, asked);
+    const outcomes = await Promise.all(stuck.map((refund) => recoverStuckRefund(deps, refund)));
+    for (const outcome of outcomes) counts[outcome] += 1;
+    counts.checked += stuck.length;
     await markRefundsChecked(
       deps.db,
-      still.map(({ refundId }) => refundId),
+      stuck.map(({ refundId }) => refundId),
     );
-    return still.length;
+    return stuck.length;
   });
   return Object.fromEntries(
     Object.entries(counts).map(([name, count]) => [`refunds_${name}`, count]),
   );
 }
 
-/** Calls `check` for a few at a time, until it finds fewer or enough were checked. */
+/** Calls `check` batch by batch, until one is not full or enough were checked. */
 async function inBatches(
   check: (asked: { idleMs: number; recheckMs: number; limit: number }) => Promise<number>,
 ): Promise<void> {
-  const asked = { idleMs: STILL_MS, recheckMs: RECHECK_MS, limit: CHECKED_AT_ONCE };
-  for (let checked = 0; checked < MAX_CHECKED; checked += CHECKED_AT_ONCE) {
+  const asked = { idleMs: IDLE_MS, recheckMs: RECHECK_MS, limit: CHECK_BATCH };
+  for (let checked = 0; checked < MAX_CHECKED; checked += CHECK_BATCH) {
     const found = await check(asked);
     Context.current().heartbeat();
-    if (found < CHECKED_AT_ONCE) return;
+    if (found < CHECK_BATCH) return;
   }
 }

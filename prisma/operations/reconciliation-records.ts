@@ -96,7 +96,7 @@ function queryShipments(
         SELECT 1 FROM events e WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
           AND e.data ->> 'decision' = 'skip'
           AND e.data ->> 'step' IN ('shipOrder', 'releaseStock', 'cancelShipment'))) AS "isManual",
-      o.status IN ('pending', 'placed', 'reserved', 'paid', 'cancelling', 'needs_attention') AS moving,
+      o.status IN ('pending', 'placed', 'reserved', 'paid', 'cancelling', 'needs_attention') AS "inProgress",
       (o.status = 'pending' OR max(r.updated_at) > now() - ${SETTLED_AFTER_MS} * interval '1 ms')
         AS "inFlight"
     FROM orders o JOIN reservations r ON r.order_id = o.id

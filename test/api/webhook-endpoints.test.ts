@@ -204,7 +204,7 @@ describe('a test event', () => {
     expect(failed).toMatchObject({ outcome: 'failed', status: 302, error: 'HTTP 302' });
     await receiver.close();
     const away = await (await post(`/${id}/test`)).json();
-    expect(away).toMatchObject({ status: null, error: 'no answer: connection_econnrefused' });
+    expect(away).toMatchObject({ status: null, error: 'no response: connection_econnrefused' });
     receiver = await startReceiver();
   });
 });

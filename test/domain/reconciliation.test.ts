@@ -78,7 +78,7 @@ const OUR_GOODS: OurShipment = {
   lines: ['mug-white x 2'],
   shipment: 'shipped',
   isManual: false,
-  moving: false,
+  inProgress: false,
   inFlight: false,
 };
 const THEIR_GOODS: TheirShipment = {
@@ -92,8 +92,8 @@ const UNSENT = { shipment: null };
 describe('goods', () => {
   test.each<[string, Partial<OurShipment>, Partial<TheirShipment>]>([
     ['shipped on both sides', {}, {}],
-    ['reserved', { reservation: 'reserved', moving: true, ...UNSENT }, UNSENT],
-    ['requested', { reservation: 'held', moving: true, ...UNSENT }, UNSENT],
+    ['reserved', { reservation: 'reserved', inProgress: true, ...UNSENT }, UNSENT],
+    ['requested', { reservation: 'held', inProgress: true, ...UNSENT }, UNSENT],
     ['released', { reservation: 'released', ...UNSENT }, { reservation: 'released', ...UNSENT }],
     ['shipped manually', { isManual: true }, UNSENT],
     ['in flight', { inFlight: true, reservation: 'released' }, {}],
@@ -102,7 +102,7 @@ describe('goods', () => {
   });
 
   test.each<[string, Partial<OurShipment>, Partial<TheirShipment>]>([
-    ['reservation', { reservation: 'reserved', moving: true }, { reservation: 'released' }],
+    ['reservation', { reservation: 'reserved', inProgress: true }, { reservation: 'released' }],
     ['reservation', { reservation: 'released', ...UNSENT }, UNSENT],
     ['reserved_lines', {}, { lines: ['mug-white x 3'] }],
     ['shipment', {}, UNSENT],

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { mayBeTriedAgain } from '../../activities/failures.ts';
+import { isRetryable } from '../../activities/failures.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import {
@@ -278,7 +278,7 @@ async function untilDone(each: Step, orderId: OrderId): Promise<void> {
 
 /** Also one of a database that was too busy for so many at once. */
 function expectTriedAgain(failure: unknown): void {
-  expect(mayBeTriedAgain(failure), String(failure)).toBe(true);
+  expect(isRetryable(failure), String(failure)).toBe(true);
 }
 
 function countOf(orderId: OrderId, { effect }: Step): number {

@@ -25,7 +25,10 @@ describe('a refund whose workflow is gone', () => {
   test('a refund whose workflow vanished is restarted by the next sweep and moves the money once', async () => {
     const refund = await started({ inTemporal: false });
     await age(refund);
-    expect((await sweep(shop)).counts).toMatchObject({ refunds_restarted: 1, refunds_parked: 0 });
+    expect((await sweep(shop)).counts).toMatchObject({
+      refunds_restarted: 1,
+      refunds_escalated: 0,
+    });
     await expectRefundedOnce(refund);
     const { workflowStartedAt } = await rowOf(refund);
     expect(workflowStartedAt?.getTime()).toBeGreaterThan(Date.now() - 300_000);
@@ -45,7 +48,10 @@ describe('a refund whose workflow is gone', () => {
     await eventually(() => expect(shop.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0));
     await shop.temporal.client.workflow.getHandle(refundWorkflowId(refund.id)).terminate('by hand');
     await age(refund);
-    expect((await sweep(shop)).counts).toMatchObject({ refunds_restarted: 0, refunds_parked: 1 });
+    expect((await sweep(shop)).counts).toMatchObject({
+      refunds_restarted: 0,
+      refunds_escalated: 1,
+    });
     expect(await deadLetterOf(refund)).toMatchObject({
       status: 'open',
       error: 'the workflow was terminated',
@@ -63,7 +69,7 @@ describe('a refund whose workflow is gone', () => {
     await expectRefundedOnce(refund);
     await restoreRecords(refund);
     await age(refund);
-    expect((await sweep(shop)).counts).toMatchObject({ refunds_parked: 1 });
+    expect((await sweep(shop)).counts).toMatchObject({ refunds_escalated: 1 });
     expect(await redriven(refund)).toBe('redriven');
     await expectRefundedOnce(refund);
   });
@@ -77,7 +83,7 @@ describe('a stuck refund', () => {
     expect((await sweep(shop)).counts).toMatchObject({
       refunds_explained: 1,
       refunds_restarted: 0,
-      refunds_parked: 0,
+      refunds_escalated: 0,
     });
     shop.sandbox.faults.clear();
     await expectRefundedOnce(refund);
@@ -99,7 +105,7 @@ describe('a stuck refund', () => {
     const refund = await started({ orderId, impatient: true });
     await untilFailing(refund);
     await age(refund);
-    expect((await sweep(shop)).counts).toMatchObject({ refunds_parked: 1 });
+    expect((await sweep(shop)).counts).toMatchObject({ refunds_escalated: 1 });
     await shop.stopWorker('checkouts');
     const replaced = await runIdOf(refund);
     expect(await redriven(refund)).toBe('redriven');

@@ -41,7 +41,7 @@ describe('an order whose workflow is gone', () => {
   test('an order whose workflow vanished is resumed by the next sweep, charged and shipped once', async () => {
     const { orderId } = await orderWithoutWorkflow(shop);
     await age(shop, orderId);
-    expect((await sweep(shop)).counts).toMatchObject({ restarted: 1, parked: 0 });
+    expect((await sweep(shop)).counts).toMatchObject({ restarted: 1, escalated: 0 });
     await untilStatus(shop, orderId, 'shipped');
     await expectShipped(shop, orderId);
   });
@@ -57,7 +57,7 @@ describe('an order whose workflow is gone', () => {
 
   test('an order whose workflow was terminated needs attention, and a retry ships it once', async () => {
     const orderId = await terminatedWhile(SHIP, 'paid');
-    expect((await sweep(shop)).counts).toMatchObject({ parked: 1 });
+    expect((await sweep(shop)).counts).toMatchObject({ escalated: 1 });
     const attention = await findAttention(shop.db, orderId);
     expect(attention?.steps).toMatchObject([
       { step: 'checkout', lastFailure: 'the workflow was terminated' },
@@ -111,7 +111,7 @@ describe('an order whose workflow is gone', () => {
     });
     expect(await decide(orderId, { step: 'shipOrder', decision: 'cancel' })).toBe('begun');
     const step = 'voidOrRefundPayment';
-    const lastFailure = 'void or refund: captured by hand, and not at the provider';
+    const lastFailure = 'void or refund: captured manually, and not at the provider';
     await eventually(async () => {
       const attention = await findAttention(shop.db, orderId);
       expect(attention?.steps).toMatchObject([{ step, lastFailure }]);
@@ -156,7 +156,7 @@ describe('a stuck order', () => {
     const { orderId } = await shop.order();
     await untilNotified(orderId);
     await age(shop, orderId);
-    expect((await sweep(shop)).counts).toMatchObject({ explained: 1, parked: 0, restarted: 0 });
+    expect((await sweep(shop)).counts).toMatchObject({ explained: 1, escalated: 0, restarted: 0 });
     shop.sandbox.faults.clear();
     await untilStatus(shop, orderId, 'shipped');
   });
@@ -170,9 +170,9 @@ describe('a stuck order', () => {
       expect((await shop.services.checkouts.inspect(orderId)).kind).toBe('failing');
     });
     await age(shop, orderId);
-    expect((await sweep(shop)).counts).toMatchObject({ parked: 1 });
+    expect((await sweep(shop)).counts).toMatchObject({ escalated: 1 });
     expect((await findAttention(shop.db, orderId))?.steps).toMatchObject([
-      { step: 'checkout', lastFailure: 'the workflow task fails again and again' },
+      { step: 'checkout', lastFailure: 'the workflow task keeps failing' },
     ]);
     await deploy(shop, 'ours');
     await untilStatus(shop, orderId, 'shipped');
@@ -187,7 +187,7 @@ test('one sweep purges 2,500 expired inbox messages', async () => {
   await shop.db.$executeRaw`
     INSERT INTO inbox (source, id, type, payload, processed_at)
     SELECT 'payments', 'old_' || n, 't', '{}', now() - interval '1 year' FROM generate_series(1, 2500) n`;
-  expect((await sweep(shop)).counts['forgotten']).toBeGreaterThanOrEqual(2_500);
+  expect((await sweep(shop)).counts['purged']).toBeGreaterThanOrEqual(2_500);
   expect(await shop.db.inboxMessage.count({ where: { id: { startsWith: 'old_' } } })).toBe(0);
 });
 

@@ -126,7 +126,7 @@ describe('an undo that fails permanently', () => {
     shop.sandbox.faults.clear();
     vi.restoreAllMocks();
     await resolve(handle, { step, decision: 'retry' });
-    const error = 'the parcel left before it could be called back';
+    const error = 'the parcel left before the shipment could be cancelled';
     await eventually(async () =>
       expect(await deadLetterOf(shop, orderId)).toMatchObject({
         subject: step,

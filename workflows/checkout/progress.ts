@@ -4,7 +4,7 @@ import type { OrderStatus } from '../../domain/order.ts';
 import { SEARCH_ATTRIBUTES, type CheckoutView, type StepView } from './contract.ts';
 
 export interface Progress {
-  /** Runs a step and shows its state. A result of kind `refused` is a business result, not a fault. */
+  /** Runs a step and shows its state. A result of kind `refused` is a refusal, not a fault. */
   track<T>(name: string, work: () => Promise<T>): Promise<T>;
   mark(name: string, state: StepView['state']): void;
   /** Enters a status. Published as a search attribute where the order waits or ends: each adds an event. */

@@ -1,4 +1,4 @@
-/** The workflows that carry events to subscribers, as their callers see them. */
+/** The contracts of the workflows that deliver events and notifications. */
 import type { WorkflowStartOptions } from '@temporalio/client';
 import type { Delivery } from '../../domain/delivery.ts';
 import {
@@ -8,7 +8,7 @@ import {
 } from '../../domain/ids.ts';
 import type { Notification, OrderId } from '../../domain/ids.ts';
 
-/** Apart from checkouts, so that a crowd of slow receivers can never hold up an order. */
+/** Separate from checkouts, so that slow receivers never delay an order. */
 export const EVENTS_TASK_QUEUE = 'events';
 export const SUBSCRIPTION_WORKFLOW = 'subscription';
 export const DELIVERY_WORKFLOW = 'delivery';
@@ -30,7 +30,7 @@ export interface NotificationInput {
   readonly notification: Notification;
 }
 
-/** One pump per subscription; starting a running one changes nothing. */
+/** Options that start a subscription's pump. One per subscription; a running one is left alone. */
 export function subscriptionStartOptions(
   input: SubscriptionInput,
 ): WorkflowStartOptions<(input: SubscriptionInput) => Promise<void>> {
@@ -44,8 +44,8 @@ export function subscriptionStartOptions(
 }
 
 /**
- * One delivery per subscription and event at a time. A person's request replaces one that waits for
- * its next attempt, perhaps for hours; the pump leaves it alone.
+ * Options that start a delivery, one at a time per subscription and event. A requested delivery replaces
+ * one that waits for its next attempt, perhaps for hours; a start by the pump leaves it alone.
  */
 export function deliveryStartOptions(
   input: DeliveryInput,
@@ -60,7 +60,7 @@ export function deliveryStartOptions(
   };
 }
 
-/** Tells a customer once more after the checkout gave up. */
+/** Options that resend a notification which the checkout could not send. */
 export function notificationStartOptions(
   input: NotificationInput,
 ): WorkflowStartOptions<(input: NotificationInput) => Promise<void>> {
@@ -70,6 +70,6 @@ export function notificationStartOptions(
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     args: [input],
-    staticSummary: `Notice ${input.notification} for ${input.orderId}`,
+    staticSummary: `Notification ${input.notification} for ${input.orderId}`,
   };
 }

@@ -1,4 +1,4 @@
-/** Tries to deliver one event to one subscriber, later and later, and buries it in the dead letters. */
+/** Retries the delivery of one event to one subscriber, then records a dead letter. */
 import { proxyActivities, sleep } from '@temporalio/workflow';
 import type { EventActivities } from '../activities.ts';
 import type { DeliveryInput, DeliveryResult } from './contract.ts';
@@ -6,13 +6,13 @@ import type { DeliveryInput, DeliveryResult } from './contract.ts';
 const { deliverEvent, deadLetterDelivery } = proxyActivities<
   Pick<EventActivities, 'deliverEvent' | 'deadLetterDelivery'>
 >({
-  // Above every subscriber's own deadline. A failed delivery is an answer; only a lost worker or a
-  // database that is away repeats the activity itself.
+  // Above every subscriber's own deadline. A failed delivery is a result; only a lost worker or an
+  // unavailable database repeats the activity itself.
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
 
-/** Spreads receivers that failed together: each wait is up to this much longer. */
+/** Spreads deliveries that failed together: each wait is up to this much longer. */
 const JITTER = 0.05;
 
 export async function delivery(input: DeliveryInput): Promise<DeliveryResult> {

@@ -1,4 +1,4 @@
-/** Tells a customer once more, when a person asks for it after the checkout gave up. */
+/** Resends a notification that the checkout could not send, when an operator requests it. */
 import { TemporalFailure } from '@temporalio/workflow';
 import type { NotificationInput } from './contract.ts';
 import { failureSummary } from '../failure-summary.ts';

@@ -1,18 +1,18 @@
-/** Keeps one subscription's pump running for ever, on whichever worker is there. */
+/** Keeps one subscription's pump running, on any worker. */
 import { continueAsNew, proxyActivities } from '@temporalio/workflow';
 import type { EventActivities } from '../activities.ts';
 import type { SubscriptionInput } from './contract.ts';
 
-/** Each pump is a few history events; well below where a history grows heavy. */
+/** Each pump adds a few history events: the history stays small. */
 const PUMPS_PER_RUN = 200;
 
 const { pumpSubscription } = proxyActivities<Pick<EventActivities, 'pumpSubscription'>>({
-  // A pump ends its turn after 10 minutes by itself.
+  // A pump ends on its own after 10 minutes.
   startToCloseTimeout: '15 minutes',
-  // A killed worker's pump is taken over within seconds.
+  // Another worker takes over the pump of a killed worker within seconds.
   heartbeatTimeout: '5 seconds',
   retry: { initialInterval: '500 milliseconds', maximumInterval: '5 seconds' },
-  summary: 'Hand events to the subscriber',
+  summary: 'Deliver events to the subscriber',
 });
 
 export async function subscription(input: SubscriptionInput): Promise<void> {

@@ -1,4 +1,4 @@
-/** The workflows that run by the clock, as their callers see them. */
+/** The contracts of the scheduled workflows. */
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { reconcileWorkflowId } from '../../domain/ids.ts';
 import { EVENTS_TASK_QUEUE } from '../events/contract.ts';
@@ -6,18 +6,18 @@ import { EVENTS_TASK_QUEUE } from '../events/contract.ts';
 export const SWEEP_WORKFLOW = 'sweep';
 export const RECONCILE_WORKFLOW = 'reconcile';
 
-/** What one sweep did, by kind; `failed` names the parts that came to nothing this time. */
+/** Counts of one sweep by kind; `failed` names the parts that failed. */
 export interface SweepResult {
   readonly counts: Readonly<Record<string, number>>;
   readonly failed: readonly string[];
 }
 
-/** `recent`: orders of the last hours. `full`: all that a provider is likely to still change. */
+/** `recent`: orders of the last hours. `full`: every order that a provider may still change. */
 export type ReconcileScope = 'recent' | 'full';
 
 export interface ReconcileInput {
   readonly scope: ReconcileScope;
-  /** The run somebody opened already; without one the workflow opens its own. */
+  /** The run that was opened before; without one the workflow opens its own. */
   readonly reconciliationId?: string;
 }
 
@@ -28,13 +28,13 @@ export interface ReconcileResult {
   readonly resolved: number;
 }
 
-/** Younger orders are still being worked on. */
+/** Younger orders are still in progress. */
 const SETTLED_AFTER_MS = 60_000;
-/** Two runs see each order, so that one that fails leaves no gap. */
+/** Two runs see each order, so that a failed run leaves no gap. */
 const RECENT_MS = 2 * 3_600_000;
 const FULL_MS = 30 * 24 * 3_600_000;
 
-/** The span of time (ISO 8601) that a run started now compares. */
+/** The window (ISO 8601) of a run that starts now. */
 export function reconcileWindow(
   scope: ReconcileScope,
   nowMs: number,
@@ -44,7 +44,7 @@ export function reconcileWindow(
   return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
 }
 
-/** Options that start a reconciliation somebody asked for. */
+/** Options that start a requested reconciliation. */
 export function reconcileStartOptions(
   input: ReconcileInput & { readonly reconciliationId: string },
 ): WorkflowStartOptions<(input: ReconcileInput) => Promise<ReconcileResult>> {
@@ -53,11 +53,11 @@ export function reconcileStartOptions(
     taskQueue: EVENTS_TASK_QUEUE,
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     args: [input],
-    staticSummary: `Compare our books with the providers': ${input.scope}`,
+    staticSummary: `Compare our records with the providers': ${input.scope}`,
   };
 }
 
-/** What the latest run of a workflow is doing. `failing`: it runs, but its workflow task keeps failing. */
+/** The state of a workflow's latest run. `failing`: it runs, but its workflow task keeps failing. */
 export type RunState =
   | 'running'
   | 'failing'

@@ -1,10 +1,10 @@
-/** One reconciliation: the window slice by slice, then what was open before, then the report. */
+/** One reconciliation: compares the window slice by slice, rechecks open discrepancies, reports. */
 import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { ReconcileActivities, ReconcileSlice } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { reconcileWindow, type ReconcileInput, type ReconcileResult } from './contract.ts';
 
-/** A day of books is read in one go: some hundred pages of a shop of this size. */
+/** A day is read in one activity: some hundred pages for a shop of this size. */
 const SLICE_MS = 24 * 3_600_000;
 
 const record = proxyActivities<ReconcileActivities>({
@@ -15,7 +15,7 @@ const record = proxyActivities<ReconcileActivities>({
 const read = proxyActivities<ReconcileActivities>({
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout: '1 minute',
-  // A provider that is away for longer is compared with by the next run.
+  // After a longer outage the next run compares.
   retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 6 },
 });
 
@@ -62,5 +62,5 @@ function card(
 ): string {
   const rows = Object.entries(checked).map(([name, count]) => `| ${name} | ${count} |`);
   const title = `### ${run.id}: ${run.from} to ${to} of ${run.to}`;
-  return [title, '', '| compared | how many |', '|---|---|', ...rows].join('\n');
+  return [title, '', '| compared | count |', '|---|---|', ...rows].join('\n');
 }

@@ -1,6 +1,6 @@
 /**
- * One sweep. Its parts run side by side, and one that fails keeps no other from running: the next
- * sweep is a minute away.
+ * One sweep. Its parts run side by side, and one that fails does not keep the others from running: the
+ * next sweep is a minute away.
  */
 import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { SweepActivities } from '../activities.ts';
@@ -8,8 +8,8 @@ import type { SweepResult } from './contract.ts';
 
 const activities = proxyActivities<SweepActivities>({
   startToCloseTimeout: '50 seconds',
-  // A killed worker is noticed soon: the next sweep does not begin while this one stands. Longer than
-  // the longest wait between two heartbeats, an order that is expired with every deadline used up.
+  // Detects a killed worker soon, because the next sweep does not start before this one ends. Above the
+  // longest time between two heartbeats: one order that expires with every deadline used up.
   heartbeatTimeout: '15 seconds',
   scheduleToCloseTimeout: '2 minutes',
   retry: { maximumAttempts: 2 },
@@ -43,5 +43,5 @@ export async function sweep(): Promise<SweepResult> {
 function card(counts: Readonly<Record<string, number>>, failed: readonly string[]): string {
   const rows = Object.entries(counts).map(([name, count]) => `| ${name} | ${count} |`);
   const trouble = failed.length === 0 ? [] : ['', `Failed: ${failed.join(', ')}`];
-  return ['| what | how many |', '|---|---|', ...rows, ...trouble].join('\n');
+  return ['| what | count |', '|---|---|', ...rows, ...trouble].join('\n');
 }

@@ -1,4 +1,4 @@
-/** The refund workflow as its callers see it. No person's data goes through here (G8). */
+/** The contract of the refund workflow. It carries no personal data (G8). */
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineSignal } from '@temporalio/workflow';
 import { refundWorkflowId, type OrderId, type RefundId } from '../../domain/ids.ts';
@@ -19,10 +19,10 @@ export interface RefundResult {
   readonly status: 'succeeded' | 'failed';
 }
 
-/** A person lets a refund that waits be tried again, under the same key. */
+/** Retries a refund that needs attention, under the same key. */
 export const retryRefundSignal = defineSignal('retryRefund');
 
-/** Options that start a refund's workflow: one per refund. A finished one is not followed by another. */
+/** Options that start a refund's workflow: one per refund, never again after it finished. */
 export function refundStartOptions({
   traceparent,
   ...input
@@ -42,7 +42,7 @@ export function refundStartOptions({
   };
 }
 
-/** Options that let another run go on with a refund which our books have as open, at a person's word. */
+/** Options that start another run for an open refund when an operator retries it. */
 export function refundRetryOptions(
   input: RefundInput & Traced,
 ): ReturnType<typeof refundStartOptions> {

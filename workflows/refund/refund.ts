@@ -1,6 +1,6 @@
 /**
- * One refund that was asked for: the money goes back, the customer is told. It was promised when it
- * was accepted, so nothing cancels it; what cannot be done waits for a person.
+ * One requested refund: the payment is refunded, then the customer is notified. It was accepted, so
+ * nothing cancels it; when the provider stays unavailable, an operator decides when to retry.
  */
 import {
   CancellationScope,
@@ -19,50 +19,50 @@ import { retryRefundSignal, type RefundInput, type RefundResult } from './contra
 import { steps } from '../steps.ts';
 
 export async function refund(input: RefundInput): Promise<RefundResult> {
-  const retry = { asked: false };
+  const retry = { requested: false };
   setHandler(
     retryRefundSignal,
     () => {
-      retry.asked = true;
+      retry.requested = true;
     },
-    { description: 'Try the refund again, once it waits for a person.' },
+    { description: 'Retry the refund when it needs attention.' },
   );
   return CancellationScope.nonCancellable(async () => {
-    const outcome = await giveBack(input, retry);
+    const outcome = await refundPayment(input, retry);
     if (outcome.kind === 'refused') {
       show(input, `refused by the provider: ${outcome.code}`);
       return { status: 'failed' };
     }
-    show(input, 'given back');
-    await tell(input);
+    show(input, 'refunded');
+    await notify(input);
     return { status: 'succeeded' };
   });
 }
 
-/** Tries until there is an answer: by itself for a day, then as often as a person says. */
-async function giveBack(
+/** Retries until there is a result: for the retry budget, then whenever an operator asks for it. */
+async function refundPayment(
   input: RefundInput,
-  retry: { asked: boolean },
+  retry: { requested: boolean },
 ): Promise<RefundPaymentOutcome> {
   const { refundId, orderId } = input;
   for (;;) {
-    show(input, 'asking the provider');
+    show(input, 'calling the provider');
     try {
       return await steps.refundPayment({ refundId, orderId });
     } catch (error) {
       if (!(error instanceof TemporalFailure)) throw error;
-      // Only what is asked from here on: the letter a person answers is written next.
-      retry.asked = false;
+      // Earlier signals do not count: the dead letter that an operator redrives is recorded next.
+      retry.requested = false;
       await steps.recordRefundNeedsAttention({ refundId, orderId, failure: failureSummary(error) });
     }
-    show(input, 'waits for a person: redrive its dead letter');
+    show(input, 'needs attention: redrive its dead letter');
     needsAttention(true);
-    await condition(() => retry.asked);
+    await condition(() => retry.requested);
     needsAttention(false);
   }
 }
 
-async function tell({ refundId, orderId }: RefundInput): Promise<void> {
+async function notify({ refundId, orderId }: RefundInput): Promise<void> {
   const notification = refundNotification(refundId);
   try {
     await steps.notifyCustomer({ orderId, notification });
@@ -72,9 +72,9 @@ async function tell({ refundId, orderId }: RefundInput): Promise<void> {
   }
 }
 
-function show({ amountMinor, currency, orderId }: RefundInput, stands: string): void {
+function show({ amountMinor, currency, orderId }: RefundInput, state: string): void {
   const money = formatMoney({ amountMinor, currency });
-  setCurrentDetails(`### ${money} of ${orderId}\n\n${stands}`);
+  setCurrentDetails(`### ${money} of ${orderId}\n\n${state}`);
 }
 
 function needsAttention(value: boolean): void {

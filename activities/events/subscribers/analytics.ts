@@ -1,4 +1,4 @@
-/** Keeps the hourly sales figures that reports read. Each event counts once, however often it comes. */
+/** Maintains the hourly sales figures. Each event counts once, however often it is delivered. */
 import { DEFAULT_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import { addToAnalytics, COUNTED_TYPES } from '../../../prisma/events/analytics.ts';
 import type { Database } from '../../../prisma/client/client.ts';

@@ -1,14 +1,14 @@
 /**
- * Writes down what came of webhooks while others are on their way: one statement for all that ended
- * during the one before. Its owner waits for `written` before it takes the events for delivered; what
- * a crash loses belongs to events that are delivered again.
+ * Records webhook attempts while others are still being sent: one statement for all attempts that
+ * ended during the statement before. The caller waits for `written` before it counts the events as
+ * delivered, so attempts that a crash loses belong to events that are delivered again.
  */
 import type { Database } from '../../../prisma/client/client.ts';
 import { recordAttempts, type NewAttempt } from '../../../prisma/events/webhook-attempts.ts';
 
 export interface AttemptLog {
   add(attempt: NewAttempt): void;
-  /** Resolves once all is written; rejects when something could not be. */
+  /** Resolves once every attempt is recorded; rejects when one could not be. */
   written(): Promise<void>;
 }
 

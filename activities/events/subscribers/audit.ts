@@ -1,6 +1,6 @@
 /**
- * Writes one audit entry per event. Of the event's data only the members listed here are kept: what
- * a person wrote freely, and what finds a person's parcel, stays out of a log nobody can erase.
+ * Writes one audit entry per event, with only the listed members of the event's data: free text and
+ * tracking numbers stay out of a log that cannot be erased.
  */
 import { DEFAULT_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import { cancellingKey } from '../../../domain/ids.ts';
@@ -9,8 +9,8 @@ import { writeAudit, type AuditEntry } from '../../../prisma/access/audit-log.ts
 import type { Database } from '../../../prisma/client/client.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Amounts, codes and names of steps. `failure` is made of closed words by activities/failures.ts. */
-const KEPT: readonly string[] = [
+/** Amounts, codes and step names. `failure` comes from activities/failures.ts, without free text. */
+const AUDITED_MEMBERS: readonly string[] = [
   'total_minor',
   'amount_minor',
   'currency',
@@ -45,7 +45,9 @@ function toEntry(event: OrderEvent): AuditEntry {
     action: event.type,
     subject: event.orderId,
     cause: event.causationId,
-    data: Object.fromEntries(Object.entries(event.data).filter(([name]) => KEPT.includes(name))),
+    data: Object.fromEntries(
+      Object.entries(event.data).filter(([name]) => AUDITED_MEMBERS.includes(name)),
+    ),
     at: event.time,
   };
 }

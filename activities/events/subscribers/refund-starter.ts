@@ -1,6 +1,6 @@
 /**
- * Starts the workflow of any refund that was accepted and not started: the API sends the start after
- * its answer and does not wait, so it can be lost with the process or while Temporal is away.
+ * Starts the workflow of each accepted refund that has none: the API starts it after its response and
+ * does not wait, so the start can be lost with the process or during a Temporal outage.
  */
 import { STARTER_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import { isRefundId, type RefundId } from '../../../domain/ids.ts';
@@ -15,11 +15,11 @@ import type { Subscriber } from './subscriber.ts';
 
 export interface RefundStarterDeps {
   readonly db: Database;
-  /** Resolves when the workflow runs or ran already; rejects when that is not known. */
+  /** Resolves when the workflow runs or has run; rejects when that is unknown. */
   startRefund(refund: RefundStart): Promise<void>;
 }
 
-/** Younger refunds are still in the hands of the request that accepted them. */
+/** The request that accepted a younger refund still starts its workflow. */
 const GRACE_MS = 2_000;
 
 export function createRefundStarterSubscriber(deps: RefundStarterDeps): Subscriber {

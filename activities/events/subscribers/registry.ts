@@ -1,4 +1,4 @@
-/** Who reads the event log. A new subscriber is one file beside this one and one line in here. */
+/** The subscribers of the event log. A new one is a file beside this one and a line in here. */
 import { webhookEndpointOf } from '../../../domain/webhook.ts';
 import { createAnalyticsSubscriber } from './analytics.ts';
 import { createAuditSubscriber } from './audit.ts';
@@ -23,7 +23,7 @@ export function createSubscribers(deps: SubscriberDependencies): readonly Subscr
   ];
 }
 
-/** Finds the subscriber behind a subscription's name; null when this code has none. */
+/** Finds the subscriber by the subscription's name; null when this version has none. */
 export function createSubscriberLookup(
   deps: SubscriberDependencies,
   builtIn: readonly Subscriber[],

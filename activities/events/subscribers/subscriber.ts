@@ -1,41 +1,41 @@
 /**
- * What a subscriber of events is. Delivery is at least once and in log order as long as all goes
- * well; a subscriber that must act once dedupes by event id (`consumeOnce`).
+ * The interface of a subscriber. Delivery is at least once, and in log order as long as nothing fails;
+ * a subscriber that must act once deduplicates by event id (`consumeOnce`).
  */
 import type { EventType } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 
 export interface Subscriber {
-  /** The subscription's name, in Temporal and in the API. Never changed: the cursor hangs on it. */
+  /** The subscription's name, in Temporal and in the API. Never rename it: the cursor is stored by name. */
   readonly name: string;
   /** Empty: every type. */
   readonly types: readonly EventType[];
-  /** Where a new subscription begins to read. */
+  /** Where a new subscription starts to read. */
   readonly startsAt: 'beginning' | 'now';
-  /** Events handed over at once, at the most. */
+  /** The most events per batch. */
   readonly maxBatch: number;
-  /** Events younger than this wait, so that a batch fills up or an order has time to move by itself. */
+  /** Younger events wait, so that a batch fills up or an order has time to progress on its own. */
   readonly delayMs: number;
-  /** One call of `handle` may take this long; then it counts as failed. */
+  /** The deadline of one call of `handle`. */
   readonly deadlineMs: number;
-  /** Waits between the attempts after the first, in ms. Their number plus one is the attempts. */
+  /** Waits before each attempt after the first, in ms (domain/delivery.ts). */
   readonly retryDelaysMs: readonly number[];
   /**
-   * Handles the events, all or none. A batch that throws is handed over again one by one, and an
-   * event that throws alone becomes a delivery workflow of its own; the others go on. Throw
-   * `DeliveryError` to say more than "failed".
+   * Handles the events, all or none. A batch that throws is delivered again one event at a time, and
+   * an event that throws on its own gets a delivery workflow; the others continue. Throw a
+   * `DeliveryError` to say when to retry.
    */
   handle(events: readonly LoggedEvent[], signal: AbortSignal): Promise<void>;
 }
 
-/** A failure that says when, or that never, to try again. The message holds no personal data. */
+/** A failure that says when to retry, or never. The message holds no personal data. */
 export class DeliveryError extends Error {
   override readonly name = 'DeliveryError';
-  /** Not before this, e.g. from a Retry-After header. */
+  /** The earliest next attempt, e.g. from a Retry-After header. */
   readonly retryAfterMs: number | null;
-  /** True when no repeat can help, e.g. HTTP 410. */
+  /** True when a retry cannot succeed, e.g. HTTP 410. */
   readonly final: boolean;
-  /** False when the consumer was not even asked: no attempt of its own. */
+  /** False when the subscriber was not called: it does not count as an attempt. */
   readonly attempted: boolean;
 
   constructor(
@@ -54,15 +54,14 @@ export class DeliveryError extends Error {
 }
 
 /**
- * Thrown by `handle` when some events of the batch were taken and some were not: only those named
- * here are tried again.
+ * Thrown by `handle` when it handled only a part of the batch: only the events named here are retried.
  */
 export class PartialFailure extends Error {
   override readonly name = 'PartialFailure';
   readonly failed: readonly { readonly event: LoggedEvent; readonly error: unknown }[];
 
   constructor(failed: PartialFailure['failed']) {
-    super(`${failed.length} events of the batch were not taken`);
+    super(`${failed.length} events of the batch failed`);
     this.failed = failed;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Sends events to one webhook endpoint by Standard Webhooks 1.0. In the order of the log per order,
- * as long as all goes well; different orders side by side. Every attempt is written down.
+ * Sends events to one webhook endpoint by Standard Webhooks 1.0. Events of one order go in log order
+ * as long as nothing fails, different orders at the same time. Every attempt is recorded.
  */
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import type { OrderEvent } from '../../../domain/order.ts';
@@ -25,15 +25,15 @@ export interface WebhookSubscriberDependencies {
 }
 
 const MAX_BATCH = 64;
-const ORDERS_AT_ONCE = 24;
-/** Nothing new is sent so late in a batch: a send takes 15 s and must end before the deadline. */
+const ORDER_CONCURRENCY = 24;
+/** No send starts later in a batch: a send takes up to 15 s and must end before the deadline. */
 const SEND_WITHIN_MS = 35_000;
 /** Below the start-to-close timeout of a delivery in workflows/events/delivery.ts. */
 const DEADLINE_MS = 55_000;
 /** Standard Webhooks: a body stays below 20 kB. */
 const MAX_BODY_BYTES = 20_000;
-/** What an operator wrote freely about an order is nobody's business outside. */
-const KEPT_INSIDE: readonly string[] = ['note'];
+/** Free text of an operator, not for receivers. */
+const INTERNAL_MEMBERS: readonly string[] = ['note'];
 
 /** The subscriber of an endpoint, or null when there is no such endpoint. */
 export async function createWebhookSubscriber(
@@ -54,7 +54,7 @@ export async function createWebhookSubscriber(
   };
 }
 
-/** The body of a webhook: what happened to which order. Whoever needs more asks the API. */
+/** The body of a webhook: the event and its order. A receiver reads further data from the API. */
 export function webhookBody(event: OrderEvent): string {
   const ids = {
     event_id: event.id,
@@ -62,7 +62,7 @@ export function webhookBody(event: OrderEvent): string {
     seq: event.seq,
     correlation_id: event.correlationId,
   };
-  const shown = Object.entries(event.data).filter(([name]) => !KEPT_INSIDE.includes(name));
+  const shown = Object.entries(event.data).filter(([name]) => !INTERNAL_MEMBERS.includes(name));
   const body = (data: object): string =>
     JSON.stringify({ type: event.type, timestamp: event.time, data });
   const full = body({ ...Object.fromEntries(shown), ...ids });
@@ -74,15 +74,15 @@ interface Batch {
   readonly signal: AbortSignal;
 }
 
-/** What the sends of one batch know of each other. */
+/** The state shared by the sends of one batch. */
 interface Sending extends Batch {
   readonly endpoint: SigningEndpoint;
   readonly attempts: AttemptLog;
   readonly endsAtMs: number;
   readonly failed: { readonly event: LoggedEvent; readonly error: unknown }[];
-  /** The receiver is gone: send it nothing more. */
+  /** The receiver responded 410: nothing more is sent. */
   gone: boolean;
-  /** The receiver asked to be left alone until then. */
+  /** The receiver asked for no request before this time. */
   notBeforeMs: number;
 }
 
@@ -108,20 +108,20 @@ async function handle(
     notBeforeMs: 0,
   };
   const orders = byOrder(events);
-  const lane = async (): Promise<void> => {
+  const sendOrders = async (): Promise<void> => {
     for (let order = orders.shift(); order; order = orders.shift()) {
       for (const event of order) await sendOne(deps, sending, event);
     }
   };
-  await Promise.all(Array.from({ length: ORDERS_AT_ONCE }, lane));
-  // Not sent again at once: each event is tried again by itself, as after any other failure.
+  await Promise.all(Array.from({ length: ORDER_CONCURRENCY }, sendOrders));
+  // Each event is retried on its own, as after any other failure.
   await attempts.written().catch((error: unknown) => {
     failed.splice(0, failed.length, ...events.map((event) => ({ event, error })));
   });
   throwFailed(events, failed);
 }
 
-/** What happens while an endpoint is disabled passes it by. What it failed to take stays with us. */
+/** A disabled endpoint misses new events. Events it failed to accept before become dead letters. */
 async function refuseRetries(
   db: Database,
   { id, disabledReason }: SigningEndpoint,
@@ -140,7 +140,7 @@ async function refuseRetries(
   );
 }
 
-/** An event on its own fails with its own error, which says when or whether to try again. */
+/** A single event fails with its own error, which says whether and when to retry. */
 function throwFailed(events: readonly LoggedEvent[], failed: PartialFailure['failed']): void {
   const [first] = failed;
   if (!first) return;
@@ -164,8 +164,8 @@ async function sendOne(
 ): Promise<void> {
   if (sending.gone) return;
   try {
-    const held = holdOf(sending);
-    if (held) throw held;
+    const reason = reasonNotToSend(sending);
+    if (reason) throw reason;
     await attempt(deps, sending, event);
   } catch (error) {
     sending.failed.push({ event, error });
@@ -175,8 +175,8 @@ async function sendOne(
   }
 }
 
-/** Why nothing more may be sent in this batch, if so. */
-function holdOf({ notBeforeMs, endsAtMs, signal }: Sending): DeliveryError | null {
+/** Why nothing more may be sent in this batch; null when it may. */
+function reasonNotToSend({ notBeforeMs, endsAtMs, signal }: Sending): DeliveryError | null {
   const waitMs = notBeforeMs - Date.now();
   if (waitMs > 0) return new DeliveryError('receiver asked to wait', { retryAfterMs: waitMs });
   if (signal.aborted || Date.now() > endsAtMs) return new DeliveryError('receiver too slow');
@@ -200,11 +200,11 @@ async function attempt(
   attempts.add({ eventId: event.id, eventType: event.type, ...made });
   if (made.error === null) return;
   const error = deliveryErrorOf(made.error, outcome);
-  if (error.final) await disableEndpoint(db, endpoint.id, 'the receiver answered 410 Gone');
+  if (error.final) await disableEndpoint(db, endpoint.id, 'the receiver responded 410 Gone');
   throw error;
 }
 
-/** 410 wants no more; 429 and 503 may say when. */
+/** 410 ends the deliveries; 429 and 503 may say when to retry. */
 function deliveryErrorOf(message: string, outcome: WebhookOutcome): DeliveryError {
   if (outcome.kind !== 'answered') return new DeliveryError(message);
   const { status, retryAfterMs } = outcome;

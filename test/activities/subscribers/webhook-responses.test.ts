@@ -53,7 +53,7 @@ describe('a webhook response', () => {
     ]);
     expect(await findEndpoint(endpoint.db, endpoint.id)).toMatchObject({
       status: 'disabled',
-      disabledReason: 'the receiver answered 410 Gone',
+      disabledReason: 'the receiver responded 410 Gone',
     });
     expect(await endpoint.failures([endpoint.event()])).toMatchObject([
       { final: true, attempted: false },
@@ -83,10 +83,10 @@ describe('no webhook response', () => {
     endpoint.receiver.answer = () => undefined;
     const impatient = createWebhookSender({ allowLocal: true, deadlineMs: 1_000 });
     const hanging = await endpoint.failures([endpoint.event()], impatient);
-    expect(hanging).toMatchObject([{ error: 'no answer: deadline' }]);
+    expect(hanging).toMatchObject([{ error: 'no response: deadline' }]);
     await changeEndpoint(endpoint.db, endpoint.id, { url: 'http://127.0.0.1:1/', by: OPERATOR });
     const [away] = await endpoint.failures([endpoint.event()]);
-    expect(away?.error).toBe('no answer: connection_econnrefused');
+    expect(away?.error).toBe('no response: connection_econnrefused');
     await changeEndpoint(endpoint.db, endpoint.id, { url: 'http://10.0.0.1/', by: OPERATOR });
     const [blocked] = await endpoint.failures([endpoint.event()]);
     expect(blocked?.error).toBe('url blocked: address_not_public');
