@@ -2,16 +2,16 @@
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { OrderStatus } from '../domain/order.ts';
-import type { NoAnswer, ProviderRejection } from '../gateways/resilience/outcome.ts';
+import type { NoResponse, ProviderRejection } from '../gateways/resilience/outcome.ts';
 import type { TransitionOutcome } from '../prisma/orders/transition.ts';
 import type { FailureType } from '../workflows/activities.ts';
 
 /** Unknown outcome, or not called: Temporal retries, after the circuit breaker's wait if it is open. */
-export function providerFailure(operation: string, outcome: NoAnswer): ApplicationFailure {
+export function providerFailure(operation: string, outcome: NoResponse): ApplicationFailure {
   if (outcome.kind === 'unavailable') {
     return ApplicationFailure.create({
       type: 'provider_unavailable' satisfies FailureType,
-      message: `${operation}: not called, the provider is resting`,
+      message: `${operation}: not called (${outcome.reason})`,
       nextRetryDelay: outcome.retryAfterMs,
     });
   }

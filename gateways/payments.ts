@@ -4,7 +4,7 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { Money } from '../domain/money.ts';
-import type { BreakerView, NoAnswer, Unavailable } from './resilience/outcome.ts';
+import type { BreakerView, NoResponse, Unavailable } from './resilience/outcome.ts';
 
 export interface AuthorizeRequest {
   readonly key: string;
@@ -12,7 +12,7 @@ export interface AuthorizeRequest {
   readonly amount: Money;
   /** The token the shopper's browser got from the provider, e.g. `pm_card_visa`. */
   readonly paymentMethod: string;
-  /** Aborted before the call is sent: it is not sent, and the outcome is `unavailable`. */
+  /** An abort before the call is sent prevents it; the outcome is then `unavailable`. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,7 +28,7 @@ export type AuthorizeOutcome =
   | {
       readonly kind: 'authorized';
       readonly reference: string;
-      /** Until when it can be captured (ISO 8601); null when the provider does not say. */
+      /** The end of the authorization (ISO 8601); null when the provider does not return it. */
       readonly captureBefore: string | null;
     }
   | {
@@ -37,9 +37,9 @@ export type AuthorizeOutcome =
       readonly code: string;
       readonly reference: string | null;
     }
-  | NoAnswer;
+  | NoResponse;
 
-/** The provider's own view of one order's money. */
+/** The provider's record of one order's payment. */
 export interface ProviderPayment {
   readonly reference: string;
   /** The order it names; null when it names none. */
@@ -52,22 +52,22 @@ export interface ProviderPayment {
   readonly capturedMinor: number;
   readonly refundedMinor: number;
   readonly declineCode: string | null;
-  /** Until when held money can be captured (ISO 8601); null when the provider does not say. */
+  /** The end of the authorization (ISO 8601); null when the provider does not return it. */
   readonly captureBefore: string | null;
 }
 
 export type PaymentLookup =
   | { readonly kind: 'found'; readonly payment: ProviderPayment }
   | { readonly kind: 'absent' }
-  | NoAnswer;
+  | NoResponse;
 
-/** `refused` means the provider answered and nothing was done, e.g. the authorization expired. */
+/** `refused`: the provider responded and nothing was done, e.g. the authorization had expired. */
 export type SettleOutcome =
   | { readonly kind: 'done'; readonly reference: string }
   | { readonly kind: 'refused'; readonly code: string }
-  | NoAnswer;
+  | NoResponse;
 
-/** A span of the provider's books (ISO 8601, `to` exclusive); `after`: the page's `next` before. */
+/** A time window (ISO 8601, `to` exclusive); `after` is the `next` of the previous page. */
 export interface ListWindow {
   readonly from: string;
   readonly to: string;
@@ -80,16 +80,16 @@ export type PaymentsPage =
       readonly payments: readonly ProviderPayment[];
       readonly next: string | null;
     }
-  | NoAnswer;
+  | NoResponse;
 
 export type RefundsPage =
   | { readonly kind: 'page'; readonly references: readonly string[]; readonly next: string | null }
-  | NoAnswer;
+  | NoResponse;
 
 export interface PaymentGateway {
-  /** Holds the money without taking it. Deadline 2 s: a shopper waits for it. */
+  /** Authorizes the amount without capturing it. Deadline 2 s: a shopper waits for it. */
   authorize(request: AuthorizeRequest): Promise<AuthorizeOutcome>;
-  /** What `authorize` would answer now without asking the provider; null when it would ask. */
+  /** What `authorize` would return now without a call; null when it would call the provider. */
   authorizeUnavailable(): Unavailable | null;
   /** Finds the payment by its reference if known, else by the order id in its metadata. */
   lookUp(request: {
@@ -97,17 +97,17 @@ export interface PaymentGateway {
     readonly reference: string | null;
     readonly signal?: AbortSignal | undefined;
   }): Promise<PaymentLookup>;
-  /** The payment of this reference, whosever it is. */
+  /** The payment with this reference, of any order. */
   lookUpReference(reference: string): Promise<PaymentLookup>;
-  /** Takes the held money. */
+  /** Captures an authorization. */
   capture(request: SettleRequest): Promise<SettleOutcome>;
-  /** Lets the held money go. `amount` is only for the books. */
+  /** Voids an authorization. `amount` is only for the records. */
   voidAuthorization(request: SettleRequest): Promise<SettleOutcome>;
-  /** Gives captured money back. */
+  /** Refunds a captured amount. */
   refund(request: SettleRequest): Promise<SettleOutcome>;
-  /** All payments made in a span of time, ours or not, page by page. */
+  /** All payments created in a time window, ours or not, page by page. */
   listPayments(window: ListWindow): Promise<PaymentsPage>;
-  /** References of the payments of which something was given back in a span of time. */
+  /** References of the payments refunded in a time window. */
   listRefunds(window: ListWindow): Promise<RefundsPage>;
   breakers(): readonly BreakerView[];
 }

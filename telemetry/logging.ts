@@ -1,6 +1,6 @@
 /**
- * The process's log: JSON lines on standard output. Errors are written without what their messages
- * may quote: a database error repeats the values of the statement, people's data among them (G8).
+ * The process's log: JSON lines on standard output. Error messages that may quote values are left
+ * out: a database error repeats the values of its statement, personal data among them (G8).
  */
 import {
   DefaultLogger,
@@ -17,7 +17,7 @@ const LEVELS = {
   WARN: 'warn',
   ERROR: 'error',
 } as const;
-/** Causes are nested a few levels deep; a cycle must not hang us. */
+/** Of nested causes; a cycle must not hang the process. */
 const MAX_DEPTH = 4;
 
 export function createLog(level: string, destination?: DestinationStream): Logger {
@@ -26,9 +26,9 @@ export function createLog(level: string, destination?: DestinationStream): Logge
 }
 
 /**
- * Options of the SDK's runtime: what it says goes into the same log, its native core included. The
- * core repeats every call that a server that is away does not answer; temporal.ts says that once.
- * Its warnings about a workflow's own code are kept: nothing else tells that a task fails for ever.
+ * Options of the SDK's runtime: it logs into the same log, its native core included. The core warns
+ * about every retried call to an unreachable server; temporal/connection.ts logs that once. The
+ * core's warnings about workflow code are kept: nothing else reports a task that always fails.
  */
 export function createTemporalRuntime(log: Logger): RuntimeOptions {
   return {
@@ -40,7 +40,7 @@ export function createTemporalRuntime(log: Logger): RuntimeOptions {
   };
 }
 
-/** What is tried again. What comes of it is in the order's events and the Web UI. */
+/** Failures that are retried. Their outcome is in the order's events and the Web UI. */
 const EXPECTED: readonly string[] = [
   'Activity failed',
   'Error while completing workflow activation',
@@ -53,7 +53,7 @@ export function createTemporalLogger(log: Logger): TemporalLogger {
   const level: LogLevel = child.isLevelEnabled('debug') ? 'DEBUG' : 'INFO';
   return new DefaultLogger(level, ({ level: at, message, meta }) => {
     const { error, ...rest } = meta ?? {};
-    // The native core hands over errors as text.
+    // The native core passes errors as text.
     const why = error instanceof Error ? { err: error } : error === undefined ? {} : { error };
     child[EXPECTED.includes(message) ? 'info' : LEVELS[at]]({ ...rest, ...why }, message);
   });
@@ -67,7 +67,7 @@ interface Described {
   readonly cause?: Described;
 }
 
-/** What happened and where, never with which values. */
+/** The error's type and place, without values. */
 function describe(error: unknown, depth = 0): Described {
   if (!(error instanceof Error)) return { type: typeof error };
   const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};

@@ -1,8 +1,8 @@
-/** Mail to a customer. The message key becomes the Message-ID, so a repeat can be recognised. */
-import type { BreakerView, NoAnswer } from '../resilience/outcome.ts';
+/** Mail to a customer. The message key becomes the Message-ID, so that a repeat is recognizable. */
+import type { BreakerView, NoResponse } from '../resilience/outcome.ts';
 
 export interface Mail {
-  /** From `notificationKey`: constant per order and notice. */
+  /** From `notificationKey`: constant per order and notification. */
   readonly messageKey: string;
   readonly to: string;
   readonly subject: string;
@@ -11,9 +11,9 @@ export interface Mail {
 
 export type SendOutcome =
   | { readonly kind: 'sent' }
-  /** The server said no for good (SMTP 5xx), e.g. no such mailbox. */
+  /** The server rejected it permanently (SMTP 5xx), e.g. no such mailbox. */
   | { readonly kind: 'refused'; readonly reason: string }
-  | NoAnswer;
+  | NoResponse;
 
 export interface Mailer {
   send(mail: Mail): Promise<SendOutcome>;

@@ -1,7 +1,7 @@
 /**
- * Mail over SMTP with a small pool of connections. Reasons carry SMTP codes only: a server's text
- * repeats the address (G8). TLS, credentials and the like are part of the URL, e.g.
- * `smtps://user:pass@host` or `smtp://host?requireTLS=true`.
+ * Mail over SMTP with a small pool of connections. Reasons contain SMTP codes only: a server's text
+ * repeats the address (G8). TLS and credentials are part of the URL, e.g. `smtps://user:pass@host` or
+ * `smtp://host?requireTLS=true`.
  */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
@@ -22,7 +22,7 @@ export interface SmtpMailerOptions {
 }
 
 export interface SmtpMailer extends Mailer {
-  /** Lets the pooled connections go. Mails under way end as they end. */
+  /** Closes the pooled connections. Mails in flight end as they would. */
   close(): void;
 }
 
@@ -41,7 +41,7 @@ export function createSmtpMailer(options: SmtpMailerOptions): SmtpMailer {
     pool: true,
     maxConnections: maxConcurrent,
     maxMessages: MAILS_PER_CONNECTION,
-    // The pool would send again by itself after a lost connection. One layer retries: Temporal.
+    // The pool would resend after a lost connection. Only Temporal retries.
     maxRequeues: 0,
     greetingTimeout: deadlineMs,
     socketTimeout: deadlineMs,
@@ -49,15 +49,18 @@ export function createSmtpMailer(options: SmtpMailerOptions): SmtpMailer {
     disableUrlAccess: true,
   });
   transport.getSocket = ({ host, port, secure }, done) => {
-    const usual = secure === true ? SMTPS_PORT : SUBMISSION_PORT;
-    openSocket({ host: host ?? 'localhost', port: port ?? usual, timeoutMs: deadlineMs }, done);
+    const defaultPort = secure === true ? SMTPS_PORT : SUBMISSION_PORT;
+    openSocket(
+      { host: host ?? 'localhost', port: port ?? defaultPort, timeoutMs: deadlineMs },
+      done,
+    );
   };
 
   async function deliver(mail: Mail): Promise<SendOutcome> {
     try {
       await transport.sendMail({
         from: options.from,
-        // As an object it is one address for certain, whatever commas or line breaks it holds.
+        // An object is always one address, even with commas or line breaks in it.
         to: { name: '', address: mail.to },
         subject: mail.subject,
         text: mail.text,
@@ -85,14 +88,14 @@ interface Destination {
 type Opened = (error: Error | null, opened?: { readonly connection: Socket }) => void;
 
 /**
- * Connects with Nagle's algorithm off, which the library leaves on: it writes a mail in small
- * pieces, and each would wait some 40 ms for the server's delayed acknowledgement.
+ * Connects with Nagle's algorithm off, which the library leaves on: it writes a mail in small pieces,
+ * and each would wait 40 ms for the server's delayed acknowledgement.
  */
 function openSocket({ host, port, timeoutMs }: Destination, done: Opened): void {
   const socket = connect({ host, port, noDelay: true, timeout: timeoutMs });
   const fail = (): void => {
     socket.destroy();
-    // The system's own error says no more, and its message names hosts.
+    // The message of the system's error names hosts.
     done(Object.assign(new Error('no connection'), { code: 'ECONNECTION' }));
   };
   socket.once('error', fail);
@@ -109,33 +112,24 @@ function openSocket({ host, port, timeoutMs }: Destination, done: Opened): void 
 const SMTPS_PORT = 465;
 const SUBMISSION_PORT = 587;
 
-/** Servers close long sessions; leaving first avoids losing a mail to it. */
+/** Servers close long sessions; ending them first avoids a lost mail. */
 const MAILS_PER_CONNECTION = 100;
 
-/** The commands whose 5xx is about this mail (RFC 5321, 4.2.1), not about us or the server. */
+/** A 5xx to these commands is about this mail (RFC 5321, 4.2.1), not about us or the server. */
 const MAIL_COMMANDS: readonly unknown[] = ['MAIL FROM', 'RCPT TO', 'DATA'];
 
-/** nodemailer's codes for what a network and a server can do; its other codes are our mistakes. */
-const OUTSIDE: readonly string[] = [
-  'ECONNECTION',
-  'ETIMEDOUT',
-  'ESOCKET',
-  'EDNS',
-  'ETLS',
-  'EPROTOCOL',
-  'EENVELOPE',
-  'EMESSAGE',
-  'EMAXLIMIT',
-  'EPROXY',
-  'EAUTH',
+/** nodemailer's codes for failures of network and server; its other codes are our mistakes. */
+const EXTERNAL: readonly string[] = [
+  ...['ECONNECTION', 'ETIMEDOUT', 'ESOCKET', 'EDNS', 'ETLS', 'EPROXY'],
+  ...['EPROTOCOL', 'EENVELOPE', 'EMESSAGE', 'EMAXLIMIT', 'EAUTH'],
 ];
 
 function readFailure(error: unknown): SendOutcome {
   const code = field(error, 'code');
-  if (typeof code !== 'string' || !OUTSIDE.includes(code)) throw error;
+  if (typeof code !== 'string' || !EXTERNAL.includes(code)) throw error;
   const status = field(error, 'responseCode');
   if (typeof status !== 'number') {
-    // Turned down before anything was sent: an address that is none, a mail above the size limit.
+    // Rejected before anything was sent: an invalid address, a mail above the size limit.
     if (code === 'EENVELOPE' || code === 'EMESSAGE') {
       return { kind: 'refused', reason: `smtp_${code.toLowerCase()}` };
     }

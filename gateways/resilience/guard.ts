@@ -1,10 +1,10 @@
 /**
- * Wraps every outside call: deadline, circuit breaker, bulkhead. Owns the mapping from "no answer"
- * to data. It does not retry: Temporal does, and on the synchronous path nobody.
+ * Wraps every call to a provider: deadline, circuit breaker, bulkhead. It returns missing responses
+ * as data and does not retry: Temporal does, and a synchronous call is not retried.
  *
- * Only what an adapter has recognised as outside trouble (`ProviderFault`) and a passed deadline
- * become `unknown` and count towards opening. Everything else that is thrown is our own bug and
- * surfaces unchanged: a guard that swallowed a TypeError would report it as a network problem.
+ * Only a `ProviderFault` and a passed deadline become `unknown` and count towards opening the
+ * breaker. Any other error is our own bug and is rethrown unchanged: a guard that swallowed a
+ * TypeError would report it as a network problem.
  */
 import {
   BrokenCircuitError,
@@ -18,17 +18,17 @@ import {
   timeout,
   TimeoutStrategy,
 } from 'cockatiel';
-import type { BreakerState, BreakerView, NoAnswer, Unavailable } from './outcome.ts';
+import type { BreakerState, BreakerView, NoResponse, Unavailable } from './outcome.ts';
 
 /** The limits of one group of calls. Values with their reasons: limits.ts. */
 export interface CallLimits {
-  /** From entering the guard to the answer, waiting in the queue included. */
+  /** From entering the guard to the response, waiting in the queue included. */
   readonly deadlineMs: number;
   readonly maxConcurrent: number;
   readonly maxQueued: number;
   /** Consecutive unknown outcomes after which the breaker opens. */
   readonly breakAfter: number;
-  /** How long the breaker stays open before one call may probe. */
+  /** How long the breaker stays open before it lets one call probe. */
   readonly halfOpenAfterMs: number;
 }
 
@@ -40,25 +40,26 @@ export interface GuardOptions extends CallLimits {
 
 export interface Guard {
   /**
-   * Runs one call. `unavailable`: nothing was sent. `unknown`: it may have taken effect. Rejects
-   * only with what `work` throws that is neither a `ProviderFault` nor the deadline.
+   * Runs one call. `unavailable`: nothing was sent. `unknown`: it may have taken effect. Rejects with
+   * any error of `work` that is neither a `ProviderFault` nor the deadline.
    */
   run<T>(
     work: (signal: AbortSignal) => Promise<T>,
-    /** Aborted before the call is sent: it is not. What was sent runs to its end or deadline. */
+    /** An abort before the call is sent prevents it. A sent call runs to its end or deadline. */
     wanted?: AbortSignal,
-  ): Promise<T | NoAnswer>;
+  ): Promise<T | NoResponse>;
   /**
-   * What `run` would answer now without sending anything; null when it would send. While a probe is
-   * due, one caller is told null, and the others that somebody probes.
+   * What `run` would return now without sending anything; null when it would send. When a probe is
+   * due, one caller gets null, and the others `unavailable`.
    */
   refusal(): Unavailable | null;
   view(): BreakerView;
 }
 
-/** Trouble outside: connection lost, 5xx, an answer that does not parse. `reason` is technical. */
+/** A failure of provider or network: connection lost, 5xx, an unreadable response. */
 export class ProviderFault extends Error {
   override readonly name = 'ProviderFault';
+  /** A technical code. */
   readonly reason: string;
 
   constructor(reason: string) {
@@ -67,67 +68,82 @@ export class ProviderFault extends Error {
   }
 }
 
-/** When the bulkhead is full, a slot is free again within about one ordinary call. */
-const BUSY: Unavailable = { kind: 'unavailable', retryAfterMs: 250 };
-/** Who was told to probe may find another reason not to; then the next one is told. */
-const PROBE_PROMISED_MS = 1_000;
+/** A slot of a full bulkhead is free again after about one ordinary call. */
+const NO_SLOT: Unavailable = {
+  kind: 'unavailable',
+  reason: 'too many concurrent calls',
+  retryAfterMs: 250,
+};
+/** A caller that may probe may still not call; after this time another one may. */
+const PROBE_RESERVED_MS = 1_000;
 
 /** One guard, hence one breaker and one bulkhead, per provider and group of calls. */
 export function createGuard(options: GuardOptions): Guard {
   const { deadlineMs } = options;
-  const lane = bulkhead(options.maxConcurrent, options.maxQueued);
-  const { breaker, openForMs, refusal, view } = createBreaker(options);
+  const slots = bulkhead(options.maxConcurrent, options.maxQueued);
+  const { breaker, openFor, probing, refusal, view } = createBreaker(options);
 
-  function noAnswer(error: unknown): NoAnswer {
-    if (error instanceof BrokenCircuitError) {
-      return unavailable(openForMs(), options.halfOpenAfterMs);
-    }
-    if (error instanceof BulkheadRejectedError) return BUSY;
-    if (error instanceof TaskCancelledError) return { kind: 'unknown', reason: 'deadline' };
-    if (error instanceof ProviderFault) return { kind: 'unknown', reason: error.reason };
+  function noResponse(error: unknown): NoResponse {
+    if (error instanceof BrokenCircuitError) return openFor();
+    if (error instanceof BulkheadRejectedError) return NO_SLOT;
+    if (isFailure(error)) return { kind: 'unknown', reason: reasonOf(error) };
     throw error;
   }
 
   async function run<T>(
     work: (signal: AbortSignal) => Promise<T>,
     wanted?: AbortSignal,
-  ): Promise<T | NoAnswer> {
+  ): Promise<T | NoResponse> {
     const enteredAtMs = performance.now();
     try {
-      return await lane.execute<T | Unavailable>(() => {
-        if (wanted?.aborted === true) return BUSY;
+      return await slots.execute<T | Unavailable>(() => {
+        if (wanted?.aborted === true) return NO_SLOT;
         const leftMs = deadlineMs - (performance.now() - enteredAtMs);
-        // Sent this late, it would end unknown and open the breaker for our own queue's fault.
-        if (leftMs < deadlineMs / 2) return BUSY;
-        // The library lets others wait for the probe. A shopper gets an answer at once instead.
-        if (breaker.state === CircuitState.HalfOpen) return unavailable(deadlineMs, deadlineMs);
+        // Sent this late, it would end unknown and count our own queueing as the provider's failure.
+        if (leftMs < deadlineMs / 2) return NO_SLOT;
+        // The library lets others wait for the probe. A shopper gets a response at once instead.
+        if (breaker.state === CircuitState.HalfOpen) return probing();
         const deadline = timeout(leftMs, TimeoutStrategy.Aggressive);
         return breaker.execute(() => deadline.execute(({ signal }) => work(signal)));
       });
     } catch (error) {
-      return noAnswer(error);
+      return noResponse(error);
     }
   }
 
   return { run, refusal, view };
 }
 
-/** The library's breaker, and what can be said about it without running anything. */
+/** The library's breaker, and its state as outcomes of calls that are not sent. */
 function createBreaker({ name, deadlineMs, breakAfter, halfOpenAfterMs, onChange }: GuardOptions) {
-  const breaker = circuitBreaker(handleWhen(isOutsideTrouble), {
+  const breaker = circuitBreaker(handleWhen(isFailure), {
     halfOpenAfter: halfOpenAfterMs,
     breaker: new ConsecutiveBreaker(breakAfter),
   });
   const entered = { closed: 0, open: 0, half_open: 0 };
   let openedAtMs = 0;
-  let probePromisedAtMs = -Infinity;
+  let probeReservedAtMs = -Infinity;
+  let lastError = '';
   const openForMs = (): number => openedAtMs + halfOpenAfterMs - Date.now();
+  const openFor = (): Unavailable => ({
+    kind: 'unavailable',
+    reason: `circuit breaker open, last error: ${lastError}`,
+    retryAfterMs: Math.ceil(Math.min(Math.max(openForMs(), 1), halfOpenAfterMs)),
+  });
+  const probing = (): Unavailable => ({
+    kind: 'unavailable',
+    reason: `circuit breaker open, one call is probing, last error: ${lastError}`,
+    retryAfterMs: deadlineMs,
+  });
   const view = (): BreakerView => {
     return { name, state: stateName(breaker.state), entered: { ...entered } };
   };
+  breaker.onFailure(({ reason }) => {
+    if ('error' in reason && isFailure(reason.error)) lastError = reasonOf(reason.error);
+  });
   breaker.onBreak(() => {
     openedAtMs = Date.now();
-    probePromisedAtMs = -Infinity;
+    probeReservedAtMs = -Infinity;
   });
   breaker.onStateChange((state) => {
     entered[stateName(state)] += 1;
@@ -137,22 +153,22 @@ function createBreaker({ name, deadlineMs, breakAfter, halfOpenAfterMs, onChange
   function refusal(): Unavailable | null {
     const state = stateName(breaker.state);
     if (state === 'closed') return null;
-    const probing = state === 'half_open' || Date.now() < probePromisedAtMs + PROBE_PROMISED_MS;
-    if (probing) return unavailable(deadlineMs, deadlineMs);
-    if (openForMs() > 0) return unavailable(openForMs(), halfOpenAfterMs);
-    probePromisedAtMs = Date.now();
+    const isReserved = Date.now() < probeReservedAtMs + PROBE_RESERVED_MS;
+    if (state === 'half_open' || isReserved) return probing();
+    if (openForMs() > 0) return openFor();
+    probeReservedAtMs = Date.now();
     return null;
   }
 
-  return { breaker, openForMs, refusal, view };
+  return { breaker, openFor, probing, refusal, view };
 }
 
-function isOutsideTrouble(error: Error): boolean {
+function isFailure(error: unknown): error is ProviderFault | TaskCancelledError {
   return error instanceof ProviderFault || error instanceof TaskCancelledError;
 }
 
-function unavailable(waitMs: number, mostMs: number): Unavailable {
-  return { kind: 'unavailable', retryAfterMs: Math.ceil(Math.min(Math.max(waitMs, 1), mostMs)) };
+function reasonOf(error: ProviderFault | TaskCancelledError): string {
+  return error instanceof ProviderFault ? error.reason : 'deadline';
 }
 
 function stateName(state: CircuitState): BreakerState {

@@ -1,17 +1,15 @@
 /**
- * HTTP for the adapters: a body is read up to a limit, redirects are not followed, and everything a
- * network can do to a call is one `ProviderFault` with a technical reason. It knows no provider.
+ * HTTP for the adapters: bodies are read up to a limit, redirects are not followed, and every network
+ * failure is a `ProviderFault` with a technical reason. It knows no provider.
  */
+import type { z } from 'zod';
 import { currentTraceHeaders } from '../../telemetry/tracing.ts';
 import { ProviderFault } from './guard.ts';
 
-/** Answers of the providers are a few kilobytes; anything near this is not theirs. */
-const MAX_ANSWER_BYTES = 1_048_576;
+/** Providers' responses are a few kilobytes; anything near this size is not theirs. */
+const MAX_RESPONSE_BYTES = 1_048_576;
 
-/**
- * `fetch` without redirects, within the trace at hand. Throws ProviderFault for whatever keeps the
- * answer from arriving.
- */
+/** `fetch` without redirects, within the current trace. Throws ProviderFault without a response. */
 export async function fetchOnce(
   url: string,
   init: RequestInit,
@@ -29,8 +27,8 @@ export async function fetchOnce(
   }
 }
 
-/** The JSON of an answer. Throws ProviderFault when it is none. */
-export function parseAnswer(text: string): unknown {
+/** Parses a response's JSON. Throws ProviderFault when it is not JSON. */
+export function parseBody(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -38,14 +36,28 @@ export function parseAnswer(text: string): unknown {
   }
 }
 
+/** Reads the body after the schema. Throws ProviderFault when it does not match. */
+export function readBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body);
+  if (!result.success) throw new ProviderFault('answer_not_understood');
+  return result.data;
+}
+
+/** The text as JSON, or null, which no schema accepts. */
+export function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 /**
- * A provider's own word, kept only if it is a code (`out_of_stock`). Prose may name a person, and
- * these words enter workflow histories (G8).
+ * A provider's own code (`out_of_stock`), or the fallback when it is not a code: prose may name a
+ * person, and these codes enter workflow histories (G8).
  */
-export function errorCode(fallback: string, word: string | null | undefined): string {
-  return word !== null && word !== undefined && /^[a-z][a-z0-9_]{0,63}$/.test(word)
-    ? word
-    : fallback;
+export function errorCode(fallback: string, code: string | null | undefined): string {
+  return /^[a-z][a-z0-9_]{0,63}$/.test(code ?? '') && code ? code : fallback;
 }
 
 async function readLimited(response: Response): Promise<string> {
@@ -56,15 +68,15 @@ async function readLimited(response: Response): Promise<string> {
   for await (const chunk of response.body) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError('a response body is made of bytes');
     bytes += chunk.byteLength;
-    if (bytes > MAX_ANSWER_BYTES) throw new ProviderFault('answer_too_large');
+    if (bytes > MAX_RESPONSE_BYTES) throw new ProviderFault('answer_too_large');
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
 }
 
 /**
- * `fetch` rejects with a TypeError that carries the network's error as its cause, or with the
- * abort's DOMException. A TypeError without a cause is a wrong argument: ours.
+ * `fetch` rejects with a TypeError whose cause is the network's error, or with the abort's
+ * DOMException. A TypeError without a cause is a wrong argument: our bug.
  */
 function isNetworkError(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;

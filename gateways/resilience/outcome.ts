@@ -1,22 +1,24 @@
 /**
- * What every outside call can end in besides its own answers. Adapters return these and throw for
- * nothing a network or an ailing provider can do (G3: unknown is never read as failure). What they
- * do throw is our own fault: a bug, or a `ProviderRejection`.
+ * How a call to a provider can end without a response. Adapters return these as data and throw for
+ * no failure of a network or provider (G3: unknown is never read as failure). What they throw is our
+ * own fault: a bug, or a `ProviderRejection`.
  */
 
-/** Nothing reached the provider: breaker open, bulkhead full. Trying again after the wait is safe. */
+/** Nothing was sent: breaker open, bulkhead full. A retry after the wait is safe. */
 export interface Unavailable {
   readonly kind: 'unavailable';
+  /** For people, e.g. `circuit breaker open, last error: http_503`. */
+  readonly reason: string;
   readonly retryAfterMs: number;
 }
 
-/** The call may have taken effect: deadline passed, connection lost, 5xx. Look up before anything else. */
+/** The call may have taken effect: deadline passed, connection lost, 5xx. Look it up first. */
 interface Unknown {
   readonly kind: 'unknown';
   readonly reason: string;
 }
 
-export type NoAnswer = Unavailable | Unknown;
+export type NoResponse = Unavailable | Unknown;
 
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
@@ -24,15 +26,15 @@ export type BreakerState = 'closed' | 'open' | 'half_open';
 export interface BreakerView {
   readonly name: string;
   readonly state: BreakerState;
-  /** How often it entered each state since the process began. */
+  /** How often it entered each state since the process started. */
   readonly entered: Readonly<Record<BreakerState, number>>;
 }
 
 /**
- * The provider turned the request itself down: malformed, bad credentials, a key used for something
- * else. Nothing was done, and the same request can never succeed: a person has to look. The message
- * holds technical codes only, never the provider's text. Whoever may not import this module by value
- * knows it by `error.name`, which is also the failure type Temporal gives it.
+ * The provider rejected the request itself: malformed, bad credentials, a key used for something
+ * else. Nothing was done, and the same request can never succeed: it needs a person. The message
+ * contains technical codes only, never the provider's text. Modules that may not import this one by
+ * value recognize it by `error.name`, which is also its failure type in Temporal.
  */
 export class ProviderRejection extends Error {
   override readonly name = 'ProviderRejection';

@@ -1,11 +1,11 @@
 /**
- * The official Stripe package on a transport of our own, and what its errors mean. The package's
- * own HTTP client repeats a request after a lost connection even with retries off; over `fetch` it
- * does not, the deadline covers the body too, and an answer has a size limit.
+ * The official Stripe package on a transport of our own, and what its errors mean. The package's own
+ * HTTP client repeats a request after a lost connection even with retries off; ours does not, its
+ * deadline covers the body, and a response has a size limit.
  */
 import Stripe from 'stripe';
 import { ProviderFault } from '../resilience/guard.ts';
-import { errorCode, fetchOnce, parseAnswer } from '../resilience/http.ts';
+import { errorCode, fetchOnce, parseBody } from '../resilience/http.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
 
 export interface StripeAccess {
@@ -13,7 +13,7 @@ export interface StripeAccess {
   readonly apiUrl: string;
 }
 
-/** A client that tries once and reports nothing home. Throws TypeError when `apiUrl` is no URL. */
+/** A client that tries once and sends no telemetry. Throws TypeError when `apiUrl` is no URL. */
 export function createStripeClient({ apiKey, apiUrl }: StripeAccess): Stripe {
   const url = new URL(apiUrl);
   const secure = url.protocol === 'https:';
@@ -27,7 +27,7 @@ export function createStripeClient({ apiKey, apiUrl }: StripeAccess): Stripe {
   });
 }
 
-/** How a provider's refusal looks once it is known not to be a fault. */
+/** A refusal by the provider, as opposed to a fault. */
 export interface StripeRefusal {
   readonly code: string;
   readonly param: string | null;
@@ -36,15 +36,15 @@ export interface StripeRefusal {
   readonly declined: boolean;
 }
 
-/** What one guarded call works with. */
+/** The means of one guarded call. */
 export interface StripeCall {
   readonly stripe: Stripe;
-  /** For each request; the guard holds the deadline of the whole. */
+  /** Of each request; the guard has the deadline of the whole call. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Runs `work`; a refusal that has a meaning goes to `refused`. Throws as `readStripeError` does. */
+/** Runs `work`, and `refused` on a refusal. Throws as `readStripeError` does. */
 export async function parseResponse<T>(
   work: () => Promise<T>,
   refused: (refusal: StripeRefusal) => T | Promise<T>,
@@ -57,14 +57,14 @@ export async function parseResponse<T>(
 }
 
 /**
- * Sorts an error of the package. Returns the refusal that has a meaning; throws ProviderFault when
- * the outcome is unknown (409 key in flight, 429, 5xx, connection), ProviderRejection when the
- * request can never work (credentials, a key used with other parameters), and our own bugs as they
- * are. Error types: https://docs.stripe.com/api/errors
+ * Classifies an error of the package. Returns a refusal; throws ProviderFault when the outcome is
+ * unknown (409 key in flight, 429, 5xx, connection), ProviderRejection when the request can never
+ * succeed (credentials, a key used with other parameters), and our own bugs unchanged. Error types:
+ * https://docs.stripe.com/api/errors
  */
 function readStripeError(error: unknown): StripeRefusal {
   const { errors } = Stripe;
-  // The transport's own faults reach us as they are, or wrapped as the detail of this type.
+  // The transport's own faults arrive unchanged, or as the detail of this type.
   if (error instanceof ProviderFault) throw error;
   if (error instanceof errors.StripeConnectionError) throw connectionFault(error);
   if (!(error instanceof errors.StripeError)) throw error;
@@ -104,12 +104,12 @@ function connectionFault(error: InstanceType<typeof Stripe.errors.StripeConnecti
 const boundedFetch: typeof fetch = async (input, init) => {
   const url = input instanceof Request ? input.url : String(input);
   const { status, headers, text } = await fetchOnce(url, init ?? {});
-  // The package takes any JSON without an `error` in it for success, whatever the status says.
+  // The package treats any JSON without an `error` as success, whatever the status.
   if (status >= 300 && !isStripeError(text)) throw new ProviderFault(`http_${status}`);
   return new Response(text, { status, headers });
 };
 
 function isStripeError(text: string): boolean {
-  const body = parseAnswer(text);
+  const body = parseBody(text);
   return typeof body === 'object' && body !== null && 'error' in body;
 }

@@ -1,4 +1,4 @@
-/** Reads Stripe's books page by page, for whoever compares them with ours. It only reads. */
+/** Reads Stripe's payments and refunds page by page, for reconciliation. It only reads. */
 import { ProviderFault } from '../resilience/guard.ts';
 import type { ListWindow, PaymentsPage, RefundsPage } from '../payments.ts';
 import { parseResponse } from './client.ts';
@@ -8,7 +8,7 @@ import { readIntent } from './lookup.ts';
 /** Stripe's largest page. */
 const PAGE_SIZE = 100;
 
-/** PaymentIntents made in the window, newest first. */
+/** PaymentIntents created in the window, newest first. */
 export function listPayments(call: StripeCall, window: ListWindow): Promise<PaymentsPage> {
   return parseResponse<PaymentsPage>(async () => {
     const { data, has_more } = await call.stripe.paymentIntents.list(
@@ -21,10 +21,10 @@ export function listPayments(call: StripeCall, window: ListWindow): Promise<Paym
       payments: data.map(readIntent),
       next: has_more && last !== undefined ? last.id : null,
     };
-  }, unsure);
+  }, failRefused);
 }
 
-/** The payments of which something was given back in the window. */
+/** The payments refunded in the window. */
 export function listRefunds(call: StripeCall, window: ListWindow): Promise<RefundsPage> {
   return parseResponse<RefundsPage>(async () => {
     const { data, has_more } = await call.stripe.refunds.list(paramsOf(window), {
@@ -38,7 +38,7 @@ export function listRefunds(call: StripeCall, window: ListWindow): Promise<Refun
       ),
       next: has_more && last !== undefined ? last.id : null,
     };
-  }, unsure);
+  }, failRefused);
 }
 
 function paramsOf({ from, to, after }: ListWindow) {
@@ -50,7 +50,7 @@ function paramsOf({ from, to, after }: ListWindow) {
   };
 }
 
-/** A refusal to list says nothing about what there is. */
-function unsure({ code }: StripeRefusal): never {
+/** A refusal to list says nothing about what exists. */
+function failRefused({ code }: StripeRefusal): never {
   throw new ProviderFault(`list_${code}`);
 }

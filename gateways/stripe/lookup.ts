@@ -1,10 +1,11 @@
 /**
  * Finds one order's PaymentIntent and reads it as a `ProviderPayment`. It only reads.
  *
- * Absence takes a proof. Stripe's search lags, normally under a minute
- * (https://docs.stripe.com/search#data-freshness); its list does not, but knows no metadata. So a
- * list of all intents since the order was made proves absence, if it can be read to its end; search
- * alone is believed once the order is several times older than the lag. In between: unsure.
+ * Absence needs evidence. Stripe's search lags, normally under a minute
+ * (https://docs.stripe.com/search#data-freshness); its list does not lag, but cannot filter by
+ * metadata. So a list of all intents since the order was created proves absence, if it can be read to
+ * its end; search alone is trusted once the order is several times older than the lag. In between
+ * the outcome is `unsure`.
  */
 import { TypeID } from 'typeid-js';
 import type Stripe from 'stripe';
@@ -26,10 +27,10 @@ export type FindOutcome =
   | { readonly kind: 'absent' }
   | { readonly kind: 'unsure' };
 
-/** The order's intent, as `retrieveIntent` reads it. `unsure`: ask again in a minute. */
+/** The order's intent, as `retrieveIntent` reads it. `unsure`: retry in a minute. */
 export async function findIntent(call: StripeCall, orderId: OrderId): Promise<FindOutcome> {
   const ageMs = orderAgeMs(orderId);
-  // Search is one call: for all but the newest orders it finds what there is.
+  // Search is one call and finds all but the newest orders.
   const known = ageMs < SEARCH_LAG_MS ? null : await findBySearch(call, orderId);
   const found = known ?? (await findInList(call, orderId));
   if (found === null) return { kind: 'absent' };
@@ -39,14 +40,14 @@ export async function findIntent(call: StripeCall, orderId: OrderId): Promise<Fi
   return late === null ? { kind: 'unsure' } : retrieved(call, late.id);
 }
 
-/** How long ago the order was made: its id is a UUIDv7, whose first 48 bits are the time (RFC 9562). */
+/** The order's age: its id is a UUIDv7, whose first 48 bits are the creation time (RFC 9562). */
 export function orderAgeMs(orderId: OrderId): number {
   const bytes = TypeID.fromString(orderId).toUUIDBytes();
-  const madeAtMs = bytes.subarray(0, 6).reduce((sum, byte) => sum * 256 + byte, 0);
-  return Math.max(0, Date.now() - madeAtMs);
+  const createdAtMs = bytes.subarray(0, 6).reduce((sum, byte) => sum * 256 + byte, 0);
+  return Math.max(0, Date.now() - createdAtMs);
 }
 
-/** The provider's words in ours. Throws ProviderFault for a state it does not know. */
+/** Stripe's intent in our terms. Throws ProviderFault for an unknown state. */
 export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
   const state = stateOf(intent.status);
   const charge = intent.latest_charge;
@@ -67,7 +68,7 @@ export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
   };
 }
 
-/** The end of the hold, where the charge is expanded and the card tells it (ISO 8601). */
+/** The end of the authorization, if the charge is expanded and contains it (ISO 8601). */
 export function captureBeforeOf(intent: Stripe.PaymentIntent): string | null {
   const charge = intent.latest_charge;
   if (intent.status !== 'requires_capture' || charge === null || typeof charge === 'string') {
@@ -77,7 +78,7 @@ export function captureBeforeOf(intent: Stripe.PaymentIntent): string | null {
   return seconds === undefined ? null : new Date(seconds * 1000).toISOString();
 }
 
-/** Why an intent holds no money. */
+/** Why an intent has no authorization. */
 export function declineCodeOf(intent: Stripe.PaymentIntent): string {
   const error = intent.last_payment_error;
   if (error !== null) return errorCode(errorCode('card_declined', error.code), error.decline_code);
@@ -86,19 +87,19 @@ export function declineCodeOf(intent: Stripe.PaymentIntent): string {
 }
 
 const PAGE_SIZE = 100;
-/** 4,000 intents. Against Stripe itself the time allowed ends the reading much sooner. */
+/** 4,000 intents. Against Stripe itself the time limit ends the reading much sooner. */
 const MAX_PAGES = 40;
 /** Clocks differ, and `created` is in whole seconds. */
 const CLOCK_SKEW_MS = 10_000;
 const SEARCH_LAG_MS = 60_000;
-/** Believed too early, search leaves a hold behind that lapses by itself, never a charge. */
+/** Trusted too early, search leaves an authorization that expires, never a charge. */
 const SEARCH_TRUSTED_MS = 5 * SEARCH_LAG_MS;
 
 async function retrieved(call: StripeCall, id: string): Promise<FindOutcome> {
   return { kind: 'found', intent: await retrieveIntent(call, id) };
 }
 
-/** Newest first, for half of the time allowed: a search or a retrieve may have to follow. */
+/** Newest first, for half of the time limit: a search or a retrieve may have to follow. */
 async function findInList({ stripe, timeoutMs }: StripeCall, orderId: OrderId) {
   const startedAtMs = performance.now();
   const gte = Math.floor((Date.now() - orderAgeMs(orderId) - CLOCK_SKEW_MS) / 1000);
@@ -122,7 +123,7 @@ async function findBySearch({ stripe, timeoutMs }: StripeCall, orderId: OrderId)
   return best(data, orderId);
 }
 
-/** Of several intents the one that matters most: money taken, then money held. */
+/** Of several intents the most important: captured, then authorized. */
 function best(intents: readonly Stripe.PaymentIntent[], orderId: OrderId) {
   const own = intents.filter(({ metadata }) => metadata['order_id'] === orderId);
   const weight = ({ status }: Stripe.PaymentIntent) => WEIGHT.indexOf(status);

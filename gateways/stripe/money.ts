@@ -1,6 +1,6 @@
 /**
- * Money in Stripe's units. They are ISO 4217 minor units but for two currencies that lost their
- * decimals in ISO and kept them at Stripe: sent unconverted, a hundredth would be charged.
+ * Money in Stripe's units: ISO 4217 minor units, except for two currencies that lost their decimals
+ * in ISO and kept them at Stripe. Unconverted, a hundredth would be charged.
  * https://docs.stripe.com/currencies#special-cases
  */
 import type { Money } from '../../domain/money.ts';
@@ -10,7 +10,7 @@ export function toStripeAmount({ amountMinor, currency }: Money): number {
   return amountMinor * factorOf(currency);
 }
 
-/** ISO 4217 minor units of Stripe's integer; a fraction it cannot hold is rounded down. */
+/** ISO 4217 minor units of Stripe's integer, rounded down. */
 export function fromStripeAmount(amount: number, currency: string): number {
   return Math.floor(amount / factorOf(currency));
 }

@@ -1,7 +1,7 @@
 /**
- * Payments by Stripe's PaymentIntents with manual capture. Every call that moves money carries the
- * intent's own key; because Stripe forgets keys after 24 hours, each of them is also safe without:
- * an old authorization and every refund are looked up before they are asked for (G2).
+ * Payments with Stripe's PaymentIntents and manual capture. Every call that moves money carries the
+ * intent's own key; because Stripe deletes keys after 24 hours, each call is also safe without: an
+ * old authorization and every refund are looked up first (G2).
  */
 import type { OrderId } from '../../domain/ids.ts';
 import { createGuard, ProviderFault } from '../resilience/guard.ts';
@@ -72,16 +72,16 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
 }
 
 const ABSENT = { kind: 'absent' } as const;
-/** The provider answered, so this unknown does not count towards opening the breaker. */
+/** The provider responded, so this unknown does not count towards opening the breaker. */
 const UNKNOWN_OUTCOME = { kind: 'unknown', reason: 'lookup_incomplete' } as const;
 
-/** Stripe keeps a key for at least 24 hours. An hour less, since clocks and calls take time. */
+/** Stripe keeps a key for at least 24 hours. An hour less, since clocks differ. */
 const KEY_TRUSTED_MS = 23 * 3_600_000;
 
 async function authorize(call: StripeCall, request: AuthorizeRequest): Promise<AuthorizeOutcome> {
   return parseResponse(async () => {
-    const forgotten = orderAgeMs(request.orderId) > KEY_TRUSTED_MS;
-    const known = forgotten ? await findIntent(call, request.orderId) : ABSENT;
+    const isKeyExpired = orderAgeMs(request.orderId) > KEY_TRUSTED_MS;
+    const known = isKeyExpired ? await findIntent(call, request.orderId) : ABSENT;
     if (known.kind === 'unsure') return UNKNOWN_OUTCOME;
     const intent = known.kind === 'found' ? known.intent : await createIntent(call, request);
     return readAuthorization(intent);
@@ -98,7 +98,7 @@ function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: Author
       confirm: true,
       capture_method: 'manual',
       metadata: { order_id: request.orderId },
-      // The charge tells how long the money is held.
+      // The charge has the end of the authorization.
       expand: ['latest_charge'],
       // Redirects need the shopper's browser; without them an intent is settled in one call.
       automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
@@ -125,18 +125,18 @@ function readAuthorization(intent: Parameters<typeof readIntent>[0]): AuthorizeO
   }
 }
 
-/** Refusals that are about what the shopper gave, card or basket, and not about our request. */
-const SHOPPERS_CODES: readonly string[] = ['amount_too_small', 'amount_too_large'];
+/** Refusals about the shopper's card or amount, not about our request. */
+const SHOPPER_CODES: readonly string[] = ['amount_too_small', 'amount_too_large'];
 
 function readAuthorizeRefusal(refusal: StripeRefusal): AuthorizeOutcome {
   const { code, declined, intent, param } = refusal;
-  if (!declined && param !== 'payment_method' && !SHOPPERS_CODES.includes(code)) {
+  if (!declined && param !== 'payment_method' && !SHOPPER_CODES.includes(code)) {
     throw new ProviderRejection('payments', code);
   }
   return { kind: 'declined', code, reference: intent?.id ?? null };
 }
 
-/** By reference: what Stripe does not know was never made there (or with another account's key). */
+/** By reference: a payment unknown to Stripe was never made there (or with another account). */
 function look(call: StripeCall, reference: string): Promise<PaymentLookup> {
   return parseResponse<PaymentLookup>(
     async () => ({ kind: 'found', payment: readIntent(await retrieveIntent(call, reference)) }),

@@ -1,6 +1,6 @@
 /**
- * Capture, void and refund. Each is one intent that may be asked for any number of times, also
- * after Stripe has forgotten its key: what is already as wanted counts as done.
+ * Capture, void and refund. Each may be repeated any number of times, also after Stripe has deleted
+ * its key: an intent already in the wanted state counts as done.
  */
 import type Stripe from 'stripe';
 import { errorCode } from '../resilience/http.ts';
@@ -11,7 +11,7 @@ import type { StripeCall, StripeRefusal } from './client.ts';
 import { retrieveIntent } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
 
-/** Takes the held money. `refused: authorization_expired_or_voided` when none is held any more. */
+/** Captures. `refused: authorization_expired_or_voided` when nothing is authorized any more. */
 export function capture(call: StripeCall, request: SettleRequest): Promise<SettleOutcome> {
   const { reference, amount } = request;
   const work = async (): Promise<SettleOutcome> => {
@@ -28,7 +28,7 @@ export function capture(call: StripeCall, request: SettleRequest): Promise<Settl
   });
 }
 
-/** Lets the held money go. `refused: already_captured` when it was taken: then refund it. */
+/** Voids. `refused: already_captured` when it was captured: then refund it. */
 export function voidAuthorization(
   call: StripeCall,
   request: SettleRequest,
@@ -46,15 +46,15 @@ export function voidAuthorization(
 }
 
 /**
- * Gives `amount` back, once per key for ever: the key is also kept in the refund's metadata, and
- * the intent's refunds are read before a new one is asked for.
+ * Refunds `amount`, once per key for ever: the key is also in the refund's metadata, and the
+ * intent's refunds are read before a new one is created.
  */
 export function refund(call: StripeCall, request: SettleRequest): Promise<SettleOutcome> {
   const { reference, amount, key } = request;
   const work = async (): Promise<SettleOutcome> => {
     const earlier = await findRefund(call, request);
     if (earlier !== null) return readRefund(earlier);
-    // The deadline may have passed during the look-up; nobody would hear of what came after it.
+    // After the deadline the outcome of a refund would be lost.
     call.signal.throwIfAborted();
     const params = {
       payment_intent: reference,
@@ -72,7 +72,7 @@ const GONE = 'authorization_expired_or_voided';
 /** Stripe's largest page. An order has a handful of refunds at most. */
 const REFUNDS_READ = 100;
 
-interface RefundSeen {
+interface FoundRefund {
   readonly id: string;
   readonly status: string | null;
   readonly failure_reason?: string;
@@ -82,12 +82,12 @@ async function findRefund({ stripe, timeoutMs }: StripeCall, request: SettleRequ
   const params = { payment_intent: request.reference, limit: REFUNDS_READ };
   const { data } = await parseResponse(
     () => stripe.refunds.list(params, { timeout: timeoutMs }),
-    unsure,
+    failRefused,
   );
   return data.find(({ metadata }) => metadata?.['intent_key'] === request.key) ?? null;
 }
 
-function readRefund({ id, status, failure_reason: reason }: RefundSeen): SettleOutcome {
+function readRefund({ id, status, failure_reason: reason }: FoundRefund): SettleOutcome {
   switch (status) {
     case 'succeeded':
     case 'pending':
@@ -103,25 +103,25 @@ function readRefund({ id, status, failure_reason: reason }: RefundSeen): SettleO
 }
 
 /**
- * Where the intent stands after a refusal, or null when the refusal was about something else. Asked
- * anew: a repeated key gets the first refusal again, with the intent as it was then. Throws
- * ProviderFault while the intent is still moving.
+ * The intent's status after a refusal, or null when the refusal was about something else. It is
+ * retrieved: a repeated key gets the first refusal again, with the intent as it was then. Throws
+ * ProviderFault while the intent is processing.
  */
 async function statusAfter(call: StripeCall, refusal: StripeRefusal, reference: string) {
   if (refusal.code !== 'payment_intent_unexpected_state') return null;
-  const { status } = await parseResponse(() => retrieveIntent(call, reference), unsure);
+  const { status } = await parseResponse(() => retrieveIntent(call, reference), failRefused);
   if (status === 'processing') throw new ProviderFault('still_processing');
   return status;
 }
 
-/** An answer that says something else than what was asked for settles nothing. */
+/** A response with another status proves nothing. */
 function doneWhen(intent: Stripe.PaymentIntent, status: 'succeeded' | 'canceled'): SettleOutcome {
   if (intent.status !== status) throw new ProviderFault('intent_status_not_expected');
   return { kind: 'done', reference: intent.id };
 }
 
-/** A look-up that is refused leaves open what was done before. */
-function unsure({ code }: StripeRefusal): never {
+/** A refused look-up says nothing about what was done before. */
+function failRefused({ code }: StripeRefusal): never {
   throw new ProviderFault(`lookup_${code}`);
 }
 

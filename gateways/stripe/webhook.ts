@@ -1,11 +1,12 @@
 /**
- * Judges a webhook of the payment provider: Stripe's signature over the raw bytes, then what it is
- * about. It stores nothing; events come in any order and twice, so a reader looks the intent up.
+ * Verifies a webhook of the payment provider: Stripe's signature over the raw bytes, then its
+ * content. It stores nothing; events arrive in any order and twice, so a handler looks the intent up.
  */
 import Stripe from 'stripe';
 import { z } from 'zod';
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
+import { jsonOrNull } from '../resilience/http.ts';
 import { fromStripeAmount } from './money.ts';
 
 type WebhookVerdict =
@@ -18,7 +19,7 @@ type WebhookVerdict =
       readonly orderId: OrderId | null;
       /** The PaymentIntent the event is about. */
       readonly reference: string | null;
-      /** For a charge: how much of it has been given back in all by then; null for anything else. */
+      /** For a charge: the total refunded by then; else null. */
       readonly refundedMinor: number | null;
     }
   | { readonly kind: 'rejected'; readonly reason: 'bad_signature' | 'malformed' };
@@ -64,7 +65,7 @@ const event = z.object({
 });
 
 function readEvent(body: Uint8Array): WebhookVerdict {
-  const result = event.safeParse(parseJson(Buffer.from(body).toString('utf8')));
+  const result = event.safeParse(jsonOrNull(Buffer.from(body).toString('utf8')));
   if (!result.success) return { kind: 'rejected', reason: 'malformed' };
   const { id, type, data } = result.data;
   const about = data.object;
@@ -82,12 +83,4 @@ function readEvent(body: Uint8Array): WebhookVerdict {
 function refundedMinor({ amount_refunded: amount, currency }: z.infer<typeof subject>) {
   if (typeof amount !== 'number' || typeof currency !== 'string') return null;
   return fromStripeAmount(amount, currency);
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
-  }
 }

@@ -1,15 +1,15 @@
 /**
- * Judges a warehouse callback: Standard Webhooks signature over the raw bytes, then its content.
- * It stores nothing and does not know whether a message was seen before: the inbox does.
+ * Verifies a warehouse callback: Standard Webhooks signature over the raw bytes, then its content. It
+ * stores nothing; the inbox recognizes repeats.
  */
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { z } from 'zod';
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { errorCode } from '../resilience/http.ts';
+import { errorCode, jsonOrNull } from '../resilience/http.ts';
 import type { ShipmentState } from './warehouse.ts';
 
-/** What became of a shipping request, as the warehouse says it by callback. */
+/** The outcome of a shipping request, as a callback reports it. */
 export interface ShipmentCallback {
   readonly correlationId: string;
   readonly orderId: OrderId;
@@ -18,12 +18,12 @@ export interface ShipmentCallback {
 
 export type CallbackVerdict =
   | { readonly kind: 'verified'; readonly id: string; readonly answer: ShipmentCallback }
-  /** Genuine, but no message of ours: acknowledge it, or the sender repeats it for days. */
+  /** Signed, but not about an order of ours: acknowledge it, or the sender repeats it for days. */
   | { readonly kind: 'unrecognised'; readonly id: string }
   | { readonly kind: 'rejected'; readonly reason: 'bad_signature' };
 
 interface SignedMessage {
-  /** The bytes as they came: parsing and printing JSON again would change the signature. */
+  /** The raw bytes: parsed and serialized again they would not match the signature. */
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -67,7 +67,7 @@ const callback = z.discriminatedUnion('type', [
 ]);
 
 function readCallback(json: string): ShipmentCallback | null {
-  const result = callback.safeParse(parseJson(json));
+  const result = callback.safeParse(jsonOrNull(json));
   if (!result.success) return null;
   const { type, data } = result.data;
   const { correlation_id: correlationId, order_id: orderId } = data;
@@ -84,12 +84,4 @@ function idOf(headers: Readonly<Record<string, string>>): string {
   const entry = Object.entries(headers).find(([name]) => name.toLowerCase() === 'webhook-id');
   if (entry === undefined) throw new TypeError('a verified message has a webhook-id');
   return entry[1];
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
-  }
 }

@@ -1,14 +1,15 @@
 /**
- * The warehouse over HTTP, after docs/warehouse-contract.md. It never looks past the contract: an
- * answer that is not in it is `unknown`, and reasons pass on only when they are codes (G8).
+ * The warehouse over HTTP, after docs/warehouse-contract.md. A response outside of the contract is
+ * `unknown`, and reasons are passed on only when they are codes (G8).
  */
 import { z } from 'zod';
 import { createGuard, ProviderFault } from '../resilience/guard.ts';
 import type { Guard } from '../resilience/guard.ts';
-import { errorCode, fetchOnce, parseAnswer } from '../resilience/http.ts';
+import { errorCode, fetchOnce, parseBody, readBody } from '../resilience/http.ts';
 import { WAREHOUSE_LIMITS } from '../resilience/limits.ts';
 import type { WarehouseLimits } from '../resilience/limits.ts';
 import { readRecord, readRecords, recordsQuery } from './list.ts';
+import type { WarehouseResponse } from './list.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
 import type { BreakerView } from '../resilience/outcome.ts';
 import type {
@@ -77,17 +78,12 @@ export function createHttpWarehouse(options: HttpWarehouseOptions): WarehouseGat
   };
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
 interface Call<T> {
   readonly path: string;
   readonly key?: string;
   /** With a body it is a POST, without one a GET. */
   readonly body?: object;
-  readonly read: (answer: Answer) => T;
+  readonly read: (response: WarehouseResponse) => T;
 }
 
 function createCaller({ baseUrl, apiKey }: HttpWarehouseOptions) {
@@ -106,17 +102,17 @@ function createCaller({ baseUrl, apiKey }: HttpWarehouseOptions) {
       signal,
     });
     if (REJECTIONS.includes(status)) throw new ProviderRejection('warehouse', `http_${status}`);
-    if (!MEANINGFUL.includes(status)) throw new ProviderFault(`http_${status}`);
-    return call.read({ status, body: parseAnswer(text) });
+    if (!EXPECTED.includes(status)) throw new ProviderFault(`http_${status}`);
+    return call.read({ status, body: parseBody(text) });
   }
 
   return <T>(guard: Guard, call: Call<T>) => guard.run((signal) => send(call, signal));
 }
 
-/** What our own mistakes look like: malformed, bad credentials, another request's key. */
+/** Our own mistakes: malformed, bad credentials, another request's key. */
 const REJECTIONS: readonly number[] = [400, 401, 403, 422];
-/** What the contract gives a meaning. All else may be a proxy speaking: unknown. */
-const MEANINGFUL: readonly number[] = [200, 201, 202, 404, 409];
+/** The statuses of the contract. Any other may be a proxy's: unknown. */
+const EXPECTED: readonly number[] = [200, 201, 202, 404, 409];
 
 const text = z.string().min(1).max(200);
 const refused = z.object({ code: z.literal('refused'), reason: z.string() });
@@ -129,31 +125,31 @@ const shipmentState = z.discriminatedUnion('state', [
   z.object({ state: z.literal('cancelled') }),
 ]);
 
-function readReserve({ status, body }: Answer): ReserveOutcome {
+function readReserve({ status, body }: WarehouseResponse): ReserveOutcome {
   if (status === 201 || status === 200) return { kind: 'reserved' };
   return readRefusal({ status, body });
 }
 
-function readRelease({ status }: Answer): ReleaseOutcome {
+function readRelease({ status }: WarehouseResponse): ReleaseOutcome {
   if (status === 200) return { kind: 'released' };
   throw new ProviderFault(`http_${status}`);
 }
 
-function readShip({ status, body }: Answer): ShipOutcome {
+function readShip({ status, body }: WarehouseResponse): ShipOutcome {
   if (status === 202 || status === 200) return { kind: 'accepted' };
   return readRefusal({ status, body });
 }
 
-function readRefusal({ status, body }: Answer) {
+function readRefusal({ status, body }: WarehouseResponse) {
   if (status !== 409) throw new ProviderFault(`http_${status}`);
-  const { reason } = parsed(refused, body);
+  const { reason } = readBody(refused, body);
   return { kind: 'refused', reason: errorCode('unspecified', reason) } as const;
 }
 
-function readCancel({ status, body }: Answer): CancelOutcome {
+function readCancel({ status, body }: WarehouseResponse): CancelOutcome {
   if (status === 200) return { kind: 'cancelled' };
   if (status !== 409) throw new ProviderFault(`http_${status}`);
-  const parcel = parsed(alreadyShipped, body);
+  const parcel = readBody(alreadyShipped, body);
   return {
     kind: 'already_shipped',
     carrier: parcel.carrier,
@@ -161,10 +157,10 @@ function readCancel({ status, body }: Answer): CancelOutcome {
   };
 }
 
-function readLookup({ status, body }: Answer): ShipmentState {
+function readLookup({ status, body }: WarehouseResponse): ShipmentState {
   if (status === 404) return { kind: 'absent' };
   if (status !== 200) throw new ProviderFault(`http_${status}`);
-  const shipment = parsed(shipmentState, body);
+  const shipment = readBody(shipmentState, body);
   switch (shipment.state) {
     case 'requested':
       return { kind: 'pending' };
@@ -179,12 +175,6 @@ function readLookup({ status, body }: Answer): ShipmentState {
     case 'cancelled':
       return { kind: 'cancelled' };
   }
-}
-
-function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
-  const result = schema.safeParse(body);
-  if (!result.success) throw new ProviderFault('answer_not_understood');
-  return result.data;
 }
 
 function linesOf(request: ReserveRequest) {

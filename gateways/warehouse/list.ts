@@ -1,9 +1,10 @@
-/** The warehouse's books over HTTP, after docs/warehouse-contract.md: what it has for which order. */
+/** The warehouse's records over HTTP, after docs/warehouse-contract.md. */
 import { z } from 'zod';
 import { ProviderFault } from '../resilience/guard.ts';
+import { readBody } from '../resilience/http.ts';
 import type { RecordLookup, RecordsPage, WarehouseRecord } from './warehouse.ts';
 
-interface Answer {
+export interface WarehouseResponse {
   readonly status: number;
   readonly body: unknown;
 }
@@ -31,27 +32,21 @@ export function recordsQuery(window: {
   return query.toString();
 }
 
-export function readRecords({ status, body }: Answer): RecordsPage {
+export function readRecords({ status, body }: WarehouseResponse): RecordsPage {
   if (status === 404) return { kind: 'not_offered' };
   if (status !== 200) throw new ProviderFault(`http_${status}`);
-  const { data, has_more } = parsed(pageSchema, body);
+  const { data, has_more } = readBody(pageSchema, body);
   const records = data.map(toRecord);
   return { kind: 'page', records, next: has_more ? (records.at(-1)?.orderId ?? null) : null };
 }
 
-export function readRecord({ status, body }: Answer): RecordLookup {
+export function readRecord({ status, body }: WarehouseResponse): RecordLookup {
   if (status === 404) return { kind: 'absent' };
   if (status !== 200) throw new ProviderFault(`http_${status}`);
-  return { kind: 'found', record: toRecord(parsed(recordSchema, body)) };
+  return { kind: 'found', record: toRecord(readBody(recordSchema, body)) };
 }
 
 function toRecord(row: z.output<typeof recordSchema>): WarehouseRecord {
   const { order_id: orderId, created_at: createdAt, ...rest } = row;
   return { ...rest, orderId, createdAt };
-}
-
-function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
-  const result = schema.safeParse(body);
-  if (!result.success) throw new ProviderFault('answer_not_understood');
-  return result.data;
 }

@@ -1,11 +1,11 @@
 /**
- * The warehouse as the shop needs it. Shipping is request-reply: `ship` is accepted at once and
- * answered later by a signed callback that carries the correlation id. HTTP contract:
+ * The warehouse as the shop needs it. Shipping is asynchronous request-reply: `ship` is accepted at
+ * once, and a signed callback with the correlation id reports its outcome later. HTTP contract:
  * docs/warehouse-contract.md.
  */
 import type { OrderId } from '../../domain/ids.ts';
 import type { OrderLine, ShippingAddress } from '../../domain/order.ts';
-import type { BreakerView, NoAnswer } from '../resilience/outcome.ts';
+import type { BreakerView, NoResponse } from '../resilience/outcome.ts';
 
 export interface ReserveRequest {
   readonly key: string;
@@ -25,12 +25,16 @@ export interface ShipRequest extends ReserveRequest {
 }
 
 export type ReserveOutcome =
-  { readonly kind: 'reserved' } | { readonly kind: 'refused'; readonly reason: string } | NoAnswer;
+  | { readonly kind: 'reserved' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | NoResponse;
 
-export type ReleaseOutcome = { readonly kind: 'released' } | NoAnswer;
+export type ReleaseOutcome = { readonly kind: 'released' } | NoResponse;
 
 export type ShipOutcome =
-  { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly reason: string } | NoAnswer;
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | NoResponse;
 
 export type ShipmentState =
   | { readonly kind: 'pending' }
@@ -46,9 +50,9 @@ export type CancelOutcome =
       readonly carrier: string;
       readonly trackingNumber: string;
     }
-  | NoAnswer;
+  | NoResponse;
 
-/** What the warehouse has for one order. */
+/** The warehouse's record of one order. */
 export interface WarehouseRecord {
   readonly orderId: string;
   readonly reservation: 'reserved' | 'released' | null;
@@ -58,7 +62,7 @@ export interface WarehouseRecord {
   readonly createdAt: string;
 }
 
-/** `not_offered`: this warehouse has no such call, and its books are not compared. */
+/** `not_offered`: this warehouse has no such call, and its records are not reconciled. */
 export type RecordsPage =
   | {
       readonly kind: 'page';
@@ -66,22 +70,22 @@ export type RecordsPage =
       readonly next: string | null;
     }
   | { readonly kind: 'not_offered' }
-  | NoAnswer;
+  | NoResponse;
 
 export type RecordLookup =
   | { readonly kind: 'found'; readonly record: WarehouseRecord }
   | { readonly kind: 'absent' }
-  | NoAnswer;
+  | NoResponse;
 
 export interface WarehouseGateway {
   reserve(request: ReserveRequest): Promise<ReserveOutcome>;
-  /** Safe before, after and instead of a reserve: a later reserve of the order is refused. */
+  /** Allowed before, after and instead of a reserve: a later reserve of the order is refused. */
   release(request: ReleaseRequest): Promise<ReleaseOutcome>;
   ship(request: ShipRequest): Promise<ShipOutcome>;
-  /** Safe before a ship: a later ship under the correlation id is refused. */
+  /** Allowed before a ship: a later ship with the correlation id is refused. */
   cancelShipment(request: { readonly correlationId: string }): Promise<CancelOutcome>;
-  lookUpShipment(request: { readonly correlationId: string }): Promise<ShipmentState | NoAnswer>;
-  /** All orders the warehouse heard of in a span of time (ISO 8601, `to` exclusive), page by page. */
+  lookUpShipment(request: { readonly correlationId: string }): Promise<ShipmentState | NoResponse>;
+  /** All orders first seen in a time window (ISO 8601, `to` exclusive), page by page. */
   listRecords(window: {
     readonly from: string;
     readonly to: string;

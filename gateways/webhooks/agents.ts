@@ -1,6 +1,6 @@
 /**
- * Connections kept between webhooks to one receiver: making one costs more than sending. One is used
- * again only for addresses that were checked again, and not after a second's rest.
+ * Keep-alive connections to one receiver: connecting costs more than sending. One is reused only for
+ * the same checked addresses, and not after a second of idling.
  */
 import { Agent as HttpAgent, type AgentOptions, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions as TlsRequestOptions } from 'node:https';
@@ -10,9 +10,9 @@ export interface Checked {
   readonly checked: string;
 }
 
-/** Below the five seconds after which common servers close a connection that rests. */
-const REST_MS = 1_000;
-const KEPT: AgentOptions = { keepAlive: true, timeout: REST_MS, maxFreeSockets: 32 };
+/** Below the five seconds after which common servers close an idle connection. */
+const IDLE_MS = 1_000;
+const KEPT: AgentOptions = { keepAlive: true, timeout: IDLE_MS, maxFreeSockets: 32 };
 
 class CheckedHttpAgent extends HttpAgent {
   override getName(options?: RequestOptions): string {

@@ -1,7 +1,6 @@
 /**
- * Which IP addresses are out on the public Internet. Everything in the IANA special-purpose
- * registries is not (RFC 6890 and its successors), nor is what a tunnel or a translator would carry
- * to an IPv4 address unseen.
+ * Which IP addresses are on the public Internet. Those in the IANA special-purpose registries are not
+ * (RFC 6890 and its successors), nor are those that a tunnel or translator maps to an IPv4 address.
  */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
@@ -30,7 +29,7 @@ const SPECIAL_IPV4: readonly Subnet[] = [
 ];
 
 /**
- * The only block of global unicast. Outside lie ::/96 and ::ffff:0:0/96 (IPv4 in disguise),
+ * The only block of global unicast. Outside are ::/96 and ::ffff:0:0/96 (IPv4-mapped),
  * 64:ff9b::/96 and 64:ff9b:1::/48 (NAT64), fc00::/7, fe80::/10, fec0::/10 and ff00::/8.
  */
 const GLOBAL_IPV6: readonly Subnet[] = [['2000::', 3]];
@@ -55,7 +54,7 @@ export function isPublicAddress(address: string): boolean {
   return globalIpv6.check(address, 'ipv6') && !specialIpv6.check(address, 'ipv6');
 }
 
-/** True for 127.0.0.0/8 and ::1 themselves, never for another form that leads there. */
+/** True for 127.0.0.0/8 and ::1 only, not for addresses mapped to them. */
 export function isLoopbackAddress(address: string): boolean {
   return address === '::1' || (isIPv4(address) && loopbackIpv4.check(address, 'ipv4'));
 }

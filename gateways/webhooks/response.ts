@@ -1,40 +1,43 @@
-/** Reads what a webhook's receiver answers, as little of it as is of use. */
+/** Reads a webhook receiver's response, as little of it as is useful. */
 import type { IncomingMessage } from 'node:http';
 import { headOf } from '../../domain/webhook.ts';
 
-/** Read beyond this and it is a download, not an answer. */
+/** A longer body is a download, not a response. */
 const MAX_READ_BYTES = 64 * 1_024;
 const KEPT_LENGTH = 1_024;
-/** A receiver that asks for more is tried all the same. */
+/** A longer Retry-After is cut to this. */
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
 /**
- * The beginning of the body as text. The status has been said by now, so a body that stops half-way
- * or never ends takes nothing from the answer.
+ * The beginning of the body as text. The status is known by now, so a body that breaks off or never
+ * ends does not change the outcome.
  */
-export async function readBodyHead(answer: IncomingMessage, signal: AbortSignal): Promise<string> {
+export async function readBodyHead(
+  response: IncomingMessage,
+  signal: AbortSignal,
+): Promise<string> {
   const kept: Buffer[] = [];
   let bytes = 0;
-  const stop = (): void => void answer.destroy();
+  const stop = (): void => void response.destroy();
   signal.addEventListener('abort', stop, { once: true });
   try {
-    for await (const chunk of answer) {
+    for await (const chunk of response) {
       if (!Buffer.isBuffer(chunk)) break;
       if (bytes < KEPT_LENGTH) kept.push(chunk);
       bytes += chunk.byteLength;
       if (bytes > MAX_READ_BYTES) break;
     }
   } catch {
-    // What was read until then is what there is.
+    // The part read so far is kept.
   } finally {
     signal.removeEventListener('abort', stop);
-    answer.destroy();
+    response.destroy();
   }
   // PostgreSQL keeps no NUL in a text.
   return headOf(Buffer.concat(kept).toString('utf8').replaceAll('\0', ''), KEPT_LENGTH);
 }
 
-/** Retry-After in ms: a number of seconds or an HTTP date (RFC 9110, 10.2.3). Null: none, or garbled. */
+/** Retry-After in ms: a number of seconds or an HTTP date (RFC 9110, 10.2.3). Null: missing or invalid. */
 export function retryAfterOf(value: string | undefined, now = new Date()): number | null {
   if (value === undefined) return null;
   const seconds = /^\d{1,10}$/.test(value);

@@ -1,7 +1,7 @@
 /**
- * Sends one signed webhook and says what came of it. It never follows a redirect, never connects to
- * an address it has not checked, and never throws for what a receiver or a network does. It neither
- * retries nor remembers: its callers do.
+ * Sends one signed webhook and returns its outcome. It never follows a redirect, never connects to an
+ * unchecked address, and never throws for a failure of receiver or network. It neither retries nor
+ * stores: its callers do.
  */
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
@@ -23,7 +23,7 @@ export interface WebhookMessage {
   /** The `webhook-id`: the same on every attempt, so that a receiver can drop repeats. */
   readonly id: string;
   readonly body: string;
-  /** `whsec_...`; each gives a signature, so that a receiver can change over. */
+  /** `whsec_...`; each adds a signature, so that a receiver can rotate its secret. */
   readonly secrets: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
@@ -40,7 +40,7 @@ export interface WebhookSender {
 export interface WebhookSenderOptions {
   /** Plain HTTP, any port and loopback too: for development and tests on one machine. */
   readonly allowLocal: boolean;
-  /** From asking for the address to the last byte read. Standard Webhooks: 15 to 30 s. */
+  /** From DNS resolution to the last byte read. Standard Webhooks: 15 to 30 s. */
   readonly deadlineMs?: number;
   readonly resolve?: Resolve;
 }
@@ -64,10 +64,10 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
         const target = await beforeAbort(findTarget(message.url, rules), signal);
         if (target.kind === 'blocked') return { ...target, ...since() };
         if (target.kind === 'unresolved') throw new SendError(target.reason);
-        const answer = await postWithRetry({ ...message, headers }, target, { agents, signal });
-        const bodyHead = await readBodyHead(answer, signal);
-        const retryAfterMs = retryAfterOf(answer.headers['retry-after']);
-        const { statusCode: status = 0 } = answer;
+        const response = await postWithRetry({ ...message, headers }, target, { agents, signal });
+        const bodyHead = await readBodyHead(response, signal);
+        const retryAfterMs = retryAfterOf(response.headers['retry-after']);
+        const { statusCode: status = 0 } = response;
         return { kind: 'answered', status, retryAfterMs, bodyHead, ...since() };
       } catch (error) {
         return { kind: 'failed', reason: reasonOf(error, signal), ...since() };
@@ -106,12 +106,12 @@ interface Target {
 }
 
 interface Sending {
-  /** Null: over a new connection, and none that is kept. */
+  /** Null: over a new connection that is not kept alive. */
   readonly agents: ReturnType<typeof createWebhookAgents> | null;
   readonly signal: AbortSignal;
 }
 
-/** A receiver may close a kept connection as we write to it: then once more, over a new one. */
+/** A receiver may close an idle connection as we write to it: then retry once over a new one. */
 async function postWithRetry(
   message: WebhookMessage,
   target: Target,
@@ -125,7 +125,7 @@ async function postWithRetry(
   }
 }
 
-/** Sends the request; resolves with the head of the answer. */
+/** Sends the request; resolves with the head of the response. */
 function post(
   message: WebhookMessage,
   { url, addresses }: Target,
@@ -150,10 +150,10 @@ function post(
     agent: agents?.[isHttps ? 'https' : 'http'] ?? false,
     signal,
   });
-  return answerTo(request, body);
+  return responseTo(request, body);
 }
 
-function answerTo(request: ClientRequest, body: Buffer): Promise<IncomingMessage> {
+function responseTo(request: ClientRequest, body: Buffer): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
     request.once('upgrade', (_, socket) => socket.destroy());
@@ -166,7 +166,7 @@ function answerTo(request: ClientRequest, body: Buffer): Promise<IncomingMessage
   });
 }
 
-/** Gives the socket the addresses that were checked, and no way to others. */
+/** Resolves to the checked addresses only. */
 function pinnedLookup(addresses: readonly ResolvedAddress[]): LookupFunction {
   return (_hostname, { all }, callback) => {
     const [first] = addresses;
@@ -176,10 +176,10 @@ function pinnedLookup(addresses: readonly ResolvedAddress[]): LookupFunction {
   };
 }
 
-/** A failure of ours to name, in a word. */
+/** Its message is the outcome's reason code. */
 class SendError extends Error {}
 
-/** A kept connection that the receiver had closed already. */
+/** A reused connection that the receiver had already closed. */
 class StaleConnection extends Error {}
 
 function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,6 +1,6 @@
 /**
- * Decides where a webhook may go: which URLs, and which addresses behind their names. A URL that a
- * customer chose must not reach into our own network (OWASP: server-side request forgery).
+ * Decides which URLs a webhook may be sent to, and which addresses they may resolve to. A URL chosen
+ * by a customer must not reach our own network (OWASP: server-side request forgery).
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -35,12 +35,12 @@ export type BlockedReason =
 
 const MAX_URL_LENGTH = 2_048;
 const PORTS: readonly string[] = ['', '8443'];
-/** Names with more are not for receiving webhooks; each is checked. */
+/** Each is checked; a name with more is no webhook receiver's. */
 const MAX_ADDRESSES = 32;
 
 /**
- * Where the URL leads now. Only the addresses given here may be connected to: asking again could
- * give others (DNS rebinding). One address that is not public blocks them all.
+ * Resolves the URL. Only the returned addresses may be connected to: another resolution could return
+ * others (DNS rebinding). One address that is not public blocks them all.
  */
 export async function findTarget(text: string, rules: TargetRules): Promise<Target> {
   const url = readUrl(text, rules.allowLocal);
@@ -54,18 +54,18 @@ export async function findTarget(text: string, rules: TargetRules): Promise<Targ
     : { kind: 'blocked', reason: 'address_not_public' };
 }
 
-/** The system's resolver: the same that a connection by name would ask. */
+/** The system's resolver: the same that a connection by name uses. */
 export async function resolveBySystem(hostname: string): Promise<readonly ResolvedAddress[]> {
   const found = await lookup(hostname, { all: true });
   return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
 }
 
-/** The host as a resolver or a socket wants it: an IPv6 address without brackets. */
+/** The host for a resolver or socket: an IPv6 address without brackets. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
-/** WHATWG URL turns octal, hexadecimal, short and full-width IPv4 forms into dotted decimals. */
+/** WHATWG URL converts octal, hexadecimal, short and full-width IPv4 forms into dotted decimals. */
 function readUrl(text: string, allowLocal: boolean): URL | BlockedReason {
   if (text.length > MAX_URL_LENGTH) return 'url_too_long';
   if (!URL.canParse(text)) return 'not_a_url';

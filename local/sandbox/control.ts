@@ -29,7 +29,6 @@ const clockSchema = z.union([
 
 export function createControlRoutes(deps: ControlDeps): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>();
-  app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/', (c) => {
     c.header('Content-Security-Policy', PAGE_POLICY);
     return c.html(indexPage(new URL(c.req.url).origin, deps.faults.list()));

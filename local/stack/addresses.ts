@@ -1,7 +1,7 @@
 /**
- * Where everything of one running stack is found: chosen once at the start, kept in stack.json for
- * other commands, and turned into the app's environment. The providers are always the sandbox's: a
- * live key in somebody's shell must not be used by a local run.
+ * The addresses of one running stack: chosen once at the start, kept in stack.json for other
+ * commands, and turned into the app's environment. The providers are always the sandbox's: a local
+ * run must not use a live key of the user's shell.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -10,7 +10,7 @@ import type { Home } from './home.ts';
 import { choosePorts } from './ports.ts';
 import { postgresUrl } from './postgres.ts';
 
-/** Signing secrets of the sandbox on this machine; nobody else ever sees them. */
+/** Signing secrets of the sandbox; they never leave this machine. */
 export const SECRETS = {
   paymentsWebhook: 'whsec_bG9jYWwtcGF5bWVudHMtd2ViaG9vay1zZWNyZXQ=',
   warehouseCallback: 'whsec_bG9jYWwtd2FyZWhvdXNlLWNhbGxiYWNrLXNlY3JldA==',
@@ -24,7 +24,7 @@ const addressesSchema = z.object({
     PORT: portSchema,
     SANDBOX_PORT: portSchema,
     SMTP_PORT: portSchema,
-    /** Absent where a server was given and none is started. */
+    /** Absent where the environment names a server and none is started. */
     POSTGRES_PORT: portSchema.optional(),
     TEMPORAL_PORT: portSchema.optional(),
     TEMPORAL_UI_PORT: portSchema.optional(),
@@ -35,13 +35,13 @@ const addressesSchema = z.object({
   temporalNamespace: z.string(),
   temporalUi: z.string().optional(),
   databaseUrl: z.string(),
-  /** What the app is started with, over the environment of whoever starts it. */
+  /** Overrides the environment of the process that starts the app. */
   environment: z.record(z.string(), z.string()),
 });
 
 export type Addresses = z.infer<typeof addressesSchema>;
 
-/** Chooses the ports. `moved` are lines for a person: default ports that were taken. */
+/** Chooses the ports. `moved` has a message for each default port in use. */
 export async function chooseAddresses(
   config: StackConfig,
   workflowBundle: string,
@@ -49,16 +49,16 @@ export async function chooseAddresses(
   const ownPostgres = config.DATABASE_URL === undefined;
   const ownTemporal = config.TEMPORAL_ADDRESS === undefined;
   const chosen = await choosePorts([
-    { variable: 'PORT', defaultPort: 3000, asked: config.PORT },
-    { variable: 'SANDBOX_PORT', defaultPort: 4000, asked: config.SANDBOX_PORT },
-    { variable: 'SMTP_PORT', defaultPort: 1025, asked: config.SMTP_PORT },
+    { variable: 'PORT', defaultPort: 3000, requested: config.PORT },
+    { variable: 'SANDBOX_PORT', defaultPort: 4000, requested: config.SANDBOX_PORT },
+    { variable: 'SMTP_PORT', defaultPort: 1025, requested: config.SMTP_PORT },
     ...(ownPostgres
-      ? [{ variable: 'POSTGRES_PORT', defaultPort: 5433, asked: config.POSTGRES_PORT }]
+      ? [{ variable: 'POSTGRES_PORT', defaultPort: 5433, requested: config.POSTGRES_PORT }]
       : []),
     ...(ownTemporal
       ? [
-          { variable: 'TEMPORAL_PORT', defaultPort: 7233, asked: config.TEMPORAL_PORT },
-          { variable: 'TEMPORAL_UI_PORT', defaultPort: 8233, asked: config.TEMPORAL_UI_PORT },
+          { variable: 'TEMPORAL_PORT', defaultPort: 7233, requested: config.TEMPORAL_PORT },
+          { variable: 'TEMPORAL_UI_PORT', defaultPort: 8233, requested: config.TEMPORAL_UI_PORT },
         ]
       : []),
   ]);
@@ -67,7 +67,7 @@ export async function chooseAddresses(
   );
   const moved = chosen
     .filter((port) => port.insteadOf !== undefined)
-    .map(({ variable, port, insteadOf }) => `port ${insteadOf} is taken: ${variable} is ${port}`);
+    .map(({ variable, port, insteadOf }) => `port ${insteadOf} is in use: ${variable} is ${port}`);
   const places = locate(config, ports);
   const environment = appEnvironment(places, workflowBundle);
   return { addresses: { ...places, environment }, moved };
@@ -78,7 +78,7 @@ export async function saveAddresses(home: Home, addresses: Addresses): Promise<v
   await writeFile(home.stackFile, `${JSON.stringify(addresses, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** Reads stack.json. Throws when there is none: no stack has run on this home. */
+/** Reads stack.json. Throws when no stack has run on this home. */
 export async function loadAddresses(home: Home): Promise<Addresses> {
   return addressesSchema.parse(JSON.parse(await readFile(home.stackFile, 'utf8')));
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run app`: one more app process beside a running stack, a worker unless ROLE says otherwise.
- * A second API needs a PORT of its own.
+ * `npm run app`: another app process beside a running stack, by default a worker. A second API needs
+ * a PORT of its own.
  */
 import { environment, readStackConfig } from '../../config.ts';
 import { loadAddresses } from './addresses.ts';
@@ -27,17 +27,17 @@ async function main(): Promise<number> {
   const role = given['ROLE'] ?? 'worker';
   const port = given['PORT'] ?? (role === 'worker' ? String(await freePort()) : undefined);
   if (port === undefined || `http://127.0.0.1:${port}` === api) {
-    say(`ROLE=${role} answers HTTP: give it a PORT other than the stack's, e.g. PORT=3100.`);
+    say(`ROLE=${role} serves HTTP: set PORT to another than the stack's, e.g. PORT=3100.`);
     return 1;
   }
   const env = { ...given, ...fromStack, ROLE: role, PORT: port };
   const child = launch(nodeCommand('main.ts', [], env), 'pipe');
   const logFile = home.logFile(`app-${process.pid}`);
   follow(child, { name: role, logFile, showAll: true });
-  const stopIt = (): void => {
+  const stopChild = (): void => {
     void stop(child, { signal: 'SIGTERM', timeoutMs: STOP_TIMEOUT_MS });
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stopIt);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stopChild);
   process.once('exit', () => child.kill('SIGKILL'));
   say(`${role} starts as process ${child.pid ?? 'none'}; Ctrl-C stops it`);
   await ended(child);

@@ -1,4 +1,4 @@
-/** `npm run build`: everything a server needs to run the app by Node alone, in dist/. */
+/** `npm run build`: fills dist/ with what a server needs to run the app with Node alone. */
 import { join } from 'node:path';
 import { bundleWorkflows } from './bundle.ts';
 import { compilePrograms, DIST } from './compile.ts';
@@ -10,5 +10,5 @@ await generateClient();
 await compilePrograms();
 await bundleWorkflows(BUNDLE);
 console.log(
-  'dist/ is current. Run it: WORKFLOW_BUNDLE=dist/workflow-bundle.js node --enable-source-maps dist/main.js',
+  'dist/ is up to date. Run it: WORKFLOW_BUNDLE=dist/workflow-bundle.js node --enable-source-maps dist/main.js',
 );

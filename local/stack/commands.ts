@@ -1,6 +1,6 @@
 /**
- * Child processes: how one is described, started, watched for its start and stopped. Each runs in a
- * process group of its own, so that Ctrl-C reaches the stack alone and it decides the order.
+ * Child processes: describing, starting, awaiting and stopping them. Each runs in a process group of
+ * its own, so that Ctrl-C reaches only the stack, which stops them in order.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -25,8 +25,8 @@ export interface Command {
 export type Output = { readonly logFile: string } | 'pipe';
 
 /**
- * A script of this repository, run by Node in one process: its pid is the script's. Compiled when a
- * current compilation is there, else through tsx.
+ * Runs a script of this repository in one Node process: its pid is the script's. Uses the compiled
+ * program when it is up to date, else tsx.
  */
 export function nodeCommand(
   script: string,
@@ -56,7 +56,7 @@ export function launch(command: Command, output: Output): ChildProcess {
     ...(command.uid !== undefined && { uid: command.uid }),
     ...(command.gid !== undefined && { gid: command.gid }),
   });
-  // A command that cannot be started has no pid; its exit is what callers look at.
+  // A command that cannot be started has no pid; callers check whether it has ended.
   child.on('error', () => undefined);
   if (log !== null) closeSync(log);
   return child;
@@ -101,7 +101,7 @@ export async function stop(
   clearTimeout(timer);
 }
 
-/** Settles when the child has ended, however it ended. */
+/** Resolves when the child has ended, for whatever reason. */
 export function ended(child: ChildProcess): Promise<void> {
   if (hasEnded(child)) return Promise.resolve();
   return new Promise((resolve) => {
@@ -114,7 +114,7 @@ export function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
-/** Signals a whole process group; a group that is gone already is no error. */
+/** Signals a whole process group; a group that has ended is no error. */
 export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
@@ -124,7 +124,7 @@ export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void
   }
 }
 
-/** Asks again and again until the check says true. False when the time is up or `alive` says no. */
+/** Polls until the check returns true. False after the timeout or once `alive` returns false. */
 export async function becomesTrue(
   check: () => Promise<boolean>,
   limits: { readonly timeoutMs: number; readonly everyMs: number; readonly alive?: () => boolean },

@@ -1,18 +1,17 @@
 /**
- * The programs as plain JavaScript, each in one file: a process that was killed is back with half
- * the work that compiling it while it starts takes. Sources that changed since are
- * never passed over: then the sources themselves are run.
+ * The programs as plain JavaScript, each in one file: a killed process restarts in half the time
+ * that compiling it at its start takes. When sources have changed since, the sources are run.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PROJECT } from './home.ts';
 
-/** What `npm run build` fills; made again whenever it is missing or old. */
+/** Filled by `npm run build`, and again whenever it is missing or stale. */
 export const DIST = join(PROJECT, 'dist');
 
 export const PROGRAMS = ['main.ts', 'local/sandbox/main.ts'] as const;
-/** Read at run time from beside the program that has them in its sources. */
+/** Files that a program reads at run time from its own folder. */
 const DATA_FILES = [['prisma/invariants.sql', 'invariants.sql']] as const;
 
 interface Stamp {
@@ -21,10 +20,10 @@ interface Stamp {
   readonly inputs: readonly string[];
 }
 
-/** Compiles what is not current. True when it did. The Prisma client must have been generated. */
+/** Compiles what is stale. True when it did. The Prisma client must have been generated. */
 export async function compilePrograms(programs: readonly string[] = PROGRAMS): Promise<boolean> {
   if (programs.every((program) => compiledProgram(program) !== null)) return false;
-  // Loaded here: it starts a process of its own, and is rarely needed.
+  // Imported here: it starts a process of its own, and is rarely needed.
   const { build } = await import('esbuild');
   const builtAtMs = Date.now();
   const { outputFiles, metafile } = await build({
@@ -45,7 +44,7 @@ export async function compilePrograms(programs: readonly string[] = PROGRAMS): P
   });
   for (const { path, contents } of outputFiles) await replace(path, contents);
   for (const [from, to] of DATA_FILES) await copyFile(join(PROJECT, from), join(DIST, to));
-  // All of them for each: what a program left out today it may need once that file has changed.
+  // All inputs for each program: after a change it may need one that it does not need today.
   const stamp: Stamp = { builtAtMs, inputs: Object.keys(metafile.inputs) };
   for (const program of programs) await replace(stampFile(program), JSON.stringify(stamp));
   return true;
@@ -56,11 +55,11 @@ export function compiledProgram(script: string): string | null {
   const file = join(DIST, script.replace(/\.ts$/, '.js'));
   if (!existsSync(file) || !existsSync(stampFile(script))) return null;
   const { builtAtMs, inputs } = readStamp(script);
-  const isOld = (input: string): boolean => {
+  const isNewer = (input: string): boolean => {
     const stat = statSync(join(PROJECT, input), { throwIfNoEntry: false });
     return stat === undefined || stat.mtimeMs >= builtAtMs;
   };
-  return inputs.some(isOld) ? null : file;
+  return inputs.some(isNewer) ? null : file;
 }
 
 function readStamp(script: string): Stamp {
@@ -72,7 +71,7 @@ function stampFile(script: string): string {
   return join(DIST, script.replace(/\.ts$/, '.stamp.json'));
 }
 
-/** Whoever starts the program meanwhile reads the old one or the new one, whole. */
+/** A process that starts meanwhile reads the old file or the new one, whole. */
 async function replace(file: string, contents: string | Uint8Array): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   const partial = `${file}.${process.pid}.partial`;

@@ -1,6 +1,6 @@
 /**
- * `npm run stack -- stop|start|status [part]`: takes one part of the running stack down for as long
- * as a person likes, and brings it back. The stack sees the marker file and leaves the part alone.
+ * `npm run stack -- stop|start|status [part]`: stops one part of the running stack and starts it
+ * again. The stack does not restart a part while its marker file exists.
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { readStackConfig } from '../../config.ts';
@@ -33,11 +33,11 @@ async function main(args: readonly string[]): Promise<number> {
     say(USAGE);
     return 2;
   }
-  if (!isOurs(part, addresses)) {
-    say(`${part} was given to the stack by the environment: it is not the stack's to ${verb}.`);
+  if (!isRunHere(part, addresses)) {
+    say(`${part} is named by the environment and not run by the stack: it cannot ${verb} it.`);
     return 1;
   }
-  return verb === 'stop' ? takeDown(home, part) : bringBack(home, part);
+  return verb === 'stop' ? stopPart(home, part) : startPart(home, part);
 }
 
 function status(home: Home, addresses: Addresses): number {
@@ -50,32 +50,32 @@ function status(home: Home, addresses: Addresses): number {
   for (const part of PART_NAMES) {
     const pid = runningPart(home, part);
     const running = pid === null ? 'down' : `running (process ${pid})`;
-    const text = isOurs(part, addresses) ? running : 'not started here';
+    const text = isRunHere(part, addresses) ? running : 'external';
     say(`${part.padEnd(10)} ${text.padEnd(26)} ${where[part]}`);
   }
   return 0;
 }
 
-async function takeDown(home: Home, part: PartName): Promise<number> {
+async function stopPart(home: Home, part: PartName): Promise<number> {
   writeFileSync(home.stoppedFile(part), '');
   const pid = runningPart(home, part);
   if (pid !== null) await stopPid(pid, part);
-  say(`${part} is down; npm run stack -- start ${part} brings it back`);
+  say(`${part} is stopped; start it with: npm run stack -- start ${part}`);
   return 0;
 }
 
-/** Waits for the process; the stack itself says when it is ready. */
-async function bringBack(home: Home, part: PartName): Promise<number> {
+/** Waits for the process; the stack prints when it is ready. */
+async function startPart(home: Home, part: PartName): Promise<number> {
   rmSync(home.stoppedFile(part), { force: true });
-  const isBack = await becomesTrue(async () => runningPart(home, part) !== null, {
+  const isStarted = await becomesTrue(async () => runningPart(home, part) !== null, {
     timeoutMs: START_TIMEOUT_MS,
     everyMs: 100,
   });
-  say(isBack ? `${part} is starting` : `${part} did not start: see ${home.logFile(part)}`);
-  return isBack ? 0 : 1;
+  say(isStarted ? `${part} is starting` : `${part} did not start: see ${home.logFile(part)}`);
+  return isStarted ? 0 : 1;
 }
 
-function isOurs(part: PartName, { ports }: Addresses): boolean {
+function isRunHere(part: PartName, { ports }: Addresses): boolean {
   if (part === 'postgres') return ports.POSTGRES_PORT !== undefined;
   return part !== 'temporal' || ports.TEMPORAL_PORT !== undefined;
 }

@@ -1,4 +1,4 @@
-/** Builds the Temporal CLI with Go, where nothing can be downloaded. Minutes, once per user. */
+/** Builds the Temporal CLI with Go, where it cannot be downloaded. Takes minutes, once per user. */
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -8,11 +8,11 @@ import { isWritable } from './home.ts';
 
 const MODULE = 'github.com/temporalio/cli/cmd/temporal';
 const BUILD_TIMEOUT_MS = 30 * 60_000;
-const SAY_EVERY_MS = 15_000;
+const PROGRESS_EVERY_MS = 15_000;
 
 /**
- * Builds aside and renames, so that half a binary is never taken. Says every 15 seconds how far it
- * is. Throws when there is no Go or the build fails.
+ * Builds in another folder and renames, so that an incomplete binary is never used. Shows progress
+ * every 15 seconds. Throws when there is no Go or the build fails.
  */
 export async function buildTemporal(options: {
   readonly version: string;
@@ -29,7 +29,7 @@ export async function buildTemporal(options: {
   const timer = setInterval(() => {
     const seconds = Math.round((Date.now() - startedAt) / 1000);
     say(`  ${seconds} s, ${compiled} packages compiled, ${now}`);
-  }, SAY_EVERY_MS);
+  }, PROGRESS_EVERY_MS);
   try {
     await mkdir(partial, { recursive: true });
     await run(
@@ -55,7 +55,7 @@ export async function buildTemporal(options: {
   }
 }
 
-/** Go keeps its own caches in the user's home directory; without one they go when the build is done. */
+/** Go's caches are in the user's home directory; without one they are deleted after the build. */
 function goHome(partial: string): Readonly<Record<string, string>> {
   if (isWritable(homedir())) return {};
   const [GOPATH, GOCACHE] = [join(partial, 'go'), join(partial, 'go-cache')];

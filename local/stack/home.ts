@@ -1,4 +1,4 @@
-/** Where the stack keeps things: the project, one home per stack, one cache per user. */
+/** Paths: the project, one home per stack, one cache per user. */
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -7,7 +7,7 @@ import type { StackConfig } from '../../config.ts';
 
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Every process the stack runs. Each has a pid file, a log file and, when held down, a marker. */
+/** The processes of the stack. Each has a pid file, a log file and, while stopped, a marker file. */
 export const PART_NAMES = ['postgres', 'temporal', 'sandbox', 'app'] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
@@ -25,7 +25,7 @@ export interface Home {
   readonly lockFile: string;
   pidFile(part: PartName): string;
   logFile(name: string): string;
-  /** Exists while a person keeps the part down. */
+  /** Exists while `npm run stack -- stop` keeps the part stopped. */
   stoppedFile(part: PartName): string;
 }
 
@@ -57,8 +57,8 @@ export function makeHome(home: Home): void {
 }
 
 /**
- * Where something that was downloaded or built is kept: in the user's cache, shared by all checkouts.
- * A user without a home directory that can be written to keeps it in the stack's own.
+ * The folder of something downloaded or built: in the user's cache, shared by all checkouts, or in
+ * the stack's home when the user has no writable home directory.
  */
 export function cacheDir(
   name: string,
@@ -69,7 +69,7 @@ export function cacheDir(
   return join(createHome(HOLDFAST_HOME).path, 'cache', name);
 }
 
-/** True when the directory is there, or can be made, and files can be written to it. */
+/** True when the directory exists or can be created, and is writable. */
 export function isWritable(dir: string): boolean {
   try {
     mkdirSync(dir, { recursive: true });

@@ -1,11 +1,11 @@
-/** `npm run keys`: makes, lists and revokes API keys in the database of DATABASE_URL. */
+/** `npm run keys`: adds, lists and revokes API keys in the database of DATABASE_URL. */
 import { parseArgs } from 'node:util';
 import { ConfigError, readDatabaseConfig } from '../../config.ts';
 import { createApiKey, listApiKeys, revokeApiKey, ROLES } from '../../prisma/access/api-keys.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { say } from './output.ts';
 
-const USAGE = `Usage: npm run keys -- add --role <${ROLES.join('|')}> --name <what uses it>
+const USAGE = `Usage: npm run keys -- add --role <${ROLES.join('|')}> --name <its user>
        npm run keys -- list
        npm run keys -- revoke <id>`;
 
@@ -30,20 +30,20 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** What the arguments ask for. Throws UsageError. */
+/** The work for these arguments. Throws UsageError. */
 function parse(args: readonly string[]): (db: Database) => Promise<void> {
   const { verb, rest, role, name } = readArguments(args);
   const [id, ...more] = rest;
   if (verb === 'list' && id === undefined) return list;
   if (verb === 'revoke' && id !== undefined && more.length === 0) return (db) => revoke(db, id);
-  if (verb !== 'add' || id !== undefined) throw new UsageError('Say what to do.');
+  if (verb !== 'add' || id !== undefined) throw new UsageError('Give add, list or revoke.');
   const known = ROLES.find((each) => each === role);
   if (known === undefined) throw new UsageError(`--role is one of ${ROLES.join(', ')}.`);
-  if (!name) throw new UsageError('--name says what uses the key, e.g. --name web.');
+  if (!name) throw new UsageError('Give --name, e.g. --name web.');
   return async (db) => {
     const { key, ...added } = await createApiKey(db, { role: known, name });
     say(`${added.id}  ${added.role}  ${added.name}`);
-    say(`\n  ${key}\n\nThis is the only time the key is shown; the database keeps its digest.`);
+    say(`\n  ${key}\n\nThe key is shown only once; the database stores its digest.`);
   };
 }
 
@@ -62,12 +62,12 @@ async function list(db: Database): Promise<void> {
   const keys = await listApiKeys(db);
   for (const { id, role, name, createdAt, revokedAt } of keys) {
     const state = revokedAt === null ? 'active' : `revoked ${revokedAt.toISOString()}`;
-    say(`${id}  ${role.padEnd(10)}  made ${createdAt.toISOString()}  ${state}  ${name}`);
+    say(`${id}  ${role.padEnd(10)}  created ${createdAt.toISOString()}  ${state}  ${name}`);
   }
   if (keys.length === 0) say('There are no API keys yet: npm run keys -- add');
 }
 
 async function revoke(db: Database, id: string): Promise<void> {
   if (!(await revokeApiKey(db, id))) throw new Error(`There is no active API key ${id}.`);
-  say(`${id} is revoked. API processes refuse it within 30 seconds.`);
+  say(`${id} is revoked. API processes reject it within 30 seconds.`);
 }

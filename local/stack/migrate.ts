@@ -1,9 +1,9 @@
-/** `npm run migrate`: brings the database of DATABASE_URL to the newest migration. Adds no samples. */
+/** `npm run migrate`: applies all migrations to the database of DATABASE_URL. Adds no samples. */
 import { ConfigError, readDatabaseConfig } from '../../config.ts';
 import { migrate } from './migrations.ts';
 import { say } from './output.ts';
 
-// The engine keeps a timer that would keep this process alive for ten seconds more.
+// A timer of the engine would keep this process alive for ten seconds.
 process.exit(await main());
 
 async function main(): Promise<number> {

@@ -19,8 +19,8 @@ import { createDatabase } from './postgres.ts';
 const MIGRATIONS = join(PROJECT, 'prisma', 'migrations');
 
 /**
- * Creates the database if it is missing, and brings it to the newest migration. Returns the names of
- * those just applied. Throws with the engine's words when one fails or history was edited.
+ * Creates the database if it is missing and applies all migrations. Returns the names of those just
+ * applied. Throws the engine's message when one fails or an applied one was edited.
  */
 export async function migrate(options: {
   readonly databaseUrl: string;
@@ -50,8 +50,8 @@ export async function migrate(options: {
 }
 
 /**
- * The driver adapter cuts a script at every semicolon, also inside comments and function bodies.
- * PostgreSQL takes it whole, in one implicit transaction, as Prisma's native engine sends it.
+ * The driver adapter splits a script at every semicolon, also inside comments and function bodies.
+ * Here it is sent whole, in one implicit transaction, as Prisma's native engine sends it.
  */
 class WholeScripts extends PrismaPg {
   private readonly connections: Awaited<ReturnType<PrismaPg['connect']>>[] = [];

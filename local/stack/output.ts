@@ -1,4 +1,4 @@
-/** What the stack prints, and where its children's output goes. Log files are bounded. */
+/** The stack's output and the logs of its child processes. Log files are bounded. */
 import { createWriteStream, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -11,12 +11,12 @@ const MAX_LOG_BYTES = 50 * 1024 * 1024;
 const TAIL_LINES = 15;
 const WARN = 40;
 
-/** One line of the stack itself. */
+/** Prints one line of the stack itself. */
 export function say(line: string): void {
   console.log(line);
 }
 
-/** Runs one step of the start and says what it came to and how long it took. */
+/** Runs one step of the start and prints its result and duration. */
 export async function step(name: string, work: () => Promise<string>): Promise<void> {
   const startedAt = performance.now();
   const note = await work();
@@ -32,7 +32,7 @@ export function bold(text: string): string {
   return process.stdout.isTTY ? styleText('bold', text) : text;
 }
 
-/** The log file's last lines, for the sentence that says why something did not start. */
+/** The log file's last lines, for the message about a failed start. */
 export function tail(logFile: string, count = TAIL_LINES): string {
   if (!existsSync(logFile)) return '';
   const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n');
@@ -48,15 +48,15 @@ export function startLog(logFile: string): void {
 }
 
 /**
- * Keeps a piped child's lines in its log file, and shows those that matter: warnings and errors, or
- * all of them. JSON lines are pino's and are shown as short text; anything else is shown as it is.
+ * Writes a piped child's lines to its log file and prints warnings and errors, or all lines. JSON
+ * lines are pino's and are printed as short text; others are printed unchanged.
  */
 export function follow(
   child: ChildProcess,
   options: { readonly name: string; readonly logFile: string; readonly showAll: boolean },
 ): void {
   const log = createWriteStream(options.logFile, { flags: 'a' });
-  // A full disk must not take the stack down with it.
+  // A full disk must not end the stack.
   log.on('error', () => undefined);
   let bytes = existsSync(options.logFile) ? statSync(options.logFile).size : 0;
   let open = 0;
@@ -84,7 +84,7 @@ const entrySchema = z.object({
   err: z.object({ message: z.string().optional(), code: z.string().optional() }).optional(),
 });
 
-/** Whole errors and ids are for the log file. */
+/** Whole errors and ids are only in the log file. */
 const pretty = prettyFactory({
   colorize: process.stdout.isTTY,
   ignore: 'pid,hostname,err,request_id,correlation_id,component,sdkComponent,taskQueue',
@@ -105,7 +105,7 @@ function parseEntry(line: string): z.infer<typeof entrySchema> | null {
   try {
     return entrySchema.safeParse(JSON.parse(line)).data ?? null;
   } catch {
-    // A line that only looks like JSON is shown as it is.
+    // A line that only looks like JSON is printed unchanged.
     return null;
   }
 }

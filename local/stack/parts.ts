@@ -1,4 +1,5 @@
-/** What each part of the stack is: its command, when it counts as ready, how it stops. */
+/** The parts of the stack: command, readiness check, stop signal. */
+import { z } from 'zod';
 import { environment } from '../../config.ts';
 import { SECRETS } from './addresses.ts';
 import type { Addresses } from './addresses.ts';
@@ -11,7 +12,7 @@ import { isTemporalUp } from './search-attributes.ts';
 import { devServerCommand } from './temporal.ts';
 
 const PROBE_TIMEOUT_MS = 2000;
-/** It looks for free ports for its inner services, and ends when another program takes one meanwhile. */
+/** It picks free ports for its inner services, and exits when another program takes one meanwhile. */
 export const TEMPORAL_ATTEMPTS = 3;
 
 export function postgresPart(postgres: Postgres, addresses: Addresses, port: number): PartSpec {
@@ -58,48 +59,37 @@ export function sandboxPart(home: Home, addresses: Addresses): PartSpec {
     name: 'sandbox',
     command: nodeCommand('local/sandbox/main.ts', Object.entries(options).flat()),
     output: 'file',
-    isReady: () => answersOk(`${addresses.sandbox}/faults`),
+    isReady: async () => (await probe(`${addresses.sandbox}/faults`)) !== null,
     startTimeoutMs: 60_000,
     stopSignal: 'SIGTERM',
     stopTimeoutMs: 10_000,
   };
 }
 
-/** The app with its role `all`. It names its home, so that its pid can be told from a reused one. */
+/** The app in role `all`. Its command line names the home, so that a reused pid is recognized. */
 export function appPart(home: Home, addresses: Addresses, logLevel: string | undefined): PartSpec {
   const env = { ...environment(), ...addresses.environment, ROLE: 'all' };
   return {
     name: 'app',
     command: nodeCommand('main.ts', ['--home', home.path], env),
     output: { showAll: logLevel !== undefined },
-    isReady: (pid) => answersAs(pid, `${addresses.api}/readyz`),
+    // Really this process: another stack's app may have the port.
+    isReady: async (pid) => (await probe(`${addresses.api}/readyz`))?.pid === pid,
     startTimeoutMs: 90_000,
     stopSignal: 'SIGTERM',
     stopTimeoutMs: 30_000,
   };
 }
 
-async function answersOk(url: string): Promise<boolean> {
+const bodySchema = z.object({ pid: z.number().optional() });
+
+/** The body of a 200 response, else null. */
+async function probe(url: string): Promise<z.infer<typeof bodySchema> | null> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-    await response.body?.cancel();
-    return response.status === 200;
+    const body = bodySchema.parse(await response.json());
+    return response.status === 200 ? body : null;
   } catch {
-    return false;
+    return null;
   }
-}
-
-/** Ready, and really the process we started: another stack's app may have the port. */
-async function answersAs(pid: number | undefined, url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-    const answer: unknown = await response.json();
-    return response.status === 200 && isObject(answer) && answer['pid'] === pid;
-  } catch {
-    return false;
-  }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

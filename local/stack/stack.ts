@@ -1,4 +1,4 @@
-/** The stack's parts in their order: what can start together does, and each stops before what it needs. */
+/** Starts the stack's parts, in parallel where possible, and stops each before those it needs. */
 import type { StackConfig } from '../../config.ts';
 import type { Addresses } from './addresses.ts';
 import { bundleWorkflows } from './bundle.ts';
@@ -12,11 +12,11 @@ import { createPostgres } from './postgres.ts';
 import { generateClient } from './prisma-client.ts';
 import { createPart } from './supervisor.ts';
 import type { Part, PartSpec } from './supervisor.ts';
-import { prepareGivenServer } from './search-attributes.ts';
+import { prepareExternalServer } from './search-attributes.ts';
 import { findTemporal } from './temporal.ts';
 
 export interface Stack {
-  /** Resolves when the app is ready. Throws a sentence for a person when something does not start. */
+  /** Resolves when the app is ready. Throws a message for people when a part does not start. */
   start(): Promise<void>;
   /** Stops the parts in reverse order. Bounded by each part's own limit. */
   stop(): Promise<void>;
@@ -48,7 +48,7 @@ export function createStack(context: Context): Stack {
         startData(context, startPart),
         startTemporal(context, startPart),
       ]);
-      await step('catalogue', () => seedCatalog(context));
+      await step('catalog', () => seedCatalog(context));
       await step('app', async () => {
         await startPart(appPart(context.home, context.addresses, context.config.LOG_LEVEL));
         return context.addresses.api;
@@ -69,7 +69,7 @@ export function createStack(context: Context): Stack {
 
 type StartPart = (spec: PartSpec) => Promise<void>;
 
-/** The first program: what programs need is made before it. */
+/** The first program: the client and the compiled programs are made before it. */
 async function startSandbox({ home, addresses }: Context, startPart: StartPart): Promise<void> {
   await step('client', async () => noteOf(await generateClient(), 'generated'));
   await step('programs', async () => noteOf(await compilePrograms(), 'compiled'));
@@ -82,19 +82,18 @@ async function startSandbox({ home, addresses }: Context, startPart: StartPart):
 async function startData({ home, addresses }: Context, startPart: StartPart): Promise<void> {
   const port = addresses.ports.POSTGRES_PORT;
   if (port === undefined) {
-    say(`  postgres     ${dim('    -  ')}  the one DATABASE_URL names`);
+    say(`  postgres     ${dim('    -  ')}  external (DATABASE_URL)`);
   } else {
     await step('postgres', async () => {
       const postgres = await createPostgres({ dataDir: home.postgres, durable: true });
-      await postgres.initialise();
+      await postgres.initialize();
       await startPart(postgresPart(postgres, addresses, port));
       return `127.0.0.1:${port}`;
     });
   }
   await step('migrations', async () => {
     const applied = await migrate({ databaseUrl: addresses.databaseUrl });
-    const note = applied.length === 0 ? 'up to date' : `${applied.length} applied`;
-    return note;
+    return applied.length === 0 ? 'up to date' : `${applied.length} applied`;
   });
 }
 
@@ -103,8 +102,8 @@ async function startTemporal(context: Context, startPart: StartPart): Promise<vo
   const { TEMPORAL_PORT: port, TEMPORAL_UI_PORT: uiPort } = addresses.ports;
   await step('temporal', async () => {
     if (port === undefined || uiPort === undefined) {
-      await prepareGivenServer();
-      return 'the one TEMPORAL_ADDRESS names';
+      await prepareExternalServer();
+      return 'external (TEMPORAL_ADDRESS)';
     }
     const binary = await findTemporal({ config, say: (line) => say(`  ${line}`) });
     await startPart(temporalPart(home, addresses, { binary, port, uiPort }));
@@ -113,7 +112,7 @@ async function startTemporal(context: Context, startPart: StartPart): Promise<vo
 }
 
 async function seedCatalog({ addresses }: Context): Promise<string> {
-  // Loaded here: they import the generated client, which may not have existed before.
+  // Imported here: they import the generated client, which may not have existed before.
   const [{ createDatabase }, { seed }] = await Promise.all([
     import('../../prisma/client/client.ts'),
     import('../../prisma/seed.ts'),

@@ -1,13 +1,13 @@
 /**
- * `npm start`: brings up everything the shop needs on this machine, watches over it, and takes it
- * down in reverse order on Ctrl-C. A second Ctrl-C kills.
+ * `npm start`: starts everything the shop needs on this machine, restarts what dies, and stops it in
+ * reverse order on Ctrl-C. A second Ctrl-C kills.
  */
 import { ConfigError, environment, readStackConfig } from '../../config.ts';
 import { chooseAddresses, saveAddresses } from './addresses.ts';
 import { createHome, makeHome } from './home.ts';
 import { claimHome, launchReaper, stopLeftovers } from './leftovers.ts';
 import { say } from './output.ts';
-import { sayReady } from './ready.ts';
+import { printReady } from './ready.ts';
 import { createStack } from './stack.ts';
 import type { Stack } from './stack.ts';
 
@@ -17,7 +17,7 @@ let stack: Stack | undefined;
 let dismissReaper: (() => void) | undefined;
 let stopping = false;
 
-// Whoever reads the output may leave first; that must not take the stack down the hard way.
+// The reader of the output may exit first; that must not crash the stack.
 process.stdout.on('error', () => undefined);
 process.on('SIGINT', () => void shutDown('SIGINT'));
 process.on('SIGTERM', () => void shutDown('SIGTERM'));
@@ -27,7 +27,7 @@ await main();
 
 async function main(): Promise<void> {
   try {
-    await bringUp();
+    await startAll();
   } catch (error) {
     if (stopping) return;
     stopping = true;
@@ -37,14 +37,14 @@ async function main(): Promise<void> {
   }
 }
 
-async function bringUp(): Promise<void> {
+async function startAll(): Promise<void> {
   const config = readStackConfig();
   const home = createHome(config.HOLDFAST_HOME);
   makeHome(home);
   claimHome(home);
-  say(`Holdfast starts in ${home.path}`);
+  say(`Starting Holdfast in ${home.path}`);
   const left = await stopLeftovers(home);
-  if (left.length > 0) say(`  stopped what an earlier run left behind: ${left.join(', ')}`);
+  if (left.length > 0) say(`  stopped processes of an earlier run: ${left.join(', ')}`);
   const { addresses, moved } = await chooseAddresses(config, home.workflowBundle);
   for (const line of moved) say(`  ${line}`);
   dismissReaper = launchReaper(home);
@@ -52,7 +52,7 @@ async function bringUp(): Promise<void> {
   await saveAddresses(home, addresses);
   await stack.start();
   if (stopping) return;
-  sayReady(home, addresses, ((performance.now() - startedAt) / 1000).toFixed(1));
+  printReady(home, addresses, ((performance.now() - startedAt) / 1000).toFixed(1));
 }
 
 async function shutDown(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> {
@@ -62,7 +62,7 @@ async function shutDown(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): Promise<void> 
   }
   stopping = true;
   clearInterval(orphanWatch);
-  say(`\n${signal}: stopping everything; once more to kill it`);
+  say(`\n${signal}: stopping; press Ctrl-C again to kill`);
   await stop();
   say('stopped');
   process.exit(0);
@@ -73,7 +73,7 @@ async function stop(): Promise<void> {
   dismissReaper?.();
 }
 
-/** npm hands a signal to its shell, which ends without handing it on: a lost parent means stop. */
+/** npm signals its shell, which ends without passing it on: a lost parent means stop. */
 function watchParent(): NodeJS.Timeout | undefined {
   if (environment()['npm_lifecycle_event'] === undefined) return undefined;
   const parent = process.ppid;

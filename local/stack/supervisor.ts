@@ -1,6 +1,6 @@
 /**
- * Keeps one part of the stack running: starts it, waits until it is ready, starts it again when it
- * dies (with back-off, said aloud), leaves it alone while a person keeps it down.
+ * Keeps one part of the stack running: starts it, waits until it is ready, restarts it with back-off
+ * when it dies, and leaves it stopped while its marker file exists.
  */
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,17 +12,17 @@ import { follow, say, startLog, tail } from './output.ts';
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 15_000;
-const LOOK_EVERY_MS = 200;
+const POLL_MS = 200;
 
 export interface PartSpec {
   readonly name: PartName;
   readonly command: Command;
-  /** `file`: only its log file. Otherwise its lines are followed and shown. */
+  /** `file`: only its log file. Otherwise its lines are printed too. */
   readonly output: 'file' | { readonly showAll: boolean };
-  /** Told the part's process id, so that no other's answer is taken for the part's. */
+  /** Gets the part's process id, so that another process is not taken for it. */
   readonly isReady: (pid: number | undefined) => Promise<boolean>;
   readonly startTimeoutMs: number;
-  /** How often its first start is attempted; once unless told. */
+  /** How often its first start is attempted; default once. */
   readonly attempts?: number;
   readonly stopSignal: NodeJS.Signals;
   readonly stopTimeoutMs: number;
@@ -30,9 +30,9 @@ export interface PartSpec {
 
 export interface Part {
   readonly name: PartName;
-  /** Resolves when the part is ready. Throws with its last log lines when it does not get there. */
+  /** Resolves when the part is ready. Throws with its last log lines when it does not get ready. */
   start(): Promise<void>;
-  /** Asks it to stop and waits; from then on it stays down. */
+  /** Stops it for good and waits for its end. */
   stop(): Promise<void>;
   /** Kills it and everything it started, now. */
   kill(): void;
@@ -99,48 +99,50 @@ async function startOnce({ spec, home, state }: Supervised): Promise<void> {
     alive: () => !hasEnded(child) && !state.stopping,
   });
   if (isReady || state.stopping) return;
-  const how = hasEnded(child) ? `ended at once (${exitOf(child)})` : 'did not get ready in time';
+  const how = hasEnded(child)
+    ? `exited during its start (${exitOf(child)})`
+    : 'was not ready in time';
   await stop(child, { signal: spec.stopSignal, timeoutMs: spec.stopTimeoutMs });
   throw new Error(`${spec.name} ${how}. Its last lines (${logFile}):\n${tail(logFile)}`);
 }
 
-/** Runs until the part is stopped for good. */
+/** Restarts the part until it is stopped for good. */
 async function keepRunning(supervised: Supervised): Promise<void> {
   const { spec, home, state } = supervised;
   for (;;) {
     if (state.child !== null) await ended(state.child);
     if (state.stopping) return;
     if (existsSync(home.stoppedFile(spec.name))) {
-      await waitWhileKeptDown(supervised);
+      await waitWhileStopped(supervised);
     } else {
       const how = state.child === null ? '' : ` (${exitOf(state.child)})`;
-      say(`${spec.name} ended${how}; starting it again in ${state.backoffMs / 1000} s`);
+      say(`${spec.name} exited${how}; restarting it in ${state.backoffMs / 1000} s`);
       await delay(state.backoffMs);
       state.backoffMs = Math.min(state.backoffMs * 2, LONGEST_BACKOFF_MS);
     }
-    await startAgain(supervised);
+    await restart(supervised);
   }
 }
 
-async function startAgain(supervised: Supervised): Promise<void> {
+async function restart(supervised: Supervised): Promise<void> {
   const { spec, home, state } = supervised;
   if (state.stopping || existsSync(home.stoppedFile(spec.name))) return;
   const startedAt = Date.now();
   try {
     await startOnce(supervised);
-    // It got ready, so the next end is a fresh misfortune (or somebody's kill), not a crash loop.
+    // It was ready, so its next exit is no crash loop.
     state.backoffMs = FIRST_BACKOFF_MS;
     const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
-    if (!state.stopping) say(`${spec.name} is up again after ${seconds} s`);
+    if (!state.stopping) say(`${spec.name} is ready again after ${seconds} s`);
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
   }
 }
 
-async function waitWhileKeptDown({ spec, home, state }: Supervised): Promise<void> {
+async function waitWhileStopped({ spec, home, state }: Supervised): Promise<void> {
   rmSync(home.pidFile(spec.name), { force: true });
-  say(`${spec.name} is kept down; npm run stack -- start ${spec.name} brings it back`);
-  while (existsSync(home.stoppedFile(spec.name)) && !state.stopping) await delay(LOOK_EVERY_MS);
+  say(`${spec.name} stays stopped; start it with: npm run stack -- start ${spec.name}`);
+  while (existsSync(home.stoppedFile(spec.name)) && !state.stopping) await delay(POLL_MS);
   state.backoffMs = FIRST_BACKOFF_MS;
 }
 

@@ -1,26 +1,23 @@
 /**
- * The Temporal dev server: where its binary comes from and with which settings it runs. Address and
- * credentials of a server that is not ours are read by @temporalio/envconfig, not here.
+ * The Temporal dev server: its binary and its settings. Address and credentials of an external server
+ * are read by @temporalio/envconfig, not here.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { StackConfig } from '../../config.ts';
-import { becomesTrue } from './commands.ts';
 import type { Command } from './commands.ts';
 import { buildTemporal } from './go-build.ts';
 import { cacheDir } from './home.ts';
 import { searchAttributeFlags } from './search-attributes.ts';
-import { downloaded, isDownloadReachable } from './sdk-download.ts';
+import { downloadServer } from './sdk-download.ts';
 
 const VERSION = '1.5.1';
-const DOWNLOAD_TIMEOUT_MS = 120_000;
 
 /**
- * The path of a `temporal` binary: the one on PATH, else the cached one, else the SDK's download,
- * else built with Go (minutes, once). Throws one sentence that says what to install.
+ * The path of a `temporal` binary: on PATH, cached, downloaded by the SDK, or built with Go (minutes,
+ * once). Throws a message that says what to install.
  */
 export async function findTemporal(options: {
   readonly config: StackConfig;
@@ -29,8 +26,8 @@ export async function findTemporal(options: {
   const dir = cacheDir(`temporal-${VERSION}`, options.config);
   const built = join(dir, process.platform === 'win32' ? 'temporal.exe' : 'temporal');
   for (const candidate of ['temporal', built]) if (await hasOurFlags(candidate)) return candidate;
-  const fetched = (await downloaded(dir)) ?? (await download(dir, options.say));
-  if (fetched !== null) return fetched;
+  const downloaded = await downloadServer('dev server', dir, options.say);
+  if (downloaded !== null) return downloaded;
   try {
     await buildTemporal({ version: VERSION, binary: built, say: options.say });
     return built;
@@ -44,8 +41,8 @@ export async function findTemporal(options: {
 }
 
 /**
- * What makes the dev server fast enough: with SQLite's defaults on a file it finishes a few orders a
- * second, and its small poll rate adds tens of milliseconds to every hop.
+ * For speed: with SQLite's defaults on a file the dev server completes a few orders per second, and
+ * its low poll rate adds tens of milliseconds to every task.
  */
 const SETTINGS = [
   '--namespace default --log-level error',
@@ -54,7 +51,7 @@ const SETTINGS = [
   '--dynamic-config-value system.enableActivityEagerExecution=true',
 ].join(' ');
 
-/** The dev server's command. Without a `dbFile` it forgets everything when it stops. */
+/** The dev server's command. Without a `dbFile` its state ends with it. */
 export function devServerCommand(options: {
   readonly binary: string;
   readonly port: number;
@@ -78,23 +75,4 @@ async function hasOurFlags(binary: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function download(dir: string, say: (line: string) => void): Promise<string | null> {
-  if (!(await isDownloadReachable())) return null;
-  say('fetching the Temporal dev server (once)');
-  await mkdir(dir, { recursive: true });
-  // Loaded here: it brings the whole worker with it, and is needed at most once.
-  const { TestWorkflowEnvironment } = await import('@temporalio/testing');
-  const executable = { type: 'cached-download', downloadDir: dir, ttl: '3650 days' } as const;
-  const fetching = TestWorkflowEnvironment.createLocal({ server: { executable } }).then(
-    (environment) => environment.teardown(),
-    () => undefined,
-  );
-  let path: string | null = null;
-  let isOver = false;
-  void fetching.finally(() => (isOver = true));
-  await becomesTrue(async () => isOver, { timeoutMs: DOWNLOAD_TIMEOUT_MS, everyMs: 250 });
-  if (isOver) path = await downloaded(dir);
-  return path;
 }

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL refuses to run as root. Its processes then run as another user. In a directory that only
- * root may enter (a checkout in /root or in a `mktemp -d`) they keep the capability to enter it.
+ * PostgreSQL refuses to run as root, so root runs it as another user. In a directory that only root
+ * may enter (a checkout in /root or in a `mktemp -d`) that user keeps the capability to enter it.
  */
 import { execFileSync } from 'node:child_process';
 import type { StdioOptions } from 'node:child_process';
@@ -8,7 +8,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from './commands.ts';
 
-/** Candidates for PostgreSQL's user when root starts it. */
+/** Candidates for that user. */
 const USERS = ['postgres', 'nobody'] as const;
 const OTHERS_MAY_ENTER = 0o001;
 
@@ -21,8 +21,8 @@ export interface Runner {
 }
 
 /**
- * Who runs PostgreSQL: the owner of `owns` when it exists already. Throws a sentence for a person
- * when root finds no way to run it.
+ * The user that runs PostgreSQL: the owner of `owns` if it exists. Throws a message for people when
+ * there is no way to run it.
  */
 export async function findRunner(paths: {
   readonly needs: readonly string[];
@@ -35,7 +35,7 @@ export async function findRunner(paths: {
   }
   const closed = paths.needs.find((path) => !isOpenToOthers(path));
   if (closed === undefined) return { ...user, passThrough: false };
-  if (!hasSetpriv()) {
+  if (capture('setpriv', ['--version']) === null) {
     throw new Error(
       `PostgreSQL cannot run as root, and no other user may enter ${closed}. ` +
         'Install setpriv (util-linux), use a normal user, open the directory, or set DATABASE_URL.',
@@ -44,20 +44,20 @@ export async function findRunner(paths: {
   return { ...user, passThrough: true };
 }
 
-/** The command as the runner starts it. */
+/** The command, run as that user. */
 export function runAs(runner: Runner, command: Command): Command {
   const { uid, gid } = runner;
   if (uid === undefined || gid === undefined) return command;
   if (!runner.passThrough) return { ...command, uid, gid };
   const capability = ['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override'];
-  // access(2), which initdb and postgres ask about their own files, ignores the capabilities of a
+  // access(2), which initdb and postgres call for their own files, ignores the capabilities of a
   // user that is not root unless this bit is set (capabilities(7), "The securebits flags").
   const accessToo = ['--securebits', '+no_setuid_fixup'];
-  const who = ['--reuid', String(uid), '--regid', String(gid), '--clear-groups'];
+  const user = ['--reuid', String(uid), '--regid', String(gid), '--clear-groups'];
   return {
     ...command,
     file: 'setpriv',
-    args: [...accessToo, ...who, ...capability, '--', command.file, ...command.args],
+    args: [...accessToo, ...user, ...capability, '--', command.file, ...command.args],
   };
 }
 
@@ -68,21 +68,8 @@ function ownerOf(path: string): { uid: number; gid: number } | null {
 }
 
 function findUser(name: string): { uid: number; gid: number } | null {
-  try {
-    const id = (flag: string): number => Number(capture('id', [flag, name]));
-    return { uid: id('-u'), gid: id('-g') };
-  } catch {
-    return null;
-  }
-}
-
-function hasSetpriv(): boolean {
-  try {
-    capture('setpriv', ['--version']);
-    return true;
-  } catch {
-    return false;
-  }
+  const [uid, gid] = [capture('id', ['-u', name]), capture('id', ['-g', name])];
+  return uid === null || gid === null ? null : { uid: Number(uid), gid: Number(gid) };
 }
 
 function isOpenToOthers(path: string): boolean {
@@ -91,7 +78,12 @@ function isOpenToOthers(path: string): boolean {
   return dirname(path) === path || isOpenToOthers(dirname(path));
 }
 
-function capture(file: string, args: readonly string[]): string {
+/** The command's output; null when it fails. */
+function capture(file: string, args: readonly string[]): string | null {
   const stdio: StdioOptions = ['ignore', 'pipe', 'ignore'];
-  return execFileSync(file, args, { encoding: 'utf8', stdio, timeout: 5000 });
+  try {
+    return execFileSync(file, args, { encoding: 'utf8', stdio, timeout: 5000 });
+  } catch {
+    return null;
+  }
 }

@@ -1,4 +1,4 @@
-/** What the migration engine needs of WebAssembly; Node has it, but its types come with the DOM's. */
+/** The part of WebAssembly the migration engine needs; its types are only in TypeScript's DOM library. */
 declare namespace WebAssembly {
   interface Instance {
     readonly exports: Readonly<Record<string, unknown>>;

@@ -8,6 +8,12 @@ import { HALF_OPEN_AFTER_MS, quickLimits } from './provider.ts';
 /** Well above what it takes to get to work, which is counted: sent after half of it is not sent. */
 const DEADLINE_MS = 300;
 
+const PROBING = {
+  kind: 'unavailable',
+  reason: 'circuit breaker open, one call is probing, last error: http_500',
+  retryAfterMs: 30_000,
+};
+
 function guardOf(changes: Partial<CallLimits> = {}, onChange?: (view: BreakerView) => void): Guard {
   return createGuard({ name: 'test.call', ...quickLimits(changes), onChange });
 }
@@ -83,14 +89,15 @@ describe('counted failures', () => {
 });
 
 describe('breaker', () => {
-  test('the breaker opens after consecutive unknown outcomes, sends nothing and returns the wait time', async () => {
+  test('the breaker opens after consecutive unknown outcomes, sends nothing and returns the last error and the wait time', async () => {
     const guard = guardOf({ breakAfter: 3 });
     await failTimes(guard, 3);
     expect(guard.view().state).toBe('open');
     let sent = 0;
     const outcome = await guard.run(() => Promise.resolve((sent += 1)));
     expect(sent).toBe(0);
-    expect(outcome).toEqual({ kind: 'unavailable', retryAfterMs: expect.any(Number) });
+    const reason = 'circuit breaker open, last error: http_500';
+    expect(outcome).toEqual({ kind: 'unavailable', reason, retryAfterMs: expect.any(Number) });
     const waitMs =
       typeof outcome === 'object' && outcome.kind === 'unavailable' ? outcome.retryAfterMs : 0;
     expect(waitMs).toBeGreaterThan(HALF_OPEN_AFTER_MS / 2);
@@ -112,7 +119,7 @@ describe('breaker', () => {
     advance(HALF_OPEN_AFTER_MS);
     const probe = guard.run(() => held.answer);
     expect(guard.view().state).toBe('half_open');
-    expect(await guard.run(succeed)).toEqual({ kind: 'unavailable', retryAfterMs: 30_000 });
+    expect(await guard.run(succeed)).toEqual(PROBING);
     held.open('back');
     expect(await probe).toBe('back');
     expect(await guard.run(succeed)).toBe('answer');
@@ -123,10 +130,13 @@ describe('breaker', () => {
     const guard = guardOf({ breakAfter: 1 });
     expect(guard.refusal()).toBeNull();
     await failTimes(guard, 1);
-    expect(guard.refusal()).toEqual({ kind: 'unavailable', retryAfterMs: expect.any(Number) });
+    expect(guard.refusal()).toMatchObject({
+      kind: 'unavailable',
+      retryAfterMs: expect.any(Number),
+    });
     advance(HALF_OPEN_AFTER_MS);
     expect(guard.refusal()).toBeNull();
-    expect(guard.refusal()).toEqual({ kind: 'unavailable', retryAfterMs: 30_000 });
+    expect(guard.refusal()).toEqual(PROBING);
     expect(await guard.run(succeed)).toBe('answer');
     expect(guard.refusal()).toBeNull();
     expect(guard.view().entered).toEqual({ open: 1, half_open: 1, closed: 1 });

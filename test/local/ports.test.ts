@@ -22,7 +22,7 @@ describe('the ports of the local stack', () => {
   it('a default port in use is replaced by a higher one, and the choice names the one replaced', async () => {
     const taken = await takenPort();
     const [chosen] = await choosePorts([
-      { variable: 'PORT', defaultPort: taken, asked: undefined },
+      { variable: 'PORT', defaultPort: taken, requested: undefined },
     ]);
     expect(chosen?.port).toBeGreaterThan(taken);
     expect(chosen?.insteadOf).toBe(taken);
@@ -30,22 +30,22 @@ describe('the ports of the local stack', () => {
 
   it('a requested port in use is rejected with an error that names its variable', async () => {
     const asked = await takenPort();
-    const wish = { variable: 'SANDBOX_PORT', defaultPort: 4000, asked };
-    await expect(choosePorts([wish])).rejects.toThrow(`Port ${asked}, asked for by SANDBOX_PORT`);
+    const wish = { variable: 'SANDBOX_PORT', defaultPort: 4000, requested: asked };
+    await expect(choosePorts([wish])).rejects.toThrow(`Port ${asked}, requested by SANDBOX_PORT`);
   });
 
   it('two parts never get the same port, and two requests for one port are rejected', async () => {
     const port = await freePort();
     const chosen = await choosePorts([
-      { variable: 'PORT', defaultPort: port, asked: undefined },
-      { variable: 'SANDBOX_PORT', defaultPort: 1, asked: port },
+      { variable: 'PORT', defaultPort: port, requested: undefined },
+      { variable: 'SANDBOX_PORT', defaultPort: 1, requested: port },
     ]);
     expect(new Set(chosen.map((one) => one.port)).size).toBe(2);
     const both = ['PORT', 'SMTP_PORT'].map((variable) => ({
       variable,
       defaultPort: 1,
-      asked: port,
+      requested: port,
     }));
-    await expect(choosePorts(both)).rejects.toThrow('SMTP_PORT and PORT both ask');
+    await expect(choosePorts(both)).rejects.toThrow('SMTP_PORT and PORT both request');
   });
 });

@@ -85,7 +85,7 @@ async function start(project: TestProject): Promise<() => Promise<void>> {
 
 async function startPostgres(home: Home): Promise<{ part: Part; templateUrl: string }> {
   const postgres = await createPostgres({ dataDir: home.postgres, durable: false });
-  await postgres.initialise();
+  await postgres.initialize();
   const port = await choosePort();
   const templateUrl = postgresUrl(port, TEMPLATE);
   const part = createPart(

@@ -99,7 +99,7 @@ export async function createEnvironment(): Promise<Environment> {
 async function freePorts(): Promise<Readonly<Record<string, string>>> {
   const first = LOWEST_PORT + ((process.pid * 97) % PORT_SPREAD);
   const chosen = await choosePorts(
-    PORTS.map((variable, n) => ({ variable, defaultPort: first + n * 10, asked: undefined })),
+    PORTS.map((variable, n) => ({ variable, defaultPort: first + n * 10, requested: undefined })),
   );
   return Object.fromEntries(chosen.map(({ variable, port }) => [variable, String(port)]));
 }

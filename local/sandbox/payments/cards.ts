@@ -11,22 +11,10 @@ export type CardOutcome =
   | { readonly kind: 'declined'; readonly decline: Decline }
   | { readonly kind: 'unknown' };
 
-const APPROVED = [
-  'visa',
-  'visa_debit',
-  'mastercard',
-  'mastercard_debit',
-  'mastercard_prepaid',
-  'amex',
-  'discover',
-  'diners',
-  'jcb',
-  'unionpay',
-  'us',
-  'de',
-  'fr',
-  'gb',
-] as const;
+const APPROVED: readonly string[] = [
+  ...['visa', 'visa_debit', 'mastercard', 'mastercard_debit', 'mastercard_prepaid', 'amex'],
+  ...['discover', 'diners', 'jcb', 'unionpay', 'us', 'de', 'fr', 'gb'],
+];
 
 export const GENERIC_DECLINE: Decline = declined('generic_decline');
 
@@ -50,7 +38,7 @@ const DECLINED: Readonly<Record<string, Decline>> = {
 export function outcomeOf(paymentMethod: string): CardOutcome {
   const name = paymentMethod.replace(/^pm_card_/, '');
   if (name === paymentMethod) return { kind: 'unknown' };
-  if (APPROVED.some((card) => card === name)) return { kind: 'approved' };
+  if (APPROVED.includes(name)) return { kind: 'approved' };
   const reason = name.replace(/^visa_/, '');
   const decline = Object.hasOwn(DECLINED, reason) ? DECLINED[reason] : undefined;
   return decline === undefined ? { kind: 'unknown' } : { kind: 'declined', decline };

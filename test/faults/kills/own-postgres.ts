@@ -82,7 +82,7 @@ export async function startReplicated({ onClose }: { readonly onClose: OnClose }
 /** An empty shop, stopped properly: its files can be copied. */
 async function fillCluster(dataDir: string): Promise<void> {
   const cluster = await createPostgres({ dataDir, durable: true });
-  await cluster.initialise();
+  await cluster.initialize();
   const port = await choosePort();
   const server = launch(cluster.command(port), { logFile: serverLog(`postgres-${port}`) });
   try {
@@ -100,7 +100,7 @@ async function createServer(options: {
 }): Promise<OwnPostgres> {
   const { dataDir, settings, onClose } = options;
   const cluster = await createPostgres({ dataDir, durable: true });
-  await cluster.initialise();
+  await cluster.initialize();
   const port = await choosePort();
   const url = postgresUrl(port, 'holdfast');
   const command = cluster.command(port);
