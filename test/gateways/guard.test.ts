@@ -19,14 +19,14 @@ function guardOf(changes: Partial<CallLimits> = {}, onChange?: (view: BreakerVie
 }
 
 const fail = () => Promise.reject(new ProviderFault('http_500'));
-const succeed = () => Promise.resolve('answer');
+const succeed = () => Promise.resolve('result');
 
 function gate() {
-  let open: (answer: string) => void = () => undefined;
-  const answer = new Promise<string>((resolve) => {
+  let open: (result: string) => void = () => undefined;
+  const result = new Promise<string>((resolve) => {
     open = resolve;
   });
-  return { answer, open };
+  return { result, open };
 }
 
 async function failTimes(guard: Guard, times: number): Promise<void> {
@@ -41,7 +41,7 @@ describe('deadline', () => {
     const signals: AbortSignal[] = [];
     const outcome = await guard.run((signal) => {
       signals.push(signal);
-      return gate().answer;
+      return gate().result;
     });
     expect(outcome).toEqual({ kind: 'unknown', reason: 'deadline' });
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
@@ -60,8 +60,8 @@ describe('deadline', () => {
 });
 
 describe('counted failures', () => {
-  test('the guard returns the answer of a call unchanged', async () => {
-    expect(await guardOf().run(succeed)).toBe('answer');
+  test('the guard returns the result of a call unchanged', async () => {
+    expect(await guardOf().run(succeed)).toBe('result');
   });
 
   test('fifty refusals in a row leave the breaker closed', async () => {
@@ -106,8 +106,8 @@ describe('breaker', () => {
 
   test('consecutive missed deadlines open the breaker', async () => {
     const guard = guardOf({ breakAfter: 2, deadlineMs: DEADLINE_MS });
-    await guard.run(() => gate().answer);
-    await guard.run(() => gate().answer);
+    await guard.run(() => gate().result);
+    await guard.run(() => gate().result);
     expect(guard.view().state).toBe('open');
   });
 
@@ -117,12 +117,12 @@ describe('breaker', () => {
     await failTimes(guard, 1);
     const held = gate();
     advance(HALF_OPEN_AFTER_MS);
-    const probe = guard.run(() => held.answer);
+    const probe = guard.run(() => held.result);
     expect(guard.view().state).toBe('half_open');
     expect(await guard.run(succeed)).toEqual(PROBING);
     held.open('back');
     expect(await probe).toBe('back');
-    expect(await guard.run(succeed)).toBe('answer');
+    expect(await guard.run(succeed)).toBe('result');
     expect(changes).toEqual(['open', 'half_open', 'closed']);
   });
 
@@ -137,7 +137,7 @@ describe('breaker', () => {
     advance(HALF_OPEN_AFTER_MS);
     expect(guard.refusal()).toBeNull();
     expect(guard.refusal()).toEqual(PROBING);
-    expect(await guard.run(succeed)).toBe('answer');
+    expect(await guard.run(succeed)).toBe('result');
     expect(guard.refusal()).toBeNull();
     expect(guard.view().entered).toEqual({ open: 1, half_open: 1, closed: 1 });
   });
@@ -157,7 +157,7 @@ describe('bulkhead', () => {
   test('a call beyond slots and queue is rejected without being sent', async () => {
     const guard = guardOf({ maxConcurrent: 1, maxQueued: 1 });
     const first = gate();
-    const running = guard.run(() => first.answer);
+    const running = guard.run(() => first.result);
     const queued = guard.run(succeed);
     let sent = 0;
     expect(await guard.run(() => Promise.resolve((sent += 1)))).toMatchObject({
@@ -165,13 +165,13 @@ describe('bulkhead', () => {
     });
     expect(sent).toBe(0);
     first.open('first');
-    expect(await Promise.all([running, queued])).toEqual(['first', 'answer']);
+    expect(await Promise.all([running, queued])).toEqual(['first', 'result']);
     expect(guard.view().state).toBe('closed');
   });
 
   test('a call whose deadline passes in the queue is never sent', async () => {
     const guard = guardOf({ maxConcurrent: 1, maxQueued: 1, deadlineMs: DEADLINE_MS });
-    const running = guard.run(() => gate().answer);
+    const running = guard.run(() => gate().result);
     let sent = 0;
     const queued = guard.run(() => Promise.resolve((sent += 1)));
     expect(await running).toEqual({ kind: 'unknown', reason: 'deadline' });
@@ -183,7 +183,7 @@ describe('bulkhead', () => {
     const guard = guardOf({ maxConcurrent: 1, maxQueued: 1 });
     const client = new AbortController();
     const first = gate();
-    const running = guard.run(() => first.answer, client.signal);
+    const running = guard.run(() => first.result, client.signal);
     let sent = 0;
     const queued = guard.run(() => Promise.resolve((sent += 1)), client.signal);
     client.abort();

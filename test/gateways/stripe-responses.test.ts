@@ -32,7 +32,7 @@ async function gatewayTo(
   });
 }
 
-function answer(response: ServerResponse, status: number, body: unknown): void {
+function respond(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(typeof body === 'string' ? body : JSON.stringify(body));
 }
@@ -60,7 +60,7 @@ describe('an inconclusive response', () => {
     ['a rate limit', 429, { error: { type: 'invalid_request_error' } }, 'http_429'],
     ['a server error', 500, { error: { type: 'api_error', message: 'Ada Lovelace' } }, 'http_500'],
   ] as const)('authorize returns unknown for %s', async ([, status, body, reason]) => {
-    const gateway = await gatewayTo((_, response) => answer(response, status, body));
+    const gateway = await gatewayTo((_, response) => respond(response, status, body));
     const outcome = await gateway.authorize(authorization());
     expect(outcome).toEqual({ kind: 'unknown', reason });
   });
@@ -111,7 +111,7 @@ describe('an inconclusive response', () => {
 describe('a declined authorization', () => {
   test('a required shopper authentication is a decline with code authentication_required', async () => {
     const intent = { id: 'pi_1', status: 'requires_action', last_payment_error: null };
-    const gateway = await gatewayTo((_, response) => answer(response, 200, intent));
+    const gateway = await gatewayTo((_, response) => respond(response, 200, intent));
     expect(await gateway.authorize(authorization())).toEqual({
       kind: 'declined',
       code: 'authentication_required',
@@ -122,7 +122,7 @@ describe('a declined authorization', () => {
   test('an amount below the provider’s minimum is a decline, and a malformed request throws', async () => {
     const refuseWith = (error: object) =>
       gatewayTo((_, response) =>
-        answer(response, 400, { error: { type: 'invalid_request_error', ...error } }),
+        respond(response, 400, { error: { type: 'invalid_request_error', ...error } }),
       );
     const small = await refuseWith({ code: 'amount_too_small', param: 'amount' });
     expect(await small.authorize(authorization())).toMatchObject({ code: 'amount_too_small' });
@@ -147,7 +147,7 @@ describe('money', () => {
       request.on('data', (chunk: Buffer) => (body += chunk.toString()));
       request.on('end', () => {
         bodies.push(body);
-        answer(response, 200, intent);
+        respond(response, 200, intent);
       });
     });
     const amount = { amountMinor: 2_400, currency: 'ISK' };
@@ -173,12 +173,12 @@ describe('looking up a payment', () => {
       const path = new URL(request.url ?? '/', 'http://localhost').pathname;
       paths.push(path);
       if (path.endsWith('/search')) {
-        return answer(response, 200, { object: 'search_result', data: searched, has_more: false });
+        return respond(response, 200, { object: 'search_result', data: searched, has_more: false });
       }
       if (path.endsWith('/payment_intents')) {
-        return answer(response, 200, { object: 'list', data: page, has_more: true });
+        return respond(response, 200, { object: 'list', data: page, has_more: true });
       }
-      return answer(response, 200, { ...INTENT, latest_charge: null, ...searched[0] });
+      return respond(response, 200, { ...INTENT, latest_charge: null, ...searched[0] });
     });
     return { gateway, paths };
   }
@@ -204,7 +204,7 @@ describe('looking up a payment', () => {
 
   test('a lookup whose list call is refused returns unknown', async () => {
     const error = { type: 'invalid_request_error', code: 'resource_missing' };
-    const gateway = await gatewayTo((_, response) => answer(response, 404, { error }));
+    const gateway = await gatewayTo((_, response) => respond(response, 404, { error }));
     expect(await gateway.lookUp({ orderId: newOrderId(), reference: null })).toEqual({
       kind: 'unknown',
       reason: 'lookup_resource_missing',

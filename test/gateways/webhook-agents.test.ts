@@ -30,7 +30,7 @@ async function receiver(
   return { port: address.port, connections };
 }
 
-/** A sender that finds the receiver where it is told to. */
+/** A sender that resolves every name to the given addresses. */
 function senderTo(address: () => string): WebhookSender {
   const resolve = () => Promise.resolve([{ address: address(), family: 4 as const }]);
   return createWebhookSender({ allowLocal: true, resolve });

@@ -1,4 +1,4 @@
-/** A copy of this checkout in a place of its own, and the commands a newcomer gives there. */
+/** A copy of this checkout in a folder of its own, and the commands a new user runs there. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -23,7 +23,7 @@ const SETTLED: readonly string[] = SETTLED_STATUSES;
 const READY_WITHIN = { timeoutMs: 150_000, everyMs: 200 };
 
 export interface Situation {
-  /** A command that is put before the newcomer's, e.g. to run it as another user. */
+  /** A command before the user's, e.g. to run it as another user. */
   readonly through?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -52,11 +52,11 @@ export interface Checkout {
   remove(): Promise<void>;
 }
 
-/** Where a user without a home directory keeps the servers: they are not built anew for each test. */
+/** The cache of a user without a home directory, so that no test builds the servers again. */
 async function cacheServers(copy: string): Promise<void> {
   for (const server of [inject('temporalPath'), inject('testServerPath')]) {
     const [dir, cache] = [dirname(server), join(copy, '.holdfast', 'cache')];
-    // One on the PATH is everybody's.
+    // One on the PATH needs no copy.
     if (dir === '.') continue;
     await mkdir(cache, { recursive: true });
     await cp(dir, join(cache, basename(dir)), { recursive: true });
@@ -81,15 +81,15 @@ export async function runIn(
 
 export interface Started {
   readonly output: () => string;
-  /** Places an order; resolves with the status it comes to rest at. */
+  /** Places an order; resolves with its settled status. */
   order(): Promise<string>;
   /** Ctrl-C. Throws when a process of the copy is left. */
   stop(): Promise<void>;
 }
 
-/** `npm start`, until it is ready. Throws with what it printed when it does not get there. */
+/** `npm start`, until it is ready. Throws with its output otherwise. */
 export async function startIn(copy: string, situation: Situation = {}): Promise<Started> {
-  // Beside whatever runs on this machine: the default ports may be anybody's.
+  // The default ports may be in use on this machine.
   const PORT = String(await choosePort());
   const env = { ...situation.env, PORT };
   const { child, output } = begin(copy, ['npm', 'start'], { ...situation, env });
@@ -130,7 +130,7 @@ export async function which(program: string): Promise<string> {
   return realpathSync(stdout.trim());
 }
 
-/** The processes that run in the copy or name it, so that a test can say that none is left. */
+/** The processes that run in the copy or name it. */
 export function processesOf(copy: string): string[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
@@ -148,7 +148,7 @@ function begin(
     cwd: copy,
     env: { ...environment(), ...env },
     detached: true,
-    // Closed: nobody can answer a question.
+    // Closed: no prompt can be answered.
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

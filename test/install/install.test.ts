@@ -13,24 +13,24 @@ const NOBODY = 65_534;
 const AS_NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] as const;
 const ONE_FILE = 'test/prisma/stock.test.ts';
 
-const undo: (() => Promise<unknown>)[] = [];
+const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
-  for (const each of undo.splice(0).toReversed()) await each();
+  for (const each of cleanups.splice(0).toReversed()) await each();
 });
 
 async function checkout(name: string, owner?: number): Promise<string> {
   const copy = await copyCheckout(name, owner);
-  undo.push(copy.remove);
+  cleanups.push(copy.remove);
   return copy.path;
 }
 
 async function start(...args: Parameters<typeof startIn>): Promise<Started> {
   const stack = await startIn(...args);
-  undo.push(stack.stop);
+  cleanups.push(stack.stop);
   return stack;
 }
 
-/** What holdfast and its servers have in the folder for temporary files. */
+/** Files of holdfast and its servers in the folder for temporary files. */
 function temporaryFiles(): string[] {
   return readdirSync(tmpdir()).filter((name) => /holdfast|temporal/.test(name));
 }
@@ -79,7 +79,7 @@ describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
   );
 
   test(
-    'both say in one sentence what is missing when no Temporal server can be had',
+    'both print one sentence about what is missing when there is no Temporal server',
     async () => {
       const copy = await checkout('bare');
       await rm(join(copy, '.holdfast'), { recursive: true });

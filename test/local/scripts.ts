@@ -1,4 +1,4 @@
-/** Runs a command of this repository as a person does, with its exit code and all it printed. */
+/** Runs a command of this repository and returns its exit code and output. */
 import { once } from 'node:events';
 import { environment } from '../../config.ts';
 import { launch, nodeCommand } from '../../local/stack/commands.ts';
@@ -8,7 +8,7 @@ export interface Ran {
   readonly output: string;
 }
 
-/** `databaseUrl` is its DATABASE_URL; null: there is none. */
+/** `databaseUrl` is its DATABASE_URL; null: unset. */
 export async function runScript(
   script: string,
   args: readonly string[],

@@ -34,12 +34,12 @@ describe('the control API', () => {
     'a fault at %s with body %j is rejected with the allowed values',
     async (path, body, named) => {
       const sandbox = await openSandbox();
-      const answer = await call(sandbox, { path, method: 'PUT', body });
-      expect(answer).toMatchObject({
+      const response = await call(sandbox, { path, method: 'PUT', body });
+      expect(response).toMatchObject({
         status: 400,
         body: { error: { allowed: expect.anything() } },
       });
-      expect(JSON.stringify(answer.body)).toContain(named);
+      expect(JSON.stringify(response.body)).toContain(named);
       expect(sandbox.faults.list()).toEqual([]);
     },
   );
@@ -56,7 +56,7 @@ describe('the control API', () => {
     }
   });
 
-  test('a fault with the same rate and seed strikes the same attempts', async () => {
+  test('a fault with the same rate and seed fires at the same attempts', async () => {
     const sandbox = await openSandbox();
     const run = (seed: number): boolean[] => {
       sandbox.faults.set(RESERVE, { mode: 'down', rate: 0.3, seed });
@@ -65,9 +65,9 @@ describe('the control API', () => {
     const first = run(7);
     expect(run(7)).toEqual(first);
     expect(run(8)).not.toEqual(first);
-    const struck = first.filter(Boolean).length;
-    expect(struck).toBeGreaterThan(35);
-    expect(struck).toBeLessThan(85);
+    const fired = first.filter(Boolean).length;
+    expect(fired).toBeGreaterThan(35);
+    expect(fired).toBeLessThan(85);
   });
 
   test('deleting the ledgers empties the warehouse ledger, and an unknown ledger returns 404', async () => {

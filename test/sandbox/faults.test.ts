@@ -28,12 +28,12 @@ describe('calls', () => {
     [AUTHORIZE, null],
   ] satisfies [Place, Request | null][])(
     'a call under answer_lost at %o takes effect once, and its retries succeed afterwards',
-    async (place, wish) => {
+    async (place, request) => {
       const sandbox = await openSandbox();
       sandbox.faults.set(place, { mode: 'answer_lost', times: 3 });
-      const ask = (): Promise<unknown> => attemptOf(sandbox, wish);
-      for (const _ of [1, 2, 3]) await expect(ask()).rejects.toThrow('fetch failed');
-      await expect(ask()).resolves.toBeDefined();
+      const attempt = (): Promise<unknown> => attemptOf(sandbox, request);
+      for (const _ of [1, 2, 3]) await expect(attempt()).rejects.toThrow('fetch failed');
+      await expect(attempt()).resolves.toBeDefined();
       expect(counted(sandbox, place.provider)).toEqual({ [place.operation]: 1 });
       expect(sandbox.faults.list()).toMatchObject([{ fired: 3, times: 0 }]);
     },
@@ -48,7 +48,7 @@ describe('calls', () => {
       const first = settled(call(sandbox, { ...reserveCall(), signal: client.signal }));
       await eventually(() => expect(sandbox.faults.list()).toMatchObject([{ fired: 1 }]));
       if (mode === 'hang') client.abort();
-      expect(await first).toBe(mode === 'fail_before' ? 500 : 'no answer');
+      expect(await first).toBe(mode === 'fail_before' ? 500 : 'no response');
       expect(counted(sandbox, 'warehouse')).toEqual({});
       expect(await call(sandbox, reserveCall())).toMatchObject({ status: 201 });
       expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1 });
@@ -208,16 +208,16 @@ function refuseAll(sandbox: Sandbox, provider: Provider): void {
   }
 }
 
-async function settled(answer: Promise<{ status: number }>): Promise<number | 'no answer'> {
-  return answer.then(
+async function settled(response: Promise<{ status: number }>): Promise<number | 'no response'> {
+  return response.then(
     ({ status }) => status,
-    () => 'no answer',
+    () => 'no response',
   );
 }
 
 /** A warehouse call, or without one an authorization; plain HTTP, as the stripe client repeats a cut call. */
-function attemptOf(sandbox: Sandbox, wish: Request | null): Promise<unknown> {
-  if (wish !== null) return call(sandbox, wish);
+function attemptOf(sandbox: Sandbox, request: Request | null): Promise<unknown> {
+  if (request !== null) return call(sandbox, request);
   const form = new URLSearchParams({
     amount: '1200',
     currency: 'eur',

@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { counted, openSandbox } from './shop.ts';
 
 const SEND = { provider: 'mail', operation: 'send' } as const;
-const PATIENT_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 const ID = '<ord_1.confirmed@holdfast.example>';
 
 test('a mail arrives complete and is listed under its recipient only', async () => {
@@ -60,8 +60,8 @@ test.each([
   async (mode, error, arrived) => {
     const sandbox = await openSandbox();
     sandbox.faults.set(SEND, { mode, times: 1 });
-    const socketTimeout = mode === 'hang' ? 500 : PATIENT_MS;
-    // Again, when a short patience ended before the mail got so far.
+    const socketTimeout = mode === 'hang' ? 500 : TIMEOUT_MS;
+    // Retried when the short timeout passed before the fault fired.
     await eventually(async () => {
       await expect(send(sandbox, { socketTimeout })).rejects.toMatchObject(error);
       expect(sandbox.faults.list()).toMatchObject([{ fired: 1 }]);
@@ -76,7 +76,7 @@ test.each([
 
 async function send(
   sandbox: Sandbox,
-  { subject = 'Grüße', socketTimeout = PATIENT_MS } = {},
+  { subject = 'Grüße', socketTimeout = TIMEOUT_MS } = {},
 ): Promise<void> {
   const transport = createTransport({
     host: '127.0.0.1',

@@ -47,12 +47,12 @@ test('a callback that the shop rejected before a restart is sent again after it 
   const stateDir = makeDir('sandbox');
   const shop = await openReceiver();
   const first = await openSandbox({ stateDir, retryDelaysMs: [100, 100, 100, 100, 100, 100] });
-  shop.answerWith(503);
+  shop.respondWith(503);
   await call(first, shipCall(shop.url));
   await eventually(() => expect(shop.received.length).toBeGreaterThanOrEqual(1));
   await first.close();
   const refused = shop.received.length;
-  shop.answerWith(200);
+  shop.respondWith(200);
   await openSandbox({ stateDir });
   await eventually(() => expect(shop.received).toHaveLength(refused + 1));
   expect(new Set(shop.received.map((each) => each.headers['webhook-id'])).size).toBe(1);
@@ -71,7 +71,7 @@ test('a callback that is pending when the sandbox stops is sent after the restar
   expect(JSON.parse(shop.received[0]?.body ?? '')).toMatchObject({ type: 'shipment.shipped' });
 });
 
-test('a reservation answered before SIGKILL is replayed after the restart', async () => {
+test('a reservation made before SIGKILL is replayed after the restart', async () => {
   const stateDir = makeDir('sandbox');
   const [port, smtpPort] = await Promise.all([choosePort(), choosePort()]);
   const args = ['--port', `${port}`, '--smtp-port', `${smtpPort}`, '--state', stateDir];
@@ -92,10 +92,10 @@ test('a port in use makes the sandbox exit with 1 and one line on stderr', async
   const sandbox = await openSandbox();
   const port = new URL(sandbox.url).port;
   const child = spawnSandbox(['--port', port, '--smtp-port', '0', '--state', makeDir('sandbox')]);
-  const said = textOf(child.stderr);
+  const stderr = textOf(child.stderr);
   const [code] = await once(child, 'exit');
   expect(code).toBe(1);
-  expect(await said).toMatch(new RegExp(`^sandbox: port ${port} on 127.0.0.1 is in use.*\n$`));
+  expect(await stderr).toMatch(new RegExp(`^sandbox: port ${port} on 127.0.0.1 is in use.*\n$`));
 });
 
 test('a journal line torn by a crash is dropped, and the lines before it are kept', () => {

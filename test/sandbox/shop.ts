@@ -7,12 +7,12 @@ import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../../local/sandbox/sandbox.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes ...').toString('base64')}`;
-/** For what is not meant to time out, on a machine that is busy. */
+/** For calls that must not time out on a busy machine. */
 const TIMEOUT_MS = 30_000;
 
 export const WEBHOOK_SECRET = 'whsec_payments';
 
-/** A sandbox of its own that ends with the test. Quick: parcels leave at once, retries are short. */
+/** A sandbox that ends with the test. Parcels leave at once and retries are short. */
 export async function openSandbox(options: Partial<SandboxOptions> = {}): Promise<Sandbox> {
   const sandbox = await createSandbox({
     warehouseCallbackSecret: CALLBACK_SECRET,
@@ -37,7 +37,7 @@ export function stripeOf(sandbox: Sandbox): Stripe {
   });
 }
 
-export interface Wish {
+export interface Authorization {
   readonly orderId: string;
   readonly paymentMethod?: string;
   readonly amountMinor?: number;
@@ -46,25 +46,25 @@ export interface Wish {
 }
 
 /** Authorizes as a checkout does: confirmed at once, captured later. */
-export function authorize(stripe: Stripe, wish: Wish) {
+export function authorize(stripe: Stripe, request: Authorization) {
   return stripe.paymentIntents.create(
     {
-      amount: wish.amountMinor ?? 1200,
+      amount: request.amountMinor ?? 1200,
       currency: 'eur',
-      payment_method: wish.paymentMethod ?? 'pm_card_visa',
+      payment_method: request.paymentMethod ?? 'pm_card_visa',
       confirm: true,
       capture_method: 'manual',
       automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
-      metadata: { order_id: wish.orderId },
+      metadata: { order_id: request.orderId },
     },
     {
-      idempotencyKey: wish.key ?? `${wish.orderId}/authorize`,
-      timeout: wish.timeoutMs ?? TIMEOUT_MS,
+      idempotencyKey: request.key ?? `${request.orderId}/authorize`,
+      timeout: request.timeoutMs ?? TIMEOUT_MS,
     },
   );
 }
 
-export interface Answered {
+export interface CallResult {
   readonly status: number;
   readonly body: unknown;
 }
@@ -78,8 +78,8 @@ export interface Request {
 }
 
 /** One HTTP call with a bearer token; rejects when the connection is cut. */
-export async function call(sandbox: Sandbox, request: Request): Promise<Answered> {
-  const answer = await fetch(`${sandbox.url}${request.path}`, {
+export async function call(sandbox: Sandbox, request: Request): Promise<CallResult> {
+  const response = await fetch(`${sandbox.url}${request.path}`, {
     method: request.method ?? 'POST',
     headers: {
       Authorization: 'Bearer warehouse_local',
@@ -89,7 +89,7 @@ export async function call(sandbox: Sandbox, request: Request): Promise<Answered
     ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     signal: request.signal ?? AbortSignal.timeout(TIMEOUT_MS),
   });
-  return { status: answer.status, body: await answer.json() };
+  return { status: response.status, body: await response.json() };
 }
 
 /** The reserve call of one order, with the key a shop gives it. */
@@ -98,7 +98,7 @@ export function reserveCall(orderId = 'ord_1', quantity = 1): Request {
   return { path: '/warehouse/reservations', key: `${orderId}/reserve`, body };
 }
 
-/** The shipping request of one order, to be answered at the shop's address. */
+/** The shipping request of one order, with its callback at the shop's address. */
 export function shipCall(shopUrl: string, orderId = 'ord_1'): Request {
   const body = {
     order_id: orderId,
@@ -122,11 +122,11 @@ export interface Received {
 export interface Receiver {
   readonly url: string;
   readonly received: readonly Received[];
-  /** Status of the answers from now on. */
-  answerWith(status: number): void;
+  /** Sets the status of later responses. */
+  respondWith(status: number): void;
 }
 
-/** A shop that takes webhooks and callbacks; ends with the test. */
+/** A shop that receives webhooks and callbacks; ends with the test. */
 export async function openReceiver(): Promise<Receiver> {
   const received: Received[] = [];
   let status = 200;
@@ -154,7 +154,7 @@ export async function openReceiver(): Promise<Receiver> {
   return {
     url: `http://127.0.0.1:${port}`,
     received,
-    answerWith: (next) => {
+    respondWith: (next) => {
       status = next;
     },
   };

@@ -11,7 +11,7 @@ import {
   reserveCall,
   shipCall,
 } from './shop.ts';
-import type { Answered, Received } from './shop.ts';
+import type { CallResult, Received } from './shop.ts';
 
 const SHIPMENT = '/warehouse/shipments/ord_1.ship';
 
@@ -114,10 +114,10 @@ test('repeated shipping requests for one parcel ship it once, with the same key 
 
 test('a rejected callback is sent again with the same id and a valid signature', async () => {
   const [sandbox, shop] = await Promise.all([openSandbox(), openReceiver()]);
-  shop.answerWith(503);
+  shop.respondWith(503);
   await ship(sandbox, shop.url);
   await eventually(() => expect(shop.received.length).toBeGreaterThanOrEqual(2));
-  shop.answerWith(200);
+  shop.respondWith(200);
   await eventually(() => expect(shop.received.length).toBeGreaterThanOrEqual(3));
   const ids = new Set(shop.received.map((each) => each.headers['webhook-id']));
   expect(ids.size).toBe(1);
@@ -139,23 +139,23 @@ test('an invalid body returns 422 with the field name, a missing key 400 and a m
   expect(stranger.status).toBe(401);
 });
 
-function reserve(sandbox: Sandbox, { quantity = 1 } = {}): Promise<Answered> {
+function reserve(sandbox: Sandbox, { quantity = 1 } = {}): Promise<CallResult> {
   return call(sandbox, reserveCall('ord_1', quantity));
 }
 
-function release(sandbox: Sandbox): Promise<Answered> {
+function release(sandbox: Sandbox): Promise<CallResult> {
   return call(sandbox, { path: '/warehouse/reservations/ord_1/release' });
 }
 
-function ship(sandbox: Sandbox, shopUrl: string, key = 'ord_1/ship'): Promise<Answered> {
+function ship(sandbox: Sandbox, shopUrl: string, key = 'ord_1/ship'): Promise<CallResult> {
   return call(sandbox, { ...shipCall(shopUrl), key });
 }
 
-function cancel(sandbox: Sandbox): Promise<Answered> {
+function cancel(sandbox: Sandbox): Promise<CallResult> {
   return call(sandbox, { path: `${SHIPMENT}/cancel` });
 }
 
-function look(sandbox: Sandbox): Promise<Answered> {
+function look(sandbox: Sandbox): Promise<CallResult> {
   return call(sandbox, { path: SHIPMENT, method: 'GET' });
 }
 
