@@ -37,6 +37,8 @@ export default defineConfig({
           name: 'full',
           include: FULL,
           exclude: ['test/chaos/**'],
+          // For what hangs, as above: these wait for outages, restarts and crowds.
+          testTimeout: 420_000,
         },
       },
       {

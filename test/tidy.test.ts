@@ -13,9 +13,9 @@ const SKIPPED = new Set(['node_modules', '.git', '.holdfast', 'dist', 'generated
 /** Modules that are commands: importing one runs it. */
 const ENTRIES =
   /^(main\.ts|[a-z]+\.config\.ts|local\/stack\/(start|app|build|control|reset|generate|reaper|keys|migrate)\.ts|local\/sandbox\/main\.ts|tools\/(demo|bench)\/.*|tools\/chaos\/(chaos|stack-process)\.ts|tools\/(audit|failpoints)\/main\.ts|test\/.*|.*\.d\.ts)$/;
-/** A test, one of many, or a cell of the fault matrix, up to the literal of its title. */
+/** A test, or one of many, up to the literal of its title. */
 const TITLE =
-  /(?<![.\w])(?:(?:test|it)(?:\.(?:each|for|skipIf|runIf)\b[\s\S]*?\))?\(\s*|cell\(\s*(?:'[^']*'|`[^`]*`|\[[^\]]*\])\s*,\s*)(['"`])((?:\\.|(?!\1)[^\\])*)\1/g;
+  /(?<![.\w])(?:(?:test|it)(?:\.(?:each|for|skipIf|runIf)\b[\s\S]*?\))?\(\s*)(['"`])((?:\\.|(?!\1)[^\\])*)\1/g;
 const CONTINUES = /^(of|that|with|is|are|and|but|which|whose|it|its|then|by|from|holds|has|was)\b/i;
 const runFile = promisify(execFile);
 
@@ -152,9 +152,9 @@ function reaches(
   return reached.has(to);
 }
 
-/** Titles that are literals; those in variables are not seen. */
+/** Titles that are literals, without the cells of the fault matrix; those in variables are not seen. */
 function titlesIn(text: string): string[] {
-  return [...text.matchAll(TITLE)].map(([, , title]) => title ?? '');
+  return [...text.matchAll(TITLE)].map(([, , title = '']) => title.replace(/^(\[\S+\] )+/, ''));
 }
 
 /** Nothing but what the test's cases fill in. */

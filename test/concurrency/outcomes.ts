@@ -1,4 +1,4 @@
-/** What concurrent calls come to, waited for. */
+/** Waits for the outcomes of concurrent calls. */
 import { expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { isSettledStatus, type OrderStatus } from '../../domain/order.ts';
@@ -6,10 +6,10 @@ import { findOrder } from '../../prisma/orders/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Shop } from '../support/shop.ts';
 
-/** A busy machine is slow; a hung shop is slower. */
+/** For a busy machine. */
 export const WITHIN = { timeoutMs: 180_000, everyMs: 200 } as const;
 
-/** The status at which the order settles. */
+/** Waits until the order is settled. Gives its status. */
 export function settledStatus({ db }: Shop, id: OrderId): Promise<OrderStatus> {
   return eventually(async () => {
     const order = await findOrder(db, id);
@@ -18,7 +18,7 @@ export function settledStatus({ db }: Shop, id: OrderId): Promise<OrderStatus> {
   }, WITHIN);
 }
 
-/** Until no refund of the order is open any more. */
+/** Waits until no refund of the order is open. */
 export async function refundsSettled({ db }: Shop, orderId: OrderId): Promise<void> {
   await eventually(async () => {
     const open = await db.refund.count({
@@ -28,7 +28,7 @@ export async function refundsSettled({ db }: Shop, orderId: OrderId): Promise<vo
   }, WITHIN);
 }
 
-/** Until the order has that status. */
+/** Waits until the order has the status. */
 export async function untilStatus({ db }: Shop, id: OrderId, status: OrderStatus): Promise<void> {
   await eventually(async () => expect((await findOrder(db, id))?.status).toBe(status), WITHIN);
 }

@@ -12,19 +12,16 @@ afterAll(() => shop.close());
 
 test('200 concurrent shoppers for 50 units get 50 orders and 150 out_of_stock, and 50 units are held', async () => {
   await shop.stock('scarce', 50);
-  const answers = await concurrently(200, (index) =>
-    placeWithRetry(
-      () => ({
-        lines: [{ sku: 'scarce', quantity: 1 }],
-        customer: { email: `shopper-${index}@example.com`, name: 'Shopper' },
-      }),
-      shop,
-    ),
+  const responses = await concurrently(200, (index) =>
+    placeWithRetry(shop, {
+      lines: [{ sku: 'scarce', quantity: 1 }],
+      customer: { email: `shopper-${index}@example.com`, name: 'Shopper' },
+    }),
   );
-  const placed = answers.filter(({ status }) => status === 201);
-  const refused = answers.filter(({ status }) => status === 409);
+  const placed = responses.filter(({ status }) => status === 201);
+  const refused = responses.filter(({ status }) => status === 409);
   expect([placed.length, refused.length]).toEqual([50, 150]);
-  for (const answer of refused) expect((await problemOf(answer)).code).toBe('out_of_stock');
+  for (const response of refused) expect((await problemOf(response)).code).toBe('out_of_stock');
   const stock = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'scarce' } });
   expect(stock).toMatchObject({ onHand: 50, held: 50 });
   const holds = await shop.db.reservation.aggregate({
@@ -41,26 +38,26 @@ test('concurrent orders for the same SKUs in opposite line order all succeed', a
     { sku: 'left', quantity: 1 },
     { sku: 'right', quantity: 1 },
   ];
-  const answers = await concurrently(60, (index) =>
-    placeWithRetry(() => ({ lines: index % 2 === 0 ? [left, right] : [right, left] }), shop),
+  const responses = await concurrently(60, (index) =>
+    placeWithRetry(shop, { lines: index % 2 === 0 ? [left, right] : [right, left] }),
   );
-  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+  expect(responses.map(({ status }) => status)).toEqual(responses.map(() => 201));
 });
 
 test('50 concurrent orders with one key create one order and one authorization and get the same response', async () => {
   const order = { lines: [{ sku: 'mug-white', quantity: 1 }] };
   const first = await concurrently(50, () => shop.place(order, 'one-key'));
   expect(first.filter(({ status }) => status === 201)).not.toHaveLength(0);
-  for (const waiting of first.filter(({ status }) => status !== 201)) {
-    expect(hasRetryAfter(waiting)).toBe(true);
+  for (const response of first.filter(({ status }) => status !== 201)) {
+    expect(hasRetryAfter(response)).toBe(true);
     // On a busy machine some wait for a connection longer than they may.
-    if (waiting.status !== 503) expect((await problemOf(waiting)).code).toBe('request_in_flight');
+    if (response.status !== 503) expect((await problemOf(response)).code).toBe('request_in_flight');
   }
   const bodies = await concurrently(50, () =>
     eventually(async () => {
-      const answer = await shop.place(order, 'one-key');
-      expect(answer.status).toBe(201);
-      return answer.text();
+      const response = await shop.place(order, 'one-key');
+      expect(response.status).toBe(201);
+      return response.text();
     }),
   );
   expect(new Set(bodies).size).toBe(1);

@@ -7,8 +7,8 @@ import { hasRetryAfter, concurrently } from './concurrent-shoppers.ts';
 
 const KEYS = 100;
 const EACH = 20;
-/** Keys at once: a client's own limit, so that what is measured is the key and not the queue. */
-const AT_ONCE = 10;
+/** Limits concurrent keys, so that the test is about keys and not about the queue. */
+const CONCURRENT_KEYS = 10;
 
 let shop: Shop;
 beforeAll(async () => {
@@ -19,30 +19,30 @@ afterAll(() => shop.close());
 test(`${KEYS} keys sent ${EACH} times each at once make ${KEYS} orders with one response per key`, async () => {
   const order = { lines: [{ sku: 'mug-white', quantity: 1 }] };
   const bodies = new Map<string, Set<string>>();
-  const unsaid = new Set<string>();
+  const withoutRetryAfter = new Set<string>();
   const sendAll = async (key: string): Promise<void> => {
     const seen = new Set<string>();
     bodies.set(key, seen);
     await concurrently(EACH, () =>
       eventually(
         async () => {
-          const answer = await shop.place(order, key);
-          if (answer.status !== 201) {
-            const { code } = await problemOf(answer);
-            if (!hasRetryAfter(answer)) unsaid.add(code);
+          const response = await shop.place(order, key);
+          if (response.status !== 201) {
+            const { code } = await problemOf(response);
+            if (!hasRetryAfter(response)) withoutRetryAfter.add(code);
             throw new Error(code);
           }
-          seen.add(await answer.text());
+          seen.add(await response.text());
         },
         { timeoutMs: 300_000, everyMs: 250 },
       ),
     );
   };
   const keys = Array.from({ length: KEYS }, (_, index) => `key-${index}`);
-  await concurrently(AT_ONCE, async () => {
+  await concurrently(CONCURRENT_KEYS, async () => {
     for (let key = keys.shift(); key !== undefined; key = keys.shift()) await sendAll(key);
   });
-  expect([...unsaid], 'answers that do not say when to come back').toEqual([]);
+  expect([...withoutRetryAfter], 'responses without Retry-After').toEqual([]);
   const firsts: string[] = [];
   for (const [key, seen] of bodies) {
     expect(seen.size, key).toBe(1);

@@ -24,13 +24,13 @@ export interface System {
   readonly api: AppProcess;
   readonly worker: AppProcess;
   /**
-   * POST /v1/orders of the canary person; two white mugs and a good card unless told. Sent again under
-   * its key when the machine was too busy, never when the order could not be taken without Temporal.
+   * POST /v1/orders of the canary person; two white mugs and a good card by default. Retried under its
+   * key when the machine was too busy, never when the order could not be accepted without Temporal.
    */
   place(order?: Line & { readonly headers?: Record<string, string> }): Promise<ApiResponse>;
-  /** GET /v1/orders/{id}, answered once the order rests or after `waitSeconds`. */
+  /** GET /v1/orders/{id}; responds once the order is settled or after `waitSeconds`. */
   read(orderId: string, waitSeconds: number): Promise<ApiResponse>;
-  /** Whatever an operator asks. */
+  /** Any request of an operator. */
   operate(method: string, path: string, body?: object): Promise<ApiResponse>;
   close(): Promise<void>;
 }
@@ -40,7 +40,7 @@ export interface ApiResponse {
   readonly body: unknown;
 }
 
-/** What a client is told to come back for when the machine has too much to do. */
+/** Codes that a client retries when the machine is busy. */
 const BUSY = new Set([
   'overloaded',
   'database_unavailable',
@@ -48,7 +48,7 @@ const BUSY = new Set([
   'request_in_flight',
 ]);
 const REQUEST_TIMEOUT_MS = 40_000;
-/** Long enough that a signal has to travel, short enough that nobody waits. */
+/** Long enough that a signal has to travel, short enough not to slow a test down. */
 const PARCEL_LEAVES_AFTER_MS = 150;
 
 /** On the dev server that all tests share, or on the one at the address. */
@@ -101,7 +101,9 @@ async function open(onClose: OnClose, address?: string): Promise<Omit<System, 'c
 function createCallers(url: string): Pick<System, 'place' | 'read' | 'operate'> {
   const storefront = createApi(url);
   const call = (path: string, init: RequestInit): Promise<ApiResponse> =>
-    answered(fetch(`${url}${path}`, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }));
+    readResponse(
+      fetch(`${url}${path}`, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }),
+    );
   return {
     place({ headers = {}, ...line } = {}) {
       const key = randomUUID();
@@ -109,10 +111,10 @@ function createCallers(url: string): Pick<System, 'place' | 'read' | 'operate'> 
         async () => {
           const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
           const options = { key, headers, signal };
-          const answer = await answered(placeOrder(storefront, canaryOrder(line), options));
-          const { code } = z.looseObject({ code: z.string().optional() }).parse(answer.body);
+          const response = await readResponse(placeOrder(storefront, canaryOrder(line), options));
+          const { code } = z.looseObject({ code: z.string().optional() }).parse(response.body);
           if (code !== undefined && BUSY.has(code)) throw new Error(code);
-          return answer;
+          return response;
         },
         { timeoutMs: 60_000, everyMs: 500 },
       );
@@ -134,8 +136,8 @@ function createCallers(url: string): Pick<System, 'place' | 'read' | 'operate'> 
   };
 }
 
-async function answered(call: Promise<Response>): Promise<ApiResponse> {
-  const answer = await call;
-  const text = await answer.text();
-  return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
+async function readResponse(call: Promise<Response>): Promise<ApiResponse> {
+  const response = await call;
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? null : JSON.parse(text) };
 }

@@ -14,23 +14,23 @@ import { eventually } from '../support/eventually.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 import { openSystem, type System } from './system.ts';
 
-/** A trace through the whole service. Whoever listens in this process is somebody else to it. */
+/** A trace through the whole service. The servers in this process stand for other companies. */
 let system: System;
 let receiver: WebhookReceiver;
-const heard: { readonly call: string; readonly traceparent: string | undefined }[] = [];
+const received: { readonly call: string; readonly traceparent: string | undefined }[] = [];
 
 beforeAll(async () => {
-  subscribe('http.server.request.start', hear);
+  subscribe('http.server.request.start', recordCall);
   system = await openSystem();
   receiver = await startReceiver();
   await system.operate('POST', '/v1/webhook-endpoints', { url: receiver.url });
 });
 beforeEach(() => {
-  heard.length = 0;
+  received.length = 0;
   receiver.received.length = 0;
 });
 afterAll(async () => {
-  unsubscribe('http.server.request.start', hear);
+  unsubscribe('http.server.request.start', recordCall);
   await receiver?.close();
   await system?.close();
 });
@@ -43,11 +43,11 @@ const WITHIN = { timeoutMs: 120_000 };
 test('the trace of an order reaches every HTTP provider, each webhook and the event feed', async () => {
   const orderId = await shipOne({ traceparent: TRACEPARENT });
   const { refundId } = await refundOne(orderId);
-  const events = await eventsTold(orderId);
+  const events = await publishedEvents(orderId);
   expect(events.map(({ traceparent }) => traceparent)).toEqual(events.map(() => TRACEPARENT));
 
-  const ours = heard.filter(({ traceparent }) => traceIdOf(traceparent ?? '') === TRACE);
-  // Whether something is looked up first depends on how quick the answers are.
+  const ours = received.filter(({ traceparent }) => traceIdOf(traceparent ?? '') === TRACE);
+  // Look-ups depend on how fast the responses are.
   const posts = ours.map(({ call }) => call).filter((call) => call.startsWith('POST'));
   expect([...new Set(posts)].toSorted()).toEqual([
     'POST /hooks',
@@ -71,20 +71,21 @@ test('the trace of an order reaches every HTTP provider, each webhook and the ev
 
 test('an invalid traceparent is not propagated and the order still ships', async () => {
   const orderId = await shipOne({ traceparent: `00-${TRACE}-${PARENT}-01-and-more` });
-  for (const event of await eventsTold(orderId)) expect(event).not.toHaveProperty('traceparent');
-  expect(heard.length).toBeGreaterThan(0);
-  expect(heard.filter(({ traceparent }) => traceparent !== undefined)).toEqual([]);
+  for (const event of await publishedEvents(orderId))
+    expect(event).not.toHaveProperty('traceparent');
+  expect(received.length).toBeGreaterThan(0);
+  expect(received.filter(({ traceparent }) => traceparent !== undefined)).toEqual([]);
   const { memo } = await system.temporal.client.workflow
     .getHandle(checkoutWorkflowId(orderId))
     .describe();
   expect(memo).not.toHaveProperty('traceparent');
 });
 
-function hear(message: unknown): void {
+function recordCall(message: unknown): void {
   const { request } = z.object({ request: z.instanceof(IncomingMessage) }).parse(message);
   const traceparent = z.string().optional().parse(request.headers['traceparent']);
   const path = (request.url ?? '').replace(/\?.*/, '').replace(/\/(?:pi|ord)_[^/]+/, '/*');
-  heard.push({ call: `${request.method} ${path}`, traceparent });
+  received.push({ call: `${request.method} ${path}`, traceparent });
 }
 
 async function shipOne(headers: Readonly<Record<string, string>>): Promise<OrderId> {
@@ -119,9 +120,9 @@ const feed = z.object({
   data: z.array(z.looseObject({ id: z.string(), subject: z.string() })),
 });
 
-/** The order's events by the feed, once the receiver has had each of them. */
-async function eventsTold(orderId: OrderId) {
-  // The feed shows an event once every older transaction of the server has ended, also another test's.
+/** The order's events in the feed, once the receiver has got each of them. */
+async function publishedEvents(orderId: OrderId) {
+  // The feed shows an event once all older transactions have ended, also those of other tests.
   const events = await eventually(async () => {
     const { body } = await system.operate('GET', '/v1/events?limit=500');
     const found = feed.parse(body).data.filter(({ subject }) => subject === orderId);

@@ -22,10 +22,7 @@ export const EVENTS_ONLY: RunningShopOptions = {
 };
 
 /** One of all events, which gives a batch 500 ms and a failed event two more tries soon after. */
-export function subscriberOf(
-  name: string,
-  handle: (events: readonly LoggedEvent[]) => Promise<void>,
-): Subscriber {
+export function subscriberOf(name: string, handle: Subscriber['handle']): Subscriber {
   return {
     name,
     types: [],

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { isRetryable } from '../../activities/failures.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
@@ -11,16 +11,16 @@ import {
 } from '../activities/steps.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, eventTypesOf } from '../support/expectations.ts';
-import { cell, type Proof } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 import type { Fault, Step as Row } from './table.ts';
 
 /**
- * Every activity that asks a provider, at every fault its provider can have: what the workflow
- * hears, what really happened outside, and that doing it again ends where doing it once does.
+ * Every activity that calls a provider, under every fault of its provider: what the workflow gets,
+ * which effects really happened, and that a repetition changes nothing.
  */
 interface Step {
   readonly what: string;
-  /** The row of the fault matrix; null for a look-up, which is how other rows survive. */
+  /** The row of the fault matrix; null for a look-up. */
   readonly row: Row | null;
   readonly place: Place;
   /** The order just before the step. */
@@ -31,7 +31,7 @@ interface Step {
   /** The effect's name in the provider's ledger; null for a look-up. */
   readonly effect: string | null;
   readonly event: string | null;
-  /** What a business refusal comes to: a value, or the type of a failure. */
+  /** The result of a business refusal: a value, or the type of a failure. */
   readonly refused: { readonly value: unknown } | { readonly failure: string };
 }
 
@@ -137,61 +137,40 @@ const WITHOUT_EFFECT: readonly { readonly mode: Mode; readonly fault: Fault }[] 
   { mode: 'down', fault: 'F1' },
 ];
 
-/** A cell of the step's row; of a step without a row, a plain test. */
-function prove(
-  { row }: Step,
-  fault: Fault,
-  ...[title, work]: readonly [title: string, work: (proof: Proof) => Promise<void>]
-): void {
-  if (row !== null) return cell(`${row}/${fault}`, title, work);
-  test(`${title}`, async () => {
-    let struck = 0;
-    const count = (times: number): void => void (struck += times);
-    const cannotRun = (reason: string) => {
-      throw new Error(reason);
-    };
-    await work({ fired: count, firedAll: () => count(fired()), cannotRun });
-    expect(struck).toBeGreaterThan(0);
-  });
+/** What a test's title begins with; a look-up has no cell of its own. */
+function cellOf({ row }: Step, fault: Fault): string {
+  return row === null ? '' : `[${row}/${fault}] `;
 }
 
 describe.each(STEPS)('$what', (each) => {
   for (const { mode, fault } of WITHOUT_EFFECT) {
-    prove(
-      each,
-      fault,
-      `${each.what} under ${mode} fails retryably without effect, and the next attempt takes effect once`,
-      async (proof) => {
-        const orderId = await each.prepare(steps);
-        steps.sandbox.faults.set(each.place, { mode });
-        const before = await eventTypesOf(steps, orderId);
-        const failure = await each.fail(steps.impatient, orderId);
-        expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
-        expect(countOf(orderId, each)).toBe(0);
-        expect(await eventTypesOf(steps, orderId)).toEqual(before);
-        expect(fired()).toBeGreaterThan(0);
-        proof.firedAll(steps.sandbox.faults);
-        steps.sandbox.faults.clear();
-        await expectDoneOnce(each, orderId);
-      },
-    );
-  }
-
-  prove(
-    each,
-    'F2',
-    `${each.what} under answer_lost fails retryably after its effect, and the next attempt repeats nothing`,
-    async (proof) => {
+    test(`${cellOf(each, fault)}${each.what} under ${mode} fails retryably without effect, and the next attempt takes effect once`, async ({
+      proof,
+    }) => {
       const orderId = await each.prepare(steps);
-      steps.sandbox.faults.set(each.place, { mode: 'answer_lost', times: 1 });
+      steps.sandbox.faults.set(each.place, { mode });
+      const before = await eventTypesOf(steps, orderId);
       const failure = await each.fail(steps.impatient, orderId);
       expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
-      expect(countOf(orderId, each)).toBe(each.effect === null ? 0 : 1);
-      expect(fired()).toBeGreaterThan(0);
+      expect(countOf(orderId, each)).toBe(0);
+      expect(await eventTypesOf(steps, orderId)).toEqual(before);
       proof.firedAll(steps.sandbox.faults);
+      steps.sandbox.faults.clear();
       await expectDoneOnce(each, orderId);
-    },
-  );
+    });
+  }
+
+  test(`${cellOf(each, 'F2')}${each.what} under answer_lost fails retryably after its effect, and the next attempt repeats nothing`, async ({
+    proof,
+  }) => {
+    const orderId = await each.prepare(steps);
+    steps.sandbox.faults.set(each.place, { mode: 'answer_lost', times: 1 });
+    const failure = await each.fail(steps.impatient, orderId);
+    expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+    expect(countOf(orderId, each)).toBe(each.effect === null ? 0 : 1);
+    proof.firedAll(steps.sandbox.faults);
+    await expectDoneOnce(each, orderId);
+  });
 
   test(`${each.what} succeeds under latency within the deadline`, async () => {
     const orderId = await each.prepare(steps);
@@ -200,25 +179,22 @@ describe.each(STEPS)('$what', (each) => {
     expect(fired()).toBeGreaterThan(0);
   });
 
-  prove(
-    each,
-    'F3',
-    `${each.what} under latency beyond the deadline fails retryably and takes effect once`,
-    async (proof) => {
-      const orderId = await each.prepare(steps);
-      steps.sandbox.faults.set(each.place, {
-        mode: 'latency',
-        latency_ms: 2 * IMPATIENT_MS,
-        times: 1,
-      });
-      const failure = await each.fail(steps.impatient, orderId);
-      expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
-      proof.firedAll(steps.sandbox.faults);
-      // The late effect may still be on its way: the provider answers the repeat when it knows.
-      await untilDone(each, orderId);
-      await expectDoneOnce(each, orderId);
-    },
-  );
+  test(`${cellOf(each, 'F3')}${each.what} under latency beyond the deadline fails retryably and takes effect once`, async ({
+    proof,
+  }) => {
+    const orderId = await each.prepare(steps);
+    steps.sandbox.faults.set(each.place, {
+      mode: 'latency',
+      latency_ms: 2 * IMPATIENT_MS,
+      times: 1,
+    });
+    const failure = await each.fail(steps.impatient, orderId);
+    expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
+    proof.firedAll(steps.sandbox.faults);
+    // The late effect may still be on its way.
+    await untilDone(each, orderId);
+    await expectDoneOnce(each, orderId);
+  });
 
   test(`${each.what} turns a refusal into a repeatable value or a failure of a known type`, async () => {
     const orderId = await each.prepare(steps);
@@ -233,26 +209,27 @@ describe.each(STEPS)('$what', (each) => {
     expect(fired()).toBeGreaterThan(0);
   });
 
-  const tenAtOnce = `ten concurrent attempts of ${each.what} take effect once and return the same or fail retryably`;
-  prove(each, 'F4', tenAtOnce, async (proof) => {
+  test(`${cellOf(each, 'F4')}ten concurrent attempts of ${each.what} take effect once and return the same or fail retryably`, async ({
+    proof,
+  }) => {
     const orderId = await each.prepare(steps);
-    // So slow that they overlap; counts how many of them the provider heard of.
+    // So slow that they overlap; counts the calls that reached the provider.
     steps.sandbox.faults.set(each.place, { mode: 'latency', latency_ms: 50 });
-    const tries = Array.from({ length: 10 }, () => each.run(steps, orderId));
-    const settled = await Promise.allSettled(tries);
+    const attempts = Array.from({ length: 10 }, () => each.run(steps, orderId));
+    const settled = await Promise.allSettled(attempts);
     for (const result of settled) {
       if (result.status === 'fulfilled') expect(result.value).toEqual(each.done);
-      else expectTriedAgain(result.reason);
+      else expectRetryable(result.reason);
     }
     proof.fired(fired() - 1);
     steps.sandbox.faults.clear();
-    // The provider may be at one of them still.
+    // The provider may still be working on one of them.
     await untilDone(each, orderId);
     await expectDoneOnce(each, orderId);
   });
 });
 
-/** Runs the step until it is done, then again: same answer, one effect, one event. */
+/** Runs the step twice: same result, one effect, one event. */
 async function expectDoneOnce(each: Step, orderId: OrderId): Promise<void> {
   expect(await each.run(steps, orderId)).toEqual(each.done);
   const events = await eventTypesOf(steps, orderId);
@@ -264,7 +241,7 @@ async function expectDoneOnce(each: Step, orderId: OrderId): Promise<void> {
   }
 }
 
-/** Tries until the step is done; no failure on the way may be one that ends it. */
+/** Repeats the step until it is done; each failure on the way is retryable. */
 async function untilDone(each: Step, orderId: OrderId): Promise<void> {
   const failures: unknown[] = [];
   await eventually(() =>
@@ -273,11 +250,11 @@ async function untilDone(each: Step, orderId: OrderId): Promise<void> {
       throw error;
     }),
   );
-  for (const failure of failures) expectTriedAgain(failure);
+  for (const failure of failures) expectRetryable(failure);
 }
 
-/** Also one of a database that was too busy for so many at once. */
-function expectTriedAgain(failure: unknown): void {
+/** Also when the database was too busy for all of them. */
+function expectRetryable(failure: unknown): void {
   expect(isRetryable(failure), String(failure)).toBe(true);
 }
 
@@ -285,7 +262,7 @@ function countOf(orderId: OrderId, { effect }: Step): number {
   return effect === null ? 0 : (effectsOf(steps, orderId)[effect] ?? 0);
 }
 
-/** How often the fault struck: one that never did proves nothing. */
+/** How often the armed fault fired. */
 function fired(): number {
   return steps.sandbox.faults.list()[0]?.fired ?? 0;
 }

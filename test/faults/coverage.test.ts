@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { judge, printed, type Proven } from './coverage.ts';
-import { expectationOf } from './table.ts';
+import { expectationOf, parseCellIds } from './table.ts';
 
 const proven = (changes: Partial<Proven>): Proven => ({
   ids: ['S2/F2'],
@@ -44,9 +44,9 @@ describe('the report of the fault matrix', () => {
     expect(text).toMatch(/cells: 1 of \d+ passed, 1 faults fired, 12 s$/);
   });
 
-  test('a cell id that is not in the table is rejected', () => {
+  test('a title that names a cell outside the table is rejected', () => {
     expect(expectationOf('S2/F2')).toContain('authorized once');
-    // oxlint-disable-next-line typescript/consistent-type-assertions -- what no caller can type
-    expect(() => expectationOf('infra/nothing' as 'infra/clock')).toThrow('no such cell');
+    expect(parseCellIds('[S2/F2] [infra/clock] an order')).toEqual(['S2/F2', 'infra/clock']);
+    expect(() => parseCellIds('[infra/nothing] an order')).toThrow('no such cell');
   });
 });

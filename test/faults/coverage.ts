@@ -1,5 +1,5 @@
 /** What a run proved of the fault matrix, and that as a table to read. Knows nothing of Vitest. */
-import { FAULTS, INFRA, MATRIX, VOID, type CellId } from './table.ts';
+import { cellId, FAULTS, INFRA, MATRIX, VOID, type CellId } from './table.ts';
 
 /** One test that names cells. */
 export interface Proven {
@@ -25,7 +25,7 @@ export interface Coverage {
 /** `none`: no test of it ran. */
 export type CellState = 'ok' | 'FAIL' | 'none' | 'void' | 'not run';
 
-/** A cell stands when every test of it passed and its fault struck. */
+/** A cell passes when every test of it passed and its fault fired. */
 export function judge(proven: readonly Proven[], failpoints: readonly string[]): Coverage {
   const testsOf = (id: CellId) => proven.filter(({ ids: named }) => named.includes(id));
   const notRunReason = (id: CellId) => testsOf(id).find(({ notRun }) => notRun)?.notRun ?? null;
@@ -72,10 +72,10 @@ export function printed(
     return `  ${name.padEnd(25)}${short(state(id))}${why === null ? '' : `: ${why}`}`;
   });
   const points = run.failpoints
-    .map((name) => ({ name, stands: state(cellId(`failpoint/${name}`)) }))
+    .map((name) => ({ name, reached: state(cellId(`failpoint/${name}`)) }))
     // There are many: a run of some files lists those it ran.
-    .filter(({ stands }) => run.isFull || stands !== 'none')
-    .map(({ name, stands }) => `  ${name.padEnd(40)}${short(stands)}`);
+    .filter(({ reached }) => run.isFull || reached !== 'none')
+    .map(({ name, reached }) => `  ${name.padEnd(40)}${short(reached)}`);
   const seconds = (run.tookMs / 1_000).toFixed(0);
   return [
     legend.join(', '),
@@ -101,9 +101,4 @@ function allCells(failpoints: readonly string[]): CellId[] {
 
 function short(state: CellState): string {
   return state === 'none' ? '-' : state;
-}
-
-function cellId(id: string): CellId {
-  // oxlint-disable-next-line typescript/consistent-type-assertions -- made of the table's own keys
-  return id as CellId;
 }

@@ -3,7 +3,7 @@ import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectConsistent } from './records.ts';
-import { cell } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 
 const BUYERS = 1_000;
 const UNITS = 100;
@@ -32,26 +32,23 @@ async function buy(buyer: number): Promise<Response> {
   );
 }
 
-cell(
-  'infra/hot-sku',
-  '1,000 buyers of 100 units get exactly 100 orders and 900 out_of_stock responses',
-  async (proof) => {
-    await shop.stock('hot', UNITS);
-    const answers = await Promise.all(Array.from({ length: BUYERS }, (_, buyer) => buy(buyer)));
-    const placed = answers.filter(({ status }) => status === 201);
-    const refused = answers.filter(({ status }) => status === 409);
-    expect([placed.length, refused.length]).toEqual([UNITS, BUYERS - UNITS]);
-    for (const answer of refused) expect((await problemOf(answer)).code).toBe('out_of_stock');
-    proof.fired(refused.length);
-    const ids = await Promise.all(placed.map(async (answer) => (await orderOf(answer)).id));
-    expect(new Set(ids).size).toBe(UNITS);
-    expect(paymentEffects(shop)).toEqual({ authorize: UNITS });
-    const stock = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'hot' } });
-    expect(stock).toMatchObject({ onHand: UNITS, held: UNITS });
-    const deadlocks = await shop.db.$queryRaw<{ deadlocks: number }[]>`
+test('[infra/hot-sku] 1,000 buyers of 100 units get exactly 100 orders and 900 out_of_stock responses', async ({
+  proof,
+}) => {
+  await shop.stock('hot', UNITS);
+  const answers = await Promise.all(Array.from({ length: BUYERS }, (_, buyer) => buy(buyer)));
+  const placed = answers.filter(({ status }) => status === 201);
+  const refused = answers.filter(({ status }) => status === 409);
+  expect([placed.length, refused.length]).toEqual([UNITS, BUYERS - UNITS]);
+  for (const answer of refused) expect((await problemOf(answer)).code).toBe('out_of_stock');
+  proof.fired(refused.length);
+  const ids = await Promise.all(placed.map(async (answer) => (await orderOf(answer)).id));
+  expect(new Set(ids).size).toBe(UNITS);
+  expect(paymentEffects(shop)).toEqual({ authorize: UNITS });
+  const stock = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'hot' } });
+  expect(stock).toMatchObject({ onHand: UNITS, held: UNITS });
+  const deadlocks = await shop.db.$queryRaw<{ deadlocks: number }[]>`
     SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()`;
-    expect(deadlocks).toEqual([{ deadlocks: 0 }]);
-    await expectConsistent(shop);
-  },
-  240_000,
-);
+  expect(deadlocks).toEqual([{ deadlocks: 0 }]);
+  await expectConsistent(shop);
+});

@@ -2,22 +2,20 @@ import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, describe, expect } from 'vitest';
 import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
-import { runRecovery } from '../../services/recovery.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
 import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
+import { createSeededRandom } from '../support/seeded-random.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { expectConsistent } from './records.ts';
-import { cell } from './matrix-case.ts';
-import { createSeededRandom } from './seeded-random.ts';
-import { cancel, placed } from './settling.ts';
+import { test } from './matrix-case.ts';
 
-const NOW = { olderThanMs: 0, expiryGraceMs: 60_000, batch: 1_000, eventsKeptDays: 90 };
+import { cancel, placed, recover } from './settling.ts';
 
 const running = useSkippingShop();
 afterAll(async () => {
-  // What is not confirmed by now nobody asked for.
+  // Webhooks that match no payment by now are final.
   await processPaymentWebhooks(running.shop.services, {
     olderThanMs: 0,
     limit: 1_000,
@@ -26,8 +24,8 @@ afterAll(async () => {
   await expectConsistent(running.shop);
 });
 
-/** Of each order's money, whether it is true or not. */
-const TOLD = [
+/** Sent about each order's payment, true or not. */
+const WEBHOOK_TYPES = [
   'payment_intent.amount_capturable_updated',
   'payment_intent.succeeded',
   'payment_intent.canceled',
@@ -38,11 +36,10 @@ interface Message {
 }
 
 async function post(path: string, body: string, headers: Record<string, string>): Promise<number> {
-  const asked = { role: null, body, headers };
-  return (await running.shop.ask('POST', path, asked)).status;
+  return (await running.shop.ask('POST', path, { role: null, body, headers })).status;
 }
 
-/** The warehouse says the parcel has left; `id` tells one message from another. */
+/** The warehouse's callback that the parcel has left, under this message id. */
 function shipped(orderId: OrderId, id: string): Message {
   const data = {
     correlation_id: shipmentCorrelationId(orderId),
@@ -63,8 +60,8 @@ function shipped(orderId: OrderId, id: string): Message {
   };
 }
 
-/** The payment provider says something happened to the order's money. */
-function notification(orderId: OrderId, intent: string, type: string): Message {
+/** A webhook of the payment provider about the order's payment. */
+function paymentWebhook(orderId: OrderId, intent: string, type: string): Message {
   const object = { object: 'payment_intent', id: intent, metadata: { order_id: orderId } };
   const id = `evt_${orderId}_${type}`;
   const payload = JSON.stringify({ id, object: 'event', type, data: { object } });
@@ -85,22 +82,22 @@ async function intentsOf(orderIds: readonly OrderId[]): Promise<ReadonlyMap<stri
 }
 
 describe('provider messages', () => {
-  const inAnyOrder =
-    'orders whose messages are shuffled, doubled and mixed with cancels each end in one final state';
-  cell('infra/callbacks-out-of-order', inAnyOrder, async (proof) => {
+  test('[infra/callbacks-out-of-order] orders whose messages are shuffled, doubled and mixed with cancels each end in one final state', async ({
+    proof,
+  }) => {
     const { shop } = running;
     const random = createSeededRandom();
     const orderIds = await Promise.all(Array.from({ length: 12 }, () => placed(shop)));
     const intents = await intentsOf(orderIds);
     const messages: Message[] = orderIds.flatMap((orderId) => [
-      shipped(orderId, `left-${orderId}`),
-      ...TOLD.map((type) => notification(orderId, intents.get(orderId) ?? '', type)),
+      shipped(orderId, `shipped-${orderId}`),
+      ...WEBHOOK_TYPES.map((type) => paymentWebhook(orderId, intents.get(orderId) ?? '', type)),
       { send: () => cancelled(orderId) },
     ]);
     const doubled = random.shuffled([...messages, ...messages]);
     async function cancelled(orderId: OrderId): Promise<number> {
       if (!random.chance(0.4)) return 200;
-      // Refused when the parcel has left or a cancel is under way: then that stands.
+      // Refused when the parcel has left or a cancel is under way.
       await cancel(shop, orderId).catch(() => undefined);
       return 200;
     }
@@ -113,41 +110,36 @@ describe('provider messages', () => {
       else await expectCleanSlate(shop, orderId);
     }
     await eventually(async () => {
-      await runRecovery(shop.services, NOW);
+      await recover(shop, { expiryGraceMs: 60_000 });
       const where = { processedAt: null, source: 'warehouse' } as const;
       expect(await shop.db.inboxMessage.count({ where })).toBe(0);
     });
-    // Each order was authorized, and its books say so.
-    const confirmed = { type: TOLD[0], outcome: 'confirmed' };
+    // Each order was authorized, and its records say so.
+    const confirmed = { type: WEBHOOK_TYPES[0], outcome: 'confirmed' };
     expect(await shop.db.inboxMessage.count({ where: confirmed })).toBe(orderIds.length);
   });
 
-  const bounded =
-    'five hundred callbacks about one order are each stored, and its workflow history stays short';
-  cell(
-    'infra/history-limit',
-    bounded,
-    async (proof) => {
-      const { shop } = running;
-      shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
-      const orderId = await placed(shop);
-      const count = 500;
-      const left = Array.from({ length: count }, (_, at) => at);
-      const lane = async (): Promise<void> => {
-        for (let at = left.shift(); at !== undefined; at = left.shift()) {
-          const send = shipped(orderId, `flood-${at}`).send;
-          await eventually(async () => expect(await send()).toBe(200), { timeoutMs: 30_000 });
-        }
-      };
-      await Promise.all(Array.from({ length: 16 }, lane));
-      proof.fired(count);
-      expect(await shop.db.inboxMessage.count({ where: { orderId } })).toBe(count);
-      shop.sandbox.faults.clear();
-      const handle = shop.checkoutOf(orderId);
-      expect(await handle.result()).toEqual({ status: 'shipped', reason: null });
-      await expectShipped(shop, orderId);
-      expect((await handle.describe()).historyLength).toBeLessThan(200);
-    },
-    300_000,
-  );
+  test('[infra/history-limit] five hundred callbacks about one order are each stored, and its workflow history stays short', async ({
+    proof,
+  }) => {
+    const { shop } = running;
+    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
+    const orderId = await placed(shop);
+    const count = 500;
+    const remaining = Array.from({ length: count }, (_, index) => index);
+    const sendAll = async (): Promise<void> => {
+      for (let index = remaining.pop(); index !== undefined; index = remaining.pop()) {
+        const send = shipped(orderId, `flood-${index}`).send;
+        await eventually(async () => expect(await send()).toBe(200), { timeoutMs: 30_000 });
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, sendAll));
+    proof.fired(count);
+    expect(await shop.db.inboxMessage.count({ where: { orderId } })).toBe(count);
+    shop.sandbox.faults.clear();
+    const handle = shop.checkoutOf(orderId);
+    expect(await handle.result()).toEqual({ status: 'shipped', reason: null });
+    await expectShipped(shop, orderId);
+    expect((await handle.describe()).historyLength).toBeLessThan(200);
+  });
 });

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
@@ -11,6 +10,7 @@ import {
   expectCleanSlate,
   expectShipped,
   deadLetterOf,
+  expectCancelledBeforeExpiry,
   notificationsOf,
 } from '../support/expectations.ts';
 import { acceptRefund, startRefund } from '../support/refunding.ts';
@@ -102,17 +102,7 @@ describe('a step whose tries are used up', () => {
     expect(fault?.fired).toBeGreaterThan(100);
     expect(attention?.steps[0]?.attempts).toBeGreaterThan((fault?.fired ?? 0) - 5);
 
-    expect(await handle.result()).toEqual({
-      status: 'cancelled',
-      reason: 'authorization_expiring',
-    });
-    const { startTime, closeTime } = await handle.describe();
-    const tookMs = (closeTime?.getTime() ?? Infinity) - startTime.getTime();
-    expect(tookMs).toBeLessThan(AUTHORIZATION_LIFETIME_MS);
-    await expectCleanSlate(shop, orderId);
-    expect(notificationsOf(shop, orderId)).toEqual(['cancelled']);
-    const deadLetter = await deadLetterOf(shop, orderId);
-    expect(deadLetter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
+    await expectCancelledBeforeExpiry(shop, handle);
   });
 
   test('a refund succeeds while mail is down, and the failed notification becomes a dead letter', async () => {

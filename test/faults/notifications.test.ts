@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import type { Mode } from '../../local/sandbox/faults.ts';
 import { createSteps, type Steps } from '../activities/steps.ts';
 import { eventTypesOf, notificationsOf } from '../support/expectations.ts';
-import { cell } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 import type { Fault } from './table.ts';
 
 let steps: Steps;
@@ -22,8 +22,9 @@ describe('notifyCustomer', () => {
   const place = { provider: 'mail', operation: 'send' } as const;
 
   for (const { mode, fault } of WITHOUT_EFFECT) {
-    const title = `a notification under mail fault ${mode} fails retryably unsent, and the next attempt sends it`;
-    cell(`S8/${fault}`, title, async (proof) => {
+    test(`[S8/${fault}] a notification under mail fault ${mode} fails retryably unsent, and the next attempt sends it`, async ({
+      proof,
+    }) => {
       const orderId = await steps.orderAfter();
       steps.sandbox.faults.set(place, { mode });
       const attempt = { orderId, notification: 'confirmed' } as const;
@@ -37,10 +38,9 @@ describe('notifyCustomer', () => {
       expect((await eventTypesOf(steps, orderId)).at(-1)).toBe('order.customer_notified');
     });
   }
-
-  const oneMail =
-    'a notification sent again after a lost response reaches the customer as one mail';
-  cell(['S8/F2', 'S8/F4'], oneMail, async (proof) => {
+  test('[S8/F2] [S8/F4] a notification sent again after a lost response reaches the customer as one mail', async ({
+    proof,
+  }) => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
     await steps.failing('notifyCustomer', { orderId, notification: 'confirmed' });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { createServices } from '../../api/context.ts';
 import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop, type ShopOptions } from '../support/shop.ts';
-import { cell } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const undo: (() => Promise<unknown>)[] = [];
@@ -50,10 +50,9 @@ describe('an exhausted connection pool', () => {
       await Promise.allSettled(holders);
     };
   }
-
-  const wellAgain =
-    'requests get Retry-After while the pool is exhausted, then succeed, and no connection is lost';
-  cell('infra/pool-exhausted', wellAgain, async (proof) => {
+  test('[infra/pool-exhausted] requests get Retry-After while the pool is exhausted, then succeed, and no connection is lost', async ({
+    proof,
+  }) => {
     const shop = await useShop({ poolSize: POOL });
     await shop.ask('GET', '/v1/products');
     const giveBack = await holdAll(shop);

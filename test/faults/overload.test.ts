@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect } from 'vitest';
 import type { Permit, Rejection } from '../../api/limits/concurrency-limit.ts';
 import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
@@ -10,7 +10,7 @@ import { placeOrder } from '../support/client.ts';
 import { createRecorders } from '../support/recorders.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { openShop, paymentEffects, type Shop, type ShopOptions } from '../support/shop.ts';
-import { cell } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 
 const shops: Shop[] = [];
 afterEach(async () => {
@@ -48,10 +48,9 @@ describe('an overloaded API', () => {
   const few = { maxRunning: 2, maxQueued: 2, maxStalled: 2 };
   const full = { ...LIMITS, ...few };
   const crowded = { checkout: full, other: full, slow: full };
-
-  const shedsOrders =
-    'a full order queue rejects an order before parsing it, and all other requests are served';
-  cell('infra/overload', shedsOrders, async (proof) => {
+  test('[infra/overload] a full order queue rejects an order before parsing it, and all other requests are served', async ({
+    proof,
+  }) => {
     const { payments, letAnswer } = heldPayments();
     const shop = await useShop({ concurrencyLimits: crowded, payments });
     await shop.ask('GET', '/v1/products');

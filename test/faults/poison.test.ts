@@ -2,13 +2,12 @@ import { expect } from 'vitest';
 import { EVENTS_ONLY, deadLettersFor, subscribe, subscriberOf } from '../events/subscribers.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { cell } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 
 const inUse = useRunningShop(EVENTS_ONLY);
-
-const setAside =
-  'a poisoned event becomes the only dead letter of its batch and the others are delivered';
-cell('infra/poison', setAside, async (proof) => {
+test('[infra/poison] a poisoned event becomes the only dead letter of its batch and the others are delivered', async ({
+  proof,
+}) => {
   const { shop } = inUse;
   const taken = new Set<string>();
   let poisoned = '';

@@ -1,31 +1,51 @@
-/** A shop whose connection to PostgreSQL can be cut, slowed and closed; tests look past it, directly. */
+/** A shop whose connection to PostgreSQL can be cut, slowed and refused; tests read past the proxy. */
+import { expect } from 'vitest';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import type { NetworkFault } from '../../tools/chaos/network-fault.ts';
+import { COMMIT_REQUEST, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 
 export interface ProxiedShop extends Shop {
   readonly proxy: TcpProxy;
-  /** The same database, not through the proxy. */
+  /** The same database, without the proxy. */
   readonly direct: Database;
-  /** Places one mug; `afterAuthorize` runs when the provider has answered, before that is recorded. */
+  /** Adds faults to the connection until `proxy.clearFaults`. */
+  inject(...faults: readonly NetworkFault[]): void;
+  /** How often faults fired since the last `inject`. */
+  fired(): number;
+  /** Places one mug; `afterAuthorize` runs between the provider's response and its record. */
   buy(key: string, afterAuthorize?: () => void): Promise<Response>;
-  /** Lets the lease on the key pass, as a client does that waits. */
+  /** Expires the lease on the key, as if its client had waited. */
   passLease(key: string): Promise<void>;
-  /** Lets the order's deadline pass. */
+  /** Moves the order past its deadline. */
   passDeadline(orderId: string): Promise<void>;
   /** The order the key was first used for, or null. */
   orderOfKey(key: string): Promise<string | null>;
   heldMugs(): Promise<number>;
 }
 
-/** The first statement of taking an order, before it has reached the server. */
-export const CLAIM_ASKED = cutBefore('INSERT INTO idempotency_keys');
-/** The hold, before it has reached the server. */
-export const HOLD_ASKED = cutBefore('UPDATE stock SET held = held +');
+/** The connection is cut once, instead of delivering the first packet with these bytes. */
+export function cutAt(pattern: string | Buffer, direction: Direction = 'to_server'): NetworkFault {
+  return { kind: 'cut_on', direction, pattern: Buffer.from(pattern), deliver: false, times: 1 };
+}
+
+type Direction = 'to_server' | 'to_client';
+
+export const BEFORE_KEY_CLAIM = cutAt('INSERT INTO idempotency_keys');
+export const BEFORE_HOLD = cutAt('UPDATE stock SET held = held +');
+export const BEFORE_COMMIT = cutAt(COMMIT_REQUEST);
+export const COMMIT_RESPONSE_LOST = cutAt(COMMIT_DONE, 'to_client');
+
+/** A 503 that says when to retry. */
+export async function expectDatabaseUnavailable(shop: Shop, response: Response): Promise<void> {
+  const problem = await problemOf(response);
+  expect(problem, shop.logged.at(-1)).toMatchObject({ status: 503, code: 'database_unavailable' });
+  expect(response.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+}
 
 export async function openProxiedShop(): Promise<ProxiedShop> {
   const database = await createTestDatabase();
@@ -49,12 +69,19 @@ export async function openProxiedShop(): Promise<ProxiedShop> {
     if (afterAuthorize) authorized.push(afterAuthorize);
     return shop.place({}, key);
   };
-  // Keys and products are remembered, and statements prepared, from here on: faults hit the order.
-  await buy('the first of the day');
+  // Keys and products are cached, and statements prepared: from now on faults hit the order.
+  await buy('warm-up');
+  const total = () => Object.values(proxy.counts()).reduce((sum, count) => sum + count, 0);
+  let firedBefore = 0;
   return {
     ...shop,
     proxy,
     direct,
+    inject(...faults) {
+      firedBefore = total();
+      for (const fault of faults) proxy.inject(fault);
+    },
+    fired: () => total() - firedBefore,
     buy,
     async passLease(key) {
       await direct.idempotencyKey.updateMany({ where: { key }, data: { leaseUntil: new Date(0) } });
@@ -77,9 +104,4 @@ export async function openProxiedShop(): Promise<ProxiedShop> {
       await database.drop();
     },
   };
-}
-
-function cutBefore(statement: string): NetworkFault {
-  const pattern = Buffer.from(statement);
-  return { kind: 'cut_on', direction: 'to_server', pattern, deliver: false, times: 1 };
 }

@@ -4,28 +4,26 @@ import type { LoggedEvent } from '../../prisma/events/event-log.ts';
 import { cursorBefore } from '../../prisma/events/event-log.ts';
 import { consumeOnce } from '../../prisma/events/consume-once.ts';
 import { listSubscriptions, rewindSubscription } from '../../prisma/events/subscriptions.ts';
-import { deliver, EVENTS_ONLY, deadLettersFor, subscribe } from '../events/subscribers.ts';
+import {
+  deliver,
+  EVENTS_ONLY,
+  deadLettersFor,
+  subscribe,
+  subscriberOf,
+} from '../events/subscribers.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { cell } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 
-/** The relay: the pump of a subscription, and the deliveries of what it could not hand over. */
+/** The pump of a subscription, and the deliveries of events that failed with their batch. */
 const running = useRunningShop(EVENTS_ONLY);
 afterEach(() => running.shop.db.subscription.deleteMany());
 
 const SOON = { timeoutMs: 30_000 };
 
+/** Fails an event three times before it is a dead letter. */
 function subscriber(name: string, handle: Subscriber['handle']): Subscriber {
-  return {
-    name,
-    types: [],
-    startsAt: 'now',
-    maxBatch: 100,
-    delayMs: 0,
-    deadlineMs: 500,
-    retryDelaysMs: [100, 200, 400],
-    handle,
-  };
+  return { ...subscriberOf(name, handle), retryDelaysMs: [100, 200, 400] };
 }
 
 /** Places an order and gives the ids of its events. */
@@ -38,112 +36,99 @@ async function eventsOfAnOrder(): Promise<string[]> {
   return events.map(({ id }) => id);
 }
 
-/** Fails in the given way the first two times it sees each event; what it took stays taken. */
-function stumbling(
+/** Subscribes a subscriber that fails in the given way the first two times it gets each event. */
+async function subscribeFailingTwice(
   name: string,
-  stumble: (take: () => void, signal: AbortSignal) => Promise<void>,
+  fail: (take: () => void, signal: AbortSignal) => Promise<void>,
 ) {
   const seen = new Map<string, number>();
   const taken: string[] = [];
-  let stumbled = 0;
+  let failures = 0;
   const handle = async (events: readonly LoggedEvent[], signal: AbortSignal): Promise<void> => {
     const take = (): void => void taken.push(...events.map(({ id }) => id));
     const isNew = events.some(({ id }) => (seen.get(id) ?? 0) < 2);
     for (const { id } of events) seen.set(id, (seen.get(id) ?? 0) + 1);
     if (!isNew) return take();
-    stumbled += 1;
-    await stumble(take, signal);
+    failures += 1;
+    await fail(take, signal);
   };
-  return { subscriber: subscriber(name, handle), taken, stumbles: () => stumbled };
+  await subscribe(running.shop, subscriber(name, handle));
+  return { taken, failures: () => failures };
 }
 
 describe('event delivery', () => {
-  cell(
-    'O1/F1',
-    'an event that its subscriber rejects stays due and is delivered later',
-    async (proof) => {
-      const {
-        subscriber: given,
-        taken,
-        stumbles,
-      } = stumbling('before', () => Promise.reject(new DeliveryError('not now')));
-      await subscribe(running.shop, given);
-      const ids = await eventsOfAnOrder();
-      await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
-      proof.fired(stumbles());
-      expect(await deadLettersFor(running.shop, 'before')).toEqual([]);
-    },
-  );
+  test('[O1/F1] an event that its subscriber rejects stays due and is delivered later', async ({
+    proof,
+  }) => {
+    const { taken, failures } = await subscribeFailingTwice('before', () =>
+      Promise.reject(new DeliveryError('not now')),
+    );
+    const ids = await eventsOfAnOrder();
+    await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
+    proof.fired(failures());
+    expect(await deadLettersFor(running.shop, 'before')).toEqual([]);
+  });
 
-  cell(
-    'O1/F2',
-    'an event whose delivery response is lost is delivered again under the same id',
-    async (proof) => {
-      const {
-        subscriber: given,
-        taken,
-        stumbles,
-      } = stumbling('after', (take) => {
-        take();
-        return Promise.reject(new DeliveryError('answer lost'));
-      });
-      await subscribe(running.shop, given);
-      const ids = await eventsOfAnOrder();
-      await eventually(() => {
-        for (const id of ids) expect(taken.filter((each) => each === id).length).toBeGreaterThan(1);
-      }, SOON);
-      proof.fired(stumbles());
-      expect(new Set(taken)).toEqual(new Set(ids));
-    },
-  );
+  test('[O1/F2] an event whose delivery response is lost is delivered again under the same id', async ({
+    proof,
+  }) => {
+    const { taken, failures } = await subscribeFailingTwice('after', (take) => {
+      take();
+      return Promise.reject(new DeliveryError('response lost'));
+    });
+    const ids = await eventsOfAnOrder();
+    await eventually(() => {
+      for (const id of ids) expect(taken.filter((each) => each === id).length).toBeGreaterThan(1);
+    }, SOON);
+    proof.fired(failures());
+    expect(new Set(taken)).toEqual(new Set(ids));
+  });
 
-  cell(
-    'O1/F3',
-    'an event whose delivery times out is delivered again under the same id',
-    async (proof) => {
-      const {
-        subscriber: given,
-        taken,
-        stumbles,
-      } = stumbling('silent', () => new Promise(() => undefined));
-      await subscribe(running.shop, given);
-      const ids = await eventsOfAnOrder();
-      await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
-      proof.fired(stumbles());
-      expect(await deadLettersFor(running.shop, 'silent')).toEqual([]);
-    },
-  );
+  test('[O1/F3] an event whose delivery times out is delivered again under the same id', async ({
+    proof,
+  }) => {
+    const { taken, failures } = await subscribeFailingTwice(
+      'silent',
+      () => new Promise(() => undefined),
+    );
+    const ids = await eventsOfAnOrder();
+    await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
+    proof.fired(failures());
+    expect(await deadLettersFor(running.shop, 'silent')).toEqual([]);
+  });
 
-  cell('O1/F4', 'an event that is redelivered is counted once by its consumer', async (proof) => {
-    let came = 0;
+  test('[O1/F4] an event that is redelivered is counted once by its consumer', async ({
+    proof,
+  }) => {
+    let received = 0;
     const counted: string[] = [];
     const given = subscriber('counting', async (events) => {
-      came += events.length;
+      received += events.length;
       await consumeOnce(running.shop.db, 'counting', {
         events,
         work: async (_tx, fresh) => void counted.push(...fresh.map(({ id }) => id)),
       });
     });
     await subscribe(running.shop, given);
-    const begun = new Date(Date.now() - 60_000).toISOString();
+    const since = new Date(Date.now() - 60_000).toISOString();
     const ids = await eventsOfAnOrder();
-    await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length), SOON);
+    await eventually(() => expect(received).toBeGreaterThanOrEqual(ids.length), SOON);
     await rewindSubscription(
       running.shop.db,
       'counting',
-      await cursorBefore(running.shop.db, begun),
+      await cursorBefore(running.shop.db, since),
     );
-    await eventually(() => expect(came).toBeGreaterThanOrEqual(ids.length * 2), SOON);
-    proof.fired(came - counted.length);
+    await eventually(() => expect(received).toBeGreaterThanOrEqual(ids.length * 2), SOON);
+    proof.fired(received - counted.length);
     for (const id of ids) expect(counted.filter((each) => each === id)).toHaveLength(1);
   });
 
-  const delaysNobody =
-    'an unavailable subscriber delays no other one, and its dead letters can be delivered later';
-  cell('O1/F6', delaysNobody, async (proof) => {
+  test('[O1/F6] an unavailable subscriber delays no other one, and its dead letters can be delivered later', async ({
+    proof,
+  }) => {
     const healthy: string[] = [];
     const late: string[] = [];
-    let away = true;
+    let down = true;
     let refused = 0;
     await subscribe(
       running.shop,
@@ -151,10 +136,10 @@ describe('event delivery', () => {
     );
     await subscribe(
       running.shop,
-      subscriber('away', async (events) => {
-        if (away) {
+      subscriber('down', async (events) => {
+        if (down) {
           refused += 1;
-          throw new DeliveryError('away');
+          throw new DeliveryError('down');
         }
         late.push(...events.map(({ id }) => id));
       }),
@@ -162,21 +147,21 @@ describe('event delivery', () => {
     const ids = await eventsOfAnOrder();
     await eventually(() => expect(healthy).toEqual(ids), SOON);
     const deadLetters = await eventually(async () => {
-      const found = await deadLettersFor(running.shop, 'away');
+      const found = await deadLettersFor(running.shop, 'down');
       expect(found.map(({ eventId }) => String(eventId)).toSorted()).toEqual(ids.toSorted());
       return found;
     }, SOON);
     proof.fired(refused);
-    const behind = (await listSubscriptions(running.shop.db)).map((each) => each.behind);
-    expect(behind).toEqual([0, 0]);
-    away = false;
+    const lag = (await listSubscriptions(running.shop.db)).map((each) => each.behind);
+    expect(lag).toEqual([0, 0]);
+    down = false;
     for (const { eventId, orderId } of deadLetters) {
-      if (eventId === null || orderId === null) throw new Error('a letter about an event');
-      const input = { subscription: 'away', eventId, orderId, attempts: 0, delaysMs: [0] };
+      if (eventId === null || orderId === null) throw new Error('a dead letter about an event');
+      const input = { subscription: 'down', eventId, orderId, attempts: 0, delaysMs: [0] };
       await deliver(running.shop, { ...input, firstFailedAt: null, error: null });
     }
     expect(late.toSorted()).toEqual(ids.toSorted());
-    for (const { status } of await deadLettersFor(running.shop, 'away'))
+    for (const { status } of await deadLettersFor(running.shop, 'down'))
       expect(status).toBe('resolved');
   });
 });

@@ -3,15 +3,14 @@ import { statusQuery } from '../../workflows/checkout/contract.ts';
 import { expectShipped } from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { cell } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 
 const LOOK_UP = { provider: 'warehouse', operation: 'lookup' } as const;
 
 const inUse = useSkippingShop();
-
-const asked =
-  'an order without a shipment signal stays paid while look-ups fail and ships once one succeeds';
-cell('CB/F6', asked, async (proof) => {
+test('[CB/F6] an order without a shipment signal stays paid while look-ups fail and ships once one succeeds', async ({
+  proof,
+}) => {
   const { shop, env } = inUse;
   shop.sandbox.faults.set(LOOK_UP, { mode: 'fail_before' });
   const handle = await shop.start();

@@ -11,7 +11,7 @@ import { expectShipped } from '../support/expectations.ts';
 import { openRunningShop, type RunningShop } from '../support/running-shop.ts';
 import { NO_PINGS, openTimeSkipping, type Temporal } from '../support/temporal.ts';
 import { expectConsistent } from './records.ts';
-import { cell } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 import { placed } from './settling.ts';
 
 const NEVER = new AbortController().signal;
@@ -82,22 +82,21 @@ async function expectOneRun(orderId: OrderId): Promise<void> {
 }
 
 describe('starting the workflow of a placed order', () => {
-  cell(
-    'S4/F1',
-    'an order placed while Temporal is unreachable is started from the event log and ships',
-    async (proof) => {
-      proxy.inject({ kind: 'refuse' });
-      const orderId = await placed(shop);
-      proof.fired(proxy.counts().refuse);
-      expect(await isMarked(orderId)).toBe(false);
-      proxy.clearFaults();
-      await startFromLog();
-      await expectOneRun(orderId);
-    },
-  );
+  test('[S4/F1] an order placed while Temporal is unreachable is started from the event log and ships', async ({
+    proof,
+  }) => {
+    proxy.inject({ kind: 'refuse' });
+    const orderId = await placed(shop);
+    proof.fired(proxy.counts().refuse);
+    expect(await isMarked(orderId)).toBe(false);
+    proxy.clearFaults();
+    await startFromLog();
+    await expectOneRun(orderId);
+  });
 
-  const sameRun = 'a checkout whose start response is lost is started again as the same run';
-  cell(['S4/F2', 'S4/F3'], sameRun, async (proof) => {
+  test('[S4/F2] [S4/F3] a checkout whose start response is lost is started again as the same run', async ({
+    proof,
+  }) => {
     await expectOneRun(await placed(shop));
     const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
     // It stays placed, so that the event log finds it unstarted.
@@ -115,43 +114,37 @@ describe('starting the workflow of a placed order', () => {
     await expectOneRun(orderId);
   });
 
-  cell(
-    'S4/F4',
-    'a checkout started ten times concurrently, and again after its end, has one run',
-    async (proof) => {
-      const orderId = await placed(shop);
-      const start = {
-        orderId,
-        totalMinor: 1_200,
-        currency: 'EUR',
-        skus: [],
-        correlationId: 'x',
-        traceparent: null,
-      };
-      const again = () => Promise.all(Array.from({ length: 10 }, () => checkouts.start(start)));
-      const kinds = (await again()).map(({ kind }) => kind);
-      expect(new Set(kinds)).toEqual(new Set(['already_started']));
-      await expectOneRun(orderId);
-      expect(new Set((await again()).map(({ kind }) => kind))).toEqual(
-        new Set(['already_started']),
-      );
-      await expectOneRun(orderId);
-      proof.fired(kinds.length);
-    },
-  );
+  test('[S4/F4] a checkout started ten times concurrently, and again after its end, has one run', async ({
+    proof,
+  }) => {
+    const orderId = await placed(shop);
+    const start = {
+      orderId,
+      totalMinor: 1_200,
+      currency: 'EUR',
+      skus: [],
+      correlationId: 'x',
+      traceparent: null,
+    };
+    const again = () => Promise.all(Array.from({ length: 10 }, () => checkouts.start(start)));
+    const kinds = (await again()).map(({ kind }) => kind);
+    expect(new Set(kinds)).toEqual(new Set(['already_started']));
+    await expectOneRun(orderId);
+    expect(new Set((await again()).map(({ kind }) => kind))).toEqual(new Set(['already_started']));
+    await expectOneRun(orderId);
+    proof.fired(kinds.length);
+  });
 
-  cell(
-    'S4/F6',
-    'ten orders are accepted while Temporal is unavailable, and all ship when it is back',
-    async (proof) => {
-      proxy.inject({ kind: 'refuse' });
-      const before = proxy.counts().refuse;
-      const orderIds = await Promise.all(Array.from({ length: 10 }, () => placed(shop)));
-      expect(await checkouts.isReachable()).toBe(false);
-      proof.fired(proxy.counts().refuse - before);
-      proxy.clearFaults();
-      await startFromLog();
-      for (const orderId of orderIds) await expectOneRun(orderId);
-    },
-  );
+  test('[S4/F6] ten orders are accepted while Temporal is unavailable, and all ship when it is back', async ({
+    proof,
+  }) => {
+    proxy.inject({ kind: 'refuse' });
+    const before = proxy.counts().refuse;
+    const orderIds = await Promise.all(Array.from({ length: 10 }, () => placed(shop)));
+    expect(await checkouts.isReachable()).toBe(false);
+    proof.fired(proxy.counts().refuse - before);
+    proxy.clearFaults();
+    await startFromLog();
+    for (const orderId of orderIds) await expectOneRun(orderId);
+  });
 });

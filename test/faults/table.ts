@@ -1,6 +1,6 @@
 /**
  * The fault matrix as data: every step of an order crossed with every way it can fail, and what must
- * be true then. Tests name the cells they prove (cell.ts); the run's report holds them against this.
+ * be true then. Tests name the cells they prove in their titles (matrix-case.ts); the report checks them against this.
  */
 
 /** F1 to F6: how a step can fail. */
@@ -174,6 +174,19 @@ export function expectationOf(id: CellId): string {
   if (group === 'infra' && isKey(INFRA, name)) return INFRA[name].expects;
   if (group === 'failpoint') return 'Nothing lost and nothing twice, whenever the process dies.';
   throw new Error(`no such cell: ${id}`);
+}
+
+/** The cells that a test's title begins with. Throws for one that is not in the table. */
+export function parseCellIds(title: string): readonly CellId[] {
+  const ids = [...title.matchAll(/\[([\w-]+\/[\w.:-]+)\]/g)].map(([, id = '']) => cellId(id));
+  for (const id of ids) expectationOf(id);
+  return ids;
+}
+
+/** An id made of the table's keys, or taken from a title and looked up in the table. */
+export function cellId(id: string): CellId {
+  // oxlint-disable-next-line typescript/consistent-type-assertions -- no type follows from the text
+  return id as CellId;
 }
 
 function isKey<T extends object>(table: T, key: string): key is Extract<keyof T, string> {

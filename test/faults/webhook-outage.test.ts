@@ -3,14 +3,13 @@ import { DeliveryError } from '../../activities/events/subscribers/subscriber.ts
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
 import { deliver, eventFor, EVENTS_ONLY, deadLettersFor } from '../events/subscribers.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-import { cell } from './matrix-case.ts';
+import { test } from './matrix-case.ts';
 
 const HOURS = 3_600_000;
 const inUse = useSkippingShop(EVENTS_ONLY);
-
-const tenTimes =
-  'a webhook that always fails is attempted ten times over 75 h 35 min and becomes a dead letter';
-cell('S8/F6', tenTimes, async (proof) => {
+test('[S8/F6] a webhook that always fails is attempted ten times over 75 h 35 min and becomes a dead letter', async ({
+  proof,
+}) => {
   const { shop } = inUse;
   const { event, calls } = await eventFor(shop, 'hooks', () => {
     throw new DeliveryError('HTTP 500');

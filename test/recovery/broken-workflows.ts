@@ -1,4 +1,4 @@
-/** A deploy gone wrong: the code of checkouts and refunds throws at every workflow task. */
+/** A broken deployment: checkouts and refunds throw at every workflow task. */
 
 export async function checkout(): Promise<never> {
   throw new Error('a bug in the workflow');

@@ -1,4 +1,4 @@
-/** What tests of the recovery do to a running shop: its sweeps, its reconciliations, orders that stand still. */
+/** Operations on a running shop: sweeps, reconciliations, stuck orders, deployments. */
 import { fileURLToPath } from 'node:url';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { WorkflowStartOptions } from '@temporalio/client';
@@ -20,11 +20,11 @@ import {
 import { eventually } from '../support/eventually.ts';
 import type { AllActivities, RunningShop } from '../support/running-shop.ts';
 
-/** Of a shop with workers for checkouts and for the upkeep. */
+/** A shop with workers for checkouts and for maintenance. */
 export const WITH_MAINTENANCE = { queues: ['checkouts', 'events'] } as const;
 
 const PARCEL = { kind: 'shipped', carrier: 'Sandbox Parcel', trackingNumber: 'SP1' } as const;
-/** A signal of its own each time. */
+/** Each attempt sends a signal. */
 const EVERY = { everyMs: 100 };
 const BROKEN_WORKFLOWS = fileURLToPath(new URL('./broken-workflows.ts', import.meta.url));
 
@@ -43,7 +43,7 @@ export function reconcile({ temporal }: RunningShop): Promise<ReconcileResult> {
   });
 }
 
-/** Waits for the status. The warehouse's news of a parcel are brought, as a callback would. */
+/** Waits for the status. Delivers the warehouse's shipment signal, as a callback would. */
 export function untilStatus(
   shop: RunningShop,
   orderId: OrderId,
@@ -52,8 +52,8 @@ export function untilStatus(
   const requested = { orderId, type: 'order.shipment_requested' };
   return eventually(async () => {
     const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
-    const waits = order.status === 'paid' && status === 'shipped';
-    if (waits && (await shop.db.event.count({ where: requested })) > 0) {
+    const awaitsShipment = order.status === 'paid' && status === 'shipped';
+    if (awaitsShipment && (await shop.db.event.count({ where: requested })) > 0) {
       const correlationId = shipmentCorrelationId(orderId);
       await shop.services.checkouts.shipmentAnswered(orderId, { correlationId, answer: PARCEL });
     }
@@ -61,13 +61,13 @@ export function untilStatus(
   }, EVERY);
 }
 
-/** Lets the order look as if it had stood still for a while, and unchecked. */
+/** Makes the order look idle for a minute, and unchecked. */
 export async function age({ db }: RunningShop, orderId: OrderId): Promise<void> {
   const updatedAt = new Date(Date.now() - 60_000);
   await db.order.update({ where: { id: orderId }, data: { updatedAt, checkedAt: null } });
 }
 
-/** Places an order whose workflow Temporal then loses, before it has done anything. */
+/** Places an order whose workflow Temporal loses before its first step. */
 export async function orderWithoutWorkflow(shop: RunningShop): Promise<CheckoutStart> {
   await shop.stopWorker('checkouts');
   const start = await shop.order();
@@ -82,8 +82,8 @@ export async function orderWithoutWorkflow(shop: RunningShop): Promise<CheckoutS
   return start;
 }
 
-/** Comparisons that failed are tried again at once, not after seconds. */
-export function retryingAtOnce({ reconcileShipments }: AllActivities): Partial<AllActivities> {
+/** Retries failed comparisons immediately, not after seconds. */
+export function retryImmediately({ reconcileShipments }: AllActivities): Partial<AllActivities> {
   return {
     async reconcileShipments(slice) {
       try {
@@ -95,8 +95,8 @@ export function retryingAtOnce({ reconcileShipments }: AllActivities): Partial<A
   };
 }
 
-/** Starts a workflow anew; a task of it that fails is tried again soon, not after ten seconds. */
-export async function startImpatiently(
+/** Starts a workflow again, whose failed tasks are retried after one second, not ten. */
+export async function startWithShortTasks(
   { temporal }: RunningShop,
   workflowType: typeof CHECKOUT_WORKFLOW | typeof REFUND_WORKFLOW,
   options: WorkflowStartOptions,
@@ -109,7 +109,7 @@ export async function startImpatiently(
   });
 }
 
-/** Replaces the code of checkouts and refunds, as a deploy does. */
+/** Replaces the code of checkouts and refunds, as a deployment does. */
 export async function deploy(shop: RunningShop, code: 'ours' | 'broken'): Promise<void> {
   await shop.stopWorker('checkouts');
   await shop.startWorker('checkouts', code === 'broken' ? BROKEN_WORKFLOWS : undefined);

@@ -20,9 +20,9 @@ import { eventTypesOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { reconcile, retryingAtOnce, untilStatus, WITH_MAINTENANCE } from './operations.ts';
+import { reconcile, retryImmediately, untilStatus, WITH_MAINTENANCE } from './operations.ts';
 
-const inUse = useRunningShop({ ...WITH_MAINTENANCE, adapt: retryingAtOnce });
+const inUse = useRunningShop({ ...WITH_MAINTENANCE, adapt: retryImmediately });
 let shop: RunningShop;
 beforeAll(() => {
   shop = inUse.shop;
@@ -40,7 +40,7 @@ test('a reconciliation of matching records finds nothing and reports how much it
 });
 
 test('a reconciliation left unstarted by a crash is started by the recovery and blocks no later run', async () => {
-  const { kind, run } = await openReconciliation(shop.db, asked());
+  const { kind, run } = await openReconciliation(shop.db, operatorRequest());
   expect(kind).toBe('opened');
   expect(await reconcile(shop)).toMatchObject({ status: 'skipped' });
   const reconciliationClient = createReconciliationClient({ client: () => shop.temporal.client });
@@ -52,18 +52,12 @@ test('a reconciliation left unstarted by a crash is started by the recovery and 
   );
   expect((await runRecovery(deps, now)).started).toBe(0);
   expect(await reconcile(shop)).toMatchObject({ status: 'completed' });
-  // Two processes may both have seen it: the second start is none.
+  // Two processes may both have found it: the second start does nothing.
   expect(await startOpened(deps, run)).toBe(true);
 });
 
 test('a charge made outside the system is reported once and resolved after its cancellation', async () => {
-  const charge = await stripe('payment_intents', {
-    amount: '4200',
-    currency: 'eur',
-    payment_method: 'pm_card_visa',
-    confirm: 'true',
-    capture_method: 'manual',
-  });
+  const charge = await authorizeAtProvider('4200');
   expect(await reconcile(shop)).toMatchObject({ found: 1, resolved: 0 });
   expect(await openDiscrepancies()).toEqual([['charge_without_order', charge.id]]);
   expect(await reconcile(shop)).toEqual(CLEAN);
@@ -98,21 +92,14 @@ test('a refund made outside the system is reported and resolved once, each with 
 
 test('a second payment and a payment unknown to the provider are reported until they are corrected', async () => {
   const orderId = await shipped();
-  const second = await stripe('payment_intents', {
-    amount: '2400',
-    currency: 'eur',
-    payment_method: 'pm_card_visa',
-    confirm: 'true',
-    capture_method: 'manual',
-    'metadata[order_id]': orderId,
-  });
+  const second = await authorizeAtProvider('2400', { 'metadata[order_id]': orderId });
   const other = { orderId: await shipped() };
   const { providerReference } = await shop.db.payment.findUniqueOrThrow({ where: other });
   const unknown = { providerReference: `pi_unknown${randomUUID()}` };
   await shop.db.payment.update({ where: other, data: unknown });
   await reconcile(shop);
   const kinds = (await openDiscrepancies()).map(([kind]) => kind).toSorted();
-  // The real payment of the other order is not the one our books name.
+  // The real payment of the other order is not the one in our records.
   expect(kinds).toEqual(['payment_missing', 'second_payment', 'second_payment']);
   await stripe(`payment_intents/${second.id}/cancel`, {});
   await shop.db.payment.update({ where: other, data: { providerReference } });
@@ -135,12 +122,12 @@ test('a manual capture is reported as a discrepancy until it exists at the provi
   shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'fail_before' });
   const { orderId } = await shop.order();
   await untilStatus(shop, orderId, 'reserved');
-  await shop.checkoutOf(orderId).terminate('by hand');
+  await shop.checkoutOf(orderId).terminate('terminated by a test');
   const step = 'capturePayment';
-  await recordNeedsAttention(shop.db, orderId, { steps: [step], failure: 'no answer' });
+  await recordNeedsAttention(shop.db, orderId, { steps: [step], failure: 'no response' });
   const decided = { step, decision: 'skip', note: 'captured in the dashboard', actor: 'op' };
   await recordResolved(shop.db, orderId, { ...decided, resumes: 'paid' });
-  await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
+  await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no response' });
   await backdate(orderId);
   const before = await openDiscrepancies();
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
@@ -150,7 +137,7 @@ test('a manual capture is reported as a discrepancy until it exists at the provi
   await stripe(`payment_intents/${providerReference}/capture`, {});
   expect(await reconcile(shop)).toMatchObject({ found: 0, resolved: 1 });
   expect(await openDiscrepancies()).toEqual(before);
-  // It was about the money: the goods are compared as ever.
+  // The manual capture is about the payment: shipments are still compared.
   await releaseAtWarehouse(orderId);
   expect(await reconcile(shop)).toMatchObject({ found: 1 });
   expect(await openDiscrepancies()).toContainEqual(['reservation', orderId]);
@@ -166,16 +153,22 @@ test('a reconciliation with an unavailable warehouse neither opens nor resolves 
   expect(await openDiscrepancies()).toEqual(before);
 });
 
+/** An authorization that was not made by us. */
+function authorizeAtProvider(amount: string, form: Record<string, string> = {}) {
+  const manual = { confirm: 'true', capture_method: 'manual', payment_method: 'pm_card_visa' };
+  return stripe('payment_intents', { amount, currency: 'eur', ...manual, ...form });
+}
+
 /** The warehouse loses what it had reserved for the order. */
 async function releaseAtWarehouse(orderId: OrderId): Promise<void> {
   const path = `warehouse/reservations/${encodeURIComponent(orderId)}/release`;
-  const headers = { authorization: 'Bearer somebody' };
+  const headers = { authorization: 'Bearer test' };
   await fetch(new URL(path, shop.sandbox.url), { method: 'POST', headers });
 }
 
-/** What an operator's request writes down first. */
-function asked() {
-  const by = { apiKeyId: 'key_operator', correlationId: 'asked' };
+/** What an operator's request records first. */
+function operatorRequest() {
+  const by = { apiKeyId: 'key_operator', correlationId: 'test' };
   const answer = () => ({ status: 202, body: '{}' });
   const { from: windowFrom, to: windowTo } = reconcileWindow('recent', Date.now());
   const id = newId('reconciliation');
@@ -195,7 +188,7 @@ async function shipped(): Promise<OrderId> {
   return orderId;
 }
 
-/** Lets what happened to the order be long enough ago that both sides must have heard of it. */
+/** Makes the order old enough for a reconciliation to compare it. */
 async function backdate(orderId: OrderId): Promise<void> {
   const past = new Date(Date.now() - 600_000);
   await shop.db.order.update({ where: { id: orderId }, data: { createdAt: past } });
@@ -208,17 +201,17 @@ async function openDiscrepancies(): Promise<readonly (readonly [string, string])
   return rows.map(({ kind, subject }) => [kind, subject] as const);
 }
 
-/** Somebody else with the shop's account at the provider, a while ago. */
+/** A call of the shop's account at the provider, ten minutes ago, not made by us. */
 async function stripe(path: string, form: Record<string, string>): Promise<{ id: string }> {
   shop.sandbox.clock.setOffset(-600_000);
-  const answer = await fetch(new URL(`v1/${path}`, shop.sandbox.url), {
+  const response = await fetch(new URL(`v1/${path}`, shop.sandbox.url), {
     method: 'POST',
     headers: { authorization: 'Bearer sk_test_dashboard' },
     body: new URLSearchParams(form),
   });
   shop.sandbox.clock.setOffset(0);
-  expect(answer.status).toBe(200);
-  const body: unknown = await answer.json();
+  expect(response.status).toBe(200);
+  const body: unknown = await response.json();
   if (typeof body !== 'object' || body === null || !('id' in body)) throw new Error('no id');
   return { id: String(body.id) };
 }

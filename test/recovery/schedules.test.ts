@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => temporal?.close());
 
-/** As a worker does: again, when a busy server did not answer in time. */
+/** Retries like a worker, when a busy server did not respond in time. */
 const ensured = (): Promise<void> => eventually(() => ensureSchedules(client));
 
 test('the schedules are created once by several starting workers and skip overlapping runs', async () => {

@@ -10,7 +10,7 @@ import { effectsOf, notificationsOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { deploy, startImpatiently, sweep, untilStatus, WITH_MAINTENANCE } from './operations.ts';
+import { deploy, startWithShortTasks, sweep, untilStatus, WITH_MAINTENANCE } from './operations.ts';
 
 const inUse = useRunningShop(WITH_MAINTENANCE);
 let shop: RunningShop;
@@ -46,7 +46,9 @@ describe('a refund whose workflow is gone', () => {
     shop.sandbox.faults.set(REFUND, { mode: 'down' });
     const refund = await started();
     await eventually(() => expect(shop.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0));
-    await shop.temporal.client.workflow.getHandle(refundWorkflowId(refund.id)).terminate('by hand');
+    await shop.temporal.client.workflow
+      .getHandle(refundWorkflowId(refund.id))
+      .terminate('terminated by a test');
     await age(refund);
     expect((await sweep(shop)).counts).toMatchObject({
       refunds_restarted: 0,
@@ -102,7 +104,7 @@ describe('a stuck refund', () => {
   test('a refund whose workflow task keeps failing becomes a dead letter, and a redrive replaces its run', async () => {
     const orderId = await shipped();
     await deploy(shop, 'broken');
-    const refund = await started({ orderId, impatient: true });
+    const refund = await started({ orderId, shortTasks: true });
     await untilFailing(refund);
     await age(refund);
     expect((await sweep(shop)).counts).toMatchObject({ refunds_escalated: 1 });
@@ -116,21 +118,21 @@ describe('a stuck refund', () => {
   });
 });
 
-/** Shipped, and all of it asked back; without a workflow, as if Temporal had lost it, when told so. */
+/** A full refund of a shipped order; `inTemporal: false`: without a workflow, as if Temporal had lost it. */
 async function started(
   how: {
     readonly inTemporal?: boolean;
     readonly orderId?: OrderId;
-    readonly impatient?: boolean;
+    readonly shortTasks?: boolean;
   } = {},
 ): Promise<Refund> {
   const refund = await acceptRefund(shop.db, how.orderId ?? (await shipped()));
   const start = await findRefundStart(shop.db, refund.id);
-  if (start === null) throw new Error('it is open');
+  if (start === null) throw new Error('the refund is not open');
   if (how.inTemporal ?? true) {
     expect(await shop.services.refunds.start(start)).toEqual({ kind: 'started' });
   }
-  if (how.impatient) await startImpatiently(shop, REFUND_WORKFLOW, refundStartOptions(start));
+  if (how.shortTasks) await startWithShortTasks(shop, REFUND_WORKFLOW, refundStartOptions(start));
   await markRefundStarted(shop.db, refund.id);
   return refund;
 }
@@ -142,7 +144,7 @@ async function shipped(): Promise<OrderId> {
   return orderId;
 }
 
-/** Lets the refund look as if it had stood still for ten minutes, and unchecked. */
+/** Makes the refund look idle for ten minutes, and unchecked. */
 async function age({ id }: Refund): Promise<void> {
   const workflowStartedAt = new Date(Date.now() - 600_000);
   await shop.db.refund.update({ where: { id }, data: { workflowStartedAt, checkedAt: null } });
@@ -159,7 +161,7 @@ async function refundAtProvider({ id, orderId, amountMinor, currency }: Refund):
   expect(moved.kind).toBe('done');
 }
 
-/** The books as they were before its outcome was written. */
+/** The records as they were before its outcome was recorded. */
 async function restoreRecords({ id, orderId, amountMinor }: Refund): Promise<void> {
   const open = { status: 'requested', settledAt: null, providerReference: null } as const;
   const owed = { status: 'captured', refundedMinor: 0, refundingMinor: amountMinor } as const;
@@ -169,7 +171,7 @@ async function restoreRecords({ id, orderId, amountMinor }: Refund): Promise<voi
   ]);
 }
 
-/** Succeeded, in the provider's ledger once, and the customer was told once. */
+/** Succeeded, once in the provider's ledger, with one notification. */
 async function expectRefundedOnce(refund: Refund): Promise<void> {
   const { id, orderId, amountMinor } = refund;
   await eventually(async () => {

@@ -22,7 +22,7 @@ import {
   age,
   deploy,
   orderWithoutWorkflow,
-  startImpatiently,
+  startWithShortTasks,
   sweep,
   untilStatus,
   WITH_MAINTENANCE,
@@ -101,7 +101,7 @@ describe('an order whose workflow is gone', () => {
   test('a manually captured order is not cancelled by a sweep although its authorization expired', async () => {
     const orderId = await terminatedWhile(CAPTURE, 'reserved');
     await recordManualCapture(orderId, 'capturePayment');
-    await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
+    await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no response' });
     await shop.db.payment.update({ where: { orderId }, data: { captureBefore: new Date(0) } });
     await age(shop, orderId);
     expect((await sweep(shop)).counts).toMatchObject({ abandoned: 0 });
@@ -130,8 +130,8 @@ describe('an order whose workflow is gone', () => {
       const parcel = { correlationId: shipmentCorrelationId(orderId) };
       expect((await shop.gateways.warehouse.lookUpShipment(parcel)).kind).toBe('shipped');
     });
-    await shop.checkoutOf(orderId).terminate('by hand');
-    await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no answer' });
+    await shop.checkoutOf(orderId).terminate('terminated by a test');
+    await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no response' });
     expect(await decide(orderId, { step: 'shipOrder', decision: 'skip' })).toBe('begun');
     await untilStatus(shop, orderId, 'shipped');
     const { carrier } = await shop.db.shipment.findUniqueOrThrow({ where: { orderId } });
@@ -165,7 +165,7 @@ describe('a stuck order', () => {
     await deploy(shop, 'broken');
     const start = await shop.order();
     const { orderId } = start;
-    await startImpatiently(shop, CHECKOUT_WORKFLOW, checkoutStartOptions(start));
+    await startWithShortTasks(shop, CHECKOUT_WORKFLOW, checkoutStartOptions(start));
     await eventually(async () => {
       expect((await shop.services.checkouts.inspect(orderId)).kind).toBe('failing');
     });
@@ -247,15 +247,15 @@ async function terminatedWhile(
   const { orderId } = await shop.order();
   await untilStatus(shop, orderId, status);
   if (status === 'paid') await untilNotified(orderId);
-  await shop.checkoutOf(orderId).terminate('by hand');
+  await shop.checkoutOf(orderId).terminate('terminated by a test');
   await age(shop, orderId);
   return orderId;
 }
 
-/** What a workflow writes that waits for a person and is told so. */
+/** What a workflow records when an operator skips the step because it was done manually. */
 async function recordManualCapture(orderId: OrderId, step: string): Promise<void> {
-  await recordNeedsAttention(shop.db, orderId, { steps: [step], failure: 'no answer' });
-  const decided = { step, decision: 'skip', note: 'done by hand', actor: 'op' };
+  await recordNeedsAttention(shop.db, orderId, { steps: [step], failure: 'no response' });
+  const decided = { step, decision: 'skip', note: 'captured in the dashboard', actor: 'op' };
   await recordResolved(shop.db, orderId, { ...decided, resumes: 'paid' });
 }
 
@@ -263,7 +263,7 @@ function decide(orderId: OrderId, decided: Pick<Resolution, 'step' | 'decision'>
   return resolveStep(shop.services, orderId, { ...decided, note: 'looked into it', actor: 'op' });
 }
 
-/** Nothing more happens to it then. A mail that was sent and not written down would be sent again. */
+/** The order is idle after that. A mail that was sent and not recorded would be sent again. */
 async function untilNotified(orderId: OrderId): Promise<void> {
   const where = { orderId, type: 'order.customer_notified' };
   await eventually(async () => expect(await shop.db.event.count({ where })).toBe(1));

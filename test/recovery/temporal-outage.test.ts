@@ -20,15 +20,16 @@ afterAll(() => server?.stop());
 
 test('an outage of Temporal is logged once as a warning and its end once, all in JSON', async () => {
   const app = await startApp();
-  const said = async (text: string) => (await linesOf(app)).filter(({ msg }) => msg.includes(text));
+  const logged = async (text: string) =>
+    (await linesOf(app)).filter(({ msg }) => msg.includes(text));
   const running = async () => (await linesOf(app)).filter(({ state }) => state === 'RUNNING');
   await eventually(async () => expect(await running()).toHaveLength(TASK_QUEUES));
   await server.halt();
-  await eventually(async () => expect(await said('cannot be reached')).toHaveLength(1));
+  await eventually(async () => expect(await logged('cannot be reached')).toHaveLength(1));
   await server.resume();
-  await eventually(async () => expect(await said('Temporal is back')).toHaveLength(1));
+  await eventually(async () => expect(await logged('Temporal is back')).toHaveLength(1));
   const warnings = (await linesOf(app)).filter(({ level }) => level >= WARN);
-  // A request is a warning when the machine was too busy to answer /readyz at first.
+  // A busy machine may log a slow /readyz request as a warning.
   expect(warnings.map(({ msg }) => msg).filter((msg) => msg !== 'request')).toEqual([
     'Temporal cannot be reached; orders are accepted without it',
   ]);
@@ -52,8 +53,8 @@ test('a worker started during an outage of Temporal polls once it is back and lo
   await server.resume();
   await eventually(async () => {
     const taskQueue = { name: 'checkouts' };
-    const asked = { namespace, taskQueue, taskQueueType: 1 } as const;
-    const { pollers } = await connection.workflowService.describeTaskQueue(asked);
+    const request = { namespace, taskQueue, taskQueueType: 1 } as const;
+    const { pollers } = await connection.workflowService.describeTaskQueue(request);
     expect(pollers).not.toHaveLength(0);
   });
   await worker.stop();

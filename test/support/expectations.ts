@@ -1,17 +1,18 @@
-/** The two ways an order may end, checked in our books and in the providers' own ledgers. */
+/** The two outcomes of an order, checked in our records and in the providers' own ledgers. */
 import { expect } from 'vitest';
+import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
 import { listDeadLetters, type DeadLetter } from '../../prisma/events/dead-letters.ts';
 import { statusQuery, type CheckoutView } from '../../workflows/checkout/contract.ts';
-import type { CheckoutHandle } from './running-shop.ts';
+import { orderIdOf, type CheckoutHandle } from './running-shop.ts';
 import type { Shop } from './shop.ts';
 
-/** What the checks look at: our books and the providers'. */
-type Books = Pick<Shop, 'db' | 'sandbox'>;
+/** Our records and the providers'. */
+type Records = Pick<Shop, 'db' | 'sandbox'>;
 
-/** Shipped once, charged once, off the shelves, books and ledgers agree. */
-export async function expectShipped(shop: Books, orderId: OrderId): Promise<void> {
+/** Shipped once, charged once, out of stock, in agreement with the ledgers. */
+export async function expectShipped(shop: Records, orderId: OrderId): Promise<void> {
   const order = await shop.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { payment: true, shipment: true, reservations: true },
@@ -24,11 +25,11 @@ export async function expectShipped(shop: Books, orderId: OrderId): Promise<void
     order.reservations.map(() => 'shipped'),
   );
   expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, reserve: 1, ship: 1 });
-  await expectConsistent(shop, orderId);
+  await expectOrderConsistent(shop, orderId);
 }
 
-/** Cancelled, nothing held anywhere, nothing charged, as if the order had never been. */
-export async function expectCleanSlate(shop: Books, orderId: OrderId): Promise<void> {
+/** Cancelled, nothing held and nothing charged, as if the order had never existed. */
+export async function expectCleanSlate(shop: Records, orderId: OrderId): Promise<void> {
   const order = await shop.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { payment: true, shipment: true, reservations: true },
@@ -44,15 +45,32 @@ export async function expectCleanSlate(shop: Books, orderId: OrderId): Promise<v
   expect(effects['capture'] ?? 0).toBe(effects['refund'] ?? 0);
   expect((effects['capture'] ?? 0) + (effects['void'] ?? 0)).toBe(1);
   expect(effects['reserve'] ?? 0).toBe(effects['release'] ?? 0);
-  // A request the warehouse took and then refused by its answer has nothing left to cancel.
+  // A shipment that the warehouse accepted and then refused has nothing left to cancel.
   if (order.shipment?.status !== 'refused') {
     expect(effects['ship'] ?? 0).toBe(effects['cancel'] ?? 0);
   }
-  await expectConsistent(shop, orderId);
+  await expectOrderConsistent(shop, orderId);
+}
+
+/** An order without a captured payment was cancelled before its authorization expired. */
+export async function expectCancelledBeforeExpiry(
+  shop: Records,
+  handle: CheckoutHandle,
+): Promise<void> {
+  const result = { status: 'cancelled', reason: 'authorization_expiring' };
+  expect(await handle.result()).toEqual(result);
+  const { startTime, closeTime } = await handle.describe();
+  const tookMs = (closeTime?.getTime() ?? Infinity) - startTime.getTime();
+  expect(tookMs).toBeLessThan(AUTHORIZATION_LIFETIME_MS);
+  const orderId = orderIdOf(handle);
+  await expectCleanSlate(shop, orderId);
+  expect(notificationsOf(shop, orderId)).toEqual(['cancelled']);
+  const deadLetter = await deadLetterOf(shop, orderId);
+  expect(deadLetter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
 }
 
 /** How often each effect really happened outside, per operation; mails not counted. */
-export function effectsOf(shop: Books, orderId: OrderId): Record<string, number> {
+export function effectsOf(shop: Records, orderId: OrderId): Record<string, number> {
   const { payments, warehouse } = shop.sandbox.ledgers;
   const counts: Record<string, number> = {};
   for (const { operation, order_id } of [...payments.effects(), ...warehouse.effects()]) {
@@ -62,16 +80,19 @@ export function effectsOf(shop: Books, orderId: OrderId): Record<string, number>
 }
 
 /** The types of an order's events in order. */
-export async function eventTypesOf({ db }: Pick<Books, 'db'>, orderId: OrderId): Promise<string[]> {
+export async function eventTypesOf(
+  { db }: Pick<Records, 'db'>,
+  orderId: OrderId,
+): Promise<string[]> {
   const events = await db.event.findMany({ where: { orderId }, orderBy: { seq: 'asc' } });
   return events.map((event) => event.type);
 }
 
 /**
- * The notices that reached the customer for this order, each once: one sent again because its answer
- * was late has the same Message-ID, and a mailbox shows it once.
+ * The notifications that reached the customer for this order, each once: one sent again because its
+ * response was late has the same Message-ID, and a mailbox shows it once.
  */
-export function notificationsOf(shop: Books, orderId: OrderId): string[] {
+export function notificationsOf(shop: Records, orderId: OrderId): string[] {
   const sent = shop.sandbox.ledgers.mail.effects();
   return [...new Set(sent.filter((each) => each.order_id === orderId).map(notificationOf))];
 }
@@ -81,9 +102,9 @@ function notificationOf(effect: Effect): string {
 }
 
 /**
- * What a workflow says of itself, asked only while it rests or an activity of it is retried; throws
- * otherwise. A worker that keeps no workflow between its tasks may replay to a local activity that
- * runs already, run it again, and lose the task or hang over it (SDK 1.24).
+ * The status query of a workflow, sent only while it is idle or retries an activity; throws otherwise.
+ * A worker without a workflow cache may replay to a local activity that is already running, run it
+ * again, and lose the task or hang (SDK 1.24).
  */
 export async function viewOf(handle: CheckoutHandle): Promise<CheckoutView> {
   const { pendingWorkflowTask, pendingActivities } = (await handle.describe()).raw;
@@ -92,28 +113,28 @@ export async function viewOf(handle: CheckoutHandle): Promise<CheckoutView> {
   return handle.query(statusQuery);
 }
 
-/** The steps a decision would be taken for, as the workflow itself says. */
+/** The steps that wait for a decision, by the workflow's own query. */
 export async function waitingFor(handle: CheckoutHandle): Promise<readonly string[]> {
   return (await viewOf(handle)).waitingFor;
 }
 
-/** The same by our books. */
-export async function attentionOf({ db }: Books, id: OrderId): Promise<string | null> {
+/** The step that needs attention, by our records. */
+export async function attentionOf({ db }: Records, id: OrderId): Promise<string | null> {
   return (await db.order.findUniqueOrThrow({ where: { id } })).attentionStep;
 }
 
 /** The latest dead letter about a step of the order. */
 export async function deadLetterOf(
-  { db }: Books,
+  { db }: Records,
   orderId: OrderId,
 ): Promise<DeadLetter | undefined> {
   const filter = { source: 'checkout', orderId } as const;
   return (await listDeadLetters(db, filter, { limit: 10 })).deadLetters[0];
 }
 
-/** Stock sums, event sequence and payment operations hold whatever happened. */
-async function expectConsistent(shop: Books, orderId: OrderId): Promise<void> {
-  const unsound = await shop.db.$queryRaw`
+/** Stock sums, event sequences and payment operations are consistent after any outcome. */
+async function expectOrderConsistent(shop: Records, orderId: OrderId): Promise<void> {
+  const violations = await shop.db.$queryRaw`
     SELECT s.sku FROM stock s
     WHERE s.held <> (SELECT coalesce(sum(quantity), 0) FROM reservations r
                      WHERE r.sku = s.sku AND r.status IN ('held', 'reserved'))
@@ -124,15 +145,22 @@ async function expectConsistent(shop: Books, orderId: OrderId): Promise<void> {
     UNION ALL
     SELECT o.id FROM orders o WHERE o.id = ${orderId}
       AND o.version <> (SELECT max(seq) FROM events e WHERE e.order_id = o.id)`;
-  expect(unsound).toEqual([]);
-  const operations = await shop.db.paymentOperation.findMany({
-    where: { orderId, state: 'succeeded' },
-  });
-  const ours = operations.map((each) => `${each.key} ${each.amountMinor} ${each.currency}`).sort();
-  const theirs = shop.sandbox.ledgers.payments
+  expect(violations).toEqual([]);
+  await expectLedgersMatch(shop, orderId);
+}
+
+/** Each effect at the payment provider is an operation in our records, and the reverse. */
+export async function expectLedgersMatch(
+  { db, sandbox }: Records,
+  orderId?: OrderId,
+): Promise<void> {
+  const where = { state: 'succeeded', ...(orderId !== undefined && { orderId }) };
+  const ours = (await db.paymentOperation.findMany({ where })).map(
+    (each) => `${each.key} ${each.amountMinor} ${each.currency}`,
+  );
+  const theirs = sandbox.ledgers.payments
     .effects()
-    .filter((each) => each.order_id === orderId)
-    .map((each) => `${each.key} ${each.amount_minor} ${each.currency}`)
-    .sort();
-  expect(ours).toEqual(theirs);
+    .filter((each) => orderId === undefined || each.order_id === orderId)
+    .map((each) => `${each.key} ${each.amount_minor} ${each.currency}`);
+  expect(ours.toSorted()).toEqual(theirs.toSorted());
 }

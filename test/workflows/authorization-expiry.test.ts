@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   expectCleanSlate,
-  deadLetterOf,
+  expectCancelledBeforeExpiry,
   notificationsOf,
   viewOf,
 } from '../support/expectations.ts';
@@ -33,17 +32,7 @@ describe('an uncaptured authorization', () => {
     const attempts = capture.mock.calls.length;
     expect(attention?.steps).toMatchObject([{ step: 'capturePayment', attempts }]);
 
-    expect(await handle.result()).toEqual({
-      status: 'cancelled',
-      reason: 'authorization_expiring',
-    });
-    const { startTime, closeTime } = await handle.describe();
-    const tookMs = (closeTime?.getTime() ?? Infinity) - startTime.getTime();
-    expect(tookMs).toBeLessThan(AUTHORIZATION_LIFETIME_MS);
-    await expectCleanSlate(shop, orderId);
-    expect(notificationsOf(shop, orderId)).toEqual(['cancelled']);
-    const deadLetter = await deadLetterOf(shop, orderId);
-    expect(deadLetter).toMatchObject({ subject: 'capturePayment', status: 'resolved' });
+    await expectCancelledBeforeExpiry(shop, handle);
   });
 
   test.each([CAPTURE, RESERVE])(

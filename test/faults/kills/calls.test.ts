@@ -2,5 +2,5 @@ import { SEAMS } from '../../../tools/failpoints/failpoints.ts';
 import { isCancellation } from './points.ts';
 import { sweep } from './sweep.ts';
 
-/** Before a call of another system, and after its effect: nothing of it is known here yet. */
+/** Before a call of another system, and after its effect, of which nothing is recorded yet. */
 sweep(SEAMS.filter((seam) => !seam.startsWith('commit.') && !isCancellation(seam)));

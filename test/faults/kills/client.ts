@@ -1,4 +1,4 @@
-/** A shop's client that does not give up: it repeats a request under its key until it is settled. */
+/** An API client that repeats a request under its key until it is settled. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { isOrderId, type OrderId } from '../../../domain/ids.ts';
@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually.ts';
 
 export interface ApiResponse {
   readonly status: number;
-  /** The body as it came. */
+  /** The body as received. */
   readonly text: string;
 }
 
@@ -16,28 +16,28 @@ export interface OrderRequest extends Line {
 }
 
 export interface Client {
-  /** One try; null when no answer came. */
+  /** One attempt; null without a response. */
   tryOnce(request: OrderRequest): Promise<ApiResponse | null>;
   /** POST /v1/orders, repeated until it is settled. */
   place(request: OrderRequest): Promise<ApiResponse>;
-  /** POST of an operator under one key, repeated until it is settled. */
+  /** An operator's POST under one key, repeated until it is settled. */
   operate(path: string, body: object): Promise<ApiResponse>;
-  /** The same, one try. */
+  /** The same, in one attempt. */
   operateOnce(path: string, body: object): Promise<ApiResponse | null>;
   get(path: string): Promise<ApiResponse>;
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const SETTLED_WITHIN_MS = 120_000;
-const AGAIN_AFTER_MS = 250;
+const RETRY_AFTER_MS = 250;
 const OPERATOR = { authorization: 'Bearer hf_local_operator' } as const;
 
-/** Two white mugs unless told. */
+/** Two white mugs by default. */
 export function newRequest(line: Line = {}): OrderRequest {
   return { key: randomUUID(), ...line };
 }
 
-/** The order an answer names. */
+/** The id in the body of a response. */
 export function parseOrderId({ status, text }: ApiResponse): OrderId {
   const parsed = z.object({ id: z.string() }).safeParse(JSON.parse(text));
   if (!parsed.success || !isOrderId(parsed.data.id)) throw new Error(`${status}: ${text}`);
@@ -50,23 +50,25 @@ export function createClient(url: string): Client {
     call: (signal: AbortSignal) => Promise<Response>,
   ): Promise<ApiResponse | null> => {
     try {
-      const answer = await call(AbortSignal.timeout(REQUEST_TIMEOUT_MS));
-      return { status: answer.status, text: await answer.text() };
+      const response = await call(AbortSignal.timeout(REQUEST_TIMEOUT_MS));
+      return { status: response.status, text: await response.text() };
     } catch {
-      // The process is gone, or not there yet.
+      // The process was killed, or does not listen yet.
       return null;
     }
   };
   const untilSettled = (request: () => Promise<ApiResponse | null>): Promise<ApiResponse> =>
     eventually(
       async () => {
-        const answer = await request();
-        if (answer === null || isTransient(answer)) {
-          throw new Error(`never settled: ${answer?.status ?? 'no answer'} ${answer?.text ?? ''}`);
+        const response = await request();
+        if (response === null || isTransient(response)) {
+          throw new Error(
+            `not settled: ${response?.status ?? 'no response'} ${response?.text ?? ''}`,
+          );
         }
-        return answer;
+        return response;
       },
-      { timeoutMs: SETTLED_WITHIN_MS, everyMs: AGAIN_AFTER_MS },
+      { timeoutMs: SETTLED_WITHIN_MS, everyMs: RETRY_AFTER_MS },
     );
   const tryOnce: Client['tryOnce'] = ({ key, ...line }) =>
     send((signal) => placeOrder(api, canaryOrder(line), { key, signal }));
@@ -93,7 +95,7 @@ export function createClient(url: string): Client {
   };
 }
 
-/** 5xx, and a key whose first try still runs. */
+/** 5xx, and a key whose first request is still running. */
 function isTransient({ status, text }: ApiResponse): boolean {
   return status >= 500 || (status === 409 && text.includes('request_in_flight'));
 }

@@ -9,7 +9,7 @@ import type { TestStack } from './test-stack.ts';
 
 const DELIVERED_WITHIN = { timeoutMs: 120_000, everyMs: 100 };
 
-/** Each event of the order has reached the receiver of webhooks. */
+/** Each event of the order has reached the webhook receiver. */
 export async function expectDelivered(stack: TestStack, orderId: OrderId): Promise<void> {
   await eventually(async () => {
     const events = await stack.db.event.findMany({ where: { orderId } });
@@ -18,7 +18,7 @@ export async function expectDelivered(stack: TestStack, orderId: OrderId): Promi
   }, DELIVERED_WITHIN);
 }
 
-/** Every subscription has got past every event, no invariant is broken, each event counted once. */
+/** Every subscription has caught up, no invariant is violated, and each event is counted once. */
 export async function expectEventuallyConsistent({ db }: TestStack): Promise<void> {
   await passFeedWindow(db);
   await eventually(async () => {
@@ -27,7 +27,7 @@ export async function expectEventuallyConsistent({ db }: TestStack): Promise<voi
   }, DELIVERED_WITHIN);
   await expectInvariants(db);
   await eventually(() => expectInvariants(db, { graceMs: 0, scope: 'all' }), DELIVERED_WITHIN);
-  // What failed with its batch in a dying process is counted by a later try.
+  // An event whose batch failed with its process is counted by a later attempt.
   await eventually(async () => {
     const counted = await db.$queryRaw`
       SELECT coalesce(sum(orders), 0)::int AS placed, coalesce(sum(declines), 0)::int AS declined,
@@ -41,8 +41,8 @@ export async function expectEventuallyConsistent({ db }: TestStack): Promise<voi
 }
 
 /**
- * The warehouse feed gathers events for half a minute before it hands them over: makes those that are
- * there that old. An event stays within its hour, by which the figures count it.
+ * The warehouse feed batches events for half a minute: makes the existing ones that old. An event
+ * stays within its hour, by which it is counted.
  */
 async function passFeedWindow(db: Database): Promise<void> {
   await db.$transaction([

@@ -1,22 +1,22 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import type { OrderId } from '../../../domain/ids.ts';
 import { COMMIT_REQUEST } from '../../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
 import { createCleanup, type OnClose } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
-import { cell } from '../matrix-case.ts';
+import { test } from '../matrix-case.ts';
 import { newRequest, parseOrderId, type OrderRequest } from './client.ts';
-import { openServer, openTestStack, type TestStack } from './test-stack.ts';
-import { placeUntilAccepted, untilStatus } from './outcomes.ts';
+import { openTestStack, type TestStack } from './test-stack.ts';
+import { placeUntilSettled, untilStatus } from './outcomes.ts';
 import { expectDelivered, expectEventuallyConsistent } from './consistent.ts';
 
-/** A shop whose lines to its database and its providers go through proxies that do harm. */
+/** A shop whose connections to its database and its providers go through faulty proxies. */
 const { onClose, close } = createCleanup();
 let stack: TestStack;
 let toDatabase: TcpProxy;
 let toProviders: TcpProxy;
 beforeAll(async () => {
-  const server = await openServer(onClose);
   const adapt = async (env: TestStack['env']): Promise<TestStack['env']> => {
     const database = await through(env['DATABASE_URL'], onClose);
     const providers = await through(env['STRIPE_API_URL'], onClose);
@@ -24,7 +24,7 @@ beforeAll(async () => {
     const provider = { STRIPE_API_URL: providers.url, WAREHOUSE_URL: providers.url };
     return { ...env, ...provider, DATABASE_URL: database.url };
   };
-  stack = await openTestStack({ name: 'shop', server, onClose, adapt });
+  stack = await openTestStack({ onClose, adapt });
 });
 afterEach(() => {
   toDatabase.clearFaults();
@@ -32,93 +32,82 @@ afterEach(() => {
 });
 afterAll(close);
 
-/** With each round more commits of an order lose their answer: the shopper's, then the workflow's. */
+/** Each round loses more commit responses of an order: the request's, then the workflow's. */
 const ROUNDS = 3;
-const CROWD = 3;
-const BACK_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
+const SHOPPERS = 3;
+const RECOVERED_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
 
-cell(
-  'infra/commit-ack-lost',
-  'an order whose connection is lost during COMMIT is created once, with each effect once',
-  async ({ fired }) => {
-    for (let round = 1; round <= ROUNDS; round += 1) {
-      const before = toDatabase.counts().cut_on;
-      toDatabase.inject({
-        kind: 'cut_on',
-        direction: 'to_server',
-        pattern: COMMIT_REQUEST,
-        deliver: true,
-        times: CROWD * round,
-      });
-      const requests = Array.from({ length: CROWD }, () => newRequest());
-      await Promise.all(requests.map((request) => placedAndShipped(request)));
-      fired(toDatabase.counts().cut_on - before);
-      toDatabase.clearFaults();
-    }
-    expect(await stack.db.order.count()).toBe(ROUNDS * CROWD);
-    await expectEventuallyConsistent(stack);
-  },
-  300_000,
-);
-
-cell(
-  'infra/partial-network',
-  'an order over a slow database connection ships once',
-  async ({ fired }) => {
-    toDatabase.inject({ kind: 'slow', latencyMs: 30, sliceBytes: 100 });
-    const orderId = await placeUntilAccepted(stack, newRequest());
-    await untilStatus(stack, orderId, 'shipped');
-    await expectShipped(stack, orderId);
-    fired(toDatabase.counts().slow);
-  },
-);
-
-cell(
-  'infra/partial-network',
-  'orders get 503 in bounded time while database responses are lost, and ship afterwards',
-  async ({ fired }) => {
-    const earlier = await placeUntilAccepted(stack, newRequest());
-    toDatabase.inject({ kind: 'swallow', direction: 'to_client' });
-    const request = newRequest();
-    // A request that hangs gets no answer: the client gives up.
-    const answers = await Promise.all(
-      Array.from({ length: 15 }, () => stack.client.tryOnce(request)),
-    );
-    for (const answer of answers) expect(answer?.status, answer?.text).toBe(503);
-    fired(toDatabase.counts().swallow);
+test('[infra/commit-ack-lost] an order whose connection is lost during COMMIT is created once, with each effect once', async ({
+  proof,
+}) => {
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const before = toDatabase.counts().cut_on;
+    toDatabase.inject({
+      kind: 'cut_on',
+      direction: 'to_server',
+      pattern: COMMIT_REQUEST,
+      deliver: true,
+      times: SHOPPERS * round,
+    });
+    const requests = Array.from({ length: SHOPPERS }, () => newRequest());
+    await Promise.all(requests.map((request) => expectShippedOnce(request)));
+    proof.fired(toDatabase.counts().cut_on - before);
     toDatabase.clearFaults();
-    await shipsAfterwards([earlier, parseOrderId(await stack.client.place(request))]);
-  },
-);
+  }
+  expect(await stack.db.order.count()).toBe(ROUNDS * SHOPPERS);
+  await expectEventuallyConsistent(stack);
+});
 
-cell(
-  'infra/partial-network',
-  'an order gets 503 in bounded time when provider connections are half-open, and ships afterwards',
-  async ({ fired }) => {
-    toProviders.inject({ kind: 'swallow' });
-    const request = newRequest();
-    const answer = await stack.client.tryOnce(request);
-    expect(answer?.status, answer?.text).toBe(503);
-    fired(toProviders.counts().swallow);
-    toProviders.clearFaults();
-    await shipsAfterwards([parseOrderId(await stack.client.place(request))]);
-    await expectEventuallyConsistent(stack);
-  },
-);
+test('[infra/partial-network] an order over a slow database connection ships once', async ({
+  proof,
+}) => {
+  toDatabase.inject({ kind: 'slow', latencyMs: 30, sliceBytes: 100 });
+  const orderId = await placeUntilSettled(stack, newRequest());
+  await untilStatus(stack, orderId, 'shipped');
+  await expectShipped(stack, orderId);
+  proof.fired(toDatabase.counts().slow);
+});
 
-async function placedAndShipped(request: OrderRequest): Promise<void> {
-  const orderId = await placeUntilAccepted(stack, request);
+test('[infra/partial-network] orders get 503 in bounded time while database responses are lost, and ship afterwards', async ({
+  proof,
+}) => {
+  const earlier = await placeUntilSettled(stack, newRequest());
+  toDatabase.inject({ kind: 'swallow', direction: 'to_client' });
+  const request = newRequest();
+  // A request that hangs would have no response when the client times out.
+  const responses = await Promise.all(
+    Array.from({ length: 15 }, () => stack.client.tryOnce(request)),
+  );
+  for (const response of responses) expect(response?.status, response?.text).toBe(503);
+  proof.fired(toDatabase.counts().swallow);
+  toDatabase.clearFaults();
+  await expectAllShip([earlier, parseOrderId(await stack.client.place(request))]);
+});
+
+test('[infra/partial-network] an order gets 503 in bounded time when provider connections are half-open, and ships afterwards', async ({
+  proof,
+}) => {
+  toProviders.inject({ kind: 'swallow' });
+  const request = newRequest();
+  const response = await stack.client.tryOnce(request);
+  expect(response?.status, response?.text).toBe(503);
+  proof.fired(toProviders.counts().swallow);
+  toProviders.clearFaults();
+  await expectAllShip([parseOrderId(await stack.client.place(request))]);
+  await expectEventuallyConsistent(stack);
+});
+
+async function expectShippedOnce(request: OrderRequest): Promise<void> {
+  const orderId = await placeUntilSettled(stack, request);
   await untilStatus(stack, orderId, 'shipped');
   await expectShipped(stack, orderId);
   expect(await stack.db.idempotencyKey.count({ where: { key: request.key } })).toBe(1);
 }
 
-async function shipsAfterwards(
-  orderIds: readonly Parameters<typeof untilStatus>[1][],
-): Promise<void> {
+async function expectAllShip(orderIds: readonly OrderId[]): Promise<void> {
   for (const orderId of orderIds) {
     await untilStatus(stack, orderId, 'shipped');
-    await eventually(() => expectShipped(stack, orderId), BACK_WITHIN);
+    await eventually(() => expectShipped(stack, orderId), RECOVERED_WITHIN);
     await expectDelivered(stack, orderId);
   }
 }

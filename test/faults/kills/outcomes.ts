@@ -1,4 +1,4 @@
-/** What becomes of a lane's orders, however long a process that died makes it take. */
+/** Waits for the outcomes of a stack's orders, with time for a killed process to be replaced. */
 import { expect } from 'vitest';
 import { z } from 'zod';
 import type { OrderId } from '../../../domain/ids.ts';
@@ -8,16 +8,13 @@ import { notificationsOf } from '../../support/expectations.ts';
 import { parseOrderId, type OrderRequest } from './client.ts';
 import type { TestStack } from './test-stack.ts';
 
-/** Two workflow tasks of a dead worker time out, on a machine with other things to do. */
+/** Two workflow tasks of a dead worker time out, on a busy machine. */
 export const SETTLED_WITHIN_MS = 120_000;
 
 export const SOON = { timeoutMs: SETTLED_WITHIN_MS, everyMs: 100 };
 
-/** Placed or declined, and the same answer byte for byte as often as it is asked for. */
-export async function placeUntilAccepted(
-  stack: TestStack,
-  request: OrderRequest,
-): Promise<OrderId> {
+/** Places an order until it is settled; a repetition gets the same response byte for byte. */
+export async function placeUntilSettled(stack: TestStack, request: OrderRequest): Promise<OrderId> {
   const first = await stack.client.place(request);
   const orderId = first.status === 201 ? parseOrderId(first) : await orderOfKey(stack, request.key);
   expect(await stack.client.place(request)).toEqual(first);
@@ -40,7 +37,7 @@ export async function untilEvent(stack: TestStack, orderId: OrderId, type: strin
   await eventually(async () => expect(await stack.db.event.count({ where })).toBe(1), SOON);
 }
 
-export function told(stack: TestStack, orderId: OrderId): string[] {
+export function notificationsTo(stack: TestStack, orderId: OrderId): string[] {
   return notificationsOf(stack, orderId).toSorted();
 }
 
@@ -54,7 +51,7 @@ async function orderOfKey(stack: TestStack, key: string): Promise<OrderId> {
   return parseOrderId({ status: 0, text: JSON.stringify({ id: orderId }) });
 }
 
-/** Moves the order's time back, as if its shopper had stayed away for an hour. */
+/** Moves the order past its deadline, as if its shopper had been gone for an hour. */
 export async function passDeadline(stack: TestStack, { key }: OrderRequest): Promise<OrderId> {
   const orderId = await eventually(() => orderOfKey(stack, key), SOON);
   const anHourAgo = new Date(Date.now() - 3_600_000);
@@ -65,7 +62,7 @@ export async function passDeadline(stack: TestStack, { key }: OrderRequest): Pro
   return orderId;
 }
 
-/** An operator who looks again, and decides again when nothing moves. */
+/** Redrives the order's open dead letters, as an operator does, until `done` passes. */
 export async function redriveUntil(stack: TestStack, orderId: OrderId, done: () => Promise<void>) {
   const deadLetters = z.object({ data: z.array(z.object({ id: z.string() })) });
   await eventually(

@@ -1,4 +1,4 @@
-/** PostgreSQL of a test's own, that keeps what it acknowledged: to be killed, filled up and replaced. */
+/** A durable PostgreSQL of one test file: to be killed, filled up and replaced. */
 import type { ChildProcess } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,13 +29,13 @@ export interface OwnPostgres {
 }
 
 export interface Standby extends OwnPostgres {
-  /** Makes it take writes. */
+  /** Makes it accept writes. */
   promote(): Promise<void>;
 }
 
 const STARTED_WITHIN_MS = 60_000;
 
-/** A server with an empty shop in it. `dir`: where its data lie, instead of a place of its own. */
+/** A server with an empty shop. `dir`: the folder of its data, instead of a new one. */
 export async function startOwnPostgres(options: {
   readonly onClose: OnClose;
   readonly dir?: string;
@@ -50,8 +50,8 @@ export async function startOwnPostgres(options: {
 }
 
 /**
- * Two servers with an empty shop in them: what the primary acknowledges, the standby has, so that
- * nothing is lost when it takes over.
+ * Two servers with an empty shop: the standby has what the primary acknowledges, so that a failover
+ * loses nothing.
  */
 export async function startReplicated({ onClose }: { readonly onClose: OnClose }): Promise<{
   readonly primary: OwnPostgres;

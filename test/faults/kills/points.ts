@@ -1,4 +1,4 @@
-/** Every failpoint with the fate of an order that passes it, and the cells of the matrix it proves. */
+/** Every failpoint with the scenario that reaches it and the cells of the fault matrix it proves. */
 import type { Moment, Seam } from '../../../tools/failpoints/failpoints.ts';
 import type { CellId } from '../table.ts';
 import type { ScenarioName } from './scenarios.ts';
@@ -71,13 +71,13 @@ const POINTS: Points = {
   'commit.audit_log.insert': on('shipped', 'O1/F5'),
 };
 
-/** What passes the point. */
+/** The scenario that reaches the failpoint. */
 export function pointOf(seam: Seam, moment: Moment): Point {
   const point = POINTS[seam];
   return 'scenario' in point ? point : point[moment];
 }
 
-/** True when the order that passes the point is cancelled while its parcel is packed. */
+/** True when the scenario cancels the order while its parcel is packed. */
 export function isCancellation(seam: Seam): boolean {
   return pointOf(seam, 'before').scenario === 'cancelled';
 }

@@ -1,6 +1,6 @@
 /**
- * The fates an order can have, each told to its end: what the client does, what the providers do, and
- * what must be true when the order rests. A process may die anywhere in between.
+ * Scenarios of one order: what the client does, what the providers do, and what must be true when the
+ * order has settled. The process may be killed anywhere in between.
  */
 import { expect } from 'vitest';
 import type { z } from 'zod';
@@ -18,14 +18,14 @@ import {
   untilEvent,
   expectNothingHeld,
   passDeadline,
-  placeUntilAccepted,
+  placeUntilSettled,
   redriveUntil,
   untilStatus,
   SOON,
-  told,
+  notificationsTo,
 } from './outcomes.ts';
 
-/** Tells one order's fate and checks its end. Gives the order. */
+/** Runs one order to its outcome and checks it. Gives the order. */
 export type Scenario = (stack: TestStack) => Promise<OrderId>;
 
 const SHIP: Place = { provider: 'warehouse', operation: 'ship' };
@@ -56,33 +56,36 @@ export const SCENARIOS = {
 
 export type ScenarioName = keyof typeof SCENARIOS;
 
-/** Paid, shipped, told. */
+/** Paid, shipped, notified. */
 async function shipped(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, newRequest());
   await untilStatus(stack, orderId, 'shipped');
-  await eventually(() => expect(told(stack, orderId)).toEqual(['confirmed', 'shipped']), SOON);
+  await eventually(
+    () => expect(notificationsTo(stack, orderId)).toEqual(['confirmed', 'shipped']),
+    SOON,
+  );
   await expectShipped(stack, orderId);
   return orderId;
 }
 
-/** The provider fails the first try before anything happened; the shopper comes back. */
+/** The first authorization fails without effect, and the client retries. */
 async function retried(stack: TestStack): Promise<OrderId> {
   stack.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
-  const orderId = await placeUntilAccepted(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, newRequest());
   await untilStatus(stack, orderId, 'shipped');
   await expectShipped(stack, orderId);
   return orderId;
 }
 
 async function declined(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(stack, newRequest({ card: DECLINED_CARD }));
+  const orderId = await placeUntilSettled(stack, newRequest({ card: DECLINED_CARD }));
   await untilStatus(stack, orderId, 'declined');
   expect(effectsOf(stack, orderId)).toEqual({});
   await expectNothingHeld(stack, orderId);
   return orderId;
 }
 
-/** Nobody knows whether the money is held, and the shopper does not come back. */
+/** The outcome of the authorization is unknown, and the client does not retry. */
 async function abandoned(stack: TestStack): Promise<OrderId> {
   stack.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
   stack.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
@@ -98,7 +101,7 @@ async function abandoned(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** The bank takes back its word: nothing was captured, so the authorization is voided. */
+/** The capture is refused: nothing was captured, so the authorization is voided. */
 async function voided(stack: TestStack): Promise<OrderId> {
   const orderId = await placeUnder(stack, { at: CAPTURE, fault: { mode: 'refuse' } });
   await untilStatus(stack, orderId, 'cancelled');
@@ -107,7 +110,7 @@ async function voided(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** The warehouse will not ship what is paid. */
+/** The warehouse refuses to ship a paid order. */
 async function refunded(stack: TestStack): Promise<OrderId> {
   const orderId = await placeUnder(stack, { at: SHIP, fault: { mode: 'refuse' } });
   await untilStatus(stack, orderId, 'cancelled');
@@ -116,9 +119,9 @@ async function refunded(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** The shopper cancels while the parcel is being packed; it must not leave by itself meanwhile. */
+/** The customer cancels while the parcel is packed; parcels must leave late in this stack. */
 async function cancelled(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, newRequest());
   await untilEvent(stack, orderId, 'order.shipment_requested');
   const cancel = await stack.client.operate(`/v1/orders/${orderId}/cancel`, {});
   expect([cancel.status, cancel.text]).toEqual([
@@ -131,7 +134,7 @@ async function cancelled(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** The refund is refused: a person is asked, and has it done again. */
+/** The refund is refused: the order needs attention, and an operator redrives it. */
 async function resolvedByOperator(stack: TestStack): Promise<OrderId> {
   stack.sandbox.faults.set(REFUND, { mode: 'refuse' });
   const orderId = await placeUnder(stack, { at: SHIP, fault: { mode: 'refuse' } });
@@ -147,7 +150,7 @@ async function resolvedByOperator(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** The mail server knows no such mailbox: the order ships all the same. */
+/** The mail server refuses the mailbox, and the order ships. */
 async function mailRefused(stack: TestStack): Promise<OrderId> {
   const orderId = await placeUnder(stack, { at: MAIL, fault: { mode: 'refuse' } });
   await untilStatus(stack, orderId, 'shipped');
@@ -157,12 +160,12 @@ async function mailRefused(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** An endpoint answers that it is gone: its event lies in the dead letters, once. */
+/** A webhook endpoint is gone: its event becomes one dead letter. */
 async function webhookDeadLettered(stack: TestStack): Promise<OrderId> {
   const wanted = { url: stack.goneReceiver.url, types: ['order.placed'] };
   const endpoint = await stack.client.operate('/v1/webhook-endpoints', wanted);
   expect(endpoint.status, endpoint.text).toBe(201);
-  const orderId = await placeUntilAccepted(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, newRequest());
   await untilStatus(stack, orderId, 'shipped');
   await eventually(async () => {
     const deadLetters = await stack.db.deadLetter.findMany({
@@ -174,11 +177,11 @@ async function webhookDeadLettered(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** Shipped, and a part of the money given back because somebody asked for it. */
+/** Shipped, then partly refunded on request. */
 async function refundedPartly(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, newRequest());
   await untilStatus(stack, orderId, 'shipped');
-  await refundReaches(stack, orderId, 'succeeded');
+  await refundPartly(stack, orderId, 'succeeded');
   expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
   const { payment } = await stack.db.order.findUniqueOrThrow({
     where: { id: orderId },
@@ -188,37 +191,37 @@ async function refundedPartly(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** Shipped, and the provider will not give the money back. */
+/** Shipped, and the provider refuses the requested refund. */
 async function refundRefused(stack: TestStack): Promise<OrderId> {
   stack.sandbox.faults.set(REFUND, { mode: 'refuse' });
-  const orderId = await placeUntilAccepted(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, newRequest());
   await untilStatus(stack, orderId, 'shipped');
-  await refundReaches(stack, orderId, 'failed');
+  await refundPartly(stack, orderId, 'failed');
   expect(effectsOf(stack, orderId)).toEqual(SHIPPED_EFFECTS);
   return orderId;
 }
 
-/** Shipped, and our books know no payment to give back from: a person mends them and has it tried again. */
+/** Shipped, and the payment's reference is missing: an operator corrects it and redrives the refund. */
 async function refundRedriven(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, newRequest());
   await untilStatus(stack, orderId, 'shipped');
   const { providerReference } = await stack.db.payment.findUniqueOrThrow({ where: { orderId } });
   const write = (reference: string | null) =>
     stack.db.payment.update({ where: { orderId }, data: { providerReference: reference } });
   await write(null);
-  await refundReaches(stack, orderId, 'needs_attention');
+  await refundPartly(stack, orderId, 'needs_attention');
   await write(providerReference);
-  await redriveUntil(stack, orderId, () => refundIs(stack, orderId, 'succeeded'));
+  await redriveUntil(stack, orderId, () => expectRefund(stack, orderId, 'succeeded'));
   expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
   await untilEvent(stack, orderId, 'refund.needs_attention');
   return orderId;
 }
 
-/** Shipped, and for a while our books say otherwise than the provider's: found once, ended once. */
+/** Shipped, and our records differ from the provider's for a while: found once, resolved once. */
 async function discrepancyResolved(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilAccepted(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, newRequest());
   await untilStatus(stack, orderId, 'shipped');
-  // Long enough ago that both sides must have heard of it.
+  // Old enough for a reconciliation to compare it.
   const updatedAt = new Date(Date.now() - 600_000);
   const write = (data: { status: PaymentStatus; refundedMinor: number }) =>
     stack.db.payment.update({ where: { orderId }, data: { ...data, updatedAt } });
@@ -231,7 +234,7 @@ async function discrepancyResolved(stack: TestStack): Promise<OrderId> {
   return orderId;
 }
 
-/** An operator who has the books compared until it shows. */
+/** Starts reconciliations, as an operator does, until the event is recorded. */
 async function reconciledUntil(stack: TestStack, orderId: OrderId, type: string): Promise<void> {
   await eventually(
     async () => {
@@ -243,27 +246,31 @@ async function reconciledUntil(stack: TestStack, orderId: OrderId, type: string)
   );
 }
 
-/** Asks for a part of the money back. */
-async function refundReaches(
+/** Requests a partial refund and waits for its status. */
+async function refundPartly(
   stack: TestStack,
   orderId: OrderId,
   status: RefundStatus,
 ): Promise<void> {
   const wanted = { amount_minor: REFUND_MINOR, reason: 'one was broken' };
-  const asked = await stack.client.operate(`/v1/orders/${orderId}/refunds`, wanted);
-  expect(asked.status, asked.text).toBe(202);
-  await eventually(() => refundIs(stack, orderId, status), SOON);
+  const response = await stack.client.operate(`/v1/orders/${orderId}/refunds`, wanted);
+  expect(response.status, response.text).toBe(202);
+  await eventually(() => expectRefund(stack, orderId, status), SOON);
 }
 
-async function refundIs(stack: TestStack, orderId: OrderId, status: RefundStatus): Promise<void> {
+async function expectRefund(
+  stack: TestStack,
+  orderId: OrderId,
+  status: RefundStatus,
+): Promise<void> {
   const refunds = await stack.db.refund.findMany({ where: { orderId } });
   expect(refunds.map((refund) => refund.status)).toEqual([status]);
 }
 
 async function placeUnder(
   stack: TestStack,
-  harm: { readonly at: Place; readonly fault: z.input<typeof faultSchema> },
+  given: { readonly at: Place; readonly fault: z.input<typeof faultSchema> },
 ): Promise<OrderId> {
-  stack.sandbox.faults.set(harm.at, harm.fault);
-  return placeUntilAccepted(stack, newRequest());
+  stack.sandbox.faults.set(given.at, given.fault);
+  return placeUntilSettled(stack, newRequest());
 }

@@ -1,4 +1,4 @@
-/** A file system of a fixed size, in memory, to be filled up. Linux, and only for who may mount. */
+/** A file system of a fixed size, in memory, to be filled up. Linux only, with the right to mount. */
 import { execFileSync } from 'node:child_process';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { makeDir } from '../../support/run-files.ts';
 
 export interface SmallDisk {
   readonly dir: string;
-  /** Takes all the room that is left. */
+  /** Takes all remaining space. */
   fill(): Promise<void>;
   /** Gives it back. */
   free(): Promise<void>;
@@ -16,7 +16,7 @@ export interface SmallDisk {
 
 const CHUNK = Buffer.alloc(1 << 16);
 
-/** Null when this machine does not let us mount one. */
+/** Null when this machine does not allow the mount. */
 export async function mountSmallDisk(
   onClose: OnClose,
   megabytes: number,
@@ -27,7 +27,7 @@ export async function mountSmallDisk(
   } catch {
     return null;
   }
-  // Lazily: whoever still has a file open on it is about to be killed.
+  // Lazily: processes with open files on it are about to be killed.
   const unmount = (): void => mount(['umount', '-l', dir]);
   process.once('exit', unmount);
   onClose(async () => {

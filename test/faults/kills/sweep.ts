@@ -1,29 +1,28 @@
-/** One test per failpoint: an order passes it, the process dies there, a fresh one takes over. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+/** One test per failpoint: an order reaches it, the process dies there, a new one takes over. */
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { Moment, Seam } from '../../../tools/failpoints/failpoints.ts';
 import { eventually } from '../../support/eventually.ts';
-import { cell } from '../matrix-case.ts';
+import { test } from '../matrix-case.ts';
 import { SCENARIOS, type ScenarioName } from './scenarios.ts';
 import { openStackPool, type TestStack, type StackPool } from './test-stack.ts';
 import { pointOf } from './points.ts';
 import { expectDelivered, expectEventuallyConsistent } from './consistent.ts';
 
-/** As many as Vitest runs at a time (`maxConcurrency`): a fresh process, and waiting, take turns. */
+/** As many as Vitest runs concurrently (`maxConcurrency`): starts and waits overlap. */
 const STACKS = 5;
-const CELL_TIMEOUT_MS = 300_000;
 const OPEN_TIMEOUT_MS = 180_000;
 const MOMENTS: readonly Moment[] = ['before', 'after'];
 const MARKED_WITHIN = { timeoutMs: 60_000, everyMs: 50 };
 
-/** Both moments of every seam given, on lanes of their own. */
+/** Both moments of every seam given, on test stacks of their own. */
 export function sweep(
   seams: readonly Seam[],
   more: { readonly parcelsLeaveAfterMs?: number } = {},
 ): void {
   let pool: StackPool | null = null;
   const open = (): StackPool => {
-    if (!pool) throw new Error('the lanes are not open');
+    if (!pool) throw new Error('the test stacks are not open');
     return pool;
   };
   beforeAll(async () => {
@@ -32,18 +31,18 @@ export function sweep(
   afterAll(() => pool?.close());
 
   describe.concurrent('a process killed at a failpoint', () => {
-    // Moments apart: what waits out a long timeout after its kill does so beside others at work.
+    // Ordered by moment, so that tests that wait out a long timeout run beside others.
     for (const moment of MOMENTS) {
       for (const seam of seams) {
         const name = `${seam}:${moment}`;
         const { scenario, cells } = pointOf(seam, moment);
-        const title = `a process killed at ${name} in scenario "${wordsOf(scenario)}" is replaced, and nothing happens twice`;
-        const kill = (fired: (count: number) => void): Promise<void> =>
-          open().use(async (stack) => {
-            await dieAt(stack, name, SCENARIOS[scenario]);
-            fired(1);
-          });
-        cell([`failpoint/${name}`, ...cells], title, ({ fired }) => kill(fired), CELL_TIMEOUT_MS);
+        const named = [`failpoint/${name}`, ...cells].map((id) => `[${id}]`).join(' ');
+        test(`${named} a process killed at ${name} in scenario "${wordsOf(scenario)}" is replaced, and nothing happens twice`, async ({
+          proof,
+        }) => {
+          await open().use((stack) => dieAt(stack, name, SCENARIOS[scenario]));
+          proof.fired(1);
+        });
       }
     }
   });
@@ -54,7 +53,7 @@ export function sweep(
   });
 }
 
-/** Tells the fate with the point armed; the process must have died of it, and the fate come true. */
+/** Runs the scenario with the failpoint armed: the process dies there, and the scenario still ends well. */
 async function dieAt(
   stack: TestStack,
   name: string,

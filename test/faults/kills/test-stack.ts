@@ -1,6 +1,6 @@
 /**
- * Lanes: whole shops side by side, each a process of its own with its own database, namespace,
- * providers and receiver of webhooks, on one Temporal server. A death in one is no business of another.
+ * Test stacks: whole shops side by side, each a process with its own database, namespace, providers
+ * and webhook receiver, on one Temporal server. Killing one does not affect another.
  */
 import { SECRETS } from '../../../local/stack/addresses.ts';
 import { createSandbox, type Sandbox } from '../../../local/sandbox/sandbox.ts';
@@ -13,7 +13,7 @@ import {
   type Env,
 } from '../../support/app-process.ts';
 import { createCleanup, type OnClose } from '../../support/cleanup.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { createTestDatabase } from '../../support/database.ts';
 import { startDevServer, type DevServer } from '../../support/dev-server.ts';
 import { eventually } from '../../support/eventually.ts';
 import { choosePort } from '../../support/ports.ts';
@@ -22,38 +22,38 @@ import { startReceiver, type WebhookReceiver } from '../../support/webhook-recei
 import { createClient, type Client } from './client.ts';
 
 export interface TestStack {
-  /** What its process is told. */
+  /** The environment of its process. */
   readonly env: Env;
   readonly temporal: Temporal;
   readonly db: Database;
   readonly sandbox: Sandbox;
   readonly receiver: WebhookReceiver;
-  /** Answers every webhook that it is gone for good. */
+  /** Responds to every webhook with 410 Gone. */
   readonly goneReceiver: WebhookReceiver;
   readonly app: AppProcess;
   readonly client: Client;
 }
 
 export interface StackPool {
-  /** Those that were opened. */
+  /** The stacks that were opened. */
   readonly all: readonly TestStack[];
-  /** Runs the work on a lane that nobody else uses meanwhile. */
+  /** Runs the work on a stack that no other work uses meanwhile. */
   use<T>(work: (stack: TestStack) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-/** Long enough that a signal has to travel, short enough that nobody waits. */
+/** Long enough that a signal has to travel, short enough not to slow a test down. */
 const PARCELS_LEAVE_AFTER_MS = 150;
-/** A provider that comes again soon, and for longer than a process needs to be replaced. */
+/** Retried soon, and for longer than a process takes to be replaced. */
 const CALLBACK_RETRIES_MS: readonly number[] = Array.from({ length: 60 }, () => 1_000);
 
-/** A dead process's workflow tasks are another's after so long, instead of the usual ten seconds. */
-const SOON_GIVEN_UP = [
+/** A dead process's workflow tasks time out after three seconds instead of ten. */
+const SHORT_TASK_TIMEOUT = [
   '--dynamic-config-value',
   'history.defaultWorkflowTaskTimeout="3s"',
 ] as const;
 
-/** At most so many lanes; each is opened when it is first needed. */
+/** A pool of at most `most` stacks; each is opened when it is first needed. */
 export async function openStackPool(
   most: number,
   more: Pick<TestStackOptions, 'parcelsLeaveAfterMs'>,
@@ -66,7 +66,7 @@ export async function openStackPool(
     const openNext = async (): Promise<TestStack | null> => {
       if (opened === most) return null;
       opened += 1;
-      const stack = await openTestStack({ name: `lane-${opened}`, server, ...more, onClose });
+      const stack = await openTestStack({ name: `stack-${opened}`, server, ...more, onClose });
       all.push(stack);
       return stack;
     };
@@ -77,33 +77,34 @@ export async function openStackPool(
   }
 }
 
-/** The Temporal server of one or more lanes. */
+/** The Temporal server of one or more stacks. */
 export async function openServer(onClose: OnClose): Promise<DevServer> {
-  const server = await startDevServer(SOON_GIVEN_UP);
+  const server = await startDevServer(SHORT_TASK_TIMEOUT);
   onClose(() => server.stop());
   return server;
 }
 
 export interface TestStackOptions {
-  readonly name: string;
-  readonly server: DevServer;
   readonly onClose: OnClose;
+  readonly name?: string;
+  /** Instead of a Temporal server of its own. */
+  readonly server?: DevServer;
   readonly parcelsLeaveAfterMs?: number | undefined;
-  /** Instead of one on the PostgreSQL of the tests. */
-  readonly database?: TestDatabase;
-  /** Changes what the process is told, e.g. where its database is. */
+  /** Instead of a database on the PostgreSQL of the tests. */
+  readonly databaseUrl?: string;
+  /** Changes the environment of the process, e.g. the address of its database. */
   readonly adapt?: (env: Env) => Promise<Env>;
 }
 
-/** One lane, its process ready. */
+/** One stack, its process ready. */
 export async function openTestStack(options: TestStackOptions): Promise<TestStack> {
-  const { name, onClose } = options;
-  const database = options.database ?? (await createTestDatabase());
-  onClose(() => database.drop());
-  const db = createDatabase({ url: database.url, poolSize: 4 });
+  const { name = 'shop', onClose } = options;
+  const databaseUrl = options.databaseUrl ?? (await openTestDatabase(onClose));
+  const db = createDatabase({ url: databaseUrl, poolSize: 4 });
   onClose(() => db.$disconnect());
   await eventually(() => seed(db), { timeoutMs: 60_000 });
-  const temporal = await openNamespace(options.server.address);
+  const server = options.server ?? (await openServer(onClose));
+  const temporal = await openNamespace(server.address);
   onClose(() => temporal.close());
   const sandbox = await createSandbox({
     warehouseCallbackSecret: SECRETS.warehouseCallback,
@@ -115,18 +116,18 @@ export async function openTestStack(options: TestStackOptions): Promise<TestStac
   goneReceiver.answer = (response) => response.writeHead(410).end();
   for (const each of [receiver, goneReceiver]) onClose(() => each.close());
   const port = await choosePort();
-  const told: Env = {
+  const defaults: Env = {
     ...providersEnv(sandbox),
     ROLE: 'all',
-    DATABASE_URL: database.url,
+    DATABASE_URL: databaseUrl,
     DATABASE_POOL: '10',
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE: temporal.namespace,
     PUBLIC_URL: `http://127.0.0.1:${port}`,
-    // A provider that is back is asked again soon.
+    // A provider that has recovered is called again soon.
     BREAKER_PROBE_AFTER_MS: '500',
   };
-  const env = options.adapt ? await options.adapt(told) : told;
+  const env = options.adapt ? await options.adapt(defaults) : defaults;
   const app = await createAppProcess({ name, port, env });
   onClose(() => app.kill());
   await app.start();
@@ -135,7 +136,13 @@ export async function openTestStack(options: TestStackOptions): Promise<TestStac
   return { env, temporal, db, sandbox, receiver, goneReceiver, app, client };
 }
 
-/** Each lane's users wait for the one before. */
+async function openTestDatabase(onClose: OnClose): Promise<string> {
+  const database = await createTestDatabase();
+  onClose(() => database.drop());
+  return database.url;
+}
+
+/** Work waits for a free stack in the order it came. */
 function takeTurns(openNext: () => Promise<TestStack | null>): StackPool['use'] {
   const free: TestStack[] = [];
   const waiting: ((stack: TestStack) => void)[] = [];

@@ -6,22 +6,21 @@ import { createAppProcess, type AppProcess } from '../../support/app-process.ts'
 import { createCleanup } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { expectShipped } from '../../support/expectations.ts';
-import { cell } from '../matrix-case.ts';
+import { test } from '../matrix-case.ts';
 import { newRequest } from './client.ts';
-import { openServer, openTestStack, type TestStack } from './test-stack.ts';
-import { placeUntilAccepted, untilStatus } from './outcomes.ts';
+import { openTestStack, type TestStack } from './test-stack.ts';
+import { placeUntilSettled, untilStatus } from './outcomes.ts';
 import { expectDelivered, expectEventuallyConsistent } from './consistent.ts';
 
-/** One API process and two workers of one shop, each a process to kill. */
+/** One API process and two worker processes of one shop. */
 const { onClose, close } = createCleanup();
-const CROWD = 8;
+const ORDERS = 8;
 const TAKEN_OVER_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
 let stack: TestStack;
 let workers: readonly AppProcess[];
 beforeAll(async () => {
-  const server = await openServer(onClose);
   const adapt = (env: TestStack['env']) => Promise.resolve({ ...env, ROLE: 'api' });
-  stack = await openTestStack({ name: 'api', server, onClose, adapt });
+  stack = await openTestStack({ name: 'api', onClose, adapt });
   workers = await Promise.all(
     ['first', 'second'].map(async (name) => {
       const worker = await createAppProcess({ name, env: { ...stack.env, ROLE: 'worker' } });
@@ -33,37 +32,33 @@ beforeAll(async () => {
 });
 afterAll(close);
 
-cell(
-  ['infra/worker-killed', 'O1/F5'],
-  'a second worker takes over the pumps and orders of a killed one, and nothing happens twice',
-  async ({ fired }) => {
-    const held = await pumpHolder();
-    const [doomed, other] = workers.toSorted((a) => (a.pid === held ? -1 : 1));
-    if (doomed?.pid !== held || !other) throw new Error(`nobody runs as ${held}`);
-    const orderIds = await placeDuringCaptures();
-    await doomed.kill();
-    fired(1);
-    await eventually(async () => expect(await pumpHolder()).toBe(other.pid), TAKEN_OVER_WITHIN);
-    await allShip(orderIds);
-    await doomed.start();
-  },
-);
+test('[infra/worker-killed] [O1/F5] a second worker takes over the pumps and orders of a killed one, and nothing happens twice', async ({
+  proof,
+}) => {
+  const holder = await pumpHolder();
+  const [doomed, other] = workers.toSorted((a) => (a.pid === holder ? -1 : 1));
+  if (doomed?.pid !== holder || !other) throw new Error(`no worker has the process id ${holder}`);
+  const orderIds = await placeDuringCaptures();
+  await doomed.kill();
+  proof.fired(1);
+  await eventually(async () => expect(await pumpHolder()).toBe(other.pid), TAKEN_OVER_WITHIN);
+  await expectAllShip(orderIds);
+  await doomed.start();
+});
 
-cell(
-  'infra/worker-killed',
-  'orders are accepted while all workers are down and ship once one is started',
-  async ({ fired }) => {
-    const orderIds = await placeDuringCaptures();
-    for (const worker of workers) await worker.kill();
-    fired(workers.length);
-    const meanwhile = await placeUntilAccepted(stack, newRequest());
-    await workers[0]?.start();
-    await allShip([...orderIds, meanwhile]);
-    await expectEventuallyConsistent(stack);
-  },
-);
+test('[infra/worker-killed] orders are accepted while all workers are down and ship once one is started', async ({
+  proof,
+}) => {
+  const orderIds = await placeDuringCaptures();
+  for (const worker of workers) await worker.kill();
+  proof.fired(workers.length);
+  const meanwhile = await placeUntilSettled(stack, newRequest());
+  await workers[0]?.start();
+  await expectAllShip([...orderIds, meanwhile]);
+  await expectEventuallyConsistent(stack);
+});
 
-/** The process whose pump hands events to the receiver of webhooks. */
+/** The process that runs the pump of the webhook subscription. */
 async function pumpHolder(): Promise<number> {
   const endpoint = await stack.db.webhookEndpoint.findFirstOrThrow();
   const workflowId = subscriptionWorkflowId(webhookSubscription(endpoint.id));
@@ -76,18 +71,18 @@ async function pumpHolder(): Promise<number> {
   }, TAKEN_OVER_WITHIN);
 }
 
-/** Orders whose captures are under way at the provider, so that nobody is left to hear of some. */
+/** Orders whose captures are under way at the provider, so that a kill loses some responses. */
 async function placeDuringCaptures(): Promise<readonly OrderId[]> {
   const { faults } = stack.sandbox;
   faults.clear();
   const place = { provider: 'payments', operation: 'capture' } as const;
   faults.set(place, { mode: 'latency', latency_ms: 1_500 });
-  const placed = Array.from({ length: CROWD }, () => placeUntilAccepted(stack, newRequest()));
+  const placed = Array.from({ length: ORDERS }, () => placeUntilSettled(stack, newRequest()));
   await eventually(() => expect(faults.list()[0]?.fired).toBeGreaterThan(0), TAKEN_OVER_WITHIN);
   return Promise.all(placed);
 }
 
-async function allShip(orderIds: readonly OrderId[]): Promise<void> {
+async function expectAllShip(orderIds: readonly OrderId[]): Promise<void> {
   stack.sandbox.faults.clear();
   for (const orderId of orderIds) {
     await untilStatus(stack, orderId, 'shipped');

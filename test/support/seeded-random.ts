@@ -1,4 +1,4 @@
-/** Random numbers that can be repeated: prints its seed; `HOLDFAST_SEED` sets it. */
+/** Randomness that can be repeated: prints its seed, and takes it back from `HOLDFAST_SEED`. */
 import { randomInt } from 'node:crypto';
 import { environment } from '../../config.ts';
 import { createRandom, type Random } from '../../tools/random.ts';
@@ -6,5 +6,5 @@ import { createRandom, type Random } from '../../tools/random.ts';
 export function createSeededRandom(): Random {
   const seed = Number(environment()['HOLDFAST_SEED'] ?? randomInt(1, 2 ** 31));
   process.stdout.write(`HOLDFAST_SEED=${seed}\n`);
-  return createRandom(seed, 'faults');
+  return createRandom(seed, 'tests');
 }
