@@ -1,7 +1,7 @@
 /** Subscribers for tests: of a subscription that runs, or handed one event by a delivery of its own. */
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { listDeadLetters, type DeadLetter } from '../../prisma/events/dead-letters.ts';
-import { cursorNow, LOG_START, type LoggedEvent } from '../../prisma/events/event-log.ts';
+import { cursorNow, LOG_START } from '../../prisma/events/event-log.ts';
 import { ensureSubscription } from '../../prisma/events/subscriptions.ts';
 import {
   DELIVERY_WORKFLOW,

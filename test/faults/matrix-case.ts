@@ -35,13 +35,13 @@ export const test = base.extend('proof', ({ task, skip }, { onCleanup }): Proof 
   onCleanup(() => {
     task.meta.cells = { ids, fired: total, ...(notRun !== undefined && { notRun }) };
     if (notRun !== undefined || task.result?.state === 'fail') return;
-    expect(total, 'how often the fault fired').toBeGreaterThan(0);
+    expectFired(total, 'the fault');
   });
   return {
     fired: (count) => void (total += count),
     firedAll(faults) {
       for (const { provider, operation, fired } of faults.list()) {
-        expect(fired, `how often ${provider} ${operation} fired`).toBeGreaterThan(0);
+        expectFired(fired, `${provider} ${operation}`);
         total += fired;
       }
     },
@@ -51,3 +51,7 @@ export const test = base.extend('proof', ({ task, skip }, { onCleanup }): Proof 
     },
   };
 });
+
+function expectFired(count: number, fault: string): void {
+  expect(count, `how often ${fault} fired`).toBeGreaterThan(0);
+}

@@ -11,7 +11,6 @@ import {
   expectShipped,
   deadLetterOf,
   expectCancelledBeforeExpiry,
-  notificationsOf,
 } from '../support/expectations.ts';
 import { acceptRefund, startRefund } from '../support/refunding.ts';
 import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';

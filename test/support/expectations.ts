@@ -154,7 +154,7 @@ export async function expectLedgersMatch(
   { db, sandbox }: Records,
   orderId?: OrderId,
 ): Promise<void> {
-  const where = { state: 'succeeded', ...(orderId !== undefined && { orderId }) };
+  const where = { state: 'succeeded', ...(orderId !== undefined && { orderId }) } as const;
   const ours = (await db.paymentOperation.findMany({ where })).map(
     (each) => `${each.key} ${each.amountMinor} ${each.currency}`,
   );
