@@ -1,12 +1,12 @@
 /**
- * Failpoints: named places at which this process kills itself, so that tests can show what a death
- * there comes to. The closed list, and what arms one of them. Nothing here runs unless one is armed.
+ * Failpoints: named places at which this process kills itself, so that tests can show what follows
+ * from a crash there. The closed list, and how one of them is armed. Without one nothing runs here.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
-import type { EventType } from '../../domain/order.ts';
+import { EVENT_TYPES, type EventType } from '../../domain/order.ts';
 
-/** Calls of others. `before`: not asked yet. `after`: the effect is done, its answer not used yet. */
+/** External calls. `before`: not sent yet. `after`: the effect happened, its response is unused. */
 const CALLS = [
   'payments.authorize',
   'payments.look_up',
@@ -26,35 +26,13 @@ const CALLS = [
   'temporal.update',
 ] as const;
 
-/** Transactions that write an event are known by its type. */
-const EVENTS = [
-  'order.created',
-  'order.declined',
-  'order.expired',
-  'order.placed',
-  'order.reserved',
-  'order.paid',
-  'order.shipment_requested',
-  'order.shipped',
-  'order.cancelling',
-  'order.stock_released',
-  'order.payment_voided',
-  'order.payment_refunded',
-  'order.shipment_cancelled',
-  'order.cancelled',
-  'order.needs_attention',
-  'order.attention_resolved',
-  'order.customer_notified',
-  'order.notification_failed',
-  'refund.requested',
-  'refund.succeeded',
-  'refund.failed',
-  'refund.needs_attention',
-  'order.discrepancy_found',
-  'order.discrepancy_resolved',
-] as const satisfies readonly EventType[];
+/** No transaction writes this event yet. */
+const UNWRITTEN = 'order.delivered';
+type WrittenEvent = Exclude<EventType, typeof UNWRITTEN>;
+/** Transactions that write an event are named by its type. */
+const EVENTS = EVENT_TYPES.filter((type): type is WrittenEvent => type !== UNWRITTEN);
 
-/** The others by the first table they write to, and how. */
+/** Other transactions are named by the first table they write to, and how. */
 const WRITES = [
   'payment_operations.insert',
   'shipments.insert',
@@ -74,8 +52,7 @@ const WRITES = [
 
 export type CallSeam = (typeof CALLS)[number];
 /** A place that can be armed before and after. */
-export type Seam =
-  CallSeam | `commit.${(typeof EVENTS)[number]}` | `commit.${(typeof WRITES)[number]}`;
+export type Seam = CallSeam | `commit.${WrittenEvent}` | `commit.${(typeof WRITES)[number]}`;
 export type Moment = 'before' | 'after';
 
 export const SEAMS: readonly Seam[] = [
@@ -91,21 +68,21 @@ export const FAILPOINTS: readonly string[] = SEAMS.flatMap((seam) => [
 ]);
 
 export interface Failpoints {
-  /** Kills this process when the point is armed and has not killed one yet. */
+  /** Kills this process when the point is armed and has not killed a process yet. */
   pass(seam: Seam, moment: Moment): void;
 }
 
 /**
- * True for `<name>`, `<name>#<n>` (the n-th passage) and `@<file>`: the armed point is then whatever
- * the file says at the time, so that one process can be armed again and again.
+ * True for `<name>`, `<name>#<n>` (the n-th passage) and `@<file>`: the armed point is then read from
+ * the file at each passage, so that one process can be armed repeatedly.
  */
 export function isFailpointSetting(text: string): boolean {
   return text.startsWith('@') || parse(text) !== null;
 }
 
 /**
- * Arms what `setting` says. The mark is written just before the kill; while it exists nothing fires,
- * so the process that takes over lives.
+ * Arms the failpoint of the setting. The mark file is written just before the kill; while it exists
+ * nothing fires, so the restarted process survives.
  */
 export function createFailpoints(options: {
   readonly setting: string;
@@ -124,7 +101,7 @@ export function createFailpoints(options: {
       if (wanted.name !== `${seam}:${moment}` || existsSync(markFile)) return;
       passages += 1;
       if (passages < wanted.passage) return;
-      // Of two processes that get here at once, one dies.
+      // Of two processes that pass at the same time, one dies.
       if (markOnce(markFile, `${wanted.name} ${process.pid}\n`))
         process.kill(process.pid, 'SIGKILL');
     },
@@ -147,7 +124,7 @@ function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch {
-    // Not armed at the moment.
+    // Not armed now.
     return '';
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Where failpoints sit: around the gateways, around Temporal's client, around every commit. The code
- * in between knows nothing of them.
+ * Where failpoints are: around the gateways, Temporal's client and every commit. The code in between
+ * does not know them.
  */
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { Seams } from '../../run.ts';
@@ -34,9 +34,9 @@ type Around = <T>(seam: CallSeam, call: () => Promise<T>) => Promise<T>;
 function aroundWith(failpoints: Failpoints): Around {
   return async (seam, call) => {
     failpoints.pass(seam, 'before');
-    const answer = await call();
+    const result = await call();
     failpoints.pass(seam, 'after');
-    return answer;
+    return result;
   };
 }
 
