@@ -1,4 +1,4 @@
-/** The chaos proxy: what each fault does to a line, on plain sockets and on real PostgreSQL. */
+/** The chaos proxy: what each fault does to a connection, on plain sockets and on real PostgreSQL. */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
@@ -12,13 +12,13 @@ import { eventually } from '../support/eventually.ts';
 
 const cleanUp: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
-  for (const undo of cleanUp.splice(0).reverse()) await undo();
+  for (const close of cleanUp.splice(0).reverse()) await close();
 });
 
 interface Echo {
   readonly server: Server;
   readonly port: number;
-  /** Everything the server has read, of all connections. */
+  /** Everything the server has read from all connections. */
   received(): string;
 }
 
@@ -45,32 +45,32 @@ async function startProxy(port: number): Promise<TcpProxy> {
   return proxy;
 }
 
-interface Line {
+interface Connection {
   readonly socket: Socket;
   read(): string;
-  lost(): string | null;
+  resetCode(): string | null;
 }
 
-function openLine(proxy: TcpProxy): Line {
+function openConnection(proxy: TcpProxy): Connection {
   const socket = connect(proxy.port, '127.0.0.1');
   let text = '';
-  let lost: string | null = null;
+  let resetCode: string | null = null;
   socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  socket.on('error', (error) => (lost = 'code' in error ? String(error.code) : error.message));
+  socket.on('error', (error) => (resetCode = 'code' in error ? String(error.code) : error.message));
   cleanUp.push(() => void socket.destroy());
-  return { socket, read: () => text, lost: () => lost };
+  return { socket, read: () => text, resetCode: () => resetCode };
 }
 
 describe('plain sockets', () => {
   test('the proxy passes all bytes in order in both directions and then ends the connection', async () => {
     const echo = await startEcho();
-    const line = openLine(await startProxy(echo.port));
+    const connection = openConnection(await startProxy(echo.port));
     const sent = 'abcdefghij'.repeat(100_000);
-    line.socket.end(sent);
-    await eventually(() => expect(line.read().length).toBe(sent.length));
-    expect(line.read()).toBe(sent);
-    await eventually(() => expect(line.socket.destroyed).toBe(true));
-    expect(line.lost()).toBeNull();
+    connection.socket.end(sent);
+    await eventually(() => expect(connection.read().length).toBe(sent.length));
+    expect(connection.read()).toBe(sent);
+    await eventually(() => expect(connection.socket.destroyed).toBe(true));
+    expect(connection.resetCode()).toBeNull();
   });
 
   test('a slow connection delays and slices the bytes but loses none', async () => {
@@ -78,11 +78,11 @@ describe('plain sockets', () => {
     const proxy = await startProxy(echo.port);
     proxy.inject({ kind: 'slow', direction: 'to_server', latencyMs: 100, sliceBytes: 7 });
     proxy.inject({ kind: 'slow', direction: 'to_client', bytesPerSecond: 1_000_000 });
-    const line = openLine(proxy);
+    const connection = openConnection(proxy);
     const startedAt = performance.now();
     const sent = '0123456789'.repeat(200);
-    line.socket.write(sent);
-    await eventually(() => expect(line.read()).toBe(sent));
+    connection.socket.write(sent);
+    await eventually(() => expect(connection.read()).toBe(sent));
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(100);
     expect(proxy.counts().slow).toBeGreaterThanOrEqual(2);
   });
@@ -90,16 +90,16 @@ describe('plain sockets', () => {
   test('a half-open connection drops bytes silently and is reset when the fault is cleared', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
-    const line = openLine(proxy);
+    const connection = openConnection(proxy);
     proxy.inject({ kind: 'swallow', direction: 'to_client' });
-    line.socket.write('ping');
+    connection.socket.write('ping');
     await eventually(() => expect(proxy.counts().swallow).toBe(1));
     expect(echo.received()).toBe('ping');
-    expect(line.lost()).toBeNull();
+    expect(connection.resetCode()).toBeNull();
     proxy.clearFaults();
-    await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
-    expect(line.read()).toBe('');
-    const next = openLine(proxy);
+    await eventually(() => expect(connection.resetCode()).toBe('ECONNRESET'));
+    expect(connection.read()).toBe('');
+    const next = openConnection(proxy);
     next.socket.write('pong');
     await eventually(() => expect(next.read()).toBe('pong'));
   });
@@ -107,13 +107,14 @@ describe('plain sockets', () => {
   test('cutNow resets every open connection, and the next one works', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
-    const lines = [openLine(proxy), openLine(proxy)];
+    const connections = [openConnection(proxy), openConnection(proxy)];
     await eventually(() => expect(proxy.openConnections).toBe(2));
     expect(proxy.cutNow()).toBe(2);
-    for (const line of lines) await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
+    for (const connection of connections)
+      await eventually(() => expect(connection.resetCode()).toBe('ECONNRESET'));
     expect(proxy.counts().cut).toBe(2);
     await eventually(() => expect(proxy.openConnections).toBe(0));
-    const next = openLine(proxy);
+    const next = openConnection(proxy);
     next.socket.write('pong');
     await eventually(() => expect(next.read()).toBe('pong'));
   });
@@ -122,11 +123,11 @@ describe('plain sockets', () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     proxy.inject({ kind: 'cut_after', direction: 'to_server', bytes: 6, times: 1 });
-    const line = openLine(proxy);
-    line.socket.write('123');
-    await eventually(() => expect(line.read()).toBe('123'));
-    line.socket.write('456789');
-    await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
+    const connection = openConnection(proxy);
+    connection.socket.write('123');
+    await eventually(() => expect(connection.read()).toBe('123'));
+    connection.socket.write('456789');
+    await eventually(() => expect(connection.resetCode()).toBe('ECONNRESET'));
     await eventually(() => expect(echo.received()).toBe('123456'));
     expect(proxy.counts().cut_after).toBe(1);
   });
@@ -136,13 +137,13 @@ describe('plain sockets', () => {
     const proxy = await startProxy(echo.port);
     const pattern = Buffer.from('COMMIT');
     proxy.inject({ kind: 'cut_on', direction: 'to_server', pattern, deliver: true, times: 1 });
-    const line = openLine(proxy);
-    line.socket.write('xxCOM');
-    await eventually(() => expect(line.read()).toBe('xxCOM'));
-    line.socket.write('MITyy');
-    await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
+    const connection = openConnection(proxy);
+    connection.socket.write('xxCOM');
+    await eventually(() => expect(connection.read()).toBe('xxCOM'));
+    connection.socket.write('MITyy');
+    await eventually(() => expect(connection.resetCode()).toBe('ECONNRESET'));
     await eventually(() => expect(echo.received()).toBe('xxCOMMIT'));
-    const next = openLine(proxy);
+    const next = openConnection(proxy);
     next.socket.write('COMMIT');
     await eventually(() => expect(next.read()).toBe('COMMIT'));
   });
@@ -150,15 +151,15 @@ describe('plain sockets', () => {
   test('refuse resets open and new connections until the fault is cleared', async () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
-    const open = openLine(proxy);
+    const open = openConnection(proxy);
     await eventually(() => expect(proxy.openConnections).toBe(1));
     proxy.inject({ kind: 'refuse' });
-    await eventually(() => expect(open.lost()).toBe('ECONNRESET'));
-    const refused = openLine(proxy);
-    await eventually(() => expect(refused.lost()).toBe('ECONNRESET'));
+    await eventually(() => expect(open.resetCode()).toBe('ECONNRESET'));
+    const refused = openConnection(proxy);
+    await eventually(() => expect(refused.resetCode()).toBe('ECONNRESET'));
     expect(proxy.counts().refuse).toBe(1);
     proxy.clearFaults();
-    const next = openLine(proxy);
+    const next = openConnection(proxy);
     next.socket.write('pong');
     await eventually(() => expect(next.read()).toBe('pong'));
   });
@@ -167,8 +168,8 @@ describe('plain sockets', () => {
     const echo = await startEcho();
     const proxy = await startProxy(echo.port);
     echo.server.close();
-    const line = openLine(proxy);
-    await eventually(() => expect(line.lost()).toBe('ECONNRESET'));
+    const connection = openConnection(proxy);
+    await eventually(() => expect(connection.resetCode()).toBe('ECONNRESET'));
   });
 
   test('a pattern over 256 bytes and a fault beyond 100 are rejected', async () => {
@@ -200,7 +201,7 @@ describe('PostgreSQL', () => {
     return client;
   }
 
-  async function startLine() {
+  async function openProxied() {
     const url = new URL(database.url);
     const proxy = await startProxy(Number(url.port));
     url.port = String(proxy.port);
@@ -218,7 +219,7 @@ describe('PostgreSQL', () => {
   }
 
   test('a cut on the response to COMMIT fails the client, and the row is committed', async () => {
-    const { proxy, direct, client } = await startLine();
+    const { proxy, direct, client } = await openProxied();
     const pattern = COMMIT_DONE;
     proxy.inject({ kind: 'cut_on', direction: 'to_client', pattern, deliver: false, times: 1 });
     await expect(insertAndCommit(client)).rejects.toThrow();
@@ -230,11 +231,11 @@ describe('PostgreSQL', () => {
     ['takes effect when it was delivered', true, 1],
     ['has no effect when it was lost', false, 0],
   ])('a COMMIT whose connection is cut %s', async (_what, deliver, rows) => {
-    const { proxy, direct, client } = await startLine();
+    const { proxy, direct, client } = await openProxied();
     const pattern = COMMIT_REQUEST;
     proxy.inject({ kind: 'cut_on', direction: 'to_server', pattern, deliver, times: 1 });
     await expect(insertAndCommit(client)).rejects.toThrow();
-    // The server still works on what reached it.
+    // The server may still work on the delivered bytes.
     await eventually(async () => {
       const others = `SELECT 1 FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()`;
