@@ -6,11 +6,11 @@
 /** F1 to F6: how a step can fail. */
 export const FAULTS = {
   F1: 'fails before the effect',
-  F2: 'effect done, answer lost',
-  F3: 'no answer in time',
+  F2: 'effect done, response lost',
+  F3: 'no response in time',
   F4: 'the same twice',
   F5: 'process killed inside',
-  F6: 'away for hours',
+  F6: 'down for hours',
 } as const;
 export type Fault = keyof typeof FAULTS;
 
@@ -24,15 +24,15 @@ const row = (step: string, expects: Row['expects']): Row => ({ step, expects });
 export const MATRIX = {
   S0: row('accept, claim key', {
     F1: 'Retryable 503, nothing stored; the same key places one order afterwards.',
-    F2: 'The retry under the same key goes on with the order that was stored, or gets its answer.',
-    F3: 'A retry is told 409 in flight, or gets the stored answer; never a second order.',
-    F4: 'One order and byte-identical answers; another body under the key is 422.',
+    F2: 'The retry under the same key continues the stored order, or gets its response.',
+    F3: 'A retry gets 409 in flight, or the stored response; never a second order.',
+    F4: 'One order and byte-identical responses; another body under the key is 422.',
     F5: 'The lease on the key ends, and the next retry takes the order over.',
-    F6: 'Database away: 503 with Retry-After at once, service again when it is back.',
+    F6: 'Database down: 503 with Retry-After at once, service again when it is back.',
   }),
   S1: row('hold stock', {
     F1: 'Retryable 503 and nothing held.',
-    F2: 'The hold stands with its order, and the retry under the same key uses it.',
+    F2: 'The hold is stored with its order, and the retry under the same key uses it.',
     F3: '503 when the deadline passes; nothing stays held.',
     F4: 'Held once, however often the key is sent.',
     F5: 'Nothing is held by an order that does not exist.',
@@ -41,13 +41,13 @@ export const MATRIX = {
   S2: row('authorize', {
     F1: 'Looked up, then 503; the retry places the order, authorized once.',
     F2: 'Looked up by the order, then placed, authorized once.',
-    F3: 'Looked up, then 503; nobody comes back: expired, what was authorized is voided.',
+    F3: 'Looked up, then 503; without a retry it expires and the authorization is voided.',
     F4: 'The provider sees the same key again and authorizes once.',
     F5: 'An authorization without a placed order is found and voided.',
-    F6: 'An open breaker answers 503 at once; no hold is left for good.',
+    F6: 'An open circuit gives 503 at once; no hold is left forever.',
   }),
   S3: row('record the order', {
-    F1: 'Rolled back as a whole; a retry places it, or it expires and the money is let go.',
+    F1: 'Rolled back as a whole; a retry places it, or it expires and the money is voided.',
     F2: 'Read back by its key, never inserted again: one order, one event per change.',
     F3: 'As F2: the retry finds what the database decided.',
     F4: 'The order is placed once, with one event.',
@@ -68,7 +68,7 @@ export const MATRIX = {
     F3: 'Tried again under the same key: reserved once.',
     F4: 'The second time changes nothing.',
     F5: 'Done again by another worker, reserved once.',
-    F6: 'Waits; past its deadline the order is undone by itself.',
+    F6: 'Waits; past its deadline the order is cancelled automatically.',
   }),
   S6: row('capture', {
     F1: 'Tried again; a refusal undoes the order.',
@@ -76,7 +76,7 @@ export const MATRIX = {
     F3: 'Never undone on unknown: looked up until it is known, captured once.',
     F4: 'One capture under one key.',
     F5: 'Done again by another worker under the same key: captured once.',
-    F6: 'Waits, and ships afterwards; past its deadline a person is asked.',
+    F6: 'Waits, and ships afterwards; past its deadline it needs attention.',
   }),
   S7: row('ship', {
     F1: 'Tried again; a refusal refunds and releases.',
@@ -100,7 +100,7 @@ export const MATRIX = {
     F3: 'Released once.',
     F4: 'The second time changes nothing.',
     F5: 'Resumed by another worker: released once.',
-    F6: 'Tried for hours, then a person is asked; the other undos have run.',
+    F6: 'Retried for hours, then needs attention; the other compensations have run.',
   }),
   C2: row('undo: void, refund', {
     F1: 'Tried again until the money is back once.',
@@ -108,7 +108,7 @@ export const MATRIX = {
     F3: 'Looked up before it is repeated: refunded once.',
     F4: 'Never more given back than was captured.',
     F5: 'Resumed by another worker: given back once.',
-    F6: 'Tried for hours, then a person is asked and the debt is listed.',
+    F6: 'Retried for hours, then needs attention and the debt is listed.',
   }),
   C3: row('undo: cancel shipment', {
     F1: 'Tried again until the parcel is cancelled once.',
@@ -119,20 +119,20 @@ export const MATRIX = {
     F6: 'Tried for hours; a parcel that left meanwhile ships the order instead.',
   }),
   O1: row('relay events', {
-    F1: 'The event stays due and is handed over later.',
-    F2: 'Handed over again under the same event id.',
-    F3: 'Handed over again under the same event id.',
-    F4: 'A consumer takes an event once, however often it comes.',
-    F5: 'Another worker goes on from the cursor; nothing is left out.',
-    F6: 'A subscriber that is away delays nobody, and gets everything afterwards.',
+    F1: 'The event stays due and is delivered later.',
+    F2: 'Delivered again under the same event id.',
+    F3: 'Delivered again under the same event id.',
+    F4: 'A consumer processes an event once, however often it is delivered.',
+    F5: 'Another worker continues from the cursor; nothing is skipped.',
+    F6: 'A subscriber that is down delays no other, and gets everything afterwards.',
   }),
   CB: row('inbound callback', {
     F1: 'Not acknowledged, so the sender sends it again.',
     F2: 'Stored before it is acknowledged: sent again it is known.',
     F3: 'The sender sends it again; it counts once.',
-    F4: 'Stored once and handed over once.',
-    F5: 'Acknowledged only what is stored; what is stored is handed over later.',
-    F6: 'Nothing comes for hours: the warehouse is asked.',
+    F4: 'Stored once and delivered once.',
+    F5: 'Acknowledged only what is stored; what is stored is delivered later.',
+    F6: 'Nothing arrives for hours: the shipment is looked up.',
   }),
 } as const satisfies Readonly<Record<string, Row>>;
 export type Step = keyof typeof MATRIX;
@@ -148,14 +148,16 @@ export const INFRA = {
   },
   'commit-ack-lost': { expects: 'Read back by key, never inserted twice.' },
   'temporal-down': { expects: 'Orders are accepted; the backlog drains when it is back.' },
-  'worker-killed': { expects: 'Another worker goes on; nothing is done twice.' },
+  'worker-killed': { expects: 'Another worker continues; nothing is done twice.' },
   'partial-network': { expects: 'Deadlines fire, the pool does not drain, it recovers by itself.' },
-  'callbacks-out-of-order': { expects: 'Taken, kept or ignored; an order only moves forward.' },
+  'callbacks-out-of-order': {
+    expects: 'Processed, stored or ignored; an order only moves forward.',
+  },
   clock: { expects: 'Signatures within 5 minutes; deadlines by one clock, not by each process.' },
   poison: { expects: 'Bounded attempts, then visible with its reason; neighbours unaffected.' },
   'pool-exhausted': { expects: '503 in time, recovery by itself, no connection leaked.' },
-  'hot-sku': { expects: '1,000 buyers, 100 units: exactly 100 sold, the others told at once.' },
-  overload: { expects: 'Shed early; what is taken on is answered.' },
+  'hot-sku': { expects: '1,000 buyers, 100 units: exactly 100 sold, the others refused at once.' },
+  overload: { expects: 'Rejected early; what is accepted gets its response.' },
   'history-limit': { expects: 'Ten thousand messages to one order: bounded, and it still ends.' },
   'rolling-restart': { expects: 'No request fails, no effect happens twice.' },
 } as const satisfies Readonly<Record<string, { expects: string }>>;
