@@ -1,23 +1,23 @@
-/** Who holds an API key, cached: a revoked key lives on for `TTL_MS` at most. */
+/** Looks up API keys through a cache. A revoked key is accepted for up to `TTL_MS`. */
 import { cachified, type CacheEntry } from '@epic-web/cachified';
 import { LRUCache } from 'lru-cache';
 import { findApiKey, hashApiKey, type ApiKey } from '../prisma/access/api-keys.ts';
 import type { Database } from '../prisma/client/client.ts';
 
 export interface ApiKeyCache {
-  /** The live key, or null. Throws when the database cannot be asked. */
+  /** The active key, or null. Throws when the database is unavailable. */
   find(key: string): Promise<ApiKey | null>;
 }
 
 const TTL_MS = 30_000;
 const MAX_KEYS = 1_000;
-/** Ours are far shorter; hashing megabytes for a stranger is work we need not do. */
+/** Real keys are far shorter. Avoids hashing megabytes for an unauthenticated caller. */
 const MAX_KEY_LENGTH = 200;
 const LOCAL_PREFIX = 'hf_local_';
 
 export function createApiKeyCache(options: {
   readonly db: Database;
-  /** Refuses the keys every reader of the README knows. */
+  /** Refuses the local stack's keys, which are published in the README. */
   readonly refuseLocal: boolean;
 }): ApiKeyCache {
   const cache = new LRUCache<string, CacheEntry>({ max: MAX_KEYS });
@@ -33,7 +33,7 @@ export function createApiKeyCache(options: {
         fallbackToCache: false,
         getFreshValue: async ({ metadata }) => {
           const found = await findApiKey(options.db, keyHash);
-          // Guesses are not kept: a stream of them would push the real keys out.
+          // Unknown keys are not cached: guesses would evict the real ones.
           if (found === null) metadata.ttl = -1;
           return found;
         },

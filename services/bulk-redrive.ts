@@ -1,6 +1,6 @@
 /**
- * Redrives every open letter of one cause at a given rate, in this process. It keeps no plan of its
- * own: what a stop or a crash leaves is open still, and the same call goes on with it.
+ * Redrives every open dead letter with one fingerprint at a given rate, in this process. No progress
+ * is stored: after a stop or crash the rest is still open, and the same call continues with it.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -16,23 +16,23 @@ export interface RedriveMany {
 
 export type RedriveManyOutcome =
   | { readonly kind: 'started'; readonly matching: number; readonly redriving: number }
-  /** Letters of this cause are being redriven, or too many causes are. */
+  /** A redrive of this fingerprint is running, or too many others are. */
   | { readonly kind: 'busy' };
 
 export interface Redriver {
-  /** What `start` would do. */
+  /** Counts the dead letters that `start` would redrive. */
   count(fingerprint: string): Promise<{ readonly matching: number; readonly redriving: number }>;
   start(request: RedriveMany): Promise<RedriveManyOutcome>;
-  /** Begins no more; resolves when none is under way. */
+  /** Stops all runs and resolves when their current redrives have finished. */
   drain(): Promise<void>;
 }
 
 const MAX_DEAD_LETTERS = 10_000;
 const MAX_RUNS = 5;
-/** More at once would only queue at Temporal. */
-const MAX_AT_ONCE = 20;
-/** Temporal is away: the rest stays open. */
-const GIVE_UP_AFTER_UNAVAILABLE = 5;
+/** More concurrent starts would only queue in Temporal. */
+const MAX_CONCURRENT = 20;
+/** After this many in a row Temporal counts as unavailable, and the rest stays open. */
+const MAX_UNAVAILABLE = 5;
 
 export function createRedriver(deps: RedriveDeps & { readonly log: Logger }): Redriver {
   const runs = new Map<string, Promise<void>>();
@@ -69,7 +69,7 @@ async function redriveAll(
   request: RedriveMany & { readonly ids: readonly string[]; readonly signal: AbortSignal },
 ): Promise<Readonly<Record<string, number>>> {
   const { ids, ratePerSecond, note, by, signal } = request;
-  const underWay = new Set<Promise<void>>();
+  const pending = new Set<Promise<void>>();
   const counts: Record<string, number> = {};
   let failure: unknown = null;
   let unavailable = 0;
@@ -82,16 +82,16 @@ async function redriveAll(
   for (const [index, id] of ids.entries()) {
     const waitMs = startedAt + (index * 1_000) / ratePerSecond - performance.now();
     if (waitMs > 0) await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
-    if (underWay.size >= MAX_AT_ONCE) await Promise.race(underWay);
-    if (signal.aborted || failure !== null || unavailable >= GIVE_UP_AFTER_UNAVAILABLE) break;
+    if (pending.size >= MAX_CONCURRENT) await Promise.race(pending);
+    if (signal.aborted || failure !== null || unavailable >= MAX_UNAVAILABLE) break;
     const one = redriveOne(id)
       .catch((error: unknown) => {
         failure = error;
       })
-      .finally(() => underWay.delete(one));
-    underWay.add(one);
+      .finally(() => pending.delete(one));
+    pending.add(one);
   }
-  await Promise.all(underWay);
+  await Promise.all(pending);
   if (failure !== null) throw failure;
   return counts;
 }

@@ -1,17 +1,17 @@
 /**
- * Starts checkout workflows after the answer went out: the shopper never pays for Temporal. What
- * fails here, or dies with the process, is started from the event log.
+ * Starts checkout workflows after the response, so that the shopper never waits for Temporal. A start
+ * that fails or dies with the process is repeated from the event log.
  */
 import type { Logger } from 'pino';
 import type { Database } from '../prisma/client/client.ts';
 import { markStarted, type CheckoutStart } from '../prisma/orders/orders.ts';
-import type { CheckoutClient, StartOutcome } from '../temporal/checkout-workflows.ts';
+import type { CheckoutClient, StartOutcome } from '../temporal/checkout-client.ts';
 import { createBackgroundStarts } from './background-starts.ts';
 
 export interface CheckoutStarter {
-  /** Begins the start and returns at once. Never throws. */
+  /** Returns immediately and never throws. */
   startInBackground(order: CheckoutStart): void;
-  /** Resolves when no start is under way any more. */
+  /** Resolves when all pending starts have finished. */
   drain(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export function createCheckoutStarter(deps: StarterDeps): CheckoutStarter {
   };
 }
 
-/** Starts the workflow and remembers that it runs. Safe to repeat. */
+/** Starts the workflow and records that it was started. Safe to repeat. */
 export async function startAndMark(
   { db, checkouts }: Omit<StarterDeps, 'log'>,
   order: CheckoutStart,

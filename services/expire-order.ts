@@ -1,8 +1,8 @@
 /**
- * The end of a pending order nobody finished. A try may begin only before the order's deadline, and
- * nobody ends one while an authorization asked for in time may still be under way. Should a try all
- * the same be about to record one, the turn decides: what is let go is written down first, and an
- * order whose money is being let go is never placed.
+ * Expires pending orders that were never settled. An attempt may begin only before the order's
+ * deadline, and an order is not expired while an authorization begun before it may be in progress.
+ * The row lock decides the remaining race: the void request is recorded before the void, and an order
+ * with a recorded void request is never placed.
  */
 import { providerKey } from '../domain/ids.ts';
 import type { Order } from '../domain/order.ts';
@@ -23,12 +23,12 @@ export interface ExpireDeps {
 
 export type ExpireOutcome =
   | { readonly kind: 'expired' }
-  /** Not known to be over: the next pass asks again. */
+  /** The outcome is not known yet. The next pass retries. */
   | { readonly kind: 'later'; readonly reason: string };
 
 /**
- * Why an order is neither placed nor declined. `expired` only when no attempt can place it any more
- * and none of its money is held; `void_pending` when the provider has not confirmed the void.
+ * Explains why an order is neither placed nor declined. `expired`: no attempt can place it any more
+ * and no money is held. `void_pending`: the provider has not confirmed the void yet.
  */
 export async function explainUnsettled(
   deps: ExpireDeps,
@@ -37,27 +37,27 @@ export async function explainUnsettled(
   if (order.status !== 'expired') {
     return (await isOverdue(deps.db, order.id)) ? 'expiring' : 'in_flight';
   }
-  const held = await findUnfinishedVoid(deps.db, order);
-  if (held === null) return 'expired';
-  const { kind } = await voidAndExpire(deps, order, held);
+  const reference = await findUnfinishedVoid(deps.db, order);
+  if (reference === null) return 'expired';
+  const { kind } = await voidAndExpire(deps, order, reference);
   return kind === 'expired' ? 'expired' : 'void_pending';
 }
 
-/** Finds out about the authorization, lets it go, then ends the order and its hold. */
+/** Looks up the authorization and voids it, then expires the order and releases its stock. */
 export function expireOrder(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
   return withinTrace(order.traceparent, () => lookUpAndExpire(deps, order));
 }
 
 async function lookUpAndExpire(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
   const found = await deps.payments.lookUp({ orderId: order.id, reference: null });
-  if (found.kind === 'absent') return end(deps, order, null);
+  if (found.kind === 'absent') return recordEnd(deps, order, null);
   if (found.kind !== 'found') return { kind: 'later', reason: found.kind };
   const { reference, state } = found.payment;
   switch (state) {
     case 'declined':
-      return end(deps, order, null);
+      return recordEnd(deps, order, null);
     case 'voided':
-      return end(deps, order, reference);
+      return recordEnd(deps, order, reference);
     case 'authorized':
       return voidAndExpire(deps, order, reference);
     case 'processing':
@@ -66,7 +66,7 @@ async function lookUpAndExpire(deps: ExpireDeps, order: Order): Promise<ExpireOu
   }
 }
 
-/** Voids the authorization of an order that is not placed and shall not be, and ends the order. */
+/** Voids the authorization, after which the order can no longer be placed, and expires the order. */
 async function voidAndExpire(
   deps: ExpireDeps,
   order: Order,
@@ -82,10 +82,10 @@ async function voidAndExpire(
     amount: { amountMinor: order.totalMinor, currency: order.currency },
   });
   if (outcome.kind !== 'done') return { kind: 'later', reason: 'void_not_done' };
-  return end(deps, order, reference);
+  return recordEnd(deps, order, reference);
 }
 
-async function end(
+async function recordEnd(
   { db }: ExpireDeps,
   order: Order,
   voidedReference: string | null,

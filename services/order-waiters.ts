@@ -1,6 +1,6 @@
 /**
- * Lets a request wait until an order rests (`Prefer: wait=N`, RFC 7240). Woken by PostgreSQL, with
- * a slow poll for the wake-up that is lost. Bounded: beyond the limit nobody waits.
+ * Lets a request wait until an order is settled (`Prefer: wait=N`, RFC 7240). PostgreSQL notifies
+ * the waiters; a slow poll covers lost notifications. Beyond the limit a request does not wait.
  */
 import type { OrderId } from '../domain/ids.ts';
 import { isSettledStatus } from '../domain/order.ts';
@@ -9,12 +9,12 @@ import type { Notifications } from '../prisma/client/listen.ts';
 import { findOrderStatus } from '../prisma/orders/orders.ts';
 
 export interface OrderWaiters {
-  /** Resolves when the order rests, does not exist, the time is up, or waiting is over. */
+  /** Resolves when the order is settled or missing, at the timeout, on abort and on `close`. */
   untilSettled(
     orderId: OrderId,
-    asked: { readonly waitMs: number; readonly signal: AbortSignal },
+    limits: { readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<void>;
-  /** Lets everybody go, now and later. */
+  /** Ends all waits. Later ones end immediately. */
   close(): void;
 }
 
@@ -43,12 +43,12 @@ export function createOrderWaiters(deps: {
 
   async function untilSettled(
     orderId: OrderId,
-    asked: { readonly waitMs: number; readonly signal: AbortSignal },
+    limits: { readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<void> {
-    const until = performance.now() + asked.waitMs;
-    while (!closed && !asked.signal.aborted) {
-      // Listening begins before the question, so that nothing falls between the two.
-      const woken = listenFor(waiters, orderId, asked.signal);
+    const until = performance.now() + limits.waitMs;
+    while (!closed && !limits.signal.aborted) {
+      // Subscribes before it reads the status, so that no change is missed in between.
+      const woken = listenFor(waiters, orderId, limits.signal);
       try {
         const status = await findOrderStatus(deps.db, orderId);
         const leftMs = until - performance.now();
@@ -61,9 +61,9 @@ export function createOrderWaiters(deps: {
   }
 
   return {
-    async untilSettled(orderId, asked) {
+    async untilSettled(orderId, limits) {
       if (waiters.size >= maxWaiters) return;
-      await untilSettled(orderId, asked);
+      await untilSettled(orderId, limits);
     },
     close() {
       closed = true;
@@ -73,7 +73,7 @@ export function createOrderWaiters(deps: {
   };
 }
 
-/** Listens until `end`; `within` waits for the wake-up, the abort or the time. */
+/** Subscribes until `end`. `within` resolves on a notification, on abort and after `ms`. */
 function listenFor(waiters: Set<Waiter>, orderId: OrderId, signal: AbortSignal) {
   let wake = (): void => undefined;
   const woken = new Promise<void>((resolve) => {

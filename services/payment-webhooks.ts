@@ -1,7 +1,8 @@
 /**
- * Compares what the payment provider tells us with our own books. It never moves money and changes
- * no order: what the provider did is looked up by whoever acts on it next. Notices come in any order,
- * also before the answer they belong to; so one our books do not know yet is judged again, for a while.
+ * Compares the payment provider's webhooks with our records. It never moves money or changes an
+ * order: the next step of the order looks the payment up itself. Webhooks arrive in any order, even
+ * before the response to the call that caused them, so one that matches no record yet is classified
+ * again for a while.
  */
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -19,17 +20,17 @@ export interface PaymentWebhookDeps {
 }
 
 /**
- * `confirmed`: our books say the same. `asked_for`: we asked for it, and its answer was lost; the
- * next look-up finds it. `unexpected`: nobody here asked for it (an authorization that expired, a
- * refund made by hand): somebody should look. `ignored`: a type we do not act on.
+ * `confirmed`: our records agree. `requested`: we requested it and lost the response, which the next
+ * lookup finds. `unexpected`: we did not request it (an expired authorization, a manual refund), so an
+ * operator should check. `unknown_payment`: not a payment of ours. `ignored`: a type we do not use.
  */
-type Classification = 'confirmed' | 'asked_for' | 'unexpected' | 'not_ours' | 'ignored';
+type Classification = 'confirmed' | 'requested' | 'unexpected' | 'unknown_payment' | 'ignored';
 
-/** Our own answer is in the books within seconds, or somebody looks it up within this. */
+/** By then our record is written, either from the provider's response or from a lookup. */
 const FINAL_AFTER_MS = 60_000;
 
-/** What each type of Stripe's events says was done (https://docs.stripe.com/api/events/types). */
-const MEANINGS: ReadonlyMap<string, OperationRecord> = new Map([
+/** The operation that each Stripe event type reports (https://docs.stripe.com/api/events/types). */
+const REPORTED_OPERATIONS: ReadonlyMap<string, OperationRecord> = new Map([
   ['payment_intent.amount_capturable_updated', { kind: 'authorize', state: 'succeeded' }],
   ['payment_intent.payment_failed', { kind: 'authorize', state: 'refused' }],
   ['payment_intent.succeeded', { kind: 'capture', state: 'succeeded' }],
@@ -37,17 +38,17 @@ const MEANINGS: ReadonlyMap<string, OperationRecord> = new Map([
   ['charge.refunded', { kind: 'refund', state: 'succeeded' }],
 ]);
 
-/** Judges a notice that just came. One the books do not know yet stays for `processPaymentWebhooks`. */
+/** Processes a new webhook. One that is not recorded yet stays open for `processPaymentWebhooks`. */
 export async function processPaymentWebhook(
   deps: PaymentWebhookDeps,
   message: InboxMessage,
 ): Promise<void> {
   const classification = await classify(deps.db, message);
-  if (classification !== 'asked_for' && classification !== 'unexpected')
-    await close(deps, message, classification);
+  if (classification === 'requested' || classification === 'unexpected') return;
+  await close(deps, message, classification);
 }
 
-/** Judges the notices that stayed; for good those older than `finalAfterMs`. Returns how many. */
+/** Processes the open webhooks. Closes those older than `finalAfterMs`, and returns their number. */
 export async function processPaymentWebhooks(
   deps: PaymentWebhookDeps,
   limits: {
@@ -66,28 +67,30 @@ export async function processPaymentWebhooks(
 }
 
 async function classify(db: Database, message: InboxMessage): Promise<Classification> {
-  const told = MEANINGS.get(message.type);
-  if (told === undefined) return 'ignored';
+  const reported = REPORTED_OPERATIONS.get(message.type);
+  if (reported === undefined) return 'ignored';
   const { reference, refundedMinor } = storedPayload.parse(message.payload);
   const history = await findPaymentHistory(db, { orderId: message.orderId, reference });
-  if (history === null) return 'not_ours';
-  if (isAnother(history, message, reference)) return 'unexpected';
-  if (told.kind === 'refund' && refundedMinor !== undefined) return refunds(history, refundedMinor);
-  const booked = (state: OperationRecord['state']): boolean =>
-    history.operations.some((each) => each.kind === told.kind && each.state === state);
-  if (booked(told.state)) return 'confirmed';
-  const contradicted = booked(told.state === 'succeeded' ? 'refused' : 'succeeded');
-  return booked('requested') && !contradicted ? 'asked_for' : 'unexpected';
+  if (history === null) return 'unknown_payment';
+  if (isOtherPayment(history, message, reference)) return 'unexpected';
+  if (reported.kind === 'refund' && refundedMinor !== undefined) {
+    return classifyRefund(history, refundedMinor);
+  }
+  const isRecorded = (state: OperationRecord['state']): boolean =>
+    history.operations.some((each) => each.kind === reported.kind && each.state === state);
+  if (isRecorded(reported.state)) return 'confirmed';
+  const contradicted = isRecorded(reported.state === 'succeeded' ? 'refused' : 'succeeded');
+  return isRecorded('requested') && !contradicted ? 'requested' : 'unexpected';
 }
 
-/** Parts add up, and a notice tells the sum: it has to be one that our books come to. */
-function refunds(history: PaymentHistory, toldMinor: number): Classification {
-  if (toldMinor <= history.refundedMinor) return 'confirmed';
-  return toldMinor <= history.refundedMinor + history.refundingMinor ? 'asked_for' : 'unexpected';
+/** The webhook reports the sum of all refunds, so it is compared with the sum of our records. */
+function classifyRefund(history: PaymentHistory, totalMinor: number): Classification {
+  if (totalMinor <= history.refundedMinor) return 'confirmed';
+  return totalMinor <= history.refundedMinor + history.refundingMinor ? 'requested' : 'unexpected';
 }
 
-/** True for a second intent of an order, or an intent that names another order than ours. */
-function isAnother(
+/** True for a second payment of the order, or a payment that names another order. */
+function isOtherPayment(
   history: PaymentHistory,
   message: InboxMessage,
   reference: string | null,
@@ -106,8 +109,8 @@ async function close(
   if (classification !== 'unexpected') return;
   const { id, type, orderId, payload } = message;
   log.warn(
-    { notice_id: id, type, order_id: orderId, reference: payload['reference'] },
-    'the payment provider tells of something nobody here asked for',
+    { webhook_id: id, type, order_id: orderId, reference: payload['reference'] },
+    'the payment provider reports an operation that was not requested',
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * The catalogue as shoppers browse it: cached in the process, loads of the same thing done once,
- * forgotten when PostgreSQL says that a product changed. Orders do not price by it.
+ * An in-process cache of the catalog for browsing. Concurrent loads of one entry are shared. Every
+ * product change clears it through a PostgreSQL notification. Order prices do not come from it.
  */
 import { cachified, type CacheEntry } from '@epic-web/cachified';
 import { LRUCache } from 'lru-cache';
@@ -20,12 +20,12 @@ export interface ProductCache {
     readonly limit: number;
     readonly startingAfter?: string | undefined;
   }): Promise<ProductPage>;
-  /** Forgets everything: something was changed. */
+  /** Clears the cache after a change. */
   invalidate(): void;
   close(): void;
 }
 
-/** The bound on staleness when a notification is lost. */
+/** Bounds staleness when a notification is lost. */
 const TTL_MS = 30_000;
 const MAX_ENTRIES = 2_000;
 
@@ -35,7 +35,7 @@ export function createProductCache(deps: {
 }): ProductCache {
   const cache = new LRUCache<string, CacheEntry>({ max: MAX_ENTRIES });
   let generation = 0;
-  // A load that began before the change ends under the old generation's name, which nobody reads.
+  // A load begun before the change is stored under the old generation's key, which is never read.
   const invalidate = (): void => {
     generation += 1;
     cache.clear();

@@ -1,9 +1,8 @@
 /**
- * What must go on without Temporal, and what cannot wait a minute: one pass hands over the callbacks
- * nobody took, judges the payment provider's notices, starts the reconciliation whose start was lost,
- * and ends pending orders the sweep did not come for, so that their holds do not keep stock from
- * others. Each item is safe to repeat, also by two processes at once. (The rest is the sweep's:
- * activities/operations/sweep.ts.)
+ * Recovery that runs in the API, because it must work without Temporal or within seconds. One pass
+ * delivers missed callbacks, processes open payment webhooks, starts a reconciliation whose start was
+ * lost, and expires pending orders that the sweep missed, which releases their stock. Every item is
+ * safe to repeat, also by concurrent processes. All other recovery: activities/operations/sweep.ts.
  */
 import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';
@@ -12,10 +11,10 @@ import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import { listUnprocessed } from '../prisma/events/inbox.ts';
 import { listOverdue } from '../prisma/orders/orders.ts';
 import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
-import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import { expireOrder } from './expire-order.ts';
 import { processPaymentWebhooks } from './payment-webhooks.ts';
-import { startOpened } from './start-reconciliation.ts';
+import { startRequestedReconciliation } from './start-reconciliation.ts';
 import { deliverShipmentSignal } from './shipment-callbacks.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
@@ -28,54 +27,55 @@ export interface RecoveryDeps {
 }
 
 export interface RecoveryLimits {
-  /** Younger callbacks and reconciliations are still in the hands of the request that brought them. */
+  /** Younger callbacks and reconciliations may still be in progress in their own request. */
   readonly olderThanMs: number;
-  /** Pending orders this long past their deadline were forgotten by the sweep. */
+  /** Pending orders this long past their deadline were missed by the sweep. */
   readonly expiryGraceMs: number;
   readonly batch: number;
 }
 
 export interface RecoveryResult {
-  readonly handedOver: number;
+  readonly delivered: number;
   readonly expired: number;
-  /** Notices of the payment provider that were judged for good. */
-  readonly judged: number;
-  /** Reconciliations that were asked for and whose workflow nobody had started. */
+  /** Payment webhooks that were closed. */
+  readonly closed: number;
+  /** Reconciliations whose workflow was started. */
   readonly started: number;
 }
 
-/** Two sweeps late: then there is no Temporal, or no worker. */
+/** The grace is two missed sweeps, which means that Temporal or its workers are down. */
 const LIMITS: RecoveryLimits = { olderThanMs: 2_000, expiryGraceMs: 150_000, batch: 100 };
 const EVERY_MS = 1_000;
-/** One pass. A part that fails is logged and does not keep the others from running. */
+
+/** Runs one pass. A failed part is logged and does not stop the others. */
 export async function runRecovery(
   deps: RecoveryDeps,
   limits: RecoveryLimits = LIMITS,
 ): Promise<RecoveryResult> {
   const { olderThanMs, batch: limit } = limits;
-  const [handedOver, expired, judged, started] = await Promise.all([
-    counted(deps, 'hand_over', () => deliverMissedSignals(deps, limits)),
+  const [delivered, expired, closed, started] = await Promise.all([
+    counted(deps, 'deliver_callbacks', () => deliverMissedSignals(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
-    counted(deps, 'judge', () => processPaymentWebhooks(deps, { olderThanMs, limit })),
+    counted(deps, 'payment_webhooks', () => processPaymentWebhooks(deps, { olderThanMs, limit })),
     counted(deps, 'reconcile', () => startMissedReconciliation(deps, limits)),
   ]);
-  return { handedOver, expired, judged, started };
+  return { delivered, expired, closed, started };
 }
 
-/** Runs pass after pass until stopped. `stop` waits for the one under way. */
+/** Runs passes until stopped. `stop` waits for the current one. */
 export function startRecovery(deps: RecoveryDeps): { stop(): Promise<void> } {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let pass = Promise.resolve();
-  const plan = (): void => {
+  const schedule = (): void => {
     timer = setTimeout(() => {
       pass = runRecovery(deps).then(() => {
-        if (!stopped) plan();
+        if (!stopped) schedule();
       });
     }, EVERY_MS);
     timer.unref();
   };
-  plan();
+  schedule();
   return {
     async stop() {
       stopped = true;
@@ -87,13 +87,13 @@ export function startRecovery(deps: RecoveryDeps): { stop(): Promise<void> } {
 
 async function deliverMissedSignals(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
   const { olderThanMs, batch } = limits;
-  const asked = { source: 'warehouse', olderThanMs, limit: batch } as const;
-  let handedOver = 0;
-  for (const message of await listUnprocessed(deps.db, asked)) {
+  const query = { source: 'warehouse', olderThanMs, limit: batch } as const;
+  let delivered = 0;
+  for (const message of await listUnprocessed(deps.db, query)) {
     if (!(await deliverShipmentSignal(deps, message))) break;
-    handedOver += 1;
+    delivered += 1;
   }
-  return handedOver;
+  return delivered;
 }
 
 async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
@@ -105,20 +105,20 @@ async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promis
       expired += 1;
     } else {
       deps.log.warn({ order_id: order.id, reason: outcome.reason }, 'order not expired yet');
-      // The provider gives no answer: it will not for the next order either.
+      // The provider does not respond, so the other orders would fail as well.
       if (outcome.reason === 'unavailable' || outcome.reason === 'unknown') break;
     }
   }
   return expired;
 }
 
-/** There is one run at a time, and one that never began keeps every other from running. */
+/** Only one reconciliation runs at a time, so one that never started would block all others. */
 async function startMissedReconciliation(
   deps: RecoveryDeps,
   limits: RecoveryLimits,
 ): Promise<number> {
   const run = await findUnstartedReconciliation(deps.db, limits);
-  return run !== null && (await startOpened(deps, run)) ? 1 : 0;
+  return run !== null && (await startRequestedReconciliation(deps, run)) ? 1 : 0;
 }
 
 async function counted(
@@ -131,7 +131,7 @@ async function counted(
     if (count > 0) log.info({ part, count }, 'recovered');
     return count;
   } catch (error) {
-    // A database that is away is said by /readyz and every request; once a second adds nothing.
+    // /readyz and every request report an unavailable database already.
     const level = isDatabaseUnavailable(error) ? 'debug' : 'error';
     log[level]({ err: error, part }, 'recovery failed');
     return 0;

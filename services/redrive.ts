@@ -1,6 +1,6 @@
 /**
- * What a person decides about a dead letter. A redrive continues what failed under the same name:
- * the waiting step of a checkout, the delivery of the same event, the same notice, the same refund.
+ * An operator's decision about a dead letter. A redrive retries the failed work under the same ids:
+ * the waiting step of a checkout, the delivery of the event, the notification or the refund.
  */
 import { requestedDelivery } from '../domain/delivery.ts';
 import {
@@ -21,10 +21,10 @@ import {
 import { recordAction, type Operator } from '../prisma/access/operator-actions.ts';
 import { findRefundStart } from '../prisma/payments/refunds.ts';
 import type { Resolution } from '../domain/attention.ts';
-import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
-import { resolveStep } from './resolve-step.ts';
-import type { DeliveryClient } from '../temporal/delivery-workflows.ts';
-import type { RefundClient } from '../temporal/refund-workflows.ts';
+import type { CheckoutClient } from '../temporal/checkout-client.ts';
+import type { DeliveryClient } from '../temporal/delivery-client.ts';
+import type { RefundClient } from '../temporal/refund-client.ts';
+import { resolveStep, type StepDecisionOutcome } from './resolve-step.ts';
 
 export interface RedriveDeps {
   readonly db: Database;
@@ -34,12 +34,12 @@ export interface RedriveDeps {
 }
 
 export interface Decider extends Operator {
-  /** The API key's name, as it is shown beside the letter. */
+  /** The API key's name, shown with the dead letter. */
   readonly name: string;
 }
 
 export interface RedriveRequest {
-  /** `skip` and `cancel` are for the steps of a checkout. */
+  /** `skip` and `cancel` apply only to the steps of a checkout. */
   readonly action: Resolution['decision'];
   readonly note: string | null;
   readonly by: Decider;
@@ -49,11 +49,11 @@ export type RedriveOutcome =
   | { readonly kind: 'redriven'; readonly deadLetter: DeadLetter }
   | { readonly kind: 'not_found' }
   | { readonly kind: 'not_open'; readonly deadLetter: DeadLetter }
-  /** Only a checkout's step can be skipped or cancelled. */
+  /** Only the step of a checkout can be skipped or cancelled. */
   | { readonly kind: 'not_applicable' }
-  /** Nothing waits for this decision; the letter is open again. */
+  /** No step is waiting for this decision. The dead letter is open again. */
   | { readonly kind: 'not_waiting' }
-  /** Temporal cannot be reached; the letter is open again. */
+  /** Temporal is unavailable. The dead letter is open again. */
   | { readonly kind: 'unavailable' };
 
 const NOTIFICATIONS: readonly Notification[] = ['confirmed', 'shipped', 'cancelled'];
@@ -68,10 +68,10 @@ export async function redrive(
   if (request.action !== 'retry' && deadLetter.source !== 'checkout')
     return { kind: 'not_applicable' };
   const decided = await decide(deps.db, deadLetter, { ...request, status: 'redriven' });
-  // Decided before it begins: two people's redrives are one, and what fails again opens it again.
+  // The decision is recorded first, so that concurrent redrives start the work only once.
   if (!decided) return notOpen(deps, deadLetter);
-  const begun = await beginOrReopen(deps, deadLetter, request);
-  if (begun !== 'begun') return { kind: begun };
+  const outcome = await startOrReopen(deps, deadLetter, request);
+  if (outcome !== 'started') return { kind: outcome };
   return { kind: 'redriven', deadLetter: (await findDeadLetter(deps.db, id)) ?? deadLetter };
 }
 
@@ -80,7 +80,7 @@ export type DiscardOutcome =
   | { readonly kind: 'not_found' }
   | { readonly kind: 'not_open'; readonly deadLetter: DeadLetter };
 
-/** Lays the letter aside for good. What failed stays undone. */
+/** Closes the dead letter without a retry. The failed work stays undone. */
 export async function discard(
   deps: Pick<RedriveDeps, 'db'>,
   id: string,
@@ -124,41 +124,39 @@ async function notOpen({ db }: Pick<RedriveDeps, 'db'>, deadLetter: DeadLetter) 
   } as const;
 }
 
-type Begun = 'begun' | 'not_waiting' | 'unavailable';
-
-async function beginOrReopen(
+async function startOrReopen(
   deps: RedriveDeps,
   deadLetter: DeadLetter,
   request: RedriveRequest,
-): Promise<Begun> {
-  let begun: Begun = 'unavailable';
+): Promise<StepDecisionOutcome> {
+  let outcome: StepDecisionOutcome = 'unavailable';
   try {
-    begun = await begin(deps, deadLetter, request);
+    outcome = await start(deps, deadLetter, request);
   } finally {
-    if (begun !== 'begun') await reopenDeadLetter(deps.db, deadLetter.id);
+    if (outcome !== 'started') await reopenDeadLetter(deps.db, deadLetter.id);
   }
-  return begun;
+  return outcome;
 }
 
-async function begin(
+async function start(
   { db, checkouts, deliveries, refunds }: RedriveDeps,
   deadLetter: DeadLetter,
   { action, by }: RedriveRequest,
-): Promise<Begun> {
+): Promise<StepDecisionOutcome> {
   const orderId = orderOf(deadLetter);
   switch (deadLetter.source) {
     case 'checkout': {
-      // The note stays in PostgreSQL: a person's words may be about a person (G8).
+      // The note stays in PostgreSQL, because it may contain personal data (G8).
       const note = `dead letter ${deadLetter.id}`;
       const resolution = { step: deadLetter.subject, decision: action, note, actor: by.apiKeyId };
       return resolveStep({ db, checkouts }, orderId, resolution);
     }
     case 'delivery':
-      return started(await deliveries.startDelivery(deliveryOf(deadLetter, orderId)));
-    case 'notification':
-      return started(
-        await deliveries.startNotification({ orderId, notification: notificationOf(deadLetter) }),
-      );
+      return (await deliveries.startDelivery(deliveryOf(deadLetter, orderId))).kind;
+    case 'notification': {
+      const notification = notificationOf(deadLetter);
+      return (await deliveries.startNotification({ orderId, notification })).kind;
+    }
     case 'refund': {
       const refund = await findRefundStart(db, refundOf(deadLetter));
       return refund === null ? 'not_waiting' : (await refunds.retry(refund)).kind;
@@ -166,22 +164,18 @@ async function begin(
   }
 }
 
-function started({ kind }: Awaited<ReturnType<DeliveryClient['startNotification']>>): Begun {
-  return kind === 'started' ? 'begun' : kind;
-}
-
 function deliveryOf({ id, subject, eventId }: DeadLetter, orderId: OrderId) {
-  if (eventId === null) throw new Error(`${id} is a delivery of no event`);
+  if (eventId === null) throw new Error(`${id} has no event`);
   return requestedDelivery({ subscription: subject, eventId, orderId });
 }
 
 function orderOf({ id, orderId }: DeadLetter): OrderId {
-  if (orderId === null) throw new Error(`${id} is about no order`);
+  if (orderId === null) throw new Error(`${id} has no order`);
   return orderId;
 }
 
 function refundOf({ id, subject }: DeadLetter): RefundId {
-  if (!isRefundId(subject)) throw new Error(`${id} is about no refund`);
+  if (!isRefundId(subject)) throw new Error(`${id} has no refund`);
   return subject;
 }
 
@@ -189,6 +183,6 @@ function notificationOf({ id, subject }: DeadLetter): Notification {
   const refundId = refundOfNotification(subject);
   if (refundId !== null) return refundNotification(refundId);
   const notification = NOTIFICATIONS.find((each) => each === subject);
-  if (notification === undefined) throw new Error(`${id} is about no notice`);
+  if (notification === undefined) throw new Error(`${id} has no notification`);
   return notification;
 }

@@ -1,55 +1,56 @@
 /**
- * A person's decision about a step that waits. The workflow that waits is told; where it is gone, a
- * new run is started that goes on from the books with the decision in hand.
+ * An operator's decision about a waiting step. It goes to the waiting workflow. If no workflow is
+ * running, a new run starts from the database and applies the decision.
  */
+import type { Resolution } from '../domain/attention.ts';
 import { CHECKOUT_STEP, isDecisionAbout } from '../domain/checkout-steps.ts';
 import type { OrderId } from '../domain/ids.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { findOrder } from '../prisma/orders/orders.ts';
 import { findCheckoutProgress, markRestarted } from '../prisma/orders/stuck-orders.ts';
-import type { Resolution } from '../domain/attention.ts';
-import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../temporal/checkout-client.ts';
 
 export interface ResolveDeps {
   readonly db: Database;
   readonly checkouts: CheckoutClient;
 }
 
-/** `begun`: the decision is being carried out. */
+export type StepDecisionOutcome = 'started' | 'not_waiting' | 'unavailable';
+
 export async function resolveStep(
   deps: ResolveDeps,
   orderId: OrderId,
   resolution: Resolution,
-): Promise<'begun' | 'not_waiting' | 'unavailable'> {
-  // The checkout as a whole waits because nothing carries it: there is nobody to be told.
+): Promise<StepDecisionOutcome> {
+  // The step `checkout` waits because no workflow runs, so there is none to send the decision to.
   if (resolution.step === CHECKOUT_STEP) return restartFromRecords(deps, orderId, resolution);
   const { kind } = await deps.checkouts.resolve(orderId, resolution);
-  if (kind === 'resolved') return 'begun';
-  return kind === 'gone' ? restartFromRecords(deps, orderId, resolution) : kind;
+  if (kind === 'resolved') return 'started';
+  return kind === 'not_running' ? restartFromRecords(deps, orderId, resolution) : kind;
 }
 
 async function restartFromRecords(
   { db, checkouts }: ResolveDeps,
   orderId: OrderId,
   resolution: Resolution,
-): Promise<'begun' | 'not_waiting' | 'unavailable'> {
+): Promise<StepDecisionOutcome> {
   const { step, decision } = resolution;
-  const [order, history] = await Promise.all([
+  const [order, progress] = await Promise.all([
     findOrder(db, orderId),
     findCheckoutProgress(db, orderId),
   ]);
   const waiting = order?.status === 'needs_attention' ? order.attentionStep?.split(', ') : [];
-  if (history === null || waiting?.includes(step) !== true) return 'not_waiting';
+  if (progress === null || waiting?.includes(step) !== true) return 'not_waiting';
   if (!isDecisionAbout(step, decision)) return 'not_waiting';
-  const isCancelled = decision === 'cancel' || history.from === 'cancelling';
-  const cancelReason = isCancelled ? (history.cancelReason ?? 'requested_by_operator') : null;
-  // Only a run the sweep found failing may be replaced by a new one.
+  const isCancelled = decision === 'cancel' || progress.from === 'cancelling';
+  const cancelReason = isCancelled ? (progress.cancelReason ?? 'requested_by_operator') : null;
+  // Only a run that the sweep found failing may be replaced.
   const replacing = step === CHECKOUT_STEP;
-  const { from, shippedManually } = history;
+  const { from, shippedManually } = progress;
   const resume = { from, cancelReason, resolution, shippedManually };
-  const { kind } = await checkouts.resume(history.start, resume, { replacing });
+  const { kind } = await checkouts.resume(progress.start, resume, { replacing });
   if (kind === 'running') return 'not_waiting';
   if (kind === 'unavailable') return kind;
   await markRestarted(db, orderId);
-  return 'begun';
+  return 'started';
 }

@@ -1,9 +1,9 @@
-/** Takes the warehouse's answers from the inbox to the workflows that wait for them. */
+/** Delivers the warehouse's answers from the inbox to the waiting workflows. */
 import { z } from 'zod';
 import type { Database } from '../prisma/client/client.ts';
 import { isAnswerDelivered, markProcessed, type InboxMessage } from '../prisma/events/inbox.ts';
 import type { ShipmentAnswered } from '../workflows/checkout/contract.ts';
-import type { CheckoutClient } from '../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import type { ShipmentCallback } from '../gateways/warehouse/callback.ts';
 
 export interface ShipmentSignalDeps {
@@ -11,7 +11,7 @@ export interface ShipmentSignalDeps {
   readonly checkouts: CheckoutClient;
 }
 
-/** The callback as it is kept in the inbox. */
+/** The callback as an inbox message. */
 export function inboxMessageOf(id: string, callback: ShipmentCallback): InboxMessage {
   const { orderId, correlationId, answer } = callback;
   const type = `shipment.${answer.kind}`;
@@ -19,9 +19,9 @@ export function inboxMessageOf(id: string, callback: ShipmentCallback): InboxMes
 }
 
 /**
- * Signals the order's workflow and remembers the outcome. False when Temporal cannot be reached:
- * the message stays in the inbox for the next pass. The first answer stands, so a further one is not
- * signalled: a warehouse that floods us must not fill the workflow's history.
+ * Signals the order's workflow and records the outcome. Returns false when Temporal is unavailable;
+ * the message then stays in the inbox for the next recovery pass. Only the first answer to a request
+ * is signaled, so that a warehouse that floods us cannot fill the workflow's history.
  */
 export async function deliverShipmentSignal(
   { db, checkouts }: ShipmentSignalDeps,

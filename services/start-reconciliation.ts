@@ -1,4 +1,4 @@
-/** Starting the workflow of a reconciliation that was asked for. */
+/** Starts the workflow of a requested reconciliation. */
 import type { Database } from '../prisma/client/client.ts';
 import {
   markReconciliationStarted,
@@ -11,8 +11,8 @@ export interface ReconciliationDeps {
   readonly reconciliationClient: ReconciliationClient;
 }
 
-/** Starts the workflow of a run that was asked for; again changes nothing. False: no Temporal. */
-export async function startOpened(
+/** Safe to repeat. Returns false when Temporal is unavailable. */
+export async function startRequestedReconciliation(
   { db, reconciliationClient }: ReconciliationDeps,
   { id, scope }: Pick<Reconciliation, 'id' | 'scope'>,
 ): Promise<boolean> {

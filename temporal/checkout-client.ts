@@ -1,6 +1,6 @@
 /**
- * The checkout workflows over Temporal's client. Every call has a deadline; a Temporal that is away
- * is an answer (`unavailable`), never an exception. Anything else that goes wrong is a bug and thrown.
+ * Starts, updates, signals and inspects checkout workflows. Every call has a deadline. An unreachable
+ * Temporal is the outcome `unavailable`, because orders are accepted without it (G4).
  */
 import {
   WithStartWorkflowOperation,
@@ -13,9 +13,9 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
 } from '@temporalio/common';
-import { checkoutWorkflowId } from '../domain/ids.ts';
+import type { Resolution, Resume } from '../domain/attention.ts';
+import { checkoutWorkflowId, type OrderId } from '../domain/ids.ts';
 import type { CheckoutStart } from '../prisma/orders/orders.ts';
-import type { Resume } from '../domain/attention.ts';
 import {
   cancelUpdate,
   CHECKOUT_WORKFLOW,
@@ -24,111 +24,114 @@ import {
   resolveUpdate,
   shipmentAnsweredSignal,
   type CancelRequest,
+  type ShipmentAnswered,
 } from '../workflows/checkout/contract.ts';
-import { createTemporalDeadline } from './deadline.ts';
-import type { CancelOutcome, CheckoutClient, ResumeOutcome } from './checkout-workflows.ts';
+import { createTemporalDeadline, ignoreAlreadyStarted, type Unavailable } from './deadline.ts';
+import { inspectRun, type RunOutcome } from './describe-run.ts';
 import { retryDroppedUpdate, isUpdateDropped } from './retry-update.ts';
-import { inspectRun } from './describe-run.ts';
+
+export type StartOutcome = { readonly kind: 'started' | 'already_started' } | Unavailable;
+
+export type CancelOutcome =
+  | { readonly kind: 'accepted'; readonly pendingCompensations: readonly string[] }
+  /** Refused for good. `reason` names the order's stage. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Not decided yet. Repeat with the same update id to read the result. */
+  | { readonly kind: 'undecided' }
+  | Unavailable;
+
+export type SignalOutcome = { readonly kind: 'delivered' | 'closed' } | Unavailable;
+
+export type ResolveOutcome =
+  { readonly kind: 'resolved' | 'not_waiting' | 'not_running' } | Unavailable;
+
+/** `running`: a run exists already, and it was not changed. */
+export type ResumeOutcome = { readonly kind: 'resumed' | 'running' } | Unavailable;
+
+export interface CheckoutClient {
+  /** Starts the order's workflow. Safe to repeat. */
+  start(order: CheckoutStart): Promise<StartOutcome>;
+  /** Requests a cancel, starting the workflow if it does not run. `updateId` deduplicates repeats. */
+  cancel(order: CheckoutStart, request: CancelRequest, updateId: string): Promise<CancelOutcome>;
+  /** Signals the warehouse's answer to the workflow. */
+  shipmentAnswered(orderId: OrderId, answered: ShipmentAnswered): Promise<SignalOutcome>;
+  /** Sends an operator's decision to the workflow. */
+  resolve(orderId: OrderId, resolution: Resolution): Promise<ResolveOutcome>;
+  /** Reads the state of the order's workflow. */
+  inspect(orderId: OrderId): Promise<RunOutcome | Unavailable>;
+  /** Starts a new run that continues the order. `replacing`: terminates a run that keeps failing. */
+  resume(
+    order: CheckoutStart,
+    resume: Resume,
+    how: { readonly replacing: boolean },
+  ): Promise<ResumeOutcome>;
+  isReachable(): Promise<boolean>;
+}
 
 export interface CheckoutClientOptions {
-  /** Null while there is no connection yet. */
   readonly client: () => Client | null;
   /** True when the client shares its connection with a worker in this process. */
   readonly eagerStart: boolean;
 }
 
-const START_DEADLINE_MS = 5_000;
-/** The warehouse may have to be asked whether the parcel has left. */
+const CALL_DEADLINE_MS = 5_000;
+/** The workflow may have to ask the warehouse whether the parcel has left. */
 const UPDATE_DEADLINE_MS = 10_000;
 const PING_DEADLINE_MS = 500;
-const unavailable = { kind: 'unavailable' } as const;
 
 export function createCheckoutClient(options: CheckoutClientOptions): CheckoutClient {
   const withDeadline = createTemporalDeadline(options.client);
   return {
-    async start(order) {
-      const started = await withDeadline(START_DEADLINE_MS, (client) =>
-        startOnce(client, order, options.eagerStart),
-      );
-      return started ?? unavailable;
-    },
-    async cancel(order, request, updateId) {
-      const answered = await withDeadline(UPDATE_DEADLINE_MS, (client) =>
-        cancelOnce(client, { order, request, updateId }),
-      );
-      return answered ?? unavailable;
-    },
-    async shipmentAnswered(orderId, answered) {
-      const signalled = await withDeadline(START_DEADLINE_MS, async (client) => {
+    start: (order) =>
+      withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
+        const start = { ...checkoutStartOptions(order), requestEagerStart: options.eagerStart };
+        const isNew = await ignoreAlreadyStarted(workflow.start(CHECKOUT_WORKFLOW, start));
+        return { kind: isNew ? 'started' : 'already_started' };
+      }),
+    cancel: (order, request, updateId) =>
+      withDeadline(UPDATE_DEADLINE_MS, (client) => cancel(client, { order, request, updateId })),
+    shipmentAnswered: (orderId, answered) =>
+      withDeadline(CALL_DEADLINE_MS, async (client) => {
         const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
         const sent = await orNotFound(handle.signal(shipmentAnsweredSignal, answered));
-        return { kind: sent === 'gone' ? 'closed' : 'delivered' } as const;
-      });
-      return signalled ?? unavailable;
-    },
-    async resolve(orderId, resolution) {
-      const resolved = await withDeadline(UPDATE_DEADLINE_MS, async (client) => {
-        const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
-        try {
-          const update = () => handle.executeUpdate(resolveUpdate, { args: [resolution] });
-          const done = await orNotFound(retryDroppedUpdate(update));
-          return { kind: done === 'gone' ? 'gone' : 'resolved' } as const;
-        } catch (error) {
-          // No worker took it in time. One that still does resolves the letter by itself.
-          const late = error instanceof WorkflowUpdateRPCTimeoutOrCancelledError;
-          if (late || isUpdateDropped(error)) return unavailable;
-          if (refusalOf(error) === null) throw error;
-          return { kind: 'not_waiting' } as const;
-        }
-      });
-      return resolved ?? unavailable;
-    },
-    async inspect(orderId) {
-      const workflowId = checkoutWorkflowId(orderId);
-      const found = await withDeadline(START_DEADLINE_MS, (client) =>
-        inspectRun(client, workflowId),
-      );
-      return found ?? unavailable;
-    },
-    async resume(order, resume, { replacing }) {
-      const began = await withDeadline(START_DEADLINE_MS, (client) =>
-        resumeRun(client, order, { resume, replacing }),
-      );
-      return began ?? unavailable;
-    },
+        return { kind: sent === 'not_found' ? 'closed' : 'delivered' };
+      }),
+    resolve: (orderId, resolution) =>
+      withDeadline(UPDATE_DEADLINE_MS, (client) => resolve(client, orderId, resolution)),
+    inspect: (orderId) =>
+      withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, checkoutWorkflowId(orderId))),
+    resume: (order, resume, how) =>
+      withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
+        const start = checkoutResumeOptions({ ...order, resume }, how);
+        const isNew = await ignoreAlreadyStarted(workflow.start(CHECKOUT_WORKFLOW, start));
+        return { kind: isNew ? 'resumed' : 'running' };
+      }),
     async isReachable() {
-      const answered = await withDeadline(PING_DEADLINE_MS, (client) =>
-        client.workflowService.getSystemInfo({}),
-      );
-      return answered !== null;
+      const { kind } = await withDeadline(PING_DEADLINE_MS, async (client) => {
+        await client.workflowService.getSystemInfo({});
+        return { kind: 'reachable' } as const;
+      });
+      return kind === 'reachable';
     },
   };
 }
 
-async function startOnce(client: Client, order: CheckoutStart, requestEagerStart: boolean) {
-  const start = { ...checkoutStartOptions(order), requestEagerStart };
-  try {
-    await client.workflow.start(CHECKOUT_WORKFLOW, start);
-    return { kind: 'started' } as const;
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    return { kind: 'already_started' } as const;
-  }
-}
-
-/** Starts a new run that goes on from the books. */
-async function resumeRun(
+async function resolve(
   client: Client,
-  order: CheckoutStart,
-  how: { readonly resume: Resume; readonly replacing: boolean },
-): Promise<ResumeOutcome> {
-  const options = checkoutResumeOptions({ ...order, resume: how.resume }, how);
+  orderId: OrderId,
+  resolution: Resolution,
+): Promise<ResolveOutcome> {
+  const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
   try {
-    await client.workflow.start(CHECKOUT_WORKFLOW, options);
-    return { kind: 'resumed' };
+    const update = () => handle.executeUpdate(resolveUpdate, { args: [resolution] });
+    const result = await orNotFound(retryDroppedUpdate(update));
+    return { kind: result === 'not_found' ? 'not_running' : 'resolved' };
   } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    return { kind: 'running' };
+    // A worker that accepts it after the timeout still resolves the dead letter.
+    const timedOut = error instanceof WorkflowUpdateRPCTimeoutOrCancelledError;
+    if (timedOut || isUpdateDropped(error)) return { kind: 'unavailable' };
+    if (refusalReason(error) === null) throw error;
+    return { kind: 'not_waiting' };
   }
 }
 
@@ -138,27 +141,24 @@ interface Cancel {
   readonly updateId: string;
 }
 
-async function cancelOnce(client: Client, cancel: Cancel): Promise<CancelOutcome> {
+async function cancel(client: Client, input: Cancel): Promise<CancelOutcome> {
   try {
-    const accepted = await orNotFound(retryDroppedUpdate(() => cancelRunning(client, cancel)));
-    if (accepted === 'gone') return { kind: 'refused', reason: 'the order is finished' };
-    return { kind: 'accepted', pendingCompensations: accepted.pendingCompensations };
+    const result = await orNotFound(retryDroppedUpdate(() => updateWithStart(client, input)));
+    if (result === 'not_found') return { kind: 'refused', reason: 'the order is finished' };
+    return { kind: 'accepted', pendingCompensations: result.pendingCompensations };
   } catch (error) {
-    const reason = refusalOf(error);
+    const reason = refusalReason(error);
     if (reason !== null) return { kind: 'refused', reason };
-    // It may have been accepted: the same update id gets the answer later.
+    // The workflow may have accepted it. The same update id returns the result later.
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return { kind: 'undecided' };
     if (isUpdateDropped(error)) return { kind: 'undecided' };
     throw error;
   }
 }
 
-/** Starts the workflow if it does not run. A closed one still knows the updates it answered. */
-async function cancelRunning(client: Client, { order, request, updateId }: Cancel) {
-  const update = { updateId, args: [request] } satisfies {
-    updateId: string;
-    args: [CancelRequest];
-  };
+/** A closed workflow is not started again, but still returns the results of its completed updates. */
+async function updateWithStart(client: Client, { order, request, updateId }: Cancel) {
+  const update: { updateId: string; args: [CancelRequest] } = { updateId, args: [request] };
   const startWorkflowOperation = new WithStartWorkflowOperation(CHECKOUT_WORKFLOW, {
     ...checkoutStartOptions(order),
     workflowIdConflictPolicy: 'USE_EXISTING',
@@ -175,17 +175,17 @@ async function cancelRunning(client: Client, { order, request, updateId }: Cance
   }
 }
 
-async function orNotFound<T>(call: Promise<T>): Promise<T | 'gone'> {
+async function orNotFound<T>(call: Promise<T>): Promise<T | 'not_found'> {
   try {
     return await call;
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return 'gone';
+    if (error instanceof WorkflowNotFoundError) return 'not_found';
     throw error;
   }
 }
 
-/** Why the workflow turned the update down; null when it did not. */
-function refusalOf(error: unknown): string | null {
+/** The workflow's reason for refusing an update; null for any other error. */
+function refusalReason(error: unknown): string | null {
   if (!(error instanceof WorkflowUpdateFailedError)) return null;
   const { cause } = error;
   return cause instanceof ApplicationFailure ? (cause.message ?? 'refused') : 'refused';

@@ -1,6 +1,6 @@
 /**
- * The process's one connection to Temporal: made in the background and retried for ever, because
- * the API serves without it (G4). Once made, it reconnects by itself.
+ * The process's connection to Temporal. It is opened in the background and retried until it succeeds,
+ * because the API serves without it (G4). Once open, it reconnects on its own.
  */
 import { setTimeout } from 'node:timers/promises';
 import { Client, type ConnectionLike, type WorkflowClientInterceptor } from '@temporalio/client';
@@ -13,9 +13,9 @@ export interface TemporalLink {
   readonly namespace: string;
   /** Null until the first connection. */
   client(): Client | null;
-  /** Resolves with the connection once there is one; null when closed before. */
+  /** Resolves with the first connection, or with null if closed before that. */
   connected(): Promise<NativeConnection | null>;
-  /** Call it when no worker uses the connection any more. */
+  /** Call it after all workers that use the connection have stopped. */
   close(): Promise<void>;
 }
 
@@ -25,17 +25,17 @@ const REGISTER_DEADLINE_MS = 10_000;
 /** temporal.api.enums.v1.IndexedValueType */
 const VALUE_TYPES = { KEYWORD: 2, INT: 3, BOOL: 5, KEYWORD_LIST: 7 } as const;
 const DEFAULT_NAMESPACE = 'default';
-const UNAVAILABLE = 'Temporal cannot be reached; orders are accepted without it';
-const LOOK_EVERY_MS = 5_000;
-const LOOK_DEADLINE_MS = 2_000;
-/** One look may be lost to a busy machine. */
-const LOOKS_UNTIL_AWAY = 2;
+const UNAVAILABLE = 'Temporal is unavailable; orders are still accepted';
+const CHECK_EVERY_MS = 5_000;
+const CHECK_DEADLINE_MS = 2_000;
+/** A single check may fail on a busy machine. */
+const FAILURES_UNTIL_UNAVAILABLE = 2;
 /** gRPC status code. */
 const UNIMPLEMENTED = 12;
 
 type Operable = ConnectionLike & Pick<NativeConnection, 'operatorService'>;
 
-/** Address, namespace and credentials come from Temporal's own variables (envconfig). */
+/** Address, namespace and credentials come from Temporal's own environment variables (envconfig). */
 export function connectTemporal(
   log: Logger,
   interceptors: readonly WorkflowClientInterceptor[] = [],
@@ -45,12 +45,12 @@ export function connectTemporal(
   let client: Client | null = null;
   let watching = Promise.resolve();
 
-  async function connectForEver(): Promise<NativeConnection | null> {
+  async function connectUntilStopped(): Promise<NativeConnection | null> {
     let backoffMs = FIRST_BACKOFF_MS;
     while (!stopping.signal.aborted) {
       try {
         const connection = await NativeConnection.connect(connectionOptions);
-        await haveSearchAttributes(connection, namespace, log);
+        await ensureSearchAttributes(connection, namespace, log);
         client = new Client({
           connection,
           namespace,
@@ -60,8 +60,8 @@ export function connectTemporal(
         watching = watch(connection, { log, signal: stopping.signal });
         return connection;
       } catch (error) {
-        const say = backoffMs === FIRST_BACKOFF_MS ? 'warn' : 'debug';
-        log[say]({ err: error }, UNAVAILABLE);
+        const level = backoffMs === FIRST_BACKOFF_MS ? 'warn' : 'debug';
+        log[level]({ err: error }, UNAVAILABLE);
       }
       const wait = { signal: stopping.signal };
       await setTimeout(backoffMs, undefined, wait).catch(() => undefined);
@@ -70,7 +70,7 @@ export function connectTemporal(
     return null;
   }
 
-  const connecting = connectForEver();
+  const connecting = connectUntilStopped();
   return {
     namespace,
     client: () => client,
@@ -84,29 +84,29 @@ export function connectTemporal(
   };
 }
 
-/** Says once that Temporal is away, and once that it is back. The connection mends itself. */
+/** Logs each outage once, and its end once. The connection reconnects on its own. */
 async function watch(
   connection: NativeConnection,
   { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
-  let missed = 0;
+  let failures = 0;
   while (!signal.aborted) {
     try {
-      const look = (): Promise<unknown> => connection.workflowService.getSystemInfo({});
-      await connection.withDeadline(Date.now() + LOOK_DEADLINE_MS, look);
-      if (missed >= LOOKS_UNTIL_AWAY) log.info('Temporal is back');
-      missed = 0;
+      const check = (): Promise<unknown> => connection.workflowService.getSystemInfo({});
+      await connection.withDeadline(Date.now() + CHECK_DEADLINE_MS, check);
+      if (failures >= FAILURES_UNTIL_UNAVAILABLE) log.info('Temporal is available again');
+      failures = 0;
     } catch (error) {
-      missed += 1;
-      if (missed === LOOKS_UNTIL_AWAY) log.warn({ err: error }, UNAVAILABLE);
+      failures += 1;
+      if (failures === FAILURES_UNTIL_UNAVAILABLE) log.warn({ err: error }, UNAVAILABLE);
     }
-    await setTimeout(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+    await setTimeout(CHECK_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
 /**
- * Adds the search attributes that workflows are started with and the namespace does not have yet.
- * Returns their names. Throws when the server does not answer in time, or forbids it.
+ * Adds the workflows' search attributes that the namespace lacks, and returns their names. Throws when
+ * the server does not respond in time or denies permission.
  */
 export async function registerSearchAttributes(
   connection: Operable,
@@ -133,14 +133,14 @@ async function listSearchAttributes(
     const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
     return Object.keys(customAttributes);
   } catch (error) {
-    // The time-skipping test server adds but does not list: it begins with none.
+    // The time-skipping test server can add but not list them, and starts with none.
     if (error instanceof Error && 'code' in error && error.code === UNIMPLEMENTED) return [];
     throw error;
   }
 }
 
-/** A server that forbids it, as Temporal Cloud does, is only warned of. */
-async function haveSearchAttributes(
+/** Only warns when the server denies permission, as Temporal Cloud does. */
+async function ensureSearchAttributes(
   connection: NativeConnection,
   namespace: string,
   log: Logger,
@@ -150,6 +150,6 @@ async function haveSearchAttributes(
     if (added.length > 0) log.info({ names: added }, 'search attributes added');
   } catch (error) {
     const names = Object.values(SEARCH_ATTRIBUTES).map(({ name, type }) => `${name} (${type})`);
-    log.warn({ err: error, names }, 'search attributes not checked: add them by hand if missing');
+    log.warn({ err: error, names }, 'search attributes not checked: add them manually if missing');
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Asks Temporal something with a deadline. A Temporal that is away is an answer (null), never an
- * exception; anything else that goes wrong is thrown as it is.
+ * Calls to Temporal with a deadline. An unreachable or slow server is a value (`unavailable`), because
+ * the API serves without Temporal (G4). Every other error is thrown.
  */
 import {
   WorkflowExecutionAlreadyStartedError,
@@ -8,64 +8,39 @@ import {
   type Client,
 } from '@temporalio/client';
 
-/** Runs a call with a deadline. Null: Temporal is not there, or did not answer in time. */
+export interface Unavailable {
+  readonly kind: 'unavailable';
+}
+
 export type TemporalDeadline = <T>(
   deadlineMs: number,
   call: (client: Client) => Promise<T>,
-) => Promise<T | null>;
+) => Promise<T | Unavailable>;
 
-/** `client` is null while there is no connection yet. */
+/** `currentClient` returns null until the first connection. */
 export function createTemporalDeadline(currentClient: () => Client | null): TemporalDeadline {
   return async (deadlineMs, call) => {
     const client = currentClient();
-    if (client === null) return null;
-    const asked = client.withDeadline(Date.now() + deadlineMs, () => call(client));
+    if (client === null) return UNAVAILABLE;
+    const response = client.withDeadline(Date.now() + deadlineMs, () => call(client));
     try {
-      return await withTimeout(asked, deadlineMs + BEYOND_DEADLINE_MS);
+      return await withTimeout(response, deadlineMs + GRACE_MS);
     } catch (error) {
-      if (isUnavailable(error)) return null;
+      if (isUnavailable(error)) return UNAVAILABLE;
       throw error;
     }
   };
 }
 
-/** The SDK repeats a call on a broken line beyond the deadline; nobody waits for that. */
-async function withTimeout<T>(asked: Promise<T>, withinMs: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, withinMs, null);
-  });
+/** For callers that Temporal retries, such as activities: throws when the outcome is `unavailable`. */
+export async function requireAvailable(outcome: Promise<{ readonly kind: string }>): Promise<void> {
+  if ((await outcome).kind === 'unavailable') throw new Error('Temporal is unavailable');
+}
+
+/** False when a workflow with that id is running or, depending on its reuse policy, has finished. */
+export async function ignoreAlreadyStarted(start: Promise<unknown>): Promise<boolean> {
   try {
-    return await Promise.race([asked, late]);
-  } finally {
-    clearTimeout(timer);
-    // What it comes to in the end is found out by whoever asks again.
-    asked.catch(() => undefined);
-  }
-}
-
-/** An answer at the deadline itself is still under way to us. */
-const BEYOND_DEADLINE_MS = 500;
-/** gRPC codes of a server that is away, overloaded or too slow: 1, 4, 8, 10, 14. */
-const UNAVAILABLE_CODES: readonly unknown[] = [1, 4, 8, 10, 14];
-const UNKNOWN = 2;
-/** Causes are nested a few levels deep; a cycle must not hang us. */
-const MAX_DEPTH = 5;
-
-function isUnavailable(error: unknown): boolean {
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return false;
-  return hasGrpcCode(error, UNAVAILABLE_CODES) || hasCause(error, isConnectionBroken);
-}
-
-/** A connection that breaks within a call has no code of its own: "unknown", and this text. */
-function isConnectionBroken(cause: Error): boolean {
-  return 'code' in cause && cause.code === UNKNOWN && cause.message.includes('transport error');
-}
-
-/** False when a workflow of that id runs already, or has finished. */
-export async function ignoreAlreadyStarted(call: Promise<unknown>): Promise<boolean> {
-  try {
-    await call;
+    await start;
     return true;
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
@@ -73,9 +48,43 @@ export async function ignoreAlreadyStarted(call: Promise<unknown>): Promise<bool
   }
 }
 
-/** True when the error, or what caused it, carries one of the gRPC status codes. */
+/** True when the error, or one of its causes, has one of these gRPC status codes. */
 export function hasGrpcCode(error: unknown, codes: readonly unknown[]): boolean {
   return hasCause(error, (cause) => 'code' in cause && codes.includes(cause.code));
+}
+
+const UNAVAILABLE: Unavailable = { kind: 'unavailable' };
+/** A response sent right at the deadline still has to reach us. */
+const GRACE_MS = 500;
+/** CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, UNAVAILABLE. */
+const UNAVAILABLE_CODES: readonly unknown[] = [1, 4, 8, 10, 14];
+const UNKNOWN = 2;
+/** Causes are nested a few levels deep. The limit guards against a cycle. */
+const MAX_DEPTH = 5;
+
+/** The SDK retries a call on a broken connection beyond its deadline, so we stop waiting ourselves. */
+async function withTimeout<T>(response: Promise<T>, timeoutMs: number): Promise<T | Unavailable> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<Unavailable>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, UNAVAILABLE);
+  });
+  try {
+    return await Promise.race([response, timeout]);
+  } finally {
+    clearTimeout(timer);
+    // A later failure must not be an unhandled rejection. The caller's retry observes the outcome.
+    response.catch(() => undefined);
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return false;
+  return hasGrpcCode(error, UNAVAILABLE_CODES) || hasCause(error, isConnectionBroken);
+}
+
+/** A connection that breaks during a call has only the code UNKNOWN and this message. */
+function isConnectionBroken(cause: Error): boolean {
+  return 'code' in cause && cause.code === UNKNOWN && cause.message.includes('transport error');
 }
 
 function hasCause(error: unknown, matches: (cause: Error) => boolean): boolean {

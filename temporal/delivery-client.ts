@@ -1,6 +1,6 @@
 /**
- * The delivery workflows over Temporal's client. Every start has a deadline and is safe to repeat:
- * the workflow's id is what it is about, so there is never a second one at a time.
+ * Starts the workflows of subscriptions, deliveries and notifications. Every start is safe to repeat:
+ * the workflow id is derived from the input, so two runs never exist at the same time.
  */
 import type { Client } from '@temporalio/client';
 import {
@@ -10,33 +10,42 @@ import {
   notificationStartOptions,
   SUBSCRIPTION_WORKFLOW,
   subscriptionStartOptions,
+  type DeliveryInput,
+  type NotificationInput,
 } from '../workflows/events/contract.ts';
-import { createTemporalDeadline } from './deadline.ts';
-import type { DeliveryClient, DeliveryStart } from './delivery-workflows.ts';
+import { createTemporalDeadline, type Unavailable } from './deadline.ts';
+
+export type DeliveryStart = { readonly kind: 'started' } | Unavailable;
+
+export interface DeliveryClient {
+  /** Starts the workflow of a subscription unless it is running. */
+  ensureSubscriptionRuns(name: string): Promise<DeliveryStart>;
+  /** Starts the delivery of one event. A redrive replaces a run that waits for its next attempt. */
+  startDelivery(input: DeliveryInput): Promise<DeliveryStart>;
+  /** Starts a notification to the customer unless it is running. */
+  startNotification(input: NotificationInput): Promise<DeliveryStart>;
+}
 
 const START_DEADLINE_MS = 5_000;
 
-/** `client` is null while there is no connection yet. */
 export function createDeliveryClient(options: {
   readonly client: () => Client | null;
 }): DeliveryClient {
   const withDeadline = createTemporalDeadline(options.client);
-  const started = async (start: (client: Client) => Promise<unknown>): Promise<DeliveryStart> => {
-    const answered = await withDeadline(START_DEADLINE_MS, async (client) => {
-      await start(client);
-      return { kind: 'started' } as const;
+  const start = (call: (client: Client) => Promise<unknown>): Promise<DeliveryStart> =>
+    withDeadline(START_DEADLINE_MS, async (client) => {
+      await call(client);
+      return { kind: 'started' };
     });
-    return answered ?? { kind: 'unavailable' };
-  };
   return {
     ensureSubscriptionRuns: (subscription) =>
-      started(({ workflow }) =>
+      start(({ workflow }) =>
         workflow.start(SUBSCRIPTION_WORKFLOW, subscriptionStartOptions({ subscription })),
       ),
     startDelivery: (input) =>
-      started(({ workflow }) => workflow.start(DELIVERY_WORKFLOW, deliveryStartOptions(input))),
+      start(({ workflow }) => workflow.start(DELIVERY_WORKFLOW, deliveryStartOptions(input))),
     startNotification: (input) =>
-      started(({ workflow }) =>
+      start(({ workflow }) =>
         workflow.start(NOTIFICATION_WORKFLOW, notificationStartOptions(input)),
       ),
   };

@@ -1,12 +1,15 @@
-/** One run of a workflow as Temporal describes it: whether it carries still what it was begun for. */
+/** The state of a workflow's latest run, as Temporal describes it. */
 import { WorkflowNotFoundError } from '@temporalio/common';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import type { RunOutcome } from './checkout-workflows.ts';
+import type { RunState } from '../workflows/operations/contract.ts';
 
-/** A task is repeated at once after a lost worker; this often only a bug in the code repeats it. */
+export interface RunOutcome {
+  readonly kind: RunState;
+}
+
+/** A lost worker costs a workflow task one attempt. Attempts beyond this mostly come from a bug. */
 const FAILING_FROM_ATTEMPT = 4;
 
-/** What the latest run of that id is doing. */
 export async function inspectRun(client: Client, workflowId: string): Promise<RunOutcome> {
   try {
     return { kind: stateOf(await client.workflow.getHandle(workflowId).describe()) };
@@ -16,7 +19,7 @@ export async function inspectRun(client: Client, workflowId: string): Promise<Ru
   }
 }
 
-function stateOf({ status, raw }: WorkflowExecutionDescription): RunOutcome['kind'] {
+function stateOf({ status, raw }: WorkflowExecutionDescription): RunState {
   switch (status.name) {
     case 'COMPLETED':
       return 'completed';

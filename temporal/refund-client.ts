@@ -1,6 +1,6 @@
-/** The refund workflows over Temporal's client. Every call has a deadline and is safe to repeat. */
+/** Starts, retries and inspects refund workflows. Every call has a deadline and is safe to repeat. */
 import type { Client } from '@temporalio/client';
-import { refundWorkflowId } from '../domain/ids.ts';
+import { refundWorkflowId, type RefundId } from '../domain/ids.ts';
 import type { RefundStart } from '../prisma/payments/refunds.ts';
 import {
   REFUND_WORKFLOW,
@@ -8,34 +8,30 @@ import {
   refundStartOptions,
   retryRefundSignal,
 } from '../workflows/refund/contract.ts';
-import { createTemporalDeadline, ignoreAlreadyStarted } from './deadline.ts';
-import type { RefundClient } from './refund-workflows.ts';
-import { inspectRun } from './describe-run.ts';
+import type { StartOutcome } from './checkout-client.ts';
+import { createTemporalDeadline, ignoreAlreadyStarted, type Unavailable } from './deadline.ts';
+import { inspectRun, type RunOutcome } from './describe-run.ts';
 
-const START_DEADLINE_MS = 5_000;
+export interface RefundClient {
+  /** Starts the refund's workflow. */
+  start(refund: RefundStart): Promise<StartOutcome>;
+  /** Retries an open refund for an operator. Starts a new run if no run can continue it. */
+  retry(refund: RefundStart): Promise<{ readonly kind: 'started' } | Unavailable>;
+  /** Reads the state of the refund's workflow. */
+  inspect(refundId: RefundId): Promise<RunOutcome | Unavailable>;
+}
 
-/** `client` is null while there is no connection yet. */
+const CALL_DEADLINE_MS = 5_000;
+
 export function createRefundClient(options: {
   readonly client: () => Client | null;
 }): RefundClient {
   const withDeadline = createTemporalDeadline(options.client);
-  const unavailable = { kind: 'unavailable' } as const;
   return {
-    async start(refund) {
-      const started = await withDeadline(START_DEADLINE_MS, (client) => startOnce(client, refund));
-      return started ?? unavailable;
-    },
-    async retry(refund) {
-      const begun = await withDeadline(START_DEADLINE_MS, (client) => retryOnce(client, refund));
-      return begun ?? unavailable;
-    },
-    async inspect(refundId) {
-      const workflowId = refundWorkflowId(refundId);
-      const found = await withDeadline(START_DEADLINE_MS, (client) =>
-        inspectRun(client, workflowId),
-      );
-      return found ?? unavailable;
-    },
+    start: (refund) => withDeadline(CALL_DEADLINE_MS, (client) => startOnce(client, refund)),
+    retry: (refund) => withDeadline(CALL_DEADLINE_MS, (client) => retryOnce(client, refund)),
+    inspect: (refundId) =>
+      withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, refundWorkflowId(refundId))),
   };
 }
 
@@ -46,7 +42,7 @@ async function startOnce({ workflow }: Client, refund: RefundStart) {
   return { kind: isNew ? 'started' : 'already_started' } as const;
 }
 
-/** Tells the run that waits. A new one goes on where none does, also instead of one that is failing. */
+/** Signals the waiting run, or starts one. A run whose workflow task keeps failing is replaced. */
 async function retryOnce(client: Client, refund: RefundStart) {
   const { kind } = await inspectRun(client, refundWorkflowId(refund.refundId));
   const options = refundRetryOptions(refund);
@@ -59,5 +55,5 @@ async function retryOnce(client: Client, refund: RefundStart) {
       signal: retryRefundSignal,
     });
   }
-  return { kind: 'begun' } as const;
+  return { kind: 'started' } as const;
 }

@@ -1,14 +1,15 @@
-/** Updates that the server drops, and how they are sent again. */
+/** Resends updates that the server dropped. */
 import { setTimeout } from 'node:timers/promises';
 import { hasGrpcCode } from './deadline.ts';
 
 const UPDATE_ATTEMPTS = 4;
 const UPDATE_RETRY_MS = 150;
+const FAILED_PRECONDITION = 9;
 
 /**
- * Sends an update again when the server dropped it: an event that comes while a workflow's last task
- * runs makes the server fail that task (UnhandledCommand) and forget the updates it carried, and so
- * does any other task that fails. Throws what the last of four attempts threw.
+ * Resends an update that the server dropped. When an event arrives during a workflow's last task, the
+ * server fails that task (UnhandledCommand) and drops the updates in it; any other failed task drops
+ * them too. Throws the error of the fourth attempt.
  */
 export async function retryDroppedUpdate<T>(send: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -21,7 +22,7 @@ export async function retryDroppedUpdate<T>(send: () => Promise<T>): Promise<T> 
   }
 }
 
-/** gRPC FAILED_PRECONDITION: what the server's WorkflowNotReady arrives as. */
+/** The server reports WorkflowNotReady with this code. */
 export function isUpdateDropped(error: unknown): boolean {
-  return hasGrpcCode(error, [9]);
+  return hasGrpcCode(error, [FAILED_PRECONDITION]);
 }

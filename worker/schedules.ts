@@ -1,6 +1,6 @@
 /**
- * What runs by the clock, as Temporal Schedules: visible, pausable and startable by hand in the Web
- * UI. Every worker brings them to what is written here; a pause set by a person stays.
+ * The Temporal Schedules: visible, pausable and manually triggerable in the Web UI. Every worker
+ * creates or updates them to the definitions below, and keeps a pause that an operator set.
  */
 import { setTimeout } from 'node:timers/promises';
 import {
@@ -18,18 +18,17 @@ import {
 } from '../workflows/operations/contract.ts';
 
 export interface SchedulesOptions {
-  /** Null while there is no connection to Temporal. */
   readonly client: () => Client | null;
   readonly log: Logger;
 }
 
-const LOOK_EVERY_MS = 2_000;
+const RETRY_EVERY_MS = 2_000;
 const DEADLINE_MS = 5_000;
 
-/** Begins at once and tries until they are there. `stop` waits for the try under way. */
+/** Starts immediately and retries until all schedules exist. `stop` waits for the current attempt. */
 export function keepSchedules(options: SchedulesOptions): { stop(): Promise<void> } {
   const stopping = new AbortController();
-  const running = ensureOnce(options, stopping.signal);
+  const running = ensureUntilDone(options, stopping.signal);
   return {
     async stop() {
       stopping.abort();
@@ -38,14 +37,17 @@ export function keepSchedules(options: SchedulesOptions): { stop(): Promise<void
   };
 }
 
-/** Creates the schedules that are missing, and brings the others up to date. Safe to repeat. */
+/** Creates missing schedules and updates existing ones. Safe to repeat. */
 export async function ensureSchedules(client: Client): Promise<void> {
   for (const schedule of SCHEDULES) {
     await client.withDeadline(Date.now() + DEADLINE_MS, () => ensure(client, schedule));
   }
 }
 
-async function ensureOnce({ client, log }: SchedulesOptions, signal: AbortSignal): Promise<void> {
+async function ensureUntilDone(
+  { client, log }: SchedulesOptions,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     const current = client();
     try {
@@ -56,7 +58,7 @@ async function ensureOnce({ client, log }: SchedulesOptions, signal: AbortSignal
     } catch (error) {
       log.debug({ err: error }, 'schedules not ensured yet');
     }
-    await setTimeout(LOOK_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    await setTimeout(RETRY_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
   }
 }
 
@@ -71,7 +73,7 @@ async function ensure(client: Client, schedule: ScheduleOptions): Promise<void> 
   }
 }
 
-/** After an outage the latest run is enough: each looks at everything that is due. */
+/** Each run covers everything that is due, so after an outage the latest run is enough. */
 const POLICIES = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' } as const;
 
 const SCHEDULES: readonly ScheduleOptions[] = [
@@ -84,9 +86,9 @@ const SCHEDULES: readonly ScheduleOptions[] = [
       workflowType: SWEEP_WORKFLOW,
       workflowId: 'sweep',
       taskQueue: EVENTS_TASK_QUEUE,
-      // A sweep nobody takes is of no use to the next one.
+      // A sweep that no worker picks up would block the following ones.
       workflowExecutionTimeout: '5 minutes',
-      staticSummary: 'End, restart or park what nobody finished; forget what is old',
+      staticSummary: 'Expire, resume or escalate stuck orders; purge expired rows',
     },
   },
   reconciliation('recent', { intervals: [{ every: '1 hour', offset: '7 minutes' }] }),
@@ -104,7 +106,7 @@ function reconciliation(scope: ReconcileScope, spec: ScheduleOptions['spec']): S
       workflowId: `reconcile-${scope}`,
       taskQueue: EVENTS_TASK_QUEUE,
       args: [{ scope }],
-      staticSummary: `Compare our books with the providers': ${scope}`,
+      staticSummary: `Compare our records with the providers': ${scope}`,
     },
   };
 }

@@ -1,4 +1,4 @@
-/** A worker: polls one task queue, and is made anew when it fails. */
+/** A worker that polls one task queue and is recreated after a failure. */
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { defaultPayloadConverter } from '@temporalio/common';
@@ -16,28 +16,28 @@ export interface WorkerOptions {
   readonly namespace: string;
   readonly taskQueue: string;
   readonly activities: object;
-  /** Activities at once. A pump runs for minutes, so a queue of pumps needs many. */
+  /** A pump occupies a slot for minutes, so the events queue needs many. */
   readonly maxConcurrentActivities: number;
-  /** Path of a bundle made before; without one the workflows are bundled at start. */
+  /** Path of a prebuilt bundle. Without it the workflows are bundled at startup. */
   readonly workflowBundle: string | undefined;
   readonly log: Logger;
 }
 
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 30_000;
-const LOOK_EVERY_MS = 1_000;
-const LOOK_DEADLINE_MS = 2_000;
-/** Each cached workflow holds an isolate's memory; more than this only helps above ~100 orders/s. */
+const CHECK_EVERY_MS = 1_000;
+const CHECK_DEADLINE_MS = 2_000;
+/** Each cached workflow costs memory. A larger cache helps only above about 100 orders per second. */
 const MAX_CACHED_WORKFLOWS = 600;
 /**
- * The SDK sends no more heartbeats than one in 80 % of the timeout: of a pump's 5 s that leaves one
- * second for whatever is slow, and then two workers pump. This leaves three.
+ * By default the SDK throttles heartbeats to 80 % of the heartbeat timeout. For a pump's 5 s that
+ * leaves one second for delays, after which two workers pump. This interval leaves three seconds.
  */
-const HEARTBEAT_AT_MOST_EVERY = '2 seconds';
+const MAX_HEARTBEAT_INTERVAL = '2 seconds';
 const WORKFLOWS_PATH = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 const TRACE_PATH = fileURLToPath(new URL('../workflows/trace.ts', import.meta.url));
 
-/** Begins when Temporal is there. `stop` lets running activities finish, within 15 s. */
+/** Starts polling once Temporal is connected. `stop` lets running activities finish within 15 s. */
 export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
   const stopping = new AbortController();
   let current: Worker | null = null;
@@ -47,7 +47,7 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
     current = worker;
     try {
       const ran = worker.run();
-      // Stopped while it was made: only a worker that has run lets go of its connection.
+      // Stopped during creation: only a worker that has run releases its connection.
       if (stopping.signal.aborted) worker.shutdown();
       await ran;
     } finally {
@@ -59,20 +59,20 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
     await setTimeout(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
   }
 
-  async function runForEver(): Promise<void> {
+  async function runUntilStopped(): Promise<void> {
     const connection = await options.connected();
     if (connection === null) return;
     let backoffMs = FIRST_BACKOFF_MS;
     while (!stopping.signal.aborted) {
-      if (!(await answers(connection))) {
-        await pause(LOOK_EVERY_MS);
+      if (!(await isReachable(connection))) {
+        await pause(CHECK_EVERY_MS);
         continue;
       }
       const startedAt = performance.now();
       try {
         await runOnce(connection);
       } catch (error) {
-        options.log.error({ err: error }, 'the worker failed and is made anew');
+        options.log.error({ err: error }, 'worker failed, recreating it');
       }
       if (performance.now() - startedAt > MAX_BACKOFF_MS) backoffMs = FIRST_BACKOFF_MS;
       await pause(backoffMs);
@@ -80,7 +80,7 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
     }
   }
 
-  const running = runForEver();
+  const running = runUntilStopped();
   return {
     async stop() {
       stopping.abort();
@@ -91,13 +91,13 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
 }
 
 /**
- * A worker made while Temporal is away fails, and holds its task queue until it is collected as
- * garbage: the next one is refused meanwhile. temporal.ts says that Temporal is away.
+ * A worker created while Temporal is unreachable fails and blocks its task queue until it is garbage
+ * collected, so reachability is checked first. temporal/connection.ts logs the outage.
  */
-async function answers(connection: NativeConnection): Promise<boolean> {
-  const look = (): Promise<unknown> => connection.workflowService.getSystemInfo({});
+async function isReachable(connection: NativeConnection): Promise<boolean> {
+  const check = (): Promise<unknown> => connection.workflowService.getSystemInfo({});
   try {
-    await connection.withDeadline(Date.now() + LOOK_DEADLINE_MS, look);
+    await connection.withDeadline(Date.now() + CHECK_DEADLINE_MS, check);
     return true;
   } catch {
     return false;
@@ -117,27 +117,25 @@ function createWorker(connection: NativeConnection, options: WorkerOptions): Pro
       : { workflowBundle: { codePath: workflowBundle } }),
     interceptors: {
       activity: [traceActivity],
-      // A bundle has them in it.
+      // A bundle already contains them.
       workflowModules: workflowBundle === undefined ? [TRACE_PATH] : [],
     },
     maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
-    maxHeartbeatThrottleInterval: HEARTBEAT_AT_MOST_EVERY,
-    // Without a grace time a stop cuts every activity, and each waits out its full timeout.
+    maxHeartbeatThrottleInterval: MAX_HEARTBEAT_INTERVAL,
+    // Without a grace period every running activity is lost and waits for its full timeout.
     shutdownGraceTime: '10s',
     shutdownForceTime: '15s',
   });
 }
 
-/** Within the trace that its workflow handed on (workflows/trace.ts), which its log lines name. */
+/** Runs an activity in its workflow's trace (workflows/trace.ts) and adds the trace id to its log. */
 const traceActivity: ActivityInterceptorsFactory = () => {
   let traceparent: string | null = null;
   return {
     inbound: {
       execute(input, next) {
-        const { traceparent: handedOn } = input.headers;
-        traceparent = handedOn
-          ? readTraceparent(defaultPayloadConverter.fromPayload(handedOn))
-          : null;
+        const { traceparent: header } = input.headers;
+        traceparent = header ? readTraceparent(defaultPayloadConverter.fromPayload(header)) : null;
         return withinTrace(traceparent, () => next(input));
       },
     },

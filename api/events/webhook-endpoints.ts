@@ -14,7 +14,7 @@ import {
 import { ProblemError, type Problem } from '../http/problems.ts';
 import type { EndpointBody } from '../schemas/webhooks.ts';
 import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
-import type { DeliveryClient } from '../../temporal/delivery-workflows.ts';
+import type { DeliveryClient } from '../../temporal/delivery-client.ts';
 import { refused, withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
 
 export interface WebhookDeps {

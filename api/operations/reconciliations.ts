@@ -11,7 +11,10 @@ import { reconcileWindow, type ReconcileScope } from '../../workflows/operations
 import type { DiscrepancyBody, ReconciliationBody } from '../schemas/reconciliations.ts';
 import type { BackgroundStarts } from '../../services/background-starts.ts';
 import { withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';
-import { startOpened, type ReconciliationDeps } from '../../services/start-reconciliation.ts';
+import {
+  startRequestedReconciliation,
+  type ReconciliationDeps,
+} from '../../services/start-reconciliation.ts';
 
 /** Starts a run now, after the answer. There is one at a time: while one runs, that one is given. */
 export function startReconciliation(
@@ -29,7 +32,9 @@ export function startReconciliation(
       windowTo: to,
     });
     if (kind === 'opened') {
-      deps.starts.begin(() => startOpened(deps, run), { reconciliation_id: run.id });
+      deps.starts.begin(() => startRequestedReconciliation(deps, run), {
+        reconciliation_id: run.id,
+      });
     }
     return startedResponse(run);
   });

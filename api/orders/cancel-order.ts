@@ -14,7 +14,7 @@ import {
 } from '../../prisma/access/idempotency.ts';
 import { findOrder, listOrderEvents, type CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { CancelRequest } from '../../workflows/checkout/contract.ts';
-import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../../temporal/checkout-client.ts';
 import { requestDigest } from '../http/idempotency-key.ts';
 import { MAX_EVENTS } from './order-view.ts';
 import type { Problem } from '../http/problems.ts';

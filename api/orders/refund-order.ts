@@ -14,7 +14,7 @@ import {
 } from '../../prisma/payments/refunds.ts';
 import type { Order } from '../../domain/order.ts';
 import type { Problem } from '../http/problems.ts';
-import type { RefundClient } from '../../temporal/refund-workflows.ts';
+import type { RefundClient } from '../../temporal/refund-client.ts';
 import { refundBody } from './representations.ts';
 import type { BackgroundStarts } from '../../services/background-starts.ts';
 import { refused, withIdempotencyKey, type IdempotentOutcome } from '../http/idempotent.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../../temporal/checkout-client.ts';
 import { redrive } from '../../services/redrive.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { countAttempt } from '../../prisma/orders/step-attempts.ts';
@@ -127,7 +127,7 @@ function goneCheckouts(): { readonly seen: Resume[]; readonly checkouts: Checkou
   const seen: Resume[] = [];
   const checkouts: CheckoutClient = {
     ...shop.services.checkouts,
-    resolve: async () => ({ kind: 'gone' }),
+    resolve: async () => ({ kind: 'not_running' }),
     async resume(_order, resume) {
       seen.push(resume);
       return { kind: 'resumed' };

@@ -68,10 +68,10 @@ describe("the warehouse's callback", () => {
     const { body } = await shipped();
     shop.checkouts.reachable = false;
     expect((await send(body, 'msg-kept')).status).toBe(200);
-    expect((await runRecovery(shop.services, NOW)).handedOver).toBe(0);
+    expect((await runRecovery(shop.services, NOW)).delivered).toBe(0);
     expect(await stored('msg-kept')).toMatchObject([{ processedAt: null }]);
     shop.checkouts.reachable = true;
-    expect((await runRecovery(shop.services, NOW)).handedOver).toBe(1);
+    expect((await runRecovery(shop.services, NOW)).delivered).toBe(1);
     expect(await stored('msg-kept')).toMatchObject([{ outcome: 'delivered' }]);
   });
 

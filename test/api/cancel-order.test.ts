@@ -210,7 +210,7 @@ describe('POST /v1/orders/{id}/cancel: 409', () => {
     const asked = await checkouts.cancel(start, { reason: 'requested_by_customer' }, 'cancel/x');
     expect(asked.kind).toBe('refused');
     const resolution = { step: 'x', decision: 'retry', note: 'x', actor: 'x' } as const;
-    expect((await checkouts.resolve(id, resolution)).kind).toBe('gone');
+    expect((await checkouts.resolve(id, resolution)).kind).toBe('not_running');
   });
 
   test('a cancel is refused as not_placed_yet before the payment and as already_declined after a decline', async () => {

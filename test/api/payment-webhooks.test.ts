@@ -85,11 +85,11 @@ describe('a payment webhook', () => {
     expect(await outcomeOf()).toBe('confirmed');
   });
 
-  test('a payment webhook for a requested capture without a response is closed as asked_for, without a warning', async () => {
+  test('a payment webhook for a requested capture without a response is closed as requested, without a warning', async () => {
     await recordIntent(shop.db, await payment(), 'capture');
     await notification('payment_intent.succeeded');
     expect(await classifyFinally()).toBe(1);
-    expect(await outcomeOf()).toBe('asked_for');
+    expect(await outcomeOf()).toBe('requested');
     expect(shop.logged.join()).not.toContain('nobody here asked for');
   });
 
@@ -120,7 +120,7 @@ describe('a payment webhook', () => {
 
   test('a payment webhook about an unknown payment or of an unhandled type is stored and closed', async () => {
     expect(await notification('payment_intent.succeeded', { id: 'pi_else', metadata: {} })).toBe(
-      'not_ours',
+      'unknown_payment',
     );
     expect(await notification('customer.created', { object: 'customer', id: 'cus_1' })).toBe(
       'ignored',

@@ -66,11 +66,11 @@ test('a webhook about a recorded partial refund is confirmed, and one about a pe
   expect(await outcome()).toBe('confirmed');
 });
 
-test('a webhook about a requested refund without a response is closed as asked_for', async () => {
+test('a webhook about a requested refund without a response is closed as requested', async () => {
   await acceptRefund(shop.db, orderId, 500);
   await charged(500);
   await classifyFinally();
-  expect(await outcome()).toBe('asked_for');
+  expect(await outcome()).toBe('requested');
 });
 
 test('a webhook about more money than all our refunds is closed as unexpected', async () => {

@@ -1,4 +1,4 @@
-/** A line to Temporal that breaks while something is asked is an answer, not an exception. */
+/** A connection to Temporal that breaks during a call is a value, not an exception. */
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -7,7 +7,7 @@ import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 
 const DEADLINE_MS = 1_000;
-const AT_ONCE = 20;
+const CONCURRENT_CALLS = 20;
 
 let proxy: TcpProxy;
 let connection: NativeConnection;
@@ -25,16 +25,16 @@ afterAll(async () => {
 
 test('concurrent calls over a connection that is reset repeatedly all report Temporal as unavailable', async () => {
   const client = new Client({ connection });
-  const ask = createTemporalDeadline(() => client);
-  const isThere = async (): Promise<boolean> => {
-    const answer = await ask(DEADLINE_MS, () => client.workflowService.getSystemInfo({}));
-    return answer !== null;
+  const withDeadline = createTemporalDeadline(() => client);
+  const isReachable = async (): Promise<boolean> => {
+    const call = () => client.workflowService.getSystemInfo({});
+    return !('kind' in (await withDeadline(DEADLINE_MS, call)));
   };
-  expect(await isThere()).toBe(true);
+  expect(await isReachable()).toBe(true);
   proxy.inject({ kind: 'refuse' });
-  const answers = await Promise.all(Array.from({ length: AT_ONCE }, isThere));
+  const results = await Promise.all(Array.from({ length: CONCURRENT_CALLS }, isReachable));
   expect(proxy.counts().refuse).toBeGreaterThan(0);
-  expect(answers).toEqual(answers.map(() => false));
+  expect(results).toEqual(results.map(() => false));
   proxy.clearFaults();
-  await eventually(async () => expect(await isThere()).toBe(true));
+  await eventually(async () => expect(await isReachable()).toBe(true));
 });

@@ -2,7 +2,7 @@ import { afterEach, describe, expect } from 'vitest';
 import type { Permit, Rejection } from '../../api/limits/concurrency-limit.ts';
 import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
-import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../../temporal/checkout-client.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { eventually } from '../support/eventually.ts';
 import { connected, LIMITS, permitOf, times } from '../api/low-limits.ts';

@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { createCheckoutStarterSubscriber } from '../../activities/events/subscribers/checkout-starter.ts';
-import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
+import type { CheckoutClient } from '../../temporal/checkout-client.ts';
 import { createCheckoutClient } from '../../temporal/checkout-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
-import { startOpened } from '../../services/start-reconciliation.ts';
+import { startRequestedReconciliation } from '../../services/start-reconciliation.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { createReconciliationClient } from '../../temporal/reconciliation-client.ts';
 import type { OrderId } from '../../domain/ids.ts';
@@ -53,7 +53,7 @@ test('a reconciliation left unstarted by a crash is started by the recovery and 
   expect((await runRecovery(deps, now)).started).toBe(0);
   expect(await reconcile(shop)).toMatchObject({ status: 'completed' });
   // Two processes may both have found it: the second start does nothing.
-  expect(await startOpened(deps, run)).toBe(true);
+  expect(await startRequestedReconciliation(deps, run)).toBe(true);
 });
 
 test('a charge made outside the system is reported once and resolved after its cancellation', async () => {

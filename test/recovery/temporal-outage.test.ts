@@ -25,13 +25,13 @@ test('an outage of Temporal is logged once as a warning and its end once, all in
   const running = async () => (await linesOf(app)).filter(({ state }) => state === 'RUNNING');
   await eventually(async () => expect(await running()).toHaveLength(TASK_QUEUES));
   await server.halt();
-  await eventually(async () => expect(await logged('cannot be reached')).toHaveLength(1));
+  await eventually(async () => expect(await logged('Temporal is unavailable')).toHaveLength(1));
   await server.resume();
-  await eventually(async () => expect(await logged('Temporal is back')).toHaveLength(1));
+  await eventually(async () => expect(await logged('Temporal is available again')).toHaveLength(1));
   const warnings = (await linesOf(app)).filter(({ level }) => level >= WARN);
   // A busy machine may log a slow /readyz request as a warning.
   expect(warnings.map(({ msg }) => msg).filter((msg) => msg !== 'request')).toEqual([
-    'Temporal cannot be reached; orders are accepted without it',
+    'Temporal is unavailable; orders are still accepted',
   ]);
   expect((await fetch(`${app.url}/readyz`)).status).toBe(200);
 });

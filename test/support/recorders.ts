@@ -1,7 +1,7 @@
 /** Recorders of what the API asked of Temporal, for tests in which Temporal itself does not matter. */
-import type { CheckoutClient } from '../../temporal/checkout-workflows.ts';
-import type { DeliveryClient } from '../../temporal/delivery-workflows.ts';
-import type { RefundClient } from '../../temporal/refund-workflows.ts';
+import type { CheckoutClient } from '../../temporal/checkout-client.ts';
+import type { DeliveryClient } from '../../temporal/delivery-client.ts';
+import type { RefundClient } from '../../temporal/refund-client.ts';
 import type { ReconciliationClient } from '../../temporal/reconciliation-client.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
@@ -125,7 +125,7 @@ function createRefundRecorder(temporal: RecordedCheckouts): RecordedRefunds {
     async retry(refund) {
       if (!temporal.reachable) return { kind: 'unavailable' };
       recorder.retried.push(refund);
-      return { kind: 'begun' };
+      return { kind: 'started' };
     },
     async inspect() {
       return { kind: temporal.reachable ? 'running' : 'unavailable' };

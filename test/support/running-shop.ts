@@ -17,6 +17,7 @@ import { createSweepActivities } from '../../activities/operations/sweep.ts';
 import { createApp } from '../../api/app.ts';
 import { expireOrder } from '../../services/expire-order.ts';
 import { createCheckoutClient } from '../../temporal/checkout-client.ts';
+import { requireAvailable } from '../../temporal/deadline.ts';
 import { createDeliveryClient } from '../../temporal/delivery-client.ts';
 import { createRefundClient } from '../../temporal/refund-client.ts';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
@@ -25,11 +26,7 @@ import { choosePort } from './ports.ts';
 import { listen } from '../../api/server.ts';
 import type { checkout } from '../../workflows/checkout/checkout.ts';
 import { TASK_QUEUE } from '../../workflows/checkout/contract.ts';
-import {
-  DELIVERY_WORKFLOW,
-  deliveryStartOptions,
-  EVENTS_TASK_QUEUE,
-} from '../../workflows/events/contract.ts';
+import { EVENTS_TASK_QUEUE } from '../../workflows/events/contract.ts';
 import type { Line } from './client.ts';
 import { expectInvariants } from './invariants.ts';
 import { openShop, type Shop, type ShopOptions } from './shop.ts';
@@ -152,6 +149,7 @@ function activitiesOf(made: {
 }): AllActivities {
   const { shop, temporal, subscribers, stopping } = made;
   const { db, gateways, services } = shop;
+  const deliveries = createDeliveryClient({ client: () => temporal.client });
   const operations = {
     db,
     ...gateways,
@@ -167,9 +165,7 @@ function activitiesOf(made: {
       db,
       notifications: services.notifications,
       subscriberOf: (name) => Promise.resolve(subscribers.get(name) ?? null),
-      async startDelivery(delivery) {
-        await temporal.client.workflow.start(DELIVERY_WORKFLOW, deliveryStartOptions(delivery));
-      },
+      startDelivery: (delivery) => requireAvailable(deliveries.startDelivery(delivery)),
       stopping,
     }),
   };
