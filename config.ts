@@ -1,6 +1,6 @@
 /**
- * The one reader of the environment. Each value is parsed once, at start; every bad variable is
- * named at once and nothing starts. `.env.example` lists the same keys (held by a test).
+ * The only reader of the environment. Values are parsed once at startup, which fails with a list of
+ * all invalid variables. A test compares `.env.example` with the keys below.
  */
 import { existsSync } from 'node:fs';
 import process from 'node:process';
@@ -8,17 +8,16 @@ import { z } from 'zod';
 
 const port = z.coerce.number().int().min(1).max(65535);
 
-/** A text or address that must be given. `what` tells a reader what to set it to. */
-const required = (what: string) => ({
+/** A required text or address. `expected` describes the value in the error. */
+const required = (expected: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
-    input === undefined ? `required, ${what}` : `not valid, expected ${what}`,
+    input === undefined ? `required, ${expected}` : `not valid, expected ${expected}`,
 });
 
-/** What the library of Standard Webhooks reads, with padding or without. */
+/** The secrets that the Standard Webhooks library accepts, with or without padding. */
 const BASE64_SECRET =
   /^whsec_(?=.{4})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{2}(?:==)?)$/;
-const SECRET_FORM =
-  'whsec_ and base64 after it, e.g. from: echo "whsec_$(openssl rand -base64 32)"';
+const SECRET_FORM = 'whsec_ followed by base64, e.g. from: echo "whsec_$(openssl rand -base64 32)"';
 const webhookSecret = z.string(required(SECRET_FORM)).regex(BASE64_SECRET, { error: SECRET_FORM });
 
 const databaseUrl = z.url(
@@ -48,7 +47,7 @@ const appFields = z.object({
   WAREHOUSE_URL: z.url(
     required("the address of the warehouse's API, e.g. https://wms.shop.example"),
   ),
-  WAREHOUSE_API_KEY: z.string(required('the key the warehouse gave you')),
+  WAREHOUSE_API_KEY: z.string(required("the API key of the warehouse's API")),
   WAREHOUSE_CALLBACK_SECRET: webhookSecret,
   SMTP_URL: z.url(required('the mail server, e.g. smtp://user:password@host:587')),
   BREAKER_PROBE_AFTER_MS: z.coerce.number().int().min(100).max(3_600_000).default(60_000),
@@ -59,10 +58,10 @@ const appSchema = appFields.refine(
   (app) => !isProductionWorker(app) || app.PUBLIC_URL !== undefined,
   {
     path: ['PUBLIC_URL'],
-    // Named together with whatever else is missing.
+    // Reported together with all other errors.
     when: () => true,
     error:
-      'required by a worker in production, the address the warehouse reaches the API at, ' +
+      'required by a worker in production, the URL at which the warehouse reaches the API, ' +
       'e.g. https://checkout.shop.example',
   },
 );
@@ -91,50 +90,54 @@ export const CONFIG_KEYS: readonly string[] = [
   ...new Set([...Object.keys(appFields.shape), ...Object.keys(stackSchema.shape)]),
 ];
 
-/** A configuration that cannot work. The message names every bad variable. */
+/** An invalid configuration. The message lists every invalid variable. */
 export class ConfigError extends Error {}
 
-/** Reads what API and worker need. Throws ConfigError. */
+/** Reads the variables of API and worker. Throws ConfigError. */
 export function readAppConfig(env: Environment = environment()): AppConfig {
   return parse(appSchema, env);
 }
 
-/** Reads what the local stack needs. Throws ConfigError. */
+/** Reads the variables of the local stack. Throws ConfigError. */
 export function readStackConfig(env: Environment = environment()): StackConfig {
   return parse(stackSchema, env);
 }
 
-/** Reads what a command for the database alone needs. Throws ConfigError. */
+/** Reads the variables of a command that uses only the database. Throws ConfigError. */
 export function readDatabaseConfig(env: Environment = environment()): { DATABASE_URL: string } {
   return parse(appFields.pick({ DATABASE_URL: true }), env);
 }
 
-/** The process environment, with `.env` beneath it when there is one: the environment wins. */
+/** The process environment and `.env`, if it exists. The environment takes precedence. */
 export function environment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env');
   return process.env;
 }
 
-/** Sets a variable that a library reads by itself, unless it is set. */
+/** Sets a default for a variable that a library reads. */
 export function defaultVariable(name: string, value: string): void {
   process.env[name] ??= value;
 }
 
-/** A worker passes the address on: left to its default the warehouse would call back at itself. */
+/** A worker sends this URL to the warehouse. The default, loopback, would be the warehouse itself. */
 function isProductionWorker(app: Pick<z.infer<typeof appFields>, 'NODE_ENV' | 'ROLE'>): boolean {
   return app.NODE_ENV === 'production' && app.ROLE !== 'api';
 }
 
 function parse<T>(schema: z.ZodType<T>, env: Environment): T {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const result = schema.safeParse(given);
+  const values = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const result = schema.safeParse(values);
   if (result.success) return result.data;
-  const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${wordsOf(issue)}`);
-  throw new ConfigError(`Set these environment variables, here or in .env:\n${lines.join('\n')}`);
+  const lines = result.error.issues.map(
+    (issue) => `  ${issue.path.join('.')}: ${describeIssue(issue)}`,
+  );
+  throw new ConfigError(
+    `Invalid configuration. Set these variables in the environment or in .env:\n${lines.join('\n')}`,
+  );
 }
 
-/** What to do, where the schema does not say it itself. */
-function wordsOf(issue: z.core.$ZodIssue): string {
+/** Replaces Zod's messages by ones that say what to set. */
+function describeIssue(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
       return issue.expected === 'number' || issue.expected === 'int'

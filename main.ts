@@ -1,4 +1,4 @@
-/** The program: API, worker, or both, as ROLE says. */
+/** The entry point. ROLE selects API, worker or both. */
 import { runProgram } from './run.ts';
 
 await runProgram();

@@ -1,4 +1,4 @@
-/** The composition root: builds everything once from the configuration, runs until a stop signal. */
+/** The composition root: builds everything from the configuration and runs until a stop signal. */
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Runtime } from '@temporalio/worker';
@@ -34,19 +34,20 @@ import { listen, ListenError } from './api/server.ts';
 import { connectTemporal } from './temporal/connection.ts';
 import { startWorkers } from './worker/task-queues.ts';
 
-/** Who was let in last has its budget, then finishes the step it has begun. */
+/** The last admitted request has its full deadline, and then finishes the step in progress. */
 const FINISH_REQUESTS_WITHIN_MS = REQUEST_DEADLINE_MS + 3_000;
-/** The whole stop is bounded: whatever supervises us has a deadline of its own, as a rule 30 s. */
+/** Bounds the shutdown, because supervisors kill a process after their own timeout, usually 30 s. */
 const STOP_WITHIN_MS = FINISH_REQUESTS_WITHIN_MS + 6_000;
-/** What a shopper does not wait for has connections of its own, and takes none of the shopper's. */
+/** The share of connections for background work, which takes none from shoppers' requests. */
 const BACKGROUND_SHARE = { all: 0.4, api: 0.15, worker: 0.9 } as const;
 /**
- * Of those, for events: a crowd of checkouts in line must not keep subscribers waiting. Who looks on
- * (metrics, invariants) uses them too, in an API alone: two of twenty, so neither keeps the other out.
+ * The share of background connections for events, so that subscribers do not wait behind queued
+ * checkouts. Metrics and invariants use this pool too. A process that is only an API has two of twenty
+ * there, so neither blocks the other.
  */
 const EVENTS_SHARE = { all: 0.4, api: 0.6, worker: 0.4 } as const;
 
-/** What a program for tests puts around the parts that talk to others. */
+/** Wrappers that a test program puts around the outbound dependencies. */
 export interface Seams {
   payments<T extends PaymentGateway>(gateway: T): T;
   warehouse<T extends WarehouseGateway>(gateway: T): T;
@@ -65,7 +66,7 @@ const UNCHANGED: Seams = {
   onCommit: undefined,
 };
 
-/** Runs the app. A configuration that cannot work is one message and exit code 1. */
+/** Runs the app. An invalid configuration prints one message and exits with code 1. */
 export async function runProgram(
   seamsOf: (config: AppConfig) => Seams = () => UNCHANGED,
 ): Promise<void> {
@@ -82,11 +83,11 @@ export async function runProgram(
 async function run(config: AppConfig, seams: Seams): Promise<void> {
   const log = createLog(config.LOG_LEVEL);
   Runtime.install(createTemporalRuntime(log));
-  const stopped = untilSignal();
+  const stopped = stopSignal();
   const draining = { now: false };
-  const outside = connectOutside(config, log, seams);
+  const dependencies = connectDependencies(config, log, seams);
   const { db, backgroundDb, eventsDb, notifications, mailer, payments, warehouse, webhooks, link } =
-    outside;
+    dependencies;
   const checkouts = createCheckoutClient({
     client: link.client,
     eagerStart: config.ROLE === 'all',
@@ -117,39 +118,39 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
   const server = await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
   const recovery =
     config.ROLE === 'worker' ? null : startRecovery({ ...services, db: backgroundDb });
-  const workers = config.ROLE === 'api' ? null : startOwnWorkers(config, outside, log);
+  const workers = config.ROLE === 'api' ? null : startOwnWorkers(config, dependencies, log);
   log.info({ role: config.ROLE, host: config.HOST, port: config.PORT }, 'listening');
 
   const signal = await stopped;
   log.info({ signal }, 'stopping');
-  const overdue = setTimeout(() => {
-    log.error('not stopped in time: giving up');
+  const shutdownTimer = setTimeout(() => {
+    log.error('shutdown timed out');
     process.exit(1);
   }, STOP_WITHIN_MS + config.STOP_DELAY_MS);
   draining.now = true;
   const stopServing = async (): Promise<void> => {
-    // Whoever sends requests here must see /readyz refuse before connections are refused.
+    // Load balancers must see /readyz fail before connections are refused.
     await delay(config.STOP_DELAY_MS);
     await Promise.all([server.close(FINISH_REQUESTS_WITHIN_MS), services.close()]);
-    // The last requests may have placed orders since.
+    // The last requests may have placed more orders.
     await Promise.all([services.starter.drain(), services.starts.drain()]);
   };
   await Promise.all([stopServing(), recovery?.stop(), workers?.stop()]);
-  await outside.close();
-  clearTimeout(overdue);
+  await dependencies.close();
+  clearTimeout(shutdownTimer);
   log.info('stopped');
 }
 
-type Outside = ReturnType<typeof connectOutside>;
+type Dependencies = ReturnType<typeof connectDependencies>;
 
-/** Everything this process talks to. Nothing is connected before it is used, but Temporal. */
-function connectOutside(config: AppConfig, log: Logger, seams: Seams) {
+/** The outbound dependencies. Only Temporal is connected before first use. */
+function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
   const onBreakerChange = (view: { readonly name: string; readonly state: string }): void =>
     log.warn({ breaker: view.name, state: view.state }, 'circuit breaker changed');
   const databases = openDatabases(config, seams.onCommit);
   const notifications = createNotifications({
     url: config.DATABASE_URL,
-    onLost: (error) => log.warn({ err: error }, 'not listening to PostgreSQL: reconnecting'),
+    onLost: (error) => log.warn({ err: error }, 'lost the PostgreSQL notifications, reconnecting'),
   });
   const limits = createLimits(config.BREAKER_PROBE_AFTER_MS);
   const payments = seams.payments(
@@ -176,7 +177,7 @@ function connectOutside(config: AppConfig, log: Logger, seams: Seams) {
       onBreakerChange,
     }),
   );
-  // Plain HTTP and loopback receivers are for development: never in production.
+  // Plain HTTP and loopback receivers are allowed only in development.
   const webhooks = seams.webhooks(
     createWebhookSender({ allowLocal: config.NODE_ENV !== 'production' }),
   );
@@ -198,35 +199,35 @@ function connectOutside(config: AppConfig, log: Logger, seams: Seams) {
   };
 }
 
-/** One pool each for requests, activities and events: none stands in another's line. */
+/** Separate pools for requests, activities and events, so that none queues behind another. */
 function openDatabases(config: AppConfig, onCommit: Seams['onCommit']) {
   const open = (poolSize: number) =>
     createDatabase({ url: config.DATABASE_URL, poolSize, onCommit });
-  const { requests, background, events } = shareOut(config);
+  const { requests, background, events } = splitPool(config);
   return { db: open(requests), backgroundDb: open(background), eventsDb: open(events) };
 }
 
-function shareOut({ ROLE, DATABASE_POOL }: AppConfig) {
-  const part = (of: number, share: number, least: number): number =>
-    Math.min(Math.max(Math.round(of * share), least), of - 1);
-  const behind = part(DATABASE_POOL, BACKGROUND_SHARE[ROLE], 2);
-  const events = part(behind, EVENTS_SHARE[ROLE], 1);
-  return { requests: DATABASE_POOL - behind, background: behind - events, events };
+function splitPool({ ROLE, DATABASE_POOL }: AppConfig) {
+  const portion = (total: number, share: number, min: number): number =>
+    Math.min(Math.max(Math.round(total * share), min), total - 1);
+  const notRequests = portion(DATABASE_POOL, BACKGROUND_SHARE[ROLE], 2);
+  const events = portion(notRequests, EVENTS_SHARE[ROLE], 1);
+  return { requests: DATABASE_POOL - notRequests, background: notRequests - events, events };
 }
 
-function startOwnWorkers(config: AppConfig, outside: Outside, log: Logger) {
+function startOwnWorkers(config: AppConfig, dependencies: Dependencies, log: Logger) {
   const publicUrl = config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`;
   return startWorkers({
-    ...outside,
-    db: outside.backgroundDb,
-    eventsDb: outside.eventsDb,
+    ...dependencies,
+    db: dependencies.backgroundDb,
+    eventsDb: dependencies.eventsDb,
     warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     workflowBundle: config.WORKFLOW_BUNDLE,
     log,
   });
 }
 
-function untilSignal(): Promise<NodeJS.Signals> {
+function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve);
   });
