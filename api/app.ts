@@ -1,7 +1,4 @@
-/**
- * The HTTP application: what every request passes through, then the routes. It listens on nothing
- * and constructs nothing it was not given.
- */
+/** The HTTP application: middleware, then routes. It does not listen, and takes its dependencies. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
@@ -39,7 +36,7 @@ const DESCRIPTION = {
     title: 'Holdfast',
     version: '1.0.0',
     description:
-      'A durable checkout. Money is in minor units; every error is a problem (RFC 9457).',
+      'A durable checkout. Amounts are in minor units. Every error is a problem (RFC 9457).',
   },
   security: [{ apiKey: [] }],
 };
@@ -50,7 +47,7 @@ const DESCRIPTION = {
  */
 export type App = ReturnType<typeof createApp>;
 
-/** What a worker answers: its health and its numbers. */
+/** The application of a worker process: health and metrics. */
 export function createHealthApp(services: Services) {
   const app = new OpenAPIHono<ApiEnv>();
   app.use(requestId(), correlation(), requestLog(services), secureHeaders());
@@ -82,25 +79,25 @@ export function createApp(services: Services) {
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',
-    description: 'Roles: storefront, operator, admin; each may do what those before it may.',
+    description: 'Roles: storefront, operator, admin. Each role includes the ones before it.',
   });
   app.doc31('/openapi.json', DESCRIPTION);
   handleNotFound(app, services);
   return routed;
 }
 
-/** What no route answered: errors, unknown addresses, wrong methods. Call it after the routes. */
+/** Handles errors, unknown paths and wrong methods. Call it after the routes. */
 function handleNotFound(app: OpenAPIHono<ApiEnv>, services: Services): void {
   app.onError(onError(services));
   const allowedMethods = createAllowedMethods(app.routes);
   app.notFound((c) => {
     const allowed = allowedMethods(c.req.path);
     if (allowed.length === 0) {
-      const detail = 'No route has this address.';
+      const detail = 'No route has this path.';
       return problemResponse({ code: 'not_found', detail }, c.var.requestId);
     }
     const allow = allowed.join(', ');
-    const detail = `Allowed here: ${allow}.`;
+    const detail = `Allowed methods: ${allow}.`;
     const headers = { allow };
     return problemResponse({ code: 'method_not_allowed', detail, headers }, c.var.requestId);
   });

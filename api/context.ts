@@ -1,6 +1,6 @@
 /**
- * What handlers work with. The outer world comes in as arguments; what the API keeps for itself
- * (caches, waiters, starts under way, metrics) is made here and ended by `close`.
+ * The handlers' dependencies. External ones are arguments. The API's own state (caches, waiters,
+ * background starts, metrics) is created here and released by `close`.
  */
 import type { Logger } from 'pino';
 import type { Mailer } from '../gateways/mail/mailer.ts';
@@ -30,7 +30,7 @@ import type { ReconciliationClient } from '../temporal/reconciliation-client.ts'
 
 export interface ApiDeps {
   readonly db: Database;
-  /** For looking on, metrics and invariants: connections that no shopper waits for. */
+  /** A separate pool for metrics and invariants, so that they do not delay shoppers. */
   readonly watchDb: Database;
   readonly payments: PaymentGateway;
   readonly warehouse: WarehouseGateway;
@@ -44,15 +44,15 @@ export interface ApiDeps {
   readonly verifyCallback: CallbackVerifier;
   readonly verifyPaymentWebhook: WebhookVerifier;
   readonly log: Logger;
-  /** In production the API keys of the local stack are refused. */
+  /** Refuses the API keys of the local stack. */
   readonly production: boolean;
-  /** A worker without Temporal is of no use; an API without it accepts orders. */
+  /** A worker is unavailable without Temporal; an API still accepts orders. */
   readonly needsTemporal: boolean;
-  /** True from the first stop signal on: no new work, please. */
+  /** True after a stop signal: no new work should be sent here. */
   readonly isDraining: () => boolean;
-  /** Other limits of event streams than the service's own. */
+  /** Overrides the limits of event streams. */
   readonly streamLimits?: Partial<StreamLimits> | undefined;
-  /** Replaces `CONCURRENCY_LIMITS`. */
+  /** Overrides `CONCURRENCY_LIMITS`. */
   readonly concurrencyLimits?: typeof CONCURRENCY_LIMITS | undefined;
 }
 
@@ -62,15 +62,15 @@ export interface Services extends ApiDeps {
   readonly productCache: ProductCache;
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
-  /** Of refund workflows. */
+  /** Starts of refunds and reconciliations. */
   readonly starts: BackgroundStarts;
   readonly metrics: Metrics;
   readonly redriver: Redriver;
   readonly logTail: LogTail;
-  /** Operators' streams and customers' ones: a crowd of the latter takes nothing from the former. */
+  /** Separate limits, so that customers' streams cannot exhaust those of operators. */
   readonly feedStreams: EventStreams;
   readonly timelineStreams: EventStreams;
-  /** Turns orders away, answers who waits, finishes the starts under way, stops listening. */
+  /** Rejects queued orders, ends waits and streams, and finishes pending starts. */
   close(): Promise<void>;
 }
 

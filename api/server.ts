@@ -1,21 +1,21 @@
-/** Listens for HTTP and stops without failing a request. */
+/** The HTTP server. It stops without failing requests in progress. */
 import { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
 
 export interface HttpServer {
-  /** Takes no new connection, finishes the requests under way, at most `withinMs`. */
+  /** Accepts no new connections and lets requests finish for up to `withinMs`. */
   close(withinMs: number): Promise<void>;
 }
 
 /**
- * For a request to arrive, headers and body. A body that does not arrive holds a permit, so
- * not Node's five minutes; but longer than a large one may have to stand in line unread (10 s).
+ * The time in which a request must arrive, including its body. A missing body holds a permit, so it is
+ * shorter than Node's five minutes, but longer than a body may wait unread in the queue (10 s).
  */
 const REQUEST_TIMEOUT_MS = 15_000;
-/** How often Node looks: what is late is cut off at most so much later. */
-const LOOK_EVERY_MS = 1_000;
+/** How often Node checks the timeout, and so its largest delay. */
+const CHECK_EVERY_MS = 1_000;
 
-/** Rejects with one clear sentence when the port cannot be had. */
+/** Rejects with ListenError when the port is not available. */
 export async function listen(options: {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly host: string;
@@ -27,10 +27,10 @@ export async function listen(options: {
     fetch: options.fetch,
     serverOptions: {
       requestTimeout: requestTimeoutMs,
-      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, requestTimeoutMs),
+      connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, requestTimeoutMs),
     },
   });
-  if (!(server instanceof Server)) throw new TypeError('plain HTTP was asked for');
+  if (!(server instanceof Server)) throw new TypeError('expected a plain HTTP server');
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(explain(error, host, port)));
     server.listen(port, host, resolve);
@@ -38,12 +38,12 @@ export async function listen(options: {
   return { close: (withinMs) => close(server, withinMs) };
 }
 
-/** A port that cannot be listened on. The message is for a person. */
+/** The port is not available. The message is for the operator. */
 export class ListenError extends Error {}
 
 function explain(error: Error, host: string, port: number): Error {
   if ('code' in error && error.code === 'EADDRINUSE') {
-    return new ListenError(`Port ${port} on ${host} is taken: set PORT to a free one.`);
+    return new ListenError(`Port ${port} on ${host} is in use: set PORT to a free one.`);
   }
   return new ListenError(`Cannot listen on ${host}:${port} (${error.message}): set HOST and PORT.`);
 }

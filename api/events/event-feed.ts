@@ -1,4 +1,4 @@
-/** What streams and lists of events are read from: the whole log by cursor, one order by sequence. */
+/** Sources of event streams and lists: the whole log by cursor, or one order by sequence number. */
 import { cloudEventOf, type CloudEvent } from '../../domain/cloud-event.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { EventType } from '../../domain/order.ts';
@@ -17,39 +17,39 @@ import type { SseSource } from '../http/sse.ts';
 import { timelineEntryBody } from '../orders/representations.ts';
 
 const BATCH = 100;
-/** A filter that matches nothing must not read the same rows for ever. */
-const FOLLOW_AFTER_EMPTY_READS = 20;
+/** After this many empty reads the cursor moves to the end, so that a filter does not rescan rows. */
+const SKIP_AFTER_EMPTY_READS = 20;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const SEQUENCE = /^\d{1,9}$/;
 
-/** Reads the log; readers that stand at the same place share one query. */
+/** Reads the log. Concurrent readers with the same query share its result. */
 export type LogTail = (query: LogQuery) => Promise<readonly LoggedEvent[]>;
 
 export function createLogTail(db: Database): LogTail {
-  const underWay = new Map<string, Promise<readonly LoggedEvent[]>>();
+  const pending = new Map<string, Promise<readonly LoggedEvent[]>>();
   return (query) => {
     const key = JSON.stringify(query);
-    const shared = underWay.get(key);
+    const shared = pending.get(key);
     if (shared) return shared;
-    const read = readLog(db, query).finally(() => underWay.delete(key));
-    underWay.set(key, read);
+    const read = readLog(db, query).finally(() => pending.delete(key));
+    pending.set(key, read);
     return read;
   };
 }
 
-/** An event as the feed shows it: a CloudEvent with the place after it. */
+/** An event of the feed: a CloudEvent with the cursor after it. */
 export function feedEvent(event: LoggedEvent): CloudEvent & { readonly cursor: string } {
   return { ...cloudEventOf(event), cursor: event.cursor };
 }
 
-/** The place a client names by a cursor or by the id of an event; null when there is none such. */
+/** Parses a cursor or an event id; null when it is invalid or unknown. */
 export async function cursorPosition(db: Database, text: string): Promise<LogCursor | null> {
   if (isLogCursor(text)) return text;
   if (!UUID.test(text)) return null;
   return (await findEvent(db, text))?.cursor ?? null;
 }
 
-/** The log from a place on. */
+/** The log after a cursor. */
 export function feedSource(
   { db, log }: { readonly db: Database; readonly log: LogTail },
   from: { readonly after: LogCursor; readonly types: readonly EventType[] },
@@ -60,11 +60,11 @@ export function feedSource(
     orderId: null,
     async next() {
       emptyReads += 1;
-      const follow = from.types.length > 0 && emptyReads % FOLLOW_AFTER_EMPTY_READS === 0;
+      const skipsToEnd = from.types.length > 0 && emptyReads % SKIP_AFTER_EMPTY_READS === 0;
       const query = { after, types: from.types, limit: BATCH };
-      // In this order, and not shared: a read under way may have begun before the end was known.
-      const end = follow ? await cursorNow(db) : null;
-      const events = await (follow ? readLog(db, query) : log(query));
+      // Reads the end first, and not through `log`: a shared read may have begun before that.
+      const end = skipsToEnd ? await cursorNow(db) : null;
+      const events = await (skipsToEnd ? readLog(db, query) : log(query));
       const last = events.at(-1);
       if (last) emptyReads = 0;
       after = last?.cursor ?? end ?? after;
@@ -74,11 +74,11 @@ export function feedSource(
         data: feedEvent(event),
       }));
     },
-    place: () => after,
+    cursor: () => after,
   };
 }
 
-/** The sequence a client names by its number or by the id of an event of the order; null: none such. */
+/** Parses a sequence number or the id of an event of the order; null when it is invalid. */
 export async function timelinePosition(
   db: Database,
   orderId: OrderId,
@@ -89,7 +89,7 @@ export async function timelinePosition(
   return event?.orderId === orderId ? event.seq : null;
 }
 
-/** One order's events from a sequence on. */
+/** One order's events after a sequence number. */
 export function timelineSource(db: Database, orderId: OrderId, afterSeq: number): SseSource {
   let seq = afterSeq;
   return {
@@ -103,6 +103,6 @@ export function timelineSource(db: Database, orderId: OrderId, afterSeq: number)
         data: timelineEntryBody(event),
       }));
     },
-    place: () => String(seq),
+    cursor: () => String(seq),
   };
 }

@@ -1,4 +1,4 @@
-/** Sending webhooks because a person asks for it: events again, or a test. */
+/** Sends webhooks for an operator: redelivers events, or sends a test event. */
 import { randomUUID } from 'node:crypto';
 import { requestedDelivery } from '../../domain/delivery.ts';
 import {
@@ -20,16 +20,16 @@ import { endpointNotFound, type WebhookDeps } from './webhook-endpoints.ts';
 
 export interface Redelivered {
   readonly requested: number;
-  /** Where the events begin that were too many for one call; null when there are none. */
+  /** The start of the events that exceed the limit of one call; null when there are none. */
   readonly nextFrom: string | null;
 }
 
-/** Each is a workflow to start: as many as fit a request's time. */
+/** Each event starts a workflow. This many fit into the time of a request. */
 const MAX_REDELIVERED = 200;
-const STARTS_AT_ONCE = 8;
+const CONCURRENT_STARTS = 8;
 const TEMPORAL_RETRY_SECONDS = 5;
 
-/** Sends one event again, whatever its type. Throws ProblemError. */
+/** Redelivers one event of any type. Throws ProblemError. */
 export async function redeliverEvent(
   deps: WebhookDeps,
   endpoint: WebhookEndpoint,
@@ -44,21 +44,21 @@ export async function redeliverEvent(
   return { requested: 1, nextFrom: null };
 }
 
-/** Sends the events of the endpoint's types in a span of time again. Throws ProblemError. */
-export async function redeliverSpan(
+/** Redelivers the events of the endpoint's types in a time range. Throws ProblemError. */
+export async function redeliverRange(
   deps: WebhookDeps,
   endpoint: WebhookEndpoint,
-  span: { readonly from: string; readonly to: string },
+  range: { readonly from: string; readonly to: string },
 ): Promise<Redelivered> {
   requireEnabled(endpoint);
-  const wanted = { ...span, types: endpoint.types, limit: MAX_REDELIVERED + 1 };
-  const found = await listEventsBetween(deps.db, wanted);
+  const query = { ...range, types: endpoint.types, limit: MAX_REDELIVERED + 1 };
+  const found = await listEventsBetween(deps.db, query);
   const events = found.slice(0, MAX_REDELIVERED);
   await startAll(deps, endpoint, events);
   return { requested: events.length, nextFrom: found[MAX_REDELIVERED]?.time ?? null };
 }
 
-/** Sends a signed test event now, to a disabled endpoint too, and says what came of it. */
+/** Sends a signed test event, even to a disabled endpoint, and returns the result. */
 export async function sendTest(
   { db, webhooks }: WebhookDeps,
   endpointId: string,
@@ -95,9 +95,9 @@ async function startAll(
   events: readonly EventRef[],
 ): Promise<void> {
   const subscription = webhookSubscription(id);
-  const waiting = [...events];
-  const lane = async (): Promise<void> => {
-    for (let event = waiting.shift(); event; event = waiting.shift()) {
+  const queue = [...events];
+  const startQueued = async (): Promise<void> => {
+    for (let event = queue.shift(); event; event = queue.shift()) {
       const { id: eventId, orderId } = event;
       const { kind } = await deliveries.startDelivery(
         requestedDelivery({ subscription, eventId, orderId }),
@@ -105,13 +105,14 @@ async function startAll(
       if (kind === 'unavailable') throw deliveryUnavailable();
     }
   };
-  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, lane));
+  await Promise.all(Array.from({ length: CONCURRENT_STARTS }, startQueued));
 }
 
 function deliveryUnavailable(): ProblemError {
   return new ProblemError({
     code: 'delivery_unavailable',
-    detail: 'Some may be on their way; asking again sends them at most once more.',
+    detail:
+      'Some events may have been sent. Retry to send all of them; repeats keep their event ids.',
     retryAfterSeconds: TEMPORAL_RETRY_SECONDS,
   });
 }

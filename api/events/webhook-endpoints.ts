@@ -1,4 +1,4 @@
-/** Adding, changing and re-keying webhook endpoints: rules of the API over prisma/events/webhook-endpoints.ts. */
+/** Creates and changes webhook endpoints: the API's rules on top of prisma/events/webhook-endpoints.ts. */
 import type { EventType } from '../../domain/order.ts';
 import { webhookSubscription, type WebhookEndpoint } from '../../domain/webhook.ts';
 import type { Database } from '../../prisma/client/client.ts';
@@ -23,35 +23,35 @@ export interface WebhookDeps {
   readonly webhooks: WebhookSender;
 }
 
-/** Adds an endpoint; its pump starts after the commit, or when Temporal is back. Throws ProblemError. */
+/** Its workflow starts after the commit, or once Temporal is available. Throws ProblemError. */
 export function addEndpoint(
   deps: WebhookDeps,
   claim: KeyClaim,
-  wanted: { readonly url: string; readonly types: readonly EventType[]; readonly by: Operator },
+  draft: { readonly url: string; readonly types: readonly EventType[]; readonly by: Operator },
 ): Promise<IdempotentOutcome> {
   const { db, deliveries } = deps;
   return withIdempotencyKey(db, claim, async () => {
-    await requireOpenUrl(deps, wanted.url);
-    const created = await createEndpoint(db, claim, { ...wanted, answer: createdResponse });
+    await requireAllowedUrl(deps, draft.url);
+    const created = await createEndpoint(db, claim, { ...draft, answer: createdResponse });
     if (created.kind === 'too_many') return refused(tooMany());
     await deliveries.ensureSubscriptionRuns(webhookSubscription(created.endpoint.id));
     return created.answer;
   });
 }
 
-/** Changes what is given. Throws ProblemError. */
+/** Changes the fields in `change`. Throws ProblemError. */
 export async function editEndpoint(
   deps: WebhookDeps,
   id: string,
   change: Parameters<typeof changeEndpoint>[2],
 ): Promise<WebhookEndpoint> {
-  if (change.url !== undefined) await requireOpenUrl(deps, change.url);
+  if (change.url !== undefined) await requireAllowedUrl(deps, change.url);
   const changed = await changeEndpoint(deps.db, id, change);
   if (!changed) throw endpointNotFound();
   return changed;
 }
 
-/** Hands out a new secret; the old one signs beside it for a day. */
+/** Creates a new secret. Webhooks are signed with both secrets for a day. */
 export function renewSecret(
   db: Database,
   claim: KeyClaim,
@@ -73,7 +73,7 @@ export function renewSecret(
   );
 }
 
-/** The endpoint. Throws ProblemError `endpoint_not_found`. */
+/** Throws ProblemError `endpoint_not_found`. */
 export async function loadEndpoint(db: Database, id: string): Promise<WebhookEndpoint> {
   const endpoint = await findEndpoint(db, id);
   if (!endpoint) throw endpointNotFound();
@@ -91,7 +91,7 @@ function notFound(): Problem {
 function tooMany(): Problem {
   return {
     code: 'too_many_endpoints',
-    detail: `There are ${MAX_ENDPOINTS} already: delete one first.`,
+    detail: `The limit is ${MAX_ENDPOINTS} endpoints. Delete one first.`,
   };
 }
 
@@ -112,22 +112,24 @@ function createdResponse(endpoint: WebhookEndpoint, secret: string): StoredRespo
   return { status: 201, body: JSON.stringify({ ...endpointBody(endpoint), secret }) };
 }
 
-/** Better refused now than failing for three days: the sender checks again for every webhook. */
-async function requireOpenUrl({ webhooks }: WebhookDeps, url: string): Promise<void> {
+/** Refuses a bad URL early. The sender checks it again before every webhook. */
+async function requireAllowedUrl({ webhooks }: WebhookDeps, url: string): Promise<void> {
   const verdict = await webhooks.check(url);
   if (verdict.kind === 'open') return;
   throw new ProblemError({
     code: 'invalid_request',
-    detail: 'No webhook can be sent to this URL.',
-    errors: [{ pointer: '#/url', detail: REASONS[verdict.reason] ?? 'Its name was not found' }],
+    detail: 'The URL is not allowed; `errors` says why.',
+    errors: [
+      { pointer: '#/url', detail: REASONS[verdict.reason] ?? 'The host name cannot be resolved' },
+    ],
   });
 }
 
 const REASONS: Readonly<Record<string, string>> = {
   not_a_url: 'Not a URL',
-  url_too_long: 'Longer than 2048 characters',
-  not_https: 'Only https is sent to',
-  credentials_in_url: 'User name and password do not belong in a URL',
-  port_not_allowed: 'Only ports 443 and 8443 are sent to',
-  address_not_public: 'Its address is not on the public Internet',
+  url_too_long: 'The URL exceeds 2048 characters',
+  not_https: 'The scheme must be https',
+  credentials_in_url: 'The URL must not contain credentials',
+  port_not_allowed: 'The port must be 443 or 8443',
+  address_not_public: 'The host is not on the public internet',
 };

@@ -1,6 +1,6 @@
-/** Which methods an address knows, so that a wrong one is answered 405 with Allow (RFC 9110). */
+/** The methods of a path, so that a wrong one gets 405 with Allow (RFC 9110). */
 
-/** Call it when every route is registered. */
+/** Call it after all routes are registered. */
 export function createAllowedMethods(
   routes: readonly { readonly method: string; readonly path: string }[],
 ): (path: string) => readonly string[] {
@@ -10,7 +10,7 @@ export function createAllowedMethods(
   return (path) => {
     const methods = patterns.filter(({ pattern }) => pattern.test(path)).map((each) => each.method);
     const known = new Set(methods.map((method) => method.toUpperCase()));
-    // A GET route answers HEAD too.
+    // A GET route also handles HEAD.
     if (known.has('GET')) known.add('HEAD');
     return [...known].toSorted();
   };

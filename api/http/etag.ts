@@ -1,24 +1,24 @@
-/** Conditional requests (RFC 9110 §13): entity tags made, compared and answered. */
+/** Entity tags for conditional requests (RFC 9110 §13). */
 import { createHash } from 'node:crypto';
 
-/** The tag of a resource that counts its versions. */
+/** The tag of a versioned resource. */
 export function versionTag(version: number): string {
   return `"v${version}"`;
 }
 
-/** The tag of a body that has no version of its own. */
+/** The tag of a body without a version. */
 export function contentTag(body: string): string {
   return `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
 }
 
-/** True when If-None-Match names the tag: the client has it. Weak comparison, as RFC 9110 says. */
+/** True when If-None-Match contains the tag. Uses weak comparison, as RFC 9110 requires. */
 export function alreadyHas(ifNoneMatch: string | undefined, tag: string): boolean {
   return ifNoneMatch !== undefined && namesTag(ifNoneMatch, tag);
 }
 
 /**
- * The version If-Match asks for: null when it is absent; `current` for `*`; -1, which is never a
- * version, when it names none of ours.
+ * The version that If-Match requires: null without the header, `current` for `*`, and -1, which never
+ * matches, for an unknown tag.
  */
 export function expectedVersion(ifMatch: string | undefined): number | 'current' | null {
   if (ifMatch === undefined) return null;

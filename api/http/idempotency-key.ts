@@ -1,10 +1,10 @@
-/** What one request's Idempotency-Key stands for: who sent it, for which call, asking what. */
+/** The identity of a request with an Idempotency-Key: API key, call, key and body. */
 import { createHash } from 'node:crypto';
 import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 
 /**
- * The claim of a request. `scope` is method and path; the fingerprint is of the parsed body, so
- * that spacing and the order of members make no discrepancy.
+ * The claim of a request. `scope` is method and path. The fingerprint is taken from the parsed body,
+ * so whitespace does not matter.
  */
 export function claimOf(request: {
   readonly apiKeyId: string;
@@ -17,8 +17,8 @@ export function claimOf(request: {
 }
 
 /**
- * Names the request outside the table of keys. Clients write whatever they like into a key, an
- * e-mail address too, and two clients may write the same.
+ * Identifies the request outside the key table. The key itself is not used, because it may contain
+ * personal data and two clients may choose the same one.
  */
 export function requestDigest({ apiKeyId, scope, key }: KeyClaim): string {
   return digest([apiKeyId, scope, key]);

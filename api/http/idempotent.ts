@@ -1,4 +1,4 @@
-/** What an Idempotency-Key is answered with, for work that keeps its answer as it is done. */
+/** Runs work under an Idempotency-Key. The work stores its response in its own transaction. */
 import type { Database } from '../../prisma/client/client.ts';
 import {
   readKeyState,
@@ -15,29 +15,29 @@ interface Refused {
   readonly problem: Problem;
 }
 
-/** What was done, with its answer kept by `insertCompletedKey`; or why nothing was. */
+/** The response that the work stored with `insertCompletedKey`, or why it did nothing. */
 export type HandlerResult = StoredResponse | Refused;
 
 export type IdempotentOutcome =
   | { readonly kind: 'answered'; readonly answer: StoredResponse; readonly replayed: boolean }
   | Refused;
 
-/** The stored answer of the key, or what `work` comes to when the key is free. */
+/** Returns the key's stored response, or runs `work` if the key is free. */
 export async function withIdempotencyKey(
   db: Database,
   claim: KeyClaim,
   work: () => Promise<HandlerResult>,
 ): Promise<IdempotentOutcome> {
-  const before = await answered(db, claim);
+  const before = await outcomeOf(db, claim);
   if (before) return before;
   const outcome = await work().catch(inFlightIfTaken);
   if (!('kind' in outcome)) return { kind: 'answered', answer: outcome, replayed: false };
-  // It may be this very request that took what it is refused now, sent twice at once.
-  return (await answered(db, claim)) ?? outcome;
+  // A concurrent duplicate of this request may have succeeded and caused the refusal.
+  return (await outcomeOf(db, claim)) ?? outcome;
 }
 
-/** What the key has been answered with, or null when it is free. */
-async function answered(db: Database, claim: KeyClaim): Promise<IdempotentOutcome | null> {
+/** The outcome that the key has already; null when it is free. */
+async function outcomeOf(db: Database, claim: KeyClaim): Promise<IdempotentOutcome | null> {
   const key = await readKeyState(db, claim);
   switch (key.kind) {
     case 'free':
@@ -56,7 +56,7 @@ export function refused(problem: Problem): Refused {
   return { kind: 'refused', problem };
 }
 
-/** Somebody else was first with the key, and has committed. */
+/** Another request committed with the same key first. */
 function inFlightIfTaken(error: unknown): Refused {
   if (error instanceof KeyTakenError) return refused(inFlight());
   throw error;
@@ -65,14 +65,14 @@ function inFlightIfTaken(error: unknown): Refused {
 export function keyReused(): Problem {
   return {
     code: 'idempotency_key_reused',
-    detail: 'One key is one request: send another request under another key.',
+    detail: 'This key belongs to a different request. Send a new request with a new key.',
   };
 }
 
 export function inFlight(): Problem {
   return {
     code: 'request_in_flight',
-    detail: 'Ask again with the same key for the answer.',
+    detail: 'The request is still being processed. Retry with the same Idempotency-Key.',
     retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS,
   };
 }

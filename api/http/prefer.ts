@@ -2,7 +2,7 @@
 
 const MAX_WAIT_SECONDS = 30;
 
-/** Seconds the client is willing to wait, at most 30; null when it does not say. */
+/** The seconds that the client is willing to wait, at most 30; null without a preference. */
 export function waitPreference(header: string | undefined): number | null {
   for (const preference of (header ?? '').split(/[,;]/)) {
     const [, seconds] = /^\s*wait\s*=\s*"?(\d{1,9})"?\s*$/i.exec(preference) ?? [];

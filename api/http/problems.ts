@@ -1,61 +1,61 @@
 /**
- * Every error the API can answer: one table from code to status and title, and the one way to put
- * it on the wire (RFC 9457). Messages of caught errors never get here.
+ * All errors of the API: the table from code to status and title, and their form on the wire
+ * (RFC 9457). Messages of caught errors never get here.
  */
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
 export const PROBLEMS = {
   malformed_json: [400, 'The body is not valid JSON.'],
-  malformed_message: [400, 'The message is signed, but cannot be read.'],
+  malformed_message: [400, 'The signed message cannot be parsed.'],
   idempotency_key_required: [
     400,
-    'This call needs an Idempotency-Key header of 1 to 255 characters.',
+    'This call requires an Idempotency-Key header of 1 to 255 characters.',
   ],
-  unauthorized: [401, 'A valid API key is needed.'],
+  unauthorized: [401, 'A valid API key is required.'],
   invalid_signature: [401, 'The signature does not match the body.'],
   payment_declined: [402, 'The payment was declined.'],
-  forbidden: [403, 'The API key has no right to do this.'],
-  not_found: [404, 'There is nothing at this address.'],
-  order_not_found: [404, 'There is no such order.'],
-  subscription_not_found: [404, 'There is no such subscription.'],
-  refund_not_found: [404, 'There is no such refund.'],
-  dead_letter_not_found: [404, 'There is no such dead letter.'],
-  endpoint_not_found: [404, 'There is no such webhook endpoint.'],
-  event_not_found: [404, 'There is no such event.'],
-  reconciliation_not_found: [404, 'There is no such reconciliation.'],
-  product_not_found: [404, 'There is no such product.'],
-  method_not_allowed: [405, 'The address exists, but not for this method.'],
-  request_in_flight: [409, 'A request with the same Idempotency-Key is being worked on.'],
-  out_of_stock: [409, 'Some lines cannot be delivered.'],
-  price_changed: [409, 'The total is not what was expected.'],
+  forbidden: [403, 'The role of the API key does not allow this.'],
+  not_found: [404, 'The resource does not exist.'],
+  order_not_found: [404, 'The order does not exist.'],
+  subscription_not_found: [404, 'The subscription does not exist.'],
+  refund_not_found: [404, 'The refund does not exist.'],
+  dead_letter_not_found: [404, 'The dead letter does not exist.'],
+  endpoint_not_found: [404, 'The webhook endpoint does not exist.'],
+  event_not_found: [404, 'The event does not exist.'],
+  reconciliation_not_found: [404, 'The reconciliation does not exist.'],
+  product_not_found: [404, 'The product does not exist.'],
+  method_not_allowed: [405, 'The resource does not support this method.'],
+  request_in_flight: [409, 'A request with the same Idempotency-Key is in progress.'],
+  out_of_stock: [409, 'Some items are not available.'],
+  price_changed: [409, 'The total differs from the expected one.'],
   order_expired: [409, 'The order of this Idempotency-Key expired before it was paid.'],
-  not_refundable: [409, 'Nothing of the order can be refunded.'],
-  not_cancellable: [409, 'The order cannot be cancelled any more.'],
-  stock_not_available: [409, 'The units are held for orders, or not there.'],
-  dead_letter_not_open: [409, 'The dead letter was decided about already.'],
-  step_not_waiting: [409, 'No step of the order waits for this decision.'],
+  not_refundable: [409, 'The order cannot be refunded.'],
+  not_cancellable: [409, 'The order can no longer be cancelled.'],
+  stock_not_available: [409, 'The units are reserved for orders or not in stock.'],
+  dead_letter_not_open: [409, 'The dead letter is not open.'],
+  step_not_waiting: [409, 'No step of the order is waiting for this decision.'],
   endpoint_disabled: [409, 'The webhook endpoint is disabled.'],
-  too_many_endpoints: [409, 'There can be no more webhook endpoints.'],
-  redrive_in_progress: [409, 'Dead letters are being redriven already.'],
-  precondition_failed: [412, 'The resource is not at the expected version.'],
+  too_many_endpoints: [409, 'The maximum number of webhook endpoints is reached.'],
+  redrive_in_progress: [409, 'A redrive is already in progress.'],
+  precondition_failed: [412, 'The resource does not have the expected version.'],
   payload_too_large: [413, 'The body is too large.'],
-  unsupported_media_type: [415, 'The body has to be application/json.'],
+  unsupported_media_type: [415, 'The body must be application/json.'],
   invalid_request: [422, 'Parts of the request are not valid.'],
-  refund_exceeds_captured: [422, 'That is more than can still be given back.'],
+  refund_exceeds_captured: [422, 'The amount exceeds what can still be refunded.'],
   idempotency_key_reused: [422, 'The Idempotency-Key was used for another request.'],
   internal_error: [500, 'Internal error.'],
-  overloaded: [503, 'The service has more to do than it can take on now.'],
-  database_unavailable: [503, 'The service cannot reach its database.'],
-  too_many_streams: [503, 'No more event streams can be opened now.'],
-  payment_unavailable: [503, 'The payment provider gives no answer.'],
+  overloaded: [503, 'The service is overloaded.'],
+  database_unavailable: [503, 'The database is unavailable.'],
+  too_many_streams: [503, 'The maximum number of event streams is reached.'],
+  payment_unavailable: [503, 'The payment provider is unavailable.'],
   cancel_undecided: [503, 'The cancellation is not decided yet.'],
-  delivery_unavailable: [503, 'The service that carries events cannot be reached.'],
-  checkout_unavailable: [503, 'The service that carries orders cannot be reached.'],
+  delivery_unavailable: [503, 'The workflow service is unavailable.'],
+  checkout_unavailable: [503, 'The workflow service is unavailable.'],
 } as const satisfies Record<string, readonly [ContentfulStatusCode, string]>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** One thing wrong with the request, and where (`pointer`: RFC 6901 into the body). */
+/** One invalid part of the request and its location. `pointer` (RFC 6901) points into the body. */
 export interface FieldError {
   readonly detail: string;
   readonly pointer?: string;
@@ -67,14 +67,14 @@ export interface Problem {
   readonly code: ProblemCode;
   readonly detail: string;
   readonly errors?: readonly FieldError[];
-  /** Trying the same again can succeed, after this many seconds. */
+  /** The same request may succeed after this many seconds. */
   readonly retryAfterSeconds?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Members of this kind of problem, e.g. `decline_code`. */
+  /** Extension members of the problem, e.g. `decline_code`. */
   readonly members?: Readonly<Record<string, unknown>>;
 }
 
-/** Ends the handling of a request with a problem. Thrown at the HTTP edge only. */
+/** Ends a request with a problem. Thrown only at the HTTP edge. */
 export class ProblemError extends Error {
   readonly problem: Problem;
 
@@ -84,7 +84,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** The address of a problem's description, served at /docs/errors. */
+/** The URL of a problem's description, served at /docs/errors. */
 export function problemType(code: ProblemCode): string {
   return `/docs/errors#${code}`;
 }
@@ -105,7 +105,7 @@ export function problemBody(problem: Problem, requestId: string): string {
   });
 }
 
-/** The problem as an HTTP answer. */
+/** The problem as an HTTP response. */
 export function problemResponse(problem: Problem, requestId: string): Response {
   const headers = new Headers(problem.headers);
   headers.set('content-type', 'application/problem+json');

@@ -1,5 +1,5 @@
-/** Answers that are not built on the spot: stored bytes, and what failed validation. */
-import type { z } from '@hono/zod-openapi';
+/** Responses from stored bytes, and problems from failed validation. */
+import { z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
 import type { StatusCode } from 'hono/utils/http-status';
 import type { JSONParsed } from 'hono/utils/types';
@@ -10,10 +10,10 @@ import { fieldErrors } from './validation.ts';
 type Stored<S extends StatusCode, T extends z.ZodType> = Response &
   TypedResponse<JSONParsed<z.output<T>>, S, 'json'>;
 
-/** The statuses of answers that settle something. */
+/** The statuses of stored responses. */
 const STORED_STATUSES = [200, 201, 202, 402] as const;
 
-/** Sends what was stored, byte for byte (G9). A replay says that it is one. */
+/** Sends a stored response byte for byte (G9). A header marks a replay. */
 export function sendStored<S extends StatusCode, T extends z.ZodType>(
   c: Context,
   answer: StoredResponse,
@@ -25,11 +25,19 @@ export function sendStored<S extends StatusCode, T extends z.ZodType>(
   if (replayed) c.header('idempotent-replayed', 'true');
   const status = STORED_STATUSES.find((each) => each === answer.status);
   const response = c.body(answer.body, status);
-  if (!isAsDeclared<S, T>(response)) throw new Error(`${answer.status} is not stored by any route`);
+  if (!isAsDeclared<S, T>(response))
+    throw new Error(`no route stores a response with status ${answer.status}`);
   return response;
 }
 
-/** Turns a failed check of any route into a problem with field errors. */
+const identified = z.object({ id: z.string() });
+
+/** The id in a stored JSON body. */
+export function idIn(body: string): string {
+  return identified.parse(JSON.parse(body)).id;
+}
+
+/** Turns failed validation into a problem with field errors. */
 export function onInvalid(
   result: { readonly target: string } & (
     { readonly success: true } | { readonly success: false; readonly error: z.ZodError }
@@ -39,14 +47,14 @@ export function onInvalid(
   const errors = fieldErrors(result.target, result.error);
   const named = errors.map(({ header }) => header);
   if (result.target === 'header' && named.includes('idempotency-key')) {
-    const detail = 'Send one key per intent, e.g. a UUID, and the same one when trying again.';
+    const detail = 'Send a unique key per operation, e.g. a UUID, and the same key when you retry.';
     throw new ProblemError({ code: 'idempotency_key_required', detail, errors });
   }
-  const detail = 'Some values cannot be accepted; `errors` says which.';
+  const detail = 'Some values are invalid; `errors` lists them.';
   throw new ProblemError({ code: 'invalid_request', detail, errors });
 }
 
-/** Only bytes are left of a stored answer; they were built from the type the route declares. */
+/** A stored response has no type. Its bytes were built from the type that the route declares. */
 function isAsDeclared<S extends StatusCode, T extends z.ZodType>(
   response: Response,
 ): response is Stored<S, T> {

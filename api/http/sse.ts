@@ -1,7 +1,7 @@
 /**
- * Server-sent events (WHATWG HTML §9.2) with limits: so many streams per process, so long each, and
- * nothing is read for a client before it has taken what went before. One that does not take it
- * within the deadline is dropped; it comes back with Last-Event-ID.
+ * Server-sent events (WHATWG HTML §9.2) with limits on the number and lifetime of streams, and with
+ * backpressure: nothing is read for a client before it has received the previous messages. A client
+ * that is too slow is disconnected, and resumes with Last-Event-ID.
  */
 import type { Logger } from 'pino';
 import type { OrderId } from '../../domain/ids.ts';
@@ -9,39 +9,38 @@ import type { Notifications } from '../../prisma/client/listen.ts';
 import { createWakeup } from '../../prisma/client/wakeup.ts';
 import { ProblemError } from './problems.ts';
 
-/** One event of a stream. `id` is where to resume after it. */
+/** One message of a stream. A client resumes after it with `id`. */
 export interface SseMessage {
   readonly id: string;
   readonly type: string;
   readonly data: object;
 }
 
-/** What a stream tells. */
 export interface SseSource {
-  /** Only this order's news wake the stream; null: everybody's. */
+  /** Only events of this order wake the stream; null: all events. */
   readonly orderId: OrderId | null;
-  /** The next frames, a bounded number; none when there is nothing new. */
+  /** Reads the next batch of messages; empty when there are none. */
   next(): Promise<readonly SseMessage[]>;
-  /** Where to resume after all that `next` gave. */
-  place(): string;
+  /** The cursor after the last message from `next`. */
+  cursor(): string;
 }
 
 export interface StreamLimits {
   readonly maxStreams: number;
   readonly heartbeatMs: number;
-  /** A client has this long to take what was sent. */
+  /** The time that a client has to receive what was sent. */
   readonly drainMs: number;
-  /** A lost notification costs this much delay. */
+  /** Bounds the delay after a lost notification. */
   readonly pollMs: number;
-  /** Then the stream ends, so that a revoked key or a forgotten client does not hold it for ever. */
+  /** Bounds the use of a revoked key and the cost of an idle client. */
   readonly lifetimeMs: number;
 }
 
 export interface EventStreams {
-  /** The body of the answer. Throws ProblemError `too_many_streams`. */
+  /** Returns the response body. Throws ProblemError `too_many_streams`. */
   open(source: SseSource, signal: AbortSignal): ReadableStream<Uint8Array>;
   count(): number;
-  /** Ends every stream; from now on none is opened. */
+  /** Ends all streams. Later ones are refused. */
   close(): void;
 }
 
@@ -52,10 +51,10 @@ const LIMITS: StreamLimits = {
   pollMs: 1_000,
   lifetimeMs: 15 * 60_000,
 };
-/** News within this time are one wake-up: a busy shop writes hundreds of events per second. */
-const GATHER_MS = 50;
+/** Coalesces notifications, because a busy shop writes hundreds of events per second. */
+const COALESCE_MS = 50;
 const RETRY_SECONDS = 10;
-/** How long clients wait before they reconnect. */
+/** Clients wait this long before they reconnect. */
 const RETRY = 'retry: 2000\n';
 const HEARTBEAT = ': heartbeat\n';
 
@@ -82,7 +81,7 @@ export function createEventStreams(deps: {
   return {
     open(source, signal) {
       if (closed || streams.size >= limits.maxStreams) {
-        const detail = `At most ${limits.maxStreams} streams of this kind are open at once.`;
+        const detail = `The limit is ${limits.maxStreams} open streams of this kind. Retry later.`;
         const retryAfterSeconds = RETRY_SECONDS;
         throw new ProblemError({ code: 'too_many_streams', detail, retryAfterSeconds });
       }
@@ -90,9 +89,10 @@ export function createEventStreams(deps: {
       streams.add(stream);
       void done
         .then((reason) => {
-          if (reason === 'fell_behind') deps.log.info('an event stream fell behind: dropped');
+          if (reason === 'fell_behind')
+            deps.log.info('slow client disconnected from an event stream');
         })
-        .catch((error: unknown) => deps.log.warn({ err: error }, 'an event stream was cut'))
+        .catch((error: unknown) => deps.log.warn({ err: error }, 'event stream failed'))
         .finally(() => streams.delete(stream));
       return body;
     },
@@ -105,45 +105,45 @@ export function createEventStreams(deps: {
   };
 }
 
-/** Makes one wake-up of all that is told within `GATHER_MS`. */
+/** Coalesces notifications within `COALESCE_MS` into one wakeup. */
 function coalesce(wake: (wakes: (orderId: OrderId | null) => boolean) => void) {
-  let told = new Set<string | null>();
+  let notified = new Set<string | null>();
   return (orderId: string | null): void => {
-    if (told.size === 0) {
+    if (notified.size === 0) {
       setTimeout(() => {
-        const all = told;
-        told = new Set();
+        const all = notified;
+        notified = new Set();
         wake((id) => id === null || all.has(null) || all.has(id));
-      }, GATHER_MS).unref();
+      }, COALESCE_MS).unref();
     }
-    told.add(orderId);
+    notified.add(orderId);
   };
 }
 
 function openStream(source: SseSource, limits: StreamLimits, signal: AbortSignal) {
-  const news = createWakeup();
-  const matches = createWakeup();
+  const pending = createWakeup();
+  const drained = createWakeup();
   const encoder = new TextEncoder();
   let ended = signal.aborted;
   const end = (): void => {
     ended = true;
-    news.ring();
-    matches.ring();
+    pending.ring();
+    drained.ring();
   };
   signal.addEventListener('abort', end, { once: true });
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  // A high-water mark of 0: `pull` is called only when the client has taken everything.
+  // With a high-water mark of 0, `pull` is called only after the client has received everything.
   const body = new ReadableStream<Uint8Array>(
-    { start: (given) => void (controller = given), pull: matches.ring, cancel: end },
+    { start: (each) => void (controller = each), pull: drained.ring, cancel: end },
     { highWaterMark: 0 },
   );
-  /** False when the client did not take what was sent before in time. */
+  /** False when the client did not receive the previous messages in time. */
   const send = async (text: string): Promise<boolean> => {
-    const taken = await matches.waitUntil(limits.drainMs);
-    if (taken && !ended) controller?.enqueue(encoder.encode(text));
-    return taken;
+    const isDrained = await drained.waitUntil(limits.drainMs);
+    if (isDrained && !ended) controller?.enqueue(encoder.encode(text));
+    return isDrained;
   };
-  const done = tell(source, { news, send, limits, hasEnded: () => ended })
+  const done = run(source, { pending, send, limits, hasEnded: () => ended })
     .then(
       (reason) => {
         if (reason === 'fell_behind') controller?.error(new Error(reason));
@@ -156,20 +156,20 @@ function openStream(source: SseSource, limits: StreamLimits, signal: AbortSignal
       },
     )
     .finally(() => signal.removeEventListener('abort', end));
-  return { body, done, stream: { orderId: source.orderId, wake: news.ring, end } };
+  return { body, done, stream: { orderId: source.orderId, wake: pending.ring, end } };
 }
 
-interface Telling {
-  readonly news: ReturnType<typeof createWakeup>;
+interface StreamRun {
+  readonly pending: ReturnType<typeof createWakeup>;
   readonly limits: StreamLimits;
   send(text: string): Promise<boolean>;
   hasEnded(): boolean;
 }
 
-/** Sends what there is, then waits for more, until the stream ends. */
-async function tell(
+/** Sends the available messages, then waits for more, until the stream ends. */
+async function run(
   source: SseSource,
-  { news, send, limits, hasEnded }: Telling,
+  { pending, send, limits, hasEnded }: StreamRun,
 ): Promise<'ended' | 'fell_behind'> {
   const endsAt = performance.now() + limits.lifetimeMs;
   let sentAt = performance.now();
@@ -179,28 +179,28 @@ async function tell(
       if (!(await send(text))) return 'fell_behind';
       sentAt = performance.now();
     }
-    const frames = await source.next();
-    text = frames.map(frameText).join('');
+    const messages = await source.next();
+    text = messages.map(formatMessage).join('');
     if (text !== '' || hasEnded()) continue;
-    const quietMs = sentAt + limits.heartbeatMs - performance.now();
+    const heartbeatInMs = sentAt + limits.heartbeatMs - performance.now();
     const leftMs = endsAt - performance.now();
-    await news.waitUntil(Math.max(0, Math.min(limits.pollMs, quietMs, leftMs)));
+    await pending.waitUntil(Math.max(0, Math.min(limits.pollMs, heartbeatInMs, leftMs)));
     if (performance.now() - sentAt >= limits.heartbeatMs) text = HEARTBEAT + formatCursor(source);
   }
   return 'ended';
 }
 
-/** An id alone is no event, but a client that has had none yet resumes after it as well. */
+/** A bare id is not an event, but lets a client that has received none resume from here. */
 function formatCursor(source: SseSource): string {
-  return `id: ${source.place()}\n\n`;
+  return `id: ${source.cursor()}\n\n`;
 }
 
-/** JSON has no line breaks of its own, so one `data:` line carries it. */
-function frameText({ id, type, data }: SseMessage): string {
+/** JSON text contains no line breaks, so one `data:` line is enough. */
+function formatMessage({ id, type, data }: SseMessage): string {
   return `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** A client that has gone has closed it already. */
+/** Closing throws when a disconnected client has already closed the stream. */
 function closeQuietly(controller: ReadableStreamDefaultController | undefined): void {
   try {
     controller?.close();

@@ -1,8 +1,8 @@
-/** How a failed parse of a request becomes field errors. */
+/** Turns failed validation of a request into field errors. */
 import type { z } from '@hono/zod-openapi';
 import type { FieldError } from './problems.ts';
 
-/** Failed checks as field errors: JSON pointers (RFC 6901) for bodies, names for the rest. */
+/** Field errors with JSON pointers (RFC 6901) for bodies and names for everything else. */
 export function fieldErrors(target: string, error: z.ZodError): readonly FieldError[] {
   return error.issues.flatMap((issue) => {
     const paths =
@@ -13,7 +13,7 @@ export function fieldErrors(target: string, error: z.ZodError): readonly FieldEr
   });
 }
 
-/** A JSON pointer in its URI fragment form, as RFC 9457 writes it: `#/lines/0/sku`. */
+/** A JSON pointer as a URI fragment, as in RFC 9457: `#/lines/0/sku`. */
 export function jsonPointer(path: readonly PropertyKey[]): string {
   const parts = path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'));
   return ['#', ...parts].join('/');

@@ -1,4 +1,4 @@
-/** What every request passes through: ids, one log line, metrics, errors, authentication. */
+/** Middleware of every request: ids, log line, metrics, errors, authentication. */
 import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
@@ -25,31 +25,31 @@ export interface ApiEnv {
   };
 }
 
-/** No id here can be an e-mail address: these end up in logs, memos and events. */
+/** Excludes e-mail addresses, because these ids are written to logs, memos and events. */
 const CORRELATION_ID = /^[A-Za-z0-9._:/=+-]{1,128}$/;
 const MAX_BODY_BYTES = 64 * 1024;
-/** Long enough for a pool to recover, short enough for a shopper to try again. */
+/** Long enough for the pool to recover, short enough for a shopper to retry. */
 const DATABASE_RETRY_SECONDS = 2;
 
-/** Takes `X-Correlation-Id` and `traceparent` in, and gives the former back. */
+/** Accepts `X-Correlation-Id` and `traceparent`, and returns the former. */
 export function correlation(): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    const given = c.req.header('x-correlation-id') ?? '';
-    const correlationId = CORRELATION_ID.test(given) ? given : c.var.requestId;
+    const header = c.req.header('x-correlation-id') ?? '';
+    const correlationId = CORRELATION_ID.test(header) ? header : c.var.requestId;
     const traceparent = readTraceparent(c.req.header('traceparent'));
     c.set('correlationId', correlationId);
     c.set('traceparent', traceparent);
     await withinTrace(traceparent, next);
-    // Problems are answers of their own, without what was set before: so after, and both.
+    // Set last, because a problem is a new response without the headers set earlier.
     c.res.headers.set('x-request-id', c.var.requestId);
     c.res.headers.set('x-correlation-id', correlationId);
   };
 }
 
-/** Their 503 reports a state and is no failure; whatever is missing logs that itself. */
+/** A 503 of these reports a state, not a failure. The unavailable part logs its own outage. */
 const PROBES: ReadonlySet<string> = new Set(['/readyz', '/healthz']);
 
-/** One line and one observation per request. Never bodies, names, tokens or query strings. */
+/** Writes one log line and one metric per request, without bodies, names, tokens or query strings. */
 export function requestLog({ log, metrics, isDraining }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
@@ -77,7 +77,7 @@ export function requestLog({ log, metrics, isDraining }: Services): MiddlewareHa
   };
 }
 
-/** Turns whatever was thrown into a problem. An unknown error tells nothing but its request id. */
+/** Turns any error into a problem. An unknown error exposes only the request id. */
 export function onError({ log }: Services) {
   return (error: Error, c: Context<ApiEnv>): Response => {
     const problem = toProblem(error);
@@ -97,7 +97,7 @@ export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
       const error = key === undefined ? '' : ', error="invalid_token"';
       throw new ProblemError({
         code: 'unauthorized',
-        detail: 'Send a valid key as Authorization: Bearer <key>.',
+        detail: 'Send a valid API key as Authorization: Bearer <key>.',
         headers: { 'www-authenticate': `Bearer realm="holdfast"${error}` },
       });
     }
@@ -106,38 +106,38 @@ export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/** Lets the role pass and those above it: storefront < operator < admin. */
+/** Allows the role and those above it: storefront < operator < admin. */
 export function requireRole(role: Role): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     if (ROLES.indexOf(c.var.apiKey.role) < ROLES.indexOf(role)) {
       throw new ProblemError({
         code: 'forbidden',
-        detail: `This needs the role ${role}; the key has the role ${c.var.apiKey.role}.`,
+        detail: `This call requires the role ${role}; the API key has the role ${c.var.apiKey.role}.`,
       });
     }
     await next();
   };
 }
 
-/** Who acts, for the audit log. */
+/** The caller, for the audit log. */
 export function operatorOf(c: Context<ApiEnv>): Operator {
   return { apiKeyId: c.var.apiKey.id, correlationId: c.var.correlationId };
 }
 
-/** Refuses bodies over 64 kB before they are read whole. */
+/** Refuses bodies over 64 kB without reading all of them. */
 export function limitBody(): MiddlewareHandler {
   return bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: () => {
       throw new ProblemError({
         code: 'payload_too_large',
-        detail: `At most ${MAX_BODY_BYTES} bytes are taken.`,
+        detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.`,
       });
     },
   });
 }
 
-/** For a body that may be left out: many clients name a content type and then send nothing. */
+/** For an optional body: many clients send a content type without a body. */
 export function withoutEmptyBody(): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     if (c.req.header('content-type') !== undefined && (await c.req.text()) === '') {
@@ -150,7 +150,7 @@ export function withoutEmptyBody(): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/** The pattern of the route that was meant, also when middleware answered before it. */
+/** The matched route's pattern, also when a middleware responded before the route. */
 function routeOf(c: Context): string {
   return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched';
 }
@@ -162,11 +162,11 @@ function toProblem(error: Error): Problem {
   return { code: 'internal_error', detail: 'internal error' };
 }
 
-/** What every request is told while the database cannot be asked. */
+/** The response to every request while the database is unavailable. */
 export function databaseUnavailable(): Problem {
   return {
     code: 'database_unavailable',
-    detail: 'Nothing was lost; try again.',
+    detail: 'The request was not processed. Retry with the same Idempotency-Key.',
     retryAfterSeconds: DATABASE_RETRY_SECONDS,
   };
 }
@@ -175,6 +175,7 @@ function fromHttpException(error: HTTPException): Problem {
   if (error.status === 415) {
     return { code: 'unsupported_media_type', detail: 'Send the body as application/json.' };
   }
-  if (error.status === 400) return { code: 'malformed_json', detail: 'The body does not parse.' };
+  if (error.status === 400)
+    return { code: 'malformed_json', detail: 'Send a body that is valid JSON.' };
   return { code: 'internal_error', detail: 'internal error' };
 }

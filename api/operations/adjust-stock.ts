@@ -1,4 +1,4 @@
-/** One movement of stock under an Idempotency-Key: units, movement and answer in one transaction. */
+/** A stock movement under an Idempotency-Key. Stock, movement and response are one transaction. */
 import type { Database } from '../../prisma/client/client.ts';
 import { insertCompletedKey, type KeyClaim } from '../../prisma/access/idempotency.ts';
 import { recordAction, type Operator } from '../../prisma/access/operator-actions.ts';
@@ -41,8 +41,8 @@ function problemOf(outcome: Exclude<AdjustOutcome, { kind: 'adjusted' }>, delta:
     code: 'stock_not_available',
     detail:
       delta > 0
-        ? 'That is more than can be counted.'
-        : `${available} units can be taken; ${held} are held for orders.`,
+        ? 'The stock would exceed the largest count. Add fewer units.'
+        : `At most ${available} units can be removed; ${held} are reserved for orders.`,
     members: { stock: stockBody(outcome.stock) },
   };
 }

@@ -1,4 +1,4 @@
-/** Dead letters as the API shows them, and why a decision about one was not taken. */
+/** Dead letters on the wire, and the problems of refused decisions. */
 import type { DeadLetter } from '../../prisma/events/dead-letters.ts';
 import type { Problem } from '../http/problems.ts';
 import type { RedriveOutcome } from '../../services/redrive.ts';
@@ -35,7 +35,7 @@ export function refusedDecision(outcome: Exclude<RedriveOutcome, { kind: 'redriv
       return { code: 'dead_letter_not_found', detail: 'No dead letter has this id.' };
     case 'not_open': {
       const { status, actor } = outcome.deadLetter;
-      const detail = `It is ${status}${actor === null ? '' : ` by ${actor}`}.`;
+      const detail = `The dead letter is ${status}${actor === null ? '' : ` by ${actor}`}.`;
       return { code: 'dead_letter_not_open', detail, members: { dead_letter_status: status } };
     }
     case 'not_applicable': {
@@ -46,12 +46,13 @@ export function refusedDecision(outcome: Exclude<RedriveOutcome, { kind: 'redriv
     case 'not_waiting':
       return {
         code: 'step_not_waiting',
-        detail: 'Nothing waits for this decision. The letter is open still, unless it was settled.',
+        detail: 'No step is waiting for this decision; the dead letter is unchanged.',
       };
     case 'unavailable':
       return {
         code: 'checkout_unavailable',
-        detail: 'Nothing was begun; the letter is open still.',
+        detail:
+          'Nothing was retried, and the dead letter is still open. Send the decision again later.',
         retryAfterSeconds: TEMPORAL_RETRY_SECONDS,
       };
   }

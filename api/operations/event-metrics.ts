@@ -1,4 +1,4 @@
-/** Gauges read when they are asked for: how far subscriptions are behind, dead letters, streams. */
+/** Gauges that are read on scrape: subscription lag, dead letters, maintenance and streams. */
 import { Gauge, type Registry } from 'prom-client';
 import { countNeedingAttention } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
@@ -10,36 +10,36 @@ import { listMaintenanceAges } from '../../prisma/operations/maintenance-runs.ts
 import { listSubscriptions } from '../../prisma/events/subscriptions.ts';
 import type { EventStreams } from '../http/sse.ts';
 
-/** More label values than this help nobody; the API has them all. */
+/** Bounds the label values. The API lists all subscriptions. */
 const MAX_SUBSCRIPTIONS = 200;
-/** `/metrics` needs no key, and some of its queries read much: however many scrape, one of each. */
-const KEPT_MS = 1_000;
+/** `/metrics` is public and its queries are expensive, so concurrent scrapes share one result. */
+const CACHE_MS = 1_000;
 
 export interface EventMetricsDeps {
   readonly db: Database;
   readonly streams: Readonly<Record<string, EventStreams>>;
-  /** Milliseconds of a clock that never goes back; the process's own unless a test says otherwise. */
+  /** A monotonic clock in milliseconds, for tests. */
   readonly nowMs?: () => number;
 }
 
 export function registerEventMetrics(registry: Registry, deps: EventMetricsDeps): void {
   const { nowMs = () => performance.now() } = deps;
-  const ask = <T>(query: (db: Database) => Promise<T>) => singleFlight(() => query(deps.db), nowMs);
-  registerSubscriptionGauges(registry, ask);
+  const shared: SharedQuery = (query) => singleFlight(() => query(deps.db), nowMs);
+  registerSubscriptionGauges(registry, shared);
   registerGauge(
     registry,
-    { name: 'holdfast_dead_letters_open', help: 'Dead letters nobody decided.', label: 'source' },
-    ask(async (db) => Object.entries(await countOpenDeadLetters(db))),
+    { name: 'holdfast_dead_letters_open', help: 'Open dead letters.', label: 'source' },
+    shared(async (db) => Object.entries(await countOpenDeadLetters(db))),
   );
   registerGauge(
     registry,
     {
       name: 'holdfast_log_held_seconds',
-      help: 'How long an event has been committed and cannot be read: an open transaction holds it.',
+      help: 'How long the oldest committed event has been unreadable because of an open transaction.',
     },
-    ask(async (db) => [['', await logHeldSeconds(db)]]),
+    shared(async (db) => [['', await logHeldSeconds(db)]]),
   );
-  registerUpkeepGauges(registry, ask);
+  registerOperationGauges(registry, shared);
   registerGauge(
     registry,
     { name: 'holdfast_event_streams', help: 'Open streams.', label: 'kind' },
@@ -47,11 +47,11 @@ export function registerEventMetrics(registry: Registry, deps: EventMetricsDeps)
   );
 }
 
-/** Makes a question to the database one that is shared. */
-type Ask = <T>(query: (db: Database) => Promise<T>) => () => Promise<T>;
+/** Turns a query into one whose result concurrent scrapes share. */
+type SharedQuery = <T>(query: (db: Database) => Promise<T>) => () => Promise<T>;
 
-function registerSubscriptionGauges(registry: Registry, ask: Ask): void {
-  const subscriptions = ask((db) => listSubscriptions(db, { limit: MAX_SUBSCRIPTIONS }));
+function registerSubscriptionGauges(registry: Registry, shared: SharedQuery): void {
+  const subscriptions = shared((db) => listSubscriptions(db, { limit: MAX_SUBSCRIPTIONS }));
   const gauge = (name: string, help: string, value: (of: Subscription) => number): void => {
     registerGauge(registry, { name, help, label: 'subscription' }, async () =>
       (await subscriptions()).map((each) => [each.name, value(each)] as const),
@@ -59,26 +59,28 @@ function registerSubscriptionGauges(registry: Registry, ask: Ask): void {
   };
   gauge(
     'holdfast_subscription_lag_seconds',
-    'Age of the oldest event not handed over yet.',
+    'Age of the oldest undelivered event.',
     ({ lagSeconds }) => lagSeconds,
   );
   gauge(
     'holdfast_subscription_behind',
-    'Events not handed over yet, counted up to 10,000.',
+    'Undelivered events, counted up to 10,000.',
     ({ behind }) => behind,
   );
-  gauge('holdfast_subscription_paused', '1 while it is paused.', ({ paused }) => Number(paused));
+  gauge('holdfast_subscription_paused', '1 while the subscription is paused.', ({ paused }) =>
+    Number(paused),
+  );
 }
 
-function registerUpkeepGauges(registry: Registry, ask: Ask): void {
+function registerOperationGauges(registry: Registry, shared: SharedQuery): void {
   registerGauge(
     registry,
     {
       name: 'holdfast_orders_needing_attention',
-      help: 'Orders that wait for a person.',
+      help: 'Orders that wait for an operator.',
       label: 'step',
     },
-    ask(async (db) =>
+    shared(async (db) =>
       (await countNeedingAttention(db)).map(({ step, orders }) => [step, orders] as const),
     ),
   );
@@ -86,10 +88,10 @@ function registerUpkeepGauges(registry: Registry, ask: Ask): void {
     registry,
     {
       name: 'holdfast_discrepancies_open',
-      help: "Where our books and a provider's differ.",
+      help: "Open discrepancies between our records and the providers'.",
       label: 'kind',
     },
-    ask(async (db) =>
+    shared(async (db) =>
       (await countOpenDiscrepancies(db)).map(({ kind, count }) => [kind, count] as const),
     ),
   );
@@ -97,10 +99,10 @@ function registerUpkeepGauges(registry: Registry, ask: Ask): void {
     registry,
     {
       name: 'holdfast_maintenance_age_seconds',
-      help: 'Since the last run that came to its end.',
+      help: 'Time since the last completed run.',
       label: 'name',
     },
-    ask(async (db) =>
+    shared(async (db) =>
       (await listMaintenanceAges(db)).map(({ name, seconds }) => [name, seconds] as const),
     ),
   );
@@ -120,11 +122,11 @@ function registerGauge(
     registers: [],
     async collect() {
       const values = await read().catch((error: unknown) => {
-        // Without the database these numbers are missing; the others are still worth having.
+        // Without the database these values are omitted; the others are still useful.
         if (isDatabaseUnavailable(error)) return [];
         throw error;
       });
-      // At one go: another scrape may be reading.
+      // Reset and set without an await in between, because another scrape may be reading.
       this.reset();
       for (const [each, value] of values) {
         this.set(label === undefined ? {} : { [label]: each }, value);
@@ -134,18 +136,17 @@ function registerGauge(
   registry.registerMetric(gauge);
 }
 
-/** Who asks while the query runs, or within a second of its end, gets what it found or met. */
-function singleFlight<T>(ask: () => Promise<T>, nowMs: () => number): () => Promise<T> {
-  let storedPayload: { readonly found: Promise<T>; untilMs: number } | null = null;
+/** Concurrent callers, and callers within a second, share one result or error. */
+function singleFlight<T>(query: () => Promise<T>, nowMs: () => number): () => Promise<T> {
+  let cached: { readonly result: Promise<T>; untilMs: number } | null = null;
   return () => {
-    if (storedPayload !== null && nowMs() < storedPayload.untilMs) return storedPayload.found;
-    const found = ask();
-    const asked = { found, untilMs: Infinity };
-    const keep = (): void => {
-      asked.untilMs = nowMs() + KEPT_MS;
+    if (cached !== null && nowMs() < cached.untilMs) return cached.result;
+    const current = { result: query(), untilMs: Infinity };
+    const startExpiry = (): void => {
+      current.untilMs = nowMs() + CACHE_MS;
     };
-    found.then(keep, keep);
-    storedPayload = asked;
-    return found;
+    current.result.then(startExpiry, startExpiry);
+    cached = current;
+    return current.result;
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The invariants as operators see them. Every asker within a few seconds gets the same result: the
- * queries read whole tables, and one console in each of ten browsers must not make ten of them.
+ * The cached result of the invariants. The queries read whole tables, so all callers within a few
+ * seconds share one result.
  */
 import { cachified, type CacheEntry } from '@epic-web/cachified';
 import type { Database } from '../../prisma/client/client.ts';
@@ -14,18 +14,18 @@ export interface CheckedInvariants {
 
 export type InvariantReader = () => Promise<CheckedInvariants>;
 
-const KEPT_MS = 5_000;
-/** The caller waits for it: what is not asked by then is `unchecked`. */
+const CACHE_MS = 5_000;
+/** The caller waits for the result. Invariants not reached by then are `unchecked`. */
 const TIMEOUT_MS = 10_000;
 
-/** Checks when nobody has done so within the last seconds. Rejects when the database is away. */
+/** Rejects when the database is unavailable. */
 export function createInvariantReader(db: Database): InvariantReader {
   const cache = new Map<string, CacheEntry<CheckedInvariants>>();
   return () =>
     cachified({
       key: 'invariants',
       cache,
-      ttl: KEPT_MS,
+      ttl: CACHE_MS,
       fallbackToCache: false,
       async getFreshValue() {
         const checkedAt = new Date().toISOString();

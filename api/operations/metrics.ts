@@ -1,4 +1,4 @@
-/** The API's own numbers, in a registry of its own. Labels are bounded: patterns, never paths. */
+/** The API's metrics. Labels are bounded: route patterns, never paths. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { connectionsOf, type Database } from '../../prisma/client/client.ts';
@@ -12,11 +12,11 @@ export interface Metrics {
     readonly status: number;
     readonly seconds: number;
   }): void;
-  /** `outcome`: `placed`, or the code of the problem that was answered. */
+  /** `outcome`: `placed`, or the code of the problem. */
   countOrder(outcome: string): void;
 }
 
-/** Around the budget of the synchronous path: 300 ms. */
+/** Finer around 300 ms, the latency target of the synchronous path. */
 const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30];
 const BREAKER_VALUES = { closed: 0, half_open: 1, open: 2 } as const;
 
@@ -35,7 +35,7 @@ export function createMetrics(watched: {
   });
   const orders = new Counter({
     name: 'holdfast_order_requests_total',
-    help: 'Answers to POST /v1/orders by outcome.',
+    help: 'Responses to POST /v1/orders by outcome.',
     labelNames: ['outcome'] as const,
     registers: [registry],
   });
@@ -49,7 +49,7 @@ export function createMetrics(watched: {
   };
 }
 
-/** Connections to PostgreSQL by pool: a pool that stays full is the next outage. */
+/** Connections to PostgreSQL by pool. A pool that stays full warns of an outage. */
 export function registerConnections(
   registry: Registry,
   databases: Readonly<Record<string, Database>>,
@@ -59,7 +59,7 @@ export function registerConnections(
     Object.entries(databases).map(([pool, db]) => ({ pool, ...connectionsOf(db) }));
   const inUse = new Gauge({
     name: 'holdfast_database_connections_in_use',
-    help: 'Connections to PostgreSQL that work holds.',
+    help: 'Connections to PostgreSQL in use.',
     labelNames,
     registers: [registry],
     collect() {
@@ -68,7 +68,7 @@ export function registerConnections(
   });
   const queued = new Gauge({
     name: 'holdfast_database_connections_waiting',
-    help: 'Work that waits for a connection.',
+    help: 'Queries and transactions that wait for a connection.',
     labelNames,
     registers: [registry],
     collect() {

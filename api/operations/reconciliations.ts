@@ -1,4 +1,4 @@
-/** Starting a reconciliation by hand, and how its runs and discrepancies are shown. */
+/** Starts reconciliations on request; runs and discrepancies on the wire. */
 import type { KeyClaim, StoredResponse } from '../../prisma/access/idempotency.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
@@ -16,7 +16,7 @@ import {
   type ReconciliationDeps,
 } from '../../services/start-reconciliation.ts';
 
-/** Starts a run now, after the answer. There is one at a time: while one runs, that one is given. */
+/** Starts a run in the background. Only one runs at a time, so a running one is returned instead. */
 export function startReconciliation(
   deps: ReconciliationDeps & { readonly starts: BackgroundStarts },
   claim: KeyClaim,

@@ -1,4 +1,4 @@
-/** What an operator sees of an order that waits for a person: what was tried, and what is open. */
+/** An operator's view of an order that needs attention: failed attempts and possible decisions. */
 import { decisionsAbout } from '../../domain/checkout-steps.ts';
 import type { AttentionView } from '../../prisma/orders/step-attempts.ts';
 import type { OrderView } from '../schemas/orders.ts';

@@ -1,7 +1,7 @@
 /**
- * Cancelling an order. The workflow decides, so that a cancel and a shipment cannot both win; the
- * database only spares the question where the answer is certain. The same Idempotency-Key is the
- * same update, so a lost answer can be asked for again (G10).
+ * Cancels an order. The workflow decides, so that a cancel and a shipment cannot both succeed; the
+ * database answers only when the result is certain. The same Idempotency-Key is the same update, so a
+ * lost response can be requested again (G10).
  */
 import { compensationsAt, lastStage } from '../../domain/checkout-steps.ts';
 import { cancelUpdateId } from '../../domain/ids.ts';
@@ -46,7 +46,7 @@ export function cancelOrder(
     deps.db,
     request.claim,
     async () =>
-      (await settledInBooks(deps, order, request.claim)) ?? askWorkflow(deps, order, request),
+      (await settledInRecords(deps, order, request.claim)) ?? askWorkflow(deps, order, request),
   );
 }
 
@@ -57,38 +57,40 @@ async function askWorkflow(
 ): Promise<HandlerResult> {
   const outcome = await deps.checkouts.cancel(startOf(order), { reason }, updateIdOf(claim));
   if (outcome.kind === 'accepted') return accept(deps, order, { claim, ...outcome });
-  // What gave no answer may have been done all the same.
-  const now = (await findOrder(deps.db, order.id)) ?? order;
-  const settled = await settledInBooks(deps, now, claim);
+  // The workflow may have acted even though its result was lost.
+  const current = (await findOrder(deps.db, order.id)) ?? order;
+  const settled = await settledInRecords(deps, current, claim);
   if (settled !== null) return settled;
   switch (outcome.kind) {
     case 'refused':
-      // It refuses what it does already: this very request, when the task that took it was lost.
-      return (await acceptedBefore(deps, now, claim)) ?? refused(notCancellable(outcome.reason));
+      // If the task that accepted this update was lost, the workflow refuses the repeat.
+      return (
+        (await acceptedBefore(deps, current, claim)) ?? refused(notCancellable(outcome.reason))
+      );
     case 'undecided':
       return refused({
         code: 'cancel_undecided',
-        detail: 'It is not decided yet. Ask again with the same key for the answer.',
+        detail: 'The cancellation is not decided yet. Retry with the same Idempotency-Key.',
         retryAfterSeconds: UNDECIDED_RETRY_SECONDS,
       });
     case 'unavailable':
       return refused({
         code: 'checkout_unavailable',
-        detail: 'Nothing was decided. Try again with the same key.',
+        detail: 'The order was not cancelled. Retry with the same Idempotency-Key.',
         retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS,
       });
   }
 }
 
-/** What a workflow is started with, in case this order's does not run yet. */
+/** The input of the order's workflow. */
 export function startOf(order: Order): CheckoutStart {
   const { id, lines, totalMinor, currency, correlationId, traceparent } = order;
   const skus = lines.map(({ sku }) => sku);
   return { orderId: id, totalMinor, currency, skus, correlationId, traceparent };
 }
 
-/** The answer PostgreSQL alone can give; null when the workflow has to be asked. */
-async function settledInBooks(
+/** The result that the database alone determines; null when the workflow has to decide. */
+async function settledInRecords(
   deps: CancelDeps,
   order: Order,
   claim: KeyClaim,
@@ -102,7 +104,7 @@ async function settledInBooks(
     case 'delivered':
       return refused(notCancellable(`already_${order.status}`));
     case 'cancelled':
-      // It may be this very request that cancelled it, and only the answer was lost.
+      // This request may have cancelled it, and only the response was lost.
       return (
         (await acceptedBefore(deps, order, claim)) ?? refused(notCancellable('already_cancelled'))
       );
@@ -115,15 +117,15 @@ async function settledInBooks(
   }
 }
 
-/** The acceptance, when the order was turned round by this request; null when it was not. */
+/** The acceptance of this request if it cancelled the order; otherwise null. */
 async function acceptedBefore(
   deps: CancelDeps,
   order: Order,
   claim: KeyClaim,
 ): Promise<StoredResponse | null> {
   const events = await listOrderEvents(deps.db, order.id, MAX_EVENTS);
-  const turned = events.find(({ type }) => type === 'order.cancelling');
-  if (turned?.causationId !== updateIdOf(claim)) return null;
+  const cancelling = events.find(({ type }) => type === 'order.cancelling');
+  if (cancelling?.causationId !== updateIdOf(claim)) return null;
   const stage = lastStage((step) =>
     events.some(({ type }) => type === `order.${step.stage.after}`),
   );
@@ -148,7 +150,7 @@ async function accept(
   return answer;
 }
 
-/** The same key is the same update, so that a repeat gets the same answer. */
+/** The same key is the same update, so a repeat gets the same result. */
 function updateIdOf(claim: KeyClaim): string {
   return cancelUpdateId(claim.apiKeyId, requestDigest(claim));
 }

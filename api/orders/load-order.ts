@@ -1,17 +1,17 @@
-/** From the id in an address to the order, or the 404 that says there is none. */
+/** Loads the order of a path parameter, or throws a 404. */
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { ProblemError } from '../http/problems.ts';
 
-/** The text as an order id. Garbled is as good as unknown: ProblemError `order_not_found`. */
+/** Throws ProblemError `order_not_found` for a malformed id, like for an unknown one. */
 export function parseOrderId(text: string): OrderId {
   if (isOrderId(text)) return text;
   throw notFound();
 }
 
-/** The order with this id. Throws ProblemError `order_not_found`. */
+/** Throws ProblemError `order_not_found`. */
 export async function loadOrder(db: Database, text: string): Promise<Order> {
   const order = await findOrder(db, parseOrderId(text));
   if (order === null) throw notFound();

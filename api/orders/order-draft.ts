@@ -1,4 +1,4 @@
-/** From what a shopper asked to what can be opened: prices, sums, limits. Pure. */
+/** Turns a request into an order draft: prices, sums and limits. Pure. */
 import { sumMinor } from '../../domain/money.ts';
 import type { OrderLine } from '../../domain/order.ts';
 import type { Product } from '../../domain/product.ts';
@@ -15,7 +15,7 @@ export interface PlaceOrderRequest {
   readonly requestId: string;
   readonly correlationId: string;
   readonly traceparent: string | null;
-  /** Aborted when nobody waits for the answer any more: then no new work is begun. */
+  /** Aborted when the client no longer waits. No new work begins after that. */
   readonly signal: AbortSignal;
 }
 
@@ -23,7 +23,7 @@ export type DraftOutcome =
   | { readonly kind: 'drafted'; readonly draft: OrderDraft }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-/** Prices the lines by the catalogue as it is now. */
+/** Prices the lines with the current catalog. */
 export function draftOrder(request: PlaceOrderRequest, products: readonly Product[]): DraftOutcome {
   const { body } = request;
   const errors = findErrors(body, products);
@@ -31,7 +31,7 @@ export function draftOrder(request: PlaceOrderRequest, products: readonly Produc
   const lines = sumBySku(body, products);
   const totalMinor = sumMinor(lines);
   if (totalMinor < 1 || totalMinor > MAX_TOTAL_MINOR) {
-    const detail = `The total is ${totalMinor}; it has to be within 1 and ${MAX_TOTAL_MINOR}.`;
+    const detail = `The total is ${totalMinor}; it must be from 1 to ${MAX_TOTAL_MINOR}.`;
     return invalid([{ detail, pointer: jsonPointer(['lines']) }]);
   }
   const expected = body.expected_total_minor;
@@ -44,28 +44,28 @@ export function draftOrder(request: PlaceOrderRequest, products: readonly Produc
 
 function findErrors(body: PlaceOrderBody, products: readonly Product[]): FieldError[] {
   const errors: FieldError[] = [];
-  const asked = new Map<string, number>();
+  const quantities = new Map<string, number>();
   for (const [index, { sku, quantity }] of body.lines.entries()) {
     const product = products.find((each) => each.sku === sku);
-    const sum = (asked.get(sku) ?? 0) + quantity;
-    asked.set(sku, sum);
+    const sum = (quantities.get(sku) ?? 0) + quantity;
+    quantities.set(sku, sum);
     if (product === undefined) {
-      const detail = 'There is no product with this SKU.';
+      const detail = 'No product has this SKU.';
       errors.push({ detail, pointer: jsonPointer(['lines', index, 'sku']) });
     } else if (sum > MAX_QUANTITY) {
-      const detail = `At most ${MAX_QUANTITY} units of one product; ${sum} were asked for.`;
+      const detail = `An order may contain ${MAX_QUANTITY} units of one product; ${sum} were requested.`;
       errors.push({ detail, pointer: jsonPointer(['lines', index, 'quantity']) });
     }
   }
   const foreign = products.find(({ currency }) => currency !== body.currency);
   if (foreign) {
-    const detail = `${foreign.sku} is sold in ${foreign.currency}.`;
+    const detail = `${foreign.sku} is priced in ${foreign.currency}.`;
     errors.push({ detail, pointer: jsonPointer(['currency']) });
   }
   return errors;
 }
 
-/** One line per SKU, in the order in which they were first asked for. */
+/** One line per SKU, in the order of first occurrence. */
 function sumBySku(body: PlaceOrderBody, products: readonly Product[]): readonly OrderLine[] {
   const quantities = new Map<string, number>();
   for (const { sku, quantity } of body.lines) {
@@ -103,6 +103,6 @@ function toDraft(
 }
 
 function invalid(errors: readonly FieldError[]): DraftOutcome {
-  const detail = 'Some values cannot be accepted; `errors` says which.';
+  const detail = 'Some values are invalid; `errors` lists them.';
   return { kind: 'refused', problem: { code: 'invalid_request', detail, errors } };
 }

@@ -1,6 +1,6 @@
 /**
- * One order with everything beside it. The parts are read side by side; a part that is down or late
- * is null with a warning, because the rest is still worth seeing.
+ * An order with its payment, shipment, refunds and timeline. The parts are read concurrently. A part
+ * that fails or is too slow is null with a warning, because the rest is still useful.
  */
 import { setTimeout } from 'node:timers/promises';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
@@ -20,16 +20,16 @@ export interface OrderViewDeps {
   readonly warehouse: WarehouseGateway;
 }
 
-/** A reader waits no longer than this for any part. */
+/** The timeout of each part. */
 const PART_DEADLINE_MS = 1_000;
-/** An order has some dozen events; this only bounds the worst. */
+/** An order has a few dozen events. This bounds the worst case. */
 export const MAX_EVENTS = 500;
-/** While these last, the warehouse may know more than we do. */
+/** In these statuses the warehouse may have newer information. */
 const TRACKED: readonly OrderStatus[] = ['paid', 'shipped', 'cancelling', 'needs_attention'];
 
 type Warning = OrderView['warnings'][number];
 
-/** Reads what belongs to the order. Never fails because of a part. */
+/** Never fails because of a part. */
 export async function viewOrder(
   { db, warehouse }: OrderViewDeps,
   order: Order,
@@ -59,24 +59,24 @@ export async function viewOrder(
 
 function createPartReader(warnings: Warning[]) {
   return async <T>(name: string, work: Promise<T>): Promise<T | null> => {
-    const giveUp = new AbortController();
-    const late = setTimeout(PART_DEADLINE_MS, 'late' as const, { signal: giveUp.signal });
-    late.catch(() => undefined);
+    const done = new AbortController();
+    const timeout = setTimeout(PART_DEADLINE_MS, 'timeout' as const, { signal: done.signal });
+    timeout.catch(() => undefined);
     try {
-      const first = await Promise.race([work.then((value) => ({ value })), late]);
-      if (first !== 'late') return first.value;
-      warnings.push({ part: name, detail: 'It took too long to answer.' });
+      const first = await Promise.race([work.then((value) => ({ value })), timeout]);
+      if (first !== 'timeout') return first.value;
+      warnings.push({ part: name, detail: 'Timed out. Read the order again later.' });
     } catch {
-      // The reader is told that the part is missing; why is in the metrics of whoever failed.
-      warnings.push({ part: name, detail: 'It cannot be read at the moment.' });
+      // The metrics of the failed dependency show the cause.
+      warnings.push({ part: name, detail: 'Currently unavailable. Read the order again later.' });
     } finally {
-      giveUp.abort();
+      done.abort();
     }
     return null;
   };
 }
 
-/** Null when there is nothing to ask. Throws when the warehouse gives no answer. */
+/** Null when there is nothing to track. Throws when the warehouse does not respond. */
 async function track(warehouse: WarehouseGateway, order: Order): Promise<ShipmentState | null> {
   if (!TRACKED.includes(order.status)) return null;
   const correlationId = shipmentCorrelationId(order.id);

@@ -47,16 +47,16 @@ export interface PlaceOrderDeps {
 }
 
 export type PlaceOrderOutcome =
-  /** Settled for good, now or before: the bytes are stored and sent as they are. */
+  /** Settled now or earlier. The stored bytes are sent unchanged. */
   | {
       readonly kind: 'settled';
       readonly orderId: OrderId | null;
       readonly answer: StoredResponse;
-      /** The placed order whose workflow is to be started; null when this try placed none. */
+      /** The order whose workflow has to be started; null when this attempt placed none. */
       readonly placed: Order | null;
       readonly replayed: boolean;
     }
-  /** Nothing was settled; a retry evaluates again or resumes. */
+  /** Nothing was settled. A retry starts again or resumes. */
   | { readonly kind: 'refused'; readonly problem: Problem };
 
 /** Places the order, or continues what an earlier attempt with the same key began. */
@@ -120,7 +120,7 @@ async function resume(
     case 'answered':
       return replayed(key);
     case 'abandoned': {
-      // The lease on the key is ours now.
+      // This attempt now holds the lease on the key.
       const order = await requireOrder(deps.db, key.orderId);
       const mayAuthorize = order.status === 'pending' && !(await isOverdue(deps.db, order.id));
       return mayAuthorize ? { kind: 'opened', order } : currentOutcome(deps, request, order);
@@ -128,7 +128,7 @@ async function resume(
   }
 }
 
-/** Phase 2: what the payment provider says about the order's one authorization. */
+/** Phase 2: the provider's result for the order's only authorization. */
 type PaymentResult =
   | {
       readonly kind: 'authorized';
@@ -154,7 +154,7 @@ async function authorizeOrLookUp(
   });
   if (outcome.kind === 'unavailable') return { ...outcome, kind: 'unknown' };
   if (outcome.kind !== 'unknown') return outcome;
-  // No response. One look-up by the order's id may tell what happened.
+  // No response. One lookup by order id may find the result.
   const found = await payments.lookUp({ orderId, reference: null, signal });
   if (found.kind !== 'found') return { kind: 'unknown' };
   const { reference, state, declineCode, captureBefore } = found.payment;
@@ -212,7 +212,7 @@ async function currentOutcome(
 ): Promise<PlaceOrderOutcome> {
   const key = await readKeyState(deps.db, claim);
   if (key.kind === 'answered') return replayed(key);
-  // Without the lease, the next retry too gets its response at once.
+  // Releases the lease, so that the next retry gets its response immediately.
   await releaseKey(deps.db, claim);
   switch (await explainUnsettled(deps, order)) {
     case 'in_flight':
@@ -240,7 +240,7 @@ function replayed({ orderId, answer }: Extract<KeyState, { kind: 'answered' }>):
 
 async function requireOrder(db: Database, id: OrderId): Promise<Order> {
   const order = await findOrder(db, id);
-  if (order === null) throw new Error(`order ${id} is named by a key, but does not exist`);
+  if (order === null) throw new Error(`order ${id} of an idempotency key does not exist`);
   return order;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Asking for a refund: judged against the books in the order's turn, written down with its provider
- * key, answered. The money moves afterwards, in a workflow that is started and not waited for.
+ * Requests a refund. Under the order's lock it is checked against the records and stored with its
+ * provider key and its response. A workflow moves the money afterwards.
  */
 import { formatMoney } from '../../domain/money.ts';
 import type { NotRefundableReason } from '../../domain/refund.ts';
@@ -56,7 +56,7 @@ export function refundOrder(
   });
 }
 
-/** After the commit and without waiting; what is lost here is started from the event log. */
+/** Best effort, after the commit. A lost start is repeated from the event log. */
 function startInBackground({ db, refunds, starts }: RefundDeps, refund: RefundStart): void {
   const { refundId, orderId } = refund;
   const start = async (): Promise<void> => {
@@ -70,24 +70,24 @@ function problemOf(outcome: Exclude<RequestRefundOutcome, { kind: 'requested' }>
   switch (outcome.kind) {
     case 'not_refundable': {
       const { reason } = outcome;
-      return { code: 'not_refundable', detail: WHAT_INSTEAD[reason], members: { reason } };
+      return { code: 'not_refundable', detail: NOT_REFUNDABLE[reason], members: { reason } };
     }
     case 'exceeds': {
       const { leftMinor, currency } = outcome;
       const left = formatMoney({ amountMinor: leftMinor, currency });
       return {
         code: 'refund_exceeds_captured',
-        detail: `${left} can still be given back.`,
+        detail: `At most ${left} can still be refunded.`,
         members: { refundable_minor: leftMinor, currency },
       };
     }
   }
 }
 
-const WHAT_INSTEAD: Readonly<Record<NotRefundableReason, string>> = {
-  captured_manually: 'The money was captured by hand. Give it back by hand as well.',
-  not_captured: 'No money was taken. Cancel the order instead: what is held is let go.',
-  being_cancelled: 'The order is being cancelled, which gives everything back by itself.',
-  already_cancelled: 'The order was cancelled, and nothing of it stays charged.',
-  too_many_refunds: 'The order has as many refunds as it can have.',
+const NOT_REFUNDABLE: Readonly<Record<NotRefundableReason, string>> = {
+  captured_manually: 'The payment was captured manually. Refund it manually as well.',
+  not_captured: 'Nothing was charged. Cancel the order instead, which voids the authorization.',
+  being_cancelled: 'The order is being cancelled, which refunds everything.',
+  already_cancelled: 'The order was cancelled, and nothing remains charged.',
+  too_many_refunds: 'The maximum number of refunds of an order is reached.',
 };

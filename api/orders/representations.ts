@@ -1,4 +1,4 @@
-/** Domain objects as the API shows them. Pure: what is shown does not depend on who asks. */
+/** Domain objects on the wire. Pure: the result does not depend on the caller. */
 import type { Order, OrderEvent, Payment } from '../../domain/order.ts';
 import type { Product, Stock } from '../../domain/product.ts';
 import type { Refund } from '../../domain/refund.ts';
@@ -12,7 +12,7 @@ import type {
 import type { ProductBody, StockBody } from '../schemas/products.ts';
 import type { RefundBody } from '../schemas/refunds.ts';
 
-/** The order itself, without what is read beside it. */
+/** The order without payment, shipment, refunds and timeline. */
 export function orderBody(order: Order): OrderBody {
   const { line1, line2, city, postalCode, country } = order.shippingAddress;
   const { email, name, phone } = order.customer;
@@ -44,7 +44,7 @@ export function orderBody(order: Order): OrderBody {
   };
 }
 
-/** The order as it is answered the moment it is placed: all money held, none taken. */
+/** The order right after it was placed, with the whole amount authorized and nothing captured. */
 export function placedOrderBody(order: Order): PlacedOrderBody {
   return {
     ...orderBody(order),
@@ -70,7 +70,7 @@ export function paymentBody(payment: Payment): NonNullable<OrderView['payment']>
   };
 }
 
-/** A refund as it stands beside its order. */
+/** A refund within its order. */
 export function refundEntryBody(refund: Refund): RefundEntryBody {
   return {
     id: refund.id,
@@ -83,7 +83,7 @@ export function refundEntryBody(refund: Refund): RefundEntryBody {
   };
 }
 
-/** A refund as operators see it. */
+/** A refund for operators. */
 export function refundBody(refund: Refund): RefundBody {
   return {
     object: 'refund',

@@ -1,4 +1,4 @@
-/** The answers to placing an order: the stored ones as bytes, the others as problems. Pure. */
+/** The responses to placing an order: stored ones as bytes, others as problems. Pure. */
 import { formatMoney, type Money } from '../../domain/money.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
@@ -8,35 +8,36 @@ import type { StoredResponse } from '../../prisma/access/idempotency.ts';
 import { problemBody, type Problem } from '../http/problems.ts';
 import { placedOrderBody } from './representations.ts';
 
-/** Long enough for a shopper who is paying to finish or to give up. */
+/** Long enough for another shopper's payment to finish or fail. */
 const HELD_RETRY_SECONDS = 5;
-/** The sweep comes once a minute. */
-const ENDING_RETRY_SECONDS = 5;
+/** The sweep that expires the order runs once a minute. */
+const EXPIRING_RETRY_SECONDS = 5;
 const PAYMENT_RETRY_SECONDS = 2;
-const GIVEN_UP_RETRY_SECONDS = 2;
+const TIMED_OUT_RETRY_SECONDS = 2;
 
 export function placedResponse(order: Order): StoredResponse {
   return { status: 201, body: JSON.stringify(placedOrderBody(order)) };
 }
 
-/** Stored like the 201: the order is settled, and a retry must not try the card again. */
+/** Stored like a 201, because the order is settled and a retry must not charge the card. */
 export function declinedResponse(declineCode: string, requestId: string): StoredResponse {
   const problem: Problem = {
     code: 'payment_declined',
-    detail: 'The payment provider declined. Another payment method needs a new Idempotency-Key.',
+    detail:
+      'The payment was declined. Order again with another payment method and a new Idempotency-Key.',
     members: { decline_code: declineCode },
   };
   return { status: 402, body: problemBody(problem, requestId) };
 }
 
-/** Retryable only if waiting can help: every missing unit is with shoppers who still pay. */
+/** Retryable only if other unpaid orders hold all missing units, which may be released. */
 export function outOfStock(shortages: readonly Shortage[]): Problem {
   const onlyHeld = shortages.every(({ cause }) => cause === 'held');
   return {
     code: 'out_of_stock',
     detail: onlyHeld
-      ? 'The missing units are held by shoppers who are paying; some may come back.'
-      : 'Some units are gone; `lines` says what is available.',
+      ? 'The missing units are held by orders that are being paid. Retry; some may be released.'
+      : 'Some units are sold out; `lines` lists what is available.',
     members: { retryable: onlyHeld, lines: shortages },
     ...(onlyHeld && { retryAfterSeconds: HELD_RETRY_SECONDS }),
   };
@@ -45,52 +46,52 @@ export function outOfStock(shortages: readonly Shortage[]): Problem {
 export function priceChanged(total: Money, expectedMinor: number): Problem {
   return {
     code: 'price_changed',
-    detail: `The total is ${formatMoney(total)} now.`,
+    detail: `The total is now ${formatMoney(total)}. Confirm it with the shopper and order again.`,
     members: { total_minor: total.amountMinor, expected_total_minor: expectedMinor },
   };
 }
 
-/** Past its deadline and not ended: a try that began in time may still place it. */
+/** Past its deadline but not expired yet: an attempt that began in time may still place it. */
 export function orderExpiring(): Problem {
   return {
     code: 'request_in_flight',
-    detail: 'The time for this order is over. Ask again with the same key for what became of it.',
-    retryAfterSeconds: ENDING_RETRY_SECONDS,
+    detail: 'The order is expiring. Retry with the same Idempotency-Key to get its outcome.',
+    retryAfterSeconds: EXPIRING_RETRY_SECONDS,
   };
 }
 
-/** Only for an order that has expired: the shopper will order again. */
 export function orderExpired(orderId: OrderId): Problem {
   return {
     code: 'order_expired',
-    detail: 'Nothing was charged. Order again under a new Idempotency-Key.',
+    detail: 'The order expired and nothing was charged. Order again with a new Idempotency-Key.',
     members: { order_id: orderId },
   };
 }
 
-/** The answer for a request that was given up before anything was written. */
+/** For a request that timed out before anything was written. */
 export function requestTimedOut(): Problem {
   return {
     code: 'overloaded',
-    detail: 'The time for this request was used up. Nothing was begun; try again.',
-    retryAfterSeconds: GIVEN_UP_RETRY_SECONDS,
+    detail: 'The request timed out and was not processed. Retry with the same Idempotency-Key.',
+    retryAfterSeconds: TIMED_OUT_RETRY_SECONDS,
   };
 }
 
-/** Asked before anything was written: the breaker knows that the provider gives no answer. */
+/** For a request that was refused before anything was written, because the breaker is open. */
 export function paymentNotAttempted({ retryAfterMs }: Unavailable): Problem {
   return {
     code: 'payment_unavailable',
-    detail: 'Nothing was begun; try again with the same key.',
+    detail: 'The request was not processed. Retry with the same Idempotency-Key.',
     retryAfterSeconds: Math.ceil(retryAfterMs / 1_000),
   };
 }
 
-/** The order has expired, and the provider did not say that it let the money go. */
+/** For an expired order whose void the provider has not confirmed yet. */
 export function voidPending(): Problem {
   return {
     code: 'payment_unavailable',
-    detail: 'The order expired; what is held on the card is being let go. Ask again, same key.',
+    detail:
+      'The order expired and its payment is being voided. Retry with the same Idempotency-Key.',
     retryAfterSeconds: PAYMENT_RETRY_SECONDS,
   };
 }
@@ -98,7 +99,9 @@ export function voidPending(): Problem {
 export function paymentUnavailable(retryAfterMs?: number): Problem {
   return {
     code: 'payment_unavailable',
-    detail: 'The units stay held. Try again with the same key: nothing is charged twice.',
+    detail:
+      'The payment is still pending. Retry with the same Idempotency-Key; ' +
+      'you will not be charged twice.',
     retryAfterSeconds:
       retryAfterMs === undefined ? PAYMENT_RETRY_SECONDS : Math.ceil(retryAfterMs / 1_000),
   };

@@ -1,6 +1,6 @@
 /**
- * What providers send us: the signature is checked on the raw bytes, the message is stored, then it
- * is acknowledged. Handing it on may fail; recovery.ts does it again from the inbox.
+ * Webhooks from the providers. The signature is verified on the raw bytes, and the message is stored
+ * before it is acknowledged. If processing fails, services/recovery.ts repeats it from the inbox.
  */
 import { Hono } from 'hono';
 import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/events/inbox.ts';
@@ -53,7 +53,7 @@ export function callbackRoutes(services: Services) {
     });
 }
 
-/** The message is safe in the inbox, so whatever goes wrong from here is no matter of the sender. */
+/** The message is stored, so a failure from here on does not concern the sender. */
 async function bestEffort(
   { log }: Services,
   { orderId }: InboxMessage,
@@ -62,7 +62,7 @@ async function bestEffort(
   try {
     await work;
   } catch (error) {
-    log.warn({ err: error, order_id: orderId }, 'callback not handed over yet');
+    log.warn({ err: error, order_id: orderId }, 'callback not processed yet');
   }
 }
 
@@ -73,6 +73,6 @@ async function storeUnrecognised({ db }: Services, id: string): Promise<void> {
 }
 
 function badSignature(): ProblemError {
-  const detail = 'Sign the raw body with the shared secret; the clock may differ by 5 minutes.';
+  const detail = 'Sign the raw body with the shared secret. The timestamp may differ by 5 minutes.';
   return new ProblemError({ code: 'invalid_signature', detail });
 }

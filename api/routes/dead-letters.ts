@@ -1,4 +1,4 @@
-/** Dead letters over HTTP: thin handlers over redrive.ts, redrive-many.ts and the queries. */
+/** Routes of dead letters: thin handlers over services/redrive.ts and services/bulk-redrive.ts. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findDeadLetter, listDeadLetters } from '../../prisma/events/dead-letters.ts';
@@ -43,13 +43,13 @@ export function deadLetterRoutes(services: Services) {
     })
     .openapi(redriveManyRoute, async (c) => {
       const { fingerprint, rate, dry_run, note = null } = c.req.valid('json');
-      const asked = { object: 'redrive' as const, fingerprint, rate, dry_run };
-      if (dry_run) return c.json({ ...asked, ...(await redriver.count(fingerprint)) }, 200);
+      const summary = { object: 'redrive' as const, fingerprint, rate, dry_run };
+      if (dry_run) return c.json({ ...summary, ...(await redriver.count(fingerprint)) }, 200);
       const request = { fingerprint, ratePerSecond: rate, note, by: deciderOf(c) };
       const outcome = await redriver.start(request);
       if (outcome.kind === 'busy') throw busy();
       const { matching, redriving } = outcome;
-      return c.json({ ...asked, matching, redriving }, 202);
+      return c.json({ ...summary, matching, redriving }, 202);
     })
     .openapi(redriveRoute, async (c) => {
       const { action = 'retry', note = null } = c.req.valid('json');
@@ -68,7 +68,7 @@ export function deadLetterRoutes(services: Services) {
 }
 
 const tags = ['Dead letters'];
-const theLetter = (description: string) => ({
+const deadLetterResponse = (description: string) => ({
   description,
   content: { 'application/json': { schema: deadLetterSchema } },
 });
@@ -77,7 +77,7 @@ const listRoute = createRoute({
   method: 'get',
   path: '/v1/dead-letters',
   tags,
-  summary: 'List what failed for good, newest first',
+  summary: 'List permanently failed work, newest first',
   middleware: [requireRole('operator')] as const,
   request: { query: deadLetterListQuery },
   responses: {
@@ -93,60 +93,60 @@ const showRoute = createRoute({
   method: 'get',
   path: '/v1/dead-letters/{id}',
   tags,
-  summary: 'Show a dead letter: the message, why it failed, who decided what',
+  summary: 'Show a dead letter: message, error and decision',
   middleware: [requireRole('operator')] as const,
   request: { params: deadLetterParam },
-  responses: { 200: theLetter('The letter.'), ...problemResponses },
+  responses: { 200: deadLetterResponse('The dead letter.'), ...problemResponses },
 });
 
 const redriveRoute = createRoute({
   method: 'post',
   path: '/v1/dead-letters/{id}/redrive',
   tags,
-  summary: 'Try again what failed, under the same keys and event ids',
+  summary: 'Retry the failed work with the same keys and event ids',
   description:
-    'The waiting step of a checkout resumes; a delivery or a notice begins anew. The letter is ' +
-    'resolved when that works, and open again when it fails again.',
+    'The waiting step of a checkout resumes; a delivery or notification starts again. The dead ' +
+    'letter is resolved on success and open again after another failure.',
   middleware: [requireRole('operator'), withoutEmptyBody()] as const,
   request: {
     params: deadLetterParam,
     body: { content: { 'application/json': { schema: redriveBody } } },
   },
-  responses: { 202: theLetter('It is being tried again.'), ...problemResponses },
+  responses: { 202: deadLetterResponse('The retry has started.'), ...problemResponses },
 });
 
 const discardRoute = createRoute({
   method: 'post',
   path: '/v1/dead-letters/{id}/discard',
   tags,
-  summary: 'Lay a dead letter aside for good, with the reason',
+  summary: 'Discard a dead letter, with a reason',
   middleware: [requireRole('operator')] as const,
   request: {
     params: deadLetterParam,
     body: { required: true, content: { 'application/json': { schema: discardBody } } },
   },
-  responses: { 200: theLetter('It is discarded.'), ...problemResponses },
+  responses: { 200: deadLetterResponse('Discarded.'), ...problemResponses },
 });
 
 const redriveManyRoute = createRoute({
   method: 'post',
   path: '/v1/dead-letters/redrive',
   tags,
-  summary: 'Redrive every open letter of one cause, at a rate',
+  summary: 'Redrive all open dead letters with one fingerprint, at a given rate',
   description:
-    'Runs in the background of the process that answers. A stop leaves the rest open; the same ' +
-    'call goes on with them. Progress: list by fingerprint and status.',
+    'Runs in the background of this process. If it stops, the rest stays open, and the same call ' +
+    'continues with them. To see progress, list dead letters by fingerprint and status.',
   middleware: [requireRole('operator')] as const,
   request: {
     body: { required: true, content: { 'application/json': { schema: redriveManyBody } } },
   },
   responses: {
     200: {
-      description: 'With `dry_run`: what would be redriven.',
+      description: 'With `dry_run`: the number that would be redriven.',
       content: { 'application/json': { schema: redriveManySchema } },
     },
     202: {
-      description: 'They are being redriven.',
+      description: 'The redrive has started.',
       content: { 'application/json': { schema: redriveManySchema } },
     },
     ...problemResponses,
@@ -158,6 +158,6 @@ function deciderOf(c: Context<ApiEnv>): Decider {
 }
 
 function busy(): ProblemError {
-  const detail = 'Letters of this cause are being redriven, or of too many others.';
+  const detail = 'A redrive of this fingerprint is running, or too many others are. Retry later.';
   return new ProblemError({ code: 'redrive_in_progress', detail, retryAfterSeconds: 5 });
 }

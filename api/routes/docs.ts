@@ -1,4 +1,4 @@
-/** The API's description for people: reference, list of problems, first page. Works offline. */
+/** The human-readable documentation: API reference, list of problems, index page. Works offline. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { html } from 'hono/html';
 import type { ApiEnv } from '../middleware/request.ts';
 import { PROBLEMS, ProblemError } from '../http/problems.ts';
 
-/** The only files served from the package, and what they are. */
+/** The only files served from the package, and their types. */
 const ASSETS = new Map([
   ['swagger-ui.css', 'text/css; charset=utf-8'],
   ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
@@ -15,7 +15,7 @@ const ASSETS = new Map([
 ]);
 const START_SCRIPT = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#reference', deepLinking: true });`;
 const CACHED = 'public, max-age=3600';
-/** The reference sets styles from its script; nothing comes from elsewhere. */
+/** Swagger UI sets inline styles from its script. Nothing is loaded from other hosts. */
 const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 
@@ -33,7 +33,7 @@ export function docsRoutes() {
       const file = c.req.param('file');
       const type = ASSETS.get(file);
       if (type === undefined) {
-        throw new ProblemError({ code: 'not_found', detail: 'There is no such file.' });
+        throw new ProblemError({ code: 'not_found', detail: 'The file does not exist.' });
       }
       const bytes = await readFile(join(assetFolder(), file));
       return c.body(new Uint8Array(bytes), 200, { 'content-type': type, 'cache-control': CACHED });
@@ -82,7 +82,7 @@ function indexPage() {
       <p>A durable checkout service.</p>
       <ul>
         <li><a href="/docs">API reference</a> (<a href="/openapi.json">OpenAPI 3.1</a>)</li>
-        <li><a href="/docs/errors">Problems the API answers with</a></li>
+        <li><a href="/docs/errors">Problems (error codes)</a></li>
         <li><a href="/readyz">Readiness</a> and <a href="/metrics">metrics</a></li>
       </ul>`,
   );
@@ -101,8 +101,8 @@ function problemsPage() {
     'Problems',
     html`<h1>Problems</h1>
       <p>
-        Every error is a problem (RFC 9457). With <code>retryable: true</code> the same request can
-        succeed later, under the same Idempotency-Key.
+        Every error is a problem (RFC 9457). With <code>retryable: true</code> the same request may
+        succeed later; retry it with the same Idempotency-Key.
       </p>
       <table>
         <thead>

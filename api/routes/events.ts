@@ -1,4 +1,4 @@
-/** The event feed over HTTP: page by page, or as a stream. */
+/** Routes of the event feed: pages, or a stream. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
 import { feedEvent, feedSource, cursorPosition } from '../events/event-feed.ts';
@@ -8,19 +8,19 @@ import { problemResponses } from '../schemas/common.ts';
 import { lastEventId } from '../schemas/conditions.ts';
 import { feedQuery, feedSchema, streamContent } from '../schemas/events.ts';
 import type { Services } from '../context.ts';
-import { invalidCursor, resumeCursor, streamAnswer, wantsStream } from '../http/sse-response.ts';
+import { invalidCursor, resumeCursor, streamResponse, wantsStream } from '../http/sse-response.ts';
 
 export function eventRoutes(services: Services) {
   const { db, logTail, feedStreams } = services;
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid }).openapi(feedRoute, async (c) => {
     const { after, types = [], limit } = c.req.valid('query');
     if (wantsStream(c)) {
-      const place = await placeNamed(services, resumeCursor(c, after));
-      const from = { after: place ?? (await cursorNow(db)), types };
+      const cursor = await parseCursor(services, resumeCursor(c, after));
+      const from = { after: cursor ?? (await cursorNow(db)), types };
       const source = feedSource({ db, log: logTail }, from);
-      return streamAnswer(c, feedStreams.open(source, c.req.raw.signal));
+      return streamResponse(c, feedStreams.open(source, c.req.raw.signal));
     }
-    const start = (await placeNamed(services, after)) ?? LOG_START;
+    const start = (await parseCursor(services, after)) ?? LOG_START;
     const found = await readLog(db, { after: start, types, limit: limit + 1 });
     const events = found.slice(0, limit);
     c.header('cache-control', 'no-store');
@@ -41,7 +41,7 @@ const feedRoute = createRoute({
   method: 'get',
   path: '/v1/events',
   tags: ['Events'],
-  summary: 'Every event of every order, oldest first; a stream from now on by Accept',
+  summary: 'List events, or stream new ones (`Accept: text/event-stream`)',
   middleware: [requireRole('operator')] as const,
   request: { query: feedQuery, headers: z.object(lastEventId) },
   responses: {
@@ -53,10 +53,10 @@ const feedRoute = createRoute({
   },
 });
 
-/** Null when the client names no place. Throws ProblemError `invalid_request` for one that is none. */
-async function placeNamed({ db }: Services, text: string | undefined): Promise<LogCursor | null> {
+/** Null without a cursor. Throws ProblemError `invalid_request` for an invalid one. */
+async function parseCursor({ db }: Services, text: string | undefined): Promise<LogCursor | null> {
   if (text === undefined) return null;
-  const place = await cursorPosition(db, text);
-  if (place === null) throw invalidCursor();
-  return place;
+  const cursor = await cursorPosition(db, text);
+  if (cursor === null) throw invalidCursor();
+  return cursor;
 }

@@ -1,4 +1,4 @@
-/** Is it alive, is it ready, what are its numbers. Open: nothing here is worth a key. */
+/** Routes of liveness, readiness and metrics. They need no API key. */
 import process from 'node:process';
 import { Hono, type Context } from 'hono';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
@@ -20,11 +20,11 @@ export function healthRoutes(services: Services) {
     });
 }
 
-/** What an API cannot do without is the database alone: without Temporal orders are accepted. */
+/** An API needs only the database, because it accepts orders without Temporal. */
 async function readiness(c: Context<ApiEnv>, services: Services): Promise<Response> {
   const { db, checkouts, payments, warehouse, mailer, isDraining, needsTemporal } = services;
   const [database, temporal] = await Promise.all([
-    answersInTime(pingDatabase(db)),
+    isFulfilledInTime(pingDatabase(db)),
     checkouts.isReachable(),
   ]);
   const providers = {
@@ -46,9 +46,9 @@ async function readiness(c: Context<ApiEnv>, services: Services): Promise<Respon
     ...providers,
   };
   const isReady = status === 'ready' || status === 'degraded';
-  // Whose answer it is: two stacks on one machine cannot take each other's for their own.
-  const answer = { status, pid: process.pid, dependencies };
-  return c.json(answer, isReady ? 200 : 503, { 'cache-control': 'no-store' });
+  // The pid identifies the process when several stacks run on one machine.
+  const body = { status, pid: process.pid, dependencies };
+  return c.json(body, isReady ? 200 : 503, { 'cache-control': 'no-store' });
 }
 
 function provider(breakers: readonly BreakerView[]) {
@@ -57,16 +57,16 @@ function provider(breakers: readonly BreakerView[]) {
   return { status: open ? 'degraded' : 'up', breakers: states };
 }
 
-async function answersInTime(question: Promise<void>): Promise<boolean> {
+async function isFulfilledInTime(ping: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
+  const timeout = new Promise<false>((resolve) => {
     timer = setTimeout(resolve, DATABASE_DEADLINE_MS, false);
   });
-  const answered = question.then(
+  const fulfilled = ping.then(
     () => true,
     () => false,
   );
-  const first = await Promise.race([answered, late]);
+  const first = await Promise.race([fulfilled, timeout]);
   clearTimeout(timer);
   return first;
 }

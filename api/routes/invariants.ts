@@ -1,4 +1,4 @@
-/** What must be true whatever has failed, checked now: for the operator's pages and for an alarm. */
+/** Route of the invariants, for operators and alerts. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 import { createInvariantReader } from '../operations/invariants.ts';
@@ -13,7 +13,7 @@ export function invariantRoutes({ watchDb }: Pick<Services, 'watchDb'>) {
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid }).openapi(listRoute, async (c) => {
     const { results, checkedAt } = await readInvariants();
     const data = results.map(invariantBody);
-    const counted = (status: InvariantBody['status']): number =>
+    const countOf = (status: InvariantBody['status']): number =>
       data.filter((each) => each.status === status).length;
     c.header('cache-control', 'no-store');
     return c.json(
@@ -23,8 +23,8 @@ export function invariantRoutes({ watchDb }: Pick<Services, 'watchDb'>) {
         data,
         has_more: false,
         checked_at: checkedAt,
-        violated: counted('violated'),
-        unchecked: counted('unchecked'),
+        violated: countOf('violated'),
+        unchecked: countOf('unchecked'),
       },
       200,
     );
@@ -35,10 +35,10 @@ const listRoute = createRoute({
   method: 'get',
   path: '/v1/invariants',
   tags: ['Invariants'],
-  summary: 'Check what must be true whatever has failed',
+  summary: 'Check the invariants',
   description:
-    'The whole list, in one snapshot of the database; the same for every caller within 5 seconds. ' +
-    '`violated` above 0 is for an alarm. `npm run audit` checks Temporal and the providers too.',
+    'Checks what must hold despite any failure, in one database snapshot. Callers within 5 seconds ' +
+    'share a result. Alert on `violated` above 0. `npm run audit` also checks Temporal and providers.',
   middleware: [requireRole('operator')] as const,
   responses: {
     200: {

@@ -1,4 +1,4 @@
-/** Reading orders over HTTP: thin handlers over order-view.ts and the queries. */
+/** Read routes of orders: thin handlers over order-view.ts and the queries. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
@@ -23,7 +23,7 @@ import {
   timelineSchema,
 } from '../schemas/orders.ts';
 import type { Services } from '../context.ts';
-import { invalidCursor, resumeCursor, streamAnswer, wantsStream } from '../http/sse-response.ts';
+import { invalidCursor, resumeCursor, streamResponse, wantsStream } from '../http/sse-response.ts';
 
 export function orderReadRoutes(services: Services) {
   const { db, waiters } = services;
@@ -33,8 +33,8 @@ export function orderReadRoutes(services: Services) {
       c.set('orderId', id);
       const waitSeconds = waitPreference(c.req.header('prefer'));
       if (waitSeconds !== null) {
-        const asked = { waitMs: waitSeconds * 1_000, signal: c.req.raw.signal };
-        await c.var.releaseWhileWaiting(() => waiters.untilSettled(id, asked));
+        const limits = { waitMs: waitSeconds * 1_000, signal: c.req.raw.signal };
+        await c.var.releaseWhileWaiting(() => waiters.untilSettled(id, limits));
         c.header('preference-applied', `wait=${waitSeconds}`);
       }
       const order = await loadOrder(db, id);
@@ -45,13 +45,13 @@ export function orderReadRoutes(services: Services) {
       }
       const isOperator = c.var.apiKey.role !== 'storefront';
       const view = await viewOrder(services, order, { isOperator });
-      // An incomplete view must not be confirmed by 304 when the missing part is back.
+      // Without an ETag, because a later 304 would confirm the incomplete view.
       if (view.warnings.length === 0) c.header('etag', tag);
       return c.json(view, 200);
     })
     .openapi(listRoute, async (c) => {
       const { limit, starting_after: after, ...filter } = c.req.valid('query');
-      const startingAfter = after === undefined ? undefined : startingAt(after);
+      const startingAfter = after === undefined ? undefined : parseStartingAfter(after);
       const { orders, hasMore } = await listOrders(
         db,
         { status: filter.status, email: filter.email, createdAfter: filter.created_after },
@@ -67,12 +67,12 @@ export function orderReadRoutes(services: Services) {
       await loadOrder(db, id);
       const stream = wantsStream(c);
       const { after } = c.req.valid('query');
-      const place = (stream ? resumeCursor(c, after) : after) ?? TIMELINE_START;
-      const seq = await timelinePosition(db, id, place);
+      const cursor = (stream ? resumeCursor(c, after) : after) ?? TIMELINE_START;
+      const seq = await timelinePosition(db, id, cursor);
       if (seq === null) throw invalidCursor();
       if (stream) {
         const source = timelineSource(db, id, seq);
-        return streamAnswer(c, services.timelineStreams.open(source, c.req.raw.signal));
+        return streamResponse(c, services.timelineStreams.open(source, c.req.raw.signal));
       }
       const found = await listOrderEventsAfter(db, id, { seq, limit: MAX_EVENTS + 1 });
       c.header('cache-control', 'no-store');
@@ -84,14 +84,14 @@ export function orderReadRoutes(services: Services) {
 }
 
 const tags = ['Orders'];
-/** Before the first event: they count from 1. */
+/** The position before the first event, whose sequence number is 1. */
 const TIMELINE_START = '0';
 
 const showRoute = createRoute({
   method: 'get',
   path: '/v1/orders/{id}',
   tags,
-  summary: 'Show an order; with Prefer: wait=N wait until it rests',
+  summary: 'Show an order, or wait until it is settled (`Prefer: wait=N`)',
   middleware: [requireRole('storefront')] as const,
   request: { params: orderParam, headers: z.object({ ...prefer, ...ifNoneMatch }) },
   responses: {
@@ -124,22 +124,26 @@ const timelineRoute = createRoute({
   method: 'get',
   path: '/v1/orders/{id}/timeline',
   tags,
-  summary: 'What happened to an order; by Accept as a stream that goes on',
+  summary: 'List the events of an order, or stream them (`Accept: text/event-stream`)',
   middleware: [requireRole('storefront')] as const,
   request: { params: orderParam, query: timelineQuery, headers: z.object(lastEventId) },
   responses: {
     200: {
       description:
-        'Its events, oldest first: 500 at most, and `has_more` when there are others; then ask ' +
-        'again `after` the last `seq`.',
+        'The events, oldest first, at most 500. If `has_more` is true, continue with the last `seq` ' +
+        'as `after`.',
       content: { 'application/json': { schema: timelineSchema }, ...streamContent },
     },
     ...problemResponses,
   },
 });
 
-function startingAt(text: string): OrderId {
+function parseStartingAfter(text: string): OrderId {
   if (isOrderId(text)) return text;
-  const errors = [{ detail: 'This is no order id.', parameter: 'starting_after' }];
-  throw new ProblemError({ code: 'invalid_request', detail: 'The page cannot be found.', errors });
+  const errors = [{ detail: 'Not an order id.', parameter: 'starting_after' }];
+  throw new ProblemError({
+    code: 'invalid_request',
+    detail: 'Send the id of the last order of the previous page.',
+    errors,
+  });
 }

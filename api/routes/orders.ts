@@ -1,4 +1,4 @@
-/** Placing and cancelling orders over HTTP: thin handlers over place-order.ts and cancel-order.ts. */
+/** Routes that place and cancel orders: thin handlers over place-order.ts and cancel-order.ts. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { cancelOrder, startOf } from '../orders/cancel-order.ts';
 import { versionTag } from '../http/etag.ts';
@@ -75,7 +75,7 @@ const placeRoute = createRoute({
   },
   responses: {
     201: {
-      description: 'Stock is held, payment authorized. Location has the order.',
+      description: 'Stock is reserved and the payment authorized. `Location` is the order.',
       content: { 'application/json': { schema: placedOrderSchema } },
     },
     ...problemResponses,
@@ -95,14 +95,14 @@ const cancelRoute = createRoute({
   },
   responses: {
     202: {
-      description: 'Accepted: what will be undone.',
+      description: 'Accepted. Lists the compensations that will run.',
       content: { 'application/json': { schema: cancelSchema } },
     },
     ...problemResponses,
   },
 });
 
-/** Starts what was placed, after the commit and without waiting; counts what was answered. */
+/** Starts the workflow of a placed order in the background, and counts the outcome. */
 function followUp({ starter, metrics }: Services, outcome: PlaceOrderOutcome): void {
   if (outcome.kind === 'refused') return metrics.countOrder(outcome.problem.code);
   if (outcome.placed) starter.startInBackground(startOf(outcome.placed));

@@ -1,4 +1,4 @@
-/** The catalogue over HTTP: cached reads with entity tags, one write. */
+/** Routes of the catalog: cached reads with entity tags, and one write. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
@@ -19,8 +19,8 @@ import {
 } from '../schemas/products.ts';
 import type { Services } from '../context.ts';
 
-/** Private: the answer was given to a key. Short: prices change. */
-const BROWSING = 'private, max-age=5, stale-while-revalidate=30';
+/** Private, because responses need an API key. Short, because prices change. */
+const CACHE_CONTROL = 'private, max-age=5, stale-while-revalidate=30';
 
 export function productRoutes(services: Services) {
   const { productCache, db } = services;
@@ -42,11 +42,11 @@ export function productRoutes(services: Services) {
     .openapi(putRoute, async (c) => {
       const { sku } = c.req.valid('param');
       const { name, description, price_minor: priceMinor, currency } = c.req.valid('json');
-      const expectedVersion = await versionAsked(services, sku, c.req.header('if-match'));
+      const expectedVersion = await requiredVersion(services, sku, c.req.header('if-match'));
       const draft = { sku, name, description: description ?? null, priceMinor, currency };
       const outcome = await putProduct(db, draft, { expectedVersion, by: operatorOf(c) });
       if (outcome.kind === 'version_mismatch') throw notAtVersion(outcome.currentVersion);
-      // Other processes hear of it by notification; this one need not wait for it.
+      // Other processes are notified; this one invalidates its cache immediately.
       productCache.invalidate();
       c.header('etag', versionTag(outcome.product.version));
       const body = productBody(outcome.product);
@@ -55,7 +55,7 @@ export function productRoutes(services: Services) {
 }
 
 const tags = ['Products'];
-const aProduct = (description: string) => ({
+const productResponse = (description: string) => ({
   description,
   content: { 'application/json': { schema: productSchema } },
 });
@@ -85,7 +85,7 @@ const showRoute = createRoute({
   middleware: [requireRole('storefront')] as const,
   request: { params: productParam, headers: z.object(ifNoneMatch) },
   responses: {
-    200: aProduct('The product.'),
+    200: productResponse('The product.'),
     304: { description: 'Not modified.' },
     ...problemResponses,
   },
@@ -95,7 +95,7 @@ const putRoute = createRoute({
   method: 'put',
   path: '/v1/products/{sku}',
   tags,
-  summary: 'Add a product, or replace what is known of it',
+  summary: 'Create or replace a product',
   middleware: [requireRole('admin')] as const,
   request: {
     params: newProductParam,
@@ -103,20 +103,20 @@ const putRoute = createRoute({
     body: { required: true, content: { 'application/json': { schema: putProductBody } } },
   },
   responses: {
-    200: aProduct('Replaced.'),
-    201: aProduct('Added, with an empty shelf.'),
+    200: productResponse('Replaced.'),
+    201: productResponse('Created, without stock.'),
     ...problemResponses,
   },
 });
 
-/** Sets the validators; true when the client has the answer already. */
+/** Sets the cache headers. True when the client has the current version. */
 function isFresh(c: Context, tag: string): boolean {
   c.header('etag', tag);
-  c.header('cache-control', BROWSING);
+  c.header('cache-control', CACHE_CONTROL);
   return alreadyHas(c.req.header('if-none-match'), tag);
 }
 
-async function versionAsked(
+async function requiredVersion(
   { db }: Services,
   sku: string,
   ifMatch: string | undefined,
@@ -131,8 +131,8 @@ async function versionAsked(
 function notAtVersion(current: number | null): ProblemError {
   const detail =
     current === null
-      ? 'There is no such product yet.'
-      : `The product is at version ${current} now; read it again.`;
+      ? 'The product does not exist.'
+      : `The product is now at version ${current}. Read it again.`;
   return new ProblemError({ code: 'precondition_failed', detail });
 }
 

@@ -1,5 +1,5 @@
-/** Reconciliations over HTTP: thin handlers over reconciliations.ts and the queries. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+/** Routes of reconciliations: thin handlers over operations/reconciliations.ts and the queries. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { listDiscrepanciesOf } from '../../prisma/operations/discrepancies.ts';
 import {
   findReconciliation,
@@ -13,7 +13,7 @@ import {
   reconciliationBody,
   startReconciliation,
 } from '../operations/reconciliations.ts';
-import { onInvalid, sendStored } from '../http/respond.ts';
+import { idIn, onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader, pageQuery, problemResponses } from '../schemas/common.ts';
 import {
   reconcileBody,
@@ -50,8 +50,8 @@ export function reconciliationRoutes(services: Services) {
       const key = c.req.valid('header')['idempotency-key'];
       const scope = 'POST /v1/reconciliations';
       const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body });
-      const wanted = { scope: body.scope ?? 'recent', by: operatorOf(c) };
-      const outcome = await startReconciliation(services, claim, wanted);
+      const request = { scope: body.scope ?? 'recent', by: operatorOf(c) };
+      const outcome = await startReconciliation(services, claim, request);
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
       c.header('location', `/v1/reconciliations/${idIn(outcome.answer.body)}`);
       return sendStored<202, typeof reconciliationSchema>(c, outcome.answer, outcome.replayed);
@@ -59,14 +59,14 @@ export function reconciliationRoutes(services: Services) {
 }
 
 const tags = ['Reconciliations'];
-/** More than these is no list to read but an outage to find. */
+/** More discrepancies mean an outage rather than a list to read. */
 const MAX_DISCREPANCIES = 1_000;
 
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/reconciliations',
   tags,
-  summary: "List the comparisons of our books with the providers', newest first",
+  summary: 'List reconciliations, newest first',
   middleware: [requireRole('operator')] as const,
   request: { query: pageQuery },
   responses: {
@@ -82,12 +82,13 @@ const showRoute = createRoute({
   method: 'get',
   path: '/v1/reconciliations/{id}',
   tags,
-  summary: 'Show a comparison with what it found, saw again, or found gone',
+  summary: 'Show a reconciliation with its discrepancies',
   middleware: [requireRole('operator')] as const,
   request: { params: reconciliationParam },
   responses: {
     200: {
-      description: 'The run and its discrepancies, the open ones first; at most 1,000.',
+      description:
+        'The run and its discrepancies: new, seen again and resolved; open ones first, at most 1,000.',
       content: { 'application/json': { schema: reconciliationViewSchema } },
     },
     ...problemResponses,
@@ -98,8 +99,8 @@ const startRoute = createRoute({
   method: 'post',
   path: '/v1/reconciliations',
   tags,
-  summary: "Compare our books with the providers' now",
-  description: 'There is one run at a time: while one is under way, another key is given that one.',
+  summary: "Start a reconciliation of our records with the providers'",
+  description: 'Only one run is active at a time. If one is running, the response is that run.',
   middleware: [requireRole('operator'), withoutEmptyBody()] as const,
   request: {
     headers: idempotencyHeader,
@@ -107,7 +108,7 @@ const startRoute = createRoute({
   },
   responses: {
     202: {
-      description: 'Accepted: it runs as soon as Temporal is there. Location has the report.',
+      description: 'Accepted. It runs once Temporal is available. `Location` is the report.',
       content: { 'application/json': { schema: reconciliationSchema } },
     },
     ...problemResponses,
@@ -117,9 +118,4 @@ const startRoute = createRoute({
 function notFound(): ProblemError {
   const detail = 'No reconciliation has this id.';
   return new ProblemError({ code: 'reconciliation_not_found', detail });
-}
-
-const identified = z.object({ id: z.string() });
-function idIn(answer: string): string {
-  return identified.parse(JSON.parse(answer)).id;
 }

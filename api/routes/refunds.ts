@@ -1,5 +1,5 @@
-/** Refunds over HTTP: thin handlers over refund-order.ts and the queries. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+/** Routes of refunds: thin handlers over refund-order.ts and the queries. */
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { isRefundId } from '../../domain/ids.ts';
 import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { claimOf } from '../http/idempotency-key.ts';
@@ -8,7 +8,7 @@ import { parseOrderId, loadOrder } from '../orders/load-order.ts';
 import { ProblemError } from '../http/problems.ts';
 import { refundOrder } from '../orders/refund-order.ts';
 import { refundBody } from '../orders/representations.ts';
-import { onInvalid, sendStored } from '../http/respond.ts';
+import { idIn, onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
 import { orderParam } from '../schemas/orders.ts';
 import {
@@ -62,7 +62,7 @@ export function refundRoutes(services: Services) {
 }
 
 const tags = ['Refunds'];
-const theRefund = (description: string) => ({
+const refundResponse = (description: string) => ({
   description,
   content: { 'application/json': { schema: refundSchema } },
 });
@@ -71,7 +71,7 @@ const refundRoute = createRoute({
   method: 'post',
   path: '/v1/orders/{id}/refunds',
   tags,
-  summary: 'Give captured money back: an amount, or all that is left',
+  summary: 'Refund captured money: an amount, or everything that is left',
   middleware: [requireRole('operator')] as const,
   request: {
     params: orderParam,
@@ -79,7 +79,9 @@ const refundRoute = createRoute({
     body: { required: true, content: { 'application/json': { schema: refundOrderBody } } },
   },
   responses: {
-    202: theRefund('Accepted: the money is on its way. Location has the refund.'),
+    202: refundResponse(
+      'Accepted. The refund is processed in the background. `Location` is the refund.',
+    ),
     ...problemResponses,
   },
 });
@@ -93,7 +95,7 @@ const listRoute = createRoute({
   request: { params: orderParam },
   responses: {
     200: {
-      description: 'All of them: an order has at most 51.',
+      description: 'All refunds. An order has at most 51.',
       content: { 'application/json': { schema: refundListSchema } },
     },
     ...problemResponses,
@@ -107,10 +109,5 @@ const showRoute = createRoute({
   summary: 'Show a refund',
   middleware: [requireRole('operator')] as const,
   request: { params: refundParam },
-  responses: { 200: theRefund('The refund.'), ...problemResponses },
+  responses: { 200: refundResponse('The refund.'), ...problemResponses },
 });
-
-const identified = z.object({ id: z.string() });
-function idIn(body: string): string {
-  return identified.parse(JSON.parse(body)).id;
-}

@@ -1,4 +1,4 @@
-/** Stock over HTTP. */
+/** Routes of stock. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { findStock } from '../../prisma/catalog/stock.ts';
 import { changeStock } from '../operations/adjust-stock.ts';
@@ -34,8 +34,8 @@ export function stockRoutes({ db }: Services) {
 }
 
 const tags = ['Products'];
-const theStock = {
-  description: 'The stock as it stands.',
+const stockResponse = {
+  description: 'The current stock.',
   content: { 'application/json': { schema: stockSchema } },
 };
 
@@ -46,19 +46,19 @@ const showRoute = createRoute({
   summary: "Show a product's stock",
   middleware: [requireRole('operator')] as const,
   request: { params: productParam },
-  responses: { 200: theStock, ...problemResponses },
+  responses: { 200: stockResponse, ...problemResponses },
 });
 
 const adjustRoute = createRoute({
   method: 'post',
   path: '/v1/products/{sku}/stock',
   tags,
-  summary: 'Add or take units',
+  summary: 'Add or remove units',
   middleware: [requireRole('operator')] as const,
   request: {
     params: productParam,
     headers: idempotencyHeader,
     body: { required: true, content: { 'application/json': { schema: adjustStockBody } } },
   },
-  responses: { 200: theStock, ...problemResponses },
+  responses: { 200: stockResponse, ...problemResponses },
 });

@@ -1,4 +1,4 @@
-/** Subscriptions over HTTP: how far each is, and holding, letting go or repeating its deliveries. */
+/** Routes of subscriptions: show their lag, pause, resume and rewind them. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { cursorBefore } from '../../prisma/events/event-log.ts';
 import { recordAction, type Operator } from '../../prisma/access/operator-actions.ts';
@@ -65,7 +65,7 @@ export function subscriptionRoutes(services: Services) {
 }
 
 const tags = ['Subscriptions'];
-const theSubscription = (description: string) => ({
+const subscriptionResponse = (description: string) => ({
   description,
   content: { 'application/json': { schema: subscriptionSchema } },
 });
@@ -74,7 +74,7 @@ const listRoute = createRoute({
   method: 'get',
   path: '/v1/subscriptions',
   tags,
-  summary: 'List who reads the events, by name, and how far each is behind',
+  summary: 'List subscriptions by name, with their lag',
   middleware: [requireRole('operator')] as const,
   request: { query: pageQuery },
   responses: {
@@ -93,40 +93,43 @@ const showRoute = createRoute({
   summary: 'Show a subscription',
   middleware: [requireRole('operator')] as const,
   request: { params: subscriptionParam },
-  responses: { 200: theSubscription('The subscription.'), ...problemResponses },
+  responses: { 200: subscriptionResponse('The subscription.'), ...problemResponses },
 });
 
 const pauseRoute = createRoute({
   method: 'post',
   path: '/v1/subscriptions/{name}/pause',
   tags,
-  summary: 'Hold back its deliveries; events wait in the log',
+  summary: 'Pause deliveries; events stay in the log',
   middleware: [requireRole('operator')] as const,
   request: { params: subscriptionParam },
-  responses: { 200: theSubscription('It is paused.'), ...problemResponses },
+  responses: { 200: subscriptionResponse('Paused.'), ...problemResponses },
 });
 
 const resumeRoute = createRoute({
   method: 'post',
   path: '/v1/subscriptions/{name}/resume',
   tags,
-  summary: 'Let its deliveries go on from where they stopped',
+  summary: 'Resume deliveries where they stopped',
   middleware: [requireRole('operator')] as const,
   request: { params: subscriptionParam },
-  responses: { 200: theSubscription('It is not paused.'), ...problemResponses },
+  responses: { 200: subscriptionResponse('Resumed.'), ...problemResponses },
 });
 
 const rewindRoute = createRoute({
   method: 'post',
   path: '/v1/subscriptions/{name}/rewind',
   tags,
-  summary: 'Deliver everything from a time on again, under the same event ids',
+  summary: 'Redeliver all events since a given time, with the same event ids',
   middleware: [requireRole('operator')] as const,
   request: {
     params: subscriptionParam,
     body: { required: true, content: { 'application/json': { schema: rewindBody } } },
   },
-  responses: { 202: theSubscription('It goes on from there.'), ...problemResponses },
+  responses: {
+    202: subscriptionResponse('Deliveries continue from that time.'),
+    ...problemResponses,
+  },
 });
 
 async function pause({ db }: Services, name: string, by: Operator): Promise<void> {
@@ -142,9 +145,10 @@ async function resume(services: Services, name: string, by: Operator): Promise<v
     if (!(await pauseSubscription(tx, name, false))) throw notFound();
     await recordAction(tx, by, { action: 'subscription.resumed', subject: name });
   });
-  // The row says it; the worker that keeps the pumps running finds it too, when Temporal is back.
+  // The resume is committed. worker/subscriptions.ts starts the workflow once Temporal is available.
   const { kind } = await deliveries.ensureSubscriptionRuns(name);
-  if (kind === 'unavailable') log.warn({ subscription: name }, 'resumed; its pump starts later');
+  if (kind === 'unavailable')
+    log.warn({ subscription: name }, 'subscription resumed, its workflow starts later');
 }
 
 async function rewind(
@@ -156,7 +160,7 @@ async function rewind(
   await db.$transaction(async (tx) => {
     const outcome = await rewindSubscription(tx, name, to);
     if (outcome === 'not_found') throw notFound();
-    if (outcome === 'ahead') throw notThereYet();
+    if (outcome === 'ahead') throw aheadOfCursor();
     await recordAction(tx, by, { action: 'subscription.rewound', subject: name, data: { to } });
   });
 }
@@ -185,10 +189,10 @@ function notFound(): ProblemError {
   return new ProblemError({ code: 'subscription_not_found', detail });
 }
 
-function notThereYet(): ProblemError {
+function aheadOfCursor(): ProblemError {
   const errors = [
-    { detail: 'This is later than what was delivered.', pointer: jsonPointer(['to']) },
+    { detail: 'The time is later than the last delivered event.', pointer: jsonPointer(['to']) },
   ];
-  const detail = 'Rewinding goes back only: going forward would lose events.';
+  const detail = 'A subscription can only be rewound. Skipping forward would lose events.';
   return new ProblemError({ code: 'invalid_request', detail, errors });
 }

@@ -1,4 +1,4 @@
-/** What became of webhooks over HTTP, and sending them again. */
+/** Routes of webhook deliveries: list, redeliver, test. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { WebhookAttempt } from '../../domain/webhook.ts';
 import { listAttempts } from '../../prisma/events/webhook-attempts.ts';
@@ -14,7 +14,7 @@ import {
   testResultSchema,
 } from '../schemas/webhooks.ts';
 import type { Services } from '../context.ts';
-import { redeliverEvent, redeliverSpan, sendTest } from '../events/webhook-deliveries.ts';
+import { redeliverEvent, redeliverRange, sendTest } from '../events/webhook-deliveries.ts';
 import { loadEndpoint } from '../events/webhook-endpoints.ts';
 
 export function webhookDeliveryRoutes(services: Services) {
@@ -39,9 +39,9 @@ export function webhookDeliveryRoutes(services: Services) {
     .openapi(redeliverRoute, async (c) => {
       const endpoint = await loadEndpoint(db, c.req.valid('param').id);
       const { event_id: eventId = '', from, to } = c.req.valid('json');
-      const span = from !== undefined && to !== undefined ? { from, to } : null;
-      const { requested, nextFrom } = span
-        ? await redeliverSpan(services, endpoint, span)
+      const range = from !== undefined && to !== undefined ? { from, to } : null;
+      const { requested, nextFrom } = range
+        ? await redeliverRange(services, endpoint, range)
         : await redeliverEvent(services, endpoint, eventId);
       return c.json(
         {
@@ -68,7 +68,7 @@ const listRoute = createRoute({
   method: 'get',
   path: '/v1/webhook-endpoints/{id}/deliveries',
   tags,
-  summary: 'List attempts to deliver, newest first',
+  summary: 'List delivery attempts, newest first',
   middleware,
   request: { params: endpointParam, query: deliveryListQuery },
   responses: {
@@ -84,7 +84,7 @@ const redeliverRoute = createRoute({
   method: 'post',
   path: '/v1/webhook-endpoints/{id}/redeliver',
   tags,
-  summary: 'Send one event again, or a span of time',
+  summary: 'Redeliver one event, or all events in a time range',
   middleware,
   request: {
     params: endpointParam,
@@ -92,7 +92,7 @@ const redeliverRoute = createRoute({
   },
   responses: {
     202: {
-      description: 'On their way, with the ids they always had.',
+      description: 'The redelivery has started. The events keep their ids.',
       content: { 'application/json': { schema: redeliverySchema } },
     },
     ...problemResponses,
@@ -108,7 +108,7 @@ const testRoute = createRoute({
   request: { params: endpointParam },
   responses: {
     200: {
-      description: 'What came of it.',
+      description: 'The result.',
       content: { 'application/json': { schema: testResultSchema } },
     },
     ...problemResponses,

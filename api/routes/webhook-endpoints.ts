@@ -1,11 +1,11 @@
-/** Webhook endpoints over HTTP. */
+/** Routes of webhook endpoints. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { z } from 'zod';
 import { deleteEndpoint, listEndpoints } from '../../prisma/events/webhook-endpoints.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
-import { onInvalid, sendStored } from '../http/respond.ts';
+import { idIn, onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
 import {
   changeEndpointBody,
@@ -86,11 +86,11 @@ const createEndpointRoute = createRoute({
   method: 'post',
   path: '/v1/webhook-endpoints',
   tags,
-  summary: 'Add an endpoint; it gets what happens from now on',
+  summary: 'Create an endpoint; it receives new events',
   middleware,
   request: { headers: idempotencyHeader, body: body(createEndpointBody) },
   responses: {
-    201: json('Added. Its secret is shown once, here.', createdEndpointSchema),
+    201: json('Created. The secret is shown only here.', createdEndpointSchema),
     ...problemResponses,
   },
 });
@@ -119,7 +119,7 @@ const changeRoute = createRoute({
   method: 'patch',
   path: '/v1/webhook-endpoints/{id}',
   tags,
-  summary: 'Change URL, types or status',
+  summary: 'Change the URL, types or status of an endpoint',
   middleware,
   request: { params: endpointParam, body: body(changeEndpointBody) },
   responses: { 200: json('Changed.', endpointSchema), ...problemResponses },
@@ -129,7 +129,7 @@ const deleteRoute = createRoute({
   method: 'delete',
   path: '/v1/webhook-endpoints/{id}',
   tags,
-  summary: 'Delete an endpoint with its deliveries',
+  summary: 'Delete an endpoint and its deliveries',
   middleware,
   request: { params: endpointParam },
   responses: { 204: { description: 'Deleted.' }, ...problemResponses },
@@ -139,13 +139,8 @@ const rotateRoute = createRoute({
   method: 'post',
   path: '/v1/webhook-endpoints/{id}/rotate-secret',
   tags,
-  summary: 'Get a new secret; for a day the old one signs too',
+  summary: 'Rotate the secret; both secrets sign for a day',
   middleware,
   request: { params: endpointParam, headers: idempotencyHeader },
   responses: { 200: json('The new secret.', rotatedSecretSchema), ...problemResponses },
 });
-
-const identified = z.object({ id: z.string() });
-function idIn(answer: string): string {
-  return identified.parse(JSON.parse(answer)).id;
-}

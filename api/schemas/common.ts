@@ -1,7 +1,7 @@
-/** The pieces requests and answers are made of. */
+/** Schemas shared by requests and responses. */
 import { z } from '@hono/zod-openapi';
 
-/** Text a person typed: trimmed, bounded, and nothing PostgreSQL or a mail header would choke on. */
+/** User-entered text: trimmed, bounded, and safe for PostgreSQL and mail headers. */
 export function text(maxLength: number) {
   return z
     .string()
@@ -13,9 +13,12 @@ export function text(maxLength: number) {
 
 export const sku = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'A SKU has 1 to 64 letters, digits, dots, dashes');
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'A SKU has 1 to 64 letters, digits, dots, underscores and dashes',
+  );
 
-/** ISO 4217, as the runtime's own list has it. */
+/** ISO 4217 codes, from the runtime's list. */
 const CURRENCIES = new Set(Intl.supportedValuesOf('currency'));
 export const currency = z
   .string()
@@ -23,7 +26,7 @@ export const currency = z
   .refine((code) => CURRENCIES.has(code), 'Not an ISO 4217 currency code')
   .openapi({ example: 'EUR' });
 
-/** Codes the runtime can name that are no countries: unions, private use, "unknown". */
+/** Codes that the runtime can name but are not countries: unions, private use, "unknown". */
 const NOT_COUNTRIES: readonly string[] = ['EU', 'EZ', 'UN', 'QO', 'XA', 'XB', 'ZZ'];
 const regionNames = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
 export const country = z
@@ -42,7 +45,7 @@ export const pageLimit = z.coerce.number().int().min(1).max(100).default(20);
 const cursor = z.string().regex(/^[\x21-\x7e]{1,100}$/);
 export const pageQuery = z.object({ limit: pageLimit, starting_after: cursor.optional() });
 
-/** At most what a structured-field string of 255 characters needs, with its quotes and escapes. */
+/** Accepts a bare key and a quoted structured-field string, which are equivalent. */
 export const idempotencyHeader = z.object({
   'idempotency-key': z
     .string()
@@ -51,7 +54,7 @@ export const idempotencyHeader = z.object({
     .openapi({
       type: 'string',
       description:
-        'One key per intent, e.g. a UUID. Quoted (RFC 8941) and bare forms are the same.',
+        'A unique key per operation, e.g. a UUID. Quoted (RFC 8941) and bare forms are equivalent.',
     }),
 });
 
@@ -77,7 +80,7 @@ export const problemSchema = z
   })
   .openapi('Problem');
 
-/** What every operation can answer besides its own success. */
+/** The error response of every operation. */
 export const problemResponses = {
   default: {
     description: 'A problem (RFC 9457). The codes are listed at /docs/errors.',
@@ -85,7 +88,7 @@ export const problemResponses = {
   },
 } as const;
 
-/** A list as every list call answers it. */
+/** The response of every list operation. */
 export function listOf<T extends z.ZodType>(item: T) {
   return z.object({
     object: z.literal('list'),

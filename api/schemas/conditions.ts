@@ -1,21 +1,27 @@
-/** Request headers that are no one's duty to send, as the reference shows them; handlers read them. */
+/** Optional request headers, for the API reference. Handlers read them directly. */
 import { z } from '@hono/zod-openapi';
 
-const told = (description: string, example: string) =>
+const optionalHeader = (description: string, example: string) =>
   z.string().optional().openapi({ description, example });
 
 export const ifNoneMatch = {
-  'if-none-match': told('The ETag of what you have: 304 when it is still that.', '"v2"'),
+  'if-none-match': optionalHeader('The ETag of your copy. Returns 304 if it is current.', '"v2"'),
 };
 export const ifMatch = {
-  'if-match': told(
-    'The ETag of what you would change, or *: 412 when it is another by now.',
+  'if-match': optionalHeader(
+    'The ETag of the version to change, or *. Returns 412 if the resource has changed.',
     '"v2"',
   ),
 };
 export const prefer = {
-  prefer: told('wait=N holds the answer until the order rests, N seconds at most.', 'wait=20'),
+  prefer: optionalHeader(
+    'wait=N delays the response until the order is settled, at most N seconds.',
+    'wait=20',
+  ),
 };
 export const lastEventId = {
-  'last-event-id': told('For a stream: the id of the last event you had; wins over `after`.', '2'),
+  'last-event-id': optionalHeader(
+    'For a stream: the id of the last received event. Takes precedence over `after`.',
+    '2',
+  ),
 };

@@ -6,7 +6,7 @@ const SOURCES = ['delivery', 'checkout', 'notification', 'refund'] as const;
 const STATUSES = ['open', 'redriven', 'resolved', 'discarded'] as const;
 const MAX_RATE_PER_SECOND = 500;
 
-/** Bounded by what is kept; anything else is no filter that could match. */
+/** Stored fingerprints are shorter than this. */
 const fingerprint = z.string().min(1).max(200);
 
 export const deadLetterSchema = z
@@ -15,18 +15,18 @@ export const deadLetterSchema = z
     id: z.string(),
     source: z.enum(SOURCES),
     subject: z.string().openapi({
-      description: 'The subscription, the step of the checkout, the notice, or the refund.',
+      description: 'The subscription, checkout step, notification or refund.',
     }),
     order_id: z.string().nullable(),
     event_id: z.string().nullable(),
     message: z.record(z.string(), z.unknown()),
     error: z.string(),
-    fingerprint: z.string().openapi({ description: 'Equal for failures of one cause.' }),
+    fingerprint: z.string().openapi({ description: 'Equal for failures with the same cause.' }),
     retry_count: z.number().int(),
     first_failed_at: z.iso.datetime(),
     last_failed_at: z.iso.datetime(),
     status: z.enum(STATUSES),
-    actor: z.string().nullable().openapi({ description: 'The API key that decided last.' }),
+    actor: z.string().nullable().openapi({ description: 'The API key of the last decision.' }),
     note: z.string().nullable(),
     decided_at: z.iso.datetime().nullable(),
     created_at: z.iso.datetime(),
@@ -53,14 +53,14 @@ export const redriveBody = z
       .optional()
       .openapi({
         description:
-          'retry when left out; the others only for a step of a checkout: skip takes it as settled by hand and ' +
-          'needs a note, cancel undoes the order.',
+          'Default: retry. For a checkout step also skip, which treats it as settled manually and ' +
+          'requires a note, or cancel, which cancels the order.',
       }),
     note: note.optional(),
   })
-  .refine(({ action, note: given }) => action !== 'skip' || given !== undefined, {
+  .refine(({ action, note: reason }) => action !== 'skip' || reason !== undefined, {
     path: ['note'],
-    error: 'Say how the step was settled by hand',
+    error: 'A skip requires a note that says how the step was settled manually',
   })
   .openapi('RedriveDeadLetter');
 
@@ -70,7 +70,7 @@ export const redriveManyBody = z
   .strictObject({
     fingerprint,
     rate: z.number().int().min(1).max(MAX_RATE_PER_SECOND).openapi({
-      description: 'Letters per second at the most.',
+      description: 'The maximum number of dead letters per second.',
     }),
     dry_run: z.boolean().default(false),
     note: note.optional(),
@@ -83,9 +83,12 @@ export const redriveManySchema = z
     fingerprint: z.string(),
     rate: z.number().int(),
     dry_run: z.boolean(),
-    matching: z.number().int().openapi({ description: 'Open letters with this fingerprint.' }),
+    matching: z
+      .number()
+      .int()
+      .openapi({ description: 'The open dead letters with this fingerprint.' }),
     redriving: z.number().int().openapi({
-      description: 'How many of them are redriven by this call, the oldest first: at most 10,000.',
+      description: 'How many of them this call redrives, oldest first, at most 10,000.',
     }),
   })
   .openapi('Redrive');

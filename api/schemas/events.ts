@@ -4,11 +4,11 @@ import { EVENT_TYPES } from '../../domain/order.ts';
 
 const MAX_FEED_LIMIT = 500;
 
-const place = z.string().regex(/^[\x21-\x7e]{1,100}$/);
+const cursor = z.string().regex(/^[\x21-\x7e]{1,100}$/);
 
 export const feedQuery = z.object({
-  after: place.optional().openapi({
-    description: 'A `cursor` or the id of an event; what follows it is answered.',
+  after: cursor.optional().openapi({
+    description: 'A `cursor` or event id. Returns the events after it.',
   }),
   types: z
     .string()
@@ -18,15 +18,15 @@ export const feedQuery = z.object({
     .optional()
     .openapi({
       type: 'string',
-      description: 'Types separated by commas; every type when left out.',
+      description: 'Comma-separated types. Default: all types.',
       example: 'order.placed,order.shipped',
     }),
   limit: z.coerce.number().int().min(1).max(MAX_FEED_LIMIT).default(100),
 });
 
 export const timelineQuery = z.object({
-  after: place.optional().openapi({
-    description: 'A `seq` or the id of an event of the order; what follows it is answered.',
+  after: cursor.optional().openapi({
+    description: 'A `seq` or the id of an event of the order. Returns the events after it.',
   }),
 });
 
@@ -39,7 +39,9 @@ export const cloudEventSchema = z
     subject: z.string().openapi({ description: 'The order.' }),
     time: z.iso.datetime(),
     datacontenttype: z.literal('application/json'),
-    sequence: z.string().openapi({ description: 'Per order, gap-free, padded with zeros.' }),
+    sequence: z.string().openapi({
+      description: 'The sequence number within the order: without gaps, padded with zeros.',
+    }),
     correlationid: z.string(),
     causationid: z.string().optional(),
     traceparent: z.string().optional().openapi({
@@ -56,20 +58,19 @@ export const feedSchema = z
     url: z.string(),
     data: z.array(cloudEventSchema),
     has_more: z.boolean(),
-    next: z.string().openapi({ description: 'Ask for what follows with this as `after`.' }),
+    next: z.string().openapi({ description: 'Send it as `after` to get the next page.' }),
   })
   .openapi('EventFeed');
 
-/** How a stream is described beside its JSON form. */
+/** The description of the stream beside the JSON response. */
 export const streamContent = {
   'text/event-stream': {
     schema: z.string().openapi({
       description:
-        'With Accept: text/event-stream. `id` is where to resume (Last-Event-ID), `event` the ' +
-        'type, `data` the event. A stream begins with an `id` alone, and while nothing happens ' +
-        'another comes every 15 s with a comment, so that nothing is lost before the first event ' +
-        'either. The stream ends after 15 minutes, when the service stops, or when the client ' +
-        'does not keep up.',
+        'With `Accept: text/event-stream`. `id` is the cursor to resume from (Last-Event-ID), ' +
+        '`event` the type, `data` the event. The stream begins with a bare `id`, and sends another ' +
+        'with a comment every 15 s without events, so a client can resume before its first event. ' +
+        'It ends after 15 minutes, on shutdown, or when the client is too slow.',
     }),
   },
 } as const;

@@ -6,9 +6,9 @@ export const invariantSchema = z
   .object({
     object: z.literal('invariant'),
     name: z.string().openapi({ example: 'stock_bounds' }),
-    title: z.string().openapi({ description: 'What is true while nothing is reported.' }),
+    title: z.string().openapi({ description: 'What holds when there are no violations.' }),
     holds: z.enum(['always', 'settled']).openapi({
-      description: '`settled`: once the system has been well for a minute.',
+      description: '`settled`: holds after a minute without faults.',
     }),
     status: z.enum(['holds', 'violated', 'unchecked']),
     violations: z.number().int(),
@@ -23,6 +23,6 @@ export type InvariantBody = z.output<typeof invariantSchema>;
 
 export const invariantListSchema = listOf(invariantSchema).extend({
   checked_at: z.iso.datetime(),
-  violated: z.number().int().openapi({ description: 'How many do not hold.' }),
-  unchecked: z.number().int().openapi({ description: 'How many could not be checked.' }),
+  violated: z.number().int().openapi({ description: 'The number of violated invariants.' }),
+  unchecked: z.number().int().openapi({ description: 'The number of unchecked invariants.' }),
 });

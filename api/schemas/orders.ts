@@ -1,4 +1,4 @@
-/** Orders on the wire: what is asked, what is answered. snake_case, money in minor units. */
+/** Orders on the wire. snake_case, amounts in minor units. */
 import { z } from '@hono/zod-openapi';
 import { ORDER_STATUSES } from '../../domain/order.ts';
 import { REFUND_STATUSES } from '../../domain/refund.ts';
@@ -6,7 +6,7 @@ import { country, currency, listOf, pageQuery, sku, text } from './common.ts';
 
 export const MAX_LINES = 50;
 export const MAX_QUANTITY = 1_000;
-/** The most a card payment can be for: eight digits (Stripe's limit for `amount`). */
+/** The largest amount of a card payment: eight digits (Stripe's limit for `amount`). */
 export const MAX_TOTAL_MINOR = 99_999_999;
 
 const addressFields = {
@@ -43,7 +43,7 @@ export const placeOrderBody = z
       .regex(/^[A-Za-z0-9_-]{1,100}$/)
       .openapi({
         example: 'pm_card_visa',
-        description: "The token the shopper's browser got from the payment provider.",
+        description: "The payment provider's token, created in the shopper's browser.",
       }),
     expected_total_minor: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
   })
@@ -133,11 +133,11 @@ const shipmentSchema = z
         tracking_number: z.string().nullable(),
       })
       .nullable()
-      .openapi({ description: 'Where the parcel is now, by the warehouse. Null when not known.' }),
+      .openapi({ description: 'The current state at the warehouse. Null when unknown.' }),
   })
   .openapi('Shipment');
 
-/** A refund as whoever may see the order sees it: without the operator's words. */
+/** A refund without the operator's reason, for everyone who may read the order. */
 export const refundEntrySchema = z
   .object({
     id: z.string().openapi({ example: 'rfd_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
@@ -157,11 +157,11 @@ const attentionSchema = z
     steps: z.array(
       z.object({
         step: z.string().openapi({ example: 'capturePayment' }),
-        attempts: z.number().int().openapi({ description: 'Since somebody last decided.' }),
+        attempts: z.number().int().openapi({ description: 'Attempts since the last decision.' }),
         first_failed_at: z.iso.datetime(),
         last_failed_at: z.iso.datetime(),
         last_failure: z.string(),
-        dead_letter_id: z.string().openapi({ description: 'Redrive it to decide.' }),
+        dead_letter_id: z.string().openapi({ description: 'Redrive this dead letter to decide.' }),
         decisions: z.array(
           z.object({ action: z.enum(['retry', 'skip', 'cancel']), effect: z.string() }),
         ),
@@ -177,7 +177,8 @@ export const orderViewSchema = orderSchema
     refunds: z.array(refundEntrySchema).nullable(),
     timeline: z.array(timelineEntrySchema).nullable(),
     attention: attentionSchema.nullable().openapi({
-      description: 'What waits for a person, for operators. Null when nothing does.',
+      description:
+        'The steps that wait for an operator. Null when there are none, and for storefront keys.',
     }),
     warnings: z.array(z.object({ part: z.string(), detail: z.string() })),
   })
@@ -190,7 +191,7 @@ export const orderListQuery = pageQuery.extend({
   email: z.email().max(254).toLowerCase().optional(),
   created_after: z.iso
     .datetime({ offset: true })
-    .refine((time) => Date.parse(time) >= 0, 'There were no orders before 1970')
+    .refine((time) => Date.parse(time) >= 0, 'The time must be after 1970')
     .optional(),
 });
 export const orderListSchema = listOf(orderSchema);
@@ -200,7 +201,7 @@ export const cancelBody = z
   .strictObject({
     reason: text(500)
       .optional()
-      .openapi({ description: 'Free text. Not kept: who cancelled is told by the API key.' }),
+      .openapi({ description: 'Free text. Not stored; the API key identifies who cancelled.' }),
   })
   .openapi('CancelOrder');
 export const cancelSchema = z

@@ -1,4 +1,4 @@
-/** The catalogue and its stock on the wire. */
+/** Products and stock on the wire. */
 import { z } from '@hono/zod-openapi';
 import { currency, listOf, pageQuery, sku, text } from './common.ts';
 import { MAX_TOTAL_MINOR } from './orders.ts';
@@ -28,7 +28,7 @@ export const stockSchema = z
   .openapi('Stock');
 export type StockBody = z.output<typeof stockSchema>;
 
-/** A garbled SKU is as unknown as one that was never sold: no product has an empty one. */
+/** A malformed SKU becomes the empty one, which no product has, so it gets the same 404. */
 export const productParam = z.object({ sku: sku.catch('').openapi({ type: 'string' }) });
 export const newProductParam = z.object({ sku });
 export const productListQuery = pageQuery;
@@ -50,7 +50,7 @@ export const putProductBody = z
   })
   .openapi('PutProduct');
 
-/** More than any shelf holds, less than a 32-bit integer. */
+/** Above any real stock, below the 32-bit limit. */
 const MAX_DELTA = 1_000_000_000;
 export const adjustStockBody = z
   .strictObject({
@@ -59,7 +59,7 @@ export const adjustStockBody = z
       .int()
       .min(-MAX_DELTA)
       .max(MAX_DELTA)
-      .refine((delta) => delta !== 0, 'A movement of nothing is none'),
+      .refine((delta) => delta !== 0, 'The delta must not be 0'),
     reason: text(200),
   })
   .openapi('AdjustStock');

@@ -4,7 +4,7 @@ import { DISCREPANCY_KINDS } from '../../domain/reconciliation.ts';
 import { listOf } from './common.ts';
 
 const scope = z.enum(['recent', 'full']).openapi({
-  description: '`recent`: orders of the last two hours. `full`: of the last 30 days.',
+  description: '`recent`: orders of the last two hours. `full`: orders of the last 30 days.',
 });
 
 export const reconcileBody = z
@@ -25,23 +25,26 @@ export const reconciliationSchema = z
     checked: z
       .record(z.string(), z.number())
       .openapi({ example: { payments: 120, refunds: 3, orders: 118, rechecked: 1 } }),
-    found: z.number().int().openapi({ description: 'Discrepancies seen for the first time.' }),
-    resolved: z.number().int().openapi({ description: 'Discrepancies found gone.' }),
+    found: z.number().int().openapi({ description: 'The number of new discrepancies.' }),
+    resolved: z
+      .number()
+      .int()
+      .openapi({ description: 'The number of discrepancies that no longer exist.' }),
     started_at: z.iso.datetime(),
     finished_at: z.iso.datetime().nullable(),
   })
   .openapi('Reconciliation');
 export type ReconciliationBody = z.output<typeof reconciliationSchema>;
 
-const words = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
+const state = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 const discrepancySchema = z
   .object({
     id: z.string(),
     kind: z.enum(DISCREPANCY_KINDS),
-    subject: z.string().openapi({ description: "The provider's payment, or the order." }),
+    subject: z.string().openapi({ description: "The provider's payment id, or the order id." }),
     order_id: z.string().nullable(),
-    ours: words,
-    theirs: words,
+    ours: state,
+    theirs: state,
     first_seen_at: z.iso.datetime(),
     last_seen_at: z.iso.datetime(),
     resolved_at: z.iso.datetime().nullable(),

@@ -1,4 +1,4 @@
-/** Refunds on the wire, as operators ask for them and see them. */
+/** Refunds on the wire, for operators. */
 import { z } from '@hono/zod-openapi';
 import { listOf, text } from './common.ts';
 import { MAX_TOTAL_MINOR, refundEntrySchema } from './orders.ts';
@@ -11,8 +11,8 @@ export const refundOrderBody = z
       .min(1)
       .max(MAX_TOTAL_MINOR)
       .optional()
-      .openapi({ description: 'All that is left when it is left out.' }),
-    reason: text(500).openapi({ description: 'For operators. The customer does not see it.' }),
+      .openapi({ description: 'Default: everything that is left.' }),
+    reason: text(500).openapi({ description: 'For operators. Not shown to the customer.' }),
   })
   .openapi('RefundOrder');
 
@@ -24,7 +24,7 @@ export const refundSchema = refundEntrySchema
     failure_code: z
       .string()
       .nullable()
-      .openapi({ description: 'Why the payment provider refused.' }),
+      .openapi({ description: "The payment provider's reason for the refusal." }),
   })
   .openapi('Refund');
 export type RefundBody = z.output<typeof refundSchema>;

@@ -6,11 +6,11 @@ export const subscriptionSchema = z
   .object({
     object: z.literal('subscription'),
     name: z.string().openapi({ example: 'analytics' }),
-    types: z.array(z.string()).openapi({ description: 'Empty: every type.' }),
+    types: z.array(z.string()).openapi({ description: 'Empty: all types.' }),
     paused: z.boolean(),
     cursor: z.string(),
-    behind: z.number().int().openapi({ description: 'Events not handed over yet, up to 10,000.' }),
-    lag_seconds: z.number().openapi({ description: 'The age of the oldest of them.' }),
+    behind: z.number().int().openapi({ description: 'Undelivered events, counted up to 10,000.' }),
+    lag_seconds: z.number().openapi({ description: 'The age of the oldest undelivered event.' }),
     updated_at: z.iso.datetime(),
   })
   .openapi('Subscription');
@@ -22,14 +22,14 @@ export const subscriptionParam = z.object({
   name: z
     .string()
     .max(200)
-    .openapi({ description: 'A slash in the name is written as %2F.', example: 'analytics' }),
+    .openapi({ description: 'Encode a slash in the name as %2F.', example: 'analytics' }),
 });
 
 export const rewindBody = z
   .strictObject({
     to: z.iso
       .datetime({ offset: true })
-      .refine((time) => Date.parse(time) >= 0, 'There were no events before 1970')
-      .openapi({ description: 'Everything from this time on is delivered again.' }),
+      .refine((time) => Date.parse(time) >= 0, 'The time must be after 1970')
+      .openapi({ description: 'Events since this time are delivered again.' }),
   })
   .openapi('RewindSubscription');

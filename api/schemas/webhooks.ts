@@ -6,15 +6,14 @@ import { listOf, pageLimit, pageQuery } from './common.ts';
 const types = z
   .array(z.enum(EVENT_TYPES))
   .max(EVENT_TYPES.length)
-  .transform((given) => [...new Set(given)])
-  .openapi({ description: 'Empty: every type.', example: ['order.placed', 'order.shipped'] });
+  .transform((list) => [...new Set(list)])
+  .openapi({ description: 'Empty: all types.', example: ['order.placed', 'order.shipped'] });
 const url = z
   .string()
   .min(1)
   .max(2_048)
-  .openapi({ description: 'https, port 443 or 8443, and on the public Internet.' });
+  .openapi({ description: 'An https URL on the public internet, port 443 or 8443.' });
 
-/** A garbled id is as unknown as one that never was. */
 export const endpointParam = z.object({ id: z.string() });
 
 export const createEndpointBody = z
@@ -44,16 +43,16 @@ export const endpointSchema = z
 export type EndpointBody = z.output<typeof endpointSchema>;
 
 export const createdEndpointSchema = endpointSchema
-  .extend({ secret: z.string().openapi({ description: 'Shown here and never again.' }) })
+  .extend({ secret: z.string().openapi({ description: 'Shown only here.' }) })
   .openapi('CreatedWebhookEndpoint');
 
 export const rotatedSecretSchema = z
   .object({
     id: z.string(),
     object: z.literal('webhook_secret'),
-    secret: z.string().openapi({ description: 'Shown here and never again.' }),
+    secret: z.string().openapi({ description: 'Shown only here.' }),
     previous_secret_expires_at: z.iso.datetime().openapi({
-      description: 'Until then every webhook is signed with both.',
+      description: 'Until then webhooks are signed with both secrets.',
     }),
   })
   .openapi('RotatedWebhookSecret');
@@ -72,10 +71,13 @@ export const deliveryListQuery = z.object({
 
 const attemptFields = {
   outcome: z.enum(['delivered', 'failed']),
-  status: z.number().int().nullable().openapi({ description: 'Null when there was no answer.' }),
+  status: z.number().int().nullable().openapi({ description: 'Null without a response.' }),
   latency_ms: z.number().int(),
   error: z.string().nullable(),
-  response: z.string().nullable().openapi({ description: 'Its first 1024 characters.' }),
+  response: z
+    .string()
+    .nullable()
+    .openapi({ description: 'The first 1024 characters of the response.' }),
 };
 
 export const deliverySchema = z
@@ -92,7 +94,7 @@ export const deliveryListSchema = listOf(deliverySchema);
 
 const time = z.iso
   .datetime({ offset: true })
-  .refine((text) => Date.parse(text) >= 0, 'There were no events before 1970');
+  .refine((text) => Date.parse(text) >= 0, 'The time must be after 1970');
 
 export const redeliverBody = z
   .strictObject({ event_id: z.uuid().optional(), from: time.optional(), to: time.optional() })
@@ -105,7 +107,7 @@ export const redeliverBody = z
   )
   .refine(
     ({ from, to }) => from === undefined || to === undefined || Date.parse(from) < Date.parse(to),
-    { path: ['to'], message: 'The span ends before it begins.' },
+    { path: ['to'], message: '`to` must be later than `from`.' },
   )
   .openapi('Redeliver');
 
@@ -113,9 +115,15 @@ export const redeliverySchema = z
   .object({
     object: z.literal('webhook_redelivery'),
     endpoint_id: z.string(),
-    requested: z.number().int().openapi({ description: 'Events that are on their way again.' }),
+    requested: z
+      .number()
+      .int()
+      .openapi({ description: 'The number of events that are redelivered.' }),
     has_more: z.boolean(),
-    next_from: z.iso.datetime().nullable().openapi({ description: 'Go on from here.' }),
+    next_from: z.iso
+      .datetime()
+      .nullable()
+      .openapi({ description: 'Send it as `from` to continue.' }),
   })
   .openapi('WebhookRedelivery');
 

@@ -70,7 +70,7 @@ describe('a client that does not read', () => {
         told += 1;
         return [{ id: String(told), type: 'x', data: { padding: 'x'.repeat(1_000_000) } }];
       },
-      place: () => String(told),
+      cursor: () => String(told),
     };
     const port = await serve((request) => answer(streams.open(endless, request.signal)));
     const socket = openAndIgnore(port);
@@ -111,7 +111,7 @@ describe('a shutdown', () => {
 });
 
 describe('the streams', () => {
-  const quiet: SseSource = { orderId: null, next: async () => [], place: () => '0' };
+  const quiet: SseSource = { orderId: null, next: async () => [], cursor: () => '0' };
 
   test('an event stream ends after its lifetime', async () => {
     const streams = createEventStreams({ notifications, log, limits: { lifetimeMs: 50 } });
