@@ -32,10 +32,10 @@ export function addEndpoint(
   const { db, deliveries } = deps;
   return withIdempotencyKey(db, claim, async () => {
     await requireAllowedUrl(deps, draft.url);
-    const created = await createEndpoint(db, claim, { ...draft, answer: createdResponse });
+    const created = await createEndpoint(db, claim, { ...draft, response: createdResponse });
     if (created.kind === 'too_many') return refused(tooMany());
     await deliveries.ensureSubscriptionRuns(webhookSubscription(created.endpoint.id));
-    return created.answer;
+    return created.response;
   });
 }
 
@@ -57,7 +57,7 @@ export function renewSecret(
   claim: KeyClaim,
   { id, by }: { readonly id: string; readonly by: Operator },
 ): Promise<IdempotentOutcome> {
-  const answer = (secret: string, previousExpiresAt: string): StoredResponse => ({
+  const response = (secret: string, previousExpiresAt: string): StoredResponse => ({
     status: 200,
     body: JSON.stringify({
       id,
@@ -69,7 +69,7 @@ export function renewSecret(
   return withIdempotencyKey(
     db,
     claim,
-    async () => (await rotateSecret(db, claim, { id, by, answer })) ?? refused(notFound()),
+    async () => (await rotateSecret(db, claim, { id, by, response })) ?? refused(notFound()),
   );
 }
 

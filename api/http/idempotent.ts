@@ -19,7 +19,7 @@ interface Refused {
 export type HandlerResult = StoredResponse | Refused;
 
 export type IdempotentOutcome =
-  | { readonly kind: 'answered'; readonly answer: StoredResponse; readonly replayed: boolean }
+  | { readonly kind: 'completed'; readonly response: StoredResponse; readonly replayed: boolean }
   | Refused;
 
 /** Returns the key's stored response, or runs `work` if the key is free. */
@@ -31,7 +31,7 @@ export async function withIdempotencyKey(
   const before = await outcomeOf(db, claim);
   if (before) return before;
   const outcome = await work().catch(inFlightIfTaken);
-  if (!('kind' in outcome)) return { kind: 'answered', answer: outcome, replayed: false };
+  if (!('kind' in outcome)) return { kind: 'completed', response: outcome, replayed: false };
   // A concurrent duplicate of this request may have succeeded and caused the refusal.
   return (await outcomeOf(db, claim)) ?? outcome;
 }
@@ -42,8 +42,8 @@ async function outcomeOf(db: Database, claim: KeyClaim): Promise<IdempotentOutco
   switch (key.kind) {
     case 'free':
       return null;
-    case 'answered':
-      return { kind: 'answered', answer: key.answer, replayed: true };
+    case 'completed':
+      return { kind: 'completed', response: key.response, replayed: true };
     case 'other_request':
       return refused(keyReused());
     case 'in_flight':

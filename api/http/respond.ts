@@ -16,17 +16,17 @@ const STORED_STATUSES = [200, 201, 202, 402] as const;
 /** Sends a stored response byte for byte (G9). A header marks a replay. */
 export function sendStored<S extends StatusCode, T extends z.ZodType>(
   c: Context,
-  answer: StoredResponse,
+  stored: StoredResponse,
   replayed: boolean,
 ): Stored<S, T> {
-  const problem = answer.status >= 400;
+  const problem = stored.status >= 400;
   c.header('content-type', problem ? 'application/problem+json' : 'application/json');
   c.header('cache-control', 'no-store');
   if (replayed) c.header('idempotent-replayed', 'true');
-  const status = STORED_STATUSES.find((each) => each === answer.status);
-  const response = c.body(answer.body, status);
+  const status = STORED_STATUSES.find((each) => each === stored.status);
+  const response = c.body(stored.body, status);
   if (!isAsDeclared<S, T>(response))
-    throw new Error(`no route stores a response with status ${answer.status}`);
+    throw new Error(`no route stores a response with status ${stored.status}`);
   return response;
 }
 

@@ -25,9 +25,9 @@ export function changeStock(
       const adjusted = await adjustStock(tx, { ...movement, actor: by.apiKeyId });
       if (adjusted.kind !== 'adjusted') return refused(problemOf(adjusted, delta));
       await recordAction(tx, by, { action: 'stock.adjusted', subject, data: { delta } });
-      const answer = { status: 200, body: JSON.stringify(stockBody(adjusted.stock)) };
-      await insertCompletedKey(tx, claim, answer);
-      return answer;
+      const response = { status: 200, body: JSON.stringify(stockBody(adjusted.stock)) };
+      await insertCompletedKey(tx, claim, response);
+      return response;
     }),
   );
 }

@@ -35,7 +35,7 @@ export function refusedDecision(outcome: Exclude<RedriveOutcome, { kind: 'redriv
       return { code: 'dead_letter_not_found', detail: 'No dead letter has this id.' };
     case 'not_open': {
       const { status, actor } = outcome.deadLetter;
-      const detail = `The dead letter is ${status}${actor === null ? '' : ` by ${actor}`}.`;
+      const detail = `The dead letter was already ${status}${actor === null ? '' : ` by ${actor}`}.`;
       return { code: 'dead_letter_not_open', detail, members: { dead_letter_status: status } };
     }
     case 'not_applicable': {

@@ -27,7 +27,7 @@ export function startReconciliation(
     const { kind, run } = await openReconciliation(deps.db, {
       id: newId('reconciliation'),
       scope,
-      by: { ...by, claim, answer: startedResponse },
+      by: { ...by, claim, response: startedResponse },
       windowFrom: from,
       windowTo: to,
     });

@@ -137,7 +137,7 @@ async function accept(
   order: Order,
   accepted: { readonly claim: KeyClaim; readonly pendingCompensations: readonly string[] },
 ): Promise<StoredResponse> {
-  const answer: StoredResponse = {
+  const response: StoredResponse = {
     status: 202,
     body: JSON.stringify({
       id: order.id,
@@ -146,8 +146,8 @@ async function accept(
       pending_compensations: accepted.pendingCompensations,
     }),
   };
-  await db.$transaction((tx) => insertCompletedKey(tx, accepted.claim, answer));
-  return answer;
+  await db.$transaction((tx) => insertCompletedKey(tx, accepted.claim, response));
+  return response;
 }
 
 /** The same key is the same update, so a repeat gets the same result. */

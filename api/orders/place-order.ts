@@ -51,7 +51,7 @@ export type PlaceOrderOutcome =
   | {
       readonly kind: 'settled';
       readonly orderId: OrderId | null;
-      readonly answer: StoredResponse;
+      readonly response: StoredResponse;
       /** The order whose workflow has to be started; null when this attempt placed none. */
       readonly placed: Order | null;
       readonly replayed: boolean;
@@ -117,7 +117,7 @@ async function resume(
     case 'free':
     case 'in_flight':
       return refused(inFlight());
-    case 'answered':
+    case 'completed':
       return replayed(key);
     case 'abandoned': {
       // This attempt now holds the lease on the key.
@@ -180,7 +180,7 @@ async function settle(
   switch (payment.kind) {
     case 'authorized': {
       const { reference, captureBefore } = payment;
-      const held = { reference, captureBefore, answer: placedResponse };
+      const held = { reference, captureBefore, response: placedResponse };
       const recorded = await recordPlaced(deps.db, order, held);
       if (recorded.kind === 'settled') return settled(order, recorded, order);
       const current = await requireOrder(deps.db, order.id);
@@ -190,8 +190,8 @@ async function settle(
     }
     case 'declined': {
       const { code, reference } = payment;
-      const answer = declinedResponse(code, request.requestId);
-      const recorded = await recordDeclined(deps.db, order, { code, reference, answer });
+      const response = declinedResponse(code, request.requestId);
+      const recorded = await recordDeclined(deps.db, order, { code, reference, response });
       if (recorded.kind === 'settled') return settled(order, recorded, null);
       return currentOutcome(deps, request, await requireOrder(deps.db, order.id));
     }
@@ -211,7 +211,7 @@ async function currentOutcome(
   order: Order,
 ): Promise<PlaceOrderOutcome> {
   const key = await readKeyState(deps.db, claim);
-  if (key.kind === 'answered') return replayed(key);
+  if (key.kind === 'completed') return replayed(key);
   // Releases the lease, so that the next retry gets its response immediately.
   await releaseKey(deps.db, claim);
   switch (await explainUnsettled(deps, order)) {
@@ -228,14 +228,17 @@ async function currentOutcome(
 
 function settled(
   { id }: Order,
-  { answer }: Extract<SettleOutcome, { kind: 'settled' }>,
+  { response }: Extract<SettleOutcome, { kind: 'settled' }>,
   placed: Order | null,
 ): PlaceOrderOutcome {
-  return { kind: 'settled', orderId: id, answer, placed, replayed: false };
+  return { kind: 'settled', orderId: id, response, placed, replayed: false };
 }
 
-function replayed({ orderId, answer }: Extract<KeyState, { kind: 'answered' }>): PlaceOrderOutcome {
-  return { kind: 'settled', orderId, answer, placed: null, replayed: true };
+function replayed({
+  orderId,
+  response,
+}: Extract<KeyState, { kind: 'completed' }>): PlaceOrderOutcome {
+  return { kind: 'settled', orderId, response, placed: null, replayed: true };
 }
 
 async function requireOrder(db: Database, id: OrderId): Promise<Order> {

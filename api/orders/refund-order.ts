@@ -39,7 +39,7 @@ export function refundOrder(
     const outcome = await requestRefund(deps.db, {
       ...request,
       orderId: order.id,
-      answer: (refund) => ({ status: 202, body: JSON.stringify(refundBody(refund)) }),
+      response: (refund) => ({ status: 202, body: JSON.stringify(refundBody(refund)) }),
     });
     if (outcome.kind !== 'requested') return refused(problemOf(outcome));
     const { id: refundId, amountMinor, currency } = outcome.refund;
@@ -52,7 +52,7 @@ export function refundOrder(
       correlationId,
       traceparent,
     });
-    return outcome.answer;
+    return outcome.response;
   });
 }
 

@@ -33,13 +33,13 @@ export function orderRoutes(services: Services) {
       });
       followUp(services, outcome);
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
-      const { answer, orderId, replayed } = outcome;
+      const { response, orderId, replayed } = outcome;
       c.set('orderId', orderId ?? undefined);
-      if (answer.status === 201 && orderId) {
+      if (response.status === 201 && orderId) {
         c.header('location', `/v1/orders/${orderId}`);
-        c.header('etag', versionTag(versionIn(answer.body)));
+        c.header('etag', versionTag(versionIn(response.body)));
       }
-      return sendStored<201, typeof placedOrderSchema>(c, answer, replayed);
+      return sendStored<201, typeof placedOrderSchema>(c, response, replayed);
     })
     .openapi(cancelRoute, async (c) => {
       const order = await loadOrder(services.db, c.req.valid('param').id);
@@ -57,7 +57,7 @@ export function orderRoutes(services: Services) {
         }),
       });
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
-      return sendStored<202, typeof cancelSchema>(c, outcome.answer, outcome.replayed);
+      return sendStored<202, typeof cancelSchema>(c, outcome.response, outcome.replayed);
     });
 }
 

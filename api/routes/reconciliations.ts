@@ -53,8 +53,8 @@ export function reconciliationRoutes(services: Services) {
       const request = { scope: body.scope ?? 'recent', by: operatorOf(c) };
       const outcome = await startReconciliation(services, claim, request);
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
-      c.header('location', `/v1/reconciliations/${idIn(outcome.answer.body)}`);
-      return sendStored<202, typeof reconciliationSchema>(c, outcome.answer, outcome.replayed);
+      c.header('location', `/v1/reconciliations/${idIn(outcome.response.body)}`);
+      return sendStored<202, typeof reconciliationSchema>(c, outcome.response, outcome.replayed);
     });
 }
 

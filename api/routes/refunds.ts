@@ -37,8 +37,8 @@ export function refundRoutes(services: Services) {
         correlationId,
       });
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
-      c.header('location', `/v1/refunds/${idIn(outcome.answer.body)}`);
-      return sendStored<202, typeof refundSchema>(c, outcome.answer, outcome.replayed);
+      c.header('location', `/v1/refunds/${idIn(outcome.response.body)}`);
+      return sendStored<202, typeof refundSchema>(c, outcome.response, outcome.replayed);
     })
     .openapi(listRoute, async (c) => {
       const id = parseOrderId(c.req.valid('param').id);

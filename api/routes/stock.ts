@@ -29,7 +29,7 @@ export function stockRoutes({ db }: Services) {
       const claim = claimOf({ apiKeyId: apiKey.id, scope, key, body });
       const outcome = await changeStock(db, claim, { sku, ...body, by: operatorOf(c) });
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
-      return sendStored<200, typeof stockSchema>(c, outcome.answer, outcome.replayed);
+      return sendStored<200, typeof stockSchema>(c, outcome.response, outcome.replayed);
     });
 }
 

@@ -1,6 +1,6 @@
 /** Routes of webhook endpoints. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { deleteEndpoint, listEndpoints } from '../../prisma/events/webhook-endpoints.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
@@ -37,8 +37,8 @@ export function webhookEndpointRoutes(services: Services) {
       const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body });
       const outcome = await addEndpoint(services, claim, { ...body, by: operatorOf(c) });
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
-      c.header('location', `/v1/webhook-endpoints/${idIn(outcome.answer.body)}`);
-      return sendStored<201, typeof createdEndpointSchema>(c, outcome.answer, outcome.replayed);
+      c.header('location', `/v1/webhook-endpoints/${idIn(outcome.response.body)}`);
+      return sendStored<201, typeof createdEndpointSchema>(c, outcome.response, outcome.replayed);
     })
     .openapi(listRoute, async (c) => {
       const { limit, starting_after: startingAfter } = c.req.valid('query');
@@ -67,7 +67,7 @@ export function webhookEndpointRoutes(services: Services) {
       const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body: {} });
       const outcome = await renewSecret(db, claim, { id, by: operatorOf(c) });
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
-      return sendStored<200, typeof rotatedSecretSchema>(c, outcome.answer, outcome.replayed);
+      return sendStored<200, typeof rotatedSecretSchema>(c, outcome.response, outcome.replayed);
     });
 }
 

@@ -14,7 +14,7 @@ export interface KeyClaim {
   readonly fingerprint: string;
 }
 
-/** The answer as it was sent, byte for byte. */
+/** A response as it was sent, byte for byte. */
 export interface StoredResponse {
   readonly status: number;
   readonly body: string;
@@ -23,7 +23,11 @@ export interface StoredResponse {
 export type KeyState =
   | { readonly kind: 'free' }
   | { readonly kind: 'other_request' }
-  | { readonly kind: 'answered'; readonly orderId: OrderId | null; readonly answer: StoredResponse }
+  | {
+      readonly kind: 'completed';
+      readonly orderId: OrderId | null;
+      readonly response: StoredResponse;
+    }
   | { readonly kind: 'in_flight' }
   /** A first try stopped half-way; its order waits to be taken up. */
   | { readonly kind: 'abandoned'; readonly orderId: OrderId };
@@ -35,7 +39,7 @@ export type KeyState =
  * transaction 5 s.
  */
 const LEASE_MS = 8_000;
-/** Answers are kept longer than any client retries. Stripe keeps keys for at least 24 hours. */
+/** Responses are kept longer than any client retries. Stripe keeps keys for at least 24 hours. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 
 /** Undoes the work when somebody else was first with the key. */
@@ -67,7 +71,7 @@ export async function readKeyState(db: Database, claim: KeyClaim): Promise<KeySt
   if (row.fingerprint !== claim.fingerprint) return { kind: 'other_request' };
   const orderId = row.orderId === null ? null : trusted<OrderId>(row.orderId);
   if (row.status !== null && row.body !== null) {
-    return { kind: 'answered', orderId, answer: { status: row.status, body: row.body } };
+    return { kind: 'completed', orderId, response: { status: row.status, body: row.body } };
   }
   const taken = await db.$executeRaw`
     UPDATE idempotency_keys SET lease_until = now() + ${LEASE_MS} * interval '1 ms'
@@ -84,31 +88,31 @@ export async function releaseKey(db: Database, claim: KeyClaim): Promise<void> {
       AND state = 'running'`;
 }
 
-/** Keeps the answer that settled the order. The first one stands. */
-export async function storeAnswer(
+/** Stores the response that settled the order. Only the first one is stored. */
+export async function storeResponse(
   tx: Transaction,
   orderId: OrderId,
-  answer: StoredResponse,
+  response: StoredResponse,
 ): Promise<void> {
   await tx.$executeRaw`
-    UPDATE idempotency_keys SET state = 'done', status = ${answer.status}, body = ${answer.body}
+    UPDATE idempotency_keys SET state = 'done', status = ${response.status}, body = ${response.body}
     WHERE order_id = ${orderId} AND state = 'running'`;
 }
 
 /**
- * Claims a key and stores its answer in one go, for work that is one transaction. Throws
+ * Claims a key and stores its response in one statement, for work that is one transaction. Throws
  * KeyTakenError when somebody holds it.
  */
 export async function insertCompletedKey(
   tx: Transaction,
   claim: KeyClaim,
-  answer: StoredResponse,
+  response: StoredResponse,
 ): Promise<void> {
   const claimed = await tx.$executeRaw`
     INSERT INTO idempotency_keys
       (api_key_id, scope, key, fingerprint, state, lease_until, expires_at, status, body)
     VALUES (${claim.apiKeyId}, ${claim.scope}, ${claim.key}, ${claim.fingerprint}, 'done', now(),
-      now() + ${KEPT_MS} * interval '1 ms', ${answer.status}, ${answer.body})
+      now() + ${KEPT_MS} * interval '1 ms', ${response.status}, ${response.body})
     ON CONFLICT DO NOTHING`;
   if (claimed !== 1) throw new KeyTakenError();
 }

@@ -23,7 +23,7 @@ export type Created =
   | {
       readonly kind: 'created';
       readonly endpoint: WebhookEndpoint;
-      readonly answer: StoredResponse;
+      readonly response: StoredResponse;
     }
   | { readonly kind: 'too_many' };
 
@@ -45,7 +45,7 @@ export async function createEndpoint(
     readonly types: readonly EventType[];
     readonly by: Operator;
     /** The answer that shows the secret, kept with the key. */
-    readonly answer: (endpoint: WebhookEndpoint, secret: string) => StoredResponse;
+    readonly response: (endpoint: WebhookEndpoint, secret: string) => StoredResponse;
   },
 ): Promise<Created> {
   const { url, types } = wanted;
@@ -59,10 +59,10 @@ export async function createEndpoint(
     });
     const endpoint = toEndpoint(row);
     await ensureSubscription(tx, { name: webhookSubscription(row.id), types, cursor });
-    const answer = wanted.answer(endpoint, secret);
-    await insertCompletedKey(tx, claim, answer);
+    const response = wanted.response(endpoint, secret);
+    await insertCompletedKey(tx, claim, response);
     await recordAuditAction(tx, wanted.by, { id: row.id, action: 'created', data: { types } });
-    return { kind: 'created', endpoint, answer };
+    return { kind: 'created', endpoint, response };
   });
 }
 
@@ -164,7 +164,7 @@ export async function rotateSecret(
   wanted: {
     readonly id: string;
     readonly by: Operator;
-    readonly answer: (secret: string, previousExpiresAt: string) => StoredResponse;
+    readonly response: (secret: string, previousExpiresAt: string) => StoredResponse;
   },
 ): Promise<StoredResponse | null> {
   return db.$transaction(async (tx) => {
@@ -175,10 +175,10 @@ export async function rotateSecret(
         updated_at = now()
       WHERE id = ${wanted.id} RETURNING previous_secret_expires_at AS "expiresAt"`;
     if (!row) return null;
-    const answer = wanted.answer(secret, row.expiresAt.toISOString());
-    await insertCompletedKey(tx, claim, answer);
+    const response = wanted.response(secret, row.expiresAt.toISOString());
+    await insertCompletedKey(tx, claim, response);
     await recordAuditAction(tx, wanted.by, { id: wanted.id, action: 'secret_rotated' });
-    return answer;
+    return response;
   });
 }
 

@@ -32,7 +32,7 @@ interface OpenRequest extends Pick<Reconciliation, 'id' | 'scope' | 'windowFrom'
 
 interface AskingOperator extends Operator {
   readonly claim: KeyClaim;
-  readonly answer: (run: Reconciliation) => StoredResponse;
+  readonly response: (run: Reconciliation) => StoredResponse;
 }
 
 /**
@@ -55,7 +55,7 @@ export async function openReconciliation(
     const row = rows.find((each) => each.id === id) ?? rows[0];
     if (row === undefined) return null;
     const run = toRun(row);
-    if (by !== null) await insertCompletedKey(tx, by.claim, by.answer(run));
+    if (by !== null) await insertCompletedKey(tx, by.claim, by.response(run));
     return { kind: row.id === id ? 'opened' : 'running', run } as const;
   });
   // Null: the other one ended between the two statements.

@@ -7,7 +7,7 @@ import type { Customer, Order, OrderLine, ShippingAddress } from '../../domain/o
 import type { Shortage } from '../../domain/product.ts';
 import { transitionOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { claimKey, KeyTakenError, storeAnswer } from '../access/idempotency.ts';
+import { claimKey, KeyTakenError, storeResponse } from '../access/idempotency.ts';
 import type { KeyClaim, StoredResponse } from '../access/idempotency.ts';
 import { newId } from '../client/ids.ts';
 import { findShortages, holdStock, releaseHold, StockShortError } from '../catalog/stock.ts';
@@ -56,20 +56,20 @@ export async function openOrder(
 }
 
 export type SettleOutcome =
-  | { readonly kind: 'settled'; readonly answer: StoredResponse }
+  | { readonly kind: 'settled'; readonly response: StoredResponse }
   /** Somebody else settled the order first; read what stands. */
   | { readonly kind: 'superseded' };
 
 interface Placed {
   readonly reference: string;
   readonly captureBefore?: string | null;
-  readonly answer: (placed: Order) => StoredResponse;
+  readonly response: (placed: Order) => StoredResponse;
 }
 
 /** Undoes the placing of an order whose authorization is being let go. */
 class VoidRequestedError extends Error {}
 
-/** Order `placed`, payment `authorized`, event, stored answer: one transaction. */
+/** Order `placed`, payment `authorized`, event, stored response: one transaction. */
 export async function recordPlaced(
   db: Database,
   order: Order,
@@ -95,24 +95,24 @@ async function writePlaced(tx: Transaction, order: Order, settled: Placed): Prom
   const held = { reference, captureBefore, code: null };
   const { isVoidRequested } = await settleAuthorization(tx, order, { ...held, state: 'succeeded' });
   if (isVoidRequested) throw new VoidRequestedError();
-  const answer = settled.answer({
+  const response = settled.response({
     ...order,
     status: 'placed',
     version: change.version,
     updatedAt: change.at,
   });
-  await storeAnswer(tx, order.id, answer);
-  return { kind: 'settled', answer };
+  await storeResponse(tx, order.id, response);
+  return { kind: 'settled', response };
 }
 
-/** Order `declined`, hold released, event, stored answer: one transaction. */
+/** Order `declined`, hold released, event, stored response: one transaction. */
 export async function recordDeclined(
   db: Database,
   order: Order,
   settled: {
     readonly code: string;
     readonly reference: string | null;
-    readonly answer: StoredResponse;
+    readonly response: StoredResponse;
   },
 ): Promise<SettleOutcome> {
   return orderTransaction(db, order.id, async (tx) => {
@@ -124,9 +124,9 @@ export async function recordDeclined(
     });
     if (change.kind !== 'changed') return { kind: 'superseded' };
     await settleAuthorization(tx, order, { ...settled, state: 'refused' });
-    await storeAnswer(tx, order.id, settled.answer);
+    await storeResponse(tx, order.id, settled.response);
     await releaseHold(tx, order.id);
-    return { kind: 'settled', answer: settled.answer };
+    return { kind: 'settled', response: settled.response };
   });
 }
 

@@ -45,16 +45,16 @@ export interface RefundRequest {
   /** The API key that asks. */
   readonly actor: string;
   readonly claim: KeyClaim;
-  readonly answer: (refund: Refund) => StoredResponse;
+  readonly response: (refund: Refund) => StoredResponse;
 }
 
 export type RequestRefundOutcome =
-  | { readonly kind: 'requested'; readonly refund: Refund; readonly answer: StoredResponse }
+  | { readonly kind: 'requested'; readonly refund: Refund; readonly response: StoredResponse }
   | { readonly kind: 'exceeds'; readonly leftMinor: number; readonly currency: string }
   | { readonly kind: 'not_refundable'; readonly reason: NotRefundableReason };
 
 /**
- * Refund `requested`, provider intent, event and stored answer: one transaction in the order's turn,
+ * Refund `requested`, provider intent, event and stored response: one transaction in the order's turn,
  * so that a cancel and a refund, or two refunds, cannot both have the same money. Throws
  * KeyTakenError.
  */
@@ -74,9 +74,9 @@ export async function requestRefund(
       return { kind: 'exceeds', leftMinor, currency };
     }
     const refund = await writeRequested(tx, request, amountMinor);
-    const answer = request.answer(refund);
-    await insertCompletedKey(tx, claim, answer);
-    return { kind: 'requested', refund, answer };
+    const response = request.response(refund);
+    await insertCompletedKey(tx, claim, response);
+    return { kind: 'requested', refund, response };
   });
 }
 

@@ -208,7 +208,7 @@ describe('a redrive', () => {
       expect(problem).toMatchObject({
         code: 'dead_letter_not_open',
         dead_letter_status: status,
-        detail: `It is ${status} by somebody.`,
+        detail: `The dead letter was already ${status} by somebody.`,
       });
     },
   );

@@ -33,10 +33,10 @@ async function pending(): Promise<OrderId> {
 async function settle(id: OrderId, how: 'placed' | 'declined'): Promise<void> {
   const order = await findOrder(shop.db, id);
   if (!order) throw new Error('the order is there');
-  const answer = { status: 402, body: '{}' };
+  const response = { status: 402, body: '{}' };
   if (how === 'declined')
-    await recordDeclined(shop.db, order, { code: 'x', reference: null, answer });
-  else await recordPlaced(shop.db, order, { reference: id, answer: () => answer });
+    await recordDeclined(shop.db, order, { code: 'x', reference: null, response });
+  else await recordPlaced(shop.db, order, { reference: id, response: () => response });
 }
 
 test('a waiter is woken without polling when its order is settled', async () => {

@@ -74,7 +74,7 @@ async function writeFates(shop: Shop): Promise<Fates> {
   await recordDeclined(db, declined, {
     code: 'card_declined',
     reference: null,
-    answer: { status: 402, body: '{}' },
+    response: { status: 402, body: '{}' },
   });
   const expired = await shop.open();
   await recordExpired(db, expired, null);
@@ -141,9 +141,9 @@ async function refunded(shop: Shop, status: 'requested' | 'succeeded'): Promise<
   const { db } = shop;
   const { id: orderId } = await advanced(shop, 'paid');
   const asked = { orderId, amountMinor: 100, reason: 'one mug was broken', actor: 'key_operator' };
-  const answer = () => ({ status: 202, body: '{}' });
+  const response = () => ({ status: 202, body: '{}' });
   const claim = claimOf({ scope: 'refunds' });
-  const outcome = await requestRefund(db, { ...asked, claim, answer });
+  const outcome = await requestRefund(db, { ...asked, claim, response });
   if (outcome.kind !== 'requested') throw new Error(`not accepted: ${outcome.kind}`);
   await markRefundStarted(db, outcome.refund.id);
   if (status === 'succeeded') await recordRefundSucceeded(db, outcome.refund, `re_${orderId}`);

@@ -7,14 +7,14 @@ import {
   dropExpiredKeys,
   readKeyState,
   releaseKey,
-  storeAnswer,
+  storeResponse,
   type KeyClaim,
 } from '../../prisma/access/idempotency.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
 
-const ANSWER = { status: 201, body: '{"id":"ord_1","weird":"  \\u00e4 "}' };
+const RESPONSE = { status: 201, body: '{"id":"ord_1","weird":"  \\u00e4 "}' };
 
 let shop: Shop;
 beforeAll(async () => {
@@ -32,22 +32,22 @@ describe('an idempotency key', () => {
     expect(await readKeyState(shop.db, claim)).toEqual({ kind: 'in_flight' });
   });
 
-  test('a key reused for another request returns other_request before and after it is answered', async () => {
+  test('a key reused for another request returns other_request before and after it is completed', async () => {
     const { claim, orderId } = await claimed();
     const other = { ...claim, fingerprint: 'two' };
     expect(await readKeyState(shop.db, other)).toEqual({ kind: 'other_request' });
-    await store(orderId, ANSWER);
+    await store(orderId, RESPONSE);
     expect(await readKeyState(shop.db, other)).toEqual({ kind: 'other_request' });
   });
 
-  test('an answered idempotency key returns the first response byte for byte', async () => {
+  test('a completed idempotency key returns the first response byte for byte', async () => {
     const { claim, orderId } = await claimed();
-    await store(orderId, ANSWER);
+    await store(orderId, RESPONSE);
     await store(orderId, { status: 402, body: 'later' });
     expect(await readKeyState(shop.db, claim)).toEqual({
-      kind: 'answered',
+      kind: 'completed',
       orderId,
-      answer: ANSWER,
+      response: RESPONSE,
     });
   });
 
@@ -87,10 +87,10 @@ describe('an abandoned attempt', () => {
 
   test('an attempt that stored its response is replayed, not taken over', async () => {
     const { claim, orderId } = await claimed();
-    await store(orderId, ANSWER);
+    await store(orderId, RESPONSE);
     await endLease(claim);
     await releaseKey(shop.db, claim);
-    expect(await readKeyState(shop.db, claim)).toMatchObject({ kind: 'answered' });
+    expect(await readKeyState(shop.db, claim)).toMatchObject({ kind: 'completed' });
   });
 });
 
@@ -117,14 +117,14 @@ describe('concurrent requests with one key', () => {
     const claim = claimOf();
     const outcomes = await crowd(20, 20, () =>
       shop.db
-        .$transaction((tx) => insertCompletedKey(tx, claim, ANSWER))
+        .$transaction((tx) => insertCompletedKey(tx, claim, RESPONSE))
         .then(() => 'done', String),
     );
     expect(outcomes.toSorted()).toEqual([...Array(19).fill('KeyTakenError'), 'done']);
     expect(await readKeyState(shop.db, claim)).toEqual({
-      kind: 'answered',
+      kind: 'completed',
       orderId: null,
-      answer: ANSWER,
+      response: RESPONSE,
     });
   });
 });
@@ -154,8 +154,8 @@ async function claimed(part: Partial<KeyClaim> = {}) {
   return { claim, orderId };
 }
 
-function store(orderId: OrderId, answer: typeof ANSWER): Promise<void> {
-  return shop.db.$transaction((tx) => storeAnswer(tx, orderId, answer));
+function store(orderId: OrderId, response: typeof RESPONSE): Promise<void> {
+  return shop.db.$transaction((tx) => storeResponse(tx, orderId, response));
 }
 
 async function endLease({ key }: KeyClaim): Promise<void> {

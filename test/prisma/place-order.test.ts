@@ -9,7 +9,7 @@ import { openOrder, recordDeclined, recordPlaced } from '../../prisma/orders/pla
 import { findStock } from '../../prisma/catalog/stock.ts';
 import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
 
-const ANSWER = { status: 201, body: '{"placed":true}' };
+const RESPONSE = { status: 201, body: '{"placed":true}' };
 
 let shop: Shop;
 beforeAll(async () => {
@@ -66,20 +66,26 @@ describe('settling an order', () => {
     const opened = await openOrder(shop.db, claim, draftOf());
     if (opened.kind !== 'opened') throw new Error(opened.kind);
     const { order } = opened;
-    const settled = await recordPlaced(shop.db, order, { reference: 'pi_1', answer: () => ANSWER });
-    expect(settled).toEqual({ kind: 'settled', answer: ANSWER });
+    const settled = await recordPlaced(shop.db, order, {
+      reference: 'pi_1',
+      response: () => RESPONSE,
+    });
+    expect(settled).toEqual({ kind: 'settled', response: RESPONSE });
     expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'placed', version: 2 });
     expect(await findPayment(shop.db, order.id)).toMatchObject({
       status: 'authorized',
       providerReference: 'pi_1',
     });
-    expect(await readKeyState(shop.db, claim)).toMatchObject({ kind: 'answered', answer: ANSWER });
+    expect(await readKeyState(shop.db, claim)).toMatchObject({
+      kind: 'completed',
+      response: RESPONSE,
+    });
   });
 
   test('a declined order releases its hold and records the decline code', async () => {
     const sku = await shop.stock(5);
     const order = await shop.open([{ sku, quantity: 2 }]);
-    const declined = { code: 'insufficient_funds', reference: null, answer: ANSWER };
+    const declined = { code: 'insufficient_funds', reference: null, response: RESPONSE };
     expect(await recordDeclined(shop.db, order, declined)).toMatchObject({ kind: 'settled' });
     expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'declined' });
     expect(await findPayment(shop.db, order.id)).toMatchObject({
@@ -94,8 +100,8 @@ describe('settling an order', () => {
       const sku = await shop.stock(5);
       const order = await shop.open([{ sku, quantity: 2 }]);
       const [placed, declined] = await Promise.all([
-        recordPlaced(shop.db, order, { reference: `pi_${order.id}`, answer: () => ANSWER }),
-        recordDeclined(shop.db, order, { code: 'x', reference: null, answer: ANSWER }),
+        recordPlaced(shop.db, order, { reference: `pi_${order.id}`, response: () => RESPONSE }),
+        recordDeclined(shop.db, order, { code: 'x', reference: null, response: RESPONSE }),
         recordExpired(shop.db, order, null),
       ]);
       const status = (await findOrder(shop.db, order.id))?.status;

@@ -43,7 +43,7 @@ export async function openShop(poolSize = 10): Promise<Shop> {
       const order = await open(wanted);
       await recordPlaced(db, order, {
         reference: `pi_${order.id}`,
-        answer: ({ id }) => ({ status: 201, body: JSON.stringify({ id }) }),
+        response: ({ id }) => ({ status: 201, body: JSON.stringify({ id }) }),
       });
       return order;
     },

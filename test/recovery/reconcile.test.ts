@@ -169,7 +169,7 @@ async function releaseAtWarehouse(orderId: OrderId): Promise<void> {
 /** What an operator's request records first. */
 function operatorRequest() {
   const by = { apiKeyId: 'key_operator', correlationId: 'test' };
-  const answer = () => ({ status: 202, body: '{}' });
+  const response = () => ({ status: 202, body: '{}' });
   const { from: windowFrom, to: windowTo } = reconcileWindow('recent', Date.now());
   const id = newId('reconciliation');
   return {
@@ -177,7 +177,7 @@ function operatorRequest() {
     scope: 'recent' as const,
     windowFrom,
     windowTo,
-    by: { ...by, claim: claimOf(), answer },
+    by: { ...by, claim: claimOf(), response },
   };
 }
 

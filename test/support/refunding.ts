@@ -26,7 +26,7 @@ export async function acceptRefund(
     reason: REASON,
     actor: 'key_operator',
     claim: { apiKeyId: 'test', scope: 'refunds', key: randomUUID(), fingerprint: 'test' },
-    answer: () => ({ status: 202, body: '{}' }),
+    response: () => ({ status: 202, body: '{}' }),
   });
   if (outcome.kind !== 'requested') throw new Error(`not accepted: ${outcome.kind}`);
   return outcome.refund;

@@ -77,12 +77,12 @@ export const NEVER = new AbortController().signal;
 async function follow({ db }: Shop, order: Order, fate: Fate): Promise<void> {
   const { id } = order;
   if (fate === 'declined') {
-    const answer = { status: 402, body: '{}' };
-    await recordDeclined(db, order, { code: 'insufficient_funds', reference: null, answer });
+    const response = { status: 402, body: '{}' };
+    await recordDeclined(db, order, { code: 'insufficient_funds', reference: null, response });
     return;
   }
-  const answer = () => ({ status: 201, body: '{}' });
-  await recordPlaced(db, order, { reference: `pi_${randomUUID()}`, answer });
+  const response = () => ({ status: 201, body: '{}' });
+  await recordPlaced(db, order, { reference: `pi_${randomUUID()}`, response });
   if (fate === 'placed') return;
   await recordReserved(db, id);
   if (fate === 'cancelled') {

@@ -61,7 +61,7 @@ export function useEndpoint(): EndpointInUse {
   afterAll(() => history.close());
   beforeEach(async () => {
     receiver = await startReceiver();
-    const wanted = { url: receiver.url, types: [], by: OPERATOR, answer: STORED };
+    const wanted = { url: receiver.url, types: [], by: OPERATOR, response: STORED };
     const created = await createEndpoint(history.db, claimOf(), wanted);
     if (created.kind !== 'created') throw new Error(created.kind);
     endpointId = created.endpoint.id;

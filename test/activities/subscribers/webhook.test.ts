@@ -113,7 +113,7 @@ describe('a webhook', () => {
 describe('a secret rotation', () => {
   test('a rotated webhook secret signs together with the new one until it expires', async () => {
     const [old = ''] = await endpoint.secrets();
-    await rotateSecret(endpoint.db, claimOf(), { id: endpoint.id, by: OPERATOR, answer: STORED });
+    await rotateSecret(endpoint.db, claimOf(), { id: endpoint.id, by: OPERATOR, response: STORED });
     const [fresh = '', previous] = await endpoint.secrets();
     expect([previous, fresh === old]).toEqual([old, false]);
     await endpoint.hand([endpoint.event()]);
