@@ -234,10 +234,8 @@ function settled(
   return { kind: 'settled', orderId: id, response, placed, replayed: false };
 }
 
-function replayed({
-  orderId,
-  response,
-}: Extract<KeyState, { kind: 'completed' }>): PlaceOrderOutcome {
+type CompletedKey = Extract<KeyState, { kind: 'completed' }>;
+function replayed({ orderId, response }: CompletedKey): PlaceOrderOutcome {
   return { kind: 'settled', orderId, response, placed: null, replayed: true };
 }
 
