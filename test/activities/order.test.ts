@@ -21,7 +21,7 @@ afterEach(() => {
 });
 afterAll(() => steps.close());
 
-describe('an undo before its step', () => {
+describe('a compensation before its step', () => {
   test('a reserve that arrives after its release is refused and reserves nothing', async () => {
     const orderId = await steps.orderAfter();
     await steps.run('releaseStock', { orderId });
@@ -45,7 +45,7 @@ describe('an undo before its step', () => {
     expect(effectsOf(steps, orderId)['ship']).toBeUndefined();
   });
 
-  test('a shipping request that arrives while an undo needs attention is refused and ships no parcel', async () => {
+  test('a shipping request that arrives while a compensation needs attention is refused and ships no parcel', async () => {
     const orderId = await steps.orderAfter('reserveStock', 'capturePayment');
     const reason = 'requested_by_customer';
     await recordCancelling(steps.db, orderId, { reason, request: null });
@@ -146,7 +146,7 @@ describe('a step without a provider', () => {
     await steps.run('recordShipped', { orderId, ...PARCEL });
     const before = await eventTypesOf(steps, orderId);
     const attention = { orderId, steps: ['x'], failure: 'x' };
-    const failure = await steps.failing('recordNeedsAttention', attention);
+    const failure = await steps.runFailing('recordNeedsAttention', attention);
     expect(failure).toMatchObject({ type: 'forbidden_transition', nonRetryable: true });
     expect(await eventTypesOf(steps, orderId)).toEqual(before);
   });
@@ -167,7 +167,7 @@ describe('a failure', () => {
   test.each(['reserveStock', 'capturePayment', 'voidOrRefundPayment', 'requestShipment'] as const)(
     '%s of an order that does not exist fails permanently',
     async (name) => {
-      const failure = await steps.failing(name, { orderId: newId('order') });
+      const failure = await steps.runFailing(name, { orderId: newId('order') });
       expect(failure).toMatchObject({ type: 'order_not_found', nonRetryable: true });
     },
   );
@@ -180,7 +180,10 @@ describe('a failure', () => {
         breakers: () => [],
       },
     });
-    const failure = await broken.failing('notifyCustomer', { orderId, notification: 'confirmed' });
+    const failure = await broken.runFailing('notifyCustomer', {
+      orderId,
+      notification: 'confirmed',
+    });
     expect(failure).toEqual({
       type: 'unexpected_error',
       nonRetryable: false,
@@ -191,7 +194,7 @@ describe('a failure', () => {
 
   test('a database error is retryable and exposes no personal data', async () => {
     const orderId = await steps.orderAfter();
-    const failure = await steps.failing('recordNotificationFailed', {
+    const failure = await steps.runFailing('recordNotificationFailed', {
       orderId,
       notification: 'confirmed',
       // A byte PostgreSQL takes in no text.
@@ -203,14 +206,14 @@ describe('a failure', () => {
   test('a call with the circuit open is not made and is retried when the circuit closes', async () => {
     const orderId = await steps.orderAfter();
     const warehouse = createHttpWarehouse({ baseUrl: steps.sandbox.url, apiKey: 'test' });
-    const { failing } = steps.replacing({ warehouse });
+    const { runFailing } = steps.replacing({ warehouse });
     steps.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     vi.useFakeTimers({ toFake: ['Date'] });
     for (let attempt = 0; attempt < 5; attempt += 1) {
-      const { type } = await failing('reserveStock', { orderId });
+      const { type } = await runFailing('reserveStock', { orderId });
       expect(type).toBe('provider_unknown_outcome');
     }
-    const failure = await failing('reserveStock', { orderId });
+    const failure = await runFailing('reserveStock', { orderId });
     const resting = { type: 'provider_unavailable', nonRetryable: false, nextRetryDelay: 60_000 };
     expect(failure).toMatchObject(resting);
     expect(steps.sandbox.faults.list()[0]?.fired).toBe(5);

@@ -29,12 +29,12 @@ describe('an intent', () => {
   ] as const)('the $place.operation intent is recorded before any response', async (each) => {
     const orderId = await steps.orderAfter(...each.after);
     steps.sandbox.faults.set(each.place, { mode: 'hang' });
-    const trying = steps.impatient.failing(each.name, { orderId });
+    const attempt = steps.withShortDeadlines.runFailing(each.name, { orderId });
     await eventually(() => expect(firedAt(each.place)).toBe(1));
-    // The provider has the call and has not answered; the books know of it already.
+    // The provider has the call and has not responded; the intent is recorded.
     const written = await operationsOf(orderId, each.place.operation);
     expect(written).toEqual([`${orderId}/${each.place.operation} requested`]);
-    await trying;
+    await attempt;
     steps.sandbox.faults.clear();
     await steps.run(each.name, { orderId });
     expect(await operationsOf(orderId, each.place.operation)).toEqual([
@@ -46,10 +46,10 @@ describe('an intent', () => {
   test('a capture with a recorded intent is not repeated before a look-up has succeeded', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'down', times: 1 });
-    await steps.failing('capturePayment', { orderId });
+    await steps.runFailing('capturePayment', { orderId });
     steps.sandbox.faults.set(CAPTURE, { mode: 'latency', latency_ms: 0 });
     steps.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
-    await steps.failing('capturePayment', { orderId });
+    await steps.runFailing('capturePayment', { orderId });
     expect(firedAt(CAPTURE)).toBe(0);
     await steps.run('capturePayment', { orderId });
     expect(firedAt(CAPTURE)).toBe(1);
@@ -61,7 +61,7 @@ describe('an idempotency key that expired at the provider', () => {
   test('a capture whose response was lost is looked up after its key expired and not repeated', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'answer_lost', times: 1 });
-    await steps.failing('capturePayment', { orderId });
+    await steps.runFailing('capturePayment', { orderId });
     steps.sandbox.clock.setOffset(25 * HOUR_MS);
     steps.sandbox.faults.set(CAPTURE, { mode: 'latency', latency_ms: 0 });
     steps.sandbox.faults.set(LOOK_UP, { mode: 'latency', latency_ms: 0 });
@@ -74,7 +74,7 @@ describe('an idempotency key that expired at the provider', () => {
   test('a capture that never arrived is taken once after its key expired', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'fail_before', times: 1 });
-    await steps.failing('capturePayment', { orderId });
+    await steps.runFailing('capturePayment', { orderId });
     steps.sandbox.clock.setOffset(25 * HOUR_MS);
     await steps.run('capturePayment', { orderId });
     await steps.run('capturePayment', { orderId });
@@ -89,7 +89,7 @@ describe('an idempotency key that expired at the provider', () => {
     async ({ operation, place, after }) => {
       const orderId = await steps.orderAfter(...after);
       steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
-      await steps.failing('voidOrRefundPayment', { orderId });
+      await steps.runFailing('voidOrRefundPayment', { orderId });
       steps.sandbox.clock.setOffset(25 * HOUR_MS);
       await steps.run('voidOrRefundPayment', { orderId });
       steps.sandbox.clock.setOffset(50 * HOUR_MS);
@@ -118,14 +118,14 @@ describe('an expired authorization', () => {
   });
 });
 
-describe('an undo of the payment', () => {
-  test('an undo refunds a capture whose response was lost', async () => {
+describe('a compensation of the payment', () => {
+  test('a compensation refunds a capture whose response was lost', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'answer_lost' });
-    await steps.failing('capturePayment', { orderId });
+    await steps.runFailing('capturePayment', { orderId });
     expect(await paymentOf(orderId)).toMatchObject({ status: 'authorized', capturedMinor: 0 });
-    const undone = await steps.run('voidOrRefundPayment', { orderId });
-    expect(undone).toEqual({ kind: 'refunded', amountMinor: 2400 });
+    const outcome = await steps.run('voidOrRefundPayment', { orderId });
+    expect(outcome).toEqual({ kind: 'refunded', amountMinor: 2400 });
     expect(await paymentOf(orderId)).toMatchObject({
       status: 'refunded',
       capturedMinor: 2400,
@@ -137,7 +137,7 @@ describe('an undo of the payment', () => {
   test('a capture that arrives after the void is refused and takes nothing', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     steps.sandbox.faults.set(CAPTURE, { mode: 'down', times: 1 });
-    await steps.failing('capturePayment', { orderId });
+    await steps.runFailing('capturePayment', { orderId });
     await steps.run('voidOrRefundPayment', { orderId });
     expect(await steps.run('capturePayment', { orderId })).toMatchObject({ kind: 'refused' });
     expect(effectsOf(steps, orderId)['capture']).toBeUndefined();
@@ -146,7 +146,7 @@ describe('an undo of the payment', () => {
   test('a capture of a cancelling order is recorded, fails its step permanently and is refunded', async () => {
     const orderId = await steps.orderAfter('reserveStock');
     await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
-    const failure = await steps.failing('capturePayment', { orderId });
+    const failure = await steps.runFailing('capturePayment', { orderId });
     expect(failure).toMatchObject({ type: 'order_cancelling', nonRetryable: true });
     expect(await paymentOf(orderId)).toMatchObject({ status: 'captured' });
     await steps.run('voidOrRefundPayment', { orderId });
@@ -164,7 +164,7 @@ describe('a manual capture', () => {
     });
   });
 
-  test('an undo finds a manual capture at the provider, records it and refunds it', async () => {
+  test('a compensation finds a manual capture at the provider, records it and refunds it', async () => {
     const orderId = await capturedManually();
     const { providerReference } = await paymentOf(orderId);
     const outcome = await steps.gateways.payments.capture({
@@ -185,11 +185,11 @@ describe('a manual capture', () => {
     ['while the authorization holds', 0],
     ['after the authorization expired', 8 * 24 * HOUR_MS],
   ])(
-    'an undo of a manual capture outside the provider %s fails permanently and voids nothing',
+    'a compensation of a manual capture outside the provider %s fails permanently and voids nothing',
     async (_when, offsetMs) => {
       const orderId = await capturedManually();
       steps.sandbox.clock.setOffset(offsetMs);
-      const failure = await steps.failing('voidOrRefundPayment', { orderId });
+      const failure = await steps.runFailing('voidOrRefundPayment', { orderId });
       expect(failure).toMatchObject({ type: 'captured_manually', nonRetryable: true });
       expect(effectsOf(steps, orderId)['void']).toBeUndefined();
       expect(await paymentOf(orderId)).toMatchObject({

@@ -24,14 +24,14 @@ const paid = (): Promise<OrderId> => steps.orderAfter('reserveStock', 'capturePa
 const refOf = ({ id, orderId }: Refund) => ({ refundId: id, orderId });
 const paymentOf = (orderId: OrderId) => steps.db.payment.findUniqueOrThrow({ where: { orderId } });
 
-/** What a process that dies at the call leaves behind. */
-function dying(when: 'before' | 'after') {
+/** The activities of a process that crashes before or after the provider call. */
+function crashing(when: 'before' | 'after') {
   const { payments } = steps.gateways;
   const gateway: PaymentGateway = {
     ...payments,
     async refund(request) {
       if (when === 'after') await payments.refund(request);
-      throw new Error('the process died');
+      throw new Error('the process crashed');
     },
   };
   return steps.replacing({ payments: gateway });
@@ -39,10 +39,10 @@ function dying(when: 'before' | 'after') {
 
 describe('a refund', () => {
   test.each(['before', 'after'] as const)(
-    'a refund whose process died %s the provider call is repeated and moves the money once',
+    'a refund whose process crashed %s the provider call is repeated and moves the money once',
     async (when) => {
       const refund = await acceptRefund(steps.db, await paid(), 900);
-      await dying(when).failing('refundPayment', refOf(refund));
+      await crashing(when).runFailing('refundPayment', refOf(refund));
       expect((await findRefund(steps.db, refund.id))?.status).toBe('requested');
       const outcome = await steps.run('refundPayment', refOf(refund));
       expect(outcome).toEqual({ kind: 'refunded', amountMinor: 900 });
@@ -70,7 +70,7 @@ describe('a refund', () => {
   test('a refund whose response was lost is not repeated after its key expired', async () => {
     const refund = await acceptRefund(steps.db, await paid());
     steps.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });
-    await steps.failing('refundPayment', refOf(refund));
+    await steps.runFailing('refundPayment', refOf(refund));
     steps.sandbox.clock.setOffset(25 * HOUR_MS);
     await steps.run('refundPayment', refOf(refund));
     expect(effectsOf(steps, refund.orderId)['refund']).toBe(1);
@@ -82,7 +82,7 @@ describe('a refund', () => {
     const where = { orderId, type: 'refund.needs_attention' };
     steps.sandbox.faults.set(REFUND, { mode: 'down' });
     for (const told of [1, 2]) {
-      await steps.failing('refundPayment', refOf(refund));
+      await steps.runFailing('refundPayment', refOf(refund));
       for (const _ of ['written', 'and again by a process that took over']) {
         await steps.run('recordRefundNeedsAttention', { ...refOf(refund), failure: 'no answer' });
       }
@@ -103,15 +103,15 @@ describe('a refund', () => {
   });
 });
 
-describe('an undo after refund requests', () => {
-  test('an undo after partial refunds refunds exactly the rest of the captured amount', async () => {
+describe('a compensation after refund requests', () => {
+  test('a compensation after partial refunds refunds exactly the rest of the captured amount', async () => {
     const orderId = await paid();
     const done = await acceptRefund(steps.db, orderId, 500);
     await steps.run('refundPayment', refOf(done));
     await acceptRefund(steps.db, orderId, 700);
     await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
-    const undone = await steps.run('voidOrRefundPayment', { orderId });
-    expect(undone).toEqual({ kind: 'refunded', amountMinor: 1_200 });
+    const outcome = await steps.run('voidOrRefundPayment', { orderId });
+    expect(outcome).toEqual({ kind: 'refunded', amountMinor: 1_200 });
     const refunds = await listRefunds(steps.db, orderId);
     expect(refunds.map(({ amountMinor, status }) => [amountMinor, status])).toEqual([
       [500, 'succeeded'],
@@ -123,31 +123,31 @@ describe('an undo after refund requests', () => {
     expect(effectsOf(steps, orderId)['refund']).toBe(3);
   });
 
-  test('an undo after a full refund request refunds the amount only once', async () => {
+  test('a compensation after a full refund request refunds the amount only once', async () => {
     const orderId = await paid();
     await acceptRefund(steps.db, orderId);
     await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
-    const undone = await steps.run('voidOrRefundPayment', { orderId });
-    expect(undone).toEqual({ kind: 'refunded', amountMinor: 0 });
+    const outcome = await steps.run('voidOrRefundPayment', { orderId });
+    expect(outcome).toEqual({ kind: 'refunded', amountMinor: 0 });
     expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundedMinor: 2_400 });
     expect(effectsOf(steps, orderId)['refund']).toBe(1);
   });
 
-  test('an undo refunds the amount of a refused refund together with the rest', async () => {
+  test('a compensation refunds the amount of a refused refund together with the rest', async () => {
     const orderId = await paid();
     await acceptRefund(steps.db, orderId, 700);
     await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
     steps.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
-    const undone = await steps.run('voidOrRefundPayment', { orderId });
-    expect(undone).toEqual({ kind: 'refunded', amountMinor: 2_400 });
+    const outcome = await steps.run('voidOrRefundPayment', { orderId });
+    expect(outcome).toEqual({ kind: 'refunded', amountMinor: 2_400 });
     expect(await paymentOf(orderId)).toMatchObject({ status: 'refunded', refundingMinor: 0 });
   });
 
-  test('an undo after a refund whose response was lost refunds only the rest', async () => {
+  test('a compensation after a refund whose response was lost refunds only the rest', async () => {
     const orderId = await paid();
     const refund = await acceptRefund(steps.db, orderId, 700);
     steps.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });
-    await steps.failing('refundPayment', refOf(refund));
+    await steps.runFailing('refundPayment', refOf(refund));
     await steps.run('recordCancelling', { orderId, reason: 'requested_by_customer' });
     steps.sandbox.clock.setOffset(25 * HOUR_MS);
     expect(await steps.run('voidOrRefundPayment', { orderId })).toEqual({

@@ -13,20 +13,20 @@ import { openShop, type Shop, type ShopOptions } from '../support/shop.ts';
 
 export type Name = keyof Activities;
 
-export interface Runner {
+export interface Attempts {
   /** One attempt. Throws what Temporal would see. */
   run<N extends Name>(name: N, input: Parameters<Activities[N]>[0]): Promise<unknown>;
-  /** One attempt that must fail; gives its failure, which must not tell about the person. */
-  failing<N extends Name>(name: N, input: Parameters<Activities[N]>[0]): Promise<Failure>;
+  /** One attempt that must fail. Returns its failure, which must hold no personal data. */
+  runFailing<N extends Name>(name: N, input: Parameters<Activities[N]>[0]): Promise<Failure>;
 }
 
-export interface Steps extends Shop, Runner {
-  /** With deadlines of `IMPATIENT_MS`, for an attempt whose call hangs. */
-  readonly impatient: Runner;
+export interface Steps extends Shop, Attempts {
+  /** With deadlines of `SHORT_DEADLINE_MS`, for an attempt whose call hangs. */
+  readonly withShortDeadlines: Attempts;
   /** A placed order that has gone through the given steps. */
   orderAfter(...names: readonly Forward[]): Promise<OrderId>;
   /** The same database and providers, with some of them replaced. */
-  replacing(deps: Partial<ActivityDependencies>): Runner;
+  replacing(deps: Partial<ActivityDependencies>): Attempts;
 }
 
 export interface Failure {
@@ -38,11 +38,11 @@ export interface Failure {
 
 type Forward = 'reserveStock' | 'capturePayment' | 'requestShipment';
 
-/** Long enough that a parcel never leaves while a test looks at its request. */
+/** Long enough that no parcel leaves during a test. */
 const NEVER_MS = 600_000;
 
-/** What a call that hangs costs. Other calls might miss it on a busy machine. */
-export const IMPATIENT_MS = 500;
+/** The duration of a call that hangs. Other calls might miss this deadline on a busy machine. */
+export const SHORT_DEADLINE_MS = 500;
 
 export async function createSteps(options: ShopOptions = {}): Promise<Steps> {
   const shop = await openShop({ callbackDelayMs: NEVER_MS, ...options });
@@ -51,32 +51,32 @@ export async function createSteps(options: ShopOptions = {}): Promise<Steps> {
     ...shop.gateways,
     warehouseCallbackUrl: 'http://127.0.0.1:9/callbacks/warehouse',
   };
-  const { run, failing } = runnerOf(deps);
-  const hasty = createGateways(shop.sandbox, { callMs: IMPATIENT_MS });
+  const { run, runFailing } = attemptsWith(deps);
+  const shortDeadlines = createGateways(shop.sandbox, { callMs: SHORT_DEADLINE_MS });
   return {
     ...shop,
     run,
-    failing,
-    impatient: runnerOf({ ...deps, ...hasty }),
+    runFailing,
+    withShortDeadlines: attemptsWith({ ...deps, ...shortDeadlines }),
     async orderAfter(...names) {
       const { orderId } = await shop.order();
       for (const name of names) await run(name, { orderId });
       return orderId;
     },
-    replacing: (others) => runnerOf({ ...deps, ...others }),
+    replacing: (others) => attemptsWith({ ...deps, ...others }),
     async close() {
-      hasty.mailer.close();
+      shortDeadlines.mailer.close();
       await shop.close();
     },
   };
 }
 
-function runnerOf(deps: ActivityDependencies): Runner {
+function attemptsWith(deps: ActivityDependencies): Attempts {
   const activities = createActivities(deps);
-  const run: Runner['run'] = async (name, input) => {
+  const run: Attempts['run'] = async (name, input) => {
     const work = async (): Promise<unknown> => Reflect.apply(activities[name], undefined, [input]);
     const outcome = await new MockActivityEnvironment({}, { logger: QUIET }).run(work);
-    // What goes through Temporal is JSON: a value that would come out otherwise is a bug here.
+    // Temporal carries JSON: a value that changes in a round trip is a bug.
     expect(JSON.parse(JSON.stringify({ outcome }))).toStrictEqual(
       outcome === undefined ? {} : { outcome },
     );
@@ -84,13 +84,13 @@ function runnerOf(deps: ActivityDependencies): Runner {
   };
   return {
     run,
-    async failing(name, input) {
+    async runFailing(name, input) {
       const error: unknown = await run(name, input).then(
         (outcome) => `no failure: ${JSON.stringify(outcome)}`,
         (thrown: unknown) => thrown,
       );
       if (!(error instanceof ApplicationFailure)) throw new Error(readable(error));
-      expectDiscreet(error);
+      expectNoPersonalData(error);
       const { type, nonRetryable, message, nextRetryDelay } = error;
       return {
         type: failureType(type),
@@ -102,13 +102,13 @@ function runnerOf(deps: ActivityDependencies): Runner {
   };
 }
 
-/** Failures are what these tests are about; each would fill the output with a stack. */
+/** These tests provoke failures; each would print a stack. */
 const QUIET = new DefaultLogger('ERROR');
 
-/** Words of the sandbox's providers: none of their text may reach a workflow's history. */
+/** Words of the sandbox's providers: their text must not reach a workflow's history. */
 const PROVIDER_WORDS = ['issuer', 'mailbox', 'try again', 'sandbox', 'authorization.'];
 
-function expectDiscreet(failure: ApplicationFailure): void {
+function expectNoPersonalData(failure: ApplicationFailure): void {
   const { message, details, cause } = failure;
   expect(cause).toBeUndefined();
   const text = readable([message, details ?? []]);

@@ -26,10 +26,10 @@ test('a delivery is attempted three times by default, and its dead letter has th
 
 test('a consumer that sets a retry delay is not called before it has passed', async () => {
   const { shop } = inUse;
-  let asked = 0;
-  const { event } = await eventFor(shop, 'patient', () => {
-    asked += 1;
-    if (asked === 1) throw new DeliveryError('busy', { retryAfterMs: 2 * HOURS });
+  let called = 0;
+  const { event } = await eventFor(shop, 'delayed', () => {
+    called += 1;
+    if (called === 1) throw new DeliveryError('busy', { retryAfterMs: 2 * HOURS });
   });
   const result = await deliver(shop, { ...event, attempts: 0, delaysMs: [0, 1_000] });
   expect(result.status).toBe('delivered');

@@ -47,7 +47,7 @@ test('a throwing and a hanging subscriber delay no other, and their events becom
   const throwing = subscriberOf('throwing', () => Promise.reject(new DeliveryError('down')));
   const hangs = subscriberOf('hanging', () => new Promise(() => undefined));
   const hanging = { ...hangs, deadlineMs: 100 };
-  // Holds its calls until the others have everything: had anybody waited for it, nobody would.
+  // Blocks until the others have every event: a subscription that waited for it would never finish.
   const others = new AbortController();
   const othersDone = once(others.signal, 'abort');
   let heldCalls = 0;
@@ -55,8 +55,8 @@ test('a throwing and a hanging subscriber delay no other, and their events becom
     heldCalls += 1;
     await othersDone;
   });
-  const patient = { ...held, deadlineMs: 120_000 };
-  for (const each of [healthy.subscriber, throwing, hanging, patient]) {
+  const blocking = { ...held, deadlineMs: 120_000 };
+  for (const each of [healthy.subscriber, throwing, hanging, blocking]) {
     await subscribe(shop, each);
   }
   const { orderId } = await shop.order();

@@ -4,9 +4,9 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import {
   createSteps,
-  IMPATIENT_MS,
+  SHORT_DEADLINE_MS,
   type Failure,
-  type Runner,
+  type Attempts,
   type Steps,
 } from '../activities/steps.ts';
 import { eventually } from '../support/eventually.ts';
@@ -25,8 +25,8 @@ interface Step {
   readonly place: Place;
   /** The order just before the step. */
   readonly prepare: (steps: Steps) => Promise<OrderId>;
-  readonly run: (on: Runner, orderId: OrderId) => Promise<unknown>;
-  readonly fail: (on: Runner, orderId: OrderId) => Promise<Failure>;
+  readonly run: (on: Attempts, orderId: OrderId) => Promise<unknown>;
+  readonly fail: (on: Attempts, orderId: OrderId) => Promise<Failure>;
   readonly done: unknown;
   /** The effect's name in the provider's ledger; null for a look-up. */
   readonly effect: string | null;
@@ -49,7 +49,7 @@ function step(name: Plain | Shipping, rest: Omit<Step, 'what' | 'run' | 'fail'>)
   return {
     what: `${name} (${rest.place.provider} ${rest.place.operation})`,
     run: (on, orderId) => on.run(name, { orderId }),
-    fail: (on, orderId) => on.failing(name, { orderId }),
+    fail: (on, orderId) => on.runFailing(name, { orderId }),
     ...rest,
   };
 }
@@ -150,7 +150,7 @@ describe.each(STEPS)('$what', (each) => {
       const orderId = await each.prepare(steps);
       steps.sandbox.faults.set(each.place, { mode });
       const before = await eventTypesOf(steps, orderId);
-      const failure = await each.fail(steps.impatient, orderId);
+      const failure = await each.fail(steps.withShortDeadlines, orderId);
       expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
       expect(countOf(orderId, each)).toBe(0);
       expect(await eventTypesOf(steps, orderId)).toEqual(before);
@@ -165,7 +165,7 @@ describe.each(STEPS)('$what', (each) => {
   }) => {
     const orderId = await each.prepare(steps);
     steps.sandbox.faults.set(each.place, { mode: 'answer_lost', times: 1 });
-    const failure = await each.fail(steps.impatient, orderId);
+    const failure = await each.fail(steps.withShortDeadlines, orderId);
     expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
     expect(countOf(orderId, each)).toBe(each.effect === null ? 0 : 1);
     proof.firedAll(steps.sandbox.faults);
@@ -185,10 +185,10 @@ describe.each(STEPS)('$what', (each) => {
     const orderId = await each.prepare(steps);
     steps.sandbox.faults.set(each.place, {
       mode: 'latency',
-      latency_ms: 2 * IMPATIENT_MS,
+      latency_ms: 2 * SHORT_DEADLINE_MS,
       times: 1,
     });
-    const failure = await each.fail(steps.impatient, orderId);
+    const failure = await each.fail(steps.withShortDeadlines, orderId);
     expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
     proof.firedAll(steps.sandbox.faults);
     // The late effect may still be on its way.

@@ -28,7 +28,7 @@ describe('notifyCustomer', () => {
       const orderId = await steps.orderAfter();
       steps.sandbox.faults.set(place, { mode });
       const attempt = { orderId, notification: 'confirmed' } as const;
-      const failure = await steps.impatient.failing('notifyCustomer', attempt);
+      const failure = await steps.withShortDeadlines.runFailing('notifyCustomer', attempt);
       expect(failure).toMatchObject({ type: 'provider_unknown_outcome', nonRetryable: false });
       expect(notificationsOf(steps, orderId)).toEqual([]);
       proof.firedAll(steps.sandbox.faults);
@@ -43,7 +43,7 @@ describe('notifyCustomer', () => {
   }) => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
-    await steps.failing('notifyCustomer', { orderId, notification: 'confirmed' });
+    await steps.runFailing('notifyCustomer', { orderId, notification: 'confirmed' });
     proof.firedAll(steps.sandbox.faults);
     await steps.run('notifyCustomer', { orderId, notification: 'confirmed' });
     const sent = steps.sandbox.ledgers.mail.effects().filter((each) => each.order_id === orderId);
@@ -57,7 +57,10 @@ describe('notifyCustomer', () => {
   test('a notification refused by the mail server fails permanently', async () => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(place, { mode: 'refuse' });
-    const failure = await steps.failing('notifyCustomer', { orderId, notification: 'confirmed' });
+    const failure = await steps.runFailing('notifyCustomer', {
+      orderId,
+      notification: 'confirmed',
+    });
     expect(failure).toMatchObject({ type: 'provider_rejected_request', nonRetryable: true });
   });
 

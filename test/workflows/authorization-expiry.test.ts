@@ -18,7 +18,7 @@ const inUse = useSkippingShop();
 afterEach(() => vi.restoreAllMocks());
 
 describe('an uncaptured authorization', () => {
-  // Rejected, it fails for good at once; after five days of tries in test/faults/needs-attention.test.ts.
+  // A rejected capture fails at once; five days of retries are in test/faults/needs-attention.test.ts.
   test('an order whose failed capture gets no decision is cancelled before the authorization expires', async () => {
     const { shop } = inUse;
     const rejection = new ProviderRejection('payments', 'test');
@@ -36,7 +36,7 @@ describe('an uncaptured authorization', () => {
   });
 
   test.each([CAPTURE, RESERVE])(
-    'an order whose $operation keeps failing near the expiry is undone and the customer is notified',
+    'an order whose $operation keeps failing near the expiry is compensated and the customer is notified',
     async (place) => {
       const { shop } = inUse;
       shop.sandbox.faults.set(place, { mode: 'fail_before' });

@@ -30,44 +30,44 @@ import { useRunningShop } from '../support/use-shop.ts';
 /** PENDING_ACTIVITY_STATE_STARTED of Temporal's API. */
 const STARTED = 2;
 
-/** Where the order stands while the step cannot get through, and what a cancel then undoes. */
+/** The order's status while the step fails, and the effects after a cancel has compensated it. */
 const STEPS: readonly {
   readonly place: Place;
-  readonly stands: string;
+  readonly status: string;
   readonly pendingCompensations: readonly string[];
-  readonly undone: Readonly<Record<string, number>>;
+  readonly effects: Readonly<Record<string, number>>;
 }[] = [
   {
     place: { provider: 'warehouse', operation: 'reserve' },
-    stands: 'placed',
+    status: 'placed',
     pendingCompensations: ['releaseStock', 'voidOrRefundPayment'],
-    undone: { authorize: 1, void: 1 },
+    effects: { authorize: 1, void: 1 },
   },
   {
     place: { provider: 'payments', operation: 'capture' },
-    stands: 'reserved',
+    status: 'reserved',
     pendingCompensations: ['voidOrRefundPayment', 'releaseStock'],
-    undone: { authorize: 1, void: 1, reserve: 1, release: 1 },
+    effects: { authorize: 1, void: 1, reserve: 1, release: 1 },
   },
   {
     place: { provider: 'warehouse', operation: 'ship' },
-    stands: 'paid',
+    status: 'paid',
     pendingCompensations: ['cancelShipment', 'voidOrRefundPayment', 'releaseStock'],
-    undone: { authorize: 1, capture: 1, refund: 1, reserve: 1, release: 1 },
+    effects: { authorize: 1, capture: 1, refund: 1, reserve: 1, release: 1 },
   },
 ];
 
-// In real time: a call that hangs costs as long as its deadline.
+// In real time: a call that hangs takes as long as its deadline.
 const inUse = useRunningShop({ deadlines: { callMs: 1_000, authorizeMs: 5_000 } });
 
 describe('a cancel', () => {
   test.each(STEPS)(
-    'a cancel while $place.operation is retried returns the undo steps and ends with the order undone',
-    async ({ place, stands, pendingCompensations, undone }) => {
+    'a cancel while $place.operation is retried returns the pending compensations and ends with the order compensated',
+    async ({ place, status, pendingCompensations, effects }) => {
       const { shop } = inUse;
       shop.sandbox.faults.set(place, { mode: 'fail_before' });
       const handle = await shop.start();
-      await untilFaultFires(handle, stands);
+      await untilFaultFires(handle, status);
       expect(await accepted(shop, handle)).toEqual(pendingCompensations);
       expect(await handle.result()).toEqual({
         status: 'cancelled',
@@ -75,7 +75,7 @@ describe('a cancel', () => {
       });
       const orderId = orderIdOf(handle);
       await expectCleanSlate(shop, orderId);
-      expect(effectsOf(shop, orderId)).toEqual(undone);
+      expect(effectsOf(shop, orderId)).toEqual(effects);
       expect(notificationsOf(shop, orderId).at(-1)).toBe('cancelled');
     },
   );
@@ -99,7 +99,7 @@ describe('a cancel', () => {
 
   test('a cancel after the parcel left is refused with the reason and the order ends shipped', async () => {
     const { shop } = inUse;
-    // The warehouse ships at once, but neither its answer nor a look-up gets through.
+    // The warehouse ships at once, but neither its response nor a look-up gets through.
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
     const handle = await shop.start();
     await untilFaultFires(handle, 'paid');
@@ -119,7 +119,7 @@ describe('a cancel', () => {
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await shop.start();
     await untilFaultFires(handle, 'placed');
-    await shipUnheard(shop, orderIdOf(handle));
+    await shipBeforeCrash(shop, orderIdOf(handle));
     expect(await refusalOf(handle)).toMatchObject({
       type: 'not_cancellable',
       message: 'the parcel has left the warehouse',
@@ -136,7 +136,7 @@ describe('a cancel', () => {
     const handle = await shop.start();
     await untilFaultFires(handle, 'placed');
     const orderId = orderIdOf(handle);
-    await shipUnheard(shop, orderId);
+    await shipBeforeCrash(shop, orderId);
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
     expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
@@ -148,7 +148,7 @@ describe('a cancel', () => {
     const handle = await shop.start();
     await untilFaultFires(handle, 'placed');
     const orderId = orderIdOf(handle);
-    await shipUnheard(shop, orderId);
+    await shipBeforeCrash(shop, orderId);
     await recordShipped(shop.db, orderId, { carrier: 'Test Parcel', trackingNumber: 'TP1' });
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
@@ -156,7 +156,7 @@ describe('a cancel', () => {
     expect(notificationsOf(shop, orderId)).toEqual(['shipped']);
   });
 
-  test('a cancel recorded by a worker that then crashed undoes the order and opens no dead letter', async () => {
+  test('a cancel recorded by a worker that then crashed compensates the order and opens no dead letter', async () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
     const handle = await shop.start();
@@ -171,14 +171,14 @@ describe('a cancel', () => {
     expect(deadLetters).toEqual([]);
   });
 
-  test('a cancel while the confirmation mail fails undoes the order and sends only the cancelled mail', async () => {
+  test('a cancel while the confirmation e-mail fails compensates the order and sends only the cancelled e-mail', async () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
     shop.sandbox.faults.set({ provider: 'mail', operation: 'send' }, { mode: 'hang' });
     const handle = await shop.start();
-    await untilTried(handle, 'notifyCustomer');
+    await untilStarted(handle, 'notifyCustomer');
     await accepted(shop, handle);
-    // The next notice hangs as well, so the workflow is there when the first one has failed.
+    // The next notification hangs as well, so the workflow still runs when the first one has failed.
     await eventually(() => expect(firedAt(shop, 'send')).toBeGreaterThanOrEqual(3));
     shop.sandbox.faults.clear();
     expect((await handle.result()).status).toBe('cancelled');
@@ -188,11 +188,11 @@ describe('a cancel', () => {
     expect(await eventTypesOf(shop, orderId)).not.toContain('order.notification_failed');
   });
 
-  test('a cancel while the reservation fails undoes the order with the reason of the customer', async () => {
+  test('a cancel while the reservation fails compensates the order with the reason of the customer', async () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'hang' });
     const handle = await shop.start();
-    await untilTried(handle, 'reserveStock');
+    await untilStarted(handle, 'reserveStock');
     await accepted(shop, handle);
     const reason = 'requested_by_customer';
     expect(await handle.result()).toEqual({ status: 'cancelled', reason });
@@ -217,15 +217,15 @@ describe('a cancel', () => {
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await shop.start();
     await untilFaultFires(handle, 'placed');
-    const pressedTwice = 'cancel/pressed-twice';
-    const first = await cancel(handle, pressedTwice);
-    expect(await cancel(handle, pressedTwice)).toEqual(first);
+    const updateId = 'cancel/sent-twice';
+    const first = await cancel(handle, updateId);
+    expect(await cancel(handle, updateId)).toEqual(first);
     shop.sandbox.faults.clear();
     await handle.result();
     await expectCleanSlate(shop, orderIdOf(handle));
   });
 
-  test('a cancellation of the workflow itself undoes the order and closes the run as cancelled', async () => {
+  test('a cancellation of the workflow itself compensates the order and closes the run as cancelled', async () => {
     const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
     const handle = await shop.start();
@@ -248,8 +248,8 @@ describe('a cancel', () => {
 });
 
 /**
- * Cancels over the API until it accepts, and gives what will be undone. Where a server dropped the
- * update of a workflow that has ended since, the API answers from the database.
+ * Cancels over the API until it accepts, and returns the pending compensations. When a server dropped
+ * the update of a workflow that has ended since, the API responds from the database.
  */
 async function accepted(shop: RunningShop, handle: CheckoutHandle): Promise<readonly string[]> {
   const [path, key] = [`/v1/orders/${orderIdOf(handle)}/cancel`, randomUUID()];
@@ -268,7 +268,7 @@ function cancel(handle: CheckoutHandle, updateId: string = randomUUID()): Promis
   return update(handle, { definition: cancelUpdate, updateId, arg });
 }
 
-/** Waits until the order stands there and its step has failed once. */
+/** Waits until the order has the status and its step has failed once. */
 async function untilFaultFires(handle: CheckoutHandle, status: string): Promise<void> {
   await eventually(async () => {
     const { pendingActivities } = (await handle.describe()).raw;
@@ -281,8 +281,8 @@ function firedAt(shop: RunningShop, operation: string): number | undefined {
   return shop.sandbox.faults.list().find((each) => each.operation === operation)?.fired;
 }
 
-/** Waits until an attempt at the activity is under way at a worker. */
-async function untilTried(handle: CheckoutHandle, activity: string): Promise<void> {
+/** Waits until a worker runs an attempt at the activity. */
+async function untilStarted(handle: CheckoutHandle, activity: string): Promise<void> {
   await eventually(async () => {
     const { pendingActivities } = (await handle.describe()).raw;
     const pending = pendingActivities?.find((each) => each.activityType?.name === activity);
@@ -300,14 +300,14 @@ async function refusalOf(handle: CheckoutHandle): Promise<unknown> {
   }
 }
 
-/** What a worker does within one workflow task, of which Temporal hears nothing when it dies. */
-async function shipUnheard(shop: RunningShop, orderId: OrderId): Promise<void> {
+/** The steps of one workflow task whose worker crashes before it reports to Temporal. */
+async function shipBeforeCrash(shop: RunningShop, orderId: OrderId): Promise<void> {
   const { db, gateways } = shop;
   const warehouseCallbackUrl = 'http://127.0.0.1:9/callbacks/warehouse';
   const activities = createActivities({ db, ...gateways, warehouseCallbackUrl });
   const worker = new MockActivityEnvironment();
   await recordReserved(db, orderId);
-  // Again when a busy machine was late: the deadlines are short here.
+  // Retried on a busy machine: the deadlines are short here.
   await eventually(() => worker.run(activities.capturePayment, { orderId }));
   await eventually(() => worker.run(activities.requestShipment, { orderId }));
   const shipped = { kind: 'shipped' };

@@ -8,7 +8,7 @@ import { useSkippingShop } from '../support/use-shop.ts';
 const inUse = useSkippingShop();
 
 describe('an order whose steps all succeed', () => {
-  test('an order without failures ships, is charged once and sends a confirmed and a shipped mail', async () => {
+  test('an order without failures ships, is charged once and sends a confirmed and a shipped e-mail', async () => {
     const { shop } = inUse;
     const handle = await shop.start();
     expect(await handle.result()).toEqual({ status: 'shipped', reason: null });
@@ -22,8 +22,8 @@ describe('an order whose steps all succeed', () => {
     const handle = await shop.start();
     await handle.result();
     const types = await eventTypesOf(shop, orderIdOf(handle));
-    const told = (type: string): boolean => type === 'order.customer_notified';
-    expect(types.filter((type) => !told(type))).toEqual([
+    const isNotification = (type: string): boolean => type === 'order.customer_notified';
+    expect(types.filter((type) => !isNotification(type))).toEqual([
       'order.created',
       'order.placed',
       'order.reserved',
@@ -31,7 +31,7 @@ describe('an order whose steps all succeed', () => {
       'order.shipment_requested',
       'order.shipped',
     ]);
-    expect(types.filter(told)).toHaveLength(2);
+    expect(types.filter(isNotification)).toHaveLength(2);
   });
 
   test('an order without failures leaves no personal data in Temporal', async () => {

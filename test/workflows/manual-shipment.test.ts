@@ -27,12 +27,12 @@ import { resolve, update } from '../support/updates.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 
 const STEP = 'cancelShipment';
-/** Long enough that a parcel never leaves while a test looks at its request. */
+/** Long enough that no parcel leaves during a test. */
 const NEVER_MS = 600_000;
-/** Charged once; asked of the warehouse once, and called back. */
-const CALLED_BACK = { authorize: 1, capture: 1, reserve: 1, ship: 1, cancel: 1 };
+/** Charged once; requested at the warehouse once, and cancelled there. */
+const SHIPMENT_CANCELLED = { authorize: 1, capture: 1, reserve: 1, ship: 1, cancel: 1 };
 
-// Orders get no workflow by themselves: each test starts the one that goes on.
+// Orders get no workflow on their own: each test starts one that continues the order.
 const inUse = useRunningShop({
   callbackDelayMs: NEVER_MS,
   temporal: { checkouts: createRecorders().checkouts },
@@ -40,11 +40,11 @@ const inUse = useRunningShop({
 afterEach(() => vi.restoreAllMocks());
 
 test('a manual shipment cancels the request at the warehouse before the order becomes shipped', async () => {
-  const orderId = await shippingParked();
-  const handle = await decideAnew(orderId, { step: 'shipOrder', decision: 'skip' });
+  const orderId = await orderAwaitingDecision();
+  const handle = await resumeWith(orderId, { step: 'shipOrder', decision: 'skip' });
   expect((await handle.result()).status).toBe('shipped');
-  await expectSentByHand(orderId);
-  expect(effectsOf(inUse.shop, orderId)).toEqual(CALLED_BACK);
+  await expectShippedManually(orderId);
+  expect(effectsOf(inUse.shop, orderId)).toEqual(SHIPMENT_CANCELLED);
   const types = await eventTypesOf(inUse.shop, orderId);
   expect(types.filter((type) => type !== 'order.customer_notified').slice(-3)).toEqual([
     'order.attention_resolved',
@@ -54,42 +54,42 @@ test('a manual shipment cancels the request at the warehouse before the order be
 });
 
 test('a failed warehouse cancellation after a manual shipment needs attention and succeeds on retry', async () => {
-  const handle = await calledBackInVain();
+  const handle = await failedCancellation();
   const arg = { reason: 'requested_by_operator' } as const;
   await expect(update(handle, { definition: cancelUpdate, arg })).rejects.toThrow();
   vi.restoreAllMocks();
   await resolve(handle, { step: STEP, decision: 'retry' });
   expect((await handle.result()).status).toBe('shipped');
-  await expectSentByHand(orderIdOf(handle));
-  expect(effectsOf(inUse.shop, orderIdOf(handle))).toEqual(CALLED_BACK);
+  await expectShippedManually(orderIdOf(handle));
+  expect(effectsOf(inUse.shop, orderIdOf(handle))).toEqual(SHIPMENT_CANCELLED);
 });
 
 test('skipping a failed warehouse cancellation after a manual shipment ends the order shipped', async () => {
-  const handle = await calledBackInVain();
+  const handle = await failedCancellation();
   await resolve(handle, { step: STEP, decision: 'skip' });
   expect((await handle.result()).status).toBe('shipped');
-  await expectSentByHand(orderIdOf(handle));
+  await expectShippedManually(orderIdOf(handle));
 });
 
 test.each([
-  { decision: 'retry', effects: CALLED_BACK },
+  { decision: 'retry', effects: SHIPMENT_CANCELLED },
   { decision: 'skip', effects: { authorize: 1, capture: 1, reserve: 1, ship: 1 } },
 ] as const)(
   'a new run after a lost workflow keeps the manual shipment when the decision is $decision',
   async ({ decision, effects }) => {
-    const lost = await calledBackInVain();
+    const lost = await failedCancellation();
     const orderId = orderIdOf(lost);
     await lost.terminate('lost');
     if (decision === 'retry') vi.restoreAllMocks();
-    const handle = await decideAnew(orderId, { step: STEP, decision });
+    const handle = await resumeWith(orderId, { step: STEP, decision });
     expect((await handle.result()).status).toBe('shipped');
-    await expectSentByHand(orderId);
+    await expectShippedManually(orderId);
     expect(effectsOf(inUse.shop, orderId)).toEqual(effects);
   },
 );
 
-/** An order whose parcel the warehouse was asked for and never sent, parked for a person. */
-async function shippingParked(): Promise<OrderId> {
+/** An order whose requested parcel never shipped, and whose shipping needs a decision. */
+async function orderAwaitingDecision(): Promise<OrderId> {
   const { db, gateways } = inUse.shop;
   const { orderId } = await inUse.shop.order();
   const warehouseCallbackUrl = 'http://127.0.0.1:9/callbacks/warehouse';
@@ -102,7 +102,7 @@ async function shippingParked(): Promise<OrderId> {
   return orderId;
 }
 
-async function expectSentByHand(orderId: OrderId): Promise<void> {
+async function expectShippedManually(orderId: OrderId): Promise<void> {
   const { status, shipment } = await inUse.shop.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { shipment: true },
@@ -112,27 +112,27 @@ async function expectSentByHand(orderId: OrderId): Promise<void> {
   expect(notificationsOf(inUse.shop, orderId)).toContain('shipped');
 }
 
-/** A new run that goes on from the books with the decision, as the API starts it. */
-async function decideAnew(
+/** A new run that resumes the order with the decision, as the API starts it. */
+async function resumeWith(
   orderId: OrderId,
   decided: Pick<Resolution, 'step' | 'decision'>,
 ): Promise<CheckoutHandle> {
-  const books = await findCheckoutProgress(inUse.shop.db, orderId);
-  if (!books) throw new Error(`no books of ${orderId}`);
-  const { start, from, shippedManually } = books;
-  const resolution = { ...decided, note: 'sent by courier', actor: 'op' };
+  const progress = await findCheckoutProgress(inUse.shop.db, orderId);
+  if (!progress) throw new Error(`no order ${orderId}`);
+  const { start, from, shippedManually } = progress;
+  const resolution = { ...decided, note: 'shipped by courier', actor: 'op' };
   const resume = { from, cancelReason: null, resolution, shippedManually };
   const options = checkoutResumeOptions({ ...start, resume }, { replacing: false });
   return inUse.shop.temporal.client.workflow.start<typeof checkout>(CHECKOUT_WORKFLOW, options);
 }
 
-/** Sent by hand, and the warehouse rejects the cancellation: it fails for good at once. */
-async function calledBackInVain(): Promise<CheckoutHandle> {
+/** Shipped manually, and the warehouse rejects the cancellation: it fails permanently at once. */
+async function failedCancellation(): Promise<CheckoutHandle> {
   const { shop } = inUse;
   const rejection = new ProviderRejection('warehouse', 'test');
   vi.spyOn(shop.gateways.warehouse, 'cancelShipment').mockRejectedValue(rejection);
-  const orderId = await shippingParked();
-  const handle = await decideAnew(orderId, { step: 'shipOrder', decision: 'skip' });
+  const orderId = await orderAwaitingDecision();
+  const handle = await resumeWith(orderId, { step: 'shipOrder', decision: 'skip' });
   await eventually(async () => expect(await waitingFor(handle)).toEqual([STEP]));
   expect(await attentionOf(shop, orderId)).toBe(STEP);
   return handle;

@@ -17,65 +17,65 @@ import { answerShipment, resolve, update } from '../support/updates.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 
 /**
- * Rejected by its provider, a step fails for good at once. Where it is away, days of tries pass
- * before that: test/faults/needs-attention.test.ts.
+ * A step that its provider rejects fails permanently at once. In an outage that takes days of retries:
+ * test/faults/needs-attention.test.ts.
  */
 const REJECTED = new ProviderRejection('provider', 'test');
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 const CANCEL = { provider: 'warehouse', operation: 'cancel' } as const;
 
-/** Each undo, made to fail for good, and what makes the order need it. */
-const UNDOS: readonly {
+/** Each compensation, made to fail permanently, and the fault that makes the order need it. */
+const COMPENSATIONS: readonly {
   readonly step: string;
   readonly failing: Place;
   readonly reject: (gateways: RunningShop['gateways']) => unknown;
   readonly cause: Place;
-  readonly stillUndone: string;
+  readonly stillDone: string;
 }[] = [
   {
     step: 'releaseStock',
     failing: { provider: 'warehouse', operation: 'release' },
     reject: ({ warehouse }) => vi.spyOn(warehouse, 'release').mockRejectedValue(REJECTED),
     cause: SHIP,
-    stillUndone: 'refund',
+    stillDone: 'refund',
   },
   {
     step: 'voidOrRefundPayment',
     failing: { provider: 'payments', operation: 'refund' },
     reject: ({ payments }) => vi.spyOn(payments, 'refund').mockRejectedValue(REJECTED),
     cause: SHIP,
-    stillUndone: 'release',
+    stillDone: 'release',
   },
   {
     step: 'voidOrRefundPayment',
     failing: { provider: 'payments', operation: 'void' },
     reject: ({ payments }) => vi.spyOn(payments, 'voidAuthorization').mockRejectedValue(REJECTED),
     cause: CAPTURE,
-    stillUndone: 'release',
+    stillDone: 'release',
   },
   {
     step: 'cancelShipment',
     failing: CANCEL,
     reject: ({ warehouse }) => vi.spyOn(warehouse, 'cancelShipment').mockRejectedValue(REJECTED),
     cause: SHIP,
-    stillUndone: 'refund',
+    stillDone: 'refund',
   },
 ];
 
 const inUse = useRunningShop();
 afterEach(() => vi.restoreAllMocks());
 
-describe('an undo that fails permanently', () => {
-  test.each(UNDOS)(
-    'a failing undo by $failing.operation lets the others run, needs attention and succeeds on retry',
-    async ({ step, reject, cause, stillUndone }) => {
+describe('a compensation that fails permanently', () => {
+  test.each(COMPENSATIONS)(
+    'a failing compensation by $failing.operation lets the others run, needs attention and succeeds on retry',
+    async ({ step, reject, cause, stillDone }) => {
       const { shop } = inUse;
       shop.sandbox.faults.set(cause, { mode: 'refuse' });
       reject(shop.gateways);
-      const handle = await parked(shop);
+      const handle = await needingAttention(shop);
       const orderId = orderIdOf(handle);
-      expect(effectsOf(shop, orderId)[stillUndone]).toBe(1);
+      expect(effectsOf(shop, orderId)[stillDone]).toBe(1);
       expect(await attentionOf(shop, orderId)).toBe(step);
       expect(await deadLetterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open' });
       vi.restoreAllMocks();
@@ -86,7 +86,7 @@ describe('an undo that fails permanently', () => {
     },
   );
 
-  test('skipping a failed undo ends the order cancelled and records the actor and note in an event', async () => {
+  test('skipping a failed compensation ends the order cancelled and records the actor and note in an event', async () => {
     const { shop } = inUse;
     const handle = await unrefundable(shop);
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
@@ -139,7 +139,7 @@ describe('an undo that fails permanently', () => {
     await expect(handle.result()).rejects.toThrow('Workflow execution cancelled');
   });
 
-  test('two failed undos each wait for their own decision', async () => {
+  test('two failed compensations each wait for their own decision', async () => {
     const { shop } = inUse;
     vi.spyOn(shop.gateways.warehouse, 'release').mockRejectedValue(REJECTED);
     const handle = await unrefundable(shop);
@@ -164,7 +164,7 @@ describe('a forward step that fails permanently', () => {
     await expectShipped(shop, orderIdOf(handle));
   });
 
-  test('an order whose capture failed is undone when an operator decides to cancel', async () => {
+  test('an order whose capture failed is compensated when an operator decides to cancel', async () => {
     const { shop } = inUse;
     const handle = await uncapturable(shop);
     await resolve(handle, { step: 'capturePayment', decision: 'cancel' });
@@ -199,20 +199,20 @@ describe('a forward step that fails permanently', () => {
   });
 });
 
-/** An order that the warehouse refuses to ship and whose money cannot be given back. */
+/** An order that the warehouse refuses to ship and whose payment cannot be refunded. */
 async function unrefundable(shop: RunningShop): Promise<CheckoutHandle> {
   shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
   vi.spyOn(shop.gateways.payments, 'refund').mockRejectedValue(REJECTED);
-  return parked(shop);
+  return needingAttention(shop);
 }
 
 async function uncapturable(shop: RunningShop): Promise<CheckoutHandle> {
   vi.spyOn(shop.gateways.payments, 'capture').mockRejectedValue(REJECTED);
-  return parked(shop);
+  return needingAttention(shop);
 }
 
 /** Starts an order and waits until it needs attention. */
-async function parked(shop: RunningShop): Promise<CheckoutHandle> {
+async function needingAttention(shop: RunningShop): Promise<CheckoutHandle> {
   const handle = await shop.start();
   await eventually(async () => {
     expect((await viewOf(handle)).status).toBe('needs_attention');

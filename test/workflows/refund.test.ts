@@ -17,16 +17,16 @@ const LOOK_UP = { provider: 'payments', operation: 'lookup' } as const;
 const SEND = { provider: 'mail', operation: 'send' } as const;
 const MODES: readonly Mode[] = ['fail_before', 'answer_lost', 'hang', 'down'];
 
-// A call that hangs costs as long as its deadline; one that misses it by chance is tried again.
+// A call that hangs takes as long as its deadline; one that misses it by chance is retried.
 const inUse = useSkippingShop({ deadlines: { callMs: 500, authorizeMs: 5_000 } });
 
 describe('a refund', () => {
   test('a refund of a shipped order moves the money once and notifies the customer once', async () => {
     const { shop } = inUse;
     const orderId = await shipped();
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     expect(await handle.result()).toEqual({ status: 'succeeded' });
-    await expectGivenBack(orderId, [2_400]);
+    await expectRefunded(orderId, [2_400]);
     const id = handle.workflowId.slice('refund/'.length);
     expect(await statusOf(orderId)).toEqual(['succeeded']);
     expect((await eventTypesOf(shop, orderId)).slice(-3)).toEqual([
@@ -41,10 +41,10 @@ describe('a refund', () => {
   test('two partial refunds of an order add up to exactly the captured amount', async () => {
     const orderId = await shipped();
     for (const amountMinor of [1_000, 1_400]) {
-      const handle = await refunding(orderId, amountMinor);
+      const handle = await startRefundOf(orderId, amountMinor);
       expect((await handle.result()).status).toBe('succeeded');
     }
-    await expectGivenBack(orderId, [1_000, 1_400]);
+    await expectRefunded(orderId, [1_000, 1_400]);
     const notices = notificationsOf(inUse.shop, orderId).filter((each) =>
       each.startsWith('refunded'),
     );
@@ -53,7 +53,7 @@ describe('a refund', () => {
 
   test('a refund leaves no personal data in its workflow history', async () => {
     const orderId = await shipped();
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     await handle.result();
     const text = textOf(JSON.parse(JSON.stringify(await handle.fetchHistory())));
     expect(text).toContain(orderId);
@@ -66,20 +66,20 @@ describe('a refund', () => {
     const { shop } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'fail_before', times: 3 });
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     await handle.cancel();
     expect((await handle.result()).status).toBe('succeeded');
-    await expectGivenBack(orderId, [2_400]);
+    await expectRefunded(orderId, [2_400]);
   });
 
   test.each(MODES)('a refund under the provider fault %s moves the money once', async (mode) => {
     const { shop } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode, times: 3 });
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     expect((await handle.result()).status).toBe('succeeded');
     expect(shop.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0);
-    await expectGivenBack(orderId, [2_400]);
+    await expectRefunded(orderId, [2_400]);
   });
 
   test('a refund whose response was lost moves the money once although the first look-up fails', async () => {
@@ -87,25 +87,25 @@ describe('a refund', () => {
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });
     shop.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     expect((await handle.result()).status).toBe('succeeded');
-    await expectGivenBack(orderId, [2_400]);
+    await expectRefunded(orderId, [2_400]);
   });
 
   test('a refund refused by the provider fails with the reason, moves nothing and can be requested again', async () => {
     const { shop } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     expect(await handle.result()).toEqual({ status: 'failed' });
     expect(await listRefunds(shop.db, orderId)).toMatchObject([
       { status: 'failed', failureCode: 'insufficient_funds' },
     ]);
     expect((await eventTypesOf(shop, orderId)).at(-1)).toBe('refund.failed');
-    await expectGivenBack(orderId, []);
-    const again = await refunding(orderId);
+    await expectRefunded(orderId, []);
+    const again = await startRefundOf(orderId);
     expect((await again.result()).status).toBe('succeeded');
-    await expectGivenBack(orderId, [2_400]);
+    await expectRefunded(orderId, [2_400]);
   });
 
   test('a refund fails with charge_already_refunded after a manual refund at the provider', async () => {
@@ -113,23 +113,23 @@ describe('a refund', () => {
     const orderId = await shipped();
     const payment = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
     await shop.gateways.payments.refund({
-      key: 'by-hand',
+      key: 'manual',
       orderId,
       reference: payment.providerReference ?? '',
       amount: { amountMinor: 2_400, currency: 'EUR' },
     });
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     expect(await handle.result()).toEqual({ status: 'failed' });
     expect(await listRefunds(shop.db, orderId)).toMatchObject([
       { failureCode: 'charge_already_refunded' },
     ]);
   });
 
-  test('a refund succeeds when its mail is refused, and the failed notification becomes a dead letter', async () => {
+  test('a refund succeeds when its e-mail is refused, and the failed notification becomes a dead letter', async () => {
     const { shop } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(SEND, { mode: 'refuse' });
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     expect((await handle.result()).status).toBe('succeeded');
     const id = handle.workflowId.slice('refund/'.length);
     expect(await deadLettersOf(orderId)).toMatchObject([
@@ -143,19 +143,19 @@ describe.skipIf(isReplayed)('a refund during an outage', () => {
     const { shop, env } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'down' });
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     await env.sleep('6 hours');
     expect(await statusOf(orderId)).toEqual(['requested']);
     shop.sandbox.faults.clear();
     expect((await handle.result()).status).toBe('succeeded');
-    await expectGivenBack(orderId, [2_400]);
+    await expectRefunded(orderId, [2_400]);
   });
 
   test('a refund that fails for two days becomes a dead letter, and a retry moves the money once', async () => {
     const { shop, env } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'down' });
-    const handle = await refunding(orderId);
+    const handle = await startRefundOf(orderId);
     await env.sleep('2 days');
     await eventually(async () => {
       expect(await statusOf(orderId)).toEqual(['needs_attention']);
@@ -169,7 +169,7 @@ describe.skipIf(isReplayed)('a refund during an outage', () => {
     await handle.signal(retryRefundSignal);
     expect((await handle.result()).status).toBe('succeeded');
     expect((await deadLettersOf(orderId))[0]?.status).toBe('resolved');
-    await expectGivenBack(orderId, [2_400]);
+    await expectRefunded(orderId, [2_400]);
   });
 });
 
@@ -180,7 +180,7 @@ async function shipped(): Promise<OrderId> {
   return orderIdOf(handle);
 }
 
-async function refunding(orderId: OrderId, amountMinor: number | null = null) {
+async function startRefundOf(orderId: OrderId, amountMinor: number | null = null) {
   return startRefund(inUse.shop, await acceptRefund(inUse.shop.db, orderId, amountMinor));
 }
 
@@ -192,8 +192,8 @@ async function deadLettersOf(orderId: OrderId) {
   return (await listDeadLetters(inUse.shop.db, { orderId }, { limit: 10 })).deadLetters;
 }
 
-/** Our books and the provider's say the same: these amounts went back, each once. */
-async function expectGivenBack(orderId: OrderId, amounts: readonly number[]): Promise<void> {
+/** Our records and the provider's agree: these amounts were refunded, each once. */
+async function expectRefunded(orderId: OrderId, amounts: readonly number[]): Promise<void> {
   const { shop } = inUse;
   const theirs = shop.sandbox.ledgers.payments
     .effects()

@@ -9,26 +9,26 @@ import {
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
-/** Every step that may be refused, what it costs, and what has to be undone for it. */
+/** Every step that may be refused, the cancel reason, and the effects after compensation. */
 const REFUSALS: readonly {
   readonly place: Place;
   readonly reason: string;
-  readonly undone: Readonly<Record<string, number>>;
+  readonly effects: Readonly<Record<string, number>>;
 }[] = [
   {
     place: { provider: 'warehouse', operation: 'reserve' },
     reason: 'warehouse_refused',
-    undone: { authorize: 1, void: 1 },
+    effects: { authorize: 1, void: 1 },
   },
   {
     place: { provider: 'payments', operation: 'capture' },
     reason: 'payment_refused',
-    undone: { authorize: 1, void: 1, reserve: 1, release: 1 },
+    effects: { authorize: 1, void: 1, reserve: 1, release: 1 },
   },
   {
     place: { provider: 'warehouse', operation: 'ship' },
     reason: 'shipping_refused',
-    undone: { authorize: 1, capture: 1, refund: 1, reserve: 1, release: 1 },
+    effects: { authorize: 1, capture: 1, refund: 1, reserve: 1, release: 1 },
   },
 ];
 
@@ -36,15 +36,15 @@ const inUse = useSkippingShop();
 
 describe('a refused step', () => {
   test.each(REFUSALS)(
-    'an order whose $place.operation is refused is undone once and the customer is notified',
-    async ({ place, reason, undone }) => {
+    'an order whose $place.operation is refused is compensated once and the customer is notified',
+    async ({ place, reason, effects }) => {
       const { shop } = inUse;
       shop.sandbox.faults.set(place, { mode: 'refuse' });
       const handle = await shop.start();
       expect(await handle.result()).toEqual({ status: 'cancelled', reason });
       const orderId = orderIdOf(handle);
       await expectCleanSlate(shop, orderId);
-      expect(effectsOf(shop, orderId)).toEqual(undone);
+      expect(effectsOf(shop, orderId)).toEqual(effects);
       expect(notificationsOf(shop, orderId).at(-1)).toBe('cancelled');
       expect(shop.sandbox.faults.list()[0]?.fired).toBeGreaterThan(0);
     },
@@ -57,7 +57,7 @@ describe('a refused step', () => {
     const handle = await shop.start();
     expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'shipping_refused' });
     const orderId = orderIdOf(handle);
-    expect((await eventTypesOf(shop, orderId)).filter(isUndo)).toEqual([
+    expect((await eventTypesOf(shop, orderId)).filter(isCompensation)).toEqual([
       'order.cancelling',
       'order.payment_refunded',
       'order.stock_released',
@@ -66,6 +66,6 @@ describe('a refused step', () => {
   });
 });
 
-function isUndo(type: string): boolean {
+function isCompensation(type: string): boolean {
   return /cancel|refunded|voided|released/.test(type);
 }

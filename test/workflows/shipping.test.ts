@@ -43,7 +43,7 @@ describe('a shipment signal', () => {
   test('the first of two shipment signals is applied and the order ships once', async () => {
     const { shop } = inUse;
     shop.sandbox.faults.set(LOOK_UP, { mode: 'down' });
-    // Keeps the order open until the second answer is there.
+    // Keeps the order open until the second signal arrives.
     shop.sandbox.faults.set(MAIL, { mode: 'down' });
     const handle = await shop.start();
     await untilRequested(handle);
@@ -71,7 +71,7 @@ describe('a shipment signal', () => {
     await expectShipped(shop, orderIdOf(handle));
   });
 
-  test('a signal that refuses the shipment cancels the order and undoes every effect', async () => {
+  test('a signal that refuses the shipment cancels the order and compensates every effect', async () => {
     const { shop } = inUse;
     shop.sandbox.faults.set(LOOK_UP, { mode: 'down' });
     shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
@@ -98,12 +98,12 @@ async function trackingOf(handle: CheckoutHandle): Promise<string | null | undef
   return (await inUse.shop.db.shipment.findUnique({ where }))?.trackingNumber;
 }
 
-/** Waits, without letting time pass, until the warehouse has the request. */
+/** Waits, without skipping time, until the warehouse has the request. */
 async function untilRequested(handle: CheckoutHandle): Promise<void> {
   await eventually(async () => {
     const types = await eventTypesOf(inUse.shop, orderIdOf(handle));
     expect(types).toContain('order.shipment_requested');
   });
-  // Answered between two workflow tasks only: a signal within one may be lost on this server.
+  // A query waits for the end of the workflow task: this server may lose a signal during one.
   await handle.query(statusQuery);
 }

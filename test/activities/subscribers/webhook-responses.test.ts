@@ -81,8 +81,8 @@ describe('a webhook response', () => {
 describe('no webhook response', () => {
   test('a webhook to a hanging, unreachable or private receiver fails with its reason', async () => {
     endpoint.receiver.answer = () => undefined;
-    const impatient = createWebhookSender({ allowLocal: true, deadlineMs: 1_000 });
-    const hanging = await endpoint.failures([endpoint.event()], impatient);
+    const shortDeadline = createWebhookSender({ allowLocal: true, deadlineMs: 1_000 });
+    const hanging = await endpoint.failures([endpoint.event()], shortDeadline);
     expect(hanging).toMatchObject([{ error: 'no response: deadline' }]);
     await changeEndpoint(endpoint.db, endpoint.id, { url: 'http://127.0.0.1:1/', by: OPERATOR });
     const [away] = await endpoint.failures([endpoint.event()]);
