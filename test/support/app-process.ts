@@ -82,7 +82,7 @@ export async function createAppProcess(options: {
     const started = launch(command, { logFile });
     child = started;
     if (started.pid !== undefined) writeFileSync(pidFile, String(started.pid));
-    // Only one that killed itself is replaced: any other end is a fault of its own.
+    // Only a process that killed itself is replaced: any other exit is a failure.
     started.once('exit', () => {
       if (!stopping && child === started && existsSync(markFile) && existsSync(armedFile)) {
         rmSync(armedFile, { force: true });
@@ -131,7 +131,7 @@ export async function createAppProcess(options: {
   };
 }
 
-/** Where a process finds the stand-ins of its providers. Nobody answers there without a sandbox. */
+/** The addresses of the simulated providers. Without a sandbox no server listens there. */
 export function providersEnv(sandbox: Sandbox | null): Env {
   const url = sandbox?.url ?? 'http://127.0.0.1:9';
   return {

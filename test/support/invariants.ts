@@ -5,7 +5,7 @@ import { checkInvariants, type InvariantOptions } from '../../prisma/operations/
 
 /**
  * Every invariant that holds in each snapshot, checked in one. With `scope: 'all'` also those that
- * need time: only once everything rests. Fails with the first violations.
+ * need time: only once every order is settled. Fails with the first violations.
  */
 export async function expectInvariants(
   db: Database,

@@ -1,4 +1,4 @@
-/** Files of one test run: all of them lie in its folder, which is removed at its end. */
+/** Files of one test run, in a folder that is removed at its end. */
 import { mkdtempSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { expect, inject } from 'vitest';

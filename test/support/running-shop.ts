@@ -47,7 +47,7 @@ export interface RunningShopOptions extends ShopOptions {
 
 export interface RunningShop extends Shop {
   readonly temporal: Temporal;
-  /** Whom the events queue hands events to, by name. */
+  /** The subscribers of the events queue, by name. */
   readonly subscribers: Map<string, Subscriber>;
   /** Places an order of the canary person; its workflow runs. */
   start(line?: Line): Promise<CheckoutHandle>;
@@ -59,7 +59,7 @@ export interface RunningShop extends Shop {
   startWorker(queue: Queue, workflowsPath?: string): Promise<void>;
 }
 
-/** Nobody listens there. */
+/** No server listens there. */
 const NOWHERE = 'http://127.0.0.1:9/callbacks/warehouse';
 
 export async function openRunningShop(

@@ -1,4 +1,4 @@
-/** A receiver of webhooks as a customer would write one: it keeps what came and answers as told. */
+/** A webhook receiver as a customer would write one: records requests, with a configurable response. */
 import { createServer, type ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
