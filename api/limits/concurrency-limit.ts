@@ -13,7 +13,7 @@ export interface ConcurrencyLimits {
   /** A queue that has not been empty for `stalledAfterMs` is overload: then only so many wait. */
   readonly maxStalled: number;
   readonly stalledAfterMs: number;
-  /** A request that has waited this long is rejected. */
+  /** A request that has waited this long is rejected, and one that would have to is, at once. */
   readonly maxWaitMs: number;
 }
 
@@ -56,6 +56,10 @@ export class ConcurrencyLimiter {
   #running = 0;
   #closed = false;
   #lastEmptyMs: number;
+  #countedSinceMs: number;
+  #released = 0;
+  /** Requests served within most of `maxWaitMs`; unbounded while the pace is unknown. */
+  #servedInTime = Infinity;
 
   /** `gauges` are the process's own unless a test replaces them. */
   constructor(limits: ConcurrencyLimits, gauges: LimiterGauges = {}) {
@@ -63,7 +67,7 @@ export class ConcurrencyLimiter {
     this.#limits = limits;
     this.#nowMs = nowMs;
     this.#runningLimit = createRunningLimit(limits, utilization);
-    this.#lastEmptyMs = nowMs();
+    this.#lastEmptyMs = this.#countedSinceMs = nowMs();
   }
 
   /** Resolves at once when a permit is free or the queue is full, else after a wait. Never rejects. */
@@ -107,6 +111,7 @@ export class ConcurrencyLimiter {
         if (released) return;
         released = true;
         this.#running -= 1;
+        this.#released += 1;
         this.#admitQueued();
       },
     };
@@ -122,9 +127,29 @@ export class ConcurrencyLimiter {
   /** Shrinks evenly from `maxQueued` to `maxStalled` while the queue does not become empty. */
   #queueLimit(): number {
     const { maxQueued, maxStalled, stalledAfterMs } = this.#limits;
-    if (this.#queue.size === 0) this.#lastEmptyMs = this.#nowMs();
-    const stalledShare = Math.min(1, (this.#nowMs() - this.#lastEmptyMs) / stalledAfterMs);
-    return maxQueued - (maxQueued - maxStalled) * stalledShare;
+    const nowMs = this.#nowMs();
+    if (this.#queue.size === 0) {
+      this.#lastEmptyMs = nowMs;
+      this.#startCounting(nowMs, Infinity);
+    }
+    const stalledShare = Math.min(1, (nowMs - this.#lastEmptyMs) / stalledAfterMs);
+    const length = maxQueued - (maxQueued - maxStalled) * stalledShare;
+    return Math.min(length, this.#measurePace(nowMs));
+  }
+
+  #measurePace(nowMs: number): number {
+    const countedMs = nowMs - this.#countedSinceMs;
+    if (countedMs >= PACE_OVER_MS) {
+      const perMs = this.#released / countedMs;
+      this.#startCounting(nowMs, perMs * this.#limits.maxWaitMs * SAFE_SHARE);
+    }
+    return this.#servedInTime;
+  }
+
+  #startCounting(nowMs: number, servedInTime: number): void {
+    this.#countedSinceMs = nowMs;
+    this.#released = 0;
+    this.#servedInTime = servedInTime;
   }
 
   #waitInQueue(signal: AbortSignal): Promise<Permit | Rejection> {
@@ -142,6 +167,11 @@ export class ConcurrencyLimiter {
     });
   }
 }
+
+/** Long enough that a process that has just started serves some requests. */
+const PACE_OVER_MS = 3_000;
+/** Of the maximum wait; the rest is for a pace that drops during the wait. */
+const SAFE_SHARE = 0.8;
 
 const SAMPLE_MS = 250;
 /** Above this, more requests at once only make each slower, until their deadlines pass. */

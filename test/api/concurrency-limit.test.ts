@@ -50,13 +50,29 @@ describe('a concurrency limiter', () => {
 
   test('a queue that stays in use shrinks evenly, and may fill up again once it was empty', async () => {
     let nowMs = 0;
-    const limits = { ...LIMITS, maxQueued: 10, maxStalled: 2, stalledAfterMs: 8_000 };
+    const limits = { ...LIMITS, maxQueued: 10, maxStalled: 2, stalledAfterMs: 4_000 };
     const limiter = new ConcurrencyLimiter(limits, { nowMs: () => nowMs });
     void times(3, () => limiter.acquire(connected()));
-    nowMs = 4_000;
+    nowMs = 2_000;
     expect(queuedOf(limiter, 20)).toBe(6);
     limiter.rejectQueue('database_unavailable');
     expect(queuedOf(limiter, 20)).toBe(10);
+  });
+
+  test('a request that could not be served within the maximum wait is rejected at once', async () => {
+    let nowMs = 0;
+    const limits = { ...LIMITS, maxQueued: 100, maxStalled: 100, maxWaitMs: 10_000 };
+    const limiter = new ConcurrencyLimiter(limits, { nowMs: () => nowMs });
+    const results = times(12, () => limiter.acquire(connected()));
+    // One a second is served: eight within 80 % of the maximum wait.
+    for (const each of results.slice(0, 4)) {
+      nowMs += 1_000;
+      permitOf(await each).release();
+    }
+    expect(limiter.view()).toMatchObject({ running: 2, queued: 6 });
+    const later = times(3, () => limiter.acquire(connected()));
+    expect(await later[2]).toBe('queue_full');
+    expect(limiter.view()).toMatchObject({ running: 2, queued: 8 });
   });
 
   test('a queued request is rejected after the maximum wait, and one whose client disconnects leaves the queue', async () => {
