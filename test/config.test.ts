@@ -49,7 +49,7 @@ test.each(['eA==', 'bG9j', 'bG9jYWw=', 'bG9jYWw'])(
 describe('in production', () => {
   const production = { ...APP, NODE_ENV: 'production' };
 
-  test('every missing variable is named in one error that says what it is, in words of ours', () => {
+  test('every missing variable is named in one error that describes its value', () => {
     const lines = messageOf({ NODE_ENV: 'production' }).split('\n').slice(1);
     const named = lines.map((line) => line.trim().split(': ')[0] ?? '');
     expect(named.toSorted()).toEqual([...Object.keys(APP), 'PUBLIC_URL'].toSorted());

@@ -24,7 +24,7 @@ const view = z.looseObject({ attention: z.looseObject({ since: z.string() }).nul
 
 test('an operator sees the waiting step of an order with its attempts and decisions, and a storefront does not', async () => {
   const orderId = await parked();
-  // A part that is late is left out of an answer.
+  // A part that times out is missing from a response.
   const shown = await eventually(async () => {
     const whole = view.parse(await (await show(orderId, 'operator')).json());
     expect(whole.attention).not.toBeNull();

@@ -105,7 +105,7 @@ describe('POST /v1/orders/{id}/cancel: 202', () => {
     expect(replay.headers.get('idempotent-replayed')).toBe('true');
     expect(await replay.text()).toBe(body);
 
-    // The answer was lost before it was stored: the finished workflow still knows it.
+    // The response was lost before it was stored; the finished workflow still returns it.
     await shop.db.idempotencyKey.deleteMany({ where: { key: 'accepted' } });
     const again = await cancel(id, 'accepted', 'operator');
     expect([again.status, await again.text()]).toEqual([202, body]);

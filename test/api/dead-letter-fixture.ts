@@ -1,4 +1,4 @@
-/** A dead letter as the code that failed would write it. */
+/** Records a dead letter as the failing code would. */
 import { randomUUID } from 'node:crypto';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../../prisma/client/client.ts';

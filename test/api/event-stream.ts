@@ -20,7 +20,7 @@ export interface StreamClient {
   leave(): Promise<void>;
 }
 
-/** Throws when the answer is no event stream. */
+/** Throws when the response is not an event stream. */
 export function readStream(response: Response): StreamClient {
   const type = response.headers.get('content-type');
   if (!type?.startsWith('text/event-stream') || response.body === null) {

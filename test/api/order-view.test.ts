@@ -24,7 +24,7 @@ beforeAll(async () => {
   // A hundred come at once, and a busy machine may need longer for them than a request may wait.
   const patient = { ...other, maxStalled: other.maxQueued, maxWaitMs: 60_000 };
   const concurrencyLimits = { ...CONCURRENCY_LIMITS, other: patient };
-  // A reader who is answered did not wait for the warehouse.
+  // A response shows that the read did not wait for the warehouse.
   shop = await openShop({ concurrencyLimits, deadlines: { trackingMs: NEVER_MS } });
 });
 beforeEach(() => shop.sandbox.faults.clear());

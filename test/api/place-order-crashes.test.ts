@@ -57,7 +57,7 @@ async function passDeadline(id: string): Promise<void> {
   await shop.db.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
 }
 
-/** A provider that authorizes, and answers when it is told to. */
+/** A provider that authorizes immediately and responds on `answer()`. */
 function gatedPayments() {
   const { payments } = shop.gateways;
   let tell: (orderId: OrderId) => void;
@@ -80,7 +80,7 @@ function gatedPayments() {
   return { payments: gated, authorized, answer };
 }
 
-/** What our books say of the order and its money. */
+/** Our records of the order and its payment. */
 async function booksOf(id: string) {
   const { status, payment, operations } = await shop.db.order.findUniqueOrThrow({
     where: { id },

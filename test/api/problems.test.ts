@@ -6,7 +6,7 @@ import { problemOf } from '../support/responses.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 
-/** Nobody listens there: port 1 is reserved and unused on test machines. */
+/** A closed port: port 1 is reserved and unused on test machines. */
 const NOWHERE = 'postgresql://holdfast:holdfast@127.0.0.1:1/nowhere';
 
 let shop: Shop;

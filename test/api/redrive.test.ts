@@ -12,7 +12,7 @@ import { paymentEffects } from '../support/shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { deadLetterFixture } from './dead-letter-fixture.ts';
 
-/** Activities that fail while they are named here, for good: nobody waits for their retries. */
+/** Activities in this set fail permanently, without retries. */
 const broken = new Set<string>();
 const inUse = useRunningShop({
   queues: ['checkouts', 'events'],
@@ -46,7 +46,7 @@ async function deadLettersOf(orderId: OrderId, source: string) {
   return deadLetterList.parse(await response.json()).data;
 }
 
-/** The open letters of the order, once there are so many. */
+/** Waits for this many open dead letters of the order. */
 function buried(orderId: OrderId, source: string, count = 1): Promise<string[]> {
   return eventually(async () => {
     const open = (await deadLettersOf(orderId, source)).filter(({ status }) => status === 'open');
@@ -121,7 +121,7 @@ test('a redrive of a step that no longer waits is refused, and the dead letter s
   });
   expect((await problemOf(await redrive(id))).code).toBe('step_not_waiting');
   expect(await deadLettersOf(orderId, 'checkout')).toMatchObject([{ id, status: 'open' }]);
-  // No shop of ours writes such a letter.
+  // The code under test does not write such a dead letter.
   await inUse.shop.db.deadLetter.delete({ where: { id } });
 });
 

@@ -1,4 +1,4 @@
-/** The calls of an operator who gives money back, and the outcome as the refund's workflow would write it. */
+/** An operator's refund calls, and the outcome as the refund's workflow would record it. */
 import type { OrderId } from '../../domain/ids.ts';
 import {
   recordRefundFailed,
@@ -10,7 +10,7 @@ import type { Shop } from '../support/shop.ts';
 /** An operator's words, with a person in them. */
 export const REASON = 'arrived broken, says canary.person@example.com';
 
-/** `shop` is asked for at each call: it is opened after the tests are told. */
+/** `shop` is a function, because the shop is opened after the tests are defined. */
 export function refundCalls(shop: () => Shop) {
   return {
     ask: (orderId: string, body: object = {}, key: string = crypto.randomUUID()) =>

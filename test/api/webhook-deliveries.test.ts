@@ -45,7 +45,7 @@ describe('deliveries', () => {
         status: 500,
         latencyMs: 12,
         error: 'HTTP 500',
-        // A character of two UTF-16 units stands where the text is cut.
+        // The text is cut within a character of two UTF-16 units.
         response: `${'x'.repeat(1_023)}${'📦'.repeat(2_000)}`,
       } as const;
       await recordAttempts(shop.db, id, [attempt]);

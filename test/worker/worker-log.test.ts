@@ -15,16 +15,16 @@ useRuntime(createTemporalRuntime(createLog('info', { write: (line) => void logge
 test('an activity logs the trace id of its workflow’s memo, and none when the memo has no valid one', async () => {
   const { client, connection, namespace, close } = await openNamespace();
   onTestFinished(close);
-  const say = async () => {
-    log.warn('said');
+  const logLine = async () => {
+    log.warn('logged by an activity');
     return {};
   };
   const activities = {
-    expirePending: say,
-    checkStuckOrders: say,
-    checkStuckRefunds: say,
-    purgeExpired: say,
-    recordSweep: say,
+    expirePending: logLine,
+    checkStuckOrders: logLine,
+    checkStuckRefunds: logLine,
+    purgeExpired: logLine,
+    recordSweep: logLine,
   };
   const worker = startWorker({
     connected: async () => connection,
@@ -38,7 +38,7 @@ test('an activity logs the trace id of its workflow’s memo, and none when the 
   onTestFinished(() => worker.stop());
   const memos = {
     traced: { traceparent: `00-${TRACE}-${'b'.repeat(16)}-01` },
-    // A memo can be anybody's who may start workflows.
+    // Anyone who may start workflows can set a memo.
     malformed: { traceparent: TRACE },
     untraced: {},
   };
@@ -46,8 +46,8 @@ test('an activity logs the trace id of its workflow’s memo, and none when the 
     await client.workflow.execute(SWEEP_WORKFLOW, { workflowId, memo, taskQueue: 'logs' });
   }
   const lines = Object.keys(activities).length * Object.keys(memos).length;
-  await eventually(() => expect(said(logged)).toHaveLength(lines));
-  expect(new Set(said(logged))).toEqual(
+  await eventually(() => expect(tracesOf(logged)).toHaveLength(lines));
+  expect(new Set(tracesOf(logged))).toEqual(
     new Set([`traced ${TRACE}`, 'malformed undefined', 'untraced undefined']),
   );
 });
@@ -58,10 +58,10 @@ const line = z.looseObject({
   trace_id: z.string().optional(),
 });
 
-/** The workflow and the trace of each line an activity wrote. */
-function said(logged: readonly string[]): readonly string[] {
+/** The workflow and trace id of each line that an activity logged. */
+function tracesOf(logged: readonly string[]): readonly string[] {
   const lines = logged.map((each) => line.parse(JSON.parse(each)));
   return lines
-    .filter(({ msg }) => msg === 'said')
+    .filter(({ msg }) => msg === 'logged by an activity')
     .map(({ workflowId, trace_id: traceId }) => `${workflowId} ${traceId}`);
 }
