@@ -8,7 +8,7 @@ import type { Refund } from '../../domain/refund.ts';
 import type { ProviderPayment, SettleOutcome } from '../../gateways/payments.ts';
 import {
   listOpenRefunds,
-  openRestRefund,
+  openRemainingRefund,
   recordRefundFailed,
   recordRefundNeedsAttention,
   recordRefundSucceeded,
@@ -49,7 +49,7 @@ export async function refundAll(
   for (const refund of await listOpenRefunds(db, payment.orderId)) {
     await refundOne(deps, payment, refund);
   }
-  const rest = await openRestRefund(db, payment);
+  const rest = await openRemainingRefund(db, payment);
   if (rest === null) return { kind: 'refunded', amountMinor: 0 };
   if (rest.status !== 'succeeded') {
     const reference = await refundRest(deps, { payment, refund: rest, actual });

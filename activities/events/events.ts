@@ -84,8 +84,8 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
   const stop = AbortSignal.any([context.cancellationSignal, deps.stopping]);
   const alive = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
   const pending = createWakeup();
-  const unsubscribe = deps.notifications.subscribe('holdfast_orders', pending.ring);
-  stop.addEventListener('abort', pending.ring);
+  const unsubscribe = deps.notifications.subscribe('holdfast_orders', pending.signal);
+  stop.addEventListener('abort', pending.signal);
   const endsAtMs = Date.now() + PUMP_MS;
   let failedLast = false;
   try {
@@ -100,7 +100,7 @@ async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome>
     return { kind: 'again' };
   } finally {
     clearInterval(alive);
-    stop.removeEventListener('abort', pending.ring);
+    stop.removeEventListener('abort', pending.signal);
     unsubscribe();
   }
 }

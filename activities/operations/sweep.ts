@@ -3,7 +3,7 @@ import { Context, log } from '@temporalio/activity';
 import type { Order } from '../../domain/order.ts';
 import { purgeStepAttempts } from '../../prisma/orders/step-attempts.ts';
 import { reopenStale } from '../../prisma/events/dead-letters.ts';
-import { dropExpiredKeys } from '../../prisma/access/idempotency.ts';
+import { purgeExpiredKeys } from '../../prisma/access/idempotency.ts';
 import { listOverdue } from '../../prisma/orders/orders.ts';
 import {
   purgeConsumedEvents,
@@ -57,7 +57,7 @@ export function createSweepActivities(deps: MaintenanceDependencies): SweepActiv
       const [reopened, resolved, ...purged] = await Promise.all([
         reopenStale(db, { olderThanMs: REDRIVE_LOST_AFTER_MS, limit: BATCH }),
         closeStaleDeadLetters(db, BATCH),
-        drainInBatches((limit) => dropExpiredKeys(db, limit)),
+        drainInBatches((limit) => purgeExpiredKeys(db, limit)),
         drainInBatches((limit) => purgeEvents(db, { days: EVENT_RETENTION_DAYS, limit })),
         // Kept longer than the events: a rewind cannot count twice.
         drainInBatches((limit) =>

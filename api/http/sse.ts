@@ -127,14 +127,14 @@ function openStream(source: SseSource, limits: StreamLimits, signal: AbortSignal
   let ended = signal.aborted;
   const end = (): void => {
     ended = true;
-    pending.ring();
-    drained.ring();
+    pending.signal();
+    drained.signal();
   };
   signal.addEventListener('abort', end, { once: true });
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   // With a high-water mark of 0, `pull` is called only after the client has received everything.
   const body = new ReadableStream<Uint8Array>(
-    { start: (each) => void (controller = each), pull: drained.ring, cancel: end },
+    { start: (each) => void (controller = each), pull: drained.signal, cancel: end },
     { highWaterMark: 0 },
   );
   /** False when the client did not receive the previous messages in time. */
@@ -156,7 +156,7 @@ function openStream(source: SseSource, limits: StreamLimits, signal: AbortSignal
       },
     )
     .finally(() => signal.removeEventListener('abort', end));
-  return { body, done, stream: { orderId: source.orderId, wake: pending.ring, end } };
+  return { body, done, stream: { orderId: source.orderId, wake: pending.signal, end } };
 }
 
 interface StreamRun {

@@ -1,4 +1,4 @@
-/** API keys. Only a SHA-256 digest is kept; the key itself is shown once, to whoever made it. */
+/** API keys. Only a SHA-256 digest is stored; the key itself is shown once, at its creation. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Database } from '../client/client.ts';
 import { newId } from '../client/ids.ts';
@@ -14,7 +14,7 @@ export interface ApiKey {
   readonly role: Role;
 }
 
-/** The digest under which a key is kept. Keys are long and random, so no salt is needed. */
+/** The digest by which a key is stored. Keys are long and random, so no salt is needed. */
 export function hashApiKey(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
@@ -26,7 +26,7 @@ export async function findApiKey(db: Database, keyHash: string): Promise<ApiKey 
   return { id: row.id, name: row.name, role: row.role };
 }
 
-/** Makes a key with 256 random bits. The answer is the only place that ever has the key itself. */
+/** Creates a key with 256 random bits. Only the returned value ever has the key itself. */
 export async function createApiKey(
   db: Database,
   { role, name }: Omit<ApiKey, 'id'>,
@@ -42,9 +42,10 @@ export async function listApiKeys(db: Database) {
   return db.apiKey.findMany({ select, orderBy: { createdAt: 'asc' } });
 }
 
-/** Revokes a key. False when there is no such key, or it was revoked before. */
+/** Revokes a key. False when no such key exists, or it was revoked before. */
 export async function revokeApiKey(db: Database, id: string): Promise<boolean> {
-  const active = { id, revokedAt: null };
-  const { count } = await db.apiKey.updateMany({ where: active, data: { revokedAt: new Date() } });
-  return count > 0;
+  // Raw for the database's clock.
+  const revoked = await db.$executeRaw`
+    UPDATE api_keys SET revoked_at = now() WHERE id = ${id} AND revoked_at IS NULL`;
+  return revoked === 1;
 }

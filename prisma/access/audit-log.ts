@@ -1,15 +1,14 @@
 /**
- * The audit log: who did what, to what, when and why. Append-only, so it must never hold a person's
- * data: it could not be erased.
+ * The audit log: actor, action, subject, time and cause. Append-only, so it must never hold a
+ * person's data: it could not be erased.
  */
 import type { Database } from '../client/client.ts';
-import type { Prisma } from '../generated/client.ts';
-import { trusted } from '../client/cast.ts';
+import { writeObject } from '../client/columns.ts';
 
 export interface AuditEntry {
   /** One entry per event. */
   readonly eventId: string;
-  /** `customer`, `system`, `operator`, or `operator/<who>`. */
+  /** `customer`, `system`, `operator`, or `operator/<API key>`. */
   readonly actor: string;
   readonly action: string;
   readonly subject: string;
@@ -22,10 +21,7 @@ export interface AuditEntry {
 /** Writes the entries that are not there yet. */
 export async function writeAudit(db: Database, entries: readonly AuditEntry[]): Promise<void> {
   await db.auditEntry.createMany({
-    data: entries.map((entry) => ({
-      ...entry,
-      data: trusted<Prisma.InputJsonObject>(entry.data),
-    })),
+    data: entries.map((entry) => ({ ...entry, data: writeObject(entry.data) })),
     skipDuplicates: true,
   });
 }

@@ -1,15 +1,14 @@
-/** What operators did, written to the audit log in the transaction of the deed. Never free text. */
+/** Actions of operators, written to the audit log in the transaction of the action. Never free text. */
 import type { Transaction } from '../client/client.ts';
-import type { Prisma } from '../generated/client.ts';
-import { trusted } from '../client/cast.ts';
+import { writeObject } from '../client/columns.ts';
 
-/** Who acts: the API key, and the request it came with. */
+/** The API key that acts, and its request. */
 export interface Operator {
   readonly apiKeyId: string;
   readonly correlationId: string;
 }
 
-/** Appends one deed, e.g. `subscription.paused` of `audit`. */
+/** Appends one action, e.g. `subscription.paused` of `audit`. */
 export async function recordAction(
   tx: Transaction,
   by: Operator,
@@ -26,8 +25,7 @@ export async function recordAction(
       action: action.action,
       subject: action.subject,
       cause: by.correlationId,
-      data: trusted<Prisma.InputJsonObject>(action.data ?? {}),
-      at: new Date(),
+      data: writeObject(action.data ?? {}),
     },
   });
 }

@@ -1,7 +1,7 @@
-/** The catalogue. */
+/** The product catalog. */
 import type { Product } from '../../domain/product.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import type { Prisma } from '../generated/client.ts';
+import { Prisma } from '../generated/client.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 
 /** The product, or null. */
@@ -45,7 +45,7 @@ export type PutOutcome =
   /** The product is not at `expectedVersion`; nothing was written. */
   | { readonly kind: 'version_mismatch'; readonly currentVersion: number | null };
 
-/** Creates the product with an empty shelf, or replaces what is known of it. */
+/** Creates the product without stock, or replaces its fields. */
 export async function putProduct(
   db: Database,
   draft: ProductDraft,
@@ -64,17 +64,16 @@ export async function putProduct(
   });
 }
 
-/** One statement decides which, so that of many at once one adds it and the others replace it. */
+/** Raw: one statement decides, so of concurrent calls one adds the product and the others replace it. */
 async function addOrReplace(tx: Transaction, draft: ProductDraft): Promise<PutOutcome> {
   const { sku, name, description, priceMinor, currency } = draft;
   const [row] = await tx.$queryRaw<ProductRow[]>`
-    INSERT INTO products AS known (sku, name, description, price_minor, currency)
+    INSERT INTO products AS existing (sku, name, description, price_minor, currency)
     VALUES (${sku}, ${name}, ${description}, ${priceMinor}, ${currency})
     ON CONFLICT (sku) DO UPDATE SET name = EXCLUDED.name, description = EXCLUDED.description,
       price_minor = EXCLUDED.price_minor, currency = EXCLUDED.currency,
-      version = known.version + 1, updated_at = now()
-    RETURNING sku, name, description, price_minor AS "priceMinor", currency, version,
-      created_at AS "createdAt", updated_at AS "updatedAt"`;
+      version = existing.version + 1, updated_at = now()
+    RETURNING ${PRODUCT_COLUMNS}`;
   if (!row) throw new Error(`product ${sku} was neither added nor replaced`);
   if (row.version > 1) return { kind: 'updated', product: toProduct(row) };
   await tx.stock.create({ data: { sku } });
@@ -83,19 +82,23 @@ async function addOrReplace(tx: Transaction, draft: ProductDraft): Promise<PutOu
 
 async function replaceAt(
   tx: Transaction,
-  { sku, ...fields }: ProductDraft,
-  version: number,
+  { sku, name, description, priceMinor, currency }: ProductDraft,
+  expectedVersion: number,
 ): Promise<PutOutcome> {
-  const [row] = await tx.product.updateManyAndReturn({
-    where: { sku, version },
-    data: { ...fields, version: { increment: 1 }, updatedAt: new Date() },
-  });
+  // Raw for the database's clock.
+  const [row] = await tx.$queryRaw<ProductRow[]>`
+    UPDATE products SET name = ${name}, description = ${description}, price_minor = ${priceMinor},
+      currency = ${currency}, version = version + 1, updated_at = now()
+    WHERE sku = ${sku} AND version = ${expectedVersion} RETURNING ${PRODUCT_COLUMNS}`;
   if (row) return { kind: 'updated', product: toProduct(row) };
   const current = await tx.product.findUnique({ where: { sku }, select: { version: true } });
   return { kind: 'version_mismatch', currentVersion: current?.version ?? null };
 }
 
 type ProductRow = Prisma.ProductGetPayload<object>;
+
+const PRODUCT_COLUMNS = Prisma.sql`sku, name, description, price_minor AS "priceMinor", currency,
+  version, created_at AS "createdAt", updated_at AS "updatedAt"`;
 
 function toProduct(row: ProductRow): Product {
   const { createdAt: _, ...product } = row;

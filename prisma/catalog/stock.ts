@@ -1,21 +1,22 @@
 /**
- * Stock: what is on hand, what is held, and every movement. A hold is one conditional UPDATE per
- * SKU, SKUs in sorted order so that two carts can never wait for each other in a circle.
+ * Stock: units on hand, units held, and every movement. A hold is one conditional UPDATE per SKU, in
+ * the order of the SKUs so that two carts cannot deadlock. Raw SQL compares two columns of a row, or
+ * changes and returns rows in one statement by the database's clock.
  */
 import type { OrderId } from '../../domain/ids.ts';
 import type { Shortage, Stock } from '../../domain/product.ts';
 import type { Database, Transaction } from '../client/client.ts';
 
-export interface Wanted {
+export interface StockRequest {
   readonly sku: string;
   readonly quantity: number;
 }
 
-/** Thrown inside a transaction so that it rolls back whole; callers turn it into `out_of_stock`. */
+/** Rolls the whole transaction back; callers turn it into `out_of_stock`. */
 export class StockShortError extends Error {}
 
-/** Holds every line or none. Call it last before COMMIT: the row lock is the hot one. Throws StockShortError. */
-export async function holdStock(tx: Transaction, wanted: readonly Wanted[]): Promise<void> {
+/** Holds every line or none. Call it last before COMMIT: its row lock is contended. Throws StockShortError. */
+export async function holdStock(tx: Transaction, wanted: readonly StockRequest[]): Promise<void> {
   for (const { sku, quantity } of sorted(wanted)) {
     const held = await tx.$executeRaw`
       UPDATE stock SET held = held + ${quantity}
@@ -24,28 +25,27 @@ export async function holdStock(tx: Transaction, wanted: readonly Wanted[]): Pro
   }
 }
 
-/** Ends what the order still holds. A second call changes nothing. */
+/** Releases the units the order still holds. A second call changes nothing. */
 export async function releaseHold(tx: Transaction, orderId: OrderId): Promise<boolean> {
-  const released = await tx.$queryRaw<Wanted[]>`
+  const released = await tx.$queryRaw<StockRequest[]>`
     UPDATE reservations SET status = 'released', updated_at = now()
     WHERE order_id = ${orderId} AND status IN ('held', 'reserved')
     RETURNING sku, quantity`;
   for (const { sku, quantity } of sorted(released)) {
-    await tx.$executeRaw`UPDATE stock SET held = held - ${quantity} WHERE sku = ${sku}`;
+    await tx.stock.updateMany({ where: { sku }, data: { held: { decrement: quantity } } });
   }
   return released.length > 0;
 }
 
-/** Takes the order's units off the shelves, each with its movement. A second call changes nothing. */
+/** Removes the order's units from stock, each with its movement. A second call changes nothing. */
 export async function shipHeldStock(tx: Transaction, orderId: OrderId): Promise<void> {
-  const shipped = await tx.$queryRaw<Wanted[]>`
+  const shipped = await tx.$queryRaw<StockRequest[]>`
     UPDATE reservations SET status = 'shipped', updated_at = now()
     WHERE order_id = ${orderId} AND status IN ('held', 'reserved')
     RETURNING sku, quantity`;
   for (const { sku, quantity } of sorted(shipped)) {
-    await tx.$executeRaw`
-      UPDATE stock SET on_hand = on_hand - ${quantity}, held = held - ${quantity}
-      WHERE sku = ${sku}`;
+    const data = { onHand: { decrement: quantity }, held: { decrement: quantity } };
+    await tx.stock.updateMany({ where: { sku }, data });
   }
   if (shipped.length === 0) return;
   await tx.stockMovement.createMany({
@@ -61,12 +61,12 @@ export async function shipHeldStock(tx: Transaction, orderId: OrderId): Promise<
 }
 
 /**
- * Why the lines could not be held, per short line. `held` means the missing units are with shoppers
- * who are still paying and may come back; `gone` means waiting does not help.
+ * Why the lines could not be held, per short line. `held`: unpaid orders hold the missing units, which
+ * may become available again. `gone`: they will not.
  */
 export async function findShortages(
   db: Database,
-  wanted: readonly Wanted[],
+  wanted: readonly StockRequest[],
 ): Promise<readonly Shortage[]> {
   const skus = wanted.map((line) => line.sku);
   const rows = await db.$queryRaw<{ sku: string; available: number; paying: number }[]>`
@@ -82,7 +82,7 @@ export async function findShortages(
   });
 }
 
-/** The stock of one product, or null when the product does not exist. */
+/** The stock of one product, or null when no such product exists. */
 export async function findStock(db: Database, sku: string): Promise<Stock | null> {
   const row = await db.stock.findUnique({ where: { sku } });
   return row && { ...row, available: row.onHand - row.held };
@@ -91,10 +91,10 @@ export async function findStock(db: Database, sku: string): Promise<Stock | null
 export type AdjustOutcome =
   | { readonly kind: 'adjusted'; readonly stock: Stock }
   | { readonly kind: 'product_not_found' }
-  /** The units are held for orders or not there; nothing was changed. */
+  /** The units are held for orders or not on hand; nothing was changed. */
   | { readonly kind: 'not_available'; readonly stock: Stock };
 
-/** Adds or takes units with a movement that says who and why. Never below what is held. */
+/** Adds or removes units, with a movement that names actor and reason. Never below the units held. */
 export async function adjustStock(
   tx: Transaction,
   change: {
@@ -119,6 +119,6 @@ export async function adjustStock(
   return { kind: 'not_available', stock: { ...row, available: row.onHand - row.held } };
 }
 
-function sorted(wanted: readonly Wanted[]): readonly Wanted[] {
+function sorted(wanted: readonly StockRequest[]): readonly StockRequest[] {
   return wanted.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
 }

@@ -1,4 +1,4 @@
-/** Opens the database. The handle is opaque outside this folder: everything else calls functions. */
+/** Opens the database. Outside this folder the handle is opaque: other code calls functions. */
 import { PrismaPg } from '@prisma/adapter-pg';
 import { watchCommits, type CommitWatcher } from './commit-hook.ts';
 import { PrismaClient, type Prisma } from '../generated/client.ts';
@@ -24,13 +24,13 @@ const MAX_QUEUED = 1_000;
  * is down refuses at once: this is for a busy machine, and for a database that hangs.
  */
 const CONNECTION_TIMEOUT_MS = 3_000;
-/** A burst after a quiet minute should not have to connect first. */
+/** A burst after an idle minute finds open connections. */
 const IDLE_TIMEOUT_MS = 300_000;
 /** No statement here is slow; one that is holds a lock that others wait for. */
 const STATEMENT_TIMEOUT_MS = 5_000;
-/** Per connection; the code has some 150 texts. */
+/** Per connection; the code has some 150 SQL texts. */
 export const MAX_PREPARED = 400;
-/** PostgreSQL keeps no more of a name. */
+/** PostgreSQL truncates longer names. */
 const MAX_NAME_LENGTH = 63;
 /** A server that hangs does not enforce its own timeouts. */
 const RESPONSE_TIMEOUT_MS = 6_000;

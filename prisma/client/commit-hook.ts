@@ -1,11 +1,11 @@
 /**
- * Tells a watcher of every commit, before and after it: of a transaction as of a statement on its
- * own. For tests that need to know where a process dies; it changes nothing and is off by default.
+ * Calls a watcher before and after every commit, of a transaction or of a single statement. For tests
+ * that need to know where a process dies; it changes nothing and is off by default.
  */
 import type { PrismaPg } from '@prisma/adapter-pg';
 import { EVENT_TYPES, type EventType } from '../../domain/order.ts';
 
-/** What a commit makes lasting. */
+/** What a commit makes durable. */
 export interface Written {
   /** Types of the events it writes. */
   readonly events: readonly EventType[];
@@ -66,7 +66,7 @@ function onQuery(
   queryable.executeRaw = (query) => around(query, () => executeRaw(query));
 }
 
-/** Keywords in capitals, names in small letters: so are they written here and by Prisma. */
+/** Prisma and this folder write keywords in capitals and names in small letters. */
 const WRITE = /\b(INSERT INTO|UPDATE) (?:"public"\.)?"?([a-z_]+)/g;
 
 function writtenBy({ sql, args }: Query): Written {

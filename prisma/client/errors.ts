@@ -1,13 +1,13 @@
 /**
- * Tells "the database cannot be asked now" from every other error, whichever layer noticed: Prisma,
- * its driver adapter, the pool or the socket. It decides nothing else.
+ * Distinguishes "the database is unavailable" from every other error, whichever layer raised it:
+ * Prisma, its driver adapter, the pool or the socket. It decides nothing else.
  */
 
 /** Prisma's codes for an unreachable, closing or exhausted database (Prisma error reference). */
 const PRISMA_CODES: readonly string[] = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
 /**
- * SQLSTATE 08: connection; 57P01-05: shutdown; 57014: statement timeout; 53: out of resources; 25006: a
- * standby that does not take writes, or does not yet.
+ * SQLSTATE 08: connection; 57P01-05: shutdown; 57014: statement timeout; 53: out of resources; 25006:
+ * a read-only standby.
  */
 const SQLSTATE = /^(?:08...|57P0[1-5]|57014|53...|25006)$/;
 const SOCKET_CODES: readonly string[] = [
@@ -20,20 +20,20 @@ const SOCKET_CODES: readonly string[] = [
   'EHOSTUNREACH',
   'ENETUNREACH',
 ];
-/** How the driver adapter names the same. */
+/** The driver adapter's names for the same. */
 const ADAPTER_KINDS: readonly string[] = [
   'DatabaseNotReachable',
   'ConnectionClosed',
   'SocketTimeout',
   'TooManyConnections',
 ];
-/** What pg, its pool and ours throw without any code. */
+/** Messages of pg, its pool and BoundedPool, which have no code. */
 const MESSAGES =
   /too many requests wait for a database connection|expired transaction|timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client has encountered a connection error|unable to start a transaction in the given time|Can't reach database server|Cannot use a pool after calling end/i;
-/** Causes are nested a few levels deep; a cycle must not hang us. */
+/** Causes are nested a few levels deep; a cycle must not loop forever. */
 const MAX_DEPTH = 6;
 
-/** True when trying the same later can succeed because the database was away or full. */
+/** True when a retry can succeed because the database was unavailable or overloaded. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   let current = error;
   for (let depth = 0; depth < MAX_DEPTH && isRecord(current); depth += 1) {

@@ -1,6 +1,6 @@
 /**
- * LISTEN on one dedicated connection per process, reconnected for ever with bounded backoff. A
- * wake-up is a hint, never the truth: a lost one costs its reader a poll.
+ * LISTEN on one dedicated connection per process, reconnected forever with bounded backoff. A
+ * notification is a hint, never the truth: a lost one costs its reader a poll.
  */
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 export interface NotificationsOptions {
   readonly url: string;
-  /** Told once per lost connection. */
+  /** Called once per lost connection. */
   readonly onLost?: ((error: unknown) => void) | undefined;
 }
 
@@ -32,21 +32,21 @@ export function createNotifications(options: NotificationsOptions): Notification
   let running: Promise<void> | null = null;
   let current: pg.Client | null = null;
 
-  const tell = (channel: Channel, payload: string | null): void => {
+  const notify = (channel: Channel, payload: string | null): void => {
     for (const listener of listeners.get(channel) ?? []) listener(payload);
   };
 
-  async function listenForEver(): Promise<void> {
+  async function listenForever(): Promise<void> {
     let backoffMs = FIRST_BACKOFF_MS;
     while (!stopping.signal.aborted) {
       const client = createClient(options.url);
       try {
-        const { lost } = await listen(client, tell);
+        const { lost } = await listen(client, notify);
         if (stopping.signal.aborted) return;
-        // Only now: ending a client that still connects leaves its `connect` hanging.
+        // Not earlier: ending a client that still connects leaves its `connect` pending.
         current = client;
         backoffMs = FIRST_BACKOFF_MS;
-        for (const channel of CHANNELS) tell(channel, null);
+        for (const channel of CHANNELS) notify(channel, null);
         const reason = await lost;
         if (!stopping.signal.aborted) options.onLost?.(reason);
       } catch (error) {
@@ -64,7 +64,7 @@ export function createNotifications(options: NotificationsOptions): Notification
   return {
     subscribe(channel, listener) {
       listeners.get(channel)?.add(listener);
-      running ??= listenForEver();
+      running ??= listenForever();
       return () => void listeners.get(channel)?.delete(listener);
     },
     async close() {
@@ -84,19 +84,19 @@ function createClient(connectionString: string): pg.Client {
   });
 }
 
-/** Resolves when listening, with a promise of why it ended. Rejects when it cannot listen. */
+/** Resolves when it listens, with a promise of the reason it ended. Rejects when it cannot listen. */
 async function listen(
   client: pg.Client,
-  tell: (channel: Channel, payload: string | null) => void,
+  notify: (channel: Channel, payload: string | null) => void,
 ): Promise<{ readonly lost: Promise<unknown> }> {
   const lost = new Promise<unknown>((resolve) => {
-    // `on`: later errors of a client that was given up must have a reader too.
+    // `on`, not `once`: later errors of an abandoned client need a handler too.
     client.on('error', resolve);
     client.once('end', () => resolve(new Error('the connection ended')));
   });
   client.on('notification', ({ channel, payload }) => {
     const known = CHANNELS.find((name) => name === channel);
-    if (known) tell(known, payload ?? null);
+    if (known) notify(known, payload ?? null);
   });
   await client.connect();
   for (const channel of CHANNELS) await client.query(`LISTEN ${channel}`);

@@ -1,15 +1,8 @@
-/** Turns rows into domain types. The database's CHECKs are the guarantee behind each narrowing. */
+/** Turns rows into domain types. */
 import type { CustomerId, OrderId, PaymentId, ShipmentId } from '../../domain/ids.ts';
-import type {
-  EventType,
-  Order,
-  OrderEvent,
-  Payment,
-  Shipment,
-  ShippingAddress,
-} from '../../domain/order.ts';
+import type { EventType, Order, OrderEvent, Payment, Shipment } from '../../domain/order.ts';
 import type { Prisma } from '../generated/client.ts';
-import { trusted } from './cast.ts';
+import { readAddress, readObject, uncheckedColumn } from './columns.ts';
 
 export const ORDER_WITH_LINES = { lines: { orderBy: { position: 'asc' } } } as const;
 
@@ -20,7 +13,7 @@ type EventRow = Prisma.EventGetPayload<object>;
 
 export function toOrder(row: OrderRow): Order {
   return {
-    id: trusted<OrderId>(row.id),
+    id: uncheckedColumn<OrderId>(row.id),
     status: row.status,
     version: row.version,
     currency: row.currency,
@@ -32,12 +25,12 @@ export function toOrder(row: OrderRow): Order {
       unitPriceMinor,
     })),
     customer: {
-      id: trusted<CustomerId>(row.customerId),
+      id: uncheckedColumn<CustomerId>(row.customerId),
       email: row.customerEmail,
       name: row.customerName,
       phone: row.customerPhone,
     },
-    shippingAddress: trusted<ShippingAddress>(row.shippingAddress),
+    shippingAddress: readAddress(row.shippingAddress),
     correlationId: row.correlationId,
     traceparent: row.traceparent,
     cancelReason: row.cancelReason,
@@ -49,8 +42,8 @@ export function toOrder(row: OrderRow): Order {
 
 export function toPayment(row: PaymentRow): Payment {
   return {
-    id: trusted<PaymentId>(row.id),
-    orderId: trusted<OrderId>(row.orderId),
+    id: uncheckedColumn<PaymentId>(row.id),
+    orderId: uncheckedColumn<OrderId>(row.orderId),
     status: row.status,
     amountMinor: row.amountMinor,
     capturedMinor: row.capturedMinor,
@@ -68,8 +61,8 @@ export function toPayment(row: PaymentRow): Payment {
 
 export function toShipment(row: ShipmentRow): Shipment {
   return {
-    id: trusted<ShipmentId>(row.id),
-    orderId: trusted<OrderId>(row.orderId),
+    id: uncheckedColumn<ShipmentId>(row.id),
+    orderId: uncheckedColumn<OrderId>(row.orderId),
     status: row.status,
     correlationId: row.correlationId,
     carrier: row.carrier,
@@ -82,13 +75,13 @@ export function toShipment(row: ShipmentRow): Shipment {
 export function toEvent(row: EventRow): OrderEvent {
   return {
     id: row.id,
-    type: trusted<EventType>(row.type),
-    orderId: trusted<OrderId>(row.orderId),
+    type: uncheckedColumn<EventType>(row.type),
+    orderId: uncheckedColumn<OrderId>(row.orderId),
     seq: row.seq,
     correlationId: row.correlationId,
     causationId: row.causationId,
     traceparent: row.traceparent,
-    data: trusted<Readonly<Record<string, unknown>>>(row.data),
+    data: readObject(row.data),
     time: row.time.toISOString(),
   };
 }

@@ -1,30 +1,30 @@
-/** Something to wait for with a time limit. Rung before anybody waits, it is heard at once. */
+/** A signal to wait for with a timeout. A signal before the wait ends the wait at once. */
 
 export interface Wakeup {
-  ring(): void;
-  /** True when it rang since the last time; false when the time was up first. One waiter at a time. */
+  signal(): void;
+  /** True when signaled since the last wait; false after the timeout. One waiter at a time. */
   waitUntil(ms: number): Promise<boolean>;
 }
 
 export function createWakeup(): Wakeup {
-  let rung = false;
+  let signaled = false;
   let wake = (): void => undefined;
   return {
-    ring() {
-      rung = true;
+    signal() {
+      signaled = true;
       wake();
     },
     async waitUntil(ms) {
-      if (!rung) {
+      if (!signaled) {
         const { promise, resolve } = promiseOfVoid();
         const timer = setTimeout(resolve, ms);
         wake = resolve;
         await promise;
         clearTimeout(timer);
       }
-      const heard = rung;
-      rung = false;
-      return heard;
+      const wasSignaled = signaled;
+      signaled = false;
+      return wasSignaled;
     },
   };
 }

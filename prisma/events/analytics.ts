@@ -1,25 +1,25 @@
 /**
- * The sales figures per hour (UTC), SKU and currency. Only adds: whoever calls makes sure that an
- * event is counted once.
+ * The sales figures per hour (UTC), SKU and currency. Only adds: the caller makes sure that an event
+ * is counted once.
  */
 import type { OrderEvent } from '../../domain/order.ts';
 import type { Transaction } from '../client/client.ts';
 
-/** What moves a figure: an order placed, declined, or undone. */
+/** The events that change a figure: an order placed, declined or cancelled. */
 export const COUNTED_TYPES = ['order.placed', 'order.declined', 'order.cancelled'] as const;
 
 /**
  * Adds the events to the hours they happened in, once per line of their order. Units and revenue
- * (minor units) are those of orders placed, gross: a compensation takes nothing back.
+ * (minor units) are those of placed orders, gross: a compensation subtracts nothing.
  */
 export async function addToAnalytics(
   tx: Transaction,
   events: readonly Pick<OrderEvent, 'type' | 'orderId' | 'time'>[],
 ): Promise<void> {
   const given = JSON.stringify(events.map(({ type, orderId, time }) => ({ type, orderId, time })));
-  // Sorted, so that two writers can never wait for each other in a circle.
+  // Raw: one upsert that aggregates. Sorted, so that two writers cannot deadlock.
   await tx.$executeRaw`
-    INSERT INTO analytics_hourly AS kept
+    INSERT INTO analytics_hourly AS total
       (hour, sku, currency, orders, units, revenue_minor, declines, compensations)
     SELECT date_trunc('hour', e.time, 'UTC'), l.sku, o.currency,
       count(*) FILTER (WHERE e.type = 'order.placed'),
@@ -35,9 +35,9 @@ export async function addToAnalytics(
     GROUP BY 1, 2, 3
     ORDER BY 1, 2, 3
     ON CONFLICT (hour, sku, currency) DO UPDATE SET
-      orders = kept.orders + EXCLUDED.orders,
-      units = kept.units + EXCLUDED.units,
-      revenue_minor = kept.revenue_minor + EXCLUDED.revenue_minor,
-      declines = kept.declines + EXCLUDED.declines,
-      compensations = kept.compensations + EXCLUDED.compensations`;
+      orders = total.orders + EXCLUDED.orders,
+      units = total.units + EXCLUDED.units,
+      revenue_minor = total.revenue_minor + EXCLUDED.revenue_minor,
+      declines = total.declines + EXCLUDED.declines,
+      compensations = total.compensations + EXCLUDED.compensations`;
 }

@@ -1,9 +1,9 @@
-/** Turns at-least-once into once where it counts: the event's id is taken in the work's own transaction. */
+/** Exactly-once effects of at-least-once delivery: the event id is claimed in the work's transaction. */
 import type { Database, Transaction } from '../client/client.ts';
 
 /**
- * Runs `work` for the events this consumer has not had yet, in one transaction with the note that it
- * has them now. Events already taken are left out; when none is left, nothing runs.
+ * Runs `work` for the events that this consumer has not processed, in one transaction with their
+ * claim. Claimed events are left out; when none is left, `work` is not called.
  */
 export async function consumeOnce<E extends { readonly id: string }>(
   db: Database,
@@ -14,13 +14,13 @@ export async function consumeOnce<E extends { readonly id: string }>(
   },
 ): Promise<void> {
   await db.$transaction(async (tx) => {
-    // Taken in one order, so that two batches with the same events never wait for each other in a circle.
+    // Raw: one SQL text for any number of events. Sorted, so that two batches cannot deadlock.
     const ids = given.events.map((event) => event.id);
-    const taken = await tx.$queryRaw<{ id: string }[]>`
+    const claimed = await tx.$queryRaw<{ id: string }[]>`
       INSERT INTO consumed_events (consumer, event_id)
       SELECT ${consumer}, id::uuid FROM unnest(${ids}::text[]) AS id ORDER BY id
       ON CONFLICT DO NOTHING RETURNING event_id::text AS id`;
-    const fresh = new Set(taken.map((row) => row.id));
+    const fresh = new Set(claimed.map((row) => row.id));
     if (fresh.size === 0) return;
     await given.work(
       tx,

@@ -1,20 +1,21 @@
 /**
- * Dead letters: what failed for good, why, and what a person decided about it. One live letter per
- * failing thing; a repeat updates it. The message holds ids, never a person's data.
+ * Dead letters: work that failed permanently, its error, and the decision about it. One live dead
+ * letter per subject; a repeated failure updates it. The message holds ids, never a person's data.
+ * Decisions are raw SQL for the database's clock.
  */
 import { isRefundId, type OrderId } from '../../domain/ids.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
 import type { DeadLetterSource, DeadLetterStatus } from '../generated/enums.ts';
 import { newId } from '../client/ids.ts';
-import { trusted } from '../client/cast.ts';
+import { readObject, uncheckedColumn } from '../client/columns.ts';
 
 export type { DeadLetterSource, DeadLetterStatus };
 
 export interface DeadLetter {
   readonly id: string;
   readonly source: DeadLetterSource;
-  /** The subscription, the saga step, the notice or the refund that failed. */
+  /** The subscription, the checkout step, the notification or the refund that failed. */
   readonly subject: string;
   readonly orderId: OrderId | null;
   readonly eventId: string | null;
@@ -34,31 +35,28 @@ export interface DeadLetter {
 
 export type NewDeadLetter = Pick<
   DeadLetter,
-  | 'source'
-  | 'subject'
-  | 'orderId'
-  | 'eventId'
-  | 'message'
-  | 'error'
-  | 'retryCount'
-  | 'firstFailedAt'
-  | 'lastFailedAt'
->;
+  'source' | 'subject' | 'orderId' | 'eventId' | 'message' | 'error' | 'retryCount'
+> & {
+  /** Null: now. */
+  readonly firstFailedAt: string | null;
+  readonly lastFailedAt: string | null;
+};
 
-/** `subject` and the error without what varies: numbers, ids, quoted text. All refunds are one thing. */
+/** `subject` and the error without numbers, ids and quoted text. All refunds are one subject. */
 export function fingerprintOf(subject: string, error: string): string {
-  const thing = isRefundId(subject) ? 'refund' : subject;
+  const kind = isRefundId(subject) ? 'refund' : subject;
   const cause = error
     .replaceAll(/"[^"]*"|'[^']*'/g, '…')
     .replaceAll(/\b[a-z]{2,4}_[0-9a-z]{10,}\b|[0-9a-f]{8}-[0-9a-f-]{27}/gi, '…')
     .replaceAll(/\d+/g, 'N');
-  return `${thing}: ${cause}`.slice(0, 200);
+  return `${kind}: ${cause}`.slice(0, 200);
 }
 
 /**
- * Writes the letter, or updates the live one of the same thing (then it is open again). A delivery
- * tells the attempts since its last letter, a step all of them. Written twice, it counts once. A delivery
- * without an attempt of its own repeats one whose count a dying process took with it.
+ * Writes the dead letter, or updates the live one of the same subject and reopens it. A delivery counts
+ * the attempts since its last dead letter, a step all of them, so a repeated call counts once. A
+ * delivery with no attempt repeats one whose count was lost in a crash. Raw: the unique index is
+ * partial and on expressions.
  */
 export async function recordDeadLetter(tx: Transaction, deadLetter: NewDeadLetter): Promise<void> {
   await tx.$executeRaw`
@@ -67,7 +65,8 @@ export async function recordDeadLetter(tx: Transaction, deadLetter: NewDeadLette
     VALUES (${newId('deadLetter')}, ${deadLetter.source}, ${deadLetter.subject}, ${deadLetter.orderId},
       ${deadLetter.eventId}::uuid, ${JSON.stringify(deadLetter.message)}::jsonb, ${deadLetter.error},
       ${fingerprintOf(deadLetter.subject, deadLetter.error)}, ${Math.max(deadLetter.retryCount, 1)},
-      ${deadLetter.firstFailedAt}::timestamptz, ${deadLetter.lastFailedAt}::timestamptz)
+      COALESCE(${deadLetter.firstFailedAt}::timestamptz, now()),
+      COALESCE(${deadLetter.lastFailedAt}::timestamptz, now()))
     ON CONFLICT (source, subject, COALESCE(order_id, ''), COALESCE(event_id::text, ''))
       WHERE status IN ('open', 'redriven')
     DO UPDATE SET status = 'open', error = EXCLUDED.error, fingerprint = EXCLUDED.fingerprint,
@@ -78,20 +77,20 @@ export async function recordDeadLetter(tx: Transaction, deadLetter: NewDeadLette
         ELSE GREATEST(dead_letters.retry_count, EXCLUDED.retry_count) END`;
 }
 
-/** The thing worked after all: its live letter is closed. */
+/** The work succeeded after all: its live dead letter is resolved. */
 export async function resolveDeadLetter(
   tx: Transaction,
-  thing: Pick<DeadLetter, 'source' | 'subject' | 'orderId' | 'eventId'>,
+  failed: Pick<DeadLetter, 'source' | 'subject' | 'orderId' | 'eventId'>,
 ): Promise<void> {
   await tx.$executeRaw`
     UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
-    WHERE source = ${thing.source} AND subject = ${thing.subject}
-      AND COALESCE(order_id, '') = COALESCE(${thing.orderId}, '')
-      AND COALESCE(event_id::text, '') = COALESCE(${thing.eventId}, '')
+    WHERE source = ${failed.source} AND subject = ${failed.subject}
+      AND COALESCE(order_id, '') = COALESCE(${failed.orderId}, '')
+      AND COALESCE(event_id::text, '') = COALESCE(${failed.eventId}, '')
       AND status IN ('open', 'redriven')`;
 }
 
-/** Nobody need decide about the order's steps any more: their live letters are closed. */
+/** The order's steps wait for no decision any more: their live dead letters are resolved. */
 export async function resolveStepDeadLetters(tx: Transaction, orderId: OrderId): Promise<void> {
   await tx.$executeRaw`
     UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
@@ -126,7 +125,7 @@ export async function listDeadLetters(
   };
 }
 
-/** How many letters nobody has decided about, by source. */
+/** How many dead letters are open, by source. */
 export async function countOpenDeadLetters(
   db: Database,
 ): Promise<Readonly<Record<DeadLetterSource, number>>> {
@@ -140,13 +139,13 @@ export async function countOpenDeadLetters(
   return counts;
 }
 
-/** The letter, or null. */
+/** The dead letter, or null. */
 export async function findDeadLetter(db: Database, id: string): Promise<DeadLetter | null> {
   const row = await db.deadLetter.findUnique({ where: { id } });
   return row && toDeadLetter(row);
 }
 
-/** Open letters of one cause, the oldest first, and how many there are in all. */
+/** Open dead letters of one cause, oldest first, and their total. */
 export async function listOpenOfCause(
   db: Database,
   fingerprint: string,
@@ -161,8 +160,8 @@ export async function listOpenOfCause(
 }
 
 /**
- * A person's decision about an open letter, kept with who and when. False when the letter is not
- * open any more: somebody else decided, or it resolved itself.
+ * A person's decision about an open dead letter, stored with actor and time. False when it is no longer
+ * open: another operator decided, or it was resolved.
  */
 export async function decideDeadLetter(
   tx: Transaction,
@@ -173,21 +172,21 @@ export async function decideDeadLetter(
     readonly note: string | null;
   },
 ): Promise<boolean> {
-  const { count } = await tx.deadLetter.updateMany({
-    where: { id, status: 'open' },
-    data: { ...decided, decidedAt: new Date() },
-  });
-  return count === 1;
+  const { status, actor, note } = decided;
+  const updated = await tx.$executeRaw`
+    UPDATE dead_letters SET status = ${status}, actor = ${actor}, note = ${note}, decided_at = now()
+    WHERE id = ${id} AND status = 'open'`;
+  return updated === 1;
 }
 
-/** The redrive could not begin: the letter is open again. One that was resolved meanwhile stays so. */
+/** The redrive could not start: the dead letter is open again, unless it was resolved meanwhile. */
 export async function reopenDeadLetter(db: Database, id: string): Promise<void> {
   await db.deadLetter.updateMany({ where: { id, status: 'redriven' }, data: { status: 'open' } });
 }
 
 /**
- * Opens letters whose redrive came to nothing: begun `olderThanMs` ago, neither resolved nor failed
- * since, e.g. because the process died before it started anything. Returns how many.
+ * Reopens dead letters whose redrive had no outcome: started `olderThanMs` ago, neither resolved nor
+ * failed since, e.g. because the process died. Returns how many.
  */
 export async function reopenStale(
   db: Database,
@@ -204,8 +203,8 @@ export async function reopenStale(
 function toDeadLetter(row: Prisma.DeadLetterGetPayload<object>): DeadLetter {
   return {
     ...row,
-    orderId: trusted<OrderId | null>(row.orderId),
-    message: trusted<Readonly<Record<string, unknown>>>(row.message),
+    orderId: uncheckedColumn<OrderId>(row.orderId),
+    message: readObject(row.message),
     firstFailedAt: row.firstFailedAt.toISOString(),
     lastFailedAt: row.lastFailedAt.toISOString(),
     decidedAt: row.decidedAt?.toISOString() ?? null,

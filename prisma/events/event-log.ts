@@ -1,15 +1,16 @@
 /**
- * The event log, read without losing anything. Sequence order is not commit order: a position below
- * one already seen may still commit. So a reader takes only rows whose writing transaction is below
- * the snapshot's xmin (nothing older can still be running), in the order (xid, position).
+ * The event log, read without losing an event. Sequence order is not commit order: a position below
+ * one already read may still commit. So a reader takes only rows whose writing transaction is below
+ * the snapshot's xmin (no older one can still run), in the order (xid, position). Raw SQL, because
+ * Prisma does not know xid8.
  */
 import type { OrderId } from '../../domain/ids.ts';
 import type { EventType, OrderEvent } from '../../domain/order.ts';
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
-import { trusted } from '../client/cast.ts';
+import { uncheckedColumn } from '../client/columns.ts';
 
-/** A place in the log, `<xid>-<position>`. Opaque to everybody but this file. */
+/** A position in the log, `<xid>-<position>`. Opaque outside this file. */
 export type LogCursor = string & { readonly brand: 'LogCursor' };
 
 export interface LoggedEvent extends OrderEvent {
@@ -17,7 +18,7 @@ export interface LoggedEvent extends OrderEvent {
 }
 
 /** Before the first event. */
-export const LOG_START = trusted<LogCursor>('0-0');
+export const LOG_START = uncheckedColumn<LogCursor>('0-0');
 
 const CURSOR = /^(\d{1,20})-(\d{1,19})$/;
 
@@ -36,11 +37,11 @@ export interface LogQuery {
   readonly limit: number;
 }
 
-/** The next events after a place in the log, oldest first. */
+/** The next events after a cursor, oldest first. */
 export async function readLog(db: Database, query: LogQuery): Promise<readonly LoggedEvent[]> {
   const { xid, position } = splitCursor(query.after);
   const { types = [], orderId } = query;
-  // Each shape is a text of its own: a plan that is kept must know whether it may go by the order.
+  // A separate SQL text for each filter: a cached plan must know whether it can use the order's index.
   const ofTypes =
     types.length > 0 ? Prisma.sql`AND type = ANY(${[...types]}::text[])` : Prisma.empty;
   const ofOrder = orderId === undefined ? Prisma.empty : Prisma.sql`AND order_id = ${orderId}`;
@@ -66,8 +67,8 @@ export async function findEvent(db: Database, id: string): Promise<LoggedEvent |
 }
 
 /**
- * The place just before everything that happened at or after a time (ISO 8601). Never beyond what is
- * readable: an older transaction may still add events of that time.
+ * The cursor just before the events at or after a time (ISO 8601). Never beyond the readable events: an
+ * older transaction may still add events of that time.
  */
 export async function cursorBefore(db: Database, time: string): Promise<LogCursor> {
   const rows = await db.$queryRaw<{ cursor: LogCursor }[]>`
@@ -77,7 +78,7 @@ export async function cursorBefore(db: Database, time: string): Promise<LogCurso
   return rows[0]?.cursor ?? cursorNow(db);
 }
 
-/** The place after everything that is readable now. */
+/** The cursor after every event that is readable now. */
 export async function cursorNow(db: Database): Promise<LogCursor> {
   const rows = await db.$queryRaw<{ cursor: LogCursor }[]>`
     SELECT (pg_snapshot_xmin(pg_current_snapshot()))::text || '-0' AS cursor`;
@@ -85,8 +86,8 @@ export async function cursorNow(db: Database): Promise<LogCursor> {
 }
 
 /**
- * How long the oldest committed event has been waiting to become readable, in seconds; 0 when none
- * waits. Large: a transaction somewhere on the server has written and does not end.
+ * How long the oldest committed event has waited to become readable, in seconds; 0 when none waits.
+ * A large value: a transaction on the server has written and does not end.
  */
 export async function logHeldSeconds(db: Database): Promise<number> {
   const rows = await db.$queryRaw<{ seconds: number }[]>`
@@ -101,7 +102,7 @@ export function splitCursor(cursor: LogCursor): {
   readonly position: string;
 } {
   const [, xid, position] = CURSOR.exec(cursor) ?? [];
-  if (xid === undefined || position === undefined) throw new Error('not a place in the event log');
+  if (xid === undefined || position === undefined) throw new Error('not a cursor of the event log');
   return { xid, position };
 }
 

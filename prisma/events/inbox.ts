@@ -1,9 +1,8 @@
-/** Messages from outside: stored before they are acknowledged, each (source, id) once. */
+/** Messages from providers: stored before they are acknowledged, each (source, id) once. */
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
-import type { Prisma } from '../generated/client.ts';
 import type { InboxSource } from '../generated/enums.ts';
-import { trusted } from '../client/cast.ts';
+import { writeObject } from '../client/columns.ts';
 
 export interface InboxMessage {
   readonly source: InboxSource;
@@ -13,19 +12,19 @@ export interface InboxMessage {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-/** Stores the message. `duplicate` when it is there already; then nothing is written. */
+/** Stores the message. `duplicate`: it was stored before, and nothing is written. */
 export async function storeMessage(
   db: Database,
   message: InboxMessage,
 ): Promise<'stored' | 'duplicate'> {
   const added = await db.inboxMessage.createMany({
-    data: [{ ...message, payload: trusted<Prisma.InputJsonObject>(message.payload) }],
+    data: [{ ...message, payload: writeObject(message.payload) }],
     skipDuplicates: true,
   });
   return added.count === 1 ? 'stored' : 'duplicate';
 }
 
-/** Messages nobody has acted on for `olderThanMs`, oldest first. */
+/** Messages that have been unprocessed for `olderThanMs`, oldest first. Raw for the database's clock. */
 export async function listUnprocessed(
   db: Database,
   asked: {
@@ -41,7 +40,10 @@ export async function listUnprocessed(
     ORDER BY received_at LIMIT ${asked.limit}`;
 }
 
-/** True when the order's workflow has heard an answer to this shipping request before. */
+/**
+ * True when the order's workflow received an answer to this shipping request before. Raw: the literal
+ * outcome lets PostgreSQL use the partial index.
+ */
 export async function isAnswerDelivered(
   db: Database,
   asked: { readonly orderId: OrderId; readonly correlationId: string },
@@ -53,14 +55,13 @@ export async function isAnswerDelivered(
   return rows.length > 0;
 }
 
-/** Remembers what came of the message. */
+/** Records the outcome of the message, once. Raw for the database's clock. */
 export async function markProcessed(
   db: Database,
   message: Pick<InboxMessage, 'source' | 'id'>,
   outcome: string,
 ): Promise<void> {
-  await db.inboxMessage.updateMany({
-    where: { source: message.source, id: message.id, processedAt: null },
-    data: { processedAt: new Date(), outcome },
-  });
+  await db.$executeRaw`
+    UPDATE inbox SET processed_at = now(), outcome = ${outcome}
+    WHERE source = ${message.source} AND id = ${message.id} AND processed_at IS NULL`;
 }

@@ -1,5 +1,5 @@
 /**
- * One order's events by their sequence. Numbers are given under the order's row lock, so they become
+ * One order's events by their sequence. Numbers are assigned under the order's row lock, so they become
  * visible in order and without gaps: a reader of one order needs no cursor of the log.
  */
 import type { Notification, OrderId } from '../../domain/ids.ts';
@@ -7,7 +7,7 @@ import type { OrderEvent } from '../../domain/order.ts';
 import type { Database } from '../client/client.ts';
 import { toEvent } from '../client/mappers.ts';
 
-/** What happened to the order after its `seq`-th event, oldest first. */
+/** The order's events after its `seq`-th, oldest first. */
 export async function listOrderEventsAfter(
   db: Database,
   orderId: OrderId,
@@ -21,7 +21,7 @@ export async function listOrderEventsAfter(
   return rows.map(toEvent);
 }
 
-/** True when the customer is known to have had the notice. */
+/** True when the notification was recorded as sent. */
 export async function wasNotified(
   db: Database,
   orderId: OrderId,

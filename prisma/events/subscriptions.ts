@@ -1,4 +1,4 @@
-/** Subscriptions: who reads the event log, how far, and whether they are paused. */
+/** Subscriptions to the event log: cursor, types, paused or not. Raw SQL, because Prisma does not know xid8. */
 import type { EventType } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { splitCursor, type LogCursor } from './event-log.ts';
@@ -14,18 +14,18 @@ export interface Subscription {
 }
 
 export interface SubscriptionLag extends Subscription {
-  /** Readable events of its types that it has not got past yet; counted up to `LAG_COUNTED`. */
+  /** Readable events of its types after its cursor; counted up to `LAG_COUNTED`. */
   readonly behind: number;
   /** Age of the oldest of them in seconds; 0 when there is none. */
   readonly lagSeconds: number;
 }
 
-/** Counting further would cost more than the number is worth. */
+/** A higher count would cost more than it is worth. */
 const LAG_COUNTED = 10_000;
-/** More than a shop has; still a bound. */
+/** More than a shop has. */
 const ALL = { limit: 1_000 };
 
-/** Adds the subscription at the given place unless it is there. Its types follow the code. */
+/** Adds the subscription at the given cursor unless it exists. Its types follow the code. */
 export async function ensureSubscription(
   db: Transaction,
   given: {
@@ -53,8 +53,8 @@ export async function findSubscription(db: Database, name: string): Promise<Subs
 }
 
 /**
- * Moves on from one place to the next. False when the subscription stands elsewhere by now: another
- * pump has taken over, or a person has rewound it; then nothing is written.
+ * Moves the cursor. False when it is not at `from` any more, because another pump took over or an
+ * operator rewound it; then nothing is written.
  */
 export async function advanceCursor(
   db: Database,
@@ -71,7 +71,7 @@ export async function advanceCursor(
   return moved === 1;
 }
 
-/** Stops or lets go on the deliveries of a subscription. False when there is none of that name. */
+/** Pauses or resumes the deliveries of a subscription. False when none has that name. */
 export async function pauseSubscription(
   db: Transaction,
   name: string,
@@ -83,8 +83,8 @@ export async function pauseSubscription(
 }
 
 /**
- * Puts the cursor back: what follows it is delivered again, with the same event ids. `ahead`: it
- * stands before that place, and going there would lose events; then nothing is written.
+ * Moves the cursor back: the events after it are delivered again, with the same ids. `ahead`: the target
+ * is after the cursor, and moving there would lose events; then nothing is written.
  */
 export async function rewindSubscription(
   db: Transaction,
@@ -101,7 +101,7 @@ export async function rewindSubscription(
   return (await db.subscription.count({ where: { name } })) === 0 ? 'not_found' : 'ahead';
 }
 
-/** Forgets a subscription. Its pump ends by itself. */
+/** Deletes a subscription. Its pump then ends. */
 export async function removeSubscription(db: Transaction, name: string): Promise<void> {
   await db.subscription.deleteMany({ where: { name } });
 }
@@ -112,7 +112,7 @@ export async function listSubscriptionNames(db: Database): Promise<readonly stri
   return rows.map((row) => row.name);
 }
 
-/** Subscriptions with how far each is behind, by name; one page after `startingAfter`. */
+/** Subscriptions with their lag, by name; one page after `startingAfter`. */
 export async function listSubscriptions(
   db: Database,
   page: { readonly limit: number; readonly startingAfter?: string | undefined } = ALL,
@@ -120,7 +120,7 @@ export async function listSubscriptions(
   return readLags(db, Prisma.sql`s.name > ${page.startingAfter ?? ''}`, page.limit);
 }
 
-/** One subscription with how far it is behind, or null. */
+/** One subscription with its lag, or null. */
 export async function findSubscriptionLag(
   db: Database,
   name: string,

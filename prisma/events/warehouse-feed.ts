@@ -1,8 +1,8 @@
-/** What the warehouse plans by: per batch of events, the units of each SKU that came in and went out. */
+/** The warehouse's planning feed: per batch of events, the units of each SKU ordered, shipped, cancelled. */
 import type { OrderEvent } from '../../domain/order.ts';
 import type { Transaction } from '../client/client.ts';
 
-/** What moves the warehouse's work: an order that needs units, has taken them, or needs them no more. */
+/** The events that change the units to pick. */
 export const FEED_TYPES = ['order.placed', 'order.shipped', 'order.cancelled'] as const;
 
 /**
@@ -16,6 +16,7 @@ export async function writeFeedBatch(
   const [first] = events;
   if (!first) return;
   const given = JSON.stringify(events.map(({ type, orderId }) => ({ type, orderId })));
+  // Raw: one statement aggregates and inserts.
   await tx.$executeRaw`
     WITH per_sku AS (
       SELECT l.sku,

@@ -1,20 +1,20 @@
-/** What became of every try to deliver a webhook, for whoever mends a receiver. Kept in bounds. */
+/** Attempts to deliver webhooks, for debugging a receiver. A bounded number is kept. */
 import type { OrderId } from '../../domain/ids.ts';
 import type { EventType } from '../../domain/order.ts';
 import { headOf, type WebhookAttempt } from '../../domain/webhook.ts';
 import type { Database } from '../client/client.ts';
+import { uncheckedColumn } from '../client/columns.ts';
 import type { Prisma } from '../generated/client.ts';
-import { trusted } from '../client/cast.ts';
 
-/** Attempts kept per endpoint, give or take what is written between two trims. */
+/** Attempts kept per endpoint, plus those written between two trims. */
 export const KEPT_ATTEMPTS = 10_000;
-/** One attempt in so many trims: by chance, so that no endpoint's rows can dodge it. */
+/** One attempt in this many trims, at random, so that every endpoint is trimmed. */
 const TRIM_ONE_IN = 100;
 const MAX_RESPONSE_LENGTH = 1_024;
 
 export type NewAttempt = Omit<WebhookAttempt, 'id' | 'attemptedAt' | 'endpointId'>;
 
-/** Writes an endpoint's attempts down. Nothing is written for an endpoint that is gone meanwhile. */
+/** Records an endpoint's attempts. Nothing is written for a deleted endpoint. Raw: FOR KEY SHARE. */
 export async function recordAttempts(
   db: Database,
   endpointId: string,
@@ -34,7 +34,7 @@ export async function recordAttempts(
   if (Math.random() < attempts.length / TRIM_ONE_IN) await trimAttempts(db, endpointId);
 }
 
-/** Drops an endpoint's oldest attempts beyond `keep`. Returns how many. */
+/** Deletes an endpoint's oldest attempts beyond `keep`. Returns how many. Raw: a DELETE with OFFSET. */
 export async function trimAttempts(
   db: Database,
   endpointId: string,
@@ -65,7 +65,7 @@ export async function listAttempts(
   return { attempts: rows.slice(0, page.limit).map(toAttempt), hasMore: rows.length > page.limit };
 }
 
-/** Those of the events that this endpoint has been sent before. */
+/** Those of the events that were sent to this endpoint before. */
 export async function attemptedEvents(
   db: Database,
   endpointId: string,
@@ -85,7 +85,7 @@ export interface EventRef {
   readonly time: string;
 }
 
-/** Events in a span of time [from, to), oldest first. */
+/** Events of a time span [from, to), oldest first. */
 export async function listEventsBetween(
   db: Database,
   span: {
@@ -96,13 +96,20 @@ export async function listEventsBetween(
     readonly limit: number;
   },
 ): Promise<readonly EventRef[]> {
-  const types = span.types.length > 0 ? [...span.types] : null;
-  const rows = await db.$queryRaw<{ id: string; orderId: OrderId; time: Date }[]>`
-    SELECT id::text, order_id AS "orderId", time FROM events
-    WHERE time >= ${span.from}::timestamptz AND time < ${span.to}::timestamptz
-      AND (${types}::text[] IS NULL OR type = ANY(${types}::text[]))
-    ORDER BY time, position LIMIT ${span.limit}`;
-  return rows.map((row) => ({ ...row, time: row.time.toISOString() }));
+  const rows = await db.event.findMany({
+    where: {
+      time: { gte: new Date(span.from), lt: new Date(span.to) },
+      ...(span.types.length > 0 && { type: { in: [...span.types] } }),
+    },
+    orderBy: [{ time: 'asc' }, { position: 'asc' }],
+    take: span.limit,
+    select: { id: true, orderId: true, time: true },
+  });
+  return rows.map(({ id, orderId, time }) => ({
+    id,
+    orderId: uncheckedColumn<OrderId>(orderId),
+    time: time.toISOString(),
+  }));
 }
 
 function toAttempt(row: Prisma.WebhookAttemptGetPayload<object>): WebhookAttempt {

@@ -1,6 +1,6 @@
 /**
- * Webhook endpoints. Each comes and goes with its subscription, in one transaction. Secrets are kept
- * as they are, for they sign; they leave this file only towards the sender and, once, their owner.
+ * Webhook endpoints. Each is created and deleted with its subscription, in one transaction. Secrets are
+ * stored in clear text, because they sign; only the sender and, once, the owner receive them.
  */
 import { randomBytes } from 'node:crypto';
 import type { EventType } from '../../domain/order.ts';
@@ -12,9 +12,9 @@ import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../acces
 import { newId } from '../client/ids.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 import { ensureSubscription, removeSubscription } from './subscriptions.ts';
-import { trusted } from '../client/cast.ts';
+import { uncheckedColumn } from '../client/columns.ts';
 
-/** An endpoint with the secrets to sign with: the new one, and the one before while it is valid. */
+/** An endpoint with its signing secrets: the current one, and the previous one while it is valid. */
 export interface SigningEndpoint extends WebhookEndpoint {
   readonly secrets: readonly string[];
 }
@@ -27,16 +27,16 @@ export type Created =
     }
   | { readonly kind: 'too_many' };
 
-/** Each has a pump that runs all the time: this many fit a worker beside the other subscribers. */
+/** Each has a pump that always runs: this many fit a worker beside the other subscribers. */
 export const MAX_ENDPOINTS = 100;
-/** A receiver has a day to change over to the new secret. */
+/** The time a receiver has to change over to the new secret. */
 export const ROTATION_HOURS = 24;
 /** Standard Webhooks asks for 24 to 64 bytes. */
 const SECRET_BYTES = 32;
 /** PostgreSQL's advisory lock under which endpoints are counted and added: any constant will do. */
 const COUNT_LOCK = 7_041_961;
 
-/** Adds an endpoint that gets what happens from now on, under an Idempotency-Key. Throws KeyTakenError. */
+/** Adds an endpoint that receives new events, under an Idempotency-Key. Throws KeyTakenError. */
 export async function createEndpoint(
   db: Database,
   claim: KeyClaim,
@@ -44,7 +44,7 @@ export async function createEndpoint(
     readonly url: string;
     readonly types: readonly EventType[];
     readonly by: Operator;
-    /** The answer that shows the secret, kept with the key. */
+    /** The response that shows the secret, stored with the key. */
     readonly response: (endpoint: WebhookEndpoint, secret: string) => StoredResponse;
   },
 ): Promise<Created> {
@@ -77,11 +77,13 @@ export async function findSigningEndpoint(
   db: Database,
   id: string,
 ): Promise<SigningEndpoint | null> {
-  const row = await db.webhookEndpoint.findUnique({ where: { id } });
-  if (!row) return null;
-  const { previousSecret: previous, previousSecretExpiresAt: expiresAt } = row;
-  const stillValid = previous !== null && expiresAt !== null && expiresAt.getTime() > Date.now();
-  return { ...toEndpoint(row), secrets: stillValid ? [row.secret, previous] : [row.secret] };
+  // Raw for the database's clock, which set the expiry.
+  const [row] = await db.$queryRaw<(EndpointRow & { secrets: string[] })[]>`
+    SELECT id, url, types, status, disabled_reason AS "disabledReason", created_at AS "createdAt",
+      updated_at AS "updatedAt", array_remove(ARRAY[secret,
+        CASE WHEN previous_secret_expires_at > now() THEN previous_secret END], NULL) AS secrets
+    FROM webhook_endpoints WHERE id = ${id}`;
+  return row ? { ...toEndpoint(row), secrets: row.secrets } : null;
 }
 
 /** Newest first, one page after `startingAfter`. */
@@ -100,7 +102,7 @@ export async function listEndpoints(
   };
 }
 
-/** Changes what is given; enabling forgets why it was disabled. Null when there is no such endpoint. */
+/** Changes the given fields; enabling clears the disabled reason. Null when no such endpoint exists. */
 export async function changeEndpoint(
   db: Database,
   id: string,
@@ -114,15 +116,16 @@ export async function changeEndpoint(
   const { url, types, status } = change;
   const cursor = await cursorNow(db);
   return db.$transaction(async (tx) => {
-    const [row] = await tx.webhookEndpoint.updateManyAndReturn({
-      where: { id },
-      data: {
-        ...(url !== undefined && { url }),
-        ...(types !== undefined && { types: [...types] }),
-        ...(status !== undefined && { status, disabledReason: reasonOf(status) }),
-        updatedAt: new Date(),
-      },
-    });
+    // Raw for the database's clock.
+    const [row] = await tx.$queryRaw<EndpointRow[]>`
+      UPDATE webhook_endpoints SET url = COALESCE(${url ?? null}, url),
+        types = COALESCE(${types === undefined ? null : [...types]}::text[], types),
+        disabled_reason = CASE WHEN ${status ?? null}::text IS NULL THEN disabled_reason
+          ELSE ${status === undefined ? null : reasonOf(status)} END,
+        status = COALESCE(${status ?? null}, status), updated_at = now()
+      WHERE id = ${id}
+      RETURNING id, url, types, status, disabled_reason AS "disabledReason",
+        created_at AS "createdAt", updated_at AS "updatedAt"`;
     if (!row) return null;
     if (types) await ensureSubscription(tx, { name: webhookSubscription(id), types, cursor });
     const data = {
@@ -135,15 +138,14 @@ export async function changeEndpoint(
   });
 }
 
-/** Sends nothing more to an endpoint that said it is gone. */
+/** Disables an endpoint that responded 410 Gone. Raw for the database's clock. */
 export async function disableEndpoint(db: Database, id: string, reason: string): Promise<void> {
-  await db.webhookEndpoint.updateMany({
-    where: { id, status: 'enabled' },
-    data: { status: 'disabled', disabledReason: reason, updatedAt: new Date() },
-  });
+  await db.$executeRaw`
+    UPDATE webhook_endpoints SET status = 'disabled', disabled_reason = ${reason}, updated_at = now()
+    WHERE id = ${id} AND status = 'enabled'`;
 }
 
-/** Forgets the endpoint, its subscription and its attempts. False when there was none. */
+/** Deletes the endpoint, its subscription and its attempts. False when no such endpoint exists. */
 export async function deleteEndpoint(db: Database, id: string, by: Operator): Promise<boolean> {
   return db.$transaction(async (tx) => {
     await removeSubscription(tx, webhookSubscription(id));
@@ -154,9 +156,9 @@ export async function deleteEndpoint(db: Database, id: string, by: Operator): Pr
 }
 
 /**
- * Gives the endpoint a new secret. The old one signs beside it for `ROTATION_HOURS`; an even older
- * one no more. Under an Idempotency-Key, for a repeat would retire the secret just handed out. Throws
- * KeyTakenError. Null when there is no such endpoint.
+ * Gives the endpoint a new secret. The previous one signs beside it for `ROTATION_HOURS`. Under an
+ * Idempotency-Key, because a repeat would retire the secret just returned. Throws KeyTakenError. Null
+ * when no such endpoint exists.
  */
 export async function rotateSecret(
   db: Database,
@@ -182,7 +184,7 @@ export async function rotateSecret(
   });
 }
 
-/** Never an address: what stands in one may be a secret of its owner. */
+/** Never the URL: it may contain a secret of its owner. */
 async function recordAuditAction(
   tx: Transaction,
   by: Operator,
@@ -203,11 +205,16 @@ function reasonOf(status: WebhookEndpoint['status']): string | null {
   return status === 'disabled' ? 'disabled by an operator' : null;
 }
 
-function toEndpoint(row: Prisma.WebhookEndpointGetPayload<object>): WebhookEndpoint {
+type EndpointRow = Omit<
+  Prisma.WebhookEndpointGetPayload<object>,
+  'secret' | 'previousSecret' | 'previousSecretExpiresAt'
+>;
+
+function toEndpoint(row: EndpointRow): WebhookEndpoint {
   return {
     id: row.id,
     url: row.url,
-    types: trusted<readonly EventType[]>(row.types),
+    types: row.types.map((type) => uncheckedColumn<EventType>(type)),
     status: row.status,
     disabledReason: row.disabledReason,
     createdAt: row.createdAt.toISOString(),

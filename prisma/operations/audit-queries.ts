@@ -1,44 +1,46 @@
-/** Orders as an audit compares them with Temporal, with the providers, with a client's list. */
+/** Orders as an audit compares them with Temporal, the providers and a client's list. */
 import type { OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
 import type { Database } from '../client/client.ts';
+import { readAddress, uncheckedColumn } from '../client/columns.ts';
+import type { PaymentOperationKind } from '../generated/enums.ts';
 
 export interface AuditedOrder {
   readonly id: OrderId;
   readonly status: OrderStatus;
   readonly wasPlaced: boolean;
   readonly shipmentStatus: string | null;
-  /** Steps a person took as settled by hand. */
-  readonly isManual: readonly string[];
+  /** Steps that a person recorded as done manually. */
+  readonly manualSteps: readonly string[];
 }
 
-/** A person behind an order: what may be found nowhere but here. */
+/** The personal data of an order, which must be found nowhere but here. */
 export interface OrderPerson {
   readonly orderId: OrderId;
   readonly email: string;
   readonly name: string;
   readonly phone: string | null;
-  readonly line1: string | null;
+  readonly line1: string;
   readonly line2: string | null;
   readonly paymentMethod: string | null;
-  /** What they ordered: a SKU may contain their name. */
+  /** The ordered SKUs: one may contain the name. */
   readonly skus: readonly string[];
 }
 
-/** One intent at the payment provider, as our books have it. */
+/** One intent at the payment provider, as our records have it. */
 export interface AuditedIntent {
   readonly key: string;
-  readonly kind: string;
+  readonly kind: PaymentOperationKind;
   readonly orderId: OrderId;
   readonly amountMinor: number;
   readonly currency: string;
   readonly succeeded: boolean;
 }
 
-/** One statement's worth of ids. */
+/** Ids per statement. */
 const CHUNK = 5_000;
 
-/** Those of the orders that exist, by id. */
+/** Those of the orders that exist, by id. Raw: an array of the steps of its events. */
 export async function findAuditedOrders(
   db: Database,
   ids: readonly string[],
@@ -49,7 +51,7 @@ export async function findAuditedOrders(
       SELECT o.id, o.status, o.placed_at IS NOT NULL AS "wasPlaced", s.status AS "shipmentStatus",
         ARRAY(SELECT e.data ->> 'step' FROM events e
           WHERE e.order_id = o.id AND e.type = 'order.attention_resolved'
-            AND e.data ->> 'decision' = 'skip') AS "isManual"
+            AND e.data ->> 'decision' = 'skip') AS "manualSteps"
       FROM orders o LEFT JOIN shipments s ON s.order_id = o.id
       WHERE o.id = ANY(${ids.slice(at, at + CHUNK)}::text[])`;
     for (const row of rows) found.set(row.id, row);
@@ -58,8 +60,8 @@ export async function findAuditedOrders(
 }
 
 /**
- * Orders that a workflow has to carry, placed at least `graceMs` ago. Parked with the step
- * `checkout` means that its workflow is gone, and that a person has been asked.
+ * Orders that need a running workflow, placed at least `graceMs` ago. An order that waits with the step
+ * `checkout` has lost its workflow, and an operator was asked. Raw for the database's clock.
  */
 export async function listMovingOrders(
   db: Database,
@@ -74,21 +76,34 @@ export async function listMovingOrders(
   return rows.map(({ id }) => id);
 }
 
-/** The persons behind the orders. */
+/** The personal data of the orders. */
 export async function findOrderPersons(
   db: Database,
   ids: readonly string[],
 ): Promise<readonly OrderPerson[]> {
-  return db.$queryRaw<OrderPerson[]>`
-    SELECT o.id AS "orderId", o.customer_email AS email, o.customer_name AS name,
-      o.customer_phone AS phone, o.shipping_address ->> 'line1' AS line1,
-      o.shipping_address ->> 'line2' AS line2, p.payment_method AS "paymentMethod",
-      ARRAY(SELECT l.sku FROM order_lines l WHERE l.order_id = o.id) AS skus
-    FROM orders o LEFT JOIN payments p ON p.order_id = o.id
-    WHERE o.id = ANY(${ids.slice(0, CHUNK)}::text[])`;
+  const rows = await db.order.findMany({
+    where: { id: { in: ids.slice(0, CHUNK) } },
+    include: {
+      payment: { select: { paymentMethod: true } },
+      lines: { select: { sku: true } },
+    },
+  });
+  return rows.map((row) => {
+    const { line1, line2 = null } = readAddress(row.shippingAddress);
+    return {
+      orderId: uncheckedColumn<OrderId>(row.id),
+      email: row.customerEmail,
+      name: row.customerName,
+      phone: row.customerPhone,
+      line1,
+      line2,
+      paymentMethod: row.payment?.paymentMethod ?? null,
+      skus: row.lines.map(({ sku }) => sku),
+    };
+  });
 }
 
-/** Every intent that was ever written down, and whether it is known to have succeeded. */
+/** Every recorded intent, and whether it is known to have succeeded. Raw: bool_or. */
 export async function listAuditedIntents(db: Database): Promise<readonly AuditedIntent[]> {
   return db.$queryRaw<AuditedIntent[]>`
     SELECT key, min(kind) AS kind, min(order_id) AS "orderId", min(amount_minor) AS "amountMinor",

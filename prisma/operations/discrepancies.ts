@@ -1,4 +1,4 @@
-/** What reconciliations found: a row each, open from the run that first sees it to the one that finds it gone. */
+/** Discrepancies: a row each, open from the run that first finds it to the run that no longer does. */
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Discrepancy, DiscrepancyKind } from '../../domain/reconciliation.ts';
@@ -6,7 +6,7 @@ import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
 import { newId } from '../client/ids.ts';
-import { trusted } from '../client/cast.ts';
+import { readSnapshot, uncheckedColumn } from '../client/columns.ts';
 
 export interface FoundDiscrepancy extends Omit<Discrepancy, 'subject'> {
   readonly id: string;
@@ -17,7 +17,7 @@ export interface FoundDiscrepancy extends Omit<Discrepancy, 'subject'> {
   readonly resolvedAt: string | null;
 }
 
-/** What a run found, saw again or found gone; the open ones first, at most `limit`. */
+/** Discrepancies that a run found or resolved, the open ones first, at most `limit`. */
 export async function listDiscrepanciesOf(
   db: Database,
   runId: string,
@@ -31,7 +31,7 @@ export async function listDiscrepanciesOf(
   return rows.map(toDiscrepancy);
 }
 
-/** Open discrepancies the run has not seen, the longest unseen first. */
+/** Open discrepancies that the run has not found, the longest unseen first. */
 export async function listUnseen(
   db: Database,
   runId: string,
@@ -49,14 +49,16 @@ export async function listUnseen(
 export async function countOpenDiscrepancies(
   db: Database,
 ): Promise<readonly { readonly kind: DiscrepancyKind; readonly count: number }[]> {
-  return db.$queryRaw`
-    SELECT kind, count(*)::int AS count FROM reconciliation_discrepancies
-    WHERE resolved_at IS NULL GROUP BY kind`;
+  const rows = await db.discrepancy.groupBy({
+    by: ['kind'],
+    where: { resolvedAt: null },
+    _count: { _all: true },
+  });
+  return rows.map(({ kind, _count }) => ({ kind, count: _count._all }));
 }
 
 /**
- * Writes down that the run saw the discrepancy. One seen for the first time is also an event of its
- * order, if it has one.
+ * Records that the run found the discrepancy. A new one is also an event of its order, if it has one.
  */
 export async function recordDiscrepancy(
   db: Database,
@@ -65,15 +67,15 @@ export async function recordDiscrepancy(
 ): Promise<'new' | 'known'> {
   const orderId = found.orderId !== null && isOrderId(found.orderId) ? found.orderId : null;
   const known = orderId !== null && (await db.order.count({ where: { id: orderId } })) === 1;
-  if (!known) return db.$transaction((tx) => see(tx, runId, { ...found, orderId: null }));
+  if (!known) return db.$transaction((tx) => recordSeen(tx, runId, { ...found, orderId: null }));
   return orderTransaction(db, orderId, async (tx) => {
-    const seen = await see(tx, runId, { ...found, orderId });
-    if (seen === 'new') await tell(tx, orderId, { type: 'order.discrepancy_found', ...found });
+    const seen = await recordSeen(tx, runId, { ...found, orderId });
+    if (seen === 'new') await publish(tx, orderId, { type: 'order.discrepancy_found', ...found });
     return seen;
   });
 }
 
-/** The run found the two sides in agreement. */
+/** The run found both sides in agreement. Raw for the database's clock. */
 export async function resolveDiscrepancy(
   db: Database,
   runId: string,
@@ -86,11 +88,12 @@ export async function resolveDiscrepancy(
   if (orderId === null) return void (await db.$transaction(resolve));
   await orderTransaction(db, orderId, async (tx) => {
     if ((await resolve(tx)) === 0) return;
-    await tell(tx, orderId, { type: 'order.discrepancy_resolved', kind, subject });
+    await publish(tx, orderId, { type: 'order.discrepancy_resolved', kind, subject });
   });
 }
 
-async function see(
+/** Raw: an upsert by a partial index. */
+async function recordSeen(
   tx: Transaction,
   runId: string,
   found: Discrepancy & { readonly orderId: OrderId | null },
@@ -108,16 +111,16 @@ async function see(
   return rows[0]?.isNew === true ? 'new' : 'known';
 }
 
-async function tell(
+async function publish(
   tx: Transaction,
   orderId: OrderId,
-  told: {
+  discrepancy: {
     readonly type: 'order.discrepancy_found' | 'order.discrepancy_resolved';
     readonly kind: DiscrepancyKind;
     readonly subject: string;
   },
 ): Promise<void> {
-  const { type, kind, subject } = told;
+  const { type, kind, subject } = discrepancy;
   await transitionOrder(tx, { orderId, type, dedupKey: null, data: { kind, subject } });
 }
 
@@ -126,9 +129,9 @@ function toDiscrepancy(row: Prisma.DiscrepancyGetPayload<object>): FoundDiscrepa
     id: row.id,
     kind: row.kind,
     subject: row.subject,
-    orderId: trusted<OrderId | null>(row.orderId),
-    ours: trusted<Discrepancy['ours']>(row.ours),
-    theirs: trusted<Discrepancy['theirs']>(row.theirs),
+    orderId: uncheckedColumn<OrderId>(row.orderId),
+    ours: readSnapshot(row.ours),
+    theirs: readSnapshot(row.theirs),
     firstSeenAt: row.firstSeenAt.toISOString(),
     lastSeenAt: row.lastSeenAt.toISOString(),
     resolvedAt: row.resolvedAt?.toISOString() ?? null,

@@ -1,46 +1,45 @@
 /**
- * Asks the database what must be true of it, whatever has failed: the queries of invariants.sql, read
- * in one snapshot. It only reads, and each query has a time limit: safe beside a shop at work.
+ * Checks the invariants of the database: the queries of invariants.sql, in one snapshot. It only reads,
+ * and each query has a timeout: safe beside a running shop.
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { STAGE_BUDGETS_MS } from '../../domain/checkout-steps.ts';
 import { TRANSITIONS } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { trusted } from '../client/cast.ts';
 
-/** `always`: in every snapshot. `settled`: once the system has been well for the time of grace. */
+/** `always`: in every snapshot. `settled`: once the system has been healthy for the grace period. */
 export type Holds = 'always' | 'settled';
 
 export interface Violation {
-  /** What it is about: an order, a SKU, a letter ... */
+  /** What it is about: an order, a SKU, a dead letter ... */
   readonly subject: string;
   readonly detail: string;
 }
 
 export interface InvariantResult {
   readonly name: string;
-  /** What is true when nothing is reported, in one line. */
+  /** What is true when no violation is reported, in one line. */
   readonly title: string;
   readonly holds: Holds;
   readonly violations: number;
   /** The first of them. */
   readonly examples: readonly Violation[];
-  /** Why it could not be checked; then `violations` says nothing. */
+  /** Why it could not be checked; then `violations` is meaningless. */
   readonly unchecked: string | null;
   readonly tookMs: number;
 }
 
 export interface InvariantOptions {
-  /** `always` leaves out what needs time: for checks while things are being broken. Default `all`. */
+  /** `always` leaves out the settled ones: for checks while faults are injected. Default `all`. */
   readonly scope?: 'always' | 'all' | undefined;
-  /** How long what happens later may take. Default 60 s. */
+  /** How long eventual effects may take. Default 60 s. */
   readonly graceMs?: number | undefined;
   /** How long a transaction may be open; waiting for a lock, half of it. Default 10 s. */
   readonly patienceMs?: number | undefined;
   /** Examples per invariant. Default 20. */
   readonly limit?: number | undefined;
-  /** For all queries together; what is not asked by then is `unchecked`. Default 30 s. */
+  /** For all queries together; an invariant not reached by then is `unchecked`. Default 30 s. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -66,9 +65,8 @@ const HEADER =
   /^-- invariant: (?<name>[a-z_]+)\n-- title: (?<title>.+)\n-- holds: (?<holds>always|settled)\n/;
 
 /**
- * Checks every invariant in one snapshot of the database, in the order of the file. A query that
- * fails or runs out of time is `unchecked` and does not keep the others from being asked. Throws when
- * the database cannot be asked at all.
+ * Checks every invariant in one snapshot of the database, in the order of the file. A query that fails
+ * or times out is `unchecked`, and the others still run. Throws when the database is unavailable.
  */
 export async function checkInvariants(
   db: Database,
@@ -84,26 +82,28 @@ export async function checkInvariants(
   );
 }
 
-/** The same of what a transaction sees, its own writes among it. */
+/** The same within a transaction, which also sees its own writes. */
 export async function checkWithin(
   tx: Transaction,
   options: InvariantOptions = {},
 ): Promise<readonly InvariantResult[]> {
   const { scope = 'all', timeoutMs = TIMEOUT_MS, limit = LIMIT } = options;
-  const wanted = (await readInvariants()).filter(({ holds }) => scope === 'all' || holds === scope);
-  const given = JSON.stringify({
+  const selected = (await readInvariants()).filter(
+    ({ holds }) => scope === 'all' || holds === scope,
+  );
+  const parameters = JSON.stringify({
     transitions: TRANSITIONS,
     stageBudgetsMs: STAGE_BUDGETS_MS,
     graceMs: options.graceMs ?? GRACE_MS,
     patienceMs: options.patienceMs ?? PATIENCE_MS,
   });
-  const asking = { given, limit, endsAtMs: Date.now() + timeoutMs };
+  const context = { parameters, limit, endsAtMs: Date.now() + timeoutMs };
   const results: InvariantResult[] = [];
-  for (const invariant of wanted) results.push(await check(tx, invariant, asking));
+  for (const invariant of selected) results.push(await check(tx, invariant, context));
   return results;
 }
 
-/** The invariants as they are written down. Throws when the file has one without name or title. */
+/** The invariants of the file. Throws when one has no name or title. */
 export async function readInvariants(): Promise<readonly Invariant[]> {
   const text = await readFile(FILES.find((file) => existsSync(file)) ?? FILES[0], 'utf8');
   const [, ...parts] = text.split(/^(?=-- invariant:)/m);
@@ -117,8 +117,8 @@ export async function readInvariants(): Promise<readonly Invariant[]> {
   });
 }
 
-interface Asking {
-  readonly given: string;
+interface CheckContext {
+  readonly parameters: string;
   readonly limit: number;
   readonly endsAtMs: number;
 }
@@ -128,29 +128,33 @@ type Row = Violation & { readonly total: number };
 async function check(
   tx: Transaction,
   { query, ...invariant }: Invariant,
-  { given, limit, endsAtMs }: Asking,
+  { parameters, limit, endsAtMs }: CheckContext,
 ): Promise<InvariantResult> {
   const startedMs = performance.now();
-  const answer = (violations: number, examples: readonly Violation[], unchecked: string | null) => {
+  const resultOf = (
+    violations: number,
+    examples: readonly Violation[],
+    unchecked: string | null,
+  ) => {
     const tookMs = Math.round(performance.now() - startedMs);
     return { ...invariant, violations, examples, unchecked, tookMs };
   };
   const leftMs = Math.min(QUERY_TIMEOUT_MS, endsAtMs - Date.now());
-  if (leftMs < 1) return answer(0, [], 'no time left');
+  if (leftMs < 1) return resultOf(0, [], 'no time left');
   await tx.$executeRaw`SELECT set_config('statement_timeout', ${String(leftMs)}, true)`;
   await tx.$executeRaw`SAVEPOINT one_check`;
   try {
-    const rows = trusted<readonly Row[]>(await tx.$queryRawUnsafe(wrapped(query), given, limit));
+    const rows = await tx.$queryRawUnsafe<Row[]>(wrapped(query), parameters, limit);
     const examples = rows.map(({ subject, detail }) => ({ subject, detail }));
-    return answer(rows[0]?.total ?? 0, examples, null);
+    return resultOf(rows[0]?.total ?? 0, examples, null);
   } catch (error) {
-    // Fails in its turn when the connection is lost: then nothing was checked.
+    // Fails too when the connection is lost: then the whole check fails.
     await tx.$executeRaw`ROLLBACK TO SAVEPOINT one_check`;
-    return answer(0, [], error instanceof Error ? error.message : String(error));
+    return resultOf(0, [], error instanceof Error ? error.message : String(error));
   }
 }
 
-/** What every query may read, and how many rows it has beyond those shown. */
+/** Wraps a query with what each may read, and counts the rows beyond those returned. */
 function wrapped(query: string): string {
   return `
     WITH given AS (

@@ -1,18 +1,18 @@
-/** When each kind of upkeep ran last, so that one that stopped running is noticed. */
+/** The last run of each maintenance job, by the database's clock, so that one that stopped is noticed. */
 import type { Database } from '../client/client.ts';
 
-/** Remembers a run that came to its end, and what it did. */
+/** Records a finished run and its counts. */
 export async function recordMaintenanceRun(
   db: Database,
   name: string,
   counts: Readonly<Record<string, number>>,
 ): Promise<void> {
-  const finishedAt = new Date();
-  const done = { finishedAt, counts: { ...counts } };
-  await db.maintenanceRun.upsert({ where: { name }, create: { name, ...done }, update: done });
+  await db.$executeRaw`
+    INSERT INTO maintenance_runs (name, counts) VALUES (${name}, ${JSON.stringify(counts)}::jsonb)
+    ON CONFLICT (name) DO UPDATE SET finished_at = now(), counts = EXCLUDED.counts`;
 }
 
-/** How long ago each kind ran last, in seconds. */
+/** Seconds since the last run of each job. */
 export async function listMaintenanceAges(
   db: Database,
 ): Promise<readonly { readonly name: string; readonly seconds: number }[]> {

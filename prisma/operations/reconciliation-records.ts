@@ -1,14 +1,14 @@
-/** Our books about money and goods, as a reconciliation compares them with the providers'. */
+/** Our records of payments and shipments, as a reconciliation compares them with the providers'. Raw: aggregates. */
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { MANUAL_CARRIER } from '../../domain/order.ts';
 import type { OurShipment, OurPayment } from '../../domain/reconciliation.ts';
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 
-/** A change this young may have reached one side only. */
+/** A more recent change may have reached one side only. */
 const SETTLED_AFTER_MS = 60_000;
 
-/** A span of time (ISO 8601, `to` exclusive); `after`: the last order of the page before. */
+/** A time span (ISO 8601, `to` exclusive); `after`: the last order of the previous page. */
 export interface OrdersWindow {
   readonly from: string;
   readonly to: string;
@@ -31,15 +31,15 @@ export function findPaymentRecords(
   );
 }
 
-/** Payments of the orders made in a span of time. */
+/** Payments of the orders created in a time span. */
 export function listPaymentRecords(
   db: Database,
   window: OrdersWindow,
 ): Promise<readonly PaymentRecord[]> {
-  return queryPayments(db, madeIn(window), window.limit);
+  return queryPayments(db, createdIn(window), window.limit);
 }
 
-/** What we think the warehouse has for these orders. */
+/** The reservations and shipments of these orders. */
 export function findShipmentRecords(
   db: Database,
   orderIds: readonly string[],
@@ -47,20 +47,20 @@ export function findShipmentRecords(
   return queryShipments(db, Prisma.sql`o.id = ANY(${orderIds.filter(isOrderId)})`);
 }
 
-/** The same of the orders made in a span of time. */
+/** The same of the orders created in a time span. */
 export function listShipmentRecords(
   db: Database,
   window: OrdersWindow,
 ): Promise<readonly ShipmentRecord[]> {
-  return queryShipments(db, madeIn(window), window.limit);
+  return queryShipments(db, createdIn(window), window.limit);
 }
 
-function madeIn({ from, to, after }: OrdersWindow): Prisma.Sql {
+function createdIn({ from, to, after }: OrdersWindow): Prisma.Sql {
   return Prisma.sql`o.created_at >= ${from}::timestamptz AND o.created_at < ${to}::timestamptz
     AND o.id > ${after ?? ''}`;
 }
 
-/** More than a page of a provider's books can name. */
+/** More than a page of a provider's list can name. */
 const MAX_NAMED = 1_000;
 
 function queryPayments(
@@ -75,10 +75,10 @@ function queryPayments(
       (o.status = 'pending' OR p.refunding_minor > 0
         OR p.updated_at > now() - ${SETTLED_AFTER_MS} * interval '1 ms'
         OR (o.status IN ('placed', 'reserved', 'paid', 'cancelling') AND EXISTS (
-          SELECT 1 FROM payment_operations asked
-          WHERE asked.order_id = o.id AND asked.state = 'requested' AND NOT EXISTS (
-            SELECT 1 FROM payment_operations told
-            WHERE told.key = asked.key AND told.state <> 'requested')))) AS "inFlight"
+          SELECT 1 FROM payment_operations intent
+          WHERE intent.order_id = o.id AND intent.state = 'requested' AND NOT EXISTS (
+            SELECT 1 FROM payment_operations outcome
+            WHERE outcome.key = intent.key AND outcome.state <> 'requested')))) AS "inFlight"
     FROM payments p JOIN orders o ON o.id = p.order_id
     WHERE ${where} ORDER BY o.id LIMIT ${limit}`;
 }

@@ -1,10 +1,13 @@
-/** Runs of the reconciliation: one at a time. What they found is in discrepancies.ts. */
+/**
+ * Runs of the reconciliation, one at a time; their findings are in discrepancies.ts. Writes are raw SQL
+ * for the database's clock.
+ */
 import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
 import type { ReconciliationScope, ReconciliationStatus } from '../generated/enums.ts';
 import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
-import { trusted } from '../client/cast.ts';
+import { readCounts } from '../client/columns.ts';
 
 export interface Reconciliation {
   readonly id: string;
@@ -13,43 +16,43 @@ export interface Reconciliation {
   readonly actor: string;
   readonly windowFrom: string;
   readonly windowTo: string;
-  /** How much was compared, by what. */
+  /** How many records were compared, by kind. */
   readonly checked: Readonly<Record<string, number>>;
-  /** Discrepancies seen for the first time, and those found gone. */
+  /** Discrepancies found for the first time, and those resolved. */
   readonly found: number;
   readonly resolved: number;
   readonly startedAt: string;
   readonly finishedAt: string | null;
 }
 
-/** A run that did not end within this died. */
+/** A run that did not end within this time has died. */
 const DEAD_AFTER_MS = 3 * 3_600_000;
 
 interface OpenRequest extends Pick<Reconciliation, 'id' | 'scope' | 'windowFrom' | 'windowTo'> {
   /** Null: the schedule, whose workflow opens its run itself. */
-  readonly by: AskingOperator | null;
+  readonly by: RequestingOperator | null;
 }
 
-interface AskingOperator extends Operator {
+interface RequestingOperator extends Operator {
   readonly claim: KeyClaim;
   readonly response: (run: Reconciliation) => StoredResponse;
 }
 
 /**
- * Begins a run under the caller's id; a repeat finds it. `running`: another is under way, and is given
- * instead. An operator's answer is kept in either case. Throws KeyTakenError.
+ * Starts a run under the caller's id; a repeat finds it. `running`: another run is in progress and is
+ * returned instead. An operator's response is stored in either case. Throws KeyTakenError.
  */
 export async function openReconciliation(
   db: Database,
-  asked: OpenRequest,
+  request: OpenRequest,
 ): Promise<{ readonly kind: 'opened' | 'running'; readonly run: Reconciliation }> {
-  const { id, by } = asked;
+  const { id, by } = request;
   await db.$executeRaw`
     UPDATE reconciliations SET status = 'failed', finished_at = now()
     WHERE status = 'running'
       AND COALESCE(workflow_started_at, started_at) < now() - ${DEAD_AFTER_MS} * interval '1 ms'`;
   const opened = await db.$transaction(async (tx) => {
-    await insertRun(tx, asked);
+    await insertRun(tx, request);
     const where = { OR: [{ id }, { status: 'running' as const }] };
     const rows = await tx.reconciliation.findMany({ where });
     const row = rows.find((each) => each.id === id) ?? rows[0];
@@ -58,8 +61,8 @@ export async function openReconciliation(
     if (by !== null) await insertCompletedKey(tx, by.claim, by.response(run));
     return { kind: row.id === id ? 'opened' : 'running', run } as const;
   });
-  // Null: the other one ended between the two statements.
-  return opened ?? openReconciliation(db, asked);
+  // Null: the other run ended between the two statements.
+  return opened ?? openReconciliation(db, request);
 }
 
 async function insertRun(tx: Transaction, { by, ...run }: OpenRequest): Promise<void> {
@@ -75,7 +78,7 @@ async function insertRun(tx: Transaction, { by, ...run }: OpenRequest): Promise<
   await recordAction(tx, by, { action: 'reconciliation.started', subject: run.id, data });
 }
 
-/** The run whose workflow is not known to have been started, if it was asked for so long ago. */
+/** The run requested `olderThanMs` ago whose workflow is not known to have started. */
 export async function findUnstartedReconciliation(
   db: Database,
   { olderThanMs }: { readonly olderThanMs: number },
@@ -87,14 +90,14 @@ export async function findUnstartedReconciliation(
   return rows[0] ?? null;
 }
 
-/** Remembers that the run's workflow runs (or ran). */
+/** Records that the run's workflow was started. */
 export async function markReconciliationStarted(db: Database, id: string): Promise<void> {
   await db.$executeRaw`
     UPDATE reconciliations SET workflow_started_at = now()
     WHERE id = ${id} AND workflow_started_at IS NULL`;
 }
 
-/** Ends a run. One that ended already stays as it is. */
+/** Ends a run, once. */
 export async function closeReconciliation(
   db: Database,
   id: string,
@@ -135,7 +138,7 @@ function toRun(row: Prisma.ReconciliationGetPayload<object>): Reconciliation {
     actor: row.actor,
     windowFrom: row.windowFrom.toISOString(),
     windowTo: row.windowTo.toISOString(),
-    checked: trusted<Reconciliation['checked']>(row.checked),
+    checked: readCounts(row.checked),
     found: row.found,
     resolved: row.resolved,
     startedAt: row.startedAt.toISOString(),

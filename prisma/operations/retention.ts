@@ -1,18 +1,18 @@
-/** What keeps the log and what was noted about it from growing for ever. */
+/** Deletes old events and messages. Raw: a DELETE with a LIMIT, by the database's clock. */
 import type { Database } from '../client/client.ts';
 
 /**
- * Deletes the oldest events of orders at rest once they are older than `days` and every subscription
- * has passed them; a paused subscription keeps what it has not had. An order that still moves, or
- * waits for a person, keeps its whole timeline however old it is: where it stands, since when it
- * waits and what has been told once is read there. At most `limit` per call. Returns how many.
+ * Deletes the oldest events of settled orders once they are older than `days` and every subscription has
+ * passed them; a paused subscription keeps its unread ones. An order that still moves, or waits for a
+ * person, keeps its whole timeline however old: its stage, the start of its wait and its deduplication
+ * keys are read there. At most `limit` per call. Returns how many.
  */
 export async function purgeEvents(
   db: Database,
   { days, limit }: { readonly days: number; readonly limit: number },
 ): Promise<number> {
-  // Only the oldest rows are looked at: the log is in the order of time, near enough. Those that are
-  // kept are passed over and not counted, so they are in nobody's way.
+  // Only the oldest rows are read: the log is nearly in the order of time. Events of unsettled orders
+  // do not count towards the limit, so they cannot block the deletion.
   return db.$executeRaw`
     DELETE FROM events WHERE position IN (
       SELECT e.position
@@ -27,8 +27,8 @@ export async function purgeEvents(
 }
 
 /**
- * Forgets which events a consumer has had once the events are gone themselves: no rewind can bring
- * those back, so none can count twice. At most `limit` per call. Returns how many.
+ * Deletes the claims of consumers on deleted events: no rewind can deliver those again, so none can be
+ * processed twice. At most `limit` per call. Returns how many.
  */
 export async function purgeConsumedEvents(
   db: Database,
@@ -43,8 +43,8 @@ export async function purgeConsumedEvents(
 }
 
 /**
- * Forgets messages from outside that were acted on `days` ago: no sender repeats one that late. At
- * most `limit` per call. Returns how many.
+ * Deletes messages that were processed `days` ago: no provider redelivers one that late. At most
+ * `limit` per call. Returns how many.
  */
 export async function purgeInboxMessages(
   db: Database,

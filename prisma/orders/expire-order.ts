@@ -1,5 +1,5 @@
 /**
- * The end of a pending order nobody came back for: hold released, authorization let go. It asks no
+ * The expiry of an abandoned pending order: stock released, authorization voided. It does not call the
  * provider; the caller does, between the intent and its outcome.
  */
 import { providerKey } from '../../domain/ids.ts';
@@ -10,8 +10,8 @@ import { settleAuthorization } from './place-order.ts';
 import { releaseHold } from '../catalog/stock.ts';
 
 /**
- * Writes down that the authorization is to be voided. From then on no try places the order
- * (`recordPlaced`). False: it is placed already, and its money is not to be touched.
+ * Records that the authorization is to be voided. No attempt places the order afterwards
+ * (`recordPlaced`). False: it is placed already, and its authorization must stay.
  */
 export async function recordVoidRequested(
   db: Database,
@@ -28,7 +28,7 @@ export async function recordVoidRequested(
   });
 }
 
-/** What is written down as to be voided for this order and not known to be; null when nothing is. */
+/** The authorization whose void was requested and has no outcome yet; null when there is none. */
 export async function findUnfinishedVoid(db: Database, order: Order): Promise<string | null> {
   const key = providerKey(order.id, 'void');
   const operations = await db.paymentOperation.findMany({ where: { key } });
@@ -37,8 +37,8 @@ export async function findUnfinishedVoid(db: Database, order: Order): Promise<st
 }
 
 /**
- * Order `expired`, hold released. The caller has voided the authorization, if there was one; also
- * one that came to light after the order had expired without.
+ * Order `expired`, stock released. The caller has voided the authorization, if there was one; also one
+ * that was found after the order had expired without it.
  */
 export async function recordExpired(
   db: Database,
@@ -49,8 +49,8 @@ export async function recordExpired(
     const { id: orderId } = order;
     const change = await transitionOrder(tx, { orderId, type: 'order.expired', to: 'expired' });
     if (change.kind === 'already' && voidedReference !== null) {
-      const believed = await tx.payment.count({ where: { orderId, status: 'declined' } });
-      if (believed === 1) await writeVoided(tx, order, voidedReference);
+      const recordedDeclined = await tx.payment.count({ where: { orderId, status: 'declined' } });
+      if (recordedDeclined === 1) await writeVoided(tx, order, voidedReference);
     }
     if (change.kind !== 'changed') return;
     if (voidedReference === null) {

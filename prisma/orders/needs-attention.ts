@@ -1,4 +1,4 @@
-/** Orders that wait for a person: how they come to wait, and how they go on. */
+/** Orders that wait for a person: how the wait starts and how it ends. */
 import { CHECKOUT_STEP } from '../../domain/checkout-steps.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { OrderStatus } from '../../domain/order.ts';
@@ -14,7 +14,7 @@ import { resolveDeadLetter } from '../events/dead-letters.ts';
 
 export interface PendingStep {
   readonly steps: readonly string[];
-  /** For steps of which no attempt was counted. */
+  /** For steps without a counted attempt. */
   readonly failure: string;
 }
 
@@ -33,15 +33,15 @@ export async function markNeedsAttention(
   orderId: OrderId,
   waiting: PendingStep,
 ): Promise<TransitionOutcome> {
-  const asked = {
+  const request = {
     orderId,
     type: 'order.needs_attention',
     dedupKey: null,
     attentionStep: waiting.steps.join(', '),
     data: { steps: waiting.steps, failure: waiting.failure },
   } as const;
-  const entered = await transitionOrder(tx, { ...asked, to: 'needs_attention' });
-  const change = entered.kind === 'already' ? await replaceRequest(tx, asked) : entered;
+  const entered = await transitionOrder(tx, { ...request, to: 'needs_attention' });
+  const change = entered.kind === 'already' ? await replaceRequest(tx, request) : entered;
   if (change.kind !== 'changed') return change;
   for (const step of waiting.steps) {
     await recordStepDeadLetter(tx, orderId, {
@@ -55,14 +55,14 @@ export async function markNeedsAttention(
 }
 
 /**
- * A workflow asks about a step of an order that the sweep parked as a whole, because the workflow
- * failed until now: its question takes the place of the sweep's, and the letter about that is closed.
+ * A workflow requests a decision about a step of an order whose whole checkout waits, because the
+ * workflow had failed: its request replaces that one, whose dead letter is resolved.
  */
 async function replaceRequest(
   tx: Transaction,
-  asked: Transition & { readonly attentionStep: string },
+  request: Transition & { readonly attentionStep: string },
 ): Promise<TransitionOutcome> {
-  const { orderId, attentionStep } = asked;
+  const { orderId, attentionStep } = request;
   const isWholeCheckoutPending = { id: orderId, attentionStep: CHECKOUT_STEP };
   if (
     attentionStep === CHECKOUT_STEP ||
@@ -76,12 +76,12 @@ async function replaceRequest(
     orderId,
     eventId: null,
   });
-  return transitionOrder(tx, asked);
+  return transitionOrder(tx, request);
 }
 
 /**
- * A person, or the clock, decided; the order stands where the step stands. Counting begins anew. Money
- * that was captured by hand is no money that is only held: the payment says so from here on.
+ * A person, or a deadline, decided; the order resumes at the step's stage. Counting of attempts starts
+ * again. A capture that was done manually is marked on the payment, which must not be voided.
  */
 export async function recordResolved(
   db: Database,

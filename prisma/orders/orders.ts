@@ -2,6 +2,7 @@
 import type { OrderId } from '../../domain/ids.ts';
 import type { Order, OrderEvent, OrderStatus, Shipment } from '../../domain/order.ts';
 import type { Database } from '../client/client.ts';
+import { uncheckedColumn } from '../client/columns.ts';
 import { ORDER_WITH_LINES, toEvent, toOrder, toShipment } from '../client/mappers.ts';
 
 /** The order with its lines, or null. */
@@ -10,11 +11,10 @@ export async function findOrder(db: Database, id: OrderId): Promise<Order | null
   return row && toOrder(row);
 }
 
-/** The order's status alone, or null: cheap enough to ask while a reader waits. */
+/** The order's status alone, or null: cheap enough to poll while a reader waits. */
 export async function findOrderStatus(db: Database, id: OrderId): Promise<OrderStatus | null> {
-  const rows = await db.$queryRaw<{ status: OrderStatus }[]>`
-    SELECT status FROM orders WHERE id = ${id}`;
-  return rows[0]?.status ?? null;
+  const row = await db.order.findUnique({ where: { id }, select: { status: true } });
+  return row?.status ?? null;
 }
 
 export interface OrderFilter {
@@ -24,7 +24,7 @@ export interface OrderFilter {
   readonly createdAfter?: string | undefined;
 }
 
-/** Newest first, one page after `startingAfter`. Ids sort by the time they were made. */
+/** Newest first, one page after `startingAfter`. Ids sort by their creation time. */
 export async function listOrders(
   db: Database,
   filter: OrderFilter,
@@ -50,7 +50,7 @@ export async function findShipment(db: Database, orderId: OrderId): Promise<Ship
   return row && toShipment(row);
 }
 
-/** What happened to the order, oldest first. An order has some dozen events; `limit` bounds the worst. */
+/** The order's events, oldest first. An order has some dozen; `limit` bounds the worst case. */
 export async function listOrderEvents(
   db: Database,
   orderId: OrderId,
@@ -64,7 +64,7 @@ export async function listOrderEvents(
   return rows.map(toEvent);
 }
 
-/** What a checkout workflow is started with. Ids and amounts only (G8). */
+/** The arguments of a checkout workflow. Ids and amounts only (G8). */
 export interface CheckoutStart {
   readonly orderId: OrderId;
   readonly totalMinor: number;
@@ -74,22 +74,27 @@ export interface CheckoutStart {
   readonly traceparent: string | null;
 }
 
-/** Those of the given orders that are placed and whose workflow is not known to run. */
+/** Those of the given orders that are placed and whose workflow is not known to have started. */
 export async function findUnstarted(
   db: Database,
   orderIds: readonly OrderId[],
 ): Promise<readonly CheckoutStart[]> {
-  return db.$queryRaw<CheckoutStart[]>`
-    SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
-      o.correlation_id AS "correlationId", o.traceparent,
-      (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus
-    FROM orders o
-    WHERE o.id = ANY(${[...orderIds]})
-      AND o.status = 'placed' AND o.workflow_started_at IS NULL
-    ORDER BY o.placed_at`;
+  const rows = await db.order.findMany({
+    where: { id: { in: [...orderIds] }, status: 'placed', workflowStartedAt: null },
+    include: ORDER_WITH_LINES,
+    orderBy: { placedAt: 'asc' },
+  });
+  return rows.map(({ id, totalMinor, currency, correlationId, traceparent, lines }) => ({
+    orderId: uncheckedColumn<OrderId>(id),
+    totalMinor,
+    currency,
+    skus: lines.map(({ sku }) => sku),
+    correlationId,
+    traceparent,
+  }));
 }
 
-/** Remembers that the order's workflow runs (or ran). */
+/** Records that the order's workflow was started. Raw for the database's clock. */
 export async function markStarted(db: Database, orderId: OrderId): Promise<void> {
   await db.$executeRaw`
     UPDATE orders SET workflow_started_at = now()
@@ -97,8 +102,8 @@ export async function markStarted(db: Database, orderId: OrderId): Promise<void>
 }
 
 /**
- * Pending orders `graceMs` past their deadline, oldest first. The clock is the database's, which set
- * the deadline: that of a process may be wrong.
+ * Pending orders `graceMs` past their deadline, oldest first. Raw for the database's clock, which set
+ * the deadline: a process's clock may be wrong.
  */
 export async function listOverdue(
   db: Database,
@@ -116,7 +121,7 @@ export async function listOverdue(
   return rows.map(toOrder);
 }
 
-/** True when the order is pending past its deadline: no try may be begun any more. */
+/** True when the order is pending past its deadline: no attempt may start. Raw for the same clock. */
 export async function isOverdue(db: Database, orderId: OrderId): Promise<boolean> {
   const rows = await db.$queryRaw<unknown[]>`
     SELECT 1 FROM orders WHERE id = ${orderId} AND status = 'pending' AND deadline_at < now()`;

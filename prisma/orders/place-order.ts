@@ -1,6 +1,7 @@
 /**
- * The synchronous half of an order: opened with its hold in one transaction, then settled as placed
- * or declined in another. No transaction is open while the payment provider is asked.
+ * The synchronous half of an order: opened with its stock held in one transaction, then settled as
+ * placed or declined in another. No transaction is open while the payment provider is called. Raw SQL
+ * writes many rows in one statement, because the shopper waits for each round trip.
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Customer, Order, OrderLine, ShippingAddress } from '../../domain/order.ts';
@@ -28,7 +29,7 @@ export type OpenOutcome =
   | { readonly kind: 'out_of_stock'; readonly shortages: readonly Shortage[] }
   | { readonly kind: 'key_taken' };
 
-/** After this no try may place the order any more: its hold ends and its authorization is voided. */
+/** No attempt places the order after this: its stock is released and its authorization voided. */
 const PENDING_DEADLINE_MS = 120_000;
 
 /** Claims the key, writes the pending order with its payment intent, and holds the stock: all or nothing. */
@@ -57,7 +58,7 @@ export async function openOrder(
 
 export type SettleOutcome =
   | { readonly kind: 'settled'; readonly response: StoredResponse }
-  /** Somebody else settled the order first; read what stands. */
+  /** Another attempt settled the order first; read its outcome. */
   | { readonly kind: 'superseded' };
 
 interface Placed {
@@ -66,7 +67,7 @@ interface Placed {
   readonly response: (placed: Order) => StoredResponse;
 }
 
-/** Undoes the placing of an order whose authorization is being let go. */
+/** Rolls back the placement of an order whose authorization is being voided. */
 class VoidRequestedError extends Error {}
 
 /** Order `placed`, payment `authorized`, event, stored response: one transaction. */
@@ -105,7 +106,7 @@ async function writePlaced(tx: Transaction, order: Order, settled: Placed): Prom
   return { kind: 'settled', response };
 }
 
-/** Order `declined`, hold released, event, stored response: one transaction. */
+/** Order `declined`, stock released, event, stored response: one transaction. */
 export async function recordDeclined(
   db: Database,
   order: Order,
@@ -134,7 +135,7 @@ async function writePending(tx: Transaction, orderId: OrderId, draft: OrderDraft
   const customerId = await findOrAddCustomer(tx, draft.customer);
   const createdAt = await insertPending(tx, { orderId, customerId, draft });
   const change = await transitionOrder(tx, { orderId, type: 'order.created' });
-  if (change.kind !== 'changed') throw new Error(`order ${orderId} was just written`);
+  if (change.kind !== 'changed') throw new Error(`order ${orderId}: its first event was refused`);
   return {
     id: orderId,
     status: 'pending',
@@ -171,7 +172,7 @@ async function findOrAddCustomer(
   return found.id;
 }
 
-/** Everything an order begins with, in one statement: the shopper waits for each round trip. */
+/** Everything an order starts with, in one statement. */
 async function insertPending(
   tx: Transaction,
   pending: {
@@ -216,8 +217,8 @@ async function insertPending(
 }
 
 /**
- * What became of the authorization: on the payment, and in the books. `letGo`: its void was written
- * down before.
+ * Records the outcome of the authorization on the payment and as an operation. `isVoidRequested`: its
+ * void was recorded before.
  */
 export async function settleAuthorization(
   tx: Transaction,

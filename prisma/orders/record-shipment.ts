@@ -1,4 +1,7 @@
-/** What the checkout workflow's steps write: effect, status and event in one transaction each. */
+/**
+ * Writes of the checkout's steps: effect, status and event in one transaction each. Times are the
+ * database's, hence raw SQL.
+ */
 import { notificationStep } from '../../domain/attention.ts';
 import { shipmentCorrelationId, type Notification, type OrderId } from '../../domain/ids.ts';
 import type { CancelReason, Shipment } from '../../domain/order.ts';
@@ -13,18 +16,22 @@ import { releaseHold, shipHeldStock } from '../catalog/stock.ts';
 /** Order `reserved`: the warehouse has the lines. */
 export async function recordReserved(db: Database, orderId: OrderId): Promise<TransitionOutcome> {
   return orderTransaction(db, orderId, async (tx) => {
-    const change = await transitionOrder(tx, { orderId, type: 'order.reserved', to: 'reserved' });
+    const change = await transitionOrder(tx, {
+      orderId,
+      type: 'order.reserved',
+      to: 'reserved',
+      endsAttention: true,
+    });
     if (change.kind === 'changed') {
-      await tx.reservation.updateMany({
-        where: { orderId, status: 'held' },
-        data: { status: 'reserved', updatedAt: new Date() },
-      });
+      await tx.$executeRaw`
+        UPDATE reservations SET status = 'reserved', updated_at = now()
+        WHERE order_id = ${orderId} AND status = 'held'`;
     }
     return change;
   });
 }
 
-/** The hold has ended and the units are for sale again. */
+/** The order's units are released and available again. */
 export async function recordStockReleased(db: Database, orderId: OrderId): Promise<void> {
   await orderTransaction(db, orderId, async (tx) => {
     if (await releaseHold(tx, orderId)) {
@@ -34,8 +41,8 @@ export async function recordStockReleased(db: Database, orderId: OrderId): Promi
 }
 
 /**
- * The shipping request, written down before the warehouse is asked. Null: the order is being undone,
- * wherever it stands on its way back.
+ * The shipping request, recorded before the warehouse is called. Null: the order is being cancelled, at
+ * whatever stage.
  */
 export async function recordShipmentRequested(
   db: Database,
@@ -52,7 +59,7 @@ export async function recordShipmentRequested(
   });
 }
 
-/** The warehouse took the request; its answer comes later. */
+/** The warehouse accepted the request; its answer follows by callback. */
 export async function recordShipmentAccepted(db: Database, orderId: OrderId): Promise<void> {
   await orderTransaction(db, orderId, (tx) =>
     transitionOrder(tx, {
@@ -63,24 +70,23 @@ export async function recordShipmentAccepted(db: Database, orderId: OrderId): Pr
   );
 }
 
-/** The warehouse will not ship, or the request was cancelled before it left. */
+/** The warehouse refused to ship, or the request was cancelled before the parcel left. */
 export async function recordShipmentEnded(
   db: Database,
   orderId: OrderId,
   status: 'refused' | 'cancelled',
 ): Promise<void> {
   await orderTransaction(db, orderId, async (tx) => {
-    const ended = await tx.shipment.updateMany({
-      where: { orderId, status: 'requested' },
-      data: { status, answeredAt: new Date() },
-    });
-    if (ended.count === 1 && status === 'cancelled') {
+    const ended = await tx.$executeRaw`
+      UPDATE shipments SET status = ${status}, answered_at = now()
+      WHERE order_id = ${orderId} AND status = 'requested'`;
+    if (ended === 1 && status === 'cancelled') {
       await transitionOrder(tx, { orderId, type: 'order.shipment_cancelled' });
     }
   });
 }
 
-/** Order `shipped`: tracking known, units off the shelves. */
+/** Order `shipped`: tracking number recorded, units removed from stock. */
 export async function recordShipped(
   db: Database,
   orderId: OrderId,
@@ -91,20 +97,21 @@ export async function recordShipped(
       orderId,
       type: 'order.shipped',
       to: 'shipped',
+      endsAttention: true,
       data: { carrier: parcel.carrier, tracking_number: parcel.trackingNumber },
       causationId: shipmentCorrelationId(orderId),
     });
     if (change.kind !== 'changed') return change;
-    await tx.shipment.updateMany({
-      where: { orderId },
-      data: { status: 'shipped', ...parcel, answeredAt: new Date() },
-    });
+    await tx.$executeRaw`
+      UPDATE shipments SET status = 'shipped', carrier = ${parcel.carrier},
+        tracking_number = ${parcel.trackingNumber}, answered_at = now()
+      WHERE order_id = ${orderId}`;
     await shipHeldStock(tx, orderId);
     return change;
   });
 }
 
-/** Order `cancelling`: from here on it is only undone. `request` is who asked, the event's cause. */
+/** Order `cancelling`: only compensated from now on. `request` is the event's cause. */
 export async function recordCancelling(
   db: Database,
   orderId: OrderId,
@@ -116,6 +123,7 @@ export async function recordCancelling(
       orderId,
       type: 'order.cancelling',
       to: 'cancelling',
+      endsAttention: true,
       cancelReason: reason,
       data: { reason },
       ...(request !== null && { causationId: request }),
@@ -124,8 +132,7 @@ export async function recordCancelling(
 }
 
 /**
- * Order `cancelled`: nothing is held any more. A release that a person took as done by hand ends our
- * own hold here.
+ * Order `cancelled`, with no stock held: a release that a person did manually is recorded here.
  */
 export async function recordCancelled(
   db: Database,
@@ -137,6 +144,7 @@ export async function recordCancelled(
       orderId,
       type: 'order.cancelled',
       to: 'cancelled',
+      endsAttention: true,
       cancelReason: reason,
       data: { reason },
     });
@@ -145,13 +153,13 @@ export async function recordCancelled(
   });
 }
 
-/** The customer was told, or could not be. */
+/** The customer was notified, or could not be. */
 export async function recordNotification(
   db: Database,
   orderId: OrderId,
-  told: { readonly notification: Notification; readonly failure: string | null },
+  outcome: { readonly notification: Notification; readonly failure: string | null },
 ): Promise<void> {
-  const { notification, failure } = told;
+  const { notification, failure } = outcome;
   const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';
   await orderTransaction(db, orderId, async (tx) => {
     await transitionOrder(tx, {

@@ -1,19 +1,19 @@
 /**
- * What was tried at an order's steps, and what waits for a person. The words of a failure are closed
- * ones (activities/failures.ts), never a provider's or a person's.
+ * Failed attempts at an order's steps, and the steps that wait for a person. The text of a failure is
+ * one of a closed set (activities/failures.ts), never a provider's or a person's.
  */
 import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { recordDeadLetter } from '../events/dead-letters.ts';
 
-/** A failed attempt at a step, counted until somebody decides about the step. */
+/** Counts a failed attempt at a step until the next decision about it. Raw: an upsert with a counter. */
 export async function countAttempt(
   db: Database,
   failed: { readonly orderId: OrderId; readonly step: string; readonly failure: string },
 ): Promise<void> {
   const { orderId, step, failure } = failed;
-  // An order that does not exist has no attempts, and its failure is told all the same.
+  // Of an order that does not exist nothing is counted; its failure is reported all the same.
   await db.$executeRaw`
     INSERT INTO step_attempts (order_id, step, attempts, last_failure)
     SELECT id, ${step}, 1, ${failure} FROM orders WHERE id = ${orderId}
@@ -21,7 +21,7 @@ export async function countAttempt(
       last_failure = EXCLUDED.last_failure, last_failed_at = now()`;
 }
 
-/** A dead letter about a step of an order, with the attempts that were really made at it. */
+/** A dead letter about a step of an order, with its counted attempts. */
 export async function recordStepDeadLetter(
   tx: Transaction,
   orderId: OrderId,
@@ -33,24 +33,23 @@ export async function recordStepDeadLetter(
   },
 ): Promise<void> {
   const { source, subject, step } = failed;
-  const tried = await tx.stepAttempt.findUnique({ where: { orderId_step: { orderId, step } } });
-  const now = new Date();
+  const attempted = await tx.stepAttempt.findUnique({ where: { orderId_step: { orderId, step } } });
   await recordDeadLetter(tx, {
     source,
     subject,
     orderId,
     eventId: null,
     message: { workflow_id: checkoutWorkflowId(orderId) },
-    error: tried?.lastFailure ?? failed.failure,
-    retryCount: tried?.attempts ?? 1,
-    firstFailedAt: (tried?.firstFailedAt ?? now).toISOString(),
-    lastFailedAt: (tried?.lastFailedAt ?? now).toISOString(),
+    error: attempted?.lastFailure ?? failed.failure,
+    retryCount: attempted?.attempts ?? 1,
+    firstFailedAt: attempted?.firstFailedAt.toISOString() ?? null,
+    lastFailedAt: attempted?.lastFailedAt.toISOString() ?? null,
   });
 }
 
 /**
- * How long money that is held and not captured stays held, counted from the start of the order's
- * workflow, in ms; null when none is, or when a person captured it by hand.
+ * How long an uncaptured authorization lasts, counted from the start of the order's workflow, in ms;
+ * null when there is none, or when a person captured it manually. Raw: arithmetic with times.
  */
 export async function findAuthorizationLeft(
   db: Database,
@@ -67,7 +66,7 @@ export async function findAuthorizationLeft(
 
 export interface WaitingStep {
   readonly step: string;
-  /** Failures since somebody last decided about the step. */
+  /** Failures since the last decision about the step. */
   readonly attempts: number;
   readonly firstFailedAt: string;
   readonly lastFailedAt: string;
@@ -80,7 +79,7 @@ export interface AttentionView {
   readonly steps: readonly WaitingStep[];
 }
 
-/** What waits for a person, as far as the books tell; null when nothing does. */
+/** The steps that wait for a person, by our records; null when none does. Raw: a join without a relation. */
 export async function findAttention(db: Database, orderId: OrderId): Promise<AttentionView | null> {
   const rows = await db.$queryRaw<(DeadLetterRow & { since: Date })[]>`
     SELECT d.subject AS step, d.retry_count AS attempts, d.first_failed_at AS "firstFailedAt",
@@ -101,9 +100,15 @@ export async function findAttention(db: Database, orderId: OrderId): Promise<Att
 export async function countNeedingAttention(
   db: Database,
 ): Promise<readonly { readonly step: string; readonly orders: number }[]> {
-  return db.$queryRaw`
-    SELECT attention_step AS step, count(*)::int AS orders FROM orders
-    WHERE status = 'needs_attention' GROUP BY attention_step`;
+  const rows = await db.order.groupBy({
+    by: ['attentionStep'],
+    where: { status: 'needs_attention' },
+    _count: { _all: true },
+  });
+  return rows.map(({ attentionStep, _count }) => ({
+    step: attentionStep ?? '',
+    orders: _count._all,
+  }));
 }
 
 type DeadLetterRow = Omit<WaitingStep, 'firstFailedAt' | 'lastFailedAt'> & {
@@ -128,7 +133,7 @@ function toStep({
   };
 }
 
-/** Forgets attempts at steps of orders that came to rest a week ago. Returns how many. */
+/** Deletes attempts at steps of orders settled a week ago. Returns how many. Raw: a DELETE with a LIMIT. */
 export async function purgeStepAttempts(db: Database, limit: number): Promise<number> {
   return db.$executeRaw`
     DELETE FROM step_attempts WHERE (order_id, step) IN (

@@ -1,6 +1,7 @@
 /**
- * Orders that stand still: which ones to look at, where their books stand, and what is written when
- * nothing carries them any more. It asks no Temporal; the caller has.
+ * Orders with no progress: how to find them, how far they got, and how to mark one whose workflow is
+ * gone. It does not call Temporal; the caller does. Raw SQL for the database's clock, and for arrays of
+ * an order's events.
  */
 import { AUTHORIZATION_LIFETIME_MS, AUTHORIZATION_MARGIN_MS } from '../../domain/attention.ts';
 import {
@@ -23,19 +24,19 @@ export interface StuckOrder {
   readonly version: number;
   /** The steps that wait for a person, as one text; null when none does. */
   readonly attentionStep: string | null;
-  /** True when the checkout as a whole waits, because nothing carried it. */
+  /** True when the whole checkout waits, because its workflow was gone. */
   readonly isCheckoutPending: boolean;
-  /** True when money nobody captured should have been let go by now. */
+  /** True when an uncaptured authorization should have been voided by now. */
   readonly authorizationExpiring: boolean;
 }
 
-/** A running workflow decides by its own clock; this much later it has not. */
+/** A running workflow acts by its own clock; after this time it has not. */
 const LATE_MS = 10 * 60_000;
 
 /**
- * Orders that have not changed for `idleMs` though they should move, those whose checkout waits for
- * a person, and those whose hold nobody minds. Not those that were checked within `recheckMs`;
- * the longest unchecked first.
+ * Orders that have not changed for `idleMs` though they should move, those whose whole checkout waits
+ * for a person, and those whose authorization is about to expire; except those that were checked within
+ * `recheckMs`. The longest unchecked first.
  */
 export async function listStuckOrders(
   db: Database,
@@ -52,13 +53,13 @@ export async function listStuckOrders(
       FROM orders o LEFT JOIN payments p ON p.order_id = o.id
       WHERE o.status IN ('placed', 'reserved', 'paid', 'cancelling', 'needs_attention')
         AND (o.checked_at IS NULL OR o.checked_at < now() - ${asked.recheckMs} * interval '1 ms')
-    ) still
+    ) candidate
     WHERE (status <> 'needs_attention' AND updated_at < now() - ${asked.idleMs} * interval '1 ms')
        OR (status = 'needs_attention' AND ("isCheckoutPending" OR "authorizationExpiring"))
     ORDER BY checked_at NULLS FIRST, "orderId" LIMIT ${asked.limit}`;
 }
 
-/** Remembers that somebody looked. */
+/** Records that the orders were checked. */
 export async function markChecked(db: Database, orderIds: readonly OrderId[]): Promise<void> {
   await db.$executeRaw`UPDATE orders SET checked_at = now() WHERE id = ANY(${[...orderIds]})`;
 }
@@ -67,11 +68,11 @@ export interface CheckoutProgress {
   readonly start: CheckoutStart;
   readonly from: CheckoutStage;
   readonly cancelReason: CancelReason | null;
-  /** A person sent the goods past the warehouse. */
+  /** A person shipped the goods without the warehouse. */
   readonly shippedManually: boolean;
 }
 
-/** What a new run of the order's workflow needs to go on; null when there is no such order. */
+/** What a new run of the order's workflow continues from; null when no such order exists. */
 export async function findCheckoutProgress(
   db: Database,
   orderId: OrderId,
@@ -100,13 +101,13 @@ interface Recorded extends Pick<CheckoutProgress, 'cancelReason'> {
   readonly skipped: readonly string[];
 }
 
-/** Remembers that a new run of the order's workflow began. */
+/** Records that a new run of the order's workflow started. */
 export async function markRestarted(db: Database, orderId: OrderId): Promise<void> {
   await db.$executeRaw`
     UPDATE orders SET workflow_started_at = now(), checked_at = now() WHERE id = ${orderId}`;
 }
 
-/** Order `needs_attention` for its checkout as a whole, unless it has moved since it was seen. */
+/** Order `needs_attention` for its checkout as a whole, unless it has changed since it was read. */
 export async function markStuckNeedsAttention(
   db: Database,
   { orderId, version }: Pick<StuckOrder, 'orderId' | 'version'>,
@@ -114,12 +115,12 @@ export async function markStuckNeedsAttention(
 ): Promise<boolean> {
   return orderTransaction(db, orderId, async (tx) => {
     if (!(await isAt(tx, orderId, version))) return false;
-    const parked = await markNeedsAttention(tx, orderId, { steps: [CHECKOUT_STEP], failure });
-    return parked.kind === 'changed';
+    const change = await markNeedsAttention(tx, orderId, { steps: [CHECKOUT_STEP], failure });
+    return change.kind === 'changed';
   });
 }
 
-/** What carried the order works again: it stands where it stood, and nobody has to decide. */
+/** The order's workflow runs again: the order resumes at its stage without a decision. */
 export async function recordRecovered(
   db: Database,
   { orderId, version }: Pick<StuckOrder, 'orderId' | 'version'>,
@@ -140,7 +141,7 @@ export async function recordRecovered(
   });
 }
 
-/** Closes letters about checkouts that have moved on by themselves. Returns how many. */
+/** Resolves dead letters about checkouts that have continued since. Returns how many. */
 export async function closeStaleDeadLetters(db: Database, limit: number): Promise<number> {
   return db.$executeRaw`
     UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())

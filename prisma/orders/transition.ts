@@ -1,7 +1,7 @@
 /**
- * The only writer of `orders.status`, `orders.version` and `events`. State and event are one
- * statement, so neither can exist without the other (G7); the per-order sequence has no gaps
- * because the version is counted under the order's row lock.
+ * The only writer of `orders.status`, `orders.version` and `events`. State and event are one raw SQL
+ * statement, so neither can exist without the other (G7); the per-order sequence has no gaps, because
+ * the version is incremented under the order's row lock.
  */
 import { randomUUID } from 'node:crypto';
 import type { OrderId } from '../../domain/ids.ts';
@@ -17,29 +17,31 @@ import { resolveStepDeadLetters } from '../events/dead-letters.ts';
 export interface Transition {
   readonly orderId: OrderId;
   readonly type: EventType;
-  /** The status to enter; left out for a fact that moves nothing. */
+  /** The status to enter; left out for a fact that changes no status. */
   readonly to?: OrderStatus;
   readonly data?: Readonly<Record<string, unknown>>;
-  /** What makes the event unique within the order; the type unless given. `null`: may repeat. */
+  /** What makes the event unique within the order; by default the type. `null`: it may repeat. */
   readonly dedupKey?: string | null;
   readonly causationId?: string;
   readonly cancelReason?: CancelReason;
-  /** What waits for a person from now on. */
+  /** The steps that wait for a person from now on. */
   readonly attentionStep?: string;
+  /** If the order waited for a person, no decision is needed any more: its dead letters are resolved. */
+  readonly endsAttention?: boolean;
 }
 
 export type TransitionOutcome =
   | { readonly kind: 'changed'; readonly version: number; readonly at: string }
   /** The same change was made before; nothing was written. */
   | { readonly kind: 'already' }
-  /** The transition table forbids it from where the order stands; nothing was written. */
+  /** The transition table forbids it from the order's status; nothing was written. */
   | { readonly kind: 'forbidden'; readonly status: OrderStatus }
   | { readonly kind: 'not_found' };
 
 /**
- * A transaction about one order, in turn with the others about it. The turn is taken before the first
- * write: PostgreSQL numbers a transaction when it first writes, even if it then waits for a row, and
- * the event log is read in the order of those numbers. So an order's events lie in it as they happened.
+ * A transaction under the order's lock. The lock is taken before the first write: PostgreSQL numbers a
+ * transaction at its first write, even if it then waits for a row, and the event log is read in the
+ * order of those numbers. So the log has an order's events in the order of their sequence.
  */
 export async function orderTransaction<T>(
   db: Database,
@@ -53,8 +55,7 @@ export async function orderTransaction<T>(
 }
 
 /**
- * Moves an order (or records a fact about it) together with its event. An order that waited for a
- * person and moves without one asks nobody any more: its dead letters are closed.
+ * Moves an order to a status, or records a fact about it, together with its event.
  */
 export async function transitionOrder(
   tx: Transaction,
@@ -89,8 +90,7 @@ export async function transitionOrder(
       (SELECT attention_step IS NOT NULL FROM before) AS waited`;
   const written = rows[0];
   if (written) {
-    const decided = change.type === 'order.attention_resolved' || to === 'needs_attention';
-    if (written.waited && to !== null && !decided) await resolveStepDeadLetters(tx, change.orderId);
+    if (change.endsAttention && written.waited) await resolveStepDeadLetters(tx, change.orderId);
     return { kind: 'changed', version: written.version, at: written.at.toISOString() };
   }
   return explainRefusal(tx, { orderId: change.orderId, to, dedupKey });
@@ -98,14 +98,14 @@ export async function transitionOrder(
 
 async function explainRefusal(
   tx: Transaction,
-  asked: { orderId: OrderId; to: OrderStatus | null; dedupKey: string | null },
+  refused: { orderId: OrderId; to: OrderStatus | null; dedupKey: string | null },
 ): Promise<TransitionOutcome> {
   const rows = await tx.$queryRaw<{ status: OrderStatus; already: boolean }[]>`
     SELECT status, EXISTS (
-      SELECT 1 FROM events e WHERE e.order_id = o.id AND e.dedup_key = ${asked.dedupKey}) AS already
-    FROM orders o WHERE id = ${asked.orderId}`;
+      SELECT 1 FROM events e WHERE e.order_id = o.id AND e.dedup_key = ${refused.dedupKey}) AS already
+    FROM orders o WHERE id = ${refused.orderId}`;
   const order = rows[0];
   if (!order) return { kind: 'not_found' };
-  if (order.already || order.status === asked.to) return { kind: 'already' };
+  if (order.already || order.status === refused.to) return { kind: 'already' };
   return { kind: 'forbidden', status: order.status };
 }

@@ -1,7 +1,7 @@
-/** What our books say about one payment at the provider, for whoever compares them with its word. */
+/** Our records of one payment, to compare with a webhook of the provider. */
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
-import { trusted } from '../client/cast.ts';
+import { uncheckedColumn } from '../client/columns.ts';
 import type { PaymentOperationKind, PaymentOperationState } from '../generated/enums.ts';
 
 export interface OperationRecord {
@@ -12,26 +12,35 @@ export interface OperationRecord {
 export interface PaymentHistory {
   readonly orderId: OrderId;
   readonly providerReference: string | null;
-  /** Given back, and on its way back. */
+  /** Refunded, and requested but not settled. */
   readonly refundedMinor: number;
   readonly refundingMinor: number;
   readonly operations: readonly OperationRecord[];
 }
 
-/** By the provider's reference if we know it, else by the order. Null: it is no payment of ours. */
+/** By the provider's reference if it is known, else by the order. Null: not a payment of ours. */
 export async function findPaymentHistory(
   db: Database,
   named: { readonly orderId: OrderId | null; readonly reference: string | null },
 ): Promise<PaymentHistory | null> {
   const { orderId, reference } = named;
-  const rows = await db.$queryRaw<(Omit<PaymentHistory, 'operations'> & { operations: unknown })[]>`
-    SELECT p.order_id AS "orderId", p.provider_reference AS "providerReference",
-      p.refunded_minor AS "refundedMinor", p.refunding_minor AS "refundingMinor", (
-      SELECT COALESCE(jsonb_agg(jsonb_build_object('kind', o.kind, 'state', o.state)), '[]')
-      FROM payment_operations o WHERE o.order_id = p.order_id) AS operations
-    FROM payments p
-    WHERE p.provider_reference = ${reference} OR p.order_id = ${orderId}
-    ORDER BY p.provider_reference IS NOT DISTINCT FROM ${reference}::text DESC LIMIT 1`;
-  const row = rows[0];
-  return row ? { ...row, operations: trusted<readonly OperationRecord[]>(row.operations) } : null;
+  const rows = await db.payment.findMany({
+    where: {
+      OR: [
+        ...(reference === null ? [] : [{ providerReference: reference }]),
+        ...(orderId === null ? [] : [{ orderId }]),
+      ],
+    },
+    include: { order: { select: { operations: { select: { kind: true, state: true } } } } },
+  });
+  const row = rows.find((each) => each.providerReference === reference) ?? rows[0];
+  if (row === undefined) return null;
+  const { providerReference, refundedMinor, refundingMinor } = row;
+  return {
+    orderId: uncheckedColumn<OrderId>(row.orderId),
+    providerReference,
+    refundedMinor,
+    refundingMinor,
+    operations: row.order.operations,
+  };
 }

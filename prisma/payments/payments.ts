@@ -1,25 +1,27 @@
 /**
- * The books of one order's money. Every intent is written down (`requested`) before the provider is
- * called and its outcome after; the operations are append-only, the payment row is their summary.
+ * The payment of one order. Every intent (`requested`) is recorded before the provider is called and its
+ * outcome after; the operations are append-only, and the payment row is their summary, changed by raw
+ * SQL for the database's clock.
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Payment } from '../../domain/order.ts';
 import { transitionOrder, orderTransaction, type TransitionOutcome } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { toPayment } from '../client/mappers.ts';
+import type { PaymentOperationState } from '../generated/enums.ts';
 
-/** Refunds have their own books: refunds.ts. */
+/** Refunds have their own records: refunds.ts. */
 export type SettleKind = 'capture' | 'void';
 
-/** The order's payment, or null when there is no such order. */
+/** The order's payment, or null when no such order exists. */
 export async function findPayment(db: Database, orderId: OrderId): Promise<Payment | null> {
   const row = await db.payment.findUnique({ where: { orderId } });
   return row && toPayment(row);
 }
 
 /**
- * Writes an intent down before the call. `repeated` means it was written before, so the provider may
- * have done it already: look up first (G3).
+ * Records an intent before the call. `repeated`: it was recorded before, so the provider may have done
+ * it already: look up first (G3).
  */
 export async function recordIntent(
   db: Database,
@@ -34,8 +36,8 @@ export async function recordIntent(
 }
 
 /**
- * Money taken; order `paid`. When the order is already being undone the money is still written down
- * (it was taken), and the outcome says `forbidden`.
+ * Payment `captured`, order `paid`. When the order is already being cancelled the capture is recorded all
+ * the same, because it happened, and the outcome is `forbidden`.
  */
 export async function recordCaptured(db: Database, payment: Payment): Promise<TransitionOutcome> {
   return orderTransaction(db, payment.orderId, async (tx) => {
@@ -44,13 +46,14 @@ export async function recordCaptured(db: Database, payment: Payment): Promise<Tr
       orderId: payment.orderId,
       type: 'order.paid',
       to: 'paid',
+      endsAttention: true,
       data: { amount_minor: payment.amountMinor, currency: payment.currency },
       causationId: providerKey(payment.orderId, 'capture'),
     });
   });
 }
 
-/** The provider refused to take the money. */
+/** The provider refused the capture. */
 export async function recordCaptureRefused(
   db: Database,
   payment: Payment,
@@ -62,14 +65,13 @@ export async function recordCaptureRefused(
   });
 }
 
-/** The authorization was let go. */
+/** The authorization was voided. */
 export async function recordVoided(db: Database, payment: Payment): Promise<void> {
   await orderTransaction(db, payment.orderId, async (tx) => {
-    await book(tx, payment, 'void');
-    await tx.payment.updateMany({
-      where: { orderId: payment.orderId, status: 'authorized' },
-      data: { status: 'voided', updatedAt: new Date() },
-    });
+    await recordOperation(tx, payment, 'void');
+    await tx.$executeRaw`
+      UPDATE payments SET status = 'voided', updated_at = now()
+      WHERE order_id = ${payment.orderId} AND status = 'authorized'`;
     await transitionOrder(tx, {
       orderId: payment.orderId,
       type: 'order.payment_voided',
@@ -79,27 +81,23 @@ export async function recordVoided(db: Database, payment: Payment): Promise<void
   });
 }
 
-/** Writes the capture down, if it is not yet. */
+/** Records the capture, once. */
 export async function recordCapture(tx: Transaction, payment: Payment): Promise<void> {
-  await book(tx, payment, 'capture');
-  await tx.payment.updateMany({
-    where: { orderId: payment.orderId, status: 'authorized' },
-    data: { status: 'captured', capturedMinor: payment.amountMinor, updatedAt: new Date() },
-  });
+  await recordOperation(tx, payment, 'capture');
+  await tx.$executeRaw`
+    UPDATE payments SET status = 'captured', captured_minor = ${payment.amountMinor},
+      updated_at = now()
+    WHERE order_id = ${payment.orderId} AND status = 'authorized'`;
 }
 
-async function book(tx: Transaction, payment: Payment, kind: SettleKind): Promise<void> {
+async function recordOperation(tx: Transaction, payment: Payment, kind: SettleKind): Promise<void> {
   await tx.paymentOperation.createMany({
     data: [operationOf(payment, kind, 'requested'), operationOf(payment, kind, 'succeeded')],
     skipDuplicates: true,
   });
 }
 
-function operationOf(
-  payment: Payment,
-  kind: SettleKind,
-  state: 'requested' | 'succeeded' | 'refused',
-) {
+function operationOf(payment: Payment, kind: SettleKind, state: PaymentOperationState) {
   return {
     orderId: payment.orderId,
     key: providerKey(payment.orderId, kind),

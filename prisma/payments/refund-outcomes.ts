@@ -1,6 +1,7 @@
 /**
- * What became of a refund: refund, payment, operation and event in one transaction, once. Also the
- * refund a cancelled order gives by itself: all that no refund has given back before.
+ * The outcome of a refund: refund, payment, operation and event in one transaction, once. Also the
+ * refund of a cancelled order: everything that no earlier refund has returned. Statuses are changed by
+ * raw SQL for the database's clock.
  */
 import { providerKey, refundKey, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { EventType, Payment } from '../../domain/order.ts';
@@ -12,7 +13,7 @@ import { newId } from '../client/ids.ts';
 import { recordCapture } from './payments.ts';
 import { OPEN, openRefund, toRefund, type RefundStart } from './refunds.ts';
 
-/** Refunds somebody asked for whose outcome is not known, oldest first. */
+/** Refunds on request whose outcome is not known, oldest first. */
 export async function listOpenRefunds(db: Database, orderId: OrderId): Promise<readonly Refund[]> {
   const rows = await db.refund.findMany({
     where: { orderId, cause: 'requested', status: { in: OPEN } },
@@ -22,10 +23,10 @@ export async function listOpenRefunds(db: Database, orderId: OrderId): Promise<r
 }
 
 /**
- * The refund of all that is left of a cancelled order, written down once; null when nothing is.
- * Books the capture too if its answer had been lost.
+ * The refund of everything left of a cancelled order, recorded once; null when nothing is left. Records
+ * the capture too if its response had been lost.
  */
-export async function openRestRefund(db: Database, payment: Payment): Promise<Refund | null> {
+export async function openRemainingRefund(db: Database, payment: Payment): Promise<Refund | null> {
   const { orderId } = payment;
   const key = providerKey(orderId, 'refund');
   return orderTransaction(db, orderId, async (tx) => {
@@ -49,7 +50,7 @@ export async function openRestRefund(db: Database, payment: Payment): Promise<Re
   });
 }
 
-/** The money is back. Says so once, however often it is told. */
+/** The refund succeeded. Recorded once, however often it is called. */
 export async function recordRefundSucceeded(
   db: Database,
   refund: Refund,
@@ -57,22 +58,21 @@ export async function recordRefundSucceeded(
 ): Promise<void> {
   const { orderId, amountMinor } = refund;
   await orderTransaction(db, orderId, async (tx) => {
-    const data = { status: 'succeeded', providerReference, settledAt: new Date() } as const;
-    if (!(await settle(tx, refund, data))) return;
+    if (!(await settle(tx, refund, { status: 'succeeded', providerReference }))) return;
     await tx.$executeRaw`
       UPDATE payments SET refunding_minor = refunding_minor - ${amountMinor},
         refunded_minor = refunded_minor + ${amountMinor}, updated_at = now(),
         status = CASE WHEN refunded_minor + ${amountMinor} = captured_minor
           THEN 'refunded' ELSE 'partially_refunded' END::payment_status
       WHERE order_id = ${orderId}`;
-    await book(tx, refund, { state: 'succeeded', detail: null });
-    if (refund.cause === 'order_cancelled') await tell(tx, refund, 'order.payment_refunded');
-    else await tell(tx, refund, 'refund.succeeded');
-    await closeTries(tx, refund);
+    await recordOutcome(tx, refund, { state: 'succeeded', detail: null });
+    if (refund.cause === 'order_cancelled') await publish(tx, refund, 'order.payment_refunded');
+    else await publish(tx, refund, 'refund.succeeded');
+    await closeAttempts(tx, refund);
   });
 }
 
-/** The provider refused for good: the amount can be asked for again. */
+/** The provider refused permanently: the amount can be requested again. */
 export async function recordRefundFailed(
   db: Database,
   refund: Refund,
@@ -80,18 +80,17 @@ export async function recordRefundFailed(
 ): Promise<void> {
   const { orderId, amountMinor } = refund;
   await orderTransaction(db, orderId, async (tx) => {
-    const data = { status: 'failed', failureCode, settledAt: new Date() } as const;
-    if (!(await settle(tx, refund, data))) return;
+    if (!(await settle(tx, refund, { status: 'failed', failureCode }))) return;
     await tx.$executeRaw`
       UPDATE payments SET refunding_minor = refunding_minor - ${amountMinor}, updated_at = now()
       WHERE order_id = ${orderId}`;
-    await book(tx, refund, { state: 'refused', detail: failureCode });
-    await tell(tx, refund, 'refund.failed', { failure_code: failureCode });
-    await closeTries(tx, refund);
+    await recordOutcome(tx, refund, { state: 'refused', detail: failureCode });
+    await publish(tx, refund, 'refund.failed', { failure_code: failureCode });
+    await closeAttempts(tx, refund);
   });
 }
 
-/** Nobody knows what became of it and the tries are used up: a dead letter, for a person to redrive. */
+/** The outcome is unknown after the last attempt: a dead letter, for a person to redrive. */
 export async function recordRefundNeedsAttention(
   db: Database,
   refund: Refund,
@@ -99,18 +98,22 @@ export async function recordRefundNeedsAttention(
 ): Promise<void> {
   const { id, orderId } = refund;
   await orderTransaction(db, orderId, async (tx) => {
-    if (!(await settle(tx, refund, { status: 'needs_attention' }))) return;
+    const waiting = await tx.refund.updateMany({
+      where: { id, status: { in: OPEN } },
+      data: { status: 'needs_attention' },
+    });
+    if (waiting.count === 0) return;
     const where = { orderId_step: { orderId, step: refundStep(id) } };
     await requestDecision(tx, refund, {
       failure,
-      tried: await tx.stepAttempt.findUnique({ where }),
+      attempted: await tx.stepAttempt.findUnique({ where }),
     });
   });
 }
 
 /**
- * The workflow of a refund on its way is gone, and `failure` says how. False: the refund has moved
- * since it was seen.
+ * The workflow of a requested refund is gone, as `failure` says. False: the refund has changed since it
+ * was read.
  */
 export async function markStuckRefundNeedsAttention(
   db: Database,
@@ -118,34 +121,33 @@ export async function markStuckRefundNeedsAttention(
   failure: string,
 ): Promise<boolean> {
   return orderTransaction(db, orderId, async (tx) => {
-    const parked = await tx.refund.updateMany({
+    const waiting = await tx.refund.updateMany({
       where: { id, status: 'requested' },
       data: { status: 'needs_attention' },
     });
-    if (parked.count === 0) return false;
+    if (waiting.count === 0) return false;
     const refund = { id, orderId, key: refundKey(orderId, id) };
-    // Its tries are not why it waits.
-    await requestDecision(tx, refund, { failure, tried: null });
+    // Its failed attempts are not the reason.
+    await requestDecision(tx, refund, { failure, attempted: null });
     return true;
   });
 }
 
-/** Event and dead letter of a refund that waits. After the same last try told once, however often. */
+/** Event and dead letter of a refund that waits for a person; once per last failed attempt. */
 async function requestDecision(
   tx: Transaction,
   { id, orderId, key }: Pick<Refund, 'id' | 'orderId' | 'key'>,
   why: {
     readonly failure: string;
-    readonly tried: Awaited<ReturnType<Transaction['stepAttempt']['findUnique']>>;
+    readonly attempted: Awaited<ReturnType<Transaction['stepAttempt']['findUnique']>>;
   },
 ): Promise<void> {
-  const { failure, tried } = why;
-  const now = new Date();
-  const lastFailedAt = (tried?.lastFailedAt ?? now).toISOString();
+  const { failure, attempted } = why;
+  const lastFailedAt = attempted?.lastFailedAt.toISOString() ?? null;
   await transitionOrder(tx, {
     orderId,
     type: 'refund.needs_attention',
-    dedupKey: `refund.needs_attention/${id}/${tried === null ? 'untried' : lastFailedAt}`,
+    dedupKey: `refund.needs_attention/${id}/${lastFailedAt ?? 'untried'}`,
     data: { refund_id: id, failure },
     causationId: key,
   });
@@ -155,24 +157,32 @@ async function requestDecision(
     orderId,
     eventId: null,
     message: { workflow_id: refundWorkflowId(id) },
-    error: tried?.lastFailure ?? failure,
-    retryCount: tried?.attempts ?? 1,
-    firstFailedAt: (tried?.firstFailedAt ?? now).toISOString(),
+    error: attempted?.lastFailure ?? failure,
+    retryCount: attempted?.attempts ?? 1,
+    firstFailedAt: attempted?.firstFailedAt.toISOString() ?? null,
     lastFailedAt,
   });
 }
 
-/** False when its outcome was written before. */
+/** False when its outcome was recorded before. */
 async function settle(
   tx: Transaction,
   { id }: Refund,
-  data: Parameters<Transaction['refund']['updateMany']>[0]['data'],
+  outcome: {
+    readonly status: 'succeeded' | 'failed';
+    readonly providerReference?: string;
+    readonly failureCode?: string;
+  },
 ): Promise<boolean> {
-  const settled = await tx.refund.updateMany({ where: { id, status: { in: OPEN } }, data });
-  return settled.count === 1;
+  const { status, providerReference = null, failureCode = null } = outcome;
+  const settled = await tx.$executeRaw`
+    UPDATE refunds SET status = ${status}, settled_at = now(), failure_code = ${failureCode},
+      provider_reference = COALESCE(${providerReference}, provider_reference)
+    WHERE id = ${id} AND status IN ('requested', 'needs_attention')`;
+  return settled === 1;
 }
 
-async function book(
+async function recordOutcome(
   tx: Transaction,
   { orderId, key, amountMinor, currency }: Refund,
   outcome: { readonly state: 'succeeded' | 'refused'; readonly detail: string | null },
@@ -185,13 +195,13 @@ async function book(
   });
 }
 
-/** Nobody has to look any more. */
-async function closeTries(tx: Transaction, { id, orderId }: Refund): Promise<void> {
+/** The refund waits for no person any more. */
+async function closeAttempts(tx: Transaction, { id, orderId }: Refund): Promise<void> {
   await resolveDeadLetter(tx, { source: 'refund', subject: id, orderId, eventId: null });
   await tx.stepAttempt.deleteMany({ where: { orderId, step: refundStep(id) } });
 }
 
-async function tell(
+async function publish(
   tx: Transaction,
   { id, orderId, key, amountMinor, currency }: Refund,
   ...[type, more = {}]: readonly [type: EventType, more?: Readonly<Record<string, unknown>>]

@@ -1,7 +1,7 @@
 /**
- * Refunds: asked for in the order's turn, and read. A refund is written down with its provider key
- * before anybody calls the provider, and its amount counts as gone from then on. What became of it
- * is written by refund-outcomes.ts.
+ * Refunds: requested under the order's lock, and read. A refund is recorded with its provider key before
+ * the provider is called, and its amount counts as spent from then on. refund-outcomes.ts records its
+ * outcome.
  */
 import { refundKey, type OrderId, type RefundId } from '../../domain/ids.ts';
 import {
@@ -17,7 +17,7 @@ import type { Database, Transaction } from '../client/client.ts';
 import type { Prisma } from '../generated/client.ts';
 import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
 import { newId } from '../client/ids.ts';
-import { trusted } from '../client/cast.ts';
+import { uncheckedColumn } from '../client/columns.ts';
 
 /** The statuses of a refund whose outcome is not known. */
 export const OPEN: RefundStatus[] = ['requested', 'needs_attention'];
@@ -28,7 +28,7 @@ export async function findRefund(db: Database, id: RefundId): Promise<Refund | n
   return row && toRefund(row);
 }
 
-/** What was or is being given back, oldest first; failed tries too. Bounded: `MAX_REFUNDS`. */
+/** Every refund of the order, failed ones too, oldest first. Bounded: `MAX_REFUNDS`. */
 export async function listRefunds(db: Database, orderId: OrderId): Promise<readonly Refund[]> {
   const rows = await db.refund.findMany({
     where: { orderId },
@@ -39,10 +39,10 @@ export async function listRefunds(db: Database, orderId: OrderId): Promise<reado
 
 export interface RefundRequest {
   readonly orderId: OrderId;
-  /** Null: all that is left. */
+  /** Null: everything left. */
   readonly amountMinor: number | null;
   readonly reason: string;
-  /** The API key that asks. */
+  /** The API key of the request. */
   readonly actor: string;
   readonly claim: KeyClaim;
   readonly response: (refund: Refund) => StoredResponse;
@@ -54,8 +54,8 @@ export type RequestRefundOutcome =
   | { readonly kind: 'not_refundable'; readonly reason: NotRefundableReason };
 
 /**
- * Refund `requested`, provider intent, event and stored response: one transaction in the order's turn,
- * so that a cancel and a refund, or two refunds, cannot both have the same money. Throws
+ * Refund `requested`, provider intent, event and stored response: one transaction under the order's
+ * lock, so that a cancel and a refund, or two refunds, cannot claim the same money. Throws
  * KeyTakenError.
  */
 export async function requestRefund(
@@ -89,7 +89,7 @@ export interface NewRefund {
   readonly reason: string | null;
 }
 
-/** Takes the amount from what is left and writes the refund and its intent: all or nothing. */
+/** Claims the amount and writes the refund and its intent: all or nothing. Raw: one statement. */
 export async function openRefund(tx: Transaction, refund: NewRefund): Promise<Refund> {
   const { id, orderId, key, amountMinor } = refund;
   const opened = await tx.$executeRaw`
@@ -107,46 +107,50 @@ export async function openRefund(tx: Transaction, refund: NewRefund): Promise<Re
     SELECT ${id}, ${orderId}, ${key}, ${refund.cause}, 'requested', ${amountMinor}, currency,
       ${refund.reason}
     FROM claimed`;
-  if (opened !== 1) throw new Error(`refund ${id} was counted, and is not there any more`);
+  if (opened !== 1) throw new Error(`refund ${id}: the order has less than ${amountMinor} left`);
   return toRefund(await tx.refund.findUniqueOrThrow({ where: { id } }));
 }
 
-/** What a refund workflow is started with. Ids and amounts only (G8). */
+/** The arguments of a refund workflow. Ids and amounts only (G8). */
 export interface RefundStart {
   readonly refundId: RefundId;
   readonly orderId: OrderId;
   readonly amountMinor: number;
   readonly currency: string;
   readonly correlationId: string;
-  /** The order's. */
+  /** The order's trace. */
   readonly traceparent: string | null;
 }
 
-/** Those of the given refunds that were asked for and whose workflow is not known to run. */
+/** Those of the given refunds on request whose workflow is not known to have started. */
 export async function findUnstartedRefunds(
   db: Database,
   ids: readonly RefundId[],
 ): Promise<readonly RefundStart[]> {
-  return db.$queryRaw<RefundStart[]>`
-    SELECT r.id AS "refundId", r.order_id AS "orderId", r.amount_minor AS "amountMinor", r.currency,
-      o.correlation_id AS "correlationId", o.traceparent
-    FROM refunds r JOIN orders o ON o.id = r.order_id
-    WHERE r.id = ANY(${[...ids]}) AND r.cause = 'requested' AND r.status = 'requested'
-      AND r.workflow_started_at IS NULL
-    ORDER BY r.requested_at, r.id`;
+  const rows = await db.refund.findMany({
+    where: { id: { in: [...ids] }, ...REQUESTED, workflowStartedAt: null },
+    include: WITH_ORDER,
+    orderBy: [{ requestedAt: 'asc' }, { id: 'asc' }],
+  });
+  return rows.map(toStart);
 }
 
-/** What the workflow of an open refund is started with; null when nothing is left to do. */
+/** The arguments for the workflow of an open refund; null when it is settled. */
 export async function findRefundStart(db: Database, id: RefundId): Promise<RefundStart | null> {
   const where = { id, status: { in: OPEN } };
-  const row = await db.refund.findFirst({ where, include: { order: true } });
-  if (row === null) return null;
-  const { orderId, amountMinor, currency } = toRefund(row);
-  const { correlationId, traceparent } = row.order;
-  return { refundId: id, orderId, amountMinor, currency, correlationId, traceparent };
+  const row = await db.refund.findFirst({ where, include: WITH_ORDER });
+  return row && toStart(row);
 }
 
-/** Remembers that the refund's workflow runs (or ran). */
+const REQUESTED = { cause: 'requested', status: 'requested' } as const;
+const WITH_ORDER = { order: { select: { correlationId: true, traceparent: true } } } as const;
+
+function toStart(row: Prisma.RefundGetPayload<{ include: typeof WITH_ORDER }>): RefundStart {
+  const { id: refundId, orderId, amountMinor, currency } = toRefund(row);
+  return { refundId, orderId, amountMinor, currency, ...row.order };
+}
+
+/** Records that the refund's workflow was started. Raw for the database's clock. */
 export async function markRefundStarted(db: Database, id: RefundId): Promise<void> {
   await db.$executeRaw`
     UPDATE refunds SET workflow_started_at = now()
@@ -155,8 +159,8 @@ export async function markRefundStarted(db: Database, id: RefundId): Promise<voi
 
 export function toRefund(row: Prisma.RefundGetPayload<object>): Refund {
   return {
-    id: trusted<RefundId>(row.id),
-    orderId: trusted<OrderId>(row.orderId),
+    id: uncheckedColumn<RefundId>(row.id),
+    orderId: uncheckedColumn<OrderId>(row.orderId),
     key: row.key,
     cause: row.cause,
     status: row.status,

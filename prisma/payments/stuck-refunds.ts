@@ -1,15 +1,14 @@
 /**
- * Refunds somebody asked for that stand still: which ones to look at, and that somebody has looked.
- * It asks no Temporal; the caller does.
+ * Refunds on request with no progress: how to find them, and when they were checked. It does not call
+ * Temporal; the caller does. Raw SQL for the database's clock.
  */
 import type { RefundId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
 import type { RefundStart } from './refunds.ts';
 
 /**
- * Refunds on their way whose workflow was started, or should have been, more than `idleMs` ago. Not
- * those that wait for a person, nor those that were checked within `recheckMs`; the longest
- * unchecked first.
+ * Requested refunds whose workflow was started, or should have been, more than `idleMs` ago, except
+ * those that were checked within `recheckMs`; the longest unchecked first.
  */
 export async function listStuckRefunds(
   db: Database,
@@ -25,12 +24,12 @@ export async function listStuckRefunds(
     ORDER BY r.checked_at NULLS FIRST, r.id LIMIT ${asked.limit}`;
 }
 
-/** Remembers that somebody looked. */
+/** Records that the refunds were checked. */
 export async function markRefundsChecked(db: Database, ids: readonly RefundId[]): Promise<void> {
   await db.$executeRaw`UPDATE refunds SET checked_at = now() WHERE id = ANY(${[...ids]})`;
 }
 
-/** Remembers that a new run of the refund's workflow began. */
+/** Records that a new run of the refund's workflow started. */
 export async function markRefundRestarted(db: Database, id: RefundId): Promise<void> {
   await db.$executeRaw`UPDATE refunds SET workflow_started_at = now() WHERE id = ${id}`;
 }

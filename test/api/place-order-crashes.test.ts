@@ -4,7 +4,7 @@ import { runRecovery } from '../../services/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
-import { dropExpiredKeys } from '../../prisma/access/idempotency.ts';
+import { purgeExpiredKeys } from '../../prisma/access/idempotency.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { expectInvariants } from '../support/invariants.ts';
@@ -260,7 +260,7 @@ test('an expired idempotency key is purged', async () => {
     where: { key: 'forgotten' },
     data: { expiresAt: new Date(0) },
   });
-  expect(await dropExpiredKeys(shop.db, 100)).toBe(1);
+  expect(await purgeExpiredKeys(shop.db, 100)).toBe(1);
   expect(await shop.db.idempotencyKey.count({ where: { key: 'forgotten' } })).toBe(0);
 });
 

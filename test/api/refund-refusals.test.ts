@@ -6,7 +6,10 @@ import {
   recordStockReleased,
 } from '../../prisma/orders/record-shipment.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
-import { openRestRefund, recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
+import {
+  openRemainingRefund,
+  recordRefundSucceeded,
+} from '../../prisma/payments/refund-outcomes.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, placedOrder } from '../support/orders.ts';
 import { refundCalls } from './refund-calls.ts';
@@ -41,7 +44,7 @@ describe('POST /v1/orders/{id}/refunds: 409', () => {
     const undoing = await problemOf(await ask(orderId));
     expect(undoing).toMatchObject({ status: 409, reason: 'being_cancelled' });
     const payment = await findPayment(shop.db, orderId);
-    const rest = payment && (await openRestRefund(shop.db, payment));
+    const rest = payment && (await openRemainingRefund(shop.db, payment));
     if (rest) await recordRefundSucceeded(shop.db, rest, 're_1');
     await recordStockReleased(shop.db, orderId);
     await recordCancelled(shop.db, orderId, 'requested_by_customer');

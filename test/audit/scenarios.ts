@@ -24,7 +24,10 @@ import { markStarted } from '../../prisma/orders/orders.ts';
 import * as parking from '../../prisma/orders/needs-attention.ts';
 import * as payments from '../../prisma/payments/payments.ts';
 import { recordDeclined } from '../../prisma/orders/place-order.ts';
-import { openRestRefund, recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
+import {
+  openRemainingRefund,
+  recordRefundSucceeded,
+} from '../../prisma/payments/refund-outcomes.ts';
 import { markRefundStarted, requestRefund } from '../../prisma/payments/refunds.ts';
 import { ensureSubscription, pauseSubscription } from '../../prisma/events/subscriptions.ts';
 import { claimOf, openShop, type Shop } from '../prisma/shop.ts';
@@ -166,7 +169,7 @@ async function cancelledAfterCapture(shop: Shop, parcel: 'cancelled' | 'refused'
   await fulfilment.recordShipmentRequested(shop.db, order.id);
   await turnRound(shop, order, 'shipping_refused');
   await fulfilment.recordShipmentEnded(shop.db, order.id, parcel);
-  const refund = await openRestRefund(shop.db, await paymentOf(shop, order.id));
+  const refund = await openRemainingRefund(shop.db, await paymentOf(shop, order.id));
   if (refund) await recordRefundSucceeded(shop.db, refund, `re_${order.id}`);
   await fulfilment.recordStockReleased(shop.db, order.id);
   await fulfilment.recordCancelled(shop.db, order.id, 'shipping_refused');

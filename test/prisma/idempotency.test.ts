@@ -4,7 +4,7 @@ import type { OrderId } from '../../domain/ids.ts';
 import {
   insertCompletedKey,
   claimKey,
-  dropExpiredKeys,
+  purgeExpiredKeys,
   readKeyState,
   releaseKey,
   storeResponse,
@@ -141,9 +141,9 @@ test('expired idempotency keys are purged in batches, and the others are kept', 
     where: { key: { in: old.map(({ claim }) => claim.key) } },
     data: { expiresAt: new Date(Date.now() - 1000) },
   });
-  expect(await dropExpiredKeys(shop.db, 2)).toBe(2);
-  expect(await dropExpiredKeys(shop.db, 2)).toBe(1);
-  expect(await dropExpiredKeys(shop.db, 2)).toBe(0);
+  expect(await purgeExpiredKeys(shop.db, 2)).toBe(2);
+  expect(await purgeExpiredKeys(shop.db, 2)).toBe(1);
+  expect(await purgeExpiredKeys(shop.db, 2)).toBe(0);
   expect(await readKeyState(shop.db, kept.claim)).toEqual({ kind: 'in_flight' });
 });
 

@@ -4,7 +4,10 @@ import { recordExpired } from '../../prisma/orders/expire-order.ts';
 import { readKeyState } from '../../prisma/access/idempotency.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
-import { openRestRefund, recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
+import {
+  openRemainingRefund,
+  recordRefundSucceeded,
+} from '../../prisma/payments/refund-outcomes.ts';
 import { openOrder, recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
 import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
@@ -141,7 +144,7 @@ describe('payment records', () => {
   test('a full refund recorded twenty times concurrently captures and refunds the amount once', async () => {
     const payment = await paymentOfPlaced();
     await crowd(20, 20, async () => {
-      const refund = await openRestRefund(shop.db, payment);
+      const refund = await openRemainingRefund(shop.db, payment);
       if (refund) await recordRefundSucceeded(shop.db, refund, 're_1');
     });
     expect(await findPayment(shop.db, payment.orderId)).toMatchObject({

@@ -90,7 +90,7 @@ function unrecorded(
   if (intent === undefined) return [{ subject, detail: `${operation} that was never requested` }];
   const order = orders.get(order_id ?? intent.orderId);
   if (intent.succeeded || !order || !ENDED.includes(order.status)) return [];
-  if (order.isManual.length > 0) return [];
+  if (order.manualSteps.length > 0) return [];
   const where = `not in our records of a ${order.status} order`;
   return [{ subject, detail: `${operation} at the provider, ${where}` }];
 }
@@ -116,21 +116,21 @@ async function compareWarehouse(db: Database, sandbox: SandboxClient) {
 }
 
 function compareOrder(order: AuditedOrder, has: ReadonlySet<string>): readonly Violation[] {
-  const { id: subject, status, isManual } = order;
+  const { id: subject, status, manualSteps } = order;
   const found = (detail: string) => [{ subject, detail: `${status}, and the warehouse ${detail}` }];
   switch (status) {
     case 'shipped':
     case 'delivered':
-      if (isManual.includes('shipOrder')) return [];
+      if (manualSteps.includes('shipOrder')) return [];
       if (!has.has('ship') || has.has('cancel')) return found('shipped nothing');
       if (!has.has('reserve')) return found('never reserved its goods');
       return has.has('release') ? found('released its goods') : [];
     case 'cancelled':
-      if (has.has('reserve') && !has.has('release') && !isManual.includes('releaseStock')) {
+      if (has.has('reserve') && !has.has('release') && !manualSteps.includes('releaseStock')) {
         return found('still has its goods reserved');
       }
       if (!has.has('ship') || has.has('cancel') || order.shipmentStatus === 'refused') return [];
-      return isManual.includes('cancelShipment') ? [] : found('has no cancel of its shipment');
+      return manualSteps.includes('cancelShipment') ? [] : found('has no cancel of its shipment');
     case 'pending':
     case 'declined':
     case 'expired':
