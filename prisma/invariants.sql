@@ -1,12 +1,13 @@
--- What must be true of the database whatever has failed. Each query returns one row (subject, detail)
--- per violation. prisma/operations/invariants.ts reads this file; docs/invariants.md says how to use it.
+-- The invariants of the database, whatever has failed. Each query returns one row (subject, detail) per
+-- violation. prisma/operations/invariants.ts reads this file; docs/invariants.md says how to use it.
 --
--- `holds: always` is true in every snapshot, also while everything is being killed. `holds: settled`
--- is about what happens later: true once the system has had `grace` in good health.
+-- `holds: always` is true in every snapshot, also while processes are killed. `holds: settled` is about
+-- eventual effects: true once the system has been healthy for `grace`.
 --
--- Every query can read `given` (one row: transitions and stage_budgets_ms jsonb, grace and patience
--- interval) and `manual` (order_id, step): the steps a person took as settled by hand, which our own books of the
--- providers cannot know of. The audit log keeps those decisions after the events are forgotten.
+-- Every query can read `given` (one row: transitions and stage_budgets_ms jsonb, grace and
+-- max_transaction interval) and `manual` (order_id, step): the steps that a person recorded as done
+-- manually, which our records of the providers do not show. The audit log keeps those decisions after
+-- the events are deleted.
 
 -- invariant: stock_bounds
 -- title: No SKU has fewer than zero units on hand or held, nor more held than on hand
@@ -15,7 +16,7 @@ SELECT sku AS subject, format('on hand %s, held %s', on_hand, held) AS detail
 FROM stock WHERE on_hand < 0 OR held < 0 OR held > on_hand;
 
 -- invariant: stock_conserved
--- title: What is on hand is the sum of all movements
+-- title: Units on hand equal the sum of all stock movements
 -- holds: always
 SELECT sku AS subject,
   format('on hand %s, movements %s', COALESCE(s.on_hand::text, 'unknown'), COALESCE(m.units, 0)) AS detail
@@ -23,7 +24,7 @@ FROM stock s FULL JOIN (SELECT sku, sum(delta) AS units FROM stock_movements GRO
 WHERE s.on_hand IS DISTINCT FROM COALESCE(m.units, 0);
 
 -- invariant: holds_counted
--- title: What is held is the sum of the orders' live reservations
+-- title: Units held equal the sum of the orders' live reservations
 -- holds: always
 SELECT sku AS subject,
   format('held %s, reservations %s', COALESCE(s.held::text, 'unknown'), COALESCE(r.units, 0)) AS detail
@@ -33,9 +34,9 @@ FROM stock s FULL JOIN (
 WHERE s.held IS DISTINCT FROM COALESCE(r.units, 0);
 
 -- invariant: never_oversold
--- title: No more units are promised or shipped than ever came in
+-- title: No more units are reserved or shipped than were ever stocked
 -- holds: always
-SELECT p.sku AS subject, format('promised %s, came in %s', p.units, COALESCE(i.units, 0)) AS detail
+SELECT p.sku AS subject, format('reserved %s, stocked %s', p.units, COALESCE(i.units, 0)) AS detail
 FROM (
   SELECT sku, sum(quantity) AS units FROM reservations
   WHERE status IN ('held', 'reserved', 'shipped') GROUP BY sku
@@ -44,11 +45,11 @@ FROM (
 ) i USING (sku)
 WHERE p.units > COALESCE(i.units, 0);
 
--- invariant: shipped_units_left
--- title: Units leave the shelves once per shipped line, and for nothing else
+-- invariant: shipped_units_removed
+-- title: Units are removed from stock once per shipped line, and for nothing else
 -- holds: always
 SELECT order_id || ' ' || sku AS subject,
-  format('shipped %s, left the shelves %s', COALESCE(r.quantity, 0), -COALESCE(m.delta, 0)) AS detail
+  format('shipped %s, removed from stock %s', COALESCE(r.quantity, 0), -COALESCE(m.delta, 0)) AS detail
 FROM (SELECT order_id, sku, quantity FROM reservations WHERE status = 'shipped') r
 FULL JOIN (
   SELECT order_id, sku, sum(delta) AS delta FROM stock_movements WHERE kind = 'shipped' GROUP BY 1, 2
@@ -56,7 +57,7 @@ FULL JOIN (
 WHERE r.quantity IS DISTINCT FROM -m.delta;
 
 -- invariant: lines_reserved
--- title: Each line has its one reservation, which stands where the order stands
+-- title: Each order line has one reservation, whose status fits the order's
 -- holds: always
 SELECT order_id || ' ' || sku AS subject,
   format('order %s, ordered %s, reservation of %s %s', o.status, COALESCE(l.quantity, 0),
@@ -70,7 +71,7 @@ WHERE l.quantity IS DISTINCT FROM r.quantity OR r.status::text <> ALL (CASE
   ELSE ARRAY['held', 'reserved', 'released'] END);
 
 -- invariant: order_totals
--- title: An order costs the sum of its lines
+-- title: The total of an order is the sum of its lines
 -- holds: always
 SELECT o.id AS subject, format('total %s, lines %s', o.total_minor, COALESCE(l.minor::text, 'none')) AS detail
 FROM orders o LEFT JOIN (
@@ -79,10 +80,10 @@ FROM orders o LEFT JOIN (
 WHERE l.minor IS DISTINCT FROM o.total_minor;
 
 -- invariant: money_bounded
--- title: Each order has one payment of its total: no more captured than authorized, nor given back than captured
+-- title: Each order has one payment of its total: captured at most the authorized amount, refunded at most the captured one
 -- holds: always
 SELECT o.id AS subject, CASE WHEN p.id IS NULL THEN 'no payment' ELSE
-  format('total %s %s, authorized %s %s, captured %s, refunded %s and %s on its way', o.total_minor,
+  format('total %s %s, authorized %s %s, captured %s, refunded %s, refunding %s', o.total_minor,
     o.currency, p.amount_minor, p.currency, p.captured_minor, p.refunded_minor, p.refunding_minor) END AS detail
 FROM orders o LEFT JOIN payments p ON p.order_id = o.id
 WHERE p.id IS NULL OR p.amount_minor <> o.total_minor OR p.currency <> o.currency
@@ -91,7 +92,7 @@ WHERE p.id IS NULL OR p.amount_minor <> o.total_minor OR p.currency <> o.currenc
   OR p.refunded_minor + p.refunding_minor > p.captured_minor;
 
 -- invariant: money_matches_status
--- title: Captured means shipped, or refunded on request; cancelled means voided or refunded: no order ends between
+-- title: A shipped order is captured, or refunded on request; a cancelled order is voided or refunded
 -- holds: always
 SELECT o.id AS subject,
   format('order %s, payment %s, captured %s, refunded %s', o.status, p.status, p.captured_minor,
@@ -122,7 +123,7 @@ WHERE (p.status::text <> ALL (CASE
     ELSE p.captured_minor = 0 END;
 
 -- invariant: payment_summary
--- title: A payment says what its operations say
+-- title: Each payment is the summary of its operations
 -- holds: always
 SELECT p.order_id AS subject,
   format('payment %s, captured %s, refunded %s; operations: authorized %s, captured %s, voided %s, refunded %s',
@@ -141,7 +142,7 @@ WHERE p.captured_minor <> COALESCE(o.captured, 0) OR p.refunded_minor <> COALESC
   OR COALESCE(o.voided, 0) <> CASE WHEN p.status = 'voided' THEN p.amount_minor ELSE 0 END;
 
 -- invariant: refunds_counted
--- title: What was given back and what is on its way is the sum of the refunds, within what was captured
+-- title: Refunded and refunding amounts equal the sum of the refunds, within the captured amount
 -- holds: always
 SELECT p.order_id AS subject, format('captured %s, refunded %s, refunding %s; refunds: succeeded %s, open %s',
   p.captured_minor, p.refunded_minor, p.refunding_minor, COALESCE(r.succeeded, 0), COALESCE(r.open, 0)) AS detail
@@ -153,18 +154,18 @@ FROM payments p LEFT JOIN (
 WHERE p.refunded_minor <> COALESCE(r.succeeded, 0) OR p.refunding_minor <> COALESCE(r.open, 0)
   OR p.refunded_minor + p.refunding_minor > p.captured_minor
 UNION ALL
-SELECT r.id, format('%s, and its operations say %s', r.status, COALESCE(o.states, 'nothing'))
+SELECT r.id, format('%s, its operations: %s', r.status, COALESCE(o.states, 'none'))
 FROM refunds r LEFT JOIN (
   SELECT key, string_agg(state::text, ', ' ORDER BY id) AS states FROM payment_operations GROUP BY key
 ) o USING (key)
 WHERE o.states IS DISTINCT FROM CASE r.status WHEN 'succeeded' THEN 'requested, succeeded'
   WHEN 'failed' THEN 'requested, refused' ELSE 'requested' END;
 
--- invariant: refunds_move
--- title: A refund that was accepted is started, and within its day settled or with a person
+-- invariant: refunds_progress
+-- title: An accepted refund is started, and within a day settled or waiting for a person
 -- holds: settled
 SELECT r.id AS subject, format('%s at %s, started at %s', r.status, r.requested_at,
-  COALESCE(r.workflow_started_at::text, 'no time known')) AS detail
+  COALESCE(r.workflow_started_at::text, 'no known time')) AS detail
 FROM refunds r, given
 WHERE r.cause = 'requested' AND (
   (r.status = 'requested' AND r.requested_at < now() - grace
@@ -175,7 +176,7 @@ WHERE r.cause = 'requested' AND (
       AND d.status IN ('open', 'redriven', 'discarded'))));
 
 -- invariant: intents_first
--- title: Every outcome at the payment provider was written down as an intent before, under the order's own key
+-- title: Every outcome at the payment provider was recorded as an intent before, under the order's own key
 -- holds: always
 SELECT o.key AS subject, format('%s %s of %s %s: %s', o.kind, o.state, o.amount_minor, o.currency,
   CASE WHEN r.id IS NULL THEN 'never requested' WHEN r.id > o.id THEN 'requested afterwards'
@@ -185,11 +186,11 @@ LEFT JOIN payment_operations r ON r.key = o.key AND r.state = 'requested'
 WHERE o.state <> 'requested' AND (r.id IS NULL OR r.id > o.id OR (r.order_id, r.kind, r.amount_minor, r.currency)
   IS DISTINCT FROM (o.order_id, o.kind, o.amount_minor, o.currency))
 UNION ALL
-SELECT key, 'the key is not of order ' || order_id FROM payment_operations
+SELECT key, 'the key does not belong to order ' || order_id FROM payment_operations
 WHERE NOT starts_with(key, order_id || '/' || kind);
 
 -- invariant: effects_once
--- title: Money is authorized, captured and voided at most once per order, and one parcel leaves
+-- title: Each order is authorized, captured and voided at most once, and has at most one shipment
 -- holds: always
 SELECT order_id AS subject, format('%s succeeded %s times', kind, count(*)) AS detail
 FROM payment_operations WHERE state = 'succeeded' AND kind IN ('authorize', 'capture', 'void')
@@ -202,9 +203,9 @@ UNION ALL
 SELECT order_id, format('%s shipments', count(*)) FROM shipments GROUP BY order_id HAVING count(*) > 1;
 
 -- invariant: shipment_matches_status
--- title: Shipped means a parcel with a tracking number, cancelled means none
+-- title: A shipped order has a shipment with a tracking number, a cancelled order has none
 -- holds: always
--- A request under way when the order turned round is written down as refused a moment later.
+-- A request in flight when the order is cancelled is recorded as refused a moment later.
 SELECT o.id AS subject, format('order %s, shipment %s', o.status, COALESCE(s.status::text, 'none')) AS detail
 FROM orders o LEFT JOIN shipments s ON s.order_id = o.id
 WHERE (COALESCE(s.status::text, 'none') <> ALL (CASE
@@ -224,8 +225,8 @@ WHERE (COALESCE(s.status::text, 'none') <> ALL (CASE
 -- invariant: event_sequence
 -- title: An order's events are numbered from one without a gap, and its version is the last number
 -- holds: always
--- Events of orders at rest are forgotten after 90 days, the oldest first: the beginning may be gone,
--- nothing else.
+-- Events of settled orders are deleted after 90 days, the oldest first: the first ones may be missing,
+-- no others.
 SELECT o.id AS subject, CASE WHEN e.events IS NULL THEN format('version %s, no events', o.version) ELSE
   format('version %s, %s events numbered %s to %s', o.version, e.events, e.first, e.last) END AS detail
 FROM orders o LEFT JOIN (
@@ -236,15 +237,15 @@ WHERE e.last <> o.version OR e.events <> e.last - e.first + 1
     OR o.status IN ('pending', 'placed', 'reserved', 'paid', 'cancelling', 'needs_attention')));
 
 -- invariant: events_once
--- title: What can happen to an order once is told once
+-- title: An event that an order can have once is recorded once
 -- holds: always
-SELECT order_id AS subject, format('%s told %s times', dedup_key, count(*)) AS detail
+SELECT order_id AS subject, format('%s recorded %s times', dedup_key, count(*)) AS detail
 FROM events WHERE dedup_key IS NOT NULL GROUP BY order_id, dedup_key HAVING count(*) > 1;
 
 -- invariant: legal_transitions
--- title: Orders move along the transition table only
+-- title: Orders change status only along the transition table
 -- holds: always
--- The event of a decision does not say where the order stands after it: anywhere it may resume.
+-- The event of a decision does not name the status after it: any status that needs_attention allows.
 SELECT order_id AS subject,
   format('event %s: from %s to %s', seq, COALESCE(came_from, 'nothing'), went_to) AS detail
 FROM (
@@ -253,7 +254,7 @@ FROM (
     SELECT order_id, seq, CASE type WHEN 'order.created' THEN 'pending'
       WHEN 'order.attention_resolved' THEN 'resumed' ELSE substr(type, 7) END AS went_to
     FROM events WHERE starts_with(type, 'order.')
-  ) told
+  ) status_event
   WHERE went_to = 'resumed' OR (SELECT transitions ? went_to FROM given)
 ) moved, given
 WHERE CASE
@@ -264,27 +265,27 @@ WHERE CASE
     WHERE transitions -> resumed ? went_to)
   ELSE NOT transitions -> came_from ? went_to END;
 
--- invariant: status_told
--- title: An order stands where its last event says
+-- invariant: status_matches_events
+-- title: The status of an order is that of its last event
 -- holds: always
-SELECT o.id AS subject, format('order %s, last told %s', o.status, e.went_to) AS detail
+SELECT o.id AS subject, format('order %s, last event %s', o.status, e.went_to) AS detail
 FROM orders o JOIN (
   SELECT DISTINCT ON (order_id) order_id, went_to FROM (
     SELECT order_id, seq, CASE type WHEN 'order.created' THEN 'pending'
       WHEN 'order.attention_resolved' THEN 'resumed' ELSE substr(type, 7) END AS went_to
     FROM events WHERE starts_with(type, 'order.')
-  ) told
+  ) status_event
   WHERE went_to = 'resumed' OR (SELECT transitions ? went_to FROM given)
   ORDER BY order_id, seq DESC
 ) e ON e.order_id = o.id, given
 WHERE o.status::text <> e.went_to
   AND NOT (e.went_to = 'resumed' AND transitions -> 'needs_attention' ? o.status::text);
 
--- invariant: answers_stored
--- title: An accepted order has its stored 201 and a declined one its 402, and no such answer stands alone
+-- invariant: responses_stored
+-- title: An accepted order has its stored 201 and a declined one its 402, and each stored response has its order
 -- holds: always
--- Keys are forgotten after 7 days.
-SELECT k.key AS subject, format('key of order %s (%s) is %s, answer %s', COALESCE(k.order_id, 'none'),
+-- Keys are deleted after 7 days.
+SELECT k.key AS subject, format('key of order %s (%s) is %s, response %s', COALESCE(k.order_id, 'none'),
   COALESCE(o.status::text, 'missing'), k.state, COALESCE(k.status::text, 'none')) AS detail
 FROM idempotency_keys k LEFT JOIN orders o ON o.id = k.order_id
 WHERE (k.state = 'done') IS DISTINCT FROM (k.status IS NOT NULL AND k.body IS NOT NULL)
@@ -299,25 +300,25 @@ WHERE o.created_at > now() - interval '6 days'
 GROUP BY o.id HAVING count(k.order_id) <> 1;
 
 -- invariant: pending_ends
--- title: A hold whose shopper never came back ends
+-- title: A pending order past its deadline is settled
 -- holds: settled
--- 75 s: the longest try after the deadline, and a pass of recovery.
+-- 75 s: the longest attempt after the deadline, and a run of recovery.
 SELECT id AS subject, format('pending, deadline %s', deadline_at) AS detail
 FROM orders, given
 WHERE status = 'pending' AND deadline_at < now() - grace - interval '75 seconds';
 
 -- invariant: started_in_time
--- title: Every placed order is started
+-- title: Every placed order has a started workflow
 -- holds: settled
-SELECT id AS subject, format('placed at %s, workflow not known to run', placed_at) AS detail
+SELECT id AS subject, format('placed at %s, no known workflow', placed_at) AS detail
 FROM orders, given
 WHERE status = 'placed' AND workflow_started_at IS NULL AND placed_at < now() - grace;
 
 -- invariant: authorizations_settled
--- title: No authorization lapses unnoticed: captured or let go before the provider does
+-- title: No authorization expires unsettled: it is captured or voided before
 -- holds: settled
--- Stripe holds money on a card for 7 days where it names no end.
-SELECT o.id AS subject, format('order %s, money held until %s', o.status,
+-- Stripe authorizes a card for 7 days if it reports no expiry.
+SELECT o.id AS subject, format('order %s, authorized until %s', o.status,
   COALESCE(p.capture_before, p.created_at + interval '7 days')) AS detail
 FROM payments p JOIN orders o ON o.id = p.order_id, given
 WHERE p.status = 'authorized' AND NOT p.captured_manually
@@ -333,25 +334,25 @@ FROM orders o, given
 WHERE o.updated_at < now() - (stage_budgets_ms ->> o.status::text)::float8 * interval '1 ms'
   - interval '1 hour' - grace;
 
--- invariant: parked_has_letter
--- title: An order needs attention exactly while a dead letter asks a person about its step
+-- invariant: attention_has_dead_letter
+-- title: An order needs attention exactly while a dead letter requests a decision about its step
 -- holds: always
--- One that was laid aside was decided about. While one undo is done again the others' letters stay.
-SELECT o.id AS subject, format('waits for %s, which no dead letter asks about', step) AS detail
+-- A discarded one was decided. While one compensation is retried, the dead letters of the others stay.
+SELECT o.id AS subject, format('waits for %s, without a dead letter', step) AS detail
 FROM orders o, unnest(string_to_array(o.attention_step, ', ')) AS step
 WHERE o.status = 'needs_attention' AND NOT EXISTS (
   SELECT FROM dead_letters d WHERE d.source = 'checkout' AND d.order_id = o.id AND d.subject = step
     AND d.status IN ('open', 'redriven', 'discarded'))
 UNION ALL
-SELECT o.id, format('%s asks about %s, but the order is %s', d.id, d.subject, o.status)
+SELECT o.id, format('%s requests a decision about %s, but the order is %s', d.id, d.subject, o.status)
 FROM dead_letters d JOIN orders o ON o.id = d.order_id
 WHERE d.source = 'checkout' AND d.status IN ('open', 'redriven')
   AND o.status NOT IN ('needs_attention', 'cancelling');
 
--- invariant: dead_letters_sound
--- title: A dead letter has an error, its tries and what it is about; one is live per failing thing
+-- invariant: dead_letters_valid
+-- title: A dead letter has an error, an attempt count and a subject; one is live per subject
 -- holds: always
-SELECT id AS subject, format('%s of %s, %s tries, %s, error %L', source, subject, retry_count, status,
+SELECT id AS subject, format('%s of %s, %s attempts, %s, error %L', source, subject, retry_count, status,
   left(error, 60)) AS detail
 FROM dead_letters
 WHERE error = '' OR retry_count < 1 OR first_failed_at > last_failed_at
@@ -359,23 +360,23 @@ WHERE error = '' OR retry_count < 1 OR first_failed_at > last_failed_at
   OR (source = 'delivery' AND event_id IS NULL)
   OR (source IN ('checkout', 'notification', 'refund') AND order_id IS NULL)
 UNION ALL
-SELECT min(id), format('%s live letters of %s %s', count(*), source, subject)
+SELECT min(id), format('%s live dead letters of %s %s', count(*), source, subject)
 FROM dead_letters WHERE status IN ('open', 'redriven')
 GROUP BY source, subject, order_id, event_id HAVING count(*) > 1;
 
 -- invariant: redrives_end
--- title: A redrive ends: it works, or the letter is open again
+-- title: A redrive ends: it succeeds, or the dead letter is open again
 -- holds: settled
--- 16 minutes: recovery opens those older than 15.
+-- 16 minutes: recovery reopens those older than 15.
 SELECT id AS subject, format('redriven at %s', decided_at) AS detail
 FROM dead_letters, given
 WHERE status = 'redriven' AND decided_at < now() - grace - interval '16 minutes';
 
 -- invariant: events_delivered
--- title: Every subscription that is not paused gets its events
+-- title: Every subscription that is not paused receives its events
 -- holds: settled
--- 75 s: the warehouse feed gathers for 30 s, twice when a batch has just gone out.
-SELECT s.name AS subject, format('%s of %s waits since %s', e.type, e.order_id, e.time) AS detail
+-- 75 s: the warehouse feed collects for 30 s, twice when a batch was just sent.
+SELECT s.name AS subject, format('%s of %s has waited since %s', e.type, e.order_id, e.time) AS detail
 FROM subscriptions s CROSS JOIN given CROSS JOIN LATERAL (
   SELECT type, order_id, time FROM events
   WHERE (xid, position) > (s.cursor_xid, s.cursor_position)
@@ -387,11 +388,11 @@ WHERE NOT s.paused AND e.time < now() - grace
   - CASE s.name WHEN 'warehouse-feed' THEN interval '75 seconds' ELSE interval '10 seconds' END;
 
 -- invariant: events_handled
--- title: What a built-in subscriber has passed it has handled, or it lies in the dead letters
+-- title: A built-in subscriber has handled every event before its cursor, or has a dead letter for it
 -- holds: settled
--- 60 s: what failed with its batch is tried again after 5 s and 30 s.
+-- 60 s: an event that failed with its batch is retried after 5 s and 30 s.
 SELECT e.id::text AS subject,
-  format('%s of %s was passed and not had by %s', e.type, e.order_id, e.name) AS detail
+  format('%s of %s was not handled by %s', e.type, e.order_id, e.name) AS detail
 FROM (
   SELECT s.name, e.id, e.type, e.order_id
   FROM subscriptions s CROSS JOIN given
@@ -406,10 +407,10 @@ WHERE NOT EXISTS (
   SELECT FROM dead_letters d WHERE d.source = 'delivery' AND d.subject = e.name AND d.event_id = e.id);
 
 -- invariant: sales_counted_once
--- title: The hourly sales figures are the events they were made from, each counted once
+-- title: The hourly sales figures count each of their events once
 -- holds: always
 SELECT format('%s %s', sku, to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24')) AS subject,
-  format('counted %s orders, %s units, %s declines, %s compensations; events tell %s, %s, %s, %s',
+  format('counted %s orders, %s units, %s declines, %s compensations; by the events %s, %s, %s, %s',
     a.orders, a.units, a.declines, a.compensations, e.orders, e.units, e.declines, e.compensations) AS detail
 FROM analytics_hourly a FULL JOIN (
   SELECT date_trunc('hour', e.time, 'UTC') AS hour, l.sku, o.currency,
@@ -429,23 +430,23 @@ WHERE hour > now() - interval '30 days'
     IS DISTINCT FROM (e.orders, e.units, e.revenue_minor, e.declines, e.compensations);
 
 -- invariant: maintenance_runs
--- title: What tidies up still runs: the sweep every minute, the reconciliation every hour
+-- title: Maintenance runs: the sweep every minute, the reconciliation every hour
 -- holds: settled
-SELECT name AS subject, format('finished last at %s', finished_at) AS detail
+SELECT name AS subject, format('last finished at %s', finished_at) AS detail
 FROM maintenance_runs JOIN (VALUES ('sweep', interval '3 minutes'), ('reconcile', interval '3 hours'))
   AS kind (name, may_take) USING (name), given
 WHERE finished_at < now() - may_take - grace;
 
--- invariant: callbacks_taken
--- title: Every message from outside that we acknowledged was acted on
+-- invariant: messages_processed
+-- title: Every acknowledged message of a provider was processed
 -- holds: settled
--- 75 s: a payment notice that our books do not know yet is judged again for 60 s.
+-- 75 s: a payment webhook that our records do not explain yet is classified again for 60 s.
 SELECT source || ' ' || id AS subject, format('%s, received at %s', type, received_at) AS detail
 FROM inbox, given
 WHERE processed_at IS NULL AND received_at < now() - grace - interval '75 seconds';
 
 -- invariant: decisions_audited
--- title: What an operator decided is in the audit log
+-- title: Every decision of an operator is in the audit log
 -- holds: always
 SELECT d.id AS subject, format('%s by %s, not in the audit log', d.status, d.actor) AS detail
 FROM dead_letters d
@@ -453,7 +454,7 @@ WHERE d.actor IS NOT NULL AND NOT EXISTS (
   SELECT FROM audit_log a WHERE a.subject = d.id AND a.event_id IS NULL
     AND a.action IN ('dead_letter.redriven', 'dead_letter.discarded'))
 UNION ALL
-SELECT s.name, 'paused, and the audit log does not say by whom'
+SELECT s.name, 'paused, without an entry in the audit log'
 FROM subscriptions s
 WHERE s.paused AND 'subscription.paused' IS DISTINCT FROM (
   SELECT a.action FROM audit_log a
@@ -461,9 +462,9 @@ WHERE s.paused AND 'subscription.paused' IS DISTINCT FROM (
   ORDER BY a.id DESC LIMIT 1);
 
 -- invariant: cursors_within_log
--- title: No subscription stands beyond the end of the log, where new events would be behind it
+-- title: No cursor is beyond the end of the log, where its subscription would miss new events
 -- holds: always
--- It can after a restore into another cluster, whose transaction numbers begin anew.
+-- It can be after a restore into another cluster, whose transaction numbers start again.
 SELECT name AS subject, format('cursor %s, the log ends at %s', cursor_xid,
   pg_snapshot_xmin(pg_current_snapshot())) AS detail
 FROM subscriptions WHERE cursor_xid > pg_snapshot_xmin(pg_current_snapshot());
@@ -472,23 +473,23 @@ FROM subscriptions WHERE cursor_xid > pg_snapshot_xmin(pg_current_snapshot());
 -- title: The append-only tables are guarded by their triggers
 -- holds: always
 SELECT guard.name AS subject, CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END AS detail
-FROM (VALUES ('stock_movements'), ('payment_operations'), ('events'), ('audit_log')) AS kept (relation)
+FROM (VALUES ('stock_movements'), ('payment_operations'), ('events'), ('audit_log')) AS guarded (relation)
 CROSS JOIN LATERAL (SELECT relation || '_append_only' AS name) AS guard
 LEFT JOIN pg_trigger t ON t.tgname = guard.name AND t.tgrelid = to_regclass(relation)
 WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A');
 
 -- invariant: no_long_transactions
--- title: No transaction is forgotten open and nobody waits long for a lock
+-- title: No transaction stays open for long, and none waits long for a lock
 -- holds: settled
--- The event log stands still at the oldest transaction that has written anything.
+-- No event after the oldest open transaction that has written is readable.
 SELECT 'process ' || pid AS subject, format('%s, %s for %s', COALESCE(application_name, ''), state,
   clock_timestamp() - COALESCE(xact_start, query_start)) AS detail
 FROM pg_stat_activity, given
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-  AND ((xact_start < clock_timestamp() - patience
+  AND ((xact_start < clock_timestamp() - max_transaction
       AND (backend_xid IS NOT NULL OR state LIKE 'idle in transaction%'))
-    OR (wait_event_type = 'Lock' AND query_start < clock_timestamp() - patience / 2))
+    OR (wait_event_type = 'Lock' AND query_start < clock_timestamp() - max_transaction / 2))
 UNION ALL
 SELECT 'prepared transaction ' || gid, format('prepared at %s', prepared)
 FROM pg_prepared_xacts, given
-WHERE database = current_database() AND prepared < clock_timestamp() - patience;
+WHERE database = current_database() AND prepared < clock_timestamp() - max_transaction;

@@ -36,7 +36,7 @@ export interface InvariantOptions {
   /** How long eventual effects may take. Default 60 s. */
   readonly graceMs?: number | undefined;
   /** How long a transaction may be open; waiting for a lock, half of it. Default 10 s. */
-  readonly patienceMs?: number | undefined;
+  readonly maxTransactionMs?: number | undefined;
   /** Examples per invariant. Default 20. */
   readonly limit?: number | undefined;
   /** For all queries together; an invariant not reached by then is `unchecked`. Default 30 s. */
@@ -51,7 +51,7 @@ export interface Invariant {
 }
 
 const GRACE_MS = 60_000;
-const PATIENCE_MS = 10_000;
+const MAX_TRANSACTION_MS = 10_000;
 const LIMIT = 20;
 const TIMEOUT_MS = 30_000;
 /** One query; below the statement timeout of the pool. */
@@ -95,7 +95,7 @@ export async function checkWithin(
     transitions: TRANSITIONS,
     stageBudgetsMs: STAGE_BUDGETS_MS,
     graceMs: options.graceMs ?? GRACE_MS,
-    patienceMs: options.patienceMs ?? PATIENCE_MS,
+    maxTransactionMs: options.maxTransactionMs ?? MAX_TRANSACTION_MS,
   });
   const context = { parameters, limit, endsAtMs: Date.now() + timeoutMs };
   const results: InvariantResult[] = [];
@@ -160,7 +160,7 @@ function wrapped(query: string): string {
     WITH given AS (
       SELECT j -> 'transitions' AS transitions, j -> 'stageBudgetsMs' AS stage_budgets_ms,
         (j ->> 'graceMs')::float8 * interval '1 ms' AS grace,
-        (j ->> 'patienceMs')::float8 * interval '1 ms' AS patience
+        (j ->> 'maxTransactionMs')::float8 * interval '1 ms' AS max_transaction
       FROM (SELECT $1::text::jsonb AS j) AS parameter),
     manual AS (
       SELECT order_id, data ->> 'step' AS step FROM events

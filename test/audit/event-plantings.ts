@@ -1,4 +1,4 @@
-/** Violations of what holds for events, answers, letters, and for what moves and tidies up. */
+/** Planted violations: of events, responses, dead letters, deliveries and maintenance. */
 import { of, type Planting } from './planting.ts';
 
 export const EVENT_PLANTINGS: readonly Planting[] = [
@@ -13,8 +13,8 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'event_sequence',
     what: 'an old order without its first event',
-    subject: of('parkedWhileUndoing'),
-    statements: ({ parkedWhileUndoing: id }) => [
+    subject: of('waitingWhileCancelling'),
+    statements: ({ waitingWhileCancelling: id }) => [
       `UPDATE orders SET created_at = now() - interval '100 days' WHERE id = '${id}'`,
       `DELETE FROM events WHERE order_id = '${id}' AND seq = 1`,
     ],
@@ -38,19 +38,19 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
-    invariant: 'status_told',
+    invariant: 'status_matches_events',
     what: 'a status without an event',
     subject: of('shipped'),
     statements: ({ shipped }) => [`UPDATE orders SET status = 'delivered' WHERE id = '${shipped}'`],
   },
   {
-    invariant: 'answers_stored',
+    invariant: 'responses_stored',
     what: 'an accepted order without a response',
     subject: of('shipped'),
     statements: ({ shipped }) => [`DELETE FROM idempotency_keys WHERE order_id = '${shipped}'`],
   },
   {
-    invariant: 'answers_stored',
+    invariant: 'responses_stored',
     what: 'a stored 201 for an unknown order',
     subject: () => 'lost',
     statements: () => [
@@ -79,10 +79,10 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'authorizations_settled',
     what: 'an authorization unsettled for a week',
-    subject: of('parkedBeforeCapture'),
-    statements: ({ parkedBeforeCapture }) => [
+    subject: of('waitingBeforeCapture'),
+    statements: ({ waitingBeforeCapture }) => [
       `UPDATE payments SET created_at = now() - interval '8 days', capture_before = NULL
-       WHERE order_id = '${parkedBeforeCapture}'`,
+       WHERE order_id = '${waitingBeforeCapture}'`,
     ],
   },
   {
@@ -94,15 +94,15 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
-    invariant: 'parked_has_letter',
+    invariant: 'attention_has_dead_letter',
     what: 'needs_attention without a dead letter',
-    subject: of('parkedBeforeCapture'),
-    statements: ({ parkedBeforeCapture }) => [
-      `DELETE FROM dead_letters WHERE order_id = '${parkedBeforeCapture}'`,
+    subject: of('waitingBeforeCapture'),
+    statements: ({ waitingBeforeCapture }) => [
+      `DELETE FROM dead_letters WHERE order_id = '${waitingBeforeCapture}'`,
     ],
   },
   {
-    invariant: 'parked_has_letter',
+    invariant: 'attention_has_dead_letter',
     what: 'an open dead letter of a shipped order',
     subject: of('shipped'),
     statements: ({ shipped }) => [
@@ -111,12 +111,12 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
-    invariant: 'dead_letters_sound',
+    invariant: 'dead_letters_valid',
     what: 'a dead letter without attempts',
     subject: () => 'dl_',
-    statements: ({ parkedBeforeCapture }) => [
+    statements: ({ waitingBeforeCapture }) => [
       'ALTER TABLE dead_letters DROP CONSTRAINT dead_letters_retry_count_check',
-      `UPDATE dead_letters SET retry_count = 0 WHERE order_id = '${parkedBeforeCapture}'`,
+      `UPDATE dead_letters SET retry_count = 0 WHERE order_id = '${waitingBeforeCapture}'`,
     ],
   },
   {
@@ -155,7 +155,7 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
-    invariant: 'callbacks_taken',
+    invariant: 'messages_processed',
     what: 'a callback that was not processed',
     subject: () => 'warehouse msg_lost',
     statements: () => [

@@ -13,7 +13,7 @@ import { ORDER_PLANTINGS } from './order-plantings.ts';
 import type { Planting } from './planting.ts';
 
 const PLANTINGS = [...ORDER_PLANTINGS, ...EVENT_PLANTINGS];
-/** Everything but forgotten transactions is planted as rows. */
+/** The only violation that is not planted as rows. */
 const LONG_TRANSACTIONS = 'no_long_transactions';
 
 let healthy: HealthyShop;
@@ -38,7 +38,7 @@ describe('a planted violation', () => {
     expect(names.toSorted()).toEqual([invariant, ...also].toSorted());
     const found = results.find(({ name }) => name === invariant);
     expect(found?.violations).toBeGreaterThan(0);
-    expect(JSON.stringify(found?.examples)).toContain(planting.subject(healthy.fates));
+    expect(JSON.stringify(found?.examples)).toContain(planting.subject(healthy.orders));
   });
 
   test(`the invariant ${LONG_TRANSACTIONS} reports a transaction left open`, async () => {
@@ -47,10 +47,10 @@ describe('a planted violation', () => {
     try {
       await client.query('BEGIN');
       await client.query(`UPDATE products SET name = 'never committed' WHERE sku = 'mug-white'`);
-      const results = await checkInvariants(healthy.db, { patienceMs: 0 });
+      const results = await checkInvariants(healthy.db, { maxTransactionMs: 0 });
       expect(reported(results)).toMatchObject([{ name: LONG_TRANSACTIONS, violations: 1 }]);
       await client.query('ROLLBACK');
-      expect(reported(await checkInvariants(healthy.db, { patienceMs: 0 }))).toEqual([]);
+      expect(reported(await checkInvariants(healthy.db, { maxTransactionMs: 0 }))).toEqual([]);
     } finally {
       await client.end();
     }
@@ -80,14 +80,14 @@ describe('a check', () => {
     const dearer = 'UPDATE orders SET total_minor = total_minor + 1';
     const counted = await checkBroken([dearer], { limit: 3 });
     const totals = counted.find(({ name }) => name === 'order_totals');
-    expect(totals?.violations).toBe(Object.keys(healthy.fates).length);
+    expect(totals?.violations).toBe(Object.keys(healthy.orders).length);
     expect(totals?.examples).toHaveLength(3);
   });
 
   test('a check that cannot run is reported as unchecked and the others still run', async () => {
     const results = await checkBroken(['ALTER TABLE inbox RENAME TO elsewhere']);
     const unchecked = results.filter((each) => each.unchecked !== null);
-    expect(unchecked.map(({ name }) => name)).toEqual(['callbacks_taken']);
+    expect(unchecked.map(({ name }) => name)).toEqual(['messages_processed']);
     expect(unchecked[0]?.unchecked).toContain('inbox');
     expect(reported(results)).toHaveLength(1);
   });
@@ -108,13 +108,13 @@ function reported(results: readonly InvariantResult[]): readonly InvariantResult
 }
 
 function checkPlanted(planting: Planting, options?: InvariantOptions) {
-  return checkBroken(planting.statements(healthy.fates), options);
+  return checkBroken(planting.statements(healthy.orders), options);
 }
 
-/** Thrown so that what was broken is whole again. */
+/** Thrown to roll the planted changes back. */
 class RolledBack extends Error {}
 
-/** What is reported of the healthy database with these changes, which are rolled back. */
+/** Checks the healthy database with these changes, which are rolled back. */
 async function checkBroken(statements: readonly string[], options?: InvariantOptions) {
   let results: readonly InvariantResult[] = [];
   const broken = healthy.db.$transaction(

@@ -29,7 +29,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'never_oversold',
     what: 'more units promised than were received',
-    also: ['shipped_units_left'],
+    also: ['shipped_units_removed'],
     subject: () => 'poster-a2',
     statements: ({ pending }) => [
       `INSERT INTO stock_movements (sku, delta, kind, reason, order_id, actor) VALUES
@@ -38,7 +38,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
-    invariant: 'shipped_units_left',
+    invariant: 'shipped_units_removed',
     what: 'a shipped unit that is still in stock',
     subject: ({ shipped }) => `${shipped} mug-white`,
     statements: ({ shipped }) => [
@@ -133,7 +133,7 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
-    invariant: 'refunds_move',
+    invariant: 'refunds_progress',
     what: 'a refund without a workflow',
     subject: () => 'rfd_',
     statements: ({ refunding: id }) => [

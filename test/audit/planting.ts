@@ -2,7 +2,7 @@
  * What breaks an invariant: one violation, written past the code that would have refused it, with
  * triggers and foreign keys out of the way.
  */
-import type { Fates } from './scenarios.ts';
+import type { ScenarioOrders } from './scenarios.ts';
 
 export interface Planting {
   readonly invariant: string;
@@ -10,9 +10,9 @@ export interface Planting {
   /** Invariants that cannot hold either when this one does not. */
   readonly also?: readonly string[];
   /** What the report must name. */
-  readonly subject: (fates: Fates) => string;
-  readonly statements: (fates: Fates) => readonly string[];
+  readonly subject: (orders: ScenarioOrders) => string;
+  readonly statements: (orders: ScenarioOrders) => readonly string[];
 }
 
-/** The order of that fate. */
-export const of = (fate: keyof Fates) => (fates: Fates) => fates[fate];
+/** The order of that scenario. */
+export const of = (scenario: keyof ScenarioOrders) => (orders: ScenarioOrders) => orders[scenario];

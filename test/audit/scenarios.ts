@@ -1,4 +1,4 @@
-/** A database with an order of every fate, as the service itself writes them: nothing in it is wrong. */
+/** A database with an order of every scenario, as the service itself writes them: nothing in it is wrong. */
 import { createAnalyticsSubscriber } from '../../activities/events/subscribers/analytics.ts';
 import { createAuditSubscriber } from '../../activities/events/subscribers/audit.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
@@ -17,11 +17,11 @@ import {
 } from '../../prisma/events/dead-letters.ts';
 import { cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
-import * as fulfilment from '../../prisma/orders/record-shipment.ts';
+import * as steps from '../../prisma/orders/record-shipment.ts';
 import { markProcessed, storeMessage } from '../../prisma/events/inbox.ts';
 import { recordAction } from '../../prisma/access/operator-actions.ts';
 import { markStarted } from '../../prisma/orders/orders.ts';
-import * as parking from '../../prisma/orders/needs-attention.ts';
+import * as attention from '../../prisma/orders/needs-attention.ts';
 import * as payments from '../../prisma/payments/payments.ts';
 import { recordDeclined } from '../../prisma/orders/place-order.ts';
 import {
@@ -30,10 +30,10 @@ import {
 } from '../../prisma/payments/refund-outcomes.ts';
 import { markRefundStarted, requestRefund } from '../../prisma/payments/refunds.ts';
 import { ensureSubscription, pauseSubscription } from '../../prisma/events/subscriptions.ts';
-import { claimOf, openShop, type Shop } from '../prisma/shop.ts';
+import { claimOf, openSeededDatabase, type SeededDatabase } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
 
-export const FATES = [
+export const SCENARIOS = [
   'pending',
   'declined',
   'expired',
@@ -48,29 +48,29 @@ export const FATES = [
   'cancelledBeforeCapture',
   'cancelledAfterCapture',
   'shippingRefused',
-  'parkedBeforeCapture',
-  'parkedWhileUndoing',
-  'parkedAfterManualCapture',
-  'capturedAndShippedByHand',
-  'refundedAndReleasedByHand',
+  'waitingBeforeCapture',
+  'waitingWhileCancelling',
+  'waitingAfterManualCapture',
+  'capturedAndShippedManually',
+  'refundedAndReleasedManually',
 ] as const;
-export type Fates = Readonly<Record<(typeof FATES)[number], OrderId>>;
+export type ScenarioOrders = Readonly<Record<(typeof SCENARIOS)[number], OrderId>>;
 
 const OPERATOR = { apiKeyId: 'key_operator', correlationId: 'asked' };
 
-export interface HealthyShop extends Shop {
-  readonly fates: Fates;
+export interface HealthyShop extends SeededDatabase {
+  readonly orders: ScenarioOrders;
 }
 
 export async function openHealthyShop(): Promise<HealthyShop> {
-  const shop = await openShop();
-  const fates = await writeFates(shop);
-  await recordDeadLetters(shop, fates);
+  const shop = await openSeededDatabase();
+  const orders = await writeOrders(shop);
+  await recordDeadLetters(shop, orders);
   await runSubscribers(shop);
-  return { ...shop, fates };
+  return { ...shop, orders };
 }
 
-async function writeFates(shop: Shop): Promise<Fates> {
+async function writeOrders(shop: SeededDatabase): Promise<ScenarioOrders> {
   const { db } = shop;
   const to = (status: 'placed' | 'reserved' | 'paid') => advanced(shop, status);
   const declined = await shop.open();
@@ -84,10 +84,10 @@ async function writeFates(shop: Shop): Promise<Fates> {
   const expiredLate = await shop.open();
   await recordExpired(db, expiredLate, `pi_${expiredLate.id}`);
   const paid = await to('paid');
-  await fulfilment.recordShipmentRequested(db, paid.id);
-  await fulfilment.recordShipmentAccepted(db, paid.id);
+  await steps.recordShipmentRequested(db, paid.id);
+  await steps.recordShipmentAccepted(db, paid.id);
   const cancelling = await to('reserved');
-  await turnRound(shop, cancelling, 'requested_by_customer');
+  await startCancelling(shop, cancelling, 'requested_by_customer');
   return {
     pending: (await shop.open([{ sku: 'poster-a2', quantity: 3 }])).id,
     declined: declined.id,
@@ -103,16 +103,19 @@ async function writeFates(shop: Shop): Promise<Fates> {
     cancelledBeforeCapture: await cancelledBeforeCapture(shop),
     cancelledAfterCapture: await cancelledAfterCapture(shop, 'cancelled'),
     shippingRefused: await cancelledAfterCapture(shop, 'refused'),
-    parkedBeforeCapture: await parked(shop, await to('reserved'), ['capturePayment']),
-    parkedWhileUndoing: await parkedWhileUndoing(shop),
-    parkedAfterManualCapture: await parkedAfterManualCapture(shop),
-    capturedAndShippedByHand: await shippedManually(shop),
-    refundedAndReleasedByHand: await compensatedManually(shop),
+    waitingBeforeCapture: await waiting(shop, await to('reserved'), ['capturePayment']),
+    waitingWhileCancelling: await waitingWhileCancelling(shop),
+    waitingAfterManualCapture: await waitingAfterManualCapture(shop),
+    capturedAndShippedManually: await shippedManually(shop),
+    refundedAndReleasedManually: await compensatedManually(shop),
   };
 }
 
 /** An order of two SKUs, as far as the given status; its workflow is known to run. */
-async function advanced(shop: Shop, status: 'placed' | 'reserved' | 'paid'): Promise<Order> {
+async function advanced(
+  shop: SeededDatabase,
+  status: 'placed' | 'reserved' | 'paid',
+): Promise<Order> {
   const { db } = shop;
   const order = await shop.place([
     { sku: 'mug-white', quantity: 2 },
@@ -120,7 +123,7 @@ async function advanced(shop: Shop, status: 'placed' | 'reserved' | 'paid'): Pro
   ]);
   await markStarted(db, order.id);
   if (status === 'placed') return order;
-  await fulfilment.recordReserved(db, order.id);
+  await steps.recordReserved(db, order.id);
   if (status === 'reserved') return order;
   const payment = await paymentOf(shop, order.id);
   await payments.recordIntent(db, payment, 'capture');
@@ -128,19 +131,19 @@ async function advanced(shop: Shop, status: 'placed' | 'reserved' | 'paid'): Pro
   return order;
 }
 
-async function shipped(shop: Shop): Promise<OrderId> {
+async function shipped(shop: SeededDatabase): Promise<OrderId> {
   const { id } = await advanced(shop, 'paid');
-  await fulfilment.recordShipmentRequested(shop.db, id);
+  await steps.recordShipmentRequested(shop.db, id);
   const parcel = { carrier: 'Sandbox Parcel', trackingNumber: 'SP1' };
   const message = { source: 'warehouse', id: 'msg_1', type: 'shipment.shipped' } as const;
   await storeMessage(shop.db, { ...message, orderId: id, payload: {} });
   await markProcessed(shop.db, message, 'delivered');
-  await fulfilment.recordShipped(shop.db, id, parcel);
-  await fulfilment.recordNotification(shop.db, id, { notification: 'shipped', failure: null });
+  await steps.recordShipped(shop.db, id, parcel);
+  await steps.recordNotification(shop.db, id, { notification: 'shipped', failure: null });
   return id;
 }
 
-async function refunded(shop: Shop, status: 'requested' | 'succeeded'): Promise<OrderId> {
+async function refunded(shop: SeededDatabase, status: 'requested' | 'succeeded'): Promise<OrderId> {
   const { db } = shop;
   const { id: orderId } = await advanced(shop, 'paid');
   const asked = { orderId, amountMinor: 100, reason: 'one mug was broken', actor: 'key_operator' };
@@ -153,88 +156,102 @@ async function refunded(shop: Shop, status: 'requested' | 'succeeded'): Promise<
   return orderId;
 }
 
-async function cancelledBeforeCapture(shop: Shop): Promise<OrderId> {
+async function cancelledBeforeCapture(shop: SeededDatabase): Promise<OrderId> {
   const order = await advanced(shop, 'reserved');
-  await turnRound(shop, order, 'requested_by_customer');
+  await startCancelling(shop, order, 'requested_by_customer');
   const payment = await paymentOf(shop, order.id);
   await payments.recordIntent(shop.db, payment, 'void');
   await payments.recordVoided(shop.db, payment);
-  await fulfilment.recordStockReleased(shop.db, order.id);
-  await fulfilment.recordCancelled(shop.db, order.id, 'requested_by_customer');
+  await steps.recordStockReleased(shop.db, order.id);
+  await steps.recordCancelled(shop.db, order.id, 'requested_by_customer');
   return order.id;
 }
 
-async function cancelledAfterCapture(shop: Shop, parcel: 'cancelled' | 'refused') {
+async function cancelledAfterCapture(shop: SeededDatabase, parcel: 'cancelled' | 'refused') {
   const order = await advanced(shop, 'paid');
-  await fulfilment.recordShipmentRequested(shop.db, order.id);
-  await turnRound(shop, order, 'shipping_refused');
-  await fulfilment.recordShipmentEnded(shop.db, order.id, parcel);
+  await steps.recordShipmentRequested(shop.db, order.id);
+  await startCancelling(shop, order, 'shipping_refused');
+  await steps.recordShipmentEnded(shop.db, order.id, parcel);
   const refund = await openRemainingRefund(shop.db, await paymentOf(shop, order.id));
   if (refund) await recordRefundSucceeded(shop.db, refund, `re_${order.id}`);
-  await fulfilment.recordStockReleased(shop.db, order.id);
-  await fulfilment.recordCancelled(shop.db, order.id, 'shipping_refused');
+  await steps.recordStockReleased(shop.db, order.id);
+  await steps.recordCancelled(shop.db, order.id, 'shipping_refused');
   return order.id;
 }
 
-async function parked(shop: Shop, { id }: Order, steps: readonly string[]): Promise<OrderId> {
+async function waiting(
+  shop: SeededDatabase,
+  { id }: Order,
+  steps: readonly string[],
+): Promise<OrderId> {
   const waiting = { steps, failure: 'provider_unavailable: refund' };
-  await parking.recordNeedsAttention(shop.db, id, waiting);
+  await attention.recordNeedsAttention(shop.db, id, waiting);
   return id;
 }
 
-async function parkedWhileUndoing(shop: Shop): Promise<OrderId> {
+async function waitingWhileCancelling(shop: SeededDatabase): Promise<OrderId> {
   const order = await advanced(shop, 'paid');
-  await turnRound(shop, order, 'shipping_refused');
-  return parked(shop, order, ['voidOrRefundPayment', 'releaseStock']);
+  await startCancelling(shop, order, 'shipping_refused');
+  return waiting(shop, order, ['voidOrRefundPayment', 'releaseStock']);
 }
 
 /** What was held of its money has lapsed. */
-async function parkedAfterManualCapture(shop: Shop): Promise<OrderId> {
+async function waitingAfterManualCapture(shop: SeededDatabase): Promise<OrderId> {
   const order = await advanced(shop, 'reserved');
-  await parked(shop, order, ['capturePayment']);
+  await waiting(shop, order, ['capturePayment']);
   await skip(shop, order, { step: 'capturePayment', resumes: 'paid' });
-  await parked(shop, order, ['shipOrder']);
+  await waiting(shop, order, ['shipOrder']);
   const where = { orderId: order.id };
   await shop.db.payment.update({ where, data: { captureBefore: new Date(0) } });
   return order.id;
 }
 
-async function shippedManually(shop: Shop): Promise<OrderId> {
-  const id = await parkedAfterManualCapture(shop);
+async function shippedManually(shop: SeededDatabase): Promise<OrderId> {
+  const id = await waitingAfterManualCapture(shop);
   await skip(shop, { id }, { step: 'shipOrder', resumes: 'paid' });
   const parcel = { carrier: MANUAL_CARRIER, trackingNumber: 'none' };
-  await fulfilment.recordShipped(shop.db, id, parcel);
+  await steps.recordShipped(shop.db, id, parcel);
   return id;
 }
 
-async function compensatedManually(shop: Shop): Promise<OrderId> {
+async function compensatedManually(shop: SeededDatabase): Promise<OrderId> {
   const order = await advanced(shop, 'paid');
-  await turnRound(shop, order, 'shipping_refused');
-  await parked(shop, order, ['voidOrRefundPayment', 'releaseStock']);
+  await startCancelling(shop, order, 'shipping_refused');
+  await waiting(shop, order, ['voidOrRefundPayment', 'releaseStock']);
   await skip(shop, order, { step: 'releaseStock', resumes: 'cancelling' });
-  await parked(shop, order, ['voidOrRefundPayment']);
+  await waiting(shop, order, ['voidOrRefundPayment']);
   await skip(shop, order, { step: 'voidOrRefundPayment', resumes: 'cancelling' });
-  await fulfilment.recordCancelled(shop.db, order.id, 'shipping_refused');
+  await steps.recordCancelled(shop.db, order.id, 'shipping_refused');
   return order.id;
 }
 
 async function skip(
-  { db }: Shop,
+  { db }: SeededDatabase,
   { id }: Pick<Order, 'id'>,
   { step, resumes }: { readonly step: string; readonly resumes: OrderStatus },
 ): Promise<void> {
-  const resolved = { step, decision: 'skip', note: 'done by hand', actor: 'key_operator', resumes };
-  await parking.recordResolved(db, id, resolved);
+  const resolved = {
+    step,
+    decision: 'skip',
+    note: 'done manually',
+    actor: 'key_operator',
+    resumes,
+  };
+  await attention.recordResolved(db, id, resolved);
 }
 
-async function turnRound({ db }: Shop, { id }: Order, reason: CancelReason): Promise<void> {
-  await fulfilment.recordCancelling(db, id, { reason, request: null });
+async function startCancelling(
+  { db }: SeededDatabase,
+  { id }: Order,
+  reason: CancelReason,
+): Promise<void> {
+  await steps.recordCancelling(db, id, { reason, request: null });
 }
 
 /** A failed delivery that is tried again by an operator, a mail that failed, a paused subscription. */
-async function recordDeadLetters({ db }: Shop, fates: Fates): Promise<void> {
-  const orderId = fates.shipped;
-  await fulfilment.recordNotification(db, orderId, {
+async function recordDeadLetters({ db }: SeededDatabase, orders: ScenarioOrders): Promise<void> {
+  const orderId = orders.shipped;
+  await steps.recordNotification(db, orderId, {
     notification: 'confirmed',
     failure: 'no answer',
   });
@@ -266,7 +283,7 @@ async function recordDeadLetters({ db }: Shop, fates: Fates): Promise<void> {
 }
 
 /** What the pumps do: every event handed over, and the cursors at the end of the log. */
-async function runSubscribers({ db }: Shop): Promise<void> {
+async function runSubscribers({ db }: SeededDatabase): Promise<void> {
   const written = await db.event.count();
   const subscribers: readonly Subscriber[] = [
     createAuditSubscriber({ db }),
@@ -285,7 +302,7 @@ async function runSubscribers({ db }: Shop): Promise<void> {
   }
 }
 
-async function paymentOf({ db }: Shop, orderId: OrderId) {
+async function paymentOf({ db }: SeededDatabase, orderId: OrderId) {
   const payment = await payments.findPayment(db, orderId);
   if (!payment) throw new Error(`no payment of ${orderId}`);
   return payment;

@@ -11,15 +11,15 @@ import { environment } from '../../config.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import { CHECKOUT_WORKFLOW, checkoutStartOptions } from '../../workflows/checkout/contract.ts';
-import { openShop, type Shop } from '../prisma/shop.ts';
+import { openSeededDatabase, type SeededDatabase } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { openNamespace, openWorker, type Temporal } from '../support/temporal.ts';
 
 /** Without a worker: every workflow that is started stays as it is. */
-let shop: Shop;
+let shop: SeededDatabase;
 let temporal: Temporal;
 beforeEach(async () => {
-  [shop, temporal] = await Promise.all([openShop(), openNamespace()]);
+  [shop, temporal] = await Promise.all([openSeededDatabase(), openNamespace()]);
 });
 afterEach(() => Promise.all([shop.close(), temporal.close()]));
 

@@ -9,7 +9,7 @@ import {
   rewindSubscription,
   type SubscriptionLag,
 } from '../../prisma/events/subscriptions.ts';
-import { crowd } from '../prisma/shop.ts';
+import { runConcurrently } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { EVENTS_ONLY, deadLettersFor, subscribe, subscriberOf } from './subscribers.ts';
@@ -88,7 +88,7 @@ test('a failing subscriber is offered only part of the log and receives the rest
     return Promise.resolve();
   });
   await subscribe(shop, { ...subscriber, maxBatch: 10, retryDelaysMs: [] });
-  const orders = await crowd(30, 4, () => shop.order());
+  const orders = await runConcurrently(30, 4, () => shop.order());
   const orderIds = orders.map(({ orderId }) => orderId);
   const dead = async (): Promise<string[]> => {
     const deadLetters = await deadLettersFor(shop, 'outage');

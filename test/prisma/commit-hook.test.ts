@@ -4,26 +4,26 @@ import type { Written } from '../../prisma/client/commit-hook.ts';
 import { recordReserved } from '../../prisma/orders/record-shipment.ts';
 import { findPayment, recordIntent } from '../../prisma/payments/payments.ts';
 import { markStarted } from '../../prisma/orders/orders.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
 
-/** What a watcher is told, held against what a second connection sees at that moment. */
-let shop: Shop;
+/** The calls of a watcher, compared with what a second connection reads at that moment. */
+let shop: SeededDatabase;
 let db: Database;
-let told: (Written & { readonly moment: string })[] = [];
+let calls: (Written & { readonly moment: string })[] = [];
 let failAt: string | null = null;
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openSeededDatabase();
   db = createDatabase({
     url: shop.url,
     poolSize: 2,
     onCommit: (written, moment) => {
       if (moment === failAt) throw new Error('the process is gone');
-      told.push({ ...written, moment });
+      calls.push({ ...written, moment });
     },
   });
 });
 beforeEach(() => {
-  told = [];
+  calls = [];
   failAt = null;
 });
 afterAll(async () => {
@@ -34,7 +34,7 @@ afterAll(async () => {
 test('a commit watcher sees the event of a transaction once before and once after its commit', async () => {
   const { id: orderId } = await shop.place();
   await recordReserved(db, orderId);
-  expect(told.map(({ events, moment }) => [...events, moment])).toEqual([
+  expect(calls.map(({ events, moment }) => [...events, moment])).toEqual([
     ['order.reserved', 'before'],
     ['order.reserved', 'after'],
   ]);
@@ -43,35 +43,35 @@ test('a commit watcher sees the event of a transaction once before and once afte
 test('a commit watcher sees a single statement as a commit named by its table', async () => {
   const { id: orderId } = await shop.place();
   await markStarted(db, orderId);
-  expect(told.map(({ writes, moment }) => [...writes, moment])).toEqual([
+  expect(calls.map(({ writes, moment }) => [...writes, moment])).toEqual([
     ['orders.update', 'before'],
     ['orders.update', 'after'],
   ]);
   const payment = await findPayment(shop.db, orderId);
   if (!payment) throw new Error('the order has no payment');
-  told = [];
+  calls = [];
   await recordIntent(db, payment, 'capture');
-  expect(told.map(({ writes }) => writes)).toEqual([
+  expect(calls.map(({ writes }) => writes)).toEqual([
     ['payment_operations.insert'],
     ['payment_operations.insert'],
   ]);
 });
 
 test.each([
-  { moment: 'before', stands: 'placed' },
-  { moment: 'after', stands: 'reserved' },
+  { moment: 'before', status: 'placed' },
+  { moment: 'after', status: 'reserved' },
 ])(
-  'a process that dies $moment the commit leaves the order $stands',
-  async ({ moment, stands }) => {
+  'a process that dies $moment the commit leaves the order $status',
+  async ({ moment, status }) => {
     const { id: orderId } = await shop.place();
     failAt = moment;
     await expect(recordReserved(db, orderId)).rejects.toThrow('the process is gone');
     const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
-    expect(order.status).toBe(stands);
+    expect(order.status).toBe(status);
   },
 );
 
 test('a commit watcher sees no commit for a read', async () => {
   await db.order.findMany();
-  expect(told).toEqual([]);
+  expect(calls).toEqual([]);
 });

@@ -1,15 +1,15 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Order } from '../../domain/order.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
 
 /** What the database itself refuses, whatever the code above it does. */
-let shop: Shop;
+let shop: SeededDatabase;
 let order: Order;
 let client: pg.Client;
 
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openSeededDatabase();
   order = await shop.place();
   client = new pg.Client({ connectionString: shop.url });
   await client.connect();

@@ -5,13 +5,13 @@ import type { DiscrepancyKind } from '../../domain/reconciliation.ts';
 import type { RefundCause, RefundStatus } from '../../domain/refund.ts';
 import type { WebhookAttempt, WebhookEndpoint } from '../../domain/webhook.ts';
 import * as enums from '../../prisma/generated/enums.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
 
 /** A closed set is written three times: in the domain, in the Prisma schema and in the migrations. */
-let shop: Shop;
+let shop: SeededDatabase;
 
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openSeededDatabase();
 });
 afterAll(() => shop.close());
 

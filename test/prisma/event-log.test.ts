@@ -14,11 +14,11 @@ import {
   type LoggedEvent,
 } from '../../prisma/events/event-log.ts';
 import { eventually } from '../support/eventually.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
 
-let shop: Shop;
+let shop: SeededDatabase;
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openSeededDatabase();
 });
 afterAll(() => shop.close());
 

@@ -12,13 +12,19 @@ import {
 } from '../../prisma/access/idempotency.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
-import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
+import {
+  claimOf,
+  runConcurrently,
+  draftOf,
+  openSeededDatabase,
+  type SeededDatabase,
+} from './seeded-database.ts';
 
 const RESPONSE = { status: 201, body: '{"id":"ord_1","weird":"  \\u00e4 "}' };
 
-let shop: Shop;
+let shop: SeededDatabase;
 beforeAll(async () => {
-  shop = await openShop(20);
+  shop = await openSeededDatabase(20);
 });
 afterAll(() => shop.close());
 
@@ -72,7 +78,7 @@ describe('an abandoned attempt', () => {
   test('one of twenty concurrent callers takes over an attempt whose lease has expired', async () => {
     const { claim, orderId } = await claimed();
     await endLease(claim);
-    const states = await crowd(20, 20, () => readKeyState(shop.db, claim));
+    const states = await runConcurrently(20, 20, () => readKeyState(shop.db, claim));
     expect(states.filter((state) => state.kind === 'abandoned')).toEqual([
       { kind: 'abandoned', orderId },
     ]);
@@ -97,7 +103,7 @@ describe('an abandoned attempt', () => {
 describe('concurrent requests with one key', () => {
   test('one of twenty concurrent transactions claims the idempotency key', async () => {
     const claim = claimOf();
-    const got = await crowd(20, 20, () =>
+    const got = await runConcurrently(20, 20, () =>
       shop.db.$transaction((tx) => claimKey(tx, { ...claim, orderId: newId('order') })),
     );
     expect(got.filter(Boolean)).toHaveLength(1);
@@ -107,7 +113,7 @@ describe('concurrent requests with one key', () => {
     const sku = await shop.stock(100);
     const claim = claimOf();
     const draft = draftOf([{ sku, quantity: 1 }]);
-    const outcomes = await crowd(20, 20, () => openOrder(shop.db, claim, draft));
+    const outcomes = await runConcurrently(20, 20, () => openOrder(shop.db, claim, draft));
     expect(outcomes.filter((each) => each.kind === 'opened')).toHaveLength(1);
     expect(outcomes.filter((each) => each.kind === 'key_taken')).toHaveLength(19);
     expect(await shop.db.stock.findUnique({ where: { sku } })).toMatchObject({ held: 1 });
@@ -115,7 +121,7 @@ describe('concurrent requests with one key', () => {
 
   test('one of twenty concurrent transactions stores its response, and the others fail with KeyTakenError', async () => {
     const claim = claimOf();
-    const outcomes = await crowd(20, 20, () =>
+    const outcomes = await runConcurrently(20, 20, () =>
       shop.db
         .$transaction((tx) => insertCompletedKey(tx, claim, RESPONSE))
         .then(() => 'done', String),

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { markStuckNeedsAttention, recordRecovered } from '../../prisma/orders/stuck-orders.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
 
-let shop: Shop;
+let shop: SeededDatabase;
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openSeededDatabase();
 });
 afterAll(() => shop.close());
 
@@ -16,7 +16,7 @@ test('a step that needs attention replaces the open dead letter of the whole che
   expect(
     await markStuckNeedsAttention(shop.db, { orderId, version: seen.version }, 'it fails'),
   ).toBe(true);
-  const parked = await find();
+  const wholeCheckout = await find();
 
   const waiting = { steps: ['releaseStock'], failure: 'down' };
   expect(await recordNeedsAttention(shop.db, orderId, waiting)).toMatchObject({ kind: 'changed' });
@@ -31,8 +31,8 @@ test('a step that needs attention replaces the open dead letter of the whole che
     { subject: 'checkout', status: 'resolved' },
     { subject: 'releaseStock', status: 'open' },
   ]);
-  // The sweep that saw it wait as a whole, and heals it late, leaves it to the person.
-  const late = { orderId, version: parked.version };
+  // A sweep that read it while its whole checkout waited recovers it no more.
+  const late = { orderId, version: wholeCheckout.version };
   expect(await recordRecovered(shop.db, late, 'placed')).toBe(false);
 });
 

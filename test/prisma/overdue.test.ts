@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { isOverdue, listOverdue } from '../../prisma/orders/orders.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
 
-let shop: Shop;
+let shop: SeededDatabase;
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openSeededDatabase();
 });
 afterEach(() => {
   vi.useRealTimers();

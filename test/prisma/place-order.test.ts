@@ -10,13 +10,19 @@ import {
 } from '../../prisma/payments/refund-outcomes.ts';
 import { openOrder, recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
-import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
+import {
+  claimOf,
+  runConcurrently,
+  draftOf,
+  openSeededDatabase,
+  type SeededDatabase,
+} from './seeded-database.ts';
 
 const RESPONSE = { status: 201, body: '{"placed":true}' };
 
-let shop: Shop;
+let shop: SeededDatabase;
 beforeAll(async () => {
-  shop = await openShop(20);
+  shop = await openSeededDatabase(20);
 });
 afterAll(() => shop.close());
 
@@ -55,7 +61,7 @@ describe('opening an order', () => {
 
   test('twenty orders opened concurrently with one e-mail address share one customer', async () => {
     const customer = { email: 'twenty@example.com', name: 'Twenty', phone: null };
-    const outcomes = await crowd(20, 20, () =>
+    const outcomes = await runConcurrently(20, 20, () =>
       openOrder(shop.db, claimOf(), { ...draftOf(), customer }),
     );
     expect(outcomes.map((each) => each.kind)).toEqual(outcomes.map(() => 'opened'));
@@ -137,13 +143,13 @@ describe('settling an order', () => {
 describe('payment records', () => {
   test('one of twenty concurrent calls records the capture intent as new', async () => {
     const payment = await paymentOfPlaced();
-    const seen = await crowd(20, 20, () => recordIntent(shop.db, payment, 'capture'));
+    const seen = await runConcurrently(20, 20, () => recordIntent(shop.db, payment, 'capture'));
     expect(seen.filter((each) => each === 'new')).toHaveLength(1);
   });
 
   test('a full refund recorded twenty times concurrently captures and refunds the amount once', async () => {
     const payment = await paymentOfPlaced();
-    await crowd(20, 20, async () => {
+    await runConcurrently(20, 20, async () => {
       const refund = await openRemainingRefund(shop.db, payment);
       if (refund) await recordRefundSucceeded(shop.db, refund, 're_1');
     });

@@ -17,12 +17,12 @@ import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
 
-let shop: Shop;
+let shop: SeededDatabase;
 
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openSeededDatabase();
   await placeAtRest();
   await untilReadable(4);
 });

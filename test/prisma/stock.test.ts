@@ -10,18 +10,24 @@ import {
   shipHeldStock,
   StockShortError,
 } from '../../prisma/catalog/stock.ts';
-import { claimOf, crowd, draftOf, openShop, type Shop } from './shop.ts';
+import {
+  claimOf,
+  runConcurrently,
+  draftOf,
+  openSeededDatabase,
+  type SeededDatabase,
+} from './seeded-database.ts';
 
-let shop: Shop;
+let shop: SeededDatabase;
 beforeAll(async () => {
-  shop = await openShop(40);
+  shop = await openSeededDatabase(40);
 });
 afterAll(() => shop.close());
 
 describe('a hold', () => {
   test('200 concurrent holds on 50 units give exactly 50 holds and 150 refusals as short', async () => {
     const sku = await shop.stock(50);
-    const answers = await crowd(200, 40, () => hold([{ sku, quantity: 1 }]));
+    const answers = await runConcurrently(200, 40, () => hold([{ sku, quantity: 1 }]));
     expect(answers.filter((answer) => answer === 'held')).toHaveLength(50);
     expect(answers.filter((answer) => answer === 'short')).toHaveLength(150);
     expect(await findStock(shop.db, sku)).toMatchObject({ onHand: 50, held: 50, available: 0 });
@@ -33,7 +39,9 @@ describe('a hold', () => {
       { sku: a, quantity: 1 },
       { sku: b, quantity: 2 },
     ];
-    const answers = await crowd(200, 40, (index) => hold(index % 2 === 0 ? one : one.toReversed()));
+    const answers = await runConcurrently(200, 40, (index) =>
+      hold(index % 2 === 0 ? one : one.toReversed()),
+    );
     expect(new Set(answers)).toEqual(new Set(['held']));
     expect(await findStock(shop.db, a)).toMatchObject({ held: 200 });
     expect(await findStock(shop.db, b)).toMatchObject({ held: 400 });
@@ -106,14 +114,14 @@ describe('the cause of a shortage', () => {
 
   test('120 concurrent orders for 50 units open 50 orders and return a shortage to the other 70', async () => {
     const sku = await shop.stock(50);
-    const outcomes = await crowd(120, 40, () =>
+    const outcomes = await runConcurrently(120, 40, () =>
       openOrder(shop.db, claimOf(), draftOf([{ sku, quantity: 1 }])),
     );
     expect(outcomes.filter((each) => each.kind === 'opened')).toHaveLength(50);
-    const told = outcomes.filter((each) => each.kind === 'out_of_stock');
-    expect(told).toHaveLength(70);
-    // Everybody who has a unit is still paying.
-    for (const { shortages } of told) expect(shortages).toMatchObject([{ sku, cause: 'held' }]);
+    const refused = outcomes.filter((each) => each.kind === 'out_of_stock');
+    expect(refused).toHaveLength(70);
+    // Every unit is held by an order that is not paid yet.
+    for (const { shortages } of refused) expect(shortages).toMatchObject([{ sku, cause: 'held' }]);
   });
 });
 
@@ -122,7 +130,7 @@ describe('the end of a hold', () => {
     const sku = await shop.stock(5);
     const { id } = await shop.place([{ sku, quantity: 2 }]);
     const release = () => shop.db.$transaction((tx) => releaseHold(tx, id));
-    const released = await crowd(10, 10, release);
+    const released = await runConcurrently(10, 10, release);
     expect(released.filter(Boolean)).toHaveLength(1);
     expect(await release()).toBe(false);
     expect(await findStock(shop.db, sku)).toEqual({ sku, onHand: 5, held: 0, available: 5 });
@@ -131,7 +139,7 @@ describe('the end of a hold', () => {
   test('a hold shipped ten times concurrently reduces the stock once with one movement', async () => {
     const sku = await shop.stock(5);
     const { id } = await shop.place([{ sku, quantity: 2 }]);
-    await crowd(10, 10, () => shop.db.$transaction((tx) => shipHeldStock(tx, id)));
+    await runConcurrently(10, 10, () => shop.db.$transaction((tx) => shipHeldStock(tx, id)));
     expect(await findStock(shop.db, sku)).toEqual({ sku, onHand: 3, held: 0, available: 3 });
     const movements = await shop.db.stockMovement.findMany({ where: { sku } });
     expect(movements.map((each) => each.delta)).toEqual([5, -2]);

@@ -9,11 +9,11 @@ import {
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
-import { crowd, openShop, type Shop } from './shop.ts';
+import { runConcurrently, openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
 
-let shop: Shop;
+let shop: SeededDatabase;
 beforeAll(async () => {
-  shop = await openShop(20);
+  shop = await openSeededDatabase(20);
 });
 afterAll(() => shop.close());
 
@@ -71,12 +71,16 @@ describe('a change', () => {
     expect(await change({ ...notified, dedupKey: 'shipped' })).toEqual({ kind: 'already' });
   });
 
-  test('a status change of an order in needs_attention resolves its open dead letter', async () => {
+  test.each([
+    { what: 'that ends the wait for a person resolves', endsAttention: true, status: 'resolved' },
+    { what: 'that does not end the wait keeps', endsAttention: false, status: 'open' },
+  ])('a status change $what the open dead letter of the order', async (given) => {
+    const { endsAttention, status } = given;
     const { id } = await shop.place();
     await recordNeedsAttention(shop.db, id, { steps: ['checkout'], failure: 'stopped' });
-    await change({ orderId: id, type: 'order.reserved', to: 'reserved' });
+    await change({ orderId: id, type: 'order.reserved', to: 'reserved', endsAttention });
     const { deadLetters } = await listDeadLetters(shop.db, { orderId: id }, { limit: 2 });
-    expect(deadLetters).toMatchObject([{ subject: 'checkout', status: 'resolved' }]);
+    expect(deadLetters).toMatchObject([{ subject: 'checkout', status }]);
   });
 
   test('a change without a new status keeps the status and the waiting step', async () => {
@@ -113,7 +117,7 @@ test('an order changes status only along the transition table', async () => {
 describe('concurrent changes', () => {
   test('twenty concurrent changes number their events without a gap', async () => {
     const { id } = await shop.place();
-    const outcomes = await crowd(20, 20, (index) =>
+    const outcomes = await runConcurrently(20, 20, (index) =>
       change({ orderId: id, type: 'order.customer_notified', dedupKey: `notice ${index}` }),
     );
     expect(outcomes.map((each) => each.kind)).toEqual(outcomes.map(() => 'changed'));
@@ -127,7 +131,7 @@ describe('concurrent changes', () => {
 
   test('one of twenty identical concurrent changes is made, and the others return already', async () => {
     const { id } = await shop.place();
-    const outcomes = await crowd(20, 20, () =>
+    const outcomes = await runConcurrently(20, 20, () =>
       change({ orderId: id, type: 'order.reserved', to: 'reserved' }),
     );
     expect(outcomes.filter((each) => each.kind === 'changed')).toHaveLength(1);
@@ -137,7 +141,9 @@ describe('concurrent changes', () => {
 
   test('twenty concurrent changes without a new status record their event once', async () => {
     const { id } = await shop.place();
-    await crowd(20, 20, () => retried(() => change({ orderId: id, type: 'order.stock_released' })));
+    await runConcurrently(20, 20, () =>
+      retried(() => change({ orderId: id, type: 'order.stock_released' })),
+    );
     expect(await shop.db.event.count({ where: { orderId: id } })).toBe(3);
     expect((await stored(id)).version).toBe(3);
   });
@@ -148,7 +154,7 @@ describe('concurrent changes', () => {
       { orderId: id, type: 'order.reserved', to: 'reserved' },
       { orderId: id, type: 'order.cancelling', to: 'cancelling', ...detailsOf('cancelling') },
     ] as const;
-    await crowd(20, 20, (index) => change(ways[index % 2 === 0 ? 0 : 1]));
+    await runConcurrently(20, 20, (index) => change(ways[index % 2 === 0 ? 0 : 1]));
     const { status, version } = await stored(id);
     expect(status).toBe('cancelling');
     expect(await shop.db.event.count({ where: { orderId: id } })).toBe(version);

@@ -1,5 +1,5 @@
 /**
- * The model: what must have become of one shopper's wish, knowing only what the shopper was told. It
+ * The model: the expected outcome of one shopper's plan, from the responses the shopper received. It
  * knows nothing of workflows, retries or faults.
  */
 import { expect } from 'vitest';
@@ -7,27 +7,27 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { Shop } from '../support/shop.ts';
 import type { Seen } from './shoppers.ts';
 
-type Books = Pick<Shop, 'db' | 'sandbox'>;
+type ShopState = Pick<Shop, 'db' | 'sandbox'>;
 
-export async function expectAsWished(shop: Books, seen: Seen): Promise<void> {
+export async function expectModel(shop: ShopState, seen: Seen): Promise<void> {
   const { status, bodies } = seen.placed;
-  const good = seen.wish.card === 'pm_card_visa';
-  // Sold out is said before any card is asked.
+  const good = seen.plan.card === 'pm_card_visa';
+  // Sold out is reported before any card is authorized.
   expect(good ? [201, 409] : [402, 409], bodies[0]).toContain(status);
-  if (status !== 409) expect(new Set(bodies).size, 'one key, one answer').toBe(1);
-  if (seen.orderId !== null) await expectOrderAsTold(shop, seen.orderId, seen);
+  if (status !== 409) expect(new Set(bodies).size, 'one key, one response').toBe(1);
+  if (seen.orderId !== null) await expectOrder(shop, seen.orderId, seen);
 }
 
-async function expectOrderAsTold(shop: Books, orderId: OrderId, seen: Seen): Promise<void> {
+async function expectOrder(shop: ShopState, orderId: OrderId, seen: Seen): Promise<void> {
   const order = await shop.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { payment: true },
   });
-  const told = { orderId, cancels: seen.cancels, status: order.status };
-  // A cancel has a definite answer (G10): 202, it is undone; 409, it is not.
-  for (const answer of seen.cancels) expect([202, 409], JSON.stringify(told)).toContain(answer);
+  const received = { orderId, cancels: seen.cancels, status: order.status };
+  // A cancel has a definite response (G10): 202, the order is cancelled; 409, it is not.
+  for (const answer of seen.cancels) expect([202, 409], JSON.stringify(received)).toContain(answer);
   const cancelled = seen.cancels.includes(202) && !leftBefore(shop, orderId);
-  expect(order.status, JSON.stringify(told)).toBe(cancelled ? 'cancelled' : 'shipped');
+  expect(order.status, JSON.stringify(received)).toBe(cancelled ? 'cancelled' : 'shipped');
   const { capturedMinor = 0, refundedMinor = 0, status } = order.payment ?? {};
   const refunded = seen.refundsMinor.reduce((sum, each) => sum + each, 0);
   if (cancelled) {
@@ -41,8 +41,8 @@ async function expectOrderAsTold(shop: Books, orderId: OrderId, seen: Seen): Pro
   }
 }
 
-/** The parcel was gone when the cancel reached the warehouse: then it counts as shipped. */
-function leftBefore({ sandbox }: Books, orderId: OrderId): boolean {
+/** The parcel had left when the cancel reached the warehouse: then it counts as shipped. */
+function leftBefore({ sandbox }: ShopState, orderId: OrderId): boolean {
   const operations = sandbox.ledgers.warehouse
     .effects()
     .filter((each) => each.order_id === orderId)

@@ -4,16 +4,16 @@ import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import { expectConsistent } from '../faults/records.ts';
 import type { Shop } from '../support/shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { expectAsWished } from './model.ts';
-import { goShopping, SKUS, wishes } from './shoppers.ts';
+import { expectModel } from './model.ts';
+import { runShopper, SKUS, plans } from './shoppers.ts';
 
 const UNITS = { plenty: 10_000, some: 60, rare: 12 } as const;
 /** Runs of up to six shoppers at once. A failing run prints its seed and path, to be given to fc.assert. */
 const RUNS = 20;
 
-/** What can go wrong with a call and is over in a moment. */
+/** Transient faults of a call. */
 const CALLS: readonly Mode[] = ['fail_before', 'answer_lost', 'down', 'latency'];
-/** What can go wrong with a callback. */
+/** Faults of a callback. */
 const CALLBACKS: readonly Mode[] = ['duplicate', 'late'];
 
 const PLACES: readonly Place[] = [
@@ -31,10 +31,10 @@ const PLACES: readonly Place[] = [
 ];
 const CALLBACK: Place = { provider: 'warehouse', operation: 'callback' };
 
-/** Up to three operations, each harmed once or twice. */
-function harms() {
+/** Faults at up to three operations, each once or twice. */
+function randomFaults() {
   const times = fc.integer({ min: 1, max: 2 });
-  const harm = fc.oneof(
+  const fault = fc.oneof(
     {
       weight: PLACES.length,
       arbitrary: fc.record({
@@ -52,7 +52,7 @@ function harms() {
       }),
     },
   );
-  return fc.uniqueArray(harm, {
+  return fc.uniqueArray(fault, {
     maxLength: 3,
     selector: ({ place }) => `${place.provider}.${place.operation}`,
   });
@@ -65,22 +65,22 @@ beforeAll(async () => {
 });
 
 test('concurrent orders under random faults each end as the model says, and money and units add up', async () => {
-  const wanted = fc.array(wishes, { minLength: 1, maxLength: 6 });
-  const run = fc.asyncProperty(wanted, harms(), async (shoppers, armed) => {
+  const shopperPlans = fc.array(plans, { minLength: 1, maxLength: 6 });
+  const run = fc.asyncProperty(shopperPlans, randomFaults(), async (shoppers, armed) => {
     const { faults } = suite.shop.sandbox;
     faults.clear();
     for (const { place, ...how } of armed) faults.set(place, { ...how, latency_ms: 100 });
-    const seen = await Promise.all(shoppers.map((each) => goShopping(suite.shop, each)));
+    const seen = await Promise.all(shoppers.map((each) => runShopper(suite.shop, each)));
     fired += faults.list().reduce((sum, each) => sum + each.fired, 0);
-    for (const each of seen) await expectAsWished(suite.shop, each);
+    for (const each of seen) await expectModel(suite.shop, each);
   });
   await fc.assert(run, { numRuns: RUNS, endOnFailure: true });
   await expectConsistent(suite.shop);
   await expectUnitsAddUp(suite.shop);
-  expect(fired, 'nothing was struck: the run proves little').toBeGreaterThan(0);
+  expect(fired, 'no fault fired: the run proves little').toBeGreaterThan(0);
 }, 300_000);
 
-/** What is gone from the shelves is what has shipped, and at rest nothing is held. */
+/** The units removed from stock are those shipped, and settled orders hold none. */
 async function expectUnitsAddUp({ db }: Shop): Promise<void> {
   for (const sku of SKUS) {
     const shipped = await db.reservation.aggregate({

@@ -1,4 +1,4 @@
-/** What shoppers may want, at random, and what each of them then saw. */
+/** Random plans of shoppers, and the responses that each received. */
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { z } from 'zod';
@@ -9,18 +9,18 @@ import type { RunningShop } from '../support/running-shop.ts';
 
 export const SKUS = ['plenty', 'some', 'rare'] as const;
 
-export interface Wish {
+export interface Plan {
   readonly lines: readonly { readonly sku: (typeof SKUS)[number]; readonly quantity: number }[];
   readonly card: 'pm_card_visa' | 'pm_card_chargeDeclined';
-  /** How often the shopper presses the button, at once. */
+  /** Concurrent requests of the shopper. */
   readonly clicks: number;
-  /** Cancel as soon as the order has seen so many events, so often at once; null: never. */
+  /** Cancel once the order has `afterEvents` events, with `clicks` concurrent requests; null: never. */
   readonly cancel: { readonly afterEvents: number; readonly clicks: number } | null;
-  /** Refunds asked for at once when the order has shipped, in percent of its total. */
+  /** Concurrent refunds of the shipped order, in percent of its total. */
   readonly refundPercents: readonly number[];
 }
 
-export const wishes: fc.Arbitrary<Wish> = fc.record({
+export const plans: fc.Arbitrary<Plan> = fc.record({
   lines: fc.array(
     fc.record({ sku: fc.constantFrom(...SKUS), quantity: fc.integer({ min: 1, max: 3 }) }),
     {
@@ -40,8 +40,8 @@ export const wishes: fc.Arbitrary<Wish> = fc.record({
 });
 
 export interface Seen {
-  readonly wish: Wish;
-  /** The one status that the clicks came to, and the bodies with it. */
+  readonly plan: Plan;
+  /** The one status of the responses, and their bodies. */
   readonly placed: { readonly status: number; readonly bodies: readonly string[] };
   readonly orderId: OrderId | null;
   /** Statuses of the cancel's clicks. */
@@ -50,37 +50,37 @@ export interface Seen {
   readonly refundsMinor: readonly number[];
 }
 
-/** For what takes moments, on a machine that is busy. */
+/** For a busy machine. */
 const PATIENCE = { timeoutMs: 30_000 } as const;
-const REST: readonly string[] = SETTLED_STATUSES;
+const SETTLED: readonly string[] = SETTLED_STATUSES;
 const PLACED = z.object({ id: z.string(), total_minor: z.int() });
 const REFUND = z.object({ id: z.string(), amount_minor: z.int() });
 
-/** One shopper, until the order rests and every refund has ended. */
-export async function goShopping(shop: RunningShop, wish: Wish): Promise<Seen> {
+/** One shopper, until the order and every refund are settled. */
+export async function runShopper(shop: RunningShop, plan: Plan): Promise<Seen> {
   const key = randomUUID();
-  const clicks = Array.from({ length: wish.clicks }, () => click(shop, wish, key));
+  const clicks = Array.from({ length: plan.clicks }, () => click(shop, plan, key));
   const answers = await Promise.all(clicks);
-  // Sold out settles nothing: the key stays free, and a click a moment later may find units again.
+  // Sold out settles nothing: the key stays free, and a later request may find units again.
   const settled = answers.filter((answer) => answer.status !== 409);
   const bodies = (settled.length > 0 ? settled : answers).map(({ body }) => body);
   const status = settled[0]?.status ?? 409;
-  const seen = { wish, placed: { status, bodies }, orderId: null, cancels: [], refundsMinor: [] };
+  const seen = { plan, placed: { status, bodies }, orderId: null, cancels: [], refundsMinor: [] };
   if (status !== 201) return seen;
   const { id: orderId, total_minor: totalMinor } = PLACED.parse(JSON.parse(bodies[0] ?? ''));
   if (!isOrderId(orderId)) throw new Error(`no order id: ${orderId}`);
   await shop.services.starter.drain();
   const [cancels] = await Promise.all([
-    cancel(shop, wish, orderId),
+    cancel(shop, plan, orderId),
     shop.checkoutOf(orderId).result(),
   ]);
-  const refundsMinor = await refund(shop, { wish, orderId, totalMinor });
+  const refundsMinor = await refund(shop, { plan, orderId, totalMinor });
   return { ...seen, orderId, cancels, refundsMinor };
 }
 
-/** Presses until the answer settles the order, as a client does: the same key, the same body. */
-function click(shop: RunningShop, wish: Wish, key: string) {
-  const changes = { lines: wish.lines, payment_method: wish.card };
+/** Retries until the response is final, as a client does: the same key, the same body. */
+function click(shop: RunningShop, plan: Plan, key: string) {
+  const changes = { lines: plan.lines, payment_method: plan.card };
   return eventually(async () => {
     const answer = await shop.place(changes, key);
     const body = await answer.text();
@@ -89,31 +89,32 @@ function click(shop: RunningShop, wish: Wish, key: string) {
   }, PATIENCE);
 }
 
-/** Cancels when the order has got so far, or rests; the same wish, pressed more than once. */
-async function cancel(shop: RunningShop, wish: Wish, orderId: OrderId): Promise<readonly number[]> {
-  if (wish.cancel === null) return [];
-  const { afterEvents, clicks } = wish.cancel;
+/** Cancels once the order has enough events, or is settled; with concurrent requests. */
+async function cancel(shop: RunningShop, plan: Plan, orderId: OrderId): Promise<readonly number[]> {
+  if (plan.cancel === null) return [];
+  const { afterEvents, clicks } = plan.cancel;
   await eventually(async () => {
     const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
-    if (order.version < afterEvents && !REST.includes(order.status)) throw new Error(order.status);
+    if (order.version < afterEvents && !SETTLED.includes(order.status))
+      throw new Error(order.status);
   }, PATIENCE);
   const press = (): Promise<number> => {
     const key = randomUUID();
     return eventually(async () => {
       const { status } = await shop.ask('POST', `/v1/orders/${orderId}/cancel`, { key, body: {} });
-      if (status === 503) throw new Error('no definite answer yet');
+      if (status === 503) throw new Error('no definite response yet');
       return status;
     }, PATIENCE);
   };
   return Promise.all(Array.from({ length: clicks }, press));
 }
 
-/** Asks for every refund at once, and waits until the accepted ones have ended. */
+/** Requests every refund at once, and waits until the accepted ones are settled. */
 async function refund(
   shop: RunningShop,
-  asked: { readonly wish: Wish; readonly orderId: OrderId; readonly totalMinor: number },
+  asked: { readonly plan: Plan; readonly orderId: OrderId; readonly totalMinor: number },
 ): Promise<readonly number[]> {
-  const { wish, orderId, totalMinor } = asked;
+  const { plan, orderId, totalMinor } = asked;
   const ask = async (percent: number): Promise<z.infer<typeof REFUND> | null> => {
     const body = { amount_minor: Math.ceil((totalMinor * percent) / 100), reason: 'returned' };
     const key = randomUUID();
@@ -124,11 +125,11 @@ async function refund(
       return tried;
     }, PATIENCE);
     if (answer.status === 202) return REFUND.parse(await answer.json());
-    // Nothing was captured, or less is left than asked for.
+    // Nothing was captured, or less is left than requested.
     if (answer.status === 409 || answer.status === 422) return null;
     throw new Error(`refund: ${answer.status} ${await answer.text()}`);
   };
-  const answers = await Promise.all(wish.refundPercents.map(ask));
+  const answers = await Promise.all(plan.refundPercents.map(ask));
   const accepted = answers.filter((answer) => answer !== null);
   await shop.services.starts.drain();
   for (const { id } of accepted) {

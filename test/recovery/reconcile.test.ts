@@ -14,7 +14,7 @@ import {
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { recordRefundSucceeded } from '../../prisma/payments/refund-outcomes.ts';
 import { reconcileWindow } from '../../workflows/operations/contract.ts';
-import { claimOf } from '../prisma/shop.ts';
+import { claimOf } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';

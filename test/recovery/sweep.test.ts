@@ -8,7 +8,7 @@ import { openOrder } from '../../prisma/orders/place-order.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import type { Resolution } from '../../domain/attention.ts';
 import { CHECKOUT_WORKFLOW, checkoutStartOptions } from '../../workflows/checkout/contract.ts';
-import { claimOf, draftOf } from '../prisma/shop.ts';
+import { claimOf, draftOf } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   effectsOf,

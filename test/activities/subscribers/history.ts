@@ -13,7 +13,12 @@ import {
 } from '../../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention, recordResolved } from '../../../prisma/orders/needs-attention.ts';
 import { openOrder, recordDeclined, recordPlaced } from '../../../prisma/orders/place-order.ts';
-import { claimOf, draftOf, openShop, type Shop } from '../../prisma/shop.ts';
+import {
+  claimOf,
+  draftOf,
+  openSeededDatabase,
+  type SeededDatabase,
+} from '../../prisma/seeded-database.ts';
 import { eventually } from '../../support/eventually.ts';
 
 export const FATES = ['placed', 'declined', 'cancelled', 'shipped', 'attended'] as const;
@@ -25,7 +30,7 @@ export interface Wish {
   readonly currency?: string;
 }
 
-export interface History extends Shop {
+export interface History extends SeededDatabase {
   /** Lets one order come to its fate. */
   live(wish: Wish): Promise<Order>;
   /** The whole log, once all of it can be read: a transaction elsewhere on the server delays that. */
@@ -42,7 +47,7 @@ export const DECISION = {
 } as const;
 
 export async function openHistory(): Promise<History> {
-  const shop = await openShop();
+  const shop = await openSeededDatabase();
   return {
     ...shop,
     async live({ fate, lines, currency = 'EUR' }) {
@@ -74,7 +79,7 @@ export function wanted(
 /** A signal that is never aborted. */
 export const NEVER = new AbortController().signal;
 
-async function follow({ db }: Shop, order: Order, fate: Fate): Promise<void> {
+async function follow({ db }: SeededDatabase, order: Order, fate: Fate): Promise<void> {
   const { id } = order;
   if (fate === 'declined') {
     const response = { status: 402, body: '{}' };

@@ -16,7 +16,7 @@ import {
   findSigningEndpoint,
 } from '../../../prisma/events/webhook-endpoints.ts';
 import { FATES, NEVER, openHistory, type History } from './history.ts';
-import { claimOf } from '../../prisma/shop.ts';
+import { claimOf } from '../../prisma/seeded-database.ts';
 import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 /** More than are sent to side by side. */

@@ -9,7 +9,7 @@ import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import { KEPT_ATTEMPTS, trimAttempts } from '../../../prisma/events/webhook-attempts.ts';
 import { deleteEndpoint, rotateSecret } from '../../../prisma/events/webhook-endpoints.ts';
-import { claimOf } from '../../prisma/shop.ts';
+import { claimOf } from '../../prisma/seeded-database.ts';
 import { OPERATOR, ORDERS, SENDER, STORED, useEndpoint } from './use-endpoint.ts';
 import { NEVER } from './history.ts';
 

@@ -1,4 +1,4 @@
-/** A database of its own with the seeded catalogue, and orders in it as the API would write them. */
+/** A database with the seeded catalog only, and orders in it as the API would write them. No servers. */
 import { randomUUID } from 'node:crypto';
 import type { Order, OrderLine } from '../../domain/order.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
@@ -7,14 +7,14 @@ import { openOrder, recordPlaced, type OrderDraft } from '../../prisma/orders/pl
 import { seed } from '../../prisma/seed.ts';
 import { createTestDatabase, TIMEOUT_FACTOR } from '../support/database.ts';
 
-export interface Shop {
+export interface SeededDatabase {
   readonly db: Database;
   readonly url: string;
-  /** A pending order of the given lines, two white mugs unless told. */
+  /** A pending order of the given lines, by default two white mugs. */
   open(wanted?: readonly Wanted[]): Promise<Order>;
   /** The same, placed with a payment authorized. */
   place(wanted?: readonly Wanted[]): Promise<Order>;
-  /** Puts a product with so many units on the shelf and gives its SKU. */
+  /** Adds a product with this many units and returns its SKU. */
   stock(onHand: number): Promise<string>;
   close(): Promise<void>;
 }
@@ -26,7 +26,7 @@ interface Wanted {
 
 const MUGS: readonly Wanted[] = [{ sku: 'mug-white', quantity: 2 }];
 
-export async function openShop(poolSize = 10): Promise<Shop> {
+export async function openSeededDatabase(poolSize = 10): Promise<SeededDatabase> {
   const database = await createTestDatabase();
   const db = createDatabase({ url: database.url, poolSize, timeoutFactor: TIMEOUT_FACTOR });
   await seed(db);
@@ -66,7 +66,7 @@ export async function openShop(poolSize = 10): Promise<Shop> {
   };
 }
 
-/** A claim nobody else holds. */
+/** A claim of a new key. */
 export function claimOf(part: Partial<KeyClaim> = {}): KeyClaim {
   return { apiKeyId: 'key', scope: 'orders', key: randomUUID(), fingerprint: 'one', ...part };
 }
@@ -89,17 +89,17 @@ export function draftOf(wanted: readonly Wanted[] = MUGS): OrderDraft {
   };
 }
 
-/** Runs `work` `count` times, `width` of them at any time, so that they truly compete. */
-export async function crowd<T>(
+/** Runs `work` `count` times, `width` of them concurrently. */
+export async function runConcurrently<T>(
   count: number,
   width: number,
   work: (index: number) => Promise<T>,
 ): Promise<T[]> {
   const results: T[] = [];
   let next = 0;
-  const walk = async (): Promise<void> => {
+  const worker = async (): Promise<void> => {
     for (let index = next++; index < count; index = next++) results[index] = await work(index);
   };
-  await Promise.all(Array.from({ length: width }, walk));
+  await Promise.all(Array.from({ length: width }, worker));
   return results;
 }
