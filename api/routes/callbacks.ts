@@ -19,8 +19,8 @@ export function callbackRoutes(services: Services) {
       switch (verdict.kind) {
         case 'rejected':
           throw badSignature();
-        case 'unrecognised':
-          await storeUnrecognised(services, verdict.id);
+        case 'unrecognized':
+          await storeUnrecognized(services, verdict.id);
           break;
         case 'verified': {
           const message = inboxMessageOf(verdict.id, verdict.answer);
@@ -66,10 +66,10 @@ async function bestEffort(
   }
 }
 
-async function storeUnrecognised({ db }: Services, id: string): Promise<void> {
+async function storeUnrecognized({ db }: Services, id: string): Promise<void> {
   const message = { source: 'warehouse', id } as const;
-  await storeMessage(db, { ...message, type: 'unrecognised', orderId: null, payload: {} });
-  await markProcessed(db, message, 'unrecognised');
+  await storeMessage(db, { ...message, type: 'unrecognized', orderId: null, payload: {} });
+  await markProcessed(db, message, 'unrecognized');
 }
 
 function badSignature(): ProblemError {

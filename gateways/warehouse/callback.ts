@@ -19,7 +19,7 @@ export interface ShipmentCallback {
 export type CallbackVerdict =
   | { readonly kind: 'verified'; readonly id: string; readonly answer: ShipmentCallback }
   /** Signed, but not about an order of ours: acknowledge it, or the sender repeats it for days. */
-  | { readonly kind: 'unrecognised'; readonly id: string }
+  | { readonly kind: 'unrecognized'; readonly id: string }
   | { readonly kind: 'rejected'; readonly reason: 'bad_signature' };
 
 interface SignedMessage {
@@ -49,7 +49,7 @@ export function createCallbackVerifier(secret: string): CallbackVerifier {
     }
     const id = idOf(headers);
     const answer = readCallback(bytes.toString('utf8'));
-    return answer === null ? { kind: 'unrecognised', id } : { kind: 'verified', id, answer };
+    return answer === null ? { kind: 'unrecognized', id } : { kind: 'verified', id, answer };
   };
 }
 

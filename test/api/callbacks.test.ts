@@ -77,7 +77,7 @@ describe("the warehouse's callback", () => {
 
   test('a signed callback of an unknown type returns 200, is stored without its payload, and reaches no workflow', async () => {
     expect((await send('{"type":"parcel.weighed"}', 'msg-other')).status).toBe(200);
-    expect(await stored('msg-other')).toMatchObject([{ outcome: 'unrecognised', payload: {} }]);
+    expect(await stored('msg-other')).toMatchObject([{ outcome: 'unrecognized', payload: {} }]);
     expect(shop.checkouts.answers).toEqual([]);
   });
 

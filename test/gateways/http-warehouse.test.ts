@@ -12,8 +12,8 @@ import { advance } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   HALF_OPEN_AFTER_MS,
-  IMPATIENT,
-  meets,
+  SHORT_DEADLINE,
+  callUntilFaultFires,
   newOrderId,
   quickLimits,
   startProvider,
@@ -203,9 +203,9 @@ describe('lost responses', () => {
       if (operation === 'release') await calm.reserve(reservation(orderId));
       if (operation === 'cancel') await calm.ship(shipping(orderId));
       slow.faults.set({ provider: 'warehouse', operation }, { mode });
-      const struck = gatewayTo(slow.url, mode === 'hang' ? IMPATIENT : {});
-      await meets(slow.faults, async () => {
-        expect(await call(struck, operation, orderId)).toMatchObject({ kind: 'unknown' });
+      const gateway = gatewayTo(slow.url, mode === 'hang' ? SHORT_DEADLINE : {});
+      await callUntilFaultFires(slow.faults, async () => {
+        expect(await call(gateway, operation, orderId)).toMatchObject({ kind: 'unknown' });
       });
       slow.faults.clear();
       const repeated = await call(calm, operation, orderId);

@@ -31,10 +31,10 @@ export async function startProvider(listener: RequestListener): Promise<TestProv
   };
 }
 
-/** How long a breaker of these tests is open: longer than any test takes. See `advance`. */
+/** Longer than any test takes; tests move the clock with `advance`. */
 export const HALF_OPEN_AFTER_MS = 600_000;
 
-/** Limits under which a breaker opens soon, and no call is too slow, however busy the machine. */
+/** Limits with a low breaker threshold and a deadline that a busy machine does not miss. */
 export function quickLimits(changes: Partial<CallLimits> = {}): CallLimits {
   return {
     deadlineMs: 30_000,
@@ -46,26 +46,26 @@ export function quickLimits(changes: Partial<CallLimits> = {}): CallLimits {
   };
 }
 
-/** Gives up soon, and goes on asking: see `meets`. */
-export const IMPATIENT = { deadlineMs: 100, breakAfter: 1_000 } as const;
+/** For timeouts; the breaker stays closed. See `callUntilFaultFires`. */
+export const SHORT_DEADLINE = { deadlineMs: 100, breakAfter: 1_000 } as const;
 
 /**
- * Calls until the fault armed in the sandbox has struck: on a busy machine a short deadline may end
- * a call that had not got there yet.
+ * Calls until the armed fault has fired: on a busy machine a short deadline may end a call before it
+ * reaches the sandbox.
  */
-export function meets(faults: Faults, call: () => Promise<void>): Promise<void> {
+export function callUntilFaultFires(faults: Faults, call: () => Promise<void>): Promise<void> {
   return eventually(async () => {
     await call();
     expect(faults.list()[0]?.fired).toBeGreaterThan(0);
   });
 }
 
-/** An order id made at the given time, as the API would have made it. */
+/** An order id created at the given time, as the API creates them. */
 export function newOrderId(madeAt = new Date()): OrderId {
   const bytes = typeid('ord').toUUIDBytes();
   for (let i = 0; i < 6; i += 1) bytes[i] = Math.floor(madeAt.getTime() / 256 ** (5 - i)) % 256;
   const id = TypeID.fromUUIDBytes('ord', bytes).toString();
-  if (!isOrderId(id)) throw new Error('typeid made an id that is none of ours');
+  if (!isOrderId(id)) throw new Error('typeid created an invalid order id');
   return id;
 }
 

@@ -61,11 +61,11 @@ describe('warehouse callback', () => {
     expect(verify(signed(body, { at: old }))).toEqual(rejected);
   });
 
-  test('a correctly signed callback of an unknown type is unrecognised, not rejected', () => {
-    const unrecognised = { kind: 'unrecognised', id: 'msg_1' };
-    expect(verify(signed(message('shipment.lost', {})))).toEqual(unrecognised);
-    expect(verify(signed('not json'))).toEqual(unrecognised);
-    expect(verify(signed(''))).toEqual(unrecognised);
+  test('a correctly signed callback of an unknown type is unrecognized, not rejected', () => {
+    const unrecognized = { kind: 'unrecognized', id: 'msg_1' };
+    expect(verify(signed(message('shipment.lost', {})))).toEqual(unrecognized);
+    expect(verify(signed('not json'))).toEqual(unrecognized);
+    expect(verify(signed(''))).toEqual(unrecognized);
   });
 });
 

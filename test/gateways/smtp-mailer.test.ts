@@ -6,7 +6,13 @@ import type { SmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { advance } from '../support/clock.ts';
-import { HALF_OPEN_AFTER_MS, IMPATIENT, meets, newOrderId, quickLimits } from './provider.ts';
+import {
+  HALF_OPEN_AFTER_MS,
+  SHORT_DEADLINE,
+  callUntilFaultFires,
+  newOrderId,
+  quickLimits,
+} from './provider.ts';
 import { choosePort } from '../support/ports.ts';
 
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
@@ -104,9 +110,9 @@ describe('server faults', () => {
 
   test('a mail to a hanging SMTP server returns unknown in bounded time', async () => {
     sandbox.faults.set(SEND, { mode: 'hang' });
-    // A mail takes several round trips before the fault meets it.
-    const mailer = mailerOf({ ...IMPATIENT, deadlineMs: 500 });
-    await meets(sandbox.faults, async () => {
+    // A mail takes several round trips before the fault fires.
+    const mailer = mailerOf({ ...SHORT_DEADLINE, deadlineMs: 500 });
+    await callUntilFaultFires(sandbox.faults, async () => {
       const outcome = await mailer.send(mailTo('ada@customers.example'));
       expect(outcome).toMatchObject({ kind: 'unknown' });
     });

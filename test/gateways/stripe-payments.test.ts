@@ -4,7 +4,7 @@ import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
-import { IMPATIENT, meets, newOrderId } from './provider.ts';
+import { SHORT_DEADLINE, callUntilFaultFires, newOrderId } from './provider.ts';
 import { authorization, effectsAt, gatewayTo, held, openSandbox } from './stripe-sandbox.ts';
 
 const DAY_MS = 86_400_000;
@@ -102,8 +102,8 @@ describe('an unknown authorization', () => {
 
   test('authorize at a hanging provider returns unknown in bounded time', async () => {
     sandbox.faults.set({ provider: 'payments', operation: 'authorize' }, { mode: 'hang' });
-    const gateway = gatewayOf(IMPATIENT);
-    await meets(sandbox.faults, async () => {
+    const gateway = gatewayOf(SHORT_DEADLINE);
+    await callUntilFaultFires(sandbox.faults, async () => {
       const outcome = await gateway.authorize(authorization(newOrderId()));
       expect(outcome).toEqual({ kind: 'unknown', reason: 'deadline' });
     });
@@ -171,10 +171,10 @@ describe('lookup', () => {
   test.for(['fail_before', 'down', 'answer_lost', 'hang'] as const)(
     'a lookup under fault %s returns unknown, never absent',
     async (mode) => {
-      const gateway = gatewayOf(mode === 'hang' ? IMPATIENT : {});
+      const gateway = gatewayOf(mode === 'hang' ? SHORT_DEADLINE : {});
       for (const reference of [null, 'pi_none']) {
         sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode });
-        await meets(sandbox.faults, async () => {
+        await callUntilFaultFires(sandbox.faults, async () => {
           const outcome = await gateway.lookUp({ orderId: newOrderId(), reference });
           expect(outcome).toMatchObject({ kind: 'unknown' });
         });

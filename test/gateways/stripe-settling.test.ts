@@ -5,7 +5,7 @@ import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { advance } from '../support/clock.ts';
-import { HALF_OPEN_AFTER_MS, IMPATIENT, meets, newOrderId } from './provider.ts';
+import { HALF_OPEN_AFTER_MS, SHORT_DEADLINE, callUntilFaultFires, newOrderId } from './provider.ts';
 import { authorization, effectsAt, gatewayTo, held, openSandbox } from './stripe-sandbox.ts';
 
 const DAY_MS = 86_400_000;
@@ -78,9 +78,9 @@ describe('settling', () => {
     'a %s under fault %s returns unknown, and a repeat takes effect once',
     async ([operation, mode]) => {
       const { orderId, request } = await readyFor(gatewayOf(), operation);
-      const settle = run(gatewayOf(mode === 'hang' ? IMPATIENT : {}), operation);
+      const settle = run(gatewayOf(mode === 'hang' ? SHORT_DEADLINE : {}), operation);
       sandbox.faults.set({ provider: 'payments', operation }, { mode });
-      await meets(sandbox.faults, async () => {
+      await callUntilFaultFires(sandbox.faults, async () => {
         expect(await settle(request(operation))).toMatchObject({ kind: 'unknown' });
       });
       sandbox.faults.clear();
