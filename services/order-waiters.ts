@@ -1,20 +1,21 @@
 /**
- * Lets a request wait until an order is settled (`Prefer: wait=N`, RFC 7240). PostgreSQL notifies
- * the waiters; a slow poll covers lost notifications. Beyond the limit a request does not wait.
+ * Lets a request wait until an order is settled (`Prefer: wait=N`, RFC 7240). PostgreSQL wakes it, and
+ * a slow poll covers a lost notification. Bounded: beyond the limit a request does not wait.
  */
 import type { OrderId } from '../domain/ids.ts';
 import { isSettledStatus } from '../domain/order.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
+import { createWakeup } from '../prisma/client/wakeup.ts';
 import { findOrderStatus } from '../prisma/orders/orders.ts';
 
 export interface OrderWaiters {
-  /** Resolves when the order is settled or missing, at the timeout, on abort and on `close`. */
+  /** Resolves when the order is settled or does not exist, after the time, or at `close`. */
   untilSettled(
     orderId: OrderId,
     limits: { readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<void>;
-  /** Ends all waits. Later ones end immediately. */
+  /** Ends all waits, now and later. */
   close(): void;
 }
 
@@ -43,20 +44,24 @@ export function createOrderWaiters(deps: {
 
   async function untilSettled(
     orderId: OrderId,
-    limits: { readonly waitMs: number; readonly signal: AbortSignal },
+    { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<void> {
-    const until = performance.now() + limits.waitMs;
-    while (!closed && !limits.signal.aborted) {
-      // Subscribes before it reads the status, so that no change is missed in between.
-      const woken = listenFor(waiters, orderId, limits.signal);
-      try {
+    const until = performance.now() + waitMs;
+    const wakeup = createWakeup();
+    // Before the first read, so that no change is missed in between.
+    const waiter = { orderId, wake: wakeup.signal };
+    waiters.add(waiter);
+    signal.addEventListener('abort', waiter.wake);
+    try {
+      while (!closed && !signal.aborted) {
         const status = await findOrderStatus(deps.db, orderId);
         const leftMs = until - performance.now();
         if (status === null || isSettledStatus(status) || leftMs <= 0) return;
-        await woken.within(Math.min(leftMs, pollMs));
-      } finally {
-        woken.end();
+        await wakeup.waitUntil(Math.min(leftMs, pollMs));
       }
+    } finally {
+      waiters.delete(waiter);
+      signal.removeEventListener('abort', waiter.wake);
     }
   }
 
@@ -69,29 +74,6 @@ export function createOrderWaiters(deps: {
       closed = true;
       unsubscribe();
       for (const waiter of waiters) waiter.wake();
-    },
-  };
-}
-
-/** Subscribes until `end`. `within` resolves on a notification, on abort and after `ms`. */
-function listenFor(waiters: Set<Waiter>, orderId: OrderId, signal: AbortSignal) {
-  let wake = (): void => undefined;
-  const woken = new Promise<void>((resolve) => {
-    wake = resolve;
-  });
-  const waiter = { orderId, wake };
-  let timer: NodeJS.Timeout | undefined;
-  waiters.add(waiter);
-  signal.addEventListener('abort', wake);
-  return {
-    within(ms: number): Promise<void> {
-      timer = setTimeout(wake, ms);
-      return woken;
-    },
-    end(): void {
-      clearTimeout(timer);
-      waiters.delete(waiter);
-      signal.removeEventListener('abort', wake);
     },
   };
 }

@@ -14,6 +14,7 @@ import { findUnstartedReconciliation } from '../prisma/operations/reconciliation
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import { expireOrder } from './expire-order.ts';
 import { processPaymentWebhooks } from './payment-webhooks.ts';
+import { repeat } from './repeat.ts';
 import { startRequestedReconciliation } from './start-reconciliation.ts';
 import { deliverShipmentSignal } from './shipment-callbacks.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
@@ -62,27 +63,12 @@ export async function runRecovery(
   return { delivered, expired, closed, started };
 }
 
-/** Runs passes until stopped. `stop` waits for the current one. */
+/** Runs pass after pass until stopped. */
 export function startRecovery(deps: RecoveryDeps): { stop(): Promise<void> } {
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let pass = Promise.resolve();
-  const schedule = (): void => {
-    timer = setTimeout(() => {
-      pass = runRecovery(deps).then(() => {
-        if (!stopped) schedule();
-      });
-    }, EVERY_MS);
-    timer.unref();
-  };
-  schedule();
-  return {
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await pass;
-    },
-  };
+  return repeat(EVERY_MS, async () => {
+    await runRecovery(deps);
+    return 'again';
+  });
 }
 
 async function deliverMissedSignals(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {

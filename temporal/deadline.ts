@@ -7,6 +7,7 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
   type Client,
 } from '@temporalio/client';
+import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
 
 export interface Unavailable {
   readonly kind: 'unavailable';
@@ -22,11 +23,14 @@ export function createTemporalDeadline(currentClient: () => Client | null): Temp
   return async (deadlineMs, call) => {
     const client = currentClient();
     if (client === null) return UNAVAILABLE;
-    const response = client.withDeadline(Date.now() + deadlineMs, () => call(client));
+    // Beyond its deadline the SDK still retries a call on a broken connection.
+    const limit = timeout(deadlineMs + GRACE_MS, TimeoutStrategy.Aggressive);
     try {
-      return await withTimeout(response, deadlineMs + GRACE_MS);
+      return await limit.execute(() =>
+        client.withDeadline(Date.now() + deadlineMs, () => call(client)),
+      );
     } catch (error) {
-      if (isUnavailable(error)) return UNAVAILABLE;
+      if (error instanceof TaskCancelledError || isUnavailable(error)) return UNAVAILABLE;
       throw error;
     }
   };
@@ -61,21 +65,6 @@ const UNAVAILABLE_CODES: readonly unknown[] = [1, 4, 8, 10, 14];
 const UNKNOWN = 2;
 /** Causes are nested a few levels deep. The limit guards against a cycle. */
 const MAX_DEPTH = 5;
-
-/** The SDK retries a call on a broken connection beyond its deadline, so we stop waiting ourselves. */
-async function withTimeout<T>(response: Promise<T>, timeoutMs: number): Promise<T | Unavailable> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<Unavailable>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs, UNAVAILABLE);
-  });
-  try {
-    return await Promise.race([response, timeout]);
-  } finally {
-    clearTimeout(timer);
-    // A later failure must not be an unhandled rejection. The caller's retry observes the outcome.
-    response.catch(() => undefined);
-  }
-}
 
 function isUnavailable(error: unknown): boolean {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return false;

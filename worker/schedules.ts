@@ -2,7 +2,6 @@
  * The Temporal Schedules: visible, pausable and manually triggerable in the Web UI. Every worker
  * creates or updates them to the definitions below, and keeps a pause that an operator set.
  */
-import { setTimeout } from 'node:timers/promises';
 import {
   ScheduleAlreadyRunning,
   ScheduleOverlapPolicy,
@@ -10,6 +9,7 @@ import {
   type ScheduleOptions,
 } from '@temporalio/client';
 import type { Logger } from 'pino';
+import { repeat } from '../services/repeat.ts';
 import { EVENTS_TASK_QUEUE } from '../workflows/events/contract.ts';
 import {
   RECONCILE_WORKFLOW,
@@ -26,39 +26,24 @@ const RETRY_EVERY_MS = 2_000;
 const DEADLINE_MS = 5_000;
 
 /** Starts immediately and retries until all schedules exist. `stop` waits for the current attempt. */
-export function keepSchedules(options: SchedulesOptions): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const running = ensureUntilDone(options, stopping.signal);
-  return {
-    async stop() {
-      stopping.abort();
-      await running;
-    },
-  };
+export function keepSchedules({ client, log }: SchedulesOptions): { stop(): Promise<void> } {
+  return repeat(RETRY_EVERY_MS, async () => {
+    const current = client();
+    if (current === null) return 'again';
+    try {
+      await ensureSchedules(current);
+      return 'done';
+    } catch (error) {
+      log.debug({ err: error }, 'schedules not ensured yet');
+      return 'again';
+    }
+  });
 }
 
 /** Creates missing schedules and updates existing ones. Safe to repeat. */
 export async function ensureSchedules(client: Client): Promise<void> {
   for (const schedule of SCHEDULES) {
     await client.withDeadline(Date.now() + DEADLINE_MS, () => ensure(client, schedule));
-  }
-}
-
-async function ensureUntilDone(
-  { client, log }: SchedulesOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    const current = client();
-    try {
-      if (current !== null) {
-        await ensureSchedules(current);
-        return;
-      }
-    } catch (error) {
-      log.debug({ err: error }, 'schedules not ensured yet');
-    }
-    await setTimeout(RETRY_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
   }
 }
 

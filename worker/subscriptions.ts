@@ -2,12 +2,12 @@
  * Keeps one workflow running per subscription, built-in subscribers included. Starting a running
  * workflow changes nothing, so every process may do it.
  */
-import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Subscriber } from '../activities/events/subscribers/subscriber.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { cursorNow, LOG_START } from '../prisma/events/event-log.ts';
 import { ensureSubscription, listSubscriptionNames } from '../prisma/events/subscriptions.ts';
+import { repeat } from '../services/repeat.ts';
 import { requireAvailable } from '../temporal/deadline.ts';
 import type { DeliveryClient } from '../temporal/delivery-client.ts';
 
@@ -25,31 +25,19 @@ const CHECKS_UNTIL_RESTART = 30;
 
 /** Starts immediately and checks every few seconds. `stop` waits for the current check. */
 export function keepSubscriptionsRunning(options: SubscriptionsOptions): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const running = checkUntilStopped(options, stopping.signal);
-  return {
-    async stop() {
-      stopping.abort();
-      await running;
-    },
-  };
-}
-
-async function checkUntilStopped(
-  options: SubscriptionsOptions,
-  signal: AbortSignal,
-): Promise<void> {
   const started = new Set<string>();
-  for (let check = 0; !signal.aborted; check += 1) {
-    if (check % CHECKS_UNTIL_RESTART === 0) started.clear();
+  let checks = 0;
+  return repeat(CHECK_EVERY_MS, async () => {
+    if (checks % CHECKS_UNTIL_RESTART === 0) started.clear();
+    checks += 1;
     try {
       await startMissing(options, started);
     } catch (error) {
       started.clear();
       options.log.debug({ err: error }, 'subscriptions not started yet');
     }
-    await setTimeout(CHECK_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
-  }
+    return 'again';
+  });
 }
 
 /** Starts the workflows that this process has not started yet. */

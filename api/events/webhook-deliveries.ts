@@ -1,5 +1,6 @@
 /** Sends webhooks for an operator: redelivers events, or sends a test event. */
 import { randomUUID } from 'node:crypto';
+import pMap from 'p-map';
 import { requestedDelivery } from '../../domain/delivery.ts';
 import {
   attemptOf,
@@ -95,17 +96,13 @@ async function startAll(
   events: readonly EventRef[],
 ): Promise<void> {
   const subscription = webhookSubscription(id);
-  const queue = [...events];
-  const startQueued = async (): Promise<void> => {
-    for (let event = queue.shift(); event; event = queue.shift()) {
-      const { id: eventId, orderId } = event;
-      const { kind } = await deliveries.startDelivery(
-        requestedDelivery({ subscription, eventId, orderId }),
-      );
-      if (kind === 'unavailable') throw deliveryUnavailable();
-    }
+  const start = async ({ id: eventId, orderId }: EventRef): Promise<void> => {
+    const { kind } = await deliveries.startDelivery(
+      requestedDelivery({ subscription, eventId, orderId }),
+    );
+    if (kind === 'unavailable') throw deliveryUnavailable();
   };
-  await Promise.all(Array.from({ length: CONCURRENT_STARTS }, startQueued));
+  await pMap(events, start, { concurrency: CONCURRENT_STARTS });
 }
 
 function deliveryUnavailable(): ProblemError {

@@ -2,7 +2,7 @@
  * An order with its payment, shipment, refunds and timeline. The parts are read concurrently. A part
  * that fails or is too slow is null with a warning, because the rest is still useful.
  */
-import { setTimeout } from 'node:timers/promises';
+import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
 import type { Order, OrderStatus, Shipment } from '../../domain/order.ts';
 import type { ShipmentState, WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
@@ -58,21 +58,19 @@ export async function viewOrder(
 }
 
 function createPartReader(warnings: Warning[]) {
+  const deadline = timeout(PART_DEADLINE_MS, TimeoutStrategy.Aggressive);
   return async <T>(name: string, work: Promise<T>): Promise<T | null> => {
-    const done = new AbortController();
-    const timeout = setTimeout(PART_DEADLINE_MS, 'timeout' as const, { signal: done.signal });
-    timeout.catch(() => undefined);
     try {
-      const first = await Promise.race([work.then((value) => ({ value })), timeout]);
-      if (first !== 'timeout') return first.value;
-      warnings.push({ part: name, detail: 'Timed out. Read the order again later.' });
-    } catch {
+      return await deadline.execute(() => work);
+    } catch (error) {
       // The metrics of the failed dependency show the cause.
-      warnings.push({ part: name, detail: 'Currently unavailable. Read the order again later.' });
-    } finally {
-      done.abort();
+      const isLate = error instanceof TaskCancelledError;
+      const detail = isLate
+        ? 'Timed out. Read the order again later.'
+        : 'Currently unavailable. Read the order again later.';
+      warnings.push({ part: name, detail });
+      return null;
     }
-    return null;
   };
 }
 

@@ -1,5 +1,6 @@
 /** Routes of liveness, readiness and metrics. They need no API key. */
 import process from 'node:process';
+import { timeout, TimeoutStrategy } from 'cockatiel';
 import { Hono, type Context } from 'hono';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { pingDatabase } from '../../prisma/client/client.ts';
@@ -7,6 +8,7 @@ import type { ApiEnv } from '../middleware/request.ts';
 import type { Services } from '../context.ts';
 
 const DATABASE_DEADLINE_MS = 500;
+const databaseDeadline = timeout(DATABASE_DEADLINE_MS, TimeoutStrategy.Aggressive);
 
 export function healthRoutes(services: Services) {
   const ready = (c: Context<ApiEnv>) => readiness(c, services);
@@ -24,7 +26,12 @@ export function healthRoutes(services: Services) {
 async function readiness(c: Context<ApiEnv>, services: Services): Promise<Response> {
   const { db, checkouts, payments, warehouse, mailer, isDraining, needsTemporal } = services;
   const [database, temporal] = await Promise.all([
-    isFulfilledInTime(pingDatabase(db)),
+    databaseDeadline
+      .execute(() => pingDatabase(db))
+      .then(
+        () => true,
+        () => false,
+      ),
     checkouts.isReachable(),
   ]);
   const providers = {
@@ -55,18 +62,4 @@ function provider(breakers: readonly BreakerView[]) {
   const open = breakers.some(({ state }) => state !== 'closed');
   const states = Object.fromEntries(breakers.map(({ name, state }) => [name, state]));
   return { status: open ? 'degraded' : 'up', breakers: states };
-}
-
-async function isFulfilledInTime(ping: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, DATABASE_DEADLINE_MS, false);
-  });
-  const fulfilled = ping.then(
-    () => true,
-    () => false,
-  );
-  const first = await Promise.race([fulfilled, timeout]);
-  clearTimeout(timer);
-  return first;
 }

@@ -16,23 +16,17 @@ export function createWakeup(): Wakeup {
     },
     async waitUntil(ms) {
       if (!signaled) {
-        const { promise, resolve } = promiseOfVoid();
-        const timer = setTimeout(resolve, ms);
-        wake = resolve;
-        await promise;
-        clearTimeout(timer);
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
       }
       const wasSignaled = signaled;
       signaled = false;
       return wasSignaled;
     },
   };
-}
-
-function promiseOfVoid(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

@@ -2,6 +2,7 @@
  * Sends events to one webhook endpoint by Standard Webhooks 1.0. Events of one order go in log order
  * as long as nothing fails, different orders at the same time. Every attempt is recorded.
  */
+import pMap from 'p-map';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import type { OrderEvent } from '../../../domain/order.ts';
 import { attemptOf, webhookSubscription, type WebhookOutcome } from '../../../domain/webhook.ts';
@@ -107,13 +108,10 @@ async function handle(
     gone: false,
     notBeforeMs: 0,
   };
-  const orders = byOrder(events);
-  const sendOrders = async (): Promise<void> => {
-    for (let order = orders.shift(); order; order = orders.shift()) {
-      for (const event of order) await sendOne(deps, sending, event);
-    }
+  const sendInOrder = async (eventsOfOrder: readonly LoggedEvent[]): Promise<void> => {
+    for (const event of eventsOfOrder) await sendOne(deps, sending, event);
   };
-  await Promise.all(Array.from({ length: ORDER_CONCURRENCY }, sendOrders));
+  await pMap(byOrder(events), sendInOrder, { concurrency: ORDER_CONCURRENCY });
   // Each event is retried on its own, as after any other failure.
   await attempts.written().catch((error: unknown) => {
     failed.splice(0, failed.length, ...events.map((event) => ({ event, error })));
