@@ -1,6 +1,6 @@
 /**
- * Recorded histories as files: written without anything about the machine they were recorded on,
- * read as the worker replays them.
+ * Recorded histories as files, written without data about the machine that recorded them, and read in
+ * the form that the worker replays.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -27,18 +27,18 @@ export function readHistory(name: string): RecordedHistory {
   return historySchema.parse(JSON.parse(readFileSync(fileOf(name), 'utf8')));
 }
 
-/** Writes the history; the one of that name before is replaced. */
+/** Writes the history; replaces one of the same name. */
 export function writeHistory(name: string, history: object): void {
   const recorded: unknown = JSON.parse(JSON.stringify(history));
   writeFileSync(fileOf(name), `${JSON.stringify(scrubbed(recorded), null, 1)}\n`);
 }
 
-/** The history as the worker takes it. */
+/** The history in the worker's form. */
 export function replayable(workflowId: string, history: RecordedHistory): HistoryAndWorkflowId {
   return { workflowId, history: historyMessage().fromObject(history) };
 }
 
-/** All text of a history, payloads decoded: as base64 they would hide what they hold. */
+/** All text of a history, with its payloads decoded from base64. */
 export function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (Array.isArray(value)) return value.map(textOf).join('\n');
@@ -48,8 +48,8 @@ export function textOf(value: unknown): string {
     .join('\n');
 }
 
-/** Who ran it and where its sources lay: of no use to a replay. */
-const OF_THE_MACHINE: readonly string[] = ['identity', 'stackTrace'];
+/** Members about the machine, of no use to a replay. */
+const MACHINE_MEMBERS: readonly string[] = ['identity', 'stackTrace'];
 
 function scrubbed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(scrubbed);
@@ -57,7 +57,7 @@ function scrubbed(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, each]) => [
       key,
-      OF_THE_MACHINE.includes(key) && typeof each === 'string' ? '' : scrubbed(each),
+      MACHINE_MEMBERS.includes(key) && typeof each === 'string' ? '' : scrubbed(each),
     ]),
   );
 }
@@ -73,8 +73,8 @@ function fileOf(name: string): string {
 type History = HistoryAndWorkflowId['history'];
 
 /**
- * The message type as the SDK itself has it. The SDK's own reader of JSON histories does not work
- * where several copies of protobufjs are installed, each knowing only its own types.
+ * The SDK's own message type. Its reader of JSON histories fails when several copies of protobufjs are
+ * installed, each with only its own types.
  */
 function historyMessage(): { fromObject(plain: object): History } {
   const ofClient = createRequire(createRequire(import.meta.url).resolve('@temporalio/client'));

@@ -2,9 +2,9 @@
  * Every path an order can take, driven on a time-skipping server with real parts. Each is recorded
  * once per release; its name is the name of its history.
  */
-import type { Duration } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
+import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import { cancelUpdate, statusQuery } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
@@ -20,14 +20,18 @@ export interface Path {
   readonly name: string;
   /** Armed before the order starts, once per `[provider, operation, mode, times]`. */
   readonly faults: readonly (readonly [Place['provider'], Place['operation'], Mode, number?])[];
-  /** What happens while the order is under way. */
+  /** Makes a provider reject a call: its step fails permanently at once, without days of retries. */
+  readonly reject?: (gateways: RunningShop['gateways']) => unknown;
+  /** What happens while the order is in progress. */
   readonly meanwhile?: (stage: Stage, handle: CheckoutHandle) => Promise<void>;
-  /** What the history must hold, or it is not the path it is named after. */
+  /** What the history must contain, or it is not the path it is named after. */
   readonly holds: readonly string[];
   /** No parcel leaves the warehouse. */
   readonly isManual?: true;
   readonly ends: 'shipped' | 'cancelled' | 'cancelled from outside';
 }
+
+export const REJECTED = new ProviderRejection('provider', 'test');
 
 export const PATHS: readonly Path[] = [
   { name: 'shipped', faults: [], holds: ['order', 'requestShipment'], ends: 'shipped' },
@@ -44,7 +48,7 @@ export const PATHS: readonly Path[] = [
     ends: 'shipped',
   },
   {
-    name: 'shipped-after-look-ups-without-answer',
+    name: 'shipped-after-failed-look-ups',
     faults: [['warehouse', 'lookup', 'fail_before', 20]],
     holds: ['EVENT_TYPE_ACTIVITY_TASK_FAILED', 'EVENT_TYPE_TIMER_FIRED'],
     ends: 'shipped',
@@ -62,35 +66,37 @@ export const PATHS: readonly Path[] = [
     ends: 'shipped',
   },
   {
-    name: 'shipped-by-callback-before-the-request-returned',
+    name: 'shipped-by-callback-before-the-response',
     faults: [['warehouse', 'ship', 'answer_lost', 2]],
     meanwhile: (_stage, handle) => answerShipment(handle),
     holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED'],
     ends: 'shipped',
   },
   {
-    name: 'shipped-without-mail',
+    name: 'shipped-without-email',
     faults: [['mail', 'send', 'refuse']],
     holds: ['EVENT_TYPE_ACTIVITY_TASK_FAILED', 'recordNotificationFailed'],
     ends: 'shipped',
   },
   {
-    name: 'shipped-after-a-person-retried-the-capture',
-    faults: [['payments', 'capture', 'down']],
-    meanwhile: async (stage, handle) => {
-      await untilParked(stage, handle, '6 days');
-      stage.shop.sandbox.faults.clear();
+    name: 'shipped-after-an-operator-retried-the-capture',
+    faults: [],
+    reject: ({ payments }) => vi.spyOn(payments, 'capture').mockRejectedValue(REJECTED),
+    meanwhile: async (_stage, handle) => {
+      await untilStatus(handle, 'needs_attention');
+      vi.restoreAllMocks();
       await resolve(handle, { step: 'capturePayment', decision: 'retry' });
     },
     holds: ['recordNeedsAttention', 'EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED'],
     ends: 'shipped',
   },
   {
-    name: 'shipped-by-hand',
-    faults: [['warehouse', 'ship', 'down']],
-    meanwhile: async (stage, handle) => {
-      await untilParked(stage, handle, '31 days');
-      stage.shop.sandbox.faults.clear();
+    name: 'shipped-manually',
+    faults: [],
+    reject: ({ warehouse }) => vi.spyOn(warehouse, 'ship').mockRejectedValue(REJECTED),
+    meanwhile: async (_stage, handle) => {
+      await untilStatus(handle, 'needs_attention');
+      vi.restoreAllMocks();
       await resolve(handle, { step: 'shipOrder', decision: 'skip' });
     },
     holds: ['recordNeedsAttention', 'cancelShipment'],
@@ -104,7 +110,7 @@ export const PATHS: readonly Path[] = [
     ends: 'cancelled',
   },
   {
-    name: 'warehouse-away-past-the-deadline',
+    name: 'warehouse-unavailable-past-the-deadline',
     faults: [['warehouse', 'reserve', 'down']],
     holds: ['deadline_passed', 'releaseStock'],
     ends: 'cancelled',
@@ -122,21 +128,21 @@ export const PATHS: readonly Path[] = [
     ends: 'cancelled',
   },
   {
-    name: 'shipping-refused-later',
+    name: 'shipping-refused-by-callback',
     faults: [['warehouse', 'callback', 'refuse']],
     holds: ['shipping_refused', 'recordShipmentRefused'],
     ends: 'cancelled',
   },
   {
-    name: 'undo-failed-then-resolved',
-    faults: [
-      ['warehouse', 'ship', 'refuse'],
-      ['payments', 'refund', 'down'],
-      ['warehouse', 'release', 'down'],
+    name: 'compensation-failed-then-resolved',
+    faults: [['warehouse', 'ship', 'refuse']],
+    reject: ({ payments, warehouse }) => [
+      vi.spyOn(payments, 'refund').mockRejectedValue(REJECTED),
+      vi.spyOn(warehouse, 'release').mockRejectedValue(REJECTED),
     ],
-    meanwhile: async (stage, handle) => {
-      await untilParked(stage, handle, '3 days');
-      stage.shop.sandbox.faults.clear();
+    meanwhile: async (_stage, handle) => {
+      await untilStatus(handle, 'needs_attention');
+      vi.restoreAllMocks();
       await resolve(handle, { step: 'releaseStock', decision: 'retry' });
       await eventually(async () => {
         const { waitingFor } = await handle.query(statusQuery);
@@ -168,7 +174,7 @@ export const PATHS: readonly Path[] = [
     ends: 'cancelled',
   },
   {
-    name: 'cancel-refused-for-the-parcel-had-left',
+    name: 'cancel-refused-after-the-parcel-left',
     faults: [['warehouse', 'ship', 'answer_lost']],
     meanwhile: async ({ shop }, handle) => {
       await untilFaultFires(handle, 'paid');
@@ -179,7 +185,7 @@ export const PATHS: readonly Path[] = [
     ends: 'shipped',
   },
   {
-    name: 'cancelled-from-outside',
+    name: 'workflow-cancelled',
     faults: [['payments', 'capture', 'down']],
     meanwhile: async (_stage, handle) => {
       await untilFaultFires(handle, 'reserved');
@@ -194,18 +200,13 @@ async function untilStatus(handle: CheckoutHandle, status: string): Promise<void
   await eventually(async () => expect(await handle.query(statusQuery)).toMatchObject({ status }));
 }
 
-/** Until the order stands there and its step is retried as a durable activity. */
+/** Waits until the order has the status and its step is retried as a durable activity. */
 async function untilFaultFires(handle: CheckoutHandle, status: string): Promise<void> {
   await eventually(async () => {
     const { pendingActivities } = (await handle.describe()).raw;
     expect(pendingActivities).toHaveLength(1);
   });
   await untilStatus(handle, status);
-}
-
-async function untilParked({ env }: Stage, handle: CheckoutHandle, after: Duration): Promise<void> {
-  await env.sleep(after);
-  await untilStatus(handle, 'needs_attention');
 }
 
 async function untilEvent(shop: RunningShop, handle: CheckoutHandle, type: string): Promise<void> {

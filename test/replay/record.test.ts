@@ -23,6 +23,7 @@ describe.runIf(RECORDING)('recording', () => {
       const spec = times === undefined ? { mode } : { mode, times };
       shop.sandbox.faults.set({ provider, operation }, spec);
     }
+    path.reject?.(shop.gateways);
     const handle = await shop.start();
     await path.meanwhile?.(inUse, handle);
     expect(await endOf(handle)).toBe(path.ends);
