@@ -120,8 +120,17 @@ const MAIL_COMMANDS: readonly unknown[] = ['MAIL FROM', 'RCPT TO', 'DATA'];
 
 /** nodemailer's codes for failures of network and server; its other codes are our mistakes. */
 const EXTERNAL: readonly string[] = [
-  ...['ECONNECTION', 'ETIMEDOUT', 'ESOCKET', 'EDNS', 'ETLS', 'EPROXY'],
-  ...['EPROTOCOL', 'EENVELOPE', 'EMESSAGE', 'EMAXLIMIT', 'EAUTH'],
+  'ECONNECTION',
+  'ETIMEDOUT',
+  'ESOCKET',
+  'EDNS',
+  'ETLS',
+  'EPROXY',
+  'EPROTOCOL',
+  'EENVELOPE',
+  'EMESSAGE',
+  'EMAXLIMIT',
+  'EAUTH',
 ];
 
 function readFailure(error: unknown): SendOutcome {

@@ -12,8 +12,20 @@ export type CardOutcome =
   | { readonly kind: 'unknown' };
 
 const APPROVED: readonly string[] = [
-  ...['visa', 'visa_debit', 'mastercard', 'mastercard_debit', 'mastercard_prepaid', 'amex'],
-  ...['discover', 'diners', 'jcb', 'unionpay', 'us', 'de', 'fr', 'gb'],
+  'visa',
+  'visa_debit',
+  'mastercard',
+  'mastercard_debit',
+  'mastercard_prepaid',
+  'amex',
+  'discover',
+  'diners',
+  'jcb',
+  'unionpay',
+  'us',
+  'de',
+  'fr',
+  'gb',
 ];
 
 export const GENERIC_DECLINE: Decline = declined('generic_decline');
