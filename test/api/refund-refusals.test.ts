@@ -35,7 +35,7 @@ describe('POST /v1/orders/{id}/refunds: 409', () => {
     await shop.db.payment.update({ where: { orderId }, data: { capturedManually: true } });
     const problem = await problemOf(await ask(orderId));
     expect(problem).toMatchObject({ status: 409, reason: 'captured_manually' });
-    expect(problem.detail).toContain('by hand as well');
+    expect(problem.detail).toContain('Refund it manually');
   });
 
   test('a refund of a cancelling or cancelled order is refused, and its refunds list the full refund of the cancel', async () => {
