@@ -13,7 +13,7 @@ const CATALOG = [
 /** Keys every reader of the README knows: `main.ts` refuses them in production. */
 export const LOCAL_API_KEYS = ROLES.map((role) => ({ role, key: `hf_local_${role}` }));
 
-/** Adds the catalogue with its stock, and the local API keys. */
+/** Adds the catalog with its stock, and the local API keys. */
 export async function seed(db: Database): Promise<void> {
   for (const { onHand, ...product } of CATALOG) {
     await db.$transaction(async (tx) => {

@@ -29,8 +29,8 @@ export function createReconcileActivities(deps: MaintenanceDependencies): Reconc
         if (run?.status !== 'running') return null;
         return { id: run.id, from: run.windowFrom, to: run.windowTo };
       }
-      const asked = { id: ownId(), scope, by: null, windowFrom: from, windowTo: to };
-      const { kind, run } = await openReconciliation(db, asked);
+      const limits = { id: ownId(), scope, by: null, windowFrom: from, windowTo: to };
+      const { kind, run } = await openReconciliation(db, limits);
       if (kind === 'running' || run.status !== 'running') return null;
       return { id: run.id, from: run.windowFrom, to: run.windowTo };
     },

@@ -89,10 +89,10 @@ async function drainInBatches(purge: (limit: number) => Promise<number>): Promis
 
 async function expirePending(deps: MaintenanceDependencies) {
   const counts = { expired: 0, undecided: 0 };
-  const asked = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
+  const limits = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
   const endsAtMs = Date.now() + EXPIRE_WITHIN_MS;
   for (let batch = 0; batch < MAX_BATCHES && Date.now() < endsAtMs; batch += 1) {
-    const overdue = await listOverdue(deps.db, asked);
+    const overdue = await listOverdue(deps.db, limits);
     // An undecided order is listed again: the next sweep retries it.
     if (!(await expireBatch(deps, overdue, counts)) || overdue.length < BATCH) break;
   }
@@ -134,8 +134,8 @@ async function checkStuckOrders(deps: MaintenanceDependencies) {
     abandoned: 0,
     advanced: 0,
   };
-  await inBatches(async (asked) => {
-    const stuck = await listStuckOrders(deps.db, asked);
+  await inBatches(async (limits) => {
+    const stuck = await listStuckOrders(deps.db, limits);
     const outcomes = await Promise.all(stuck.map((order) => recoverStuckOrder(deps, order)));
     for (const outcome of outcomes) counts[outcome] += 1;
     counts.checked += stuck.length;
@@ -156,8 +156,8 @@ async function checkStuckRefunds(deps: MaintenanceDependencies) {
     escalated: 0,
     advanced: 0,
   };
-  await inBatches(async (asked) => {
-    const stuck = await listStuckRefunds(deps.db, asked);
+  await inBatches(async (limits) => {
+    const stuck = await listStuckRefunds(deps.db, limits);
     const outcomes = await Promise.all(stuck.map((refund) => recoverStuckRefund(deps, refund)));
     for (const outcome of outcomes) counts[outcome] += 1;
     counts.checked += stuck.length;
@@ -174,11 +174,11 @@ async function checkStuckRefunds(deps: MaintenanceDependencies) {
 
 /** Calls `check` batch by batch, until one is not full or enough were checked. */
 async function inBatches(
-  check: (asked: { idleMs: number; recheckMs: number; limit: number }) => Promise<number>,
+  check: (limits: { idleMs: number; recheckMs: number; limit: number }) => Promise<number>,
 ): Promise<void> {
-  const asked = { idleMs: IDLE_MS, recheckMs: RECHECK_MS, limit: CHECK_BATCH };
+  const limits = { idleMs: IDLE_MS, recheckMs: RECHECK_MS, limit: CHECK_BATCH };
   for (let checked = 0; checked < MAX_CHECKED; checked += CHECK_BATCH) {
-    const found = await check(asked);
+    const found = await check(limits);
     Context.current().heartbeat();
     if (found < CHECK_BATCH) return;
   }

@@ -27,7 +27,7 @@ export async function storeMessage(
 /** Messages that have been unprocessed for `olderThanMs`, oldest first. Raw for the database's clock. */
 export async function listUnprocessed(
   db: Database,
-  asked: {
+  filter: {
     readonly source: InboxMessage['source'];
     readonly olderThanMs: number;
     readonly limit: number;
@@ -35,9 +35,9 @@ export async function listUnprocessed(
 ): Promise<readonly InboxMessage[]> {
   return db.$queryRaw<InboxMessage[]>`
     SELECT source, id, type, order_id AS "orderId", payload FROM inbox
-    WHERE processed_at IS NULL AND source = ${asked.source}
-      AND received_at < now() - ${asked.olderThanMs} * interval '1 ms'
-    ORDER BY received_at LIMIT ${asked.limit}`;
+    WHERE processed_at IS NULL AND source = ${filter.source}
+      AND received_at < now() - ${filter.olderThanMs} * interval '1 ms'
+    ORDER BY received_at LIMIT ${filter.limit}`;
 }
 
 /**
@@ -46,12 +46,12 @@ export async function listUnprocessed(
  */
 export async function isAnswerDelivered(
   db: Database,
-  asked: { readonly orderId: OrderId; readonly correlationId: string },
+  filter: { readonly orderId: OrderId; readonly correlationId: string },
 ): Promise<boolean> {
   const rows = await db.$queryRaw<unknown[]>`
     SELECT 1 FROM inbox
-    WHERE order_id = ${asked.orderId} AND outcome = 'delivered' AND source = 'warehouse'
-      AND payload->>'correlationId' = ${asked.correlationId} LIMIT 1`;
+    WHERE order_id = ${filter.orderId} AND outcome = 'delivered' AND source = 'warehouse'
+      AND payload->>'correlationId' = ${filter.correlationId} LIMIT 1`;
   return rows.length > 0;
 }
 

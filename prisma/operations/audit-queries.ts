@@ -65,14 +65,14 @@ export async function findAuditedOrders(
  */
 export async function listMovingOrders(
   db: Database,
-  asked: { readonly graceMs: number; readonly limit: number },
+  filter: { readonly graceMs: number; readonly limit: number },
 ): Promise<readonly OrderId[]> {
   const rows = await db.$queryRaw<{ id: OrderId }[]>`
     SELECT id FROM orders
     WHERE status IN ('placed', 'reserved', 'paid', 'cancelling', 'needs_attention')
       AND attention_step IS DISTINCT FROM 'checkout'
-      AND placed_at < now() - ${asked.graceMs}::float8 * interval '1 ms'
-    ORDER BY id LIMIT ${asked.limit}`;
+      AND placed_at < now() - ${filter.graceMs}::float8 * interval '1 ms'
+    ORDER BY id LIMIT ${filter.limit}`;
   return rows.map(({ id }) => id);
 }
 

@@ -107,12 +107,12 @@ export async function markStarted(db: Database, orderId: OrderId): Promise<void>
  */
 export async function listOverdue(
   db: Database,
-  asked: { readonly graceMs: number; readonly limit: number },
+  filter: { readonly graceMs: number; readonly limit: number },
 ): Promise<readonly Order[]> {
   const overdue = await db.$queryRaw<{ id: OrderId }[]>`
     SELECT id FROM orders
-    WHERE status = 'pending' AND deadline_at < now() - ${asked.graceMs} * interval '1 ms'
-    ORDER BY deadline_at LIMIT ${asked.limit}`;
+    WHERE status = 'pending' AND deadline_at < now() - ${filter.graceMs} * interval '1 ms'
+    ORDER BY deadline_at LIMIT ${filter.limit}`;
   const rows = await db.order.findMany({
     where: { id: { in: overdue.map(({ id }) => id) }, status: 'pending' },
     include: ORDER_WITH_LINES,

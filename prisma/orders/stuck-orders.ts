@@ -40,7 +40,7 @@ const LATE_MS = 10 * 60_000;
  */
 export async function listStuckOrders(
   db: Database,
-  asked: { readonly idleMs: number; readonly recheckMs: number; readonly limit: number },
+  filter: { readonly idleMs: number; readonly recheckMs: number; readonly limit: number },
 ): Promise<readonly StuckOrder[]> {
   return db.$queryRaw<StuckOrder[]>`
     SELECT * FROM (
@@ -52,11 +52,11 @@ export async function listStuckOrders(
           - ${AUTHORIZATION_MARGIN_MS - LATE_MS} * interval '1 ms', false) AS "authorizationExpiring"
       FROM orders o LEFT JOIN payments p ON p.order_id = o.id
       WHERE o.status IN ('placed', 'reserved', 'paid', 'cancelling', 'needs_attention')
-        AND (o.checked_at IS NULL OR o.checked_at < now() - ${asked.recheckMs} * interval '1 ms')
+        AND (o.checked_at IS NULL OR o.checked_at < now() - ${filter.recheckMs} * interval '1 ms')
     ) candidate
-    WHERE (status <> 'needs_attention' AND updated_at < now() - ${asked.idleMs} * interval '1 ms')
+    WHERE (status <> 'needs_attention' AND updated_at < now() - ${filter.idleMs} * interval '1 ms')
        OR (status = 'needs_attention' AND ("isCheckoutPending" OR "authorizationExpiring"))
-    ORDER BY checked_at NULLS FIRST, "orderId" LIMIT ${asked.limit}`;
+    ORDER BY checked_at NULLS FIRST, "orderId" LIMIT ${filter.limit}`;
 }
 
 /** Records that the orders were checked. */

@@ -1,6 +1,6 @@
 /**
  * Refunds: requested under the order's lock, and read. A refund is recorded with its provider key before
- * the provider is called, and its amount counts as spent from then on. refund-outcomes.ts records its
+ * the provider is called, and its amount counts as spent afterwards. refund-outcomes.ts records its
  * outcome.
  */
 import { refundKey, type OrderId, type RefundId } from '../../domain/ids.ts';

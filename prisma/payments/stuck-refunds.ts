@@ -12,16 +12,16 @@ import type { RefundStart } from './refunds.ts';
  */
 export async function listStuckRefunds(
   db: Database,
-  asked: { readonly idleMs: number; readonly recheckMs: number; readonly limit: number },
+  filter: { readonly idleMs: number; readonly recheckMs: number; readonly limit: number },
 ): Promise<readonly RefundStart[]> {
   return db.$queryRaw<RefundStart[]>`
     SELECT r.id AS "refundId", r.order_id AS "orderId", r.amount_minor AS "amountMinor", r.currency,
       o.correlation_id AS "correlationId", o.traceparent
     FROM refunds r JOIN orders o ON o.id = r.order_id
     WHERE r.status = 'requested' AND r.cause = 'requested'
-      AND COALESCE(r.workflow_started_at, r.requested_at) < now() - ${asked.idleMs} * interval '1 ms'
-      AND (r.checked_at IS NULL OR r.checked_at < now() - ${asked.recheckMs} * interval '1 ms')
-    ORDER BY r.checked_at NULLS FIRST, r.id LIMIT ${asked.limit}`;
+      AND COALESCE(r.workflow_started_at, r.requested_at) < now() - ${filter.idleMs} * interval '1 ms'
+      AND (r.checked_at IS NULL OR r.checked_at < now() - ${filter.recheckMs} * interval '1 ms')
+    ORDER BY r.checked_at NULLS FIRST, r.id LIMIT ${filter.limit}`;
 }
 
 /** Records that the refunds were checked. */

@@ -22,7 +22,7 @@ let whileCancelling: (orderId: OrderId) => Promise<void> = async () => {};
 
 beforeAll(async () => {
   temporal = await openNamespace();
-  client = patientClient();
+  client = ordinaryClient();
   shop = await openRunningShop(temporal, {
     queues: [],
     temporal: { checkouts: createCheckoutClient({ client: () => client, eagerStart: true }) },
@@ -40,10 +40,10 @@ afterAll(async () => {
 });
 
 /** On the connection of the worker, as an eager start wants it. */
-const patientClient = () => new Client(temporal);
+const ordinaryClient = () => new Client(temporal);
 
 /** One that gives up after half a second, whatever the deadline. */
-class ImpatientClient extends Client {
+class ShortDeadlineClient extends Client {
   override withDeadline<R>(_: number | Date, call: () => Promise<R>): Promise<R> {
     return super.withDeadline(Date.now() + 500, call);
   }
@@ -70,14 +70,14 @@ describe('a cancel without a worker', () => {
   test('a cancel without a worker returns 503 cancel_undecided, and the same key returns 202 once a worker runs', async () => {
     shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     const id = await placed();
-    client = new ImpatientClient(temporal);
+    client = new ShortDeadlineClient(temporal);
     // A busy server may not even have begun it within the deadline.
     await eventually(async () => {
       const waiting = await cancel(id, 'undecided');
       expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
       expect(await problemOf(waiting)).toMatchObject({ status: 503, code: 'cancel_undecided' });
     });
-    client = patientClient();
+    client = ordinaryClient();
     await shop.startWorker('checkouts');
     const answer = await cancel(id, 'undecided');
     expect(answer.status).toBe(202);
@@ -176,7 +176,7 @@ describe('POST /v1/orders/{id}/cancel: 202', () => {
     const id = await placed();
     const away = await problemOf(await cancel(id, 'not-started'));
     expect(away).toMatchObject({ status: 503, code: 'checkout_unavailable' });
-    client = patientClient();
+    client = ordinaryClient();
     expect((await cancel(id, 'not-started')).status).toBe(202);
     await comesTo(id, 'cancelled');
   });

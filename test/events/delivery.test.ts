@@ -85,7 +85,7 @@ test('a delivery that never reached the consumer does not raise the retry count 
     await deliver(shop, { ...event, attempts: 0, delaysMs: [0] });
     counted.push((await deadLettersFor(shop, 'closed'))[0]?.retryCount);
   }
-  // Whoever was never counted was asked at least once, or nothing would be retried.
+  // A subscriber that was never counted got at least one call, or nothing would be retried.
   expect(counted).toEqual([1, 2, 2]);
 });
 
@@ -96,7 +96,7 @@ test('a waiting delivery is kept when the pump starts it again and replaced when
     const options = deliveryStartOptions({ ...event, delaysMs: [HOURS], ...more });
     const begun = await shop.temporal.client.workflow.start(DELIVERY_WORKFLOW, {
       ...options,
-      // Where nobody works: it goes on waiting.
+      // No worker polls this queue, so it keeps waiting.
       taskQueue: 'nobody',
     });
     return begun.firstExecutionRunId;

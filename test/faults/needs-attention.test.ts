@@ -18,7 +18,7 @@ import { skipDays } from '../support/temporal.ts';
 import { resolve } from '../support/updates.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
-/** Each undo whose provider is away, and what makes the order need it. */
+/** Each compensation whose provider is unavailable, and what makes the order need it. */
 const COMPENSATIONS: readonly {
   readonly step: string;
   readonly failing: Place;
@@ -56,12 +56,12 @@ const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 const inUse = useSkippingShop();
 
 /**
- * Until the last of its tries: a day for an undo, five for a capture. What happens after that, for
+ * Until the last attempt: a day for a compensation, five for a capture. What happens after that, for
  * every step and decision, is in test/workflows/needs-attention.test.ts.
  */
 describe('a step whose tries are used up', () => {
   test.each(COMPENSATIONS)(
-    'an undo by $failing.operation that fails for a day lets the others run, needs attention and succeeds on retry',
+    'a compensation by $failing.operation that fails for a day does not stop the others, needs attention and succeeds on retry',
     async ({ step, failing, cause, otherEffect }) => {
       const { shop } = inUse;
       shop.sandbox.faults.set(cause, { mode: 'refuse' });

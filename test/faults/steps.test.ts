@@ -39,7 +39,7 @@ const MODES: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
   { mode: 'hang', fault: 'F3' },
 ];
 
-/** Each hang costs as much. The shopper's call is not harmed here, and has all the time it needs. */
+/** Each hang costs as much. The shopper's call is not affected here, and has all the time it needs. */
 const DEADLINES = { callMs: 500, authorizeMs: 5_000 } as const;
 
 const running = useSkippingShop({ deadlines: DEADLINES });
@@ -62,7 +62,7 @@ describe('a fault that strikes three times', () => {
 
   for (const { row, place } of COMPENSATIONS) {
     for (const { mode, fault } of MODES) {
-      test(`[${row}/${fault}] an order refused at ship is undone exactly once under ${mode} at ${place.operation}`, async ({
+      test(`[${row}/${fault}] an order refused at ship is compensated exactly once under ${mode} at ${place.operation}`, async ({
         proof,
       }) => {
         const { shop } = running;
@@ -105,7 +105,7 @@ describe('a long outage', () => {
   }
 
   for (const { row, place } of COMPENSATIONS) {
-    test(`[${row}/F6] an order is cancelled and undone once after a six-hour outage of ${place.operation}`, async ({
+    test(`[${row}/F6] an order is cancelled and compensated once after a six-hour outage of ${place.operation}`, async ({
       proof,
     }) => {
       running.shop.sandbox.faults.set(SHIP, { mode: 'refuse' });

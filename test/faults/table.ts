@@ -63,7 +63,7 @@ export const MATRIX = {
     F6: 'The order stays placed and starts when Temporal is back.',
   }),
   S5: row('reserve', {
-    F1: 'Tried again; a refusal undoes the order.',
+    F1: 'Tried again; a refusal cancels the order.',
     F2: 'Tried again under the same key: reserved once.',
     F3: 'Tried again under the same key: reserved once.',
     F4: 'The second time changes nothing.',
@@ -71,9 +71,9 @@ export const MATRIX = {
     F6: 'Waits; past its deadline the order is cancelled automatically.',
   }),
   S6: row('capture', {
-    F1: 'Tried again; a refusal undoes the order.',
+    F1: 'Tried again; a refusal cancels the order.',
     F2: 'Looked up before it is repeated: captured once.',
-    F3: 'Never undone on unknown: looked up until it is known, captured once.',
+    F3: 'Never compensated on unknown: looked up until it is known, captured once.',
     F4: 'One capture under one key.',
     F5: 'Done again by another worker under the same key: captured once.',
     F6: 'Waits, and ships afterwards; past its deadline it needs attention.',
@@ -94,7 +94,7 @@ export const MATRIX = {
     F5: 'Still due, and sent by another worker.',
     F6: 'Ten attempts over three days, then a dead letter; redriven, it is delivered.',
   }),
-  C1: row('undo: release', {
+  C1: row('compensate: release', {
     F1: 'Tried again until released once.',
     F2: 'Released once.',
     F3: 'Released once.',
@@ -102,7 +102,7 @@ export const MATRIX = {
     F5: 'Resumed by another worker: released once.',
     F6: 'Retried for hours, then needs attention; the other compensations have run.',
   }),
-  C2: row('undo: void, refund', {
+  C2: row('compensate: void, refund', {
     F1: 'Tried again until the money is back once.',
     F2: 'Looked up before it is repeated: refunded once.',
     F3: 'Looked up before it is repeated: refunded once.',
@@ -110,7 +110,7 @@ export const MATRIX = {
     F5: 'Resumed by another worker: given back once.',
     F6: 'Retried for hours, then needs attention and the debt is listed.',
   }),
-  C3: row('undo: cancel shipment', {
+  C3: row('compensate: cancel shipment', {
     F1: 'Tried again until the parcel is cancelled once.',
     F2: 'Cancelled once.',
     F3: 'Cancelled once.',

@@ -51,7 +51,7 @@ export interface Seen {
 }
 
 /** For a busy machine. */
-const PATIENCE = { timeoutMs: 30_000 } as const;
+const TIMEOUT = { timeoutMs: 30_000 } as const;
 const SETTLED: readonly string[] = SETTLED_STATUSES;
 const PLACED = z.object({ id: z.string(), total_minor: z.int() });
 const REFUND = z.object({ id: z.string(), amount_minor: z.int() });
@@ -86,7 +86,7 @@ function click(shop: RunningShop, plan: Plan, key: string) {
     const body = await answer.text();
     if (answer.status === 503 || body.includes('request_in_flight')) throw new Error(body);
     return { status: answer.status, body };
-  }, PATIENCE);
+  }, TIMEOUT);
 }
 
 /** Cancels once the order has enough events, or is settled; with concurrent requests. */
@@ -97,14 +97,14 @@ async function cancel(shop: RunningShop, plan: Plan, orderId: OrderId): Promise<
     const order = await shop.db.order.findUniqueOrThrow({ where: { id: orderId } });
     if (order.version < afterEvents && !SETTLED.includes(order.status))
       throw new Error(order.status);
-  }, PATIENCE);
+  }, TIMEOUT);
   const press = (): Promise<number> => {
     const key = randomUUID();
     return eventually(async () => {
       const { status } = await shop.ask('POST', `/v1/orders/${orderId}/cancel`, { key, body: {} });
       if (status === 503) throw new Error('no definite response yet');
       return status;
-    }, PATIENCE);
+    }, TIMEOUT);
   };
   return Promise.all(Array.from({ length: clicks }, press));
 }
@@ -123,7 +123,7 @@ async function refund(
       const tried = await shop.ask('POST', path, { role: 'operator', key, body });
       if (tried.status === 503) throw new Error(`refund: ${await tried.text()}`);
       return tried;
-    }, PATIENCE);
+    }, TIMEOUT);
     if (answer.status === 202) return REFUND.parse(await answer.json());
     // Nothing was captured, or less is left than requested.
     if (answer.status === 409 || answer.status === 422) return null;

@@ -46,7 +46,7 @@ describe('an order whose workflow is gone', () => {
     await expectShipped(shop, orderId);
   });
 
-  test('a cancelling order whose workflow vanished is undone completely after the next sweep', async () => {
+  test('a cancelling order whose workflow vanished is compensated completely after the next sweep', async () => {
     const { orderId } = await orderWithoutWorkflow(shop);
     await recordCancelling(shop.db, orderId, { reason: 'requested_by_customer', request: null });
     await age(shop, orderId);
@@ -63,7 +63,7 @@ describe('an order whose workflow is gone', () => {
       { step: 'checkout', lastFailure: 'the workflow was terminated' },
     ]);
     shop.sandbox.faults.clear();
-    expect(await decide(orderId, { step: 'checkout', decision: 'retry' })).toBe('begun');
+    expect(await decide(orderId, { step: 'checkout', decision: 'retry' })).toBe('started');
     await untilStatus(shop, orderId, 'shipped');
     await expectShipped(shop, orderId);
     await eventually(() => {
@@ -72,11 +72,11 @@ describe('an order whose workflow is gone', () => {
     expect(await openDeadLetters(orderId)).toBe(0);
   });
 
-  test('an order whose workflow was terminated is undone when an operator decides to cancel', async () => {
+  test('an order whose workflow was terminated is compensated when an operator decides to cancel', async () => {
     const orderId = await terminatedWhile(SHIP, 'paid');
     await sweep(shop);
     shop.sandbox.faults.clear();
-    expect(await decide(orderId, { step: 'checkout', decision: 'cancel' })).toBe('begun');
+    expect(await decide(orderId, { step: 'checkout', decision: 'cancel' })).toBe('started');
     await untilStatus(shop, orderId, 'cancelled');
     await expectCleanSlate(shop, orderId);
   });
@@ -109,7 +109,7 @@ describe('an order whose workflow is gone', () => {
       from: 'paid',
       cancelReason: null,
     });
-    expect(await decide(orderId, { step: 'shipOrder', decision: 'cancel' })).toBe('begun');
+    expect(await decide(orderId, { step: 'shipOrder', decision: 'cancel' })).toBe('started');
     const step = 'voidOrRefundPayment';
     const lastFailure = 'void or refund: captured manually, and not at the provider';
     await eventually(async () => {
@@ -117,7 +117,7 @@ describe('an order whose workflow is gone', () => {
       expect(attention?.steps).toMatchObject([{ step, lastFailure }]);
     });
     expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, reserve: 1, release: 1 });
-    expect(await decide(orderId, { step, decision: 'skip' })).toBe('begun');
+    expect(await decide(orderId, { step, decision: 'skip' })).toBe('started');
     await untilStatus(shop, orderId, 'cancelled');
   });
 
@@ -132,7 +132,7 @@ describe('an order whose workflow is gone', () => {
     });
     await shop.checkoutOf(orderId).terminate('terminated by a test');
     await recordNeedsAttention(shop.db, orderId, { steps: ['shipOrder'], failure: 'no response' });
-    expect(await decide(orderId, { step: 'shipOrder', decision: 'skip' })).toBe('begun');
+    expect(await decide(orderId, { step: 'shipOrder', decision: 'skip' })).toBe('started');
     await untilStatus(shop, orderId, 'shipped');
     const { carrier } = await shop.db.shipment.findUniqueOrThrow({ where: { orderId } });
     expect(carrier).toBe('Sandbox Parcel');

@@ -47,7 +47,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   try {
     return await start(project);
   } catch (error) {
-    // Vitest would go on to report every test as one that did not run.
+    // Vitest would otherwise report every test as one that did not run.
     const reason = error instanceof Error ? error.message : String(error);
     process.stderr.write(`\nThe tests cannot start. ${reason}\n`);
     process.exit(1);

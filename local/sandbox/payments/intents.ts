@@ -90,21 +90,22 @@ export function createIntentStore(deps: IntentDeps): IntentStore {
 type Put = (intent: Intent) => void;
 
 function authorize(deps: IntentDeps, put: Put, step: Step): ProviderResponse {
-  const asked = authorizationIn(step.form);
-  if ('body' in asked) return asked;
-  const outcome = outcomeOf(asked.paymentMethod);
-  if (outcome.kind === 'unknown') return missing('payment_method', asked.paymentMethod, 'param');
+  const authorization = authorizationIn(step.form);
+  if ('body' in authorization) return authorization;
+  const outcome = outcomeOf(authorization.paymentMethod);
+  if (outcome.kind === 'unknown')
+    return missing('payment_method', authorization.paymentMethod, 'param');
   const id = `pi_${token()}`;
   const intent: Intent = {
     id,
     charge_id: `ch_${token()}`,
     client_secret: `${id}_secret_${token()}`,
-    amount_minor: asked.amountMinor,
-    currency: asked.currency,
+    amount_minor: authorization.amountMinor,
+    currency: authorization.currency,
     status: 'requires_capture',
     captured_minor: 0,
     refunded_minor: 0,
-    payment_method: asked.paymentMethod,
+    payment_method: authorization.paymentMethod,
     metadata: step.form.entries('metadata'),
     description: step.form.text('description'),
     decline: null,

@@ -30,9 +30,9 @@ export function createOrderList(reservations: Reservations, shipments: Shipments
   });
   return {
     list: (query) => {
-      const asked = querySchema.safeParse(query);
-      if (!asked.success) return problem(422, 'invalid_request');
-      const { created_from, created_before, starting_after, limit } = asked.data;
+      const parsed = querySchema.safeParse(query);
+      if (!parsed.success) return problem(422, 'invalid_request');
+      const { created_from, created_before, starting_after, limit } = parsed.data;
       const [from, to] = [Date.parse(created_from), Date.parse(created_before)];
       const known = reservations.all().filter(({ created_at_ms: at }) => at >= from && at < to);
       const start = known.findIndex(({ order_id: id }) => id === starting_after) + 1;

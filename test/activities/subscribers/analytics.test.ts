@@ -5,7 +5,7 @@ import type { Subscriber } from '../../../activities/events/subscribers/subscrib
 import type { Order } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { deliveriesOf } from './deliveries.ts';
-import { FATES, NEVER, openHistory, wanted, type History } from './history.ts';
+import { SCENARIOS, NEVER, openHistory, wanted, type History } from './history.ts';
 
 let history: History;
 let analytics: Subscriber;
@@ -28,7 +28,8 @@ beforeAll(async () => {
   const lived: Order[] = [];
   for (const currency of ['EUR', 'USD']) {
     for (const lines of carts) {
-      for (const fate of FATES) lived.push(await history.live({ fate, lines, currency }));
+      for (const scenario of SCENARIOS)
+        lived.push(await history.live({ scenario, lines, currency }));
     }
   }
   orders = lived;
@@ -37,10 +38,10 @@ beforeAll(async () => {
     time: new Date(Date.parse(HOURS[at % 3] ?? '') + (at % 2) * 3_599_999).toISOString(),
   }));
 });
-beforeEach(() => forget());
+beforeEach(() => purge());
 afterAll(() => history.close());
 
-async function forget(): Promise<void> {
+async function purge(): Promise<void> {
   await history.db.analyticsHour.deleteMany();
   await history.db.consumedEvent.deleteMany();
 }
@@ -55,7 +56,7 @@ async function figures() {
   );
 }
 
-/** The same, counted by hand. */
+/** The same, counted in the test. */
 function expected() {
   const sums: Record<string, ReturnType<typeof zero>> = {};
   for (const event of log) {
@@ -86,7 +87,7 @@ describe('the hourly figures', () => {
 
   test('the hourly figures do not depend on how events are batched, repeated or reordered', async () => {
     const anyDelivery = fc.asyncProperty(deliveriesOf(log), async (deliveries) => {
-      await forget();
+      await purge();
       for (const batch of deliveries) await analytics.handle(batch, NEVER);
       expect(await figures()).toEqual(expected());
     });

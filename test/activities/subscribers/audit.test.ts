@@ -6,24 +6,24 @@ import type { EventType } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { recordCancelling } from '../../../prisma/orders/record-shipment.ts';
 import { readable } from '../../../tools/audit/readable.ts';
-import { DECISION, FATES, NEVER, openHistory, type Fate, type History } from './history.ts';
+import { DECISION, SCENARIOS, NEVER, openHistory, type Scenario, type History } from './history.ts';
 
 let history: History;
 let audit: Subscriber;
 let log: readonly LoggedEvent[];
-const ids = new Map<Fate | 'by_operator' | 'manual' | 'by_system', OrderId>();
+const ids = new Map<Scenario | 'by_operator' | 'manual' | 'by_system', OrderId>();
 const ASKED = cancelUpdateId('key_of/somebody', 'a1'.repeat(32));
 
 beforeAll(async () => {
   history = await openHistory();
   audit = createAuditSubscriber(history);
-  for (const fate of FATES) ids.set(fate, (await history.live({ fate })).id);
+  for (const scenario of SCENARIOS) ids.set(scenario, (await history.live({ scenario })).id);
   for (const [name, reason, request] of [
     ['by_operator', 'requested_by_operator', ASKED],
     ['manual', 'requested_by_operator', null],
     ['by_system', 'warehouse_refused', null],
   ] as const) {
-    const { id } = await history.live({ fate: 'placed' });
+    const { id } = await history.live({ scenario: 'placed' });
     await recordCancelling(history.db, id, { reason, request });
     ids.set(name, id);
   }
@@ -63,9 +63,12 @@ describe('the audit log', () => {
     ['shipped', 'order.reserved', 'system'],
     ['declined', 'order.declined', 'system'],
     ['attended', 'order.attention_resolved', 'operator/key_operator'],
-  ] as const)('the audit log of order %s gives %s the actor %s', async (fate, action, actor) => {
-    expect((await entry(ids.get(fate), action)).actor).toBe(actor);
-  });
+  ] as const)(
+    'the audit log of order %s gives %s the actor %s',
+    async (scenario, action, actor) => {
+      expect((await entry(ids.get(scenario), action)).actor).toBe(actor);
+    },
+  );
 
   test('the audit log records the cause of an event and the decision of an operator', async () => {
     const shipped = ids.get('shipped');

@@ -44,7 +44,7 @@ const isMarked = async (id: OrderId): Promise<boolean> =>
 
 describe('the checkout starter', () => {
   test('the checkout starter starts an unstarted placed order with ids and amounts only', async () => {
-    const order = await history.live({ fate: 'placed' });
+    const order = await history.live({ scenario: 'placed' });
     await starter.handle(await eventsOf(order.id), NEVER);
     expect(started).toEqual([
       {
@@ -60,21 +60,21 @@ describe('the checkout starter', () => {
   });
 
   test('the checkout starter starts an order once when its event is redelivered', async () => {
-    const { id } = await history.live({ fate: 'placed' });
+    const { id } = await history.live({ scenario: 'placed' });
     for (const _ of [1, 2, 3]) await starter.handle(await eventsOf(id), NEVER);
     expect(startedIds()).toEqual([id]);
   });
 
   test('the checkout starter ignores orders that have moved on from placed', async () => {
-    const shipped = await history.live({ fate: 'shipped' });
-    const cancelled = await history.live({ fate: 'cancelled' });
+    const shipped = await history.live({ scenario: 'shipped' });
+    const cancelled = await history.live({ scenario: 'cancelled' });
     await starter.handle(await eventsOf(shipped.id, cancelled.id), NEVER);
     expect(started).toEqual([]);
   });
 
   test('a checkout that Temporal refuses does not stop its batch and is started on redelivery', async () => {
     const ids: OrderId[] = [];
-    for (const _ of [1, 2, 3]) ids.push((await history.live({ fate: 'placed' })).id);
+    for (const _ of [1, 2, 3]) ids.push((await history.live({ scenario: 'placed' })).id);
     const [first, second, third] = ids;
     if (!first || !second || !third) throw new Error('three orders');
     refused.add(second);
@@ -88,14 +88,14 @@ describe('the checkout starter', () => {
 
   test('the checkout starter works off a backlog oldest first with ten starts at once', async () => {
     const ids: OrderId[] = [];
-    for (let at = 0; at < 25; at += 1) ids.push((await history.live({ fate: 'placed' })).id);
+    for (let at = 0; at < 25; at += 1) ids.push((await history.live({ scenario: 'placed' })).id);
     await starter.handle(await eventsOf(...ids), NEVER);
     expect(startedIds()).toEqual(ids);
     expect(underWay.most).toBe(10);
   });
 
   test('the checkout starter starts nothing after its deadline', async () => {
-    const { id } = await history.live({ fate: 'placed' });
+    const { id } = await history.live({ scenario: 'placed' });
     const handled = starter.handle(await eventsOf(id), AbortSignal.abort());
     await expect(handled).rejects.toThrow('aborted');
     expect(started).toEqual([]);

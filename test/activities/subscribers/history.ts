@@ -1,4 +1,4 @@
-/** Orders of every fate in a real database, and the log they wrote, as a pump would read it. */
+/** Orders of every scenario in a real database, and the log they wrote, as a pump would read it. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Subscriber } from '../../../activities/events/subscribers/subscriber.ts';
@@ -21,17 +21,17 @@ import {
 } from '../../prisma/seeded-database.ts';
 import { eventually } from '../../support/eventually.ts';
 
-export const FATES = ['placed', 'declined', 'cancelled', 'shipped', 'attended'] as const;
-export type Fate = (typeof FATES)[number];
+export const SCENARIOS = ['placed', 'declined', 'cancelled', 'shipped', 'attended'] as const;
+export type Scenario = (typeof SCENARIOS)[number];
 
 export interface Wish {
-  readonly fate: Fate;
+  readonly scenario: Scenario;
   readonly lines?: readonly { readonly sku: string; readonly quantity: number }[];
   readonly currency?: string;
 }
 
 export interface History extends SeededDatabase {
-  /** Lets one order come to its fate. */
+  /** Lets one order come to its scenario. */
   live(wish: Wish): Promise<Order>;
   /** The whole log, once all of it can be read: a transaction elsewhere on the server delays that. */
   log(): Promise<readonly LoggedEvent[]>;
@@ -50,11 +50,11 @@ export async function openHistory(): Promise<History> {
   const shop = await openSeededDatabase();
   return {
     ...shop,
-    async live({ fate, lines, currency = 'EUR' }) {
+    async live({ scenario, lines, currency = 'EUR' }) {
       const draft = { ...draftOf(lines), currency };
       const opened = await openOrder(shop.db, claimOf(), draft);
       if (opened.kind !== 'opened') throw new Error(`not opened: ${opened.kind}`);
-      await follow(shop, opened.order, fate);
+      await follow(shop, opened.order, scenario);
       return opened.order;
     },
     async log() {
@@ -79,23 +79,23 @@ export function wanted(
 /** A signal that is never aborted. */
 export const NEVER = new AbortController().signal;
 
-async function follow({ db }: SeededDatabase, order: Order, fate: Fate): Promise<void> {
+async function follow({ db }: SeededDatabase, order: Order, scenario: Scenario): Promise<void> {
   const { id } = order;
-  if (fate === 'declined') {
+  if (scenario === 'declined') {
     const response = { status: 402, body: '{}' };
     await recordDeclined(db, order, { code: 'insufficient_funds', reference: null, response });
     return;
   }
   const response = () => ({ status: 201, body: '{}' });
   await recordPlaced(db, order, { reference: `pi_${randomUUID()}`, response });
-  if (fate === 'placed') return;
+  if (scenario === 'placed') return;
   await recordReserved(db, id);
-  if (fate === 'cancelled') {
+  if (scenario === 'cancelled') {
     await recordCancelling(db, id, { reason: 'requested_by_customer', request: 'cancel-1' });
     await recordCancelled(db, id, 'requested_by_customer');
     return;
   }
-  if (fate === 'attended') {
+  if (scenario === 'attended') {
     const failure = 'capture: outcome unknown (deadline)';
     await recordNeedsAttention(db, id, { steps: [DECISION.step], failure });
     await recordResolved(db, id, DECISION);

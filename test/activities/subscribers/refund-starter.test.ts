@@ -34,7 +34,7 @@ const starter = createRefundStarterSubscriber({
 
 /** A refund as the API leaves it when it dies before the start. */
 async function accepted(): Promise<Refund> {
-  const { id } = await history.live({ fate: 'placed' });
+  const { id } = await history.live({ scenario: 'placed' });
   await recordReserved(history.db, id);
   const payment = await findPayment(history.db, id);
   if (!payment) throw new Error('no payment');

@@ -15,7 +15,7 @@ import {
   deleteEndpoint,
   findSigningEndpoint,
 } from '../../../prisma/events/webhook-endpoints.ts';
-import { FATES, NEVER, openHistory, type History } from './history.ts';
+import { SCENARIOS, NEVER, openHistory, type History } from './history.ts';
 import { claimOf } from '../../prisma/seeded-database.ts';
 import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 
@@ -54,7 +54,7 @@ export function useEndpoint(): EndpointInUse {
   beforeAll(async () => {
     history = await openHistory();
     for (let at = 0; at < ORDERS; at += 1) {
-      await history.live({ fate: FATES[at % FATES.length] ?? 'placed' });
+      await history.live({ scenario: SCENARIOS[at % SCENARIOS.length] ?? 'placed' });
     }
     log = await history.log();
   });

@@ -6,7 +6,7 @@ import { createWarehouseFeedSubscriber } from '../../../activities/events/subscr
 import type { Order } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { deliveriesOf } from './deliveries.ts';
-import { FATES, NEVER, openHistory, wanted, type History } from './history.ts';
+import { SCENARIOS, NEVER, openHistory, wanted, type History } from './history.ts';
 
 let history: History;
 let feed: Subscriber;
@@ -17,18 +17,18 @@ beforeAll(async () => {
   history = await openHistory();
   feed = createWarehouseFeedSubscriber(history);
   const lived: Order[] = [];
-  for (const fate of [...FATES, ...FATES]) {
+  for (const scenario of [...SCENARIOS, ...SCENARIOS]) {
     const mugs = { sku: 'mug-white', quantity: 1 + lived.length };
     const lines = lived.length % 2 ? [mugs] : [{ sku: 'tee-black-m', quantity: 3 }, mugs];
-    lived.push(await history.live({ fate, lines }));
+    lived.push(await history.live({ scenario, lines }));
   }
   orders = lived;
   log = wanted(feed, await history.log());
 });
-beforeEach(() => forget());
+beforeEach(() => purge());
 afterAll(() => history.close());
 
-async function forget(): Promise<void> {
+async function purge(): Promise<void> {
   await history.db.warehouseFeedBatch.deleteMany();
   await history.db.consumedEvent.deleteMany();
 }
@@ -47,7 +47,7 @@ const COLUMN: Readonly<Record<string, 'ordered' | 'shipped' | 'cancelled'>> = {
   'order.cancelled': 'cancelled',
 };
 
-/** The lines of a batch of these events, counted by hand. */
+/** The lines of a batch of these events, counted in the test. */
 function expected(events: readonly LoggedEvent[]) {
   const sums: Record<string, Record<'ordered' | 'shipped' | 'cancelled', number>> = {};
   for (const event of events) {
@@ -113,7 +113,7 @@ describe('the warehouse feed', () => {
 
   test('the warehouse feed totals do not depend on how events are batched, repeated or reordered', async () => {
     const anyDelivery = fc.asyncProperty(deliveriesOf(log), async (deliveries) => {
-      await forget();
+      await purge();
       for (const batch of deliveries) await feed.handle(batch, NEVER);
       expect(await total()).toEqual(expected(log));
       const counted = (await batches()).reduce((sum, { events }) => sum + events, 0);
