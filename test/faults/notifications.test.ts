@@ -75,6 +75,6 @@ describe('notifyCustomer', () => {
       .filter((mail) => mail.subject.includes(orderId));
     expect(confirmed?.text).toContain('€24.00');
     expect(confirmed?.text).not.toContain('TP-77');
-    expect(shipped?.text).toContain('Test Parcel, tracking number TP-77');
+    expect(shipped?.text).toContain('Tracking number: TP-77');
   });
 });
