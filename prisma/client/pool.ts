@@ -29,6 +29,9 @@ export class BoundedPool extends pg.Pool {
   constructor(config: pg.PoolConfig, maxQueued: number) {
     super(config);
     this.#maxQueued = maxQueued;
+    // pg-pool stops listening before the borrower starts to. An error in between, in the same packet as
+    // the response that freed the connection, would end the process; the next query reports it instead.
+    this.on('connect', (client) => client.on('error', () => undefined));
   }
 
   get view(): PoolView {
