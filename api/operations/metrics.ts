@@ -54,40 +54,28 @@ export function registerConnections(
   registry: Registry,
   databases: Readonly<Record<string, Database>>,
 ): void {
-  const labelNames = ['pool'] as const;
   const views = () =>
     Object.entries(databases).map(([pool, db]) => ({ pool, ...connectionsOf(db) }));
-  const inUse = new Gauge({
+  registerGauge(registry, {
     name: 'holdfast_database_connections_in_use',
     help: 'Connections to PostgreSQL in use.',
-    labelNames,
-    registers: [registry],
-    collect() {
-      for (const view of views()) inUse.set({ pool: view.pool }, view.inUse);
-    },
+    label: 'pool',
+    values: () => views().map(({ pool, inUse }) => [pool, inUse]),
   });
-  const queued = new Gauge({
+  registerGauge(registry, {
     name: 'holdfast_database_connections_waiting',
     help: 'Queries and transactions that wait for a connection.',
-    labelNames,
-    registers: [registry],
-    collect() {
-      for (const view of views()) queued.set({ pool: view.pool }, view.queued);
-    },
+    label: 'pool',
+    values: () => views().map(({ pool, queued }) => [pool, queued]),
   });
 }
 
 function registerBreakers(registry: Registry, breakers: () => readonly BreakerView[]): void {
-  const state = new Gauge({
+  registerGauge(registry, {
     name: 'holdfast_breaker_state',
     help: 'Circuit breakers: 0 closed, 1 half open, 2 open.',
-    labelNames: ['breaker'] as const,
-    registers: [registry],
-    collect() {
-      for (const each of breakers()) {
-        state.set({ breaker: each.name }, BREAKER_VALUES[each.state]);
-      }
-    },
+    label: 'breaker',
+    values: () => breakers().map(({ name, state }) => [name, BREAKER_VALUES[state]]),
   });
   const transitions = new Counter({
     name: 'holdfast_breaker_transitions_total',
@@ -109,25 +97,18 @@ function registerLimiters(
   registry: Registry,
   limiters: Readonly<Record<string, ConcurrencyLimiter>>,
 ): void {
-  const labelNames = ['class'] as const;
   const views = () => Object.entries(limiters).map(([name, each]) => ({ name, ...each.view() }));
-  const running = new Gauge({
+  registerGauge(registry, {
     name: 'holdfast_requests_running',
     help: 'Requests that hold a permit, by request class.',
-    labelNames,
-    registers: [registry],
-    collect() {
-      for (const view of views()) running.set({ class: view.name }, view.running);
-    },
+    label: 'class',
+    values: () => views().map(({ name, running }) => [name, running]),
   });
-  const queued = new Gauge({
+  registerGauge(registry, {
     name: 'holdfast_requests_queued',
     help: 'Requests that wait for a permit, by request class.',
-    labelNames,
-    registers: [registry],
-    collect() {
-      for (const view of views()) queued.set({ class: view.name }, view.queued);
-    },
+    label: 'class',
+    values: () => views().map(({ name, queued }) => [name, queued]),
   });
   const rejected = new Counter({
     name: 'holdfast_requests_rejected_total',
@@ -141,6 +122,28 @@ function registerLimiters(
           rejected.inc({ class: name, reason }, count);
         }
       }
+    },
+  });
+}
+
+/** A gauge whose values are read when they are collected, one per value of its label. */
+function registerGauge(
+  registry: Registry,
+  gauge: {
+    readonly name: string;
+    readonly help: string;
+    readonly label: string;
+    readonly values: () => readonly (readonly [string, number])[];
+  },
+): void {
+  const { name, help, label, values } = gauge;
+  const registered = new Gauge({
+    name,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect() {
+      for (const [key, value] of values()) registered.set({ [label]: key }, value);
     },
   });
 }

@@ -37,7 +37,7 @@ export type KeyState =
  * How long a retry assumes that a silent attempt still runs. It saves work and protects nothing: both
  * attempts have one provider key, and the order's lock lets one of them settle. So it may be shorter
  * than the path with every deadline used up: transaction 5 s, authorize 2 s, look-up 1 s,
- * connection 5 s, transaction 5 s.
+ * connection 3 s, transaction 5 s.
  */
 const LEASE_MS = 8_000;
 /** Longer than any client retries. Stripe keeps keys for at least 24 hours. */

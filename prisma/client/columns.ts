@@ -13,6 +13,7 @@ export function uncheckedColumn(value: string | null): unknown {
   return value;
 }
 
+const shallowObject = z.record(z.string(), z.unknown());
 const jsonObject = z.record(z.string(), z.json());
 const snapshot = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 const counts = z.record(z.string(), z.number());
@@ -24,9 +25,9 @@ const shippingAddress = z.object({
   country: z.string(),
 });
 
-/** What an event, a message or an audit entry says. */
+/** What an event, a message or an audit entry says. Its values are read where they are used. */
 export function readObject(column: Prisma.JsonValue): Readonly<Record<string, unknown>> {
-  return jsonObject.parse(column);
+  return shallowObject.parse(column);
 }
 
 /** One side of a discrepancy. */
