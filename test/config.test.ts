@@ -2,16 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, readAppConfig, type Environment } from '../config.ts';
 import { createCallbackVerifier } from '../gateways/warehouse/callback.ts';
-
-const APP = {
-  DATABASE_URL: 'postgresql://127.0.0.1/holdfast',
-  STRIPE_API_KEY: 'sk',
-  STRIPE_WEBHOOK_SECRET: 'whsec_eA==',
-  WAREHOUSE_URL: 'http://127.0.0.1:9',
-  WAREHOUSE_API_KEY: 'key',
-  WAREHOUSE_CALLBACK_SECRET: 'whsec_eA==',
-  SMTP_URL: 'smtp://127.0.0.1:9',
-};
+import { REQUIRED_CONFIG } from './support/app-config.ts';
 
 describe('an invalid setting', () => {
   test.each([
@@ -24,7 +15,7 @@ describe('an invalid setting', () => {
     ['WAREHOUSE_CALLBACK_SECRET', 'whsec_abcde'],
     ['WAREHOUSE_CALLBACK_SECRET', 'whsec_eA'],
   ])('the setting %s=%s is rejected with an error that names it', (name, value) => {
-    const read = () => readAppConfig({ ...APP, [name]: value });
+    const read = () => readAppConfig({ ...REQUIRED_CONFIG, [name]: value });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(`${name}: `);
   });
@@ -33,7 +24,7 @@ describe('an invalid setting', () => {
 test.each(['Holdfast <orders@shop.example>', 'orders@shop.example', '"A, B" <a.b+c@d.example>'])(
   'MAIL_FROM accepts the sender %s',
   (from) => {
-    expect(readAppConfig({ ...APP, MAIL_FROM: from }).MAIL_FROM).toBe(from);
+    expect(readAppConfig({ ...REQUIRED_CONFIG, MAIL_FROM: from }).MAIL_FROM).toBe(from);
   },
 );
 
@@ -41,18 +32,18 @@ test.each(['eA==', 'bG9j', 'bG9jYWw=', 'bG9jYWw'])(
   'the callback secret whsec_%s is accepted by the configuration and by the verifier',
   (base64) => {
     const secret = `whsec_${base64}`;
-    const app = readAppConfig({ ...APP, WAREHOUSE_CALLBACK_SECRET: secret });
+    const app = readAppConfig({ ...REQUIRED_CONFIG, WAREHOUSE_CALLBACK_SECRET: secret });
     expect(() => createCallbackVerifier(app.WAREHOUSE_CALLBACK_SECRET)).not.toThrow();
   },
 );
 
 describe('in production', () => {
-  const production = { ...APP, NODE_ENV: 'production' };
+  const production = { ...REQUIRED_CONFIG, NODE_ENV: 'production' };
 
   test('every missing variable is named in one error that describes its value', () => {
     const lines = messageOf({ NODE_ENV: 'production' }).split('\n').slice(1);
     const named = lines.map((line) => line.trim().split(': ')[0] ?? '');
-    expect(named.toSorted()).toEqual([...Object.keys(APP), 'PUBLIC_URL'].toSorted());
+    expect(named.toSorted()).toEqual([...Object.keys(REQUIRED_CONFIG), 'PUBLIC_URL'].toSorted());
     for (const line of lines) {
       expect(line).toMatch(/: required\b.*, \S/);
       expect(line).not.toContain('Invalid input');
@@ -64,7 +55,7 @@ describe('in production', () => {
     const marked = [...page.matchAll(/^\|.*$/gm)].flatMap(([row]) =>
       [...row.matchAll(/`([A-Z_]+)`\\\*/g)].map(([, name]) => name ?? ''),
     );
-    expect(marked.toSorted()).toEqual([...Object.keys(APP), 'PUBLIC_URL'].toSorted());
+    expect(marked.toSorted()).toEqual([...Object.keys(REQUIRED_CONFIG), 'PUBLIC_URL'].toSorted());
   });
 
   test('a value of the wrong form is named with the form it must have', () => {

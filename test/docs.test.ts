@@ -1,5 +1,5 @@
 /** Numbers and names in the documents are those of the code. A number that no test can take from there is left out. */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
@@ -24,6 +24,8 @@ import { createLimits } from '../gateways/resilience/limits.ts';
 import { PROJECT } from '../local/stack/home.ts';
 import { createDatabase } from '../prisma/client/client.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
+import { REQUIRED_CONFIG } from './support/app-config.ts';
+import { lines, read, rows, rowsOf, unquoted } from './support/documents.ts';
 
 const UNITS_MS = {
   ms: 1,
@@ -123,20 +125,13 @@ describe('numbers', () => {
 
 describe('tables', () => {
   test('docs/operations.md lists exactly the variables the code reads, with their defaults', () => {
-    const required = {
-      DATABASE_URL: 'postgresql://127.0.0.1/holdfast',
-      STRIPE_API_KEY: 'sk',
-      STRIPE_WEBHOOK_SECRET: 'whsec_eA==',
-      WAREHOUSE_URL: 'http://127.0.0.1:9',
-      WAREHOUSE_API_KEY: 'key',
-      WAREHOUSE_CALLBACK_SECRET: 'whsec_eA==',
-      SMTP_URL: 'smtp://127.0.0.1:9',
-    };
     const documented = rowsOf('docs/operations.md', 'variable').map(([name = '', value = '']) => {
       return [unquoted(name.replace('\\*', '')), value] as const;
     });
     expect(documented.map(([name]) => name).toSorted()).toEqual(CONFIG_KEYS.toSorted());
-    const defaults = Object.entries(readAppConfig(required)).filter(([key]) => !(key in required));
+    const defaults = Object.entries(readAppConfig(REQUIRED_CONFIG)).filter(
+      ([key]) => !(key in REQUIRED_CONFIG),
+    );
     for (const [key, value] of defaults) {
       expect(documented).toContainEqual([key, `\`${String(value)}\``]);
     }
@@ -226,44 +221,6 @@ describe('sample code', () => {
     }
   });
 });
-
-function read(file: string): string {
-  return readFileSync(join(PROJECT, file), 'utf8');
-}
-
-function lines(file: string): string[] {
-  return read(file).split('\n');
-}
-
-/** The cells of every row of every table. */
-function rows(file: string): string[][] {
-  return lines(file)
-    .filter((line) => line.startsWith('|'))
-    .map((line) =>
-      line
-        .split(/(?<!\\)\|/)
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-}
-
-/** The rows of the table whose header begins so. */
-function rowsOf(file: string, first: string, second = ''): string[][] {
-  const all = rows(file);
-  const isHeader = (row: string[]): boolean => /^-+$/.test(row[0] ?? '');
-  const header = all.findIndex(
-    ([name = '', next = ''], index) =>
-      name.startsWith(first) && next.startsWith(second) && isHeader(all[index + 1] ?? []),
-  );
-  const body = all.slice(header + 2);
-  const nextTable = body.findIndex(isHeader);
-  expect(header, `${file}: the table "${first}"`).toBeGreaterThanOrEqual(0);
-  return nextTable === -1 ? body : body.slice(0, nextTable - 1);
-}
-
-function unquoted(cell: string): string {
-  return cell.replaceAll('`', '');
-}
 
 function inMs(duration = ''): number {
   const [count, unit] = duration.split(' ');

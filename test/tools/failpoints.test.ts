@@ -9,18 +9,10 @@ import { FAILPOINTS, isFailpointSetting } from '../../tools/failpoints/failpoint
 import { PROJECT } from '../../local/stack/home.ts';
 import { FAILPOINT_PROGRAM } from '../support/programs.ts';
 import { makeDir } from '../support/run-files.ts';
+import { REQUIRED_CONFIG } from '../support/app-config.ts';
 
 const POINT = 'payments.capture:after';
 const ARM = 'arm';
-const APP = {
-  DATABASE_URL: 'postgresql://127.0.0.1/none',
-  STRIPE_API_KEY: 'sk_test',
-  STRIPE_WEBHOOK_SECRET: 'whsec_eA==',
-  WAREHOUSE_URL: 'http://127.0.0.1:9',
-  WAREHOUSE_API_KEY: 'key',
-  WAREHOUSE_CALLBACK_SECRET: 'whsec_eA==',
-  SMTP_URL: 'smtp://127.0.0.1:9',
-};
 
 let dir = '';
 beforeEach(() => {
@@ -78,7 +70,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
   const { file, args: command, cwd } = nodeCommand(FAILPOINT_PROGRAM, args);
   return spawnSync(file, command, {
     cwd,
-    env: { ...environment(), ...APP, ...env },
+    env: { ...environment(), ...REQUIRED_CONFIG, ...env },
     encoding: 'utf8',
     timeout: 60_000,
   });

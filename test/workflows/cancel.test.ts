@@ -116,10 +116,7 @@ describe('a cancel', () => {
 
   test('a cancel is refused when a worker crashed after shipping the parcel, and the order ends shipped', async () => {
     const { shop } = inUse;
-    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'placed');
-    await shipBeforeCrash(shop, orderIdOf(handle));
+    const { handle, orderId } = await startAndShipBeforeCrash(shop);
     expect(await refusalOf(handle)).toMatchObject({
       type: 'not_cancellable',
       message: 'the parcel has left the warehouse',
@@ -127,16 +124,12 @@ describe('a cancel', () => {
     shop.sandbox.faults.clear();
     await answerShipment(handle);
     expect((await handle.result()).status).toBe('shipped');
-    await expectShipped(shop, orderIdOf(handle));
+    await expectShipped(shop, orderId);
   });
 
   test('a workflow cancellation after a worker crashed while shipping ends the order shipped and charged', async () => {
     const { shop } = inUse;
-    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'placed');
-    const orderId = orderIdOf(handle);
-    await shipBeforeCrash(shop, orderId);
+    const { handle, orderId } = await startAndShipBeforeCrash(shop);
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
     expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
@@ -144,11 +137,7 @@ describe('a cancel', () => {
 
   test('a workflow cancellation after a worker crashed while recording the shipment ends the order shipped', async () => {
     const { shop } = inUse;
-    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'placed');
-    const orderId = orderIdOf(handle);
-    await shipBeforeCrash(shop, orderId);
+    const { handle, orderId } = await startAndShipBeforeCrash(shop);
     await recordShipped(shop.db, orderId, { carrier: 'Test Parcel', trackingNumber: 'TP1' });
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
@@ -298,6 +287,16 @@ async function refusalOf(handle: CheckoutHandle): Promise<unknown> {
     expect(error.cause).toBeInstanceOf(ApplicationFailure);
     return error.cause;
   }
+}
+
+/** The reservation is down for the workflow, while a worker that then crashes ships the order. */
+async function startAndShipBeforeCrash(shop: RunningShop) {
+  shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
+  const handle = await shop.start();
+  await untilFaultFires(handle, 'placed');
+  const orderId = orderIdOf(handle);
+  await shipBeforeCrash(shop, orderId);
+  return { handle, orderId };
 }
 
 /** The steps of one workflow task whose worker crashes before it reports to Temporal. */
