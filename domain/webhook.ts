@@ -68,14 +68,6 @@ export function attemptOf(
 /** The type of the event that an operator sends to test an endpoint. */
 export const WEBHOOK_TEST_TYPE = 'webhook_endpoint.test';
 
-/**
- * The beginning of a receiver's response, at most `length` UTF-16 units. It never ends with half a
- * surrogate pair, which PostgreSQL rejects.
- */
-export function headOf(text: string, length: number): string {
-  return text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
-}
-
 const PREFIX = 'webhook/';
 
 /** The subscription of an endpoint. */

@@ -1,6 +1,6 @@
 /** Reads a webhook receiver's response, as little of it as is useful. */
 import type { IncomingMessage } from 'node:http';
-import { headOf } from '../../domain/webhook.ts';
+import { headOf, toStorable } from '../../domain/text.ts';
 
 /** A longer body is a download, not a response. */
 const MAX_READ_BYTES = 64 * 1_024;
@@ -33,8 +33,7 @@ export async function readBodyHead(
     signal.removeEventListener('abort', stop);
     response.destroy();
   }
-  // PostgreSQL keeps no NUL in a text.
-  return headOf(Buffer.concat(kept).toString('utf8').replaceAll('\0', ''), KEPT_LENGTH);
+  return headOf(toStorable(Buffer.concat(kept).toString('utf8')), KEPT_LENGTH);
 }
 
 /** Retry-After in ms: a number of seconds or an HTTP date (RFC 9110, 10.2.3). Null: missing or invalid. */

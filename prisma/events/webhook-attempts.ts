@@ -1,7 +1,8 @@
 /** Attempts to deliver webhooks, for debugging a receiver. A bounded number is kept. */
 import type { OrderId } from '../../domain/ids.ts';
 import type { EventType } from '../../domain/order.ts';
-import { headOf, type WebhookAttempt } from '../../domain/webhook.ts';
+import { headOf } from '../../domain/text.ts';
+import type { WebhookAttempt } from '../../domain/webhook.ts';
 import type { Database } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
 import type { Prisma } from '../generated/client.ts';

@@ -222,7 +222,7 @@ describe('sending a webhook', () => {
     });
     const sent = await sender.send(message(url));
     expect(sent).toMatchObject({ kind: 'answered', status: 200 });
-    expect(sent.kind === 'answered' && sent.bodyHead).toMatch(/^x{100,1024}$/);
+    expect(sent.kind === 'answered' && sent.bodyHead).toMatch(/^(?:x\ufffd){100,512}$/);
     expect(written).toBeLessThan(50_000_000);
   });
 
