@@ -6,20 +6,19 @@ import type { OrderId } from '../../domain/ids.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
 import { cursorNow, findEvent } from '../../prisma/events/event-log.ts';
 import { ensureSubscription, rewindSubscription } from '../../prisma/events/subscriptions.ts';
-import { openSeededDatabase, type SeededDatabase } from '../prisma/seeded-database.ts';
+import { useSeededDatabase } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
 
 const NAME = 'delayed';
 const DELAY_MS = 60_000;
 
-let shop: SeededDatabase;
+const shop = useSeededDatabase();
 let notifications: Notifications;
 let orderId: OrderId;
 let seq: number;
 let batches: string[][] = [];
 
 beforeAll(async () => {
-  shop = await openSeededDatabase();
   notifications = createNotifications({ url: shop.url });
   orderId = (await shop.open()).id;
   seq = 100;
@@ -33,7 +32,6 @@ beforeEach(async () => {
 });
 afterAll(async () => {
   await notifications.close();
-  await shop.close();
 });
 
 /** Written now, in a transaction that began so long ago. */

@@ -6,15 +6,14 @@ import type { Subscriber } from '../../activities/events/subscribers/subscriber.
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
-let shop: Shop;
+const shop = useShop();
 let proxy: TcpProxy;
 let db: Database;
 let notifications: Notifications;
 let eventId: string;
 beforeAll(async () => {
-  shop = await openShop();
   const { orderId } = await shop.order();
   eventId = (await shop.db.event.findFirstOrThrow({ where: { orderId } })).id;
   const url = new URL(shop.databaseUrl);
@@ -27,7 +26,6 @@ afterAll(async () => {
   await notifications.close();
   await db.$disconnect();
   await proxy.close();
-  await shop.close();
 });
 
 /** One attempt at the event, by a subscriber that does this with it. */

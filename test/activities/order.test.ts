@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
 import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
@@ -7,19 +7,14 @@ import { findStock } from '../../prisma/catalog/stock.ts';
 import { PERSON } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, eventTypesOf } from '../support/expectations.ts';
-import { createSteps, type Steps } from './steps.ts';
+import { createSteps, useSteps } from './steps.ts';
 
 const PARCEL = { carrier: 'Test Parcel', trackingNumber: 'TP1' } as const;
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await createSteps();
-});
+const steps = useSteps();
 afterEach(() => {
   vi.useRealTimers();
-  steps.sandbox.faults.clear();
 });
-afterAll(() => steps.close());
 
 describe('a compensation before its step', () => {
   test('a reserve that arrives after its release is refused and reserves nothing', async () => {

@@ -1,9 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Place } from '../../local/sandbox/faults.ts';
 import { eventually } from '../support/eventually.ts';
 import { effectsOf } from '../support/expectations.ts';
-import { createSteps, type Steps } from './steps.ts';
+import { useSteps } from './steps.ts';
 
 const HOUR_MS = 3_600_000;
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
@@ -11,15 +11,7 @@ const VOID = { provider: 'payments', operation: 'void' } as const;
 const REFUND = { provider: 'payments', operation: 'refund' } as const;
 const LOOK_UP = { provider: 'payments', operation: 'lookup' } as const;
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await createSteps();
-});
-afterEach(() => {
-  steps.sandbox.faults.clear();
-  steps.sandbox.clock.setOffset(0);
-});
-afterAll(() => steps.close());
+const steps = useSteps();
 
 describe('an intent', () => {
   test.each([

@@ -1,17 +1,13 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createReconcileActivities } from '../../activities/operations/reconcile.ts';
 import { expireOrder } from '../../services/expire-order.ts';
 import { listReconciliations } from '../../prisma/operations/reconciliation-runs.ts';
 import { reconcileWindow } from '../../workflows/operations/contract.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 const NOW_MS = Date.now();
 const WINDOW = reconcileWindow('recent', NOW_MS);

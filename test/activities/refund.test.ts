@@ -1,24 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { effectsOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';
-import { createSteps, type Steps } from './steps.ts';
+import { useSteps } from './steps.ts';
 
 const HOUR_MS = 3_600_000;
 const REFUND = { provider: 'payments', operation: 'refund' } as const;
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await createSteps();
-});
-afterEach(() => {
-  steps.sandbox.faults.clear();
-  steps.sandbox.clock.setOffset(0);
-});
-afterAll(() => steps.close());
+const steps = useSteps();
 
 const paid = (): Promise<OrderId> => steps.orderAfter('reserveStock', 'capturePayment');
 const refOf = ({ id, orderId }: Refund) => ({ refundId: id, orderId });

@@ -2,7 +2,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { expect } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import type { Activities, FailureType } from '../../workflows/activities.ts';
 import { createActivities, type ActivityDependencies } from '../../activities/index.ts';
 import type { OrderId } from '../../domain/ids.ts';
@@ -10,6 +10,7 @@ import { readable } from '../../tools/audit/readable.ts';
 import { CANARIES } from '../support/client.ts';
 import { createGateways } from '../support/gateways.ts';
 import { openShop, type Shop, type ShopOptions } from '../support/shop.ts';
+import { useOpened } from '../support/use-opened.ts';
 
 export type Name = keyof Activities;
 
@@ -43,6 +44,16 @@ const NEVER_MS = 600_000;
 
 /** The duration of a call that hangs. Other calls might miss this deadline on a busy machine. */
 export const SHORT_DEADLINE_MS = 500;
+
+/** Steps for a whole test file. After each test no fault is set, and the clock is right. */
+export function useSteps(): Steps {
+  const steps = useOpened(createSteps);
+  afterEach(() => {
+    steps.sandbox.faults.clear();
+    steps.sandbox.clock.setOffset(0);
+  });
+  return steps;
+}
 
 export async function createSteps(options: ShopOptions = {}): Promise<Steps> {
   const shop = await openShop({ callbackDelayMs: NEVER_MS, ...options });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
 import type { CheckoutClient } from '../../temporal/checkout-client.ts';
 import { redrive } from '../../services/redrive.ts';
@@ -9,14 +9,10 @@ import { recordReserved } from '../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention, recordResolved } from '../../prisma/orders/needs-attention.ts';
 import type { Resume } from '../../domain/attention.ts';
 import { eventually } from '../support/eventually.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 import { placedOrder } from '../support/orders.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 const FAILURE = 'capture: outcome unknown (deadline)';
 const CAPTURE = { step: 'capturePayment', failure: FAILURE };

@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { hashApiKey, ROLES, type Role } from '../../prisma/access/api-keys.ts';
 import { problemOf } from '../support/responses.ts';
 import { orderBody } from '../support/client.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { openShop, useShop } from '../support/shop.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 const ID = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
 const product = { name: 'x', price_minor: 1, currency: 'EUR' };

@@ -1,24 +1,20 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { NewDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { openShop, useShop } from '../support/shop.ts';
 import { deadLetterFixture } from './dead-letter-fixture.ts';
 
-let shop: Shop;
+const shop = useShop();
 let orderId: OrderId;
 beforeAll(async () => {
-  shop = await openShop();
   orderId = await placedOrder(shop);
 });
 beforeEach(async () => {
-  shop.checkouts.reachable = true;
-  shop.deliveries.deliveries.length = 0;
   await shop.db.deadLetter.deleteMany({});
 });
-afterAll(() => shop.close());
 
 const deadLetter = (given: Partial<NewDeadLetter>, { db } = shop) =>
   deadLetterFixture(db, orderId, given);

@@ -1,21 +1,13 @@
 import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
-import { CALLBACK_SECRET, openShop, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
+import { CALLBACK_SECRET, useShop, WEBHOOK_SECRET } from '../support/shop.ts';
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-beforeEach(() => {
-  shop.checkouts.reachable = true;
-  shop.checkouts.answers.length = 0;
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 function send(body: string, id: string, signed: { at?: Date; secret?: string } = {}) {
   const { at = new Date(), secret = CALLBACK_SECRET } = signed;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { OrderId } from '../../domain/ids.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
@@ -10,23 +10,17 @@ import {
 } from '../../prisma/events/dead-letters.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 import { deadLetterFixture } from './dead-letter-fixture.ts';
 
-let shop: Shop;
+const shop = useShop();
 let orderId: OrderId;
 beforeAll(async () => {
-  shop = await openShop();
   orderId = await placedOrder(shop);
 });
 beforeEach(async () => {
-  Object.assign(shop.checkouts, { reachable: true, waiting: true });
-  shop.checkouts.resolved.length = 0;
-  shop.deliveries.deliveries.length = 0;
-  shop.deliveries.notifications.length = 0;
   await shop.db.deadLetter.deleteMany({});
 });
-afterAll(() => shop.close());
 
 const post = (path: string, body?: object) => shop.ask('POST', path, { role: 'operator', body });
 const get = (path: string) => shop.ask('GET', path, { role: 'operator' });

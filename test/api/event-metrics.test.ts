@@ -1,16 +1,12 @@
 import { Registry } from 'prom-client';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { registerEventMetrics } from '../../api/operations/event-metrics.ts';
 import { LOG_START } from '../../prisma/events/event-log.ts';
 import { ensureSubscription } from '../../prisma/events/subscriptions.ts';
 import { listOf } from '../support/responses.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop({ poolSize: 1 });
-});
-afterAll(() => shop.close());
+const shop = useShop({ poolSize: 1 });
 
 test('a metrics scrape within a second reuses the last result, and a later one reads the database again', async () => {
   let nowMs = 0;

@@ -1,24 +1,20 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { feedSource, type LogTail } from '../../api/events/event-feed.ts';
 import { cursorNow } from '../../prisma/events/event-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { readStream, type StreamClient } from './event-stream.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
-let shop: Shop;
+const shop = useShop({ streamLimits: { maxStreams: 3, heartbeatMs: 100, pollMs: 200 } });
 const streams: StreamClient[] = [];
-beforeAll(async () => {
-  shop = await openShop({ streamLimits: { maxStreams: 3, heartbeatMs: 100, pollMs: 200 } });
-});
 afterEach(async () => {
   for (const stream of streams.splice(0)) await stream.leave();
   await eventually(() => {
     if (openStreams() > 0) throw new Error(`${openStreams()} streams are left open`);
   });
 });
-afterAll(() => shop.close());
 
 const openStreams = () => shop.services.feedStreams.count() + shop.services.timelineStreams.count();
 

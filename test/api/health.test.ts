@@ -1,16 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { orderBody, placeOrder } from '../support/client.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
+const shop = useShop();
 beforeEach(() => {
   shop.draining.now = false;
-  shop.checkouts.reachable = true;
 });
-afterAll(() => shop.close());
 
 const open = (path: string) => shop.ask('GET', path, { role: null });
 

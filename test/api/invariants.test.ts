@@ -1,14 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { readInvariants } from '../../prisma/operations/invariants.ts';
 import { problemOf, listOf } from '../support/responses.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { openShop, useShop, type Shop } from '../support/shop.ts';
 
-let shop: Shop;
+const shop = useShop();
 beforeAll(async () => {
-  shop = await openShop();
   await shop.place();
 });
-afterAll(() => shop.close());
 
 const get = (role: 'storefront' | 'operator') => shop.ask('GET', '/v1/invariants', { role });
 

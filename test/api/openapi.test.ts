@@ -1,19 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
 const operation = z.looseObject({
   parameters: z.array(z.looseObject({ name: z.string(), in: z.string() })).default([]),
 });
 const openApi = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), operation)) });
 
-let shop: Shop;
+const shop = useShop();
 let described: z.infer<typeof openApi>;
 beforeAll(async () => {
-  shop = await openShop();
   described = openApi.parse(await (await shop.ask('GET', '/openapi.json')).json());
 });
-afterAll(() => shop.close());
 
 test.each([
   ['get', '/v1/products', ['if-none-match']],

@@ -1,18 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createOrderWaiters, type OrderWaiters } from '../../services/order-waiters.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { problemOf } from '../support/responses.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
 const NEVER_MS = 600_000;
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 /** Waiters that would not notice anything by polling while a test lasts. */
 function withoutPolling(maxWaiters = 100): OrderWaiters {

@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
@@ -10,23 +10,19 @@ import {
   recordIntent,
 } from '../../prisma/payments/payments.ts';
 import { orderOf } from '../support/responses.ts';
-import { openShop, paymentEffects, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
+import { useShop, paymentEffects, WEBHOOK_SECRET } from '../support/shop.ts';
 import { placedOrder } from '../support/orders.ts';
 
-let shop: Shop;
+const shop = useShop();
 let orderId: OrderId;
 let reference: string;
 let sent = 0;
-beforeAll(async () => {
-  shop = await openShop();
-});
 beforeEach(async () => {
   await shop.db.inboxMessage.deleteMany({});
   shop.logged.length = 0;
   orderId = await placedOrder(shop);
   reference = (await payment()).providerReference ?? '';
 });
-afterAll(() => shop.close());
 
 async function payment() {
   const found = await findPayment(shop.db, orderId);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
@@ -9,18 +9,13 @@ import { recordExpired } from '../../prisma/orders/expire-order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
-import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { useShop, paymentEffects } from '../support/shop.ts';
 
 const FIND = { provider: 'payments', operation: 'lookup' } as const;
 const VOID = { provider: 'payments', operation: 'void' } as const;
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-beforeEach(() => shop.sandbox.faults.clear());
-afterAll(() => shop.close());
+const shop = useShop();
 
 const heldMugs = async () =>
   (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;

@@ -1,19 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { PROBLEMS } from '../../api/http/problems.ts';
 import { createDatabase } from '../../prisma/client/client.ts';
 import { problemOf } from '../support/responses.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { openShop, useShop } from '../support/shop.ts';
 
 /** A closed port: port 1 is reserved and unused on test machines. */
 const NOWHERE = 'postgresql://holdfast:holdfast@127.0.0.1:1/nowhere';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 describe('a problem response', () => {
   test('a request to an unknown path returns the problem not_found', async () => {

@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, problemOf } from '../support/responses.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
 const ADMIN = 'operator/key_local_admin';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 const put = (sku: string, changes: object = {}, headers: Record<string, string> = {}) =>
   shop.ask('PUT', `/v1/products/${sku}`, {

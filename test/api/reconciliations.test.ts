@@ -1,22 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { runRecovery } from '../../services/recovery.ts';
 import { recordDiscrepancy } from '../../prisma/operations/discrepancies.ts';
 import { closeReconciliation } from '../../prisma/operations/reconciliation-runs.ts';
 import { problemOf } from '../support/responses.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
+const shop = useShop();
 beforeEach(async () => {
-  shop.checkouts.reachable = true;
   await shop.db.discrepancy.deleteMany();
   await shop.db.reconciliation.deleteMany();
 });
-afterAll(() => shop.close());
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 const PATH = '/v1/reconciliations';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { recordNotification } from '../../prisma/orders/record-shipment.ts';
@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder } from '../support/orders.ts';
-import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { useShop, paymentEffects, type Shop } from '../support/shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 
 const FAILURE = 'refund: outcome unknown (deadline)';
@@ -23,18 +23,12 @@ const redrive = (shop: Shop, id: string, body: object = {}): Promise<Response> =
   shop.ask('POST', `/v1/dead-letters/${id}/redrive`, { role: 'operator', body });
 
 describe('a dead letter of a refund', () => {
-  let shop: Shop;
+  const shop = useShop();
   let refund: Refund;
-  beforeAll(async () => {
-    shop = await openShop();
-  });
   beforeEach(async () => {
-    shop.checkouts.reachable = true;
-    shop.refunds.retried.length = 0;
     refund = await acceptRefund(shop.db, await paidOrder(shop), 500);
     await recordRefundNeedsAttention(shop.db, refund, FAILURE);
   });
-  afterAll(() => shop.close());
 
   test('a redriven refund is retried by its workflow, and a skip of a refund is refused', async () => {
     const id = await openDeadLetter(shop, refund.orderId);

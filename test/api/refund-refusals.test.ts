@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MAX_REFUNDS } from '../../domain/refund.ts';
 import {
   recordCancelled,
@@ -13,13 +13,9 @@ import {
 import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, placedOrder } from '../support/orders.ts';
 import { refundCalls } from './refund-calls.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 const { ask, show } = refundCalls(() => shop);
 

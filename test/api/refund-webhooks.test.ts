@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
@@ -8,19 +8,15 @@ import {
 } from '../../prisma/payments/refund-outcomes.ts';
 import { acceptRefund } from '../support/refunding.ts';
 import { paidOrder } from '../support/orders.ts';
-import { openShop, WEBHOOK_SECRET, type Shop } from '../support/shop.ts';
+import { useShop, WEBHOOK_SECRET } from '../support/shop.ts';
 
-let shop: Shop;
+const shop = useShop();
 let orderId: OrderId;
 let sent = 0;
-beforeAll(async () => {
-  shop = await openShop();
-});
 beforeEach(async () => {
   await shop.db.inboxMessage.deleteMany({});
   orderId = await paidOrder(shop);
 });
-afterAll(() => shop.close());
 
 /** The provider tells how much of the charge is back in all; gives what became of the notice. */
 async function charged(amount_refunded: number): Promise<string | null> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   recordRefundFailed,
@@ -8,17 +8,9 @@ import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, shippedOrder } from '../support/orders.ts';
 import { REASON, refundCalls } from './refund-calls.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-beforeEach(() => {
-  shop.refunds.started.length = 0;
-  shop.checkouts.reachable = true;
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 const { ask, show, settle } = refundCalls(() => shop);
 const paymentOf = (orderId: OrderId) => shop.db.payment.findUniqueOrThrow({ where: { orderId } });

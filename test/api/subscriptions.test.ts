@@ -1,17 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
 import { advanceCursor, ensureSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, problemOf } from '../support/responses.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
 const HOOK = 'webhook/we_01k9zq3v5nfa3s4w1m6t2y8h7c';
 const HOOK_PATH = `/v1/subscriptions/${encodeURIComponent(HOOK)}`;
 
-let shop: Shop;
+const shop = useShop();
 let now: LogCursor;
 beforeAll(async () => {
-  shop = await openShop();
   await shop.place();
   now = await eventually(async () => {
     const [, placed] = await readLog(shop.db, { after: LOG_START, limit: 10 });
@@ -20,14 +19,11 @@ beforeAll(async () => {
   });
 });
 beforeEach(async () => {
-  shop.checkouts.reachable = true;
-  shop.deliveries.subscriptions.length = 0;
   await shop.db.subscription.deleteMany({});
   await add('analytics', LOG_START);
   await add('audit', now);
   await add(HOOK, LOG_START, ['order.placed']);
 });
-afterAll(() => shop.close());
 
 const add = (name: string, cursor: LogCursor, types: 'order.placed'[] = []) =>
   ensureSubscription(shop.db, { name, types, cursor });

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { IncomingMessage } from 'node:http';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { runRecovery } from '../../services/recovery.ts';
 import { isRefundId } from '../../domain/ids.ts';
@@ -12,13 +12,9 @@ import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import { eventually } from '../support/eventually.ts';
 import { paidOrder, placedOrder } from '../support/orders.ts';
 import { placeOrder } from '../support/client.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 const TRACE = 'a'.repeat(32);
 const traceparent = `00-${TRACE}-${'b'.repeat(16)}-01`;

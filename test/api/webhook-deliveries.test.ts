@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
 import { recordAttempts } from '../../prisma/events/webhook-attempts.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { endpointCalls } from './endpoint-calls.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
 const redelivery = z.looseObject({
   requested: z.number(),
@@ -14,16 +14,10 @@ const redelivery = z.looseObject({
   next_from: z.string().nullable(),
 });
 
-let shop: Shop;
+const shop = useShop();
 let receiver: WebhookReceiver;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
 beforeEach(async () => {
   receiver = await startReceiver();
-  shop.deliveries.deliveries.length = 0;
-  shop.checkouts.reachable = true;
 });
 afterEach(() => receiver.close());
 

@@ -1,25 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { findSubscription } from '../../prisma/events/subscriptions.ts';
 import { MAX_ENDPOINTS } from '../../prisma/events/webhook-endpoints.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { endpoint, endpointCalls, PATH } from './endpoint-calls.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
 const UNKNOWN = 'we_01k9zq3v5nfa3s4w1m6t2y8h7c';
 const result = z.looseObject({ event_id: z.string(), latency_ms: z.number() });
 
-let shop: Shop;
+const shop = useShop();
 let receiver: WebhookReceiver;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
 beforeEach(async () => {
   receiver = await startReceiver();
-  shop.checkouts.reachable = true;
 });
 afterEach(() => receiver.close());
 

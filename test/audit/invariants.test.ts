@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   checkInvariants,
   checkWithin,
@@ -7,7 +7,7 @@ import {
   type InvariantOptions,
   type InvariantResult,
 } from '../../prisma/operations/invariants.ts';
-import { openHealthyShop, type HealthyShop } from './scenarios.ts';
+import { useHealthyShop } from './scenarios.ts';
 import { EVENT_PLANTINGS } from './event-plantings.ts';
 import { ORDER_PLANTINGS } from './order-plantings.ts';
 import type { Planting } from './planting.ts';
@@ -16,11 +16,7 @@ const PLANTINGS = [...ORDER_PLANTINGS, ...EVENT_PLANTINGS];
 /** The only violation that is not planted as rows. */
 const LONG_TRANSACTIONS = 'no_long_transactions';
 
-let healthy: HealthyShop;
-beforeAll(async () => {
-  healthy = await openHealthyShop();
-});
-afterAll(() => healthy.close());
+const healthy = useHealthyShop();
 
 test('a healthy database with orders of every scenario violates no invariant', async () => {
   const statuses = await healthy.db.order.groupBy({ by: ['status'] });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { acknowledgedCheck, parseAcknowledged } from '../../tools/audit/acknowledged.ts';
 import { runChecks } from '../../tools/audit/check.ts';
 import { ledgerChecks } from '../../tools/audit/ledgers.ts';
@@ -10,13 +10,10 @@ import {
   recordIntent,
   recordVoided,
 } from '../../prisma/payments/payments.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop, type Shop } from '../support/shop.ts';
 
 /** Our records and the sandbox's ledgers, over HTTP as `npm run audit` reads them. */
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
+const shop = useShop();
 /** Deletes all orders and effects. */
 afterEach(async () => {
   shop.sandbox.ledgers.payments.clear();
@@ -27,7 +24,6 @@ afterEach(async () => {
     shop.db.$executeRaw`TRUNCATE orders CASCADE`,
   ]);
 });
-afterAll(() => shop.close());
 
 const NONE = { payment_ledger_agrees: [], warehouse_ledger_agrees: [] };
 

@@ -32,6 +32,7 @@ import { markRefundStarted, requestRefund } from '../../prisma/payments/refunds.
 import { ensureSubscription, pauseSubscription } from '../../prisma/events/subscriptions.ts';
 import { claimOf, openSeededDatabase, type SeededDatabase } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
+import { useOpened } from '../support/use-opened.ts';
 
 export const SCENARIOS = [
   'pending',
@@ -62,7 +63,9 @@ export interface HealthyShop extends SeededDatabase {
   readonly orders: ScenarioOrders;
 }
 
-export async function openHealthyShop(): Promise<HealthyShop> {
+export const useHealthyShop = (): HealthyShop => useOpened(openHealthyShop);
+
+async function openHealthyShop(): Promise<HealthyShop> {
   const shop = await openSeededDatabase();
   const orders = await writeOrders(shop);
   await recordDeadLetters(shop, orders);

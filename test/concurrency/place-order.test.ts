@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { placeWithRetry, hasRetryAfter, untilFinal, concurrently } from './concurrent-shoppers.ts';
 import { eventually } from '../support/eventually.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
-import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { useShop, paymentEffects } from '../support/shop.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 test('200 concurrent shoppers for 50 units get 50 orders and 150 out_of_stock, and 50 units are held', async () => {
   await shop.stock('scarce', 50);

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
-import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { useShop, paymentEffects } from '../support/shop.ts';
 import { hasRetryAfter, concurrently } from './concurrent-shoppers.ts';
 
 const KEYS = 100;
@@ -10,11 +10,7 @@ const EACH = 20;
 /** Limits concurrent keys, so that the test is about keys and not about the queue. */
 const CONCURRENT_KEYS = 10;
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 test(`${KEYS} keys sent ${EACH} times each at once make ${KEYS} orders with one response per key`, async () => {
   const order = { lines: [{ sku: 'mug-white', quantity: 1 }] };

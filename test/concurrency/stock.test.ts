@@ -1,16 +1,12 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { expectInvariants } from '../support/invariants.ts';
 import { problemOf } from '../support/responses.ts';
-import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { useShop, paymentEffects } from '../support/shop.ts';
 import { createSeededRandom } from '../support/seeded-random.ts';
 import { concurrently, placeWithRetry, withRetry } from './concurrent-shoppers.ts';
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
+const shop = useShop();
 afterEach(() => expectInvariants(shop.db));
-afterAll(() => shop.close());
 
 const stockOf = (sku: string) => shop.db.stock.findUniqueOrThrow({ where: { sku } });
 const buy = (lines: readonly { sku: string; quantity: number }[]) =>

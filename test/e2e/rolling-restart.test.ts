@@ -7,17 +7,16 @@ import { test } from '../faults/matrix-case.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
 import { createApi, placeOrder } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
 const SHOPPERS = 4;
 /** Longer than a client takes between its check of /readyz and its order. */
 const STOP_DELAY_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
-let shop: Shop;
+const shop = useShop();
 let apis: readonly AppProcess[] = [];
 beforeAll(async () => {
-  shop = await openShop();
   const env = {
     ...providersEnv(shop.sandbox),
     ROLE: 'api',
@@ -31,7 +30,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all(apis.map((api) => api.kill()));
-  await shop?.close();
 });
 
 async function isReady(url: string): Promise<boolean> {

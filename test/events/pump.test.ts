@@ -8,20 +8,18 @@ import { cursorNow } from '../../prisma/events/event-log.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
 /** Find the subscription, read, look for the log's end, read once more, move the cursor. */
 const STATEMENTS_OF_A_QUIET_TURN = 5;
 
-let shop: Shop;
+const shop = useShop();
 let notifications: Notifications;
 beforeAll(async () => {
-  shop = await openShop();
   notifications = createNotifications({ url: shop.databaseUrl });
 });
 afterAll(async () => {
   await notifications.close();
-  await shop.close();
 });
 
 test.each(Array.from({ length: STATEMENTS_OF_A_QUIET_TURN }, (_, at) => at + 1))(

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { afterEach, describe, expect } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
@@ -9,20 +9,14 @@ import {
   BEFORE_KEY_CLAIM,
   COMMIT_RESPONSE_LOST,
   expectDatabaseUnavailable,
-  openProxiedShop,
-  type ProxiedShop,
+  useProxiedShop,
 } from './proxied-shop.ts';
 import { orderIdIn, retryUntilPlaced } from './settling.ts';
 
-let shop: ProxiedShop;
-beforeAll(async () => {
-  shop = await openProxiedShop();
-});
+const shop = useProxiedShop();
 afterEach(() => {
   shop.proxy.clearFaults();
-  shop.sandbox.faults.clear();
 });
-afterAll(() => shop.close());
 
 /** Retries with the same key as Retry-After says. Gives the body of the order's response. */
 function buyUntilPlaced(key: string): Promise<string> {

@@ -1,9 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { describe, expect } from 'vitest';
 import { isRetryable } from '../../activities/failures.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import {
-  createSteps,
+  useSteps,
   SHORT_DEADLINE_MS,
   type Failure,
   type Attempts,
@@ -35,12 +35,7 @@ interface Step {
   readonly refused: { readonly value: unknown } | { readonly failure: string };
 }
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await createSteps();
-});
-afterEach(() => steps.sandbox.faults.clear());
-afterAll(() => steps.close());
+const steps = useSteps();
 
 type Plain = 'reserveStock' | 'releaseStock' | 'capturePayment' | 'voidOrRefundPayment';
 type Shipping = 'requestShipment' | 'lookUpShipment' | 'cancelShipment';

@@ -1,11 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, vi } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, vi } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
-import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { useShop, paymentEffects } from '../support/shop.ts';
 import { test } from './matrix-case.ts';
 import { expectExpired, expectPlacedOnce, orderIdIn, retryUntilPlaced } from './settling.ts';
 
@@ -14,14 +14,11 @@ const FIND = { provider: 'payments', operation: 'lookup' } as const;
 /** Long enough to get to the provider on a busy machine. */
 const DEADLINE_MS = 1_500;
 
-let shop: Shop;
+const shop = useShop({ deadlines: { callMs: DEADLINE_MS } });
 beforeAll(async () => {
-  shop = await openShop({ deadlines: { callMs: DEADLINE_MS } });
   // Keys and products are cached, connections open: from now on faults hit the order.
   await shop.place();
 });
-afterEach(() => shop.sandbox.faults.clear());
-afterAll(() => shop.close());
 
 const held = async () =>
   (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;

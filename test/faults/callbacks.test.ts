@@ -1,25 +1,21 @@
 import { Webhook } from 'standardwebhooks';
 import Stripe from 'stripe';
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { afterEach, describe, expect } from 'vitest';
 import { problemOf } from '../support/responses.ts';
 import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { test } from './matrix-case.ts';
-import { cutAt, openProxiedShop, type ProxiedShop } from './proxied-shop.ts';
+import { cutAt, useProxiedShop } from './proxied-shop.ts';
 import { recover } from './settling.ts';
 
 const BEFORE_STORE = cutAt('"inbox"');
 const STORE_RESPONSE_LOST = cutAt(Buffer.from('INSERT 0 1\0', 'latin1'), 'to_client');
 
-let shop: ProxiedShop;
-beforeAll(async () => {
-  shop = await openProxiedShop();
-});
+const shop = useProxiedShop();
 afterEach(() => {
   shop.proxy.clearFaults();
   shop.checkouts.answers.length = 0;
 });
-afterAll(() => shop.close());
 
 /** A callback about an order of its own, as the warehouse would send it. */
 async function callback(id: string) {

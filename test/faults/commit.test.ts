@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { afterEach, describe, expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { eventually } from '../support/eventually.ts';
@@ -7,18 +7,13 @@ import {
   BEFORE_COMMIT,
   COMMIT_RESPONSE_LOST,
   expectDatabaseUnavailable,
-  openProxiedShop,
-  type ProxiedShop,
+  useProxiedShop,
 } from './proxied-shop.ts';
 import { expectExpired, expectPlacedOnce, orderIdIn, retryUntilPlaced } from './settling.ts';
 
 /** The money is authorized; the faults hit its record in the database. */
-let shop: ProxiedShop;
-beforeAll(async () => {
-  shop = await openProxiedShop();
-});
+const shop = useProxiedShop();
 afterEach(() => shop.proxy.clearFaults());
-afterAll(() => shop.close());
 
 /** Buys under a fault that begins when the provider has responded. Gives the pending order. */
 async function buyWith(key: string, fault: NetworkFault): Promise<string> {

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { orderOf, problemOf } from '../support/responses.ts';
-import { openShop, paymentEffects, type Shop } from '../support/shop.ts';
+import { useShop, paymentEffects } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectConsistent } from './records.ts';
 import { test } from './matrix-case.ts';
@@ -8,11 +8,7 @@ import { test } from './matrix-case.ts';
 const BUYERS = 1_000;
 const UNITS = 100;
 
-let shop: Shop;
-beforeAll(async () => {
-  shop = await openShop();
-});
-afterAll(() => shop.close());
+const shop = useShop();
 
 /** A shopper's client: a 503 is tried again under the same key, as it asks. */
 async function buy(buyer: number): Promise<Response> {

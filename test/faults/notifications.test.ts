@@ -1,16 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Mode } from '../../local/sandbox/faults.ts';
-import { createSteps, type Steps } from '../activities/steps.ts';
+import { useSteps } from '../activities/steps.ts';
 import { eventTypesOf, notificationsOf } from '../support/expectations.ts';
 import { test } from './matrix-case.ts';
 import type { Fault } from './table.ts';
 
-let steps: Steps;
-beforeAll(async () => {
-  steps = await createSteps();
-});
-afterEach(() => steps.sandbox.faults.clear());
-afterAll(() => steps.close());
+const steps = useSteps();
 
 const WITHOUT_EFFECT: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
   { mode: 'fail_before', fault: 'F1' },

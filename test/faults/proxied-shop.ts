@@ -8,6 +8,7 @@ import { seed } from '../../prisma/seed.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';
+import { useOpened } from '../support/use-opened.ts';
 
 export interface ProxiedShop extends Shop {
   readonly proxy: TcpProxy;
@@ -47,7 +48,9 @@ export async function expectDatabaseUnavailable(shop: Shop, response: Response):
   expect(response.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
 }
 
-export async function openProxiedShop(): Promise<ProxiedShop> {
+export const useProxiedShop = (): ProxiedShop => useOpened(openProxiedShop);
+
+async function openProxiedShop(): Promise<ProxiedShop> {
   const database = await createTestDatabase();
   const url = new URL(database.url);
   const proxy = await createTcpProxy({ target: { port: Number(url.port), host: url.hostname } });

@@ -1,20 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
-import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { SHORT_DEADLINE, callUntilFaultFires, newOrderId } from './provider.ts';
-import { authorization, effectsAt, gatewayTo, held, openSandbox } from './stripe-sandbox.ts';
+import { authorization, effectsAt, gatewayTo, held, useSandbox } from './stripe-sandbox.ts';
 
 const DAY_MS = 86_400_000;
 
-let sandbox: Sandbox;
-beforeAll(async () => {
-  sandbox = await openSandbox();
-});
-afterEach(() => sandbox.faults.clear());
-afterAll(() => sandbox.close());
+const sandbox = useSandbox();
 
 const gatewayOf = (changes?: Partial<CallLimits>) => gatewayTo(sandbox, changes);
 const effectsOf = (orderId: OrderId) => effectsAt(sandbox, orderId);

@@ -1,4 +1,5 @@
 /** Stripe as the sandbox plays it: our gateway to it, and orders with money held there. */
+import { afterEach } from 'vitest';
 import { providerKey } from '../../domain/ids.ts';
 import type { Intent, OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
@@ -6,14 +7,18 @@ import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
-import type { Sandbox } from '../../local/sandbox/sandbox.ts';
+import type { Sandbox, SandboxOptions } from '../../local/sandbox/sandbox.ts';
+import { useOpened } from '../support/use-opened.ts';
 import { newOrderId, quickLimits } from './provider.ts';
 
+const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 const AMOUNT = { amountMinor: 2_400, currency: 'EUR' };
 
-export function openSandbox(): Promise<Sandbox> {
-  const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
-  return createSandbox({ warehouseCallbackSecret: secret });
+/** A sandbox for a whole test file. After each test no fault is set. */
+export function useSandbox(options: Partial<SandboxOptions> = {}): Sandbox {
+  const sandbox = useOpened(() => createSandbox({ warehouseCallbackSecret: SECRET, ...options }));
+  afterEach(() => sandbox.faults.clear());
+  return sandbox;
 }
 
 /** The same limits for every kind of call. */

@@ -4,15 +4,14 @@ import type { Written } from '../../prisma/client/commit-hook.ts';
 import { recordReserved } from '../../prisma/orders/record-shipment.ts';
 import { findPayment, recordIntent } from '../../prisma/payments/payments.ts';
 import { markStarted } from '../../prisma/orders/orders.ts';
-import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
+import { useSeededDatabase } from './seeded-database.ts';
 
 /** The calls of a watcher, compared with what a second connection reads at that moment. */
-let shop: SeededDatabase;
+const shop = useSeededDatabase();
 let db: Database;
 let calls: (Written & { readonly moment: string })[] = [];
 let failAt: string | null = null;
 beforeAll(async () => {
-  shop = await openSeededDatabase();
   db = createDatabase({
     url: shop.url,
     poolSize: 2,
@@ -28,7 +27,6 @@ beforeEach(() => {
 });
 afterAll(async () => {
   await db.$disconnect();
-  await shop.close();
 });
 
 test('a commit watcher sees the event of a transaction once before and once after its commit', async () => {

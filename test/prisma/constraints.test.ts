@@ -1,22 +1,20 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Order } from '../../domain/order.ts';
-import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
+import { useSeededDatabase } from './seeded-database.ts';
 
 /** What the database itself refuses, whatever the code above it does. */
-let shop: SeededDatabase;
+const shop = useSeededDatabase();
 let order: Order;
 let client: pg.Client;
 
 beforeAll(async () => {
-  shop = await openSeededDatabase();
   order = await shop.place();
   client = new pg.Client({ connectionString: shop.url });
   await client.connect();
 });
 afterAll(async () => {
   await client.end();
-  await shop.close();
 });
 
 describe('stock', () => {

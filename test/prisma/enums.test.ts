@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import type { CancelReason, OrderStatus, PaymentStatus } from '../../domain/order.ts';
 import type { ReservationStatus, ShipmentStatus } from '../../domain/order.ts';
 import type { DiscrepancyKind } from '../../domain/reconciliation.ts';
 import type { RefundCause, RefundStatus } from '../../domain/refund.ts';
 import type { WebhookAttempt, WebhookEndpoint } from '../../domain/webhook.ts';
 import * as enums from '../../prisma/generated/enums.ts';
-import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
+import { useSeededDatabase } from './seeded-database.ts';
 
 /** A closed set is written three times: in the domain, in the Prisma schema and in the migrations. */
-let shop: SeededDatabase;
-
-beforeAll(async () => {
-  shop = await openSeededDatabase();
-});
-afterAll(() => shop.close());
+const shop = useSeededDatabase();
 
 describe('enums', () => {
   // The compiler checks these: tsc fails when a set of the domain differs from the schema's.

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Order } from '../../domain/order.ts';
 import { transitionOrder, orderTransaction } from '../../prisma/orders/transition.ts';
 import {
@@ -14,13 +14,9 @@ import {
   type LoggedEvent,
 } from '../../prisma/events/event-log.ts';
 import { eventually } from '../support/eventually.ts';
-import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
+import { useSeededDatabase } from './seeded-database.ts';
 
-let shop: SeededDatabase;
-beforeAll(async () => {
-  shop = await openSeededDatabase();
-});
-afterAll(() => shop.close());
+const shop = useSeededDatabase();
 
 const read = (after: LogCursor, limit = 1_000) => readLog(shop.db, { after, limit });
 

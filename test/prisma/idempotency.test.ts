@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   insertCompletedKey,
@@ -12,21 +12,11 @@ import {
 } from '../../prisma/access/idempotency.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
-import {
-  claimOf,
-  runConcurrently,
-  draftOf,
-  openSeededDatabase,
-  type SeededDatabase,
-} from './seeded-database.ts';
+import { claimOf, runConcurrently, draftOf, useSeededDatabase } from './seeded-database.ts';
 
 const RESPONSE = { status: 201, body: '{"id":"ord_1","weird":"  \\u00e4 "}' };
 
-let shop: SeededDatabase;
-beforeAll(async () => {
-  shop = await openSeededDatabase(20);
-});
-afterAll(() => shop.close());
+const shop = useSeededDatabase(20);
 
 describe('an idempotency key', () => {
   test('an unused idempotency key is free', async () => {

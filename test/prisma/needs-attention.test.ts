@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { markStuckNeedsAttention, recordRecovered } from '../../prisma/orders/stuck-orders.ts';
-import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
+import { useSeededDatabase } from './seeded-database.ts';
 
-let shop: SeededDatabase;
-beforeAll(async () => {
-  shop = await openSeededDatabase();
-});
-afterAll(() => shop.close());
+const shop = useSeededDatabase();
 
 test('a step that needs attention replaces the open dead letter of the whole checkout once', async () => {
   const { id: orderId } = await shop.place();

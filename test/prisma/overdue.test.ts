@@ -1,15 +1,11 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { isOverdue, listOverdue } from '../../prisma/orders/orders.ts';
-import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
+import { useSeededDatabase } from './seeded-database.ts';
 
-let shop: SeededDatabase;
-beforeAll(async () => {
-  shop = await openSeededDatabase();
-});
+const shop = useSeededDatabase();
 afterEach(() => {
   vi.useRealTimers();
 });
-afterAll(() => shop.close());
 
 const DAY_MS = 86_400_000;
 const overdue = async (): Promise<readonly string[]> =>

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { providerKey } from '../../domain/ids.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
 import { readKeyState } from '../../prisma/access/idempotency.ts';
@@ -10,21 +10,11 @@ import {
 } from '../../prisma/payments/refund-outcomes.ts';
 import { openOrder, recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
-import {
-  claimOf,
-  runConcurrently,
-  draftOf,
-  openSeededDatabase,
-  type SeededDatabase,
-} from './seeded-database.ts';
+import { claimOf, runConcurrently, draftOf, useSeededDatabase } from './seeded-database.ts';
 
 const RESPONSE = { status: 201, body: '{"placed":true}' };
 
-let shop: SeededDatabase;
-beforeAll(async () => {
-  shop = await openSeededDatabase(20);
-});
-afterAll(() => shop.close());
+const shop = useSeededDatabase(20);
 
 describe('opening an order', () => {
   test('an opened order has its hold, payment intent and key, and is read back as written', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
@@ -17,16 +17,14 @@ import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
-import { openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
+import { useSeededDatabase } from './seeded-database.ts';
 
-let shop: SeededDatabase;
+const shop = useSeededDatabase();
 
 beforeAll(async () => {
-  shop = await openSeededDatabase();
   await placeAtRest();
   await untilReadable(4);
 });
-afterAll(() => shop.close());
 
 const count = async (): Promise<number> =>
   (await readLog(shop.db, { after: LOG_START, limit: 100 })).length;

@@ -5,6 +5,7 @@ import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 import { openOrder, recordPlaced, type OrderDraft } from '../../prisma/orders/place-order.ts';
 import { seed } from '../../prisma/seed.ts';
+import { useOpened } from '../support/use-opened.ts';
 import { createTestDatabase, TIMEOUT_FACTOR } from '../support/database.ts';
 
 export interface SeededDatabase {
@@ -25,6 +26,9 @@ interface Wanted {
 }
 
 const MUGS: readonly Wanted[] = [{ sku: 'mug-white', quantity: 2 }];
+
+export const useSeededDatabase = (poolSize?: number): SeededDatabase =>
+  useOpened(() => openSeededDatabase(poolSize));
 
 export async function openSeededDatabase(poolSize = 10): Promise<SeededDatabase> {
   const database = await createTestDatabase();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import {
   adjustStock,
@@ -10,19 +10,9 @@ import {
   shipHeldStock,
   StockShortError,
 } from '../../prisma/catalog/stock.ts';
-import {
-  claimOf,
-  runConcurrently,
-  draftOf,
-  openSeededDatabase,
-  type SeededDatabase,
-} from './seeded-database.ts';
+import { claimOf, runConcurrently, draftOf, useSeededDatabase } from './seeded-database.ts';
 
-let shop: SeededDatabase;
-beforeAll(async () => {
-  shop = await openSeededDatabase(40);
-});
-afterAll(() => shop.close());
+const shop = useSeededDatabase(40);
 
 describe('a hold', () => {
   test('200 concurrent holds on 50 units give exactly 50 holds and 150 refusals as short', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { ORDER_STATUSES, TRANSITIONS, type OrderStatus } from '../../domain/order.ts';
 import {
@@ -9,13 +9,9 @@ import {
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
-import { runConcurrently, openSeededDatabase, type SeededDatabase } from './seeded-database.ts';
+import { runConcurrently, useSeededDatabase } from './seeded-database.ts';
 
-let shop: SeededDatabase;
-beforeAll(async () => {
-  shop = await openSeededDatabase(20);
-});
-afterAll(() => shop.close());
+const shop = useSeededDatabase(20);
 
 describe('a change', () => {
   test('a change writes the new status, the next version and its event', async () => {

@@ -57,6 +57,17 @@ export function createRecorders(): Recorders {
   };
 }
 
+/** Forgets what was recorded; Temporal is reachable, and a step waits. */
+export function resetRecorders(recorders: Recorders): void {
+  Object.assign(recorders.checkouts, { reachable: true, waiting: true });
+  const { checkouts, deliveries, refunds, reconciliationClient } = recorders;
+  for (const recorder of [checkouts, deliveries, refunds, reconciliationClient]) {
+    for (const recorded of Object.values(recorder)) {
+      if (Array.isArray(recorded)) recorded.length = 0;
+    }
+  }
+}
+
 function createCheckoutRecorder(): RecordedCheckouts {
   const recorder: RecordedCheckouts = {
     started: [],

@@ -3,6 +3,7 @@
  * gateways, the API. Temporal is a recorder of what was asked of it, unless one is given; with workers
  * it is in running-shop.ts.
  */
+import { beforeEach } from 'vitest';
 import type { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
 import { startOf } from '../../api/orders/cancel-order.ts';
@@ -23,7 +24,8 @@ import { apiOf, canaryOrder, placeOrder, type Api, type Line } from './client.ts
 import { createTestDatabase, TIMEOUT_FACTOR } from './database.ts';
 import { createGateways, type Deadlines, type Gateways } from './gateways.ts';
 import { placedOrder } from './orders.ts';
-import { createRecorders, type Recorders } from './recorders.ts';
+import { useOpened } from './use-opened.ts';
+import { createRecorders, resetRecorders, type Recorders } from './recorders.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('the shop and its warehouse').toString('base64')}`;
 export const WEBHOOK_SECRET = 'whsec_the_shop_and_its_payment_provider';
@@ -73,6 +75,16 @@ export interface Shop extends Recorders {
   /** Adds a product with so many units. */
   stock(sku: string, units: number, product?: object): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A shop for a whole test file. Each test begins without faults, and with recorders as new. */
+export function useShop(options: ShopOptions = {}): Shop {
+  const shop = useOpened(() => openShop(options));
+  beforeEach(() => {
+    shop.sandbox.faults.clear();
+    resetRecorders(shop);
+  });
+  return shop;
 }
 
 export async function openShop(options: ShopOptions = {}): Promise<Shop> {

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createAnalyticsSubscriber } from '../../../activities/events/subscribers/analytics.ts';
 import type { Subscriber } from '../../../activities/events/subscribers/subscriber.ts';
 import type { Order } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { deliveriesOf } from './deliveries.ts';
-import { SCENARIOS, NEVER, openHistory, wanted, type History } from './history.ts';
+import { SCENARIOS, NEVER, useHistory, wanted } from './history.ts';
 
-let history: History;
+const history = useHistory();
 let analytics: Subscriber;
 let orders: readonly Order[];
 /** Spread over three hours, the last of them in another year. */
@@ -16,7 +16,6 @@ let log: readonly LoggedEvent[];
 const HOURS = ['2026-12-31T22:00:00.000Z', '2026-12-31T23:00:00.000Z', '2027-01-01T00:00:00.000Z'];
 
 beforeAll(async () => {
-  history = await openHistory();
   analytics = createAnalyticsSubscriber(history);
   const carts = [
     [{ sku: 'mug-white', quantity: 2 }],
@@ -39,7 +38,6 @@ beforeAll(async () => {
   }));
 });
 beforeEach(() => purge());
-afterAll(() => history.close());
 
 async function purge(): Promise<void> {
   await history.db.analyticsHour.deleteMany();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { createAuditSubscriber } from '../../../activities/events/subscribers/audit.ts';
 import type { Subscriber } from '../../../activities/events/subscribers/subscriber.ts';
 import { cancelUpdateId, shipmentCorrelationId, type OrderId } from '../../../domain/ids.ts';
@@ -6,16 +6,15 @@ import type { EventType } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { recordCancelling } from '../../../prisma/orders/record-shipment.ts';
 import { readable } from '../../../tools/audit/readable.ts';
-import { DECISION, SCENARIOS, NEVER, openHistory, type Scenario, type History } from './history.ts';
+import { DECISION, SCENARIOS, NEVER, useHistory, type Scenario } from './history.ts';
 
-let history: History;
+const history = useHistory();
 let audit: Subscriber;
 let log: readonly LoggedEvent[];
 const ids = new Map<Scenario | 'by_operator' | 'manual' | 'by_system', OrderId>();
 const ASKED = cancelUpdateId('key_of/somebody', 'a1'.repeat(32));
 
 beforeAll(async () => {
-  history = await openHistory();
   audit = createAuditSubscriber(history);
   for (const scenario of SCENARIOS) ids.set(scenario, (await history.live({ scenario })).id);
   for (const [name, reason, request] of [
@@ -33,7 +32,6 @@ beforeAll(async () => {
   await audit.handle(log.slice(0, log.length / 2), NEVER);
   await audit.handle(log, NEVER);
 });
-afterAll(() => history.close());
 
 async function entry(subject: OrderId | undefined, action: EventType) {
   if (subject === undefined) throw new Error('no such order');

@@ -1,24 +1,20 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createCheckoutStarterSubscriber } from '../../../activities/events/subscribers/checkout-starter.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { CheckoutStart } from '../../../prisma/orders/orders.ts';
-import { NEVER, openHistory, wanted, type History } from './history.ts';
+import { NEVER, useHistory, wanted } from './history.ts';
 
-let history: History;
+const history = useHistory();
 const started: CheckoutStart[] = [];
 /** Temporal refuses these. */
 const refused = new Set<OrderId>();
 let underWay = { now: 0, most: 0 };
 
-beforeAll(async () => {
-  history = await openHistory();
-});
 beforeEach(() => {
   started.length = 0;
   refused.clear();
   underWay = { now: 0, most: 0 };
 });
-afterAll(() => history.close());
 
 const starter = createCheckoutStarterSubscriber({
   get db() {

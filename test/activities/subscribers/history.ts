@@ -20,6 +20,7 @@ import {
   type SeededDatabase,
 } from '../../prisma/seeded-database.ts';
 import { eventually } from '../../support/eventually.ts';
+import { useOpened } from '../../support/use-opened.ts';
 
 export const SCENARIOS = ['placed', 'declined', 'cancelled', 'shipped', 'attended'] as const;
 export type Scenario = (typeof SCENARIOS)[number];
@@ -46,7 +47,9 @@ export const DECISION = {
   resumes: 'reserved',
 } as const;
 
-export async function openHistory(): Promise<History> {
+export const useHistory = (): History => useOpened(openHistory);
+
+async function openHistory(): Promise<History> {
   const shop = await openSeededDatabase();
   return {
     ...shop,

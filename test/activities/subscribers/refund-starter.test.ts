@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { createRefundStarterSubscriber } from '../../../activities/events/subscribers/refund-starter.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { Refund } from '../../../domain/refund.ts';
@@ -7,20 +7,16 @@ import { recordReserved } from '../../../prisma/orders/record-shipment.ts';
 import { recordRefundSucceeded } from '../../../prisma/payments/refund-outcomes.ts';
 import type { RefundStart } from '../../../prisma/payments/refunds.ts';
 import { acceptRefund } from '../../support/refunding.ts';
-import { NEVER, openHistory, wanted, type History } from './history.ts';
+import { NEVER, useHistory, wanted } from './history.ts';
 
-let history: History;
+const history = useHistory();
 const started: RefundStart[] = [];
 let away = false;
 
-beforeAll(async () => {
-  history = await openHistory();
-});
 beforeEach(() => {
   started.length = 0;
   away = false;
 });
-afterAll(() => history.close());
 
 const starter = createRefundStarterSubscriber({
   get db() {

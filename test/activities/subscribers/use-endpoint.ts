@@ -1,5 +1,5 @@
 /** A webhook endpoint of a shop with a history: events handed to it, its receiver, what the pump learns. */
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { afterEach, beforeAll, beforeEach } from 'vitest';
 import { describeFailure } from '../../../activities/events/pump.ts';
 import {
   PartialFailure,
@@ -15,7 +15,7 @@ import {
   deleteEndpoint,
   findSigningEndpoint,
 } from '../../../prisma/events/webhook-endpoints.ts';
-import { SCENARIOS, NEVER, openHistory, type History } from './history.ts';
+import { SCENARIOS, NEVER, useHistory } from './history.ts';
 import { claimOf } from '../../prisma/seeded-database.ts';
 import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 
@@ -47,18 +47,16 @@ export interface EndpointInUse {
 
 /** For a test file: one history for all of it, an endpoint and its receiver for each test. */
 export function useEndpoint(): EndpointInUse {
-  let history: History;
+  const history = useHistory();
   let log: readonly LoggedEvent[];
   let receiver: WebhookReceiver;
   let endpointId: string;
   beforeAll(async () => {
-    history = await openHistory();
     for (let at = 0; at < ORDERS; at += 1) {
       await history.live({ scenario: SCENARIOS[at % SCENARIOS.length] ?? 'placed' });
     }
     log = await history.log();
   });
-  afterAll(() => history.close());
   beforeEach(async () => {
     receiver = await startReceiver();
     const wanted = { url: receiver.url, types: [], by: OPERATOR, response: STORED };

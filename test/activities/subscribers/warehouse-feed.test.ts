@@ -1,20 +1,19 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Subscriber } from '../../../activities/events/subscribers/subscriber.ts';
 import { createWarehouseFeedSubscriber } from '../../../activities/events/subscribers/warehouse-feed.ts';
 import type { Order } from '../../../domain/order.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { deliveriesOf } from './deliveries.ts';
-import { SCENARIOS, NEVER, openHistory, wanted, type History } from './history.ts';
+import { SCENARIOS, NEVER, useHistory, wanted } from './history.ts';
 
-let history: History;
+const history = useHistory();
 let feed: Subscriber;
 let orders: readonly Order[];
 let log: readonly LoggedEvent[];
 
 beforeAll(async () => {
-  history = await openHistory();
   feed = createWarehouseFeedSubscriber(history);
   const lived: Order[] = [];
   for (const scenario of [...SCENARIOS, ...SCENARIOS]) {
@@ -26,7 +25,6 @@ beforeAll(async () => {
   log = wanted(feed, await history.log());
 });
 beforeEach(() => purge());
-afterAll(() => history.close());
 
 async function purge(): Promise<void> {
   await history.db.warehouseFeedBatch.deleteMany();
