@@ -14,7 +14,7 @@ import { deadLetterFixture } from './dead-letter-fixture.ts';
 
 /** Activities in this set fail permanently, without retries. */
 const broken = new Set<string>();
-const inUse = useRunningShop({
+const shop = useRunningShop({
   queues: ['checkouts', 'events'],
   takesCallbacks: true,
   adapt: ({ capturePayment, notifyCustomer }) => ({
@@ -34,7 +34,7 @@ function unlessBroken<I, O>(
   };
 }
 
-const placed = async (): Promise<OrderId> => (await inUse.shop.order()).orderId;
+const placed = async (): Promise<OrderId> => (await shop.order()).orderId;
 
 const deadLetterList = z.object({
   data: z.array(z.looseObject({ id: z.string(), status: z.string(), subject: z.string() })),
@@ -42,7 +42,7 @@ const deadLetterList = z.object({
 
 async function deadLettersOf(orderId: OrderId, source: string) {
   const path = `/v1/dead-letters?order_id=${orderId}&source=${source}`;
-  const response = await inUse.shop.ask('GET', path, { role: 'operator' });
+  const response = await shop.ask('GET', path, { role: 'operator' });
   return deadLetterList.parse(await response.json()).data;
 }
 
@@ -56,11 +56,11 @@ function buried(orderId: OrderId, source: string, count = 1): Promise<string[]> 
 }
 
 const redrive = (id = '', body: object = {}) =>
-  inUse.shop.ask('POST', `/v1/dead-letters/${id}/redrive`, { role: 'operator', body });
+  shop.ask('POST', `/v1/dead-letters/${id}/redrive`, { role: 'operator', body });
 
 async function comesTo(orderId: OrderId, status: string): Promise<void> {
   await eventually(async () => {
-    const order = await inUse.shop.ask('GET', `/v1/orders/${orderId}`);
+    const order = await shop.ask('GET', `/v1/orders/${orderId}`);
     expect((await orderOf(order)).status).toBe(status);
   });
 }
@@ -80,7 +80,7 @@ function subscribe(name: string): readonly string[] {
       seen.push(...events.map(({ id }) => id));
     },
   };
-  inUse.shop.subscribers.set(name, subscriber);
+  shop.subscribers.set(name, subscriber);
   return seen;
 }
 
@@ -92,11 +92,11 @@ test('a redriven capture step resumes the order, captures once, and keeps the no
   const note = 'canary.person@example.com asked for it';
   expect((await redrive(id, { note })).status).toBe(202);
   await comesTo(orderId, 'shipped');
-  expect(paymentEffects(inUse.shop, orderId)).toMatchObject({ authorize: 1, capture: 1 });
+  expect(paymentEffects(shop, orderId)).toMatchObject({ authorize: 1, capture: 1 });
   expect(await deadLettersOf(orderId, 'checkout')).toMatchObject([
     { id, status: 'resolved', subject: 'capturePayment', note, actor: expect.any(String) },
   ]);
-  const history = readable(await inUse.shop.checkoutOf(orderId).fetchHistory());
+  const history = readable(await shop.checkoutOf(orderId).fetchHistory());
   expect(history).toContain(`dead letter ${id}`);
   expect(history).not.toContain('canary');
   expect((await problemOf(await redrive(id))).code).toBe('dead_letter_not_open');
@@ -108,13 +108,13 @@ test('a redrive with the action cancel cancels the waiting order and voids its p
   const [id] = await buried(orderId, 'checkout');
   expect((await redrive(id, { action: 'cancel' })).status).toBe(202);
   await comesTo(orderId, 'cancelled');
-  expect(paymentEffects(inUse.shop, orderId)).toMatchObject({ void: 1 });
+  expect(paymentEffects(shop, orderId)).toMatchObject({ void: 1 });
 });
 
 test('a redrive of a step that no longer waits is refused, and the dead letter stays open', async () => {
   const orderId = await placed();
   await comesTo(orderId, 'shipped');
-  const id = await deadLetterFixture(inUse.shop.db, orderId, {
+  const id = await deadLetterFixture(shop.db, orderId, {
     source: 'checkout',
     subject: 'capturePayment',
     eventId: null,
@@ -122,7 +122,7 @@ test('a redrive of a step that no longer waits is refused, and the dead letter s
   expect((await problemOf(await redrive(id))).code).toBe('step_not_waiting');
   expect(await deadLettersOf(orderId, 'checkout')).toMatchObject([{ id, status: 'open' }]);
   // The code under test does not write such a dead letter.
-  await inUse.shop.db.deadLetter.delete({ where: { id } });
+  await shop.db.deadLetter.delete({ where: { id } });
 });
 
 test('a redrive of failed notifications resolves their dead letters', async () => {
@@ -141,12 +141,12 @@ test('a redrive of failed notifications resolves their dead letters', async () =
 test('a redriven delivery has the same event id and resolves the dead letter', async () => {
   const orderId = await placed();
   const event = await eventually(async () => {
-    const [first] = await readLog(inUse.shop.db, { after: LOG_START, orderId, limit: 1 });
+    const [first] = await readLog(shop.db, { after: LOG_START, orderId, limit: 1 });
     if (!first) throw new Error('not readable yet');
     return first;
   });
   const seen = subscribe('mended');
-  const id = await deadLetterFixture(inUse.shop.db, orderId, {
+  const id = await deadLetterFixture(shop.db, orderId, {
     source: 'delivery',
     subject: 'mended',
     eventId: event.id,
@@ -160,7 +160,6 @@ test('a redriven delivery has the same event id and resolves the dead letter', a
 
 test('a resumed subscription runs, also when the resume is repeated', async () => {
   const name = 'resumed/by hand';
-  const { shop } = inUse;
   subscribe(name);
   await ensureSubscription(shop.db, { name, types: [], cursor: LOG_START });
   const path = `/v1/subscriptions/${encodeURIComponent(name)}/resume`;

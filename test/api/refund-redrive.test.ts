@@ -75,10 +75,9 @@ describe('a dead letter of a refund', () => {
 });
 
 describe('a refund on a Temporal server', () => {
-  const inUse = useRunningShop({ takesCallbacks: true });
+  const shop = useRunningShop({ takesCallbacks: true });
 
   test('a refund whose workflow was terminated is resumed by a redrive and refunded once', async () => {
-    const { shop } = inUse;
     const { db, sandbox, services, temporal } = shop;
     const { orderId } = await shop.order();
     await eventually(async () => expect((await findOrder(db, orderId))?.status).toBe('shipped'));

@@ -1,11 +1,10 @@
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { placedOrder } from '../support/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectLedgersMatch } from '../support/expectations.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { problemOf } from '../support/responses.ts';
-import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { createSeededRandom } from '../support/seeded-random.ts';
 import { concurrently, withRetry } from './concurrent-shoppers.ts';
@@ -14,11 +13,7 @@ import { WITHIN, refundsSettled, settledStatus, untilStatus } from './outcomes.t
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 
-const suite = useRunningShop({ takesCallbacks: true });
-let shop: RunningShop;
-beforeAll(() => {
-  ({ shop } = suite);
-});
+const shop = useRunningShop({ takesCallbacks: true });
 afterEach(async () => {
   shop.sandbox.faults.clear();
   await expectInvariants(shop.db);

@@ -8,10 +8,9 @@ import { deliver, eventFor, EVENTS_ONLY, deadLettersFor } from './subscribers.ts
 
 const HOURS = 3_600_000;
 
-const inUse = useSkippingShop(EVENTS_ONLY);
+const shop = useSkippingShop(EVENTS_ONLY);
 
 test('a delivery is attempted three times by default, and its dead letter has the first and last failure', async () => {
-  const { shop } = inUse;
   const { event } = await eventFor(shop, 'defaults', () => {
     throw new DeliveryError('no');
   });
@@ -25,7 +24,6 @@ test('a delivery is attempted three times by default, and its dead letter has th
 });
 
 test('a consumer that sets a retry delay is not called before it has passed', async () => {
-  const { shop } = inUse;
   let called = 0;
   const { event } = await eventFor(shop, 'delayed', () => {
     called += 1;
@@ -37,7 +35,6 @@ test('a consumer that sets a retry delay is not called before it has passed', as
 });
 
 test('a delivery that failed as final is not retried', async () => {
-  const { shop } = inUse;
   const { event, calls } = await eventFor(shop, 'final', () => {
     throw new DeliveryError('gone', { final: true });
   });
@@ -47,7 +44,6 @@ test('a delivery that failed as final is not retried', async () => {
 });
 
 test('a redrive to a repaired consumer resolves the dead letter and keeps the event id', async () => {
-  const { shop } = inUse;
   let mended = false;
   const seen: string[] = [];
   const { event } = await eventFor(shop, 'mended', (id) => {
@@ -63,7 +59,6 @@ test('a redrive to a repaired consumer resolves the dead letter and keeps the ev
 });
 
 test('a redrive that fails keeps one open dead letter that counts all attempts', async () => {
-  const { shop } = inUse;
   const { event } = await eventFor(shop, 'stubborn', () => {
     throw new DeliveryError('still broken');
   });
@@ -75,7 +70,6 @@ test('a redrive that fails keeps one open dead letter that counts all attempts',
 });
 
 test('a delivery that never reached the consumer does not raise the retry count of its dead letter', async () => {
-  const { shop } = inUse;
   let closed = true;
   const { event } = await eventFor(shop, 'closed', () => {
     throw new DeliveryError('closed', { final: true, attempted: !closed });
@@ -90,7 +84,6 @@ test('a delivery that never reached the consumer does not raise the retry count 
 });
 
 test('a waiting delivery is kept when the pump starts it again and replaced when an operator redrives it', async () => {
-  const { shop } = inUse;
   const { event } = await eventFor(shop, 'waiting', () => undefined);
   const start = async (more: { firstFailedAt: string | null; attempts: number }) => {
     const options = deliveryStartOptions({ ...event, delaysMs: [HOURS], ...more });
@@ -108,7 +101,6 @@ test('a waiting delivery is kept when the pump starts it again and replaced when
 });
 
 test('a dead letter recorded again after a lost response counts its attempts once', async () => {
-  const { shop } = inUse;
   const { event } = await eventFor(shop, 'lost', () => undefined);
   const { subscription: subject, eventId, orderId } = event;
   const at = new Date().toISOString();
@@ -121,7 +113,6 @@ test('a dead letter recorded again after a lost response counts its attempts onc
 });
 
 test('an unexpected error of a consumer is recorded in the dead letter only by its type', async () => {
-  const { shop } = inUse;
   const { event } = await eventFor(shop, 'leaky', () => {
     throw new TypeError('canary.person@example.com is not a function');
   });

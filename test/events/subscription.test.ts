@@ -14,11 +14,10 @@ import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { EVENTS_ONLY, deadLettersFor, subscribe, subscriberOf } from './subscribers.ts';
 
-const inUse = useRunningShop(EVENTS_ONLY);
-afterEach(() => inUse.shop.db.subscription.deleteMany());
+const shop = useRunningShop(EVENTS_ONLY);
+afterEach(() => shop.db.subscription.deleteMany());
 
 test('a new subscriber from the beginning of the log receives every event in order', async () => {
-  const { shop } = inUse;
   await shop.order();
   await shop.order();
   const { subscriber, taken } = collector('replay', { startsAt: 'beginning', maxBatch: 3 });
@@ -31,7 +30,6 @@ test('a new subscriber from the beginning of the log receives every event in ord
 });
 
 test('a subscriber receives new events of its types only', async () => {
-  const { shop } = inUse;
   const { subscriber, taken } = collector('typed', { types: ['order.placed'] });
   await subscribe(shop, subscriber);
   const { orderId } = await shop.order();
@@ -42,7 +40,6 @@ test('a subscriber receives new events of its types only', async () => {
 });
 
 test('a throwing and a hanging subscriber delay no other, and their events become dead letters', async () => {
-  const { shop } = inUse;
   const healthy = collector('healthy');
   const throwing = subscriberOf('throwing', () => Promise.reject(new DeliveryError('down')));
   const hangs = subscriberOf('hanging', () => new Promise(() => undefined));
@@ -79,7 +76,6 @@ test('a throwing and a hanging subscriber delay no other, and their events becom
 });
 
 test('a failing subscriber is offered only part of the log and receives the rest once it recovers', async () => {
-  const { shop } = inUse;
   let mended = false;
   const taken: string[] = [];
   const subscriber = subscriberOf('outage', (events) => {
@@ -104,7 +100,6 @@ test('a failing subscriber is offered only part of the log and receives the rest
 });
 
 test('a paused subscriber misses no event, and a rewound one receives the same events again', async () => {
-  const { shop } = inUse;
   const { subscriber, taken } = collector('paused');
   const { name, types } = subscriber;
   await ensureSubscription(shop.db, { name, types, cursor: await cursorNow(shop.db) });
@@ -131,7 +126,6 @@ test('a paused subscriber misses no event, and a rewound one receives the same e
 });
 
 test('a new worker resumes the pump of the previous one without repeating an event', async () => {
-  const { shop } = inUse;
   const { subscriber, taken } = collector('handover');
   await subscribe(shop, subscriber);
   await shop.order();
@@ -156,7 +150,7 @@ interface Given {
 }
 
 async function lagOf(name: string): Promise<SubscriptionLag | undefined> {
-  return (await listSubscriptions(inUse.shop.db)).find((each) => each.name === name);
+  return (await listSubscriptions(shop.db)).find((each) => each.name === name);
 }
 
 /** A subscriber that remembers what it was given. */

@@ -13,15 +13,15 @@ import { test } from './matrix-case.ts';
 
 import { cancel, placed, recover } from './settling.ts';
 
-const running = useSkippingShop();
+const shop = useSkippingShop();
 afterAll(async () => {
   // Webhooks that match no payment by now are final.
-  await processPaymentWebhooks(running.shop.services, {
+  await processPaymentWebhooks(shop.services, {
     olderThanMs: 0,
     limit: 1_000,
     finalAfterMs: 0,
   });
-  await expectConsistent(running.shop);
+  await expectConsistent(shop);
 });
 
 /** Sent about each order's payment, true or not. */
@@ -36,7 +36,7 @@ interface Message {
 }
 
 async function post(path: string, body: string, headers: Record<string, string>): Promise<number> {
-  return (await running.shop.ask('POST', path, { role: null, body, headers })).status;
+  return (await shop.ask('POST', path, { role: null, body, headers })).status;
 }
 
 /** The warehouse's callback that the parcel has left, under this message id. */
@@ -77,7 +77,7 @@ function paymentWebhook(orderId: OrderId, intent: string, type: string): Message
 /** Each order's intent at the payment provider. */
 async function intentsOf(orderIds: readonly OrderId[]): Promise<ReadonlyMap<string, string>> {
   const where = { orderId: { in: [...orderIds] } };
-  const payments = await running.shop.db.payment.findMany({ where });
+  const payments = await shop.db.payment.findMany({ where });
   return new Map(payments.map((each) => [each.orderId, each.providerReference ?? '']));
 }
 
@@ -85,7 +85,6 @@ describe('provider messages', () => {
   test('[infra/callbacks-out-of-order] orders whose messages are shuffled, doubled and mixed with cancels each end in one final state', async ({
     proof,
   }) => {
-    const { shop } = running;
     const random = createSeededRandom();
     const orderIds = await Promise.all(Array.from({ length: 12 }, () => placed(shop)));
     const intents = await intentsOf(orderIds);
@@ -122,7 +121,6 @@ describe('provider messages', () => {
   test('[infra/history-limit] five hundred callbacks about one order are each stored, and its workflow history stays short', async ({
     proof,
   }) => {
-    const { shop } = running;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
     const orderId = await placed(shop);
     const count = 500;

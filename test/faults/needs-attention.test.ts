@@ -53,7 +53,7 @@ const COMPENSATIONS: readonly {
 const SEND = { provider: 'mail', operation: 'send' } as const;
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 
-const inUse = useSkippingShop();
+const shop = useSkippingShop();
 
 /**
  * Until the last attempt: a day for a compensation, five for a capture. What happens after that, for
@@ -63,7 +63,6 @@ describe('a step whose tries are used up', () => {
   test.each(COMPENSATIONS)(
     'a compensation by $failing.operation that fails for a day does not stop the others, needs attention and succeeds on retry',
     async ({ step, failing, cause, otherEffect }) => {
-      const { shop } = inUse;
       shop.sandbox.faults.set(cause, { mode: 'refuse' });
       shop.sandbox.faults.set(failing, { mode: 'fail_before' });
       const handle = await untilNeedsAttention(2);
@@ -80,7 +79,6 @@ describe('a step whose tries are used up', () => {
   );
 
   test('an order whose capture failed for five days ships after an operator retries it', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set(CAPTURE, { mode: 'down' });
     const handle = await untilNeedsAttention(6);
     shop.sandbox.faults.clear();
@@ -90,7 +88,6 @@ describe('a step whose tries are used up', () => {
   });
 
   test('an order whose capture failed for five days is cancelled before the authorization expires', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set(CAPTURE, { mode: 'fail_before' });
     const handle = await untilNeedsAttention(6);
     const orderId = orderIdOf(handle);
@@ -105,7 +102,6 @@ describe('a step whose tries are used up', () => {
   });
 
   test('a refund succeeds while mail is down, and the failed notification becomes a dead letter', async () => {
-    const { shop } = inUse;
     const paid = await shop.start();
     expect((await paid.result()).status).toBe('shipped');
     const orderId = orderIdOf(paid);
@@ -121,8 +117,8 @@ describe('a step whose tries are used up', () => {
 
 /** Starts an order and lets time pass until it needs attention. */
 async function untilNeedsAttention(days: number): Promise<CheckoutHandle> {
-  const handle = await inUse.shop.start();
-  await skipDays(inUse.env, days);
+  const handle = await shop.start();
+  await skipDays(shop.temporal.env, days);
   await eventually(async () => {
     expect((await handle.query(statusQuery)).status).toBe('needs_attention');
   });

@@ -4,11 +4,10 @@ import { eventually } from '../support/eventually.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { test } from './matrix-case.ts';
 
-const inUse = useRunningShop(EVENTS_ONLY);
+const shop = useRunningShop(EVENTS_ONLY);
 test('[infra/poison] a poisoned event becomes the only dead letter of its batch and the others are delivered', async ({
   proof,
 }) => {
-  const { shop } = inUse;
   const taken = new Set<string>();
   let poisoned = '';
   const subscriber = subscriberOf('poison', (events) => {

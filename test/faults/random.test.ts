@@ -27,7 +27,7 @@ const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
 const ORDERS = 30;
 
 /** Each hang costs as much; a slow call without a fault is repeated too. */
-const running = useSkippingShop({ deadlines: { callMs: 500 } });
+const shop = useSkippingShop({ deadlines: { callMs: 500 } });
 /** How often each operation's fault fired, counted whenever the faults are armed anew. */
 const fired = new Map<string, number>();
 
@@ -43,7 +43,7 @@ describe('random faults', () => {
       seed: seedBy(random),
     }));
     const refusal = { mode: 'refuse', rate: 0.1, seed: seedBy(random) } as const;
-    running.shop.sandbox.faults.set(CALLBACK, refusal);
+    shop.sandbox.faults.set(CALLBACK, refusal);
     const keys = Array.from({ length: ORDERS }, (_, index) => `any-${index}`);
     const orderIds = await placedUnder(...keys);
     await untilClosed(orderIds);
@@ -55,16 +55,16 @@ describe('random faults', () => {
     proof.fired([...fired.values()].reduce((sum, count) => sum + count, 0));
     expect(await countShipped(orderIds)).toBeGreaterThanOrEqual(ORDERS / 2);
     await expectAllSettled();
-    await expectConsistent(running.shop);
+    await expectConsistent(shop);
   });
 });
 
 /** Cancelled while the warehouse is down: faults hit the first void, release and look-up. */
 async function cancelledBeforeReserved(random: Random): Promise<void> {
   rearm(() => ({ mode: modeBy(random), times: 1 }));
-  running.shop.sandbox.faults.set(RESERVE, { mode: 'down' });
+  shop.sandbox.faults.set(RESERVE, { mode: 'down' });
   const orderIds = await placedUnder('early-1', 'early-2');
-  for (const id of orderIds) await cancel(running.shop, id);
+  for (const id of orderIds) await cancel(shop, id);
   await untilClosed(orderIds);
   expect(await countShipped(orderIds)).toBe(0);
 }
@@ -72,23 +72,23 @@ async function cancelledBeforeReserved(random: Random): Promise<void> {
 /** Paid, then refused by the warehouse: a fault hits every other operation once. */
 async function refusedByTheWarehouse(random: Random): Promise<void> {
   rearm(() => ({ mode: modeBy(random), times: 1 }));
-  running.shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
+  shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
   const orderIds = await placedUnder('refused-1', 'refused-2');
   await untilClosed(orderIds);
   expect(await countShipped(orderIds)).toBe(0);
 }
 
 function placedUnder(...keys: readonly string[]): Promise<readonly OrderId[]> {
-  return Promise.all(keys.map((key) => placed(running.shop, key)));
+  return Promise.all(keys.map((key) => placed(shop, key)));
 }
 
 async function untilClosed(orderIds: readonly OrderId[]): Promise<void> {
-  for (const id of orderIds) await running.shop.checkoutOf(id).result();
+  for (const id of orderIds) await shop.checkoutOf(id).result();
 }
 
 /** Counts what fired so far, and arms every operation for which `spec` gives a fault. */
 function rearm(spec: (place: Place) => Parameters<Faults['set']>[1] | null): void {
-  const { faults } = running.shop.sandbox;
+  const { faults } = shop.sandbox;
   for (const armed of faults.list()) {
     fired.set(nameOf(armed), (fired.get(nameOf(armed)) ?? 0) + armed.fired);
   }
@@ -103,19 +103,19 @@ function rearm(spec: (place: Place) => Parameters<Faults['set']>[1] | null): voi
 async function countShipped(orderIds: readonly OrderId[]): Promise<number> {
   let shipped = 0;
   for (const id of orderIds) {
-    const order = await running.shop.db.order.findUniqueOrThrow({ where: { id } });
+    const order = await shop.db.order.findUniqueOrThrow({ where: { id } });
     if (order.status === 'shipped') shipped += 1;
-    if (order.status === 'shipped') await expectShipped(running.shop, id);
-    else await expectCleanSlate(running.shop, id);
-    expect(paymentEffects(running.shop, id)['authorize']).toBe(1);
+    if (order.status === 'shipped') await expectShipped(shop, id);
+    else await expectCleanSlate(shop, id);
+    expect(paymentEffects(shop, id)['authorize']).toBe(1);
   }
   return shipped;
 }
 
 async function expectAllSettled(): Promise<void> {
-  await recover(running.shop);
+  await recover(shop);
   const settled: { in: OrderStatus[] } = { in: ['shipped', 'cancelled', 'expired', 'declined'] };
-  expect(await running.shop.db.order.findMany({ where: { NOT: { status: settled } } })).toEqual([]);
+  expect(await shop.db.order.findMany({ where: { NOT: { status: settled } } })).toEqual([]);
 }
 
 function modeBy(random: Random): Mode {

@@ -16,8 +16,8 @@ import { useRunningShop } from '../support/use-shop.ts';
 import { test } from './matrix-case.ts';
 
 /** The pump of a subscription, and the deliveries of events that failed with their batch. */
-const running = useRunningShop(EVENTS_ONLY);
-afterEach(() => running.shop.db.subscription.deleteMany());
+const shop = useRunningShop(EVENTS_ONLY);
+afterEach(() => shop.db.subscription.deleteMany());
 
 const SOON = { timeoutMs: 30_000 };
 
@@ -28,8 +28,8 @@ function subscriber(name: string, handle: Subscriber['handle']): Subscriber {
 
 /** Places an order and gives the ids of its events. */
 async function eventsOfAnOrder(): Promise<string[]> {
-  const { orderId } = await running.shop.order();
-  const events = await running.shop.db.event.findMany({
+  const { orderId } = await shop.order();
+  const events = await shop.db.event.findMany({
     where: { orderId },
     orderBy: { seq: 'asc' },
   });
@@ -52,7 +52,7 @@ async function subscribeFailingTwice(
     failures += 1;
     await fail(take, signal);
   };
-  await subscribe(running.shop, subscriber(name, handle));
+  await subscribe(shop, subscriber(name, handle));
   return { taken, failures: () => failures };
 }
 
@@ -66,7 +66,7 @@ describe('event delivery', () => {
     const ids = await eventsOfAnOrder();
     await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
     proof.fired(failures());
-    expect(await deadLettersFor(running.shop, 'before')).toEqual([]);
+    expect(await deadLettersFor(shop, 'before')).toEqual([]);
   });
 
   test('[O1/F2] an event whose delivery response is lost is delivered again under the same id', async ({
@@ -94,7 +94,7 @@ describe('event delivery', () => {
     const ids = await eventsOfAnOrder();
     await eventually(() => expect(taken.toSorted()).toEqual(ids.toSorted()), SOON);
     proof.fired(failures());
-    expect(await deadLettersFor(running.shop, 'silent')).toEqual([]);
+    expect(await deadLettersFor(shop, 'silent')).toEqual([]);
   });
 
   test('[O1/F4] an event that is redelivered is counted once by its consumer', async ({
@@ -104,20 +104,16 @@ describe('event delivery', () => {
     const counted: string[] = [];
     const given = subscriber('counting', async (events) => {
       received += events.length;
-      await consumeOnce(running.shop.db, 'counting', {
+      await consumeOnce(shop.db, 'counting', {
         events,
         work: async (_tx, fresh) => void counted.push(...fresh.map(({ id }) => id)),
       });
     });
-    await subscribe(running.shop, given);
+    await subscribe(shop, given);
     const since = new Date(Date.now() - 60_000).toISOString();
     const ids = await eventsOfAnOrder();
     await eventually(() => expect(received).toBeGreaterThanOrEqual(ids.length), SOON);
-    await rewindSubscription(
-      running.shop.db,
-      'counting',
-      await cursorBefore(running.shop.db, since),
-    );
+    await rewindSubscription(shop.db, 'counting', await cursorBefore(shop.db, since));
     await eventually(() => expect(received).toBeGreaterThanOrEqual(ids.length * 2), SOON);
     proof.fired(received - counted.length);
     for (const id of ids) expect(counted.filter((each) => each === id)).toHaveLength(1);
@@ -131,11 +127,11 @@ describe('event delivery', () => {
     let down = true;
     let refused = 0;
     await subscribe(
-      running.shop,
+      shop,
       subscriber('healthy', async (events) => void healthy.push(...events.map(({ id }) => id))),
     );
     await subscribe(
-      running.shop,
+      shop,
       subscriber('down', async (events) => {
         if (down) {
           refused += 1;
@@ -147,21 +143,20 @@ describe('event delivery', () => {
     const ids = await eventsOfAnOrder();
     await eventually(() => expect(healthy).toEqual(ids), SOON);
     const deadLetters = await eventually(async () => {
-      const found = await deadLettersFor(running.shop, 'down');
+      const found = await deadLettersFor(shop, 'down');
       expect(found.map(({ eventId }) => String(eventId)).toSorted()).toEqual(ids.toSorted());
       return found;
     }, SOON);
     proof.fired(refused);
-    const lag = (await listSubscriptions(running.shop.db)).map((each) => each.behind);
+    const lag = (await listSubscriptions(shop.db)).map((each) => each.behind);
     expect(lag).toEqual([0, 0]);
     down = false;
     for (const { eventId, orderId } of deadLetters) {
       if (eventId === null || orderId === null) throw new Error('a dead letter about an event');
       const input = { subscription: 'down', eventId, orderId, attempts: 0, delaysMs: [0] };
-      await deliver(running.shop, { ...input, firstFailedAt: null, error: null });
+      await deliver(shop, { ...input, firstFailedAt: null, error: null });
     }
     expect(late.toSorted()).toEqual(ids.toSorted());
-    for (const { status } of await deadLettersFor(running.shop, 'down'))
-      expect(status).toBe('resolved');
+    for (const { status } of await deadLettersFor(shop, 'down')) expect(status).toBe('resolved');
   });
 });

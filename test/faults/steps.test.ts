@@ -42,7 +42,7 @@ const MODES: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
 /** Each hang costs as much. The shopper's call is not affected here, and has all the time it needs. */
 const DEADLINES = { callMs: 500, authorizeMs: 5_000 } as const;
 
-const running = useSkippingShop({ deadlines: DEADLINES });
+const shop = useSkippingShop({ deadlines: DEADLINES });
 
 describe('a fault that strikes three times', () => {
   for (const { row, place } of STEPS) {
@@ -50,7 +50,6 @@ describe('a fault that strikes three times', () => {
       test(`[${row}/${fault}] an order under ${mode} at ${place.operation} ships and is charged once`, async ({
         proof,
       }) => {
-        const { shop } = running;
         shop.sandbox.faults.set(place, { mode, times: 3 });
         const handle = await shop.start();
         expect((await handle.result()).status).toBe('shipped');
@@ -65,7 +64,6 @@ describe('a fault that strikes three times', () => {
       test(`[${row}/${fault}] an order refused at ship is compensated exactly once under ${mode} at ${place.operation}`, async ({
         proof,
       }) => {
-        const { shop } = running;
         shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
         shop.sandbox.faults.set(place, { mode, times: 3 });
         const handle = await shop.start();
@@ -82,7 +80,6 @@ describe('a fault that strikes three times', () => {
     test(`[S8/${fault}] an order under ${mode} at mail ships, and the customer is notified`, async ({
       proof,
     }) => {
-      const { shop } = running;
       shop.sandbox.faults.set(SEND, { mode, times: 3 });
       const handle = await shop.start();
       expect((await handle.result()).status).toBe('shipped');
@@ -100,7 +97,7 @@ describe('a long outage', () => {
     }) => {
       const handle = await throughOutage({ place, proof, hours: 6 });
       expect((await handle.result()).status).toBe('shipped');
-      await expectShipped(running.shop, orderIdOf(handle));
+      await expectShipped(shop, orderIdOf(handle));
     });
   }
 
@@ -108,10 +105,10 @@ describe('a long outage', () => {
     test(`[${row}/F6] an order is cancelled and compensated once after a six-hour outage of ${place.operation}`, async ({
       proof,
     }) => {
-      running.shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
+      shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
       const handle = await throughOutage({ place, proof, hours: 6 });
       expect((await handle.result()).status).toBe('cancelled');
-      await expectCleanSlate(running.shop, orderIdOf(handle));
+      await expectCleanSlate(shop, orderIdOf(handle));
     });
   }
 
@@ -121,13 +118,12 @@ describe('a long outage', () => {
     const place = SHIP;
     const handle = await throughOutage({ place, proof, hours: 3 * 24 });
     expect((await handle.result()).status).toBe('shipped');
-    await expectShipped(running.shop, orderIdOf(handle));
+    await expectShipped(shop, orderIdOf(handle));
   });
 
   test('[S5/F6] an order is cancelled with deadline_passed when reserve stays unavailable', async ({
     proof,
   }) => {
-    const { shop } = running;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await shop.start();
     expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'deadline_passed' });
@@ -138,7 +134,6 @@ describe('a long outage', () => {
   test('[S8/F6] an order ships during a permanent mail outage and records both failed notifications', async ({
     proof,
   }) => {
-    const { shop } = running;
     shop.sandbox.faults.set(SEND, { mode: 'down' });
     const handle = await shop.start();
     expect((await handle.result()).status).toBe('shipped');
@@ -159,7 +154,7 @@ async function throughOutage(outage: {
   readonly proof: Proof;
   readonly hours: number;
 }): Promise<CheckoutHandle> {
-  const { shop, env } = running;
+  const { env } = shop.temporal;
   shop.sandbox.faults.set(outage.place, { mode: 'down' });
   const handle = await shop.start();
   await env.sleep(outage.hours * 3_600_000);

@@ -6,11 +6,10 @@ import { useSkippingShop } from '../support/use-shop.ts';
 import { test } from './matrix-case.ts';
 
 const HOURS = 3_600_000;
-const inUse = useSkippingShop(EVENTS_ONLY);
+const shop = useSkippingShop(EVENTS_ONLY);
 test('[S8/F6] a webhook that always fails is attempted ten times over 75 h 35 min and becomes a dead letter', async ({
   proof,
 }) => {
-  const { shop } = inUse;
   const { event, calls } = await eventFor(shop, 'hooks', () => {
     throw new DeliveryError('HTTP 500');
   });

@@ -58,25 +58,25 @@ function randomFaults() {
   });
 }
 
-const suite = useRunningShop({ takesCallbacks: true, deadlines: { authorizeMs: 500 } });
+const shop = useRunningShop({ takesCallbacks: true, deadlines: { authorizeMs: 500 } });
 let fired = 0;
 beforeAll(async () => {
-  for (const sku of SKUS) await suite.shop.stock(sku, UNITS[sku]);
+  for (const sku of SKUS) await shop.stock(sku, UNITS[sku]);
 });
 
 test('concurrent orders under random faults each end as the model says, and money and units add up', async () => {
   const shopperPlans = fc.array(plans, { minLength: 1, maxLength: 6 });
   const run = fc.asyncProperty(shopperPlans, randomFaults(), async (shoppers, armed) => {
-    const { faults } = suite.shop.sandbox;
+    const { faults } = shop.sandbox;
     faults.clear();
     for (const { place, ...how } of armed) faults.set(place, { ...how, latency_ms: 100 });
-    const seen = await Promise.all(shoppers.map((each) => runShopper(suite.shop, each)));
+    const seen = await Promise.all(shoppers.map((each) => runShopper(shop, each)));
     fired += faults.list().reduce((sum, each) => sum + each.fired, 0);
-    for (const each of seen) await expectModel(suite.shop, each);
+    for (const each of seen) await expectModel(shop, each);
   });
   await fc.assert(run, { numRuns: RUNS, endOnFailure: true });
-  await expectConsistent(suite.shop);
-  await expectUnitsAddUp(suite.shop);
+  await expectConsistent(shop);
+  await expectUnitsAddUp(shop);
   expect(fired, 'no fault fired: the run proves little').toBeGreaterThan(0);
 }, 300_000);
 

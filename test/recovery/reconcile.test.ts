@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { startRequestedReconciliation } from '../../services/start-reconciliation.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { createReconciliationClient } from '../../temporal/reconciliation-client.ts';
@@ -18,15 +18,10 @@ import { claimOf } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventTypesOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';
-import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { reconcile, retryImmediately, untilStatus, WITH_MAINTENANCE } from './operations.ts';
 
-const inUse = useRunningShop({ ...WITH_MAINTENANCE, adapt: retryImmediately });
-let shop: RunningShop;
-beforeAll(() => {
-  shop = inUse.shop;
-});
+const shop = useRunningShop({ ...WITH_MAINTENANCE, adapt: retryImmediately });
 
 const CLEAN = { status: 'completed', found: 0, resolved: 0 };
 

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { redrive } from '../../services/redrive.ts';
 import { refundKey, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Refund, RefundStatus } from '../../domain/refund.ts';
@@ -8,15 +8,10 @@ import { REFUND_WORKFLOW, refundStartOptions } from '../../workflows/refund/cont
 import { eventually } from '../support/eventually.ts';
 import { effectsOf, notificationsOf } from '../support/expectations.ts';
 import { acceptRefund } from '../support/refunding.ts';
-import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { deploy, startWithShortTasks, sweep, untilStatus, WITH_MAINTENANCE } from './operations.ts';
 
-const inUse = useRunningShop(WITH_MAINTENANCE);
-let shop: RunningShop;
-beforeAll(() => {
-  shop = inUse.shop;
-});
+const shop = useRunningShop(WITH_MAINTENANCE);
 
 const REFUND = { provider: 'payments', operation: 'refund' } as const;
 const BY = { apiKeyId: 'key_operator', name: 'an operator', correlationId: 'test' };

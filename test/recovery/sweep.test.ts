@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { resolveStep } from '../../services/resolve-step.ts';
 import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
@@ -16,7 +16,6 @@ import {
   expectShipped,
   notificationsOf,
 } from '../support/expectations.ts';
-import type { RunningShop } from '../support/running-shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import {
   age,
@@ -28,11 +27,7 @@ import {
   WITH_MAINTENANCE,
 } from './operations.ts';
 
-const inUse = useRunningShop(WITH_MAINTENANCE);
-let shop: RunningShop;
-beforeAll(() => {
-  shop = inUse.shop;
-});
+const shop = useRunningShop(WITH_MAINTENANCE);
 
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;

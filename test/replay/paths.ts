@@ -2,7 +2,6 @@
  * Every path an order can take, driven on a time-skipping server with real parts. Each is recorded
  * once per release; its name is the name of its history.
  */
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { expect, vi } from 'vitest';
 import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
@@ -11,11 +10,6 @@ import { eventually } from '../support/eventually.ts';
 import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
 import { answerShipment, resolve, update } from '../support/updates.ts';
 
-export interface Stage {
-  readonly shop: RunningShop;
-  readonly env: TestWorkflowEnvironment;
-}
-
 export interface Path {
   readonly name: string;
   /** Armed before the order starts, once per `[provider, operation, mode, times]`. */
@@ -23,12 +17,24 @@ export interface Path {
   /** Makes a provider reject a call: its step fails permanently at once, without days of retries. */
   readonly reject?: (gateways: RunningShop['gateways']) => unknown;
   /** What happens while the order is in progress. */
-  readonly meanwhile?: (stage: Stage, handle: CheckoutHandle) => Promise<void>;
+  readonly meanwhile?: (shop: RunningShop, handle: CheckoutHandle) => Promise<void>;
   /** What the history must contain, or it is not the path it is named after. */
   readonly holds: readonly string[];
   /** No parcel leaves the warehouse. */
   readonly isManual?: true;
   readonly ends: 'shipped' | 'cancelled' | 'cancelled from outside';
+}
+
+/** Arms the path's faults and rejections. */
+export function arm(
+  { sandbox, gateways }: RunningShop,
+  { faults, reject }: Pick<Path, 'faults' | 'reject'>,
+): void {
+  for (const [provider, operation, mode, times] of faults) {
+    const spec = times === undefined ? { mode } : { mode, times };
+    sandbox.faults.set({ provider, operation }, spec);
+  }
+  reject?.(gateways);
 }
 
 export const REJECTED = new ProviderRejection('provider', 'test');
@@ -56,9 +62,10 @@ export const PATHS: readonly Path[] = [
   {
     name: 'shipped-by-callback',
     faults: [],
-    meanwhile: async ({ shop }, handle) => {
+    meanwhile: async (shop, handle) => {
       await untilStatus(handle, 'paid');
-      await untilEvent(shop, handle, 'order.shipment_requested');
+      const where = { orderId: orderIdOf(handle), type: 'order.shipment_requested' };
+      await eventually(async () => expect(await shop.db.event.count({ where })).toBe(1));
       await answerShipment(handle);
       await answerShipment(handle);
     },
@@ -68,7 +75,7 @@ export const PATHS: readonly Path[] = [
   {
     name: 'shipped-by-callback-before-the-response',
     faults: [['warehouse', 'ship', 'answer_lost', 2]],
-    meanwhile: (_stage, handle) => answerShipment(handle),
+    meanwhile: (_shop, handle) => answerShipment(handle),
     holds: ['EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED'],
     ends: 'shipped',
   },
@@ -82,9 +89,8 @@ export const PATHS: readonly Path[] = [
     name: 'shipped-after-an-operator-retried-the-capture',
     faults: [],
     reject: ({ payments }) => vi.spyOn(payments, 'capture').mockRejectedValue(REJECTED),
-    meanwhile: async (_stage, handle) => {
-      await untilStatus(handle, 'needs_attention');
-      vi.restoreAllMocks();
+    meanwhile: async (_shop, handle) => {
+      await untilNeedsAttention(handle);
       await resolve(handle, { step: 'capturePayment', decision: 'retry' });
     },
     holds: ['recordNeedsAttention', 'EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED'],
@@ -94,9 +100,8 @@ export const PATHS: readonly Path[] = [
     name: 'shipped-manually',
     faults: [],
     reject: ({ warehouse }) => vi.spyOn(warehouse, 'ship').mockRejectedValue(REJECTED),
-    meanwhile: async (_stage, handle) => {
-      await untilStatus(handle, 'needs_attention');
-      vi.restoreAllMocks();
+    meanwhile: async (_shop, handle) => {
+      await untilNeedsAttention(handle);
       await resolve(handle, { step: 'shipOrder', decision: 'skip' });
     },
     holds: ['recordNeedsAttention', 'cancelShipment'],
@@ -140,9 +145,8 @@ export const PATHS: readonly Path[] = [
       vi.spyOn(payments, 'refund').mockRejectedValue(REJECTED),
       vi.spyOn(warehouse, 'release').mockRejectedValue(REJECTED),
     ],
-    meanwhile: async (_stage, handle) => {
-      await untilStatus(handle, 'needs_attention');
-      vi.restoreAllMocks();
+    meanwhile: async (_shop, handle) => {
+      await untilNeedsAttention(handle);
       await resolve(handle, { step: 'releaseStock', decision: 'retry' });
       await eventually(async () => {
         const { waitingFor } = await handle.query(statusQuery);
@@ -156,7 +160,7 @@ export const PATHS: readonly Path[] = [
   {
     name: 'cancelled-before-shipping',
     faults: [['payments', 'capture', 'down']],
-    meanwhile: async (_stage, handle) => {
+    meanwhile: async (_shop, handle) => {
       await untilFaultFires(handle, 'reserved');
       await cancel(handle);
     },
@@ -166,7 +170,7 @@ export const PATHS: readonly Path[] = [
   {
     name: 'cancelled-while-shipping',
     faults: [['warehouse', 'ship', 'down']],
-    meanwhile: async (_stage, handle) => {
+    meanwhile: async (_shop, handle) => {
       await untilFaultFires(handle, 'paid');
       await cancel(handle);
     },
@@ -176,7 +180,7 @@ export const PATHS: readonly Path[] = [
   {
     name: 'cancel-refused-after-the-parcel-left',
     faults: [['warehouse', 'ship', 'answer_lost']],
-    meanwhile: async ({ shop }, handle) => {
+    meanwhile: async (shop, handle) => {
       await untilFaultFires(handle, 'paid');
       await expect(cancel(handle)).rejects.toThrow();
       shop.sandbox.faults.clear();
@@ -187,7 +191,7 @@ export const PATHS: readonly Path[] = [
   {
     name: 'workflow-cancelled',
     faults: [['payments', 'capture', 'down']],
-    meanwhile: async (_stage, handle) => {
+    meanwhile: async (_shop, handle) => {
       await untilFaultFires(handle, 'reserved');
       await handle.cancel();
     },
@@ -195,6 +199,12 @@ export const PATHS: readonly Path[] = [
     ends: 'cancelled from outside',
   },
 ];
+
+/** Waits for the rejected step. From then on the provider rejects nothing. */
+async function untilNeedsAttention(handle: CheckoutHandle): Promise<void> {
+  await untilStatus(handle, 'needs_attention');
+  vi.restoreAllMocks();
+}
 
 async function untilStatus(handle: CheckoutHandle, status: string): Promise<void> {
   await eventually(async () => expect(await handle.query(statusQuery)).toMatchObject({ status }));
@@ -207,11 +217,6 @@ async function untilFaultFires(handle: CheckoutHandle, status: string): Promise<
     expect(pendingActivities).toHaveLength(1);
   });
   await untilStatus(handle, status);
-}
-
-async function untilEvent(shop: RunningShop, handle: CheckoutHandle, type: string): Promise<void> {
-  const where = { orderId: orderIdOf(handle), type };
-  await eventually(async () => expect(await shop.db.event.count({ where })).toBe(1));
 }
 
 function cancel(handle: CheckoutHandle) {

@@ -5,11 +5,11 @@ import { retryRefundSignal, type RefundResult } from '../../workflows/refund/con
 import { eventually } from '../support/eventually.ts';
 import { acceptRefund, startRefund, type RefundHandle } from '../support/refunding.ts';
 import { orderIdOf, type RunningShop } from '../support/running-shop.ts';
-import { REJECTED, type Path, type Stage } from './paths.ts';
+import { arm, REJECTED, type Path } from './paths.ts';
 
 export interface RefundPath extends Pick<Path, 'name' | 'faults' | 'reject' | 'holds'> {
   /** What happens while the refund is in progress. */
-  readonly meanwhile?: (stage: Stage, handle: RefundHandle) => Promise<void>;
+  readonly meanwhile?: (shop: RunningShop, handle: RefundHandle) => Promise<void>;
   readonly ends: RefundResult['status'];
 }
 
@@ -41,12 +41,10 @@ export const REFUND_PATHS: readonly RefundPath[] = [
     name: 'refunded-after-an-operator-retried',
     faults: [],
     reject: ({ payments }) => vi.spyOn(payments, 'refund').mockRejectedValue(REJECTED),
-    meanwhile: async ({ shop }, handle) => {
-      const { workflowId } = handle;
+    meanwhile: async (shop, handle) => {
+      const id = handle.workflowId.slice('refund/'.length);
       await eventually(async () => {
-        const refund = await shop.db.refund.findUniqueOrThrow({
-          where: { id: workflowId.slice('refund/'.length) },
-        });
+        const refund = await shop.db.refund.findUniqueOrThrow({ where: { id } });
         expect(refund.status).toBe('needs_attention');
       });
       vi.restoreAllMocks();
@@ -61,11 +59,7 @@ export const REFUND_PATHS: readonly RefundPath[] = [
 export async function beginRefund(shop: RunningShop, path: RefundPath): Promise<RefundHandle> {
   const checkout = await shop.start();
   expect((await checkout.result()).status).toBe('shipped');
-  for (const [provider, operation, mode, times] of path.faults) {
-    const spec = times === undefined ? { mode } : { mode, times };
-    shop.sandbox.faults.set({ provider, operation }, spec);
-  }
-  path.reject?.(shop.gateways);
+  arm(shop, path);
   const refund = await acceptRefund(shop.db, orderIdOf(checkout));
   expect(await listRefunds(shop.db, refund.orderId)).toHaveLength(1);
   return startRefund(shop, refund);

@@ -45,8 +45,8 @@ export interface RunningShopOptions extends ShopOptions {
   readonly takesCallbacks?: boolean;
 }
 
-export interface RunningShop extends Shop {
-  readonly temporal: Temporal;
+export interface RunningShop<T extends Temporal = Temporal> extends Shop {
+  readonly temporal: T;
   /** The subscribers of the events queue, by name. */
   readonly subscribers: Map<string, Subscriber>;
   /** Places an order of the canary person; its workflow runs. */
@@ -62,10 +62,10 @@ export interface RunningShop extends Shop {
 /** No server listens there. */
 const NOWHERE = 'http://127.0.0.1:9/callbacks/warehouse';
 
-export async function openRunningShop(
-  temporal: Temporal,
+export async function openRunningShop<T extends Temporal>(
+  temporal: T,
   options: RunningShopOptions = {},
-): Promise<RunningShop> {
+): Promise<RunningShop<T>> {
   const client = () => temporal.client;
   const clients = {
     checkouts: createCheckoutClient({ client, eagerStart: false }),

@@ -14,13 +14,12 @@ import { useSkippingShop } from '../support/use-shop.ts';
 const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
 
-const inUse = useSkippingShop();
+const shop = useSkippingShop();
 afterEach(() => vi.restoreAllMocks());
 
 describe('an uncaptured authorization', () => {
   // A rejected capture fails at once; five days of retries are in test/faults/needs-attention.test.ts.
   test('an order whose failed capture gets no decision is cancelled before the authorization expires', async () => {
-    const { shop } = inUse;
     const rejection = new ProviderRejection('payments', 'test');
     const capture = vi.spyOn(shop.gateways.payments, 'capture').mockRejectedValue(rejection);
     const handle = await shop.start();
@@ -38,7 +37,6 @@ describe('an uncaptured authorization', () => {
   test.each([CAPTURE, RESERVE])(
     'an order whose $operation keeps failing near the expiry is compensated and the customer is notified',
     async (place) => {
-      const { shop } = inUse;
       shop.sandbox.faults.set(place, { mode: 'fail_before' });
       const handle = await shop.start();
       const orderId = orderIdOf(handle);

@@ -58,13 +58,12 @@ const STEPS: readonly {
 ];
 
 // In real time: a call that hangs takes as long as its deadline.
-const inUse = useRunningShop({ deadlines: { callMs: 1_000, authorizeMs: 5_000 } });
+const shop = useRunningShop({ deadlines: { callMs: 1_000, authorizeMs: 5_000 } });
 
 describe('a cancel', () => {
   test.each(STEPS)(
     'a cancel while $place.operation is retried returns the pending compensations and ends with the order compensated',
     async ({ place, status, pendingCompensations, effects }) => {
-      const { shop } = inUse;
       shop.sandbox.faults.set(place, { mode: 'fail_before' });
       const handle = await shop.start();
       await untilFaultFires(handle, status);
@@ -81,7 +80,6 @@ describe('a cancel', () => {
   );
 
   test('a cancel after a capture whose response was lost refunds the capture', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set(
       { provider: 'payments', operation: 'capture' },
       { mode: 'answer_lost' },
@@ -98,7 +96,6 @@ describe('a cancel', () => {
   });
 
   test('a cancel after the parcel left is refused with the reason and the order ends shipped', async () => {
-    const { shop } = inUse;
     // The warehouse ships at once, but neither its response nor a look-up gets through.
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
     const handle = await shop.start();
@@ -115,7 +112,6 @@ describe('a cancel', () => {
   });
 
   test('a cancel is refused when a worker crashed after shipping the parcel, and the order ends shipped', async () => {
-    const { shop } = inUse;
     const { handle, orderId } = await startAndShipBeforeCrash(shop);
     expect(await refusalOf(handle)).toMatchObject({
       type: 'not_cancellable',
@@ -128,7 +124,6 @@ describe('a cancel', () => {
   });
 
   test('a workflow cancellation after a worker crashed while shipping ends the order shipped and charged', async () => {
-    const { shop } = inUse;
     const { handle, orderId } = await startAndShipBeforeCrash(shop);
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
@@ -136,7 +131,6 @@ describe('a cancel', () => {
   });
 
   test('a workflow cancellation after a worker crashed while recording the shipment ends the order shipped', async () => {
-    const { shop } = inUse;
     const { handle, orderId } = await startAndShipBeforeCrash(shop);
     await recordShipped(shop.db, orderId, { carrier: 'Test Parcel', trackingNumber: 'TP1' });
     await handle.cancel();
@@ -146,7 +140,6 @@ describe('a cancel', () => {
   });
 
   test('a cancel recorded by a worker that then crashed compensates the order and opens no dead letter', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
     const handle = await shop.start();
     await untilFaultFires(handle, 'reserved');
@@ -161,7 +154,6 @@ describe('a cancel', () => {
   });
 
   test('a cancel while the confirmation e-mail fails compensates the order and sends only the cancelled e-mail', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
     shop.sandbox.faults.set({ provider: 'mail', operation: 'send' }, { mode: 'hang' });
     const handle = await shop.start();
@@ -178,7 +170,6 @@ describe('a cancel', () => {
   });
 
   test('a cancel while the reservation fails compensates the order with the reason of the customer', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'hang' });
     const handle = await shop.start();
     await untilStarted(handle, 'reserveStock');
@@ -189,7 +180,6 @@ describe('a cancel', () => {
   });
 
   test('a cancel of an order that is already cancelling is refused', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
     const handle = await shop.start();
@@ -202,7 +192,6 @@ describe('a cancel', () => {
   });
 
   test('a cancel sent twice under one update id returns the same result', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await shop.start();
     await untilFaultFires(handle, 'placed');
@@ -215,7 +204,6 @@ describe('a cancel', () => {
   });
 
   test('a cancellation of the workflow itself compensates the order and closes the run as cancelled', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
     const handle = await shop.start();
     await untilFaultFires(handle, 'reserved');
@@ -225,7 +213,6 @@ describe('a cancel', () => {
   });
 
   test('a cancellation of the workflow after the parcel left ends with the order shipped', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
     const handle = await shop.start();
     await untilFaultFires(handle, 'paid');

@@ -5,11 +5,10 @@ import { eventTypesOf, expectShipped, notificationsOf } from '../support/expecta
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
-const inUse = useSkippingShop();
+const shop = useSkippingShop();
 
 describe('an order whose steps all succeed', () => {
   test('an order without failures ships, is charged once and sends a confirmed and a shipped e-mail', async () => {
-    const { shop } = inUse;
     const handle = await shop.start();
     expect(await handle.result()).toEqual({ status: 'shipped', reason: null });
     const orderId = orderIdOf(handle);
@@ -18,7 +17,6 @@ describe('an order whose steps all succeed', () => {
   });
 
   test('an order without failures records one event per change, in order', async () => {
-    const { shop } = inUse;
     const handle = await shop.start();
     await handle.result();
     const types = await eventTypesOf(shop, orderIdOf(handle));
@@ -35,7 +33,7 @@ describe('an order whose steps all succeed', () => {
   });
 
   test('an order without failures leaves no personal data in Temporal', async () => {
-    const { shop, env } = inUse;
+    const { env } = shop.temporal;
     const handle = await shop.start();
     await handle.result();
     const history = readable(await handle.fetchHistory());
@@ -48,7 +46,7 @@ describe('an order whose steps all succeed', () => {
   });
 
   test('an order without failures schedules no durable activity and writes at most 26 events', async () => {
-    const handle = await inUse.shop.start();
+    const handle = await shop.start();
     await handle.result();
     const { events } = await handle.fetchHistory();
     const scheduled = events?.filter((event) => event.activityTaskScheduledEventAttributes) ?? [];

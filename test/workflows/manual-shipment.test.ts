@@ -33,7 +33,7 @@ const NEVER_MS = 600_000;
 const SHIPMENT_CANCELLED = { authorize: 1, capture: 1, reserve: 1, ship: 1, cancel: 1 };
 
 // Orders get no workflow on their own: each test starts one that continues the order.
-const inUse = useRunningShop({
+const shop = useRunningShop({
   callbackDelayMs: NEVER_MS,
   temporal: { checkouts: createRecorders().checkouts },
 });
@@ -44,8 +44,8 @@ test('a manual shipment cancels the request at the warehouse before the order be
   const handle = await resumeWith(orderId, { step: 'shipOrder', decision: 'skip' });
   expect((await handle.result()).status).toBe('shipped');
   await expectShippedManually(orderId);
-  expect(effectsOf(inUse.shop, orderId)).toEqual(SHIPMENT_CANCELLED);
-  const types = await eventTypesOf(inUse.shop, orderId);
+  expect(effectsOf(shop, orderId)).toEqual(SHIPMENT_CANCELLED);
+  const types = await eventTypesOf(shop, orderId);
   expect(types.filter((type) => type !== 'order.customer_notified').slice(-3)).toEqual([
     'order.attention_resolved',
     'order.shipment_cancelled',
@@ -61,7 +61,7 @@ test('a failed warehouse cancellation after a manual shipment needs attention an
   await resolve(handle, { step: STEP, decision: 'retry' });
   expect((await handle.result()).status).toBe('shipped');
   await expectShippedManually(orderIdOf(handle));
-  expect(effectsOf(inUse.shop, orderIdOf(handle))).toEqual(SHIPMENT_CANCELLED);
+  expect(effectsOf(shop, orderIdOf(handle))).toEqual(SHIPMENT_CANCELLED);
 });
 
 test('skipping a failed warehouse cancellation after a manual shipment ends the order shipped', async () => {
@@ -84,14 +84,14 @@ test.each([
     const handle = await resumeWith(orderId, { step: STEP, decision });
     expect((await handle.result()).status).toBe('shipped');
     await expectShippedManually(orderId);
-    expect(effectsOf(inUse.shop, orderId)).toEqual(effects);
+    expect(effectsOf(shop, orderId)).toEqual(effects);
   },
 );
 
 /** An order whose requested parcel never shipped, and whose shipping needs a decision. */
 async function orderAwaitingDecision(): Promise<OrderId> {
-  const { db, gateways } = inUse.shop;
-  const { orderId } = await inUse.shop.order();
+  const { db, gateways } = shop;
+  const { orderId } = await shop.order();
   const warehouseCallbackUrl = 'http://127.0.0.1:9/callbacks/warehouse';
   const activities = createActivities({ db, ...gateways, warehouseCallbackUrl });
   const worker = new MockActivityEnvironment();
@@ -103,13 +103,13 @@ async function orderAwaitingDecision(): Promise<OrderId> {
 }
 
 async function expectShippedManually(orderId: OrderId): Promise<void> {
-  const { status, shipment } = await inUse.shop.db.order.findUniqueOrThrow({
+  const { status, shipment } = await shop.db.order.findUniqueOrThrow({
     where: { id: orderId },
     include: { shipment: true },
   });
   expect(status).toBe('shipped');
   expect(shipment).toMatchObject({ status: 'shipped', carrier: MANUAL_CARRIER });
-  expect(notificationsOf(inUse.shop, orderId)).toContain('shipped');
+  expect(notificationsOf(shop, orderId)).toContain('shipped');
 }
 
 /** A new run that resumes the order with the decision, as the API starts it. */
@@ -117,18 +117,17 @@ async function resumeWith(
   orderId: OrderId,
   decided: Pick<Resolution, 'step' | 'decision'>,
 ): Promise<CheckoutHandle> {
-  const progress = await findCheckoutProgress(inUse.shop.db, orderId);
+  const progress = await findCheckoutProgress(shop.db, orderId);
   if (!progress) throw new Error(`no order ${orderId}`);
   const { start, from, shippedManually } = progress;
   const resolution = { ...decided, note: 'shipped by courier', actor: 'op' };
   const resume = { from, cancelReason: null, resolution, shippedManually };
   const options = checkoutResumeOptions({ ...start, resume }, { replacing: false });
-  return inUse.shop.temporal.client.workflow.start<typeof checkout>(CHECKOUT_WORKFLOW, options);
+  return shop.temporal.client.workflow.start<typeof checkout>(CHECKOUT_WORKFLOW, options);
 }
 
 /** Shipped manually, and the warehouse rejects the cancellation: it fails permanently at once. */
 async function failedCancellation(): Promise<CheckoutHandle> {
-  const { shop } = inUse;
   const rejection = new ProviderRejection('warehouse', 'test');
   vi.spyOn(shop.gateways.warehouse, 'cancelShipment').mockRejectedValue(rejection);
   const orderId = await orderAwaitingDecision();

@@ -63,14 +63,13 @@ const COMPENSATIONS: readonly {
   },
 ];
 
-const inUse = useRunningShop();
+const shop = useRunningShop();
 afterEach(() => vi.restoreAllMocks());
 
 describe('a compensation that fails permanently', () => {
   test.each(COMPENSATIONS)(
     'a failing compensation by $failing.operation lets the others run, needs attention and succeeds on retry',
     async ({ step, reject, cause, stillDone }) => {
-      const { shop } = inUse;
       shop.sandbox.faults.set(cause, { mode: 'refuse' });
       reject(shop.gateways);
       const handle = await needingAttention(shop);
@@ -87,7 +86,6 @@ describe('a compensation that fails permanently', () => {
   );
 
   test('skipping a failed compensation ends the order cancelled and records the actor and note in an event', async () => {
-    const { shop } = inUse;
     const handle = await unrefundable(shop);
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
     expect((await handle.result()).status).toBe('cancelled');
@@ -98,7 +96,7 @@ describe('a compensation that fails permanently', () => {
   });
 
   test('a decision enters the workflow history before the activity that records it is scheduled', async () => {
-    const handle = await unrefundable(inUse.shop);
+    const handle = await unrefundable(shop);
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
     await handle.result();
     const { events } = await handle.fetchHistory();
@@ -114,7 +112,6 @@ describe('a compensation that fails permanently', () => {
   });
 
   test('a retried shipment cancellation that finds the parcel shipped needs attention again', async () => {
-    const { shop } = inUse;
     const step = 'cancelShipment';
     shop.sandbox.faults.set(SHIP, { mode: 'answer_lost' });
     vi.spyOn(shop.gateways.warehouse, 'cancelShipment').mockRejectedValue(REJECTED);
@@ -140,7 +137,6 @@ describe('a compensation that fails permanently', () => {
   });
 
   test('two failed compensations each wait for their own decision', async () => {
-    const { shop } = inUse;
     vi.spyOn(shop.gateways.warehouse, 'release').mockRejectedValue(REJECTED);
     const handle = await unrefundable(shop);
     expect(await attentionOf(shop, orderIdOf(handle))).toBe('voidOrRefundPayment, releaseStock');
@@ -155,7 +151,6 @@ describe('a compensation that fails permanently', () => {
 
 describe('a forward step that fails permanently', () => {
   test('an order whose capture failed ships after an operator retries it', async () => {
-    const { shop } = inUse;
     const handle = await uncapturable(shop);
     vi.restoreAllMocks();
     await resolve(handle, { step: 'capturePayment', decision: 'retry' });
@@ -165,7 +160,6 @@ describe('a forward step that fails permanently', () => {
   });
 
   test('an order whose capture failed is compensated when an operator decides to cancel', async () => {
-    const { shop } = inUse;
     const handle = await uncapturable(shop);
     await resolve(handle, { step: 'capturePayment', decision: 'cancel' });
     expect(await handle.result()).toEqual({
@@ -176,7 +170,6 @@ describe('a forward step that fails permanently', () => {
   });
 
   test('a cancel while the capture needs attention clears the pending decision and resolves the dead letter', async () => {
-    const { shop } = inUse;
     const handle = await uncapturable(shop);
     const arg = { reason: 'requested_by_operator' } as const;
     await update(handle, { definition: cancelUpdate, arg });
@@ -187,7 +180,6 @@ describe('a forward step that fails permanently', () => {
   });
 
   test('a decision about a step that does not wait is refused', async () => {
-    const { shop } = inUse;
     const handle = await unrefundable(shop);
     const step = 'voidOrRefundPayment';
     await expect(resolve(handle, { step: 'capturePayment', decision: 'retry' })).rejects.toThrow();

@@ -18,11 +18,10 @@ const SEND = { provider: 'mail', operation: 'send' } as const;
 const MODES: readonly Mode[] = ['fail_before', 'answer_lost', 'hang', 'down'];
 
 // A call that hangs takes as long as its deadline; one that misses it by chance is retried.
-const inUse = useSkippingShop({ deadlines: { callMs: 500, authorizeMs: 5_000 } });
+const shop = useSkippingShop({ deadlines: { callMs: 500, authorizeMs: 5_000 } });
 
 describe('a refund', () => {
   test('a refund of a shipped order moves the money once and notifies the customer once', async () => {
-    const { shop } = inUse;
     const orderId = await shipped();
     const handle = await startRefundOf(orderId);
     expect(await handle.result()).toEqual({ status: 'succeeded' });
@@ -45,9 +44,7 @@ describe('a refund', () => {
       expect((await handle.result()).status).toBe('succeeded');
     }
     await expectRefunded(orderId, [1_000, 1_400]);
-    const notices = notificationsOf(inUse.shop, orderId).filter((each) =>
-      each.startsWith('refunded'),
-    );
+    const notices = notificationsOf(shop, orderId).filter((each) => each.startsWith('refunded'));
     expect(new Set(notices).size).toBe(2);
   });
 
@@ -63,7 +60,6 @@ describe('a refund', () => {
   });
 
   test('an accepted refund succeeds although its workflow is cancelled', async () => {
-    const { shop } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'fail_before', times: 3 });
     const handle = await startRefundOf(orderId);
@@ -73,7 +69,6 @@ describe('a refund', () => {
   });
 
   test.each(MODES)('a refund under the provider fault %s moves the money once', async (mode) => {
-    const { shop } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode, times: 3 });
     const handle = await startRefundOf(orderId);
@@ -83,7 +78,6 @@ describe('a refund', () => {
   });
 
   test('a refund whose response was lost moves the money once although the first look-up fails', async () => {
-    const { shop } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'answer_lost', times: 1 });
     shop.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
@@ -93,7 +87,6 @@ describe('a refund', () => {
   });
 
   test('a refund refused by the provider fails with the reason, moves nothing and can be requested again', async () => {
-    const { shop } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'refuse', times: 1 });
     const handle = await startRefundOf(orderId);
@@ -109,7 +102,6 @@ describe('a refund', () => {
   });
 
   test('a refund fails with charge_already_refunded after a manual refund at the provider', async () => {
-    const { shop } = inUse;
     const orderId = await shipped();
     const payment = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
     await shop.gateways.payments.refund({
@@ -126,7 +118,6 @@ describe('a refund', () => {
   });
 
   test('a refund succeeds when its e-mail is refused, and the failed notification becomes a dead letter', async () => {
-    const { shop } = inUse;
     const orderId = await shipped();
     shop.sandbox.faults.set(SEND, { mode: 'refuse' });
     const handle = await startRefundOf(orderId);
@@ -140,7 +131,7 @@ describe('a refund', () => {
 
 describe.skipIf(isReplayed)('a refund during an outage', () => {
   test('a refund stays requested while the provider is unavailable and succeeds after it recovers', async () => {
-    const { shop, env } = inUse;
+    const { env } = shop.temporal;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'down' });
     const handle = await startRefundOf(orderId);
@@ -152,7 +143,7 @@ describe.skipIf(isReplayed)('a refund during an outage', () => {
   });
 
   test('a refund that fails for two days becomes a dead letter, and a retry moves the money once', async () => {
-    const { shop, env } = inUse;
+    const { env } = shop.temporal;
     const orderId = await shipped();
     shop.sandbox.faults.set(REFUND, { mode: 'down' });
     const handle = await startRefundOf(orderId);
@@ -175,26 +166,25 @@ describe.skipIf(isReplayed)('a refund during an outage', () => {
 
 /** A shipped order of two mugs, 24 EUR. */
 async function shipped(): Promise<OrderId> {
-  const handle = await inUse.shop.start();
+  const handle = await shop.start();
   expect((await handle.result()).status).toBe('shipped');
   return orderIdOf(handle);
 }
 
 async function startRefundOf(orderId: OrderId, amountMinor: number | null = null) {
-  return startRefund(inUse.shop, await acceptRefund(inUse.shop.db, orderId, amountMinor));
+  return startRefund(shop, await acceptRefund(shop.db, orderId, amountMinor));
 }
 
 async function statusOf(orderId: OrderId): Promise<string[]> {
-  return (await listRefunds(inUse.shop.db, orderId)).map(({ status }) => status);
+  return (await listRefunds(shop.db, orderId)).map(({ status }) => status);
 }
 
 async function deadLettersOf(orderId: OrderId) {
-  return (await listDeadLetters(inUse.shop.db, { orderId }, { limit: 10 })).deadLetters;
+  return (await listDeadLetters(shop.db, { orderId }, { limit: 10 })).deadLetters;
 }
 
 /** Our records and the provider's agree: these amounts were refunded, each once. */
 async function expectRefunded(orderId: OrderId, amounts: readonly number[]): Promise<void> {
-  const { shop } = inUse;
   const theirs = shop.sandbox.ledgers.payments
     .effects()
     .filter(({ order_id, operation }) => order_id === orderId && operation === 'refund');

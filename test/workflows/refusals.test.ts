@@ -32,13 +32,12 @@ const REFUSALS: readonly {
   },
 ];
 
-const inUse = useSkippingShop();
+const shop = useSkippingShop();
 
 describe('a refused step', () => {
   test.each(REFUSALS)(
     'an order whose $place.operation is refused is compensated once and the customer is notified',
     async ({ place, reason, effects }) => {
-      const { shop } = inUse;
       shop.sandbox.faults.set(place, { mode: 'refuse' });
       const handle = await shop.start();
       expect(await handle.result()).toEqual({ status: 'cancelled', reason });
@@ -51,7 +50,6 @@ describe('a refused step', () => {
   );
 
   test('an order whose shipping is refused by the callback is refunded, released and cancelled in that order', async () => {
-    const { shop } = inUse;
     const place = { provider: 'warehouse', operation: 'callback' } as const;
     shop.sandbox.faults.set(place, { mode: 'refuse' });
     const handle = await shop.start();

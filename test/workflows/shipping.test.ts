@@ -16,11 +16,10 @@ const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
 const MAIL = { provider: 'mail', operation: 'send' } as const;
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 
-const inUse = useSkippingShop();
+const shop = useSkippingShop();
 
 describe('a shipment signal', () => {
   test('a shipment signal ships the order while look-ups fail', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set(LOOK_UP, { mode: 'down' });
     const handle = await shop.start();
     await untilRequested(handle);
@@ -31,7 +30,6 @@ describe('a shipment signal', () => {
   });
 
   test('a shipment signal that arrives before the ship request returns is applied', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set(SHIP, { mode: 'answer_lost', times: 2 });
     const handle = await shop.start();
     await answerShipment(handle);
@@ -41,7 +39,6 @@ describe('a shipment signal', () => {
   });
 
   test('the first of two shipment signals is applied and the order ships once', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set(LOOK_UP, { mode: 'down' });
     // Keeps the order open until the second signal arrives.
     shop.sandbox.faults.set(MAIL, { mode: 'down' });
@@ -57,7 +54,6 @@ describe('a shipment signal', () => {
   });
 
   test('a shipment signal with a foreign correlation id is ignored', async () => {
-    const { shop } = inUse;
     const handle = await shop.start();
     await handle.signal(shipmentAnsweredSignal, { correlationId: 'foreign', answer: PARCEL });
     await handle.result();
@@ -65,14 +61,12 @@ describe('a shipment signal', () => {
   });
 
   test('an order that gets no shipment signal ships after a look-up', async () => {
-    const { shop } = inUse;
     const handle = await shop.start();
     expect((await handle.result()).status).toBe('shipped');
     await expectShipped(shop, orderIdOf(handle));
   });
 
   test('a signal that refuses the shipment cancels the order and compensates every effect', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set(LOOK_UP, { mode: 'down' });
     shop.sandbox.faults.set(CALLBACK, { mode: 'refuse' });
     const handle = await shop.start();
@@ -83,7 +77,6 @@ describe('a shipment signal', () => {
   });
 
   test('a shipment signal to a settled order is rejected and changes nothing', async () => {
-    const { shop } = inUse;
     shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
     const handle = await shop.start();
     await handle.result();
@@ -95,13 +88,13 @@ describe('a shipment signal', () => {
 
 async function trackingOf(handle: CheckoutHandle): Promise<string | null | undefined> {
   const where = { orderId: orderIdOf(handle) };
-  return (await inUse.shop.db.shipment.findUnique({ where }))?.trackingNumber;
+  return (await shop.db.shipment.findUnique({ where }))?.trackingNumber;
 }
 
 /** Waits, without skipping time, until the warehouse has the request. */
 async function untilRequested(handle: CheckoutHandle): Promise<void> {
   await eventually(async () => {
-    const types = await eventTypesOf(inUse.shop, orderIdOf(handle));
+    const types = await eventTypesOf(shop, orderIdOf(handle));
     expect(types).toContain('order.shipment_requested');
   });
   // A query waits for the end of the workflow task: this server may lose a signal during one.
