@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { z } from 'zod';
+import { DEFAULT_RETENTION, LEAST_RETENTION_DAYS, type Retention } from './domain/retention.ts';
 
 const port = z.coerce.number().int().min(1).max(65535);
 
@@ -23,6 +24,9 @@ const webhookSecret = z.string(required(SECRET_FORM)).regex(BASE64_SECRET, { err
 const databaseUrl = z.url(
   required('the PostgreSQL database, e.g. postgresql://user:password@host:5432/shop'),
 );
+
+/** A retention period; a longer one than 100 years is a typing error. */
+const days = z.coerce.number().int().min(LEAST_RETENTION_DAYS).max(36_500);
 
 const sender = z.string().regex(/^[^@]*[^\s@<]@[^\s@<>]+>?\s*$/, {
   error: 'Name <address> or an address, e.g. My shop <orders@shop.example>',
@@ -52,6 +56,11 @@ const appFields = z.object({
   SMTP_URL: z.url(required('the mail server, e.g. smtp://user:password@host:587')),
   BREAKER_PROBE_AFTER_MS: z.coerce.number().int().min(100).max(3_600_000).default(60_000),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
+  RETAIN_KEYS_DAYS: days.default(DEFAULT_RETENTION.keys),
+  RETAIN_EVENTS_DAYS: days.default(DEFAULT_RETENTION.events),
+  RETAIN_MESSAGES_DAYS: days.default(DEFAULT_RETENTION.messages),
+  RETAIN_FAILURES_DAYS: days.default(DEFAULT_RETENTION.failures),
+  RETAIN_PERSONAL_DATA_DAYS: days.optional(),
 });
 
 const appSchema = appFields.refine(
@@ -106,6 +115,17 @@ export function readStackConfig(env: Environment = environment()): StackConfig {
 /** Reads the variables of a command that uses only the database. Throws ConfigError. */
 export function readDatabaseConfig(env: Environment = environment()): { DATABASE_URL: string } {
   return parse(appFields.pick({ DATABASE_URL: true }), env);
+}
+
+/** The retention periods of the configuration. */
+export function retentionOf(app: AppConfig): Retention {
+  return {
+    keys: app.RETAIN_KEYS_DAYS,
+    events: app.RETAIN_EVENTS_DAYS,
+    messages: app.RETAIN_MESSAGES_DAYS,
+    failures: app.RETAIN_FAILURES_DAYS,
+    personalData: app.RETAIN_PERSONAL_DATA_DAYS ?? null,
+  };
 }
 
 /** The process environment and `.env`, if it exists. The environment takes precedence. */

@@ -14,7 +14,7 @@ import { createCheckoutClient } from './temporal/checkout-client.ts';
 import { createDeliveryClient } from './temporal/delivery-client.ts';
 import { createRefundClient } from './temporal/refund-client.ts';
 import { createReconciliationClient } from './temporal/reconciliation-client.ts';
-import { ConfigError, readAppConfig, type AppConfig } from './config.ts';
+import { ConfigError, readAppConfig, retentionOf, type AppConfig } from './config.ts';
 import type { Mailer } from './gateways/mail/mailer.ts';
 import type { PaymentGateway } from './gateways/payments.ts';
 import type { WarehouseGateway } from './gateways/warehouse/warehouse.ts';
@@ -223,6 +223,7 @@ function startOwnWorkers(config: AppConfig, dependencies: Dependencies, log: Log
     eventsDb: dependencies.eventsDb,
     warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     workflowBundle: config.WORKFLOW_BUNDLE,
+    retention: retentionOf(config),
     log,
   });
 }

@@ -225,15 +225,15 @@ WHERE (COALESCE(s.status::text, 'none') <> ALL (CASE
 -- invariant: event_sequence
 -- title: An order's events are numbered from one without a gap, and its version is the last number
 -- holds: always
--- Events of settled orders are deleted after 90 days, the oldest first: the first ones may be missing,
--- no others.
+-- Events of settled orders are deleted, the oldest first: the first ones may be missing, no others. 30
+-- days: the shortest period for which they are kept (domain/retention.ts).
 SELECT o.id AS subject, CASE WHEN e.events IS NULL THEN format('version %s, no events', o.version) ELSE
   format('version %s, %s events numbered %s to %s', o.version, e.events, e.first, e.last) END AS detail
 FROM orders o LEFT JOIN (
   SELECT order_id, count(*) AS events, min(seq) AS first, max(seq) AS last FROM events GROUP BY order_id
 ) e ON e.order_id = o.id
 WHERE e.last <> o.version OR e.events <> e.last - e.first + 1
-  OR (COALESCE(e.first, 0) <> 1 AND (o.created_at > now() - interval '90 days'
+  OR (COALESCE(e.first, 0) <> 1 AND (o.created_at > now() - interval '30 days'
     OR o.status IN ('pending', 'placed', 'reserved', 'paid', 'cancelling', 'needs_attention')));
 
 -- invariant: events_once
@@ -284,7 +284,7 @@ WHERE o.status::text <> e.went_to
 -- invariant: responses_stored
 -- title: An accepted order has its stored 201 and a declined one its 402, and each stored response has its order
 -- holds: always
--- Keys are deleted after 7 days.
+-- Keys are kept for at least 30 days (domain/retention.ts).
 SELECT k.key AS subject, format('key of order %s (%s) is %s, response %s', COALESCE(k.order_id, 'none'),
   COALESCE(o.status::text, 'missing'), k.state, COALESCE(k.status::text, 'none')) AS detail
 FROM idempotency_keys k LEFT JOIN orders o ON o.id = k.order_id
@@ -296,7 +296,7 @@ WHERE (k.state = 'done') IS DISTINCT FROM (k.status IS NOT NULL AND k.body IS NO
 UNION ALL
 SELECT o.id, format('%s keys', count(k.order_id))
 FROM orders o LEFT JOIN idempotency_keys k ON k.order_id = o.id
-WHERE o.created_at > now() - interval '6 days'
+WHERE o.created_at > now() - interval '29 days'
 GROUP BY o.id HAVING count(k.order_id) <> 1;
 
 -- invariant: pending_ends

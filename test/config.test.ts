@@ -14,6 +14,9 @@ describe('an invalid setting', () => {
     ['WAREHOUSE_CALLBACK_SECRET', 'whsec_no base64!'],
     ['WAREHOUSE_CALLBACK_SECRET', 'whsec_abcde'],
     ['WAREHOUSE_CALLBACK_SECRET', 'whsec_eA'],
+    ['RETAIN_KEYS_DAYS', '29'],
+    ['RETAIN_EVENTS_DAYS', 'for ever'],
+    ['RETAIN_PERSONAL_DATA_DAYS', '0'],
   ])('the setting %s=%s is rejected with an error that names it', (name, value) => {
     const read = () => readAppConfig({ ...REQUIRED_CONFIG, [name]: value });
     expect(read).toThrow(ConfigError);

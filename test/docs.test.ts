@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { CONCURRENCY_LIMITS } from '../api/limits/request-class.ts';
 import { registerEventMetrics } from '../api/operations/event-metrics.ts';
 import { createMetrics, registerConnections } from '../api/operations/metrics.ts';
-import { CONFIG_KEYS, readAppConfig } from '../config.ts';
+import { CONFIG_KEYS, readAppConfig, retentionOf } from '../config.ts';
 import {
   COMPENSATIONS,
   CHECKOUT_STEPS,
@@ -19,6 +19,7 @@ import {
   WEBHOOK_RETRY_DELAYS_MS,
 } from '../domain/delivery.ts';
 import { TRANSITIONS } from '../domain/order.ts';
+import { DEFAULT_RETENTION } from '../domain/retention.ts';
 import type { CallLimits } from '../gateways/resilience/guard.ts';
 import { createLimits } from '../gateways/resilience/limits.ts';
 import { PROJECT } from '../local/stack/home.ts';
@@ -135,6 +136,19 @@ describe('tables', () => {
     for (const [key, value] of defaults) {
       expect(documented).toContainEqual([key, `\`${String(value)}\``]);
     }
+  });
+
+  test('docs/operations.md lists each retention period with its variable and default', () => {
+    const documented = rowsOf('docs/operations.md', 'kept').map(([, period = '', name = '']) => {
+      return [unquoted(name), period] as const;
+    });
+    const variables = CONFIG_KEYS.filter((key) => key.startsWith('RETAIN_'));
+    expect(documented.map(([name]) => name)).toEqual(variables);
+    const periods = Object.values(retentionOf(readAppConfig(REQUIRED_CONFIG)));
+    expect(documented.map(([, period]) => period)).toEqual(
+      periods.map((days) => (days === null ? 'always' : `${days} days`)),
+    );
+    expect(periods).toEqual(Object.values(DEFAULT_RETENTION));
   });
 
   test('docs/operations.md lists exactly the metrics that are registered', async () => {

@@ -15,6 +15,7 @@ import { createDeliveryClient } from '../temporal/delivery-client.ts';
 import { createRefundClient } from '../temporal/refund-client.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { Order } from '../domain/order.ts';
+import type { Retention } from '../domain/retention.ts';
 import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
@@ -34,6 +35,7 @@ export interface WorkersOptions extends ActivityDependencies {
   readonly notifications: Notifications;
   readonly webhooks: WebhookSender;
   readonly workflowBundle: string | undefined;
+  readonly retention: Retention;
   readonly log: Logger;
 }
 
@@ -66,6 +68,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
   });
   const operations = {
     db,
+    retention: options.retention,
     payments: options.payments,
     warehouse: options.warehouse,
     checkouts,

@@ -1,6 +1,7 @@
 /** The dependencies of the maintenance activities. */
 import type { OrderId, RefundId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
+import type { Retention } from '../../domain/retention.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import type { Database } from '../../prisma/client/client.ts';
@@ -39,4 +40,8 @@ export interface MaintenanceDependencies {
   readonly expireOrder: (
     order: Order,
   ) => Promise<{ readonly kind: 'expired' } | { readonly kind: 'later'; readonly reason: string }>;
+}
+
+export interface SweepDependencies extends MaintenanceDependencies {
+  readonly retention: Retention;
 }

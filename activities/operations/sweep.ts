@@ -1,15 +1,8 @@
 /** The sweep, every minute: expires pending orders, recovers stuck orders and refunds, purges old rows. */
 import { Context, log } from '@temporalio/activity';
 import type { Order } from '../../domain/order.ts';
-import { purgeStepAttempts } from '../../prisma/orders/step-attempts.ts';
 import { reopenStale } from '../../prisma/events/dead-letters.ts';
-import { purgeExpiredKeys } from '../../prisma/access/idempotency.ts';
 import { listOverdue } from '../../prisma/orders/orders.ts';
-import {
-  purgeConsumedEvents,
-  purgeEvents,
-  purgeInboxMessages,
-} from '../../prisma/operations/retention.ts';
 import { listStuckRefunds, markRefundsChecked } from '../../prisma/payments/stuck-refunds.ts';
 import {
   listStuckOrders,
@@ -18,9 +11,10 @@ import {
 } from '../../prisma/orders/stuck-orders.ts';
 import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { SweepActivities } from '../../workflows/activities.ts';
+import { purgeOld } from './purge.ts';
 import { recoverStuckOrder, type StuckOrderOutcome } from './stuck-orders.ts';
 import { recoverStuckRefund, type StuckRefundOutcome } from './stuck-refunds.ts';
-import type { MaintenanceDependencies } from './dependencies.ts';
+import type { MaintenanceDependencies, SweepDependencies } from './dependencies.ts';
 
 /** An authorization that was requested in time is visible by then: 2 s, look-up 1 s, a slow provider. */
 const EXPIRY_GRACE_MS = 15_000;
@@ -38,15 +32,10 @@ const RECHECK_MS = 45_000;
 /** The others wait for the next sweep; the longest unchecked come first. */
 const MAX_CHECKED = 1_000;
 const CHECK_BATCH = 10;
-const EVENT_RETENTION_DAYS = 90;
-/** Short transactions: no other query waits long for a row. */
-const PURGE_BATCH = 1_000;
-/** Enough for a minute of a busy shop, and a sweep still ends in time. */
-const MAX_PURGE_BATCHES = 20;
 /** By then a redriven delivery had several attempts, and a redriven step has resumed. */
 const REDRIVE_LOST_AFTER_MS = 15 * 60_000;
 
-export function createSweepActivities(deps: MaintenanceDependencies): SweepActivities {
+export function createSweepActivities(deps: SweepDependencies): SweepActivities {
   const { db } = deps;
   return {
     expirePending: () => expirePending(deps),
@@ -54,37 +43,16 @@ export function createSweepActivities(deps: MaintenanceDependencies): SweepActiv
     checkStuckRefunds: () => checkStuckRefunds(deps),
 
     async purgeExpired() {
-      const [reopened, resolved, ...purged] = await Promise.all([
+      const [reopened, resolved, purged] = await Promise.all([
         reopenStale(db, { olderThanMs: REDRIVE_LOST_AFTER_MS, limit: BATCH }),
         closeStaleDeadLetters(db, BATCH),
-        drainInBatches((limit) => purgeExpiredKeys(db, limit)),
-        drainInBatches((limit) => purgeEvents(db, { days: EVENT_RETENTION_DAYS, limit })),
-        // Kept longer than the events: a rewind cannot count twice.
-        drainInBatches((limit) =>
-          purgeConsumedEvents(db, { days: EVENT_RETENTION_DAYS * 2, limit }),
-        ),
-        drainInBatches((limit) =>
-          purgeInboxMessages(db, { days: EVENT_RETENTION_DAYS * 2, limit }),
-        ),
-        drainInBatches((limit) => purgeStepAttempts(db, limit)),
+        purgeOld(deps),
       ]);
-      return { purged: purged.reduce((sum, count) => sum + count, 0), reopened, resolved };
+      return { purged, reopened, resolved };
     },
 
     recordSweep: ({ counts }) => recordMaintenanceRun(db, 'sweep', counts),
   };
-}
-
-/** Purges batch by batch until one is not full. Returns the number of rows. */
-async function drainInBatches(purge: (limit: number) => Promise<number>): Promise<number> {
-  let total = 0;
-  for (let batch = 0; batch < MAX_PURGE_BATCHES; batch += 1) {
-    const count = await purge(PURGE_BATCH);
-    Context.current().heartbeat();
-    total += count;
-    if (count < PURGE_BATCH) break;
-  }
-  return total;
 }
 
 async function expirePending(deps: MaintenanceDependencies) {

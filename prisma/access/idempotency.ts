@@ -40,8 +40,6 @@ export type KeyState =
  * connection 3 s, transaction 5 s.
  */
 const LEASE_MS = 8_000;
-/** Longer than any client retries. Stripe keeps keys for at least 24 hours. */
-const RETENTION_MS = 7 * 24 * 3_600_000;
 
 /** Rolls the work back when another request was first with the key. */
 export class KeyTakenError extends Error {
@@ -55,9 +53,9 @@ export async function claimKey(
 ): Promise<boolean> {
   const claimed = await tx.$executeRaw`
     INSERT INTO idempotency_keys
-      (api_key_id, scope, key, fingerprint, order_id, state, lease_until, expires_at)
+      (api_key_id, scope, key, fingerprint, order_id, state, lease_until)
     VALUES (${claim.apiKeyId}, ${claim.scope}, ${claim.key}, ${claim.fingerprint}, ${claim.orderId},
-      'running', now() + ${LEASE_MS} * interval '1 ms', now() + ${RETENTION_MS} * interval '1 ms')
+      'running', now() + ${LEASE_MS} * interval '1 ms')
     ON CONFLICT DO NOTHING`;
   return claimed === 1;
 }
@@ -113,17 +111,9 @@ export async function insertCompletedKey(
 ): Promise<void> {
   const claimed = await tx.$executeRaw`
     INSERT INTO idempotency_keys
-      (api_key_id, scope, key, fingerprint, state, lease_until, expires_at, status, body)
+      (api_key_id, scope, key, fingerprint, state, lease_until, status, body)
     VALUES (${claim.apiKeyId}, ${claim.scope}, ${claim.key}, ${claim.fingerprint}, 'done', now(),
-      now() + ${RETENTION_MS} * interval '1 ms', ${response.status}, ${response.body})
+      ${response.status}, ${response.body})
     ON CONFLICT DO NOTHING`;
   if (claimed !== 1) throw new KeyTakenError();
-}
-
-/** Deletes expired keys, at most `limit`. Returns how many. Raw: a DELETE with a LIMIT. */
-export async function purgeExpiredKeys(db: Database, limit: number): Promise<number> {
-  return db.$executeRaw`
-    DELETE FROM idempotency_keys WHERE (api_key_id, scope, key) IN (
-      SELECT api_key_id, scope, key FROM idempotency_keys
-      WHERE expires_at < now() ORDER BY expires_at LIMIT ${limit})`;
 }

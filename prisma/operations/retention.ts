@@ -1,20 +1,31 @@
-/** Deletes old events and messages. Raw: a DELETE with a LIMIT, by the database's clock. */
+/** Deletes what is older than its retention period. Raw: a DELETE with a LIMIT, by the database's clock. */
 import type { Database } from '../client/client.ts';
+
+/** Days, and rows per call. */
+interface Purge {
+  readonly days: number;
+  readonly limit: number;
+}
+
+/** Deletes Idempotency-Keys that were first sent `days` ago. At most `limit` per call. Returns how many. */
+export async function purgeKeys(db: Database, { days, limit }: Purge): Promise<number> {
+  return db.$executeRaw`
+    DELETE FROM idempotency_keys WHERE (api_key_id, scope, key) IN (
+      SELECT api_key_id, scope, key FROM idempotency_keys
+      WHERE created_at < now() - ${days} * interval '1 day' ORDER BY created_at LIMIT ${limit})`;
+}
 
 /**
  * Deletes the oldest events of settled orders once they are older than `days` and every subscription has
- * passed them; a paused subscription keeps its unread ones. An order that still moves, or waits for a
+ * passed them, and the webhook attempts on them, which name their order no more; a paused subscription keeps its unread ones. An order that still moves, or waits for a
  * person, keeps its whole timeline however old: its stage, the start of its wait and its deduplication
  * keys are read there. At most `limit` per call. Returns how many.
  */
-export async function purgeEvents(
-  db: Database,
-  { days, limit }: { readonly days: number; readonly limit: number },
-): Promise<number> {
+export async function purgeEvents(db: Database, { days, limit }: Purge): Promise<number> {
   // Only the oldest rows are read: the log is nearly in the order of time. Events of unsettled orders
   // do not count towards the limit, so they cannot block the deletion.
-  return db.$executeRaw`
-    DELETE FROM events WHERE position IN (
+  const rows = await db.$queryRaw<{ purged: number }[]>`
+    WITH purged AS (DELETE FROM events WHERE position IN (
       SELECT e.position
       FROM (
         SELECT e.xid, e.position, e.time FROM events e JOIN orders o ON o.id = e.order_id
@@ -23,17 +34,18 @@ export async function purgeEvents(
       WHERE e.time < now() - ${days} * interval '1 day'
         AND NOT EXISTS (
           SELECT 1 FROM subscriptions s
-          WHERE (e.xid, e.position) > (s.cursor_xid, s.cursor_position)))`;
+          WHERE (e.xid, e.position) > (s.cursor_xid, s.cursor_position)))
+      RETURNING id),
+    attempts AS (DELETE FROM webhook_attempts WHERE event_id IN (SELECT id FROM purged))
+    SELECT count(*)::int AS purged FROM purged`;
+  return rows[0]?.purged ?? 0;
 }
 
 /**
  * Deletes the claims of consumers on deleted events: no rewind can deliver those again, so none can be
  * processed twice. At most `limit` per call. Returns how many.
  */
-export async function purgeConsumedEvents(
-  db: Database,
-  { days, limit }: { readonly days: number; readonly limit: number },
-): Promise<number> {
+export async function purgeConsumedEvents(db: Database, { days, limit }: Purge): Promise<number> {
   return db.$executeRaw`
     DELETE FROM consumed_events WHERE (consumer, event_id) IN (
       SELECT c.consumer, c.event_id FROM consumed_events c
@@ -46,12 +58,38 @@ export async function purgeConsumedEvents(
  * Deletes messages that were processed `days` ago: no provider redelivers one that late. At most
  * `limit` per call. Returns how many.
  */
-export async function purgeInboxMessages(
-  db: Database,
-  { days, limit }: { readonly days: number; readonly limit: number },
-): Promise<number> {
+export async function purgeInboxMessages(db: Database, { days, limit }: Purge): Promise<number> {
   return db.$executeRaw`
     DELETE FROM inbox WHERE (source, id) IN (
       SELECT source, id FROM inbox WHERE processed_at < now() - ${days} * interval '1 day'
       ORDER BY processed_at LIMIT ${limit})`;
+}
+
+/**
+ * Deletes dead letters that were closed `days` ago. Kept while an invariant or a view reads them: while
+ * their event is kept, and while their order or refund is not settled. At most `limit` per call. Returns
+ * how many.
+ */
+export async function purgeDeadLetters(db: Database, { days, limit }: Purge): Promise<number> {
+  return db.$executeRaw`
+    DELETE FROM dead_letters WHERE id IN (
+      SELECT d.id FROM dead_letters d
+      WHERE d.status IN ('resolved', 'discarded')
+        AND d.decided_at < now() - ${days} * interval '1 day'
+        AND NOT EXISTS (SELECT FROM events e WHERE e.id = d.event_id)
+        AND NOT EXISTS (SELECT FROM orders o WHERE o.id = d.order_id
+          AND o.status NOT IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired'))
+        AND NOT EXISTS (SELECT FROM refunds r WHERE d.source = 'refund' AND r.id = d.subject
+          AND r.status IN ('requested', 'needs_attention'))
+      ORDER BY d.decided_at LIMIT ${limit})`;
+}
+
+/** Deletes attempts at steps of settled orders after `days`. At most `limit` per call. Returns how many. */
+export async function purgeStepAttempts(db: Database, { days, limit }: Purge): Promise<number> {
+  return db.$executeRaw`
+    DELETE FROM step_attempts WHERE (order_id, step) IN (
+      SELECT a.order_id, a.step FROM step_attempts a JOIN orders o ON o.id = a.order_id
+      WHERE a.last_failed_at < now() - ${days} * interval '1 day'
+        AND o.status IN ('shipped', 'delivered', 'cancelled')
+      LIMIT ${limit})`;
 }

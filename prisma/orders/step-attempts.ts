@@ -132,13 +132,3 @@ function toStep({
     lastFailedAt: times.lastFailedAt.toISOString(),
   };
 }
-
-/** Deletes attempts at steps of orders settled a week ago. Returns how many. Raw: a DELETE with a LIMIT. */
-export async function purgeStepAttempts(db: Database, limit: number): Promise<number> {
-  return db.$executeRaw`
-    DELETE FROM step_attempts WHERE (order_id, step) IN (
-      SELECT a.order_id, a.step FROM step_attempts a JOIN orders o ON o.id = a.order_id
-      WHERE a.last_failed_at < now() - interval '7 days'
-        AND o.status IN ('shipped', 'delivered', 'cancelled')
-      LIMIT ${limit})`;
-}

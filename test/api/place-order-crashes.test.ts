@@ -4,7 +4,6 @@ import { runRecovery } from '../../services/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
-import { purgeExpiredKeys } from '../../prisma/access/idempotency.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { expectInvariants } from '../support/invariants.ts';
@@ -247,16 +246,6 @@ describe('an order that expired during its authorization', () => {
   });
 
   afterAll(() => expectInvariants(shop.db));
-});
-
-test('an expired idempotency key is purged', async () => {
-  await shop.place(mugs, 'forgotten');
-  await shop.db.idempotencyKey.updateMany({
-    where: { key: 'forgotten' },
-    data: { expiresAt: new Date(0) },
-  });
-  expect(await purgeExpiredKeys(shop.db, 100)).toBe(1);
-  expect(await shop.db.idempotencyKey.count({ where: { key: 'forgotten' } })).toBe(0);
 });
 
 test('an overdue order does not expire before its payment is looked up and voided', async () => {

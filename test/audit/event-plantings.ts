@@ -55,8 +55,8 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     subject: () => 'lost',
     statements: () => [
       `INSERT INTO idempotency_keys
-       (api_key_id, scope, key, fingerprint, order_id, state, lease_until, status, body, expires_at)
-       VALUES ('k', 'orders', 'lost', 'f', 'ord_lost', 'done', now(), 201, '"ord_lost"', now() + interval '1 day')`,
+       (api_key_id, scope, key, fingerprint, order_id, state, lease_until, status, body)
+       VALUES ('k', 'orders', 'lost', 'f', 'ord_lost', 'done', now(), 201, '"ord_lost"')`,
     ],
   },
   {

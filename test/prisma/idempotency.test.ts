@@ -4,13 +4,13 @@ import type { OrderId } from '../../domain/ids.ts';
 import {
   insertCompletedKey,
   claimKey,
-  purgeExpiredKeys,
   readKeyState,
   releaseKey,
   storeResponse,
   type KeyClaim,
 } from '../../prisma/access/idempotency.ts';
 import { newId } from '../../prisma/client/ids.ts';
+import { purgeKeys } from '../../prisma/operations/retention.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { claimOf, runConcurrently, draftOf, useSeededDatabase } from './seeded-database.ts';
 
@@ -125,7 +125,7 @@ describe('concurrent requests with one key', () => {
   });
 });
 
-test('expired idempotency keys are purged in batches, and the others are kept', async () => {
+test('idempotency keys are purged in batches when they are as old as asked, and the others are kept', async () => {
   const apiKeyId = randomUUID();
   const old = [
     await claimed({ apiKeyId }),
@@ -135,11 +135,12 @@ test('expired idempotency keys are purged in batches, and the others are kept', 
   const kept = await claimed({ apiKeyId });
   await shop.db.idempotencyKey.updateMany({
     where: { key: { in: old.map(({ claim }) => claim.key) } },
-    data: { expiresAt: new Date(Date.now() - 1000) },
+    data: { createdAt: new Date(Date.now() - 31 * 86_400_000) },
   });
-  expect(await purgeExpiredKeys(shop.db, 2)).toBe(2);
-  expect(await purgeExpiredKeys(shop.db, 2)).toBe(1);
-  expect(await purgeExpiredKeys(shop.db, 2)).toBe(0);
+  const purge = { days: 30, limit: 2 };
+  expect(await purgeKeys(shop.db, purge)).toBe(2);
+  expect(await purgeKeys(shop.db, purge)).toBe(1);
+  expect(await purgeKeys(shop.db, purge)).toBe(0);
   expect(await readKeyState(shop.db, kept.claim)).toEqual({ kind: 'in_flight' });
 });
 

@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
@@ -10,6 +10,7 @@ import {
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import {
   purgeConsumedEvents,
+  purgeDeadLetters,
   purgeEvents,
   purgeInboxMessages,
 } from '../../prisma/operations/retention.ts';
@@ -106,9 +107,82 @@ test('an inbox message is purged by the time since it was processed, and never w
   expect(kept.map(({ id }) => id)).toEqual(['late', 'waiting']);
 });
 
-async function placeAtRest(): Promise<void> {
+test('the webhook attempts on an event are purged with it', async () => {
+  const { id: orderId } = await shop.place();
+  await shop.db
+    .$executeRaw`INSERT INTO webhook_endpoints (id, url, secret) VALUES ('we', 'u', 's')`;
+  await shop.db.$executeRaw`
+    INSERT INTO webhook_attempts (endpoint_id, event_id, event_type, outcome, latency_ms, response)
+    SELECT 'we', id, type, 'delivered', 1, 'ok' FROM events WHERE order_id = ${orderId}`;
+  await bringToRest(orderId);
+  await purgeEvents(shop.db, { days: -1, limit: 100 });
+  expect(await shop.db.webhookAttempt.count()).toBe(0);
+});
+
+describe('a dead letter', () => {
+  const old = { days: 180, limit: 100 };
+  const kept = async () => (await shop.db.deadLetter.findMany()).map(({ subject }) => subject);
+
+  test('a dead letter is purged by the time since it was closed, and never while open', async () => {
+    const settled = await placeAtRest();
+    await deadLetter({ subject: 'closed', orderId: settled });
+    await deadLetter({ subject: 'young', orderId: settled, isYoung: true });
+    await deadLetter({ subject: 'open', orderId: settled, status: 'open' });
+    expect(await purgeDeadLetters(shop.db, old)).toBe(1);
+    expect((await kept()).toSorted()).toEqual(['open', 'young']);
+  });
+
+  test('a closed dead letter is kept while its event is kept or its order or refund is not settled', async () => {
+    await shop.db.deadLetter.deleteMany();
+    const moving = await shop.place();
+    await deadLetter({ subject: 'moving', orderId: moving.id });
+    const settled = await placeAtRest();
+    const event = await shop.db.event.findFirstOrThrow({ where: { orderId: settled } });
+    await deadLetter({ subject: 'event', orderId: settled, eventId: event.id });
+    await shop.db.$executeRaw`
+      INSERT INTO refunds (id, order_id, key, cause, status, amount_minor, currency)
+      VALUES ('rfd_open', ${settled}, 'k', 'order_cancelled', 'needs_attention', 1, 'EUR')`;
+    await deadLetter({ subject: 'rfd_open', orderId: settled, source: 'refund' });
+    expect(await purgeDeadLetters(shop.db, old)).toBe(0);
+    expect((await kept()).toSorted()).toEqual(['event', 'moving', 'rfd_open']);
+  });
+});
+
+/** A discarded dead letter, decided a year ago. */
+async function deadLetter(written: {
+  readonly subject: string;
+  readonly orderId: OrderId;
+  readonly eventId?: string;
+  readonly source?: 'checkout' | 'refund';
+  readonly status?: 'open';
+  readonly isYoung?: true;
+}): Promise<void> {
+  const { subject, orderId, eventId = null, source = 'checkout', status = 'discarded' } = written;
+  const decidedAt = new Date(written.isYoung ? Date.now() : Date.now() - 365 * 86_400_000);
+  await shop.db.deadLetter.create({
+    data: {
+      id: subject,
+      source,
+      subject,
+      orderId,
+      eventId,
+      status,
+      decidedAt,
+      actor: 'test',
+      message: {},
+      error: 'e',
+      fingerprint: 'f',
+      retryCount: 1,
+      firstFailedAt: decidedAt,
+      lastFailedAt: decidedAt,
+    },
+  });
+}
+
+async function placeAtRest(): Promise<OrderId> {
   const { id: orderId } = await shop.place();
   await bringToRest(orderId);
+  return orderId;
 }
 
 async function bringToRest(orderId: OrderId): Promise<void> {

@@ -22,6 +22,7 @@ import { createDeliveryClient } from '../../temporal/delivery-client.ts';
 import { createRefundClient } from '../../temporal/refund-client.ts';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
+import { DEFAULT_RETENTION } from '../../domain/retention.ts';
 import { choosePort } from './ports.ts';
 import { listen } from '../../api/server.ts';
 import type { checkout } from '../../workflows/checkout/checkout.ts';
@@ -152,6 +153,7 @@ function activitiesOf(made: {
   const deliveries = createDeliveryClient({ client: () => temporal.client });
   const operations = {
     db,
+    retention: DEFAULT_RETENTION,
     ...gateways,
     checkouts: services.checkouts,
     refunds: services.refunds,

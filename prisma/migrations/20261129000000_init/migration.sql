@@ -327,6 +327,8 @@ CREATE UNIQUE INDEX dead_letters_one_live ON dead_letters
   (source, subject, COALESCE(order_id, ''), COALESCE(event_id::text, ''))
   WHERE status IN ('open', 'redriven');
 CREATE INDEX dead_letters_status_id_idx ON dead_letters (status, id);
+CREATE INDEX dead_letters_closed ON dead_letters (decided_at)
+  WHERE status IN ('resolved', 'discarded');
 CREATE INDEX dead_letters_fingerprint_idx ON dead_letters (fingerprint) WHERE status = 'open';
 
 CREATE TABLE webhook_endpoints (
@@ -359,6 +361,7 @@ CREATE TABLE webhook_attempts (
   attempted_at timestamptz(3) NOT NULL DEFAULT now()
 );
 CREATE INDEX webhook_attempts_endpoint_idx ON webhook_attempts (endpoint_id, id);
+CREATE INDEX webhook_attempts_event_id_idx ON webhook_attempts (event_id);
 
 CREATE TABLE analytics_hourly (
   hour timestamptz(3) NOT NULL,
@@ -402,13 +405,12 @@ CREATE TABLE idempotency_keys (
   status integer,
   body text,
   created_at timestamptz(3) NOT NULL DEFAULT now(),
-  expires_at timestamptz(3) NOT NULL,
   PRIMARY KEY (api_key_id, scope, key),
   CONSTRAINT idempotency_keys_done_has_response
     CHECK (state <> 'done' OR (status IS NOT NULL AND body IS NOT NULL))
 );
 CREATE INDEX idempotency_keys_order_id_idx ON idempotency_keys (order_id);
-CREATE INDEX idempotency_keys_expires_at_idx ON idempotency_keys (expires_at);
+CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);
 
 -- Messages from providers, stored before they are acknowledged.
 CREATE TABLE inbox (

@@ -1,0 +1,46 @@
+/** The sweep's part that deletes records older than their retention period. */
+import { Context } from '@temporalio/activity';
+import {
+  purgeConsumedEvents,
+  purgeDeadLetters,
+  purgeEvents,
+  purgeInboxMessages,
+  purgeKeys,
+  purgeStepAttempts,
+} from '../../prisma/operations/retention.ts';
+import type { SweepDependencies } from './dependencies.ts';
+
+/** Short transactions: no other query waits long for a row. */
+const PURGE_BATCH = 1_000;
+/** Enough for a minute of a busy shop, and a sweep still ends in time. */
+const MAX_PURGE_BATCHES = 20;
+
+/** Deletes every kind of record by its period. Returns the number of rows. */
+export async function purgeOld({
+  db,
+  retention,
+}: Pick<SweepDependencies, 'db' | 'retention'>): Promise<number> {
+  const { keys, events, messages, failures } = retention;
+  const purged = await Promise.all([
+    drainInBatches((limit) => purgeKeys(db, { days: keys, limit })),
+    drainInBatches((limit) => purgeEvents(db, { days: events, limit })),
+    // Kept longer than the events: a rewind cannot count twice.
+    drainInBatches((limit) => purgeConsumedEvents(db, { days: events * 2, limit })),
+    drainInBatches((limit) => purgeInboxMessages(db, { days: messages, limit })),
+    drainInBatches((limit) => purgeDeadLetters(db, { days: failures, limit })),
+    drainInBatches((limit) => purgeStepAttempts(db, { days: failures, limit })),
+  ]);
+  return purged.reduce((sum, count) => sum + count, 0);
+}
+
+/** Purges batch by batch until one is not full. Returns the number of rows. */
+async function drainInBatches(purge: (limit: number) => Promise<number>): Promise<number> {
+  let total = 0;
+  for (let batch = 0; batch < MAX_PURGE_BATCHES; batch += 1) {
+    const count = await purge(PURGE_BATCH);
+    Context.current().heartbeat();
+    total += count;
+    if (count < PURGE_BATCH) break;
+  }
+  return total;
+}
