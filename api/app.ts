@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import { loadShedding } from './middleware/load-shedding.ts';
+import { refuseUnstorable } from './middleware/storable.ts';
 import { createAllowedMethods } from './http/allowed-methods.ts';
 import {
   authenticate,
@@ -59,7 +60,7 @@ export function createHealthApp(services: Services) {
 export function createApp(services: Services) {
   const app = new OpenAPIHono<ApiEnv>();
   app.use(requestId(), correlation(), requestLog(services), secureHeaders());
-  app.use('/v1/*', authenticate(services), loadShedding(services), limitBody());
+  app.use('/v1/*', authenticate(services), loadShedding(services), limitBody(), refuseUnstorable());
   const routed = app
     .route('/', orderRoutes(services))
     .route('/', orderReadRoutes(services))

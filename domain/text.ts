@@ -133,22 +133,25 @@ export function unstorablePath(
   return null;
 }
 
-/** RFC 3339. A second of 60 is refused, as ISO 8601 in JavaScript and PostgreSQL's text differ on it. */
+/** RFC 3339, without leap seconds, which JavaScript and PostgreSQL read differently. */
 const TIME =
-  /^(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
-const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+  /^(\d{4}-\d\d-(\d\d))T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const FIRST_INSTANT = Date.parse('0001-01-01T00:00:00Z');
+const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
 
 /**
- * The instant of an RFC 3339 time, in UTC with milliseconds; null when it is none, or not between
- * 1970 and 9999. PostgreSQL refuses offsets above 15:59, so a time is passed on only in UTC.
+ * The instant of an RFC 3339 time, in UTC with milliseconds; null when it is none, or not in the years
+ * 1 to 9999. PostgreSQL refuses offsets above 15:59, so a time is passed on only in UTC.
  */
 export function toInstant(value: unknown): string | null {
-  const match = typeof value === 'string' ? TIME.exec(value) : null;
+  const match = typeof value === 'string' ? TIME.exec(value.toUpperCase()) : null;
   if (match === null) return null;
-  const [text, year, month, day] = match;
-  // Date.parse reads 30 February as 1 March.
-  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
-  if (date.getUTCMonth() + 1 !== Number(month) || date.getUTCDate() !== Number(day)) return null;
+  const [text, date = '', day] = match;
   const instant = Date.parse(text);
-  return instant >= 0 && instant <= LAST_INSTANT ? new Date(instant).toISOString() : null;
+  // 30 February is read as 1 March: the day itself, at midnight, must keep its number.
+  const midnight = new Date(`${date}T00:00:00Z`);
+  if (midnight.getUTCDate() !== Number(day)) return null;
+  return instant >= FIRST_INSTANT && instant <= LAST_INSTANT
+    ? new Date(instant).toISOString()
+    : null;
 }

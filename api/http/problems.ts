@@ -84,6 +84,12 @@ export class ProblemError extends Error {
   }
 }
 
+/** Parts of the request are wrong, each named with its place. */
+export function invalidRequest(errors: readonly FieldError[]): Problem {
+  const detail = 'Some values are invalid; `errors` lists them.';
+  return { code: 'invalid_request', detail, errors };
+}
+
 /** The URL of a problem's description, served at /docs/errors. */
 export function problemType(code: ProblemCode): string {
   return `/docs/errors#${code}`;

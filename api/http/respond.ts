@@ -4,7 +4,7 @@ import type { Context, TypedResponse } from 'hono';
 import type { StatusCode } from 'hono/utils/http-status';
 import type { JSONParsed } from 'hono/utils/types';
 import type { StoredResponse } from '../../prisma/access/idempotency.ts';
-import { ProblemError } from './problems.ts';
+import { invalidRequest, ProblemError } from './problems.ts';
 import { fieldErrors } from './validation.ts';
 
 type Stored<S extends StatusCode, T extends z.ZodType> = Response &
@@ -50,8 +50,7 @@ export function onInvalid(
     const detail = 'Send a unique key per operation, e.g. a UUID, and the same key when you retry.';
     throw new ProblemError({ code: 'idempotency_key_required', detail, errors });
   }
-  const detail = 'Some values are invalid; `errors` lists them.';
-  throw new ProblemError({ code: 'invalid_request', detail, errors });
+  throw new ProblemError(invalidRequest(errors));
 }
 
 /** A stored response has no type. Its bytes were built from the type that the route declares. */

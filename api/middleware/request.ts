@@ -5,7 +5,7 @@ import { HTTPException } from 'hono/http-exception';
 import { matchedRoutes } from 'hono/route';
 import { readTraceparent, traceIdOf } from '../../telemetry/traceparent.ts';
 import { ROLES, type ApiKey, type Role } from '../../prisma/access/api-keys.ts';
-import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import { isDatabaseUnavailable, isValueRefused } from '../../prisma/client/errors.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
 import { withinTrace } from '../../telemetry/tracing.ts';
 import { ProblemError, problemResponse, type Problem } from '../http/problems.ts';
@@ -81,9 +81,9 @@ export function requestLog({ log, metrics, isDraining }: Services): MiddlewareHa
 export function onError({ log }: Services) {
   return (error: Error, c: Context<ApiEnv>): Response => {
     const problem = toProblem(error);
-    if (problem.code === 'internal_error') {
-      log.error({ err: error, request_id: c.var.requestId, route: routeOf(c) }, 'internal error');
-    }
+    const about = { err: error, request_id: c.var.requestId, route: routeOf(c) };
+    if (problem.code === 'internal_error') log.error(about, 'internal error');
+    if (isValueRefused(error)) log.error(about, 'the database refused a value of the request');
     return problemResponse(problem, c.var.requestId);
   };
 }
@@ -159,7 +159,17 @@ function toProblem(error: Error): Problem {
   if (error instanceof ProblemError) return error.problem;
   if (error instanceof HTTPException) return fromHttpException(error);
   if (isDatabaseUnavailable(error)) return databaseUnavailable();
+  if (isValueRefused(error)) return valueRefused();
   return { code: 'internal_error', detail: 'internal error' };
+}
+
+/** The net under the schemas of the requests, so that a value which they let through is no 500. */
+function valueRefused(): Problem {
+  return {
+    code: 'invalid_request',
+    detail:
+      'The request contains a character, number or time that cannot be stored. Nothing was changed.',
+  };
 }
 
 /** The response to every request while the database is unavailable. */
