@@ -1,4 +1,5 @@
 /** Money as integer minor units with an ISO 4217 code. No floats, no silent overflow. */
+import { decimalsOf } from './currencies.ts';
 
 export interface Money {
   readonly amountMinor: number;
@@ -14,9 +15,23 @@ export function sumMinor(
   return total;
 }
 
-/** Formats money for people, with the ISO 4217 number of decimals of the currency. */
-export function formatMoney(money: Money): string {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency: money.currency });
-  const decimals = format.resolvedOptions().maximumFractionDigits ?? 2;
-  return format.format(money.amountMinor / 10 ** decimals);
+/** What a payment provider charges in one currency, in minor units. */
+export interface AmountLimits {
+  readonly minMinor: number;
+  readonly maxMinor: number;
+  /** Every amount is a multiple of it. */
+  readonly stepMinor: number;
+}
+
+/**
+ * Formats money for people, with the ISO 4217 number of decimals of the currency. The runtime adds
+ * only the symbol: its own decimals are for display. A code that is no currency is written beside the
+ * minor units.
+ */
+export function formatMoney({ amountMinor, currency }: Money): string {
+  const decimals = decimalsOf(currency);
+  if (decimals === undefined) return `${amountMinor} minor units of ${currency}`;
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency, ...digits });
+  return format.format(amountMinor / 10 ** decimals);
 }

@@ -3,7 +3,7 @@
  * (`providerKey`), passed unchanged on every repeat.
  */
 import type { OrderId } from '../domain/ids.ts';
-import type { Money } from '../domain/money.ts';
+import type { AmountLimits, Money } from '../domain/money.ts';
 import type { BreakerView, NoResponse, Unavailable } from './resilience/outcome.ts';
 
 export interface AuthorizeRequest {
@@ -87,6 +87,8 @@ export type RefundsPage =
   | NoResponse;
 
 export interface PaymentGateway {
+  /** The amounts that can be charged in a currency; null when no card can be charged in it. */
+  limitsOf(currency: string): AmountLimits | null;
   /** Authorizes the amount without capturing it. Deadline 2 s: a shopper waits for it. */
   authorize(request: AuthorizeRequest): Promise<AuthorizeOutcome>;
   /** What `authorize` would return now without a call; null when it would call the provider. */

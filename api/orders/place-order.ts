@@ -87,7 +87,7 @@ async function open(
   request: PlaceOrderRequest,
   products: readonly Product[],
 ): Promise<Opened> {
-  const drafted = draftOrder(request, products);
+  const drafted = draftOrder(request, products, deps.payments);
   if (drafted.kind === 'refused') return drafted;
   if (request.signal.aborted) return refused(requestTimedOut());
   // No units are held while the circuit breaker would refuse the authorization anyway.

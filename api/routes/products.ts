@@ -1,10 +1,13 @@
 /** Routes of the catalog: cached reads with entity tags, and one write. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { formatMoney, type AmountLimits, type Money } from '../../domain/money.ts';
 import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
 import { alreadyHas, contentTag, expectedVersion, versionTag } from '../http/etag.ts';
 import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
-import { ProblemError } from '../http/problems.ts';
+import { invalidRequest, ProblemError, type FieldError } from '../http/problems.ts';
+import { jsonPointer } from '../http/validation.ts';
+import { notChargeable, offStep } from '../orders/amounts.ts';
 import { productBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
 import { problemResponses } from '../schemas/common.ts';
@@ -42,6 +45,7 @@ export function productRoutes(services: Services) {
     .openapi(putRoute, async (c) => {
       const { sku } = c.req.valid('param');
       const { name, description, price_minor: priceMinor, currency } = c.req.valid('json');
+      requirePrice(services, { amountMinor: priceMinor, currency });
       const expectedVersion = await requiredVersion(services, sku, c.req.header('if-match'));
       const draft = { sku, name, description: description ?? null, priceMinor, currency };
       const outcome = await putProduct(db, draft, { expectedVersion, by: operatorOf(c) });
@@ -126,6 +130,22 @@ async function requiredVersion(
   const product = await findProduct(db, sku);
   if (product === null) throw notAtVersion(null);
   return product.version;
+}
+
+/** A price that no order could be charged is refused here, not at the first order. */
+function requirePrice({ payments }: Services, price: Money): void {
+  const limits = payments.limitsOf(price.currency);
+  const errors = limits === null ? [notChargeable(price.currency)] : wrongPrice(price, limits);
+  if (errors.length > 0) throw new ProblemError(invalidRequest(errors));
+}
+
+function wrongPrice(price: Money, limits: AmountLimits): readonly FieldError[] {
+  const most = formatMoney({ ...price, amountMinor: limits.maxMinor });
+  const detail =
+    price.amountMinor > limits.maxMinor
+      ? `A card can be charged at most ${most}.`
+      : offStep(price, limits);
+  return detail === null ? [] : [{ detail, pointer: jsonPointer(['price_minor']) }];
 }
 
 function notAtVersion(current: number | null): ProblemError {

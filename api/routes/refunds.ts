@@ -1,11 +1,14 @@
 /** Routes of refunds: thin handlers over refund-order.ts and the queries. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { isRefundId } from '../../domain/ids.ts';
+import type { Order } from '../../domain/order.ts';
 import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import { requireRole, type ApiEnv } from '../middleware/request.ts';
+import { offStep } from '../orders/amounts.ts';
+import { jsonPointer } from '../http/validation.ts';
 import { parseOrderId, loadOrder } from '../orders/load-order.ts';
-import { ProblemError } from '../http/problems.ts';
+import { invalidRequest, ProblemError } from '../http/problems.ts';
 import { refundOrder } from '../orders/refund-order.ts';
 import { refundBody } from '../orders/representations.ts';
 import { idIn, onInvalid, sendStored } from '../http/respond.ts';
@@ -26,6 +29,7 @@ export function refundRoutes(services: Services) {
       const order = await loadOrder(db, c.req.valid('param').id);
       c.set('orderId', order.id);
       const body = c.req.valid('json');
+      requireStep(services, order, body.amount_minor);
       const key = c.req.valid('header')['idempotency-key'];
       const { apiKey, correlationId } = c.var;
       const scope = `POST /v1/orders/${order.id}/refunds`;
@@ -59,6 +63,15 @@ export function refundRoutes(services: Services) {
       c.header('cache-control', 'no-store');
       return c.json(refundBody(refund), 200);
     });
+}
+
+/** An amount that the provider cannot count is refused here, not after the response. */
+function requireStep({ payments }: Services, order: Order, amountMinor = 0): void {
+  const limits = payments.limitsOf(order.currency);
+  const { currency } = order;
+  const detail = limits === null ? null : offStep({ amountMinor, currency }, limits);
+  if (detail === null) return;
+  throw new ProblemError(invalidRequest([{ detail, pointer: jsonPointer(['amount_minor']) }]));
 }
 
 const tags = ['Refunds'];

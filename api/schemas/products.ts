@@ -1,7 +1,7 @@
 /** Products and stock on the wire. */
 import { z } from '@hono/zod-openapi';
-import { currency, listOf, pageQuery, sku, text } from './common.ts';
-import { MAX_TOTAL_MINOR } from './orders.ts';
+import { MAX_INTEGER } from '../../domain/text.ts';
+import { currency, listOf, pageQuery, paragraphs, sku, text } from './common.ts';
 
 export const productSchema = z
   .object({
@@ -37,15 +37,10 @@ export const productListSchema = listOf(productSchema);
 export const putProductBody = z
   .strictObject({
     name: text(200),
-    description: z
-      .string()
-      .trim()
-      .min(1)
-      .max(2_000)
-      .regex(/^[^\0\p{Cs}]*$/u, 'This character is not allowed')
-      .nullable()
-      .optional(),
-    price_minor: z.number().int().min(1).max(MAX_TOTAL_MINOR),
+    description: paragraphs(2_000).nullable().optional(),
+    price_minor: z.number().int().min(1).max(MAX_INTEGER).openapi({
+      description: 'In minor units of the currency (ISO 4217).',
+    }),
     currency,
   })
   .openapi('PutProduct');

@@ -1,7 +1,8 @@
 /** Refunds on the wire, for operators. */
 import { z } from '@hono/zod-openapi';
+import { MAX_INTEGER } from '../../domain/text.ts';
 import { listOf, text } from './common.ts';
-import { MAX_TOTAL_MINOR, refundEntrySchema } from './orders.ts';
+import { refundEntrySchema } from './orders.ts';
 
 export const refundOrderBody = z
   .strictObject({
@@ -9,7 +10,7 @@ export const refundOrderBody = z
       .number()
       .int()
       .min(1)
-      .max(MAX_TOTAL_MINOR)
+      .max(MAX_INTEGER)
       .optional()
       .openapi({ description: 'Default: everything that is left.' }),
     reason: text(500).openapi({ description: 'For operators. Not shown to the customer.' }),

@@ -1,22 +1,47 @@
 /**
- * Money in Stripe's units: ISO 4217 minor units, except for two currencies that lost their decimals
- * in ISO and kept them at Stripe. Unconverted, a hundredth would be charged.
- * https://docs.stripe.com/currencies#special-cases
+ * Money in Stripe's units. They are ISO 4217 minor units, except where a currency has other decimals
+ * there: unconverted, ISK would be charged a hundredth, and MGA a hundredfold.
  */
-import type { Money } from '../../domain/money.ts';
+import { decimalsOf } from '../../domain/currencies.ts';
+import type { AmountLimits, Money } from '../../domain/money.ts';
+import { MAX_INTEGER } from '../../domain/text.ts';
+import {
+  CHARGEABLE,
+  stripeDecimals,
+  stripeMaximum,
+  stripeMinimum,
+  stripeStep,
+} from './currencies.ts';
 
-/** Stripe's integer for an amount. */
+/** Stripe's integer for an amount. Throws RangeError when it has none: see `limitsOf`. */
 export function toStripeAmount({ amountMinor, currency }: Money): number {
-  return amountMinor * factorOf(currency);
+  const amount = shift(amountMinor, extraDecimals(currency));
+  if (!Number.isSafeInteger(amount)) throw new RangeError(`no amount of ${currency} at Stripe`);
+  return amount;
 }
 
 /** ISO 4217 minor units of Stripe's integer, rounded down. */
 export function fromStripeAmount(amount: number, currency: string): number {
-  return Math.floor(amount / factorOf(currency));
+  return Math.floor(shift(amount, -extraDecimals(currency.toUpperCase())));
 }
 
-const KEPT_DECIMALS: readonly string[] = ['ISK', 'UGX'];
+/** What can be charged, in ISO 4217 minor units; null when no card can be charged in the currency. */
+export function limitsOf(currency: string): AmountLimits | null {
+  if (!CHARGEABLE.has(currency)) return null;
+  const ours = (amount: number): number => shift(amount, -extraDecimals(currency));
+  const stepMinor = Math.max(1, ours(stripeStep(currency)));
+  const least = Math.ceil(ours(stripeMinimum(currency)) / stepMinor);
+  const most = Math.floor(Math.min(ours(stripeMaximum(currency)), MAX_INTEGER) / stepMinor);
+  return { minMinor: least * stepMinor, maxMinor: most * stepMinor, stepMinor };
+}
 
-function factorOf(currency: string): number {
-  return KEPT_DECIMALS.includes(currency.toUpperCase()) ? 100 : 1;
+/** How many decimals more than ISO 4217 Stripe has: 2 for ISK and UGX, -2 for MGA, else 0. */
+function extraDecimals(currency: string): number {
+  const decimals = stripeDecimals(currency);
+  return decimals - (decimalsOf(currency) ?? decimals);
+}
+
+/** Divides by a whole power of ten instead of multiplying by a fraction, which is not exact. */
+function shift(amount: number, decimals: number): number {
+  return decimals < 0 ? amount / 10 ** -decimals : amount * 10 ** decimals;
 }

@@ -26,7 +26,7 @@ import {
   readIntent,
   retrieveIntent,
 } from './lookup.ts';
-import { toStripeAmount } from './money.ts';
+import { limitsOf, toStripeAmount } from './money.ts';
 import { capture, refund, voidAuthorization } from './settle.ts';
 
 export interface StripePaymentsOptions extends StripeAccess {
@@ -55,6 +55,7 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
   const settling = group('settle');
 
   return {
+    limitsOf,
     authorize: (request) => authorizing.run((call) => authorize(call, request), request.signal),
     authorizeUnavailable: () => authorizing.refusal(),
     lookUp: ({ orderId, reference, signal }) =>
