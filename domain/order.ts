@@ -83,7 +83,10 @@ export interface ShippingAddress {
   readonly line1: string;
   readonly line2?: string | undefined;
   readonly city: string;
-  readonly postalCode: string;
+  /** State, province or prefecture. */
+  readonly region?: string | undefined;
+  /** Undefined only in a country without postal codes. */
+  readonly postalCode?: string | undefined;
   readonly country: string;
 }
 

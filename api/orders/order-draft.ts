@@ -2,12 +2,14 @@
 import { sumMinor } from '../../domain/money.ts';
 import type { OrderLine } from '../../domain/order.ts';
 import type { Product } from '../../domain/product.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 import type { OrderDraft } from '../../prisma/orders/place-order.ts';
 import { priceChanged } from './responses.ts';
-import type { FieldError, Problem } from '../http/problems.ts';
+import { invalidRequest, type FieldError, type Problem } from '../http/problems.ts';
 import { jsonPointer } from '../http/validation.ts';
-import { MAX_QUANTITY, MAX_TOTAL_MINOR, type PlaceOrderBody } from '../schemas/orders.ts';
+import { MAX_QUANTITY, type PlaceOrderBody } from '../schemas/orders.ts';
+import { notChargeable, outsideLimits } from './amounts.ts';
 
 export interface PlaceOrderRequest {
   readonly claim: KeyClaim;
@@ -23,17 +25,21 @@ export type DraftOutcome =
   | { readonly kind: 'drafted'; readonly draft: OrderDraft }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-/** Prices the lines with the current catalog. */
-export function draftOrder(request: PlaceOrderRequest, products: readonly Product[]): DraftOutcome {
+/** Prices the lines with the current catalog, within what can be charged in the currency. */
+export function draftOrder(
+  request: PlaceOrderRequest,
+  products: readonly Product[],
+  payments: Pick<PaymentGateway, 'limitsOf'>,
+): DraftOutcome {
   const { body } = request;
+  const limits = payments.limitsOf(body.currency);
+  if (limits === null) return invalid([notChargeable(body.currency)]);
   const errors = findErrors(body, products);
   if (errors.length > 0) return invalid(errors);
   const lines = sumBySku(body, products);
   const totalMinor = sumMinor(lines);
-  if (totalMinor < 1 || totalMinor > MAX_TOTAL_MINOR) {
-    const detail = `The total is ${totalMinor}; it must be from 1 to ${MAX_TOTAL_MINOR}.`;
-    return invalid([{ detail, pointer: jsonPointer(['lines']) }]);
-  }
+  const detail = outsideLimits({ amountMinor: totalMinor, currency: body.currency }, limits);
+  if (detail !== null) return invalid([{ detail, pointer: jsonPointer(['lines']) }]);
   const expected = body.expected_total_minor;
   if (expected !== undefined && expected !== totalMinor) {
     const total = { amountMinor: totalMinor, currency: body.currency };
@@ -90,7 +96,8 @@ function toDraft(
       line1: address.line1,
       ...(address.line2 === undefined ? {} : { line2: address.line2 }),
       city: address.city,
-      postalCode: address.postal_code,
+      ...(address.region === undefined ? {} : { region: address.region }),
+      ...(address.postal_code === undefined ? {} : { postalCode: address.postal_code }),
       country: address.country,
     },
     lines,
@@ -103,6 +110,5 @@ function toDraft(
 }
 
 function invalid(errors: readonly FieldError[]): DraftOutcome {
-  const detail = 'Some values are invalid; `errors` lists them.';
-  return { kind: 'refused', problem: { code: 'invalid_request', detail, errors } };
+  return { kind: 'refused', problem: invalidRequest(errors) };
 }

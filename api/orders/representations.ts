@@ -14,7 +14,7 @@ import type { RefundBody } from '../schemas/refunds.ts';
 
 /** The order without payment, shipment, refunds and timeline. */
 export function orderBody(order: Order): OrderBody {
-  const { line1, line2, city, postalCode, country } = order.shippingAddress;
+  const { line1, line2, city, region, postalCode, country } = order.shippingAddress;
   const { email, name, phone } = order.customer;
   return {
     id: order.id,
@@ -34,7 +34,8 @@ export function orderBody(order: Order): OrderBody {
       line1,
       ...(line2 === undefined ? {} : { line2 }),
       city,
-      postal_code: postalCode,
+      ...(region === undefined ? {} : { region }),
+      ...(postalCode === undefined ? {} : { postal_code: postalCode }),
       country,
     },
     cancel_reason: order.cancelReason,

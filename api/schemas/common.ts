@@ -1,15 +1,48 @@
 /** Schemas shared by requests and responses. */
 import { z } from '@hono/zod-openapi';
+import { CURRENCIES } from '../../domain/currencies.ts';
+import {
+  isLine,
+  isParagraphs,
+  LINE_PATTERN,
+  PARAGRAPHS_PATTERN,
+  toInstant,
+} from '../../domain/text.ts';
 
-/** User-entered text: trimmed, bounded, and safe for PostgreSQL and mail headers. */
+/** Text for people on one line, trimmed. `domain/text.ts` says what that is. */
 export function text(maxLength: number) {
   return z
     .string()
     .trim()
-    .min(1)
-    .max(maxLength)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'Control characters are not allowed');
+    .refine(
+      (value) => isLine(value, maxLength),
+      `1 to ${maxLength} characters on one line, not all of them blank, without control characters`,
+    )
+    .openapi({ minLength: 1, maxLength, pattern: LINE_PATTERN });
 }
+
+/** Text for people on several lines, trimmed. */
+export function paragraphs(maxLength: number) {
+  return z
+    .string()
+    .trim()
+    .refine(
+      (value) => isParagraphs(value, maxLength),
+      `1 to ${maxLength} characters, not all of them blank, without control characters`,
+    )
+    .openapi({ minLength: 1, maxLength, pattern: PARAGRAPHS_PATTERN });
+}
+
+/** A time with any offset; in UTC from here on. */
+export const time = z
+  .string()
+  .transform((value, context) => {
+    const instant = toInstant(value);
+    if (instant !== null) return instant;
+    context.addIssue('Not a time of RFC 3339 with an offset, such as 2026-01-31T12:00:00Z');
+    return z.NEVER;
+  })
+  .openapi({ type: 'string', format: 'date-time' });
 
 export const sku = z
   .string()
@@ -18,28 +51,9 @@ export const sku = z
     'A SKU has 1 to 64 letters, digits, dots, underscores and dashes',
   );
 
-/** ISO 4217 codes, from the runtime's list. */
-const CURRENCIES = new Set(Intl.supportedValuesOf('currency'));
 export const currency = z
-  .string()
-  .regex(/^[A-Z]{3}$/)
-  .refine((code) => CURRENCIES.has(code), 'Not an ISO 4217 currency code')
-  .openapi({ example: 'EUR' });
-
-/** Codes that the runtime can name but are not countries: unions, private use, "unknown". */
-const NOT_COUNTRIES: readonly string[] = ['EU', 'EZ', 'UN', 'QO', 'XA', 'XB', 'ZZ'];
-const regionNames = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
-export const country = z
-  .string()
-  .regex(/^[A-Z]{2}$/)
-  .refine(
-    (code) =>
-      /^[A-Z]{2}$/.test(code) &&
-      !NOT_COUNTRIES.includes(code) &&
-      regionNames.of(code) !== undefined,
-    'Not an ISO 3166 country code',
-  )
-  .openapi({ example: 'DE' });
+  .enum(CURRENCIES, 'Not an ISO 4217 currency code')
+  .openapi({ type: 'string', example: 'EUR' });
 
 export const pageLimit = z.coerce.number().int().min(1).max(100).default(20);
 const cursor = z.string().regex(/^[\x21-\x7e]{1,100}$/);

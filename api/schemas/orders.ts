@@ -2,32 +2,16 @@
 import { z } from '@hono/zod-openapi';
 import { ORDER_STATUSES } from '../../domain/order.ts';
 import { REFUND_STATUSES } from '../../domain/refund.ts';
-import { country, currency, listOf, pageQuery, sku, text } from './common.ts';
+import { currency, listOf, pageQuery, sku, text, time } from './common.ts';
+import { customer, email, shippingAddress, shippingAddressSchema } from './customers.ts';
 
 export const MAX_LINES = 50;
 export const MAX_QUANTITY = 1_000;
-/** The largest amount of a card payment: eight digits (Stripe's limit for `amount`). */
-export const MAX_TOTAL_MINOR = 99_999_999;
-
-const addressFields = {
-  line1: text(200),
-  line2: text(200).optional(),
-  city: text(100),
-  postal_code: text(20),
-  country,
-};
 
 export const placeOrderBody = z
   .strictObject({
-    customer: z.strictObject({
-      email: z.email().max(254).toLowerCase().openapi({ example: 'ada@example.com' }),
-      name: text(200).openapi({ example: 'Ada Example' }),
-      phone: z
-        .string()
-        .regex(/^\+?[0-9 ()./-]{5,32}$/)
-        .optional(),
-    }),
-    shipping_address: z.strictObject(addressFields),
+    customer,
+    shipping_address: shippingAddress,
     lines: z
       .array(
         z.strictObject({
@@ -87,13 +71,7 @@ export const orderSchema = z
       }),
     ),
     customer: z.object({ email: z.string(), name: z.string(), phone: z.string().nullable() }),
-    shipping_address: z.object({
-      line1: z.string(),
-      line2: z.string().optional(),
-      city: z.string(),
-      postal_code: z.string(),
-      country: z.string(),
-    }),
+    shipping_address: shippingAddressSchema,
     cancel_reason: z.string().nullable(),
     attention_step: z.string().nullable(),
     created_at: z.iso.datetime(),
@@ -188,11 +166,8 @@ export type OrderView = z.output<typeof orderViewSchema>;
 export const orderParam = z.object({ id: z.string() });
 export const orderListQuery = pageQuery.extend({
   status: z.enum(ORDER_STATUSES).optional(),
-  email: z.email().max(254).toLowerCase().optional(),
-  created_after: z.iso
-    .datetime({ offset: true })
-    .refine((time) => Date.parse(time) >= 0, 'The time must be after 1970')
-    .optional(),
+  email: email.optional(),
+  created_after: time.optional(),
 });
 export const orderListSchema = listOf(orderSchema);
 export const timelineSchema = listOf(timelineEntrySchema);

@@ -1,6 +1,6 @@
 /** Subscriptions on the wire. */
 import { z } from '@hono/zod-openapi';
-import { listOf } from './common.ts';
+import { listOf, time } from './common.ts';
 
 export const subscriptionSchema = z
   .object({
@@ -27,9 +27,6 @@ export const subscriptionParam = z.object({
 
 export const rewindBody = z
   .strictObject({
-    to: z.iso
-      .datetime({ offset: true })
-      .refine((time) => Date.parse(time) >= 0, 'The time must be after 1970')
-      .openapi({ description: 'Events since this time are delivered again.' }),
+    to: time.openapi({ description: 'Events since this time are delivered again.' }),
   })
   .openapi('RewindSubscription');

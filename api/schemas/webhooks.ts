@@ -1,7 +1,7 @@
 /** Webhook endpoints and deliveries on the wire. */
 import { z } from '@hono/zod-openapi';
 import { EVENT_TYPES } from '../../domain/order.ts';
-import { listOf, pageLimit, pageQuery } from './common.ts';
+import { listOf, pageLimit, pageQuery, time } from './common.ts';
 
 const types = z
   .array(z.enum(EVENT_TYPES))
@@ -91,10 +91,6 @@ export const deliverySchema = z
   })
   .openapi('WebhookDelivery');
 export const deliveryListSchema = listOf(deliverySchema);
-
-const time = z.iso
-  .datetime({ offset: true })
-  .refine((text) => Date.parse(text) >= 0, 'The time must be after 1970');
 
 export const redeliverBody = z
   .strictObject({ event_id: z.uuid().optional(), from: time.optional(), to: time.optional() })

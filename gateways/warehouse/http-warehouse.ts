@@ -194,6 +194,7 @@ function shipBody(request: ShipRequest) {
         line1: address.line1,
         line2: address.line2,
         city: address.city,
+        region: address.region,
         postal_code: address.postalCode,
         country: address.country,
       },

@@ -21,7 +21,8 @@ const shippingAddress = z.object({
   line1: z.string(),
   line2: z.string().optional(),
   city: z.string(),
-  postalCode: z.string(),
+  region: z.string().optional(),
+  postalCode: z.string().optional(),
   country: z.string(),
 });
 

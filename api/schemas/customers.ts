@@ -1,0 +1,90 @@
+/** The customer and the address of an order: what the warehouse and the mail server take. */
+import { domainToASCII } from 'node:url';
+import { z } from '@hono/zod-openapi';
+import { COUNTRIES, hasPostalCodes } from '../../domain/countries.ts';
+import { text } from './common.ts';
+
+/** The `email` of the HTML standard (4.10.5.1.5), which also takes the addresses that RFC 5322 forgot. */
+const HTML_EMAIL =
+  /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/;
+/** RFC 5321, 4.5.3.1: octets before the @, and of a path without its angle brackets. */
+const MAX_LOCAL_PART = 64;
+const MAX_EMAIL = 254;
+
+/**
+ * An e-mail address. One spelling of each is stored: in small letters, and an internationalised domain
+ * in ASCII (`ada@münchen.example` is `ada@xn--mnchen-3ya.example`), as browsers send it.
+ */
+export const email = z
+  .string()
+  .transform((value, context) => {
+    const address = asciiEmail(value.trim().toLowerCase());
+    if (address !== null) return address;
+    context.addIssue('Not an e-mail address, such as ada@example.com');
+    return z.NEVER;
+  })
+  .openapi({ type: 'string', format: 'email', maxLength: MAX_EMAIL, example: 'ada@example.com' });
+
+/** Only letters, digits and dots: an escape or a port is not for the URL parser to read. */
+const FOREIGN_DOMAIN = /^[\p{L}\p{M}\p{N}.\u3002-]+$/u;
+
+/** Null when the mail server could not take it. */
+function asciiEmail(value: string): string | null {
+  const at = value.lastIndexOf('@');
+  const domain = value.slice(at + 1);
+  const isForeign = !HTML_EMAIL.test(value) && FOREIGN_DOMAIN.test(domain);
+  const address = isForeign ? `${value.slice(0, at + 1)}${domainToASCII(domain)}` : value;
+  const fits = at <= MAX_LOCAL_PART && address.length <= MAX_EMAIL;
+  return fits && HTML_EMAIL.test(address) ? address : null;
+}
+
+/** 4 to 15 digits (E.164 has at most 15) with the usual separators. */
+const phone = z
+  .string()
+  .trim()
+  .max(32)
+  .regex(
+    /^\+?[ ()./-]*(?:[0-9][ ()./-]*){4,15}$/,
+    'A phone number has 4 to 15 digits, with spaces and ( ) . / - between them',
+  )
+  .openapi({ example: '+49 30 1234567' });
+
+const country = z
+  .enum(COUNTRIES, 'Not an ISO 3166-1 country code')
+  .openapi({ type: 'string', example: 'DE' });
+
+export const customer = z.strictObject({
+  email,
+  name: text(200).openapi({ example: 'Ada Example' }),
+  phone: phone.optional(),
+});
+
+export const shippingAddress = z
+  .strictObject({
+    line1: text(200),
+    line2: text(200).optional(),
+    city: text(100),
+    region: text(100).optional().openapi({
+      description: 'The state, province or prefecture, where addresses have one.',
+      example: 'CA',
+    }),
+    postal_code: text(20).optional().openapi({
+      description: 'Required, except in countries without postal codes.',
+      example: '10115',
+    }),
+    country,
+  })
+  .refine(({ postal_code: code, country: of }) => code !== undefined || !hasPostalCodes(of), {
+    path: ['postal_code'],
+    message: 'Addresses in this country have a postal code',
+  });
+
+/** The address of an order in responses. */
+export const shippingAddressSchema = z.object({
+  line1: z.string(),
+  line2: z.string().optional(),
+  city: z.string(),
+  region: z.string().optional(),
+  postal_code: z.string().optional(),
+  country: z.string(),
+});
