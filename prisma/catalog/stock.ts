@@ -6,6 +6,7 @@
 import type { OrderId } from '../../domain/ids.ts';
 import type { Shortage, Stock } from '../../domain/product.ts';
 import type { Database, Transaction } from '../client/client.ts';
+import { Prisma } from '../generated/client.ts';
 
 export interface StockRequest {
   readonly sku: string;
@@ -37,27 +38,24 @@ export async function releaseHold(tx: Transaction, orderId: OrderId): Promise<bo
   return released.length > 0;
 }
 
-/** Removes the order's units from stock, each with its movement. A second call changes nothing. */
-export async function shipHeldStock(tx: Transaction, orderId: OrderId): Promise<void> {
-  const shipped = await tx.$queryRaw<StockRequest[]>`
-    UPDATE reservations SET status = 'shipped', updated_at = now()
-    WHERE order_id = ${orderId} AND status IN ('held', 'reserved')
-    RETURNING sku, quantity`;
-  for (const { sku, quantity } of sorted(shipped)) {
-    const data = { onHand: { decrement: quantity }, held: { decrement: quantity } };
-    await tx.stock.updateMany({ where: { sku }, data });
-  }
-  if (shipped.length === 0) return;
-  await tx.stockMovement.createMany({
-    data: shipped.map(({ sku, quantity }) => ({
-      sku,
-      delta: -quantity,
-      kind: 'shipped',
-      reason: 'order shipped',
-      orderId,
-      actor: 'checkout',
-    })),
-  });
+/**
+ * Removes the units of the order that `moved`, each with its movement: CTEs of the statement that moves
+ * the order. The stock rows are locked in the order of the SKUs first, as a hold does it.
+ */
+export function heldStockShipped(): Prisma.Sql {
+  return Prisma.sql`, units AS (
+      UPDATE reservations SET status = 'shipped', updated_at = now() FROM moved
+      WHERE order_id = moved.id AND status IN ('held', 'reserved')
+      RETURNING order_id, sku, quantity),
+    of_stock AS MATERIALIZED (
+      SELECT stock.sku, units.quantity FROM stock JOIN units USING (sku)
+      ORDER BY stock.sku FOR UPDATE OF stock),
+    with_stock AS (
+      UPDATE stock SET on_hand = on_hand - quantity, held = held - quantity
+      FROM of_stock WHERE stock.sku = of_stock.sku),
+    with_movements AS (
+      INSERT INTO stock_movements (sku, delta, kind, reason, order_id, actor)
+      SELECT sku, -quantity, 'shipped', 'order shipped', order_id, 'checkout' FROM units)`;
 }
 
 /**

@@ -90,13 +90,6 @@ export async function resolveDeadLetter(
       AND status IN ('open', 'redriven')`;
 }
 
-/** The order's steps wait for no decision any more: their live dead letters are resolved. */
-export async function resolveStepDeadLetters(tx: Transaction, orderId: OrderId): Promise<void> {
-  await tx.$executeRaw`
-    UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
-    WHERE source = 'checkout' AND order_id = ${orderId} AND status IN ('open', 'redriven')`;
-}
-
 export interface DeadLetterFilter {
   readonly status?: DeadLetterStatus | undefined;
   readonly source?: DeadLetterSource | undefined;

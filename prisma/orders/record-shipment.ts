@@ -6,29 +6,27 @@ import { notificationStep } from '../../domain/attention.ts';
 import { shipmentCorrelationId, type Notification, type OrderId } from '../../domain/ids.ts';
 import type { CancelReason, Shipment } from '../../domain/order.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
-import { transitionOrder, orderTransaction, type TransitionOutcome } from './transition.ts';
+import {
+  orderTransaction,
+  transitionAlone,
+  transitionOrder,
+  type TransitionOutcome,
+} from './transition.ts';
+import { findShipment } from './orders.ts';
 import type { Database } from '../client/client.ts';
-import { resolveDeadLetter } from '../events/dead-letters.ts';
+import { Prisma } from '../generated/client.ts';
 import { newId } from '../client/ids.ts';
-import { toShipment } from '../client/mappers.ts';
-import { releaseHold, shipHeldStock } from '../catalog/stock.ts';
+import { heldStockShipped, releaseHold } from '../catalog/stock.ts';
 
 /** Order `reserved`: the warehouse has the lines. */
 export async function recordReserved(db: Database, orderId: OrderId): Promise<TransitionOutcome> {
-  return orderTransaction(db, orderId, async (tx) => {
-    const change = await transitionOrder(tx, {
-      orderId,
-      type: 'order.reserved',
-      to: 'reserved',
-      endsAttention: true,
-    });
-    if (change.kind === 'changed') {
-      await tx.$executeRaw`
-        UPDATE reservations SET status = 'reserved', updated_at = now()
-        WHERE order_id = ${orderId} AND status = 'held'`;
-    }
-    return change;
-  });
+  return transitionAlone(
+    db,
+    { orderId, type: 'order.reserved', to: 'reserved', endsAttention: true },
+    Prisma.sql`, with_reservations AS (
+      UPDATE reservations SET status = 'reserved', updated_at = now() FROM moved
+      WHERE order_id = moved.id AND status = 'held')`,
+  );
 }
 
 /** The order's units are released and available again. */
@@ -42,32 +40,29 @@ export async function recordStockReleased(db: Database, orderId: OrderId): Promi
 
 /**
  * The shipping request, recorded before the warehouse is called. Null: the order is being cancelled, at
- * whatever stage.
+ * whatever stage. The order's row lock keeps a cancel out; no event is written, so the lock of
+ * `orderTransaction` is not needed.
  */
 export async function recordShipmentRequested(
   db: Database,
   orderId: OrderId,
 ): Promise<Shipment | null> {
-  return orderTransaction(db, orderId, async (tx) => {
-    await tx.$executeRaw`
-      INSERT INTO shipments (id, order_id, correlation_id, status)
-      SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested'
-      FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL
-      ON CONFLICT DO NOTHING`;
-    const row = await tx.shipment.findUnique({ where: { orderId } });
-    return row && toShipment(row);
-  });
+  await db.$executeRaw`
+    WITH kept AS (
+      SELECT id FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL FOR NO KEY UPDATE)
+    INSERT INTO shipments (id, order_id, correlation_id, status)
+    SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested' FROM kept
+    ON CONFLICT DO NOTHING`;
+  return findShipment(db, orderId);
 }
 
 /** The warehouse accepted the request; its answer follows by callback. */
 export async function recordShipmentAccepted(db: Database, orderId: OrderId): Promise<void> {
-  await orderTransaction(db, orderId, (tx) =>
-    transitionOrder(tx, {
-      orderId,
-      type: 'order.shipment_requested',
-      data: { shipment_correlation_id: shipmentCorrelationId(orderId) },
-    }),
-  );
+  await transitionAlone(db, {
+    orderId,
+    type: 'order.shipment_requested',
+    data: { shipment_correlation_id: shipmentCorrelationId(orderId) },
+  });
 }
 
 /** The warehouse refused to ship, or the request was cancelled before the parcel left. */
@@ -92,23 +87,23 @@ export async function recordShipped(
   orderId: OrderId,
   parcel: { readonly carrier: string; readonly trackingNumber: string },
 ): Promise<TransitionOutcome> {
-  return orderTransaction(db, orderId, async (tx) => {
-    const change = await transitionOrder(tx, {
+  const { carrier, trackingNumber } = parcel;
+  return transitionAlone(
+    db,
+    {
       orderId,
       type: 'order.shipped',
       to: 'shipped',
       endsAttention: true,
-      data: { carrier: parcel.carrier, tracking_number: parcel.trackingNumber },
+      data: { carrier, tracking_number: trackingNumber },
       causationId: shipmentCorrelationId(orderId),
-    });
-    if (change.kind !== 'changed') return change;
-    await tx.$executeRaw`
-      UPDATE shipments SET status = 'shipped', carrier = ${parcel.carrier},
-        tracking_number = ${parcel.trackingNumber}, answered_at = now()
-      WHERE order_id = ${orderId}`;
-    await shipHeldStock(tx, orderId);
-    return change;
-  });
+    },
+    Prisma.sql`, with_shipment AS (
+      UPDATE shipments SET status = 'shipped', carrier = ${carrier},
+        tracking_number = ${trackingNumber}, answered_at = now()
+      FROM moved WHERE order_id = moved.id)
+    ${heldStockShipped()}`,
+  );
 }
 
 /** Order `cancelling`: only compensated from now on. `request` is the event's cause. */
@@ -118,17 +113,15 @@ export async function recordCancelling(
   cancel: { readonly reason: CancelReason; readonly request: string | null },
 ): Promise<TransitionOutcome> {
   const { reason, request } = cancel;
-  return orderTransaction(db, orderId, (tx) =>
-    transitionOrder(tx, {
-      orderId,
-      type: 'order.cancelling',
-      to: 'cancelling',
-      endsAttention: true,
-      cancelReason: reason,
-      data: { reason },
-      ...(request !== null && { causationId: request }),
-    }),
-  );
+  return transitionAlone(db, {
+    orderId,
+    type: 'order.cancelling',
+    to: 'cancelling',
+    endsAttention: true,
+    cancelReason: reason,
+    data: { reason },
+    ...(request !== null && { causationId: request }),
+  });
 }
 
 /**
@@ -160,25 +153,32 @@ export async function recordNotification(
   outcome: { readonly notification: Notification; readonly failure: string | null },
 ): Promise<void> {
   const { notification, failure } = outcome;
-  const type = failure === null ? 'order.customer_notified' : 'order.notification_failed';
+  if (failure !== null) return recordNotificationFailed(db, orderId, { notification, failure });
+  const type = 'order.customer_notified';
+  await transitionAlone(
+    db,
+    { orderId, type, dedupKey: `${type}/${notification}`, data: { notification } },
+    Prisma.sql`, with_dead_letter AS (
+      UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
+      WHERE source = 'notification' AND subject = ${notification} AND order_id = ${orderId}
+        AND event_id IS NULL AND status IN ('open', 'redriven'))`,
+  );
+}
+
+async function recordNotificationFailed(
+  db: Database,
+  orderId: OrderId,
+  { notification, failure }: { readonly notification: Notification; readonly failure: string },
+): Promise<void> {
+  const type = 'order.notification_failed';
   await orderTransaction(db, orderId, async (tx) => {
-    await transitionOrder(tx, {
-      orderId,
-      type,
-      dedupKey: `${type}/${notification}`,
-      data: failure === null ? { notification } : { notification, failure },
+    const dedupKey = `${type}/${notification}`;
+    await transitionOrder(tx, { orderId, type, dedupKey, data: { notification, failure } });
+    await recordStepDeadLetter(tx, orderId, {
+      source: 'notification',
+      step: notificationStep(notification),
+      subject: notification,
+      failure,
     });
-    if (failure !== null) {
-      const step = notificationStep(notification);
-      await recordStepDeadLetter(tx, orderId, {
-        source: 'notification',
-        step,
-        subject: notification,
-        failure,
-      });
-    } else {
-      const source = 'notification';
-      await resolveDeadLetter(tx, { source, subject: notification, orderId, eventId: null });
-    }
   });
 }

@@ -5,9 +5,16 @@
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Payment } from '../../domain/order.ts';
-import { transitionOrder, orderTransaction, type TransitionOutcome } from '../orders/transition.ts';
+import {
+  orderTransaction,
+  transitionOrder,
+  tryTransition,
+  type Transition,
+  type TransitionOutcome,
+} from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { toPayment } from '../client/mappers.ts';
+import { Prisma } from '../generated/client.ts';
 import type { PaymentOperationState } from '../generated/enums.ts';
 
 /** Refunds have their own records: refunds.ts. */
@@ -40,17 +47,22 @@ export async function recordIntent(
  * the same, because it happened, and the outcome is `forbidden`.
  */
 export async function recordCaptured(db: Database, payment: Payment): Promise<TransitionOutcome> {
-  return orderTransaction(db, payment.orderId, async (tx) => {
-    await recordCapture(tx, payment);
-    return transitionOrder(tx, {
-      orderId: payment.orderId,
-      type: 'order.paid',
-      to: 'paid',
-      endsAttention: true,
-      data: { amount_minor: payment.amountMinor, currency: payment.currency },
-      causationId: providerKey(payment.orderId, 'capture'),
-    });
-  });
+  const { orderId, amountMinor, currency } = payment;
+  const paid: Transition = {
+    orderId,
+    type: 'order.paid',
+    to: 'paid',
+    endsAttention: true,
+    data: { amount_minor: amountMinor, currency },
+    causationId: providerKey(orderId, 'capture'),
+  };
+  return (
+    (await tryTransition(db, paid, captureWrites(payment))) ??
+    orderTransaction(db, orderId, async (tx) => {
+      await recordCapture(tx, payment);
+      return transitionOrder(tx, paid);
+    })
+  );
 }
 
 /** The provider refused the capture. */
@@ -83,11 +95,24 @@ export async function recordVoided(db: Database, payment: Payment): Promise<void
 
 /** Records the capture, once. */
 export async function recordCapture(tx: Transaction, payment: Payment): Promise<void> {
-  await recordOperation(tx, payment, 'capture');
   await tx.$executeRaw`
-    UPDATE payments SET status = 'captured', captured_minor = ${payment.amountMinor},
-      updated_at = now()
-    WHERE order_id = ${payment.orderId} AND status = 'authorized'`;
+    WITH moved AS (SELECT id FROM orders WHERE id = ${payment.orderId})
+    ${captureWrites(payment)} SELECT`;
+}
+
+/** The operation and the payment's new state, as CTEs that read the order's id from `moved`. */
+function captureWrites(payment: Payment): Prisma.Sql {
+  const { orderId, amountMinor, currency, providerReference } = payment;
+  return Prisma.sql`, with_operations AS (
+      INSERT INTO payment_operations
+        (order_id, key, kind, state, amount_minor, currency, provider_reference)
+      SELECT moved.id, ${providerKey(orderId, 'capture')}, 'capture', state, ${amountMinor},
+        ${currency}, ${providerReference}
+      FROM moved, unnest('{requested,succeeded}'::payment_operation_state[]) AS state
+      ON CONFLICT DO NOTHING),
+    with_payment AS (
+      UPDATE payments SET status = 'captured', captured_minor = ${amountMinor}, updated_at = now()
+      FROM moved WHERE order_id = moved.id AND status = 'authorized')`;
 }
 
 async function recordOperation(tx: Transaction, payment: Payment, kind: SettleKind): Promise<void> {

@@ -1,13 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
+import { recordReserved, recordShipped } from '../../prisma/orders/record-shipment.ts';
+import type { TransitionOutcome } from '../../prisma/orders/transition.ts';
+import { findPayment, recordCaptured } from '../../prisma/payments/payments.ts';
 import {
   adjustStock,
   findShortages,
   findStock,
   holdStock,
   releaseHold,
-  shipHeldStock,
   StockShortError,
 } from '../../prisma/catalog/stock.ts';
 import { claimOf, runConcurrently, draftOf, useSeededDatabase } from './seeded-database.ts';
@@ -128,17 +131,31 @@ describe('the end of a hold', () => {
 
   test('a hold shipped ten times concurrently reduces the stock once with one movement', async () => {
     const sku = await shop.stock(5);
-    const { id } = await shop.place([{ sku, quantity: 2 }]);
-    await runConcurrently(10, 10, () => shop.db.$transaction((tx) => shipHeldStock(tx, id)));
+    const id = await paid([{ sku, quantity: 2 }]);
+    await runConcurrently(10, 10, () => ship(id));
     expect(await findStock(shop.db, sku)).toEqual({ sku, onHand: 3, held: 0, available: 3 });
     const movements = await shop.db.stockMovement.findMany({ where: { sku } });
     expect(movements.map((each) => each.delta)).toEqual([5, -2]);
   });
 
+  test('thirty orders of the same two products ship concurrently without a deadlock', async () => {
+    const [a, b] = [await shop.stock(100), await shop.stock(100)];
+    const lines = [
+      { sku: a, quantity: 1 },
+      { sku: b, quantity: 2 },
+    ];
+    const ids = await runConcurrently(30, 10, (index) =>
+      paid(index % 2 === 0 ? lines : lines.toReversed()),
+    );
+    await runConcurrently(30, 30, (index) => ship(ids[index]!));
+    expect(await findStock(shop.db, a)).toMatchObject({ onHand: 70, held: 0 });
+    expect(await findStock(shop.db, b)).toMatchObject({ onHand: 40, held: 0 });
+  });
+
   test('a shipped hold cannot be released', async () => {
     const sku = await shop.stock(5);
-    const { id } = await shop.place([{ sku, quantity: 2 }]);
-    await shop.db.$transaction((tx) => shipHeldStock(tx, id));
+    const id = await paid([{ sku, quantity: 2 }]);
+    await ship(id);
     expect(await shop.db.$transaction((tx) => releaseHold(tx, id))).toBe(false);
     expect(await findStock(shop.db, sku)).toMatchObject({ onHand: 3, held: 0 });
   });
@@ -168,6 +185,19 @@ describe('an adjustment', () => {
     expect(outcome).toEqual({ kind: 'product_not_found' });
   });
 });
+
+async function paid(lines: Parameters<typeof shop.place>[0]): Promise<OrderId> {
+  const { id } = await shop.place(lines);
+  await recordReserved(shop.db, id);
+  const payment = await findPayment(shop.db, id);
+  if (!payment) throw new Error('a placed order has a payment');
+  await recordCaptured(shop.db, payment);
+  return id;
+}
+
+function ship(id: OrderId): Promise<TransitionOutcome> {
+  return recordShipped(shop.db, id, { carrier: 'Test Parcel', trackingNumber: 'TP-1' });
+}
 
 async function hold(
   wanted: readonly { sku: string; quantity: number }[],

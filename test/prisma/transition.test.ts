@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { ORDER_STATUSES, TRANSITIONS, type OrderStatus } from '../../domain/order.ts';
 import {
+  orderTransaction,
+  transitionAlone,
   transitionOrder,
   type Transition,
   type TransitionOutcome,
@@ -137,11 +139,22 @@ describe('concurrent changes', () => {
 
   test('twenty concurrent changes without a new status record their event once', async () => {
     const { id } = await shop.place();
-    await runConcurrently(20, 20, () =>
-      retried(() => change({ orderId: id, type: 'order.stock_released' })),
-    );
+    await runConcurrently(20, 20, () => change({ orderId: id, type: 'order.stock_released' }));
     expect(await shop.db.event.count({ where: { orderId: id } })).toBe(3);
     expect((await stored(id)).version).toBe(3);
+  });
+
+  test('a change as one statement waits for the lock of the order and sees what its holder wrote', async () => {
+    const { id } = await shop.place();
+    const cancelling = { orderId: id, type: 'order.cancelling', to: 'cancelling' } as const;
+    const { late } = await orderTransaction(shop.db, id, async (tx) => {
+      await transitionOrder(tx, { ...cancelling, ...detailsOf('cancelling') });
+      // Returned in an object, so that the transaction does not wait for it.
+      return {
+        late: transitionAlone(shop.db, { orderId: id, type: 'order.reserved', to: 'reserved' }),
+      };
+    });
+    expect(await late).toEqual({ kind: 'forbidden', status: 'cancelling' });
   });
 
   test('an order that is reserved and cancelled concurrently ends in cancelling', async () => {
@@ -157,13 +170,13 @@ describe('concurrent changes', () => {
   });
 });
 
-function change(asked: Transition): Promise<TransitionOutcome> {
-  return shop.db.$transaction((tx) => transitionOrder(tx, asked));
-}
+let changes = 0;
 
-/** A collision on the once-key rolls one of two back; it is made again, as Temporal would. */
-async function retried(work: () => Promise<TransitionOutcome>): Promise<TransitionOutcome> {
-  return work().catch(work);
+/** As one statement and in a transaction by turns: both must do the same, also beside each other. */
+function change(asked: Transition): Promise<TransitionOutcome> {
+  changes += 1;
+  if (changes % 2 === 0) return transitionAlone(shop.db, asked);
+  return orderTransaction(shop.db, asked.orderId, (tx) => transitionOrder(tx, asked));
 }
 
 function stored(id: OrderId) {
