@@ -1,12 +1,10 @@
 /** E-mails to the customer. They need no compensation: a failed e-mail never cancels an order. */
 import { notificationKey, refundOfNotification, type Notification } from '../../domain/ids.ts';
-import type { Order } from '../../domain/order.ts';
 import { recordNotification } from '../../prisma/orders/record-shipment.ts';
-import { wasNotified } from '../../prisma/events/order-timeline.ts';
-import { findShipment } from '../../prisma/orders/orders.ts';
+import { findToNotify, type NotifiableOrder } from '../../prisma/orders/orders.ts';
 import type { Activities } from '../../workflows/activities.ts';
-import { requireOrder, requireRefund, type ActivityDependencies } from './dependencies.ts';
-import { providerFailure, rejectedRequest } from '../failures.ts';
+import { requireRefund, type ActivityDependencies } from './dependencies.ts';
+import { orderNotFound, providerFailure, rejectedRequest } from '../failures.ts';
 import { composeEmail, composeRefundEmail, type Email } from './email-templates.ts';
 
 type NotificationActivities = Pick<Activities, 'notifyCustomer' | 'recordNotificationFailed'>;
@@ -15,12 +13,13 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
   const { db, mailer } = deps;
   return {
     async notifyCustomer({ orderId, notification }) {
-      if (await wasNotified(db, orderId, notification)) return;
-      const order = await requireOrder(db, orderId);
+      const found = await findToNotify(db, orderId, notification);
+      if (!found) throw orderNotFound(orderId);
+      if (found.wasNotified) return;
       const outcome = await mailer.send({
         messageKey: notificationKey(orderId, notification),
-        to: order.customer.email,
-        ...(await compose(deps, order, notification)),
+        to: found.order.customer.email,
+        ...(await compose(deps, found, notification)),
       });
       switch (outcome.kind) {
         case 'sent':
@@ -41,7 +40,7 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
 
 async function compose(
   { db }: ActivityDependencies,
-  order: Order,
+  { order, shipment }: NotifiableOrder,
   notification: Notification,
 ): Promise<Email> {
   switch (notification) {
@@ -49,7 +48,7 @@ async function compose(
     case 'cancelled':
       return composeEmail(order, notification, null);
     case 'shipped':
-      return composeEmail(order, notification, await findShipment(db, order.id));
+      return composeEmail(order, notification, shipment);
     default: {
       const refundId = refundOfNotification(notification);
       if (refundId === null) throw new TypeError('the notification is about no refund');

@@ -2,7 +2,7 @@
  * One order's events by their sequence. Numbers are assigned under the order's row lock, so they become
  * visible in order and without gaps: a reader of one order needs no cursor of the log.
  */
-import type { Notification, OrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import type { OrderEvent } from '../../domain/order.ts';
 import type { Database } from '../client/client.ts';
 import { toEvent } from '../client/mappers.ts';
@@ -19,15 +19,4 @@ export async function listOrderEventsAfter(
     take: after.limit,
   });
   return rows.map(toEvent);
-}
-
-/** True when the notification was recorded as sent. */
-export async function wasNotified(
-  db: Database,
-  orderId: OrderId,
-  notification: Notification,
-): Promise<boolean> {
-  const dedupKey = `order.customer_notified/${notification}`;
-  const where = { orderId_dedupKey: { orderId, dedupKey } };
-  return (await db.event.findUnique({ where, select: { seq: true } })) !== null;
 }

@@ -1,5 +1,5 @@
 /** Reads of orders and what belongs to them. */
-import type { OrderId } from '../../domain/ids.ts';
+import type { Notification, OrderId } from '../../domain/ids.ts';
 import type { Order, OrderEvent, OrderStatus, Shipment } from '../../domain/order.ts';
 import type { Database } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
@@ -9,6 +9,33 @@ import { ORDER_WITH_LINES, toEvent, toOrder, toShipment } from '../client/mapper
 export async function findOrder(db: Database, id: OrderId): Promise<Order | null> {
   const row = await db.order.findUnique({ where: { id }, include: ORDER_WITH_LINES });
   return row && toOrder(row);
+}
+
+export interface NotifiableOrder {
+  readonly order: Order;
+  readonly shipment: Shipment | null;
+  /** The notification was recorded as sent. */
+  readonly wasNotified: boolean;
+}
+
+/** What a notification about the order needs, in one statement; null when no such order exists. */
+export async function findToNotify(
+  db: Database,
+  id: OrderId,
+  notification: Notification,
+): Promise<NotifiableOrder | null> {
+  const sent = { dedupKey: `order.customer_notified/${notification}` };
+  const row = await db.order.findUnique({
+    where: { id },
+    include: {
+      ...ORDER_WITH_LINES,
+      shipment: true,
+      events: { where: sent, select: { seq: true } },
+    },
+  });
+  if (!row) return null;
+  const shipment = row.shipment && toShipment(row.shipment);
+  return { order: toOrder(row), shipment, wasNotified: row.events.length > 0 };
 }
 
 /** The order's status alone, or null: cheap enough to poll while a reader waits. */
