@@ -139,7 +139,13 @@ async function initialize(options: {
 }
 
 function settings(durable: boolean): string[] {
-  const common = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
+  const common = [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'max_connections=200',
+    // Counts statements for `npm run bench` and for whoever looks for a slow one.
+    'shared_preload_libraries=pg_stat_statements',
+  ];
   const fast = [
     'fsync=off',
     'synchronous_commit=off',
