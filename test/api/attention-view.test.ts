@@ -42,7 +42,7 @@ test('an operator sees the waiting step of an order with its attempts and decisi
   const storefront = view.parse(await (await show(orderId, 'storefront')).json());
   expect(storefront.attention).toBeNull();
   const listed: unknown = await (
-    await shop.ask('GET', '/v1/orders?status=needs_attention', { role: 'operator' })
+    await shop.request('GET', '/v1/orders?status=needs_attention', { role: 'operator' })
   ).json();
   expect(listed).toMatchObject({ data: [{ id: orderId, attention_step: 'capturePayment' }] });
 });
@@ -138,5 +138,5 @@ async function deadLettersOf(orderId: OrderId) {
 }
 
 function show(orderId: OrderId, role: 'operator' | 'storefront'): Promise<Response> {
-  return shop.ask('GET', `/v1/orders/${orderId}`, { role });
+  return shop.request('GET', `/v1/orders/${orderId}`, { role });
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { hashApiKey, ROLES, type Role } from '../../prisma/access/api-keys.ts';
 import { problemOf } from '../support/responses.ts';
 import { orderBody } from '../support/client.ts';
-import { openShop, useShop } from '../support/shop.ts';
+import { openShopForTest, useShop } from '../support/shop.ts';
 
 const shop = useShop();
 
@@ -109,10 +109,10 @@ describe('each route', () => {
   test.each(ROUTES)(
     '$method $path allows the role $lowest and those above, and returns 403 for the others',
     async ({ method, path, lowest, status, body }) => {
-      await shop.ask('PUT', '/v1/products/by-role', { role: 'admin', body: product });
+      await shop.request('PUT', '/v1/products/by-role', { role: 'admin', body: product });
       for (const role of ROLES) {
         const key = crypto.randomUUID();
-        const response = await shop.ask(method, path, { role, key, body });
+        const response = await shop.request(method, path, { role, key, body });
         const allowed = ROLES.indexOf(role) >= ROLES.indexOf(lowest);
         expect(response.status, role).toBe(allowed ? status : 403);
         if (!allowed) expect((await problemOf(response)).code).toBe('forbidden');
@@ -121,13 +121,13 @@ describe('each route', () => {
   );
 
   test.each(ROUTES)('$method $path requires an API key', async ({ method, path, body }) => {
-    const response = await shop.ask(method, path, { role: null, body });
+    const response = await shop.request(method, path, { role: null, body });
     expect(response.headers.get('www-authenticate')).toBe('Bearer realm="holdfast"');
     expect((await problemOf(response)).code).toBe('unauthorized');
   });
 
   test('the table of tested routes lists exactly the operations of the OpenAPI document', async () => {
-    const document = await shop.ask('GET', '/openapi.json', { role: null });
+    const document = await shop.request('GET', '/openapi.json', { role: null });
     const { paths } = described.parse(await document.json());
     const operations = Object.entries(paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
@@ -151,15 +151,15 @@ describe('401', () => {
     'hf_local_admin',
     `Bearer ${'x'.repeat(5_000)}`,
   ])('a request with the authorization header $0 returns 401', async (authorization) => {
-    const asked = { role: null, headers: { authorization } };
-    expect((await problemOf(await shop.ask('GET', '/v1/products', asked))).status).toBe(401);
+    const request = { role: null, headers: { authorization } };
+    expect((await problemOf(await shop.request('GET', '/v1/products', request))).status).toBe(401);
   });
 
   test('an unauthorized request with a malformed body returns 401 or 403 before the body is parsed', async () => {
-    const asked = { role: null, body: '{nope' };
-    expect((await shop.ask('POST', '/v1/orders', asked)).status).toBe(401);
+    const request = { role: null, body: '{nope' };
+    expect((await shop.request('POST', '/v1/orders', request)).status).toBe(401);
     const refused = { role: 'operator', body: '{nope' } as const;
-    expect((await shop.ask('PUT', '/v1/products/x', refused)).status).toBe(403);
+    expect((await shop.request('PUT', '/v1/products/x', refused)).status).toBe(403);
   });
 
   test('a request with a revoked API key returns 401', async () => {
@@ -167,18 +167,14 @@ describe('401', () => {
     await shop.db.apiKey.create({
       data: { id: 'revoked', name: 'x', role: 'admin', keyHash, revokedAt: new Date() },
     });
-    const asked = { role: null, headers: { authorization: 'Bearer a-revoked-key' } };
-    expect((await shop.ask('GET', '/v1/products', asked)).status).toBe(401);
+    const request = { role: null, headers: { authorization: 'Bearer a-revoked-key' } };
+    expect((await shop.request('GET', '/v1/products', request)).status).toBe(401);
   });
 
   test('a request with an API key of the local stack returns 401 in production', async () => {
-    const production = await openShop({ production: true });
-    try {
-      for (const role of ROLES) {
-        expect((await production.ask('GET', '/v1/products', { role })).status).toBe(401);
-      }
-    } finally {
-      await production.close();
+    const production = await openShopForTest({ production: true });
+    for (const role of ROLES) {
+      expect((await production.request('GET', '/v1/products', { role })).status).toBe(401);
     }
   });
 });

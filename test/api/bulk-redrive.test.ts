@@ -4,7 +4,7 @@ import type { NewDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
-import { openShop, useShop } from '../support/shop.ts';
+import { openShopForTest, useShop } from '../support/shop.ts';
 import { deadLetterFixture } from './dead-letter-fixture.ts';
 
 const shop = useShop();
@@ -22,7 +22,7 @@ const deadLetter = (given: Partial<NewDeadLetter>, { db } = shop) =>
 describe('POST /v1/dead-letters/redrive', () => {
   const fingerprint = 'analytics: HTTP N';
   const many = (body: object) =>
-    shop.ask('POST', '/v1/dead-letters/redrive', { role: 'operator', body });
+    shop.request('POST', '/v1/dead-letters/redrive', { role: 'operator', body });
   const write = async (count: number, where = shop) => {
     for (let n = 0; n < count; n += 1) await deadLetter({ error: `HTTP ${500 + n}` }, where);
   };
@@ -74,19 +74,15 @@ describe('POST /v1/dead-letters/redrive', () => {
   });
 
   test('a shutdown during a bulk redrive starts no further delivery and leaves the rest open', async () => {
-    const own = await openShop();
-    try {
-      await write(30, own);
-      const body = { fingerprint, rate: 20 };
-      await own.ask('POST', '/v1/dead-letters/redrive', { role: 'operator', body });
-      await eventually(() => expect(own.deliveries.deliveries.length).toBeGreaterThan(1));
-      await own.services.redriver.drain();
-      const open = await own.db.deadLetter.count({ where: { status: 'open' } });
-      expect(open).toBe(30 - own.deliveries.deliveries.length);
-      expect(open).toBeGreaterThan(0);
-    } finally {
-      await own.close();
-    }
+    const own = await openShopForTest();
+    await write(30, own);
+    const body = { fingerprint, rate: 20 };
+    await own.request('POST', '/v1/dead-letters/redrive', { role: 'operator', body });
+    await eventually(() => expect(own.deliveries.deliveries.length).toBeGreaterThan(1));
+    await own.services.redriver.drain();
+    const open = await own.db.deadLetter.count({ where: { status: 'open' } });
+    expect(open).toBe(30 - own.deliveries.deliveries.length);
+    expect(open).toBeGreaterThan(0);
   });
 
   test.each([

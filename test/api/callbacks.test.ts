@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { CALLBACK_SECRET, useShop, WEBHOOK_SECRET } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
@@ -16,7 +17,7 @@ function send(body: string, id: string, signed: { at?: Date; secret?: string } =
     'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
     'webhook-signature': new Webhook(secret).sign(id, at, body),
   };
-  return shop.ask('POST', '/callbacks/warehouse', { role: null, body, headers });
+  return shop.request('POST', '/callbacks/warehouse', { role: null, body, headers });
 }
 
 async function shipped(): Promise<{ body: string; orderId: string }> {
@@ -50,8 +51,8 @@ describe("the warehouse's callback", () => {
 
   test('a warehouse callback sent 20 times at once is stored and delivered once, and every call returns 200', async () => {
     const { body } = await shipped();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => send(body, 'msg-20')));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    const responses = await Promise.all(times(20, () => send(body, 'msg-20')));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
     expect(shop.checkouts.answers).toHaveLength(1);
     expect(await stored('msg-20')).toHaveLength(1);
   });
@@ -80,7 +81,7 @@ describe("the warehouse's callback", () => {
     for (const response of [
       await send(body, 'msg-bad', { secret: other }),
       await send(body, 'msg-bad', { at: old }),
-      await shop.ask('POST', '/callbacks/warehouse', { role: null, body }),
+      await shop.request('POST', '/callbacks/warehouse', { role: null, body }),
     ]) {
       expect((await problemOf(response)).code).toBe('invalid_signature');
     }
@@ -100,7 +101,7 @@ describe("the payment provider's webhook", () => {
   const sendEvent = (payload: string, secret = WEBHOOK_SECRET) => {
     const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret });
     const headers = { 'stripe-signature': signature };
-    return shop.ask('POST', '/callbacks/payments', { role: null, body: payload, headers });
+    return shop.request('POST', '/callbacks/payments', { role: null, body: payload, headers });
   };
 
   test('a payment webhook that is delivered three times is stored once', async () => {

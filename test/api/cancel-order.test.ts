@@ -52,7 +52,7 @@ class ShortDeadlineClient extends Client {
 const placed = async (): Promise<OrderId> => (await shop.order()).orderId;
 
 const cancel = (id: string, key: string, role: 'storefront' | 'operator' = 'storefront') =>
-  shop.ask('POST', `/v1/orders/${id}/cancel`, { key, role });
+  shop.request('POST', `/v1/orders/${id}/cancel`, { key, role });
 
 const comesTo = (id: string, status: OrderStatus) =>
   eventually(async () => {
@@ -79,8 +79,8 @@ describe('a cancel without a worker', () => {
     });
     client = ordinaryClient();
     await shop.startWorker('checkouts');
-    const answer = await cancel(id, 'undecided');
-    expect(answer.status).toBe(202);
+    const response = await cancel(id, 'undecided');
+    expect(response.status).toBe(202);
     shop.sandbox.faults.clear();
     const order = await comesTo(id, 'cancelled');
     expect(order.cancelReason).toBe('requested_by_customer');
@@ -157,12 +157,16 @@ describe('POST /v1/orders/{id}/cancel: 202', () => {
       });
     };
     const key = `lost-${times}`;
-    const answer = await cancel(id, key);
+    const response = await cancel(id, key);
     whileCancelling = async () => {};
     shop.sandbox.faults.clear();
     const pending_compensations = ['cancelShipment', 'voidOrRefundPayment', 'releaseStock'];
-    expect(answer.status).toBe(202);
-    expect(await answer.json()).toMatchObject({ id, status: 'cancelling', pending_compensations });
+    expect(response.status).toBe(202);
+    expect(await response.json()).toMatchObject({
+      id,
+      status: 'cancelling',
+      pending_compensations,
+    });
     expect(lost).toBe(times);
     const order = await comesTo(id, 'cancelled');
     expect(order.cancelReason).toBe('requested_by_customer');
@@ -207,8 +211,8 @@ describe('POST /v1/orders/{id}/cancel: 409', () => {
       traceparent: null,
     };
     expect((await checkouts.start(start)).kind).toBe('already_started');
-    const asked = await checkouts.cancel(start, { reason: 'requested_by_customer' }, 'cancel/x');
-    expect(asked.kind).toBe('refused');
+    const outcome = await checkouts.cancel(start, { reason: 'requested_by_customer' }, 'cancel/x');
+    expect(outcome.kind).toBe('refused');
     const resolution = { step: 'x', decision: 'retry', note: 'x', actor: 'x' } as const;
     expect((await checkouts.resolve(id, resolution)).kind).toBe('not_running');
   });
@@ -231,9 +235,9 @@ describe('POST /v1/orders/{id}/cancel: 409', () => {
   test('two concurrent cancels return one 202 and one 409, and the order ends cancelled', async () => {
     shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     const id = await placed();
-    const answers = await Promise.all([cancel(id, 'one'), cancel(id, 'two')]);
+    const responses = await Promise.all([cancel(id, 'one'), cancel(id, 'two')]);
     shop.sandbox.faults.clear();
-    const statuses = answers.map(({ status }) => status);
+    const statuses = responses.map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set([202, 409]));
     await comesTo(id, 'cancelled');
   });
@@ -242,20 +246,20 @@ describe('POST /v1/orders/{id}/cancel: 409', () => {
 test('a cancel with a content type but no body returns 202, and malformed JSON is refused', async () => {
   shop.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
   const path = `/v1/orders/${await placed()}/cancel`;
-  const asked = { key: 'bare', headers: { 'content-type': 'application/json' } };
-  expect((await shop.ask('POST', path, asked)).status).toBe(202);
+  const request = { key: 'bare', headers: { 'content-type': 'application/json' } };
+  expect((await shop.request('POST', path, request)).status).toBe(202);
   shop.sandbox.faults.clear();
-  const broken = await shop.ask('POST', path, { key: 'broken', body: '{' });
+  const broken = await shop.request('POST', path, { key: 'broken', body: '{' });
   expect((await problemOf(broken)).code).toBe('malformed_json');
 });
 
 test('a cancel is refused without a key, for an unknown order, and with an unknown field in the body', async () => {
   const id = await placed();
   const path = `/v1/orders/${id}/cancel`;
-  expect((await problemOf(await shop.ask('POST', path))).code).toBe('idempotency_key_required');
+  expect((await problemOf(await shop.request('POST', path))).code).toBe('idempotency_key_required');
   expect((await problemOf(await cancel('ord_nope', 'x'))).code).toBe('order_not_found');
-  const asked = { key: 'x', body: { reason: 'changed my mind', force: true } };
-  expect((await problemOf(await shop.ask('POST', path, asked))).errors).toMatchObject([
+  const request = { key: 'x', body: { reason: 'changed my mind', force: true } };
+  expect((await problemOf(await shop.request('POST', path, request))).errors).toMatchObject([
     { pointer: '#/force' },
   ]);
 });

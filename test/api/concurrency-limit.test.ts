@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ConcurrencyLimiter } from '../../api/limits/concurrency-limit.ts';
 import { eventually } from '../support/eventually.ts';
-import { connected, LIMITS, permitOf, times } from './low-limits.ts';
+import { connected, LIMITS, permitOf } from './low-limits.ts';
+import { times } from '../support/times.ts';
 
 describe('a concurrency limiter', () => {
   test('requests over the running limit are queued and then admitted; those over the queue limit are rejected at once', async () => {

@@ -12,6 +12,7 @@ import { listOf, problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';
 import { useShop } from '../support/shop.ts';
 import { deadLetterFixture } from './dead-letter-fixture.ts';
+import { times } from '../support/times.ts';
 
 const shop = useShop();
 let orderId: OrderId;
@@ -22,8 +23,9 @@ beforeEach(async () => {
   await shop.db.deadLetter.deleteMany({});
 });
 
-const post = (path: string, body?: object) => shop.ask('POST', path, { role: 'operator', body });
-const get = (path: string) => shop.ask('GET', path, { role: 'operator' });
+const post = (path: string, body?: object) =>
+  shop.request('POST', path, { role: 'operator', body });
+const get = (path: string) => shop.request('GET', path, { role: 'operator' });
 
 const deadLetterBody = z.looseObject({
   id: z.string(),
@@ -164,11 +166,9 @@ describe('a redrive', () => {
 
   test('ten concurrent redrives start one delivery, and nine of them return 409', async () => {
     const id = await deadLetter();
-    const answers = await Promise.all(
-      Array.from({ length: 10 }, () => post(`/v1/dead-letters/${id}/redrive`)),
-    );
-    const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b);
-    expect(statuses).toEqual([202, ...Array.from({ length: 9 }, () => 409)]);
+    const responses = await Promise.all(times(10, () => post(`/v1/dead-letters/${id}/redrive`)));
+    const statuses = responses.map(({ status }) => status).toSorted((a, b) => a - b);
+    expect(statuses).toEqual([202, ...times(9, () => 409)]);
     expect(shop.deliveries.deliveries).toHaveLength(1);
   });
 

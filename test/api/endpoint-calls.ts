@@ -17,11 +17,11 @@ export const endpoint = z.looseObject({
 /** `now` gives the shop that is asked and the address of the receiver, when a call is made. */
 export function endpointCalls(now: () => { readonly shop: Shop; readonly url: string }) {
   const role = 'operator' as const;
-  const get = (path: string) => now().shop.ask('GET', `${PATH}${path}`, { role });
+  const get = (path: string) => now().shop.request('GET', `${PATH}${path}`, { role });
   const post = (path: string, body?: unknown, key: string = randomUUID()) =>
-    now().shop.ask('POST', `${PATH}${path}`, { role, body, key });
+    now().shop.request('POST', `${PATH}${path}`, { role, body, key });
   const patch = (id: string, body: unknown) =>
-    now().shop.ask('PATCH', `${PATH}/${id}`, { role, body });
+    now().shop.request('PATCH', `${PATH}/${id}`, { role, body });
 
   async function create(body: object = {}, key?: string) {
     const response = await post('', { url: now().url, ...body }, key);

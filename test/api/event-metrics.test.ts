@@ -27,12 +27,12 @@ test('a metrics scrape within a second reuses the last result, and a later one r
 
 test('metrics and invariants are served while every connection of the pool is in use', async () => {
   const operator = { role: 'operator' } as const;
-  expect((await shop.ask('GET', '/v1/subscriptions', operator)).status).toBe(200);
+  expect((await shop.request('GET', '/v1/subscriptions', operator)).status).toBe(200);
   await shop.db.$transaction(async (tx) => {
     await tx.$executeRaw`SELECT 1`;
-    const text = await (await shop.ask('GET', '/metrics', { role: null })).text();
+    const text = await (await shop.request('GET', '/metrics', { role: null })).text();
     expect(text).toContain('holdfast_dead_letters_open{source="delivery"} 0');
-    const checked = await shop.ask('GET', '/v1/invariants', operator);
+    const checked = await shop.request('GET', '/v1/invariants', operator);
     expect(checked.status).toBe(200);
     expect((await listOf(checked)).data.length).toBeGreaterThan(10);
   }, HELD);

@@ -17,7 +17,7 @@ afterEach(async () => {
 const logged: string[] = [];
 const log = createLog('info', { write: (line) => void logged.push(line) });
 const notifications = { subscribe: () => () => undefined, close: async () => undefined };
-const answer = (body: ReadableStream<Uint8Array>) =>
+const respond = (body: ReadableStream<Uint8Array>) =>
   new Response(body, { headers: { 'content-type': 'text/event-stream' } });
 
 /** Listens on a real socket and gives its port. */
@@ -63,22 +63,22 @@ async function fillLog(shop: Shop, megabytes: number): Promise<number> {
 describe('a client that does not read', () => {
   test('a stream client that never reads is dropped at its deadline, and only socket buffers are filled for it', async () => {
     const streams = createEventStreams({ notifications, log, limits: { drainMs: 300 } });
-    let told = 0;
+    let produced = 0;
     const endless: SseSource = {
       orderId: null,
       async next() {
-        told += 1;
-        return [{ id: String(told), type: 'x', data: { padding: 'x'.repeat(1_000_000) } }];
+        produced += 1;
+        return [{ id: String(produced), type: 'x', data: { padding: 'x'.repeat(1_000_000) } }];
       },
-      cursor: () => String(told),
+      cursor: () => String(produced),
     };
-    const port = await serve((request) => answer(streams.open(endless, request.signal)));
+    const port = await serve((request) => respond(streams.open(endless, request.signal)));
     const socket = openAndIgnore(port);
     await eventually(() => expect(streams.count()).toBe(1));
     await eventually(() => expect(streams.count()).toBe(0));
     expect(logged.join()).toContain('slow client disconnected');
     // What fits into the buffers of two sockets, in megabytes.
-    expect(told).toBeLessThan(20);
+    expect(produced).toBeLessThan(20);
     socket.resume();
     await eventually(() => expect(socket.destroyed).toBe(true));
   });
@@ -105,7 +105,7 @@ describe('a shutdown', () => {
     await eventually(() => expect(shop.services.feedStreams.count()).toBe(1));
     await shop.services.close();
     await ended;
-    const late = await shop.ask('GET', '/v1/events', { role: 'operator', headers });
+    const late = await shop.request('GET', '/v1/events', { role: 'operator', headers });
     expect(late.status).toBe(503);
   });
 });
@@ -115,7 +115,7 @@ describe('the streams', () => {
 
   test('an event stream ends after its lifetime', async () => {
     const streams = createEventStreams({ notifications, log, limits: { lifetimeMs: 50 } });
-    await readStream(answer(streams.open(quiet, new AbortController().signal))).ended();
+    await readStream(respond(streams.open(quiet, new AbortController().signal))).ended();
     await eventually(() => expect(streams.count()).toBe(0));
   });
 
@@ -129,7 +129,7 @@ describe('the streams', () => {
     const streams = createEventStreams({ notifications, log });
     const next = () => Promise.reject(new Error('the log cannot be read'));
     const body = streams.open({ ...quiet, next }, new AbortController().signal);
-    await readStream(answer(body)).ended();
+    await readStream(respond(body)).ended();
     await eventually(() => expect(streams.count()).toBe(0));
     expect(logged.join()).toContain('the log cannot be read');
   });

@@ -32,7 +32,7 @@ async function list(query: string): Promise<z.infer<typeof page>> {
 }
 
 const get = (path: string, headers: Readonly<Record<string, string>> = {}) =>
-  shop.ask('GET', path, { role: 'operator', headers });
+  shop.request('GET', path, { role: 'operator', headers });
 
 async function stream(path: string, headers: Readonly<Record<string, string>> = {}) {
   const response = await get(path, { accept: 'text/event-stream', ...headers });
@@ -186,10 +186,10 @@ describe('GET /v1/events as a stream', () => {
     const source = feedSource({ db: shop.db, log }, from);
     const id = await place();
     await listedWith(start, id);
-    const told: object[] = [];
+    const published: object[] = [];
     await eventually(async () => {
-      told.push(...(await source.next()).map(({ data }) => data));
-      expect(told).toContainEqual(expect.objectContaining({ subject: id }));
+      published.push(...(await source.next()).map(({ data }) => data));
+      expect(published).toContainEqual(expect.objectContaining({ subject: id }));
     });
   });
 
@@ -221,8 +221,8 @@ describe('GET /v1/events as a stream', () => {
   });
 
   test('HEAD /v1/events returns 200 and opens no stream', async () => {
-    const asked = { role: 'operator', headers: { accept: 'text/event-stream' } } as const;
-    expect((await shop.ask('HEAD', '/v1/events', asked)).status).toBe(200);
+    const request = { role: 'operator', headers: { accept: 'text/event-stream' } } as const;
+    expect((await shop.request('HEAD', '/v1/events', request)).status).toBe(200);
     expect(openStreams()).toBe(0);
   });
 });

@@ -7,7 +7,7 @@ beforeEach(() => {
   shop.draining.now = false;
 });
 
-const open = (path: string) => shop.ask('GET', path, { role: null });
+const open = (path: string) => shop.request('GET', path, { role: null });
 
 describe('readiness', () => {
   test('/readyz and /healthz report every dependency with its circuit breakers', async () => {
@@ -52,8 +52,8 @@ test('request metrics are labeled by route pattern, never by path', async () => 
   await shop.place();
   await shop.place({ payment_method: 'pm_card_chargeDeclined' });
   await shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] });
-  await shop.ask('GET', '/v1/orders/ord_nope');
-  await shop.ask('GET', '/some/secret/path');
+  await shop.request('GET', '/v1/orders/ord_nope');
+  await shop.request('GET', '/some/secret/path');
   const text = await (await open('/metrics')).text();
   for (const line of [
     'holdfast_order_requests_total{outcome="placed"} 1',
@@ -85,13 +85,13 @@ describe('ids of a request', () => {
     ['without a parent', `00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`],
     ['in upper case', `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`],
   ])('a traceparent %s is ignored', async (_, traceparent) => {
-    await shop.ask('GET', '/v1/products', { headers: { traceparent } });
+    await shop.request('GET', '/v1/products', { headers: { traceparent } });
     expect(JSON.parse(shop.logged.at(-1) ?? '')).not.toHaveProperty('trace_id');
   });
 
   test('a problem carries the request id, and a correlation id with an e-mail address is replaced', async () => {
     const headers = { 'x-request-id': 'req-8', 'x-correlation-id': 'ada@example.com' };
-    const response = await shop.ask('GET', '/v1/orders/x', { headers });
+    const response = await shop.request('GET', '/v1/orders/x', { headers });
     expect(response.headers.get('x-request-id')).toBe('req-8');
     expect(response.headers.get('x-correlation-id')).toBe('req-8');
     expect(await response.json()).toMatchObject({ request_id: 'req-8' });
@@ -126,8 +126,8 @@ describe('the log', () => {
     await shop.place({ ...body, payment_method: 'pm_card_chargeDeclined' });
     await shop.place({ ...body, lines: [{ sku: 'nope', quantity: 1 }] });
     await shop.place({ ...body, currency: person.email });
-    await shop.ask('POST', '/v1/orders', { key: 'x', body: `{"email":"${person.email}"` });
-    await shop.ask('GET', `/v1/orders?email=${person.email}`, { role: 'operator' });
+    await shop.request('POST', '/v1/orders', { key: 'x', body: `{"email":"${person.email}"` });
+    await shop.request('GET', `/v1/orders?email=${person.email}`, { role: 'operator' });
     await shop.db.$executeRawUnsafe(
       `ALTER TABLE orders ADD CONSTRAINT broken CHECK (customer_name <> 'Canary Person') NOT VALID`,
     );

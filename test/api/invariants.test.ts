@@ -1,20 +1,21 @@
 import { beforeAll, expect, test } from 'vitest';
 import { readInvariants } from '../../prisma/operations/invariants.ts';
-import { problemOf, listOf } from '../support/responses.ts';
-import { openShop, useShop, type Shop } from '../support/shop.ts';
+import { listOf, orderOf, problemOf } from '../support/responses.ts';
+import { openShopForTest, useShop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 const shop = useShop();
 beforeAll(async () => {
   await shop.place();
 });
 
-const get = (role: 'storefront' | 'operator') => shop.ask('GET', '/v1/invariants', { role });
+const get = (role: 'storefront' | 'operator') => shop.request('GET', '/v1/invariants', { role });
 
 test('an operator sees every invariant with its status, and a storefront is refused', async () => {
-  const answer = await get('operator');
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get('cache-control')).toBe('no-store');
-  const { data, ...rest } = await listOf(answer);
+  const response = await get('operator');
+  expect(response.status).toBe(200);
+  expect(response.headers.get('cache-control')).toBe('no-store');
+  const { data, ...rest } = await listOf(response);
   expect(rest).toMatchObject({ violated: 0, unchecked: 0, has_more: false });
   const written = await readInvariants();
   expect(data.map(({ name, title, status }) => ({ name, title, status }))).toEqual(
@@ -26,26 +27,13 @@ test('an operator sees every invariant with its status, and a storefront is refu
 });
 
 test('a violated invariant is reported with its order, and ten concurrent requests get the same result', async () => {
-  const other = await openShop();
-  try {
-    const { id } = await other.db.order.findFirstOrThrow({
-      where: { id: await placedId(other) },
-    });
-    await other.db.$executeRaw`UPDATE orders SET total_minor = total_minor + 1 WHERE id = ${id}`;
-    const asked = Array.from({ length: 10 }, () =>
-      other.ask('GET', '/v1/invariants', { role: 'operator' }),
-    );
-    const bodies = await Promise.all((await Promise.all(asked)).map((each) => each.text()));
-    expect(new Set(bodies).size).toBe(1);
-    const body: unknown = JSON.parse(bodies[0] ?? '');
-    expect(body).toMatchObject({ violated: 2, unchecked: 0 });
-    expect(bodies[0]).toContain(`"subject":"${id}","detail":"total 1201, lines 1200"`);
-  } finally {
-    await other.close();
-  }
+  const other = await openShopForTest();
+  const { id } = await orderOf(await other.place());
+  await other.db.$executeRaw`UPDATE orders SET total_minor = total_minor + 1 WHERE id = ${id}`;
+  const requests = times(10, () => other.request('GET', '/v1/invariants', { role: 'operator' }));
+  const bodies = await Promise.all((await Promise.all(requests)).map((each) => each.text()));
+  expect(new Set(bodies).size).toBe(1);
+  const body: unknown = JSON.parse(bodies[0] ?? '');
+  expect(body).toMatchObject({ violated: 2, unchecked: 0 });
+  expect(bodies[0]).toContain(`"subject":"${id}","detail":"total 1201, lines 1200"`);
 });
-
-async function placedId(of: Shop): Promise<string> {
-  const [, , , id = ''] = ((await of.place()).headers.get('location') ?? '').split('/');
-  return id;
-}

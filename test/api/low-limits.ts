@@ -18,6 +18,3 @@ export function permitOf(result: Permit | Rejection | undefined): Permit {
   if (typeof result !== 'object') throw new Error(`no permit: ${result ?? 'nothing'}`);
   return result;
 }
-
-export const times = <T>(count: number, work: (index: number) => T): T[] =>
-  Array.from({ length: count }, (_, index) => work(index));

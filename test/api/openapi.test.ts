@@ -10,7 +10,7 @@ const openApi = z.looseObject({ paths: z.record(z.string(), z.record(z.string(),
 const shop = useShop();
 let described: z.infer<typeof openApi>;
 beforeAll(async () => {
-  described = openApi.parse(await (await shop.ask('GET', '/openapi.json')).json());
+  described = openApi.parse(await (await shop.request('GET', '/openapi.json')).json());
 });
 
 test.each([

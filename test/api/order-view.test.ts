@@ -11,8 +11,9 @@ import {
 import { findPayment, recordCaptured } from '../../prisma/payments/payments.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
-import { openShop, type Shop } from '../support/shop.ts';
+import { openShop, openShopForTest, type Shop } from '../support/shop.ts';
 import { placedOrder } from '../support/orders.ts';
+import { times } from '../support/times.ts';
 
 /** No test lasts so long. */
 const NEVER_MS = 600_000;
@@ -45,7 +46,7 @@ async function paid(): Promise<OrderId> {
 }
 
 const show = (id: string, headers: Record<string, string> = {}) =>
-  shop.ask('GET', `/v1/orders/${id}`, { headers });
+  shop.request('GET', `/v1/orders/${id}`, { headers });
 /** What a reader sees, once every part of it has come within its second. */
 const expectShown = (id: string, seen: object): Promise<void> =>
   eventually(async () => expect(await (await show(id)).json()).toMatchObject(seen));
@@ -107,7 +108,7 @@ describe('GET /v1/orders/{id}: 200', () => {
 
   test('the timeline of an order is returned as a list', async () => {
     const id = await placed();
-    const list = await listOf(await shop.ask('GET', `/v1/orders/${id}/timeline`));
+    const list = await listOf(await shop.request('GET', `/v1/orders/${id}/timeline`));
     expect(list.has_more).toBe(false);
     expect(list.data.map(({ type }) => type)).toEqual(['order.created', 'order.placed']);
   });
@@ -129,7 +130,7 @@ describe('Prefer: wait', () => {
 
   test('100 reads with Prefer: wait all return once the order is settled', async () => {
     const id = await paid();
-    const waiting = Promise.all(Array.from({ length: 100 }, () => show(id, { prefer: 'wait=20' })));
+    const waiting = Promise.all(times(100, () => show(id, { prefer: 'wait=20' })));
     await recordShipped(shop.db, id, parcel);
     const orders = await Promise.all((await waiting).map(orderOf));
     expect(new Set(orders.map(({ status }) => status))).toEqual(new Set(['shipped']));
@@ -178,14 +179,14 @@ describe('GET /v1/orders/{id}: 404', () => {
     'the order %s and its timeline are not found',
     async (id) => {
       for (const path of [`/v1/orders/${id}`, `/v1/orders/${id}/timeline`]) {
-        expect((await problemOf(await shop.ask('GET', path))).code).toBe('order_not_found');
+        expect((await problemOf(await shop.request('GET', path))).code).toBe('order_not_found');
       }
     },
   );
 });
 
 describe('GET /v1/orders', () => {
-  const list = (query: string) => shop.ask('GET', `/v1/orders?${query}`, { role: 'operator' });
+  const list = (query: string) => shop.request('GET', `/v1/orders?${query}`, { role: 'operator' });
 
   test('the order list pages through every order once, newest first, while new orders arrive', async () => {
     const customer = { email: 'pages@example.com', name: 'Pages' };
@@ -233,22 +234,18 @@ describe('GET /v1/orders', () => {
 });
 
 test('a read with Prefer: wait returns 200 when a shutdown ends its wait', async () => {
-  const own = await openShop();
-  try {
-    const { id } = await orderOf(await own.place());
-    const { waiters } = own.services;
-    let waits = 0;
-    const untilSettled: typeof waiters.untilSettled = (orderId, { signal }) => {
-      waits += 1;
-      return waiters.untilSettled(orderId, { waitMs: NEVER_MS, signal });
-    };
-    const app = createApp({ ...own.services, waiters: { ...waiters, untilSettled } });
-    const headers = { prefer: 'wait=30', authorization: 'Bearer hf_local_storefront' };
-    const waiting = app.request(`/v1/orders/${id}`, { headers });
-    await eventually(() => expect(waits).toBe(1));
-    waiters.close();
-    expect((await waiting).status).toBe(200);
-  } finally {
-    await own.close();
-  }
+  const own = await openShopForTest();
+  const { id } = await orderOf(await own.place());
+  const { waiters } = own.services;
+  let waits = 0;
+  const untilSettled: typeof waiters.untilSettled = (orderId, { signal }) => {
+    waits += 1;
+    return waiters.untilSettled(orderId, { waitMs: NEVER_MS, signal });
+  };
+  const app = createApp({ ...own.services, waiters: { ...waiters, untilSettled } });
+  const headers = { prefer: 'wait=30', authorization: 'Bearer hf_local_storefront' };
+  const waiting = app.request(`/v1/orders/${id}`, { headers });
+  await eventually(() => expect(waits).toBe(1));
+  waiters.close();
+  expect((await waiting).status).toBe(200);
 });

@@ -68,9 +68,9 @@ test('a waiter over the limit returns without waiting', async () => {
   const waiters = withoutPolling(1);
   const id = await pending();
   const { signal } = new AbortController();
-  const asked = { waitMs: NEVER_MS, signal };
-  const first = waiters.untilSettled(id, asked);
-  await expect(waiters.untilSettled(id, asked)).resolves.toBeUndefined();
+  const options = { waitMs: NEVER_MS, signal };
+  const first = waiters.untilSettled(id, options);
+  await expect(waiters.untilSettled(id, options)).resolves.toBeUndefined();
   waiters.close();
   await first;
 });

@@ -42,8 +42,8 @@ async function notification(type: string, about: object = {}): Promise<string | 
   const payload = JSON.stringify({ id, object: 'event', type, data: { object } });
   const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET });
   const headers = { 'stripe-signature': signature };
-  const asked = { role: null, body: payload, headers };
-  expect((await shop.ask('POST', '/callbacks/payments', asked)).status).toBe(200);
+  const request = { role: null, body: payload, headers };
+  expect((await shop.request('POST', '/callbacks/payments', request)).status).toBe(200);
   return outcomeOf(id);
 }
 

@@ -3,12 +3,14 @@ import { createApp } from '../../api/app.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
+import { createGate } from '../support/gate.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 const FIND = { provider: 'payments', operation: 'lookup' } as const;
 const VOID = { provider: 'payments', operation: 'void' } as const;
@@ -51,27 +53,20 @@ async function passDeadline(id: string): Promise<void> {
   await shop.db.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
 }
 
-/** A provider that authorizes immediately and responds on `answer()`. */
+/** A provider that authorizes at once, and responds when `respond` is called. */
 function gatedPayments() {
   const { payments } = shop.gateways;
-  let tell: (orderId: OrderId) => void;
-  let answer = (): void => {};
-  const authorized = new Promise<OrderId>((resolve) => {
-    tell = resolve;
-  });
-  const answered = new Promise<void>((resolve) => {
-    answer = resolve;
-  });
+  const [authorization, response] = [createGate<OrderId>(), createGate()];
   const gated: PaymentGateway = {
     ...payments,
     async authorize(request) {
       const outcome = await payments.authorize(request);
-      tell(request.orderId);
-      await answered;
+      authorization.open(request.orderId);
+      await response.opened;
       return outcome;
     },
   };
-  return { payments: gated, authorized, answer };
+  return { payments: gated, authorized: authorization.opened, respond: response.open };
 }
 
 /** Our records of the order and its payment. */
@@ -110,10 +105,8 @@ describe('a crash during an order', () => {
   test('20 concurrent retries after a crash place one order with one authorization', async () => {
     const id = await die('taken-up', 'after');
     await passLease('taken-up');
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, () => shop.place(mugs, 'taken-up')),
-    );
-    const placed = answers.filter(({ status }) => status === 201);
+    const responses = await Promise.all(times(20, () => shop.place(mugs, 'taken-up')));
+    const placed = responses.filter(({ status }) => status === 201);
     expect(placed.length).toBeGreaterThan(0);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
     expect(new Set(await Promise.all(placed.map((each) => each.text()))).size).toBe(1);
@@ -166,7 +159,7 @@ describe('an attempt that outlasts its lease and its deadline', () => {
     await passLease('outlasting');
     const meanwhile = await problemOf(await shop.place(mugs, 'outlasting'));
     expect(meanwhile).toMatchObject({ status: 409, code: 'request_in_flight' });
-    outlasting.answer();
+    outlasting.respond();
     expect((await first).status).toBe(201);
     expect((await orderOf(await shop.place(mugs, 'outlasting'))).id).toBe(id);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
@@ -179,7 +172,7 @@ describe('an attempt that outlasts its lease and its deadline', () => {
     await passDeadline(id);
     shop.sandbox.faults.set(VOID, { mode: 'fail_before', times: 1 });
     expect((await runRecovery(shop.services, NOW)).expired).toBe(0);
-    outlasting.answer();
+    outlasting.respond();
     expect(await problemOf(await first)).toMatchObject({ status: 409, code: 'request_in_flight' });
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect((await problemOf(await shop.place(mugs, 'let-go'))).code).toBe('order_expired');
@@ -192,16 +185,16 @@ test('a void is recorded before the provider is called', async () => {
   const id = await die('written-first', 'after');
   await passDeadline(id);
   const { payments } = shop.gateways;
-  const asked: (readonly string[])[] = [];
+  const records: (readonly string[])[] = [];
   const watched: PaymentGateway = {
     ...payments,
     async voidAuthorization(request) {
-      asked.push((await booksOf(request.orderId)).operations);
+      records.push((await booksOf(request.orderId)).operations);
       return payments.voidAuthorization(request);
     },
   };
   await runRecovery({ ...shop.services, payments: watched }, NOW);
-  expect(asked).toEqual([['authorize requested', 'void requested']]);
+  expect(records).toEqual([['authorize requested', 'void requested']]);
   expect(await booksOf(id)).toEqual(VOID_REQUESTED);
 });
 

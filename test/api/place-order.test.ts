@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { orderBody } from '../support/client.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 const shop = useShop();
 
@@ -180,7 +181,7 @@ describe('POST /v1/orders: 422', () => {
       '#/lines/1/quantity',
     ],
     ['no lines', { lines: [] }, '#/lines'],
-    ['more than 50 lines', { lines: Array.from({ length: 51 }, () => line) }, '#/lines'],
+    ['more than 50 lines', { lines: times(51, () => line) }, '#/lines'],
     ['another currency', { currency: 'USD' }, '#/currency'],
     ['an unknown currency', { currency: 'EUX' }, '#/currency'],
     [
@@ -224,12 +225,12 @@ describe('POST /v1/orders: 422', () => {
 
   test('the same idempotency key from another API client places a new order', async () => {
     await shop.place({}, 'shared');
-    const asked = {
+    const request = {
       role: 'admin',
       key: 'shared',
       body: { ...orderBody(), currency: 'EUR' },
     } as const;
-    const other = await shop.ask('POST', '/v1/orders', asked);
+    const other = await shop.request('POST', '/v1/orders', request);
     expect(other.status).toBe(201);
     expect(other.headers.get('idempotent-replayed')).toBeNull();
   });
@@ -242,7 +243,7 @@ describe('POST /v1/orders: 400, 413, 415', () => {
     ['a key of 256 characters', 'k'.repeat(256)],
   ])('an order with %s returns 400 idempotency_key_required', async (_what, key) => {
     const body = orderBody();
-    const response = await shop.ask('POST', '/v1/orders', {
+    const response = await shop.request('POST', '/v1/orders', {
       body,
       ...(key === undefined ? {} : { key }),
     });
@@ -253,18 +254,21 @@ describe('POST /v1/orders: 400, 413, 415', () => {
   });
 
   test('an order with a body that is not JSON returns 400', async () => {
-    const response = await shop.ask('POST', '/v1/orders', { key: 'x', body: '{nope' });
+    const response = await shop.request('POST', '/v1/orders', { key: 'x', body: '{nope' });
     expect(await problemOf(response)).toMatchObject({ status: 400, code: 'malformed_json' });
   });
 
   test('an order with a body over 64 kB returns 413', async () => {
-    const response = await shop.ask('POST', '/v1/orders', { key: 'x', body: 'x'.repeat(70_000) });
+    const response = await shop.request('POST', '/v1/orders', {
+      key: 'x',
+      body: 'x'.repeat(70_000),
+    });
     expect(await problemOf(response)).toMatchObject({ status: 413, code: 'payload_too_large' });
   });
 
   test('an order with a body that is not declared as JSON returns 415', async () => {
     const headers = { 'content-type': 'text/plain' };
-    const response = await shop.ask('POST', '/v1/orders', { key: 'x', body: 'x', headers });
+    const response = await shop.request('POST', '/v1/orders', { key: 'x', body: 'x', headers });
     expect(await problemOf(response)).toMatchObject({
       status: 415,
       code: 'unsupported_media_type',

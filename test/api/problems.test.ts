@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { PROBLEMS } from '../../api/http/problems.ts';
 import { createDatabase } from '../../prisma/client/client.ts';
+import { createGate } from '../support/gate.ts';
 import { problemOf } from '../support/responses.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
-import { openShop, useShop } from '../support/shop.ts';
+import { openShopForTest, useShop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 /** A closed port: port 1 is reserved and unused on test machines. */
 const NOWHERE = 'postgresql://holdfast:holdfast@127.0.0.1:1/nowhere';
@@ -14,7 +16,7 @@ const shop = useShop();
 describe('a problem response', () => {
   test('a request to an unknown path returns the problem not_found', async () => {
     for (const path of ['/nope', '/v1/nope', '/docs/assets/package.json']) {
-      expect((await problemOf(await shop.ask('GET', path))).code).toBe('not_found');
+      expect((await problemOf(await shop.request('GET', path))).code).toBe('not_found');
     }
   });
 
@@ -26,7 +28,7 @@ describe('a problem response', () => {
     ['GET', '/callbacks/warehouse', 'POST'],
     ['POST', '/readyz', 'GET, HEAD'],
   ])('%s %s returns the problem method_not_allowed with Allow: %s', async (method, path, allow) => {
-    const response = await shop.ask(method, path);
+    const response = await shop.request(method, path);
     expect(response.headers.get('allow')).toBe(allow);
     expect((await problemOf(response)).code).toBe('method_not_allowed');
   });
@@ -53,9 +55,9 @@ describe('a problem response', () => {
   });
 
   test('the type of a problem links to a page that describes every problem', async () => {
-    const { type, code } = await problemOf(await shop.ask('GET', '/nope'));
+    const { type, code } = await problemOf(await shop.request('GET', '/nope'));
     const [path, anchor] = type.split('#');
-    const page = await shop.ask('GET', path ?? '', { role: null });
+    const page = await shop.request('GET', path ?? '', { role: null });
     expect(page.status).toBe(200);
     expect(anchor).toBe(code);
     const html = await page.text();
@@ -65,26 +67,22 @@ describe('a problem response', () => {
 
 describe('an unavailable database', () => {
   test('requests get Retry-After and /readyz returns 503 without a database, and /livez returns 200', async () => {
-    const away = await openShop({ databaseUrl: NOWHERE, timeoutFactor: 1 });
-    try {
-      for (const response of [
-        await away.place(),
-        await away.ask('GET', '/v1/products'),
-        await away.ask('PUT', '/v1/products/x', { role: 'admin', body: {} }),
-      ]) {
-        expect(response.headers.get('retry-after')).toBe('2');
-        expect((await problemOf(response)).code).toBe('database_unavailable');
-      }
-      const ready = await away.ask('GET', '/readyz', { role: null });
-      expect(ready.status).toBe(503);
-      expect(await ready.json()).toMatchObject({
-        status: 'unavailable',
-        dependencies: { database: { status: 'down' } },
-      });
-      expect((await away.ask('GET', '/livez', { role: null })).status).toBe(200);
-    } finally {
-      await away.close();
+    const away = await openShopForTest({ databaseUrl: NOWHERE, timeoutFactor: 1 });
+    for (const response of [
+      await away.place(),
+      await away.request('GET', '/v1/products'),
+      await away.request('PUT', '/v1/products/x', { role: 'admin', body: {} }),
+    ]) {
+      expect(response.headers.get('retry-after')).toBe('2');
+      expect((await problemOf(response)).code).toBe('database_unavailable');
     }
+    const ready = await away.request('GET', '/readyz', { role: null });
+    expect(ready.status).toBe(503);
+    expect(await ready.json()).toMatchObject({
+      status: 'unavailable',
+      dependencies: { database: { status: 'down' } },
+    });
+    expect((await away.request('GET', '/livez', { role: null })).status).toBe(200);
   });
 
   test('orders return 201 or 503 after their database connections are cut, and the next order succeeds', async () => {
@@ -92,24 +90,21 @@ describe('an unavailable database', () => {
     await shop.db.$executeRaw`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE datname = current_database() AND pid <> pg_backend_pid()`;
-    const answers = await Promise.all(Array.from({ length: 10 }, () => shop.place()));
-    for (const { status } of answers) expect([201, 503]).toContain(status);
+    const responses = await Promise.all(times(10, () => shop.place()));
+    for (const { status } of responses) expect([201, 503]).toContain(status);
     expect((await shop.place()).status).toBe(201);
   });
 
   test('an order is refused as database_unavailable when no connection becomes free in time', async () => {
     const tiny = createDatabase({ url: shop.databaseUrl, poolSize: 1 });
     const app = createApp({ ...shop.services, db: tiny });
-    let release = (): void => undefined;
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    const hogging = tiny.$transaction(() => released);
+    const gate = createGate();
+    const hogging = tiny.$transaction(() => gate.opened);
     try {
       const response = await placeOrder(apiOf(app));
       expect((await problemOf(response)).code).toBe('database_unavailable');
     } finally {
-      release();
+      gate.open();
       await hogging;
       await tiny.$disconnect();
     }
@@ -118,13 +113,13 @@ describe('an unavailable database', () => {
 
 describe('the API reference', () => {
   test('the API reference page loads only local files, and each of them is served', async () => {
-    const document = await shop.ask('GET', '/openapi.json', { role: null });
+    const document = await shop.request('GET', '/openapi.json', { role: null });
     expect(await document.json()).toMatchObject({ openapi: '3.1.0' });
-    const page = await (await shop.ask('GET', '/docs', { role: null })).text();
+    const page = await (await shop.request('GET', '/docs', { role: null })).text();
     expect(page).not.toMatch(/https?:\/\//);
     for (const [, path] of page.matchAll(/(?:src|href)="([^"]+)"/g)) {
-      expect((await shop.ask('GET', path ?? '', { role: null })).status, path).toBe(200);
+      expect((await shop.request('GET', path ?? '', { role: null })).status, path).toBe(200);
     }
-    expect((await shop.ask('GET', '/', { role: null })).status).toBe(200);
+    expect((await shop.request('GET', '/', { role: null })).status).toBe(200);
   });
 });

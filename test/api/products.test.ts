@@ -4,21 +4,22 @@ import { findStock } from '../../prisma/catalog/stock.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { useShop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 const ADMIN = 'operator/key_local_admin';
 
 const shop = useShop();
 
 const put = (sku: string, changes: object = {}, headers: Record<string, string> = {}) =>
-  shop.ask('PUT', `/v1/products/${sku}`, {
+  shop.request('PUT', `/v1/products/${sku}`, {
     role: 'admin',
     body: { name: 'A thing', price_minor: 500, currency: 'EUR', ...changes },
     headers,
   });
 const show = (sku: string, headers: Record<string, string> = {}) =>
-  shop.ask('GET', `/v1/products/${sku}`, { headers });
+  shop.request('GET', `/v1/products/${sku}`, { headers });
 const adjust = (sku: string, delta: number, key: string = crypto.randomUUID()) =>
-  shop.ask('POST', `/v1/products/${sku}/stock`, {
+  shop.request('POST', `/v1/products/${sku}/stock`, {
     role: 'operator',
     key,
     body: { delta, reason: 'counted' },
@@ -43,14 +44,14 @@ describe('a product', () => {
 
   test('20 concurrent puts of a product create it once and replace it 19 times without losing one', async () => {
     for (const sku of ['rushed-1', 'rushed-2', 'rushed-3']) {
-      const prices = Array.from({ length: 20 }, (_, at) => 100 + at);
-      const answers = await Promise.all(prices.map((price_minor) => put(sku, { price_minor })));
-      const added = answers.filter(({ status }) => status === 201);
-      const replaced = answers.filter(({ status }) => status === 200);
+      const prices = times(20, (at) => 100 + at);
+      const responses = await Promise.all(prices.map((price_minor) => put(sku, { price_minor })));
+      const added = responses.filter(({ status }) => status === 201);
+      const replaced = responses.filter(({ status }) => status === 200);
       expect([added.length, replaced.length]).toEqual([1, 19]);
-      const versions = answers.map(({ headers }) => headers.get('etag'));
+      const versions = responses.map(({ headers }) => headers.get('etag'));
       expect(new Set(versions)).toEqual(new Set(prices.map((_, at) => `"v${at + 1}"`)));
-      const last = answers.find(({ headers }) => headers.get('etag') === '"v20"');
+      const last = responses.find(({ headers }) => headers.get('etag') === '"v20"');
       const shown = await (await show(sku)).json();
       expect(await last?.json()).toEqual(shown);
       expect(await findStock(shop.db, sku)).toMatchObject({ onHand: 0, held: 0 });
@@ -133,11 +134,11 @@ describe('the product list', () => {
     const skus: unknown[] = [];
     let after = '';
     for (;;) {
-      const response = await shop.ask('GET', `/v1/products?limit=2${after}`);
+      const response = await shop.request('GET', `/v1/products?limit=2${after}`);
       const { data, has_more: more } = await listOf(response.clone());
       skus.push(...data.map(({ sku }) => sku));
       const tag = response.headers.get('etag') ?? '';
-      const again = await shop.ask('GET', `/v1/products?limit=2${after}`, {
+      const again = await shop.request('GET', `/v1/products?limit=2${after}`, {
         headers: { 'if-none-match': tag },
       });
       expect(again.status).toBe(304);
@@ -165,14 +166,14 @@ describe('stock', () => {
       _sum: { delta: true },
     });
     expect(sum._sum.delta).toBe(6);
-    const shown = await shop.ask('GET', '/v1/products/counted/stock', { role: 'operator' });
+    const shown = await shop.request('GET', '/v1/products/counted/stock', { role: 'operator' });
     expect(await shown.json()).toMatchObject({ on_hand: 6 });
   });
 
   test('30 concurrent stock changes with one key record one movement and get the same response', async () => {
     await put('once');
-    const answers = await Promise.all(Array.from({ length: 30 }, () => adjust('once', 5, 'once')));
-    const done = answers.filter(({ status }) => status === 200);
+    const responses = await Promise.all(times(30, () => adjust('once', 5, 'once')));
+    const done = responses.filter(({ status }) => status === 200);
     expect(done.length).toBeGreaterThan(0);
     expect(new Set(await Promise.all(done.map((each) => each.text()))).size).toBe(1);
     expect(await shop.db.stockMovement.count({ where: { sku: 'once' } })).toBe(1);
@@ -183,9 +184,9 @@ describe('stock', () => {
 
   test('ten concurrent stock changes with one key that take the last units all return the same 200', async () => {
     await shop.stock('last', 5);
-    const answers = await Promise.all(Array.from({ length: 10 }, () => adjust('last', -5, 'take')));
-    expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
-    expect(new Set(await Promise.all(answers.map((each) => each.text()))).size).toBe(1);
+    const responses = await Promise.all(times(10, () => adjust('last', -5, 'take')));
+    expect(responses.map(({ status }) => status)).toEqual(Array(10).fill(200));
+    expect(new Set(await Promise.all(responses.map((each) => each.text()))).size).toBe(1);
   });
 
   test('a stock change that would take held units is refused with the available quantity', async () => {
@@ -208,8 +209,8 @@ describe('stock', () => {
   test('a stock change of zero returns 422, and one without a key is refused', async () => {
     expect((await problemOf(await adjust('mug-white', 0))).status).toBe(422);
     const body = { delta: 1, reason: 'x' };
-    const asked = { role: 'operator', body } as const;
-    const response = await shop.ask('POST', '/v1/products/mug-white/stock', asked);
+    const request = { role: 'operator', body } as const;
+    const response = await shop.request('POST', '/v1/products/mug-white/stock', request);
     expect((await problemOf(response)).code).toBe('idempotency_key_required');
   });
 });

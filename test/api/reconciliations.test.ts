@@ -5,6 +5,7 @@ import { runRecovery } from '../../services/recovery.ts';
 import { recordDiscrepancy } from '../../prisma/operations/discrepancies.ts';
 import { closeReconciliation } from '../../prisma/operations/reconciliation-runs.ts';
 import { problemOf } from '../support/responses.ts';
+import { times } from '../support/times.ts';
 import { useShop } from '../support/shop.ts';
 
 const shop = useShop();
@@ -71,10 +72,9 @@ test('a reconciliation key replays the same response after the run ended, and an
 });
 
 test('20 concurrent reconciliation starts with one key create one run and get the same response', async () => {
-  const times = Array.from({ length: 20 }, () => start({}, 'crowd'));
-  const answers = await Promise.all(times);
-  expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(202));
-  expect(new Set(await Promise.all(answers.map((each) => each.text()))).size).toBe(1);
+  const responses = await Promise.all(times(20, () => start({}, 'crowd')));
+  expect(responses.map(({ status }) => status)).toEqual(Array(20).fill(202));
+  expect(new Set(await Promise.all(responses.map((each) => each.text()))).size).toBe(1);
   expect(await shop.db.reconciliation.count()).toBe(1);
 });
 
@@ -99,18 +99,18 @@ test('a reconciliation requested while Temporal is unavailable is accepted and s
 });
 
 test('a reconciliation is refused for a storefront, an unknown id, an unknown scope, and a missing key', async () => {
-  const storefront = await shop.ask('POST', PATH, { role: 'storefront', key: randomUUID() });
+  const storefront = await shop.request('POST', PATH, { role: 'storefront', key: randomUUID() });
   expect((await problemOf(storefront)).code).toBe('forbidden');
   expect((await problemOf(await read(`${PATH}/rec_none`))).code).toBe('reconciliation_not_found');
   expect((await problemOf(await start({ scope: 'all' }))).code).toBe('invalid_request');
-  const keyless = await shop.ask('POST', PATH, { role: 'operator' });
+  const keyless = await shop.request('POST', PATH, { role: 'operator' });
   expect((await problemOf(keyless)).code).toBe('idempotency_key_required');
 });
 
 function start(body?: object, key: string = randomUUID()): Promise<Response> {
-  return shop.ask('POST', PATH, { role: 'operator', key, ...(body && { body }) });
+  return shop.request('POST', PATH, { role: 'operator', key, ...(body && { body }) });
 }
 
 function read(path: string): Promise<Response> {
-  return shop.ask('GET', path, { role: 'operator' });
+  return shop.request('GET', path, { role: 'operator' });
 }

@@ -42,7 +42,7 @@ const deadLetterList = z.object({
 
 async function deadLettersOf(orderId: OrderId, source: string) {
   const path = `/v1/dead-letters?order_id=${orderId}&source=${source}`;
-  const response = await shop.ask('GET', path, { role: 'operator' });
+  const response = await shop.request('GET', path, { role: 'operator' });
   return deadLetterList.parse(await response.json()).data;
 }
 
@@ -56,11 +56,11 @@ function buried(orderId: OrderId, source: string, count = 1): Promise<string[]> 
 }
 
 const redrive = (id = '', body: object = {}) =>
-  shop.ask('POST', `/v1/dead-letters/${id}/redrive`, { role: 'operator', body });
+  shop.request('POST', `/v1/dead-letters/${id}/redrive`, { role: 'operator', body });
 
 async function comesTo(orderId: OrderId, status: string): Promise<void> {
   await eventually(async () => {
-    const order = await shop.ask('GET', `/v1/orders/${orderId}`);
+    const order = await shop.request('GET', `/v1/orders/${orderId}`);
     expect((await orderOf(order)).status).toBe(status);
   });
 }
@@ -164,7 +164,7 @@ test('a resumed subscription runs, also when the resume is repeated', async () =
   await ensureSubscription(shop.db, { name, types: [], cursor: LOG_START });
   const path = `/v1/subscriptions/${encodeURIComponent(name)}/resume`;
   for (const _ of [1, 2]) {
-    expect((await shop.ask('POST', path, { role: 'operator' })).status).toBe(200);
+    expect((await shop.request('POST', path, { role: 'operator' })).status).toBe(200);
   }
   const handle = shop.temporal.client.workflow.getHandle(subscriptionWorkflowId(name));
   expect((await handle.describe()).status.name).toBe('RUNNING');

@@ -11,18 +11,18 @@ import type { Shop } from '../support/shop.ts';
 export const REASON = 'arrived broken, says canary.person@example.com';
 
 /** `shop` is a function, because the shop is opened after the tests are defined. */
-export function refundCalls(shop: () => Shop) {
+export function refundCalls(shop: Shop) {
   return {
-    ask: (orderId: string, body: object = {}, key: string = crypto.randomUUID()) =>
-      shop().ask('POST', `/v1/orders/${orderId}/refunds`, {
+    refund: (orderId: string, body: object = {}, key: string = crypto.randomUUID()) =>
+      shop.request('POST', `/v1/orders/${orderId}/refunds`, {
         role: 'operator',
         key,
         body: { reason: REASON, ...body },
       }),
-    show: (path: string) => shop().ask('GET', path, { role: 'operator' }),
+    show: (path: string) => shop.request('GET', path, { role: 'operator' }),
     /** The latest refund of the order ends so. */
     async settle(orderId: OrderId, outcome: 'succeeded' | 'failed'): Promise<void> {
-      const { db } = shop();
+      const { db } = shop;
       const refund = (await listRefunds(db, orderId)).at(-1);
       if (!refund) throw new Error('no refund');
       if (outcome === 'succeeded') await recordRefundSucceeded(db, refund, 're_1');

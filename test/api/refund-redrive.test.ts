@@ -16,11 +16,11 @@ const FAILURE = 'refund: outcome unknown (deadline)';
 
 const openDeadLetter = async (shop: Shop, orderId: OrderId): Promise<string> => {
   const path = `/v1/dead-letters?status=open&order_id=${orderId}`;
-  const { data } = await listOf(await shop.ask('GET', path, { role: 'operator' }));
+  const { data } = await listOf(await shop.request('GET', path, { role: 'operator' }));
   return String(data[0]?.['id']);
 };
 const redrive = (shop: Shop, id: string, body: object = {}): Promise<Response> =>
-  shop.ask('POST', `/v1/dead-letters/${id}/redrive`, { role: 'operator', body });
+  shop.request('POST', `/v1/dead-letters/${id}/redrive`, { role: 'operator', body });
 
 describe('a dead letter of a refund', () => {
   const shop = useShop();

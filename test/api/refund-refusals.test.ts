@@ -17,11 +17,11 @@ import { useShop } from '../support/shop.ts';
 
 const shop = useShop();
 
-const { ask, show } = refundCalls(() => shop);
+const { refund, show } = refundCalls(shop);
 
 describe('POST /v1/orders/{id}/refunds: 409', () => {
   test('a refund before the capture returns 409 and suggests a cancel', async () => {
-    const problem = await problemOf(await ask(await placedOrder(shop)));
+    const problem = await problemOf(await refund(await placedOrder(shop)));
     expect(problem).toMatchObject({ status: 409, code: 'not_refundable', reason: 'not_captured' });
     expect(problem.detail).toContain('Cancel the order');
   });
@@ -29,7 +29,7 @@ describe('POST /v1/orders/{id}/refunds: 409', () => {
   test('a refund of a manually captured payment returns 409 and asks for a manual refund', async () => {
     const orderId = await placedOrder(shop);
     await shop.db.payment.update({ where: { orderId }, data: { capturedManually: true } });
-    const problem = await problemOf(await ask(orderId));
+    const problem = await problemOf(await refund(orderId));
     expect(problem).toMatchObject({ status: 409, reason: 'captured_manually' });
     expect(problem.detail).toContain('Refund it manually');
   });
@@ -37,14 +37,14 @@ describe('POST /v1/orders/{id}/refunds: 409', () => {
   test('a refund of a cancelling or cancelled order is refused, and its refunds list the full refund of the cancel', async () => {
     const orderId = await paidOrder(shop);
     await recordCancelling(shop.db, orderId, { reason: 'requested_by_customer', request: null });
-    const undoing = await problemOf(await ask(orderId));
+    const undoing = await problemOf(await refund(orderId));
     expect(undoing).toMatchObject({ status: 409, reason: 'being_cancelled' });
     const payment = await findPayment(shop.db, orderId);
     const rest = payment && (await openRemainingRefund(shop.db, payment));
     if (rest) await recordRefundSucceeded(shop.db, rest, 're_1');
     await recordStockReleased(shop.db, orderId);
     await recordCancelled(shop.db, orderId, 'requested_by_customer');
-    expect(await problemOf(await ask(orderId))).toMatchObject({ reason: 'already_cancelled' });
+    expect(await problemOf(await refund(orderId))).toMatchObject({ reason: 'already_cancelled' });
     const { data } = await listOf(await show(`/v1/orders/${orderId}/refunds`));
     expect(data).toMatchObject([
       { cause: 'order_cancelled', status: 'succeeded', amount_minor: 2_400, reason: null },
@@ -54,17 +54,17 @@ describe('POST /v1/orders/{id}/refunds: 409', () => {
   test(`a refund after ${MAX_REFUNDS} refunds of the same order is refused as too_many_refunds`, async () => {
     const orderId = await paidOrder(shop);
     for (let count = 0; count < MAX_REFUNDS; count += 1) {
-      expect((await ask(orderId, { amount_minor: 1 })).status).toBe(202);
+      expect((await refund(orderId, { amount_minor: 1 })).status).toBe(202);
     }
-    expect(await problemOf(await ask(orderId))).toMatchObject({ reason: 'too_many_refunds' });
+    expect(await problemOf(await refund(orderId))).toMatchObject({ reason: 'too_many_refunds' });
   });
 });
 
 describe('POST /v1/orders/{id}/refunds: 422', () => {
   test('a refund of more than is left after pending refunds returns 422 with the refundable amount', async () => {
     const orderId = await paidOrder(shop);
-    await ask(orderId, { amount_minor: 2_000 });
-    const problem = await problemOf(await ask(orderId, { amount_minor: 401 }));
+    await refund(orderId, { amount_minor: 2_000 });
+    const problem = await problemOf(await refund(orderId, { amount_minor: 401 }));
     expect(problem).toMatchObject({
       status: 422,
       code: 'refund_exceeds_captured',
@@ -83,7 +83,7 @@ describe('POST /v1/orders/{id}/refunds: 422', () => {
     [{ reason: undefined }, '#/reason'],
     [{ currency: 'USD' }, '#/currency'],
   ])('a refund with %j returns 422 and points to the field', async (body, pointer) => {
-    const problem = await problemOf(await ask(await placedOrder(shop), body));
+    const problem = await problemOf(await refund(await placedOrder(shop), body));
     expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
     expect(problem.errors).toMatchObject([{ pointer }]);
   });
@@ -93,9 +93,12 @@ describe('access and unknown ids', () => {
   test('a storefront is forbidden to create and to see refunds', async () => {
     const orderId = await placedOrder(shop);
     const refused = [
-      await shop.ask('POST', `/v1/orders/${orderId}/refunds`, { key: 'x', body: { reason: 'x' } }),
-      await shop.ask('GET', `/v1/orders/${orderId}/refunds`),
-      await shop.ask('GET', '/v1/refunds/rfd_01k9zq3v5nfa3s4w1m6t2y8h7c'),
+      await shop.request('POST', `/v1/orders/${orderId}/refunds`, {
+        key: 'x',
+        body: { reason: 'x' },
+      }),
+      await shop.request('GET', `/v1/orders/${orderId}/refunds`),
+      await shop.request('GET', '/v1/refunds/rfd_01k9zq3v5nfa3s4w1m6t2y8h7c'),
     ];
     for (const response of refused) expect((await problemOf(response)).code).toBe('forbidden');
   });
@@ -108,7 +111,7 @@ describe('access and unknown ids', () => {
   );
 
   test('a refund of an unknown order and its list of refunds return order_not_found', async () => {
-    expect((await problemOf(await ask('ord_nope'))).code).toBe('order_not_found');
+    expect((await problemOf(await refund('ord_nope'))).code).toBe('order_not_found');
     expect((await problemOf(await show('/v1/orders/ord_nope/refunds'))).code).toBe(
       'order_not_found',
     );

@@ -38,8 +38,8 @@ async function charged(amount_refunded: number): Promise<string | null> {
   });
   const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET });
   const headers = { 'stripe-signature': signature };
-  const asked = { role: null, body: payload, headers };
-  expect((await shop.ask('POST', '/callbacks/payments', asked)).status).toBe(200);
+  const request = { role: null, body: payload, headers };
+  expect((await shop.request('POST', '/callbacks/payments', request)).status).toBe(200);
   return outcome(id);
 }
 

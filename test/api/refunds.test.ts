@@ -9,10 +9,11 @@ import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, shippedOrder } from '../support/orders.ts';
 import { REASON, refundCalls } from './refund-calls.ts';
 import { useShop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 const shop = useShop();
 
-const { ask, show, settle } = refundCalls(() => shop);
+const { refund, show, settle } = refundCalls(shop);
 const paymentOf = (orderId: OrderId) => shop.db.payment.findUniqueOrThrow({ where: { orderId } });
 
 describe('POST /v1/orders/{id}/refunds: 202', () => {
@@ -21,7 +22,7 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
     ['shipped', shippedOrder],
   ])('a refund of a %s order without an amount covers the whole capture', async (_, ordered) => {
     const orderId = await ordered(shop);
-    const response = await ask(orderId);
+    const response = await refund(orderId);
     expect(response.status).toBe(202);
     const body = JSON.parse(await response.text());
     expect(response.headers.get('location')).toBe(`/v1/refunds/${body.id}`);
@@ -45,7 +46,7 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
 
   test('a refund is recorded with its operation key and its event, and the event omits the reason', async () => {
     const orderId = await paidOrder(shop);
-    const { id } = JSON.parse(await (await ask(orderId, { amount_minor: 500 })).text());
+    const { id } = JSON.parse(await (await refund(orderId, { amount_minor: 500 })).text());
     const operations = await shop.db.paymentOperation.findMany({
       where: { orderId, kind: 'refund' },
     });
@@ -68,7 +69,7 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
 
   test('a refund starts its workflow with ids and amounts only, and the start is recorded', async () => {
     const orderId = await paidOrder(shop);
-    const { id } = JSON.parse(await (await ask(orderId, { amount_minor: 500 })).text());
+    const { id } = JSON.parse(await (await refund(orderId, { amount_minor: 500 })).text());
     await shop.services.starts.drain();
     expect(shop.refunds.started).toEqual([
       {
@@ -86,7 +87,7 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
 
   test('a refund is accepted while Temporal is unavailable, and its workflow is left unstarted', async () => {
     shop.checkouts.reachable = false;
-    const response = await ask(await paidOrder(shop));
+    const response = await refund(await paidOrder(shop));
     expect(response.status).toBe(202);
     await shop.services.starts.drain();
     const { id } = JSON.parse(await response.text());
@@ -96,35 +97,35 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
 
   test('two partial refunds return the whole amount, and another refund is refused', async () => {
     const orderId = await shippedOrder(shop);
-    expect((await ask(orderId, { amount_minor: 1_000 })).status).toBe(202);
+    expect((await refund(orderId, { amount_minor: 1_000 })).status).toBe(202);
     await settle(orderId, 'succeeded');
     expect(await paymentOf(orderId)).toMatchObject({ status: 'partially_refunded' });
-    expect((await ask(orderId, { amount_minor: 1_400 })).status).toBe(202);
+    expect((await refund(orderId, { amount_minor: 1_400 })).status).toBe(202);
     await settle(orderId, 'succeeded');
     expect(await paymentOf(orderId)).toMatchObject({
       status: 'refunded',
       refundedMinor: 2_400,
       refundingMinor: 0,
     });
-    const problem = await problemOf(await ask(orderId));
+    const problem = await problemOf(await refund(orderId));
     expect(problem).toMatchObject({ code: 'refund_exceeds_captured', refundable_minor: 0 });
   });
 
   test('a refund that the provider refused can be requested again', async () => {
     const orderId = await paidOrder(shop);
-    expect((await ask(orderId)).status).toBe(202);
+    expect((await refund(orderId)).status).toBe(202);
     await settle(orderId, 'failed');
     expect(await paymentOf(orderId)).toMatchObject({ status: 'captured', refundingMinor: 0 });
-    expect((await ask(orderId)).status).toBe(202);
+    expect((await refund(orderId)).status).toBe(202);
     const statuses = (await listRefunds(shop.db, orderId)).map(({ status }) => status);
     expect(statuses).toEqual(['failed', 'requested']);
   });
 
   test("an order shows its refunds without the operator's reason", async () => {
     const orderId = await paidOrder(shop);
-    await ask(orderId, { amount_minor: 700 });
+    await refund(orderId, { amount_minor: 700 });
     await settle(orderId, 'succeeded');
-    const order = JSON.parse(await (await shop.ask('GET', `/v1/orders/${orderId}`)).text());
+    const order = JSON.parse(await (await shop.request('GET', `/v1/orders/${orderId}`)).text());
     expect(order.payment).toMatchObject({ status: 'partially_refunded', refunded_minor: 700 });
     expect(order.refunds).toMatchObject([
       { status: 'succeeded', cause: 'requested', amount_minor: 700, currency: 'EUR' },
@@ -136,11 +137,11 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
 describe('the same Idempotency-Key', () => {
   test('a refund repeated with the same key replays the same response after it settled, and creates no second one', async () => {
     const orderId = await paidOrder(shop);
-    const first = await ask(orderId, {}, 'same');
+    const first = await refund(orderId, {}, 'same');
     const body = await first.text();
     await settle(orderId, 'succeeded');
     for (const _ of [1, 2]) {
-      const again = await ask(orderId, {}, 'same');
+      const again = await refund(orderId, {}, 'same');
       expect([again.status, await again.text()]).toEqual([202, body]);
       expect(again.headers.get('location')).toBe(first.headers.get('location'));
       expect(again.headers.get('idempotent-replayed')).toBe('true');
@@ -150,39 +151,41 @@ describe('the same Idempotency-Key', () => {
 
   test('a refund key reused with another body returns 422, and a refund without a key is refused', async () => {
     const orderId = await paidOrder(shop);
-    await ask(orderId, { amount_minor: 100 }, 'reused');
-    const reused = await problemOf(await ask(orderId, { amount_minor: 101 }, 'reused'));
+    await refund(orderId, { amount_minor: 100 }, 'reused');
+    const reused = await problemOf(await refund(orderId, { amount_minor: 101 }, 'reused'));
     expect(reused).toMatchObject({ status: 422, code: 'idempotency_key_reused' });
-    const asked = { role: 'operator', body: { reason: 'x' } } as const;
+    const request = { role: 'operator', body: { reason: 'x' } } as const;
     const path = `/v1/orders/${orderId}/refunds`;
-    expect((await problemOf(await shop.ask('POST', path, asked))).code).toBe(
+    expect((await problemOf(await shop.request('POST', path, request))).code).toBe(
       'idempotency_key_required',
     );
   });
 
   test('a refused refund leaves its idempotency key free', async () => {
     const orderId = await paidOrder(shop);
-    expect((await ask(orderId, { amount_minor: 2_401 }, 'free')).status).toBe(422);
-    expect((await ask(orderId, { amount_minor: 2_400 }, 'free')).status).toBe(202);
+    expect((await refund(orderId, { amount_minor: 2_401 }, 'free')).status).toBe(422);
+    expect((await refund(orderId, { amount_minor: 2_400 }, 'free')).status).toBe(202);
   });
 });
 
 test("a refund's outcome is recorded once when success and failure are reported concurrently", async () => {
   const orderId = await paidOrder(shop);
-  const { id } = JSON.parse(await (await ask(orderId, { amount_minor: 900 })).text());
-  const refund = await findRefund(shop.db, id);
-  if (!refund) throw new Error('no refund');
+  const { id } = JSON.parse(await (await refund(orderId, { amount_minor: 900 })).text());
+  const requested = await findRefund(shop.db, id);
+  if (!requested) throw new Error('no refund');
   await Promise.all(
-    Array.from({ length: 10 }, (_, index) =>
+    times(10, (index) =>
       index % 2 === 0
-        ? recordRefundSucceeded(shop.db, refund, 're_1')
-        : recordRefundFailed(shop.db, refund, 'insufficient_funds'),
+        ? recordRefundSucceeded(shop.db, requested, 're_1')
+        : recordRefundFailed(shop.db, requested, 'insufficient_funds'),
     ),
   );
   const settled = await findRefund(shop.db, id);
   const { refundedMinor, refundingMinor } = await paymentOf(orderId);
   expect([refundedMinor, refundingMinor]).toEqual([settled?.status === 'succeeded' ? 900 : 0, 0]);
   const events = await shop.db.event.findMany({ where: { orderId } });
-  const told = events.filter(({ type }) => ['refund.succeeded', 'refund.failed'].includes(type));
-  expect(told.map(({ type }) => type)).toEqual([`refund.${settled?.status}`]);
+  const published = events.filter(({ type }) =>
+    ['refund.succeeded', 'refund.failed'].includes(type),
+  );
+  expect(published.map(({ type }) => type)).toEqual([`refund.${settled?.status}`]);
 });

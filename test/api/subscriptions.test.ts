@@ -27,8 +27,9 @@ beforeEach(async () => {
 
 const add = (name: string, cursor: LogCursor, types: 'order.placed'[] = []) =>
   ensureSubscription(shop.db, { name, types, cursor });
-const post = (path: string, body?: object) => shop.ask('POST', path, { role: 'operator', body });
-const get = (path: string) => shop.ask('GET', path, { role: 'operator' });
+const post = (path: string, body?: object) =>
+  shop.request('POST', path, { role: 'operator', body });
+const get = (path: string) => shop.request('GET', path, { role: 'operator' });
 const show = async (path: string) => (await get(path)).json();
 
 describe('GET /v1/subscriptions', () => {

@@ -35,13 +35,13 @@ test("an order's trace is passed to its workflow, also when the start is read fr
 test("a refund's workflow gets the trace of the order, not the trace of the refund request", async () => {
   const orderId = await paidOrder(shop);
   await shop.db.order.update({ where: { id: orderId }, data: { traceparent } });
-  const asked = await shop.ask('POST', `/v1/orders/${orderId}/refunds`, {
+  const accepted = await shop.request('POST', `/v1/orders/${orderId}/refunds`, {
     role: 'operator',
     key: 'traced',
     body: { reason: 'broken' },
     headers: { traceparent: `00-${'c'.repeat(32)}-${'d'.repeat(16)}-01` },
   });
-  const { id } = z.object({ id: z.string().refine(isRefundId) }).parse(await asked.json());
+  const { id } = z.object({ id: z.string().refine(isRefundId) }).parse(await accepted.json());
   await shop.services.starts.drain();
   expect(shop.refunds.started.at(-1)).toMatchObject({ refundId: id, traceparent });
   expect(await findRefundStart(shop.db, id)).toMatchObject({ traceparent });
@@ -59,8 +59,8 @@ test('each event in the feed carries the trace of its order, and no trace when t
     { headers: { traceparent: `${traceparent}-more` } },
   );
   await eventually(async () => {
-    const answer = await shop.ask('GET', '/v1/events?limit=500', { role: 'operator' });
-    const { data } = feed.parse(await answer.json());
+    const response = await shop.request('GET', '/v1/events?limit=500', { role: 'operator' });
+    const { data } = feed.parse(await response.json());
     const traces = (orderId: string) =>
       data.filter(({ subject }) => subject === orderId).map((event) => event.traceparent);
     expect(traces(traced)).toEqual([traceparent, traceparent]);

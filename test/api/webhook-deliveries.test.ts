@@ -7,6 +7,7 @@ import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { endpointCalls } from './endpoint-calls.ts';
 import { useShop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 const redelivery = z.looseObject({
   requested: z.number(),
@@ -100,7 +101,7 @@ describe('a redelivery', () => {
     const { id } = await create({ types: ['order.delivered'] });
     const { orderId } = await firstEvent(await placeOrder());
     const startMs = Date.parse('2030-01-01T00:00:00Z');
-    const data = Array.from({ length: 250 }, (_, at) => ({
+    const data = times(250, (at) => ({
       id: randomUUID(),
       type: 'order.delivered',
       orderId,
@@ -114,8 +115,8 @@ describe('a redelivery', () => {
     let from = '2030-01-01T00:00:00Z';
     const requested: number[] = [];
     for (;;) {
-      const answer = await post(`/${id}/redeliver`, { from, to });
-      const { requested: some, next_from: next } = redelivery.parse(await answer.json());
+      const response = await post(`/${id}/redeliver`, { from, to });
+      const { requested: some, next_from: next } = redelivery.parse(await response.json());
       requested.push(some);
       if (next === null) break;
       from = next;

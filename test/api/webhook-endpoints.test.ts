@@ -7,6 +7,7 @@ import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { endpoint, endpointCalls, PATH } from './endpoint-calls.ts';
 import { useShop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 const UNKNOWN = 'we_01k9zq3v5nfa3s4w1m6t2y8h7c';
 const result = z.looseObject({ event_id: z.string(), latency_ms: z.number() });
@@ -20,7 +21,7 @@ afterEach(() => receiver.close());
 
 const role = 'operator' as const;
 const { get, post, patch, create } = endpointCalls(() => ({ shop, url: receiver.url }));
-const remove = (id: string) => shop.ask('DELETE', `${PATH}/${id}`, { role });
+const remove = (id: string) => shop.request('DELETE', `${PATH}/${id}`, { role });
 
 async function fetchEndpoint(id: string) {
   const response = await get(`/${id}`);
@@ -67,8 +68,8 @@ describe('adding an endpoint', () => {
     const key = randomUUID();
     const before = await shop.db.webhookEndpoint.count();
     const body = { url: receiver.url };
-    const answers = await Promise.all(Array.from({ length: 20 }, () => post('', body, key)));
-    const done = answers.filter(({ status }) => status === 201);
+    const responses = await Promise.all(times(20, () => post('', body, key)));
+    const done = responses.filter(({ status }) => status === 201);
     expect(done.length).toBeGreaterThan(0);
     expect(new Set(await Promise.all(done.map((each) => each.text()))).size).toBe(1);
     expect(await shop.db.webhookEndpoint.count()).toBe(before + 1);
@@ -104,13 +105,13 @@ describe('adding an endpoint', () => {
     expect(types).toMatchObject({ status: 422, errors: [{ pointer: '#/types/0' }] });
     const more = await problemOf(await post('', { url: receiver.url, color: 'red' }));
     expect(more).toMatchObject({ status: 422, errors: [{ pointer: '#/color' }] });
-    const keyless = await shop.ask('POST', PATH, { role, body: { url: receiver.url } });
+    const keyless = await shop.request('POST', PATH, { role, body: { url: receiver.url } });
     expect((await problemOf(keyless)).code).toBe('idempotency_key_required');
   });
 
   test('an endpoint over the maximum number is refused as too_many_endpoints', async () => {
     const kept = await shop.db.webhookEndpoint.count();
-    const extra = Array.from({ length: MAX_ENDPOINTS - kept }, (_, at) => ({
+    const extra = times(MAX_ENDPOINTS - kept, (at) => ({
       id: `we_extra_${at}`,
       url: receiver.url,
       secret: 'whsec_none',
@@ -162,7 +163,7 @@ describe('an endpoint', () => {
   });
 
   test('every call for an unknown endpoint returns endpoint_not_found', async () => {
-    const answers = [
+    const responses = [
       await get(`/${UNKNOWN}`),
       await patch(UNKNOWN, { types: [] }),
       await remove(UNKNOWN),
@@ -171,7 +172,8 @@ describe('an endpoint', () => {
       await post(`/${UNKNOWN}/rotate-secret`),
       await post(`/${UNKNOWN}/test`),
     ];
-    for (const answer of answers) expect((await problemOf(answer)).code).toBe('endpoint_not_found');
+    for (const response of responses)
+      expect((await problemOf(response)).code).toBe('endpoint_not_found');
   });
 });
 
@@ -210,9 +212,9 @@ describe('a new secret', () => {
     const key = randomUUID();
     const rotated = await post(`/${id}/rotate-secret`, undefined, key);
     expect(rotated.status).toBe(200);
-    const answer = z.looseObject({ secret: z.string(), previous_secret_expires_at: z.string() });
+    const schema = z.looseObject({ secret: z.string(), previous_secret_expires_at: z.string() });
     const text = await rotated.text();
-    const { secret, previous_secret_expires_at: expiresAt } = answer.parse(JSON.parse(text));
+    const { secret, previous_secret_expires_at: expiresAt } = schema.parse(JSON.parse(text));
     expect(secret).not.toBe(old);
     expect(Date.parse(expiresAt) - Date.now()).toBeGreaterThan(23.9 * 3_600_000);
     const again = await post(`/${id}/rotate-secret`, undefined, key);
@@ -220,7 +222,7 @@ describe('a new secret', () => {
     await post(`/${id}/test`);
     expect(receiver.verified(old)).toHaveLength(1);
     expect(receiver.verified(secret)).toHaveLength(1);
-    const keyless = await shop.ask('POST', `${PATH}/${id}/rotate-secret`, { role });
+    const keyless = await shop.request('POST', `${PATH}/${id}/rotate-secret`, { role });
     expect((await problemOf(keyless)).code).toBe('idempotency_key_required');
   });
 });

@@ -2,10 +2,11 @@
 import { expect } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import type { Shop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 /** Runs `work` this many times concurrently. */
 export function concurrently<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
-  return Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+  return Promise.all(times(count, (index) => work(index)));
 }
 
 /** Retries a 503, and a request in flight, under one key. */

@@ -25,11 +25,11 @@ const place = (): Promise<OrderId> =>
   placedOrder(shop, { lines: [{ sku: 'mug-white', quantity: 2 }] });
 
 const cancel = (id: OrderId): Promise<Response> =>
-  withRetry((key) => shop.ask('POST', `/v1/orders/${id}/cancel`, { key }));
+  withRetry((key) => shop.request('POST', `/v1/orders/${id}/cancel`, { key }));
 
 const refund = (id: OrderId, amount_minor?: number): Promise<Response> =>
   withRetry((key) =>
-    shop.ask('POST', `/v1/orders/${id}/refunds`, {
+    shop.request('POST', `/v1/orders/${id}/refunds`, {
       role: 'operator',
       key,
       body: { reason: 'raced', ...(amount_minor !== undefined && { amount_minor }) },
@@ -116,7 +116,7 @@ describe('two concurrent cancels', () => {
       const key = crypto.randomUUID();
       const send = (): Promise<string> =>
         eventually(async () => {
-          const response = await shop.ask('POST', `/v1/orders/${id}/cancel`, { key });
+          const response = await shop.request('POST', `/v1/orders/${id}/cancel`, { key });
           expect(response.status).toBe(202);
           return response.text();
         }, WITHIN);
@@ -172,7 +172,7 @@ describe('refunds racing each other', () => {
     const options = { role: 'operator', key: 'one-refund', body: { reason: 'raced' } } as const;
     const bodies = await concurrently(20, () =>
       eventually(async () => {
-        const response = await shop.ask('POST', `/v1/orders/${id}/refunds`, options);
+        const response = await shop.request('POST', `/v1/orders/${id}/refunds`, options);
         expect(response.status).toBe(202);
         return response.text();
       }, WITHIN),

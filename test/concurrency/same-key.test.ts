@@ -4,6 +4,7 @@ import { expectInvariants } from '../support/invariants.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
 import { hasRetryAfter, concurrently } from './concurrent-shoppers.ts';
+import { times } from '../support/times.ts';
 
 const KEYS = 100;
 const EACH = 20;
@@ -34,7 +35,7 @@ test(`${KEYS} keys sent ${EACH} times each at once make ${KEYS} orders with one 
       ),
     );
   };
-  const keys = Array.from({ length: KEYS }, (_, index) => `key-${index}`);
+  const keys = times(KEYS, (index) => `key-${index}`);
   await concurrently(CONCURRENT_KEYS, async () => {
     for (let key = keys.shift(); key !== undefined; key = keys.shift()) await sendAll(key);
   });

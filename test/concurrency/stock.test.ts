@@ -57,7 +57,7 @@ test('stock adjustments during concurrent orders all count and never go below th
   await shop.stock('moving', 30);
   const adjust = (delta: number) =>
     withRetry((key) =>
-      shop.ask('POST', '/v1/products/moving/stock', {
+      shop.request('POST', '/v1/products/moving/stock', {
         role: 'operator',
         key,
         body: { delta, reason: 'recount' },

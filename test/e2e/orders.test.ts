@@ -15,6 +15,7 @@ import {
 import { audit } from '../../tools/audit/audit.ts';
 import { readable } from '../../tools/audit/readable.ts';
 import { openSystem, type ApiResponse, type System } from './system.ts';
+import { times } from '../support/times.ts';
 
 /** The whole service in real time: what a shopper sees, and its effects at the providers. */
 let server: DevServer;
@@ -94,7 +95,7 @@ test('an order refused at shipping is refunded, released and cancelled with a no
 test('orders in flight each ship once after the worker is killed and restarted', async () => {
   const place = { provider: 'payments', operation: 'capture' } as const;
   system.sandbox.faults.set(place, { mode: 'latency', latency_ms: 1_500 });
-  const responses = await Promise.all(Array.from({ length: 8 }, () => system.place()));
+  const responses = await Promise.all(times(8, () => system.place()));
   const orderIds = responses.map(placed);
   // Some captures are done at the provider, and the kill loses their responses.
   await eventually(() => expect(system.sandbox.faults.list()[0]?.fired).toBeGreaterThan(3));

@@ -8,6 +8,7 @@ import { createAppProcess, providersEnv, type AppProcess } from '../support/app-
 import { createApi, placeOrder } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { useShop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 const SHOPPERS = 4;
 /** Longer than a client takes between its check of /readyz and its order. */
@@ -88,9 +89,7 @@ test('[infra/rolling-restart] a rolling restart of the API under load fails no r
   const { db, sandbox } = shop;
   const finished = new AbortController();
   const failed: unknown[] = [];
-  const shoppers = Promise.all(
-    Array.from({ length: SHOPPERS }, () => shopUntil(finished.signal, failed)),
-  );
+  const shoppers = Promise.all(times(SHOPPERS, () => shopUntil(finished.signal, failed)));
   const replaced = (async () => {
     for (const api of apis) {
       await api.stop();

@@ -9,6 +9,7 @@ import { createNotifications, type Notifications } from '../../prisma/client/lis
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
 import { useShop } from '../support/shop.ts';
+import { times } from '../support/times.ts';
 
 /** Find the subscription, read, look for the log's end, read once more, move the cursor. */
 const STATEMENTS_OF_A_QUIET_TURN = 5;
@@ -22,7 +23,7 @@ afterAll(async () => {
   await notifications.close();
 });
 
-test.each(Array.from({ length: STATEMENTS_OF_A_QUIET_TURN }, (_, at) => at + 1))(
+test.each(times(STATEMENTS_OF_A_QUIET_TURN, (at) => at + 1))(
   'an order placed just before statement %i of an idle pump turn is delivered',
   async (at) => {
     const taken: string[] = [];

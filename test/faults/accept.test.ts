@@ -12,6 +12,7 @@ import {
   useProxiedShop,
 } from './proxied-shop.ts';
 import { orderIdIn, retryUntilPlaced } from './settling.ts';
+import { times } from '../support/times.ts';
 
 const shop = useProxiedShop();
 afterEach(() => {
@@ -143,7 +144,7 @@ describe('requests with one key', () => {
     proof,
   }) => {
     const held = await shop.heldMugs();
-    const responses = await Promise.all(Array.from({ length: 20 }, () => shop.buy('twenty')));
+    const responses = await Promise.all(times(20, () => shop.buy('twenty')));
     proof.fired(responses.length - 1);
     const bodies = new Set<string>();
     for (const response of responses) {

@@ -13,6 +13,7 @@ import { eventually } from '../support/eventually.ts';
 import { effectsOf, eventTypesOf } from '../support/expectations.ts';
 import { test } from './matrix-case.ts';
 import type { Fault, Step as Row } from './table.ts';
+import { times } from '../support/times.ts';
 
 /**
  * Every activity that calls a provider, under every fault of its provider: what the workflow gets,
@@ -210,7 +211,7 @@ describe.each(STEPS)('$what', (each) => {
     const orderId = await each.prepare(steps);
     // So slow that they overlap; counts the calls that reached the provider.
     steps.sandbox.faults.set(each.place, { mode: 'latency', latency_ms: 50 });
-    const attempts = Array.from({ length: 10 }, () => each.run(steps, orderId));
+    const attempts = times(10, () => each.run(steps, orderId));
     const settled = await Promise.allSettled(attempts);
     for (const result of settled) {
       if (result.status === 'fulfilled') expect(result.value).toEqual(each.done);

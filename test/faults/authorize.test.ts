@@ -8,6 +8,7 @@ import { problemOf } from '../support/responses.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
 import { test } from './matrix-case.ts';
 import { expectExpired, expectPlacedOnce, orderIdIn, retryUntilPlaced } from './settling.ts';
+import { times } from '../support/times.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const FIND = { provider: 'payments', operation: 'lookup' } as const;
@@ -108,7 +109,7 @@ describe('authorizing the payment', () => {
   }) => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 3 });
     shop.sandbox.faults.set(FIND, { mode: 'down', times: 3 });
-    const tries = () => Array.from({ length: 5 }, () => shop.place({}, 'many'));
+    const tries = () => times(5, () => shop.place({}, 'many'));
     for (const _ of [1, 2, 3]) {
       for (const { status } of await Promise.all(tries()))
         expect([201, 409, 503]).toContain(status);

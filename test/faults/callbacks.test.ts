@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { test } from './matrix-case.ts';
 import { cutAt, useProxiedShop } from './proxied-shop.ts';
 import { recover } from './settling.ts';
+import { times } from '../support/times.ts';
 
 const BEFORE_STORE = cutAt('"inbox"');
 const STORE_RESPONSE_LOST = cutAt(Buffer.from('INSERT 0 1\0', 'latin1'), 'to_client');
@@ -40,7 +41,9 @@ function post({ id, body, at }: { id: string; body: string; at: Date }): Promise
     'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
     'webhook-signature': new Webhook(CALLBACK_SECRET).sign(id, at, body),
   };
-  return Promise.resolve(shop.ask('POST', '/callbacks/warehouse', { role: null, body, headers }));
+  return Promise.resolve(
+    shop.request('POST', '/callbacks/warehouse', { role: null, body, headers }),
+  );
 }
 
 const stored = (id: string) => shop.direct.inboxMessage.findMany({ where: { id } });
@@ -104,7 +107,7 @@ describe('a warehouse callback during database faults', () => {
     proof,
   }) => {
     const { send } = await callback('twenty');
-    const responses = await Promise.all(Array.from({ length: 20 }, () => send()));
+    const responses = await Promise.all(times(20, () => send()));
     proof.fired(responses.length - 1);
     expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
     expect(await stored('twenty')).toHaveLength(1);
@@ -153,7 +156,7 @@ describe('clock skew', () => {
       });
       const headers = { 'stripe-signature': signature };
       const options = { role: null, body: payload, headers };
-      const response = await shop.ask('POST', '/callbacks/payments', options);
+      const response = await shop.request('POST', '/callbacks/payments', options);
       expect(response.status, `${seconds} s`).toBe(status);
       proof.fired(1);
     }

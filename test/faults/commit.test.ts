@@ -10,6 +10,7 @@ import {
   useProxiedShop,
 } from './proxied-shop.ts';
 import { expectExpired, expectPlacedOnce, orderIdIn, retryUntilPlaced } from './settling.ts';
+import { times } from '../support/times.ts';
 
 /** The money is authorized; the faults hit its record in the database. */
 const shop = useProxiedShop();
@@ -85,7 +86,7 @@ describe('recording a placed order', () => {
   }) => {
     const id = await buyWith('twenty', BEFORE_COMMIT);
     await shop.passLease('twenty');
-    const responses = await Promise.all(Array.from({ length: 20 }, () => shop.buy('twenty')));
+    const responses = await Promise.all(times(20, () => shop.buy('twenty')));
     proof.fired(responses.length);
     for (const { status } of responses) expect([201, 409]).toContain(status);
     await expectRetryPlaces('twenty', id);

@@ -4,6 +4,7 @@ import { useShop, paymentEffects } from '../support/shop.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectConsistent } from './records.ts';
 import { test } from './matrix-case.ts';
+import { times } from '../support/times.ts';
 
 const BUYERS = 1_000;
 const UNITS = 100;
@@ -18,11 +19,11 @@ async function buy(buyer: number): Promise<Response> {
   };
   return eventually(
     async () => {
-      const answer = await shop.place(order, `buyer-${buyer}`);
-      expect(answer.status).not.toBe(503);
+      const response = await shop.place(order, `buyer-${buyer}`);
+      expect(response.status).not.toBe(503);
       // A try that was cut off keeps its key for a moment.
-      expect(await answer.clone().text()).not.toContain('request_in_flight');
-      return answer;
+      expect(await response.clone().text()).not.toContain('request_in_flight');
+      return response;
     },
     { timeoutMs: 200_000, everyMs: 1_000 },
   );
@@ -32,13 +33,13 @@ test('[infra/hot-sku] 1,000 buyers of 100 units get exactly 100 orders and 900 o
   proof,
 }) => {
   await shop.stock('hot', UNITS);
-  const answers = await Promise.all(Array.from({ length: BUYERS }, (_, buyer) => buy(buyer)));
-  const placed = answers.filter(({ status }) => status === 201);
-  const refused = answers.filter(({ status }) => status === 409);
+  const responses = await Promise.all(times(BUYERS, (buyer) => buy(buyer)));
+  const placed = responses.filter(({ status }) => status === 201);
+  const refused = responses.filter(({ status }) => status === 409);
   expect([placed.length, refused.length]).toEqual([UNITS, BUYERS - UNITS]);
-  for (const answer of refused) expect((await problemOf(answer)).code).toBe('out_of_stock');
+  for (const response of refused) expect((await problemOf(response)).code).toBe('out_of_stock');
   proof.fired(refused.length);
-  const ids = await Promise.all(placed.map(async (answer) => (await orderOf(answer)).id));
+  const ids = await Promise.all(placed.map(async (response) => (await orderOf(response)).id));
   expect(new Set(ids).size).toBe(UNITS);
   expect(paymentEffects(shop)).toEqual({ authorize: UNITS });
   const stock = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'hot' } });

@@ -12,6 +12,7 @@ import { expectConsistent } from './records.ts';
 import { test } from './matrix-case.ts';
 
 import { cancel, placed, recover } from './settling.ts';
+import { times } from '../support/times.ts';
 
 const shop = useSkippingShop();
 afterAll(async () => {
@@ -36,7 +37,7 @@ interface Message {
 }
 
 async function post(path: string, body: string, headers: Record<string, string>): Promise<number> {
-  return (await shop.ask('POST', path, { role: null, body, headers })).status;
+  return (await shop.request('POST', path, { role: null, body, headers })).status;
 }
 
 /** The warehouse's callback that the parcel has left, under this message id. */
@@ -86,7 +87,7 @@ describe('provider messages', () => {
     proof,
   }) => {
     const random = createSeededRandom();
-    const orderIds = await Promise.all(Array.from({ length: 12 }, () => placed(shop)));
+    const orderIds = await Promise.all(times(12, () => placed(shop)));
     const intents = await intentsOf(orderIds);
     const messages: Message[] = orderIds.flatMap((orderId) => [
       shipped(orderId, `shipped-${orderId}`),
@@ -124,7 +125,7 @@ describe('provider messages', () => {
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
     const orderId = await placed(shop);
     const count = 500;
-    const remaining = Array.from({ length: count }, (_, index) => index);
+    const remaining = times(count, (index) => index);
     const sendAll = async (): Promise<void> => {
       for (let index = remaining.pop(); index !== undefined; index = remaining.pop()) {
         const send = shipped(orderId, `flood-${index}`).send;

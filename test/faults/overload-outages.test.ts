@@ -1,70 +1,60 @@
-import { afterEach, describe, expect } from 'vitest';
+import { describe, expect, onTestFinished } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { createServices } from '../../api/context.ts';
 import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import { createGate } from '../support/gate.ts';
 import { eventually } from '../support/eventually.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { problemOf } from '../support/responses.ts';
-import { openShop, paymentEffects, type Shop, type ShopOptions } from '../support/shop.ts';
+import { openShopForTest, paymentEffects, type Shop, type ShopOptions } from '../support/shop.ts';
 import { test } from './matrix-case.ts';
+import { times } from '../support/times.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
-const undo: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const each of undo.splice(0).toReversed()) await each();
-});
-async function useShop(options: ShopOptions = {}): Promise<Shop> {
-  const shop = await openShop({ ...options, timeoutFactor: 1 });
-  undo.push(shop.close);
-  return shop;
-}
-
-const times = <T>(count: number, work: (index: number) => T): T[] =>
-  Array.from({ length: count }, (_, index) => work(index));
+/** With the production timeouts of the database. */
+const openPunctualShop = (options: ShopOptions = {}): Promise<Shop> =>
+  openShopForTest({ ...options, timeoutFactor: 1 });
 
 describe('an exhausted connection pool', () => {
   const POOL = 4;
 
   /** Takes all connections; resolves when they are taken, and gives what gives them back. */
   async function holdAll({ db }: Shop): Promise<() => Promise<void>> {
-    let letGo = (): void => undefined;
-    const until = new Promise<void>((resolve) => {
-      letGo = resolve;
-    });
+    const gate = createGate();
     let held = 0;
     const holders = times(POOL, () =>
       db.$transaction(
         async (tx) => {
           await tx.$executeRaw`SET LOCAL idle_in_transaction_session_timeout = 0`;
           held += 1;
-          await until;
+          await gate.opened;
         },
         { timeout: 60_000 },
       ),
     );
     await eventually(() => expect(held).toBe(POOL));
     return async () => {
-      letGo();
+      gate.open();
       await Promise.allSettled(holders);
     };
   }
   test('[infra/pool-exhausted] requests get Retry-After while the pool is exhausted, then succeed, and no connection is lost', async ({
     proof,
   }) => {
-    const shop = await useShop({ poolSize: POOL });
-    await shop.ask('GET', '/v1/products');
+    const shop = await openPunctualShop({ poolSize: POOL });
+    await shop.request('GET', '/v1/products');
     const giveBack = await holdAll(shop);
-    const asked = [
+    const requests = [
       ...times(100, () => shop.place()),
-      shop.ask('GET', '/v1/orders', { role: 'operator' }),
+      shop.request('GET', '/v1/orders', { role: 'operator' }),
     ];
-    const answers = await Promise.all(asked);
-    proof.fired(answers.length);
-    for (const answer of answers) {
-      expect(answer.headers.get('retry-after')).toBe('2');
-      expect((await problemOf(answer)).code).toBe('database_unavailable');
+    const responses = await Promise.all(requests);
+    proof.fired(responses.length);
+    for (const response of responses) {
+      expect(response.headers.get('retry-after')).toBe('2');
+      expect((await problemOf(response)).code).toBe('database_unavailable');
     }
     await giveBack();
     await eventually(async () => expect((await shop.place()).status).toBe(201));
@@ -81,7 +71,7 @@ describe('an exhausted connection pool', () => {
 });
 
 test('a transaction that times out is classified as an unavailable database', async () => {
-  const shop = await useShop();
+  const shop = await openPunctualShop();
   const late = shop.db.$transaction(
     async (tx) => {
       await tx.$queryRaw`SELECT pg_sleep(0.2)::text`;
@@ -103,14 +93,14 @@ describe('an unresponsive payment provider', () => {
       limits: { ...PAYMENT_LIMITS, authorize: { ...authorize, deadlineMs: 10_000 } },
     });
     const services = createServices({ ...shop.services, payments });
-    undo.push(services.close);
+    onTestFinished(services.close);
     const app = createApp(services);
     const place = (key: string, changes: object = {}) => placeOrder(apiOf(app), changes, { key });
     return { app, place };
   }
 
   test('an open circuit refuses an order with Retry-After before anything is written', async () => {
-    const shop = await useShop();
+    const shop = await openPunctualShop();
     const { app, place } = withBreaker(shop, 60_000);
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before' });
     expect((await place('first')).status).toBe(503);
@@ -137,19 +127,19 @@ describe('an unresponsive payment provider', () => {
   });
 
   test('a half-open circuit lets one of ten orders through and writes no other, and later orders succeed', async () => {
-    const shop = await useShop();
+    const shop = await openPunctualShop();
     const { place } = withBreaker(shop, 300);
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
     expect((await place('opens')).status).toBe(503);
     // While the probe is under way: long enough for all the others to be answered.
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 3_000 });
     const before = await shop.db.order.count();
-    const answers = await eventually(async () => {
+    const responses = await eventually(async () => {
       const tried = await Promise.all(times(10, () => place(crypto.randomUUID())));
       expect(tried.map(({ status }) => status)).toContain(201);
       return tried;
     });
-    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(responses.filter(({ status }) => status === 201)).toHaveLength(1);
     expect(await shop.db.order.count()).toBe(before + 1);
     shop.sandbox.faults.clear();
     expect((await place('well')).status).toBe(201);
@@ -157,7 +147,7 @@ describe('an unresponsive payment provider', () => {
   });
 
   test('an order whose client disconnects before the payment call is authorized once by its retry', async () => {
-    const shop = await useShop();
+    const shop = await openPunctualShop();
     const client = new AbortController();
     const payments = {
       ...shop.gateways.payments,
@@ -167,9 +157,9 @@ describe('an unresponsive payment provider', () => {
       },
     };
     const services = createServices({ ...shop.services, payments });
-    undo.push(services.close);
-    const asked = { key: 'left', signal: client.signal };
-    const first = await placeOrder(apiOf(createApp(services)), {}, asked);
+    onTestFinished(services.close);
+    const request = { key: 'left', signal: client.signal };
+    const first = await placeOrder(apiOf(createApp(services)), {}, request);
     expect((await problemOf(first)).code).toBe('payment_unavailable');
     expect(paymentEffects(shop)).toEqual({});
     expect((await shop.place({}, 'left')).status).toBe(201);

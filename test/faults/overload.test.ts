@@ -1,31 +1,23 @@
-import { afterEach, describe, expect } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Permit, Rejection } from '../../api/limits/concurrency-limit.ts';
 import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
 import type { CheckoutClient } from '../../temporal/checkout-client.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
+import { createGate } from '../support/gate.ts';
 import { eventually } from '../support/eventually.ts';
-import { connected, LIMITS, permitOf, times } from '../api/low-limits.ts';
+import { connected, LIMITS, permitOf } from '../api/low-limits.ts';
 import { placeOrder } from '../support/client.ts';
 import { createRecorders } from '../support/recorders.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
-import { openShop, paymentEffects, type Shop, type ShopOptions } from '../support/shop.ts';
+import { openShopForTest, paymentEffects } from '../support/shop.ts';
 import { test } from './matrix-case.ts';
-
-const shops: Shop[] = [];
-afterEach(async () => {
-  await Promise.all(shops.splice(0).map((each) => each.close()));
-});
-async function useShop(options: ShopOptions = {}): Promise<Shop> {
-  const shop = await openShop(options);
-  shops.push(shop);
-  return shop;
-}
+import { times } from '../support/times.ts';
 
 describe('a shutdown', () => {
   test('a shutdown rejects queued and new orders with 503 and Retry-After', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
-    const shop = await useShop({
+    const shop = await openShopForTest({
       concurrencyLimits: { checkout: limits, other: limits, slow: limits },
     });
     const { checkout } = shop.services.limiters;
@@ -51,22 +43,22 @@ describe('an overloaded API', () => {
   test('[infra/overload] a full order queue rejects an order before parsing it, and all other requests are served', async ({
     proof,
   }) => {
-    const { payments, letAnswer } = heldPayments();
-    const shop = await useShop({ concurrencyLimits: crowded, payments });
-    await shop.ask('GET', '/v1/products');
-    const answers = times(4, () => shop.place());
+    const { payments, respond } = heldPayments();
+    const shop = await openShopForTest({ concurrencyLimits: crowded, payments });
+    await shop.request('GET', '/v1/products');
+    const responses = times(4, () => shop.place());
     const { checkout } = shop.services.limiters;
     await eventually(() => expect(checkout.view()).toMatchObject({ running: 2, queued: 2 }));
-    const shed = await shop.ask('POST', '/v1/orders', { key: 'shed', body: 'no JSON' });
+    const shed = await shop.request('POST', '/v1/orders', { key: 'shed', body: 'no JSON' });
     expect([shed.status, (await problemOf(shed)).code]).toEqual([503, 'overloaded']);
     proof.fired(1);
     expect(shed.headers.get('retry-after')).toMatch(/^[123]$/);
     for (const path of ['/livez', '/metrics', '/v1/products', '/openapi.json']) {
-      expect((await shop.ask('GET', path)).status, path).toBe(200);
+      expect((await shop.request('GET', path)).status, path).toBe(200);
     }
-    const callback = await shop.ask('POST', '/callbacks/warehouse', { role: null, body: {} });
+    const callback = await shop.request('POST', '/callbacks/warehouse', { role: null, body: {} });
     expect((await problemOf(callback)).code).toBe('invalid_signature');
-    const metrics = await (await shop.ask('GET', '/metrics', { role: null })).text();
+    const metrics = await (await shop.request('GET', '/metrics', { role: null })).text();
     for (const line of [
       'holdfast_requests_running{class="checkout"} 2',
       'holdfast_requests_queued{class="checkout"} 2',
@@ -74,35 +66,34 @@ describe('an overloaded API', () => {
     ]) {
       expect(metrics).toContain(line);
     }
-    letAnswer();
-    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 201, 201, 201]);
+    respond();
+    expect((await Promise.all(responses)).map(({ status }) => status)).toEqual([
+      201, 201, 201, 201,
+    ]);
     expect((await shop.place({}, 'shed')).status).toBe(201);
   });
 
   test('cancels that wait for the workflow block neither reads nor new orders', async () => {
-    let answer = (): void => undefined;
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve;
-    });
+    const gate = createGate();
     const cancel: CheckoutClient['cancel'] = async () => {
-      await answered;
+      await gate.opened;
       return { kind: 'accepted', pendingCompensations: [] };
     };
     const checkouts = { ...createRecorders().checkouts, cancel };
-    const shop = await useShop({ temporal: { checkouts }, concurrencyLimits: crowded });
+    const shop = await openShopForTest({ temporal: { checkouts }, concurrencyLimits: crowded });
     const { id } = await orderOf(await shop.place());
     const cancels = times(4, (nth) =>
-      shop.ask('POST', `/v1/orders/${id}/cancel`, { key: `cancel-${nth}` }),
+      shop.request('POST', `/v1/orders/${id}/cancel`, { key: `cancel-${nth}` }),
     );
     const { slow } = shop.services.limiters;
     await eventually(() => expect(slow.view()).toMatchObject({ running: 2, queued: 2 }));
-    const fifth = await shop.ask('POST', `/v1/orders/${id}/cancel`, { key: 'cancel-5' });
+    const fifth = await shop.request('POST', `/v1/orders/${id}/cancel`, { key: 'cancel-5' });
     expect([fifth.status, (await problemOf(fifth)).code]).toEqual([503, 'overloaded']);
     for (const path of ['/v1/products', `/v1/orders/${id}`]) {
-      expect((await shop.ask('GET', path)).status, path).toBe(200);
+      expect((await shop.request('GET', path)).status, path).toBe(200);
     }
     expect((await shop.place()).status).toBe(201);
-    answer();
+    gate.open();
     expect((await Promise.all(cancels)).map(({ status }) => status)).toEqual([202, 202, 202, 202]);
   });
 });
@@ -114,30 +105,30 @@ describe('a request that may wait or stream', () => {
   const wait = { prefer: 'wait=0' };
 
   test('a request that may wait or stream is rejected while no permit is free, and served afterwards', async () => {
-    const shop = await useShop({ concurrencyLimits: low });
+    const shop = await openShopForTest({ concurrencyLimits: low });
     const order = `/v1/orders/${(await orderOf(await shop.place())).id}`;
     const taken = await shop.services.limiters.other.acquire(connected());
-    const asked: [string, Readonly<Record<string, string>>][] = [
+    const requests: [string, Readonly<Record<string, string>>][] = [
       ['/v1/products', wait],
       ['/v1/products', stream],
       ['/v1/events', stream],
       [`${order}/timeline`, stream],
       [order, wait],
     ];
-    for (const [path, headers] of asked) {
-      const answer = await shop.ask('GET', path, { role: 'operator', headers });
-      expect((await problemOf(answer)).code, path).toBe('overloaded');
+    for (const [path, headers] of requests) {
+      const response = await shop.request('GET', path, { role: 'operator', headers });
+      expect((await problemOf(response)).code, path).toBe('overloaded');
     }
     permitOf(taken).release();
-    for (const [path, headers] of asked) {
-      const answer = await shop.ask('GET', path, { role: 'operator', headers });
-      expect(answer.status, path).toBe(200);
-      await answer.body?.cancel();
+    for (const [path, headers] of requests) {
+      const response = await shop.request('GET', path, { role: 'operator', headers });
+      expect(response.status, path).toBe(200);
+      await response.body?.cancel();
     }
   });
 
   test('a read with Prefer: wait releases its permit during the wait and needs a new one afterwards', async () => {
-    const shop = await useShop({ concurrencyLimits: low });
+    const shop = await openShopForTest({ concurrencyLimits: low });
     const { id } = await orderOf(await shop.place());
     const { other } = shop.services.limiters;
     const acquired: (Permit | Rejection)[] = [];
@@ -147,18 +138,18 @@ describe('a request that may wait or stream', () => {
       waiters: { ...shop.services.waiters, untilSettled },
     });
     const headers = { ...wait, authorization: 'Bearer hf_local_storefront' };
-    const answer = await app.request(`/v1/orders/${id}`, { headers });
+    const response = await app.request(`/v1/orders/${id}`, { headers });
     permitOf(acquired[0]);
-    expect((await problemOf(answer)).code).toBe('overloaded');
+    expect((await problemOf(response)).code).toBe('overloaded');
   });
 });
 
 describe('an abandoned request', () => {
   test('a queued order whose client disconnects leaves the queue without an order or a charge', async () => {
     const limits = { ...LIMITS, maxRunning: 1, minRunning: 1 };
-    const { payments, letAnswer } = heldPayments();
+    const { payments, respond } = heldPayments();
     const concurrencyLimits = { ...CONCURRENCY_LIMITS, checkout: limits };
-    const shop = await useShop({ concurrencyLimits, payments });
+    const shop = await openShopForTest({ concurrencyLimits, payments });
     const running = shop.place();
     const { checkout } = shop.services.limiters;
     await eventually(() => expect(checkout.view().running).toBe(1));
@@ -167,20 +158,20 @@ describe('an abandoned request', () => {
     await eventually(() => expect(checkout.view().queued).toBe(1));
     client.abort();
     await waiting;
-    letAnswer();
+    respond();
     expect((await running).status).toBe(201);
     expect(await shop.db.order.count()).toBe(1);
     expect(paymentEffects(shop)).toEqual({ authorize: 1 });
   });
 
   test('an order whose client disconnects during authorization is placed, and its retry creates no second one', async () => {
-    const { payments, letAnswer, asked } = heldPayments();
-    const shop = await useShop({ payments });
+    const { payments, respond, requests } = heldPayments();
+    const shop = await openShopForTest({ payments });
     const client = new AbortController();
     const first = placeOrder(shop.api, {}, { key: 'kept', signal: client.signal });
-    await eventually(() => expect(asked()).toBe(1));
+    await eventually(() => expect(requests()).toBe(1));
     client.abort();
-    letAnswer();
+    respond();
     await first;
     expect(await shop.db.order.findMany()).toMatchObject([{ status: 'placed' }]);
     const again = await shop.place({}, 'kept');
@@ -190,20 +181,18 @@ describe('an abandoned request', () => {
   });
 });
 
-/** A payment provider that does what it is asked, and whose answers come when they are let. */
+/** A payment provider that authorizes at once, and responds when `respond` is called. */
 function heldPayments() {
-  let [letAnswer, asked] = [(): void => undefined, 0];
-  const until = new Promise<void>((resolve) => {
-    letAnswer = resolve;
-  });
+  const gate = createGate();
+  let requests = 0;
   const payments = (real: PaymentGateway): PaymentGateway => ({
     ...real,
     async authorize(request) {
       const outcome = await real.authorize(request);
-      asked += 1;
-      await until;
+      requests += 1;
+      await gate.opened;
       return outcome;
     },
   });
-  return { payments, letAnswer, asked: () => asked };
+  return { payments, respond: gate.open, requests: () => requests };
 }

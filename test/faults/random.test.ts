@@ -10,6 +10,7 @@ import { test } from './matrix-case.ts';
 import type { Random } from '../../tools/random.ts';
 import { createSeededRandom } from '../support/seeded-random.ts';
 import { cancel, placed, recover } from './settling.ts';
+import { times } from '../support/times.ts';
 
 /** The cells of every step that calls a provider, as a title names them. */
 const CELLS = ['S2', 'S5', 'S6', 'S7', 'S8', 'C1', 'C2', 'C3']
@@ -44,7 +45,7 @@ describe('random faults', () => {
     }));
     const refusal = { mode: 'refuse', rate: 0.1, seed: seedBy(random) } as const;
     shop.sandbox.faults.set(CALLBACK, refusal);
-    const keys = Array.from({ length: ORDERS }, (_, index) => `any-${index}`);
+    const keys = times(ORDERS, (index) => `any-${index}`);
     const orderIds = await placedUnder(...keys);
     await untilClosed(orderIds);
     rearm(() => null);

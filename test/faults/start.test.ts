@@ -13,6 +13,7 @@ import { NO_PINGS, openTimeSkipping, type Temporal } from '../support/temporal.t
 import { expectConsistent } from './records.ts';
 import { test } from './matrix-case.ts';
 import { placed } from './settling.ts';
+import { times } from '../support/times.ts';
 
 const NEVER = new AbortController().signal;
 /** Connects anew as soon as the proxy lets it. */
@@ -126,7 +127,7 @@ describe('starting the workflow of a placed order', () => {
       correlationId: 'x',
       traceparent: null,
     };
-    const again = () => Promise.all(Array.from({ length: 10 }, () => checkouts.start(start)));
+    const again = () => Promise.all(times(10, () => checkouts.start(start)));
     const kinds = (await again()).map(({ kind }) => kind);
     expect(new Set(kinds)).toEqual(new Set(['already_started']));
     await expectOneRun(orderId);
@@ -140,7 +141,7 @@ describe('starting the workflow of a placed order', () => {
   }) => {
     proxy.inject({ kind: 'refuse' });
     const before = proxy.counts().refuse;
-    const orderIds = await Promise.all(Array.from({ length: 10 }, () => placed(shop)));
+    const orderIds = await Promise.all(times(10, () => placed(shop)));
     expect(await checkouts.isReachable()).toBe(false);
     proof.fired(proxy.counts().refuse - before);
     proxy.clearFaults();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createGate } from '../support/gate.ts';
 import { createGuard, ProviderFault } from '../../gateways/resilience/guard.ts';
 import type { CallLimits, Guard } from '../../gateways/resilience/guard.ts';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
@@ -21,14 +22,6 @@ function guardOf(changes: Partial<CallLimits> = {}, onChange?: (view: BreakerVie
 const fail = () => Promise.reject(new ProviderFault('http_500'));
 const succeed = () => Promise.resolve('result');
 
-function gate() {
-  let open: (result: string) => void = () => undefined;
-  const result = new Promise<string>((resolve) => {
-    open = resolve;
-  });
-  return { result, open };
-}
-
 async function failTimes(guard: Guard, times: number): Promise<void> {
   for (let i = 0; i < times; i += 1) {
     expect(await guard.run(fail)).toEqual({ kind: 'unknown', reason: 'http_500' });
@@ -41,7 +34,7 @@ describe('deadline', () => {
     const signals: AbortSignal[] = [];
     const outcome = await guard.run((signal) => {
       signals.push(signal);
-      return gate().result;
+      return createGate<string>().opened;
     });
     expect(outcome).toEqual({ kind: 'unknown', reason: 'deadline' });
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
@@ -106,8 +99,8 @@ describe('breaker', () => {
 
   test('consecutive missed deadlines open the breaker', async () => {
     const guard = guardOf({ breakAfter: 2, deadlineMs: DEADLINE_MS });
-    await guard.run(() => gate().result);
-    await guard.run(() => gate().result);
+    await guard.run(() => createGate<string>().opened);
+    await guard.run(() => createGate<string>().opened);
     expect(guard.view().state).toBe('open');
   });
 
@@ -115,9 +108,9 @@ describe('breaker', () => {
     const changes: BreakerView['state'][] = [];
     const guard = guardOf({ breakAfter: 1 }, ({ state }) => changes.push(state));
     await failTimes(guard, 1);
-    const held = gate();
+    const held = createGate<string>();
     advance(HALF_OPEN_AFTER_MS);
-    const probe = guard.run(() => held.result);
+    const probe = guard.run(() => held.opened);
     expect(guard.view().state).toBe('half_open');
     expect(await guard.run(succeed)).toEqual(PROBING);
     held.open('back');
@@ -156,8 +149,8 @@ describe('breaker', () => {
 describe('bulkhead', () => {
   test('a call beyond slots and queue is rejected without being sent', async () => {
     const guard = guardOf({ maxConcurrent: 1, maxQueued: 1 });
-    const first = gate();
-    const running = guard.run(() => first.result);
+    const first = createGate<string>();
+    const running = guard.run(() => first.opened);
     const queued = guard.run(succeed);
     let sent = 0;
     expect(await guard.run(() => Promise.resolve((sent += 1)))).toMatchObject({
@@ -171,7 +164,7 @@ describe('bulkhead', () => {
 
   test('a call whose deadline passes in the queue is never sent', async () => {
     const guard = guardOf({ maxConcurrent: 1, maxQueued: 1, deadlineMs: DEADLINE_MS });
-    const running = guard.run(() => gate().result);
+    const running = guard.run(() => createGate<string>().opened);
     let sent = 0;
     const queued = guard.run(() => Promise.resolve((sent += 1)));
     expect(await running).toEqual({ kind: 'unknown', reason: 'deadline' });
@@ -182,8 +175,8 @@ describe('bulkhead', () => {
   test('an aborted call is not sent from the queue, and runs to its end when it was already sent', async () => {
     const guard = guardOf({ maxConcurrent: 1, maxQueued: 1 });
     const client = new AbortController();
-    const first = gate();
-    const running = guard.run(() => first.result, client.signal);
+    const first = createGate<string>();
+    const running = guard.run(() => first.opened, client.signal);
     let sent = 0;
     const queued = guard.run(() => Promise.resolve((sent += 1)), client.signal);
     client.abort();

@@ -4,6 +4,7 @@ import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { newOrderId, quickLimits, startProvider } from './provider.ts';
 import type { TestProvider } from './provider.ts';
+import { times } from '../support/times.ts';
 
 const HOUR_MS = 3_600_000;
 /** What every intent has. */
@@ -162,7 +163,7 @@ describe('money', () => {
 describe('looking up a payment', () => {
   /** More intents than are read from the list; `searched` is what search knows. */
   async function busyProvider(searched: readonly object[]) {
-    const page = Array.from({ length: 100 }, (_, i) => ({
+    const page = times(100, (i) => ({
       id: `pi_${i}`,
       status: 'requires_capture',
       metadata: {},

@@ -15,6 +15,7 @@ import {
 } from '../../prisma/events/event-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { useSeededDatabase } from './seeded-database.ts';
+import { times } from '../support/times.ts';
 
 const shop = useSeededDatabase();
 
@@ -103,7 +104,7 @@ describe('the event log', () => {
 
   test('two readers of the log each see every event once while transactions commit concurrently', async () => {
     const start = await endOfLog();
-    const orders = await Promise.all(Array.from({ length: 8 }, () => shop.place()));
+    const orders = await Promise.all(times(8, () => shop.place()));
     let writing = true;
     const follow = async (): Promise<string[]> => {
       const seen: string[] = [];
@@ -156,7 +157,7 @@ test.each([
 test("the log keeps an order's events in sequence order when its transactions race", async () => {
   const order = await shop.open();
   const start = await endOfLog();
-  const racing = Array.from({ length: 20 }, (_, index) =>
+  const racing = times(20, (index) =>
     orderTransaction(shop.db, order.id, async (tx) => {
       // A first write elsewhere: PostgreSQL numbers the transaction here, before the order's row.
       await tx.$executeRaw`

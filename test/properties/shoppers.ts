@@ -6,6 +6,7 @@ import { isOrderId, isRefundId, refundWorkflowId, type OrderId } from '../../dom
 import { SETTLED_STATUSES } from '../../domain/order.ts';
 import { eventually } from '../support/eventually.ts';
 import type { RunningShop } from '../support/running-shop.ts';
+import { times } from '../support/times.ts';
 
 export const SKUS = ['plenty', 'some', 'rare'] as const;
 
@@ -59,7 +60,7 @@ const REFUND = z.object({ id: z.string(), amount_minor: z.int() });
 /** One shopper, until the order and every refund are settled. */
 export async function runShopper(shop: RunningShop, plan: Plan): Promise<Seen> {
   const key = randomUUID();
-  const clicks = Array.from({ length: plan.clicks }, () => click(shop, plan, key));
+  const clicks = times(plan.clicks, () => click(shop, plan, key));
   const answers = await Promise.all(clicks);
   // Sold out settles nothing: the key stays free, and a later request may find units again.
   const settled = answers.filter((answer) => answer.status !== 409);
@@ -101,7 +102,10 @@ async function cancel(shop: RunningShop, plan: Plan, orderId: OrderId): Promise<
   const press = (): Promise<number> => {
     const key = randomUUID();
     return eventually(async () => {
-      const { status } = await shop.ask('POST', `/v1/orders/${orderId}/cancel`, { key, body: {} });
+      const { status } = await shop.request('POST', `/v1/orders/${orderId}/cancel`, {
+        key,
+        body: {},
+      });
       if (status === 503) throw new Error('no definite response yet');
       return status;
     }, TIMEOUT);
@@ -120,7 +124,7 @@ async function refund(
     const key = randomUUID();
     const path = `/v1/orders/${orderId}/refunds`;
     const answer = await eventually(async () => {
-      const tried = await shop.ask('POST', path, { role: 'operator', key, body });
+      const tried = await shop.request('POST', path, { role: 'operator', key, body });
       if (tried.status === 503) throw new Error(`refund: ${await tried.text()}`);
       return tried;
     }, TIMEOUT);

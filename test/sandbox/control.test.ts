@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Operation, Place } from '../../local/sandbox/faults.ts';
 import { MODES, OPERATIONS, PROVIDERS } from '../../local/sandbox/faults.ts';
 import { call, counted, openSandbox, reserveCall } from './shop.ts';
+import { times } from '../support/times.ts';
 
 const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
 
@@ -60,7 +61,7 @@ describe('the control API', () => {
     const sandbox = await openSandbox();
     const run = (seed: number): boolean[] => {
       sandbox.faults.set(RESERVE, { mode: 'down', rate: 0.3, seed });
-      return Array.from({ length: 200 }, () => sandbox.faults.trigger(RESERVE) !== null);
+      return times(200, () => sandbox.faults.trigger(RESERVE) !== null);
     };
     const first = run(7);
     expect(run(7)).toEqual(first);

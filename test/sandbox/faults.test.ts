@@ -15,6 +15,7 @@ import {
   stripeOf,
 } from './shop.ts';
 import type { Request } from './shop.ts';
+import { times } from '../support/times.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
@@ -196,7 +197,7 @@ describe('messages', () => {
 test('fifty concurrent authorizations all succeed and take effect once each', async () => {
   const sandbox = await openSandbox();
   const stripe = stripeOf(sandbox);
-  const orders = Array.from({ length: 50 }, (_, n) => `ord_${n}`);
+  const orders = times(50, (n) => `ord_${n}`);
   const intents = await Promise.all(orders.map((orderId) => authorize(stripe, { orderId })));
   expect(new Set(intents.map((intent) => intent.id)).size).toBe(50);
   expect(counted(sandbox, 'payments')).toEqual({ authorize: 50 });

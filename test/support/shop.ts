@@ -3,7 +3,7 @@
  * gateways, the API. Temporal is a recorder of what was asked of it, unless one is given; with workers
  * it is in running-shop.ts.
  */
-import { beforeEach } from 'vitest';
+import { beforeEach, onTestFinished } from 'vitest';
 import type { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
 import { startOf } from '../../api/orders/cancel-order.ts';
@@ -67,7 +67,7 @@ export interface Shop extends Recorders {
   readonly logged: string[];
   readonly draining: { now: boolean };
   /** Any call, as text on the wire. */
-  ask(method: string, path: string, asked?: RequestOptions): Promise<Response>;
+  request(method: string, path: string, options?: RequestOptions): Promise<Response>;
   /** POST /v1/orders as a storefront. */
   place(changes?: object, key?: string): Promise<Response>;
   /** An order of the canary person that was answered with 201, as its workflow is given it. */
@@ -84,6 +84,13 @@ export function useShop(options: ShopOptions = {}): Shop {
     shop.sandbox.faults.clear();
     resetRecorders(shop);
   });
+  return shop;
+}
+
+/** A shop for one test, closed at its end. */
+export async function openShopForTest(options: ShopOptions = {}): Promise<Shop> {
+  const shop = await openShop(options);
+  onTestFinished(shop.close);
   return shop;
 }
 
@@ -125,8 +132,8 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
   const app = createApp(services);
   const api = apiOf(app);
 
-  const ask: Shop['ask'] = async (method, path, asked = {}) => {
-    const { role = 'storefront', body, key } = asked;
+  const send: Shop['request'] = async (method, path, options = {}) => {
+    const { role = 'storefront', body, key, signal } = options;
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     return app.request(path, {
       method,
@@ -134,10 +141,10 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
         ...(role && { authorization: `Bearer hf_local_${role}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(key !== undefined && { 'idempotency-key': key }),
-        ...asked.headers,
+        ...options.headers,
       },
       ...(body !== undefined && { body: text }),
-      ...(asked.signal && { signal: asked.signal }),
+      ...(signal && { signal }),
     });
   };
   return {
@@ -150,7 +157,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     api,
     logged,
     draining,
-    ask,
+    request: send,
     place: (changes = {}, key = crypto.randomUUID()) => placeOrder(api, changes, { key }),
     async order(line = {}) {
       const id = await placedOrder({ api }, canaryOrder(line));
@@ -161,14 +168,14 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     },
     async stock(sku, units, product = {}) {
       const body = { name: sku, price_minor: 1_000, currency: 'EUR', ...product };
-      await ask('PUT', `/v1/products/${sku}`, { role: 'admin', body });
+      await send('PUT', `/v1/products/${sku}`, { role: 'admin', body });
       if (units === 0) return;
       const change = {
         role: 'operator',
         key: sku,
         body: { delta: units, reason: 'test' },
       } as const;
-      await ask('POST', `/v1/products/${sku}/stock`, change);
+      await send('POST', `/v1/products/${sku}/stock`, change);
     },
     async close() {
       await services.close();

@@ -230,7 +230,7 @@ describe('a cancel', () => {
 async function accepted(shop: RunningShop, handle: CheckoutHandle): Promise<readonly string[]> {
   const [path, key] = [`/v1/orders/${orderIdOf(handle)}/cancel`, randomUUID()];
   const response = await eventually(async () => {
-    const answer = await shop.ask('POST', path, { key });
+    const answer = await shop.request('POST', path, { key });
     expect(answer.status, await answer.clone().text()).toBe(202);
     return answer;
   });

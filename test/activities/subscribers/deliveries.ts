@@ -1,6 +1,7 @@
 /** Ways in which at-least-once delivery may cut, repeat and reorder a log, for fast-check. */
 import fc from 'fast-check';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
+import { times } from '../../support/times.ts';
 
 export type DeliveryClient = readonly (readonly LoggedEvent[])[];
 
@@ -18,5 +19,5 @@ export function deliveriesOf(log: readonly LoggedEvent[]): fc.Arbitrary<Delivery
 
 function batches(events: readonly LoggedEvent[], size: number): LoggedEvent[][] {
   const count = Math.ceil(events.length / size);
-  return Array.from({ length: count }, (_, at) => events.slice(at * size, (at + 1) * size));
+  return times(count, (at) => events.slice(at * size, (at + 1) * size));
 }

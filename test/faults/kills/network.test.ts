@@ -10,6 +10,7 @@ import { newRequest, parseOrderId, type OrderRequest } from './client.ts';
 import { openTestStack, type TestStack } from './test-stack.ts';
 import { placeUntilSettled, untilStatus } from './outcomes.ts';
 import { expectDelivered, expectEventuallyConsistent } from './consistent.ts';
+import { times } from '../../support/times.ts';
 
 /** A shop whose connections to its database and its providers go through faulty proxies. */
 const { onClose, close } = createCleanup();
@@ -49,7 +50,7 @@ test('[infra/commit-ack-lost] an order whose connection is lost during COMMIT is
       deliver: true,
       times: SHOPPERS * round,
     });
-    const requests = Array.from({ length: SHOPPERS }, () => newRequest());
+    const requests = times(SHOPPERS, () => newRequest());
     await Promise.all(requests.map((request) => expectShippedOnce(request)));
     proof.fired(toDatabase.counts().cut_on - before);
     toDatabase.clearFaults();
@@ -75,9 +76,7 @@ test('[infra/partial-network] orders get 503 in bounded time while database resp
   toDatabase.inject({ kind: 'swallow', direction: 'to_client' });
   const request = newRequest();
   // A request that hangs would have no response when the client times out.
-  const responses = await Promise.all(
-    Array.from({ length: 15 }, () => stack.client.tryOnce(request)),
-  );
+  const responses = await Promise.all(times(15, () => stack.client.tryOnce(request)));
   for (const response of responses) expect(response?.status, response?.text).toBe(503);
   proof.fired(toDatabase.counts().swallow);
   toDatabase.clearFaults();

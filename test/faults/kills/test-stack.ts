@@ -20,6 +20,7 @@ import { choosePort } from '../../support/ports.ts';
 import { openNamespace, type Temporal } from '../../support/temporal.ts';
 import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 import { createClient, type Client } from './client.ts';
+import { times } from '../../support/times.ts';
 
 export interface TestStack {
   /** The environment of its process. */
@@ -45,7 +46,7 @@ export interface StackPool {
 /** Long enough that a signal has to travel, short enough not to slow a test down. */
 const PARCELS_LEAVE_AFTER_MS = 150;
 /** Retried soon, and for longer than a process takes to be replaced. */
-const CALLBACK_RETRIES_MS: readonly number[] = Array.from({ length: 60 }, () => 1_000);
+const CALLBACK_RETRIES_MS: readonly number[] = times(60, () => 1_000);
 
 /** A dead process's workflow tasks time out after three seconds instead of ten. */
 const SHORT_TASK_TIMEOUT = [

@@ -11,6 +11,7 @@ import { newRequest } from './client.ts';
 import { openTestStack, type TestStack } from './test-stack.ts';
 import { placeUntilSettled, untilStatus } from './outcomes.ts';
 import { expectDelivered, expectEventuallyConsistent } from './consistent.ts';
+import { times } from '../../support/times.ts';
 
 /** One API process and two worker processes of one shop. */
 const { onClose, close } = createCleanup();
@@ -77,7 +78,7 @@ async function placeDuringCaptures(): Promise<readonly OrderId[]> {
   faults.clear();
   const place = { provider: 'payments', operation: 'capture' } as const;
   faults.set(place, { mode: 'latency', latency_ms: 1_500 });
-  const placed = Array.from({ length: ORDERS }, () => placeUntilSettled(stack, newRequest()));
+  const placed = times(ORDERS, () => placeUntilSettled(stack, newRequest()));
   await eventually(() => expect(faults.list()[0]?.fired).toBeGreaterThan(0), TAKEN_OVER_WITHIN);
   return Promise.all(placed);
 }
