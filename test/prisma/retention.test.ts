@@ -122,6 +122,7 @@ test('the webhook attempts on an event are purged with it', async () => {
 describe('a dead letter', () => {
   const old = { days: 180, limit: 100 };
   const kept = async () => (await shop.db.deadLetter.findMany()).map(({ subject }) => subject);
+  beforeEach(() => shop.db.deadLetter.deleteMany());
 
   test('a dead letter is purged by the time since it was closed, and never while open', async () => {
     const settled = await placeAtRest();
@@ -133,7 +134,6 @@ describe('a dead letter', () => {
   });
 
   test('a closed dead letter is kept while its event is kept or its order or refund is not settled', async () => {
-    await shop.db.deadLetter.deleteMany();
     const moving = await shop.place();
     await deadLetter({ subject: 'moving', orderId: moving.id });
     const settled = await placeAtRest();
