@@ -73,13 +73,12 @@ async function requestShipment(
   orderId: OrderId,
 ): Promise<RequestShipmentOutcome> {
   const order = await requireOrder(db, orderId);
-  const shipment = await recordShipmentRequested(db, orderId);
-  if (shipment === null || shipment.status === 'cancelled')
+  if (!(await recordShipmentRequested(db, orderId)))
     return { kind: 'refused', reason: 'cancelled' };
   const outcome = await warehouse.ship({
     key: providerKey(orderId, 'ship'),
     orderId,
-    correlationId: shipment.correlationId,
+    correlationId: shipmentCorrelationId(orderId),
     callbackUrl: warehouseCallbackUrl,
     lines: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
     recipient: { name: order.customer.name, address: order.shippingAddress },

@@ -6,7 +6,7 @@
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Customer, Order, OrderLine, ShippingAddress } from '../../domain/order.ts';
 import type { Shortage } from '../../domain/product.ts';
-import { transitionOrder, orderTransaction } from './transition.ts';
+import { eventOf, orderTransaction, transitionOrder } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { claimKey, KeyTakenError, storeResponse } from '../access/idempotency.ts';
 import type { KeyClaim, StoredResponse } from '../access/idempotency.ts';
@@ -42,7 +42,7 @@ export async function openOrder(
   try {
     const order = await db.$transaction(async (tx) => {
       if (!(await claimKey(tx, { ...claim, orderId }))) throw new KeyTakenError();
-      const opened = await writePending(tx, orderId, draft);
+      const opened = await insertPending(tx, orderId, draft);
       await holdStock(tx, draft.lines);
       return opened;
     });
@@ -131,89 +131,72 @@ export async function recordDeclined(
   });
 }
 
-async function writePending(tx: Transaction, orderId: OrderId, draft: OrderDraft): Promise<Order> {
-  const customerId = await findOrAddCustomer(tx, draft.customer);
-  const createdAt = await insertPending(tx, { orderId, customerId, draft });
-  const change = await transitionOrder(tx, { orderId, type: 'order.created' });
-  if (change.kind !== 'changed') throw new Error(`order ${orderId}: its first event was refused`);
-  return {
-    id: orderId,
-    status: 'pending',
-    version: change.version,
-    currency: draft.currency,
-    totalMinor: draft.totalMinor,
-    lines: draft.lines,
-    customer: { id: customerId, ...draft.customer },
-    shippingAddress: draft.shippingAddress,
-    correlationId: draft.correlationId,
-    traceparent: draft.traceparent,
-    cancelReason: null,
-    attentionStep: null,
-    createdAt: createdAt.toISOString(),
-    updatedAt: change.at,
-  };
-}
-
-async function findOrAddCustomer(
-  tx: Transaction,
-  customer: Omit<Customer, 'id'>,
-): Promise<Customer['id']> {
-  const rows = await tx.$queryRaw<{ id: Customer['id'] }[]>`
-    WITH known AS (SELECT id FROM customers WHERE email = ${customer.email}),
+/** Everything an order starts with, its customer and its first event, in one statement. */
+async function insertPending(tx: Transaction, id: OrderId, draft: OrderDraft): Promise<Order> {
+  const { customer, totalMinor, currency } = draft;
+  const lines = JSON.stringify(draft.lines.map((line, position) => ({ ...line, position })));
+  const rows = await tx.$queryRaw<Pending[]>`
+    WITH lines AS (
+      SELECT * FROM jsonb_to_recordset(${lines}::jsonb) AS line
+        (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
+    known AS (SELECT id FROM customers WHERE email = ${customer.email}),
     added AS (
       INSERT INTO customers (id, email, name, phone)
       SELECT ${newId('customer')}, ${customer.email}, ${customer.name}, ${customer.phone}
       WHERE NOT EXISTS (SELECT 1 FROM known)
       ON CONFLICT (email) DO UPDATE SET email = EXCLUDED.email
-      RETURNING id)
-    SELECT id FROM known UNION ALL SELECT id FROM added`;
-  const found = rows[0];
-  if (!found) throw new Error('a customer was neither found nor added');
-  return found.id;
-}
-
-/** Everything an order starts with, in one statement. */
-async function insertPending(
-  tx: Transaction,
-  pending: {
-    readonly orderId: OrderId;
-    readonly customerId: Customer['id'];
-    readonly draft: OrderDraft;
-  },
-): Promise<Date> {
-  const { orderId, customerId, draft } = pending;
-  const { customer, totalMinor, currency } = draft;
-  const lines = JSON.stringify(draft.lines.map((line, position) => ({ ...line, position })));
-  const rows = await tx.$queryRaw<{ createdAt: Date }[]>`
-    WITH lines AS (
-      SELECT * FROM jsonb_to_recordset(${lines}::jsonb) AS line
-        (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
+      RETURNING id),
     written AS (
-      INSERT INTO orders (id, status, currency, total_minor, customer_id, customer_email,
+      INSERT INTO orders (id, status, version, currency, total_minor, customer_id, customer_email,
         customer_name, customer_phone, shipping_address, correlation_id, traceparent, deadline_at)
-      VALUES (${orderId}, 'pending', ${currency}, ${totalMinor}, ${customerId}, ${customer.email},
+      SELECT ${id}, 'pending', 1, ${currency}, ${totalMinor}, customer.id, ${customer.email},
         ${customer.name}, ${customer.phone}, ${JSON.stringify(draft.shippingAddress)}::jsonb,
         ${draft.correlationId}, ${draft.traceparent},
-        now() + ${PENDING_DEADLINE_MS} * interval '1 ms')
-      RETURNING created_at),
+        now() + ${PENDING_DEADLINE_MS} * interval '1 ms'
+      FROM (SELECT id FROM known UNION ALL SELECT id FROM added) customer
+      RETURNING *),
     with_lines AS (
       INSERT INTO order_lines (order_id, sku, position, name, quantity, unit_price_minor)
-      SELECT ${orderId}, sku, position, name, quantity, "unitPriceMinor" FROM lines),
+      SELECT ${id}, sku, position, name, quantity, "unitPriceMinor" FROM lines),
     with_holds AS (
       INSERT INTO reservations (order_id, sku, quantity, status)
-      SELECT ${orderId}, sku, quantity, 'held' FROM lines),
+      SELECT ${id}, sku, quantity, 'held' FROM lines),
     with_payment AS (
       INSERT INTO payments (id, order_id, status, amount_minor, currency, payment_method)
-      VALUES (${newId('payment')}, ${orderId}, 'authorizing', ${totalMinor}, ${currency},
+      VALUES (${newId('payment')}, ${id}, 'authorizing', ${totalMinor}, ${currency},
         ${draft.paymentMethod})),
     with_intent AS (
       INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
-      VALUES (${orderId}, ${providerKey(orderId, 'authorize')}, 'authorize', 'requested',
-        ${totalMinor}, ${currency}))
-    SELECT created_at AS "createdAt" FROM written`;
-  const written = rows[0];
-  if (!written) throw new Error(`order ${orderId} was not written`);
-  return written.createdAt;
+      VALUES (${id}, ${providerKey(id, 'authorize')}, 'authorize', 'requested',
+        ${totalMinor}, ${currency})),
+    with_event AS (${eventOf({ orderId: id, type: 'order.created' }, 'written')})
+    SELECT customer_id AS "customerId", version, created_at AS "createdAt",
+      updated_at AS "updatedAt" FROM written`;
+  const [written] = rows;
+  if (!written) throw new Error(`order ${id} was not written`);
+  return {
+    id,
+    status: 'pending',
+    version: written.version,
+    currency,
+    totalMinor,
+    lines: draft.lines,
+    customer: { id: written.customerId, ...customer },
+    shippingAddress: draft.shippingAddress,
+    correlationId: draft.correlationId,
+    traceparent: draft.traceparent,
+    cancelReason: null,
+    attentionStep: null,
+    createdAt: written.createdAt.toISOString(),
+    updatedAt: written.updatedAt.toISOString(),
+  };
+}
+
+interface Pending {
+  readonly customerId: Customer['id'];
+  readonly version: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
 }
 
 /**

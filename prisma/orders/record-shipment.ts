@@ -4,7 +4,7 @@
  */
 import { notificationStep } from '../../domain/attention.ts';
 import { shipmentCorrelationId, type Notification, type OrderId } from '../../domain/ids.ts';
-import type { CancelReason, Shipment } from '../../domain/order.ts';
+import type { CancelReason } from '../../domain/order.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
 import {
   orderTransaction,
@@ -39,21 +39,20 @@ export async function recordStockReleased(db: Database, orderId: OrderId): Promi
 }
 
 /**
- * The shipping request, recorded before the warehouse is called. Null: the order is being cancelled, at
+ * The shipping request, recorded before the warehouse is called. False: the order is being cancelled, at
  * whatever stage. The order's row lock keeps a cancel out; no event is written, so the lock of
  * `orderTransaction` is not needed.
  */
-export async function recordShipmentRequested(
-  db: Database,
-  orderId: OrderId,
-): Promise<Shipment | null> {
-  await db.$executeRaw`
+export async function recordShipmentRequested(db: Database, orderId: OrderId): Promise<boolean> {
+  const added = await db.$executeRaw`
     WITH kept AS (
       SELECT id FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL FOR NO KEY UPDATE)
     INSERT INTO shipments (id, order_id, correlation_id, status)
     SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested' FROM kept
     ON CONFLICT DO NOTHING`;
-  return findShipment(db, orderId);
+  if (added === 1) return true;
+  const shipment = await findShipment(db, orderId);
+  return shipment !== null && shipment.status !== 'cancelled';
 }
 
 /** The warehouse accepted the request; its answer follows by callback. */

@@ -96,7 +96,6 @@ export async function tryTransition(
   change: Transition,
   alongside: Prisma.Sql = Prisma.empty,
 ): Promise<Changed | null> {
-  const dedupKey = dedupKeyOf(change);
   const to = change.to ?? null;
   const rows = await tx.$queryRaw<{ version: number; at: Date }[]>`
     WITH locked AS MATERIALIZED (
@@ -117,21 +116,28 @@ export async function tryTransition(
       WHERE is_locked AND orders.id = ${change.orderId} AND orders.version = before.version
         AND (${to}::text IS NULL OR orders.status = ANY(${to === null ? [] : sourcesOf(to)}))
         AND NOT EXISTS (
-          SELECT 1 FROM events WHERE order_id = ${change.orderId} AND dedup_key = ${dedupKey})
+          SELECT 1 FROM events WHERE order_id = ${change.orderId} AND dedup_key = ${dedupKeyOf(change)})
       RETURNING orders.id, orders.version, correlation_id, traceparent, updated_at
     ),
     resolved AS (${stepDeadLettersResolved(change)})
     ${alongside}
-    INSERT INTO events
-      (id, type, order_id, seq, dedup_key, correlation_id, causation_id, traceparent, data)
-    SELECT ${randomUUID()}::uuid, ${change.type}, id, version, ${dedupKey}, correlation_id,
-           ${change.causationId ?? null}, traceparent, ${JSON.stringify(change.data ?? {})}::jsonb
-    FROM moved
+    ${eventOf(change, 'moved')}
     RETURNING seq AS version, time AS at`;
   const [written] = rows;
   return written
     ? { kind: 'changed', version: written.version, at: written.at.toISOString() }
     : null;
+}
+
+/** The INSERT of the change's event, about the order that the CTE `written` has returned. */
+export function eventOf(change: Transition, written: 'moved' | 'written'): Prisma.Sql {
+  return Prisma.sql`
+    INSERT INTO events
+      (id, type, order_id, seq, dedup_key, correlation_id, causation_id, traceparent, data)
+    SELECT ${randomUUID()}::uuid, ${change.type}, id, version, ${dedupKeyOf(change)},
+      correlation_id, ${change.causationId ?? null}, traceparent,
+      ${JSON.stringify(change.data ?? {})}::jsonb
+    FROM ${Prisma.raw(written)}`;
 }
 
 /** The order's steps wait for no decision any more: their live dead letters are resolved. */
