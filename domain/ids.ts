@@ -31,21 +31,25 @@ export const ID_PREFIX = {
   discrepancy: 'dsc',
 } as const;
 
-const TYPEID_SUFFIX = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
+const TYPEID_SUFFIX = '[0-7][0-9a-hjkmnp-tv-z]{25}';
+
+/** The form of ids with the prefix. */
+export function idForm(kind: keyof typeof ID_PREFIX): RegExp {
+  return new RegExp(`^${ID_PREFIX[kind]}_${TYPEID_SUFFIX}$`);
+}
 
 /** True when the text has the form of an order id. Says nothing about whether the order exists. */
 export function isOrderId(text: string): text is OrderId {
-  return hasForm(text, ID_PREFIX.order);
+  return ORDER_ID.test(text);
 }
 
 /** True when the text has the form of a refund id. Says nothing about whether the refund exists. */
 export function isRefundId(text: string): text is RefundId {
-  return hasForm(text, ID_PREFIX.refund);
+  return REFUND_ID.test(text);
 }
 
-function hasForm(text: string, prefix: string): boolean {
-  return text.startsWith(`${prefix}_`) && TYPEID_SUFFIX.test(text.slice(prefix.length + 1));
-}
+const ORDER_ID = idForm('order');
+const REFUND_ID = idForm('refund');
 
 /** The checkout workflow of an order: one order, one workflow. */
 export function checkoutWorkflowId(orderId: OrderId): string {

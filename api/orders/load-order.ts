@@ -8,16 +8,16 @@ import { ProblemError } from '../http/problems.ts';
 /** Throws ProblemError `order_not_found` for a malformed id, like for an unknown one. */
 export function parseOrderId(text: string): OrderId {
   if (isOrderId(text)) return text;
-  throw notFound();
+  throw orderNotFound();
 }
 
 /** Throws ProblemError `order_not_found`. */
 export async function loadOrder(db: Database, text: string): Promise<Order> {
   const order = await findOrder(db, parseOrderId(text));
-  if (order === null) throw notFound();
+  if (order === null) throw orderNotFound();
   return order;
 }
 
-function notFound(): ProblemError {
+export function orderNotFound(): ProblemError {
   return new ProblemError({ code: 'order_not_found', detail: 'No order has this id.' });
 }

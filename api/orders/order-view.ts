@@ -1,14 +1,15 @@
 /**
- * An order with its payment, shipment, refunds and timeline. The parts are read concurrently. A part
- * that fails or is too slow is null with a warning, because the rest is still useful.
+ * An order with its payment, shipment, refunds and timeline: one state, read in one snapshot of the
+ * database. Only the tracking comes from elsewhere. When it fails or is too slow it is null with a
+ * warning, because the rest is still useful.
  */
 import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
-import { shipmentCorrelationId } from '../../domain/ids.ts';
+import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Order, OrderStatus, Shipment } from '../../domain/order.ts';
 import type { ShipmentState, WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
-import type { Database } from '../../prisma/client/client.ts';
-import { findShipment, listOrderEvents } from '../../prisma/orders/orders.ts';
+import { inSnapshot, type Database } from '../../prisma/client/client.ts';
+import { findOrder, findShipment, listOrderEvents } from '../../prisma/orders/orders.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { attentionBody } from './attention-view.ts';
@@ -20,58 +21,64 @@ export interface OrderViewDeps {
   readonly warehouse: WarehouseGateway;
 }
 
-/** The timeout of each part. */
-const PART_DEADLINE_MS = 1_000;
+const TRACKING_DEADLINE_MS = 1_000;
 /** An order has a few dozen events. This bounds the worst case. */
 export const MAX_EVENTS = 500;
 /** In these statuses the warehouse may have newer information. */
 const TRACKED: readonly OrderStatus[] = ['paid', 'shipped', 'cancelling', 'needs_attention'];
 
-type Warning = OrderView['warnings'][number];
-
-/** Never fails because of a part. */
+/** Null when there is no such order. Never fails because of the warehouse. */
 export async function viewOrder(
   { db, warehouse }: OrderViewDeps,
-  order: Order,
+  id: OrderId,
   reader: { readonly isOperator: boolean },
-): Promise<OrderView> {
-  const warnings: Warning[] = [];
-  const part = createPartReader(warnings);
-  const isWaiting = reader.isOperator && order.status === 'needs_attention';
-  const [payment, shipment, tracking, refunds, timeline, attention] = await Promise.all([
-    part('payment', findPayment(db, order.id)),
-    part('shipment', findShipment(db, order.id)),
-    part('tracking', track(warehouse, order)),
-    part('refunds', listRefunds(db, order.id)),
-    part('timeline', listOrderEvents(db, order.id, MAX_EVENTS)),
-    isWaiting ? part('attention', findAttention(db, order.id)) : null,
-  ]);
+): Promise<OrderView | null> {
+  const found = await inSnapshot(db, async (tx) => {
+    const order = await findOrder(tx, id);
+    if (order === null) return null;
+    return {
+      order,
+      payment: await findPayment(tx, id),
+      shipment: await findShipment(tx, id),
+      refunds: await listRefunds(tx, id),
+      timeline: await listOrderEvents(tx, id, MAX_EVENTS),
+      attention:
+        reader.isOperator && order.status === 'needs_attention'
+          ? await findAttention(tx, id)
+          : null,
+    };
+  });
+  if (found === null) return null;
+  const { order, payment, shipment, attention } = found;
+  const { tracking, warnings } = await readTracking(warehouse, order);
   return {
     ...orderBody(order),
     payment: payment && paymentBody(payment),
     shipment: shipment && shipmentBody(shipment, tracking),
-    refunds: refunds && refunds.map(refundEntryBody),
-    timeline: timeline && timeline.map(timelineEntryBody),
+    refunds: found.refunds.map(refundEntryBody),
+    timeline: found.timeline.map(timelineEntryBody),
     attention: attention && attentionBody(attention),
     warnings,
   };
 }
 
-function createPartReader(warnings: Warning[]) {
-  const deadline = timeout(PART_DEADLINE_MS, TimeoutStrategy.Aggressive);
-  return async <T>(name: string, work: Promise<T>): Promise<T | null> => {
-    try {
-      return await deadline.execute(() => work);
-    } catch (error) {
-      // The metrics of the failed dependency show the cause.
-      const isLate = error instanceof TaskCancelledError;
-      const detail = isLate
+const trackingDeadline = timeout(TRACKING_DEADLINE_MS, TimeoutStrategy.Aggressive);
+
+async function readTracking(
+  warehouse: WarehouseGateway,
+  order: Order,
+): Promise<{ readonly tracking: ShipmentState | null; readonly warnings: OrderView['warnings'] }> {
+  try {
+    const tracking = await trackingDeadline.execute(() => track(warehouse, order));
+    return { tracking, warnings: [] };
+  } catch (error) {
+    // The metrics of the warehouse show the cause.
+    const detail =
+      error instanceof TaskCancelledError
         ? 'Timed out. Read the order again later.'
         : 'Currently unavailable. Read the order again later.';
-      warnings.push({ part: name, detail });
-      return null;
-    }
-  };
+    return { tracking: null, warnings: [{ part: 'tracking', detail }] };
+  }
 }
 
 /** Null when there is nothing to track. Throws when the warehouse does not respond. */

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ORDER_STATUSES } from '../../domain/order.ts';
 import { REFUND_STATUSES } from '../../domain/refund.ts';
-import { currency, listOf, pageQuery, sku, text, time } from './common.ts';
+import { currency, listOf, pageOfIds, sku, text, time } from './common.ts';
 import { customer, email, shippingAddress, shippingAddressSchema } from './customers.ts';
 
 export const MAX_LINES = 50;
@@ -152,8 +152,8 @@ export const orderViewSchema = orderSchema
   .extend({
     payment: paymentSchema.nullable(),
     shipment: shipmentSchema.nullable(),
-    refunds: z.array(refundEntrySchema).nullable(),
-    timeline: z.array(timelineEntrySchema).nullable(),
+    refunds: z.array(refundEntrySchema),
+    timeline: z.array(timelineEntrySchema),
     attention: attentionSchema.nullable().openapi({
       description:
         'The steps that wait for an operator. Null when there are none, and for storefront keys.',
@@ -164,7 +164,7 @@ export const orderViewSchema = orderSchema
 export type OrderView = z.output<typeof orderViewSchema>;
 
 export const orderParam = z.object({ id: z.string() });
-export const orderListQuery = pageQuery.extend({
+export const orderListQuery = pageOfIds('order').extend({
   status: z.enum(ORDER_STATUSES).optional(),
   email: email.optional(),
   created_after: time.optional(),

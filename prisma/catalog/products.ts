@@ -45,7 +45,10 @@ export type PutOutcome =
   /** The product is not at `expectedVersion`; nothing was written. */
   | { readonly kind: 'version_mismatch'; readonly currentVersion: number | null };
 
-/** Creates the product without stock, or replaces its fields. */
+/**
+ * Creates the product without stock, or replaces its fields. `expectedVersion`: the only version to
+ * replace; 0 when the product must not exist yet; null for any.
+ */
 export async function putProduct(
   db: Database,
   draft: ProductDraft,
@@ -53,8 +56,8 @@ export async function putProduct(
 ): Promise<PutOutcome> {
   return db.$transaction(async (tx) => {
     const outcome =
-      expectedVersion === null
-        ? await addOrReplace(tx, draft)
+      expectedVersion === null || expectedVersion === 0
+        ? await addOrReplace(tx, draft, { replaces: expectedVersion === null })
         : await replaceAt(tx, draft, expectedVersion);
     if (outcome.kind === 'version_mismatch') return outcome;
     const { sku: subject, priceMinor, currency, version } = outcome.product;
@@ -65,7 +68,11 @@ export async function putProduct(
 }
 
 /** Raw: one statement decides, so of concurrent calls one adds the product and the others replace it. */
-async function addOrReplace(tx: Transaction, draft: ProductDraft): Promise<PutOutcome> {
+async function addOrReplace(
+  tx: Transaction,
+  draft: ProductDraft,
+  { replaces }: { readonly replaces: boolean },
+): Promise<PutOutcome> {
   const { sku, name, description, priceMinor, currency } = draft;
   const [row] = await tx.$queryRaw<ProductRow[]>`
     INSERT INTO products AS existing (sku, name, description, price_minor, currency)
@@ -73,8 +80,9 @@ async function addOrReplace(tx: Transaction, draft: ProductDraft): Promise<PutOu
     ON CONFLICT (sku) DO UPDATE SET name = EXCLUDED.name, description = EXCLUDED.description,
       price_minor = EXCLUDED.price_minor, currency = EXCLUDED.currency,
       version = existing.version + 1, updated_at = now()
+      WHERE ${replaces}
     RETURNING ${PRODUCT_COLUMNS}`;
-  if (!row) throw new Error(`product ${sku} was neither added nor replaced`);
+  if (!row) return versionMismatch(tx, sku);
   if (row.version > 1) return { kind: 'updated', product: toProduct(row) };
   await tx.stock.create({ data: { sku } });
   return { kind: 'created', product: toProduct(row) };
@@ -91,6 +99,10 @@ async function replaceAt(
       currency = ${currency}, version = version + 1, updated_at = now()
     WHERE sku = ${sku} AND version = ${expectedVersion} RETURNING ${PRODUCT_COLUMNS}`;
   if (row) return { kind: 'updated', product: toProduct(row) };
+  return versionMismatch(tx, sku);
+}
+
+async function versionMismatch(tx: Transaction, sku: string): Promise<PutOutcome> {
   const current = await tx.product.findUnique({ where: { sku }, select: { version: true } });
   return { kind: 'version_mismatch', currentVersion: current?.version ?? null };
 }

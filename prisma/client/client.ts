@@ -17,6 +17,27 @@ export interface DatabaseOptions {
   readonly onCommit?: CommitWatcher | undefined;
 }
 
+/**
+ * Runs reads in one snapshot of the database, so that what they find belongs together. Writes fail.
+ * `timeoutMs` is for all of them; by default that of every transaction.
+ */
+export function inSnapshot<T>(
+  db: Database,
+  work: (tx: Transaction) => Promise<T>,
+  { timeoutMs }: { readonly timeoutMs?: number } = {},
+): Promise<T> {
+  return db.$transaction(
+    async (tx) => {
+      await tx.$executeRaw`SET TRANSACTION READ ONLY`;
+      return work(tx);
+    },
+    {
+      isolationLevel: 'RepeatableRead',
+      ...(timeoutMs !== undefined && { timeout: timeoutMs }),
+    },
+  );
+}
+
 /** Several times the number of requests that the API runs at once. */
 const MAX_QUEUED = 1_000;
 /**

@@ -29,6 +29,15 @@ export function isLogCursor(text: string): text is LogCursor {
   return BigInt(xid) < 2n ** 64n && BigInt(position) < 2n ** 63n;
 }
 
+/** False for a cursor beyond every event that is readable now: of another database, or made up. */
+export async function isWithinLog(db: Database, cursor: LogCursor): Promise<boolean> {
+  const { xid, position } = splitCursor(cursor);
+  const rows = await db.$queryRaw<{ within: boolean }[]>`
+    SELECT (${xid}::text::xid8, ${position}::text::bigint)
+      <= (pg_snapshot_xmin(pg_current_snapshot()), 0::bigint) AS within`;
+  return rows[0]?.within ?? false;
+}
+
 export interface LogQuery {
   readonly after: LogCursor;
   /** Empty: every type. */

@@ -19,7 +19,7 @@ export interface FoundDiscrepancy extends Omit<Discrepancy, 'subject'> {
 
 /** Discrepancies that a run found or resolved, the open ones first, at most `limit`. */
 export async function listDiscrepanciesOf(
-  db: Database,
+  db: Transaction,
   runId: string,
   limit: number,
 ): Promise<readonly FoundDiscrepancy[]> {

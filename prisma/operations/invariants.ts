@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { STAGE_BUDGETS_MS } from '../../domain/checkout-steps.ts';
 import { TRANSITIONS } from '../../domain/order.ts';
-import type { Database, Transaction } from '../client/client.ts';
+import { inSnapshot, type Database, type Transaction } from '../client/client.ts';
 
 /** `always`: in every snapshot. `settled`: once the system has been healthy for the grace period. */
 export type Holds = 'always' | 'settled';
@@ -73,13 +73,9 @@ export async function checkInvariants(
   options: InvariantOptions = {},
 ): Promise<readonly InvariantResult[]> {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-  return db.$transaction(
-    async (tx) => {
-      await tx.$executeRaw`SET TRANSACTION READ ONLY`;
-      return checkWithin(tx, { ...options, timeoutMs });
-    },
-    { isolationLevel: 'RepeatableRead', timeout: timeoutMs + QUERY_TIMEOUT_MS },
-  );
+  return inSnapshot(db, (tx) => checkWithin(tx, { ...options, timeoutMs }), {
+    timeoutMs: timeoutMs + QUERY_TIMEOUT_MS,
+  });
 }
 
 /** The same within a transaction, which also sees its own writes. */

@@ -112,7 +112,10 @@ export async function closeReconciliation(
 }
 
 /** The run, or null. */
-export async function findReconciliation(db: Database, id: string): Promise<Reconciliation | null> {
+export async function findReconciliation(
+  db: Transaction,
+  id: string,
+): Promise<Reconciliation | null> {
   const row = await db.reconciliation.findUnique({ where: { id } });
   return row && toRun(row);
 }

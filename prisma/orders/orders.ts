@@ -1,12 +1,12 @@
 /** Reads of orders and what belongs to them. */
 import type { Notification, OrderId } from '../../domain/ids.ts';
 import type { Order, OrderEvent, OrderStatus, Shipment } from '../../domain/order.ts';
-import type { Database } from '../client/client.ts';
+import type { Database, Transaction } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
 import { ORDER_WITH_LINES, toEvent, toOrder, toShipment } from '../client/mappers.ts';
 
 /** The order with its lines, or null. */
-export async function findOrder(db: Database, id: OrderId): Promise<Order | null> {
+export async function findOrder(db: Transaction, id: OrderId): Promise<Order | null> {
   const row = await db.order.findUnique({ where: { id }, include: ORDER_WITH_LINES });
   return row && toOrder(row);
 }
@@ -55,7 +55,7 @@ export interface OrderFilter {
 export async function listOrders(
   db: Database,
   filter: OrderFilter,
-  page: { readonly limit: number; readonly startingAfter?: OrderId | undefined },
+  page: { readonly limit: number; readonly startingAfter?: string | undefined },
 ): Promise<{ readonly orders: readonly Order[]; readonly hasMore: boolean }> {
   const rows = await db.order.findMany({
     where: {
@@ -72,14 +72,14 @@ export async function listOrders(
 }
 
 /** The order's shipment, or null before one was requested. */
-export async function findShipment(db: Database, orderId: OrderId): Promise<Shipment | null> {
+export async function findShipment(db: Transaction, orderId: OrderId): Promise<Shipment | null> {
   const row = await db.shipment.findUnique({ where: { orderId } });
   return row && toShipment(row);
 }
 
 /** The order's events, oldest first. An order has some dozen; `limit` bounds the worst case. */
 export async function listOrderEvents(
-  db: Database,
+  db: Transaction,
   orderId: OrderId,
   limit: number,
 ): Promise<readonly OrderEvent[]> {

@@ -80,7 +80,10 @@ export interface AttentionView {
 }
 
 /** The steps that wait for a person, by our records; null when none does. Raw: a join without a relation. */
-export async function findAttention(db: Database, orderId: OrderId): Promise<AttentionView | null> {
+export async function findAttention(
+  db: Transaction,
+  orderId: OrderId,
+): Promise<AttentionView | null> {
   const rows = await db.$queryRaw<(DeadLetterRow & { since: Date })[]>`
     SELECT d.subject AS step, d.retry_count AS attempts, d.first_failed_at AS "firstFailedAt",
       d.last_failed_at AS "lastFailedAt", d.error AS "lastFailure", d.id AS "deadLetterId",

@@ -21,7 +21,7 @@ import type { PaymentOperationState } from '../generated/enums.ts';
 export type SettleKind = 'capture' | 'void';
 
 /** The order's payment, or null when no such order exists. */
-export async function findPayment(db: Database, orderId: OrderId): Promise<Payment | null> {
+export async function findPayment(db: Transaction, orderId: OrderId): Promise<Payment | null> {
   const row = await db.payment.findUnique({ where: { orderId } });
   return row && toPayment(row);
 }

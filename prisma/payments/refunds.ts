@@ -29,7 +29,7 @@ export async function findRefund(db: Database, id: RefundId): Promise<Refund | n
 }
 
 /** Every refund of the order, failed ones too, oldest first. Bounded: `MAX_REFUNDS`. */
-export async function listRefunds(db: Database, orderId: OrderId): Promise<readonly Refund[]> {
+export async function listRefunds(db: Transaction, orderId: OrderId): Promise<readonly Refund[]> {
   const rows = await db.refund.findMany({
     where: { orderId },
     orderBy: [{ requestedAt: 'asc' }, { id: 'asc' }],
