@@ -8,11 +8,14 @@ import { createAllowedMethods } from './http/allowed-methods.ts';
 import {
   authenticate,
   correlation,
-  limitBody,
   requestLog,
   onError,
   type ApiEnv,
 } from './middleware/request.ts';
+import { conditionalRead } from './middleware/conditional-read.ts';
+import { limitBody, normalizeContentType } from './middleware/request-body.ts';
+import { holdToDocument } from './openapi/declared.ts';
+import { createDocument } from './openapi/document.ts';
 import { problemResponse } from './http/problems.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
@@ -30,17 +33,6 @@ import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
 import { webhookEndpointRoutes } from './routes/webhook-endpoints.ts';
 import type { Services } from './context.ts';
-
-const DESCRIPTION = {
-  openapi: '3.1.0',
-  info: {
-    title: 'Holdfast',
-    version: '1.0.0',
-    description:
-      'A durable checkout. Amounts are in minor units. Every error is a problem (RFC 9457).',
-  },
-  security: [{ apiKey: [] }],
-};
 
 /**
  * The type of the application, for a typed client (`hc<App>` of hono/client).
@@ -60,7 +52,9 @@ export function createHealthApp(services: Services) {
 export function createApp(services: Services) {
   const app = new OpenAPIHono<ApiEnv>();
   app.use(requestId(), correlation(), requestLog(services), secureHeaders());
+  const document = createDocument(app);
   app.use('/v1/*', authenticate(services), loadShedding(services), limitBody(), refuseUnstorable());
+  app.use('/v1/*', normalizeContentType(), holdToDocument(document), conditionalRead());
   const routed = app
     .route('/', orderRoutes(services))
     .route('/', orderReadRoutes(services))
@@ -77,17 +71,12 @@ export function createApp(services: Services) {
     .route('/', callbackRoutes(services))
     .route('/', healthRoutes(services))
     .route('/', docsRoutes());
-  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
-    type: 'http',
-    scheme: 'bearer',
-    description: 'Roles: storefront, operator, admin. Each role includes the ones before it.',
-  });
-  app.doc31('/openapi.json', DESCRIPTION);
+  app.get('/openapi.json', (c) => c.json(document()));
   handleNotFound(app, services);
   return routed;
 }
 
-/** Handles errors, unknown paths and wrong methods. Call it after the routes. */
+/** Handles errors, unknown paths, OPTIONS and wrong methods. Call it after the routes. */
 function handleNotFound(app: OpenAPIHono<ApiEnv>, services: Services): void {
   app.onError(onError(services));
   const allowedMethods = createAllowedMethods(app.routes);
@@ -98,8 +87,9 @@ function handleNotFound(app: OpenAPIHono<ApiEnv>, services: Services): void {
       return problemResponse({ code: 'not_found', detail }, c.var.requestId);
     }
     const allow = allowed.join(', ');
-    const detail = `Allowed methods: ${allow}.`;
     const headers = { allow };
+    if (c.req.method === 'OPTIONS') return c.body(null, 204, headers);
+    const detail = `Allowed methods: ${allow}.`;
     return problemResponse({ code: 'method_not_allowed', detail, headers }, c.var.requestId);
   });
 }

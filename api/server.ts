@@ -25,12 +25,18 @@ export async function listen(options: {
   const { host, port, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const server = createAdaptorServer({
     fetch: options.fetch,
+    // For HTTP/1.0, in which Host is optional: many health checks send none.
+    hostname: 'localhost',
     serverOptions: {
       requestTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, requestTimeoutMs),
     },
   });
   if (!(server instanceof Server)) throw new TypeError('expected a plain HTTP server');
+  // `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7), which is what `/` answers for.
+  server.prependListener('request', (incoming) => {
+    if (incoming.method === 'OPTIONS' && incoming.url === '*') incoming.url = '/';
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(explain(error, host, port)));
     server.listen(port, host, resolve);

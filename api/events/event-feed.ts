@@ -1,12 +1,13 @@
 /** Sources of event streams and lists: the whole log by cursor, or one order by sequence number. */
 import { cloudEventOf, type CloudEvent } from '../../domain/cloud-event.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import type { EventType } from '../../domain/order.ts';
+import type { EventType, Order } from '../../domain/order.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import {
   cursorNow,
   findEvent,
   isLogCursor,
+  isWithinLog,
   readLog,
   type LogCursor,
   type LoggedEvent,
@@ -42,9 +43,9 @@ export function feedEvent(event: LoggedEvent): CloudEvent & { readonly cursor: s
   return { ...cloudEventOf(event), cursor: event.cursor };
 }
 
-/** Parses a cursor or an event id; null when it is invalid or unknown. */
+/** Parses a cursor or an event id; null when it is invalid, unknown or beyond the end of the log. */
 export async function cursorPosition(db: Database, text: string): Promise<LogCursor | null> {
-  if (isLogCursor(text)) return text;
+  if (isLogCursor(text)) return (await isWithinLog(db, text)) ? text : null;
   if (!UUID.test(text)) return null;
   return (await findEvent(db, text))?.cursor ?? null;
 }
@@ -78,15 +79,16 @@ export function feedSource(
   };
 }
 
-/** Parses a sequence number or the id of an event of the order; null when it is invalid. */
+/** Parses the sequence number or the id of an event of the order; null for any other. */
 export async function timelinePosition(
   db: Database,
-  orderId: OrderId,
+  order: Order,
   text: string,
 ): Promise<number | null> {
-  if (SEQUENCE.test(text)) return Number(text);
+  // Each event increments the version, and has it as its sequence number.
+  if (SEQUENCE.test(text)) return Number(text) <= order.version ? Number(text) : null;
   const event = UUID.test(text) ? await findEvent(db, text) : null;
-  return event?.orderId === orderId ? event.seq : null;
+  return event?.orderId === order.id ? event.seq : null;
 }
 
 /** One order's events after a sequence number. */

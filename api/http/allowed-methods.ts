@@ -10,8 +10,9 @@ export function createAllowedMethods(
   return (path) => {
     const methods = patterns.filter(({ pattern }) => pattern.test(path)).map((each) => each.method);
     const known = new Set(methods.map((method) => method.toUpperCase()));
-    // A GET route also handles HEAD.
+    // A GET route also handles HEAD, and OPTIONS is answered for every path.
     if (known.has('GET')) known.add('HEAD');
+    if (known.size > 0) known.add('OPTIONS');
     return [...known].toSorted();
   };
 }

@@ -1,4 +1,4 @@
-/** Entity tags for conditional requests (RFC 9110 §13). */
+/** Entity tags and preconditions (RFC 9110 §8.8.3 and §13). */
 import { createHash } from 'node:crypto';
 
 /** The tag of a versioned resource. */
@@ -6,28 +6,41 @@ export function versionTag(version: number): string {
   return `"v${version}"`;
 }
 
-/** The tag of a body without a version. */
+/** The tag of a representation without a version: it changes with any byte. */
 export function contentTag(body: string): string {
   return `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
 }
 
-/** True when If-None-Match contains the tag. Uses weak comparison, as RFC 9110 requires. */
-export function alreadyHas(ifNoneMatch: string | undefined, tag: string): boolean {
-  return ifNoneMatch !== undefined && namesTag(ifNoneMatch, tag);
-}
+/** The precondition that is false; null when the request may proceed. */
+export type FailedPrecondition = 'if-match' | 'if-none-match' | null;
 
 /**
- * The version that If-Match requires: null without the header, `current` for `*`, and -1, which never
- * matches, for an unknown tag.
+ * Evaluates If-Match, then If-None-Match, in the order of §13.2.2. `tag` is that of the current
+ * representation, empty for one without a tag, and null when there is none. Fields with times are
+ * ignored, because no resource has a modification time.
  */
-export function expectedVersion(ifMatch: string | undefined): number | 'current' | null {
-  if (ifMatch === undefined) return null;
-  if (ifMatch.trim() === '*') return 'current';
-  const [, version] = /^"v(\d{1,9})"$/.exec(ifMatch.trim()) ?? [];
-  return version === undefined ? -1 : Number(version);
+export function failedPrecondition(
+  fields: { readonly ifMatch: string | undefined; readonly ifNoneMatch: string | undefined },
+  tag: string | null,
+): FailedPrecondition {
+  const { ifMatch, ifNoneMatch } = fields;
+  // If-Match compares strongly: a weak tag never matches. If-None-Match compares weakly.
+  if (ifMatch !== undefined && !names(ifMatch, tag, (each) => each)) return 'if-match';
+  const matches = ifNoneMatch !== undefined && names(ifNoneMatch, tag, withoutWeakness);
+  return matches ? 'if-none-match' : null;
 }
 
-function namesTag(header: string, tag: string): boolean {
-  if (header.trim() === '*') return true;
-  return header.split(',').some((each) => each.trim().replace(/^W\//, '') === tag);
+const TAG = '(?:W/)?"[\\x21\\x23-\\x7e\\x80-\\xff]*"';
+const EACH_TAG = new RegExp(TAG, 'g');
+const TAGS = new RegExp(`^[\\s,]*${TAG}(?:\\s*,[\\s,]*${TAG})*[\\s,]*$`);
+
+function names(field: string, tag: string | null, form: (tag: string) => string): boolean {
+  if (tag === null) return false;
+  if (field.trim() === '*') return true;
+  // A malformed list names nothing.
+  return TAGS.test(field) && (field.match(EACH_TAG) ?? []).some((each) => form(each) === tag);
+}
+
+function withoutWeakness(tag: string): string {
+  return tag.replace(/^W\//, '');
 }

@@ -7,6 +7,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 export const PROBLEMS = {
   malformed_json: [400, 'The body is not valid JSON.'],
   malformed_message: [400, 'The signed message cannot be parsed.'],
+  unknown_parameter: [400, 'The call has no query parameter of this name.'],
   idempotency_key_required: [
     400,
     'This call requires an Idempotency-Key header of 1 to 255 characters.',
@@ -39,7 +40,7 @@ export const PROBLEMS = {
   redrive_in_progress: [409, 'A redrive is already in progress.'],
   precondition_failed: [412, 'The resource does not have the expected version.'],
   payload_too_large: [413, 'The body is too large.'],
-  unsupported_media_type: [415, 'The body must be application/json.'],
+  unsupported_media_type: [415, 'The body must be application/json, without a content coding.'],
   invalid_request: [422, 'Parts of the request are not valid.'],
   refund_exceeds_captured: [422, 'The amount exceeds what can still be refunded.'],
   idempotency_key_reused: [422, 'The Idempotency-Key was used for another request.'],

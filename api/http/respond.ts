@@ -21,7 +21,6 @@ export function sendStored<S extends StatusCode, T extends z.ZodType>(
 ): Stored<S, T> {
   const problem = stored.status >= 400;
   c.header('content-type', problem ? 'application/problem+json' : 'application/json');
-  c.header('cache-control', 'no-store');
   if (replayed) c.header('idempotent-replayed', 'true');
   const status = STORED_STATUSES.find((each) => each === stored.status);
   const response = c.body(stored.body, status);

@@ -1,24 +1,39 @@
 /** Detects requests for a stream, reads the cursor to resume from, and builds the response. */
 import type { Context } from 'hono';
+import { preferredType } from './accept.ts';
 import { ProblemError } from './problems.ts';
 
-/** True for a GET whose Accept names `text/event-stream` (RFC 9110 §12.5.1). */
+const EVENT_STREAM = 'text/event-stream';
+
+/** True for a GET that prefers a stream to JSON. */
 export function wantsStream(c: Context): boolean {
   // Hono serves HEAD with the GET handler, whose body would never be read.
   if (c.req.method !== 'GET' || c.req.raw.method !== 'GET') return false;
-  return (c.req.header('accept') ?? '').split(',').some((range) => {
-    const [type, ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
-    return type === 'text/event-stream' && !parameters.some((each) => /^q=0(\.0*)?$/.test(each));
-  });
+  const preferred = preferredType(c.req.header('accept'), ['application/json', EVENT_STREAM]);
+  return preferred === EVENT_STREAM;
 }
 
-/** The cursor to resume after. A reconnecting EventSource sends the header, so it takes precedence. */
-export function resumeCursor(c: Context, after: string | undefined): string | undefined {
-  return c.req.header('last-event-id') || after;
+/** Where to begin, and the part of the request that says so; null for the default. */
+export type RequestCursor =
+  | { readonly text: string; readonly header: 'last-event-id' }
+  | { readonly text: string; readonly parameter: 'after' }
+  | null;
+
+/** A reconnecting EventSource sends the header, so for a stream it takes precedence. */
+export function resumeCursor(
+  c: Context,
+  after: string | undefined,
+  stream: boolean,
+): RequestCursor {
+  const lastEventId = stream ? (c.req.header('last-event-id') ?? '') : '';
+  if (lastEventId !== '') return { text: lastEventId, header: 'last-event-id' };
+  return after === undefined ? null : { text: after, parameter: 'after' };
 }
 
-export function invalidCursor(): ProblemError {
-  const errors = [{ detail: 'Invalid cursor.', parameter: 'after' }];
+/** For a cursor of no event, and for one beyond the end of the log. */
+export function invalidCursor(cursor: RequestCursor): ProblemError {
+  const { text: _, ...place } = cursor ?? { text: '' };
+  const errors = [{ detail: 'Not a place in the log.', ...place }];
   const detail = 'Send the cursor or the id of an existing event.';
   return new ProblemError({ code: 'invalid_request', detail, errors });
 }

@@ -1,10 +1,9 @@
 /** Middleware of every request: ids, log line, metrics, errors, authentication. */
 import type { Context, MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { matchedRoutes } from 'hono/route';
 import { readTraceparent, traceIdOf } from '../../telemetry/traceparent.ts';
-import { ROLES, type ApiKey, type Role } from '../../prisma/access/api-keys.ts';
+import type { ApiKey } from '../../prisma/access/api-keys.ts';
 import { isDatabaseUnavailable, isValueRefused } from '../../prisma/client/errors.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
 import { withinTrace } from '../../telemetry/tracing.ts';
@@ -27,7 +26,6 @@ export interface ApiEnv {
 
 /** Excludes e-mail addresses, because these ids are written to logs, memos and events. */
 const CORRELATION_ID = /^[A-Za-z0-9._:/=+-]{1,128}$/;
-const MAX_BODY_BYTES = 64 * 1024;
 /** Long enough for the pool to recover, short enough for a shopper to retry. */
 const DATABASE_RETRY_SECONDS = 2;
 
@@ -106,52 +104,13 @@ export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/** Allows the role and those above it: storefront < operator < admin. */
-export function requireRole(role: Role): MiddlewareHandler<ApiEnv> {
-  return async (c, next) => {
-    if (ROLES.indexOf(c.var.apiKey.role) < ROLES.indexOf(role)) {
-      throw new ProblemError({
-        code: 'forbidden',
-        detail: `This call requires the role ${role}; the API key has the role ${c.var.apiKey.role}.`,
-      });
-    }
-    await next();
-  };
-}
-
 /** The caller, for the audit log. */
 export function operatorOf(c: Context<ApiEnv>): Operator {
   return { apiKeyId: c.var.apiKey.id, correlationId: c.var.correlationId };
 }
 
-/** Refuses bodies over 64 kB without reading all of them. */
-export function limitBody(): MiddlewareHandler {
-  return bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: () => {
-      throw new ProblemError({
-        code: 'payload_too_large',
-        detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.`,
-      });
-    },
-  });
-}
-
-/** For an optional body: many clients send a content type without a body. */
-export function withoutEmptyBody(): MiddlewareHandler<ApiEnv> {
-  return async (c, next) => {
-    if (c.req.header('content-type') !== undefined && (await c.req.text()) === '') {
-      const { url, method, signal } = c.req.raw;
-      const headers = new Headers(c.req.raw.headers);
-      headers.delete('content-type');
-      c.req.raw = new Request(url, { method, headers, signal });
-    }
-    await next();
-  };
-}
-
 /** The matched route's pattern, also when a middleware responded before the route. */
-function routeOf(c: Context): string {
+export function routeOf(c: Context): string {
   return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched';
 }
 

@@ -4,7 +4,8 @@
  */
 import { Hono } from 'hono';
 import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/events/inbox.ts';
-import { limitBody, type ApiEnv } from '../middleware/request.ts';
+import type { ApiEnv } from '../middleware/request.ts';
+import { limitBody } from '../middleware/request-body.ts';
 import { processPaymentWebhook } from '../../services/payment-webhooks.ts';
 import { ProblemError } from '../http/problems.ts';
 import type { Services } from '../context.ts';

@@ -2,12 +2,11 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findDeadLetter, listDeadLetters } from '../../prisma/events/dead-letters.ts';
-import { requireRole, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
+import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { discard, redrive, type Decider } from '../../services/redrive.ts';
 import { deadLetterBody, refusedDecision } from '../operations/dead-letter-responses.ts';
 import { onInvalid } from '../http/respond.ts';
-import { problemResponses } from '../schemas/common.ts';
 import {
   deadLetterListQuery,
   deadLetterListSchema,
@@ -18,6 +17,7 @@ import {
   redriveManyBody,
   redriveManySchema,
 } from '../schemas/dead-letters.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
 export function deadLetterRoutes(services: Services) {
@@ -30,7 +30,6 @@ export function deadLetterRoutes(services: Services) {
         { ...filter, orderId: order_id },
         { limit, startingAfter },
       );
-      c.header('cache-control', 'no-store');
       const data = deadLetters.map(deadLetterBody);
       const url = '/v1/dead-letters';
       return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
@@ -38,7 +37,6 @@ export function deadLetterRoutes(services: Services) {
     .openapi(showRoute, async (c) => {
       const deadLetter = await findDeadLetter(db, c.req.valid('param').id);
       if (deadLetter === null) throw new ProblemError(refusedDecision({ kind: 'not_found' }));
-      c.header('cache-control', 'no-store');
       return c.json(deadLetterBody(deadLetter), 200);
     })
     .openapi(redriveManyRoute, async (c) => {
@@ -76,67 +74,83 @@ const deadLetterResponse = (description: string) => ({
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/dead-letters',
+  operationId: 'listDeadLetters',
+  'x-role': 'operator',
   tags,
   summary: 'List permanently failed work, newest first',
-  middleware: [requireRole('operator')] as const,
   request: { query: deadLetterListQuery },
   responses: {
     200: {
       description: 'One page.',
       content: { 'application/json': { schema: deadLetterListSchema } },
     },
-    ...problemResponses,
+    ...problems(),
   },
 });
 
 const showRoute = createRoute({
   method: 'get',
   path: '/v1/dead-letters/{id}',
+  operationId: 'getDeadLetter',
+  'x-role': 'operator',
   tags,
   summary: 'Show a dead letter: message, error and decision',
-  middleware: [requireRole('operator')] as const,
   request: { params: deadLetterParam },
-  responses: { 200: deadLetterResponse('The dead letter.'), ...problemResponses },
+  responses: { 200: deadLetterResponse('The dead letter.'), ...problems('dead_letter_not_found') },
 });
 
 const redriveRoute = createRoute({
   method: 'post',
   path: '/v1/dead-letters/{id}/redrive',
+  operationId: 'redriveDeadLetter',
+  'x-role': 'operator',
   tags,
   summary: 'Retry the failed work with the same keys and event ids',
   description:
     'The waiting step of a checkout resumes; a delivery or notification starts again. The dead ' +
     'letter is resolved on success and open again after another failure.',
-  middleware: [requireRole('operator'), withoutEmptyBody()] as const,
   request: {
     params: deadLetterParam,
     body: { content: { 'application/json': { schema: redriveBody } } },
   },
-  responses: { 202: deadLetterResponse('The retry has started.'), ...problemResponses },
+  responses: {
+    202: deadLetterResponse('The retry has started.'),
+    ...problems(
+      'dead_letter_not_found',
+      'dead_letter_not_open',
+      'step_not_waiting',
+      'checkout_unavailable',
+    ),
+  },
 });
 
 const discardRoute = createRoute({
   method: 'post',
   path: '/v1/dead-letters/{id}/discard',
+  operationId: 'discardDeadLetter',
+  'x-role': 'operator',
   tags,
   summary: 'Discard a dead letter, with a reason',
-  middleware: [requireRole('operator')] as const,
   request: {
     params: deadLetterParam,
     body: { required: true, content: { 'application/json': { schema: discardBody } } },
   },
-  responses: { 200: deadLetterResponse('Discarded.'), ...problemResponses },
+  responses: {
+    200: deadLetterResponse('Discarded.'),
+    ...problems('dead_letter_not_found', 'dead_letter_not_open', 'step_not_waiting'),
+  },
 });
 
 const redriveManyRoute = createRoute({
   method: 'post',
   path: '/v1/dead-letters/redrive',
+  operationId: 'redriveDeadLetters',
+  'x-role': 'operator',
   tags,
   summary: 'Redrive all open dead letters with one fingerprint, at a given rate',
   description:
     'Runs in the background of this process. If it stops, the rest stays open, and the same call ' +
     'continues with them. To see progress, list dead letters by fingerprint and status.',
-  middleware: [requireRole('operator')] as const,
   request: {
     body: { required: true, content: { 'application/json': { schema: redriveManyBody } } },
   },
@@ -149,7 +163,7 @@ const redriveManyRoute = createRoute({
       description: 'The redrive has started.',
       content: { 'application/json': { schema: redriveManySchema } },
     },
-    ...problemResponses,
+    ...problems('redrive_in_progress'),
   },
 });
 

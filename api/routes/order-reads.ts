@@ -1,19 +1,22 @@
 /** Read routes of orders: thin handlers over order-view.ts and the queries. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
 import { listOrders } from '../../prisma/orders/orders.ts';
-import { alreadyHas, versionTag } from '../http/etag.ts';
+import { contentTag } from '../http/etag.ts';
 import { timelinePosition, timelineSource } from '../events/event-feed.ts';
-import { requireRole, type ApiEnv } from '../middleware/request.ts';
-import { parseOrderId, loadOrder } from '../orders/load-order.ts';
+import type { ApiEnv } from '../middleware/request.ts';
+import { loadOrder, orderNotFound, parseOrderId } from '../orders/load-order.ts';
 import { MAX_EVENTS, viewOrder } from '../orders/order-view.ts';
 import { waitPreference } from '../http/prefer.ts';
-import { ProblemError } from '../http/problems.ts';
 import { orderBody, timelineEntryBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
-import { problemResponses } from '../schemas/common.ts';
-import { ifNoneMatch, lastEventId, prefer } from '../schemas/conditions.ts';
+import {
+  ifNoneMatch,
+  lastEventId,
+  notModified,
+  prefer,
+  responseHeaders,
+} from '../schemas/conditions.ts';
 import { streamContent, timelineQuery } from '../schemas/events.ts';
 import {
   orderListQuery,
@@ -22,6 +25,7 @@ import {
   orderViewSchema,
   timelineSchema,
 } from '../schemas/orders.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 import { invalidCursor, resumeCursor, streamResponse, wantsStream } from '../http/sse-response.ts';
 
@@ -37,45 +41,38 @@ export function orderReadRoutes(services: Services) {
         await c.var.releaseWhileWaiting(() => waiters.untilSettled(id, limits));
         c.header('preference-applied', `wait=${waitSeconds}`);
       }
-      const order = await loadOrder(db, id);
-      const tag = versionTag(order.version);
-      c.header('cache-control', 'private, no-cache');
-      if (alreadyHas(c.req.header('if-none-match'), tag)) {
-        return c.body(null, 304, { etag: tag });
-      }
       const isOperator = c.var.apiKey.role !== 'storefront';
-      const view = await viewOrder(services, order, { isOperator });
-      // Without an ETag, because a later 304 would confirm the incomplete view.
-      if (view.warnings.length === 0) c.header('etag', tag);
+      const view = await viewOrder(services, id, { isOperator });
+      if (view === null) throw orderNotFound();
+      // Not of the version, which is the same with other tracking and for another role.
+      c.header('etag', contentTag(JSON.stringify(view)));
+      c.header('cache-control', 'private, no-cache');
+      c.header('vary', 'Authorization');
       return c.json(view, 200);
     })
     .openapi(listRoute, async (c) => {
-      const { limit, starting_after: after, ...filter } = c.req.valid('query');
-      const startingAfter = after === undefined ? undefined : parseStartingAfter(after);
+      const { limit, starting_after: startingAfter, ...filter } = c.req.valid('query');
       const { orders, hasMore } = await listOrders(
         db,
         { status: filter.status, email: filter.email, createdAfter: filter.created_after },
         { limit, startingAfter },
       );
-      c.header('cache-control', 'no-store');
       const data = orders.map(orderBody);
       return c.json({ object: 'list' as const, url: '/v1/orders', data, has_more: hasMore }, 200);
     })
     .openapi(timelineRoute, async (c) => {
       const id = parseOrderId(c.req.valid('param').id);
       c.set('orderId', id);
-      await loadOrder(db, id);
+      const order = await loadOrder(db, id);
       const stream = wantsStream(c);
-      const { after } = c.req.valid('query');
-      const cursor = (stream ? resumeCursor(c, after) : after) ?? TIMELINE_START;
-      const seq = await timelinePosition(db, id, cursor);
-      if (seq === null) throw invalidCursor();
+      const cursor = resumeCursor(c, c.req.valid('query').after, stream);
+      const seq = cursor === null ? 0 : await timelinePosition(db, order, cursor.text);
+      if (seq === null) throw invalidCursor(cursor);
       if (stream) {
         const source = timelineSource(db, id, seq);
         return streamResponse(c, services.timelineStreams.open(source, c.req.raw.signal));
       }
       const found = await listOrderEventsAfter(db, id, { seq, limit: MAX_EVENTS + 1 });
-      c.header('cache-control', 'no-store');
       const url = `/v1/orders/${id}/timeline`;
       const data = found.slice(0, MAX_EVENTS).map(timelineEntryBody);
       const hasMore = found.length > MAX_EVENTS;
@@ -84,48 +81,50 @@ export function orderReadRoutes(services: Services) {
 }
 
 const tags = ['Orders'];
-/** The position before the first event, whose sequence number is 1. */
-const TIMELINE_START = '0';
 
 const showRoute = createRoute({
   method: 'get',
   path: '/v1/orders/{id}',
+  operationId: 'getOrder',
+  'x-role': 'storefront',
   tags,
   summary: 'Show an order, or wait until it is settled (`Prefer: wait=N`)',
-  middleware: [requireRole('storefront')] as const,
   request: { params: orderParam, headers: z.object({ ...prefer, ...ifNoneMatch }) },
   responses: {
     200: {
       description: 'The order with payment, shipment, refunds and timeline.',
+      headers: responseHeaders('ETag', 'Cache-Control', 'Preference-Applied'),
       content: { 'application/json': { schema: orderViewSchema } },
     },
-    304: { description: 'Not modified.' },
-    ...problemResponses,
+    ...notModified,
+    ...problems('order_not_found'),
   },
 });
 
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/orders',
+  operationId: 'listOrders',
+  'x-role': 'operator',
   tags,
   summary: 'List orders, newest first',
-  middleware: [requireRole('operator')] as const,
   request: { query: orderListQuery },
   responses: {
     200: {
       description: 'One page.',
       content: { 'application/json': { schema: orderListSchema } },
     },
-    ...problemResponses,
+    ...problems(),
   },
 });
 
 const timelineRoute = createRoute({
   method: 'get',
   path: '/v1/orders/{id}/timeline',
+  operationId: 'listOrderEvents',
+  'x-role': 'storefront',
   tags,
   summary: 'List the events of an order, or stream them (`Accept: text/event-stream`)',
-  middleware: [requireRole('storefront')] as const,
   request: { params: orderParam, query: timelineQuery, headers: z.object(lastEventId) },
   responses: {
     200: {
@@ -134,16 +133,6 @@ const timelineRoute = createRoute({
         'as `after`.',
       content: { 'application/json': { schema: timelineSchema }, ...streamContent },
     },
-    ...problemResponses,
+    ...problems('order_not_found', 'too_many_streams'),
   },
 });
-
-function parseStartingAfter(text: string): OrderId {
-  if (isOrderId(text)) return text;
-  const errors = [{ detail: 'Not an order id.', parameter: 'starting_after' }];
-  throw new ProblemError({
-    code: 'invalid_request',
-    detail: 'Send the id of the last order of the previous page.',
-    errors,
-  });
-}

@@ -1,14 +1,13 @@
 /** Routes that place and cancel orders: thin handlers over place-order.ts and cancel-order.ts. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { cancelOrder, startOf } from '../orders/cancel-order.ts';
-import { versionTag } from '../http/etag.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { requireRole, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
+import type { ApiEnv } from '../middleware/request.ts';
 import { loadOrder } from '../orders/load-order.ts';
 import { placeOrder, type PlaceOrderOutcome } from '../orders/place-order.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid, sendStored } from '../http/respond.ts';
-import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
+import { idempotencyHeader } from '../schemas/common.ts';
 import {
   cancelBody,
   cancelSchema,
@@ -16,6 +15,8 @@ import {
   placedOrderSchema,
   placeOrderBody,
 } from '../schemas/orders.ts';
+import { responseHeaders } from '../schemas/conditions.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
 export function orderRoutes(services: Services) {
@@ -35,10 +36,7 @@ export function orderRoutes(services: Services) {
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
       const { response, orderId, replayed } = outcome;
       c.set('orderId', orderId ?? undefined);
-      if (response.status === 201 && orderId) {
-        c.header('location', `/v1/orders/${orderId}`);
-        c.header('etag', versionTag(versionIn(response.body)));
-      }
+      if (response.status === 201 && orderId) c.header('location', `/v1/orders/${orderId}`);
       return sendStored<201, typeof placedOrderSchema>(c, response, replayed);
     })
     .openapi(cancelRoute, async (c) => {
@@ -66,9 +64,10 @@ const tags = ['Orders'];
 const placeRoute = createRoute({
   method: 'post',
   path: '/v1/orders',
+  operationId: 'placeOrder',
+  'x-role': 'storefront',
   tags,
   summary: 'Place an order',
-  middleware: [requireRole('storefront')] as const,
   request: {
     headers: idempotencyHeader,
     body: { required: true, content: { 'application/json': { schema: placeOrderBody } } },
@@ -76,18 +75,26 @@ const placeRoute = createRoute({
   responses: {
     201: {
       description: 'Stock is reserved and the payment authorized. `Location` is the order.',
+      headers: responseHeaders('Location'),
       content: { 'application/json': { schema: placedOrderSchema } },
     },
-    ...problemResponses,
+    ...problems(
+      'payment_declined',
+      'out_of_stock',
+      'price_changed',
+      'order_expired',
+      'payment_unavailable',
+    ),
   },
 });
 
 const cancelRoute = createRoute({
   method: 'post',
   path: '/v1/orders/{id}/cancel',
+  operationId: 'cancelOrder',
+  'x-role': 'storefront',
   tags,
   summary: 'Cancel an order',
-  middleware: [requireRole('storefront'), withoutEmptyBody()] as const,
   request: {
     params: orderParam,
     headers: idempotencyHeader,
@@ -98,7 +105,7 @@ const cancelRoute = createRoute({
       description: 'Accepted. Lists the compensations that will run.',
       content: { 'application/json': { schema: cancelSchema } },
     },
-    ...problemResponses,
+    ...problems('order_not_found', 'not_cancellable', 'cancel_undecided', 'checkout_unavailable'),
   },
 });
 
@@ -108,9 +115,4 @@ function followUp({ starter, metrics }: Services, outcome: PlaceOrderOutcome): v
   if (outcome.placed) starter.startInBackground(startOf(outcome.placed));
   if (outcome.replayed) return metrics.countOrder('replayed');
   metrics.countOrder(outcome.placed ? 'placed' : 'payment_declined');
-}
-
-const versioned = z.object({ version: z.number().int() });
-function versionIn(body: string): number {
-  return versioned.parse(JSON.parse(body)).version;
 }

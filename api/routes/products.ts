@@ -1,17 +1,15 @@
 /** Routes of the catalog: cached reads with entity tags, and one write. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 import { formatMoney, type AmountLimits, type Money } from '../../domain/money.ts';
 import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
-import { alreadyHas, contentTag, expectedVersion, versionTag } from '../http/etag.ts';
-import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { contentTag, failedPrecondition, versionTag } from '../http/etag.ts';
+import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { invalidRequest, ProblemError, type FieldError } from '../http/problems.ts';
 import { jsonPointer } from '../http/validation.ts';
 import { notChargeable, offStep } from '../orders/amounts.ts';
 import { productBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
-import { problemResponses } from '../schemas/common.ts';
-import { ifMatch, ifNoneMatch } from '../schemas/conditions.ts';
+import { ifMatch, ifNoneMatch, notModified, responseHeaders } from '../schemas/conditions.ts';
 import {
   newProductParam,
   productListQuery,
@@ -20,6 +18,7 @@ import {
   productSchema,
   putProductBody,
 } from '../schemas/products.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
 /** Private, because responses need an API key. Short, because prices change. */
@@ -33,20 +32,23 @@ export function productRoutes(services: Services) {
       const { products, hasMore } = await productCache.list({ limit, startingAfter });
       const data = products.map(productBody);
       const list = { object: 'list' as const, url: '/v1/products', data, has_more: hasMore };
-      const tag = contentTag(JSON.stringify(list));
-      return isFresh(c, tag) ? c.body(null, 304) : c.json(list, 200);
+      c.header('etag', contentTag(JSON.stringify(list)));
+      c.header('cache-control', CACHE_CONTROL);
+      return c.json(list, 200);
     })
     .openapi(showRoute, async (c) => {
       const product = await productCache.find(c.req.valid('param').sku);
       if (product === null) throw productNotFound();
-      const fresh = isFresh(c, versionTag(product.version));
-      return fresh ? c.body(null, 304) : c.json(productBody(product), 200);
+      c.header('etag', versionTag(product.version));
+      c.header('cache-control', CACHE_CONTROL);
+      return c.json(productBody(product), 200);
     })
     .openapi(putRoute, async (c) => {
       const { sku } = c.req.valid('param');
       const { name, description, price_minor: priceMinor, currency } = c.req.valid('json');
+      const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = c.req.valid('header');
+      const expectedVersion = await requiredVersion(services, sku, { ifMatch, ifNoneMatch });
       requirePrice(services, { amountMinor: priceMinor, currency });
-      const expectedVersion = await requiredVersion(services, sku, c.req.header('if-match'));
       const draft = { sku, name, description: description ?? null, priceMinor, currency };
       const outcome = await putProduct(db, draft, { expectedVersion, by: operatorOf(c) });
       if (outcome.kind === 'version_mismatch') throw notAtVersion(outcome.currentVersion);
@@ -61,75 +63,74 @@ export function productRoutes(services: Services) {
 const tags = ['Products'];
 const productResponse = (description: string) => ({
   description,
+  headers: responseHeaders('ETag', 'Cache-Control'),
   content: { 'application/json': { schema: productSchema } },
 });
 
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/products',
+  operationId: 'listProducts',
+  'x-role': 'storefront',
   tags,
   summary: 'List products in SKU order',
-  middleware: [requireRole('storefront')] as const,
   request: { query: productListQuery, headers: z.object(ifNoneMatch) },
   responses: {
     200: {
       description: 'One page.',
+      headers: responseHeaders('ETag', 'Cache-Control'),
       content: { 'application/json': { schema: productListSchema } },
     },
-    304: { description: 'Not modified.' },
-    ...problemResponses,
+    ...notModified,
+    ...problems(),
   },
 });
 
 const showRoute = createRoute({
   method: 'get',
   path: '/v1/products/{sku}',
+  operationId: 'getProduct',
+  'x-role': 'storefront',
   tags,
   summary: 'Show a product',
-  middleware: [requireRole('storefront')] as const,
   request: { params: productParam, headers: z.object(ifNoneMatch) },
   responses: {
     200: productResponse('The product.'),
-    304: { description: 'Not modified.' },
-    ...problemResponses,
+    ...notModified,
+    ...problems('product_not_found'),
   },
 });
 
 const putRoute = createRoute({
   method: 'put',
   path: '/v1/products/{sku}',
+  operationId: 'putProduct',
+  'x-role': 'admin',
   tags,
   summary: 'Create or replace a product',
-  middleware: [requireRole('admin')] as const,
   request: {
     params: newProductParam,
-    headers: z.object(ifMatch),
+    headers: z.object({ ...ifMatch, ...ifNoneMatch }),
     body: { required: true, content: { 'application/json': { schema: putProductBody } } },
   },
   responses: {
     200: productResponse('Replaced.'),
     201: productResponse('Created, without stock.'),
-    ...problemResponses,
+    ...problems(),
   },
 });
 
-/** Sets the cache headers. True when the client has the current version. */
-function isFresh(c: Context, tag: string): boolean {
-  c.header('etag', tag);
-  c.header('cache-control', CACHE_CONTROL);
-  return alreadyHas(c.req.header('if-none-match'), tag);
-}
-
+/** The version that the preconditions are true for: 0 for none, null without preconditions. */
 async function requiredVersion(
   { db }: Services,
   sku: string,
-  ifMatch: string | undefined,
+  fields: Parameters<typeof failedPrecondition>[0],
 ): Promise<number | null> {
-  const expected = expectedVersion(ifMatch);
-  if (expected !== 'current') return expected;
-  const product = await findProduct(db, sku);
-  if (product === null) throw notAtVersion(null);
-  return product.version;
+  if (fields.ifMatch === undefined && fields.ifNoneMatch === undefined) return null;
+  const version = (await findProduct(db, sku))?.version ?? null;
+  const tag = version === null ? null : versionTag(version);
+  if (failedPrecondition(fields, tag) !== null) throw notAtVersion(version);
+  return version ?? 0;
 }
 
 /** A price that no order could be charged is refused here, not at the first order. */

@@ -1,12 +1,13 @@
 /** Routes of reconciliations: thin handlers over operations/reconciliations.ts and the queries. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { inSnapshot } from '../../prisma/client/client.ts';
 import { listDiscrepanciesOf } from '../../prisma/operations/discrepancies.ts';
 import {
   findReconciliation,
   listReconciliations,
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { requireRole, operatorOf, withoutEmptyBody, type ApiEnv } from '../middleware/request.ts';
+import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import {
   discrepancyBody,
@@ -14,14 +15,17 @@ import {
   startReconciliation,
 } from '../operations/reconciliations.ts';
 import { idIn, onInvalid, sendStored } from '../http/respond.ts';
-import { idempotencyHeader, pageQuery, problemResponses } from '../schemas/common.ts';
+import { idempotencyHeader } from '../schemas/common.ts';
 import {
   reconcileBody,
+  reconciliationListQuery,
   reconciliationListSchema,
   reconciliationParam,
   reconciliationSchema,
   reconciliationViewSchema,
 } from '../schemas/reconciliations.ts';
+import { responseHeaders } from '../schemas/conditions.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
 export function reconciliationRoutes(services: Services) {
@@ -30,16 +34,17 @@ export function reconciliationRoutes(services: Services) {
     .openapi(listRoute, async (c) => {
       const { limit, starting_after: startingAfter } = c.req.valid('query');
       const { runs, hasMore } = await listReconciliations(db, { limit, startingAfter });
-      c.header('cache-control', 'no-store');
       const data = runs.map(reconciliationBody);
       const url = '/v1/reconciliations';
       return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
     })
     .openapi(showRoute, async (c) => {
-      const run = await findReconciliation(db, c.req.valid('param').id);
+      const { id } = c.req.valid('param');
+      const [run, discrepancies] = await inSnapshot(db, async (tx) => [
+        await findReconciliation(tx, id),
+        await listDiscrepanciesOf(tx, id, MAX_DISCREPANCIES),
+      ]);
       if (run === null) throw notFound();
-      const discrepancies = await listDiscrepanciesOf(db, run.id, MAX_DISCREPANCIES);
-      c.header('cache-control', 'no-store');
       return c.json(
         { ...reconciliationBody(run), discrepancies: discrepancies.map(discrepancyBody) },
         200,
@@ -65,25 +70,27 @@ const MAX_DISCREPANCIES = 1_000;
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/reconciliations',
+  operationId: 'listReconciliations',
+  'x-role': 'operator',
   tags,
   summary: 'List reconciliations, newest first',
-  middleware: [requireRole('operator')] as const,
-  request: { query: pageQuery },
+  request: { query: reconciliationListQuery },
   responses: {
     200: {
       description: 'One page.',
       content: { 'application/json': { schema: reconciliationListSchema } },
     },
-    ...problemResponses,
+    ...problems(),
   },
 });
 
 const showRoute = createRoute({
   method: 'get',
   path: '/v1/reconciliations/{id}',
+  operationId: 'getReconciliation',
+  'x-role': 'operator',
   tags,
   summary: 'Show a reconciliation with its discrepancies',
-  middleware: [requireRole('operator')] as const,
   request: { params: reconciliationParam },
   responses: {
     200: {
@@ -91,17 +98,18 @@ const showRoute = createRoute({
         'The run and its discrepancies: new, seen again and resolved; open ones first, at most 1,000.',
       content: { 'application/json': { schema: reconciliationViewSchema } },
     },
-    ...problemResponses,
+    ...problems('reconciliation_not_found'),
   },
 });
 
 const startRoute = createRoute({
   method: 'post',
   path: '/v1/reconciliations',
+  operationId: 'startReconciliation',
+  'x-role': 'operator',
   tags,
   summary: "Start a reconciliation of our records with the providers'",
   description: 'Only one run is active at a time. If one is running, the response is that run.',
-  middleware: [requireRole('operator'), withoutEmptyBody()] as const,
   request: {
     headers: idempotencyHeader,
     body: { required: false, content: { 'application/json': { schema: reconcileBody } } },
@@ -109,9 +117,10 @@ const startRoute = createRoute({
   responses: {
     202: {
       description: 'Accepted. It runs once Temporal is available. `Location` is the report.',
+      headers: responseHeaders('Location'),
       content: { 'application/json': { schema: reconciliationSchema } },
     },
-    ...problemResponses,
+    ...problems(),
   },
 });
 

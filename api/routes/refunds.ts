@@ -4,7 +4,7 @@ import { isRefundId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { requireRole, type ApiEnv } from '../middleware/request.ts';
+import type { ApiEnv } from '../middleware/request.ts';
 import { offStep } from '../orders/amounts.ts';
 import { jsonPointer } from '../http/validation.ts';
 import { parseOrderId, loadOrder } from '../orders/load-order.ts';
@@ -12,7 +12,7 @@ import { invalidRequest, ProblemError } from '../http/problems.ts';
 import { refundOrder } from '../orders/refund-order.ts';
 import { refundBody } from '../orders/representations.ts';
 import { idIn, onInvalid, sendStored } from '../http/respond.ts';
-import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
+import { idempotencyHeader } from '../schemas/common.ts';
 import { orderParam } from '../schemas/orders.ts';
 import {
   refundListSchema,
@@ -20,6 +20,8 @@ import {
   refundParam,
   refundSchema,
 } from '../schemas/refunds.ts';
+import { responseHeaders } from '../schemas/conditions.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
 export function refundRoutes(services: Services) {
@@ -48,7 +50,6 @@ export function refundRoutes(services: Services) {
       const id = parseOrderId(c.req.valid('param').id);
       c.set('orderId', id);
       const [, refunds] = await Promise.all([loadOrder(db, id), listRefunds(db, id)]);
-      c.header('cache-control', 'no-store');
       const url = `/v1/orders/${id}/refunds`;
       const data = refunds.map(refundBody);
       return c.json({ object: 'list' as const, url, data, has_more: false }, 200);
@@ -60,7 +61,6 @@ export function refundRoutes(services: Services) {
         throw new ProblemError({ code: 'refund_not_found', detail: 'No refund has this id.' });
       }
       c.set('orderId', refund.orderId);
-      c.header('cache-control', 'no-store');
       return c.json(refundBody(refund), 200);
     });
 }
@@ -83,44 +83,50 @@ const refundResponse = (description: string) => ({
 const refundRoute = createRoute({
   method: 'post',
   path: '/v1/orders/{id}/refunds',
+  operationId: 'refundOrder',
+  'x-role': 'operator',
   tags,
   summary: 'Refund captured money: an amount, or everything that is left',
-  middleware: [requireRole('operator')] as const,
   request: {
     params: orderParam,
     headers: idempotencyHeader,
     body: { required: true, content: { 'application/json': { schema: refundOrderBody } } },
   },
   responses: {
-    202: refundResponse(
-      'Accepted. The refund is processed in the background. `Location` is the refund.',
-    ),
-    ...problemResponses,
+    202: {
+      ...refundResponse(
+        'Accepted. The refund is processed in the background. `Location` is the refund.',
+      ),
+      headers: responseHeaders('Location'),
+    },
+    ...problems('order_not_found', 'not_refundable', 'refund_exceeds_captured'),
   },
 });
 
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/orders/{id}/refunds',
+  operationId: 'listOrderRefunds',
+  'x-role': 'operator',
   tags,
   summary: "List an order's refunds, oldest first",
-  middleware: [requireRole('operator')] as const,
   request: { params: orderParam },
   responses: {
     200: {
       description: 'All refunds. An order has at most 51.',
       content: { 'application/json': { schema: refundListSchema } },
     },
-    ...problemResponses,
+    ...problems('order_not_found'),
   },
 });
 
 const showRoute = createRoute({
   method: 'get',
   path: '/v1/refunds/{id}',
+  operationId: 'getRefund',
+  'x-role': 'operator',
   tags,
   summary: 'Show a refund',
-  middleware: [requireRole('operator')] as const,
   request: { params: refundParam },
-  responses: { 200: refundResponse('The refund.'), ...problemResponses },
+  responses: { 200: refundResponse('The refund.'), ...problems('refund_not_found') },
 });

@@ -3,12 +3,13 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { findStock } from '../../prisma/catalog/stock.ts';
 import { changeStock } from '../operations/adjust-stock.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { stockBody } from '../orders/representations.ts';
 import { onInvalid, sendStored } from '../http/respond.ts';
-import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
+import { idempotencyHeader } from '../schemas/common.ts';
 import { adjustStockBody, productParam, stockSchema } from '../schemas/products.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 import { productNotFound } from './products.ts';
 
@@ -17,7 +18,6 @@ export function stockRoutes({ db }: Services) {
     .openapi(showRoute, async (c) => {
       const stock = await findStock(db, c.req.valid('param').sku);
       if (stock === null) throw productNotFound();
-      c.header('cache-control', 'no-store');
       return c.json(stockBody(stock), 200);
     })
     .openapi(adjustRoute, async (c) => {
@@ -42,23 +42,25 @@ const stockResponse = {
 const showRoute = createRoute({
   method: 'get',
   path: '/v1/products/{sku}/stock',
+  operationId: 'getStock',
+  'x-role': 'operator',
   tags,
   summary: "Show a product's stock",
-  middleware: [requireRole('operator')] as const,
   request: { params: productParam },
-  responses: { 200: stockResponse, ...problemResponses },
+  responses: { 200: stockResponse, ...problems('product_not_found') },
 });
 
 const adjustRoute = createRoute({
   method: 'post',
   path: '/v1/products/{sku}/stock',
+  operationId: 'adjustStock',
+  'x-role': 'operator',
   tags,
   summary: 'Add or remove units',
-  middleware: [requireRole('operator')] as const,
   request: {
     params: productParam,
     headers: idempotencyHeader,
     body: { required: true, content: { 'application/json': { schema: adjustStockBody } } },
   },
-  responses: { 200: stockResponse, ...problemResponses },
+  responses: { 200: stockResponse, ...problems('product_not_found', 'stock_not_available') },
 });

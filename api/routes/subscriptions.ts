@@ -9,18 +9,19 @@ import {
   rewindSubscription,
   type SubscriptionLag,
 } from '../../prisma/events/subscriptions.ts';
-import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid } from '../http/respond.ts';
 import { jsonPointer } from '../http/validation.ts';
-import { pageQuery, problemResponses } from '../schemas/common.ts';
 import {
   rewindBody,
+  subscriptionListQuery,
   subscriptionListSchema,
   subscriptionParam,
   subscriptionSchema,
   type SubscriptionBody,
 } from '../schemas/subscriptions.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
 export function subscriptionRoutes(services: Services) {
@@ -30,7 +31,6 @@ export function subscriptionRoutes(services: Services) {
       const { limit, starting_after: startingAfter } = c.req.valid('query');
       const found = await listSubscriptions(db, { limit: limit + 1, startingAfter });
       const data = found.slice(0, limit).map(subscriptionBody);
-      c.header('cache-control', 'no-store');
       return c.json(
         {
           object: 'list' as const,
@@ -43,7 +43,6 @@ export function subscriptionRoutes(services: Services) {
     })
     .openapi(showRoute, async (c) => {
       const { name } = c.req.valid('param');
-      c.header('cache-control', 'no-store');
       return c.json(await loadSubscription(services, name), 200);
     })
     .openapi(pauseRoute, async (c) => {
@@ -73,62 +72,70 @@ const subscriptionResponse = (description: string) => ({
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/subscriptions',
+  operationId: 'listSubscriptions',
+  'x-role': 'operator',
   tags,
   summary: 'List subscriptions by name, with their lag',
-  middleware: [requireRole('operator')] as const,
-  request: { query: pageQuery },
+  request: { query: subscriptionListQuery },
   responses: {
     200: {
       description: 'One page.',
       content: { 'application/json': { schema: subscriptionListSchema } },
     },
-    ...problemResponses,
+    ...problems(),
   },
 });
 
 const showRoute = createRoute({
   method: 'get',
   path: '/v1/subscriptions/{name}',
+  operationId: 'getSubscription',
+  'x-role': 'operator',
   tags,
   summary: 'Show a subscription',
-  middleware: [requireRole('operator')] as const,
   request: { params: subscriptionParam },
-  responses: { 200: subscriptionResponse('The subscription.'), ...problemResponses },
+  responses: {
+    200: subscriptionResponse('The subscription.'),
+    ...problems('subscription_not_found'),
+  },
 });
 
 const pauseRoute = createRoute({
   method: 'post',
   path: '/v1/subscriptions/{name}/pause',
+  operationId: 'pauseSubscription',
+  'x-role': 'operator',
   tags,
   summary: 'Pause deliveries; events stay in the log',
-  middleware: [requireRole('operator')] as const,
   request: { params: subscriptionParam },
-  responses: { 200: subscriptionResponse('Paused.'), ...problemResponses },
+  responses: { 200: subscriptionResponse('Paused.'), ...problems('subscription_not_found') },
 });
 
 const resumeRoute = createRoute({
   method: 'post',
   path: '/v1/subscriptions/{name}/resume',
+  operationId: 'resumeSubscription',
+  'x-role': 'operator',
   tags,
   summary: 'Resume deliveries where they stopped',
-  middleware: [requireRole('operator')] as const,
   request: { params: subscriptionParam },
-  responses: { 200: subscriptionResponse('Resumed.'), ...problemResponses },
+  responses: { 200: subscriptionResponse('Resumed.'), ...problems('subscription_not_found') },
 });
 
 const rewindRoute = createRoute({
   method: 'post',
   path: '/v1/subscriptions/{name}/rewind',
+  operationId: 'rewindSubscription',
+  'x-role': 'operator',
   tags,
   summary: 'Redeliver all events since a given time, with the same event ids',
-  middleware: [requireRole('operator')] as const,
   request: {
     params: subscriptionParam,
     body: { required: true, content: { 'application/json': { schema: rewindBody } } },
   },
   responses: {
     202: subscriptionResponse('Deliveries continue from that time.'),
-    ...problemResponses,
+    ...problems('subscription_not_found'),
   },
 });
 

@@ -2,9 +2,8 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { WebhookAttempt } from '../../domain/webhook.ts';
 import { listAttempts } from '../../prisma/events/webhook-attempts.ts';
-import { requireRole, type ApiEnv } from '../middleware/request.ts';
+import type { ApiEnv } from '../middleware/request.ts';
 import { onInvalid } from '../http/respond.ts';
-import { problemResponses } from '../schemas/common.ts';
 import {
   deliveryListQuery,
   deliveryListSchema,
@@ -13,6 +12,7 @@ import {
   redeliverySchema,
   testResultSchema,
 } from '../schemas/webhooks.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 import { redeliverEvent, redeliverRange, sendTest } from '../events/webhook-deliveries.ts';
 import { loadEndpoint } from '../events/webhook-endpoints.ts';
@@ -62,30 +62,31 @@ export function webhookDeliveryRoutes(services: Services) {
 }
 
 const tags = ['Webhooks'];
-const middleware = requireRole('operator');
 
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/webhook-endpoints/{id}/deliveries',
+  operationId: 'listWebhookDeliveries',
+  'x-role': 'operator',
   tags,
   summary: 'List delivery attempts, newest first',
-  middleware,
   request: { params: endpointParam, query: deliveryListQuery },
   responses: {
     200: {
       description: 'One page.',
       content: { 'application/json': { schema: deliveryListSchema } },
     },
-    ...problemResponses,
+    ...problems('endpoint_not_found'),
   },
 });
 
 const redeliverRoute = createRoute({
   method: 'post',
   path: '/v1/webhook-endpoints/{id}/redeliver',
+  operationId: 'redeliverEvents',
+  'x-role': 'operator',
   tags,
   summary: 'Redeliver one event, or all events in a time range',
-  middleware,
   request: {
     params: endpointParam,
     body: { required: true, content: { 'application/json': { schema: redeliverBody } } },
@@ -95,23 +96,29 @@ const redeliverRoute = createRoute({
       description: 'The redelivery has started. The events keep their ids.',
       content: { 'application/json': { schema: redeliverySchema } },
     },
-    ...problemResponses,
+    ...problems(
+      'endpoint_not_found',
+      'event_not_found',
+      'endpoint_disabled',
+      'delivery_unavailable',
+    ),
   },
 });
 
 const testRoute = createRoute({
   method: 'post',
   path: '/v1/webhook-endpoints/{id}/test',
+  operationId: 'testWebhookEndpoint',
+  'x-role': 'operator',
   tags,
   summary: 'Send a signed test event now',
-  middleware,
   request: { params: endpointParam },
   responses: {
     200: {
       description: 'The result.',
       content: { 'application/json': { schema: testResultSchema } },
     },
-    ...problemResponses,
+    ...problems('endpoint_not_found'),
   },
 });
 

@@ -3,10 +3,10 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { z } from 'zod';
 import { deleteEndpoint, listEndpoints } from '../../prisma/events/webhook-endpoints.ts';
 import { claimOf } from '../http/idempotency-key.ts';
-import { requireRole, operatorOf, type ApiEnv } from '../middleware/request.ts';
+import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { idIn, onInvalid, sendStored } from '../http/respond.ts';
-import { idempotencyHeader, problemResponses } from '../schemas/common.ts';
+import { idempotencyHeader } from '../schemas/common.ts';
 import {
   changeEndpointBody,
   createdEndpointSchema,
@@ -17,6 +17,8 @@ import {
   endpointSchema,
   rotatedSecretSchema,
 } from '../schemas/webhooks.ts';
+import { responseHeaders } from '../schemas/conditions.ts';
+import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 import {
   addEndpoint,
@@ -72,7 +74,6 @@ export function webhookEndpointRoutes(services: Services) {
 }
 
 const tags = ['Webhooks'];
-const middleware = requireRole('operator');
 const json = <T extends z.ZodType>(description: string, schema: T) => ({
   description,
   content: { 'application/json': { schema } },
@@ -85,62 +86,74 @@ const body = <T extends z.ZodType>(schema: T) => ({
 const createEndpointRoute = createRoute({
   method: 'post',
   path: '/v1/webhook-endpoints',
+  operationId: 'createWebhookEndpoint',
+  'x-role': 'operator',
   tags,
   summary: 'Create an endpoint; it receives new events',
-  middleware,
   request: { headers: idempotencyHeader, body: body(createEndpointBody) },
   responses: {
-    201: json('Created. The secret is shown only here.', createdEndpointSchema),
-    ...problemResponses,
+    201: {
+      ...json('Created. The secret is shown only here.', createdEndpointSchema),
+      headers: responseHeaders('Location'),
+    },
+    ...problems('too_many_endpoints'),
   },
 });
 
 const listRoute = createRoute({
   method: 'get',
   path: '/v1/webhook-endpoints',
+  operationId: 'listWebhookEndpoints',
+  'x-role': 'operator',
   tags,
   summary: 'List endpoints, newest first',
-  middleware,
   request: { query: endpointListQuery },
-  responses: { 200: json('One page.', endpointListSchema), ...problemResponses },
+  responses: { 200: json('One page.', endpointListSchema), ...problems() },
 });
 
 const showRoute = createRoute({
   method: 'get',
   path: '/v1/webhook-endpoints/{id}',
+  operationId: 'getWebhookEndpoint',
+  'x-role': 'operator',
   tags,
   summary: 'Show an endpoint',
-  middleware,
   request: { params: endpointParam },
-  responses: { 200: json('The endpoint.', endpointSchema), ...problemResponses },
+  responses: { 200: json('The endpoint.', endpointSchema), ...problems('endpoint_not_found') },
 });
 
 const changeRoute = createRoute({
   method: 'patch',
   path: '/v1/webhook-endpoints/{id}',
+  operationId: 'updateWebhookEndpoint',
+  'x-role': 'operator',
   tags,
   summary: 'Change the URL, types or status of an endpoint',
-  middleware,
   request: { params: endpointParam, body: body(changeEndpointBody) },
-  responses: { 200: json('Changed.', endpointSchema), ...problemResponses },
+  responses: { 200: json('Changed.', endpointSchema), ...problems('endpoint_not_found') },
 });
 
 const deleteRoute = createRoute({
   method: 'delete',
   path: '/v1/webhook-endpoints/{id}',
+  operationId: 'deleteWebhookEndpoint',
+  'x-role': 'operator',
   tags,
   summary: 'Delete an endpoint and its deliveries',
-  middleware,
   request: { params: endpointParam },
-  responses: { 204: { description: 'Deleted.' }, ...problemResponses },
+  responses: { 204: { description: 'Deleted.' }, ...problems('endpoint_not_found') },
 });
 
 const rotateRoute = createRoute({
   method: 'post',
   path: '/v1/webhook-endpoints/{id}/rotate-secret',
+  operationId: 'rotateWebhookSecret',
+  'x-role': 'operator',
   tags,
   summary: 'Rotate the secret; both secrets sign for a day',
-  middleware,
   request: { params: endpointParam, headers: idempotencyHeader },
-  responses: { 200: json('The new secret.', rotatedSecretSchema), ...problemResponses },
+  responses: {
+    200: json('The new secret.', rotatedSecretSchema),
+    ...problems('endpoint_not_found'),
+  },
 });

@@ -1,6 +1,7 @@
 /** Schemas shared by requests and responses. */
 import { z } from '@hono/zod-openapi';
 import { CURRENCIES } from '../../domain/currencies.ts';
+import { idForm } from '../../domain/ids.ts';
 import {
   isLine,
   isParagraphs,
@@ -55,52 +56,56 @@ export const currency = z
   .enum(CURRENCIES, 'Not an ISO 4217 currency code')
   .openapi({ type: 'string', example: 'EUR' });
 
-export const pageLimit = z.coerce.number().int().min(1).max(100).default(20);
-const cursor = z.string().regex(/^[\x21-\x7e]{1,100}$/);
-export const pageQuery = z.object({ limit: pageLimit, starting_after: cursor.optional() });
+/** A number of items, in digits alone: a query parameter is text. */
+export function limit(most: number, usual: number) {
+  return z
+    .string()
+    .regex(/^\d{1,4}$/, `A number from 1 to ${most}`)
+    .transform(Number)
+    .pipe(z.number().min(1).max(most))
+    .default(usual)
+    .openapi({ type: 'integer', minimum: 1, maximum: most, default: usual });
+}
 
-/** Accepts a bare key and a quoted structured-field string, which are equivalent. */
+/** A page of a list whose last item, by which the next page is asked for, is named by `last`. */
+export function pageOf<T extends z.ZodType>(last: T) {
+  return z.object({ limit: limit(100, 20), starting_after: last.optional() });
+}
+
+/** The id of the last item of the previous page. */
+export function pageOfIds(kind: Parameters<typeof idForm>[0]) {
+  return pageOf(z.string().regex(idForm(kind), 'Not an id of this list'));
+}
+
+/** Without quotes, so without what would end or divide a field. */
+const BARE_KEY = /^[\x21\x23-\x2b\x2d-\x7e]{1,255}$/;
+const QUOTED_KEY = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"$/;
+
+/**
+ * A string of RFC 9651, as the draft of the field wants it, or the same without quotes, which are
+ * equivalent. Two fields reach us as one with a comma, and are refused.
+ */
 export const idempotencyHeader = z.object({
   'idempotency-key': z
     .string()
-    .transform(unquoted)
-    .pipe(z.string().regex(/^[\x20-\x7e]{1,255}$/))
+    .transform((field, context) => {
+      const [, quoted] = QUOTED_KEY.exec(field) ?? [];
+      if (quoted !== undefined) return quoted.replaceAll(/\\(["\\])/g, '$1');
+      if (BARE_KEY.test(field)) return field;
+      context.addIssue({
+        code: 'custom',
+        message: 'Send one key of 1 to 255 ASCII characters; quote a key with a space or a comma',
+      });
+      return z.NEVER;
+    })
     .openapi({
       type: 'string',
+      pattern: BARE_KEY.source,
       description:
-        'A unique key per operation, e.g. a UUID. Quoted (RFC 8941) and bare forms are equivalent.',
+        'A unique key per operation, e.g. a UUID. Quoted (RFC 9651) and bare forms are equivalent.',
+      example: '9f1c6a52-6f0e-4a0b-8f0a-7d1e5c2b3a49',
     }),
 });
-
-export const problemSchema = z
-  .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.number().int(),
-    detail: z.string(),
-    code: z.string(),
-    request_id: z.string(),
-    retryable: z.boolean().optional(),
-    errors: z
-      .array(
-        z.object({
-          detail: z.string(),
-          pointer: z.string().optional(),
-          parameter: z.string().optional(),
-          header: z.string().optional(),
-        }),
-      )
-      .optional(),
-  })
-  .openapi('Problem');
-
-/** The error response of every operation. */
-export const problemResponses = {
-  default: {
-    description: 'A problem (RFC 9457). The codes are listed at /docs/errors.',
-    content: { 'application/problem+json': { schema: problemSchema } },
-  },
-} as const;
 
 /** The response of every list operation. */
 export function listOf<T extends z.ZodType>(item: T) {
@@ -110,9 +115,4 @@ export function listOf<T extends z.ZodType>(item: T) {
     data: z.array(item),
     has_more: z.boolean(),
   });
-}
-
-function unquoted(value: string): string {
-  const [, inner] = /^"((?:[^"\\]|\\["\\])*)"$/.exec(value) ?? [];
-  return inner === undefined ? value : inner.replaceAll(/\\(["\\])/g, '$1');
 }

@@ -1,5 +1,17 @@
-/** Optional request headers, for the API reference. Handlers read them directly. */
+/** Headers of requests and responses, for the API reference. */
 import { z } from '@hono/zod-openapi';
+
+/** Headers of a response, which api/openapi/info.ts describes. */
+export function responseHeaders(...names: readonly string[]) {
+  return Object.fromEntries(
+    names.map((name) => [name, { $ref: `#/components/headers/${name}` }] as const),
+  );
+}
+
+/** The response to a conditional read of what the client has already. */
+export const notModified = {
+  304: { description: 'Not modified.', headers: responseHeaders('ETag', 'Cache-Control') },
+} as const;
 
 const optionalHeader = (description: string, example: string) =>
   z.string().optional().openapi({ description, example });

@@ -1,6 +1,6 @@
 /** Dead letters on the wire. */
 import { z } from '@hono/zod-openapi';
-import { listOf, pageQuery, text } from './common.ts';
+import { listOf, pageOfIds, text } from './common.ts';
 
 const SOURCES = ['delivery', 'checkout', 'notification', 'refund'] as const;
 const STATUSES = ['open', 'redriven', 'resolved', 'discarded'] as const;
@@ -36,7 +36,7 @@ export type DeadLetterBody = z.output<typeof deadLetterSchema>;
 
 export const deadLetterListSchema = listOf(deadLetterSchema);
 export const deadLetterParam = z.object({ id: z.string().max(100) });
-export const deadLetterListQuery = pageQuery.extend({
+export const deadLetterListQuery = pageOfIds('deadLetter').extend({
   status: z.enum(STATUSES).optional(),
   source: z.enum(SOURCES).optional(),
   subject: z.string().max(200).optional(),

@@ -1,6 +1,7 @@
 /** The event feed on the wire: CloudEvents 1.0 in JSON. */
 import { z } from '@hono/zod-openapi';
 import { EVENT_TYPES } from '../../domain/order.ts';
+import { limit } from './common.ts';
 
 const MAX_FEED_LIMIT = 500;
 
@@ -21,7 +22,7 @@ export const feedQuery = z.object({
       description: 'Comma-separated types. Default: all types.',
       example: 'order.placed,order.shipped',
     }),
-  limit: z.coerce.number().int().min(1).max(MAX_FEED_LIMIT).default(100),
+  limit: limit(MAX_FEED_LIMIT, 100),
 });
 
 export const timelineQuery = z.object({

@@ -1,7 +1,7 @@
 /** Products and stock on the wire. */
 import { z } from '@hono/zod-openapi';
 import { MAX_INTEGER } from '../../domain/text.ts';
-import { currency, listOf, pageQuery, paragraphs, sku, text } from './common.ts';
+import { currency, listOf, pageOf, paragraphs, sku, text } from './common.ts';
 
 export const productSchema = z
   .object({
@@ -31,7 +31,7 @@ export type StockBody = z.output<typeof stockSchema>;
 /** A malformed SKU becomes the empty one, which no product has, so it gets the same 404. */
 export const productParam = z.object({ sku: sku.catch('').openapi({ type: 'string' }) });
 export const newProductParam = z.object({ sku });
-export const productListQuery = pageQuery;
+export const productListQuery = pageOf(sku);
 export const productListSchema = listOf(productSchema);
 
 export const putProductBody = z

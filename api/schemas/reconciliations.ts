@@ -1,7 +1,7 @@
 /** Reconciliations on the wire. */
 import { z } from '@hono/zod-openapi';
 import { DISCREPANCY_KINDS } from '../../domain/reconciliation.ts';
-import { listOf } from './common.ts';
+import { listOf, pageOfIds } from './common.ts';
 
 const scope = z.enum(['recent', 'full']).openapi({
   description: '`recent`: orders of the last two hours. `full`: orders of the last 30 days.',
@@ -11,6 +11,7 @@ export const reconcileBody = z
   .strictObject({ scope: scope.optional() })
   .openapi('StartReconciliation');
 
+export const reconciliationListQuery = pageOfIds('reconciliation');
 export const reconciliationParam = z.object({ id: z.string() });
 
 export const reconciliationSchema = z

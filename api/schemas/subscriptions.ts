@@ -1,6 +1,6 @@
 /** Subscriptions on the wire. */
 import { z } from '@hono/zod-openapi';
-import { listOf, time } from './common.ts';
+import { listOf, pageOf, time } from './common.ts';
 
 export const subscriptionSchema = z
   .object({
@@ -18,6 +18,7 @@ export type SubscriptionBody = z.output<typeof subscriptionSchema>;
 
 export const subscriptionListSchema = listOf(subscriptionSchema);
 
+export const subscriptionListQuery = pageOf(z.string().regex(/^[\x21-\x7e]{1,200}$/));
 export const subscriptionParam = z.object({
   name: z
     .string()

@@ -1,7 +1,7 @@
 /** Webhook endpoints and deliveries on the wire. */
 import { z } from '@hono/zod-openapi';
 import { EVENT_TYPES } from '../../domain/order.ts';
-import { listOf, pageLimit, pageQuery, time } from './common.ts';
+import { listOf, pageOf, pageOfIds, time } from './common.ts';
 
 const types = z
   .array(z.enum(EVENT_TYPES))
@@ -57,15 +57,10 @@ export const rotatedSecretSchema = z
   })
   .openapi('RotatedWebhookSecret');
 
-export const endpointListQuery = pageQuery;
+export const endpointListQuery = pageOfIds('webhookEndpoint');
 export const endpointListSchema = listOf(endpointSchema);
 
-export const deliveryListQuery = z.object({
-  limit: pageLimit,
-  starting_after: z
-    .string()
-    .regex(/^\d{1,18}$/)
-    .optional(),
+export const deliveryListQuery = pageOf(z.string().regex(/^\d{1,18}$/)).extend({
   event_id: z.uuid().optional(),
 });
 

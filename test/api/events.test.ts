@@ -262,6 +262,7 @@ describe('GET /v1/orders/{id}/timeline as a stream', () => {
       INSERT INTO events (id, type, order_id, seq, correlation_id, data)
       SELECT gen_random_uuid(), 'order.customer_notified', ${id}, n, 'x', '{}'
       FROM generate_series(3, 501) n`;
+    await shop.db.$executeRaw`UPDATE orders SET version = 501 WHERE id = ${id}`;
     const page = async (after: number) =>
       listOf(await get(`/v1/orders/${id}/timeline?after=${after}`));
     const [first, second, whole] = [await page(0), await page(500), await page(1)];

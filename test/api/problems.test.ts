@@ -21,12 +21,12 @@ describe('a problem response', () => {
   });
 
   test.each([
-    ['DELETE', '/v1/orders', 'GET, HEAD, POST'],
-    ['PUT', '/v1/orders/x', 'GET, HEAD'],
-    ['GET', '/v1/orders/x/cancel', 'POST'],
-    ['POST', '/v1/products/x', 'GET, HEAD, PUT'],
-    ['GET', '/callbacks/warehouse', 'POST'],
-    ['POST', '/readyz', 'GET, HEAD'],
+    ['DELETE', '/v1/orders', 'GET, HEAD, OPTIONS, POST'],
+    ['PUT', '/v1/orders/x', 'GET, HEAD, OPTIONS'],
+    ['GET', '/v1/orders/x/cancel', 'OPTIONS, POST'],
+    ['POST', '/v1/products/x', 'GET, HEAD, OPTIONS, PUT'],
+    ['GET', '/callbacks/warehouse', 'OPTIONS, POST'],
+    ['POST', '/readyz', 'GET, HEAD, OPTIONS'],
   ])('%s %s returns the problem method_not_allowed with Allow: %s', async (method, path, allow) => {
     const response = await shop.request(method, path);
     expect(response.headers.get('allow')).toBe(allow);
