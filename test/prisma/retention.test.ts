@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
