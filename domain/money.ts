@@ -1,5 +1,5 @@
 /** Money as integer minor units with an ISO 4217 code. No floats, no silent overflow. */
-import { decimalsOf } from './currencies.ts';
+import { decimalsOf } from './iso-4217.ts';
 
 export interface Money {
   readonly amountMinor: number;

@@ -1,7 +1,7 @@
 /** Schemas shared by requests and responses. */
 import { z } from '@hono/zod-openapi';
-import { CURRENCIES } from '../../domain/currencies.ts';
 import { idForm } from '../../domain/ids.ts';
+import { CURRENCIES } from '../../domain/iso-4217.ts';
 import {
   isLine,
   isParagraphs,

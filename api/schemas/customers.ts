@@ -1,7 +1,7 @@
 /** The customer and the address of an order: what the warehouse and the mail server take. */
 import { domainToASCII } from 'node:url';
 import { z } from '@hono/zod-openapi';
-import { COUNTRIES, hasPostalCodes } from '../../domain/countries.ts';
+import { COUNTRIES, hasPostalCodes } from '../../domain/iso-3166.ts';
 import { text } from './common.ts';
 
 /** The `email` of the HTML standard (4.10.5.1.5), which also takes the addresses that RFC 5322 forgot. */

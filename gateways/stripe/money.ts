@@ -2,7 +2,7 @@
  * Money in Stripe's units. They are ISO 4217 minor units, except where a currency has other decimals
  * there: unconverted, ISK would be charged a hundredth, and MGA a hundredfold.
  */
-import { decimalsOf } from '../../domain/currencies.ts';
+import { decimalsOf } from '../../domain/iso-4217.ts';
 import type { AmountLimits, Money } from '../../domain/money.ts';
 import { MAX_INTEGER } from '../../domain/text.ts';
 import {

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { COUNTRIES, hasPostalCodes } from '../../domain/iso-3166.ts';
+import { CURRENCIES, decimalsOf } from '../../domain/iso-4217.ts';
 import { formatMoney, sumMinor } from '../../domain/money.ts';
 
 describe('sumMinor', () => {
@@ -56,6 +58,13 @@ describe('formatMoney', () => {
     ['EUR', 5, '€0.05'],
     ['JPY', 123_456, '¥123,456'],
     ['BHD', 123_456, /^BHD.123\.456$/],
+    ['HUF', 250_000, /^HUF.2,500\.00$/],
+    ['TWD', 250_000, 'NT$2,500.00'],
+    ['IDR', 250_000, /^IDR.2,500\.00$/],
+    ['ISK', 2_500, /^ISK.2,500$/],
+    ['MGA', 250_000, /^MGA.2,500\.00$/],
+    ['ZZZ', 250_000, '250000 minor units of ZZZ'],
+    ['no code', 250_000, '250000 minor units of no code'],
     ['USD', -250, '-$2.50'],
   ])('formatMoney writes %s %i with its ISO 4217 decimals', (currency, amountMinor, written) => {
     const text = formatMoney({ amountMinor, currency });
@@ -64,12 +73,41 @@ describe('formatMoney', () => {
   });
 
   test('formatMoney keeps every digit', () => {
-    const currency = fc.constantFrom('EUR', 'JPY', 'BHD');
+    const currency = fc.constantFrom(...CURRENCIES);
     fc.assert(
       fc.property(fc.nat({ max: 1_000_000_000_000 }), currency, (amountMinor, code) => {
         const digits = formatMoney({ amountMinor, currency: code }).replaceAll(/\D/g, '');
         expect(Number(digits)).toBe(amountMinor);
       }),
     );
+  });
+});
+
+describe('the tables of the standards', () => {
+  test('ISO 4217 has 156 currencies, and its decimals are not those that the runtime displays', () => {
+    expect(new Set(CURRENCIES).size).toBe(156);
+    for (const code of CURRENCIES) expect(code).toMatch(/^[A-Z]{3}$/);
+    const decimals = { JPY: 0, ISK: 0, HUF: 2, TWD: 2, IDR: 2, MGA: 2, KWD: 3, EUR: 2 };
+    for (const [code, expected] of Object.entries(decimals))
+      expect(decimalsOf(code)).toBe(expected);
+    for (const none of ['ANG', 'BGN', 'HRK', 'XAU', 'XXX', 'XTS', 'DEM', 'BTC', 'eur', '']) {
+      expect(decimalsOf(none), none).toBeUndefined();
+    }
+  });
+
+  test('ISO 3166-1 has 249 countries, without former, reserved and private codes', () => {
+    expect(new Set(COUNTRIES).size).toBe(249);
+    for (const code of COUNTRIES) expect(code).toMatch(/^[A-Z]{2}$/);
+    for (const one of ['GB', 'TW', 'AX', 'SS', 'PS']) expect(COUNTRIES).toContain(one);
+    for (const none of ['UK', 'SU', 'YU', 'AN', 'EU', 'XK', 'ZZ', 'AC', 'DD', 'de']) {
+      expect(COUNTRIES).not.toContain(none);
+    }
+  });
+
+  test('only some countries have no postal codes', () => {
+    const without = COUNTRIES.filter((code) => !hasPostalCodes(code));
+    expect(without).toHaveLength(71);
+    for (const code of ['AE', 'HK', 'QA', 'BS']) expect(without).toContain(code);
+    for (const code of ['DE', 'US', 'GB', 'IE', 'JP', 'IN']) expect(without).not.toContain(code);
   });
 });

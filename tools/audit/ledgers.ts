@@ -10,6 +10,7 @@ import {
 } from '../../prisma/operations/audit-queries.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import type { Violation } from '../../prisma/operations/invariants.ts';
+import { toStripeAmount } from '../../gateways/stripe/money.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
 import { createSandboxClient, type SandboxClient } from '../sandbox-client.ts';
 import type { Check } from './check.ts';
@@ -75,7 +76,8 @@ function missing(intent: AuditedIntent, effects: ReadonlyMap<string, Effect>) {
   if (effect === undefined) {
     return [{ subject, detail: `${kind} in our records, not at the provider` }];
   }
-  const ours = `${kind} of ${amountMinor} ${currency}`;
+  // The ledger has the amounts of the call: Stripe counts ISK in hundredths.
+  const ours = `${kind} of ${toStripeAmount({ amountMinor, currency })} ${currency}`;
   const theirs = `${effect.operation} of ${effect.amount_minor} ${effect.currency}`;
   return ours === theirs ? [] : [{ subject, detail: `${ours} in our records, ${theirs} there` }];
 }

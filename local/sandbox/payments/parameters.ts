@@ -1,4 +1,5 @@
 /** Parameters of payment calls, checked as Stripe does. A bad one is returned as a response. */
+import { decimalsOf } from '../../../domain/iso-4217.ts';
 import type { ProviderResponse } from '../calls.ts';
 import { invalid } from './errors.ts';
 import type { Form } from './form.ts';
@@ -9,9 +10,44 @@ export interface Authorization {
   readonly paymentMethod: string;
 }
 
-/** Stripe's largest amount, in minor units: https://docs.stripe.com/currencies */
-const MAX_AMOUNT_MINOR = 99_999_999;
-const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
+/** Of ISO 4217, what Stripe cannot charge a card in. All rules: https://docs.stripe.com/currencies */
+const NOT_CHARGEABLE: ReadonlySet<string> = new Set(
+  'BTN CUP ERN GHS IQD IRR KPW LYD MRU SDG SSP STN SVC SYP TMT VED VES XAD ZWG'.split(' '),
+);
+/** In Stripe's own units, which for these are not ISO 4217's or have to end in zeros. */
+const DIVISORS: ReadonlyMap<string, number> = new Map([
+  ['ISK', 100],
+  ['UGX', 100],
+  ...['BHD', 'JOD', 'KWD', 'OMR', 'TND'].map((code) => [code, 10] as const),
+]);
+/** The minimums that are not 0.50. */
+const MINIMUMS: ReadonlyMap<string, number> = new Map([
+  ['AED', 200],
+  ['CZK', 1_500],
+  ['DKK', 250],
+  ['GBP', 30],
+  ['HKD', 400],
+  ['HUF', 17_500],
+  ['MXN', 1_000],
+  ['MYR', 200],
+  ['NOK', 300],
+  ['PLN', 200],
+  ['RON', 200],
+  ['SEK', 300],
+  ['THB', 1_000],
+]);
+const HALF: ReadonlySet<string> = new Set(
+  'ARS AUD BRL CAD CHF COP EUR IDR ILS INR JPY KRW NZD PHP RUB SGD USD ZAR'.split(' '),
+);
+/** Digits of the largest amount, other than eight. */
+const DIGITS: ReadonlyMap<string, number> = new Map([
+  ['COP', 10],
+  ['HUF', 10],
+  ['IDR', 12],
+  ['INR', 9],
+  ['JPY', 10],
+  ['LBP', 11],
+]);
 
 /** The parameters of a PaymentIntent that is confirmed in one call and captured later. */
 export function authorizationIn(form: Form): Authorization | ProviderResponse {
@@ -24,14 +60,29 @@ export function authorizationIn(form: Form): Authorization | ProviderResponse {
   const amountMinor = amountIn(form, 'amount');
   if (typeof amountMinor !== 'number') return amountMinor;
   const currency = form.text('currency') ?? '';
-  if (!CURRENCIES.has(currency.toUpperCase())) {
-    return invalid('currency', `Invalid currency: '${currency}'.`, 'currency_not_supported');
-  }
+  const unfit = unfitCharge(amountMinor, currency.toUpperCase());
+  if (unfit !== null) return unfit;
   const paymentMethod = form.text('payment_method');
   if (paymentMethod === null) {
     return invalid('payment_method', 'You must give a payment_method.', 'parameter_missing');
   }
   return { amountMinor, currency: currency.toLowerCase(), paymentMethod };
+}
+
+function unfitCharge(amount: number, currency: string): ProviderResponse | null {
+  if (decimalsOf(currency) === undefined || NOT_CHARGEABLE.has(currency)) {
+    return invalid('currency', `Invalid currency: '${currency}'.`, 'currency_not_supported');
+  }
+  const least = MINIMUMS.get(currency) ?? (HALF.has(currency) ? 50 : 1);
+  if (amount < least) {
+    return invalid('amount', `Amount must be at least ${least}.`, 'amount_too_small');
+  }
+  if (String(amount).length > (DIGITS.get(currency) ?? 8)) {
+    return invalid('amount', 'Amount has too many digits.', 'amount_too_large');
+  }
+  const divisor = DIVISORS.get(currency) ?? 1;
+  if (amount % divisor === 0) return null;
+  return invalid('amount', `Amounts in ${currency} must be divisible by ${divisor}.`);
 }
 
 /** A whole, positive number of minor units; `fallback` when the parameter is missing. */
@@ -46,9 +97,6 @@ export function amountIn(form: Form, name: string, fallback?: number): number | 
   const amountMinor = Number(text);
   if (amountMinor < 1) {
     return invalid(name, 'This value must be greater than or equal to 1.', 'amount_too_small');
-  }
-  if (amountMinor > MAX_AMOUNT_MINOR) {
-    return invalid(name, `Amount must be no more than ${MAX_AMOUNT_MINOR}.`, 'amount_too_large');
   }
   return amountMinor;
 }
