@@ -2,12 +2,15 @@
  * HTTP for the adapters: bodies are read up to a limit, redirects are not followed, and every network
  * failure is a `ProviderFault` with a technical reason. It knows no provider.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
+import { isForeignId, isLine, toInstant } from '../../domain/text.ts';
 import { currentTraceHeaders } from '../../telemetry/tracing.ts';
 import { ProviderFault } from './guard.ts';
 
 /** Providers' responses are a few kilobytes; anything near this size is not theirs. */
 const MAX_RESPONSE_BYTES = 1_048_576;
+/** In characters; a label has less. */
+const MAX_LINE = 200;
 
 /** `fetch` without redirects, within the current trace. Throws ProviderFault without a response. */
 export async function fetchOnce(
@@ -43,8 +46,37 @@ export function readBody<T>(schema: z.ZodType<T>, body: unknown): T {
   return result.data;
 }
 
-/** The text as JSON, or null, which no schema accepts. */
-export function jsonOrNull(text: string): unknown {
+/** Text of a provider that people read, such as a tracking number: one line, trimmed. */
+export const answerLine = z
+  .string()
+  .trim()
+  .refine((text) => isLine(text, MAX_LINE));
+/** An id that the provider chose. */
+export const answerId = z.string().refine(isForeignId);
+
+/** A time of the provider's clock, in UTC from here on. */
+export const answerTime = z.string().transform((text, context) => {
+  const instant = toInstant(text);
+  if (instant !== null) return instant;
+  context.addIssue('not a time');
+  return z.NEVER;
+});
+
+/** The bytes as text, or null when they are not UTF-8: a guess would be stored. */
+export function utf8OrNull(bytes: Uint8Array): string | null {
+  try {
+    return UTF_8.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+const UTF_8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The bytes as JSON, or null, which no schema accepts. */
+export function jsonOrNull(bytes: Uint8Array): unknown {
+  const text = utf8OrNull(bytes);
+  if (text === null) return null;
   try {
     return JSON.parse(text);
   } catch {
@@ -62,16 +94,17 @@ export function errorCode(fallback: string, code: string | null | undefined): st
 
 async function readLimited(response: Response): Promise<string> {
   if (response.body === null) return '';
-  const decoder = new TextDecoder();
-  let text = '';
+  const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError('a response body is made of bytes');
     bytes += chunk.byteLength;
     if (bytes > MAX_RESPONSE_BYTES) throw new ProviderFault('answer_too_large');
-    text += decoder.decode(chunk, { stream: true });
+    chunks.push(chunk);
   }
-  return text + decoder.decode();
+  const text = utf8OrNull(Buffer.concat(chunks));
+  if (text === null) throw new ProviderFault('answer_not_utf8');
+  return text;
 }
 
 /**

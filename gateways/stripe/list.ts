@@ -3,7 +3,7 @@ import { ProviderFault } from '../resilience/guard.ts';
 import type { ListWindow, PaymentsPage, RefundsPage } from '../payments.ts';
 import { parseResponse } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
-import { readIntent } from './lookup.ts';
+import { readIntent, referenceOf } from './lookup.ts';
 
 /** Stripe's largest page. */
 const PAGE_SIZE = 100;
@@ -34,7 +34,7 @@ export function listRefunds(call: StripeCall, window: ListWindow): Promise<Refun
     return {
       kind: 'page',
       references: data.flatMap(({ payment_intent: intent }) =>
-        intent === null ? [] : [typeof intent === 'string' ? intent : intent.id],
+        intent === null ? [] : [referenceOf(typeof intent === 'string' ? { id: intent } : intent)],
       ),
       next: has_more && last !== undefined ? last.id : null,
     };

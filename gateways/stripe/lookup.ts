@@ -11,6 +11,7 @@ import { TypeID } from 'typeid-js';
 import type Stripe from 'stripe';
 import type { OrderId } from '../../domain/ids.ts';
 import { ProviderFault } from '../resilience/guard.ts';
+import { isForeignId, toStorable } from '../../domain/text.ts';
 import { errorCode } from '../resilience/http.ts';
 import type { ProviderPayment } from '../payments.ts';
 import type { StripeCall } from './client.ts';
@@ -47,19 +48,23 @@ export function orderAgeMs(orderId: OrderId): number {
   return Math.max(0, Date.now() - createdAtMs);
 }
 
-/** Stripe's intent in our terms. Throws ProviderFault for an unknown state. */
+/** Stripe's intent in our terms. Throws ProviderFault when it has a state or a value of no meaning. */
 export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
   const state = stateOf(intent.status);
   const charge = intent.latest_charge;
   const taken = state === 'captured' && typeof charge !== 'string' ? charge : null;
   if (state === 'captured' && taken === null) throw new ProviderFault('charge_not_expanded');
-  const minor = (amount: number) => fromStripeAmount(amount, intent.currency);
+  const currency = requireMeaning(isCurrencyCode, intent.currency).toUpperCase();
+  const minor = (amount: number) =>
+    fromStripeAmount(requireMeaning(Number.isSafeInteger, amount), currency);
+  const named = intent.metadata['order_id'];
   return {
-    reference: intent.id,
-    orderId: intent.metadata['order_id'] ?? null,
+    reference: referenceOf(intent),
+    // Of a payment that is not ours, anybody's text.
+    orderId: named === undefined ? null : toStorable(named),
     amountMinor: minor(intent.amount),
-    currency: intent.currency.toUpperCase(),
-    createdAt: new Date(intent.created * 1000).toISOString(),
+    currency,
+    createdAt: instantOf(intent.created),
     state,
     capturedMinor: minor(taken?.amount_captured ?? 0),
     refundedMinor: minor(taken?.amount_refunded ?? 0),
@@ -75,8 +80,34 @@ export function captureBeforeOf(intent: Stripe.PaymentIntent): string | null {
     return null;
   }
   const seconds = charge.payment_method_details?.card?.capture_before;
-  return seconds === undefined ? null : new Date(seconds * 1000).toISOString();
+  return seconds === undefined ? null : instantOf(seconds);
 }
+
+/** The id of an intent or a refund. Throws ProviderFault when it is none. */
+export function referenceOf({ id }: { readonly id: string }): string {
+  return requireMeaning(isForeignId, id);
+}
+
+/** The package's types are a promise of the documentation, not a check. */
+function requireMeaning<T>(has: (value: T) => boolean, value: T): T {
+  if (!has(value)) throw new ProviderFault('answer_not_understood');
+  return value;
+}
+
+function isCurrencyCode(text: string): boolean {
+  return /^[a-z]{3}$/.test(text);
+}
+
+/** Of a Unix time in seconds. Beyond the year 9999 it is none that PostgreSQL would keep for us. */
+function instantOf(seconds: number): string {
+  return new Date(requireMeaning(isUnixTime, seconds) * 1000).toISOString();
+}
+
+function isUnixTime(seconds: number): boolean {
+  return Number.isInteger(seconds) && seconds >= 0 && seconds < END_OF_9999;
+}
+
+const END_OF_9999 = Date.UTC(10_000, 0) / 1000;
 
 /** Why an intent has no authorization. */
 export function declineCodeOf(intent: Stripe.PaymentIntent): string {

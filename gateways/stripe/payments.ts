@@ -24,6 +24,7 @@ import {
   findIntent,
   orderAgeMs,
   readIntent,
+  referenceOf,
   retrieveIntent,
 } from './lookup.ts';
 import { limitsOf, toStripeAmount } from './money.ts';
@@ -109,7 +110,7 @@ function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: Author
 }
 
 function readAuthorization(intent: Parameters<typeof readIntent>[0]): AuthorizeOutcome {
-  const reference = intent.id;
+  const reference = referenceOf(intent);
   switch (intent.status) {
     case 'requires_capture':
     case 'succeeded':

@@ -8,7 +8,7 @@ import { ProviderFault } from '../resilience/guard.ts';
 import type { SettleOutcome, SettleRequest } from '../payments.ts';
 import { parseResponse } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
-import { retrieveIntent } from './lookup.ts';
+import { referenceOf, retrieveIntent } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
 
 /** Captures. `refused: authorization_expired_or_voided` when nothing is authorized any more. */
@@ -92,7 +92,7 @@ function readRefund({ id, status, failure_reason: reason }: FoundRefund): Settle
     case 'succeeded':
     case 'pending':
     case 'requires_action':
-      return { kind: 'done', reference: id };
+      return { kind: 'done', reference: referenceOf({ id }) };
     case 'failed':
     case 'canceled':
       return refused(errorCode('refund_failed', reason));
@@ -117,7 +117,7 @@ async function statusAfter(call: StripeCall, refusal: StripeRefusal, reference: 
 /** A response with another status proves nothing. */
 function doneWhen(intent: Stripe.PaymentIntent, status: 'succeeded' | 'canceled'): SettleOutcome {
   if (intent.status !== status) throw new ProviderFault('intent_status_not_expected');
-  return { kind: 'done', reference: intent.id };
+  return { kind: 'done', reference: referenceOf(intent) };
 }
 
 /** A refused look-up says nothing about what was done before. */

@@ -6,7 +6,7 @@ import Stripe from 'stripe';
 import { z } from 'zod';
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { jsonOrNull } from '../resilience/http.ts';
+import { answerId, jsonOrNull } from '../resilience/http.ts';
 import { fromStripeAmount } from './money.ts';
 
 type WebhookVerdict =
@@ -52,20 +52,20 @@ const TOLERANCE_SECONDS = 300;
 
 const subject = z.object({
   object: z.string(),
-  id: z.string(),
+  id: answerId,
   metadata: z.record(z.string(), z.string()).nullish(),
-  payment_intent: z.string().nullish(),
+  payment_intent: answerId.nullish(),
   amount_refunded: z.int().min(0).nullish(),
   currency: z.string().nullish(),
 });
 const event = z.object({
-  id: z.string().min(1).max(255),
-  type: z.string().min(1).max(255),
+  id: answerId,
+  type: answerId,
   data: z.object({ object: subject }),
 });
 
 function readEvent(body: Uint8Array): WebhookVerdict {
-  const result = event.safeParse(jsonOrNull(Buffer.from(body).toString('utf8')));
+  const result = event.safeParse(jsonOrNull(body));
   if (!result.success) return { kind: 'rejected', reason: 'malformed' };
   const { id, type, data } = result.data;
   const about = data.object;

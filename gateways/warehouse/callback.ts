@@ -6,7 +6,7 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { z } from 'zod';
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { errorCode, jsonOrNull } from '../resilience/http.ts';
+import { answerId, answerLine, errorCode, jsonOrNull } from '../resilience/http.ts';
 import type { ShipmentState } from './warehouse.ts';
 
 /** The outcome of a shipping request, as a callback reports it. */
@@ -48,17 +48,16 @@ export function createCallbackVerifier(secret: string): CallbackVerifier {
       throw error;
     }
     const id = idOf(headers);
-    const answer = readCallback(bytes.toString('utf8'));
+    const answer = readCallback(bytes);
     return answer === null ? { kind: 'unrecognized', id } : { kind: 'verified', id, answer };
   };
 }
 
-const ids = { correlation_id: z.string().min(1).max(200), order_id: z.string().refine(isOrderId) };
-const text = z.string().min(1).max(200);
+const ids = { correlation_id: answerId, order_id: z.string().refine(isOrderId) };
 const callback = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('shipment.shipped'),
-    data: z.object({ ...ids, carrier: text, tracking_number: text }),
+    data: z.object({ ...ids, carrier: answerLine, tracking_number: answerLine }),
   }),
   z.object({
     type: z.literal('shipment.refused'),
@@ -66,8 +65,8 @@ const callback = z.discriminatedUnion('type', [
   }),
 ]);
 
-function readCallback(json: string): ShipmentCallback | null {
-  const result = callback.safeParse(jsonOrNull(json));
+function readCallback(body: Uint8Array): ShipmentCallback | null {
+  const result = callback.safeParse(jsonOrNull(body));
   if (!result.success) return null;
   const { type, data } = result.data;
   const { correlation_id: correlationId, order_id: orderId } = data;

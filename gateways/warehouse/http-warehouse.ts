@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { createGuard, ProviderFault } from '../resilience/guard.ts';
 import type { Guard } from '../resilience/guard.ts';
-import { errorCode, fetchOnce, parseBody, readBody } from '../resilience/http.ts';
+import { answerLine, errorCode, fetchOnce, parseBody, readBody } from '../resilience/http.ts';
 import { WAREHOUSE_LIMITS } from '../resilience/limits.ts';
 import type { WarehouseLimits } from '../resilience/limits.ts';
 import { readRecord, readRecords, recordsQuery } from './list.ts';
@@ -114,9 +114,8 @@ const REJECTIONS: readonly number[] = [400, 401, 403, 422];
 /** The statuses of the contract. Any other may be a proxy's: unknown. */
 const EXPECTED: readonly number[] = [200, 201, 202, 404, 409];
 
-const text = z.string().min(1).max(200);
 const refused = z.object({ code: z.literal('refused'), reason: z.string() });
-const tracking = { carrier: text, tracking_number: text };
+const tracking = { carrier: answerLine, tracking_number: answerLine };
 const alreadyShipped = z.object({ code: z.literal('already_shipped'), ...tracking });
 const shipmentState = z.discriminatedUnion('state', [
   z.object({ state: z.literal('requested') }),

@@ -1,7 +1,8 @@
 /** The warehouse's records over HTTP, after docs/warehouse-contract.md. */
 import { z } from 'zod';
 import { ProviderFault } from '../resilience/guard.ts';
-import { readBody } from '../resilience/http.ts';
+import { isCount } from '../../domain/text.ts';
+import { answerId, answerLine, answerTime, readBody } from '../resilience/http.ts';
 import type { RecordLookup, RecordsPage, WarehouseRecord } from './warehouse.ts';
 
 export interface WarehouseResponse {
@@ -12,11 +13,11 @@ export interface WarehouseResponse {
 const PAGE_SIZE = '100';
 
 const recordSchema = z.object({
-  order_id: z.string().min(1).max(200),
+  order_id: answerId,
   reservation: z.enum(['reserved', 'released']).nullable(),
-  lines: z.array(z.object({ sku: z.string().max(200), quantity: z.int() })).max(500),
+  lines: z.array(z.object({ sku: answerLine, quantity: z.number().refine(isCount) })).max(500),
   shipment: z.enum(['requested', 'shipped', 'refused', 'cancelled']).nullable(),
-  created_at: z.iso.datetime(),
+  created_at: answerTime,
 });
 const pageSchema = z.object({ data: z.array(recordSchema).max(1_000), has_more: z.boolean() });
 

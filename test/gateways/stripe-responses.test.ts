@@ -48,7 +48,7 @@ describe('an inconclusive response', () => {
   test.for([
     ['a processing payment', 200, { ...intent, status: 'processing' }, 'still_processing'],
     ['an unknown payment status', 200, { ...intent, status: 'new_one' }, 'intent_status_not_known'],
-    ['success without an intent', 200, {}, 'intent_status_not_known'],
+    ['success without an intent', 200, {}, 'answer_not_understood'],
     ['a body that is not JSON', 200, '<html>', 'http_not_json'],
     ['a proxy’s 502 in JSON', 502, { message: 'bad gateway' }, 'http_502'],
     ['a proxy’s 502 in HTML', 502, '<html>', 'answer_not_json'],
