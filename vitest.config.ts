@@ -5,9 +5,16 @@ import type { InlineConfig } from 'vitest/node';
  * What `npm run test:full` adds to `npm test`: whatever kills processes, waits out outages or sends
  * crowds. The fault matrix is here as a whole, so that one run can say whether a cell is missing.
  */
-const FULL = ['faults', 'recovery', 'e2e', 'concurrency', 'properties', 'install', 'chaos'].map(
-  (folder) => `test/${folder}/**/*.test.ts`,
-);
+const FULL = [
+  'faults',
+  'recovery',
+  'e2e',
+  'concurrency',
+  'properties',
+  'install',
+  'openapi',
+  'chaos',
+].map((folder) => `test/${folder}/**/*.test.ts`);
 const COMMON = {
   pool: 'forks',
   // The files of one process share its modules; their servers, databases and namespaces are their own.

@@ -98,12 +98,14 @@ function problemsOf(
   method: string,
   declared: Operation['responses'][string] | undefined,
 ): ReadonlySet<ProblemCode> {
+  const { parameters } = operation;
   const own = z.array(z.string()).default([]).parse(declared?.['x-problems']);
   const writes = method !== 'get';
   const isTagged = '304' in operation.responses;
   return new Set<ProblemCode>([
     ...own.filter(isProblemCode),
     ...EVERY,
+    ...(parameters.some((each) => each.in === 'path') ? (['not_found'] as const) : []),
     ...(operation['x-role'] === 'storefront' ? [] : (['forbidden'] as const)),
     ...(writes ? WRITE : []),
     ...(writes || isTagged ? (['precondition_failed'] as const) : []),

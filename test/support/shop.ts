@@ -21,6 +21,7 @@ import { createNotifications } from '../../prisma/client/listen.ts';
 import { findOrder, type CheckoutStart } from '../../prisma/orders/orders.ts';
 import { seed } from '../../prisma/seed.ts';
 import { apiOf, canaryOrder, placeOrder, type Api, type Line } from './client.ts';
+import { withDocument } from './documented.ts';
 import { createTestDatabase, TIMEOUT_FACTOR } from './database.ts';
 import { createGateways, type Deadlines, type Gateways } from './gateways.ts';
 import { placedOrder } from './orders.ts';
@@ -129,7 +130,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     streamLimits: options.streamLimits,
     concurrencyLimits: options.concurrencyLimits,
   });
-  const app = createApp(services);
+  const app = withDocument(createApp(services));
   const api = apiOf(app);
 
   const send: Shop['request'] = async (method, path, options = {}) => {

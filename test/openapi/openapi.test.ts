@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process';
+import { cp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, expect, test } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { listen } from '../../api/server.ts';
+import { PROJECT } from '../../local/stack/home.ts';
+import { orderBody } from '../support/client.ts';
+import { choosePort } from '../support/ports.ts';
+import { makeDir } from '../support/run-files.ts';
+import { useRunningShop } from '../support/use-shop.ts';
+
+/**
+ * A package of its own, as a client would have it: 130 MB of tools that nobody needs who runs or
+ * changes Holdfast.
+ */
+const CLIENT = join(PROJECT, 'test', 'openapi', 'client');
+
+const shop = useRunningShop({ takesCallbacks: true });
+const run = promisify(execFile);
+let client: string;
+
+beforeAll(async () => {
+  client = makeDir('openapi-client');
+  await cp(CLIENT, client, { recursive: true });
+  const document = await (await shop.request('GET', '/openapi.json', { role: null })).text();
+  await writeFile(join(client, 'openapi.json'), document);
+  await npm('ci', '--ignore-scripts', '--no-audit', '--no-fund');
+});
+
+test('the recommended rules of Redocly and Spectral find nothing in the OpenAPI document', async () => {
+  expect(JSON.parse(await npm('run', '--silent', 'lint'))).toEqual([]);
+});
+
+test('clients that openapi-typescript and openapi-ts generate compile, and place orders that are shipped', async () => {
+  await npm('run', '--silent', 'generate');
+  await npm('run', '--silent', 'build');
+  const [host, port] = ['127.0.0.1', await choosePort()];
+  const { fetch } = createApp(shop.services);
+  const server = await listen({ fetch, host, port });
+  try {
+    await shop.stock('openapi', 10);
+    const body = { ...orderBody(), lines: [{ sku: 'openapi', quantity: 1 }] };
+    const args = ['dist/main.js', `http://${host}:${port}`, JSON.stringify(body)];
+    const { stdout } = await run(process.execPath, args, { cwd: client });
+    const found = { status: 'shipped', code: 'out_of_stock', missing: 1, events: 5 };
+    expect(JSON.parse(stdout)).toMatchObject([found, found]);
+    for (const { id, location } of JSON.parse(stdout)) expect(location).toBe(`/v1/orders/${id}`);
+  } finally {
+    await server.close(100);
+  }
+});
+
+async function npm(...args: readonly string[]): Promise<string> {
+  const { stdout } = await run('npm', args, { cwd: client, maxBuffer: 64 * 1024 * 1024 });
+  return stdout;
+}
