@@ -31,26 +31,30 @@ interface SignedMessage {
 export type CallbackVerifier = (message: SignedMessage) => CallbackVerdict;
 
 /**
- * Verifies with the shared secret (`whsec_...`), tolerance 300 s, as the Standard Webhooks
- * specification says. `id` is the `webhook-id`, constant over repeats. Throws when the secret is
- * not base64.
+ * Verifies with one of the shared secrets (`whsec_...`; two during a rotation), tolerance 300 s in both
+ * directions, as the Standard Webhooks specification says. One of the message's signatures must match.
+ * `id` is the `webhook-id`, constant over repeats. Throws when a secret is not base64.
  */
-export function createCallbackVerifier(secret: string): CallbackVerifier {
-  const webhook = new Webhook(secret);
+export function createCallbackVerifier(secrets: readonly string[]): CallbackVerifier {
+  const webhooks = secrets.map((secret) => new Webhook(secret));
   return ({ body, headers }) => {
     const bytes = Buffer.from(body);
-    try {
-      webhook.verify(bytes, { ...headers }, { jsonParse: false });
-    } catch (error) {
-      if (error instanceof WebhookVerificationError) {
-        return { kind: 'rejected', reason: 'bad_signature' };
-      }
-      throw error;
-    }
+    const isGenuine = webhooks.some((webhook) => isSigned(webhook, bytes, headers));
+    if (!isGenuine) return { kind: 'rejected', reason: 'bad_signature' };
     const id = idOf(headers);
     const answer = readCallback(bytes);
     return answer === null ? { kind: 'unrecognized', id } : { kind: 'verified', id, answer };
   };
+}
+
+function isSigned(webhook: Webhook, bytes: Buffer, headers: SignedMessage['headers']): boolean {
+  try {
+    webhook.verify(bytes, { ...headers }, { jsonParse: false });
+    return true;
+  } catch (error) {
+    if (error instanceof WebhookVerificationError) return false;
+    throw error;
+  }
 }
 
 const ids = { correlation_id: answerId, order_id: z.string().refine(isOrderId) };

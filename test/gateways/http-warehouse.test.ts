@@ -106,7 +106,7 @@ describe('the contract', () => {
 
   test('a shipped parcel is reported by a signed callback and cannot be cancelled', async () => {
     const verdicts: CallbackVerdict[] = [];
-    const verify = createCallbackVerifier(SECRET);
+    const verify = createCallbackVerifier([SECRET]);
     const shop = await startProvider((request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import Stripe from 'stripe';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createPaymentWebhookVerifier } from '../../gateways/stripe/webhook.ts';
 import { createCallbackVerifier } from '../../gateways/warehouse/callback.ts';
 import { newOrderId } from './provider.ts';
@@ -8,10 +8,46 @@ import { newOrderId } from './provider.ts';
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 const OTHER_SECRET = `whsec_${Buffer.alloc(24, 8).toString('base64')}`;
 const FIVE_MINUTES_AND_A_BIT_MS = 301_000;
+const NOW = new Date('2026-12-01T12:00:00.500Z');
+/** Seconds from now, and whether a signature of that time is accepted. */
+const TIMES = [
+  [-1_000_000_000, false],
+  [-86_400, false],
+  [-302, false],
+  [-301, false],
+  [-300, true],
+  [-1, true],
+  [0, true],
+  [299, true],
+  [300, true],
+  [301, false],
+  [86_400, false],
+  [100_000_000, false],
+] as const;
+/** The secrets of the receiver, the signing secrets of the sender, and whether they go together. */
+const ROTATIONS = [
+  [['a'], ['a'], true],
+  [['a', 'b'], ['a'], true],
+  [['a', 'b'], ['b'], true],
+  [['a'], ['a', 'b'], true],
+  [['b'], ['a', 'b'], true],
+  [['a', 'b'], ['b', 'c'], true],
+  [['a', 'b'], ['c'], false],
+  [['b'], ['a'], false],
+  [['a', 'b'], ['c', 'd'], false],
+] as const;
+const named = (name: string): string => `whsec_${Buffer.alloc(24, name).toString('base64')}`;
+
+afterEach(() => vi.useRealTimers());
+/** The verifiers' clock; the libraries read it too. */
+function stopClock(): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: NOW });
+}
+
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 describe('warehouse callback', () => {
-  const verify = createCallbackVerifier(SECRET);
+  const verify = createCallbackVerifier([SECRET]);
   const orderId = newOrderId();
 
   function signed(body: string, { secret = SECRET, at = new Date() } = {}) {
@@ -61,6 +97,28 @@ describe('warehouse callback', () => {
     expect(verify(signed(body, { at: old }))).toEqual(rejected);
   });
 
+  test.each(TIMES)('a callback signed %i s from now is accepted: %s', (seconds, accepted) => {
+    stopClock();
+    const at = new Date(NOW.getTime() + seconds * 1_000);
+    const body = message('shipment.refused', { reason: 'damaged' });
+    expect(verify(signed(body, { at })).kind).toBe(accepted ? 'verified' : 'rejected');
+  });
+
+  test.each(ROTATIONS)(
+    'a receiver with the secrets %j of a callback signed with %j accepts it: %s',
+    (receiver, sender, accepted) => {
+      const body = message('shipment.refused', { reason: 'damaged' });
+      const { headers } = signed(body);
+      const at = new Date(Number(headers['webhook-timestamp']) * 1_000);
+      const signatures = sender.map((each) => new Webhook(named(each)).sign('msg_1', at, body));
+      const verdict = createCallbackVerifier(receiver.map(named))({
+        body: bytes(body),
+        headers: { ...headers, 'webhook-signature': signatures.join(' ') },
+      });
+      expect(verdict.kind).toBe(accepted ? 'verified' : 'rejected');
+    },
+  );
+
   test('a correctly signed callback of an unknown type is unrecognized, not rejected', () => {
     const unrecognized = { kind: 'unrecognized', id: 'msg_1' };
     expect(verify(signed(message('shipment.lost', {})))).toEqual(unrecognized);
@@ -70,7 +128,7 @@ describe('warehouse callback', () => {
 });
 
 describe('payment webhook', () => {
-  const verify = createPaymentWebhookVerifier(SECRET);
+  const verify = createPaymentWebhookVerifier([SECRET]);
   const orderId = newOrderId();
 
   function signed(payload: string, { secret = SECRET, at = new Date() } = {}) {
@@ -114,6 +172,46 @@ describe('payment webhook', () => {
     expect(verify({ body: bytes(payload), signature: 'nonsense' })).toEqual(rejected);
     expect(verify(signed(payload, { at: old }))).toEqual(rejected);
   });
+
+  test.each(TIMES)(
+    'a payment webhook signed %i s from now is accepted: %s',
+    (seconds, accepted) => {
+      stopClock();
+      const at = new Date(NOW.getTime() + seconds * 1_000);
+      const payload = event('payment_intent.succeeded', { object: 'payment_intent', id: 'pi_1' });
+      expect(verify(signed(payload, { at })).kind).toBe(accepted ? 'verified' : 'rejected');
+    },
+  );
+
+  test.each([
+    ['t=1,', 'before'],
+    ['t=99999999999,', 'before'],
+    ['t=,', 'before'],
+    ['t=NaN,', 'before'],
+    [',t=1', 'after'],
+    [',t=99999999999', 'after'],
+  ])('a second time %s %s the signed one is rejected', (time, where) => {
+    const payload = event('payment_intent.succeeded', { object: 'payment_intent', id: 'pi_1' });
+    const { body, signature } = signed(payload);
+    const doubled = where === 'before' ? `${time}${signature}` : `${signature}${time}`;
+    expect(verify({ body, signature: doubled }).kind).toBe('rejected');
+  });
+
+  test.each(ROTATIONS)(
+    'a receiver with the secrets %j of a payment webhook signed with %j accepts it: %s',
+    (receiver, sender, accepted) => {
+      const payload = event('payment_intent.succeeded', { object: 'payment_intent', id: 'pi_1' });
+      const [first = '', ...more] = sender.map(
+        (each) => signed(payload, { secret: named(each) }).signature,
+      );
+      const signature = [first, ...more.map((each) => each.replace(/^t=\d+,/, ''))].join(',');
+      const verdict = createPaymentWebhookVerifier(receiver.map(named))({
+        body: bytes(payload),
+        signature,
+      });
+      expect(verdict.kind).toBe(accepted ? 'verified' : 'rejected');
+    },
+  );
 
   test('a correctly signed payload that is no event is rejected as malformed', () => {
     expect(verify(signed('{}'))).toEqual({ kind: 'rejected', reason: 'malformed' });
