@@ -19,6 +19,7 @@ import type { Retention } from '../domain/retention.ts';
 import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
+import type { SecretCipher } from '../prisma/client/secret-cipher.ts';
 import type { CheckoutStart } from '../prisma/orders/orders.ts';
 import type { RefundStart } from '../prisma/payments/refunds.ts';
 import { keepSchedules } from './schedules.ts';
@@ -34,6 +35,7 @@ export interface WorkersOptions extends ActivityDependencies {
   readonly link: TemporalLink;
   readonly notifications: Notifications;
   readonly webhooks: WebhookSender;
+  readonly cipher: SecretCipher;
   readonly workflowBundle: string | undefined;
   readonly retention: Retention;
   readonly log: Logger;
@@ -54,6 +56,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
   const subscriberDeps = {
     db: eventsDb,
     sender: options.webhooks,
+    cipher: options.cipher,
     startCheckout: (order: CheckoutStart) => requireAvailable(checkouts.start(order)),
     startRefund: (refund: RefundStart) => requireAvailable(refunds.start(refund)),
   };

@@ -15,7 +15,7 @@ import {
   recordAttempts,
   type EventRef,
 } from '../../prisma/events/webhook-attempts.ts';
-import { findSigningEndpoint } from '../../prisma/events/webhook-endpoints.ts';
+import { findSigningEndpoint } from '../../prisma/events/webhook-secrets.ts';
 import { ProblemError } from '../http/problems.ts';
 import { endpointNotFound, type WebhookDeps } from './webhook-endpoints.ts';
 
@@ -61,10 +61,10 @@ export async function redeliverRange(
 
 /** Sends a signed test event, even to a disabled endpoint, and returns the result. */
 export async function sendTest(
-  { db, webhooks }: WebhookDeps,
+  { db, cipher, webhooks }: WebhookDeps,
   endpointId: string,
 ): Promise<Omit<WebhookAttempt, 'id' | 'attemptedAt'>> {
-  const endpoint = await findSigningEndpoint(db, endpointId);
+  const endpoint = await findSigningEndpoint(db, cipher, endpointId);
   if (!endpoint) throw endpointNotFound();
   const eventId = randomUUID();
   const outcome = await webhooks.send({

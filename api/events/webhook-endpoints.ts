@@ -1,16 +1,18 @@
 /** Creates and changes webhook endpoints: the API's rules on top of prisma/events/webhook-endpoints.ts. */
+import { z } from 'zod';
 import type { EventType } from '../../domain/order.ts';
 import { webhookSubscription, type WebhookEndpoint } from '../../domain/webhook.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import type { KeyClaim, StoredResponse } from '../../prisma/access/idempotency.ts';
+import type { SecretCipher } from '../../prisma/client/secret-cipher.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
 import {
   changeEndpoint,
   createEndpoint,
   findEndpoint,
   MAX_ENDPOINTS,
-  rotateSecret,
 } from '../../prisma/events/webhook-endpoints.ts';
+import { findCurrentSecret, rotateSecret } from '../../prisma/events/webhook-secrets.ts';
 import { ProblemError, type Problem } from '../http/problems.ts';
 import type { EndpointBody } from '../schemas/webhooks.ts';
 import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
@@ -19,24 +21,27 @@ import { refused, withIdempotencyKey, type IdempotentOutcome } from '../http/ide
 
 export interface WebhookDeps {
   readonly db: Database;
+  readonly cipher: SecretCipher;
   readonly deliveries: DeliveryClient;
   readonly webhooks: WebhookSender;
 }
 
 /** Its workflow starts after the commit, or once Temporal is available. Throws ProblemError. */
-export function addEndpoint(
+export async function addEndpoint(
   deps: WebhookDeps,
   claim: KeyClaim,
   draft: { readonly url: string; readonly types: readonly EventType[]; readonly by: Operator },
 ): Promise<IdempotentOutcome> {
-  const { db, deliveries } = deps;
-  return withIdempotencyKey(db, claim, async () => {
+  const { db, cipher, deliveries } = deps;
+  const outcome = await withIdempotencyKey(db, claim, async () => {
     await requireAllowedUrl(deps, draft.url);
-    const created = await createEndpoint(db, claim, { ...draft, response: createdResponse });
+    const wanted = { ...draft, cipher, response: createdResponse };
+    const created = await createEndpoint(db, claim, wanted);
     if (created.kind === 'too_many') return refused(tooMany());
     await deliveries.ensureSubscriptionRuns(webhookSubscription(created.endpoint.id));
     return created.response;
   });
+  return withSecret(deps, outcome);
 }
 
 /** Changes the fields in `change`. Throws ProblemError. */
@@ -52,25 +57,47 @@ export async function editEndpoint(
 }
 
 /** Creates a new secret. Webhooks are signed with both secrets for a day. */
-export function renewSecret(
-  db: Database,
+export async function renewSecret(
+  deps: WebhookDeps,
   claim: KeyClaim,
   { id, by }: { readonly id: string; readonly by: Operator },
 ): Promise<IdempotentOutcome> {
-  const response = (secret: string, previousExpiresAt: string): StoredResponse => ({
+  const { db, cipher } = deps;
+  const response = (previousExpiresAt: string): StoredResponse => ({
     status: 200,
     body: JSON.stringify({
       id,
       object: 'webhook_secret',
-      secret,
       previous_secret_expires_at: previousExpiresAt,
     }),
   });
-  return withIdempotencyKey(
+  const wanted = { id, by, cipher, response };
+  const outcome = await withIdempotencyKey(
     db,
     claim,
-    async () => (await rotateSecret(db, claim, { id, by, response })) ?? refused(notFound()),
+    async () => (await rotateSecret(db, claim, wanted)) ?? refused(notFound()),
   );
+  return withSecret(deps, outcome);
+}
+
+const announced = z.looseObject({ id: z.string() });
+
+/**
+ * Adds the secret to a stored response, which has none: to the first response, and to a replay as long
+ * as the secret is the endpoint's current one.
+ */
+async function withSecret(
+  { db, cipher }: WebhookDeps,
+  outcome: IdempotentOutcome,
+): Promise<IdempotentOutcome> {
+  if (outcome.kind === 'refused') return outcome;
+  const { status, body } = outcome.response;
+  const shown = announced.parse(JSON.parse(body));
+  const expiry = shown['previous_secret_expires_at'];
+  const previousExpiresAt = typeof expiry === 'string' ? expiry : null;
+  const secret = await findCurrentSecret(db, cipher, { id: shown.id, previousExpiresAt });
+  if (secret === null) return outcome;
+  return { ...outcome, response: { status, body: JSON.stringify({ ...shown, secret }) } };
 }
 
 /** Throws ProblemError `endpoint_not_found`. */
@@ -108,8 +135,8 @@ export function endpointBody(endpoint: WebhookEndpoint): EndpointBody {
   };
 }
 
-function createdResponse(endpoint: WebhookEndpoint, secret: string): StoredResponse {
-  return { status: 201, body: JSON.stringify({ ...endpointBody(endpoint), secret }) };
+function createdResponse(endpoint: WebhookEndpoint): StoredResponse {
+  return { status: 201, body: JSON.stringify(endpointBody(endpoint)) };
 }
 
 /** Refuses a bad URL early. The sender checks it again before every webhook. */

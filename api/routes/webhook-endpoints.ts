@@ -67,7 +67,7 @@ export function webhookEndpointRoutes(services: Services) {
       const key = c.req.valid('header')['idempotency-key'];
       const scope = `POST /v1/webhook-endpoints/${id}/rotate-secret`;
       const claim = claimOf({ apiKeyId: c.var.apiKey.id, scope, key, body: {} });
-      const outcome = await renewSecret(db, claim, { id, by: operatorOf(c) });
+      const outcome = await renewSecret(services, claim, { id, by: operatorOf(c) });
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
       return sendStored<200, typeof rotatedSecretSchema>(c, outcome.response, outcome.replayed);
     });
@@ -93,7 +93,7 @@ const createEndpointRoute = createRoute({
   request: { headers: idempotencyHeader, body: body(createEndpointBody) },
   responses: {
     201: {
-      ...json('Created. The secret is shown only here.', createdEndpointSchema),
+      ...json('Created, with the secret, which no other call shows.', createdEndpointSchema),
       headers: responseHeaders('Location'),
     },
     ...problems('too_many_endpoints'),

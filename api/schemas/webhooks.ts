@@ -42,15 +42,22 @@ export const endpointSchema = z
   .openapi('WebhookEndpoint');
 export type EndpointBody = z.output<typeof endpointSchema>;
 
+/** A replay must not show a secret that was replaced or whose endpoint was deleted. */
+const secret = z.string().optional().openapi({
+  description:
+    'Shown only here. A replay has it as long as it is the current secret of the endpoint.',
+  example: 'whsec_...',
+});
+
 export const createdEndpointSchema = endpointSchema
-  .extend({ secret: z.string().openapi({ description: 'Shown only here.' }) })
+  .extend({ secret })
   .openapi('CreatedWebhookEndpoint');
 
 export const rotatedSecretSchema = z
   .object({
     id: z.string(),
     object: z.literal('webhook_secret'),
-    secret: z.string().openapi({ description: 'Shown only here.' }),
+    secret,
     previous_secret_expires_at: z.iso.datetime().openapi({
       description: 'Until then webhooks are signed with both secrets.',
     }),

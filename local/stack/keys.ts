@@ -1,13 +1,19 @@
-/** `npm run keys`: adds, lists and revokes API keys in the database of DATABASE_URL. */
+/**
+ * `npm run keys`: adds, lists and revokes API keys in the database of DATABASE_URL, and encrypts its
+ * webhook secrets with the first of ENCRYPTION_KEYS.
+ */
 import { parseArgs } from 'node:util';
-import { ConfigError, readDatabaseConfig } from '../../config.ts';
+import { ConfigError, readDatabaseConfig, readEncryptionConfig } from '../../config.ts';
 import { createApiKey, listApiKeys, revokeApiKey, ROLES } from '../../prisma/access/api-keys.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
+import { reencryptSecrets } from '../../prisma/events/webhook-secrets.ts';
 import { say } from './output.ts';
 
 const USAGE = `Usage: npm run keys -- add --role <${ROLES.join('|')}> --name <its user>
        npm run keys -- list
-       npm run keys -- revoke <id>`;
+       npm run keys -- revoke <id>
+       npm run keys -- reencrypt`;
 
 class UsageError extends Error {}
 
@@ -35,8 +41,10 @@ function parse(args: readonly string[]): (db: Database) => Promise<void> {
   const { verb, rest, role, name } = readArguments(args);
   const [id, ...more] = rest;
   if (verb === 'list' && id === undefined) return list;
+  if (verb === 'reencrypt' && id === undefined) return reencrypt;
   if (verb === 'revoke' && id !== undefined && more.length === 0) return (db) => revoke(db, id);
-  if (verb !== 'add' || id !== undefined) throw new UsageError('Give add, list or revoke.');
+  if (verb !== 'add' || id !== undefined)
+    throw new UsageError('Give add, list, revoke or reencrypt.');
   const known = ROLES.find((each) => each === role);
   if (known === undefined) throw new UsageError(`--role is one of ${ROLES.join(', ')}.`);
   if (!name) throw new UsageError('Give --name, e.g. --name web.');
@@ -70,4 +78,12 @@ async function list(db: Database): Promise<void> {
 async function revoke(db: Database, id: string): Promise<void> {
   if (!(await revokeApiKey(db, id))) throw new Error(`There is no active API key ${id}.`);
   say(`${id} is revoked. API processes reject it within 30 seconds.`);
+}
+
+async function reencrypt(db: Database): Promise<void> {
+  const keys = readEncryptionConfig().ENCRYPTION_KEYS;
+  const { changed, unreadable } = await reencryptSecrets(db, createSecretCipher(keys));
+  say(`${changed} webhook secrets encrypted again, with the key ${keys[0]?.id}.`);
+  if (unreadable.length > 0) throw new Error(`Not readable:\n  ${unreadable.join('\n  ')}`);
+  say('No webhook secret needs another key now.');
 }

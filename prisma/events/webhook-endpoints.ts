@@ -1,6 +1,6 @@
 /**
  * Webhook endpoints. Each is created and deleted with its subscription, in one transaction. Secrets are
- * stored in clear text, because they sign; only the sender and, once, the owner receive them.
+ * stored encrypted; only the sender and, in the response that created one, the owner receive them.
  */
 import { randomBytes } from 'node:crypto';
 import type { EventType } from '../../domain/order.ts';
@@ -10,14 +10,10 @@ import { cursorNow } from './event-log.ts';
 import type { Prisma } from '../generated/client.ts';
 import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
 import { newId } from '../client/ids.ts';
+import type { SecretCipher } from '../client/secret-cipher.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 import { ensureSubscription, removeSubscription } from './subscriptions.ts';
 import { uncheckedColumn } from '../client/columns.ts';
-
-/** An endpoint with its signing secrets: the current one, and the previous one while it is valid. */
-export interface SigningEndpoint extends WebhookEndpoint {
-  readonly secrets: readonly string[];
-}
 
 export type Created =
   | {
@@ -29,8 +25,6 @@ export type Created =
 
 /** Each has a pump that always runs: this many fit a worker beside the other subscribers. */
 export const MAX_ENDPOINTS = 100;
-/** The time a receiver has to change over to the new secret. */
-export const ROTATION_HOURS = 24;
 /** Standard Webhooks asks for 24 to 64 bytes. */
 const SECRET_BYTES = 32;
 /** PostgreSQL's advisory lock under which endpoints are counted and added: any constant will do. */
@@ -44,8 +38,9 @@ export async function createEndpoint(
     readonly url: string;
     readonly types: readonly EventType[];
     readonly by: Operator;
-    /** The response that shows the secret, stored with the key. */
-    readonly response: (endpoint: WebhookEndpoint, secret: string) => StoredResponse;
+    readonly cipher: SecretCipher;
+    /** The response, stored with the key. It never has the secret. */
+    readonly response: (endpoint: WebhookEndpoint) => StoredResponse;
   },
 ): Promise<Created> {
   const { url, types } = wanted;
@@ -53,13 +48,12 @@ export async function createEndpoint(
   return db.$transaction(async (tx): Promise<Created> => {
     await tx.$executeRaw`SELECT pg_advisory_xact_lock(${COUNT_LOCK}::bigint)`;
     if ((await tx.webhookEndpoint.count()) >= MAX_ENDPOINTS) return { kind: 'too_many' };
-    const secret = newSecret();
-    const row = await tx.webhookEndpoint.create({
-      data: { id: newId('webhookEndpoint'), url, types: [...types], secret },
-    });
+    const id = newId('webhookEndpoint');
+    const secret = wanted.cipher.encrypt(newSecret(), id);
+    const row = await tx.webhookEndpoint.create({ data: { id, url, types: [...types], secret } });
     const endpoint = toEndpoint(row);
     await ensureSubscription(tx, { name: webhookSubscription(row.id), types, cursor });
-    const response = wanted.response(endpoint, secret);
+    const response = wanted.response(endpoint);
     await insertCompletedKey(tx, claim, response);
     await recordAuditAction(tx, wanted.by, { id: row.id, action: 'created', data: { types } });
     return { kind: 'created', endpoint, response };
@@ -70,20 +64,6 @@ export async function createEndpoint(
 export async function findEndpoint(db: Database, id: string): Promise<WebhookEndpoint | null> {
   const row = await db.webhookEndpoint.findUnique({ where: { id } });
   return row && toEndpoint(row);
-}
-
-/** The endpoint with its secrets, or null. */
-export async function findSigningEndpoint(
-  db: Database,
-  id: string,
-): Promise<SigningEndpoint | null> {
-  // Raw for the database's clock, which set the expiry.
-  const [row] = await db.$queryRaw<(EndpointRow & { secrets: string[] })[]>`
-    SELECT id, url, types, status, disabled_reason AS "disabledReason", created_at AS "createdAt",
-      updated_at AS "updatedAt", array_remove(ARRAY[secret,
-        CASE WHEN previous_secret_expires_at > now() THEN previous_secret END], NULL) AS secrets
-    FROM webhook_endpoints WHERE id = ${id}`;
-  return row ? { ...toEndpoint(row), secrets: row.secrets } : null;
 }
 
 /** Newest first, one page after `startingAfter`. */
@@ -155,37 +135,8 @@ export async function deleteEndpoint(db: Database, id: string, by: Operator): Pr
   });
 }
 
-/**
- * Gives the endpoint a new secret. The previous one signs beside it for `ROTATION_HOURS`. Under an
- * Idempotency-Key, because a repeat would retire the secret just returned. Throws KeyTakenError. Null
- * when no such endpoint exists.
- */
-export async function rotateSecret(
-  db: Database,
-  claim: KeyClaim,
-  wanted: {
-    readonly id: string;
-    readonly by: Operator;
-    readonly response: (secret: string, previousExpiresAt: string) => StoredResponse;
-  },
-): Promise<StoredResponse | null> {
-  return db.$transaction(async (tx) => {
-    const secret = newSecret();
-    const [row] = await tx.$queryRaw<{ expiresAt: Date }[]>`
-      UPDATE webhook_endpoints SET previous_secret = secret, secret = ${secret},
-        previous_secret_expires_at = now() + ${ROTATION_HOURS} * interval '1 hour',
-        updated_at = now()
-      WHERE id = ${wanted.id} RETURNING previous_secret_expires_at AS "expiresAt"`;
-    if (!row) return null;
-    const response = wanted.response(secret, row.expiresAt.toISOString());
-    await insertCompletedKey(tx, claim, response);
-    await recordAuditAction(tx, wanted.by, { id: wanted.id, action: 'secret_rotated' });
-    return response;
-  });
-}
-
 /** Never the URL: it may contain a secret of its owner. */
-async function recordAuditAction(
+export async function recordAuditAction(
   tx: Transaction,
   by: Operator,
   {
@@ -197,7 +148,8 @@ async function recordAuditAction(
   await recordAction(tx, by, { action: `webhook_endpoint.${action}`, subject: id, data });
 }
 
-function newSecret(): string {
+/** A signing secret as Standard Webhooks writes it. */
+export function newSecret(): string {
   return `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`;
 }
 
@@ -205,12 +157,12 @@ function reasonOf(status: WebhookEndpoint['status']): string | null {
   return status === 'disabled' ? 'disabled by an operator' : null;
 }
 
-type EndpointRow = Omit<
+export type EndpointRow = Omit<
   Prisma.WebhookEndpointGetPayload<object>,
   'secret' | 'previousSecret' | 'previousSecretExpiresAt'
 >;
 
-function toEndpoint(row: EndpointRow): WebhookEndpoint {
+export function toEndpoint(row: EndpointRow): WebhookEndpoint {
   return {
     id: row.id,
     url: row.url,

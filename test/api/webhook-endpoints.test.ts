@@ -114,7 +114,7 @@ describe('adding an endpoint', () => {
     const extra = times(MAX_ENDPOINTS - kept, (at) => ({
       id: `we_extra_${at}`,
       url: receiver.url,
-      secret: 'whsec_none',
+      secret: 'v1:none:',
     }));
     await shop.db.webhookEndpoint.createMany({ data: extra });
     const refused = await post('', { url: receiver.url });
@@ -224,6 +224,81 @@ describe('a new secret', () => {
     expect(receiver.verified(secret)).toHaveLength(1);
     const keyless = await shop.request('POST', `${PATH}/${id}/rotate-secret`, { role });
     expect((await problemOf(keyless)).code).toBe('idempotency_key_required');
+  });
+});
+
+describe('a stored secret', () => {
+  const secretIn = (text: string): unknown => z.looseObject({}).parse(JSON.parse(text))['secret'];
+  /** All that the database has, but for the digests of the API keys. */
+  const everything = async (): Promise<string> => {
+    const tables = await shop.db.$queryRaw<{ name: string }[]>`
+      SELECT relname AS name FROM pg_stat_user_tables`;
+    const rows = tables.map(({ name }) => shop.db.$queryRawUnsafe(`SELECT t::text FROM ${name} t`));
+    return JSON.stringify(await Promise.all(rows));
+  };
+
+  test('no secret is in any table in clear text, not even in stored responses', async () => {
+    const key = randomUUID();
+    const { id, secret = 'none' } = await create();
+    const rotated = secretIn(await (await post(`/${id}/rotate-secret`, undefined, key)).text());
+    await post(`/${id}/test`);
+    const stored = await everything();
+    expect(stored).toContain(id);
+    for (const each of [secret, String(rotated)]) {
+      expect(each).toMatch(/^whsec_/);
+      expect(stored).not.toContain(each.replace('whsec_', ''));
+    }
+  });
+
+  test('a replay shows the secret byte for byte while it is the current one', async () => {
+    const key = randomUUID();
+    const body = { url: receiver.url };
+    const first = await (await post('', body, key)).text();
+    expect(secretIn(first)).toMatch(/^whsec_/);
+    expect(await (await post('', body, key)).text()).toBe(first);
+  });
+
+  test('a replay shows no secret after a rotation, and the rest of the response is the same', async () => {
+    const [created, first, second] = [randomUUID(), randomUUID(), randomUUID()];
+    const body = { url: receiver.url };
+    const answer = await (await post('', body, created)).text();
+    const id = String(z.looseObject({}).parse(JSON.parse(answer))['id']);
+    const rotate = async (key: string) =>
+      (await post(`/${id}/rotate-secret`, undefined, key)).text();
+    const firstRotation = await rotate(first);
+    const replay = await post('', body, created);
+    expect([replay.status, replay.headers.get('idempotent-replayed')]).toEqual([201, 'true']);
+    const replayed = await replay.text();
+    expect(JSON.parse(replayed)).toEqual({ ...JSON.parse(answer), secret: undefined });
+    expect(await rotate(first)).toBe(firstRotation);
+    const secondRotation = await rotate(second);
+    expect(secretIn(await rotate(first))).toBeUndefined();
+    expect(await rotate(second)).toBe(secondRotation);
+    const shown = [answer, firstRotation, secondRotation].map(secretIn);
+    expect(new Set(shown).size).toBe(3);
+  });
+
+  test('a replay shows no secret after the deletion of the endpoint', async () => {
+    const [created, rotated] = [randomUUID(), randomUUID()];
+    const body = { url: receiver.url };
+    const { id } = endpoint.parse(await (await post('', body, created)).json());
+    await post(`/${id}/rotate-secret`, undefined, rotated);
+    await remove(id);
+    const replays = [
+      await post('', body, created),
+      await post(`/${id}/rotate-secret`, undefined, rotated),
+    ];
+    for (const replay of replays) {
+      expect(replay.headers.get('idempotent-replayed')).toBe('true');
+      expect(await replay.text()).not.toContain('whsec_');
+    }
+  });
+
+  test('the database refuses a secret in clear text', async () => {
+    const { id } = await create();
+    for (const data of [{ secret: 'whsec_x' }, { previousSecret: 'whsec_x' }]) {
+      await expect(shop.db.webhookEndpoint.update({ where: { id }, data })).rejects.toThrow();
+    }
   });
 });
 

@@ -7,6 +7,8 @@ import {
   revokeApiKey,
 } from '../../prisma/access/api-keys.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
+import { bytesOf } from '../support/app-config.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { runScript } from './scripts.ts';
 
@@ -59,6 +61,32 @@ describe('npm run keys', () => {
     expect(lineOf(revoked.id)).toMatch(/storefront .* revoked 20\S+Z {2}the old web shop$/);
     expect(output.trimEnd().split('\n')).toHaveLength(await db.apiKey.count());
     expect(output).not.toMatch(KEY);
+  });
+
+  test('reencrypt changes the secrets of other keys, and names what it cannot read', async () => {
+    const [old, fresh] = ['old', 'new'].map((id) => ({ id, key: bytesOf(id) }));
+    if (!old || !fresh) throw new TypeError('two keys');
+    const rows = ['we_1', 'we_2'].map((id) => ({
+      id,
+      url: 'https://shop.example/hooks',
+      secret: createSecretCipher([old]).encrypt(`whsec_${id}`, id),
+    }));
+    await db.webhookEndpoint.createMany({ data: rows });
+    const run = (...list: (typeof old)[]) => {
+      const texts = list.map(({ id, key }) => `${id}:${key.toString('base64')}`);
+      const env = { DATABASE_URL: database.url, ENCRYPTION_KEYS: texts.join(',') };
+      return runScript('local/stack/keys.ts', ['reencrypt'], env);
+    };
+    const missing = await run(fresh);
+    expect(missing.code).toBe(1);
+    expect(missing.output).toContain('we_2: ENCRYPTION_KEYS has no key "old"');
+    const done = await run(fresh, old);
+    expect(done).toMatchObject({ code: 0, output: expect.stringContaining('2 webhook secrets') });
+    expect(await run(fresh)).toMatchObject({ code: 0 });
+    for (const { id, secret } of await db.webhookEndpoint.findMany()) {
+      expect(createSecretCipher([fresh]).decrypt(secret, id)).toBe(`whsec_${id}`);
+    }
+    expect((await run()).output).toContain('ENCRYPTION_KEYS: required');
   });
 
   test('wrong arguments end with exit code 2 and the usage, and make no key', async () => {

@@ -8,14 +8,15 @@ export interface Ran {
   readonly output: string;
 }
 
-/** `databaseUrl` is its DATABASE_URL; null: unset. */
+/** `database` is its DATABASE_URL, or further variables with it; null: unset. */
 export async function runScript(
   script: string,
   args: readonly string[],
-  databaseUrl: string | null,
+  database: string | null | Readonly<Record<string, string>>,
 ): Promise<Ran> {
   // An empty variable counts as missing, and a file .env does not replace it.
-  const env = { ...environment(), DATABASE_URL: databaseUrl ?? '' };
+  const given = typeof database === 'string' ? { DATABASE_URL: database } : database;
+  const env = { ...environment(), DATABASE_URL: '', ...given };
   const child = launch(nodeCommand(script, args, env), 'pipe');
   let output = '';
   const keep = (chunk: Buffer): void => void (output += chunk.toString());

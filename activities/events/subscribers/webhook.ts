@@ -8,20 +8,21 @@ import type { OrderEvent } from '../../../domain/order.ts';
 import { attemptOf, webhookSubscription, type WebhookOutcome } from '../../../domain/webhook.ts';
 import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import type { Database } from '../../../prisma/client/client.ts';
+import type { SecretCipher } from '../../../prisma/client/secret-cipher.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { attemptedEvents } from '../../../prisma/events/webhook-attempts.ts';
+import { disableEndpoint, findEndpoint } from '../../../prisma/events/webhook-endpoints.ts';
 import {
-  disableEndpoint,
-  findEndpoint,
   findSigningEndpoint,
   type SigningEndpoint,
-} from '../../../prisma/events/webhook-endpoints.ts';
+} from '../../../prisma/events/webhook-secrets.ts';
 import { traceHeaders } from '../../../telemetry/tracing.ts';
 import { createAttemptLog, type AttemptLog } from './attempt-log.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscriber.ts';
 
 export interface WebhookSubscriberDependencies {
   readonly db: Database;
+  readonly cipher: SecretCipher;
   readonly sender: WebhookSender;
 }
 
@@ -92,7 +93,7 @@ async function handle(
   endpointId: string,
   { events, signal }: Batch,
 ): Promise<void> {
-  const endpoint = await findSigningEndpoint(deps.db, endpointId);
+  const endpoint = await findSigningEndpoint(deps.db, deps.cipher, endpointId);
   if (!endpoint) return;
   if (endpoint.status === 'disabled') return refuseRetries(deps.db, endpoint, events);
   const endsAtMs = Date.now() + SEND_WITHIN_MS;

@@ -336,9 +336,10 @@ CREATE TABLE webhook_endpoints (
   url text NOT NULL,
   -- Empty: every type.
   types text[] NOT NULL DEFAULT '{}',
-  secret text NOT NULL,
+  -- Encrypted, as in prisma/client/secret-cipher.ts.
+  secret text NOT NULL CHECK (secret LIKE 'v1:%'),
   -- Signs beside the new secret until it expires, so that a receiver can change over.
-  previous_secret text,
+  previous_secret text CHECK (previous_secret LIKE 'v1:%'),
   previous_secret_expires_at timestamptz(3),
   status webhook_endpoint_status NOT NULL DEFAULT 'enabled',
   disabled_reason text,

@@ -8,15 +8,14 @@ import {
 import { createWebhookSubscriber } from '../../../activities/events/subscribers/webhook.ts';
 import { createWebhookSender, type WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import type { Database } from '../../../prisma/client/client.ts';
+import type { SecretCipher } from '../../../prisma/client/secret-cipher.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
 import { listAttempts } from '../../../prisma/events/webhook-attempts.ts';
-import {
-  createEndpoint,
-  deleteEndpoint,
-  findSigningEndpoint,
-} from '../../../prisma/events/webhook-endpoints.ts';
+import { createEndpoint, deleteEndpoint } from '../../../prisma/events/webhook-endpoints.ts';
+import { findSigningEndpoint, rotateSecret } from '../../../prisma/events/webhook-secrets.ts';
 import { SCENARIOS, NEVER, useHistory } from './history.ts';
 import { claimOf } from '../../prisma/seeded-database.ts';
+import { CIPHER } from '../../support/shop.ts';
 import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 /** More than are sent to side by side. */
@@ -41,7 +40,11 @@ export interface EndpointInUse {
   hand(events: readonly LoggedEvent[], by?: WebhookSender): Promise<void>;
   /** What the pump learns of each event that was not taken. */
   failures(events: readonly LoggedEvent[], by?: WebhookSender): Promise<readonly Failure[]>;
-  secrets(): Promise<readonly string[]>;
+  /** Gives it a new secret; its key is that of all tests unless told otherwise. */
+  rotate(cipher?: SecretCipher): Promise<void>;
+  /** Stores its secret as another key encrypts it. */
+  seal(cipher: SecretCipher): Promise<void>;
+  secrets(cipher?: SecretCipher): Promise<readonly string[]>;
   attempts(): Promise<Attempts>;
 }
 
@@ -59,7 +62,7 @@ export function useEndpoint(): EndpointInUse {
   });
   beforeEach(async () => {
     receiver = await startReceiver();
-    const wanted = { url: receiver.url, types: [], by: OPERATOR, response: STORED };
+    const wanted = { url: receiver.url, types: [], by: OPERATOR, cipher: CIPHER, response: STORED };
     const created = await createEndpoint(history.db, claimOf(), wanted);
     if (created.kind !== 'created') throw new Error(created.kind);
     endpointId = created.endpoint.id;
@@ -88,13 +91,26 @@ export function useEndpoint(): EndpointInUse {
       return found;
     },
     async subscriber(by = SENDER) {
-      const found = await createWebhookSubscriber({ db: history.db, sender: by }, endpointId);
+      const found = await createWebhookSubscriber(
+        { db: history.db, cipher: CIPHER, sender: by },
+        endpointId,
+      );
       if (!found) throw new Error('no such endpoint');
       return found;
     },
     hand: async (events, by) => (await endpoint.subscriber(by)).handle(events, NEVER),
     failures: (events, by) => failuresOf(events, endpoint.hand(events, by)),
-    secrets: async () => (await findSigningEndpoint(history.db, endpointId))?.secrets ?? [],
+    async rotate(cipher = CIPHER) {
+      const wanted = { id: endpointId, by: OPERATOR, cipher, response: STORED };
+      await rotateSecret(history.db, claimOf(), wanted);
+    },
+    async seal(cipher) {
+      const [secret = ''] = await endpoint.secrets();
+      const data = { secret: cipher.encrypt(secret, endpointId) };
+      await history.db.webhookEndpoint.update({ where: { id: endpointId }, data });
+    },
+    secrets: async (cipher = CIPHER) =>
+      (await findSigningEndpoint(history.db, cipher, endpointId))?.secrets ?? [],
     attempts: async () => (await listAttempts(history.db, { endpointId }, { limit: 100 })).attempts,
   };
   return endpoint;

@@ -8,9 +8,12 @@ import { traceIdOf } from '../../../telemetry/traceparent.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import { KEPT_ATTEMPTS, trimAttempts } from '../../../prisma/events/webhook-attempts.ts';
-import { deleteEndpoint, rotateSecret } from '../../../prisma/events/webhook-endpoints.ts';
-import { claimOf } from '../../prisma/seeded-database.ts';
-import { OPERATOR, ORDERS, SENDER, STORED, useEndpoint } from './use-endpoint.ts';
+import { createSecretCipher } from '../../../prisma/client/secret-cipher.ts';
+import { deleteEndpoint } from '../../../prisma/events/webhook-endpoints.ts';
+import { reencryptSecrets } from '../../../prisma/events/webhook-secrets.ts';
+import { bytesOf } from '../../support/app-config.ts';
+import { CIPHER } from '../../support/shop.ts';
+import { OPERATOR, ORDERS, SENDER, useEndpoint } from './use-endpoint.ts';
 import { NEVER } from './history.ts';
 
 const SIDE_BY_SIDE = 24;
@@ -113,7 +116,7 @@ describe('a webhook', () => {
 describe('a secret rotation', () => {
   test('a rotated webhook secret signs together with the new one until it expires', async () => {
     const [old = ''] = await endpoint.secrets();
-    await rotateSecret(endpoint.db, claimOf(), { id: endpoint.id, by: OPERATOR, response: STORED });
+    await endpoint.rotate();
     const [fresh = '', previous] = await endpoint.secrets();
     expect([previous, fresh === old]).toEqual([old, false]);
     await endpoint.hand([endpoint.event()]);
@@ -127,6 +130,37 @@ describe('a secret rotation', () => {
     await endpoint.hand([endpoint.event()]);
     expect(() => endpoint.receiver.verified(old)).toThrow();
     expect(endpoint.receiver.verified(fresh)).toHaveLength(2);
+  });
+});
+
+describe('the key of the secrets', () => {
+  const other = createSecretCipher([{ id: 'other', key: bytesOf('other') }]);
+  const both = createSecretCipher([
+    { id: 'other', key: bytesOf('other') },
+    { id: 'tests', key: Buffer.alloc(32, 'a key') },
+  ]);
+
+  test('without the key every delivery fails and is retried, and a rotation heals the endpoint', async () => {
+    await endpoint.seal(other);
+    await expect(endpoint.secrets()).rejects.toThrow('ENCRYPTION_KEYS has no key "other"');
+    const [failure] = await endpoint.failures([endpoint.event()]);
+    expect(failure).toMatchObject({ id: endpoint.event().id, final: false });
+    expect(endpoint.receiver.received).toEqual([]);
+    await endpoint.rotate();
+    const [fresh = '', ...rest] = await endpoint.secrets();
+    expect(rest).toEqual([]);
+    await endpoint.hand([endpoint.event()]);
+    expect(endpoint.receiver.verified(fresh)).toHaveLength(1);
+  });
+
+  test('secrets are encrypted again with the first key, and then need no other', async () => {
+    await endpoint.rotate();
+    const before = await endpoint.secrets();
+    expect(await reencryptSecrets(endpoint.db, other)).toMatchObject({ changed: 0 });
+    expect((await reencryptSecrets(endpoint.db, other)).unreadable).toHaveLength(2);
+    expect(await reencryptSecrets(endpoint.db, both)).toEqual({ changed: 2, unreadable: [] });
+    expect(await endpoint.secrets(other)).toEqual(before);
+    expect(await reencryptSecrets(endpoint.db, both)).toEqual({ changed: 0, unreadable: [] });
   });
 });
 
@@ -161,7 +195,10 @@ describe('webhook attempts', () => {
     await deleteEndpoint(endpoint.db, endpoint.id, OPERATOR);
     await handing.handle(endpoint.log, NEVER);
     expect(
-      await createWebhookSubscriber({ db: endpoint.db, sender: SENDER }, endpoint.id),
+      await createWebhookSubscriber(
+        { db: endpoint.db, cipher: CIPHER, sender: SENDER },
+        endpoint.id,
+      ),
     ).toBeNull();
     expect(endpoint.receiver.received).toEqual([]);
   });
