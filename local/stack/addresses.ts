@@ -6,15 +6,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { StackConfig } from '../../config.ts';
-import type { Home } from './home.ts';
+import { LOCAL_SECRETS } from '../../config/production.ts';
+import { localEncryptionKey, PRIVATE_FILE, type Home } from './home.ts';
 import { choosePorts } from './ports.ts';
 import { postgresUrl } from './postgres.ts';
-
-/** Signing secrets of the sandbox; they never leave this machine. */
-export const SECRETS = {
-  paymentsWebhook: 'whsec_bG9jYWwtcGF5bWVudHMtd2ViaG9vay1zZWNyZXQ=',
-  warehouseCallback: 'whsec_bG9jYWwtd2FyZWhvdXNlLWNhbGxiYWNrLXNlY3JldA==',
-} as const;
 
 const portSchema = z.number().int();
 
@@ -41,10 +36,10 @@ const addressesSchema = z.object({
 
 export type Addresses = z.infer<typeof addressesSchema>;
 
-/** Chooses the ports. `moved` has a message for each default port in use. */
+/** Chooses the ports. `moved` has a message for each default port in use. The home must exist. */
 export async function chooseAddresses(
   config: StackConfig,
-  workflowBundle: string,
+  home: Home,
 ): Promise<{ readonly addresses: Addresses; readonly moved: readonly string[] }> {
   const ownPostgres = config.DATABASE_URL === undefined;
   const ownTemporal = config.TEMPORAL_ADDRESS === undefined;
@@ -69,13 +64,15 @@ export async function chooseAddresses(
     .filter((port) => port.insteadOf !== undefined)
     .map(({ variable, port, insteadOf }) => `port ${insteadOf} is in use: ${variable} is ${port}`);
   const places = locate(config, ports);
-  const environment = appEnvironment(places, workflowBundle);
+  const environment = appEnvironment(places, home);
   return { addresses: { ...places, environment }, moved };
 }
 
-/** Writes stack.json; it may hold a database password, so only its owner may read it. */
+/** Writes stack.json; it has keys and perhaps a password, so only its owner may read it. */
 export async function saveAddresses(home: Home, addresses: Addresses): Promise<void> {
-  await writeFile(home.stackFile, `${JSON.stringify(addresses, null, 2)}\n`, { mode: 0o600 });
+  await writeFile(home.stackFile, `${JSON.stringify(addresses, null, 2)}\n`, {
+    mode: PRIVATE_FILE,
+  });
 }
 
 /** Reads stack.json. Throws when no stack has run on this home. */
@@ -100,7 +97,7 @@ function locate(config: StackConfig, ports: Addresses['ports']): Omit<Addresses,
 
 function appEnvironment(
   places: Omit<Addresses, 'environment'>,
-  workflowBundle: string,
+  home: Home,
 ): Addresses['environment'] {
   return {
     NODE_ENV: 'development',
@@ -110,13 +107,14 @@ function appEnvironment(
     DATABASE_URL: places.databaseUrl,
     TEMPORAL_ADDRESS: places.temporal,
     TEMPORAL_NAMESPACE: places.temporalNamespace,
-    WORKFLOW_BUNDLE: workflowBundle,
+    WORKFLOW_BUNDLE: home.workflowBundle,
+    ENCRYPTION_KEYS: localEncryptionKey(home),
     STRIPE_API_URL: places.sandbox,
-    STRIPE_API_KEY: 'sk_test_local',
-    STRIPE_WEBHOOK_SECRET: SECRETS.paymentsWebhook,
+    STRIPE_API_KEY: LOCAL_SECRETS.stripeKey,
+    STRIPE_WEBHOOK_SECRET: LOCAL_SECRETS.paymentsWebhook,
     WAREHOUSE_URL: places.sandbox,
-    WAREHOUSE_API_KEY: 'local-warehouse-key',
-    WAREHOUSE_CALLBACK_SECRET: SECRETS.warehouseCallback,
+    WAREHOUSE_API_KEY: LOCAL_SECRETS.warehouseKey,
+    WAREHOUSE_CALLBACK_SECRET: LOCAL_SECRETS.warehouseCallback,
     SMTP_URL: `smtp://127.0.0.1:${places.ports.SMTP_PORT}`,
   };
 }

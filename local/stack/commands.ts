@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { compiledProgram } from './compile.ts';
-import { PROJECT } from './home.ts';
+import { PRIVATE_FILE, PROJECT } from './home.ts';
 
 export interface Command {
   readonly file: string;
@@ -46,7 +46,7 @@ export function nodeCommand(
 
 /** Starts the command in its own process group, with no input. */
 export function launch(command: Command, output: Output): ChildProcess {
-  const log = output === 'pipe' ? null : openSync(output.logFile, 'a');
+  const log = output === 'pipe' ? null : openSync(output.logFile, 'a', PRIVATE_FILE);
   const sink = log ?? 'pipe';
   const child = spawn(command.file, command.args, {
     detached: true,

@@ -7,7 +7,7 @@ import { readStackConfig } from '../../config.ts';
 import { loadAddresses } from './addresses.ts';
 import type { Addresses } from './addresses.ts';
 import { becomesTrue } from './commands.ts';
-import { PART_NAMES, createHome } from './home.ts';
+import { PART_NAMES, PRIVATE_FILE, createHome } from './home.ts';
 import type { Home, PartName } from './home.ts';
 import { runningPart, runningStack, stopPid } from './leftovers.ts';
 import { say } from './output.ts';
@@ -57,7 +57,7 @@ function status(home: Home, addresses: Addresses): number {
 }
 
 async function stopPart(home: Home, part: PartName): Promise<number> {
-  writeFileSync(home.stoppedFile(part), '');
+  writeFileSync(home.stoppedFile(part), '', { mode: PRIVATE_FILE });
   const pid = runningPart(home, part);
   if (pid !== null) await stopPid(pid, part);
   say(`${part} is stopped; start it with: npm run stack -- start ${part}`);

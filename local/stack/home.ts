@@ -1,11 +1,24 @@
 /** Paths: the project, one home per stack, one cache per user. */
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StackConfig } from '../../config.ts';
 
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Of this user alone. */
+export const PRIVATE_DIR = 0o700;
+export const PRIVATE_FILE = 0o600;
 
 /** The processes of the stack. Each has a pid file, a log file and, while stopped, a marker file. */
 export const PART_NAMES = ['postgres', 'temporal', 'sandbox', 'app'] as const;
@@ -21,6 +34,8 @@ export interface Home {
   /** Addresses, ports and the app's environment of the running stack. */
   readonly stackFile: string;
   readonly workflowBundle: string;
+  /** The key of the secrets in this home's database. */
+  readonly encryptionKey: string;
   /** The pid of the stack itself: one stack per home. */
   readonly lockFile: string;
   pidFile(part: PartName): string;
@@ -43,6 +58,7 @@ export function createHome(path: string): Home {
     logs,
     stackFile: join(runDir, 'stack.json'),
     workflowBundle: join(runDir, 'workflow-bundle.js'),
+    encryptionKey: join(root, 'encryption.key'),
     lockFile: join(runDir, 'stack.pid'),
     pidFile: (part) => join(runDir, `${part}.pid`),
     logFile: (name) => join(logs, `${name}.log`),
@@ -50,10 +66,21 @@ export function createHome(path: string): Home {
   };
 }
 
+/** Creates the folders, and closes them to other users: data and logs have what customers entered. */
 export function makeHome(home: Home): void {
   for (const dir of [home.path, home.run, home.logs, home.sandbox]) {
-    mkdirSync(dir, { recursive: true });
+    mkdirSync(dir, { recursive: true, mode: PRIVATE_DIR });
+    chmodSync(dir, PRIVATE_DIR);
   }
+}
+
+/** The key in the home's file, which is created with the first. */
+export function localEncryptionKey(home: Home): string {
+  if (!existsSync(home.encryptionKey)) {
+    const key = `local:${randomBytes(32).toString('base64')}`;
+    writeFileSync(home.encryptionKey, key, { mode: PRIVATE_FILE, flag: 'wx' });
+  }
+  return readFileSync(home.encryptionKey, 'utf8');
 }
 
 /**

@@ -6,7 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { becomesTrue, isErrno, nodeCommand } from './commands.ts';
-import { PART_NAMES } from './home.ts';
+import { PART_NAMES, PRIVATE_FILE } from './home.ts';
 import type { Home, PartName } from './home.ts';
 
 const STOP_TIMEOUT_MS = 10_000;
@@ -23,7 +23,7 @@ export function claimHome(home: Home): void {
   }
   rmSync(home.lockFile, { force: true });
   try {
-    writeFileSync(home.lockFile, String(process.pid), { flag: 'wx' });
+    writeFileSync(home.lockFile, String(process.pid), { flag: 'wx', mode: PRIVATE_FILE });
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
     throw new Error(`Another stack is starting on ${home.path}.`, { cause: error });

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { styleText } from 'node:util';
 import { prettyFactory } from 'pino-pretty';
 import { z } from 'zod';
+import { PRIVATE_FILE } from './home.ts';
 
 const MAX_LOG_BYTES = 50 * 1024 * 1024;
 const TAIL_LINES = 15;
@@ -55,7 +56,7 @@ export function follow(
   child: ChildProcess,
   options: { readonly name: string; readonly logFile: string; readonly showAll: boolean },
 ): void {
-  const log = createWriteStream(options.logFile, { flags: 'a' });
+  const log = createWriteStream(options.logFile, { flags: 'a', mode: PRIVATE_FILE });
   // A full disk must not end the stack.
   log.on('error', () => undefined);
   let bytes = existsSync(options.logFile) ? statSync(options.logFile).size : 0;

@@ -1,7 +1,7 @@
 /** The parts of the stack: command, readiness check, stop signal. */
 import { z } from 'zod';
 import { environment } from '../../config.ts';
-import { SECRETS } from './addresses.ts';
+import { LOCAL_SECRETS } from '../../config/production.ts';
 import type { Addresses } from './addresses.ts';
 import { nodeCommand } from './commands.ts';
 import type { Home } from './home.ts';
@@ -52,8 +52,8 @@ export function sandboxPart(home: Home, addresses: Addresses): PartSpec {
     '--smtp-port': String(ports.SMTP_PORT),
     '--state': home.sandbox,
     '--payments-webhook-url': `${addresses.api}/callbacks/payments`,
-    '--payments-webhook-secret': SECRETS.paymentsWebhook,
-    '--warehouse-callback-secret': SECRETS.warehouseCallback,
+    '--payments-webhook-secret': LOCAL_SECRETS.paymentsWebhook,
+    '--warehouse-callback-secret': LOCAL_SECRETS.warehouseCallback,
   };
   return {
     name: 'sandbox',

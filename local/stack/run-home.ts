@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StackConfig } from '../../config.ts';
 import { isErrno } from './commands.ts';
-import { createHome, makeHome, type Home } from './home.ts';
+import { createHome, makeHome, PRIVATE_DIR, type Home } from './home.ts';
 import { stopLeftovers } from './leftovers.ts';
 
 /** Creates a home for this process. Deletes those of killed runs, and stops what they left. */
@@ -12,7 +12,7 @@ export async function openRunHome(
   kind: 'tests' | 'chaos',
 ): Promise<Home> {
   const all = join(createHome(HOLDFAST_HOME).path, kind);
-  mkdirSync(all, { recursive: true });
+  mkdirSync(all, { recursive: true, mode: PRIVATE_DIR });
   for (const pid of readdirSync(all)) {
     if (isRunning(Number(pid))) continue;
     const left = createHome(join(all, pid));

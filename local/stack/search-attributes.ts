@@ -1,6 +1,6 @@
 /** Registers the workflows' search attributes, on our dev server or on an external server. */
 import { Connection } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { readTemporalConfig } from '../../config.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/checkout/contract.ts';
 
 /** The dev server's flags that register them. It names the types `Keyword`, `KeywordList` ... */
@@ -35,7 +35,7 @@ export async function isTemporalUp(address: string, namespace: string): Promise<
  * Throws when it cannot be reached.
  */
 export async function prepareExternalServer(): Promise<void> {
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const { connectionOptions, namespace = 'default' } = readTemporalConfig();
   const connection = await Connection.connect({
     ...connectionOptions,
     connectTimeout: '10 seconds',

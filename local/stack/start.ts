@@ -45,7 +45,7 @@ async function startAll(): Promise<void> {
   say(`Starting Holdfast in ${home.path}`);
   const left = await stopLeftovers(home);
   if (left.length > 0) say(`  stopped processes of an earlier run: ${left.join(', ')}`);
-  const { addresses, moved } = await chooseAddresses(config, home.workflowBundle);
+  const { addresses, moved } = await chooseAddresses(config, home);
   for (const line of moved) say(`  ${line}`);
   dismissReaper = launchReaper(home);
   stack = createStack({ config, home, addresses });

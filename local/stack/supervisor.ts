@@ -7,7 +7,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { becomesTrue, ended, hasEnded, killGroup, launch, stop } from './commands.ts';
 import type { Command } from './commands.ts';
-import type { Home, PartName } from './home.ts';
+import { PRIVATE_FILE, type Home, type PartName } from './home.ts';
 import { follow, say, startLog, tail } from './output.ts';
 
 const FIRST_BACKOFF_MS = 500;
@@ -89,10 +89,12 @@ async function startFirst(supervised: Supervised): Promise<void> {
 async function startOnce({ spec, home, state }: Supervised): Promise<void> {
   const logFile = home.logFile(spec.name);
   if (state.stopping) return;
-  const child = launch(spec.command, spec.output === 'file' ? { logFile } : 'pipe');
+  const child = launchPrivately(spec.command, spec.output === 'file' ? { logFile } : 'pipe');
   if (spec.output !== 'file') follow(child, { name: spec.name, logFile, ...spec.output });
   state.child = child;
-  if (child.pid !== undefined) writeFileSync(home.pidFile(spec.name), String(child.pid));
+  if (child.pid !== undefined) {
+    writeFileSync(home.pidFile(spec.name), String(child.pid), { mode: PRIVATE_FILE });
+  }
   const isReady = await becomesTrue(() => spec.isReady(child.pid), {
     timeoutMs: spec.startTimeoutMs,
     everyMs: 50,
@@ -104,6 +106,16 @@ async function startOnce({ spec, home, state }: Supervised): Promise<void> {
     : 'was not ready in time';
   await stop(child, { signal: spec.stopSignal, timeoutMs: spec.stopTimeoutMs });
   throw new Error(`${spec.name} ${how}. Its last lines (${logFile}):\n${tail(logFile)}`);
+}
+
+/** What it writes is for this user alone. A child inherits the mask of the moment. */
+function launchPrivately(...args: Parameters<typeof launch>): ChildProcess {
+  const before = process.umask(0o077);
+  try {
+    return launch(...args);
+  } finally {
+    process.umask(before);
+  }
 }
 
 /** Restarts the part until it is stopped for good. */

@@ -1,7 +1,16 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { becomesTrue } from '../../local/stack/commands.ts';
-import { createHome, makeHome } from '../../local/stack/home.ts';
+import { createHome, localEncryptionKey, makeHome } from '../../local/stack/home.ts';
 import type { Home } from '../../local/stack/home.ts';
 import { claimHome, runningPart, stopLeftovers } from '../../local/stack/leftovers.ts';
 import { createPart } from '../../local/stack/supervisor.ts';
@@ -58,6 +67,32 @@ describe('a part of the local stack', () => {
     expect(await becomesTrue(isKeptDown, SOON)).toBe(true);
     rmSync(home.stoppedFile('sandbox'));
     expect(await becomesTrue(async () => isRunning(), SOON)).toBe(true);
+  });
+
+  it('nobody else may read anything in the home, whatever the mask and whatever was there', async () => {
+    const before = process.umask(0);
+    onTestFinished(() => void process.umask(before));
+    chmodSync(home.path, 0o777);
+    chmodSync(home.logs, 0o755);
+    makeHome(home);
+    const writes = `const fs = require('node:fs');
+      const dir = process.argv[1] + '/sandbox/state';
+      fs.mkdirSync(dir); fs.writeFileSync(dir + '/payments.jsonl', '{}');`;
+    const isReady = async (): Promise<boolean> =>
+      existsSync(home.logFile('sandbox')) &&
+      existsSync(join(home.sandbox, 'state', 'payments.jsonl'));
+    part = createPart({ ...spec(writes + LIVES), output: { showAll: false }, isReady }, home);
+    await part.start();
+    expect(process.umask()).toBe(0);
+    const key = localEncryptionKey(home);
+    expect(key).toMatch(/^local:[A-Za-z0-9+/]{43}=$/);
+    expect(localEncryptionKey(home)).toBe(key);
+    const open = readdirSync(home.path, { recursive: true, encoding: 'utf8' })
+      .map((path) => ({ path, mode: statSync(join(home.path, path)).mode & 0o777 }))
+      .filter(({ mode }) => (mode & 0o077) !== 0);
+    expect(open).toEqual([]);
+    expect(statSync(home.path).mode & 0o777).toBe(0o700);
+    expect(existsSync(join(home.sandbox, 'state', 'payments.jsonl'))).toBe(true);
   });
 
   it('a part that cannot start reports its exit code and its last output', async () => {

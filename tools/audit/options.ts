@@ -1,8 +1,7 @@
 /** The options of `npm run audit`, and where the servers are: the environment, else the stack. */
 import { parseArgs } from 'node:util';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
-import type { StackConfig } from '../../config.ts';
+import { readTemporalConfig, type StackConfig } from '../../config.ts';
 import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
 import { createHome } from '../../local/stack/home.ts';
 import { UsageError, usageChecked, wholeNumber } from '../usage.ts';
@@ -82,7 +81,7 @@ export async function findPlaces(config: StackConfig, options: AuditOptions): Pr
 /** Address and credentials by Temporal's own variables, where an address is given. */
 function temporalOf(config: StackConfig, stack: Addresses | null): Places['temporal'] {
   if (config.TEMPORAL_ADDRESS !== undefined) {
-    const { connectionOptions } = loadClientConnectConfig();
+    const { connectionOptions } = readTemporalConfig();
     return { connection: connectionOptions, namespace: config.TEMPORAL_NAMESPACE };
   }
   if (stack === null) return null;

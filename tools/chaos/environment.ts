@@ -64,7 +64,7 @@ export async function createEnvironment(): Promise<Environment> {
   const home = await openRunHome(readStackConfig(), 'chaos');
   const workerHome = createHome(join(home.path, 'second-worker'));
   const ports = await freePorts();
-  const { addresses: direct } = await chooseAddresses(readStackConfig(ports), home.workflowBundle);
+  const { addresses: direct } = await chooseAddresses(readStackConfig(ports), home);
   const proxies = await openProxies(direct);
   const addresses = { ...direct, environment: throughProxies(direct, proxies) };
   await saveAddresses(home, addresses);
