@@ -16,7 +16,7 @@ import { conditionalRead } from './middleware/conditional-read.ts';
 import { limitBody, normalizeContentType } from './middleware/request-body.ts';
 import { holdToDocument } from './openapi/declared.ts';
 import { createDocument } from './openapi/document.ts';
-import { problemResponse } from './http/problems.ts';
+import { ProblemError, problemResponse, type Problem } from './http/problems.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -40,18 +40,33 @@ import type { Services } from './context.ts';
  */
 export type App = ReturnType<typeof createApp>;
 
-/** The application of a worker process: health and metrics. */
-export function createHealthApp(services: Services) {
+/** For operators and developers, not for the public. */
+const OPERATIONS_PATHS = [
+  '/',
+  '/metrics',
+  '/openapi.json',
+  '/docs',
+  '/docs/:file',
+  '/docs/assets/*',
+];
+/** Every problem links to it. */
+const PUBLIC_PATH = '/docs/errors';
+
+/** The application of a worker process: health and, with `operations`, metrics. */
+export function createHealthApp(services: Services, operations = true) {
   const app = new OpenAPIHono<ApiEnv>();
   app.use(requestId(), correlation(), requestLog(services), secureHeaders());
-  const routed = app.route('/', healthRoutes(services));
+  if (!operations) hideOperations(app);
+  const routed = app.route('/', healthRoutes(services, operations));
   handleNotFound(app, services);
   return routed;
 }
 
-export function createApp(services: Services) {
+/** `operations`: also serves metrics, details of readiness, and the API reference, without a key. */
+export function createApp(services: Services, operations = true) {
   const app = new OpenAPIHono<ApiEnv>();
   app.use(requestId(), correlation(), requestLog(services), secureHeaders());
+  if (!operations) hideOperations(app);
   const document = createDocument(app);
   app.use('/v1/*', authenticate(services), loadShedding(services), limitBody(), refuseUnstorable());
   app.use('/v1/*', normalizeContentType(), holdToDocument(document), conditionalRead());
@@ -69,11 +84,25 @@ export function createApp(services: Services) {
     .route('/', reconciliationRoutes(services))
     .route('/', invariantRoutes(services))
     .route('/', callbackRoutes(services))
-    .route('/', healthRoutes(services))
+    .route('/', healthRoutes(services, operations))
     .route('/', docsRoutes());
   app.get('/openapi.json', (c) => c.json(document()));
   handleNotFound(app, services);
   return routed;
+}
+
+/** Responds as if these paths did not exist. Call it before the routes. */
+function hideOperations(app: OpenAPIHono<ApiEnv>): void {
+  for (const path of OPERATIONS_PATHS) {
+    app.use(path, async (c, next) => {
+      if (c.req.path !== PUBLIC_PATH) throw new ProblemError(notFound());
+      await next();
+    });
+  }
+}
+
+function notFound(): Problem {
+  return { code: 'not_found', detail: 'No route has this path.' };
 }
 
 /** Handles errors, unknown paths, OPTIONS and wrong methods. Call it after the routes. */
@@ -83,8 +112,7 @@ function handleNotFound(app: OpenAPIHono<ApiEnv>, services: Services): void {
   app.notFound((c) => {
     const allowed = allowedMethods(c.req.path);
     if (allowed.length === 0) {
-      const detail = 'No route has this path.';
-      return problemResponse({ code: 'not_found', detail }, c.var.requestId);
+      return problemResponse(notFound(), c.var.requestId);
     }
     const allow = allowed.join(', ');
     const headers = { allow };

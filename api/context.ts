@@ -11,6 +11,7 @@ import type { WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
 import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
+import type { SecretCipher } from '../prisma/client/secret-cipher.ts';
 import { ConcurrencyLimiter } from './limits/concurrency-limit.ts';
 import { createApiKeyCache, type ApiKeyCache } from '../services/api-key-cache.ts';
 import { createProductCache, type ProductCache } from '../services/product-cache.ts';
@@ -40,12 +41,16 @@ export interface ApiDeps {
   readonly reconciliationClient: ReconciliationClient;
   readonly refunds: RefundClient;
   readonly webhooks: WebhookSender;
+  /** Encrypts the secrets of webhook endpoints. */
+  readonly cipher: SecretCipher;
   readonly notifications: Notifications;
   readonly verifyCallback: CallbackVerifier;
   readonly verifyPaymentWebhook: WebhookVerifier;
   readonly log: Logger;
   /** Refuses the API keys of the local stack. */
   readonly production: boolean;
+  /** Proxies in front whose X-Forwarded-For is believed; default none. */
+  readonly trustedProxies?: number | undefined;
   /** A worker is unavailable without Temporal; an API still accepts orders. */
   readonly needsTemporal: boolean;
   /** True after a stop signal: no new work should be sent here. */

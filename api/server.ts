@@ -20,9 +20,11 @@ export async function listen(options: {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly host: string;
   readonly port: number;
+  /** What the variables of host and port start with, for the error. */
+  readonly prefix?: 'OPERATIONS_';
   readonly requestTimeoutMs?: number;
 }): Promise<HttpServer> {
-  const { host, port, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const { host, port, prefix = '', requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const server = createAdaptorServer({
     fetch: options.fetch,
     // For HTTP/1.0, in which Host is optional: many health checks send none.
@@ -38,7 +40,7 @@ export async function listen(options: {
     if (incoming.method === 'OPTIONS' && incoming.url === '*') incoming.url = '/';
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(explain(error, host, port)));
+    server.once('error', (error) => reject(explain(error, { host, port, prefix })));
     server.listen(port, host, resolve);
   });
   return { close: (withinMs) => close(server, withinMs) };
@@ -47,11 +49,16 @@ export async function listen(options: {
 /** The port is not available. The message is for the operator. */
 export class ListenError extends Error {}
 
-function explain(error: Error, host: string, port: number): Error {
+function explain(
+  error: Error,
+  { host, port, prefix }: { readonly host: string; readonly port: number; readonly prefix: string },
+): Error {
   if ('code' in error && error.code === 'EADDRINUSE') {
-    return new ListenError(`Port ${port} on ${host} is in use: set PORT to a free one.`);
+    return new ListenError(`Port ${port} on ${host} is in use: set ${prefix}PORT to a free one.`);
   }
-  return new ListenError(`Cannot listen on ${host}:${port} (${error.message}): set HOST and PORT.`);
+  return new ListenError(
+    `Cannot listen on ${host}:${port} (${error.message}): set ${prefix}HOST and ${prefix}PORT.`,
+  );
 }
 
 async function close(server: Server, withinMs: number): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { Client, type ConnectionLike, type WorkflowClientInterceptor } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { ClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
@@ -35,12 +35,13 @@ const UNIMPLEMENTED = 12;
 
 type Operable = ConnectionLike & Pick<NativeConnection, 'operatorService'>;
 
-/** Address, namespace and credentials come from Temporal's own environment variables (envconfig). */
-export function connectTemporal(
-  log: Logger,
-  interceptors: readonly WorkflowClientInterceptor[] = [],
-): TemporalLink {
-  const { connectionOptions, namespace = DEFAULT_NAMESPACE } = loadClientConnectConfig();
+export function connectTemporal(options: {
+  readonly settings: ClientConnectConfig;
+  readonly log: Logger;
+  readonly interceptors?: readonly WorkflowClientInterceptor[];
+}): TemporalLink {
+  const { settings, log, interceptors = [] } = options;
+  const { connectionOptions, namespace = DEFAULT_NAMESPACE } = settings;
   const stopping = new AbortController();
   let client: Client | null = null;
   let watching = Promise.resolve();

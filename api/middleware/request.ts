@@ -1,4 +1,5 @@
 /** Middleware of every request: ids, log line, metrics, errors, authentication. */
+import type { HttpBindings } from '@hono/node-server';
 import type { Context, MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { matchedRoutes } from 'hono/route';
@@ -7,10 +8,13 @@ import type { ApiKey } from '../../prisma/access/api-keys.ts';
 import { isDatabaseUnavailable, isValueRefused } from '../../prisma/client/errors.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
 import { withinTrace } from '../../telemetry/tracing.ts';
+import { clientAddress } from '../http/client-address.ts';
 import { ProblemError, problemResponse, type Problem } from '../http/problems.ts';
 import type { Services } from '../context.ts';
 
 export interface ApiEnv {
+  /** Nothing when the application is called without a server. */
+  Bindings: Partial<HttpBindings>;
   Variables: {
     requestId: string;
     correlationId: string;
@@ -48,7 +52,8 @@ export function correlation(): MiddlewareHandler<ApiEnv> {
 const PROBES: ReadonlySet<string> = new Set(['/readyz', '/healthz']);
 
 /** Writes one log line and one metric per request, without bodies, names, tokens or query strings. */
-export function requestLog({ log, metrics, isDraining }: Services): MiddlewareHandler<ApiEnv> {
+export function requestLog(services: Services): MiddlewareHandler<ApiEnv> {
+  const { log, metrics, isDraining, trustedProxies = 0 } = services;
   return async (c, next) => {
     const startedAt = performance.now();
     await next();
@@ -63,6 +68,11 @@ export function requestLog({ log, metrics, isDraining }: Services): MiddlewareHa
         route,
         status,
         ms: Math.round(ms * 10) / 10,
+        client_ip: clientAddress({
+          peer: c.env?.incoming?.socket.remoteAddress,
+          forwardedFor: c.req.header('x-forwarded-for'),
+          trustedProxies,
+        }),
         request_id: c.var.requestId,
         correlation_id: c.var.correlationId,
         trace_id: traceIdOf(c.var.traceparent ?? ''),

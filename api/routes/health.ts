@@ -1,4 +1,4 @@
-/** Routes of liveness, readiness and metrics. They need no API key. */
+/** Routes of liveness, readiness and metrics. They need no API key, so api/app.ts hides some. */
 import process from 'node:process';
 import { timeout, TimeoutStrategy } from 'cockatiel';
 import { Hono, type Context } from 'hono';
@@ -10,8 +10,14 @@ import type { Services } from '../context.ts';
 const DATABASE_DEADLINE_MS = 500;
 const databaseDeadline = timeout(DATABASE_DEADLINE_MS, TimeoutStrategy.Aggressive);
 
-export function healthRoutes(services: Services) {
-  const ready = (c: Context<ApiEnv>) => readiness(c, services);
+/** Without `details` readiness is only its status, which a load balancer needs. */
+export function healthRoutes(services: Services, details: boolean) {
+  const ready = async (c: Context<ApiEnv>): Promise<Response> => {
+    const { status, ...rest } = await readiness(services);
+    const isReady = status === 'ready' || status === 'degraded';
+    const body = { status, ...(details && rest) };
+    return c.json(body, isReady ? 200 : 503, { 'cache-control': 'no-store' });
+  };
   return new Hono<ApiEnv>()
     .get('/livez', (c) => c.json({ status: 'alive' }, 200, { 'cache-control': 'no-store' }))
     .get('/readyz', ready)
@@ -23,7 +29,7 @@ export function healthRoutes(services: Services) {
 }
 
 /** An API needs only the database, because it accepts orders without Temporal. */
-async function readiness(c: Context<ApiEnv>, services: Services): Promise<Response> {
+async function readiness(services: Services) {
   const { db, checkouts, payments, warehouse, mailer, isDraining, needsTemporal } = services;
   const [database, temporal] = await Promise.all([
     databaseDeadline
@@ -52,10 +58,8 @@ async function readiness(c: Context<ApiEnv>, services: Services): Promise<Respon
     temporal: { status: temporal ? 'up' : 'down' },
     ...providers,
   };
-  const isReady = status === 'ready' || status === 'degraded';
   // The pid identifies the process when several stacks run on one machine.
-  const body = { status, pid: process.pid, dependencies };
-  return c.json(body, isReady ? 200 : 503, { 'cache-control': 'no-store' });
+  return { status, pid: process.pid, dependencies };
 }
 
 function provider(breakers: readonly BreakerView[]) {

@@ -1,4 +1,7 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { createApp, createHealthApp } from '../../api/app.ts';
+import { serve } from '../../api/serve.ts';
+import { choosePort } from '../support/ports.ts';
 import { orderBody, placeOrder } from '../support/client.ts';
 import { useShop } from '../support/shop.ts';
 
@@ -136,5 +139,105 @@ describe('the log', () => {
     const text = shop.logged.join('');
     expect(text).toContain('internal error');
     expect(text).not.toMatch(/canary|5550100|pm_card|hf_local|Bearer|10115/i);
+  });
+});
+
+describe('in production', () => {
+  const CLOSED = [
+    '/',
+    '/metrics',
+    '/docs',
+    '/docs/start.js',
+    '/docs/assets/swagger-ui.css',
+    '/docs/assets/swagger-ui-bundle.js',
+    '/openapi.json',
+  ];
+  const apps = [
+    ['API', createApp],
+    ['worker', createHealthApp],
+  ] as const;
+
+  test.each(apps)('the public port of an %s has no operations, by no method', async (_, create) => {
+    const app = create(shop.services, false);
+    for (const path of CLOSED) {
+      for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS', 'DELETE']) {
+        const response = await app.request(path, { method });
+        expect([method, path, response.status]).toEqual([method, path, 404]);
+        expect(await response.text()).not.toMatch(/holdfast_|swagger|openapi/);
+      }
+    }
+  });
+
+  test.each(apps)(
+    'the readiness of an %s on the public port is its status alone',
+    async (_, create) => {
+      const app = create(shop.services, false);
+      for (const path of ['/readyz', '/healthz']) {
+        const ready = await app.request(path);
+        expect([ready.status, await ready.json()]).toEqual([200, { status: 'ready' }]);
+      }
+      shop.draining.now = true;
+      const draining = await app.request('/readyz');
+      expect([draining.status, await draining.json()]).toEqual([503, { status: 'draining' }]);
+      expect((await app.request('/livez')).status).toBe(200);
+    },
+  );
+
+  test('the page that every problem links to stays open', async () => {
+    const app = createApp(shop.services, false);
+    expect((await app.request('/docs/errors')).status).toBe(200);
+  });
+});
+
+describe('the listeners of a process', () => {
+  const where = { ROLE: 'api', HOST: '127.0.0.1', OPERATIONS_HOST: '127.0.0.1' } as const;
+  const status = async (port: number): Promise<number> => {
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    await response.body?.cancel();
+    return response.status;
+  };
+  const ports = async () => [await choosePort(), await choosePort()] as const;
+
+  test.each([
+    ['development, with one port', false, 'none', [200]],
+    ['development, with two', false, 'own', [404, 200]],
+    ['production, with one port', true, 'none', [404]],
+    ['production, with two', true, 'own', [404, 200]],
+    ['production, with one number for both', true, 'same', [200]],
+  ] as const)(
+    'metrics are served as configured in %s',
+    async (...[, production, kind, expected]) => {
+      const [PORT, own] = await ports();
+      const OPERATIONS_PORT = { none: undefined, own, same: PORT }[kind];
+      const server = await serve(
+        { ...shop.services, production },
+        { ...where, PORT, OPERATIONS_PORT },
+      );
+      onTestFinished(() => server.close(100));
+      const open = expected.length === 2 ? [PORT, own] : [PORT];
+      expect(await Promise.all(open.map(status))).toEqual(expected);
+    },
+  );
+
+  test('a port of the operators that is in use is named by its variable', async () => {
+    const [PORT, OPERATIONS_PORT] = await ports();
+    const first = await serve(shop.services, { ...where, PORT: OPERATIONS_PORT });
+    onTestFinished(() => first.close(100));
+    const second = serve(shop.services, { ...where, PORT, OPERATIONS_PORT });
+    await expect(second).rejects.toThrow('set OPERATIONS_PORT to a free one');
+  });
+
+  test('the log has the address of the client, behind as many proxies as are trusted', async () => {
+    const [PORT] = await ports();
+    const services = { ...shop.services, trustedProxies: 1 };
+    const server = await serve(services, { ...where, PORT });
+    onTestFinished(() => server.close(100));
+    const ask = async (headers: Record<string, string>): Promise<unknown> => {
+      await (await fetch(`http://127.0.0.1:${PORT}/livez`, { headers })).text();
+      return JSON.parse(shop.logged.at(-1) ?? '').client_ip;
+    };
+    expect(await ask({})).toBe('127.0.0.1');
+    expect(await ask({ 'x-forwarded-for': '1.1.1.1, 203.0.113.7' })).toBe('203.0.113.7');
+    expect(await ask({ 'x-forwarded-for': 'ada@example.com' })).toBeUndefined();
   });
 });

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { environment } from '../../config.ts';
-import { SECRETS } from '../../local/stack/addresses.ts';
+import { LOCAL_SECRETS } from '../../config/production.ts';
 import {
   becomesTrue,
   ended,
@@ -20,6 +20,7 @@ import {
 import { createHome } from '../../local/stack/home.ts';
 import { tail } from '../../local/stack/output.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
+import { ENCRYPTION_KEYS } from './app-config.ts';
 import { FAILPOINT_PROGRAM } from './programs.ts';
 import { choosePort } from './ports.ts';
 import { makeDir, serverLog } from './run-files.ts';
@@ -135,12 +136,13 @@ export async function createAppProcess(options: {
 export function providersEnv(sandbox: Sandbox | null): Env {
   const url = sandbox?.url ?? 'http://127.0.0.1:9';
   return {
+    ENCRYPTION_KEYS,
     STRIPE_API_URL: url,
     STRIPE_API_KEY: 'sk_test_process',
-    STRIPE_WEBHOOK_SECRET: SECRETS.paymentsWebhook,
+    STRIPE_WEBHOOK_SECRET: LOCAL_SECRETS.paymentsWebhook,
     WAREHOUSE_URL: url,
     WAREHOUSE_API_KEY: 'process',
-    WAREHOUSE_CALLBACK_SECRET: SECRETS.warehouseCallback,
+    WAREHOUSE_CALLBACK_SECRET: LOCAL_SECRETS.warehouseCallback,
     SMTP_URL: `smtp://127.0.0.1:${sandbox?.smtpPort ?? 9}`,
   };
 }

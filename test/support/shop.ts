@@ -18,6 +18,7 @@ import { createLog } from '../../telemetry/logging.ts';
 import type { Role } from '../../prisma/access/api-keys.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createNotifications } from '../../prisma/client/listen.ts';
+import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
 import { findOrder, type CheckoutStart } from '../../prisma/orders/orders.ts';
 import { seed } from '../../prisma/seed.ts';
 import { apiOf, canaryOrder, placeOrder, type Api, type Line } from './client.ts';
@@ -29,10 +30,12 @@ import { useOpened } from './use-opened.ts';
 import { createRecorders, resetRecorders, type Recorders } from './recorders.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('the shop and its warehouse').toString('base64')}`;
+export const CIPHER = createSecretCipher([{ id: 'tests', key: Buffer.alloc(32, 'a key') }]);
 export const WEBHOOK_SECRET = 'whsec_the_shop_and_its_payment_provider';
 
 export interface ShopOptions {
   readonly production?: boolean;
+  readonly trustedProxies?: number;
   readonly databaseUrl?: string;
   /** Instead of the recorders. */
   readonly temporal?: Partial<Pick<Services, 'checkouts' | 'deliveries' | 'refunds'>>;
@@ -120,11 +123,13 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     ...recorders,
     ...options.temporal,
     webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 1_000 }),
+    cipher: CIPHER,
     notifications,
-    verifyCallback: createCallbackVerifier(CALLBACK_SECRET),
-    verifyPaymentWebhook: createPaymentWebhookVerifier(WEBHOOK_SECRET),
+    verifyCallback: createCallbackVerifier([CALLBACK_SECRET]),
+    verifyPaymentWebhook: createPaymentWebhookVerifier([WEBHOOK_SECRET]),
     log: createLog('info', { write: (line) => void logged.push(line) }),
     production: options.production ?? false,
+    trustedProxies: options.trustedProxies,
     needsTemporal: false,
     isDraining: () => draining.now,
     streamLimits: options.streamLimits,
