@@ -5,56 +5,61 @@
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { z } from 'zod';
-import { DEFAULT_RETENTION, LEAST_RETENTION_DAYS, type Retention } from './domain/retention.ts';
-
-const port = z.coerce.number().int().min(1).max(65535);
-
-/** A required text or address. `expected` describes the value in the error. */
-const required = (expected: string) => ({
-  error: ({ input }: { readonly input?: unknown }) =>
-    input === undefined ? `required, ${expected}` : `not valid, expected ${expected}`,
-});
-
-/** The secrets that the Standard Webhooks library accepts, with or without padding. */
-const BASE64_SECRET =
-  /^whsec_(?=.{4})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{2}(?:==)?)$/;
-const SECRET_FORM = 'whsec_ followed by base64, e.g. from: echo "whsec_$(openssl rand -base64 32)"';
-const webhookSecret = z.string(required(SECRET_FORM)).regex(BASE64_SECRET, { error: SECRET_FORM });
-
-const databaseUrl = z.url(
-  required('the PostgreSQL database, e.g. postgresql://user:password@host:5432/shop'),
-);
-
-/** A retention period; a longer one than 100 years is a typing error. */
-const days = z.coerce.number().int().min(LEAST_RETENTION_DAYS).max(36_500);
-
-const sender = z.string().regex(/^[^@]*[^\s@<]@[^\s@<>]+>?\s*$/, {
-  error: 'Name <address> or an address, e.g. My shop <orders@shop.example>',
-});
+import {
+  BASE64_SECRET,
+  databaseUrl,
+  days,
+  encryptionKeys,
+  port,
+  required,
+  SECRET_FORM,
+  secrets,
+  sender,
+  webUrl,
+  wholeNumber,
+} from './config/forms.ts';
+import { MAY_BE_UNSAFE, productionProblems } from './config/production.ts';
+import { readTemporalSettings, type TemporalSettings } from './config/temporal.ts';
+import { listOf, type ConfigProblem, type Values } from './config/values.ts';
+import { DEFAULT_RETENTION, type Retention } from './domain/retention.ts';
 
 const appFields = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  ALLOW_UNSAFE: z
+    .string()
+    .transform(listOf)
+    .refine((names) => names.every((name) => MAY_BE_UNSAFE.includes(name)), {
+      error: `must name some of ${MAY_BE_UNSAFE.join(', ')}`,
+    })
+    .optional(),
   ROLE: z.enum(['api', 'worker', 'all']).default('all'),
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(3000),
-  STOP_DELAY_MS: z.coerce.number().int().min(0).max(60_000).default(250),
-  PUBLIC_URL: z.url().optional(),
+  OPERATIONS_HOST: z.string().default('127.0.0.1'),
+  OPERATIONS_PORT: port.optional(),
+  TRUSTED_PROXIES: wholeNumber(0, 10).default(0),
+  STOP_DELAY_MS: wholeNumber(0, 60_000).default(250),
+  PUBLIC_URL: webUrl('the address of the API, e.g. https://checkout.shop.example').optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   DATABASE_URL: databaseUrl,
-  DATABASE_POOL: z.coerce.number().int().min(3).max(200).default(20),
+  DATABASE_POOL: wholeNumber(3, 200).default(20),
+  ENCRYPTION_KEYS: encryptionKeys,
   WORKFLOW_BUNDLE: z.string().optional(),
-  STRIPE_API_URL: z.url().default('https://api.stripe.com'),
+  STRIPE_API_URL: webUrl('e.g. https://api.stripe.com').default('https://api.stripe.com'),
   STRIPE_API_KEY: z.string(required("Stripe's secret key, sk_live_... or sk_test_...")),
-  STRIPE_WEBHOOK_SECRET: z.string(
-    required("the signing secret of Stripe's webhook endpoint for /callbacks/payments, whsec_..."),
+  STRIPE_WEBHOOK_SECRET: secrets(
+    "the signing secret of Stripe's webhook endpoint for /callbacks/payments, whsec_...",
+    /^whsec_\S+$/,
   ),
-  WAREHOUSE_URL: z.url(
-    required("the address of the warehouse's API, e.g. https://wms.shop.example"),
-  ),
+  WAREHOUSE_URL: webUrl("the address of the warehouse's API, e.g. https://wms.shop.example"),
   WAREHOUSE_API_KEY: z.string(required("the API key of the warehouse's API")),
-  WAREHOUSE_CALLBACK_SECRET: webhookSecret,
-  SMTP_URL: z.url(required('the mail server, e.g. smtp://user:password@host:587')),
-  BREAKER_PROBE_AFTER_MS: z.coerce.number().int().min(100).max(3_600_000).default(60_000),
+  WAREHOUSE_CALLBACK_SECRET: secrets(SECRET_FORM, BASE64_SECRET),
+  SMTP_URL: z.url({
+    protocol: /^smtps?$/,
+    hostname: /./,
+    ...required('the mail server, e.g. smtps://user:password@host'),
+  }),
+  BREAKER_PROBE_AFTER_MS: wholeNumber(100, 3_600_000).default(60_000),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
   RETAIN_KEYS_DAYS: days.default(DEFAULT_RETENTION.keys),
   RETAIN_EVENTS_DAYS: days.default(DEFAULT_RETENTION.events),
@@ -62,18 +67,6 @@ const appFields = z.object({
   RETAIN_FAILURES_DAYS: days.default(DEFAULT_RETENTION.failures),
   RETAIN_PERSONAL_DATA_DAYS: days.optional(),
 });
-
-const appSchema = appFields.refine(
-  (app) => !isProductionWorker(app) || app.PUBLIC_URL !== undefined,
-  {
-    path: ['PUBLIC_URL'],
-    // Reported together with all other errors.
-    when: () => true,
-    error:
-      'required by a worker in production, the URL at which the warehouse reaches the API, ' +
-      'e.g. https://checkout.shop.example',
-  },
-);
 
 const stackSchema = z.object({
   HOLDFAST_HOME: z.string().default('.holdfast'),
@@ -84,15 +77,15 @@ const stackSchema = z.object({
   POSTGRES_PORT: port.optional(),
   SANDBOX_PORT: port.optional(),
   SMTP_PORT: port.optional(),
-  DATABASE_URL: z.url().optional(),
+  DATABASE_URL: databaseUrl.optional(),
   TEMPORAL_ADDRESS: z.string().optional(),
   TEMPORAL_NAMESPACE: z.string().default('default'),
   XDG_CACHE_HOME: z.string().optional(),
 });
 
-export type AppConfig = z.infer<typeof appSchema>;
+export type AppConfig = z.infer<typeof appFields>;
 export type StackConfig = z.infer<typeof stackSchema>;
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Values;
 
 /** The environment's keys, for the test that compares them with `.env.example`. */
 export const CONFIG_KEYS: readonly string[] = [
@@ -102,9 +95,19 @@ export const CONFIG_KEYS: readonly string[] = [
 /** An invalid configuration. The message lists every invalid variable. */
 export class ConfigError extends Error {}
 
-/** Reads the variables of API and worker. Throws ConfigError. */
+/** Reads the variables of API and worker, by stricter rules in production. Throws ConfigError. */
 export function readAppConfig(env: Environment = environment()): AppConfig {
-  return parse(appSchema, env);
+  return parse(appFields, env, (values) => {
+    const temporal = readTemporalSettings(values);
+    return [...('problem' in temporal ? [temporal] : []), ...productionProblems(values)];
+  });
+}
+
+/** Reads how to connect to Temporal. Throws ConfigError. */
+export function readTemporalConfig(env: Environment = environment()): TemporalSettings {
+  const settings = readTemporalSettings(trimmed(env));
+  if ('problem' in settings) throw configError([settings]);
+  return settings;
 }
 
 /** Reads the variables of the local stack. Throws ConfigError. */
@@ -128,6 +131,13 @@ export function retentionOf(app: AppConfig): Retention {
   };
 }
 
+/** Reads the keys of the stored secrets. Throws ConfigError. */
+export function readEncryptionConfig(
+  env: Environment = environment(),
+): Pick<AppConfig, 'ENCRYPTION_KEYS'> {
+  return parse(appFields.pick({ ENCRYPTION_KEYS: true }), env);
+}
+
 /** The process environment and `.env`, if it exists. The environment takes precedence. */
 export function environment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env');
@@ -139,20 +149,40 @@ export function defaultVariable(name: string, value: string): void {
   process.env[name] ??= value;
 }
 
-/** A worker sends this URL to the warehouse. The default, loopback, would be the warehouse itself. */
-function isProductionWorker(app: Pick<z.infer<typeof appFields>, 'NODE_ENV' | 'ROLE'>): boolean {
-  return app.NODE_ENV === 'production' && app.ROLE !== 'api';
+/** Parses the variables; `check` finds what is wrong with valid ones. One problem is reported of each. */
+function parse<T>(
+  schema: z.ZodType<T>,
+  env: Environment,
+  check: (values: Values) => readonly ConfigProblem[] = () => [],
+): T {
+  const values = trimmed(env);
+  const result = schema.safeParse(values);
+  const invalid = (result.error?.issues ?? []).map((issue) => ({
+    variable: issue.path.join('.'),
+    problem: describeIssue(issue),
+  }));
+  const named = new Set(invalid.map(({ variable }) => variable));
+  const problems = [...invalid, ...check(values).filter(({ variable }) => !named.has(variable))];
+  if (!result.success || problems.length > 0) throw configError(problems);
+  return result.data;
 }
 
-function parse<T>(schema: z.ZodType<T>, env: Environment): T {
-  const values = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const result = schema.safeParse(values);
-  if (result.success) return result.data;
-  const lines = result.error.issues.map(
-    (issue) => `  ${issue.path.join('.')}: ${describeIssue(issue)}`,
-  );
-  throw new ConfigError(
-    `Invalid configuration. Set these variables in the environment or in .env:\n${lines.join('\n')}`,
+/** Files and shells leave line ends and spaces behind. Empty variables are absent. */
+function trimmed(env: Environment): Values {
+  const values = Object.entries(env).map(([name, value]) => [name, value?.trim()] as const);
+  return Object.fromEntries(values.filter(([, value]) => value));
+}
+
+function configError(problems: readonly ConfigProblem[]): ConfigError {
+  const names = problems.flatMap(({ variable, isAllowable }) => (isAllowable ? [variable] : []));
+  return new ConfigError(
+    [
+      'Invalid configuration. Set these variables in the environment or in .env:',
+      ...problems.map(({ variable, problem }) => `  ${variable}: ${problem}`),
+      ...(names.length === 0
+        ? []
+        : [`If something else makes them safe, accept them by ALLOW_UNSAFE=${names.join(',')}`]),
+    ].join('\n'),
   );
 }
 

@@ -6,7 +6,6 @@ import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics } from 'prom-client';
 import { REQUEST_DEADLINE_MS } from './api/middleware/load-shedding.ts';
-import { createApp, createHealthApp } from './api/app.ts';
 import { registerConnections } from './api/operations/metrics.ts';
 import { startRecovery } from './services/recovery.ts';
 import { createServices } from './api/context.ts';
@@ -14,7 +13,13 @@ import { createCheckoutClient } from './temporal/checkout-client.ts';
 import { createDeliveryClient } from './temporal/delivery-client.ts';
 import { createRefundClient } from './temporal/refund-client.ts';
 import { createReconciliationClient } from './temporal/reconciliation-client.ts';
-import { ConfigError, readAppConfig, retentionOf, type AppConfig } from './config.ts';
+import {
+  ConfigError,
+  readAppConfig,
+  readTemporalConfig,
+  retentionOf,
+  type AppConfig,
+} from './config.ts';
 import type { Mailer } from './gateways/mail/mailer.ts';
 import type { PaymentGateway } from './gateways/payments.ts';
 import type { WarehouseGateway } from './gateways/warehouse/warehouse.ts';
@@ -30,7 +35,9 @@ import { createWebhookSender } from './gateways/webhooks/sender.ts';
 import { createLog, createTemporalRuntime } from './telemetry/logging.ts';
 import { createDatabase } from './prisma/client/client.ts';
 import { createNotifications } from './prisma/client/listen.ts';
-import { listen, ListenError } from './api/server.ts';
+import { createSecretCipher } from './prisma/client/secret-cipher.ts';
+import { serve } from './api/serve.ts';
+import { ListenError } from './api/server.ts';
 import { connectTemporal } from './temporal/connection.ts';
 import { startWorkers } from './worker/task-queues.ts';
 
@@ -86,39 +93,35 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
   const stopped = stopSignal();
   const draining = { now: false };
   const dependencies = connectDependencies(config, log, seams);
-  const { db, backgroundDb, eventsDb, notifications, mailer, payments, warehouse, webhooks, link } =
-    dependencies;
+  const { db, backgroundDb, eventsDb, link, close, ...shared } = dependencies;
   const checkouts = createCheckoutClient({
     client: link.client,
     eagerStart: config.ROLE === 'all',
   });
   const services = createServices({
+    ...shared,
     db,
     watchDb: eventsDb,
-    payments,
-    warehouse,
-    mailer,
     checkouts,
     deliveries: createDeliveryClient({ client: link.client }),
     reconciliationClient: createReconciliationClient({ client: link.client }),
     refunds: createRefundClient({ client: link.client }),
-    webhooks,
-    notifications,
     log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
     verifyPaymentWebhook: createPaymentWebhookVerifier(config.STRIPE_WEBHOOK_SECRET),
     production: config.NODE_ENV === 'production',
+    trustedProxies: config.TRUSTED_PROXIES,
     needsTemporal: config.ROLE === 'worker',
     isDraining: () => draining.now,
   });
   const { registry } = services.metrics;
   collectDefaultMetrics({ register: registry });
   registerConnections(registry, { requests: db, background: backgroundDb, events: eventsDb });
-  const app = config.ROLE === 'worker' ? createHealthApp(services) : createApp(services);
-  const server = await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
+  const server = await serve(services, config);
   const recovery =
     config.ROLE === 'worker' ? null : startRecovery({ ...services, db: backgroundDb });
   const workers = config.ROLE === 'api' ? null : startOwnWorkers(config, dependencies, log);
+  warnOfUnsafe(config, log);
   log.info({ role: config.ROLE, host: config.HOST, port: config.PORT }, 'listening');
 
   const signal = await stopped;
@@ -136,7 +139,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     await Promise.all([services.starter.drain(), services.starts.drain()]);
   };
   await Promise.all([stopServing(), recovery?.stop(), workers?.stop()]);
-  await dependencies.close();
+  await close();
   clearTimeout(shutdownTimer);
   log.info('stopped');
 }
@@ -181,7 +184,9 @@ function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
   const webhooks = seams.webhooks(
     createWebhookSender({ allowLocal: config.NODE_ENV !== 'production' }),
   );
-  const link = connectTemporal(log, seams.temporal);
+  const cipher = createSecretCipher(config.ENCRYPTION_KEYS);
+  const settings = readTemporalConfig();
+  const link = connectTemporal({ settings, log, interceptors: seams.temporal });
   const close = async (): Promise<void> => {
     mailer.close();
     await Promise.all([link.close(), notifications.close()]);
@@ -194,6 +199,7 @@ function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
     warehouse,
     mailer,
     webhooks,
+    cipher,
     link,
     close,
   };
@@ -226,6 +232,14 @@ function startOwnWorkers(config: AppConfig, dependencies: Dependencies, log: Log
     retention: retentionOf(config),
     log,
   });
+}
+
+/** What a person should know before it is exploited. */
+function warnOfUnsafe({ NODE_ENV, ALLOW_UNSAFE = [], HOST }: AppConfig, log: Logger): void {
+  if (ALLOW_UNSAFE.length > 0) log.warn({ variables: ALLOW_UNSAFE }, 'ALLOW_UNSAFE: not checked');
+  if (NODE_ENV !== 'production' && !/^(?:127\.|::1$|localhost$)/.test(HOST)) {
+    log.warn({ host: HOST }, 'not for the public: NODE_ENV is not production');
+  }
 }
 
 function stopSignal(): Promise<NodeJS.Signals> {

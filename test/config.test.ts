@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, readAppConfig, type Environment } from '../config.ts';
+import { ConfigError, readAppConfig, readTemporalConfig, type Environment } from '../config.ts';
 import { createCallbackVerifier } from '../gateways/warehouse/callback.ts';
-import { REQUIRED_CONFIG } from './support/app-config.ts';
+import { PRODUCTION_CONFIG, REQUIRED_CONFIG } from './support/app-config.ts';
 
 describe('an invalid setting', () => {
   test.each([
@@ -17,6 +17,25 @@ describe('an invalid setting', () => {
     ['RETAIN_KEYS_DAYS', '29'],
     ['RETAIN_EVENTS_DAYS', 'for ever'],
     ['RETAIN_PERSONAL_DATA_DAYS', '0'],
+    ['WAREHOUSE_CALLBACK_SECRET', 'whsec_bG9j,eA=='],
+    ['WAREHOUSE_CALLBACK_SECRET', ' , '],
+    ['STRIPE_WEBHOOK_SECRET', 'secret'],
+    ['STRIPE_WEBHOOK_SECRET', 'whsec_bG9j whsec_'],
+    ['DATABASE_URL', 'mysql://127.0.0.1/shop'],
+    ['DATABASE_URL', 'shop'],
+    ['SMTP_URL', 'mail.shop.example'],
+    ['WAREHOUSE_URL', 'file:///etc/passwd'],
+    ['ENCRYPTION_KEYS', 'whsec_eA=='],
+    ['ENCRYPTION_KEYS', `${REQUIRED_CONFIG.ENCRYPTION_KEYS} ${REQUIRED_CONFIG.ENCRYPTION_KEYS}`],
+    ['TEMPORAL_ADDRESS', 'temporal:0'],
+    ['TEMPORAL_ADDRESS', 'temporal:7233/x'],
+    ['PORT', '0x50'],
+    ['PORT', '8e1'],
+    ['PORT', '80.5'],
+    ['PORT', '٣٠٠٠'],
+    ['PORT', '65536'],
+    ['DATABASE_POOL', '2'],
+    ['NODE_ENV', 'prod'],
   ])('the setting %s=%s is rejected with an error that names it', (name, value) => {
     const read = () => readAppConfig({ ...REQUIRED_CONFIG, [name]: value });
     expect(read).toThrow(ConfigError);
@@ -36,17 +55,49 @@ test.each(['eA==', 'bG9j', 'bG9jYWw=', 'bG9jYWw'])(
   (base64) => {
     const secret = `whsec_${base64}`;
     const app = readAppConfig({ ...REQUIRED_CONFIG, WAREHOUSE_CALLBACK_SECRET: secret });
+    expect(app.WAREHOUSE_CALLBACK_SECRET).toEqual([secret]);
     expect(() => createCallbackVerifier(app.WAREHOUSE_CALLBACK_SECRET)).not.toThrow();
   },
 );
 
+test.each(['A, B', 'A,B', 'A B', ' A \n B,', 'A,,B'])(
+  'two secrets are read from a list that is written as %j',
+  (list) => {
+    const [first, second] = ['whsec_bG9j', 'whsec_bG9jYWw='];
+    const both = list.replace('A', first).replace('B', second);
+    const env = {
+      ...REQUIRED_CONFIG,
+      STRIPE_WEBHOOK_SECRET: both,
+      WAREHOUSE_CALLBACK_SECRET: both,
+    };
+    const app = readAppConfig(env);
+    expect(app.STRIPE_WEBHOOK_SECRET).toEqual([first, second]);
+    expect(app.WAREHOUSE_CALLBACK_SECRET).toEqual([first, second]);
+  },
+);
+
+test('spaces and line ends around a value are no part of it, and a blank value is missing', () => {
+  const app = readAppConfig({ ...REQUIRED_CONFIG, STRIPE_API_KEY: 'sk\r\n', PORT: ' 8080 ' });
+  expect(app).toMatchObject({ STRIPE_API_KEY: 'sk', PORT: 8080 });
+  expect(messageOf({ ...REQUIRED_CONFIG, STRIPE_API_KEY: ' \t' })).toContain(
+    'STRIPE_API_KEY: required',
+  );
+});
+
+test('an empty variable of Temporal counts as missing', () => {
+  const empty = { TEMPORAL_ADDRESS: '', TEMPORAL_API_KEY: ' ', TEMPORAL_TLS: '' };
+  const settings = readTemporalConfig({ ...empty, XDG_CONFIG_HOME: '/nonexistent' });
+  expect(settings.connectionOptions).toEqual({});
+});
+
 describe('in production', () => {
-  const production = { ...REQUIRED_CONFIG, NODE_ENV: 'production' };
+  const production = PRODUCTION_CONFIG;
+  const required = [...Object.keys(REQUIRED_CONFIG), 'PUBLIC_URL', 'MAIL_FROM'].toSorted();
 
   test('every missing variable is named in one error that describes its value', () => {
     const lines = messageOf({ NODE_ENV: 'production' }).split('\n').slice(1);
     const named = lines.map((line) => line.trim().split(': ')[0] ?? '');
-    expect(named.toSorted()).toEqual([...Object.keys(REQUIRED_CONFIG), 'PUBLIC_URL'].toSorted());
+    expect(named.toSorted()).toEqual(required);
     for (const line of lines) {
       expect(line).toMatch(/: required\b.*, \S/);
       expect(line).not.toContain('Invalid input');
@@ -58,7 +109,7 @@ describe('in production', () => {
     const marked = [...page.matchAll(/^\|.*$/gm)].flatMap(([row]) =>
       [...row.matchAll(/`([A-Z_]+)`\\\*/g)].map(([, name]) => name ?? ''),
     );
-    expect(marked.toSorted()).toEqual([...Object.keys(REQUIRED_CONFIG), 'PUBLIC_URL'].toSorted());
+    expect(marked.toSorted()).toEqual(required);
   });
 
   test('a value of the wrong form is named with the form it must have', () => {
@@ -71,13 +122,14 @@ describe('in production', () => {
   });
 
   test.each(['worker', 'all'])('the role %s requires PUBLIC_URL in production', (ROLE) => {
-    expect(() => readAppConfig({ ...production, ROLE })).toThrow('PUBLIC_URL: ');
+    expect(() => readAppConfig({ ...production, ROLE, PUBLIC_URL: '' })).toThrow('PUBLIC_URL: ');
     const PUBLIC_URL = 'https://checkout.shop.example';
     expect(readAppConfig({ ...production, ROLE, PUBLIC_URL }).PUBLIC_URL).toBe(PUBLIC_URL);
   });
 
   test('the role api needs no PUBLIC_URL in production', () => {
-    expect(readAppConfig({ ...production, ROLE: 'api' }).PUBLIC_URL).toBeUndefined();
+    const app = readAppConfig({ ...production, ROLE: 'api', PUBLIC_URL: '' });
+    expect(app.PUBLIC_URL).toBeUndefined();
   });
 });
 

@@ -134,7 +134,7 @@ describe('tables', () => {
       ([key]) => !(key in REQUIRED_CONFIG),
     );
     for (const [key, value] of defaults) {
-      expect(documented).toContainEqual([key, `\`${String(value)}\``]);
+      expect(documented).toContainEqual([key, `\`${JSON.stringify(value).replaceAll('"', '')}\``]);
     }
   });
 

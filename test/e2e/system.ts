@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { SECRETS } from '../../local/stack/addresses.ts';
+import { LOCAL_SECRETS } from '../../config/production.ts';
 import { createSandbox, type Sandbox } from '../../local/sandbox/sandbox.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
@@ -69,7 +69,7 @@ async function open(onClose: OnClose, address?: string): Promise<Omit<System, 'c
   onClose(() => db.$disconnect());
   await seed(db);
   const sandbox = await createSandbox({
-    warehouseCallbackSecret: SECRETS.warehouseCallback,
+    warehouseCallbackSecret: LOCAL_SECRETS.warehouseCallback,
     callbackDelayMs: PARCEL_LEAVES_AFTER_MS,
   });
   onClose(() => sandbox.close());

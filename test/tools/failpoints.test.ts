@@ -9,7 +9,7 @@ import { FAILPOINTS, isFailpointSetting } from '../../tools/failpoints/failpoint
 import { PROJECT } from '../../local/stack/home.ts';
 import { FAILPOINT_PROGRAM } from '../support/programs.ts';
 import { makeDir } from '../support/run-files.ts';
-import { REQUIRED_CONFIG } from '../support/app-config.ts';
+import { PRODUCTION_CONFIG, REQUIRED_CONFIG } from '../support/app-config.ts';
 
 const POINT = 'payments.capture:after';
 const ARM = 'arm';
@@ -41,12 +41,10 @@ describe('--failpoint', () => {
       stderr: expect.stringContaining('--failpoint-mark'),
     });
     const args = ['--failpoint', POINT, '--failpoint-mark', join(dir, 'mark')];
-    expect(start(args, { NODE_ENV: 'production', PUBLIC_URL: 'http://127.0.0.1:9' })).toMatchObject(
-      {
-        status: 1,
-        stderr: expect.stringContaining('never in production'),
-      },
-    );
+    expect(start(args, PRODUCTION_CONFIG)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('never in production'),
+    });
   });
 });
 

@@ -2,7 +2,7 @@
  * Test stacks: whole shops side by side, each a process with its own database, namespace, providers
  * and webhook receiver, on one Temporal server. Killing one does not affect another.
  */
-import { SECRETS } from '../../../local/stack/addresses.ts';
+import { LOCAL_SECRETS } from '../../../config/production.ts';
 import { createSandbox, type Sandbox } from '../../../local/sandbox/sandbox.ts';
 import { createDatabase, type Database } from '../../../prisma/client/client.ts';
 import { seed } from '../../../prisma/seed.ts';
@@ -108,7 +108,7 @@ export async function openTestStack(options: TestStackOptions): Promise<TestStac
   const temporal = await openNamespace(server.address);
   onClose(() => temporal.close());
   const sandbox = await createSandbox({
-    warehouseCallbackSecret: SECRETS.warehouseCallback,
+    warehouseCallbackSecret: LOCAL_SECRETS.warehouseCallback,
     callbackDelayMs: options.parcelsLeaveAfterMs ?? PARCELS_LEAVE_AFTER_MS,
     retryDelaysMs: CALLBACK_RETRIES_MS,
   });
