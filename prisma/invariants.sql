@@ -350,7 +350,7 @@ WHERE d.source = 'checkout' AND d.status IN ('open', 'redriven')
   AND o.status NOT IN ('needs_attention', 'cancelling');
 
 -- invariant: dead_letters_valid
--- title: A dead letter has an error, an attempt count and a subject; one is live per subject
+-- title: A dead letter has an error, an attempt count and a subject that exists; one is live per subject
 -- holds: always
 SELECT id AS subject, format('%s of %s, %s attempts, %s, error %L', source, subject, retry_count, status,
   left(error, 60)) AS detail
@@ -362,7 +362,12 @@ WHERE error = '' OR retry_count < 1 OR first_failed_at > last_failed_at
 UNION ALL
 SELECT min(id), format('%s live dead letters of %s %s', count(*), source, subject)
 FROM dead_letters WHERE status IN ('open', 'redriven')
-GROUP BY source, subject, order_id, event_id HAVING count(*) > 1;
+GROUP BY source, subject, order_id, event_id HAVING count(*) > 1
+UNION ALL
+SELECT id, format('%s of %s, whose endpoint was deleted', status, subject)
+FROM dead_letters d
+WHERE status IN ('open', 'redriven') AND starts_with(subject, 'webhook/') AND NOT EXISTS (
+  SELECT FROM webhook_endpoints w WHERE d.subject = 'webhook/' || w.id);
 
 -- invariant: redrives_end
 -- title: A redrive ends: it succeeds, or the dead letter is open again
@@ -381,7 +386,9 @@ FROM subscriptions s CROSS JOIN given CROSS JOIN LATERAL (
   SELECT type, order_id, time FROM events
   WHERE (xid, position) > (s.cursor_xid, s.cursor_position)
     AND xid < pg_snapshot_xmin(pg_current_snapshot())
-    AND (s.types = '{}' OR type = ANY (s.types))
+    AND (s.types = '{}' OR type = ANY (s.types) OR EXISTS (
+      SELECT FROM webhook_wanted_types x WHERE s.name = 'webhook/' || x.endpoint_id
+        AND x.type = events.type AND events.xid >= x.from_xid AND events.xid < x.until_xid))
   ORDER BY xid, position LIMIT 1
 ) e
 WHERE NOT s.paused AND e.time < now() - grace
@@ -405,6 +412,32 @@ FROM (
 ) e
 WHERE NOT EXISTS (
   SELECT FROM dead_letters d WHERE d.source = 'delivery' AND d.subject = e.name AND d.event_id = e.id);
+
+-- invariant: webhooks_handled
+-- title: Every event that a webhook endpoint wanted was sent to it, or is a dead letter
+-- holds: settled
+-- Wanted when it was written, whatever became of the endpoint since. 26 hours: the longest wait for the
+-- next attempt. 10,000 attempts are kept per endpoint; what is older than the oldest is not judged.
+SELECT s.name || ' ' || e.id AS subject, format('%s of %s was %s', e.type, e.order_id,
+  COALESCE('last tried at ' || a.last_at, 'never sent')) AS detail
+FROM webhook_endpoints w CROSS JOIN given
+JOIN subscriptions s ON s.name = 'webhook/' || w.id
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN count(*) < 10000 THEN '-infinity' ELSE min(attempted_at) END AS judged_from
+  FROM webhook_attempts WHERE endpoint_id = w.id) kept
+JOIN webhook_wanted_types x ON x.endpoint_id = w.id
+JOIN events e ON e.type = x.type AND e.xid >= x.from_xid AND (x.until_xid IS NULL OR e.xid < x.until_xid)
+  AND (e.xid, e.position) <= (s.cursor_xid, s.cursor_position)
+  AND e.time > judged_from AND e.time > now() - interval '30 days'
+  AND e.time < now() - grace - interval '60 seconds'
+LEFT JOIN (
+  SELECT endpoint_id, event_id, bool_or(outcome = 'delivered') AS delivered, max(attempted_at) AS last_at
+  FROM webhook_attempts GROUP BY endpoint_id, event_id
+) a ON a.endpoint_id = w.id AND a.event_id = e.id
+WHERE NOT COALESCE(a.delivered, false)
+  AND COALESCE(a.last_at, '-infinity') < now() - grace - interval '26 hours'
+  AND NOT EXISTS (
+    SELECT FROM dead_letters d WHERE d.source = 'delivery' AND d.subject = s.name AND d.event_id = e.id);
 
 -- invariant: sales_counted_once
 -- title: The hourly sales figures count each of their events once
@@ -451,8 +484,9 @@ WHERE processed_at IS NULL AND received_at < now() - grace - interval '75 second
 SELECT d.id AS subject, format('%s by %s, not in the audit log', d.status, d.actor) AS detail
 FROM dead_letters d
 WHERE d.actor IS NOT NULL AND NOT EXISTS (
-  SELECT FROM audit_log a WHERE a.subject = d.id AND a.event_id IS NULL
-    AND a.action IN ('dead_letter.redriven', 'dead_letter.discarded'))
+  SELECT FROM audit_log a WHERE a.event_id IS NULL
+    AND ((a.subject = d.id AND a.action IN ('dead_letter.redriven', 'dead_letter.discarded'))
+      OR ('webhook/' || a.subject = d.subject AND a.action = 'webhook_endpoint.deleted')))
 UNION ALL
 SELECT s.name, 'paused, without an entry in the audit log'
 FROM subscriptions s

@@ -141,7 +141,7 @@ export type PumpOutcome = { readonly kind: 'again' | 'gone' };
 
 export type DeliverOutcome =
   | { readonly kind: 'delivered' }
-  /** The subscription or the event does not exist any more. */
+  /** The subscription does not exist any more. */
   | { readonly kind: 'gone' }
   | {
       readonly kind: 'failed';

@@ -1,10 +1,9 @@
 /** The activities of event delivery: the pump, a single delivery, and the dead letter. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { deliveryWorkflowId } from '../../domain/ids.ts';
 import { createWakeup } from '../../prisma/client/wakeup.ts';
 import { pingDatabase } from '../../prisma/client/client.ts';
-import { resolveDeadLetter, recordDeadLetter } from '../../prisma/events/dead-letters.ts';
+import { resolveDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import { findEvent } from '../../prisma/events/event-log.ts';
 import { findSubscription } from '../../prisma/events/subscriptions.ts';
@@ -12,6 +11,7 @@ import type { EventActivities, PumpOutcome } from '../../workflows/activities.ts
 import type { EventDependencies } from './dependencies.ts';
 import { subscriberUnknown } from '../failures.ts';
 import { callSubscriber } from './call-subscriber.ts';
+import { recordDeliveriesFailed } from './failed-deliveries.ts';
 import { describeFailure, pumpOnce, type Batch } from './pump.ts';
 
 /** How long one pump runs. Its workflow then starts the next one on any free worker. */
@@ -40,8 +40,9 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
       if (!subscriber && (await findSubscription(deps.db, subscription))) {
         throw subscriberUnknown(subscription);
       }
-      const event = subscriber && (await findEvent(deps.db, eventId));
-      if (!event) return { kind: 'gone' };
+      if (!subscriber) return { kind: 'gone' };
+      const event = await findEvent(deps.db, eventId);
+      if (!event) return NOT_KEPT;
       try {
         await callSubscriber(subscriber, [event]);
       } catch (error) {
@@ -56,28 +57,21 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
       return { kind: 'delivered' };
     },
 
-    async deadLetterDelivery({ subscription, eventId, orderId, ...failed }) {
-      const event = await findEvent(deps.db, eventId);
-      await deps.db.$transaction((tx) =>
-        recordDeadLetter(tx, {
-          source: 'delivery',
-          subject: subscription,
-          orderId,
-          eventId,
-          message: {
-            type: event?.type ?? 'unknown',
-            workflow_id: deliveryWorkflowId(subscription, eventId),
-            data: event?.data ?? {},
-          },
-          error: failed.error ?? 'unknown failure',
-          retryCount: failed.attempts,
-          firstFailedAt: failed.firstFailedAt ?? failed.lastFailedAt,
-          lastFailedAt: failed.lastFailedAt,
-        }),
-      );
+    async deadLetterDelivery({ delaysMs: _done, ...failed }) {
+      const event = await findEvent(deps.db, failed.eventId);
+      await recordDeliveriesFailed(deps.db, [{ ...failed, event }]);
     },
   };
 }
+
+/** Retention deleted the event: a redrive would find nothing to send. */
+const NOT_KEPT = {
+  kind: 'failed',
+  error: 'the event is not kept any more',
+  retryAfterMs: null,
+  final: true,
+  attempted: false,
+} as const;
 
 async function pump(deps: EventDependencies, name: string): Promise<PumpOutcome> {
   const context = Context.current();

@@ -1,7 +1,7 @@
 /**
  * One batch of a subscription's pump: read after the cursor, deliver, advance the cursor. An event
- * that fails on its own gets a delivery workflow before the cursor passes it, so it is neither lost nor
- * does it block the events behind it.
+ * that fails on its own gets a delivery workflow or a dead letter before the cursor passes it, so it is
+ * neither lost nor does it block the events behind it.
  */
 import type { LoggedEvent } from '../../prisma/events/event-log.ts';
 import { cursorNow, readLog, type LogQuery } from '../../prisma/events/event-log.ts';
@@ -13,6 +13,7 @@ import {
 import type { EventDependencies } from './dependencies.ts';
 import { subscriberUnknown } from '../failures.ts';
 import { callSubscriber } from './call-subscriber.ts';
+import { recordDeliveriesFailed } from './failed-deliveries.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/subscriber.ts';
 
 /**
@@ -21,7 +22,7 @@ import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/su
  */
 export type Batch =
   | { readonly kind: 'full' | 'partial' | 'idle' | 'gone' }
-  /** Every event failed and was deferred to a delivery workflow. */
+  /** Every event failed: it is deferred to a delivery workflow, or a dead letter. */
   | { readonly kind: 'failed'; readonly deferred: number }
   /** There are events, but none is due yet. */
   | { readonly kind: 'early'; readonly dueInMs: number };
@@ -57,14 +58,34 @@ export async function pumpOnce(
   const { due, dueInMs } = claimBatch(events, subscriber, subscription);
   const last = due.at(-1);
   if (!last) return { kind: 'early', dueInMs };
-  const failed = await deliver(subscriber, due);
-  for (const { event, error } of failed) {
-    await deps.startDelivery(deferToDelivery(subscriber, event, error));
-  }
-  // Does nothing when the cursor was moved meanwhile: the next batch reads from there.
-  await advanceCursor(deps.db, name, { from: subscription.cursor, to: last.cursor });
-  if (failed.length === due.length) return { kind: 'failed', deferred: due.length };
+  const failed = await deliverWanted(deps, subscriber, due);
+  // Does nothing when the cursor or the types changed meanwhile: the next batch reads by the new ones.
+  await advanceCursor(deps.db, subscription, last.cursor);
+  if (failed === due.length) return { kind: 'failed', deferred: failed };
   return { kind: due.length === subscriber.maxBatch ? 'full' : 'partial' };
+}
+
+/**
+ * Delivers the events that the subscriber wants. One that is not retried becomes a dead letter, any other
+ * that failed gets a delivery workflow. Returns how many failed, without those that failed for good:
+ * more time would not help the receiver with them.
+ */
+async function deliverWanted(
+  deps: EventDependencies,
+  subscriber: Subscriber,
+  due: readonly LoggedEvent[],
+): Promise<number> {
+  const wanted = (await subscriber.selectWanted?.(due)) ?? due;
+  const failed = wanted.length === 0 ? [] : await deliver(subscriber, wanted);
+  const deliveries = failed.map(({ event, error }) => ({
+    event,
+    ...deferToDelivery(subscriber, event, error),
+  }));
+  const dead = deliveries.filter(({ delaysMs }) => delaysMs.length === 0);
+  await recordDeliveriesFailed(deps.db, dead);
+  const retried = deliveries.filter(({ delaysMs }) => delaysMs.length > 0);
+  for (const { event: _event, ...delivery } of retried) await deps.startDelivery(delivery);
+  return failed.filter(({ error }) => !describeFailure(error).final).length;
 }
 
 /**
@@ -152,13 +173,13 @@ export function describeFailure(error: unknown): {
 /** No events: the cursor follows the end of the log from time to time, so that reads stay short. */
 async function tail(
   { db }: EventDependencies,
-  { name, cursor, updatedAt }: Subscription,
+  subscription: Subscription,
   read: LogQuery,
 ): Promise<Batch> {
-  if (Date.parse(updatedAt) + TAIL_EVERY_MS > Date.now()) return IDLE;
+  if (Date.parse(subscription.updatedAt) + TAIL_EVERY_MS > Date.now()) return IDLE;
   // In this order: every event below the end was readable before the log is read again.
   const end = await cursorNow(db);
   if ((await readLog(db, { ...read, limit: 1 })).length > 0) return { kind: 'partial' };
-  await advanceCursor(db, name, { from: cursor, to: end });
+  await advanceCursor(db, subscription, end);
   return IDLE;
 }

@@ -1,5 +1,6 @@
 /** The sweep's part that deletes records older than their retention period. */
 import { Context } from '@temporalio/activity';
+import { purgeWantedTypes } from '../../prisma/events/webhook-wanted-types.ts';
 import {
   purgeConsumedEvents,
   purgeDeadLetters,
@@ -29,6 +30,7 @@ export async function purgeOld({
     drainInBatches((limit) => purgeInboxMessages(db, { days: messages, limit })),
     drainInBatches((limit) => purgeDeadLetters(db, { days: failures, limit })),
     drainInBatches((limit) => purgeStepAttempts(db, { days: failures, limit })),
+    purgeWantedTypes(db),
   ]);
   return purged.reduce((sum, count) => sum + count, 0);
 }

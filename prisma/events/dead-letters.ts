@@ -70,7 +70,7 @@ export async function recordDeadLetter(tx: Transaction, deadLetter: NewDeadLette
     ON CONFLICT (source, subject, COALESCE(order_id, ''), COALESCE(event_id::text, ''))
       WHERE status IN ('open', 'redriven')
     DO UPDATE SET status = 'open', error = EXCLUDED.error, fingerprint = EXCLUDED.fingerprint,
-      message = EXCLUDED.message, last_failed_at = EXCLUDED.last_failed_at,
+      message = dead_letters.message || EXCLUDED.message, last_failed_at = EXCLUDED.last_failed_at,
       retry_count = CASE
         WHEN EXCLUDED.source = 'delivery' AND EXCLUDED.last_failed_at > dead_letters.last_failed_at
         THEN dead_letters.retry_count + ${deadLetter.retryCount}::int
@@ -88,6 +88,18 @@ export async function resolveDeadLetter(
       AND COALESCE(order_id, '') = COALESCE(${failed.orderId}, '')
       AND COALESCE(event_id::text, '') = COALESCE(${failed.eventId}, '')
       AND status IN ('open', 'redriven')`;
+}
+
+/** Discards the live dead letters of a subscription that is being deleted. */
+export async function discardDeliveries(
+  tx: Transaction,
+  subscription: string,
+  by: { readonly actor: string; readonly note: string },
+): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE dead_letters SET status = 'discarded', actor = ${by.actor}, note = ${by.note},
+      decided_at = now()
+    WHERE source = 'delivery' AND subject = ${subscription} AND status IN ('open', 'redriven')`;
 }
 
 export interface DeadLetterFilter {

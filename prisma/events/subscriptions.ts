@@ -53,20 +53,21 @@ export async function findSubscription(db: Database, name: string): Promise<Subs
 }
 
 /**
- * Moves the cursor. False when it is not at `from` any more, because another pump took over or an
- * operator rewound it; then nothing is written.
+ * Moves the cursor. False when it is not where it was read, because another pump took over or an
+ * operator rewound it, or when the types have changed, so that the batch was read without some of
+ * them; then nothing is written.
  */
 export async function advanceCursor(
   db: Database,
-  name: string,
-  move: { readonly from: LogCursor; readonly to: LogCursor },
+  { name, types, ...read }: Pick<Subscription, 'name' | 'types' | 'cursor'>,
+  to: LogCursor,
 ): Promise<boolean> {
-  const from = splitCursor(move.from);
-  const to = splitCursor(move.to);
+  const from = splitCursor(read.cursor);
+  const target = splitCursor(to);
   const moved = await db.$executeRaw`
-    UPDATE subscriptions SET cursor_xid = ${to.xid}::text::xid8,
-      cursor_position = ${to.position}::text::bigint, updated_at = now()
-    WHERE name = ${name} AND cursor_xid = ${from.xid}::text::xid8
+    UPDATE subscriptions SET cursor_xid = ${target.xid}::text::xid8,
+      cursor_position = ${target.position}::text::bigint, updated_at = now()
+    WHERE name = ${name} AND types = ${[...types]}::text[] AND cursor_xid = ${from.xid}::text::xid8
       AND cursor_position = ${from.position}::text::bigint AND NOT paused`;
   return moved === 1;
 }

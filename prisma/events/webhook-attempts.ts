@@ -66,20 +66,6 @@ export async function listAttempts(
   return { attempts: rows.slice(0, page.limit).map(toAttempt), hasMore: rows.length > page.limit };
 }
 
-/** Those of the events that were sent to this endpoint before. */
-export async function attemptedEvents(
-  db: Database,
-  endpointId: string,
-  eventIds: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const rows = await db.webhookAttempt.findMany({
-    where: { endpointId, eventId: { in: [...eventIds] } },
-    select: { eventId: true },
-    distinct: ['eventId'],
-  });
-  return new Set(rows.map((row) => row.eventId));
-}
-
 export interface EventRef {
   readonly id: string;
   readonly orderId: OrderId;

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { EventType } from '../../domain/order.ts';
 import { webhookSubscription, type WebhookEndpoint } from '../../domain/webhook.ts';
 import type { Database, Transaction } from '../client/client.ts';
+import { discardDeliveries } from './dead-letters.ts';
 import { cursorNow } from './event-log.ts';
 import type { Prisma } from '../generated/client.ts';
 import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
@@ -14,6 +15,7 @@ import type { SecretCipher } from '../client/secret-cipher.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 import { ensureSubscription, removeSubscription } from './subscriptions.ts';
 import { uncheckedColumn } from '../client/columns.ts';
+import { recordWantedTypes } from './webhook-wanted-types.ts';
 
 export type Created =
   | {
@@ -52,6 +54,7 @@ export async function createEndpoint(
     const secret = wanted.cipher.encrypt(newSecret(), id);
     const row = await tx.webhookEndpoint.create({ data: { id, url, types: [...types], secret } });
     const endpoint = toEndpoint(row);
+    await recordWantedTypes(tx, row.id);
     await ensureSubscription(tx, { name: webhookSubscription(row.id), types, cursor });
     const response = wanted.response(endpoint);
     await insertCompletedKey(tx, claim, response);
@@ -107,6 +110,7 @@ export async function changeEndpoint(
       RETURNING id, url, types, status, disabled_reason AS "disabledReason",
         created_at AS "createdAt", updated_at AS "updatedAt"`;
     if (!row) return null;
+    await recordWantedTypes(tx, id);
     if (types) await ensureSubscription(tx, { name: webhookSubscription(id), types, cursor });
     const data = {
       url_changed: url !== undefined,
@@ -120,18 +124,31 @@ export async function changeEndpoint(
 
 /** Disables an endpoint that responded 410 Gone. Raw for the database's clock. */
 export async function disableEndpoint(db: Database, id: string, reason: string): Promise<void> {
-  await db.$executeRaw`
-    UPDATE webhook_endpoints SET status = 'disabled', disabled_reason = ${reason}, updated_at = now()
-    WHERE id = ${id} AND status = 'enabled'`;
+  await db.$transaction(async (tx) => {
+    const disabled = await tx.$executeRaw`
+      UPDATE webhook_endpoints SET status = 'disabled', disabled_reason = ${reason},
+        updated_at = now()
+      WHERE id = ${id} AND status = 'enabled'`;
+    if (disabled === 1) await recordWantedTypes(tx, id);
+  });
 }
 
-/** Deletes the endpoint, its subscription and its attempts. False when no such endpoint exists. */
+/**
+ * Deletes the endpoint with its subscription, its attempts and its live dead letters: there is nobody
+ * left to deliver to. False when no such endpoint exists.
+ */
 export async function deleteEndpoint(db: Database, id: string, by: Operator): Promise<boolean> {
   return db.$transaction(async (tx) => {
     await removeSubscription(tx, webhookSubscription(id));
+    // A dead letter is recorded while its endpoint is locked, so none is recorded after this.
     const { count } = await tx.webhookEndpoint.deleteMany({ where: { id } });
-    if (count === 1) await recordAuditAction(tx, by, { id, action: 'deleted' });
-    return count === 1;
+    if (count === 0) return false;
+    await discardDeliveries(tx, webhookSubscription(id), {
+      actor: by.apiKeyId,
+      note: 'The endpoint was deleted.',
+    });
+    await recordAuditAction(tx, by, { id, action: 'deleted' });
+    return true;
   });
 }
 

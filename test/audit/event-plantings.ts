@@ -1,6 +1,24 @@
 /** Planted violations: of events, responses, dead letters, deliveries and maintenance. */
 import { of, type Planting } from './planting.ts';
 
+const ENABLED = `(SELECT id FROM webhook_endpoints WHERE status = 'enabled')`;
+const dropped = [
+  `UPDATE webhook_wanted_types SET until_xid = pg_current_xact_id() WHERE endpoint_id = ${ENABLED}`,
+];
+/** In this order: the second statement leaves no endpoint enabled. */
+const disabled = [...dropped, `UPDATE webhook_endpoints SET status = 'disabled'`];
+
+const ofPaid = (orderId: string): string =>
+  `event_id = (SELECT id FROM events WHERE order_id = '${orderId}' AND type = 'order.paid')`;
+
+function neverSent(orderId: string): readonly string[] {
+  return [
+    `UPDATE events SET time = now() - interval '1 hour'
+     WHERE order_id = '${orderId}' AND type = 'order.paid'`,
+    `DELETE FROM webhook_attempts WHERE ${ofPaid(orderId)}`,
+  ];
+}
+
 export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'event_sequence',
@@ -144,6 +162,51 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
       `DELETE FROM audit_log WHERE subject = '${shipped}' AND action = 'order.reserved'`,
       `UPDATE events SET time = now() - interval '1 hour'
        WHERE order_id = '${shipped}' AND type = 'order.reserved'`,
+    ],
+  },
+  {
+    invariant: 'webhooks_handled',
+    what: 'an event that was passed over before its endpoint was disabled',
+    subject: of('shipped'),
+    statements: ({ shipped }) => [...disabled, ...neverSent(shipped)],
+  },
+  {
+    invariant: 'webhooks_handled',
+    what: 'an event that an enabled endpoint never received',
+    subject: of('shipped'),
+    statements: ({ shipped }) => neverSent(shipped),
+  },
+  {
+    invariant: 'webhooks_handled',
+    what: 'a delivery that ended without a result',
+    subject: of('shipped'),
+    statements: ({ shipped }) => [
+      `UPDATE events SET time = now() - interval '3 days'
+       WHERE order_id = '${shipped}' AND type = 'order.paid'`,
+      `UPDATE webhook_attempts SET outcome = 'failed', attempted_at = now() - interval '2 days'
+       WHERE ${ofPaid(shipped)}`,
+    ],
+  },
+  {
+    invariant: 'events_delivered',
+    what: 'a stuck pump before events of a type that was dropped',
+    subject: () => 'webhook/we_',
+    statements: () => [
+      ...dropped,
+      `UPDATE subscriptions SET cursor_xid = '0', cursor_position = 0, types = '{refund.failed}'
+       WHERE name = 'webhook/' || ${ENABLED}`,
+      `UPDATE events SET time = now() - interval '1 hour' WHERE type = 'order.created'`,
+    ],
+  },
+  {
+    invariant: 'dead_letters_valid',
+    what: 'an open dead letter of a deleted endpoint',
+    subject: () => 'dl_planted',
+    statements: ({ shipped }) => [
+      `INSERT INTO dead_letters (id, source, subject, order_id, event_id, message, error, fingerprint,
+         retry_count, first_failed_at, last_failed_at)
+       SELECT 'dl_planted', 'delivery', 'webhook/we_gone', order_id, id, '{}', 'HTTP 500', 'f', 1, now(), now()
+       FROM events WHERE order_id = '${shipped}' AND type = 'order.paid'`,
     ],
   },
   {

@@ -3,6 +3,7 @@ import { createAnalyticsSubscriber } from '../../activities/events/subscribers/a
 import { createAuditSubscriber } from '../../activities/events/subscribers/audit.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { createWarehouseFeedSubscriber } from '../../activities/events/subscribers/warehouse-feed.ts';
+import { createWebhookSubscriber } from '../../activities/events/subscribers/webhook.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   MANUAL_CARRIER,
@@ -29,9 +30,21 @@ import {
   recordRefundSucceeded,
 } from '../../prisma/payments/refund-outcomes.ts';
 import { markRefundStarted, requestRefund } from '../../prisma/payments/refunds.ts';
-import { ensureSubscription, pauseSubscription } from '../../prisma/events/subscriptions.ts';
+import {
+  advanceCursor,
+  ensureSubscription,
+  findSubscription,
+  pauseSubscription,
+} from '../../prisma/events/subscriptions.ts';
+import {
+  changeEndpoint,
+  createEndpoint,
+  listEndpoints,
+} from '../../prisma/events/webhook-endpoints.ts';
+import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
 import { claimOf, openSeededDatabase, type SeededDatabase } from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
+import { CIPHER } from '../support/shop.ts';
 import { useOpened } from '../support/use-opened.ts';
 
 export const SCENARIOS = [
@@ -67,10 +80,23 @@ export const useHealthyShop = (): HealthyShop => useOpened(openHealthyShop);
 
 async function openHealthyShop(): Promise<HealthyShop> {
   const shop = await openSeededDatabase();
+  await addEndpoints(shop);
   const orders = await writeOrders(shop);
   await recordDeadLetters(shop, orders);
   await runSubscribers(shop);
   return { ...shop, orders };
+}
+
+/** One that takes every event, and one that was disabled before there was any. */
+async function addEndpoints({ db }: SeededDatabase): Promise<void> {
+  const response = () => ({ status: 201, body: '{}' });
+  const wanted = { types: [], by: OPERATOR, cipher: CIPHER, response };
+  for (const status of ['enabled', 'disabled'] as const) {
+    const url = `https://${status}.example/hooks`;
+    const created = await createEndpoint(db, claimOf({ scope: 'endpoints' }), { ...wanted, url });
+    if (created.kind !== 'created') throw new Error(created.kind);
+    await changeEndpoint(db, created.endpoint.id, { status, by: OPERATOR });
+  }
 }
 
 async function writeOrders(shop: SeededDatabase): Promise<ScenarioOrders> {
@@ -292,17 +318,34 @@ async function runSubscribers({ db }: SeededDatabase): Promise<void> {
     createAuditSubscriber({ db }),
     createAnalyticsSubscriber({ db }),
     createWarehouseFeedSubscriber({ db }),
+    ...(await webhookSubscribers(db)),
   ];
   // Other databases of the same server write too: until they are done the end cannot be read.
   await eventually(async () => {
     const readable = await readLog(db, { after: LOG_START, limit: written + 1 });
     if (readable.length < written) throw new Error('the log is not readable to its end yet');
   });
-  for (const { name, types, handle } of subscribers) {
+  for (const { name, types, selectWanted, handle } of subscribers) {
     const events = await readLog(db, { after: LOG_START, types, limit: written });
-    await handle(events, AbortSignal.timeout(10_000));
-    await ensureSubscription(db, { name, types, cursor: await cursorNow(db) });
+    await handle((await selectWanted?.(events)) ?? events, AbortSignal.timeout(10_000));
+    await ensureSubscription(db, { name, types, cursor: LOG_START });
+    const subscription = await findSubscription(db, name);
+    if (subscription) await advanceCursor(db, subscription, await cursorNow(db));
   }
+}
+
+/** Of every endpoint, with a receiver that takes everything. */
+async function webhookSubscribers(db: SeededDatabase['db']): Promise<readonly Subscriber[]> {
+  const taken = { kind: 'answered', status: 204, retryAfterMs: null, bodyHead: '' } as const;
+  const sender: WebhookSender = {
+    check: () => Promise.reject(new Error('not called')),
+    send: () => Promise.resolve({ ...taken, latencyMs: 1 }),
+  };
+  const { endpoints } = await listEndpoints(db, { limit: 10 });
+  const found = await Promise.all(
+    endpoints.map(({ id }) => createWebhookSubscriber({ db, cipher: CIPHER, sender }, id)),
+  );
+  return found.filter((subscriber) => subscriber !== null);
 }
 
 async function paymentOf({ db }: SeededDatabase, orderId: OrderId) {

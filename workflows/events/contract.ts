@@ -21,7 +21,8 @@ export interface SubscriptionInput {
 export type DeliveryInput = Delivery;
 
 export interface DeliveryResult {
-  readonly status: 'delivered' | 'dead';
+  /** `gone`: the subscription was deleted. */
+  readonly status: 'delivered' | 'dead' | 'gone';
   readonly attempts: number;
 }
 

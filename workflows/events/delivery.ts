@@ -24,7 +24,8 @@ export async function delivery(input: DeliveryInput): Promise<DeliveryResult> {
     const waitMs = Math.max(delayMs, notBeforeMs) * (1 + Math.random() * JITTER);
     if (waitMs >= 1) await sleep(waitMs, { summary: `Wait before attempt ${attempts + 1}` });
     const outcome = await deliverEvent({ subscription, eventId });
-    if (outcome.kind !== 'failed') return { status: 'delivered', attempts: attempts + 1 };
+    if (outcome.kind === 'gone') return { status: 'gone', attempts };
+    if (outcome.kind === 'delivered') return { status: 'delivered', attempts: attempts + 1 };
     if (outcome.attempted) attempts += 1;
     error = outcome.error;
     lastFailedAt = new Date().toISOString();

@@ -21,6 +21,11 @@ export interface Subscriber {
   /** Waits before each attempt after the first, in ms (domain/delivery.ts). */
   readonly retryDelaysMs: readonly number[];
   /**
+   * The events of a batch that the subscriber has to handle; the pump passes over the others. Left out:
+   * all of them. It decides by what was wanted when the event was written, never by an attempt.
+   */
+  selectWanted?(events: readonly LoggedEvent[]): Promise<readonly LoggedEvent[]>;
+  /**
    * Handles the events, all or none. A batch that throws is delivered again one event at a time, and
    * an event that throws on its own gets a delivery workflow; the others continue. Throw a
    * `DeliveryError` to say when to retry.

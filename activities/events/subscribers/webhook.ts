@@ -10,8 +10,8 @@ import type { WebhookSender } from '../../../gateways/webhooks/sender.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import type { SecretCipher } from '../../../prisma/client/secret-cipher.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
-import { attemptedEvents } from '../../../prisma/events/webhook-attempts.ts';
-import { disableEndpoint, findEndpoint } from '../../../prisma/events/webhook-endpoints.ts';
+import { findTypesToRead, findWantedEvents } from '../../../prisma/events/webhook-wanted-types.ts';
+import { disableEndpoint } from '../../../prisma/events/webhook-endpoints.ts';
 import {
   findSigningEndpoint,
   type SigningEndpoint,
@@ -34,6 +34,7 @@ const SEND_WITHIN_MS = 35_000;
 const DEADLINE_MS = 55_000;
 /** Standard Webhooks: a body stays below 20 kB. */
 const MAX_BODY_BYTES = 20_000;
+const GONE = 'the receiver responded 410 Gone';
 /** Free text of an operator, not for receivers. */
 const INTERNAL_MEMBERS: readonly string[] = ['note'];
 
@@ -42,16 +43,21 @@ export async function createWebhookSubscriber(
   deps: WebhookSubscriberDependencies,
   endpointId: string,
 ): Promise<Subscriber | null> {
-  const endpoint = await findEndpoint(deps.db, endpointId);
-  if (!endpoint) return null;
+  const types = await findTypesToRead(deps.db, endpointId);
+  if (!types) return null;
   return {
     name: webhookSubscription(endpointId),
-    types: endpoint.types,
+    types,
     startsAt: 'now',
     maxBatch: MAX_BATCH,
     delayMs: 0,
     deadlineMs: DEADLINE_MS,
     retryDelaysMs: WEBHOOK_RETRY_DELAYS_MS,
+    async selectWanted(events) {
+      const ids = events.map(({ id }) => id);
+      const wanted = await findWantedEvents(deps.db, endpointId, ids);
+      return events.filter(({ id }) => wanted.has(id));
+    },
     handle: (events, signal) => handle(deps, endpointId, { events, signal }),
   };
 }
@@ -95,7 +101,13 @@ async function handle(
 ): Promise<void> {
   const endpoint = await findSigningEndpoint(deps.db, deps.cipher, endpointId);
   if (!endpoint) return;
-  if (endpoint.status === 'disabled') return refuseRetries(deps.db, endpoint, events);
+  if (endpoint.status === 'disabled') {
+    const error = endpointDisabled(endpoint.disabledReason ?? 'unknown');
+    return throwFailed(
+      events,
+      events.map((event) => ({ event, error })),
+    );
+  }
   const endsAtMs = Date.now() + SEND_WITHIN_MS;
   const failed: Sending['failed'] = [];
   const attempts = createAttemptLog(deps.db, endpointId);
@@ -120,23 +132,9 @@ async function handle(
   throwFailed(events, failed);
 }
 
-/** A disabled endpoint misses new events. Events it failed to accept before become dead letters. */
-async function refuseRetries(
-  db: Database,
-  { id, disabledReason }: SigningEndpoint,
-  events: readonly LoggedEvent[],
-): Promise<void> {
-  const eventIds = events.map((event) => event.id);
-  const attempted = await attemptedEvents(db, id, eventIds);
-  const retried = events.filter((event) => attempted.has(event.id));
-  const error = new DeliveryError(`endpoint disabled: ${disabledReason ?? 'unknown'}`, {
-    final: true,
-    attempted: false,
-  });
-  throwFailed(
-    events,
-    retried.map((event) => ({ event, error })),
-  );
+/** The endpoint takes nothing more: an event that it wanted becomes a dead letter. */
+function endpointDisabled(reason: string): DeliveryError {
+  return new DeliveryError(`endpoint disabled: ${reason}`, { final: true, attempted: false });
 }
 
 /** A single event fails with its own error, which says whether and when to retry. */
@@ -161,10 +159,9 @@ async function sendOne(
   sending: Sending,
   event: LoggedEvent,
 ): Promise<void> {
-  if (sending.gone) return;
   try {
     const reason = reasonNotToSend(sending);
-    if (reason) throw reason;
+    if (reason) throw notSent(sending, event, reason);
     await attempt(deps, sending, event);
   } catch (error) {
     sending.failed.push({ event, error });
@@ -175,11 +172,24 @@ async function sendOne(
 }
 
 /** Why nothing more may be sent in this batch; null when it may. */
-function reasonNotToSend({ notBeforeMs, endsAtMs, signal }: Sending): DeliveryError | null {
-  const waitMs = notBeforeMs - Date.now();
-  if (waitMs > 0) return new DeliveryError('receiver asked to wait', { retryAfterMs: waitMs });
-  if (signal.aborted || Date.now() > endsAtMs) return new DeliveryError('receiver too slow');
-  return null;
+function reasonNotToSend(sending: Sending): DeliveryError | null {
+  const { gone, notBeforeMs, endsAtMs, signal } = sending;
+  if (gone) return endpointDisabled(GONE);
+  const attempted = false;
+  const retryAfterMs = notBeforeMs - Date.now();
+  if (retryAfterMs > 0) {
+    return new DeliveryError('receiver asked to wait', { retryAfterMs, attempted });
+  }
+  const isLate = signal.aborted || Date.now() > endsAtMs;
+  return isLate ? new DeliveryError('receiver too slow', { attempted }) : null;
+}
+
+/** The list of attempts shows it as well: an event that is in no list would look like a lost one. */
+function notSent({ attempts }: Sending, event: LoggedEvent, reason: DeliveryError): DeliveryError {
+  const error = `not sent: ${reason.message}`;
+  const outcome = { outcome: 'failed', status: null, latencyMs: 0, error, response: null } as const;
+  attempts.add({ eventId: event.id, eventType: event.type, ...outcome });
+  return reason;
 }
 
 async function attempt(
@@ -199,7 +209,7 @@ async function attempt(
   attempts.add({ eventId: event.id, eventType: event.type, ...made });
   if (made.error === null) return;
   const error = deliveryErrorOf(made.error, outcome);
-  if (error.final) await disableEndpoint(db, endpoint.id, 'the receiver responded 410 Gone');
+  if (error.final) await disableEndpoint(db, endpoint.id, GONE);
   throw error;
 }
 
