@@ -1,59 +1,53 @@
 /** Builds every ApplicationFailure, from gateway outcomes and refused status changes. */
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
+import { PATIENCE, patienceOf, type FailureType, type Patience } from '../domain/failures.ts';
 import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { OrderStatus } from '../domain/order.ts';
 import type { NoResponse, ProviderRejection } from '../gateways/resilience/outcome.ts';
 import type { TransitionOutcome } from '../prisma/orders/transition.ts';
-import type { FailureType } from '../workflows/activities.ts';
+import { databaseCode, isDatabaseUnavailable } from '../prisma/client/errors.ts';
 
-/** Unknown outcome, or not called: Temporal retries, after the circuit breaker's wait if it is open. */
+/** Unknown outcome, or not called: retried, after the circuit breaker's wait if it is open. */
 export function providerFailure(operation: string, outcome: NoResponse): ApplicationFailure {
   if (outcome.kind === 'unavailable') {
-    return ApplicationFailure.create({
-      type: 'provider_unavailable' satisfies FailureType,
-      message: `${operation}: not called (${outcome.reason})`,
-      nextRetryDelay: outcome.retryAfterMs,
-    });
+    const { reason, retryAfterMs } = outcome;
+    return failure('provider_unavailable', `${operation}: not called (${reason})`, retryAfterMs);
   }
-  return ApplicationFailure.create({
-    type: 'provider_unknown_outcome' satisfies FailureType,
-    message: `${operation}: outcome unknown (${outcome.reason})`,
-  });
+  if (outcome.notUnderstood) {
+    const message = `${operation}: the answer is not understood (${outcome.reason})`;
+    return failure('provider_answer_not_understood', message);
+  }
+  return failure('provider_unknown_outcome', `${operation}: outcome unknown (${outcome.reason})`);
 }
 
 /** The provider is still processing the same intent: retry. */
 export function stillProcessing(operation: string): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: 'provider_unknown_outcome' satisfies FailureType,
-    message: `${operation}: the provider is still processing it`,
-  });
+  return failure('provider_unknown_outcome', `${operation}: the provider is still processing it`);
 }
 
 /** The provider refused a request of ours as wrong; a retry cannot succeed. */
 export function rejectedRequest(operation: string, code: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(
-    `${operation}: refused (${code})`,
-    'provider_rejected_request' satisfies FailureType,
-  );
+  return failure('provider_rejected_request', `${operation}: refused (${code})`);
 }
 
 /** The authorization is about to expire: the order is compensated instead of retried. */
 export function authorizationExpiring(operation: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(
-    `${operation}: failed, and the authorization expires soon`,
-    'authorization_expiring' satisfies FailureType,
-  );
+  const message = `${operation}: failed, and the authorization expires soon`;
+  return failure('authorization_expiring', message);
 }
 
 /** The payment was captured manually and not at the provider: only a person can refund it. */
 export function capturedManually(operation: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(
-    `${operation}: captured manually, and not at the provider`,
-    'captured_manually' satisfies FailureType,
-  );
+  const message = `${operation}: captured manually, and not at the provider`;
+  return failure('captured_manually', message);
 }
 
-/** True when Temporal retries the activity after this error. */
+/** How long a failure as Temporal sees it is retried. */
+export function patienceWith(failure: Error): Patience {
+  return patienceOf(failure instanceof ApplicationFailure ? failure.type : null);
+}
+
+/** True when the activity is tried again after this error, at once or later. */
 export function isRetryable(error: unknown): boolean {
   if (error instanceof ApplicationFailure) return error.nonRetryable !== true;
   return !(error instanceof TemporalFailure || isProviderRejection(error));
@@ -61,18 +55,12 @@ export function isRetryable(error: unknown): boolean {
 
 /** There is no such order: a retry cannot succeed. */
 export function orderNotFound(orderId: OrderId): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(
-    `no order ${orderId}`,
-    'order_not_found' satisfies FailureType,
-  );
+  return failure('order_not_found', `no order ${orderId}`);
 }
 
 /** There is no such refund: a retry cannot succeed. */
 export function refundNotFound(refundId: RefundId): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(
-    `no refund ${refundId}`,
-    'refund_not_found' satisfies FailureType,
-  );
+  return failure('refund_not_found', `no refund ${refundId}`);
 }
 
 /**
@@ -80,10 +68,8 @@ export function refundNotFound(refundId: RefundId): ApplicationFailure {
  * attempt reaches a worker of that version.
  */
 export function subscriberUnknown(subscription: string): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: 'subscriber_unknown' satisfies FailureType,
-    message: `this worker's version has no subscriber ${subscription}`,
-  });
+  const message = `this worker's version has no subscriber ${subscription}`;
+  return failure('subscriber_unknown', message);
 }
 
 /** Accepts a change that was made now or before; throws when the order's status forbids it. */
@@ -95,10 +81,7 @@ export function requireChanged(orderId: OrderId, change: TransitionOutcome): voi
     case 'not_found':
       throw orderNotFound(orderId);
     case 'forbidden':
-      throw ApplicationFailure.nonRetryable(
-        `order ${orderId} is ${change.status}`,
-        refusalBy(change.status),
-      );
+      throw failure(refusalBy(change.status), `order ${orderId} is ${change.status}`);
   }
 }
 
@@ -110,16 +93,25 @@ function refusalBy(status: OrderStatus): FailureType {
 
 /**
  * Any other fault, without its message: a driver may quote personal data, and failures are stored in
- * Temporal (G8). The message goes to the worker's log instead.
+ * Temporal (G8). The message goes to the worker's log instead. Only an unavailable database is retried
+ * for long.
  */
 export function unexpected(operation: string, error: unknown): Error {
   if (error instanceof TemporalFailure) return error;
   if (isProviderRejection(error)) return rejectedRequest(operation, error.code);
+  if (isDatabaseUnavailable(error)) {
+    return failure('database_unavailable', `${operation}: the database is unavailable`);
+  }
   const name = error instanceof Error ? error.name : typeof error;
-  return ApplicationFailure.create({
-    type: 'unexpected_error' satisfies FailureType,
-    message: `${operation}: ${name}`,
-  });
+  const code = databaseCode(error);
+  const what = code === null ? name : `${name} ${code}`;
+  return failure('unexpected_error', `${operation}: ${what}`);
+}
+
+/** Temporal itself retries an outage; a workflow retries what is `brief` (workflows/failure-type.ts). */
+function failure(type: FailureType, message: string, retryAfterMs?: number): ApplicationFailure {
+  const nonRetryable = PATIENCE[type] !== 'outage';
+  return ApplicationFailure.create({ type, message, nonRetryable, nextRetryDelay: retryAfterMs });
 }
 
 /** Recognized by name: gateways are interfaces here and never imported by value. */

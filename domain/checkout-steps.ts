@@ -16,8 +16,12 @@ interface StepRow {
   /** The activities that are attempts at the step. */
   readonly activities: readonly string[];
   readonly retryBudgetMs: number;
-  /** When the retry budget is used up. Null: nothing is captured yet, the order is cancelled. */
-  readonly decisions: Decisions | null;
+  /**
+   * What follows when an outage used up the retry budget: the order is cancelled, because nothing is
+   * captured yet, or a person is asked. After any other failure a person is asked (domain/failures.ts).
+   */
+  readonly budgetUsedUp: 'cancel' | 'ask';
+  readonly decisions: Decisions;
   /** An activity; registered before the step runs. */
   readonly compensation: {
     readonly name: string;
@@ -39,7 +43,11 @@ export const CHECKOUT_STEPS = [
     activities: ['reserveStock'],
     // Stock is held and money authorized meanwhile: a shopper may wait a day for the warehouse.
     retryBudgetMs: 1 * DAY_MS,
-    decisions: null,
+    budgetUsedUp: 'cancel',
+    decisions: {
+      retry: 'Retries the reservation under the same key, then continues.',
+      cancel: CANCEL_ORDER,
+    },
     compensation: {
       name: 'releaseStock',
       retryBudgetMs: 1 * DAY_MS,
@@ -55,6 +63,7 @@ export const CHECKOUT_STEPS = [
     activities: ['capturePayment'],
     // Card authorizations live 7 days: an operator needs time to act before they expire.
     retryBudgetMs: 5 * DAY_MS,
+    budgetUsedUp: 'ask',
     decisions: {
       retry: 'Retries the capture under the same key, then continues.',
       skip: 'Treats the payment as captured manually and continues with shipping. It will not be voided afterwards.',
@@ -76,6 +85,7 @@ export const CHECKOUT_STEPS = [
     activities: ['requestShipment', 'lookUpShipment'],
     // The payment is captured, so waiting costs nothing: an outage may last weeks.
     retryBudgetMs: 30 * DAY_MS,
+    budgetUsedUp: 'ask',
     decisions: {
       retry: 'Retries the shipping request under the same key.',
       skip: 'Treats the order as shipped manually: cancels the request at the warehouse, then marks the order shipped.',
@@ -125,7 +135,7 @@ export function checkoutStep(name: ForwardStep): CheckoutStep {
   return row;
 }
 
-/** How long a step is retried before the order is cancelled or an operator is asked. */
+/** How long a step is retried in an outage before the order is cancelled or an operator is asked. */
 export function retryBudgetMs(name: StepName): number {
   return ALL_STEPS.find((step) => step.name === name)?.retryBudgetMs ?? 0;
 }

@@ -4,7 +4,12 @@
  */
 import type { OrderId } from '../domain/ids.ts';
 import type { AmountLimits, Money } from '../domain/money.ts';
-import type { BreakerView, NoResponse, Unavailable } from './resilience/outcome.ts';
+import type {
+  BreakerView,
+  NoResponse,
+  Unavailable,
+  UnreadableRecord,
+} from './resilience/outcome.ts';
 
 export interface AuthorizeRequest {
   readonly key: string;
@@ -78,12 +83,18 @@ export type PaymentsPage =
   | {
       readonly kind: 'page';
       readonly payments: readonly ProviderPayment[];
+      readonly unreadable: readonly UnreadableRecord[];
       readonly next: string | null;
     }
   | NoResponse;
 
 export type RefundsPage =
-  | { readonly kind: 'page'; readonly references: readonly string[]; readonly next: string | null }
+  | {
+      readonly kind: 'page';
+      readonly references: readonly string[];
+      readonly unreadable: readonly UnreadableRecord[];
+      readonly next: string | null;
+    }
   | NoResponse;
 
 export interface PaymentGateway {

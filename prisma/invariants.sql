@@ -326,13 +326,29 @@ WHERE p.status = 'authorized' AND NOT p.captured_manually
   AND COALESCE(p.capture_before, p.created_at + interval '7 days') < now() - grace;
 
 -- invariant: nothing_stuck
--- title: No order is stuck: its step ends within its retry budget
+-- title: No order is stuck: its step ends within its retry budget, and within minutes when it is no outage that it waits for
 -- holds: settled
--- The retry budgets of domain/checkout-steps.ts, and an hour for the last attempt.
-SELECT o.id AS subject, format('%s since %s', o.status, o.updated_at) AS detail
+-- The retry budgets of domain/checkout-steps.ts, and an hour for the last attempt. Whatever fails for
+-- another reason than an outage is tried for three minutes, then a person is asked: what still fails
+-- after ten was not ended.
+SELECT o.id AS subject, format('%s since %s%s', o.status, o.updated_at, (
+  SELECT format(', last failed at %s: %s', a.step, a.last_failure) FROM step_attempts a
+  WHERE a.order_id = o.id ORDER BY a.last_failed_at DESC LIMIT 1)) AS detail
 FROM orders o, given
 WHERE o.updated_at < now() - (stage_budgets_ms ->> o.status::text)::float8 * interval '1 ms'
-  - interval '1 hour' - grace;
+  - interval '1 hour' - grace
+UNION ALL
+SELECT o.id, format('%s, and %s has failed since %s: %s', o.status, a.step, a.unexpected_since, a.last_failure)
+FROM step_attempts a JOIN orders o ON o.id = a.order_id, given
+WHERE a.last_failed_at > a.unexpected_since + interval '10 minutes'
+  AND a.last_failed_at > now() - grace - interval '15 minutes'
+  AND CASE
+    WHEN starts_with(a.step, 'refund: ') THEN EXISTS (
+      SELECT FROM refunds r WHERE a.step = 'refund: ' || r.id AND r.status = 'requested')
+    WHEN starts_with(a.step, 'notify: ') THEN NOT EXISTS (
+      SELECT FROM dead_letters d
+      WHERE d.order_id = o.id AND d.source = 'notification' AND a.step = 'notify: ' || d.subject)
+    ELSE o.status IN ('placed', 'reserved', 'paid', 'cancelling') END;
 
 -- invariant: attention_has_dead_letter
 -- title: An order needs attention exactly while a dead letter requests a decision about its step

@@ -51,6 +51,9 @@ export function expireOrder(deps: ExpireDeps, order: Order): Promise<ExpireOutco
 async function lookUpAndExpire(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
   const found = await deps.payments.lookUp({ orderId: order.id, reference: null });
   if (found.kind === 'absent') return recordEnd(deps, order, null);
+  if (found.kind === 'unknown' && found.notUnderstood) {
+    return { kind: 'later', reason: 'not_understood' };
+  }
   if (found.kind !== 'found') return { kind: 'later', reason: found.kind };
   const { reference, state } = found.payment;
   switch (state) {

@@ -18,6 +18,7 @@ import {
   STARTER_RETRY_DELAYS_MS,
   WEBHOOK_RETRY_DELAYS_MS,
 } from '../domain/delivery.ts';
+import { PATIENCE } from '../domain/failures.ts';
 import { TRANSITIONS } from '../domain/order.ts';
 import { DEFAULT_RETENTION } from '../domain/retention.ts';
 import type { CallLimits } from '../gateways/resilience/guard.ts';
@@ -110,6 +111,14 @@ describe('numbers', () => {
     for (const name of ['notifyCustomer', 'refundPayment']) {
       expect(budgets.get(name), name).toBe(budgetOf(code, name));
     }
+  });
+
+  test('docs/failures.md lists every failure type under its patience', () => {
+    const documented = rowsOf('docs/failures.md', 'patience').flatMap(
+      ([patience = '', types = '']) =>
+        [...types.matchAll(/`(\w+)`/g)].map(([, type = '']) => [type, unquoted(patience)]),
+    );
+    expect(Object.fromEntries(documented)).toEqual(PATIENCE);
   });
 
   test('docs/events.md and docs/webhooks.md quote the retry schedules', () => {

@@ -1,28 +1,12 @@
 /**
  * The contract between workflows and activities. Plain JSON in and out: ids, integers, strings; never
  * personal data (G8). A business result is a value with a `kind`; a fault is thrown and retried by
- * Temporal; a permanent fault is an ApplicationFailure whose type is a `FailureType`.
+ * Temporal as long as its type says (`PATIENCE` in domain/failures.ts).
  */
 import type { CheckoutStage, Decision } from '../domain/checkout-steps.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { Notification, OrderId, RefundId } from '../domain/ids.ts';
 import type { CancelReason } from '../domain/order.ts';
-
-/** The closed union of ApplicationFailure types. Workflows branch on these, never on messages. */
-export type FailureType =
-  | 'order_not_found'
-  | 'refund_not_found'
-  | 'forbidden_transition'
-  | 'order_cancelling'
-  | 'provider_unavailable'
-  | 'provider_unknown_outcome'
-  | 'provider_rejected_request'
-  | 'authorization_expiring'
-  | 'captured_manually'
-  | 'not_cancellable'
-  | 'not_waiting'
-  | 'subscriber_unknown'
-  | 'unexpected_error';
 
 export interface OrderRef {
   readonly orderId: OrderId;

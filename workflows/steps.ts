@@ -1,5 +1,6 @@
 /**
- * The activities as the workflows call them, each with its timeouts and retry budget. Local first: a
+ * The activities as the workflows call them, each with its timeouts and retry budget. The budget is for
+ * outages; any other failure ends within minutes (domain/failures.ts). Local first: a
  * step that succeeds at once costs next to nothing; one that fails becomes a durable activity whose
  * attempts show in the Web UI. Running a step twice is safe: every step is idempotent by its key.
  */
@@ -11,6 +12,7 @@ import {
 } from '@temporalio/workflow';
 import { retryBudgetMs, type StepName } from '../domain/checkout-steps.ts';
 import type { Activities } from './activities.ts';
+import { retryBriefly } from './failure-type.ts';
 
 /** Above every gateway deadline, so that the gateway ends an attempt and never Temporal. */
 const ATTEMPT_TIMEOUT = '15 seconds';
@@ -28,6 +30,7 @@ const PROVIDER_RETRY = {
 /** Our own database only: it is back within seconds, or an operator is paged. */
 const RECORD: ActivityOptions = {
   startToCloseTimeout: ATTEMPT_TIMEOUT,
+  scheduleToCloseTimeout: '30 days',
   retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
 };
 
@@ -158,7 +161,10 @@ function durably<I, O>(
 ): (input: I) => Promise<O> {
   // A cancel does not wait for the running attempt: the compensation looks up what it did. Set here
   // because the SDK's actual default differs from its documentation.
-  return pick(proxyActivities<Activities>({ ...options, cancellationType: 'TRY_CANCEL', summary }));
+  const run = pick(
+    proxyActivities<Activities>({ ...options, cancellationType: 'TRY_CANCEL', summary }),
+  );
+  return (input) => retryBriefly(() => run(input));
 }
 
 /** The running local attempt. Workflow modules are loaded per workflow, so this is per order. */

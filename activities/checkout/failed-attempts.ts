@@ -7,6 +7,7 @@ import { refundStep } from '../../domain/refund.ts';
 import { countAttempt } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import { patienceWith } from '../failures.ts';
 
 export async function countFailedAttempt(
   db: Database,
@@ -22,9 +23,9 @@ export async function countFailedAttempt(
   if (error instanceof CancelledFailure || isDatabaseUnavailable(error)) return;
   if (!isAboutOrder(input)) return;
   const step = stepOf(activity, input);
-  if (step === undefined) return;
+  const isOutage = patienceWith(failure) === 'outage';
   try {
-    await countAttempt(db, { orderId: input.orderId, step, failure: failure.message });
+    await countAttempt(db, { orderId: input.orderId, step, failure: failure.message, isOutage });
   } catch {
     // The failure of the attempt matters, an inexact count does not.
   }
@@ -36,11 +37,12 @@ interface AboutOrder {
   readonly refundId?: RefundId;
 }
 
-function stepOf(activity: string, { notification, refundId }: AboutOrder): string | undefined {
+/** What only reads or records is counted by its own name: the audit names what keeps failing. */
+function stepOf(activity: string, { notification, refundId }: AboutOrder): string {
   if (activity === 'notifyCustomer' && notification !== undefined)
     return notificationStep(notification);
   if (activity === 'refundPayment' && refundId !== undefined) return refundStep(refundId);
-  return stepOfActivity(activity);
+  return stepOfActivity(activity) ?? activity;
 }
 
 function isAboutOrder(input: unknown): input is AboutOrder {

@@ -10,6 +10,7 @@ import { findSubscription } from '../../prisma/events/subscriptions.ts';
 import type { EventActivities, PumpOutcome } from '../../workflows/activities.ts';
 import type { EventDependencies } from './dependencies.ts';
 import { subscriberUnknown } from '../failures.ts';
+import { guarded } from '../guarded.ts';
 import { callSubscriber } from './call-subscriber.ts';
 import { recordDeliveriesFailed } from './failed-deliveries.ts';
 import { describeFailure, pumpOnce, type Batch } from './pump.ts';
@@ -32,7 +33,7 @@ const MAX_PAUSE_MS = 5_000;
 const HEARTBEAT_MS = 1_000;
 
 export function createEventActivities(deps: EventDependencies): EventActivities {
-  return {
+  return guarded<EventActivities>({
     pumpSubscription: ({ subscription }) => pump(deps, subscription),
 
     async deliverEvent({ subscription, eventId }) {
@@ -61,7 +62,7 @@ export function createEventActivities(deps: EventDependencies): EventActivities 
       const event = await findEvent(deps.db, failed.eventId);
       await recordDeliveriesFailed(deps.db, [{ ...failed, event }]);
     },
-  };
+  });
 }
 
 /** Retention deleted the event: a redrive would find nothing to send. */

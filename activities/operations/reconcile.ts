@@ -1,5 +1,6 @@
 /** The steps of a reconciliation: open, compare slice by slice, recheck open discrepancies, close. */
 import { Context, log } from '@temporalio/activity';
+import { isOrderId } from '../../domain/ids.ts';
 import { idBegunAt } from '../../prisma/client/ids.ts';
 import {
   listUnseen,
@@ -13,8 +14,10 @@ import {
 } from '../../prisma/operations/reconciliation-runs.ts';
 import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { ReconcileActivities } from '../../workflows/activities.ts';
+import { guarded } from '../guarded.ts';
 import { compareShipmentNow, reconcileShipments } from './reconcile-shipments.ts';
 import { comparePaymentNow, reconcilePayments } from './reconcile-payments.ts';
+import { NAMELESS_SUBJECTS } from './not-understood.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
 /** Later runs recheck the remaining open discrepancies. */
@@ -22,7 +25,7 @@ const MAX_RECHECKED = 500;
 
 export function createReconcileActivities(deps: MaintenanceDependencies): ReconcileActivities {
   const { db } = deps;
-  return {
+  return guarded<ReconcileActivities>({
     async beginReconciliation({ scope, reconciliationId, from, to }) {
       if (reconciliationId !== null) {
         const run = await findReconciliation(db, reconciliationId);
@@ -55,7 +58,7 @@ export function createReconcileActivities(deps: MaintenanceDependencies): Reconc
       log[level]('reconciled', { reconciliation_id: id, status, found, resolved });
       return { found, resolved };
     },
-  };
+  });
 }
 
 /** One id per run of the workflow: a retry finds the run that an earlier attempt opened. */
@@ -71,6 +74,10 @@ async function recheck(
   discrepancy: FoundDiscrepancy,
 ): Promise<void> {
   const { subject, kind } = discrepancy;
+  // Nothing can be looked up: the list, which this run has read, has no such record any more.
+  if (NAMELESS_SUBJECTS.some((each) => each === subject)) {
+    return resolveDiscrepancy(deps.db, runId, discrepancy);
+  }
   const differs = isShipmentKind(discrepancy)
     ? await compareShipmentNow(deps, runId, subject)
     : await comparePaymentNow(deps, runId, subject);
@@ -80,8 +87,10 @@ async function recheck(
   }
 }
 
-function isShipmentKind({ kind }: FoundDiscrepancy): boolean {
+function isShipmentKind({ kind, subject }: FoundDiscrepancy): boolean {
   switch (kind) {
+    case 'not_understood':
+      return isOrderId(subject);
     case 'reservation_without_order':
     case 'reservation':
     case 'reserved_lines':

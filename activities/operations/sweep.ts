@@ -11,6 +11,7 @@ import {
 } from '../../prisma/orders/stuck-orders.ts';
 import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { SweepActivities } from '../../workflows/activities.ts';
+import { guarded } from '../guarded.ts';
 import { purgeOld } from './purge.ts';
 import { recoverStuckOrder, type StuckOrderOutcome } from './stuck-orders.ts';
 import { recoverStuckRefund, type StuckRefundOutcome } from './stuck-refunds.ts';
@@ -37,7 +38,7 @@ const REDRIVE_LOST_AFTER_MS = 15 * 60_000;
 
 export function createSweepActivities(deps: SweepDependencies): SweepActivities {
   const { db } = deps;
-  return {
+  return guarded<SweepActivities>({
     expirePending: () => expirePending(deps),
     checkStuckOrders: () => checkStuckOrders(deps),
     checkStuckRefunds: () => checkStuckRefunds(deps),
@@ -52,7 +53,7 @@ export function createSweepActivities(deps: SweepDependencies): SweepActivities 
     },
 
     recordSweep: ({ counts }) => recordMaintenanceRun(db, 'sweep', counts),
-  };
+  });
 }
 
 async function expirePending(deps: MaintenanceDependencies) {

@@ -14,6 +14,8 @@ export interface Metrics {
   }): void;
   /** `outcome`: `placed`, or the code of the problem. */
   countOrder(outcome: string): void;
+  /** A genuine message of a provider was stored that is not understood. */
+  countNotUnderstood(source: 'warehouse' | 'payments'): void;
 }
 
 /** Finer around 300 ms, the latency target of the synchronous path. */
@@ -41,11 +43,13 @@ export function createMetrics(watched: {
   });
   registerBreakers(registry, watched.breakers);
   registerLimiters(registry, watched.limiters);
+  const notUnderstood = registerNotUnderstood(registry, watched.breakers);
   return {
     registry,
     observeRequest: ({ method, route, status, seconds }) =>
       requests.observe({ method, route, status: String(status) }, seconds),
     countOrder: (outcome) => orders.inc({ outcome }),
+    countNotUnderstood: (source) => notUnderstood.inc({ source }),
   };
 }
 
@@ -90,6 +94,25 @@ function registerBreakers(registry: Registry, breakers: () => readonly BreakerVi
         }
       }
     },
+  });
+}
+
+function registerNotUnderstood(registry: Registry, views: () => readonly BreakerView[]): Counter {
+  const answers = new Counter({
+    name: 'holdfast_answers_not_understood_total',
+    help: 'Answers of a provider that are outside of its contract, by group of calls.',
+    labelNames: ['call'] as const,
+    registers: [registry],
+    collect() {
+      answers.reset();
+      for (const { name: call, notUnderstood } of views()) answers.inc({ call }, notUnderstood);
+    },
+  });
+  return new Counter({
+    name: 'holdfast_messages_not_understood_total',
+    help: 'Genuine messages of a provider that are not understood, by source.',
+    labelNames: ['source'] as const,
+    registers: [registry],
   });
 }
 

@@ -11,14 +11,14 @@ import { MAIL_LIMITS } from '../resilience/limits.ts';
 import type { MailLimits } from '../resilience/limits.ts';
 import type { Mail, Mailer, SendOutcome } from './mailer.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
-import type { BreakerView } from '../resilience/outcome.ts';
+import type { BreakerListener } from '../resilience/outcome.ts';
 
 export interface SmtpMailerOptions {
   readonly smtpUrl: string;
   /** `Name <address>` or an address. Its domain is the domain of every Message-ID. */
   readonly from: string;
   readonly limits?: MailLimits | undefined;
-  readonly onBreakerChange?: ((view: BreakerView) => void) | undefined;
+  readonly onBreakerChange?: BreakerListener | undefined;
 }
 
 export interface SmtpMailer extends Mailer {

@@ -2,8 +2,8 @@
  * Wraps every call to a provider: deadline, circuit breaker, bulkhead. It returns missing responses
  * as data and does not retry: Temporal does, and a synchronous call is not retried.
  *
- * Only a `ProviderFault` and a passed deadline become `unknown` and count towards opening the
- * breaker. Any other error is our own bug and is rethrown unchanged: a guard that swallowed a
+ * A `ProviderFault`, a passed deadline and an answer that is `NotUnderstood` become `unknown`; the
+ * first two count towards opening the breaker. Any other error is our own bug and is rethrown unchanged: a guard that swallowed a
  * TypeError would report it as a network problem.
  */
 import {
@@ -18,7 +18,13 @@ import {
   timeout,
   TimeoutStrategy,
 } from 'cockatiel';
-import type { BreakerState, BreakerView, NoResponse, Unavailable } from './outcome.ts';
+import type {
+  BreakerListener,
+  BreakerState,
+  BreakerView,
+  NoResponse,
+  Unavailable,
+} from './outcome.ts';
 
 /** The limits of one group of calls. Values with their reasons: limits.ts. */
 export interface CallLimits {
@@ -35,7 +41,7 @@ export interface CallLimits {
 export interface GuardOptions extends CallLimits {
   /** `<provider>.<group>`, as metrics and the console show it. */
   readonly name: string;
-  readonly onChange?: ((view: BreakerView) => void) | undefined;
+  readonly onChange?: BreakerListener | undefined;
 }
 
 export interface Guard {
@@ -68,6 +74,21 @@ export class ProviderFault extends Error {
   }
 }
 
+/**
+ * The provider answered outside of its contract, so a repeat gives the same answer. The call may have
+ * taken effect. It says nothing about the health of the provider: the breaker does not count it.
+ */
+export class NotUnderstood extends Error {
+  override readonly name = 'NotUnderstood';
+  /** A technical code. */
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
 /** A slot of a full bulkhead is free again after about one ordinary call. */
 const NO_SLOT: Unavailable = {
   kind: 'unavailable',
@@ -81,13 +102,16 @@ const PROBE_RESERVED_MS = 1_000;
 export function createGuard(options: GuardOptions): Guard {
   const { deadlineMs } = options;
   const slots = bulkhead(options.maxConcurrent, options.maxQueued);
-  const { breaker, openFor, probing, refusal, view } = createBreaker(options);
+  const { breaker, openFor, probing, refusal, ...created } = createBreaker(options);
+  let notUnderstood = 0;
 
   function noResponse(error: unknown): NoResponse {
     if (error instanceof BrokenCircuitError) return openFor();
     if (error instanceof BulkheadRejectedError) return NO_SLOT;
     if (isFailure(error)) return { kind: 'unknown', reason: reasonOf(error) };
-    throw error;
+    if (!(error instanceof NotUnderstood)) throw error;
+    notUnderstood += 1;
+    return { kind: 'unknown', reason: error.reason, notUnderstood: true };
   }
 
   async function run<T>(
@@ -111,7 +135,7 @@ export function createGuard(options: GuardOptions): Guard {
     }
   }
 
-  return { run, refusal, view };
+  return { run, refusal, view: () => ({ ...created.view(), notUnderstood }) };
 }
 
 /** The library's breaker, and its state as outcomes of calls that are not sent. */
@@ -135,7 +159,7 @@ function createBreaker({ name, deadlineMs, breakAfter, halfOpenAfterMs, onChange
     reason: `circuit breaker open, one call is probing, last error: ${lastError}`,
     retryAfterMs: deadlineMs,
   });
-  const view = (): BreakerView => {
+  const view = (): Omit<BreakerView, 'notUnderstood'> => {
     return { name, state: stateName(breaker.state), entered: { ...entered } };
   };
   breaker.onFailure(({ reason }) => {
@@ -147,7 +171,7 @@ function createBreaker({ name, deadlineMs, breakAfter, halfOpenAfterMs, onChange
   });
   breaker.onStateChange((state) => {
     entered[stateName(state)] += 1;
-    onChange?.(view());
+    onChange?.({ name, state: stateName(state) });
   });
 
   function refusal(): Unavailable | null {

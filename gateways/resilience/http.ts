@@ -2,10 +2,11 @@
  * HTTP for the adapters: bodies are read up to a limit, redirects are not followed, and every network
  * failure is a `ProviderFault` with a technical reason. It knows no provider.
  */
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { isForeignId, isLine, toInstant } from '../../domain/text.ts';
 import { currentTraceHeaders } from '../../telemetry/tracing.ts';
-import { ProviderFault } from './guard.ts';
+import { NotUnderstood, ProviderFault } from './guard.ts';
 
 /** Providers' responses are a few kilobytes; anything near this size is not theirs. */
 const MAX_RESPONSE_BYTES = 1_048_576;
@@ -39,10 +40,10 @@ export function parseBody(text: string): unknown {
   }
 }
 
-/** Reads the body after the schema. Throws ProviderFault when it does not match. */
+/** Reads the body after the schema. Throws NotUnderstood when it does not match. */
 export function readBody<T>(schema: z.ZodType<T>, body: unknown): T {
   const result = schema.safeParse(body);
-  if (!result.success) throw new ProviderFault('answer_not_understood');
+  if (!result.success) throw new NotUnderstood('answer_not_understood');
   return result.data;
 }
 
@@ -82,6 +83,11 @@ export function jsonOrNull(bytes: Uint8Array): unknown {
   } catch {
     return null;
   }
+}
+
+/** Stands for what cannot be an id itself: too long, or not printable. */
+export function digestOf(bytes: Uint8Array | string): string {
+  return `sha256/${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
 /**

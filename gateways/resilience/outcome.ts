@@ -16,6 +16,16 @@ export interface Unavailable {
 interface Unknown {
   readonly kind: 'unknown';
   readonly reason: string;
+  /** True when the provider answered outside of its contract: a repeat gives the same answer. */
+  readonly notUnderstood?: true;
+}
+
+/** A record in a provider's list that is not understood. It is looked up, never passed over. */
+export interface UnreadableRecord {
+  /** The reference of the payment, or the order; null when not even that can be read. */
+  readonly subject: string | null;
+  /** The order that it names, ours or not; null when it names none. */
+  readonly orderId: string | null;
 }
 
 export type NoResponse = Unavailable | Unknown;
@@ -28,7 +38,12 @@ export interface BreakerView {
   readonly state: BreakerState;
   /** How often it entered each state since the process started. */
   readonly entered: Readonly<Record<BreakerState, number>>;
+  /** How many answers were not understood since the process started. */
+  readonly notUnderstood: number;
 }
+
+/** Called when a breaker enters a state. */
+export type BreakerListener = (view: Pick<BreakerView, 'name' | 'state'>) => void;
 
 /**
  * The provider rejected the request itself: malformed, bad credentials, a key used for something

@@ -1,9 +1,14 @@
 /** Reads Stripe's payments and refunds page by page, for reconciliation. It only reads. */
-import { ProviderFault } from '../resilience/guard.ts';
-import type { ListWindow, PaymentsPage, RefundsPage } from '../payments.ts';
+import type Stripe from 'stripe';
+import { z } from 'zod';
+import { isForeignId } from '../../domain/text.ts';
+import { answerId } from '../resilience/http.ts';
+import { NotUnderstood, ProviderFault } from '../resilience/guard.ts';
+import type { UnreadableRecord } from '../resilience/outcome.ts';
+import type { ListWindow, PaymentsPage, ProviderPayment, RefundsPage } from '../payments.ts';
 import { parseResponse } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
-import { readIntent, referenceOf } from './lookup.ts';
+import { namedOrder, readIntent } from './lookup.ts';
 
 /** Stripe's largest page. */
 const PAGE_SIZE = 100;
@@ -11,34 +16,65 @@ const PAGE_SIZE = 100;
 /** PaymentIntents created in the window, newest first. */
 export function listPayments(call: StripeCall, window: ListWindow): Promise<PaymentsPage> {
   return parseResponse<PaymentsPage>(async () => {
-    const { data, has_more } = await call.stripe.paymentIntents.list(
-      { ...paramsOf(window), expand: ['data.latest_charge'] },
-      { timeout: call.timeoutMs },
-    );
-    const last = data.at(-1);
-    return {
-      kind: 'page',
-      payments: data.map(readIntent),
-      next: has_more && last !== undefined ? last.id : null,
-    };
+    const params = { ...paramsOf(window), expand: ['data.latest_charge'] };
+    const page = await call.stripe.paymentIntents.list(params, { timeout: call.timeoutMs });
+    const next = nextOf(page);
+    const payments: ProviderPayment[] = [];
+    const unreadable: UnreadableRecord[] = [];
+    for (const intent of page.data) {
+      try {
+        payments.push(readIntent(intent));
+      } catch (error) {
+        if (!(error instanceof NotUnderstood)) throw error;
+        unreadable.push(unreadableOf(intent));
+      }
+    }
+    return { kind: 'page', payments, unreadable, next };
   }, failRefused);
 }
 
-/** The payments refunded in the window. */
+/** The payments refunded in the window. A refund of no payment intent is none of ours. */
 export function listRefunds(call: StripeCall, window: ListWindow): Promise<RefundsPage> {
   return parseResponse<RefundsPage>(async () => {
-    const { data, has_more } = await call.stripe.refunds.list(paramsOf(window), {
-      timeout: call.timeoutMs,
-    });
-    const last = data.at(-1);
-    return {
-      kind: 'page',
-      references: data.flatMap(({ payment_intent: intent }) =>
-        intent === null ? [] : [referenceOf(typeof intent === 'string' ? { id: intent } : intent)],
-      ),
-      next: has_more && last !== undefined ? last.id : null,
-    };
+    const page = await call.stripe.refunds.list(paramsOf(window), { timeout: call.timeoutMs });
+    const next = nextOf(page);
+    const references: string[] = [];
+    const unreadable: UnreadableRecord[] = [];
+    for (const refund of page.data) {
+      const read = readableRefund.safeParse(refund);
+      if (!read.success) unreadable.push(unreadableOf(refund));
+      else if (read.data.payment_intent) references.push(read.data.payment_intent);
+    }
+    return { kind: 'page', references, unreadable, next };
   }, failRefused);
+}
+
+const readablePage = z.object({
+  data: z.array(z.looseObject({ id: z.unknown() })),
+  has_more: z.boolean(),
+});
+const readableRefund = z.object({
+  payment_intent: z
+    .union([answerId, z.object({ id: answerId }).transform(({ id }) => id)])
+    .nullish(),
+});
+
+/** Where the next page starts. Throws NotUnderstood when what the package got is no page. */
+function nextOf(page: unknown): string | null {
+  const result = readablePage.safeParse(page);
+  if (!result.success) throw new NotUnderstood('list_not_understood');
+  const { data, has_more: hasMore } = result.data;
+  const last = data.at(-1)?.id;
+  if (!hasMore || data.length === 0) return null;
+  if (!isForeignId(last)) throw new NotUnderstood('list_not_understood');
+  return last;
+}
+
+function unreadableOf({
+  id: reference,
+  metadata,
+}: Stripe.PaymentIntent | Stripe.Refund): UnreadableRecord {
+  return { subject: isForeignId(reference) ? reference : null, orderId: namedOrder(metadata) };
 }
 
 function paramsOf({ from, to, after }: ListWindow) {

@@ -9,10 +9,11 @@
  */
 import { TypeID } from 'typeid-js';
 import type Stripe from 'stripe';
+import { z } from 'zod';
 import type { OrderId } from '../../domain/ids.ts';
-import { ProviderFault } from '../resilience/guard.ts';
-import { isForeignId, toStorable } from '../../domain/text.ts';
-import { errorCode } from '../resilience/http.ts';
+import { NotUnderstood } from '../resilience/guard.ts';
+import { isForeignId } from '../../domain/text.ts';
+import { answerId, errorCode } from '../resilience/http.ts';
 import type { ProviderPayment } from '../payments.ts';
 import type { StripeCall } from './client.ts';
 import { fromStripeAmount } from './money.ts';
@@ -48,20 +49,18 @@ export function orderAgeMs(orderId: OrderId): number {
   return Math.max(0, Date.now() - createdAtMs);
 }
 
-/** Stripe's intent in our terms. Throws ProviderFault when it has a state or a value of no meaning. */
+/** Stripe's intent in our terms. Throws NotUnderstood when it has a state or a value of no meaning. */
 export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
   const state = stateOf(intent.status);
   const charge = intent.latest_charge;
   const taken = state === 'captured' && typeof charge !== 'string' ? charge : null;
-  if (state === 'captured' && taken === null) throw new ProviderFault('charge_not_expanded');
+  if (state === 'captured' && !taken) throw new NotUnderstood('charge_not_expanded');
   const currency = requireMeaning(isCurrencyCode, intent.currency).toUpperCase();
   const minor = (amount: number) =>
     fromStripeAmount(requireMeaning(Number.isSafeInteger, amount), currency);
-  const named = intent.metadata['order_id'];
   return {
     reference: referenceOf(intent),
-    // Of a payment that is not ours, anybody's text.
-    orderId: named === undefined ? null : toStorable(named),
+    orderId: namedOrder(intent.metadata),
     amountMinor: minor(intent.amount),
     currency,
     createdAt: instantOf(intent.created),
@@ -76,21 +75,24 @@ export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
 /** The end of the authorization, if the charge is expanded and contains it (ISO 8601). */
 export function captureBeforeOf(intent: Stripe.PaymentIntent): string | null {
   const charge = intent.latest_charge;
-  if (intent.status !== 'requires_capture' || charge === null || typeof charge === 'string') {
-    return null;
-  }
+  if (intent.status !== 'requires_capture' || !charge || typeof charge === 'string') return null;
   const seconds = charge.payment_method_details?.card?.capture_before;
   return seconds === undefined ? null : instantOf(seconds);
 }
 
-/** The id of an intent or a refund. Throws ProviderFault when it is none. */
+/** The order that a record names, ours or not; null when it names none. */
+export function namedOrder(metadata: unknown): string | null {
+  return z.object({ order_id: answerId }).safeParse(metadata).data?.order_id ?? null;
+}
+
+/** The id of an intent or a refund. Throws NotUnderstood when it is none. */
 export function referenceOf({ id }: { readonly id: string }): string {
   return requireMeaning(isForeignId, id);
 }
 
 /** The package's types are a promise of the documentation, not a check. */
 function requireMeaning<T>(has: (value: T) => boolean, value: T): T {
-  if (!has(value)) throw new ProviderFault('answer_not_understood');
+  if (!has(value)) throw new NotUnderstood('answer_not_understood');
   return value;
 }
 
@@ -112,7 +114,7 @@ const END_OF_9999 = Date.UTC(10_000, 0) / 1000;
 /** Why an intent has no authorization. */
 export function declineCodeOf(intent: Stripe.PaymentIntent): string {
   const error = intent.last_payment_error;
-  if (error !== null) return errorCode(errorCode('card_declined', error.code), error.decline_code);
+  if (error) return errorCode(errorCode('card_declined', error.code), error.decline_code);
   if (intent.status === 'requires_action') return 'authentication_required';
   return intent.status === 'canceled' ? 'canceled' : 'card_declined';
 }
@@ -156,7 +158,7 @@ async function findBySearch({ stripe, timeoutMs }: StripeCall, orderId: OrderId)
 
 /** Of several intents the most important: captured, then authorized. */
 function best(intents: readonly Stripe.PaymentIntent[], orderId: OrderId) {
-  const own = intents.filter(({ metadata }) => metadata['order_id'] === orderId);
+  const own = intents.filter(({ metadata }) => namedOrder(metadata) === orderId);
   const weight = ({ status }: Stripe.PaymentIntent) => WEIGHT.indexOf(status);
   return own.toSorted((a, b) => weight(b) - weight(a))[0] ?? null;
 }
@@ -178,6 +180,6 @@ function stateOf(status: Stripe.PaymentIntent['status']): ProviderPayment['state
     case 'requires_payment_method':
       return 'declined';
     default:
-      throw new ProviderFault('intent_status_not_known');
+      throw new NotUnderstood('intent_status_not_known');
   }
 }

@@ -4,11 +4,11 @@
  * old authorization and every refund are looked up first (G2).
  */
 import type { OrderId } from '../../domain/ids.ts';
-import { createGuard, ProviderFault } from '../resilience/guard.ts';
+import { createGuard, NotUnderstood, ProviderFault } from '../resilience/guard.ts';
 import { PAYMENT_LIMITS } from '../resilience/limits.ts';
 import type { PaymentLimits } from '../resilience/limits.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
-import type { BreakerView } from '../resilience/outcome.ts';
+import type { BreakerListener } from '../resilience/outcome.ts';
 import type {
   AuthorizeOutcome,
   AuthorizeRequest,
@@ -32,7 +32,7 @@ import { capture, refund, voidAuthorization } from './settle.ts';
 
 export interface StripePaymentsOptions extends StripeAccess {
   readonly limits?: PaymentLimits | undefined;
-  readonly onBreakerChange?: ((view: BreakerView) => void) | undefined;
+  readonly onBreakerChange?: BreakerListener | undefined;
 }
 
 /** Opens nothing until the first call. Throws TypeError when `apiUrl` is no URL. */
@@ -123,7 +123,7 @@ function readAuthorization(intent: Parameters<typeof readIntent>[0]): AuthorizeO
     case 'canceled':
       return { kind: 'declined', code: declineCodeOf(intent), reference };
     default:
-      throw new ProviderFault('intent_status_not_known');
+      throw new NotUnderstood('intent_status_not_known');
   }
 }
 

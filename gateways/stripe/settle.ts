@@ -4,7 +4,7 @@
  */
 import type Stripe from 'stripe';
 import { errorCode } from '../resilience/http.ts';
-import { ProviderFault } from '../resilience/guard.ts';
+import { NotUnderstood, ProviderFault } from '../resilience/guard.ts';
 import type { SettleOutcome, SettleRequest } from '../payments.ts';
 import { parseResponse } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
@@ -98,7 +98,7 @@ function readRefund({ id, status, failure_reason: reason }: FoundRefund): Settle
       return refused(errorCode('refund_failed', reason));
     case null:
     default:
-      throw new ProviderFault('refund_status_not_known');
+      throw new NotUnderstood('refund_status_not_known');
   }
 }
 

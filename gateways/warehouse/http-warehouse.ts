@@ -11,7 +11,7 @@ import type { WarehouseLimits } from '../resilience/limits.ts';
 import { readRecord, readRecords, recordsQuery } from './list.ts';
 import type { WarehouseResponse } from './list.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
-import type { BreakerView } from '../resilience/outcome.ts';
+import type { BreakerListener } from '../resilience/outcome.ts';
 import type {
   CancelOutcome,
   ReleaseOutcome,
@@ -27,7 +27,7 @@ export interface HttpWarehouseOptions {
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly limits?: WarehouseLimits | undefined;
-  readonly onBreakerChange?: ((view: BreakerView) => void) | undefined;
+  readonly onBreakerChange?: BreakerListener | undefined;
 }
 
 /** Opens nothing until the first call. Throws TypeError when `baseUrl` is no URL. */

@@ -19,7 +19,8 @@ const recordSchema = z.object({
   shipment: z.enum(['requested', 'shipped', 'refused', 'cancelled']).nullable(),
   created_at: answerTime,
 });
-const pageSchema = z.object({ data: z.array(recordSchema).max(1_000), has_more: z.boolean() });
+const pageSchema = z.object({ data: z.array(z.unknown()).max(1_000), has_more: z.boolean() });
+const named = z.object({ order_id: answerId });
 
 /** The query of one page. */
 export function recordsQuery(window: {
@@ -37,8 +38,15 @@ export function readRecords({ status, body }: WarehouseResponse): RecordsPage {
   if (status === 404) return { kind: 'not_offered' };
   if (status !== 200) throw new ProviderFault(`http_${status}`);
   const { data, has_more } = readBody(pageSchema, body);
-  const records = data.map(toRecord);
-  return { kind: 'page', records, next: has_more ? (records.at(-1)?.orderId ?? null) : null };
+  const read = data.map((row) => recordSchema.safeParse(row));
+  const records = read.flatMap((result) => (result.success ? [toRecord(result.data)] : []));
+  const unreadable = data.flatMap((row, at) => {
+    if (read[at]?.success) return [];
+    const subject = named.safeParse(row).data?.order_id ?? null;
+    return [{ subject, orderId: subject }];
+  });
+  const next = has_more && data.length > 0 ? readBody(named, data.at(-1)).order_id : null;
+  return { kind: 'page', records, unreadable, next };
 }
 
 export function readRecord({ status, body }: WarehouseResponse): RecordLookup {

@@ -5,7 +5,7 @@
  */
 import type { OrderId } from '../../domain/ids.ts';
 import type { OrderLine, ShippingAddress } from '../../domain/order.ts';
-import type { BreakerView, NoResponse } from '../resilience/outcome.ts';
+import type { BreakerView, NoResponse, UnreadableRecord } from '../resilience/outcome.ts';
 
 export interface ReserveRequest {
   readonly key: string;
@@ -67,6 +67,7 @@ export type RecordsPage =
   | {
       readonly kind: 'page';
       readonly records: readonly WarehouseRecord[];
+      readonly unreadable: readonly UnreadableRecord[];
       readonly next: string | null;
     }
   | { readonly kind: 'not_offered' }

@@ -1,16 +1,26 @@
 /**
  * Distinguishes "the database is unavailable" and "it takes no such value" from every other error,
- * whichever layer raised it: Prisma, its driver adapter, the pool or the socket. It decides nothing
- * else.
+ * whichever layer raised it: Prisma, its driver adapter, the pool or the socket. Only the first may be
+ * retried for long; any other error of the database is the same the next time.
  */
 
 /** Prisma's codes for an unreachable, closing or exhausted database (Prisma error reference). */
-const PRISMA_CODES: readonly string[] = ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037'];
+const PRISMA_CODES: readonly string[] = [
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2037',
+  // A write conflict or a deadlock.
+  'P2034',
+];
 /**
- * SQLSTATE 08: connection; 57P01-05: shutdown; 57014: statement timeout; 53: out of resources; 25006:
- * a read-only standby.
+ * SQLSTATE 08: connection; 57P: shutdown; 57014: statement timeout; 53: out of resources; 58: system
+ * error; 25006: a read-only standby; 40001, 40P01: the loser of a conflict or deadlock; 55P03: a lock
+ * was not free in time.
  */
-const SQLSTATE = /^(?:08...|57P0[1-5]|57014|53...|25006)$/;
+const SQLSTATE = /^(?:08...|57P..|57014|53...|58...|25006|40001|40P01|55P03)$/;
 const SOCKET_CODES: readonly string[] = [
   'ECONNREFUSED',
   'ECONNRESET',
@@ -46,23 +56,33 @@ const VALUE_KINDS: readonly string[] = ['LengthMismatch', 'ValueOutOfRange', 'In
 
 /** True when a retry can succeed because the database was unavailable or overloaded. */
 export function isDatabaseUnavailable(error: unknown): boolean {
-  return someCause(error, saysUnavailable);
+  return layersOf(error).some(saysUnavailable);
 }
 
 /** True when PostgreSQL cannot hold a value, such as a text with NUL: a retry cannot succeed. */
 export function isValueRefused(error: unknown): boolean {
-  return someCause(error, saysValueRefused);
+  return layersOf(error).some(saysValueRefused);
+}
+
+/** The SQLSTATE of the error, else Prisma's code (`P2002`); null when it has neither. */
+export function databaseCode(error: unknown): string | null {
+  const codes = layersOf(error).flatMap(codesOf);
+  const known = (pattern: RegExp) => codes.find((code) => pattern.test(code)) ?? null;
+  // Prisma's codes begin with P1 to P6, those of PL/pgSQL with P0.
+  return known(/^(?!P[1-9])(?=.*\d)[0-9A-Z]{5}$/) ?? known(/^P\d{4}$/);
 }
 
 type Cause = Readonly<Record<string, unknown>>;
 
-function someCause(error: unknown, isSo: (cause: Cause) => boolean): boolean {
+/** The error and its causes, the outermost first. */
+function layersOf(error: unknown): readonly Cause[] {
+  const layers: Cause[] = [];
   let current = error;
-  for (let depth = 0; depth < MAX_DEPTH && isRecord(current); depth += 1) {
-    if (isSo(current)) return true;
+  while (layers.length < MAX_DEPTH && isRecord(current)) {
+    layers.push(current);
     current = current['cause'] ?? current['meta'] ?? current['driverAdapterError'];
   }
-  return false;
+  return layers;
 }
 
 function saysUnavailable(error: Cause): boolean {
@@ -76,17 +96,15 @@ function saysValueRefused(error: Cause): boolean {
   const { kind } = error;
   if (typeof kind === 'string' && VALUE_KINDS.includes(kind)) return true;
   return codesOf(error).some(
-    (code) =>
-      typeof code === 'string' && (PRISMA_VALUE_CODES.includes(code) || VALUE_SQLSTATE.test(code)),
+    (code) => PRISMA_VALUE_CODES.includes(code) || VALUE_SQLSTATE.test(code),
   );
 }
 
-function codesOf({ code, errorCode, originalCode }: Cause): readonly unknown[] {
-  return [code, errorCode, originalCode];
+function codesOf({ code, errorCode, originalCode }: Cause): readonly string[] {
+  return [code, errorCode, originalCode].filter((each) => typeof each === 'string');
 }
 
-function isUnavailableCode(code: unknown): boolean {
-  if (typeof code !== 'string') return false;
+function isUnavailableCode(code: string): boolean {
   return PRISMA_CODES.includes(code) || SOCKET_CODES.includes(code) || SQLSTATE.test(code);
 }
 

@@ -10,15 +10,24 @@ import { recordDeadLetter } from '../events/dead-letters.ts';
 /** Counts a failed attempt at a step until the next decision about it. Raw: an upsert with a counter. */
 export async function countAttempt(
   db: Database,
-  failed: { readonly orderId: OrderId; readonly step: string; readonly failure: string },
+  failed: {
+    readonly orderId: OrderId;
+    readonly step: string;
+    readonly failure: string;
+    /** False: the next attempt probably fails as well, and the audit names what goes on like that. */
+    readonly isOutage: boolean;
+  },
 ): Promise<void> {
-  const { orderId, step, failure } = failed;
+  const { orderId, step, failure, isOutage } = failed;
   // Of an order that does not exist nothing is counted; its failure is reported all the same.
   await db.$executeRaw`
-    INSERT INTO step_attempts (order_id, step, attempts, last_failure)
-    SELECT id, ${step}, 1, ${failure} FROM orders WHERE id = ${orderId}
+    INSERT INTO step_attempts (order_id, step, attempts, last_failure, unexpected_since)
+    SELECT id, ${step}, 1, ${failure}, CASE WHEN NOT ${isOutage} THEN now() END
+    FROM orders WHERE id = ${orderId}
     ON CONFLICT (order_id, step) DO UPDATE SET attempts = step_attempts.attempts + 1,
-      last_failure = EXCLUDED.last_failure, last_failed_at = now()`;
+      last_failure = EXCLUDED.last_failure, last_failed_at = now(),
+      unexpected_since = CASE WHEN NOT ${isOutage}
+        THEN COALESCE(step_attempts.unexpected_since, now()) END`;
 }
 
 /** A dead letter about a step of an order, with its counted attempts. */

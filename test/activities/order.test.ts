@@ -181,13 +181,13 @@ describe('a failure', () => {
     });
     expect(failure).toEqual({
       type: 'unexpected_error',
-      nonRetryable: false,
+      nonRetryable: true,
       message: 'notifyCustomer: TypeError',
       nextRetryDelay: undefined,
     });
   });
 
-  test('a database error is retryable and exposes no personal data', async () => {
+  test('a value that the database refuses is not retried by Temporal, and the failure names the code alone', async () => {
     const orderId = await steps.orderAfter();
     const failure = await steps.runFailing('recordNotificationFailed', {
       orderId,
@@ -195,7 +195,8 @@ describe('a failure', () => {
       // A byte PostgreSQL takes in no text.
       failure: `${PERSON.email}\u0000`,
     });
-    expect(failure).toMatchObject({ type: 'unexpected_error', nonRetryable: false });
+    expect(failure).toMatchObject({ type: 'unexpected_error', nonRetryable: true });
+    expect(failure.message).toMatch(/^recordNotificationFailed: \w+ 22[0-9A-Z]{3}$/);
   });
 
   test('a call with the circuit open is not made and is retried when the circuit closes', async () => {

@@ -15,7 +15,7 @@ import { placedOrder } from '../support/orders.ts';
 const shop = useShop();
 
 const FAILURE = 'capture: outcome unknown (deadline)';
-const CAPTURE = { step: 'capturePayment', failure: FAILURE };
+const CAPTURE = { step: 'capturePayment', failure: FAILURE, isOutage: true };
 const view = z.looseObject({ attention: z.looseObject({ since: z.string() }).nullable() });
 
 test('an operator sees the waiting step of an order with its attempts and decisions, and a storefront does not', async () => {

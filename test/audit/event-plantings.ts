@@ -112,6 +112,28 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'nothing_stuck',
+    what: 'a record that fails on and on, and nobody is asked',
+    subject: () => 'recordShipped: DriverAdapterError 22021',
+    statements: ({ paid }) => [
+      `INSERT INTO step_attempts
+         (order_id, step, attempts, first_failed_at, unexpected_since, last_failure)
+       VALUES ('${paid}', 'recordShipped', 60, now() - interval '1 hour', now() - interval '1 hour',
+         'recordShipped: DriverAdapterError 22021')`,
+    ],
+  },
+  {
+    invariant: 'nothing_stuck',
+    what: 'a refund that fails on and on, and nobody is asked',
+    subject: of('refunding'),
+    statements: ({ refunding: id }) => [
+      `INSERT INTO step_attempts
+         (order_id, step, attempts, first_failed_at, unexpected_since, last_failure)
+       SELECT order_id, 'refund: ' || id, 60, now() - interval '1 hour', now() - interval '1 hour',
+         'refund: the answer is not understood' FROM refunds WHERE order_id = '${id}'`,
+    ],
+  },
+  {
     invariant: 'attention_has_dead_letter',
     what: 'needs_attention without a dead letter',
     subject: of('waitingBeforeCapture'),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createGate } from '../support/gate.ts';
 import { createGuard, ProviderFault } from '../../gateways/resilience/guard.ts';
 import type { CallLimits, Guard } from '../../gateways/resilience/guard.ts';
-import type { BreakerView } from '../../gateways/resilience/outcome.ts';
+import type { BreakerListener, BreakerView } from '../../gateways/resilience/outcome.ts';
 import { advance } from '../support/clock.ts';
 import { HALF_OPEN_AFTER_MS, quickLimits } from './provider.ts';
 
@@ -15,7 +15,7 @@ const PROBING = {
   retryAfterMs: 30_000,
 };
 
-function guardOf(changes: Partial<CallLimits> = {}, onChange?: (view: BreakerView) => void): Guard {
+function guardOf(changes: Partial<CallLimits> = {}, onChange?: BreakerListener): Guard {
   return createGuard({ name: 'test.call', ...quickLimits(changes), onChange });
 }
 

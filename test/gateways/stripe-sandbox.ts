@@ -3,7 +3,7 @@ import { afterEach } from 'vitest';
 import { providerKey } from '../../domain/ids.ts';
 import type { Intent, OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
-import type { BreakerView } from '../../gateways/resilience/outcome.ts';
+import type { BreakerListener } from '../../gateways/resilience/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
@@ -25,7 +25,7 @@ export function useSandbox(options: Partial<SandboxOptions> = {}): Sandbox {
 export function gatewayTo(
   sandbox: Sandbox,
   changes: Partial<CallLimits> = {},
-  onBreakerChange?: (view: BreakerView) => void,
+  onBreakerChange?: BreakerListener,
 ): PaymentGateway {
   const limits = quickLimits(changes);
   return createStripePayments({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
-import type { BreakerView } from '../../gateways/resilience/outcome.ts';
+import type { BreakerListener } from '../../gateways/resilience/outcome.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { advance } from '../support/clock.ts';
 import { HALF_OPEN_AFTER_MS, SHORT_DEADLINE, callUntilFaultFires, newOrderId } from './provider.ts';
@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000;
 
 const sandbox = useSandbox();
 
-const gatewayOf = (changes?: Partial<CallLimits>, onBreakerChange?: (view: BreakerView) => void) =>
+const gatewayOf = (changes?: Partial<CallLimits>, onBreakerChange?: BreakerListener) =>
   gatewayTo(sandbox, changes, onBreakerChange);
 const effectsOf = (orderId: OrderId) => effectsAt(sandbox, orderId);
 

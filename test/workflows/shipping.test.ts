@@ -1,14 +1,21 @@
-import { describe, expect, test } from 'vitest';
-import { shipmentAnsweredSignal, statusQuery } from '../../workflows/checkout/contract.ts';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import {
+  lookUpShipmentSignal,
+  shipmentAnsweredSignal,
+  statusQuery,
+} from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
+  attentionOf,
+  deadLetterOf,
   effectsOf,
   eventTypesOf,
   expectCleanSlate,
   expectShipped,
 } from '../support/expectations.ts';
 import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
-import { answerShipment, PARCEL } from '../support/updates.ts';
+import { acceptEvents, refuseEvents } from '../support/refused-events.ts';
+import { answerShipment, PARCEL, resolve } from '../support/updates.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
 const LOOK_UP = { provider: 'warehouse', operation: 'lookup' } as const;
@@ -83,6 +90,65 @@ describe('a shipment signal', () => {
     await expect(answerShipment(handle)).rejects.toThrow();
     await expectCleanSlate(shop, orderIdOf(handle));
     expect(effectsOf(shop, orderIdOf(handle))['ship']).toBeUndefined();
+  });
+});
+
+describe('a report that is not understood', () => {
+  afterEach(() => vi.restoreAllMocks());
+  const pending = { kind: 'pending' } as const;
+  const unclear = {
+    kind: 'unknown',
+    reason: 'answer_not_understood',
+    notUnderstood: true,
+  } as const;
+
+  test('a shipment is looked up at once after a report that is not understood', async () => {
+    const handle = await shop.start();
+    await untilRequested(handle);
+    await handle.signal(lookUpShipmentSignal);
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(shop, orderIdOf(handle));
+  });
+
+  test.each([
+    ['a report that no look-up settles', { found: pending, reported: true, failure: 'not settle' }],
+    [
+      'a look-up that is not understood',
+      { found: unclear, reported: false, failure: 'not understood' },
+    ],
+  ])(
+    'after %s an operator is asked within minutes, and a retry ships',
+    async (_, { found, reported, failure }) => {
+      vi.spyOn(shop.gateways.warehouse, 'lookUpShipment').mockResolvedValue(found);
+      const handle = await shop.start();
+      const orderId = orderIdOf(handle);
+      await untilRequested(handle);
+      if (reported) await handle.signal(lookUpShipmentSignal);
+      await shop.temporal.env.sleep('5 minutes');
+      expect(await attentionOf(shop, orderId)).toBe('shipOrder');
+      expect((await deadLetterOf(shop, orderId))?.error).toContain(failure);
+      vi.restoreAllMocks();
+      await resolve(handle, { step: 'shipOrder', decision: 'retry' });
+      expect((await handle.result()).status).toBe('shipped');
+      await expectShipped(shop, orderId);
+    },
+  );
+
+  test('a tracking number that the database cannot keep needs attention within minutes, and the failure is named', async () => {
+    shop.sandbox.faults.set(LOOK_UP, { mode: 'down' });
+    const handle = await shop.start();
+    const orderId = orderIdOf(handle);
+    await untilRequested(handle);
+    await refuseEvents(shop.db, 'order.shipped', '22021');
+    try {
+      await answerShipment(handle);
+      await shop.temporal.env.sleep('5 minutes');
+      expect(await attentionOf(shop, orderId)).toBe('checkout');
+      expect((await deadLetterOf(shop, orderId))?.error).toMatch(/^recordShipped: .* 22021$/);
+    } finally {
+      await acceptEvents(shop.db);
+    }
+    await expect(handle.result()).rejects.toThrow();
   });
 });
 

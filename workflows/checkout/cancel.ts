@@ -8,9 +8,11 @@ import {
   ApplicationFailure,
   CancellationScope,
   currentUpdateInfo,
+  isCancellation,
   setHandler,
+  TemporalFailure,
 } from '@temporalio/workflow';
-import type { FailureType } from '../activities.ts';
+import type { FailureType } from '../../domain/failures.ts';
 import { steps } from '../steps.ts';
 import { registerCompensation } from './compensate.ts';
 import { cancelUpdate, type CancelRequest } from './contract.ts';
@@ -20,9 +22,7 @@ export function handleCancel(run: CheckoutRun): void {
   setHandler(
     cancelUpdate,
     async ({ reason }: CancelRequest) => {
-      await CancellationScope.nonCancellable(async () => {
-        if (await isShippingRequested(run)) await cancelShipmentOrRefuse(run);
-      });
+      await CancellationScope.nonCancellable(() => cancelShipmentOrRefuse(run));
       refuseUnlessForward(run);
       run.phase = 'compensating';
       run.cancelReason = reason;
@@ -46,9 +46,17 @@ async function isShippingRequested(run: CheckoutRun): Promise<boolean> {
   return requested || run.shipping.isRequested();
 }
 
+/** Without an answer of the warehouse's the order continues: the caller may ask again. */
 async function cancelShipmentOrRefuse(run: CheckoutRun): Promise<void> {
-  const outcome = await steps.cancelShipment({ orderId: run.orderId });
-  if (outcome.kind === 'already_shipped') throw notCancellable('the parcel has left the warehouse');
+  try {
+    if (!(await isShippingRequested(run))) return;
+    const outcome = await steps.cancelShipment({ orderId: run.orderId });
+    if (outcome.kind === 'cancelled') return;
+  } catch (error) {
+    if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
+    throw notCancellable('the warehouse does not say whether the parcel has left');
+  }
+  throw notCancellable('the parcel has left the warehouse');
 }
 
 function refuseUnlessForward(run: CheckoutRun): void {

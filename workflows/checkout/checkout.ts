@@ -9,6 +9,7 @@ import {
   condition,
   isCancellation,
   setHandler,
+  TemporalFailure,
 } from '@temporalio/workflow';
 import type { Resume } from '../../domain/attention.ts';
 import { COMPENSATIONS, FIRST_COMPENSATION } from '../../domain/checkout-steps.ts';
@@ -35,7 +36,18 @@ type Outcome =
 
 export async function checkout(input: CheckoutInput): Promise<CheckoutResult> {
   const run = begin(input);
-  const outcome = await forwardOrCancelled(run, input.resume);
+  try {
+    return await runToTheEnd(run, input.resume);
+  } catch (error) {
+    if (error instanceof TemporalFailure && !isCancellation(error)) {
+      await CancellationScope.nonCancellable(() => run.attention.requestRestart(error));
+    }
+    throw error;
+  }
+}
+
+async function runToTheEnd(run: CheckoutRun, resume?: Resume): Promise<CheckoutResult> {
+  const outcome = await forwardOrCancelled(run, resume);
   const result = await CancellationScope.nonCancellable(async () => {
     run.phase = outcome.kind === 'cancelled' ? 'compensating' : 'shipped';
     const settled = await settle(run, outcome);

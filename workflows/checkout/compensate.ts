@@ -4,8 +4,8 @@
  */
 import { ApplicationFailure } from '@temporalio/workflow';
 import type { CompensationName } from '../../domain/checkout-steps.ts';
+import type { FailureType } from '../../domain/failures.ts';
 import type { CancelReason } from '../../domain/order.ts';
-import type { FailureType } from '../activities.ts';
 import { steps } from '../steps.ts';
 import type { CompensationOutcome, FailedCompensation } from './saga.ts';
 import type { CheckoutRun } from './state.ts';

@@ -58,6 +58,8 @@ export interface ShipmentAnswered {
 
 export const statusQuery = defineQuery<CheckoutView>('status');
 export const shipmentAnsweredSignal = defineSignal<[ShipmentAnswered]>('shipmentAnswered');
+/** The warehouse reported the shipment in a way that is not understood. */
+export const lookUpShipmentSignal = defineSignal('lookUpShipment');
 export const cancelUpdate = defineUpdate<CancelAccepted, [CancelRequest]>('cancel');
 export const resolveUpdate = defineUpdate<void, [Resolution]>('resolve');
 

@@ -2,12 +2,25 @@
  * Steps that need an operator's decision. The order shows `needs_attention` with the names of the
  * steps, the `resolve` update sends the decision, and the workflow continues under the same keys.
  */
-import { ApplicationFailure, condition, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  condition,
+  log,
+  setHandler,
+  TemporalFailure,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { AUTHORIZATION_MARGIN_MS, type Resolution } from '../../domain/attention.ts';
-import { isDecisionAbout, type CheckoutStage, type Decision } from '../../domain/checkout-steps.ts';
+import {
+  CHECKOUT_STEP,
+  isDecisionAbout,
+  type CheckoutStage,
+  type Decision,
+} from '../../domain/checkout-steps.ts';
+import type { FailureType } from '../../domain/failures.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason } from '../../domain/order.ts';
-import type { AttentionRequest, FailureType } from '../activities.ts';
+import type { AttentionRequest } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { recordDecision, steps } from '../steps.ts';
 import { resolveUpdate } from './contract.ts';
@@ -31,6 +44,11 @@ export interface Attention {
     /** The order's stage after each decision. */
     readonly resumes: Readonly<Record<Decision, CheckoutStage>>;
   }): Promise<Decided>;
+  /**
+   * The workflow is about to fail, outside of a step that could be decided about: a person restarts the
+   * order from the database, or cancels it. When not even that can be recorded, the sweep asks.
+   */
+  requestRestart(error: unknown): Promise<void>;
 }
 
 /** The decision when no operator took one in time. */
@@ -63,6 +81,7 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
   );
 
   return {
+    requestRestart: (error) => requestRestart(orderId, progress, error),
     async requestDecision(request) {
       const failure = failureSummary(request.error);
       const attention = await steps.recordNeedsAttention({
@@ -94,6 +113,17 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
     const resolution = received;
     received = undefined;
     return resolution;
+  }
+}
+
+async function requestRestart(orderId: OrderId, progress: Progress, error: unknown): Promise<void> {
+  const failure = failureSummary(error);
+  try {
+    await steps.recordNeedsAttention({ orderId, steps: [CHECKOUT_STEP], failure });
+    progress.enter('needs_attention', 'publish');
+  } catch (unrecorded) {
+    if (!(unrecorded instanceof TemporalFailure)) throw unrecorded;
+    log.warn('the order could not be marked as needing attention', { failure });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Notifies the customer. A notification that cannot be sent is recorded and never cancels an order. */
-import { isCancellation, TemporalFailure } from '@temporalio/workflow';
+import { isCancellation, log, TemporalFailure } from '@temporalio/workflow';
 import { notificationStep } from '../../domain/attention.ts';
 import type { Notification } from '../../domain/ids.ts';
 import { failureSummary } from '../failure-summary.ts';
@@ -17,6 +17,18 @@ export async function notify(run: CheckoutRun, notification: Notification): Prom
     if (isCancellation(error)) return;
     if (!(error instanceof TemporalFailure)) throw error;
     const failure = failureSummary(error);
-    await steps.recordNotificationFailed({ orderId, notification, failure });
+    await recordFailed({ orderId, notification, failure });
+  }
+}
+
+/** Nothing awaits it while an order is cancelled, so it never rejects. */
+async function recordFailed(
+  failed: Parameters<typeof steps.recordNotificationFailed>[0],
+): Promise<void> {
+  try {
+    await steps.recordNotificationFailed(failed);
+  } catch (error) {
+    if (!(error instanceof TemporalFailure)) throw error;
+    log.error('a notification was not sent, and that could not be recorded', { ...failed });
   }
 }

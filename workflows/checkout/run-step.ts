@@ -1,13 +1,8 @@
-/** Runs a forward step; when its retry budget is used up, an operator decides. */
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  isCancellation,
-  TemporalFailure,
-} from '@temporalio/workflow';
+/** Runs a forward step; when it fails for good or its retry budget is used up, an operator decides. */
+import { isCancellation, TemporalFailure } from '@temporalio/workflow';
 import { checkoutStep, type ForwardStep } from '../../domain/checkout-steps.ts';
 import type { CancelReason } from '../../domain/order.ts';
-import type { FailureType } from '../activities.ts';
+import { failureTypeOf, patienceWith } from '../failure-type.ts';
 import { registerCompensation } from './compensate.ts';
 import type { CheckoutRun } from './state.ts';
 
@@ -30,7 +25,7 @@ export async function runStep<T>(
     return await runOrEscalate(run, step, work);
   } catch (error) {
     // An earlier task recorded the order as cancelling, and was lost with its worker.
-    if (!isFailure(error, 'order_cancelling')) throw error;
+    if (failureTypeOf(error) !== 'order_cancelling') throw error;
     return { kind: 'abandoned', reason: run.cancelReason };
   }
 }
@@ -40,15 +35,19 @@ async function runOrEscalate<T>(
   step: ForwardStep,
   work: () => Promise<T>,
 ): Promise<StepResult<T>> {
-  const { stage, decisions } = checkoutStep(step);
+  const { stage, budgetUsedUp } = checkoutStep(step);
   for (;;) {
     try {
       return await run.progress.track(step, work);
     } catch (error) {
       if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
-      if (isFailure(error, 'order_cancelling')) throw error;
-      if (isFailure(error, EXPIRING)) return { kind: 'abandoned', reason: EXPIRING };
-      if (decisions === null) return { kind: 'abandoned', reason: 'deadline_passed' };
+      const type = failureTypeOf(error);
+      if (type === 'order_cancelling') throw error;
+      if (type === EXPIRING) return { kind: 'abandoned', reason: EXPIRING };
+      const isOutage = patienceWith(error) === 'outage';
+      if (isOutage && budgetUsedUp === 'cancel') {
+        return { kind: 'abandoned', reason: 'deadline_passed' };
+      }
       const { decision, reason } = await run.attention.requestDecision({
         steps: [step],
         error,
@@ -63,9 +62,4 @@ async function runOrEscalate<T>(
 function skipped({ progress }: CheckoutRun, step: ForwardStep, as: 'done' | 'skipped') {
   progress.mark(step, as);
   return { kind: 'skipped' } as const;
-}
-
-function isFailure(error: unknown, type: FailureType): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof ApplicationFailure && cause.type === type;
 }

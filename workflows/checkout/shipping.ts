@@ -1,7 +1,8 @@
 /**
  * Shipping as request-reply. The warehouse accepts the request, ships later, and reports by a callback
  * that arrives here as a signal. The signal may arrive before the request has returned, twice, or
- * never: then the workflow looks the shipment up, less and less often.
+ * never: then the workflow looks the shipment up, less and less often. A report that is not understood is
+ * no answer: the shipment is looked up at once, and a person is asked when that does not settle it.
  */
 import {
   ApplicationFailure,
@@ -11,10 +12,12 @@ import {
   TemporalFailure,
 } from '@temporalio/workflow';
 import { retryBudgetMs } from '../../domain/checkout-steps.ts';
+import type { FailureType } from '../../domain/failures.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
-import type { FailureType, ShipmentAnswer, ShipmentLookup } from '../activities.ts';
+import type { ShipmentAnswer, ShipmentLookup } from '../activities.ts';
+import { patienceWith } from '../failure-type.ts';
 import { steps } from '../steps.ts';
-import { shipmentAnsweredSignal } from './contract.ts';
+import { lookUpShipmentSignal, shipmentAnsweredSignal } from './contract.ts';
 
 /** Long enough that a warehouse that answers on its own is never looked up. */
 const FIRST_INTERVAL_MS = 30_000;
@@ -24,7 +27,10 @@ const MAX_INTERVAL_MS = 6 * 3_600_000;
 export type ShippingOutcome = ShipmentAnswer | { readonly kind: 'cancelled' };
 
 export interface Shipping {
-  /** Requests the shipment and waits for the answer. Throws when the retry budget is used up. */
+  /**
+   * Requests the shipment and waits for the answer. Throws when the retry budget is used up, or when the
+   * warehouse answers in a way that is not understood.
+   */
   ship(): Promise<ShippingOutcome>;
   /** True once the request may have reached the warehouse. */
   isRequested(): boolean;
@@ -34,26 +40,39 @@ export interface Shipping {
 export function createShipping(orderId: OrderId, { requested: before = false } = {}): Shipping {
   let requested = before;
   let answer: ShipmentAnswer | undefined;
+  let isReportUnclear = false;
 
   setHandler(shipmentAnsweredSignal, (answered) => {
     // The first answer counts. A repeat, or an answer to another request, changes nothing.
     if (answered.correlationId === shipmentCorrelationId(orderId)) answer ??= answered.answer;
   });
+  setHandler(
+    lookUpShipmentSignal,
+    () => {
+      isReportUnclear = true;
+    },
+    { description: 'The warehouse reported what is not understood: look the shipment up now.' },
+  );
 
   return {
     isRequested: () => requested,
     async ship() {
       requested = true;
       let request = await steps.requestShipment({ orderId });
+      let mustSettle = false;
       const deadlineMs = Date.now() + retryBudgetMs('shipOrder');
       for (let intervalMs = FIRST_INTERVAL_MS; Date.now() < deadlineMs;) {
         if (request.kind === 'refused') return request;
         const waitMs = Math.min(intervalMs, deadlineMs - Date.now());
-        await condition(() => answer !== undefined, waitMs, { summary: 'Wait for the warehouse' });
+        const summary = 'Wait for the warehouse';
+        await condition(() => answer !== undefined || isReportUnclear, waitMs, { summary });
         if (answer) return answer;
+        mustSettle ||= isReportUnclear;
+        isReportUnclear = false;
         const found = await lookUp(orderId);
-        if (found.kind === 'absent') request = await steps.requestShipment({ orderId });
-        else if (found.kind !== 'pending') return found;
+        if (found !== null && found.kind !== 'pending' && found.kind !== 'absent') return found;
+        if (found !== null && mustSettle) throw reportNotUnderstood();
+        if (found?.kind === 'absent') request = await steps.requestShipment({ orderId });
         intervalMs = Math.min(intervalMs * 2, MAX_INTERVAL_MS);
       }
       throw ApplicationFailure.nonRetryable(
@@ -64,12 +83,20 @@ export function createShipping(orderId: OrderId, { requested: before = false } =
   };
 }
 
-/** A failed look-up counts as pending: the next one follows anyway. */
-async function lookUp(orderId: OrderId): Promise<ShipmentLookup> {
+function reportNotUnderstood(): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    'the warehouse reported what is not understood, and a look-up does not settle it',
+    'provider_answer_not_understood' satisfies FailureType,
+  );
+}
+
+/** Null when the warehouse could not be asked: the next look-up follows anyway. */
+async function lookUp(orderId: OrderId): Promise<ShipmentLookup | null> {
   try {
     return await steps.lookUpShipment({ orderId });
   } catch (error) {
     if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
-    return { kind: 'pending' };
+    if (patienceWith(error) !== 'outage') throw error;
+    return null;
   }
 }

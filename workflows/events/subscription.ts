@@ -1,10 +1,17 @@
 /** Keeps one subscription's pump running, on any worker. */
-import { continueAsNew, proxyActivities } from '@temporalio/workflow';
-import type { EventActivities } from '../activities.ts';
+import {
+  continueAsNew,
+  isCancellation,
+  proxyActivities,
+  sleep,
+  TemporalFailure,
+} from '@temporalio/workflow';
+import type { EventActivities, PumpOutcome } from '../activities.ts';
 import type { SubscriptionInput } from './contract.ts';
 
 /** Each pump adds a few history events: the history stays small. */
 const PUMPS_PER_RUN = 200;
+const PAUSE_AFTER_FAILURE = '5 seconds';
 
 const { pumpSubscription } = proxyActivities<Pick<EventActivities, 'pumpSubscription'>>({
   // A pump ends on its own after 10 minutes.
@@ -17,8 +24,18 @@ const { pumpSubscription } = proxyActivities<Pick<EventActivities, 'pumpSubscrip
 
 export async function subscription(input: SubscriptionInput): Promise<void> {
   for (let pumps = 0; pumps < PUMPS_PER_RUN; pumps += 1) {
-    const { kind } = await pumpSubscription(input);
-    if (kind === 'gone') return;
+    if ((await pump(input)) === 'gone') return;
   }
   await continueAsNew<typeof subscription>(input);
+}
+
+/** A pump is always replaced: its failures are a growing lag, which the audit and a metric name. */
+async function pump(input: SubscriptionInput): Promise<PumpOutcome['kind']> {
+  try {
+    return (await pumpSubscription(input)).kind;
+  } catch (error) {
+    if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
+    await sleep(PAUSE_AFTER_FAILURE, { summary: 'The pump failed' });
+    return 'again';
+  }
 }

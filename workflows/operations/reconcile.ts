@@ -2,6 +2,7 @@
 import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { ReconcileActivities, ReconcileSlice } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
+import { retryBriefly } from '../failure-type.ts';
 import { reconcileWindow, type ReconcileInput, type ReconcileResult } from './contract.ts';
 
 /** A day is read in one activity: some hundred pages for a shop of this size. */
@@ -22,7 +23,9 @@ const read = proxyActivities<ReconcileActivities>({
 export async function reconcile(input: ReconcileInput): Promise<ReconcileResult> {
   const { scope, reconciliationId = null } = input;
   const window = reconcileWindow(scope, Date.now());
-  const run = await record.beginReconciliation({ scope, reconciliationId, ...window });
+  const run = await retryBriefly(() =>
+    record.beginReconciliation({ scope, reconciliationId, ...window }),
+  );
   if (run === null) return { status: 'skipped', found: 0, resolved: 0 };
   const { id } = run;
   const checked: Record<string, number> = {};
@@ -36,11 +39,18 @@ export async function reconcile(input: ReconcileInput): Promise<ReconcileResult>
   } catch (error) {
     if (isCancellation(error)) throw error;
     setCurrentDetails(`Failed: ${failureSummary(error)}`);
-    const counts = await record.endReconciliation({ id, status: 'failed', checked });
-    return { status: 'failed', ...counts };
+    return end(id, 'failed', checked);
   }
-  const counts = await record.endReconciliation({ id, status: 'completed', checked });
-  return { status: 'completed', ...counts };
+  return end(id, 'completed', checked);
+}
+
+async function end(
+  id: string,
+  status: 'completed' | 'failed',
+  checked: Readonly<Record<string, number>>,
+): Promise<ReconcileResult> {
+  const counts = await retryBriefly(() => record.endReconciliation({ id, status, checked }));
+  return { status, ...counts };
 }
 
 function* slicesOf({ id, from, to }: ReconcileSlice): Generator<ReconcileSlice> {

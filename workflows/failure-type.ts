@@ -1,0 +1,42 @@
+/** What kind of failure an activity ended with, and how long its kind is retried. */
+import { ApplicationFailure, isCancellation, sleep, TemporalFailure } from '@temporalio/workflow';
+import {
+  BRIEF_DELAYS_MS,
+  isFailureType,
+  PATIENCE,
+  type FailureType,
+  type Patience,
+} from '../domain/failures.ts';
+
+/** The type of the failure behind the error; null for a timeout without one. */
+export function failureTypeOf(error: unknown): FailureType | null {
+  for (let cause = error; cause instanceof TemporalFailure; cause = cause.cause) {
+    if (!(cause instanceof ApplicationFailure)) continue;
+    const type = cause.type ?? '';
+    return isFailureType(type) ? type : 'unexpected_error';
+  }
+  return null;
+}
+
+/** A timeout is an outage: no worker took the activity, or it did not come back. */
+export function patienceWith(error: unknown): Patience {
+  const type = failureTypeOf(error);
+  return type === null ? 'outage' : PATIENCE[type];
+}
+
+/**
+ * Retries what fails with a `brief` failure; Temporal itself retries only outages. By timers of the
+ * workflow and not by a number of attempts: after a long outage an activity has had a hundred, and one
+ * unexpected error must not end it.
+ */
+export async function retryBriefly<T>(work: () => Promise<T>): Promise<T> {
+  for (const delayMs of BRIEF_DELAYS_MS) {
+    try {
+      return await work();
+    } catch (error) {
+      if (isCancellation(error) || patienceWith(error) !== 'brief') throw error;
+    }
+    await sleep(delayMs, { summary: 'Wait before another attempt' });
+  }
+  return work();
+}
