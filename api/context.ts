@@ -27,6 +27,7 @@ import { CONCURRENCY_LIMITS, type RequestClass } from './limits/request-class.ts
 import { createEventStreams, type EventStreams, type StreamLimits } from './http/sse.ts';
 import { createMetrics, type Metrics } from './operations/metrics.ts';
 import { createOrderWaiters, type OrderWaiters } from '../services/order-waiters.ts';
+import type { InboxMessage } from '../prisma/events/inbox.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
 export interface ApiDeps {
@@ -70,6 +71,8 @@ export interface Services extends ApiDeps {
   /** Starts of refunds and reconciliations. */
   readonly starts: BackgroundStarts;
   readonly metrics: Metrics;
+  /** Logs and counts a genuine message that is not understood. */
+  readonly onNotUnderstood: (message: InboxMessage) => void;
   readonly redriver: Redriver;
   readonly logTail: LogTail;
   /** Separate limits, so that customers' streams cannot exhaust those of operators. */
@@ -120,6 +123,14 @@ export function createServices(deps: ApiDeps): Services {
     feedStreams,
     timelineStreams,
     metrics,
+    onNotUnderstood({ source, id, type, orderId }) {
+      metrics.countNotUnderstood(source);
+      const about = { source, webhook_id: id, type, order_id: orderId };
+      log.warn(
+        about,
+        'a genuine message of a provider is not understood; the inbox keeps it whole',
+      );
+    },
     async close() {
       // Long polls end now and need a permit of their class for their response: only this one closes.
       limiters.checkout.close();

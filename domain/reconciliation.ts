@@ -16,6 +16,7 @@ export const DISCREPANCY_KINDS = [
   'reservation',
   'reserved_lines',
   'shipment',
+  'not_understood',
 ] as const;
 export type DiscrepancyKind = (typeof DISCREPANCY_KINDS)[number];
 
@@ -28,6 +29,11 @@ export interface Discrepancy {
   readonly subject: string;
   readonly ours: Snapshot;
   readonly theirs: Snapshot;
+}
+
+/** The provider has a record that is not understood: a person compares it. */
+export function notUnderstood(subject: string, reason: string): Discrepancy {
+  return { kind: 'not_understood', subject, ours: {}, theirs: { reason } };
 }
 
 export interface OurPayment {

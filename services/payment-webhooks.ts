@@ -7,7 +7,12 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Database } from '../prisma/client/client.ts';
-import { listUnprocessed, markProcessed, type InboxMessage } from '../prisma/events/inbox.ts';
+import {
+  listUnprocessed,
+  markProcessed,
+  UNRECOGNIZED_TYPE,
+  type InboxMessage,
+} from '../prisma/events/inbox.ts';
 import {
   findPaymentHistory,
   type OperationRecord,
@@ -17,14 +22,18 @@ import {
 export interface PaymentWebhookDeps {
   readonly db: Database;
   readonly log: Logger;
+  /** Logs and counts a genuine message that is not understood. */
+  readonly onNotUnderstood: (message: InboxMessage) => void;
 }
 
 /**
  * `confirmed`: our records agree. `requested`: we requested it and lost the response, which the next
  * lookup finds. `unexpected`: we did not request it (an expired authorization, a manual refund), so an
  * operator should check. `unknown_payment`: not a payment of ours. `ignored`: a type we do not use.
+ * `not_understood`: a type we use, without what it should report.
  */
-type Classification = 'confirmed' | 'requested' | 'unexpected' | 'unknown_payment' | 'ignored';
+type Classification =
+  'confirmed' | 'requested' | 'unexpected' | 'unknown_payment' | 'ignored' | 'not_understood';
 
 /** By then our record is written, either from the provider's response or from a lookup. */
 const FINAL_AFTER_MS = 60_000;
@@ -36,6 +45,13 @@ const REPORTED_OPERATIONS: ReadonlyMap<string, OperationRecord> = new Map([
   ['payment_intent.succeeded', { kind: 'capture', state: 'succeeded' }],
   ['payment_intent.canceled', { kind: 'void', state: 'succeeded' }],
   ['charge.refunded', { kind: 'refund', state: 'succeeded' }],
+]);
+
+/** What we cannot have requested: a refund that failed after it was accepted, and disputes. */
+const LOSSES: ReadonlySet<string> = new Set([
+  'refund.failed',
+  'charge.dispute.created',
+  'charge.dispute.funds_withdrawn',
 ]);
 
 /** Processes a new webhook. One that is not recorded yet stays open for `processPaymentWebhooks`. */
@@ -67,13 +83,16 @@ export async function processPaymentWebhooks(
 }
 
 async function classify(db: Database, message: InboxMessage): Promise<Classification> {
+  if (message.type === UNRECOGNIZED_TYPE) return 'not_understood';
   const reported = REPORTED_OPERATIONS.get(message.type);
-  if (reported === undefined) return 'ignored';
-  const { reference, refundedMinor } = storedPayload.parse(message.payload);
+  if (reported === undefined && !LOSSES.has(message.type)) return 'ignored';
+  const payload = storedPayload.safeParse(message.payload);
+  if (!payload.success) return 'not_understood';
+  const { reference, refundedMinor } = payload.data;
   const history = await findPaymentHistory(db, { orderId: message.orderId, reference });
   if (history === null) return 'unknown_payment';
-  if (isOtherPayment(history, message, reference)) return 'unexpected';
-  if (reported.kind === 'refund' && refundedMinor !== undefined) {
+  if (reported === undefined || isOtherPayment(history, message, reference)) return 'unexpected';
+  if (reported.kind === 'refund' && typeof refundedMinor === 'number') {
     return classifyRefund(history, refundedMinor);
   }
   const isRecorded = (state: OperationRecord['state']): boolean =>
@@ -101,11 +120,12 @@ function isOtherPayment(
 }
 
 async function close(
-  { db, log }: PaymentWebhookDeps,
+  { db, log, onNotUnderstood }: PaymentWebhookDeps,
   message: InboxMessage,
   classification: Classification,
 ) {
   await markProcessed(db, message, classification);
+  if (classification === 'not_understood') onNotUnderstood(message);
   if (classification !== 'unexpected') return;
   const { id, type, orderId, payload } = message;
   log.warn(
@@ -116,5 +136,5 @@ async function close(
 
 const storedPayload = z.object({
   reference: z.string().nullable(),
-  refundedMinor: z.int().optional(),
+  refundedMinor: z.int().nullish(),
 });

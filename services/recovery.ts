@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
-import { listUnprocessed } from '../prisma/events/inbox.ts';
+import { listUnprocessed, type InboxMessage } from '../prisma/events/inbox.ts';
 import { listOverdue } from '../prisma/orders/orders.ts';
 import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
@@ -25,6 +25,8 @@ export interface RecoveryDeps {
   readonly checkouts: CheckoutClient;
   readonly reconciliationClient: ReconciliationClient;
   readonly log: Logger;
+  /** Logs and counts a genuine message that is not understood. */
+  readonly onNotUnderstood: (message: InboxMessage) => void;
 }
 
 export interface RecoveryLimits {

@@ -1,7 +1,12 @@
 /** Delivers the warehouse's answers from the inbox to the waiting workflows. */
 import { z } from 'zod';
 import type { Database } from '../prisma/client/client.ts';
-import { isAnswerDelivered, markProcessed, type InboxMessage } from '../prisma/events/inbox.ts';
+import {
+  isAnswerDelivered,
+  isLookUpRequested,
+  markProcessed,
+  type InboxMessage,
+} from '../prisma/events/inbox.ts';
 import type { ShipmentAnswered } from '../workflows/checkout/contract.ts';
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import type { ShipmentCallback } from '../gateways/warehouse/callback.ts';
@@ -9,6 +14,8 @@ import type { ShipmentCallback } from '../gateways/warehouse/callback.ts';
 export interface ShipmentSignalDeps {
   readonly db: Database;
   readonly checkouts: CheckoutClient;
+  /** Logs and counts a genuine message that is not understood. */
+  readonly onNotUnderstood: (message: InboxMessage) => void;
 }
 
 /** The callback as an inbox message. */
@@ -24,14 +31,12 @@ export function inboxMessageOf(id: string, callback: ShipmentCallback): InboxMes
  * is signaled, so that a warehouse that floods us cannot fill the workflow's history.
  */
 export async function deliverShipmentSignal(
-  { db, checkouts }: ShipmentSignalDeps,
+  deps: ShipmentSignalDeps,
   message: InboxMessage,
 ): Promise<boolean> {
+  const { db, checkouts } = deps;
   const parsed = storedPayload.safeParse(message.payload);
-  if (!parsed.success || message.orderId === null) {
-    await markProcessed(db, message, 'not_understood');
-    return true;
-  }
+  if (!parsed.success || message.orderId === null) return requestLookUp(deps, message);
   const answered: ShipmentAnswered = parsed.data;
   const { orderId } = message;
   if (await isAnswerDelivered(db, { orderId, correlationId: answered.correlationId })) {
@@ -41,6 +46,26 @@ export async function deliverShipmentSignal(
   const { kind } = await checkouts.shipmentAnswered(orderId, answered);
   if (kind === 'unavailable') return false;
   await markProcessed(db, message, kind === 'delivered' ? 'delivered' : 'late');
+  return true;
+}
+
+/**
+ * A message that is not understood, and may answer a shipping request: the workflow looks the shipment
+ * up at once, and asks a person when that does not settle it. Once per order, by the first of them.
+ */
+async function requestLookUp(
+  { db, checkouts, onNotUnderstood }: ShipmentSignalDeps,
+  message: InboxMessage,
+): Promise<boolean> {
+  const { orderId } = message;
+  let outcome = 'not_understood';
+  if (orderId !== null && !(await isLookUpRequested(db, orderId))) {
+    const { kind } = await checkouts.lookUpShipment(orderId);
+    if (kind === 'unavailable') return false;
+    if (kind === 'delivered') outcome = 'looked_up';
+  }
+  await markProcessed(db, message, outcome);
+  onNotUnderstood(message);
   return true;
 }
 

@@ -22,6 +22,7 @@ import {
   checkoutResumeOptions,
   checkoutStartOptions,
   resolveUpdate,
+  lookUpShipmentSignal,
   shipmentAnsweredSignal,
   type CancelRequest,
   type ShipmentAnswered,
@@ -57,6 +58,8 @@ export interface CheckoutClient {
   shipmentAnswered(orderId: OrderId, answered: ShipmentAnswered): Promise<SignalOutcome>;
   /** Sends an operator's decision to the workflow. */
   resolve(orderId: OrderId, resolution: Resolution): Promise<ResolveOutcome>;
+  /** Signals that the warehouse reported what is not understood: the workflow looks the shipment up. */
+  lookUpShipment(orderId: OrderId): Promise<SignalOutcome>;
   /** Reads the state of the order's workflow. */
   inspect(orderId: OrderId): Promise<RunOutcome | Unavailable>;
   /** Starts a new run that continues the order. `replacing`: terminates a run that keeps failing. */
@@ -94,6 +97,12 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
       withDeadline(CALL_DEADLINE_MS, async (client) => {
         const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
         const sent = await orNotFound(handle.signal(shipmentAnsweredSignal, answered));
+        return { kind: sent === 'not_found' ? 'closed' : 'delivered' };
+      }),
+    lookUpShipment: (orderId) =>
+      withDeadline(CALL_DEADLINE_MS, async (client) => {
+        const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
+        const sent = await orNotFound(handle.signal(lookUpShipmentSignal));
         return { kind: sent === 'not_found' ? 'closed' : 'delivered' };
       }),
     resolve: (orderId, resolution) =>

@@ -2,7 +2,7 @@
 import { Context } from '@temporalio/activity';
 import type { OrderId } from '../../domain/ids.ts';
 import { comparePayment, type DiscrepancyKind } from '../../domain/reconciliation.ts';
-import type { PaymentGateway, ProviderPayment } from '../../gateways/payments.ts';
+import type { PaymentGateway, PaymentsPage, ProviderPayment } from '../../gateways/payments.ts';
 import {
   findPaymentRecords,
   listPaymentRecords,
@@ -12,6 +12,7 @@ import { recordDiscrepancy } from '../../prisma/operations/discrepancies.ts';
 import { providerFailure } from '../failures.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
+import { recordNotUnderstood } from './not-understood.ts';
 
 /** The clocks differ, and the provider creates a payment a little after we create its order. */
 export const SKEW_MS = 10 * 60_000;
@@ -19,17 +20,22 @@ const PAGE = 100;
 const LOOK_UP_CONCURRENCY = 5;
 /** Ends the comparison with a provider that lists its pages in a circle. */
 const MAX_PAGES = 5_000;
+const UNREADABLE = { provider: 'payments', reason: 'record_not_understood' } as const;
 
 export async function reconcilePayments(
   deps: MaintenanceDependencies,
   slice: ReconcileSlice,
 ): Promise<{ readonly payments: number; readonly refunds: number }> {
   const seen = new Set<string>();
-  for await (const payments of pagesOf(deps.payments, slice)) {
+  for await (const { payments, unreadable } of pagesOf(deps.payments, slice)) {
     for (const { reference } of payments) seen.add(reference);
     await compareListed(deps, slice, payments);
+    for (const record of unreadable) {
+      await recordNotUnderstood(deps.db, slice.id, { ...record, ...UNREADABLE });
+      if (record.subject !== null) seen.add(record.subject);
+    }
   }
-  const refunded = await listRefunded(deps.payments, slice, seen);
+  const refunded = await listRefunded(deps, slice, seen);
   await lookUpEach(deps, slice, refunded);
   for (const reference of refunded) seen.add(reference);
   for await (const ours of ourPagesOf(deps, slice)) {
@@ -48,6 +54,12 @@ export async function comparePaymentNow(
   reference: string,
 ): Promise<DiscrepancyKind | 'none' | 'in_flight'> {
   const theirs = await lookUp(deps.payments, reference);
+  if (theirs === 'not_understood') {
+    const [ours] = await findPaymentRecords(deps.db, { references: [reference], orderIds: [] });
+    const record = { subject: reference, orderId: ours?.orderId ?? null };
+    await recordNotUnderstood(deps.db, runId, { ...record, ...UNREADABLE });
+    return theirs;
+  }
   const named = theirs?.orderId ?? null;
   const orderIds = named === null ? [] : [named];
   const recorded = await findPaymentRecords(deps.db, { references: [reference], orderIds });
@@ -59,16 +71,15 @@ export async function comparePaymentNow(
   return discrepancy.kind;
 }
 
-async function* pagesOf(
-  payments: PaymentGateway,
-  slice: ReconcileSlice,
-): AsyncGenerator<readonly ProviderPayment[]> {
+type Page = Extract<PaymentsPage, { kind: 'page' }>;
+
+async function* pagesOf(payments: PaymentGateway, slice: ReconcileSlice): AsyncGenerator<Page> {
   let after: string | null = null;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const listed = await payments.listPayments({ ...withSkew(slice), after });
     if (listed.kind !== 'page') throw providerFailure('list payments', listed);
     Context.current().heartbeat();
-    yield listed.payments;
+    yield listed;
     if (listed.next === null) return;
     after = listed.next;
   }
@@ -77,7 +88,7 @@ async function* pagesOf(
 
 /** Payments that the listing did not have and that were refunded in the window. */
 async function listRefunded(
-  payments: PaymentGateway,
+  { db, payments }: MaintenanceDependencies,
   slice: ReconcileSlice,
   seen: ReadonlySet<string>,
 ): Promise<readonly string[]> {
@@ -89,6 +100,9 @@ async function listRefunded(
     Context.current().heartbeat();
     for (const reference of listed.references) {
       if (!seen.has(reference)) references.add(reference);
+    }
+    for (const record of listed.unreadable) {
+      await recordNotUnderstood(db, slice.id, { ...record, ...UNREADABLE });
     }
     if (listed.next === null) break;
     after = listed.next;
@@ -153,9 +167,10 @@ async function lookUpEach(
 async function lookUp(
   payments: PaymentGateway,
   reference: string,
-): Promise<ProviderPayment | null> {
+): Promise<ProviderPayment | 'not_understood' | null> {
   // By its reference alone: the order is not known yet.
   const found = await payments.lookUpReference(reference);
+  if (found.kind === 'unknown' && found.notUnderstood) return 'not_understood';
   if (found.kind === 'found') return found.payment;
   if (found.kind === 'absent') return null;
   throw providerFailure('payment look-up', found);

@@ -17,11 +17,13 @@ import type { ReconcileSlice } from '../../workflows/activities.ts';
 import { providerFailure } from '../failures.ts';
 import { SKEW_MS } from './reconcile-payments.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
+import { recordNotUnderstood } from './not-understood.ts';
 
 const PAGE = 100;
 const LOOK_UP_CONCURRENCY = 5;
 /** Ends the comparison with a warehouse that lists its pages in a circle. */
 const MAX_PAGES = 5_000;
+const UNREADABLE = { provider: 'warehouse', reason: 'record_not_understood' } as const;
 
 /** `orders` is 0 for a warehouse that offers no listing. */
 export async function reconcileShipments(
@@ -54,6 +56,10 @@ export async function compareShipmentNow(
   orderId: string,
 ): Promise<DiscrepancyKind | 'none' | 'in_flight'> {
   const found = await warehouse.lookUpRecord({ orderId });
+  if (found.kind === 'unknown' && found.notUnderstood) {
+    await recordNotUnderstood(db, runId, { subject: orderId, orderId, ...UNREADABLE });
+    return 'not_understood';
+  }
   if (found.kind !== 'found' && found.kind !== 'absent') {
     throw providerFailure('warehouse look-up', found);
   }
@@ -80,7 +86,11 @@ async function compareTheirs(
     if (listed.kind === 'not_offered') return null;
     if (listed.kind !== 'page') throw providerFailure('list the warehouse', listed);
     Context.current().heartbeat();
-    const { records, next } = listed;
+    const { records, unreadable, next } = listed;
+    for (const record of unreadable) {
+      await recordNotUnderstood(db, slice.id, { ...record, ...UNREADABLE });
+      if (record.subject !== null) seen.add(record.subject);
+    }
     const recorded = await findShipmentRecords(
       db,
       records.map(({ orderId }) => orderId),

@@ -6,7 +6,6 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
 export const PROBLEMS = {
   malformed_json: [400, 'The body is not valid JSON.'],
-  malformed_message: [400, 'The signed message cannot be parsed.'],
   unknown_parameter: [400, 'The call has no query parameter of this name.'],
   idempotency_key_required: [
     400,

@@ -6,14 +6,14 @@ import type { ApiEnv } from './request.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** Refuses content codings, and bodies over 64 kB without reading all of them. */
-export function limitBody(): MiddlewareHandler {
+/** Refuses content codings, and larger bodies without reading all of them. */
+export function limitBody(maxSize: number = MAX_BODY_BYTES): MiddlewareHandler {
   const limit = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
+    maxSize,
     onError: () => {
       throw new ProblemError({
         code: 'payload_too_large',
-        detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.`,
+        detail: `The body must not exceed ${maxSize} bytes.`,
       });
     },
   });

@@ -1,9 +1,11 @@
 /**
  * Webhooks from the providers. The signature is verified on the raw bytes, and the message is stored
- * before it is acknowledged. If processing fails, services/recovery.ts repeats it from the inbox.
+ * whole before it is acknowledged, whatever it says: a provider repeats what is refused for days. If
+ * processing fails, services/recovery.ts repeats it from the inbox.
  */
 import { Hono } from 'hono';
-import { markProcessed, storeMessage, type InboxMessage } from '../../prisma/events/inbox.ts';
+import { storeMessage, UNRECOGNIZED_TYPE, type InboxMessage } from '../../prisma/events/inbox.ts';
+import type { CallbackVerifier } from '../../gateways/warehouse/callback.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 import { limitBody } from '../middleware/request-body.ts';
 import { processPaymentWebhook } from '../../services/payment-webhooks.ts';
@@ -11,43 +13,34 @@ import { ProblemError } from '../http/problems.ts';
 import type { Services } from '../context.ts';
 import { deliverShipmentSignal, inboxMessageOf } from '../../services/shipment-callbacks.ts';
 
+/** A provider repeats what is refused: its longest events have some hundred kilobytes. */
+const MAX_MESSAGE_BYTES = 1_048_576;
+
 export function callbackRoutes(services: Services) {
   const { db, verifyCallback, verifyPaymentWebhook } = services;
   return new Hono<ApiEnv>()
-    .post('/callbacks/warehouse', limitBody(), async (c) => {
+    .post('/callbacks/warehouse', limitBody(MAX_MESSAGE_BYTES), async (c) => {
       const body = new Uint8Array(await c.req.arrayBuffer());
       const verdict = verifyCallback({ body, headers: c.req.header() });
-      switch (verdict.kind) {
-        case 'rejected':
-          throw badSignature();
-        case 'unrecognized':
-          await storeUnrecognized(services, verdict.id);
-          break;
-        case 'verified': {
-          const message = inboxMessageOf(verdict.id, verdict.answer);
-          c.set('orderId', verdict.answer.orderId);
-          const stored = await storeMessage(db, message);
-          if (stored === 'stored') {
-            await bestEffort(services, message, deliverShipmentSignal(services, message));
-          }
-        }
+      if (verdict.kind === 'rejected') throw badSignature();
+      const message =
+        verdict.kind === 'verified' ? inboxMessageOf(verdict.id, verdict.answer) : unclear(verdict);
+      c.set('orderId', message.orderId ?? undefined);
+      if ((await storeMessage(db, message, body)) === 'stored') {
+        await bestEffort(services, message, deliverShipmentSignal(services, message));
       }
       return c.json({ received: true }, 200);
     })
-    .post('/callbacks/payments', limitBody(), async (c) => {
+    .post('/callbacks/payments', limitBody(MAX_MESSAGE_BYTES), async (c) => {
       const body = new Uint8Array(await c.req.arrayBuffer());
       const signature = c.req.header('stripe-signature') ?? null;
       const verdict = verifyPaymentWebhook({ body, signature });
-      if (verdict.kind === 'rejected') {
-        if (verdict.reason === 'bad_signature') throw badSignature();
-        const detail = 'The event has no id, type or object.';
-        throw new ProblemError({ code: 'malformed_message', detail });
-      }
-      const { id, type, orderId, reference, refundedMinor } = verdict;
+      if (verdict.kind === 'rejected') throw badSignature();
+      const { id, orderId, about } = verdict;
       c.set('orderId', orderId ?? undefined);
-      const payload = { reference, ...(refundedMinor !== null && { refundedMinor }) };
-      const message = { source: 'payments', id, type, orderId, payload } as const;
-      if ((await storeMessage(db, message)) === 'stored') {
+      const type = verdict.type ?? UNRECOGNIZED_TYPE;
+      const message = { source: 'payments', id, type, orderId, payload: { ...about } } as const;
+      if ((await storeMessage(db, message, body)) === 'stored') {
         await bestEffort(services, message, processPaymentWebhook(services, message));
       }
       return c.json({ received: true }, 200);
@@ -67,11 +60,11 @@ async function bestEffort(
   }
 }
 
-async function storeUnrecognized({ db }: Services, id: string): Promise<void> {
-  const message = { source: 'warehouse', id } as const;
-  await storeMessage(db, { ...message, type: 'unrecognized', orderId: null, payload: {} });
-  await markProcessed(db, message, 'unrecognized');
+function unclear({ id, type, orderId }: UnclearCallback): InboxMessage {
+  return { source: 'warehouse', id, type: type ?? UNRECOGNIZED_TYPE, orderId, payload: {} };
 }
+
+type UnclearCallback = Extract<ReturnType<CallbackVerifier>, { kind: 'not_understood' }>;
 
 function badSignature(): ProblemError {
   const detail = 'Sign the raw body with the shared secret. The timestamp may differ by 5 minutes.';

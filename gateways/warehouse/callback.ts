@@ -6,7 +6,8 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { z } from 'zod';
 import { isOrderId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { answerId, answerLine, errorCode, jsonOrNull } from '../resilience/http.ts';
+import { isForeignId } from '../../domain/text.ts';
+import { answerId, answerLine, digestOf, errorCode, jsonOrNull } from '../resilience/http.ts';
 import type { ShipmentState } from './warehouse.ts';
 
 /** The outcome of a shipping request, as a callback reports it. */
@@ -18,8 +19,15 @@ export interface ShipmentCallback {
 
 export type CallbackVerdict =
   | { readonly kind: 'verified'; readonly id: string; readonly answer: ShipmentCallback }
-  /** Signed, but not about an order of ours: acknowledge it, or the sender repeats it for days. */
-  | { readonly kind: 'unrecognized'; readonly id: string }
+  /** Signed, and outside of the contract: acknowledge it, or the sender repeats it for days. */
+  | {
+      readonly kind: 'not_understood';
+      readonly id: string;
+      /** The type that it names; null when it names none. */
+      readonly type: string | null;
+      /** The order whose shipping it may answer; null when it is no answer, or names no order. */
+      readonly orderId: OrderId | null;
+    }
   | { readonly kind: 'rejected'; readonly reason: 'bad_signature' };
 
 interface SignedMessage {
@@ -42,8 +50,10 @@ export function createCallbackVerifier(secrets: readonly string[]): CallbackVeri
     const isGenuine = webhooks.some((webhook) => isSigned(webhook, bytes, headers));
     if (!isGenuine) return { kind: 'rejected', reason: 'bad_signature' };
     const id = idOf(headers);
-    const answer = readCallback(bytes);
-    return answer === null ? { kind: 'unrecognized', id } : { kind: 'verified', id, answer };
+    const json = jsonOrNull(bytes);
+    const answer = readCallback(json);
+    if (answer !== null) return { kind: 'verified', id, answer };
+    return { kind: 'not_understood', id, ...readUnclear(json) };
   };
 }
 
@@ -68,9 +78,22 @@ const callback = z.discriminatedUnion('type', [
     data: z.object({ ...ids, reason: z.string() }),
   }),
 ]);
+const ANSWER_TYPES: readonly string[] = ['shipment.shipped', 'shipment.refused'];
 
-function readCallback(body: Uint8Array): ShipmentCallback | null {
-  const result = callback.safeParse(jsonOrNull(body));
+/** The order of an answer, from whichever of its two ids can be read. */
+function readUnclear(body: unknown): { type: string | null; orderId: OrderId | null } {
+  const type = z.object({ type: answerId }).safeParse(body).data?.type;
+  if (type === undefined || !ANSWER_TYPES.includes(type)) {
+    return { type: type ?? null, orderId: null };
+  }
+  const data = z.object({ data: z.record(z.string(), z.unknown()) }).safeParse(body).data?.data;
+  const [correlated] = String(data?.['correlation_id']).split('.');
+  const named = [data?.['order_id'], correlated].filter((each) => typeof each === 'string');
+  return { type, orderId: named.find(isOrderId) ?? null };
+}
+
+function readCallback(body: unknown): ShipmentCallback | null {
+  const result = callback.safeParse(body);
   if (!result.success) return null;
   const { type, data } = result.data;
   const { correlation_id: correlationId, order_id: orderId } = data;
@@ -86,5 +109,5 @@ function readCallback(body: Uint8Array): ShipmentCallback | null {
 function idOf(headers: Readonly<Record<string, string>>): string {
   const entry = Object.entries(headers).find(([name]) => name.toLowerCase() === 'webhook-id');
   if (entry === undefined) throw new TypeError('a verified message has a webhook-id');
-  return entry[1];
+  return isForeignId(entry[1]) ? entry[1] : digestOf(entry[1]);
 }

@@ -1,4 +1,7 @@
-/** Messages from providers: stored before they are acknowledged, each (source, id) once. */
+/**
+ * Messages from providers: stored before they are acknowledged, each (source, id) once. What is genuine
+ * is kept whole, unless all of it was understood.
+ */
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
 import type { InboxSource } from '../generated/enums.ts';
@@ -9,16 +12,24 @@ export interface InboxMessage {
   readonly id: string;
   readonly type: string;
   readonly orderId: OrderId | null;
+  /** What was understood. */
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-/** Stores the message. `duplicate`: it was stored before, and nothing is written. */
+/** The type of a message that names none. */
+export const UNRECOGNIZED_TYPE = 'unrecognized';
+
+/** Outcomes of messages whose content is all in our records: their bytes are not kept. */
+const UNDERSTOOD: readonly string[] = ['delivered', 'repeated', 'late', 'confirmed', 'requested'];
+
+/** Stores the message with its bytes. `duplicate`: it was stored before, and nothing is written. */
 export async function storeMessage(
   db: Database,
   message: InboxMessage,
+  body: Uint8Array<ArrayBuffer> | null = null,
 ): Promise<'stored' | 'duplicate'> {
   const added = await db.inboxMessage.createMany({
-    data: [{ ...message, payload: writeObject(message.payload) }],
+    data: [{ ...message, payload: writeObject(message.payload), body }],
     skipDuplicates: true,
   });
   return added.count === 1 ? 'stored' : 'duplicate';
@@ -55,6 +66,14 @@ export async function isAnswerDelivered(
   return rows.length > 0;
 }
 
+/** True when an earlier message that was not understood has made the order's workflow look it up. */
+export async function isLookUpRequested(db: Database, orderId: OrderId): Promise<boolean> {
+  const rows = await db.$queryRaw<unknown[]>`
+    SELECT 1 FROM inbox
+    WHERE order_id = ${orderId} AND outcome = 'looked_up' AND source = 'warehouse' LIMIT 1`;
+  return rows.length > 0;
+}
+
 /** Records the outcome of the message, once. Raw for the database's clock. */
 export async function markProcessed(
   db: Database,
@@ -62,6 +81,7 @@ export async function markProcessed(
   outcome: string,
 ): Promise<void> {
   await db.$executeRaw`
-    UPDATE inbox SET processed_at = now(), outcome = ${outcome}
+    UPDATE inbox SET processed_at = now(), outcome = ${outcome},
+      body = CASE WHEN ${outcome} = ANY (${[...UNDERSTOOD]}) THEN NULL ELSE body END
     WHERE source = ${message.source} AND id = ${message.id} AND processed_at IS NULL`;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { startRequestedReconciliation } from '../../services/start-reconciliation.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { createReconciliationClient } from '../../temporal/reconciliation-client.ts';
@@ -49,6 +49,35 @@ test('a reconciliation left unstarted by a crash is started by the recovery and 
   expect(await reconcile(shop)).toMatchObject({ status: 'completed' });
   // Two processes may both have found it: the second start does nothing.
   expect(await startRequestedReconciliation(deps, run)).toBe(true);
+});
+
+test('a record that is not understood is a discrepancy of its order until it is, and the others are compared', async () => {
+  const orderId = await shipped();
+  const { payments, warehouse } = shop.gateways;
+  const { providerReference } = await shop.db.payment.findUniqueOrThrow({ where: { orderId } });
+  const odd = { subject: providerReference, orderId };
+  const nameless = { subject: null, orderId: null };
+  const listPayments = payments.listPayments.bind(payments);
+  const listRecords = warehouse.listRecords.bind(warehouse);
+  vi.spyOn(payments, 'listPayments').mockImplementation(async (window) => {
+    const page = await listPayments(window);
+    return page.kind === 'page' ? { ...page, unreadable: [odd] } : page;
+  });
+  vi.spyOn(warehouse, 'listRecords').mockImplementation(async (window) => {
+    const page = await listRecords(window);
+    return page.kind === 'page' ? { ...page, unreadable: [nameless] } : page;
+  });
+  try {
+    expect(await reconcile(shop)).toMatchObject({ status: 'completed', found: 2 });
+    const open = await openDiscrepancies();
+    expect(open).toContainEqual(['not_understood', providerReference]);
+    expect(open).toContainEqual(['not_understood', 'warehouse']);
+    expect(await eventTypesOf(shop, orderId)).toContain('order.discrepancy_found');
+  } finally {
+    vi.restoreAllMocks();
+  }
+  expect(await reconcile(shop)).toMatchObject({ found: 0, resolved: 2 });
+  expect(await openDiscrepancies()).toEqual([]);
 });
 
 test('a charge made outside the system is reported once and resolved after its cancellation', async () => {

@@ -15,6 +15,8 @@ import type { NotificationInput } from '../../workflows/events/contract.ts';
 export interface RecordedCheckouts extends CheckoutClient {
   readonly started: CheckoutStart[];
   readonly answers: { readonly orderId: OrderId; readonly answered: ShipmentAnswered }[];
+  /** Orders whose shipment is to be looked up at once. */
+  readonly lookUps: OrderId[];
   readonly resolved: { readonly orderId: OrderId; readonly resolution: Resolution }[];
   /** False: no step waits for a person. */
   waiting: boolean;
@@ -72,6 +74,7 @@ function createCheckoutRecorder(): RecordedCheckouts {
   const recorder: RecordedCheckouts = {
     started: [],
     answers: [],
+    lookUps: [],
     resolved: [],
     waiting: true,
     reachable: true,
@@ -86,6 +89,11 @@ function createCheckoutRecorder(): RecordedCheckouts {
     async shipmentAnswered(orderId, answered) {
       if (!recorder.reachable) return { kind: 'unavailable' };
       recorder.answers.push({ orderId, answered });
+      return { kind: 'delivered' };
+    },
+    async lookUpShipment(orderId) {
+      if (!recorder.reachable) return { kind: 'unavailable' };
+      recorder.lookUps.push(orderId);
       return { kind: 'delivered' };
     },
     async resolve(orderId, resolution) {
