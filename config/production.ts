@@ -60,8 +60,8 @@ export function productionProblems(values: Values): readonly ConfigProblem[] {
     ...run(CHECKS, false),
     ...run(ALLOWABLE_CHECKS, true).filter(({ variable }) => !allowed.includes(variable)),
   ];
-  const first = new Map(problems.toReversed().map((each) => [each.variable, each]));
-  return [...first.values()];
+  const named = problems.map(({ variable }) => variable);
+  return problems.filter(({ variable }, at) => named.indexOf(variable) === at);
 }
 
 interface Secret {
