@@ -157,7 +157,7 @@ describe('in production', () => {
     ['worker', createHealthApp],
   ] as const;
 
-  test.each(apps)('the public port of an %s has no operations, by no method', async (_, create) => {
+  test.each(apps)('the public port of the %s has no operations, by no method', async (_, create) => {
     const app = create(shop.services, false);
     for (const path of CLOSED) {
       for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS', 'DELETE']) {
@@ -169,7 +169,7 @@ describe('in production', () => {
   });
 
   test.each(apps)(
-    'the readiness of an %s on the public port is its status alone',
+    'the readiness of the %s on the public port is its status alone',
     async (_, create) => {
       const app = create(shop.services, false);
       for (const path of ['/readyz', '/healthz']) {
