@@ -1,5 +1,6 @@
 import { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { storedKey } from '../../api/http/idempotency-key.ts';
 import { createCheckoutClient } from '../../temporal/checkout-client.ts';
 import { readable } from '../../tools/audit/readable.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
@@ -106,7 +107,7 @@ describe('POST /v1/orders/{id}/cancel: 202', () => {
     expect(await replay.text()).toBe(body);
 
     // The response was lost before it was stored; the finished workflow still returns it.
-    await shop.db.idempotencyKey.deleteMany({ where: { key: 'accepted' } });
+    await shop.db.idempotencyKey.deleteMany({ where: { key: storedKey('accepted') } });
     const again = await cancel(id, 'accepted', 'operator');
     expect([again.status, await again.text()]).toEqual([202, body]);
 
@@ -222,7 +223,7 @@ describe('POST /v1/orders/{id}/cancel: 409', () => {
     shop.sandbox.faults.set(authorize, { mode: 'fail_before', times: 1 });
     expect((await shop.place({}, 'still-paying')).status).toBe(503);
     const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({
-      where: { key: 'still-paying' },
+      where: { key: storedKey('still-paying') },
     });
     const pending = await problemOf(await cancel(orderId ?? '', 'x1'));
     expect(pending).toMatchObject({ code: 'not_cancellable', reason: 'not_placed_yet' });

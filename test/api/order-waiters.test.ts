@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { storedKey } from '../../api/http/idempotency-key.ts';
 import { createOrderWaiters, type OrderWaiters } from '../../services/order-waiters.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
@@ -21,7 +22,9 @@ async function pending(): Promise<OrderId> {
   shop.sandbox.faults.set(authorize, { mode: 'fail_before', times: 1 });
   const key = crypto.randomUUID();
   expect((await problemOf(await shop.place({}, key))).code).toBe('payment_unavailable');
-  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({ where: { key } });
+  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({
+    where: { key: storedKey(key) },
+  });
   if (orderId === null || !isOrderId(orderId)) throw new Error('the key names no order');
   return orderId;
 }

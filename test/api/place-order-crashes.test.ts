@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
+import { storedKey } from '../../api/http/idempotency-key.ts';
 import { createApp } from '../../api/app.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
@@ -34,7 +35,9 @@ async function die(key: string, when: 'before' | 'after'): Promise<OrderId> {
   };
   const response = await placeThrough(dying, key);
   expect(response.status).toBe(500);
-  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({ where: { key } });
+  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({
+    where: { key: storedKey(key) },
+  });
   if (orderId === null || !isOrderId(orderId)) throw new Error('the key names no order');
   return orderId;
 }
@@ -45,7 +48,10 @@ function placeThrough(payments: PaymentGateway, key: string): Promise<Response> 
 }
 
 async function passLease(key: string): Promise<void> {
-  await shop.db.idempotencyKey.updateMany({ where: { key }, data: { leaseUntil: new Date(0) } });
+  await shop.db.idempotencyKey.updateMany({
+    where: { key: storedKey(key) },
+    data: { leaseUntil: new Date(0) },
+  });
 }
 
 async function passDeadline(id: string): Promise<void> {

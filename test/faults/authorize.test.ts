@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, onTestFinished, vi } from 'vitest';
+import { storedKey } from '../../api/http/idempotency-key.ts';
 import { createApp } from '../../api/app.ts';
 import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
@@ -25,7 +26,9 @@ const held = async () =>
   (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
 
 async function orderOfKey(key: string): Promise<string> {
-  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({ where: { key } });
+  const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({
+    where: { key: storedKey(key) },
+  });
   return orderId ?? '';
 }
 

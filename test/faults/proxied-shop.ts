@@ -1,5 +1,6 @@
 /** A shop whose connection to PostgreSQL can be cut, slowed and refused; tests read past the proxy. */
 import { expect } from 'vitest';
+import { storedKey } from '../../api/http/idempotency-key.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { COMMIT_REQUEST, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
@@ -87,14 +88,19 @@ async function openProxiedShop(): Promise<ProxiedShop> {
     fired: () => total() - firedBefore,
     buy,
     async passLease(key) {
-      await direct.idempotencyKey.updateMany({ where: { key }, data: { leaseUntil: new Date(0) } });
+      await direct.idempotencyKey.updateMany({
+        where: { key: storedKey(key) },
+        data: { leaseUntil: new Date(0) },
+      });
     },
     async passDeadline(id) {
       const past = new Date(Date.now() - 600_000);
       await direct.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
     },
     async orderOfKey(key) {
-      return (await direct.idempotencyKey.findFirst({ where: { key } }))?.orderId ?? null;
+      return (
+        (await direct.idempotencyKey.findFirst({ where: { key: storedKey(key) } }))?.orderId ?? null
+      );
     },
     async heldMugs() {
       return (await direct.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { storedKey } from '../../../api/http/idempotency-key.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import { COMMIT_REQUEST } from '../../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
@@ -100,7 +101,7 @@ async function expectShippedOnce(request: OrderRequest): Promise<void> {
   const orderId = await placeUntilSettled(stack, request);
   await untilStatus(stack, orderId, 'shipped');
   await expectShipped(stack, orderId);
-  expect(await stack.db.idempotencyKey.count({ where: { key: request.key } })).toBe(1);
+  expect(await stack.db.idempotencyKey.count({ where: { key: storedKey(request.key) } })).toBe(1);
 }
 
 async function expectAllShip(orderIds: readonly OrderId[]): Promise<void> {

@@ -1,6 +1,7 @@
 /** Waits for the outcomes of a stack's orders, with time for a killed process to be replaced. */
 import { expect } from 'vitest';
 import { z } from 'zod';
+import { storedKey } from '../../../api/http/idempotency-key.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { OrderStatus } from '../../../domain/order.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -47,7 +48,9 @@ export async function expectNothingHeld(stack: TestStack, orderId: OrderId): Pro
 }
 
 async function orderOfKey(stack: TestStack, key: string): Promise<OrderId> {
-  const { orderId } = await stack.db.idempotencyKey.findFirstOrThrow({ where: { key } });
+  const { orderId } = await stack.db.idempotencyKey.findFirstOrThrow({
+    where: { key: storedKey(key) },
+  });
   return parseOrderId({ status: 0, text: JSON.stringify({ id: orderId }) });
 }
 
