@@ -25,6 +25,7 @@ import { healthRoutes } from './routes/health.ts';
 import { invariantRoutes } from './routes/invariants.ts';
 import { orderReadRoutes } from './routes/order-reads.ts';
 import { orderRoutes } from './routes/orders.ts';
+import { personRoutes } from './routes/persons.ts';
 import { productRoutes } from './routes/products.ts';
 import { refundRoutes } from './routes/refunds.ts';
 import { reconciliationRoutes } from './routes/reconciliations.ts';
@@ -82,6 +83,7 @@ export function createApp(services: Services, operations = true) {
     .route('/', subscriptionRoutes(services))
     .route('/', deadLetterRoutes(services))
     .route('/', reconciliationRoutes(services))
+    .route('/', personRoutes(services))
     .route('/', invariantRoutes(services))
     .route('/', callbackRoutes(services))
     .route('/', healthRoutes(services, operations))

@@ -120,6 +120,8 @@ export interface Order {
   readonly cancelReason: CancelReason | null;
   /** The steps that need a decision, as one text, while the order needs attention. */
   readonly attentionStep: string | null;
+  /** When the person was erased: customer and address say `erased`. */
+  readonly erasedAt: string | null;
   readonly createdAt: string;
   readonly updatedAt: string;
 }
@@ -200,5 +202,6 @@ export const EVENT_TYPES = [
   'refund.needs_attention',
   'order.discrepancy_found',
   'order.discrepancy_resolved',
+  'order.erased',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

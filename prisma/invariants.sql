@@ -511,6 +511,38 @@ WHERE s.paused AND 'subscription.paused' IS DISTINCT FROM (
   WHERE a.subject = s.name AND a.action IN ('subscription.paused', 'subscription.resumed')
   ORDER BY a.id DESC LIMIT 1);
 
+-- invariant: erased_persons_gone
+-- title: Of an erased person nothing is left in what belongs to the orders
+-- holds: always
+-- The rows of order and customer are held by constraints. Only what is older than the erasure counts: a
+-- later refund has a reason again.
+SELECT o.id AS subject, 'kept in ' || string_agg(found, ', ' ORDER BY found) AS detail
+FROM orders o CROSS JOIN LATERAL (
+  SELECT 'payments' FROM payments WHERE order_id = o.id AND payment_method <> 'erased'
+  UNION SELECT 'shipments' FROM shipments WHERE order_id = o.id AND tracking_number <> 'erased'
+  UNION SELECT 'refunds' FROM refunds
+    WHERE order_id = o.id AND reason <> 'erased' AND requested_at < o.erased_at
+  UNION SELECT 'events' FROM events e, jsonb_each_text(e.data) AS member
+    WHERE order_id = o.id AND member.key IN ('note', 'tracking_number')
+      AND member.value <> 'erased' AND e.time < o.erased_at
+  UNION SELECT 'webhook_attempts' FROM events e JOIN webhook_attempts w ON w.event_id = e.id
+    WHERE e.order_id = o.id AND w.response IS NOT NULL AND w.attempted_at < o.erased_at
+  UNION SELECT 'idempotency_keys' FROM idempotency_keys
+    WHERE order_id = o.id AND fingerprint <> 'erased'
+  UNION SELECT 'inbox' FROM inbox
+    WHERE order_id = o.id AND processed_at IS NOT NULL
+      AND (payload <> '{}' OR body IS NOT NULL)
+  UNION SELECT 'dead_letters' FROM dead_letters WHERE order_id = o.id
+    AND (note <> 'erased' OR message ? 'data') AND GREATEST(last_failed_at, decided_at) < o.erased_at
+  UNION SELECT 'step_attempts' FROM step_attempts
+    WHERE order_id = o.id AND last_failed_at < o.erased_at
+) AS kept (found)
+WHERE o.erased_at IS NOT NULL
+GROUP BY o.id
+UNION ALL
+SELECT o.id, 'not erased, but its customer is' FROM customers c JOIN orders o ON o.customer_id = c.id
+WHERE c.email IS NULL AND o.erased_at IS NULL;
+
 -- invariant: cursors_within_log
 -- title: No cursor is beyond the end of the log, where its subscription would miss new events
 -- holds: always

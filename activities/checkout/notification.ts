@@ -15,7 +15,8 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
     async notifyCustomer({ orderId, notification }) {
       const found = await findToNotify(db, orderId, notification);
       if (!found) throw orderNotFound(orderId);
-      if (found.wasNotified) return;
+      // Of an erased order nobody is left to notify.
+      if (found.wasNotified || found.order.erasedAt !== null) return;
       const outcome = await mailer.send({
         messageKey: notificationKey(orderId, notification),
         to: found.order.customer.email,

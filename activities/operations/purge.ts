@@ -1,5 +1,6 @@
-/** The sweep's part that deletes records older than their retention period. */
-import { Context } from '@temporalio/activity';
+/** The sweep's part that deletes and erases what is older than its retention period. */
+import { Context, log } from '@temporalio/activity';
+import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import { purgeWantedTypes } from '../../prisma/events/webhook-wanted-types.ts';
 import {
   purgeConsumedEvents,
@@ -9,12 +10,15 @@ import {
   purgeKeys,
   purgeStepAttempts,
 } from '../../prisma/operations/retention.ts';
+import { eraseOutdatedOrder, listOutdated } from '../../prisma/privacy/erase.ts';
 import type { SweepDependencies } from './dependencies.ts';
 
 /** Short transactions: no other query waits long for a row. */
 const PURGE_BATCH = 1_000;
 /** Enough for a minute of a busy shop, and a sweep still ends in time. */
 const MAX_PURGE_BATCHES = 20;
+/** Some milliseconds each: what is left is for the next sweep. */
+const ERASED_BATCH = 200;
 
 /** Deletes every kind of record by its period. Returns the number of rows. */
 export async function purgeOld({
@@ -33,6 +37,29 @@ export async function purgeOld({
     purgeWantedTypes(db),
   ]);
   return purged.reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * Erases the persons of orders that are older than the period, and customers who have no other order.
+ * Returns the number of orders.
+ */
+export async function eraseOutdated({
+  db,
+  retention,
+}: Pick<SweepDependencies, 'db' | 'retention'>): Promise<number> {
+  if (retention.personalData === null) return 0;
+  const outdated = await listOutdated(db, { days: retention.personalData, limit: ERASED_BATCH });
+  let erased = 0;
+  for (const order of outdated) {
+    try {
+      if (await eraseOutdatedOrder(db, order)) erased += 1;
+    } catch (error) {
+      if (isDatabaseUnavailable(error)) throw error;
+      log.warn('an order was not erased', { order_id: order.id, error });
+    }
+    Context.current().heartbeat();
+  }
+  return erased;
 }
 
 /** Purges batch by batch until one is not full. Returns the number of rows. */

@@ -12,7 +12,7 @@ import {
 import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { SweepActivities } from '../../workflows/activities.ts';
 import { guarded } from '../guarded.ts';
-import { purgeOld } from './purge.ts';
+import { eraseOutdated, purgeOld } from './purge.ts';
 import { recoverStuckOrder, type StuckOrderOutcome } from './stuck-orders.ts';
 import { recoverStuckRefund, type StuckRefundOutcome } from './stuck-refunds.ts';
 import type { MaintenanceDependencies, SweepDependencies } from './dependencies.ts';
@@ -44,12 +44,13 @@ export function createSweepActivities(deps: SweepDependencies): SweepActivities 
     checkStuckRefunds: () => checkStuckRefunds(deps),
 
     async purgeExpired() {
-      const [reopened, resolved, purged] = await Promise.all([
+      const [reopened, resolved, purged, erased] = await Promise.all([
         reopenStale(db, { olderThanMs: REDRIVE_LOST_AFTER_MS, limit: BATCH }),
         closeStaleDeadLetters(db, BATCH),
         purgeOld(deps),
+        eraseOutdated(deps),
       ]);
-      return { purged, reopened, resolved };
+      return { purged, erased, reopened, resolved };
     },
 
     recordSweep: ({ counts }) => recordMaintenanceRun(db, 'sweep', counts),

@@ -36,6 +36,7 @@ export const PROBLEMS = {
   step_not_waiting: [409, 'No step of the order is waiting for this decision.'],
   endpoint_disabled: [409, 'The webhook endpoint is disabled.'],
   too_many_endpoints: [409, 'The maximum number of webhook endpoints is reached.'],
+  orders_under_way: [409, 'Orders of the person are under way.'],
   redrive_in_progress: [409, 'A redrive is already in progress.'],
   precondition_failed: [412, 'The resource does not have the expected version.'],
   payload_too_large: [413, 'The body is too large.'],

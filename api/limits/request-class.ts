@@ -41,13 +41,14 @@ export const CONCURRENCY_LIMITS = {
   },
 } satisfies Record<string, ConcurrencyLimits>;
 
-/** They wait for Temporal or for a webhook receiver. */
+/** They wait for Temporal or for a webhook receiver, or read and write many orders. */
 const SLOW_PATHS = [
   /^\/v1\/orders\/[^/]+\/cancel$/,
   /^\/v1\/dead-letters\/(?:[^/]+\/)?redrive$/,
   /^\/v1\/webhook-endpoints\/[^/]+\/(?:test|redeliver)$/,
   /^\/v1\/webhook-endpoints$/,
   /^\/v1\/subscriptions\/[^/]+\/resume$/,
+  /^\/v1\/persons\/(?:erase|export)$/,
 ];
 
 export function requestClassOf(request: {

@@ -23,6 +23,7 @@ export const TAGS = [
   { name: 'Webhooks', description: 'Endpoints that events are delivered to.' },
   { name: 'Subscriptions', description: 'The subscribers of the log, and how far they are.' },
   { name: 'Dead letters', description: 'Work that failed permanently, and decisions about it.' },
+  { name: 'Persons', description: 'Erase or export everything held about a person.' },
   { name: 'Reconciliations', description: "Comparisons of our records with the providers'." },
   { name: 'Invariants', description: 'What must hold despite any failure.' },
 ];

@@ -31,6 +31,7 @@ const MEMBERS: Readonly<Partial<Record<ProblemCode, Readonly<Record<string, Sche
   not_refundable: { reason: TEXT },
   refund_exceeds_captured: { refundable_minor: COUNT, currency: TEXT },
   stock_not_available: { stock: { $ref: '#/components/schemas/Stock' } },
+  orders_under_way: { order_ids: { type: 'array', items: TEXT }, erased_orders: COUNT },
   dead_letter_not_open: { dead_letter_status: TEXT },
 };
 

@@ -81,9 +81,12 @@ async function readTracking(
   }
 }
 
-/** Null when there is nothing to track. Throws when the warehouse does not respond. */
+/**
+ * Null when there is nothing to track, or the person was erased, to whom it leads. Throws when the
+ * warehouse does not respond.
+ */
 async function track(warehouse: WarehouseGateway, order: Order): Promise<ShipmentState | null> {
-  if (!TRACKED.includes(order.status)) return null;
+  if (!TRACKED.includes(order.status) || order.erasedAt !== null) return null;
   const correlationId = shipmentCorrelationId(order.id);
   const found = await warehouse.lookUpShipment({ correlationId });
   if (found.kind === 'unknown' || found.kind === 'unavailable') throw new Error(found.kind);

@@ -40,6 +40,7 @@ export function orderBody(order: Order): OrderBody {
     },
     cancel_reason: order.cancelReason,
     attention_step: order.attentionStep,
+    erased_at: order.erasedAt,
     created_at: order.createdAt,
     updated_at: order.updatedAt,
   };

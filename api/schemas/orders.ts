@@ -74,6 +74,14 @@ export const orderSchema = z
     shipping_address: shippingAddressSchema,
     cancel_reason: z.string().nullable(),
     attention_step: z.string().nullable(),
+    erased_at: z.iso
+      .datetime()
+      .nullable()
+      .openapi({
+        description:
+          'When the person was erased on request or after the retention period: e-mail, name, line1 and ' +
+          'city are then the word `erased`, and only the country is left of the rest.',
+      }),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
   })

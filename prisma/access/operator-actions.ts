@@ -1,4 +1,4 @@
-/** Actions of operators, written to the audit log in the transaction of the action. Never free text. */
+/** Actions of operators and of retention, written to the audit log in the transaction of the action. Never free text. */
 import type { Transaction } from '../client/client.ts';
 import { writeObject } from '../client/columns.ts';
 
@@ -11,7 +11,7 @@ export interface Operator {
 /** Appends one action, e.g. `subscription.paused` of `audit`. */
 export async function recordAction(
   tx: Transaction,
-  by: Operator,
+  by: Operator | 'system',
   action: {
     readonly action: string;
     readonly subject: string;
@@ -21,10 +21,10 @@ export async function recordAction(
 ): Promise<void> {
   await tx.auditEntry.create({
     data: {
-      actor: `operator/${by.apiKeyId}`,
+      actor: by === 'system' ? by : `operator/${by.apiKeyId}`,
       action: action.action,
       subject: action.subject,
-      cause: by.correlationId,
+      cause: by === 'system' ? null : by.correlationId,
       data: writeObject(action.data ?? {}),
     },
   });

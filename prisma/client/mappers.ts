@@ -35,6 +35,7 @@ export function toOrder(row: OrderRow): Order {
     traceparent: row.traceparent,
     cancelReason: row.cancelReason,
     attentionStep: row.attentionStep,
+    erasedAt: row.erasedAt?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   };

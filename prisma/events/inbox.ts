@@ -74,7 +74,10 @@ export async function isLookUpRequested(db: Database, orderId: OrderId): Promise
   return rows.length > 0;
 }
 
-/** Records the outcome of the message, once. Raw for the database's clock. */
+/**
+ * Records the outcome of the message, once. About an erased order nothing else is kept. Raw for the
+ * database's clock.
+ */
 export async function markProcessed(
   db: Database,
   message: Pick<InboxMessage, 'source' | 'id'>,
@@ -82,6 +85,11 @@ export async function markProcessed(
 ): Promise<void> {
   await db.$executeRaw`
     UPDATE inbox SET processed_at = now(), outcome = ${outcome},
-      body = CASE WHEN ${outcome} = ANY (${[...UNDERSTOOD]}) THEN NULL ELSE body END
+      payload = CASE WHEN erased THEN '{}' ELSE payload END,
+      body = CASE WHEN erased OR ${outcome} = ANY (${[...UNDERSTOOD]}) THEN NULL ELSE body END
+    FROM (SELECT EXISTS (
+      SELECT FROM orders o JOIN inbox i ON i.order_id = o.id
+      WHERE i.source = ${message.source} AND i.id = ${message.id} AND o.erased_at IS NOT NULL
+    ) AS erased) AS about
     WHERE source = ${message.source} AND id = ${message.id} AND processed_at IS NULL`;
 }

@@ -76,13 +76,13 @@ export async function listMovingOrders(
   return rows.map(({ id }) => id);
 }
 
-/** The personal data of the orders. */
+/** The personal data of the orders that were not erased. */
 export async function findOrderPersons(
   db: Database,
   ids: readonly string[],
 ): Promise<readonly OrderPerson[]> {
   const rows = await db.order.findMany({
-    where: { id: { in: ids.slice(0, CHUNK) } },
+    where: { id: { in: ids.slice(0, CHUNK) }, erasedAt: null },
     include: {
       payment: { select: { paymentMethod: true } },
       lines: { select: { sku: true } },

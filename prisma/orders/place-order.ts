@@ -131,7 +131,10 @@ export async function recordDeclined(
   });
 }
 
-/** Everything an order starts with, its customer and its first event, in one statement. */
+/**
+ * Everything an order starts with, its customer and its first event, in one statement. The lock on a
+ * known customer excludes an erasure, which either sees this order or comes before it.
+ */
 async function insertPending(tx: Transaction, id: OrderId, draft: OrderDraft): Promise<Order> {
   const { customer, totalMinor, currency } = draft;
   const lines = JSON.stringify(draft.lines.map((line, position) => ({ ...line, position })));
@@ -139,7 +142,7 @@ async function insertPending(tx: Transaction, id: OrderId, draft: OrderDraft): P
     WITH lines AS (
       SELECT * FROM jsonb_to_recordset(${lines}::jsonb) AS line
         (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
-    known AS (SELECT id FROM customers WHERE email = ${customer.email}),
+    known AS (SELECT id FROM customers WHERE email = ${customer.email} FOR KEY SHARE),
     added AS (
       INSERT INTO customers (id, email, name, phone)
       SELECT ${newId('customer')}, ${customer.email}, ${customer.name}, ${customer.phone}
@@ -187,6 +190,7 @@ async function insertPending(tx: Transaction, id: OrderId, draft: OrderDraft): P
     traceparent: draft.traceparent,
     cancelReason: null,
     attentionStep: null,
+    erasedAt: null,
     createdAt: written.createdAt.toISOString(),
     updatedAt: written.updatedAt.toISOString(),
   };

@@ -66,6 +66,13 @@ const ROUTES: readonly {
     status: 200,
     body: { fingerprint: 'x', rate: 1, dry_run: true },
   },
+  ...['erase', 'export'].map((verb) => ({
+    method: 'POST',
+    path: `/v1/persons/${verb}`,
+    lowest: 'operator' as const,
+    status: 200,
+    body: { email: 'nobody@example.com' },
+  })),
   { method: 'GET', path: '/v1/products', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'operator', status: 200 },

@@ -78,6 +78,26 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'erased_persons_gone',
+    what: 'a stored response and a tracking number of an erased order',
+    subject: of('shipped'),
+    statements: ({ shipped }) => [
+      `UPDATE orders SET erased_at = now() + interval '1 minute', customer_email = 'erased',
+       customer_name = 'erased', customer_phone = NULL,
+       shipping_address = '{"line1": "erased", "city": "erased", "country": "DE"}'
+       WHERE id = '${shipped}'`,
+    ],
+  },
+  {
+    invariant: 'erased_persons_gone',
+    what: 'an order of an erased customer',
+    subject: of('paid'),
+    statements: ({ paid }) => [
+      `UPDATE customers SET email = NULL, name = 'erased', phone = NULL
+       WHERE id = (SELECT customer_id FROM orders WHERE id = '${paid}')`,
+    ],
+  },
+  {
     invariant: 'pending_ends',
     what: 'a pending order past its deadline',
     subject: of('pending'),

@@ -110,7 +110,7 @@ test('an inbox message is purged by the time since it was processed, and never w
 test('the webhook attempts on an event are purged with it', async () => {
   const { id: orderId } = await shop.place();
   await shop.db
-    .$executeRaw`INSERT INTO webhook_endpoints (id, url, secret) VALUES ('we', 'u', 's')`;
+    .$executeRaw`INSERT INTO webhook_endpoints (id, url, secret) VALUES ('we', 'u', 'v1:')`;
   await shop.db.$executeRaw`
     INSERT INTO webhook_attempts (endpoint_id, event_id, event_type, outcome, latency_ms, response)
     SELECT 'we', id, type, 'delivered', 1, 'ok' FROM events WHERE order_id = ${orderId}`;

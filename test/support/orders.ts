@@ -3,7 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { isOrderId, providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Database } from '../../prisma/client/client.ts';
-import { recordReserved, recordShipped } from '../../prisma/orders/record-shipment.ts';
+import {
+  recordReserved,
+  recordShipmentRequested,
+  recordShipped,
+} from '../../prisma/orders/record-shipment.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
 import { placeOrder, type Api, type PlaceOptions } from './client.ts';
 import { eventually } from './eventually.ts';
@@ -33,8 +37,13 @@ export async function placedOrder(
 }
 
 /** The same with money taken, at the provider and in our records: two white mugs, 24 EUR. */
-export async function paidOrder(shop: Shop): Promise<OrderId> {
-  const id = await placedOrder(shop, { lines: [{ sku: 'mug-white', quantity: 2 }] });
+export async function paidOrder(
+  shop: Shop,
+  changes: object = {},
+  options: PlaceOptions = {},
+): Promise<OrderId> {
+  const lines = [{ sku: 'mug-white', quantity: 2 }];
+  const id = await placedOrder(shop, { lines, ...changes }, options);
   await recordReserved(shop.db, id);
   const payment = await findPayment(shop.db, id);
   if (!payment?.providerReference) throw new Error('a placed order is authorized');
@@ -50,8 +59,13 @@ export async function paidOrder(shop: Shop): Promise<OrderId> {
   return id;
 }
 
-export async function shippedOrder(shop: Shop): Promise<OrderId> {
-  const id = await paidOrder(shop);
+export async function shippedOrder(
+  shop: Shop,
+  changes: object = {},
+  options: PlaceOptions = {},
+): Promise<OrderId> {
+  const id = await paidOrder(shop, changes, options);
+  await recordShipmentRequested(shop.db, id);
   await recordShipped(shop.db, id, { carrier: 'Test Parcel', trackingNumber: 'TP-1' });
   return id;
 }

@@ -63,7 +63,10 @@ export interface Places {
  * With DATABASE_URL everything comes from the environment and the flags; without it, from the local
  * stack. Throws UsageError when there is neither.
  */
-export async function findPlaces(config: StackConfig, options: AuditOptions): Promise<Places> {
+export async function findPlaces(
+  config: StackConfig,
+  options: Partial<Pick<AuditOptions, 'sandbox'>> = {},
+): Promise<Places> {
   const stack = config.DATABASE_URL === undefined ? await stackOf(config) : null;
   const databaseUrl = config.DATABASE_URL ?? stack?.databaseUrl;
   if (databaseUrl === undefined) {

@@ -54,6 +54,7 @@ const POINTS: Points = {
   'commit.refund.needs_attention': on('refundRedriven'),
   'commit.order.discrepancy_found': on('discrepancyResolved'),
   'commit.order.discrepancy_resolved': on('discrepancyResolved'),
+  'commit.order.erased': on('erased'),
 
   'commit.payment_operations.insert': on('shipped', 'S6/F5'),
   'commit.shipments.insert': on('shipped', 'S7/F5'),

@@ -4,11 +4,12 @@
  */
 import { expect } from 'vitest';
 import type { z } from 'zod';
+import { ERASED } from '../../../domain/erasure.ts';
 import type { OrderId } from '../../../domain/ids.ts';
 import type { PaymentStatus } from '../../../domain/order.ts';
 import type { RefundStatus } from '../../../domain/refund.ts';
 import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
-import { DECLINED_CARD } from '../../support/client.ts';
+import { DECLINED_CARD, PERSON } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped } from '../../support/expectations.ts';
 import { newRequest } from './client.ts';
@@ -52,6 +53,7 @@ export const SCENARIOS = {
   refundRefused,
   refundRedriven,
   discrepancyResolved,
+  erased,
 } as const satisfies Readonly<Record<string, Scenario>>;
 
 export type ScenarioName = keyof typeof SCENARIOS;
@@ -231,6 +233,17 @@ async function discrepancyResolved(stack: TestStack): Promise<OrderId> {
   await write({ status: 'captured', refundedMinor: 0 });
   await reconciledUntil(stack, orderId, 'order.discrepancy_resolved');
   expect(effectsOf(stack, orderId)).toEqual(SHIPPED_EFFECTS);
+  return orderId;
+}
+
+/** Shipped, and the person is erased: the repeated request continues what was interrupted. */
+async function erased(stack: TestStack): Promise<OrderId> {
+  const orderId = await shipped(stack);
+  const response = await stack.client.operate('/v1/persons/erase', { email: PERSON.email });
+  expect(response.status, response.text).toBe(200);
+  const { customerEmail } = await stack.db.order.findUniqueOrThrow({ where: { id: orderId } });
+  expect(customerEmail).toBe(ERASED);
+  expect(await stack.db.customer.count({ where: { email: PERSON.email } })).toBe(0);
   return orderId;
 }
 

@@ -1,0 +1,35 @@
+/** Erasure and export of a person on the wire. */
+import { z } from '@hono/zod-openapi';
+import { email } from './customers.ts';
+
+export const personBody = z.strictObject({ email }).openapi('PersonRequest');
+
+export const erasureSchema = z
+  .object({
+    object: z.literal('erasure'),
+    customer_id: z.string().nullable().openapi({
+      description: 'The subject of the entry in the audit log. Null when nobody was erased now.',
+      example: 'cus_01k9zq3v5nfa3s4w1m6t2y8h7c',
+    }),
+    orders: z.number().int().openapi({ description: 'How many orders this call erased.' }),
+    complete: z
+      .boolean()
+      .openapi({ description: 'False: there are more. Send the same request again.' }),
+  })
+  .openapi('Erasure');
+
+const row = z.record(z.string(), z.unknown());
+export const personSchema = z
+  .object({
+    object: z.literal('person'),
+    email: z.string(),
+    exported_at: z.iso.datetime(),
+    customer: row.nullable(),
+    orders: z.array(row).openapi({
+      description: 'Each order with its lines, payment, shipment, events and everything else kept.',
+    }),
+    messages: z.array(row).openapi({
+      description: 'Messages of providers that name the e-mail, but no order.',
+    }),
+  })
+  .openapi('Person');
