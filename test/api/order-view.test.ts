@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
+import { orderViewSchema } from '../../api/schemas/orders.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   recordReserved,
@@ -8,6 +9,7 @@ import {
   recordShipmentRequested,
   recordShipped,
 } from '../../prisma/orders/record-shipment.ts';
+import { transitionOrder } from '../../prisma/orders/transition.ts';
 import { findPayment, recordCaptured } from '../../prisma/payments/payments.ts';
 import { eventually } from '../support/eventually.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
@@ -45,6 +47,16 @@ async function paid(): Promise<OrderId> {
   return id;
 }
 
+const view = orderViewSchema.pick({ status: true, version: true, timeline: true });
+const viewOf = async (response: Response | undefined) => view.parse(await response?.json());
+
+async function waitingFor(table: string): Promise<number> {
+  const rows = await shop.db.$queryRaw<unknown[]>`
+    SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.relation = ${table}::regclass AND NOT l.granted`;
+  return rows.length;
+}
+
 const show = (id: string, headers: Record<string, string> = {}) =>
   shop.request('GET', `/v1/orders/${id}`, { headers });
 /** What a reader sees, once every part of it has come within its second. */
@@ -69,6 +81,21 @@ describe('GET /v1/orders/{id}: 200', () => {
       ],
       warnings: [],
     });
+  });
+
+  test('an order that changes while it is read is shown in one state', async () => {
+    const id = await placed();
+    let reading: Promise<Response> | undefined;
+    await shop.db.$transaction(async (tx) => {
+      await tx.$executeRaw`LOCK TABLE events IN ACCESS EXCLUSIVE MODE`;
+      reading = show(id);
+      // The reader has the order and waits for its events.
+      await eventually(async () => expect(await waitingFor('events')).toBe(1));
+      await transitionOrder(tx, { orderId: id, type: 'order.reserved', to: 'reserved' });
+    });
+    const { status, version, timeline } = await viewOf(await reading);
+    expect([status, version, timeline.at(-1)]).toMatchObject(['placed', 2, { seq: 2 }]);
+    expect(await viewOf(await show(id))).toMatchObject({ status: 'reserved', version: 3 });
   });
 
   test('an order with a requested shipment shows the tracking state of the parcel', async () => {
@@ -176,7 +203,7 @@ describe('GET /v1/orders/{id}: 304', () => {
 });
 
 describe('GET /v1/orders/{id}: 404', () => {
-  test.each(['ord_nope', 'nope', 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c', '%00', 'ord_01%27%3B--'])(
+  test.each(['ord_nope', 'nope', 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c', 'ord_01%27%3B--'])(
     'the order %s and its timeline are not found',
     async (id) => {
       for (const path of [`/v1/orders/${id}`, `/v1/orders/${id}/timeline`]) {
