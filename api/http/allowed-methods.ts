@@ -6,9 +6,12 @@ export function createAllowedMethods(
 ): (path: string) => readonly string[] {
   const patterns = routes
     .filter(({ method }) => method !== 'ALL')
-    .map(({ method, path }) => ({ method, pattern: toPattern(path) }));
+    .map(({ method, path }) => ({ method, path, pattern: toPattern(path) }));
   return (path) => {
-    const methods = patterns.filter(({ pattern }) => pattern.test(path)).map((each) => each.method);
+    const matching = patterns.filter(({ pattern }) => pattern.test(path));
+    // A path without a parameter is a resource of its own, not the value of one.
+    const own = matching.filter((each) => each.path === path);
+    const methods = (own.length > 0 ? own : matching).map((each) => each.method);
     const known = new Set(methods.map((method) => method.toUpperCase()));
     // A GET route also handles HEAD, and OPTIONS is answered for every path.
     if (known.has('GET')) known.add('HEAD');

@@ -32,6 +32,7 @@ export const PROBLEMS = {
   not_refundable: [409, 'The order cannot be refunded.'],
   not_cancellable: [409, 'The order can no longer be cancelled.'],
   stock_not_available: [409, 'The units are reserved for orders or not in stock.'],
+  rewind_ahead: [409, 'The subscription has not delivered the events of that time.'],
   dead_letter_not_open: [409, 'The dead letter is not open.'],
   step_not_waiting: [409, 'No step of the order is waiting for this decision.'],
   endpoint_disabled: [409, 'The webhook endpoint is disabled.'],

@@ -31,11 +31,11 @@ export function resumeCursor(
 }
 
 /** For a cursor of no event, and for one beyond the end of the log. */
-export function invalidCursor(cursor: RequestCursor): ProblemError {
+export function cursorNotFound(cursor: RequestCursor): ProblemError {
   const { text: _, ...place } = cursor ?? { text: '' };
-  const errors = [{ detail: 'Not a place in the log.', ...place }];
+  const errors = [{ detail: 'No event is at this place of the log.', ...place }];
   const detail = 'Send the cursor or the id of an existing event.';
-  return new ProblemError({ code: 'invalid_request', detail, errors });
+  return new ProblemError({ code: 'event_not_found', detail, errors });
 }
 
 export function streamResponse(c: Context, body: ReadableStream<Uint8Array>) {

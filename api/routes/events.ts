@@ -1,15 +1,14 @@
 /** Routes of the event feed: pages, or a stream. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
 import { feedEvent, feedSource, cursorPosition } from '../events/event-feed.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 import { onInvalid } from '../http/respond.ts';
-import { lastEventId } from '../schemas/conditions.ts';
-import { feedQuery, feedSchema, streamContent } from '../schemas/events.ts';
+import { feedHeaders, feedQuery, feedSchema, streamContent } from '../schemas/events.ts';
 import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 import {
-  invalidCursor,
+  cursorNotFound,
   resumeCursor,
   streamResponse,
   wantsStream,
@@ -50,20 +49,20 @@ const feedRoute = createRoute({
   'x-role': 'operator',
   tags: ['Events'],
   summary: 'List events, or stream new ones (`Accept: text/event-stream`)',
-  request: { query: feedQuery, headers: z.object(lastEventId) },
+  request: { query: feedQuery, headers: feedHeaders },
   responses: {
     200: {
       description: 'CloudEvents 1.0.',
       content: { 'application/json': { schema: feedSchema }, ...streamContent },
     },
-    ...problems('too_many_streams'),
+    ...problems('event_not_found', 'too_many_streams'),
   },
 });
 
-/** Null without a cursor. Throws ProblemError `invalid_request` for an invalid one. */
+/** Null without a cursor. Throws ProblemError `event_not_found`. */
 async function parseCursor({ db }: Services, cursor: RequestCursor): Promise<LogCursor | null> {
   if (cursor === null) return null;
   const position = await cursorPosition(db, cursor.text);
-  if (position === null) throw invalidCursor(cursor);
+  if (position === null) throw cursorNotFound(cursor);
   return position;
 }

@@ -10,14 +10,8 @@ import { MAX_EVENTS, viewOrder } from '../orders/order-view.ts';
 import { waitPreference } from '../http/prefer.ts';
 import { orderBody, timelineEntryBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
-import {
-  ifNoneMatch,
-  lastEventId,
-  notModified,
-  prefer,
-  responseHeaders,
-} from '../schemas/conditions.ts';
-import { streamContent, timelineQuery } from '../schemas/events.ts';
+import { ifNoneMatch, notModified, prefer, responseHeaders } from '../schemas/conditions.ts';
+import { streamContent, timelineHeaders, timelineQuery } from '../schemas/events.ts';
 import {
   orderListQuery,
   orderListSchema,
@@ -27,7 +21,7 @@ import {
 } from '../schemas/orders.ts';
 import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
-import { invalidCursor, resumeCursor, streamResponse, wantsStream } from '../http/sse-response.ts';
+import { cursorNotFound, resumeCursor, streamResponse, wantsStream } from '../http/sse-response.ts';
 
 export function orderReadRoutes(services: Services) {
   const { db, waiters } = services;
@@ -67,7 +61,7 @@ export function orderReadRoutes(services: Services) {
       const stream = wantsStream(c);
       const cursor = resumeCursor(c, c.req.valid('query').after, stream);
       const seq = cursor === null ? 0 : await timelinePosition(db, order, cursor.text);
-      if (seq === null) throw invalidCursor(cursor);
+      if (seq === null) throw cursorNotFound(cursor);
       if (stream) {
         const source = timelineSource(db, id, seq);
         return streamResponse(c, services.timelineStreams.open(source, c.req.raw.signal));
@@ -125,7 +119,7 @@ const timelineRoute = createRoute({
   'x-role': 'storefront',
   tags,
   summary: 'List the events of an order, or stream them (`Accept: text/event-stream`)',
-  request: { params: orderParam, query: timelineQuery, headers: z.object(lastEventId) },
+  request: { params: orderParam, query: timelineQuery, headers: timelineHeaders },
   responses: {
     200: {
       description:
@@ -133,6 +127,6 @@ const timelineRoute = createRoute({
         'as `after`.',
       content: { 'application/json': { schema: timelineSchema }, ...streamContent },
     },
-    ...problems('order_not_found', 'too_many_streams'),
+    ...problems('order_not_found', 'event_not_found', 'too_many_streams'),
   },
 });

@@ -135,7 +135,7 @@ const rewindRoute = createRoute({
   },
   responses: {
     202: subscriptionResponse('Deliveries continue from that time.'),
-    ...problems('subscription_not_found'),
+    ...problems('subscription_not_found', 'rewind_ahead'),
   },
 });
 
@@ -201,5 +201,5 @@ function aheadOfCursor(): ProblemError {
     { detail: 'The time is later than the last delivered event.', pointer: jsonPointer(['to']) },
   ];
   const detail = 'A subscription can only be rewound. Skipping forward would lose events.';
-  return new ProblemError({ code: 'invalid_request', detail, errors });
+  return new ProblemError({ code: 'rewind_ahead', detail, errors });
 }

@@ -54,7 +54,7 @@ export const sku = z
 
 export const currency = z
   .enum(CURRENCIES, 'Not an ISO 4217 currency code')
-  .openapi({ type: 'string', example: 'EUR' });
+  .openapi('Currency', { description: 'ISO 4217.', example: 'EUR' });
 
 /** A number of items, in digits alone: a query parameter is text. */
 export function limit(most: number, usual: number) {
@@ -103,7 +103,6 @@ export const idempotencyHeader = z.object({
       pattern: BARE_KEY.source,
       description:
         'A unique key per operation, e.g. a UUID. Quoted (RFC 9651) and bare forms are equivalent.',
-      example: '9f1c6a52-6f0e-4a0b-8f0a-7d1e5c2b3a49',
     }),
 });
 

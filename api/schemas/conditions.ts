@@ -31,9 +31,3 @@ export const prefer = {
     'wait=20',
   ),
 };
-export const lastEventId = {
-  'last-event-id': optionalHeader(
-    'For a stream: the id of the last received event. Takes precedence over `after`.',
-    '2',
-  ),
-};

@@ -51,7 +51,7 @@ const phone = z
 
 const country = z
   .enum(COUNTRIES, 'Not an ISO 3166-1 country code')
-  .openapi({ type: 'string', example: 'DE' });
+  .openapi('Country', { description: 'ISO 3166-1.', example: 'DE' });
 
 export const customer = z.strictObject({
   email,

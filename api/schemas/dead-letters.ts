@@ -62,7 +62,9 @@ export const redriveBody = z
     path: ['note'],
     error: 'A skip requires a note that says how the step was settled manually',
   })
-  .openapi('RedriveDeadLetter');
+  .openapi('RedriveDeadLetter', {
+    anyOf: [{ properties: { action: { enum: ['retry', 'cancel'] } } }, { required: ['note'] }],
+  });
 
 export const discardBody = z.strictObject({ note }).openapi('DiscardDeadLetter');
 

@@ -5,7 +5,32 @@ import { limit } from './common.ts';
 
 const MAX_FEED_LIMIT = 500;
 
-const cursor = z.string().regex(/^[\x21-\x7e]{1,100}$/);
+const UUID = '[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}';
+/** The places of the log, and of one order's timeline, as in `after` and Last-Event-ID. */
+const LOG_PLACE = `\\d{1,20}-\\d{1,19}|${UUID}`;
+const TIMELINE_PLACE = `\\d{1,9}|${UUID}`;
+
+const cursor = z.string().regex(new RegExp(`^(?:${LOG_PLACE})$`), 'Not a cursor or event id');
+const sequence = z.string().regex(new RegExp(`^(?:${TIMELINE_PLACE})$`), 'Not a seq or event id');
+
+export const feedHeaders = lastEventId(LOG_PLACE);
+export const timelineHeaders = lastEventId(TIMELINE_PLACE);
+
+/** Empty from a client that has received no event yet. */
+function lastEventId(place: string) {
+  return z.object({
+    'last-event-id': z
+      .string()
+      .regex(new RegExp(`^(?:|${place})$`), 'Not the id of an event')
+      .optional()
+      .openapi({
+        description:
+          'For a stream: the id of the last received event. Takes precedence over `after`.',
+      }),
+  });
+}
+
+const TYPE = EVENT_TYPES.map((type) => type.replace('.', '\\.')).join('|');
 
 export const feedQuery = z.object({
   after: cursor.optional().openapi({
@@ -19,6 +44,7 @@ export const feedQuery = z.object({
     .optional()
     .openapi({
       type: 'string',
+      pattern: `^(?:${TYPE})(?:,(?:${TYPE}))*$`,
       description: 'Comma-separated types. Default: all types.',
       example: 'order.placed,order.shipped',
     }),
@@ -26,7 +52,7 @@ export const feedQuery = z.object({
 });
 
 export const timelineQuery = z.object({
-  after: cursor.optional().openapi({
+  after: sequence.optional().openapi({
     description: 'A `seq` or the id of an event of the order. Returns the events after it.',
   }),
 });

@@ -54,7 +54,8 @@ export const adjustStockBody = z
       .int()
       .min(-MAX_DELTA)
       .max(MAX_DELTA)
-      .refine((delta) => delta !== 0, 'The delta must not be 0'),
+      .refine((delta) => delta !== 0, 'The delta must not be 0')
+      .openapi({ not: { const: 0 } }),
     reason: text(200),
   })
   .openapi('AdjustStock');

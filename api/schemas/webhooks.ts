@@ -107,7 +107,12 @@ export const redeliverBody = z
     ({ from, to }) => from === undefined || to === undefined || Date.parse(from) < Date.parse(to),
     { path: ['to'], message: '`to` must be later than `from`.' },
   )
-  .openapi('Redeliver');
+  .openapi('Redeliver', {
+    oneOf: [
+      { required: ['event_id'], not: { anyOf: [{ required: ['from'] }, { required: ['to'] }] } },
+      { required: ['from', 'to'], not: { required: ['event_id'] } },
+    ],
+  });
 
 export const redeliverySchema = z
   .object({

@@ -25,6 +25,8 @@ describe('a problem response', () => {
     ['PUT', '/v1/orders/x', 'GET, HEAD, OPTIONS'],
     ['GET', '/v1/orders/x/cancel', 'OPTIONS, POST'],
     ['POST', '/v1/products/x', 'GET, HEAD, OPTIONS, PUT'],
+    ['GET', '/v1/dead-letters/x/redrive', 'OPTIONS, POST'],
+    ['DELETE', '/v1/dead-letters/redrive', 'OPTIONS, POST'],
     ['GET', '/callbacks/warehouse', 'OPTIONS, POST'],
     ['POST', '/readyz', 'GET, HEAD, OPTIONS'],
   ])('%s %s returns the problem method_not_allowed with Allow: %s', async (method, path, allow) => {

@@ -102,10 +102,14 @@ describe('a rewind', () => {
     ]);
   });
 
-  test('a rewind to a later time returns 422 and leaves the cursor unchanged', async () => {
+  test('a rewind to a later time returns 409 and leaves the cursor unchanged', async () => {
     const future = { to: '2999-01-01T00:00:00Z' };
     const problem = await problemOf(await post('/v1/subscriptions/analytics/rewind', future));
-    expect(problem).toMatchObject({ status: 422, errors: [{ pointer: '#/to' }] });
+    expect(problem).toMatchObject({
+      status: 409,
+      code: 'rewind_ahead',
+      errors: [{ pointer: '#/to' }],
+    });
     expect(await show('/v1/subscriptions/analytics')).toMatchObject({ cursor: LOG_START });
   });
 

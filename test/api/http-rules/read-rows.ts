@@ -176,23 +176,30 @@ export const READ_ROWS: readonly Row[] = [
     status: 422,
     says: /"parameter":"starting_after"/,
   })),
-  ...['after=9223372036854775807-0', 'after=x', 'after=0-'].map((query) => ({
+  ...['after=x', 'after=0-', 'after=-1', 'after=1-2-3'].map((query) => ({
     rule: `a place that is not in the log: ${query}`,
     ask: `GET /v1/events?${query}`,
     status: 422,
     says: /"parameter":"after"/,
   })),
   {
+    rule: 'a place beyond the end of the log',
+    ask: 'GET /v1/events?after=9223372036854775807-0',
+    status: 404,
+    code: 'event_not_found',
+    says: /"parameter":"after"/,
+  },
+  {
     rule: 'a Last-Event-ID beyond the end of the log',
     ask: 'GET /v1/events',
     sent: { headers: ['Accept: text/event-stream', 'Last-Event-ID: 9223372036854775807-0'] },
-    status: 422,
+    status: 404,
     says: /"header":"last-event-id"/,
   },
   {
     rule: 'a place beyond the end of a timeline',
     ask: 'GET /v1/orders/{order}/timeline?after=3',
-    status: 422,
+    status: 404,
     says: /"parameter":"after"/,
   },
   {
