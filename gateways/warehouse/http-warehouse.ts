@@ -114,6 +114,7 @@ const REJECTIONS: readonly number[] = [400, 401, 403, 422];
 /** The statuses of the contract. Any other may be a proxy's: unknown. */
 const EXPECTED: readonly number[] = [200, 201, 202, 404, 409];
 
+const inUse = z.object({ code: z.literal('idempotency_key_in_use') });
 const refused = z.object({ code: z.literal('refused'), reason: z.string() });
 const tracking = { carrier: answerLine, tracking_number: answerLine };
 const alreadyShipped = z.object({ code: z.literal('already_shipped'), ...tracking });
@@ -141,6 +142,8 @@ function readShip({ status, body }: WarehouseResponse): ShipOutcome {
 
 function readRefusal({ status, body }: WarehouseResponse) {
   if (status !== 409) throw new ProviderFault(`http_${status}`);
+  // The first request with this key still runs: its outcome is not known yet.
+  if (inUse.safeParse(body).success) throw new ProviderFault('idempotency_key_in_use');
   const { reason } = readBody(refused, body);
   return { kind: 'refused', reason: errorCode('unspecified', reason) } as const;
 }

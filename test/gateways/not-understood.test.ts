@@ -110,6 +110,20 @@ describe('the warehouse', () => {
     await fc.assert(run);
   });
 
+  test.each([{}, { code: 'refused' }, { code: 'new' }, null])(
+    'a refusal %j of a reservation or a shipping request is not understood',
+    async (refusal) => {
+      const { warehouse } = await gatewaysTo({ status: 409, body: () => refusal });
+      const request = { key: 'k', orderId, lines: [] };
+      expect(await warehouse.reserve(request)).toEqual(NOT_UNDERSTOOD);
+      const address = { line1: '1 Street', city: 'London', postalCode: 'N1', country: 'GB' };
+      const recipient = { name: 'Ada', address };
+      const callbackUrl = 'http://127.0.0.1:9/';
+      const shipping = { ...request, correlationId, callbackUrl, recipient };
+      expect(await warehouse.ship(shipping)).toEqual(NOT_UNDERSTOOD);
+    },
+  );
+
   test('a cancel whose parcel cannot be read is not understood', async () => {
     const body = () => ({ code: 'already_shipped', carrier: 'DHL', tracking_number: 'T\u0000' });
     const { warehouse } = await gatewaysTo({ status: 409, body });

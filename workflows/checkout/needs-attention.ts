@@ -81,7 +81,7 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
   );
 
   return {
-    requestRestart: (error) => requestRestart(orderId, progress, error),
+    requestRestart: (error) => requestRestart(orderId, error),
     async requestDecision(request) {
       const failure = failureSummary(request.error);
       const attention = await steps.recordNeedsAttention({
@@ -116,11 +116,11 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
   }
 }
 
-async function requestRestart(orderId: OrderId, progress: Progress, error: unknown): Promise<void> {
+/** Not published as a search attribute: a closed run would show it for ever. */
+async function requestRestart(orderId: OrderId, error: unknown): Promise<void> {
   const failure = failureSummary(error);
   try {
     await steps.recordNeedsAttention({ orderId, steps: [CHECKOUT_STEP], failure });
-    progress.enter('needs_attention', 'publish');
   } catch (unrecorded) {
     if (!(unrecorded instanceof TemporalFailure)) throw unrecorded;
     log.warn('the order could not be marked as needing attention', { failure });
