@@ -167,7 +167,7 @@ describe('a failure', () => {
     },
   );
 
-  test('an unexpected error is retryable and exposes only its type', async () => {
+  test('an unexpected error is left to the workflow to retry and exposes only its type', async () => {
     const orderId = await steps.orderAfter();
     const broken = steps.replacing({
       mailer: {

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { readable } from '../../tools/audit/readable.ts';
+import type { FailureType } from '../../domain/failures.ts';
 import { subscriptionWorkflowId, type OrderId } from '../../domain/ids.ts';
 import { LOG_START, readLog } from '../../prisma/events/event-log.ts';
 import { ensureSubscription } from '../../prisma/events/subscriptions.ts';
@@ -12,6 +13,7 @@ import { paymentEffects } from '../support/shop.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 import { deadLetterFixture } from './dead-letter-fixture.ts';
 
+const REFUSED: FailureType = 'provider_rejected_request';
 /** Activities in this set fail permanently, without retries. */
 const broken = new Set<string>();
 const shop = useRunningShop({
@@ -29,7 +31,7 @@ function unlessBroken<I, O>(
   work: (input: I) => Promise<O>,
 ): (input: I) => Promise<O> {
   return async (input) => {
-    if (broken.has(name)) throw ApplicationFailure.nonRetryable('the provider is away');
+    if (broken.has(name)) throw ApplicationFailure.nonRetryable('refused', REFUSED);
     return work(input);
   };
 }

@@ -123,7 +123,8 @@ const STEPS: readonly Step[] = [
     done: { kind: 'cancelled' },
     effect: 'cancel',
     event: 'order.shipment_cancelled',
-    refused: UNKNOWN,
+    // No refusal of the contract's: only a parcel that has left cannot be cancelled.
+    refused: { failure: 'provider_answer_not_understood' },
   }),
 ];
 
