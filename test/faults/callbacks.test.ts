@@ -21,9 +21,9 @@ afterEach(() => {
 /** A callback about an order of its own, as the warehouse would send it. */
 async function callback(id: string) {
   const orderId = await eventually(async () => {
-    const bought = await shop.buy(`order of ${id}`);
+    const bought = await shop.buy(`order-of-${id}`);
     expect(bought.status).toBe(201);
-    return (await shop.orderOfKey(`order of ${id}`)) ?? '';
+    return (await shop.orderOfKey(`order-of-${id}`)) ?? '';
   });
   const data = {
     correlation_id: `${orderId}.ship`,
