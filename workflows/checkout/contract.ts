@@ -10,6 +10,7 @@ import type { Resolution, Resume } from '../../domain/attention.ts';
 import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { CancelReason, OrderStatus } from '../../domain/order.ts';
+import { keywords, summary } from '../limits.ts';
 
 export const TASK_QUEUE = 'checkout';
 export const CHECKOUT_WORKFLOW = 'checkout';
@@ -18,10 +19,19 @@ export interface CheckoutInput {
   readonly orderId: OrderId;
   readonly totalMinor: number;
   readonly currency: string;
-  readonly skus: readonly string[];
-  readonly correlationId: string;
   /** For an order whose earlier run is gone: where to continue. */
   readonly resume?: Resume;
+}
+
+/** The trace of the order, beside the input of a workflow. It goes into the memo, for trace.ts. */
+export interface Traced {
+  readonly traceparent?: string | null;
+}
+
+/** The input, and what operators see of the workflow. */
+interface Shown extends CheckoutInput, Traced {
+  readonly skus: readonly string[];
+  readonly correlationId: string;
 }
 
 export interface CheckoutResult {
@@ -44,6 +54,8 @@ export interface CheckoutView {
 
 export interface CancelRequest {
   readonly reason: 'requested_by_customer' | 'requested_by_operator';
+  /** Who cancels. Required unless the API sends it, whose update id has the API key. */
+  readonly actor?: string | undefined;
 }
 
 /** The compensations of an accepted cancel, in the order they run. */
@@ -72,34 +84,29 @@ export const SEARCH_ATTRIBUTES = {
   needsAttention: defineSearchAttributeKey('NeedsAttention', 'BOOL'),
 } as const;
 
-/** The trace of the order, beside the input of a workflow. It goes into the memo, for trace.ts. */
-export interface Traced {
-  readonly traceparent?: string | null;
-}
-
 /**
  * Options that start an order's workflow: one per order, never again after it closed. Search
  * attributes and summary let an operator find and read it in the Web UI.
  */
 export function checkoutStartOptions({
   traceparent,
+  correlationId,
+  skus,
   ...input
-}: CheckoutInput & Traced): WorkflowStartOptions<
-  (input: CheckoutInput) => Promise<CheckoutResult>
-> {
+}: Shown): WorkflowStartOptions<(input: CheckoutInput) => Promise<CheckoutResult>> {
   const money = formatMoney({ amountMinor: input.totalMinor, currency: input.currency });
   return {
     workflowId: checkoutWorkflowId(input.orderId),
     taskQueue: TASK_QUEUE,
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     args: [input],
-    memo: { correlationId: input.correlationId, ...(traceparent && { traceparent }) },
-    staticSummary: `${money}: ${input.skus.join(', ')}`.slice(0, 200),
+    memo: { correlationId, ...(traceparent && { traceparent }) },
+    staticSummary: summary(`${money}: ${skus.join(', ')}`),
     typedSearchAttributes: [
       { key: SEARCH_ATTRIBUTES.orderStatus, value: 'placed' },
       { key: SEARCH_ATTRIBUTES.orderTotal, value: input.totalMinor },
       { key: SEARCH_ATTRIBUTES.currency, value: input.currency },
-      { key: SEARCH_ATTRIBUTES.sku, value: [...input.skus] },
+      { key: SEARCH_ATTRIBUTES.sku, value: keywords(skus) },
       { key: SEARCH_ATTRIBUTES.needsAttention, value: false },
     ],
   };
@@ -110,7 +117,7 @@ export function checkoutStartOptions({
  * terminates a run that exists and keeps failing.
  */
 export function checkoutResumeOptions(
-  input: CheckoutInput & Traced & { readonly resume: Resume },
+  input: Shown & { readonly resume: Resume },
   { replacing }: { readonly replacing: boolean },
 ): WorkflowStartOptions<(input: CheckoutInput) => Promise<CheckoutResult>> {
   return {

@@ -1,6 +1,8 @@
 /** The progress of an order for people: card and search attributes in the Web UI, the status query. */
-import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { setCurrentDetails } from '@temporalio/workflow';
 import type { OrderStatus } from '../../domain/order.ts';
+import { details } from '../limits.ts';
+import { publish as publishAttributes } from './publish.ts';
 import { SEARCH_ATTRIBUTES, type CheckoutView, type StepView } from './contract.ts';
 
 export interface Progress {
@@ -18,7 +20,7 @@ export function createProgress(title: string): Progress {
   let status: OrderStatus = 'placed';
   let waitingFor: readonly string[] = [];
 
-  const show = () => setCurrentDetails(card(title, view()));
+  const show = () => setCurrentDetails(details(card(title, view())));
   const view = (): CheckoutView => ({
     status,
     steps: [...states].map(([name, state]) => ({ name, state })),
@@ -46,7 +48,7 @@ export function createProgress(title: string): Progress {
       status = next;
       show();
       if (publish === 'quiet') return;
-      upsertSearchAttributes([
+      publishAttributes([
         { key: SEARCH_ATTRIBUTES.orderStatus, value: next },
         { key: SEARCH_ATTRIBUTES.needsAttention, value: next === 'needs_attention' },
       ]);

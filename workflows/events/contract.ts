@@ -7,6 +7,7 @@ import {
   subscriptionWorkflowId,
 } from '../../domain/ids.ts';
 import type { Notification, OrderId } from '../../domain/ids.ts';
+import { summary } from '../limits.ts';
 
 /** Separate from checkouts, so that slow receivers never delay an order. */
 export const EVENTS_TASK_QUEUE = 'events';
@@ -40,7 +41,7 @@ export function subscriptionStartOptions(
     taskQueue: EVENTS_TASK_QUEUE,
     workflowIdConflictPolicy: 'USE_EXISTING',
     args: [input],
-    staticSummary: `Events to ${input.subscription}`,
+    staticSummary: summary(`Events to ${input.subscription}`),
   };
 }
 
@@ -57,7 +58,7 @@ export function deliveryStartOptions(
     workflowIdConflictPolicy: input.firstFailedAt === null ? 'TERMINATE_EXISTING' : 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     args: [input],
-    staticSummary: `Event ${input.eventId} of ${input.orderId} to ${input.subscription}`,
+    staticSummary: summary(`Event ${input.eventId} of ${input.orderId} to ${input.subscription}`),
   };
 }
 
@@ -71,6 +72,6 @@ export function notificationStartOptions(
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     args: [input],
-    staticSummary: `Notification ${input.notification} for ${input.orderId}`,
+    staticSummary: summary(`Notification ${input.notification} for ${input.orderId}`),
   };
 }

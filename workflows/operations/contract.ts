@@ -2,6 +2,7 @@
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { reconcileWorkflowId } from '../../domain/ids.ts';
 import { EVENTS_TASK_QUEUE } from '../events/contract.ts';
+import { summary } from '../limits.ts';
 
 export const SWEEP_WORKFLOW = 'sweep';
 export const RECONCILE_WORKFLOW = 'reconcile';
@@ -18,7 +19,7 @@ export type ReconcileScope = 'recent' | 'full';
 export interface ReconcileInput {
   readonly scope: ReconcileScope;
   /** The run that was opened before; without one the workflow opens its own. */
-  readonly reconciliationId?: string;
+  readonly reconciliationId?: string | undefined;
 }
 
 /** `skipped`: another one was running. */
@@ -53,7 +54,7 @@ export function reconcileStartOptions(
     taskQueue: EVENTS_TASK_QUEUE,
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     args: [input],
-    staticSummary: `Compare our records with the providers': ${input.scope}`,
+    staticSummary: summary(`Compare our records with the providers': ${input.scope}`),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { SweepActivities } from '../activities.ts';
+import { details } from '../limits.ts';
 import type { SweepResult } from './contract.ts';
 
 const activities = proxyActivities<SweepActivities>({
@@ -35,7 +36,7 @@ export async function sweep(): Promise<SweepResult> {
     part('checkStuckRefunds', () => activities.checkStuckRefunds()),
     part('purgeExpired', () => activities.purgeExpired()),
   ]);
-  setCurrentDetails(card(counts, failed));
+  setCurrentDetails(details(card(counts, failed)));
   if (failed.length === 0) await activities.recordSweep({ counts });
   return { counts, failed };
 }

@@ -4,6 +4,7 @@ import { defineSignal } from '@temporalio/workflow';
 import { refundWorkflowId, type OrderId, type RefundId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import { SEARCH_ATTRIBUTES, TASK_QUEUE, type Traced } from '../checkout/contract.ts';
+import { summary } from '../limits.ts';
 
 export const REFUND_WORKFLOW = 'refund';
 
@@ -12,6 +13,10 @@ export interface RefundInput {
   readonly orderId: OrderId;
   readonly amountMinor: number;
   readonly currency: string;
+}
+
+/** The input, and what operators see of the workflow. */
+interface Shown extends RefundInput, Traced {
   readonly correlationId: string;
 }
 
@@ -19,22 +24,28 @@ export interface RefundResult {
   readonly status: 'succeeded' | 'failed';
 }
 
+/** Who retries a refund. */
+export interface RetryRefund {
+  readonly actor: string;
+}
+
 /** Retries a refund that needs attention, under the same key. */
-export const retryRefundSignal = defineSignal('retryRefund');
+export const retryRefundSignal = defineSignal<[RetryRefund]>('retryRefund');
 
 /** Options that start a refund's workflow: one per refund, never again after it finished. */
 export function refundStartOptions({
   traceparent,
+  correlationId,
   ...input
-}: RefundInput & Traced): WorkflowStartOptions<(input: RefundInput) => Promise<RefundResult>> {
-  const { refundId, orderId, amountMinor, currency, correlationId } = input;
+}: Shown): WorkflowStartOptions<(input: RefundInput) => Promise<RefundResult>> {
+  const { refundId, orderId, amountMinor, currency } = input;
   return {
     workflowId: refundWorkflowId(refundId),
     taskQueue: TASK_QUEUE,
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     args: [input],
     memo: { correlationId, orderId, ...(traceparent && { traceparent }) },
-    staticSummary: `Refund ${formatMoney({ amountMinor, currency })} of ${orderId}`,
+    staticSummary: summary(`Refund ${formatMoney({ amountMinor, currency })} of ${orderId}`),
     typedSearchAttributes: [
       { key: SEARCH_ATTRIBUTES.currency, value: currency },
       { key: SEARCH_ATTRIBUTES.needsAttention, value: false },
@@ -43,8 +54,6 @@ export function refundStartOptions({
 }
 
 /** Options that start another run for an open refund when an operator retries it. */
-export function refundRetryOptions(
-  input: RefundInput & Traced,
-): ReturnType<typeof refundStartOptions> {
+export function refundRetryOptions(input: Shown): ReturnType<typeof refundStartOptions> {
   return { ...refundStartOptions(input), workflowIdReusePolicy: 'ALLOW_DUPLICATE' };
 }
