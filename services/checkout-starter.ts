@@ -4,7 +4,10 @@
  */
 import type { Logger } from 'pino';
 import type { Database } from '../prisma/client/client.ts';
+import { CHECKOUT_STEP } from '../domain/checkout-steps.ts';
+import { recordNeedsAttention } from '../prisma/orders/needs-attention.ts';
 import { markStarted, type CheckoutStart } from '../prisma/orders/orders.ts';
+import { startRejected } from '../temporal/deadline.ts';
 import type { CheckoutClient, StartOutcome } from '../temporal/checkout-client.ts';
 import { createBackgroundStarts } from './background-starts.ts';
 
@@ -30,12 +33,20 @@ export function createCheckoutStarter(deps: StarterDeps): CheckoutStarter {
   };
 }
 
-/** Starts the workflow and records that it was started. Safe to repeat. */
+/**
+ * Starts the workflow and records that it was started. An order whose workflow Temporal refuses needs
+ * attention: nothing else would move it. Safe to repeat.
+ */
 export async function startAndMark(
   { db, checkouts }: Omit<StarterDeps, 'log'>,
   order: CheckoutStart,
-): Promise<StartOutcome['kind']> {
-  const { kind } = await checkouts.start(order);
-  if (kind !== 'unavailable') await markStarted(db, order.orderId);
-  return kind;
+): Promise<StartOutcome> {
+  const outcome = await checkouts.start(order);
+  if (outcome.kind === 'rejected') {
+    const failure = startRejected(outcome);
+    await recordNeedsAttention(db, order.orderId, { steps: [CHECKOUT_STEP], failure });
+  } else if (outcome.kind !== 'unavailable') {
+    await markStarted(db, order.orderId);
+  }
+  return outcome;
 }

@@ -54,7 +54,9 @@ export type RedriveOutcome =
   /** No step is waiting for this decision. The dead letter is open again. */
   | { readonly kind: 'not_waiting' }
   /** Temporal is unavailable. The dead letter is open again. */
-  | { readonly kind: 'unavailable' };
+  | { readonly kind: 'unavailable' }
+  /** Temporal refuses it for good. The dead letter is open again. */
+  | { readonly kind: 'rejected' };
 
 const NOTIFICATIONS: readonly Notification[] = ['confirmed', 'shipped', 'cancelled'];
 
@@ -159,7 +161,7 @@ async function start(
     }
     case 'refund': {
       const refund = await findRefundStart(db, refundOf(deadLetter));
-      return refund === null ? 'not_waiting' : (await refunds.retry(refund)).kind;
+      return refund === null ? 'not_waiting' : (await refunds.retry(refund, by.apiKeyId)).kind;
     }
   }
 }

@@ -15,7 +15,8 @@ export interface ResolveDeps {
   readonly checkouts: CheckoutClient;
 }
 
-export type StepDecisionOutcome = 'started' | 'not_waiting' | 'unavailable';
+/** `rejected`: Temporal refuses to start the workflow. */
+export type StepDecisionOutcome = 'started' | 'not_waiting' | 'unavailable' | 'rejected';
 
 export async function resolveStep(
   deps: ResolveDeps,
@@ -50,7 +51,7 @@ async function restartFromRecords(
   const resume = { from, cancelReason, resolution, shippedManually };
   const { kind } = await checkouts.resume(progress.start, resume, { replacing });
   if (kind === 'running') return 'not_waiting';
-  if (kind === 'unavailable') return kind;
+  if (kind !== 'resumed') return kind;
   await markRestarted(db, orderId);
   return 'started';
 }

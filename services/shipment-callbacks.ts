@@ -45,7 +45,7 @@ export async function deliverShipmentSignal(
   }
   const { kind } = await checkouts.shipmentAnswered(orderId, answered);
   if (kind === 'unavailable') return false;
-  await markProcessed(db, message, kind === 'delivered' ? 'delivered' : 'late');
+  await markProcessed(db, message, kind === 'closed' ? 'late' : kind);
   return true;
 }
 

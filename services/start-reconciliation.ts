@@ -1,6 +1,7 @@
 /** Starts the workflow of a requested reconciliation. */
 import type { Database } from '../prisma/client/client.ts';
 import {
+  closeReconciliation,
   markReconciliationStarted,
   type Reconciliation,
 } from '../prisma/operations/reconciliation-runs.ts';
@@ -11,13 +12,17 @@ export interface ReconciliationDeps {
   readonly reconciliationClient: ReconciliationClient;
 }
 
-/** Safe to repeat. Returns false when Temporal is unavailable. */
+/**
+ * Safe to repeat. Returns false when Temporal is unavailable. A run that Temporal refuses has failed: an
+ * open one would keep all others from running.
+ */
 export async function startRequestedReconciliation(
   { db, reconciliationClient }: ReconciliationDeps,
   { id, scope }: Pick<Reconciliation, 'id' | 'scope'>,
 ): Promise<boolean> {
   const { kind } = await reconciliationClient.startReconciliation({ scope, reconciliationId: id });
   if (kind === 'unavailable') return false;
-  await markReconciliationStarted(db, id);
+  if (kind === 'started') await markReconciliationStarted(db, id);
+  else await closeReconciliation(db, id, { status: 'failed', checked: {} });
   return true;
 }

@@ -27,11 +27,21 @@ import {
   type CancelRequest,
   type ShipmentAnswered,
 } from '../workflows/checkout/contract.ts';
-import { createTemporalDeadline, ignoreAlreadyStarted, type Unavailable } from './deadline.ts';
+import {
+  createTemporalDeadline,
+  ignoreAlreadyStarted,
+  type Rejected,
+  type Unavailable,
+} from './deadline.ts';
 import { inspectRun, type RunOutcome } from './describe-run.ts';
 import { retryDroppedUpdate, isUpdateDropped } from './retry-update.ts';
+import { namespaceTrouble } from './namespace.ts';
+import { startShown } from './start.ts';
 
-export type StartOutcome = { readonly kind: 'started' | 'already_started' } | Unavailable;
+/** Why Temporal did not do it. */
+type NotDone = Unavailable | Rejected;
+
+export type StartOutcome = { readonly kind: 'started' | 'already_started' } | NotDone;
 
 export type CancelOutcome =
   | { readonly kind: 'accepted'; readonly pendingCompensations: readonly string[] }
@@ -39,15 +49,15 @@ export type CancelOutcome =
   | { readonly kind: 'refused'; readonly reason: string }
   /** Not decided yet. Repeat with the same update id to read the result. */
   | { readonly kind: 'undecided' }
-  | Unavailable;
+  | NotDone;
 
-export type SignalOutcome = { readonly kind: 'delivered' | 'closed' } | Unavailable;
+export type SignalOutcome = { readonly kind: 'delivered' | 'closed' } | NotDone;
 
 export type ResolveOutcome =
-  { readonly kind: 'resolved' | 'not_waiting' | 'not_running' } | Unavailable;
+  { readonly kind: 'resolved' | 'not_waiting' | 'not_running' } | NotDone;
 
 /** `running`: a run exists already, and it was not changed. */
-export type ResumeOutcome = { readonly kind: 'resumed' | 'running' } | Unavailable;
+export type ResumeOutcome = { readonly kind: 'resumed' | 'running' } | NotDone;
 
 export interface CheckoutClient {
   /** Starts the order's workflow. Safe to repeat. */
@@ -61,14 +71,15 @@ export interface CheckoutClient {
   /** Signals that the warehouse reported what is not understood: the workflow looks the shipment up. */
   lookUpShipment(orderId: OrderId): Promise<SignalOutcome>;
   /** Reads the state of the order's workflow. */
-  inspect(orderId: OrderId): Promise<RunOutcome | Unavailable>;
+  inspect(orderId: OrderId): Promise<RunOutcome | NotDone>;
   /** Starts a new run that continues the order. `replacing`: terminates a run that keeps failing. */
   resume(
     order: CheckoutStart,
     resume: Resume,
     how: { readonly replacing: boolean },
   ): Promise<ResumeOutcome>;
-  isReachable(): Promise<boolean>;
+  /** Why Temporal cannot be used, in words; null when it can. */
+  trouble(): Promise<string | null>;
 }
 
 export interface CheckoutClientOptions {
@@ -87,8 +98,13 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
   return {
     start: (order) =>
       withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
-        const start = { ...checkoutStartOptions(order), requestEagerStart: options.eagerStart };
-        const isNew = await ignoreAlreadyStarted(workflow.start(CHECKOUT_WORKFLOW, start));
+        const shown = {
+          ...checkoutStartOptions(order),
+          // A run that failed before the order was placed was started by hand and did nothing.
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY' as const,
+          requestEagerStart: options.eagerStart,
+        };
+        const isNew = await startOnce(workflow, shown);
         return { kind: isNew ? 'started' : 'already_started' };
       }),
     cancel: (order, request, updateId) =>
@@ -111,18 +127,31 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
       withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, checkoutWorkflowId(orderId))),
     resume: (order, resume, how) =>
       withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
-        const start = checkoutResumeOptions({ ...order, resume }, how);
-        const isNew = await ignoreAlreadyStarted(workflow.start(CHECKOUT_WORKFLOW, start));
+        const isNew = await startOnce(workflow, checkoutResumeOptions({ ...order, resume }, how));
         return { kind: isNew ? 'resumed' : 'running' };
       }),
-    async isReachable() {
-      const { kind } = await withDeadline(PING_DEADLINE_MS, async (client) => {
-        await client.workflowService.getSystemInfo({});
-        return { kind: 'reachable' } as const;
-      });
-      return kind === 'reachable';
+    async trouble() {
+      const checked = await withDeadline(
+        PING_DEADLINE_MS,
+        async ({ connection, options: { namespace } }) => {
+          return {
+            kind: 'checked',
+            trouble: await namespaceTrouble(connection, namespace),
+          } as const;
+        },
+      );
+      return checked.kind === 'checked' ? checked.trouble : 'no response';
     },
   };
+}
+
+/** False when the order has a run already. */
+function startOnce(
+  workflow: Client['workflow'],
+  options: ReturnType<typeof checkoutStartOptions>,
+): Promise<boolean> {
+  const start = (shown: typeof options) => workflow.start(CHECKOUT_WORKFLOW, shown);
+  return ignoreAlreadyStarted(startShown(options, start));
 }
 
 async function resolve(
@@ -168,14 +197,15 @@ async function cancel(client: Client, input: Cancel): Promise<CancelOutcome> {
 /** A closed workflow is not started again, but still returns the results of its completed updates. */
 async function updateWithStart(client: Client, { order, request, updateId }: Cancel) {
   const update: { updateId: string; args: [CancelRequest] } = { updateId, args: [request] };
-  const startWorkflowOperation = new WithStartWorkflowOperation(CHECKOUT_WORKFLOW, {
+  const options = {
     ...checkoutStartOptions(order),
-    workflowIdConflictPolicy: 'USE_EXISTING',
-  });
+    workflowIdConflictPolicy: 'USE_EXISTING' as const,
+  };
   try {
-    return await client.workflow.executeUpdateWithStart(cancelUpdate, {
-      ...update,
-      startWorkflowOperation,
+    return await startShown(options, (shown) => {
+      const startWorkflowOperation = new WithStartWorkflowOperation(CHECKOUT_WORKFLOW, shown);
+      const withStart = { ...update, startWorkflowOperation };
+      return client.workflow.executeUpdateWithStart(cancelUpdate, withStart);
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

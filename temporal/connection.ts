@@ -8,6 +8,7 @@ import type { ClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
+import { namespaceTrouble } from './namespace.ts';
 
 export interface TemporalLink {
   readonly namespace: string;
@@ -58,7 +59,7 @@ export function connectTemporal(options: {
           interceptors: { workflow: [...interceptors] },
         });
         log.info({ namespace }, 'connected to Temporal');
-        watching = watch(connection, { log, signal: stopping.signal });
+        watching = watch(connection, { namespace, log, signal: stopping.signal });
         return connection;
       } catch (error) {
         const level = backoffMs === FIRST_BACKOFF_MS ? 'warn' : 'debug';
@@ -72,29 +73,41 @@ export function connectTemporal(options: {
   }
 
   const connecting = connectUntilStopped();
+  // The SDK's attempt to connect to an address that does not respond cannot be aborted.
+  const connected = unlessAborted(connecting, stopping.signal);
   return {
     namespace,
     client: () => client,
-    connected: () => connecting,
+    connected: () => connected,
     async close() {
       stopping.abort();
-      const connection = await connecting;
+      const connection = await connected;
       await watching;
       await connection?.close();
     },
   };
 }
 
+/** The same promise; null when the signal is aborted before it resolves. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  const aborted = new Promise<null>((resolve) => {
+    signal.addEventListener('abort', () => resolve(null), { once: true });
+  });
+  return Promise.race([promise, aborted]);
+}
+
 /** Logs each outage once, and its end once. The connection reconnects on its own. */
 async function watch(
   connection: NativeConnection,
-  { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
+  watched: { readonly namespace: string; readonly log: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
+  const { namespace, log, signal } = watched;
   let failures = 0;
   while (!signal.aborted) {
     try {
-      const check = (): Promise<unknown> => connection.workflowService.getSystemInfo({});
-      await connection.withDeadline(Date.now() + CHECK_DEADLINE_MS, check);
+      const check = (): Promise<string | null> => namespaceTrouble(connection, namespace);
+      const trouble = await connection.withDeadline(Date.now() + CHECK_DEADLINE_MS, check);
+      if (trouble !== null) throw new Error(trouble);
       if (failures >= FAILURES_UNTIL_UNAVAILABLE) log.info('Temporal is available again');
       failures = 0;
     } catch (error) {

@@ -2,7 +2,7 @@
  * Starts the workflows of subscriptions, deliveries and notifications. Every start is safe to repeat:
  * the workflow id is derived from the input, so two runs never exist at the same time.
  */
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowStartOptions } from '@temporalio/client';
 import {
   DELIVERY_WORKFLOW,
   deliveryStartOptions,
@@ -13,9 +13,10 @@ import {
   type DeliveryInput,
   type NotificationInput,
 } from '../workflows/events/contract.ts';
-import { createTemporalDeadline, type Unavailable } from './deadline.ts';
+import { createTemporalDeadline, type Rejected, type Unavailable } from './deadline.ts';
+import { startShown } from './start.ts';
 
-export type DeliveryStart = { readonly kind: 'started' } | Unavailable;
+export type DeliveryStart = { readonly kind: 'started' } | Unavailable | Rejected;
 
 export interface DeliveryClient {
   /** Starts the workflow of a subscription unless it is running. */
@@ -32,21 +33,18 @@ export function createDeliveryClient(options: {
   readonly client: () => Client | null;
 }): DeliveryClient {
   const withDeadline = createTemporalDeadline(options.client);
-  const start = (call: (client: Client) => Promise<unknown>): Promise<DeliveryStart> =>
-    withDeadline(START_DEADLINE_MS, async (client) => {
-      await call(client);
+  const start = <O extends WorkflowStartOptions>(
+    type: string,
+    options: O,
+  ): Promise<DeliveryStart> =>
+    withDeadline(START_DEADLINE_MS, async ({ workflow }) => {
+      await startShown(options, (shown) => workflow.start(type, shown));
       return { kind: 'started' };
     });
   return {
     ensureSubscriptionRuns: (subscription) =>
-      start(({ workflow }) =>
-        workflow.start(SUBSCRIPTION_WORKFLOW, subscriptionStartOptions({ subscription })),
-      ),
-    startDelivery: (input) =>
-      start(({ workflow }) => workflow.start(DELIVERY_WORKFLOW, deliveryStartOptions(input))),
-    startNotification: (input) =>
-      start(({ workflow }) =>
-        workflow.start(NOTIFICATION_WORKFLOW, notificationStartOptions(input)),
-      ),
+      start(SUBSCRIPTION_WORKFLOW, subscriptionStartOptions({ subscription })),
+    startDelivery: (input) => start(DELIVERY_WORKFLOW, deliveryStartOptions(input)),
+    startNotification: (input) => start(NOTIFICATION_WORKFLOW, notificationStartOptions(input)),
   };
 }

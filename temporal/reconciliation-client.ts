@@ -5,14 +5,20 @@ import {
   reconcileStartOptions,
   type ReconcileScope,
 } from '../workflows/operations/contract.ts';
-import { createTemporalDeadline, ignoreAlreadyStarted, type Unavailable } from './deadline.ts';
+import {
+  createTemporalDeadline,
+  ignoreAlreadyStarted,
+  type Rejected,
+  type Unavailable,
+} from './deadline.ts';
+import { startShown } from './start.ts';
 
 export interface ReconciliationClient {
   /** Starts the workflow of a reconciliation. Safe to repeat. */
   startReconciliation(input: {
     readonly scope: ReconcileScope;
     readonly reconciliationId: string;
-  }): Promise<{ readonly kind: 'started' } | Unavailable>;
+  }): Promise<{ readonly kind: 'started' } | Unavailable | Rejected>;
 }
 
 const START_DEADLINE_MS = 5_000;
@@ -24,7 +30,9 @@ export function createReconciliationClient(options: {
   return {
     startReconciliation: (input) =>
       withDeadline(START_DEADLINE_MS, async ({ workflow }) => {
-        const start = workflow.start(RECONCILE_WORKFLOW, reconcileStartOptions(input));
+        const start = startShown(reconcileStartOptions(input), (shown) =>
+          workflow.start(RECONCILE_WORKFLOW, shown),
+        );
         await ignoreAlreadyStarted(start);
         return { kind: 'started' };
       }),

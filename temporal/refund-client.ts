@@ -9,16 +9,25 @@ import {
   retryRefundSignal,
 } from '../workflows/refund/contract.ts';
 import type { StartOutcome } from './checkout-client.ts';
-import { createTemporalDeadline, ignoreAlreadyStarted, type Unavailable } from './deadline.ts';
+import {
+  createTemporalDeadline,
+  ignoreAlreadyStarted,
+  type Rejected,
+  type Unavailable,
+} from './deadline.ts';
 import { inspectRun, type RunOutcome } from './describe-run.ts';
+import { startShown } from './start.ts';
 
 export interface RefundClient {
   /** Starts the refund's workflow. */
   start(refund: RefundStart): Promise<StartOutcome>;
-  /** Retries an open refund for an operator. Starts a new run if no run can continue it. */
-  retry(refund: RefundStart): Promise<{ readonly kind: 'started' } | Unavailable>;
+  /** Retries an open refund for the operator `actor`. Starts a new run if no run can continue it. */
+  retry(
+    refund: RefundStart,
+    actor: string,
+  ): Promise<{ readonly kind: 'started' } | Unavailable | Rejected>;
   /** Reads the state of the refund's workflow. */
-  inspect(refundId: RefundId): Promise<RunOutcome | Unavailable>;
+  inspect(refundId: RefundId): Promise<RunOutcome | Unavailable | Rejected>;
 }
 
 const CALL_DEADLINE_MS = 5_000;
@@ -29,31 +38,31 @@ export function createRefundClient(options: {
   const withDeadline = createTemporalDeadline(options.client);
   return {
     start: (refund) => withDeadline(CALL_DEADLINE_MS, (client) => startOnce(client, refund)),
-    retry: (refund) => withDeadline(CALL_DEADLINE_MS, (client) => retryOnce(client, refund)),
+    retry: (refund, actor) =>
+      withDeadline(CALL_DEADLINE_MS, (client) => retryOnce(client, refund, actor)),
     inspect: (refundId) =>
       withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, refundWorkflowId(refundId))),
   };
 }
 
 async function startOnce({ workflow }: Client, refund: RefundStart) {
-  const isNew = await ignoreAlreadyStarted(
-    workflow.start(REFUND_WORKFLOW, refundStartOptions(refund)),
+  const start = startShown(refundStartOptions(refund), (shown) =>
+    workflow.start(REFUND_WORKFLOW, shown),
   );
-  return { kind: isNew ? 'started' : 'already_started' } as const;
+  return { kind: (await ignoreAlreadyStarted(start)) ? 'started' : 'already_started' } as const;
 }
 
 /** Signals the waiting run, or starts one. A run whose workflow task keeps failing is replaced. */
-async function retryOnce(client: Client, refund: RefundStart) {
+async function retryOnce(client: Client, refund: RefundStart, actor: string) {
   const { kind } = await inspectRun(client, refundWorkflowId(refund.refundId));
-  const options = refundRetryOptions(refund);
-  if (kind === 'failing') {
-    const workflowIdConflictPolicy = 'TERMINATE_EXISTING';
-    await client.workflow.start(REFUND_WORKFLOW, { ...options, workflowIdConflictPolicy });
-  } else {
-    await client.workflow.signalWithStart(REFUND_WORKFLOW, {
-      ...options,
-      signal: retryRefundSignal,
-    });
-  }
+  const { workflow } = client;
+  await startShown(refundRetryOptions(refund), async (shown): Promise<unknown> => {
+    if (kind === 'failing') {
+      const workflowIdConflictPolicy = 'TERMINATE_EXISTING';
+      return workflow.start(REFUND_WORKFLOW, { ...shown, workflowIdConflictPolicy });
+    }
+    const signal = { signal: retryRefundSignal, signalArgs: [{ actor }] };
+    return workflow.signalWithStart(REFUND_WORKFLOW, { ...shown, ...signal });
+  });
   return { kind: 'started' } as const;
 }

@@ -10,24 +10,26 @@ import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import type { RunState } from '../../workflows/operations/contract.ts';
 import type { Resume } from '../../domain/attention.ts';
 
+/** Why Temporal did not do it; `rejected`: for good, and the server says why. */
+export type NotDone =
+  { readonly kind: 'unavailable' } | { readonly kind: 'rejected'; readonly reason: string };
+
 /** The checkout workflows as maintenance sees them. */
 export interface CheckoutRuns {
-  inspect(orderId: OrderId): Promise<{ readonly kind: RunState | 'unavailable' }>;
+  inspect(orderId: OrderId): Promise<{ readonly kind: RunState } | NotDone>;
   /** Starts a new run that continues the order; `replacing`: also terminates a failing one. */
   resume(
     order: CheckoutStart,
     resume: Resume,
     how: { readonly replacing: boolean },
-  ): Promise<{ readonly kind: 'resumed' | 'running' | 'unavailable' }>;
+  ): Promise<{ readonly kind: 'resumed' | 'running' } | NotDone>;
 }
 
 /** The refund workflows as maintenance sees them. */
 export interface RefundRuns {
-  inspect(refundId: RefundId): Promise<{ readonly kind: RunState | 'unavailable' }>;
+  inspect(refundId: RefundId): Promise<{ readonly kind: RunState } | NotDone>;
   /** Starts the refund's workflow, unless there is one. */
-  start(
-    refund: RefundStart,
-  ): Promise<{ readonly kind: 'started' | 'already_started' | 'unavailable' }>;
+  start(refund: RefundStart): Promise<{ readonly kind: 'started' | 'already_started' } | NotDone>;
 }
 
 export interface MaintenanceDependencies {

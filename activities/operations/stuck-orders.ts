@@ -3,6 +3,7 @@
  * Every change is conditional on the order's version, so an order that advanced meanwhile is left alone.
  */
 import { log } from '@temporalio/activity';
+import { CHECKOUT_STEP } from '../../domain/checkout-steps.ts';
 import type { CancelReason } from '../../domain/order.ts';
 import {
   findCheckoutProgress,
@@ -12,7 +13,7 @@ import {
   type StuckOrder,
 } from '../../prisma/orders/stuck-orders.ts';
 import type { Resolution } from '../../domain/attention.ts';
-import { END_REASONS, type EndedState } from './run-states.ts';
+import { END_REASONS, requireDone, requireReached, startRefused } from './run-states.ts';
 import type { RunState } from '../../workflows/operations/contract.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
@@ -20,41 +21,42 @@ import type { MaintenanceDependencies } from './dependencies.ts';
 export type StuckOrderOutcome =
   'explained' | 'restarted' | 'escalated' | 'recovered' | 'abandoned' | 'advanced';
 
-/** Rejects when Temporal cannot be reached. */
+/** Throws an OutageError when Temporal cannot be reached. */
 export async function recoverStuckOrder(
   deps: MaintenanceDependencies,
   order: StuckOrder,
 ): Promise<StuckOrderOutcome> {
-  const { kind } = await deps.checkouts.inspect(order.orderId);
-  if (kind === 'unavailable')
-    throw new Error('Temporal cannot be reached to inspect the checkouts');
+  const { kind } = requireDone(await deps.checkouts.inspect(order.orderId));
   const isWaiting = order.status === 'needs_attention';
   if (kind === 'running') return isWaiting ? closeRequest(deps, order) : 'explained';
   if (isWaiting) return order.authorizationExpiring ? abandon(deps, order, kind) : 'explained';
   // Temporal lost the workflow or never had it, and every step is safe to repeat.
   if (kind === 'missing') return restart(deps, order);
-  return escalate(deps, order, kind);
+  return escalate(deps, order, END_REASONS[kind]);
 }
 
 async function escalate(
   { db }: MaintenanceDependencies,
   order: StuckOrder,
-  state: EndedState,
+  failure: string,
 ): Promise<StuckOrderOutcome> {
-  if (!(await markStuckNeedsAttention(db, order, END_REASONS[state]))) return 'advanced';
-  log.warn('a stuck order needs attention', { order_id: order.orderId, state });
+  if (!(await markStuckNeedsAttention(db, order, failure))) return 'advanced';
+  log.warn('a stuck order needs attention', { order_id: order.orderId, failure });
   return 'escalated';
 }
 
 async function restart(
   deps: MaintenanceDependencies,
-  { orderId }: StuckOrder,
+  order: StuckOrder,
 ): Promise<StuckOrderOutcome> {
+  const { orderId } = order;
   const records = await findCheckoutProgress(deps.db, orderId);
   if (records === null) return 'advanced';
   const cancelReason =
     records.from === 'cancelling' ? (records.cancelReason ?? 'requested_by_operator') : null;
-  if (!(await resume(deps, records, { cancelReason, resolution: null }))) return 'advanced';
+  const resumed = await resume(deps, records, { cancelReason, resolution: null });
+  if (resumed.kind === 'rejected') return escalate(deps, order, startRefused(resumed.reason));
+  if (resumed.kind === 'running') return 'advanced';
   log.warn('restarted an order that had no workflow', { order_id: orderId, from: records.from });
   return 'restarted';
 }
@@ -80,14 +82,15 @@ async function abandon(
   const records = await findCheckoutProgress(deps.db, order.orderId);
   if (records === null) return 'advanced';
   const resolution: Resolution = {
-    step: order.attentionStep ?? '',
+    step: order.attentionStep ?? CHECKOUT_STEP,
     decision: 'cancel',
     note: 'the authorization was about to expire',
     actor: 'system',
   };
   const replacing = state === 'failing';
   const cancelReason = records.cancelReason ?? 'authorization_expiring';
-  if (!(await resume(deps, records, { cancelReason, resolution, replacing }))) return 'advanced';
+  const resumed = requireDone(await resume(deps, records, { cancelReason, resolution, replacing }));
+  if (resumed.kind === 'running') return 'advanced';
   log.warn('abandoned an order: its authorization expires', { order_id: order.orderId });
   return 'abandoned';
 }
@@ -100,16 +103,16 @@ async function resume(
     readonly resolution: Resolution | null;
     readonly replacing?: boolean;
   },
-): Promise<boolean> {
+) {
   const { cancelReason, resolution, replacing = false } = how;
   const { from, shippedManually } = records;
-  const { kind } = await checkouts.resume(
-    records.start,
-    { from, cancelReason, resolution, shippedManually },
-    { replacing },
+  const resumed = requireReached(
+    await checkouts.resume(
+      records.start,
+      { from, cancelReason, resolution, shippedManually },
+      { replacing },
+    ),
   );
-  if (kind === 'unavailable') throw new Error('Temporal cannot be reached to start the checkout');
-  if (kind === 'running') return false;
-  await markRestarted(db, records.start.orderId);
-  return true;
+  if (resumed.kind === 'resumed') await markRestarted(db, records.start.orderId);
+  return resumed;
 }

@@ -6,33 +6,33 @@ import { log } from '@temporalio/activity';
 import { markStuckRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import { markRefundRestarted } from '../../prisma/payments/stuck-refunds.ts';
-import { END_REASONS, type EndedState } from './run-states.ts';
+import { END_REASONS, requireDone, requireReached, startRefused } from './run-states.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
 /** `advanced`: it changed meanwhile. `explained`: its workflow runs. */
 export type StuckRefundOutcome = 'explained' | 'restarted' | 'escalated' | 'advanced';
 
-/** Rejects when Temporal cannot be reached. */
+/** Throws an OutageError when Temporal cannot be reached. */
 export async function recoverStuckRefund(
   deps: MaintenanceDependencies,
   refund: RefundStart,
 ): Promise<StuckRefundOutcome> {
-  const { kind } = await deps.refunds.inspect(refund.refundId);
-  if (kind === 'unavailable') throw new Error('Temporal cannot be reached to inspect the refunds');
+  const { kind } = requireDone(await deps.refunds.inspect(refund.refundId));
   if (kind === 'running') return 'explained';
   // Temporal lost the workflow or never had it.
   if (kind === 'missing') return restart(deps, refund);
-  return escalate(deps, refund, kind);
+  return escalate(deps, refund, END_REASONS[kind]);
 }
 
 async function restart(
-  { db, refunds }: MaintenanceDependencies,
+  deps: MaintenanceDependencies,
   refund: RefundStart,
 ): Promise<StuckRefundOutcome> {
+  const { db, refunds } = deps;
   const { refundId, orderId } = refund;
-  const { kind } = await refunds.start(refund);
-  if (kind === 'unavailable') throw new Error('Temporal cannot be reached to start the refund');
-  if (kind === 'already_started') return 'advanced';
+  const started = requireReached(await refunds.start(refund));
+  if (started.kind === 'rejected') return escalate(deps, refund, startRefused(started.reason));
+  if (started.kind === 'already_started') return 'advanced';
   await markRefundRestarted(db, refundId);
   log.warn('restarted a refund that had no workflow', { refund_id: refundId, order_id: orderId });
   return 'restarted';
@@ -41,14 +41,14 @@ async function restart(
 async function escalate(
   { db }: MaintenanceDependencies,
   refund: RefundStart,
-  state: EndedState,
+  failure: string,
 ): Promise<StuckRefundOutcome> {
-  if (!(await markStuckRefundNeedsAttention(db, refund, END_REASONS[state]))) return 'advanced';
+  if (!(await markStuckRefundNeedsAttention(db, refund, failure))) return 'advanced';
   const { refundId, orderId } = refund;
   log.warn('a stuck refund needs attention', {
     refund_id: refundId,
     order_id: orderId,
-    state,
+    failure,
   });
   return 'escalated';
 }

@@ -100,7 +100,7 @@ async function startAll(
     const { kind } = await deliveries.startDelivery(
       requestedDelivery({ subscription, eventId, orderId }),
     );
-    if (kind === 'unavailable') throw deliveryUnavailable();
+    if (kind !== 'started') throw deliveryUnavailable();
   };
   await pMap(events, start, { concurrency: CONCURRENT_STARTS });
 }

@@ -55,5 +55,11 @@ export function refusedDecision(outcome: Exclude<RedriveOutcome, { kind: 'redriv
           'Nothing was retried, and the dead letter is still open. Send the decision again later.',
         retryAfterSeconds: TEMPORAL_RETRY_SECONDS,
       };
+    case 'rejected':
+      return {
+        code: 'checkout_unavailable',
+        detail:
+          'Nothing was retried: Temporal refuses the workflow. The dead letter is still open.',
+      };
   }
 }

@@ -79,6 +79,11 @@ async function askWorkflow(
         detail: 'The order was not cancelled. Retry with the same Idempotency-Key.',
         retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS,
       });
+    case 'rejected':
+      return refused({
+        code: 'checkout_unavailable',
+        detail: 'The order was not cancelled: Temporal refuses its workflow. An operator is asked.',
+      });
   }
 }
 

@@ -6,7 +6,6 @@ import { formatMoney } from '../../domain/money.ts';
 import type { NotRefundableReason } from '../../domain/refund.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import {
-  markRefundStarted,
   requestRefund,
   type RefundRequest,
   type RefundStart,
@@ -14,6 +13,7 @@ import {
 } from '../../prisma/payments/refunds.ts';
 import type { Order } from '../../domain/order.ts';
 import type { Problem } from '../http/problems.ts';
+import { startRefundAndMark } from '../../services/refund-starter.ts';
 import type { RefundClient } from '../../temporal/refund-client.ts';
 import { refundBody } from './representations.ts';
 import type { BackgroundStarts } from '../../services/background-starts.ts';
@@ -59,11 +59,8 @@ export function refundOrder(
 /** Best effort, after the commit. A lost start is repeated from the event log. */
 function startInBackground({ db, refunds, starts }: RefundDeps, refund: RefundStart): void {
   const { refundId, orderId } = refund;
-  const start = async (): Promise<void> => {
-    const { kind } = await refunds.start(refund);
-    if (kind !== 'unavailable') await markRefundStarted(db, refundId);
-  };
-  starts.begin(start, { refund_id: refundId, order_id: orderId });
+  const about = { refund_id: refundId, order_id: orderId };
+  starts.begin(() => startRefundAndMark({ db, refunds }, refund), about);
 }
 
 function problemOf(outcome: Exclude<RequestRefundOutcome, { kind: 'requested' }>): Problem {

@@ -31,31 +31,32 @@ export function healthRoutes(services: Services, details: boolean) {
 /** An API needs only the database, because it accepts orders without Temporal. */
 async function readiness(services: Services) {
   const { db, checkouts, payments, warehouse, mailer, isDraining, needsTemporal } = services;
-  const [database, temporal] = await Promise.all([
+  const [database, trouble] = await Promise.all([
     databaseDeadline
       .execute(() => pingDatabase(db))
       .then(
         () => true,
         () => false,
       ),
-    checkouts.isReachable(),
+    checkouts.trouble(),
   ]);
   const providers = {
     payments: provider(payments.breakers()),
     warehouse: provider(warehouse.breakers()),
     mail: provider(mailer.breakers()),
   };
-  const degraded = !temporal || Object.values(providers).some(({ status }) => status !== 'up');
+  const degraded =
+    trouble !== null || Object.values(providers).some(({ status }) => status !== 'up');
   const status = isDraining()
     ? 'draining'
-    : !database || (needsTemporal && !temporal)
+    : !database || (needsTemporal && trouble !== null)
       ? 'unavailable'
       : degraded
         ? 'degraded'
         : 'ready';
   const dependencies = {
     database: { status: database ? 'up' : 'down' },
-    temporal: { status: temporal ? 'up' : 'down' },
+    temporal: trouble === null ? { status: 'up' } : { status: 'down', reason: trouble },
     ...providers,
   };
   // The pid identifies the process when several stacks run on one machine.

@@ -154,7 +154,7 @@ async function resume(services: Services, name: string, by: Operator): Promise<v
   });
   // The resume is committed. worker/subscriptions.ts starts the workflow once Temporal is available.
   const { kind } = await deliveries.ensureSubscriptionRuns(name);
-  if (kind === 'unavailable')
+  if (kind !== 'started')
     log.warn({ subscription: name }, 'subscription resumed, its workflow starts later');
 }
 

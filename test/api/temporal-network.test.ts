@@ -1,8 +1,12 @@
-/** A connection to Temporal that breaks during a call is a value, not an exception. */
+/** A connection to Temporal that breaks, or a namespace that is not there, is a value, not an exception. */
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { createCheckoutClient } from '../../temporal/checkout-client.ts';
 import { createTemporalDeadline } from '../../temporal/deadline.ts';
+import { createRefundClient } from '../../temporal/refund-client.ts';
+import { newOrderId } from '../gateways/provider.ts';
+import { newId } from '../../prisma/client/ids.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -37,4 +41,31 @@ test('concurrent calls over a connection that is reset repeatedly all report Tem
   expect(results).toEqual(results.map(() => false));
   proxy.clearFaults();
   await eventually(async () => expect(await isReachable()).toBe(true));
+});
+
+test('a namespace that does not exist is named by the readiness and makes Temporal unavailable, never an exception', async () => {
+  const client = new Client({ connection, namespace: 'not-there' });
+  const checkouts = createCheckoutClient({ client: () => client, eagerStart: false });
+  const orderId = newOrderId();
+  const order = {
+    orderId,
+    totalMinor: 1,
+    currency: 'EUR',
+    skus: [],
+    correlationId: 'c',
+    traceparent: null,
+  };
+  const answered = { correlationId: 'c', answer: { kind: 'refused', reason: 'r' } } as const;
+  const refunds = createRefundClient({ client: () => client });
+  await eventually(async () =>
+    expect(await checkouts.trouble()).toMatch(/the namespace "not-there" does not exist/),
+  );
+  const outcomes = await Promise.all([
+    checkouts.start(order),
+    checkouts.cancel(order, { reason: 'requested_by_customer' }, 'cancel/test'),
+    checkouts.shipmentAnswered(orderId, answered),
+    checkouts.inspect(orderId),
+    refunds.inspect(newId('refund')),
+  ]);
+  expect(outcomes).toEqual(outcomes.map(() => ({ kind: 'unavailable' })));
 });

@@ -108,8 +108,8 @@ function createCheckoutRecorder(): RecordedCheckouts {
     async resume() {
       return { kind: recorder.reachable ? 'resumed' : 'unavailable' };
     },
-    async isReachable() {
-      return recorder.reachable;
+    async trouble() {
+      return recorder.reachable ? null : 'no response';
     },
   };
   return recorder;

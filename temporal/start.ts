@@ -1,0 +1,22 @@
+/** Starts workflows so that what operators see of them never keeps their work from being done. */
+import type { WorkflowOptions } from '@temporalio/client';
+import { isRejected } from './deadline.ts';
+
+type Shown = Partial<Pick<WorkflowOptions, 'typedSearchAttributes' | 'memo' | 'staticSummary'>>;
+
+/**
+ * Starts with the options. If the server refuses them for good, starts once more without search
+ * attributes, memo and summary: a namespace may lack an attribute, or have lower limits than the
+ * defaults (workflows/limits.ts). Such a workflow does its work and is found by its id.
+ */
+export async function startShown<O extends Shown, T>(
+  options: O,
+  start: (options: O) => Promise<T>,
+): Promise<T> {
+  try {
+    return await start(options);
+  } catch (error) {
+    if (!isRejected(error)) throw error;
+    return start({ ...options, typedSearchAttributes: [], memo: {}, staticSummary: '' });
+  }
+}
