@@ -5,6 +5,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { listOpenOfCause } from '../prisma/events/dead-letters.ts';
+import { eachItem } from '../telemetry/items.ts';
+import { itemLoop } from './items.ts';
 import { redrive, type Decider, type RedriveDeps } from './redrive.ts';
 
 export interface RedriveMany {
@@ -34,7 +36,9 @@ const MAX_CONCURRENT = 20;
 /** After this many in a row Temporal counts as unavailable, and the rest stays open. */
 const MAX_UNAVAILABLE = 5;
 
-export function createRedriver(deps: RedriveDeps & { readonly log: Logger }): Redriver {
+type RedriverDeps = RedriveDeps & { readonly log: Logger };
+
+export function createRedriver(deps: RedriverDeps): Redriver {
   const runs = new Map<string, Promise<void>>();
   const stopping = new AbortController();
   const find = (fingerprint: string) => listOpenOfCause(deps.db, fingerprint, MAX_DEAD_LETTERS);
@@ -65,33 +69,32 @@ export function createRedriver(deps: RedriveDeps & { readonly log: Logger }): Re
 }
 
 async function redriveAll(
-  deps: RedriveDeps,
+  deps: RedriverDeps,
   request: RedriveMany & { readonly ids: readonly string[]; readonly signal: AbortSignal },
 ): Promise<Readonly<Record<string, number>>> {
   const { ids, ratePerSecond, note, by, signal } = request;
-  const pending = new Set<Promise<void>>();
   const counts: Record<string, number> = {};
-  let failure: unknown = null;
   let unavailable = 0;
-  const redriveOne = async (id: string): Promise<void> => {
+  const startedAt = performance.now();
+  // One wait at a time: each begins when the redrive before it began.
+  let begun = Promise.resolve();
+  const waitForTurn = (index: number): Promise<void> => {
+    begun = begun.then(async () => {
+      const waitMs = startedAt + (index * 1_000) / ratePerSecond - performance.now();
+      if (waitMs > 0) await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
+    });
+    return begun;
+  };
+  const idOf = ({ id }: { readonly id: string }): string => id;
+  const loop = { ...itemLoop(deps, 'bulk_redrive', idOf), concurrency: MAX_CONCURRENT };
+  const items = ids.map((id, index) => ({ id, index }));
+  const failed = await eachItem(items, loop, async ({ id, index }) => {
+    await waitForTurn(index);
+    if (signal.aborted || unavailable >= MAX_UNAVAILABLE) return 'stop';
     const { kind } = await redrive(deps, id, { action: 'retry', note, by });
     counts[kind] = (counts[kind] ?? 0) + 1;
     unavailable = kind === 'unavailable' ? unavailable + 1 : 0;
-  };
-  const startedAt = performance.now();
-  for (const [index, id] of ids.entries()) {
-    const waitMs = startedAt + (index * 1_000) / ratePerSecond - performance.now();
-    if (waitMs > 0) await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
-    if (pending.size >= MAX_CONCURRENT) await Promise.race(pending);
-    if (signal.aborted || failure !== null || unavailable >= MAX_UNAVAILABLE) break;
-    const one = redriveOne(id)
-      .catch((error: unknown) => {
-        failure = error;
-      })
-      .finally(() => pending.delete(one));
-    pending.add(one);
-  }
-  await Promise.all(pending);
-  if (failure !== null) throw failure;
-  return counts;
+    return 'next';
+  });
+  return failed.length === 0 ? counts : { ...counts, failed: failed.length };
 }

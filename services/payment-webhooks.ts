@@ -11,6 +11,7 @@ import {
   listUnprocessed,
   markProcessed,
   UNRECOGNIZED_TYPE,
+  markTried,
   type InboxMessage,
 } from '../prisma/events/inbox.ts';
 import {
@@ -18,6 +19,8 @@ import {
   type OperationRecord,
   type PaymentHistory,
 } from '../prisma/payments/payment-records.ts';
+import { eachItem } from '../telemetry/items.ts';
+import { itemLoop } from './items.ts';
 
 export interface PaymentWebhookDeps {
   readonly db: Database;
@@ -75,11 +78,23 @@ export async function processPaymentWebhooks(
 ): Promise<number> {
   const { limit, olderThanMs, finalAfterMs = FINAL_AFTER_MS } = limits;
   const source = 'payments';
+  let closed = 0;
   const old = await listUnprocessed(deps.db, { source, limit, olderThanMs: finalAfterMs });
-  for (const message of old) await close(deps, message, await classify(deps.db, message));
+  await eachItem(old, itemLoop(deps, 'close_payment_webhooks', idOf), async (message) => {
+    await markTried(deps.db, message);
+    await close(deps, message, await classify(deps.db, message));
+    closed += 1;
+  });
   const young = await listUnprocessed(deps.db, { source, limit, olderThanMs });
-  for (const message of young) await processPaymentWebhook(deps, message);
-  return old.length;
+  await eachItem(young, itemLoop(deps, 'payment_webhooks', idOf), async (message) => {
+    await markTried(deps.db, message);
+    await processPaymentWebhook(deps, message);
+  });
+  return closed;
+}
+
+function idOf({ id }: InboxMessage): string {
+  return id;
 }
 
 async function classify(db: Database, message: InboxMessage): Promise<Classification> {

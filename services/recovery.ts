@@ -8,11 +8,13 @@ import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
-import { listUnprocessed, type InboxMessage } from '../prisma/events/inbox.ts';
-import { listOverdue } from '../prisma/orders/orders.ts';
+import { listUnprocessed, markTried, type InboxMessage } from '../prisma/events/inbox.ts';
+import { listOverdue, markChecked } from '../prisma/orders/orders.ts';
 import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
+import { eachItem } from '../telemetry/items.ts';
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import { expireOrder } from './expire-order.ts';
+import { itemLoop } from './items.ts';
 import { processPaymentWebhooks } from './payment-webhooks.ts';
 import { repeat } from './repeat.ts';
 import { startRequestedReconciliation } from './start-reconciliation.ts';
@@ -77,26 +79,33 @@ async function deliverMissedSignals(deps: RecoveryDeps, limits: RecoveryLimits):
   const { olderThanMs, batch } = limits;
   const query = { source: 'warehouse', olderThanMs, limit: batch } as const;
   let delivered = 0;
-  for (const message of await listUnprocessed(deps.db, query)) {
-    if (!(await deliverShipmentSignal(deps, message))) break;
+  const messages = await listUnprocessed(deps.db, query);
+  await eachItem(messages, itemLoop(deps, 'deliver_callbacks', idOf), async (message) => {
+    await markTried(deps.db, message);
+    if (!(await deliverShipmentSignal(deps, message))) return 'stop';
     delivered += 1;
-  }
+    return 'next';
+  });
   return delivered;
 }
 
 async function expireOverdue(deps: RecoveryDeps, limits: RecoveryLimits): Promise<number> {
   const { expiryGraceMs: graceMs, batch } = limits;
   let expired = 0;
-  for (const order of await listOverdue(deps.db, { graceMs, limit: batch })) {
+  const overdue = await listOverdue(deps.db, { graceMs, limit: batch });
+  await eachItem(overdue, itemLoop(deps, 'expire_overdue', idOf), async (order) => {
+    await markChecked(deps.db, order.id);
     const outcome = await expireOrder(deps, order);
     if (outcome.kind === 'expired') {
       expired += 1;
-    } else {
-      deps.log.warn({ order_id: order.id, reason: outcome.reason }, 'order not expired yet');
-      // The provider does not respond, so the other orders would fail as well.
-      if (outcome.reason === 'unavailable' || outcome.reason === 'unknown') break;
+      return 'next';
     }
-  }
+    const { reason } = outcome;
+    deps.log.warn({ order_id: order.id, reason }, 'order not expired yet');
+    // The provider does not respond, so the other orders would fail as well. The next pass begins
+    // with those that were not tried.
+    return reason === 'unavailable' || reason === 'unknown' ? 'stop' : 'next';
+  });
   return expired;
 }
 
@@ -107,6 +116,10 @@ async function startMissedReconciliation(
 ): Promise<number> {
   const run = await findUnstartedReconciliation(deps.db, limits);
   return run !== null && (await startRequestedReconciliation(deps, run)) ? 1 : 0;
+}
+
+function idOf({ id }: { readonly id: string }): string {
+  return id;
 }
 
 async function counted(

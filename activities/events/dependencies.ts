@@ -9,7 +9,10 @@ export interface EventDependencies {
   readonly notifications: Notifications;
   /** The subscriber of a subscription, or null when this version has none. */
   subscriberOf(subscription: string): Promise<Subscriber | null>;
-  /** Starts the workflow that retries the delivery. Safe to repeat. */
+  /**
+   * Starts the workflow that retries the delivery. Safe to repeat. Throws an OutageError when Temporal
+   * is unavailable, another error when it refuses this delivery.
+   */
   startDelivery(delivery: Delivery): Promise<void>;
   /** Aborted when this process shuts down: pumps end at once. */
   readonly stopping: AbortSignal;

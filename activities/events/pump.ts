@@ -3,6 +3,8 @@
  * that fails on its own gets a delivery workflow or a dead letter before the cursor passes it, so it is
  * neither lost nor does it block the events behind it.
  */
+import { log } from '@temporalio/activity';
+import type { Delivery } from '../../domain/delivery.ts';
 import type { LoggedEvent } from '../../prisma/events/event-log.ts';
 import { cursorNow, readLog, type LogQuery } from '../../prisma/events/event-log.ts';
 import {
@@ -11,7 +13,9 @@ import {
   type Subscription,
 } from '../../prisma/events/subscriptions.ts';
 import type { EventDependencies } from './dependencies.ts';
+import { eachItem, itemFailures } from '../../telemetry/items.ts';
 import { subscriberUnknown } from '../failures.ts';
+import { itemLoop } from '../items.ts';
 import { callSubscriber } from './call-subscriber.ts';
 import { recordDeliveriesFailed } from './failed-deliveries.ts';
 import { DeliveryError, PartialFailure, type Subscriber } from './subscribers/subscriber.ts';
@@ -81,10 +85,18 @@ async function deliverWanted(
     event,
     ...deferToDelivery(subscriber, event, error),
   }));
+  for (const { subscription, eventId, error } of deliveries) {
+    itemFailures.inc({ loop: 'pump' });
+    log.info('an event was not accepted', { subscription, event_id: eventId, failure: error });
+  }
   const dead = deliveries.filter(({ delaysMs }) => delaysMs.length === 0);
-  await recordDeliveriesFailed(deps.db, dead);
   const retried = deliveries.filter(({ delaysMs }) => delaysMs.length > 0);
-  for (const { event: _event, ...delivery } of retried) await deps.startDelivery(delivery);
+  const loop = itemLoop('start_delivery', ({ eventId }: Delivery) => eventId);
+  const refused = await eachItem(retried, loop, ({ event: _event, ...delivery }) =>
+    deps.startDelivery(delivery),
+  );
+  // One whose delivery cannot be started is dead, too: the events behind it must not wait.
+  await recordDeliveriesFailed(deps.db, [...dead, ...refused.map(({ item }) => item)]);
   return failed.filter(({ error }) => !describeFailure(error).final).length;
 }
 

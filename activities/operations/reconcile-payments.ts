@@ -9,10 +9,12 @@ import {
   type PaymentRecord,
 } from '../../prisma/operations/reconciliation-records.ts';
 import { recordDiscrepancy } from '../../prisma/operations/discrepancies.ts';
+import { eachItem } from '../../telemetry/items.ts';
 import { providerFailure } from '../failures.ts';
+import { itemLoop } from '../items.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
-import { recordNotUnderstood } from './not-understood.ts';
+import { recordEachNotUnderstood, recordNotUnderstood } from './not-understood.ts';
 
 /** The clocks differ, and the provider creates a payment a little after we create its order. */
 export const SKEW_MS = 10 * 60_000;
@@ -25,26 +27,29 @@ const UNREADABLE = { provider: 'payments', reason: 'record_not_understood' } as 
 export async function reconcilePayments(
   deps: MaintenanceDependencies,
   slice: ReconcileSlice,
-): Promise<{ readonly payments: number; readonly refunds: number }> {
+): Promise<{ readonly payments: number; readonly refunds: number; readonly failed: number }> {
   const seen = new Set<string>();
+  let failed = 0;
   for await (const { payments, unreadable } of pagesOf(deps.payments, slice)) {
     for (const { reference } of payments) seen.add(reference);
-    await compareListed(deps, slice, payments);
-    for (const record of unreadable) {
-      await recordNotUnderstood(deps.db, slice.id, { ...record, ...UNREADABLE });
-      if (record.subject !== null) seen.add(record.subject);
-    }
+    failed += await compareListed(deps, slice, payments);
+    failed += await recordEachNotUnderstood(deps.db, slice.id, {
+      ...UNREADABLE,
+      records: unreadable,
+    });
+    for (const { subject } of unreadable) if (subject !== null) seen.add(subject);
   }
-  const refunded = await listRefunded(deps, slice, seen);
-  await lookUpEach(deps, slice, refunded);
+  const { refunded, failed: notRead } = await listRefunded(deps, slice, seen);
+  failed += notRead;
+  failed += await lookUpEach(deps, slice, refunded);
   for (const reference of refunded) seen.add(reference);
   for await (const ours of ourPagesOf(deps, slice)) {
     const unseen = ours.flatMap(({ reference }) =>
       reference === null || seen.has(reference) ? [] : [reference],
     );
-    await lookUpEach(deps, slice, unseen);
+    failed += await lookUpEach(deps, slice, unseen);
   }
-  return { payments: seen.size, refunds: refunded.length };
+  return { payments: seen.size, refunds: refunded.length, failed };
 }
 
 /** Compares the current records of one payment. Returns the kind of the discrepancy. */
@@ -91,8 +96,9 @@ async function listRefunded(
   { db, payments }: MaintenanceDependencies,
   slice: ReconcileSlice,
   seen: ReadonlySet<string>,
-): Promise<readonly string[]> {
+): Promise<{ readonly refunded: readonly string[]; readonly failed: number }> {
   const references = new Set<string>();
+  let failed = 0;
   let after: string | null = null;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const listed = await payments.listRefunds({ ...withSkew(slice), after });
@@ -101,35 +107,37 @@ async function listRefunded(
     for (const reference of listed.references) {
       if (!seen.has(reference)) references.add(reference);
     }
-    for (const record of listed.unreadable) {
-      await recordNotUnderstood(db, slice.id, { ...record, ...UNREADABLE });
-    }
+    const unreadable = { ...UNREADABLE, records: listed.unreadable };
+    failed += await recordEachNotUnderstood(db, slice.id, unreadable);
     if (listed.next === null) break;
     after = listed.next;
   }
-  return [...references];
+  return { refunded: [...references], failed };
 }
 
+/** Returns how many could not be compared. */
 async function compareListed(
   { db }: MaintenanceDependencies,
   slice: ReconcileSlice,
   payments: readonly ProviderPayment[],
-): Promise<void> {
+): Promise<number> {
   const recorded = await findPaymentRecords(db, {
     references: payments.map(({ reference }) => reference),
     orderIds: payments.flatMap(({ orderId }) => (orderId === null ? [] : [orderId])),
   });
-  for (const theirs of payments) {
+  const loop = itemLoop('reconcile_payments', ({ reference }: ProviderPayment) => reference);
+  const failed = await eachItem(payments, loop, async (theirs) => {
     const ours =
       recorded.find(({ reference }) => reference === theirs.reference) ??
       recorded.find(({ orderId }) => orderId === theirs.orderId) ??
       null;
     // A new payment may belong to an order that is being placed right now.
-    if (ours === null && Date.parse(theirs.createdAt) > Date.parse(slice.to)) continue;
+    if (ours === null && Date.parse(theirs.createdAt) > Date.parse(slice.to)) return;
     const discrepancy = comparePayment(ours, theirs);
-    if (discrepancy === null) continue;
+    if (discrepancy === null) return;
     await recordDiscrepancy(db, slice.id, { ...discrepancy, orderId: ours?.orderId ?? null });
-  }
+  });
+  return failed.length;
 }
 
 async function* ourPagesOf(
@@ -152,16 +160,22 @@ async function* ourPagesOf(
   }
 }
 
+/** Returns how many could not be compared. */
 async function lookUpEach(
   deps: MaintenanceDependencies,
   { id }: ReconcileSlice,
   references: readonly string[],
-): Promise<void> {
-  for (let at = 0; at < references.length; at += LOOK_UP_CONCURRENCY) {
-    const group = references.slice(at, at + LOOK_UP_CONCURRENCY);
-    await Promise.all(group.map((reference) => comparePaymentNow(deps, id, reference)));
+): Promise<number> {
+  const loop = itemLoop(
+    'reconcile_payments',
+    (reference: string) => reference,
+    LOOK_UP_CONCURRENCY,
+  );
+  const failed = await eachItem(references, loop, async (reference) => {
     Context.current().heartbeat();
-  }
+    await comparePaymentNow(deps, id, reference);
+  });
+  return failed.length;
 }
 
 async function lookUp(

@@ -14,11 +14,14 @@ import {
 } from '../../prisma/operations/reconciliation-records.ts';
 import { recordDiscrepancy } from '../../prisma/operations/discrepancies.ts';
 import type { ReconcileSlice } from '../../workflows/activities.ts';
+import { eachItem } from '../../telemetry/items.ts';
 import { providerFailure } from '../failures.ts';
+import { itemLoop } from '../items.ts';
 import { SKEW_MS } from './reconcile-payments.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
-import { recordNotUnderstood } from './not-understood.ts';
+import { recordEachNotUnderstood, recordNotUnderstood } from './not-understood.ts';
 
+const LOOP = 'reconcile_shipments';
 const PAGE = 100;
 const LOOK_UP_CONCURRENCY = 5;
 /** Ends the comparison with a warehouse that lists its pages in a circle. */
@@ -29,22 +32,25 @@ const UNREADABLE = { provider: 'warehouse', reason: 'record_not_understood' } as
 export async function reconcileShipments(
   deps: MaintenanceDependencies,
   slice: ReconcileSlice,
-): Promise<{ readonly orders: number }> {
-  const seen = await compareTheirs(deps, slice);
-  if (seen === null) return { orders: 0 };
+): Promise<{ readonly orders: number; readonly failed: number }> {
+  const theirs = await compareTheirs(deps, slice);
+  if (theirs === null) return { orders: 0, failed: 0 };
+  const { seen } = theirs;
+  let { failed } = theirs;
+  const loop = itemLoop(LOOP, ({ orderId }: ShipmentRecord) => orderId, LOOK_UP_CONCURRENCY);
   let after: OrderId | null = null;
   for (;;) {
     const window: Parameters<typeof listShipmentRecords>[1] = { ...slice, after, limit: PAGE };
     const page: readonly ShipmentRecord[] = await listShipmentRecords(deps.db, window);
     const unseen = page.filter(({ orderId }) => !seen.has(orderId));
-    for (let at = 0; at < unseen.length; at += LOOK_UP_CONCURRENCY) {
-      const group = unseen.slice(at, at + LOOK_UP_CONCURRENCY);
-      await Promise.all(group.map(({ orderId }) => compareShipmentNow(deps, slice.id, orderId)));
+    const notCompared = await eachItem(unseen, loop, async ({ orderId }) => {
       Context.current().heartbeat();
-    }
+      await compareShipmentNow(deps, slice.id, orderId);
+    });
+    failed += notCompared.length;
     for (const { orderId } of unseen) seen.add(orderId);
     const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return { orders: seen.size };
+    if (last === undefined || page.length < PAGE) return { orders: seen.size, failed };
     after = last.orderId;
   }
 }
@@ -72,37 +78,38 @@ export async function compareShipmentNow(
   return discrepancy.kind;
 }
 
-/** The orders that the warehouse listed; null when it offers no listing. */
+/** The orders that the warehouse listed, compared; null when it offers no listing. */
 async function compareTheirs(
   { db, warehouse }: MaintenanceDependencies,
   slice: ReconcileSlice,
-): Promise<Set<string> | null> {
+): Promise<{ readonly seen: Set<string>; readonly failed: number } | null> {
   const seen = new Set<string>();
+  let failed = 0;
   let after: string | null = null;
   const from = new Date(Date.parse(slice.from) - SKEW_MS).toISOString();
   const to = new Date(Date.parse(slice.to) + SKEW_MS).toISOString();
+  const loop = itemLoop(LOOP, ({ orderId }: WarehouseRecord) => orderId);
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const listed = await warehouse.listRecords({ from, to, after });
     if (listed.kind === 'not_offered') return null;
     if (listed.kind !== 'page') throw providerFailure('list the warehouse', listed);
     Context.current().heartbeat();
     const { records, unreadable, next } = listed;
-    for (const record of unreadable) {
-      await recordNotUnderstood(db, slice.id, { ...record, ...UNREADABLE });
-      if (record.subject !== null) seen.add(record.subject);
-    }
+    failed += await recordEachNotUnderstood(db, slice.id, { ...UNREADABLE, records: unreadable });
+    for (const { subject } of unreadable) if (subject !== null) seen.add(subject);
     const recorded = await findShipmentRecords(
       db,
       records.map(({ orderId }) => orderId),
     );
-    for (const record of records) {
+    const notCompared = await eachItem(records, loop, async (record) => {
       seen.add(record.orderId);
       const ours = recorded.find(({ orderId }) => orderId === record.orderId) ?? null;
       const discrepancy = compareShipment(ours, shipmentSnapshot(record));
-      if (discrepancy === null) continue;
+      if (discrepancy === null) return;
       await recordDiscrepancy(db, slice.id, { ...discrepancy, orderId: ours?.orderId ?? null });
-    }
-    if (next === null) return seen;
+    });
+    failed += notCompared.length;
+    if (next === null) return { seen, failed };
     after = next;
   }
   throw new Error('the warehouse lists more pages than there can be');

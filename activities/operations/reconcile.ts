@@ -15,13 +15,16 @@ import {
 import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { ReconcileActivities } from '../../workflows/activities.ts';
 import { guarded } from '../guarded.ts';
+import { eachItem } from '../../telemetry/items.ts';
+import { itemLoop } from '../items.ts';
 import { compareShipmentNow, reconcileShipments } from './reconcile-shipments.ts';
 import { comparePaymentNow, reconcilePayments } from './reconcile-payments.ts';
 import { NAMELESS_SUBJECTS } from './not-understood.ts';
 import type { MaintenanceDependencies } from './dependencies.ts';
 
-/** Later runs recheck the remaining open discrepancies. */
-const MAX_RECHECKED = 500;
+const PAGE = 100;
+/** More open discrepancies than that are one cause, not thousands. The next run starts again. */
+const MAX_PAGES = 50;
 
 export function createReconcileActivities(deps: MaintenanceDependencies): ReconcileActivities {
   const { db } = deps;
@@ -41,12 +44,24 @@ export function createReconcileActivities(deps: MaintenanceDependencies): Reconc
     reconcileShipments: (slice) => reconcileShipments(deps, slice),
 
     async recheckDiscrepancies({ id }) {
-      const unseen = await listUnseen(db, id, MAX_RECHECKED);
-      for (const discrepancy of unseen) {
-        await recheck(deps, id, discrepancy);
-        Context.current().heartbeat();
+      const loop = itemLoop('recheck_discrepancies', (each: FoundDiscrepancy) => each.id);
+      const counts = { rechecked: 0, failed: 0 };
+      let after: string | null = null;
+      for (let page = 0; page < MAX_PAGES; page += 1) {
+        const unseen: readonly FoundDiscrepancy[] = await listUnseen(db, id, {
+          limit: PAGE,
+          after,
+        });
+        const failed = await eachItem(unseen, loop, async (discrepancy) => {
+          Context.current().heartbeat();
+          await recheck(deps, id, discrepancy);
+        });
+        counts.rechecked += unseen.length;
+        counts.failed += failed.length;
+        after = unseen.at(-1)?.id ?? null;
+        if (unseen.length < PAGE) break;
       }
-      return { rechecked: unseen.length };
+      return counts;
     },
 
     async endReconciliation({ id, status, checked }) {

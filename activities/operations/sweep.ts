@@ -1,17 +1,21 @@
 /** The sweep, every minute: expires pending orders, recovers stuck orders and refunds, purges old rows. */
 import { Context, log } from '@temporalio/activity';
+import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import { reopenStale } from '../../prisma/events/dead-letters.ts';
-import { listOverdue } from '../../prisma/orders/orders.ts';
-import { listStuckRefunds, markRefundsChecked } from '../../prisma/payments/stuck-refunds.ts';
+import { listOverdue, markChecked } from '../../prisma/orders/orders.ts';
+import type { RefundStart } from '../../prisma/payments/refunds.ts';
+import { listStuckRefunds, markRefundChecked } from '../../prisma/payments/stuck-refunds.ts';
 import {
-  listStuckOrders,
-  markChecked,
   closeStaleDeadLetters,
+  listStuckOrders,
+  type StuckOrder,
 } from '../../prisma/orders/stuck-orders.ts';
+import { eachItem } from '../../telemetry/items.ts';
 import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.ts';
 import type { SweepActivities } from '../../workflows/activities.ts';
 import { guarded } from '../guarded.ts';
+import { itemLoop } from '../items.ts';
 import { eraseOutdated, purgeOld } from './purge.ts';
 import { recoverStuckOrder, type StuckOrderOutcome } from './stuck-orders.ts';
 import { recoverStuckRefund, type StuckRefundOutcome } from './stuck-refunds.ts';
@@ -32,6 +36,7 @@ const IDLE_MS = 10_000;
 const RECHECK_MS = 45_000;
 /** The others wait for the next sweep; the longest unchecked come first. */
 const MAX_CHECKED = 1_000;
+/** All of a batch at once. */
 const CHECK_BATCH = 10;
 /** By then a redriven delivery had several attempts, and a redriven step has resumed. */
 const REDRIVE_LOST_AFTER_MS = 15 * 60_000;
@@ -59,43 +64,49 @@ export function createSweepActivities(deps: SweepDependencies): SweepActivities 
 
 async function expirePending(deps: MaintenanceDependencies) {
   const counts = { expired: 0, undecided: 0 };
-  const limits = { graceMs: EXPIRY_GRACE_MS, limit: BATCH };
+  const tried = new Set<OrderId>();
   const endsAtMs = Date.now() + EXPIRE_WITHIN_MS;
   for (let batch = 0; batch < MAX_BATCHES && Date.now() < endsAtMs; batch += 1) {
-    const overdue = await listOverdue(deps.db, limits);
-    // An undecided order is listed again: the next sweep retries it.
-    if (!(await expireBatch(deps, overdue, counts)) || overdue.length < BATCH) break;
+    const overdue = await listOverdue(deps.db, { graceMs: EXPIRY_GRACE_MS, limit: BATCH });
+    // Those tried in this sweep come last. The next one tries them again.
+    const untried = overdue.filter(({ id }) => !tried.has(id));
+    for (const { id } of untried) tried.add(id);
+    if (!(await expireBatch(deps, untried, counts)) || untried.length < BATCH) break;
   }
   return counts;
 }
 
-/** False when this sweep should not continue. */
+/** False when this sweep should not continue: the provider is away. */
 async function expireBatch(
-  { expireOrder }: MaintenanceDependencies,
+  { db, expireOrder }: MaintenanceDependencies,
   overdue: readonly Order[],
   counts: { expired: number; undecided: number },
 ): Promise<boolean> {
-  const undecidedBefore = counts.undecided;
   let unknown = 0;
-  for (const order of overdue) {
+  let isAway = false;
+  const loop = itemLoop('expire_pending', ({ id }: Order) => id);
+  const failed = await eachItem(overdue, loop, async (order) => {
+    await markChecked(db, order.id);
     const outcome = await expireOrder(order);
     Context.current().heartbeat();
     if (outcome.kind === 'expired') {
       counts.expired += 1;
       unknown = 0;
-      continue;
+      return 'next';
     }
     counts.undecided += 1;
     log.warn('order not expired yet', { order_id: order.id, reason: outcome.reason });
-    if (outcome.reason === 'unknown') unknown += 1;
+    unknown = outcome.reason === 'unknown' ? unknown + 1 : 0;
     // The provider is unavailable for the next order as well.
-    if (outcome.reason === 'unavailable' || unknown === MAX_UNKNOWN) return false;
-  }
-  return counts.undecided === undecidedBefore;
+    isAway = outcome.reason === 'unavailable' || unknown === MAX_UNKNOWN;
+    return isAway ? 'stop' : 'next';
+  });
+  counts.undecided += failed.length;
+  return !isAway;
 }
 
 async function checkStuckOrders(deps: MaintenanceDependencies) {
-  const counts: Record<StuckOrderOutcome | 'checked', number> = {
+  const counts: Record<StuckOrderOutcome | 'checked' | 'failed', number> = {
     checked: 0,
     explained: 0,
     restarted: 0,
@@ -103,38 +114,40 @@ async function checkStuckOrders(deps: MaintenanceDependencies) {
     recovered: 0,
     abandoned: 0,
     advanced: 0,
+    failed: 0,
   };
+  const loop = itemLoop('stuck_orders', ({ orderId }: StuckOrder) => orderId, CHECK_BATCH);
   await inBatches(async (limits) => {
     const stuck = await listStuckOrders(deps.db, limits);
-    const outcomes = await Promise.all(stuck.map((order) => recoverStuckOrder(deps, order)));
-    for (const outcome of outcomes) counts[outcome] += 1;
+    const failed = await eachItem(stuck, loop, async (order) => {
+      await markChecked(deps.db, order.orderId);
+      counts[await recoverStuckOrder(deps, order)] += 1;
+    });
     counts.checked += stuck.length;
-    await markChecked(
-      deps.db,
-      stuck.map(({ orderId }) => orderId),
-    );
+    counts.failed += failed.length;
     return stuck.length;
   });
   return counts;
 }
 
 async function checkStuckRefunds(deps: MaintenanceDependencies) {
-  const counts: Record<StuckRefundOutcome | 'checked', number> = {
+  const counts: Record<StuckRefundOutcome | 'checked' | 'failed', number> = {
     checked: 0,
     explained: 0,
     restarted: 0,
     escalated: 0,
     advanced: 0,
+    failed: 0,
   };
+  const loop = itemLoop('stuck_refunds', ({ refundId }: RefundStart) => refundId, CHECK_BATCH);
   await inBatches(async (limits) => {
     const stuck = await listStuckRefunds(deps.db, limits);
-    const outcomes = await Promise.all(stuck.map((refund) => recoverStuckRefund(deps, refund)));
-    for (const outcome of outcomes) counts[outcome] += 1;
+    const failed = await eachItem(stuck, loop, async (refund) => {
+      await markRefundChecked(deps.db, refund.refundId);
+      counts[await recoverStuckRefund(deps, refund)] += 1;
+    });
     counts.checked += stuck.length;
-    await markRefundsChecked(
-      deps.db,
-      stuck.map(({ refundId }) => refundId),
-    );
+    counts.failed += failed.length;
     return stuck.length;
   });
   return Object.fromEntries(

@@ -4,6 +4,7 @@ import { countNeedingAttention } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { countOpenDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import { itemFailures } from '../../telemetry/items.ts';
 import { logHeldSeconds } from '../../prisma/events/event-log.ts';
 import { countOpenDiscrepancies } from '../../prisma/operations/discrepancies.ts';
 import { listMaintenanceAges } from '../../prisma/operations/maintenance-runs.ts';
@@ -122,9 +123,9 @@ function registerGauge(
     registers: [],
     async collect() {
       const values = await read().catch((error: unknown) => {
-        // Without the database these values are omitted; the others are still useful.
-        if (isDatabaseUnavailable(error)) return [];
-        throw error;
+        // Values that cannot be read are omitted; the others are still useful.
+        if (!isDatabaseUnavailable(error)) itemFailures.inc({ loop: 'metrics' });
+        return [];
       });
       // Reset and set without an await in between, because another scrape may be reading.
       this.reset();

@@ -1,5 +1,6 @@
 /** The API's metrics. Labels are bounded: route patterns, never paths. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { itemFailures } from '../../telemetry/items.ts';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { connectionsOf, type Database } from '../../prisma/client/client.ts';
 import type { ConcurrencyLimiter } from '../limits/concurrency-limit.ts';
@@ -41,6 +42,7 @@ export function createMetrics(watched: {
     labelNames: ['outcome'] as const,
     registers: [registry],
   });
+  registry.registerMetric(itemFailures);
   registerBreakers(registry, watched.breakers);
   registerLimiters(registry, watched.limiters);
   const notUnderstood = registerNotUnderstood(registry, watched.breakers);

@@ -150,15 +150,20 @@ export async function findDeadLetter(db: Database, id: string): Promise<DeadLett
   return row && toDeadLetter(row);
 }
 
-/** Open dead letters of one cause, oldest first, and their total. */
+/** Open dead letters of one cause, the longest undecided first, and their total. */
 export async function listOpenOfCause(
   db: Database,
   fingerprint: string,
   limit: number,
 ): Promise<{ readonly ids: readonly string[]; readonly matching: number }> {
   const where = { fingerprint, status: 'open' } as const;
+  // Those whose last redrive failed come last, so that they never hide the others.
+  const orderBy: Prisma.DeadLetterOrderByWithRelationInput[] = [
+    { decidedAt: { sort: 'asc', nulls: 'first' } },
+    { id: 'asc' },
+  ];
   const [rows, matching] = await Promise.all([
-    db.deadLetter.findMany({ where, orderBy: { id: 'asc' }, take: limit, select: { id: true } }),
+    db.deadLetter.findMany({ where, orderBy, take: limit, select: { id: true } }),
     db.deadLetter.count({ where }),
   ]);
   return { ids: rows.map(({ id }) => id), matching };

@@ -35,7 +35,10 @@ export async function storeMessage(
   return added.count === 1 ? 'stored' : 'duplicate';
 }
 
-/** Messages that have been unprocessed for `olderThanMs`, oldest first. Raw for the database's clock. */
+/**
+ * Messages that have been unprocessed for `olderThanMs`, the longest untried first (`markTried`), so
+ * that those that cannot be processed never hide the others. Raw for the database's clock.
+ */
 export async function listUnprocessed(
   db: Database,
   filter: {
@@ -48,7 +51,15 @@ export async function listUnprocessed(
     SELECT source, id, type, order_id AS "orderId", payload FROM inbox
     WHERE processed_at IS NULL AND source = ${filter.source}
       AND received_at < now() - ${filter.olderThanMs} * interval '1 ms'
-    ORDER BY received_at LIMIT ${filter.limit}`;
+    ORDER BY tried_at NULLS FIRST, received_at LIMIT ${filter.limit}`;
+}
+
+/** Records that processing the message is tried again now. */
+export async function markTried(
+  db: Database,
+  { source, id }: Pick<InboxMessage, 'source' | 'id'>,
+): Promise<void> {
+  await db.$executeRaw`UPDATE inbox SET tried_at = now() WHERE source = ${source} AND id = ${id}`;
 }
 
 /**

@@ -31,15 +31,20 @@ export async function listDiscrepanciesOf(
   return rows.map(toDiscrepancy);
 }
 
-/** Open discrepancies that the run has not found, the longest unseen first. */
+/** Open discrepancies that the run has not found: one page after the discrepancy `after`, oldest first. */
 export async function listUnseen(
   db: Database,
   runId: string,
-  limit: number,
+  page: { readonly limit: number; readonly after: string | null },
 ): Promise<readonly FoundDiscrepancy[]> {
+  const { limit, after } = page;
   const rows = await db.discrepancy.findMany({
-    where: { resolvedAt: null, lastRunId: { not: runId } },
-    orderBy: [{ lastSeenAt: 'asc' }, { id: 'asc' }],
+    where: {
+      resolvedAt: null,
+      lastRunId: { not: runId },
+      ...(after !== null && { id: { gt: after } }),
+    },
+    orderBy: { id: 'asc' },
     take: limit,
   });
   return rows.map(toDiscrepancy);

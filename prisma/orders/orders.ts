@@ -129,8 +129,9 @@ export async function markStarted(db: Database, orderId: OrderId): Promise<void>
 }
 
 /**
- * Pending orders `graceMs` past their deadline, oldest first. Raw for the database's clock, which set
- * the deadline: a process's clock may be wrong.
+ * Pending orders `graceMs` past their deadline, the longest untried first (`markChecked`), so that
+ * those that cannot be expired never hide the others. Raw for the database's clock, which set the
+ * deadline: a process's clock may be wrong.
  */
 export async function listOverdue(
   db: Database,
@@ -139,13 +140,18 @@ export async function listOverdue(
   const overdue = await db.$queryRaw<{ id: OrderId }[]>`
     SELECT id FROM orders
     WHERE status = 'pending' AND deadline_at < now() - ${filter.graceMs} * interval '1 ms'
-    ORDER BY deadline_at LIMIT ${filter.limit}`;
+    ORDER BY checked_at NULLS FIRST, deadline_at LIMIT ${filter.limit}`;
   const rows = await db.order.findMany({
     where: { id: { in: overdue.map(({ id }) => id) }, status: 'pending' },
     include: ORDER_WITH_LINES,
-    orderBy: { deadlineAt: 'asc' },
   });
-  return rows.map(toOrder);
+  const orders = new Map(rows.map((row) => [row.id, toOrder(row)]));
+  return overdue.flatMap(({ id }) => orders.get(id) ?? []);
+}
+
+/** Records that recovering the order is tried now. */
+export async function markChecked(db: Database, orderId: OrderId): Promise<void> {
+  await db.$executeRaw`UPDATE orders SET checked_at = now() WHERE id = ${orderId}`;
 }
 
 /** True when the order is pending past its deadline: no attempt may start. Raw for the same clock. */

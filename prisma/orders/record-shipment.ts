@@ -109,16 +109,21 @@ export async function recordShipped(
 export async function recordCancelling(
   db: Database,
   orderId: OrderId,
-  cancel: { readonly reason: CancelReason; readonly request: string | null },
+  cancel: {
+    readonly reason: CancelReason;
+    readonly request: string | null;
+    /** Who cancelled it, if the request does not say so. */
+    readonly actor?: string | null;
+  },
 ): Promise<TransitionOutcome> {
-  const { reason, request } = cancel;
+  const { reason, request, actor = null } = cancel;
   return transitionAlone(db, {
     orderId,
     type: 'order.cancelling',
     to: 'cancelling',
     endsAttention: true,
     cancelReason: reason,
-    data: { reason },
+    data: { reason, ...(actor !== null && { actor }) },
     ...(request !== null && { causationId: request }),
   });
 }

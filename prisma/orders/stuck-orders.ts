@@ -36,7 +36,7 @@ const LATE_MS = 10 * 60_000;
 /**
  * Orders that have not changed for `idleMs` though they should move, those whose whole checkout waits
  * for a person, and those whose authorization is about to expire; except those that were checked within
- * `recheckMs`. The longest unchecked first.
+ * `recheckMs` (`markChecked`). The longest unchecked first.
  */
 export async function listStuckOrders(
   db: Database,
@@ -59,17 +59,15 @@ export async function listStuckOrders(
     ORDER BY checked_at NULLS FIRST, "orderId" LIMIT ${filter.limit}`;
 }
 
-/** Records that the orders were checked. */
-export async function markChecked(db: Database, orderIds: readonly OrderId[]): Promise<void> {
-  await db.$executeRaw`UPDATE orders SET checked_at = now() WHERE id = ANY(${[...orderIds]})`;
-}
-
 export interface CheckoutProgress {
   readonly start: CheckoutStart;
   readonly from: CheckoutStage;
   readonly cancelReason: CancelReason | null;
   /** A person shipped the goods without the warehouse. */
   readonly shippedManually: boolean;
+  readonly status: OrderStatus;
+  /** The steps that a person was ever asked about. */
+  readonly asked: readonly string[];
 }
 
 /** What a new run of the order's workflow continues from; null when no such order exists. */
@@ -83,18 +81,21 @@ export async function findCheckoutProgress(
       (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus,
       ARRAY(SELECT e.type FROM events e WHERE e.order_id = o.id AND e.dedup_key = e.type) AS entered,
       ARRAY(SELECT e.data ->> 'step' FROM events e WHERE e.order_id = o.id
-        AND e.type = 'order.attention_resolved' AND e.data ->> 'decision' = 'skip') AS skipped
+        AND e.type = 'order.attention_resolved' AND e.data ->> 'decision' = 'skip') AS skipped,
+      ARRAY(SELECT jsonb_array_elements_text(e.data -> 'steps') FROM events e
+        WHERE e.order_id = o.id AND e.type = 'order.needs_attention') AS asked, o.status
     FROM orders o WHERE o.id = ${orderId}`;
   const [row] = rows;
   if (row === undefined) return null;
-  const { entered, skipped, cancelReason, ...start } = row;
+  const { entered, skipped, asked, status, cancelReason, ...start } = row;
   const isDone = ({ name, stage }: CheckoutStep): boolean =>
     entered.includes(`order.${stage.after}`) || skipped.includes(name);
   const from = entered.includes('order.cancelling') ? 'cancelling' : lastStage(isDone);
-  return { start, from, cancelReason, shippedManually: skipped.includes('shipOrder') };
+  const shippedManually = skipped.includes('shipOrder');
+  return { start, from, cancelReason, shippedManually, status, asked };
 }
 
-interface Recorded extends Pick<CheckoutProgress, 'cancelReason'> {
+interface Recorded extends Pick<CheckoutProgress, 'cancelReason' | 'status' | 'asked'> {
   /** The types of the events that an order has at most once, its statuses among them. */
   readonly entered: readonly string[];
   /** The steps that an operator skipped. */

@@ -24,9 +24,9 @@ export async function listStuckRefunds(
     ORDER BY r.checked_at NULLS FIRST, r.id LIMIT ${filter.limit}`;
 }
 
-/** Records that the refunds were checked. */
-export async function markRefundsChecked(db: Database, ids: readonly RefundId[]): Promise<void> {
-  await db.$executeRaw`UPDATE refunds SET checked_at = now() WHERE id = ANY(${[...ids]})`;
+/** Records that recovering the refund is tried now. */
+export async function markRefundChecked(db: Database, id: RefundId): Promise<void> {
+  await db.$executeRaw`UPDATE refunds SET checked_at = now() WHERE id = ${id}`;
 }
 
 /** Records that a new run of the refund's workflow started. */

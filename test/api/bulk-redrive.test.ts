@@ -61,6 +61,19 @@ describe('POST /v1/dead-letters/redrive', () => {
     expect(await statusCounts()).toEqual({ redriven: 10, open: 1 });
   });
 
+  test('a bulk redrive goes on after dead letters that fail, which stay open and are logged by id', async () => {
+    shop.logged.length = 0;
+    await write(3);
+    const broken = await deadLetter({ eventId: null, error: 'HTTP 500' });
+    await write(3);
+    await many({ fingerprint, rate: 500 });
+    await eventually(() => expect(shop.logged.join()).toContain('dead letters redriven'));
+    expect(shop.deliveries.deliveries).toHaveLength(6);
+    expect(await statusCounts()).toEqual({ redriven: 6, open: 1 });
+    const failed = shop.logged.map((line) => JSON.parse(line)).filter(({ loop }) => loop);
+    expect(failed).toMatchObject([{ loop: 'bulk_redrive', item: broken }]);
+  });
+
   test('a bulk redrive while Temporal is unavailable ends and leaves every dead letter open', async () => {
     await write(40);
     shop.checkouts.reachable = false;

@@ -1,9 +1,11 @@
 /** A pump's turn, statement by statement, without Temporal. */
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEventActivities } from '../../activities/events/events.ts';
 import { pumpOnce } from '../../activities/events/pump.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import type { Database } from '../../prisma/client/client.ts';
+import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { cursorNow } from '../../prisma/events/event-log.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
@@ -56,6 +58,35 @@ test('an unknown subscriber fails retryably until its subscription is removed', 
   await removeSubscription(shop.db, name);
   expect(await pumpOnce(deps, name)).toEqual({ kind: 'gone' });
   expect(await deliverEvent({ subscription: name, eventId })).toEqual({ kind: 'gone' });
+});
+
+test('an event whose delivery Temporal refuses becomes a dead letter, and those behind it are delivered', async () => {
+  const name = 'refused';
+  await ensureSubscription(shop.db, { name, types: [], cursor: await cursorNow(shop.db) });
+  const orderIds = [(await shop.order()).orderId, (await shop.order()).orderId];
+  const taken: string[] = [];
+  const subscriber: Subscriber = {
+    name,
+    types: ['order.placed'],
+    startsAt: 'now',
+    maxBatch: 10,
+    delayMs: 0,
+    deadlineMs: 5_000,
+    retryDelaysMs: [1_000],
+    handle(events) {
+      const [first] = events;
+      if (first?.orderId === orderIds[0]) return Promise.reject(new Error('poison'));
+      taken.push(...events.map(({ orderId }) => orderId));
+      return Promise.resolve();
+    },
+  };
+  const deps = { ...depsOf(shop.db), subscriberOf: () => Promise.resolve(subscriber) };
+  await eventually(async () => {
+    await new MockActivityEnvironment().run(() => pumpOnce(deps, name));
+    expect(taken).toEqual([orderIds[1]]);
+  });
+  const { deadLetters } = await listDeadLetters(shop.db, { subject: name }, { limit: 10 });
+  expect(deadLetters).toMatchObject([{ orderId: orderIds[0], status: 'open', source: 'delivery' }]);
 });
 
 /** Nothing happened for so long that its cursor follows the end of the log. */

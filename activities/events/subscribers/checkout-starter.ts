@@ -2,16 +2,21 @@
  * Starts the workflow of each placed order that has none: the API starts it after its response and
  * does not wait, so the start can be lost with the process or during a Temporal outage (G4).
  */
+import pMap from 'p-map';
 import { STARTER_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
+import type { OrderId } from '../../../domain/ids.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
-import { findUnstarted, markStarted, type CheckoutStart } from '../../../prisma/orders/orders.ts';
-import type { Subscriber } from './subscriber.ts';
+import { findUnstarted, type CheckoutStart } from '../../../prisma/orders/orders.ts';
+import { throwFailed, type Subscriber } from './subscriber.ts';
 
 export interface CheckoutStarterDeps {
   readonly db: Database;
-  /** Resolves when the workflow runs or has run; rejects when that is unknown. */
-  startCheckout(order: CheckoutStart): Promise<void>;
+  /**
+   * Starts the workflow and records it: it runs, has run, or needs attention because Temporal refuses
+   * it. Rejects when that is unknown.
+   */
+  startCheckout(order: CheckoutStart): Promise<unknown>;
 }
 
 /** The request that placed a younger order still starts its workflow. */
@@ -32,23 +37,26 @@ export function createCheckoutStarterSubscriber(deps: CheckoutStarterDeps): Subs
   };
 }
 
+/** One that cannot be started does not keep the others from being started. */
 async function startAll(
-  deps: CheckoutStarterDeps,
+  { db, startCheckout }: CheckoutStarterDeps,
   events: readonly LoggedEvent[],
   signal: AbortSignal,
 ): Promise<void> {
-  const orderIds = events.map((event) => event.orderId);
-  const orders = await findUnstarted(deps.db, orderIds);
-  for (let at = 0; at < orders.length; at += START_CONCURRENCY) {
+  const orders = await findUnstarted(
+    db,
+    events.map((event) => event.orderId),
+  );
+  const errors = new Map<OrderId, unknown>();
+  const start = async (order: CheckoutStart): Promise<void> => {
     signal.throwIfAborted();
-    const group = orders.slice(at, at + START_CONCURRENCY);
-    const starts = await Promise.allSettled(group.map((order) => startAndMark(deps, order)));
-    const failed = starts.find((start) => start.status === 'rejected');
-    if (failed) throw failed.reason;
-  }
-}
-
-async function startAndMark(deps: CheckoutStarterDeps, order: CheckoutStart): Promise<void> {
-  await deps.startCheckout(order);
-  await markStarted(deps.db, order.orderId);
+    await startCheckout(order).catch((error: unknown) => errors.set(order.orderId, error));
+  };
+  await pMap(orders, start, { concurrency: START_CONCURRENCY });
+  throwFailed(
+    events,
+    events.flatMap((event) =>
+      errors.has(event.orderId) ? [{ event, error: errors.get(event.orderId) }] : [],
+    ),
+  );
 }

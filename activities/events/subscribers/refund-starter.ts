@@ -6,17 +6,16 @@ import { STARTER_RETRY_DELAYS_MS } from '../../../domain/delivery.ts';
 import { isRefundId, type RefundId } from '../../../domain/ids.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import type { LoggedEvent } from '../../../prisma/events/event-log.ts';
-import {
-  findUnstartedRefunds,
-  markRefundStarted,
-  type RefundStart,
-} from '../../../prisma/payments/refunds.ts';
-import type { Subscriber } from './subscriber.ts';
+import { findUnstartedRefunds, type RefundStart } from '../../../prisma/payments/refunds.ts';
+import { throwFailed, type Subscriber } from './subscriber.ts';
 
 export interface RefundStarterDeps {
   readonly db: Database;
-  /** Resolves when the workflow runs or has run; rejects when that is unknown. */
-  startRefund(refund: RefundStart): Promise<void>;
+  /**
+   * Starts the workflow and records it: it runs, has run, or needs attention because Temporal refuses
+   * it. Rejects when that is unknown.
+   */
+  startRefund(refund: RefundStart): Promise<unknown>;
 }
 
 /** The request that accepted a younger refund still starts its workflow. */
@@ -35,16 +34,21 @@ export function createRefundStarterSubscriber(deps: RefundStarterDeps): Subscrib
   };
 }
 
+/** One that cannot be started does not keep the others from being started. */
 async function startUnstarted(
   { db, startRefund }: RefundStarterDeps,
   events: readonly LoggedEvent[],
   signal: AbortSignal,
 ): Promise<void> {
+  const errors = new Map<string, unknown>();
   for (const refund of await findUnstartedRefunds(db, events.flatMap(refundsIn))) {
     signal.throwIfAborted();
-    await startRefund(refund);
-    await markRefundStarted(db, refund.refundId);
+    await startRefund(refund).catch((error: unknown) => errors.set(refund.refundId, error));
   }
+  const failed = events.flatMap((event) =>
+    refundsIn(event).flatMap((id) => (errors.has(id) ? [{ event, error: errors.get(id) }] : [])),
+  );
+  throwFailed(events, failed);
 }
 
 function refundsIn({ data }: LoggedEvent): readonly RefundId[] {

@@ -58,6 +58,16 @@ export class DeliveryError extends Error {
   }
 }
 
+/** Throws unless nothing failed. A single event fails with its own error, which says when to retry. */
+export function throwFailed(
+  events: readonly LoggedEvent[],
+  failed: PartialFailure['failed'],
+): void {
+  const [first] = failed;
+  if (!first) return;
+  throw events.length === 1 ? first.error : new PartialFailure(failed);
+}
+
 /**
  * Thrown by `handle` when it handled only a part of the batch: only the events named here are retried.
  */

@@ -18,7 +18,7 @@ import {
 } from '../../../prisma/events/webhook-secrets.ts';
 import { traceHeaders } from '../../../telemetry/tracing.ts';
 import { createAttemptLog, type AttemptLog } from './attempt-log.ts';
-import { DeliveryError, PartialFailure, type Subscriber } from './subscriber.ts';
+import { DeliveryError, throwFailed, type Subscriber } from './subscriber.ts';
 
 export interface WebhookSubscriberDependencies {
   readonly db: Database;
@@ -135,13 +135,6 @@ async function handle(
 /** The endpoint takes nothing more: an event that it wanted becomes a dead letter. */
 function endpointDisabled(reason: string): DeliveryError {
   return new DeliveryError(`endpoint disabled: ${reason}`, { final: true, attempted: false });
-}
-
-/** A single event fails with its own error, which says whether and when to retry. */
-function throwFailed(events: readonly LoggedEvent[], failed: PartialFailure['failed']): void {
-  const [first] = failed;
-  if (!first) return;
-  throw events.length === 1 ? first.error : new PartialFailure(failed);
 }
 
 function byOrder(events: readonly LoggedEvent[]): LoggedEvent[][] {

@@ -466,6 +466,8 @@ CREATE TABLE inbox (
   -- The bytes as they were signed, until all of them are understood and processed.
   body bytea,
   received_at timestamptz(3) NOT NULL DEFAULT now(),
+  -- The last try of the recovery.
+  tried_at timestamptz(3),
   processed_at timestamptz(3),
   outcome text,
   PRIMARY KEY (source, id)

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createCheckoutStarterSubscriber } from '../../../activities/events/subscribers/checkout-starter.ts';
 import type { OrderId } from '../../../domain/ids.ts';
-import type { CheckoutStart } from '../../../prisma/orders/orders.ts';
+import { markStarted, type CheckoutStart } from '../../../prisma/orders/orders.ts';
 import { NEVER, useHistory, wanted } from './history.ts';
 
 const history = useHistory();
@@ -23,10 +23,11 @@ const starter = createCheckoutStarterSubscriber({
   async startCheckout(order) {
     underWay.now += 1;
     underWay.most = Math.max(underWay.most, underWay.now);
-    await Promise.resolve();
+    await history.db.$queryRaw`SELECT 1`;
     underWay.now -= 1;
     if (refused.has(order.orderId)) throw new Error('overloaded');
     started.push(order);
+    await markStarted(history.db, order.orderId);
   },
 });
 
@@ -74,7 +75,9 @@ describe('the checkout starter', () => {
     const [first, second, third] = ids;
     if (!first || !second || !third) throw new Error('three orders');
     refused.add(second);
-    await expect(starter.handle(await eventsOf(...ids), NEVER)).rejects.toThrow('overloaded');
+    await expect(starter.handle(await eventsOf(...ids), NEVER)).rejects.toMatchObject({
+      failed: [{ event: { orderId: second }, error: { message: 'overloaded' } }],
+    });
     expect(startedIds()).toEqual([first, third]);
     expect(await isMarked(second)).toBe(false);
     refused.clear();

@@ -5,7 +5,7 @@ import type { Refund } from '../../../domain/refund.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../../prisma/payments/payments.ts';
 import { recordReserved } from '../../../prisma/orders/record-shipment.ts';
 import { recordRefundSucceeded } from '../../../prisma/payments/refund-outcomes.ts';
-import type { RefundStart } from '../../../prisma/payments/refunds.ts';
+import { markRefundStarted, type RefundStart } from '../../../prisma/payments/refunds.ts';
 import { acceptRefund } from '../../support/refunding.ts';
 import { NEVER, useHistory, wanted } from './history.ts';
 
@@ -25,6 +25,7 @@ const starter = createRefundStarterSubscriber({
   async startRefund(refund) {
     if (away) throw new Error('away');
     started.push(refund);
+    await markRefundStarted(history.db, refund.refundId);
   },
 });
 
