@@ -80,6 +80,8 @@ export async function runProgram(
   try {
     const config = readAppConfig();
     await run(config, seamsOf(config));
+    // An unanswered attempt to connect to Temporal cannot be aborted: it would keep the process.
+    process.exit(0);
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof ListenError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -226,7 +228,6 @@ function startOwnWorkers(config: AppConfig, dependencies: Dependencies, log: Log
   return startWorkers({
     ...dependencies,
     db: dependencies.backgroundDb,
-    eventsDb: dependencies.eventsDb,
     warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     workflowBundle: config.WORKFLOW_BUNDLE,
     retention: retentionOf(config),

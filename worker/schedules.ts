@@ -1,6 +1,7 @@
 /**
  * The Temporal Schedules: visible, pausable and manually triggerable in the Web UI. Every worker
- * creates or updates them to the definitions below, and keeps a pause that an operator set.
+ * creates or updates them to the definitions below, keeps a pause that an operator set, and restores
+ * those that are deleted.
  */
 import {
   ScheduleAlreadyRunning,
@@ -9,7 +10,10 @@ import {
   type ScheduleOptions,
 } from '@temporalio/client';
 import type { Logger } from 'pino';
+import { itemLoop } from '../services/items.ts';
 import { repeat } from '../services/repeat.ts';
+import { eachItem } from '../telemetry/items.ts';
+import { isUnavailable } from '../temporal/deadline.ts';
 import { EVENTS_TASK_QUEUE } from '../workflows/events/contract.ts';
 import {
   RECONCILE_WORKFLOW,
@@ -22,39 +26,72 @@ export interface SchedulesOptions {
   readonly log: Logger;
 }
 
-const RETRY_EVERY_MS = 2_000;
+const TICK_MS = 2_000;
+/** A deleted schedule is restored within a minute. */
+const CHECK_EVERY_MS = 20_000;
 const DEADLINE_MS = 5_000;
 
-/** Starts immediately and retries until all schedules exist. `stop` waits for the current attempt. */
+/**
+ * Creates or updates all schedules once, then restores those that are deleted. Starts immediately.
+ * `stop` waits for the current attempt.
+ */
 export function keepSchedules({ client, log }: SchedulesOptions): { stop(): Promise<void> } {
-  return repeat(RETRY_EVERY_MS, async () => {
+  let isEnsured = false;
+  let dueAtMs = 0;
+  return repeat(TICK_MS, async () => {
     const current = client();
-    if (current === null) return 'again';
+    if (current === null || performance.now() < dueAtMs) return 'again';
     try {
-      await ensureSchedules(current);
-      return 'done';
+      const each = isEnsured ? restoreSchedules : ensureSchedules;
+      isEnsured = (await each(current, log)) === 0;
+      if (isEnsured) dueAtMs = performance.now() + CHECK_EVERY_MS;
     } catch (error) {
       log.debug({ err: error }, 'schedules not ensured yet');
-      return 'again';
     }
+    return 'again';
   });
 }
 
-/** Creates missing schedules and updates existing ones. Safe to repeat. */
-export async function ensureSchedules(client: Client): Promise<void> {
-  for (const schedule of SCHEDULES) {
-    await client.withDeadline(Date.now() + DEADLINE_MS, () => ensure(client, schedule));
-  }
+/** Creates missing schedules and updates existing ones. Safe to repeat. Returns how many failed. */
+export function ensureSchedules(client: Client, log: Logger): Promise<number> {
+  return eachSchedule(client, log, (schedule) => ensure(client, schedule));
+}
+
+/** Creates missing schedules only: what an operator changed in an existing one is kept. */
+export function restoreSchedules(client: Client, log: Logger): Promise<number> {
+  return eachSchedule(client, log, async (schedule) => {
+    if (await create(client, schedule))
+      log.info({ schedule: schedule.scheduleId }, 'schedule restored');
+  });
+}
+
+async function eachSchedule(
+  client: Client,
+  log: Logger,
+  work: (schedule: ScheduleOptions) => Promise<void>,
+): Promise<number> {
+  const loop = itemLoop({ log }, 'schedules', ({ scheduleId }: ScheduleOptions) => scheduleId);
+  const failed = await eachItem(SCHEDULES, { ...loop, isOutage: isUnavailable }, (schedule) =>
+    client.withDeadline(Date.now() + DEADLINE_MS, () => work(schedule)),
+  );
+  return failed.length;
 }
 
 async function ensure(client: Client, schedule: ScheduleOptions): Promise<void> {
+  if (await create(client, schedule)) return;
+  const { spec, action, policies } = schedule;
+  const handle = client.schedule.getHandle(schedule.scheduleId);
+  await handle.update(({ state }) => ({ spec, action, ...(policies && { policies }), state }));
+}
+
+/** False when it exists. */
+async function create(client: Client, schedule: ScheduleOptions): Promise<boolean> {
   try {
     await client.schedule.create(schedule);
+    return true;
   } catch (error) {
-    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    const { spec, action, policies } = schedule;
-    const handle = client.schedule.getHandle(schedule.scheduleId);
-    await handle.update(({ state }) => ({ spec, action, ...(policies && { policies }), state }));
+    if (error instanceof ScheduleAlreadyRunning) return false;
+    throw error;
   }
 }
 

@@ -7,8 +7,10 @@ import type { Subscriber } from '../activities/events/subscribers/subscriber.ts'
 import type { Database } from '../prisma/client/client.ts';
 import { cursorNow, LOG_START } from '../prisma/events/event-log.ts';
 import { ensureSubscription, listSubscriptionNames } from '../prisma/events/subscriptions.ts';
+import { itemLoop } from '../services/items.ts';
 import { repeat } from '../services/repeat.ts';
-import { requireAvailable } from '../temporal/deadline.ts';
+import { eachItem } from '../telemetry/items.ts';
+import { requireStarted } from '../temporal/deadline.ts';
 import type { DeliveryClient } from '../temporal/delivery-client.ts';
 
 export interface SubscriptionsOptions {
@@ -18,39 +20,35 @@ export interface SubscriptionsOptions {
   readonly log: Logger;
 }
 
-/** Bounds the delay of a subscription that was added while Temporal was unavailable. */
-const CHECK_EVERY_MS = 10_000;
-/** After this many checks every workflow is started again, in case an operator terminated one. */
-const CHECKS_UNTIL_RESTART = 30;
+/** An ended workflow, and a subscription that was added during an outage, runs again within 10 s. */
+const CHECK_EVERY_MS = 5_000;
+const START_CONCURRENCY = 5;
 
 /** Starts immediately and checks every few seconds. `stop` waits for the current check. */
 export function keepSubscriptionsRunning(options: SubscriptionsOptions): { stop(): Promise<void> } {
-  const started = new Set<string>();
-  let checks = 0;
   return repeat(CHECK_EVERY_MS, async () => {
-    if (checks % CHECKS_UNTIL_RESTART === 0) started.clear();
-    checks += 1;
     try {
-      await startMissing(options, started);
+      await startAll(options);
     } catch (error) {
-      started.clear();
       options.log.debug({ err: error }, 'subscriptions not started yet');
     }
     return 'again';
   });
 }
 
-/** Starts the workflows that this process has not started yet. */
-async function startMissing(
-  { db, deliveries, subscribers }: SubscriptionsOptions,
-  started: Set<string>,
-): Promise<void> {
-  for (const subscriber of subscribers) await ensureBuiltIn(db, subscriber);
-  for (const name of await listSubscriptionNames(db)) {
-    if (started.has(name)) continue;
-    await requireAvailable(deliveries.ensureSubscriptionRuns(name));
-    started.add(name);
-  }
+/**
+ * Starts the workflow of each subscription. Temporal keeps one that runs as it is, so this also restarts
+ * those that an operator terminated. Throws when the database or Temporal is unavailable.
+ */
+async function startAll({ db, deliveries, subscribers, log }: SubscriptionsOptions): Promise<void> {
+  const builtIn = itemLoop({ log }, 'ensure_subscriptions', ({ name }: Subscriber) => name);
+  await eachItem(subscribers, builtIn, (subscriber) => ensureBuiltIn(db, subscriber));
+  const running = itemLoop({ log }, 'start_subscriptions', (name: string) => name);
+  await eachItem(
+    await listSubscriptionNames(db),
+    { ...running, concurrency: START_CONCURRENCY },
+    (name) => requireStarted(deliveries.ensureSubscriptionRuns(name)),
+  );
 }
 
 async function ensureBuiltIn(db: Database, { name, types, startsAt }: Subscriber): Promise<void> {

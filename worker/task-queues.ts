@@ -8,11 +8,13 @@ import {
   createSubscriberLookup,
   createSubscribers,
 } from '../activities/events/subscribers/registry.ts';
+import { startAndMark } from '../services/checkout-starter.ts';
 import { expireOrder } from '../services/expire-order.ts';
-import { createCheckoutClient } from '../temporal/checkout-client.ts';
-import { requireAvailable } from '../temporal/deadline.ts';
+import { startRefundAndMark } from '../services/refund-starter.ts';
+import { createCheckoutClient, type CheckoutClient } from '../temporal/checkout-client.ts';
+import { requireAvailable, requireStarted } from '../temporal/deadline.ts';
 import { createDeliveryClient } from '../temporal/delivery-client.ts';
-import { createRefundClient } from '../temporal/refund-client.ts';
+import { createRefundClient, type RefundClient } from '../temporal/refund-client.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { Order } from '../domain/order.ts';
 import type { Retention } from '../domain/retention.ts';
@@ -52,14 +54,9 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
   const checkouts = createCheckoutClient({ client: link.client, eagerStart: false });
   const deliveries = createDeliveryClient({ client: link.client });
   const refunds = createRefundClient({ client: link.client });
-  // Activities throw when Temporal is unavailable, so that Temporal retries them.
-  const subscriberDeps = {
-    db: eventsDb,
-    sender: options.webhooks,
-    cipher: options.cipher,
-    startCheckout: (order: CheckoutStart) => requireAvailable(checkouts.start(order)),
-    startRefund: (refund: RefundStart) => requireAvailable(refunds.start(refund)),
-  };
+  const starters = createStarters({ db: eventsDb, checkouts, refunds });
+  const { webhooks: sender, cipher } = options;
+  const subscriberDeps = { db: eventsDb, sender, cipher, ...starters };
   const subscribers = createSubscribers(subscriberDeps);
   const activities = createActivities(options);
   const eventActivities = createEventActivities({
@@ -67,7 +64,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
     notifications: options.notifications,
     subscriberOf: createSubscriberLookup(subscriberDeps, subscribers),
     stopping: stopping.signal,
-    startDelivery: (delivery: Delivery) => requireAvailable(deliveries.startDelivery(delivery)),
+    startDelivery: (delivery: Delivery) => requireStarted(deliveries.startDelivery(delivery)),
   });
   const operations = {
     db,
@@ -104,5 +101,17 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
       stopping.abort();
       await Promise.all(parts.map((part) => part.stop()));
     },
+  };
+}
+
+/** Starts of workflows, which throw when Temporal is unavailable, so that the activity is repeated. */
+function createStarters(deps: {
+  readonly db: Database;
+  readonly checkouts: CheckoutClient;
+  readonly refunds: RefundClient;
+}) {
+  return {
+    startCheckout: (order: CheckoutStart) => requireAvailable(startAndMark(deps, order)),
+    startRefund: (refund: RefundStart) => requireAvailable(startRefundAndMark(deps, refund)),
   };
 }

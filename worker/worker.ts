@@ -10,6 +10,7 @@ import {
 import type { Logger } from 'pino';
 import { readTraceparent, traceIdOf } from '../telemetry/traceparent.ts';
 import { withinTrace } from '../telemetry/tracing.ts';
+import { unlessAborted } from '../temporal/connection.ts';
 
 export interface WorkerOptions {
   readonly connected: () => Promise<NativeConnection | null>;
@@ -60,7 +61,8 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
   }
 
   async function runUntilStopped(): Promise<void> {
-    const connection = await options.connected();
+    // A worker may be stopped before there was a connection.
+    const connection = await unlessAborted(options.connected(), stopping.signal);
     if (connection === null) return;
     let backoffMs = FIRST_BACKOFF_MS;
     while (!stopping.signal.aborted) {

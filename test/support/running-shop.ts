@@ -17,7 +17,7 @@ import { createSweepActivities } from '../../activities/operations/sweep.ts';
 import { createApp } from '../../api/app.ts';
 import { expireOrder } from '../../services/expire-order.ts';
 import { createCheckoutClient } from '../../temporal/checkout-client.ts';
-import { requireAvailable } from '../../temporal/deadline.ts';
+import { requireStarted } from '../../temporal/deadline.ts';
 import { createDeliveryClient } from '../../temporal/delivery-client.ts';
 import { createRefundClient } from '../../temporal/refund-client.ts';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
@@ -167,7 +167,7 @@ function activitiesOf(made: {
       db,
       notifications: services.notifications,
       subscriberOf: (name) => Promise.resolve(subscribers.get(name) ?? null),
-      startDelivery: (delivery) => requireAvailable(deliveries.startDelivery(delivery)),
+      startDelivery: (delivery) => requireStarted(deliveries.startDelivery(delivery)),
       stopping,
     }),
   };
