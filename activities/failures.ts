@@ -1,5 +1,6 @@
 /** Builds every ApplicationFailure, from gateway outcomes and refused status changes. */
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
+import { OutageError } from '../telemetry/items.ts';
 import { PATIENCE, patienceOf, type FailureType, type Patience } from '../domain/failures.ts';
 import type { OrderId, RefundId } from '../domain/ids.ts';
 import type { OrderStatus } from '../domain/order.ts';
@@ -18,6 +19,12 @@ export function providerFailure(operation: string, outcome: NoResponse): Applica
     return failure('provider_answer_not_understood', message);
   }
   return failure('provider_unknown_outcome', `${operation}: outcome unknown (${outcome.reason})`);
+}
+
+/** True when the provider was not called, e.g. because the circuit breaker is open. */
+export function isProviderAway(error: unknown): boolean {
+  const type: FailureType = 'provider_unavailable';
+  return error instanceof ApplicationFailure && error.type === type;
 }
 
 /** The provider is still processing the same intent: retry. */
@@ -56,6 +63,14 @@ export function isRetryable(error: unknown): boolean {
 /** There is no such order: a retry cannot succeed. */
 export function orderNotFound(orderId: OrderId): ApplicationFailure {
   return failure('order_not_found', `no order ${orderId}`);
+}
+
+/** The records rule out a checkout of the order: a retry cannot succeed. */
+export function notEligible(orderId: OrderId, reason: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(
+    `order ${orderId} may not have this checkout: ${reason}`,
+    'not_eligible' satisfies FailureType,
+  );
 }
 
 /** There is no such refund: a retry cannot succeed. */
@@ -101,6 +116,9 @@ export function unexpected(operation: string, error: unknown): Error {
   if (isProviderRejection(error)) return rejectedRequest(operation, error.code);
   if (isDatabaseUnavailable(error)) {
     return failure('database_unavailable', `${operation}: the database is unavailable`);
+  }
+  if (error instanceof OutageError) {
+    return failure('provider_unavailable', `${operation}: ${error.message}`);
   }
   const name = error instanceof Error ? error.name : typeof error;
   const code = databaseCode(error);

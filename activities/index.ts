@@ -1,6 +1,7 @@
 /** The activities of the checkout worker. */
 import type { Activities } from '../workflows/activities.ts';
 import type { ActivityDependencies } from './checkout/dependencies.ts';
+import { createAdmissionActivities } from './checkout/admission.ts';
 import { countFailedAttempt } from './checkout/failed-attempts.ts';
 import { guarded } from './guarded.ts';
 import { createInventoryActivities } from './checkout/inventory.ts';
@@ -14,6 +15,7 @@ export type { ActivityDependencies } from './checkout/dependencies.ts';
 
 export function createActivities(deps: ActivityDependencies): Activities {
   const activities: Activities = {
+    ...createAdmissionActivities(deps),
     ...createInventoryActivities(deps),
     ...createPaymentActivities(deps),
     ...createRefundActivities(deps),

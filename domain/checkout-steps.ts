@@ -116,6 +116,11 @@ export type StepName = ForwardStep | CompensationName;
 /** Where an order is between its steps. */
 export type CheckoutStage = ForwardStage | 'cancelling';
 export type ForwardStage = CheckoutStep['stage']['before'];
+/** All stages, in the order of an order's life. */
+export const CHECKOUT_STAGES: readonly CheckoutStage[] = [
+  ...new Set(CHECKOUT_STEPS.map(({ stage }) => stage.before)),
+  'cancelling',
+];
 
 /** The API authorizes the payment before the checkout starts, so this one is due from the start. */
 export const FIRST_COMPENSATION: CompensationName = 'voidOrRefundPayment';

@@ -25,6 +25,8 @@ export const PATIENCE = {
   captured_manually: 'final',
   not_cancellable: 'final',
   not_waiting: 'final',
+  not_eligible: 'final',
+  invalid_input: 'final',
 } as const satisfies Readonly<Record<string, Patience>>;
 
 /** The closed union of failure types. Workflows branch on these, never on messages. */

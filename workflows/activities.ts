@@ -3,6 +3,7 @@
  * personal data (G8). A business result is a value with a `kind`; a fault is thrown and retried by
  * Temporal as long as its type says (`PATIENCE` in domain/failures.ts).
  */
+import type { Resume } from '../domain/attention.ts';
 import type { CheckoutStage, Decision } from '../domain/checkout-steps.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { Notification, OrderId, RefundId } from '../domain/ids.ts';
@@ -66,6 +67,8 @@ export interface CancellingRecord {
 }
 
 export interface Activities {
+  /** Fails with `not_eligible` when the order may have no checkout, or none that continues there. */
+  admitCheckout(input: OrderRef & { readonly resume: Resume | null }): Promise<void>;
   /** Reserves the order's lines at the warehouse; order `reserved`. Compensation: `releaseStock`. */
   reserveStock(input: OrderRef): Promise<ReserveStockOutcome>;
   /** Releases reservation and hold. Does nothing when nothing was reserved; a later reserve is refused. */
@@ -88,9 +91,16 @@ export interface Activities {
   ): Promise<void>;
   /** The warehouse refused to ship. */
   recordShipmentRefused(input: OrderRef): Promise<void>;
-  /** Order `cancelling`: it only compensates from now on. `request`: the update that cancelled it. */
+  /**
+   * Order `cancelling`: it only compensates from now on. `request`: the update that cancelled it;
+   * `actor`: who sent it, if not the API.
+   */
   recordCancelling(
-    input: OrderRef & { readonly reason: CancelReason; readonly request?: string | null },
+    input: OrderRef & {
+      readonly reason: CancelReason;
+      readonly request?: string | null;
+      readonly actor?: string | null;
+    },
   ): Promise<CancellingRecord>;
   /** Order `cancelled`: every compensation is done or was skipped by an operator. */
   recordCancelled(input: OrderRef & { readonly reason: CancelReason }): Promise<void>;
@@ -171,7 +181,10 @@ export interface ReconcileSlice {
   readonly to: string;
 }
 
-/** Compares our records with the providers'. Reads in pages with heartbeats; recording twice is safe. */
+/**
+ * Compares our records with the providers'. Reads in pages with heartbeats; recording twice is safe.
+ * `failed`: records that could not be compared, while the others were.
+ */
 export interface ReconcileActivities {
   /** Opens a run, or finds the one that was opened. Null: another one runs, or this one has ended. */
   beginReconciliation(input: {
@@ -182,10 +195,14 @@ export interface ReconcileActivities {
   }): Promise<ReconcileSlice | null>;
   reconcilePayments(
     slice: ReconcileSlice,
-  ): Promise<{ readonly payments: number; readonly refunds: number }>;
-  reconcileShipments(slice: ReconcileSlice): Promise<{ readonly orders: number }>;
+  ): Promise<{ readonly payments: number; readonly refunds: number; readonly failed: number }>;
+  reconcileShipments(
+    slice: ReconcileSlice,
+  ): Promise<{ readonly orders: number; readonly failed: number }>;
   /** Rechecks open discrepancies that this run did not find; resolves those that are gone. */
-  recheckDiscrepancies(input: { readonly id: string }): Promise<{ readonly rechecked: number }>;
+  recheckDiscrepancies(input: {
+    readonly id: string;
+  }): Promise<{ readonly rechecked: number; readonly failed: number }>;
   endReconciliation(input: {
     readonly id: string;
     readonly status: 'completed' | 'failed';

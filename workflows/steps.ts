@@ -55,6 +55,11 @@ const NOTIFY: ActivityOptions = {
 };
 
 export const steps: Activities = {
+  admitCheckout: localFirst(
+    (a) => a.admitCheckout,
+    RECORD,
+    'Check whether the order may have a checkout',
+  ),
   reserveStock: localFirst((a) => a.reserveStock, step('reserveStock'), 'Reserve the stock'),
   releaseStock: localFirst(
     (a) => a.releaseStock,

@@ -1,5 +1,5 @@
 /** The dependencies of the checkout activities. Tests use the same gateways with other addresses. */
-import type { OrderId, RefundId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import type { Order, Payment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { Mailer } from '../../gateways/mail/mailer.ts';
@@ -9,6 +9,7 @@ import type { Database } from '../../prisma/client/client.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
 import { findRefund } from '../../prisma/payments/refunds.ts';
+import type { RefundRef } from '../../workflows/activities.ts';
 import { orderNotFound, refundNotFound } from '../failures.ts';
 
 export interface ActivityDependencies {
@@ -34,9 +35,12 @@ export async function requirePayment(db: Database, orderId: OrderId): Promise<Pa
   return payment;
 }
 
-/** The refund, or a permanent failure. */
-export async function requireRefund(db: Database, refundId: RefundId): Promise<Refund> {
+/** The refund, or a permanent failure. An input by hand may name the refund of another order. */
+export async function requireRefund(
+  db: Database,
+  { refundId, orderId }: RefundRef,
+): Promise<Refund> {
   const refund = await findRefund(db, refundId);
-  if (!refund) throw refundNotFound(refundId);
+  if (refund?.orderId !== orderId) throw refundNotFound(refundId);
   return refund;
 }

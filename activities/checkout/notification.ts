@@ -53,7 +53,7 @@ async function compose(
     default: {
       const refundId = refundOfNotification(notification);
       if (refundId === null) throw new TypeError('the notification is about no refund');
-      return composeRefundEmail(order, await requireRefund(db, refundId));
+      return composeRefundEmail(order, await requireRefund(db, { refundId, orderId: order.id }));
     }
   }
 }

@@ -16,8 +16,8 @@ type OrderActivities = Pick<
 
 export function createOrderActivities({ db }: ActivityDependencies): OrderActivities {
   return {
-    async recordCancelling({ orderId, reason, request = null }) {
-      const change = await recordCancelling(db, orderId, { reason, request });
+    async recordCancelling({ orderId, reason, request = null, actor = null }) {
+      const change = await recordCancelling(db, orderId, { reason, request, actor });
       const shipment = await findShipment(db, orderId);
       // Shipped by a workflow task whose result was lost: the workflow does not know it.
       const shipped = change.kind === 'forbidden' ? parcelOf(shipment) : null;

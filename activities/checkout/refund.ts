@@ -25,13 +25,13 @@ type RefundActivities = Pick<Activities, 'refundPayment' | 'recordRefundNeedsAtt
 
 export function createRefundActivities(deps: ActivityDependencies): RefundActivities {
   return {
-    async refundPayment({ orderId, refundId }) {
-      const payment = await requirePayment(deps.db, orderId);
-      return refundOne(deps, payment, await requireRefund(deps.db, refundId));
+    async refundPayment(ref) {
+      const payment = await requirePayment(deps.db, ref.orderId);
+      return refundOne(deps, payment, await requireRefund(deps.db, ref));
     },
 
-    async recordRefundNeedsAttention({ refundId, failure }) {
-      await recordRefundNeedsAttention(deps.db, await requireRefund(deps.db, refundId), failure);
+    async recordRefundNeedsAttention({ failure, ...ref }) {
+      await recordRefundNeedsAttention(deps.db, await requireRefund(deps.db, ref), failure);
     },
   };
 }

@@ -69,6 +69,6 @@ export async function expectExpired(
 
 /** Cancels the order at its workflow. Throws when that refuses. */
 export async function cancel(shop: RunningShop, orderId: OrderId): Promise<void> {
-  const arg = { reason: 'requested_by_customer' } as const;
+  const arg = { reason: 'requested_by_customer', actor: 'op' } as const;
   await update(shop.checkoutOf(orderId), { definition: cancelUpdate, arg });
 }

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { HistoryAndWorkflowId } from '@temporalio/client';
 import { z } from 'zod';
+import { checkoutWorkflowId, isOrderId, isRefundId, refundWorkflowId } from '../../domain/ids.ts';
 
 const FOLDER = fileURLToPath(new URL('./histories/', import.meta.url));
 
@@ -33,8 +34,16 @@ export function writeHistory(name: string, history: object): void {
   writeFileSync(fileOf(name), `${JSON.stringify(scrubbed(recorded), null, 1)}\n`);
 }
 
-/** The history in the worker's form. */
-export function replayable(workflowId: string, history: RecordedHistory): HistoryAndWorkflowId {
+/** The history in the worker's form, under the id of its workflow, which is made from its input. */
+export function replayable(history: RecordedHistory): HistoryAndWorkflowId {
+  const input = textOf(history.events[0]);
+  const refundId = /rfd_[0-9a-z]{26}/.exec(input)?.[0] ?? '';
+  const orderId = /ord_[0-9a-z]{26}/.exec(input)?.[0] ?? '';
+  const workflowId = isRefundId(refundId)
+    ? refundWorkflowId(refundId)
+    : isOrderId(orderId)
+      ? checkoutWorkflowId(orderId)
+      : 'no id';
   return { workflowId, history: historyMessage().fromObject(history) };
 }
 

@@ -220,5 +220,6 @@ async function untilFaultFires(handle: CheckoutHandle, status: string): Promise<
 }
 
 function cancel(handle: CheckoutHandle) {
-  return update(handle, { definition: cancelUpdate, arg: { reason: 'requested_by_customer' } });
+  const arg = { reason: 'requested_by_customer', actor: 'op' } as const;
+  return update(handle, { definition: cancelUpdate, arg });
 }

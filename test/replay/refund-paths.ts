@@ -48,7 +48,7 @@ export const REFUND_PATHS: readonly RefundPath[] = [
         expect(refund.status).toBe('needs_attention');
       });
       vi.restoreAllMocks();
-      await handle.signal(retryRefundSignal);
+      await handle.signal(retryRefundSignal, { actor: 'op' });
     },
     holds: ['recordRefundNeedsAttention', 'EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED'],
     ends: 'succeeded',

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import type { HistoryAndWorkflowId } from '@temporalio/client';
 import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { describe, expect, inject, test } from 'vitest';
 import { PROJECT } from '../../local/stack/home.ts';
@@ -33,8 +32,7 @@ describe('recorded histories', () => {
   });
 
   test('all recorded histories replay against the current workflows', async () => {
-    const histories = NAMES.map((name) => replayable(name, readHistory(name)));
-    const results = await replay(current, histories);
+    const results = await replay(current, new Map(NAMES.map((name) => [name, readHistory(name)])));
     expect(results).toEqual(NAMES.map((name) => ({ name, error: null })));
   });
 
@@ -52,7 +50,7 @@ describe('the replay', () => {
   test('a replay fails when the workflow code runs a different step', async () => {
     const code = current.code.replaceAll('.reserveStock({', '.capturePayment({');
     expect(code).not.toBe(current.code);
-    const histories = [replayable('shipped', readHistory('shipped'))];
+    const histories = new Map([['shipped', readHistory('shipped')]]);
     const [result] = await replay({ code }, histories);
     expect(result?.error).toMatch(NOT_DETERMINISTIC);
   });
@@ -60,7 +58,7 @@ describe('the replay', () => {
   test('a replay fails when the history contains a different step', async () => {
     const name = 'shipped-after-durable-retries';
     const history = withStep(readHistory(name), 'capturePayment', 'releaseStock');
-    const [result] = await replay(current, [replayable(name, history)]);
+    const [result] = await replay(current, new Map([[name, history]]));
     expect(result?.error).toMatch(NOT_DETERMINISTIC);
   });
 });
@@ -72,12 +70,21 @@ interface Replayed {
 
 async function replay(
   workflowBundle: WorkflowBundle,
-  histories: readonly HistoryAndWorkflowId[],
+  histories: ReadonlyMap<string, RecordedHistory>,
 ): Promise<Replayed[]> {
+  const names = new Map<string, string>();
+  const recorded = [...histories].map(([name, history]) => {
+    const each = replayable(history);
+    names.set(each.workflowId, name);
+    return each;
+  });
   const results: Replayed[] = [];
-  const replaying = Worker.runReplayHistories({ workflowBundle }, histories);
-  for await (const { workflowId, error } of replaying) {
-    results.push({ name: workflowId, error: error === undefined ? null : String(error) });
+  for await (const { workflowId, error } of Worker.runReplayHistories(
+    { workflowBundle },
+    recorded,
+  )) {
+    const name = names.get(workflowId) ?? workflowId;
+    results.push({ name, error: error === undefined ? null : String(error) });
   }
   return results;
 }

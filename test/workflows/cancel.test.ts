@@ -240,7 +240,7 @@ async function accepted(shop: RunningShop, handle: CheckoutHandle): Promise<read
 
 /** Asks the workflow itself, by an update. */
 function cancel(handle: CheckoutHandle, updateId: string = randomUUID()): Promise<CancelAccepted> {
-  const arg = { reason: 'requested_by_customer' } as const;
+  const arg = { reason: 'requested_by_customer', actor: 'op' } as const;
   return update(handle, { definition: cancelUpdate, updateId, arg });
 }
 

@@ -55,7 +55,7 @@ test('a manual shipment cancels the request at the warehouse before the order be
 
 test('a failed warehouse cancellation after a manual shipment needs attention and succeeds on retry', async () => {
   const handle = await failedCancellation();
-  const arg = { reason: 'requested_by_operator' } as const;
+  const arg = { reason: 'requested_by_operator', actor: 'op' } as const;
   await expect(update(handle, { definition: cancelUpdate, arg })).rejects.toThrow();
   vi.restoreAllMocks();
   await resolve(handle, { step: STEP, decision: 'retry' });

@@ -171,7 +171,7 @@ describe('a forward step that fails permanently', () => {
 
   test('a cancel while the capture needs attention clears the pending decision and resolves the dead letter', async () => {
     const handle = await uncapturable(shop);
-    const arg = { reason: 'requested_by_operator' } as const;
+    const arg = { reason: 'requested_by_operator', actor: 'op' } as const;
     await update(handle, { definition: cancelUpdate, arg });
     await handle.result();
     expect(await waitingFor(handle)).toEqual([]);

@@ -157,7 +157,7 @@ describe.skipIf(isReplayed)('a refund during an outage', () => {
     expect(deadLetters[0]?.fingerprint).toMatch(/^refund: /);
     expect(deadLetters[0]?.retryCount).toBeGreaterThan(10);
     shop.sandbox.faults.clear();
-    await handle.signal(retryRefundSignal);
+    await handle.signal(retryRefundSignal, { actor: 'op' });
     expect((await handle.result()).status).toBe('succeeded');
     expect((await deadLettersOf(orderId))[0]?.status).toBe('resolved');
     await expectRefunded(orderId, [2_400]);

@@ -9,33 +9,42 @@ import {
   CancellationScope,
   currentUpdateInfo,
   isCancellation,
-  setHandler,
   TemporalFailure,
 } from '@temporalio/workflow';
 import type { FailureType } from '../../domain/failures.ts';
+import { cancellingKey } from '../../domain/ids.ts';
+import { invalidInput, onUpdate } from '../inputs.ts';
+import { cancelRequest } from './inputs.ts';
 import { steps } from '../steps.ts';
 import { registerCompensation } from './compensate.ts';
 import { cancelUpdate, type CancelRequest } from './contract.ts';
 import type { CheckoutRun } from './state.ts';
 
 export function handleCancel(run: CheckoutRun): void {
-  setHandler(
-    cancelUpdate,
-    async ({ reason }: CancelRequest) => {
+  onUpdate(cancelUpdate, cancelRequest, {
+    description:
+      'Cancel the order: accepted with the pending compensations, or refused with the reason.',
+    refuse(request) {
+      requireName(request);
+      refuseUnlessForward(run);
+    },
+    async handle({ reason, actor = null }) {
       await CancellationScope.nonCancellable(() => cancelShipmentOrRefuse(run));
       refuseUnlessForward(run);
       run.phase = 'compensating';
       run.cancelReason = reason;
       run.cancelRequest = currentUpdateInfo()?.id ?? null;
+      run.cancelActor = actor;
       run.forward.cancel();
       return { pendingCompensations: run.saga.pending() };
     },
-    {
-      description:
-        'Cancel the order: accepted with the pending compensations, or refused with the reason.',
-      validator: (_request: CancelRequest) => refuseUnlessForward(run),
-    },
-  );
+  });
+}
+
+/** The update id of the API has its key; everybody else says who they are. */
+function requireName({ actor }: CancelRequest): void {
+  const fromApi = cancellingKey(currentUpdateInfo()?.id ?? '') !== null;
+  if (!fromApi && actor === undefined) throw invalidInput('input.actor must say who cancels');
 }
 
 async function isShippingRequested(run: CheckoutRun): Promise<boolean> {

@@ -13,8 +13,12 @@ import {
 } from '@temporalio/workflow';
 import type { Resume } from '../../domain/attention.ts';
 import { COMPENSATIONS, FIRST_COMPENSATION } from '../../domain/checkout-steps.ts';
+import { checkoutWorkflowId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { CancelReason } from '../../domain/order.ts';
+import { requireInput } from '../inputs.ts';
+import { failureTypeOf } from '../failure-type.ts';
+import { checkoutInput } from './inputs.ts';
 import { steps } from '../steps.ts';
 import { handleCancel } from './cancel.ts';
 import { compensateOrder, registerCompensation } from './compensate.ts';
@@ -34,12 +38,15 @@ type Outcome =
   | { readonly kind: 'shipped_manually' }
   | { readonly kind: 'cancelled'; readonly reason: CancelReason };
 
-export async function checkout(input: CheckoutInput): Promise<CheckoutResult> {
+export async function checkout(given: CheckoutInput): Promise<CheckoutResult> {
+  const input = requireInput(checkoutInput, given, ({ orderId }) => checkoutWorkflowId(orderId));
   const run = begin(input);
   try {
     return await runToTheEnd(run, input.resume);
   } catch (error) {
-    if (error instanceof TemporalFailure && !isCancellation(error)) {
+    // A checkout that the records rule out changes nothing, not even to ask a person.
+    const isRefused = failureTypeOf(error) === 'not_eligible';
+    if (error instanceof TemporalFailure && !isCancellation(error) && !isRefused) {
       await CancellationScope.nonCancellable(() => run.attention.requestRestart(error));
     }
     throw error;
@@ -89,6 +96,8 @@ async function goForward(run: CheckoutRun): Promise<Outcome> {
 async function forwardOrCancelled(run: CheckoutRun, resume?: Resume): Promise<Outcome> {
   try {
     return await run.forward.run(async () => {
+      // Anybody can start this workflow from the Web UI: nothing is done before the records agree.
+      await steps.admitCheckout({ orderId: run.orderId, resume: resume ?? null });
       const reason = resume ? await applyResume(run, resume) : null;
       return reason === null ? goForward(run) : cancelled(reason);
     });
@@ -144,6 +153,7 @@ function begin(input: CheckoutInput): CheckoutRun {
     // The cancel update replaces it; a cancellation without an update came from the Web UI or the CLI.
     cancelReason: 'requested_by_operator',
     cancelRequest: null,
+    cancelActor: null,
     settled: new Map(),
     confirmation: Promise.resolve(),
     shippedParcel: null,

@@ -37,6 +37,7 @@ export async function compensateOrder(
     orderId,
     reason: wanted,
     request: run.cancelRequest,
+    actor: run.cancelActor,
   });
   if (shipped) {
     run.shippedParcel = shipped;

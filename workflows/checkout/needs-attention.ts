@@ -6,7 +6,6 @@ import {
   ApplicationFailure,
   condition,
   log,
-  setHandler,
   TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -22,6 +21,8 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { CancelReason } from '../../domain/order.ts';
 import type { AttentionRequest } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
+import { onUpdate } from '../inputs.ts';
+import { resolution as resolutionInput } from './inputs.ts';
 import { recordDecision, steps } from '../steps.ts';
 import { resolveUpdate } from './contract.ts';
 import type { Progress } from './progress.ts';
@@ -61,24 +62,19 @@ const TIMED_OUT = {
 export function createAttention(orderId: OrderId, progress: Progress): Attention {
   let received: Resolution | undefined;
 
-  setHandler(
-    resolveUpdate,
-    (resolution) => {
+  onUpdate(resolveUpdate, resolutionInput, {
+    description: 'Decide about a step that needs attention: retry, skip or cancel.',
+    refuse({ step, decision }) {
+      const { waitingFor } = progress.view();
+      if (received !== undefined || !waitingFor.includes(step)) {
+        throw refused(`waiting for: ${waitingFor.join(', ') || 'nothing'}`);
+      }
+      if (!isDecisionAbout(step, decision)) throw refused(`${step} does not allow: ${decision}`);
+    },
+    handle(resolution) {
       received = resolution;
     },
-    {
-      description: 'Decide about a step that needs attention: retry, skip or cancel.',
-      validator: (resolution: Resolution) => {
-        const { waitingFor } = progress.view();
-        if (received !== undefined || !waitingFor.includes(resolution.step)) {
-          throw refused(`waiting for: ${waitingFor.join(', ') || 'nothing'}`);
-        }
-        if (!isDecisionAbout(resolution.step, resolution.decision)) {
-          throw refused(`${resolution.step} does not allow: ${resolution.decision}`);
-        }
-      },
-    },
-  );
+  });
 
   return {
     requestRestart: (error) => requestRestart(orderId, error),

@@ -16,6 +16,8 @@ import type { FailureType } from '../../domain/failures.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { ShipmentAnswer, ShipmentLookup } from '../activities.ts';
 import { patienceWith } from '../failure-type.ts';
+import { onSignal } from '../inputs.ts';
+import { shipmentAnswered } from './inputs.ts';
 import { steps } from '../steps.ts';
 import { lookUpShipmentSignal, shipmentAnsweredSignal } from './contract.ts';
 
@@ -42,9 +44,12 @@ export function createShipping(orderId: OrderId, { requested: before = false } =
   let answer: ShipmentAnswer | undefined;
   let isReportUnclear = false;
 
-  setHandler(shipmentAnsweredSignal, (answered) => {
-    // The first answer counts. A repeat, or an answer to another request, changes nothing.
-    if (answered.correlationId === shipmentCorrelationId(orderId)) answer ??= answered.answer;
+  onSignal(shipmentAnsweredSignal, shipmentAnswered, {
+    description: "The warehouse's answer to the shipping request.",
+    handle(answered) {
+      // The first answer counts. A repeat, or an answer to another request, changes nothing.
+      if (answered.correlationId === shipmentCorrelationId(orderId)) answer ??= answered.answer;
+    },
   });
   setHandler(
     lookUpShipmentSignal,

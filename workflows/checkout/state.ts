@@ -23,6 +23,8 @@ export interface CheckoutRun {
   cancelReason: CancelReason;
   /** Id of the update that cancelled the order. */
   cancelRequest: string | null;
+  /** Who sent that update, if not the API. */
+  cancelActor: string | null;
   /** Steps that an earlier run completed, or that an operator skipped. */
   readonly settled: Map<string, 'done' | 'skipped'>;
   /** The confirmation e-mail, which is sent while the order ships. */

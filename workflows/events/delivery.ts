@@ -6,9 +6,12 @@ import {
   TemporalFailure,
   type ActivityOptions,
 } from '@temporalio/workflow';
+import { deliveryWorkflowId } from '../../domain/ids.ts';
 import type { DeliverOutcome, EventActivities } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { retryBriefly } from '../failure-type.ts';
+import { requireInput } from '../inputs.ts';
+import { deliveryInput } from './inputs.ts';
 import type { DeliveryInput, DeliveryResult } from './contract.ts';
 
 // Above every subscriber's own deadline. A failed delivery is a result; only a lost worker or an
@@ -29,7 +32,10 @@ const { deadLetterDelivery } = proxyActivities<Pick<EventActivities, 'deadLetter
 /** Spreads deliveries that failed together: each wait is up to this much longer. */
 const JITTER = 0.05;
 
-export async function delivery(input: DeliveryInput): Promise<DeliveryResult> {
+export async function delivery(given: DeliveryInput): Promise<DeliveryResult> {
+  const input = requireInput(deliveryInput, given, (each) =>
+    deliveryWorkflowId(each.subscription, each.eventId),
+  );
   const { subscription, eventId } = input;
   let { attempts, error, firstFailedAt } = input;
   let lastFailedAt = firstFailedAt;

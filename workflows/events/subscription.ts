@@ -6,7 +6,10 @@ import {
   sleep,
   TemporalFailure,
 } from '@temporalio/workflow';
+import { subscriptionWorkflowId } from '../../domain/ids.ts';
 import type { EventActivities, PumpOutcome } from '../activities.ts';
+import { requireInput } from '../inputs.ts';
+import { subscriptionInput } from './inputs.ts';
 import type { SubscriptionInput } from './contract.ts';
 
 /** Each pump adds a few history events: the history stays small. */
@@ -22,7 +25,10 @@ const { pumpSubscription } = proxyActivities<Pick<EventActivities, 'pumpSubscrip
   summary: 'Deliver events to the subscriber',
 });
 
-export async function subscription(input: SubscriptionInput): Promise<void> {
+export async function subscription(given: SubscriptionInput): Promise<void> {
+  const input = requireInput(subscriptionInput, given, (each) =>
+    subscriptionWorkflowId(each.subscription),
+  );
   for (let pumps = 0; pumps < PUMPS_PER_RUN; pumps += 1) {
     if ((await pump(input)) === 'gone') return;
   }

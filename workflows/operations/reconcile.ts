@@ -3,6 +3,9 @@ import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/
 import type { ReconcileActivities, ReconcileSlice } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { retryBriefly } from '../failure-type.ts';
+import { requireInput } from '../inputs.ts';
+import { details } from '../limits.ts';
+import { reconcileInput } from './inputs.ts';
 import { reconcileWindow, type ReconcileInput, type ReconcileResult } from './contract.ts';
 
 /** A day is read in one activity: some hundred pages for a shop of this size. */
@@ -20,8 +23,8 @@ const read = proxyActivities<ReconcileActivities>({
   retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 6 },
 });
 
-export async function reconcile(input: ReconcileInput): Promise<ReconcileResult> {
-  const { scope, reconciliationId = null } = input;
+export async function reconcile(given: ReconcileInput): Promise<ReconcileResult> {
+  const { scope, reconciliationId = null } = requireInput(reconcileInput, given);
   const window = reconcileWindow(scope, Date.now());
   const run = await retryBriefly(() =>
     record.beginReconciliation({ scope, reconciliationId, ...window }),
@@ -33,12 +36,12 @@ export async function reconcile(input: ReconcileInput): Promise<ReconcileResult>
     for (const slice of slicesOf(run)) {
       add(checked, await read.reconcilePayments(slice));
       add(checked, await read.reconcileShipments(slice));
-      setCurrentDetails(card(run, slice, checked));
+      setCurrentDetails(details(card(run, slice, checked)));
     }
     add(checked, await read.recheckDiscrepancies({ id }));
   } catch (error) {
     if (isCancellation(error)) throw error;
-    setCurrentDetails(`Failed: ${failureSummary(error)}`);
+    setCurrentDetails(details(`Failed: ${failureSummary(error)}`));
     return end(id, 'failed', checked);
   }
   return end(id, 'completed', checked);

@@ -1,0 +1,68 @@
+/**
+ * The only way into a workflow: inputs, signals and updates. Everything is checked, because an operator
+ * may send it from the Web UI or the CLI. An input and an update are refused in words; a signal, which
+ * has no response, is logged and ignored. The schemas are beside the contracts.
+ */
+import type { SignalDefinition, UpdateDefinition } from '@temporalio/common';
+import { ApplicationFailure, log, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { FailureType } from '../domain/failures.ts';
+import { parse, type Schema } from './schema.ts';
+
+/**
+ * The workflow's input. Throws a permanent failure for an invalid one, and for a workflow whose id is
+ * not that of its subject: a second run beside the real one.
+ */
+export function requireInput<T>(
+  schema: Schema<T>,
+  value: unknown,
+  workflowIdOf?: (input: T) => string,
+): T {
+  const parsed = parse(schema, value, 'input');
+  if (parsed.kind === 'invalid') throw invalidInput(parsed.reason);
+  const workflowId = workflowIdOf?.(parsed.value) ?? workflowInfo().workflowId;
+  if (workflowId !== workflowInfo().workflowId)
+    throw invalidInput(`the workflow id must be ${workflowId}`);
+  return parsed.value;
+}
+
+/** Handles a signal. An invalid one is logged and ignored. */
+export function onSignal<T>(
+  definition: SignalDefinition<[T]>,
+  schema: Schema<T>,
+  handler: { readonly description: string; readonly handle: (input: T) => void },
+): void {
+  const { description, handle } = handler;
+  const received = (value: unknown): void => {
+    const parsed = parse(schema, value, 'input');
+    if (parsed.kind === 'valid') return handle(parsed.value);
+    log.warn('ignored an invalid signal', { signal: definition.name, reason: parsed.reason });
+  };
+  setHandler(definition, received, { description });
+}
+
+/** Handles an update. `refuse` throws why a valid one is refused now. An invalid one is refused before. */
+export function onUpdate<R, T>(
+  definition: UpdateDefinition<R, [T]>,
+  schema: Schema<T>,
+  handler: {
+    readonly description: string;
+    readonly refuse: (input: T) => void;
+    readonly handle: (input: T) => R | Promise<R>;
+  },
+): void {
+  const { description, refuse, handle } = handler;
+  const accepted = (value: unknown): T => {
+    const parsed = parse(schema, value, 'input');
+    if (parsed.kind === 'invalid') throw invalidInput(parsed.reason);
+    return parsed.value;
+  };
+  setHandler(definition, async (value: unknown) => handle(accepted(value)), {
+    description,
+    validator: (value: unknown) => refuse(accepted(value)),
+  });
+}
+
+/** A refusal of an input, in words. */
+export function invalidInput(reason: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(reason, 'invalid_input' satisfies FailureType);
+}
