@@ -1,5 +1,4 @@
 /** A pump's turn, statement by statement, without Temporal. */
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEventActivities } from '../../activities/events/events.ts';
 import { pumpOnce } from '../../activities/events/pump.ts';
@@ -10,6 +9,7 @@ import { cursorNow } from '../../prisma/events/event-log.ts';
 import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
+import { inActivity } from '../support/in-activity.ts';
 import { useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
 
@@ -82,7 +82,7 @@ test('an event whose delivery Temporal refuses becomes a dead letter, and those 
   };
   const deps = { ...depsOf(shop.db), subscriberOf: () => Promise.resolve(subscriber) };
   await eventually(async () => {
-    await new MockActivityEnvironment().run(() => pumpOnce(deps, name));
+    await inActivity(() => pumpOnce(deps, name));
     expect(taken).toEqual([orderIds[1]]);
   });
   const { deadLetters } = await listDeadLetters(shop.db, { subject: name }, { limit: 10 });

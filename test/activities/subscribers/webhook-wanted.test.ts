@@ -25,6 +25,7 @@ import {
 import { purgeWantedTypes } from '../../../prisma/events/webhook-wanted-types.ts';
 import { checkInvariants } from '../../../prisma/operations/invariants.ts';
 import { claimOf } from '../../prisma/seeded-database.ts';
+import { inActivity } from '../../support/in-activity.ts';
 import { CIPHER } from '../../support/shop.ts';
 import { startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 import { SCENARIOS, useHistory } from './history.ts';
@@ -78,7 +79,7 @@ function openEndpoint(id: string, receiver: WebhookReceiver): Endpoint {
   };
   const turn: Endpoint['turn'] = async ({ killed = false } = {}) => {
     const before = await findSubscription(db, subscription);
-    const { kind } = await pumpOnce(deps, subscription);
+    const { kind } = await inActivity(() => pumpOnce(deps, subscription));
     const after = await findSubscription(db, subscription);
     if (killed && before && after) await advanceCursor(db, after, before.cursor);
     return kind;
