@@ -157,16 +157,19 @@ describe('in production', () => {
     ['worker', createHealthApp],
   ] as const;
 
-  test.each(apps)('the public port of the %s has no operations, by no method', async (_, create) => {
-    const app = create(shop.services, false);
-    for (const path of CLOSED) {
-      for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS', 'DELETE']) {
-        const response = await app.request(path, { method });
-        expect([method, path, response.status]).toEqual([method, path, 404]);
-        expect(await response.text()).not.toMatch(/holdfast_|swagger|openapi/);
+  test.each(apps)(
+    'the public port of the %s has no operations, by no method',
+    async (_, create) => {
+      const app = create(shop.services, false);
+      for (const path of CLOSED) {
+        for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS', 'DELETE']) {
+          const response = await app.request(path, { method });
+          expect([method, path, response.status]).toEqual([method, path, 404]);
+          expect(await response.text()).not.toMatch(/holdfast_|swagger|openapi/);
+        }
       }
-    }
-  });
+    },
+  );
 
   test.each(apps)(
     'the readiness of the %s on the public port is its status alone',
