@@ -57,7 +57,7 @@ describe('an encrypted secret', () => {
     expect(tryDecrypt(`${version}:${id}:${longer.toString('base64')}`)).toBe('unreadable');
   });
 
-  test('it is unreadable in the row of another owner, and under the name of another key', () => {
+  test('a secret is unreadable in the row of another owner, and under the name of another key', () => {
     const stored = cipher.encrypt(SECRET, OWNER);
     expect(() => cipher.decrypt(stored, `${OWNER}x`)).toThrow(UnreadableSecretError);
     const alias = { id: 'alias', key: OLD.key };
