@@ -14,10 +14,11 @@ export function orderBody({ email, name, lines, paymentMethod }: OrderRequest) {
   return {
     customer: { email, name },
     shipping_address: {
-      line1: '12 St James Square',
-      city: 'London',
-      postal_code: 'SW1Y 4JH',
-      country: 'GB',
+      line1: '1 Main Street',
+      city: 'Springfield',
+      region: 'IL',
+      postal_code: '62701',
+      country: 'US',
     },
     lines,
     currency: 'EUR',

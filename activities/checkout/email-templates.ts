@@ -3,6 +3,7 @@ import type { Notification, RefundNotification } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { CancelReason, Order, Shipment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
+import { toLine } from '../../domain/text.ts';
 
 export interface Email {
   readonly subject: string;
@@ -76,10 +77,16 @@ function summary(order: Order): string {
   return [`Order: ${order.id}`, ...lines, `Total: ${total}`].join('\n');
 }
 
+/** The warehouse's own words. They were lines when they came; a mail is the last to check it. */
 function tracking(shipment: Shipment | null): string {
-  if (!shipment?.trackingNumber) return 'The carrier will contact you about the delivery.';
-  return `Carrier: ${shipment.carrier ?? 'unknown'}\nTracking number: ${shipment.trackingNumber}`;
+  const { carrier, trackingNumber } = shipment ?? {};
+  if (!trackingNumber) return 'The carrier will contact you about the delivery.';
+  const [by, number] = [carrier ?? 'unknown', trackingNumber].map((text) => toLine(text, MAX_LINE));
+  return `Carrier: ${by}\nTracking number: ${number}`;
 }
+
+/** Of the warehouse contract. */
+const MAX_LINE = 200;
 
 function paragraphs(...parts: readonly string[]): string {
   return `${parts.join('\n\n')}\n`;

@@ -12,6 +12,7 @@ import { times } from '../support/times.ts';
 const NOWHERE = 'postgresql://holdfast:holdfast@127.0.0.1:1/nowhere';
 
 const shop = useShop();
+const toNull = () => null;
 
 describe('a problem response', () => {
   test('a request to an unknown path returns the problem not_found', async () => {
@@ -54,6 +55,22 @@ describe('a problem response', () => {
       code: 'internal_error',
       detail: 'internal error',
     });
+  });
+
+  test('a value that only the database refuses returns 422 in words, and an error in the log', async () => {
+    const leaky = createApp({
+      ...shop.services,
+      productCache: {
+        ...shop.services.productCache,
+        find: () => shop.db.product.findUniqueOrThrow({ where: { sku: 'secret\0' } }).then(toNull),
+      },
+    });
+    const response = await leaky.request('/v1/products/x', {
+      headers: { authorization: 'Bearer hf_local_storefront' },
+    });
+    expect(await response.clone().text()).not.toContain('secret');
+    expect(await problemOf(response)).toMatchObject({ status: 422, code: 'invalid_request' });
+    expect(shop.logged.some((line) => line.includes('refused a value'))).toBe(true);
   });
 
   test('the type of a problem links to a page that describes every problem', async () => {

@@ -140,7 +140,8 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
 
   const send: Shop['request'] = async (method, path, options = {}) => {
     const { role = 'storefront', body, key, signal } = options;
-    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const isSent = typeof body === 'string' || body instanceof Uint8Array;
+    const text = isSent ? body : JSON.stringify(body);
     return app.request(path, {
       method,
       headers: {
