@@ -176,10 +176,10 @@ describe('an event that an endpoint wanted', () => {
           expect(await lostByTheAudit()).toEqual([]);
         }),
     );
-    await fc.assert(run, { numRuns: 25 });
+    await fc.assert(run, { numRuns: 10 });
   });
 
-  test.each([1, 2, 7, 24, 30])(
+  test.each([1, 2, 30])(
     'an endpoint that answers 410 to number %i of 30 events has a dead letter for each that it did not accept',
     async (gone) => {
       await withEndpoint(['order.placed'], async (endpoint) => {
