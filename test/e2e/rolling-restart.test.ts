@@ -83,9 +83,7 @@ async function shopUntil(until: AbortSignal, failed: unknown[]): Promise<string[
 
 const byText = (a: string, b: string): number => (a < b ? -1 : 1);
 
-test('[infra/rolling-restart] a rolling restart of the API under load fails no request and repeats no effect', async ({
-  proof,
-}) => {
+test('[infra/rolling-restart] a rolling restart of the API under load fails no request and repeats no effect', async (proof) => {
   const { db, sandbox } = shop;
   const finished = new AbortController();
   const failed: unknown[] = [];

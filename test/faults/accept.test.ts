@@ -37,9 +37,7 @@ async function expectOneOrder(key: string, heldBefore: number): Promise<string> 
 }
 
 describe('accepting an order during database faults', () => {
-  test('[S0/F1] an order cut off from the database before its key claim gets 503 and stores nothing', async ({
-    proof,
-  }) => {
+  test('[S0/F1] an order cut off from the database before its key claim gets 503 and stores nothing', async (proof) => {
     const [held, orders] = [await shop.heldMugs(), await shop.direct.order.count()];
     const authorized = paymentEffects(shop);
     shop.inject(BEFORE_KEY_CLAIM);
@@ -51,9 +49,7 @@ describe('accepting an order during database faults', () => {
     await expectOneOrder('claim-cut', held);
   });
 
-  test('[S0/F1] [S1/F1] an order cut off from the database before its hold or its commit gets 503 and holds nothing', async ({
-    proof,
-  }) => {
+  test('[S0/F1] [S1/F1] an order cut off from the database before its hold or its commit gets 503 and holds nothing', async (proof) => {
     for (const [key, fault] of [
       ['hold-cut', BEFORE_HOLD],
       ['commit-cut', BEFORE_COMMIT],
@@ -70,9 +66,7 @@ describe('accepting an order during database faults', () => {
     }
   });
 
-  test('[S0/F2] [S1/F2] the retry of an order whose commit response is lost continues the stored order, held once', async ({
-    proof,
-  }) => {
+  test('[S0/F2] [S1/F2] the retry of an order whose commit response is lost continues the stored order, held once', async (proof) => {
     const held = await shop.heldMugs();
     shop.inject(COMMIT_RESPONSE_LOST);
     await expectDatabaseUnavailable(shop, await shop.buy('commit-lost'));
@@ -83,9 +77,7 @@ describe('accepting an order during database faults', () => {
     expect(await expectOneOrder('commit-lost', held)).toBe(stored);
   });
 
-  test('[S1/F3] an order waiting for a locked stock row past its deadline gets 503 and holds nothing', async ({
-    proof,
-  }) => {
+  test('[S1/F3] an order waiting for a locked stock row past its deadline gets 503 and holds nothing', async (proof) => {
     const held = await shop.heldMugs();
     const locked = shop.direct.$transaction(
       async (tx) => {
@@ -108,9 +100,7 @@ describe('accepting an order during database faults', () => {
     await expectOneOrder('locked-out', held);
   });
 
-  test('[S0/F6] [S1/F6] an order gets 503 while the database refuses connections, and its key places it afterwards', async ({
-    proof,
-  }) => {
+  test('[S0/F6] [S1/F6] an order gets 503 while the database refuses connections, and its key places it afterwards', async (proof) => {
     const held = await shop.heldMugs();
     shop.inject({ kind: 'refuse' });
     for (const _ of [1, 2, 3]) await expectDatabaseUnavailable(shop, await shop.buy('refused'));
@@ -124,9 +114,7 @@ describe('accepting an order during database faults', () => {
 describe('requests with one key', () => {
   const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
 
-  test('[S0/F3] a retry during the first attempt gets 409 or 201, and a later one the same bytes', async ({
-    proof,
-  }) => {
+  test('[S0/F3] a retry during the first attempt gets 409 or 201, and a later one the same bytes', async (proof) => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 400, times: 1 });
     const first = shop.buy('slow');
     await eventually(async () => expect(await shop.orderOfKey('slow')).not.toBeNull());
@@ -140,9 +128,7 @@ describe('requests with one key', () => {
     expect([again.headers.get('idempotent-replayed'), await again.text()]).toEqual(['true', body]);
   });
 
-  test('[S0/F4] [S1/F4] twenty concurrent requests with one key place one order, and another body gets 422', async ({
-    proof,
-  }) => {
+  test('[S0/F4] [S1/F4] twenty concurrent requests with one key place one order, and another body gets 422', async (proof) => {
     const held = await shop.heldMugs();
     const responses = await Promise.all(times(20, () => shop.buy('twenty')));
     proof.fired(responses.length - 1);

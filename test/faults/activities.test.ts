@@ -141,9 +141,7 @@ function cellOf({ row }: Step, fault: Fault): string {
 
 describe.each(STEPS)('$what', (each) => {
   for (const { mode, fault } of WITHOUT_EFFECT) {
-    test(`${cellOf(each, fault)}${each.what} under ${mode} fails retryably without effect, and the next attempt takes effect once`, async ({
-      proof,
-    }) => {
+    test(`${cellOf(each, fault)}${each.what} under ${mode} fails retryably without effect, and the next attempt takes effect once`, async (proof) => {
       const orderId = await each.prepare(steps);
       steps.sandbox.faults.set(each.place, { mode });
       const before = await eventTypesOf(steps, orderId);
@@ -157,9 +155,7 @@ describe.each(STEPS)('$what', (each) => {
     });
   }
 
-  test(`${cellOf(each, 'F2')}${each.what} under answer_lost fails retryably after its effect, and the next attempt repeats nothing`, async ({
-    proof,
-  }) => {
+  test(`${cellOf(each, 'F2')}${each.what} under answer_lost fails retryably after its effect, and the next attempt repeats nothing`, async (proof) => {
     const orderId = await each.prepare(steps);
     steps.sandbox.faults.set(each.place, { mode: 'answer_lost', times: 1 });
     const failure = await each.fail(steps.withShortDeadlines, orderId);
@@ -176,9 +172,7 @@ describe.each(STEPS)('$what', (each) => {
     expect(fired()).toBeGreaterThan(0);
   });
 
-  test(`${cellOf(each, 'F3')}${each.what} under latency beyond the deadline fails retryably and takes effect once`, async ({
-    proof,
-  }) => {
+  test(`${cellOf(each, 'F3')}${each.what} under latency beyond the deadline fails retryably and takes effect once`, async (proof) => {
     const orderId = await each.prepare(steps);
     steps.sandbox.faults.set(each.place, {
       mode: 'latency',
@@ -206,9 +200,7 @@ describe.each(STEPS)('$what', (each) => {
     expect(fired()).toBeGreaterThan(0);
   });
 
-  test(`${cellOf(each, 'F4')}ten concurrent attempts of ${each.what} take effect once and return the same or fail retryably`, async ({
-    proof,
-  }) => {
+  test(`${cellOf(each, 'F4')}ten concurrent attempts of ${each.what} take effect once and return the same or fail retryably`, async (proof) => {
     const orderId = await each.prepare(steps);
     // So slow that they overlap; counts the calls that reached the provider.
     steps.sandbox.faults.set(each.place, { mode: 'latency', latency_ms: 50 });

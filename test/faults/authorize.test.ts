@@ -53,9 +53,7 @@ async function expectVoided(id: string, effects: Readonly<Record<string, number>
 
 describe('authorizing the payment', () => {
   for (const mode of ['fail_before', 'down'] as const) {
-    test(`[S2/F1] an order under ${mode} at authorize gets 503, and its retry is placed and authorized once`, async ({
-      proof,
-    }) => {
+    test(`[S2/F1] an order under ${mode} at authorize gets 503, and its retry is placed and authorized once`, async (proof) => {
       shop.sandbox.faults.set(AUTHORIZE, { mode, times: 1 });
       await expectUnavailable(await shop.place({}, mode));
       proof.firedAll(shop.sandbox.faults);
@@ -65,9 +63,7 @@ describe('authorizing the payment', () => {
     });
   }
 
-  test('[S2/F2] an order whose authorize response is lost is placed at once and authorized once', async ({
-    proof,
-  }) => {
+  test('[S2/F2] an order whose authorize response is lost is placed at once and authorized once', async (proof) => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
     const response = await shop.place({}, 'lost');
     expect(response.status).toBe(201);
@@ -75,9 +71,7 @@ describe('authorizing the payment', () => {
     await expectRetryPlaces('lost');
   });
 
-  test('[S2/F2] [S2/F3] an abandoned order with an unknown authorization expires, voided and with its hold released', async ({
-    proof,
-  }) => {
+  test('[S2/F2] [S2/F3] an abandoned order with an unknown authorization expires, voided and with its hold released', async (proof) => {
     const before = await held();
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
     shop.sandbox.faults.set(FIND, { mode: 'hang', times: 1 });
@@ -87,9 +81,7 @@ describe('authorizing the payment', () => {
     expect(await held()).toBe(before);
   });
 
-  test('[S2/F3] an order with a hanging authorization gets 503, and its retry is placed and authorized once', async ({
-    proof,
-  }) => {
+  test('[S2/F3] an order with a hanging authorization gets 503, and its retry is placed and authorized once', async (proof) => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'hang' });
     await expectUnavailable(await shop.place({}, 'hanging'));
     proof.firedAll(shop.sandbox.faults);
@@ -97,9 +89,7 @@ describe('authorizing the payment', () => {
     await expectRetryPlaces('hanging');
   });
 
-  test('[S2/F3] an order with a late authorization gets 503, and its retry is placed and authorized once', async ({
-    proof,
-  }) => {
+  test('[S2/F3] an order with a late authorization gets 503, and its retry is placed and authorized once', async (proof) => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'latency', latency_ms: 2 * DEADLINE_MS });
     await expectUnavailable(await shop.place({}, 'late'));
     proof.firedAll(shop.sandbox.faults);
@@ -107,9 +97,7 @@ describe('authorizing the payment', () => {
     await expectRetryPlaces('late');
   });
 
-  test('[S2/F4] an order retried concurrently under one key is placed and authorized once', async ({
-    proof,
-  }) => {
+  test('[S2/F4] an order retried concurrently under one key is placed and authorized once', async (proof) => {
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 3 });
     shop.sandbox.faults.set(FIND, { mode: 'down', times: 3 });
     const tries = () => times(5, () => shop.place({}, 'many'));
@@ -121,9 +109,7 @@ describe('authorizing the payment', () => {
     await expectRetryPlaces('many');
   });
 
-  test('[S2/F6] an unavailable payment provider opens a circuit, and orders are placed once it is back', async ({
-    proof,
-  }) => {
+  test('[S2/F6] an unavailable payment provider opens a circuit, and orders are placed once it is back', async (proof) => {
     const before = await held();
     const payments = createStripePayments({ apiKey: 'sk_test_shop', apiUrl: shop.sandbox.url });
     const api = apiOf(createApp({ ...shop.services, payments }));

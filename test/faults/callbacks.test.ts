@@ -65,9 +65,7 @@ async function untilAccepted(resend: () => Promise<Response>): Promise<void> {
 }
 
 describe('a warehouse callback during database faults', () => {
-  test('[CB/F1] a callback cut off before it is stored gets 503 and is delivered when sent again', async ({
-    proof,
-  }) => {
+  test('[CB/F1] a callback cut off before it is stored gets 503 and is delivered when sent again', async (proof) => {
     const { send, orderId } = await callback('not-stored');
     shop.inject(BEFORE_STORE);
     expect((await problemOf(await send())).status).toBe(503);
@@ -77,9 +75,7 @@ describe('a warehouse callback during database faults', () => {
     expect(shop.checkouts.answers.map((each) => each.orderId)).toEqual([orderId]);
   });
 
-  test('[CB/F2] a callback cut off after it is stored gets 503 and is delivered once when sent again', async ({
-    proof,
-  }) => {
+  test('[CB/F2] a callback cut off after it is stored gets 503 and is delivered once when sent again', async (proof) => {
     const { send, orderId } = await callback('stored');
     shop.inject(STORE_RESPONSE_LOST);
     expect((await problemOf(await send())).status).toBe(503);
@@ -90,9 +86,7 @@ describe('a warehouse callback during database faults', () => {
     expect(shop.checkouts.answers.map((each) => each.orderId)).toEqual([orderId]);
   });
 
-  test('[CB/F3] a callback during a silent database gets 503 and is delivered once when sent again', async ({
-    proof,
-  }) => {
+  test('[CB/F3] a callback during a silent database gets 503 and is delivered once when sent again', async (proof) => {
     const { send } = await callback('silent');
     shop.inject({ kind: 'swallow', direction: 'to_client' });
     expect((await problemOf(await send())).status).toBe(503);
@@ -103,9 +97,7 @@ describe('a warehouse callback during database faults', () => {
     expect(shop.checkouts.answers).toHaveLength(1);
   });
 
-  test('[CB/F4] a callback sent twenty times concurrently gets 200 each time and is delivered once', async ({
-    proof,
-  }) => {
+  test('[CB/F4] a callback sent twenty times concurrently gets 200 each time and is delivered once', async (proof) => {
     const { send } = await callback('twenty');
     const responses = await Promise.all(times(20, () => send()));
     proof.fired(responses.length - 1);
@@ -118,9 +110,7 @@ describe('a warehouse callback during database faults', () => {
 describe('clock skew', () => {
   const skewed = (seconds: number): Date => new Date(Date.now() + seconds * 1_000);
 
-  test('[infra/clock] a warehouse callback is accepted at 4 minutes of clock skew and rejected at 6', async ({
-    proof,
-  }) => {
+  test('[infra/clock] a warehouse callback is accepted at 4 minutes of clock skew and rejected at 6', async (proof) => {
     const accepted = await callback('clock-near');
     for (const seconds of [-240, 240]) {
       expect((await accepted.send(skewed(seconds))).status).toBe(200);
@@ -134,9 +124,7 @@ describe('clock skew', () => {
     expect(await stored('clock-far')).toEqual([]);
   });
 
-  test('[infra/clock] a payment webhook is accepted when it is 4 minutes old and rejected at 6', async ({
-    proof,
-  }) => {
+  test('[infra/clock] a payment webhook is accepted when it is 4 minutes old and rejected at 6', async (proof) => {
     const payload = JSON.stringify({
       id: 'evt_clock',
       object: 'event',

@@ -41,18 +41,14 @@ const statusOf = async (id: string) =>
   (await shop.direct.order.findUniqueOrThrow({ where: { id } })).status;
 
 describe('recording a placed order', () => {
-  test('[S3/F1] an order cut off before its commit is rolled back to pending, and its retry is placed', async ({
-    proof,
-  }) => {
+  test('[S3/F1] an order cut off before its commit is rolled back to pending, and its retry is placed', async (proof) => {
     const id = await buyWith('before', BEFORE_COMMIT);
     proof.fired(shop.fired());
     await eventually(async () => expect(await statusOf(id)).toBe('pending'));
     await expectRetryPlaces('before', id);
   });
 
-  test('[S3/F1] an abandoned order cut off before its commit expires, voided and with its hold released', async ({
-    proof,
-  }) => {
+  test('[S3/F1] an abandoned order cut off before its commit expires, voided and with its hold released', async (proof) => {
     const held = await shop.heldMugs();
     const id = await buyWith('abandoned', BEFORE_COMMIT);
     proof.fired(shop.fired());
@@ -61,9 +57,7 @@ describe('recording a placed order', () => {
     expect(await shop.heldMugs()).toBe(held);
   });
 
-  test('[S3/F2] an order whose commit response is lost is placed once, and its retry is replayed', async ({
-    proof,
-  }) => {
+  test('[S3/F2] an order whose commit response is lost is placed once, and its retry is replayed', async (proof) => {
     const id = await buyWith('during', COMMIT_RESPONSE_LOST);
     proof.fired(shop.fired());
     expect(await statusOf(id)).toBe('placed');
@@ -72,18 +66,14 @@ describe('recording a placed order', () => {
     await expectRetryPlaces('during', id);
   });
 
-  test('[S3/F3] an order during a silent database gets 503, and its retry is placed', async ({
-    proof,
-  }) => {
+  test('[S3/F3] an order during a silent database gets 503, and its retry is placed', async (proof) => {
     const id = await buyWith('silent', { kind: 'swallow', direction: 'to_client' });
     proof.fired(shop.fired());
     shop.proxy.clearFaults();
     await expectRetryPlaces('silent', id);
   });
 
-  test('[S3/F4] twenty concurrent retries after a lost commit place one order with one event', async ({
-    proof,
-  }) => {
+  test('[S3/F4] twenty concurrent retries after a lost commit place one order with one event', async (proof) => {
     const id = await buyWith('twenty', BEFORE_COMMIT);
     await shop.passLease('twenty');
     const responses = await Promise.all(times(20, () => shop.buy('twenty')));
@@ -92,9 +82,7 @@ describe('recording a placed order', () => {
     await expectRetryPlaces('twenty', id);
   });
 
-  test('[S3/F6] an order gets 503 while the database refuses connections, and its key places it afterwards', async ({
-    proof,
-  }) => {
+  test('[S3/F6] an order gets 503 while the database refuses connections, and its key places it afterwards', async (proof) => {
     const id = await buyWith('refused', { kind: 'refuse' });
     expect((await shop.buy('refused')).status).toBe(503);
     proof.fired(shop.fired());

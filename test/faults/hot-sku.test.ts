@@ -29,9 +29,7 @@ async function buy(buyer: number): Promise<Response> {
   );
 }
 
-test('[infra/hot-sku] 1,000 buyers of 100 units get exactly 100 orders and 900 out_of_stock responses', async ({
-  proof,
-}) => {
+test('[infra/hot-sku] 1,000 buyers of 100 units get exactly 100 orders and 900 out_of_stock responses', async (proof) => {
   await shop.stock('hot', UNITS);
   const responses = await Promise.all(times(BUYERS, (buyer) => buy(buyer)));
   const placed = responses.filter(({ status }) => status === 201);

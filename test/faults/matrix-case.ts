@@ -27,7 +27,7 @@ export interface Proof {
   cannotRun(reason: string): never;
 }
 
-export const test = base.extend('proof', ({ task, skip }, { onCleanup }): Proof => {
+const provable = base.extend('proof', ({ task, skip }, { onCleanup }): Proof => {
   const ids = parseCellIds(task.name);
   let total = 0;
   let notRun: string | undefined;
@@ -51,6 +51,19 @@ export const test = base.extend('proof', ({ task, skip }, { onCleanup }): Proof 
     },
   };
 });
+
+type Plain = () => Promise<void>;
+type Proving = (proof: Proof) => Promise<void>;
+
+/** A test; it must prove something when it takes a proof. */
+export function test(title: string, run: Plain | Proving): void {
+  if (isPlain(run)) base(title, run);
+  else provable(title, ({ proof }) => run(proof));
+}
+
+function isPlain(run: Plain | Proving): run is Plain {
+  return run.length === 0;
+}
 
 function expectFired(count: number, fault: string): void {
   expect(count, `how often ${fault} fired`).toBeGreaterThan(0);

@@ -83,9 +83,7 @@ async function intentsOf(orderIds: readonly OrderId[]): Promise<ReadonlyMap<stri
 }
 
 describe('provider messages', () => {
-  test('[infra/callbacks-out-of-order] orders whose messages are shuffled, doubled and mixed with cancels each end in one final state', async ({
-    proof,
-  }) => {
+  test('[infra/callbacks-out-of-order] orders whose messages are shuffled, doubled and mixed with cancels each end in one final state', async (proof) => {
     const random = createSeededRandom();
     const orderIds = await Promise.all(times(12, () => placed(shop)));
     const intents = await intentsOf(orderIds);
@@ -119,9 +117,7 @@ describe('provider messages', () => {
     expect(await shop.db.inboxMessage.count({ where: confirmed })).toBe(orderIds.length);
   });
 
-  test('[infra/history-limit] five hundred callbacks about one order are each stored, and its workflow history stays short', async ({
-    proof,
-  }) => {
+  test('[infra/history-limit] five hundred callbacks about one order are each stored, and its workflow history stays short', async (proof) => {
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
     const orderId = await placed(shop);
     const count = 500;

@@ -17,9 +17,7 @@ describe('notifyCustomer', () => {
   const place = { provider: 'mail', operation: 'send' } as const;
 
   for (const { mode, fault } of WITHOUT_EFFECT) {
-    test(`[S8/${fault}] a notification under mail fault ${mode} fails retryably unsent, and the next attempt sends it`, async ({
-      proof,
-    }) => {
+    test(`[S8/${fault}] a notification under mail fault ${mode} fails retryably unsent, and the next attempt sends it`, async (proof) => {
       const orderId = await steps.orderAfter();
       steps.sandbox.faults.set(place, { mode });
       const attempt = { orderId, notification: 'confirmed' } as const;
@@ -33,9 +31,7 @@ describe('notifyCustomer', () => {
       expect((await eventTypesOf(steps, orderId)).at(-1)).toBe('order.customer_notified');
     });
   }
-  test('[S8/F2] [S8/F4] a notification sent again after a lost response reaches the customer as one mail', async ({
-    proof,
-  }) => {
+  test('[S8/F2] [S8/F4] a notification sent again after a lost response reaches the customer as one mail', async (proof) => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(place, { mode: 'answer_lost', times: 1 });
     await steps.runFailing('notifyCustomer', { orderId, notification: 'confirmed' });

@@ -41,9 +41,7 @@ describe('an exhausted connection pool', () => {
       await Promise.allSettled(holders);
     };
   }
-  test('[infra/pool-exhausted] requests get Retry-After while the pool is exhausted, then succeed, and no connection is lost', async ({
-    proof,
-  }) => {
+  test('[infra/pool-exhausted] requests get Retry-After while the pool is exhausted, then succeed, and no connection is lost', async (proof) => {
     const shop = await openPunctualShop({ poolSize: POOL });
     await shop.request('GET', '/v1/products');
     const giveBack = await holdAll(shop);

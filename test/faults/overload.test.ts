@@ -40,9 +40,7 @@ describe('an overloaded API', () => {
   const few = { maxRunning: 2, maxQueued: 2, maxStalled: 2 };
   const full = { ...LIMITS, ...few };
   const crowded = { checkout: full, other: full, slow: full };
-  test('[infra/overload] a full order queue rejects an order before parsing it, and all other requests are served', async ({
-    proof,
-  }) => {
+  test('[infra/overload] a full order queue rejects an order before parsing it, and all other requests are served', async (proof) => {
     const { payments, respond } = heldPayments();
     const shop = await openShopForTest({ concurrencyLimits: crowded, payments });
     await shop.request('GET', '/v1/products');

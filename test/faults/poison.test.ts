@@ -5,9 +5,7 @@ import { useRunningShop } from '../support/use-shop.ts';
 import { test } from './matrix-case.ts';
 
 const shop = useRunningShop(EVENTS_ONLY);
-test('[infra/poison] a poisoned event becomes the only dead letter of its batch and the others are delivered', async ({
-  proof,
-}) => {
+test('[infra/poison] a poisoned event becomes the only dead letter of its batch and the others are delivered', async (proof) => {
   const taken = new Set<string>();
   let poisoned = '';
   const subscriber = subscriberOf('poison', (events) => {

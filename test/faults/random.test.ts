@@ -34,7 +34,7 @@ const fired = new Map<string, number>();
 
 describe('random faults', () => {
   const title = `${ORDERS} orders under random faults all settle, at least half ship, and no effect happens twice`;
-  test(`${CELLS} ${title}`, async ({ proof }) => {
+  test(`${CELLS} ${title}`, async (proof) => {
     const random = createSeededRandom();
     await cancelledBeforeReserved(random);
     await refusedByTheWarehouse(random);

@@ -57,9 +57,7 @@ async function subscribeFailingTwice(
 }
 
 describe('event delivery', () => {
-  test('[O1/F1] an event that its subscriber rejects stays due and is delivered later', async ({
-    proof,
-  }) => {
+  test('[O1/F1] an event that its subscriber rejects stays due and is delivered later', async (proof) => {
     const { taken, failures } = await subscribeFailingTwice('before', () =>
       Promise.reject(new DeliveryError('not now')),
     );
@@ -69,9 +67,7 @@ describe('event delivery', () => {
     expect(await deadLettersFor(shop, 'before')).toEqual([]);
   });
 
-  test('[O1/F2] an event whose delivery response is lost is delivered again under the same id', async ({
-    proof,
-  }) => {
+  test('[O1/F2] an event whose delivery response is lost is delivered again under the same id', async (proof) => {
     const { taken, failures } = await subscribeFailingTwice('after', (take) => {
       take();
       return Promise.reject(new DeliveryError('response lost'));
@@ -84,9 +80,7 @@ describe('event delivery', () => {
     expect(new Set(taken)).toEqual(new Set(ids));
   });
 
-  test('[O1/F3] an event whose delivery times out is delivered again under the same id', async ({
-    proof,
-  }) => {
+  test('[O1/F3] an event whose delivery times out is delivered again under the same id', async (proof) => {
     const { taken, failures } = await subscribeFailingTwice(
       'silent',
       () => new Promise(() => undefined),
@@ -97,9 +91,7 @@ describe('event delivery', () => {
     expect(await deadLettersFor(shop, 'silent')).toEqual([]);
   });
 
-  test('[O1/F4] an event that is redelivered is counted once by its consumer', async ({
-    proof,
-  }) => {
+  test('[O1/F4] an event that is redelivered is counted once by its consumer', async (proof) => {
     let received = 0;
     const counted: string[] = [];
     const given = subscriber('counting', async (events) => {
@@ -119,9 +111,7 @@ describe('event delivery', () => {
     for (const id of ids) expect(counted.filter((each) => each === id)).toHaveLength(1);
   });
 
-  test('[O1/F6] an unavailable subscriber delays no other one, and its dead letters can be delivered later', async ({
-    proof,
-  }) => {
+  test('[O1/F6] an unavailable subscriber delays no other one, and its dead letters can be delivered later', async (proof) => {
     const healthy: string[] = [];
     const late: string[] = [];
     let down = true;

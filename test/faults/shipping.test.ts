@@ -8,9 +8,7 @@ import { test } from './matrix-case.ts';
 const LOOK_UP = { provider: 'warehouse', operation: 'lookup' } as const;
 
 const shop = useSkippingShop();
-test('[CB/F6] an order without a shipment signal stays paid while look-ups fail and ships once one succeeds', async ({
-  proof,
-}) => {
+test('[CB/F6] an order without a shipment signal stays paid while look-ups fail and ships once one succeeds', async (proof) => {
   const { env } = shop.temporal;
   shop.sandbox.faults.set(LOOK_UP, { mode: 'fail_before' });
   const handle = await shop.start();

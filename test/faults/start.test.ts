@@ -83,9 +83,7 @@ async function expectOneRun(orderId: OrderId): Promise<void> {
 }
 
 describe('starting the workflow of a placed order', () => {
-  test('[S4/F1] an order placed while Temporal is unreachable is started from the event log and ships', async ({
-    proof,
-  }) => {
+  test('[S4/F1] an order placed while Temporal is unreachable is started from the event log and ships', async (proof) => {
     proxy.inject({ kind: 'refuse' });
     const orderId = await placed(shop);
     proof.fired(proxy.counts().refuse);
@@ -95,9 +93,7 @@ describe('starting the workflow of a placed order', () => {
     await expectOneRun(orderId);
   });
 
-  test('[S4/F2] [S4/F3] a checkout whose start response is lost is started again as the same run', async ({
-    proof,
-  }) => {
+  test('[S4/F2] [S4/F3] a checkout whose start response is lost is started again as the same run', async (proof) => {
     await expectOneRun(await placed(shop));
     const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
     // It stays placed, so that the event log finds it unstarted.
@@ -115,9 +111,7 @@ describe('starting the workflow of a placed order', () => {
     await expectOneRun(orderId);
   });
 
-  test('[S4/F4] a checkout started ten times concurrently, and again after its end, has one run', async ({
-    proof,
-  }) => {
+  test('[S4/F4] a checkout started ten times concurrently, and again after its end, has one run', async (proof) => {
     const orderId = await placed(shop);
     const start = {
       orderId,
@@ -136,9 +130,7 @@ describe('starting the workflow of a placed order', () => {
     proof.fired(kinds.length);
   });
 
-  test('[S4/F6] ten orders are accepted while Temporal is unavailable, and all ship when it is back', async ({
-    proof,
-  }) => {
+  test('[S4/F6] ten orders are accepted while Temporal is unavailable, and all ship when it is back', async (proof) => {
     proxy.inject({ kind: 'refuse' });
     const before = proxy.counts().refuse;
     const orderIds = await Promise.all(times(10, () => placed(shop)));

@@ -47,9 +47,7 @@ const shop = useSkippingShop({ deadlines: DEADLINES });
 describe('a fault that strikes three times', () => {
   for (const { row, place } of STEPS) {
     for (const { mode, fault } of MODES) {
-      test(`[${row}/${fault}] an order under ${mode} at ${place.operation} ships and is charged once`, async ({
-        proof,
-      }) => {
+      test(`[${row}/${fault}] an order under ${mode} at ${place.operation} ships and is charged once`, async (proof) => {
         shop.sandbox.faults.set(place, { mode, times: 3 });
         const handle = await shop.start();
         expect((await handle.result()).status).toBe('shipped');
@@ -61,9 +59,7 @@ describe('a fault that strikes three times', () => {
 
   for (const { row, place } of COMPENSATIONS) {
     for (const { mode, fault } of MODES) {
-      test(`[${row}/${fault}] an order refused at ship is compensated exactly once under ${mode} at ${place.operation}`, async ({
-        proof,
-      }) => {
+      test(`[${row}/${fault}] an order refused at ship is compensated exactly once under ${mode} at ${place.operation}`, async (proof) => {
         shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
         shop.sandbox.faults.set(place, { mode, times: 3 });
         const handle = await shop.start();
@@ -77,9 +73,7 @@ describe('a fault that strikes three times', () => {
   }
 
   for (const { mode, fault } of MODES) {
-    test(`[S8/${fault}] an order under ${mode} at mail ships, and the customer is notified`, async ({
-      proof,
-    }) => {
+    test(`[S8/${fault}] an order under ${mode} at mail ships, and the customer is notified`, async (proof) => {
       shop.sandbox.faults.set(SEND, { mode, times: 3 });
       const handle = await shop.start();
       expect((await handle.result()).status).toBe('shipped');
@@ -92,9 +86,7 @@ describe('a fault that strikes three times', () => {
 
 describe('a long outage', () => {
   for (const { row, place } of STEPS) {
-    test(`[${row}/F6] an order waits through a six-hour outage of ${place.operation} and then ships`, async ({
-      proof,
-    }) => {
+    test(`[${row}/F6] an order waits through a six-hour outage of ${place.operation} and then ships`, async (proof) => {
       const handle = await throughOutage({ place, proof, hours: 6 });
       expect((await handle.result()).status).toBe('shipped');
       await expectShipped(shop, orderIdOf(handle));
@@ -102,9 +94,7 @@ describe('a long outage', () => {
   }
 
   for (const { row, place } of COMPENSATIONS) {
-    test(`[${row}/F6] an order is cancelled and compensated once after a six-hour outage of ${place.operation}`, async ({
-      proof,
-    }) => {
+    test(`[${row}/F6] an order is cancelled and compensated once after a six-hour outage of ${place.operation}`, async (proof) => {
       shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
       const handle = await throughOutage({ place, proof, hours: 6 });
       expect((await handle.result()).status).toBe('cancelled');
@@ -112,18 +102,14 @@ describe('a long outage', () => {
     });
   }
 
-  test('[S7/F6] an order waits through a three-day outage of ship and then ships', async ({
-    proof,
-  }) => {
+  test('[S7/F6] an order waits through a three-day outage of ship and then ships', async (proof) => {
     const place = SHIP;
     const handle = await throughOutage({ place, proof, hours: 3 * 24 });
     expect((await handle.result()).status).toBe('shipped');
     await expectShipped(shop, orderIdOf(handle));
   });
 
-  test('[S5/F6] an order is cancelled with deadline_passed when reserve stays unavailable', async ({
-    proof,
-  }) => {
+  test('[S5/F6] an order is cancelled with deadline_passed when reserve stays unavailable', async (proof) => {
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     const handle = await shop.start();
     expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'deadline_passed' });
@@ -131,9 +117,7 @@ describe('a long outage', () => {
     await expectCleanSlate(shop, orderIdOf(handle));
   });
 
-  test('[S8/F6] an order ships during a permanent mail outage and records both failed notifications', async ({
-    proof,
-  }) => {
+  test('[S8/F6] an order ships during a permanent mail outage and records both failed notifications', async (proof) => {
     shop.sandbox.faults.set(SEND, { mode: 'down' });
     const handle = await shop.start();
     expect((await handle.result()).status).toBe('shipped');

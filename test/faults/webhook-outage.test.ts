@@ -7,9 +7,7 @@ import { test } from './matrix-case.ts';
 
 const HOURS = 3_600_000;
 const shop = useSkippingShop(EVENTS_ONLY);
-test('[S8/F6] a webhook that always fails is attempted ten times over 75 h 35 min and becomes a dead letter', async ({
-  proof,
-}) => {
+test('[S8/F6] a webhook that always fails is attempted ten times over 75 h 35 min and becomes a dead letter', async (proof) => {
   const { event, calls } = await eventFor(shop, 'hooks', () => {
     throw new DeliveryError('HTTP 500');
   });

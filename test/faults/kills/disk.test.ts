@@ -26,9 +26,7 @@ beforeAll(async () => {
 });
 afterAll(close);
 
-test('[infra/disk-full] a full database disk causes 503 until there is room, and no accepted order is lost', async ({
-  proof,
-}) => {
+test('[infra/disk-full] a full database disk causes 503 until there is room, and no accepted order is lost', async (proof) => {
   if (disk === null) return proof.cannotRun('needs a file system of a fixed size to be mounted');
   const shoppers = startShoppers(stack);
   await shoppers.untilMore(10);

@@ -24,9 +24,7 @@ beforeAll(async () => {
 });
 afterAll(close);
 
-test('[infra/standby-failover] a failover to the standby causes 503 until its promotion, and no accepted order is lost', async ({
-  proof,
-}) => {
+test('[infra/standby-failover] a failover to the standby causes 503 until its promotion, and no accepted order is lost', async (proof) => {
   const shoppers = startShoppers(stack);
   await shoppers.untilMore(10);
   await primary.kill('SIGKILL');

@@ -39,9 +39,7 @@ const ROUNDS = 3;
 const SHOPPERS = 3;
 const RECOVERED_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
 
-test('[infra/commit-ack-lost] an order whose connection is lost during COMMIT is created once, with each effect once', async ({
-  proof,
-}) => {
+test('[infra/commit-ack-lost] an order whose connection is lost during COMMIT is created once, with each effect once', async (proof) => {
   for (let round = 1; round <= ROUNDS; round += 1) {
     const before = toDatabase.counts().cut_on;
     toDatabase.inject({
@@ -60,9 +58,7 @@ test('[infra/commit-ack-lost] an order whose connection is lost during COMMIT is
   await expectEventuallyConsistent(stack);
 });
 
-test('[infra/partial-network] an order over a slow database connection ships once', async ({
-  proof,
-}) => {
+test('[infra/partial-network] an order over a slow database connection ships once', async (proof) => {
   toDatabase.inject({ kind: 'slow', latencyMs: 30, sliceBytes: 100 });
   const orderId = await placeUntilSettled(stack, newRequest());
   await untilStatus(stack, orderId, 'shipped');
@@ -70,9 +66,7 @@ test('[infra/partial-network] an order over a slow database connection ships onc
   proof.fired(toDatabase.counts().slow);
 });
 
-test('[infra/partial-network] orders get 503 in bounded time while database responses are lost, and ship afterwards', async ({
-  proof,
-}) => {
+test('[infra/partial-network] orders get 503 in bounded time while database responses are lost, and ship afterwards', async (proof) => {
   const earlier = await placeUntilSettled(stack, newRequest());
   toDatabase.inject({ kind: 'swallow', direction: 'to_client' });
   const request = newRequest();
@@ -84,9 +78,7 @@ test('[infra/partial-network] orders get 503 in bounded time while database resp
   await expectAllShip([earlier, parseOrderId(await stack.client.place(request))]);
 });
 
-test('[infra/partial-network] an order gets 503 in bounded time when provider connections are half-open, and ships afterwards', async ({
-  proof,
-}) => {
+test('[infra/partial-network] an order gets 503 in bounded time when provider connections are half-open, and ships afterwards', async (proof) => {
   toProviders.inject({ kind: 'swallow' });
   const request = newRequest();
   const response = await stack.client.tryOnce(request);

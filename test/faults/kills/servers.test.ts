@@ -19,9 +19,7 @@ beforeAll(async () => {
 });
 afterAll(close);
 
-test(`[infra/postgres-kill] PostgreSQL killed ${KILLS} times under load causes 503 until it is back, and no accepted order is lost`, async ({
-  proof,
-}) => {
+test(`[infra/postgres-kill] PostgreSQL killed ${KILLS} times under load causes 503 until it is back, and no accepted order is lost`, async (proof) => {
   const shoppers = startShoppers(stack);
   for (let kill = 0; kill < KILLS; kill += 1) {
     await postgres.kill(kill % 2 === 0 ? 'SIGKILL' : 'SIGQUIT');
@@ -34,9 +32,7 @@ test(`[infra/postgres-kill] PostgreSQL killed ${KILLS} times under load causes 5
   await shoppers.expectAllKept();
 });
 
-test('[infra/temporal-down] orders are accepted while Temporal is down after a kill, and all ship when it is back', async ({
-  proof,
-}) => {
+test('[infra/temporal-down] orders are accepted while Temporal is down after a kill, and all ship when it is back', async (proof) => {
   const shoppers = startShoppers(stack);
   await shoppers.untilMore(5);
   await temporal.kill();

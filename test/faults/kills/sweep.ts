@@ -37,9 +37,7 @@ export function sweep(
         const name = `${seam}:${moment}`;
         const { scenario, cells } = pointOf(seam, moment);
         const named = [`failpoint/${name}`, ...cells].map((id) => `[${id}]`).join(' ');
-        test(`${named} a process killed at ${name} in scenario "${wordsOf(scenario)}" is replaced, and nothing happens twice`, async ({
-          proof,
-        }) => {
+        test(`${named} a process killed at ${name} in scenario "${wordsOf(scenario)}" is replaced, and nothing happens twice`, async (proof) => {
           await open().use((stack) => dieAt(stack, name, SCENARIOS[scenario]));
           proof.fired(1);
         });

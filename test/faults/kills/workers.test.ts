@@ -33,9 +33,7 @@ beforeAll(async () => {
 });
 afterAll(close);
 
-test('[infra/worker-killed] [O1/F5] a second worker takes over the pumps and orders of a killed one, and nothing happens twice', async ({
-  proof,
-}) => {
+test('[infra/worker-killed] [O1/F5] a second worker takes over the pumps and orders of a killed one, and nothing happens twice', async (proof) => {
   const holder = await pumpHolder();
   const [doomed, other] = workers.toSorted((a) => (a.pid === holder ? -1 : 1));
   if (doomed?.pid !== holder || !other) throw new Error(`no worker has the process id ${holder}`);
@@ -47,9 +45,7 @@ test('[infra/worker-killed] [O1/F5] a second worker takes over the pumps and ord
   await doomed.start();
 });
 
-test('[infra/worker-killed] orders are accepted while all workers are down and ship once one is started', async ({
-  proof,
-}) => {
+test('[infra/worker-killed] orders are accepted while all workers are down and ship once one is started', async (proof) => {
   const orderIds = await placeDuringCaptures();
   for (const worker of workers) await worker.kill();
   proof.fired(workers.length);
