@@ -20,7 +20,7 @@ async function startApp(env: Env): Promise<AppProcess> {
   const app = await createAppProcess({ name: 'main', env: { ...own, ...env } });
   onTestFinished(async () => {
     await app.stop();
-    await database.drop();
+    await database.close();
   });
   await app.start();
   return app;

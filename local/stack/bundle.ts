@@ -1,7 +1,8 @@
 /** Bundles the workflows when their sources change, so that the app starts quickly. */
-import { readdir, rename, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultVariable, readStackConfig } from '../../config.ts';
+import { replaceFile } from './compile.ts';
 import { cacheDir, PROJECT } from './home.ts';
 import { generateIfStale } from './stamp.ts';
 
@@ -27,12 +28,9 @@ async function bundle(file: string): Promise<void> {
   defaultVariable('SWC_NATIVE_BINDING_CACHE', cacheDir('swc', readStackConfig()));
   // Imported here: it loads the compiler and the worker, and is rarely needed.
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
-  const { code } = await bundleWorkflowCode({
-    ...WORKFLOW_CODE,
-    logger: new DefaultLogger('WARN'),
-  });
-  await writeFile(`${file}.partial`, code);
-  await rename(`${file}.partial`, file);
+  const logger = new DefaultLogger('WARN');
+  const { code } = await bundleWorkflowCode({ ...WORKFLOW_CODE, logger });
+  await replaceFile(file, code);
 }
 
 async function listSources(): Promise<readonly string[]> {

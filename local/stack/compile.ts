@@ -42,11 +42,11 @@ export async function compilePrograms(programs: readonly string[] = PROGRAMS): P
     write: false,
     logLevel: 'warning',
   });
-  for (const { path, contents } of outputFiles) await replace(path, contents);
+  for (const { path, contents } of outputFiles) await replaceFile(path, contents);
   for (const [from, to] of DATA_FILES) await copyFile(join(PROJECT, from), join(DIST, to));
   // All inputs for each program: after a change it may need one that it does not need today.
   const stamp: Stamp = { builtAtMs, inputs: Object.keys(metafile.inputs) };
-  for (const program of programs) await replace(stampFile(program), JSON.stringify(stamp));
+  for (const program of programs) await replaceFile(stampFile(program), JSON.stringify(stamp));
   return true;
 }
 
@@ -72,7 +72,7 @@ function stampFile(script: string): string {
 }
 
 /** A process that starts meanwhile reads the old file or the new one, whole. */
-async function replace(file: string, contents: string | Uint8Array): Promise<void> {
+export async function replaceFile(file: string, contents: string | Uint8Array): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   const partial = `${file}.${process.pid}.partial`;
   await writeFile(partial, contents);

@@ -1,27 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { pumpOnce } from '../../activities/events/pump.ts';
 import { DEFAULT_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
 import type { OrderId } from '../../domain/ids.ts';
-import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
+import { createNotifications } from '../../prisma/client/listen.ts';
 import { cursorNow, findEvent } from '../../prisma/events/event-log.ts';
 import { ensureSubscription, rewindSubscription } from '../../prisma/events/subscriptions.ts';
 import { useSeededDatabase } from '../prisma/seeded-database.ts';
+import { useOpened } from '../support/use-opened.ts';
 import { eventually } from '../support/eventually.ts';
 
 const NAME = 'delayed';
 const DELAY_MS = 60_000;
 
 const shop = useSeededDatabase();
-let notifications: Notifications;
+const notifications = useOpened(async () => createNotifications({ url: shop.url }));
 let orderId: OrderId;
-let seq: number;
+let seq = 100;
 let batches: string[][] = [];
 
 beforeAll(async () => {
-  notifications = createNotifications({ url: shop.url });
   orderId = (await shop.open()).id;
-  seq = 100;
 });
 beforeEach(async () => {
   batches = [];
@@ -29,9 +28,6 @@ beforeEach(async () => {
   await ensureSubscription(shop.db, { name: NAME, types: ['order.placed'], cursor });
   await rewindSubscription(shop.db, NAME, cursor);
   await lastTurnWas(DELAY_MS);
-});
-afterAll(async () => {
-  await notifications.close();
 });
 
 /** Written now, in a transaction that began so long ago. */

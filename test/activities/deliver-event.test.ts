@@ -3,30 +3,28 @@ import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEventActivities } from '../../activities/events/events.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
-import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
+import { createTcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
-import { createNotifications, type Notifications } from '../../prisma/client/listen.ts';
+import { createNotifications } from '../../prisma/client/listen.ts';
+import { useOpened } from '../support/use-opened.ts';
 import { useShop } from '../support/shop.ts';
 
 const shop = useShop();
-let proxy: TcpProxy;
+const notifications = useOpened(async () => createNotifications({ url: shop.databaseUrl }));
+const proxy = useOpened(() => {
+  const { hostname: host, port } = new URL(shop.databaseUrl);
+  return createTcpProxy({ target: { port: Number(port), host } });
+});
 let db: Database;
-let notifications: Notifications;
 let eventId: string;
 beforeAll(async () => {
   const { orderId } = await shop.order();
   eventId = (await shop.db.event.findFirstOrThrow({ where: { orderId } })).id;
   const url = new URL(shop.databaseUrl);
-  proxy = await createTcpProxy({ target: { port: Number(url.port), host: url.hostname } });
   url.host = `127.0.0.1:${proxy.port}`;
   db = createDatabase({ url: url.href, poolSize: 2 });
-  notifications = createNotifications({ url: shop.databaseUrl });
 });
-afterAll(async () => {
-  await notifications.close();
-  await db.$disconnect();
-  await proxy.close();
-});
+afterAll(() => db.$disconnect());
 
 /** One attempt at the event, by a subscriber that does this with it. */
 function deliver(handle: Subscriber['handle']): Promise<unknown> {

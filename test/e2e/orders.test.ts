@@ -1,10 +1,10 @@
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
 import { CANARIES, DECLINED_CARD, PERSON } from '../support/client.ts';
-import { startDevServer, type DevServer } from '../support/dev-server.ts';
+import { startDevServer } from '../support/dev-server.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   effectsOf,
@@ -14,21 +14,14 @@ import {
 } from '../support/expectations.ts';
 import { audit } from '../../tools/audit/audit.ts';
 import { readable } from '../../tools/audit/readable.ts';
-import { openSystem, type ApiResponse, type System } from './system.ts';
+import { openSystem, type ApiResponse } from './system.ts';
 import { times } from '../support/times.ts';
+import { useOpened } from '../support/use-opened.ts';
 
 /** The whole service in real time: what a shopper sees, and its effects at the providers. */
-let server: DevServer;
-let system: System;
-beforeAll(async () => {
-  server = await startDevServer();
-  system = await openSystem(server.address);
-});
+const server = useOpened(() => startDevServer());
+const system = useOpened(() => openSystem(server.address));
 afterEach(() => system.sandbox.faults.clear());
-afterAll(async () => {
-  await system?.close();
-  await server?.stop();
-});
 
 test('an order ships with the tracking number of the signed callback', async () => {
   // The first look-up is due after half a minute, and would fail: only the callback can ship it.

@@ -64,7 +64,7 @@ export async function openSystem(temporalAddress?: string): Promise<System> {
 
 async function open(onClose: OnClose, address?: string): Promise<Omit<System, 'close'>> {
   const database = await createTestDatabase();
-  onClose(() => database.drop());
+  onClose(() => database.close());
   const db = createDatabase({ url: database.url, poolSize: 4 });
   onClose(() => db.$disconnect());
   await seed(db);

@@ -11,29 +11,24 @@ import {
 } from '../../domain/ids.ts';
 import { traceIdOf } from '../../telemetry/traceparent.ts';
 import { eventually } from '../support/eventually.ts';
-import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
-import { openSystem, type System } from './system.ts';
+import { startReceiver } from '../support/webhook-receiver.ts';
+import { openSystem } from './system.ts';
+import { useOpened } from '../support/use-opened.ts';
 
 /** A trace through the whole service. The servers in this process stand for other companies. */
-let system: System;
-let receiver: WebhookReceiver;
+const system = useOpened(() => openSystem());
+const receiver = useOpened(startReceiver);
 const received: { readonly call: string; readonly traceparent: string | undefined }[] = [];
 
 beforeAll(async () => {
   subscribe('http.server.request.start', recordCall);
-  system = await openSystem();
-  receiver = await startReceiver();
   await system.operate('POST', '/v1/webhook-endpoints', { url: receiver.url });
 });
 beforeEach(() => {
   received.length = 0;
   receiver.received.length = 0;
 });
-afterAll(async () => {
-  unsubscribe('http.server.request.start', recordCall);
-  await receiver?.close();
-  await system?.close();
-});
+afterAll(() => unsubscribe('http.server.request.start', recordCall));
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const PARENT = '00f067aa0ba902b7';

@@ -4,10 +4,11 @@ import { subscriptionWorkflowId } from '../../domain/ids.ts';
 import { webhookSubscription } from '../../domain/webhook.ts';
 import { eventually } from '../support/eventually.ts';
 import { startReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
-import { openSystem, type System } from './system.ts';
+import { openSystem } from './system.ts';
+import { useOpened } from '../support/use-opened.ts';
 
 /** Webhooks through the whole service: API, event log, Temporal, worker, a receiver over HTTP. */
-let system: System;
+const system = useOpened(() => openSystem());
 let receiver: WebhookReceiver;
 let id: string;
 let secret: string;
@@ -15,15 +16,11 @@ const PATH = '/v1/webhook-endpoints';
 const created = z.object({ id: z.string(), secret: z.string() });
 
 beforeAll(async () => {
-  system = await openSystem();
   receiver = await startReceiver();
   const { body } = await system.operate('POST', PATH, { url: receiver.url });
   ({ id, secret } = created.parse(body));
 });
-afterAll(async () => {
-  await receiver?.close();
-  await system?.close();
-});
+afterAll(() => receiver?.close());
 
 const WITHIN = { timeoutMs: 120_000 };
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Place } from '../../local/sandbox/faults.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { statusQuery } from '../../workflows/checkout/contract.ts';
+import { CAPTURE, COMPENSATIONS } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   attentionOf,
@@ -18,40 +18,7 @@ import { skipDays } from '../support/temporal.ts';
 import { resolve } from '../support/updates.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
-/** Each compensation whose provider is unavailable, and what makes the order need it. */
-const COMPENSATIONS: readonly {
-  readonly step: string;
-  readonly failing: Place;
-  readonly cause: Place;
-  readonly otherEffect: string;
-}[] = [
-  {
-    step: 'releaseStock',
-    failing: { provider: 'warehouse', operation: 'release' },
-    cause: { provider: 'warehouse', operation: 'ship' },
-    otherEffect: 'refund',
-  },
-  {
-    step: 'voidOrRefundPayment',
-    failing: { provider: 'payments', operation: 'refund' },
-    cause: { provider: 'warehouse', operation: 'ship' },
-    otherEffect: 'release',
-  },
-  {
-    step: 'voidOrRefundPayment',
-    failing: { provider: 'payments', operation: 'void' },
-    cause: { provider: 'payments', operation: 'capture' },
-    otherEffect: 'release',
-  },
-  {
-    step: 'cancelShipment',
-    failing: { provider: 'warehouse', operation: 'cancel' },
-    cause: { provider: 'warehouse', operation: 'ship' },
-    otherEffect: 'refund',
-  },
-];
 const SEND = { provider: 'mail', operation: 'send' } as const;
-const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
 
 const shop = useSkippingShop();
 
@@ -62,12 +29,12 @@ const shop = useSkippingShop();
 describe('a step whose tries are used up', () => {
   test.each(COMPENSATIONS)(
     'a compensation by $failing.operation that fails for a day does not stop the others, needs attention and succeeds on retry',
-    async ({ step, failing, cause, otherEffect }) => {
+    async ({ step, failing, cause, stillDone }) => {
       shop.sandbox.faults.set(cause, { mode: 'refuse' });
       shop.sandbox.faults.set(failing, { mode: 'fail_before' });
       const handle = await untilNeedsAttention(2);
       const orderId = orderIdOf(handle);
-      expect(effectsOf(shop, orderId)[otherEffect]).toBe(1);
+      expect(effectsOf(shop, orderId)[stillDone]).toBe(1);
       expect(await attentionOf(shop, orderId)).toBe(step);
       expect(await deadLetterOf(shop, orderId)).toMatchObject({ subject: step, status: 'open' });
       shop.sandbox.faults.clear();

@@ -110,7 +110,7 @@ async function openProxiedShop(): Promise<ProxiedShop> {
       await shop.close();
       await direct.$disconnect();
       await proxy.close();
-      await database.drop();
+      await database.close();
     },
   };
 }

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { providerKey, shipmentCorrelationId } from '../../domain/ids.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
@@ -6,9 +6,10 @@ import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts'
 import { createCallbackVerifier } from '../../gateways/warehouse/callback.ts';
 import type { CallbackVerdict } from '../../gateways/warehouse/callback.ts';
 import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
-import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { advance } from '../support/clock.ts';
+import { readRequest, startHttpServer } from '../support/http-server.ts';
+import { SECRET, useSandbox } from './stripe-sandbox.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   HALF_OPEN_AFTER_MS,
@@ -16,25 +17,13 @@ import {
   callUntilFaultFires,
   newOrderId,
   quickLimits,
-  startProvider,
 } from './provider.ts';
 
-const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 const LINES = [{ sku: 'mug-white', quantity: 2 }];
 const NOWHERE = 'http://127.0.0.1:1/callbacks/warehouse';
 
-let slow: Sandbox;
-let quick: Sandbox;
-beforeAll(async () => {
-  const common = { warehouseCallbackSecret: SECRET, retryDelaysMs: [] };
-  slow = await createSandbox({ ...common, callbackDelayMs: 60_000 });
-  quick = await createSandbox({ ...common, callbackDelayMs: 1 });
-});
-afterEach(() => {
-  slow.faults.clear();
-  quick.faults.clear();
-});
-afterAll(() => Promise.all([slow.close(), quick.close()]));
+const slow = useSandbox({ retryDelaysMs: [], callbackDelayMs: 60_000 });
+const quick = useSandbox({ retryDelaysMs: [], callbackDelayMs: 1 });
 
 function gatewayTo(baseUrl: string, changes: Partial<CallLimits> = {}): WarehouseGateway {
   const limits = quickLimits(changes);
@@ -107,18 +96,10 @@ describe('the contract', () => {
   test('a shipped parcel is reported by a signed callback and cannot be cancelled', async () => {
     const verdicts: CallbackVerdict[] = [];
     const verify = createCallbackVerifier([SECRET]);
-    const shop = await startProvider((request, response) => {
-      const chunks: Buffer[] = [];
-      request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => {
-        const headers = Object.entries(request.headers).map(([name, value]) => [
-          name,
-          String(value),
-        ]);
-        const body = Buffer.concat(chunks);
-        verdicts.push(verify({ body, headers: Object.fromEntries(headers) }));
-        response.writeHead(200).end();
-      });
+    const shop = await startHttpServer(async (request, response) => {
+      const { headers, body } = await readRequest(request);
+      verdicts.push(verify({ body: Buffer.from(body), headers }));
+      response.writeHead(200).end();
     });
     const gateway = gatewayTo(quick.url);
     const orderId = newOrderId();
@@ -234,7 +215,7 @@ describe('lost responses', () => {
 
 describe('invalid responses', () => {
   async function outcomeOf(status: number, body: string) {
-    const provider = await startProvider((_, response) => response.writeHead(status).end(body));
+    const provider = await startHttpServer((_, response) => response.writeHead(status).end(body));
     try {
       return await gatewayTo(provider.url).reserve(reservation(newOrderId()));
     } finally {
@@ -270,7 +251,7 @@ describe('invalid responses', () => {
   });
 
   test('a reserve at a closed port returns unknown', async () => {
-    const provider = await startProvider(() => undefined);
+    const provider = await startHttpServer(() => undefined);
     await provider.close();
     const outcome = await gatewayTo(provider.url).reserve(reservation(newOrderId()));
     expect(outcome).toEqual({ kind: 'unknown', reason: 'connection_econnrefused' });

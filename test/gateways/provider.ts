@@ -1,7 +1,4 @@
-/** A provider of a few lines for what the sandbox cannot do, and limits short enough for tests. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { RequestListener } from 'node:http';
+/** Limits short enough for tests of gateways, and calls that reach their fault. */
 import { typeid, TypeID } from 'typeid-js';
 import { expect } from 'vitest';
 import { isOrderId } from '../../domain/ids.ts';
@@ -9,27 +6,6 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import type { Faults } from '../../local/sandbox/faults.ts';
 import { eventually } from '../support/eventually.ts';
-
-export interface TestProvider {
-  readonly url: string;
-  close(): Promise<void>;
-}
-
-/** An HTTP server on a free port of the loopback interface. */
-export async function startProvider(listener: RequestListener): Promise<TestProvider> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (!isAddressInfo(address)) throw new Error('the server has no port');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
 
 /** Longer than any test takes; tests move the clock with `advance`. */
 export const HALF_OPEN_AFTER_MS = 600_000;
@@ -67,8 +43,4 @@ export function newOrderId(madeAt = new Date()): OrderId {
   const id = TypeID.fromUUIDBytes('ord', bytes).toString();
   if (!isOrderId(id)) throw new Error('typeid created an invalid order id');
   return id;
-}
-
-function isAddressInfo(address: AddressInfo | string | null): address is AddressInfo {
-  return typeof address === 'object' && address !== null;
 }

@@ -1,10 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { notificationKey } from '../../domain/ids.ts';
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import { createSmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
 import type { SmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
-import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { advance } from '../support/clock.ts';
 import {
   HALF_OPEN_AFTER_MS,
@@ -13,21 +12,12 @@ import {
   newOrderId,
   quickLimits,
 } from './provider.ts';
+import { SECRET, useSandbox } from './stripe-sandbox.ts';
 import { choosePort } from '../support/ports.ts';
 
-const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 const SEND = { provider: 'mail', operation: 'send' } as const;
 
-let sandbox: Sandbox;
-const mailers: SmtpMailer[] = [];
-beforeAll(async () => {
-  sandbox = await createSandbox({ warehouseCallbackSecret: SECRET });
-});
-afterEach(() => {
-  sandbox.faults.clear();
-  for (const mailer of mailers.splice(0)) mailer.close();
-});
-afterAll(() => sandbox.close());
+const sandbox = useSandbox();
 
 function mailerOf(changes: Partial<CallLimits> = {}, port = sandbox.smtpPort): SmtpMailer {
   const mailer = createSmtpMailer({
@@ -35,7 +25,7 @@ function mailerOf(changes: Partial<CallLimits> = {}, port = sandbox.smtpPort): S
     from: 'Holdfast <orders@holdfast.example>',
     limits: { send: quickLimits({ maxConcurrent: 2, ...changes }) },
   });
-  mailers.push(mailer);
+  onTestFinished(mailer.close);
   return mailer;
 }
 

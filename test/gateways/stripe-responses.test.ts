@@ -1,9 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { afterEach, describe, expect, test } from 'vitest';
+import type { RequestListener, ServerResponse } from 'node:http';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import { newOrderId, quickLimits, startProvider } from './provider.ts';
-import type { TestProvider } from './provider.ts';
+import { readRequest, startHttpServer } from '../support/http-server.ts';
+import { newOrderId, quickLimits } from './provider.ts';
 import { times } from '../support/times.ts';
 
 const HOUR_MS = 3_600_000;
@@ -15,16 +15,10 @@ const INTENT = {
   currency: 'eur',
   metadata: {},
 } as const;
-const open: TestProvider[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((provider) => provider.close()));
-});
 
-async function gatewayTo(
-  listener: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<PaymentGateway> {
-  const provider = await startProvider(listener);
-  open.push(provider);
+async function gatewayTo(listener: RequestListener): Promise<PaymentGateway> {
+  const provider = await startHttpServer(listener);
+  onTestFinished(provider.close);
   const limits = quickLimits();
   return createStripePayments({
     apiKey: 'sk_test_local',
@@ -143,13 +137,9 @@ describe('money', () => {
       currency: 'isk',
       latest_charge: { amount_captured: 240_000, amount_refunded: 100_000 },
     };
-    const gateway = await gatewayTo((request, response) => {
-      let body = '';
-      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-      request.on('end', () => {
-        bodies.push(body);
-        respond(response, 200, intent);
-      });
+    const gateway = await gatewayTo(async (request, response) => {
+      bodies.push((await readRequest(request)).body);
+      respond(response, 200, intent);
     });
     const amount = { amountMinor: 2_400, currency: 'ISK' };
     await gateway.authorize({ ...authorization(), amount });

@@ -11,7 +11,7 @@ import type { Sandbox, SandboxOptions } from '../../local/sandbox/sandbox.ts';
 import { useOpened } from '../support/use-opened.ts';
 import { newOrderId, quickLimits } from './provider.ts';
 
-const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+export const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 const AMOUNT = { amountMinor: 2_400, currency: 'EUR' };
 
 /** A sandbox for a whole test file. After each test no fault is set. */

@@ -1,15 +1,11 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { listenOnLoopback } from '../support/http-server.ts';
 import { createWebhookSender, type WebhookSender } from '../../gateways/webhooks/sender.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const DELIVERED = { kind: 'answered', status: 204 };
-
-const closing: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closing.splice(0)) close();
-});
 
 /** An HTTP server at the address; gives its port and the connections that were made to it. */
 async function receiver(
@@ -20,14 +16,11 @@ async function receiver(
   const connections: Socket[] = [];
   const server = createServer(listener);
   server.on('connection', (socket) => connections.push(socket));
-  await new Promise<void>((resolve) => server.listen(port, host, resolve));
-  closing.push(() => {
+  onTestFinished(() => {
     server.close();
     server.closeAllConnections();
   });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return { port: address.port, connections };
+  return { port: await listenOnLoopback(server, { host, port }), connections };
 }
 
 /** A sender that resolves every name to the given addresses. */

@@ -1,11 +1,17 @@
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import type { RequestListener } from 'node:http';
+import { createServer, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createWebhookSender, type WebhookMessage } from '../../gateways/webhooks/sender.ts';
 import { findTarget } from '../../gateways/webhooks/target.ts';
 import { eventually } from '../support/eventually.ts';
 import { HOSTILE_URLS, resolveByTable } from './hostile-urls.ts';
-import { startProvider } from './provider.ts';
+import {
+  listenOnLoopback,
+  readRequest,
+  startHttpServer,
+  type ReceivedRequest,
+} from '../support/http-server.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const OTHER_SECRET = `whsec_${Buffer.alloc(32, 8).toString('base64')}`;
@@ -18,35 +24,20 @@ const message = (url: string, changes: Partial<WebhookMessage> = {}): WebhookMes
   ...changes,
 });
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
-
-async function receiver(listener: Parameters<typeof startProvider>[0]) {
-  const started = await startProvider(listener);
-  closing.push(() => started.close());
+async function receiver(listener: RequestListener) {
+  const started = await startHttpServer(listener);
+  onTestFinished(started.close);
   return started;
 }
 
 /** A bare TCP server, for what no HTTP server does. */
 async function tcp(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  closing.push(() => server.close());
-  const address: AddressInfo | string | null = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return address.port;
+  onTestFinished(() => void server.close());
+  return listenOnLoopback(server);
 }
 
 describe('webhook targets', () => {
-  const asked: string[] = [];
-  const sender = createWebhookSender({
-    allowLocal: false,
-    resolve: (name) => {
-      asked.push(name);
-      return resolveByTable(name);
-    },
-  });
+  const sender = createWebhookSender({ allowLocal: false, resolve: resolveByTable });
 
   test('the list of hostile URLs holds at least sixty distinct URLs', () => {
     const urls = Object.values(HOSTILE_URLS).flat();
@@ -82,10 +73,10 @@ describe('webhook targets', () => {
   });
 
   test('a host name is resolved and checked again for every webhook, so DNS rebinding is blocked', async () => {
-    const answers = ['93.184.215.14', '127.0.0.1', '10.0.0.1'];
+    const addresses = ['93.184.215.14', '127.0.0.1', '10.0.0.1'];
     const rebinding = createWebhookSender({
       allowLocal: false,
-      resolve: async () => [{ address: answers.shift() ?? '', family: 4 }],
+      resolve: async () => [{ address: addresses.shift() ?? '', family: 4 }],
     });
     const url = 'https://rebinding.example/';
     expect(await rebinding.check(url)).toEqual({ kind: 'open' });
@@ -161,17 +152,10 @@ describe('sending a webhook', () => {
   const impatient = createWebhookSender({ allowLocal: true, deadlineMs: 100 });
 
   test('a webhook is signed once per secret, and the official library verifies each signature', async () => {
-    const got: { headers: Record<string, string>; body: string }[] = [];
-    const { url } = await receiver((request, response) => {
-      let body = '';
-      request.on('data', (chunk) => (body += String(chunk)));
-      request.on('end', () => {
-        const headers = Object.fromEntries(
-          Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
-        );
-        got.push({ headers, body });
-        response.writeHead(204).end();
-      });
+    const received: ReceivedRequest[] = [];
+    const { url } = await receiver(async (request, response) => {
+      received.push(await readRequest(request));
+      response.writeHead(204).end();
     });
     const sent = await sender.send(
       message(`${url}/hooks?a=1`, {
@@ -180,9 +164,9 @@ describe('sending a webhook', () => {
       }),
     );
     expect(sent).toMatchObject({ kind: 'answered', status: 204, bodyHead: '', retryAfterMs: null });
-    const [{ headers, body } = { headers: {}, body: '' }] = got;
+    const { headers = {}, body = '' } = received[0] ?? {};
     for (const secret of [SECRET, OTHER_SECRET]) {
-      expect(new Webhook(secret).verify(body, headers)).toEqual({ type: 'order.placed' });
+      expect(new Webhook(secret).verify(body, { ...headers })).toEqual({ type: 'order.placed' });
     }
     expect(headers).toMatchObject({
       'webhook-id': 'msg_1',
@@ -255,7 +239,7 @@ describe('sending a webhook', () => {
     expect(await sender.send(message(`http://127.0.0.1:${await tcp(upgrading)}/`))).toMatchObject({
       kind: 'failed',
     });
-    const closed = await startProvider(() => undefined);
+    const closed = await startHttpServer(() => undefined);
     await closed.close();
     expect(await sender.send(message(closed.url))).toMatchObject({
       kind: 'failed',

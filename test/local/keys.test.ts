@@ -9,21 +9,18 @@ import {
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
 import { bytesOf } from '../support/app-config.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { useOpened } from '../support/use-opened.ts';
 import { runScript } from './scripts.ts';
 
 const KEY = /\bhf_[\w-]{43}\b/g;
 
-let database: TestDatabase;
+const database = useOpened(createTestDatabase);
 let db: Database;
-beforeAll(async () => {
-  database = await createTestDatabase();
+beforeAll(() => {
   db = createDatabase({ url: database.url, poolSize: 2 });
 });
-afterAll(async () => {
-  await db?.$disconnect();
-  await database?.drop();
-});
+afterAll(() => db?.$disconnect());
 
 const keys = (...args: string[]) => runScript('local/stack/keys.ts', args, database.url);
 

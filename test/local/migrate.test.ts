@@ -1,24 +1,21 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { PROJECT } from '../../local/stack/home.ts';
 import { migrate } from '../../local/stack/migrations.ts';
 import { dropDatabase } from '../../local/stack/postgres.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { useOpened } from '../support/use-opened.ts';
 import { makeDir } from '../support/run-files.ts';
 import { runScript } from './scripts.ts';
 
-let database: TestDatabase;
+const database = useOpened(createTestDatabase);
 let dir: string;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
+beforeAll(() => {
   dir = makeDir('migrations');
   writeFileSync(join(dir, 'migration_lock.toml'), 'provider = "postgresql"\n');
 });
-
-afterAll(() => database?.drop());
 
 function addMigration(name: string, sql: string): void {
   mkdirSync(join(dir, name));

@@ -65,7 +65,7 @@ export async function openSeededDatabase(poolSize = 10): Promise<SeededDatabase>
     },
     async close() {
       await db.$disconnect();
-      await database.drop();
+      await database.close();
     },
   };
 }

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { expect, inject, onTestFinished, test } from 'vitest';
 import { createLog } from '../../telemetry/logging.ts';
 import { startWorker } from '../../worker/worker.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
 import { createTestDatabase } from '../support/database.ts';
-import { startDevServer, type DevServer } from '../support/dev-server.ts';
+import { startDevServer } from '../support/dev-server.ts';
+import { useOpened } from '../support/use-opened.ts';
 import { eventually } from '../support/eventually.ts';
 import { openNamespace } from '../support/temporal.ts';
 
@@ -12,11 +13,7 @@ const WARN = 40;
 /** One worker each: checkouts, events. */
 const TASK_QUEUES = 2;
 
-let server: DevServer;
-beforeAll(async () => {
-  server = await startDevServer();
-});
-afterAll(() => server?.stop());
+const server = useOpened(() => startDevServer());
 
 test('an outage of Temporal is logged once as a warning and its end once, all in JSON', async () => {
   const app = await startApp();
@@ -67,7 +64,7 @@ async function startApp(): Promise<AppProcess> {
   const app = await createAppProcess({ name: 'main', env: { ...providersEnv(null), ...own } });
   onTestFinished(async () => {
     await app.stop();
-    await database.drop();
+    await database.close();
   });
   await app.start();
   return app;

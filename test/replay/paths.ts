@@ -3,9 +3,9 @@
  * once per release; its name is the name of its history.
  */
 import { expect, vi } from 'vitest';
-import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
 import { cancelUpdate, statusQuery } from '../../workflows/checkout/contract.ts';
+import { REJECTED } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';
 import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
 import { answerShipment, resolve, update } from '../support/updates.ts';
@@ -36,8 +36,6 @@ export function arm(
   }
   reject?.(gateways);
 }
-
-export const REJECTED = new ProviderRejection('provider', 'test');
 
 export const PATHS: readonly Path[] = [
   { name: 'shipped', faults: [], holds: ['order', 'requestShipment'], ends: 'shipped' },

@@ -2,10 +2,11 @@
 import { expect, vi } from 'vitest';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { retryRefundSignal, type RefundResult } from '../../workflows/refund/contract.ts';
+import { REJECTED } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptRefund, startRefund, type RefundHandle } from '../support/refunding.ts';
 import { orderIdOf, type RunningShop } from '../support/running-shop.ts';
-import { arm, REJECTED, type Path } from './paths.ts';
+import { arm, type Path } from './paths.ts';
 
 export interface RefundPath extends Pick<Path, 'name' | 'faults' | 'reject' | 'holds'> {
   /** What happens while the refund is in progress. */

@@ -1,10 +1,9 @@
 /** The shop's side in sandbox tests: clients of its providers and a receiver of their messages. */
-import { createServer } from 'node:http';
-import type { IncomingHttpHeaders } from 'node:http';
 import Stripe from 'stripe';
 import { onTestFinished } from 'vitest';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../../local/sandbox/sandbox.ts';
+import { readRequest, startHttpServer, type ReceivedRequest } from '../support/http-server.ts';
 
 export const CALLBACK_SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes ...').toString('base64')}`;
 /** For calls that must not time out on a busy machine. */
@@ -113,46 +112,24 @@ export function shipCall(shopUrl: string, orderId = 'ord_1'): Request {
   return { path: '/warehouse/shipments', key: `${orderId}/ship`, body };
 }
 
-export interface Received {
-  readonly path: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
 export interface Receiver {
   readonly url: string;
-  readonly received: readonly Received[];
+  readonly received: readonly ReceivedRequest[];
   /** Sets the status of later responses. */
   respondWith(status: number): void;
 }
 
 /** A shop that receives webhooks and callbacks; ends with the test. */
 export async function openReceiver(): Promise<Receiver> {
-  const received: Received[] = [];
+  const received: ReceivedRequest[] = [];
   let status = 200;
-  const server = createServer((incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
-      const body = Buffer.concat(chunks).toString();
-      received.push({ path: incoming.url ?? '', headers: incoming.headers, body });
-      outgoing.writeHead(status).end();
-    });
+  const server = await startHttpServer(async (incoming, outgoing) => {
+    received.push(await readRequest(incoming));
+    outgoing.writeHead(status).end();
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  onTestFinished(
-    () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  );
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  onTestFinished(server.close);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: server.url,
     received,
     respondWith: (next) => {
       status = next;

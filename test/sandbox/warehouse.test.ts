@@ -11,7 +11,8 @@ import {
   reserveCall,
   shipCall,
 } from './shop.ts';
-import type { CallResult, Received } from './shop.ts';
+import type { CallResult } from './shop.ts';
+import type { ReceivedRequest } from '../support/http-server.ts';
 
 const SHIPMENT = '/warehouse/shipments/ord_1.ship';
 
@@ -159,13 +160,13 @@ function look(sandbox: Sandbox): Promise<CallResult> {
   return call(sandbox, { path: SHIPMENT, method: 'GET' });
 }
 
-function first(received: readonly Received[]): Received {
+function first(received: readonly ReceivedRequest[]): ReceivedRequest {
   const [callback] = received;
   if (callback === undefined) throw new Error('no callback yet');
   return callback;
 }
 
-function verified({ headers, body }: Received): unknown {
+function verified({ headers, body }: ReceivedRequest): unknown {
   const signed = Object.entries(headers).map(([name, value]) => [name, String(value)]);
   return new Webhook(CALLBACK_SECRET).verify(body, Object.fromEntries(signed));
 }

@@ -6,7 +6,7 @@ import { createDatabase, dropDatabase } from '../../local/stack/postgres.ts';
 export interface TestDatabase {
   readonly url: string;
   /** Drops it with whatever connections are left. */
-  drop(): Promise<void>;
+  close(): Promise<void>;
 }
 
 export async function createTestDatabase(): Promise<TestDatabase> {
@@ -14,7 +14,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const url = new URL(template);
   url.pathname = `/test_${randomUUID().replaceAll('-', '')}`;
   await createDatabase(url.href, template.pathname.slice(1));
-  return { url: url.href, drop: () => dropDatabase(url.href) };
+  return { url: url.href, close: () => dropDatabase(url.href) };
 }
 
 /** Timeouts in tests are this much longer than in production: a busy machine must break no test. */

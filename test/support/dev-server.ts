@@ -29,7 +29,7 @@ export interface DevServer {
   kill(): Promise<void>;
   /** Brings it up again at the same address. */
   resume(): Promise<void>;
-  stop(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Starts one on a free port. `flags` as of `temporal server start-dev`. */
@@ -64,7 +64,7 @@ async function startOnFreePort(flags: readonly string[]): Promise<DevServer> {
     if (server) await ended(server);
     server = null;
   };
-  const stopIt = async (): Promise<void> => {
+  const close = async (): Promise<void> => {
     await halt();
     process.off('exit', killIt);
     rmSync(pidFile, { force: true });
@@ -76,9 +76,9 @@ async function startOnFreePort(flags: readonly string[]): Promise<DevServer> {
     if (started.pid !== undefined) writeFileSync(pidFile, String(started.pid));
     const limits = { timeoutMs: START_TIMEOUT_MS, everyMs: 100, alive: () => !hasEnded(started) };
     if (await becomesTrue(() => isTemporalUp(address, 'default'), limits)) return;
-    await stopIt();
+    await close();
     throw new Error(`The Temporal dev server did not start. Its last lines:\n${tail(logFile)}`);
   };
   await resume();
-  return { address, halt, kill, resume, stop: stopIt };
+  return { address, halt, kill, resume, close };
 }

@@ -190,7 +190,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
       gateways.mailer.close();
       await Promise.all([db.$disconnect(), watchDb.$disconnect()]);
       await sandbox.close();
-      await database.drop();
+      await database.close();
     },
   };
 }

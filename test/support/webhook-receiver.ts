@@ -1,12 +1,11 @@
 /** A webhook receiver as a customer would write one: records requests, with a configurable response. */
-import { createServer, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
+import { readRequest, startHttpServer, type ReceivedRequest } from './http-server.ts';
 
-export interface ReceivedWebhook {
+export interface ReceivedWebhook extends ReceivedRequest {
   readonly id: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
   readonly json: z.infer<typeof message>;
   readonly atMs: number;
 }
@@ -28,26 +27,16 @@ const message = z.looseObject({
 });
 
 export async function startReceiver(): Promise<WebhookReceiver> {
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const headers = Object.fromEntries(
-        Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
-      );
-      const body = Buffer.concat(chunks).toString();
-      const json = message.parse(JSON.parse(body));
-      const id = headers['webhook-id'] ?? '';
-      const webhook = { id, headers, body, json, atMs: Date.now() };
-      receiver.received.push(webhook);
-      receiver.answer(response, webhook);
-    });
+  const server = await startHttpServer(async (request, response) => {
+    const sent = await readRequest(request);
+    const id = sent.headers['webhook-id'] ?? '';
+    const json = message.parse(JSON.parse(sent.body));
+    const webhook = { ...sent, id, json, atMs: Date.now() };
+    receiver.received.push(webhook);
+    receiver.answer(response, webhook);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
   const receiver: WebhookReceiver = {
-    url: `http://127.0.0.1:${address.port}/hooks`,
+    url: `${server.url}/hooks`,
     received: [],
     answer: (response) => response.writeHead(204).end(),
     verified(secret) {
@@ -56,11 +45,7 @@ export async function startReceiver(): Promise<WebhookReceiver> {
       }
       return receiver.received;
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: server.close,
   };
   return receiver;
 }

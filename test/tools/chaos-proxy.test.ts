@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { COMMIT_REQUEST, COMMIT_DONE } from '../../tools/chaos/network-fault.ts';
 import { createTcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import type { TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { useOpened } from '../support/use-opened.ts';
 
 const cleanUp: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -185,14 +186,12 @@ describe('plain sockets', () => {
 });
 
 describe('PostgreSQL', () => {
-  let database: TestDatabase;
+  const database = useOpened(createTestDatabase);
   beforeAll(async () => {
-    database = await createTestDatabase();
     const client = await open(database.url);
     await client.query('CREATE TABLE mark (id int)');
     await client.end();
   });
-  afterAll(() => database?.drop());
 
   async function open(address: string): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: address });

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createActivities } from '../../activities/index.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
-import type { Place } from '../../local/sandbox/faults.ts';
+import type { Mode } from '../../local/sandbox/faults.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import {
   recordCancelling,
@@ -14,6 +14,7 @@ import {
   recordShipped,
 } from '../../prisma/orders/record-shipment.ts';
 import { cancelUpdate, type CancelAccepted } from '../../workflows/checkout/contract.ts';
+import { CAPTURE, SHIP } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   effectsOf,
@@ -23,35 +24,37 @@ import {
   notificationsOf,
   viewOf,
 } from '../support/expectations.ts';
-import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
+import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
 import { answerShipment, update } from '../support/updates.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 
 /** PENDING_ACTIVITY_STATE_STARTED of Temporal's API. */
 const STARTED = 2;
 
-/** The order's status while the step fails, and the effects after a cancel has compensated it. */
+const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
+
+/** The status of an order while the step fails. */
+const STATUS_BEFORE = { reserve: 'placed', capture: 'reserved', ship: 'paid' } as const;
+type FailingPlace = typeof RESERVE | typeof CAPTURE | typeof SHIP;
+
+/** What a cancel has to compensate, and the effects after that. */
 const STEPS: readonly {
-  readonly place: Place;
-  readonly status: string;
+  readonly place: FailingPlace;
   readonly pendingCompensations: readonly string[];
   readonly effects: Readonly<Record<string, number>>;
 }[] = [
   {
-    place: { provider: 'warehouse', operation: 'reserve' },
-    status: 'placed',
+    place: RESERVE,
     pendingCompensations: ['releaseStock', 'voidOrRefundPayment'],
     effects: { authorize: 1, void: 1 },
   },
   {
-    place: { provider: 'payments', operation: 'capture' },
-    status: 'reserved',
+    place: CAPTURE,
     pendingCompensations: ['voidOrRefundPayment', 'releaseStock'],
     effects: { authorize: 1, void: 1, reserve: 1, release: 1 },
   },
   {
-    place: { provider: 'warehouse', operation: 'ship' },
-    status: 'paid',
+    place: SHIP,
     pendingCompensations: ['cancelShipment', 'voidOrRefundPayment', 'releaseStock'],
     effects: { authorize: 1, capture: 1, refund: 1, reserve: 1, release: 1 },
   },
@@ -63,11 +66,9 @@ const shop = useRunningShop({ deadlines: { callMs: 1_000, authorizeMs: 5_000 } }
 describe('a cancel', () => {
   test.each(STEPS)(
     'a cancel while $place.operation is retried returns the pending compensations and ends with the order compensated',
-    async ({ place, status, pendingCompensations, effects }) => {
-      shop.sandbox.faults.set(place, { mode: 'fail_before' });
-      const handle = await shop.start();
-      await untilFaultFires(handle, status);
-      expect(await accepted(shop, handle)).toEqual(pendingCompensations);
+    async ({ place, pendingCompensations, effects }) => {
+      const handle = await startUnder(place, 'fail_before');
+      expect(await accepted(handle)).toEqual(pendingCompensations);
       expect(await handle.result()).toEqual({
         status: 'cancelled',
         reason: 'requested_by_customer',
@@ -80,14 +81,9 @@ describe('a cancel', () => {
   );
 
   test('a cancel after a capture whose response was lost refunds the capture', async () => {
-    shop.sandbox.faults.set(
-      { provider: 'payments', operation: 'capture' },
-      { mode: 'answer_lost' },
-    );
     shop.sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode: 'fail_before' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'reserved');
-    await accepted(shop, handle);
+    const handle = await startUnder(CAPTURE, 'answer_lost');
+    await accepted(handle);
     shop.sandbox.faults.clear();
     await handle.result();
     const orderId = orderIdOf(handle);
@@ -97,41 +93,25 @@ describe('a cancel', () => {
 
   test('a cancel after the parcel left is refused with the reason and the order ends shipped', async () => {
     // The warehouse ships at once, but neither its response nor a look-up gets through.
-    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'paid');
+    const handle = await startUnder(SHIP, 'answer_lost');
     await eventually(() => expect(effectsOf(shop, orderIdOf(handle))['ship']).toBe(1));
-    expect(await refusalOf(handle)).toMatchObject({
-      type: 'not_cancellable',
-      message: 'the parcel has left the warehouse',
-    });
-    shop.sandbox.faults.clear();
-    await answerShipment(handle);
-    expect((await handle.result()).status).toBe('shipped');
-    await expectShipped(shop, orderIdOf(handle));
+    await expectRefusedAndShipped(handle);
   });
 
   test('a cancel is refused when a worker crashed after shipping the parcel, and the order ends shipped', async () => {
-    const { handle, orderId } = await startAndShipBeforeCrash(shop);
-    expect(await refusalOf(handle)).toMatchObject({
-      type: 'not_cancellable',
-      message: 'the parcel has left the warehouse',
-    });
-    shop.sandbox.faults.clear();
-    await answerShipment(handle);
-    expect((await handle.result()).status).toBe('shipped');
-    await expectShipped(shop, orderId);
+    const { handle } = await startAndShipBeforeCrash();
+    await expectRefusedAndShipped(handle);
   });
 
   test('a workflow cancellation after a worker crashed while shipping ends the order shipped and charged', async () => {
-    const { handle, orderId } = await startAndShipBeforeCrash(shop);
+    const { handle, orderId } = await startAndShipBeforeCrash();
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
     expect(effectsOf(shop, orderId)).toEqual({ authorize: 1, capture: 1, ship: 1 });
   });
 
   test('a workflow cancellation after a worker crashed while recording the shipment ends the order shipped', async () => {
-    const { handle, orderId } = await startAndShipBeforeCrash(shop);
+    const { handle, orderId } = await startAndShipBeforeCrash();
     await recordShipped(shop.db, orderId, { carrier: 'Test Parcel', trackingNumber: 'TP1' });
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
@@ -140,9 +120,7 @@ describe('a cancel', () => {
   });
 
   test('a cancel recorded by a worker that then crashed compensates the order and opens no dead letter', async () => {
-    shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'reserved');
+    const handle = await startUnder(CAPTURE, 'down');
     const orderId = orderIdOf(handle);
     const reason = 'requested_by_customer';
     await recordCancelling(shop.db, orderId, { reason, request: null });
@@ -154,13 +132,13 @@ describe('a cancel', () => {
   });
 
   test('a cancel while the confirmation e-mail fails compensates the order and sends only the cancelled e-mail', async () => {
-    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'down' });
+    shop.sandbox.faults.set(SHIP, { mode: 'down' });
     shop.sandbox.faults.set({ provider: 'mail', operation: 'send' }, { mode: 'hang' });
     const handle = await shop.start();
     await untilStarted(handle, 'notifyCustomer');
-    await accepted(shop, handle);
+    await accepted(handle);
     // The next notification hangs as well, so the workflow still runs when the first one has failed.
-    await eventually(() => expect(firedAt(shop, 'send')).toBeGreaterThanOrEqual(3));
+    await eventually(() => expect(firedAt('send')).toBeGreaterThanOrEqual(3));
     shop.sandbox.faults.clear();
     expect((await handle.result()).status).toBe('cancelled');
     const orderId = orderIdOf(handle);
@@ -170,21 +148,19 @@ describe('a cancel', () => {
   });
 
   test('a cancel while the reservation fails compensates the order with the reason of the customer', async () => {
-    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'hang' });
+    shop.sandbox.faults.set(RESERVE, { mode: 'hang' });
     const handle = await shop.start();
     await untilStarted(handle, 'reserveStock');
-    await accepted(shop, handle);
+    await accepted(handle);
     const reason = 'requested_by_customer';
     expect(await handle.result()).toEqual({ status: 'cancelled', reason });
     await expectCleanSlate(shop, orderIdOf(handle));
   });
 
   test('a cancel of an order that is already cancelling is refused', async () => {
-    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     shop.sandbox.faults.set({ provider: 'warehouse', operation: 'release' }, { mode: 'down' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'placed');
-    await accepted(shop, handle);
+    const handle = await startUnder(RESERVE, 'down');
+    await accepted(handle);
     expect(await refusalOf(handle)).toMatchObject({ type: 'not_cancellable' });
     shop.sandbox.faults.clear();
     await handle.result();
@@ -192,9 +168,7 @@ describe('a cancel', () => {
   });
 
   test('a cancel sent twice under one update id returns the same result', async () => {
-    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'placed');
+    const handle = await startUnder(RESERVE, 'down');
     const updateId = 'cancel/sent-twice';
     const first = await cancel(handle, updateId);
     expect(await cancel(handle, updateId)).toEqual(first);
@@ -204,18 +178,14 @@ describe('a cancel', () => {
   });
 
   test('a cancellation of the workflow itself compensates the order and closes the run as cancelled', async () => {
-    shop.sandbox.faults.set({ provider: 'payments', operation: 'capture' }, { mode: 'down' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'reserved');
+    const handle = await startUnder(CAPTURE, 'down');
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow('Workflow execution cancelled');
     await expectCleanSlate(shop, orderIdOf(handle));
   });
 
   test('a cancellation of the workflow after the parcel left ends with the order shipped', async () => {
-    shop.sandbox.faults.set({ provider: 'warehouse', operation: 'ship' }, { mode: 'answer_lost' });
-    const handle = await shop.start();
-    await untilFaultFires(handle, 'paid');
+    const handle = await startUnder(SHIP, 'answer_lost');
     await eventually(() => expect(effectsOf(shop, orderIdOf(handle))['ship']).toBe(1));
     await handle.cancel();
     expect((await handle.result()).status).toBe('shipped');
@@ -227,12 +197,12 @@ describe('a cancel', () => {
  * Cancels over the API until it accepts, and returns the pending compensations. When a server dropped
  * the update of a workflow that has ended since, the API responds from the database.
  */
-async function accepted(shop: RunningShop, handle: CheckoutHandle): Promise<readonly string[]> {
+async function accepted(handle: CheckoutHandle): Promise<readonly string[]> {
   const [path, key] = [`/v1/orders/${orderIdOf(handle)}/cancel`, randomUUID()];
   const response = await eventually(async () => {
-    const answer = await shop.request('POST', path, { key });
-    expect(answer.status, await answer.clone().text()).toBe(202);
-    return answer;
+    const cancelled = await shop.request('POST', path, { key });
+    expect(cancelled.status, await cancelled.clone().text()).toBe(202);
+    return cancelled;
   });
   return z.object({ pending_compensations: z.array(z.string()) }).parse(await response.json())
     .pending_compensations;
@@ -244,16 +214,20 @@ function cancel(handle: CheckoutHandle, updateId: string = randomUUID()): Promis
   return update(handle, { definition: cancelUpdate, updateId, arg });
 }
 
-/** Waits until the order has the status and its step has failed once. */
-async function untilFaultFires(handle: CheckoutHandle, status: string): Promise<void> {
+/** Starts an order under the fault, and waits until the step there has failed once. */
+async function startUnder(place: FailingPlace, mode: Mode): Promise<CheckoutHandle> {
+  shop.sandbox.faults.set(place, { mode });
+  const handle = await shop.start();
+  const status = STATUS_BEFORE[place.operation];
   await eventually(async () => {
     const { pendingActivities } = (await handle.describe()).raw;
     expect(pendingActivities?.map((each) => each.activityType?.name)).toHaveLength(1);
     expect(await viewOf(handle)).toMatchObject({ status });
   });
+  return handle;
 }
 
-function firedAt(shop: RunningShop, operation: string): number | undefined {
+function firedAt(operation: string): number | undefined {
   return shop.sandbox.faults.list().find((each) => each.operation === operation)?.fired;
 }
 
@@ -276,18 +250,28 @@ async function refusalOf(handle: CheckoutHandle): Promise<unknown> {
   }
 }
 
+/** A cancel is refused because the parcel has left; the faults end, and the order ships. */
+async function expectRefusedAndShipped(handle: CheckoutHandle): Promise<void> {
+  expect(await refusalOf(handle)).toMatchObject({
+    type: 'not_cancellable',
+    message: 'the parcel has left the warehouse',
+  });
+  shop.sandbox.faults.clear();
+  await answerShipment(handle);
+  expect((await handle.result()).status).toBe('shipped');
+  await expectShipped(shop, orderIdOf(handle));
+}
+
 /** The reservation is down for the workflow, while a worker that then crashes ships the order. */
-async function startAndShipBeforeCrash(shop: RunningShop) {
-  shop.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
-  const handle = await shop.start();
-  await untilFaultFires(handle, 'placed');
+async function startAndShipBeforeCrash() {
+  const handle = await startUnder(RESERVE, 'down');
   const orderId = orderIdOf(handle);
-  await shipBeforeCrash(shop, orderId);
+  await shipBeforeCrash(orderId);
   return { handle, orderId };
 }
 
 /** The steps of one workflow task whose worker crashes before it reports to Temporal. */
-async function shipBeforeCrash(shop: RunningShop, orderId: OrderId): Promise<void> {
+async function shipBeforeCrash(orderId: OrderId): Promise<void> {
   const { db, gateways } = shop;
   const warehouseCallbackUrl = 'http://127.0.0.1:9/callbacks/warehouse';
   const activities = createActivities({ db, ...gateways, warehouseCallbackUrl });

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { ProviderRejection } from '../../gateways/resilience/outcome.ts';
-import type { Place } from '../../local/sandbox/faults.ts';
 import { cancelUpdate } from '../../workflows/checkout/contract.ts';
+import { COMPENSATIONS, REJECTED, SHIP } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   attentionOf,
@@ -12,57 +11,11 @@ import {
   viewOf,
   waitingFor,
 } from '../support/expectations.ts';
-import { orderIdOf, type CheckoutHandle, type RunningShop } from '../support/running-shop.ts';
+import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
 import { answerShipment, resolve, update } from '../support/updates.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 
-/**
- * A step that its provider rejects fails permanently at once. In an outage that takes days of retries:
- * test/faults/needs-attention.test.ts.
- */
-const REJECTED = new ProviderRejection('provider', 'test');
-const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
-const CAPTURE = { provider: 'payments', operation: 'capture' } as const;
-const CANCEL = { provider: 'warehouse', operation: 'cancel' } as const;
-
-/** Each compensation, made to fail permanently, and the fault that makes the order need it. */
-const COMPENSATIONS: readonly {
-  readonly step: string;
-  readonly failing: Place;
-  readonly reject: (gateways: RunningShop['gateways']) => unknown;
-  readonly cause: Place;
-  readonly stillDone: string;
-}[] = [
-  {
-    step: 'releaseStock',
-    failing: { provider: 'warehouse', operation: 'release' },
-    reject: ({ warehouse }) => vi.spyOn(warehouse, 'release').mockRejectedValue(REJECTED),
-    cause: SHIP,
-    stillDone: 'refund',
-  },
-  {
-    step: 'voidOrRefundPayment',
-    failing: { provider: 'payments', operation: 'refund' },
-    reject: ({ payments }) => vi.spyOn(payments, 'refund').mockRejectedValue(REJECTED),
-    cause: SHIP,
-    stillDone: 'release',
-  },
-  {
-    step: 'voidOrRefundPayment',
-    failing: { provider: 'payments', operation: 'void' },
-    reject: ({ payments }) => vi.spyOn(payments, 'voidAuthorization').mockRejectedValue(REJECTED),
-    cause: CAPTURE,
-    stillDone: 'release',
-  },
-  {
-    step: 'cancelShipment',
-    failing: CANCEL,
-    reject: ({ warehouse }) => vi.spyOn(warehouse, 'cancelShipment').mockRejectedValue(REJECTED),
-    cause: SHIP,
-    stillDone: 'refund',
-  },
-];
-
+// In an outage a step fails permanently after days of retries: test/faults/needs-attention.test.ts.
 const shop = useRunningShop();
 afterEach(() => vi.restoreAllMocks());
 
@@ -72,7 +25,7 @@ describe('a compensation that fails permanently', () => {
     async ({ step, reject, cause, stillDone }) => {
       shop.sandbox.faults.set(cause, { mode: 'refuse' });
       reject(shop.gateways);
-      const handle = await needingAttention(shop);
+      const handle = await needingAttention();
       const orderId = orderIdOf(handle);
       expect(effectsOf(shop, orderId)[stillDone]).toBe(1);
       expect(await attentionOf(shop, orderId)).toBe(step);
@@ -86,7 +39,7 @@ describe('a compensation that fails permanently', () => {
   );
 
   test('skipping a failed compensation ends the order cancelled and records the actor and note in an event', async () => {
-    const handle = await unrefundable(shop);
+    const handle = await unrefundable();
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
     expect((await handle.result()).status).toBe('cancelled');
     const event = await shop.db.event.findFirst({
@@ -96,7 +49,7 @@ describe('a compensation that fails permanently', () => {
   });
 
   test('a decision enters the workflow history before the activity that records it is scheduled', async () => {
-    const handle = await unrefundable(shop);
+    const handle = await unrefundable();
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
     await handle.result();
     const { events } = await handle.fetchHistory();
@@ -138,7 +91,7 @@ describe('a compensation that fails permanently', () => {
 
   test('two failed compensations each wait for their own decision', async () => {
     vi.spyOn(shop.gateways.warehouse, 'release').mockRejectedValue(REJECTED);
-    const handle = await unrefundable(shop);
+    const handle = await unrefundable();
     expect(await attentionOf(shop, orderIdOf(handle))).toBe('voidOrRefundPayment, releaseStock');
     vi.restoreAllMocks();
     await resolve(handle, { step: 'releaseStock', decision: 'retry' });
@@ -151,7 +104,7 @@ describe('a compensation that fails permanently', () => {
 
 describe('a forward step that fails permanently', () => {
   test('an order whose capture failed ships after an operator retries it', async () => {
-    const handle = await uncapturable(shop);
+    const handle = await uncapturable();
     vi.restoreAllMocks();
     await resolve(handle, { step: 'capturePayment', decision: 'retry' });
     await answerShipment(handle);
@@ -160,7 +113,7 @@ describe('a forward step that fails permanently', () => {
   });
 
   test('an order whose capture failed is compensated when an operator decides to cancel', async () => {
-    const handle = await uncapturable(shop);
+    const handle = await uncapturable();
     await resolve(handle, { step: 'capturePayment', decision: 'cancel' });
     expect(await handle.result()).toEqual({
       status: 'cancelled',
@@ -170,7 +123,7 @@ describe('a forward step that fails permanently', () => {
   });
 
   test('a cancel while the capture needs attention clears the pending decision and resolves the dead letter', async () => {
-    const handle = await uncapturable(shop);
+    const handle = await uncapturable();
     const arg = { reason: 'requested_by_operator', actor: 'op' } as const;
     await update(handle, { definition: cancelUpdate, arg });
     await handle.result();
@@ -180,7 +133,7 @@ describe('a forward step that fails permanently', () => {
   });
 
   test('a decision about a step that does not wait is refused', async () => {
-    const handle = await unrefundable(shop);
+    const handle = await unrefundable();
     const step = 'voidOrRefundPayment';
     await expect(resolve(handle, { step: 'capturePayment', decision: 'retry' })).rejects.toThrow();
     await expect(resolve(handle, { step, decision: 'cancel' })).rejects.toThrow();
@@ -192,19 +145,19 @@ describe('a forward step that fails permanently', () => {
 });
 
 /** An order that the warehouse refuses to ship and whose payment cannot be refunded. */
-async function unrefundable(shop: RunningShop): Promise<CheckoutHandle> {
+async function unrefundable(): Promise<CheckoutHandle> {
   shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
   vi.spyOn(shop.gateways.payments, 'refund').mockRejectedValue(REJECTED);
-  return needingAttention(shop);
+  return needingAttention();
 }
 
-async function uncapturable(shop: RunningShop): Promise<CheckoutHandle> {
+async function uncapturable(): Promise<CheckoutHandle> {
   vi.spyOn(shop.gateways.payments, 'capture').mockRejectedValue(REJECTED);
-  return needingAttention(shop);
+  return needingAttention();
 }
 
 /** Starts an order and waits until it needs attention. */
-async function needingAttention(shop: RunningShop): Promise<CheckoutHandle> {
+async function needingAttention(): Promise<CheckoutHandle> {
   const handle = await shop.start();
   await eventually(async () => {
     expect((await viewOf(handle)).status).toBe('needs_attention');

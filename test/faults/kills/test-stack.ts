@@ -81,7 +81,7 @@ export async function openStackPool(
 /** The Temporal server of one or more stacks. */
 export async function openServer(onClose: OnClose): Promise<DevServer> {
   const server = await startDevServer(SHORT_TASK_TIMEOUT);
-  onClose(() => server.stop());
+  onClose(() => server.close());
   return server;
 }
 
@@ -139,7 +139,7 @@ export async function openTestStack(options: TestStackOptions): Promise<TestStac
 
 async function openTestDatabase(onClose: OnClose): Promise<string> {
   const database = await createTestDatabase();
-  onClose(() => database.drop());
+  onClose(() => database.close());
   return database.url;
 }
 
