@@ -1,35 +1,23 @@
 import fc from 'fast-check';
 import Stripe from 'stripe';
-import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
-import { orderOf, problemOf } from '../support/responses.ts';
-import { CALLBACK_SECRET, useShop, WEBHOOK_SECRET } from '../support/shop.ts';
+import { problemOf } from '../support/responses.ts';
+import { placedOrder } from '../support/orders.ts';
+import { sendCallback, sendPaymentWebhook, shippedBody } from '../support/provider-messages.ts';
+import { useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
 
 const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
 const shop = useShop();
 
-function send(body: string, id: string, signed: { at?: Date; secret?: string } = {}) {
-  const { at = new Date(), secret = CALLBACK_SECRET } = signed;
-  const headers = {
-    'webhook-id': id,
-    'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
-    'webhook-signature': new Webhook(secret).sign(id, at, body),
-  };
-  return shop.request('POST', '/callbacks/warehouse', { role: null, body, headers });
-}
+const send = (body: string, id: string, signed: { at?: Date; secret?: string } = {}) =>
+  sendCallback(shop, { id, body }, signed);
 
 async function shipped(): Promise<{ body: string; orderId: string }> {
-  const { id: orderId } = await orderOf(await shop.place());
-  const data = {
-    correlation_id: `${orderId}.ship`,
-    order_id: orderId,
-    carrier: 'Test Parcel',
-    tracking_number: 'TP-1',
-  };
-  return { body: JSON.stringify({ type: 'shipment.shipped', data }), orderId };
+  const orderId = await placedOrder(shop);
+  return { body: shippedBody(orderId), orderId };
 }
 
 /** Each is no carrier or no tracking number that can be kept. */
@@ -185,11 +173,8 @@ describe("the payment provider's webhook", () => {
       data: { object: { object: 'payment_intent', id: 'pi_1', metadata: {} } },
       ...changes,
     });
-  const sendEvent = (payload: string, secret = WEBHOOK_SECRET) => {
-    const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret });
-    const headers = { 'stripe-signature': signature };
-    return shop.request('POST', '/callbacks/payments', { role: null, body: payload, headers });
-  };
+  const sendEvent = (payload: string, secret?: string) =>
+    sendPaymentWebhook(shop, payload, { secret });
 
   test('a payment webhook that is delivered three times is stored once', async () => {
     for (const _ of [1, 2, 3]) expect((await sendEvent(event())).status).toBe(200);

@@ -10,7 +10,8 @@ import {
   recordIntent,
 } from '../../prisma/payments/payments.ts';
 import { orderOf } from '../support/responses.ts';
-import { useShop, paymentEffects, WEBHOOK_SECRET } from '../support/shop.ts';
+import { useShop, paymentEffects } from '../support/shop.ts';
+import { sendPaymentWebhook, webhookPayload } from '../support/provider-messages.ts';
 import { placedOrder } from '../support/orders.ts';
 
 const shop = useShop();
@@ -39,11 +40,8 @@ async function notification(type: string, about: object = {}): Promise<string | 
     metadata: { order_id: orderId },
     ...about,
   };
-  const payload = JSON.stringify({ id, object: 'event', type, data: { object } });
-  const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET });
-  const headers = { 'stripe-signature': signature };
-  const request = { role: null, body: payload, headers };
-  expect((await shop.request('POST', '/callbacks/payments', request)).status).toBe(200);
+  const response = await sendPaymentWebhook(shop, webhookPayload(id, type, object));
+  expect(response.status).toBe(200);
   return outcomeOf(id);
 }
 

@@ -4,6 +4,7 @@ import { createApp } from '../../api/app.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
+import { heldMugs, passDeadline, passLease } from '../support/orders.ts';
 import { createGate } from '../support/gate.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { recordExpired } from '../../prisma/orders/expire-order.ts';
@@ -19,8 +20,6 @@ const NOW = { olderThanMs: 0, expiryGraceMs: 0, batch: 100 };
 
 const shop = useShop();
 
-const heldMugs = async () =>
-  (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
 const mugs = { lines: [{ sku: 'mug-white', quantity: 1 }] };
 
 /** A process that dies inside the payment call: before it, or after it took effect. */
@@ -45,18 +44,6 @@ async function die(key: string, when: 'before' | 'after'): Promise<OrderId> {
 function placeThrough(payments: PaymentGateway, key: string): Promise<Response> {
   const app = createApp({ ...shop.services, payments });
   return placeOrder(apiOf(app), mugs, { key });
-}
-
-async function passLease(key: string): Promise<void> {
-  await shop.db.idempotencyKey.updateMany({
-    where: { key: storedKey(key) },
-    data: { leaseUntil: new Date(0) },
-  });
-}
-
-async function passDeadline(id: string): Promise<void> {
-  const past = new Date(Date.now() - 600_000);
-  await shop.db.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
 }
 
 /** A provider that authorizes at once, and responds when `respond` is called. */
@@ -96,21 +83,21 @@ describe('a crash during an order', () => {
     'a retry after a crash %s the authorization completes the same order, authorized once',
     async (when) => {
       const key = `died-${when}`;
-      const held = await heldMugs();
+      const held = await heldMugs(shop.db);
       const id = await die(key, when);
       expect((await problemOf(await shop.place(mugs, key))).code).toBe('request_in_flight');
-      await passLease(key);
+      await passLease(shop.db, key);
       const response = await shop.place(mugs, key);
       expect(response.status).toBe(201);
       expect((await orderOf(response)).id).toBe(id);
       expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
-      expect(await heldMugs()).toBe(held + 1);
+      expect(await heldMugs(shop.db)).toBe(held + 1);
     },
   );
 
   test('20 concurrent retries after a crash place one order with one authorization', async () => {
     const id = await die('taken-up', 'after');
-    await passLease('taken-up');
+    await passLease(shop.db, 'taken-up');
     const responses = await Promise.all(times(20, () => shop.place(mugs, 'taken-up')));
     const placed = responses.filter(({ status }) => status === 201);
     expect(placed.length).toBeGreaterThan(0);
@@ -119,14 +106,14 @@ describe('a crash during an order', () => {
   });
 
   test('a crashed order without a retry expires, is voided, releases its stock, and its key returns order_expired', async () => {
-    const held = await heldMugs();
+    const held = await heldMugs(shop.db);
     const id = await die('never-back', 'after');
-    await passDeadline(id);
+    await passDeadline(shop.db, id);
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
-    expect(await heldMugs()).toBe(held);
+    expect(await heldMugs(shop.db)).toBe(held);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
     expect(await booksOf(id)).toEqual(VOID_REQUESTED);
-    await passLease('never-back');
+    await passLease(shop.db, 'never-back');
     for (const _ of [1, 2]) {
       const problem = await problemOf(await shop.place(mugs, 'never-back'));
       expect(problem).toMatchObject({ status: 409, code: 'order_expired', order_id: id });
@@ -135,15 +122,15 @@ describe('a crash during an order', () => {
 
   test('an order that crashed before its authorization expires without a void', async () => {
     const id = await die('never-sent', 'before');
-    await passDeadline(id);
+    await passDeadline(shop.db, id);
     expect((await runRecovery(shop.services, NOW)).expired).toBe(1);
     expect(paymentEffects(shop, id)).toEqual({});
   });
 
   test('a retry past the deadline does not place the order, even before recovery expires it', async () => {
     const id = await die('too-late', 'after');
-    await passDeadline(id);
-    await passLease('too-late');
+    await passDeadline(shop.db, id);
+    await passLease(shop.db, 'too-late');
     for (const _ of [1, 2]) {
       const waiting = await shop.place(mugs, 'too-late');
       expect(waiting.headers.get('retry-after')).toMatch(/^\d+$/);
@@ -161,8 +148,8 @@ describe('an attempt that outlasts its lease and its deadline', () => {
     const outlasting = gatedPayments();
     const first = placeThrough(outlasting.payments, 'outlasting');
     const id = await outlasting.authorized;
-    await passDeadline(id);
-    await passLease('outlasting');
+    await passDeadline(shop.db, id);
+    await passLease(shop.db, 'outlasting');
     const meanwhile = await problemOf(await shop.place(mugs, 'outlasting'));
     expect(meanwhile).toMatchObject({ status: 409, code: 'request_in_flight' });
     outlasting.respond();
@@ -175,7 +162,7 @@ describe('an attempt that outlasts its lease and its deadline', () => {
     const outlasting = gatedPayments();
     const first = placeThrough(outlasting.payments, 'let-go');
     const id = await outlasting.authorized;
-    await passDeadline(id);
+    await passDeadline(shop.db, id);
     shop.sandbox.faults.set(VOID, { mode: 'fail_before', times: 1 });
     expect((await runRecovery(shop.services, NOW)).expired).toBe(0);
     outlasting.respond();
@@ -189,7 +176,7 @@ describe('an attempt that outlasts its lease and its deadline', () => {
 
 test('a void is recorded before the provider is called', async () => {
   const id = await die('written-first', 'after');
-  await passDeadline(id);
+  await passDeadline(shop.db, id);
   const { payments } = shop.gateways;
   const records: (readonly string[])[] = [];
   const watched: PaymentGateway = {
@@ -224,13 +211,13 @@ describe('an order that expired during its authorization', () => {
   };
 
   test('an order that expired during its authorization is voided and refused as order_expired', async () => {
-    const held = await heldMugs();
+    const held = await heldMugs(shop.db);
     const problem = await problemOf(await placeSlowly('expired-meanwhile'));
     expect(problem).toMatchObject({ status: 409, code: 'order_expired' });
     const id = String(problem['order_id']);
     expect(paymentEffects(shop, id)).toEqual({ authorize: 1, void: 1 });
     expect(await booksOf(id)).toEqual(FOUND_LATE);
-    expect(await heldMugs()).toBe(held);
+    expect(await heldMugs(shop.db)).toBe(held);
   });
 
   test('an expired order whose void fails returns 503, and its retry voids it before returning order_expired', async () => {
@@ -249,7 +236,7 @@ describe('an order that expired during its authorization', () => {
 
 test('an overdue order does not expire before its payment is looked up and voided', async () => {
   const id = await die('kept', 'after');
-  await passDeadline(id);
+  await passDeadline(shop.db, id);
   shop.sandbox.faults.set(FIND, { mode: 'down' });
   expect((await runRecovery(shop.services, NOW)).expired).toBe(0);
   shop.sandbox.faults.clear();

@@ -4,6 +4,7 @@ import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
+import { heldMugs } from '../support/orders.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
 
 const AUTHORIZE = { provider: 'payments', operation: 'authorize' } as const;
@@ -11,8 +12,6 @@ const FIND = { provider: 'payments', operation: 'lookup' } as const;
 
 const shop = useShop();
 
-const heldMugs = async () =>
-  (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
 /** One try with a provider that is not waited for. */
 function placeHastily(key: string): Promise<Response> {
   const authorize = { ...PAYMENT_LIMITS.authorize, deadlineMs: 300 };
@@ -52,10 +51,10 @@ describe('an unresponsive payment provider', () => {
   });
 
   test('a decline whose response was lost is returned as payment_declined and releases the stock', async () => {
-    const held = await heldMugs();
+    const held = await heldMugs(shop.db);
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
     const declined = { ...mugs, payment_method: 'pm_card_chargeDeclined' };
     expect((await problemOf(await shop.place(declined))).code).toBe('payment_declined');
-    expect(await heldMugs()).toBe(held);
+    expect(await heldMugs(shop.db)).toBe(held);
   });
 });

@@ -7,8 +7,9 @@ import {
   recordRefundSucceeded,
 } from '../../prisma/payments/refund-outcomes.ts';
 import { acceptRefund } from '../support/refunding.ts';
+import { sendPaymentWebhook, webhookPayload } from '../support/provider-messages.ts';
 import { paidOrder } from '../support/orders.ts';
-import { useShop, WEBHOOK_SECRET } from '../support/shop.ts';
+import { useShop } from '../support/shop.ts';
 
 const shop = useShop();
 let orderId: OrderId;
@@ -30,16 +31,8 @@ async function charged(amount_refunded: number): Promise<string | null> {
     currency: 'eur',
     amount_refunded,
   };
-  const payload = JSON.stringify({
-    id,
-    object: 'event',
-    type: 'charge.refunded',
-    data: { object },
-  });
-  const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret: WEBHOOK_SECRET });
-  const headers = { 'stripe-signature': signature };
-  const request = { role: null, body: payload, headers };
-  expect((await shop.request('POST', '/callbacks/payments', request)).status).toBe(200);
+  const payload = webhookPayload(id, 'charge.refunded', object);
+  expect((await sendPaymentWebhook(shop, payload)).status).toBe(200);
   return outcome(id);
 }
 

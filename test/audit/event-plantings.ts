@@ -1,5 +1,5 @@
 /** Planted violations: of events, responses, dead letters, deliveries and maintenance. */
-import { of, type Planting } from './planting.ts';
+import type { Planting } from './planting.ts';
 
 const ENABLED = `(SELECT id FROM webhook_endpoints WHERE status = 'enabled')`;
 const dropped = [
@@ -23,55 +23,49 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'event_sequence',
     what: 'an event missing in the middle',
-    subject: of('cancelledAfterCapture'),
-    statements: ({ cancelledAfterCapture }) => [
-      `DELETE FROM events WHERE order_id = '${cancelledAfterCapture}' AND type = 'order.stock_released'`,
+    statements: [
+      `DELETE FROM events WHERE order_id = ':cancelledAfterCapture' AND type = 'order.stock_released'`,
     ],
   },
   {
     invariant: 'event_sequence',
     what: 'an old order without its first event',
-    subject: of('waitingWhileCancelling'),
-    statements: ({ waitingWhileCancelling: id }) => [
-      `UPDATE orders SET created_at = now() - interval '100 days' WHERE id = '${id}'`,
-      `DELETE FROM events WHERE order_id = '${id}' AND seq = 1`,
+    statements: [
+      `UPDATE orders SET created_at = now() - interval '100 days' WHERE id = ':waitingWhileCancelling'`,
+      `DELETE FROM events WHERE order_id = ':waitingWhileCancelling' AND seq = 1`,
     ],
   },
   {
     invariant: 'events_once',
     what: 'the same fact recorded twice',
-    subject: of('cancelledAfterCapture'),
-    statements: ({ cancelledAfterCapture }) => [
+    statements: [
       'DROP INDEX events_order_id_dedup_key_key',
       `UPDATE events SET dedup_key = 'order.stock_released'
-       WHERE order_id = '${cancelledAfterCapture}' AND type = 'order.payment_refunded'`,
+       WHERE order_id = ':cancelledAfterCapture' AND type = 'order.payment_refunded'`,
     ],
   },
   {
     invariant: 'legal_transitions',
     what: 'an order paid before it was reserved',
-    subject: of('shipped'),
-    statements: ({ shipped }) => [
-      `UPDATE events SET type = 'order.paid' WHERE order_id = '${shipped}' AND type = 'order.reserved'`,
+    statements: [
+      `UPDATE events SET type = 'order.paid' WHERE order_id = ':shipped' AND type = 'order.reserved'`,
     ],
   },
   {
     invariant: 'status_matches_events',
     what: 'a status without an event',
-    subject: of('shipped'),
-    statements: ({ shipped }) => [`UPDATE orders SET status = 'delivered' WHERE id = '${shipped}'`],
+    statements: [`UPDATE orders SET status = 'delivered' WHERE id = ':shipped'`],
   },
   {
     invariant: 'responses_stored',
     what: 'an accepted order without a response',
-    subject: of('shipped'),
-    statements: ({ shipped }) => [`DELETE FROM idempotency_keys WHERE order_id = '${shipped}'`],
+    statements: [`DELETE FROM idempotency_keys WHERE order_id = ':shipped'`],
   },
   {
     invariant: 'responses_stored',
     what: 'a stored 201 for an unknown order',
-    subject: () => 'lost',
-    statements: () => [
+    subject: 'lost',
+    statements: [
       `INSERT INTO idempotency_keys
        (api_key_id, scope, key, fingerprint, order_id, state, lease_until, status, body)
        VALUES ('k', 'orders', 'lost', 'f', 'ord_lost', 'done', now(), 201, '"ord_lost"')`,
@@ -100,35 +94,29 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'pending_ends',
     what: 'a pending order past its deadline',
-    subject: of('pending'),
-    statements: ({ pending }) => [
-      `UPDATE orders SET deadline_at = now() - interval '1 hour' WHERE id = '${pending}'`,
-    ],
+    statements: [`UPDATE orders SET deadline_at = now() - interval '1 hour' WHERE id = ':pending'`],
   },
   {
     invariant: 'started_in_time',
     what: 'a placed order without a workflow',
-    subject: of('placed'),
-    statements: ({ placed }) => [
+    statements: [
       `UPDATE orders SET workflow_started_at = NULL, placed_at = now() - interval '1 hour'
-       WHERE id = '${placed}'`,
+       WHERE id = ':placed'`,
     ],
   },
   {
     invariant: 'authorizations_settled',
     what: 'an authorization unsettled for a week',
-    subject: of('waitingBeforeCapture'),
-    statements: ({ waitingBeforeCapture }) => [
+    statements: [
       `UPDATE payments SET created_at = now() - interval '8 days', capture_before = NULL
-       WHERE order_id = '${waitingBeforeCapture}'`,
+       WHERE order_id = ':waitingBeforeCapture'`,
     ],
   },
   {
     invariant: 'nothing_stuck',
     what: 'an order without progress for ten days',
-    subject: of('reserved'),
-    statements: ({ reserved }) => [
-      `UPDATE orders SET updated_at = now() - interval '10 days' WHERE id = '${reserved}'`,
+    statements: [
+      `UPDATE orders SET updated_at = now() - interval '10 days' WHERE id = ':reserved'`,
     ],
   },
   {
@@ -156,42 +144,38 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'attention_has_dead_letter',
     what: 'needs_attention without a dead letter',
-    subject: of('waitingBeforeCapture'),
-    statements: ({ waitingBeforeCapture }) => [
-      `DELETE FROM dead_letters WHERE order_id = '${waitingBeforeCapture}'`,
-    ],
+    statements: [`DELETE FROM dead_letters WHERE order_id = ':waitingBeforeCapture'`],
   },
   {
     invariant: 'attention_has_dead_letter',
     what: 'an open dead letter of a shipped order',
-    subject: of('shipped'),
-    statements: ({ shipped }) => [
+    statements: [
       `UPDATE dead_letters SET source = 'checkout', subject = 'shipOrder'
-       WHERE order_id = '${shipped}' AND source = 'notification'`,
+       WHERE order_id = ':shipped' AND source = 'notification'`,
     ],
   },
   {
     invariant: 'dead_letters_valid',
     what: 'a dead letter without attempts',
-    subject: () => 'dl_',
-    statements: ({ waitingBeforeCapture }) => [
+    subject: 'dl_',
+    statements: [
       'ALTER TABLE dead_letters DROP CONSTRAINT dead_letters_retry_count_check',
-      `UPDATE dead_letters SET retry_count = 0 WHERE order_id = '${waitingBeforeCapture}'`,
+      `UPDATE dead_letters SET retry_count = 0 WHERE order_id = ':waitingBeforeCapture'`,
     ],
   },
   {
     invariant: 'redrives_end',
     what: 'a redrive without an outcome',
-    subject: () => 'dl_',
-    statements: () => [
+    subject: 'dl_',
+    statements: [
       `UPDATE dead_letters SET decided_at = now() - interval '1 day' WHERE status = 'redriven'`,
     ],
   },
   {
     invariant: 'events_delivered',
     what: 'a stuck pump',
-    subject: () => 'audit',
-    statements: () => [
+    subject: 'audit',
+    statements: [
       `UPDATE subscriptions SET cursor_xid = '0', cursor_position = 0 WHERE name = 'audit'`,
       `UPDATE events SET time = now() - interval '1 hour' WHERE type = 'order.created'`,
     ],
@@ -199,11 +183,10 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'events_handled',
     what: 'an unhandled event behind the cursor',
-    subject: ({ shipped }) => shipped,
-    statements: ({ shipped }) => [
-      `DELETE FROM audit_log WHERE subject = '${shipped}' AND action = 'order.reserved'`,
+    statements: [
+      `DELETE FROM audit_log WHERE subject = ':shipped' AND action = 'order.reserved'`,
       `UPDATE events SET time = now() - interval '1 hour'
-       WHERE order_id = '${shipped}' AND type = 'order.reserved'`,
+       WHERE order_id = ':shipped' AND type = 'order.reserved'`,
     ],
   },
   {
@@ -254,16 +237,16 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'sales_counted_once',
     what: 'a sale counted twice',
-    subject: () => 'mug-white',
-    statements: () => [
+    subject: 'mug-white',
+    statements: [
       `UPDATE analytics_hourly SET orders = orders + 1, units = units + 2 WHERE sku = 'mug-white'`,
     ],
   },
   {
     invariant: 'messages_processed',
     what: 'a callback that was not processed',
-    subject: () => 'warehouse msg_lost',
-    statements: () => [
+    subject: 'warehouse msg_lost',
+    statements: [
       `INSERT INTO inbox (source, id, type, payload, received_at)
        VALUES ('warehouse', 'msg_lost', 'shipment.shipped', '{}', now() - interval '1 hour')`,
     ],
@@ -271,35 +254,35 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'decisions_audited',
     what: 'a decision without its audit entry',
-    subject: () => 'dl_',
-    statements: () => [`DELETE FROM audit_log WHERE action = 'dead_letter.redriven'`],
+    subject: 'dl_',
+    statements: [`DELETE FROM audit_log WHERE action = 'dead_letter.redriven'`],
   },
   {
     invariant: 'decisions_audited',
     what: 'a pause without an audit entry',
-    subject: () => 'analytics',
-    statements: () => [`UPDATE subscriptions SET paused = true WHERE name = 'analytics'`],
+    subject: 'analytics',
+    statements: [`UPDATE subscriptions SET paused = true WHERE name = 'analytics'`],
   },
   {
     invariant: 'cursors_within_log',
     what: 'a cursor from another cluster',
-    subject: () => 'audit',
-    statements: () => [
+    subject: 'audit',
+    statements: [
       `UPDATE subscriptions SET cursor_xid = '9000000000000000000' WHERE name = 'audit'`,
     ],
   },
   {
     invariant: 'maintenance_runs',
     what: 'a sweep that stopped running',
-    subject: () => 'sweep',
-    statements: () => [
+    subject: 'sweep',
+    statements: [
       `INSERT INTO maintenance_runs (name, finished_at, counts) VALUES ('sweep', now() - interval '1 hour', '{}')`,
     ],
   },
   {
     invariant: 'guards_in_place',
     what: 'an append-only table without its guard',
-    subject: () => 'events_append_only',
-    statements: () => ['ALTER TABLE events DISABLE TRIGGER events_append_only'],
+    subject: 'events_append_only',
+    statements: ['ALTER TABLE events DISABLE TRIGGER events_append_only'],
   },
 ];

@@ -10,7 +10,7 @@ import {
 import { useHealthyShop } from './scenarios.ts';
 import { EVENT_PLANTINGS } from './event-plantings.ts';
 import { ORDER_PLANTINGS } from './order-plantings.ts';
-import type { Planting } from './planting.ts';
+import { plantedIn, type Planting } from './planting.ts';
 
 const PLANTINGS = [...ORDER_PLANTINGS, ...EVENT_PLANTINGS];
 /** The only violation that is not planted as rows. */
@@ -34,7 +34,7 @@ describe('a planted violation', () => {
     expect(names.toSorted()).toEqual([invariant, ...also].toSorted());
     const found = results.find(({ name }) => name === invariant);
     expect(found?.violations).toBeGreaterThan(0);
-    expect(JSON.stringify(found?.examples)).toContain(planting.subject(healthy.orders));
+    expect(JSON.stringify(found?.examples)).toContain(plantedIn(healthy.orders, planting).subject);
   });
 
   test(`the invariant ${LONG_TRANSACTIONS} reports a transaction left open`, async () => {
@@ -104,7 +104,7 @@ function reported(results: readonly InvariantResult[]): readonly InvariantResult
 }
 
 function checkPlanted(planting: Planting, options?: InvariantOptions) {
-  return checkBroken(planting.statements(healthy.orders), options);
+  return checkBroken(plantedIn(healthy.orders, planting).statements, options);
 }
 
 /** Thrown to roll the planted changes back. */

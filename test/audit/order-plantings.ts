@@ -1,13 +1,13 @@
 /** Violations of what holds for stock, orders, money and parcels. */
-import { of, type Planting } from './planting.ts';
+import type { Planting } from './planting.ts';
 
 export const ORDER_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'stock_bounds',
     what: 'fewer units on hand than are held',
     also: ['never_oversold'],
-    subject: () => 'poster-a2',
-    statements: () => [
+    subject: 'poster-a2',
+    statements: [
       'ALTER TABLE stock DROP CONSTRAINT stock_held_within_on_hand',
       `INSERT INTO stock_movements (sku, delta, kind, reason, actor)
        SELECT sku, 1 - on_hand, 'adjusted', 'planted', 'test' FROM stock WHERE sku = 'poster-a2'`,
@@ -17,185 +17,170 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'stock_conserved',
     what: 'a unit without a stock movement',
-    subject: () => 'mug-white',
-    statements: () => [`UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'mug-white'`],
+    subject: 'mug-white',
+    statements: [`UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'mug-white'`],
   },
   {
     invariant: 'holds_counted',
     what: 'a unit held for no order',
-    subject: () => 'mug-white',
-    statements: () => [`UPDATE stock SET held = held + 1 WHERE sku = 'mug-white'`],
+    subject: 'mug-white',
+    statements: [`UPDATE stock SET held = held + 1 WHERE sku = 'mug-white'`],
   },
   {
     invariant: 'never_oversold',
     what: 'more units promised than were received',
     also: ['shipped_units_removed'],
-    subject: () => 'poster-a2',
-    statements: ({ pending }) => [
+    subject: 'poster-a2',
+    statements: [
       `INSERT INTO stock_movements (sku, delta, kind, reason, order_id, actor) VALUES
        ('poster-a2', -500, 'adjusted', 'planted', NULL, 'test'),
-       ('poster-a2', 500, 'shipped', 'planted', '${pending}', 'test')`,
+       ('poster-a2', 500, 'shipped', 'planted', ':pending', 'test')`,
     ],
   },
   {
     invariant: 'shipped_units_removed',
     what: 'a shipped unit that is still in stock',
-    subject: ({ shipped }) => `${shipped} mug-white`,
-    statements: ({ shipped }) => [
-      `UPDATE stock_movements SET delta = -1 WHERE order_id = '${shipped}' AND sku = 'mug-white'`,
+    subject: ':shipped mug-white',
+    statements: [
+      `UPDATE stock_movements SET delta = -1 WHERE order_id = ':shipped' AND sku = 'mug-white'`,
       `UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'mug-white'`,
     ],
   },
   {
     invariant: 'lines_reserved',
     what: 'a released reservation of a paid line',
-    subject: ({ paid }) => `${paid} mug-white`,
-    statements: ({ paid }) => [
-      `UPDATE reservations SET status = 'released' WHERE order_id = '${paid}' AND sku = 'mug-white'`,
+    subject: ':paid mug-white',
+    statements: [
+      `UPDATE reservations SET status = 'released' WHERE order_id = ':paid' AND sku = 'mug-white'`,
       `UPDATE stock SET held = held - 2 WHERE sku = 'mug-white'`,
     ],
   },
   {
     invariant: 'lines_reserved',
     what: 'a cancelled order that holds units',
-    subject: ({ cancelledAfterCapture }) => `${cancelledAfterCapture} mug-white`,
-    statements: ({ cancelledAfterCapture }) => [
+    subject: ':cancelledAfterCapture mug-white',
+    statements: [
       `UPDATE reservations SET status = 'reserved'
-       WHERE order_id = '${cancelledAfterCapture}' AND sku = 'mug-white'`,
+       WHERE order_id = ':cancelledAfterCapture' AND sku = 'mug-white'`,
       `UPDATE stock SET held = held + 2 WHERE sku = 'mug-white'`,
     ],
   },
   {
     invariant: 'order_totals',
     what: 'lines that cost more than the total',
-    subject: of('pending'),
-    statements: ({ pending }) => [
-      `UPDATE order_lines SET unit_price_minor = unit_price_minor + 1 WHERE order_id = '${pending}'`,
+    statements: [
+      `UPDATE order_lines SET unit_price_minor = unit_price_minor + 1 WHERE order_id = ':pending'`,
     ],
   },
   {
     invariant: 'money_bounded',
     what: 'a payment in a different currency',
-    subject: of('pending'),
-    statements: ({ pending }) => [
-      `UPDATE payments SET currency = 'USD' WHERE order_id = '${pending}'`,
-    ],
+    statements: [`UPDATE payments SET currency = 'USD' WHERE order_id = ':pending'`],
   },
   {
     invariant: 'money_bounded',
     what: 'an order without a payment',
-    subject: of('pending'),
-    statements: ({ pending }) => [`DELETE FROM payments WHERE order_id = '${pending}'`],
+    statements: [`DELETE FROM payments WHERE order_id = ':pending'`],
   },
   {
     invariant: 'money_matches_status',
     what: 'a cancelled order without its refund',
-    subject: of('cancelledAfterCapture'),
-    statements: ({ cancelledAfterCapture: id }) => [
-      `DELETE FROM payment_operations WHERE order_id = '${id}' AND kind = 'refund'`,
-      `DELETE FROM refunds WHERE order_id = '${id}'`,
-      `UPDATE payments SET status = 'captured', refunded_minor = 0 WHERE order_id = '${id}'`,
+    statements: [
+      `DELETE FROM payment_operations WHERE order_id = ':cancelledAfterCapture' AND kind = 'refund'`,
+      `DELETE FROM refunds WHERE order_id = ':cancelledAfterCapture'`,
+      `UPDATE payments SET status = 'captured', refunded_minor = 0 WHERE order_id = ':cancelledAfterCapture'`,
     ],
   },
   {
     invariant: 'money_matches_status',
     what: 'a shipped order that was never charged',
-    subject: of('shipped'),
-    statements: ({ shipped: id }) => [
-      `DELETE FROM payment_operations WHERE order_id = '${id}' AND kind = 'capture'`,
-      `UPDATE payments SET status = 'authorized', captured_minor = 0 WHERE order_id = '${id}'`,
+    statements: [
+      `DELETE FROM payment_operations WHERE order_id = ':shipped' AND kind = 'capture'`,
+      `UPDATE payments SET status = 'authorized', captured_minor = 0 WHERE order_id = ':shipped'`,
     ],
   },
   {
     invariant: 'payment_summary',
     what: 'a payment without its operation',
-    subject: of('placed'),
-    statements: ({ placed }) => [
-      `DELETE FROM payment_operations WHERE order_id = '${placed}' AND state = 'succeeded'`,
+    statements: [
+      `DELETE FROM payment_operations WHERE order_id = ':placed' AND state = 'succeeded'`,
     ],
   },
   {
     invariant: 'refunds_counted',
     what: 'a refunding amount without a refund',
-    subject: of('refunding'),
-    statements: ({ refunding: id }) => [
-      `UPDATE payments SET refunding_minor = refunding_minor + 1 WHERE order_id = '${id}'`,
+    statements: [
+      `UPDATE payments SET refunding_minor = refunding_minor + 1 WHERE order_id = ':refunding'`,
     ],
   },
   {
     invariant: 'refunds_counted',
     what: 'a failed refund without its operation',
-    subject: () => 'rfd_',
-    statements: ({ refunding: id }) => [
+    subject: 'rfd_',
+    statements: [
       `UPDATE refunds SET status = 'failed', failure_code = 'x', settled_at = now()
-       WHERE order_id = '${id}'`,
-      `UPDATE payments SET refunding_minor = 0 WHERE order_id = '${id}'`,
+       WHERE order_id = ':refunding'`,
+      `UPDATE payments SET refunding_minor = 0 WHERE order_id = ':refunding'`,
     ],
   },
   {
     invariant: 'refunds_progress',
     what: 'a refund without a workflow',
-    subject: () => 'rfd_',
-    statements: ({ refunding: id }) => [
+    subject: 'rfd_',
+    statements: [
       `UPDATE refunds SET workflow_started_at = NULL, requested_at = now() - interval '1 hour'
-       WHERE order_id = '${id}'`,
+       WHERE order_id = ':refunding'`,
     ],
   },
   {
     invariant: 'intents_first',
     what: 'a capture without a recorded intent',
-    subject: ({ shipped }) => `${shipped}/capture`,
-    statements: ({ shipped }) => [
+    subject: ':shipped/capture',
+    statements: [
       `DELETE FROM payment_operations
-       WHERE order_id = '${shipped}' AND kind = 'capture' AND state = 'requested'`,
+       WHERE order_id = ':shipped' AND kind = 'capture' AND state = 'requested'`,
     ],
   },
   {
     invariant: 'intents_first',
     what: "an intent under another order's key",
-    subject: ({ placed }) => `${placed}/void`,
-    statements: ({ shipped, placed }) => [
+    subject: ':placed/void',
+    statements: [
       `INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
-       VALUES ('${shipped}', '${placed}/void', 'void', 'requested', 1, 'EUR')`,
+       VALUES (':shipped', ':placed/void', 'void', 'requested', 1, 'EUR')`,
     ],
   },
   {
     invariant: 'effects_once',
     what: 'a second parcel',
-    subject: of('shipped'),
-    statements: ({ shipped }) => [
+    statements: [
       'ALTER TABLE shipments DROP CONSTRAINT shipments_order_id_key',
       `INSERT INTO shipments (id, order_id, correlation_id, status, tracking_number)
-       VALUES ('shp_second', '${shipped}', 'second', 'shipped', 'SP2')`,
+       VALUES ('shp_second', ':shipped', 'second', 'shipped', 'SP2')`,
     ],
   },
   {
     invariant: 'effects_once',
     what: 'a second charge',
     also: ['payment_summary'],
-    subject: of('shipped'),
-    statements: ({ shipped }) => [
+    statements: [
       'DROP INDEX payment_operations_one_per_order',
       `INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
        SELECT order_id, key || '/again', kind, state, amount_minor, currency
-       FROM payment_operations WHERE order_id = '${shipped}' AND kind = 'capture' ORDER BY id`,
+       FROM payment_operations WHERE order_id = ':shipped' AND kind = 'capture' ORDER BY id`,
     ],
   },
   {
     invariant: 'shipment_matches_status',
     what: 'a cancelled parcel of a shipped order',
-    subject: of('shipped'),
-    statements: ({ shipped }) => [
-      `UPDATE shipments SET status = 'cancelled' WHERE order_id = '${shipped}'`,
-    ],
+    statements: [`UPDATE shipments SET status = 'cancelled' WHERE order_id = ':shipped'`],
   },
   {
     invariant: 'shipment_matches_status',
     what: 'an open parcel of a cancelled order',
-    subject: of('shippingRefused'),
-    statements: ({ shippingRefused }) => [
-      `UPDATE shipments SET status = 'requested' WHERE order_id = '${shippingRefused}'`,
-      `UPDATE orders SET updated_at = now() - interval '1 day' WHERE id = '${shippingRefused}'`,
+    statements: [
+      `UPDATE shipments SET status = 'requested' WHERE order_id = ':shippingRefused'`,
+      `UPDATE orders SET updated_at = now() - interval '1 day' WHERE id = ':shippingRefused'`,
     ],
   },
 ];

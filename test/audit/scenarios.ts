@@ -72,9 +72,7 @@ export type ScenarioOrders = Readonly<Record<(typeof SCENARIOS)[number], OrderId
 
 const OPERATOR = { apiKeyId: 'key_operator', correlationId: 'asked' };
 
-export interface HealthyShop extends SeededDatabase {
-  readonly orders: ScenarioOrders;
-}
+export type HealthyShop = SeededDatabase & { readonly orders: ScenarioOrders };
 
 export const useHealthyShop = (): HealthyShop => useOpened(openHealthyShop);
 
@@ -103,11 +101,8 @@ async function writeOrders(shop: SeededDatabase): Promise<ScenarioOrders> {
   const { db } = shop;
   const to = (status: 'placed' | 'reserved' | 'paid') => advanced(shop, status);
   const declined = await shop.open();
-  await recordDeclined(db, declined, {
-    code: 'card_declined',
-    reference: null,
-    response: { status: 402, body: '{}' },
-  });
+  const response = { status: 402, body: '{}' };
+  await recordDeclined(db, declined, { code: 'card_declined', reference: null, response });
   const expired = await shop.open();
   await recordExpired(db, expired, null);
   const expiredLate = await shop.open();
@@ -230,16 +225,15 @@ async function waitingAfterManualCapture(shop: SeededDatabase): Promise<OrderId>
   await waiting(shop, order, ['capturePayment']);
   await skip(shop, order, { step: 'capturePayment', resumes: 'paid' });
   await waiting(shop, order, ['shipOrder']);
-  const where = { orderId: order.id };
-  await shop.db.payment.update({ where, data: { captureBefore: new Date(0) } });
-  return order.id;
+  const { id: orderId } = order;
+  await shop.db.payment.update({ where: { orderId }, data: { captureBefore: new Date(0) } });
+  return orderId;
 }
 
 async function shippedManually(shop: SeededDatabase): Promise<OrderId> {
   const id = await waitingAfterManualCapture(shop);
   await skip(shop, { id }, { step: 'shipOrder', resumes: 'paid' });
-  const parcel = { carrier: MANUAL_CARRIER, trackingNumber: 'none' };
-  await steps.recordShipped(shop.db, id, parcel);
+  await steps.recordShipped(shop.db, id, { carrier: MANUAL_CARRIER, trackingNumber: 'none' });
   return id;
 }
 
@@ -259,14 +253,8 @@ async function skip(
   { id }: Pick<Order, 'id'>,
   { step, resumes }: { readonly step: string; readonly resumes: OrderStatus },
 ): Promise<void> {
-  const resolved = {
-    step,
-    decision: 'skip',
-    note: 'done manually',
-    actor: 'key_operator',
-    resumes,
-  };
-  await attention.recordResolved(db, id, resolved);
+  const decided = { decision: 'skip', note: 'done manually', actor: 'key_operator' };
+  await attention.recordResolved(db, id, { ...decided, step, resumes });
 }
 
 async function startCancelling(
@@ -280,10 +268,8 @@ async function startCancelling(
 /** A failed delivery that is tried again by an operator, a mail that failed, a paused subscription. */
 async function recordDeadLetters({ db }: SeededDatabase, orders: ScenarioOrders): Promise<void> {
   const orderId = orders.shipped;
-  await steps.recordNotification(db, orderId, {
-    notification: 'confirmed',
-    failure: 'no answer',
-  });
+  const mail = { notification: 'confirmed', failure: 'no answer' } as const;
+  await steps.recordNotification(db, orderId, mail);
   const event = await db.event.findFirstOrThrow({ where: { orderId, type: 'order.paid' } });
   const failedAt = new Date().toISOString();
   await db.$transaction(async (tx) => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect } from 'vitest';
+import { heldMugs, passLease } from '../support/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
@@ -22,7 +23,7 @@ afterEach(() => {
 /** Retries with the same key as Retry-After says. Gives the body of the order's response. */
 function buyUntilPlaced(key: string): Promise<string> {
   return retryUntilPlaced(async () => {
-    await shop.passLease(key);
+    await passLease(shop.direct, key);
     return shop.buy(key);
   });
 }
@@ -32,19 +33,19 @@ async function expectOneOrder(key: string, heldBefore: number): Promise<string> 
   const id = await orderIdIn(await buyUntilPlaced(key));
   expect(await shop.orderOfKey(key)).toBe(id);
   expect(paymentEffects(shop, id)).toEqual({ authorize: 1 });
-  expect(await shop.heldMugs()).toBe(heldBefore + 1);
+  expect(await heldMugs(shop.direct)).toBe(heldBefore + 1);
   return id;
 }
 
 describe('accepting an order during database faults', () => {
   test('[S0/F1] an order cut off from the database before its key claim gets 503 and stores nothing', async (proof) => {
-    const [held, orders] = [await shop.heldMugs(), await shop.direct.order.count()];
+    const [held, orders] = [await heldMugs(shop.direct), await shop.direct.order.count()];
     const authorized = paymentEffects(shop);
     shop.inject(BEFORE_KEY_CLAIM);
     await expectDatabaseUnavailable(shop, await shop.buy('claim-cut'));
     proof.fired(shop.fired());
     expect(await shop.orderOfKey('claim-cut')).toBeNull();
-    expect([await shop.heldMugs(), await shop.direct.order.count()]).toEqual([held, orders]);
+    expect([await heldMugs(shop.direct), await shop.direct.order.count()]).toEqual([held, orders]);
     expect(paymentEffects(shop)).toEqual(authorized);
     await expectOneOrder('claim-cut', held);
   });
@@ -54,20 +55,20 @@ describe('accepting an order during database faults', () => {
       ['hold-cut', BEFORE_HOLD],
       ['commit-cut', BEFORE_COMMIT],
     ] as const) {
-      const held = await shop.heldMugs();
+      const held = await heldMugs(shop.direct);
       shop.inject(fault);
       await expectDatabaseUnavailable(shop, await shop.buy(key));
       expect(shop.fired()).toBe(1);
       proof.fired(1);
       await eventually(async () => expect(await shop.orderOfKey(key)).toBeNull());
-      expect(await shop.heldMugs()).toBe(held);
+      expect(await heldMugs(shop.direct)).toBe(held);
       shop.proxy.clearFaults();
       await expectOneOrder(key, held);
     }
   });
 
   test('[S0/F2] [S1/F2] the retry of an order whose commit response is lost continues the stored order, held once', async (proof) => {
-    const held = await shop.heldMugs();
+    const held = await heldMugs(shop.direct);
     shop.inject(COMMIT_RESPONSE_LOST);
     await expectDatabaseUnavailable(shop, await shop.buy('commit-lost'));
     proof.fired(shop.fired());
@@ -78,7 +79,7 @@ describe('accepting an order during database faults', () => {
   });
 
   test('[S1/F3] an order waiting for a locked stock row past its deadline gets 503 and holds nothing', async (proof) => {
-    const held = await shop.heldMugs();
+    const held = await heldMugs(shop.direct);
     const locked = shop.direct.$transaction(
       async (tx) => {
         await tx.$executeRaw`SET LOCAL idle_in_transaction_session_timeout = 0`;
@@ -96,12 +97,12 @@ describe('accepting an order during database faults', () => {
     proof.fired(1);
     await locked;
     expect(await shop.orderOfKey('locked-out')).toBeNull();
-    expect(await shop.heldMugs()).toBe(held);
+    expect(await heldMugs(shop.direct)).toBe(held);
     await expectOneOrder('locked-out', held);
   });
 
   test('[S0/F6] [S1/F6] an order gets 503 while the database refuses connections, and its key places it afterwards', async (proof) => {
-    const held = await shop.heldMugs();
+    const held = await heldMugs(shop.direct);
     shop.inject({ kind: 'refuse' });
     for (const _ of [1, 2, 3]) await expectDatabaseUnavailable(shop, await shop.buy('refused'));
     proof.fired(shop.fired());
@@ -129,7 +130,7 @@ describe('requests with one key', () => {
   });
 
   test('[S0/F4] [S1/F4] twenty concurrent requests with one key place one order, and another body gets 422', async (proof) => {
-    const held = await shop.heldMugs();
+    const held = await heldMugs(shop.direct);
     const responses = await Promise.all(times(20, () => shop.buy('twenty')));
     proof.fired(responses.length - 1);
     const bodies = new Set<string>();

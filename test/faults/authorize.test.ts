@@ -4,6 +4,7 @@ import { createApp } from '../../api/app.ts';
 import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
+import { heldMugs, passDeadline } from '../support/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import { problemOf } from '../support/responses.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
@@ -21,9 +22,6 @@ beforeAll(async () => {
   // Keys and products are cached, connections open: from now on faults hit the order.
   await shop.place();
 });
-
-const held = async () =>
-  (await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
 
 async function orderOfKey(key: string): Promise<string> {
   const { orderId } = await shop.db.idempotencyKey.findFirstOrThrow({
@@ -46,8 +44,7 @@ async function expectRetryPlaces(key: string): Promise<string> {
 
 /** Lets the order's deadline pass and sees it expired, with these effects at the provider. */
 async function expectVoided(id: string, effects: Readonly<Record<string, number>>): Promise<void> {
-  const past = new Date(Date.now() - 600_000);
-  await shop.db.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
+  await passDeadline(shop.db, id);
   await expectExpired(shop, id, effects);
 }
 
@@ -72,13 +69,13 @@ describe('authorizing the payment', () => {
   });
 
   test('[S2/F2] [S2/F3] an abandoned order with an unknown authorization expires, voided and with its hold released', async (proof) => {
-    const before = await held();
+    const before = await heldMugs(shop.db);
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
     shop.sandbox.faults.set(FIND, { mode: 'hang', times: 1 });
     await expectUnavailable(await shop.place({}, 'abandoned'));
     proof.firedAll(shop.sandbox.faults);
     await expectVoided(await orderOfKey('abandoned'), { authorize: 1, void: 1 });
-    expect(await held()).toBe(before);
+    expect(await heldMugs(shop.db)).toBe(before);
   });
 
   test('[S2/F3] an order with a hanging authorization gets 503, and its retry is placed and authorized once', async (proof) => {
@@ -110,7 +107,7 @@ describe('authorizing the payment', () => {
   });
 
   test('[S2/F6] an unavailable payment provider opens a circuit, and orders are placed once it is back', async (proof) => {
-    const before = await held();
+    const before = await heldMugs(shop.db);
     const payments = createStripePayments({ apiKey: 'sk_test_shop', apiUrl: shop.sandbox.url });
     const api = apiOf(createApp({ ...shop.services, payments }));
     for (const operation of ['authorize', 'lookup'] as const) {
@@ -132,7 +129,7 @@ describe('authorizing the payment', () => {
     });
     const pending = await shop.db.order.findMany({ where: { status: 'pending' } });
     for (const { id } of pending) await expectVoided(id, {});
-    expect(await held()).toBe(before + 1);
+    expect(await heldMugs(shop.db)).toBe(before + 1);
   });
 });
 

@@ -1,8 +1,13 @@
-import { Webhook } from 'standardwebhooks';
 import Stripe from 'stripe';
 import { afterEach, describe, expect } from 'vitest';
 import { problemOf } from '../support/responses.ts';
-import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
+import { placedOrder } from '../support/orders.ts';
+import {
+  sendCallback,
+  sendPaymentWebhook,
+  shippedBody,
+  webhookPayload,
+} from '../support/provider-messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { test } from './matrix-case.ts';
 import { cutAt, useProxiedShop } from './proxied-shop.ts';
@@ -20,30 +25,9 @@ afterEach(() => {
 
 /** A callback about an order of its own, as the warehouse would send it. */
 async function callback(id: string) {
-  const orderId = await eventually(async () => {
-    const bought = await shop.buy(`order-of-${id}`);
-    expect(bought.status).toBe(201);
-    return (await shop.orderOfKey(`order-of-${id}`)) ?? '';
-  });
-  const data = {
-    correlation_id: `${orderId}.ship`,
-    order_id: orderId,
-    carrier: 'Test Parcel',
-    tracking_number: 'TP-1',
-  };
-  const body = JSON.stringify({ type: 'shipment.shipped', data });
-  return { orderId, send: (at = new Date()) => post({ id, body, at }) };
-}
-
-function post({ id, body, at }: { id: string; body: string; at: Date }): Promise<Response> {
-  const headers = {
-    'webhook-id': id,
-    'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
-    'webhook-signature': new Webhook(CALLBACK_SECRET).sign(id, at, body),
-  };
-  return Promise.resolve(
-    shop.request('POST', '/callbacks/warehouse', { role: null, body, headers }),
-  );
+  const orderId = await placedOrder(shop);
+  const message = { id, body: shippedBody(orderId) };
+  return { orderId, send: (at = new Date()) => sendCallback(shop, message, { at }) };
 }
 
 const stored = (id: string) => shop.direct.inboxMessage.findMany({ where: { id } });
@@ -125,26 +109,14 @@ describe('clock skew', () => {
   });
 
   test('[infra/clock] a payment webhook is accepted when it is 4 minutes old and rejected at 6', async (proof) => {
-    const payload = JSON.stringify({
-      id: 'evt_clock',
-      object: 'event',
-      type: 'customer.created',
-      data: { object: { object: 'customer', id: 'cus_1' } },
-    });
+    const customer = { object: 'customer', id: 'cus_1' };
+    const payload = webhookPayload('evt_clock', 'customer.created', customer);
     for (const [seconds, status] of [
       [-360, 401],
       [-3_600, 401],
       [-240, 200],
     ] as const) {
-      const timestamp = Math.floor(skewed(seconds).getTime() / 1_000);
-      const signature = Stripe.webhooks.generateTestHeaderString({
-        payload,
-        secret: WEBHOOK_SECRET,
-        timestamp,
-      });
-      const headers = { 'stripe-signature': signature };
-      const options = { role: null, body: payload, headers };
-      const response = await shop.request('POST', '/callbacks/payments', options);
+      const response = await sendPaymentWebhook(shop, payload, { at: skewed(seconds) });
       expect(response.status, `${seconds} s`).toBe(status);
       proof.fired(1);
     }

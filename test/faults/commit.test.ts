@@ -1,6 +1,7 @@
 import { afterEach, describe, expect } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import type { NetworkFault } from '../../tools/chaos/network-fault.ts';
+import { heldMugs, passDeadline, passLease } from '../support/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import { test } from './matrix-case.ts';
 import {
@@ -28,7 +29,7 @@ async function buyWith(key: string, fault: NetworkFault): Promise<string> {
 /** The retry of a client that waited: the same order, placed once, with a repeatable response. */
 async function expectRetryPlaces(key: string, id: string): Promise<void> {
   const body = await retryUntilPlaced(async () => {
-    await shop.passLease(key);
+    await passLease(shop.direct, key);
     return shop.buy(key);
   });
   const placed: OrderId = await orderIdIn(body);
@@ -49,12 +50,12 @@ describe('recording a placed order', () => {
   });
 
   test('[S3/F1] an abandoned order cut off before its commit expires, voided and with its hold released', async (proof) => {
-    const held = await shop.heldMugs();
+    const held = await heldMugs(shop.direct);
     const id = await buyWith('abandoned', BEFORE_COMMIT);
     proof.fired(shop.fired());
-    await shop.passDeadline(id);
+    await passDeadline(shop.direct, id);
     await expectExpired(shop, id, { authorize: 1, void: 1 });
-    expect(await shop.heldMugs()).toBe(held);
+    expect(await heldMugs(shop.direct)).toBe(held);
   });
 
   test('[S3/F2] an order whose commit response is lost is placed once, and its retry is replayed', async (proof) => {
@@ -75,7 +76,7 @@ describe('recording a placed order', () => {
 
   test('[S3/F4] twenty concurrent retries after a lost commit place one order with one event', async (proof) => {
     const id = await buyWith('twenty', BEFORE_COMMIT);
-    await shop.passLease('twenty');
+    await passLease(shop.direct, 'twenty');
     const responses = await Promise.all(times(20, () => shop.buy('twenty')));
     proof.fired(responses.length);
     for (const { status } of responses) expect([201, 409]).toContain(status);

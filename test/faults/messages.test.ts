@@ -1,11 +1,15 @@
 import Stripe from 'stripe';
-import { Webhook } from 'standardwebhooks';
 import { afterAll, describe, expect } from 'vitest';
 import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
-import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';
-import { CALLBACK_SECRET, WEBHOOK_SECRET } from '../support/shop.ts';
+import {
+  sendCallback,
+  sendPaymentWebhook,
+  shippedBody,
+  webhookPayload,
+} from '../support/provider-messages.ts';
 import { createSeededRandom } from '../support/seeded-random.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { expectConsistent } from './records.ts';
@@ -36,43 +40,17 @@ interface Message {
   send(): Promise<number>;
 }
 
-async function post(path: string, body: string, headers: Record<string, string>): Promise<number> {
-  return (await shop.request('POST', path, { role: null, body, headers })).status;
-}
-
 /** The warehouse's callback that the parcel has left, under this message id. */
 function shipped(orderId: OrderId, id: string): Message {
-  const data = {
-    correlation_id: shipmentCorrelationId(orderId),
-    order_id: orderId,
-    carrier: 'Test Parcel',
-    tracking_number: 'TP-1',
-  };
-  const body = JSON.stringify({ type: 'shipment.shipped', data });
-  return {
-    send() {
-      const at = new Date();
-      return post('/callbacks/warehouse', body, {
-        'webhook-id': id,
-        'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
-        'webhook-signature': new Webhook(CALLBACK_SECRET).sign(id, at, body),
-      });
-    },
-  };
+  const message = { id, body: shippedBody(orderId) };
+  return { send: async () => (await sendCallback(shop, message)).status };
 }
 
 /** A webhook of the payment provider about the order's payment. */
 function paymentWebhook(orderId: OrderId, intent: string, type: string): Message {
   const object = { object: 'payment_intent', id: intent, metadata: { order_id: orderId } };
-  const id = `evt_${orderId}_${type}`;
-  const payload = JSON.stringify({ id, object: 'event', type, data: { object } });
-  return {
-    send() {
-      const secret = WEBHOOK_SECRET;
-      const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret });
-      return post('/callbacks/payments', payload, { 'stripe-signature': signature });
-    },
-  };
+  const payload = webhookPayload(`evt_${orderId}_${type}`, type, object);
+  return { send: async () => (await sendPaymentWebhook(shop, payload)).status };
 }
 
 /** Each order's intent at the payment provider. */

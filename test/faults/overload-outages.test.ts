@@ -6,6 +6,7 @@ import { PAYMENT_LIMITS } from '../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
 import { createGate } from '../support/gate.ts';
+import { heldMugs } from '../support/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import { apiOf, placeOrder } from '../support/client.ts';
 import { problemOf } from '../support/responses.ts';
@@ -103,13 +104,13 @@ describe('an unresponsive payment provider', () => {
     const { app, place } = withBreaker(shop, 60_000);
     shop.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before' });
     expect((await place('first')).status).toBe(503);
-    const before = [await shop.db.order.count(), await held(shop)];
+    const before = [await shop.db.order.count(), await heldMugs(shop.db)];
     const refused = await place('second');
     expect((await problemOf(refused)).code).toBe('payment_unavailable');
     const waitSeconds = Number(refused.headers.get('retry-after'));
     expect(waitSeconds).toBeGreaterThan(30);
     expect(waitSeconds).toBeLessThanOrEqual(60);
-    expect([await shop.db.order.count(), await held(shop)]).toEqual(before);
+    expect([await shop.db.order.count(), await heldMugs(shop.db)]).toEqual(before);
     expect(await shop.db.idempotencyKey.count({ where: { key: storedKey('second') } })).toBe(0);
     expect((await place('third', { lines: [{ sku: 'nope', quantity: 1 }] })).status).toBe(422);
 
@@ -166,8 +167,3 @@ describe('an unresponsive payment provider', () => {
     expect(await shop.db.order.count()).toBe(1);
   });
 });
-
-async function held(shop: Shop): Promise<number> {
-  const stock = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } });
-  return stock.held;
-}

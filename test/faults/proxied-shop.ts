@@ -21,13 +21,8 @@ export interface ProxiedShop extends Shop {
   fired(): number;
   /** Places one mug; `afterAuthorize` runs between the provider's response and its record. */
   buy(key: string, afterAuthorize?: () => void): Promise<Response>;
-  /** Expires the lease on the key, as if its client had waited. */
-  passLease(key: string): Promise<void>;
-  /** Moves the order past its deadline. */
-  passDeadline(orderId: string): Promise<void>;
   /** The order the key was first used for, or null. */
   orderOfKey(key: string): Promise<string | null>;
-  heldMugs(): Promise<number>;
 }
 
 /** The connection is cut once, instead of delivering the first packet with these bytes. */
@@ -87,23 +82,10 @@ async function openProxiedShop(): Promise<ProxiedShop> {
     },
     fired: () => total() - firedBefore,
     buy,
-    async passLease(key) {
-      await direct.idempotencyKey.updateMany({
-        where: { key: storedKey(key) },
-        data: { leaseUntil: new Date(0) },
-      });
-    },
-    async passDeadline(id) {
-      const past = new Date(Date.now() - 600_000);
-      await direct.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
-    },
     async orderOfKey(key) {
       return (
         (await direct.idempotencyKey.findFirst({ where: { key: storedKey(key) } }))?.orderId ?? null
       );
-    },
-    async heldMugs() {
-      return (await direct.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
     },
     async close() {
       proxy.clearFaults();

@@ -1,6 +1,7 @@
 /** Orders in the state that a test starts from, without a workflow. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
+import { storedKey } from '../../api/http/idempotency-key.ts';
 import { isOrderId, providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import {
@@ -57,6 +58,25 @@ export async function paidOrder(
   if (captured.kind !== 'done') throw new Error(`not captured: ${captured.kind}`);
   await recordCaptured(shop.db, payment);
   return id;
+}
+
+/** Units of the white mug that are held for orders. */
+export async function heldMugs(db: Database): Promise<number> {
+  return (await db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } })).held;
+}
+
+/** Moves the order past its deadline. */
+export async function passDeadline(db: Database, id: string): Promise<void> {
+  const past = new Date(Date.now() - 3_600_000);
+  await db.order.update({ where: { id }, data: { createdAt: past, deadlineAt: past } });
+}
+
+/** Expires the lease on the key, as if its client had waited. */
+export async function passLease(db: Database, key: string): Promise<void> {
+  await db.idempotencyKey.updateMany({
+    where: { key: storedKey(key) },
+    data: { leaseUntil: new Date(0) },
+  });
 }
 
 export async function shippedOrder(

@@ -6,6 +6,7 @@ import type { OrderId } from '../../../domain/ids.ts';
 import type { OrderStatus } from '../../../domain/order.ts';
 import { eventually } from '../../support/eventually.ts';
 import { notificationsOf } from '../../support/expectations.ts';
+import { passDeadline } from '../../support/orders.ts';
 import { parseOrderId, type OrderRequest } from './client.ts';
 import type { TestStack } from './test-stack.ts';
 
@@ -55,13 +56,9 @@ async function orderOfKey(stack: TestStack, key: string): Promise<OrderId> {
 }
 
 /** Moves the order past its deadline, as if its shopper had been gone for an hour. */
-export async function passDeadline(stack: TestStack, { key }: OrderRequest): Promise<OrderId> {
+export async function passOrderDeadline(stack: TestStack, { key }: OrderRequest): Promise<OrderId> {
   const orderId = await eventually(() => orderOfKey(stack, key), SOON);
-  const anHourAgo = new Date(Date.now() - 3_600_000);
-  await stack.db.order.update({
-    where: { id: orderId },
-    data: { createdAt: anHourAgo, deadlineAt: anHourAgo },
-  });
+  await passDeadline(stack.db, orderId);
   return orderId;
 }
 

@@ -18,7 +18,7 @@ import {
   SETTLED_WITHIN_MS,
   untilEvent,
   expectNothingHeld,
-  passDeadline,
+  passOrderDeadline,
   placeUntilSettled,
   redriveUntil,
   untilStatus,
@@ -93,7 +93,7 @@ async function abandoned(stack: TestStack): Promise<OrderId> {
   stack.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
   const request = newRequest();
   await stack.client.tryOnce(request);
-  const orderId = await passDeadline(stack, request);
+  const orderId = await passOrderDeadline(stack, request);
   await untilStatus(stack, orderId, 'expired');
   const { authorize = 0, void: voided = 0, ...others } = effectsOf(stack, orderId);
   expect([voided, others]).toEqual([authorize, {}]);

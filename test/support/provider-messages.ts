@@ -1,0 +1,51 @@
+/** What the providers send to a shop, signed as they sign it. */
+import Stripe from 'stripe';
+import { Webhook } from 'standardwebhooks';
+import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import { CALLBACK_SECRET, WEBHOOK_SECRET, type Shop } from './shop.ts';
+
+/** The body of the warehouse's callback that the parcel has left. */
+export function shippedBody(orderId: OrderId): string {
+  const data = {
+    correlation_id: shipmentCorrelationId(orderId),
+    order_id: orderId,
+    carrier: 'Test Parcel',
+    tracking_number: 'TP-1',
+  };
+  return JSON.stringify({ type: 'shipment.shipped', data });
+}
+
+/** A callback of the warehouse under a message id, sent `at` this time by its clock. */
+export function sendCallback(
+  shop: Shop,
+  { id, body }: { readonly id: string; readonly body: string },
+  { at = new Date(), secret = CALLBACK_SECRET } = {},
+): Promise<Response> {
+  const headers = {
+    'webhook-id': id,
+    'webhook-timestamp': seconds(at),
+    'webhook-signature': new Webhook(secret).sign(id, at, body),
+  };
+  return shop.request('POST', '/callbacks/warehouse', { role: null, body, headers });
+}
+
+/** The payload of a webhook of the payment provider. */
+export function webhookPayload(id: string, type: string, object: object): string {
+  return JSON.stringify({ id, object: 'event', type, data: { object } });
+}
+
+/** A webhook of the payment provider, sent `at` this time by its clock. */
+export function sendPaymentWebhook(
+  shop: Shop,
+  payload: string,
+  { at = new Date(), secret = WEBHOOK_SECRET } = {},
+): Promise<Response> {
+  const timestamp = Number(seconds(at));
+  const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp });
+  const headers = { 'stripe-signature': signature };
+  return shop.request('POST', '/callbacks/payments', { role: null, body: payload, headers });
+}
+
+function seconds(at: Date): string {
+  return String(Math.floor(at.getTime() / 1_000));
+}
