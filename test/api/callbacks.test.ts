@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import Stripe from 'stripe';
 import { describe, expect, test } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
 import { problemOf } from '../support/responses.ts';

@@ -14,7 +14,7 @@ export const endpoint = z.looseObject({
   secret: z.string().optional(),
 });
 
-/** `now` gives the shop that is asked and the address of the receiver, when a call is made. */
+/** `now` gives the shop and the address of the receiver, when a call is made. */
 export function endpointCalls(now: () => { readonly shop: Shop; readonly url: string }) {
   const role = 'operator' as const;
   const get = (path: string) => now().shop.request('GET', `${PATH}${path}`, { role });

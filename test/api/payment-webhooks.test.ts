@@ -1,4 +1,3 @@
-import Stripe from 'stripe';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
 import { runRecovery } from '../../services/recovery.ts';

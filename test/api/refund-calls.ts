@@ -10,7 +10,6 @@ import type { Shop } from '../support/shop.ts';
 /** An operator's words, with a person in them. */
 export const REASON = 'arrived broken, says canary.person@example.com';
 
-/** `shop` is a function, because the shop is opened after the tests are defined. */
 export function refundCalls(shop: Shop) {
   return {
     refund: (orderId: string, body: object = {}, key: string = crypto.randomUUID()) =>

@@ -1,4 +1,3 @@
-import Stripe from 'stripe';
 import { beforeEach, expect, test } from 'vitest';
 import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
 import type { OrderId } from '../../domain/ids.ts';

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import { storedKey } from '../../api/http/idempotency-key.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
-import { hasRetryAfter, concurrently } from './concurrent-shoppers.ts';
+import { concurrently, hasRetryAfter, untilFinal } from './concurrent-shoppers.ts';
 import { times } from '../support/times.ts';
 
 const KEYS = 100;
@@ -53,3 +54,11 @@ test(`${KEYS} keys sent ${EACH} times each at once make ${KEYS} orders with one 
   expect(stock.held).toBe(KEYS);
   await expectInvariants(shop.db);
 }, 900_000);
+
+test('50 concurrent refused orders with one key all return 409 and leave the key free', async () => {
+  const refused = await concurrently(50, () =>
+    untilFinal(() => shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] }, 'refused-key')),
+  );
+  expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([409]));
+  expect(await shop.db.idempotencyKey.count({ where: { key: storedKey('refused-key') } })).toBe(0);
+});

@@ -1,4 +1,3 @@
-import Stripe from 'stripe';
 import { afterEach, describe, expect } from 'vitest';
 import { problemOf } from '../support/responses.ts';
 import { placedOrder } from '../support/orders.ts';

@@ -57,7 +57,7 @@ type Proving = (proof: Proof) => Promise<void>;
 
 /** A test; it must prove something when it takes a proof. */
 export function test(title: string, run: Plain | Proving): void {
-  if (isPlain(run)) base(title, run);
+  if (isPlain(run)) provable(title, run);
   else provable(title, ({ proof }) => run(proof));
 }
 

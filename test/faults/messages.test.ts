@@ -1,4 +1,3 @@
-import Stripe from 'stripe';
 import { afterAll, describe, expect } from 'vitest';
 import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
 import type { OrderId } from '../../domain/ids.ts';

@@ -1,8 +1,8 @@
-import type { RequestListener, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import { readRequest, startHttpServer } from '../support/http-server.ts';
+import { readRequest, startHttpServer, type Listener } from '../support/http-server.ts';
 import { newOrderId, quickLimits } from './provider.ts';
 import { times } from '../support/times.ts';
 
@@ -16,7 +16,7 @@ const INTENT = {
   metadata: {},
 } as const;
 
-async function gatewayTo(listener: RequestListener): Promise<PaymentGateway> {
+async function gatewayTo(listener: Listener): Promise<PaymentGateway> {
   const provider = await startHttpServer(listener);
   onTestFinished(provider.close);
   const limits = quickLimits();

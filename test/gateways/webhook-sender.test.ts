@@ -1,4 +1,3 @@
-import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -11,6 +10,7 @@ import {
   readRequest,
   startHttpServer,
   type ReceivedRequest,
+  type Listener,
 } from '../support/http-server.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
@@ -24,7 +24,7 @@ const message = (url: string, changes: Partial<WebhookMessage> = {}): WebhookMes
   ...changes,
 });
 
-async function receiver(listener: RequestListener) {
+async function receiver(listener: Listener) {
   const started = await startHttpServer(listener);
   onTestFinished(started.close);
   return started;

@@ -1,5 +1,5 @@
 /** HTTP servers of a few lines, and what was sent to them. */
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Server } from 'node:net';
 import { text } from 'node:stream/consumers';
 
@@ -9,9 +9,11 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+export type Listener = (request: IncomingMessage, response: ServerResponse) => unknown;
+
 /** On a free port of the loopback interface. */
-export async function startHttpServer(listener: RequestListener): Promise<HttpServer> {
-  const server = createServer(listener);
+export async function startHttpServer(listener: Listener): Promise<HttpServer> {
+  const server = createServer((request, response) => void listener(request, response));
   const port = await listenOnLoopback(server);
   return {
     url: `http://127.0.0.1:${port}`,
