@@ -8,16 +8,12 @@ const dropped = [
 /** In this order: the second statement leaves no endpoint enabled. */
 const disabled = [...dropped, `UPDATE webhook_endpoints SET status = 'disabled'`];
 
-const ofPaid = (orderId: string): string =>
-  `event_id = (SELECT id FROM events WHERE order_id = '${orderId}' AND type = 'order.paid')`;
-
-function neverSent(orderId: string): readonly string[] {
-  return [
-    `UPDATE events SET time = now() - interval '1 hour'
-     WHERE order_id = '${orderId}' AND type = 'order.paid'`,
-    `DELETE FROM webhook_attempts WHERE ${ofPaid(orderId)}`,
-  ];
-}
+const OF_PAID = `event_id = (SELECT id FROM events WHERE order_id = ':shipped' AND type = 'order.paid')`;
+const neverSent = [
+  `UPDATE events SET time = now() - interval '1 hour'
+   WHERE order_id = ':shipped' AND type = 'order.paid'`,
+  `DELETE FROM webhook_attempts WHERE ${OF_PAID}`,
+];
 
 export const EVENT_PLANTINGS: readonly Planting[] = [
   {
@@ -122,23 +118,22 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'nothing_stuck',
     what: 'a record that fails on and on, and nobody is asked',
-    subject: () => 'recordShipped: DriverAdapterError 22021',
-    statements: ({ paid }) => [
+    subject: 'recordShipped: DriverAdapterError 22021',
+    statements: [
       `INSERT INTO step_attempts
          (order_id, step, attempts, first_failed_at, unexpected_since, last_failure)
-       VALUES ('${paid}', 'recordShipped', 60, now() - interval '1 hour', now() - interval '1 hour',
+       VALUES (':paid', 'recordShipped', 60, now() - interval '1 hour', now() - interval '1 hour',
          'recordShipped: DriverAdapterError 22021')`,
     ],
   },
   {
     invariant: 'nothing_stuck',
     what: 'a refund that fails on and on, and nobody is asked',
-    subject: of('refunding'),
-    statements: ({ refunding: id }) => [
+    statements: [
       `INSERT INTO step_attempts
          (order_id, step, attempts, first_failed_at, unexpected_since, last_failure)
        SELECT order_id, 'refund: ' || id, 60, now() - interval '1 hour', now() - interval '1 hour',
-         'refund: the answer is not understood' FROM refunds WHERE order_id = '${id}'`,
+         'refund: the answer is not understood' FROM refunds WHERE order_id = ':refunding'`,
     ],
   },
   {
@@ -192,31 +187,28 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'webhooks_handled',
     what: 'an event that was passed over before its endpoint was disabled',
-    subject: of('shipped'),
-    statements: ({ shipped }) => [...disabled, ...neverSent(shipped)],
+    statements: [...disabled, ...neverSent],
   },
   {
     invariant: 'webhooks_handled',
     what: 'an event that an enabled endpoint never received',
-    subject: of('shipped'),
-    statements: ({ shipped }) => neverSent(shipped),
+    statements: neverSent,
   },
   {
     invariant: 'webhooks_handled',
     what: 'a delivery that ended without a result',
-    subject: of('shipped'),
-    statements: ({ shipped }) => [
+    statements: [
       `UPDATE events SET time = now() - interval '3 days'
-       WHERE order_id = '${shipped}' AND type = 'order.paid'`,
+       WHERE order_id = ':shipped' AND type = 'order.paid'`,
       `UPDATE webhook_attempts SET outcome = 'failed', attempted_at = now() - interval '2 days'
-       WHERE ${ofPaid(shipped)}`,
+       WHERE ${OF_PAID}`,
     ],
   },
   {
     invariant: 'events_delivered',
     what: 'a stuck pump before events of a type that was dropped',
-    subject: () => 'webhook/we_',
-    statements: () => [
+    subject: 'webhook/we_',
+    statements: [
       ...dropped,
       `UPDATE subscriptions SET cursor_xid = '0', cursor_position = 0, types = '{refund.failed}'
        WHERE name = 'webhook/' || ${ENABLED}`,
@@ -226,12 +218,12 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'dead_letters_valid',
     what: 'an open dead letter of a deleted endpoint',
-    subject: () => 'dl_planted',
-    statements: ({ shipped }) => [
+    subject: 'dl_planted',
+    statements: [
       `INSERT INTO dead_letters (id, source, subject, order_id, event_id, message, error, fingerprint,
          retry_count, first_failed_at, last_failed_at)
        SELECT 'dl_planted', 'delivery', 'webhook/we_gone', order_id, id, '{}', 'HTTP 500', 'f', 1, now(), now()
-       FROM events WHERE order_id = '${shipped}' AND type = 'order.paid'`,
+       FROM events WHERE order_id = ':shipped' AND type = 'order.paid'`,
     ],
   },
   {

@@ -3,25 +3,21 @@
  * and does not open a breaker, which would hold up every other order.
  */
 import fc from 'fast-check';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { shipmentCorrelationId } from '../../domain/ids.ts';
 import { isLine } from '../../domain/text.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
-import { newOrderId, quickLimits, startProvider, type TestProvider } from './provider.ts';
-
-const open: TestProvider[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((provider) => provider.close()));
-});
+import { startHttpServer } from '../support/http-server.ts';
+import { newOrderId, quickLimits } from './provider.ts';
 
 /** The gateways to a provider that answers every call like this. A single failure opens a breaker. */
 async function gatewaysTo(answer: { status: number; body: () => unknown }) {
-  const provider = await startProvider((_, response) => {
+  const provider = await startHttpServer((_, response) => {
     response.writeHead(answer.status, { 'content-type': 'application/json' });
     response.end(JSON.stringify(answer.body()));
   });
-  open.push(provider);
+  onTestFinished(provider.close);
   const limits = quickLimits({ breakAfter: 1 });
   const { url } = provider;
   return {
