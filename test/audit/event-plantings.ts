@@ -70,21 +70,19 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
   {
     invariant: 'erased_persons_gone',
     what: 'a stored response and a tracking number of an erased order',
-    subject: of('shipped'),
-    statements: ({ shipped }) => [
+    statements: [
       `UPDATE orders SET erased_at = now() + interval '1 minute', customer_email = 'erased',
        customer_name = 'erased', customer_phone = NULL,
        shipping_address = '{"line1": "erased", "city": "erased", "country": "DE"}'
-       WHERE id = '${shipped}'`,
+       WHERE id = ':shipped'`,
     ],
   },
   {
     invariant: 'erased_persons_gone',
     what: 'an order of an erased customer',
-    subject: of('paid'),
-    statements: ({ paid }) => [
+    statements: [
       `UPDATE customers SET email = NULL, name = 'erased', phone = NULL
-       WHERE id = (SELECT customer_id FROM orders WHERE id = '${paid}')`,
+       WHERE id = (SELECT customer_id FROM orders WHERE id = ':paid')`,
     ],
   },
   {
