@@ -22,6 +22,7 @@ function orderIn(currency: string, totalMinor: number): Order {
     attentionStep: null,
     createdAt: AT,
     updatedAt: AT,
+    erasedAt: null,
   };
 }
 

@@ -195,7 +195,7 @@ test('no parameter and no member of a body is a 500 with a generated value', asy
   await expect(fc.assert(property, { numRuns: 500 })).resolves.toBeUndefined();
 });
 
-describe('a body', () => {
+describe('bodies', () => {
   const bytes = (text: string, encoding: BufferEncoding) => Buffer.from(text, encoding);
   test.each([
     ['bytes that are no UTF-8', bytes('{"reason":"\xff"}', 'latin1')],
@@ -208,7 +208,7 @@ describe('a body', () => {
     ['NUL 10,000 deep', bytes(`${'['.repeat(10_000)}"\\u0000"${']'.repeat(10_000)}`, 'latin1')],
     ['a number beyond doubles', bytes('{"delta":1e999,"reason":"x"}', 'latin1')],
     ['a member called __proto__', bytes('{"__proto__":{"reason":"x"}}', 'latin1')],
-  ])('with %s is refused by every call that takes one', async (_, body) => {
+  ])('a body with %s is refused by every call that takes one', async (_, body) => {
     for (const { method, path, body: example } of operations) {
       if (example === undefined) continue;
       const [, id = 'none'] = [...existing].find(([each]) => path.startsWith(each)) ?? [];
