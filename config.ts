@@ -59,6 +59,10 @@ const appFields = z.object({
     hostname: /./,
     ...required('the mail server, e.g. smtps://user:password@host'),
   }),
+  AUTHORIZE_DEADLINE_MS: wholeNumber(500, 10_000).default(2_000),
+  BREAKER_WINDOW_MS: wholeNumber(1_000, 3_600_000).default(30_000),
+  BREAKER_MIN_CALLS: wholeNumber(1, 100_000).default(10),
+  BREAKER_FAILURE_PERCENT: wholeNumber(1, 99).default(50),
   BREAKER_PROBE_AFTER_MS: wholeNumber(100, 3_600_000).default(60_000),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
   RETAIN_KEYS_DAYS: days.default(DEFAULT_RETENTION.keys),
@@ -118,6 +122,17 @@ export function readStackConfig(env: Environment = environment()): StackConfig {
 /** Reads the variables of a command that uses only the database. Throws ConfigError. */
 export function readDatabaseConfig(env: Environment = environment()): { DATABASE_URL: string } {
   return parse(appFields.pick({ DATABASE_URL: true }), env);
+}
+
+/** The limits of calls to providers. */
+export function limitSettingsOf(app: AppConfig) {
+  return {
+    authorizeDeadlineMs: app.AUTHORIZE_DEADLINE_MS,
+    breakWindowMs: app.BREAKER_WINDOW_MS,
+    breakAfter: app.BREAKER_MIN_CALLS,
+    breakRate: app.BREAKER_FAILURE_PERCENT / 100,
+    probeAfterMs: app.BREAKER_PROBE_AFTER_MS,
+  };
 }
 
 /** The retention periods of the configuration. */

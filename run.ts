@@ -16,6 +16,7 @@ import { createReconciliationClient } from './temporal/reconciliation-client.ts'
 import {
   ConfigError,
   readAppConfig,
+  limitSettingsOf,
   readTemporalConfig,
   retentionOf,
   type AppConfig,
@@ -150,14 +151,14 @@ type Dependencies = ReturnType<typeof connectDependencies>;
 
 /** The outbound dependencies. Only Temporal is connected before first use. */
 function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
-  const onBreakerChange = (view: { readonly name: string; readonly state: string }): void =>
-    log.warn({ breaker: view.name, state: view.state }, 'circuit breaker changed');
+  const onBreakerChange = ({ name, ...view }: { readonly name: string }): void =>
+    log.warn({ breaker: name, ...view }, 'calls to a provider changed');
   const databases = openDatabases(config, seams.onCommit);
   const notifications = createNotifications({
     url: config.DATABASE_URL,
     onLost: (error) => log.warn({ err: error }, 'lost the PostgreSQL notifications, reconnecting'),
   });
-  const limits = createLimits(config.BREAKER_PROBE_AFTER_MS);
+  const limits = createLimits(limitSettingsOf(config));
   const payments = seams.payments(
     createStripePayments({
       limits: limits.payments,

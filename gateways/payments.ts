@@ -42,6 +42,8 @@ export type AuthorizeOutcome =
       readonly code: string;
       readonly reference: string | null;
     }
+  /** The request, not the shopper's payment method: nothing was done, and a retry cannot succeed. */
+  | { readonly kind: 'refused'; readonly code: string }
   | NoResponse;
 
 /** The provider's record of one order's payment. */
@@ -100,7 +102,7 @@ export type RefundsPage =
 export interface PaymentGateway {
   /** The amounts that can be charged in a currency; null when no card can be charged in it. */
   limitsOf(currency: string): AmountLimits | null;
-  /** Authorizes the amount without capturing it. Deadline 2 s: a shopper waits for it. */
+  /** Authorizes the amount without capturing it. Its deadline is short: a shopper waits for it. */
   authorize(request: AuthorizeRequest): Promise<AuthorizeOutcome>;
   /** What `authorize` would return now without a call; null when it would call the provider. */
   authorizeUnavailable(): Unavailable | null;

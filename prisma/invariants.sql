@@ -282,22 +282,26 @@ WHERE o.status::text <> e.went_to
   AND NOT (e.went_to = 'resumed' AND transitions -> 'needs_attention' ? o.status::text);
 
 -- invariant: responses_stored
--- title: An accepted order has its stored 201 and a declined one its 402, and each stored response has its order
+-- title: An accepted order has its stored 201 and a declined one its 402 or 422, and each stored response has its order
 -- holds: always
--- Keys are kept for at least 30 days (domain/retention.ts).
+-- Keys are kept for at least 30 days (domain/retention.ts). An order about which the provider was not
+-- asked gives up its key (prisma/orders/expire-order.ts).
 SELECT k.key AS subject, format('key of order %s (%s) is %s, response %s', COALESCE(k.order_id, 'none'),
   COALESCE(o.status::text, 'missing'), k.state, COALESCE(k.status::text, 'none')) AS detail
 FROM idempotency_keys k LEFT JOIN orders o ON o.id = k.order_id
 WHERE (k.state = 'done') IS DISTINCT FROM (k.status IS NOT NULL AND k.body IS NOT NULL)
   OR (k.order_id IS NULL AND k.state <> 'done')
-  OR (k.order_id IS NOT NULL AND (o.id IS NULL OR COALESCE(k.status, 0) <> CASE
-    WHEN o.placed_at IS NOT NULL THEN 201 WHEN o.status = 'declined' THEN 402 ELSE 0 END))
+  OR (k.order_id IS NOT NULL AND (o.id IS NULL OR COALESCE(k.status, 0) <> ALL (CASE
+    WHEN o.placed_at IS NOT NULL THEN ARRAY[201] WHEN o.status = 'declined' THEN ARRAY[402, 422]
+    ELSE ARRAY[0] END)))
   OR (k.status = 201 AND k.order_id IS NOT NULL AND position(k.order_id IN k.body) = 0)
 UNION ALL
 SELECT o.id, format('%s keys', count(k.order_id))
 FROM orders o LEFT JOIN idempotency_keys k ON k.order_id = o.id
+  LEFT JOIN payments p ON p.order_id = o.id
 WHERE o.created_at > now() - interval '29 days'
-GROUP BY o.id HAVING count(k.order_id) <> 1;
+GROUP BY o.id, p.decline_code
+HAVING count(k.order_id) <> CASE p.decline_code WHEN 'provider_not_asked' THEN 0 ELSE 1 END;
 
 -- invariant: pending_ends
 -- title: A pending order past its deadline is settled

@@ -43,6 +43,7 @@ export const PROBLEMS = {
   payload_too_large: [413, 'The body is too large.'],
   unsupported_media_type: [415, 'The body must be application/json, without a content coding.'],
   invalid_request: [422, 'Parts of the request are not valid.'],
+  payment_refused: [422, 'The payment provider refused the payment.'],
   refund_exceeds_captured: [422, 'The amount exceeds what can still be refunded.'],
   idempotency_key_reused: [422, 'The Idempotency-Key was used for another request.'],
   internal_error: [500, 'Internal error.'],

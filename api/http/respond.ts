@@ -11,7 +11,7 @@ type Stored<S extends StatusCode, T extends z.ZodType> = Response &
   TypedResponse<JSONParsed<z.output<T>>, S, 'json'>;
 
 /** The statuses of stored responses. */
-const STORED_STATUSES = [200, 201, 202, 402] as const;
+const STORED_STATUSES = [200, 201, 202, 402, 422] as const;
 
 /** Sends a stored response byte for byte (G9). A header marks a replay. */
 export function sendStored<S extends StatusCode, T extends z.ZodType>(
@@ -23,8 +23,9 @@ export function sendStored<S extends StatusCode, T extends z.ZodType>(
   c.header('content-type', problem ? 'application/problem+json' : 'application/json');
   if (replayed) c.header('idempotent-replayed', 'true');
   const status = STORED_STATUSES.find((each) => each === stored.status);
-  const response = c.body(stored.body, status);
-  if (!isAsDeclared<S, T>(response))
+  // Without a status Hono would send 200.
+  const response = status === undefined ? null : c.body(stored.body, status);
+  if (response === null || !isAsDeclared<S, T>(response))
     throw new Error(`no route stores a response with status ${stored.status}`);
   return response;
 }

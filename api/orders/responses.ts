@@ -30,6 +30,21 @@ export function declinedResponse(declineCode: string, requestId: string): Stored
   return { status: 402, body: problemBody(problem, requestId) };
 }
 
+/**
+ * The provider refused the request and not the card, e.g. a currency that the account cannot charge.
+ * Stored as well: the same request would be refused again.
+ */
+export function paymentRefusedResponse(providerCode: string, requestId: string): StoredResponse {
+  const problem: Problem = {
+    code: 'payment_refused',
+    detail:
+      'The payment provider refused this payment, and nothing was charged. Change the order and send ' +
+      'it with a new Idempotency-Key, or choose another payment method.',
+    members: { provider_code: providerCode },
+  };
+  return { status: 422, body: problemBody(problem, requestId) };
+}
+
 /** Retryable only if other unpaid orders hold all missing units, which may be released. */
 export function outOfStock(shortages: readonly Shortage[]): Problem {
   const onlyHeld = shortages.every(({ cause }) => cause === 'held');
@@ -77,7 +92,7 @@ export function requestTimedOut(): Problem {
   };
 }
 
-/** For a request that was refused before anything was written, because the breaker is open. */
+/** For a request after which nothing is left: the provider was not called, or did nothing. */
 export function paymentNotAttempted({ retryAfterMs }: Unavailable): Problem {
   return {
     code: 'payment_unavailable',

@@ -63,8 +63,12 @@ async function readiness(services: Services) {
   return { status, pid: process.pid, dependencies };
 }
 
+/** `reasons` are for people: an operator has to mend credentials, a breaker closes by itself. */
 function provider(breakers: readonly BreakerView[]) {
-  const open = breakers.some(({ state }) => state !== 'closed');
   const states = Object.fromEntries(breakers.map(({ name, state }) => [name, state]));
-  return { status: open ? 'degraded' : 'up', breakers: states };
+  const reasons = breakers.flatMap(({ name, reason }) =>
+    reason === null ? [] : [`${name}: ${reason}`],
+  );
+  const status = reasons.length > 0 ? 'degraded' : 'up';
+  return { status, breakers: states, ...(reasons.length > 0 && { reasons }) };
 }

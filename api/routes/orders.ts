@@ -4,7 +4,8 @@ import { cancelOrder, startOf } from '../orders/cancel-order.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 import { loadOrder } from '../orders/load-order.ts';
-import { placeOrder, type PlaceOrderOutcome } from '../orders/place-order.ts';
+import { placeOrder } from '../orders/place-order.ts';
+import type { PlaceOrderOutcome } from '../orders/settle-order.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader } from '../schemas/common.ts';
@@ -80,6 +81,7 @@ const placeRoute = createRoute({
     },
     ...problems(
       'payment_declined',
+      'payment_refused',
       'out_of_stock',
       'price_changed',
       'order_expired',
@@ -110,9 +112,13 @@ const cancelRoute = createRoute({
 });
 
 /** Starts the workflow of a placed order in the background, and counts the outcome. */
-function followUp({ starter, metrics }: Services, outcome: PlaceOrderOutcome): void {
+function followUp({ starter, metrics, log }: Services, outcome: PlaceOrderOutcome): void {
   if (outcome.kind === 'refused') return metrics.countOrder(outcome.problem.code);
   if (outcome.placed) starter.startInBackground(startOf(outcome.placed));
   if (outcome.replayed) return metrics.countOrder('replayed');
-  metrics.countOrder(outcome.placed ? 'placed' : 'payment_declined');
+  if (outcome.placed) return metrics.countOrder('placed');
+  const isRefused = outcome.response.status === 422;
+  // A shopper cannot mend this: the account or the product is set up wrongly.
+  if (isRefused) log.warn({ order_id: outcome.orderId }, 'the payment provider refused a payment');
+  metrics.countOrder(isRefused ? 'payment_refused' : 'payment_declined');
 }

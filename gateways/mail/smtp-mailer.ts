@@ -6,11 +6,11 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { createTransport } from 'nodemailer';
-import { createGuard, ProviderFault } from '../resilience/guard.ts';
+import { AccessRefused, Inconclusive, ProviderFault } from '../resilience/faults.ts';
+import { createGuard } from '../resilience/guard.ts';
 import { MAIL_LIMITS } from '../resilience/limits.ts';
 import type { MailLimits } from '../resilience/limits.ts';
 import type { Mail, Mailer, SendOutcome } from './mailer.ts';
-import { ProviderRejection } from '../resilience/outcome.ts';
 import type { BreakerListener } from '../resilience/outcome.ts';
 
 export interface SmtpMailerOptions {
@@ -115,9 +115,6 @@ const SUBMISSION_PORT = 587;
 /** Servers close long sessions; ending them first avoids a lost mail. */
 const MAILS_PER_CONNECTION = 100;
 
-/** A 5xx to these commands is about this mail (RFC 5321, 4.2.1), not about us or the server. */
-const MAIL_COMMANDS: readonly unknown[] = ['MAIL FROM', 'RCPT TO', 'DATA'];
-
 /** nodemailer's codes for failures of network and server; its other codes are our mistakes. */
 const EXTERNAL: readonly string[] = [
   'ECONNECTION',
@@ -133,21 +130,44 @@ const EXTERNAL: readonly string[] = [
   'EAUTH',
 ];
 
+/** Replies that ask for other or for any credentials (RFC 4954 §6). */
+const ACCESS_REPLIES: readonly unknown[] = [530, 534, 535, 538];
+/** The mail is too large (RFC 5321 §4.2.2, RFC 1870). */
+const TOO_LARGE = 552;
+
+/**
+ * What a failed mail means, by reply and command (RFC 5321 §4.2.1, §4.3.2). RCPT TO is about the
+ * mailbox, so that a full or greylisted one says nothing about the server; DATA is about the mail;
+ * MAIL FROM is about us, the sender; every other command is about the server.
+ */
 function readFailure(error: unknown): SendOutcome {
   const code = field(error, 'code');
   if (typeof code !== 'string' || !EXTERNAL.includes(code)) throw error;
-  const status = field(error, 'responseCode');
-  if (typeof status !== 'number') {
+  const reply = field(error, 'responseCode');
+  if (typeof reply !== 'number') {
     // Rejected before anything was sent: an invalid address, a mail above the size limit.
     if (code === 'EENVELOPE' || code === 'EMESSAGE') {
       return { kind: 'refused', reason: `smtp_${code.toLowerCase()}` };
     }
-    throw new ProviderFault(`smtp_${code.toLowerCase()}`);
+    const reason = `smtp_${code.toLowerCase()}`;
+    throw code === 'EAUTH' ? new AccessRefused(reason) : new ProviderFault(reason);
   }
-  if (status < 500) throw new ProviderFault(`smtp_${status}`);
-  if (code === 'EAUTH') throw new ProviderRejection('mail', `smtp_${status}`);
-  if (!MAIL_COMMANDS.includes(field(error, 'command'))) throw new ProviderFault(`smtp_${status}`);
-  return { kind: 'refused', reason: `smtp_${status}` };
+  const reason = `smtp_${reply}`;
+  if (ACCESS_REPLIES.includes(reply)) throw new AccessRefused(reason);
+  const isPermanent = reply >= 500;
+  switch (field(error, 'command')) {
+    case 'RCPT TO':
+      if (isPermanent) return { kind: 'refused', reason };
+      throw new Inconclusive(reason);
+    case 'DATA':
+      if (isPermanent) return { kind: 'refused', reason };
+      throw new ProviderFault(reason);
+    case 'MAIL FROM':
+      if (reply === TOO_LARGE) return { kind: 'refused', reason };
+      throw isPermanent ? new AccessRefused(reason) : new ProviderFault(reason);
+    default:
+      throw isPermanent && code === 'EAUTH' ? new AccessRefused(reason) : new ProviderFault(reason);
+  }
 }
 
 function field(error: unknown, name: string): unknown {

@@ -1,41 +1,32 @@
 /**
- * Wraps every call to a provider: deadline, circuit breaker, bulkhead. It returns missing responses
- * as data and does not retry: Temporal does, and a synchronous call is not retried.
+ * Wraps every call to a provider: deadline, circuit breaker, bulkhead. It returns missing responses as
+ * data. It repeats a call only while the provider asks to wait (`ProviderBusy`) and the deadline has
+ * room; every other retry is Temporal's, and the synchronous path has none.
  *
- * A `ProviderFault`, a passed deadline and an answer that is `NotUnderstood` become `unknown`; the
- * first two count towards opening the breaker. Any other error is our own bug and is rethrown unchanged: a guard that swallowed a
- * TypeError would report it as a network problem.
+ * A `CallFault` and a passed deadline become outcomes, as faults.ts says. Any other error is our own
+ * bug and is rethrown unchanged: a guard that swallowed a TypeError would report it as a network
+ * problem.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   BrokenCircuitError,
   bulkhead,
   BulkheadRejectedError,
-  circuitBreaker,
   CircuitState,
-  ConsecutiveBreaker,
-  handleWhen,
   TaskCancelledError,
   timeout,
   TimeoutStrategy,
 } from 'cockatiel';
-import type {
-  BreakerListener,
-  BreakerState,
-  BreakerView,
-  NoResponse,
-  Unavailable,
-} from './outcome.ts';
+import { accessRefused, createBreaker, type BreakerLimits } from './breaker.ts';
+import { AccessRefused, CallFault, NotUnderstood, ProviderBusy, ProviderFault } from './faults.ts';
+import type { BreakerListener, BreakerView, NoResponse, Unavailable } from './outcome.ts';
 
 /** The limits of one group of calls. Values with their reasons: limits.ts. */
-export interface CallLimits {
+export interface CallLimits extends BreakerLimits {
   /** From entering the guard to the response, waiting in the queue included. */
   readonly deadlineMs: number;
   readonly maxConcurrent: number;
   readonly maxQueued: number;
-  /** Consecutive unknown outcomes after which the breaker opens. */
-  readonly breakAfter: number;
-  /** How long the breaker stays open before it lets one call probe. */
-  readonly halfOpenAfterMs: number;
 }
 
 export interface GuardOptions extends CallLimits {
@@ -46,8 +37,8 @@ export interface GuardOptions extends CallLimits {
 
 export interface Guard {
   /**
-   * Runs one call. `unavailable`: nothing was sent. `unknown`: it may have taken effect. Rejects with
-   * any error of `work` that is neither a `ProviderFault` nor the deadline.
+   * Runs one call. `unavailable`: nothing was done. `unknown`: it may have taken effect. Rejects with
+   * any error of `work` that is neither a `CallFault` nor the deadline.
    */
   run<T>(
     work: (signal: AbortSignal) => Promise<T>,
@@ -62,56 +53,49 @@ export interface Guard {
   view(): BreakerView;
 }
 
-/** A failure of provider or network: connection lost, 5xx, an unreadable response. */
-export class ProviderFault extends Error {
-  override readonly name = 'ProviderFault';
-  /** A technical code. */
-  readonly reason: string;
-
-  constructor(reason: string) {
-    super(reason);
-    this.reason = reason;
-  }
-}
-
-/**
- * The provider answered outside of its contract, so a repeat gives the same answer. The call may have
- * taken effect. It says nothing about the health of the provider: the breaker does not count it.
- */
-export class NotUnderstood extends Error {
-  override readonly name = 'NotUnderstood';
-  /** A technical code. */
-  readonly reason: string;
-
-  constructor(reason: string) {
-    super(reason);
-    this.reason = reason;
-  }
-}
-
 /** A slot of a full bulkhead is free again after about one ordinary call. */
 const NO_SLOT: Unavailable = {
   kind: 'unavailable',
   reason: 'too many concurrent calls',
   retryAfterMs: 250,
 };
-/** A caller that may probe may still not call; after this time another one may. */
-const PROBE_RESERVED_MS = 1_000;
+/** A busy provider that names no time is asked again after this; then after twice as long each time. */
+const FIRST_PAUSE_MS = 200;
+/** A provider that asks for more is asked again after this: it may be mistaken. */
+const MAX_BUSY_MS = 600_000;
+/** Of the deadline: a repeat is sent only while so much of it is left for the response. */
+const LEFT_FOR_REPEAT = 0.25;
 
 /** One guard, hence one breaker and one bulkhead, per provider and group of calls. */
 export function createGuard(options: GuardOptions): Guard {
-  const { deadlineMs } = options;
+  const { deadlineMs, halfOpenAfterMs } = options;
   const slots = bulkhead(options.maxConcurrent, options.maxQueued);
-  const { breaker, openFor, probing, refusal, ...created } = createBreaker(options);
+  const { breaker, openFor, probing, refusal, ...created } = createBreaker({
+    ...options,
+    isFailure,
+    reasonOf,
+  });
   let notUnderstood = 0;
 
   function noResponse(error: unknown): NoResponse {
     if (error instanceof BrokenCircuitError) return openFor();
     if (error instanceof BulkheadRejectedError) return NO_SLOT;
-    if (isFailure(error)) return { kind: 'unknown', reason: reasonOf(error) };
-    if (!(error instanceof NotUnderstood)) throw error;
-    notUnderstood += 1;
-    return { kind: 'unknown', reason: error.reason, notUnderstood: true };
+    if (error instanceof AccessRefused) {
+      const reason = accessRefused(error.reason);
+      return { kind: 'unavailable', reason, retryAfterMs: halfOpenAfterMs };
+    }
+    if (error instanceof ProviderBusy && !error.isRunning) {
+      const retryAfterMs = Math.min(error.retryAfterMs ?? deadlineMs, MAX_BUSY_MS);
+      return { kind: 'unavailable', reason: `provider busy: ${error.reason}`, retryAfterMs };
+    }
+    if (error instanceof NotUnderstood) {
+      notUnderstood += 1;
+      return { kind: 'unknown', reason: error.reason, notUnderstood: true };
+    }
+    if (error instanceof CallFault || error instanceof TaskCancelledError) {
+      return { kind: 'unknown', reason: reasonOf(error) };
+    }
+    throw error;
   }
 
   async function run<T>(
@@ -128,7 +112,10 @@ export function createGuard(options: GuardOptions): Guard {
         // The library lets others wait for the probe. A shopper gets a response at once instead.
         if (breaker.state === CircuitState.HalfOpen) return probing();
         const deadline = timeout(leftMs, TimeoutStrategy.Aggressive);
-        return breaker.execute(() => deadline.execute(({ signal }) => work(signal)));
+        const lastRepeatAtMs = enteredAtMs + deadlineMs * (1 - LEFT_FOR_REPEAT);
+        return breaker.execute(() =>
+          deadline.execute(({ signal }) => whileBusy(() => work(signal), lastRepeatAtMs)),
+        );
       });
     } catch (error) {
       return noResponse(error);
@@ -138,71 +125,29 @@ export function createGuard(options: GuardOptions): Guard {
   return { run, refusal, view: () => ({ ...created.view(), notUnderstood }) };
 }
 
-/** The library's breaker, and its state as outcomes of calls that are not sent. */
-function createBreaker({ name, deadlineMs, breakAfter, halfOpenAfterMs, onChange }: GuardOptions) {
-  const breaker = circuitBreaker(handleWhen(isFailure), {
-    halfOpenAfter: halfOpenAfterMs,
-    breaker: new ConsecutiveBreaker(breakAfter),
-  });
-  const entered = { closed: 0, open: 0, half_open: 0 };
-  let openedAtMs = 0;
-  let probeReservedAtMs = -Infinity;
-  let lastError = '';
-  const openForMs = (): number => openedAtMs + halfOpenAfterMs - Date.now();
-  const openFor = (): Unavailable => ({
-    kind: 'unavailable',
-    reason: `circuit breaker open, last error: ${lastError}`,
-    retryAfterMs: Math.ceil(Math.min(Math.max(openForMs(), 1), halfOpenAfterMs)),
-  });
-  const probing = (): Unavailable => ({
-    kind: 'unavailable',
-    reason: `circuit breaker open, one call is probing, last error: ${lastError}`,
-    retryAfterMs: deadlineMs,
-  });
-  const view = (): Omit<BreakerView, 'notUnderstood'> => {
-    return { name, state: stateName(breaker.state), entered: { ...entered } };
-  };
-  breaker.onFailure(({ reason }) => {
-    if ('error' in reason && isFailure(reason.error)) lastError = reasonOf(reason.error);
-  });
-  breaker.onBreak(() => {
-    openedAtMs = Date.now();
-    probeReservedAtMs = -Infinity;
-  });
-  breaker.onStateChange((state) => {
-    entered[stateName(state)] += 1;
-    onChange?.({ name, state: stateName(state) });
-  });
-
-  function refusal(): Unavailable | null {
-    const state = stateName(breaker.state);
-    if (state === 'closed') return null;
-    const isReserved = Date.now() < probeReservedAtMs + PROBE_RESERVED_MS;
-    if (state === 'half_open' || isReserved) return probing();
-    if (openForMs() > 0) return openFor();
-    probeReservedAtMs = Date.now();
-    return null;
+/** Repeats `work` while the provider is busy, with pauses that callers do not have in common. */
+async function whileBusy<T>(work: () => Promise<T>, lastRepeatAtMs: number): Promise<T> {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs *= 2) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ProviderBusy)) throw error;
+      const waitMs = Math.max(error.retryAfterMs ?? 0, pauseMs * (0.75 + Math.random() / 2));
+      if (performance.now() + waitMs > lastRepeatAtMs) throw error;
+      await pause(waitMs);
+    }
   }
-
-  return { breaker, openFor, probing, refusal, view };
 }
 
-function isFailure(error: unknown): error is ProviderFault | TaskCancelledError {
-  return error instanceof ProviderFault || error instanceof TaskCancelledError;
+/** Only these tell of the provider's health. */
+function isFailure(error: unknown): boolean {
+  return (
+    error instanceof ProviderFault ||
+    error instanceof AccessRefused ||
+    error instanceof TaskCancelledError
+  );
 }
 
-function reasonOf(error: ProviderFault | TaskCancelledError): string {
-  return error instanceof ProviderFault ? error.reason : 'deadline';
-}
-
-function stateName(state: CircuitState): BreakerState {
-  switch (state) {
-    case CircuitState.Closed:
-      return 'closed';
-    case CircuitState.HalfOpen:
-      return 'half_open';
-    case CircuitState.Open:
-    case CircuitState.Isolated:
-      return 'open';
-  }
+function reasonOf(error: unknown): string {
+  return error instanceof CallFault ? error.reason : 'deadline';
 }

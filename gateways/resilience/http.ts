@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { isForeignId, isLine, toInstant } from '../../domain/text.ts';
 import { currentTraceHeaders } from '../../telemetry/tracing.ts';
-import { NotUnderstood, ProviderFault } from './guard.ts';
+import { NotUnderstood, ProviderFault } from './faults.ts';
 
 /** Providers' responses are a few kilobytes; anything near this size is not theirs. */
 const MAX_RESPONSE_BYTES = 1_048_576;

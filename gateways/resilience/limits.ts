@@ -10,37 +10,60 @@ export type PaymentLimits = ProviderLimits['payments'];
 export type WarehouseLimits = ProviderLimits['warehouse'];
 export type MailLimits = ProviderLimits['mail'];
 
-/** A provider that is down is probed once a minute. */
-const HALF_OPEN_AFTER_MS = 60_000;
+/** What a deployment may change. */
+export interface LimitSettings {
+  /** How long an open breaker waits before it lets one call probe. */
+  readonly probeAfterMs: number;
+  readonly breakWindowMs: number;
+  readonly breakAfter: number;
+  readonly breakRate: number;
+  readonly authorizeDeadlineMs: number;
+}
 
-/** `halfOpenAfterMs` is how long an open breaker waits before it lets one call probe. */
-export function createLimits(halfOpenAfterMs = HALF_OPEN_AFTER_MS) {
-  const limits = (values: Omit<CallLimits, 'halfOpenAfterMs'>): CallLimits => ({
-    ...values,
-    halfOpenAfterMs,
+/**
+ * A provider that is down is probed once a minute. Five slow cards say nothing about it; when ten calls
+ * of half a minute ended and most of them failed, it is the provider.
+ */
+const DEFAULTS: LimitSettings = {
+  probeAfterMs: 60_000,
+  breakWindowMs: 30_000,
+  breakAfter: 10,
+  breakRate: 0.5,
+  /** A shopper waits: ten times the usual 200 ms. */
+  authorizeDeadlineMs: 2_000,
+};
+
+export function createLimits(settings: Partial<LimitSettings> = {}) {
+  const { probeAfterMs, authorizeDeadlineMs, ...breaker } = { ...DEFAULTS, ...settings };
+  const limits = (deadlineMs: number, maxConcurrent: number, maxQueued: number): CallLimits => ({
+    deadlineMs,
+    maxConcurrent,
+    maxQueued,
+    ...breaker,
+    halfOpenAfterMs: probeAfterMs,
   });
   return {
     payments: {
-      /** A shopper waits: 2 s is ten times the usual 200 ms. 64 at once are 320 orders per second. */
-      authorize: limits({ deadlineMs: 2_000, maxConcurrent: 64, maxQueued: 256, breakAfter: 5 }),
+      /** 64 at once are 320 orders per second. */
+      authorize: limits(authorizeDeadlineMs, 64, 256),
       /** By order id. The same shopper still waits, after an authorization without a response. */
-      find: limits({ deadlineMs: 1_000, maxConcurrent: 16, maxQueued: 32, breakAfter: 5 }),
+      find: limits(1_000, 16, 32),
       /** By reference, from durable work only; a provider that cannot settle does not open it. */
-      lookup: limits({ deadlineMs: 5_000, maxConcurrent: 16, maxQueued: 64, breakAfter: 5 }),
+      lookup: limits(5_000, 16, 64),
       /** Capture, void, refund: no shopper waits, and a late response saves a look-up. */
-      settle: limits({ deadlineMs: 10_000, maxConcurrent: 32, maxQueued: 128, breakAfter: 5 }),
+      settle: limits(10_000, 32, 128),
     },
     warehouse: {
       /** Reserve and release: small writes on one resource, done in well under a second. */
-      reserve: limits({ deadlineMs: 5_000, maxConcurrent: 32, maxQueued: 128, breakAfter: 5 }),
+      reserve: limits(5_000, 32, 128),
       /** Ship and cancel: only accepted here; a later callback reports the parcel. */
-      ship: limits({ deadlineMs: 5_000, maxConcurrent: 32, maxQueued: 128, breakAfter: 5 }),
+      ship: limits(5_000, 32, 128),
       /** Reads, also for the order page: separate from the writes, with a shorter deadline. */
-      lookup: limits({ deadlineMs: 2_000, maxConcurrent: 16, maxQueued: 64, breakAfter: 5 }),
+      lookup: limits(2_000, 16, 64),
     },
     mail: {
       /** SMTP takes 1-5 s. Servers limit connections per sender: four, pooled. */
-      send: limits({ deadlineMs: 10_000, maxConcurrent: 4, maxQueued: 256, breakAfter: 5 }),
+      send: limits(10_000, 4, 256),
     },
   };
 }

@@ -4,7 +4,10 @@
  * own fault: a bug, or a `ProviderRejection`.
  */
 
-/** Nothing was sent: breaker open, bulkhead full. A retry after the wait is safe. */
+/**
+ * Nothing was done: breaker open, bulkhead full, provider busy, our credentials refused. A retry after
+ * the wait is safe.
+ */
 export interface Unavailable {
   readonly kind: 'unavailable';
   /** For people, e.g. `circuit breaker open, last error: http_503`. */
@@ -36,20 +39,22 @@ export type BreakerState = 'closed' | 'open' | 'half_open';
 export interface BreakerView {
   readonly name: string;
   readonly state: BreakerState;
+  /** Why calls of this group fail now, in words; null when the last ones did not. */
+  readonly reason: string | null;
   /** How often it entered each state since the process started. */
   readonly entered: Readonly<Record<BreakerState, number>>;
   /** How many answers were not understood since the process started. */
   readonly notUnderstood: number;
 }
 
-/** Called when a breaker enters a state. */
-export type BreakerListener = (view: Pick<BreakerView, 'name' | 'state'>) => void;
+/** Called when a breaker enters a state, or its reason changes. */
+export type BreakerListener = (view: Pick<BreakerView, 'name' | 'state' | 'reason'>) => void;
 
 /**
- * The provider rejected the request itself: malformed, bad credentials, a key used for something
- * else. Nothing was done, and the same request can never succeed: it needs a person. The message
- * contains technical codes only, never the provider's text. Modules that may not import this one by
- * value recognize it by `error.name`, which is also its failure type in Temporal.
+ * The provider rejected the request itself: malformed, or a key used for something else. Nothing was
+ * done, and the same request can never succeed: it needs a person. The message contains technical
+ * codes only, never the provider's text. Modules that may not import this one by value recognize it by
+ * `error.name`, which is also its failure type in Temporal.
  */
 export class ProviderRejection extends Error {
   override readonly name = 'ProviderRejection';

@@ -4,7 +4,13 @@
  * deadline covers the body, and a response has a size limit.
  */
 import Stripe from 'stripe';
-import { ProviderFault } from '../resilience/guard.ts';
+import { z } from 'zod';
+import {
+  Inconclusive,
+  ProviderBusy,
+  ProviderFault,
+  throwUnlessRefusal,
+} from '../resilience/faults.ts';
 import { errorCode, fetchOnce, parseBody } from '../resilience/http.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
 
@@ -57,41 +63,43 @@ export async function parseResponse<T>(
 }
 
 /**
- * Classifies an error of the package. Returns a refusal; throws ProviderFault when the outcome is
- * unknown (409 key in flight, 429, 5xx, connection), ProviderRejection when the request can never
- * succeed (credentials, a key used with other parameters), and our own bugs unchanged. Error types:
- * https://docs.stripe.com/api/errors
+ * Classifies an error of the package by status, type and code (https://docs.stripe.com/api/errors,
+ * https://docs.stripe.com/error-codes). Returns a refusal of the request. Throws a `CallFault` as
+ * faults.ts says, ProviderRejection for a key that was used with other parameters, and our own bugs
+ * unchanged.
  */
 function readStripeError(error: unknown): StripeRefusal {
-  const { errors } = Stripe;
+  const { StripeCardError, StripeConnectionError, StripeError } = Stripe.errors;
   // The transport's own faults arrive unchanged, or as the detail of this type.
   if (error instanceof ProviderFault) throw error;
-  if (error instanceof errors.StripeConnectionError) throw connectionFault(error);
-  if (!(error instanceof errors.StripeError)) throw error;
-  const refused = error instanceof errors.StripeInvalidRequestError;
-  if (error instanceof errors.StripeCardError || refused) {
-    const code = errorCode(refused ? 'invalid_request' : 'card_declined', error.code);
-    return {
-      code: errorCode(code, error.decline_code),
-      param: error.param ?? null,
-      intent: error.payment_intent ?? null,
-      declined: !refused,
-    };
+  if (error instanceof StripeConnectionError) throw connectionFault(error);
+  if (!(error instanceof StripeError)) throw error;
+  const { statusCode: status } = error;
+  // Without one, a body that is not JSON came with a status of success.
+  if (status === undefined) throw new ProviderFault('http_not_json');
+  const retryAfter = error.headers?.['retry-after'];
+  const response = { status, reason: `http_${status}`, retryAfter };
+  if (BUSY_CODES.includes(error.code)) throw new ProviderBusy(response);
+  throwUnlessRefusal(response);
+  if (error.rawType === 'idempotency_error') {
+    throw new ProviderRejection('payments', errorCode('idempotency_key_reused', error.code));
   }
-  if (isRejection(error)) {
-    throw new ProviderRejection('payments', errorCode(`http_${error.statusCode}`, error.code));
-  }
-  throw new ProviderFault(`http_${error.statusCode ?? 'not_json'}`);
+  const declined = error instanceof StripeCardError;
+  const code = errorCode(declined ? 'card_declined' : 'invalid_request', error.code);
+  return {
+    code: errorCode(code, error.decline_code),
+    param: error.param ?? null,
+    intent: error.payment_intent ?? null,
+    declined,
+  };
 }
 
-function isRejection(error: InstanceType<typeof Stripe.errors.StripeError>): boolean {
-  const { StripeAuthenticationError, StripeIdempotencyError, StripePermissionError } =
-    Stripe.errors;
-  return (
-    error instanceof StripeAuthenticationError ||
-    error instanceof StripeIdempotencyError ||
-    error instanceof StripePermissionError
-  );
+/** They mean to wait, with whatever status they come. */
+const BUSY_CODES: readonly unknown[] = ['rate_limit', 'lock_timeout', 'idempotency_key_in_use'];
+
+/** For a refused read: it says nothing about what was done before. */
+export function inconclusive({ code }: StripeRefusal): never {
+  throw new Inconclusive(`lookup_${code}`);
 }
 
 function connectionFault(error: InstanceType<typeof Stripe.errors.StripeConnectionError>) {
@@ -109,7 +117,9 @@ const boundedFetch: typeof fetch = async (input, init) => {
   return new Response(text, { status, headers });
 };
 
+/** A proxy's body may have an `error`, too; Stripe's has a type. */
 function isStripeError(text: string): boolean {
-  const body = parseBody(text);
-  return typeof body === 'object' && body !== null && 'error' in body;
+  return stripeError.safeParse(parseBody(text)).success;
 }
+
+const stripeError = z.object({ error: z.object({ type: z.string() }) });

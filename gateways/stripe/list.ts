@@ -2,12 +2,12 @@
 import type Stripe from 'stripe';
 import { z } from 'zod';
 import { isForeignId } from '../../domain/text.ts';
+import { NotUnderstood } from '../resilience/faults.ts';
 import { answerId } from '../resilience/http.ts';
-import { NotUnderstood, ProviderFault } from '../resilience/guard.ts';
 import type { UnreadableRecord } from '../resilience/outcome.ts';
 import type { ListWindow, PaymentsPage, ProviderPayment, RefundsPage } from '../payments.ts';
-import { parseResponse } from './client.ts';
-import type { StripeCall, StripeRefusal } from './client.ts';
+import { inconclusive, parseResponse } from './client.ts';
+import type { StripeCall } from './client.ts';
 import { namedOrder, readIntent } from './lookup.ts';
 
 /** Stripe's largest page. */
@@ -30,7 +30,7 @@ export function listPayments(call: StripeCall, window: ListWindow): Promise<Paym
       }
     }
     return { kind: 'page', payments, unreadable, next };
-  }, failRefused);
+  }, inconclusive);
 }
 
 /** The payments refunded in the window. A refund of no payment intent is none of ours. */
@@ -46,7 +46,7 @@ export function listRefunds(call: StripeCall, window: ListWindow): Promise<Refun
       else if (read.data.payment_intent) references.push(read.data.payment_intent);
     }
     return { kind: 'page', references, unreadable, next };
-  }, failRefused);
+  }, inconclusive);
 }
 
 const readablePage = z.object({
@@ -84,9 +84,4 @@ function paramsOf({ from, to, after }: ListWindow) {
     limit: PAGE_SIZE,
     ...(after !== null && { starting_after: after }),
   };
-}
-
-/** A refusal to list says nothing about what exists. */
-function failRefused({ code }: StripeRefusal): never {
-  throw new ProviderFault(`list_${code}`);
 }

@@ -4,7 +4,8 @@
  * old authorization and every refund are looked up first (G2).
  */
 import type { OrderId } from '../../domain/ids.ts';
-import { createGuard, NotUnderstood, ProviderFault } from '../resilience/guard.ts';
+import { Inconclusive, NotUnderstood } from '../resilience/faults.ts';
+import { createGuard } from '../resilience/guard.ts';
 import { PAYMENT_LIMITS } from '../resilience/limits.ts';
 import type { PaymentLimits } from '../resilience/limits.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
@@ -16,7 +17,7 @@ import type {
   PaymentLookup,
 } from '../payments.ts';
 import { listPayments, listRefunds } from './list.ts';
-import { parseResponse, createStripeClient } from './client.ts';
+import { parseResponse, createStripeClient, inconclusive } from './client.ts';
 import type { StripeAccess, StripeCall, StripeRefusal } from './client.ts';
 import {
   captureBeforeOf,
@@ -81,13 +82,20 @@ const UNKNOWN_OUTCOME = { kind: 'unknown', reason: 'lookup_incomplete' } as cons
 const KEY_TRUSTED_MS = 23 * 3_600_000;
 
 async function authorize(call: StripeCall, request: AuthorizeRequest): Promise<AuthorizeOutcome> {
-  return parseResponse(async () => {
+  const work = async (): Promise<AuthorizeOutcome> => {
     const isKeyExpired = orderAgeMs(request.orderId) > KEY_TRUSTED_MS;
     const known = isKeyExpired ? await findIntent(call, request.orderId) : ABSENT;
     if (known.kind === 'unsure') return UNKNOWN_OUTCOME;
     const intent = known.kind === 'found' ? known.intent : await createIntent(call, request);
     return readAuthorization(intent);
-  }, readAuthorizeRefusal);
+  };
+  try {
+    return await parseResponse(work, readAuthorizeRefusal);
+  } catch (error) {
+    // The key was sent with other parameters, as by an earlier version: that request may have succeeded.
+    if (error instanceof ProviderRejection) return { kind: 'unknown', reason: error.code };
+    throw error;
+  }
 }
 
 function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: AuthorizeRequest) {
@@ -116,7 +124,7 @@ function readAuthorization(intent: Parameters<typeof readIntent>[0]): AuthorizeO
     case 'succeeded':
       return { kind: 'authorized', reference, captureBefore: captureBeforeOf(intent) };
     case 'processing':
-      throw new ProviderFault('still_processing');
+      throw new Inconclusive('still_processing');
     case 'requires_action':
     case 'requires_confirmation':
     case 'requires_payment_method':
@@ -127,14 +135,15 @@ function readAuthorization(intent: Parameters<typeof readIntent>[0]): AuthorizeO
   }
 }
 
-/** Refusals about the shopper's card or amount, not about our request. */
+/** Refusals that another payment method or amount may avoid: they are declines. */
 const SHOPPER_CODES: readonly string[] = ['amount_too_small', 'amount_too_large'];
+const PAYMENT_METHOD = /^payment_method/;
 
+/** Every other refusal is about our request, such as a currency that the account cannot charge. */
 function readAuthorizeRefusal(refusal: StripeRefusal): AuthorizeOutcome {
   const { code, declined, intent, param } = refusal;
-  if (!declined && param !== 'payment_method' && !SHOPPER_CODES.includes(code)) {
-    throw new ProviderRejection('payments', code);
-  }
+  const isShoppers = PAYMENT_METHOD.test(param ?? code) || SHOPPER_CODES.includes(code);
+  if (!declined && !isShoppers) return { kind: 'refused', code };
   return { kind: 'declined', code, reference: intent?.id ?? null };
 }
 
@@ -151,14 +160,9 @@ function look(call: StripeCall, reference: string): Promise<PaymentLookup> {
 
 /** By order: a refusal to list or search says nothing about the order. */
 function find(call: StripeCall, orderId: OrderId): Promise<PaymentLookup> {
-  return parseResponse<PaymentLookup>(
-    async () => {
-      const known = await findIntent(call, orderId);
-      if (known.kind === 'unsure') return UNKNOWN_OUTCOME;
-      return known.kind === 'found' ? { kind: 'found', payment: readIntent(known.intent) } : ABSENT;
-    },
-    ({ code }) => {
-      throw new ProviderFault(`lookup_${code}`);
-    },
-  );
+  return parseResponse<PaymentLookup>(async () => {
+    const known = await findIntent(call, orderId);
+    if (known.kind === 'unsure') return UNKNOWN_OUTCOME;
+    return known.kind === 'found' ? { kind: 'found', payment: readIntent(known.intent) } : ABSENT;
+  }, inconclusive);
 }

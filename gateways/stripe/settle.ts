@@ -4,9 +4,9 @@
  */
 import type Stripe from 'stripe';
 import { errorCode } from '../resilience/http.ts';
-import { NotUnderstood, ProviderFault } from '../resilience/guard.ts';
+import { Inconclusive, NotUnderstood } from '../resilience/faults.ts';
 import type { SettleOutcome, SettleRequest } from '../payments.ts';
-import { parseResponse } from './client.ts';
+import { inconclusive, parseResponse } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
 import { referenceOf, retrieveIntent } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
@@ -69,8 +69,9 @@ export function refund(call: StripeCall, request: SettleRequest): Promise<Settle
 }
 
 const GONE = 'authorization_expired_or_voided';
-/** Stripe's largest page. An order has a handful of refunds at most. */
-const REFUNDS_READ = 100;
+/** Stripe's largest page, and more pages than an order ever has: the deadline ends the call before. */
+const PAGE_SIZE = 100;
+const MAX_PAGES = 20;
 
 interface FoundRefund {
   readonly id: string;
@@ -78,13 +79,21 @@ interface FoundRefund {
   readonly failure_reason?: string;
 }
 
+/** The refund of this key; null once all of the intent's refunds are read without finding it. */
 async function findRefund({ stripe, timeoutMs }: StripeCall, request: SettleRequest) {
-  const params = { payment_intent: request.reference, limit: REFUNDS_READ };
-  const { data } = await parseResponse(
-    () => stripe.refunds.list(params, { timeout: timeoutMs }),
-    failRefused,
-  );
-  return data.find(({ metadata }) => metadata?.['intent_key'] === request.key) ?? null;
+  const params = { payment_intent: request.reference, limit: PAGE_SIZE };
+  let after = {};
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const { data, has_more } = await parseResponse(
+      () => stripe.refunds.list({ ...params, ...after }, { timeout: timeoutMs }),
+      inconclusive,
+    );
+    const found = data.find(({ metadata }) => metadata?.['intent_key'] === request.key);
+    const last = data.at(-1);
+    if (found !== undefined || !has_more || last === undefined) return found ?? null;
+    after = { starting_after: last.id };
+  }
+  throw new Inconclusive('too_many_refunds');
 }
 
 function readRefund({ id, status, failure_reason: reason }: FoundRefund): SettleOutcome {
@@ -105,24 +114,19 @@ function readRefund({ id, status, failure_reason: reason }: FoundRefund): Settle
 /**
  * The intent's status after a refusal, or null when the refusal was about something else. It is
  * retrieved: a repeated key gets the first refusal again, with the intent as it was then. Throws
- * ProviderFault while the intent is processing.
+ * Inconclusive while the intent is processing.
  */
 async function statusAfter(call: StripeCall, refusal: StripeRefusal, reference: string) {
   if (refusal.code !== 'payment_intent_unexpected_state') return null;
-  const { status } = await parseResponse(() => retrieveIntent(call, reference), failRefused);
-  if (status === 'processing') throw new ProviderFault('still_processing');
+  const { status } = await parseResponse(() => retrieveIntent(call, reference), inconclusive);
+  if (status === 'processing') throw new Inconclusive('still_processing');
   return status;
 }
 
 /** A response with another status proves nothing. */
 function doneWhen(intent: Stripe.PaymentIntent, status: 'succeeded' | 'canceled'): SettleOutcome {
-  if (intent.status !== status) throw new ProviderFault('intent_status_not_expected');
+  if (intent.status !== status) throw new Inconclusive('intent_status_not_expected');
   return { kind: 'done', reference: referenceOf(intent) };
-}
-
-/** A refused look-up says nothing about what was done before. */
-function failRefused({ code }: StripeRefusal): never {
-  throw new ProviderFault(`lookup_${code}`);
 }
 
 function refused(code: string): SettleOutcome {

@@ -3,7 +3,8 @@
  * `unknown`, and reasons are passed on only when they are codes (G8).
  */
 import { z } from 'zod';
-import { createGuard, ProviderFault } from '../resilience/guard.ts';
+import { ProviderFault, throwUnlessRefusal } from '../resilience/faults.ts';
+import { createGuard } from '../resilience/guard.ts';
 import type { Guard } from '../resilience/guard.ts';
 import { answerLine, errorCode, fetchOnce, parseBody, readBody } from '../resilience/http.ts';
 import { WAREHOUSE_LIMITS } from '../resilience/limits.ts';
@@ -90,7 +91,7 @@ function createCaller({ baseUrl, apiKey }: HttpWarehouseOptions) {
   const root = new URL('warehouse/', baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
 
   async function send<T>(call: Call<T>, signal: AbortSignal): Promise<T> {
-    const { status, text } = await fetchOnce(new URL(call.path, root).href, {
+    const { status, headers, text } = await fetchOnce(new URL(call.path, root).href, {
       method: call.body === undefined ? 'GET' : 'POST',
       headers: {
         accept: 'application/json',
@@ -101,20 +102,32 @@ function createCaller({ baseUrl, apiKey }: HttpWarehouseOptions) {
       body: call.body === undefined ? null : JSON.stringify(call.body),
       signal,
     });
-    if (REJECTIONS.includes(status)) throw new ProviderRejection('warehouse', `http_${status}`);
-    if (!EXPECTED.includes(status)) throw new ProviderFault(`http_${status}`);
-    return call.read({ status, body: parseBody(text) });
+    const response = { status, body: ANSWERS.includes(status) ? parseBody(text) : null };
+    if (!ANSWERS.includes(status) || isKeyInUse(response)) {
+      const reason = `http_${status}`;
+      throwUnlessRefusal({ status, reason, retryAfter: headers.get('retry-after') });
+      throw REJECTIONS.includes(status)
+        ? new ProviderRejection('warehouse', reason)
+        : new ProviderFault(reason);
+    }
+    return call.read(response);
   }
 
   return <T>(guard: Guard, call: Call<T>) => guard.run((signal) => send(call, signal));
 }
 
-/** Our own mistakes: malformed, bad credentials, another request's key. */
-const REJECTIONS: readonly number[] = [400, 401, 403, 422];
-/** The statuses of the contract. Any other may be a proxy's: unknown. */
-const EXPECTED: readonly number[] = [200, 201, 202, 404, 409];
+/** Our own mistakes: malformed, too large, another request's key. */
+const REJECTIONS: readonly number[] = [400, 413, 415, 422];
+/** The answers of the contract. Any other status without a meaning may be a proxy's: unknown. */
+const ANSWERS: readonly number[] = [200, 201, 202, 404, 409];
 
-const inUse = z.object({ code: z.literal('idempotency_key_in_use') });
+const keyInUse = z.object({ code: z.literal('idempotency_key_in_use') });
+
+/** The first request with this key still runs. */
+function isKeyInUse({ status, body }: WarehouseResponse): boolean {
+  return status === 409 && keyInUse.safeParse(body).success;
+}
+
 const refused = z.object({ code: z.literal('refused'), reason: z.string() });
 const tracking = { carrier: answerLine, tracking_number: answerLine };
 const alreadyShipped = z.object({ code: z.literal('already_shipped'), ...tracking });
@@ -142,8 +155,6 @@ function readShip({ status, body }: WarehouseResponse): ShipOutcome {
 
 function readRefusal({ status, body }: WarehouseResponse) {
   if (status !== 409) throw new ProviderFault(`http_${status}`);
-  // The first request with this key still runs: its outcome is not known yet.
-  if (inUse.safeParse(body).success) throw new ProviderFault('idempotency_key_in_use');
   const { reason } = readBody(refused, body);
   return { kind: 'refused', reason: errorCode('unspecified', reason) } as const;
 }

@@ -1,7 +1,7 @@
 /** The warehouse's records over HTTP, after docs/warehouse-contract.md. */
 import { z } from 'zod';
-import { ProviderFault } from '../resilience/guard.ts';
 import { isCount } from '../../domain/text.ts';
+import { ProviderFault } from '../resilience/faults.ts';
 import { answerId, answerLine, answerTime, readBody } from '../resilience/http.ts';
 import type { RecordLookup, RecordsPage, WarehouseRecord } from './warehouse.ts';
 

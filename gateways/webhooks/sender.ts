@@ -9,7 +9,8 @@ import type { LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import type { WebhookOutcome } from '../../domain/webhook.ts';
 import { createWebhookAgents, type Checked } from './agents.ts';
-import { readBodyHead, retryAfterOf } from './response.ts';
+import { retryAfterOf } from '../resilience/retry-after.ts';
+import { readBodyHead } from './response.ts';
 import {
   findTarget,
   hostOf,

@@ -7,7 +7,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
 import { MAX_WAIT_MS, MODES } from './faults.ts';
-import type { Faults, Operation, Provider, TriggeredFault } from './faults.ts';
+import type { Faults, Operation, Provider, RejectedWith, TriggeredFault } from './faults.ts';
 import type { Journal } from './journal.ts';
 import type { IdempotencyStore, KeyState } from './idempotency-store.ts';
 
@@ -28,6 +28,8 @@ export interface ProviderContext {
   readonly faults: Faults;
   readonly keys: IdempotencyStore;
   readonly failed: () => ProviderResponse;
+  /** The error in the provider's own form. */
+  readonly rejected: (error: RejectedWith) => ProviderResponse;
   readonly keyMismatch: () => ProviderResponse;
   readonly keyInUse: () => ProviderResponse;
 }
@@ -62,6 +64,7 @@ export async function attempt(
   if (fault?.mode === 'down') return cut(c);
   if (fault?.mode === 'hang') return hang(c);
   if (fault?.mode === 'fail_before') return respond(serialize(provider.failed()));
+  if (fault?.mode === 'reject') return reject(provider, fault.error);
   const sent = await carryOut(provider, call, fault);
   if (fault?.mode === 'answer_lost') return cut(c);
   return respond(sent);
@@ -121,6 +124,12 @@ function respond({ status, body, replayed }: Sent): Response {
   const headers = new Headers({ 'Content-Type': 'application/json' });
   if (replayed) headers.set('Idempotent-Replayed', 'true');
   return new Response(body, { status, headers });
+}
+
+function reject(provider: ProviderContext, error: RejectedWith): Response {
+  const response = respond(serialize(provider.rejected(error)));
+  if (error.retry_after !== undefined) response.headers.set('Retry-After', error.retry_after);
+  return response;
 }
 
 /** Ends the connection without a response: the client cannot know what was done. */

@@ -20,7 +20,8 @@ export const PROVIDERS = ['payments', 'warehouse', 'mail'] as const satisfies re
 
 /**
  * `latency` and `late` wait, then carry out the call. `fail_before` responds 5xx without effect.
- * `refuse` is a business refusal. `answer_lost` carries out the call and cuts the connection. `hang`
+ * `refuse` is a business refusal. `reject` responds with the error of your choice, without effect.
+ * `answer_lost` carries out the call and cuts the connection. `hang`
  * never responds, `down` cuts at once: both without effect. `duplicate` sends a message twice and
  * changes nothing about a call.
  */
@@ -28,6 +29,7 @@ export const MODES = [
   'latency',
   'fail_before',
   'refuse',
+  'reject',
   'answer_lost',
   'hang',
   'down',
@@ -40,6 +42,19 @@ export type Mode = (typeof MODES)[number];
 export const MAX_WAIT_MS = 120_000;
 const DEFAULT_WAIT_MS = { latency: 1_000, late: 10_000 } as const;
 
+/** The error of `reject`. */
+const errorSchema = {
+  /** An HTTP status, or for mail the SMTP reply. */
+  status: z.int().min(300).max(599).optional(),
+  /** The provider's own words for it: a type is Stripe's, a parameter too. */
+  code: z.string().max(100).optional(),
+  type: z.string().max(100).optional(),
+  param: z.string().max(100).optional(),
+  retry_after: z.string().max(100).optional(),
+  /** The SMTP command that is rejected. */
+  command: z.enum(['MAIL FROM', 'RCPT TO', 'DATA']).optional(),
+};
+
 /** Body of `PUT /faults/{provider}/{operation}`. `times` is how often it may still fire. */
 export const faultSchema = z.strictObject({
   mode: z.enum(MODES),
@@ -47,6 +62,7 @@ export const faultSchema = z.strictObject({
   times: z.int().min(0).max(1_000_000).optional(),
   latency_ms: z.int().min(0).max(MAX_WAIT_MS).optional(),
   seed: z.int().default(1),
+  ...errorSchema,
 });
 export type FaultSpec = z.input<typeof faultSchema>;
 
@@ -70,7 +86,11 @@ export interface TriggeredFault {
   readonly mode: Mode;
   /** How long `latency` and `late` wait; 0 for the other modes. */
   readonly waitMs: number;
+  readonly error: RejectedWith;
 }
+
+/** What `reject` responds with. */
+export type RejectedWith = Readonly<Pick<Armed, keyof typeof errorSchema>>;
 
 export interface Place {
   readonly provider: Provider;
@@ -104,7 +124,7 @@ export function createFaults(journal: Journal): Faults {
         fired: fault.fired + (fires ? 1 : 0),
         ...(fault.times === undefined ? {} : { times: fault.times - (fires ? 1 : 0) }),
       });
-      return fires ? { mode: fault.mode, waitMs: waitOf(fault) } : null;
+      return fires ? { mode: fault.mode, waitMs: waitOf(fault), error: fault } : null;
     },
     list: () => [...armed.values()].map(view),
     clear: () => armed.clear(),

@@ -87,6 +87,12 @@ export async function releaseKey(db: Database, claim: KeyClaim): Promise<void> {
       AND state = 'running'`;
 }
 
+/** Frees the key of work that left nothing behind. */
+export async function deleteRunningKey(tx: Transaction, claim: KeyClaim): Promise<void> {
+  const { apiKeyId, scope, key } = claim;
+  await tx.idempotencyKey.deleteMany({ where: { apiKeyId, scope, key, state: 'running' } });
+}
+
 /** Stores the response that settled the order. The first one is kept. */
 export async function storeResponse(
   tx: Transaction,

@@ -6,6 +6,7 @@ import { providerKey } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import { transitionOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
+import { deleteRunningKey, type KeyClaim } from '../access/idempotency.ts';
 import { settleAuthorization } from './place-order.ts';
 import { releaseHold } from '../catalog/stock.ts';
 
@@ -61,6 +62,24 @@ export async function recordExpired(
     await releaseHold(tx, orderId);
   });
 }
+
+/**
+ * Order `expired`, stock released, its key deleted: its only attempt did nothing at the provider, and a
+ * retry opens another order.
+ */
+export async function recordWithdrawn(db: Database, order: Order, claim: KeyClaim): Promise<void> {
+  await orderTransaction(db, order.id, async (tx) => {
+    const { id: orderId } = order;
+    const change = await transitionOrder(tx, { orderId, type: 'order.expired', to: 'expired' });
+    if (change.kind !== 'changed') return;
+    await settleAuthorization(tx, order, { state: 'refused', code: NOT_ASKED, reference: null });
+    await releaseHold(tx, orderId);
+    await deleteRunningKey(tx, claim);
+  });
+}
+
+/** Known to the invariant `responses_stored`: such an order has no key. */
+const NOT_ASKED = 'provider_not_asked';
 
 async function writeVoided(tx: Transaction, order: Order, reference: string): Promise<void> {
   await settleAuthorization(tx, order, { state: 'succeeded', reference, code: null });

@@ -114,7 +114,7 @@ const STEPS: readonly Step[] = [
     done: { kind: 'pending' },
     effect: null,
     event: null,
-    refused: UNKNOWN,
+    refused: { failure: 'provider_unavailable' },
   }),
   step('cancelShipment', {
     row: 'C3',

@@ -227,21 +227,11 @@ describe('invalid responses', () => {
     [200, '<html>', 'answer_not_json'],
     [302, '', 'http_302'],
     [404, '{}', 'http_404'],
-    [409, '{"code":"idempotency_key_in_use"}', 'idempotency_key_in_use'],
-    [429, '{}', 'http_429'],
     [502, 'bad gateway', 'http_502'],
   ] as const)(
     'a warehouse response %i with body "%s" returns unknown',
     async ([status, body, reason]) => {
       expect(await outcomeOf(status, body)).toEqual({ kind: 'unknown', reason });
-    },
-  );
-
-  test.for([400, 401, 403, 422])(
-    'a warehouse response %i is thrown as a rejected request',
-    async (status) => {
-      const message = `warehouse rejected the request: http_${status}`;
-      await expect(outcomeOf(status, '{"message":"Ada Lovelace"}')).rejects.toThrow(message);
     },
   );
 

@@ -1,16 +1,31 @@
 /** The one table of limits: what a deployment may change in it. */
 import { expect, test } from 'vitest';
-import { createLimits } from '../../gateways/resilience/limits.ts';
+import { createLimits, type LimitSettings } from '../../gateways/resilience/limits.ts';
 
 const GUARDS = 8;
 
-test('every open breaker probes after one minute by default', () => {
-  const waits = JSON.stringify(createLimits()).match(/"halfOpenAfterMs":60000\b/g);
-  expect(waits).toHaveLength(GUARDS);
-});
+interface Setting {
+  readonly name: keyof LimitSettings;
+  readonly value: number;
+  readonly limit: string;
+  readonly usual: number;
+  readonly guards: number;
+}
 
-test('a shorter wait before probing applies to every breaker and changes no other limit', () => {
-  const usual = JSON.stringify(createLimits());
-  const sooner = usual.replaceAll('"halfOpenAfterMs":60000', '"halfOpenAfterMs":2000');
-  expect(JSON.stringify(createLimits(2_000))).toBe(sooner);
-});
+const SETTINGS: readonly Setting[] = [
+  { name: 'probeAfterMs', value: 2_000, limit: 'halfOpenAfterMs', usual: 60_000, guards: GUARDS },
+  { name: 'breakWindowMs', value: 5_000, limit: 'breakWindowMs', usual: 30_000, guards: GUARDS },
+  { name: 'breakAfter', value: 7, limit: 'breakAfter', usual: 10, guards: GUARDS },
+  { name: 'breakRate', value: 0.9, limit: 'breakRate', usual: 0.5, guards: GUARDS },
+  { name: 'authorizeDeadlineMs', value: 4_321, limit: 'deadlineMs', usual: 2_000, guards: 1 },
+];
+
+test.each(SETTINGS)(
+  'the setting $name=$value changes this limit of its guards and no other',
+  ({ name, value, limit, usual, guards }) => {
+    const changed = JSON.stringify(createLimits({ [name]: value }));
+    const written = `"${limit}":${value}`;
+    expect(changed.split(written)).toHaveLength(guards + 1);
+    expect(changed.replaceAll(written, `"${limit}":${usual}`)).toBe(JSON.stringify(createLimits()));
+  },
+);

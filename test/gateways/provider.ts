@@ -10,13 +10,16 @@ import { eventually } from '../support/eventually.ts';
 /** Longer than any test takes; tests move the clock with `advance`. */
 export const HALF_OPEN_AFTER_MS = 600_000;
 
-/** Limits with a low breaker threshold and a deadline that a busy machine does not miss. */
+/** Limits with a breaker that needs few calls, and a deadline that a busy machine does not miss. */
 export function quickLimits(changes: Partial<CallLimits> = {}): CallLimits {
   return {
     deadlineMs: 30_000,
     maxConcurrent: 8,
     maxQueued: 8,
     breakAfter: 3,
+    breakRate: 0.5,
+    // Longer than any test takes.
+    breakWindowMs: HALF_OPEN_AFTER_MS,
     halfOpenAfterMs: HALF_OPEN_AFTER_MS,
     ...changes,
   };

@@ -47,17 +47,33 @@ describe('authorize', () => {
     expect(outcome).toEqual({ kind: 'declined', code: 'resource_missing', reference: null });
   });
 
-  test('an authorize key reused for another amount throws ProviderRejection', async () => {
+  test('an authorize key reused for another amount returns unknown: the first request may have succeeded', async () => {
     const gateway = gatewayOf();
     const { orderId } = await held(gateway);
     const other = { ...authorization(orderId), amount: { amountMinor: 1, currency: 'EUR' } };
-    await expect(gateway.authorize(other)).rejects.toMatchObject({ name: 'ProviderRejection' });
+    const outcome = { kind: 'unknown', reason: 'idempotency_key_reused' };
+    expect(await gateway.authorize(other)).toEqual(outcome);
+    expect(effectsOf(orderId)).toEqual(['authorize']);
   });
 
-  test('wrong credentials throw an error without the API key in its message', async () => {
+  test('wrong credentials are unavailable, with a reason that does not contain the API key', async () => {
     const gateway = createStripePayments({ apiKey: 'wrong_secret', apiUrl: sandbox.url });
-    const failure = gateway.authorize(authorization(newOrderId()));
-    await expect(failure).rejects.toThrow(/^payments rejected the request: http_401$/);
+    const reason = 'the provider refuses our credentials or account (http_401)';
+    const outcome = await gateway.authorize(authorization(newOrderId()));
+    expect(outcome).toMatchObject({ kind: 'unavailable', reason });
+    expect(gateway.breakers()).toContainEqual(expect.objectContaining({ reason }));
+  });
+
+  test('two requests with one key at the same time get one authorization: the second waits for the first', async () => {
+    const gateway = gatewayOf();
+    const orderId = newOrderId();
+    const place = { provider: 'payments', operation: 'authorize' } as const;
+    sandbox.faults.set(place, { mode: 'latency', latency_ms: 300, times: 1 });
+    const both = [1, 2].map(() => gateway.authorize(authorization(orderId)));
+    const [first, second] = await Promise.all(both);
+    expect(first).toMatchObject({ kind: 'authorized' });
+    expect(second).toEqual(first);
+    expect(effectsOf(orderId)).toEqual(['authorize']);
   });
 
   test('an authorization repeated after the provider purged its key creates no second hold', async () => {
@@ -176,9 +192,11 @@ describe('lookup', () => {
     },
   );
 
-  test('a refused lookup returns unknown', async () => {
+  test('a lookup that the provider limits is unavailable, never absent', async () => {
     sandbox.faults.set({ provider: 'payments', operation: 'lookup' }, { mode: 'refuse' });
-    const outcome = await gatewayOf().lookUp({ orderId: newOrderId(), reference: null });
-    expect(outcome).toMatchObject({ kind: 'unknown' });
+    const gateway = gatewayOf({ deadlineMs: 500 });
+    const outcome = await gateway.lookUp({ orderId: newOrderId(), reference: null });
+    expect(outcome).toMatchObject({ kind: 'unavailable' });
+    expect(stateOf(gateway, 'payments.find')).toBe('closed');
   });
 });

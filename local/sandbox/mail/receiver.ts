@@ -53,17 +53,23 @@ export function createReceiver({ state, cut }: ReceiverDeps): Receiver {
       }
       triggered.set(session.id, fault);
       if (fault.waitMs > 0) await wait(fault.waitMs);
-      return 'ok';
+      return rejectionOf(fault, 'MAIL FROM') ?? 'ok';
     },
-    address: (session) =>
-      triggered.get(session.id)?.mode === 'refuse' ? reply(550, 'No such mailbox here') : 'ok',
+    address: (session) => {
+      const fault = triggered.get(session.id);
+      if (fault?.mode === 'refuse') return reply(550, 'No such mailbox here');
+      return rejectionOf(fault, 'RCPT TO') ?? 'ok';
+    },
     take: async (stream, session) => {
       const raw = await readAll(stream);
       if (stream.sizeExceeded) return reply(552, 'Message is too large');
+      const fault = triggered.get(session.id);
+      const rejected = rejectionOf(fault, 'DATA');
+      if (rejected !== null) return rejected;
       const { inbox } = await state();
       const mime = await parseMime(raw, `<${randomUUID()}@sandbox.invalid>`);
       inbox.receive({ recipients: session.envelope.rcptTo.map((each) => each.address), mime });
-      if (triggered.get(session.id)?.mode !== 'answer_lost') return 'ok';
+      if (fault?.mode !== 'answer_lost') return 'ok';
       cut(session);
       return 'silent';
     },
@@ -71,6 +77,15 @@ export function createReceiver({ state, cut }: ReceiverDeps): Receiver {
       triggered.delete(session.id);
     },
   };
+}
+
+/** The reply of a fault that rejects this command, by default MAIL FROM. */
+function rejectionOf(
+  fault: TriggeredFault | undefined,
+  command: NonNullable<TriggeredFault['error']['command']>,
+): Error | null {
+  if (fault?.mode !== 'reject' || (fault.error.command ?? 'MAIL FROM') !== command) return null;
+  return reply(fault.error.status ?? 550, 'Rejected by a fault of the sandbox');
 }
 
 /** An SMTP reply that rejects a command. */

@@ -1,8 +1,10 @@
 /** Error responses in Stripe's shape: https://docs.stripe.com/api/errors */
 import type { ProviderResponse } from '../calls.ts';
+import type { RejectedWith } from '../faults.ts';
 
 export interface StripeError {
-  readonly type: 'api_error' | 'card_error' | 'idempotency_error' | 'invalid_request_error';
+  /** `api_error`, `card_error`, `idempotency_error` or `invalid_request_error`. */
+  readonly type: string;
   readonly code?: string;
   readonly decline_code?: string;
   readonly message: string;
@@ -54,6 +56,21 @@ export function internal(): ProviderResponse {
     type: 'api_error',
     message: 'An error occurred; the request was not carried out.',
   });
+}
+
+/** The error that a fault asks for; by default with the type that Stripe gives this status. */
+export function rejected({ status = 400, type, code, param }: RejectedWith): ProviderResponse {
+  return failure(status, {
+    type: type ?? typeOf(status),
+    message: 'A fault of the sandbox.',
+    ...(code !== undefined && { code }),
+    ...(param !== undefined && { param }),
+  });
+}
+
+function typeOf(status: number): string {
+  if (status >= 500) return 'api_error';
+  return status === 402 ? 'card_error' : 'invalid_request_error';
 }
 
 /** A refused look-up says nothing about what exists. */

@@ -6,7 +6,7 @@ import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
 import { createIdempotencyStore } from '../idempotency-store.ts';
 import type { Ledger } from '../ledger.ts';
-import { internal, keyInUse, keyMismatch } from './errors.ts';
+import { internal, keyInUse, keyMismatch, rejected } from './errors.ts';
 import { createIntentStore } from './intents.ts';
 import { createRefundStore } from './refunds.ts';
 import { createPaymentRoutes } from './routes.ts';
@@ -44,6 +44,7 @@ export function createPayments(options: PaymentsOptions): Payments {
     faults,
     keys: createIdempotencyStore(journal, clock, { ttlMs: KEY_TTL_MS }),
     failed: internal,
+    rejected,
     keyMismatch,
     keyInUse,
   } as const;

@@ -1,5 +1,6 @@
 /** Error responses of the warehouse: `{code, ...}`, after docs/warehouse-contract.md. */
 import type { ProviderResponse } from '../calls.ts';
+import type { RejectedWith } from '../faults.ts';
 
 /** The warehouse's business refusal: final for this key. */
 export function refusal(reason: string): ProviderResponse {
@@ -12,6 +13,11 @@ export function notFound(): ProviderResponse {
 
 export function failed(): ProviderResponse {
   return problem(500, 'internal_error');
+}
+
+/** The error that a fault asks for. */
+export function rejected({ status = 400, code = 'rejected' }: RejectedWith): ProviderResponse {
+  return problem(status, code);
 }
 
 export function keyInUse(): ProviderResponse {

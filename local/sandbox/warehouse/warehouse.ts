@@ -6,7 +6,7 @@ import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
 import { createIdempotencyStore } from '../idempotency-store.ts';
 import type { Ledger } from '../ledger.ts';
-import { failed, keyInUse, keyMismatch } from './responses.ts';
+import { failed, keyInUse, keyMismatch, rejected } from './responses.ts';
 import { createOrderList } from './list.ts';
 import { createCallbacks } from './callbacks.ts';
 import { createReservations } from './reservations.ts';
@@ -46,6 +46,7 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
     faults,
     keys: createIdempotencyStore(journal, clock, { ttlMs: null }),
     failed,
+    rejected,
     keyMismatch,
     keyInUse,
   } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { retryAfterOf } from '../../gateways/webhooks/response.ts';
+import { retryAfterOf } from '../../gateways/resilience/retry-after.ts';
 
 describe('Retry-After', () => {
   const now = new Date('2026-01-01T00:00:00Z');

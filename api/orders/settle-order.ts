@@ -1,0 +1,175 @@
+/** The last phase of placing an order: what the provider said is recorded with its response. */
+import type { OrderId } from '../../domain/ids.ts';
+import type { Order } from '../../domain/order.ts';
+import type { PaymentGateway } from '../../gateways/payments.ts';
+import type { Unavailable } from '../../gateways/resilience/outcome.ts';
+import type { Database } from '../../prisma/client/client.ts';
+import {
+  readKeyState,
+  releaseKey,
+  type KeyState,
+  type StoredResponse,
+} from '../../prisma/access/idempotency.ts';
+import { recordVoidRequested, recordWithdrawn } from '../../prisma/orders/expire-order.ts';
+import { findOrder } from '../../prisma/orders/orders.ts';
+import {
+  recordDeclined,
+  recordPlaced,
+  type SettleOutcome,
+} from '../../prisma/orders/place-order.ts';
+import { explainUnsettled } from '../../services/expire-order.ts';
+import type { PlaceOrderRequest } from './order-draft.ts';
+import { inFlight } from '../http/idempotent.ts';
+import type { Problem } from '../http/problems.ts';
+import {
+  declinedResponse,
+  orderExpired,
+  orderExpiring,
+  paymentNotAttempted,
+  paymentRefusedResponse,
+  paymentUnavailable,
+  placedResponse,
+  voidPending,
+} from './responses.ts';
+
+export interface PlaceOrderDeps {
+  readonly db: Database;
+  readonly payments: PaymentGateway;
+}
+
+export type PlaceOrderOutcome =
+  /** Settled now or earlier. The stored bytes are sent unchanged. */
+  | {
+      readonly kind: 'settled';
+      readonly orderId: OrderId | null;
+      readonly response: StoredResponse;
+      /** The order whose workflow has to be started; null when this attempt placed none. */
+      readonly placed: Order | null;
+      readonly replayed: boolean;
+    }
+  /** Nothing was settled. A retry starts again or resumes. */
+  | { readonly kind: 'refused'; readonly problem: Problem };
+
+/** The provider's result for the order's only authorization. */
+export type PaymentResult =
+  | {
+      readonly kind: 'authorized';
+      readonly reference: string;
+      readonly captureBefore: string | null;
+    }
+  | { readonly kind: 'declined'; readonly code: string; readonly reference: string | null }
+  | { readonly kind: 'refused'; readonly code: string }
+  | { readonly kind: 'voided' }
+  /** This attempt did nothing at the provider. */
+  | Unavailable
+  /** The money may or may not be held. */
+  | { readonly kind: 'unknown' };
+
+/** Records the result with its response, unless another attempt settled the order first. */
+export async function settle(
+  deps: PlaceOrderDeps,
+  request: PlaceOrderRequest,
+  opened: { readonly order: Order; readonly isNew: boolean; readonly payment: PaymentResult },
+): Promise<PlaceOrderOutcome> {
+  const { order, payment } = opened;
+  switch (payment.kind) {
+    case 'authorized': {
+      const { reference, captureBefore } = payment;
+      const held = { reference, captureBefore, response: placedResponse };
+      const recorded = await recordPlaced(deps.db, order, held);
+      if (recorded.kind === 'settled') return settled(order, recorded, order);
+      const current = await requireOrder(deps.db, order.id);
+      // It expired meanwhile, so the money that was just authorized has to be voided.
+      if (current.status === 'expired') await recordVoidRequested(deps.db, current, reference);
+      return currentOutcome(deps, request, current);
+    }
+    case 'declined': {
+      const response = declinedResponse(payment.code, request.requestId);
+      return decline(deps, request, { order, ...payment, response });
+    }
+    case 'refused': {
+      const response = paymentRefusedResponse(payment.code, request.requestId);
+      return decline(deps, request, { order, ...payment, reference: null, response });
+    }
+    case 'voided':
+      return currentOutcome(deps, request, await requireOrder(deps.db, order.id));
+    case 'unavailable':
+      if (!opened.isNew) return stayPending(deps, request, payment.retryAfterMs);
+      // Nothing was done, so nothing is held for it, and the key is free again.
+      await recordWithdrawn(deps.db, order, request.claim);
+      return refused(paymentNotAttempted(payment));
+    case 'unknown':
+      return stayPending(deps, request);
+  }
+}
+
+/** The order keeps its units, for a retry or the sweep. */
+async function stayPending(
+  deps: PlaceOrderDeps,
+  { claim }: PlaceOrderRequest,
+  retryAfterMs?: number,
+): Promise<PlaceOrderOutcome> {
+  await releaseKey(deps.db, claim);
+  return refused(paymentUnavailable(retryAfterMs));
+}
+
+async function decline(
+  deps: PlaceOrderDeps,
+  request: PlaceOrderRequest,
+  declined: {
+    readonly order: Order;
+    readonly code: string;
+    readonly reference: string | null;
+    readonly response: StoredResponse;
+  },
+): Promise<PlaceOrderOutcome> {
+  const { order } = declined;
+  const recorded = await recordDeclined(deps.db, order, declined);
+  if (recorded.kind === 'settled') return settled(order, recorded, null);
+  return currentOutcome(deps, request, await requireOrder(deps.db, order.id));
+}
+
+/** The stored response of the attempt that settled the order, or why it is not settled. */
+export async function currentOutcome(
+  deps: PlaceOrderDeps,
+  { claim }: PlaceOrderRequest,
+  order: Order,
+): Promise<PlaceOrderOutcome> {
+  const key = await readKeyState(deps.db, claim);
+  if (key.kind === 'completed') return replayed(key);
+  // Releases the lease, so that the next retry gets its response immediately.
+  await releaseKey(deps.db, claim);
+  switch (await explainUnsettled(deps, order)) {
+    case 'in_flight':
+      return refused(inFlight());
+    case 'expiring':
+      return refused(orderExpiring());
+    case 'expired':
+      return refused(orderExpired(order.id));
+    case 'void_pending':
+      return refused(voidPending());
+  }
+}
+
+function settled(
+  { id }: Order,
+  { response }: Extract<SettleOutcome, { kind: 'settled' }>,
+  placed: Order | null,
+): PlaceOrderOutcome {
+  return { kind: 'settled', orderId: id, response, placed, replayed: false };
+}
+
+type CompletedKey = Extract<KeyState, { kind: 'completed' }>;
+export function replayed({ orderId, response }: CompletedKey): PlaceOrderOutcome {
+  return { kind: 'settled', orderId, response, placed: null, replayed: true };
+}
+
+export async function requireOrder(db: Database, id: OrderId): Promise<Order> {
+  const order = await findOrder(db, id);
+  if (order === null) throw new Error(`order ${id} of an idempotency key does not exist`);
+  return order;
+}
+
+export function refused(problem: Problem): PlaceOrderOutcome {
+  return { kind: 'refused', problem };
+}
