@@ -26,7 +26,10 @@ export interface Refund {
   readonly settledAt: string | null;
 }
 
-/** No order needs more refunds, and the provider lists them on one page. */
+/**
+ * No order needs more refunds. It bounds the money's splinters and the calls of a compensation, so a
+ * refund that failed does not count: it moved nothing.
+ */
 export const MAX_REFUNDS = 50;
 
 /** Why an order cannot be refunded on request. */
@@ -53,7 +56,7 @@ export interface RefundableOrder {
     | 'currency'
     | 'capturedManually'
   >;
-  /** The number of refunds, of every status. */
+  /** The number of refunds that succeeded or are open. */
   readonly refunds: number;
 }
 

@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { isRefundId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
-import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
+import { findRefund, pageRefunds } from '../../prisma/payments/refunds.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 import { offStep } from '../orders/amounts.ts';
@@ -15,6 +15,7 @@ import { idIn, onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader } from '../schemas/common.ts';
 import { orderParam } from '../schemas/orders.ts';
 import {
+  refundListQuery,
   refundListSchema,
   refundOrderBody,
   refundParam,
@@ -49,10 +50,14 @@ export function refundRoutes(services: Services) {
     .openapi(listRoute, async (c) => {
       const id = parseOrderId(c.req.valid('param').id);
       c.set('orderId', id);
-      const [, refunds] = await Promise.all([loadOrder(db, id), listRefunds(db, id)]);
+      const { limit, starting_after: startingAfter } = c.req.valid('query');
+      const [, { refunds, hasMore }] = await Promise.all([
+        loadOrder(db, id),
+        pageRefunds(db, id, { limit, startingAfter }),
+      ]);
       const url = `/v1/orders/${id}/refunds`;
       const data = refunds.map(refundBody);
-      return c.json({ object: 'list' as const, url, data, has_more: false }, 200);
+      return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
     })
     .openapi(showRoute, async (c) => {
       const { id } = c.req.valid('param');
@@ -110,10 +115,10 @@ const listRoute = createRoute({
   'x-role': 'operator',
   tags,
   summary: "List an order's refunds, oldest first",
-  request: { params: orderParam },
+  request: { params: orderParam, query: refundListQuery },
   responses: {
     200: {
-      description: 'All refunds. An order has at most 51.',
+      description: 'One page.',
       content: { 'application/json': { schema: refundListSchema } },
     },
     ...problems('order_not_found'),

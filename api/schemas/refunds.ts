@@ -1,7 +1,7 @@
 /** Refunds on the wire, for operators. */
 import { z } from '@hono/zod-openapi';
 import { MAX_INTEGER } from '../../domain/text.ts';
-import { listOf, text } from './common.ts';
+import { listOf, pageOfIds, text } from './common.ts';
 import { refundEntrySchema } from './orders.ts';
 
 export const refundOrderBody = z
@@ -30,5 +30,6 @@ export const refundSchema = refundEntrySchema
   .openapi('Refund');
 export type RefundBody = z.output<typeof refundSchema>;
 
+export const refundListQuery = pageOfIds('refund');
 export const refundListSchema = listOf(refundSchema);
 export const refundParam = z.object({ id: z.string().max(100) });

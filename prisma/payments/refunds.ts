@@ -28,13 +28,32 @@ export async function findRefund(db: Database, id: RefundId): Promise<Refund | n
   return row && toRefund(row);
 }
 
-/** Every refund of the order, failed ones too, oldest first. Bounded: `MAX_REFUNDS`. */
+/** An order has 51 refunds that succeeded or are open, and may have any number that failed. */
+const MAX_LISTED = 100;
+
+/** The order's latest refunds, failed ones too, oldest first. */
 export async function listRefunds(db: Transaction, orderId: OrderId): Promise<readonly Refund[]> {
   const rows = await db.refund.findMany({
     where: { orderId },
-    orderBy: [{ requestedAt: 'asc' }, { id: 'asc' }],
+    orderBy: { id: 'desc' },
+    take: MAX_LISTED,
   });
-  return rows.map(toRefund);
+  return rows.map(toRefund).toReversed();
+}
+
+/** Every refund of the order, oldest first: one page after `startingAfter`. */
+export async function pageRefunds(
+  db: Database,
+  orderId: OrderId,
+  page: { readonly limit: number; readonly startingAfter?: string | undefined },
+): Promise<{ readonly refunds: readonly Refund[]; readonly hasMore: boolean }> {
+  const { limit, startingAfter } = page;
+  const rows = await db.refund.findMany({
+    where: { orderId, ...(startingAfter !== undefined && { id: { gt: startingAfter } }) },
+    orderBy: { id: 'asc' },
+    take: limit + 1,
+  });
+  return { refunds: rows.slice(0, limit).map(toRefund), hasMore: rows.length > limit };
 }
 
 export interface RefundRequest {
@@ -176,7 +195,10 @@ export function toRefund(row: Prisma.RefundGetPayload<object>): Refund {
 async function findRefundable(tx: Transaction, orderId: OrderId): Promise<RefundableOrder> {
   const row = await tx.order.findUniqueOrThrow({
     where: { id: orderId },
-    include: { payment: true, _count: { select: { refunds: true } } },
+    include: {
+      payment: true,
+      _count: { select: { refunds: { where: { status: { not: 'failed' } } } } },
+    },
   });
   if (row.payment === null) throw new Error(`order ${orderId} has no payment`);
   return {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { MAX_REFUNDS } from '../../domain/refund.ts';
 import {
   recordCancelled,
@@ -17,7 +18,7 @@ import { useShop } from '../support/shop.ts';
 
 const shop = useShop();
 
-const { refund, show } = refundCalls(shop);
+const { refund, show, settle } = refundCalls(shop);
 
 describe('POST /v1/orders/{id}/refunds: 409', () => {
   test('a refund before the capture returns 409 and suggests a cancel', async () => {
@@ -57,8 +58,40 @@ describe('POST /v1/orders/{id}/refunds: 409', () => {
       expect((await refund(orderId, { amount_minor: 1 })).status).toBe(202);
     }
     expect(await problemOf(await refund(orderId))).toMatchObject({ reason: 'too_many_refunds' });
+    // One that the provider refuses moved nothing, and makes room for another.
+    await settle(orderId, 'failed');
+    expect((await refund(orderId, { amount_minor: 1 })).status).toBe(202);
+    expect(await problemOf(await refund(orderId))).toMatchObject({ reason: 'too_many_refunds' });
+  });
+
+  test('an order can be refunded after any number of refused refunds, and each is on a page of its list', async () => {
+    const orderId = await paidOrder(shop);
+    const refused = 2 * MAX_REFUNDS + 5;
+    for (let count = 0; count < refused; count += 1) {
+      expect((await refund(orderId)).status).toBe(202);
+      await settle(orderId, 'failed');
+    }
+    expect((await refund(orderId)).status).toBe(202);
+    await settle(orderId, 'succeeded');
+    const listed: string[] = [];
+    for (let more = true; more;) {
+      const after = listed.length === 0 ? '' : `&starting_after=${listed.at(-1)}`;
+      const path = `/v1/orders/${orderId}/refunds?limit=50${after}`;
+      const page = refundPage.parse(await (await show(path)).json());
+      listed.push(...page.data.map(({ id }) => id));
+      more = page.has_more;
+    }
+    const rows = await shop.db.refund.findMany({ where: { orderId }, orderBy: { id: 'asc' } });
+    expect(listed).toEqual(rows.map(({ id }) => id));
+    expect(listed).toHaveLength(refused + 1);
+    const order = refundsOf.parse(await (await show(`/v1/orders/${orderId}`)).json());
+    expect(order.refunds).toHaveLength(100);
+    expect(order.refunds.at(-1)).toMatchObject({ status: 'succeeded' });
   });
 });
+
+const refundPage = z.object({ data: z.array(z.object({ id: z.string() })), has_more: z.boolean() });
+const refundsOf = z.object({ refunds: z.array(z.object({ status: z.string() })) });
 
 describe('POST /v1/orders/{id}/refunds: 422', () => {
   test('a refund of more than is left after pending refunds returns 422 with the refundable amount', async () => {
