@@ -21,6 +21,7 @@ import type { DeliveryClient } from '../temporal/delivery-client.ts';
 import type { RefundClient } from '../temporal/refund-client.ts';
 import { createBackgroundStarts, type BackgroundStarts } from '../services/background-starts.ts';
 import { createRedriver, type Redriver } from '../services/bulk-redrive.ts';
+import { createSerialWork, type SerialWork } from '../services/serial-work.ts';
 import { createLogTail, type LogTail } from './events/event-feed.ts';
 import { registerEventMetrics } from './operations/event-metrics.ts';
 import { CONCURRENCY_LIMITS, type RequestClass } from './limits/request-class.ts';
@@ -74,6 +75,7 @@ export interface Services extends ApiDeps {
   /** Logs and counts a genuine message that is not understood. */
   readonly onNotUnderstood: (message: InboxMessage) => void;
   readonly redriver: Redriver;
+  readonly serially: SerialWork;
   readonly logTail: LogTail;
   /** Separate limits, so that customers' streams cannot exhaust those of operators. */
   readonly feedStreams: EventStreams;
@@ -119,6 +121,7 @@ export function createServices(deps: ApiDeps): Services {
     starter,
     starts,
     redriver,
+    serially: createSerialWork(),
     logTail: createLogTail(db),
     feedStreams,
     timelineStreams,

@@ -4,31 +4,23 @@
  * lost, and expires pending orders that the sweep missed, which releases their stock. Every item is
  * safe to repeat, also by concurrent processes. All other recovery: activities/operations/sweep.ts.
  */
-import type { Logger } from 'pino';
 import type { PaymentGateway } from '../gateways/payments.ts';
-import type { Database } from '../prisma/client/client.ts';
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
-import { listUnprocessed, markTried, type InboxMessage } from '../prisma/events/inbox.ts';
+import { listUnprocessed, markTried } from '../prisma/events/inbox.ts';
 import { listOverdue, markChecked } from '../prisma/orders/orders.ts';
 import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
 import { eachItem } from '../telemetry/items.ts';
-import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import { expireOrder } from './expire-order.ts';
 import { itemLoop } from './items.ts';
 import { processPaymentWebhooks } from './payment-webhooks.ts';
 import { repeat } from './repeat.ts';
 import { startRequestedReconciliation } from './start-reconciliation.ts';
-import { deliverShipmentSignal } from './shipment-callbacks.ts';
+import { deliverShipmentSignal, type ShipmentSignalDeps } from './shipment-callbacks.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
-export interface RecoveryDeps {
-  readonly db: Database;
+export interface RecoveryDeps extends ShipmentSignalDeps {
   readonly payments: PaymentGateway;
-  readonly checkouts: CheckoutClient;
   readonly reconciliationClient: ReconciliationClient;
-  readonly log: Logger;
-  /** Logs and counts a genuine message that is not understood. */
-  readonly onNotUnderstood: (message: InboxMessage) => void;
 }
 
 export interface RecoveryLimits {

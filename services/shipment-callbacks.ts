@@ -1,5 +1,7 @@
 /** Delivers the warehouse's answers from the inbox to the waiting workflows. */
+import type { Logger } from 'pino';
 import { z } from 'zod';
+import { shipmentCorrelationId } from '../domain/ids.ts';
 import type { Database } from '../prisma/client/client.ts';
 import {
   isAnswerDelivered,
@@ -10,12 +12,16 @@ import {
 import type { ShipmentAnswered } from '../workflows/checkout/contract.ts';
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import type { ShipmentCallback } from '../gateways/warehouse/callback.ts';
+import type { SerialWork } from './serial-work.ts';
 
 export interface ShipmentSignalDeps {
   readonly db: Database;
+  readonly log: Logger;
   readonly checkouts: CheckoutClient;
   /** Logs and counts a genuine message that is not understood. */
   readonly onNotUnderstood: (message: InboxMessage) => void;
+  /** Messages about one order are compared with each other, so they are not processed side by side. */
+  readonly serially: SerialWork;
 }
 
 /** The callback as an inbox message. */
@@ -27,18 +33,27 @@ export function inboxMessageOf(id: string, callback: ShipmentCallback): InboxMes
 
 /**
  * Signals the order's workflow and records the outcome. Returns false when Temporal is unavailable;
- * the message then stays in the inbox for the next recovery pass. Only the first answer to a request
- * is signaled, so that a warehouse that floods us cannot fill the workflow's history.
+ * the message then stays in the inbox for the next recovery pass. Only the first answer to the order's
+ * own request is signaled, so that a warehouse that floods us cannot fill the workflow's history.
  */
-export async function deliverShipmentSignal(
+export function deliverShipmentSignal(
   deps: ShipmentSignalDeps,
   message: InboxMessage,
 ): Promise<boolean> {
-  const { db, checkouts } = deps;
+  return deps.serially(message.orderId ?? message.id, () => deliver(deps, message));
+}
+
+async function deliver(deps: ShipmentSignalDeps, message: InboxMessage): Promise<boolean> {
+  const { db, checkouts, log } = deps;
   const parsed = storedPayload.safeParse(message.payload);
   if (!parsed.success || message.orderId === null) return requestLookUp(deps, message);
   const answered: ShipmentAnswered = parsed.data;
   const { orderId } = message;
+  if (answered.correlationId !== shipmentCorrelationId(orderId)) {
+    await markProcessed(db, message, 'other_request');
+    log.warn({ order_id: orderId, message_id: message.id }, 'a callback names a request not ours');
+    return true;
+  }
   if (await isAnswerDelivered(db, { orderId, correlationId: answered.correlationId })) {
     await markProcessed(db, message, 'repeated');
     return true;

@@ -50,6 +50,9 @@ async function countedMessages(source: string): Promise<number> {
   return metric?.values.find(({ labels }) => labels['source'] === source)?.value ?? 0;
 }
 
+/** As it stands within a JSON text. */
+const escaped = (text: string): string => JSON.stringify(text).slice(1, -1);
+
 const stored = (id: string) => shop.db.inboxMessage.findMany({ where: { id } });
 
 describe("the warehouse's callback", () => {
@@ -74,6 +77,45 @@ describe("the warehouse's callback", () => {
     expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
     expect(shop.checkouts.answers).toHaveLength(1);
     expect(await stored('msg-20')).toHaveLength(1);
+  });
+
+  test('signed callbacks that name another shipping request become no signal, whatever they name', async () => {
+    const { body, orderId } = await shipped();
+    const other = (await shipped()).orderId;
+    const foreign = fc.oneof(
+      fc.constantFrom(
+        `${orderId}.SHIP`,
+        `${orderId}.ship `,
+        ` ${orderId}.ship`,
+        `${orderId}.ship.1`,
+        `${other}.ship`,
+        orderId,
+        '.ship',
+      ),
+      fc.stringMatching(/^[!-~]{1,200}$/),
+    );
+    const ids = fc.sample(foreign, { numRuns: 200, seed: 13 });
+    await Promise.all(
+      ids.map((id, n) =>
+        send(
+          body.replace(`${orderId}.ship`, () => escaped(id)),
+          `foreign-${n}`,
+        ),
+      ),
+    );
+    expect(shop.checkouts.answers).toEqual([]);
+    const kept = await shop.db.inboxMessage.findMany({ where: { id: { startsWith: 'foreign-' } } });
+    expect(kept).toHaveLength(200);
+    expect(kept.every(({ processedAt }) => processedAt !== null)).toBe(true);
+    await send(body, 'own');
+    expect(shop.checkouts.answers).toMatchObject([{ orderId }]);
+  });
+
+  test('two hundred different callbacks about one request at once become one signal', async () => {
+    const { body } = await shipped();
+    const answers = await Promise.all(times(200, (n) => send(body, `flood-${n}`)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(shop.checkouts.answers).toHaveLength(1);
   });
 
   test('a warehouse callback received while Temporal is unavailable is delivered by a later recovery pass', async () => {
