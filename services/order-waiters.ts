@@ -1,6 +1,7 @@
 /**
  * Lets a request wait until an order is settled (`Prefer: wait=N`, RFC 7240). PostgreSQL wakes it, and
- * a slow poll covers a lost notification. Bounded: beyond the limit a request does not wait.
+ * a slow poll covers a lost notification. Bounded, in all and per API key: beyond the limit a request
+ * does not wait.
  */
 import type { OrderId } from '../domain/ids.ts';
 import { isSettledStatus } from '../domain/order.ts';
@@ -11,18 +12,23 @@ import { findOrderStatus } from '../prisma/orders/orders.ts';
 
 export interface OrderWaiters {
   /** Resolves when the order is settled or does not exist, after the time, or at `close`. */
-  untilSettled(
-    orderId: OrderId,
-    limits: { readonly waitMs: number; readonly signal: AbortSignal },
-  ): Promise<void>;
+  untilSettled(orderId: OrderId, limits: WaitLimits): Promise<void>;
   /** Ends all waits, now and later. */
   close(): void;
 }
 
+export interface WaitLimits {
+  readonly apiKeyId: string;
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
 const MAX_WAITERS = 500;
+const MAX_PER_KEY = 400;
 const POLL_MS = 1_000;
 
 interface Waiter {
+  readonly apiKeyId: string;
   readonly orderId: OrderId;
   wake(): void;
 }
@@ -31,10 +37,11 @@ export function createOrderWaiters(deps: {
   readonly db: Database;
   readonly notifications: Notifications;
   readonly maxWaiters?: number | undefined;
+  readonly maxPerKey?: number | undefined;
   readonly pollMs?: number | undefined;
 }): OrderWaiters {
   const waiters = new Set<Waiter>();
-  const { maxWaiters = MAX_WAITERS, pollMs = POLL_MS } = deps;
+  const { maxWaiters = MAX_WAITERS, maxPerKey = MAX_PER_KEY, pollMs = POLL_MS } = deps;
   let closed = false;
   const unsubscribe = deps.notifications.subscribe('holdfast_orders', (orderId) => {
     for (const waiter of waiters) {
@@ -44,12 +51,12 @@ export function createOrderWaiters(deps: {
 
   async function untilSettled(
     orderId: OrderId,
-    { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal },
+    { apiKeyId, waitMs, signal }: WaitLimits,
   ): Promise<void> {
     const until = performance.now() + waitMs;
     const wakeup = createWakeup();
     // Before the first read, so that no change is missed in between.
-    const waiter = { orderId, wake: wakeup.signal };
+    const waiter = { apiKeyId, orderId, wake: wakeup.signal };
     waiters.add(waiter);
     signal.addEventListener('abort', waiter.wake);
     try {
@@ -67,7 +74,8 @@ export function createOrderWaiters(deps: {
 
   return {
     async untilSettled(orderId, limits) {
-      if (waiters.size >= maxWaiters) return;
+      const own = [...waiters].filter(({ apiKeyId }) => apiKeyId === limits.apiKeyId).length;
+      if (waiters.size >= maxWaiters || own >= maxPerKey) return;
       await untilSettled(orderId, limits);
     },
     close() {

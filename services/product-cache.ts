@@ -27,13 +27,17 @@ export interface ProductCache {
 
 /** Bounds staleness when a notification is lost. */
 const TTL_MS = 30_000;
-const MAX_ENTRIES = 2_000;
+/** In all entries together: a page counts its products, and one without any counts as one. */
+const MAX_PRODUCTS = 10_000;
 
 export function createProductCache(deps: {
   readonly db: Database;
   readonly notifications: Notifications;
 }): ProductCache {
-  const cache = new LRUCache<string, CacheEntry>({ max: MAX_ENTRIES });
+  const cache = new LRUCache<string, CacheEntry<ProductPage>>({
+    maxSize: MAX_PRODUCTS,
+    sizeCalculation: ({ value }) => Math.max(1, value.products.length),
+  });
   let generation = 0;
   // A load begun before the change is stored under the old generation's key, which is never read.
   const invalidate = (): void => {
@@ -42,11 +46,15 @@ export function createProductCache(deps: {
   };
   const unsubscribe = deps.notifications.subscribe('holdfast_products', invalidate);
 
-  const cached = <T>(name: string, load: () => Promise<T>): Promise<T> =>
-    cachified<T>({ key: `${generation}/${name}`, cache, ttl: TTL_MS, getFreshValue: load });
+  const cached = (name: string, load: () => Promise<ProductPage>): Promise<ProductPage> =>
+    cachified({ key: `${generation}/${name}`, cache, ttl: TTL_MS, getFreshValue: load });
+  const load = async (sku: string): Promise<ProductPage> => {
+    const product = await findProduct(deps.db, sku);
+    return { products: product === null ? [] : [product], hasMore: false };
+  };
 
   return {
-    find: (sku) => cached(`product/${sku}`, () => findProduct(deps.db, sku)),
+    find: async (sku) => (await cached(`product/${sku}`, () => load(sku))).products[0] ?? null,
     list: (page) =>
       cached(`page/${page.limit}/${page.startingAfter ?? ''}`, () => listProducts(deps.db, page)),
     invalidate,

@@ -27,6 +27,8 @@ export interface SseSource {
 
 export interface StreamLimits {
   readonly maxStreams: number;
+  /** Of one API key, so that no client takes all of them. */
+  readonly maxPerKey: number;
   readonly heartbeatMs: number;
   /** The time that a client has to receive what was sent. */
   readonly drainMs: number;
@@ -36,9 +38,15 @@ export interface StreamLimits {
   readonly lifetimeMs: number;
 }
 
+export interface StreamClient {
+  readonly apiKeyId: string;
+  /** Ends the stream. */
+  readonly signal: AbortSignal;
+}
+
 export interface EventStreams {
   /** Returns the response body. Throws ProblemError `too_many_streams`. */
-  open(source: SseSource, signal: AbortSignal): ReadableStream<Uint8Array>;
+  open(source: SseSource, client: StreamClient): ReadableStream<Uint8Array>;
   count(): number;
   /** Ends all streams. Later ones are refused. */
   close(): void;
@@ -46,6 +54,7 @@ export interface EventStreams {
 
 const LIMITS: StreamLimits = {
   maxStreams: 100,
+  maxPerKey: 40,
   heartbeatMs: 15_000,
   drainMs: 10_000,
   pollMs: 1_000,
@@ -59,6 +68,7 @@ const RETRY = 'retry: 2000\n';
 const HEARTBEAT = ': heartbeat\n';
 
 interface OpenStream {
+  readonly apiKeyId: string;
   readonly orderId: OrderId | null;
   wake(): void;
   end(): void;
@@ -79,13 +89,16 @@ export function createEventStreams(deps: {
     }),
   );
   return {
-    open(source, signal) {
-      if (closed || streams.size >= limits.maxStreams) {
-        const detail = `The limit is ${limits.maxStreams} open streams of this kind. Retry later.`;
+    open(source, client) {
+      const { maxStreams, maxPerKey } = limits;
+      const own = [...streams].filter(({ apiKeyId }) => apiKeyId === client.apiKeyId).length;
+      if (closed || streams.size >= maxStreams || own >= maxPerKey) {
+        const most = `${maxStreams} open streams of this kind, and ${maxPerKey} of one API key`;
+        const detail = `The limit is ${most}. Retry later.`;
         const retryAfterSeconds = RETRY_SECONDS;
         throw new ProblemError({ code: 'too_many_streams', detail, retryAfterSeconds });
       }
-      const { body, stream, done } = openStream(source, limits, signal);
+      const { body, stream, done } = openStream(source, limits, client);
       streams.add(stream);
       void done
         .then((reason) => {
@@ -120,7 +133,7 @@ function coalesce(wake: (wakes: (orderId: OrderId | null) => boolean) => void) {
   };
 }
 
-function openStream(source: SseSource, limits: StreamLimits, signal: AbortSignal) {
+function openStream(source: SseSource, limits: StreamLimits, { apiKeyId, signal }: StreamClient) {
   const pending = createWakeup();
   const drained = createWakeup();
   const encoder = new TextEncoder();
@@ -156,7 +169,8 @@ function openStream(source: SseSource, limits: StreamLimits, signal: AbortSignal
       },
     )
     .finally(() => signal.removeEventListener('abort', end));
-  return { body, done, stream: { orderId: source.orderId, wake: pending.signal, end } };
+  const stream = { apiKeyId, orderId: source.orderId, wake: pending.signal, end };
+  return { body, done, stream };
 }
 
 interface StreamRun {

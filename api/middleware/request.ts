@@ -32,6 +32,7 @@ export interface ApiEnv {
 const CORRELATION_ID = /^[A-Za-z0-9._:/=+-]{1,128}$/;
 /** Long enough for the pool to recover, short enough for a shopper to retry. */
 const DATABASE_RETRY_SECONDS = 2;
+const UNKNOWN_KEY_RETRY_SECONDS = 1;
 
 /** Accepts `X-Correlation-Id` and `traceparent`, and returns the former. */
 export function correlation(): MiddlewareHandler<ApiEnv> {
@@ -60,7 +61,8 @@ export function requestLog(services: Services): MiddlewareHandler<ApiEnv> {
     const ms = performance.now() - startedAt;
     const route = routeOf(c);
     const { status } = c.res;
-    metrics.observeRequest({ method: c.req.method, route, status, seconds: ms / 1_000 });
+    const method = METHODS.includes(c.req.method) ? c.req.method : OTHER_METHOD;
+    metrics.observeRequest({ method, route, status, seconds: ms / 1_000 });
     if (isDraining()) c.res.headers.set('connection', 'close');
     log[status >= 500 && !PROBES.has(route) ? 'warn' : 'info'](
       {
@@ -101,6 +103,7 @@ export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const [, key] = /^Bearer +([\x21-\x7e]+) *$/i.exec(c.req.header('authorization') ?? '') ?? [];
     const found = key === undefined ? null : await apiKeys.find(key);
+    if (found === 'busy') throw new ProblemError(tooManyUnknownKeys());
     if (found === null) {
       const error = key === undefined ? '' : ', error="invalid_token"';
       throw new ProblemError({
@@ -114,6 +117,19 @@ export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
   };
 }
 
+function tooManyUnknownKeys(): Problem {
+  return {
+    code: 'overloaded',
+    detail: 'Too many unknown API keys are being checked. Retry later.',
+    retryAfterSeconds: UNKNOWN_KEY_RETRY_SECONDS,
+  };
+}
+
+/** Who holds a stream or a wait, and until when at most. */
+export function clientOf(c: Context<ApiEnv>) {
+  return { apiKeyId: c.var.apiKey.id, signal: c.req.raw.signal };
+}
+
 /** The caller, for the audit log. */
 export function operatorOf(c: Context<ApiEnv>): Operator {
   return { apiKeyId: c.var.apiKey.id, correlationId: c.var.correlationId };
@@ -121,8 +137,13 @@ export function operatorOf(c: Context<ApiEnv>): Operator {
 
 /** The matched route's pattern, also when a middleware responded before the route. */
 export function routeOf(c: Context): string {
-  return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched';
+  return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? UNMATCHED;
 }
+
+/** A client may send any path with any method; the metrics have one label for all that are unknown. */
+const UNMATCHED = 'unmatched';
+const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const OTHER_METHOD = 'other';
 
 function toProblem(error: Error): Problem {
   if (error instanceof ProblemError) return error.problem;

@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
 import { feedEvent, feedSource, cursorPosition } from '../events/event-feed.ts';
-import type { ApiEnv } from '../middleware/request.ts';
+import { clientOf, type ApiEnv } from '../middleware/request.ts';
 import { onInvalid } from '../http/respond.ts';
 import { feedHeaders, feedQuery, feedSchema, streamContent } from '../schemas/events.ts';
 import { problems } from '../schemas/problems.ts';
@@ -24,7 +24,7 @@ export function eventRoutes(services: Services) {
     if (stream) {
       const from = { after: cursor ?? (await cursorNow(db)), types };
       const source = feedSource({ db, log: logTail }, from);
-      return streamResponse(c, feedStreams.open(source, c.req.raw.signal));
+      return streamResponse(c, feedStreams.open(source, clientOf(c)));
     }
     const start = cursor ?? LOG_START;
     const found = await readLog(db, { after: start, types, limit: limit + 1 });

@@ -4,7 +4,7 @@ import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
 import { listOrders } from '../../prisma/orders/orders.ts';
 import { contentTag } from '../http/etag.ts';
 import { timelinePosition, timelineSource } from '../events/event-feed.ts';
-import type { ApiEnv } from '../middleware/request.ts';
+import { clientOf, type ApiEnv } from '../middleware/request.ts';
 import { loadOrder, orderNotFound, parseOrderId } from '../orders/load-order.ts';
 import { MAX_EVENTS, viewOrder } from '../orders/order-view.ts';
 import { waitPreference } from '../http/prefer.ts';
@@ -31,7 +31,7 @@ export function orderReadRoutes(services: Services) {
       c.set('orderId', id);
       const waitSeconds = waitPreference(c.req.header('prefer'));
       if (waitSeconds !== null) {
-        const limits = { waitMs: waitSeconds * 1_000, signal: c.req.raw.signal };
+        const limits = { ...clientOf(c), waitMs: waitSeconds * 1_000 };
         await c.var.releaseWhileWaiting(() => waiters.untilSettled(id, limits));
         c.header('preference-applied', `wait=${waitSeconds}`);
       }
@@ -64,7 +64,7 @@ export function orderReadRoutes(services: Services) {
       if (seq === null) throw cursorNotFound(cursor);
       if (stream) {
         const source = timelineSource(db, id, seq);
-        return streamResponse(c, services.timelineStreams.open(source, c.req.raw.signal));
+        return streamResponse(c, services.timelineStreams.open(source, clientOf(c)));
       }
       const found = await listOrderEventsAfter(db, id, { seq, limit: MAX_EVENTS + 1 });
       const url = `/v1/orders/${id}/timeline`;

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { hashApiKey, ROLES, type Role } from '../../prisma/access/api-keys.ts';
+import { connectionsOf } from '../../prisma/client/client.ts';
+import { createApiKeyCache } from '../../services/api-key-cache.ts';
 import { problemOf } from '../support/responses.ts';
 import { orderBody } from '../support/client.ts';
 import { openShopForTest, useShop } from '../support/shop.ts';
@@ -167,6 +169,31 @@ describe('401', () => {
     expect((await shop.request('POST', '/v1/orders', request)).status).toBe(401);
     const refused = { role: 'operator', body: '{nope' } as const;
     expect((await shop.request('PUT', '/v1/products/x', refused)).status).toBe(403);
+  });
+
+  test('guessed API keys take neither the database nor the requests of a valid key', async () => {
+    expect((await shop.request('GET', '/v1/products')).status).toBe(200);
+    const { apiKeys } = shop.services;
+    const guesses = Array.from({ length: 3_000 }, (_, n) => apiKeys.find(`guess-${n}`));
+    const valid = await Promise.all(
+      Array.from({ length: 50 }, () => shop.request('GET', '/v1/products')),
+    );
+    expect(new Set(valid.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(connectionsOf(shop.db).queued).toBeLessThan(50);
+    const found = await Promise.all(guesses);
+    expect(new Set(found)).toEqual(new Set([null, 'busy']));
+    // Known again: nothing is left of the guesses.
+    expect(await apiKeys.find('guess-0')).toBeNull();
+  });
+
+  test('a thousand first requests with one valid API key are one look-up', async () => {
+    const cache = createApiKeyCache({ db: shop.db, refuseLocal: false });
+    const found = await Promise.all(
+      Array.from({ length: 1_000 }, () => cache.find('hf_local_storefront')),
+    );
+    expect(
+      new Set(found.map((each) => (each === null || each === 'busy' ? each : each.role))),
+    ).toEqual(new Set(['storefront']));
   });
 
   test('a request with a revoked API key returns 401', async () => {

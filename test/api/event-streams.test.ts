@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
-import { createEventStreams, type SseSource } from '../../api/http/sse.ts';
+import { createEventStreams, type SseSource, type StreamClient } from '../../api/http/sse.ts';
 import { choosePort } from '../support/ports.ts';
 import { createLog } from '../../telemetry/logging.ts';
 import { listen } from '../../api/server.ts';
@@ -72,7 +72,9 @@ describe('a client that does not read', () => {
       },
       cursor: () => String(produced),
     };
-    const port = await serve((request) => respond(streams.open(endless, request.signal)));
+    const port = await serve((request) =>
+      respond(streams.open(endless, { apiKeyId: 'key', signal: request.signal })),
+    );
     const socket = openAndIgnore(port);
     await eventually(() => expect(streams.count()).toBe(1));
     await eventually(() => expect(streams.count()).toBe(0));
@@ -112,23 +114,47 @@ describe('a shutdown', () => {
 
 describe('the streams', () => {
   const quiet: SseSource = { orderId: null, next: async () => [], cursor: () => '0' };
+  const client = (changes: Partial<StreamClient> = {}): StreamClient => ({
+    apiKeyId: 'key',
+    signal: new AbortController().signal,
+    ...changes,
+  });
+
+  test('one API key cannot open all streams, and a stream that ended makes room for another', async () => {
+    const limits = { maxStreams: 10, maxPerKey: 4 };
+    const streams = createEventStreams({ notifications, log, limits });
+    closers.push(() => streams.close());
+    const leaving = new AbortController();
+    const open = (apiKeyId: string, signal = new AbortController().signal) =>
+      streams.open(quiet, { apiKeyId, signal });
+    open('greedy', leaving.signal);
+    for (const _ of [2, 3, 4]) open('greedy');
+    for (let more = 0; more < 100; more += 1) {
+      expect(() => open('greedy')).toThrow('too_many_streams');
+    }
+    for (const other of ['a', 'b', 'c', 'd', 'e', 'f']) open(other);
+    expect(() => open('g')).toThrow('too_many_streams');
+    leaving.abort();
+    await eventually(() => expect(streams.count()).toBe(9));
+    open('greedy');
+  });
 
   test('an event stream ends after its lifetime', async () => {
     const streams = createEventStreams({ notifications, log, limits: { lifetimeMs: 50 } });
-    await readStream(respond(streams.open(quiet, new AbortController().signal))).ended();
+    await readStream(respond(streams.open(quiet, client()))).ended();
     await eventually(() => expect(streams.count()).toBe(0));
   });
 
   test('an event stream is closed when its client disconnected before it began', async () => {
     const streams = createEventStreams({ notifications, log });
-    streams.open(quiet, AbortSignal.abort());
+    streams.open(quiet, client({ signal: AbortSignal.abort() }));
     await eventually(() => expect(streams.count()).toBe(0));
   });
 
   test('an event stream ends and logs the error when its source fails', async () => {
     const streams = createEventStreams({ notifications, log });
     const next = () => Promise.reject(new Error('the log cannot be read'));
-    const body = streams.open({ ...quiet, next }, new AbortController().signal);
+    const body = streams.open({ ...quiet, next }, client());
     await readStream(respond(body)).ended();
     await eventually(() => expect(streams.count()).toBe(0));
     expect(logged.join()).toContain('the log cannot be read');

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createApp, createHealthApp } from '../../api/app.ts';
 import { serve } from '../../api/serve.ts';
@@ -69,6 +70,55 @@ test('request metrics are labeled by route pattern, never by path', async () => 
     expect(text).toContain(line);
   }
   expect(text).not.toMatch(/ord_nope|secret/);
+});
+
+test('the series of the metrics are bounded, whatever clients request', async () => {
+  const segment = fc.oneof(
+    fc.constantFrom(
+      'v1',
+      'orders',
+      'products',
+      'docs',
+      'assets',
+      'callbacks',
+      'metrics',
+      '%00',
+      '.',
+    ),
+    fc.stringMatching(/^[A-Za-z0-9._~%-]{1,20}$/),
+  );
+  const requests = fc.record({
+    method: fc.oneof(
+      fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'),
+      fc
+        .stringMatching(/^[A-Z]{3,12}$/)
+        .filter((name) => !['CONNECT', 'TRACE', 'TRACK'].includes(name)),
+    ),
+    path: fc.array(segment, { maxLength: 5 }).map((parts) => `/${parts.join('/')}`),
+    role: fc.constantFrom('storefront', 'admin', null),
+  });
+  const series = async () => {
+    const lines = (await (await open('/metrics')).text()).split('\n');
+    const labels = lines.filter((line) => line.startsWith('http_request_duration_seconds_count'));
+    return labels.map((line) => line.split('}')[0] ?? '');
+  };
+  const send = async (count: number, seed: number) => {
+    for (const { method, path, role } of fc.sample(requests, { numRuns: count, seed })) {
+      await shop.request(method, path, { role });
+    }
+  };
+  await send(1_500, 1);
+  const methods = new Set((await series()).map((line) => /method="(\w+)"/.exec(line)?.[1]));
+  expect(methods).toEqual(
+    new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'other']),
+  );
+  const routes = new Set((await series()).map((line) => /route="([^"]+)"/.exec(line)?.[1]));
+  const known = new Set(createApp(shop.services).routes.map(({ path }) => path));
+  expect([...routes].filter((route) => route !== 'unmatched' && !known.has(route ?? ''))).toEqual(
+    [],
+  );
+  // Every label is known: more requests add only what the first ones happened to miss.
+  expect((await series()).length).toBeLessThan(200);
 });
 
 describe('ids of a request', () => {

@@ -268,7 +268,7 @@ test('a read with Prefer: wait returns 200 when a shutdown ends its wait', async
   let waits = 0;
   const untilSettled: typeof waiters.untilSettled = (orderId, { signal }) => {
     waits += 1;
-    return waiters.untilSettled(orderId, { waitMs: NEVER_MS, signal });
+    return waiters.untilSettled(orderId, { apiKeyId: 'key', waitMs: NEVER_MS, signal });
   };
   const app = createApp({ ...own.services, waiters: { ...waiters, untilSettled } });
   const headers = { prefer: 'wait=30', authorization: 'Bearer hf_local_storefront' };

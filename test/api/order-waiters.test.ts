@@ -12,9 +12,9 @@ const NEVER_MS = 600_000;
 const shop = useShop();
 
 /** Waiters that would not notice anything by polling while a test lasts. */
-function withoutPolling(maxWaiters = 100): OrderWaiters {
+function withoutPolling(limits: { maxWaiters?: number; maxPerKey?: number } = {}): OrderWaiters {
   const { db, notifications } = shop.services;
-  return createOrderWaiters({ db, notifications, maxWaiters, pollMs: NEVER_MS });
+  return createOrderWaiters({ db, notifications, pollMs: NEVER_MS, ...limits });
 }
 
 async function pending(): Promise<OrderId> {
@@ -42,7 +42,7 @@ test('a waiter is woken without polling when its order is settled', async () => 
   const waiters = withoutPolling();
   const id = await pending();
   const { signal } = new AbortController();
-  const waiting = waiters.untilSettled(id, { waitMs: NEVER_MS, signal });
+  const waiting = waiters.untilSettled(id, { apiKeyId: 'key', waitMs: NEVER_MS, signal });
   await settle(id, 'declined');
   await expect(waiting).resolves.toBeUndefined();
   waiters.close();
@@ -54,11 +54,15 @@ test('a waiter keeps waiting while its order changes without being settled, unti
   const leaving = new AbortController();
   let ended = false;
   const waiting = waiters
-    .untilSettled(id, { waitMs: NEVER_MS, signal: leaving.signal })
+    .untilSettled(id, { apiKeyId: 'key', waitMs: NEVER_MS, signal: leaving.signal })
     .then(() => (ended = true));
   await settle(id, 'placed');
   const other = await pending();
-  const otherWaiting = waiters.untilSettled(other, { waitMs: NEVER_MS, signal: leaving.signal });
+  const otherWaiting = waiters.untilSettled(other, {
+    apiKeyId: 'key',
+    waitMs: NEVER_MS,
+    signal: leaving.signal,
+  });
   await settle(other, 'declined');
   await otherWaiting;
   expect(ended).toBe(false);
@@ -68,12 +72,28 @@ test('a waiter keeps waiting while its order changes without being settled, unti
 });
 
 test('a waiter over the limit returns without waiting', async () => {
-  const waiters = withoutPolling(1);
+  const waiters = withoutPolling({ maxWaiters: 1 });
   const id = await pending();
   const { signal } = new AbortController();
-  const options = { waitMs: NEVER_MS, signal };
+  const options = { apiKeyId: 'key', waitMs: NEVER_MS, signal };
   const first = waiters.untilSettled(id, options);
   await expect(waiters.untilSettled(id, options)).resolves.toBeUndefined();
   waiters.close();
   await first;
+});
+
+test('one API key cannot take all waits: beyond its own limit it does not wait, and others do', async () => {
+  const waiters = withoutPolling({ maxWaiters: 10, maxPerKey: 2 });
+  const id = await pending();
+  const { signal } = new AbortController();
+  const wait = (apiKeyId: string) =>
+    waiters.untilSettled(id, { apiKeyId, waitMs: NEVER_MS, signal });
+  const waiting = [wait('greedy'), wait('greedy')];
+  for (let more = 0; more < 20; more += 1) await wait('greedy');
+  let ended = false;
+  waiting.push(wait('other').then(() => void (ended = true)));
+  await wait('greedy');
+  expect(ended).toBe(false);
+  waiters.close();
+  await Promise.all(waiting);
 });
