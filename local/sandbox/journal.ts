@@ -1,8 +1,8 @@
 /**
  * Durable tables over one append-only file of JSON lines. A line is one commit: it is written before
- * the response is sent, so the state survives SIGKILL; a torn last line was never committed. Opening
- * rewrites the file to the rows it holds. Without a path the tables are in memory. One process owns
- * a file.
+ * the response is sent, so the state survives SIGKILL; a torn last line was never committed. The file is
+ * rewritten to the rows it holds when it is opened, and when it has grown by more than they take.
+ * Without a path the tables are in memory. One process owns a file.
  */
 import {
   closeSync,
@@ -55,19 +55,35 @@ const commitSchema = z.array(
 );
 
 const ROWS_PER_LINE = 500;
+/** A busy hour of a shop. */
+const REWRITE_AFTER_BYTES = 64 * 1_048_576;
 
 /** A file this version cannot read. The message names it and says what to do. */
 export class JournalError extends Error {}
 
 /** Opens or creates the file at `path`; `null` keeps the tables in memory only. Throws JournalError. */
-export function openJournal(path: string | null): Journal {
+export function openJournal(
+  path: string | null,
+  { rewriteAfterBytes = REWRITE_AFTER_BYTES } = {},
+): Journal {
   const stored: RawTables = path === null ? new Map() : replay(path);
-  let fd = path === null ? null : rewrite(path, stored);
+  const opened: RawTables = new Map();
+  let file = path === null ? null : rewrite(path, stored);
+  let grownBytes = 0;
   let uncommitted: Operation[] | null = null;
+
+  function commit(operations: readonly Operation[]): void {
+    if (path === null || file === null) return;
+    grownBytes += writeLine(file.fd, operations);
+    if (grownBytes < Math.max(rewriteAfterBytes, file.bytes)) return;
+    closeSync(file.fd);
+    file = rewrite(path, new Map([...stored, ...opened]));
+    grownBytes = 0;
+  }
 
   function put(operation: Operation): void {
     if (uncommitted !== null) uncommitted.push(operation);
-    else if (fd !== null) writeLine(fd, [operation]);
+    else commit([operation]);
   }
 
   return {
@@ -80,6 +96,7 @@ export function openJournal(path: string | null): Journal {
         }),
       );
       stored.delete(spec.name);
+      opened.set(spec.name, rows);
       return createTable(spec, rows, put);
     },
     transact: (work) => {
@@ -91,12 +108,12 @@ export function openJournal(path: string | null): Journal {
       } finally {
         // Also when `work` threw: the file must have what memory has.
         uncommitted = null;
-        if (fd !== null && operations.length > 0) writeLine(fd, operations);
+        if (operations.length > 0) commit(operations);
       }
     },
     close: () => {
-      if (fd !== null) closeSync(fd);
-      fd = null;
+      if (file !== null) closeSync(file.fd);
+      file = null;
     },
   };
 }
@@ -166,23 +183,25 @@ function apply(tables: RawTables, operation: Operation): void {
   else rows.delete(key);
 }
 
-/** Replaces the file by one with the rows only; returns it open for appending. */
-function rewrite(path: string, tables: RawTables): number {
+/** Replaces the file by one with the rows only; returns it open for appending, with its size. */
+function rewrite(path: string, tables: RawTables): { readonly fd: number; readonly bytes: number } {
   mkdirSync(dirname(path), { recursive: true });
   const next = `${path}.next`;
   const fd = openSync(next, 'w');
+  let bytes = 0;
   for (const [name, rows] of tables) {
     const puts = [...rows].map(([key, row]): Operation => [name, key, row]);
     for (let n = 0; n < puts.length; n += ROWS_PER_LINE) {
-      writeLine(fd, puts.slice(n, n + ROWS_PER_LINE));
+      bytes += writeLine(fd, puts.slice(n, n + ROWS_PER_LINE));
     }
   }
   renameSync(next, path);
-  return fd;
+  return { fd, bytes };
 }
 
-/** One write per line; a file system may take a large one in parts. */
-function writeLine(fd: number, operations: readonly Operation[]): void {
+/** One write per line; a file system may take a large one in parts. Gives its size. */
+function writeLine(fd: number, operations: readonly Operation[]): number {
   const bytes = Buffer.from(`${JSON.stringify(operations)}\n`);
   for (let offset = 0; offset < bytes.length;) offset += writeSync(fd, bytes, offset);
+  return bytes.length;
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -192,3 +192,23 @@ function callAt(port: number, path: string, body: object): Promise<Response> {
     signal: AbortSignal.timeout(30_000),
   });
 }
+
+test('a journal whose rows change for ever stays as large as its rows, and keeps the last of each', () => {
+  const path = join(makeDir('sandbox'), 'busy.jsonl');
+  const row = z.object({ n: z.number(), padding: z.string() });
+  const padding = 'x'.repeat(100);
+  const journal = openJournal(path, { rewriteAfterBytes: 5_000 });
+  const quiet = journal.table({ name: 'quiet', row, limit: 10 });
+  quiet.set('a', { n: 1, padding });
+  const busy = journal.table({ name: 'busy', row, limit: 10 });
+  for (let n = 0; n < 5_000; n += 1) {
+    journal.transact(() => busy.set(String(n % 20), { n, padding }));
+    expect(statSync(path).size).toBeLessThan(15_000);
+  }
+  journal.close();
+  const again = openJournal(path);
+  expect([...again.table({ name: 'quiet', row, limit: 10 }).values()]).toEqual([{ n: 1, padding }]);
+  const kept = [...again.table({ name: 'busy', row, limit: 10 }).values()];
+  expect(kept.map(({ n }) => n)).toEqual(Array.from({ length: 10 }, (_, index) => 4_990 + index));
+  again.close();
+});
