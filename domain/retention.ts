@@ -9,9 +9,12 @@ export interface Retention {
   readonly keys: number;
   /** Events of settled orders that every subscription has passed, and the webhook attempts on them. */
   readonly events: number;
-  /** Messages from providers, counted from their processing. */
+  /** Messages from providers, counted from their processing, and batches of the warehouse feed. */
   readonly messages: number;
-  /** Closed dead letters and failed attempts at steps, of orders and refunds that are settled. */
+  /**
+   * Closed dead letters and failed attempts at steps, of orders and refunds that are settled; ended
+   * reconciliations whose discrepancies are resolved.
+   */
   readonly failures: number;
   /** Personal data of settled orders, counted from their last change. Null: until erased on request. */
   readonly personalData: number | null;

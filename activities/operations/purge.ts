@@ -6,8 +6,10 @@ import {
   purgeConsumedEvents,
   purgeDeadLetters,
   purgeEvents,
+  purgeFeedBatches,
   purgeInboxMessages,
   purgeKeys,
+  purgeReconciliations,
   purgeStepAttempts,
 } from '../../prisma/operations/retention.ts';
 import { eraseOutdatedOrder, listOutdated } from '../../prisma/privacy/erase.ts';
@@ -34,6 +36,8 @@ export async function purgeOld({
     drainInBatches((limit) => purgeInboxMessages(db, { days: messages, limit })),
     drainInBatches((limit) => purgeDeadLetters(db, { days: failures, limit })),
     drainInBatches((limit) => purgeStepAttempts(db, { days: failures, limit })),
+    drainInBatches((limit) => purgeFeedBatches(db, { days: messages, limit })),
+    drainInBatches((limit) => purgeReconciliations(db, { days: failures, limit })),
     purgeWantedTypes(db),
   ]);
   return purged.reduce((sum, count) => sum + count, 0);

@@ -93,3 +93,30 @@ export async function purgeStepAttempts(db: Database, { days, limit }: Purge): P
         AND o.status IN ('shipped', 'delivered', 'cancelled')
       LIMIT ${limit})`;
 }
+
+/** Deletes batches of the warehouse feed after `days`. At most `limit` per call. Returns how many. */
+export async function purgeFeedBatches(db: Database, { days, limit }: Purge): Promise<number> {
+  return db.$executeRaw`
+    DELETE FROM warehouse_feed_batches WHERE id IN (
+      SELECT id FROM warehouse_feed_batches
+      WHERE created_at < now() - ${days} * interval '1 day' ORDER BY id LIMIT ${limit})`;
+}
+
+/**
+ * Deletes discrepancies resolved `days` ago, and runs that ended as long ago and that none names any
+ * more. At most `limit` of each per call. Returns how many.
+ */
+export async function purgeReconciliations(db: Database, { days, limit }: Purge): Promise<number> {
+  const discrepancies = await db.$executeRaw`
+    DELETE FROM reconciliation_discrepancies WHERE id IN (
+      SELECT id FROM reconciliation_discrepancies
+      WHERE resolved_at < now() - ${days} * interval '1 day' LIMIT ${limit})`;
+  const runs = await db.$executeRaw`
+    DELETE FROM reconciliations WHERE id IN (
+      SELECT r.id FROM reconciliations r
+      WHERE r.finished_at < now() - ${days} * interval '1 day' AND NOT EXISTS (
+        SELECT FROM reconciliation_discrepancies d
+        WHERE r.id IN (d.first_run_id, d.last_run_id, d.resolved_run_id))
+      LIMIT ${limit})`;
+  return Math.max(discrepancies, runs);
+}

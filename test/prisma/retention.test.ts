@@ -12,7 +12,9 @@ import {
   purgeConsumedEvents,
   purgeDeadLetters,
   purgeEvents,
+  purgeFeedBatches,
   purgeInboxMessages,
+  purgeReconciliations,
 } from '../../prisma/operations/retention.ts';
 import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import { ensureSubscription, removeSubscription } from '../../prisma/events/subscriptions.ts';
@@ -178,6 +180,34 @@ async function deadLetter(written: {
     },
   });
 }
+
+test('a batch of the warehouse feed is purged only after its period', async () => {
+  await shop.db.$executeRaw`
+    INSERT INTO warehouse_feed_batches (first_event_id, events, lines, created_at) VALUES
+      (gen_random_uuid(), 1, '[]', now() - interval '181 days'),
+      (gen_random_uuid(), 1, '[]', now() - interval '179 days')`;
+  expect(await purgeFeedBatches(shop.db, { days: 180, limit: 100 })).toBe(1);
+  expect(await shop.db.warehouseFeedBatch.count()).toBe(1);
+});
+
+test('a reconciliation is purged with its resolved discrepancies, and kept while one is open', async () => {
+  await shop.db.$executeRaw`
+    INSERT INTO reconciliations
+      (id, scope, status, actor, window_from, window_to, started_at, finished_at)
+    SELECT id, 'recent', 'completed', 'schedule', at - interval '2 hours', at, at, at
+    FROM (VALUES ('old', now() - interval '200 days'), ('open', now() - interval '200 days'),
+      ('new', now())) AS run (id, at)`;
+  await shop.db.$executeRaw`
+    INSERT INTO reconciliation_discrepancies
+      (id, kind, subject, ours, theirs, first_run_id, last_run_id, resolved_run_id, resolved_at)
+    VALUES
+      ('d1', 'shipment', 's1', '{}', '{}', 'old', 'old', 'old', now() - interval '200 days'),
+      ('d2', 'shipment', 's2', '{}', '{}', 'open', 'open', NULL, NULL)`;
+  await purgeReconciliations(shop.db, { days: 180, limit: 100 });
+  const runs = await shop.db.reconciliation.findMany({ orderBy: { id: 'asc' } });
+  expect(runs.map(({ id }) => id)).toEqual(['new', 'open']);
+  expect(await shop.db.discrepancy.findMany({ select: { id: true } })).toEqual([{ id: 'd2' }]);
+});
 
 async function placeAtRest(): Promise<OrderId> {
   const { id: orderId } = await shop.place();
