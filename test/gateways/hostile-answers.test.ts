@@ -4,20 +4,17 @@ import { shipmentCorrelationId } from '../../domain/ids.ts';
 import { isLine, isStorable, toInstant, unstorablePath } from '../../domain/text.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
+import { readRequest, startHttpServer } from '../support/http-server.ts';
 import { useOpened } from '../support/use-opened.ts';
-import { newOrderId, quickLimits, startProvider } from './provider.ts';
+import { newOrderId, quickLimits } from './provider.ts';
 
 /** Providers that answer anything: an answer is read by the one definition of text, or not understood. */
 let answer: { readonly status: number; readonly body: string | Buffer };
 const asked: string[] = [];
 const provider = useOpened(() =>
-  startProvider((request, response) => {
-    let body = '';
-    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-    request.on('end', () => {
-      asked.push(body);
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
-    });
+  startHttpServer(async (request, response) => {
+    asked.push((await readRequest(request)).body);
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
   }),
 );
 const limits = quickLimits({ breakAfter: 1_000_000 });

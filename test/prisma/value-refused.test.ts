@@ -10,7 +10,7 @@ const shop = useOpened(async () => {
   const db = createDatabase({ url: database.url, poolSize: 1 });
   const close = async (): Promise<void> => {
     await db.$disconnect();
-    await database.drop();
+    await database.close();
   };
   return { db, close };
 });
