@@ -184,9 +184,8 @@ function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
     }),
   );
   // Plain HTTP and loopback receivers are allowed only in development.
-  const webhooks = seams.webhooks(
-    createWebhookSender({ allowLocal: config.NODE_ENV !== 'production' }),
-  );
+  const allowLocal = config.NODE_ENV !== 'production';
+  const webhooks = seams.webhooks(createWebhookSender({ allowLocal }));
   const cipher = createSecretCipher(config.ENCRYPTION_KEYS);
   const settings = readTemporalConfig();
   const link = connectTemporal({ settings, log, interceptors: seams.temporal });
