@@ -6,8 +6,15 @@ const SOURCES = ['delivery', 'checkout', 'notification', 'refund'] as const;
 const STATUSES = ['open', 'redriven', 'resolved', 'discarded'] as const;
 const MAX_RATE_PER_SECOND = 500;
 
+/** Text to compare with: whatever can be stored. */
+const filter = (maxLength: number) =>
+  z
+    .string()
+    .max(maxLength)
+    .regex(/^[^\u0000]*$/);
+
 /** Stored fingerprints are shorter than this. */
-const fingerprint = z.string().min(1).max(200);
+const fingerprint = filter(200).min(1);
 
 export const deadLetterSchema = z
   .object({
@@ -39,8 +46,8 @@ export const deadLetterParam = z.object({ id: z.string().max(100) });
 export const deadLetterListQuery = pageOfIds('deadLetter').extend({
   status: z.enum(STATUSES).optional(),
   source: z.enum(SOURCES).optional(),
-  subject: z.string().max(200).optional(),
-  order_id: z.string().max(100).optional(),
+  subject: filter(200).optional(),
+  order_id: filter(100).optional(),
   fingerprint: fingerprint.optional(),
 });
 
