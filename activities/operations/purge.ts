@@ -1,6 +1,5 @@
 /** The sweep's part that deletes and erases what is older than its retention period. */
-import { Context, log } from '@temporalio/activity';
-import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
+import { Context } from '@temporalio/activity';
 import { purgeWantedTypes } from '../../prisma/events/webhook-wanted-types.ts';
 import {
   purgeConsumedEvents,
@@ -13,6 +12,8 @@ import {
   purgeStepAttempts,
 } from '../../prisma/operations/retention.ts';
 import { eraseOutdatedOrder, listOutdated } from '../../prisma/privacy/erase.ts';
+import { eachItem } from '../../telemetry/items.ts';
+import { itemLoop } from '../items.ts';
 import type { SweepDependencies } from './dependencies.ts';
 
 /** Short transactions: no other query waits long for a row. */
@@ -54,15 +55,11 @@ export async function eraseOutdated({
   if (retention.personalData === null) return 0;
   const outdated = await listOutdated(db, { days: retention.personalData, limit: ERASED_BATCH });
   let erased = 0;
-  for (const order of outdated) {
-    try {
-      if (await eraseOutdatedOrder(db, order)) erased += 1;
-    } catch (error) {
-      if (isDatabaseUnavailable(error)) throw error;
-      log.warn('an order was not erased', { order_id: order.id, error });
-    }
+  const loop = itemLoop('erase_outdated', ({ id }: (typeof outdated)[number]) => id);
+  await eachItem(outdated, loop, async (order) => {
     Context.current().heartbeat();
-  }
+    if (await eraseOutdatedOrder(db, order)) erased += 1;
+  });
   return erased;
 }
 
