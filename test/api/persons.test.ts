@@ -16,6 +16,7 @@ import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { placedOrder, shippedOrder } from '../support/orders.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
+import { runScript } from '../local/scripts.ts';
 import { useShop } from '../support/shop.ts';
 import { columnsWith, PLANTED, plantEverywhere } from './person-planting.ts';
 import { refundCalls } from './refund-calls.ts';
@@ -242,6 +243,39 @@ describe('an erasure', () => {
       expect((await post('erase', email)).status).toBe(422);
     },
   );
+});
+
+describe('npm run erase and npm run export', () => {
+  const run = (...args: string[]) => runScript('tools/persons/main.ts', args, shop.databaseUrl);
+
+  test('the commands export and erase as the calls of the API do, and name who asked', async () => {
+    const email = 'terminal@example.com';
+    const orderId = await settledOrder(email);
+    const exported = await run('export', '--email', 'Terminal@Example.com');
+    expect(exported.code).toBe(0);
+    expect(JSON.parse(exported.output)).toMatchObject({ email, orders: [{ id: orderId }] });
+    const erased = await run('erase', '--email', email, '--by', 'anna');
+    expect(erased.code, erased.output).toBe(0);
+    const record = await shop.db.auditEntry.findFirstOrThrow({ where: { actor: 'operator/anna' } });
+    expect(erased.output).toContain(record.subject);
+    expect(await columnsWith(shop.databaseUrl, [email])).toEqual([]);
+  });
+
+  test('the commands refuse orders under way with exit code 1 and a wrong command line with 2', async () => {
+    const customer = { email: 'moving@example.com', name: 'Moving' };
+    const orderId = await placedOrder(shop, { customer });
+    const refused = await run('erase', '--email', customer.email);
+    expect(refused.code).toBe(1);
+    expect(refused.output).toContain(orderId);
+    for (const args of [
+      ['erase'],
+      ['export', '--email', 'nobody'],
+      ['forget', '--email', 'a@b.c'],
+    ]) {
+      const { code, output } = await run(...args);
+      expect([code, output]).toEqual([2, expect.stringContaining('Usage')]);
+    }
+  });
 });
 
 describe('the retention period of personal data', () => {

@@ -12,6 +12,8 @@ import { erasePerson, exportPerson, type PersonRequest } from '../../services/pe
 import { findPlaces } from '../audit/options.ts';
 import { UsageError, usageChecked } from '../usage.ts';
 
+/** As the audit: Prisma needs a second connection now and then. */
+const POOL_SIZE = 2;
 const USAGE = `Usage: npm run erase -- --email <address> [--by <name>]
        npm run export -- --email <address> [--by <name>] > person.json
   --by NAME   who does it, for the audit log (command-line)`;
@@ -27,7 +29,7 @@ try {
 async function main(args: readonly string[]): Promise<number> {
   const { verb, request } = readRequest(args);
   const { databaseUrl } = await findPlaces(readStackConfig());
-  const db = createDatabase({ url: databaseUrl, poolSize: 1 });
+  const db = createDatabase({ url: databaseUrl, poolSize: POOL_SIZE });
   try {
     return await (verb === 'erase' ? erase(db, request) : exportAll(db, request));
   } finally {
