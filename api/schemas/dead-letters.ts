@@ -1,5 +1,6 @@
 /** Dead letters on the wire. */
 import { z } from '@hono/zod-openapi';
+import { isStorable } from '../../domain/text.ts';
 import { listOf, pageOfIds, text } from './common.ts';
 
 const SOURCES = ['delivery', 'checkout', 'notification', 'refund'] as const;
@@ -7,14 +8,16 @@ const STATUSES = ['open', 'redriven', 'resolved', 'discarded'] as const;
 const MAX_RATE_PER_SECOND = 500;
 
 /** Text to compare with: whatever can be stored. */
-const filter = (maxLength: number) =>
+const filter = (minLength: number, maxLength: number) =>
   z
     .string()
+    .min(minLength)
     .max(maxLength)
-    .regex(/^[^\u0000]*$/);
+    .refine(isStorable, 'The text contains NUL or half of a surrogate pair')
+    .openapi({ pattern: String.raw`^[^\u0000]*$` });
 
 /** Stored fingerprints are shorter than this. */
-const fingerprint = filter(200).min(1);
+const fingerprint = filter(1, 200);
 
 export const deadLetterSchema = z
   .object({
@@ -46,8 +49,8 @@ export const deadLetterParam = z.object({ id: z.string().max(100) });
 export const deadLetterListQuery = pageOfIds('deadLetter').extend({
   status: z.enum(STATUSES).optional(),
   source: z.enum(SOURCES).optional(),
-  subject: filter(200).optional(),
-  order_id: filter(100).optional(),
+  subject: filter(0, 200).optional(),
+  order_id: filter(0, 100).optional(),
   fingerprint: fingerprint.optional(),
 });
 
