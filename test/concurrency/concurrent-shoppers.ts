@@ -27,7 +27,7 @@ export async function untilFinal(send: () => Promise<Response>): Promise<Respons
       expect(await response.clone().text()).not.toContain('request_in_flight');
       return response;
     },
-    { timeoutMs: 250_000, everyMs: 500 },
+    { timeoutMs: 250_000, everyMs: 1_000 },
   );
   expect(withoutRetryAfter, 'responses without Retry-After').toEqual([]);
   return final;
