@@ -25,7 +25,7 @@ const POINTS: Points = {
   'mail.send': on('shipped', 'S8/F5'),
   'webhook.send': on('shipped', 'S8/F5'),
   'temporal.start': on('shipped', 'S4/F5'),
-  'temporal.start_delivery': on('webhookDeadLettered'),
+  'temporal.start_delivery': on('webhookRetried'),
   'temporal.start_refund': on('refundedPartly'),
   'temporal.signal': on('shipped', 'CB/F5'),
   'temporal.update': on('cancelled'),

@@ -2,7 +2,7 @@
  * Scenarios of one order: what the client does, what the providers do, and what must be true when the
  * order has settled. The process may be killed anywhere in between.
  */
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { z } from 'zod';
 import { ERASED } from '../../../domain/erasure.ts';
 import type { OrderId } from '../../../domain/ids.ts';
@@ -12,6 +12,7 @@ import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
 import { DECLINED_CARD, PERSON } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped } from '../../support/expectations.ts';
+import { startReceiver } from '../../support/webhook-receiver.ts';
 import { newRequest } from './client.ts';
 import type { TestStack } from './test-stack.ts';
 import {
@@ -49,6 +50,7 @@ export const SCENARIOS = {
   resolvedByOperator,
   mailRefused,
   webhookDeadLettered,
+  webhookRetried,
   refundedPartly,
   refundRefused,
   refundRedriven,
@@ -175,6 +177,22 @@ async function webhookDeadLettered(stack: TestStack): Promise<OrderId> {
     });
     expect(deadLetters).toMatchObject([{ status: 'open', retryCount: 1 }]);
   }, SOON);
+  await expectShipped(stack, orderId);
+  return orderId;
+}
+
+/** A webhook endpoint fails at first: its event is delivered by a workflow of its own. */
+async function webhookRetried(stack: TestStack): Promise<OrderId> {
+  const receiver = await startReceiver();
+  onTestFinished(receiver.close);
+  receiver.answer = (response) =>
+    response.writeHead(receiver.received.length === 1 ? 500 : 204).end();
+  const wanted = { url: receiver.url, types: ['order.placed'] };
+  const endpoint = await stack.client.operate('/v1/webhook-endpoints', wanted);
+  expect(endpoint.status, endpoint.text).toBe(201);
+  const orderId = await placeUntilSettled(stack, newRequest());
+  await untilStatus(stack, orderId, 'shipped');
+  await eventually(() => expect(receiver.received.length).toBeGreaterThan(1), SOON);
   await expectShipped(stack, orderId);
   return orderId;
 }
