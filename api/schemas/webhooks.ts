@@ -109,8 +109,8 @@ export const redeliverBody = z
   )
   .openapi('Redeliver', {
     oneOf: [
-      { required: ['event_id'], not: { anyOf: [{ required: ['from'] }, { required: ['to'] }] } },
-      { required: ['from', 'to'], not: { required: ['event_id'] } },
+      { required: ['event_id'], properties: { event_id: {}, from: { not: {} }, to: { not: {} } } },
+      { required: ['from', 'to'], properties: { event_id: { not: {} }, from: {}, to: {} } },
     ],
   });
 
