@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createLimits } from '../../gateways/resilience/limits.ts';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
 import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
@@ -201,17 +202,22 @@ describe('a failure', () => {
 
   test('a call with the circuit open is not made and is retried when the circuit closes', async () => {
     const orderId = await steps.orderAfter();
-    const warehouse = createHttpWarehouse({ baseUrl: steps.sandbox.url, apiKey: 'test' });
+    const breakAfter = 5;
+    const warehouse = createHttpWarehouse({
+      baseUrl: steps.sandbox.url,
+      apiKey: 'test',
+      limits: createLimits({ breakAfter }).warehouse,
+    });
     const { runFailing } = steps.replacing({ warehouse });
     steps.sandbox.faults.set({ provider: 'warehouse', operation: 'reserve' }, { mode: 'down' });
     vi.useFakeTimers({ toFake: ['Date'] });
-    for (let attempt = 0; attempt < 5; attempt += 1) {
+    for (let attempt = 0; attempt < breakAfter; attempt += 1) {
       const { type } = await runFailing('reserveStock', { orderId });
       expect(type).toBe('provider_unknown_outcome');
     }
     const failure = await runFailing('reserveStock', { orderId });
     const resting = { type: 'provider_unavailable', nonRetryable: false, nextRetryDelay: 60_000 };
     expect(failure).toMatchObject(resting);
-    expect(steps.sandbox.faults.list()[0]?.fired).toBe(5);
+    expect(steps.sandbox.faults.list()[0]?.fired).toBe(breakAfter);
   });
 });
