@@ -1,7 +1,7 @@
 /** The passes of the recovery over queues of which most items fail. */
 import { expect, test } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
-import type { OrderId } from '../../domain/ids.ts';
+import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
 import { storeMessage } from '../../prisma/events/inbox.ts';
 import { itemFailures } from '../../telemetry/items.ts';
@@ -28,17 +28,18 @@ const loggedItems = (loop: string): unknown[] =>
     .map(({ item }) => item);
 
 test('callbacks that cannot be delivered are counted, logged by id, and do not hide one behind them', async () => {
-  const { orderId } = await shop.order();
+  const [bad, good] = [await shop.order(), await shop.order()];
   const answer = { kind: 'refused', reason: 'r' };
   for (const n of times(FAILING + 1, (index) => index)) {
-    const payload = { correlationId: n === FAILING ? 'good' : 'bad', answer };
+    const { orderId } = n === FAILING ? good : bad;
+    const payload = { correlationId: shipmentCorrelationId(orderId), answer };
     const message = { source: 'warehouse', id: `m-${n}`, type: 'shipment.refused' } as const;
     await storeMessage(shop.db, { ...message, orderId, payload });
   }
   const checkouts: typeof shop.checkouts = {
     ...shop.checkouts,
     async shipmentAnswered(id, answered) {
-      if (answered.correlationId === 'bad') throw new Error('no');
+      if (id === bad.orderId) throw new Error('no');
       return shop.checkouts.shipmentAnswered(id, answered);
     },
   };
