@@ -100,7 +100,7 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
       withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
         const shown = {
           ...checkoutStartOptions(order),
-          // A run that failed before the order was placed was started by hand and did nothing.
+          // A run that failed before the order was placed was started manually and did nothing.
           workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY' as const,
           requestEagerStart: options.eagerStart,
         };

@@ -64,7 +64,7 @@ export const currency = leaf(
   'a currency code',
   (value): value is string => typeof value === 'string' && /^[A-Z]{3}$/.test(value),
 );
-/** The name of whoever decides, as the audit log shows it. */
+/** The name of the person who decides, as the audit log shows it. */
 export const actor = line(200);
 
 export function line(maxLength: number): Schema<string> {

@@ -35,7 +35,7 @@ export async function requirePayment(db: Database, orderId: OrderId): Promise<Pa
   return payment;
 }
 
-/** The refund, or a permanent failure. An input by hand may name the refund of another order. */
+/** The refund, or a permanent failure. An operator's input may name the refund of another order. */
 export async function requireRefund(
   db: Database,
   { refundId, orderId }: RefundRef,

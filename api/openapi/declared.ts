@@ -49,7 +49,7 @@ function refuseUnknownParameters(c: Context<ApiEnv>, operation: Operation): void
   throw new ProblemError({ code: 'unknown_parameter', detail, errors });
 }
 
-/** Of a write. Those of a read are evaluated when its entity tag is known (conditional.ts). */
+/** Of a write. Those of a read are evaluated when its entity tag is known (conditional-read.ts). */
 function requirePreconditions(c: Context<ApiEnv>, tag: string | null): void {
   if (c.req.method === 'GET' || c.req.method === 'HEAD') return;
   const ifMatch = c.req.header('if-match');

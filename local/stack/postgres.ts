@@ -143,7 +143,7 @@ function settings(durable: boolean): string[] {
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
     'max_connections=200',
-    // Counts statements for `npm run bench` and for whoever looks for a slow one.
+    // Counts statements for `npm run bench` and for the search for a slow one.
     'shared_preload_libraries=pg_stat_statements',
   ];
   const fast = [

@@ -164,7 +164,7 @@ async function eraseFromEvents(tx: Transaction, orderId: OrderId): Promise<void>
 }
 
 /**
- * Stored responses lose their fingerprint too: whoever repeats the request gets 422, and no second order.
+ * Stored responses lose their fingerprint too: a repeated request gets 422, and no second order.
  * Nobody is left to notify, so failed notifications are closed. `markProcessed` erases later messages.
  */
 async function eraseFromMessages(tx: Transaction, orderId: OrderId): Promise<void> {

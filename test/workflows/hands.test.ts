@@ -98,7 +98,7 @@ describe('a workflow started with an input of another shape', () => {
   );
 });
 
-describe('a checkout started by hand', () => {
+describe('a checkout started manually', () => {
   test('a checkout of an order that was never placed changes nothing', async () => {
     const opened = await openOrder(shop.db, claimOf(), draftOf());
     if (opened.kind !== 'opened') throw new Error(opened.kind);
@@ -176,14 +176,14 @@ describe('a checkout started by hand', () => {
     await shop.checkoutOf(orderId).result();
   });
 
-  test('an order whose run was ended by hand is started again and ships', async () => {
+  test('an order whose run was ended manually is started again and ships', async () => {
     const start = await shop.order();
     await shop.checkoutOf(start.orderId).terminate('terminated by a test');
     expect(await startAndShip(start)).toBe('shipped');
   });
 });
 
-test('a refund started by hand for another order refunds nothing', async () => {
+test('a refund started manually for another order refunds nothing', async () => {
   const refundId = newId('refund');
   const handle = await shop.temporal.client.workflow.start('refund', {
     workflowId: refundWorkflowId(refundId),
