@@ -1,18 +1,19 @@
 /**
  * What a load costs the running stack: processor time of each part from /proc (Linux), SQL statements
- * from pg_stat_statements, transactions and bytes of WAL. Nothing else may use the database meanwhile.
+ * from pg_stat_statements and bytes of WAL. Nothing else may use the database meanwhile.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import pg from 'pg';
-import { PART_NAMES, type Home, type PartName } from '../../local/stack/home.ts';
-import { runningPart } from '../../local/stack/leftovers.ts';
+import { PART_NAMES, type PartName } from '../../local/stack/home.ts';
+import { watchRest } from './rest.ts';
 
 /** Sums since the start of the stack. */
 export interface Cost {
   readonly cpuMs: Readonly<Record<PartName, number>>;
   readonly residentMb: Readonly<Record<PartName, number>>;
+  /** Of all programs on the machine that are neither the stack's nor this one. */
+  readonly otherCpuMs: number;
   readonly statements: number;
-  readonly transactions: number;
   readonly walBytes: number;
 }
 
@@ -20,23 +21,25 @@ export interface Cost {
 const TICK_MS = 10;
 const PAGE_BYTES = 4_096;
 
-export async function openCostMeter(home: Home, databaseUrl: string) {
+export type CostMeter = Awaited<ReturnType<typeof openCostMeter>>;
+
+/** `pidOf` finds the process of a part each time anew; null when it does not run. */
+export async function openCostMeter(databaseUrl: string, pidOf: (part: PartName) => number | null) {
   const client = new pg.Client({ connectionString: databaseUrl, statement_timeout: 10_000 });
   await client.connect();
   await client.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
   return {
     async read(): Promise<Cost> {
-      const processes = readProcesses();
-      const partOf = (part: PartName) => familyOf(runningPart(home, part), processes);
-      return { ...(await readDatabase(client)), ...sumByPart(partOf) };
+      const parts = partsOf(pidOf, readProcesses());
+      const sums = sumByPart(parts);
+      const { user, system } = process.cpuUsage();
+      const known = Object.values(sums.cpuMs).reduce(
+        (sum, ms) => sum + ms,
+        (user + system) / 1_000,
+      );
+      return { ...(await readDatabase(client)), ...sums, otherCpuMs: readBusyMs() - known };
     },
-    /** Orders at rest: shipped, and the customer was told of it. */
-    async countAtRest(): Promise<number> {
-      const { rows } = await client.query<{ count: number }>(`
-        SELECT count(*)::int AS count FROM events
-        WHERE type = 'order.customer_notified' AND dedup_key = 'order.customer_notified/shipped'`);
-      return rows[0]?.count ?? 0;
-    },
+    atRest: watchRest(client),
     close: () => client.end(),
   };
 }
@@ -44,13 +47,10 @@ export async function openCostMeter(home: Home, databaseUrl: string) {
 async function readDatabase(client: pg.Client) {
   const { rows } = await client.query<{
     statements: number;
-    transactions: number;
     walBytes: number;
   }>(`
     SELECT (SELECT sum(calls)::float8 FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
-        WHERE d.datname = current_database()) AS statements,
-      (SELECT (xact_commit + xact_rollback)::float8 FROM pg_stat_database
-        WHERE datname = current_database()) AS transactions,
+        WHERE d.datname = current_database() AND query NOT LIKE '%/* bench */%') AS statements,
       (pg_current_wal_insert_lsn() - '0/0')::float8 AS "walBytes"`);
   const [read] = rows;
   if (!read) throw new Error('the database has no statistics');
@@ -64,12 +64,24 @@ interface Process {
   readonly residentMb: number;
 }
 
-function sumByPart(processesOf: (part: PartName) => readonly Process[]) {
+type Parts = Readonly<Record<PartName, readonly Process[]>>;
+
+function partsOf(pidOf: (part: PartName) => number | null, processes: readonly Process[]): Parts {
+  const family = (part: PartName) => familyOf(pidOf(part), processes);
+  const [app, ...below] = family('app');
+  return {
+    postgres: family('postgres'),
+    sandbox: family('sandbox'),
+    app: app ? [app] : [],
+    // What an app has started itself serves its engine, as Temporal does.
+    temporal: [...family('temporal'), ...below],
+  };
+}
+
+function sumByPart(parts: Parts) {
   const sum = (of: 'cpuMs' | 'residentMb') => {
     const sums = { postgres: 0, temporal: 0, sandbox: 0, app: 0 };
-    for (const part of PART_NAMES) {
-      for (const process of processesOf(part)) sums[part] += process[of];
-    }
+    for (const part of PART_NAMES) for (const each of parts[part]) sums[part] += each[of];
     return sums;
   };
   return { cpuMs: sum('cpuMs'), residentMb: sum('residentMb') };
@@ -80,6 +92,14 @@ function familyOf(root: number | null, processes: readonly Process[]): readonly 
   const own = processes.filter(({ pid }) => pid === root);
   const children = processes.filter(({ parent }) => parent === root);
   return [...own, ...children.flatMap(({ pid }) => familyOf(pid, processes))];
+}
+
+/** proc_stat(5): what all processors have worked, interrupts included. */
+function readBusyMs(): number {
+  const [, user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'utf8').split(/\s+/);
+  return (
+    [user, nice, system, irq, softirq].reduce((sum, ticks) => sum + Number(ticks), 0) * TICK_MS
+  );
 }
 
 function readProcesses(): readonly Process[] {

@@ -15,6 +15,10 @@ export interface LoadResult {
   readonly atMs: number;
 }
 
+export interface LoadResponse extends LoadResult {
+  readonly body: string;
+}
+
 export interface LoadRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -26,6 +30,8 @@ export interface Load {
   readonly url: string;
   readonly next: () => LoadRequest;
   readonly forMs: number;
+  /** Called with each response; must not reject. A closed client waits for it before its next request. */
+  readonly settled?: (response: LoadResponse) => Promise<void>;
 }
 
 /** An open load against a dead server must end. */
@@ -40,7 +46,9 @@ export async function closedLoad(load: Load & { readonly clients: number }): Pro
   const results: LoadResult[] = [];
   const runClient = async (): Promise<void> => {
     while (performance.now() - startedMs < load.forMs) {
-      results.push(await send(load.next(), startedMs));
+      const response = await send(load.next(), startedMs);
+      results.push(response);
+      await load.settled?.(response);
     }
   };
   await Promise.all(Array.from({ length: load.clients }, runClient));
@@ -54,13 +62,18 @@ export async function openLoad(load: Load & { readonly perSecond: number }): Pro
   const startedMs = performance.now();
   const sent: Promise<LoadResult>[] = [];
   let inFlight = 0;
+  const sendNext = async (): Promise<LoadResult> => {
+    const response = await send(load.next(), startedMs);
+    void load.settled?.(response);
+    return response;
+  };
   const total = Math.round((load.perSecond * load.forMs) / 1_000);
   while (sent.length < total) {
     const due = Math.ceil(((performance.now() - startedMs) * load.perSecond) / 1_000);
     while (sent.length < Math.min(due, total)) {
       if (inFlight >= MAX_IN_FLIGHT) throw new Error('the server does not respond any more');
       inFlight += 1;
-      sent.push(send(load.next(), startedMs).finally(() => (inFlight -= 1)));
+      sent.push(sendNext().finally(() => (inFlight -= 1)));
     }
     await delay(2);
   }
@@ -107,10 +120,7 @@ export function print(label: string, text: string): void {
 /** Sends requests over kept-alive connections. */
 export function createSender(url: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_IN_FLIGHT });
-  const send = async (
-    outgoing: LoadRequest,
-    startedMs: number,
-  ): Promise<LoadResult & { body: string }> => {
+  const send = async (outgoing: LoadRequest, startedMs: number): Promise<LoadResponse> => {
     const sentMs = performance.now();
     const { status, body } = await exchange(url, agent, outgoing);
     const nowMs = performance.now();

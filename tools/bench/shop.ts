@@ -24,9 +24,18 @@ export interface BenchShop {
  */
 export async function openBenchShop(): Promise<BenchShop> {
   const addresses = await loadAddresses(createHome(readStackConfig().HOLDFAST_HOME));
-  const { sandbox } = addresses;
   const [, , api = addresses.api] = process.argv;
+  await stockShop(api);
+  return benchShop({ ...addresses, api });
+}
+
+/** Adds stock that no bench uses up. */
+export async function stockShop(api: string): Promise<void> {
   await stockProduct(api, { sku: SKU, name: 'Bench item', priceMinor: 100 }, UNITS);
+}
+
+/** The requests to a shop that has stock. */
+export function benchShop({ api, sandbox }: Pick<BenchShop, 'api' | 'sandbox'>): BenchShop {
   return {
     api,
     sandbox,
