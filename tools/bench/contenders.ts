@@ -1,0 +1,157 @@
+/**
+ * What `npm run bench:peers` measures: how each contender is started where the stack's app was, and
+ * stopped. Peers get a copy of the stack's database, so that none finds what another left, and the
+ * app does not continue their orders.
+ */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { environment } from '../../config.ts';
+import { loadAddresses, type Addresses } from '../../local/stack/addresses.ts';
+import {
+  becomesTrue,
+  hasEnded,
+  killGroup,
+  launch,
+  nodeCommand,
+  run,
+  stop,
+  type Command,
+} from '../../local/stack/commands.ts';
+import { createHome, type Home, type PartName } from '../../local/stack/home.ts';
+import { runningPart } from '../../local/stack/leftovers.ts';
+import { createDatabase, dropDatabase } from '../../local/stack/postgres.ts';
+import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
+import { returnsOk } from '../http.ts';
+import { stockShop } from './shop.ts';
+
+export const PEERS = join(import.meta.dirname, 'peers');
+const START_WITHIN_MS = 90_000;
+const STOP_WITHIN_MS = 30_000;
+
+export interface Contender {
+  readonly name: string;
+  /** Throws when it does not start. It may still need a moment until it serves. */
+  start(): Promise<Running>;
+}
+
+export interface Running {
+  readonly home: Home;
+  readonly addresses: Addresses;
+  /** The type of its workflows, when it runs on Temporal. */
+  readonly workflowType: string | null;
+  /** The process of a part that works for it; null when none does. */
+  pidOf(part: PartName): number | null;
+  isAlive(): boolean;
+  /** The last line it wrote. */
+  lastLine(): string;
+  stop(): Promise<void>;
+}
+
+interface Stack {
+  readonly home: Home;
+  readonly addresses: Addresses;
+}
+
+/** Holdfast first. `other`: the folder of another checkout. */
+export async function listContenders(
+  stack: Stack,
+  other: string | undefined,
+): Promise<readonly Contender[]> {
+  const peer = (name: string, id: string, workflowType: string | null = null): Contender => ({
+    name,
+    start: () => startPeer(stack, id, workflowType),
+  });
+  return [
+    { name: 'Holdfast', start: () => startHoldfast(stack) },
+    ...(other === undefined ? [] : [await otherCheckout(stack, resolve(other))]),
+    peer('bare Hono handler', 'bare'),
+    peer('graphile-worker', 'graphile'),
+    peer('Restate', 'restate'),
+    peer('DBOS Transact', 'dbos'),
+    peer('plain Temporal saga', 'temporal', 'plainCheckout'),
+  ];
+}
+
+async function startHoldfast(stack: Stack): Promise<Running> {
+  const env = { ...environment(), ...stack.addresses.environment, ROLE: 'all' };
+  const command = nodeCommand('main.ts', ['--home', stack.home.path], env);
+  return runApp(stack, { command, id: 'holdfast', workflowType: CHECKOUT_WORKFLOW });
+}
+
+async function startPeer(
+  { home, addresses }: Stack,
+  id: string,
+  workflowType: string | null,
+): Promise<Running> {
+  const copy = new URL(addresses.databaseUrl);
+  const original = decodeURIComponent(copy.pathname.slice(1));
+  copy.pathname = `/${original}_peer`;
+  await dropDatabase(copy.href);
+  await createDatabase(copy.href, original);
+  const fromStack = { ...addresses.environment, DATABASE_URL: copy.href, ROLE: 'api' };
+  const command = nodeCommand('tools/bench/peers/app.ts', [id], { ...environment(), ...fromStack });
+  const stack = { home, addresses: { ...addresses, databaseUrl: copy.href } };
+  return runApp(stack, { command, id, workflowType });
+}
+
+function runApp(
+  { home, addresses }: Stack,
+  { command, id, workflowType }: { command: Command; id: string; workflowType: string | null },
+): Running {
+  const started = launchLogged(command, home.logFile(`bench-${id}`));
+  return {
+    ...started,
+    home,
+    addresses,
+    workflowType,
+    pidOf(part) {
+      if (part === 'app') return started.child.pid ?? null;
+      return part === 'temporal' && workflowType === null ? null : runningPart(home, part);
+    },
+  };
+}
+
+/** The other checkout's `npm start` in a folder of its own: its schema may be another. */
+async function otherCheckout({ home }: Stack, folder: string): Promise<Contender> {
+  const git = ['-C', folder, 'rev-parse', '--short', 'HEAD'];
+  const commit = await run({ file: 'git', args: git }, { timeoutMs: STOP_WITHIN_MS });
+  const own = createHome(join(home.path, 'other'));
+  return {
+    name: `Holdfast at ${commit.trim()}`,
+    async start() {
+      rmSync(own.path, { recursive: true, force: true });
+      const args = ['--import', 'tsx', 'local/stack/start.ts'];
+      const env = { ...environment(), HOLDFAST_HOME: own.path };
+      const command = { file: process.execPath, args, cwd: folder, env };
+      const started = launchLogged(command, home.logFile('bench-other'));
+      const isUp = async (): Promise<boolean> =>
+        existsSync(own.stackFile) && returnsOk(`${(await loadAddresses(own)).api}/readyz`);
+      const limits = { timeoutMs: START_WITHIN_MS, everyMs: 200, alive: started.isAlive };
+      if (!(await becomesTrue(isUp, limits))) {
+        await started.stop();
+        throw new Error(`it does not start: ${started.lastLine()}`);
+      }
+      const addresses = await loadAddresses(own);
+      await stockShop(addresses.api);
+      const pidOf = (part: PartName) => runningPart(own, part);
+      return { ...started, home: own, addresses, workflowType: CHECKOUT_WORKFLOW, pidOf };
+    },
+  };
+}
+
+/** A child that does not outlive this process. */
+function launchLogged(command: Command, logFile: string) {
+  rmSync(logFile, { force: true });
+  const child = launch(command, { logFile });
+  const kill = (): void => killGroup(child.pid, 'SIGTERM');
+  process.once('exit', kill);
+  return {
+    child,
+    isAlive: () => !hasEnded(child),
+    lastLine: () => readFileSync(logFile, 'utf8').trim().split('\n').at(-1) ?? '',
+    async stop(): Promise<void> {
+      await stop(child, { signal: 'SIGTERM', timeoutMs: STOP_WITHIN_MS });
+      process.off('exit', kill);
+    },
+  };
+}

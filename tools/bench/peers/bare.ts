@@ -1,0 +1,99 @@
+/**
+ * No durability, and no API around the handler: a bare Hono handler with the two commits, the callbacks
+ * of the providers, and the steps in the process that answered. A crash loses them.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Hono } from 'hono';
+import { claimOf } from '../../../api/http/idempotency-key.ts';
+import { placeOrder } from '../../../api/orders/place-order.ts';
+import { placeOrderBody } from '../../../api/schemas/orders.ts';
+import { listen } from '../../../api/server.ts';
+import type { AppConfig } from '../../../config.ts';
+import type { OrderId } from '../../../domain/ids.ts';
+import { createPaymentWebhookVerifier } from '../../../gateways/stripe/webhook.ts';
+import { createCallbackVerifier } from '../../../gateways/warehouse/callback.ts';
+import { markProcessed, storeMessage } from '../../../prisma/events/inbox.ts';
+import { processPaymentWebhook } from '../../../services/payment-webhooks.ts';
+import { inboxMessageOf } from '../../../services/shipment-callbacks.ts';
+import { createLog } from '../../../telemetry/logging.ts';
+import type { ShipmentAnswered } from '../../../workflows/checkout/contract.ts';
+import { checkout } from './engine.ts';
+import type { Shop } from './shop.ts';
+
+const TRIES = 10;
+const RETRY_AFTER_MS = 200;
+
+export async function serveBare(config: AppConfig, { db, payments, steps }: Shop): Promise<void> {
+  const log = createLog(config.LOG_LEVEL);
+  const verifyCallback = createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET);
+  const verifyPaymentWebhook = createPaymentWebhookVerifier(config.STRIPE_WEBHOOK_SECRET);
+  const waiting = new Map<OrderId, (answered: ShipmentAnswered) => void>();
+
+  async function run(orderId: OrderId): Promise<void> {
+    const answered = new Promise<ShipmentAnswered>((resolve) => waiting.set(orderId, resolve));
+    const durable = {
+      step: <T>(_: string, work: () => Promise<T>) => retried(work),
+      answer: () => answered,
+    };
+    await checkout({ steps, orderId }, durable);
+    waiting.delete(orderId);
+  }
+
+  const app = new Hono()
+    .post('/v1/orders', async (c) => {
+      const body = placeOrderBody.parse(await c.req.json());
+      const key = c.req.header('idempotency-key') ?? '';
+      const outcome = await placeOrder(
+        { db, payments },
+        {
+          body,
+          claim: claimOf({ apiKeyId: 'bench', scope: 'POST /v1/orders', key, body }),
+          requestId: key,
+          correlationId: randomUUID(),
+          traceparent: null,
+          signal: c.req.raw.signal,
+        },
+      );
+      if (outcome.kind === 'refused') return c.json({ code: outcome.problem.code }, 503);
+      if (outcome.placed) void run(outcome.placed.id);
+      return c.body(outcome.response.body, 201, { 'content-type': 'application/json' });
+    })
+    .post('/callbacks/warehouse', async (c) => {
+      const body = new Uint8Array(await c.req.arrayBuffer());
+      const verdict = verifyCallback({ body, headers: c.req.header() });
+      if (verdict.kind !== 'verified') return c.json({}, 401);
+      const message = inboxMessageOf(verdict.id, verdict.answer);
+      if ((await storeMessage(db, message, body)) === 'stored') {
+        waiting.get(verdict.answer.orderId)?.(verdict.answer);
+        await markProcessed(db, message, 'delivered');
+      }
+      return c.json({ received: true });
+    })
+    .post('/callbacks/payments', async (c) => {
+      const body = new Uint8Array(await c.req.arrayBuffer());
+      const signature = c.req.header('stripe-signature') ?? null;
+      const verdict = verifyPaymentWebhook({ body, signature });
+      if (verdict.kind === 'rejected') return c.json({}, 401);
+      const { id, orderId, about } = verdict;
+      const type = verdict.type ?? '';
+      const message = { source: 'payments', id, type, orderId, payload: { ...about } } as const;
+      if ((await storeMessage(db, message, body)) === 'stored') {
+        await processPaymentWebhook({ db, log, onNotUnderstood: () => undefined }, message);
+      }
+      return c.json({ received: true });
+    });
+  await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
+}
+
+/** In memory only, for a provider that the bench overloads. */
+async function retried<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries === TRIES) throw error;
+      await delay(RETRY_AFTER_MS);
+    }
+  }
+}

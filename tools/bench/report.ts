@@ -1,0 +1,150 @@
+/** The result of `npm run bench:peers` as tables, on the terminal and in docs/performance.md. */
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { run } from '../../local/stack/commands.ts';
+import { PROJECT } from '../../local/stack/home.ts';
+import { percentile } from './load.ts';
+import { cpuOf } from './measure.ts';
+
+const DOCUMENT = join(PROJECT, 'docs', 'performance.md');
+/** What the command wrote, with its digest: a number that is edited by hand no longer matches. */
+const BLOCK = /<!-- bench:peers ([0-9a-f]*) -->\n([\s\S]*?)<!-- \/bench:peers -->/;
+
+const row = z.object({
+  orders: z.number(),
+  perSecond: z.number(),
+  answerMs: z.object({ p50: z.number(), p99: z.number() }),
+  cpuMs: z.record(z.string(), z.number()),
+  statements: z.number(),
+  walBytes: z.number(),
+  temporalCalls: z.number().nullable(),
+  historyEvents: z.number().nullable(),
+  residentMb: z.record(z.string(), z.number()),
+  otherCores: z.number(),
+});
+const visit = z.union([
+  z.object({ name: z.string(), open: row, closed: row }),
+  z.object({ name: z.string(), failure: z.string() }),
+]);
+export const resultSchema = z.object({ machine: z.string(), visits: z.array(visit) });
+
+type Result = z.infer<typeof resultSchema>;
+/** One contender in one round. */
+export type Visit = z.infer<typeof visit>;
+type Measured = Extract<Visit, { open: unknown }>;
+
+/** A column: its title, its value in one round, and how many digits it shows. */
+type Column = readonly [string, (measured: Measured) => number | null, number];
+
+const SPEED: readonly Column[] = [
+  ['orders/s to rest', ({ closed }) => closed.perSecond, 1],
+  ['p50 at 10/s', ({ open }) => open.answerMs.p50, 0],
+  ['p99 at 10/s', ({ open }) => open.answerMs.p99, 0],
+  ['p50, 32 customers', ({ closed }) => closed.answerMs.p50, 0],
+  ['p99, 32 customers', ({ closed }) => closed.answerMs.p99, 0],
+];
+const COST: readonly Column[] = [
+  ['CPU ms', ({ closed }) => cpuOf(closed), 1],
+  ['app', ({ closed }) => closed.cpuMs['app'] ?? 0, 1],
+  ['engine', ({ closed }) => engineMs(closed), 1],
+  ['PostgreSQL', ({ closed }) => closed.cpuMs['postgres'] ?? 0, 1],
+  ['sandbox', ({ closed }) => closed.cpuMs['sandbox'] ?? 0, 1],
+  ['SQL statements', ({ closed }) => closed.statements, 1],
+  ['WAL KiB', ({ closed }) => closed.walBytes / 1_024, 1],
+  ['history events', ({ closed }) => closed.historyEvents, 1],
+  ['calls to Temporal', ({ closed }) => closed.temporalCalls, 1],
+];
+
+/** Null without a server: the app's children, then only tsx's compiler, take less than that. */
+function engineMs({ cpuMs: { temporal = 0 } }: Measured['closed']): number | null {
+  return temporal < 0.5 ? null : temporal;
+}
+
+/** Machine, medians of the rounds, and the ratio of each contender's orders/s to the first's. */
+export function renderReport({ machine, visits }: Result): string {
+  const names = [...new Set(visits.map(({ name }) => name))];
+  const measured = (name: string): readonly Measured[] =>
+    visits.filter((each): each is Measured => each.name === name && 'open' in each);
+  const cellsOf = (name: string, columns: readonly Column[]): string[] =>
+    columns.map(([, of, digits]) => median(measured(name).map(of))?.toFixed(digits) ?? '');
+  const speedOf = (name: string): number | null =>
+    median(measured(name).map(({ closed }) => closed.perSecond));
+  const ratioOf = (name: string): string => {
+    const [own, first] = [speedOf(name), speedOf(names[0] ?? '')];
+    return own === null || first === null ? '' : (first / own).toFixed(2);
+  };
+  const titles = (columns: readonly Column[]): string[] => columns.map(([title]) => title);
+  const speed = names.map((name) => [name, ratioOf(name), ...cellsOf(name, SPEED)]);
+  const cost = names.map((name) => [name, ...cellsOf(name, COST)]);
+  const failures = visits.flatMap((each) =>
+    'failure' in each ? [`- ${each.name} failed in one round: \`${each.failure}\``] : [],
+  );
+  const rounds = Math.max(...names.map((name) => visits.filter((v) => v.name === name).length));
+  const others = Math.max(0, ...names.flatMap(measured).map(({ closed }) => closed.otherCores));
+  return [
+    `Medians of ${rounds} interleaved round${rounds === 1 ? '' : 's'}. ${machine} Other programs used at most ${others.toFixed(2)} cores.`,
+    table([['', `${names[0]} / it`, ...titles(SPEED)], ...speed]),
+    'Per order, with 32 customers:',
+    table([['', ...titles(COST)], ...cost]),
+    ...(failures.length === 0 ? [] : [failures.join('\n')]),
+  ].join('\n\n');
+}
+
+/** Replaces what stands between the markers in docs/performance.md. */
+export async function writeReport(result: Result): Promise<void> {
+  const text = `\n${renderReport(result)}\n\n`;
+  const block = `<!-- bench:peers ${digestOf(text)} -->\n${text}<!-- /bench:peers -->`;
+  const document = await readFile(DOCUMENT, 'utf8');
+  if (!BLOCK.test(document)) throw new Error(`${DOCUMENT} has no markers`);
+  await writeFile(
+    DOCUMENT,
+    document.replace(BLOCK, () => block),
+  );
+}
+
+/** True when the document's tables are as the command wrote them. */
+export function isAsWritten(document: string): boolean {
+  const [, digest, text = ''] = BLOCK.exec(document) ?? [];
+  return digest === digestOf(text);
+}
+
+/** The processor, the versions and the commit that were measured. */
+export async function describeMachine(): Promise<string> {
+  const git = { file: 'git', args: ['rev-parse', '--short', 'HEAD'], cwd: PROJECT };
+  const commit = (await run(git, { timeoutMs: 10_000 })).trim();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  const cores = `${availableParallelism()} cores of ${cpus()[0]?.model ?? 'an unknown processor'}`;
+  const date = new Date().toISOString().slice(0, 10);
+  return `${cores}, ${memory} GiB, Linux ${release()}, Node ${process.versions.node}; commit ${commit}, ${date}.`;
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+/** Null without values. */
+function median(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : percentile(known, 0.5);
+}
+
+/** Aligned as Prettier aligns it: the first column to the left, numbers to the right. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(3, ...rows.map((cells) => cells[column]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]): string =>
+    `| ${widths.map((width, column) => pad(cells[column] ?? '', width, column)).join(' | ')} |`;
+  const rule = widths.map((width, column) =>
+    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  );
+  const [head = [], ...body] = rows;
+  return [head, rule, ...body].map(line).join('\n');
+}
+
+function pad(cell: string, width: number, column: number): string {
+  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+}
