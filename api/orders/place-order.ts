@@ -6,12 +6,12 @@
  * new, but finishes what it has started.
  */
 import { providerKey } from '../../domain/ids.ts';
-import type { Order } from '../../domain/order.ts';
-import type { Product } from '../../domain/product.ts';
+import type { Order, OrderLine } from '../../domain/order.ts';
 import { readKeyState, type KeyState } from '../../prisma/access/idempotency.ts';
 import { isOverdue } from '../../prisma/orders/orders.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
-import { findProducts } from '../../prisma/catalog/products.ts';
+import { findOffers, type Offer } from '../../prisma/catalog/products.ts';
+import { findShortages } from '../../prisma/catalog/stock.ts';
 import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
 import { inFlight, keyReused } from '../http/idempotent.ts';
 import { outOfStock, paymentNotAttempted, requestTimedOut } from './responses.ts';
@@ -49,24 +49,30 @@ type Opened =
 
 async function openOrResume(deps: PlaceOrderDeps, request: PlaceOrderRequest): Promise<Opened> {
   const skus = [...new Set(request.body.lines.map((line) => line.sku))];
-  const [key, products] = await Promise.all([
+  const [key, offers] = await Promise.all([
     readKeyState(deps.db, request.claim),
-    findProducts(deps.db, skus),
+    findOffers(deps.db, skus),
   ]);
-  return key.kind === 'free' ? open(deps, request, products) : resume(deps, request, key);
+  return key.kind === 'free' ? open(deps, request, offers) : resume(deps, request, key);
 }
 
 async function open(
   deps: PlaceOrderDeps,
   request: PlaceOrderRequest,
-  products: readonly Product[],
+  offers: readonly Offer[],
 ): Promise<Opened> {
-  const drafted = draftOrder(request, products, deps.payments);
+  const drafted = draftOrder(request, offers, deps.payments);
   if (drafted.kind === 'refused') return drafted;
   if (request.signal.aborted) return refused(requestTimedOut());
   // No units are held while the circuit breaker would refuse the authorization anyway.
   const unavailable = deps.payments.authorizeUnavailable();
   if (unavailable !== null) return refused(paymentNotAttempted(unavailable));
+  const { lines } = drafted.draft;
+  const isShort = offers.some(({ sku, available }) =>
+    lines.some((line) => line.sku === sku && line.quantity > available),
+  );
+  const soldOut = isShort ? await refuseShort(deps, request, lines) : null;
+  if (soldOut !== null) return soldOut;
   const opened = await openOrder(deps.db, request.claim, drafted.draft);
   switch (opened.kind) {
     case 'opened':
@@ -76,6 +82,22 @@ async function open(
     case 'key_taken':
       return resume(deps, request, await readKeyState(deps.db, request.claim));
   }
+}
+
+/**
+ * The outcome of an order for more units than there are, found without writing or locking anything: most
+ * requests of a rush on one product end here. Null when there are enough now. The key is read after the
+ * stock, because an earlier attempt with this key may be the one that holds the units.
+ */
+async function refuseShort(
+  deps: PlaceOrderDeps,
+  request: PlaceOrderRequest,
+  lines: readonly OrderLine[],
+): Promise<Opened | null> {
+  const shortages = await findShortages(deps.db, lines);
+  if (shortages.length === 0) return null;
+  const key = await readKeyState(deps.db, request.claim);
+  return key.kind === 'free' ? refused(outOfStock(shortages)) : resume(deps, request, key);
 }
 
 /** Continues from a key that was seen before. */

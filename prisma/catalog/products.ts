@@ -10,13 +10,17 @@ export async function findProduct(db: Database, sku: string): Promise<Product | 
   return row && toProduct(row);
 }
 
-/** The products among the given SKUs, in no particular order. */
-export async function findProducts(
-  db: Database,
-  skus: readonly string[],
-): Promise<readonly Product[]> {
-  const rows = await db.product.findMany({ where: { sku: { in: [...skus] } } });
-  return rows.map(toProduct);
+/** A product with the units that no order holds, as of one moment. */
+export interface Offer extends Product {
+  readonly available: number;
+}
+
+/** The products among the given SKUs, in no particular order. Raw: one statement joins the stock. */
+export async function findOffers(db: Database, skus: readonly string[]): Promise<readonly Offer[]> {
+  const rows = await db.$queryRaw<(ProductRow & { available: number })[]>`
+    SELECT ${PRODUCT_COLUMNS}, on_hand - held AS available
+    FROM products JOIN stock USING (sku) WHERE sku = ANY(${skus})`;
+  return rows.map((row) => ({ ...toProduct(row), available: row.available }));
 }
 
 /** One page in SKU order, after `startingAfter`. */

@@ -127,6 +127,26 @@ describe('POST /v1/orders: 409', () => {
     });
   });
 
+  test('an order for sold-out units is refused without writing or locking a row', async () => {
+    await shop.db.$transaction(async (tx) => {
+      await tx.$executeRaw`LOCK TABLE idempotency_keys, customers, orders, stock IN EXCLUSIVE MODE`;
+      const response = await shop.place({ lines: [{ sku: 'sold-out', quantity: 1 }] });
+      expect((await problemOf(response)).code).toBe('out_of_stock');
+    });
+  });
+
+  test('a request sent six times at once for the last unit is never told that it is sold out', async () => {
+    const skus = times(5, (at) => `last-of-${at}`);
+    for (const sku of skus) await shop.stock(sku, 1);
+    const responses = await Promise.all(
+      skus.flatMap((sku) => times(6, () => shop.place({ lines: [{ sku, quantity: 1 }] }, sku))),
+    );
+    const problems = responses.filter(({ status }) => status !== 201).map(problemOf);
+    const codes = (await Promise.all(problems)).map(({ code }) => code);
+    expect(codes.filter((code) => code !== 'request_in_flight')).toEqual([]);
+    expect(responses.filter(({ status }) => status === 201).length).toBeGreaterThanOrEqual(5);
+  });
+
   test('an order for units held by an unpaid order is retryable and returns Retry-After', async () => {
     await shop.stock('contested', 1);
     const place = { provider: 'payments', operation: 'authorize' } as const;
