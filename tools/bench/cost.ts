@@ -57,7 +57,7 @@ async function readDatabase(client: pg.Client) {
   return read;
 }
 
-interface Process {
+export interface Process {
   readonly pid: number;
   readonly parent: number;
   readonly cpuMs: number;
@@ -88,7 +88,7 @@ function sumByPart(parts: Parts) {
 }
 
 /** The process and all below it. */
-function familyOf(root: number | null, processes: readonly Process[]): readonly Process[] {
+export function familyOf(root: number | null, processes: readonly Process[]): readonly Process[] {
   const own = processes.filter(({ pid }) => pid === root);
   const children = processes.filter(({ parent }) => parent === root);
   return [...own, ...children.flatMap(({ pid }) => familyOf(pid, processes))];
@@ -102,7 +102,7 @@ function readBusyMs(): number {
   );
 }
 
-function readProcesses(): readonly Process[] {
+export function readProcesses(): readonly Process[] {
   return readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
     try {

@@ -12,8 +12,6 @@ import type { Subscriber } from '../../activities/events/subscribers/subscriber.
 import { readStackConfig } from '../../config.ts';
 import { loadAddresses } from '../../local/stack/addresses.ts';
 import { createHome } from '../../local/stack/home.ts';
-import { migrate } from '../../local/stack/migrations.ts';
-import { dropDatabase } from '../../local/stack/postgres.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { cursorNow } from '../../prisma/events/event-log.ts';
 import { createNotifications } from '../../prisma/client/listen.ts';
@@ -23,6 +21,7 @@ import {
   subscriptionStartOptions,
 } from '../../workflows/events/contract.ts';
 import { percentile } from './load.ts';
+import { withOwnDatabase } from './own-database.ts';
 
 const ROUNDS = 3;
 const EVENTS = 5_000;
@@ -32,19 +31,20 @@ await main();
 
 async function main(): Promise<void> {
   const stack = await loadAddresses(createHome(readStackConfig().HOLDFAST_HOME));
-  const url = new URL(stack.databaseUrl);
-  url.pathname = `/bench_${randomUUID().replaceAll('-', '')}`;
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  await migrate({ databaseUrl: url.href });
-  const db = createDatabase({ url: url.href, poolSize: 8 });
-  const connection = await NativeConnection.connect({ address: stack.temporal });
+  await withOwnDatabase(stack.databaseUrl, (url) => compare(url, stack.temporal));
+}
+
+async function compare(url: string, temporal: string): Promise<void> {
+  const db = createDatabase({ url, poolSize: 8 });
+  const connection = await NativeConnection.connect({ address: temporal });
   try {
     await prepare(db);
     const pollers: number[] = [];
     const subscriptions: number[] = [];
     for (let round = 1; round <= ROUNDS; round += 1) {
-      const poller = await measurePoller(url.href);
-      const subscription = await measureSubscription({ db, url: url.href, connection });
+      const poller = await measurePoller(url);
+      const subscription = await measureSubscription({ db, url, connection });
       pollers.push(poller);
       subscriptions.push(subscription);
       print(`round ${round}`, subscription, poller);
@@ -53,7 +53,6 @@ async function main(): Promise<void> {
   } finally {
     await connection.close();
     await db.$disconnect();
-    await dropDatabase(url.href);
   }
 }
 

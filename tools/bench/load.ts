@@ -17,6 +17,8 @@ export interface LoadResult {
 
 export interface LoadResponse extends LoadResult {
   readonly body: string;
+  /** From `Retry-After`; null when the response is final. */
+  readonly retryAfterMs: number | null;
 }
 
 export interface LoadRequest {
@@ -122,10 +124,10 @@ export function createSender(url: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_IN_FLIGHT });
   const send = async (outgoing: LoadRequest, startedMs: number): Promise<LoadResponse> => {
     const sentMs = performance.now();
-    const { status, body } = await exchange(url, agent, outgoing);
+    const { status, body, retryAfterMs } = await exchange(url, agent, outgoing);
     const nowMs = performance.now();
     const [, code = null] = /"code":"([a-z_]+)"/.exec(status >= 400 ? body : '') ?? [];
-    return { status, body, code, tookMs: nowMs - sentMs, atMs: nowMs - startedMs };
+    return { status, body, retryAfterMs, code, tookMs: nowMs - sentMs, atMs: nowMs - startedMs };
   };
   return Object.assign(send, { close: () => agent.destroy() });
 }
@@ -134,15 +136,19 @@ function exchange(
   url: string,
   agent: Agent,
   { method, path, headers = {}, body }: LoadRequest,
-): Promise<{ readonly status: number; readonly body: string }> {
+): Promise<Pick<LoadResponse, 'status' | 'body' | 'retryAfterMs'>> {
   return new Promise((resolve) => {
     const outgoing = request(`${url}${path}`, { method, headers, agent, timeout: TIMEOUT_MS });
-    const fail = (): void => resolve({ status: 0, body: '' });
+    const fail = (): void => resolve({ status: 0, body: '', retryAfterMs: null });
     outgoing.once('response', (incoming) => {
       let text = '';
       incoming.setEncoding('utf8');
       incoming.on('data', (chunk: string) => (text += chunk));
-      incoming.once('end', () => resolve({ status: incoming.statusCode ?? 0, body: text }));
+      const seconds = incoming.headers['retry-after'];
+      const retryAfterMs = seconds === undefined ? null : Number(seconds) * 1_000;
+      incoming.once('end', () =>
+        resolve({ status: incoming.statusCode ?? 0, body: text, retryAfterMs }),
+      );
       incoming.once('error', fail);
     });
     outgoing.once('timeout', () => outgoing.destroy());

@@ -13,8 +13,8 @@ const STOREFRONT = { authorization: 'Bearer hf_local_storefront' };
 export interface BenchShop {
   readonly api: string;
   readonly sandbox: string;
-  /** The next order, under its own key. */
-  order(): LoadRequest;
+  /** The next order, under its own key: by default of the product that never sells out. */
+  order(item?: { readonly sku?: string; readonly paymentMethod?: string }): LoadRequest;
   product(): LoadRequest;
 }
 
@@ -40,7 +40,7 @@ export function benchShop({ api, sandbox }: Pick<BenchShop, 'api' | 'sandbox'>):
     api,
     sandbox,
     product: () => ({ method: 'GET', path: `/v1/products/${SKU}`, headers: STOREFRONT }),
-    order: () => ({
+    order: ({ sku = SKU, paymentMethod = 'pm_card_visa' } = {}) => ({
       method: 'POST',
       path: '/v1/orders',
       headers: {
@@ -52,8 +52,8 @@ export function benchShop({ api, sandbox }: Pick<BenchShop, 'api' | 'sandbox'>):
         orderBody({
           email: `${randomUUID()}@example.com`,
           name: 'Bench',
-          lines: [{ sku: SKU, quantity: 1 }],
-          paymentMethod: 'pm_card_visa',
+          lines: [{ sku, quantity: 1 }],
+          paymentMethod,
         }),
       ),
     }),
