@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { defaultVariable, readStackConfig } from '../../config.ts';
+import { run } from './commands.ts';
 import { replaceFile } from './compile.ts';
 import { cacheDir, PROJECT } from './home.ts';
 import { generateIfStale } from './stamp.ts';
@@ -16,6 +17,7 @@ const WORKFLOW_CODE = {
 
 const MAX_LOADS = 5;
 const LOAD_AGAIN_AFTER_MS = 1_000;
+const LOAD_TIMEOUT_MS = 60_000;
 
 /** Writes the bundle to `file` unless it is up to date. True when it was bundled. */
 export async function bundleWorkflows(file: string): Promise<boolean> {
@@ -29,7 +31,7 @@ export async function bundleWorkflows(file: string): Promise<boolean> {
 }
 
 async function bundle(file: string): Promise<void> {
-  await loadCompiler();
+  await fillCompilerCache();
   // Imported here: it loads the compiler and the worker, and is rarely needed.
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const logger = new DefaultLogger('WARN');
@@ -38,18 +40,20 @@ async function bundle(file: string): Promise<void> {
 }
 
 /**
- * Loads SWC, which unpacks its compiler at its first use. It fails for a user without a cache of their
- * own, and now and then on a busy machine with an empty one: then the next load succeeds.
+ * Loads SWC, which unpacks its compiler at its first use. That fails for a user without a cache of their
+ * own, and now and then on a busy machine with an empty one. A process that failed once cannot load it
+ * again, so other processes fill the cache first.
  */
-async function loadCompiler(): Promise<void> {
+async function fillCompilerCache(): Promise<void> {
   defaultVariable('SWC_NATIVE_BINDING_CACHE', cacheDir('swc', readStackConfig()));
-  const require = createRequire(import.meta.url);
-  for (let load = 1; ; load += 1) {
+  const compiler = createRequire(import.meta.url).resolve('@swc/core');
+  const load = { file: process.execPath, args: ['-e', 'require(process.argv[1])', compiler] };
+  for (let tries = 1; ; tries += 1) {
     try {
-      require('@swc/core');
+      await run(load, { timeoutMs: LOAD_TIMEOUT_MS });
       return;
     } catch (error) {
-      if (load === MAX_LOADS) throw error;
+      if (tries === MAX_LOADS) throw error;
       await delay(LOAD_AGAIN_AFTER_MS);
     }
   }
