@@ -7,6 +7,7 @@ import { createApp } from '../../api/app.ts';
 import { listen } from '../../api/server.ts';
 import { PROJECT } from '../../local/stack/home.ts';
 import { orderBody } from '../support/client.ts';
+import { eventually } from '../support/eventually.ts';
 import { choosePort } from '../support/ports.ts';
 import { makeDir } from '../support/run-files.ts';
 import { useRunningShop } from '../support/use-shop.ts';
@@ -41,6 +42,12 @@ test('clients that openapi-typescript and openapi-ts generate compile, and place
   const server = await listen({ fetch, host, port });
   try {
     await shop.stock('openapi', 10);
+    await shop.order();
+    await eventually(async () => {
+      // An event can be read when no older transaction of the server runs.
+      const feed = await shop.request('GET', '/v1/events?limit=5', { role: 'operator' });
+      expect(await feed.json()).toMatchObject({ data: Array(5).fill({}) });
+    });
     const body = { ...orderBody(), lines: [{ sku: 'openapi', quantity: 1 }] };
     const args = ['dist/main.js', `http://${host}:${port}`, JSON.stringify(body)];
     const { stdout } = await run(process.execPath, args, { cwd: client });
