@@ -31,7 +31,17 @@ export interface AmountLimits {
 export function formatMoney({ amountMinor, currency }: Money): string {
   const decimals = decimalsOf(currency);
   if (decimals === undefined) return `${amountMinor} minor units of ${currency}`;
+  return formatOf(currency, decimals).format(amountMinor / 10 ** decimals);
+}
+
+/** One per currency of ISO 4217, of which there are fewer than 200: making one costs more than using it. */
+const formats = new Map<string, Intl.NumberFormat>();
+
+function formatOf(currency: string, decimals: number): Intl.NumberFormat {
+  const known = formats.get(currency);
+  if (known !== undefined) return known;
   const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
   const format = new Intl.NumberFormat('en', { style: 'currency', currency, ...digits });
-  return format.format(amountMinor / 10 ** decimals);
+  formats.set(currency, format);
+  return format;
 }
