@@ -67,9 +67,12 @@ export interface CancellingRecord {
 }
 
 export interface Activities {
-  /** Fails with `not_eligible` when the order may have no checkout, or none that continues there. */
-  admitCheckout(input: OrderRef & { readonly resume: Resume | null }): Promise<void>;
-  /** Reserves the order's lines at the warehouse; order `reserved`. Compensation: `releaseStock`. */
+  /** Fails with `not_eligible` when the order may have no checkout that continues there. */
+  admitResume(input: OrderRef & { readonly resume: Resume }): Promise<void>;
+  /**
+   * Reserves the order's lines at the warehouse; order `reserved`. Compensation: `releaseStock`. The first
+   * step: fails with `not_eligible` when the order may have no checkout.
+   */
   reserveStock(input: OrderRef): Promise<ReserveStockOutcome>;
   /** Releases reservation and hold. Does nothing when nothing was reserved; a later reserve is refused. */
   releaseStock(input: OrderRef): Promise<void>;

@@ -55,11 +55,7 @@ const NOTIFY: ActivityOptions = {
 };
 
 export const steps: Activities = {
-  admitCheckout: localFirst(
-    (a) => a.admitCheckout,
-    RECORD,
-    'Check whether the order may have a checkout',
-  ),
+  admitResume: localFirst((a) => a.admitResume, RECORD, 'Check where the checkout may continue'),
   reserveStock: localFirst((a) => a.reserveStock, step('reserveStock'), 'Reserve the stock'),
   releaseStock: localFirst(
     (a) => a.releaseStock,

@@ -4,6 +4,7 @@ import { recordReserved, recordStockReleased } from '../../prisma/orders/record-
 import type { Activities, ReserveStockOutcome } from '../../workflows/activities.ts';
 import { requireOrder, requirePayment, type ActivityDependencies } from './dependencies.ts';
 import { providerFailure, requireChanged } from '../failures.ts';
+import { requireCheckout } from './admission.ts';
 import { withAuthorizationCheck } from './authorization-expiry.ts';
 
 type InventoryActivities = Pick<Activities, 'reserveStock' | 'releaseStock'>;
@@ -29,6 +30,7 @@ async function reserve(
   orderId: OrderId,
 ): Promise<ReserveStockOutcome> {
   const order = await requireOrder(db, orderId);
+  requireCheckout(orderId, order.status);
   const outcome = await warehouse.reserve({
     key: providerKey(orderId, 'reserve'),
     orderId,

@@ -187,7 +187,7 @@ async function terminate(handle: WorkflowHandle): Promise<void> {
 const settled = async (): Promise<void> => undefined;
 /** The activities of an order that the warehouse refuses. */
 const REFUSING = {
-  admitCheckout: settled,
+  admitResume: settled,
   reserveStock: async () => ({ kind: 'refused', reason: 'not_available' }),
   releaseStock: settled,
   voidOrRefundPayment: settled,

@@ -62,13 +62,7 @@ test('updates of any shape or without a name are refused in words and move no mo
     }
   }
   expect(effectsOf(shop, orderIdOf(handle))).toEqual(before);
-  const arg = { reason: 'requested_by_operator', actor: 'Ada' } as const;
-  await eventually(async () => {
-    // A server may drop an update that comes during a task: the order says whether it was accepted.
-    await update(handle, { definition: cancelUpdate, arg }).catch(() => undefined);
-    const where = { id: orderIdOf(handle) };
-    expect((await shop.db.order.findUniqueOrThrow({ where })).status).toMatch(/^cancell/);
-  });
+  await cancel(handle);
   expect((await handle.result()).status).toBe('cancelled');
   const { data } = await shop.db.event.findFirstOrThrow({
     where: { orderId: orderIdOf(handle), type: 'order.cancelling' },
@@ -124,10 +118,7 @@ describe('a checkout started manually', () => {
     shop.sandbox.faults.set(SHIP, { mode: 'fail_before' });
     const cancelled = await shop.start();
     await until(cancelled, 'paid');
-    await update(cancelled, {
-      definition: cancelUpdate,
-      arg: { reason: 'requested_by_operator', actor: 'Ada' },
-    });
+    await cancel(cancelled);
     await cancelled.result();
     shop.sandbox.faults.clear();
     for (const orderId of [orderIdOf(shipped), orderIdOf(cancelled)]) {
@@ -216,6 +207,16 @@ async function startByHand(orderId: OrderId, resume?: object): Promise<Applicati
   } catch (error) {
     return applicationFailureIn(error);
   }
+}
+
+/** A server may drop an update that comes during a task: the order says whether it was accepted. */
+async function cancel(handle: CheckoutHandle): Promise<void> {
+  const arg = { reason: 'requested_by_operator', actor: 'Ada' } as const;
+  const where = { id: orderIdOf(handle) };
+  await eventually(async () => {
+    await update(handle, { definition: cancelUpdate, arg }).catch(() => undefined);
+    expect((await shop.db.order.findUniqueOrThrow({ where })).status).toMatch(/^cancell/);
+  });
 }
 
 async function failureOf(result: Promise<unknown>): Promise<ApplicationFailure> {

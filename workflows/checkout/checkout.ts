@@ -80,7 +80,7 @@ async function goForward(run: CheckoutRun): Promise<Outcome> {
   const captured = await runStep(run, 'capturePayment', () => steps.capturePayment({ orderId }));
   if (captured.kind === 'refused') return cancelled('payment_refused');
   if (captured.kind === 'abandoned') return cancelled(captured.reason);
-  progress.enter('paid', 'publish');
+  progress.enter('paid', 'quiet');
 
   // Pivot: the payment is captured. From here only a refused shipment or a cancel leads back.
   const shipmentUnderWay = runStep(run, 'shipOrder', () => shipping.ship());
@@ -96,9 +96,10 @@ async function goForward(run: CheckoutRun): Promise<Outcome> {
 async function forwardOrCancelled(run: CheckoutRun, resume?: Resume): Promise<Outcome> {
   try {
     return await run.forward.run(async () => {
-      // Anybody can start this workflow from the Web UI: nothing is done before the records agree.
-      await steps.admitCheckout({ orderId: run.orderId, resume: resume ?? null });
-      const reason = resume ? await applyResume(run, resume) : null;
+      if (resume === undefined) return goForward(run);
+      // Anybody can start this workflow from the Web UI: the records must agree with what it claims.
+      await steps.admitResume({ orderId: run.orderId, resume });
+      const reason = await applyResume(run, resume);
       return reason === null ? goForward(run) : cancelled(reason);
     });
   } catch (error) {
@@ -146,7 +147,10 @@ function begin(input: CheckoutInput): CheckoutRun {
     orderId,
     progress,
     saga: createSaga(),
-    shipping: createShipping(orderId, { requested: resume?.from === 'paid' }),
+    shipping: createShipping(orderId, {
+      requested: resume?.from === 'paid',
+      onWait: () => progress.enter('paid', 'publish'),
+    }),
     attention: createAttention(orderId, progress),
     forward: new CancellationScope(),
     phase: 'forward',

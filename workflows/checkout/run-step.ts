@@ -42,7 +42,7 @@ async function runOrEscalate<T>(
     } catch (error) {
       if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
       const type = failureTypeOf(error);
-      if (type === 'order_cancelling') throw error;
+      if (type === 'order_cancelling' || type === 'not_eligible') throw error;
       if (type === EXPIRING) return { kind: 'abandoned', reason: EXPIRING };
       const isOutage = patienceWith(error) === 'outage';
       if (isOutage && budgetUsedUp === 'cancel') {

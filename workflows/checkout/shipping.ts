@@ -38,9 +38,15 @@ export interface Shipping {
   isRequested(): boolean;
 }
 
-/** `requested`: an earlier run of the order may have sent the request. */
-export function createShipping(orderId: OrderId, { requested: before = false } = {}): Shipping {
-  let requested = before;
+interface ShippingOptions {
+  /** An earlier run of the order may have sent the request. */
+  readonly requested: boolean;
+  /** The warehouse has not answered within the first interval: the order waits for it. */
+  readonly onWait: () => void;
+}
+
+export function createShipping(orderId: OrderId, options: ShippingOptions): Shipping {
+  let { requested } = options;
   let answer: ShipmentAnswer | undefined;
   let isReportUnclear = false;
 
@@ -72,6 +78,7 @@ export function createShipping(orderId: OrderId, { requested: before = false } =
         const summary = 'Wait for the warehouse';
         await condition(() => answer !== undefined || isReportUnclear, waitMs, { summary });
         if (answer) return answer;
+        if (intervalMs === FIRST_INTERVAL_MS) options.onWait();
         mustSettle ||= isReportUnclear;
         isReportUnclear = false;
         const found = await lookUp(orderId);
