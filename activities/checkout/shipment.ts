@@ -8,8 +8,8 @@ import {
 } from '../../prisma/orders/record-shipment.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
 import type { Activities, RequestShipmentOutcome } from '../../workflows/activities.ts';
-import { requireOrder, type ActivityDependencies } from './dependencies.ts';
-import { providerFailure, requireChanged } from '../failures.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { orderNotFound, providerFailure, requireChanged } from '../failures.ts';
 
 type ShipmentActivities = Pick<
   Activities,
@@ -72,16 +72,17 @@ async function requestShipment(
   { db, warehouse, warehouseCallbackUrl }: ActivityDependencies,
   orderId: OrderId,
 ): Promise<RequestShipmentOutcome> {
-  const order = await requireOrder(db, orderId);
-  if (!(await recordShipmentRequested(db, orderId)))
-    return { kind: 'refused', reason: 'cancelled' };
+  const request = await recordShipmentRequested(db, orderId);
+  if (request === null) throw orderNotFound(orderId);
+  const { isCancelled, lines, recipient } = request;
+  if (isCancelled) return { kind: 'refused', reason: 'cancelled' };
   const outcome = await warehouse.ship({
     key: providerKey(orderId, 'ship'),
     orderId,
     correlationId: shipmentCorrelationId(orderId),
     callbackUrl: warehouseCallbackUrl,
-    lines: order.lines.map(({ sku, quantity }) => ({ sku, quantity })),
-    recipient: { name: order.customer.name, address: order.shippingAddress },
+    lines,
+    recipient,
   });
   switch (outcome.kind) {
     case 'accepted':

@@ -4,7 +4,7 @@
  */
 import { notificationStep } from '../../domain/attention.ts';
 import { shipmentCorrelationId, type Notification, type OrderId } from '../../domain/ids.ts';
-import type { CancelReason } from '../../domain/order.ts';
+import type { CancelReason, ShippingAddress } from '../../domain/order.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
 import {
   orderTransaction,
@@ -12,11 +12,11 @@ import {
   transitionOrder,
   type TransitionOutcome,
 } from './transition.ts';
-import { findShipment } from './orders.ts';
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 import { newId } from '../client/ids.ts';
-import { heldStockShipped, releaseHold } from '../catalog/stock.ts';
+import { heldStockShipped, releaseHold, type StockRequest } from '../catalog/stock.ts';
+import { readAddress } from '../client/columns.ts';
 
 /** Order `reserved`: the warehouse has the lines. */
 export async function recordReserved(db: Database, orderId: OrderId): Promise<TransitionOutcome> {
@@ -38,21 +38,52 @@ export async function recordStockReleased(db: Database, orderId: OrderId): Promi
   });
 }
 
+/** What the warehouse is to send, and where to. */
+export interface ShipmentRequest {
+  /** The order is being cancelled, at whatever stage: nothing was recorded. */
+  readonly isCancelled: boolean;
+  readonly lines: readonly StockRequest[];
+  readonly recipient: { readonly name: string; readonly address: ShippingAddress };
+}
+
 /**
- * The shipping request, recorded before the warehouse is called. False: the order is being cancelled, at
- * whatever stage. The order's row lock keeps a cancel out; no event is written, so the lock of
- * `orderTransaction` is not needed.
+ * Records the shipping request, before the warehouse is called; null when no such order exists. The
+ * order's row lock keeps a cancel out; no event is written, so the lock of `orderTransaction` is not
+ * needed. `added` and the shipment from before are read apart, because a query does not see what its own
+ * statement adds.
  */
-export async function recordShipmentRequested(db: Database, orderId: OrderId): Promise<boolean> {
-  const added = await db.$executeRaw`
+export async function recordShipmentRequested(
+  db: Database,
+  orderId: OrderId,
+): Promise<ShipmentRequest | null> {
+  const rows = await db.$queryRaw<ToShip[]>`
     WITH kept AS (
-      SELECT id FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL FOR NO KEY UPDATE)
-    INSERT INTO shipments (id, order_id, correlation_id, status)
-    SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested' FROM kept
-    ON CONFLICT DO NOTHING`;
-  if (added === 1) return true;
-  const shipment = await findShipment(db, orderId);
-  return shipment !== null && shipment.status !== 'cancelled';
+      SELECT id FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL FOR NO KEY UPDATE),
+    added AS (
+      INSERT INTO shipments (id, order_id, correlation_id, status)
+      SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested' FROM kept
+      ON CONFLICT DO NOTHING RETURNING order_id)
+    SELECT customer_name AS name, shipping_address AS address, (
+      SELECT jsonb_agg(jsonb_build_object('sku', sku, 'quantity', quantity) ORDER BY position)
+      FROM order_lines WHERE order_id = orders.id) AS lines,
+      NOT EXISTS (SELECT FROM added) AND NOT EXISTS (
+        SELECT FROM shipments WHERE order_id = orders.id AND status <> 'cancelled') AS "isCancelled"
+    FROM orders WHERE id = ${orderId}`;
+  const [order] = rows;
+  if (!order) return null;
+  const { isCancelled, lines } = order;
+  return {
+    isCancelled,
+    lines,
+    recipient: { name: order.name, address: readAddress(order.address) },
+  };
+}
+
+interface ToShip {
+  readonly isCancelled: boolean;
+  readonly name: string;
+  readonly address: Prisma.JsonValue;
+  readonly lines: readonly StockRequest[];
 }
 
 /** The warehouse accepted the request; its answer follows by callback. */
