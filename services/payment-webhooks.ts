@@ -1,12 +1,14 @@
 /**
  * Compares the payment provider's webhooks with our records. It never moves money or changes an
  * order: the next step of the order looks the payment up itself. Webhooks arrive in any order, even
- * before the response to the call that caused them, so one that matches no record yet is classified
- * again for a while.
+ * before the response to the call that caused them. So they are only stored when they arrive, and
+ * compared some seconds later, many at once; one that matches no record yet is compared again for a while.
  */
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { OrderId } from '../domain/ids.ts';
 import type { Database } from '../prisma/client/client.ts';
+import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import {
   listUnprocessed,
   markProcessed,
@@ -15,7 +17,7 @@ import {
   type InboxMessage,
 } from '../prisma/events/inbox.ts';
 import {
-  findPaymentHistory,
+  loadPaymentHistories,
   type OperationRecord,
   type PaymentHistory,
 } from '../prisma/payments/payment-records.ts';
@@ -57,17 +59,10 @@ const LOSSES: ReadonlySet<string> = new Set([
   'charge.dispute.funds_withdrawn',
 ]);
 
-/** Processes a new webhook. One that is not recorded yet stays open for `processPaymentWebhooks`. */
-export async function processPaymentWebhook(
-  deps: PaymentWebhookDeps,
-  message: InboxMessage,
-): Promise<void> {
-  const classification = await classify(deps.db, message);
-  if (classification === 'requested' || classification === 'unexpected') return;
-  await close(deps, message, classification);
-}
-
-/** Processes the open webhooks. Closes those older than `finalAfterMs`, and returns their number. */
+/**
+ * Processes the open webhooks, many at once. One that matches no record yet stays open until it is older
+ * than `finalAfterMs`. Returns the number of those that were closed then.
+ */
 export async function processPaymentWebhooks(
   deps: PaymentWebhookDeps,
   limits: {
@@ -78,18 +73,63 @@ export async function processPaymentWebhooks(
 ): Promise<number> {
   const { limit, olderThanMs, finalAfterMs = FINAL_AFTER_MS } = limits;
   const source = 'payments';
-  let closed = 0;
   const old = await listUnprocessed(deps.db, { source, limit, olderThanMs: finalAfterMs });
-  await eachItem(old, itemLoop(deps, 'close_payment_webhooks', idOf), async (message) => {
-    await markTried(deps.db, message);
-    await close(deps, message, await classify(deps.db, message));
-    closed += 1;
-  });
+  const closed = await processAll(deps, old, { isFinal: true });
   const young = await listUnprocessed(deps.db, { source, limit, olderThanMs });
-  await eachItem(young, itemLoop(deps, 'payment_webhooks', idOf), async (message) => {
-    await markTried(deps.db, message);
-    await processPaymentWebhook(deps, message);
+  await processAll(deps, young, { isFinal: false });
+  return closed;
+}
+
+interface Processing {
+  /** Our record would be written by now. */
+  readonly isFinal: boolean;
+}
+
+/** All at once; if that fails, each alone. Returns how many were closed. */
+async function processAll(
+  deps: PaymentWebhookDeps,
+  messages: readonly InboxMessage[],
+  how: Processing,
+): Promise<number> {
+  if (messages.length === 0) return 0;
+  try {
+    return await processBatch(deps, messages, how);
+  } catch (error) {
+    if (isDatabaseUnavailable(error)) throw error;
+  }
+  let closed = 0;
+  await eachItem(messages, itemLoop(deps, 'payment_webhooks', idOf), async (message) => {
+    closed += await processBatch(deps, [message], how);
   });
+  return closed;
+}
+
+async function processBatch(
+  deps: PaymentWebhookDeps,
+  messages: readonly InboxMessage[],
+  { isFinal }: Processing,
+): Promise<number> {
+  const { db } = deps;
+  await markTried(db, 'payments', messages.map(idOf));
+  const read = messages.map((message) => ({ message, named: namedBy(message) }));
+  const findHistory = await loadPaymentHistories(
+    db,
+    read.flatMap(({ named }) => named ?? []),
+  );
+  const closing = new Map<Classification, InboxMessage[]>();
+  for (const { message, named } of read) {
+    const classification = classify(message, named, named && findHistory(named));
+    const isOpen = classification === 'requested' || classification === 'unexpected';
+    if (isFinal || !isOpen) {
+      closing.set(classification, [...(closing.get(classification) ?? []), message]);
+    }
+  }
+  let closed = 0;
+  for (const [classification, closable] of closing) {
+    await markProcessed(db, 'payments', closable.map(idOf), classification);
+    for (const message of closable) report(deps, message, classification);
+    closed += closable.length;
+  }
   return closed;
 }
 
@@ -97,18 +137,35 @@ function idOf({ id }: InboxMessage): string {
   return id;
 }
 
-async function classify(db: Database, message: InboxMessage): Promise<Classification> {
-  if (message.type === UNRECOGNIZED_TYPE) return 'not_understood';
-  const reported = REPORTED_OPERATIONS.get(message.type);
-  if (reported === undefined && !LOSSES.has(message.type)) return 'ignored';
-  const payload = storedPayload.safeParse(message.payload);
-  if (!payload.success) return 'not_understood';
-  const { reference, refundedMinor } = payload.data;
-  const history = await findPaymentHistory(db, { orderId: message.orderId, reference });
+/** The payment a webhook is about. Null: it does not say, or its type is not used. */
+interface Named {
+  readonly orderId: OrderId | null;
+  readonly reference: string | null;
+  readonly refundedMinor: number | null;
+}
+
+function namedBy({ type, orderId, payload }: InboxMessage): Named | null {
+  if (!REPORTED_OPERATIONS.has(type) && !LOSSES.has(type)) return null;
+  const parsed = storedPayload.safeParse(payload);
+  if (!parsed.success) return null;
+  const { reference, refundedMinor = null } = parsed.data;
+  return { orderId, reference, refundedMinor };
+}
+
+function classify(
+  { type }: InboxMessage,
+  named: Named | null,
+  history: PaymentHistory | null,
+): Classification {
+  const reported = REPORTED_OPERATIONS.get(type);
+  if (named === null) {
+    const isUsed = type === UNRECOGNIZED_TYPE || reported !== undefined || LOSSES.has(type);
+    return isUsed ? 'not_understood' : 'ignored';
+  }
   if (history === null) return 'unknown_payment';
-  if (reported === undefined || isOtherPayment(history, message, reference)) return 'unexpected';
-  if (reported.kind === 'refund' && typeof refundedMinor === 'number') {
-    return classifyRefund(history, refundedMinor);
+  if (reported === undefined || isOtherPayment(history, named)) return 'unexpected';
+  if (reported.kind === 'refund' && named.refundedMinor !== null) {
+    return classifyRefund(history, named.refundedMinor);
   }
   const isRecorded = (state: OperationRecord['state']): boolean =>
     history.operations.some((each) => each.kind === reported.kind && each.state === state);
@@ -124,22 +181,19 @@ function classifyRefund(history: PaymentHistory, totalMinor: number): Classifica
 }
 
 /** True for a second payment of the order, or a payment that names another order. */
-function isOtherPayment(
-  history: PaymentHistory,
-  message: InboxMessage,
-  reference: string | null,
-): boolean {
+function isOtherPayment(history: PaymentHistory, named: Named): boolean {
   const { orderId, providerReference } = history;
-  if (message.orderId !== null && message.orderId !== orderId) return true;
+  if (named.orderId !== null && named.orderId !== orderId) return true;
+  const { reference } = named;
   return reference !== null && providerReference !== null && reference !== providerReference;
 }
 
-async function close(
-  { db, log, onNotUnderstood }: PaymentWebhookDeps,
+/** Tells operators of what they should check. */
+function report(
+  { log, onNotUnderstood }: PaymentWebhookDeps,
   message: InboxMessage,
   classification: Classification,
-) {
-  await markProcessed(db, message, classification);
+): void {
   if (classification === 'not_understood') onNotUnderstood(message);
   if (classification !== 'unexpected') return;
   const { id, type, orderId, payload } = message;

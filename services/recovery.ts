@@ -1,6 +1,6 @@
 /**
  * Recovery that runs in the API, because it must work without Temporal or within seconds. One pass
- * delivers missed callbacks, processes open payment webhooks, starts a reconciliation whose start was
+ * delivers missed callbacks, processes payment webhooks, starts a reconciliation whose start was
  * lost, and expires pending orders that the sweep missed, which releases their stock. Every item is
  * safe to repeat, also by concurrent processes. All other recovery: activities/operations/sweep.ts.
  */
@@ -43,6 +43,8 @@ export interface RecoveryResult {
 /** The grace is two missed sweeps, which means that Temporal or its workers are down. */
 const LIMITS: RecoveryLimits = { olderThanMs: 2_000, expiryGraceMs: 150_000, batch: 100 };
 const EVERY_MS = 1_000;
+/** Webhooks are processed many at once: three of each order, from all orders of a second. */
+const WEBHOOKS_PER_ITEM = 5;
 
 /** Runs one pass. A failed part is logged and does not stop the others. */
 export async function runRecovery(
@@ -53,7 +55,9 @@ export async function runRecovery(
   const [delivered, expired, closed, started] = await Promise.all([
     counted(deps, 'deliver_callbacks', () => deliverMissedSignals(deps, limits)),
     counted(deps, 'expire', () => expireOverdue(deps, limits)),
-    counted(deps, 'payment_webhooks', () => processPaymentWebhooks(deps, { olderThanMs, limit })),
+    counted(deps, 'payment_webhooks', () =>
+      processPaymentWebhooks(deps, { olderThanMs, limit: limit * WEBHOOKS_PER_ITEM }),
+    ),
     counted(deps, 'reconcile', () => startMissedReconciliation(deps, limits)),
   ]);
   return { delivered, expired, closed, started };
@@ -73,7 +77,7 @@ async function deliverMissedSignals(deps: RecoveryDeps, limits: RecoveryLimits):
   let delivered = 0;
   const messages = await listUnprocessed(deps.db, query);
   await eachItem(messages, itemLoop(deps, 'deliver_callbacks', idOf), async (message) => {
-    await markTried(deps.db, message);
+    await markTried(deps.db, message.source, [message.id]);
     if (!(await deliverShipmentSignal(deps, message))) return 'stop';
     delivered += 1;
     return 'next';

@@ -5,7 +5,6 @@
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
 import type { InboxSource } from '../generated/enums.ts';
-import { writeObject } from '../client/columns.ts';
 
 export interface InboxMessage {
   readonly source: InboxSource;
@@ -25,14 +24,14 @@ const UNDERSTOOD: readonly string[] = ['delivered', 'repeated', 'late', 'confirm
 /** Stores the message with its bytes. `duplicate`: it was stored before, and nothing is written. */
 export async function storeMessage(
   db: Database,
-  message: InboxMessage,
+  { source, id, type, orderId, payload }: InboxMessage,
   body: Uint8Array<ArrayBuffer> | null = null,
 ): Promise<'stored' | 'duplicate'> {
-  const added = await db.inboxMessage.createMany({
-    data: [{ ...message, payload: writeObject(message.payload), body }],
-    skipDuplicates: true,
-  });
-  return added.count === 1 ? 'stored' : 'duplicate';
+  const added = await db.$executeRaw`
+    INSERT INTO inbox (source, id, type, order_id, payload, body)
+    VALUES (${source}, ${id}, ${type}, ${orderId}, ${JSON.stringify(payload)}::jsonb, ${body})
+    ON CONFLICT DO NOTHING`;
+  return added === 1 ? 'stored' : 'duplicate';
 }
 
 /**
@@ -54,12 +53,14 @@ export async function listUnprocessed(
     ORDER BY tried_at NULLS FIRST, received_at LIMIT ${filter.limit}`;
 }
 
-/** Records that processing the message is tried again now. */
+/** Records that processing the messages is tried now. */
 export async function markTried(
   db: Database,
-  { source, id }: Pick<InboxMessage, 'source' | 'id'>,
+  source: InboxMessage['source'],
+  ids: readonly string[],
 ): Promise<void> {
-  await db.$executeRaw`UPDATE inbox SET tried_at = now() WHERE source = ${source} AND id = ${id}`;
+  await db.$executeRaw`
+    UPDATE inbox SET tried_at = now() WHERE source = ${source} AND id = ANY (${[...ids]}::text[])`;
 }
 
 /**
@@ -86,21 +87,22 @@ export async function isLookUpRequested(db: Database, orderId: OrderId): Promise
 }
 
 /**
- * Records the outcome of the message, once. About an erased order nothing else is kept. Raw for the
+ * Records the outcome of messages, once. About an erased order nothing else is kept. Raw for the
  * database's clock.
  */
 export async function markProcessed(
   db: Database,
-  message: Pick<InboxMessage, 'source' | 'id'>,
+  source: InboxMessage['source'],
+  ids: readonly string[],
   outcome: string,
 ): Promise<void> {
   await db.$executeRaw`
     UPDATE inbox SET processed_at = now(), outcome = ${outcome},
-      payload = CASE WHEN erased THEN '{}' ELSE payload END,
-      body = CASE WHEN erased OR ${outcome} = ANY (${[...UNDERSTOOD]}) THEN NULL ELSE body END
-    FROM (SELECT EXISTS (
-      SELECT FROM orders o JOIN inbox i ON i.order_id = o.id
-      WHERE i.source = ${message.source} AND i.id = ${message.id} AND o.erased_at IS NOT NULL
-    ) AS erased) AS about
-    WHERE source = ${message.source} AND id = ${message.id} AND processed_at IS NULL`;
+      payload = CASE WHEN is_erased THEN '{}' ELSE payload END,
+      body = CASE WHEN is_erased OR ${UNDERSTOOD.includes(outcome)} THEN NULL ELSE body END
+    FROM (
+      SELECT given.id, o.erased_at IS NOT NULL AS is_erased
+      FROM inbox given LEFT JOIN orders o ON o.id = given.order_id
+      WHERE given.source = ${source} AND given.id = ANY (${[...ids]}::text[])) AS about
+    WHERE source = ${source} AND inbox.id = about.id AND processed_at IS NULL`;
 }

@@ -1,7 +1,6 @@
 /** Our records of one payment, to compare with a webhook of the provider. */
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database } from '../client/client.ts';
-import { uncheckedColumn } from '../client/columns.ts';
 import type { PaymentOperationKind, PaymentOperationState } from '../generated/enums.ts';
 
 export interface OperationRecord {
@@ -18,29 +17,32 @@ export interface PaymentHistory {
   readonly operations: readonly OperationRecord[];
 }
 
-/** By the provider's reference if it is known, else by the order. Null: not a payment of ours. */
-export async function findPaymentHistory(
+interface NamedPayment {
+  readonly orderId: OrderId | null;
+  readonly reference: string | null;
+}
+
+/**
+ * Loads the payments that are named. Raw: one SQL text for any number of them. The result finds one of them, by the provider's
+ * reference if it is known, else by the order. Null: not a payment of ours.
+ */
+export async function loadPaymentHistories(
   db: Database,
-  named: { readonly orderId: OrderId | null; readonly reference: string | null },
-): Promise<PaymentHistory | null> {
-  const { orderId, reference } = named;
-  const rows = await db.payment.findMany({
-    where: {
-      OR: [
-        ...(reference === null ? [] : [{ providerReference: reference }]),
-        ...(orderId === null ? [] : [{ orderId }]),
-      ],
-    },
-    include: { order: { select: { operations: { select: { kind: true, state: true } } } } },
-  });
-  const row = rows.find((each) => each.providerReference === reference) ?? rows[0];
-  if (row === undefined) return null;
-  const { providerReference, refundedMinor, refundingMinor } = row;
-  return {
-    orderId: uncheckedColumn<OrderId>(row.orderId),
-    providerReference,
-    refundedMinor,
-    refundingMinor,
-    operations: row.order.operations,
-  };
+  named: readonly NamedPayment[],
+): Promise<(one: NamedPayment) => PaymentHistory | null> {
+  const references = named.flatMap(({ reference }) => reference ?? []);
+  const orderIds = named.flatMap(({ orderId }) => orderId ?? []);
+  const histories = await db.$queryRaw<PaymentHistory[]>`
+    SELECT order_id AS "orderId", provider_reference AS "providerReference",
+      refunded_minor AS "refundedMinor", refunding_minor AS "refundingMinor", COALESCE((
+        SELECT jsonb_agg(jsonb_build_object('kind', kind, 'state', state))
+        FROM payment_operations o WHERE o.order_id = payments.order_id), '[]') AS operations
+    FROM payments
+    WHERE provider_reference = ANY (${references}::text[]) OR order_id = ANY (${orderIds}::text[])`;
+  const byReference = new Map(histories.map((each) => [each.providerReference, each]));
+  const byOrder = new Map(histories.map((each) => [each.orderId, each]));
+  return ({ reference, orderId }) =>
+    (reference === null ? undefined : byReference.get(reference)) ??
+    (orderId === null ? undefined : byOrder.get(orderId)) ??
+    null;
 }

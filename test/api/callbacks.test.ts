@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
 import { describe, expect, test } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
 import { problemOf } from '../support/responses.ts';
@@ -243,6 +244,7 @@ describe("the payment provider's webhook", () => {
       const before = await countedMessages('payments');
       const payload = event({ id, type, data: { object } });
       expect((await sendEvent(payload)).status).toBe(200);
+      await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
       const [message] = await stored(id);
       expect(message).toMatchObject({ type, outcome });
       expect(Buffer.from(message?.body ?? []).toString()).toBe(payload);

@@ -41,6 +41,7 @@ async function notification(type: string, about: object = {}): Promise<string | 
   };
   const response = await sendPaymentWebhook(shop, webhookPayload(id, type, object));
   expect(response.status).toBe(200);
+  await pass();
   return outcomeOf(id);
 }
 
@@ -50,11 +51,12 @@ async function outcomeOf(id = `evt_${sent}`): Promise<string | null> {
   return message.outcome;
 }
 
+const pass = () => processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
 const classifyFinally = () =>
   processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100, finalAfterMs: 0 });
 
 describe('a payment webhook', () => {
-  test('a payment webhook that matches our records is confirmed at once', async () => {
+  test('a payment webhook that matches our records is confirmed by the next pass', async () => {
     expect(await notification('payment_intent.amount_capturable_updated')).toBe('confirmed');
     await recordIntent(shop.db, await payment(), 'capture');
     await recordCaptured(shop.db, await payment());
@@ -74,7 +76,7 @@ describe('a payment webhook', () => {
     await runRecovery(shop.services);
     expect(await outcomeOf()).toBeNull();
     await recordCaptured(shop.db, await payment());
-    await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
+    await pass();
     expect(await outcomeOf()).toBe('confirmed');
   });
 
@@ -133,8 +135,36 @@ describe('a payment webhook', () => {
         payload,
       },
     });
-    await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
+    await pass();
     expect(await outcomeOf('evt_left')).toBe('confirmed');
+  });
+
+  test('one pass closes many payment webhooks, each by its own payment, and one that fails hides no other', async () => {
+    const type = 'payment_intent.amount_capturable_updated';
+    const others = await Promise.all(Array.from({ length: 5 }, () => placedOrder(shop)));
+    for (const id of [...others, orderId]) {
+      const metadata = { order_id: id };
+      const object = { object: 'charge', id: 'ch_1', payment_intent: null, metadata };
+      await sendPaymentWebhook(shop, webhookPayload(`evt_of_${id}`, type, object));
+    }
+    await shop.db.$executeRawUnsafe(`
+      CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW.outcome IS NOT NULL AND NEW.order_id = '${orderId}' THEN RAISE 'refused'; END IF;
+        RETURN NEW; END $$`);
+    await shop.db.$executeRawUnsafe(
+      'CREATE TRIGGER refuse_one BEFORE UPDATE ON inbox FOR EACH ROW EXECUTE FUNCTION refuse_one()',
+    );
+    try {
+      await pass();
+    } finally {
+      await shop.db.$executeRawUnsafe('DROP TRIGGER refuse_one ON inbox');
+    }
+    expect(await Promise.all(others.map((id) => outcomeOf(`evt_of_${id}`)))).toEqual(
+      others.map(() => 'confirmed'),
+    );
+    expect(await outcomeOf(`evt_of_${orderId}`)).toBeNull();
+    await pass();
+    expect(await outcomeOf(`evt_of_${orderId}`)).toBe('confirmed');
   });
 
   test('a payment webhook about a capture that our records show as refused is closed as unexpected', async () => {

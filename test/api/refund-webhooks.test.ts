@@ -32,6 +32,7 @@ async function charged(amount_refunded: number): Promise<string | null> {
   };
   const payload = webhookPayload(id, 'charge.refunded', object);
   expect((await sendPaymentWebhook(shop, payload)).status).toBe(200);
+  await processPaymentWebhooks(shop.services, { olderThanMs: 0, limit: 100 });
   return outcome(id);
 }
 
