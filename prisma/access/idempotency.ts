@@ -6,6 +6,7 @@
 import type { OrderId } from '../../domain/ids.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
+import { Prisma } from '../generated/client.ts';
 
 /** The API key that sent the key, the call it is for, and a digest of the request. */
 export interface KeyClaim {
@@ -46,18 +47,17 @@ export class KeyTakenError extends Error {
   override readonly name = 'KeyTakenError';
 }
 
-/** Claims a free key. False when it is held. Waits for a concurrent claim to commit. */
-export async function claimKey(
-  tx: Transaction,
-  claim: KeyClaim & { readonly orderId: OrderId },
-): Promise<boolean> {
-  const claimed = await tx.$executeRaw`
+/**
+ * The INSERT that claims a free key. It returns the order's id, or nothing when the key is held. It waits
+ * for a concurrent claim to commit.
+ */
+export function keyClaimed(claim: KeyClaim & { readonly orderId: OrderId }): Prisma.Sql {
+  return Prisma.sql`
     INSERT INTO idempotency_keys
       (api_key_id, scope, key, fingerprint, order_id, state, lease_until)
     VALUES (${claim.apiKeyId}, ${claim.scope}, ${claim.key}, ${claim.fingerprint}, ${claim.orderId},
       'running', now() + ${LEASE_MS} * interval '1 ms')
-    ON CONFLICT DO NOTHING`;
-  return claimed === 1;
+    ON CONFLICT DO NOTHING RETURNING order_id`;
 }
 
 /** The state of a key. `abandoned` has also taken the lease: the caller must continue the order. */
@@ -91,6 +91,18 @@ export async function releaseKey(db: Database, claim: KeyClaim): Promise<void> {
 export async function deleteRunningKey(tx: Transaction, claim: KeyClaim): Promise<void> {
   const { apiKeyId, scope, key } = claim;
   await tx.idempotencyKey.deleteMany({ where: { apiKeyId, scope, key, state: 'running' } });
+}
+
+/** Stands in a response for the time at which `moved` changed the order, which is known after the change. */
+export const TIME_OF_CHANGE = 'b7c1f0de-time-of-change-5a4e9d3c';
+
+/** Stores the response of the order in `moved`: a CTE of the statement that settles the order. */
+export function responseStored({ status, body }: StoredResponse): Prisma.Sql {
+  return Prisma.sql`, with_response AS (
+      UPDATE idempotency_keys SET state = 'done', status = ${status},
+        body = replace(${body}, ${TIME_OF_CHANGE}, to_char(
+          moved.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+      FROM moved WHERE order_id = moved.id AND state = 'running')`;
 }
 
 /** Stores the response that settled the order. The first one is kept. */

@@ -1,11 +1,12 @@
 /**
- * Stock: units on hand, units held, and every movement. A hold is one conditional UPDATE per SKU, in
- * the order of the SKUs so that two carts cannot deadlock. Raw SQL compares two columns of a row, or
- * changes and returns rows in one statement by the database's clock.
+ * Stock: units on hand, units held, and every movement. The rows of a cart are locked in the order of
+ * the SKUs, so that two carts cannot deadlock. Raw SQL compares two columns of a row, or changes and
+ * returns rows in one statement by the database's clock.
  */
 import type { OrderId } from '../../domain/ids.ts';
 import type { Shortage, Stock } from '../../domain/product.ts';
 import type { Database, Transaction } from '../client/client.ts';
+import { violatesConstraint } from '../client/errors.ts';
 import { Prisma } from '../generated/client.ts';
 
 export interface StockRequest {
@@ -13,17 +14,27 @@ export interface StockRequest {
   readonly quantity: number;
 }
 
-/** Rolls the whole transaction back; callers turn it into `out_of_stock`. */
-export class StockShortError extends Error {}
+/** The check that refuses to hold more units than there are: it ends the whole statement. */
+const HELD_WITHIN_ON_HAND = 'stock_held_within_on_hand';
 
-/** Holds every line or none. Call it last before COMMIT: its row lock is contended. Throws StockShortError. */
-export async function holdStock(tx: Transaction, wanted: readonly StockRequest[]): Promise<void> {
-  for (const { sku, quantity } of sorted(wanted)) {
-    const held = await tx.$executeRaw`
-      UPDATE stock SET held = held + ${quantity}
-      WHERE sku = ${sku} AND on_hand - held >= ${quantity}`;
-    if (held !== 1) throw new StockShortError(sku);
-  }
+/** Holds every line of the CTE `lines`, or fails the statement (`isStockShort`). */
+export function linesHeld(): Prisma.Sql {
+  return Prisma.sql`, of_stock AS MATERIALIZED (${stockLocked('lines')}),
+    with_stock AS (
+      UPDATE stock SET held = held + quantity FROM of_stock WHERE stock.sku = of_stock.sku)`;
+}
+
+/** True when a statement failed because a line could not be held. */
+export function isStockShort(error: unknown): boolean {
+  return violatesConstraint(error, HELD_WITHIN_ON_HAND);
+}
+
+/** The stock rows of a CTE's SKUs, locked in the order of the SKUs. */
+function stockLocked(of: 'lines' | 'units'): Prisma.Sql {
+  const units = Prisma.raw(of);
+  return Prisma.sql`
+    SELECT stock.sku, quantity FROM stock JOIN ${units} USING (sku)
+    ORDER BY stock.sku FOR UPDATE OF stock`;
 }
 
 /** Releases the units the order still holds. A second call changes nothing. */
@@ -40,16 +51,14 @@ export async function releaseHold(tx: Transaction, orderId: OrderId): Promise<bo
 
 /**
  * Removes the units of the order that `moved`, each with its movement: CTEs of the statement that moves
- * the order. The stock rows are locked in the order of the SKUs first, as a hold does it.
+ * the order.
  */
 export function heldStockShipped(): Prisma.Sql {
   return Prisma.sql`, units AS (
       UPDATE reservations SET status = 'shipped', updated_at = now() FROM moved
       WHERE order_id = moved.id AND status IN ('held', 'reserved')
       RETURNING order_id, sku, quantity),
-    of_stock AS MATERIALIZED (
-      SELECT stock.sku, units.quantity FROM stock JOIN units USING (sku)
-      ORDER BY stock.sku FOR UPDATE OF stock),
+    of_stock AS MATERIALIZED (${stockLocked('units')}),
     with_stock AS (
       UPDATE stock SET on_hand = on_hand - quantity, held = held - quantity
       FROM of_stock WHERE stock.sku = of_stock.sku),

@@ -64,6 +64,13 @@ export function isValueRefused(error: unknown): boolean {
   return layersOf(error).some(saysValueRefused);
 }
 
+/** True when a statement failed because of the constraint of this name. PostgreSQL's message names it. */
+export function violatesConstraint(error: unknown, constraint: string): boolean {
+  return layersOf(error).some(
+    ({ message }) => typeof message === 'string' && message.includes(`"${constraint}"`),
+  );
+}
+
 /** The SQLSTATE of the error, else Prisma's code (`P2002`); null when it has neither. */
 export function databaseCode(error: unknown): string | null {
   const codes = layersOf(error).flatMap(codesOf);

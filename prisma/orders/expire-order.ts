@@ -12,7 +12,8 @@ import { releaseHold } from '../catalog/stock.ts';
 
 /**
  * Records that the authorization is to be voided. No attempt places the order afterwards
- * (`recordPlaced`). False: it is placed already, and its authorization must stay.
+ * (`recordPlaced`): one whose statement began before this is refused, because the order's row has
+ * changed. False: it is placed already, and its authorization must stay.
  */
 export async function recordVoidRequested(
   db: Database,
@@ -20,9 +21,9 @@ export async function recordVoidRequested(
   reference: string,
 ): Promise<boolean> {
   return orderTransaction(db, order.id, async (tx) => {
-    const unplaced = await tx.order.count({
-      where: { id: order.id, status: { in: ['pending', 'expired'] } },
-    });
+    const unplaced = await tx.$executeRaw`
+      UPDATE orders SET checked_at = now()
+      WHERE id = ${order.id} AND status IN ('pending', 'expired')`;
     if (unplaced === 0) return false;
     await writeVoid(tx, order, { reference, states: ['requested'] });
     return true;

@@ -1,17 +1,23 @@
 /**
- * The synchronous half of an order: opened with its stock held in one transaction, then settled as
- * placed or declined in another. No transaction is open while the payment provider is called. Raw SQL
- * writes many rows in one statement, because the shopper waits for each round trip.
+ * The synchronous half of an order: opened with its stock held in one statement, then settled as placed
+ * or declined. No transaction is open while the payment provider is called. Raw SQL writes all rows of a
+ * step in one statement, because the shopper waits for each round trip.
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Customer, Order, OrderLine, ShippingAddress } from '../../domain/order.ts';
 import type { Shortage } from '../../domain/product.ts';
-import { eventOf, orderTransaction, transitionOrder } from './transition.ts';
+import { eventOf, orderTransaction, transitionAlone, transitionOrder } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { claimKey, KeyTakenError, storeResponse } from '../access/idempotency.ts';
+import {
+  keyClaimed,
+  responseStored,
+  storeResponse,
+  TIME_OF_CHANGE,
+} from '../access/idempotency.ts';
 import type { KeyClaim, StoredResponse } from '../access/idempotency.ts';
 import { newId } from '../client/ids.ts';
-import { findShortages, holdStock, releaseHold, StockShortError } from '../catalog/stock.ts';
+import { findShortages, isStockShort, linesHeld, releaseHold } from '../catalog/stock.ts';
+import { Prisma } from '../generated/client.ts';
 
 export interface OrderDraft {
   readonly customer: Omit<Customer, 'id'>;
@@ -38,21 +44,12 @@ export async function openOrder(
   claim: KeyClaim,
   draft: OrderDraft,
 ): Promise<OpenOutcome> {
-  const orderId = newId('order');
   try {
-    const order = await db.$transaction(async (tx) => {
-      if (!(await claimKey(tx, { ...claim, orderId }))) throw new KeyTakenError();
-      const opened = await insertPending(tx, orderId, draft);
-      await holdStock(tx, draft.lines);
-      return opened;
-    });
-    return { kind: 'opened', order };
+    const order = await insertPending(db, claim, draft);
+    return order === null ? { kind: 'key_taken' } : { kind: 'opened', order };
   } catch (error) {
-    if (error instanceof KeyTakenError) return { kind: 'key_taken' };
-    if (error instanceof StockShortError) {
-      return { kind: 'out_of_stock', shortages: await findShortages(db, draft.lines) };
-    }
-    throw error;
+    if (!isStockShort(error)) throw error;
+    return { kind: 'out_of_stock', shortages: await findShortages(db, draft.lines) };
   }
 }
 
@@ -67,43 +64,40 @@ interface Placed {
   readonly response: (placed: Order) => StoredResponse;
 }
 
-/** Rolls back the placement of an order whose authorization is being voided. */
-class VoidRequestedError extends Error {}
-
-/** Order `placed`, payment `authorized`, event, stored response: one transaction. */
+/**
+ * Order `placed`, payment `authorized`, event, stored response: one statement. An order that has changed
+ * since it was loaded, or whose authorization is being voided, is not placed.
+ */
 export async function recordPlaced(
   db: Database,
   order: Order,
-  settled: Placed,
+  { reference, captureBefore = null, response }: Placed,
 ): Promise<SettleOutcome> {
-  try {
-    return await orderTransaction(db, order.id, (tx) => writePlaced(tx, order, settled));
-  } catch (error) {
-    if (error instanceof VoidRequestedError) return { kind: 'superseded' };
-    throw error;
-  }
-}
-
-async function writePlaced(tx: Transaction, order: Order, settled: Placed): Promise<SettleOutcome> {
-  const change = await transitionOrder(tx, {
-    orderId: order.id,
-    type: 'order.placed',
-    to: 'placed',
-    data: { total_minor: order.totalMinor, currency: order.currency },
-  });
-  if (change.kind !== 'changed') return { kind: 'superseded' };
-  const { reference, captureBefore = null } = settled;
-  const held = { reference, captureBefore, code: null };
-  const { isVoidRequested } = await settleAuthorization(tx, order, { ...held, state: 'succeeded' });
-  if (isVoidRequested) throw new VoidRequestedError();
-  const response = settled.response({
+  const version = order.version + 1;
+  const { status, body } = response({
     ...order,
     status: 'placed',
-    version: change.version,
-    updatedAt: change.at,
+    version,
+    updatedAt: TIME_OF_CHANGE,
   });
-  await storeResponse(tx, order.id, response);
-  return { kind: 'settled', response };
+  const held = { state: 'succeeded', reference, captureBefore, code: null } as const;
+  const change = await transitionAlone(
+    db,
+    {
+      orderId: order.id,
+      type: 'order.placed',
+      to: 'placed',
+      data: { total_minor: order.totalMinor, currency: order.currency },
+      unless: Prisma.sql`
+        SELECT 1 FROM payment_operations
+        WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested'
+        UNION ALL SELECT 1 FROM orders WHERE id = ${order.id} AND version <> ${order.version}`,
+    },
+    Prisma.sql`${authorizationWrites(order, held)} ${responseStored({ status, body })}`,
+  );
+  if (change.kind !== 'changed') return { kind: 'superseded' };
+  const sent = { status, body: body.replaceAll(TIME_OF_CHANGE, change.at) };
+  return { kind: 'settled', response: sent };
 }
 
 /** Order `declined`, stock released, event, stored response: one transaction. */
@@ -132,68 +126,59 @@ export async function recordDeclined(
 }
 
 /**
- * Everything an order starts with, its customer and its first event, in one statement. The lock on a
- * known customer excludes an erasure, which either sees this order or comes before it.
+ * Everything an order starts with, its customer and its first event, in one statement; null when the key
+ * is held. The lock on a known customer excludes an erasure, which either sees this order or comes
+ * before it. The rows of the stock are contended: they are locked last, and until the commit only.
  */
-async function insertPending(tx: Transaction, id: OrderId, draft: OrderDraft): Promise<Order> {
+async function insertPending(
+  db: Database,
+  claim: KeyClaim,
+  draft: OrderDraft,
+): Promise<Order | null> {
+  const id = newId('order');
   const { customer, totalMinor, currency } = draft;
   const lines = JSON.stringify(draft.lines.map((line, position) => ({ ...line, position })));
-  const rows = await tx.$queryRaw<Pending[]>`
-    WITH lines AS (
-      SELECT * FROM jsonb_to_recordset(${lines}::jsonb) AS line
+  const rows = await db.$queryRaw<Pending[]>`
+    WITH claimed AS (${keyClaimed({ ...claim, orderId: id })}),
+    lines AS (
+      SELECT line.* FROM claimed, jsonb_to_recordset(${lines}::jsonb) AS line
         (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
     known AS (SELECT id FROM customers WHERE email = ${customer.email} FOR KEY SHARE),
     added AS (
       INSERT INTO customers (id, email, name, phone)
       SELECT ${newId('customer')}, ${customer.email}, ${customer.name}, ${customer.phone}
-      WHERE NOT EXISTS (SELECT 1 FROM known)
+      FROM claimed WHERE NOT EXISTS (SELECT 1 FROM known)
       ON CONFLICT (email) DO UPDATE SET email = EXCLUDED.email
       RETURNING id),
     written AS (
       INSERT INTO orders (id, status, version, currency, total_minor, customer_id, customer_email,
         customer_name, customer_phone, shipping_address, correlation_id, traceparent, deadline_at)
-      SELECT ${id}, 'pending', 1, ${currency}, ${totalMinor}, customer.id, ${customer.email},
-        ${customer.name}, ${customer.phone}, ${JSON.stringify(draft.shippingAddress)}::jsonb,
-        ${draft.correlationId}, ${draft.traceparent},
-        now() + ${PENDING_DEADLINE_MS} * interval '1 ms'
-      FROM (SELECT id FROM known UNION ALL SELECT id FROM added) customer
+      SELECT claimed.order_id, 'pending', 1, ${currency}, ${totalMinor}, customer.id,
+        ${customer.email}, ${customer.name}, ${customer.phone},
+        ${JSON.stringify(draft.shippingAddress)}::jsonb, ${draft.correlationId},
+        ${draft.traceparent}, now() + ${PENDING_DEADLINE_MS} * interval '1 ms'
+      FROM claimed, (SELECT id FROM known UNION ALL SELECT id FROM added) customer
       RETURNING *),
     with_lines AS (
       INSERT INTO order_lines (order_id, sku, position, name, quantity, unit_price_minor)
       SELECT ${id}, sku, position, name, quantity, "unitPriceMinor" FROM lines),
-    with_holds AS (
+    with_reservations AS (
       INSERT INTO reservations (order_id, sku, quantity, status)
       SELECT ${id}, sku, quantity, 'held' FROM lines),
     with_payment AS (
       INSERT INTO payments (id, order_id, status, amount_minor, currency, payment_method)
-      VALUES (${newId('payment')}, ${id}, 'authorizing', ${totalMinor}, ${currency},
-        ${draft.paymentMethod})),
+      SELECT ${newId('payment')}, id, 'authorizing', ${totalMinor}, ${currency},
+        ${draft.paymentMethod} FROM written),
     with_intent AS (
       INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
-      VALUES (${id}, ${providerKey(id, 'authorize')}, 'authorize', 'requested',
-        ${totalMinor}, ${currency})),
+      SELECT id, ${providerKey(id, 'authorize')}, 'authorize', 'requested',
+        ${totalMinor}, ${currency} FROM written),
     with_event AS (${eventOf({ orderId: id, type: 'order.created' }, 'written')})
+    ${linesHeld()}
     SELECT customer_id AS "customerId", version, created_at AS "createdAt",
       updated_at AS "updatedAt" FROM written`;
   const [written] = rows;
-  if (!written) throw new Error(`order ${id} was not written`);
-  return {
-    id,
-    status: 'pending',
-    version: written.version,
-    currency,
-    totalMinor,
-    lines: draft.lines,
-    customer: { id: written.customerId, ...customer },
-    shippingAddress: draft.shippingAddress,
-    correlationId: draft.correlationId,
-    traceparent: draft.traceparent,
-    cancelReason: null,
-    attentionStep: null,
-    erasedAt: null,
-    createdAt: written.createdAt.toISOString(),
-    updatedAt: written.updatedAt.toISOString(),
-  };
+  return written ? toPending(id, draft, written) : null;
 }
 
 interface Pending {
@@ -203,32 +188,57 @@ interface Pending {
   readonly updatedAt: Date;
 }
 
-/**
- * Records the outcome of the authorization on the payment and as an operation. `isVoidRequested`: its
- * void was recorded before.
- */
+function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
+  const { customer, currency, totalMinor, lines, shippingAddress, correlationId, traceparent } =
+    draft;
+  return {
+    id,
+    status: 'pending',
+    version: written.version,
+    currency,
+    totalMinor,
+    lines,
+    customer: { id: written.customerId, ...customer },
+    shippingAddress,
+    correlationId,
+    traceparent,
+    cancelReason: null,
+    attentionStep: null,
+    erasedAt: null,
+    createdAt: written.createdAt.toISOString(),
+    updatedAt: written.updatedAt.toISOString(),
+  };
+}
+
+interface Authorization {
+  readonly state: 'succeeded' | 'refused';
+  readonly reference: string | null;
+  readonly code: string | null;
+  readonly captureBefore?: string | null;
+}
+
+/** Records the outcome of the authorization on the payment and as an operation. */
 export async function settleAuthorization(
   tx: Transaction,
   order: Order,
-  settled: {
-    readonly state: 'succeeded' | 'refused';
-    readonly reference: string | null;
-    readonly code: string | null;
-    readonly captureBefore?: string | null;
-  },
-): Promise<{ readonly isVoidRequested: boolean }> {
+  settled: Authorization,
+): Promise<void> {
+  await tx.$executeRaw`
+    WITH moved AS (SELECT id FROM orders WHERE id = ${order.id})
+    ${authorizationWrites(order, settled)} SELECT`;
+}
+
+/** The same as CTEs that read the order's id from `moved`. */
+function authorizationWrites(order: Order, settled: Authorization): Prisma.Sql {
   const { state, reference, code, captureBefore = null } = settled;
   const status = state === 'succeeded' ? 'authorized' : 'declined';
-  const rows = await tx.$queryRaw<{ isVoidRequested: boolean }[]>`
-    WITH on_payment AS (
+  return Prisma.sql`, with_payment AS (
       UPDATE payments SET status = ${status}, provider_reference = ${reference},
         decline_code = ${code}, capture_before = ${captureBefore}::timestamptz, updated_at = now()
-      WHERE order_id = ${order.id})
-    INSERT INTO payment_operations
-      (order_id, key, kind, state, amount_minor, currency, provider_reference, detail)
-    VALUES (${order.id}, ${providerKey(order.id, 'authorize')}, 'authorize', ${state},
-      ${order.totalMinor}, ${order.currency}, ${reference}, ${code})
-    RETURNING EXISTS (SELECT FROM payment_operations
-      WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested') AS "isVoidRequested"`;
-  return { isVoidRequested: rows[0]?.isVoidRequested === true };
+      FROM moved WHERE order_id = moved.id),
+    with_operation AS (
+      INSERT INTO payment_operations
+        (order_id, key, kind, state, amount_minor, currency, provider_reference, detail)
+      SELECT id, ${providerKey(order.id, 'authorize')}, 'authorize', ${state},
+        ${order.totalMinor}, ${order.currency}, ${reference}, ${code} FROM moved)`;
 }

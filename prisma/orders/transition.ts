@@ -28,6 +28,8 @@ export interface Transition {
   readonly attentionStep?: string;
   /** If the order waited for a person, no decision is needed any more: its dead letters are resolved. */
   readonly endsAttention?: boolean;
+  /** A query: the change is not made when it finds a row. */
+  readonly unless?: Prisma.Sql;
 }
 
 export type TransitionOutcome =
@@ -88,8 +90,8 @@ type Changed = Extract<TransitionOutcome, { kind: 'changed' }>;
 /**
  * The change, its event and what is written alongside, in one statement. Null when nothing was moved:
  * the change is refused, or another transaction has the order's lock or changed the order meanwhile. The
- * statement sees the order as it was when the statement began. So it takes the lock without waiting,
- * and `version` tells whether that order is still the current one.
+ * statement sees the database as it was when the statement began. So it takes the lock without waiting,
+ * and `xmin`, which each change of a row replaces, tells whether that order is still the current one.
  */
 export async function tryTransition(
   tx: Transaction,
@@ -101,7 +103,7 @@ export async function tryTransition(
     WITH locked AS MATERIALIZED (
       SELECT pg_try_advisory_xact_lock(hashtextextended(${change.orderId}, 0)) AS is_locked),
     before AS MATERIALIZED (
-      SELECT version, attention_step FROM orders WHERE id = ${change.orderId}),
+      SELECT xmin, attention_step FROM orders WHERE id = ${change.orderId}),
     moved AS (
       UPDATE orders SET
         status = COALESCE(${to}, orders.status),
@@ -113,10 +115,11 @@ export async function tryTransition(
           THEN COALESCE(${change.attentionStep ?? null}, orders.attention_step)
           ELSE ${change.attentionStep ?? null} END
       FROM locked, before
-      WHERE is_locked AND orders.id = ${change.orderId} AND orders.version = before.version
+      WHERE is_locked AND orders.id = ${change.orderId} AND orders.xmin = before.xmin
         AND (${to}::text IS NULL OR orders.status = ANY(${to === null ? [] : sourcesOf(to)}))
         AND NOT EXISTS (
           SELECT 1 FROM events WHERE order_id = ${change.orderId} AND dedup_key = ${dedupKeyOf(change)})
+        AND NOT EXISTS (${change.unless ?? Prisma.sql`SELECT WHERE false`})
       RETURNING orders.id, orders.version, correlation_id, traceparent, updated_at
     ),
     resolved AS (${stepDeadLettersResolved(change)})

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   insertCompletedKey,
-  claimKey,
+  keyClaimed,
   readKeyState,
   releaseKey,
   storeResponse,
@@ -56,7 +56,7 @@ describe('an idempotency key', () => {
   test('an idempotency key claimed in a rolled-back transaction stays free', async () => {
     const claim = claimOf();
     const work = shop.db.$transaction(async (tx) => {
-      await claimKey(tx, { ...claim, orderId: newId('order') });
+      await tx.$queryRaw(keyClaimed({ ...claim, orderId: newId('order') }));
       throw new Error('no stock');
     });
     await expect(work).rejects.toThrow('no stock');
@@ -91,12 +91,12 @@ describe('an abandoned attempt', () => {
 });
 
 describe('concurrent requests with one key', () => {
-  test('one of twenty concurrent transactions claims the idempotency key', async () => {
+  test('one of twenty concurrent statements claims the idempotency key', async () => {
     const claim = claimOf();
     const got = await runConcurrently(20, 20, () =>
-      shop.db.$transaction((tx) => claimKey(tx, { ...claim, orderId: newId('order') })),
+      shop.db.$queryRaw<unknown[]>(keyClaimed({ ...claim, orderId: newId('order') })),
     );
-    expect(got.filter(Boolean)).toHaveLength(1);
+    expect(got.flat()).toHaveLength(1);
   });
 
   test('twenty concurrent requests with one key open one order and take one hold', async () => {
@@ -147,7 +147,7 @@ test('idempotency keys are purged in batches when they are as old as asked, and 
 async function claimed(part: Partial<KeyClaim> = {}) {
   const claim = claimOf(part);
   const orderId = newId('order');
-  await shop.db.$transaction((tx) => claimKey(tx, { ...claim, orderId }));
+  await shop.db.$queryRaw(keyClaimed({ ...claim, orderId }));
   return { claim, orderId };
 }
 

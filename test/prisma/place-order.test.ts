@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { providerKey } from '../../domain/ids.ts';
-import { recordExpired } from '../../prisma/orders/expire-order.ts';
+import { recordExpired, recordVoidRequested } from '../../prisma/orders/expire-order.ts';
 import { readKeyState } from '../../prisma/access/idempotency.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { findPayment, recordCaptured, recordIntent } from '../../prisma/payments/payments.ts';
@@ -79,6 +79,47 @@ describe('settling an order', () => {
       kind: 'completed',
       response: RESPONSE,
     });
+  });
+
+  test('the response of a placed order is stored as it was returned, with the time of the order', async () => {
+    const claim = claimOf();
+    const opened = await openOrder(shop.db, claim, draftOf());
+    if (opened.kind !== 'opened') throw new Error(opened.kind);
+    const settled = await recordPlaced(shop.db, opened.order, {
+      reference: 'pi_time',
+      response: ({ updatedAt, version }) => ({
+        status: 201,
+        body: JSON.stringify({ updatedAt, version }),
+      }),
+    });
+    if (settled.kind !== 'settled') throw new Error(settled.kind);
+    const { updatedAt, version } = (await findOrder(shop.db, opened.order.id)) ?? {};
+    expect(JSON.parse(settled.response.body)).toEqual({ updatedAt, version });
+    expect(await readKeyState(shop.db, claim)).toMatchObject({ response: settled.response });
+  });
+
+  test('an order that has changed since it was loaded is not placed', async () => {
+    const order = await shop.open();
+    const stale = { ...order, version: order.version - 1 };
+    const placed = { reference: 'pi_stale', response: () => RESPONSE };
+    expect(await recordPlaced(shop.db, stale, placed)).toEqual({ kind: 'superseded' });
+    expect(await findOrder(shop.db, order.id)).toEqual(order);
+  });
+
+  test('an authorization is used or voided, never both, when both are recorded concurrently', async () => {
+    const outcomes = await runConcurrently(60, 10, async () => {
+      const order = await shop.open([{ sku: 'mug-white', quantity: 1 }]);
+      const reference = `pi_${order.id}`;
+      const [placed, isVoided] = await Promise.all([
+        recordPlaced(shop.db, order, { reference, response: () => RESPONSE }),
+        recordVoidRequested(shop.db, order, reference),
+      ]);
+      const status = (await findOrder(shop.db, order.id))?.status;
+      expect(placed.kind).toBe(isVoided ? 'superseded' : 'settled');
+      expect(status).toBe(isVoided ? 'pending' : 'placed');
+      return isVoided;
+    });
+    expect(outcomes).toHaveLength(60);
   });
 
   test('a declined order releases its hold and records the decline code', async () => {

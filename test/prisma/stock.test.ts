@@ -5,14 +5,7 @@ import { openOrder } from '../../prisma/orders/place-order.ts';
 import { recordReserved, recordShipped } from '../../prisma/orders/record-shipment.ts';
 import type { TransitionOutcome } from '../../prisma/orders/transition.ts';
 import { findPayment, recordCaptured } from '../../prisma/payments/payments.ts';
-import {
-  adjustStock,
-  findShortages,
-  findStock,
-  holdStock,
-  releaseHold,
-  StockShortError,
-} from '../../prisma/catalog/stock.ts';
+import { adjustStock, findShortages, findStock, releaseHold } from '../../prisma/catalog/stock.ts';
 import { claimOf, runConcurrently, draftOf, useSeededDatabase } from './seeded-database.ts';
 
 const shop = useSeededDatabase(40);
@@ -202,11 +195,7 @@ function ship(id: OrderId): Promise<TransitionOutcome> {
 async function hold(
   wanted: readonly { sku: string; quantity: number }[],
 ): Promise<'held' | 'short'> {
-  try {
-    await shop.db.$transaction((tx) => holdStock(tx, wanted));
-    return 'held';
-  } catch (error) {
-    if (error instanceof StockShortError) return 'short';
-    throw error;
-  }
+  const { kind } = await openOrder(shop.db, claimOf(), draftOf(wanted));
+  if (kind === 'key_taken') throw new Error(kind);
+  return kind === 'opened' ? 'held' : 'short';
 }
