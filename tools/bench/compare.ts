@@ -26,8 +26,8 @@ import { openTemporalMeter } from './temporal-meter.ts';
 
 const CUSTOMERS = 32;
 const PER_SECOND = 10;
-const WARM_UP_MS = 5_000;
-const LOAD_MS = 12_000;
+const WARM_UP_MS = 4_000;
+const LOAD_MS = 10_000;
 const READY_WITHIN_MS = 60_000;
 const FIRST_ORDER_WITHIN_MS = 3_000;
 const INSTALL_WITHIN_MS = 300_000;
@@ -88,7 +88,7 @@ async function visit({ name, start }: Contender): Promise<Visit> {
     return { name, ...(await measureRunning(name, running)) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    const failure = running?.isAlive() === false ? `it ended: ${running.lastLine()}` : reason;
+    const failure = running?.isAlive() === false ? `it ended: ${running.lastError()}` : reason;
     print(name, `failed: ${failure}`);
     return { name, failure };
   } finally {

@@ -42,8 +42,8 @@ export interface Running {
   /** The process of a part that works for it; null when none does. */
   pidOf(part: PartName): number | null;
   isAlive(): boolean;
-  /** The last line it wrote. */
-  lastLine(): string;
+  /** The last line of its log that names an error; empty without one. */
+  lastError(): string;
   stop(): Promise<void>;
 }
 
@@ -129,7 +129,7 @@ async function otherCheckout({ home }: Stack, folder: string): Promise<Contender
       const limits = { timeoutMs: START_WITHIN_MS, everyMs: 200, alive: started.isAlive };
       if (!(await becomesTrue(isUp, limits))) {
         await started.stop();
-        throw new Error(`it does not start: ${started.lastLine()}`);
+        throw new Error(`it does not start: ${started.lastError()}`);
       }
       const addresses = await loadAddresses(own);
       await stockShop(addresses.api);
@@ -148,7 +148,11 @@ function launchLogged(command: Command, logFile: string) {
   return {
     child,
     isAlive: () => !hasEnded(child),
-    lastLine: () => readFileSync(logFile, 'utf8').trim().split('\n').at(-1) ?? '',
+    lastError: () =>
+      readFileSync(logFile, 'utf8')
+        .match(/^.*error.*$/gim)
+        ?.at(-1)
+        ?.trim() ?? '',
     async stop(): Promise<void> {
       await stop(child, { signal: 'SIGTERM', timeoutMs: STOP_WITHIN_MS });
       process.off('exit', kill);
