@@ -14,7 +14,7 @@ import type { OrderId } from '../../../domain/ids.ts';
 import { createPaymentWebhookVerifier } from '../../../gateways/stripe/webhook.ts';
 import { createCallbackVerifier } from '../../../gateways/warehouse/callback.ts';
 import { markProcessed, storeMessage } from '../../../prisma/events/inbox.ts';
-import { processPaymentWebhook } from '../../../services/payment-webhooks.ts';
+import { processPaymentWebhooks } from '../../../services/payment-webhooks.ts';
 import { inboxMessageOf } from '../../../services/shipment-callbacks.ts';
 import { createLog } from '../../../telemetry/logging.ts';
 import type { ShipmentAnswered } from '../../../workflows/checkout/contract.ts';
@@ -23,6 +23,9 @@ import type { Shop } from './shop.ts';
 
 const TRIES = 10;
 const RETRY_AFTER_MS = 200;
+/** As services/recovery.ts does in the app. */
+const WEBHOOKS = { olderThanMs: 2_000, limit: 1_000 };
+const WEBHOOKS_EVERY_MS = 1_000;
 
 export async function serveBare(config: AppConfig, { db, payments, steps }: Shop): Promise<void> {
   const log = createLog(config.LOG_LEVEL);
@@ -66,7 +69,7 @@ export async function serveBare(config: AppConfig, { db, payments, steps }: Shop
       const message = inboxMessageOf(verdict.id, verdict.answer);
       if ((await storeMessage(db, message, body)) === 'stored') {
         waiting.get(verdict.answer.orderId)?.(verdict.answer);
-        await markProcessed(db, message, 'delivered');
+        await markProcessed(db, 'warehouse', [message.id], 'delivered');
       }
       return c.json({ received: true });
     })
@@ -78,11 +81,11 @@ export async function serveBare(config: AppConfig, { db, payments, steps }: Shop
       const { id, orderId, about } = verdict;
       const type = verdict.type ?? '';
       const message = { source: 'payments', id, type, orderId, payload: { ...about } } as const;
-      if ((await storeMessage(db, message, body)) === 'stored') {
-        await processPaymentWebhook({ db, log, onNotUnderstood: () => undefined }, message);
-      }
+      await storeMessage(db, message, body);
       return c.json({ received: true });
     });
+  const webhooks = { db, log, onNotUnderstood: () => undefined };
+  setInterval(() => void processPaymentWebhooks(webhooks, WEBHOOKS), WEBHOOKS_EVERY_MS);
   await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
 }
 
