@@ -80,15 +80,18 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
     ...createReconcileActivities(operations),
   };
   const common = { connected: link.connected, namespace: link.namespace, workflowBundle, log };
+  const checkout = startWorker({
+    ...common,
+    taskQueue: TASK_QUEUE,
+    activities,
+    maxConcurrentActivities: CHECKOUT_ACTIVITIES,
+  });
   const parts = [
+    checkout,
     startWorker({
       ...common,
-      taskQueue: TASK_QUEUE,
-      activities,
-      maxConcurrentActivities: CHECKOUT_ACTIVITIES,
-    }),
-    startWorker({
-      ...common,
+      // Orders wait for their worker, events can: side by side both would start later.
+      after: checkout.attempted,
       taskQueue: EVENTS_TASK_QUEUE,
       activities: { ...activities, ...eventActivities, ...operationActivities },
       maxConcurrentActivities: EVENT_ACTIVITIES,

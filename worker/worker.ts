@@ -21,7 +21,15 @@ export interface WorkerOptions {
   readonly maxConcurrentActivities: number;
   /** Path of a prebuilt bundle. Without it the workflows are bundled at startup. */
   readonly workflowBundle: string | undefined;
+  /** Waits for this before its own creation, which takes most of a processor's time for a while. */
+  readonly after?: Promise<void>;
   readonly log: Logger;
+}
+
+export interface StartedWorker {
+  /** Resolves when the worker polls, or when the first attempt to create it has failed. Never rejects. */
+  readonly attempted: Promise<void>;
+  stop(): Promise<void>;
 }
 
 const FIRST_BACKOFF_MS = 500;
@@ -39,12 +47,14 @@ const WORKFLOWS_PATH = fileURLToPath(new URL('../workflows/index.ts', import.met
 const TRACE_PATH = fileURLToPath(new URL('../workflows/trace.ts', import.meta.url));
 
 /** Starts polling once Temporal is connected. `stop` lets running activities finish within 15 s. */
-export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
+export function startWorker(options: WorkerOptions): StartedWorker {
   const stopping = new AbortController();
   let current: Worker | null = null;
+  let settleAttempt: () => void = () => undefined;
+  const attempted = new Promise<void>((resolve) => (settleAttempt = resolve));
 
   async function runOnce(connection: NativeConnection): Promise<void> {
-    const worker = await createWorker(connection, options);
+    const worker = await createWorker(connection, options).finally(settleAttempt);
     current = worker;
     try {
       const ran = worker.run();
@@ -64,6 +74,7 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
     // A worker may be stopped before there was a connection.
     const connection = await unlessAborted(options.connected(), stopping.signal);
     if (connection === null) return;
+    if (options.after) await unlessAborted(options.after, stopping.signal);
     let backoffMs = FIRST_BACKOFF_MS;
     while (!stopping.signal.aborted) {
       if (!(await isReachable(connection))) {
@@ -84,6 +95,7 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
 
   const running = runUntilStopped();
   return {
+    attempted,
     async stop() {
       stopping.abort();
       if (current?.getState() === 'RUNNING') current.shutdown();
