@@ -23,8 +23,10 @@ import { TRANSITIONS } from '../domain/order.ts';
 import { DEFAULT_RETENTION } from '../domain/retention.ts';
 import type { CallLimits } from '../gateways/resilience/guard.ts';
 import { createLimits } from '../gateways/resilience/limits.ts';
+import { NODE_FLAGS } from '../local/stack/commands.ts';
 import { PROJECT } from '../local/stack/home.ts';
 import { createDatabase } from '../prisma/client/client.ts';
+import { withTables } from '../tools/bench/model.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
 import { REQUIRED_CONFIG } from './support/app-config.ts';
 import { lines, read, rows, rowsOf, unquoted } from './support/documents.ts';
@@ -134,6 +136,12 @@ describe('numbers', () => {
 });
 
 describe('tables', () => {
+  test('the tables of docs/scale.md are what the model gives for the documented cost', () => {
+    expect(withTables(read('docs/scale.md')).replaceAll(/ +|-{3,}/g, '')).toBe(
+      read('docs/scale.md').replaceAll(/ +|-{3,}/g, ''),
+    );
+  });
+
   test('docs/operations.md lists exactly the variables the code reads, with their defaults', () => {
     const documented = rowsOf('docs/operations.md', 'variable').map(([name = '', value = '']) => {
       return [unquoted(name.replace('\\*', '')), value] as const;
@@ -228,6 +236,10 @@ describe('tables', () => {
 });
 
 describe('sample code', () => {
+  test('docs/operations.md starts the app with the flags of Node that the stack uses', () => {
+    expect(read('docs/operations.md')).toContain(`node ${NODE_FLAGS.join(' ')} dist/main.js`);
+  });
+
   test('the subscriber in docs/subscribers.md imports only what its modules export', () => {
     const sample = read('docs/subscribers.md').matchAll(
       /^\+import (?:type )?\{ (.*) \} from '(\..*)';$/gm,

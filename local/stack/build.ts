@@ -1,6 +1,7 @@
 /** `npm run build`: fills dist/ with what a server needs to run the app with Node alone. */
 import { join } from 'node:path';
 import { bundleWorkflows } from './bundle.ts';
+import { NODE_FLAGS } from './commands.ts';
 import { compilePrograms, DIST } from './compile.ts';
 import { generateClient } from './prisma-client.ts';
 
@@ -10,5 +11,5 @@ await generateClient();
 await compilePrograms();
 await bundleWorkflows(BUNDLE);
 console.log(
-  'dist/ is up to date. Run it: WORKFLOW_BUNDLE=dist/workflow-bundle.js node --enable-source-maps dist/main.js',
+  `dist/ is up to date. Run it: WORKFLOW_BUNDLE=dist/workflow-bundle.js node ${NODE_FLAGS.join(' ')} dist/main.js`,
 );
