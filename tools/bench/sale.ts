@@ -70,8 +70,9 @@ print('all', `answered for good after ${(tookMs / 1_000).toFixed(1)} s`);
 const hotRow = await withOwnDatabase(addresses.databaseUrl, measureHotRow);
 print(
   'hot row',
-  `${hotRow.orders.toFixed(0)} orders/s, bare UPDATE ${hotRow.bareUpdates.toFixed(0)}/s: ` +
-    `${(100 * hotRow.ratio).toFixed(0)} %, ${hotRow.clients} clients`,
+  `${hotRow.orders.toFixed(0)} orders/s of one product, ` +
+    `${hotRow.ordersOfManyRows.toFixed(0)} of ${hotRow.clients}; bare UPDATE of one row ` +
+    `${hotRow.bareUpdates.toFixed(0)}/s: ${((100 * hotRow.orders) / hotRow.bareUpdates).toFixed(0)} %`,
 );
 await writeFile(join(home.path, 'bench-sale.json'), JSON.stringify({ sale, hotRow }, null, 2));
 const isExact =
