@@ -1,8 +1,9 @@
 /**
- * `npm run bench:sale [-- --declined=<buyers>]` beside a running stack: 1,000 buyers want one of 100
- * units at the same moment, each as docs/api.md says: a response with Retry-After is repeated after that
- * time under the same Idempotency-Key, any other is final. `--declined` gives so many buyers a card that
- * is declined, so that units become free again during the sale. Then what one hot row carries
+ * `npm run bench:sale [-- --within=<seconds> --declined=<buyers>]` beside a running stack: 1,000 buyers
+ * want one of 100 units, at the same moment or evenly within some seconds, each as docs/api.md says: a
+ * response with Retry-After is repeated after that time under the same Idempotency-Key, any other is
+ * final. `--declined` gives so many buyers a card that is declined, so that units become free again
+ * during the sale. Then what one hot row carries
  * (hot-row.ts). Writes bench-sale.json into the stack's folder. Exits with 1 unless
  * - as many orders as units are placed and at the end no unit is available: nothing is oversold, and
  *   nobody was told "sold out" who could have had a unit;
@@ -30,10 +31,13 @@ const UNITS = 100;
 const RETRY_MS = 1_000;
 const SKU = `sale-${randomUUID()}`;
 
-const options = { declined: { type: 'string', default: '0' } } as const;
-const declined = wholeNumber('--declined', parseArgs({ options }).values.declined, {
-  most: BUYERS - UNITS,
-});
+const options = {
+  declined: { type: 'string', default: '0' },
+  within: { type: 'string', default: '0' },
+} as const;
+const args = parseArgs({ options }).values;
+const declined = wholeNumber('--declined', args.declined, { most: BUYERS - UNITS });
+const withinMs = wholeNumber('--within', args.within) * 1_000;
 const home = createHome(readStackConfig().HOLDFAST_HOME);
 const addresses = await loadAddresses(home);
 const shop = benchShop(addresses);
@@ -87,6 +91,7 @@ async function buy(buyer: number): Promise<LoadResult> {
     sku: SKU,
     ...(buyer < declined && { paymentMethod: 'pm_card_chargeDeclined' }),
   });
+  await delay((withinMs * buyer) / BUYERS);
   for (;;) {
     const answer = await send(request, startedMs);
     answers.push(answer);
