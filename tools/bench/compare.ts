@@ -4,8 +4,8 @@
  * app meanwhile. Writes bench-peers.json into the stack's folder. Linux only.
  *
  * `-- --rounds=5` (default 1), `-- --other=<folder>`: Holdfast also as in another checkout,
- * `-- --only=<name>,<name>`, `-- --report`: measures nothing, and writes the last result into
- * docs/performance.md.
+ * `-- --only=<name>,<name>`, `-- --append`: to rounds of the same commit and day, `-- --report`: measures
+ * nothing, and writes the last result into docs/performance.md.
  */
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -20,7 +20,14 @@ import { listContenders, PEERS, type Contender, type Running } from './contender
 import { openCostMeter } from './cost.ts';
 import { closedLoad, openLoad, print } from './load.ts';
 import { describeRow, measure, type Meters } from './measure.ts';
-import { describeMachine, renderReport, resultSchema, writeReport, type Visit } from './report.ts';
+import {
+  describeMachine,
+  renderReport,
+  resultSchema,
+  writeReport,
+  type Result,
+  type Visit,
+} from './report.ts';
 import { benchShop, stockShop, type BenchShop } from './shop.ts';
 import { openTemporalMeter } from './temporal-meter.ts';
 
@@ -37,16 +44,21 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '1' },
     other: { type: 'string' },
     only: { type: 'string' },
+    append: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
   },
 });
 const home = createHome(readStackConfig().HOLDFAST_HOME);
 const resultFile = join(home.path, 'bench-peers.json');
 if (!options.report) await compare();
-const result = resultSchema.parse(JSON.parse(await readFile(resultFile, 'utf8')));
+const result = await readResult();
 if (options.report) await writeReport(result);
 else process.stdout.write(`\n${renderReport(result)}\n`);
 process.exit(0);
+
+async function readResult(): Promise<Result> {
+  return resultSchema.parse(JSON.parse(await readFile(resultFile, 'utf8')));
+}
 
 async function compare(): Promise<void> {
   await installPeers();
@@ -57,11 +69,13 @@ async function compare(): Promise<void> {
   const contenders = (await listContenders({ home, addresses }, options.other)).filter(
     ({ name }) => only === undefined || only.split(',').includes(name),
   );
-  const visits: Visit[] = [];
   const machine = await describeMachine();
+  const before = options.append ? await readResult() : null;
+  const visits: Visit[] = before?.machine === machine ? [...before.visits] : [];
+  const done = Math.floor(visits.length / contenders.length);
   for (let round = 0; round < Number(options.rounds); round += 1) {
     // Each is first once, so that none always follows the same neighbor.
-    const first = round % contenders.length;
+    const first = (done + round) % contenders.length;
     for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
       visits.push(await visit(contender));
       await writeFile(resultFile, JSON.stringify({ machine, visits }, null, 2));
