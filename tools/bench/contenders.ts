@@ -17,7 +17,7 @@ import {
   stop,
   type Command,
 } from '../../local/stack/commands.ts';
-import { createHome, type Home, type PartName } from '../../local/stack/home.ts';
+import { createHome, PROJECT, type Home, type PartName } from '../../local/stack/home.ts';
 import { runningPart } from '../../local/stack/leftovers.ts';
 import { createDatabase, dropDatabase } from '../../local/stack/postgres.ts';
 import { CHECKOUT_WORKFLOW } from '../../workflows/checkout/contract.ts';
@@ -89,7 +89,12 @@ async function startPeer(
   await dropDatabase(copy.href);
   await createDatabase(copy.href, original);
   const fromStack = { ...addresses.environment, DATABASE_URL: copy.href, ROLE: 'api' };
-  const command = nodeCommand('tools/bench/peers/app.ts', [id], { ...environment(), ...fromStack });
+  const command = {
+    file: process.execPath,
+    args: ['--import', 'tsx', join(PEERS, 'app.ts'), id],
+    cwd: PROJECT,
+    env: { ...environment(), ...fromStack },
+  };
   const stack = { home, addresses: { ...addresses, databaseUrl: copy.href } };
   return runApp(stack, { command, id, workflowType });
 }
