@@ -90,6 +90,7 @@ export function connectTemporal(options: {
 
 /** The same promise; null when the signal is aborted before it resolves. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  if (signal.aborted) return Promise.resolve(null);
   const aborted = new Promise<null>((resolve) => {
     signal.addEventListener('abort', () => resolve(null), { once: true });
   });

@@ -21,6 +21,19 @@ test.each(['starts', 'runs'])(
   },
 );
 
+test('a worker runs although the one before it cannot be created, and can be stopped while it waits', async () => {
+  const { connection, namespace, client } = await openNamespace();
+  onTestFinished(() => client.connection.close());
+  const common = { ...options(), connected: async () => connection, namespace };
+  const broken = startWorker({ ...common, taskQueue: '' });
+  const waiting = startWorker({ ...common, after: new Promise<void>(() => undefined) });
+  const second = startWorker({ ...common, after: broken.attempted });
+  await waiting.stop();
+  await isPolled(connection, namespace);
+  await Promise.all([broken.stop(), second.stop()]);
+  await connection.close();
+});
+
 function options() {
   return {
     taskQueue: TASK_QUEUE,
