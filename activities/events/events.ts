@@ -20,7 +20,7 @@ const PUMP_MS = 10 * 60_000;
 /** A lost notification costs this much delay. */
 const POLL_MS = 1_000;
 /** A batch costs its queries however small it is; under load this interval makes batches larger. */
-const BATCH_EVERY_MS = 250;
+const BATCH_EVERY_MS = 500;
 /**
  * Each failed event costs a workflow of three attempts. A subscriber that failed its whole last batch
  * gets small batches, one event a second on average, so that it does not slow down the others. It
