@@ -5,11 +5,9 @@ import { problemOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { test } from './matrix-case.ts';
 import {
-  BEFORE_COMMIT,
-  BEFORE_HOLD,
-  BEFORE_KEY_CLAIM,
-  COMMIT_RESPONSE_LOST,
+  BEFORE_OPENED,
   expectDatabaseUnavailable,
+  OPENED_RESPONSE_LOST,
   useProxiedShop,
 } from './proxied-shop.ts';
 import { orderIdIn, retryUntilPlaced } from './settling.ts';
@@ -38,44 +36,27 @@ async function expectOneOrder(key: string, heldBefore: number): Promise<string> 
 }
 
 describe('accepting an order during database faults', () => {
-  test('[S0/F1] an order cut off from the database before its key claim gets 503 and stores nothing', async (proof) => {
+  test('[S0/F1] [S1/F1] an order cut off from the database before it is opened gets 503 and stores and holds nothing', async (proof) => {
     const [held, orders] = [await heldMugs(shop.direct), await shop.direct.order.count()];
     const authorized = paymentEffects(shop);
-    shop.inject(BEFORE_KEY_CLAIM);
-    await expectDatabaseUnavailable(shop, await shop.buy('claim-cut'));
+    shop.inject(BEFORE_OPENED);
+    await expectDatabaseUnavailable(shop, await shop.buy('open-cut'));
     proof.fired(shop.fired());
-    expect(await shop.orderOfKey('claim-cut')).toBeNull();
+    expect(await shop.orderOfKey('open-cut')).toBeNull();
     expect([await heldMugs(shop.direct), await shop.direct.order.count()]).toEqual([held, orders]);
     expect(paymentEffects(shop)).toEqual(authorized);
-    await expectOneOrder('claim-cut', held);
+    await expectOneOrder('open-cut', held);
   });
 
-  test('[S0/F1] [S1/F1] an order cut off from the database before its hold or its commit gets 503 and holds nothing', async (proof) => {
-    for (const [key, fault] of [
-      ['hold-cut', BEFORE_HOLD],
-      ['commit-cut', BEFORE_COMMIT],
-    ] as const) {
-      const held = await heldMugs(shop.direct);
-      shop.inject(fault);
-      await expectDatabaseUnavailable(shop, await shop.buy(key));
-      expect(shop.fired()).toBe(1);
-      proof.fired(1);
-      await eventually(async () => expect(await shop.orderOfKey(key)).toBeNull());
-      expect(await heldMugs(shop.direct)).toBe(held);
-      shop.proxy.clearFaults();
-      await expectOneOrder(key, held);
-    }
-  });
-
-  test('[S0/F2] [S1/F2] the retry of an order whose commit response is lost continues the stored order, held once', async (proof) => {
+  test('[S0/F2] [S1/F2] the retry of an order whose opening is not confirmed continues the stored order, held once', async (proof) => {
     const held = await heldMugs(shop.direct);
-    shop.inject(COMMIT_RESPONSE_LOST);
-    await expectDatabaseUnavailable(shop, await shop.buy('commit-lost'));
+    shop.inject(OPENED_RESPONSE_LOST);
+    await expectDatabaseUnavailable(shop, await shop.buy('open-lost'));
     proof.fired(shop.fired());
-    const stored = await shop.orderOfKey('commit-lost');
+    const stored = await shop.orderOfKey('open-lost');
     expect(stored).not.toBeNull();
-    expect((await problemOf(await shop.buy('commit-lost'))).code).toBe('request_in_flight');
-    expect(await expectOneOrder('commit-lost', held)).toBe(stored);
+    expect((await problemOf(await shop.buy('open-lost'))).code).toBe('request_in_flight');
+    expect(await expectOneOrder('open-lost', held)).toBe(stored);
   });
 
   test('[S1/F3] an order waiting for a locked stock row past its deadline gets 503 and holds nothing', async (proof) => {

@@ -13,7 +13,7 @@ import { cutAt, useProxiedShop } from './proxied-shop.ts';
 import { recover } from './settling.ts';
 import { times } from '../support/times.ts';
 
-const BEFORE_STORE = cutAt('"inbox"');
+const BEFORE_STORE = cutAt('INSERT INTO inbox');
 const STORE_RESPONSE_LOST = cutAt(Buffer.from('INSERT 0 1\0', 'latin1'), 'to_client');
 
 const shop = useProxiedShop();

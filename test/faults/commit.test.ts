@@ -5,8 +5,8 @@ import { heldMugs, passDeadline, passLease } from '../support/orders.ts';
 import { eventually } from '../support/eventually.ts';
 import { test } from './matrix-case.ts';
 import {
-  BEFORE_COMMIT,
-  COMMIT_RESPONSE_LOST,
+  BEFORE_PLACED,
+  PLACED_RESPONSE_LOST,
   expectDatabaseUnavailable,
   useProxiedShop,
 } from './proxied-shop.ts';
@@ -42,24 +42,24 @@ const statusOf = async (id: string) =>
   (await shop.direct.order.findUniqueOrThrow({ where: { id } })).status;
 
 describe('recording a placed order', () => {
-  test('[S3/F1] an order cut off before its commit is rolled back to pending, and its retry is placed', async (proof) => {
-    const id = await buyWith('before', BEFORE_COMMIT);
+  test('[S3/F1] an order cut off before it is placed stays pending, and its retry is placed', async (proof) => {
+    const id = await buyWith('before', BEFORE_PLACED);
     proof.fired(shop.fired());
     await eventually(async () => expect(await statusOf(id)).toBe('pending'));
     await expectRetryPlaces('before', id);
   });
 
-  test('[S3/F1] an abandoned order cut off before its commit expires, voided and with its hold released', async (proof) => {
+  test('[S3/F1] an abandoned order cut off before it is placed expires, voided and with its hold released', async (proof) => {
     const held = await heldMugs(shop.direct);
-    const id = await buyWith('abandoned', BEFORE_COMMIT);
+    const id = await buyWith('abandoned', BEFORE_PLACED);
     proof.fired(shop.fired());
     await passDeadline(shop.direct, id);
     await expectExpired(shop, id, { authorize: 1, void: 1 });
     expect(await heldMugs(shop.direct)).toBe(held);
   });
 
-  test('[S3/F2] an order whose commit response is lost is placed once, and its retry is replayed', async (proof) => {
-    const id = await buyWith('during', COMMIT_RESPONSE_LOST);
+  test('[S3/F2] an order whose placement is not confirmed is placed once, and its retry is replayed', async (proof) => {
+    const id = await buyWith('during', PLACED_RESPONSE_LOST);
     proof.fired(shop.fired());
     expect(await statusOf(id)).toBe('placed');
     // The stored response is found at once, without waiting for the lease.
@@ -74,8 +74,8 @@ describe('recording a placed order', () => {
     await expectRetryPlaces('silent', id);
   });
 
-  test('[S3/F4] twenty concurrent retries after a lost commit place one order with one event', async (proof) => {
-    const id = await buyWith('twenty', BEFORE_COMMIT);
+  test('[S3/F4] twenty concurrent retries after a lost placement place one order with one event', async (proof) => {
+    const id = await buyWith('twenty', BEFORE_PLACED);
     await passLease(shop.direct, 'twenty');
     const responses = await Promise.all(times(20, () => shop.buy('twenty')));
     proof.fired(responses.length);

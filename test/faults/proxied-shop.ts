@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { storedKey } from '../../api/http/idempotency-key.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
-import { COMMIT_REQUEST, COMMIT_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
+import { CHANGE_DONE, type NetworkFault } from '../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../tools/chaos/tcp-proxy.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
@@ -32,10 +32,12 @@ export function cutAt(pattern: string | Buffer, direction: Direction = 'to_serve
 
 type Direction = 'to_server' | 'to_client';
 
-export const BEFORE_KEY_CLAIM = cutAt('INSERT INTO idempotency_keys');
-export const BEFORE_HOLD = cutAt('UPDATE stock SET held = held +');
-export const BEFORE_COMMIT = cutAt(COMMIT_REQUEST);
-export const COMMIT_RESPONSE_LOST = cutAt(COMMIT_DONE, 'to_client');
+/** The statements have their event's type as a parameter. */
+export const BEFORE_OPENED = cutAt('order.created');
+export const BEFORE_PLACED = cutAt('order.placed');
+/** The only response with this column before the order is placed. */
+export const OPENED_RESPONSE_LOST = cutAt('customerId\0', 'to_client');
+export const PLACED_RESPONSE_LOST = cutAt(CHANGE_DONE, 'to_client');
 
 /** A 503 that says when to retry. */
 export async function expectDatabaseUnavailable(shop: Shop, response: Response): Promise<void> {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { becomesTrue } from '../../local/stack/commands.ts';
 import { createRandom } from '../random.ts';
 import { PROXIED, type Environment, type Proxied } from './environment.ts';
-import { COMMIT_DONE, COMMIT_REQUEST, type NetworkFault } from './network-fault.ts';
+import { CHANGE_DONE, CHANGE_REQUEST, type NetworkFault } from './network-fault.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
 
 export interface FaultInjector {
@@ -37,9 +37,9 @@ const FAULTS: Readonly<Record<string, NetworkFault | 'cut'>> = {
   'connections cut': 'cut',
   'cut within a response': { kind: 'cut_after', direction: 'to_client', bytes: 300, times: 4 },
   'connections refused': { kind: 'refuse' },
-  'COMMIT done, response lost': commitFault('to_client', COMMIT_DONE, false),
-  'COMMIT delivered, then cut': commitFault('to_server', COMMIT_REQUEST, true),
-  'COMMIT cut before it arrived': commitFault('to_server', COMMIT_REQUEST, false),
+  'change done, response lost': changeFault('to_client', CHANGE_DONE, false),
+  'change delivered, then cut': changeFault('to_server', CHANGE_REQUEST, true),
+  'change cut before it arrived': changeFault('to_server', CHANGE_REQUEST, false),
 };
 
 /** The kinds every run has to show; each is counted by what the proxies really did. */
@@ -71,9 +71,9 @@ async function injectAll(
       for (const kind of random.shuffled(CONNECTION_FAULTS)) {
         await delay(random.between(pauseMs.least, pauseMs.most), undefined, { signal });
         if (servers.length === 0) servers = random.shuffled(PROXIED);
-        const isCommit = kind.startsWith('COMMIT');
-        const server = isCommit ? 'postgres' : (servers[0] ?? 'postgres');
-        if (!isCommit) servers = servers.slice(1);
+        const isChange = kind.startsWith('change');
+        const server = isChange ? 'postgres' : (servers[0] ?? 'postgres');
+        if (!isChange) servers = servers.slice(1);
         const lastsMs = random.between(SHORTEST_MS, LONGEST_MS);
         const times = await injectOnce(proxies[server], { kind, lastsMs, signal });
         fired.set(kind, (fired.get(kind) ?? 0) + times);
@@ -110,7 +110,7 @@ function sumOf(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
-function commitFault(
+function changeFault(
   direction: 'to_client' | 'to_server',
   pattern: Buffer,
   deliver: boolean,

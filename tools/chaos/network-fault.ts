@@ -7,7 +7,7 @@ export type Direction = 'to_server' | 'to_client';
  * `slow` delays, throttles or slices. `swallow` drops bytes on an open connection, which is then
  * half open. `cut_after` and `cut_on` reset a connection once so many bytes have passed in it, or
  * once the pattern appears; `times` is how often (without it: always). With `deliver` the pattern
- * still reaches the server before the reset: effect done, response lost. `refuse` resets everything.
+ * and what was sent with it still reach the server before the reset: effect done, response lost. `refuse` resets everything.
  */
 export type NetworkFault =
   | {
@@ -35,10 +35,10 @@ export type NetworkFault =
 
 export type NetworkFaultKind = NetworkFault['kind'];
 
-/** PostgreSQL's response to a COMMIT that has happened (CommandComplete). */
-export const COMMIT_DONE = Buffer.from('C\0\0\0\x0bCOMMIT\0', 'latin1');
-/** A COMMIT on its way to PostgreSQL (simple Query). */
-export const COMMIT_REQUEST = Buffer.from('Q\0\0\0\x0bCOMMIT\0', 'latin1');
+/** PostgreSQL's response to a change that is committed: the CommandComplete of the INSERT of its event. */
+export const CHANGE_DONE = Buffer.from('INSERT 0 1\0', 'latin1');
+/** A change of an order on its way to PostgreSQL: its text, or the name of the prepared statement. */
+export const CHANGE_REQUEST = Buffer.from('WITH locked AS');
 
 /** How fast a chunk travels. */
 export interface Pace {
@@ -148,7 +148,7 @@ function apply(fault: NetworkFault, passing: Passing, pace: Pace): Decision | nu
       const before = tail.subarray(Math.max(0, tail.length - fault.pattern.length + 1));
       const at = Buffer.concat([before, chunk]).indexOf(fault.pattern);
       if (at === -1) return null;
-      const end = at - before.length + (fault.deliver ? fault.pattern.length : 0);
+      const end = fault.deliver ? chunk.length : at - before.length;
       return { kind: 'cut', deliver: chunk.subarray(0, Math.max(0, end)) };
     }
   }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { storedKey } from '../../../api/http/idempotency-key.ts';
 import type { OrderId } from '../../../domain/ids.ts';
-import { COMMIT_REQUEST } from '../../../tools/chaos/network-fault.ts';
+import { CHANGE_REQUEST } from '../../../tools/chaos/network-fault.ts';
 import { createTcpProxy, type TcpProxy } from '../../../tools/chaos/tcp-proxy.ts';
 import { createCleanup, type OnClose } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -34,18 +34,18 @@ afterEach(() => {
 });
 afterAll(close);
 
-/** Each round loses more commit responses of an order: the request's, then the workflow's. */
+/** Each round loses more responses to changes of an order: the request's, then the workflow's. */
 const ROUNDS = 3;
 const SHOPPERS = 3;
 const RECOVERED_WITHIN = { timeoutMs: 60_000, everyMs: 100 };
 
-test('[infra/commit-ack-lost] an order whose connection is lost during COMMIT is created once, with each effect once', async (proof) => {
+test('[infra/commit-ack-lost] an order whose connection is lost during each change of it is created once, with each effect once', async (proof) => {
   for (let round = 1; round <= ROUNDS; round += 1) {
     const before = toDatabase.counts().cut_on;
     toDatabase.inject({
       kind: 'cut_on',
       direction: 'to_server',
-      pattern: COMMIT_REQUEST,
+      pattern: CHANGE_REQUEST,
       deliver: true,
       times: SHOPPERS * round,
     });
