@@ -24,9 +24,34 @@ interface Ids {
   readonly discrepancy: string;
 }
 
+/** An id has 48 bits of time: until the year 10889. */
+const MAX_ID_TIME_MS = 2 ** 48 - 1;
+
 /** A new id of the given kind, e.g. `newId('order')` gives `ord_01...`. */
 export function newId<K extends keyof Ids>(kind: K): Ids[K] {
   return uncheckedColumn<Ids[K]>(typeid(ID_PREFIX[kind]).toString());
+}
+
+/** An id has its time from a process's clock, its row from the database's: what they may differ by. */
+const CLOCK_SKEW_MS = 10 * 60_000;
+
+/**
+ * Below every id of rows created from `fromMs` on. Ids have an index in the order of their creation, so
+ * the rows of a time need no index of their own.
+ */
+export function idBefore(kind: keyof Ids, fromMs: number): string {
+  return lowestIdAt(kind, fromMs - CLOCK_SKEW_MS);
+}
+
+/** Above every id of rows created before `toMs`. */
+export function idAfter(kind: keyof Ids, toMs: number): string {
+  return lowestIdAt(kind, toMs + CLOCK_SKEW_MS);
+}
+
+function lowestIdAt(kind: keyof Ids, atMs: number): string {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUIntBE(Math.min(Math.max(atMs, 0), MAX_ID_TIME_MS), 0, 6);
+  return TypeID.fromUUIDBytes(ID_PREFIX[kind], bytes).toString();
 }
 
 /** The id of work that `by` began at a time: equal for each repeat, and in order with other ids. */

@@ -3,6 +3,7 @@ import { isOrderId, type OrderId } from '../../domain/ids.ts';
 import { MANUAL_CARRIER } from '../../domain/order.ts';
 import type { OurShipment, OurPayment } from '../../domain/reconciliation.ts';
 import type { Database } from '../client/client.ts';
+import { idAfter, idBefore } from '../client/ids.ts';
 import { Prisma } from '../generated/client.ts';
 
 /** A more recent change may have reached one side only. */
@@ -55,9 +56,11 @@ export function listShipmentRecords(
   return queryShipments(db, createdIn(window), window.limit);
 }
 
+/** By id too: a page ends where the time span does. */
 function createdIn({ from, to, after }: OrdersWindow): Prisma.Sql {
   return Prisma.sql`o.created_at >= ${from}::timestamptz AND o.created_at < ${to}::timestamptz
-    AND o.id > ${after ?? ''}`;
+    AND o.id > ${after ?? idBefore('order', Date.parse(from))}
+    AND o.id < ${idAfter('order', Date.parse(to))}`;
 }
 
 /** More than a page of a provider's list can name. */

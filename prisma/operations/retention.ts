@@ -1,4 +1,7 @@
-/** Deletes what is older than its retention period. Raw: a DELETE with a LIMIT, by the database's clock. */
+/**
+ * Deletes what is older than its retention period, the oldest first: a call reads the rows that it deletes
+ * and not those that are kept, however many. Raw: a DELETE with a LIMIT, by the database's clock.
+ */
 import type { Database } from '../client/client.ts';
 
 /** Days, and rows per call. */
@@ -46,12 +49,13 @@ export async function purgeEvents(db: Database, { days, limit }: Purge): Promise
  * processed twice. At most `limit` per call. Returns how many.
  */
 export async function purgeConsumedEvents(db: Database, { days, limit }: Purge): Promise<number> {
+  // Not as NOT EXISTS, which PostgreSQL may answer by reading the whole log.
   return db.$executeRaw`
     DELETE FROM consumed_events WHERE (consumer, event_id) IN (
       SELECT c.consumer, c.event_id FROM consumed_events c
       WHERE c.consumed_at < now() - ${days} * interval '1 day'
-        AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = c.event_id)
-      LIMIT ${limit})`;
+        AND (SELECT e.position FROM events e WHERE e.id = c.event_id) IS NULL
+      ORDER BY c.consumed_at LIMIT ${limit})`;
 }
 
 /**
@@ -76,9 +80,9 @@ export async function purgeDeadLetters(db: Database, { days, limit }: Purge): Pr
       SELECT d.id FROM dead_letters d
       WHERE d.status IN ('resolved', 'discarded')
         AND d.decided_at < now() - ${days} * interval '1 day'
-        AND NOT EXISTS (SELECT FROM events e WHERE e.id = d.event_id)
-        AND NOT EXISTS (SELECT FROM orders o WHERE o.id = d.order_id
-          AND o.status NOT IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired'))
+        AND (SELECT e.position FROM events e WHERE e.id = d.event_id) IS NULL
+        AND COALESCE((SELECT o.status FROM orders o WHERE o.id = d.order_id)
+          IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired'), true)
         AND NOT EXISTS (SELECT FROM refunds r WHERE d.source = 'refund' AND r.id = d.subject
           AND r.status IN ('requested', 'needs_attention'))
       ORDER BY d.decided_at LIMIT ${limit})`;
@@ -91,7 +95,7 @@ export async function purgeStepAttempts(db: Database, { days, limit }: Purge): P
       SELECT a.order_id, a.step FROM step_attempts a JOIN orders o ON o.id = a.order_id
       WHERE a.last_failed_at < now() - ${days} * interval '1 day'
         AND o.status IN ('shipped', 'delivered', 'cancelled')
-      LIMIT ${limit})`;
+      ORDER BY a.last_failed_at LIMIT ${limit})`;
 }
 
 /** Deletes batches of the warehouse feed after `days`. At most `limit` per call. Returns how many. */
@@ -99,7 +103,7 @@ export async function purgeFeedBatches(db: Database, { days, limit }: Purge): Pr
   return db.$executeRaw`
     DELETE FROM warehouse_feed_batches WHERE id IN (
       SELECT id FROM warehouse_feed_batches
-      WHERE created_at < now() - ${days} * interval '1 day' ORDER BY id LIMIT ${limit})`;
+      WHERE created_at < now() - ${days} * interval '1 day' ORDER BY created_at LIMIT ${limit})`;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Notification, OrderId } from '../../domain/ids.ts';
 import type { Order, OrderEvent, OrderStatus, Shipment } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
+import { idBefore } from '../client/ids.ts';
 import { ORDER_WITH_LINES, toEvent, toOrder, toShipment } from '../client/mappers.ts';
 
 /** The order with its lines, or null. */
@@ -51,18 +52,25 @@ export interface OrderFilter {
   readonly createdAfter?: string | undefined;
 }
 
-/** Newest first, one page after `startingAfter`. Ids sort by their creation time. */
+/**
+ * Newest first, one page after `startingAfter`. Ids sort by their creation time, so the bound by id ends
+ * a page of the latest orders where the time does, and not at the first order of all.
+ */
 export async function listOrders(
   db: Database,
   filter: OrderFilter,
   page: { readonly limit: number; readonly startingAfter?: string | undefined },
 ): Promise<{ readonly orders: readonly Order[]; readonly hasMore: boolean }> {
+  const createdAfter = filter.createdAfter === undefined ? null : new Date(filter.createdAfter);
   const rows = await db.order.findMany({
     where: {
       ...(filter.status && { status: filter.status }),
       ...(filter.email && { customerEmail: filter.email.toLowerCase() }),
-      ...(filter.createdAfter && { createdAt: { gt: new Date(filter.createdAfter) } }),
-      ...(page.startingAfter && { id: { lt: page.startingAfter } }),
+      ...(createdAfter && { createdAt: { gt: createdAfter } }),
+      id: {
+        ...(createdAfter && { gt: idBefore('order', createdAfter.getTime()) }),
+        ...(page.startingAfter && { lt: page.startingAfter }),
+      },
     },
     include: ORDER_WITH_LINES,
     orderBy: { id: 'desc' },

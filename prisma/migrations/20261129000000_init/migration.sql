@@ -73,7 +73,6 @@ CREATE TABLE stock_movements (
 );
 -- The units of an order line leave the stock once.
 CREATE UNIQUE INDEX stock_movements_order_id_sku_kind_key ON stock_movements (order_id, sku, kind);
-CREATE INDEX stock_movements_sku_idx ON stock_movements (sku);
 CREATE TRIGGER stock_movements_append_only BEFORE UPDATE OR DELETE ON stock_movements
   FOR EACH ROW EXECUTE FUNCTION reject_change();
 
@@ -129,7 +128,6 @@ CREATE TABLE orders (
 CREATE INDEX orders_status_id_idx ON orders (status, id);
 CREATE INDEX orders_customer_email_id_idx ON orders (customer_email, id);
 -- For a window of orders by the time they were created.
-CREATE INDEX orders_created_at_idx ON orders USING brin (created_at);
 CREATE INDEX orders_not_started ON orders (placed_at)
   WHERE status = 'placed' AND workflow_started_at IS NULL;
 -- Orders whose personal data can be erased, for the retention period.
@@ -170,6 +168,7 @@ CREATE TABLE step_attempts (
   unexpected_since timestamptz(3),
   PRIMARY KEY (order_id, step)
 );
+CREATE INDEX step_attempts_last_failed_at_idx ON step_attempts (last_failed_at);
 
 -- Payments, refunds, shipments.
 
@@ -299,7 +298,7 @@ CREATE UNIQUE INDEX events_order_id_seq_key ON events (order_id, seq);
 CREATE UNIQUE INDEX events_order_id_dedup_key_key ON events (order_id, dedup_key);
 CREATE INDEX events_xid_position ON events (xid, position);
 -- The log grows in the order of time, so a small index finds a span of it.
-CREATE INDEX events_time_idx ON events USING brin (time);
+CREATE INDEX events_time_position_idx ON events (time, position);
 -- DELETE is allowed: retention deletes old events.
 CREATE TRIGGER events_append_only BEFORE UPDATE ON events
   FOR EACH ROW EXECUTE FUNCTION reject_change_but_erasure();
@@ -353,6 +352,7 @@ CREATE TABLE dead_letters (
 CREATE UNIQUE INDEX dead_letters_one_live ON dead_letters
   (source, subject, COALESCE(order_id, ''), COALESCE(event_id::text, ''))
   WHERE status IN ('open', 'redriven');
+CREATE INDEX dead_letters_order_id_id_idx ON dead_letters (order_id, id);
 CREATE INDEX dead_letters_status_id_idx ON dead_letters (status, id);
 CREATE INDEX dead_letters_closed ON dead_letters (decided_at)
   WHERE status IN ('resolved', 'discarded');
@@ -423,6 +423,7 @@ CREATE TABLE warehouse_feed_batches (
   lines jsonb NOT NULL,
   created_at timestamptz(3) NOT NULL DEFAULT now()
 );
+CREATE INDEX warehouse_feed_batches_created_at_idx ON warehouse_feed_batches (created_at);
 
 -- Access, incoming messages, audit.
 
