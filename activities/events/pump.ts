@@ -6,7 +6,7 @@
 import { log } from '@temporalio/activity';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { LoggedEvent } from '../../prisma/events/event-log.ts';
-import { cursorNow, readLog, type LogQuery } from '../../prisma/events/event-log.ts';
+import { cursorNow, readLog, type LogPage, type LogQuery } from '../../prisma/events/event-log.ts';
 import {
   advanceCursor,
   findSubscription,
@@ -57,8 +57,8 @@ export async function pumpOnce(
     types: subscriber.types,
     limit: Math.min(subscriber.maxBatch, atMost),
   };
-  const events = await readLog(deps.db, read);
-  if (events.length === 0) return tail(deps, subscription, read);
+  const { events, next } = await readLog(deps.db, read);
+  if (events.length === 0) return tail(deps, subscription, { ...read, next });
   const { due, dueInMs } = claimBatch(events, subscriber, subscription);
   const last = due.at(-1);
   if (!last) return { kind: 'early', dueInMs };
@@ -182,16 +182,24 @@ export function describeFailure(error: unknown): {
   return { error: `unexpected ${kind}`, retryAfterMs: null, final: false, attempted: true };
 }
 
-/** No events: the cursor follows the end of the log from time to time, so that reads stay short. */
+/**
+ * No events: the cursor follows what was looked at, and the end of the log from time to time, so that
+ * reads stay short.
+ */
 async function tail(
   { db }: EventDependencies,
   subscription: Subscription,
-  read: LogQuery,
+  { next, ...read }: LogQuery & Pick<LogPage, 'next'>,
 ): Promise<Batch> {
+  if (next !== read.after) {
+    await advanceCursor(db, subscription, next);
+    return { kind: 'full' };
+  }
   if (Date.parse(subscription.updatedAt) + TAIL_EVERY_MS > Date.now()) return IDLE;
   // In this order: every event below the end was readable before the log is read again.
   const end = await cursorNow(db);
-  if ((await readLog(db, { ...read, limit: 1 })).length > 0) return { kind: 'partial' };
+  const late = await readLog(db, { ...read, limit: 1 });
+  if (late.next !== read.after) return { kind: 'partial' };
   await advanceCursor(db, subscription, end);
   return IDLE;
 }

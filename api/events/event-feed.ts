@@ -11,6 +11,7 @@ import {
   readLog,
   type LogCursor,
   type LoggedEvent,
+  type LogPage,
   type LogQuery,
 } from '../../prisma/events/event-log.ts';
 import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
@@ -24,10 +25,10 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const SEQUENCE = /^\d{1,9}$/;
 
 /** Reads the log. Concurrent readers with the same query share its result. */
-export type LogTail = (query: LogQuery) => Promise<readonly LoggedEvent[]>;
+export type LogTail = (query: LogQuery) => Promise<LogPage>;
 
 export function createLogTail(db: Database): LogTail {
-  const pending = new Map<string, Promise<readonly LoggedEvent[]>>();
+  const pending = new Map<string, Promise<LogPage>>();
   return (query) => {
     const key = JSON.stringify(query);
     const shared = pending.get(key);
@@ -65,10 +66,9 @@ export function feedSource(
       const query = { after, types: from.types, limit: BATCH };
       // Reads the end first, and not through `log`: a shared read may have begun before that.
       const end = skipsToEnd ? await cursorNow(db) : null;
-      const events = await (skipsToEnd ? readLog(db, query) : log(query));
-      const last = events.at(-1);
-      if (last) emptyReads = 0;
-      after = last?.cursor ?? end ?? after;
+      const { events, next } = await (skipsToEnd ? readLog(db, query) : log(query));
+      if (events.length > 0) emptyReads = 0;
+      after = next === after ? (end ?? after) : next;
       return events.map((event) => ({
         id: event.cursor,
         type: event.type,

@@ -65,7 +65,7 @@ function registerSubscriptionGauges(registry: Registry, shared: SharedQuery): vo
   );
   gauge(
     'holdfast_subscription_behind',
-    'Undelivered events, counted up to 10,000.',
+    'Undelivered events, of the next 10,000 in the log.',
     ({ behind }) => behind,
   );
   gauge('holdfast_subscription_paused', '1 while the subscription is paused.', ({ paused }) =>

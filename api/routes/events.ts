@@ -27,15 +27,18 @@ export function eventRoutes(services: Services) {
       return streamResponse(c, feedStreams.open(source, clientOf(c)));
     }
     const start = cursor ?? LOG_START;
+    // One more event than the page has, or the end of what was looked at, tells that there may be more.
     const found = await readLog(db, { after: start, types, limit: limit + 1 });
-    const events = found.slice(0, limit);
+    const events = found.events.slice(0, limit);
+    const last = events.at(-1)?.cursor ?? start;
+    const isCut = found.events.length > limit;
     return c.json(
       {
         object: 'list' as const,
         url: '/v1/events',
         data: events.map((event) => ({ ...feedEvent(event), data: { ...event.data } })),
-        has_more: found.length > limit,
-        next: events.at(-1)?.cursor ?? start,
+        has_more: isCut || found.next !== last,
+        next: isCut ? last : found.next,
       },
       200,
     );

@@ -84,7 +84,10 @@ export const feedSchema = z
     object: z.literal('list'),
     url: z.string(),
     data: z.array(cloudEventSchema),
-    has_more: z.boolean(),
+    has_more: z.boolean().openapi({
+      description:
+        'A page looks at 10,000 events. So with `types` it may be short, or empty, and more may follow.',
+    }),
     next: z.string().openapi({ description: 'Send it as `after` to get the next page.' }),
   })
   .openapi('EventFeed');

@@ -9,7 +9,10 @@ export const subscriptionSchema = z
     types: z.array(z.string()).openapi({ description: 'Empty: all types.' }),
     paused: z.boolean(),
     cursor: z.string(),
-    behind: z.number().int().openapi({ description: 'Undelivered events, counted up to 10,000.' }),
+    behind: z
+      .number()
+      .int()
+      .openapi({ description: 'Undelivered events, of the next 10,000 in the log.' }),
     lag_seconds: z.number().openapi({ description: 'The age of the oldest undelivered event.' }),
     updated_at: z.iso.datetime(),
   })

@@ -46,23 +46,39 @@ export interface LogQuery {
   readonly limit: number;
 }
 
-/** The next events after a cursor, oldest first. */
-export async function readLog(db: Database, query: LogQuery): Promise<readonly LoggedEvent[]> {
+export interface LogPage {
+  readonly events: readonly LoggedEvent[];
+  /** Where to read on: behind the events, and behind those of other types that were looked at. */
+  readonly next: LogCursor;
+}
+
+/** Of a rare type there may be none in the whole log: a page looks at so many events. */
+export const MOST_LOOKED_AT = 10_000;
+
+/** The next events after a cursor, oldest first. At the end of the log `next` is that of the last event. */
+export async function readLog(db: Database, query: LogQuery): Promise<LogPage> {
   const { xid, position } = splitCursor(query.after);
   const { types = [], orderId } = query;
   // A separate SQL text for each filter: a cached plan must know whether it can use the order's index.
-  const ofTypes =
-    types.length > 0 ? Prisma.sql`AND type = ANY(${[...types]}::text[])` : Prisma.empty;
   const ofOrder = orderId === undefined ? Prisma.empty : Prisma.sql`AND order_id = ${orderId}`;
+  const following = Prisma.sql`events
+    WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
+      AND (xid, position) > (${xid}::text::xid8, ${position}::text::bigint) ${ofOrder}`;
+  // The last event that is looked at is returned in any case, because its cursor is `next`.
+  const ofTypes = Prisma.sql`(
+      SELECT *, row_number() OVER (ORDER BY xid, position) AS nth FROM ${following}
+      ORDER BY xid, position LIMIT ${MOST_LOOKED_AT}) AS looked_at
+    WHERE type = ANY(${[...types]}::text[]) OR nth = ${MOST_LOOKED_AT}`;
   const rows = await db.$queryRaw<Row[]>`
     SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
       causation_id AS "causationId", traceparent, data, time, xid::text || '-' || position AS cursor
-    FROM events
-    WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
-      AND (xid, position) > (${xid}::text::xid8, ${position}::text::bigint) ${ofTypes} ${ofOrder}
+    FROM ${types.length > 0 ? ofTypes : following}
     ORDER BY xid, position
     LIMIT ${query.limit}`;
-  return rows.map((row) => ({ ...row, time: row.time.toISOString() }));
+  const events = rows
+    .filter(({ type }) => types.length === 0 || types.includes(type))
+    .map((row) => ({ ...row, time: row.time.toISOString() }));
+  return { events, next: rows.at(-1)?.cursor ?? query.after };
 }
 
 /** The event with this id, or null. */
@@ -77,12 +93,20 @@ export async function findEvent(db: Database, id: string): Promise<LoggedEvent |
 
 /**
  * The cursor just before the events at or after a time (ISO 8601). Never beyond the readable events: an
- * older transaction may still add events of that time.
+ * older transaction may still add events of that time. The first event of the log is among those of the
+ * first minute by time: no transaction is open for longer.
  */
 export async function cursorBefore(db: Database, time: string): Promise<LogCursor> {
   const rows = await db.$queryRaw<{ cursor: LogCursor }[]>`
-    SELECT xid::text || '-' || (position - 1) AS cursor FROM events
-    WHERE time >= ${time}::timestamptz AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    WITH first AS MATERIALIZED (
+      SELECT time FROM events
+      WHERE time >= ${time}::timestamptz AND xid < pg_snapshot_xmin(pg_current_snapshot())
+      ORDER BY time LIMIT 1),
+    candidates AS MATERIALIZED (
+      SELECT xid, position FROM events
+      WHERE time BETWEEN (SELECT time FROM first) AND (SELECT time + interval '1 minute' FROM first)
+        AND xid < pg_snapshot_xmin(pg_current_snapshot()))
+    SELECT xid::text || '-' || (position - 1) AS cursor FROM candidates
     ORDER BY xid, position LIMIT 1`;
   return rows[0]?.cursor ?? cursorNow(db);
 }

@@ -14,9 +14,9 @@ export interface Subscription {
 }
 
 export interface SubscriptionLag extends Subscription {
-  /** Readable events of its types after its cursor; counted up to `LAG_COUNTED`. */
+  /** Events of its types among the next `LAG_COUNTED` readable ones after its cursor. */
   readonly behind: number;
-  /** Age of the oldest of them in seconds; 0 when there is none. */
+  /** Age of the oldest of them in seconds, or of the last one looked at; 0 when nothing is left. */
   readonly lagSeconds: number;
 }
 
@@ -139,13 +139,13 @@ async function readLags(
     SELECT s.name, s.types, s.cursor_xid::text || '-' || s.cursor_position AS cursor, s.paused,
       s.updated_at AS "updatedAt", l.behind, l."lagSeconds"
     FROM (SELECT * FROM subscriptions s WHERE ${where} ORDER BY name LIMIT ${limit}) s, LATERAL (
-      SELECT count(*)::int AS behind,
-        COALESCE(EXTRACT(epoch FROM clock_timestamp() - min(e.time)), 0)::float8 AS "lagSeconds"
+      SELECT count(*) FILTER (WHERE wanted)::int AS behind,
+        COALESCE(EXTRACT(epoch FROM clock_timestamp() - COALESCE(min(e.time) FILTER (WHERE wanted),
+          CASE WHEN count(*) = ${LAG_COUNTED} THEN max(e.time) END)), 0)::float8 AS "lagSeconds"
       FROM (
-        SELECT time FROM events
+        SELECT time, s.types = '{}' OR type = ANY(s.types) AS wanted FROM events
         WHERE (xid, position) > (s.cursor_xid, s.cursor_position)
           AND xid < pg_snapshot_xmin(pg_current_snapshot())
-          AND (s.types = '{}' OR type = ANY(s.types))
         ORDER BY xid, position LIMIT ${LAG_COUNTED}) e) l
     ORDER BY s.name`;
   return rows.map((row) => ({ ...row, updatedAt: row.updatedAt.toISOString() }));

@@ -143,7 +143,8 @@ test('a redrive of failed notifications resolves their dead letters', async () =
 test('a redriven delivery has the same event id and resolves the dead letter', async () => {
   const orderId = await placed();
   const event = await eventually(async () => {
-    const [first] = await readLog(shop.db, { after: LOG_START, orderId, limit: 1 });
+    const { events } = await readLog(shop.db, { after: LOG_START, orderId, limit: 1 });
+    const [first] = events;
     if (!first) throw new Error('not readable yet');
     return first;
   });

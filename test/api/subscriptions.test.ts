@@ -14,7 +14,8 @@ let now: LogCursor;
 beforeAll(async () => {
   await shop.place();
   now = await eventually(async () => {
-    const [, placed] = await readLog(shop.db, { after: LOG_START, limit: 10 });
+    const { events } = await readLog(shop.db, { after: LOG_START, limit: 10 });
+    const [, placed] = events;
     if (!placed) throw new Error('not readable yet');
     return placed.cursor;
   });

@@ -308,11 +308,11 @@ async function runSubscribers({ db }: SeededDatabase): Promise<void> {
   ];
   // Other databases of the same server write too: until they are done the end cannot be read.
   await eventually(async () => {
-    const readable = await readLog(db, { after: LOG_START, limit: written + 1 });
+    const { events: readable } = await readLog(db, { after: LOG_START, limit: written + 1 });
     if (readable.length < written) throw new Error('the log is not readable to its end yet');
   });
   for (const { name, types, selectWanted, handle } of subscribers) {
-    const events = await readLog(db, { after: LOG_START, types, limit: written });
+    const { events } = await readLog(db, { after: LOG_START, types, limit: written });
     await handle((await selectWanted?.(events)) ?? events, AbortSignal.timeout(10_000));
     await ensureSubscription(db, { name, types, cursor: LOG_START });
     const subscription = await findSubscription(db, name);

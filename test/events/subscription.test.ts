@@ -23,7 +23,7 @@ test('a new subscriber from the beginning of the log receives every event in ord
   const { subscriber, taken } = collector('replay', { startsAt: 'beginning', maxBatch: 3 });
   await subscribe(shop, subscriber);
   await eventually(async () => {
-    const all = await readLog(shop.db, { after: LOG_START, limit: 1_000 });
+    const { events: all } = await readLog(shop.db, { after: LOG_START, limit: 1_000 });
     expect(all).toHaveLength(await shop.db.event.count());
     expect(taken()).toEqual(all.map((event) => event.id));
   });

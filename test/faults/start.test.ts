@@ -58,7 +58,7 @@ async function startFromLog(): Promise<void> {
     startCheckout: (order) => requireAvailable(startAndMark({ db: shop.db, checkouts }, order)),
   });
   const startAll = async (): Promise<void> => {
-    const events = await readLog(shop.db, { after: LOG_START, limit: 1_000 });
+    const { events } = await readLog(shop.db, { after: LOG_START, limit: 1_000 });
     expect(events).toHaveLength(await shop.db.event.count());
     const wanted = events.filter(({ type }) => type === 'order.placed');
     await starter.handle(wanted, NEVER);

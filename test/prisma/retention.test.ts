@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 
 const count = async (): Promise<number> =>
-  (await readLog(shop.db, { after: LOG_START, limit: 100 })).length;
+  (await readLog(shop.db, { after: LOG_START, limit: 100 })).events.length;
 
 /** The log is read up to the oldest transaction of the whole server, other tests' included. */
 function untilReadable(events: number): Promise<void> {

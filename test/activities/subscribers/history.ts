@@ -63,7 +63,7 @@ async function openHistory(): Promise<History> {
     async log() {
       const events = await shop.db.event.count();
       return eventually(async () => {
-        const read = await readLog(shop.db, { after: LOG_START, limit: 10_000 });
+        const { events: read } = await readLog(shop.db, { after: LOG_START, limit: 10_000 });
         expect(read.length).toBe(events);
         return read;
       });
