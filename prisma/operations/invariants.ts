@@ -41,6 +41,8 @@ export interface InvariantOptions {
   readonly limit?: number | undefined;
   /** For all queries together; an invariant not reached by then is `unchecked`. Default 30 s. */
   readonly timeoutMs?: number | undefined;
+  /** For one query; below the statement timeout of the pool. Default 4.5 s. */
+  readonly queryTimeoutMs?: number | undefined;
 }
 
 export interface Invariant {
@@ -54,7 +56,6 @@ const GRACE_MS = 60_000;
 const MAX_TRANSACTION_MS = 10_000;
 const LIMIT = 20;
 const TIMEOUT_MS = 30_000;
-/** One query; below the statement timeout of the pool. */
 const QUERY_TIMEOUT_MS = 4_500;
 /** In the sources, and beside the compiled program. */
 const FILES = [
@@ -74,7 +75,7 @@ export async function checkInvariants(
 ): Promise<readonly InvariantResult[]> {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   return inSnapshot(db, (tx) => checkWithin(tx, { ...options, timeoutMs }), {
-    timeoutMs: timeoutMs + QUERY_TIMEOUT_MS,
+    timeoutMs: timeoutMs + (options.queryTimeoutMs ?? QUERY_TIMEOUT_MS),
   });
 }
 
@@ -93,7 +94,8 @@ export async function checkWithin(
     graceMs: options.graceMs ?? GRACE_MS,
     maxTransactionMs: options.maxTransactionMs ?? MAX_TRANSACTION_MS,
   });
-  const context = { parameters, limit, endsAtMs: Date.now() + timeoutMs };
+  const { queryTimeoutMs = QUERY_TIMEOUT_MS } = options;
+  const context = { parameters, limit, queryTimeoutMs, endsAtMs: Date.now() + timeoutMs };
   const results: InvariantResult[] = [];
   for (const invariant of selected) results.push(await check(tx, invariant, context));
   return results;
@@ -116,6 +118,7 @@ export async function readInvariants(): Promise<readonly Invariant[]> {
 interface CheckContext {
   readonly parameters: string;
   readonly limit: number;
+  readonly queryTimeoutMs: number;
   readonly endsAtMs: number;
 }
 
@@ -124,7 +127,7 @@ type Row = Violation & { readonly total: number };
 async function check(
   tx: Transaction,
   { query, ...invariant }: Invariant,
-  { parameters, limit, endsAtMs }: CheckContext,
+  { parameters, limit, queryTimeoutMs, endsAtMs }: CheckContext,
 ): Promise<InvariantResult> {
   const startedMs = performance.now();
   const resultOf = (
@@ -135,7 +138,7 @@ async function check(
     const tookMs = Math.round(performance.now() - startedMs);
     return { ...invariant, violations, examples, unchecked, tookMs };
   };
-  const leftMs = Math.min(QUERY_TIMEOUT_MS, endsAtMs - Date.now());
+  const leftMs = Math.min(queryTimeoutMs, endsAtMs - Date.now());
   if (leftMs < 1) return resultOf(0, [], 'no time left');
   await tx.$executeRaw`SELECT set_config('statement_timeout', ${String(leftMs)}, true)`;
   await tx.$executeRaw`SAVEPOINT one_check`;

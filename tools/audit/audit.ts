@@ -34,7 +34,9 @@ export async function audit(request: AuditRequest): Promise<readonly InvariantRe
   const { places, acknowledged, sample, graceMs, timeoutMs } = request;
   const { databaseUrl, sandboxUrl } = places;
   const endsAtMs = Date.now() + timeoutMs;
-  const db = createDatabase({ url: databaseUrl, poolSize: POOL_SIZE });
+  // A large shop's tables take their time, and nobody waits for these reads.
+  const options = { url: databaseUrl, poolSize: POOL_SIZE, statementTimeoutMs: timeoutMs };
+  const db = createDatabase(options);
   const temporal = await openTemporal(places.temporal);
   const { client } = temporal;
   try {
@@ -67,7 +69,7 @@ async function checkDatabase(
   const retryUntilMs = Date.now() + Math.min(CONNECT_TIMEOUT_MS, options.timeoutMs);
   for (;;) {
     try {
-      return await checkInvariants(db, options);
+      return await checkInvariants(db, { ...options, queryTimeoutMs: options.timeoutMs });
     } catch (error) {
       if (!isDatabaseUnavailable(error) || Date.now() > retryUntilMs) return allUnchecked(error);
       await delay(RETRY_MS);
