@@ -13,6 +13,7 @@ const FULL = [
   'properties',
   'install',
   'openapi',
+  'growth',
   'chaos',
 ].map((folder) => `test/${folder}/**/*.test.ts`);
 const COMMON = {
