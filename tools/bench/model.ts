@@ -10,10 +10,10 @@ export interface OrderCost {
   readonly walBytes: number;
 }
 
-/** Two cores, everything on one machine, 32 clients: docs/performance.md. */
+/** Measured with 32 clients on two cores, everything on one machine; WAL at 8 orders a second. */
 export const DOCUMENTED_COST: OrderCost = {
   cpuMs: { app: 55, postgres: 12, temporal: 21 },
-  walBytes: 20_000,
+  walBytes: 33_500,
 };
 
 interface Assumption {
@@ -25,7 +25,7 @@ interface Assumption {
 /** Every number that the model does not measure itself. */
 export const ASSUMPTIONS = {
   apiShare: {
-    value: 0.25,
+    value: 0.3,
     is: "share of the app's CPU that an API process uses; the rest is the worker's",
     source: 'measured: the same load on `ROLE=api` and `ROLE=worker` as two processes',
   },
@@ -50,9 +50,9 @@ export const ASSUMPTIONS = {
     source: 'assumed; replay on a standby is one process',
   },
   eventsPerOrder: {
-    value: 8,
+    value: 7,
     is: 'events that one shipped order writes',
-    source: 'counted in the log after a run of `npm run bench`',
+    source: 'counted in the log after 160 orders',
   },
   eventsPerPump: {
     value: 3_000,
@@ -60,9 +60,9 @@ export const ASSUMPTIONS = {
     source: 'measured: `npm run bench:events`',
   },
   hotRowPerSecond: {
-    value: 500,
-    is: 'holds per second on one stock row',
-    source: 'measured: `npm run bench:sale`',
+    value: 330,
+    is: 'orders per second on one stock row',
+    source: 'measured: `npm run bench:sale`, with one client process as the limit and not the row',
   },
   hotShare: {
     value: 0.1,
@@ -132,7 +132,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   'one PostgreSQL': 'orders by id over several databases, each with its share of the stock',
   "one PostgreSQL as Temporal's store": 'a cluster per database of orders, or Cassandra',
   'one pump of a subscription': 'the log in partitions by order id, each with its cursor and pump',
-  'one stock row': 'several rows per product behind `holdStock`',
+  'one stock row': 'several rows per product behind the functions of `prisma/catalog/stock.ts`',
 };
 
 /** The column of one rate. */
