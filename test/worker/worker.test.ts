@@ -31,7 +31,7 @@ test('a worker runs although the one before it cannot be created, and can be sto
   await waiting.stop();
   await isPolled(connection, namespace);
   await Promise.all([broken.stop(), second.stop()]);
-  await connection.close();
+  await expect(connection.close()).resolves.toBeUndefined();
 });
 
 function options() {
