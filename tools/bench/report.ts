@@ -11,7 +11,7 @@ import { cpuOf } from './measure.ts';
 
 const DOCUMENT = join(PROJECT, 'docs', 'performance.md');
 /** What the command wrote, with its digest: a number that is edited by hand no longer matches. */
-const BLOCK = /<!-- bench:peers ([0-9a-f]*) -->\n([\s\S]*?)<!-- \/bench:peers -->/;
+const BLOCK = /<!-- bench:peers ?([0-9a-f]*) -->\n([\s\S]*?)<!-- \/bench:peers -->/;
 
 /** More is another program that disturbs the measurement. */
 const QUIET_CORES = 0.25;
@@ -89,7 +89,7 @@ export function renderReport({ machine, visits }: Result): string {
   );
   const rounds = Math.max(...names.map((name) => visits.filter((v) => v.name === name).length));
   return [
-    `Medians of ${rounds} interleaved rounds, without those in which other programs used more than ${QUIET_CORES} cores if there are others. ${machine}`,
+    `Medians of ${rounds} interleaved rounds. Those count in which other programs used at most ${QUIET_CORES} cores; where there was none, the quietest. ${machine}`,
     table([['', `${names[0]} / it`, ...titles(SPEED)], ...speed]),
     'Per order, with 32 customers:',
     table([['', ...titles(COST)], ...cost]),
