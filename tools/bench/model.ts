@@ -57,7 +57,7 @@ export const ASSUMPTIONS = {
   eventsPerPump: {
     value: 3_000,
     is: 'events per second through one subscription',
-    source: 'measured: `npm run bench:events`',
+    source: 'assumed; measure yours with `npm run bench:events`',
   },
   hotRowPerSecond: {
     value: 330,
