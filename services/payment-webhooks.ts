@@ -126,7 +126,7 @@ async function processBatch(
   }
   let closed = 0;
   for (const [classification, closable] of closing) {
-    await markProcessed(db, 'payments', closable.map(idOf), classification);
+    await markProcessed(db, { source: 'payments', ids: closable.map(idOf) }, classification);
     for (const message of closable) report(deps, message, classification);
     closed += closable.length;
   }

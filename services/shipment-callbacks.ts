@@ -50,17 +50,17 @@ async function deliver(deps: ShipmentSignalDeps, message: InboxMessage): Promise
   const answered: ShipmentAnswered = parsed.data;
   const { orderId } = message;
   if (answered.correlationId !== shipmentCorrelationId(orderId)) {
-    await markProcessed(db, message.source, [message.id], 'other_request');
+    await markProcessed(db, { ...message, ids: [message.id] }, 'other_request');
     log.warn({ order_id: orderId, message_id: message.id }, 'a callback names a request not ours');
     return true;
   }
   if (await isAnswerDelivered(db, { orderId, correlationId: answered.correlationId })) {
-    await markProcessed(db, message.source, [message.id], 'repeated');
+    await markProcessed(db, { ...message, ids: [message.id] }, 'repeated');
     return true;
   }
   const { kind } = await checkouts.shipmentAnswered(orderId, answered);
   if (kind === 'unavailable') return false;
-  await markProcessed(db, message.source, [message.id], kind === 'closed' ? 'late' : kind);
+  await markProcessed(db, { ...message, ids: [message.id] }, kind === 'closed' ? 'late' : kind);
   return true;
 }
 
@@ -79,7 +79,7 @@ async function requestLookUp(
     if (kind === 'unavailable') return false;
     if (kind === 'delivered') outcome = 'looked_up';
   }
-  await markProcessed(db, message.source, [message.id], outcome);
+  await markProcessed(db, { ...message, ids: [message.id] }, outcome);
   onNotUnderstood(message);
   return true;
 }

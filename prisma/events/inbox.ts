@@ -92,8 +92,7 @@ export async function isLookUpRequested(db: Database, orderId: OrderId): Promise
  */
 export async function markProcessed(
   db: Database,
-  source: InboxMessage['source'],
-  ids: readonly string[],
+  { source, ids }: { readonly source: InboxMessage['source']; readonly ids: readonly string[] },
   outcome: string,
 ): Promise<void> {
   await db.$executeRaw`

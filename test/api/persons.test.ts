@@ -153,7 +153,7 @@ describe('a person with a shipped and refunded order', () => {
     expect(shop.sandbox.inbox.mails().length).toBe(mails);
     const message = { source: 'payments', id: 'evt_late', type: 't', orderId } as const;
     await storeMessage(shop.db, { ...message, payload: { receipt_email: PERSON.email } });
-    await markProcessed(shop.db, message.source, [message.id], 'ignored');
+    await markProcessed(shop.db, { ...message, ids: [message.id] }, 'ignored');
     expect(await columnsWith(shop.databaseUrl, [PERSON.email])).toEqual([]);
   });
 

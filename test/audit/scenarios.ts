@@ -161,7 +161,7 @@ async function shipped(shop: SeededDatabase): Promise<OrderId> {
   const parcel = { carrier: 'Sandbox Parcel', trackingNumber: 'SP1' };
   const message = { source: 'warehouse', id: 'msg_1', type: 'shipment.shipped' } as const;
   await storeMessage(shop.db, { ...message, orderId: id, payload: {} });
-  await markProcessed(shop.db, message.source, [message.id], 'delivered');
+  await markProcessed(shop.db, { ...message, ids: [message.id] }, 'delivered');
   await steps.recordShipped(shop.db, id, parcel);
   await steps.recordNotification(shop.db, id, { notification: 'shipped', failure: null });
   return id;

@@ -69,7 +69,7 @@ export async function serveBare(config: AppConfig, { db, payments, steps }: Shop
       const message = inboxMessageOf(verdict.id, verdict.answer);
       if ((await storeMessage(db, message, body)) === 'stored') {
         waiting.get(verdict.answer.orderId)?.(verdict.answer);
-        await markProcessed(db, 'warehouse', [message.id], 'delivered');
+        await markProcessed(db, { source: 'warehouse', ids: [message.id] }, 'delivered');
       }
       return c.json({ received: true });
     })
