@@ -27,6 +27,7 @@ import { NODE_FLAGS } from '../local/stack/commands.ts';
 import { PROJECT } from '../local/stack/home.ts';
 import { createDatabase } from '../prisma/client/client.ts';
 import { withTables } from '../tools/bench/model.ts';
+import { isAsWritten } from '../tools/bench/report.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
 import { REQUIRED_CONFIG } from './support/app-config.ts';
 import { lines, read, rows, rowsOf, unquoted } from './support/documents.ts';
@@ -232,6 +233,14 @@ describe('tables', () => {
         });
       }
     }
+  });
+});
+
+describe('measurements', () => {
+  test('the tables of docs/performance.md are as npm run bench:peers wrote them, and an edit is found', () => {
+    const document = read('docs/performance.md');
+    expect(isAsWritten(document)).toBe(true);
+    expect(isAsWritten(document.replace('1.00 |', '1.01 |'))).toBe(false);
   });
 });
 
