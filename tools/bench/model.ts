@@ -10,10 +10,10 @@ export interface OrderCost {
   readonly walBytes: number;
 }
 
-/** Measured with 32 clients on two cores, everything on one machine; WAL at 8 orders a second. */
+/** Measured by `npm run bench` with 32 customers on two cores, everything on one machine. */
 export const DOCUMENTED_COST: OrderCost = {
-  cpuMs: { app: 55, postgres: 12, temporal: 21 },
-  walBytes: 33_500,
+  cpuMs: { app: 76, postgres: 15, temporal: 28 },
+  walBytes: 32_800,
 };
 
 interface Assumption {
