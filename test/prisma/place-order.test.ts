@@ -10,6 +10,7 @@ import {
 } from '../../prisma/payments/refund-outcomes.ts';
 import { openOrder, recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
+import { eventually } from '../support/eventually.ts';
 import { claimOf, runConcurrently, draftOf, useSeededDatabase } from './seeded-database.ts';
 
 const RESPONSE = { status: 201, body: '{"placed":true}' };
@@ -120,6 +121,36 @@ describe('settling an order', () => {
       return isVoided;
     });
     expect(outcomes).toHaveLength(60);
+  });
+
+  test('an order is not placed by a statement that began before the void of its authorization', async () => {
+    const order = await shop.open();
+    const changeOf = async () =>
+      shop.db.$queryRaw<unknown[]>`SELECT xmin::text FROM orders WHERE id = ${order.id}`;
+    const before = await changeOf();
+    const placing = await shop.db.$transaction(async (tx) => {
+      // The row is locked, so that the placement has begun and waits when the void is recorded.
+      await tx.$executeRaw`SELECT FROM orders WHERE id = ${order.id} FOR UPDATE`;
+      const begun = recordPlaced(shop.db, order, { reference: 'pi_1', response: () => RESPONSE });
+      await eventually(async () => {
+        const waiting = await shop.db.$queryRaw<unknown[]>`
+          SELECT 1 FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+        expect(waiting).toHaveLength(1);
+      });
+      await tx.$executeRaw`
+        INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
+        VALUES (${order.id}, ${providerKey(order.id, 'void')}, 'void', 'requested',
+          ${order.totalMinor}, ${order.currency})`;
+      await tx.$executeRaw`UPDATE orders SET checked_at = now() WHERE id = ${order.id}`;
+      return { begun };
+    });
+    expect(await placing.begun).toEqual({ kind: 'superseded' });
+    expect(await findOrder(shop.db, order.id)).toMatchObject({ status: 'pending' });
+    const after = await changeOf();
+    expect(after).not.toEqual(before);
+    expect(await recordVoidRequested(shop.db, order, 'pi_1')).toBe(true);
+    expect(await changeOf()).not.toEqual(after);
   });
 
   test('a declined order releases its hold and records the decline code', async () => {
