@@ -128,7 +128,7 @@ export async function recordDeclined(
 /**
  * Everything an order starts with, its customer and its first event, in one statement; null when the key
  * is held. The lock on a known customer excludes an erasure, which either sees this order or comes
- * before it. The rows of the stock are contended: they are locked last, and until the commit only.
+ * before it. The rows of the stock are contended: they are locked for this statement and its commit only.
  */
 async function insertPending(
   db: Database,

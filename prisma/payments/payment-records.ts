@@ -23,8 +23,8 @@ interface NamedPayment {
 }
 
 /**
- * Loads the payments that are named. Raw: one SQL text for any number of them. The result finds one of them, by the provider's
- * reference if it is known, else by the order. Null: not a payment of ours.
+ * Loads the payments that are named. The result finds one of them, by the provider's reference if it is
+ * known, else by the order. Null: not a payment of ours. Raw: one SQL text for any number of payments.
  */
 export async function loadPaymentHistories(
   db: Database,

@@ -10,7 +10,7 @@ import { percentile } from './load.ts';
 import { cpuOf } from './measure.ts';
 
 const DOCUMENT = join(PROJECT, 'docs', 'performance.md');
-/** What the command wrote, with its digest: a number that is edited by hand no longer matches. */
+/** What the command wrote, with its digest: a number that is edited manually no longer matches. */
 const BLOCK = /<!-- bench:peers ?([0-9a-f]*) -->\n([\s\S]*?)<!-- \/bench:peers -->/;
 
 /** More is another program that disturbs the measurement. */
