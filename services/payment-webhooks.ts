@@ -116,21 +116,19 @@ async function processBatch(
     db,
     read.flatMap(({ named }) => named ?? []),
   );
-  const closing = new Map<Classification, InboxMessage[]>();
-  for (const { message, named } of read) {
+  const closing = read.flatMap(({ message, named }) => {
     const classification = classify(message, named, named && findHistory(named));
     const isOpen = classification === 'requested' || classification === 'unexpected';
-    if (isFinal || !isOpen) {
-      closing.set(classification, [...(closing.get(classification) ?? []), message]);
-    }
+    return isFinal || !isOpen ? [{ message, classification }] : [];
+  });
+  for (const outcome of new Set(closing.map(({ classification }) => classification))) {
+    const those = closing.filter(({ classification }) => classification === outcome);
+    const ids = those.map(({ message }) => message.id);
+    await markProcessed(db, { source: 'payments', ids }, outcome);
   }
-  let closed = 0;
-  for (const [classification, closable] of closing) {
-    await markProcessed(db, { source: 'payments', ids: closable.map(idOf) }, classification);
-    for (const message of closable) report(deps, message, classification);
-    closed += closable.length;
-  }
-  return closed;
+  // After all are recorded: if one of the statements fails, each is processed again alone.
+  for (const { message, classification } of closing) report(deps, message, classification);
+  return closing.length;
 }
 
 function idOf({ id }: InboxMessage): string {

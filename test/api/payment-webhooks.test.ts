@@ -142,6 +142,8 @@ describe('a payment webhook', () => {
   test('one pass closes many payment webhooks, each by its own payment, and one that fails hides no other', async () => {
     const type = 'payment_intent.amount_capturable_updated';
     const others = await Promise.all(Array.from({ length: 5 }, () => placedOrder(shop)));
+    const unclear = { object: 'payment_intent', id: 7 };
+    await sendPaymentWebhook(shop, webhookPayload('evt_odd', 'payment_intent.succeeded', unclear));
     for (const id of [...others, orderId]) {
       const metadata = { order_id: id };
       const object = { object: 'charge', id: 'ch_1', payment_intent: null, metadata };
@@ -163,6 +165,8 @@ describe('a payment webhook', () => {
       others.map(() => 'confirmed'),
     );
     expect(await outcomeOf(`evt_of_${orderId}`)).toBeNull();
+    expect(await outcomeOf('evt_odd')).toBe('not_understood');
+    expect(shop.logged.filter((line) => line.includes('evt_odd'))).toHaveLength(1);
     await pass();
     expect(await outcomeOf(`evt_of_${orderId}`)).toBe('confirmed');
   });
