@@ -40,6 +40,7 @@ const appFields = z.object({
   TRUSTED_PROXIES: wholeNumber(0, 10).default(0),
   STOP_DELAY_MS: wholeNumber(0, 60_000).default(250),
   PUBLIC_URL: webUrl('the address of the API, e.g. https://checkout.shop.example').optional(),
+  TEMPORAL_UI_URL: webUrl("Temporal's Web UI, e.g. https://temporal.shop.example").optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   DATABASE_URL: databaseUrl,
   DATABASE_POOL: wholeNumber(3, 200).default(20),
@@ -122,6 +123,16 @@ export function readStackConfig(env: Environment = environment()): StackConfig {
 /** Reads the variables of a command that uses only the database. Throws ConfigError. */
 export function readDatabaseConfig(env: Environment = environment()): { DATABASE_URL: string } {
   return parse(appFields.pick({ DATABASE_URL: true }), env);
+}
+
+/** The address under which the API is reached. */
+export function publicUrlOf({ PUBLIC_URL, HOST, PORT }: AppConfig): string {
+  return PUBLIC_URL ?? `http://${HOST}:${PORT}`;
+}
+
+/** Temporal's Web UI; null when its address is not configured. */
+export function temporalUiOf({ TEMPORAL_UI_URL: url }: AppConfig, namespace: string) {
+  return url === undefined ? null : { url, namespace };
 }
 
 /** The limits of calls to providers. */

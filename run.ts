@@ -17,6 +17,8 @@ import {
   ConfigError,
   readAppConfig,
   limitSettingsOf,
+  publicUrlOf,
+  temporalUiOf,
   readTemporalConfig,
   retentionOf,
   type AppConfig,
@@ -112,6 +114,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
     verifyPaymentWebhook: createPaymentWebhookVerifier(config.STRIPE_WEBHOOK_SECRET),
+    temporalUi: temporalUiOf(config, link.namespace),
     production: config.NODE_ENV === 'production',
     trustedProxies: config.TRUSTED_PROXIES,
     needsTemporal: config.ROLE === 'worker',
@@ -194,17 +197,8 @@ function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
     await Promise.all([link.close(), notifications.close()]);
     await Promise.all(Object.values(databases).map((each) => each.$disconnect()));
   };
-  return {
-    ...databases,
-    notifications,
-    payments,
-    warehouse,
-    mailer,
-    webhooks,
-    cipher,
-    link,
-    close,
-  };
+  const providers = { payments, warehouse, mailer, webhooks };
+  return { ...databases, ...providers, notifications, cipher, link, close };
 }
 
 /** Separate pools for requests, activities and events, so that none queues behind another. */
@@ -224,7 +218,7 @@ function splitPool({ ROLE, DATABASE_POOL }: AppConfig) {
 }
 
 function startOwnWorkers(config: AppConfig, dependencies: Dependencies, log: Logger) {
-  const publicUrl = config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`;
+  const publicUrl = publicUrlOf(config);
   return startWorkers({
     ...dependencies,
     db: dependencies.backgroundDb,

@@ -3,6 +3,7 @@
  * background starts, metrics) is created here and released by `close`.
  */
 import type { Logger } from 'pino';
+import type { TemporalUi } from '../domain/pages.ts';
 import type { Mailer } from '../gateways/mail/mailer.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { WebhookVerifier } from '../gateways/stripe/webhook.ts';
@@ -49,6 +50,8 @@ export interface ApiDeps {
   readonly verifyCallback: CallbackVerifier;
   readonly verifyPaymentWebhook: WebhookVerifier;
   readonly log: Logger;
+  /** Null: its address is not configured. */
+  readonly temporalUi: TemporalUi | null;
   /** Refuses the API keys of the local stack. */
   readonly production: boolean;
   /** Proxies in front whose X-Forwarded-For is believed; default none. */

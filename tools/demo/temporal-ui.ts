@@ -1,6 +1,7 @@
 /** An order's workflow as Temporal's Web UI shows it. */
 import { z } from 'zod';
-import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
+import type { OrderId } from '../../domain/ids.ts';
+import { checkoutPage } from '../../domain/pages.ts';
 import type { Addresses } from '../../local/stack/addresses.ts';
 import { call } from '../http.ts';
 
@@ -17,14 +18,12 @@ const schema = z.object({ workflowExecutionInfo: z.object({ status: z.string() }
 
 /** Null when the stack was started without its own Temporal, whose Web UI is unknown. */
 export function createTemporalUi(addresses: Addresses, signal: AbortSignal): TemporalUi | null {
-  const { temporalUi, temporalNamespace } = addresses;
+  const { temporalUi, temporalNamespace: namespace } = addresses;
   if (temporalUi === undefined) return null;
-  const pathOf = (orderId: OrderId): string =>
-    `namespaces/${encodeURIComponent(temporalNamespace)}/workflows/${encodeURIComponent(checkoutWorkflowId(orderId))}`;
   return {
-    page: (orderId) => `${temporalUi}/${pathOf(orderId)}`,
+    page: (orderId) => checkoutPage({ url: temporalUi, namespace }, orderId),
     status: async (orderId) => {
-      const url = `${temporalUi}/api/v1/${pathOf(orderId)}`;
+      const url = checkoutPage({ url: `${temporalUi}/api/v1`, namespace }, orderId);
       const { status, body } = await call({ url, signal });
       if (status === NOT_FOUND) return 'none';
       return schema.parse(body).workflowExecutionInfo.status.replace(PREFIX, '').toLowerCase();
