@@ -60,6 +60,8 @@ export interface ApiDeps {
   readonly needsTemporal: boolean;
   /** True after a stop signal: no new work should be sent here. */
   readonly isDraining: () => boolean;
+  /** False: no console is served. */
+  readonly console: boolean;
   /** Overrides the limits of event streams. */
   readonly streamLimits?: Partial<StreamLimits> | undefined;
   /** Overrides `CONCURRENCY_LIMITS`. */

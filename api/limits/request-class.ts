@@ -39,6 +39,15 @@ export const CONCURRENCY_LIMITS = {
     stalledAfterMs: 1_000,
     maxWaitMs: 2_000,
   },
+  /** All calls of the console: however many pages are open, shoppers keep permits and connections. */
+  console: {
+    maxRunning: 8,
+    minRunning: 2,
+    maxQueued: 128,
+    maxStalled: 128,
+    stalledAfterMs: 1_000,
+    maxWaitMs: 5_000,
+  },
 } satisfies Record<string, ConcurrencyLimits>;
 
 /** They wait for Temporal or for a webhook receiver, or read and write many orders. */

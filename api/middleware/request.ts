@@ -12,9 +12,12 @@ import { clientAddress } from '../http/client-address.ts';
 import { ProblemError, problemResponse, type Problem } from '../http/problems.ts';
 import type { Services } from '../context.ts';
 
+/** The caller of a request from this process. No client can send a symbol. */
+export const IDENTITY: unique symbol = Symbol('identity');
+
 export interface ApiEnv {
   /** Nothing when the application is called without a server. */
-  Bindings: Partial<HttpBindings>;
+  Bindings: Partial<HttpBindings> & { readonly [IDENTITY]?: ApiKey };
   Variables: {
     requestId: string;
     correlationId: string;
@@ -98,9 +101,14 @@ export function onError({ log }: Services) {
   };
 }
 
-/** Identifies the caller by `Authorization: Bearer <key>` (RFC 6750). */
+/** Identifies the caller by `Authorization: Bearer <key>` (RFC 6750), or by `IDENTITY`. */
 export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
+    const identity = c.env?.[IDENTITY];
+    if (identity !== undefined) {
+      c.set('apiKey', identity);
+      return next();
+    }
     const [, key] = /^Bearer +([\x21-\x7e]+) *$/i.exec(c.req.header('authorization') ?? '') ?? [];
     const found = key === undefined ? null : await apiKeys.find(key);
     if (found === 'busy') throw new ProblemError(tooManyUnknownKeys());
@@ -113,7 +121,7 @@ export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
       });
     }
     c.set('apiKey', found);
-    await next();
+    return next();
   };
 }
 

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { ProblemCode } from '../http/problems.ts';
 
-const problemSchema = z
+export const problemSchema = z
   .object({
     type: z.string().openapi({
       format: 'uri-reference',

@@ -26,6 +26,13 @@ export async function findApiKey(db: Database, keyHash: string): Promise<ApiKey 
   return { id: row.id, name: row.name, role: row.role };
 }
 
+/** The live key with this id, or null. */
+export async function findApiKeyById(db: Database, id: string): Promise<ApiKey | null> {
+  const row = await db.apiKey.findUnique({ where: { id } });
+  if (!row || row.revokedAt !== null) return null;
+  return { id: row.id, name: row.name, role: row.role };
+}
+
 /** Creates a key with 256 random bits. Only the returned value ever has the key itself. */
 export async function createApiKey(
   db: Database,

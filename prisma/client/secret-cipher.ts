@@ -2,7 +2,7 @@
  * Encrypts secrets that must be read again, such as those that sign webhooks: AES-256-GCM (NIST SP
  * 800-38D) under keys that are not in the database. A copy of the database alone reveals none.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
 export interface EncryptionKey {
   /** Stored with everything it encrypts. */
@@ -18,6 +18,8 @@ export interface SecretCipher {
   decrypt(stored: string, owner: string): string;
   /** Whether it was encrypted with the key that encrypts now. */
   isCurrent(stored: string): boolean;
+  /** A secret of 32 bytes for another purpose from each key (HKDF, RFC 5869); the first is current. */
+  deriveKeys(purpose: string): readonly Uint8Array<ArrayBuffer>[];
 }
 
 /** The key is missing, or the stored text was changed or moved to another row. */
@@ -31,6 +33,7 @@ const VERSION = 'v1';
 /** The lengths that GCM recommends. A random nonce is safe for 2^32 secrets of one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const KEY_BYTES = 32;
 
 /** The first key encrypts, each of them decrypts. Throws TypeError without a key. */
 export function createSecretCipher(keys: readonly EncryptionKey[]): SecretCipher {
@@ -61,6 +64,8 @@ export function createSecretCipher(keys: readonly EncryptionKey[]): SecretCipher
       }
     },
     isCurrent: (stored) => stored.startsWith(prefix),
+    deriveKeys: (purpose) =>
+      keys.map(({ key }) => new Uint8Array(hkdfSync('sha256', key, '', purpose, KEY_BYTES))),
   };
 }
 
