@@ -41,6 +41,7 @@ const appFields = z.object({
   STOP_DELAY_MS: wholeNumber(0, 60_000).default(250),
   PUBLIC_URL: webUrl('the address of the API, e.g. https://checkout.shop.example').optional(),
   TEMPORAL_UI_URL: webUrl("Temporal's Web UI, e.g. https://temporal.shop.example").optional(),
+  CONSOLE: z.enum(['on', 'off']).default('on'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   DATABASE_URL: databaseUrl,
   DATABASE_POOL: wholeNumber(3, 200).default(20),

@@ -119,6 +119,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     trustedProxies: config.TRUSTED_PROXIES,
     needsTemporal: config.ROLE === 'worker',
     isDraining: () => draining.now,
+    console: config.CONSOLE === 'on',
   });
   const { registry } = services.metrics;
   collectDefaultMetrics({ register: registry });

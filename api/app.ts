@@ -12,6 +12,7 @@ import {
   onError,
   type ApiEnv,
 } from './middleware/request.ts';
+import { consoleRoutes } from './console/console.ts';
 import { conditionalRead } from './middleware/conditional-read.ts';
 import { limitBody, normalizeContentType } from './middleware/request-body.ts';
 import { holdToDocument } from './openapi/declared.ts';
@@ -89,6 +90,7 @@ export function createApp(services: Services, operations = true) {
     .route('/', healthRoutes(services, operations))
     .route('/', docsRoutes());
   app.get('/openapi.json', (c) => c.json(document()));
+  if (services.console) app.route('/console', consoleRoutes(services, app));
   handleNotFound(app, services);
   return routed;
 }

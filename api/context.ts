@@ -106,6 +106,7 @@ export function createServices(deps: ApiDeps): Services {
     checkout: new ConcurrencyLimiter(limits.checkout),
     other: new ConcurrencyLimiter(limits.other),
     slow: new ConcurrencyLimiter(limits.slow),
+    console: new ConcurrencyLimiter(limits.console),
   };
   const metrics = createMetrics({
     breakers: () => [

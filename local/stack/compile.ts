@@ -3,7 +3,7 @@
  * that compiling it at its start takes. When sources have changed since, the sources are run.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PROJECT } from './home.ts';
 
@@ -12,7 +12,12 @@ export const DIST = join(PROJECT, 'dist');
 
 export const PROGRAMS = ['main.ts', 'local/sandbox/main.ts'] as const;
 /** Files that a program reads at run time from its own folder. */
-const DATA_FILES = [['prisma/invariants.sql', 'invariants.sql']] as const;
+const DATA_FILES = [
+  ['prisma/invariants.sql', 'invariants.sql'],
+  ...['console.css', 'console.js', 'icon.svg'].map(
+    (name) => [`api/console/assets/${name}`, `assets/${name}`] as const,
+  ),
+] as const;
 
 interface Stamp {
   /** By the file system's clock. */
@@ -43,9 +48,12 @@ export async function compilePrograms(programs: readonly string[] = PROGRAMS): P
     logLevel: 'warning',
   });
   for (const { path, contents } of outputFiles) await replaceFile(path, contents);
-  for (const [from, to] of DATA_FILES) await copyFile(join(PROJECT, from), join(DIST, to));
+  for (const [from, to] of DATA_FILES) {
+    await replaceFile(join(DIST, to), await readFile(join(PROJECT, from)));
+  }
+  const data = DATA_FILES.map(([from]) => from);
   // All inputs for each program: after a change it may need one that it does not need today.
-  const stamp: Stamp = { builtAtMs, inputs: Object.keys(metafile.inputs) };
+  const stamp: Stamp = { builtAtMs, inputs: [...Object.keys(metafile.inputs), ...data] };
   for (const program of programs) await replaceFile(stampFile(program), JSON.stringify(stamp));
   return true;
 }

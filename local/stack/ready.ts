@@ -8,6 +8,7 @@ export function printReady(home: Home, addresses: Addresses, seconds: string): v
   const rows = {
     API: `${api}/v1`,
     'Start page': `${api}/`,
+    Console: `${api}/console  sign in with hf_local_operator`,
     'API docs': `${api}/docs`,
     'Temporal UI': addresses.temporalUi ?? '(see your Temporal server)',
     Temporal: `${addresses.temporal} (namespace ${addresses.temporalNamespace})`,

@@ -133,6 +133,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     trustedProxies: options.trustedProxies,
     needsTemporal: false,
     isDraining: () => draining.now,
+    console: true,
     streamLimits: options.streamLimits,
     concurrencyLimits: options.concurrencyLimits,
   });

@@ -1,0 +1,99 @@
+/** The frame of every page: navigation, search, who is signed in, the outcome of an action. */
+import { html } from 'hono/html';
+import type { ApiKey } from '../../prisma/access/api-keys.ts';
+import { assetHref } from './assets.ts';
+import type { Html, Notice } from './page.ts';
+
+/** In the order of the navigation. */
+const NAVIGATION = [
+  ['', 'Home'],
+  ['/attention', 'Attention'],
+  ['/orders', 'Orders'],
+  ['/events', 'Events'],
+  ['/stock', 'Stock'],
+  ['/health', 'Health'],
+] as const;
+
+/** No `eval`, no style sheet of its own, an open `<details>` stays open when a part is refreshed. */
+const HTMX_CONFIG = JSON.stringify({
+  includeIndicatorCSS: false,
+  history: false,
+  morphIgnore: ['data-htmx-powered', 'open'],
+  defaultTimeout: 20_000,
+});
+
+interface Frame {
+  readonly title: string;
+  /** The path of the page below /console. */
+  readonly path: string;
+  /** Null on the sign-in page. */
+  readonly session: ApiKey | null;
+  readonly notice?: Notice | null;
+  /** What was searched for. */
+  readonly search?: string | undefined;
+  readonly main: Html;
+}
+
+export function layout({ title, path, session, notice = null, search = '', main }: Frame): Html {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="htmx-config" content="${HTMX_CONFIG}" />
+        <title>${title} · Holdfast</title>
+        <link rel="icon" href="${assetHref('icon.svg')}" />
+        <link rel="stylesheet" href="${assetHref('pico.css')}" />
+        <link rel="stylesheet" href="${assetHref('console.css')}" />
+        <script src="${assetHref('htmx.js')}" defer></script>
+        <script src="${assetHref('console.js')}" defer></script>
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        ${session === null ? '' : header(path, session, search)}
+        <main id="main" class="container" tabindex="-1">
+          ${notice === null ? '' : noticeBox(notice)}
+          <h1>${title}</h1>
+          ${main}
+        </main>
+      </body>
+    </html>`;
+}
+
+function header(path: string, session: ApiKey, search: string): Html {
+  return html`<header class="container top">
+    <nav aria-label="Console">
+      <strong class="brand">Holdfast</strong>
+      ${NAVIGATION.map(([to, label]) => link({ to, label, isCurrent: isWithin(path, to) }))}
+    </nav>
+    <form role="search" action="/console/orders" method="get">
+      <input
+        type="search"
+        name="q"
+        value="${search}"
+        aria-label="Search orders"
+        placeholder="Number, e-mail, name, phone, tracking"
+        maxlength="200"
+      />
+    </form>
+    <form method="post" action="/console/sign-out" class="who">
+      <span title="API key ${session.id}">${session.name} (${session.role})</span>
+      <button class="plain">Sign out</button>
+    </form>
+  </header>`;
+}
+
+function link(of: { readonly to: string; readonly label: string; readonly isCurrent: boolean }) {
+  const current = of.isCurrent ? html`aria-current="page"` : '';
+  return html`<a href="/console${of.to}" ${current}>${of.label}</a>`;
+}
+
+function isWithin(path: string, to: string): boolean {
+  return to === '' ? path === '' : path === to || path.startsWith(`${to}/`);
+}
+
+/** `console.js` moves the focus to it, so that a screen reader says it. */
+function noticeBox({ tone, text }: Notice): Html {
+  return html`<div id="notice" class="box ${tone}" role="status" tabindex="-1">${text}</div>`;
+}
