@@ -146,7 +146,8 @@ function begin(
   const [file = '', ...args] = [...through, ...command];
   const child = spawn(file, args, {
     cwd: copy,
-    env: { ...environment(), ...env },
+    // This run's own bundling may have set the folder of SWC, which another user may not enter.
+    env: { ...environment(), SWC_NATIVE_BINDING_CACHE: undefined, ...env },
     detached: true,
     // Closed: no prompt can be answered.
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -11,6 +11,8 @@ const IS_ROOT = process.getuid?.() === 0;
 /** `nobody`, a user without a home directory. */
 const NOBODY = 65_534;
 const AS_NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] as const;
+/** The SDK's warning of a workflow task that took seconds: it says how busy the machine is. */
+const SLOW_TASK = /^.*WARN: \[TMPRL1104\].*$/gm;
 const ONE_FILE = 'test/prisma/stock.test.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -47,7 +49,7 @@ describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
       const before = temporaryFiles();
       const stack = await start(copy, strict);
       expect(await stack.order()).toBe('shipped');
-      expect(stack.output()).not.toContain('WARN');
+      expect(stack.output().replaceAll(SLOW_TASK, '')).not.toContain('WARN');
       await stack.stop();
       await eventually(() => expect(stack.output()).toMatch(/stopped\n$/));
       const tests = await runIn(copy, ['npm', 'test', '--', ONE_FILE], strict);
