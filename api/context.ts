@@ -64,8 +64,8 @@ export interface ApiDeps {
   readonly console: boolean;
   /** Overrides the limits of event streams. */
   readonly streamLimits?: Partial<StreamLimits> | undefined;
-  /** Overrides `CONCURRENCY_LIMITS`. */
-  readonly concurrencyLimits?: typeof CONCURRENCY_LIMITS | undefined;
+  /** Overrides some of `CONCURRENCY_LIMITS`. */
+  readonly concurrencyLimits?: Partial<typeof CONCURRENCY_LIMITS> | undefined;
 }
 
 export interface Services extends ApiDeps {
@@ -101,7 +101,7 @@ export function createServices(deps: ApiDeps): Services {
   const streamDeps = { notifications, log, limits: deps.streamLimits };
   const feedStreams = createEventStreams(streamDeps);
   const timelineStreams = createEventStreams(streamDeps);
-  const limits = deps.concurrencyLimits ?? CONCURRENCY_LIMITS;
+  const limits = { ...CONCURRENCY_LIMITS, ...deps.concurrencyLimits };
   const limiters = {
     checkout: new ConcurrencyLimiter(limits.checkout),
     other: new ConcurrencyLimiter(limits.other),

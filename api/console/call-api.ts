@@ -65,7 +65,9 @@ export function apiPath(
   path: string,
   query: Readonly<Record<string, string | number | boolean | undefined>>,
 ): string {
-  const set = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
-  if (set.length === 0) return path;
-  return `${path}?${new URLSearchParams(set.map(([name, value]) => [name, String(value)])).toString()}`;
+  const set = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== '') set.set(name, String(value));
+  }
+  return set.size === 0 ? path : `${path}?${set.toString()}`;
 }

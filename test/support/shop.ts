@@ -46,7 +46,7 @@ export interface ShopOptions {
   /** Parcels leave at once unless told to wait. */
   readonly callbackDelayMs?: number;
   readonly streamLimits?: Partial<StreamLimits>;
-  readonly concurrencyLimits?: typeof CONCURRENCY_LIMITS;
+  readonly concurrencyLimits?: Partial<typeof CONCURRENCY_LIMITS>;
   readonly poolSize?: number;
   /** 1: the production timeouts of the database. */
   readonly timeoutFactor?: number;
