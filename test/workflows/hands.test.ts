@@ -1,7 +1,7 @@
 /** What an operator can do with the Web UI or the CLI: signals, updates and starts of any form. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, RawValue } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import { checkoutWorkflowId, isOrderId, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import { expireOrder } from '../../services/expire-order.ts';
@@ -38,9 +38,18 @@ const SHAPES: readonly (readonly unknown[])[] = [
   [{ correlationId: 7, answer: PARCEL }],
   [{ correlationId: 'x', answer: null }],
   [{ correlationId: 'x', answer: { kind: 'shipped', carrier: 'Post', trackingNumber: '\ud800' } }],
+  [undecodable('json/plain')],
+  [undecodable('json/protobuf')],
+  [undecodable('no/encoding')],
 ];
 
-test('signals of any shape change nothing, and the order ships with the real answer', async () => {
+/** What no workflow can decode: no JSON, or an encoding that it does not know. */
+function undecodable(encoding: string): RawValue {
+  const data = new TextEncoder().encode('{"actor": ');
+  return RawValue.fromPayload({ metadata: { encoding: new TextEncoder().encode(encoding) }, data });
+}
+
+test('signals of any shape, also such that cannot be decoded, change nothing, and the order ships with the real answer', async () => {
   const handle = await shop.start();
   for (const name of ['shipmentAnswered', 'retryRefund', 'unknown']) {
     for (const args of SHAPES) await handle.signal(name, ...args);
@@ -69,6 +78,16 @@ test('updates of any shape or without a name are refused in words and move no mo
   });
   expect(data).toMatchObject({ actor: 'Ada' });
   await expectCleanSlate(shop, orderIdOf(handle));
+});
+
+test('an update that cannot be decoded is refused by what to send', async () => {
+  const handle = await shop.start();
+  const refusal = await refusalOf(sendUpdate(handle, 'resolve', [undecodable('json/protobuf')]));
+  expect(refusal).toBe(
+    'input cannot be decoded: send JSON with the encoding json/plain, an object with step, decision, note, actor',
+  );
+  await answerShipment(handle);
+  await handle.result();
 });
 
 describe('a workflow started with an input of another shape', () => {

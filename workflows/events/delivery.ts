@@ -10,7 +10,7 @@ import { deliveryWorkflowId } from '../../domain/ids.ts';
 import type { DeliverOutcome, EventActivities } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { retryBriefly } from '../failure-type.ts';
-import { requireInput } from '../inputs.ts';
+import { requireInput, takesUndecoded } from '../inputs.ts';
 import { deliveryInput } from './inputs.ts';
 import type { DeliveryInput, DeliveryResult } from './contract.ts';
 
@@ -31,6 +31,8 @@ const { deadLetterDelivery } = proxyActivities<Pick<EventActivities, 'deadLetter
 
 /** Spreads deliveries that failed together: each wait is up to this much longer. */
 const JITTER = 0.05;
+
+takesUndecoded(delivery);
 
 export async function delivery(given: DeliveryInput): Promise<DeliveryResult> {
   const input = requireInput(deliveryInput, given, (each) =>

@@ -3,9 +3,11 @@ import { TemporalFailure } from '@temporalio/workflow';
 import { notificationWorkflowId } from '../../domain/ids.ts';
 import type { NotificationInput } from './contract.ts';
 import { failureSummary } from '../failure-summary.ts';
-import { requireInput } from '../inputs.ts';
+import { requireInput, takesUndecoded } from '../inputs.ts';
 import { notificationInput } from './inputs.ts';
 import { steps } from '../steps.ts';
+
+takesUndecoded(resendNotification);
 
 export async function resendNotification(given: NotificationInput): Promise<void> {
   const input = requireInput(notificationInput, given, ({ orderId, notification }) =>

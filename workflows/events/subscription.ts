@@ -1,14 +1,14 @@
 /** Keeps one subscription's pump running, on any worker. */
 import {
-  continueAsNew,
   isCancellation,
+  makeContinueAsNewFunc,
   proxyActivities,
   sleep,
   TemporalFailure,
 } from '@temporalio/workflow';
 import { subscriptionWorkflowId } from '../../domain/ids.ts';
 import type { EventActivities, PumpOutcome } from '../activities.ts';
-import { requireInput } from '../inputs.ts';
+import { requireInput, takesUndecoded } from '../inputs.ts';
 import { subscriptionInput } from './inputs.ts';
 import type { SubscriptionInput } from './contract.ts';
 
@@ -25,6 +25,8 @@ const { pumpSubscription } = proxyActivities<Pick<EventActivities, 'pumpSubscrip
   summary: 'Deliver events to the subscriber',
 });
 
+takesUndecoded(subscription);
+
 export async function subscription(given: SubscriptionInput): Promise<void> {
   const input = requireInput(subscriptionInput, given, (each) =>
     subscriptionWorkflowId(each.subscription),
@@ -32,7 +34,8 @@ export async function subscription(given: SubscriptionInput): Promise<void> {
   for (let pumps = 0; pumps < PUMPS_PER_RUN; pumps += 1) {
     if ((await pump(input)) === 'gone') return;
   }
-  await continueAsNew<typeof subscription>(input);
+  // The next run gets its input as it is here: decoded.
+  await makeContinueAsNewFunc<typeof subscription>({ typeInfo: {} })(input);
 }
 
 /** A pump is always replaced: its failures are a growing lag, which the audit and a metric name. */

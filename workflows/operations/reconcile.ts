@@ -3,7 +3,7 @@ import { isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/
 import type { ReconcileActivities, ReconcileSlice } from '../activities.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { retryBriefly } from '../failure-type.ts';
-import { requireInput } from '../inputs.ts';
+import { requireInput, takesUndecoded } from '../inputs.ts';
 import { details } from '../limits.ts';
 import { reconcileInput } from './inputs.ts';
 import { reconcileWindow, type ReconcileInput, type ReconcileResult } from './contract.ts';
@@ -22,6 +22,8 @@ const read = proxyActivities<ReconcileActivities>({
   // After a longer outage the next run compares.
   retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 6 },
 });
+
+takesUndecoded(reconcile);
 
 export async function reconcile(given: ReconcileInput): Promise<ReconcileResult> {
   const { scope, reconciliationId = null } = requireInput(reconcileInput, given);
