@@ -117,6 +117,8 @@ export interface Order {
   readonly correlationId: string;
   /** The trace of the request that placed it (W3C Trace Context), if it had one. */
   readonly traceparent: string | null;
+  /** True: its checkout runs every step as an ordinary activity, for people who watch it. */
+  readonly inspectable: boolean;
   readonly cancelReason: CancelReason | null;
   /** The steps that need a decision, as one text, while the order needs attention. */
   readonly attentionStep: string | null;

@@ -8,6 +8,7 @@ export interface Call {
   /** Whose API key to send: one of the keys every local stack has. */
   readonly role?: 'storefront' | 'operator' | 'admin';
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   /** Default 20 s. */
   readonly timeoutMs?: number | undefined;
@@ -24,7 +25,7 @@ const PROBE_TIMEOUT_MS = 1_500;
 
 /** Rejects when there is no response in time, or when the signal aborts. */
 export async function call(request: Call): Promise<HttpResult> {
-  const { url, method = 'GET', role, body, signal, timeoutMs = TIMEOUT_MS } = request;
+  const { url, method = 'GET', role, body, headers, signal, timeoutMs = TIMEOUT_MS } = request;
   const timeout = AbortSignal.timeout(timeoutMs);
   const startedAt = performance.now();
   const response = await fetch(url, {
@@ -33,6 +34,7 @@ export async function call(request: Call): Promise<HttpResult> {
       'content-type': 'application/json',
       'idempotency-key': randomUUID(),
       ...(role && { authorization: `Bearer hf_local_${role}` }),
+      ...headers,
     },
     signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     ...(body !== undefined && { body: JSON.stringify(body) }),

@@ -48,5 +48,7 @@ export const COMPONENT_HEADERS = {
   ETag: header('The entity tag of the representation, for If-Match and If-None-Match.'),
   'Cache-Control': header('Whether and how long the response may be reused.'),
   'Idempotent-Replayed': header('`true`: the stored response of an earlier request with the key.'),
-  'Preference-Applied': header('The applied preference, such as `wait=20` (RFC 7240).'),
+  'Preference-Applied': header(
+    'The applied preference, such as `wait=20` or `inspectable` (RFC 7240).',
+  ),
 };

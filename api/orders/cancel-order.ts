@@ -12,7 +12,7 @@ import {
   type KeyClaim,
   type StoredResponse,
 } from '../../prisma/access/idempotency.ts';
-import { findOrder, listOrderEvents, type CheckoutStart } from '../../prisma/orders/orders.ts';
+import { findOrder, listOrderEvents, startOf } from '../../prisma/orders/orders.ts';
 import type { CancelRequest } from '../../workflows/checkout/contract.ts';
 import type { CheckoutClient } from '../../temporal/checkout-client.ts';
 import { requestDigest } from '../http/idempotency-key.ts';
@@ -85,13 +85,6 @@ async function askWorkflow(
         detail: 'The order was not cancelled: Temporal refuses its workflow. An operator is asked.',
       });
   }
-}
-
-/** The input of the order's workflow. */
-export function startOf(order: Order): CheckoutStart {
-  const { id, lines, totalMinor, currency, correlationId, traceparent } = order;
-  const skus = lines.map(({ sku }) => sku);
-  return { orderId: id, totalMinor, currency, skus, correlationId, traceparent };
 }
 
 /** The result that the database alone determines; null when the workflow has to decide. */

@@ -17,6 +17,8 @@ export interface PlaceOrderRequest {
   readonly requestId: string;
   readonly correlationId: string;
   readonly traceparent: string | null;
+  /** Every step of the checkout as an ordinary activity. */
+  readonly inspectable: boolean;
   /** Aborted when the client no longer waits. No new work begins after that. */
   readonly signal: AbortSignal;
 }
@@ -85,7 +87,7 @@ function sumBySku(body: PlaceOrderBody, products: readonly Product[]): readonly 
 }
 
 function toDraft(
-  { body, correlationId, traceparent }: PlaceOrderRequest,
+  { body, correlationId, traceparent, inspectable }: PlaceOrderRequest,
   lines: readonly OrderLine[],
   totalMinor: number,
 ): OrderDraft {
@@ -106,6 +108,7 @@ function toDraft(
     paymentMethod: body.payment_method,
     correlationId,
     traceparent,
+    inspectable,
   };
 }
 

@@ -43,7 +43,7 @@ export function refundOrder(
     });
     if (outcome.kind !== 'requested') return refused(problemOf(outcome));
     const { id: refundId, amountMinor, currency } = outcome.refund;
-    const { id: orderId, traceparent } = order;
+    const { id: orderId, traceparent, inspectable } = order;
     startInBackground(deps, {
       refundId,
       orderId,
@@ -51,6 +51,7 @@ export function refundOrder(
       currency,
       correlationId,
       traceparent,
+      inspectable,
     });
     return outcome.response;
   });

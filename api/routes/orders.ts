@@ -1,12 +1,14 @@
 /** Routes that place and cancel orders: thin handlers over place-order.ts and cancel-order.ts. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import { cancelOrder, startOf } from '../orders/cancel-order.ts';
+import { startOf } from '../../prisma/orders/orders.ts';
+import { cancelOrder } from '../orders/cancel-order.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 import { loadOrder } from '../orders/load-order.ts';
 import { placeOrder } from '../orders/place-order.ts';
 import type { PlaceOrderOutcome } from '../orders/settle-order.ts';
 import { ProblemError } from '../http/problems.ts';
+import { INSPECTABLE, prefersInspectable } from '../http/prefer.ts';
 import { onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader } from '../schemas/common.ts';
 import {
@@ -16,7 +18,7 @@ import {
   placedOrderSchema,
   placeOrderBody,
 } from '../schemas/orders.ts';
-import { responseHeaders } from '../schemas/conditions.ts';
+import { preferInspectable, responseHeaders } from '../schemas/conditions.ts';
 import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
@@ -31,13 +33,15 @@ export function orderRoutes(services: Services) {
         requestId: c.var.requestId,
         correlationId: c.var.correlationId,
         traceparent: c.var.traceparent,
+        inspectable: prefersInspectable(c.req.valid('header').prefer),
         signal: c.var.requestDeadline,
       });
       followUp(services, outcome);
       if (outcome.kind === 'refused') throw new ProblemError(outcome.problem);
-      const { response, orderId, replayed } = outcome;
+      const { response, orderId, placed, replayed } = outcome;
       c.set('orderId', orderId ?? undefined);
       if (response.status === 201 && orderId) c.header('location', `/v1/orders/${orderId}`);
+      if (placed?.inspectable) c.header('preference-applied', INSPECTABLE);
       return sendStored<201, typeof placedOrderSchema>(c, response, replayed);
     })
     .openapi(cancelRoute, async (c) => {
@@ -70,13 +74,13 @@ const placeRoute = createRoute({
   tags,
   summary: 'Place an order',
   request: {
-    headers: idempotencyHeader,
+    headers: idempotencyHeader.extend(preferInspectable),
     body: { required: true, content: { 'application/json': { schema: placeOrderBody } } },
   },
   responses: {
     201: {
       description: 'Stock is reserved and the payment authorized. `Location` is the order.',
-      headers: responseHeaders('Location'),
+      headers: responseHeaders('Location', 'Preference-Applied'),
       content: { 'application/json': { schema: placedOrderSchema } },
     },
     ...problems(

@@ -31,3 +31,9 @@ export const prefer = {
     'wait=20',
   ),
 };
+export const preferInspectable = {
+  prefer: optionalHeader(
+    "inspectable runs each step of the checkout as an ordinary activity, with a bar, duration and attempts in Temporal's Web UI. Such an order costs more than another one.",
+    'inspectable',
+  ),
+};

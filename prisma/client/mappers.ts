@@ -33,6 +33,7 @@ export function toOrder(row: OrderRow): Order {
     shippingAddress: readAddress(row.shippingAddress),
     correlationId: row.correlationId,
     traceparent: row.traceparent,
+    inspectable: row.inspectable,
     cancelReason: row.cancelReason,
     attentionStep: row.attentionStep,
     erasedAt: row.erasedAt?.toISOString() ?? null,

@@ -107,6 +107,7 @@ export interface CheckoutStart {
   readonly skus: readonly string[];
   readonly correlationId: string;
   readonly traceparent: string | null;
+  readonly inspectable: boolean;
 }
 
 /** Those of the given orders that are placed and whose workflow is not known to have started. */
@@ -119,14 +120,14 @@ export async function findUnstarted(
     include: ORDER_WITH_LINES,
     orderBy: { placedAt: 'asc' },
   });
-  return rows.map(({ id, totalMinor, currency, correlationId, traceparent, lines }) => ({
-    orderId: uncheckedColumn<OrderId>(id),
-    totalMinor,
-    currency,
-    skus: lines.map(({ sku }) => sku),
-    correlationId,
-    traceparent,
-  }));
+  return rows.map((row) => startOf(toOrder(row)));
+}
+
+/** The arguments of the order's workflow. */
+export function startOf(order: Order): CheckoutStart {
+  const { id, lines, totalMinor, currency, correlationId, traceparent, inspectable } = order;
+  const skus = lines.map(({ sku }) => sku);
+  return { orderId: id, totalMinor, currency, skus, correlationId, traceparent, inspectable };
 }
 
 /** Records that the order's workflow was started. Raw for the database's clock. */

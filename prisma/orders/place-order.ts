@@ -28,6 +28,7 @@ export interface OrderDraft {
   readonly paymentMethod: string;
   readonly correlationId: string;
   readonly traceparent: string | null;
+  readonly inspectable: boolean;
 }
 
 export type OpenOutcome =
@@ -152,11 +153,12 @@ async function insertPending(
       RETURNING id),
     written AS (
       INSERT INTO orders (id, status, version, currency, total_minor, customer_id, customer_email,
-        customer_name, customer_phone, shipping_address, correlation_id, traceparent, deadline_at)
+        customer_name, customer_phone, shipping_address, correlation_id, traceparent, inspectable,
+        deadline_at)
       SELECT claimed.order_id, 'pending', 1, ${currency}, ${totalMinor}, customer.id,
         ${customer.email}, ${customer.name}, ${customer.phone},
         ${JSON.stringify(draft.shippingAddress)}::jsonb, ${draft.correlationId},
-        ${draft.traceparent}, now() + ${PENDING_DEADLINE_MS} * interval '1 ms'
+        ${draft.traceparent}, ${draft.inspectable}, now() + ${PENDING_DEADLINE_MS} * interval '1 ms'
       FROM claimed, (SELECT id FROM known UNION ALL SELECT id FROM added) customer
       RETURNING *),
     with_lines AS (
@@ -189,8 +191,8 @@ interface Pending {
 }
 
 function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
-  const { customer, currency, totalMinor, lines, shippingAddress, correlationId, traceparent } =
-    draft;
+  const { customer, currency, totalMinor, lines, shippingAddress } = draft;
+  const { correlationId, traceparent, inspectable } = draft;
   return {
     id,
     status: 'pending',
@@ -202,6 +204,7 @@ function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
     shippingAddress,
     correlationId,
     traceparent,
+    inspectable,
     cancelReason: null,
     attentionStep: null,
     erasedAt: null,

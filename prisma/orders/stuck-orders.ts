@@ -77,7 +77,8 @@ export async function findCheckoutProgress(
 ): Promise<CheckoutProgress | null> {
   const rows = await db.$queryRaw<(CheckoutStart & Recorded)[]>`
     SELECT o.id AS "orderId", o.total_minor AS "totalMinor", o.currency,
-      o.correlation_id AS "correlationId", o.traceparent, o.cancel_reason AS "cancelReason",
+      o.correlation_id AS "correlationId", o.traceparent, o.inspectable,
+      o.cancel_reason AS "cancelReason",
       (SELECT array_agg(l.sku ORDER BY l.position) FROM order_lines l WHERE l.order_id = o.id) AS skus,
       ARRAY(SELECT e.type FROM events e WHERE e.order_id = o.id AND e.dedup_key = e.type) AS entered,
       ARRAY(SELECT e.data ->> 'step' FROM events e WHERE e.order_id = o.id

@@ -139,6 +139,8 @@ export interface RefundStart {
   readonly correlationId: string;
   /** The order's trace. */
   readonly traceparent: string | null;
+  /** The order's, too. */
+  readonly inspectable: boolean;
 }
 
 /** Those of the given refunds on request whose workflow is not known to have started. */
@@ -162,7 +164,9 @@ export async function findRefundStart(db: Database, id: RefundId): Promise<Refun
 }
 
 const REQUESTED = { cause: 'requested', status: 'requested' } as const;
-const WITH_ORDER = { order: { select: { correlationId: true, traceparent: true } } } as const;
+const WITH_ORDER = {
+  order: { select: { correlationId: true, traceparent: true, inspectable: true } },
+} as const;
 
 function toStart(row: Prisma.RefundGetPayload<{ include: typeof WITH_ORDER }>): RefundStart {
   const { id: refundId, orderId, amountMinor, currency } = toRefund(row);

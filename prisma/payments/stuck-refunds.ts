@@ -16,7 +16,7 @@ export async function listStuckRefunds(
 ): Promise<readonly RefundStart[]> {
   return db.$queryRaw<RefundStart[]>`
     SELECT r.id AS "refundId", r.order_id AS "orderId", r.amount_minor AS "amountMinor", r.currency,
-      o.correlation_id AS "correlationId", o.traceparent
+      o.correlation_id AS "correlationId", o.traceparent, o.inspectable
     FROM refunds r JOIN orders o ON o.id = r.order_id
     WHERE r.status = 'requested' AND r.cause = 'requested'
       AND COALESCE(r.workflow_started_at, r.requested_at) < now() - ${filter.idleMs} * interval '1 ms'

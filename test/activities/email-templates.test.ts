@@ -18,6 +18,7 @@ function orderIn(currency: string, totalMinor: number): Order {
     shippingAddress: { line1: 'Street 1', city: 'Dubai', country: 'AE' },
     correlationId: 'x',
     traceparent: null,
+    inspectable: false,
     cancelReason: null,
     attentionStep: null,
     createdAt: AT,

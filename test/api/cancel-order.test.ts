@@ -210,6 +210,7 @@ describe('POST /v1/orders/{id}/cancel: 409', () => {
       skus: [],
       correlationId: 'x',
       traceparent: null,
+      inspectable: false,
     };
     expect((await checkouts.start(start)).kind).toBe('already_started');
     const outcome = await checkouts.cancel(start, { reason: 'requested_by_customer' }, 'cancel/x');

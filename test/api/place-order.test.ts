@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { isOrderId } from '../../domain/ids.ts';
+import { findUnstarted } from '../../prisma/orders/orders.ts';
+import { findCheckoutProgress } from '../../prisma/orders/stuck-orders.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
-import { orderBody } from '../support/client.ts';
+import { orderBody, placeOrder } from '../support/client.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
 import { times } from '../support/times.ts';
 
@@ -68,6 +71,31 @@ describe('POST /v1/orders: 201', () => {
     const one = await shop.place({}, '"a-key-in-quotes"');
     const two = await shop.place({}, 'a-key-in-quotes');
     expect(await two.text()).toBe(await one.text());
+  });
+
+  test('an order that is preferred inspectable is so wherever its workflows are started from, and a repeated key keeps it', async () => {
+    const key = 'inspected';
+    const headers = { prefer: 'wait=1, Inspectable' };
+    const placed = await placeOrder(shop.api, {}, { key, headers });
+    expect(placed.headers.get('preference-applied')).toBe('inspectable');
+    const { id } = await orderOf(placed);
+    if (!isOrderId(id)) throw new Error(id);
+    await shop.services.starter.drain();
+    const inspectable = { orderId: id, inspectable: true };
+    expect(shop.checkouts.started.at(-1)).toMatchObject(inspectable);
+    await shop.db.order.update({ where: { id }, data: { workflowStartedAt: null } });
+    expect(await findUnstarted(shop.db, [id])).toMatchObject([inspectable]);
+    expect((await findCheckoutProgress(shop.db, id))?.start).toMatchObject(inspectable);
+    const again = await placeOrder(shop.api, {}, { key });
+    expect(await orderOf(again)).toMatchObject({ id });
+    expect((await shop.db.order.findUniqueOrThrow({ where: { id } })).inspectable).toBe(true);
+  });
+
+  test('an order without the preference is not inspectable, and none is said to be applied', async () => {
+    const placed = await placeOrder(shop.api, {}, { headers: { prefer: 'inspectable=no' } });
+    expect(placed.headers.get('preference-applied')).toBeNull();
+    await shop.services.starter.drain();
+    expect(shop.checkouts.started.at(-1)).toMatchObject({ inspectable: false });
   });
 
   test('two lines with the same SKU are merged into one line', async () => {

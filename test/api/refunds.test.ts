@@ -4,7 +4,8 @@ import {
   recordRefundFailed,
   recordRefundSucceeded,
 } from '../../prisma/payments/refund-outcomes.ts';
-import { findRefund, listRefunds } from '../../prisma/payments/refunds.ts';
+import { findRefund, findUnstartedRefunds, listRefunds } from '../../prisma/payments/refunds.ts';
+import { listStuckRefunds } from '../../prisma/payments/stuck-refunds.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { paidOrder, shippedOrder } from '../support/orders.ts';
 import { REASON, refundCalls } from './refund-calls.ts';
@@ -79,10 +80,25 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
         currency: 'EUR',
         correlationId: expect.any(String),
         traceparent: null,
+        inspectable: false,
       },
     ]);
     const row = await shop.db.refund.findUniqueOrThrow({ where: { id } });
     expect(row.workflowStartedAt).not.toBeNull();
+  });
+
+  test('a refund of an inspectable order is inspectable wherever its workflow is started from', async () => {
+    const orderId = await paidOrder(shop, {}, { headers: { prefer: 'inspectable' } });
+    const { id } = JSON.parse(await (await refund(orderId, { amount_minor: 500 })).text());
+    await shop.services.starts.drain();
+    const inspectable = { refundId: id, inspectable: true };
+    expect(shop.refunds.started.at(-1)).toMatchObject(inspectable);
+    await shop.db.refund.update({ where: { id }, data: { workflowStartedAt: null } });
+    expect(await findUnstartedRefunds(shop.db, [id])).toMatchObject([inspectable]);
+    const still = { idleMs: 0, recheckMs: 0, limit: 100 };
+    expect(await listStuckRefunds(shop.db, still)).toContainEqual(
+      expect.objectContaining(inspectable),
+    );
   });
 
   test('a refund is accepted while Temporal is unavailable, and its workflow is left unstarted', async () => {

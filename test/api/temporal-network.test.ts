@@ -54,6 +54,7 @@ test('a namespace that does not exist is named by the readiness and makes Tempor
     skus: [],
     correlationId: 'c',
     traceparent: null,
+    inspectable: false,
   };
   const answered = { correlationId: 'c', answer: { kind: 'refused', reason: 'r' } } as const;
   const refunds = createRefundClient({ client: () => client });

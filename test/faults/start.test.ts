@@ -120,6 +120,7 @@ describe('starting the workflow of a placed order', () => {
       skus: [],
       correlationId: 'x',
       traceparent: null,
+      inspectable: false,
     };
     const again = () => Promise.all(times(10, () => checkouts.start(start)));
     const kinds = (await again()).map(({ kind }) => kind);

@@ -90,6 +90,7 @@ export function draftOf(wanted: readonly Wanted[] = MUGS): OrderDraft {
     paymentMethod: 'pm_card_visa',
     correlationId: randomUUID(),
     traceparent: null,
+    inspectable: false,
   };
 }
 

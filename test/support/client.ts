@@ -1,6 +1,7 @@
 /** The API as its callers in TypeScript use it: Hono's typed client over the routes' own types. */
 import { randomUUID } from 'node:crypto';
 import { hc } from 'hono/client';
+import { inject } from 'vitest';
 import type { App } from '../../api/app.ts';
 import type { Role } from '../../prisma/access/api-keys.ts';
 
@@ -82,4 +83,13 @@ export interface Line {
   readonly sku?: string;
   readonly quantity?: number;
   readonly card?: string;
+  /** Every step of its checkout is an ordinary activity. */
+  readonly inspectable?: boolean;
+}
+
+/** The headers by which an order is placed as the line says; by default as the project says. */
+export function preferenceOf({
+  inspectable = inject('inspectable'),
+}: Line): Record<string, string> {
+  return inspectable ? { prefer: 'inspectable' } : {};
 }

@@ -39,6 +39,8 @@ declare module 'vitest' {
     workflowBundle: string;
     /** Of each worker; the SDK's own default unless the project says otherwise. */
     maxCachedWorkflows: number | undefined;
+    /** Orders are inspectable unless a test says otherwise. */
+    inspectable: boolean | undefined;
   }
 }
 

@@ -6,7 +6,6 @@
 import { beforeEach, onTestFinished } from 'vitest';
 import type { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
-import { startOf } from '../../api/orders/cancel-order.ts';
 import type { StreamLimits } from '../../api/http/sse.ts';
 import { createServices, type Services } from '../../api/context.ts';
 import { createPaymentWebhookVerifier } from '../../gateways/stripe/webhook.ts';
@@ -19,9 +18,9 @@ import type { Role } from '../../prisma/access/api-keys.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createNotifications } from '../../prisma/client/listen.ts';
 import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
-import { findOrder, type CheckoutStart } from '../../prisma/orders/orders.ts';
+import { findOrder, startOf, type CheckoutStart } from '../../prisma/orders/orders.ts';
 import { seed } from '../../prisma/seed.ts';
-import { apiOf, canaryOrder, placeOrder, type Api, type Line } from './client.ts';
+import { apiOf, canaryOrder, placeOrder, preferenceOf, type Api, type Line } from './client.ts';
 import { withDocument } from './documented.ts';
 import { createTestDatabase, TIMEOUT_FACTOR } from './database.ts';
 import { createGateways, type Deadlines, type Gateways } from './gateways.ts';
@@ -169,7 +168,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     request: send,
     place: (changes = {}, key = crypto.randomUUID()) => placeOrder(api, changes, { key }),
     async order(line = {}) {
-      const id = await placedOrder({ api }, canaryOrder(line));
+      const id = await placedOrder({ api }, canaryOrder(line), { headers: preferenceOf(line) });
       await services.starter.drain();
       const placed = await findOrder(db, id);
       if (placed === null) throw new Error(`no such order: ${id}`);

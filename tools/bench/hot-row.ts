@@ -106,5 +106,6 @@ function draft(sku: string): OrderDraft {
     paymentMethod: 'pm_card_visa',
     correlationId: 'bench',
     traceparent: null,
+    inspectable: false,
   };
 }

@@ -10,11 +10,18 @@ const SKU = 'bench-item';
 const UNITS = 1_000_000;
 const STOREFRONT = { authorization: 'Bearer hf_local_storefront' };
 
+interface OrderedItem {
+  readonly sku?: string;
+  readonly paymentMethod?: string;
+  /** A checkout that runs every step as an ordinary activity. */
+  readonly inspectable?: boolean;
+}
+
 export interface BenchShop {
   readonly api: string;
   readonly sandbox: string;
   /** The next order, under its own key: by default of the product that never sells out. */
-  order(item?: { readonly sku?: string; readonly paymentMethod?: string }): LoadRequest;
+  order(item?: OrderedItem): LoadRequest;
   product(): LoadRequest;
 }
 
@@ -40,13 +47,14 @@ export function benchShop({ api, sandbox }: Pick<BenchShop, 'api' | 'sandbox'>):
     api,
     sandbox,
     product: () => ({ method: 'GET', path: `/v1/products/${SKU}`, headers: STOREFRONT }),
-    order: ({ sku = SKU, paymentMethod = 'pm_card_visa' } = {}) => ({
+    order: ({ sku = SKU, paymentMethod = 'pm_card_visa', inspectable = false } = {}) => ({
       method: 'POST',
       path: '/v1/orders',
       headers: {
         ...STOREFRONT,
         'content-type': 'application/json',
         'idempotency-key': randomUUID(),
+        ...(inspectable && { prefer: 'inspectable' }),
       },
       body: JSON.stringify(
         orderBody({

@@ -17,6 +17,9 @@ export interface Shop {
   held(sku: string): Promise<number>;
 }
 
+/** The workflows are there to be looked at. */
+const INSPECTABLE = { prefer: 'inspectable' };
+
 export const orderIdSchema = z.custom<OrderId>((id) => typeof id === 'string' && isOrderId(id));
 const timelineSchema = z.object({
   data: z.array(
@@ -36,7 +39,8 @@ export function createShop(api: string, signal: AbortSignal): Shop {
   const asCustomer = { role: 'storefront', signal } as const;
   const asOperator = { role: 'operator', signal } as const;
   return {
-    place: (order) => call({ url, method: 'POST', body: orderBody(order), ...asCustomer }),
+    place: (order) =>
+      call({ url, method: 'POST', body: orderBody(order), headers: INSPECTABLE, ...asCustomer }),
     timeline: async (orderId) =>
       (await callFor({ url: `${url}/${orderId}/timeline`, ...asCustomer }, timelineSchema)).data,
     show: (orderId) => callFor({ url: `${url}/${orderId}`, ...asCustomer }, orderSchema),

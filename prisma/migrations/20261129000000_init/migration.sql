@@ -102,6 +102,8 @@ CREATE TABLE orders (
   correlation_id text NOT NULL,
   -- The trace of the request that placed the order.
   traceparent text,
+  -- True: its checkout runs every step as an ordinary activity.
+  inspectable boolean NOT NULL DEFAULT false,
   cancel_reason cancel_reason,
   -- The steps that wait for a person, joined by ', '.
   attention_step text,

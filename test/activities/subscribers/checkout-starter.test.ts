@@ -50,6 +50,7 @@ describe('the checkout starter', () => {
         skus: ['mug-white'],
         correlationId: order.correlationId,
         traceparent: null,
+        inspectable: false,
       },
     ]);
     expect(await isMarked(order.id)).toBe(true);

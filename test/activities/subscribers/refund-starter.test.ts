@@ -59,6 +59,7 @@ test('the refund starter starts an unstarted refund once with ids and amounts on
       currency: 'EUR',
       correlationId: expect.any(String),
       traceparent: null,
+      inspectable: false,
     },
   ]);
 });

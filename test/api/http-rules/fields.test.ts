@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { preferredType } from '../../../api/http/accept.ts';
 import { failedPrecondition } from '../../../api/http/etag.ts';
-import { waitPreference } from '../../../api/http/prefer.ts';
+import { prefersInspectable, waitPreference } from '../../../api/http/prefer.ts';
 
 describe('fields of a request', () => {
   test.each([
@@ -39,6 +39,18 @@ describe('fields of a request', () => {
     ['wait=99999', 30],
   ])('Prefer: %s waits %s seconds', (prefer, seconds) => {
     expect(waitPreference(prefer)).toBe(seconds);
+  });
+
+  test.each([
+    [undefined, false],
+    ['inspectable', true],
+    ['wait=5, INSPECTABLE; x=y', true],
+    ['inspectable=""', true],
+    ['inspectable=no', false],
+    ['foo="a, inspectable"', false],
+    ['inspectables', false],
+  ])('Prefer: %s makes an order inspectable: %s', (prefer, isInspectable) => {
+    expect(prefersInspectable(prefer)).toBe(isInspectable);
   });
 
   test.each([

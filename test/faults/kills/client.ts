@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { isOrderId, type OrderId } from '../../../domain/ids.ts';
-import { canaryOrder, createApi, placeOrder, type Line } from '../../support/client.ts';
+import {
+  canaryOrder,
+  createApi,
+  placeOrder,
+  preferenceOf,
+  type Line,
+} from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 
 export interface ApiResponse {
@@ -71,7 +77,10 @@ export function createClient(url: string): Client {
       { timeoutMs: SETTLED_WITHIN_MS, everyMs: RETRY_AFTER_MS },
     );
   const tryOnce: Client['tryOnce'] = ({ key, ...line }) =>
-    send((signal) => placeOrder(api, canaryOrder(line), { key, signal }));
+    send((signal) => {
+      const options = { key, signal, headers: preferenceOf(line) };
+      return placeOrder(api, canaryOrder(line), options);
+    });
   const post = (path: string, body: object, key: string) =>
     send((signal) => {
       const headers = { ...OPERATOR, 'content-type': 'application/json', 'idempotency-key': key };

@@ -68,13 +68,18 @@ async function pumpHolder(): Promise<number> {
   }, TAKEN_OVER_WITHIN);
 }
 
-/** Orders whose captures are under way at the provider, so that a kill loses some responses. */
+/**
+ * Orders whose captures are under way at the provider, so that a kill loses some responses. Every other one
+ * is inspectable: its capture is an ordinary activity.
+ */
 async function placeDuringCaptures(): Promise<readonly OrderId[]> {
   const { faults } = stack.sandbox;
   faults.clear();
   const place = { provider: 'payments', operation: 'capture' } as const;
   faults.set(place, { mode: 'latency', latency_ms: 1_500 });
-  const placed = times(ORDERS, () => placeUntilSettled(stack, newRequest()));
+  const placed = times(ORDERS, (index) =>
+    placeUntilSettled(stack, newRequest({ inspectable: index % 2 === 1 })),
+  );
   await eventually(() => expect(faults.list()[0]?.fired).toBeGreaterThan(0), TAKEN_OVER_WITHIN);
   return Promise.all(placed);
 }

@@ -55,6 +55,7 @@ export async function serveBare(config: AppConfig, { db, payments, steps }: Shop
           requestId: key,
           correlationId: randomUUID(),
           traceparent: null,
+          inspectable: false,
           signal: c.req.raw.signal,
         },
       );
