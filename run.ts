@@ -99,18 +99,16 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
   const draining = { now: false };
   const dependencies = connectDependencies(config, log, seams);
   const { db, backgroundDb, eventsDb, link, close, ...shared } = dependencies;
-  const checkouts = createCheckoutClient({
-    client: link.client,
-    eagerStart: config.ROLE === 'all',
-  });
+  const temporal = { client: link.client, publicUrl: publicUrlOf(config) };
+  const checkouts = createCheckoutClient({ ...temporal, eagerStart: config.ROLE === 'all' });
   const services = createServices({
     ...shared,
     db,
     watchDb: eventsDb,
     checkouts,
-    deliveries: createDeliveryClient({ client: link.client }),
-    reconciliationClient: createReconciliationClient({ client: link.client }),
-    refunds: createRefundClient({ client: link.client }),
+    deliveries: createDeliveryClient(temporal),
+    reconciliationClient: createReconciliationClient(temporal),
+    refunds: createRefundClient(temporal),
     log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
     verifyPaymentWebhook: createPaymentWebhookVerifier(config.STRIPE_WEBHOOK_SECRET),
@@ -223,6 +221,7 @@ function startOwnWorkers(config: AppConfig, dependencies: Dependencies, log: Log
   return startWorkers({
     ...dependencies,
     db: dependencies.backgroundDb,
+    publicUrl,
     warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     workflowBundle: config.WORKFLOW_BUNDLE,
     retention: retentionOf(config),

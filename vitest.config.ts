@@ -67,6 +67,16 @@ export default defineConfig({
           provide: { maxCachedWorkflows: 0 },
         },
       },
+      {
+        // The workflows and failing steps once more, every step an ordinary activity from the start.
+        test: {
+          ...COMMON,
+          name: 'inspectable',
+          include: ['test/workflows/**/*.test.ts', 'test/faults/steps.test.ts'],
+          provide: { inspectable: true },
+          testTimeout: 420_000,
+        },
+      },
     ],
   },
 });

@@ -11,6 +11,8 @@ type Decisions = Partial<Readonly<Record<Decision, string>>>;
 
 interface StepRow {
   readonly name: string;
+  /** The name in words. */
+  readonly title: string;
   /** The order's stage before the step, and once it is done or skipped. */
   readonly stage: { readonly before: string; readonly after: string };
   /** The activities that are attempts at the step. */
@@ -25,6 +27,7 @@ interface StepRow {
   /** An activity; registered before the step runs. */
   readonly compensation: {
     readonly name: string;
+    readonly title: string;
     readonly retryBudgetMs: number;
     readonly decisions: Decisions;
   };
@@ -39,6 +42,7 @@ const COMPENSATED_MANUALLY = 'Treats it as compensated manually: the provider is
 export const CHECKOUT_STEPS = [
   {
     name: 'reserveStock',
+    title: 'Reserve the stock',
     stage: { before: 'placed', after: 'reserved' },
     activities: ['reserveStock'],
     // Stock is held and money authorized meanwhile: a shopper may wait a day for the warehouse.
@@ -50,6 +54,7 @@ export const CHECKOUT_STEPS = [
     },
     compensation: {
       name: 'releaseStock',
+      title: 'Release the stock',
       retryBudgetMs: 1 * DAY_MS,
       decisions: {
         retry: 'Retries the release at the warehouse, under the same key.',
@@ -59,6 +64,7 @@ export const CHECKOUT_STEPS = [
   },
   {
     name: 'capturePayment',
+    title: 'Capture the payment',
     stage: { before: 'reserved', after: 'paid' },
     activities: ['capturePayment'],
     // Card authorizations live 7 days: an operator needs time to act before they expire.
@@ -71,6 +77,7 @@ export const CHECKOUT_STEPS = [
     },
     compensation: {
       name: 'voidOrRefundPayment',
+      title: 'Void or refund the payment',
       retryBudgetMs: 1 * DAY_MS,
       decisions: {
         retry: 'Looks up the payment, then voids or refunds it under the same key.',
@@ -80,6 +87,7 @@ export const CHECKOUT_STEPS = [
   },
   {
     name: 'shipOrder',
+    title: 'Ship the order',
     // `shipped` is the end of a checkout, not a stage of it.
     stage: { before: 'paid', after: 'paid' },
     activities: ['requestShipment', 'lookUpShipment'],
@@ -93,6 +101,7 @@ export const CHECKOUT_STEPS = [
     },
     compensation: {
       name: 'cancelShipment',
+      title: 'Cancel the shipment',
       retryBudgetMs: 1 * DAY_MS,
       decisions: {
         retry: 'Retries the cancellation at the warehouse.',
@@ -127,10 +136,10 @@ export const FIRST_COMPENSATION: CompensationName = 'voidOrRefundPayment';
 /** All compensations, in the order of their steps. */
 export const COMPENSATIONS = CHECKOUT_STEPS.map(({ compensation }) => compensation.name);
 
-const ALL_STEPS: readonly Pick<StepRow, 'name' | 'retryBudgetMs' | 'decisions'>[] = [
+const ALL_STEPS: readonly Pick<StepRow, 'name' | 'title' | 'retryBudgetMs' | 'decisions'>[] = [
   ...CHECKOUT_STEPS,
   ...CHECKOUT_STEPS.map(({ compensation }) => compensation),
-  { name: CHECKOUT_STEP, retryBudgetMs: 0, decisions: CHECKOUT_DECISIONS },
+  { name: CHECKOUT_STEP, title: 'Checkout', retryBudgetMs: 0, decisions: CHECKOUT_DECISIONS },
 ];
 
 /** The row of a forward step. */
@@ -138,6 +147,11 @@ export function checkoutStep(name: ForwardStep): CheckoutStep {
   const row = CHECKOUT_STEPS.find((step) => step.name === name);
   if (row === undefined) throw new TypeError(`there is no checkout step ${name}`);
   return row;
+}
+
+/** The step's name in words; one that is not in the table keeps its own. */
+export function stepTitle(name: string): string {
+  return ALL_STEPS.find((step) => step.name === name)?.title ?? name;
 }
 
 /** How long a step is retried in an outage before the order is cancelled or an operator is asked. */

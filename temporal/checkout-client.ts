@@ -36,7 +36,7 @@ import {
 import { inspectRun, type RunOutcome } from './describe-run.ts';
 import { retryDroppedUpdate, isUpdateDropped } from './retry-update.ts';
 import { namespaceTrouble } from './namespace.ts';
-import { startShown } from './start.ts';
+import { linkToConsole, startShown } from './start.ts';
 
 /** Why Temporal did not do it. */
 type NotDone = Unavailable | Rejected;
@@ -86,6 +86,8 @@ export interface CheckoutClientOptions {
   readonly client: () => Client | null;
   /** True when the client shares its connection with a worker in this process. */
   readonly eagerStart: boolean;
+  /** The address of the API, for links to the console; without it workflows have none. */
+  readonly publicUrl?: string;
 }
 
 const CALL_DEADLINE_MS = 5_000;
@@ -95,11 +97,12 @@ const PING_DEADLINE_MS = 500;
 
 export function createCheckoutClient(options: CheckoutClientOptions): CheckoutClient {
   const withDeadline = createTemporalDeadline(options.client);
+  const linked = linkToConsole(options.publicUrl);
   return {
     start: (order) =>
       withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
         const shown = {
-          ...checkoutStartOptions(order),
+          ...checkoutStartOptions(linked(order)),
           // A run that failed before the order was placed was started manually and did nothing.
           workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY' as const,
           requestEagerStart: options.eagerStart,
@@ -108,7 +111,9 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
         return { kind: isNew ? 'started' : 'already_started' };
       }),
     cancel: (order, request, updateId) =>
-      withDeadline(UPDATE_DEADLINE_MS, (client) => cancel(client, { order, request, updateId })),
+      withDeadline(UPDATE_DEADLINE_MS, (client) =>
+        cancel(client, { order: linked(order), request, updateId }),
+      ),
     shipmentAnswered: (orderId, answered) =>
       withDeadline(CALL_DEADLINE_MS, async (client) => {
         const handle = client.workflow.getHandle(checkoutWorkflowId(orderId));
@@ -127,7 +132,8 @@ export function createCheckoutClient(options: CheckoutClientOptions): CheckoutCl
       withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, checkoutWorkflowId(orderId))),
     resume: (order, resume, how) =>
       withDeadline(CALL_DEADLINE_MS, async ({ workflow }) => {
-        const isNew = await startOnce(workflow, checkoutResumeOptions({ ...order, resume }, how));
+        const options = checkoutResumeOptions({ ...linked(order), resume }, how);
+        const isNew = await startOnce(workflow, options);
         return { kind: isNew ? 'resumed' : 'running' };
       }),
     async trouble() {

@@ -16,7 +16,7 @@ import {
   type Unavailable,
 } from './deadline.ts';
 import { inspectRun, type RunOutcome } from './describe-run.ts';
-import { startShown } from './start.ts';
+import { linkToConsole, startShown } from './start.ts';
 
 export interface RefundClient {
   /** Starts the refund's workflow. */
@@ -34,12 +34,16 @@ const CALL_DEADLINE_MS = 5_000;
 
 export function createRefundClient(options: {
   readonly client: () => Client | null;
+  /** As of the checkouts. */
+  readonly publicUrl?: string;
 }): RefundClient {
   const withDeadline = createTemporalDeadline(options.client);
+  const linked = linkToConsole(options.publicUrl);
   return {
-    start: (refund) => withDeadline(CALL_DEADLINE_MS, (client) => startOnce(client, refund)),
+    start: (refund) =>
+      withDeadline(CALL_DEADLINE_MS, (client) => startOnce(client, linked(refund))),
     retry: (refund, actor) =>
-      withDeadline(CALL_DEADLINE_MS, (client) => retryOnce(client, refund, actor)),
+      withDeadline(CALL_DEADLINE_MS, (client) => retryOnce(client, linked(refund), actor)),
     inspect: (refundId) =>
       withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, refundWorkflowId(refundId))),
   };

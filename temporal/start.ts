@@ -1,5 +1,7 @@
 /** Starts workflows so that what operators see of them never keeps their work from being done. */
 import type { WorkflowOptions } from '@temporalio/client';
+import type { OrderId } from '../domain/ids.ts';
+import { consolePage } from '../domain/pages.ts';
 import { isRejected } from './deadline.ts';
 
 type Shown = Partial<Pick<WorkflowOptions, 'typedSearchAttributes' | 'memo' | 'staticSummary'>>;
@@ -19,4 +21,12 @@ export async function startShown<O extends Shown, T>(
     if (!isRejected(error)) throw error;
     return start({ ...options, typedSearchAttributes: [], memo: {}, staticSummary: '' });
   }
+}
+
+/** Adds the page of a workflow's order in the console, where the address of the API is known. */
+export function linkToConsole(publicUrl: string | undefined) {
+  return <T extends { readonly orderId: OrderId }>(start: T) => ({
+    ...start,
+    consoleUrl: publicUrl === undefined ? undefined : consolePage(publicUrl, start.orderId),
+  });
 }

@@ -20,6 +20,7 @@ import {
 } from '../domain/delivery.ts';
 import { PATIENCE } from '../domain/failures.ts';
 import { TRANSITIONS } from '../domain/order.ts';
+import { WORKFLOW_FILTERS } from '../domain/pages.ts';
 import { DEFAULT_RETENTION } from '../domain/retention.ts';
 import type { CallLimits } from '../gateways/resilience/guard.ts';
 import { createLimits } from '../gateways/resilience/limits.ts';
@@ -137,6 +138,13 @@ describe('numbers', () => {
 });
 
 describe('tables', () => {
+  test('docs/operations.md lists the ready filters of the Web UI', () => {
+    const documented = rowsOf('docs/operations.md', 'finds').map(([finds = '', query = '']) => {
+      return { finds, query: unquoted(query) };
+    });
+    expect(documented).toEqual(WORKFLOW_FILTERS);
+  });
+
   test('the tables of docs/scale.md are what the model gives for the documented cost', () => {
     expect(withTables(read('docs/scale.md')).replaceAll(/ +|-{3,}/g, '')).toBe(
       read('docs/scale.md').replaceAll(/ +|-{3,}/g, ''),

@@ -39,6 +39,8 @@ export interface WorkersOptions extends ActivityDependencies {
   readonly webhooks: WebhookSender;
   readonly cipher: SecretCipher;
   readonly workflowBundle: string | undefined;
+  /** The address of the API, for links to the console. */
+  readonly publicUrl: string;
   readonly retention: Retention;
   readonly log: Logger;
 }
@@ -49,11 +51,12 @@ const EVENT_ACTIVITIES = 500;
 
 /** Starts polling once Temporal is connected. `stop` lets running activities finish. */
 export function startWorkers(options: WorkersOptions): { stop(): Promise<void> } {
-  const { db, eventsDb, link, log, workflowBundle } = options;
+  const { db, eventsDb, link, log, workflowBundle, publicUrl } = options;
   const stopping = new AbortController();
-  const checkouts = createCheckoutClient({ client: link.client, eagerStart: false });
-  const deliveries = createDeliveryClient({ client: link.client });
-  const refunds = createRefundClient({ client: link.client });
+  const { client } = link;
+  const checkouts = createCheckoutClient({ client, eagerStart: false, publicUrl });
+  const deliveries = createDeliveryClient({ client });
+  const refunds = createRefundClient({ client, publicUrl });
   const starters = createStarters({ db: eventsDb, checkouts, refunds });
   const { webhooks: sender, cipher } = options;
   const subscriberDeps = { db: eventsDb, sender, cipher, ...starters };
@@ -97,7 +100,7 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
       maxConcurrentActivities: EVENT_ACTIVITIES,
     }),
     keepSubscriptionsRunning({ db, deliveries, subscribers, log }),
-    keepSchedules({ client: link.client, log }),
+    keepSchedules({ client, log }),
   ];
   return {
     async stop() {

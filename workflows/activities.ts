@@ -55,6 +55,8 @@ export type CancelShipmentOutcome =
 export interface AttentionRequest {
   /** From the start of the workflow to the expiry of an uncaptured authorization; null when there is none. */
   readonly authorizationLeftAtStartMs: number | null;
+  /** The dead letter of each step that waits. Old histories lack them. */
+  readonly deadLetters?: Readonly<Record<string, string>>;
 }
 
 /** The records of an order that became `cancelling`; no shipping request is recorded after that. */
@@ -129,8 +131,13 @@ export interface Activities {
   ): Promise<void>;
   /** Refunds a requested amount. `refused`: the provider will never refund it. */
   refundPayment(input: RefundRef): Promise<RefundPaymentOutcome>;
-  /** Refund `needs_attention`: its retry budget is used up, an operator redrives it. */
-  recordRefundNeedsAttention(input: RefundRef & { readonly failure: string }): Promise<void>;
+  /**
+   * Refund `needs_attention`: its retry budget is used up, an operator redrives its dead letter. Old
+   * histories have no result.
+   */
+  recordRefundNeedsAttention(
+    input: RefundRef & { readonly failure: string },
+  ): Promise<{ readonly deadLetterId: string | null } | undefined>;
 }
 
 /** `gone`: the subscription does not exist. `again`: run the next pump, perhaps on another worker. */

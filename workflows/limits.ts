@@ -4,7 +4,8 @@
  * then the order would stand still for what is only shown. The defaults of the server (dynamic
  * configuration `frontend.searchAttributes...` and `limit.userMetadata...`, which Temporal Cloud has
  * too): 2,048 bytes per search attribute, 40 KB for all of them, 400 bytes for a summary, 20,000 for
- * details. A memo may have 2 MB. Ours holds two ids; an input holds ids and amounts.
+ * details. A memo may have 2 MB. Ours holds two ids and an address;
+ * an input holds ids and amounts.
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 

@@ -2,7 +2,8 @@
  * The activities as the workflows call them, each with its timeouts and retry budget. The budget is for
  * outages; any other failure ends within minutes (domain/failures.ts). Local first: a
  * step that succeeds at once costs next to nothing; one that fails becomes a durable activity whose
- * attempts show in the Web UI. Running a step twice is safe: every step is idempotent by its key.
+ * attempts show in the Web UI. Steps of an inspectable workflow are durable at once. Running a step twice
+ * is safe: every step is idempotent by its key.
  */
 import {
   isCancellation,
@@ -10,8 +11,9 @@ import {
   proxyLocalActivities,
   type ActivityOptions,
 } from '@temporalio/workflow';
-import { retryBudgetMs, type StepName } from '../domain/checkout-steps.ts';
+import { retryBudgetMs, stepTitle, type StepName } from '../domain/checkout-steps.ts';
 import type { Activities } from './activities.ts';
+import { failureSummary } from './failure-summary.ts';
 import { retryBriefly } from './failure-type.ts';
 
 /** Above every gateway deadline, so that the gateway ends an attempt and never Temporal. */
@@ -56,21 +58,17 @@ const NOTIFY: ActivityOptions = {
 
 export const steps: Activities = {
   admitResume: localFirst((a) => a.admitResume, RECORD, 'Check where the checkout may continue'),
-  reserveStock: localFirst((a) => a.reserveStock, step('reserveStock'), 'Reserve the stock'),
-  releaseStock: localFirst(
-    (a) => a.releaseStock,
-    step('releaseStock'),
-    'Compensation: release the stock',
-  ),
+  reserveStock: localFirst((a) => a.reserveStock, step('reserveStock'), stepTitle('reserveStock')),
+  releaseStock: localFirst((a) => a.releaseStock, step('releaseStock'), stepTitle('releaseStock')),
   capturePayment: localFirst(
     (a) => a.capturePayment,
     step('capturePayment'),
-    'Capture the payment',
+    stepTitle('capturePayment'),
   ),
   voidOrRefundPayment: localFirst(
     (a) => a.voidOrRefundPayment,
     step('voidOrRefundPayment'),
-    'Compensation: void or refund the payment',
+    stepTitle('voidOrRefundPayment'),
   ),
   requestShipment: localFirst((a) => a.requestShipment, step('shipOrder'), 'Request the shipment'),
   lookUpShipment: localFirst((a) => a.lookUpShipment, LOOK_UP, 'Look up the shipment'),
@@ -82,7 +80,7 @@ export const steps: Activities = {
   cancelShipment: localFirst(
     (a) => a.cancelShipment,
     step('cancelShipment'),
-    'Compensation: cancel the shipment',
+    stepTitle('cancelShipment'),
   ),
   recordShipped: localFirst((a) => a.recordShipped, RECORD, 'Record: shipped'),
   recordShipmentRefused: localFirst(
@@ -128,6 +126,35 @@ function step(name: StepName): ActivityOptions {
   };
 }
 
+/** A step whose first attempt failed. Temporal retries it. */
+export interface RetriedStep {
+  /** In words. */
+  readonly title: string;
+  readonly failure: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
+/** Workflow modules are loaded per workflow, so these are per order, and so is `previousAttempt`. */
+let isInspectable = false;
+const retried = new Set<RetriedStep>();
+let onRetried: () => void = () => undefined;
+
+/** From here on every step of this workflow runs as an ordinary activity, for people who watch it. */
+export function inspectSteps(): void {
+  isInspectable = true;
+}
+
+/** The steps that are retried now, oldest first. Inspectable ones show their attempts themselves. */
+export function retriedSteps(): readonly RetriedStep[] {
+  return [...retried];
+}
+
+/** `listener` is called whenever `retriedSteps` changes. */
+export function whenRetried(listener: () => void): void {
+  onRetried = listener;
+}
+
 /**
  * One local attempt, then the same step as a durable activity. A failed local activity rejects with the
  * ApplicationFailure itself; only a cancellation must not lead to a second run.
@@ -146,13 +173,26 @@ function localFirst<I, O>(
   );
   const runDurably = durably(pick, options, summary);
   return async (input) => {
+    if (isInspectable) return runDurably(input);
     try {
       return await inSequence(() => tryLocally(input));
     } catch (error) {
       if (isCancellation(error)) throw error;
-      return runDurably(input);
+      return whileRetried(summary, error, () => runDurably(input));
     }
   };
+}
+
+async function whileRetried<T>(title: string, error: unknown, work: () => Promise<T>): Promise<T> {
+  const step = { title, failure: failureSummary(error), since: new Date().toISOString() };
+  retried.add(step);
+  onRetried();
+  try {
+    return await work();
+  } finally {
+    retried.delete(step);
+    onRetried();
+  }
 }
 
 function durably<I, O>(
@@ -168,7 +208,7 @@ function durably<I, O>(
   return (input) => retryBriefly(() => run(input));
 }
 
-/** The running local attempt. Workflow modules are loaded per workflow, so this is per order. */
+/** The running local attempt. */
 let previousAttempt: Promise<unknown> = Promise.resolve();
 
 /**

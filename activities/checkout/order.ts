@@ -1,5 +1,5 @@
 /** Status changes of an order that need no provider. */
-import { findAuthorizationLeft } from '../../prisma/orders/step-attempts.ts';
+import { findAttention, findAuthorizationLeft } from '../../prisma/orders/step-attempts.ts';
 import { recordCancelled, recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import type { Shipment } from '../../domain/order.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
@@ -35,7 +35,11 @@ export function createOrderActivities({ db }: ActivityDependencies): OrderActivi
     },
     async recordNeedsAttention({ orderId, steps, failure }) {
       requireChanged(orderId, await recordNeedsAttention(db, orderId, { steps, failure }));
-      return { authorizationLeftAtStartMs: await findAuthorizationLeft(db, orderId) };
+      const waiting = (await findAttention(db, orderId))?.steps ?? [];
+      return {
+        authorizationLeftAtStartMs: await findAuthorizationLeft(db, orderId),
+        deadLetters: Object.fromEntries(waiting.map((each) => [each.step, each.deadLetterId])),
+      };
     },
     async recordResolved({ orderId, ...resolved }) {
       requireChanged(orderId, await recordResolved(db, orderId, resolved));

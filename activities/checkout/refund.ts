@@ -6,6 +6,7 @@
 import type { Payment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { ProviderPayment, SettleOutcome } from '../../gateways/payments.ts';
+import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import {
   listOpenRefunds,
   openRemainingRefund,
@@ -32,6 +33,9 @@ export function createRefundActivities(deps: ActivityDependencies): RefundActivi
 
     async recordRefundNeedsAttention({ failure, ...ref }) {
       await recordRefundNeedsAttention(deps.db, await requireRefund(deps.db, ref), failure);
+      const filter = { source: 'refund', subject: ref.refundId } as const;
+      const { deadLetters } = await listDeadLetters(deps.db, filter, { limit: 1 });
+      return { deadLetterId: deadLetters[0]?.id ?? null };
     },
   };
 }

@@ -153,6 +153,7 @@ describe('a manual capture', () => {
     const waiting = { orderId, steps: ['shipOrder'], failure: 'no answer' };
     expect(await steps.run('recordNeedsAttention', waiting)).toEqual({
       authorizationLeftAtStartMs: null,
+      deadLetters: { shipOrder: expect.stringMatching(/^dl_/) },
     });
   });
 

@@ -20,6 +20,8 @@ export interface Path {
   readonly meanwhile?: (shop: RunningShop, handle: CheckoutHandle) => Promise<void>;
   /** What the history must contain, or it is not the path it is named after. */
   readonly holds: readonly string[];
+  /** Every step is an ordinary activity. */
+  readonly inspectable?: true;
   /** No parcel leaves the warehouse. */
   readonly isManual?: true;
   readonly ends: 'shipped' | 'cancelled' | 'cancelled from outside';
@@ -185,6 +187,38 @@ export const PATHS: readonly Path[] = [
     },
     holds: ['not_cancellable', 'already_shipped'],
     ends: 'shipped',
+  },
+  {
+    name: 'inspectable-shipped',
+    faults: [],
+    inspectable: true,
+    holds: ['"inspectable":true', 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED'],
+    ends: 'shipped',
+  },
+  {
+    name: 'inspectable-shipped-after-retries',
+    faults: [
+      ['warehouse', 'reserve', 'fail_before', 3],
+      ['payments', 'capture', 'answer_lost', 1],
+      ['payments', 'lookup', 'down', 2],
+      ['warehouse', 'ship', 'answer_lost', 2],
+      ['mail', 'send', 'fail_before', 3],
+    ],
+    inspectable: true,
+    holds: ['"inspectable":true', 'capturePayment'],
+    ends: 'shipped',
+  },
+  {
+    name: 'inspectable-compensation-failed-then-resolved',
+    faults: [['warehouse', 'ship', 'refuse']],
+    inspectable: true,
+    reject: ({ payments }) => vi.spyOn(payments, 'refund').mockRejectedValue(REJECTED),
+    meanwhile: async (_shop, handle) => {
+      await untilNeedsAttention(handle);
+      await resolve(handle, { step: 'voidOrRefundPayment', decision: 'retry' });
+    },
+    holds: ['"inspectable":true', 'recordNeedsAttention', 'releaseStock', 'refunded'],
+    ends: 'cancelled',
   },
   {
     name: 'workflow-cancelled',

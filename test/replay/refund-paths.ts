@@ -8,7 +8,10 @@ import { acceptRefund, startRefund, type RefundHandle } from '../support/refundi
 import { orderIdOf, type RunningShop } from '../support/running-shop.ts';
 import { arm, type Path } from './paths.ts';
 
-export interface RefundPath extends Pick<Path, 'name' | 'faults' | 'reject' | 'holds'> {
+export interface RefundPath extends Pick<
+  Path,
+  'name' | 'faults' | 'reject' | 'inspectable' | 'holds'
+> {
   /** What happens while the refund is in progress. */
   readonly meanwhile?: (shop: RunningShop, handle: RefundHandle) => Promise<void>;
   readonly ends: RefundResult['status'];
@@ -16,6 +19,13 @@ export interface RefundPath extends Pick<Path, 'name' | 'faults' | 'reject' | 'h
 
 export const REFUND_PATHS: readonly RefundPath[] = [
   { name: 'refunded', faults: [], holds: ['refundPayment', 'notifyCustomer'], ends: 'succeeded' },
+  {
+    name: 'inspectable-refunded',
+    faults: [],
+    inspectable: true,
+    holds: ['"inspectable":true', 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED', 'refundPayment'],
+    ends: 'succeeded',
+  },
   {
     name: 'refunded-after-durable-retries',
     faults: [
@@ -58,7 +68,7 @@ export const REFUND_PATHS: readonly RefundPath[] = [
 
 /** Ships an order without faults, arms the faults, and starts its refund. */
 export async function beginRefund(shop: RunningShop, path: RefundPath): Promise<RefundHandle> {
-  const checkout = await shop.start();
+  const checkout = await shop.start({ inspectable: path.inspectable === true });
   expect((await checkout.result()).status).toBe('shipped');
   arm(shop, path);
   const refund = await acceptRefund(shop.db, orderIdOf(checkout));

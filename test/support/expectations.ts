@@ -1,4 +1,5 @@
 /** The two outcomes of an order, checked in our records and in the providers' own ledgers. */
+import { workflowMetadataQuery } from '@temporalio/workflow';
 import { expect } from 'vitest';
 import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
@@ -111,6 +112,12 @@ export async function viewOf(handle: CheckoutHandle): Promise<CheckoutView> {
   expect(pendingWorkflowTask ?? null, 'the workflow task under way').toBeNull();
   for (const { attempt } of pendingActivities ?? []) expect(attempt).toBeGreaterThan(1);
   return handle.query(statusQuery);
+}
+
+/** The card in the Web UI, which reads it by a query of the SDK's. */
+export async function cardOf(handle: CheckoutHandle): Promise<string> {
+  await viewOf(handle);
+  return (await handle.query(workflowMetadataQuery)).currentDetails ?? '';
 }
 
 /** The steps that wait for a decision, by the workflow's own query. */

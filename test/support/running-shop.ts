@@ -60,6 +60,8 @@ export interface RunningShop<T extends Temporal = Temporal> extends Shop {
   startWorker(queue: Queue, workflowsPath?: string): Promise<void>;
 }
 
+/** The API's address, as workflows link to it. */
+export const PUBLIC_URL = 'https://shop.test';
 /** No server listens there. */
 const NOWHERE = 'http://127.0.0.1:9/callbacks/warehouse';
 
@@ -69,8 +71,8 @@ export async function openRunningShop<T extends Temporal>(
 ): Promise<RunningShop<T>> {
   const client = () => temporal.client;
   const clients = {
-    checkouts: createCheckoutClient({ client, eagerStart: false }),
-    refunds: createRefundClient({ client }),
+    checkouts: createCheckoutClient({ client, publicUrl: PUBLIC_URL, eagerStart: false }),
+    refunds: createRefundClient({ client, publicUrl: PUBLIC_URL }),
     deliveries: createDeliveryClient({ client }),
     ...options.temporal,
   };

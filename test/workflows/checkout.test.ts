@@ -46,11 +46,33 @@ describe('an order whose steps all succeed', () => {
   });
 
   test('an order without failures schedules no durable activity and writes at most 26 events', async () => {
-    const handle = await shop.start();
+    const handle = await shop.start({ inspectable: false });
     await handle.result();
     const { events } = await handle.fetchHistory();
     const scheduled = events?.filter((event) => event.activityTaskScheduledEventAttributes) ?? [];
     expect(scheduled).toEqual([]);
     expect(events?.length).toBeLessThanOrEqual(26);
+  });
+});
+
+describe('an inspectable order', () => {
+  test('an inspectable order runs every step as an ordinary activity that succeeds at its first attempt', async () => {
+    const handle = await shop.start({ inspectable: true });
+    expect((await handle.result()).status).toBe('shipped');
+    await expectShipped(shop, orderIdOf(handle));
+    const { events = [] } = await handle.fetchHistory();
+    const scheduled = events?.flatMap((event) => event.activityTaskScheduledEventAttributes ?? []);
+    expect(scheduled?.map(({ activityType }) => activityType?.name).toSorted()).toEqual([
+      'capturePayment',
+      'lookUpShipment',
+      'notifyCustomer',
+      'notifyCustomer',
+      'recordShipped',
+      'requestShipment',
+      'reserveStock',
+    ]);
+    const begun = events?.flatMap((event) => event.activityTaskStartedEventAttributes ?? []);
+    expect(begun?.map(({ attempt }) => attempt)).toEqual(scheduled?.map(() => 1));
+    expect(events?.filter((event) => event.markerRecordedEventAttributes)).toEqual([]);
   });
 });

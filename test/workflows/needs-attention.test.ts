@@ -4,6 +4,7 @@ import { COMPENSATIONS, REJECTED, SHIP } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   attentionOf,
+  cardOf,
   effectsOf,
   expectCleanSlate,
   expectShipped,
@@ -11,7 +12,7 @@ import {
   viewOf,
   waitingFor,
 } from '../support/expectations.ts';
-import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
+import { orderIdOf, PUBLIC_URL, type CheckoutHandle } from '../support/running-shop.ts';
 import { answerShipment, resolve, update } from '../support/updates.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 
@@ -46,6 +47,22 @@ describe('a compensation that fails permanently', () => {
       where: { orderId: orderIdOf(handle), type: 'order.attention_resolved' },
     });
     expect(event?.data).toMatchObject({ decision: 'skip', actor: 'op', note: 'looked into it' });
+  });
+
+  test('the card of an order that waits says first what waits, why, and where to decide', async () => {
+    const handle = await unrefundable();
+    const orderId = orderIdOf(handle);
+    const [first = '', , ...table] = (await cardOf(handle)).split('\n');
+    const deadLetter = await deadLetterOf(shop, orderId);
+    expect(first).toContain('Void or refund the payment (voidOrRefundPayment)');
+    expect(first).toContain(String(deadLetter?.error));
+    expect(first).toContain('Decide: retry or skip');
+    expect(first).toContain(`(${PUBLIC_URL}/console/orders/${orderId})`);
+    expect(first).toContain(`POST /v1/dead-letters/${deadLetter?.id}/redrive`);
+    expect(table).toHaveLength(6);
+    await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
+    await handle.result();
+    expect(await cardOf(handle)).toMatch(/^Cancelled\./);
   });
 
   test('a decision enters the workflow history before the activity that records it is scheduled', async () => {

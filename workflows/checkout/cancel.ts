@@ -23,7 +23,7 @@ import type { CheckoutRun } from './state.ts';
 export function handleCancel(run: CheckoutRun): void {
   onUpdate(cancelUpdate, cancelRequest, {
     description:
-      'Cancel the order: accepted with the pending compensations, or refused with the reason.',
+      'Cancel the order: {"reason": "requested_by_operator", "actor": "your name"}. Accepted with the pending compensations, or refused with the reason.',
     refuse(request) {
       requireName(request);
       refuseUnlessForward(run);

@@ -16,10 +16,10 @@ import { COMPENSATIONS, FIRST_COMPENSATION } from '../../domain/checkout-steps.t
 import { checkoutWorkflowId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { CancelReason } from '../../domain/order.ts';
-import { requireInput } from '../inputs.ts';
+import { requireInput, takesUndecoded } from '../inputs.ts';
 import { failureTypeOf } from '../failure-type.ts';
 import { checkoutInput } from './inputs.ts';
-import { steps } from '../steps.ts';
+import { inspectSteps, steps } from '../steps.ts';
 import { handleCancel } from './cancel.ts';
 import { compensateOrder, registerCompensation } from './compensate.ts';
 import { statusQuery, type CheckoutInput, type CheckoutResult } from './contract.ts';
@@ -37,6 +37,8 @@ type Outcome =
   | Parcel
   | { readonly kind: 'shipped_manually' }
   | { readonly kind: 'cancelled'; readonly reason: CancelReason };
+
+takesUndecoded(checkout);
 
 export async function checkout(given: CheckoutInput): Promise<CheckoutResult> {
   const input = requireInput(checkoutInput, given, ({ orderId }) => checkoutWorkflowId(orderId));
@@ -141,7 +143,8 @@ function cancelled(reason: CancelReason): Outcome {
 }
 
 function begin(input: CheckoutInput): CheckoutRun {
-  const { orderId, totalMinor, currency, resume } = input;
+  const { orderId, totalMinor, currency, inspectable, resume } = input;
+  if (inspectable === true) inspectSteps();
   const progress = createProgress(formatMoney({ amountMinor: totalMinor, currency }));
   const run: CheckoutRun = {
     orderId,
@@ -149,6 +152,7 @@ function begin(input: CheckoutInput): CheckoutRun {
     saga: createSaga(),
     shipping: createShipping(orderId, {
       requested: resume?.from === 'paid',
+      onAccepted: () => progress.awaitCallback(),
       onWait: () => progress.enter('paid', 'publish'),
     }),
     attention: createAttention(orderId, progress),

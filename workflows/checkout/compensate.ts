@@ -12,12 +12,16 @@ import type { CheckoutRun } from './state.ts';
 
 /** Registers the activity of that name. A shipment that has left the warehouse is `too_late`. */
 export function registerCompensation(run: CheckoutRun, name: CompensationName): void {
-  const { orderId, saga } = run;
+  const { orderId, saga, progress } = run;
   saga.register({
     name,
     run: async () => {
-      const outcome = await steps[name]({ orderId });
-      if (outcome?.kind !== 'already_shipped') return 'compensated';
+      const outcome = await progress.track(name, async () => steps[name]({ orderId }));
+      if (outcome?.kind !== 'already_shipped') {
+        progress.mark(name, 'compensated');
+        return 'compensated';
+      }
+      progress.mark(name, 'refused');
       run.shippedParcel = { ...outcome, kind: 'shipped' };
       return 'too_late';
     },
@@ -53,7 +57,6 @@ export async function compensateOrder(
   const failed = new Map<string, FailedCompensation>(
     outcome.failed.map((each) => [each.compensation.name, each]),
   );
-  for (const name of saga.pending()) if (!failed.has(name)) progress.mark(name, 'compensated');
   while (failed.size > 0) await resolveOne(run, failed);
   await steps.recordCancelled({ orderId, reason });
   progress.enter('cancelled', 'publish');
@@ -80,7 +83,6 @@ async function resolveOne(
   try {
     if ((await compensation.run()) === 'too_late') throw shippedMeanwhile();
     failed.delete(step);
-    progress.mark(step, 'compensated');
   } catch (error) {
     failed.set(step, { compensation, error });
   }

@@ -19,19 +19,24 @@ export interface CheckoutInput {
   readonly orderId: OrderId;
   readonly totalMinor: number;
   readonly currency: string;
+  /** Every step is an ordinary activity: with a bar, a duration and its attempts in the Web UI. */
+  readonly inspectable?: boolean;
   /** For an order whose earlier run is gone: where to continue. */
   readonly resume?: Resume;
 }
 
-/** The trace of the order, beside the input of a workflow. It goes into the memo, for trace.ts. */
-export interface Traced {
-  readonly traceparent?: string | null;
+/** What a workflow about an order has in its memo, beside its input. */
+export interface Noted {
+  readonly correlationId: string;
+  /** The trace of the order, for trace.ts. */
+  readonly traceparent?: string | null | undefined;
+  /** The order's page in the console, for the card. */
+  readonly consoleUrl?: string | undefined;
 }
 
 /** The input, and what operators see of the workflow. */
-interface Shown extends CheckoutInput, Traced {
+interface Shown extends CheckoutInput, Noted {
   readonly skus: readonly string[];
-  readonly correlationId: string;
 }
 
 export interface CheckoutResult {
@@ -91,7 +96,9 @@ export const SEARCH_ATTRIBUTES = {
 export function checkoutStartOptions({
   traceparent,
   correlationId,
+  consoleUrl,
   skus,
+  inspectable = false,
   ...input
 }: Shown): WorkflowStartOptions<(input: CheckoutInput) => Promise<CheckoutResult>> {
   const money = formatMoney({ amountMinor: input.totalMinor, currency: input.currency });
@@ -99,8 +106,8 @@ export function checkoutStartOptions({
     workflowId: checkoutWorkflowId(input.orderId),
     taskQueue: TASK_QUEUE,
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
-    args: [input],
-    memo: { correlationId, ...(traceparent && { traceparent }) },
+    args: [{ ...input, ...(inspectable && { inspectable }) }],
+    memo: memoOf({ correlationId, traceparent, consoleUrl }),
     staticSummary: summary(`${money}: ${skus.join(', ')}`),
     typedSearchAttributes: [
       { key: SEARCH_ATTRIBUTES.orderStatus, value: 'placed' },
@@ -109,6 +116,15 @@ export function checkoutStartOptions({
       { key: SEARCH_ATTRIBUTES.sku, value: keywords(skus) },
       { key: SEARCH_ATTRIBUTES.needsAttention, value: false },
     ],
+  };
+}
+
+/** The memo of a workflow. Old ones lack the page. */
+export function memoOf({ correlationId, traceparent, consoleUrl }: Noted) {
+  return {
+    correlationId,
+    ...(traceparent && { traceparent }),
+    ...(consoleUrl !== undefined && { consoleUrl }),
   };
 }
 

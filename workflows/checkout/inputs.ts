@@ -36,6 +36,7 @@ export const checkoutInput = object<CheckoutInput>({
   orderId,
   totalMinor: count,
   currency,
+  inspectable: optional(bool),
   resume: optional(resume),
 });
 

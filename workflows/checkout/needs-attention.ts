@@ -63,7 +63,8 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
   let received: Resolution | undefined;
 
   onUpdate(resolveUpdate, resolutionInput, {
-    description: 'Decide about a step that needs attention: retry, skip or cancel.',
+    description:
+      'Decide about a step that waits for a person, by its name in the query status: {"step": "capturePayment", "decision": "retry", "note": "why", "actor": "your name"}. A decision is retry, skip or cancel; not each step allows each.',
     refuse({ step, decision }) {
       const { waitingFor } = progress.view();
       if (received !== undefined || !waitingFor.includes(step)) {
@@ -85,14 +86,15 @@ export function createAttention(orderId: OrderId, progress: Progress): Attention
         steps: request.steps,
         failure,
       });
-      progress.waitFor(request.steps);
+      const { deadLetters = {} } = attention;
+      progress.waitFor({ steps: request.steps, failure, deadLetters });
       progress.enter('needs_attention', 'publish');
       const [step = ''] = request.steps;
       // A compensation has no deadline: it is what voids the authorization.
       const timeoutMs = isDecisionAbout(step, 'cancel') ? timeToDecideMs(attention) : null;
       // A cancel of the order may end the wait too.
       const isReceived = await waitUntil(() => received !== undefined, timeoutMs).finally(() =>
-        progress.waitFor([]),
+        progress.waitFor(null),
       );
       const resolution: Resolution = isReceived ? take() : { step, ...TIMED_OUT };
       const stage = request.resumes[resolution.decision];

@@ -2,7 +2,9 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { OrderStatus } from '../../domain/order.ts';
 import { details } from '../limits.ts';
-import { publish as publishAttributes } from './publish.ts';
+import { retriedSteps, whenRetried } from '../steps.ts';
+import { renderCard, type Waiting } from './card.ts';
+import { consolePageOfOrder, publish as publishAttributes } from './publish.ts';
 import { SEARCH_ATTRIBUTES, type CheckoutView, type StepView } from './contract.ts';
 
 export interface Progress {
@@ -11,28 +13,37 @@ export interface Progress {
   mark(name: string, state: StepView['state']): void;
   /** Enters a status. Published as a search attribute where the order waits or ends: each adds an event. */
   enter(status: OrderStatus, publish: 'publish' | 'quiet'): void;
-  waitFor(steps: readonly string[]): void;
+  /** The warehouse has the shipping request and will call back. */
+  awaitCallback(): void;
+  /** Null: no step waits for a person any more. */
+  waitFor(waiting: Waiting | null): void;
   view(): CheckoutView;
 }
 
-export function createProgress(title: string): Progress {
+/** `total`: what the order comes to. */
+export function createProgress(total: string): Progress {
   const states = new Map<string, StepView['state']>();
+  const consoleUrl = consolePageOfOrder();
   let status: OrderStatus = 'placed';
-  let waitingFor: readonly string[] = [];
+  let waiting: Waiting | null = null;
+  let requestedAt: string | null = null;
 
-  const show = () => setCurrentDetails(details(card(title, view())));
-  const view = (): CheckoutView => ({
-    status,
-    steps: [...states].map(([name, state]) => ({ name, state })),
-    waitingFor,
-  });
-  const mark = (name: string, state: StepView['state']) => {
+  const show = (): void => {
+    const now = { status, states, waiting, requestedAt, retried: retriedSteps() };
+    setCurrentDetails(details(renderCard({ total, consoleUrl, ...now })));
+  };
+  const mark = (name: string, state: StepView['state']): void => {
     states.set(name, state);
     show();
   };
+  whenRetried(show);
   return {
-    view,
     mark,
+    view: () => ({
+      status,
+      steps: [...states].map(([name, state]) => ({ name, state })),
+      waitingFor: waiting?.steps ?? [],
+    }),
     async track(name, work) {
       mark(name, 'running');
       try {
@@ -53,26 +64,16 @@ export function createProgress(title: string): Progress {
         { key: SEARCH_ATTRIBUTES.needsAttention, value: next === 'needs_attention' },
       ]);
     },
-    waitFor(steps) {
-      waitingFor = steps;
-      for (const step of steps) mark(step, 'waiting');
+    awaitCallback() {
+      requestedAt = new Date().toISOString();
+      show();
+    },
+    waitFor(next) {
+      waiting = next;
+      for (const step of next?.steps ?? []) states.set(step, 'waiting');
+      show();
     },
   };
-}
-
-const ICONS: Readonly<Record<StepView['state'], string>> = {
-  waiting: '✋ waits for a person',
-  running: '… running',
-  done: '✓ done',
-  refused: '✗ refused',
-  failed: '! failed',
-  compensated: '↩ compensated',
-  skipped: '» skipped by a person',
-};
-
-function card(title: string, view: CheckoutView): string {
-  const rows = view.steps.map(({ name, state }) => `| ${name} | ${ICONS[state]} |`);
-  return [`### ${title}: ${view.status}`, '', '| step | state |', '|---|---|', ...rows].join('\n');
 }
 
 function isRefusal(result: unknown): boolean {

@@ -1,4 +1,4 @@
-/** Search attributes that a running workflow sets. */
+/** What operators see of a running workflow: the search attributes that it sets, the order's page. */
 import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { SEARCH_ATTRIBUTES } from './contract.ts';
 
@@ -10,4 +10,10 @@ export function publish(attributes: Parameters<typeof upsertSearchAttributes>[0]
   const { typedSearchAttributes } = workflowInfo();
   if (typedSearchAttributes.get(SEARCH_ATTRIBUTES.needsAttention) === undefined) return;
   upsertSearchAttributes(attributes);
+}
+
+/** The order's page in the console; null when the workflow was started without it. */
+export function consolePageOfOrder(): string | null {
+  const url = workflowInfo().memo?.['consoleUrl'];
+  return typeof url === 'string' ? url : null;
 }

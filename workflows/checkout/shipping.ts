@@ -8,7 +8,6 @@ import {
   ApplicationFailure,
   condition,
   isCancellation,
-  setHandler,
   TemporalFailure,
 } from '@temporalio/workflow';
 import { retryBudgetMs } from '../../domain/checkout-steps.ts';
@@ -16,7 +15,7 @@ import type { FailureType } from '../../domain/failures.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { ShipmentAnswer, ShipmentLookup } from '../activities.ts';
 import { patienceWith } from '../failure-type.ts';
-import { onSignal } from '../inputs.ts';
+import { onBareSignal, onSignal } from '../inputs.ts';
 import { shipmentAnswered } from './inputs.ts';
 import { steps } from '../steps.ts';
 import { lookUpShipmentSignal, shipmentAnsweredSignal } from './contract.ts';
@@ -41,6 +40,8 @@ export interface Shipping {
 interface ShippingOptions {
   /** An earlier run of the order may have sent the request. */
   readonly requested: boolean;
+  /** The warehouse has accepted the request. */
+  readonly onAccepted: () => void;
   /** The warehouse has not answered within the first interval: the order waits for it. */
   readonly onWait: () => void;
 }
@@ -51,19 +52,19 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
   let isReportUnclear = false;
 
   onSignal(shipmentAnsweredSignal, shipmentAnswered, {
-    description: "The warehouse's answer to the shipping request.",
+    description:
+      'The answer of the warehouse to the shipping request: {"correlationId": "ord_....ship", "answer": {"kind": "shipped", "carrier": "...", "trackingNumber": "..."}}, or {"kind": "refused", "reason": "..."}.',
     handle(answered) {
       // The first answer counts. A repeat, or an answer to another request, changes nothing.
       if (answered.correlationId === shipmentCorrelationId(orderId)) answer ??= answered.answer;
     },
   });
-  setHandler(
-    lookUpShipmentSignal,
-    () => {
+  onBareSignal(lookUpShipmentSignal, {
+    description: 'The warehouse reported what is not understood: look the shipment up now.',
+    handle() {
       isReportUnclear = true;
     },
-    { description: 'The warehouse reported what is not understood: look the shipment up now.' },
-  );
+  });
 
   return {
     isRequested: () => requested,
@@ -74,6 +75,7 @@ export function createShipping(orderId: OrderId, options: ShippingOptions): Ship
       const deadlineMs = Date.now() + retryBudgetMs('shipOrder');
       for (let intervalMs = FIRST_INTERVAL_MS; Date.now() < deadlineMs;) {
         if (request.kind === 'refused') return request;
+        if (intervalMs === FIRST_INTERVAL_MS) options.onAccepted();
         const waitMs = Math.min(intervalMs, deadlineMs - Date.now());
         const summary = 'Wait for the warehouse';
         await condition(() => answer !== undefined || isReportUnclear, waitMs, { summary });

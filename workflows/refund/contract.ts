@@ -3,7 +3,7 @@ import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineSignal } from '@temporalio/workflow';
 import { refundWorkflowId, type OrderId, type RefundId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
-import { SEARCH_ATTRIBUTES, TASK_QUEUE, type Traced } from '../checkout/contract.ts';
+import { memoOf, SEARCH_ATTRIBUTES, TASK_QUEUE, type Noted } from '../checkout/contract.ts';
 import { summary } from '../limits.ts';
 
 export const REFUND_WORKFLOW = 'refund';
@@ -13,12 +13,12 @@ export interface RefundInput {
   readonly orderId: OrderId;
   readonly amountMinor: number;
   readonly currency: string;
+  /** As of a checkout. */
+  readonly inspectable?: boolean;
 }
 
 /** The input, and what operators see of the workflow. */
-interface Shown extends RefundInput, Traced {
-  readonly correlationId: string;
-}
+type Shown = RefundInput & Noted;
 
 export interface RefundResult {
   readonly status: 'succeeded' | 'failed';
@@ -36,6 +36,8 @@ export const retryRefundSignal = defineSignal<[RetryRefund]>('retryRefund');
 export function refundStartOptions({
   traceparent,
   correlationId,
+  consoleUrl,
+  inspectable = false,
   ...input
 }: Shown): WorkflowStartOptions<(input: RefundInput) => Promise<RefundResult>> {
   const { refundId, orderId, amountMinor, currency } = input;
@@ -43,8 +45,8 @@ export function refundStartOptions({
     workflowId: refundWorkflowId(refundId),
     taskQueue: TASK_QUEUE,
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-    args: [input],
-    memo: { correlationId, orderId, ...(traceparent && { traceparent }) },
+    args: [{ ...input, ...(inspectable && { inspectable }) }],
+    memo: { ...memoOf({ correlationId, traceparent, consoleUrl }), orderId },
     staticSummary: summary(`Refund ${formatMoney({ amountMinor, currency })} of ${orderId}`),
     typedSearchAttributes: [
       { key: SEARCH_ATTRIBUTES.currency, value: currency },

@@ -13,15 +13,23 @@ import { refundNotification, refundWorkflowId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
 import { SEARCH_ATTRIBUTES } from '../checkout/contract.ts';
 import { failureSummary } from '../failure-summary.ts';
-import { onSignal, requireInput } from '../inputs.ts';
+import { onSignal, requireInput, takesUndecoded } from '../inputs.ts';
 import { refundInput, retryRefund } from './inputs.ts';
 import { details } from '../limits.ts';
-import { publish } from '../checkout/publish.ts';
+import { askPerson, retrying, withLink } from '../checkout/card.ts';
+import { consolePageOfOrder, publish } from '../checkout/publish.ts';
 import { retryRefundSignal, type RefundInput, type RefundResult } from './contract.ts';
-import { steps } from '../steps.ts';
+import { inspectSteps, retriedSteps, steps, whenRetried } from '../steps.ts';
+
+/** As of the activity `refundPayment`. */
+const TITLE = 'Refund the payment';
+
+takesUndecoded(refund);
 
 export async function refund(given: RefundInput): Promise<RefundResult> {
   const input = requireInput(refundInput, given, ({ refundId }) => refundWorkflowId(refundId));
+  if (input.inspectable === true) inspectSteps();
+  const card = createCard(input);
   const retry: Retry = { by: null };
   onSignal(retryRefundSignal, retryRefund, {
     description: 'Retry the refund when it needs attention. Say who you are: {"actor": "..."}.',
@@ -30,12 +38,12 @@ export async function refund(given: RefundInput): Promise<RefundResult> {
     },
   });
   return CancellationScope.nonCancellable(async () => {
-    const outcome = await refundPayment(input, retry);
+    const outcome = await refundPayment(input, retry, card);
     if (outcome.kind === 'refused') {
-      show(input, `refused by the provider: ${outcome.code}`);
+      card.show(`Refused by the provider: ${outcome.code}.`);
       return { status: 'failed' };
     }
-    show(input, 'refunded');
+    card.show('Refunded.');
     await notify(input);
     return { status: 'succeeded' };
   });
@@ -47,19 +55,24 @@ interface Retry {
 }
 
 /** Retries until there is a result: for the retry budget, then whenever an operator asks for it. */
-async function refundPayment(input: RefundInput, retry: Retry): Promise<RefundPaymentOutcome> {
+async function refundPayment(
+  input: RefundInput,
+  retry: Retry,
+  card: Card,
+): Promise<RefundPaymentOutcome> {
   const { refundId, orderId } = input;
   for (;;) {
-    show(input, `calling the provider${retry.by === null ? '' : `, retried by ${retry.by}`}`);
+    card.show(`Runs: ${TITLE}${retry.by === null ? '' : `, retried by ${retry.by}`}.`);
     try {
       return await steps.refundPayment({ refundId, orderId });
     } catch (error) {
       if (!(error instanceof TemporalFailure)) throw error;
       // Earlier signals do not count: the dead letter that an operator redrives is recorded next.
       retry.by = null;
-      await steps.recordRefundNeedsAttention({ refundId, orderId, failure: failureSummary(error) });
+      const failure = failureSummary(error);
+      const asked = await steps.recordRefundNeedsAttention({ refundId, orderId, failure });
+      card.ask(failure, asked?.deadLetterId ?? null);
     }
-    show(input, 'needs attention: redrive its dead letter');
     needsAttention(true);
     await condition(() => retry.by !== null);
     needsAttention(false);
@@ -76,9 +89,32 @@ async function notify({ refundId, orderId }: RefundInput): Promise<void> {
   }
 }
 
-function show({ amountMinor, currency, orderId }: RefundInput, state: string): void {
-  const money = formatMoney({ amountMinor, currency });
-  setCurrentDetails(details(`### ${money} of ${orderId}\n\n${state}`));
+interface Card {
+  show(sentence: string): void;
+  ask(failure: string, deadLetter: string | null): void;
+}
+
+/** The card in the Web UI: what the refund waits for, then what it is. */
+function createCard({ amountMinor, currency, orderId }: RefundInput): Card {
+  const consoleUrl = consolePageOfOrder();
+  const about = `${formatMoney({ amountMinor, currency })} of ${orderId}`;
+  let now = '';
+  const render = (): void => {
+    const [retried] = retriedSteps();
+    const first = retried === undefined ? now : withLink(retrying(retried), consoleUrl);
+    setCurrentDetails(details(`${first}\n\n${about}`));
+  };
+  whenRetried(render);
+  return {
+    show(sentence) {
+      now = withLink(sentence, consoleUrl);
+      render();
+    },
+    ask(failure, deadLetter) {
+      now = askPerson({ about: TITLE, failure, decisions: ['retry'], deadLetter, consoleUrl });
+      render();
+    },
+  };
 }
 
 function needsAttention(value: boolean): void {
