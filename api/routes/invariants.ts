@@ -4,14 +4,15 @@ import type { InvariantResult } from '../../prisma/operations/invariants.ts';
 import { createInvariantReader } from '../operations/invariants.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 import { onInvalid } from '../http/respond.ts';
-import { invariantListSchema, type InvariantBody } from '../schemas/invariants.ts';
+import { invariantListSchema, invariantQuery, type InvariantBody } from '../schemas/invariants.ts';
 import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
 export function invariantRoutes({ watchDb }: Pick<Services, 'watchDb'>) {
   const readInvariants = createInvariantReader(watchDb);
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid }).openapi(listRoute, async (c) => {
-    const { results, checkedAt } = await readInvariants();
+    const { max_age: maxAgeSeconds } = c.req.valid('query');
+    const { results, checkedAt } = await readInvariants(maxAgeSeconds * 1_000);
     const data = results.map(invariantBody);
     const countOf = (status: InvariantBody['status']): number =>
       data.filter((each) => each.status === status).length;
@@ -38,8 +39,9 @@ const listRoute = createRoute({
   tags: ['Invariants'],
   summary: 'Check the invariants',
   description:
-    'Checks what must hold despite any failure, in one database snapshot. Callers within 5 seconds ' +
-    'share a result. Alert on `violated` above 0. `npm run audit` also checks Temporal and providers.',
+    'Checks what must hold despite any failure, in one database snapshot. Callers within 5 seconds, or ' +
+    'within `max_age`, share a result. Alert on `violated` above 0. `npm run audit` also checks Temporal and providers.',
+  request: { query: invariantQuery },
   responses: {
     200: {
       description: 'Every invariant with its count.',

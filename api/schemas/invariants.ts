@@ -2,6 +2,10 @@
 import { z } from '@hono/zod-openapi';
 import { listOf } from './common.ts';
 
+/** Callers within this time share a result. */
+const SHARED_SECONDS = 5;
+const MAX_AGE_SECONDS = 86_400;
+
 export const invariantSchema = z
   .object({
     object: z.literal('invariant'),
@@ -25,4 +29,20 @@ export const invariantListSchema = listOf(invariantSchema).extend({
   checked_at: z.iso.datetime(),
   violated: z.number().int().openapi({ description: 'The number of violated invariants.' }),
   unchecked: z.number().int().openapi({ description: 'The number of unchecked invariants.' }),
+});
+
+export const invariantQuery = z.object({
+  max_age: z
+    .string()
+    .regex(/^\d{1,5}$/, `Whole seconds, from ${SHARED_SECONDS} to ${MAX_AGE_SECONDS}`)
+    .transform(Number)
+    .pipe(z.number().min(SHARED_SECONDS).max(MAX_AGE_SECONDS))
+    .default(SHARED_SECONDS)
+    .openapi({
+      type: 'integer',
+      minimum: SHARED_SECONDS,
+      maximum: MAX_AGE_SECONDS,
+      default: SHARED_SECONDS,
+      description: 'A result of up to so many seconds ago is accepted.',
+    }),
 });
