@@ -8,6 +8,7 @@ import { createAllowedMethods } from './http/allowed-methods.ts';
 import {
   authenticate,
   correlation,
+  isOfConsole,
   requestLog,
   onError,
   type ApiEnv,
@@ -99,7 +100,7 @@ export function createApp(services: Services, operations = true) {
 function hideOperations(app: OpenAPIHono<ApiEnv>): void {
   for (const path of OPERATIONS_PATHS) {
     app.use(path, async (c, next) => {
-      if (c.req.path !== PUBLIC_PATH) throw new ProblemError(notFound());
+      if (c.req.path !== PUBLIC_PATH && !isOfConsole(c)) throw new ProblemError(notFound());
       await next();
     });
   }

@@ -9,7 +9,7 @@ import type { Services } from '../context.ts';
 import { ProblemError, type Problem } from '../http/problems.ts';
 import type { ConcurrencyLimiter, Permit, Rejection } from '../limits/concurrency-limit.ts';
 import { requestClassOf } from '../limits/request-class.ts';
-import { databaseUnavailable, IDENTITY, type ApiEnv } from './request.ts';
+import { databaseUnavailable, isOfConsole, type ApiEnv } from './request.ts';
 
 /** At most 10 s in the queue, then authorize 2 s, look-up 1 s and the database. */
 export const REQUEST_DEADLINE_MS = 15_000;
@@ -21,8 +21,7 @@ export function loadShedding({ limiters }: Services): MiddlewareHandler<ApiEnv> 
   return async (c, next) => {
     const { signal } = c.req.raw;
     c.set('requestDeadline', AbortSignal.any([signal, AbortSignal.timeout(REQUEST_DEADLINE_MS)]));
-    const isOfConsole = c.env?.[IDENTITY] !== undefined;
-    const limiter = limiters[isOfConsole ? 'console' : requestClassOf(c.req)];
+    const limiter = limiters[isOfConsole(c) ? 'console' : requestClassOf(c.req)];
     let permit = await acquirePermit(limiter, signal);
     c.set('releaseWhileWaiting', async (wait) => {
       permit.release();

@@ -133,6 +133,11 @@ function tooManyUnknownKeys(): Problem {
   };
 }
 
+/** Whether it is a call of the console, whose session has the role of an operator at least. */
+export function isOfConsole(c: Context<ApiEnv>): boolean {
+  return c.env?.[IDENTITY] !== undefined;
+}
+
 /** Who holds a stream or a wait, and until when at most. */
 export function clientOf(c: Context<ApiEnv>) {
   return { apiKeyId: c.var.apiKey.id, signal: c.req.raw.signal };

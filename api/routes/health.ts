@@ -4,18 +4,18 @@ import { timeout, TimeoutStrategy } from 'cockatiel';
 import { Hono, type Context } from 'hono';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { pingDatabase } from '../../prisma/client/client.ts';
-import type { ApiEnv } from '../middleware/request.ts';
+import { isOfConsole, type ApiEnv } from '../middleware/request.ts';
 import type { Services } from '../context.ts';
 
 const DATABASE_DEADLINE_MS = 500;
 const databaseDeadline = timeout(DATABASE_DEADLINE_MS, TimeoutStrategy.Aggressive);
 
-/** Without `details` readiness is only its status, which a load balancer needs. */
+/** Without `details` readiness is only its status, which a load balancer needs; the console has them. */
 export function healthRoutes(services: Services, details: boolean) {
   const ready = async (c: Context<ApiEnv>): Promise<Response> => {
     const { status, ...rest } = await readiness(services);
     const isReady = status === 'ready' || status === 'degraded';
-    const body = { status, ...(details && rest) };
+    const body = { status, ...((details || isOfConsole(c)) && rest) };
     return c.json(body, isReady ? 200 : 503, { 'cache-control': 'no-store' });
   };
   return new Hono<ApiEnv>()
