@@ -49,7 +49,9 @@ export async function compilePrograms(programs: readonly string[] = PROGRAMS): P
   });
   for (const { path, contents } of outputFiles) await replaceFile(path, contents);
   for (const [from, to] of DATA_FILES) {
-    await replaceFile(join(DIST, to), await readFile(join(PROJECT, from)));
+    const contents = await readFile(join(PROJECT, from));
+    const folders = new Set(programs.map((program) => join(DIST, dirname(program))));
+    for (const folder of folders) await replaceFile(join(folder, to), contents);
   }
   const data = DATA_FILES.map(([from]) => from);
   // All inputs for each program: after a change it may need one that it does not need today.
