@@ -45,3 +45,17 @@ function formatOf(currency: string, decimals: number): Intl.NumberFormat {
   formats.set(currency, format);
   return format;
 }
+
+/** Minor units as a plain decimal, e.g. `12.50`: what `toMinor` reads. */
+export function fromMinor(amountMinor: number, currency: string): string {
+  const decimals = decimalsOf(currency) ?? 0;
+  return (amountMinor / 10 ** decimals).toFixed(decimals);
+}
+
+/** A plain decimal in minor units; null for what is no amount of the currency. */
+export function toMinor(text: string, currency: string): number | null {
+  const decimals = decimalsOf(currency);
+  const [, whole = '', fraction = ''] = /^(\d{1,13})(?:[.,](\d+))?$/.exec(text) ?? [];
+  if (decimals === undefined || whole === '' || fraction.length > decimals) return null;
+  return Number(whole + fraction.padEnd(decimals, '0'));
+}

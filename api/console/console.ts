@@ -19,22 +19,17 @@ import { eventsPage } from './events.ts';
 import { healthPage } from './health.ts';
 import { homePage } from './home.ts';
 import { layout } from './layout.ts';
-import { liveRoutes, orderPage } from './order.ts';
+import { createOrderPage, liveRoutes } from './order.ts';
 import { ordersPage } from './orders.ts';
-import type { ConsoleContext, ConsoleEnv, ConsolePage, Html, Notice } from './page.ts';
+import type { ConsoleContext, ConsoleEnv, ConsolePage, Html, Notice, View } from './page.ts';
 import { findSession } from './session.ts';
 import { signInRoutes } from './sign-in.ts';
 import { stockPage } from './stock.ts';
 
-const PAGES: readonly ConsolePage[] = [
-  homePage,
-  attentionPage,
-  ordersPage,
-  orderPage,
-  eventsPage,
-  stockPage,
-  healthPage,
-];
+function pagesOf({ temporalUi }: Services): readonly ConsolePage[] {
+  const order = createOrderPage(temporalUi);
+  return [homePage, attentionPage, ordersPage, order, eventsPage, stockPage, healthPage];
+}
 
 const POLICY = [
   "default-src 'none'",
@@ -72,7 +67,7 @@ export function consoleRoutes(services: Services, api: Api) {
     await next();
   });
   app.route('/', liveRoutes());
-  for (const page of PAGES) addPage(app, page);
+  for (const page of pagesOf(services)) addPage(app, page);
   app.all('*', (c) => failed(c, 404, 'No page has this address.'));
   app.onError((error, c) => {
     if (error instanceof HTTPException) return failed(c, 403, 'The form came from another site.');
@@ -88,8 +83,11 @@ export function consoleRoutes(services: Services, api: Api) {
 }
 
 function addPage(app: Hono<ConsoleEnv>, page: ConsolePage): void {
-  const show = async (c: ConsoleContext, notice: Notice | null, status: 200 | 409 = 200) =>
-    c.html(frame(c, page.title, { notice, main: await page.view(c) }), status);
+  const show = async (c: ConsoleContext, notice: Notice | null, status: 200 | 409 = 200) => {
+    const shown = await page.view(c);
+    const view = isView(shown) ? shown : { title: page.title, main: shown };
+    return c.html(frame(c, { ...view, notice }), status);
+  };
   const path = page.path === '' ? '/' : page.path;
   app.get(path, async (c) => {
     const name = c.req.query('part');
@@ -113,25 +111,24 @@ function addPage(app: Hono<ConsoleEnv>, page: ConsolePage): void {
   });
 }
 
-interface Content {
+function isView(shown: Awaited<Html> | View): shown is View {
+  return typeof shown === 'object' && 'main' in shown;
+}
+
+interface Content extends Partial<View> {
+  readonly title: string;
   readonly notice?: Notice | null;
   readonly main: Html;
 }
 
-function frame(c: ConsoleContext, title: string, content: Content): Html {
+function frame(c: ConsoleContext, content: Content): Html {
   const path = c.req.path.replace(/^\/console\/?/, '/').replace(/^\/$/, '');
-  return layout({
-    title,
-    path,
-    session: c.get('apiKey') ?? null,
-    search: c.req.query('q'),
-    ...content,
-  });
+  return layout({ path, session: c.get('apiKey') ?? null, search: c.req.query('q'), ...content });
 }
 
 function failed(c: ConsoleContext, status: ContentfulStatusCode, text: string) {
   const main = html`<div class="box bad">${text}</div>`;
-  return c.html(frame(c, 'Something is wrong', { main }), status);
+  return c.html(frame(c, { title: 'Something is wrong', main }), status);
 }
 
 /** htmx would put the sign-in page into a part of this one. */

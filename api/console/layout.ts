@@ -1,5 +1,6 @@
 /** The frame of every page: navigation, search, who is signed in, the outcome of an action. */
 import { html } from 'hono/html';
+import { EVENT_TYPES } from '../../domain/order.ts';
 import type { ApiKey } from '../../prisma/access/api-keys.ts';
 import { assetHref } from './assets.ts';
 import type { Html, Notice } from './page.ts';
@@ -31,10 +32,13 @@ interface Frame {
   readonly notice?: Notice | null;
   /** What was searched for. */
   readonly search?: string | undefined;
+  readonly heading?: Html;
   readonly main: Html;
+  readonly live?: string | null;
 }
 
-export function layout({ title, path, session, notice = null, search = '', main }: Frame): Html {
+export function layout(page: Frame): Html {
+  const { title, path, session, notice = null, search = '', heading = title, live = null } = page;
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -52,10 +56,15 @@ export function layout({ title, path, session, notice = null, search = '', main 
       <body>
         <a class="skip" href="#main">Skip to the content</a>
         ${session === null ? '' : header(path, session, search)}
-        <main id="main" class="container" tabindex="-1">
-          ${notice === null ? '' : noticeBox(notice)}
-          <h1>${title}</h1>
-          ${main}
+        ${notice === null ? '' : noticeBox(notice)}
+        <main
+          id="main"
+          class="container"
+          tabindex="-1"
+          ${live === null ? '' : refreshed(path, live)}
+        >
+          <h1>${heading}</h1>
+          ${page.main}
         </main>
       </body>
     </html>`;
@@ -93,7 +102,15 @@ function isWithin(path: string, to: string): boolean {
   return to === '' ? path === '' : path === to || path.startsWith(`${to}/`);
 }
 
+/** `console.js` sends `changed` at each event of the stream. */
+function refreshed(path: string, stream: string): Html {
+  return html`data-live="${stream}" data-types="${EVENT_TYPES.join(' ')}" hx-get="/console${path}"
+  hx-trigger="changed, every 10s" hx-select="#main" hx-swap="outerMorph"`;
+}
+
 /** `console.js` moves the focus to it, so that a screen reader says it. */
 function noticeBox({ tone, text }: Notice): Html {
-  return html`<div id="notice" class="box ${tone}" role="status" tabindex="-1">${text}</div>`;
+  return html`<div class="container">
+    <div id="notice" class="box ${tone}" role="status" tabindex="-1">${text}</div>
+  </div>`;
 }

@@ -20,12 +20,22 @@ export interface ConsolePage {
   /** `''` for the start; Hono's parameters otherwise, e.g. `/orders/:id`. */
   readonly path: string;
   readonly title: string;
-  /** The whole page below its heading. */
-  view(c: ConsoleContext): Promise<Html> | Html;
+  /** The whole page below its heading, or with it. */
+  view(c: ConsoleContext): Promise<Html | View> | Html;
   /** What `lazyPart` loads on its own, by name. A part that fails leaves the others. */
   readonly parts?: Readonly<Record<string, (c: ConsoleContext) => Promise<Html>>>;
   /** What the page's forms do, by name (`actionForm`). */
   readonly actions?: Readonly<Record<string, Action>>;
+}
+
+/** A page whose heading is not the same for all addresses. */
+export interface View {
+  readonly title: string;
+  /** Instead of the title alone. */
+  readonly heading: Html;
+  readonly main: Html;
+  /** Where its events come from, if it changes by itself. */
+  readonly live?: string | null;
 }
 
 /** Calls the API for a form, and says what happened. */

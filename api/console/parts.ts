@@ -133,21 +133,41 @@ export function lazyPart(name: string, everySeconds: number | null = null): Html
   ></div>`;
 }
 
+interface FormButton {
+  readonly label: string;
+  /** Sent as `choice`, where a form has several buttons. */
+  readonly choice?: string;
+  /** What it does, in words. */
+  readonly effect?: string;
+  readonly tone?: 'secondary' | 'danger';
+}
+
 /** A form of one action of the page (`ConsolePage.actions`). It shows the page again, with the outcome. */
 export function actionForm(of: {
   readonly action: string;
-  readonly label: string;
+  /** Of the only button; `buttons` instead, where there are several. */
+  readonly label?: string;
+  readonly tone?: 'secondary' | 'danger';
+  readonly buttons?: readonly FormButton[];
   /** Inputs, and hidden fields. */
   readonly fields?: Html | string;
   /** Asked before it is sent. */
   readonly confirm?: string;
-  readonly tone?: 'plain' | 'secondary' | 'danger';
-  /** Why this role may not: the button is then disabled. */
+  /** Why this role may not: the buttons are then disabled. */
   readonly refused?: string | null;
 }): Html {
-  const { action, label, fields = '', confirm, tone = '', refused = null } = of;
+  const { action, fields = '', confirm, refused = null } = of;
   const ask = confirm === undefined ? '' : html`hx-confirm="${confirm}"`;
   const disabled = refused === null ? '' : html`disabled title="${refused}"`;
+  const { label = '', tone = '' } = of;
+  const button = (each: FormButton) =>
+    html`<button class="${each.tone ?? ''}" name="choice" value="${each.choice ?? ''}" ${disabled}>
+      ${each.label}
+    </button>`;
+  const buttons =
+    of.buttons?.map(
+      (each) => html`<p class="choice">${button(each)} <small>${each.effect}</small></p>`,
+    ) ?? html`<button class="${tone}" ${disabled}>${label}</button>`;
   return html`<form
     method="post"
     class="action"
@@ -159,8 +179,7 @@ export function actionForm(of: {
   >
     <input type="hidden" name="action" value="${action}" />
     <input type="hidden" name="key" value="${randomUUID()}" hx-morph-skip />
-    ${fields}
-    <button class="${tone}" ${disabled}>${label}</button>
+    ${fields} ${buttons}
   </form>`;
 }
 
