@@ -1,5 +1,5 @@
 /** Builds every ApplicationFailure, from gateway outcomes and refused status changes. */
-import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
+import { ApplicationFailure, rootCause, TemporalFailure } from '@temporalio/common';
 import { OutageError } from '../telemetry/items.ts';
 import { PATIENCE, patienceOf, type FailureType, type Patience } from '../domain/failures.ts';
 import type { OrderId, RefundId } from '../domain/ids.ts';
@@ -8,17 +8,29 @@ import type { NoResponse, ProviderRejection } from '../gateways/resilience/outco
 import type { TransitionOutcome } from '../prisma/orders/transition.ts';
 import { databaseCode, isDatabaseUnavailable } from '../prisma/client/errors.ts';
 
-/** Unknown outcome, or not called: retried, after the circuit breaker's wait if it is open. */
+/**
+ * Unknown outcome, or nothing done: retried, after the circuit breaker's wait if it is open. The message
+ * is the cause in words. A call that an open breaker kept from being sent has the breaker's last error
+ * as its cause, worded like a call that met it, so that both count as one cause (`causeOf`).
+ */
 export function providerFailure(operation: string, outcome: NoResponse): ApplicationFailure {
+  const cause = `${operation}: ${outcome.reason}`;
   if (outcome.kind === 'unavailable') {
-    const { reason, retryAfterMs } = outcome;
-    return failure('provider_unavailable', `${operation}: not called (${reason})`, retryAfterMs);
+    const { retryAfterMs } = outcome;
+    if (!outcome.breakerOpen) return failure('provider_unavailable', cause, { retryAfterMs });
+    const message = `${operation}: not called for now, last error: ${outcome.reason}`;
+    return failure('provider_unavailable', message, { retryAfterMs, cause: new Error(cause) });
   }
-  if (outcome.notUnderstood) {
-    const message = `${operation}: the answer is not understood (${outcome.reason})`;
-    return failure('provider_answer_not_understood', message);
-  }
-  return failure('provider_unknown_outcome', `${operation}: outcome unknown (${outcome.reason})`);
+  const isUnderstood = outcome.notUnderstood !== true;
+  return failure(
+    isUnderstood ? 'provider_unknown_outcome' : 'provider_answer_not_understood',
+    cause,
+  );
+}
+
+/** Why the failure happened, as `failureSummary` of the workflows sees it. */
+export function causeOf(failure: Error): string {
+  return rootCause(failure) ?? failure.message;
 }
 
 /** True when the provider was not called, e.g. because the circuit breaker is open. */
@@ -127,9 +139,14 @@ export function unexpected(operation: string, error: unknown): Error {
 }
 
 /** Temporal itself retries an outage; a workflow retries what is `brief` (workflows/failure-type.ts). */
-function failure(type: FailureType, message: string, retryAfterMs?: number): ApplicationFailure {
+function failure(
+  type: FailureType,
+  message: string,
+  more: { readonly retryAfterMs?: number; readonly cause?: Error } = {},
+): ApplicationFailure {
+  const { retryAfterMs: nextRetryDelay, ...rest } = more;
   const nonRetryable = PATIENCE[type] !== 'outage';
-  return ApplicationFailure.create({ type, message, nonRetryable, nextRetryDelay: retryAfterMs });
+  return ApplicationFailure.create({ type, message, nonRetryable, nextRetryDelay, ...rest });
 }
 
 /** Recognized by name: gateways are interfaces here and never imported by value. */

@@ -20,15 +20,15 @@ export interface BreakerOptions extends BreakerLimits {
   readonly onChange?: BreakerListener | undefined;
   /** True for an error that tells of the provider's health. */
   readonly isFailure: (error: unknown) => boolean;
-  /** A technical code for such an error. */
-  readonly reasonOf: (error: unknown) => string;
+  /** Such an error in words. */
+  readonly describe: (error: unknown) => string;
 }
 
 /** A caller that may probe may still not call; after this time another one may. */
 const PROBE_RESERVED_MS = 1_000;
 
 export function createBreaker(options: BreakerOptions) {
-  const { name, deadlineMs, halfOpenAfterMs, onChange, isFailure, reasonOf } = options;
+  const { name, deadlineMs, halfOpenAfterMs, onChange, isFailure, describe } = options;
   const breaker = openPolicy(options);
   const entered = { closed: 0, open: 0, half_open: 0 };
   let openedAtMs = 0;
@@ -37,20 +37,20 @@ export function createBreaker(options: BreakerOptions) {
   /** Since the provider last refused our account; null once it has accepted it. */
   let refusedAccess: string | null = null;
   const openForMs = (): number => openedAtMs + halfOpenAfterMs - Date.now();
-  const openReason = (): string => `circuit breaker open, last error: ${lastError}`;
-  const openFor = (): Unavailable => ({
+  const notSent = (retryAfterMs: number): Unavailable => ({
     kind: 'unavailable',
-    reason: openReason(),
-    retryAfterMs: Math.ceil(Math.min(Math.max(openForMs(), 1), halfOpenAfterMs)),
+    reason: lastError,
+    retryAfterMs,
+    breakerOpen: true,
   });
-  const probing = (): Unavailable => ({
-    kind: 'unavailable',
-    reason: `circuit breaker open, one call is probing, last error: ${lastError}`,
-    retryAfterMs: deadlineMs,
-  });
+  const openFor = (): Unavailable =>
+    notSent(Math.ceil(Math.min(Math.max(openForMs(), 1), halfOpenAfterMs)));
+  const probing = (): Unavailable => notSent(deadlineMs);
   const view = (): Omit<BreakerView, 'notUnderstood'> => {
     const state = stateName(breaker.state);
-    const reason = refusedAccess ?? (state === 'closed' ? null : openReason());
+    const isOpen = state !== 'closed';
+    const reason =
+      refusedAccess ?? (isOpen ? `circuit breaker open, last error: ${lastError}` : null);
     return { name, state, reason, entered: { ...entered } };
   };
   const noteAccess = (refused: string | null): void => {
@@ -61,8 +61,8 @@ export function createBreaker(options: BreakerOptions) {
   breaker.onSuccess(() => noteAccess(null));
   breaker.onFailure(({ reason }) => {
     if (!('error' in reason) || !isFailure(reason.error)) return;
-    lastError = reasonOf(reason.error);
-    if (reason.error instanceof AccessRefused) noteAccess(accessRefused(lastError));
+    lastError = describe(reason.error);
+    if (reason.error instanceof AccessRefused) noteAccess(lastError);
   });
   breaker.onBreak(() => {
     openedAtMs = Date.now();
@@ -92,11 +92,6 @@ function openPolicy(options: BreakerOptions) {
     halfOpenAfter: options.halfOpenAfterMs,
     breaker: new RateBreaker({ windowMs, minCalls, rate }),
   });
-}
-
-/** For people: what an operator has to do. */
-export function accessRefused(reason: string): string {
-  return `the provider refuses our credentials or account (${reason})`;
 }
 
 function stateName(state: CircuitState): BreakerState {

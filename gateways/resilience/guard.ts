@@ -17,9 +17,10 @@ import {
   timeout,
   TimeoutStrategy,
 } from 'cockatiel';
-import { accessRefused, createBreaker, type BreakerLimits } from './breaker.ts';
+import { createBreaker, type BreakerLimits } from './breaker.ts';
 import { AccessRefused, CallFault, NotUnderstood, ProviderBusy, ProviderFault } from './faults.ts';
 import type { BreakerListener, BreakerView, NoResponse, Unavailable } from './outcome.ts';
+import { describeFault, providerOf } from './words.ts';
 
 /** The limits of one group of calls. Values with their reasons: limits.ts. */
 export interface CallLimits extends BreakerLimits {
@@ -54,11 +55,7 @@ export interface Guard {
 }
 
 /** A slot of a full bulkhead is free again after about one ordinary call. */
-const NO_SLOT: Unavailable = {
-  kind: 'unavailable',
-  reason: 'too many concurrent calls',
-  retryAfterMs: 250,
-};
+const SLOT_FREE_AFTER_MS = 250;
 /** A busy provider that names no time is asked again after this; then after twice as long each time. */
 const FIRST_PAUSE_MS = 200;
 /** A provider that asks for more is asked again after this: it may be mistaken. */
@@ -69,33 +66,38 @@ const LEFT_FOR_REPEAT = 0.25;
 /** One guard, hence one breaker and one bulkhead, per provider and group of calls. */
 export function createGuard(options: GuardOptions): Guard {
   const { deadlineMs, halfOpenAfterMs } = options;
+  const provider = providerOf(options.name);
+  const describe = (error: unknown): string => describeFault(provider, error);
+  const noSlot: Unavailable = {
+    kind: 'unavailable',
+    reason: `too many calls to ${provider} at once`,
+    retryAfterMs: SLOT_FREE_AFTER_MS,
+  };
   const slots = bulkhead(options.maxConcurrent, options.maxQueued);
   const { breaker, openFor, probing, refusal, ...created } = createBreaker({
     ...options,
     isFailure,
-    reasonOf,
+    describe,
   });
   let notUnderstood = 0;
 
   function noResponse(error: unknown): NoResponse {
     if (error instanceof BrokenCircuitError) return openFor();
-    if (error instanceof BulkheadRejectedError) return NO_SLOT;
+    if (error instanceof BulkheadRejectedError) return noSlot;
+    if (!(error instanceof CallFault || error instanceof TaskCancelledError)) throw error;
+    const reason = describe(error);
     if (error instanceof AccessRefused) {
-      const reason = accessRefused(error.reason);
       return { kind: 'unavailable', reason, retryAfterMs: halfOpenAfterMs };
     }
     if (error instanceof ProviderBusy && !error.isRunning) {
       const retryAfterMs = Math.min(error.retryAfterMs ?? deadlineMs, MAX_BUSY_MS);
-      return { kind: 'unavailable', reason: `provider busy: ${error.reason}`, retryAfterMs };
+      return { kind: 'unavailable', reason, retryAfterMs };
     }
     if (error instanceof NotUnderstood) {
       notUnderstood += 1;
-      return { kind: 'unknown', reason: error.reason, notUnderstood: true };
+      return { kind: 'unknown', reason, notUnderstood: true };
     }
-    if (error instanceof CallFault || error instanceof TaskCancelledError) {
-      return { kind: 'unknown', reason: reasonOf(error) };
-    }
-    throw error;
+    return { kind: 'unknown', reason };
   }
 
   async function run<T>(
@@ -105,10 +107,10 @@ export function createGuard(options: GuardOptions): Guard {
     const enteredAtMs = performance.now();
     try {
       return await slots.execute<T | Unavailable>(() => {
-        if (wanted?.aborted === true) return NO_SLOT;
+        if (wanted?.aborted === true) return noSlot;
         const leftMs = deadlineMs - (performance.now() - enteredAtMs);
         // Sent this late, it would end unknown and count our own queueing as the provider's failure.
-        if (leftMs < deadlineMs / 2) return NO_SLOT;
+        if (leftMs < deadlineMs / 2) return noSlot;
         // The library lets others wait for the probe. A shopper gets a response at once instead.
         if (breaker.state === CircuitState.HalfOpen) return probing();
         const deadline = timeout(leftMs, TimeoutStrategy.Aggressive);
@@ -146,8 +148,4 @@ function isFailure(error: unknown): boolean {
     error instanceof AccessRefused ||
     error instanceof TaskCancelledError
   );
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof CallFault ? error.reason : 'deadline';
 }

@@ -10,14 +10,17 @@
  */
 export interface Unavailable {
   readonly kind: 'unavailable';
-  /** For people, e.g. `circuit breaker open, last error: http_503`. */
+  /** The cause in words; of an open circuit breaker, the last error that it saw. */
   readonly reason: string;
   readonly retryAfterMs: number;
+  /** True when the circuit breaker kept the call from being sent. */
+  readonly breakerOpen?: true;
 }
 
 /** The call may have taken effect: deadline passed, connection lost, 5xx. Look it up first. */
 interface Unknown {
   readonly kind: 'unknown';
+  /** The cause in words, e.g. `connection refused by the warehouse`. */
   readonly reason: string;
   /** True when the provider answered outside of its contract: a repeat gives the same answer. */
   readonly notUnderstood?: true;

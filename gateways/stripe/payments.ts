@@ -76,7 +76,10 @@ export function createStripePayments(options: StripePaymentsOptions): PaymentGat
 
 const ABSENT = { kind: 'absent' } as const;
 /** The provider responded, so this unknown does not count towards opening the breaker. */
-const UNKNOWN_OUTCOME = { kind: 'unknown', reason: 'lookup_incomplete' } as const;
+const UNKNOWN_OUTCOME = {
+  kind: 'unknown',
+  reason: 'the payment provider does not say yet whether it has the payment',
+} as const;
 
 /** Stripe keeps a key for at least 24 hours. An hour less, since clocks differ. */
 const KEY_TRUSTED_MS = 23 * 3_600_000;
@@ -93,7 +96,7 @@ async function authorize(call: StripeCall, request: AuthorizeRequest): Promise<A
     return await parseResponse(work, readAuthorizeRefusal);
   } catch (error) {
     // The key was sent with other parameters, as by an earlier version: that request may have succeeded.
-    if (error instanceof ProviderRejection) return { kind: 'unknown', reason: error.code };
+    if (error instanceof ProviderRejection) return { kind: 'unknown', reason: error.message };
     throw error;
   }
 }

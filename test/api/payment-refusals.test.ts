@@ -108,7 +108,7 @@ describe('refused credentials', () => {
       const { status, dependencies } = await ready();
       expect([status, dependencies.payments.status]).toEqual(['degraded', 'degraded']);
       expect(dependencies.payments.reasons).toEqual([
-        `payments.authorize: the provider refuses our credentials or account (http_${error.status})`,
+        `payments.authorize: the payment provider refuses our credentials or account (http_${error.status})`,
       ]);
       shop.sandbox.faults.clear();
       const placed = await shop.place({}, key);
@@ -189,7 +189,7 @@ describe('slow cards', () => {
       expect.objectContaining({ name: 'payments.authorize', state: 'open' }),
     );
     expect((await ready(app)).dependencies.payments.reasons).toContainEqual(
-      'payments.authorize: circuit breaker open, last error: deadline',
+      'payments.authorize: circuit breaker open, last error: no answer from the payment provider in time',
     );
   });
 

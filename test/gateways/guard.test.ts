@@ -18,10 +18,13 @@ import { HALF_OPEN_AFTER_MS, quickLimits } from './provider.ts';
 /** Well above what it takes to get to work, which is counted: sent after half of it is not sent. */
 const DEADLINE_MS = 300;
 
+const LATE = 'no answer from the provider in time';
+
 const PROBING = {
   kind: 'unavailable',
-  reason: 'circuit breaker open, one call is probing, last error: http_500',
+  reason: 'the provider answered HTTP 500',
   retryAfterMs: 30_000,
+  breakerOpen: true,
 };
 
 function guardOf(changes: Partial<CallLimits> = {}, onChange?: BreakerListener): Guard {
@@ -30,12 +33,14 @@ function guardOf(changes: Partial<CallLimits> = {}, onChange?: BreakerListener):
 
 const busy = (status: number, retryAfter?: string) =>
   new ProviderBusy({ status, reason: `http_${status}`, retryAfter });
+const busyWith = (status: number) => `the provider is busy (http_${status})`;
 const fail = () => Promise.reject(new ProviderFault('http_500'));
 const succeed = () => Promise.resolve('result');
 
 async function failTimes(guard: Guard, times: number): Promise<void> {
   for (let i = 0; i < times; i += 1) {
-    expect(await guard.run(fail)).toEqual({ kind: 'unknown', reason: 'http_500' });
+    const reason = 'the provider answered HTTP 500';
+    expect(await guard.run(fail)).toEqual({ kind: 'unknown', reason });
   }
 }
 
@@ -47,7 +52,7 @@ describe('deadline', () => {
       signals.push(signal);
       return createGate<string>().opened;
     });
-    expect(outcome).toEqual({ kind: 'unknown', reason: 'deadline' });
+    expect(outcome).toEqual({ kind: 'unknown', reason: LATE });
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
   });
 
@@ -59,7 +64,7 @@ describe('deadline', () => {
           signal.addEventListener('abort', () => queueMicrotask(() => reject(new Error('late'))));
         }),
     );
-    expect(outcome).toEqual({ kind: 'unknown', reason: 'deadline' });
+    expect(outcome).toEqual({ kind: 'unknown', reason: LATE });
   });
 });
 
@@ -105,10 +110,10 @@ describe('a busy provider', () => {
   });
 
   test.each([
-    [429, { kind: 'unavailable', reason: 'provider busy: http_429', retryAfterMs: 60_000 }],
-    [425, { kind: 'unavailable', reason: 'provider busy: http_425', retryAfterMs: 60_000 }],
+    [429, { kind: 'unavailable', reason: busyWith(429), retryAfterMs: 60_000 }],
+    [425, { kind: 'unavailable', reason: busyWith(425), retryAfterMs: 60_000 }],
     // The first request with the key may still take effect.
-    [409, { kind: 'unknown', reason: 'http_409' }],
+    [409, { kind: 'unknown', reason: busyWith(409) }],
   ])(
     'a call answered by %i with a wait beyond the deadline is not repeated',
     async (status, expected) => {
@@ -233,8 +238,10 @@ describe('breaker', () => {
     let sent = 0;
     const outcome = await guard.run(() => Promise.resolve((sent += 1)));
     expect(sent).toBe(0);
-    const reason = 'circuit breaker open, last error: http_500';
-    expect(outcome).toEqual({ kind: 'unavailable', reason, retryAfterMs: expect.any(Number) });
+    const reason = 'the provider answered HTTP 500';
+    const retryAfterMs: unknown = expect.any(Number);
+    expect(outcome).toEqual({ kind: 'unavailable', reason, retryAfterMs, breakerOpen: true });
+    expect(guard.view().reason).toBe(`circuit breaker open, last error: ${reason}`);
     const waitMs =
       typeof outcome === 'object' && outcome.kind === 'unavailable' ? outcome.retryAfterMs : 0;
     expect(waitMs).toBeGreaterThan(HALF_OPEN_AFTER_MS / 2);
@@ -311,7 +318,7 @@ describe('bulkhead', () => {
     const running = guard.run(() => createGate<string>().opened);
     let sent = 0;
     const queued = guard.run(() => Promise.resolve((sent += 1)));
-    expect(await running).toEqual({ kind: 'unknown', reason: 'deadline' });
+    expect(await running).toEqual({ kind: 'unknown', reason: LATE });
     expect(await queued).toMatchObject({ kind: 'unavailable' });
     expect(sent).toBe(0);
   });

@@ -224,10 +224,10 @@ describe('invalid responses', () => {
   }
 
   test.for([
-    [200, '<html>', 'answer_not_json'],
-    [302, '', 'http_302'],
-    [404, '{}', 'http_404'],
-    [502, 'bad gateway', 'http_502'],
+    [200, '<html>', 'no usable answer from the warehouse (answer_not_json)'],
+    [302, '', 'the warehouse answered HTTP 302'],
+    [404, '{}', 'the warehouse answered HTTP 404'],
+    [502, 'bad gateway', 'the warehouse answered HTTP 502'],
   ] as const)(
     'a warehouse response %i with body "%s" returns unknown',
     async ([status, body, reason]) => {
@@ -244,6 +244,6 @@ describe('invalid responses', () => {
     const provider = await startHttpServer(() => undefined);
     await provider.close();
     const outcome = await gatewayTo(provider.url).reserve(reservation(newOrderId()));
-    expect(outcome).toEqual({ kind: 'unknown', reason: 'connection_econnrefused' });
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'connection refused by the warehouse' });
   });
 });

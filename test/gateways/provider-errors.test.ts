@@ -55,22 +55,19 @@ async function ended(
 }
 
 /** What every call of both providers makes of a status that is not about the request. */
-function expectedOf(status: number): Ended | null {
-  const reason = `http_${status}`;
+function expectedOf(provider: string, status: number): Ended | null {
   if (ACCESS.includes(status)) {
-    const words = `the provider refuses our credentials or account (${reason})`;
+    const words = `${provider} refuses our credentials or account (http_${status})`;
     const outcome = { kind: 'unavailable', reason: words, retryAfterMs: expect.any(Number) };
     return { outcome, isAccess: true, counted: true };
   }
-  if (status === 409) return { ...UNCOUNTED, outcome: { kind: 'unknown', reason } };
   if (BUSY.includes(status)) {
-    const words = `provider busy: ${reason}`;
-    return {
-      ...UNCOUNTED,
-      outcome: { kind: 'unavailable', reason: words, retryAfterMs: 600_000 },
-    };
+    const reason = `${provider} is busy (http_${status})`;
+    const outcome = { kind: 'unavailable', reason, retryAfterMs: 600_000 };
+    return { ...UNCOUNTED, outcome: status === 409 ? { kind: 'unknown', reason } : outcome };
   }
   if (isRefusal(status)) return null;
+  const reason = `${provider} answered HTTP ${status}`;
   return { outcome: { kind: 'unknown', reason }, isAccess: false, counted: true };
 }
 const UNCOUNTED = { isAccess: false, counted: false };
@@ -131,14 +128,21 @@ describe('Stripe', () => {
       // These read first, and a refused read proves nothing.
       case 'refund':
       default:
-        return { ...UNCOUNTED, outcome: { kind: 'unknown', reason: `lookup_${code}` } };
+        return {
+          ...UNCOUNTED,
+          outcome: {
+            kind: 'unknown',
+            reason: `no usable answer from the payment provider (lookup_${code})`,
+          },
+        };
     }
   }
 
   test.each(Object.keys(CALLS))('%s gives each status its one meaning', async (call) => {
     for (const status of STATUSES) {
       const error = { type: status >= 500 ? 'api_error' : 'invalid_request_error', code: 'x_y' };
-      const expected = expectedOf(status) ?? refusalOf(call, 'x_y', status === 402);
+      const expected =
+        expectedOf('the payment provider', status) ?? refusalOf(call, 'x_y', status === 402);
       expect(await respondWith(status, error, call), `${status}`).toEqual(expected);
     }
   });
@@ -164,7 +168,7 @@ describe('Stripe', () => {
     const code = 'idempotency_key_reused';
     expect(await respondWith(400, error, 'authorize')).toEqual({
       ...UNCOUNTED,
-      outcome: { kind: 'unknown', reason: code },
+      outcome: { kind: 'unknown', reason: `payments rejected the request: ${code}` },
     });
     for (const call of ['capture', 'voidAuthorization']) {
       expect(await respondWith(400, error, call)).toEqual(rejectedBy('payments', code));
@@ -248,11 +252,11 @@ describe('the warehouse', () => {
         () => CALLS[call]?.(gateway) ?? Promise.reject(new Error(call)),
         () => gateway.breakers(),
       );
-      const fault = { kind: 'unknown', reason: `http_${status}` };
+      const fault = { kind: 'unknown', reason: `the warehouse answered HTTP ${status}` };
       const refused = REJECTIONS.includes(status)
         ? rejectedBy('warehouse', `http_${status}`)
         : { outcome: fault, isAccess: false, counted: true };
-      expect(result, `${status}`).toEqual(expectedOf(status) ?? refused);
+      expect(result, `${status}`).toEqual(expectedOf('the warehouse', status) ?? refused);
     }
   });
 
@@ -263,7 +267,8 @@ describe('the warehouse', () => {
       () => CALLS[call]?.(gateway) ?? Promise.reject(new Error(call)),
       () => gateway.breakers(),
     );
-    expect(result).toEqual({ ...UNCOUNTED, outcome: { kind: 'unknown', reason: 'http_409' } });
+    const reason = 'the warehouse is busy (http_409)';
+    expect(result).toEqual({ ...UNCOUNTED, outcome: { kind: 'unknown', reason } });
   });
 });
 
@@ -277,9 +282,10 @@ describe('the mail server', () => {
   afterAll(() => sandbox.close());
 
   function meaningOf(reply: number, command: (typeof COMMANDS)[number]): Ended {
-    const reason = `smtp_${reply}`;
-    const refused = { ...UNCOUNTED, outcome: { kind: 'refused', reason } };
-    const words = `the provider refuses our credentials or account (${reason})`;
+    const code = `smtp_${reply}`;
+    const refused = { ...UNCOUNTED, outcome: { kind: 'refused', reason: code } };
+    const words = `the mail server refuses our credentials or account (${code})`;
+    const reason = `the mail server answered SMTP ${reply}`;
     const access = {
       outcome: { kind: 'unavailable', reason: words, retryAfterMs: expect.any(Number) },
       isAccess: true,

@@ -51,14 +51,14 @@ describe('authorize', () => {
     const gateway = gatewayOf();
     const { orderId } = await held(gateway);
     const other = { ...authorization(orderId), amount: { amountMinor: 1, currency: 'EUR' } };
-    const outcome = { kind: 'unknown', reason: 'idempotency_key_reused' };
+    const outcome = { kind: 'unknown', reason: expect.stringContaining('idempotency_key_reused') };
     expect(await gateway.authorize(other)).toEqual(outcome);
     expect(effectsOf(orderId)).toEqual(['authorize']);
   });
 
   test('wrong credentials are unavailable, with a reason that does not contain the API key', async () => {
     const gateway = createStripePayments({ apiKey: 'wrong_secret', apiUrl: sandbox.url });
-    const reason = 'the provider refuses our credentials or account (http_401)';
+    const reason = 'the payment provider refuses our credentials or account (http_401)';
     const outcome = await gateway.authorize(authorization(newOrderId()));
     expect(outcome).toMatchObject({ kind: 'unavailable', reason });
     expect(gateway.breakers()).toContainEqual(expect.objectContaining({ reason }));
@@ -92,9 +92,9 @@ describe('authorize', () => {
 
 describe('an unknown authorization', () => {
   test.for([
-    ['fail_before', 'http_500', []],
-    ['down', /^connection_/, []],
-    ['answer_lost', /^connection_/, ['authorize']],
+    ['fail_before', 'the payment provider answered HTTP 500', []],
+    ['down', /^connection|^no connection/, []],
+    ['answer_lost', /^connection|^no connection/, ['authorize']],
   ] as const)(
     'authorize under fault %s returns unknown, and a retry with the same key authorizes once',
     async ([mode, reason, effects]) => {
@@ -115,7 +115,8 @@ describe('an unknown authorization', () => {
     const gateway = gatewayOf(SHORT_DEADLINE);
     await callUntilFaultFires(sandbox.faults, async () => {
       const outcome = await gateway.authorize(authorization(newOrderId()));
-      expect(outcome).toEqual({ kind: 'unknown', reason: 'deadline' });
+      const reason = 'no answer from the payment provider in time';
+      expect(outcome).toEqual({ kind: 'unknown', reason });
     });
   });
 
