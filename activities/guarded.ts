@@ -2,31 +2,44 @@
 import { log } from '@temporalio/activity';
 import { patienceWith, unexpected } from './failures.ts';
 
-interface FailedActivity {
+interface Attempt {
   readonly activity: string;
   readonly input: unknown;
+}
+
+interface FailedAttempt extends Attempt {
   /** As Temporal sees it: no free text. */
   readonly failure: Error;
   readonly error: unknown;
+  /** How long the attempt took, in ms. */
+  readonly tookMs: number;
 }
 
-/**
- * The same activities, which pass only the kind of an unexpected fault to Temporal (G8) and log the
- * rest. `onFailure` is called before a failure is passed on, and must not reject.
- */
-export function guarded<T extends object>(
-  activities: T,
-  onFailure: (failed: FailedActivity) => Promise<void> = () => Promise.resolve(),
-): T {
+interface Watcher {
+  /** Called before a success is passed on. A rejection makes it a failure, which is retried. */
+  onSuccess(attempt: Attempt): Promise<void>;
+  /** Called before a failure is passed on. Must not reject. */
+  onFailure(attempt: FailedAttempt): Promise<void>;
+}
+
+const NOBODY: Watcher = { onSuccess: () => Promise.resolve(), onFailure: () => Promise.resolve() };
+
+/** The same activities, which pass only the kind of an unexpected fault to Temporal (G8) and log the rest. */
+export function guarded<T extends object>(activities: T, watcher: Watcher = NOBODY): T {
   const wrapped = Object.entries(activities).map(([activity, work]) => [
     activity,
     async (...args: readonly unknown[]): Promise<unknown> => {
+      const attempt = { activity, input: args[0] };
+      const startedAtMs = performance.now();
       try {
-        return await work(...args);
+        const result: unknown = await work(...args);
+        await watcher.onSuccess(attempt);
+        return result;
       } catch (error) {
         const failure = unexpected(activity, error);
         logFailure(activity, failure, error);
-        await onFailure({ activity, input: args[0], failure, error });
+        const tookMs = performance.now() - startedAtMs;
+        await watcher.onFailure({ ...attempt, failure, error, tookMs });
         throw failure;
       }
     },

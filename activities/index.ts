@@ -2,7 +2,7 @@
 import type { Activities } from '../workflows/activities.ts';
 import type { ActivityDependencies } from './checkout/dependencies.ts';
 import { createAdmissionActivities } from './checkout/admission.ts';
-import { countFailedAttempt } from './checkout/failed-attempts.ts';
+import { countFailedAttempt, forgetFailedAttempts } from './checkout/failed-attempts.ts';
 import { guarded } from './guarded.ts';
 import { createInventoryActivities } from './checkout/inventory.ts';
 import { createNotificationActivities } from './checkout/notification.ts';
@@ -23,5 +23,8 @@ export function createActivities(deps: ActivityDependencies): Activities {
     ...createOrderActivities(deps),
     ...createNotificationActivities(deps),
   };
-  return guarded(activities, (failed) => countFailedAttempt(deps.db, failed));
+  return guarded(activities, {
+    onSuccess: (attempt) => forgetFailedAttempts(deps.db, attempt),
+    onFailure: (attempt) => countFailedAttempt(deps.db, attempt),
+  });
 }

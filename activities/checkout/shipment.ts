@@ -7,6 +7,7 @@ import {
   recordShipped,
 } from '../../prisma/orders/record-shipment.ts';
 import { findShipment } from '../../prisma/orders/orders.ts';
+import { placedToShipped } from '../../telemetry/placed-to-shipped.ts';
 import type { Activities, RequestShipmentOutcome } from '../../workflows/activities.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { orderNotFound, providerFailure, requireChanged } from '../failures.ts';
@@ -59,7 +60,11 @@ export function createShipmentActivities(deps: ActivityDependencies): ShipmentAc
 
     async recordShipped({ orderId, carrier, trackingNumber }) {
       const parcel = { carrier, trackingNumber };
-      requireChanged(orderId, await recordShipped(db, orderId, parcel));
+      const change = await recordShipped(db, orderId, parcel);
+      if (change.kind === 'changed' && change.placedAt !== null) {
+        placedToShipped.observe((Date.parse(change.at) - Date.parse(change.placedAt)) / 1_000);
+      }
+      requireChanged(orderId, change);
     },
 
     async recordShipmentRefused({ orderId }) {

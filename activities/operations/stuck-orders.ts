@@ -40,9 +40,7 @@ async function escalate(
   order: StuckOrder,
   failure: string,
 ): Promise<StuckOrderOutcome> {
-  if (!(await markStuckNeedsAttention(db, order, failure))) return 'advanced';
-  log.warn('a stuck order needs attention', { order_id: order.orderId, failure });
-  return 'escalated';
+  return (await markStuckNeedsAttention(db, order, failure)) ? 'escalated' : 'advanced';
 }
 
 async function restart(

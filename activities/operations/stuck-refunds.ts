@@ -43,12 +43,5 @@ async function escalate(
   refund: RefundStart,
   failure: string,
 ): Promise<StuckRefundOutcome> {
-  if (!(await markStuckRefundNeedsAttention(db, refund, failure))) return 'advanced';
-  const { refundId, orderId } = refund;
-  log.warn('a stuck refund needs attention', {
-    refund_id: refundId,
-    order_id: orderId,
-    failure,
-  });
-  return 'escalated';
+  return (await markStuckRefundNeedsAttention(db, refund, failure)) ? 'escalated' : 'advanced';
 }

@@ -1,5 +1,7 @@
-/** Gauges that are read on scrape: subscription lag, dead letters, maintenance and streams. */
+/** Gauges that are read on scrape: orders, steps, subscription lag, dead letters, maintenance, streams. */
 import { Gauge, type Registry } from 'prom-client';
+import { countOpenOrders } from '../../prisma/orders/orders.ts';
+import { countRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { countNeedingAttention } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { countOpenDeadLetters } from '../../prisma/events/dead-letters.ts';
@@ -40,6 +42,7 @@ export function registerEventMetrics(registry: Registry, deps: EventMetricsDeps)
     },
     shared(async (db) => [['', await logHeldSeconds(db)]]),
   );
+  registerOrderGauges(registry, shared);
   registerOperationGauges(registry, shared);
   registerGauge(
     registry,
@@ -73,7 +76,16 @@ function registerSubscriptionGauges(registry: Registry, shared: SharedQuery): vo
   );
 }
 
-function registerOperationGauges(registry: Registry, shared: SharedQuery): void {
+function registerOrderGauges(registry: Registry, shared: SharedQuery): void {
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_orders',
+      help: 'Orders that still move or wait for an operator.',
+      label: 'status',
+    },
+    shared(async (db) => Object.entries(await countOpenOrders(db))),
+  );
   registerGauge(
     registry,
     {
@@ -85,6 +97,27 @@ function registerOperationGauges(registry: Registry, shared: SharedQuery): void 
       (await countNeedingAttention(db)).map(({ step, orders }) => [step, orders] as const),
     ),
   );
+  const retried = shared(countRetriedSteps);
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_steps_retrying',
+      help: 'Steps of orders and refunds that failed and are being retried.',
+      label: 'step',
+    },
+    async () => (await retried()).map(({ step, count }) => [step, count] as const),
+  );
+  registerGauge(
+    registry,
+    {
+      name: 'holdfast_oldest_retry_seconds',
+      help: 'How long the longest failing of these steps has failed; 0 when none does.',
+    },
+    async () => [['', Math.max(0, ...(await retried()).map(({ oldestSeconds }) => oldestSeconds))]],
+  );
+}
+
+function registerOperationGauges(registry: Registry, shared: SharedQuery): void {
   registerGauge(
     registry,
     {

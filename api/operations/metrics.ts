@@ -1,6 +1,7 @@
 /** The API's metrics. Labels are bounded: route patterns, never paths. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { itemFailures } from '../../telemetry/items.ts';
+import { placedToShipped } from '../../telemetry/placed-to-shipped.ts';
 import type { BreakerView } from '../../gateways/resilience/outcome.ts';
 import { connectionsOf, type Database } from '../../prisma/client/client.ts';
 import type { ConcurrencyLimiter } from '../limits/concurrency-limit.ts';
@@ -43,6 +44,7 @@ export function createMetrics(watched: {
     registers: [registry],
   });
   registry.registerMetric(itemFailures);
+  registry.registerMetric(placedToShipped);
   registerBreakers(registry, watched.breakers);
   registerLimiters(registry, watched.limiters);
   const notUnderstood = registerNotUnderstood(registry, watched.breakers);

@@ -7,12 +7,13 @@ import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import type { Order, OrderStatus, Shipment } from '../../domain/order.ts';
 import type { ShipmentState, WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
+import { findRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { inSnapshot, type Database } from '../../prisma/client/client.ts';
 import { findOrder, findShipment, listOrderEvents } from '../../prisma/orders/orders.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
-import { attentionBody } from './attention-view.ts';
+import { attentionBody, troubleBody } from './attention-view.ts';
 import { orderBody, paymentBody, refundEntryBody, timelineEntryBody } from './representations.ts';
 import type { OrderView } from '../schemas/orders.ts';
 
@@ -46,6 +47,7 @@ export async function viewOrder(
         reader.isOperator && order.status === 'needs_attention'
           ? await findAttention(tx, id)
           : null,
+      trouble: reader.isOperator ? await findRetriedSteps(tx, id) : [],
     };
   });
   if (found === null) return null;
@@ -58,6 +60,7 @@ export async function viewOrder(
     refunds: found.refunds.map(refundEntryBody),
     timeline: found.timeline.map(timelineEntryBody),
     attention: attention && attentionBody(attention),
+    trouble: found.trouble.map(troubleBody),
     warnings,
   };
 }

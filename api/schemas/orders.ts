@@ -137,16 +137,34 @@ export const refundEntrySchema = z
   .openapi('RefundEntry');
 export type RefundEntryBody = z.output<typeof refundEntrySchema>;
 
+const failedAttempts = {
+  step: z.string().openapi({ example: 'capturePayment' }),
+  attempts: z.number().int().openapi({
+    description: 'Failed attempts since the last success, and since the last decision.',
+  }),
+  first_failed_at: z.iso.datetime(),
+  last_failed_at: z.iso.datetime(),
+  last_failure: z.string().openapi({
+    example: 'capture: connection refused by the payment provider',
+    description: 'The cause in words.',
+  }),
+};
+
+const troubleSchema = z
+  .object({
+    ...failedAttempts,
+    next_attempt_at: z.iso.datetime().openapi({
+      description: 'In the past: overdue, because no worker runs or Temporal is away.',
+    }),
+  })
+  .openapi('Trouble');
+
 const attentionSchema = z
   .object({
     since: z.iso.datetime(),
     steps: z.array(
       z.object({
-        step: z.string().openapi({ example: 'capturePayment' }),
-        attempts: z.number().int().openapi({ description: 'Attempts since the last decision.' }),
-        first_failed_at: z.iso.datetime(),
-        last_failed_at: z.iso.datetime(),
-        last_failure: z.string(),
+        ...failedAttempts,
         dead_letter_id: z.string().openapi({ description: 'Redrive this dead letter to decide.' }),
         decisions: z.array(
           z.object({ action: z.enum(['retry', 'skip', 'cancel']), effect: z.string() }),
@@ -165,6 +183,11 @@ export const orderViewSchema = orderSchema
     attention: attentionSchema.nullable().openapi({
       description:
         'The steps that wait for an operator. Null when there are none, and for storefront keys.',
+    }),
+    trouble: z.array(troubleSchema).openapi({
+      description:
+        'The steps that failed and are being retried now. Empty when there are none, and for ' +
+        'storefront keys. A step that gave up is in `attention`.',
     }),
     warnings: z.array(z.object({ part: z.string(), detail: z.string() })),
   })

@@ -1,6 +1,13 @@
 /** Reads of orders and what belongs to them. */
 import type { Notification, OrderId } from '../../domain/ids.ts';
-import type { Order, OrderEvent, OrderStatus, Shipment } from '../../domain/order.ts';
+import {
+  isSettledStatus,
+  ORDER_STATUSES,
+  type Order,
+  type OrderEvent,
+  type OrderStatus,
+  type Shipment,
+} from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
 import { idBefore } from '../client/ids.ts';
@@ -78,6 +85,18 @@ export async function listOrders(
   });
   return { orders: rows.slice(0, page.limit).map(toOrder), hasMore: rows.length > page.limit };
 }
+
+/** How many orders there are of each status from which an order still moves; every one has its number. */
+export async function countOpenOrders(db: Database): Promise<Readonly<Record<string, number>>> {
+  const rows = await db.$queryRaw<{ status: OrderStatus; orders: number }[]>`
+    SELECT status, (SELECT count(*)::int FROM orders o WHERE o.status = open.status) AS orders
+    FROM unnest(${OPEN_STATUSES}::order_status[]) AS open (status)`;
+  return Object.fromEntries(rows.map(({ status, orders }) => [status, orders]));
+}
+
+const OPEN_STATUSES = ORDER_STATUSES.filter(
+  (status) => !isSettledStatus(status) || status === 'needs_attention',
+);
 
 /** The order's shipment, or null before one was requested. */
 export async function findShipment(db: Transaction, orderId: OrderId): Promise<Shipment | null> {

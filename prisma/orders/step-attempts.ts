@@ -1,13 +1,22 @@
 /**
  * Failed attempts at an order's steps, and the steps that wait for a person. The text of a failure is
- * one of a closed set (activities/failures.ts), never a provider's or a person's.
+ * one of a closed set (activities/failures.ts), never a provider's or a person's. Which of the steps are
+ * being retried now: retried-steps.ts.
  */
 import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
+import { BRIEF_DELAYS_MS } from '../../domain/failures.ts';
 import { checkoutWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { recordDeadLetter } from '../events/dead-letters.ts';
 
-/** Counts a failed attempt at a step until the next decision about it. Raw: an upsert with a counter. */
+/** `brief`: after the next of `BRIEF_DELAYS_MS`. `none`: the step has given up. */
+export type NextAttempt =
+  { readonly kind: 'after'; readonly ms: number } | { readonly kind: 'brief' | 'none' };
+
+/**
+ * Counts a failed attempt at a step, until the step succeeds or somebody decides about it. Raw: an upsert
+ * with counters.
+ */
 export async function countAttempt(
   db: Database,
   failed: {
@@ -16,18 +25,52 @@ export async function countAttempt(
     readonly failure: string;
     /** False: the next attempt probably fails as well, and the audit names what goes on like that. */
     readonly isOutage: boolean;
+    readonly next: NextAttempt;
   },
 ): Promise<void> {
-  const { orderId, step, failure, isOutage } = failed;
+  const { orderId, step, failure, isOutage, next } = failed;
+  const isBrief = next.kind === 'brief';
+  const waitMs = next.kind === 'after' ? next.ms : null;
   // Of an order that does not exist nothing is counted; its failure is reported all the same.
   await db.$executeRaw`
-    INSERT INTO step_attempts (order_id, step, attempts, last_failure, unexpected_since)
-    SELECT id, ${step}, 1, ${failure}, CASE WHEN NOT ${isOutage} THEN now() END
+    INSERT INTO step_attempts
+      (order_id, step, attempts, brief_attempts, last_failure, unexpected_since, next_attempt_at)
+    SELECT id, ${step}, 1, ${isBrief ? 1 : 0}::int, ${failure}, CASE WHEN NOT ${isOutage} THEN now() END,
+      now() + ${isBrief ? BRIEF_DELAYS_MS[0] : waitMs}::float8 * interval '1 ms'
     FROM orders WHERE id = ${orderId}
     ON CONFLICT (order_id, step) DO UPDATE SET attempts = step_attempts.attempts + 1,
+      brief_attempts = step_attempts.brief_attempts + EXCLUDED.brief_attempts,
       last_failure = EXCLUDED.last_failure, last_failed_at = now(),
       unexpected_since = CASE WHEN NOT ${isOutage}
-        THEN COALESCE(step_attempts.unexpected_since, now()) END`;
+        THEN COALESCE(step_attempts.unexpected_since, now()) END,
+      next_attempt_at = CASE WHEN ${isBrief}
+        THEN now() + (${BRIEF_DELAYS_MS}::float8[])[step_attempts.brief_attempts + 1] * interval '1 ms'
+        ELSE EXCLUDED.next_attempt_at END`;
+}
+
+/** The step has succeeded. */
+export async function forgetAttempts(db: Database, orderId: OrderId, step: string): Promise<void> {
+  await db.stepAttempt.deleteMany({ where: { orderId, step } });
+}
+
+/** The step waits for a person: nothing retries it. Returns its attempts so far; null when none failed. */
+export async function giveUpAttempts(
+  tx: Transaction,
+  orderId: OrderId,
+  step: string,
+): Promise<GivenUp | null> {
+  const [attempted] = await tx.stepAttempt.updateManyAndReturn({
+    where: { orderId, step },
+    data: { nextAttemptAt: null },
+  });
+  return attempted ?? null;
+}
+
+export interface GivenUp {
+  readonly attempts: number;
+  readonly firstFailedAt: Date;
+  readonly lastFailedAt: Date;
+  readonly lastFailure: string;
 }
 
 /** A dead letter about a step of an order, with its counted attempts. */
@@ -42,7 +85,7 @@ export async function recordStepDeadLetter(
   },
 ): Promise<void> {
   const { source, subject, step } = failed;
-  const attempted = await tx.stepAttempt.findUnique({ where: { orderId_step: { orderId, step } } });
+  const attempted = await giveUpAttempts(tx, orderId, step);
   await recordDeadLetter(tx, {
     source,
     subject,

@@ -103,10 +103,17 @@ interface Recorded extends Pick<CheckoutProgress, 'cancelReason' | 'status' | 'a
   readonly skipped: readonly string[];
 }
 
-/** Records that a new run of the order's workflow started. */
+/**
+ * Records that a new run of the order's workflow started. What the earlier run was about to retry is not
+ * retried by anybody; what fails again is counted again.
+ */
 export async function markRestarted(db: Database, orderId: OrderId): Promise<void> {
   await db.$executeRaw`
-    UPDATE orders SET workflow_started_at = now(), checked_at = now() WHERE id = ${orderId}`;
+    WITH restarted AS (
+      UPDATE orders SET workflow_started_at = now(), checked_at = now() WHERE id = ${orderId}
+      RETURNING id)
+    UPDATE step_attempts SET next_attempt_at = NULL, brief_attempts = 0
+    FROM restarted WHERE order_id = restarted.id AND NOT starts_with(step, 'refund: ')`;
 }
 
 /** Order `needs_attention` for its checkout as a whole, unless it has changed since it was read. */

@@ -33,7 +33,13 @@ export interface Transition {
 }
 
 export type TransitionOutcome =
-  | { readonly kind: 'changed'; readonly version: number; readonly at: string }
+  | {
+      readonly kind: 'changed';
+      readonly version: number;
+      readonly at: string;
+      /** Null: the order was never placed. */
+      readonly placedAt: string | null;
+    }
   /** The same change was made before; nothing was written. */
   | { readonly kind: 'already' }
   /** The transition table forbids it from the order's status; nothing was written. */
@@ -99,7 +105,7 @@ export async function tryTransition(
   alongside: Prisma.Sql = Prisma.empty,
 ): Promise<Changed | null> {
   const to = change.to ?? null;
-  const rows = await tx.$queryRaw<{ version: number; at: Date }[]>`
+  const rows = await tx.$queryRaw<{ version: number; at: Date; placedAt: Date | null }[]>`
     WITH locked AS MATERIALIZED (
       SELECT pg_try_advisory_xact_lock(hashtextextended(${change.orderId}, 0)) AS is_locked),
     before AS MATERIALIZED (
@@ -120,16 +126,21 @@ export async function tryTransition(
         AND NOT EXISTS (
           SELECT 1 FROM events WHERE order_id = ${change.orderId} AND dedup_key = ${dedupKeyOf(change)})
         AND NOT EXISTS (${change.unless ?? Prisma.sql`SELECT WHERE false`})
-      RETURNING orders.id, orders.version, correlation_id, traceparent, updated_at
+      RETURNING orders.id, orders.version, correlation_id, traceparent, updated_at, placed_at
     ),
     resolved AS (${stepDeadLettersResolved(change)})
     ${alongside}
     ${eventOf(change, 'moved')}
-    RETURNING seq AS version, time AS at`;
+    RETURNING seq AS version, time AS at, (SELECT placed_at FROM moved) AS "placedAt"`;
   const [written] = rows;
-  return written
-    ? { kind: 'changed', version: written.version, at: written.at.toISOString() }
-    : null;
+  if (!written) return null;
+  const { version, at, placedAt } = written;
+  return {
+    kind: 'changed',
+    version,
+    at: at.toISOString(),
+    placedAt: placedAt?.toISOString() ?? null,
+  };
 }
 
 /** The INSERT of the change's event, about the order that the CTE `written` has returned. */

@@ -6,6 +6,7 @@
 import { providerKey, refundKey, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { EventType, Payment } from '../../domain/order.ts';
 import { refundStep, type Refund } from '../../domain/refund.ts';
+import { giveUpAttempts, type GivenUp } from '../orders/step-attempts.ts';
 import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter, recordDeadLetter } from '../events/dead-letters.ts';
@@ -103,11 +104,8 @@ export async function recordRefundNeedsAttention(
       data: { status: 'needs_attention' },
     });
     if (waiting.count === 0) return;
-    const where = { orderId_step: { orderId, step: refundStep(id) } };
-    await requestDecision(tx, refund, {
-      failure,
-      attempted: await tx.stepAttempt.findUnique({ where }),
-    });
+    const attempted = await giveUpAttempts(tx, orderId, refundStep(id));
+    await requestDecision(tx, refund, { failure, attempted });
   });
 }
 
@@ -128,6 +126,7 @@ export async function markStuckRefundNeedsAttention(
     if (waiting.count === 0) return false;
     const refund = { id, orderId, key: refundKey(orderId, id) };
     // Its failed attempts are not the reason.
+    await giveUpAttempts(tx, orderId, refundStep(id));
     await requestDecision(tx, refund, { failure, attempted: null });
     return true;
   });
@@ -139,7 +138,7 @@ async function requestDecision(
   { id, orderId, key }: Pick<Refund, 'id' | 'orderId' | 'key'>,
   why: {
     readonly failure: string;
-    readonly attempted: Awaited<ReturnType<Transaction['stepAttempt']['findUnique']>>;
+    readonly attempted: GivenUp | null;
   },
 ): Promise<void> {
   const { failure, attempted } = why;

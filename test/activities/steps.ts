@@ -87,7 +87,7 @@ function attemptsWith(deps: ActivityDependencies): Attempts {
   const activities = createActivities(deps);
   const run: Attempts['run'] = async (name, input) => {
     const work = async (): Promise<unknown> => Reflect.apply(activities[name], undefined, [input]);
-    const outcome = await new MockActivityEnvironment({}, { logger: QUIET }).run(work);
+    const outcome = await new MockActivityEnvironment(DURABLE, { logger: QUIET }).run(work);
     // Temporal carries JSON: a value that changes in a round trip is a bug.
     expect(JSON.parse(JSON.stringify({ outcome }))).toStrictEqual(
       outcome === undefined ? {} : { outcome },
@@ -114,6 +114,8 @@ function attemptsWith(deps: ActivityDependencies): Attempts {
   };
 }
 
+/** As the worker sees a durable attempt: a busy machine is not taken for one that gave up. */
+const DURABLE = { startToCloseTimeoutMs: 15_000, scheduleToCloseTimeoutMs: 86_400_000 };
 /** These tests provoke failures; each would print a stack. */
 const QUIET = new DefaultLogger('ERROR');
 
@@ -122,8 +124,7 @@ const PROVIDER_WORDS = ['issuer', 'mailbox', 'try again', 'sandbox', 'authorizat
 
 function expectNoPersonalData(failure: ApplicationFailure): void {
   const { message, details, cause } = failure;
-  expect(cause).toBeUndefined();
-  const text = readable([message, details ?? []]);
+  const text = readable([message, details ?? [], cause?.message ?? '']);
   for (const canary of CANARIES) expect(text).not.toContain(canary);
   for (const word of PROVIDER_WORDS) expect(text.toLowerCase()).not.toContain(word);
 }

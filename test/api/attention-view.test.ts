@@ -14,8 +14,13 @@ import { placedOrder } from '../support/orders.ts';
 
 const shop = useShop();
 
-const FAILURE = 'capture: outcome unknown (deadline)';
-const CAPTURE = { step: 'capturePayment', failure: FAILURE, isOutage: true };
+const FAILURE = 'capture: no answer from the payment provider in time';
+const CAPTURE = {
+  step: 'capturePayment',
+  failure: FAILURE,
+  isOutage: true,
+  next: { kind: 'after', ms: 1_000 },
+} as const;
 const view = z.looseObject({ attention: z.looseObject({ since: z.string() }).nullable() });
 
 test('an operator sees the waiting step of an order with its attempts and decisions, and a storefront does not', async () => {

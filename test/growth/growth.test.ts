@@ -23,6 +23,7 @@ import {
   listOrderEvents,
   listOrders,
 } from '../../prisma/orders/orders.ts';
+import { findRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
@@ -202,6 +203,7 @@ async function lists(db: Database): Promise<BackgroundReads> {
     'order: shipment': () => findShipment(db, id),
     'order: refunds': () => listRefunds(db, id),
     'order: attention': () => findAttention(db, waiting.id),
+    'order: retried steps': () => findRetriedSteps(db, waiting.id),
     'order: events in the log': () => readLog(db, { after: LOG_START, orderId: id, limit: 100 }),
     'person: export': () => exportOrders(db, { email, after: null, limit: 10 }),
     'person: under way': () => listUnderWay(db, { email, limit: 10 }),

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { z } from 'zod';
+import type { OrderId } from '../../domain/ids.ts';
 import { cancelUpdate } from '../../workflows/checkout/contract.ts';
-import { COMPENSATIONS, REJECTED, SHIP } from '../support/compensations.ts';
+import { CAPTURE, COMPENSATIONS, REJECTED, SHIP } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   attentionOf,
@@ -159,6 +161,62 @@ describe('a forward step that fails permanently', () => {
     await handle.result();
     await expectCleanSlate(shop, orderIdOf(handle));
   });
+});
+
+describe('a step that is retried', () => {
+  const shown = async (orderId: OrderId, role: 'operator' | 'storefront') => {
+    const response = await shop.request('GET', `/v1/orders/${orderId}`, { role });
+    return troubleView.parse(await response.json()).trouble;
+  };
+  const metrics = async () => (await shop.request('GET', '/metrics', { role: null })).text();
+
+  test('is shown to operators with its cause until it succeeds, and the order is no trouble afterwards', async () => {
+    shop.sandbox.faults.set(CAPTURE, { mode: 'down' });
+    const handle = await shop.start();
+    const orderId = orderIdOf(handle);
+    await eventually(async () => {
+      const [trouble, ...others] = await shown(orderId, 'operator');
+      expect(others).toEqual([]);
+      expect(trouble).toMatchObject({
+        step: 'capturePayment',
+        last_failure: 'capture: connection to the payment provider lost',
+      });
+      expect(trouble?.attempts).toBeGreaterThan(2);
+      const { first_failed_at: first = '', last_failed_at: last = '' } = trouble ?? {};
+      expect(Date.parse(last)).toBeGreaterThan(Date.parse(first));
+      expect(Date.parse(trouble?.next_attempt_at ?? '')).toBeGreaterThan(Date.parse(last));
+    });
+    expect(await shown(orderId, 'storefront')).toEqual([]);
+    await eventually(async () =>
+      expect(await metrics()).toContain('holdfast_steps_retrying{step="capturePayment"} 1\n'),
+    );
+    shop.sandbox.faults.clear();
+    await eventually(async () => expect(await shown(orderId, 'operator')).toEqual([]));
+    expect(await shop.db.stepAttempt.count({ where: { orderId } })).toBe(0);
+    await answerShipment(handle);
+    await handle.result();
+    await expectShipped(shop, orderId);
+    expect(await metrics()).toMatch(/^holdfast_placed_to_shipped_seconds_count [1-9]/m);
+  });
+
+  test('is trouble no more when it gave up and waits for a person', async () => {
+    const orderId = orderIdOf(await uncapturable());
+    expect(await shown(orderId, 'operator')).toEqual([]);
+    expect(await attentionOf(shop, orderId)).toBe('capturePayment');
+  });
+});
+
+const troubleView = z.looseObject({
+  trouble: z.array(
+    z.object({
+      step: z.string(),
+      attempts: z.number(),
+      first_failed_at: z.string(),
+      last_failed_at: z.string(),
+      last_failure: z.string(),
+      next_attempt_at: z.string(),
+    }),
+  ),
 });
 
 /** An order that the warehouse refuses to ship and whose payment cannot be refunded. */

@@ -158,7 +158,7 @@ CREATE TABLE reservations (
 );
 CREATE INDEX reservations_live ON reservations (sku) WHERE status IN ('held', 'reserved');
 
--- Failed attempts at a step since the last decision about it.
+-- Failed attempts at a step since its last success, and since the last decision about it.
 CREATE TABLE step_attempts (
   order_id text NOT NULL REFERENCES orders (id),
   step text NOT NULL,
@@ -168,9 +168,14 @@ CREATE TABLE step_attempts (
   last_failure text NOT NULL,
   -- Since when every failure was none of an outage; null: the last one was.
   unexpected_since timestamptz(3),
+  -- How many of them the workflow repeats briefly: the next wait follows from it.
+  brief_attempts integer NOT NULL DEFAULT 0,
+  -- Null: nothing retries the step.
+  next_attempt_at timestamptz(3),
   PRIMARY KEY (order_id, step)
 );
 CREATE INDEX step_attempts_last_failed_at_idx ON step_attempts (last_failed_at);
+CREATE INDEX step_attempts_retried ON step_attempts (order_id) WHERE next_attempt_at IS NOT NULL;
 
 -- Payments, refunds, shipments.
 
@@ -347,6 +352,8 @@ CREATE TABLE dead_letters (
   note text,
   decided_at timestamptz(3),
   created_at timestamptz(3) NOT NULL DEFAULT now(),
+  -- When it was reported in the log; null: not since it was last opened.
+  reported_at timestamptz(3),
   CONSTRAINT dead_letters_decision_has_actor
     CHECK (status = 'open' OR status = 'resolved' OR actor IS NOT NULL)
 );
@@ -358,7 +365,10 @@ CREATE INDEX dead_letters_order_id_id_idx ON dead_letters (order_id, id);
 CREATE INDEX dead_letters_status_id_idx ON dead_letters (status, id);
 CREATE INDEX dead_letters_closed ON dead_letters (decided_at)
   WHERE status IN ('resolved', 'discarded');
-CREATE INDEX dead_letters_fingerprint_idx ON dead_letters (fingerprint) WHERE status = 'open';
+CREATE INDEX dead_letters_fingerprint_idx ON dead_letters (fingerprint)
+  WHERE status IN ('open', 'redriven');
+CREATE INDEX dead_letters_unreported ON dead_letters (id)
+  WHERE status = 'open' AND reported_at IS NULL;
 
 CREATE TABLE webhook_endpoints (
   id text PRIMARY KEY,

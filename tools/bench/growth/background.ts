@@ -5,6 +5,7 @@
 import { DEFAULT_RETENTION } from '../../../domain/retention.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import { closeStaleDeadLetters, listStuckOrders } from '../../../prisma/orders/stuck-orders.ts';
+import { countRetriedOrders, countRetriedSteps } from '../../../prisma/orders/retried-steps.ts';
 import { countNeedingAttention } from '../../../prisma/orders/step-attempts.ts';
 import { countOpenDeadLetters, reopenStale } from '../../../prisma/events/dead-letters.ts';
 import { cursorNow, LOG_START, logHeldSeconds, readLog } from '../../../prisma/events/event-log.ts';
@@ -27,7 +28,7 @@ import {
   purgeReconciliations,
   purgeStepAttempts,
 } from '../../../prisma/operations/retention.ts';
-import { listOverdue } from '../../../prisma/orders/orders.ts';
+import { countOpenOrders, listOverdue } from '../../../prisma/orders/orders.ts';
 import { listStuckRefunds } from '../../../prisma/payments/stuck-refunds.ts';
 import { listOutdated } from '../../../prisma/privacy/erase.ts';
 
@@ -102,6 +103,9 @@ function gauges(db: Database): BackgroundReads {
   return {
     'gauges: dead letters': () => countOpenDeadLetters(db),
     'gauges: orders needing attention': () => countNeedingAttention(db),
+    'gauges: orders by status': () => countOpenOrders(db),
+    'gauges: retried steps': () => countRetriedSteps(db),
+    'counts: retried orders': () => countRetriedOrders(db),
     'gauges: discrepancies': () => countOpenDiscrepancies(db),
     'gauges: log held': () => logHeldSeconds(db),
     'gauges: subscriptions': () => listSubscriptions(db, { limit: 200 }),
