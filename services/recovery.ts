@@ -1,8 +1,9 @@
 /**
  * Recovery that runs in the API, because it must work without Temporal or within seconds. One pass
  * delivers missed callbacks, processes payment webhooks, starts a reconciliation whose start was
- * lost, and expires pending orders that the sweep missed, which releases their stock. Every item is
- * safe to repeat, also by concurrent processes. All other recovery: activities/operations/sweep.ts.
+ * lost, expires pending orders that the sweep missed, which releases their stock, and reports new dead
+ * letters in the log. Every item is safe to repeat, also by concurrent processes. All other recovery:
+ * activities/operations/sweep.ts.
  */
 import type { PaymentGateway } from '../gateways/payments.ts';
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
@@ -14,6 +15,7 @@ import { expireOrder } from './expire-order.ts';
 import { itemLoop } from './items.ts';
 import { processPaymentWebhooks } from './payment-webhooks.ts';
 import { repeat } from './repeat.ts';
+import { reportFailures } from './report-failures.ts';
 import { startRequestedReconciliation } from './start-reconciliation.ts';
 import { deliverShipmentSignal, type ShipmentSignalDeps } from './shipment-callbacks.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
@@ -59,6 +61,7 @@ export async function runRecovery(
       processPaymentWebhooks(deps, { olderThanMs, limit: limit * WEBHOOKS_PER_ITEM }),
     ),
     counted(deps, 'reconcile', () => startMissedReconciliation(deps, limits)),
+    attempted(deps, 'report', () => reportFailures(deps, limit)),
   ]);
   return { delivered, expired, closed, started };
 }
@@ -119,18 +122,27 @@ function idOf({ id }: { readonly id: string }): string {
 }
 
 async function counted(
-  { log }: RecoveryDeps,
+  deps: RecoveryDeps,
   part: string,
   work: () => Promise<number>,
 ): Promise<number> {
+  const count = (await attempted(deps, part, work)) ?? 0;
+  if (count > 0) deps.log.info({ part, count }, 'recovered');
+  return count;
+}
+
+/** Undefined when it failed. */
+async function attempted<T>(
+  { log }: RecoveryDeps,
+  part: string,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
   try {
-    const count = await work();
-    if (count > 0) log.info({ part, count }, 'recovered');
-    return count;
+    return await work();
   } catch (error) {
     // /readyz and every request report an unavailable database already.
     const level = isDatabaseUnavailable(error) ? 'debug' : 'error';
     log[level]({ err: error, part }, 'recovery failed');
-    return 0;
+    return undefined;
   }
 }

@@ -71,6 +71,9 @@ export async function recordDeadLetter(tx: Transaction, deadLetter: NewDeadLette
       WHERE status IN ('open', 'redriven')
     DO UPDATE SET status = 'open', error = EXCLUDED.error, fingerprint = EXCLUDED.fingerprint,
       message = dead_letters.message || EXCLUDED.message, last_failed_at = EXCLUDED.last_failed_at,
+      reported_at = CASE
+        WHEN dead_letters.status = 'open' AND dead_letters.fingerprint = EXCLUDED.fingerprint
+        THEN dead_letters.reported_at END,
       retry_count = CASE
         WHEN EXCLUDED.source = 'delivery' AND EXCLUDED.last_failed_at > dead_letters.last_failed_at
         THEN dead_letters.retry_count + ${deadLetter.retryCount}::int

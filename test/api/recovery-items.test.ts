@@ -1,11 +1,18 @@
 /** The passes of the recovery over queues of which most items fail. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { runRecovery } from '../../services/recovery.ts';
+import { reportFailures } from '../../services/report-failures.ts';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
+import { recordReserved } from '../../prisma/orders/record-shipment.ts';
+import { recordRefundNeedsAttention } from '../../prisma/payments/refund-outcomes.ts';
 import { storeMessage } from '../../prisma/events/inbox.ts';
 import { itemFailures } from '../../telemetry/items.ts';
 import { claimOf, draftOf } from '../prisma/seeded-database.ts';
+import { paidOrder } from '../support/orders.ts';
+import { acceptRefund } from '../support/refunding.ts';
 import { useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
 
@@ -13,6 +20,9 @@ import { times } from '../support/times.ts';
 const FAILING = 25;
 const LIMITS = { olderThanMs: 0, expiryGraceMs: 0, batch: 10 };
 const PASSES = 4;
+/** pino's level of a warning. */
+const WARN = 40;
+const warning = z.looseObject({ msg: z.string() }).transform(({ time: _, ...line }) => line);
 
 const shop = useShop();
 
@@ -92,4 +102,92 @@ test('a payment webhook in a form that nobody understands is closed and does not
     ['even', 'unknown_payment'],
     ['odd', 'not_understood'],
   ]);
+});
+
+describe('the log warns', () => {
+  const STEP = 'capturePayment';
+  const cause = (status: number) => `capture: the payment provider answered HTTP ${status}, really`;
+
+  async function needingAttention(failure: string): Promise<OrderId> {
+    const { orderId } = await shop.order();
+    await recordReserved(shop.db, orderId);
+    await recordNeedsAttention(shop.db, orderId, { steps: [STEP], failure });
+    return orderId;
+  }
+
+  /** All processes at once, each twice. */
+  async function report(): Promise<void> {
+    for (const _ of [1, 2]) {
+      await Promise.all([1, 2, 3].map(() => reportFailures(shop.services, 100)));
+    }
+  }
+
+  /** Taken out of the log. */
+  function warnings() {
+    const lines = shop.logged.splice(0).map((line) => warning.parse(JSON.parse(line)));
+    return lines.filter(({ msg }) => /needs a person|a new cause/.test(msg));
+  }
+
+  test('once of each order that needs a person, and once of each cause until all of it is resolved', async () => {
+    const orders = [await needingAttention(cause(500)), await needingAttention(cause(503))];
+    await report();
+    const letters = await shop.db.deadLetter.findMany({
+      where: { orderId: { in: orders } },
+      orderBy: { id: 'asc' },
+    });
+    const first = letters[0];
+    const told = (letter: (typeof letters)[number]) => ({
+      level: WARN,
+      order_id: letter.orderId,
+      step: STEP,
+      cause: letter.error,
+      attempts: 1,
+      dead_letter_id: letter.id,
+    });
+    const seen = warnings();
+    expect(seen).toHaveLength(3);
+    if (!first) throw new Error('no dead letter');
+    const { fingerprint } = first;
+    expect(seen).toContainEqual({ ...told(first), fingerprint, msg: 'a new cause of failures' });
+    for (const letter of letters) {
+      expect(seen).toContainEqual({ ...told(letter), msg: 'an order needs a person' });
+    }
+
+    await needingAttention(cause(502));
+    await report();
+    expect(warnings().map(({ msg }) => msg)).toEqual(['an order needs a person']);
+
+    await shop.db.deadLetter.updateMany({ data: { status: 'resolved' } });
+    await needingAttention(cause(504));
+    await report();
+    expect(warnings().map(({ msg }) => msg)).toEqual([
+      'a new cause of failures',
+      'an order needs a person',
+    ]);
+  });
+
+  test('of an order again when its redrive failed, and of a refund', async () => {
+    const orderId = await needingAttention(cause(500));
+    await report();
+    await shop.db.deadLetter.updateMany({
+      where: { orderId },
+      data: { status: 'redriven', actor: 'op' },
+    });
+    await shop.db.order.update({
+      where: { id: orderId },
+      data: { status: 'reserved', attentionStep: null },
+    });
+    await recordNeedsAttention(shop.db, orderId, { steps: [STEP], failure: cause(500) });
+    const refund = await acceptRefund(shop.db, await paidOrder(shop), 100);
+    await recordRefundNeedsAttention(shop.db, refund, 'refund: down');
+    warnings();
+    await report();
+    const seen = warnings();
+    expect(seen).toContainEqual(
+      expect.objectContaining({ order_id: orderId, msg: 'an order needs a person' }),
+    );
+    expect(seen).toContainEqual(
+      expect.objectContaining({ refund_id: refund.id, msg: 'a refund needs a person' }),
+    );
+  });
 });
