@@ -3,6 +3,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { cursorNow, LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
 import { feedEvent, feedSource, cursorPosition } from '../events/event-feed.ts';
 import { clientOf, type ApiEnv } from '../middleware/request.ts';
+import { invalidRequest, ProblemError } from '../http/problems.ts';
 import { onInvalid } from '../http/respond.ts';
 import { feedHeaders, feedQuery, feedSchema, streamContent } from '../schemas/events.ts';
 import { problems } from '../schemas/problems.ts';
@@ -18,19 +19,20 @@ import {
 export function eventRoutes(services: Services) {
   const { db, logTail, feedStreams } = services;
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid }).openapi(feedRoute, async (c) => {
-    const { after, types = [], limit } = c.req.valid('query');
+    const { after, order, types = [], limit } = c.req.valid('query');
     const stream = wantsStream(c);
     const cursor = await parseCursor(services, resumeCursor(c, after, stream));
+    const newestFirst = order === 'newest_first';
     if (stream) {
+      if (newestFirst) throw notAsStream();
       const from = { after: cursor ?? (await cursorNow(db)), types };
       const source = feedSource({ db, log: logTail }, from);
       return streamResponse(c, feedStreams.open(source, clientOf(c)));
     }
-    const start = cursor ?? LOG_START;
     // One more event than the page has, or the end of what was looked at, tells that there may be more.
-    const found = await readLog(db, { after: start, types, limit: limit + 1 });
+    const found = await readLog(db, { after: cursor, newestFirst, types, limit: limit + 1 });
     const events = found.events.slice(0, limit);
-    const last = events.at(-1)?.cursor ?? start;
+    const last = events.at(-1)?.cursor ?? cursor ?? LOG_START;
     const isCut = found.events.length > limit;
     return c.json(
       {
@@ -61,6 +63,11 @@ const feedRoute = createRoute({
     ...problems('event_not_found', 'too_many_streams'),
   },
 });
+
+function notAsStream(): ProblemError {
+  const detail = 'A stream has new events only, oldest first.';
+  return new ProblemError(invalidRequest([{ detail, parameter: 'order' }]));
+}
 
 /** Null without a cursor. Throws ProblemError `event_not_found`. */
 async function parseCursor({ db }: Services, cursor: RequestCursor): Promise<LogCursor | null> {

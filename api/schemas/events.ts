@@ -34,7 +34,11 @@ const TYPE = EVENT_TYPES.map((type) => type.replace('.', '\\.')).join('|');
 
 export const feedQuery = z.object({
   after: cursor.optional().openapi({
-    description: 'A `cursor` or event id. Returns the events after it.',
+    description:
+      'A `cursor` or event id. Returns the events after it; with `order=newest_first` those before it.',
+  }),
+  order: z.enum(['oldest_first', 'newest_first']).default('oldest_first').openapi({
+    description: 'A stream has new events only, oldest first.',
   }),
   types: z
     .string()

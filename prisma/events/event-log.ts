@@ -19,6 +19,8 @@ export interface LoggedEvent extends OrderEvent {
 
 /** Before the first event. */
 export const LOG_START = uncheckedColumn<LogCursor>('0-0');
+/** Behind every event: the largest xid8 and bigint. */
+const LOG_END = uncheckedColumn<LogCursor>('18446744073709551615-9223372036854775807');
 
 const CURSOR = /^(\d{1,20})-(\d{1,19})$/;
 
@@ -39,7 +41,10 @@ export async function isWithinLog(db: Database, cursor: LogCursor): Promise<bool
 }
 
 export interface LogQuery {
-  readonly after: LogCursor;
+  /** Null with `newestFirst`: from the end of the log. */
+  readonly after: LogCursor | null;
+  /** Reads back: the events before `after`. Default: on, the events after it. */
+  readonly newestFirst?: boolean;
   /** Empty: every type. */
   readonly types?: readonly EventType[];
   readonly orderId?: OrderId;
@@ -55,30 +60,35 @@ export interface LogPage {
 /** Of a rare type there may be none in the whole log: a page looks at so many events. */
 export const MOST_LOOKED_AT = 10_000;
 
-/** The next events after a cursor, oldest first. At the end of the log `next` is that of the last event. */
+/**
+ * The next events after a cursor, oldest first, or with `newestFirst` those before it. At the end of the
+ * log `next` is that of the last event.
+ */
 export async function readLog(db: Database, query: LogQuery): Promise<LogPage> {
-  const { xid, position } = splitCursor(query.after);
-  const { types = [], orderId } = query;
+  const { types = [], orderId, newestFirst = false } = query;
+  const { xid, position } = splitCursor(query.after ?? (newestFirst ? LOG_END : LOG_START));
+  const order = Prisma.raw(newestFirst ? 'xid DESC, position DESC' : 'xid, position');
   // A separate SQL text for each filter: a cached plan must know whether it can use the order's index.
   const ofOrder = orderId === undefined ? Prisma.empty : Prisma.sql`AND order_id = ${orderId}`;
   const following = Prisma.sql`events
     WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
-      AND (xid, position) > (${xid}::text::xid8, ${position}::text::bigint) ${ofOrder}`;
+      AND (xid, position) ${Prisma.raw(newestFirst ? '<' : '>')}
+        (${xid}::text::xid8, ${position}::text::bigint) ${ofOrder}`;
   // The last event that is looked at is returned in any case, because its cursor is `next`.
   const ofTypes = Prisma.sql`(
-      SELECT *, row_number() OVER (ORDER BY xid, position) AS nth FROM ${following}
-      ORDER BY xid, position LIMIT ${MOST_LOOKED_AT}) AS looked_at
+      SELECT *, row_number() OVER (ORDER BY ${order}) AS nth FROM ${following}
+      ORDER BY ${order} LIMIT ${MOST_LOOKED_AT}) AS looked_at
     WHERE type = ANY(${[...types]}::text[]) OR nth = ${MOST_LOOKED_AT}`;
   const rows = await db.$queryRaw<Row[]>`
     SELECT id::text, type, order_id AS "orderId", seq, correlation_id AS "correlationId",
       causation_id AS "causationId", traceparent, data, time, xid::text || '-' || position AS cursor
     FROM ${types.length > 0 ? ofTypes : following}
-    ORDER BY xid, position
+    ORDER BY ${order}
     LIMIT ${query.limit}`;
   const events = rows
     .filter(({ type }) => types.length === 0 || types.includes(type))
     .map((row) => ({ ...row, time: row.time.toISOString() }));
-  return { events, next: rows.at(-1)?.cursor ?? query.after };
+  return { events, next: rows.at(-1)?.cursor ?? query.after ?? LOG_START };
 }
 
 /** The event with this id, or null. */

@@ -105,8 +105,31 @@ describe('GET /v1/events', () => {
     expect(new Set(data.map(({ type }) => type))).toEqual(new Set(['order.created']));
   });
 
+  test('GET /v1/events with order=newest_first pages back through the log to its start, each event once', async () => {
+    const start = await cursorNow(shop.db);
+    await Promise.all([place(), place(), place()]);
+    const forward = await listed(start, 6);
+    let at = await list('?order=newest_first&limit=4');
+    expect(at.data).toEqual(forward.toReversed().slice(0, 4));
+    expect(at.has_more).toBe(true);
+    at = await list(`?order=newest_first&limit=2&after=${at.next}`);
+    expect(at.data).toEqual(forward.slice(0, 2).toReversed());
+    const { data } = await list('?order=newest_first&types=order.placed&limit=3');
+    expect(data).toEqual(forward.filter(({ type }) => type === 'order.placed').toReversed());
+    const before = await list(`?order=newest_first&after=${(await list('?limit=1')).next}`);
+    expect(before).toMatchObject({ data: [], has_more: false });
+  });
+
+  test('GET /v1/events as a stream refuses order=newest_first', async () => {
+    const headers = { accept: 'text/event-stream' };
+    const response = await get('/v1/events?order=newest_first', headers);
+    const problem = await problemOf(response);
+    expect(problem.errors).toMatchObject([{ parameter: 'order' }]);
+  });
+
   test.each([
     ['?after=nowhere', 'after'],
+    ['?order=random', 'order'],
     ['?after=1-x', 'after'],
     ['?types=order.lost', 'types'],
     ['?limit=0', 'limit'],
@@ -180,7 +203,7 @@ describe('GET /v1/events as a stream', () => {
   test('an event stream does not skip an event that a shared read began too early to see', async () => {
     const start = await cursorNow(shop.db);
     // Whatever read is shared began before the event.
-    const log: LogTail = async ({ after }) => ({ events: [], next: after });
+    const log: LogTail = async ({ after }) => ({ events: [], next: after ?? start });
     const from = { after: start, types: ['order.placed'] } as const;
     const source = feedSource({ db: shop.db, log }, from);
     const id = await place();

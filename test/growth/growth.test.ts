@@ -204,6 +204,7 @@ async function lists(db: Database): Promise<BackgroundReads> {
     'order: refunds': () => listRefunds(db, id),
     'order: attention': () => findAttention(db, waiting.id),
     'order: retried steps': () => findRetriedSteps(db, waiting.id),
+    'events: newest first': () => readLog(db, { after: null, newestFirst: true, limit: 20 }),
     'order: events in the log': () => readLog(db, { after: LOG_START, orderId: id, limit: 100 }),
     'person: export': () => exportOrders(db, { email, after: null, limit: 10 }),
     'person: under way': () => listUnderWay(db, { email, limit: 10 }),
