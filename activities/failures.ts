@@ -1,5 +1,5 @@
 /** Builds every ApplicationFailure, from gateway outcomes and refused status changes. */
-import { ApplicationFailure, rootCause, TemporalFailure } from '@temporalio/common';
+import { ApplicationFailure, rootCause, TemporalFailure, type Duration } from '@temporalio/common';
 import { OutageError } from '../telemetry/items.ts';
 import { PATIENCE, patienceOf, type FailureType, type Patience } from '../domain/failures.ts';
 import type { OrderId, RefundId } from '../domain/ids.ts';
@@ -59,6 +59,11 @@ export function authorizationExpiring(operation: string): ApplicationFailure {
 export function capturedManually(operation: string): ApplicationFailure {
   const message = `${operation}: captured manually, and not at the provider`;
   return failure('captured_manually', message);
+}
+
+/** The wait before the next attempt that the failure asks for; null: the retry policy's. */
+export function retryDelayOf(failure: Error): Duration | null {
+  return (failure instanceof ApplicationFailure ? failure.nextRetryDelay : null) ?? null;
 }
 
 /** How long a failure as Temporal sees it is retried. */

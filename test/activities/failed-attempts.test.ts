@@ -83,7 +83,7 @@ describe('the next attempt', () => {
       { attempt: 9, currentAttemptScheduledTimestampMs: DAY_MS - 500 },
       null,
     ],
-  ])('after an outage: %s', async (_, info, expected) => {
+  ])('after a failed attempt in an outage %s', async (_, info, expected) => {
     const orderId = await steps.orderAfter();
     steps.sandbox.faults.set(RESERVE, { mode: 'fail_before' });
     await attempt(info, reserve(orderId));
@@ -158,8 +158,8 @@ test('the first success deletes the attempts, and a step that succeeds locally r
   expect(await rowsOf(orderId)).toEqual([]);
 });
 
-describe('a step is shown as retried', () => {
-  test('only while its order can have it to do', async () => {
+describe('what is retried', () => {
+  test('a step is shown as retried only while its order can have it to do', async () => {
     const orderId = await steps.orderAfter();
     const all = ['reserveStock', 'capturePayment', 'shipOrder', 'voidOrRefundPayment'];
     for (const step of [...all, 'notify: confirmed', 'refund: rfd_none', 'recordShipped']) {
@@ -179,7 +179,7 @@ describe('a step is shown as retried', () => {
     expect(await seen()).toEqual(['recordShipped', 'voidOrRefundPayment']);
   });
 
-  test('for a notification no longer than its retry budget of a day', async () => {
+  test('a notification is shown as retried no longer than its retry budget of a day', async () => {
     const orderId = await steps.orderAfter();
     await count(orderId, 'notify: confirmed');
     const aDayAgo = new Date(Date.now() - DAY_MS - 1_000);
@@ -190,7 +190,7 @@ describe('a step is shown as retried', () => {
     expect(await findRetriedSteps(steps.db, orderId)).toEqual([]);
   });
 
-  test('not when it waits for a person, and not when a new run has taken the order over', async () => {
+  test('a step that waits for a person, or whose order a new run has taken over, is not shown as retried', async () => {
     const [waiting, restarted] = [await steps.orderAfter(), await steps.orderAfter()];
     for (const orderId of [waiting, restarted]) await count(orderId, 'reserveStock');
     const failure = 'down';
@@ -202,7 +202,7 @@ describe('a step is shown as retried', () => {
     }
   });
 
-  test('in the counts and gauges, refunds by what they have in common', async () => {
+  test('the counts and gauges have the retried steps, and refunds by what they have in common', async () => {
     await steps.db.stepAttempt.deleteMany();
     expect(await countRetriedOrders(steps.db)).toEqual({ retrying: 0, oldestRetryAt: null });
     const [one, two] = [await steps.orderAfter(), await steps.orderAfter()];

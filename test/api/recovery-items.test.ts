@@ -104,7 +104,7 @@ test('a payment webhook in a form that nobody understands is closed and does not
   ]);
 });
 
-describe('the log warns', () => {
+describe('warnings in the log', () => {
   const STEP = 'capturePayment';
   const cause = (status: number) => `capture: the payment provider answered HTTP ${status}, really`;
 
@@ -128,7 +128,7 @@ describe('the log warns', () => {
     return lines.filter(({ msg }) => /needs a person|a new cause/.test(msg));
   }
 
-  test('once of each order that needs a person, and once of each cause until all of it is resolved', async () => {
+  test('each order that needs a person is a warning once, and so is each cause until all of it is resolved', async () => {
     const orders = [await needingAttention(cause(500)), await needingAttention(cause(503))];
     await report();
     const letters = await shop.db.deadLetter.findMany({
@@ -166,7 +166,7 @@ describe('the log warns', () => {
     ]);
   });
 
-  test('of an order again when its redrive failed, and of a refund', async () => {
+  test('an order whose redrive failed is a warning again, and a refund that needs a person is one', async () => {
     const orderId = await needingAttention(cause(500));
     await report();
     await shop.db.deadLetter.updateMany({

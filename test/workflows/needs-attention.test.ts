@@ -170,7 +170,7 @@ describe('a step that is retried', () => {
   };
   const metrics = async () => (await shop.request('GET', '/metrics', { role: null })).text();
 
-  test('is shown to operators with its cause until it succeeds, and the order is no trouble afterwards', async () => {
+  test('a retried step is shown to operators with its cause until it succeeds, and then its order has no trouble', async () => {
     shop.sandbox.faults.set(CAPTURE, { mode: 'down' });
     const handle = await shop.start();
     const orderId = orderIdOf(handle);
@@ -199,7 +199,7 @@ describe('a step that is retried', () => {
     expect(await metrics()).toMatch(/^holdfast_placed_to_shipped_seconds_count [1-9]/m);
   });
 
-  test('is trouble no more when it gave up and waits for a person', async () => {
+  test('a step that gave up and waits for a person is attention and no trouble', async () => {
     const orderId = orderIdOf(await uncapturable());
     expect(await shown(orderId, 'operator')).toEqual([]);
     expect(await attentionOf(shop, orderId)).toBe('capturePayment');
