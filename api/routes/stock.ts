@@ -43,7 +43,8 @@ const showRoute = createRoute({
   method: 'get',
   path: '/v1/products/{sku}/stock',
   operationId: 'getStock',
-  'x-role': 'operator',
+  // A shop shows how many are left.
+  'x-role': 'storefront',
   tags,
   summary: "Show a product's stock",
   request: { params: productParam },

@@ -77,7 +77,7 @@ const ROUTES: readonly {
   })),
   { method: 'GET', path: '/v1/products', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white', lowest: 'storefront', status: 200 },
-  { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'storefront', status: 200 },
   {
     method: 'POST',
     path: '/v1/products/mug-white/stock',
