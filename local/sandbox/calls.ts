@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
+import { orderIn, type CallLog } from './call-log.ts';
 import { MAX_WAIT_MS, MODES } from './faults.ts';
 import type { Faults, Operation, Provider, RejectedWith, TriggeredFault } from './faults.ts';
 import type { Journal } from './journal.ts';
@@ -26,6 +27,7 @@ export interface ProviderContext {
   readonly provider: Provider;
   readonly journal: Journal;
   readonly faults: Faults;
+  readonly calls: CallLog;
   readonly keys: IdempotencyStore;
   readonly failed: () => ProviderResponse;
   /** The error in the provider's own form. */
@@ -39,6 +41,8 @@ export interface Call {
   /** Null when the call takes no idempotency key. */
   readonly key: string | null;
   readonly fingerprint: string;
+  /** Where neither key nor URL names the order. */
+  readonly orderId?: string | null;
   /** Synchronous. `refused` asks for the provider's business refusal instead of the effect. */
   readonly run: (refused: boolean) => ProviderResponse;
 }
@@ -59,15 +63,39 @@ export async function attempt(
   call: Call,
 ): Promise<Response> {
   const place = { provider: provider.provider, operation: call.operation };
+  const atMs = Date.now();
   const isRepeat = stateOf(provider, call).kind === 'saved';
   const fault = provider.faults.trigger(place, isRepeat ? MODES_OF_REPEAT : MODES);
-  if (fault?.mode === 'down') return cut(c);
-  if (fault?.mode === 'hang') return hang(c);
-  if (fault?.mode === 'fail_before') return respond(serialize(provider.failed()));
-  if (fault?.mode === 'reject') return reject(provider, fault.error);
-  const sent = await carryOut(provider, call, fault);
-  if (fault?.mode === 'answer_lost') return cut(c);
-  return respond(sent);
+  const orderId = call.orderId ?? orderIn(`${c.req.header('idempotency-key')} ${c.req.url}`);
+  const log = (status: number | null, replayed = false): void =>
+    provider.calls.record({
+      ...place,
+      atMs,
+      orderId,
+      status,
+      fault: fault?.mode ?? null,
+      replayed,
+    });
+  if (fault?.mode === 'down' || fault?.mode === 'hang') {
+    log(null);
+    return fault.mode === 'down' ? cut(c) : hang(c);
+  }
+  const sent = await sentFor(provider, call, fault);
+  const isLost = fault?.mode === 'answer_lost';
+  log(isLost ? null : sent.status, sent.replayed);
+  if (isLost) return cut(c);
+  return respond(sent, fault?.error.retry_after);
+}
+
+/** The response to an attempt that is not cut off before its effect. */
+function sentFor(
+  provider: ProviderContext,
+  call: Call,
+  fault: TriggeredFault | null,
+): Sent | Promise<Sent> {
+  if (fault?.mode === 'fail_before') return serialize(provider.failed());
+  if (fault?.mode === 'reject') return serialize(provider.rejected(fault.error));
+  return carryOut(provider, call, fault);
 }
 
 /** A response with an effect behind it, or one that stays true. */
@@ -120,16 +148,11 @@ function serialize({ status, body }: ProviderResponse): Sent {
   return { status, body: JSON.stringify(body), replayed: false };
 }
 
-function respond({ status, body, replayed }: Sent): Response {
+function respond({ status, body, replayed }: Sent, retryAfter?: string): Response {
   const headers = new Headers({ 'Content-Type': 'application/json' });
   if (replayed) headers.set('Idempotent-Replayed', 'true');
+  if (retryAfter !== undefined) headers.set('Retry-After', retryAfter);
   return new Response(body, { status, headers });
-}
-
-function reject(provider: ProviderContext, error: RejectedWith): Response {
-  const response = respond(serialize(provider.rejected(error)));
-  if (error.retry_after !== undefined) response.headers.set('Retry-After', error.retry_after);
-  return response;
 }
 
 /** Ends the connection without a response: the client cannot know what was done. */

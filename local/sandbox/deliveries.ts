@@ -3,8 +3,9 @@
  * in tries, in number and in parallel. Pending messages survive a restart.
  */
 import { z } from 'zod';
+import { orderIn, type CallLog } from './call-log.ts';
 import { createDelayedQueue } from './delayed-queue.ts';
-import type { Faults, Mode, Place } from './faults.ts';
+import type { Faults, Mode, Place, TriggeredFault } from './faults.ts';
 import type { Journal } from './journal.ts';
 
 const deliverySchema = z.object({
@@ -27,6 +28,7 @@ export interface Deliveries {
 export interface DeliveryOptions {
   readonly journal: Journal;
   readonly faults: Faults;
+  readonly calls: CallLog;
   readonly place: Place;
   /** Headers of one try. Signed anew each time: receivers reject old timestamps. */
   readonly sign: (delivery: Message, nowMs: number) => Record<string, string>;
@@ -79,19 +81,45 @@ export function createDeliveries(options: DeliveryOptions): Deliveries {
 
 /** True when the receiver accepted the message and its response arrived. */
 async function tryOnce(
-  { faults, place, sign }: DeliveryOptions,
+  options: DeliveryOptions,
   delivery: Delivery,
   stop: AbortSignal,
 ): Promise<boolean> {
+  const { faults, calls, place } = options;
+  const atMs = Date.now();
   const fault = faults.trigger(place, MODES_OF_TRY);
-  if (fault?.mode === 'down' || fault?.mode === 'fail_before') return false;
+  const response = await send(options, { delivery, stop, fault });
+  const status = response === null || fault?.mode === 'answer_lost' ? null : response.status;
+  const orderId = orderIn(delivery.body);
+  calls.record({
+    ...place,
+    atMs,
+    orderId,
+    status,
+    fault: fault?.mode ?? null,
+    replayed: delivery.tries > 0,
+  });
+  return response !== null && response.ok && fault?.mode !== 'answer_lost';
+}
+
+/** The receiver's response; null when there is none. */
+async function send(
+  { sign }: DeliveryOptions,
+  attempt: {
+    readonly delivery: Delivery;
+    readonly stop: AbortSignal;
+    readonly fault: TriggeredFault | null;
+  },
+): Promise<Response | null> {
+  const { delivery, stop, fault } = attempt;
+  if (fault?.mode === 'down' || fault?.mode === 'fail_before') return null;
   const signal = AbortSignal.any([stop, AbortSignal.timeout(TRY_TIMEOUT_MS)]);
   if (fault?.mode === 'hang') {
     await new Promise((resolve) => {
       if (signal.aborted) resolve(null);
       signal.addEventListener('abort', resolve, { once: true });
     });
-    return false;
+    return null;
   }
   try {
     const response = await fetch(delivery.url, {
@@ -102,9 +130,9 @@ async function tryOnce(
       signal,
     });
     await response.body?.cancel();
-    return response.ok && fault?.mode !== 'answer_lost';
+    return response;
   } catch {
     // Whatever the reason, the message stays pending.
-    return false;
+    return null;
   }
 }

@@ -103,6 +103,7 @@ export interface Faults {
   /** Decides one attempt. A fault whose mode is not in `modes` does not fire and is not used up. */
   trigger(place: Place, modes?: readonly Mode[]): TriggeredFault | null;
   list(): readonly FaultView[];
+  remove(place: Place): void;
   clear(): void;
 }
 
@@ -127,6 +128,7 @@ export function createFaults(journal: Journal): Faults {
       return fires ? { mode: fault.mode, waitMs: waitOf(fault), error: fault } : null;
     },
     list: () => [...armed.values()].map(view),
+    remove: (place) => armed.delete(nameOf(place)),
     clear: () => armed.clear(),
   };
 }

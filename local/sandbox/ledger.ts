@@ -22,6 +22,7 @@ export interface Ledger {
   record(effect: Omit<Effect, 'at'>): void;
   /** Oldest first. */
   effects(): readonly Effect[];
+  effectsOf(orderId: string): readonly Effect[];
   clear(): void;
 }
 
@@ -36,6 +37,11 @@ export function createLedger(journal: Journal, clock: SandboxClock): Ledger {
       next += 1;
     },
     effects: () => [...rows.values()],
+    effectsOf: (orderId) => {
+      const found: Effect[] = [];
+      for (const effect of rows.values()) if (effect.order_id === orderId) found.push(effect);
+      return found;
+    },
     clear: () => rows.clear(),
   };
 }

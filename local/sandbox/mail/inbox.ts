@@ -23,6 +23,9 @@ export interface Inbox {
   receive(message: Arrival): void;
   /** Oldest first; with `to`, only mail to that address. */
   mails(to?: string): readonly Mail[];
+  /** The mails about an order, oldest first. */
+  mailsOf(orderId: string): readonly Mail[];
+  find(messageId: string): Mail | undefined;
   clear(): void;
 }
 
@@ -39,7 +42,7 @@ export interface ParsedMime {
 }
 
 const MAX_MAILS = 10_000;
-const ORDER = /^(ord_[0-9a-z]+)\./;
+const ORDER = /^<?(ord_[0-9a-z]+)\./;
 
 export function createInbox(journal: Journal, clock: SandboxClock, ledger: Ledger): Inbox {
   const rows = journal.table({ name: 'mails', row: mailSchema, limit: MAX_MAILS });
@@ -48,7 +51,7 @@ export function createInbox(journal: Journal, clock: SandboxClock, ledger: Ledge
       const { messageId, subject, text, html } = mime;
       const key = messageId.replace(/^<|@.*$|>$/g, '');
       journal.transact(() => {
-        ledger.record({ key, operation: 'send', order_id: ORDER.exec(key)?.[1] ?? null });
+        ledger.record({ key, operation: 'send', order_id: orderOf(key) });
         if (rows.get(messageId) !== undefined) return;
         const at = new Date(clock.now()).toISOString();
         const mail = { to: recipients.join(', '), subject, text, message_id: messageId, at };
@@ -59,6 +62,12 @@ export function createInbox(journal: Journal, clock: SandboxClock, ledger: Ledge
       const all = [...rows.values()];
       return to === undefined ? all : all.filter((mail) => isTo(mail, to));
     },
+    mailsOf: (orderId) => {
+      const found: Mail[] = [];
+      for (const mail of rows.values()) if (orderOf(mail.message_id) === orderId) found.push(mail);
+      return found;
+    },
+    find: (messageId) => rows.get(messageId),
     clear: () => rows.clear(),
   };
 }
@@ -72,6 +81,11 @@ export async function parseMime(raw: Buffer, fallbackId: string): Promise<Parsed
     text: email.text ?? '',
     html: email.html ?? null,
   };
+}
+
+/** The order that a Message-ID names; null for a mail about none. */
+function orderOf(messageId: string): string | null {
+  return ORDER.exec(messageId)?.[1] ?? null;
 }
 
 function isTo(mail: Mail, address: string): boolean {

@@ -29,7 +29,7 @@ export function createSmtpServer(state: () => Promise<MailState>): SmtpServer {
     maxClients: MAX_CLIENTS,
     size: MAX_MAIL_BYTES,
     onMailFrom: (_address, session, finish) => finishLater(finish, receiver.begin(session)),
-    onRcptTo: (_address, session, finish) => finishWith(finish, receiver.address(session)),
+    onRcptTo: (_address, session, finish) => finishLater(finish, receiver.address(session)),
     onData: (stream, session, finish) => finishLater(finish, receiver.take(stream, session)),
     onClose: receiver.end,
   });

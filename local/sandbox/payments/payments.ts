@@ -1,5 +1,6 @@
 /** The payment provider: its records, events and API. */
 import type { Hono } from 'hono';
+import type { CallLog } from '../call-log.ts';
 import type { SandboxEnv } from '../calls.ts';
 import type { SandboxClock } from '../clock.ts';
 import type { Faults } from '../faults.ts';
@@ -17,6 +18,7 @@ export interface PaymentsOptions {
   readonly journal: Journal;
   readonly clock: SandboxClock;
   readonly faults: Faults;
+  readonly calls: CallLog;
   readonly ledger: Ledger;
   readonly target: WebhookTarget | null;
   readonly retryDelaysMs: readonly number[];
@@ -42,6 +44,7 @@ export function createPayments(options: PaymentsOptions): Payments {
     provider: 'payments',
     journal,
     faults,
+    calls: options.calls,
     keys: createIdempotencyStore(journal, clock, { ttlMs: KEY_TTL_MS }),
     failed: internal,
     rejected,

@@ -7,7 +7,7 @@ import { missing, tooMany, unauthorized } from './errors.ts';
 import { parseForm } from './form.ts';
 import type { IntentStore, Step } from './intents.ts';
 import { listExpand, listed, searched } from './lists.ts';
-import { showIntent, showRefund } from './records.ts';
+import { orderOf, showIntent, showRefund } from './records.ts';
 import type { RefundStore } from './refunds.ts';
 
 export interface PaymentDeps {
@@ -37,13 +37,7 @@ export function createPaymentRoutes({ context, intents, refunds }: PaymentDeps):
     });
   }
 
-  const read = (c: SandboxContext, run: () => ProviderResponse): Promise<Response> =>
-    attempt(c, context, {
-      operation: 'lookup',
-      key: null,
-      fingerprint: '',
-      run: (refused) => (refused ? tooMany() : run()),
-    });
+  const read = readerOf(context, intents);
 
   app.use(async (c, next) => {
     const token = c.req.header('authorization') ?? '';
@@ -62,8 +56,10 @@ export function createPaymentRoutes({ context, intents, refunds }: PaymentDeps):
   app.post('/refunds', (c) => write(c, 'refund', refunds.refund));
   app.get('/payment_intents', (c) => read(c, () => listIntents(c, intents)));
   app.get('/payment_intents/search', (c) => read(c, () => searched(intents.all(), queryOf(c))));
-  app.get('/payment_intents/:id', (c) => read(c, () => showOne(c, intents, c.req.param('id'))));
-  app.get('/refunds', (c) => read(c, () => listRefunds(c, refunds)));
+  app.get('/payment_intents/:id', (c) =>
+    read(c, () => showOne(c, intents, c.req.param('id')), c.req.param('id')),
+  );
+  app.get('/refunds', (c) => read(c, () => listRefunds(c, refunds), c.req.query('payment_intent')));
   app.get('/refunds/:id', (c) =>
     read(c, () => {
       const refund = refunds.find(c.req.param('id'));
@@ -71,6 +67,20 @@ export function createPaymentRoutes({ context, intents, refunds }: PaymentDeps):
     }),
   );
   return app;
+}
+
+/** A call that reads. `intentId`: the intent it is about, where the URL names no order. */
+function readerOf(context: ProviderContext, intents: IntentStore) {
+  return (c: SandboxContext, run: () => ProviderResponse, intentId?: string): Promise<Response> => {
+    const intent = intentId === undefined ? undefined : intents.find(intentId);
+    return attempt(c, context, {
+      operation: 'lookup',
+      key: null,
+      fingerprint: '',
+      orderId: intent === undefined ? null : orderOf(intent),
+      run: (refused) => (refused ? tooMany() : run()),
+    });
+  };
 }
 
 function listIntents(c: SandboxContext, intents: IntentStore): ProviderResponse {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import type { SandboxClock } from '../clock.ts';
+import type { CallLog } from '../call-log.ts';
 import { createDeliveries } from '../deliveries.ts';
 import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
@@ -30,6 +31,7 @@ export interface WebhookOptions {
   readonly journal: Journal;
   readonly clock: SandboxClock;
   readonly faults: Faults;
+  readonly calls: CallLog;
   readonly target: WebhookTarget | null;
   readonly retryDelaysMs: readonly number[];
 }

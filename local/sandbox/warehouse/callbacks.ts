@@ -1,6 +1,7 @@
 /** The warehouse's callbacks about shipping requests, signed after Standard Webhooks. */
 import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
+import type { CallLog } from '../call-log.ts';
 import { createDeliveries } from '../deliveries.ts';
 import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
@@ -15,6 +16,7 @@ export interface Callbacks {
 export interface CallbackOptions {
   readonly journal: Journal;
   readonly faults: Faults;
+  readonly calls: CallLog;
   /** `whsec_` and base64: https://github.com/standard-webhooks/standard-webhooks */
   readonly secret: string;
   readonly retryDelaysMs: readonly number[];

@@ -1,5 +1,6 @@
 /** The warehouse: reservations, parcels, callbacks, API. */
 import type { Hono } from 'hono';
+import type { CallLog } from '../call-log.ts';
 import type { SandboxEnv } from '../calls.ts';
 import type { SandboxClock } from '../clock.ts';
 import type { Faults } from '../faults.ts';
@@ -17,6 +18,7 @@ export interface WarehouseOptions {
   readonly journal: Journal;
   readonly clock: SandboxClock;
   readonly faults: Faults;
+  readonly calls: CallLog;
   readonly ledger: Ledger;
   readonly secret: string;
   readonly callbackDelayMs: number;
@@ -44,6 +46,7 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
     provider: 'warehouse',
     journal,
     faults,
+    calls: options.calls,
     keys: createIdempotencyStore(journal, clock, { ttlMs: null }),
     failed,
     rejected,
