@@ -1,6 +1,5 @@
 /** The sandbox's own API: faults, ledgers, inbox, clock. For tests and people, on loopback only. */
 import { Hono } from 'hono';
-import { accepts } from 'hono/accepts';
 import { z } from 'zod';
 import { parseJson } from './calls.ts';
 import type { SandboxEnv } from './calls.ts';
@@ -9,7 +8,6 @@ import { MODES, OPERATIONS, PROVIDERS, faultSchema, isPlace } from './faults.ts'
 import type { Faults, Provider } from './faults.ts';
 import type { Ledger } from './ledger.ts';
 import type { Inbox } from './mail/inbox.ts';
-import { inboxPage, indexPage, PAGE_POLICY } from './pages.ts';
 
 export interface ControlDeps {
   readonly faults: Faults;
@@ -29,10 +27,6 @@ const clockSchema = z.union([
 
 export function createControlRoutes(deps: ControlDeps): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>();
-  app.get('/', (c) => {
-    c.header('Content-Security-Policy', PAGE_POLICY);
-    return c.html(indexPage(new URL(c.req.url).origin, deps.faults.list()));
-  });
   addFaults(app, deps);
   addLedgers(app, deps);
   addClock(app, deps);
@@ -71,34 +65,30 @@ function addLedgers(app: Hono<SandboxEnv>, { ledgers, inbox }: ControlDeps): voi
     inbox.clear();
     return c.json({ effects: [], mails: [] });
   });
-  app.get('/inbox', (c) => {
-    const mails = inbox.mails(c.req.query('to'));
-    const supports = ['application/json', 'text/html'];
-    const type = accepts(c, { header: 'Accept', supports, default: 'application/json' });
-    if (type !== 'text/html') return c.json({ mails });
-    c.header('Content-Security-Policy', PAGE_POLICY);
-    return c.html(inboxPage(mails));
-  });
+  app.get('/inbox', (c) => c.json({ mails: inbox.mails(c.req.query('to')) }));
 }
 
-function addClock(app: Hono<SandboxEnv>, { clock, onClockMoved }: ControlDeps): void {
+function addClock(app: Hono<SandboxEnv>, deps: ControlDeps): void {
+  const { clock } = deps;
   const view = (): object => ({
     now: new Date(clock.now()).toISOString(),
     offset_ms: clock.offsetMs(),
   });
   app.get('/clock', (c) => c.json(view()));
   app.put('/clock', async (c) => {
-    const change = clockSchema.safeParse(parseJson(await c.req.text()));
-    if (!change.success) {
-      return c.json({ error: { message: 'Give offset_ms or advance_ms, a whole number.' } }, 400);
-    }
-    const { data } = change;
-    const offsetMs = 'offset_ms' in data ? data.offset_ms : clock.offsetMs() + data.advance_ms;
-    if (!shift.safeParse(offsetMs).success) {
-      return c.json({ error: { message: 'The clock moves by ten years at most.' } }, 400);
-    }
-    clock.setOffset(offsetMs);
-    onClockMoved();
-    return c.json(view());
+    const message = moveClock(deps, parseJson(await c.req.text()));
+    return message === null ? c.json(view()) : c.json({ error: { message } }, 400);
   });
+}
+
+/** Sets or advances the clock. Null, or what is wrong with the change. */
+export function moveClock({ clock, onClockMoved }: ControlDeps, body: unknown): string | null {
+  const change = clockSchema.safeParse(body);
+  if (!change.success) return 'Give offset_ms or advance_ms, a whole number.';
+  const { data } = change;
+  const offsetMs = 'offset_ms' in data ? data.offset_ms : clock.offsetMs() + data.advance_ms;
+  if (!shift.safeParse(offsetMs).success) return 'The clock moves by ten years at most.';
+  clock.setOffset(offsetMs);
+  onClockMoved();
+  return null;
 }

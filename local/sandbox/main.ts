@@ -2,6 +2,8 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { linksOf } from '../shop/links.ts';
+import { createShop } from '../shop/shop.ts';
 import { JournalError } from './journal.ts';
 import { CALLBACK_DELAY_MS, createSandbox } from './sandbox.ts';
 import type { SandboxOptions } from './sandbox.ts';
@@ -9,21 +11,31 @@ import type { SandboxOptions } from './sandbox.ts';
 const USAGE = `Usage: tsx local/sandbox/main.ts --warehouse-callback-secret <whsec_...>
   [--port 4000] [--smtp-port 1025] [--state <dir>]
   [--payments-webhook-url <url> --payments-webhook-secret <whsec_...>]
-  [--callback-delay-ms ${CALLBACK_DELAY_MS}]`;
+  [--callback-delay-ms ${CALLBACK_DELAY_MS}]
+  [--api-url <url> --storefront-key <key>]   the demo shop at /shop
+  [--temporal-ui-url <url> --temporal-namespace <name>]   its links to workflows`;
 
 const port = z.coerce.number().int().min(0).max(65_535);
+const webUrl = z.url({ protocol: /^https?$/ });
 const schema = z
   .object({
     port: port.default(4000),
     'smtp-port': port.default(1025),
     state: z.string().optional(),
-    'payments-webhook-url': z.url({ protocol: /^https?$/ }).optional(),
+    'payments-webhook-url': webUrl.optional(),
     'payments-webhook-secret': z.string().optional(),
     'warehouse-callback-secret': z.string().regex(/^whsec_[A-Za-z0-9+/=]{32,}$/),
+    'api-url': webUrl.optional(),
+    'storefront-key': z.string().min(1).optional(),
+    'temporal-ui-url': webUrl.optional(),
+    'temporal-namespace': z.string().min(1).default('default'),
     'callback-delay-ms': z.coerce.number().int().min(0).max(3_600_000).default(CALLBACK_DELAY_MS),
   })
   .refine((each) => !each['payments-webhook-url'] === !each['payments-webhook-secret'], {
     error: '--payments-webhook-url and --payments-webhook-secret go together',
+  })
+  .refine((each) => !each['api-url'] === !each['storefront-key'], {
+    error: '--api-url and --storefront-key go together',
   });
 
 class UsageError extends Error {}
@@ -55,7 +67,19 @@ function readOptions(args: readonly string[]): SandboxOptions {
     warehouseCallbackSecret: values['warehouse-callback-secret'],
     ...(state !== undefined && { stateDir: state }),
     ...(url !== undefined && secret !== undefined && { paymentsWebhook: { url, secret } }),
+    ...shopIn(values),
   };
+}
+
+/** The demo shop, and the links between all pages of this machine. */
+function shopIn(values: Partial<z.output<typeof schema>>): Pick<SandboxOptions, 'links' | 'shop'> {
+  const { 'api-url': apiUrl, 'storefront-key': storefrontKey } = values;
+  if (apiUrl === undefined || storefrontKey === undefined) return {};
+  const { 'temporal-ui-url': url, 'temporal-namespace': namespace = 'default' } = values;
+  const temporalUi = url === undefined ? null : { url, namespace };
+  const shop: SandboxOptions['shop'] = ({ site, ...providers }) =>
+    createShop({ apiUrl, storefrontKey, temporalUi, site, providers });
+  return { links: linksOf({ apiUrl, temporalUi }), shop };
 }
 
 function parse(args: readonly string[]): object {

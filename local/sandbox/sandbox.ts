@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import type { Link, Site } from '../web/page.ts';
+import { createCallLog, type CallLog } from './call-log.ts';
 import type { SandboxEnv } from './calls.ts';
 import { createClock } from './clock.ts';
 import type { SandboxClock } from './clock.ts';
@@ -22,6 +24,7 @@ import { closeHttp, HOST, listen } from './listen.ts';
 import { createInbox } from './mail/inbox.ts';
 import type { Inbox } from './mail/inbox.ts';
 import { createSmtpServer } from './mail/smtp.ts';
+import { createPageRoutes } from './page-routes.ts';
 import { createPayments } from './payments/payments.ts';
 import type { WebhookTarget } from './payments/webhooks.ts';
 import { createWarehouse } from './warehouse/warehouse.ts';
@@ -38,10 +41,15 @@ export interface SandboxOptions {
   readonly warehouseCallbackSecret: string;
   readonly callbackDelayMs?: number;
   readonly retryDelaysMs?: readonly number[];
+  /** The navigation of the pages; its own two unless given. */
+  readonly links?: readonly Link[];
+  /** Pages beside its own, at `/shop`. */
+  readonly shop?: (core: Core & { readonly site: Site }) => Hono;
 }
 
-interface Core {
+export interface Core {
   readonly faults: Faults;
+  readonly calls: CallLog;
   readonly ledgers: Readonly<Record<Provider, Ledger>>;
   readonly inbox: Inbox;
   readonly clock: SandboxClock;
@@ -59,6 +67,10 @@ const MAX_BODY_BYTES = 262_144;
 /** Longer than clients keep an idle connection, so that none is closed under a request. */
 const KEEP_ALIVE_MS = 75_000;
 export const CALLBACK_DELAY_MS = 300;
+const LINKS: readonly Link[] = [
+  { href: '/', text: 'Sandbox' },
+  { href: '/inbox', text: 'Inbox' },
+];
 
 /** Listens, then reads the state. Rejects with EADDRINUSE or JournalError. */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
@@ -102,38 +114,30 @@ function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxE
   };
   const clock = createClock(journals.control);
   const faults = createFaults(journals.control);
+  const calls = createCallLog();
   const ledgers = {
     payments: createLedger(journals.payments, clock),
     warehouse: createLedger(journals.warehouse, clock),
     mail: createLedger(journals.mail, clock),
   };
+  const shared = { clock, faults, calls, retryDelaysMs };
   const payments = createPayments({
-    clock,
-    faults,
-    retryDelaysMs,
+    ...shared,
     journal: journals.payments,
     ledger: ledgers.payments,
     target: options.paymentsWebhook ?? null,
   });
   const warehouse = createWarehouse({
-    clock,
-    faults,
-    retryDelaysMs,
+    ...shared,
     journal: journals.warehouse,
     ledger: ledgers.warehouse,
     secret: options.warehouseCallbackSecret,
     callbackDelayMs: options.callbackDelayMs ?? CALLBACK_DELAY_MS,
   });
   const inbox = createInbox(journals.mail, clock, ledgers.mail);
-  const app = new Hono<SandboxEnv>()
-    .use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
-    .route('/v1', payments.routes)
-    .route('/warehouse', warehouse.routes);
-  const onClockMoved = payments.expire;
-  app.route('/', createControlRoutes({ faults, ledgers, inbox, clock, onClockMoved }));
-  return {
-    app,
+  const core = {
     faults,
+    calls,
     ledgers,
     inbox,
     clock,
@@ -143,4 +147,14 @@ function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxE
       for (const each of Object.values(journals)) each.close();
     },
   };
+  const app = new Hono<SandboxEnv>()
+    .use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
+    .route('/v1', payments.routes)
+    .route('/warehouse', warehouse.routes);
+  const armed = () => faults.list().filter(({ times }) => times !== 0);
+  const site = { name: 'Holdfast', links: options.links ?? LINKS, armed };
+  if (options.shop !== undefined) app.route('/shop', options.shop({ ...core, site }));
+  const control = { ...core, onClockMoved: payments.expire };
+  app.route('/', createPageRoutes(control, site)).route('/', createControlRoutes(control));
+  return { ...core, app };
 }

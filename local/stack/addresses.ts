@@ -107,6 +107,7 @@ function appEnvironment(
     DATABASE_URL: places.databaseUrl,
     TEMPORAL_ADDRESS: places.temporal,
     TEMPORAL_NAMESPACE: places.temporalNamespace,
+    SANDBOX_URL: places.sandbox,
     ...(places.temporalUi !== undefined && { TEMPORAL_UI_URL: places.temporalUi }),
     WORKFLOW_BUNDLE: home.workflowBundle,
     ENCRYPTION_KEYS: localEncryptionKey(home),

@@ -2,7 +2,7 @@
  * The programs as plain JavaScript, each in one file: a killed process restarts in half the time
  * that compiling it at its start takes. When sources have changed since, the sources are run.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PROJECT } from './home.ts';
@@ -11,13 +11,18 @@ import { PROJECT } from './home.ts';
 export const DIST = join(PROJECT, 'dist');
 
 export const PROGRAMS = ['main.ts', 'local/sandbox/main.ts'] as const;
-/** Files that a program reads at run time from its own folder. */
-const DATA_FILES = [
-  ['prisma/invariants.sql', 'invariants.sql'],
-  ...['console.css', 'console.js', 'icon.svg'].map(
-    (name) => [`api/console/assets/${name}`, `assets/${name}`] as const,
-  ),
-] as const;
+/** Files that a program reads at run time from its own folder, with their places there. */
+function dataFiles(): readonly (readonly [from: string, to: string])[] {
+  const folders = [
+    ['api/console/assets', 'assets'],
+    ['local/web/assets', 'assets'],
+    ['local/shop/pictures', 'pictures'],
+  ] as const;
+  const inFolders = folders.flatMap(([from, to]) =>
+    readdirSync(join(PROJECT, from)).map((name) => [`${from}/${name}`, `${to}/${name}`] as const),
+  );
+  return [['prisma/invariants.sql', 'invariants.sql'], ...inFolders];
+}
 
 interface Stamp {
   /** By the file system's clock. */
@@ -48,12 +53,13 @@ export async function compilePrograms(programs: readonly string[] = PROGRAMS): P
     logLevel: 'warning',
   });
   for (const { path, contents } of outputFiles) await replaceFile(path, contents);
-  for (const [from, to] of DATA_FILES) {
+  const files = dataFiles();
+  for (const [from, to] of files) {
     const contents = await readFile(join(PROJECT, from));
     const folders = new Set(programs.map((program) => join(DIST, dirname(program))));
     for (const folder of folders) await replaceFile(join(folder, to), contents);
   }
-  const data = DATA_FILES.map(([from]) => from);
+  const data = files.map(([from]) => from);
   // All inputs for each program: after a change it may need one that it does not need today.
   const stamp: Stamp = { builtAtMs, inputs: [...Object.keys(metafile.inputs), ...data] };
   for (const program of programs) await replaceFile(stampFile(program), JSON.stringify(stamp));

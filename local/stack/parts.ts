@@ -12,6 +12,8 @@ import { isTemporalUp } from './search-attributes.ts';
 import { devServerCommand } from './temporal.ts';
 
 const PROBE_TIMEOUT_MS = 2000;
+/** Of the seed (prisma/seed.ts). */
+const STOREFRONT_KEY = 'hf_local_storefront';
 /** It picks free ports for its inner services, and exits when another program takes one meanwhile. */
 export const TEMPORAL_ATTEMPTS = 3;
 
@@ -54,6 +56,10 @@ export function sandboxPart(home: Home, addresses: Addresses): PartSpec {
     '--payments-webhook-url': `${addresses.api}/callbacks/payments`,
     '--payments-webhook-secret': LOCAL_SECRETS.paymentsWebhook,
     '--warehouse-callback-secret': LOCAL_SECRETS.warehouseCallback,
+    '--api-url': addresses.api,
+    '--storefront-key': STOREFRONT_KEY,
+    '--temporal-namespace': addresses.temporalNamespace,
+    ...(addresses.temporalUi !== undefined && { '--temporal-ui-url': addresses.temporalUi }),
   };
   return {
     name: 'sandbox',

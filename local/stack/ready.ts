@@ -6,9 +6,11 @@ import { bold, say } from './output.ts';
 export function printReady(home: Home, addresses: Addresses, seconds: string): void {
   const { api, sandbox } = addresses;
   const rows = {
-    API: `${api}/v1`,
-    'Start page': `${api}/`,
+    'Demo shop': `${sandbox}/shop  buy, make trouble, watch what goes on behind the answer`,
     Console: `${api}/console  sign in with hf_local_operator`,
+    'Start page': `${api}/  everything else`,
+    '': '',
+    API: `${api}/v1`,
     'API docs': `${api}/docs`,
     'Temporal UI': addresses.temporalUi ?? '(see your Temporal server)',
     Temporal: `${addresses.temporal} (namespace ${addresses.temporalNamespace})`,
@@ -25,7 +27,7 @@ export function printReady(home: Home, addresses: Addresses, seconds: string): v
   say('');
   say(curl(api));
   say('');
-  say(`Holdfast is ready after ${seconds} s: ${api}  Press Ctrl-C to stop.`);
+  say(`Holdfast is ready after ${seconds} s: ${sandbox}/shop  Press Ctrl-C to stop.`);
 }
 
 function curl(api: string): string {

@@ -49,6 +49,40 @@ test('the inbox page escapes markup in a mail', async () => {
   expect(text).not.toContain('<script>');
 });
 
+test('the HTML of a mail is served alone, in a sandbox of the browser, and without scripts', async () => {
+  const sandbox = await openSandbox();
+  await send(sandbox);
+  const inbox = await fetch(`${sandbox.url}/inbox`, { headers: { Accept: 'text/html' } });
+  const text = await inbox.text();
+  expect(text).toContain('sandbox=""');
+  const [, path = ''] = /src="(\/inbox\/html\/[^"]+)"/.exec(text) ?? [];
+  const html = await fetch(`${sandbox.url}${path}`);
+  expect(await html.text()).toContain('<b>Ada</b>');
+  const policy = html.headers.get('content-security-policy') ?? '';
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toMatch(/; sandbox$/);
+  const none = await fetch(`${sandbox.url}/inbox/html/none`);
+  expect(none.status).toBe(404);
+});
+
+test('the inbox page is filtered by order and shows at most fifty mails', async () => {
+  const sandbox = await openSandbox();
+  for (let n = 1; n <= 51; n += 1) receive(sandbox, `<ord_${n}.confirmed@holdfast.example>`);
+  const read = async (query: string) => {
+    const headers = { Accept: 'text/html' };
+    return (await fetch(`${sandbox.url}/inbox?${query}`, { headers })).text();
+  };
+  const first = await read('');
+  expect(first.match(/<details class="mail"/g)).toHaveLength(50);
+  expect(first).toContain('Page 1 of 2');
+  const second = await read('page=2');
+  expect(second).toContain('ord_1.confirmed');
+  expect(second.match(/<details class="mail"/g)).toHaveLength(1);
+  const ofOrder = await read('order=ord_7');
+  expect(ofOrder).toContain('Inbox (1)');
+  expect(ofOrder).toContain('ord_7.confirmed');
+});
+
 test.each([
   ['fail_before', { responseCode: 451 }, 0],
   ['refuse', { responseCode: 550 }, 0],
@@ -73,6 +107,11 @@ test.each([
     expect(sandbox.faults.list()).toMatchObject([{ mode, fired: 1, times: 0 }]);
   },
 );
+
+function receive(sandbox: Sandbox, messageId: string): void {
+  const mime = { messageId, subject: 'Confirmed', text: 'Hello', html: null };
+  sandbox.inbox.receive({ recipients: ['ada@example.com'], mime });
+}
 
 async function send(
   sandbox: Sandbox,

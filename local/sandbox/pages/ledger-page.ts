@@ -1,0 +1,54 @@
+/** A provider's ledger as a table, newest effect first. */
+import { html } from 'hono/html';
+import { formatMoney } from '../../../domain/money.ts';
+import { providerInWords } from '../../web/fault-words.ts';
+import type { Html } from '../../web/page.ts';
+import type { Provider } from '../faults.ts';
+import type { Effect } from '../ledger.ts';
+
+const MAX_ROWS = 200;
+
+/** `effects`: oldest first; `orderId`: the filter, or empty. */
+export function ledgerPage(provider: Provider, effects: readonly Effect[], orderId: string): Html {
+  const newest = effects.slice(-MAX_ROWS).toReversed();
+  const name = providerInWords(provider);
+  return html`<header class="title">
+      <h1>Ledger: ${name}</h1>
+      <p>
+        ${effects.length} effects${orderId === '' ? '' : ` of ${orderId}`}, the newest
+        ${newest.length} below. A repeat that changes nothing adds no row.
+      </p>
+    </header>
+    <form method="get" class="filter" role="search">
+      <label
+        >Order <input name="order" value="${orderId}" maxlength="64" placeholder="ord_…"
+      /></label>
+      <button>Filter</button>
+    </form>
+    <div class="scroll" role="region" aria-label="Effects" tabindex="0">
+      <table>
+        <thead>
+          <tr>
+            ${['Time', 'Operation', 'Amount', 'Order', 'Key'].map(
+              (head) => html`<th scope="col">${head}</th>`,
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          ${newest.map(effectRow)}
+        </tbody>
+      </table>
+    </div>`;
+}
+
+function effectRow(effect: Effect): Html {
+  const { at, operation, amount_minor: amountMinor, currency, order_id: orderId, key } = effect;
+  const amount = amountMinor !== undefined && currency !== undefined && { amountMinor, currency };
+  return html`<tr>
+    <td>${at}</td>
+    <td>${operation}</td>
+    <td>${amount && formatMoney(amount)}</td>
+    <td>${orderId !== null && html`<a href="?order=${orderId}">${orderId}</a>`}</td>
+    <td>${key}</td>
+  </tr>`;
+}

@@ -1,0 +1,154 @@
+/** What the API answered, as a shop says it to a shopper. */
+import { z } from 'zod';
+import type { Answer } from './connection.ts';
+
+export interface Told {
+  readonly tone: 'good' | 'bad' | 'wait';
+  readonly title: string;
+  readonly text: string;
+  /** The same request may be sent again, under the same key. */
+  readonly mayRepeat: boolean;
+  /** `201 order placed`, for those who want to know. */
+  readonly code: string;
+}
+
+const problemSchema = z.object({
+  code: z.string(),
+  detail: z.string().optional(),
+  decline_code: z.string().optional(),
+  reason: z.string().optional(),
+  retryable: z.boolean().optional(),
+  lines: z.array(z.object({ sku: z.string(), available: z.number() })).optional(),
+  errors: z
+    .array(z.object({ detail: z.string(), pointer: z.string().optional() }))
+    .optional()
+    .default([]),
+});
+export type ApiProblem = z.output<typeof problemSchema>;
+
+/** The problem in the answer; null in one that is none. */
+export function problemIn({ status, body }: Pick<Answer, 'status' | 'body'>): ApiProblem | null {
+  if (status === null || status < 400) return null;
+  const parsed = problemSchema.safeParse(body);
+  return parsed.success ? parsed.data : null;
+}
+
+const DECLINES: Readonly<Record<string, string>> = {
+  insufficient_funds: 'Your bank says that there is not enough money on this card.',
+  expired_card: 'This card has expired.',
+};
+
+/** The titles and texts by problem code; others get the general words. */
+const WORDS: Readonly<Record<string, readonly [title: string, text: string]>> = {
+  price_changed: [
+    'A price has changed',
+    'Nothing was ordered. Look at the basket with today’s prices, then buy.',
+  ],
+  payment_refused: [
+    'This card cannot be charged here',
+    'Nothing was charged. Please choose another card.',
+  ],
+  payment_unavailable: [
+    'Your bank does not answer',
+    'The order is not placed yet. Press Buy again: you will not be charged twice.',
+  ],
+  request_in_flight: [
+    'This order is already being placed',
+    'The same press arrived twice. It is one order; the other press has its answer.',
+  ],
+  order_expired: [
+    'That took too long',
+    'The order expired and nothing was charged. Please begin again from the basket.',
+  ],
+  idempotency_key_reused: [
+    'This form was already used',
+    'Another order was sent from the same page. Please begin again from the basket.',
+  ],
+  not_cancellable: [
+    'The order can no longer be cancelled',
+    'It has gone too far; what you bought is on its way.',
+  ],
+  cancel_undecided: [
+    'The cancellation is not decided yet',
+    'Please press Cancel again in a moment.',
+  ],
+};
+const BUSY = [
+  'The shop is busy',
+  'Your order was not taken yet. Please press Buy again in a moment.',
+] as const;
+const BROKEN = ['Something went wrong on our side', 'Please try again in a moment.'] as const;
+
+/** The answer to Buy in words. `nameOf` gives the product behind a SKU. */
+export function answerInWords(answer: Answer, nameOf: (sku: string) => string): Told {
+  const { status, replayed } = answer;
+  if (status === null) {
+    return {
+      tone: 'wait',
+      title: 'The shop did not answer in time',
+      text: 'We do not know yet whether it was ordered. Press Buy again: it will not be ordered twice.',
+      mayRepeat: true,
+      code: 'no response',
+    };
+  }
+  if (status === 201) {
+    return {
+      tone: 'good',
+      title: replayed ? 'Thank you! It is the same order' : 'Thank you! Your order is placed',
+      text: replayed
+        ? 'The same press arrived before. You get the same answer, and one order.'
+        : 'The units are yours and your bank holds the money. We send a mail when it is on its way.',
+      mayRepeat: false,
+      code: replayed ? '201, the stored response' : '201 order placed',
+    };
+  }
+  const problem = problemIn(answer);
+  const [title, text] = wordsOf(status, problem, nameOf);
+  const mayRepeat = problem?.retryable === true || status >= 500;
+  const wait = answer.retryAfterSeconds;
+  return {
+    tone: mayRepeat ? 'wait' : 'bad',
+    title,
+    text: mayRepeat && wait !== null ? `${text} Best in ${seconds(wait)}.` : text,
+    mayRepeat,
+    code: `${status} ${problem?.code ?? ''}`.trim(),
+  };
+}
+
+/** Why an order was not cancelled, in words. */
+export function cancelInWords(code: string): string {
+  const [title, text] = WORDS[code] ?? (code.startsWith('already_') ? already(code) : BROKEN);
+  return `${title}. ${text}`;
+}
+
+function wordsOf(
+  status: number,
+  problem: ApiProblem | null,
+  nameOf: (sku: string) => string,
+): readonly [string, string] {
+  if (problem?.code === 'payment_declined') {
+    const why = DECLINES[problem.decline_code ?? ''] ?? 'Your bank does not accept this payment.';
+    return ['Your card was declined', `${why} Nothing was charged. Please choose another card.`];
+  }
+  if (problem?.code === 'out_of_stock') return ['Not enough left', leftInWords(problem, nameOf)];
+  if (problem?.code === 'invalid_request') {
+    const why = problem.errors.map(({ detail }) => detail);
+    return ['Please check your details', ['Nothing was ordered.', ...why].join(' ')];
+  }
+  return WORDS[problem?.code ?? ''] ?? (status === 503 ? BUSY : BROKEN);
+}
+
+function leftInWords({ lines = [] }: ApiProblem, nameOf: (sku: string) => string): string {
+  const left = lines.map(({ sku, available }) =>
+    available === 0 ? `${nameOf(sku)} is sold out.` : `Of ${nameOf(sku)} only ${available} left.`,
+  );
+  return [...left, 'Nothing was ordered, and nothing was charged.'].join(' ');
+}
+
+function already(code: string): readonly [string, string] {
+  return ['The order was not cancelled', `It is ${code.replace('already_', 'already ')}.`];
+}
+
+function seconds(count: number): string {
+  return count === 1 ? 'a second' : `${count} seconds`;
+}

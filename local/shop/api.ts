@@ -1,0 +1,108 @@
+/** What the shop asks of the API, and what it reads of the answers. */
+import { z } from 'zod';
+import {
+  ApiUnavailable,
+  createConnection,
+  type Answer,
+  type ConnectionOptions,
+} from './connection.ts';
+
+const productSchema = z.object({
+  sku: z.string(),
+  name: z.string(),
+  price_minor: z.number(),
+  currency: z.string(),
+});
+export type Product = z.output<typeof productSchema> & {
+  /** Null when it could not be read. */
+  readonly available: number | null;
+};
+
+const orderSchema = z.object({
+  id: z.string(),
+  order_number: z.string().optional(),
+  status: z.string(),
+  currency: z.string(),
+  total_minor: z.number(),
+  lines: z.array(
+    z.object({
+      sku: z.string(),
+      name: z.string(),
+      quantity: z.number(),
+      unit_price_minor: z.number(),
+    }),
+  ),
+  customer: z.object({ name: z.string(), email: z.string() }),
+  created_at: z.string(),
+});
+export type Order = z.output<typeof orderSchema>;
+
+const timelineEntrySchema = z.object({
+  seq: z.number(),
+  type: z.string(),
+  time: z.string(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type TimelineEntry = z.output<typeof timelineEntrySchema>;
+
+/** The body of `POST /v1/orders`. */
+export interface PlaceOrder {
+  readonly customer: { readonly name: string; readonly email: string };
+  readonly shipping_address: Readonly<Record<'line1' | 'city' | 'postal_code' | 'country', string>>;
+  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
+  readonly currency: string;
+  readonly payment_method: string;
+  readonly expected_total_minor: number;
+}
+
+export interface ShopApi {
+  /** In SKU order, at most 100. Rejects with ApiUnavailable. */
+  products(): Promise<readonly Product[]>;
+  /** Null when there is no such order. Rejects with ApiUnavailable. */
+  order(id: string): Promise<Order | null>;
+  /** The events so far, oldest first. Rejects with ApiUnavailable. */
+  timeline(id: string): Promise<readonly TimelineEntry[]>;
+  /** The events from the first one on, as they happen, until `signal`. Rejects with ApiUnavailable. */
+  follow(id: string, signal: AbortSignal): AsyncIterable<TimelineEntry>;
+  place(order: PlaceOrder, key: string): Promise<Answer>;
+  cancel(id: string, key: string): Promise<Answer>;
+}
+
+const productList = z.object({ data: z.array(productSchema) });
+const stockSchema = z.object({ available: z.number() });
+const timelineList = z.object({ data: z.array(timelineEntrySchema) });
+
+export function createShopApi(options: ConnectionOptions): ShopApi {
+  const { read, write, stream } = createConnection(options);
+  const orderPath = (id: string): string => `/v1/orders/${encodeURIComponent(id)}`;
+
+  async function* follow(id: string, signal: AbortSignal): AsyncIterable<TimelineEntry> {
+    for await (const data of stream(`${orderPath(id)}/timeline`, signal)) {
+      const entry = timelineEntrySchema.safeParse(data);
+      if (!entry.success) throw new ApiUnavailable('an event is not as documented');
+      yield entry.data;
+    }
+  }
+
+  async function availableOf(sku: string): Promise<number | null> {
+    const stock = await read(`/v1/products/${encodeURIComponent(sku)}/stock`, stockSchema);
+    return stock?.available ?? null;
+  }
+
+  return {
+    products: async () => {
+      const { data } = (await read('/v1/products?limit=100', productList)) ?? { data: [] };
+      return Promise.all(
+        data.map(async (product) => {
+          const available = await availableOf(product.sku).catch(() => null);
+          return { ...product, available };
+        }),
+      );
+    },
+    order: (id) => read(orderPath(id), orderSchema),
+    timeline: async (id) => (await read(`${orderPath(id)}/timeline`, timelineList))?.data ?? [],
+    follow,
+    place: (order, key) => write('/v1/orders', key, order),
+    cancel: (id, key) => write(`${orderPath(id)}/cancel`, key, {}),
+  };
+}

@@ -1,0 +1,62 @@
+/** One press of Buy: the trouble is armed, then the order is sent, once or twice at the same time. */
+import type { ShopApi } from './api.ts';
+import type { ArmedAt } from './offers.ts';
+import type { Providers } from './providers.ts';
+import { orderIdOf, type Purchase, type Purchases, type TimedAnswer } from './purchases.ts';
+
+/** Of one order, the newest ones. */
+const MAX_ANSWERS = 10;
+
+export interface BuyDeps {
+  readonly api: ShopApi;
+  readonly providers: Providers;
+  readonly purchases: Purchases;
+}
+
+export interface Press {
+  readonly purchase: Omit<Purchase, 'answers' | 'atMs'>;
+  readonly presses: number;
+  readonly faults: readonly ArmedAt[];
+  /** False: the faults are armed for as often as one order meets them. */
+  readonly isLasting: boolean;
+}
+
+/**
+ * Sends the order and remembers the answers. Faults that were armed for this order alone are taken back
+ * when none was placed and none can follow by pressing again.
+ */
+export async function buy(deps: BuyDeps, press: Press): Promise<Purchase> {
+  const { providers } = deps;
+  for (const { place, fault } of press.faults) {
+    const { times, ...lasting } = fault;
+    providers.faults.set(place, press.isLasting ? lasting : { ...lasting, times });
+  }
+  const purchase = await send(deps, { ...press.purchase, atMs: Date.now(), answers: [] }, press);
+  const mayFollow = purchase.answers.some(({ status }) => status === null || status >= 500);
+  if (!press.isLasting && orderIdOf(purchase) === null && !mayFollow) {
+    for (const { place } of press.faults) providers.faults.remove(place);
+  }
+  return purchase;
+}
+
+/** Sends the same request once more, under the same key. */
+export function pressAgain(deps: BuyDeps, purchase: Purchase): Promise<Purchase> {
+  return send(deps, purchase, { presses: 1 });
+}
+
+async function send(
+  { api, purchases }: BuyDeps,
+  purchase: Purchase,
+  { presses }: Pick<Press, 'presses'>,
+): Promise<Purchase> {
+  const answers = await Promise.all(
+    Array.from({ length: presses }, async (): Promise<TimedAnswer> => {
+      const sentAtMs = Date.now();
+      return { ...(await api.place(purchase.order, purchase.key)), sentAtMs };
+    }),
+  );
+  const earlier = purchases.find(purchase.key)?.answers ?? purchase.answers;
+  const known = { ...purchase, answers: [...earlier, ...answers].slice(-MAX_ANSWERS) };
+  purchases.put(known);
+  return known;
+}

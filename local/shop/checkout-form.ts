@@ -1,0 +1,80 @@
+/** The checkout's form: what it holds at first, how it is read, and the request it becomes. */
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { problemIn } from './answer-words.ts';
+import type { PlaceOrder } from './api.ts';
+import type { Answer } from './connection.ts';
+import type { BasketLine } from './basket.ts';
+import { CARDS, TROUBLES, type Card, type Trouble } from './offers.ts';
+
+const field = z.string().trim().max(200).default('');
+
+/** Only the API says what is a valid address: the shop shows its words beside the fields. */
+const formSchema = z.object({
+  /** Made with the page, so that every press of this form's buttons is the same request. */
+  key: z.uuid(),
+  name: field,
+  email: field,
+  line1: field,
+  postal_code: field,
+  city: field,
+  country: field,
+  card: z.string(),
+  trouble: z.string(),
+  lasts: z.enum(['order', 'always']),
+  /** The total that the shopper saw. */
+  total_minor: z.coerce.number().int().min(0),
+  presses: z.coerce.number().int().min(1).max(2),
+});
+export type CheckoutForm = z.output<typeof formSchema>;
+
+/** The form as it opens, for a plausible customer. `trouble`: the chosen one. */
+export function newForm(trouble = 'none'): CheckoutForm {
+  return {
+    key: randomUUID(),
+    name: 'Ada Lovelace',
+    email: 'ada@example.com',
+    line1: '12 St James Square',
+    postal_code: 'SW1Y 4JH',
+    city: 'London',
+    country: 'GB',
+    card: 'accepted',
+    trouble: TROUBLES.some(({ id }) => id === trouble) ? trouble : 'none',
+    lasts: 'order',
+    total_minor: 0,
+    presses: 1,
+  };
+}
+
+/** The form that was sent, with what was chosen in it; null when it is not one of ours. */
+export function readForm(
+  body: unknown,
+): { readonly form: CheckoutForm; readonly card: Card; readonly trouble: Trouble } | null {
+  const { data: form } = formSchema.safeParse(body);
+  const card = CARDS.find(({ id }) => id === form?.card);
+  const trouble = TROUBLES.find(({ id }) => id === form?.trouble);
+  return form && card && trouble ? { form, card, trouble } : null;
+}
+
+export function requestOf(
+  { name, email, line1, postal_code, city, country, total_minor }: CheckoutForm,
+  card: Card,
+  lines: readonly BasketLine[],
+): PlaceOrder {
+  return {
+    customer: { name, email },
+    shipping_address: { line1, postal_code, city, country: country.toUpperCase() },
+    lines: lines.map(({ product, quantity }) => ({ sku: product.sku, quantity })),
+    currency: lines[0]?.product.currency ?? 'EUR',
+    payment_method: card.method,
+    expected_total_minor: total_minor,
+  };
+}
+
+/** The API's words about the fields, by the field's name. */
+export function fieldErrors(answer: Answer): Readonly<Record<string, string>> {
+  const errors = problemIn(answer)?.errors ?? [];
+  return Object.fromEntries(
+    errors.map(({ pointer = '', detail }) => [pointer.split('/').at(-1) ?? '', detail]),
+  );
+}

@@ -1,0 +1,143 @@
+/** The checkout: address, test card, trouble, and the basket beside them. */
+import { html } from 'hono/html';
+import { formatMoney } from '../../domain/money.ts';
+import type { Html } from '../web/page.ts';
+import type { Told } from './answer-words.ts';
+import type { BasketLine } from './basket.ts';
+import { totalOf, totalPart } from './catalog-page.ts';
+import type { CheckoutForm } from './checkout-form.ts';
+import { CARDS, TROUBLES } from './offers.ts';
+
+export interface CheckoutPage {
+  readonly lines: readonly BasketLine[];
+  readonly form: CheckoutForm;
+  /** What was wrong with the form that was sent, by field. */
+  readonly errors: Readonly<Record<string, string>>;
+  /** What the shopper was told about it; null before the first press. */
+  readonly told: (Told & { readonly afterMs: number }) | null;
+}
+
+export function checkoutPage({ lines, form, errors, told }: CheckoutPage): Html {
+  return html`<header class="title"><h1>Check out</h1></header>
+    ${
+      told !== null &&
+      html`<article class="told ${told.tone}" role="alert">
+        <h2>${told.title}</h2>
+        <p>${told.text}</p>
+        <footer>
+          after <strong>${told.afterMs} ms</strong> <small><code>${told.code}</code></small>
+        </footer>
+      </article>`
+    }
+    <form method="post" action="/shop/checkout" class="columns" data-busy>
+      <input type="hidden" name="key" value="${form.key}" />
+      <input type="hidden" name="total_minor" value="${totalOf(lines)}" />
+      <div>${addressPart(form, errors)} ${cardsPart(form)} ${troublePart(form)}</div>
+      <section aria-labelledby="basket-title" class="aside">
+        <h2 id="basket-title">Your basket</h2>
+        <ul class="lines">
+          ${lines.map(lineItem)}
+        </ul>
+        ${totalPart(lines)}
+        <button class="wide" name="presses" value="1">Buy</button>
+        <button class="wide outline" name="presses" value="2">Buy, and press twice at once</button>
+        <p class="hint">
+          Twice at once: two requests with the same Idempotency-Key. It is one order all the same.
+        </p>
+        <p><a href="/shop">Back to the shop</a></p>
+      </section>
+    </form>`;
+}
+
+const FIELDS = [
+  { name: 'name', label: 'Name', autocomplete: 'name' },
+  { name: 'email', label: 'E-mail', autocomplete: 'email' },
+  { name: 'line1', label: 'Street', autocomplete: 'address-line1' },
+  { name: 'postal_code', label: 'Postal code', autocomplete: 'postal-code' },
+  { name: 'city', label: 'City', autocomplete: 'address-level2' },
+  { name: 'country', label: 'Country, two letters', autocomplete: 'country' },
+] as const;
+
+function addressPart(form: CheckoutForm, errors: CheckoutPage['errors']): Html {
+  return html`<fieldset>
+    <legend>Where it goes</legend>
+    <div class="fields">
+      ${FIELDS.map(({ name, label, autocomplete }) => {
+        const error = errors[name];
+        return html`<label>
+          ${label}
+          <input
+            name="${name}"
+            value="${form[name]}"
+            autocomplete="${autocomplete}"
+            maxlength="200"
+            required
+            ${error !== undefined && html`aria-invalid="true" aria-describedby="${name}-error"`}
+          />
+          ${error !== undefined && html`<small id="${name}-error">${error}</small>`}
+        </label>`;
+      })}
+    </div>
+  </fieldset>`;
+}
+
+function cardsPart({ card }: CheckoutForm): Html {
+  return html`<fieldset>
+    <legend>Test card</legend>
+    <div class="choices">
+      ${CARDS.map((each) =>
+        choice({ ...each, field: 'card', checked: each.id === card, code: each.method }),
+      )}
+    </div>
+  </fieldset>`;
+}
+
+function troublePart({ trouble, lasts }: CheckoutForm): Html {
+  return html`<fieldset>
+    <legend>Make trouble</legend>
+    <div class="choices">
+      ${TROUBLES.map((each) =>
+        choice({ ...each, field: 'trouble', checked: each.id === trouble, code: '' }),
+      )}
+    </div>
+    <label class="inline">
+      How long
+      <select name="lasts">
+        <option value="order" ${lasts === 'order' && html`selected`}>For this order</option>
+        <option value="always" ${lasts === 'always' && html`selected`}>
+          Until I switch it off
+        </option>
+      </select>
+    </label>
+  </fieldset>`;
+}
+
+function choice(each: {
+  readonly field: string;
+  readonly id: string;
+  readonly name: string;
+  readonly effect: string;
+  readonly code: string;
+  readonly checked: boolean;
+}): Html {
+  const { field, id, name, effect, code, checked } = each;
+  return html`<label class="choice">
+    <input type="radio" name="${field}" value="${id}" ${checked && html`checked`} />
+    <span>
+      <strong>${name}</strong> ${code !== '' && html`<code>${code}</code>`}
+      <small>${effect}</small>
+    </span>
+  </label>`;
+}
+
+function lineItem({ product, quantity, totalMinor }: BasketLine): Html {
+  const { sku, name, currency } = product;
+  return html`<li>
+    <img src="/shop/pictures/${sku}.svg" alt="" width="64" height="48" />
+    <span>
+      ${quantity} × ${name}<br /><small
+        >${formatMoney({ amountMinor: totalMinor, currency })}</small
+      >
+    </span>
+  </li>`;
+}

@@ -1,0 +1,54 @@
+/** The checkout: shows the form, and sends the order when Buy is pressed. */
+import { Hono, type Context } from 'hono';
+import { respondPage } from '../web/page.ts';
+import { answerInWords, problemIn } from './answer-words.ts';
+import { linesOf, readBasket, writeBasket, type BasketLine } from './basket.ts';
+import { buy } from './buy.ts';
+import { fieldErrors, newForm, readForm, requestOf } from './checkout-form.ts';
+import { checkoutPage, type CheckoutPage } from './checkout-page.ts';
+import type { ShopDeps } from './dependencies.ts';
+import { orderIdOf } from './purchases.ts';
+
+export function checkoutRoutes(deps: ShopDeps): Hono {
+  const app = new Hono();
+  app.get('/checkout', async (c) => {
+    const lines = await basketOf(c, deps);
+    if (lines.length === 0) return c.redirect('/shop', 303);
+    const form = newForm(c.req.query('trouble'));
+    return show(c, deps, { lines, form, errors: {}, told: null });
+  });
+  app.post('/checkout', async (c) => {
+    const lines = await basketOf(c, deps);
+    const sent = readForm(await c.req.parseBody());
+    if (sent === null || lines.length === 0) return c.redirect('/shop', 303);
+    const { form, card, trouble } = sent;
+    const purchase = await buy(deps, {
+      purchase: {
+        key: form.key,
+        order: requestOf(form, card, lines),
+        trouble: [card, trouble].flatMap(({ name, faults }) => (faults.length > 0 ? [name] : [])),
+      },
+      presses: form.presses,
+      faults: [...card.faults, ...trouble.faults],
+      isLasting: form.lasts === 'always',
+    });
+    if (orderIdOf(purchase) !== null) writeBasket(c, {});
+    const answer = purchase.answers.at(-1);
+    if (answer === undefined || problemIn(answer)?.code !== 'invalid_request') {
+      return c.redirect(`/shop/purchases/${form.key}`, 303);
+    }
+    const told = { ...answerInWords(answer, (sku) => sku), afterMs: answer.afterMs };
+    const next = { ...form, key: newForm().key };
+    return show(c, deps, { lines, form: next, errors: fieldErrors(answer), told });
+  });
+  return app;
+}
+
+async function basketOf(c: Context, { api }: ShopDeps): Promise<readonly BasketLine[]> {
+  return linesOf(readBasket(c), await api.products());
+}
+
+function show(c: Context, { site }: ShopDeps, page: CheckoutPage): Response | Promise<Response> {
+  const status = page.told === null ? 200 : 422;
+  return respondPage(c, site, { title: 'Check out', main: checkoutPage(page), status });
+}

@@ -1,0 +1,180 @@
+/** The page of an order: what the shopper was told, and live below it what goes on behind the answer. */
+import { html } from 'hono/html';
+import { isOrderId } from '../../domain/ids.ts';
+import { formatMoney } from '../../domain/money.ts';
+import { checkoutPage, consolePage, type TemporalUi } from '../../domain/pages.ts';
+import { providerInWords } from '../web/fault-words.ts';
+import type { Html } from '../web/page.ts';
+import { answerInWords, cancelInWords } from './answer-words.ts';
+import type { Order } from './api.ts';
+import type { Row } from './behind.ts';
+import { statusInWords } from './event-words.ts';
+import type { Purchase } from './purchases.ts';
+
+/** Other views of the same order. */
+export interface Places {
+  /** The API's address, which has the console. */
+  readonly apiUrl: string;
+  /** Null: its address is not known. */
+  readonly temporalUi: TemporalUi | null;
+}
+
+export interface OrderPage {
+  readonly order: Order;
+  readonly purchase: Purchase | undefined;
+  readonly rows: readonly Row[];
+  readonly places: Places;
+  /** Why the last Cancel did not cancel it; null when there was none. */
+  readonly cancelCode: string | null;
+  /** An Idempotency-Key for the Cancel button. */
+  readonly cancelKey: string;
+}
+
+export function orderPage(page: OrderPage): Html {
+  const { order, purchase, rows, places, cancelCode } = page;
+  return html`<header class="title">
+      <h1>Order ${order.order_number ?? order.id.slice(-6)}</h1>
+      <div id="status" role="status">${statusPart(order.status)}</div>
+    </header>
+    ${cancelCode !== null && html`<p class="notice" role="alert">${cancelInWords(cancelCode)}</p>`}
+    <div class="columns" data-live="/shop/orders/${order.id}/live">
+      <div>
+        ${purchase !== undefined && answersPart(purchase, new Map())}
+        <section aria-labelledby="behind-title">
+          <h2 id="behind-title">Behind the answer</h2>
+          <p class="hint">
+            The shopper waits for nothing of this. <span class="key event">Holdfast</span>
+            <span class="key call">calls at the providers</span>
+          </p>
+          <div role="log" aria-label="What happens behind the answer">
+            <ol class="timeline" id="behind">
+              ${markupOf('behind', rows)}
+            </ol>
+          </div>
+        </section>
+      </div>
+      <div>
+        ${linesPart(order)} ${actionsPart(page)} ${placesPart(order, places)}
+        <section aria-labelledby="ledgers-title">
+          <h2 id="ledgers-title">What the providers have on record</h2>
+          ${(['payments', 'warehouse', 'mail'] as const).map(
+            (provider) =>
+              html`<h3>${providerInWords(provider)}</h3>
+                <ul class="ledger" id="${provider}">
+                  ${markupOf(provider, rows)}
+                </ul>`,
+          )}
+        </section>
+        <section aria-labelledby="inbox-title">
+          <h2 id="inbox-title">Mails to the customer</h2>
+          <ul class="mails" id="inbox">
+            ${markupOf('inbox', rows)}
+          </ul>
+        </section>
+      </div>
+    </div>`;
+}
+
+/** The page of a press that placed no order. */
+export function refusedPage(
+  purchase: Purchase,
+  rows: readonly Row[],
+  names: ReadonlyMap<string, string>,
+): Html {
+  return html`<header class="title"><h1>Your order</h1></header>
+    ${answersPart(purchase, names)}
+    <p><a href="/shop/checkout">Back to the checkout</a> · <a href="/shop">Back to the shop</a></p>
+    <section aria-labelledby="behind-title">
+      <h2 id="behind-title">Behind the answer</h2>
+      <ol class="timeline">
+        ${markupOf('behind', rows)}
+      </ol>
+    </section>`;
+}
+
+/** The status, which the live stream replaces as it changes. */
+export function statusPart(status: string): Html {
+  const { text, tone } = statusInWords(status);
+  return html`<span class="status ${tone}">${text}</span>`;
+}
+
+/** The answers to Buy: one for each time it was pressed. `names` gives the product behind a SKU. */
+function answersPart(purchase: Purchase, names: ReadonlyMap<string, string>): Html {
+  const nameOf = (sku: string): string => names.get(sku) ?? sku;
+  const told = purchase.answers.map((answer) => ({ answer, ...answerInWords(answer, nameOf) }));
+  const mayRepeat = told.at(-1)?.mayRepeat ?? false;
+  return html`<section aria-labelledby="told-title">
+    <h2 id="told-title">What you were told</h2>
+    ${told.map(
+      ({ answer, tone, title, text, code }) =>
+        html`<article class="told ${tone}">
+          <h3>${title}</h3>
+          <p>${text}</p>
+          <footer>
+            after <strong>${answer.afterMs} ms</strong> <small><code>${code}</code></small>
+          </footer>
+        </article>`,
+    )}
+    ${
+      purchase.trouble.length > 0 &&
+      html`<p class="hint">Trouble made: <strong>${purchase.trouble.join(', ')}</strong>.</p>`
+    }
+    ${mayRepeat && repeatForm(purchase.key, 'Press Buy again')}
+  </section>`;
+}
+
+function repeatForm(key: string, label: string): Html {
+  return html`<form method="post" action="/shop/purchases/${key}">
+    <button>${label}</button>
+  </form>`;
+}
+
+function markupOf(list: Row['list'], rows: readonly Row[]): readonly Html[] {
+  return rows.filter((row) => row.list === list).map(({ markup }) => markup);
+}
+
+function linesPart({ lines, total_minor: totalMinor, currency }: Order): Html {
+  return html`<section aria-label="What was ordered">
+    <ul class="lines">
+      ${lines.map(
+        (line) =>
+          html`<li>
+            <img src="/shop/pictures/${line.sku}.svg" alt="" width="64" height="48" />
+            <span>${line.quantity} × ${line.name}</span>
+          </li>`,
+      )}
+    </ul>
+    <p class="total">
+      Total <strong>${formatMoney({ amountMinor: totalMinor, currency })}</strong>
+    </p>
+  </section>`;
+}
+
+function actionsPart({ order, purchase, cancelKey }: OrderPage): Html {
+  return html`<div class="actions">
+    <form method="post" action="/shop/orders/${order.id}/again">
+      <button>Buy the same again</button>
+    </form>
+    ${purchase !== undefined && repeatForm(purchase.key, 'Send the same press again')}
+    <form method="post" action="/shop/orders/${order.id}/cancel">
+      <input type="hidden" name="key" value="${cancelKey}" />
+      <button class="secondary">Cancel the order</button>
+    </form>
+  </div>`;
+}
+
+function placesPart({ id }: Order, { apiUrl, temporalUi }: Places): Html {
+  if (!isOrderId(id)) return html``;
+  const workflow = temporalUi === null ? null : checkoutPage(temporalUi, id);
+  return html`<section aria-labelledby="places-title">
+    <h2 id="places-title">The same order elsewhere</h2>
+    <ul>
+      <li><a href="${consolePage(apiUrl, id)}">In the console</a>, as an operator sees it</li>
+      ${
+        workflow !== null &&
+        html`<li><a href="${workflow}">Its workflow</a>, in Temporal’s Web UI</li>`
+      }
+      <li><a href="/inbox?order=${id}">Its mails</a>, in the inbox</li>
+    </ul>
+  </section>`;
+}

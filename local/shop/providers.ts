@@ -1,0 +1,54 @@
+/**
+ * What the shop shows of its providers, and the trouble it makes there. The sandbox provides it; a real
+ * storefront has nothing of the kind.
+ */
+import type { ArmedFault } from '../web/fault-words.ts';
+import type { Fault, Place } from './offers.ts';
+
+/** One call at a provider, or one message of a provider to the API. */
+export interface Call {
+  readonly id: number;
+  readonly atMs: number;
+  readonly provider: string;
+  readonly operation: string;
+  readonly orderId: string | null;
+  /** Null when there was no response. */
+  readonly status: number | null;
+  readonly fault: string | null;
+  readonly replayed: boolean;
+}
+
+export interface Effect {
+  readonly operation: string;
+  readonly key: string;
+  readonly amount_minor?: number | undefined;
+  readonly currency?: string | undefined;
+  readonly at: string;
+}
+
+export interface Mail {
+  readonly message_id: string;
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly at: string;
+}
+
+interface Ledger {
+  effectsOf(orderId: string): readonly Effect[];
+}
+
+export interface Providers {
+  readonly faults: {
+    set(place: Place, fault: Omit<Fault, 'times'> & { readonly times?: number }): unknown;
+    remove(place: Place): void;
+    list(): readonly ArmedFault[];
+  };
+  readonly ledgers: Readonly<Record<'payments' | 'warehouse' | 'mail', Ledger>>;
+  readonly inbox: { mailsOf(orderId: string): readonly Mail[] };
+  readonly calls: {
+    /** Oldest first. */
+    calls(): readonly Call[];
+    subscribe(listener: () => void): () => void;
+  };
+}

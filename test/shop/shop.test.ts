@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { listen } from '../../api/server.ts';
+import { TROUBLES } from '../../local/shop/offers.ts';
+import { eventually } from '../support/eventually.ts';
+import { choosePort } from '../support/ports.ts';
+import { useOpened } from '../support/use-opened.ts';
+import { useRunningShop } from '../support/use-shop.ts';
+import { buy, openVisitor, wordsOf, type Page, type Visitor } from './visitor.ts';
+
+const shop = useRunningShop({ takesCallbacks: true });
+const api = useOpened(async () => {
+  const [host, port] = ['127.0.0.1', await choosePort()];
+  const server = await listen({ fetch: createApp(shop.services).fetch, host, port });
+  return { url: `http://${host}:${port}`, close: () => server.close(5_000) };
+});
+
+describe('the products', () => {
+  test('the shop shows each product with picture, price and how many are available', async () => {
+    const { status, text } = await visit().get('/shop');
+    expect(status).toBe(200);
+    const words = wordsOf(text);
+    expect(words).toMatch(/White mug €12\.00 [\d,]+ available/);
+    expect(words).toContain('The last one €99.00 Only 1 left');
+    expect(words).toContain('Sold out €49.00 Sold out');
+    expect(text).toContain('src="/shop/pictures/mug-white.svg"');
+  });
+
+  test('a product that has no picture of its own gets one all the same', async () => {
+    const known = await visit().get('/shop/pictures/mug-white.svg');
+    const other = await visit().get('/shop/pictures/of-tomorrow.svg');
+    expect([known.status, other.status]).toEqual([200, 200]);
+    expect(other.headers.get('content-type')).toBe('image/svg+xml');
+    expect(other.text).not.toBe(known.text);
+  });
+
+  test('the basket holds several products, changes their quantity, and forgets a changed cookie', async () => {
+    const visitor = visit();
+    await visitor.post('/shop/basket', { sku: 'mug-white', quantity: '2' });
+    const two = await visitor.post('/shop/basket', { sku: 'poster-a2', quantity: '1' });
+    expect(wordsOf(two.text)).toContain('Total €43.00');
+    const one = await visitor.post('/shop/basket/mug-white', { quantity: '0' });
+    expect(wordsOf(one.text)).toContain('Total €19.00');
+    const other = await visitor.post('/shop/basket', { sku: '../../x', quantity: '1' });
+    expect(wordsOf(other.text)).toContain('Total €19.00');
+  });
+
+  test('a form of another origin is refused', async () => {
+    const form = { sku: 'mug-white', quantity: '1' };
+    const refused = await visit().post('/shop/basket', form, 'https://elsewhere.example');
+    expect(refused.status).toBe(403);
+  });
+});
+
+describe('an order', () => {
+  test('an order is told to the shopper, shipped behind the answer, and recorded at the providers', async () => {
+    const visitor = visit();
+    const page = await buy(visitor, 'mug-white');
+    const words = wordsOf(page.text);
+    expect(words).toContain('Thank you! Your order is placed');
+    expect(words).toMatch(/after \d+ ms 201 order placed/);
+    const later = await shipped(visitor, page);
+    expect(later).toMatch(/\+\d+ ms The shopper has the answer: 201/);
+    expect(later).toMatch(/Shipped: Sandbox Parcel, tracking number SP/);
+    expect(later).toContain('warehouse/ship: done');
+    expect(later).toMatch(/authorize €12\.00 key …\/authorize capture €12\.00/);
+    expect(page.text).toContain(`${api.url}/console${page.path.replace('/shop', '')}`);
+    expect(page.text).toContain('/namespaces/default/workflows/checkout%2Ford_');
+    // The basket is bought.
+    expect(wordsOf((await visitor.get('/shop')).text)).toContain('The basket is empty.');
+  });
+
+  test('the live stream sends the rows of a page that was opened at once, and ends with the order', async () => {
+    const visitor = visit();
+    const { path } = await buy(visitor, 'mug-white');
+    const stream = await visitor.open(`${path}/live`);
+    const text = await stream.text();
+    for (const row of ['event-1', 'answer-0', 'payments-1', 'mail-text-1']) {
+      expect(text).toContain(`"id":"${row}"`);
+    }
+    expect(text).toContain('shipped</span>');
+    expect(text.trim().split('\n\n').at(-1)).toContain('event: end');
+  });
+
+  test('pressing Buy twice at once places one order', async () => {
+    const before = await shop.db.order.count();
+    const page = await buy(visit(), 'mug-white', { presses: '2' });
+    expect(wordsOf(page.text)).toContain('201 order placed');
+    expect(wordsOf(page.text)).toMatch(/201, the stored response|409 request_in_flight/);
+    expect(await shop.db.order.count()).toBe(before + 1);
+  });
+
+  test('the same press sent again is answered with the same order', async () => {
+    const visitor = visit();
+    const { path, text } = await buy(visitor, 'mug-white');
+    const [, again = ''] = /action="(\/shop\/purchases\/[^"]+)"/.exec(text) ?? [];
+    const repeated = await visitor.post(again, {});
+    expect(repeated.path).toBe(path);
+    expect(wordsOf(repeated.text)).toContain('Thank you! It is the same order');
+  });
+
+  test('an order that was shipped is not cancelled, and the shopper is told so', async () => {
+    const visitor = visit();
+    const page = await buy(visitor, 'mug-white');
+    await shipped(visitor, page);
+    const answer = await visitor.post(`${page.path}/cancel`, { key: crypto.randomUUID() });
+    expect(wordsOf(answer.text)).toContain('The order was not cancelled. It is already shipped.');
+  });
+
+  test('the same again puts the products of an order back into the basket', async () => {
+    const visitor = visit();
+    const { path } = await buy(visitor, 'poster-a2');
+    const again = await visitor.post(`${path}/again`, {});
+    expect(again.path).toBe('/shop/checkout');
+    expect(wordsOf(again.text)).toContain('1 × Poster, A2');
+  });
+});
+
+describe('a refusal', () => {
+  test('a declined card is told in words, charges nothing and keeps the basket', async () => {
+    const visitor = visit();
+    const page = await buy(visitor, 'mug-white', { card: 'insufficient-funds' });
+    const words = wordsOf(page.text);
+    expect(words).toContain('Your card was declined');
+    expect(words).toContain('there is not enough money on this card. Nothing was charged.');
+    expect(words).toContain('402 payment_declined');
+    expect(words).toContain('payments/authorize: declined');
+    expect(wordsOf((await visitor.get('/shop')).text)).toContain('Total €12.00');
+  });
+
+  test('a product that is sold out is refused by name', async () => {
+    const page = await buy(visit(), 'sold-out');
+    expect(wordsOf(page.text)).toContain('Not enough left Sold out is sold out.');
+  });
+
+  test('an invalid address is told beside its field, under a new key', async () => {
+    const page = await buy(visit(), 'mug-white', { email: 'nobody', city: 'Paris' });
+    expect(page.status).toBe(422);
+    expect(page.text).toMatch(/aria-describedby="email-error"[\s\S]*?Not an e-mail address/);
+    expect(page.text).toContain('value="Paris"');
+  });
+
+  test('a provider that is down leads to another press, which places the order', async () => {
+    const visitor = visit();
+    const page = await buy(visitor, 'mug-white', { trouble: 'payments-down' });
+    expect(wordsOf(page.text)).toContain('Your bank does not answer');
+    expect(wordsOf(page.text)).toContain('503 payment_unavailable');
+    const placed = await eventually(async () => {
+      const next = await visitor.post(page.path, {});
+      expect(next.path).toContain('/shop/orders/');
+      return next;
+    });
+    expect(wordsOf(await shipped(visitor, placed))).toContain('capture €12.00');
+  });
+
+  test('an API that does not answer closes the shop, in words', async () => {
+    const page = await openVisitor('http://127.0.0.1:9', shop.sandbox).get('/shop');
+    expect(page.status).toBe(503);
+    expect(page.headers.get('retry-after')).toBe('5');
+    expect(wordsOf(page.text)).toContain('The shop is closed for a moment');
+  });
+});
+
+describe('trouble', () => {
+  test('a warehouse that is down is tried again until the order ships, and each attempt is shown', async () => {
+    const visitor = visit();
+    const page = await buy(visitor, 'mug-white', { trouble: 'warehouse-down' });
+    expect(wordsOf(page.text)).toContain('Trouble made: The warehouse is down');
+    const words = await shipped(visitor, page);
+    expect(words).toContain('warehouse/ship: down, the connection is cut; attempt 3');
+    expect(words).toContain('warehouse/ship: done; attempt 4');
+  });
+
+  test('a refusal to ship is compensated, and the page says what was given back', async () => {
+    const visitor = visit();
+    const { path } = await buy(visitor, 'mug-white', { trouble: 'warehouse-refuses' });
+    await eventually(async () => {
+      const words = wordsOf((await visitor.get(path)).text);
+      expect(words).toContain('The order is being cancelled: the warehouse refuses to ship');
+      expect(words).toContain('Compensation: the money is refunded');
+      expect(words).toContain('Cancelled, with nothing left behind');
+    });
+  });
+
+  test('trouble that lasts is shown on every page, and one for an order is taken back with it', async () => {
+    const visitor = visit();
+    const lasting = { trouble: 'mail-down', lasts: 'always' };
+    await buy(visitor, 'mug-white', lasting);
+    const words = wordsOf((await visitor.get('/shop')).text);
+    expect(words).toContain('Trouble is on. Mail server, send: is down');
+    expect(shop.sandbox.faults.list()).toMatchObject([{ operation: 'send', mode: 'down' }]);
+    shop.sandbox.faults.clear();
+    await buy(visitor, 'mug-white', { trouble: 'warehouse-down', card: 'declined' });
+    expect(shop.sandbox.faults.list()).toEqual([]);
+  });
+
+  test('the sandbox accepts every trouble that the shop offers', () => {
+    for (const { place, fault } of TROUBLES.flatMap(({ faults }) => faults)) {
+      shop.sandbox.faults.set(place, fault);
+    }
+    expect(shop.sandbox.faults.list().length).toBeGreaterThan(5);
+  });
+});
+
+function visit(): Visitor {
+  return openVisitor(api.url, shop.sandbox);
+}
+
+/** The words of the order's page once it has shipped. */
+async function shipped(visitor: Visitor, { path }: Page): Promise<string> {
+  return eventually(async () => {
+    const words = wordsOf((await visitor.get(path)).text);
+    expect(words).toContain('Shipped: ');
+    return words;
+  });
+}

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { PROBLEMS } from '../../api/http/problems.ts';
+import {
+  EVENT_TYPES,
+  ORDER_STATUSES,
+  isSettledStatus,
+  CANCEL_REASONS,
+} from '../../domain/order.ts';
+import { answerInWords } from '../../local/shop/answer-words.ts';
+import {
+  eventInWords,
+  hasEnded,
+  statusAfter,
+  statusInWords,
+} from '../../local/shop/event-words.ts';
+
+const entry = { seq: 1, time: '2026-01-01T00:00:00Z' };
+
+test('every event of an order has words of its own', () => {
+  for (const type of EVENT_TYPES) {
+    expect(eventInWords({ ...entry, type, data: {} }).text, type).not.toContain(type);
+  }
+});
+
+test('every reason of a cancellation has words', () => {
+  for (const reason of CANCEL_REASONS) {
+    const { text } = eventInWords({ ...entry, type: 'order.cancelling', data: { reason } });
+    expect(text, reason).not.toContain(reason);
+  }
+});
+
+test('every status has words, and a status is ended only where the domain says that it is settled', () => {
+  for (const status of ORDER_STATUSES) {
+    expect(statusInWords(status).text, status).not.toContain('_');
+    if (hasEnded(status)) expect(isSettledStatus(status), status).toBe(true);
+  }
+  expect(statusAfter([{ type: 'order.created' }, { type: 'order.placed' }])).toBe('placed');
+});
+
+test('every problem is told without its code in the sentence, and says that nothing was lost', () => {
+  for (const [code, [status]] of Object.entries(PROBLEMS)) {
+    const body = { code, detail: 'x' };
+    const answer = { status, body, afterMs: 1, retryAfterSeconds: null, replayed: false };
+    const told = answerInWords(answer, (sku) => sku);
+    expect(`${told.title} ${told.text}`, code).not.toContain(code);
+    expect(told.text.length, code).toBeGreaterThanOrEqual(20);
+    expect(told.code).toBe(`${status} ${code}`);
+  }
+});
+
+test('a response that never came may be asked for again', () => {
+  const answer = { status: null, body: null, afterMs: 1, retryAfterSeconds: null, replayed: false };
+  expect(answerInWords(answer, (sku) => sku)).toMatchObject({ mayRepeat: true, tone: 'wait' });
+});
