@@ -41,6 +41,7 @@ const appFields = z.object({
   STOP_DELAY_MS: wholeNumber(0, 60_000).default(250),
   PUBLIC_URL: webUrl('the address of the API, e.g. https://checkout.shop.example').optional(),
   TEMPORAL_UI_URL: webUrl("Temporal's Web UI, e.g. https://temporal.shop.example").optional(),
+  SANDBOX_URL: webUrl('the sandbox of npm start, e.g. http://127.0.0.1:4000').optional(),
   CONSOLE: z.enum(['on', 'off']).default('on'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   DATABASE_URL: databaseUrl,
@@ -134,6 +135,11 @@ export function publicUrlOf({ PUBLIC_URL, HOST, PORT }: AppConfig): string {
 /** Temporal's Web UI; null when its address is not configured. */
 export function temporalUiOf({ TEMPORAL_UI_URL: url }: AppConfig, namespace: string) {
   return url === undefined ? null : { url, namespace };
+}
+
+/** The sandbox that the start page links; null in production, which has none. */
+export function sandboxUrlOf({ SANDBOX_URL, NODE_ENV }: AppConfig): string | null {
+  return NODE_ENV === 'production' ? null : (SANDBOX_URL ?? null);
 }
 
 /** The limits of calls to providers. */

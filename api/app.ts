@@ -89,7 +89,7 @@ export function createApp(services: Services, operations = true) {
     .route('/', invariantRoutes(services))
     .route('/', callbackRoutes(services))
     .route('/', healthRoutes(services, operations))
-    .route('/', docsRoutes());
+    .route('/', docsRoutes(services));
   app.get('/openapi.json', (c) => c.json(document()));
   if (services.console) app.route('/console', consoleRoutes(services, app));
   handleNotFound(app, services);

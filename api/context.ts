@@ -52,6 +52,8 @@ export interface ApiDeps {
   readonly log: Logger;
   /** Null: its address is not configured. */
   readonly temporalUi: TemporalUi | null;
+  /** The sandbox of `npm start`, for links; null where there is none. */
+  readonly sandboxUrl: string | null;
   /** Refuses the API keys of the local stack. */
   readonly production: boolean;
   /** Proxies in front whose X-Forwarded-For is believed; default none. */

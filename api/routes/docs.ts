@@ -1,47 +1,60 @@
 /** The human-readable documentation: API reference, list of problems, index page. Works offline. */
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import type { ApiEnv } from '../middleware/request.ts';
 import { PROBLEMS, ProblemError } from '../http/problems.ts';
+import { indexPage, type IndexPage } from './index-page.ts';
 
-/** The only files served from the package, and their types. */
-const ASSETS = new Map([
-  ['swagger-ui.css', 'text/css; charset=utf-8'],
-  ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
-  ['favicon-32x32.png', 'image/png'],
+const STYLE = 'text/css; charset=utf-8';
+const SCRIPT = 'text/javascript; charset=utf-8';
+/** The only files served from packages, with their places and types. */
+const ASSETS = new Map<string, readonly [module: string, type: string]>([
+  ['swagger-ui.css', ['swagger-ui-dist/swagger-ui.css', STYLE]],
+  ['swagger-ui-bundle.js', ['swagger-ui-dist/swagger-ui-bundle.js', SCRIPT]],
+  ['favicon-32x32.png', ['swagger-ui-dist/favicon-32x32.png', 'image/png']],
+  ['pico.css', ['@picocss/pico/css/pico.min.css', STYLE]],
 ]);
 const START_SCRIPT = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#reference', deepLinking: true });`;
+/** Of the start page and the list of problems, on top of Pico CSS. */
+const PAGE_STYLE = `
+:root { --pico-font-size: 100%; }
+.container { max-width: 72rem; }
+.lead { font-size: 1.15rem; color: var(--pico-muted-color); }
+.cards { display: grid; gap: 1rem 2.5rem; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); }
+.cards h2 { font-size: 1.25rem; margin-bottom: 0.5rem; }
+.cards ul { padding: 0; }
+.cards li { list-style: none; margin-bottom: 0.6rem; }
+.cards small { display: block; color: var(--pico-muted-color); overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; }
+`;
 const CACHED = 'public, max-age=3600';
-/** Swagger UI sets inline styles from its script. Nothing is loaded from other hosts. */
-const PAGE_POLICY =
+/** Nothing is loaded from other hosts. */
+const POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'";
+/** Swagger UI sets inline styles from its script. */
+const REFERENCE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 
-export function docsRoutes() {
+export function docsRoutes(start: IndexPage) {
+  const policy = { 'content-security-policy': POLICY };
   return new Hono<ApiEnv>()
-    .get('/', (c) => c.html(indexPage(), 200, { 'content-security-policy': PAGE_POLICY }))
-    .get('/docs', (c) => c.html(referencePage(), 200, { 'content-security-policy': PAGE_POLICY }))
-    .get('/docs/errors', (c) =>
-      c.html(problemsPage(), 200, { 'content-security-policy': PAGE_POLICY }),
+    .get('/', (c) => c.html(page('Holdfast', indexPage(start)), 200, policy))
+    .get('/docs', (c) =>
+      c.html(referencePage(), 200, { 'content-security-policy': REFERENCE_POLICY }),
     )
-    .get('/docs/start.js', (c) =>
-      c.body(START_SCRIPT, 200, { 'content-type': 'text/javascript; charset=utf-8' }),
-    )
+    .get('/docs/errors', (c) => c.html(problemsPage(), 200, policy))
+    .get('/docs/start.js', (c) => c.body(START_SCRIPT, 200, { 'content-type': SCRIPT }))
+    .get('/docs/pages.css', (c) => c.body(PAGE_STYLE, 200, { 'content-type': STYLE }))
     .get('/docs/assets/:file', async (c) => {
-      const file = c.req.param('file');
-      const type = ASSETS.get(file);
-      if (type === undefined) {
+      const asset = ASSETS.get(c.req.param('file'));
+      if (asset === undefined) {
         throw new ProblemError({ code: 'not_found', detail: 'The file does not exist.' });
       }
-      const bytes = await readFile(join(assetFolder(), file));
+      const [module, type] = asset;
+      const bytes = await readFile(fileURLToPath(import.meta.resolve(module)));
       return c.body(new Uint8Array(bytes), 200, { 'content-type': type, 'cache-control': CACHED });
     });
-}
-
-function assetFolder(): string {
-  return dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
 }
 
 function page(title: string, body: ReturnType<typeof html>) {
@@ -51,41 +64,15 @@ function page(title: string, body: ReturnType<typeof html>) {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
+        <meta name="color-scheme" content="light dark" />
         <link rel="icon" href="/docs/assets/favicon-32x32.png" />
-        <style>
-          body {
-            font:
-              16px/1.5 system-ui,
-              sans-serif;
-            max-width: 60rem;
-            margin: 2rem auto;
-            padding: 0 1rem;
-          }
-          th,
-          td {
-            text-align: left;
-            padding: 0.25rem 1rem 0.25rem 0;
-            vertical-align: top;
-          }
-        </style>
+        <link rel="stylesheet" href="/docs/assets/pico.css" />
+        <link rel="stylesheet" href="/docs/pages.css" />
       </head>
       <body>
-        ${body}
+        <main class="container">${body}</main>
       </body>
     </html>`;
-}
-
-function indexPage() {
-  return page(
-    'Holdfast',
-    html`<h1>Holdfast</h1>
-      <p>A durable checkout service.</p>
-      <ul>
-        <li><a href="/docs">API reference</a> (<a href="/openapi.json">OpenAPI 3.1</a>)</li>
-        <li><a href="/docs/errors">Problems (error codes)</a></li>
-        <li><a href="/readyz">Readiness</a> and <a href="/metrics">metrics</a></li>
-      </ul>`,
-  );
 }
 
 function problemsPage() {
@@ -104,18 +91,20 @@ function problemsPage() {
         Every error is a problem (RFC 9457). With <code>retryable: true</code> the same request may
         succeed later; retry it with the same Idempotency-Key.
       </p>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">code</th>
-            <th scope="col">status</th>
-            <th scope="col">meaning</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>`,
+      <div class="scroll" role="region" aria-label="Problems" tabindex="0">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">code</th>
+              <th scope="col">status</th>
+              <th scope="col">meaning</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${rows}
+          </tbody>
+        </table>
+      </div>`,
   );
 }
 

@@ -132,6 +132,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     trustedProxies: options.trustedProxies,
     needsTemporal: false,
     isDraining: () => draining.now,
+    sandboxUrl: null,
     console: true,
     streamLimits: options.streamLimits,
     concurrencyLimits: options.concurrencyLimits,
