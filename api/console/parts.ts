@@ -129,8 +129,9 @@ export function lazyPart(name: string, everySeconds: number | null = null): Html
     hx-get="?part=${name}"
     hx-trigger="load${again}"
     hx-swap="innerMorph"
-    aria-busy="true"
-  ></div>`;
+  >
+    <p class="muted">Loading …</p>
+  </div>`;
 }
 
 interface FormButton {

@@ -35,7 +35,7 @@ export function signInRoutes(services: Services) {
 
 function unknownKey(): Html {
   return html`No active API key is like this. Paste a whole key of an operator or administrator;
-    <code>npm run keys -- create --role operator --name …</code> creates one.`;
+    <code>npm run keys -- add --role operator --name …</code> creates one.`;
 }
 
 /** A page of the console and nothing else: the address comes from a link. */
