@@ -1,5 +1,5 @@
 /** Builds every ApplicationFailure, from gateway outcomes and refused status changes. */
-import { ApplicationFailure, rootCause, TemporalFailure, type Duration } from '@temporalio/common';
+import { ApplicationFailure, rootCause, TemporalFailure } from '@temporalio/common';
 import { OutageError } from '../telemetry/items.ts';
 import { PATIENCE, patienceOf, type FailureType, type Patience } from '../domain/failures.ts';
 import type { OrderId, RefundId } from '../domain/ids.ts';
@@ -61,9 +61,10 @@ export function capturedManually(operation: string): ApplicationFailure {
   return failure('captured_manually', message);
 }
 
-/** The wait before the next attempt that the failure asks for; null: the retry policy's. */
-export function retryDelayOf(failure: Error): Duration | null {
-  return (failure instanceof ApplicationFailure ? failure.nextRetryDelay : null) ?? null;
+/** The wait in ms that the failure asks for before the next attempt; null: the retry policy's. */
+export function retryDelayMs(failure: Error): number | null {
+  const delay: unknown = failure instanceof ApplicationFailure ? failure.nextRetryDelay : null;
+  return typeof delay === 'number' ? delay : null;
 }
 
 /** How long a failure as Temporal sees it is retried. */

@@ -3,7 +3,7 @@
  * when and why, and when again. The first success deletes the row.
  */
 import { Context, type Info } from '@temporalio/activity';
-import { CancelledFailure, type Duration } from '@temporalio/common';
+import { CancelledFailure } from '@temporalio/common';
 import { notificationStep } from '../../domain/attention.ts';
 import { stepOfActivity } from '../../domain/checkout-steps.ts';
 import { isOrderId, type Notification, type OrderId, type RefundId } from '../../domain/ids.ts';
@@ -15,7 +15,7 @@ import {
 } from '../../prisma/orders/step-attempts.ts';
 import type { Database } from '../../prisma/client/client.ts';
 import { isDatabaseUnavailable } from '../../prisma/client/errors.ts';
-import { causeOf, patienceWith, retryDelayOf } from '../failures.ts';
+import { causeOf, patienceWith, retryDelayMs } from '../failures.ts';
 
 /** Counts a failed attempt. Never fails: the failure itself matters, an inexact count does not. */
 export async function countFailedAttempt(
@@ -102,14 +102,14 @@ function afterOutage(info: Info, failure: Error, tookMs: number): NextAttempt {
     firstMs * backoffCoefficient ** (attempt - 1),
     milliseconds(policy.maximumInterval) ?? firstMs * 100,
   );
-  const ms = milliseconds(retryDelayOf(failure)) ?? backoffMs;
+  const ms = retryDelayMs(failure) ?? backoffMs;
   const sinceFirstMs = currentAttemptScheduledTimestampMs - scheduledTimestampMs + tookMs;
   const budgetMs = info.scheduleToCloseTimeoutMs;
   const isWithinBudget = budgetMs === 0 || sinceFirstMs + ms <= budgetMs;
   return isWithinBudget ? { kind: 'after', ms } : { kind: 'none' };
 }
 
-/** The SDK decodes durations to numbers, and ours are numbers. */
-function milliseconds(duration: Duration | null | undefined): number | undefined {
+/** The SDK decodes the durations of a retry policy to numbers. */
+function milliseconds(duration: unknown): number | undefined {
   return typeof duration === 'number' ? duration : undefined;
 }

@@ -68,11 +68,7 @@ export function createGuard(options: GuardOptions): Guard {
   const { deadlineMs, halfOpenAfterMs } = options;
   const provider = providerOf(options.name);
   const describe = (error: unknown): string => describeFault(provider, error);
-  const noSlot: Unavailable = {
-    kind: 'unavailable',
-    reason: `too many calls to ${provider} at once`,
-    retryAfterMs: SLOT_FREE_AFTER_MS,
-  };
+  const noSlot = noSlotOf(provider);
   const slots = bulkhead(options.maxConcurrent, options.maxQueued);
   const { breaker, openFor, probing, refusal, ...created } = createBreaker({
     ...options,
@@ -125,6 +121,11 @@ export function createGuard(options: GuardOptions): Guard {
   }
 
   return { run, refusal, view: () => ({ ...created.view(), notUnderstood }) };
+}
+
+function noSlotOf(provider: string): Unavailable {
+  const reason = `too many calls to ${provider} at once`;
+  return { kind: 'unavailable', reason, retryAfterMs: SLOT_FREE_AFTER_MS };
 }
 
 /** Repeats `work` while the provider is busy, with pauses that callers do not have in common. */

@@ -9,7 +9,6 @@ import {
   type Shipment,
 } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { uncheckedColumn } from '../client/columns.ts';
 import { idBefore } from '../client/ids.ts';
 import { ORDER_WITH_LINES, toEvent, toOrder, toShipment } from '../client/mappers.ts';
 
