@@ -61,7 +61,7 @@ describe('a compensation that fails permanently', () => {
     expect(first).toContain('Decide: retry or skip');
     expect(first).toContain(`(${PUBLIC_URL}/console/orders/${orderId})`);
     expect(first).toContain(`POST /v1/dead-letters/${deadLetter?.id}/redrive`);
-    expect(table).toHaveLength(6);
+    expect(table).toHaveLength(8);
     await resolve(handle, { step: 'voidOrRefundPayment', decision: 'skip' });
     await handle.result();
     expect(await cardOf(handle)).toMatch(/^Cancelled\./);

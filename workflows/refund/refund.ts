@@ -16,7 +16,7 @@ import { failureSummary } from '../failure-summary.ts';
 import { onSignal, requireInput, takesUndecoded } from '../inputs.ts';
 import { refundInput, retryRefund } from './inputs.ts';
 import { details } from '../limits.ts';
-import { askPerson, retrying, withLink } from '../checkout/card.ts';
+import { askPerson, LAST_LINES, retrying, withLink } from '../checkout/card.ts';
 import { consolePageOfOrder, publish } from '../checkout/publish.ts';
 import { retryRefundSignal, type RefundInput, type RefundResult } from './contract.ts';
 import { inspectSteps, retriedSteps, steps, whenRetried } from '../steps.ts';
@@ -102,7 +102,7 @@ function createCard({ amountMinor, currency, orderId }: RefundInput): Card {
   const render = (): void => {
     const [retried] = retriedSteps();
     const first = retried === undefined ? now : withLink(retrying(retried), consoleUrl);
-    setCurrentDetails(details(`${first}\n\n${about}`));
+    setCurrentDetails(details([first, '', about, ...LAST_LINES].join('\n')));
   };
   whenRetried(render);
   return {
