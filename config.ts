@@ -15,6 +15,7 @@ import {
   SECRET_FORM,
   secrets,
   sender,
+  share,
   webUrl,
   wholeNumber,
 } from './config/forms.ts';
@@ -73,6 +74,11 @@ const appFields = z.object({
   RETAIN_MESSAGES_DAYS: days.default(DEFAULT_RETENTION.messages),
   RETAIN_FAILURES_DAYS: days.default(DEFAULT_RETENTION.failures),
   RETAIN_PERSONAL_DATA_DAYS: days.optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: webUrl('e.g. http://collector:4318').optional(),
+  // Read by the exporter itself.
+  OTEL_EXPORTER_OTLP_HEADERS: z.string().optional(),
+  OTEL_SERVICE_NAME: z.string().default('holdfast'),
+  OTEL_TRACES_SAMPLER_ARG: share.default(1),
 });
 
 const stackSchema = z.object({

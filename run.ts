@@ -37,6 +37,7 @@ import { createStripePayments } from './gateways/stripe/payments.ts';
 import { createCallbackVerifier } from './gateways/warehouse/callback.ts';
 import { createWebhookSender } from './gateways/webhooks/sender.ts';
 import { createLog, createTemporalRuntime } from './telemetry/logging.ts';
+import { startSpans } from './telemetry/otlp.ts';
 import { createDatabase } from './prisma/client/client.ts';
 import { createNotifications } from './prisma/client/listen.ts';
 import { createSecretCipher } from './prisma/client/secret-cipher.ts';
@@ -97,6 +98,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
   const log = createLog(config.LOG_LEVEL);
   Runtime.install(createTemporalRuntime(log));
   const stopped = stopSignal();
+  const spans = await startSpans(config, log);
   const draining = { now: false };
   const dependencies = connectDependencies(config, log, seams);
   const { db, backgroundDb, eventsDb, link, close, ...shared } = dependencies;
@@ -146,7 +148,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     await Promise.all([services.starter.drain(), services.starts.drain()]);
   };
   await Promise.all([stopServing(), recovery?.stop(), workers?.stop()]);
-  await close();
+  await Promise.all([close(), spans.stop()]);
   clearTimeout(shutdownTimer);
   log.info('stopped');
 }

@@ -12,6 +12,12 @@ export const wholeNumber = (min: number, max: number) =>
     .pipe(z.number().min(min).max(max));
 export const port = wholeNumber(1, 65_535);
 
+/** A share between 0 and 1. */
+export const share = z
+  .string()
+  .regex(/^(?:0(?:\.\d{1,9})?|1(?:\.0{1,9})?)$/, { error: 'must be a number between 0 and 1' })
+  .transform(Number);
+
 /** A required text or address. `expected` describes the value in the error. */
 export const required = (expected: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>

@@ -34,6 +34,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 /** Something else may protect these, such as a service mesh: then ALLOW_UNSAFE names them. */
 const ALLOWABLE_CHECKS: Readonly<Record<string, Check>> = {
   DATABASE_URL: checkDatabase,
+  OTEL_EXPORTER_OTLP_ENDPOINT: checkCollector,
   PUBLIC_URL: checkWebUrl,
   SMTP_URL: checkMailServer,
   STRIPE_API_KEY: checkStripeKey,
@@ -136,6 +137,14 @@ function checkWebUrl(value: string): string | null {
   return url.protocol === 'https:'
     ? null
     : 'the connection would not be encrypted; use an address that starts with https://';
+}
+
+/** A collector beside the process is usual. */
+function checkCollector(value: string): string | null {
+  const url = parseUrl(value);
+  return url?.protocol !== 'http:' || isLoopback(url.hostname)
+    ? null
+    : 'the connection to another machine would not be encrypted; use https://';
 }
 
 /** A worker sends it to the warehouse. The default, loopback, would be the warehouse itself. */

@@ -22,6 +22,17 @@ export function traceIdOf(traceparent: string): string | undefined {
   return FORM.exec(traceparent)?.groups?.['traceId'];
 }
 
+/** Whether its spans are to be recorded. */
+export function isSampled(traceparent: string): boolean {
+  const flags = FORM.exec(traceparent)?.groups?.['flags'] ?? '';
+  return (Number.parseInt(flags, 16) & SAMPLED) === SAMPLED;
+}
+
+/** The id of the span that sent it. */
+export function parentIdOf(traceparent: string): string | undefined {
+  return FORM.exec(traceparent)?.groups?.['parentId'];
+}
+
 /** The same trace with another parent span (16 hexadecimal digits). */
 export function withParent(traceparent: string, parentId: string): string {
   return traceparent.replace(FORM, `$<version>-$<traceId>-${parentId}-$<flags>`);

@@ -1,16 +1,10 @@
 /** A worker that polls one task queue and is recreated after a failure. */
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { defaultPayloadConverter } from '@temporalio/common';
-import {
-  Worker,
-  type ActivityInterceptorsFactory,
-  type NativeConnection,
-} from '@temporalio/worker';
+import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { readTraceparent, traceIdOf } from '../telemetry/traceparent.ts';
-import { withinTrace } from '../telemetry/tracing.ts';
 import { unlessAborted } from '../temporal/connection.ts';
+import { traceActivity, traceSinks } from './trace.ts';
 
 export interface WorkerOptions {
   readonly connected: () => Promise<NativeConnection | null>;
@@ -134,6 +128,7 @@ function createWorker(connection: NativeConnection, options: WorkerOptions): Pro
       // A bundle already contains them.
       workflowModules: workflowBundle === undefined ? [TRACE_PATH] : [],
     },
+    sinks: traceSinks,
     maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
     maxHeartbeatThrottleInterval: MAX_HEARTBEAT_INTERVAL,
     // Without a grace period every running activity is lost and waits for its full timeout.
@@ -141,21 +136,3 @@ function createWorker(connection: NativeConnection, options: WorkerOptions): Pro
     shutdownForceTime: '15s',
   });
 }
-
-/** Runs an activity in its workflow's trace (workflows/trace.ts) and adds the trace id to its log. */
-const traceActivity: ActivityInterceptorsFactory = () => {
-  let traceparent: string | null = null;
-  return {
-    inbound: {
-      execute(input, next) {
-        const { traceparent: header } = input.headers;
-        traceparent = header ? readTraceparent(defaultPayloadConverter.fromPayload(header)) : null;
-        return withinTrace(traceparent, () => next(input));
-      },
-    },
-    outbound: {
-      getLogAttributes: (input, next) =>
-        next(traceparent === null ? input : { ...input, trace_id: traceIdOf(traceparent) }),
-    },
-  };
-};

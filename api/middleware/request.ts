@@ -7,7 +7,7 @@ import { readTraceparent, traceIdOf } from '../../telemetry/traceparent.ts';
 import type { ApiKey } from '../../prisma/access/api-keys.ts';
 import { isDatabaseUnavailable, isValueRefused } from '../../prisma/client/errors.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
-import { withinTrace } from '../../telemetry/tracing.ts';
+import { inSpan, recordsSpans, type OpenSpan, type SpanStart } from '../../telemetry/tracing.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { ProblemError, problemResponse, type Problem } from '../http/problems.ts';
 import type { Services } from '../context.ts';
@@ -21,7 +21,10 @@ export interface ApiEnv {
   Variables: {
     requestId: string;
     correlationId: string;
+    /** The trace of the request: its span when spans are recorded, or as it was received. */
     traceparent: string | null;
+    /** The request's span. */
+    span: OpenSpan;
     apiKey: ApiKey;
     orderId: string | undefined;
     /** Aborted when the client disconnects or the deadline passes: then no new work is started. */
@@ -42,14 +45,46 @@ export function correlation(): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const header = c.req.header('x-correlation-id') ?? '';
     const correlationId = CORRELATION_ID.test(header) ? header : c.var.requestId;
-    const traceparent = readTraceparent(c.req.header('traceparent'));
     c.set('correlationId', correlationId);
-    c.set('traceparent', traceparent);
-    await withinTrace(traceparent, next);
+    await inSpan(spanOf(c), async (span) => {
+      c.set('span', span);
+      c.set('traceparent', span.traceparent);
+      await next();
+      if (recordsSpans()) describeSpan(c);
+    });
     // Set last, because a problem is a new response without the headers set earlier.
     c.res.headers.set('x-request-id', c.var.requestId);
     c.res.headers.set('x-correlation-id', correlationId);
   };
+}
+
+/** Only calls of clients and providers begin a trace: no probe, scrape or page. */
+const BEGINS_TRACE = /^\/(?:v1|callbacks)\//;
+
+function spanOf(c: Context<ApiEnv>): SpanStart {
+  return {
+    name: c.req.method,
+    kind: 'server',
+    parent: readTraceparent(c.req.header('traceparent')),
+    isRoot: BEGINS_TRACE.test(c.req.path),
+  };
+}
+
+/** Attributes of https://opentelemetry.io/docs/specs/semconv/http/http-spans/, without path and query. */
+function describeSpan(c: Context<ApiEnv>): void {
+  const { method } = c.req;
+  const { status } = c.res;
+  const [route, orderId] = [routeOf(c), c.get('orderId')];
+  c.var.span.describe({
+    name: `${method} ${route}`,
+    attributes: {
+      'http.request.method': method,
+      'http.route': route,
+      'http.response.status_code': status,
+      ...(orderId !== undefined && { 'order.id': orderId }),
+    },
+    error: status >= 500 ? String(status) : null,
+  });
 }
 
 /** A 503 of these reports a state, not a failure. The unavailable part logs its own outage. */

@@ -3,7 +3,9 @@
  * whole before it is acknowledged, whatever it says: a provider repeats what is refused for days. If
  * processing fails, services/recovery.ts repeats it from the inbox.
  */
-import { Hono } from 'hono';
+import { Hono, type Context } from 'hono';
+import { findTraceparent } from '../../prisma/orders/orders.ts';
+import { recordsSpans } from '../../telemetry/tracing.ts';
 import { storeMessage, UNRECOGNIZED_TYPE, type InboxMessage } from '../../prisma/events/inbox.ts';
 import type { CallbackVerifier } from '../../gateways/warehouse/callback.ts';
 import type { ApiEnv } from '../middleware/request.ts';
@@ -28,6 +30,7 @@ export function callbackRoutes(services: Services) {
       if ((await storeMessage(db, message, body)) === 'stored') {
         await bestEffort(services, message, deliverShipmentSignal(services, message));
       }
+      await bestEffort(services, message, joinTrace(services, c));
       return c.json({ received: true }, 200);
     })
     .post('/callbacks/payments', limitBody(MAX_MESSAGE_BYTES), async (c) => {
@@ -41,8 +44,17 @@ export function callbackRoutes(services: Services) {
       const message = { source: 'payments', id, type, orderId, payload: { ...about } } as const;
       // services/payment-webhooks.ts compares it with our records some seconds later.
       await storeMessage(db, message, body);
+      await bestEffort(services, message, joinTrace(services, c));
       return c.json({ received: true }, 200);
     });
+}
+
+/** A provider that sends no trace: the span of its message belongs to the trace of the order. */
+async function joinTrace({ db }: Services, c: Context<ApiEnv>): Promise<void> {
+  const orderId = c.get('orderId');
+  if (!recordsSpans() || orderId === undefined || c.req.header('traceparent') !== undefined) return;
+  const traceparent = await findTraceparent(db, orderId);
+  if (traceparent !== null) c.var.span.join(traceparent);
 }
 
 /** The message is stored, so a failure from here on does not concern the sender. */

@@ -10,6 +10,7 @@ import { AccessRefused, Inconclusive, ProviderFault } from '../resilience/faults
 import { createGuard } from '../resilience/guard.ts';
 import { MAIL_LIMITS } from '../resilience/limits.ts';
 import type { MailLimits } from '../resilience/limits.ts';
+import { inSpan } from '../../telemetry/tracing.ts';
 import type { Mail, Mailer, SendOutcome } from './mailer.ts';
 import type { BreakerListener } from '../resilience/outcome.ts';
 
@@ -73,7 +74,7 @@ export function createSmtpMailer(options: SmtpMailerOptions): SmtpMailer {
   }
 
   return {
-    send: (mail) => sending.run(() => deliver(mail)),
+    send: (mail) => sending.run(() => inSpan(SPAN, () => deliver(mail))),
     breakers: () => [sending.view()],
     close: () => transport.close(),
   };
@@ -107,6 +108,9 @@ function openSocket({ host, port, timeoutMs }: Destination, done: Opened): void 
     done(null, { connection: socket });
   });
 }
+
+/** Of one mail. A mail server is told no trace. */
+const SPAN = { name: 'send mail', kind: 'client' } as const;
 
 /** RFC 8314, 3.3. */
 const SMTPS_PORT = 465;

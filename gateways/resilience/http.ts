@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { isForeignId, isLine, toInstant } from '../../domain/text.ts';
-import { currentTraceHeaders } from '../../telemetry/tracing.ts';
+import { currentTraceHeaders, inSpan, type SpanStart } from '../../telemetry/tracing.ts';
 import { NotUnderstood, ProviderFault } from './faults.ts';
 
 /** Providers' responses are a few kilobytes; anything near this size is not theirs. */
@@ -13,22 +13,52 @@ const MAX_RESPONSE_BYTES = 1_048_576;
 /** In characters; a label has less. */
 const MAX_LINE = 200;
 
-/** `fetch` without redirects, within the current trace. Throws ProviderFault without a response. */
-export async function fetchOnce(
-  url: string,
-  init: RequestInit,
-): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> {
-  try {
-    const headers = new Headers(init.headers);
-    const { traceparent } = currentTraceHeaders();
-    if (traceparent !== undefined) headers.set('traceparent', traceparent);
-    const response = await fetch(url, { ...init, headers, redirect: 'manual' });
-    const text = await readLimited(response);
-    return { status: response.status, headers: response.headers, text };
-  } catch (error) {
-    if (isNetworkError(error)) throw new ProviderFault(networkReason(error));
-    throw error;
-  }
+interface ReadResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+/** `fetch` without redirects, as a span of the current trace. Throws ProviderFault without a response. */
+export function fetchOnce(url: string, init: RequestInit): Promise<ReadResponse> {
+  return inSpan(spanOf(url, init.method ?? 'GET'), async (span) => {
+    try {
+      const headers = new Headers(init.headers);
+      const { traceparent } = currentTraceHeaders();
+      if (traceparent !== undefined) headers.set('traceparent', traceparent);
+      const response = await fetch(url, { ...init, headers, redirect: 'manual' });
+      const { status } = response;
+      span.describe({
+        attributes: { 'http.response.status_code': status },
+        error: status >= 400 ? String(status) : null,
+      });
+      const text = await readLimited(response);
+      return { status, headers: response.headers, text };
+    } catch (error) {
+      const fault = isNetworkError(error) ? new ProviderFault(networkReason(error)) : error;
+      if (fault instanceof ProviderFault) span.describe({ error: fault.reason });
+      throw fault;
+    }
+  });
+}
+
+/** Ids in paths, such as `ord_01...` and `pi_3...`: a name has few values. */
+const ID_IN_PATH = /(?<=\/)[a-z]{2,4}_[^/]*\d[^/]*/g;
+
+/** Attributes of https://opentelemetry.io/docs/specs/semconv/http/http-spans/, without query and ids. */
+function spanOf(url: string, method: string): SpanStart {
+  const { hostname, port, protocol, pathname } = new URL(url);
+  const template = pathname.replaceAll(ID_IN_PATH, '*');
+  return {
+    name: `${method} ${template}`,
+    kind: 'client',
+    attributes: {
+      'http.request.method': method,
+      'url.template': template,
+      'server.address': hostname,
+      'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
+    },
+  };
 }
 
 /** Parses a response's JSON. Throws ProviderFault when it is not JSON. */

@@ -117,6 +117,12 @@ export async function listOrderEvents(
   return rows.map(toEvent);
 }
 
+/** The trace of the order; null: it has none, or there is no such order. */
+export async function findTraceparent(db: Database, id: string): Promise<string | null> {
+  const found = await db.order.findUnique({ where: { id }, select: { traceparent: true } });
+  return found?.traceparent ?? null;
+}
+
 /** The arguments of a checkout workflow. Ids and amounts only (G8). */
 export interface CheckoutStart {
   readonly orderId: OrderId;

@@ -31,6 +31,7 @@ describe('a configuration for production', () => {
     ['with Temporal over IPv6', { TEMPORAL_ADDRESS: '[::1]:7233' }],
     ['with TLS to Temporal', { TEMPORAL_ADDRESS: 'temporal:7233', TEMPORAL_TLS: 'true' }],
     ['with Temporal Cloud', { TEMPORAL_ADDRESS: 'x.tmprl.cloud:7233', TEMPORAL_API_KEY: 'key' }],
+    ['with a collector on this machine', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }],
     ['with all ports', { PORT: '443', OPERATIONS_PORT: '65535', TRUSTED_PROXIES: '2' }],
   ])('a configuration %s is accepted', (_, change) => {
     expect(readAppConfig({ ...CONFIG, ...change }).NODE_ENV).toBe('production');
@@ -106,6 +107,8 @@ describe('a configuration for production', () => {
     ['WAREHOUSE_CALLBACK_SECRET', 'whsec_no base64!', 'base64'],
     ['WAREHOUSE_URL', 'http://wms.shop.example', 'not be encrypted'],
     ['WAREHOUSE_URL', 'http://127.0.0.1:4000', "this machine's own address"],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://collector:4318', 'not be encrypted'],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'a number between 0 and 1'],
     ['PORT', '0', 'at least 1'],
     ['PORT', '65536', 'at most 65535'],
     ['OPERATIONS_PORT', '99999', 'at most 65535'],
@@ -201,6 +204,7 @@ describe('a configuration for production', () => {
 describe('ALLOW_UNSAFE', () => {
   const UNSAFE: Environment = {
     DATABASE_URL: DATABASE,
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
     PUBLIC_URL: 'http://checkout.internal',
     SMTP_URL: 'smtp://127.0.0.1:25',
     STRIPE_API_KEY: `sk_test_${hexOf('staging')}`,

@@ -20,7 +20,7 @@ import { useOpened } from '../support/use-opened.ts';
 
 /** The whole service in real time: what a shopper sees, and its effects at the providers. */
 const server = useOpened(() => startDevServer());
-const system = useOpened(() => openSystem(server.address));
+const system = useOpened(() => openSystem({ temporalAddress: server.address }));
 afterEach(() => system.sandbox.faults.clear());
 
 test('an order ships with the tracking number of the signed callback', async () => {

@@ -51,18 +51,24 @@ const REQUEST_TIMEOUT_MS = 40_000;
 /** Long enough that a signal has to travel, short enough not to slow a test down. */
 const PARCEL_LEAVES_AFTER_MS = 150;
 
-/** On the dev server that all tests share, or on the one at the address. */
-export async function openSystem(temporalAddress?: string): Promise<System> {
+export interface SystemOptions {
+  /** The dev server that all tests share unless given. */
+  readonly temporalAddress?: string;
+  /** More of the environment of API and worker. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export async function openSystem(options: SystemOptions = {}): Promise<System> {
   const { onClose, close } = createCleanup();
   try {
-    return { ...(await open(onClose, temporalAddress)), close };
+    return { ...(await open(onClose, options)), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function open(onClose: OnClose, address?: string): Promise<Omit<System, 'close'>> {
+async function open(onClose: OnClose, options: SystemOptions): Promise<Omit<System, 'close'>> {
   const database = await createTestDatabase();
   onClose(() => database.close());
   const db = createDatabase({ url: database.url, poolSize: 4 });
@@ -73,7 +79,7 @@ async function open(onClose: OnClose, address?: string): Promise<Omit<System, 'c
     callbackDelayMs: PARCEL_LEAVES_AFTER_MS,
   });
   onClose(() => sandbox.close());
-  const temporal = await openNamespace(address);
+  const temporal = await openNamespace(options.temporalAddress);
   onClose(() => temporal.close());
   const port = await choosePort();
   const env = {
@@ -82,6 +88,7 @@ async function open(onClose: OnClose, address?: string): Promise<Omit<System, 'c
     DATABASE_URL: database.url,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE: temporal.namespace,
+    ...options.env,
   };
   const api = await createAppProcess({ name: 'api', port, env: { ...env, ROLE: 'api' } });
   const worker = await createAppProcess({ name: 'worker', env: { ...env, ROLE: 'worker' } });

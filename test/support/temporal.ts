@@ -16,6 +16,7 @@ import {
 } from '@temporalio/worker';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { registerSearchAttributes } from '../../temporal/connection.ts';
+import { traceSinks } from '../../worker/trace.ts';
 import { eventually } from './eventually.ts';
 
 /**
@@ -108,6 +109,7 @@ export async function openWorker(
       workflowBundle: { codePath: inject('workflowBundle') },
     }),
     ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
+    sinks: traceSinks,
     // So long the tasks of a stopped worker's workflows wait for it before another gets them.
     stickyQueueScheduleToStartTimeout: '1 second',
     ...options,

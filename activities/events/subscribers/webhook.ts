@@ -16,7 +16,7 @@ import {
   findSigningEndpoint,
   type SigningEndpoint,
 } from '../../../prisma/events/webhook-secrets.ts';
-import { traceHeaders } from '../../../telemetry/tracing.ts';
+import { currentTraceHeaders, inSpan } from '../../../telemetry/tracing.ts';
 import { createAttemptLog, type AttemptLog } from './attempt-log.ts';
 import { DeliveryError, throwFailed, type Subscriber } from './subscriber.ts';
 
@@ -35,6 +35,8 @@ const DEADLINE_MS = 55_000;
 /** Standard Webhooks: a body stays below 20 kB. */
 const MAX_BODY_BYTES = 20_000;
 const GONE = 'the receiver responded 410 Gone';
+/** https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/ */
+const STATUS = 'http.response.status_code';
 /** Free text of an operator, not for receivers. */
 const INTERNAL_MEMBERS: readonly string[] = ['note'];
 
@@ -190,15 +192,26 @@ async function attempt(
   { endpoint, attempts, signal }: Sending,
   event: LoggedEvent,
 ): Promise<void> {
-  const outcome = await sender.send({
-    url: endpoint.url,
-    id: event.id,
-    secrets: endpoint.secrets,
-    body: webhookBody(event),
-    headers: { 'x-correlation-id': event.correlationId, ...traceHeaders(event.traceparent) },
-    signal,
+  const span = {
+    name: `webhook ${event.type}`,
+    kind: 'client',
+    parent: event.traceparent,
+    attributes: { 'order.id': event.orderId, 'webhook.endpoint.id': endpoint.id },
+  } as const;
+  const { outcome, made } = await inSpan(span, async ({ describe }) => {
+    const sent = await sender.send({
+      url: endpoint.url,
+      id: event.id,
+      secrets: endpoint.secrets,
+      body: webhookBody(event),
+      headers: { 'x-correlation-id': event.correlationId, ...currentTraceHeaders() },
+      signal,
+    });
+    const recorded = attemptOf(sent);
+    const { status, error } = recorded;
+    describe({ error, ...(status !== null && { attributes: { [STATUS]: status } }) });
+    return { outcome: sent, made: recorded };
   });
-  const made = attemptOf(outcome);
   attempts.add({ eventId: event.id, eventType: event.type, ...made });
   if (made.error === null) return;
   const error = deliveryErrorOf(made.error, outcome);
