@@ -14,6 +14,7 @@ const FULL = [
   'install',
   'openapi',
   'growth',
+  'monitoring',
   'chaos',
 ].map((folder) => `test/${folder}/**/*.test.ts`);
 const COMMON = {

@@ -1,4 +1,4 @@
-/** Builds the Temporal CLI with Go, where it cannot be downloaded. Takes minutes, once per user. */
+/** Builds a program with Go, where it cannot be downloaded. Takes minutes, once per user. */
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -6,7 +6,6 @@ import { environment } from '../../config.ts';
 import { run } from './commands.ts';
 import { isWritable } from './home.ts';
 
-const MODULE = 'github.com/temporalio/cli/cmd/temporal';
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 const PROGRESS_EVERY_MS = 15_000;
 
@@ -14,15 +13,19 @@ const PROGRESS_EVERY_MS = 15_000;
  * Builds in another folder and renames, so that an incomplete binary is never used. Shows progress
  * every 15 seconds. Throws when there is no Go or the build fails.
  */
-export async function buildTemporal(options: {
-  readonly version: string;
+export async function buildWithGo(options: {
+  /** The package with its version. */
+  readonly module: string;
+  readonly flags?: readonly string[];
+  /** For the progress: what it is, and how long it takes. */
+  readonly title: string;
   readonly binary: string;
   readonly say: (line: string) => void;
 }): Promise<void> {
-  const { say } = options;
+  const { say, module, flags = [] } = options;
   await run({ file: 'go', args: ['version'] }, { timeoutMs: 30_000 });
   const partial = `${dirname(options.binary)}.${process.pid}.partial`;
-  say(`building the Temporal dev server ${options.version} with Go (5 to 10 minutes, once)`);
+  say(`building ${options.title} with Go`);
   const startedAt = Date.now();
   let compiled = 0;
   let now = 'downloading modules';
@@ -35,7 +38,7 @@ export async function buildTemporal(options: {
     await run(
       {
         file: 'go',
-        args: ['install', '-v', `${MODULE}@v${options.version}`],
+        args: ['install', '-v', ...flags, module],
         env: { ...environment(), ...goHome(partial), GOBIN: partial },
       },
       {

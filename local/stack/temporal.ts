@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { StackConfig } from '../../config.ts';
 import type { Command } from './commands.ts';
-import { buildTemporal } from './go-build.ts';
+import { buildWithGo } from './go-build.ts';
 import { cacheDir } from './home.ts';
 import { searchAttributeFlags } from './search-attributes.ts';
 import { downloadServer } from './sdk-download.ts';
@@ -29,7 +29,12 @@ export async function findTemporal(options: {
   const downloaded = await downloadServer('dev server', dir, options.say);
   if (downloaded !== null) return downloaded;
   try {
-    await buildTemporal({ version: VERSION, binary: built, say: options.say });
+    await buildWithGo({
+      module: `github.com/temporalio/cli/cmd/temporal@v${VERSION}`,
+      title: `the Temporal dev server ${VERSION} (5 to 10 minutes, once)`,
+      binary: built,
+      say: options.say,
+    });
     return built;
   } catch (error) {
     throw new Error(
