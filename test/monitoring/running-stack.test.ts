@@ -33,6 +33,7 @@ beforeAll(async () => {
 
 const WITHIN = { timeoutMs: 120_000 };
 const BREAKER = 'holdfast_breaker_state{breaker="payments.authorize"}';
+const CLOCK = 'holdfast_maintenance_age_seconds{name="test clock"}';
 const OPEN = 2;
 const CLOSED = 0;
 const TROUBLE = ['BreakerOpen', 'OrderRetryingLong', 'SubscriptionLagGrowing', 'SweepMissing'];
@@ -151,15 +152,25 @@ async function sweepOnce(): Promise<void> {
   );
 }
 
-/** Lets so many minutes pass, by moving what has a time in the database back, and reads the metrics in each. */
+/**
+ * Reads the metrics in each of so many minutes. What has a time in the database is moved back for that,
+ * and the process reads the database again only after a second: so the clock is one of its metrics, too.
+ */
 async function minutesPass(minutes: number): Promise<void> {
-  for (let minute = 0; minute < minutes; minute += 1) {
-    await scrapes.scrape();
-    await system.db.$executeRaw`UPDATE events SET time = time - interval '1 minute'`;
-    await system.db.$executeRaw`
+  const { db } = system;
+  await db.$executeRaw`
+    INSERT INTO maintenance_runs (name, counts) VALUES ('test clock', '{}')
+    ON CONFLICT (name) DO UPDATE SET finished_at = now()`;
+  for (let minute = 1; minute <= minutes; minute += 1) {
+    await db.$executeRaw`UPDATE events SET time = time - interval '1 minute'`;
+    await db.$executeRaw`
       UPDATE step_attempts SET first_failed_at = first_failed_at - interval '1 minute'`;
-    await system.db.$executeRaw`
+    await db.$executeRaw`
       UPDATE maintenance_runs SET finished_at = finished_at - interval '1 minute'`;
+    await eventually(async () => {
+      expect(await metric(CLOCK)).toBeGreaterThanOrEqual(minute * 60);
+    });
+    await scrapes.scrape();
   }
 }
 
