@@ -116,7 +116,7 @@ describe('a report that is not understood', () => {
     ['a report that no look-up settles', { found: pending, reported: true, failure: 'not settle' }],
     [
       'a look-up that is not understood',
-      { found: unclear, reported: false, failure: 'not understood' },
+      { found: unclear, reported: false, failure: 'answer_not_understood' },
     ],
   ])(
     'after %s an operator is asked within minutes, and a retry ships',
