@@ -10,19 +10,31 @@ import { indexPage, type IndexPage } from './index-page.ts';
 const STYLE = 'text/css; charset=utf-8';
 const SCRIPT = 'text/javascript; charset=utf-8';
 /** The only files served from packages, with their places and types. */
-const ASSETS = new Map<string, readonly [module: string, type: string]>([
-  ['swagger-ui.css', ['swagger-ui-dist/swagger-ui.css', STYLE]],
-  ['swagger-ui-bundle.js', ['swagger-ui-dist/swagger-ui-bundle.js', SCRIPT]],
-  ['favicon-32x32.png', ['swagger-ui-dist/favicon-32x32.png', 'image/png']],
-  ['pico.css', ['@picocss/pico/css/pico.min.css', STYLE]],
-]);
+const FILES = new Map<string, readonly [url: () => string, type: string]>(
+  Object.entries({
+    'swagger-ui.css': [() => import.meta.resolve('swagger-ui-dist/swagger-ui.css'), STYLE],
+    'swagger-ui-bundle.js': [
+      () => import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js'),
+      SCRIPT,
+    ],
+    'favicon-32x32.png': [
+      () => import.meta.resolve('swagger-ui-dist/favicon-32x32.png'),
+      'image/png',
+    ],
+    'pico.css': [() => import.meta.resolve('@picocss/pico/css/pico.min.css'), STYLE],
+  }),
+);
 const START_SCRIPT = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#reference', deepLinking: true });`;
 /** Of the start page and the list of problems, on top of Pico CSS. */
 const PAGE_STYLE = `
 :root { --pico-font-size: 100%; }
 .container { max-width: 72rem; }
 .lead { font-size: 1.15rem; color: var(--pico-muted-color); }
-.cards { display: grid; gap: 1rem 2.5rem; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); }
+.cards { display: grid; gap: 0 1.25rem; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); }
+.cards.wide { grid-template-columns: 1fr; }
+.cards.wide ul { columns: 24rem; }
+.cards.wide li { break-inside: avoid; }
+.cards article { margin: 0 0 1rem; }
 .cards h2 { font-size: 1.25rem; margin-bottom: 0.5rem; }
 .cards ul { padding: 0; }
 .cards li { list-style: none; margin-bottom: 0.6rem; }
@@ -47,12 +59,12 @@ export function docsRoutes(start: IndexPage) {
     .get('/docs/start.js', (c) => c.body(START_SCRIPT, 200, { 'content-type': SCRIPT }))
     .get('/docs/pages.css', (c) => c.body(PAGE_STYLE, 200, { 'content-type': STYLE }))
     .get('/docs/assets/:file', async (c) => {
-      const asset = ASSETS.get(c.req.param('file'));
+      const asset = FILES.get(c.req.param('file'));
       if (asset === undefined) {
         throw new ProblemError({ code: 'not_found', detail: 'The file does not exist.' });
       }
-      const [module, type] = asset;
-      const bytes = await readFile(fileURLToPath(import.meta.resolve(module)));
+      const [url, type] = asset;
+      const bytes = await readFile(fileURLToPath(url()));
       return c.body(new Uint8Array(bytes), 200, { 'content-type': type, 'cache-control': CACHED });
     });
 }

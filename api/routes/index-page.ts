@@ -18,8 +18,9 @@ export function indexPage({ console, temporalUi, sandboxUrl }: IndexPage): Html 
     </p>
     <div class="cards">
       ${sandboxUrl !== null && tryIt(sandboxUrl)} ${operate(console, sandboxUrl !== null)}
-      ${temporalUi !== null && workflows(temporalUi)} ${build()}
-    </div>`;
+      ${build()}
+    </div>
+    ${temporalUi !== null && html`<div class="cards wide">${workflows(temporalUi)}</div>`}`;
 }
 
 function tryIt(sandboxUrl: string): Html {
@@ -76,7 +77,7 @@ function card(
   title: string,
   links: readonly (readonly [href: string, text: string, about: string])[],
 ): Html {
-  return html`<section>
+  return html`<article>
     <h2>${title}</h2>
     <ul>
       ${links.map(
@@ -84,7 +85,7 @@ function card(
           html`<li><a href="${href}">${text}</a> <small>${about}</small></li>`,
       )}
     </ul>
-  </section>`;
+  </article>`;
 }
 
 function sentence(words: string): string {

@@ -125,7 +125,7 @@ function effectRow(
   const amount = amountMinor !== undefined && currency !== undefined && { amountMinor, currency };
   const markup = html`<li id="${id}" data-at="${atMs}">
     <strong>${operation}</strong> ${amount && formatMoney(amount)}
-    <small>key ${key.replace(/^ord_[0-9a-z]+/, '…')}</small>
+    <small>key ${key.replace(/^ord_[0-9a-z]+/, '<order>')}</small>
   </li>`;
   return { list, id, atMs, markup };
 }

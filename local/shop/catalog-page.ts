@@ -19,16 +19,22 @@ export function catalogPage(
       </p>
     </header>
     <div class="columns">
-      <section aria-labelledby="products-title">
-        <h2 id="products-title">Products</h2>
-        <div class="products">${products.map(productCard)}</div>
-        ${products.length === 0 && html`<p>There are no products.</p>`}
-      </section>
       <section aria-labelledby="basket-title" class="aside">
         <h2 id="basket-title">Basket</h2>
         <div id="basket" aria-live="polite">${basketPart(basket)}</div>
       </section>
+      <section aria-labelledby="products-title">
+        <h2 id="products-title">Products</h2>
+        <div class="products">${products.toSorted(byAttraction).map(productCard)}</div>
+        ${products.length === 0 && html`<p>There are no products.</p>`}
+      </section>
     </div>`;
+}
+
+/** What can be bought comes first, and of that the cheapest. */
+function byAttraction(a: Product, b: Product): number {
+  const isOut = (product: Product): number => (product.available === 0 ? 1 : 0);
+  return isOut(a) - isOut(b) || a.price_minor - b.price_minor;
 }
 
 function productCard(product: Product): Html {

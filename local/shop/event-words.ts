@@ -124,9 +124,11 @@ const FAULTS: Readonly<Record<string, string>> = {
 export function callInWords(call: Call, attempt: number): Words {
   const { provider, operation, status, fault, replayed } = call;
   const failed = status === null || status >= 500;
-  const result = failed ? failureOf(status, fault) : resultOf(status, replayed);
+  const isMessage = operation === 'webhook' || operation === 'callback';
+  const done = isMessage ? 'received by Holdfast' : 'done';
+  const result = failed ? failureOf(status, fault) : resultOf(status, replayed && !isMessage, done);
   const suffix = attempt > 1 ? `; attempt ${attempt}` : '';
-  const refused = !failed && status >= 400;
+  const refused = !failed && status >= 400 && operation !== 'lookup';
   return {
     text: `${provider}/${operation}: ${result}${suffix}`,
     tone: failed || refused ? 'failed' : 'plain',
@@ -138,9 +140,9 @@ function failureOf(status: number | null, fault: string | null): string {
   return FAULTS[fault ?? ''] ?? 'no connection';
 }
 
-function resultOf(status: number, replayed: boolean): string {
+function resultOf(status: number, replayed: boolean, done: string): string {
   if (status === 402) return 'declined';
   if (status === 404) return 'nothing found';
   if (status >= 400) return `refused with ${status}`;
-  return replayed ? 'the saved response of the same key' : 'done';
+  return replayed ? 'the saved response of the same key' : done;
 }

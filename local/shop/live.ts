@@ -81,6 +81,8 @@ function createSender(stream: SSEStreamingApi, deps: LiveDeps, behind: Behind) {
       const status = statusPart(statusAfter(timeline));
       await send('part', 'status', { id: 'status', html: await text(status) });
     }
+    // There is nothing left to cancel.
+    if (hasEnded(statusAfter(timeline))) await send('part', 'cancel', { id: 'cancel', html: '' });
     const banner = faultBanner(deps.site.armed(), `/shop/orders/${orderId}`);
     await send('part', 'banner', { id: 'banner', html: await text(banner) });
   }

@@ -8,7 +8,7 @@ import type { Html } from '../web/page.ts';
 import { answerInWords, cancelInWords } from './answer-words.ts';
 import type { Order } from './api.ts';
 import type { Row } from './behind.ts';
-import { statusInWords } from './event-words.ts';
+import { hasEnded, statusInWords } from './event-words.ts';
 import type { Purchase } from './purchases.ts';
 
 /** Other views of the same order. */
@@ -43,8 +43,8 @@ export function orderPage(page: OrderPage): Html {
         <section aria-labelledby="behind-title">
           <h2 id="behind-title">Behind the answer</h2>
           <p class="hint">
-            The shopper waits for nothing of this. <span class="key event">Holdfast</span>
-            <span class="key call">calls at the providers</span>
+            In large letters what Holdfast recorded, in small ones each call at a provider. The
+            shopper has the answer long before the end.
           </p>
           <div role="log" aria-label="What happens behind the answer">
             <ol class="timeline" id="behind">
@@ -156,11 +156,15 @@ function actionsPart({ order, purchase, cancelKey }: OrderPage): Html {
       <button>Buy the same again</button>
     </form>
     ${purchase !== undefined && repeatForm(purchase.key, 'Send the same press again')}
-    <form method="post" action="/shop/orders/${order.id}/cancel">
-      <input type="hidden" name="key" value="${cancelKey}" />
-      <button class="secondary">Cancel the order</button>
-    </form>
+    <div id="cancel">${!hasEnded(order.status) && cancelForm(order.id, cancelKey)}</div>
   </div>`;
+}
+
+function cancelForm(orderId: string, key: string): Html {
+  return html`<form method="post" action="/shop/orders/${orderId}/cancel">
+    <input type="hidden" name="key" value="${key}" />
+    <button class="secondary">Cancel the order</button>
+  </form>`;
 }
 
 function placesPart({ id }: Order, { apiUrl, temporalUi }: Places): Html {

@@ -77,6 +77,9 @@ export function respondPage(
           <a class="skip" href="#main">Skip to the content</a>
           <header class="container">
             <nav aria-label="Pages">
+              <a class="brand" href="${site.links[0]?.href ?? '/'}">
+                <img src="/assets/favicon.svg" alt="" width="28" height="28" /> ${site.name}
+              </a>
               <ul>
                 ${site.links.map((link) => navigationItem(link, path))}
               </ul>
@@ -99,6 +102,11 @@ export function respondMissing(c: Context, site: Site): Response | Promise<Respo
 
 function navigationItem({ href, text }: Link, path: string): Html {
   return html`<li><a href="${href}" ${href === path && html`aria-current="page"`}>${text}</a></li>`;
+}
+
+/** `2026-11-30 07:53:40.145 UTC` */
+export function timeInWords(iso: string): string {
+  return iso.replace('T', ' ').replace(/Z$/, ' UTC');
 }
 
 /** Names the faults that still fire, with a button; empty when there is none. `back`: the page to return to. */

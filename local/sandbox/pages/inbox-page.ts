@@ -1,6 +1,6 @@
 /** The inbox: newest mail first, a page at a time, each mail as text and, where it has one, as HTML. */
 import { html } from 'hono/html';
-import type { Html } from '../../web/page.ts';
+import { timeInWords, type Html } from '../../web/page.ts';
 import type { Mail } from '../mail/inbox.ts';
 
 export interface InboxPage {
@@ -23,7 +23,7 @@ export function inboxPage(inbox: InboxPage): Html {
       <h1>Inbox (${mails.length})</h1>
       <p>Every mail that was sent, newest first. None of them leaves this machine.</p>
     </header>
-    <form method="get" action="/inbox" class="filter" role="search">
+    <form method="get" action="/inbox" class="filter" aria-label="Filter">
       <label
         >To <input name="to" value="${to}" maxlength="254" placeholder="ada@example.com"
       /></label>
@@ -39,7 +39,7 @@ export function inboxPage(inbox: InboxPage): Html {
 function mailPart(mail: Mail, isOpen: boolean): Html {
   const { subject, to, at, message_id: id, text, html: markup } = mail;
   return html`<details class="mail" ${isOpen && html`open`}>
-    <summary><strong>${subject}</strong> <small>to ${to}, ${at}</small></summary>
+    <summary><strong>${subject}</strong> <small>to ${to}, ${timeInWords(at)}</small></summary>
     <div class="${markup === undefined ? '' : 'columns even'}">
       <pre tabindex="0" aria-label="${subject}, as text">${text}</pre>
       ${

@@ -1,7 +1,7 @@
 /** The sandbox's first page: the faults as switches, the ledgers, the clock. */
 import { html } from 'hono/html';
 import { MODE_WORDS, faultInWords, providerInWords } from '../../web/fault-words.ts';
-import type { Html } from '../../web/page.ts';
+import { timeInWords, type Html } from '../../web/page.ts';
 import { MODES, OPERATIONS, PROVIDERS, type FaultView, type Provider } from '../faults.ts';
 
 export interface IndexPage {
@@ -123,7 +123,7 @@ function clockPart({ now, offsetMs }: IndexPage['clock']): Html {
   return html`<section aria-labelledby="clock-title">
     <h2 id="clock-title">Clock</h2>
     <p>
-      The sandbox’s time is <strong>${new Date(now).toISOString()}</strong>,
+      The sandbox’s time is <strong>${timeInWords(new Date(now).toISOString())}</strong>,
       ${offsetMs === 0 ? 'the real one' : `${Math.round(offsetMs / 60_000)} minutes ahead`}. Keys
       and authorizations expire by it.
     </p>

@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import { formatMoney } from '../../../domain/money.ts';
 import { providerInWords } from '../../web/fault-words.ts';
-import type { Html } from '../../web/page.ts';
+import { timeInWords, type Html } from '../../web/page.ts';
 import type { Provider } from '../faults.ts';
 import type { Effect } from '../ledger.ts';
 
@@ -19,7 +19,7 @@ export function ledgerPage(provider: Provider, effects: readonly Effect[], order
         ${newest.length} below. A repeat that changes nothing adds no row.
       </p>
     </header>
-    <form method="get" class="filter" role="search">
+    <form method="get" class="filter" aria-label="Filter">
       <label
         >Order <input name="order" value="${orderId}" maxlength="64" placeholder="ord_…"
       /></label>
@@ -45,7 +45,7 @@ function effectRow(effect: Effect): Html {
   const { at, operation, amount_minor: amountMinor, currency, order_id: orderId, key } = effect;
   const amount = amountMinor !== undefined && currency !== undefined && { amountMinor, currency };
   return html`<tr>
-    <td>${at}</td>
+    <td>${timeInWords(at)}</td>
     <td>${operation}</td>
     <td>${amount && formatMoney(amount)}</td>
     <td>${orderId !== null && html`<a href="?order=${orderId}">${orderId}</a>`}</td>
