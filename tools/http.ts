@@ -8,7 +8,8 @@ export interface Call {
   /** Whose API key to send: one of the keys every local stack has. */
   readonly role?: 'storefront' | 'operator' | 'admin';
   readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** In place of the usual ones, such as an Idempotency-Key that was sent before. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Default 20 s. */
   readonly timeoutMs?: number | undefined;
@@ -16,6 +17,7 @@ export interface Call {
 
 export interface HttpResult {
   readonly status: number;
+  readonly headers: Headers;
   readonly body: unknown;
   readonly tookMs: number;
 }
@@ -42,7 +44,12 @@ export async function call(request: Call): Promise<HttpResult> {
   const text = await response.text();
   const tookMs = performance.now() - startedAt;
   const isJson = response.headers.get('content-type')?.includes('json') === true;
-  return { status: response.status, body: isJson ? JSON.parse(text) : text, tookMs };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson ? JSON.parse(text) : text,
+    tookMs,
+  };
 }
 
 /** A call that has to succeed with a body of this schema. Rejects otherwise. */

@@ -1,8 +1,14 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MAIL_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/resilience/limits.ts';
+import { listPatterns, readOptions } from '../../tools/demo/options.ts';
+import { PATTERNS } from '../../tools/demo/patterns.ts';
 import { SCENARIOS } from '../../tools/demo/scenarios.ts';
 import { mismatches } from '../../tools/demo/verdict.ts';
 import { isPlace } from '../../local/sandbox/faults.ts';
+import { PROJECT } from '../../local/stack/home.ts';
+import { read } from '../support/documents.ts';
 
 describe('the demo', () => {
   it('the demo injects only faults that the sandbox knows', () => {
@@ -45,5 +51,39 @@ describe('the demo', () => {
     const found = mismatches(expected, { ...expected, ...change });
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(new RegExp(`^${field} is .*, expected `));
+  });
+});
+
+describe('the demo of a pattern', () => {
+  it('the demos of the patterns arm only faults that the sandbox knows', () => {
+    const folder = join('tools', 'demo', 'patterns');
+    const sources = readdirSync(join(PROJECT, folder)).map((file) => read(join(folder, file)));
+    const armed = [...sources.join('').matchAll(/'([a-z]+)\/([a-z]+)': \{ mode: '/g)];
+    expect(armed.length).toBeGreaterThan(8);
+    for (const [place, provider = '', operation = ''] of armed) {
+      expect(isPlace({ provider, operation }), place).toBe(true);
+    }
+  });
+
+  it('a demo that does not exist is refused with the names of those that do', () => {
+    const names = Object.keys(PATTERNS);
+    expect(() => readOptions(['sagas'])).toThrow(
+      `There is no pattern sagas. Known: ${names.join(', ')}.`,
+    );
+    expect(() => readOptions(['constructor'])).toThrow('There is no pattern constructor.');
+    expect(() => readOptions(['--lists'])).toThrow('--lists');
+  });
+
+  it('without a name the demo runs its scenarios, and lists the patterns on request', () => {
+    expect(readOptions([])).toEqual({ list: false, patterns: [] });
+    expect(readOptions(['--list']).list).toBe(true);
+    expect(readOptions(['saga', 'cache']).patterns.map(({ name }) => name)).toEqual([
+      'saga',
+      'cache',
+    ]);
+    for (const [name, { story }] of Object.entries(PATTERNS)) {
+      expect(listPatterns()).toContain(name);
+      expect(listPatterns()).toContain(story);
+    }
   });
 });

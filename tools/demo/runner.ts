@@ -11,6 +11,7 @@ import type { Outcome, Scenario } from './scenarios.ts';
 import { orderIdSchema, type Shop, type TimelineEntry } from './shop.ts';
 import type { TemporalUi } from './temporal-ui.ts';
 import { mismatches, type Found } from './verdict.ts';
+import { POLL_MS, pollUntil } from './wait.ts';
 
 export interface Environment {
   readonly shop: Shop;
@@ -22,7 +23,6 @@ export interface Environment {
   readonly say: (line: string) => void;
 }
 
-const POLL_MS = 50;
 /** A circuit breaker that an earlier run opened may delay a step for 60 s. */
 const FOLLOW_TIMEOUT_MS = 90_000;
 /** The workflow completes shortly after the last event. */
@@ -125,7 +125,10 @@ async function inspect(
   const mails = (await sandbox.mails(email)).map(notificationOf);
   const unitsHeld = async (): Promise<number> => Math.max(0, (await shop.held(sku)) - heldBefore);
   // Other customers may hold some for a moment.
-  const stillHeld = await pollUntil(unitsHeld, (units) => units === 0, signal);
+  const stillHeld = await pollUntil(unitsHeld, (units) => units === 0, {
+    signal,
+    timeoutMs: CLOSE_TIMEOUT_MS,
+  });
   const known = { httpStatus, code, mails, stillHeld };
   if (orderId === null) {
     say(row(null, 'no order, no payment, no workflow'));
@@ -139,7 +142,10 @@ async function inspect(
   const found = { ...known, status, cancelReason, payment: payment?.status ?? null, effects };
   if (temporalUi === null) return { ...found, workflow: expected.workflow };
   const state = () => temporalUi.status(orderId);
-  const workflow = await pollUntil(state, (each) => each !== 'running', signal);
+  const workflow = await pollUntil(state, (each) => each !== 'running', {
+    signal,
+    timeoutMs: CLOSE_TIMEOUT_MS,
+  });
   say(row(null, `workflow  ${workflow}`, workflow === 'none' ? '' : temporalUi.page(orderId)));
   return { ...found, workflow };
 }
@@ -155,20 +161,6 @@ async function effectsOf(sandbox: SandboxClient, orderId: OrderId) {
     if (order_id === orderId) effects[operation] = (effects[operation] ?? 0) + 1;
   }
   return effects;
-}
-
-/** The first value that is final, or the last one read when the time is up. */
-async function pollUntil<T>(
-  read: () => Promise<T>,
-  isFinal: (value: T) => boolean,
-  signal: AbortSignal,
-): Promise<T> {
-  const deadline = performance.now() + CLOSE_TIMEOUT_MS;
-  for (;;) {
-    const value = await read();
-    if (isFinal(value) || performance.now() > deadline) return value;
-    await delay(POLL_MS, undefined, { signal });
-  }
 }
 
 /** Which notification an e-mail is: its Message-ID says so. */

@@ -18,7 +18,7 @@ export interface Shop {
 }
 
 /** The workflows are there to be looked at. */
-const INSPECTABLE = { prefer: 'inspectable' };
+export const INSPECTABLE = { prefer: 'inspectable' };
 
 export const orderIdSchema = z.custom<OrderId>((id) => typeof id === 'string' && isOrderId(id));
 const timelineSchema = z.object({
