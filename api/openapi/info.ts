@@ -1,9 +1,12 @@
 /** The parts of the OpenAPI document that no route declares. */
 
+/** The package's own; a test compares the two. */
+export const VERSION = '0.1.0';
+
 export const INFO = {
   info: {
     title: 'Holdfast',
-    version: '1.0.0',
+    version: VERSION,
     description:
       'A durable checkout. Amounts are in minor units. Every error is a problem (RFC 9457), and its ' +
       '`code` says what to do. A query parameter that an operation does not name is refused. Every ' +

@@ -101,6 +101,7 @@ export const idempotencyHeader = z.object({
     .openapi({
       type: 'string',
       pattern: BARE_KEY.source,
+      example: 'a-key-for-this-request',
       description:
         'A unique key per operation, e.g. a UUID. Quoted (RFC 9651) and bare forms are equivalent.',
     }),

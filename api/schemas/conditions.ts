@@ -13,16 +13,21 @@ export const notModified = {
   304: { description: 'Not modified.', headers: responseHeaders('ETag', 'Cache-Control') },
 } as const;
 
-const optionalHeader = (description: string, example: string) =>
-  z.string().optional().openapi({ description, example });
+/** Without an example where a reader who tries the call should not send one. */
+const optionalHeader = (description: string, example?: string) =>
+  z
+    .string()
+    .optional()
+    .openapi({ description, ...(example !== undefined && { example }) });
 
 export const ifNoneMatch = {
-  'if-none-match': optionalHeader('The ETag of your copy. Returns 304 if it is current.', '"v2"'),
+  'if-none-match': optionalHeader(
+    'The ETag of your copy, such as "v2". Returns 304 if it is current.',
+  ),
 };
 export const ifMatch = {
   'if-match': optionalHeader(
-    'The ETag of the version to change, or *. Returns 412 if the resource has changed.',
-    '"v2"',
+    'The ETag of the version to change, such as "v2", or *. Returns 412 if it has changed.',
   ),
 };
 export const prefer = {

@@ -45,7 +45,9 @@ export const deadLetterSchema = z
 export type DeadLetterBody = z.output<typeof deadLetterSchema>;
 
 export const deadLetterListSchema = listOf(deadLetterSchema);
-export const deadLetterParam = z.object({ id: z.string().max(100) });
+export const deadLetterParam = z.object({
+  id: z.string().max(100).openapi({ example: 'dl_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+});
 export const deadLetterListQuery = pageOfIds('deadLetter').extend({
   status: z.enum(STATUSES).optional(),
   source: z.enum(SOURCES).optional(),
@@ -73,10 +75,13 @@ export const redriveBody = z
     error: 'A skip requires a note that says how the step was settled manually',
   })
   .openapi('RedriveDeadLetter', {
+    example: { action: 'retry', note: 'the provider has mended it' },
     anyOf: [{ properties: { action: { enum: ['retry', 'cancel'] } } }, { required: ['note'] }],
   });
 
-export const discardBody = z.strictObject({ note }).openapi('DiscardDeadLetter');
+export const discardBody = z
+  .strictObject({ note })
+  .openapi('DiscardDeadLetter', { example: { note: 'the receiver is gone' } });
 
 export const redriveManyBody = z
   .strictObject({
@@ -87,7 +92,9 @@ export const redriveManyBody = z
     dry_run: z.boolean().default(false),
     note: note.optional(),
   })
-  .openapi('RedriveDeadLetters');
+  .openapi('RedriveDeadLetters', {
+    example: { fingerprint: 'capturePayment: outcome unknown', rate: 5, dry_run: true },
+  });
 
 export const redriveManySchema = z
   .object({

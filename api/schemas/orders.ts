@@ -7,6 +7,7 @@ import { customer, email, shippingAddress, shippingAddressSchema } from './custo
 
 export const MAX_LINES = 50;
 export const MAX_QUANTITY = 1_000;
+const ORDER_ID = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
 
 export const placeOrderBody = z
   .strictObject({
@@ -31,7 +32,20 @@ export const placeOrderBody = z
       }),
     expected_total_minor: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
   })
-  .openapi('PlaceOrder');
+  .openapi('PlaceOrder', {
+    example: {
+      customer: { email: 'ada@example.com', name: 'Ada Lovelace' },
+      shipping_address: {
+        line1: 'Invalidenstr. 117',
+        city: 'Berlin',
+        postal_code: '10115',
+        country: 'DE',
+      },
+      lines: [{ sku: 'mug-white', quantity: 2 }],
+      currency: 'EUR',
+      payment_method: 'pm_card_visa',
+    },
+  });
 export type PlaceOrderBody = z.output<typeof placeOrderBody>;
 
 const minor = z.number().int();
@@ -56,7 +70,7 @@ const paymentSchema = z
 
 export const orderSchema = z
   .object({
-    id: z.string().openapi({ example: 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+    id: z.string().openapi({ example: ORDER_ID }),
     object: z.literal('order'),
     status: z.enum(ORDER_STATUSES),
     version: z.number().int(),
@@ -194,7 +208,7 @@ export const orderViewSchema = orderSchema
   .openapi('Order');
 export type OrderView = z.output<typeof orderViewSchema>;
 
-export const orderParam = z.object({ id: z.string() });
+export const orderParam = z.object({ id: z.string().openapi({ example: ORDER_ID }) });
 export const orderListQuery = pageOfIds('order').extend({
   status: z.enum(ORDER_STATUSES).optional(),
   email: email.optional(),
@@ -209,7 +223,7 @@ export const cancelBody = z
       .optional()
       .openapi({ description: 'Free text. Not stored; the API key identifies who cancelled.' }),
   })
-  .openapi('CancelOrder');
+  .openapi('CancelOrder', { example: { reason: 'ordered twice' } });
 export const cancelSchema = z
   .object({
     id: z.string(),

@@ -2,7 +2,9 @@
 import { z } from '@hono/zod-openapi';
 import { email } from './customers.ts';
 
-export const personBody = z.strictObject({ email }).openapi('PersonRequest');
+export const personBody = z
+  .strictObject({ email })
+  .openapi('PersonRequest', { example: { email: 'grace@example.com' } });
 
 export const erasureSchema = z
   .object({

@@ -29,8 +29,10 @@ export const stockSchema = z
 export type StockBody = z.output<typeof stockSchema>;
 
 /** A malformed SKU becomes the empty one, which no product has, so it gets the same 404. */
-export const productParam = z.object({ sku: sku.catch('').openapi({ type: 'string' }) });
-export const newProductParam = z.object({ sku });
+export const productParam = z.object({
+  sku: sku.catch('').openapi({ type: 'string', example: 'mug-white' }),
+});
+export const newProductParam = z.object({ sku: sku.openapi({ example: 'mug-blue' }) });
 export const productListQuery = pageOf(sku);
 export const productListSchema = listOf(productSchema);
 
@@ -43,7 +45,9 @@ export const putProductBody = z
     }),
     currency,
   })
-  .openapi('PutProduct');
+  .openapi('PutProduct', {
+    example: { name: 'Blue mug', price_minor: 1_300, currency: 'EUR' },
+  });
 
 /** Above any real stock, below the 32-bit limit. */
 const MAX_DELTA = 1_000_000_000;
@@ -58,4 +62,4 @@ export const adjustStockBody = z
       .openapi({ not: { const: 0 } }),
     reason: text(200),
   })
-  .openapi('AdjustStock');
+  .openapi('AdjustStock', { example: { delta: 20, reason: 'delivery of the supplier' } });

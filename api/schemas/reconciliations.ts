@@ -9,10 +9,12 @@ const scope = z.enum(['recent', 'full']).openapi({
 
 export const reconcileBody = z
   .strictObject({ scope: scope.optional() })
-  .openapi('StartReconciliation');
+  .openapi('StartReconciliation', { example: { scope: 'recent' } });
 
 export const reconciliationListQuery = pageOfIds('reconciliation');
-export const reconciliationParam = z.object({ id: z.string() });
+export const reconciliationParam = z.object({
+  id: z.string().openapi({ example: 'rec_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+});
 
 export const reconciliationSchema = z
   .object({

@@ -15,7 +15,9 @@ export const refundOrderBody = z
       .openapi({ description: 'Default: everything that is left.' }),
     reason: text(500).openapi({ description: 'For operators. Not shown to the customer.' }),
   })
-  .openapi('RefundOrder');
+  .openapi('RefundOrder', {
+    example: { amount_minor: 500, reason: 'one mug arrived broken' },
+  });
 
 export const refundSchema = refundEntrySchema
   .extend({
@@ -32,4 +34,6 @@ export type RefundBody = z.output<typeof refundSchema>;
 
 export const refundListQuery = pageOfIds('refund');
 export const refundListSchema = listOf(refundSchema);
-export const refundParam = z.object({ id: z.string().max(100) });
+export const refundParam = z.object({
+  id: z.string().max(100).openapi({ example: 'rfd_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+});

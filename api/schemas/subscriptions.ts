@@ -33,4 +33,4 @@ export const rewindBody = z
   .strictObject({
     to: time.openapi({ description: 'Events since this time are delivered again.' }),
   })
-  .openapi('RewindSubscription');
+  .openapi('RewindSubscription', { example: { to: '2026-11-30T00:00:00Z' } });

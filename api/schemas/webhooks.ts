@@ -8,17 +8,20 @@ const types = z
   .max(EVENT_TYPES.length)
   .transform((list) => [...new Set(list)])
   .openapi({ description: 'Empty: all types.', example: ['order.placed', 'order.shipped'] });
-const url = z
-  .string()
-  .min(1)
-  .max(2_048)
-  .openapi({ description: 'An https URL on the public internet, port 443 or 8443.' });
+const url = z.string().min(1).max(2_048).openapi({
+  description:
+    'An https URL on the public internet, port 443 or 8443. On a local stack also http on this machine.',
+});
 
-export const endpointParam = z.object({ id: z.string() });
+export const endpointParam = z.object({
+  id: z.string().openapi({ example: 'we_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+});
 
 export const createEndpointBody = z
   .strictObject({ url, types: types.default([]) })
-  .openapi('CreateWebhookEndpoint');
+  .openapi('CreateWebhookEndpoint', {
+    example: { url: 'http://127.0.0.1:4999/hooks', types: ['order.placed', 'order.shipped'] },
+  });
 
 export const changeEndpointBody = z
   .strictObject({
@@ -26,7 +29,7 @@ export const changeEndpointBody = z
     types: types.optional(),
     status: z.enum(['enabled', 'disabled']).optional(),
   })
-  .openapi('ChangeWebhookEndpoint');
+  .openapi('ChangeWebhookEndpoint', { example: { status: 'enabled' } });
 
 export const endpointSchema = z
   .object({
@@ -108,6 +111,7 @@ export const redeliverBody = z
     { path: ['to'], message: '`to` must be later than `from`.' },
   )
   .openapi('Redeliver', {
+    example: { from: '2026-11-30T00:00:00Z', to: '2026-11-30T01:00:00Z' },
     oneOf: [
       { required: ['event_id'], properties: { event_id: {}, from: { not: {} }, to: { not: {} } } },
       { required: ['from', 'to'], properties: { event_id: { not: {} }, from: {}, to: {} } },

@@ -1,13 +1,34 @@
 import { beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { ROLES } from '../../prisma/access/api-keys.ts';
+import { read } from '../support/documents.ts';
+import { commandsIn, DOCUMENTS, fencesOf, proseOf } from '../support/markdown.ts';
 import { useShop } from '../support/shop.ts';
 
+const exampled = z.looseObject({
+  example: z.unknown().optional(),
+  $ref: z.string().optional(),
+});
 const operation = z.looseObject({
-  parameters: z.array(z.looseObject({ name: z.string(), in: z.string() })).default([]),
+  parameters: z
+    .array(
+      z.looseObject({
+        name: z.string(),
+        in: z.string(),
+        example: z.unknown().optional(),
+        schema: exampled.optional(),
+      }),
+    )
+    .default([]),
+  requestBody: z
+    .object({ content: z.record(z.string(), z.object({ schema: exampled })) })
+    .optional(),
   responses: z.record(z.string(), z.unknown()),
 });
-const openApi = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), operation)) });
+const openApi = z.looseObject({
+  paths: z.record(z.string(), z.record(z.string(), operation)),
+  components: z.object({ schemas: z.record(z.string(), z.unknown()) }),
+});
 
 const shop = useShop();
 let described: z.infer<typeof openApi>;
@@ -54,6 +75,99 @@ test('every pattern of the OpenAPI document is an expression without flags that 
     }
   }
 });
+
+test('the OpenAPI document has the version of the package', () => {
+  const { version } = z.object({ version: z.string() }).parse(JSON.parse(read('package.json')));
+  expect(described['info']).toMatchObject({ version });
+});
+
+test('every operation of the OpenAPI document works with its examples as they are', async () => {
+  const answers: string[] = [];
+  for (const [path, methods] of Object.entries(described.paths)) {
+    for (const [method, each] of Object.entries(methods)) {
+      const { target, headers, body } = exampleOf(path, each);
+      const options = { role: 'admin', headers, ...(body !== undefined && { body }) } as const;
+      const response = await shop.request(method.toUpperCase(), target, options);
+      await response.body?.cancel();
+      answers.push(`${method} ${path} ${response.status}`);
+    }
+  }
+  // What an example names may not exist, such as an order; nothing is wrong with the request.
+  expect(answers.filter((line) => !/ (2\d\d|404)$/.test(line))).toEqual([]);
+  expect(answers).toEqual(
+    expect.arrayContaining([
+      'post /v1/orders 201',
+      'put /v1/products/{sku} 201',
+      'post /v1/products/{sku}/stock 200',
+      'post /v1/webhook-endpoints 201',
+    ]),
+  );
+});
+
+test('every call that a document names is an operation of the OpenAPI document', () => {
+  const calls = [...callsInText(), ...callsInCommands()];
+  expect(calls.length).toBeGreaterThan(60);
+  const unknown = calls.filter(({ method, path }) => {
+    const known = Object.keys(described.paths).filter((each) =>
+      new RegExp(`^${each.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path),
+    );
+    return !known.some((each) => described.paths[each]?.[method] !== undefined);
+  });
+  expect(unknown).toEqual([]);
+});
+
+/** `GET /v1/orders/{id}` and the like in the text. */
+function callsInText(): readonly Call[] {
+  return DOCUMENTS.flatMap((document) =>
+    [...proseOf(document).matchAll(/\b(GET|POST|PUT|PATCH|DELETE) (\/v1\/[\w/{}.-]*)/g)].map(
+      ([, method = '', path = '']) => ({ document, method: method.toLowerCase(), path }),
+    ),
+  );
+}
+
+/** The calls of `curl` in shell blocks. */
+function callsInCommands(): readonly Call[] {
+  return fencesOf('sh').flatMap(({ document, text }) =>
+    commandsIn(text).flatMap((command) =>
+      [...command.matchAll(/curl [^|;]*?(\/v1\/[^\s"'?]*)[^|;]*/g)].map(([whole, path = '']) => {
+        const [, given] = / -X (\w+)/.exec(whole) ?? [];
+        const method = (given ?? (/ -d /.test(command) ? 'post' : 'get')).toLowerCase();
+        return { document, method, path: path.replaceAll(/\$\w+/g, 'x') };
+      }),
+    ),
+  );
+}
+
+interface Call {
+  readonly document: string;
+  readonly method: string;
+  readonly path: string;
+}
+
+/** The request as the reference fills it in: every example, and nothing else. */
+function exampleOf(path: string, { parameters, requestBody }: z.infer<typeof operation>) {
+  const at = (place: string): readonly (readonly [string, string])[] =>
+    parameters
+      .filter((each) => each.in === place)
+      .flatMap(({ name, example, schema }) => {
+        const value = example ?? schema?.example;
+        return value === undefined ? [] : [[name, z.coerce.string().parse(value)] as const];
+      });
+  const target = at('path').reduce(
+    (filled, [name, value]) => filled.replace(`{${name}}`, encodeURIComponent(value)),
+    path,
+  );
+  expect(target, 'a parameter of the path has no example').not.toContain('{');
+  const query = new URLSearchParams(Object.fromEntries(at('query'))).toString();
+  const schema = requestBody?.content['application/json']?.schema;
+  const body = schema?.$ref === undefined ? schema?.example : componentOf(schema.$ref).example;
+  if (requestBody !== undefined) expect(body, `${path} has no example`).toBeDefined();
+  return { target: `${target}?${query}`, headers: Object.fromEntries(at('header')), body };
+}
+
+function componentOf(reference: string): z.infer<typeof exampled> {
+  return exampled.parse(described.components.schemas[reference.split('/').at(-1) ?? '']);
+}
 
 function schemasWith(value: unknown, key: string): readonly Record<string, unknown>[] {
   if (typeof value !== 'object' || value === null) return [];
