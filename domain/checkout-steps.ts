@@ -197,23 +197,27 @@ export function lastStage(isDone: (step: CheckoutStep) => boolean): ForwardStage
 
 /** The forward steps that an order at the stage has completed. */
 export function completedSteps(stage: CheckoutStage): readonly ForwardStep[] {
-  return CHECKOUT_STEPS.slice(0, Math.max(0, stepAt(stage))).map(({ name }) => name);
+  const first = CHECKOUT_STEPS.findIndex((step) => step.stage.before === stage);
+  return CHECKOUT_STEPS.slice(0, Math.max(0, first)).map(({ name }) => name);
 }
 
 /** The compensations that are registered while an order is at the stage, in the order they run. */
 export function compensationsAt(stage: CheckoutStage): readonly CompensationName[] {
-  const begun = COMPENSATIONS.slice(0, stepAt(stage) + 1).toReversed();
+  // Several steps may run at one stage.
+  const last = CHECKOUT_STEPS.findLastIndex((step) => step.stage.before === stage);
+  const begun = COMPENSATIONS.slice(0, last + 1).toReversed();
   return [...new Set([...begun, FIRST_COMPENSATION])];
-}
-
-function stepAt(stage: CheckoutStage): number {
-  return CHECKOUT_STEPS.findIndex((step) => step.stage.before === stage);
 }
 
 /** How long an order may be at each stage: the retry budgets of the steps that run there. */
 export const STAGE_BUDGETS_MS: Readonly<Record<string, number>> = {
   ...Object.fromEntries(
-    CHECKOUT_STEPS.map(({ stage, ...step }) => [stage.before, step.retryBudgetMs]),
+    CHECKOUT_STEPS.map(({ stage: { before } }) => [before, budgetAt(before)] as const),
   ),
   cancelling: CHECKOUT_STEPS.reduce((sum, { compensation }) => sum + compensation.retryBudgetMs, 0),
 };
+
+function budgetAt(stage: ForwardStage): number {
+  const steps = CHECKOUT_STEPS.filter(({ stage: { before } }) => before === stage);
+  return steps.reduce((sum, step) => sum + step.retryBudgetMs, 0);
+}
