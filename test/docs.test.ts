@@ -32,7 +32,18 @@ import { isAsWritten } from '../tools/bench/report.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/checkout/contract.ts';
 import { REQUIRED_CONFIG } from './support/app-config.ts';
 import { lines, read, rows, rowsOf, unquoted } from './support/documents.ts';
+import { DOCUMENTS } from './support/markdown.ts';
 
+const TIMEOUTS = 'docs/patterns/timeouts-and-retries.md';
+/** They bound what runs beside requests and orders, such as a connection that is opened anew. */
+const INTERNAL_DEADLINES = [
+  'CHECK_DEADLINE_MS in temporal/connection.ts',
+  'CONNECT_TIMEOUT_MS in prisma/client/listen.ts',
+  'IDLE_TIMEOUT_MS in prisma/client/client.ts',
+  'QUERY_TIMEOUT_MS in prisma/operations/invariants.ts',
+  'REGISTER_DEADLINE_MS in temporal/connection.ts',
+  'TIMEOUT_MS in prisma/operations/invariants.ts',
+];
 const UNITS_MS = {
   ms: 1,
   s: 1_000,
@@ -53,7 +64,14 @@ describe('the length of a document', () => {
 });
 
 describe('numbers', () => {
-  test.each(['ARCHITECTURE.md', 'docs/saga.md', 'docs/events.md', 'docs/failures.md'])(
+  const withoutNumbers = [
+    'ARCHITECTURE.md',
+    'docs/saga.md',
+    'docs/failures.md',
+    'docs/synchronous-or-asynchronous.md',
+    ...DOCUMENTS.filter((document) => document.startsWith('docs/patterns/')),
+  ];
+  test.each(withoutNumbers)(
     '%s has no duration outside of a table that is compared with the code',
     (file) => {
       const prose = lines(file).filter((line) => !line.startsWith('|'));
@@ -61,27 +79,51 @@ describe('numbers', () => {
     },
   );
 
-  test('each limit in docs/failures.md has the value of the constant it names', () => {
-    const named = rows('docs/failures.md').flatMap(([, value = '', where = '']) => {
-      const [, name, file] = /^`(\w+)` in `([\w./-]+)`$/.exec(where) ?? [];
-      return name && file ? [{ value, name, file }] : [];
-    });
-    expect(named.length).toBeGreaterThan(25);
-    const wrong = named.filter(({ value, name, file }) => {
-      const constant = existsSync(join(PROJECT, file)) ? constantIn(file, name) : Number.NaN;
-      return inUnitOf(name, value) !== constant;
-    });
-    expect(wrong).toEqual([]);
+  test.each(['docs/failures.md', TIMEOUTS])(
+    'each limit in %s has the value of the constant it names',
+    (document) => {
+      const named = constantsIn(document);
+      expect(named.length).toBeGreaterThan(18);
+      const wrong = named.filter(({ value, name, file }) => {
+        const constant = existsSync(join(PROJECT, file)) ? constantIn(file, name) : Number.NaN;
+        return inUnitOf(name, value) !== constant;
+      });
+      expect(wrong).toEqual([]);
+    },
+  );
+
+  test('every constant of a deadline on the way of a request has a row in the table of deadlines', () => {
+    const documented = constantsIn(TIMEOUTS).map(({ name, file }) => `${name} in ${file}`);
+    const folders = ['api', 'gateways', 'prisma', 'temporal', 'workflows'];
+    const constants = folders
+      .flatMap(sourcesIn)
+      .flatMap((file) =>
+        [
+          ...read(file).matchAll(/^(?:export )?const ([A-Z_]*(?:DEADLINE|TIMEOUT|LEASE)_MS)\b/gm),
+        ].map(([, name = '']) => `${name} in ${file}`),
+      );
+    expect(constants.length).toBeGreaterThan(14);
+    const missing = constants.filter((each) => !documented.includes(each));
+    expect(missing.toSorted()).toEqual(INTERNAL_DEADLINES);
   });
 
-  test('the table of provider calls in docs/failures.md lists every guard with its limits', () => {
+  test('each call of the decision page is bounded by a row of the table of deadlines', () => {
+    const table = read(TIMEOUTS);
+    const calls = rowsOf('docs/synchronous-or-asynchronous.md', 'call');
+    expect(calls.length).toBeGreaterThan(10);
+    const bounds = calls.flatMap(([, , bound = '']) => bound.match(/`[^`]+`/g) ?? []);
+    expect(bounds.length).toBeGreaterThan(9);
+    expect(bounds.filter((bound) => !table.includes(bound))).toEqual([]);
+  });
+
+  test('the table of provider calls lists every guard with its limits', () => {
     const guards = Object.entries(createLimits()).flatMap(([provider, calls]) =>
       Object.entries<CallLimits>({ ...calls }).map(([call, limits]) => {
         const { deadlineMs, maxConcurrent, maxQueued, breakAfter } = limits;
         return [`${provider}.${call}`, deadlineMs, maxConcurrent, maxQueued, breakAfter];
       }),
     );
-    const documented = rowsOf('docs/failures.md', 'calls').map(([name = '', deadline, ...rest]) => {
+    const documented = rowsOf(TIMEOUTS, 'calls').map(([name = '', deadline, ...rest]) => {
       return [unquoted(name), inMs(deadline), ...rest.map(Number)];
     });
     expect(documented).toEqual(guards);
@@ -99,21 +141,25 @@ describe('numbers', () => {
     expect(documented).toEqual(classes);
   });
 
-  test('docs/saga.md quotes the retry policy and the retry budget of each step', () => {
+  test('the table of deadlines quotes the retry policy and the retry budget of each step', () => {
     const code = read('workflows/steps.ts');
-    for (const [name = '', value = ''] of rowsOf('docs/saga.md', 'retry policy')) {
+    for (const [name = '', value = ''] of rowsOf(TIMEOUTS, 'retry policy')) {
       expect(settingOf(code, unquoted(name))).toBe(value);
     }
     const budgets = new Map(
-      rowsOf('docs/saga.md', 'step').flatMap(([names = '', , budget = '']) =>
-        [...names.matchAll(/`(\w+)`/g)].map(([, step = '']) => [step, budget]),
-      ),
+      rowsOf(TIMEOUTS, 'what').map(([, value = '', where = '']) => [unquoted(where), value]),
     );
     for (const name of [...CHECKOUT_STEPS.map((step) => step.name), ...COMPENSATIONS]) {
-      expect(inMs(budgets.get(name)), name).toBe(retryBudgetMs(name));
+      expect(inMs(budgets.get(`step ${name}`)), name).toBe(retryBudgetMs(name));
     }
-    for (const name of ['notifyCustomer', 'refundPayment']) {
-      expect(budgets.get(name), name).toBe(budgetOf(code, name));
+    const options = [...code.matchAll(/^const ([A-Z_]+): ActivityOptions = \{([\s\S]*?)^\};/gm)];
+    const bounded = options.flatMap(([, name = '', body = '']) => {
+      const [, budget] = /scheduleToCloseTimeout: '([^']*)'/.exec(body) ?? [];
+      return budget === undefined ? [] : [[name, budget] as const];
+    });
+    expect(bounded.map(([name]) => name)).toEqual(['RECORD', 'REFUND', 'NOTIFY']);
+    for (const [name, budget] of bounded) {
+      expect(budgets.get(`options ${name} in workflows/steps.ts`), name).toBe(budget);
     }
   });
 
@@ -125,13 +171,15 @@ describe('numbers', () => {
     expect(Object.fromEntries(documented)).toEqual(PATIENCE);
   });
 
-  test('docs/events.md and docs/webhooks.md quote the retry schedules', () => {
+  test('the pages on publish/subscribe and webhooks quote the retry schedules', () => {
     const schedules = [
       DEFAULT_RETRY_DELAYS_MS,
       STARTER_RETRY_DELAYS_MS,
       WEBHOOK_RETRY_DELAYS_MS,
     ].map((delays) => [String(delays.length + 1), delays.map(shortest).join(', ')]);
-    const documented = rowsOf('docs/events.md', 'subscriber').map(([, ...rest]) => rest);
+    const documented = rowsOf('docs/patterns/publish-subscribe.md', 'subscriber').map(
+      ([, ...rest]) => rest,
+    );
     expect(documented).toEqual(schedules);
     expect(read('docs/webhooks.md')).toContain(WEBHOOK_RETRY_DELAYS_MS.map(shortest).join(', '));
   });
@@ -185,6 +233,18 @@ describe('tables', () => {
     const documented = rowsOf('docs/operations.md', 'metric').map(([name = '']) => unquoted(name));
     expect(documented.toSorted()).toEqual(namesIn(registry).toSorted());
     await db.$disconnect();
+  });
+
+  test('docs/stripe.md lists every call of the gateway and every type of a used webhook', () => {
+    const code = sourcesIn('gateways/stripe').map(read).join('\n');
+    const calls = [...code.matchAll(/\bstripe\.((?:paymentIntents|refunds)\.\w+)\(/g)];
+    const documented = rowsOf('docs/stripe.md', 'call').map(([name = '']) => unquoted(name));
+    expect(new Set(documented)).toEqual(new Set(calls.map(([, name]) => name)));
+    const types = read('services/payment-webhooks.ts').matchAll(
+      /'((?:payment_intent|charge|refund)\.[\w.]+)'/g,
+    );
+    const events = rowsOf('docs/stripe.md', 'event').map(([name = '']) => unquoted(name));
+    expect(events).toEqual([...types].map(([, type]) => type));
   });
 
   test('docs/operations.md names every search attribute', () => {
@@ -256,22 +316,6 @@ describe('sample code', () => {
   test('docs/operations.md starts the app with the flags of Node that the stack uses', () => {
     expect(read('docs/operations.md')).toContain(`node ${NODE_FLAGS.join(' ')} dist/main.js`);
   });
-
-  test('the subscriber in docs/subscribers.md imports only what its modules export', () => {
-    const sample = read('docs/subscribers.md').matchAll(
-      /^\+import (?:type )?\{ (.*) \} from '(\..*)';$/gm,
-    );
-    const imports = [...sample].filter(([, , from = '']) => !from.includes('low-stock'));
-    expect(imports.length).toBeGreaterThan(3);
-    for (const [, names = '', from = ''] of imports) {
-      const module = read(join('activities/events/subscribers', from));
-      for (const name of names.split(', ')) {
-        expect(module, `${name} of ${from}`).toMatch(
-          new RegExp(`^export (?:async )?(?:function|const|interface|type) ${name}\\b`, 'm'),
-        );
-      }
-    }
-  });
 });
 
 function inMs(duration = ''): number {
@@ -304,12 +348,19 @@ function settingOf(code: string, name: string): string {
   return new RegExp(`${name}: '?([\\w. ]+)`).exec(block)?.[1] ?? '';
 }
 
-/** The whole time a step is retried for; undefined where it has no end or is no activity. */
-function budgetOf(code: string, step: string): string | undefined {
-  const options = new RegExp(`${step}: localFirst\\([^,]*,\\s*(\\w+)`).exec(code)?.[1];
-  const block =
-    new RegExp(`${options}: ActivityOptions = \\{[\\s\\S]*?\\n\\};`).exec(code)?.[0] ?? '';
-  return /scheduleToCloseTimeout: '([^']*)'/.exec(block)?.[1];
+/** The rows that name a constant and its file. */
+function constantsIn(document: string) {
+  return rows(document).flatMap(([, value = '', where = '']) => {
+    const [, name, file] = /^`(\w+)` in `([\w./-]+)`$/.exec(where) ?? [];
+    return name && file ? [{ value, name, file }] : [];
+  });
+}
+
+/** The sources of a folder, without what is generated. */
+function sourcesIn(folder: string): readonly string[] {
+  return readdirSync(join(PROJECT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.startsWith('generated'))
+    .map((file) => `${folder}/${file.replaceAll('\\', '/')}`);
 }
 
 /** In the largest unit that divides it. */

@@ -1,14 +1,18 @@
 import { execFile } from 'node:child_process';
 import { cp, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { listen } from '../../api/server.ts';
+import { environment } from '../../config.ts';
 import { PROJECT } from '../../local/stack/home.ts';
 import { orderBody } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { choosePort } from '../support/ports.ts';
+import { fencesOf } from '../support/markdown.ts';
 import { makeDir } from '../support/run-files.ts';
 import { useRunningShop } from '../support/use-shop.ts';
 
@@ -58,6 +62,55 @@ test('clients that openapi-typescript and openapi-ts generate compile, and place
     await server.close(100);
   }
 });
+
+test('the code of docs/storefront.md places an order once, and passes its events on until it is shipped', async () => {
+  const { fetch } = createApp(shop.services);
+  const [host, port] = ['127.0.0.1', await choosePort()];
+  const server = await listen({ fetch, host, port });
+  try {
+    await shop.stock('storefront', 10);
+    const folder = makeDir('storefront');
+    const [place = '', follow = ''] = fencesOf('ts')
+      .filter(({ document }) => document === 'docs/storefront.md')
+      .map(({ text }) => text);
+    await writeFile(join(folder, 'place.ts'), place);
+    await writeFile(join(folder, 'follow.ts'), follow);
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+    await writeFile(join(folder, 'main.ts'), STOREFRONT);
+    const body = { ...orderBody(), lines: [{ sku: 'storefront', quantity: 1 }] };
+    const env = { ...environment(), HOLDFAST_URL: `http://${host}:${port}` };
+    const tsx = createRequire(import.meta.url).resolve('tsx');
+    const args = ['--import', pathToFileURL(tsx).href, 'main.ts', JSON.stringify(body)];
+    const { stdout } = await run(process.execPath, args, { cwd: folder, env });
+    expect(JSON.parse(stdout)).toMatchObject({
+      placed: [{ kind: 'placed' }, { kind: 'placed' }],
+      refused: { kind: 'refused', code: 'idempotency_key_reused' },
+      orders: 1,
+      shipped: true,
+    });
+  } finally {
+    await server.close(100);
+  }
+});
+
+/** A shop of a few lines around the code of the document. */
+const STOREFRONT = `
+import { orderEvents } from './follow.ts';
+import { placeOrder } from './place.ts';
+const order = JSON.parse(process.argv[2]);
+const placed = [await placeOrder(order, 'basket-4711'), await placeOrder(order, 'basket-4711')];
+const refused = await placeOrder({ ...order, currency: 'USD' }, 'basket-4711');
+const [{ orderId }] = placed;
+const { body } = await orderEvents(new Request('http://shop.example/'), orderId);
+let text = '';
+for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+  text += chunk;
+  if (text.includes('event: order.shipped')) break;
+}
+const orders = new Set(placed.map((each) => each.orderId)).size;
+console.log(JSON.stringify({ placed, refused, orders, shipped: true }));
+process.exit(0);
+`;
 
 async function npm(...args: readonly string[]): Promise<string> {
   const { stdout } = await run('npm', args, { cwd: client, maxBuffer: 64 * 1024 * 1024 });

@@ -1,17 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { describe, expect, inject, test } from 'vitest';
 import { PROJECT } from '../../local/stack/home.ts';
 import { CANARIES } from '../support/client.ts';
-import {
-  listHistories,
-  readHistory,
-  replayable,
-  textOf,
-  type RecordedHistory,
-} from './histories.ts';
+import { listHistories, readHistory, textOf, type RecordedHistory } from './histories.ts';
 import { PATHS } from './paths.ts';
+import { replay } from './replaying.ts';
 import { REFUND_PATHS } from './refund-paths.ts';
 
 const NAMES = listHistories();
@@ -62,32 +56,6 @@ describe('the replay', () => {
     expect(result?.error).toMatch(NOT_DETERMINISTIC);
   });
 });
-
-interface Replayed {
-  readonly name: string;
-  readonly error: string | null;
-}
-
-async function replay(
-  workflowBundle: WorkflowBundle,
-  histories: ReadonlyMap<string, RecordedHistory>,
-): Promise<Replayed[]> {
-  const names = new Map<string, string>();
-  const recorded = [...histories].map(([name, history]) => {
-    const each = replayable(history);
-    names.set(each.workflowId, name);
-    return each;
-  });
-  const results: Replayed[] = [];
-  for await (const { workflowId, error } of Worker.runReplayHistories(
-    { workflowBundle },
-    recorded,
-  )) {
-    const name = names.get(workflowId) ?? workflowId;
-    results.push({ name, error: error === undefined ? null : String(error) });
-  }
-  return results;
-}
 
 /** The history with one activity's name put for another's. */
 function withStep(history: RecordedHistory, taken: string, instead: string): RecordedHistory {
