@@ -56,7 +56,7 @@ describe('commands', () => {
       const [, provider = '', operation = ''] = /\/faults\/([a-z]+)\/([a-z]+)/.exec(command) ?? [];
       return provider === '' ? [] : [{ command, place: { provider, operation } }];
     });
-    expect(faults.length).toBeGreaterThan(2);
+    expect(faults.length).toBeGreaterThan(1);
     for (const { command, place } of faults) {
       expect(isPlace(place), command).toBe(true);
       const [, body = ''] = / -d '(.*?)'/.exec(command) ?? [];
@@ -72,7 +72,7 @@ describe('commands', () => {
     const paths = SHELL.flatMap(({ text }) =>
       [...text.matchAll(/\$SANDBOX(\/[\w/-]*)?/g)].map(([, path = '']) => path),
     );
-    expect(paths.length).toBeGreaterThan(5);
+    expect(paths.length).toBeGreaterThan(4);
     expect(paths.filter((path) => !served.test(path))).toEqual([]);
   });
 });

@@ -19,7 +19,9 @@ describe('samples', () => {
 
   test.each(quotes())('the code in $document stands in $file', ({ file, text }) => {
     const source = bare(read(file));
-    for (const part of text.split(/^\s*(?:\/\/|--) \.\.\.$/m)) expect(source).toContain(bare(part));
+    for (const part of text.split(/^\s*(?:\/\/|--) \.\.\.$/m)) {
+      expect(source.includes(bare(part)), part).toBe(true);
+    }
   });
 });
 
