@@ -26,6 +26,7 @@ export const ID_PREFIX = {
   customer: 'cus',
   apiKey: 'key',
   deadLetter: 'dl',
+  redrive: 'rdr',
   webhookEndpoint: 'we',
   reconciliation: 'rec',
   discrepancy: 'dsc',

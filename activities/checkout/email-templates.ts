@@ -1,6 +1,7 @@
 /** The text of each e-mail to a customer. Pure; no other module writes to customers. */
 import type { Notification, RefundNotification } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
+import { orderNumber } from '../../domain/order-number.ts';
 import type { CancelReason, Order, Shipment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { toLine } from '../../domain/text.ts';
@@ -17,10 +18,11 @@ export function composeEmail(
   shipment: Shipment | null,
 ): Email {
   const greeting = `Hello ${order.customer.name},`;
+  const number = orderNumber(order.id);
   switch (notification) {
     case 'confirmed':
       return {
-        subject: `Your order ${order.id} is confirmed`,
+        subject: `Your order ${number} is confirmed`,
         text: paragraphs(
           greeting,
           'Thank you for your order. Your payment was received and we are preparing your items.',
@@ -29,12 +31,12 @@ export function composeEmail(
       };
     case 'shipped':
       return {
-        subject: `Your order ${order.id} has been shipped`,
+        subject: `Your order ${number} has been shipped`,
         text: paragraphs(greeting, 'Your order is on its way.', tracking(shipment), summary(order)),
       };
     case 'cancelled':
       return {
-        subject: `Your order ${order.id} was cancelled`,
+        subject: `Your order ${number} was cancelled`,
         text: paragraphs(
           greeting,
           REASONS[order.cancelReason ?? 'requested_by_operator'],
@@ -49,7 +51,7 @@ export function composeEmail(
 export function composeRefundEmail(order: Order, refund: Refund): Email {
   const { amountMinor, currency } = refund;
   return {
-    subject: `Refund for your order ${order.id}`,
+    subject: `Refund for your order ${orderNumber(order.id)}`,
     text: paragraphs(
       `Hello ${order.customer.name},`,
       `We have refunded ${formatMoney({ amountMinor, currency })}. It should reach your account within a few days.`,
@@ -74,7 +76,7 @@ const REASONS: Readonly<Record<CancelReason, string>> = {
 function summary(order: Order): string {
   const lines = order.lines.map((line) => `  ${line.quantity} x ${line.name}`);
   const total = formatMoney({ amountMinor: order.totalMinor, currency: order.currency });
-  return [`Order: ${order.id}`, ...lines, `Total: ${total}`].join('\n');
+  return [`Order: ${orderNumber(order.id)}`, ...lines, `Total: ${total}`].join('\n');
 }
 
 /** The warehouse's own words. They were lines when they came; a mail is the last to check it. */

@@ -183,9 +183,9 @@ export function operatorOf(c: Context<ApiEnv>): Operator {
   return { apiKeyId: c.var.apiKey.id, correlationId: c.var.correlationId };
 }
 
-/** The matched route's pattern, also when a middleware responded before the route. */
+/** The pattern of the route that handles the request, also when a middleware responded before it. */
 export function routeOf(c: Context): string {
-  return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? UNMATCHED;
+  return matchedRoutes(c).find(({ method }) => method !== 'ALL')?.path ?? UNMATCHED;
 }
 
 /** A client may send any path with any method; the metrics have one label for all that are unknown. */

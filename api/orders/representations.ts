@@ -1,4 +1,5 @@
 /** Domain objects on the wire. Pure: the result does not depend on the caller. */
+import { orderNumber } from '../../domain/order-number.ts';
 import type { Order, OrderEvent, Payment } from '../../domain/order.ts';
 import type { Product, Stock } from '../../domain/product.ts';
 import type { Refund } from '../../domain/refund.ts';
@@ -19,6 +20,7 @@ export function orderBody(order: Order): OrderBody {
   return {
     id: order.id,
     object: 'order',
+    order_number: orderNumber(order.id),
     status: order.status,
     version: order.version,
     currency: order.currency,

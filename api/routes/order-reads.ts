@@ -1,8 +1,9 @@
 /** Read routes of orders: thin handlers over order-view.ts and the queries. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
-import { listOrders } from '../../prisma/orders/orders.ts';
+import { countOrders, listOrders, MAX_MATCHES } from '../../prisma/orders/list-orders.ts';
 import { contentTag } from '../http/etag.ts';
+import { invalidRequest, ProblemError } from '../http/problems.ts';
 import { timelinePosition, timelineSource } from '../events/event-feed.ts';
 import { clientOf, type ApiEnv } from '../middleware/request.ts';
 import { loadOrder, orderNotFound, parseOrderId } from '../orders/load-order.ts';
@@ -13,6 +14,7 @@ import { onInvalid } from '../http/respond.ts';
 import { ifNoneMatch, notModified, prefer, responseHeaders } from '../schemas/conditions.ts';
 import { streamContent, timelineHeaders, timelineQuery } from '../schemas/events.ts';
 import {
+  orderCountsSchema,
   orderListQuery,
   orderListSchema,
   orderParam,
@@ -25,53 +27,69 @@ import { cursorNotFound, resumeCursor, streamResponse, wantsStream } from '../ht
 
 export function orderReadRoutes(services: Services) {
   const { db, waiters } = services;
-  return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
-    .openapi(showRoute, async (c) => {
-      const id = parseOrderId(c.req.valid('param').id);
-      c.set('orderId', id);
-      const waitSeconds = waitPreference(c.req.header('prefer'));
-      if (waitSeconds !== null) {
-        const limits = { ...clientOf(c), waitMs: waitSeconds * 1_000 };
-        await c.var.releaseWhileWaiting(() => waiters.untilSettled(id, limits));
-        c.header('preference-applied', `wait=${waitSeconds}`);
-      }
-      const isOperator = c.var.apiKey.role !== 'storefront';
-      const view = await viewOrder(services, id, { isOperator });
-      if (view === null) throw orderNotFound();
-      // Not of the version, which is the same with other tracking and for another role.
-      c.header('etag', contentTag(JSON.stringify(view)));
-      c.header('cache-control', 'private, no-cache');
-      c.header('vary', 'Authorization');
-      return c.json(view, 200);
-    })
-    .openapi(listRoute, async (c) => {
-      const { limit, starting_after: startingAfter, ...filter } = c.req.valid('query');
-      const { orders, hasMore } = await listOrders(
-        db,
-        { status: filter.status, email: filter.email, createdAfter: filter.created_after },
-        { limit, startingAfter },
-      );
-      const data = orders.map(orderBody);
-      return c.json({ object: 'list' as const, url: '/v1/orders', data, has_more: hasMore }, 200);
-    })
-    .openapi(timelineRoute, async (c) => {
-      const id = parseOrderId(c.req.valid('param').id);
-      c.set('orderId', id);
-      const order = await loadOrder(db, id);
-      const stream = wantsStream(c);
-      const cursor = resumeCursor(c, c.req.valid('query').after, stream);
-      const seq = cursor === null ? 0 : await timelinePosition(db, order, cursor.text);
-      if (seq === null) throw cursorNotFound(cursor);
-      if (stream) {
-        const source = timelineSource(db, id, seq);
-        return streamResponse(c, services.timelineStreams.open(source, clientOf(c)));
-      }
-      const found = await listOrderEventsAfter(db, id, { seq, limit: MAX_EVENTS + 1 });
-      const url = `/v1/orders/${id}/timeline`;
-      const data = found.slice(0, MAX_EVENTS).map(timelineEntryBody);
-      const hasMore = found.length > MAX_EVENTS;
-      return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
-    });
+  return (
+    new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+      // Before the order whose id would be `counts`.
+      .openapi(countsRoute, async (c) => {
+        const { byStatus, settledSince } = await countOrders(db);
+        const counts = { by_status: { ...byStatus }, settled_since: settledSince };
+        return c.json({ object: 'order_counts' as const, ...counts }, 200);
+      })
+      .openapi(showRoute, async (c) => {
+        const id = parseOrderId(c.req.valid('param').id);
+        c.set('orderId', id);
+        const waitSeconds = waitPreference(c.req.header('prefer'));
+        if (waitSeconds !== null) {
+          const limits = { ...clientOf(c), waitMs: waitSeconds * 1_000 };
+          await c.var.releaseWhileWaiting(() => waiters.untilSettled(id, limits));
+          c.header('preference-applied', `wait=${waitSeconds}`);
+        }
+        const isOperator = c.var.apiKey.role !== 'storefront';
+        const view = await viewOrder(services, id, { isOperator });
+        if (view === null) throw orderNotFound();
+        // Not of the version, which is the same with other tracking and for another role.
+        c.header('etag', contentTag(JSON.stringify(view)));
+        c.header('cache-control', 'private, no-cache');
+        c.header('vary', 'Authorization');
+        return c.json(view, 200);
+      })
+      .openapi(listRoute, async (c) => {
+        const { limit, starting_after: startingAfter, ...filter } = c.req.valid('query');
+        const listed = await listOrders(
+          db,
+          {
+            statuses: filter.status,
+            email: filter.email,
+            search: filter.q,
+            createdAfter: filter.created_after,
+            updatedBefore: filter.updated_before,
+          },
+          { limit, startingAfter },
+        );
+        if (listed.kind === 'too_many') throw tooManyMatches();
+        const data = listed.orders.map(orderBody);
+        const { hasMore } = listed;
+        return c.json({ object: 'list' as const, url: '/v1/orders', data, has_more: hasMore }, 200);
+      })
+      .openapi(timelineRoute, async (c) => {
+        const id = parseOrderId(c.req.valid('param').id);
+        c.set('orderId', id);
+        const order = await loadOrder(db, id);
+        const stream = wantsStream(c);
+        const cursor = resumeCursor(c, c.req.valid('query').after, stream);
+        const seq = cursor === null ? 0 : await timelinePosition(db, order, cursor.text);
+        if (seq === null) throw cursorNotFound(cursor);
+        if (stream) {
+          const source = timelineSource(db, id, seq);
+          return streamResponse(c, services.timelineStreams.open(source, clientOf(c)));
+        }
+        const found = await listOrderEventsAfter(db, id, { seq, limit: MAX_EVENTS + 1 });
+        const url = `/v1/orders/${id}/timeline`;
+        const data = found.slice(0, MAX_EVENTS).map(timelineEntryBody);
+        const hasMore = found.length > MAX_EVENTS;
+        return c.json({ object: 'list' as const, url, data, has_more: hasMore }, 200);
+      })
+  );
 }
 
 const tags = ['Orders'];
@@ -92,6 +110,22 @@ const showRoute = createRoute({
     },
     ...notModified,
     ...problems('order_not_found'),
+  },
+});
+
+const countsRoute = createRoute({
+  method: 'get',
+  path: '/v1/orders/counts',
+  operationId: 'countOrders',
+  'x-role': 'operator',
+  tags,
+  summary: 'Count orders by status',
+  responses: {
+    200: {
+      description: 'The numbers of now.',
+      content: { 'application/json': { schema: orderCountsSchema } },
+    },
+    ...problems(),
   },
 });
 
@@ -130,3 +164,9 @@ const timelineRoute = createRoute({
     ...problems('order_not_found', 'event_not_found', 'too_many_streams'),
   },
 });
+
+function tooManyMatches(): ProblemError {
+  const most = MAX_MATCHES.toLocaleString('en-US');
+  const detail = `More than ${most} orders match. Write more of it, or give the whole address as \`email\`.`;
+  return new ProblemError(invalidRequest([{ detail, parameter: 'q' }]));
+}

@@ -66,8 +66,11 @@ export function isValueRefused(error: unknown): boolean {
 
 /** True when a statement failed because of the constraint of this name. PostgreSQL's message names it. */
 export function violatesConstraint(error: unknown, constraint: string): boolean {
-  return layersOf(error).some(
-    ({ message }) => typeof message === 'string' && message.includes(`"${constraint}"`),
+  return layersOf(error).some(({ message, originalMessage }) =>
+    // The adapter has words of its own for a unique index, and keeps PostgreSQL's beside them.
+    [message, originalMessage].some(
+      (text) => typeof text === 'string' && text.includes(`"${constraint}"`),
+    ),
   );
 }
 

@@ -19,6 +19,7 @@ interface Ids {
   readonly customer: CustomerId;
   readonly apiKey: string;
   readonly deadLetter: string;
+  readonly redrive: string;
   readonly webhookEndpoint: string;
   readonly reconciliation: string;
   readonly discrepancy: string;
@@ -48,7 +49,8 @@ export function idAfter(kind: keyof Ids, toMs: number): string {
   return lowestIdAt(kind, toMs + CLOCK_SKEW_MS);
 }
 
-function lowestIdAt(kind: keyof Ids, atMs: number): string {
+/** Below every id that a process made at `atMs` or later, by its own clock. */
+export function lowestIdAt(kind: keyof Ids, atMs: number): string {
   const bytes = Buffer.alloc(16);
   bytes.writeUIntBE(Math.min(Math.max(atMs, 0), MAX_ID_TIME_MS), 0, 6);
   return TypeID.fromUUIDBytes(ID_PREFIX[kind], bytes).toString();

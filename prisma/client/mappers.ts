@@ -1,12 +1,23 @@
 /** Turns rows into domain types. */
 import type { CustomerId, OrderId, PaymentId, ShipmentId } from '../../domain/ids.ts';
-import type { EventType, Order, OrderEvent, Payment, Shipment } from '../../domain/order.ts';
+import type {
+  EventType,
+  Order,
+  OrderEvent,
+  OrderLine,
+  Payment,
+  Shipment,
+} from '../../domain/order.ts';
 import type { Prisma } from '../generated/client.ts';
 import { readAddress, readObject, uncheckedColumn } from './columns.ts';
 
 export const ORDER_WITH_LINES = { lines: { orderBy: { position: 'asc' } } } as const;
 
-type OrderRow = Prisma.OrderGetPayload<{ include: typeof ORDER_WITH_LINES }>;
+/** The columns that an order is read from. */
+export type OrderRow = Omit<
+  Prisma.OrderGetPayload<object>,
+  'deadlineAt' | 'placedAt' | 'workflowStartedAt' | 'checkedAt'
+> & { readonly lines: readonly OrderLine[] };
 type PaymentRow = Prisma.PaymentGetPayload<object>;
 type ShipmentRow = Prisma.ShipmentGetPayload<object>;
 type EventRow = Prisma.EventGetPayload<object>;

@@ -7,7 +7,7 @@ import type { Order } from '../../domain/order.ts';
 import { transitionOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { deleteRunningKey, type KeyClaim } from '../access/idempotency.ts';
-import { settleAuthorization } from './place-order.ts';
+import { settleAuthorization } from './authorizations.ts';
 import { releaseHold } from '../catalog/stock.ts';
 
 /**

@@ -9,7 +9,6 @@ import {
   type Shipment,
 } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
-import { idBefore } from '../client/ids.ts';
 import { ORDER_WITH_LINES, toEvent, toOrder, toShipment } from '../client/mappers.ts';
 
 /** The order with its lines, or null. */
@@ -51,40 +50,6 @@ export async function findOrderStatus(db: Database, id: OrderId): Promise<OrderS
   return row?.status ?? null;
 }
 
-export interface OrderFilter {
-  readonly status?: OrderStatus | undefined;
-  readonly email?: string | undefined;
-  /** ISO 8601; exclusive. */
-  readonly createdAfter?: string | undefined;
-}
-
-/**
- * Newest first, one page after `startingAfter`. Ids sort by their creation time, so the bound by id ends
- * a page of the latest orders where the time does, and not at the first order of all.
- */
-export async function listOrders(
-  db: Database,
-  filter: OrderFilter,
-  page: { readonly limit: number; readonly startingAfter?: string | undefined },
-): Promise<{ readonly orders: readonly Order[]; readonly hasMore: boolean }> {
-  const createdAfter = filter.createdAfter === undefined ? null : new Date(filter.createdAfter);
-  const rows = await db.order.findMany({
-    where: {
-      ...(filter.status && { status: filter.status }),
-      ...(filter.email && { customerEmail: filter.email.toLowerCase() }),
-      ...(createdAfter && { createdAt: { gt: createdAfter } }),
-      id: {
-        ...(createdAfter && { gt: idBefore('order', createdAfter.getTime()) }),
-        ...(page.startingAfter && { lt: page.startingAfter }),
-      },
-    },
-    include: ORDER_WITH_LINES,
-    orderBy: { id: 'desc' },
-    take: page.limit + 1,
-  });
-  return { orders: rows.slice(0, page.limit).map(toOrder), hasMore: rows.length > page.limit };
-}
-
 /** How many orders there are of each status from which an order still moves; every one has its number. */
 export async function countOpenOrders(db: Database): Promise<Readonly<Record<string, number>>> {
   const rows = await db.$queryRaw<{ status: OrderStatus; orders: number }[]>`
@@ -93,7 +58,8 @@ export async function countOpenOrders(db: Database): Promise<Readonly<Record<str
   return Object.fromEntries(rows.map(({ status, orders }) => [status, orders]));
 }
 
-const OPEN_STATUSES = ORDER_STATUSES.filter(
+/** Of orders that still move, or wait for an operator. */
+export const OPEN_STATUSES = ORDER_STATUSES.filter(
   (status) => !isSettledStatus(status) || status === 'needs_attention',
 );
 

@@ -6,8 +6,9 @@
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Customer, Order, OrderLine, ShippingAddress } from '../../domain/order.ts';
 import type { Shortage } from '../../domain/product.ts';
+import { customerTerms } from '../../domain/search-terms.ts';
 import { eventOf, orderTransaction, transitionAlone, transitionOrder } from './transition.ts';
-import type { Database, Transaction } from '../client/client.ts';
+import type { Database } from '../client/client.ts';
 import {
   keyClaimed,
   responseStored,
@@ -15,9 +16,11 @@ import {
   TIME_OF_CHANGE,
 } from '../access/idempotency.ts';
 import type { KeyClaim, StoredResponse } from '../access/idempotency.ts';
+import { violatesConstraint } from '../client/errors.ts';
 import { newId } from '../client/ids.ts';
 import { findShortages, isStockShort, linesHeld, releaseHold } from '../catalog/stock.ts';
 import { Prisma } from '../generated/client.ts';
+import { authorizationWrites, settleAuthorization } from './authorizations.ts';
 
 export interface OrderDraft {
   readonly customer: Omit<Customer, 'id'>;
@@ -39,18 +42,29 @@ export type OpenOutcome =
 /** No attempt places the order after this: its stock is released and its authorization voided. */
 const PENDING_DEADLINE_MS = 120_000;
 
-/** Claims the key, writes the pending order with its payment intent, and holds the stock: all or nothing. */
+/** One order in millions meets the number of another; two in a row do not. */
+const MAX_NUMBERS = 3;
+/** Two orders never have one order number. */
+const NUMBER_TAKEN = 'orders_number';
+
+/**
+ * Claims the key, writes the pending order with its payment intent, and holds the stock: all or nothing.
+ * When the order number is another order's, nothing was written, and it is written under another id.
+ */
 export async function openOrder(
   db: Database,
   claim: KeyClaim,
   draft: OrderDraft,
 ): Promise<OpenOutcome> {
-  try {
-    const order = await insertPending(db, claim, draft);
-    return order === null ? { kind: 'key_taken' } : { kind: 'opened', order };
-  } catch (error) {
-    if (!isStockShort(error)) throw error;
-    return { kind: 'out_of_stock', shortages: await findShortages(db, draft.lines) };
+  for (let numbers = 1; ; numbers += 1) {
+    try {
+      const order = await insertPending(db, claim, draft);
+      return order === null ? { kind: 'key_taken' } : { kind: 'opened', order };
+    } catch (error) {
+      if (violatesConstraint(error, NUMBER_TAKEN) && numbers < MAX_NUMBERS) continue;
+      if (!isStockShort(error)) throw error;
+      return { kind: 'out_of_stock', shortages: await findShortages(db, draft.lines) };
+    }
   }
 }
 
@@ -161,6 +175,9 @@ async function insertPending(
         ${draft.traceparent}, ${draft.inspectable}, now() + ${PENDING_DEADLINE_MS} * interval '1 ms'
       FROM claimed, (SELECT id FROM known UNION ALL SELECT id FROM added) customer
       RETURNING *),
+    with_terms AS (
+      INSERT INTO order_terms (order_id, term)
+      SELECT id, term FROM written, unnest(${[...customerTerms(customer)]}::text[]) AS term),
     with_lines AS (
       INSERT INTO order_lines (order_id, sku, position, name, quantity, unit_price_minor)
       SELECT ${id}, sku, position, name, quantity, "unitPriceMinor" FROM lines),
@@ -211,37 +228,4 @@ function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
     createdAt: written.createdAt.toISOString(),
     updatedAt: written.updatedAt.toISOString(),
   };
-}
-
-interface Authorization {
-  readonly state: 'succeeded' | 'refused';
-  readonly reference: string | null;
-  readonly code: string | null;
-  readonly captureBefore?: string | null;
-}
-
-/** Records the outcome of the authorization on the payment and as an operation. */
-export async function settleAuthorization(
-  tx: Transaction,
-  order: Order,
-  settled: Authorization,
-): Promise<void> {
-  await tx.$executeRaw`
-    WITH moved AS (SELECT id FROM orders WHERE id = ${order.id})
-    ${authorizationWrites(order, settled)} SELECT`;
-}
-
-/** The same as CTEs that read the order's id from `moved`. */
-function authorizationWrites(order: Order, settled: Authorization): Prisma.Sql {
-  const { state, reference, code, captureBefore = null } = settled;
-  const status = state === 'succeeded' ? 'authorized' : 'declined';
-  return Prisma.sql`, with_payment AS (
-      UPDATE payments SET status = ${status}, provider_reference = ${reference},
-        decline_code = ${code}, capture_before = ${captureBefore}::timestamptz, updated_at = now()
-      FROM moved WHERE order_id = moved.id),
-    with_operation AS (
-      INSERT INTO payment_operations
-        (order_id, key, kind, state, amount_minor, currency, provider_reference, detail)
-      SELECT id, ${providerKey(order.id, 'authorize')}, 'authorize', ${state},
-        ${order.totalMinor}, ${order.currency}, ${reference}, ${code} FROM moved)`;
 }

@@ -5,6 +5,7 @@
 import { notificationStep } from '../../domain/attention.ts';
 import { shipmentCorrelationId, type Notification, type OrderId } from '../../domain/ids.ts';
 import type { CancelReason, ShippingAddress } from '../../domain/order.ts';
+import { trackingTerm } from '../../domain/search-terms.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
 import {
   orderTransaction,
@@ -118,6 +119,7 @@ export async function recordShipped(
   parcel: { readonly carrier: string; readonly trackingNumber: string },
 ): Promise<TransitionOutcome> {
   const { carrier, trackingNumber } = parcel;
+  const term = trackingTerm(trackingNumber);
   return transitionAlone(
     db,
     {
@@ -131,7 +133,10 @@ export async function recordShipped(
     Prisma.sql`, with_shipment AS (
       UPDATE shipments SET status = 'shipped', carrier = ${carrier},
         tracking_number = ${trackingNumber}, answered_at = now()
-      FROM moved WHERE order_id = moved.id)
+      FROM moved WHERE order_id = moved.id),
+    with_term AS (
+      INSERT INTO order_terms (order_id, term) SELECT id, ${term} FROM moved WHERE ${term} <> ''
+      ON CONFLICT DO NOTHING)
     ${heldStockShipped()}`,
   );
 }

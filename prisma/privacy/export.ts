@@ -41,6 +41,8 @@ export async function exportOrders(
       'payment', (SELECT to_jsonb(p) FROM payments p WHERE p.order_id = o.id),
       'payment_operations', (SELECT COALESCE(jsonb_agg(p ORDER BY p.id), '[]')
         FROM payment_operations p WHERE p.order_id = o.id),
+      'search_terms', (SELECT COALESCE(jsonb_agg(t.term ORDER BY t.term), '[]')
+        FROM order_terms t WHERE t.order_id = o.id),
       'refunds', (SELECT COALESCE(jsonb_agg(r ORDER BY r.id), '[]')
         FROM refunds r WHERE r.order_id = o.id),
       'shipment', (SELECT to_jsonb(s) FROM shipments s WHERE s.order_id = o.id),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ROLES } from '../../prisma/access/api-keys.ts';
 import { read } from '../support/documents.ts';
 import { commandsIn, DOCUMENTS, fencesOf, proseOf } from '../support/markdown.ts';
+import { problemOf } from '../support/responses.ts';
 import { useShop } from '../support/shop.ts';
 
 const exampled = z.looseObject({
@@ -60,6 +61,21 @@ test('every operation of the OpenAPI document has an id of its own, a role and i
       expect.arrayContaining(['400', '401', '422', '500', '503']),
     );
     expect(responses, String(operationId)).not.toHaveProperty('default');
+  }
+});
+
+test('every operation of the OpenAPI document refuses a query parameter that it does not name', async () => {
+  for (const [path, methods] of Object.entries(described.paths)) {
+    for (const [method, { parameters }] of Object.entries(methods)) {
+      const url = path.replaceAll(/\{[^}]+\}/g, 'x');
+      const request = { role: 'admin', key: crypto.randomUUID() } as const;
+      const response = await shop.request(method.toUpperCase(), `${url}?emial=x`, request);
+      const problem = await problemOf(response);
+      expect(problem, `${method} ${path}`).toMatchObject({ code: 'unknown_parameter' });
+      for (const each of parameters.filter((parameter) => parameter.in === 'query')) {
+        expect(problem.detail, `${method} ${path}`).toContain(each.name);
+      }
+    }
   }
 });
 

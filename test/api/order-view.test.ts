@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
-import { orderViewSchema } from '../../api/schemas/orders.ts';
+import { orderCountsSchema, orderViewSchema } from '../../api/schemas/orders.ts';
 import type { OrderId } from '../../domain/ids.ts';
+import { ORDER_STATUSES } from '../../domain/order.ts';
 import {
   recordReserved,
   recordShipmentAccepted,
@@ -242,11 +243,59 @@ describe('GET /v1/orders', () => {
     expect((await listOf(await list('created_after=2999-01-01T00:00:00Z'))).data).toEqual([]);
   });
 
+  test('the order list is searched by what a person has of an order, such as the number in its body', async () => {
+    const customer = { email: 'searched@example.com', name: 'Grace Search', phone: '+1 555 0142' };
+    const order = await orderOf(await shop.place({ customer }));
+    const number = order['order_number'];
+    for (const q of [number, 'searched@', 'grace', 'search', '5550142', order.id]) {
+      const query = `q=${encodeURIComponent(String(q))}&status=pending,placed`;
+      const { data } = await listOf(await list(query));
+      expect(data, query).toMatchObject([{ id: order.id, order_number: number }]);
+    }
+    expect((await listOf(await list('q=grace&status=shipped'))).data).toEqual([]);
+    expect((await listOf(await list('q=grace&updated_before=2020-01-01T00:00:00Z'))).data).toEqual(
+      [],
+    );
+  });
+
+  test('a misspelled parameter of the order list is refused with those that it has', async () => {
+    const problem = await problemOf(await list('emial=ada@example.com'));
+    expect(problem).toMatchObject({
+      status: 400,
+      code: 'unknown_parameter',
+      errors: [{ parameter: 'emial' }],
+    });
+    for (const known of ['q', 'status', 'email', 'created_after', 'updated_before']) {
+      expect(problem.detail).toContain(known);
+    }
+  });
+
+  test('orders are counted by status', async () => {
+    const counts = async () => {
+      const response = await shop.request('GET', '/v1/orders/counts', { role: 'operator' });
+      return orderCountsSchema.parse(await response.json());
+    };
+    const { by_status: before } = await counts();
+    await placed();
+    await shop.place({ payment_method: 'pm_card_chargeDeclined' });
+    const { by_status: after } = await counts();
+    expect(Object.keys(after).toSorted()).toEqual([...ORDER_STATUSES].toSorted());
+    expect(after).toEqual({
+      ...before,
+      placed: (before['placed'] ?? Number.NaN) + 1,
+      declined: (before['declined'] ?? Number.NaN) + 1,
+    });
+  });
+
   test.each([
     'limit=0',
     'limit=101',
     'limit=x',
+    'q=%20',
     'status=lost',
+    'status=placed,lost',
+    'status=',
+    'updated_before=today',
     'email=x',
     'created_after=today',
     'created_after=0000-01-01T00:00:00Z',

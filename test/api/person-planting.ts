@@ -21,6 +21,8 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
   reservations: 'all',
   payment_operations: 'all',
   analytics_hourly: 'all',
+  sales_hourly: 'all',
+  redrives: 'all',
   warehouse_feed_batches: 'all',
   consumed_events: 'all',
   maintenance_runs: 'all',
@@ -33,6 +35,7 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
   // Ids, codes and names of steps; a client's Idempotency-Key is stored as a digest.
   customers: ['id'],
   orders: ['id', 'currency', 'customer_id', 'correlation_id', 'traceparent', 'attention_step'],
+  order_terms: ['order_id'],
   payments: ['id', 'order_id', 'currency', 'provider_reference', 'decline_code'],
   refunds: ['id', 'order_id', 'key', 'currency', 'failure_code', 'provider_reference'],
   shipments: ['id', 'order_id', 'correlation_id', 'carrier'],

@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest';
+import { orderNumber } from '../../domain/order-number.ts';
 import type { Mode } from '../../local/sandbox/faults.ts';
 import { useSteps } from '../activities/steps.ts';
 import { eventTypesOf, notificationsOf } from '../support/expectations.ts';
@@ -39,7 +40,9 @@ describe('notifyCustomer', () => {
     await steps.run('notifyCustomer', { orderId, notification: 'confirmed' });
     const sent = steps.sandbox.ledgers.mail.effects().filter((each) => each.order_id === orderId);
     expect(sent).toHaveLength(2);
-    const mails = steps.sandbox.inbox.mails().filter((mail) => mail.subject.includes(orderId));
+    const mails = steps.sandbox.inbox
+      .mails()
+      .filter((mail) => mail.subject.includes(orderNumber(orderId)));
     expect(mails).toHaveLength(1);
     const types = await eventTypesOf(steps, orderId);
     expect(types.filter((type) => type === 'order.customer_notified')).toHaveLength(1);
@@ -63,7 +66,7 @@ describe('notifyCustomer', () => {
     await steps.run('notifyCustomer', { orderId, notification: 'shipped' });
     const [confirmed, shipped] = steps.sandbox.inbox
       .mails()
-      .filter((mail) => mail.subject.includes(orderId));
+      .filter((mail) => mail.subject.includes(orderNumber(orderId)));
     expect(confirmed?.text).toContain('€24.00');
     expect(confirmed?.text).not.toContain('TP-77');
     expect(shipped?.text).toContain('Tracking number: TP-77');

@@ -23,6 +23,7 @@ CREATE TYPE api_key_role AS ENUM ('storefront', 'operator', 'admin');
 CREATE TYPE inbox_source AS ENUM ('warehouse', 'payments');
 CREATE TYPE dead_letter_source AS ENUM ('delivery', 'checkout', 'notification', 'refund');
 CREATE TYPE dead_letter_status AS ENUM ('open', 'redriven', 'resolved', 'discarded');
+CREATE TYPE redrive_status AS ENUM ('running', 'completed', 'stopped');
 CREATE TYPE webhook_endpoint_status AS ENUM ('enabled', 'disabled');
 CREATE TYPE webhook_attempt_outcome AS ENUM ('delivered', 'failed');
 CREATE TYPE reconciliation_scope AS ENUM ('recent', 'full');
@@ -136,6 +137,18 @@ CREATE INDEX orders_not_started ON orders (placed_at)
 CREATE INDEX orders_erasable ON orders (created_at) WHERE erased_at IS NULL
   AND status IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired');
 CREATE INDEX orders_pending_deadline ON orders (deadline_at) WHERE status = 'pending';
+-- The order number is the end of the id (domain/order-number.ts).
+CREATE UNIQUE INDEX orders_number ON orders (right(id, 9));
+
+-- What an order is searched by (domain/search-terms.ts): written once with the order and its tracking
+-- number. An index on orders would be written again with each change of a status. "C": a range of the
+-- index is what begins alike, whatever the locale.
+CREATE TABLE order_terms (
+  order_id text NOT NULL,
+  term text COLLATE "C" NOT NULL CHECK (term <> ''),
+  PRIMARY KEY (order_id, term)
+);
+CREATE INDEX order_terms_term_order_id_idx ON order_terms (term, order_id);
 
 CREATE TABLE order_lines (
   order_id text NOT NULL REFERENCES orders (id),
@@ -365,10 +378,33 @@ CREATE INDEX dead_letters_order_id_id_idx ON dead_letters (order_id, id);
 CREATE INDEX dead_letters_status_id_idx ON dead_letters (status, id);
 CREATE INDEX dead_letters_closed ON dead_letters (decided_at)
   WHERE status IN ('resolved', 'discarded');
-CREATE INDEX dead_letters_fingerprint_idx ON dead_letters (fingerprint)
+-- Live ones of a cause, and the causes of open ones, each with its newest.
+CREATE INDEX dead_letters_fingerprint ON dead_letters (fingerprint, id)
   WHERE status IN ('open', 'redriven');
 CREATE INDEX dead_letters_unreported ON dead_letters (id)
   WHERE status = 'open' AND reported_at IS NULL;
+
+-- A redrive of all dead letters of one cause, and how far it got. One whose process died stays `running`
+-- and is no longer updated.
+CREATE TABLE redrives (
+  id text PRIMARY KEY,
+  fingerprint text NOT NULL,
+  rate_per_second integer NOT NULL CHECK (rate_per_second > 0),
+  status redrive_status NOT NULL DEFAULT 'running',
+  -- The operator who asked.
+  actor text NOT NULL,
+  matching integer NOT NULL,
+  redriving integer NOT NULL,
+  redriven integer NOT NULL DEFAULT 0,
+  failed integer NOT NULL DEFAULT 0,
+  started_at timestamptz(3) NOT NULL DEFAULT now(),
+  updated_at timestamptz(3) NOT NULL DEFAULT now(),
+  finished_at timestamptz(3),
+  CONSTRAINT redrives_ended_has_time CHECK ((status = 'running') = (finished_at IS NULL)),
+  CONSTRAINT redrives_counts CHECK (redriven >= 0 AND failed >= 0 AND redriven + failed <= redriving
+    AND redriving <= matching)
+);
+CREATE INDEX redrives_updated_at_idx ON redrives (updated_at);
 
 CREATE TABLE webhook_endpoints (
   id text PRIMARY KEY,
@@ -426,6 +462,19 @@ CREATE TABLE analytics_hourly (
   declines integer NOT NULL DEFAULT 0,
   compensations integer NOT NULL DEFAULT 0,
   PRIMARY KEY (hour, sku, currency)
+);
+
+-- The same of whole orders: one of several SKUs counts once.
+CREATE TABLE sales_hourly (
+  hour timestamptz(3) NOT NULL,
+  currency text NOT NULL,
+  orders integer NOT NULL DEFAULT 0,
+  declined integer NOT NULL DEFAULT 0,
+  cancelled integer NOT NULL DEFAULT 0,
+  shipped integer NOT NULL DEFAULT 0,
+  revenue_minor bigint NOT NULL DEFAULT 0,
+  refunded_minor bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (hour, currency)
 );
 
 CREATE TABLE warehouse_feed_batches (

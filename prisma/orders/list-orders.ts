@@ -1,0 +1,161 @@
+/**
+ * The list of orders, its search, and how many there are. Raw SQL: a page takes the newest of each status
+ * by an index, and a search the terms that begin alike.
+ */
+import type { OrderId } from '../../domain/ids.ts';
+import { readOrderNumber } from '../../domain/order-number.ts';
+import { ORDER_STATUSES, type Order, type OrderStatus } from '../../domain/order.ts';
+import { searchedTerms } from '../../domain/search-terms.ts';
+import type { Database } from '../client/client.ts';
+import { idAfter, idBefore, lowestIdAt } from '../client/ids.ts';
+import { toOrder, type OrderRow } from '../client/mappers.ts';
+import { Prisma } from '../generated/client.ts';
+
+export interface OrderFilter {
+  /** None: every status. */
+  readonly statuses?: readonly OrderStatus[] | undefined;
+  readonly email?: string | undefined;
+  /** ISO 8601; exclusive. */
+  readonly createdAfter?: string | undefined;
+  /** ISO 8601; exclusive. */
+  readonly updatedBefore?: string | undefined;
+  /** Text that a person has of an order; see `searchedTerms` and `readOrderNumber`. */
+  readonly search?: string | undefined;
+}
+
+interface Page {
+  readonly limit: number;
+  readonly startingAfter?: string | undefined;
+}
+
+export type ListOutcome =
+  | { readonly kind: 'listed'; readonly orders: readonly Order[]; readonly hasMore: boolean }
+  /** The search finds more than `MAX_MATCHES`: nothing was listed. */
+  | { readonly kind: 'too_many' };
+
+/** A search that finds more is refused: none of its pages could be found by an index. */
+export const MAX_MATCHES = 1_000;
+/** Above every character of a text. */
+const LAST_CHARACTER = '\u{10FFFF}';
+const ID_BEGINNING = /^ord_[0-9a-z]{1,26}$/;
+const ID_LENGTH = 30;
+
+/**
+ * Newest first, one page after `startingAfter`. Ids sort by their creation time, so the bounds by id end a
+ * page where the times do: an order is not updated before it is created.
+ */
+export async function listOrders(
+  db: Database,
+  filter: OrderFilter,
+  page: Page,
+): Promise<ListOutcome> {
+  const found = await conditionOfSearch(db, filter.search);
+  if (found === 'too_many') return { kind: 'too_many' };
+  const conditions = [...conditionsOf(filter, page), ...found];
+  const { statuses = [] } = filter;
+  const newest = (more: readonly Prisma.Sql[]) => Prisma.sql`
+    SELECT o.id FROM orders o WHERE ${Prisma.join([...conditions, ...more], ' AND ')}
+    ORDER BY o.id DESC LIMIT ${page.limit + 1}`;
+  const listed =
+    statuses.length === 0
+      ? newest([])
+      : Prisma.sql`
+    SELECT of_status.id FROM unnest(${[...statuses]}::order_status[]) AS wanted (status),
+      LATERAL (${newest([Prisma.sql`o.status = wanted.status`])}) of_status
+    ORDER BY of_status.id DESC LIMIT ${page.limit + 1}`;
+  const rows = await db.$queryRaw<OrderRow[]>`
+    SELECT ${LISTED} FROM (${listed}) page JOIN orders o USING (id) ORDER BY o.id DESC`;
+  return {
+    kind: 'listed',
+    orders: rows.slice(0, page.limit).map(toOrder),
+    hasMore: rows.length > page.limit,
+  };
+}
+
+/** What `OrderRow` has. */
+const LISTED = Prisma.sql`o.id, o.status, o.version, o.currency, o.total_minor AS "totalMinor",
+  o.customer_id AS "customerId", o.customer_email AS "customerEmail",
+  o.customer_name AS "customerName", o.customer_phone AS "customerPhone",
+  o.shipping_address AS "shippingAddress", o.correlation_id AS "correlationId", o.traceparent,
+  o.cancel_reason AS "cancelReason", o.attention_step AS "attentionStep",
+  o.erased_at AS "erasedAt", o.created_at AS "createdAt", o.updated_at AS "updatedAt",
+  (SELECT COALESCE(jsonb_agg(jsonb_build_object('sku', l.sku, 'name', l.name, 'quantity', l.quantity,
+    'unitPriceMinor', l.unit_price_minor) ORDER BY l.position), '[]')
+  FROM order_lines l WHERE l.order_id = o.id) AS lines`;
+
+function conditionsOf(filter: OrderFilter, { startingAfter }: Page): readonly Prisma.Sql[] {
+  const { email, createdAfter, updatedBefore } = filter;
+  const conditions = [Prisma.sql`true`];
+  if (startingAfter !== undefined) conditions.push(Prisma.sql`o.id < ${startingAfter}`);
+  if (email !== undefined) conditions.push(Prisma.sql`o.customer_email = ${email.toLowerCase()}`);
+  if (createdAfter !== undefined) {
+    const from = idBefore('order', Date.parse(createdAfter));
+    conditions.push(Prisma.sql`o.created_at > ${createdAfter}::timestamptz AND o.id > ${from}`);
+  }
+  if (updatedBefore !== undefined) {
+    const until = idAfter('order', Date.parse(updatedBefore));
+    conditions.push(Prisma.sql`o.updated_at < ${updatedBefore}::timestamptz AND o.id < ${until}`);
+  }
+  return conditions;
+}
+
+/** The orders that a search finds, as a condition; none without a search. */
+async function conditionOfSearch(
+  db: Database,
+  search: string | undefined,
+): Promise<readonly Prisma.Sql[] | 'too_many'> {
+  if (search === undefined) return [];
+  const id = search.trim().toLowerCase();
+  if (ID_BEGINNING.test(id)) {
+    // Without a locale's rules for what a prefix is: every id has one length and one alphabet.
+    return [Prisma.sql`o.id BETWEEN ${id} AND ${id.padEnd(ID_LENGTH, 'z')}`];
+  }
+  const beginnings = searchedTerms(search);
+  const number = readOrderNumber(search) ?? '';
+  const rows = await db.$queryRaw<{ id: OrderId }[]>`
+    SELECT found.order_id AS id FROM unnest(${[...beginnings]}::text[]) AS beginning, LATERAL (
+      SELECT order_id FROM order_terms
+      WHERE term >= beginning AND term < beginning || ${LAST_CHARACTER}
+      ORDER BY term, order_id LIMIT ${MAX_MATCHES + 1}) found
+    UNION ALL SELECT id FROM orders WHERE right(id, 9) = ${number}`;
+  if (rows.length > MAX_MATCHES) return 'too_many';
+  return [Prisma.sql`o.id = ANY(${[...new Set(rows.map((row) => row.id))]}::text[])`];
+}
+
+/** Such an order still moves, or waits for an operator. */
+const OPEN_STATUSES: readonly OrderStatus[] = [
+  'pending',
+  'placed',
+  'reserved',
+  'paid',
+  'cancelling',
+  'needs_attention',
+];
+const DAY_MS = 86_400_000;
+
+export interface OrderCounts {
+  /** Every status has its number. */
+  readonly byStatus: Readonly<Record<string, number>>;
+  /** Orders that do not move any more are counted when they were created after this. */
+  readonly settledSince: string;
+}
+
+/**
+ * Orders by status: all that are open, of which there are few unless something is wrong; of the others,
+ * whose number only grows, those created within a day by the times in their ids.
+ */
+export async function countOrders(db: Database): Promise<OrderCounts> {
+  const sinceMs = Date.now() - DAY_MS;
+  const others = ORDER_STATUSES.filter((status) => !OPEN_STATUSES.includes(status));
+  const rows = await db.$queryRaw<{ status: OrderStatus; orders: number }[]>`
+    SELECT wanted.status, (
+      SELECT count(*)::int FROM orders o WHERE o.status = wanted.status AND o.id > wanted.id) AS orders
+    FROM (
+      SELECT status, '' AS id FROM unnest(${[...OPEN_STATUSES]}::order_status[]) AS status
+      UNION ALL SELECT status, ${lowestIdAt('order', sinceMs)}
+      FROM unnest(${others}::order_status[]) AS status) wanted`;
+  return {
+    byStatus: Object.fromEntries(rows.map(({ status, orders }) => [status, orders])),
+    settledSince: new Date(sinceMs).toISOString(),
+  };
+}
