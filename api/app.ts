@@ -20,6 +20,7 @@ import { holdToDocument } from './openapi/declared.ts';
 import { createDocument } from './openapi/document.ts';
 import { ProblemError, problemResponse, type Problem } from './http/problems.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
+import { deadLetterGroupRoutes } from './routes/dead-letter-groups.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -83,6 +84,7 @@ export function createApp(services: Services, operations = true) {
     .route('/', webhookEndpointRoutes(services))
     .route('/', webhookDeliveryRoutes(services))
     .route('/', subscriptionRoutes(services))
+    .route('/', deadLetterGroupRoutes(services))
     .route('/', deadLetterRoutes(services))
     .route('/', reconciliationRoutes(services))
     .route('/', personRoutes(services))

@@ -12,8 +12,8 @@ export interface Retention {
   /** Messages from providers, counted from their processing, and batches of the warehouse feed. */
   readonly messages: number;
   /**
-   * Closed dead letters and failed attempts at steps, of orders and refunds that are settled; ended
-   * reconciliations whose discrepancies are resolved.
+   * Closed dead letters and failed attempts at steps, of orders and refunds that are settled; bulk
+   * redrives; ended reconciliations whose discrepancies are resolved.
    */
   readonly failures: number;
   /** Personal data of settled orders, counted from their last change. Null: until erased on request. */

@@ -13,12 +13,17 @@ import {
 } from '../domain/ids.ts';
 import type { Database } from '../prisma/client/client.ts';
 import {
-  decideDeadLetter,
+  countDiscardable,
+  discardOpen,
+  type Discarded,
+} from '../prisma/events/dead-letter-groups.ts';
+import {
   findDeadLetter,
+  markRedriven,
   reopenDeadLetter,
   type DeadLetter,
 } from '../prisma/events/dead-letters.ts';
-import { recordAction, type Operator } from '../prisma/access/operator-actions.ts';
+import { recordAction, recordActions, type Operator } from '../prisma/access/operator-actions.ts';
 import { findRefundStart } from '../prisma/payments/refunds.ts';
 import type { Resolution } from '../domain/attention.ts';
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
@@ -69,7 +74,7 @@ export async function redrive(
   if (deadLetter === null) return { kind: 'not_found' };
   if (request.action !== 'retry' && deadLetter.source !== 'checkout')
     return { kind: 'not_applicable' };
-  const decided = await decide(deps.db, deadLetter, { ...request, status: 'redriven' });
+  const decided = await decide(deps.db, deadLetter, request);
   // The decision is recorded first, so that concurrent redrives start the work only once.
   if (!decided) return notOpen(deps, deadLetter);
   const outcome = await startOrReopen(deps, deadLetter, request);
@@ -80,41 +85,73 @@ export async function redrive(
 export type DiscardOutcome =
   | { readonly kind: 'discarded'; readonly deadLetter: DeadLetter }
   | { readonly kind: 'not_found' }
-  | { readonly kind: 'not_open'; readonly deadLetter: DeadLetter };
+  | { readonly kind: 'not_open'; readonly deadLetter: DeadLetter }
+  /** An order or a refund waits for a decision about it. */
+  | { readonly kind: 'awaited' };
+
+export interface Discard {
+  readonly note: string;
+  readonly by: Decider;
+}
 
 /** Closes the dead letter without a retry. The failed work stays undone. */
 export async function discard(
   deps: Pick<RedriveDeps, 'db'>,
   id: string,
-  { note, by }: { readonly note: string; readonly by: Decider },
+  request: Discard,
 ): Promise<DiscardOutcome> {
+  const ids = await discardAll(deps.db, { id }, { ...request, limit: 1 });
   const deadLetter = await findDeadLetter(deps.db, id);
   if (deadLetter === null) return { kind: 'not_found' };
-  const decided = await decide(deps.db, deadLetter, {
-    status: 'discarded',
-    action: null,
-    note,
-    by,
+  if (ids.length === 1) return { kind: 'discarded', deadLetter };
+  return deadLetter.status === 'open' ? { kind: 'awaited' } : { kind: 'not_open', deadLetter };
+}
+
+export interface DiscardManyOutcome {
+  /** The open dead letters with the fingerprint. */
+  readonly matching: number;
+  readonly discarded: number;
+  /** An order or a refund waits for a decision about them. */
+  readonly refused: number;
+}
+
+/** More are discarded by repeating the call. */
+const MAX_DISCARDED = 10_000;
+
+/** Closes open dead letters of one cause; without a request it only counts them. */
+export async function discardMany(
+  { db }: Pick<RedriveDeps, 'db'>,
+  fingerprint: string,
+  request: Discard | null,
+): Promise<DiscardManyOutcome> {
+  const { matching, refused } = await countDiscardable(db, { fingerprint });
+  if (request === null) {
+    return { matching, refused, discarded: Math.min(matching - refused, MAX_DISCARDED) };
+  }
+  const ids = await discardAll(db, { fingerprint }, { ...request, limit: MAX_DISCARDED });
+  return { matching, refused, discarded: ids.length };
+}
+
+async function discardAll(
+  db: Database,
+  which: Discarded,
+  { note, by, limit }: Discard & { readonly limit: number },
+): Promise<readonly string[]> {
+  return db.$transaction(async (tx) => {
+    const ids = await discardOpen(tx, which, { note, actor: by.name, limit });
+    await recordActions(tx, by, { action: 'dead_letter.discarded', subjects: ids });
+    return ids;
   });
-  if (!decided) return notOpen(deps, deadLetter);
-  return { kind: 'discarded', deadLetter: (await findDeadLetter(deps.db, id)) ?? deadLetter };
 }
 
 async function decide(
   db: Database,
   { id }: DeadLetter,
-  decision: {
-    readonly status: 'redriven' | 'discarded';
-    readonly action: string | null;
-    readonly note: string | null;
-    readonly by: Decider;
-  },
+  { action, note, by }: RedriveRequest,
 ): Promise<boolean> {
-  const { status, note, by, action } = decision;
   return db.$transaction(async (tx) => {
-    if (!(await decideDeadLetter(tx, id, { status, note, actor: by.name }))) return false;
-    const data = action === null ? {} : { action };
-    await recordAction(tx, by, { action: `dead_letter.${status}`, subject: id, data });
+    if (!(await markRedriven(tx, id, { note, actor: by.name }))) return false;
+    await recordAction(tx, by, { action: 'dead_letter.redriven', subject: id, data: { action } });
     return true;
   });
 }

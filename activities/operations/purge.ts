@@ -9,6 +9,7 @@ import {
   purgeInboxMessages,
   purgeKeys,
   purgeReconciliations,
+  purgeRedrives,
   purgeStepAttempts,
 } from '../../prisma/operations/retention.ts';
 import { eraseOutdatedOrder, listOutdated } from '../../prisma/privacy/erase.ts';
@@ -36,6 +37,7 @@ export async function purgeOld({
     drainInBatches((limit) => purgeConsumedEvents(db, { days: events * 2, limit })),
     drainInBatches((limit) => purgeInboxMessages(db, { days: messages, limit })),
     drainInBatches((limit) => purgeDeadLetters(db, { days: failures, limit })),
+    drainInBatches((limit) => purgeRedrives(db, { days: failures, limit })),
     drainInBatches((limit) => purgeStepAttempts(db, { days: failures, limit })),
     drainInBatches((limit) => purgeFeedBatches(db, { days: messages, limit })),
     drainInBatches((limit) => purgeReconciliations(db, { days: failures, limit })),

@@ -50,10 +50,11 @@ export const CONCURRENCY_LIMITS = {
   },
 } satisfies Record<string, ConcurrencyLimits>;
 
-/** They wait for Temporal or for a webhook receiver, or read and write many orders. */
+/** They wait for Temporal or for a webhook receiver, or read and write many rows. */
 const SLOW_PATHS = [
   /^\/v1\/orders\/[^/]+\/cancel$/,
   /^\/v1\/dead-letters\/(?:[^/]+\/)?redrive$/,
+  /^\/v1\/dead-letters\/discard$/,
   /^\/v1\/webhook-endpoints\/[^/]+\/(?:test|redeliver)$/,
   /^\/v1\/webhook-endpoints$/,
   /^\/v1\/subscriptions\/[^/]+\/resume$/,

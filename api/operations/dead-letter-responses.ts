@@ -1,9 +1,13 @@
-/** Dead letters on the wire, and the problems of refused decisions. */
+/** Dead letters and redrives on the wire, and the problems of refused decisions. */
+import type { Context } from 'hono';
+import type { DeadLetterGroup } from '../../prisma/events/dead-letter-groups.ts';
 import type { DeadLetter } from '../../prisma/events/dead-letters.ts';
+import type { Redrive } from '../../prisma/events/redrives.ts';
 import type { Problem } from '../http/problems.ts';
-import type { RedriveOutcome } from '../../services/redrive.ts';
+import type { Decider, DiscardOutcome, RedriveOutcome } from '../../services/redrive.ts';
 import { jsonPointer } from '../http/validation.ts';
-import type { DeadLetterBody } from '../schemas/dead-letters.ts';
+import { operatorOf, type ApiEnv } from '../middleware/request.ts';
+import type { DeadLetterBody, DeadLetterGroupBody, RedriveBody } from '../schemas/dead-letters.ts';
 
 const TEMPORAL_RETRY_SECONDS = 5;
 
@@ -29,8 +33,55 @@ export function deadLetterBody(deadLetter: DeadLetter): DeadLetterBody {
   };
 }
 
-export function refusedDecision(outcome: Exclude<RedriveOutcome, { kind: 'redriven' }>): Problem {
+export function groupBody(group: DeadLetterGroup): DeadLetterGroupBody {
+  return {
+    object: 'dead_letter_group',
+    fingerprint: group.fingerprint,
+    source: group.source,
+    subject: group.subject,
+    error: group.error,
+    open: group.open,
+    first_failed_at: group.firstFailedAt.toISOString(),
+    last_failed_at: group.lastFailedAt.toISOString(),
+    samples: group.samples.map(({ id, orderId }) => ({ id, order_id: orderId })),
+  };
+}
+
+export function progressBody(redrive: Redrive): RedriveBody {
+  return {
+    object: 'redrive',
+    id: redrive.id,
+    status: redrive.status,
+    fingerprint: redrive.fingerprint,
+    rate: redrive.ratePerSecond,
+    dry_run: false,
+    actor: redrive.actor,
+    matching: redrive.matching,
+    redriving: redrive.redriving,
+    redriven: redrive.redriven,
+    failed: redrive.failed,
+    started_at: redrive.startedAt.toISOString(),
+    updated_at: redrive.updatedAt.toISOString(),
+    finished_at: redrive.finishedAt?.toISOString() ?? null,
+  };
+}
+
+/** The caller, as the one who decides. */
+export function deciderOf(c: Context<ApiEnv>): Decider {
+  return { ...operatorOf(c), name: c.var.apiKey.name };
+}
+
+type Refused = Exclude<RedriveOutcome | DiscardOutcome, { kind: 'redriven' | 'discarded' }>;
+
+export function refusedDecision(outcome: Refused): Problem {
   switch (outcome.kind) {
+    case 'awaited':
+      return {
+        code: 'decision_required',
+        detail:
+          'An order or a refund waits for a decision about this dead letter. Redrive it; the step of ' +
+          'a checkout can also be skipped or cancelled.',
+      };
     case 'not_found':
       return { code: 'dead_letter_not_found', detail: 'No dead letter has this id.' };
     case 'not_open': {

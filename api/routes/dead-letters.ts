@@ -1,11 +1,10 @@
-/** Routes of dead letters: thin handlers over services/redrive.ts and services/bulk-redrive.ts. */
+/** Routes of single dead letters: thin handlers over services/redrive.ts. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 import { findDeadLetter, listDeadLetters } from '../../prisma/events/dead-letters.ts';
-import { operatorOf, type ApiEnv } from '../middleware/request.ts';
+import type { ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
-import { discard, redrive, type Decider } from '../../services/redrive.ts';
-import { deadLetterBody, refusedDecision } from '../operations/dead-letter-responses.ts';
+import { discard, redrive } from '../../services/redrive.ts';
+import { deadLetterBody, deciderOf, refusedDecision } from '../operations/dead-letter-responses.ts';
 import { onInvalid } from '../http/respond.ts';
 import {
   deadLetterListQuery,
@@ -14,14 +13,12 @@ import {
   deadLetterSchema,
   discardBody,
   redriveBody,
-  redriveManyBody,
-  redriveManySchema,
 } from '../schemas/dead-letters.ts';
 import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
 export function deadLetterRoutes(services: Services) {
-  const { db, redriver } = services;
+  const { db } = services;
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
     .openapi(listRoute, async (c) => {
       const { limit, starting_after: startingAfter, order_id, ...filter } = c.req.valid('query');
@@ -38,16 +35,6 @@ export function deadLetterRoutes(services: Services) {
       const deadLetter = await findDeadLetter(db, c.req.valid('param').id);
       if (deadLetter === null) throw new ProblemError(refusedDecision({ kind: 'not_found' }));
       return c.json(deadLetterBody(deadLetter), 200);
-    })
-    .openapi(redriveManyRoute, async (c) => {
-      const { fingerprint, rate, dry_run, note = null } = c.req.valid('json');
-      const summary = { object: 'redrive' as const, fingerprint, rate, dry_run };
-      if (dry_run) return c.json({ ...summary, ...(await redriver.count(fingerprint)) }, 200);
-      const request = { fingerprint, ratePerSecond: rate, note, by: deciderOf(c) };
-      const outcome = await redriver.start(request);
-      if (outcome.kind === 'busy') throw busy();
-      const { matching, redriving } = outcome;
-      return c.json({ ...summary, matching, redriving }, 202);
     })
     .openapi(redriveRoute, async (c) => {
       const { action = 'retry', note = null } = c.req.valid('json');
@@ -131,47 +118,15 @@ const discardRoute = createRoute({
   'x-role': 'operator',
   tags,
   summary: 'Discard a dead letter, with a reason',
+  description:
+    'Not while an order or a refund waits for a decision about it: redrive that one, with `skip` or ' +
+    '`cancel` if need be.',
   request: {
     params: deadLetterParam,
     body: { required: true, content: { 'application/json': { schema: discardBody } } },
   },
   responses: {
     200: deadLetterResponse('Discarded.'),
-    ...problems('dead_letter_not_found', 'dead_letter_not_open', 'step_not_waiting'),
+    ...problems('dead_letter_not_found', 'dead_letter_not_open', 'decision_required'),
   },
 });
-
-const redriveManyRoute = createRoute({
-  method: 'post',
-  path: '/v1/dead-letters/redrive',
-  operationId: 'redriveDeadLetters',
-  'x-role': 'operator',
-  tags,
-  summary: 'Redrive all open dead letters with one fingerprint, at a given rate',
-  description:
-    'Runs in the background of this process. If it stops, the rest stays open, and the same call ' +
-    'continues with them. To see progress, list dead letters by fingerprint and status.',
-  request: {
-    body: { required: true, content: { 'application/json': { schema: redriveManyBody } } },
-  },
-  responses: {
-    200: {
-      description: 'With `dry_run`: the number that would be redriven.',
-      content: { 'application/json': { schema: redriveManySchema } },
-    },
-    202: {
-      description: 'The redrive has started.',
-      content: { 'application/json': { schema: redriveManySchema } },
-    },
-    ...problems('redrive_in_progress'),
-  },
-});
-
-function deciderOf(c: Context<ApiEnv>): Decider {
-  return { ...operatorOf(c), name: c.var.apiKey.name };
-}
-
-function busy(): ProblemError {
-  const detail = 'A redrive of this fingerprint is running, or too many others are. Retry later.';
-  return new ProblemError({ code: 'redrive_in_progress', detail, retryAfterSeconds: 5 });
-}

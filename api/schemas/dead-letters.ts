@@ -1,7 +1,7 @@
 /** Dead letters on the wire. */
 import { z } from '@hono/zod-openapi';
 import { isStorable } from '../../domain/text.ts';
-import { listOf, pageOfIds, text } from './common.ts';
+import { limit, listOf, pageOfIds, text } from './common.ts';
 
 const SOURCES = ['delivery', 'checkout', 'notification', 'refund'] as const;
 const STATUSES = ['open', 'redriven', 'resolved', 'discarded'] as const;
@@ -96,18 +96,83 @@ export const redriveManyBody = z
     example: { fingerprint: 'capturePayment: outcome unknown', rate: 5, dry_run: true },
   });
 
-export const redriveManySchema = z
+const count = z.number().int();
+const matching = count.openapi({ description: 'The open dead letters with this fingerprint.' });
+const redriving = count.openapi({
+  description: 'How many of them this call redrives, oldest first, at most 10,000.',
+});
+
+export const redriveDryRunSchema = z
   .object({
     object: z.literal('redrive'),
     fingerprint: z.string(),
-    rate: z.number().int(),
-    dry_run: z.boolean(),
-    matching: z
-      .number()
-      .int()
-      .openapi({ description: 'The open dead letters with this fingerprint.' }),
-    redriving: z.number().int().openapi({
-      description: 'How many of them this call redrives, oldest first, at most 10,000.',
+    rate: count,
+    dry_run: z.literal(true),
+    matching,
+    redriving,
+  })
+  .openapi('RedriveDryRun');
+
+export const redriveSchema = z
+  .object({
+    object: z.literal('redrive'),
+    id: z.string().openapi({ example: 'rdr_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+    status: z.enum(['running', 'completed', 'stopped', 'interrupted']).openapi({
+      description:
+        '`stopped`: Temporal was unavailable, or the process was shut down. `interrupted`: the ' +
+        'process has written nothing for a minute; probably it was killed. The rest is still open.',
     }),
+    fingerprint: z.string(),
+    rate: count,
+    dry_run: z.literal(false),
+    actor: z.string().openapi({ description: 'The API key that started it.' }),
+    matching,
+    redriving,
+    redriven: count.openapi({ description: 'Whose retry has started.' }),
+    failed: count.openapi({ description: 'Whose retry could not start: they are still open.' }),
+    started_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+    finished_at: z.iso.datetime().nullable(),
   })
   .openapi('Redrive');
+export type RedriveBody = z.output<typeof redriveSchema>;
+export const redriveListSchema = listOf(redriveSchema);
+export const redriveListQuery = pageOfIds('redrive');
+
+export const deadLetterGroupSchema = z
+  .object({
+    object: z.literal('dead_letter_group'),
+    fingerprint: z.string(),
+    source: z.enum(SOURCES),
+    subject: z.string(),
+    error: z.string().openapi({ description: 'Of the newest one.' }),
+    open: count.openapi({ description: 'The number of open dead letters.' }),
+    first_failed_at: z.iso.datetime(),
+    last_failed_at: z.iso.datetime(),
+    samples: z
+      .array(z.object({ id: z.string(), order_id: z.string().nullable() }))
+      .openapi({ description: 'The newest three.' }),
+  })
+  .openapi('DeadLetterGroup');
+export type DeadLetterGroupBody = z.output<typeof deadLetterGroupSchema>;
+export const deadLetterGroupListSchema = listOf(deadLetterGroupSchema);
+export const deadLetterGroupListQuery = z.object({ limit: limit(100, 50) });
+
+export const discardManyBody = z
+  .strictObject({ fingerprint, note, dry_run: z.boolean().default(false) })
+  .openapi('DiscardDeadLetters');
+
+export const discardManySchema = z
+  .object({
+    object: z.literal('discard'),
+    fingerprint: z.string(),
+    dry_run: z.boolean(),
+    matching,
+    discarded: count.openapi({
+      description: 'With `dry_run`: how many would be. At most 10,000 in one call.',
+    }),
+    refused: count.openapi({
+      description: 'Still open, because an order or a refund waits for a decision about them.',
+    }),
+  })
+  .openapi('Discard');

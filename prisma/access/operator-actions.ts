@@ -21,11 +21,27 @@ export async function recordAction(
 ): Promise<void> {
   await tx.auditEntry.create({
     data: {
-      actor: by === 'system' ? by : `operator/${by.apiKeyId}`,
+      actor: actorOf(by),
       action: action.action,
       subject: action.subject,
       cause: by === 'system' ? null : by.correlationId,
       data: writeObject(action.data ?? {}),
     },
   });
+}
+
+/** Appends the same action on each of the subjects, without data. Raw: one statement, however many. */
+export async function recordActions(
+  tx: Transaction,
+  by: Operator,
+  { action, subjects }: { readonly action: string; readonly subjects: readonly string[] },
+): Promise<void> {
+  await tx.$executeRaw`
+    INSERT INTO audit_log (actor, action, subject, cause, data)
+    SELECT ${actorOf(by)}, ${action}, subject, ${by.correlationId}, '{}'::jsonb
+    FROM unnest(${[...subjects]}::text[]) AS subject`;
+}
+
+function actorOf(by: Operator | 'system'): string {
+  return by === 'system' ? by : `operator/${by.apiKeyId}`;
 }

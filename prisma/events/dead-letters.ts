@@ -172,24 +172,22 @@ export async function listOpenOfCause(
   return { ids: rows.map(({ id }) => id), matching };
 }
 
-/**
- * A person's decision about an open dead letter, stored with actor and time. False when it is no longer
- * open: another operator decided, or it was resolved.
- */
-export async function decideDeadLetter(
+/** The redrive of an open dead letter begins. False when it is no longer open. */
+export async function markRedriven(
   tx: Transaction,
   id: string,
-  decided: {
-    readonly status: 'redriven' | 'discarded';
-    readonly actor: string;
-    readonly note: string | null;
-  },
+  { actor, note }: Decision,
 ): Promise<boolean> {
-  const { status, actor, note } = decided;
   const updated = await tx.$executeRaw`
-    UPDATE dead_letters SET status = ${status}, actor = ${actor}, note = ${note}, decided_at = now()
+    UPDATE dead_letters SET status = 'redriven', actor = ${actor}, note = ${note}, decided_at = now()
     WHERE id = ${id} AND status = 'open'`;
   return updated === 1;
+}
+
+/** Who decided, and why. */
+export interface Decision {
+  readonly actor: string;
+  readonly note: string | null;
 }
 
 /** The redrive could not start: the dead letter is open again, unless it was resolved meanwhile. */

@@ -88,6 +88,14 @@ export async function purgeDeadLetters(db: Database, { days, limit }: Purge): Pr
       ORDER BY d.decided_at LIMIT ${limit})`;
 }
 
+/** Deletes bulk redrives that were last written `days` ago. At most `limit` per call. Returns how many. */
+export async function purgeRedrives(db: Database, { days, limit }: Purge): Promise<number> {
+  return db.$executeRaw`
+    DELETE FROM redrives WHERE id IN (
+      SELECT id FROM redrives WHERE updated_at < now() - ${days} * interval '1 day'
+      ORDER BY updated_at LIMIT ${limit})`;
+}
+
 /** Deletes attempts at steps of settled orders after `days`. At most `limit` per call. Returns how many. */
 export async function purgeStepAttempts(db: Database, { days, limit }: Purge): Promise<number> {
   return db.$executeRaw`

@@ -3,6 +3,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { OrderId } from '../../domain/ids.ts';
 import { WEBHOOK_RETRY_DELAYS_MS } from '../../domain/delivery.ts';
+import { newId } from '../../prisma/client/ids.ts';
 import {
   reopenStale,
   resolveDeadLetter,
@@ -257,5 +258,113 @@ describe('a discard', () => {
     const redrive = await problemOf(await post(`/v1/dead-letters/${id}/redrive`));
     expect(redrive.code).toBe('dead_letter_not_open');
     expect(shop.deliveries.deliveries).toEqual([]);
+  });
+});
+
+describe('groups', () => {
+  const groups = async (query = '') => (await get(`/v1/dead-letters/groups${query}`)).json();
+
+  test('open dead letters are grouped by cause, the largest group first, each with its newest ones', async () => {
+    const failures: string[] = [];
+    for (const status of [500, 502, 503, 504]) {
+      const at = `2026-11-01T1${failures.length}:00:00.000Z`;
+      const failedAt = { firstFailedAt: at, lastFailedAt: at };
+      failures.push(await deadLetter({ error: `HTTP ${status}`, ...failedAt }));
+    }
+    const waiting = await step();
+    const closed = await deadLetter({ error: 'HTTP 410' });
+    await post(`/v1/dead-letters/${closed}/discard`, { note: 'gone' });
+    const largest = {
+      object: 'dead_letter_group',
+      fingerprint: 'analytics: HTTP N',
+      source: 'delivery',
+      subject: 'analytics',
+      error: 'HTTP 504',
+      open: 4,
+      first_failed_at: '2026-11-01T10:00:00.000Z',
+      last_failed_at: '2026-11-01T13:00:00.000Z',
+      samples: failures
+        .toReversed()
+        .slice(0, 3)
+        .map((id) => ({ id, order_id: orderId })),
+    };
+    const smaller = { source: 'checkout', open: 1, samples: [{ id: waiting }] };
+    expect(await groups()).toMatchObject({ data: [largest, smaller], has_more: false });
+    expect(await groups('?limit=1')).toMatchObject({ data: [largest], has_more: true });
+  });
+
+  test('the groups of 5,000 open dead letters are found by an index, without a sort of their rows', async () => {
+    await shop.db.$executeRaw`
+      INSERT INTO dead_letters (id, source, subject, order_id, event_id, message, error, fingerprint,
+        retry_count, first_failed_at, last_failed_at)
+      SELECT 'dl_planted' || n, 'delivery', 'analytics', ${orderId}, gen_random_uuid(), '{}', 'HTTP 500',
+        'analytics: cause ' || n % 40, 3, now(), now() FROM generate_series(1, 5000) AS n`;
+    const startedAt = performance.now();
+    const found = await listOf(await get('/v1/dead-letters/groups'));
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(found.data).toHaveLength(40);
+    expect(new Set(found.data.map(({ open }) => open))).toEqual(new Set([125]));
+  });
+});
+
+describe('a bulk discard', () => {
+  const fingerprint = 'analytics: HTTP N';
+  const discard = (body: object) => post('/v1/dead-letters/discard', body);
+
+  test('a bulk discard closes every open dead letter of its cause, each with note, actor and audit entry', async () => {
+    const ids = [await deadLetter(), await deadLetter({ error: 'HTTP 502' })];
+    const other = await deadLetter({ error: 'another cause' });
+    const dry = { fingerprint, note: 'the receiver is gone', dry_run: true };
+    const counts = { object: 'discard', fingerprint, matching: 2, discarded: 2, refused: 0 };
+    expect(await (await discard(dry)).json()).toEqual({ ...counts, dry_run: true });
+    for (const id of ids) expect(await show(id)).toMatchObject({ status: 'open' });
+    const done = await discard({ ...dry, dry_run: false });
+    expect(await done.json()).toEqual({ ...counts, dry_run: false });
+    for (const id of ids) {
+      expect(await show(id)).toMatchObject({
+        status: 'discarded',
+        note: dry.note,
+        actor: expect.any(String),
+        decided_at: expect.any(String),
+      });
+      const actions = await shop.db.auditEntry.findMany({ where: { subject: id } });
+      const actor = expect.stringMatching(/^operator\/./);
+      expect(actions).toMatchObject([{ actor, action: 'dead_letter.discarded', data: {} }]);
+    }
+    expect(await show(other)).toMatchObject({ status: 'open' });
+    expect(await (await discard(dry)).json()).toMatchObject({ matching: 0, discarded: 0 });
+  });
+
+  test('a step or a refund that waits for a decision is discarded neither alone nor in bulk', async () => {
+    const error = 'refused';
+    const waiting = await deadLetter({ source: 'checkout', subject: 'x', eventId: null, error });
+    const stale = await deadLetter({ source: 'checkout', subject: 'x, y', eventId: null, error });
+    const refundId = newId('refund');
+    const refund = await deadLetter({ source: 'refund', subject: refundId, eventId: null, error });
+    await shop.db.order.update({
+      where: { id: orderId },
+      data: { status: 'needs_attention', attentionStep: 'a, x' },
+    });
+    await shop.db.$executeRaw`
+      INSERT INTO refunds (id, order_id, key, cause, status, amount_minor, currency, reason)
+      VALUES (${refundId}, ${orderId}, ${refundId}, 'requested', 'needs_attention', 1, 'EUR', 'x')`;
+    for (const id of [waiting, refund]) {
+      const problem = await problemOf(await post(`/v1/dead-letters/${id}/discard`, { note: 'x' }));
+      expect(problem).toMatchObject({ status: 409, code: 'decision_required' });
+      const { fingerprint: cause } = await show(id);
+      const response = await discard({ fingerprint: cause, note: 'x' });
+      expect(await response.json()).toMatchObject({ matching: 1, discarded: 0, refused: 1 });
+      expect(await show(id)).toMatchObject({ status: 'open', actor: null });
+    }
+    expect((await post(`/v1/dead-letters/${stale}/discard`, { note: 'x' })).status).toBe(200);
+  });
+
+  test.each([
+    { fingerprint },
+    { note: 'x' },
+    { fingerprint, note: '' },
+    { fingerprint: '', note: 'x' },
+  ])('a bulk discard with the body %j returns 422', async (body) => {
+    expect((await discard(body)).status).toBe(422);
   });
 });

@@ -6,6 +6,7 @@ test.each([
   ['POST /v1/orders/ord_1/cancel', 'slow'],
   ['POST /v1/dead-letters/dl_1/redrive', 'slow'],
   ['POST /v1/dead-letters/redrive', 'slow'],
+  ['POST /v1/dead-letters/discard', 'slow'],
   ['POST /v1/webhook-endpoints', 'slow'],
   ['POST /v1/webhook-endpoints/we_1/test', 'slow'],
   ['POST /v1/webhook-endpoints/we_1/redeliver', 'slow'],

@@ -12,8 +12,8 @@ import {
   type OrderStatus,
 } from '../../domain/order.ts';
 import {
-  decideDeadLetter,
   listDeadLetters,
+  markRedriven,
   recordDeadLetter,
 } from '../../prisma/events/dead-letters.ts';
 import { cursorNow, LOG_START, readLog } from '../../prisma/events/event-log.ts';
@@ -291,7 +291,7 @@ async function recordDeadLetters({ db }: SeededDatabase, orders: ScenarioOrders)
   const { deadLetters } = await listDeadLetters(db, { source: 'delivery' }, { limit: 1 });
   for (const { id } of deadLetters) {
     await db.$transaction(async (tx) => {
-      await decideDeadLetter(tx, id, { status: 'redriven', actor: 'operator', note: null });
+      await markRedriven(tx, id, { actor: 'operator', note: null });
       await recordAction(tx, OPERATOR, { action: 'dead_letter.redriven', subject: id });
     });
   }

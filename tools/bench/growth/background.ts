@@ -26,6 +26,7 @@ import {
   purgeInboxMessages,
   purgeKeys,
   purgeReconciliations,
+  purgeRedrives,
   purgeStepAttempts,
 } from '../../../prisma/operations/retention.ts';
 import { countOpenOrders, listOverdue } from '../../../prisma/orders/orders.ts';
@@ -62,6 +63,7 @@ function sweep(db: Database): BackgroundReads {
     'sweep: purge consumed events': () => purgeConsumedEvents(db, { days: events * 2, limit }),
     'sweep: purge messages': () => purgeInboxMessages(db, { days: messages, limit }),
     'sweep: purge dead letters': () => purgeDeadLetters(db, { days: failures, limit }),
+    'sweep: purge redrives': () => purgeRedrives(db, { days: failures, limit }),
     'sweep: purge step attempts': () => purgeStepAttempts(db, { days: failures, limit }),
     'sweep: purge feed batches': () => purgeFeedBatches(db, { days: messages, limit }),
     'sweep: purge reconciliations': () => purgeReconciliations(db, { days: failures, limit }),
