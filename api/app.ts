@@ -32,6 +32,7 @@ import { personRoutes } from './routes/persons.ts';
 import { productRoutes } from './routes/products.ts';
 import { refundRoutes } from './routes/refunds.ts';
 import { reconciliationRoutes } from './routes/reconciliations.ts';
+import { salesRoutes } from './routes/sales.ts';
 import { stockRoutes } from './routes/stock.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
@@ -80,6 +81,7 @@ export function createApp(services: Services, operations = true) {
     .route('/', refundRoutes(services))
     .route('/', productRoutes(services))
     .route('/', stockRoutes(services))
+    .route('/', salesRoutes(services))
     .route('/', eventRoutes(services))
     .route('/', webhookEndpointRoutes(services))
     .route('/', webhookDeliveryRoutes(services))

@@ -480,7 +480,29 @@ FROM analytics_hourly a FULL JOIN (
 ) e USING (hour, sku, currency)
 WHERE hour > now() - interval '30 days'
   AND (a.orders, a.units, a.revenue_minor, a.declines, a.compensations)
-    IS DISTINCT FROM (e.orders, e.units, e.revenue_minor, e.declines, e.compensations);
+    IS DISTINCT FROM (e.orders, e.units, e.revenue_minor, e.declines, e.compensations)
+UNION ALL
+SELECT format('%s %s', currency, to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24')),
+  format('counted %s; by the events %s', s.figures, e.figures)
+FROM (
+  SELECT hour, currency, format('%s placed, %s declined, %s cancelled, %s shipped, revenue %s, refunded %s',
+    orders, declined, cancelled, shipped, revenue_minor, refunded_minor) AS figures FROM sales_hourly
+) s FULL JOIN (
+  SELECT date_trunc('hour', e.time, 'UTC') AS hour, o.currency,
+    format('%s placed, %s declined, %s cancelled, %s shipped, revenue %s, refunded %s',
+      count(*) FILTER (WHERE e.type = 'order.placed'),
+      count(*) FILTER (WHERE e.type = 'order.declined'),
+      count(*) FILTER (WHERE e.type = 'order.cancelled'),
+      count(*) FILTER (WHERE e.type = 'order.shipped'),
+      COALESCE(sum(o.total_minor) FILTER (WHERE e.type = 'order.placed'), 0),
+      COALESCE(sum((e.data ->> 'amount_minor')::bigint)
+        FILTER (WHERE e.type IN ('refund.succeeded', 'order.payment_refunded')), 0)) AS figures
+  FROM consumed_events c JOIN events e ON e.id = c.event_id JOIN orders o ON o.id = e.order_id
+  WHERE c.consumer = 'analytics' AND e.type IN ('order.placed', 'order.declined', 'order.cancelled',
+    'order.shipped', 'refund.succeeded', 'order.payment_refunded')
+  GROUP BY 1, 2
+) e USING (hour, currency)
+WHERE hour > now() - interval '30 days' AND s.figures IS DISTINCT FROM e.figures;
 
 -- invariant: maintenance_runs
 -- title: Maintenance runs: the sweep every minute, the reconciliation every hour
@@ -523,6 +545,7 @@ WHERE s.paused AND 'subscription.paused' IS DISTINCT FROM (
 SELECT o.id AS subject, 'kept in ' || string_agg(found, ', ' ORDER BY found) AS detail
 FROM orders o CROSS JOIN LATERAL (
   SELECT 'payments' FROM payments WHERE order_id = o.id AND payment_method <> 'erased'
+  UNION SELECT 'order_terms' FROM order_terms WHERE order_id = o.id
   UNION SELECT 'shipments' FROM shipments WHERE order_id = o.id AND tracking_number <> 'erased'
   UNION SELECT 'refunds' FROM refunds
     WHERE order_id = o.id AND reason <> 'erased' AND requested_at < o.erased_at

@@ -10,7 +10,8 @@ import type {
   RefundEntryBody,
   TimelineEntryBody,
 } from '../schemas/orders.ts';
-import type { ProductBody, StockBody } from '../schemas/products.ts';
+import type { StockedProduct } from '../../prisma/catalog/stock-list.ts';
+import type { ProductBody, StockBody, StockItemBody } from '../schemas/products.ts';
 import type { RefundBody } from '../schemas/refunds.ts';
 
 /** The order without payment, shipment, refunds and timeline. */
@@ -129,5 +130,16 @@ export function stockBody(stock: Stock): StockBody {
     on_hand: stock.onHand,
     held: stock.held,
     available: stock.available,
+  };
+}
+
+/** The stock of a product in a list. */
+export function stockItemBody(stocked: StockedProduct): StockItemBody {
+  return {
+    ...stockBody(stocked),
+    name: stocked.name,
+    price_minor: stocked.priceMinor,
+    currency: stocked.currency,
+    sold_today: stocked.soldToday,
   };
 }

@@ -1,20 +1,34 @@
 /** Routes of stock. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { findStock } from '../../prisma/catalog/stock.ts';
+import { listStock } from '../../prisma/catalog/stock-list.ts';
 import { changeStock } from '../operations/adjust-stock.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
-import { stockBody } from '../orders/representations.ts';
+import { stockBody, stockItemBody } from '../orders/representations.ts';
 import { onInvalid, sendStored } from '../http/respond.ts';
 import { idempotencyHeader } from '../schemas/common.ts';
-import { adjustStockBody, productParam, stockSchema } from '../schemas/products.ts';
+import {
+  adjustStockBody,
+  productParam,
+  stockListQuery,
+  stockListSchema,
+  stockSchema,
+} from '../schemas/products.ts';
 import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 import { productNotFound } from './products.ts';
 
 export function stockRoutes({ db }: Services) {
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
+    .openapi(listRoute, async (c) => {
+      const { limit, starting_after, available_below } = c.req.valid('query');
+      const page = { limit, startingAfter: starting_after, availableBelow: available_below };
+      const { stock, hasMore } = await listStock(db, page);
+      const data = stock.map(stockItemBody);
+      return c.json({ object: 'list' as const, url: '/v1/stock', data, has_more: hasMore }, 200);
+    })
     .openapi(showRoute, async (c) => {
       const stock = await findStock(db, c.req.valid('param').sku);
       if (stock === null) throw productNotFound();
@@ -38,6 +52,23 @@ const stockResponse = {
   description: 'The current stock.',
   content: { 'application/json': { schema: stockSchema } },
 };
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/v1/stock',
+  operationId: 'listStock',
+  'x-role': 'operator',
+  tags,
+  summary: 'List the stock of all products, by SKU',
+  request: { query: stockListQuery },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: { 'application/json': { schema: stockListSchema } },
+    },
+    ...problems(),
+  },
+});
 
 const showRoute = createRoute({
   method: 'get',

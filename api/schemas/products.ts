@@ -28,6 +28,32 @@ export const stockSchema = z
   .openapi('Stock');
 export type StockBody = z.output<typeof stockSchema>;
 
+export const stockItemSchema = stockSchema
+  .extend({
+    name: z.string(),
+    price_minor: z.number().int(),
+    currency: z.string(),
+    sold_today: z.number().int().openapi({
+      description: 'Units of the orders placed since 00:00 UTC. Counted within seconds.',
+    }),
+  })
+  .openapi('StockItem');
+export type StockItemBody = z.output<typeof stockItemSchema>;
+export const stockListSchema = listOf(stockItemSchema);
+export const stockListQuery = pageOf(sku).extend({
+  available_below: z
+    .string()
+    .regex(/^\d{1,9}$/, 'A number of units')
+    .transform(Number)
+    .optional()
+    .openapi({
+      type: 'integer',
+      minimum: 0,
+      maximum: 999_999_999,
+      description: 'Only products with fewer units available.',
+    }),
+});
+
 /** A malformed SKU becomes the empty one, which no product has, so it gets the same 404. */
 export const productParam = z.object({
   sku: sku.catch('').openapi({ type: 'string', example: 'mug-white' }),

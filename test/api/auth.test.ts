@@ -25,6 +25,9 @@ const ROUTES: readonly {
   { method: 'GET', path: `/v1/orders/${ID}/timeline`, lowest: 'storefront', status: 404 },
   { method: 'POST', path: `/v1/orders/${ID}/cancel`, lowest: 'storefront', status: 404 },
   { method: 'GET', path: '/v1/orders', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/orders/counts', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/sales', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/stock', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/events', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/subscriptions', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/invariants', lowest: 'operator', status: 200 },
@@ -52,6 +55,16 @@ const ROUTES: readonly {
   { method: 'POST', path: '/v1/reconciliations', lowest: 'operator', status: 202 },
   { method: 'GET', path: '/v1/reconciliations/none', lowest: 'operator', status: 404 },
   { method: 'GET', path: '/v1/dead-letters', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/dead-letters/groups', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/dead-letters/redrives', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/dead-letters/redrives/none', lowest: 'operator', status: 404 },
+  {
+    method: 'POST',
+    path: '/v1/dead-letters/discard',
+    lowest: 'operator',
+    status: 200,
+    body: { fingerprint: 'x', note: 'x' },
+  },
   { method: 'GET', path: '/v1/dead-letters/none', lowest: 'operator', status: 404 },
   { method: 'POST', path: '/v1/dead-letters/none/redrive', lowest: 'operator', status: 404 },
   {
@@ -145,7 +158,7 @@ describe('each route', () => {
       `${method} ${path}`
         .replace(ID, '{id}')
         .replace('subscriptions/nobody', 'subscriptions/{name}')
-        .replace(/(dead-letters|refunds|reconciliations)\/none/, '$1/{id}')
+        .replace(/(dead-letters|redrives|refunds|reconciliations)\/none/, '$1/{id}')
         .replace(/products\/(mug-white|by-role)/, 'products/{sku}'),
     );
     expect(operations.toSorted()).toEqual(tabled.toSorted());

@@ -150,6 +150,56 @@ describe('the product list', () => {
   });
 });
 
+describe('the stock list', () => {
+  const list = async (query: string) =>
+    listOf(await shop.request('GET', `/v1/stock?${query}`, { role: 'operator' }));
+
+  test('the stock list pages through the catalog in SKU order with what is held, available and sold today', async () => {
+    await put('stocked-a', { name: 'Few of it', price_minor: 250 });
+    await put('stocked-b');
+    await adjust('stocked-a', 5);
+    await shop.place({ lines: [{ sku: 'stocked-a', quantity: 2 }] });
+    const hour = new Date(new Date().setUTCMinutes(0, 0, 0));
+    const yesterday = new Date(hour.getTime() - 24 * 3_600_000);
+    const sold = { sku: 'stocked-a', currency: 'EUR' };
+    await shop.db.analyticsHour.createMany({
+      data: [
+        { ...sold, hour, units: 2 },
+        { ...sold, currency: 'USD', hour, units: 3 },
+        { ...sold, hour: yesterday, units: 70 },
+      ],
+    });
+    const first = await list('limit=1&starting_after=stocked');
+    expect(first.data).toEqual([
+      {
+        object: 'stock',
+        sku: 'stocked-a',
+        name: 'Few of it',
+        price_minor: 250,
+        currency: 'EUR',
+        on_hand: 5,
+        held: 2,
+        available: 3,
+        sold_today: 5,
+      },
+    ]);
+    expect(first.has_more).toBe(true);
+    const rest = await list('limit=1&starting_after=stocked-a');
+    expect(rest.data).toMatchObject([{ sku: 'stocked-b', available: 0, sold_today: 0 }]);
+  });
+
+  test('the stock list has only products with few units available when asked for those', async () => {
+    await put('few-a');
+    await adjust('few-a', 4);
+    const few = async (below: number) =>
+      (await list(`limit=100&available_below=${below}`)).data.map(({ sku }) => sku);
+    expect(await few(4)).not.toContain('few-a');
+    expect(await few(5)).toContain('few-a');
+    const response = await shop.request('GET', '/v1/stock?available_below=x', { role: 'operator' });
+    expect((await problemOf(response)).errors).toMatchObject([{ parameter: 'available_below' }]);
+  });
+});
+
 describe('stock', () => {
   test('every stock change is a movement, and the sum of the movements is the quantity on hand', async () => {
     await put('counted');

@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
 import { advanceCursor, ensureSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
@@ -125,6 +126,79 @@ describe('a rewind', () => {
     expect((await post('/v1/subscriptions/nobody/rewind', longAgo)).status).toBe(404);
   });
 });
+
+describe('GET /v1/sales', () => {
+  const sales = async (query: string) => show(`/v1/sales?${query}`);
+  const hour = (at: string) => new Date(`2026-03-${at}:00:00Z`);
+  const sold = (orders: number) => ({
+    orders,
+    declined: 1,
+    cancelled: 2,
+    shipped: 3,
+    revenueMinor: orders * 1_000,
+    refundedMinor: 500,
+  });
+  const body = (startsAt: string, currency: string, orders: number) => ({
+    object: 'sales',
+    starts_at: hour(startsAt).toISOString(),
+    currency,
+    orders,
+    declined: 1,
+    cancelled: 2,
+    shipped: 3,
+    revenue_minor: orders * 1_000,
+    refunded_minor: 500,
+  });
+  beforeAll(async () => {
+    await shop.db.salesHour.createMany({
+      data: [
+        { hour: hour('01T22'), currency: 'EUR', ...sold(5) },
+        { hour: hour('01T22'), currency: 'USD', ...sold(7) },
+        { hour: hour('01T23'), currency: 'EUR', ...sold(11) },
+        { hour: hour('02T00'), currency: 'EUR', ...sold(13) },
+      ],
+    });
+  });
+
+  test('sales are listed per hour and currency, from a time to another', async () => {
+    const list = await sales('from=2026-03-01T22:00:00Z&to=2026-03-02T00:00:00Z');
+    expect(list).toMatchObject({ object: 'list', url: '/v1/sales', has_more: false });
+    expect(list).toMatchObject({
+      data: [body('01T22', 'EUR', 5), body('01T22', 'USD', 7), body('01T23', 'EUR', 11)],
+    });
+  });
+
+  test('sales per day are the sums over the hours of a day of UTC', async () => {
+    const span = 'from=2026-03-01T00:00:00%2B00:00&to=2026-03-03T00:00:00Z';
+    const { data } = await listOf(await get(`/v1/sales?per=day&${span}`));
+    expect(data).toMatchObject([
+      { starts_at: '2026-03-01T00:00:00.000Z', currency: 'EUR', orders: 16, refunded_minor: 1_000 },
+      { starts_at: '2026-03-01T00:00:00.000Z', currency: 'USD', orders: 7 },
+      { starts_at: '2026-03-02T00:00:00.000Z', currency: 'EUR', orders: 13 },
+    ]);
+  });
+
+  test('sales say until when they are counted: the time of the oldest event that is not', async () => {
+    const [first] = (await readLog(shop.db, { after: LOG_START, limit: 1 })).events;
+    const { counted_until: behind } = counted.parse(await sales(''));
+    expect(Math.abs(Date.parse(behind) - Date.parse(first?.time ?? ''))).toBeLessThan(1_000);
+    await shop.db.subscription.deleteMany({ where: { name: 'analytics' } });
+    expect(await sales('')).toMatchObject({ counted_until: null });
+    await add('analytics', now);
+    const { counted_until: current } = counted.parse(await sales(''));
+    expect(Date.parse(current)).toBeGreaterThan(Date.parse(behind));
+  });
+
+  test('sales to a time before their beginning are refused', async () => {
+    const path = '/v1/sales?from=2026-03-02T00:00:00Z&to=2026-03-02T00:00:00Z';
+    expect(await problemOf(await get(path))).toMatchObject({
+      status: 422,
+      errors: [{ parameter: 'to' }],
+    });
+  });
+});
+
+const counted = z.object({ counted_until: z.string() });
 
 test('the metrics show the lag of each subscription and drop a deleted one', async () => {
   const before = await (await get('/metrics')).text();

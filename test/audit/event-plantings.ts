@@ -233,6 +233,12 @@ export const EVENT_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'sales_counted_once',
+    what: 'a refund counted twice',
+    subject: 'EUR',
+    statements: [`UPDATE sales_hourly SET refunded_minor = refunded_minor + 100`],
+  },
+  {
     invariant: 'messages_processed',
     what: 'a callback that was not processed',
     subject: 'warehouse msg_lost',

@@ -8,6 +8,8 @@ import { pumpOnce } from '../../activities/events/pump.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
+import { listSales } from '../../prisma/events/analytics.ts';
+import { listGroups } from '../../prisma/events/dead-letter-groups.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { cursorBefore, LOG_START, readLog } from '../../prisma/events/event-log.ts';
 import { ensureSubscription } from '../../prisma/events/subscriptions.ts';
@@ -17,12 +19,8 @@ import {
   listPaymentRecords,
   listShipmentRecords,
 } from '../../prisma/operations/reconciliation-records.ts';
-import {
-  findOrder,
-  findShipment,
-  listOrderEvents,
-  listOrders,
-} from '../../prisma/orders/orders.ts';
+import { listOrders, type OrderFilter } from '../../prisma/orders/list-orders.ts';
+import { findOrder, findShipment, listOrderEvents } from '../../prisma/orders/orders.ts';
 import { findRetriedSteps } from '../../prisma/orders/retried-steps.ts';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
 import { findPayment } from '../../prisma/payments/payments.ts';
@@ -114,16 +112,25 @@ test.each([-9, 0, 9])(
     if (!order) throw new Error('no such order');
     const near = (ms: number) => new Date(order.at.getTime() + ms).toISOString();
     const found = await Promise.all([
-      listOrders(few.db, { createdAfter: near(-1) }, { limit: 2_000 }).then(({ orders }) => orders),
+      idsOf(few.db, { createdAfter: near(-1) }),
+      idsOf(few.db, { updatedBefore: near(3_600_000) }),
       listPaymentRecords(few.db, { from: near(0), to: near(1), after: null, limit: 10 }),
       listShipmentRecords(few.db, { from: near(0), to: near(1), after: null, limit: 10 }),
     ]);
-    const [orders, payments, shipments] = found;
-    expect(orders.map(({ id }) => id)).toContain(order.id);
+    const [after, before, payments, shipments] = found;
+    expect(after).toContain(order.id);
+    expect(before).toContain(order.id);
     expect(payments.map(({ orderId }) => orderId)).toEqual([order.id]);
     expect(shipments.map(({ orderId }) => orderId)).toEqual([order.id]);
   },
 );
+
+/** The ids of every order that the list has with the filter. */
+async function idsOf(db: Database, filter: OrderFilter): Promise<readonly OrderId[]> {
+  const listed = await listOrders(db, filter, { limit: 2_000 });
+  if (listed.kind !== 'listed') throw new Error(listed.kind);
+  return listed.orders.map(({ id }) => id);
+}
 
 test('a read whose index was dropped is found to grow', async () => {
   for (const { db } of [few, many]) await db.$executeRaw`DROP INDEX orders_status_id_idx`;
@@ -190,13 +197,20 @@ async function lists(db: Database): Promise<BackgroundReads> {
   return {
     'orders: first page': () => listOrders(db, {}, page),
     'orders: in the middle': () => listOrders(db, {}, { ...page, startingAfter: id }),
-    'orders: of a status': () => listOrders(db, { status: 'declined' }, page),
-    'orders: of a rare status': () => listOrders(db, { status: 'needs_attention' }, page),
+    'orders: of a status': () => listOrders(db, { statuses: ['declined'] }, page),
+    'orders: of a rare status': () => listOrders(db, { statuses: ['needs_attention'] }, page),
+    'orders: of common and rare statuses': () =>
+      listOrders(db, { statuses: ['placed', 'cancelled', 'needs_attention'] }, page),
+    'orders: unchanged for two weeks': () => listOrders(db, { updatedBefore: daysAgo(14) }, page),
+    'orders: by the end of the id': () => listOrders(db, { search: id.slice(-9) }, page),
+    'orders: by the beginning of the id': () => listOrders(db, { search: id.slice(0, -4) }, page),
+    'orders: by the e-mail': () => listOrders(db, { search: email }, page),
+    'orders: by a name of every order': () => listOrders(db, { search: 'customer' }, page),
     'orders: of an e-mail': () => listOrders(db, { email }, page),
-    'orders: of an e-mail and status': () => listOrders(db, { email, status: 'expired' }, page),
+    'orders: of an e-mail and status': () => listOrders(db, { email, statuses: ['expired'] }, page),
     'orders: since now': () => listOrders(db, { createdAfter }, page),
     'orders: of a status since now': () =>
-      listOrders(db, { status: 'shipped', createdAfter }, page),
+      listOrders(db, { statuses: ['shipped'], createdAfter }, page),
     'order: itself': () => findOrder(db, id),
     'order: events': () => listOrderEvents(db, id, 500),
     'order: payment': () => findPayment(db, id),
@@ -215,7 +229,10 @@ async function lists(db: Database): Promise<BackgroundReads> {
     'dead letters: first page': () => listDeadLetters(db, {}, page),
     'dead letters: open': () => listDeadLetters(db, { status: 'open' }, page),
     'dead letters: of an order': () => listDeadLetters(db, { orderId: waiting.id }, page),
+    'dead letters: groups': () => listGroups(db, 20),
     products: () => listProducts(db, page),
+    'sales: of a day': () =>
+      listSales(db, { from: daysAgo(14), to: daysAgo(13), per: 'hour', limit: 100 }),
   };
 }
 

@@ -45,11 +45,16 @@ FROM generate_series(current_setting('seed.first')::bigint, current_setting('see
 CROSS JOIN LATERAL generate_series(0, CASE WHEN n % 10 < 6 THEN 0 WHEN n % 10 < 9 THEN 1 ELSE 2 END) AS position
 CROSS JOIN LATERAL (SELECT (n * 7 + position * 31) % 200 AS item) AS sold;
 
--- An id as the shop writes them: 48 bits of the time, then others, in Crockford's alphabet.
-CREATE FUNCTION pg_temp.key_at(ms bigint, n bigint) RETURNS text LANGUAGE sql IMMUTABLE RETURN (
-  SELECT string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', ((ms >> bits) & 31)::int + 1, 1), ''
-    ORDER BY bits DESC) || 'e' || left(md5('order' || n), 15)
-  FROM generate_series(0, 45, 5) AS bits);
+-- The lowest bits of a number in Crockford's alphabet, five a character.
+CREATE FUNCTION pg_temp.crockford(number bigint, characters int) RETURNS text LANGUAGE sql IMMUTABLE RETURN (
+  SELECT string_agg(substr('0123456789abcdefghjkmnpqrstvwxyz', ((number >> (5 * at)) & 31)::int + 1, 1), ''
+    ORDER BY at DESC)
+  FROM generate_series(0, characters - 1) AS at);
+
+-- An id as the shop writes them: 48 bits of the time, then others. Its end, the order number, is unique: an
+-- odd factor maps each n to another one.
+CREATE FUNCTION pg_temp.key_at(ms bigint, n bigint) RETURNS text LANGUAGE sql IMMUTABLE RETURN
+  pg_temp.crockford(ms, 10) || 'e' || left(md5('order' || n), 6) || pg_temp.crockford(n * 20260131179, 9);
 
 CREATE TEMP TABLE seeded ON COMMIT DROP AS
 SELECT n, key, 'ord_' || key AS id, 'rfd_' || key AS refund_id, 'pi_' || key AS reference,
@@ -90,6 +95,14 @@ SELECT id, status, events, 'EUR', total, 'cus_0' || left(md5('customer' || custo
   at + interval '2 minutes', CASE WHEN was_placed THEN at + interval '300 ms' END,
   CASE WHEN was_placed THEN at + interval '310 ms' END, at, at + events * interval '150 ms'
 FROM seeded ORDER BY n;
+
+INSERT INTO order_terms (order_id, term)
+SELECT id, term FROM seeded CROSS JOIN LATERAL (VALUES
+  (format('customer-%s@example.com', customer), true),
+  ('customer ' || customer, true),
+  (customer::text, true),
+  (lower(tracking), tracking IS NOT NULL)
+) AS made (term, is_made) WHERE is_made ORDER BY n;
 
 INSERT INTO order_lines (order_id, sku, position, name, quantity, unit_price_minor)
 SELECT id, sku, position, name, quantity, price FROM seeded JOIN lines USING (n) ORDER BY n, position;
@@ -233,6 +246,7 @@ consumed AS (
   INSERT INTO consumed_events (consumer, event_id, consumed_at)
   SELECT consumer, id, time + interval '1 s' FROM written JOIN (VALUES
     ('analytics', 'order.placed'), ('analytics', 'order.declined'), ('analytics', 'order.cancelled'),
+    ('analytics', 'order.shipped'), ('analytics', 'refund.succeeded'), ('analytics', 'order.payment_refunded'),
     ('warehouse-feed', 'order.placed'), ('warehouse-feed', 'order.shipped'), ('warehouse-feed', 'order.cancelled')
   ) AS consumes (consumer, type) USING (type) ORDER BY consumer, id),
 fed AS (
@@ -260,4 +274,20 @@ ON CONFLICT (hour, sku, currency) DO UPDATE SET orders = total.orders + EXCLUDED
   units = total.units + EXCLUDED.units, revenue_minor = total.revenue_minor + EXCLUDED.revenue_minor,
   declines = total.declines + EXCLUDED.declines, compensations = total.compensations + EXCLUDED.compensations;
 
+INSERT INTO sales_hourly AS total (hour, currency, orders, declined, cancelled, shipped, revenue_minor, refunded_minor)
+SELECT date_trunc('hour', at + after, 'UTC'), 'EUR', count(*) FILTER (WHERE type = 'order.placed'),
+  count(*) FILTER (WHERE type = 'order.declined'), count(*) FILTER (WHERE type = 'order.cancelled'),
+  count(*) FILTER (WHERE type = 'order.shipped'),
+  COALESCE(sum(seeded.total) FILTER (WHERE type = 'order.placed'), 0),
+  COALESCE(sum(refund) FILTER (WHERE type IN ('refund.succeeded', 'order.payment_refunded')), 0)
+FROM seeded JOIN steps USING (kind)
+WHERE type IN ('order.placed', 'order.declined', 'order.cancelled', 'order.shipped', 'refund.succeeded',
+  'order.payment_refunded')
+GROUP BY 1 ORDER BY 1
+ON CONFLICT (hour, currency) DO UPDATE SET orders = total.orders + EXCLUDED.orders,
+  declined = total.declined + EXCLUDED.declined, cancelled = total.cancelled + EXCLUDED.cancelled,
+  shipped = total.shipped + EXCLUDED.shipped, revenue_minor = total.revenue_minor + EXCLUDED.revenue_minor,
+  refunded_minor = total.refunded_minor + EXCLUDED.refunded_minor;
+
 DROP FUNCTION pg_temp.key_at;
+DROP FUNCTION pg_temp.crockford;

@@ -4,7 +4,11 @@ import type { LoadRequest } from '../load.ts';
 
 /** Rows to ask for, from anywhere in the tables. */
 export interface Sample {
-  readonly orders: readonly { readonly id: string; readonly email: string }[];
+  readonly orders: readonly {
+    readonly id: string;
+    readonly email: string;
+    readonly tracking: string | null;
+  }[];
   /** Of orders that have a dead letter. */
   readonly failed: readonly string[];
   readonly cursors: readonly string[];
@@ -17,7 +21,8 @@ const HOUR_MS = 3_600_000;
 /** Picks the rows at random. */
 export async function takeSample(db: Database): Promise<Sample> {
   const orders = await db.$queryRaw<Sample['orders'][number][]>`
-    SELECT id, customer_email AS email FROM orders ORDER BY random() LIMIT ${SAMPLED}`;
+    SELECT o.id, customer_email AS email, tracking_number AS tracking
+    FROM orders o LEFT JOIN shipments s ON s.order_id = o.id ORDER BY random() LIMIT ${SAMPLED}`;
   const failed = await db.$queryRaw<{ id: string }[]>`
     SELECT order_id AS id FROM dead_letters ORDER BY random() LIMIT ${SAMPLED}`;
   const cursors = await db.$queryRaw<{ cursor: string }[]>`
@@ -31,6 +36,8 @@ export function requestedReads(sample: Sample): Readonly<Record<string, () => Lo
   const order = inTurns(sample.orders);
   const failed = inTurns(sample.failed);
   const cursor = inTurns(sample.cursors);
+  const tracking = inTurns(sample.orders.flatMap((each) => each.tracking ?? []));
+  const aWeekAgo = new Date(Date.now() - 7 * 24 * HOUR_MS).toISOString();
   const anHourAgo = new Date(Date.now() - HOUR_MS).toISOString();
   const paths = {
     'orders: first page': () => '/v1/orders?limit=20',
@@ -41,6 +48,13 @@ export function requestedReads(sample: Sample): Readonly<Record<string, () => Lo
     'orders: of the last hour': () => `/v1/orders?limit=20&created_after=${anHourAgo}`,
     'orders: declined in the last hour': () =>
       `/v1/orders?limit=20&status=declined&created_after=${anHourAgo}`,
+    'orders: of three statuses': () => '/v1/orders?limit=20&status=placed,reserved,cancelled',
+    'orders: unchanged for a week': () => `/v1/orders?limit=20&updated_before=${aWeekAgo}`,
+    'orders: searched by number': () => `/v1/orders?limit=20&q=${order().id.slice(-9)}`,
+    'orders: searched by e-mail': () => `/v1/orders?limit=20&q=${order().email}`,
+    'orders: searched by tracking number': () => `/v1/orders?limit=20&q=${tracking()}`,
+    'orders: a search with too many matches': () => '/v1/orders?limit=20&q=customer',
+    'orders: counts': () => '/v1/orders/counts',
     'an order with its timeline': () => `/v1/orders/${order().id}`,
     'the timeline of an order': () => `/v1/orders/${order().id}/timeline`,
     'events: first page': () => '/v1/events?limit=20',
@@ -51,6 +65,9 @@ export function requestedReads(sample: Sample): Readonly<Record<string, () => Lo
     'dead letters: first page': () => '/v1/dead-letters?limit=20',
     'dead letters: open': () => '/v1/dead-letters?limit=20&status=open',
     'dead letters: of an order': () => `/v1/dead-letters?limit=20&order_id=${failed()}`,
+    'dead letters: groups': () => '/v1/dead-letters/groups',
+    stock: () => '/v1/stock?limit=20',
+    'sales of a week': () => `/v1/sales?per=day&from=${aWeekAgo}`,
     products: () => '/v1/products?limit=20',
     subscriptions: () => '/v1/subscriptions',
     'metrics (cached for 1 s)': () => '/metrics',

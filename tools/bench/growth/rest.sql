@@ -16,7 +16,7 @@ SELECT id, unnest(types) FROM webhook_endpoints;
 
 INSERT INTO subscriptions (name, types, cursor_xid, cursor_position)
 SELECT name, types::text[], pg_current_xact_id(), 0
-FROM (VALUES ('analytics', '{order.placed,order.declined,order.cancelled}'), ('audit', '{}'),
+FROM (VALUES ('analytics', '{order.placed,order.declined,order.cancelled,order.shipped,refund.succeeded,order.payment_refunded}'), ('audit', '{}'),
   ('checkout-starter', '{order.placed}'), ('refund-starter', '{refund.requested}'),
   ('warehouse-feed', '{order.placed,order.shipped,order.cancelled}')) AS built_in (name, types)
 UNION ALL SELECT 'webhook/' || id, types, pg_current_xact_id(), 0 FROM webhook_endpoints;
