@@ -59,7 +59,7 @@ function digitsOf(text: string): string {
 
 /** People leave out the beginning of a telephone number. */
 function fromEnd(digits: string): string {
-  return `${PHONE}${[...digits].toReversed().join('')}`;
+  return `${PHONE}${digits.split('').toReversed().join('')}`;
 }
 
 function distinct(terms: readonly string[]): readonly string[] {

@@ -7,6 +7,7 @@ import { readTraceparent, traceIdOf } from '../../telemetry/traceparent.ts';
 import type { ApiKey } from '../../prisma/access/api-keys.ts';
 import { isDatabaseUnavailable, isValueRefused } from '../../prisma/client/errors.ts';
 import type { Operator } from '../../prisma/access/operator-actions.ts';
+import type { Decider } from '../../services/redrive.ts';
 import { inSpan, recordsSpans, type OpenSpan, type SpanStart } from '../../telemetry/tracing.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { ProblemError, problemResponse, type Problem } from '../http/problems.ts';
@@ -181,6 +182,11 @@ export function clientOf(c: Context<ApiEnv>) {
 /** The caller, for the audit log. */
 export function operatorOf(c: Context<ApiEnv>): Operator {
   return { apiKeyId: c.var.apiKey.id, correlationId: c.var.correlationId };
+}
+
+/** The caller, as the one who decides about a dead letter. */
+export function deciderOf(c: Context<ApiEnv>): Decider {
+  return { ...operatorOf(c), name: c.var.apiKey.name };
 }
 
 /** The pattern of the route that handles the request, also when a middleware responded before it. */

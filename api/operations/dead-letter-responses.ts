@@ -1,12 +1,10 @@
 /** Dead letters and redrives on the wire, and the problems of refused decisions. */
-import type { Context } from 'hono';
 import type { DeadLetterGroup } from '../../prisma/events/dead-letter-groups.ts';
 import type { DeadLetter } from '../../prisma/events/dead-letters.ts';
 import type { Redrive } from '../../prisma/events/redrives.ts';
 import type { Problem } from '../http/problems.ts';
-import type { Decider, DiscardOutcome, RedriveOutcome } from '../../services/redrive.ts';
+import type { DiscardOutcome, RedriveOutcome } from '../../services/redrive.ts';
 import { jsonPointer } from '../http/validation.ts';
-import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import type { DeadLetterBody, DeadLetterGroupBody, RedriveBody } from '../schemas/dead-letters.ts';
 
 const TEMPORAL_RETRY_SECONDS = 5;
@@ -64,11 +62,6 @@ export function progressBody(redrive: Redrive): RedriveBody {
     updated_at: redrive.updatedAt.toISOString(),
     finished_at: redrive.finishedAt?.toISOString() ?? null,
   };
-}
-
-/** The caller, as the one who decides. */
-export function deciderOf(c: Context<ApiEnv>): Decider {
-  return { ...operatorOf(c), name: c.var.apiKey.name };
 }
 
 type Refused = Exclude<RedriveOutcome | DiscardOutcome, { kind: 'redriven' | 'discarded' }>;

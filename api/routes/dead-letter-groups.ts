@@ -9,8 +9,8 @@ import { discardMany } from '../../services/redrive.ts';
 import type { Services } from '../context.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid } from '../http/respond.ts';
-import type { ApiEnv } from '../middleware/request.ts';
-import { deciderOf, groupBody, progressBody } from '../operations/dead-letter-responses.ts';
+import { deciderOf, type ApiEnv } from '../middleware/request.ts';
+import { groupBody, progressBody } from '../operations/dead-letter-responses.ts';
 import { responseHeaders } from '../schemas/conditions.ts';
 import {
   deadLetterGroupListQuery,

@@ -1,10 +1,10 @@
 /** Routes of single dead letters: thin handlers over services/redrive.ts. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { findDeadLetter, listDeadLetters } from '../../prisma/events/dead-letters.ts';
-import type { ApiEnv } from '../middleware/request.ts';
+import { deciderOf, type ApiEnv } from '../middleware/request.ts';
 import { ProblemError } from '../http/problems.ts';
 import { discard, redrive } from '../../services/redrive.ts';
-import { deadLetterBody, deciderOf, refusedDecision } from '../operations/dead-letter-responses.ts';
+import { deadLetterBody, refusedDecision } from '../operations/dead-letter-responses.ts';
 import { onInvalid } from '../http/respond.ts';
 import {
   deadLetterListQuery,

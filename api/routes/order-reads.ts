@@ -54,19 +54,7 @@ export function orderReadRoutes(services: Services) {
         return c.json(view, 200);
       })
       .openapi(listRoute, async (c) => {
-        const { limit, starting_after: startingAfter, ...filter } = c.req.valid('query');
-        const listed = await listOrders(
-          db,
-          {
-            statuses: filter.status,
-            email: filter.email,
-            search: filter.q,
-            createdAfter: filter.created_after,
-            updatedBefore: filter.updated_before,
-          },
-          { limit, startingAfter },
-        );
-        if (listed.kind === 'too_many') throw tooManyMatches();
+        const { orders, hasMore } = await pageOf(services, c.req.valid('query'));
         const data = listed.orders.map(orderBody);
         const { hasMore } = listed;
         return c.json({ object: 'list' as const, url: '/v1/orders', data, has_more: hasMore }, 200);
@@ -164,6 +152,15 @@ const timelineRoute = createRoute({
     ...problems('order_not_found', 'event_not_found', 'too_many_streams'),
   },
 });
+
+async function pageOf({ db }: Services, query: z.output<typeof orderListQuery>) {
+  const { limit, starting_after: startingAfter, q: search, status: statuses, email } = query;
+  const { created_after: createdAfter, updated_before: updatedBefore } = query;
+  const filter = { search, statuses, email, createdAfter, updatedBefore };
+  const listed = await listOrders(db, filter, { limit, startingAfter });
+  if (listed.kind === 'too_many') throw tooManyMatches();
+  return listed;
+}
 
 function tooManyMatches(): ProblemError {
   const most = MAX_MATCHES.toLocaleString('en-US');

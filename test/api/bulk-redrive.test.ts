@@ -131,14 +131,14 @@ describe('POST /v1/dead-letters/redrive', () => {
 
 describe('the progress of a bulk redrive', () => {
   const fingerprint = 'analytics: HTTP N';
-  const operator = (method: string, path: string, body?: object, where = shop) =>
-    where.request(method, path, { role: 'operator', body });
+  const shown = (path: string, where = shop) => where.request('GET', path, { role: 'operator' });
 
   test('a redrive answers with its progress, which any process shows from its start to its end', async () => {
     for (const error of ['HTTP 500', 'HTTP 502', 'HTTP 503']) await deadLetter({ error });
     const other = await openShopForTest({ databaseUrl: shop.databaseUrl });
     const body = { fingerprint, rate: 1, note: 'mended' };
-    const response = await operator('POST', '/v1/dead-letters/redrive', body);
+    const many = '/v1/dead-letters/redrive';
+    const response = await shop.request('POST', many, { role: 'operator', body });
     expect(response.status).toBe(202);
     const started = redrive.parse(await response.json());
     const path = `/v1/dead-letters/redrives/${started.id}`;
@@ -158,7 +158,7 @@ describe('the progress of a bulk redrive', () => {
     });
     const seen: number[] = [];
     await eventually(async () => {
-      const now = redrive.parse(await (await operator('GET', path, undefined, other)).json());
+      const now = redrive.parse(await (await shown(path, other)).json());
       if (now.status === 'running') seen.push(now.redriven);
       expect(now).toMatchObject({
         status: 'completed',
@@ -169,7 +169,7 @@ describe('the progress of a bulk redrive', () => {
     // Its row was written in between: one a second is redriven.
     expect(seen).toContain(2);
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
-    const list = await operator('GET', '/v1/dead-letters/redrives?limit=1', undefined, other);
+    const list = await shown('/v1/dead-letters/redrives?limit=1', other);
     expect(await list.json()).toMatchObject({ data: [{ id: started.id }], has_more: true });
   });
 
@@ -184,16 +184,16 @@ describe('the progress of a bulk redrive', () => {
       redriven: 4,
     };
     await shop.db.redrive.create({ data: killed });
-    const shown = () => operator('GET', `/v1/dead-letters/redrives/${killed.id}`);
-    expect(await (await shown()).json()).toMatchObject({ status: 'running' });
+    const path = `/v1/dead-letters/redrives/${killed.id}`;
+    expect(await (await shown(path)).json()).toMatchObject({ status: 'running' });
     await shop.db.$executeRaw`
       UPDATE redrives SET updated_at = now() - interval '61 seconds' WHERE id = ${killed.id}`;
     const interrupted = { status: 'interrupted', redriven: 4, finished_at: null };
-    expect(await (await shown()).json()).toMatchObject(interrupted);
+    expect(await (await shown(path)).json()).toMatchObject(interrupted);
   });
 
   test('a redrive that does not exist is not found', async () => {
-    const problem = await problemOf(await operator('GET', '/v1/dead-letters/redrives/rdr_x'));
+    const problem = await problemOf(await shown('/v1/dead-letters/redrives/rdr_x'));
     expect(problem.code).toBe('redrive_not_found');
   });
 });

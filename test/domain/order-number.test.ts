@@ -24,7 +24,7 @@ test('an order number is read in any case, with or without dashes, with O, I and
   fc.assert(
     fc.property(spelling, (as) => {
       const end = newId('order').slice(-9);
-      const written = [...end].map((letter, at) => {
+      const written = end.split('').map((letter, at) => {
         const { upper = false, dash = '', one = '1' } = as[at] ?? {};
         const said = letter === '0' ? 'o' : letter === '1' ? one : letter;
         return `${upper ? said.toUpperCase() : said}${dash}`;
