@@ -3,6 +3,7 @@ import { orderNumber } from '../../domain/order-number.ts';
 import type { Order, OrderEvent, Payment } from '../../domain/order.ts';
 import type { Product, Stock } from '../../domain/product.ts';
 import type { Refund } from '../../domain/refund.ts';
+import type { OrderCounts } from '../../prisma/orders/list-orders.ts';
 import type {
   OrderBody,
   OrderView,
@@ -11,6 +12,7 @@ import type {
   TimelineEntryBody,
 } from '../schemas/orders.ts';
 import type { StockedProduct } from '../../prisma/catalog/stock-list.ts';
+import type { OrderCountsBody } from '../schemas/order-lists.ts';
 import type { ProductBody, StockBody, StockItemBody } from '../schemas/products.ts';
 import type { RefundBody } from '../schemas/refunds.ts';
 
@@ -46,6 +48,19 @@ export function orderBody(order: Order): OrderBody {
     erased_at: order.erasedAt,
     created_at: order.createdAt,
     updated_at: order.updatedAt,
+  };
+}
+
+export function countsBody(
+  { byStatus, settledSince }: OrderCounts,
+  { retrying, oldestRetryAt }: { readonly retrying: number; readonly oldestRetryAt: string | null },
+): OrderCountsBody {
+  return {
+    object: 'order_counts',
+    by_status: { ...byStatus },
+    settled_since: settledSince,
+    retrying,
+    oldest_retry_at: oldestRetryAt,
   };
 }
 

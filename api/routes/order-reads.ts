@@ -2,6 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { listOrderEventsAfter } from '../../prisma/events/order-timeline.ts';
 import { countOrders, listOrders, MAX_MATCHES } from '../../prisma/orders/list-orders.ts';
+import { countRetriedOrders } from '../../prisma/orders/retried-steps.ts';
 import { contentTag } from '../http/etag.ts';
 import { invalidRequest, ProblemError } from '../http/problems.ts';
 import { timelinePosition, timelineSource } from '../events/event-feed.ts';
@@ -9,18 +10,12 @@ import { clientOf, type ApiEnv } from '../middleware/request.ts';
 import { loadOrder, orderNotFound, parseOrderId } from '../orders/load-order.ts';
 import { MAX_EVENTS, viewOrder } from '../orders/order-view.ts';
 import { waitPreference } from '../http/prefer.ts';
-import { orderBody, timelineEntryBody } from '../orders/representations.ts';
+import { countsBody, orderBody, timelineEntryBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
 import { ifNoneMatch, notModified, prefer, responseHeaders } from '../schemas/conditions.ts';
 import { streamContent, timelineHeaders, timelineQuery } from '../schemas/events.ts';
-import {
-  orderCountsSchema,
-  orderListQuery,
-  orderListSchema,
-  orderParam,
-  orderViewSchema,
-  timelineSchema,
-} from '../schemas/orders.ts';
+import { orderCountsSchema, orderListQuery } from '../schemas/order-lists.ts';
+import { orderListSchema, orderParam, orderViewSchema, timelineSchema } from '../schemas/orders.ts';
 import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 import { cursorNotFound, resumeCursor, streamResponse, wantsStream } from '../http/sse-response.ts';
@@ -31,9 +26,8 @@ export function orderReadRoutes(services: Services) {
     new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
       // Before the order whose id would be `counts`.
       .openapi(countsRoute, async (c) => {
-        const { byStatus, settledSince } = await countOrders(db);
-        const counts = { by_status: { ...byStatus }, settled_since: settledSince };
-        return c.json({ object: 'order_counts' as const, ...counts }, 200);
+        const counted = await Promise.all([countOrders(db), countRetriedOrders(db)]);
+        return c.json(countsBody(...counted), 200);
       })
       .openapi(showRoute, async (c) => {
         const id = parseOrderId(c.req.valid('param').id);
@@ -55,8 +49,7 @@ export function orderReadRoutes(services: Services) {
       })
       .openapi(listRoute, async (c) => {
         const { orders, hasMore } = await pageOf(services, c.req.valid('query'));
-        const data = listed.orders.map(orderBody);
-        const { hasMore } = listed;
+        const data = orders.map(orderBody);
         return c.json({ object: 'list' as const, url: '/v1/orders', data, has_more: hasMore }, 200);
       })
       .openapi(timelineRoute, async (c) => {
@@ -156,7 +149,8 @@ const timelineRoute = createRoute({
 async function pageOf({ db }: Services, query: z.output<typeof orderListQuery>) {
   const { limit, starting_after: startingAfter, q: search, status: statuses, email } = query;
   const { created_after: createdAfter, updated_before: updatedBefore } = query;
-  const filter = { search, statuses, email, createdAfter, updatedBefore };
+  const isRetrying = query.retrying !== undefined;
+  const filter = { search, statuses, email, createdAfter, updatedBefore, isRetrying };
   const listed = await listOrders(db, filter, { limit, startingAfter });
   if (listed.kind === 'too_many') throw tooManyMatches();
   return listed;

@@ -2,8 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import { ORDER_STATUSES } from '../../domain/order.ts';
 import { REFUND_STATUSES } from '../../domain/refund.ts';
-import { currency, listOf, pageOfIds, sku, text, time } from './common.ts';
-import { customer, email, shippingAddress, shippingAddressSchema } from './customers.ts';
+import { currency, listOf, sku, text } from './common.ts';
+import { customer, shippingAddress, shippingAddressSchema } from './customers.ts';
 
 export const MAX_LINES = 50;
 export const MAX_QUANTITY = 1_000;
@@ -212,53 +212,8 @@ export const orderViewSchema = orderSchema
   .openapi('Order');
 export type OrderView = z.output<typeof orderViewSchema>;
 
-const STATUS = ORDER_STATUSES.join('|');
-const statuses = z
-  .string()
-  .max(200)
-  .transform((list, context) => {
-    const parsed = z.array(z.enum(ORDER_STATUSES)).safeParse(list.split(','));
-    if (parsed.success) return [...new Set(parsed.data)];
-    context.addIssue(`Not one or several of these, with commas in between: ${STATUS}`);
-    return z.NEVER;
-  })
-  .openapi({
-    type: 'string',
-    pattern: `^(?:${STATUS})(?:,(?:${STATUS}))*$`,
-    description: 'Comma-separated statuses. Default: all.',
-    example: 'placed,reserved,paid',
-  });
-
 export const orderParam = z.object({ id: z.string().openapi({ example: ORDER_ID }) });
-export const orderListQuery = pageOfIds('order').extend({
-  q: text(100)
-    .optional()
-    .openapi({
-      description:
-        'What a person has of the order: its number, the beginning of its id, of its e-mail, of the ' +
-        'name or its later words, of the tracking number, or the last four or more digits of the ' +
-        'telephone number. Case and accents do not matter. More than 1,000 matches are 422.',
-      example: 'lovelace',
-    }),
-  status: statuses.optional(),
-  email: email.optional(),
-  created_after: time.optional(),
-  updated_before: time.optional(),
-});
 export const orderListSchema = listOf(orderSchema);
-
-export const orderCountsSchema = z
-  .object({
-    object: z.literal('order_counts'),
-    by_status: z.record(z.string(), z.number().int()).openapi({
-      description:
-        'Every status with its number of orders: all of those that still move or need attention; of ' +
-        'shipped, delivered, cancelled, declined and expired ones those created since `settled_since`.',
-      example: { placed: 3, needs_attention: 1, shipped: 120 },
-    }),
-    settled_since: z.iso.datetime().openapi({ description: 'A day ago.' }),
-  })
-  .openapi('OrderCounts');
 export const timelineSchema = listOf(timelineEntrySchema);
 
 export const cancelBody = z

@@ -10,6 +10,8 @@ import type { Database } from '../client/client.ts';
 import { idAfter, idBefore, lowestIdAt } from '../client/ids.ts';
 import { toOrder, type OrderRow } from '../client/mappers.ts';
 import { Prisma } from '../generated/client.ts';
+import { OPEN_STATUSES } from './orders.ts';
+import { HAS_RETRIED_STEP } from './retried-steps.ts';
 
 export interface OrderFilter {
   /** None: every status. */
@@ -19,6 +21,8 @@ export interface OrderFilter {
   readonly createdAfter?: string | undefined;
   /** ISO 8601; exclusive. */
   readonly updatedBefore?: string | undefined;
+  /** Only orders of which a step is being retried. */
+  readonly isRetrying?: boolean | undefined;
   /** Text that a person has of an order; see `searchedTerms` and `readOrderNumber`. */
   readonly search?: string | undefined;
 }
@@ -84,7 +88,7 @@ const LISTED = Prisma.sql`o.id, o.status, o.version, o.currency, o.total_minor A
   FROM order_lines l WHERE l.order_id = o.id) AS lines`;
 
 function conditionsOf(filter: OrderFilter, { startingAfter }: Page): readonly Prisma.Sql[] {
-  const { email, createdAfter, updatedBefore } = filter;
+  const { email, createdAfter, updatedBefore, isRetrying = false } = filter;
   const conditions = [Prisma.sql`true`];
   if (startingAfter !== undefined) conditions.push(Prisma.sql`o.id < ${startingAfter}`);
   if (email !== undefined) conditions.push(Prisma.sql`o.customer_email = ${email.toLowerCase()}`);
@@ -95,6 +99,11 @@ function conditionsOf(filter: OrderFilter, { startingAfter }: Page): readonly Pr
   if (updatedBefore !== undefined) {
     const until = idAfter('order', Date.parse(updatedBefore));
     conditions.push(Prisma.sql`o.updated_at < ${updatedBefore}::timestamptz AND o.id < ${until}`);
+  }
+  if (isRetrying) {
+    // By the index of those rows, and not order by order.
+    conditions.push(Prisma.sql`o.id = ANY(ARRAY(
+      SELECT order_id FROM step_attempts WHERE next_attempt_at IS NOT NULL)) AND ${HAS_RETRIED_STEP}`);
   }
   return conditions;
 }
@@ -122,15 +131,6 @@ async function conditionOfSearch(
   return [Prisma.sql`o.id = ANY(${[...new Set(rows.map((row) => row.id))]}::text[])`];
 }
 
-/** Such an order still moves, or waits for an operator. */
-const OPEN_STATUSES: readonly OrderStatus[] = [
-  'pending',
-  'placed',
-  'reserved',
-  'paid',
-  'cancelling',
-  'needs_attention',
-];
 const DAY_MS = 86_400_000;
 
 export interface OrderCounts {
@@ -151,7 +151,7 @@ export async function countOrders(db: Database): Promise<OrderCounts> {
     SELECT wanted.status, (
       SELECT count(*)::int FROM orders o WHERE o.status = wanted.status AND o.id > wanted.id) AS orders
     FROM (
-      SELECT status, '' AS id FROM unnest(${[...OPEN_STATUSES]}::order_status[]) AS status
+      SELECT status, '' AS id FROM unnest(${OPEN_STATUSES}::order_status[]) AS status
       UNION ALL SELECT status, ${lowestIdAt('order', sinceMs)}
       FROM unnest(${others}::order_status[]) AS status) wanted`;
   return {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { createApp } from '../../api/app.ts';
-import { orderCountsSchema, orderViewSchema } from '../../api/schemas/orders.ts';
+import { orderCountsSchema } from '../../api/schemas/order-lists.ts';
+import { orderViewSchema } from '../../api/schemas/orders.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { ORDER_STATUSES } from '../../domain/order.ts';
 import {
@@ -256,6 +257,29 @@ describe('GET /v1/orders', () => {
     expect((await listOf(await list('q=grace&updated_before=2020-01-01T00:00:00Z'))).data).toEqual(
       [],
     );
+  });
+
+  test('orders with a step that is being retried are listed on request, and counted', async () => {
+    const [retried, other] = [await placed(), await placed()];
+    const counts = async () => {
+      const response = await shop.request('GET', '/v1/orders/counts', { role: 'operator' });
+      return orderCountsSchema.parse(await response.json());
+    };
+    const { retrying: before } = await counts();
+    const failedAt = new Date('2026-11-01T10:00:00Z');
+    const failed = { orderId: retried, step: 'reserveStock', attempts: 2, lastFailure: 'x' };
+    await shop.db.stepAttempt.create({
+      data: { ...failed, firstFailedAt: failedAt, nextAttemptAt: new Date() },
+    });
+    await shop.db.stepAttempt.create({ data: { ...failed, orderId: other, nextAttemptAt: null } });
+    const { data } = await listOf(await list('retrying=true&limit=100'));
+    expect(data.map(({ id }) => id)).toEqual([retried]);
+    expect(await counts()).toMatchObject({
+      retrying: before + 1,
+      oldest_retry_at: failedAt.toISOString(),
+    });
+    expect((await list('retrying=maybe')).status).toBe(422);
+    await shop.db.stepAttempt.deleteMany({});
   });
 
   test('a misspelled parameter of the order list is refused with those that it has', async () => {

@@ -202,6 +202,7 @@ async function lists(db: Database): Promise<BackgroundReads> {
     'orders: of common and rare statuses': () =>
       listOrders(db, { statuses: ['placed', 'cancelled', 'needs_attention'] }, page),
     'orders: unchanged for two weeks': () => listOrders(db, { updatedBefore: daysAgo(14) }, page),
+    'orders: being retried': () => listOrders(db, { isRetrying: true }, page),
     'orders: by the end of the id': () => listOrders(db, { search: id.slice(-9) }, page),
     'orders: by the beginning of the id': () => listOrders(db, { search: id.slice(0, -4) }, page),
     'orders: by the e-mail': () => listOrders(db, { search: email }, page),
