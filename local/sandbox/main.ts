@@ -2,8 +2,7 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { linksOf } from '../shop/links.ts';
-import { createShop } from '../shop/shop.ts';
+import { shopSite } from '../shop/site.ts';
 import { JournalError } from './journal.ts';
 import { CALLBACK_DELAY_MS, createSandbox } from './sandbox.ts';
 import type { SandboxOptions } from './sandbox.ts';
@@ -71,15 +70,13 @@ function readOptions(args: readonly string[]): SandboxOptions {
   };
 }
 
-/** The demo shop, and the links between all pages of this machine. */
-function shopIn(values: Partial<z.output<typeof schema>>): Pick<SandboxOptions, 'links' | 'shop'> {
+/** The demo shop, when there is an API for it. */
+function shopIn(values: Partial<z.output<typeof schema>>): Partial<SandboxOptions> {
   const { 'api-url': apiUrl, 'storefront-key': storefrontKey } = values;
   if (apiUrl === undefined || storefrontKey === undefined) return {};
   const { 'temporal-ui-url': url, 'temporal-namespace': namespace = 'default' } = values;
   const temporalUi = url === undefined ? null : { url, namespace };
-  const shop: SandboxOptions['shop'] = ({ site, ...providers }) =>
-    createShop({ apiUrl, storefrontKey, temporalUi, site, providers });
-  return { links: linksOf({ apiUrl, temporalUi }), shop };
+  return shopSite({ apiUrl, storefrontKey, temporalUi });
 }
 
 function parse(args: readonly string[]): object {

@@ -85,7 +85,9 @@ export function respondPage(
               </ul>
             </nav>
           </header>
-          <div class="container" id="banner">${faultBanner(site.armed(), path)}</div>
+          <div class="container" id="banner" aria-live="polite">
+            ${faultBanner(site.armed(), path)}
+          </div>
           <main class="container" id="main">${main}</main>
         </body>
       </html>`,
@@ -112,7 +114,7 @@ export function timeInWords(iso: string): string {
 /** Names the faults that still fire, with a button; empty when there is none. `back`: the page to return to. */
 export function faultBanner(armed: readonly ArmedFault[], back: string): Html {
   if (armed.length === 0) return html``;
-  return html`<aside class="banner" role="status">
+  return html`<section class="banner" aria-label="Trouble">
     <div>
       <strong>Trouble is on.</strong>
       ${armed.map((fault) => html`<span class="fault">${faultInWords(fault)}</span> `)}
@@ -121,5 +123,5 @@ export function faultBanner(armed: readonly ArmedFault[], back: string): Html {
       <input type="hidden" name="back" value="${back}" />
       <button class="small">Switch all off</button>
     </form>
-  </aside>`;
+  </section>`;
 }

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { LOCAL_SECRETS } from '../../config/production.ts';
 import { createSandbox, type Sandbox } from '../../local/sandbox/sandbox.ts';
+import { shopSite } from '../../local/shop/site.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { createAppProcess, providersEnv, type AppProcess } from '../support/app-process.ts';
@@ -74,17 +75,20 @@ async function open(onClose: OnClose, options: SystemOptions): Promise<Omit<Syst
   const db = createDatabase({ url: database.url, poolSize: 4 });
   onClose(() => db.$disconnect());
   await seed(db);
+  const port = await choosePort();
+  const apiUrl = `http://127.0.0.1:${port}`;
   const sandbox = await createSandbox({
+    ...shopSite({ apiUrl, storefrontKey: 'hf_local_storefront', temporalUi: null }),
     warehouseCallbackSecret: LOCAL_SECRETS.warehouseCallback,
     callbackDelayMs: PARCEL_LEAVES_AFTER_MS,
   });
   onClose(() => sandbox.close());
   const temporal = await openNamespace(options.temporalAddress);
   onClose(() => temporal.close());
-  const port = await choosePort();
   const env = {
     ...providersEnv(sandbox),
-    PUBLIC_URL: `http://127.0.0.1:${port}`,
+    PUBLIC_URL: apiUrl,
+    SANDBOX_URL: sandbox.url,
     DATABASE_URL: database.url,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE: temporal.namespace,

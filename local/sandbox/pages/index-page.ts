@@ -68,7 +68,7 @@ function faultSwitch(place: string, fault: FaultView | undefined): Html {
       hx-select="#faults > *"
       hx-target="#faults"
       hx-swap="innerMorph"
-      hx-select-oob="#banner"
+      hx-select-oob="#banner:innerHTML"
     >
       <strong>${place}</strong>
       <span class="state">${stateInWords(fault)}</span>
