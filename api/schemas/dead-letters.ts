@@ -160,7 +160,9 @@ export const deadLetterGroupListQuery = z.object({ limit: limit(100, 50) });
 
 export const discardManyBody = z
   .strictObject({ fingerprint, note, dry_run: z.boolean().default(false) })
-  .openapi('DiscardDeadLetters');
+  .openapi('DiscardDeadLetters', {
+    example: { fingerprint: 'analytics: HTTP N', note: 'the receiver is gone', dry_run: true },
+  });
 
 export const discardManySchema = z
   .object({

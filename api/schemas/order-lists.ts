@@ -17,8 +17,7 @@ const statuses = z
   .openapi({
     type: 'string',
     pattern: `^(?:${STATUS})(?:,(?:${STATUS}))*$`,
-    description: 'Comma-separated statuses. Default: all.',
-    example: 'placed,reserved,paid',
+    description: 'Comma-separated statuses, such as `placed,reserved,paid`. Default: all.',
   });
 
 export const orderListQuery = pageOfIds('order').extend({
@@ -29,7 +28,6 @@ export const orderListQuery = pageOfIds('order').extend({
         'What a person has of the order: its number, the beginning of its id, of its e-mail, of the ' +
         'name or its later words, of the tracking number, or the last four or more digits of the ' +
         'telephone number. Case and accents do not matter. More than 1,000 matches are 422.',
-      example: 'lovelace',
     }),
   status: statuses.optional(),
   email: email.optional(),
