@@ -52,7 +52,7 @@ export function assetHref(name: AssetName): string {
 export function assetRoutes() {
   return new Hono().get('/assets/:name', (c) => {
     const name = c.req.param('name');
-    if (!isAsset(name)) return c.notFound();
+    if (!isAsset(name)) return c.body(null, 404);
     const { type, bytes } = read(name);
     return c.body(bytes, 200, {
       'content-type': type,

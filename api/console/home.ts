@@ -1,12 +1,178 @@
-/** The start page: what needs somebody, and what goes on. */
+/** The start page: what needs somebody, what goes on, what was sold. Each part loads on its own. */
 import { html } from 'hono/html';
+import { z } from 'zod';
+import { deadLetterGroupListSchema, deadLetterListSchema } from '../schemas/dead-letters.ts';
+import { invariantListSchema } from '../schemas/invariants.ts';
+import { orderCountsSchema } from '../schemas/order-lists.ts';
+import { orderListSchema } from '../schemas/orders.ts';
+import { reconciliationListSchema, reconciliationViewSchema } from '../schemas/reconciliations.ts';
+import { salesListSchema } from '../schemas/sales.ts';
+import { subscriptionListSchema } from '../schemas/subscriptions.ts';
+import { apiPath, callApi } from './call-api.ts';
 import { charts } from './charts.ts';
-import type { ConsolePage } from './page.ts';
-import { lazyPart } from './parts.ts';
+import { orderTable } from './orders.ts';
+import type { ConsoleContext, ConsolePage, Html } from './page.ts';
+import { lazyPart, money, show, table, time } from './parts.ts';
+
+/** The tiles change within seconds; the invariants read whole tables. */
+const REFRESH_SECONDS = 15;
+const INVARIANTS_MAX_AGE_SECONDS = 3_600;
+const BEHIND_SECONDS = 60;
+
+/** In this order. */
+const TILES = {
+  waiting,
+  retrying,
+  'dead-letters': deadLetters,
+  discrepancies,
+  invariants,
+  breakers,
+  subscriptions,
+};
 
 export const homePage: ConsolePage = {
   path: '',
   title: 'Home',
-  view: () => html`${lazyPart('charts')}`,
-  parts: { charts },
+  view: () =>
+    html`<div class="tiles">
+        ${Object.keys(TILES).map((name) => lazyPart(name, REFRESH_SECONDS))}
+      </div>
+      ${lazyPart('charts')}
+      <h2>Sales today</h2>
+      ${lazyPart('sales', REFRESH_SECONDS)}
+      <h2>Newest orders</h2>
+      ${lazyPart('newest', REFRESH_SECONDS)}`,
+  parts: { ...TILES, charts, sales, newest },
 };
+
+function tile(of: {
+  readonly value: Html | string | number;
+  readonly label: Html | string;
+  readonly href: string;
+  /** True: somebody should look. */
+  readonly isBad: boolean;
+}): Html {
+  return html`<a class="tile ${of.isBad ? 'bad' : ''}" href="/console${of.href}">
+    <strong>${of.value}</strong> ${of.label}
+  </a>`;
+}
+
+async function waiting(c: ConsoleContext): Promise<Html> {
+  const [counts, refunds] = await Promise.all([
+    callApi(c, { path: '/v1/orders/counts', schema: orderCountsSchema }),
+    callApi(c, {
+      path: '/v1/dead-letters?source=refund&status=open&limit=100',
+      schema: deadLetterListSchema,
+    }),
+  ]);
+  return show(counts, ({ by_status }) =>
+    show(refunds, ({ data }) => {
+      const value = (by_status['needs_attention'] ?? 0) + data.length;
+      return tile({ value, label: 'wait for a person', href: '/attention', isBad: value > 0 });
+    }),
+  );
+}
+
+async function retrying(c: ConsoleContext): Promise<Html> {
+  const found = await callApi(c, { path: '/v1/orders/counts', schema: orderCountsSchema });
+  return show(found, ({ retrying: value, oldest_retry_at: oldest }) => {
+    const since = oldest === null ? '' : html`, first failed ${time(oldest)}`;
+    const label = html`orders are retried${since}`;
+    return tile({ value, label, href: '/orders?retrying=true', isBad: value > 0 });
+  });
+}
+
+async function deadLetters(c: ConsoleContext): Promise<Html> {
+  const path = '/v1/dead-letters/groups';
+  const found = await callApi(c, { path, schema: deadLetterGroupListSchema });
+  return show(found, ({ data }) => {
+    const value = data.reduce((sum, { open }) => sum + open, 0);
+    const label = `open dead letters, ${data.length} ${data.length === 1 ? 'cause' : 'causes'}`;
+    return tile({ value, label, href: '/attention', isBad: value > 0 });
+  });
+}
+
+async function discrepancies(c: ConsoleContext): Promise<Html> {
+  const latest = await callApi(c, {
+    path: '/v1/reconciliations?limit=1',
+    schema: reconciliationListSchema,
+  });
+  if (!latest.ok) return show(latest, () => html``);
+  const [run] = latest.value.data;
+  const href = '/health';
+  if (run === undefined)
+    return tile({ value: '–', label: 'not reconciled yet', href, isBad: false });
+  const path = `/v1/reconciliations/${run.id}`;
+  const found = await callApi(c, { path, schema: reconciliationViewSchema });
+  return show(found, ({ discrepancies: all }) => {
+    const value = all.filter(({ resolved_at }) => resolved_at === null).length;
+    const label = html`discrepancies, reconciled ${time(run.finished_at ?? run.started_at)}`;
+    return tile({ value, label, href, isBad: value > 0 });
+  });
+}
+
+async function invariants(c: ConsoleContext): Promise<Html> {
+  const path = `/v1/invariants?max_age=${INVARIANTS_MAX_AGE_SECONDS}`;
+  const found = await callApi(c, { path, schema: invariantListSchema });
+  return show(found, ({ data, violated, unchecked, checked_at }) =>
+    tile({
+      value: `${data.length - violated - unchecked}/${data.length}`,
+      label: html`invariants hold, checked ${time(checked_at)}`,
+      href: '/health',
+      isBad: violated > 0,
+    }),
+  );
+}
+
+const provider = z.object({ breakers: z.record(z.string(), z.string()) });
+const readinessSchema = z.object({
+  dependencies: z.object({ payments: provider, warehouse: provider, mail: provider }),
+});
+
+async function breakers(c: ConsoleContext): Promise<Html> {
+  const found = await callApi(c, { path: '/readyz', schema: readinessSchema });
+  return show(found, ({ dependencies }) => {
+    const all = Object.values(dependencies).flatMap((each) => Object.entries(each.breakers));
+    const open = all.filter(([, state]) => state !== 'closed').map(([name]) => name);
+    const label = open.length === 0 ? 'breakers open' : `breakers open: ${open.join(', ')}`;
+    return tile({ value: open.length, label, href: '/health', isBad: open.length > 0 });
+  });
+}
+
+async function subscriptions(c: ConsoleContext): Promise<Html> {
+  const path = '/v1/subscriptions?limit=100';
+  const found = await callApi(c, { path, schema: subscriptionListSchema });
+  return show(found, ({ data }) => {
+    const value = data.filter(({ lag_seconds: lag }) => lag > BEHIND_SECONDS).length;
+    const label = `of ${data.length} subscriptions more than a minute behind`;
+    return tile({ value, label, href: '/events', isBad: value > 0 });
+  });
+}
+
+async function newest(c: ConsoleContext): Promise<Html> {
+  const found = await callApi(c, { path: '/v1/orders?limit=10', schema: orderListSchema });
+  return show(found, ({ data }) => orderTable(data));
+}
+
+/** Of the current day by UTC, per currency. */
+async function sales(c: ConsoleContext): Promise<Html> {
+  const from = `${new Date().toISOString().slice(0, 10)}T00:00:00Z`;
+  const path = apiPath('/v1/sales', { from, per: 'day' });
+  const found = await callApi(c, { path, schema: salesListSchema });
+  return show(found, ({ data, counted_until: until }) =>
+    table({
+      caption: 'Sales today',
+      head: ['Currency', 'Orders', 'Shipped', 'Cancelled', 'Declined', 'Revenue', 'Refunded'],
+      rows: data.map((day) => [
+        day.currency,
+        day.orders,
+        day.shipped,
+        day.cancelled,
+        day.declined,
+        money(day.revenue_minor, day.currency),
+        money(day.refunded_minor, day.currency),
+      ]),
+      empty: until === null ? 'Nothing is counted yet.' : 'Nothing was sold today.',
+    }),
+  );
+}

@@ -1,27 +1,158 @@
-/** One order: its saga as a picture, what it waits for, and what an operator can do. */
+/** One order: its saga as a picture, what it waits for, and what an operator can do about it. */
 import { Hono } from 'hono';
 import { html } from 'hono/html';
-import type { TemporalUi } from '../../domain/pages.ts';
-import { orderViewSchema } from '../schemas/orders.ts';
-import { callApi, fetchApi } from './call-api.ts';
-import type { ConsoleEnv, ConsolePage } from './page.ts';
-import { badge, show } from './parts.ts';
+import { isOrderId } from '../../domain/ids.ts';
+import { toMinor } from '../../domain/money.ts';
+import { checkoutPage, type TemporalUi } from '../../domain/pages.ts';
+import { deadLetterListSchema, deadLetterSchema } from '../schemas/dead-letters.ts';
+import { cancelSchema, orderViewSchema, type OrderView } from '../schemas/orders.ts';
+import { refundListSchema, refundSchema } from '../schemas/refunds.ts';
+import { apiPath, callApi, fetchApi } from './call-api.ts';
+import { attentionBox, timelineList, troubleBox } from './order-progress.ts';
+import {
+  customerBox,
+  decisionsBox,
+  linesTable,
+  mailsBox,
+  moneyBox,
+  shipmentBox,
+} from './order-record.ts';
+import type { Action, ConsoleContext, ConsoleEnv, ConsolePage, Html, View } from './page.ts';
+import { badge, money, outcome, problemBox, show, time, words } from './parts.ts';
+import { sagaPicture } from './saga-picture.ts';
+import { isMoving, sagaOf } from './saga.ts';
 
-export const createOrderPage = (_ui: TemporalUi | null): ConsolePage => ({
-  path: '/orders/:id',
-  title: 'Order',
-  async view(c) {
-    const path = `/v1/orders/${c.req.param('id') ?? ''}`;
-    return show(
-      await callApi(c, { path, schema: orderViewSchema }),
-      (order) => html`<p>${order.id} ${badge(order.status)}</p>`,
-    );
-  },
-});
+/** `temporalUi`: where the order's workflow is shown, if it is known. */
+export function createOrderPage(temporalUi: TemporalUi | null): ConsolePage {
+  return {
+    path: '/orders/:id',
+    title: 'Order',
+    async view(c) {
+      const path = pathOf(c);
+      const [found, letters, refunds] = await Promise.all([
+        callApi(c, { path, schema: orderViewSchema }),
+        callApi(c, {
+          path: apiPath('/v1/dead-letters', { order_id: c.req.param('id'), limit: 50 }),
+          schema: deadLetterListSchema,
+        }),
+        callApi(c, { path: `${path}/refunds?limit=50`, schema: refundListSchema }),
+      ]);
+      if (!found.ok) return problemBox(found.problem);
+      return viewOf(found.value, {
+        workflow: workflowLink(temporalUi, found.value.id),
+        mails: show(letters, ({ data }) => mailsBox(found.value, data)),
+        decisions: show(letters, (open) =>
+          show(refunds, (list) => decisionsBox(open.data, list.data)),
+        ),
+      });
+    },
+    actions: { resolve, redrive, refund, cancel },
+  };
+}
 
-/** The events of the order as they come, for the page's script. */
+function pathOf(c: ConsoleContext): string {
+  return `/v1/orders/${encodeURIComponent(c.req.param('id') ?? '')}`;
+}
+
+interface OrderParts {
+  readonly workflow: Html | string;
+  readonly mails: Html;
+  readonly decisions: Html;
+}
+
+function viewOf(order: OrderView, parts: OrderParts): View {
+  const steps = sagaOf(order);
+  const isLive = isMoving(steps) || order.status === 'needs_attention';
+  return {
+    title: `Order ${order.order_number}`,
+    heading: html`Order ${order.order_number} ${badge(order.status)}`,
+    live: isLive
+      ? `/console/orders/${order.id}/live?after=${order.timeline.at(-1)?.seq ?? 0}`
+      : null,
+    main: html`<p class="facts">
+        <span>${money(order.total_minor, order.currency)}</span>
+        <span>${order.customer.name}</span>
+        <span>placed ${time(order.created_at)}</span>
+        ${order.cancel_reason === null ? '' : html`<span>${words(order.cancel_reason)}</span>`}
+        <code>${order.id}</code>
+        ${parts.workflow}
+      </p>
+      ${order.warnings.map(({ part, detail }) => html`<p class="box">${part}: ${detail}</p>`)}
+      <section aria-label="Checkout">${sagaPicture(steps)}</section>
+      ${attentionBox(order)} ${troubleBox(order)}
+      <div class="columns">
+        <section aria-labelledby="timeline">
+          <h2 id="timeline">Timeline</h2>
+          ${timelineList(order)} ${parts.decisions}
+        </section>
+        <div>
+          ${customerBox(order)} ${linesTable(order)} ${moneyBox(order)} ${shipmentBox(order)}
+          ${parts.mails}
+        </div>
+      </div>`,
+  };
+}
+
+function workflowLink(ui: TemporalUi | null, id: string): Html | string {
+  if (ui === null || !isOrderId(id)) return '';
+  return html`<a href="${checkoutPage(ui, id)}" rel="noreferrer" target="_blank"
+    >Workflow in Temporal ↗</a
+  >`;
+}
+
+/** Decides about a step that waits for a person. */
+const resolve: Action = async (c, form) => {
+  const [action, note] = [form.text('choice'), form.text('note')];
+  const found = await redriveLetter(c, form.text('dead_letter'), { action, ...(note && { note }) });
+  return outcome(found, ({ subject }) => `${words(action)} of ${subject}: accepted.`);
+};
+
+/** Sends a mail again, or what else failed for good. */
+const redrive: Action = async (c, form) => {
+  const found = await redriveLetter(c, form.text('dead_letter'), {});
+  return outcome(found, ({ subject }) => `${subject} is tried again.`);
+};
+
+function redriveLetter(c: ConsoleContext, id: string, body: object) {
+  const path = `/v1/dead-letters/${encodeURIComponent(id)}/redrive`;
+  return callApi(c, { method: 'POST', path, body, schema: deadLetterSchema });
+}
+
+const refund: Action = async (c, form) => {
+  const amount = toMinor(form.text('amount'), form.text('currency'));
+  if (amount === null)
+    return { tone: 'bad', text: `"${form.text('amount')}" is no amount, e.g. 12.50` };
+  const found = await callApi(c, {
+    method: 'POST',
+    path: `${pathOf(c)}/refunds`,
+    key: form.key,
+    body: { amount_minor: amount, reason: form.text('reason') },
+    schema: refundSchema,
+  });
+  return outcome(found, (made) => `Refund of ${money(made.amount_minor, made.currency)} accepted.`);
+};
+
+const cancel: Action = async (c, form) => {
+  const reason = form.text('reason');
+  const found = await callApi(c, {
+    method: 'POST',
+    path: `${pathOf(c)}/cancel`,
+    key: form.key,
+    body: reason === '' ? {} : { reason },
+    schema: cancelSchema,
+  });
+  return outcome(
+    found,
+    ({ pending_compensations: pending }) => `Cancelling: ${pending.join(', ')}.`,
+  );
+};
+
+/** The order's events as they come, for the page's script. */
 export function liveRoutes() {
-  return new Hono<ConsoleEnv>().get('/orders/:id/live', async (c) =>
-    fetchApi(c, { path: `/v1/orders/${c.req.param('id')}/timeline`, accept: 'text/event-stream' }),
+  return new Hono<ConsoleEnv>().get('/orders/:id/live', (c) =>
+    fetchApi(c, {
+      path: apiPath(`${pathOf(c)}/timeline`, { after: c.req.query('after') }),
+      accept: 'text/event-stream',
+    }),
   );
 }

@@ -56,6 +56,11 @@ export function duration(ms: number): string {
   return positive >= 1_000 ? `${Math.floor(positive / 1_000)} s` : `${Math.round(positive)} ms`;
 }
 
+/** To the millisecond in the first minute. */
+export function elapsed(ms: number): string {
+  return ms < 60_000 ? `${(ms / 1_000).toFixed(3)} s` : duration(ms);
+}
+
 export function orderLink(id: string, text: string = id): Html {
   return html`<a href="/console/orders/${id}">${text}</a>`;
 }

@@ -50,7 +50,11 @@ function signInPage({ production }: Services, next: string, problem: Html | null
         The local stack has <code>hf_local_operator</code> and <code>hf_local_admin</code>.
       </p>`;
   const notice = problem === null ? null : { tone: 'bad' as const, text: problem };
-  const main = html`<form method="post" action="/console/sign-in?next=${encodeURIComponent(next)}">
+  const main = html`<form
+      class="sign-in"
+      method="post"
+      action="/console/sign-in?next=${encodeURIComponent(next)}"
+    >
       <label>
         API key of an operator or administrator
         <input

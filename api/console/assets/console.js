@@ -3,33 +3,28 @@
   /** Events come in bursts; one refresh shows them all. */
   const GATHER_MS = 150;
   let stream = null;
-  let address = null;
+  let followed = null;
 
+  /** A page that was replaced begins where the new one was read, so that no event is missed. */
   function follow() {
-    const main = document.querySelector('main[data-live]');
-    const wanted = document.hidden ? null : (main?.dataset.live ?? null);
-    if (wanted === address) return;
+    const main = document.hidden ? null : document.querySelector('main[data-live]');
+    if (main === followed) return;
     stream?.close();
-    address = wanted;
-    stream = wanted === null ? null : open(wanted);
+    followed = main;
+    stream = main === null ? null : open(main);
   }
 
-  function open(url) {
-    const source = new EventSource(url);
+  function open(main) {
+    const source = new EventSource(main.dataset.live);
     let timer = null;
     // Events have names of their own, such as order.paid: the list is the server's.
-    for (const type of document.querySelector('main').dataset.types.split(' ')) {
+    for (const type of main.dataset.types.split(' ')) {
       source.addEventListener(type, () => {
         clearTimeout(timer);
-        timer = setTimeout(refresh, GATHER_MS);
+        timer = setTimeout(() => htmx.trigger(main, 'changed'), GATHER_MS);
       });
     }
     return source;
-  }
-
-  function refresh() {
-    const main = document.querySelector('main[data-live]');
-    if (main !== null) htmx.trigger(main, 'changed');
   }
 
   document.addEventListener('htmx:after:swap', () => {
@@ -43,7 +38,7 @@
   });
   document.addEventListener('visibilitychange', () => {
     follow();
-    if (!document.hidden) refresh();
+    if (followed !== null) htmx.trigger(followed, 'changed');
   });
   document.addEventListener('DOMContentLoaded', follow);
 })();

@@ -1,0 +1,62 @@
+/** The steps of an order as operators know them, with the events that say how they ended. */
+import type { CompensationName, ForwardStep } from '../../domain/checkout-steps.ts';
+import type { EventType } from '../../domain/order.ts';
+
+export interface SagaRow {
+  readonly label: string;
+  /** Who carries it out. */
+  readonly by: string;
+  /** Null for what the API does before the checkout. */
+  readonly step: ForwardStep | null;
+  readonly done: EventType;
+  /** The cancel reason that says the provider refused it. */
+  readonly refusedAs: string | null;
+  readonly undo: {
+    readonly label: string;
+    readonly step: CompensationName;
+    readonly done: EventType;
+  };
+}
+
+export const SAGA_ROWS: readonly SagaRow[] = [
+  {
+    label: 'Hold units',
+    by: 'our stock',
+    step: null,
+    done: 'order.created',
+    refusedAs: null,
+    undo: { label: 'Free units', step: 'releaseStock', done: 'order.stock_released' },
+  },
+  {
+    label: 'Authorize',
+    by: 'payment provider',
+    step: null,
+    done: 'order.placed',
+    refusedAs: null,
+    undo: { label: 'Void', step: 'voidOrRefundPayment', done: 'order.payment_voided' },
+  },
+  {
+    label: 'Reserve',
+    by: 'warehouse',
+    step: 'reserveStock',
+    done: 'order.reserved',
+    refusedAs: 'warehouse_refused',
+    undo: { label: 'Release', step: 'releaseStock', done: 'order.stock_released' },
+  },
+  {
+    label: 'Capture',
+    by: 'payment provider',
+    step: 'capturePayment',
+    done: 'order.paid',
+    refusedAs: 'payment_refused',
+    undo: { label: 'Refund', step: 'voidOrRefundPayment', done: 'order.payment_refunded' },
+  },
+  {
+    label: 'Ship',
+    by: 'warehouse',
+    step: 'shipOrder',
+    done: 'order.shipped',
+    refusedAs: 'shipping_refused',
+    undo: { label: 'Call back', step: 'cancelShipment', done: 'order.shipment_cancelled' },
+  },
+];
