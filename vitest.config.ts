@@ -16,6 +16,7 @@ const FULL = [
   'growth',
   'monitoring',
   'chaos',
+  'browser',
 ].map((folder) => `test/${folder}/**/*.test.ts`);
 const COMMON = {
   pool: 'forks',
