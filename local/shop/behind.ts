@@ -71,7 +71,9 @@ function callRows(calls: readonly Call[], startMs: number): readonly Row[] {
   });
 }
 
-function concerns({ orderId, provider, atMs }: Call, behind: Behind): boolean {
+function concerns({ orderId, provider, operation, atMs }: Call, behind: Behind): boolean {
+  // Whoever looks at the order, as this page does, has its parcel looked up.
+  if (provider === 'warehouse' && operation === 'lookup') return false;
   if (orderId !== null) return orderId === behind.orderId;
   const isRecent = atMs >= behind.startMs && atMs < behind.startMs + NAMELESS_MAIL_MS;
   return provider === 'mail' && isRecent;

@@ -22,7 +22,7 @@ export const MODE_WORDS: Readonly<Record<string, string>> = {
   reject: 'answers with a chosen error, without effect',
   answer_lost: 'acts, but the response is lost',
   hang: 'never answers',
-  down: 'is down: the connection is cut, without effect',
+  down: 'cuts the connection, without effect',
   duplicate: 'sends its message twice',
   late: 'acts late',
 };

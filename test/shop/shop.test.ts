@@ -63,7 +63,7 @@ describe('an order', () => {
     expect(later).toMatch(/\+\d+ ms The shopper has the answer: 201/);
     expect(later).toMatch(/Shipped: Sandbox Parcel, tracking number SP/);
     expect(later).toContain('warehouse/ship: done');
-    expect(later).toMatch(/authorize €12\.00 key …\/authorize capture €12\.00/);
+    expect(later).toMatch(/authorize €12\.00 key &lt;order&gt;\/authorize capture €12\.00/);
     expect(page.text).toContain(`${api.url}/console${page.path.replace('/shop', '')}`);
     expect(page.text).toContain('/namespaces/default/workflows/checkout%2Ford_');
     // The basket is bought.
@@ -187,7 +187,7 @@ describe('trouble', () => {
     const lasting = { trouble: 'mail-down', lasts: 'always' };
     await buy(visitor, 'mug-white', lasting);
     const words = wordsOf((await visitor.get('/shop')).text);
-    expect(words).toContain('Trouble is on. Mail server, send: is down');
+    expect(words).toContain('Trouble is on. Mail server, send: cuts the connection');
     expect(shop.sandbox.faults.list()).toMatchObject([{ operation: 'send', mode: 'down' }]);
     shop.sandbox.faults.clear();
     await buy(visitor, 'mug-white', { trouble: 'warehouse-down', card: 'declined' });

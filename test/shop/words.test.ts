@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PROBLEMS } from '../../api/http/problems.ts';
 import {
@@ -13,6 +15,9 @@ import {
   statusAfter,
   statusInWords,
 } from '../../local/shop/event-words.ts';
+import { CARDS, TROUBLES } from '../../local/shop/offers.ts';
+import { PROJECT } from '../../local/stack/home.ts';
+import { read } from '../support/documents.ts';
 
 const entry = { seq: 1, time: '2026-01-01T00:00:00Z' };
 
@@ -51,4 +56,20 @@ test('every problem is told without its code in the sentence, and says that noth
 test('a response that never came may be asked for again', () => {
   const answer = { status: null, body: null, afterMs: 1, retryAfterSeconds: null, replayed: false };
   expect(answerInWords(answer, (sku) => sku)).toMatchObject({ mayRepeat: true, tone: 'wait' });
+});
+
+test('every trouble and card that a document names is offered by the shop', () => {
+  const patterns = readdirSync(join(PROJECT, 'docs/patterns')).map(
+    (name) => `docs/patterns/${name}`,
+  );
+  const named = ['README.md', ...patterns].flatMap((file) =>
+    [
+      ...read(file)
+        .replaceAll(/\s+/g, ' ')
+        .matchAll(/(?:trouble|card|Again with) "([^"]+)"/g),
+    ].map(([, name]) => name),
+  );
+  const offered = [...TROUBLES, ...CARDS].map(({ name }) => name);
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((name) => name === undefined || !offered.includes(name))).toEqual([]);
 });

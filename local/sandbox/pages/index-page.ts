@@ -76,7 +76,7 @@ function faultSwitch(place: string, fault: FaultView | undefined): Html {
         ${MODES.map(
           (mode) =>
             html`<option value="${mode}" ${mode === (fault?.mode ?? 'down') && html`selected`}>
-              ${MODE_WORDS[mode]}
+              ${mode}: ${MODE_WORDS[mode]}
             </option>`,
         )}
       </select>
