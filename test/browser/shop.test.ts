@@ -1,0 +1,128 @@
+/** The demo shop and the sandbox's pages in Chromium, on a whole system: what a stranger sees and does. */
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { afterEach, describe, expect, test } from 'vitest';
+import { openSystem } from '../e2e/system.ts';
+import { useOpened } from '../support/use-opened.ts';
+import { noBrowser, useBrowser } from './support/browser.ts';
+
+const PHONE = { viewport: { width: 390, height: 844 }, colorScheme: 'dark' } as const;
+
+describe.skipIf(noBrowser)(
+  `the demo shop in a browser${noBrowser ? `: skipped, ${noBrowser}` : ''}`,
+  () => {
+    const browser = useBrowser();
+    const system = useOpened(() => openSystem());
+    afterEach(() => system.sandbox.faults.clear());
+
+    const visit = (path = '/shop', options?: BrowserContextOptions) =>
+      browser.open(`${system.sandbox.url}${path}`, options);
+
+    test('an order in the shop is answered, and seen shipped while the page is open', async () => {
+      const { page, expectClean } = await visit();
+      await expectClean();
+      await toCheckout(page);
+      await expectClean();
+      await buyButton(page).click();
+      await page.getByRole('heading', { name: 'Thank you! Your order is placed' }).waitFor();
+      // Nobody reloads: the page follows the order.
+      await page.locator('#status').getByText('shipped').waitFor();
+      await page.locator('#behind').getByText('Mail sent: shipped').waitFor();
+      expect(await page.locator('#payments li').allInnerTexts()).toEqual([
+        expect.stringContaining('authorize'),
+        expect.stringContaining('capture'),
+      ]);
+      const rows = await page.locator('#behind li').all();
+      const times = await Promise.all(rows.map((row) => row.getAttribute('data-at')));
+      expect(times.map(Number)).toEqual(times.map(Number).toSorted((a, b) => a - b));
+      await cancelButton(page).waitFor({ state: 'detached' });
+      await expectClean();
+    });
+
+    test('a declined card is told in words, on a phone in the dark, too', async () => {
+      const { page, expectClean } = await visit('/shop', PHONE);
+      await toCheckout(page);
+      await page.getByLabel('Insufficient funds').check();
+      await expectClean();
+      await buyButton(page).click();
+      await page.getByRole('heading', { name: 'Your card was declined' }).waitFor();
+      await page.getByText('there is not enough money on this card').waitFor();
+      expect(await overflow(page)).toBe(0);
+      await expectClean();
+    });
+
+    test('a fault is switched on and off by its buttons, and the banner says so meanwhile', async () => {
+      const { page, expectClean } = await visit('/');
+      await page.getByRole('button', { name: 'Switch the fault at warehouse/ship on' }).click();
+      await page.locator('#banner').getByText('Warehouse, ship: cuts the connection').waitFor();
+      expect(system.sandbox.faults.list()).toMatchObject([{ operation: 'ship', mode: 'down' }]);
+      await expectClean();
+      await page.getByRole('button', { name: 'Switch the fault at warehouse/ship off' }).click();
+      await page.locator('#banner').getByText('Trouble is on').waitFor({ state: 'detached' });
+      expect(system.sandbox.faults.list()).toEqual([]);
+    });
+
+    test('a refusal to ship is seen to be compensated, and the ledger has the refund', async () => {
+      const { page, expectClean } = await visit();
+      await toCheckout(page);
+      await page.getByLabel('The warehouse refuses to ship').check();
+      await buyButton(page).click();
+      await page.locator('#behind').getByText('Cancelled, with nothing left behind').waitFor();
+      const refunds = page.locator('#payments').getByText('refund', { exact: true });
+      await refunds.waitFor();
+      expect(await refunds.count()).toBe(1);
+      await expectClean();
+    });
+
+    test('Buy that is pressed twice at once gives one order', async () => {
+      const before = await system.db.order.count();
+      const { page, expectClean } = await visit();
+      await toCheckout(page);
+      await page.getByRole('button', { name: 'Buy, and press twice at once' }).click();
+      await page.getByText('201 order placed').waitFor();
+      expect(await page.locator('.told').count()).toBe(2);
+      expect(await system.db.order.count()).toBe(before + 1);
+      await page.locator('#status').getByText('shipped').waitFor();
+      await expectClean();
+    });
+
+    test('the keyboard alone buys something', async () => {
+      const { page } = await visit();
+      await page.getByRole('button', { name: 'Add White mug to the basket' }).press('Enter');
+      await page.getByRole('button', { name: 'Check out' }).press('Enter');
+      await page.getByLabel('Declined pm_card').press('ArrowUp');
+      await buyButton(page).press('Enter');
+      await page.getByRole('heading', { name: 'Thank you! Your order is placed' }).waitFor();
+      expect(new URL(page.url()).pathname).toMatch(/^\/shop\/orders\/ord_/);
+    });
+
+    test.each(['light', 'dark'] as const)(
+      'inbox, ledger, sandbox and start page are accessible in the %s, at the width of a phone, too',
+      async (colorScheme) => {
+        const { page, expectClean } = await visit('/inbox', { colorScheme });
+        const start = `${system.api.url}/`;
+        for (const url of ['/inbox', '/ledger/payments', '/', start, `${start}docs/errors`]) {
+          await page.goto(new URL(url, system.sandbox.url).href);
+          await expectClean();
+          await page.setViewportSize(PHONE.viewport);
+          expect([url, await overflow(page)]).toEqual([url, 0]);
+          await page.setViewportSize({ width: 1400, height: 900 });
+        }
+      },
+    );
+  },
+);
+
+const buyButton = (page: Page) => page.getByRole('button', { name: 'Buy', exact: true });
+const cancelButton = (page: Page) => page.getByRole('button', { name: 'Cancel the order' });
+
+/** One white mug in the basket, at the checkout. */
+async function toCheckout(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Add White mug to the basket' }).click();
+  await page.getByRole('button', { name: 'Check out' }).click();
+  await page.getByRole('heading', { name: 'Check out' }).waitFor();
+}
+
+/** By how many pixels the page is wider than the window. */
+function overflow(page: Page): Promise<number> {
+  return page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+}
