@@ -28,6 +28,7 @@ import { registerEventMetrics } from './operations/event-metrics.ts';
 import { CONCURRENCY_LIMITS, type RequestClass } from './limits/request-class.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './http/sse.ts';
 import { createMetrics, type Metrics } from './operations/metrics.ts';
+import { createTrends, type Trends } from './operations/trends.ts';
 import { createOrderWaiters, type OrderWaiters } from '../services/order-waiters.ts';
 import type { InboxMessage } from '../prisma/events/inbox.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
@@ -79,6 +80,8 @@ export interface Services extends ApiDeps {
   /** Starts of refunds and reconciliations. */
   readonly starts: BackgroundStarts;
   readonly metrics: Metrics;
+  /** Of this process, for the charts of the console. */
+  readonly trends: Trends;
   /** Logs and counts a genuine message that is not understood. */
   readonly onNotUnderstood: (message: InboxMessage) => void;
   readonly redriver: Redriver;
@@ -103,13 +106,7 @@ export function createServices(deps: ApiDeps): Services {
   const streamDeps = { notifications, log, limits: deps.streamLimits };
   const feedStreams = createEventStreams(streamDeps);
   const timelineStreams = createEventStreams(streamDeps);
-  const limits = { ...CONCURRENCY_LIMITS, ...deps.concurrencyLimits };
-  const limiters = {
-    checkout: new ConcurrencyLimiter(limits.checkout),
-    other: new ConcurrencyLimiter(limits.other),
-    slow: new ConcurrencyLimiter(limits.slow),
-    console: new ConcurrencyLimiter(limits.console),
-  };
+  const limiters = createLimiters({ ...CONCURRENCY_LIMITS, ...deps.concurrencyLimits });
   const metrics = createMetrics({
     breakers: () => [
       ...deps.payments.breakers(),
@@ -120,6 +117,8 @@ export function createServices(deps: ApiDeps): Services {
   });
   const streams = { feed: feedStreams, timeline: timelineStreams };
   registerEventMetrics(metrics.registry, { db: deps.watchDb, streams });
+  const trends = createTrends(metrics.registry);
+  if (deps.console) trends.start();
   return {
     ...deps,
     limiters,
@@ -134,6 +133,7 @@ export function createServices(deps: ApiDeps): Services {
     feedStreams,
     timelineStreams,
     metrics,
+    trends,
     onNotUnderstood({ source, id, type, orderId }) {
       metrics.countNotUnderstood(source);
       const about = { source, webhook_id: id, type, order_id: orderId };
@@ -145,11 +145,21 @@ export function createServices(deps: ApiDeps): Services {
     async close() {
       // Long polls end now and need a permit of their class for their response: only this one closes.
       limiters.checkout.close();
+      trends.close();
       waiters.close();
       feedStreams.close();
       timelineStreams.close();
       productCache.close();
       await Promise.all([starter.drain(), starts.drain(), redriver.drain()]);
     },
+  };
+}
+
+function createLimiters(limits: typeof CONCURRENCY_LIMITS): Limiters {
+  return {
+    checkout: new ConcurrencyLimiter(limits.checkout),
+    other: new ConcurrencyLimiter(limits.other),
+    slow: new ConcurrencyLimiter(limits.slow),
+    console: new ConcurrencyLimiter(limits.console),
   };
 }
