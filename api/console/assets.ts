@@ -15,6 +15,7 @@ const FILES = {
   'htmx.js': { type: SCRIPT, module: 'htmx.org/dist/htmx.min.js' },
   'uplot.js': { type: SCRIPT, module: 'uplot/dist/uPlot.iife.min.js' },
   'console.js': { type: SCRIPT, module: null },
+  'charts.js': { type: SCRIPT, module: null },
   'icon.svg': { type: 'image/svg+xml', module: null },
 } as const;
 

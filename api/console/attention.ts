@@ -1,9 +1,136 @@
-/** The page "Attention". */
+/** What needs a person: steps and refunds that wait for a decision, then failed work by cause. */
 import { html } from 'hono/html';
-import type { ConsolePage } from './page.ts';
+import { decisionsAbout } from '../../domain/checkout-steps.ts';
+import {
+  deadLetterListSchema,
+  deadLetterSchema,
+  type DeadLetterBody,
+} from '../schemas/dead-letters.ts';
+import { orderListSchema, type OrderBody } from '../schemas/orders.ts';
+import { apiPath, callApi } from './call-api.ts';
+import {
+  bulkActions,
+  bulkForms,
+  causes,
+  DISCARD_EFFECT,
+  noteOf,
+  redrives,
+  sampleLink,
+} from './causes.ts';
+import type { ActionForm, ConsoleContext, ConsolePage, Html, Notice } from './page.ts';
+import { actionForm, hidden, lazyPart, money, outcome, show, table, time } from './parts.ts';
+
+const PAGE = 20;
 
 export const attentionPage: ConsolePage = {
   path: '/attention',
   title: 'Attention',
-  view: () => html`<p class="muted">Nothing here yet.</p>`,
+  async view(c) {
+    const { cause, after } = c.req.query();
+    const [first, groups, runs] = await Promise.all([
+      cause === undefined ? waiting(c) : letters(c, cause, after),
+      causes(c),
+      redrives(c),
+    ]);
+    return html`${lazyPart('redrives', 2, { content: runs })} ${first}
+      <h2>What fails, by cause</h2>
+      ${lazyPart('causes', 10, { content: groups })}`;
+  },
+  parts: { causes, redrives },
+  actions: { decide, ...bulkActions },
 };
+
+/** Steps of orders, and refunds, whose outcome a person has to decide. */
+async function waiting(c: ConsoleContext): Promise<Html> {
+  const open = (source: string) => openLetters(c, { source });
+  const path = '/v1/orders?status=needs_attention&limit=100';
+  const [steps, refunds, orders] = await Promise.all([
+    open('checkout'),
+    open('refund'),
+    callApi(c, { path, schema: orderListSchema }),
+  ]);
+  const known = new Map(orders.ok ? orders.value.data.map((order) => [order.id, order]) : []);
+  const list = (found: typeof steps, what: string) =>
+    html`<h2>${what} that wait for a decision</h2>
+      ${show(found, ({ data, has_more: more }) =>
+        letterTable(data, { what, known, more: more ? `Only the newest ${PAGE}.` : '' }),
+      )}`;
+  return html`${list(steps, 'Orders')} ${list(refunds, 'Refunds')}`;
+}
+
+/** The open dead letters of one cause, one by one. */
+async function letters(c: ConsoleContext, cause: string, after?: string): Promise<Html> {
+  const found = await openLetters(c, { fingerprint: cause, starting_after: after });
+  return html`<p><a href="/console/attention">All causes</a></p>
+    <h2><code>${cause}</code></h2>
+    <div class="actions">${bulkForms(cause)}</div>
+    ${show(found, ({ data, has_more: more }) => {
+      const next = apiPath('/console/attention', { cause, after: data.at(-1)?.id });
+      return letterTable(data, {
+        what: 'Failures',
+        known: new Map(),
+        more: more ? html`<a href="${next}">Older</a>` : '',
+      });
+    })}`;
+}
+
+function openLetters(c: ConsoleContext, filter: Parameters<typeof apiPath>[1]) {
+  const path = apiPath('/v1/dead-letters', { status: 'open', limit: PAGE, ...filter });
+  return callApi(c, { path, schema: deadLetterListSchema });
+}
+
+function letterTable(
+  data: readonly DeadLetterBody[],
+  of: { what: string; known: ReadonlyMap<string, OrderBody>; more: Html | string },
+): Html {
+  const rows = data.map((letter) => {
+    const order = of.known.get(letter.order_id ?? '');
+    const whose = order && `${order.customer.name}, ${money(order.total_minor, order.currency)}`;
+    return [
+      html`${sampleLink(letter)} <small>${whose ?? ''}</small>`,
+      html`<strong>${letter.subject}</strong> <code>${letter.error}</code> ${decisionForm(letter)}`,
+      letter.retry_count,
+      time(letter.last_failed_at),
+    ];
+  });
+  const head = ['Order', 'What failed', 'Tries', 'Last try'];
+  const caption = `${of.what} that wait for a decision`;
+  return html`${table({ caption, head, rows, empty: 'None.' })}
+  ${of.more === '' ? '' : html`<p>${of.more}</p>`}`;
+}
+
+const RETRY = {
+  delivery: 'Sends the event again, with the same id.',
+  notification: 'Sends the e-mail again.',
+  refund: 'Looks up the refund, then asks for it again under the same key.',
+} as const;
+
+/** The decisions about a dead letter, each with its effect in words. For the action `decide`. */
+function decisionForm({ id, source, subject }: DeadLetterBody): Html {
+  const retry = source === 'checkout' ? [] : [{ action: 'retry', effect: RETRY[source] }];
+  const isAwaited = source === 'checkout' || source === 'refund';
+  const discard = isAwaited ? [] : [{ action: 'discard', effect: DISCARD_EFFECT }];
+  const buttons = [...decisionsAbout(subject), ...retry, ...discard].map(({ action, effect }) => ({
+    label: action,
+    choice: action,
+    effect,
+    tone: action === 'retry' ? ('secondary' as const) : ('danger' as const),
+  }));
+  const fields = html`${hidden('id', id)}
+    <label>Note <input name="note" maxlength="500" /></label>`;
+  return html`<details>
+    <summary role="button" class="outline secondary">Decide</summary>
+    ${actionForm({ action: 'decide', fields, buttons })}
+  </details>`;
+}
+
+/** Redrives or discards one dead letter, as `decisionForm` asks. */
+async function decide(c: ConsoleContext, form: ActionForm): Promise<Notice> {
+  const choice = form.text('choice');
+  const isDiscard = choice === 'discard';
+  const id = encodeURIComponent(form.text('id'));
+  const path = `/v1/dead-letters/${id}/${isDiscard ? 'discard' : 'redrive'}`;
+  const body = { ...noteOf(form), ...(!isDiscard && { action: choice }) };
+  const result = await callApi(c, { method: 'POST', path, body, schema: deadLetterSchema });
+  return outcome(result, ({ subject }) => `${choice} of ${subject}: accepted.`);
+}

@@ -15,6 +15,7 @@ import { IDENTITY } from '../middleware/request.ts';
 import { limitBody } from '../middleware/request-body.ts';
 import { assetRoutes } from './assets.ts';
 import { attentionPage } from './attention.ts';
+import { endpointPage } from './endpoints.ts';
 import { eventsPage } from './events.ts';
 import { healthPage } from './health.ts';
 import { homePage } from './home.ts';
@@ -24,11 +25,21 @@ import { ordersPage } from './orders.ts';
 import type { ConsoleContext, ConsoleEnv, ConsolePage, Html, Notice, View } from './page.ts';
 import { findSession } from './session.ts';
 import { signInRoutes } from './sign-in.ts';
-import { stockPage } from './stock.ts';
+import { productPage, stockPage } from './stock.ts';
 
 function pagesOf({ temporalUi }: Services): readonly ConsolePage[] {
   const order = createOrderPage(temporalUi);
-  return [homePage, attentionPage, ordersPage, order, eventsPage, stockPage, healthPage];
+  return [
+    homePage,
+    attentionPage,
+    ordersPage,
+    order,
+    eventsPage,
+    endpointPage,
+    stockPage,
+    productPage,
+    healthPage,
+  ];
 }
 
 const POLICY = [
@@ -64,6 +75,7 @@ export function consoleRoutes(services: Services, api: Api) {
     c.set('apiKey', apiKey);
     const env = { ...c.env, [IDENTITY]: apiKey };
     c.set('dispatch', async (request) => api.fetch(request, env));
+    c.set('watched', services);
     await next();
   });
   app.route('/', liveRoutes());

@@ -9,7 +9,7 @@ import { reconciliationListSchema, reconciliationViewSchema } from '../schemas/r
 import { salesListSchema } from '../schemas/sales.ts';
 import { subscriptionListSchema } from '../schemas/subscriptions.ts';
 import { apiPath, callApi } from './call-api.ts';
-import { charts } from './charts.ts';
+import { chartAssets, charts } from './charts.ts';
 import { orderTable } from './orders.ts';
 import type { ConsoleContext, ConsolePage, Html } from './page.ts';
 import { lazyPart, money, show, table, time } from './parts.ts';
@@ -34,10 +34,9 @@ export const homePage: ConsolePage = {
   path: '',
   title: 'Home',
   view: () =>
-    html`<div class="tiles">
-        ${Object.keys(TILES).map((name) => lazyPart(name, REFRESH_SECONDS))}
-      </div>
-      ${lazyPart('charts')}
+    html`${chartAssets()}
+      <div class="tiles">${Object.keys(TILES).map((name) => lazyPart(name, REFRESH_SECONDS))}</div>
+      ${lazyPart('charts', 10)}
       <h2>Sales today</h2>
       ${lazyPart('sales', REFRESH_SECONDS)}
       <h2>Newest orders</h2>

@@ -1,6 +1,7 @@
 /** What a page of the console is: its view, its parts, and what its forms do. */
 import type { Context } from 'hono';
 import type { html } from 'hono/html';
+import type { Services } from '../context.ts';
 import type { ApiEnv } from '../middleware/request.ts';
 
 export type Html = ReturnType<typeof html>;
@@ -10,6 +11,8 @@ export interface ConsoleEnv {
   Variables: ApiEnv['Variables'] & {
     /** Sends a request to the API of this process, as the session's API key. */
     dispatch: (request: Request) => Promise<Response>;
+    /** What this process measures of itself. */
+    watched: Pick<Services, 'metrics' | 'trends'>;
   };
 }
 

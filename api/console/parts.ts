@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { html } from 'hono/html';
 import { formatMoney } from '../../domain/money.ts';
-import type { ApiProblem, ApiResult } from './call-api.ts';
+import { apiPath, type ApiProblem, type ApiResult } from './call-api.ts';
 import type { Html, Notice } from './page.ts';
 
 /** How a state looks. The word is always shown too: colour is never the only sign. */
@@ -88,7 +88,7 @@ export function table(of: {
         ${of.rows.map(
           (row) =>
             html`<tr>
-              ${row.map((cell, at) => html`<td data-head="${of.head[at] ?? ''}">${cell}</td>`)}
+              ${row.map((cell, at) => html`<td data-head="${of.head[at] ?? ''}"><div>${cell}</div></td>`)}
             </tr>`,
         )}
       </tbody>
@@ -126,16 +126,24 @@ export function outcome<T>(result: ApiResult<T>, done: (value: T) => Html | stri
     : { tone: 'bad', text: problemText(result.problem) };
 }
 
-/** A part of the page that is loaded on its own, and again every so many seconds. */
-export function lazyPart(name: string, everySeconds: number | null = null): Html {
-  const again = everySeconds === null ? '' : `, every ${everySeconds}s`;
+/**
+ * A part of the page that is loaded on its own, and again every so many seconds. With `content` it is
+ * there from the start. `query`: the parameters of the page that the part needs.
+ */
+export function lazyPart(
+  name: string,
+  everySeconds: number | null = null,
+  of: { readonly content?: Html; readonly query?: Parameters<typeof apiPath>[1] } = {},
+): Html {
+  const first = of.content === undefined ? ['load'] : [];
+  const again = everySeconds === null ? [] : [`every ${everySeconds}s`];
   return html`<div
     id="part-${name}"
-    hx-get="?part=${name}"
-    hx-trigger="load${again}"
+    hx-get="${apiPath('', { part: name, ...of.query })}"
+    hx-trigger="${[...first, ...again].join(', ')}"
     hx-swap="innerMorph"
   >
-    <p class="muted">Loading …</p>
+    ${of.content ?? html`<p class="muted">Loading …</p>`}
   </div>`;
 }
 
