@@ -1,4 +1,5 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { z } from 'zod';
 import { readInvariants } from '../../prisma/operations/invariants.ts';
 import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { openShopForTest, useShop } from '../support/shop.ts';
@@ -36,4 +37,23 @@ test('a violated invariant is reported with its order, and ten concurrent reques
   const body: unknown = JSON.parse(bodies[0] ?? '');
   expect(body).toMatchObject({ violated: 2, unchecked: 0 });
   expect(bodies[0]).toContain(`"subject":"${id}","detail":"total 1201, lines 1200"`);
+});
+
+test('a caller that accepts an older result gets the last one, and others check again', async () => {
+  const other = await openShopForTest();
+  const read = async (query: string) => {
+    const path = `/v1/invariants${query}`;
+    const response = await other.request('GET', path, { role: 'operator' });
+    expect(response.status).toBe(200);
+    return z.looseObject({ checked_at: z.string() }).parse(await response.json()).checked_at;
+  };
+  const first = await read('');
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  expect(await read('?max_age=3600')).toBe(first);
+  expect(await read('?max_age=30')).not.toBe(first);
+  for (const wrong of ['4', '86401', 'x', '1e3']) {
+    const path = `/v1/invariants?max_age=${wrong}`;
+    expect((await other.request('GET', path, { role: 'operator' })).status).toBe(422);
+  }
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { COUNTRIES, hasPostalCodes } from '../../domain/iso-3166.ts';
 import { CURRENCIES, decimalsOf } from '../../domain/iso-4217.ts';
-import { formatMoney, sumMinor } from '../../domain/money.ts';
+import { formatMoney, fromMinor, sumMinor, toMinor } from '../../domain/money.ts';
 
 describe('sumMinor', () => {
   test('sumMinor adds unit price times quantity over the lines', () => {
@@ -78,6 +78,41 @@ describe('formatMoney', () => {
       fc.property(fc.nat({ max: 1_000_000_000_000 }), currency, (amountMinor, code) => {
         const digits = formatMoney({ amountMinor, currency: code }).replaceAll(/\D/g, '');
         expect(Number(digits)).toBe(amountMinor);
+      }),
+    );
+  });
+});
+
+describe('an amount that a person types', () => {
+  test.each([
+    ['12.50', 'EUR', 1_250],
+    ['12,5', 'EUR', 1_250],
+    ['12', 'EUR', 1_200],
+    ['0.999', 'KWD', 999],
+    ['1500', 'JPY', 1_500],
+  ])('%s %s is %d minor units', (text, currency, minor) => {
+    expect(toMinor(text, currency)).toBe(minor);
+  });
+
+  test.each([
+    ['12.505', 'EUR'],
+    ['1.5', 'JPY'],
+    ['-1', 'EUR'],
+    ['1e3', 'EUR'],
+    ['1,000.00', 'EUR'],
+    ['', 'EUR'],
+    ['.5', 'EUR'],
+    ['12.50', 'XXX'],
+    ['12345678901234', 'EUR'],
+  ])('"%s" %s is no amount', (text, currency) => {
+    expect(toMinor(text, currency)).toBeNull();
+  });
+
+  test('an amount that is shown to be changed reads as itself', () => {
+    const currency = fc.constantFrom(...CURRENCIES);
+    fc.assert(
+      fc.property(fc.nat({ max: 1_000_000_000_000 }), currency, (minor, code) => {
+        expect(toMinor(fromMinor(minor, code), code)).toBe(minor);
       }),
     );
   });

@@ -7,7 +7,7 @@ import { compiledProgram, compilePrograms, DIST } from '../../local/stack/compil
 import { PROJECT } from '../../local/stack/home.ts';
 
 /** Any source: a test that starts a program meanwhile runs it from its sources, which is the same. */
-const SOURCE = join(PROJECT, 'local', 'sandbox', 'pages.ts');
+const SOURCE = join(PROJECT, 'local', 'sandbox', 'ledger.ts');
 const SANDBOX = 'local/sandbox/main.ts';
 
 test('a compiled program newer than its sources is run and not compiled again', async () => {

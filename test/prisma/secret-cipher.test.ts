@@ -94,6 +94,15 @@ describe('a rotation of the key', () => {
     expect(read).not.toThrow(CANARY);
   });
 
+  test('each key gives one secret per purpose, the current key first, and none tells another', () => {
+    const [current, old] = createSecretCipher([NEW, OLD]).deriveKeys('a purpose');
+    expect(createSecretCipher([NEW]).deriveKeys('a purpose')).toEqual([current]);
+    expect(createSecretCipher([OLD]).deriveKeys('a purpose')).toEqual([old]);
+    expect(current).toHaveLength(32);
+    const all = [current, old, ...createSecretCipher([NEW, OLD]).deriveKeys('another'), NEW.key];
+    expect(new Set(all.map((each) => Buffer.from(each ?? '').toString('hex'))).size).toBe(5);
+  });
+
   test('there is no cipher without a key', () => {
     expect(() => createSecretCipher([])).toThrow(TypeError);
   });
