@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { faultSchema, isPlace, PROVIDERS } from '../local/sandbox/faults.ts';
+import { CARDS, TROUBLES } from '../local/shop/offers.ts';
 import { PROJECT } from '../local/stack/home.ts';
 import { PATTERNS } from '../tools/demo/patterns.ts';
 import { read } from './support/documents.ts';
@@ -84,6 +85,17 @@ describe('the patterns', () => {
     for (const name of pages) {
       expect(read(`docs/patterns/${name}.md`), name).toContain(`npm run demo -- ${name}\n`);
     }
+  });
+
+  test('the trouble and the card that a page names are those that the shop offers', () => {
+    const offered = [...TROUBLES, ...CARDS].map(({ name }) => name);
+    const made = Object.keys(PATTERNS).flatMap((name) =>
+      [...read(`docs/patterns/${name}.md`).matchAll(/^In the shop: .*$/gm)].flatMap(([line]) =>
+        [...line.matchAll(/"([^"]+)"/g)].map(([, quoted = '']) => quoted),
+      ),
+    );
+    expect(made.length).toBeGreaterThan(4);
+    expect(made.filter((name) => !offered.includes(name))).toEqual([]);
   });
 
   test.each(Object.keys(PATTERNS))('the page of the pattern %s is a screen and a half', (name) => {
