@@ -27,18 +27,20 @@ const FILES = new Map<string, readonly [url: () => string, type: string]>(
 const START_SCRIPT = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#reference', deepLinking: true });`;
 /** Of the start page and the list of problems, on top of Pico CSS. */
 const PAGE_STYLE = `
-:root { --pico-font-size: 100%; }
+:root { --pico-font-size: 100%; --pico-border-radius: 0.375rem; --ground: #f6f7f9; --card: #fff; --quiet: #505868; }
+@media (prefers-color-scheme: dark) { :root { --ground: #11141b; --card: #181c25; --quiet: #b6bdca; } }
+html { background: var(--ground); }
 .container { max-width: 72rem; }
-.lead { font-size: 1.15rem; color: var(--pico-muted-color); }
+.lead { font-size: 1.15rem; color: var(--quiet); }
 .cards { display: grid; gap: 0 1.25rem; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); }
 .cards.wide { grid-template-columns: 1fr; }
 .cards.wide ul { columns: 24rem; }
 .cards.wide li { break-inside: avoid; }
-.cards article { margin: 0 0 1rem; }
+.cards article { margin: 0 0 1rem; background: var(--card); }
 .cards h2 { font-size: 1.25rem; margin-bottom: 0.5rem; }
 .cards ul { padding: 0; }
 .cards li { list-style: none; margin-bottom: 0.6rem; }
-.cards small { display: block; color: var(--pico-muted-color); overflow-wrap: anywhere; }
+.cards small { display: block; color: var(--quiet); overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 `;
 const CACHED = 'public, max-age=3600';

@@ -155,7 +155,7 @@ function actionsPart({ order, purchase, cancelKey }: OrderPage): Html {
     <form method="post" action="/shop/orders/${order.id}/again">
       <button>Buy the same again</button>
     </form>
-    ${purchase !== undefined && repeatForm(purchase.key, 'Send the same press again')}
+    ${purchase !== undefined && repeatForm(purchase.key, 'Press Buy once more')}
     <div id="cancel">${!hasEnded(order.status) && cancelForm(order.id, cancelKey)}</div>
   </div>`;
 }
