@@ -9,15 +9,19 @@ const SCRIPT = 'text/javascript; charset=utf-8';
 
 /** The only files that are served. A compiled program has the console's own ones beside it. */
 const FILES = {
-  'pico.css': { type: CSS, module: '@picocss/pico/css/pico.min.css' },
-  'uplot.css': { type: CSS, module: 'uplot/dist/uPlot.min.css' },
-  'console.css': { type: CSS, module: null },
-  'htmx.js': { type: SCRIPT, module: 'htmx.org/dist/htmx.min.js' },
-  'uplot.js': { type: SCRIPT, module: 'uplot/dist/uPlot.iife.min.js' },
-  'console.js': { type: SCRIPT, module: null },
-  'charts.js': { type: SCRIPT, module: null },
-  'icon.svg': { type: 'image/svg+xml', module: null },
+  'pico.css': { type: CSS, url: () => import.meta.resolve('@picocss/pico/css/pico.min.css') },
+  'uplot.css': { type: CSS, url: () => import.meta.resolve('uplot/dist/uPlot.min.css') },
+  'console.css': { type: CSS, url: ownFile },
+  'htmx.js': { type: SCRIPT, url: () => import.meta.resolve('htmx.org/dist/htmx.min.js') },
+  'uplot.js': { type: SCRIPT, url: () => import.meta.resolve('uplot/dist/uPlot.iife.min.js') },
+  'console.js': { type: SCRIPT, url: ownFile },
+  'charts.js': { type: SCRIPT, url: ownFile },
+  'icon.svg': { type: 'image/svg+xml', url: ownFile },
 } as const;
+
+function ownFile(name: string): string {
+  return new URL(`assets/${name}`, import.meta.url).href;
+}
 
 export type AssetName = keyof typeof FILES;
 
@@ -32,10 +36,8 @@ interface Asset {
 function read(name: AssetName): Asset {
   const known = loaded.get(name);
   if (known !== undefined) return known;
-  const { type, module } = FILES[name];
-  const url =
-    module === null ? new URL(`assets/${name}`, import.meta.url) : import.meta.resolve(module);
-  const bytes = new Uint8Array(readFileSync(fileURLToPath(url)));
+  const { type, url } = FILES[name];
+  const bytes = new Uint8Array(readFileSync(fileURLToPath(url(name))));
   const version = createHash('sha256').update(bytes).digest('base64url').slice(0, 10);
   const asset = { type, bytes, href: `/console/assets/${name}?v=${version}` };
   loaded.set(name, asset);
