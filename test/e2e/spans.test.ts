@@ -55,10 +55,12 @@ const EXPECTED = [
   ' > webhook order.shipped',
 ];
 
-test('the trace of a shop that traces its requests goes on here, unless it is not sampled', async () => {
+test('the trace of a shop goes on here with what failed in it, unless it is not sampled', async () => {
   const header = (flags: string, trace = SHOP.trace) => `00-${trace}-${SHOP.span}-${flags}`;
   const unsampled = 'e'.repeat(32);
   await shipOne({ traceparent: header('00', unsampled) });
+  const capture = { provider: 'payments', operation: 'capture' } as const;
+  system.sandbox.faults.set(capture, { mode: 'fail_before', times: 1 });
   const { orderId } = await shipOne({ traceparent: header('01') });
   const request = await eventually(() => rootOf(orderId), WITHIN);
   expect(request).toMatchObject({ traceId: SHOP.trace, parentId: SHOP.span });
@@ -69,6 +71,11 @@ test('the trace of a shop that traces its requests goes on here, unless it is no
     WITHIN,
   );
   expect(spansOf(unsampled)).toEqual([]);
+  const failed = spansOf(SHOP.trace).filter(({ isError }) => isError);
+  expect(failed.map(({ name }) => name).toSorted()).toEqual([
+    'POST /v1/payment_intents/*/capture',
+    'capturePayment',
+  ]);
 });
 
 test('a collector that hangs or is down delays no order, is reported once, and does not delay the stop', async () => {

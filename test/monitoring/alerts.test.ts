@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { read } from '../support/documents.ts';
 import {
+  BUILD_TIMEOUT_MS,
   findPromtool,
   RULES,
   testRules,
@@ -12,7 +13,6 @@ import {
 } from '../support/promtool.ts';
 import { makeDir } from '../support/run-files.ts';
 
-const BUILD_TIMEOUT_MS = 1_800_000;
 let promtool: Promtool | null = null;
 beforeAll(async () => {
   promtool = await findPromtool();
@@ -190,12 +190,12 @@ const QUIET: readonly (readonly [string, Readonly<Record<string, string>>])[] = 
 ];
 
 test('the alert rules are valid for promtool', async (context) => {
-  if (promtool === null) return context.skip('no promtool, and no Go to build it');
+  if (promtool === null) return context.skip('there is no promtool');
   expect(await promtool('check', 'rules', '--lint=all', RULES)).toContain('SUCCESS');
 });
 
 test('every query of the dashboard is valid for promtool', async (context) => {
-  if (promtool === null) return context.skip('no promtool, and no Go to build it');
+  if (promtool === null) return context.skip('there is no promtool');
   const queries = [...read('docs/monitoring/dashboard.json').matchAll(/"expr": (".*")/g)];
   expect(queries.length).toBeGreaterThan(30);
   const rules = queries.map(([, text = ''], at) => ({
@@ -208,7 +208,7 @@ test('every query of the dashboard is valid for promtool', async (context) => {
 });
 
 test('each alert fires on its cause alone, and not before its time', async (context) => {
-  if (promtool === null) return context.skip('no promtool, and no Go to build it');
+  if (promtool === null) return context.skip('there is no promtool');
   const names = [...read('docs/monitoring/alerts.yml').matchAll(/- alert: (\w+)/g)].map(
     ([, name = '']) => name,
   );
@@ -217,7 +217,7 @@ test('each alert fires on its cause alone, and not before its time', async (cont
 });
 
 test('no alert fires where nothing needs a person', async (context) => {
-  if (promtool === null) return context.skip('no promtool, and no Go to build it');
+  if (promtool === null) return context.skip('there is no promtool');
   const tests = QUIET.map(([name, series]) => ({
     name,
     interval: '1m',
@@ -228,7 +228,7 @@ test('no alert fires where nothing needs a person', async (context) => {
 });
 
 test('the absence of every process, and of every sweep, is noticed', async (context) => {
-  if (promtool === null) return context.skip('no promtool, and no Go to build it');
+  if (promtool === null) return context.skip('there is no promtool');
   const common = { interval: '1m', firing: { '10m': [] } };
   const tests: readonly RuleTest[] = [
     { ...common, name: 'no process', series: {}, firing: { '2m': ['ProcessDown'] } },
@@ -243,7 +243,7 @@ test('the absence of every process, and of every sweep, is noticed', async (cont
 });
 
 test('an alert that does not fire fails its test', async (context) => {
-  if (promtool === null) return context.skip('no promtool, and no Go to build it');
+  if (promtool === null) return context.skip('there is no promtool');
   const wrong = {
     name: 'wrong',
     interval: '1m',

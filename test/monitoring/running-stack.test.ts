@@ -10,7 +10,7 @@ import { read } from '../support/documents.ts';
 import { readRequest, startHttpServer } from '../support/http-server.ts';
 import { metricsIn, unknownMetrics } from '../support/metric-names.ts';
 import { choosePort } from '../support/ports.ts';
-import { findPromtool, testRules, type Promtool } from '../support/promtool.ts';
+import { BUILD_TIMEOUT_MS, findPromtool, testRules, type Promtool } from '../support/promtool.ts';
 import { makeDir, serverLog } from '../support/run-files.ts';
 import { createScrapes, type Scrapes } from '../support/scrape.ts';
 import { useOpened } from '../support/use-opened.ts';
@@ -18,7 +18,6 @@ import { useOpened } from '../support/use-opened.ts';
 /** The alert rules on samples of running processes that are in the trouble the alerts are for. */
 const system = useOpened(() => openSystem({ env: { BREAKER_PROBE_AFTER_MS: '2000' } }));
 
-const BUILD_TIMEOUT_MS = 1_800_000;
 let promtool: Promtool | null = null;
 let scrapes: Scrapes;
 beforeAll(async () => {
@@ -64,7 +63,7 @@ test('an order that needs a person is told to a chat by the receiver in the docu
 });
 
 test('a stuck order, a growing lag, an open breaker and a missing sweep raise their alerts, and their end ends them', async (context) => {
-  if (promtool === null) return context.skip('no promtool, and no Go to build it');
+  if (promtool === null) return context.skip('there is no promtool');
   await untilShipped(await place());
   await sweepOnce();
   await minutesPass(3);
