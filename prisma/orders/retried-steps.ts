@@ -71,13 +71,17 @@ type Times = 'firstFailedAt' | 'lastFailedAt' | 'nextAttemptAt';
 export const HAS_RETRIED_STEP = Prisma.sql`
   EXISTS (SELECT FROM step_attempts a WHERE a.order_id = o.id AND ${IS_RETRIED})`;
 
+/** OFFSET 0: each row's order is found by its id, and never by reading all orders. */
+const EACH_ATTEMPT = Prisma.sql`step_attempts a, LATERAL (
+  SELECT status, attention_step FROM orders WHERE id = a.order_id OFFSET 0) o`;
+
 /** How many orders have a step that is being retried, and since when the longest failing one fails. */
 export async function countRetriedOrders(
   db: Database,
 ): Promise<{ readonly retrying: number; readonly oldestRetryAt: string | null }> {
   const [row] = await db.$queryRaw<{ retrying: number; oldest: Date | null }[]>`
-    SELECT count(DISTINCT o.id)::int AS retrying, min(a.first_failed_at) AS oldest
-    FROM step_attempts a JOIN orders o ON o.id = a.order_id WHERE ${IS_RETRIED}`;
+    SELECT count(DISTINCT a.order_id)::int AS retrying, min(a.first_failed_at) AS oldest
+    FROM ${EACH_ATTEMPT} WHERE ${IS_RETRIED}`;
   return { retrying: row?.retrying ?? 0, oldestRetryAt: row?.oldest?.toISOString() ?? null };
 }
 
@@ -91,6 +95,6 @@ export async function countRetriedSteps(
   return db.$queryRaw`
     SELECT regexp_replace(a.step, '[:/] *rfd_.*$', '') AS step, count(*)::int AS count,
       EXTRACT(epoch FROM now() - min(a.first_failed_at))::float8 AS "oldestSeconds"
-    FROM step_attempts a JOIN orders o ON o.id = a.order_id WHERE ${IS_RETRIED}
+    FROM ${EACH_ATTEMPT} WHERE ${IS_RETRIED}
     GROUP BY 1`;
 }
