@@ -29,7 +29,7 @@ export function ledgerPage(provider: Provider, effects: readonly Effect[], order
       <table>
         <thead>
           <tr>
-            ${['Time', 'Operation', 'Amount', 'Order', 'Key'].map(
+            ${['Operation', 'Amount', 'Time', 'Order', 'Key'].map(
               (head) => html`<th scope="col">${head}</th>`,
             )}
           </tr>
@@ -45,9 +45,9 @@ function effectRow(effect: Effect): Html {
   const { at, operation, amount_minor: amountMinor, currency, order_id: orderId, key } = effect;
   const amount = amountMinor !== undefined && currency !== undefined && { amountMinor, currency };
   return html`<tr>
-    <td>${timeInWords(at)}</td>
     <td>${operation}</td>
     <td>${amount && formatMoney(amount)}</td>
+    <td>${timeInWords(at)}</td>
     <td>${orderId !== null && html`<a href="?order=${orderId}">${orderId}</a>`}</td>
     <td>${key}</td>
   </tr>`;
