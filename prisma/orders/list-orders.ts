@@ -55,18 +55,7 @@ export async function listOrders(
 ): Promise<ListOutcome> {
   const found = await conditionOfSearch(db, filter.search);
   if (found === 'too_many') return { kind: 'too_many' };
-  const conditions = [...conditionsOf(filter, page), ...found];
-  const { statuses = [] } = filter;
-  const newest = (more: readonly Prisma.Sql[]) => Prisma.sql`
-    SELECT o.id FROM orders o WHERE ${Prisma.join([...conditions, ...more], ' AND ')}
-    ORDER BY o.id DESC LIMIT ${page.limit + 1}`;
-  const listed =
-    statuses.length === 0
-      ? newest([])
-      : Prisma.sql`
-    SELECT of_status.id FROM unnest(${[...statuses]}::order_status[]) AS wanted (status),
-      LATERAL (${newest([Prisma.sql`o.status = wanted.status`])}) of_status
-    ORDER BY of_status.id DESC LIMIT ${page.limit + 1}`;
+  const listed = pageOfIds(filter, page, found);
   const rows = await db.$queryRaw<OrderRow[]>`
     SELECT ${LISTED} FROM (${listed}) page JOIN orders o USING (id) ORDER BY o.id DESC`;
   return {
@@ -87,19 +76,56 @@ const LISTED = Prisma.sql`o.id, o.status, o.version, o.currency, o.total_minor A
     'unitPriceMinor', l.unit_price_minor) ORDER BY l.position), '[]')
   FROM order_lines l WHERE l.order_id = o.id) AS lines`;
 
-function conditionsOf(filter: OrderFilter, { startingAfter }: Page): readonly Prisma.Sql[] {
-  const { email, createdAfter, updatedBefore, isRetrying = false } = filter;
+/** The ids of one order more than the page has. */
+function pageOfIds(filter: OrderFilter, page: Page, found: readonly Prisma.Sql[]): Prisma.Sql {
+  const { statuses = [] } = filter;
+  const { above, below } = idBounds(filter, page);
+  const limit = Prisma.sql`LIMIT ${page.limit + 1}`;
+  const selective = [...selectiveConditions(filter), ...found];
+  const where = Prisma.join([...timeConditions(filter), ...selective], ' AND ');
+  // Few orders meet a selective condition: they are found by it, whatever their status.
+  if (statuses.length === 0 || selective.length > 0) {
+    return Prisma.sql`
+      SELECT o.id FROM orders o WHERE o.id > ${above} AND o.id < ${below} AND ${where}
+        AND (${statuses.length === 0} OR o.status = ANY(${[...statuses]}::order_status[]))
+      ORDER BY o.id DESC ${limit}`;
+  }
+  // As rows, which only the index of status and id has in this order: one of a rare status is not looked
+  // for among all orders.
+  return Prisma.sql`
+    SELECT of_status.id FROM unnest(${[...statuses]}::order_status[]) AS wanted (status), LATERAL (
+      SELECT o.id FROM orders o
+      WHERE (o.status, o.id) > (wanted.status, ${above}) AND (o.status, o.id) < (wanted.status, ${below})
+        AND ${where}
+      ORDER BY o.status DESC, o.id DESC ${limit}) of_status
+    ORDER BY of_status.id DESC ${limit}`;
+}
+
+/** Above every id of an order in any locale. */
+const LAST_ID = 'z';
+
+/** Both exclusive. */
+function idBounds(
+  { createdAfter, updatedBefore }: OrderFilter,
+  { startingAfter = LAST_ID }: Page,
+): { readonly above: string; readonly below: string } {
+  const above = createdAfter === undefined ? '' : idBefore('order', Date.parse(createdAfter));
+  const until = updatedBefore === undefined ? LAST_ID : idAfter('order', Date.parse(updatedBefore));
+  return { above, below: until < startingAfter ? until : startingAfter };
+}
+
+function timeConditions({ createdAfter, updatedBefore }: OrderFilter): readonly Prisma.Sql[] {
   const conditions = [Prisma.sql`true`];
-  if (startingAfter !== undefined) conditions.push(Prisma.sql`o.id < ${startingAfter}`);
+  if (createdAfter !== undefined)
+    conditions.push(Prisma.sql`o.created_at > ${createdAfter}::timestamptz`);
+  if (updatedBefore !== undefined)
+    conditions.push(Prisma.sql`o.updated_at < ${updatedBefore}::timestamptz`);
+  return conditions;
+}
+
+function selectiveConditions({ email, isRetrying = false }: OrderFilter): readonly Prisma.Sql[] {
+  const conditions: Prisma.Sql[] = [];
   if (email !== undefined) conditions.push(Prisma.sql`o.customer_email = ${email.toLowerCase()}`);
-  if (createdAfter !== undefined) {
-    const from = idBefore('order', Date.parse(createdAfter));
-    conditions.push(Prisma.sql`o.created_at > ${createdAfter}::timestamptz AND o.id > ${from}`);
-  }
-  if (updatedBefore !== undefined) {
-    const until = idAfter('order', Date.parse(updatedBefore));
-    conditions.push(Prisma.sql`o.updated_at < ${updatedBefore}::timestamptz AND o.id < ${until}`);
-  }
   if (isRetrying) {
     // By the index of those rows, and not order by order.
     conditions.push(Prisma.sql`o.id = ANY(ARRAY(
