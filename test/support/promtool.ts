@@ -91,7 +91,7 @@ export function testRules(promtool: Promtool, tests: readonly RuleTest[]): Promi
 function fileOf(tests: readonly RuleTest[]): object {
   return {
     rule_files: [RULES],
-    evaluation_interval: '15s',
+    evaluation_interval: '1m',
     tests: tests.map(({ name, interval, series, only = [], firing }) => ({
       name,
       interval,
