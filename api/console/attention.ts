@@ -1,6 +1,6 @@
 /** What needs a person: steps and refunds that wait for a decision, then failed work by cause. */
 import { html } from 'hono/html';
-import { decisionsAbout } from '../../domain/checkout-steps.ts';
+import { decisionsAbout, stepTitle } from '../../domain/checkout-steps.ts';
 import {
   deadLetterListSchema,
   deadLetterSchema,
@@ -88,7 +88,8 @@ function letterTable(
     const whose = order && `${order.customer.name}, ${money(order.total_minor, order.currency)}`;
     return [
       html`${sampleLink(letter)} <small>${whose ?? ''}</small>`,
-      html`<strong>${letter.subject}</strong> <code>${letter.error}</code> ${decisionForm(letter)}`,
+      html`<strong>${stepTitle(letter.subject)}</strong>
+        <code>${letter.error}</code> ${decisionForm(letter)}`,
       letter.retry_count,
       time(letter.last_failed_at),
     ];

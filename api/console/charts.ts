@@ -46,7 +46,8 @@ async function orders(c: ConsoleContext): Promise<Html> {
   const from = new Date(Date.now() - HOURS * HOUR_MS).toISOString();
   const found = await callApi(c, { path: apiPath('/v1/sales', { from }), schema: salesListSchema });
   return show(found, ({ data }) => {
-    const hours = new Map<string, number[]>();
+    // An hour without sales has no row.
+    const hours = new Map(hoursSince(from).map((hour) => [hour, [0, 0, 0, 0]]));
     for (const each of data) {
       const counts = [each.orders, each.shipped, each.cancelled, each.declined];
       const sum = hours.get(each.starts_at) ?? [0, 0, 0, 0];
@@ -61,6 +62,11 @@ async function orders(c: ConsoleContext): Promise<Html> {
   });
 }
 
+function hoursSince(from: string): readonly string[] {
+  const first = Math.ceil(Date.parse(from) / HOUR_MS);
+  return Array.from({ length: HOURS }, (_, n) => new Date((first + n) * HOUR_MS).toISOString());
+}
+
 interface Chart {
   /** With the unit. */
   readonly title: string;
@@ -71,10 +77,10 @@ interface Chart {
 
 function chart({ title, series, rows }: Chart): Html {
   const latest = rows.at(-1)?.values ?? [];
-  const now = series.map((name, at) => `${name} ${latest[at] ?? 'none'}`).join(', ');
+  const now = series.map((name, at) => `${name} ${latest[at] ?? '–'}`).join(', ');
   return html`<figure class="chart">
     <figcaption>
-      ${title} <small>${rows.length === 0 ? 'no data yet' : `now: ${now}`}</small>
+      ${title} <small>${rows.length === 0 ? 'no data yet' : `latest: ${now}`}</small>
     </figcaption>
     <div class="plot" aria-hidden="true" hx-morph-skip></div>
     <details>

@@ -173,7 +173,7 @@ async function invariants(c: ConsoleContext): Promise<Html> {
     ]);
     const summary = `${data.length - violated - unchecked} of ${data.length} hold`;
     const isGood = violated + unchecked === 0;
-    return html`<p>
+    return html`<p class="inline">
         ${badge(summary, isGood ? 'good' : 'bad')} checked ${time(at)}
         <button class="secondary" hx-get="?part=invariants&now=1" hx-target="#part-invariants">
           Check now

@@ -119,6 +119,10 @@ describe.skipIf(noBrowser)('the console in a browser', () => {
     const { page, expectClean } = await open('');
     await page.locator('.plot canvas').nth(2).waitFor();
     expect(await page.locator('figure.chart').count()).toBe(4);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await shop.services.trends.sample(new Date());
+    const points = page.locator('figure.chart').nth(1).locator('tbody tr');
+    await points.nth(1).waitFor({ state: 'attached' });
     await expectClean();
   });
 });

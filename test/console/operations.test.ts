@@ -232,5 +232,6 @@ test('the charts of Home have their numbers as tables, and say when there are no
   await shop.services.trends.sample(new Date());
   const { html } = await page('?part=charts');
   expect(html.match(/<figure class="chart">/g)).toHaveLength(4);
-  expect(html).toMatch(/Response to an order, ms[\s\S]*now: p50 [\d.]+, p99 [\d.]+/);
+  // Whichever sample it fell in: the order of this file was answered within the last ten minutes.
+  expect(html).toMatch(/Response to an order, ms[\s\S]*?<td>[\d.]+<\/td><td>[\d.]+<\/td>/);
 });

@@ -1,16 +1,14 @@
 // Draws every figure.chart from the table beneath it, which is also its text for screen readers.
 (() => {
   const UTC = 'Etc/UTC';
+  // Without the legend below it.
+  const HEIGHT = 190;
   const DASHES = [[], [8, 4], [2, 4], [12, 4, 2, 4]];
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const plots = new Map();
 
   const clock = (seconds) =>
-    new Date(seconds * 1000).toLocaleTimeString('en-GB', {
-      timeZone: 'UTC',
-      hour: '2-digit',
-      minute: '2-digit',
-    });
+    new Date(seconds * 1000).toISOString().slice(11, seconds % 60 === 0 ? 16 : 19);
 
   // The rows are newest first: the first column is a time, each other one a series in its head's unit.
   const read = (table) => {
@@ -33,12 +31,12 @@
     };
     return {
       width: plot.clientWidth,
-      height: plot.clientHeight,
+      height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), UTC),
       cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
       axes: [
-        { ...axis, size: 28, values: (_, splits) => splits.map(clock) },
+        { ...axis, size: 28, space: 70, values: (_, splits) => splits.map(clock) },
         { ...axis, size: 46 },
       ],
       series: [
@@ -54,18 +52,25 @@
     };
   };
 
+  // Again only when something is different: a swap elsewhere on the page leaves the cursor alone.
   const draw = (figure) => {
     const plot = figure.querySelector('.plot');
-    const { columns, data } = read(figure.querySelector('table'));
-    plots.get(plot)?.destroy();
-    plots.delete(plot);
-    if (data[0].length > 0) plots.set(plot, new uPlot(optionsOf(plot, columns), data, plot));
+    // The legend of a drawn chart is a table too.
+    const table = figure.querySelector('details table');
+    const state = `${plot.clientWidth} ${dark.matches} ${table.textContent}`;
+    const before = plots.get(plot);
+    if (before?.state === state) return;
+    before?.chart?.destroy();
+    const { columns, data } = read(table);
+    const isEmpty = data[0].length === 0;
+    const chart = isEmpty ? null : new uPlot(optionsOf(plot, columns), data, plot);
+    plots.set(plot, { state, chart });
   };
 
   const drawAll = () => {
-    for (const [plot, drawn] of plots) {
+    for (const [plot, { chart }] of plots) {
       if (plot.isConnected) continue;
-      drawn.destroy();
+      chart?.destroy();
       plots.delete(plot);
     }
     document.querySelectorAll('figure.chart').forEach(draw);
