@@ -83,12 +83,13 @@ async function reserveTwice({ warehouse, sku }: ContractContext): Promise<void> 
   requireSame(first, await call(warehouse, reserve(orderId, sku)));
   const other = await call(warehouse, reserve(orderId, sku, 2));
   requireResponse(other, { status: 422, body: { code: 'idempotency_key_reused' } });
+  // The goods are others' again.
+  await call(warehouse, release(orderId));
 }
 
 async function releaseFirst({ warehouse, sku }: ContractContext): Promise<void> {
   const orderId = newId('order');
-  const path = `/warehouse/reservations/${orderId}/release`;
-  const released = await call(warehouse, { path, body: {} });
+  const released = await call(warehouse, release(orderId));
   requireResponse(released, { status: 200, body: { state: 'released' } });
   const late = await call(warehouse, reserve(orderId, sku));
   requireResponse(late, { status: 409, body: { code: 'refused', reason: 'released' } });
@@ -138,6 +139,7 @@ async function loseResponse({ warehouse, sku, restart }: ContractContext): Promi
   const repeated = await untilSettled(repeat);
   requireResponse(repeated, reserved(orderId));
   requireSame(repeated, await call(warehouse, reserve(orderId, sku)));
+  await call(warehouse, release(orderId));
 }
 
 const REPEAT_WITHIN_MS = 30_000;
@@ -224,6 +226,10 @@ function reserved(orderId: OrderId) {
 function reserve(orderId: OrderId, sku: string, quantity = 1): WarehouseCall {
   const body = { order_id: orderId, lines: [{ sku, quantity }] };
   return { path: '/warehouse/reservations', key: providerKey(orderId, 'reserve'), body };
+}
+
+function release(orderId: OrderId): WarehouseCall {
+  return { path: `/warehouse/reservations/${orderId}/release`, body: {} };
 }
 
 function ship(
