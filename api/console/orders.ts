@@ -52,7 +52,7 @@ function filters(c: ConsoleContext, counts: Readonly<Record<string, number>>, re
         link(`${words(each)} ${counts[each] ?? 0}`, { status: each }, status === each),
       )}
     </nav>
-    <p><small>Orders at the end of their way are counted for a day.</small></p>`;
+    <p><small>Orders that are final are counted for the last day.</small></p>`;
 }
 
 /** The steps that need a decision, of which the API has the names in one text. */
@@ -73,7 +73,7 @@ export function orderTable(orders: readonly OrderBody[]): Html {
       html`${badge(order.status)} <small>${stepsInWords(order.attention_step)}</small>`,
       time(order.created_at),
     ]),
-    empty: 'No order is like this.',
+    empty: 'No orders.',
   });
 }
 

@@ -38,7 +38,8 @@ export function money(amountMinor: number, currency: string): string {
 /** How long ago or until then, with the exact time as a tooltip. */
 export function time(iso: string, now: number = Date.now()): Html {
   const ms = Date.parse(iso) - now;
-  const text = ms > 1_000 ? `in ${duration(ms)}` : `${duration(-ms)} ago`;
+  const isNow = Math.abs(ms) < 1_000;
+  const text = isNow ? 'just now' : ms > 0 ? `in ${duration(ms)}` : `${duration(-ms)} ago`;
   return html`<time datetime="${iso}" title="${iso}">${text}</time>`;
 }
 
