@@ -14,8 +14,7 @@ export function checkoutRoutes(deps: ShopDeps): Hono {
   app.get('/checkout', async (c) => {
     const lines = await basketOf(c, deps);
     if (lines.length === 0) return c.redirect('/shop', 303);
-    const form = newForm(c.req.query('trouble'));
-    return show(c, deps, { lines, form, errors: {}, told: null });
+    return show(c, deps, { lines, form: newForm(), errors: {}, told: null });
   });
   app.post('/checkout', async (c) => {
     const lines = await basketOf(c, deps);

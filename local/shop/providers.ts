@@ -2,7 +2,6 @@
  * What the shop shows of its providers, and the trouble it makes there. The sandbox provides it; a real
  * storefront has nothing of the kind.
  */
-import type { ArmedFault } from '../web/fault-words.ts';
 import type { Fault, Place } from './offers.ts';
 
 /** One call at a provider, or one message of a provider to the API. */
@@ -42,7 +41,6 @@ export interface Providers {
   readonly faults: {
     set(place: Place, fault: Omit<Fault, 'times'> & { readonly times?: number }): unknown;
     remove(place: Place): void;
-    list(): readonly ArmedFault[];
   };
   readonly ledgers: Readonly<Record<'payments' | 'warehouse' | 'mail', Ledger>>;
   readonly inbox: { mailsOf(orderId: string): readonly Mail[] };
