@@ -5,6 +5,7 @@ import { createApiKey, revokeApiKey, type Role } from '../../prisma/access/api-k
 import { CONCURRENCY_LIMITS } from '../../api/limits/request-class.ts';
 import { connected, permitOf } from '../api/low-limits.ts';
 import { eventually } from '../support/eventually.ts';
+import { paidOrder } from '../support/orders.ts';
 import { CIPHER, openShopForTest, useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
 
@@ -223,6 +224,19 @@ describe('pages', () => {
     expect(await refused.text()).toContain('not_refundable');
     const unknown = await post(`/console/orders/${orderId}`, { action: 'constructor' }, { cookie });
     expect(unknown.status).toBe(404);
+  });
+
+  test('a form that is sent twice is one operation, and says the same both times', async () => {
+    const cookie = await signIn();
+    const id = await paidOrder(shop);
+    const fields = { action: 'refund', key: 'k', amount: '5', currency: 'EUR', reason: 'test' };
+    for (const _ of times(2, (nth) => nth)) {
+      const response = await post(`/console/orders/${id}`, fields, { cookie });
+      expect(response.status).toBe(200);
+      expect(await response.text()).toContain('Refund of €5.00 accepted');
+    }
+    const refunds = await shop.db.refund.findMany({ where: { orderId: id } });
+    expect(refunds).toMatchObject([{ amountMinor: 500, reason: 'test' }]);
   });
 
   test('pages take their permits from the class of the console and none from shoppers', async () => {
