@@ -2,9 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
-import { providerKey, shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
+import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import type { Received, Receiver } from '../http-receiver.ts';
+import { cancel, lookUp, release, reserve, ship } from './requests.ts';
 import {
   call,
   callAndHangUp,
@@ -12,7 +13,6 @@ import {
   memberOf,
   requireResponse,
   type Warehouse,
-  type WarehouseCall,
   type WarehouseResponse,
 } from './warehouse.ts';
 
@@ -221,36 +221,4 @@ function requireSame(first: WarehouseResponse, repeated: WarehouseResponse): voi
 
 function reserved(orderId: OrderId) {
   return { status: 201, body: { order_id: orderId, state: 'reserved' } };
-}
-
-function reserve(orderId: OrderId, sku: string, quantity = 1): WarehouseCall {
-  const body = { order_id: orderId, lines: [{ sku, quantity }] };
-  return { path: '/warehouse/reservations', key: providerKey(orderId, 'reserve'), body };
-}
-
-function release(orderId: OrderId): WarehouseCall {
-  return { path: `/warehouse/reservations/${orderId}/release`, body: {} };
-}
-
-function ship(
-  orderId: OrderId,
-  { sku, callbackUrl }: Pick<ContractContext, 'sku' | 'callbackUrl'>,
-): WarehouseCall {
-  const address = { line1: 'Street 1', city: 'Berlin', postal_code: '10115', country: 'DE' };
-  const body = {
-    order_id: orderId,
-    correlation_id: shipmentCorrelationId(orderId),
-    callback_url: callbackUrl,
-    lines: [{ sku, quantity: 1 }],
-    recipient: { name: 'Contract Test', address },
-  };
-  return { path: '/warehouse/shipments', key: providerKey(orderId, 'ship'), body };
-}
-
-function cancel(orderId: OrderId): WarehouseCall {
-  return { path: `/warehouse/shipments/${shipmentCorrelationId(orderId)}/cancel`, body: {} };
-}
-
-function lookUp(orderId: OrderId): WarehouseCall {
-  return { method: 'GET', path: `/warehouse/shipments/${shipmentCorrelationId(orderId)}` };
 }
