@@ -109,7 +109,7 @@ export function answerInWords(answer: Answer, nameOf: (sku: string) => string): 
   return {
     tone: mayRepeat ? 'wait' : 'bad',
     title,
-    text: mayRepeat && wait !== null ? `${text} Best in ${seconds(wait)}.` : text,
+    text: status === 503 && wait !== null ? `${text} Best in ${seconds(wait)}.` : text,
     mayRepeat,
     code: `${status} ${problem?.code ?? ''}`.trim(),
   };

@@ -97,7 +97,7 @@ export const TROUBLES: readonly Trouble[] = [
   {
     id: 'capture-lost',
     name: 'The response to the capture is lost',
-    effect: 'It is repeated under the same key: one capture, not two.',
+    effect: 'It is looked up before anything is repeated: one capture, not two.',
     faults: [{ place: CAPTURE, fault: { mode: 'answer_lost', times: 1 } }],
   },
   {

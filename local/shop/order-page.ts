@@ -9,7 +9,7 @@ import { answerInWords, cancelInWords } from './answer-words.ts';
 import type { Order } from './api.ts';
 import type { Row } from './behind.ts';
 import { hasEnded, statusInWords } from './event-words.ts';
-import type { Purchase } from './purchases.ts';
+import { orderIdOf, type Purchase } from './purchases.ts';
 
 /** Other views of the same order. */
 export interface Places {
@@ -102,7 +102,8 @@ export function statusPart(status: string): Html {
 function answersPart(purchase: Purchase, names: ReadonlyMap<string, string>): Html {
   const nameOf = (sku: string): string => names.get(sku) ?? sku;
   const told = purchase.answers.map((answer) => ({ answer, ...answerInWords(answer, nameOf) }));
-  const mayRepeat = told.at(-1)?.mayRepeat ?? false;
+  // One of two presses may have placed it.
+  const mayRepeat = orderIdOf(purchase) === null && told.some((each) => each.mayRepeat);
   return html`<section aria-labelledby="told-title">
     <h2 id="told-title">What you were told</h2>
     ${told.map(

@@ -87,6 +87,8 @@ describe('an order', () => {
     const page = await buy(visit(), 'mug-white', { presses: '2' });
     expect(wordsOf(page.text)).toContain('201 order placed');
     expect(wordsOf(page.text)).toMatch(/201, the stored response|409 request_in_flight/);
+    // It is placed: nothing is left to repeat.
+    expect(page.text).not.toContain('Press Buy again');
     expect(await shop.db.order.count()).toBe(before + 1);
   });
 
