@@ -37,7 +37,7 @@
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
       axes: [
         { ...axis, size: 28, space: 70, values: (_, splits) => splits.map(clock) },
-        { ...axis, size: 46 },
+        { ...axis, size: 56 },
       ],
       series: [
         { label: 'UTC', value: (_, seconds) => (seconds === null ? '' : clock(seconds)) },
