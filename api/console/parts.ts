@@ -144,7 +144,7 @@ export function lazyPart(
     hx-trigger="${[...first, ...again].join(', ')}"
     hx-swap="innerMorph"
   >
-    ${of.content ?? html`<p class="muted">Loading …</p>`}
+    ${of.content ?? html`<p class="muted" data-loading>Loading …</p>`}
   </div>`;
 }
 

@@ -34,7 +34,10 @@
     notice?.focus();
   });
   document.addEventListener('htmx:before:request', (event) => {
-    if (document.hidden && event.detail.ctx.request.method === 'GET') event.preventDefault();
+    const { request, sourceElement } = event.detail.ctx;
+    // A tab that was opened in the background loads once.
+    const isAgain = sourceElement.querySelector('[data-loading]') === null;
+    if (document.hidden && request.method === 'GET' && isAgain) event.preventDefault();
   });
   document.addEventListener('visibilitychange', () => {
     follow();
