@@ -145,7 +145,7 @@ export const READ_ROWS: readonly Row[] = [
     ask: 'GET /v1/orders?limit=1&sort=asc',
     status: 400,
     code: 'unknown_parameter',
-    says: /Query parameters of this call: limit, starting_after, status, email, created_after\./,
+    says: /Query parameters of this call: limit, starting_after, q, status, .*\./,
   },
   {
     rule: 'an unknown query parameter of a call that has none',
