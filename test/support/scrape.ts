@@ -41,7 +41,11 @@ export function createScrapes(targets: readonly Target[]): Scrapes {
       if (typed !== undefined && type !== undefined) types.set(typed, type);
       const [, name, labels, value] = SAMPLE.exec(line) ?? [];
       if (name === undefined || value === undefined) continue;
-      add(`${name}{${labels === undefined ? own : `${labels},${own}`}}`, value);
+      // A gauge without a sample yet, which promtool's notation has no word for.
+      const known = Number.isNaN(Number(value.toLowerCase().replace('inf', 'Infinity')))
+        ? GAP
+        : value;
+      add(`${name}{${labels === undefined ? own : `${labels},${own}`}}`, known);
     }
   };
   return {
