@@ -79,7 +79,7 @@ export async function openStackPool(
 }
 
 /** The Temporal server of one or more stacks. */
-export async function openServer(onClose: OnClose): Promise<DevServer> {
+async function openServer(onClose: OnClose): Promise<DevServer> {
   const server = await startDevServer(SHORT_TASK_TIMEOUT);
   onClose(() => server.close());
   return server;
