@@ -35,8 +35,11 @@ const IDLE: Batch = { kind: 'idle' };
 
 /** How many events of a failed batch are delivered one by one at the same time. */
 const SINGLE_CONCURRENCY = 8;
-/** How often the cursor advances while the log has no event for the subscription. */
-const TAIL_EVERY_MS = 60_000;
+/**
+ * How often the cursor advances while the log has no event for the subscription. Until then its lag
+ * grows, and each read starts at the old place.
+ */
+const TAIL_EVERY_MS = 10_000;
 
 /**
  * Delivers one batch, of at most `atMost` events. Throws a retryable failure when this version has no
