@@ -22,7 +22,7 @@ export function attentionBox(order: OrderView): Html | string {
             action: 'resolve',
             fields: html`${hidden('dead_letter', waiting.dead_letter_id)}
               <label>
-                Note, for whoever reads this later
+                Note, kept with the decision
                 <input name="note" maxlength="500" autocomplete="off" />
               </label>`,
             buttons: waiting.decisions.map(({ action, effect }) => ({

@@ -67,10 +67,10 @@ describe.skipIf(noBrowser)('the console in a browser', () => {
     await expectText(page, 'Would discard 3');
     // The notice has the focus: its first field is one step away.
     await page.keyboard.press('Tab');
-    await page.keyboard.type('sent by hand');
+    await page.keyboard.type('sent manually');
     await page.keyboard.press('Enter');
     await expectText(page, 'Discarded 3.');
-    expect(await shop.db.deadLetter.count({ where: { note: 'sent by hand' } })).toBe(3);
+    expect(await shop.db.deadLetter.count({ where: { note: 'sent manually' } })).toBe(3);
     await expectClean();
   });
 

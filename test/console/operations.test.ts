@@ -115,7 +115,7 @@ describe('Attention', () => {
     const bare = await press('/attention', { action: 'discard', ...fields });
     expect(bare).toMatchObject({ status: 409, notice: expect.stringContaining('/note') });
     expect(await statuses()).toEqual({ open: 3 });
-    await press('/attention', { action: 'discard', ...fields, note: 'sent by hand' });
+    await press('/attention', { action: 'discard', ...fields, note: 'sent manually' });
     expect(await statuses()).toEqual({ discarded: 3 });
   });
 

@@ -101,7 +101,7 @@ describe('an order', () => {
     expect(wordsOf(repeated.text)).toContain('Thank you! It is the same order');
   });
 
-  test('an order that was shipped is not cancelled, and the shopper is told so', async () => {
+  test('an order that was shipped is not cancelled, and the page says why', async () => {
     const visitor = visit();
     const page = await buy(visitor, 'mug-white');
     await shipped(visitor, page);
