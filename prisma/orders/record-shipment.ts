@@ -50,8 +50,8 @@ export interface ShipmentRequest {
 /**
  * Records the shipping request, before the warehouse is called; null when no such order exists. The
  * order's row lock keeps a cancel out; no event is written, so the lock of `orderTransaction` is not
- * needed. `added` and the shipment from before are read apart, because a query does not see what its own
- * statement adds.
+ * needed. A conflict is an update, because only that returns the row of a concurrent attempt: the
+ * statement's own snapshot does not have it. A cancelled order is in `asked` not at all.
  */
 export async function recordShipmentRequested(
   db: Database,
@@ -60,14 +60,14 @@ export async function recordShipmentRequested(
   const rows = await db.$queryRaw<ToShip[]>`
     WITH kept AS (
       SELECT id FROM orders WHERE id = ${orderId} AND cancel_reason IS NULL FOR NO KEY UPDATE),
-    added AS (
+    asked AS (
       INSERT INTO shipments (id, order_id, correlation_id, status)
       SELECT ${newId('shipment')}, id, ${shipmentCorrelationId(orderId)}, 'requested' FROM kept
-      ON CONFLICT DO NOTHING RETURNING order_id)
+      ON CONFLICT (order_id) DO UPDATE SET order_id = EXCLUDED.order_id RETURNING status)
     SELECT customer_name AS name, shipping_address AS address, (
       SELECT jsonb_agg(jsonb_build_object('sku', sku, 'quantity', quantity) ORDER BY position)
       FROM order_lines WHERE order_id = orders.id) AS lines,
-      NOT EXISTS (SELECT FROM added) AND NOT EXISTS (
+      NOT EXISTS (SELECT FROM asked WHERE status <> 'cancelled') AND NOT EXISTS (
         SELECT FROM shipments WHERE order_id = orders.id AND status <> 'cancelled') AS "isCancelled"
     FROM orders WHERE id = ${orderId}`;
   const [order] = rows;

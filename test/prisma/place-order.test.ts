@@ -10,8 +10,13 @@ import {
 } from '../../prisma/payments/refund-outcomes.ts';
 import { openOrder, recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
-import { eventually } from '../support/eventually.ts';
-import { claimOf, runConcurrently, draftOf, useSeededDatabase } from './seeded-database.ts';
+import {
+  claimOf,
+  runConcurrently,
+  draftOf,
+  untilOneWaits,
+  useSeededDatabase,
+} from './seeded-database.ts';
 
 const RESPONSE = { status: 201, body: '{"placed":true}' };
 
@@ -132,12 +137,7 @@ describe('settling an order', () => {
       // The row is locked, so that the placement has begun and waits when the void is recorded.
       await tx.$executeRaw`SELECT FROM orders WHERE id = ${order.id} FOR UPDATE`;
       const begun = recordPlaced(shop.db, order, { reference: 'pi_1', response: () => RESPONSE });
-      await eventually(async () => {
-        const waiting = await shop.db.$queryRaw<unknown[]>`
-          SELECT 1 FROM pg_stat_activity
-          WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-        expect(waiting).toHaveLength(1);
-      });
+      await untilOneWaits(shop.db);
       await tx.$executeRaw`
         INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
         VALUES (${order.id}, ${providerKey(order.id, 'void')}, 'void', 'requested',

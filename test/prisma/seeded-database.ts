@@ -1,10 +1,12 @@
 /** A database with the seeded catalog only, and orders in it as the API would write them. No servers. */
 import { randomUUID } from 'node:crypto';
+import { expect } from 'vitest';
 import type { Order, OrderLine } from '../../domain/order.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import type { KeyClaim } from '../../prisma/access/idempotency.ts';
 import { openOrder, recordPlaced, type OrderDraft } from '../../prisma/orders/place-order.ts';
 import { seed } from '../../prisma/seed.ts';
+import { eventually } from '../support/eventually.ts';
 import { useOpened } from '../support/use-opened.ts';
 import { createTestDatabase, TIMEOUT_FACTOR } from '../support/database.ts';
 
@@ -107,4 +109,14 @@ export async function runConcurrently<T>(
   };
   await Promise.all(Array.from({ length: width }, worker));
   return results;
+}
+
+/** Resolves once one statement waits for a lock. */
+export async function untilOneWaits(db: Database): Promise<void> {
+  await eventually(async () => {
+    const waiting = await db.$queryRaw<unknown[]>`
+      SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    expect(waiting).toHaveLength(1);
+  });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { OrderId } from '../../domain/ids.ts';
+import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { ORDER_STATUSES, TRANSITIONS, type OrderStatus } from '../../domain/order.ts';
 import {
   orderTransaction,
@@ -11,7 +11,12 @@ import {
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
-import { runConcurrently, useSeededDatabase } from './seeded-database.ts';
+import {
+  recordCancelling,
+  recordShipmentEnded,
+  recordShipmentRequested,
+} from '../../prisma/orders/record-shipment.ts';
+import { runConcurrently, untilOneWaits, useSeededDatabase } from './seeded-database.ts';
 
 const shop = useSeededDatabase(20);
 
@@ -155,6 +160,24 @@ describe('concurrent changes', () => {
       };
     });
     expect(await late).toEqual({ kind: 'forbidden', status: 'cancelling' });
+  });
+
+  test('of two concurrent shipping requests neither takes the order for cancelled', async () => {
+    const { id } = await shop.place();
+    const second = await shop.db.$transaction(async (tx) => {
+      // The row is locked, so that the second has begun and waits when the first is recorded.
+      await tx.$executeRaw`SELECT FROM orders WHERE id = ${id} FOR UPDATE`;
+      const begun = recordShipmentRequested(shop.db, id);
+      await untilOneWaits(shop.db);
+      const correlationId = shipmentCorrelationId(id);
+      const shipment = { id: newId('shipment'), orderId: id, correlationId };
+      await tx.shipment.create({ data: { ...shipment, status: 'requested' } });
+      return { begun };
+    });
+    expect(await second.begun).toMatchObject({ isCancelled: false });
+    await recordCancelling(shop.db, id, { reason: 'requested_by_customer', request: null });
+    await recordShipmentEnded(shop.db, id, 'cancelled');
+    expect(await recordShipmentRequested(shop.db, id)).toMatchObject({ isCancelled: true });
   });
 
   test('an order that is reserved and cancelled concurrently ends in cancelling', async () => {
