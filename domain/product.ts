@@ -7,6 +7,8 @@ export interface Product {
   readonly priceMinor: number;
   readonly currency: string;
   readonly version: number;
+  /** Not sold any more: not listed, and no order takes it. */
+  readonly archived: boolean;
   readonly updatedAt: string;
 }
 

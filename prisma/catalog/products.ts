@@ -114,7 +114,7 @@ async function versionMismatch(tx: Transaction, sku: string): Promise<PutOutcome
 type ProductRow = Prisma.ProductGetPayload<object>;
 
 const PRODUCT_COLUMNS = Prisma.sql`sku, name, description, price_minor AS "priceMinor", currency,
-  version, created_at AS "createdAt", updated_at AS "updatedAt"`;
+  version, archived, created_at AS "createdAt", updated_at AS "updatedAt"`;
 
 function toProduct(row: ProductRow): Product {
   const { createdAt: _, ...product } = row;

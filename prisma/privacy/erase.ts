@@ -128,7 +128,9 @@ async function eraseCustomerWithin(
   if (!customer) return { kind: 'unknown' };
   const { id: customerId } = customer;
   await tx.$executeRaw`
-    UPDATE customers SET email = NULL, name = ${ERASED}, phone = NULL WHERE id = ${customerId}`;
+    UPDATE customers SET email = NULL, name = ${ERASED}, phone = NULL, language = NULL,
+      sms_consent = false, registered_at = NULL, version = version + 1, updated_at = now()
+    WHERE id = ${customerId}`;
   const action = { action: 'customer.erased', subject: customerId, data: { orders } };
   await recordAction(tx, by, action);
   return { kind: 'erased', customerId };

@@ -48,6 +48,8 @@ CREATE TABLE products (
   price_minor integer NOT NULL CHECK (price_minor >= 0),
   currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
   version integer NOT NULL DEFAULT 1 CHECK (version > 0),
+  -- Not sold any more: not listed, and no order takes it.
+  archived boolean NOT NULL DEFAULT false,
   created_at timestamptz(3) NOT NULL DEFAULT now(),
   updated_at timestamptz(3) NOT NULL DEFAULT now()
 );
@@ -85,8 +87,17 @@ CREATE TABLE customers (
   email text UNIQUE CHECK (email = lower(email)),
   name text NOT NULL,
   phone text,
+  -- Null: not said.
+  language text CHECK (language ~ '^[a-z]{2}$'),
+  sms_consent boolean NOT NULL DEFAULT false,
+  -- Null: a guest, known from orders only.
+  registered_at timestamptz(3),
+  version integer NOT NULL DEFAULT 1 CHECK (version > 0),
   created_at timestamptz(3) NOT NULL DEFAULT now(),
-  CONSTRAINT customers_erased CHECK (email IS NOT NULL OR (name = 'erased' AND phone IS NULL))
+  updated_at timestamptz(3) NOT NULL DEFAULT now(),
+  CONSTRAINT customers_consent_has_phone CHECK (NOT sms_consent OR phone IS NOT NULL),
+  CONSTRAINT customers_erased CHECK (email IS NOT NULL OR (name = 'erased' AND phone IS NULL
+    AND language IS NULL AND registered_at IS NULL))
 );
 
 CREATE TABLE orders (
