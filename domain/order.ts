@@ -104,14 +104,28 @@ export interface OrderLine {
   readonly unitPriceMinor: number;
 }
 
+export const ADJUSTMENT_KINDS = ['shipping', 'tax', 'discount', 'other'] as const;
+export type AdjustmentKind = (typeof ADJUSTMENT_KINDS)[number];
+
+/** What the shop adds to the lines of an order, or takes off. Its rates and rules are the shop's. */
+export interface Adjustment {
+  readonly kind: AdjustmentKind;
+  /** The shop's text for the customer, on one line. */
+  readonly label: string;
+  /** Negative: a reduction. */
+  readonly amountMinor: number;
+}
+
 /** Times are ISO 8601 strings in UTC everywhere in the domain. */
 export interface Order {
   readonly id: OrderId;
   readonly status: OrderStatus;
   readonly version: number;
   readonly currency: string;
+  /** The sum of the lines and the adjustments; never negative. */
   readonly totalMinor: number;
   readonly lines: readonly OrderLine[];
+  readonly adjustments: readonly Adjustment[];
   readonly customer: Customer;
   readonly shippingAddress: ShippingAddress;
   readonly correlationId: string;

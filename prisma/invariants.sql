@@ -71,13 +71,16 @@ WHERE l.quantity IS DISTINCT FROM r.quantity OR r.status::text <> ALL (CASE
   ELSE ARRAY['held', 'reserved', 'released'] END);
 
 -- invariant: order_totals
--- title: The total of an order is the sum of its lines
+-- title: The total of an order is the sum of its lines and adjustments
 -- holds: always
-SELECT o.id AS subject, format('total %s, lines %s', o.total_minor, COALESCE(l.minor::text, 'none')) AS detail
+SELECT o.id AS subject, format('total %s, lines %s, adjustments %s', o.total_minor,
+  COALESCE(l.minor::text, 'none'), COALESCE(a.minor, 0)) AS detail
 FROM orders o LEFT JOIN (
   SELECT order_id, sum(quantity::bigint * unit_price_minor) AS minor FROM order_lines GROUP BY order_id
-) l ON l.order_id = o.id
-WHERE l.minor IS DISTINCT FROM o.total_minor;
+) l ON l.order_id = o.id LEFT JOIN (
+  SELECT order_id, sum(amount_minor) AS minor FROM order_adjustments GROUP BY order_id
+) a ON a.order_id = o.id
+WHERE l.minor + COALESCE(a.minor, 0) IS DISTINCT FROM o.total_minor;
 
 -- invariant: money_bounded
 -- title: Each order has one payment of its total: captured at most the authorized amount, refunded at most the captured one

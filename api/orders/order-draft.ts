@@ -1,6 +1,6 @@
 /** Turns a request into an order draft: prices, sums and limits. Pure. */
 import { sumMinor } from '../../domain/money.ts';
-import type { OrderLine } from '../../domain/order.ts';
+import type { Adjustment, OrderLine } from '../../domain/order.ts';
 import type { Product } from '../../domain/product.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { KeyClaim } from '../../prisma/access/idempotency.ts';
@@ -39,7 +39,8 @@ export function draftOrder(
   const errors = findErrors(body, products);
   if (errors.length > 0) return invalid(errors);
   const lines = sumBySku(body, products);
-  const totalMinor = sumMinor(lines);
+  const adjustments = adjustmentsOf(body);
+  const totalMinor = adjustments.reduce((sum, each) => sum + each.amountMinor, sumMinor(lines));
   const detail = outsideLimits({ amountMinor: totalMinor, currency: body.currency }, limits);
   if (detail !== null) return invalid([{ detail, pointer: jsonPointer(['lines']) }]);
   const expected = body.expected_total_minor;
@@ -47,7 +48,7 @@ export function draftOrder(
     const total = { amountMinor: totalMinor, currency: body.currency };
     return { kind: 'refused', problem: priceChanged(total, expected) };
   }
-  return { kind: 'drafted', draft: toDraft(request, lines, totalMinor) };
+  return { kind: 'drafted', draft: toDraft(request, { lines, adjustments, totalMinor }) };
 }
 
 function findErrors(body: PlaceOrderBody, products: readonly Product[]): FieldError[] {
@@ -86,10 +87,17 @@ function sumBySku(body: PlaceOrderBody, products: readonly Product[]): readonly 
   });
 }
 
+function adjustmentsOf({ adjustments }: PlaceOrderBody): readonly Adjustment[] {
+  return adjustments.map(({ kind, label, amount_minor: amountMinor }) => ({
+    kind,
+    label,
+    amountMinor,
+  }));
+}
+
 function toDraft(
   { body, correlationId, traceparent, inspectable }: PlaceOrderRequest,
-  lines: readonly OrderLine[],
-  totalMinor: number,
+  priced: Pick<OrderDraft, 'lines' | 'adjustments' | 'totalMinor'>,
 ): OrderDraft {
   const { customer, shipping_address: address } = body;
   return {
@@ -102,9 +110,8 @@ function toDraft(
       ...(address.postal_code === undefined ? {} : { postalCode: address.postal_code }),
       country: address.country,
     },
-    lines,
+    ...priced,
     currency: body.currency,
-    totalMinor,
     paymentMethod: body.payment_method,
     correlationId,
     traceparent,

@@ -34,6 +34,11 @@ export function orderBody(order: Order): OrderBody {
       quantity: line.quantity,
       unit_price_minor: line.unitPriceMinor,
     })),
+    adjustments: order.adjustments.map(({ kind, label, amountMinor }) => ({
+      kind,
+      label,
+      amount_minor: amountMinor,
+    })),
     customer: { email, name, phone },
     shipping_address: {
       line1,

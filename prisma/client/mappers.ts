@@ -1,6 +1,7 @@
 /** Turns rows into domain types. */
 import type { CustomerId, OrderId, PaymentId, ShipmentId } from '../../domain/ids.ts';
 import type {
+  Adjustment,
   EventType,
   Order,
   OrderEvent,
@@ -11,13 +12,17 @@ import type {
 import type { Prisma } from '../generated/client.ts';
 import { readAddress, readObject, uncheckedColumn } from './columns.ts';
 
-export const ORDER_WITH_LINES = { lines: { orderBy: { position: 'asc' } } } as const;
+/** What a whole order is read with. */
+export const ORDER_WITH_LINES = {
+  lines: { orderBy: { position: 'asc' } },
+  adjustments: { orderBy: { position: 'asc' } },
+} as const;
 
 /** The columns that an order is read from. */
 export type OrderRow = Omit<
   Prisma.OrderGetPayload<object>,
   'deadlineAt' | 'placedAt' | 'workflowStartedAt' | 'checkedAt'
-> & { readonly lines: readonly OrderLine[] };
+> & { readonly lines: readonly OrderLine[]; readonly adjustments: readonly Adjustment[] };
 type PaymentRow = Prisma.PaymentGetPayload<object>;
 type ShipmentRow = Prisma.ShipmentGetPayload<object>;
 type EventRow = Prisma.EventGetPayload<object>;
@@ -34,6 +39,11 @@ export function toOrder(row: OrderRow): Order {
       name,
       quantity,
       unitPriceMinor,
+    })),
+    adjustments: row.adjustments.map(({ kind, label, amountMinor }) => ({
+      kind,
+      label,
+      amountMinor,
     })),
     customer: {
       id: uncheckedColumn<CustomerId>(row.customerId),

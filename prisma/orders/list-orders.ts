@@ -74,7 +74,10 @@ const LISTED = Prisma.sql`o.id, o.status, o.version, o.currency, o.total_minor A
   o.erased_at AS "erasedAt", o.created_at AS "createdAt", o.updated_at AS "updatedAt",
   (SELECT COALESCE(jsonb_agg(jsonb_build_object('sku', l.sku, 'name', l.name, 'quantity', l.quantity,
     'unitPriceMinor', l.unit_price_minor) ORDER BY l.position), '[]')
-  FROM order_lines l WHERE l.order_id = o.id) AS lines`;
+  FROM order_lines l WHERE l.order_id = o.id) AS lines,
+  (SELECT COALESCE(jsonb_agg(jsonb_build_object('kind', a.kind, 'label', a.label,
+    'amountMinor', a.amount_minor) ORDER BY a.position), '[]')
+  FROM order_adjustments a WHERE a.order_id = o.id) AS adjustments`;
 
 /** The ids of one order more than the page has. */
 function pageOfIds(filter: OrderFilter, page: Page, found: readonly Prisma.Sql[]): Prisma.Sql {

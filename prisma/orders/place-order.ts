@@ -4,7 +4,13 @@
  * step in one statement, because the shopper waits for each round trip.
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
-import type { Customer, Order, OrderLine, ShippingAddress } from '../../domain/order.ts';
+import type {
+  Adjustment,
+  Customer,
+  Order,
+  OrderLine,
+  ShippingAddress,
+} from '../../domain/order.ts';
 import type { Shortage } from '../../domain/product.ts';
 import { customerTerms } from '../../domain/search-terms.ts';
 import { eventOf, orderTransaction, transitionAlone, transitionOrder } from './transition.ts';
@@ -26,6 +32,7 @@ export interface OrderDraft {
   readonly customer: Omit<Customer, 'id'>;
   readonly shippingAddress: ShippingAddress;
   readonly lines: readonly OrderLine[];
+  readonly adjustments: readonly Adjustment[];
   readonly currency: string;
   readonly totalMinor: number;
   readonly paymentMethod: string;
@@ -152,7 +159,7 @@ async function insertPending(
 ): Promise<Order | null> {
   const id = newId('order');
   const { customer, totalMinor, currency } = draft;
-  const lines = JSON.stringify(draft.lines.map((line, position) => ({ ...line, position })));
+  const lines = positioned(draft.lines);
   const rows = await db.$queryRaw<Pending[]>`
     WITH claimed AS (${keyClaimed({ ...claim, orderId: id })}),
     lines AS (
@@ -181,6 +188,11 @@ async function insertPending(
     with_lines AS (
       INSERT INTO order_lines (order_id, sku, position, name, quantity, unit_price_minor)
       SELECT ${id}, sku, position, name, quantity, "unitPriceMinor" FROM lines),
+    with_adjustments AS (
+      INSERT INTO order_adjustments (order_id, position, kind, label, amount_minor)
+      SELECT written.id, position, kind, label, "amountMinor"
+      FROM written, jsonb_to_recordset(${positioned(draft.adjustments)}::jsonb) AS adjustment
+        (position integer, kind adjustment_kind, label text, "amountMinor" integer)),
     with_reservations AS (
       INSERT INTO reservations (order_id, sku, quantity, status)
       SELECT ${id}, sku, quantity, 'held' FROM lines),
@@ -200,6 +212,10 @@ async function insertPending(
   return written ? toPending(id, draft, written) : null;
 }
 
+function positioned(items: readonly object[]): string {
+  return JSON.stringify(items.map((item, position) => ({ ...item, position })));
+}
+
 interface Pending {
   readonly customerId: Customer['id'];
   readonly version: number;
@@ -208,7 +224,7 @@ interface Pending {
 }
 
 function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
-  const { customer, currency, totalMinor, lines, shippingAddress } = draft;
+  const { customer, currency, totalMinor, lines, adjustments, shippingAddress } = draft;
   const { correlationId, traceparent, inspectable } = draft;
   return {
     id,
@@ -217,6 +233,7 @@ function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
     currency,
     totalMinor,
     lines,
+    adjustments,
     customer: { id: written.customerId, ...customer },
     shippingAddress,
     correlationId,

@@ -140,6 +140,8 @@ async function eraseFromOrder(tx: Transaction, orderId: OrderId): Promise<void> 
   await tx.$executeRaw`
     WITH on_payment AS (
       UPDATE payments SET payment_method = ${ERASED} WHERE order_id = ${orderId}),
+    on_adjustments AS (
+      UPDATE order_adjustments SET label = ${ERASED} WHERE order_id = ${orderId}),
     on_terms AS (DELETE FROM order_terms WHERE order_id = ${orderId}),
     on_refunds AS (
       UPDATE refunds SET reason = ${ERASED} WHERE order_id = ${orderId} AND reason IS NOT NULL),

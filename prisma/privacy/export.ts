@@ -38,6 +38,8 @@ export async function exportOrders(
     SELECT o.id, to_jsonb(o) || jsonb_build_object(
       'lines', (SELECT COALESCE(jsonb_agg(l ORDER BY l.position), '[]')
         FROM order_lines l WHERE l.order_id = o.id),
+      'adjustments', (SELECT COALESCE(jsonb_agg(a ORDER BY a.position), '[]')
+        FROM order_adjustments a WHERE a.order_id = o.id),
       'payment', (SELECT to_jsonb(p) FROM payments p WHERE p.order_id = o.id),
       'payment_operations', (SELECT COALESCE(jsonb_agg(p ORDER BY p.id), '[]')
         FROM payment_operations p WHERE p.order_id = o.id),

@@ -14,6 +14,7 @@ function orderIn(currency: string, totalMinor: number): Order {
     currency,
     totalMinor,
     lines: [{ sku: 'mug', name: 'Mug', quantity: 1, unitPriceMinor: totalMinor }],
+    adjustments: [],
     customer: { id: newId('customer'), email: 'ada@example.com', name: 'Ada', phone: null },
     shippingAddress: { line1: 'Street 1', city: 'Dubai', country: 'AE' },
     correlationId: 'x',

@@ -73,6 +73,14 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'order_totals',
+    what: 'an adjustment that the total does not have',
+    statements: [
+      `INSERT INTO order_adjustments (order_id, position, kind, label, amount_minor)
+       VALUES (':pending', 0, 'shipping', 'Standard shipping', 490)`,
+    ],
+  },
+  {
     invariant: 'money_bounded',
     what: 'a payment in a different currency',
     statements: [`UPDATE payments SET currency = 'USD' WHERE order_id = ':pending'`],

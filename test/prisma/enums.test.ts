@@ -1,5 +1,10 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
-import type { CancelReason, OrderStatus, PaymentStatus } from '../../domain/order.ts';
+import type {
+  AdjustmentKind,
+  CancelReason,
+  OrderStatus,
+  PaymentStatus,
+} from '../../domain/order.ts';
 import type { ReservationStatus, ShipmentStatus } from '../../domain/order.ts';
 import type { DiscrepancyKind } from '../../domain/reconciliation.ts';
 import type { RefundCause, RefundStatus } from '../../domain/refund.ts';
@@ -14,6 +19,7 @@ describe('enums', () => {
   // The compiler checks these: tsc fails when a set of the domain differs from the schema's.
   test('the schema and the domain have the same values', () => {
     expectTypeOf<enums.OrderStatus>().toEqualTypeOf<OrderStatus>();
+    expectTypeOf<enums.AdjustmentKind>().toEqualTypeOf<AdjustmentKind>();
     expectTypeOf<enums.CancelReason>().toEqualTypeOf<CancelReason>();
     expectTypeOf<enums.ReservationStatus>().toEqualTypeOf<ReservationStatus>();
     expectTypeOf<enums.PaymentStatus>().toEqualTypeOf<PaymentStatus>();

@@ -87,6 +87,7 @@ export function draftOf(wanted: readonly Wanted[] = MUGS): OrderDraft {
     customer: { email: 'ada@example.com', name: 'Ada', phone: null },
     shippingAddress: { line1: 'Street 1', city: 'Berlin', postalCode: '10115', country: 'DE' },
     lines,
+    adjustments: [],
     currency: 'EUR',
     totalMinor: lines.reduce((sum, line) => sum + line.quantity * line.unitPriceMinor, 0),
     paymentMethod: 'pm_card_visa',

@@ -101,6 +101,7 @@ function draft(sku: string): OrderDraft {
     customer: { email: `${randomUUID()}@example.com`, name: 'Bench', phone: null },
     shippingAddress: { line1: '1 Main Street', city: 'Springfield', country: 'US' },
     lines: [{ sku, name: sku, quantity: 1, unitPriceMinor: 100 }],
+    adjustments: [],
     currency: 'EUR',
     totalMinor: 100,
     paymentMethod: 'pm_card_visa',

@@ -5,6 +5,7 @@
 -- Closed sets. A set that each feature adds to (event types, audit actions, step names) is text.
 
 CREATE TYPE stock_movement_kind AS ENUM ('adjusted', 'shipped');
+CREATE TYPE adjustment_kind AS ENUM ('shipping', 'tax', 'discount', 'other');
 CREATE TYPE order_status AS ENUM ('pending', 'declined', 'expired', 'placed', 'reserved', 'paid',
   'shipped', 'delivered', 'cancelling', 'cancelled', 'needs_attention');
 CREATE TYPE cancel_reason AS ENUM ('requested_by_customer', 'requested_by_operator',
@@ -105,7 +106,8 @@ CREATE TABLE orders (
   status order_status NOT NULL,
   version integer NOT NULL DEFAULT 0 CHECK (version >= 0),
   currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
-  total_minor integer NOT NULL CHECK (total_minor > 0),
+  -- The sum of the lines and the adjustments.
+  total_minor integer NOT NULL CHECK (total_minor >= 0),
   customer_id text NOT NULL REFERENCES customers (id),
   customer_email text NOT NULL,
   customer_name text NOT NULL,
@@ -641,3 +643,15 @@ END
 $$;
 CREATE TRIGGER products_notify AFTER INSERT OR UPDATE ON products
   FOR EACH ROW EXECUTE FUNCTION notify_product();
+
+-- Adjustments of orders, quotes, refunds by lines.
+
+-- What the shop adds to the lines of an order, or takes off. The label is the shop's text.
+CREATE TABLE order_adjustments (
+  order_id text NOT NULL REFERENCES orders (id),
+  position integer NOT NULL CHECK (position BETWEEN 0 AND 19),
+  kind adjustment_kind NOT NULL,
+  label text NOT NULL,
+  amount_minor integer NOT NULL,
+  PRIMARY KEY (order_id, position)
+);
