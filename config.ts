@@ -22,6 +22,7 @@ import {
 import { MAY_BE_UNSAFE, productionProblems } from './config/production.ts';
 import { readTemporalSettings, type TemporalSettings } from './config/temporal.ts';
 import { listOf, type ConfigProblem, type Values } from './config/values.ts';
+import { LANGUAGES } from './domain/language.ts';
 import { DEFAULT_RETENTION, type Retention } from './domain/retention.ts';
 
 const appFields = z.object({
@@ -69,6 +70,7 @@ const appFields = z.object({
   BREAKER_FAILURE_PERCENT: wholeNumber(1, 99).default(50),
   BREAKER_PROBE_AFTER_MS: wholeNumber(100, 3_600_000).default(60_000),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
+  DEFAULT_LANGUAGE: z.enum(LANGUAGES).default('en'),
   RETAIN_KEYS_DAYS: days.default(DEFAULT_RETENTION.keys),
   RETAIN_EVENTS_DAYS: days.default(DEFAULT_RETENTION.events),
   RETAIN_MESSAGES_DAYS: days.default(DEFAULT_RETENTION.messages),

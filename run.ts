@@ -115,6 +115,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
     verifyPaymentWebhook: createPaymentWebhookVerifier(config.STRIPE_WEBHOOK_SECRET),
+    defaultLanguage: config.DEFAULT_LANGUAGE,
     temporalUi: temporalUiOf(config, link.namespace),
     sandboxUrl: sandboxUrlOf(config),
     production: config.NODE_ENV === 'production',

@@ -3,6 +3,7 @@
  * background starts, metrics) is created here and released by `close`.
  */
 import type { Logger } from 'pino';
+import type { Language } from '../domain/language.ts';
 import type { TemporalUi } from '../domain/pages.ts';
 import type { Mailer } from '../gateways/mail/mailer.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
@@ -51,6 +52,8 @@ export interface ApiDeps {
   readonly verifyCallback: CallbackVerifier;
   readonly verifyPaymentWebhook: WebhookVerifier;
   readonly log: Logger;
+  /** Of messages to a customer who has said none. */
+  readonly defaultLanguage: Language;
   /** Null: its address is not configured. */
   readonly temporalUi: TemporalUi | null;
   /** The sandbox of `npm start`, for links; null where there is none. */

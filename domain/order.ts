@@ -3,6 +3,7 @@
  * status of their own.
  */
 import type { CustomerId, OrderId, PaymentId, ShipmentId } from './ids.ts';
+import type { Language } from './language.ts';
 
 export const ORDER_STATUSES = [
   'pending',
@@ -90,11 +91,16 @@ export interface ShippingAddress {
   readonly country: string;
 }
 
+/** The customer as an order has it. */
 export interface Customer {
   readonly id: CustomerId;
   readonly email: string;
   readonly name: string;
   readonly phone: string | null;
+  /** Of the messages about the order. */
+  readonly language: Language;
+  /** Agreed to notifications by SMS. Only with a phone. */
+  readonly smsConsent: boolean;
 }
 
 export interface OrderLine {

@@ -1,4 +1,5 @@
 /** Turns a request into an order draft: prices, sums and limits. Pure. */
+import type { Language } from '../../domain/language.ts';
 import { sumMinor } from '../../domain/money.ts';
 import type { Adjustment, OrderLine } from '../../domain/order.ts';
 import type { Product } from '../../domain/product.ts';
@@ -19,6 +20,7 @@ export interface PlaceOrderRequest {
   readonly traceparent: string | null;
   /** Every step of the checkout as an ordinary activity. */
   readonly inspectable: boolean;
+  readonly defaultLanguage: Language;
   /** Aborted when the client no longer waits. No new work begins after that. */
   readonly signal: AbortSignal;
 }
@@ -96,12 +98,19 @@ function adjustmentsOf({ adjustments }: PlaceOrderBody): readonly Adjustment[] {
 }
 
 function toDraft(
-  { body, correlationId, traceparent, inspectable }: PlaceOrderRequest,
+  { body, correlationId, traceparent, inspectable, defaultLanguage }: PlaceOrderRequest,
   priced: Pick<OrderDraft, 'lines' | 'adjustments' | 'totalMinor'>,
 ): OrderDraft {
   const { customer, shipping_address: address } = body;
   return {
-    customer: { email: customer.email, name: customer.name, phone: customer.phone ?? null },
+    customer: {
+      email: customer.email,
+      name: customer.name,
+      phone: customer.phone ?? null,
+      language: customer.language,
+      smsConsent: customer.sms_consent,
+    },
+    defaultLanguage,
     shippingAddress: {
       line1: address.line1,
       ...(address.line2 === undefined ? {} : { line2: address.line2 }),

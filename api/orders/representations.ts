@@ -19,7 +19,7 @@ import type { RefundBody } from '../schemas/refunds.ts';
 /** The order without payment, shipment, refunds and timeline. */
 export function orderBody(order: Order): OrderBody {
   const { line1, line2, city, region, postalCode, country } = order.shippingAddress;
-  const { email, name, phone } = order.customer;
+  const { email, name, phone, language, smsConsent } = order.customer;
   return {
     id: order.id,
     object: 'order',
@@ -39,7 +39,7 @@ export function orderBody(order: Order): OrderBody {
       label,
       amount_minor: amountMinor,
     })),
-    customer: { email, name, phone },
+    customer: { email, name, phone, language, sms_consent: smsConsent },
     shipping_address: {
       line1,
       ...(line2 === undefined ? {} : { line2 }),

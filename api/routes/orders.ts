@@ -34,6 +34,7 @@ export function orderRoutes(services: Services) {
         correlationId: c.var.correlationId,
         traceparent: c.var.traceparent,
         inspectable: prefersInspectable(c.req.valid('header').prefer),
+        defaultLanguage: services.defaultLanguage,
         signal: c.var.requestDeadline,
       });
       followUp(services, outcome);

@@ -1,6 +1,7 @@
 /** The customer and the address of an order: what the warehouse and the mail server take. */
 import { domainToASCII } from 'node:url';
 import { z } from '@hono/zod-openapi';
+import { LANGUAGES } from '../../domain/language.ts';
 import { COUNTRIES, hasPostalCodes } from '../../domain/iso-3166.ts';
 import { text } from './common.ts';
 
@@ -53,11 +54,36 @@ const country = z
   .enum(COUNTRIES, 'Not an ISO 3166-1 country code')
   .openapi('Country', { description: 'ISO 3166-1.', example: 'DE' });
 
-export const customer = z.strictObject({
-  email,
-  name: text(200).openapi({ example: 'Ada Example' }),
-  phone: phone.optional(),
-});
+export const language = z
+  .enum(LANGUAGES, `A language that messages are written in: ${LANGUAGES.join(', ')}`)
+  .openapi('Language', {
+    description: 'Of the messages to the customer, ISO 639-1.',
+    example: 'de',
+  });
+
+export const customer = z
+  .strictObject({
+    email,
+    name: text(200).openapi({ example: 'Ada Example' }),
+    phone: phone.optional(),
+    language: language.optional().openapi({
+      description:
+        "The language of messages about the order. Left out: the customer's preference, else the " +
+        "shop's default.",
+    }),
+    sms_consent: z
+      .boolean()
+      .optional()
+      .openapi({
+        description:
+          'The customer has agreed to be notified by SMS, which needs a phone. Left out: the ' +
+          "customer's preference, else no SMS.",
+      }),
+  })
+  .refine(({ phone: number, sms_consent: mayText }) => number !== undefined || mayText !== true, {
+    path: ['phone'],
+    message: 'A phone number is needed for SMS',
+  });
 
 export const shippingAddress = z
   .strictObject({

@@ -4,7 +4,7 @@ import { ADJUSTMENT_KINDS, ORDER_STATUSES } from '../../domain/order.ts';
 import { REFUND_STATUSES } from '../../domain/refund.ts';
 import { MAX_INTEGER } from '../../domain/text.ts';
 import { currency, listOf, sku, text } from './common.ts';
-import { customer, shippingAddress, shippingAddressSchema } from './customers.ts';
+import { customer, language, shippingAddress, shippingAddressSchema } from './customers.ts';
 
 export const MAX_LINES = 50;
 export const MAX_QUANTITY = 1_000;
@@ -114,7 +114,13 @@ export const orderSchema = z
       }),
     ),
     adjustments: z.array(adjustmentSchema),
-    customer: z.object({ email: z.string(), name: z.string(), phone: z.string().nullable() }),
+    customer: z.object({
+      email: z.string(),
+      name: z.string(),
+      phone: z.string().nullable(),
+      language,
+      sms_consent: z.boolean(),
+    }),
     shipping_address: shippingAddressSchema,
     cancel_reason: z.string().nullable(),
     attention_step: z.string().nullable(),

@@ -1,5 +1,6 @@
 /** Turns rows into domain types. */
 import type { CustomerId, OrderId, PaymentId, ShipmentId } from '../../domain/ids.ts';
+import { toLanguage } from '../../domain/language.ts';
 import type {
   Adjustment,
   EventType,
@@ -50,6 +51,8 @@ export function toOrder(row: OrderRow): Order {
       email: row.customerEmail,
       name: row.customerName,
       phone: row.customerPhone,
+      language: toLanguage(row.customerLanguage),
+      smsConsent: row.customerSmsConsent,
     },
     shippingAddress: readAddress(row.shippingAddress),
     correlationId: row.correlationId,

@@ -69,6 +69,7 @@ export async function listOrders(
 const LISTED = Prisma.sql`o.id, o.status, o.version, o.currency, o.total_minor AS "totalMinor",
   o.customer_id AS "customerId", o.customer_email AS "customerEmail",
   o.customer_name AS "customerName", o.customer_phone AS "customerPhone",
+  o.customer_language AS "customerLanguage", o.customer_sms_consent AS "customerSmsConsent",
   o.shipping_address AS "shippingAddress", o.correlation_id AS "correlationId", o.traceparent, o.inspectable,
   o.cancel_reason AS "cancelReason", o.attention_step AS "attentionStep",
   o.erased_at AS "erasedAt", o.created_at AS "createdAt", o.updated_at AS "updatedAt",

@@ -4,6 +4,7 @@
  * step in one statement, because the shopper waits for each round trip.
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
+import { toLanguage, type Language } from '../../domain/language.ts';
 import type {
   Adjustment,
   Customer,
@@ -29,7 +30,9 @@ import { Prisma } from '../generated/client.ts';
 import { authorizationWrites, settleAuthorization } from './authorizations.ts';
 
 export interface OrderDraft {
-  readonly customer: Omit<Customer, 'id'>;
+  readonly customer: CustomerDraft;
+  /** Of an order whose customer has said none. */
+  readonly defaultLanguage: Language;
   readonly shippingAddress: ShippingAddress;
   readonly lines: readonly OrderLine[];
   readonly adjustments: readonly Adjustment[];
@@ -39,6 +42,12 @@ export interface OrderDraft {
   readonly correlationId: string;
   readonly traceparent: string | null;
   readonly inspectable: boolean;
+}
+
+/** A language or consent that is left out is the customer's preference, if there is one. */
+interface CustomerDraft extends Pick<Customer, 'email' | 'name' | 'phone'> {
+  readonly language?: Language | undefined;
+  readonly smsConsent?: boolean | undefined;
 }
 
 export type OpenOutcome =
@@ -165,22 +174,25 @@ async function insertPending(
     lines AS (
       SELECT line.* FROM claimed, jsonb_to_recordset(${lines}::jsonb) AS line
         (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
-    known AS (SELECT id FROM customers WHERE email = ${customer.email} FOR KEY SHARE),
+    known AS (
+      SELECT id, language, sms_consent FROM customers WHERE email = ${customer.email} FOR KEY SHARE),
     added AS (
       INSERT INTO customers (id, email, name, phone)
       SELECT ${newId('customer')}, ${customer.email}, ${customer.name}, ${customer.phone}
       FROM claimed WHERE NOT EXISTS (SELECT 1 FROM known)
       ON CONFLICT (email) DO UPDATE SET email = EXCLUDED.email
-      RETURNING id),
+      RETURNING id, language, sms_consent),
     written AS (
       INSERT INTO orders (id, status, version, currency, total_minor, customer_id, customer_email,
-        customer_name, customer_phone, shipping_address, correlation_id, traceparent, inspectable,
-        deadline_at)
+        customer_name, customer_phone, customer_language, customer_sms_consent, shipping_address,
+        correlation_id, traceparent, inspectable, deadline_at)
       SELECT claimed.order_id, 'pending', 1, ${currency}, ${totalMinor}, customer.id,
         ${customer.email}, ${customer.name}, ${customer.phone},
+        COALESCE(${customer.language ?? null}, customer.language, ${draft.defaultLanguage}),
+        COALESCE(${customer.smsConsent ?? null}, customer.sms_consent) AND ${customer.phone !== null},
         ${JSON.stringify(draft.shippingAddress)}::jsonb, ${draft.correlationId},
         ${draft.traceparent}, ${draft.inspectable}, now() + ${PENDING_DEADLINE_MS} * interval '1 ms'
-      FROM claimed, (SELECT id FROM known UNION ALL SELECT id FROM added) customer
+      FROM claimed, (TABLE known UNION ALL TABLE added) customer
       RETURNING *),
     with_terms AS (
       INSERT INTO order_terms (order_id, term)
@@ -206,7 +218,8 @@ async function insertPending(
         ${totalMinor}, ${currency} FROM written),
     with_event AS (${eventOf({ orderId: id, type: 'order.created' }, 'written')})
     ${linesHeld()}
-    SELECT customer_id AS "customerId", version, created_at AS "createdAt",
+    SELECT customer_id AS "customerId", customer_language AS language,
+      customer_sms_consent AS "smsConsent", version, created_at AS "createdAt",
       updated_at AS "updatedAt" FROM written`;
   const [written] = rows;
   return written ? toPending(id, draft, written) : null;
@@ -218,6 +231,8 @@ function positioned(items: readonly object[]): string {
 
 interface Pending {
   readonly customerId: Customer['id'];
+  readonly language: string;
+  readonly smsConsent: boolean;
   readonly version: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -234,7 +249,14 @@ function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
     totalMinor,
     lines,
     adjustments,
-    customer: { id: written.customerId, ...customer },
+    customer: {
+      id: written.customerId,
+      email: customer.email,
+      name: customer.name,
+      phone: customer.phone,
+      language: toLanguage(written.language),
+      smsConsent: written.smsConsent,
+    },
     shippingAddress,
     correlationId,
     traceparent,

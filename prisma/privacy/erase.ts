@@ -149,7 +149,7 @@ async function eraseFromOrder(tx: Transaction, orderId: OrderId): Promise<void> 
       UPDATE shipments SET tracking_number = ${ERASED}
       WHERE order_id = ${orderId} AND tracking_number IS NOT NULL)
     UPDATE orders SET erased_at = now(), customer_email = ${ERASED}, customer_name = ${ERASED},
-      customer_phone = NULL, shipping_address = jsonb_build_object('line1', ${ERASED}::text,
+      customer_phone = NULL, customer_sms_consent = false, shipping_address = jsonb_build_object('line1', ${ERASED}::text,
         'city', ${ERASED}::text, 'country', shipping_address -> 'country')
     WHERE id = ${orderId}`;
 }

@@ -3,13 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { COUNTRIES, hasPostalCodes } from '../../domain/iso-3166.ts';
 import { shippingAddress } from '../../api/schemas/customers.ts';
 import { orderBody } from '../support/client.ts';
-import { orderOf, problemOf } from '../support/responses.ts';
+import { listOf, orderOf, problemOf } from '../support/responses.ts';
 import { paymentEffects, useShop } from '../support/shop.ts';
 
 /** Which values of an order are taken, and that the others are refused before anything happens. */
 const shop = useShop();
 const ADDRESS = orderBody().shipping_address;
 const CUSTOMER = orderBody().customer;
+const OPERATOR = { role: 'operator' } as const;
 
 const withCustomer = (changes: object) => ({ customer: { ...CUSTOMER, ...changes } });
 const withAddress = (changes: object) => ({ shipping_address: { ...ADDRESS, ...changes } });
@@ -183,6 +184,47 @@ describe('the customer of an order', () => {
       expect(order['customer']).toMatchObject({ name });
     },
   );
+
+  test('the language and the consent to SMS are stored with the order, and read with it', async () => {
+    const said = { phone: '+49 30 1234567', language: 'de', sms_consent: true };
+    const { id, customer } = await orderOf(await shop.place(withCustomer(said)));
+    expect(customer).toMatchObject(said);
+    const read = await orderOf(await shop.request('GET', `/v1/orders/${id}`));
+    expect(read['customer']).toMatchObject(said);
+    const { data } = await listOf(await shop.request('GET', '/v1/orders?limit=1', OPERATOR));
+    expect(data).toMatchObject([{ id, customer: said }]);
+  });
+
+  test("without a language or a consent they are the shop's language and no SMS", async () => {
+    const email = 'said-nothing@example.com';
+    const { customer } = await orderOf(await shop.place(withCustomer({ email })));
+    expect(customer).toMatchObject({ language: 'en', sms_consent: false });
+  });
+
+  test('what an order does not say is what its customer prefers, and SMS need a phone with the order', async () => {
+    const [email, phone] = ['prefers@example.com', '+49 30 7654321'];
+    await shop.place(withCustomer({ email }));
+    await shop.db.customer.update({
+      where: { email },
+      data: { phone, language: 'de', smsConsent: true },
+    });
+    const ordered = async (changes: object) =>
+      (await orderOf(await shop.place(withCustomer({ email, ...changes })))).customer;
+    expect(await ordered({ phone })).toMatchObject({ language: 'de', sms_consent: true });
+    expect(await ordered({})).toMatchObject({ language: 'de', phone: null, sms_consent: false });
+    const otherwise = { language: 'en', sms_consent: false };
+    expect(await ordered({ phone, ...otherwise })).toMatchObject(otherwise);
+  });
+
+  test.each(['DE', 'de-DE', 'xx', '', null])('the language %j is refused', async (language) => {
+    expect(await refusedPlaces(withCustomer({ language }))).toContain('#/customer/language');
+  });
+
+  test('a consent to SMS without a phone number is refused', async () => {
+    const consent = { sms_consent: true };
+    expect(await refusedPlaces(withCustomer(consent))).toContain('#/customer/phone');
+    expect((await shop.place(withCustomer({ sms_consent: false }))).status).toBe(201);
+  });
 
   test('a body that is not UTF-8 is refused, not guessed', async () => {
     const body = Buffer.from(

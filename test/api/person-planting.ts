@@ -33,9 +33,17 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
   stock_movements: 'all',
   _prisma_migrations: 'all',
   // Ids, codes and names of steps; a client's Idempotency-Key is stored as a digest.
-  // A check keeps the language to two letters.
+  // A check keeps a language to two letters.
   customers: ['id', 'language'],
-  orders: ['id', 'currency', 'customer_id', 'correlation_id', 'traceparent', 'attention_step'],
+  orders: [
+    'id',
+    'currency',
+    'customer_id',
+    'customer_language',
+    'correlation_id',
+    'traceparent',
+    'attention_step',
+  ],
   order_terms: ['order_id'],
   payments: ['id', 'order_id', 'currency', 'provider_reference', 'decline_code'],
   refunds: ['id', 'order_id', 'key', 'currency', 'failure_code', 'provider_reference'],

@@ -109,7 +109,7 @@ describe('a person with a shipped and refunded order', () => {
       status: 'shipped',
       total_minor: 2_400,
       erased_at: expect.any(String),
-      customer: { email: ERASED, name: ERASED, phone: null },
+      customer: { email: ERASED, name: ERASED, phone: null, sms_consent: false },
       shipment: { tracking_number: ERASED, tracking: null },
       warnings: [],
     });

@@ -85,6 +85,7 @@ export function draftOf(wanted: readonly Wanted[] = MUGS): OrderDraft {
   }));
   return {
     customer: { email: 'ada@example.com', name: 'Ada', phone: null },
+    defaultLanguage: 'en',
     shippingAddress: { line1: 'Street 1', city: 'Berlin', postalCode: '10115', country: 'DE' },
     lines,
     adjustments: [],

@@ -127,6 +127,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     verifyCallback: createCallbackVerifier([CALLBACK_SECRET]),
     verifyPaymentWebhook: createPaymentWebhookVerifier([WEBHOOK_SECRET]),
     log: createLog('info', { write: (line) => void logged.push(line) }),
+    defaultLanguage: 'en',
     temporalUi: { url: 'http://127.0.0.1:8233', namespace: 'default' },
     production: options.production ?? false,
     trustedProxies: options.trustedProxies,

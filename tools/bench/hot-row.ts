@@ -99,6 +99,7 @@ const claim = () => ({
 function draft(sku: string): OrderDraft {
   return {
     customer: { email: `${randomUUID()}@example.com`, name: 'Bench', phone: null },
+    defaultLanguage: 'en',
     shippingAddress: { line1: '1 Main Street', city: 'Springfield', country: 'US' },
     lines: [{ sku, name: sku, quantity: 1, unitPriceMinor: 100 }],
     adjustments: [],

@@ -112,6 +112,9 @@ CREATE TABLE orders (
   customer_email text NOT NULL,
   customer_name text NOT NULL,
   customer_phone text,
+  -- Of the messages to the customer (domain/language.ts).
+  customer_language text NOT NULL DEFAULT 'en' CHECK (customer_language ~ '^[a-z]{2}$'),
+  customer_sms_consent boolean NOT NULL DEFAULT false,
   shipping_address jsonb NOT NULL,
   correlation_id text NOT NULL,
   -- The trace of the request that placed the order.
@@ -135,7 +138,9 @@ CREATE TABLE orders (
   CONSTRAINT orders_erased CHECK (erased_at IS NULL OR (
     status IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired')
     AND customer_email = 'erased' AND customer_name = 'erased' AND customer_phone IS NULL
+    AND NOT customer_sms_consent
     AND shipping_address - 'country' = '{"line1": "erased", "city": "erased"}')),
+  CONSTRAINT orders_consent_has_phone CHECK (NOT customer_sms_consent OR customer_phone IS NOT NULL),
   CONSTRAINT orders_attention_has_step
     CHECK ((status = 'needs_attention') = (attention_step IS NOT NULL)),
   CONSTRAINT orders_cancel_has_reason
