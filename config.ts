@@ -16,6 +16,7 @@ import {
   secrets,
   sender,
   share,
+  timeZone,
   webUrl,
   wholeNumber,
 } from './config/forms.ts';
@@ -69,6 +70,7 @@ const appFields = z.object({
   BREAKER_MIN_CALLS: wholeNumber(1, 100_000).default(10),
   BREAKER_FAILURE_PERCENT: wholeNumber(1, 99).default(50),
   BREAKER_PROBE_AFTER_MS: wholeNumber(100, 3_600_000).default(60_000),
+  SHOP_TIME_ZONE: timeZone.default('UTC'),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
   DEFAULT_LANGUAGE: z.enum(LANGUAGES).default('en'),
   RETAIN_KEYS_DAYS: days.default(DEFAULT_RETENTION.keys),

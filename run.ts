@@ -119,6 +119,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     temporalUi: temporalUiOf(config, link.namespace),
     sandboxUrl: sandboxUrlOf(config),
     production: config.NODE_ENV === 'production',
+    timeZone: config.SHOP_TIME_ZONE,
     trustedProxies: config.TRUSTED_PROXIES,
     needsTemporal: config.ROLE === 'worker',
     isDraining: () => draining.now,

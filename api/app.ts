@@ -19,6 +19,7 @@ import { limitBody, normalizeContentType } from './middleware/request-body.ts';
 import { holdToDocument } from './openapi/declared.ts';
 import { createDocument } from './openapi/document.ts';
 import { ProblemError, problemResponse, type Problem } from './http/problems.ts';
+import { analyticsRoutes } from './routes/analytics.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { deadLetterGroupRoutes } from './routes/dead-letter-groups.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
@@ -32,7 +33,6 @@ import { personRoutes } from './routes/persons.ts';
 import { productRoutes } from './routes/products.ts';
 import { refundRoutes } from './routes/refunds.ts';
 import { reconciliationRoutes } from './routes/reconciliations.ts';
-import { salesRoutes } from './routes/sales.ts';
 import { stockRoutes } from './routes/stock.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
@@ -81,7 +81,7 @@ export function createApp(services: Services, operations = true) {
     .route('/', refundRoutes(services))
     .route('/', productRoutes(services))
     .route('/', stockRoutes(services))
-    .route('/', salesRoutes(services))
+    .route('/', analyticsRoutes(services))
     .route('/', eventRoutes(services))
     .route('/', webhookEndpointRoutes(services))
     .route('/', webhookDeliveryRoutes(services))

@@ -60,6 +60,8 @@ export interface ApiDeps {
   readonly sandboxUrl: string | null;
   /** Refuses the API keys of the local stack. */
   readonly production: boolean;
+  /** Of the shop's days, IANA. */
+  readonly timeZone: string;
   /** Proxies in front whose X-Forwarded-For is believed; default none. */
   readonly trustedProxies?: number | undefined;
   /** A worker is unavailable without Temporal; an API still accepts orders. */

@@ -71,6 +71,20 @@ export const webUrl = (expected: string) =>
 /** A retention period; a longer one than 100 years is a typing error. */
 export const days = wholeNumber(LEAST_RETENTION_DAYS, 36_500);
 
+/** An IANA name. Offsets are refused: PostgreSQL reads their sign the other way round. */
+export const timeZone = z.string().refine(isTimeZone, {
+  error: 'must be a time zone by its IANA name, e.g. Europe/Berlin',
+});
+
+function isTimeZone(name: string): boolean {
+  if (name !== 'UTC' && !name.includes('/')) return false;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).format() !== '';
+  } catch {
+    return false;
+  }
+}
+
 export const sender = z.string().regex(/^[^@]*[^\s@<]@[^\s@<>]+>?\s*$/, {
   error: 'Name <address> or an address, e.g. My shop <orders@shop.example>',
 });

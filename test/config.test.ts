@@ -36,6 +36,9 @@ describe('an invalid setting', () => {
     ['PORT', '65536'],
     ['DATABASE_POOL', '2'],
     ['NODE_ENV', 'prod'],
+    ['SHOP_TIME_ZONE', 'Berlin'],
+    ['SHOP_TIME_ZONE', 'Europe/Atlantis'],
+    ['SHOP_TIME_ZONE', '+02:00'],
   ])('the setting %s=%s is rejected with an error that names it', (name, value) => {
     const read = () => readAppConfig({ ...REQUIRED_CONFIG, [name]: value });
     expect(read).toThrow(ConfigError);

@@ -1,7 +1,7 @@
 /** The charts of Home. Each is a table that `charts.js` draws, so that it can be read as well. */
 import { html } from 'hono/html';
 import type { TrendPoint } from '../operations/trends.ts';
-import { salesListSchema } from '../schemas/sales.ts';
+import { analyticsListSchema } from '../schemas/analytics.ts';
 import { assetHref } from './assets.ts';
 import { apiPath, callApi } from './call-api.ts';
 import type { ConsoleContext, Html } from './page.ts';
@@ -44,7 +44,8 @@ function inUnits(seconds: TrendPoint[keyof TrendPoint], unit: number): number | 
 /** From the analytics of all processes; the others are of this process, for the last ten minutes. */
 async function orders(c: ConsoleContext): Promise<Html> {
   const from = new Date(Date.now() - HOURS * HOUR_MS).toISOString();
-  const found = await callApi(c, { path: apiPath('/v1/sales', { from }), schema: salesListSchema });
+  const path = apiPath('/v1/analytics', { from });
+  const found = await callApi(c, { path, schema: analyticsListSchema });
   return show(found, ({ data }) => {
     // An hour without sales has no row.
     const hours = new Map(hoursSince(from).map((hour) => [hour, [0, 0, 0, 0]]));

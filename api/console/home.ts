@@ -1,12 +1,12 @@
 /** The start page: what needs somebody, what goes on, what was sold. Each part loads on its own. */
 import { html } from 'hono/html';
 import { z } from 'zod';
+import { analyticsListSchema } from '../schemas/analytics.ts';
 import { deadLetterGroupListSchema, deadLetterListSchema } from '../schemas/dead-letters.ts';
 import { invariantListSchema } from '../schemas/invariants.ts';
 import { orderCountsSchema } from '../schemas/order-lists.ts';
 import { orderListSchema } from '../schemas/orders.ts';
 import { reconciliationListSchema, reconciliationViewSchema } from '../schemas/reconciliations.ts';
-import { salesListSchema } from '../schemas/sales.ts';
 import { subscriptionListSchema } from '../schemas/subscriptions.ts';
 import { apiPath, callApi } from './call-api.ts';
 import { chartAssets, charts } from './charts.ts';
@@ -153,16 +153,18 @@ async function newest(c: ConsoleContext): Promise<Html> {
   return show(found, ({ data }) => orderTable(data));
 }
 
-/** Of the current day by UTC, per currency. */
+/** Of the current day of the shop, per currency. */
 async function sales(c: ConsoleContext): Promise<Html> {
-  const from = `${new Date().toISOString().slice(0, 10)}T00:00:00Z`;
-  const path = apiPath('/v1/sales', { from, per: 'day' });
-  const found = await callApi(c, { path, schema: salesListSchema });
-  return show(found, ({ data, counted_until: until }) =>
-    table({
+  // The day began at most 25 hours ago; the one before may have begun then, too.
+  const from = new Date(Date.now() - 25 * 3_600_000).toISOString();
+  const path = apiPath('/v1/analytics', { from, by: 'day' });
+  const found = await callApi(c, { path, schema: analyticsListSchema });
+  return show(found, ({ data, as_of: asOf, time_zone: zone }) => {
+    const today = data.filter((day) => Date.parse(day.ends_at) > Date.now());
+    const list = table({
       caption: 'Sales today',
       head: ['Currency', 'Orders', 'Shipped', 'Cancelled', 'Declined', 'Revenue', 'Refunded'],
-      rows: data.map((day) => [
+      rows: today.map((day) => [
         day.currency,
         day.orders,
         day.shipped,
@@ -171,7 +173,10 @@ async function sales(c: ConsoleContext): Promise<Html> {
         money(day.revenue_minor, day.currency),
         money(day.refunded_minor, day.currency),
       ]),
-      empty: until === null ? 'Nothing is counted yet.' : 'Nothing was sold today.',
-    }),
-  );
+      empty: 'Nothing was sold today.',
+    });
+    const until = asOf === null ? 'nothing is counted yet' : html`counted until ${time(asOf)}`;
+    return html`${list}
+      <p class="muted">Since midnight in ${zone}, ${until}.</p>`;
+  });
 }

@@ -20,12 +20,12 @@ import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 import { productNotFound } from './products.ts';
 
-export function stockRoutes({ db }: Services) {
+export function stockRoutes({ db, timeZone }: Services) {
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
     .openapi(listRoute, async (c) => {
       const { limit, starting_after, available_below } = c.req.valid('query');
       const page = { limit, startingAfter: starting_after, availableBelow: available_below };
-      const { stock, hasMore } = await listStock(db, page);
+      const { stock, hasMore } = await listStock(db, { ...page, timeZone });
       const data = stock.map(stockItemBody);
       return c.json({ object: 'list' as const, url: '/v1/stock', data, has_more: hasMore }, 200);
     })

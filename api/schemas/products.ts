@@ -34,7 +34,7 @@ export const stockItemSchema = stockSchema
     price_minor: z.number().int(),
     currency: z.string(),
     sold_today: z.number().int().openapi({
-      description: 'Units of the orders placed since 00:00 UTC. Counted within seconds.',
+      description: 'Units of the orders placed since midnight in the shop. Counted within seconds.',
     }),
   })
   .openapi('StockItem');

@@ -7,7 +7,7 @@ export interface StockedProduct extends Stock {
   readonly name: string;
   readonly priceMinor: number;
   readonly currency: string;
-  /** Units of the orders placed since midnight (UTC), as far as the analytics subscriber has counted. */
+  /** Units of the orders placed since midnight in the shop, as far as the analytics subscriber has counted. */
   readonly soldToday: number;
 }
 
@@ -18,9 +18,11 @@ export async function listStock(
     readonly limit: number;
     readonly startingAfter?: string | undefined;
     readonly availableBelow?: number | undefined;
+    /** Of the shop's days, IANA. */
+    readonly timeZone: string;
   },
 ): Promise<{ readonly stock: readonly StockedProduct[]; readonly hasMore: boolean }> {
-  const { limit, startingAfter = '', availableBelow } = page;
+  const { limit, startingAfter = '', availableBelow, timeZone } = page;
   const isFew =
     availableBelow === undefined
       ? Prisma.empty
@@ -29,7 +31,8 @@ export async function listStock(
     SELECT p.sku, p.name, p.price_minor AS "priceMinor", p.currency, s.on_hand AS "onHand", s.held,
       s.on_hand - s.held AS available, COALESCE((
         SELECT sum(a.units)
-        FROM generate_series(date_trunc('day', now(), 'UTC'), now(), interval '1 hour') AS of_today
+        FROM generate_series(date_trunc('hour', date_trunc('day', now(), ${timeZone}::text)
+          + interval '59 minutes', 'UTC'), now(), interval '1 hour') AS of_today
         JOIN analytics_hourly a ON a.hour = of_today AND a.sku = s.sku), 0)::int AS "soldToday"
     FROM (
       SELECT * FROM stock WHERE sku > ${startingAfter} ${isFew}

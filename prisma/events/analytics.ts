@@ -4,6 +4,7 @@
  */
 import type { EventType, OrderEvent } from '../../domain/order.ts';
 import type { Database, Transaction } from '../client/client.ts';
+import { Prisma } from '../generated/client.ts';
 import { findSubscriptionLag } from './subscriptions.ts';
 
 /** The events that change a figure of a SKU. */
@@ -82,8 +83,10 @@ async function addToSales(tx: Transaction, given: string): Promise<void> {
       refunded_minor = total.refunded_minor + EXCLUDED.refunded_minor`;
 }
 
-export interface Sales {
+/** Of one hour or day in one currency. */
+export interface Figures {
   readonly startsAt: Date;
+  readonly endsAt: Date;
   readonly currency: string;
   readonly orders: number;
   readonly declined: number;
@@ -93,28 +96,48 @@ export interface Sales {
   readonly refundedMinor: number;
 }
 
-/** The sales of the hours that begin from `from` on and before `to` (ISO 8601), in hours or days of UTC. */
-export async function listSales(
+/**
+ * The figures of whole orders in the hours or days that begin from `from` on and before `to`. Each is an
+ * instant (ISO 8601, UTC) or a date, which begins in the time zone. A day consists of the hours that
+ * begin in it: 23 to 25, and in a zone whose offset is no whole hour the first begins after midnight.
+ */
+export async function listFigures(
   db: Database,
   span: {
     readonly from: string;
     readonly to: string;
-    readonly per: 'hour' | 'day';
-    readonly limit: number;
+    readonly by: 'hour' | 'day';
+    /** IANA. */
+    readonly timeZone: string;
   },
-): Promise<{ readonly sales: readonly Sales[]; readonly hasMore: boolean }> {
-  const { from, to, per, limit } = span;
-  const sales = await db.$queryRaw<Sales[]>`
-    SELECT date_trunc(${per}, hour, 'UTC') AS "startsAt", currency, sum(orders)::int AS orders,
+): Promise<readonly Figures[]> {
+  const { by, timeZone } = span;
+  const [from, to] = [instant(span.from, timeZone), instant(span.to, timeZone)];
+  // The condition on `hour` is for the index. Days are added to local time, which knows their length.
+  return db.$queryRaw<Figures[]>`
+    SELECT starts_at AS "startsAt", CASE ${by}::text WHEN 'day'
+        THEN (starts_at AT TIME ZONE ${timeZone}::text + interval '1 day') AT TIME ZONE ${timeZone}::text
+        ELSE starts_at + interval '1 hour' END AS "endsAt",
+      currency, sum(orders)::int AS orders,
       sum(declined)::int AS declined, sum(cancelled)::int AS cancelled, sum(shipped)::int AS shipped,
       sum(revenue_minor)::float8 AS "revenueMinor", sum(refunded_minor)::float8 AS "refundedMinor"
-    FROM sales_hourly WHERE hour >= ${from}::timestamptz AND hour < ${to}::timestamptz
-    GROUP BY 1, 2 ORDER BY 1, 2 LIMIT ${limit + 1}`;
-  return { sales: sales.slice(0, limit), hasMore: sales.length > limit };
+    FROM (
+      SELECT *, CASE ${by}::text WHEN 'day'
+        THEN date_trunc('day', hour, ${timeZone}::text) ELSE hour END AS starts_at
+      FROM sales_hourly WHERE hour >= ${from} AND hour < ${to} + interval '25 hours') AS hours
+    WHERE starts_at >= ${from} AND starts_at < ${to}
+    GROUP BY starts_at, currency ORDER BY starts_at, currency`;
+}
+
+function instant(at: string, timeZone: string): Prisma.Sql {
+  const isDate = !at.includes('T');
+  return isDate
+    ? Prisma.sql`(${at}::timestamp AT TIME ZONE ${timeZone}::text)`
+    : Prisma.sql`${at}::timestamptz`;
 }
 
 /** The time until which every event is counted (ISO 8601); null when none was ever counted. */
-export async function salesCountedUntil(db: Database): Promise<string | null> {
+export async function countedUntil(db: Database): Promise<string | null> {
   const nowMs = Date.now();
   const lag = await findSubscriptionLag(db, 'analytics');
   return lag && new Date(nowMs - lag.lagSeconds * 1_000).toISOString();

@@ -26,7 +26,7 @@ const ROUTES: readonly {
   { method: 'POST', path: `/v1/orders/${ID}/cancel`, lowest: 'storefront', status: 404 },
   { method: 'GET', path: '/v1/orders', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/orders/counts', lowest: 'operator', status: 200 },
-  { method: 'GET', path: '/v1/sales', lowest: 'operator', status: 200 },
+  { method: 'GET', path: '/v1/analytics', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/stock', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/events', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/subscriptions', lowest: 'operator', status: 200 },

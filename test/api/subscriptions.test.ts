@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { listFigures } from '../../prisma/events/analytics.ts';
 import { LOG_START, readLog, type LogCursor } from '../../prisma/events/event-log.ts';
 import { advanceCursor, ensureSubscription } from '../../prisma/events/subscriptions.ts';
 import { eventually } from '../support/eventually.ts';
@@ -10,7 +11,7 @@ const HOOK = 'webhook/we_01k9zq3v5nfa3s4w1m6t2y8h7c';
 const READ = { name: HOOK, types: ['order.placed'], cursor: LOG_START } as const;
 const HOOK_PATH = `/v1/subscriptions/${encodeURIComponent(HOOK)}`;
 
-const shop = useShop();
+const shop = useShop({ timeZone: 'Europe/Berlin' });
 let now: LogCursor;
 beforeAll(async () => {
   await shop.place();
@@ -127,8 +128,9 @@ describe('a rewind', () => {
   });
 });
 
-describe('GET /v1/sales', () => {
-  const sales = async (query: string) => show(`/v1/sales?${query}`);
+/** In March 2026: on the 29th Berlin's clocks go from 02:00 to 03:00. */
+describe('GET /v1/analytics', () => {
+  const ask = async (query: string) => show(`/v1/analytics?${query}`);
   const hour = (at: string) => new Date(`2026-03-${at}:00:00Z`);
   const sold = (orders: number) => ({
     orders,
@@ -138,9 +140,10 @@ describe('GET /v1/sales', () => {
     revenueMinor: orders * 1_000,
     refundedMinor: 500,
   });
-  const body = (startsAt: string, currency: string, orders: number) => ({
-    object: 'sales',
-    starts_at: hour(startsAt).toISOString(),
+  const body = (span: readonly [string, string], currency: string, orders: number) => ({
+    object: 'analytics',
+    starts_at: hour(span[0]).toISOString(),
+    ends_at: hour(span[1]).toISOString(),
     currency,
     orders,
     declined: 1,
@@ -150,55 +153,105 @@ describe('GET /v1/sales', () => {
     refunded_minor: 500,
   });
   beforeAll(async () => {
+    const rows: readonly [string, string, number][] = [
+      ['27T22', 'EUR', 1],
+      ['27T22', 'USD', 2],
+      ['27T23', 'EUR', 4],
+      ['28T22', 'EUR', 8],
+      ['28T23', 'EUR', 16],
+      ['29T21', 'EUR', 32],
+      ['29T22', 'EUR', 64],
+    ];
     await shop.db.salesHour.createMany({
+      data: rows.map(([at, currency, orders]) => ({ hour: hour(at), currency, ...sold(orders) })),
+    });
+  });
+
+  test('figures are listed per hour and currency, from a time to another', async () => {
+    const list = await ask('from=2026-03-27T22:00:00Z&to=2026-03-28T22:00:00Z');
+    expect(list).toEqual({
+      object: 'list',
+      url: '/v1/analytics',
+      has_more: false,
+      time_zone: 'Europe/Berlin',
+      as_of: expect.any(String),
       data: [
-        { hour: hour('01T22'), currency: 'EUR', ...sold(5) },
-        { hour: hour('01T22'), currency: 'USD', ...sold(7) },
-        { hour: hour('01T23'), currency: 'EUR', ...sold(11) },
-        { hour: hour('02T00'), currency: 'EUR', ...sold(13) },
+        body(['27T22', '27T23'], 'EUR', 1),
+        body(['27T22', '27T23'], 'USD', 2),
+        body(['27T23', '28T00'], 'EUR', 4),
       ],
     });
   });
 
-  test('sales are listed per hour and currency, from a time to another', async () => {
-    const list = await sales('from=2026-03-01T22:00:00Z&to=2026-03-02T00:00:00Z');
-    expect(list).toMatchObject({ object: 'list', url: '/v1/sales', has_more: false });
-    expect(list).toMatchObject({
-      data: [body('01T22', 'EUR', 5), body('01T22', 'USD', 7), body('01T23', 'EUR', 11)],
-    });
+  test('figures per day are the sums over the hours of a day of the shop, also of one with 23 hours', async () => {
+    const { data } = await listOf(await get('/v1/analytics?by=day&from=2026-03-28&to=2026-03-30'));
+    expect(data).toMatchObject([
+      { starts_at: hour('27T23').toISOString(), ends_at: hour('28T23').toISOString(), orders: 12 },
+      { starts_at: hour('28T23').toISOString(), ends_at: hour('29T22').toISOString(), orders: 48 },
+    ]);
+    expect(data[0]).toMatchObject({ refunded_minor: 1_000, revenue_minor: 12_000 });
   });
 
-  test('sales per day are the sums over the hours of a day of UTC', async () => {
-    const span = 'from=2026-03-01T00:00:00%2B00:00&to=2026-03-03T00:00:00Z';
-    const { data } = await listOf(await get(`/v1/sales?per=day&${span}`));
-    expect(data).toMatchObject([
-      { starts_at: '2026-03-01T00:00:00.000Z', currency: 'EUR', orders: 16, refunded_minor: 1_000 },
-      { starts_at: '2026-03-01T00:00:00.000Z', currency: 'USD', orders: 7 },
-      { starts_at: '2026-03-02T00:00:00.000Z', currency: 'EUR', orders: 13 },
+  test('figures per day are those of whole days, which begin in the time asked for', async () => {
+    const from = 'from=2026-03-28T12:00:00Z';
+    const { data } = await listOf(
+      await get(`/v1/analytics?by=day&${from}&to=2026-03-29T12:00:00Z`),
+    );
+    expect(data).toMatchObject([{ starts_at: hour('28T23').toISOString(), orders: 48 }]);
+  });
+
+  test('the day that clocks are set back has 25 hours', async () => {
+    const night = ['2026-10-24T21', '2026-10-24T22', '2026-10-25T22', '2026-10-25T23'];
+    const data = night.map((at) => ({
+      hour: new Date(`${at}:00:00Z`),
+      currency: 'EUR',
+      ...sold(1),
+    }));
+    await shop.db.salesHour.createMany({ data });
+    const days = await listOf(await get('/v1/analytics?by=day&from=2026-10-25&to=2026-10-26'));
+    expect(days.data).toMatchObject([
+      { starts_at: '2026-10-24T22:00:00.000Z', ends_at: '2026-10-25T23:00:00.000Z', orders: 2 },
     ]);
   });
 
-  test('sales say until when they are counted: the time of the oldest event that is not', async () => {
+  test('where an offset is no whole hour, an hour counts to the day in which it begins', async () => {
+    const span = { from: '2026-03-28', to: '2026-03-29', by: 'day' } as const;
+    // Midnight is at 18:30 UTC.
+    const days = await listFigures(shop.db, { ...span, timeZone: 'Asia/Kolkata' });
+    expect(days).toMatchObject([
+      { startsAt: new Date('2026-03-27T18:30:00Z'), currency: 'EUR', orders: 5 },
+      { startsAt: new Date('2026-03-27T18:30:00Z'), currency: 'USD', orders: 2 },
+    ]);
+  });
+
+  test('figures say until when they are counted: the time of the oldest event that is not', async () => {
     const [first] = (await readLog(shop.db, { after: LOG_START, limit: 1 })).events;
-    const { counted_until: behind } = counted.parse(await sales(''));
+    const { as_of: behind } = counted.parse(await ask(''));
     expect(Math.abs(Date.parse(behind) - Date.parse(first?.time ?? ''))).toBeLessThan(1_000);
     await shop.db.subscription.deleteMany({ where: { name: 'analytics' } });
-    expect(await sales('')).toMatchObject({ counted_until: null });
+    expect(await ask('')).toMatchObject({ as_of: null });
     await add('analytics', now);
-    const { counted_until: current } = counted.parse(await sales(''));
+    const { as_of: current } = counted.parse(await ask(''));
     expect(Date.parse(current)).toBeGreaterThan(Date.parse(behind));
   });
 
-  test('sales to a time before their beginning are refused', async () => {
-    const path = '/v1/sales?from=2026-03-02T00:00:00Z&to=2026-03-02T00:00:00Z';
-    expect(await problemOf(await get(path))).toMatchObject({
+  test.each([
+    ['from=2026-03-02T00:00:00Z&to=2026-03-02T00:00:00Z', 'to'],
+    ['from=2026-03-02&to=2026-03-01', 'to'],
+    ['from=2026-01-01&to=2026-02-02', 'from'],
+    ['by=day&from=2025-01-01&to=2026-01-03', 'from'],
+    ['from=2026-02-30', 'from'],
+    ['from=yesterday', 'from'],
+    ['by=week', 'by'],
+  ])('figures of %s are refused, and the parameter is named', async (query, parameter) => {
+    expect(await problemOf(await get(`/v1/analytics?${query}`))).toMatchObject({
       status: 422,
-      errors: [{ parameter: 'to' }],
+      errors: [{ parameter }],
     });
   });
 });
 
-const counted = z.object({ counted_until: z.string() });
+const counted = z.object({ as_of: z.string() });
 
 test('the metrics show the lag of each subscription and drop a deleted one', async () => {
   const before = await (await get('/metrics')).text();

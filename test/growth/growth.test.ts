@@ -8,7 +8,7 @@ import { pumpOnce } from '../../activities/events/pump.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
-import { listSales } from '../../prisma/events/analytics.ts';
+import { listFigures } from '../../prisma/events/analytics.ts';
 import { listGroups } from '../../prisma/events/dead-letter-groups.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { cursorBefore, LOG_START, readLog } from '../../prisma/events/event-log.ts';
@@ -232,8 +232,8 @@ async function lists(db: Database): Promise<BackgroundReads> {
     'dead letters: of an order': () => listDeadLetters(db, { orderId: waiting.id }, page),
     'dead letters: groups': () => listGroups(db, 20),
     products: () => listProducts(db, page),
-    'sales: of a day': () =>
-      listSales(db, { from: daysAgo(14), to: daysAgo(13), per: 'hour', limit: 100 }),
+    'analytics: of a day': () =>
+      listFigures(db, { from: daysAgo(14), to: daysAgo(13), by: 'hour', timeZone: 'UTC' }),
   };
 }
 

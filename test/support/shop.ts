@@ -46,6 +46,8 @@ export interface ShopOptions {
   readonly callbackDelayMs?: number;
   readonly streamLimits?: Partial<StreamLimits>;
   readonly concurrencyLimits?: Partial<typeof CONCURRENCY_LIMITS>;
+  /** Of the shop's days; UTC by default. */
+  readonly timeZone?: string;
   readonly poolSize?: number;
   /** 1: the production timeouts of the database. */
   readonly timeoutFactor?: number;
@@ -130,6 +132,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     defaultLanguage: 'en',
     temporalUi: { url: 'http://127.0.0.1:8233', namespace: 'default' },
     production: options.production ?? false,
+    timeZone: options.timeZone ?? 'UTC',
     trustedProxies: options.trustedProxies,
     needsTemporal: false,
     isDraining: () => draining.now,

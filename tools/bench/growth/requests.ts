@@ -67,7 +67,7 @@ export function requestedReads(sample: Sample): Readonly<Record<string, () => Lo
     'dead letters: of an order': () => `/v1/dead-letters?limit=20&order_id=${failed()}`,
     'dead letters: groups': () => '/v1/dead-letters/groups',
     stock: () => '/v1/stock?limit=20',
-    'sales of a week': () => `/v1/sales?per=day&from=${aWeekAgo}`,
+    'analytics of a week': () => `/v1/analytics?by=day&from=${aWeekAgo}`,
     products: () => '/v1/products?limit=20',
     subscriptions: () => '/v1/subscriptions',
     'metrics (cached for 1 s)': () => '/metrics',
