@@ -1,6 +1,7 @@
 /** Refunds, and how much of an order can be refunded. Pure. */
 import type { OrderId, RefundId } from './ids.ts';
 import type { CancelReason, OrderStatus, Payment } from './order.ts';
+import type { RefundedLine } from './refund-lines.ts';
 
 export const REFUND_STATUSES = ['requested', 'needs_attention', 'succeeded', 'failed'] as const;
 /** `needs_attention`: its outcome is unknown and the retry budget is used up; an operator redrives it. */
@@ -18,6 +19,8 @@ export interface Refund {
   readonly status: RefundStatus;
   readonly amountMinor: number;
   readonly currency: string;
+  /** Of a refund by lines, in the order of the SKUs; empty when it is of an amount. */
+  readonly lines: readonly RefundedLine[];
   /** Free text of an operator. Stays in PostgreSQL and the operators' API. */
   readonly reason: string | null;
   /** Why the provider refused. */

@@ -164,6 +164,21 @@ FROM refunds r LEFT JOIN (
 WHERE o.states IS DISTINCT FROM CASE r.status WHEN 'succeeded' THEN 'requested, succeeded'
   WHEN 'failed' THEN 'requested, refused' ELSE 'requested' END;
 
+-- invariant: refund_lines
+-- title: A refund by lines is the sum of its lines, and refunds more units of none than were ordered
+-- holds: always
+SELECT r.id AS subject, format('refund %s, lines %s', r.amount_minor, l.minor) AS detail
+FROM refunds r JOIN (
+  SELECT refund_id, sum(amount_minor) AS minor FROM refund_lines GROUP BY refund_id
+) l ON l.refund_id = r.id
+WHERE l.minor <> r.amount_minor
+UNION ALL
+SELECT r.order_id || ' ' || l.sku,
+  format('ordered %s, refunded by lines %s', COALESCE(o.quantity, 0), sum(l.quantity))
+FROM refund_lines l JOIN refunds r ON r.id = l.refund_id AND r.status <> 'failed'
+LEFT JOIN order_lines o ON o.order_id = r.order_id AND o.sku = l.sku
+GROUP BY r.order_id, l.sku, o.quantity HAVING sum(l.quantity) > COALESCE(o.quantity, 0);
+
 -- invariant: refunds_progress
 -- title: An accepted refund is started, and within a day settled or waiting for a person
 -- holds: settled

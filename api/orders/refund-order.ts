@@ -5,14 +5,15 @@
 import { formatMoney } from '../../domain/money.ts';
 import type { NotRefundableReason } from '../../domain/refund.ts';
 import type { Database } from '../../prisma/client/client.ts';
+import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import {
   requestRefund,
   type RefundRequest,
-  type RefundStart,
   type RequestRefundOutcome,
-} from '../../prisma/payments/refunds.ts';
+} from '../../prisma/payments/request-refund.ts';
 import type { Order } from '../../domain/order.ts';
-import type { Problem } from '../http/problems.ts';
+import { invalidRequest, type Problem } from '../http/problems.ts';
+import { jsonPointer } from '../http/validation.ts';
 import { startRefundAndMark } from '../../services/refund-starter.ts';
 import type { RefundClient } from '../../temporal/refund-client.ts';
 import { refundBody } from './representations.ts';
@@ -27,7 +28,7 @@ export interface RefundDeps {
 
 export type RefundOrderRequest = Pick<
   RefundRequest,
-  'amountMinor' | 'reason' | 'actor' | 'claim'
+  'amountMinor' | 'byLines' | 'reason' | 'actor' | 'claim'
 > & { readonly correlationId: string };
 
 export function refundOrder(
@@ -78,6 +79,19 @@ function problemOf(outcome: Exclude<RequestRefundOutcome, { kind: 'requested' }>
         detail: `At most ${left} can still be refunded.`,
         members: { refundable_minor: leftMinor, currency },
       };
+    }
+    case 'not_ordered': {
+      const pointer = jsonPointer(['lines', outcome.index, 'sku']);
+      return invalidRequest([{ detail: 'The order has no line of this SKU.', pointer }]);
+    }
+    case 'too_many': {
+      const detail = `Of this line ${outcome.left} can still be refunded.`;
+      const pointer = jsonPointer(['lines', outcome.index, 'quantity']);
+      return invalidRequest([{ detail, pointer }]);
+    }
+    case 'costs_nothing': {
+      const detail = 'Nothing was paid for these units, so nothing can be refunded.';
+      return invalidRequest([{ detail, pointer: jsonPointer(['lines']) }]);
     }
   }
 }

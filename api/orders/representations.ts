@@ -103,6 +103,11 @@ export function refundEntryBody(refund: Refund): RefundEntryBody {
     cause: refund.cause,
     amount_minor: refund.amountMinor,
     currency: refund.currency,
+    lines: refund.lines.map(({ sku, quantity, amountMinor }) => ({
+      sku,
+      quantity,
+      amount_minor: amountMinor,
+    })),
     requested_at: refund.requestedAt,
     settled_at: refund.settledAt,
   };

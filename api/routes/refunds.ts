@@ -32,12 +32,13 @@ export function refundRoutes(services: Services) {
       const order = await loadOrder(db, c.req.valid('param').id);
       c.set('orderId', order.id);
       const body = c.req.valid('json');
-      requireStep(services, order, body.amount_minor);
+      const stepMinor = requireStep(services, order, body.amount_minor);
       const key = c.req.valid('header')['idempotency-key'];
       const { apiKey, correlationId } = c.var;
       const scope = `POST /v1/orders/${order.id}/refunds`;
       const outcome = await refundOrder(services, order, {
         amountMinor: body.amount_minor ?? null,
+        byLines: body.lines && { lines: body.lines, stepMinor },
         reason: body.reason,
         actor: apiKey.id,
         claim: claimOf({ apiKeyId: apiKey.id, scope, key, body }),
@@ -70,12 +71,15 @@ export function refundRoutes(services: Services) {
     });
 }
 
-/** An amount that the provider cannot count is refused here, not after the response. */
-function requireStep({ payments }: Services, order: Order, amountMinor = 0): void {
+/**
+ * An amount that the provider cannot count is refused here, not after the response. Returns what the
+ * amounts of the currency are multiples of.
+ */
+function requireStep({ payments }: Services, order: Order, amountMinor = 0): number {
   const limits = payments.limitsOf(order.currency);
   const { currency } = order;
   const detail = limits === null ? null : offStep({ amountMinor, currency }, limits);
-  if (detail === null) return;
+  if (detail === null) return limits?.stepMinor ?? 1;
   throw new ProblemError(invalidRequest([{ detail, pointer: jsonPointer(['amount_minor']) }]));
 }
 
@@ -91,7 +95,7 @@ const refundRoute = createRoute({
   operationId: 'refundOrder',
   'x-role': 'operator',
   tags,
-  summary: 'Refund captured money: an amount, or everything that is left',
+  summary: 'Refund captured money: an amount, units of lines, or everything that is left',
   request: {
     params: orderParam,
     headers: idempotencyHeader,

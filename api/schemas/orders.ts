@@ -1,30 +1,14 @@
 /** Orders on the wire. snake_case, amounts in minor units. */
 import { z } from '@hono/zod-openapi';
-import { ADJUSTMENT_KINDS, ORDER_STATUSES } from '../../domain/order.ts';
+import { ORDER_STATUSES } from '../../domain/order.ts';
 import { REFUND_STATUSES } from '../../domain/refund.ts';
-import { MAX_INTEGER } from '../../domain/text.ts';
+import { adjustments, adjustmentSchema } from './adjustments.ts';
 import { currency, listOf, sku, text } from './common.ts';
 import { customer, language, shippingAddress, shippingAddressSchema } from './customers.ts';
 
 export const MAX_LINES = 50;
 export const MAX_QUANTITY = 1_000;
 const ORDER_ID = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
-
-export const MAX_ADJUSTMENTS = 20;
-
-const adjustment = z
-  .strictObject({
-    kind: z.enum(ADJUSTMENT_KINDS),
-    label: text(100).openapi({
-      example: 'Standard shipping',
-      description: "The shop's text for the customer. Erased with the order's person.",
-    }),
-    amount_minor: z.number().int().min(-MAX_INTEGER).max(MAX_INTEGER).openapi({
-      example: 490,
-      description: 'Added to the total. Negative: a reduction.',
-    }),
-  })
-  .openapi('Adjustment');
 
 export const placeOrderBody = z
   .strictObject({
@@ -39,9 +23,7 @@ export const placeOrderBody = z
       )
       .min(1)
       .max(MAX_LINES),
-    adjustments: z.array(adjustment).max(MAX_ADJUSTMENTS).default([]).openapi({
-      description: 'What the shop adds to the lines or takes off, by its own rules.',
-    }),
+    adjustments,
     currency,
     payment_method: z
       .string()
@@ -69,10 +51,6 @@ export const placeOrderBody = z
 export type PlaceOrderBody = z.output<typeof placeOrderBody>;
 
 const minor = z.number().int();
-
-const adjustmentSchema = z
-  .object({ kind: z.enum(ADJUSTMENT_KINDS), label: z.string(), amount_minor: minor })
-  .openapi('OrderAdjustment');
 
 const paymentSchema = z
   .object({
@@ -181,6 +159,9 @@ export const refundEntrySchema = z
     cause: z.enum(['requested', 'order_cancelled']),
     amount_minor: minor,
     currency: z.string(),
+    lines: z
+      .array(z.object({ sku: z.string(), quantity: z.number().int(), amount_minor: minor }))
+      .openapi({ description: 'Of a refund by lines; empty when it is of an amount.' }),
     requested_at: z.iso.datetime(),
     settled_at: z.iso.datetime().nullable(),
   })

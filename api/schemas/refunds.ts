@@ -1,8 +1,8 @@
 /** Refunds on the wire, for operators. */
 import { z } from '@hono/zod-openapi';
 import { MAX_INTEGER } from '../../domain/text.ts';
-import { listOf, pageOfIds, text } from './common.ts';
-import { refundEntrySchema } from './orders.ts';
+import { listOf, pageOfIds, sku, text } from './common.ts';
+import { MAX_LINES, MAX_QUANTITY, refundEntrySchema } from './orders.ts';
 
 export const refundOrderBody = z
   .strictObject({
@@ -12,8 +12,25 @@ export const refundOrderBody = z
       .min(1)
       .max(MAX_INTEGER)
       .optional()
-      .openapi({ description: 'Default: everything that is left.' }),
+      .openapi({ description: 'Instead of `lines`. Without both: everything that is left.' }),
+    lines: z
+      .array(z.strictObject({ sku, quantity: z.number().int().min(1).max(MAX_QUANTITY) }))
+      .min(1)
+      .max(MAX_LINES)
+      .refine(
+        (lines) => new Set(lines.map((line) => line.sku)).size === lines.length,
+        'Each SKU once',
+      )
+      .optional()
+      .openapi({
+        description:
+          'Units to refund, at their price with its proportional part of the adjustments.',
+      }),
     reason: text(500).openapi({ description: 'For operators. Not shown to the customer.' }),
+  })
+  .refine(({ amount_minor: amount, lines }) => amount === undefined || lines === undefined, {
+    path: ['lines'],
+    message: 'Send amount_minor or lines, not both',
   })
   .openapi('RefundOrder', {
     example: { amount_minor: 500, reason: 'one mug arrived broken' },

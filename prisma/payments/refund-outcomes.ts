@@ -12,12 +12,14 @@ import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter, recordDeadLetter } from '../events/dead-letters.ts';
 import { newId } from '../client/ids.ts';
 import { recordCapture } from './payments.ts';
-import { OPEN, openRefund, toRefund, type RefundStart } from './refunds.ts';
+import { OPEN, toRefund, WITH_LINES, type RefundStart } from './refunds.ts';
+import { openRefund } from './request-refund.ts';
 
 /** Refunds on request whose outcome is not known, oldest first. */
 export async function listOpenRefunds(db: Database, orderId: OrderId): Promise<readonly Refund[]> {
   const rows = await db.refund.findMany({
     where: { orderId, cause: 'requested', status: { in: OPEN } },
+    include: WITH_LINES,
     orderBy: { id: 'asc' },
   });
   return rows.map(toRefund);
@@ -32,7 +34,7 @@ export async function openRemainingRefund(db: Database, payment: Payment): Promi
   const key = providerKey(orderId, 'refund');
   return orderTransaction(db, orderId, async (tx) => {
     await recordCapture(tx, payment);
-    const row = await tx.refund.findUnique({ where: { key } });
+    const row = await tx.refund.findUnique({ where: { key }, include: WITH_LINES });
     if (row) return toRefund(row);
     const { capturedMinor, refundedMinor, refundingMinor } = await tx.payment.findUniqueOrThrow({
       where: { orderId },
@@ -46,6 +48,7 @@ export async function openRemainingRefund(db: Database, payment: Payment): Promi
       key,
       cause: 'order_cancelled',
       amountMinor,
+      lines: [],
       reason: null,
     });
   });

@@ -47,6 +47,8 @@ export async function exportOrders(
         FROM order_terms t WHERE t.order_id = o.id),
       'refunds', (SELECT COALESCE(jsonb_agg(r ORDER BY r.id), '[]')
         FROM refunds r WHERE r.order_id = o.id),
+      'refund_lines', (SELECT COALESCE(jsonb_agg(l ORDER BY l.refund_id, l.sku), '[]')
+        FROM refund_lines l JOIN refunds r ON r.id = l.refund_id WHERE r.order_id = o.id),
       'shipment', (SELECT to_jsonb(s) FROM shipments s WHERE s.order_id = o.id),
       'events', (SELECT COALESCE(jsonb_agg(e ORDER BY e.seq), '[]')
         FROM events e WHERE e.order_id = o.id),

@@ -59,6 +59,7 @@ test.each([
     status: 'succeeded',
     amountMinor: totalMinor,
     currency,
+    lines: [],
     reason: null,
     failureCode: null,
     requestedAt: AT,

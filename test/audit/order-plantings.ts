@@ -132,6 +132,24 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'refund_lines',
+    what: 'a refund of more than its lines',
+    subject: 'rfd_',
+    statements: [
+      `INSERT INTO refund_lines (refund_id, sku, quantity, amount_minor)
+       SELECT id, 'mug-white', 1, amount_minor - 1 FROM refunds WHERE order_id = ':refunding'`,
+    ],
+  },
+  {
+    invariant: 'refund_lines',
+    what: 'a line refunded for more units than were ordered',
+    subject: ':refunding mug-white',
+    statements: [
+      `INSERT INTO refund_lines (refund_id, sku, quantity, amount_minor)
+       SELECT id, 'mug-white', 1000, amount_minor FROM refunds WHERE order_id = ':refunding'`,
+    ],
+  },
+  {
     invariant: 'refunds_progress',
     what: 'a refund without a workflow',
     subject: 'rfd_',

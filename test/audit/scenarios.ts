@@ -29,7 +29,8 @@ import {
   openRemainingRefund,
   recordRefundSucceeded,
 } from '../../prisma/payments/refund-outcomes.ts';
-import { markRefundStarted, requestRefund } from '../../prisma/payments/refunds.ts';
+import { markRefundStarted } from '../../prisma/payments/refunds.ts';
+import { requestRefund } from '../../prisma/payments/request-refund.ts';
 import {
   advanceCursor,
   ensureSubscription,

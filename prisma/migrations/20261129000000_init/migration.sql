@@ -660,3 +660,28 @@ CREATE TABLE order_adjustments (
   amount_minor integer NOT NULL,
   PRIMARY KEY (order_id, position)
 );
+
+-- The units that a refund by lines is for, and what they cost with their part of the adjustments.
+CREATE TABLE refund_lines (
+  refund_id text NOT NULL REFERENCES refunds (id),
+  sku text NOT NULL REFERENCES products (sku),
+  quantity integer NOT NULL CHECK (quantity > 0),
+  amount_minor integer NOT NULL CHECK (amount_minor >= 0),
+  PRIMARY KEY (refund_id, sku)
+);
+
+-- A cart as it was checked, at the prices that it is sold for until the quote expires. No customer, no
+-- address and no label: nothing in it is about a person.
+CREATE TABLE quotes (
+  id text PRIMARY KEY,
+  currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+  -- [{sku, quantity, unitPriceMinor}]
+  lines jsonb NOT NULL,
+  -- [{kind, amountMinor}]
+  adjustments jsonb NOT NULL,
+  total_minor integer NOT NULL CHECK (total_minor >= 0),
+  created_at timestamptz(3) NOT NULL DEFAULT now(),
+  expires_at timestamptz(3) NOT NULL,
+  CONSTRAINT quotes_expire CHECK (expires_at > created_at)
+);
+CREATE INDEX quotes_expires_at_idx ON quotes (expires_at);

@@ -1,0 +1,97 @@
+/**
+ * Refunds by lines: what units of an order cost, with their part of its adjustments. Pure.
+ *
+ * The total of an order is divided among its lines in proportion to their prices, by the largest
+ * remainder, and the share of a line evenly among its units. A refund is what its units cost up to now,
+ * less what was refunded for them before: refunds of all units sum to the total, however they are split.
+ */
+import type { OrderLine } from './order.ts';
+
+/** Units of one line of an order. */
+export interface RefundLine {
+  readonly sku: string;
+  readonly quantity: number;
+}
+
+/** The same with what they cost. */
+export interface RefundedLine extends RefundLine {
+  readonly amountMinor: number;
+}
+
+export interface PricedOrder {
+  readonly totalMinor: number;
+  readonly lines: readonly Pick<OrderLine, 'sku' | 'quantity' | 'unitPriceMinor'>[];
+  /** The lines of refunds that succeeded or are open. */
+  readonly refunded: readonly RefundedLine[];
+}
+
+/** `index`: of the line that was refused, in what was asked for. */
+export type PricedRefund =
+  | { readonly kind: 'priced'; readonly lines: readonly RefundedLine[] }
+  | { readonly kind: 'not_ordered'; readonly index: number }
+  | { readonly kind: 'too_many'; readonly index: number; readonly left: number };
+
+/**
+ * What the units cost. `wanted` has each SKU once; every amount is a multiple of `stepMinor`, as the
+ * order's are.
+ */
+export function priceRefund(
+  order: PricedOrder,
+  wanted: readonly RefundLine[],
+  stepMinor: number,
+): PricedRefund {
+  const shares = sharesOf(order, stepMinor);
+  const lines: RefundedLine[] = [];
+  for (const [index, { sku, quantity }] of wanted.entries()) {
+    const position = order.lines.findIndex((line) => line.sku === sku);
+    const line = order.lines[position];
+    if (line === undefined) return { kind: 'not_ordered', index };
+    const before = order.refunded.filter((each) => each.sku === sku);
+    const units = before.reduce((sum, each) => sum + each.quantity, 0);
+    const left = line.quantity - units;
+    if (quantity > left) return { kind: 'too_many', index, left };
+    const due = part(shares[position] ?? 0, {
+      of: line.quantity,
+      stepMinor,
+      units: units + quantity,
+    });
+    const paid = before.reduce((sum, each) => sum + each.amountMinor, 0);
+    // After a failed refund, fewer units can have cost more than their part is now.
+    lines.push({ sku, quantity, amountMinor: Math.max(0, due - paid) });
+  }
+  return { kind: 'priced', lines };
+}
+
+/** The share of each line, whose sum is the total. In integers: the products exceed a double's. */
+function sharesOf({ lines, totalMinor }: PricedOrder, stepMinor: number): readonly number[] {
+  const steps = BigInt(Math.floor(totalMinor / stepMinor));
+  const prices = lines.map((line) => BigInt(line.unitPriceMinor) * BigInt(line.quantity));
+  const isFree = prices.every((price) => price === 0n);
+  const weights = isFree ? lines.map(({ quantity }) => BigInt(quantity)) : prices;
+  const sum = weights.reduce((so_far, weight) => so_far + weight, 0n);
+  const divided = weights.map((weight, position) => ({
+    position,
+    whole: (steps * weight) / sum,
+    rest: (steps * weight) % sum,
+  }));
+  const missing = divided.reduce((left, { whole }) => left - whole, steps);
+  const raised = divided
+    .toSorted((a, b) => (a.rest === b.rest ? a.position - b.position : a.rest > b.rest ? -1 : 1))
+    .slice(0, Number(missing))
+    .map(({ position }) => position);
+  return divided.map(
+    ({ position, whole }) => (Number(whole) + (raised.includes(position) ? 1 : 0)) * stepMinor,
+  );
+}
+
+/** What the first `units` of a line's units cost, of its share. */
+function part(
+  shareMinor: number,
+  {
+    of,
+    stepMinor,
+    units,
+  }: { readonly of: number; readonly stepMinor: number; readonly units: number },
+): number {
+  return Math.floor(((shareMinor / stepMinor) * units) / of) * stepMinor;
+}

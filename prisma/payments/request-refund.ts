@@ -1,0 +1,182 @@
+/**
+ * Requests a refund under the order's lock: what it costs, whether that is left, and the refund with its
+ * intent. A refund is recorded with its provider key before the provider is called, and its amount counts
+ * as spent afterwards. refund-outcomes.ts records its outcome.
+ */
+import { refundKey, type OrderId, type RefundId } from '../../domain/ids.ts';
+import {
+  priceRefund,
+  type PricedRefund,
+  type RefundedLine,
+  type RefundLine,
+} from '../../domain/refund-lines.ts';
+import {
+  refundability,
+  type NotRefundableReason,
+  type Refund,
+  type RefundableOrder,
+  type RefundCause,
+} from '../../domain/refund.ts';
+import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
+import type { Database, Transaction } from '../client/client.ts';
+import { newId } from '../client/ids.ts';
+import { orderTransaction, transitionOrder } from '../orders/transition.ts';
+import { toRefund, WITH_LINES } from './refunds.ts';
+
+export interface RefundRequest {
+  readonly orderId: OrderId;
+  /** Null: everything left, or the lines. */
+  readonly amountMinor: number | null;
+  /** Units instead of an amount. Every amount is a multiple of `stepMinor`. */
+  readonly byLines?:
+    { readonly lines: readonly RefundLine[]; readonly stepMinor: number } | undefined;
+  readonly reason: string;
+  /** The API key of the request. */
+  readonly actor: string;
+  readonly claim: KeyClaim;
+  readonly response: (refund: Refund) => StoredResponse;
+}
+
+export type RequestRefundOutcome =
+  | { readonly kind: 'requested'; readonly refund: Refund; readonly response: StoredResponse }
+  | { readonly kind: 'exceeds'; readonly leftMinor: number; readonly currency: string }
+  | { readonly kind: 'not_refundable'; readonly reason: NotRefundableReason }
+  /** Of the lines; nothing was written. */
+  | Exclude<PricedRefund, { kind: 'priced' }>
+  | { readonly kind: 'costs_nothing' };
+
+/**
+ * Refund `requested`, provider intent, event and stored response: one transaction under the order's
+ * lock, so that a cancel and a refund, or two refunds, cannot claim the same money. Throws
+ * KeyTakenError.
+ */
+export async function requestRefund(
+  db: Database,
+  request: RefundRequest,
+): Promise<RequestRefundOutcome> {
+  const { orderId, claim } = request;
+  return orderTransaction(db, orderId, async (tx) => {
+    const order = await findRefundable(tx, orderId);
+    const can = refundability(order);
+    if (can.kind === 'not_refundable') return can;
+    const { leftMinor } = can;
+    const { currency } = order.payment;
+    const priced = await priceLines(tx, request);
+    if (priced.kind !== 'priced') return priced;
+    const costMinor = sumOf(priced.lines);
+    if (costMinor === 0) return { kind: 'costs_nothing' };
+    const amountMinor = request.amountMinor ?? costMinor ?? leftMinor;
+    if (amountMinor === 0 || amountMinor > leftMinor) {
+      return { kind: 'exceeds', leftMinor, currency };
+    }
+    const refund = await writeRequested(tx, request, { ...priced, amountMinor });
+    const response = request.response(refund);
+    await insertCompletedKey(tx, claim, response);
+    return { kind: 'requested', refund, response };
+  });
+}
+
+export interface NewRefund {
+  readonly id: RefundId;
+  readonly orderId: OrderId;
+  readonly key: string;
+  readonly cause: RefundCause;
+  readonly amountMinor: number;
+  readonly lines: readonly RefundedLine[];
+  readonly reason: string | null;
+}
+
+/** Claims the amount and writes the refund and its intent: all or nothing. Raw: one statement. */
+export async function openRefund(tx: Transaction, refund: NewRefund): Promise<Refund> {
+  const { id, orderId, key, amountMinor } = refund;
+  const lines = JSON.stringify(refund.lines);
+  const opened = await tx.$executeRaw`
+    WITH claimed AS (
+      UPDATE payments SET refunding_minor = refunding_minor + ${amountMinor}, updated_at = now()
+      WHERE order_id = ${orderId}
+        AND captured_minor - refunded_minor - refunding_minor >= ${amountMinor}
+      RETURNING currency, provider_reference),
+    intent AS (
+      INSERT INTO payment_operations
+        (order_id, key, kind, state, amount_minor, currency, provider_reference)
+      SELECT ${orderId}, ${key}, 'refund', 'requested', ${amountMinor}, currency, provider_reference
+      FROM claimed ON CONFLICT (key, state) DO NOTHING),
+    with_lines AS (
+      INSERT INTO refund_lines (refund_id, sku, quantity, amount_minor)
+      SELECT ${id}, sku, quantity, "amountMinor"
+      FROM claimed, jsonb_to_recordset(${lines}::jsonb) AS line
+        (sku text, quantity integer, "amountMinor" integer))
+    INSERT INTO refunds (id, order_id, key, cause, status, amount_minor, currency, reason)
+    SELECT ${id}, ${orderId}, ${key}, ${refund.cause}, 'requested', ${amountMinor}, currency,
+      ${refund.reason}
+    FROM claimed`;
+  if (opened !== 1) throw new Error(`refund ${id}: the order has less than ${amountMinor} left`);
+  return toRefund(await tx.refund.findUniqueOrThrow({ where: { id }, include: WITH_LINES }));
+}
+
+async function findRefundable(tx: Transaction, orderId: OrderId): Promise<RefundableOrder> {
+  const row = await tx.order.findUniqueOrThrow({
+    where: { id: orderId },
+    include: {
+      payment: true,
+      _count: { select: { refunds: { where: { status: { not: 'failed' } } } } },
+    },
+  });
+  if (row.payment === null) throw new Error(`order ${orderId} has no payment`);
+  return {
+    status: row.status,
+    cancelReason: row.cancelReason,
+    payment: row.payment,
+    refunds: row._count.refunds,
+  };
+}
+
+/** What the units of the request cost; no lines for an amount. Call it under the order's lock. */
+async function priceLines(
+  tx: Transaction,
+  { orderId, byLines }: RefundRequest,
+): Promise<PricedRefund> {
+  if (byLines === undefined) return { kind: 'priced', lines: [] };
+  const order = await tx.order.findUniqueOrThrow({
+    where: { id: orderId },
+    select: {
+      totalMinor: true,
+      lines: { orderBy: { position: 'asc' } },
+      refunds: { where: { status: { not: 'failed' } }, select: { lines: true } },
+    },
+  });
+  const refunded = order.refunds.flatMap(({ lines }) => lines);
+  return priceRefund({ ...order, refunded }, byLines.lines, byLines.stepMinor);
+}
+
+/** Null without lines. */
+function sumOf(lines: readonly RefundedLine[]): number | null {
+  if (lines.length === 0) return null;
+  return lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
+}
+
+async function writeRequested(
+  tx: Transaction,
+  { orderId, reason, actor }: RefundRequest,
+  { amountMinor, lines }: Pick<Refund, 'amountMinor' | 'lines'>,
+): Promise<Refund> {
+  const id = newId('refund');
+  const key = refundKey(orderId, id);
+  const refund = await openRefund(tx, {
+    id,
+    orderId,
+    key,
+    cause: 'requested',
+    amountMinor,
+    lines,
+    reason,
+  });
+  const { currency } = refund;
+  await transitionOrder(tx, {
+    orderId,
+    type: 'refund.requested',
+    dedupKey: `refund.requested/${id}`,
+    data: { refund_id: id, amount_minor: amountMinor, currency, actor },
+  });
+  return refund;
+}
