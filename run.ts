@@ -12,6 +12,7 @@ import { createServices } from './api/context.ts';
 import { createCheckoutClient } from './temporal/checkout-client.ts';
 import { createDeliveryClient } from './temporal/delivery-client.ts';
 import { createRefundClient } from './temporal/refund-client.ts';
+import { createScheduleClient } from './temporal/schedule-client.ts';
 import { createReconciliationClient } from './temporal/reconciliation-client.ts';
 import {
   ConfigError,
@@ -112,6 +113,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     deliveries: createDeliveryClient(temporal),
     reconciliationClient: createReconciliationClient(temporal),
     refunds: createRefundClient(temporal),
+    schedules: createScheduleClient(temporal),
     log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
     verifyPaymentWebhook: createPaymentWebhookVerifier(config.STRIPE_WEBHOOK_SECRET),

@@ -33,6 +33,7 @@ import { personRoutes } from './routes/persons.ts';
 import { productRoutes } from './routes/products.ts';
 import { refundRoutes } from './routes/refunds.ts';
 import { reconciliationRoutes } from './routes/reconciliations.ts';
+import { scheduleRoutes } from './routes/schedules.ts';
 import { stockRoutes } from './routes/stock.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
@@ -89,6 +90,7 @@ export function createApp(services: Services, operations = true) {
     .route('/', deadLetterGroupRoutes(services))
     .route('/', deadLetterRoutes(services))
     .route('/', reconciliationRoutes(services))
+    .route('/', scheduleRoutes(services))
     .route('/', personRoutes(services))
     .route('/', invariantRoutes(services))
     .route('/', callbackRoutes(services))

@@ -21,6 +21,7 @@ import { createCheckoutStarter, type CheckoutStarter } from '../services/checkou
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import type { DeliveryClient } from '../temporal/delivery-client.ts';
 import type { RefundClient } from '../temporal/refund-client.ts';
+import type { ScheduleClient } from '../temporal/schedule-client.ts';
 import { createBackgroundStarts, type BackgroundStarts } from '../services/background-starts.ts';
 import { createRedriver, type Redriver } from '../services/bulk-redrive.ts';
 import { createSerialWork, type SerialWork } from '../services/serial-work.ts';
@@ -45,6 +46,7 @@ export interface ApiDeps {
   readonly deliveries: DeliveryClient;
   readonly reconciliationClient: ReconciliationClient;
   readonly refunds: RefundClient;
+  readonly schedules: ScheduleClient;
   readonly webhooks: WebhookSender;
   /** Encrypts the secrets of webhook endpoints. */
   readonly cipher: SecretCipher;

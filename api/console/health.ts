@@ -10,6 +10,7 @@ import {
   reconciliationViewSchema,
 } from '../schemas/reconciliations.ts';
 import { apiPath, callApi, fetchApi } from './call-api.ts';
+import { scheduleActions, schedules } from './schedules.ts';
 import type { ActionForm, ConsoleContext, ConsolePage, Html, Notice } from './page.ts';
 import {
   actionForm,
@@ -32,12 +33,14 @@ export const healthPage: ConsolePage = {
   view: async (c) =>
     html`<p class="muted">As this process sees it.</p>
       ${lazyPart('now', 5, { content: await now(c) })}
+      <h2>Schedules</h2>
+      ${lazyPart('schedules')}
       <h2>Invariants</h2>
       ${lazyPart('invariants')}
       <h2>Reconciliations</h2>
       ${await reconciliations(c)}`,
-  parts: { now, invariants },
-  actions: { reconcile },
+  parts: { now, schedules, invariants },
+  actions: { reconcile, ...scheduleActions },
 };
 
 async function now(c: ConsoleContext): Promise<Html> {

@@ -24,6 +24,7 @@ export const PROBLEMS = {
   redrive_not_found: [404, 'The redrive does not exist.'],
   event_not_found: [404, 'The event does not exist.'],
   reconciliation_not_found: [404, 'The reconciliation does not exist.'],
+  schedule_not_found: [404, 'The schedule does not exist.'],
   product_not_found: [404, 'The product does not exist.'],
   method_not_allowed: [405, 'The resource does not support this method.'],
   request_in_flight: [409, 'A request with the same Idempotency-Key is in progress.'],
@@ -56,6 +57,7 @@ export const PROBLEMS = {
   cancel_undecided: [503, 'The cancellation is not decided yet.'],
   delivery_unavailable: [503, 'The workflow service is unavailable.'],
   checkout_unavailable: [503, 'The workflow service is unavailable.'],
+  schedules_unavailable: [503, 'The workflow service is unavailable.'],
 } as const satisfies Record<string, readonly [ContentfulStatusCode, string]>;
 
 export type ProblemCode = keyof typeof PROBLEMS;

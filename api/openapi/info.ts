@@ -28,6 +28,7 @@ export const TAGS = [
   { name: 'Dead letters', description: 'Work that failed permanently, and decisions about it.' },
   { name: 'Persons', description: 'Erase or export everything held about a person.' },
   { name: 'Reconciliations', description: "Comparisons of our records with the providers'." },
+  { name: 'Schedules', description: 'Work that is done again and again.' },
   { name: 'Invariants', description: 'What must hold despite any failure.' },
 ];
 

@@ -54,6 +54,17 @@ const ROUTES: readonly {
   { method: 'GET', path: '/v1/reconciliations', lowest: 'operator', status: 200 },
   { method: 'POST', path: '/v1/reconciliations', lowest: 'operator', status: 202 },
   { method: 'GET', path: '/v1/reconciliations/none', lowest: 'operator', status: 404 },
+  // Without a Temporal they are known to be there or not.
+  { method: 'GET', path: '/v1/schedules', lowest: 'operator', status: 503 },
+  { method: 'POST', path: '/v1/schedules/none/trigger', lowest: 'operator', status: 503 },
+  {
+    method: 'POST',
+    path: '/v1/schedules/none/pause',
+    lowest: 'operator',
+    status: 503,
+    body: { note: 'x' },
+  },
+  { method: 'POST', path: '/v1/schedules/none/resume', lowest: 'operator', status: 503 },
   { method: 'GET', path: '/v1/dead-letters', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/dead-letters/groups', lowest: 'operator', status: 200 },
   { method: 'GET', path: '/v1/dead-letters/redrives', lowest: 'operator', status: 200 },
@@ -158,7 +169,7 @@ describe('each route', () => {
       `${method} ${path}`
         .replace(ID, '{id}')
         .replace('subscriptions/nobody', 'subscriptions/{name}')
-        .replace(/(dead-letters|redrives|refunds|reconciliations)\/none/, '$1/{id}')
+        .replace(/(dead-letters|redrives|refunds|reconciliations|schedules)\/none/, '$1/{id}')
         .replace(/products\/(mug-white|by-role)/, 'products/{sku}'),
     );
     expect(operations.toSorted()).toEqual(tabled.toSorted());

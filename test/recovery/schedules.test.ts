@@ -1,8 +1,12 @@
 import type { Client } from '@temporalio/client';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
 import { ensureSchedules, keepSchedules, restoreSchedules } from '../../worker/schedules.ts';
 import { createLog } from '../../telemetry/logging.ts';
+import { createScheduleClient } from '../../temporal/schedule-client.ts';
 import { eventually } from '../support/eventually.ts';
+import { problemOf } from '../support/responses.ts';
+import { openShop, type Shop } from '../support/shop.ts';
 import { openNamespace, type Temporal } from '../support/temporal.ts';
 
 const LOG = createLog('silent');
@@ -72,4 +76,133 @@ test('a running worker restores all schedules when all are deleted', async () =>
     },
     { timeoutMs: 60_000, everyMs: 500 },
   );
+});
+
+describe('the schedules over the API', () => {
+  let shop: Shop;
+  beforeAll(async () => {
+    shop = await openShop({
+      temporal: { schedules: createScheduleClient({ client: () => client }) },
+    });
+    await ensured();
+    await eventually(async () => expect((await list()).map(({ id }) => id)).toEqual(LISTED));
+  });
+  afterAll(() => shop?.close());
+
+  const LISTED = IDS.toSorted();
+  const schedule = z.object({
+    id: z.string(),
+    summary: z.string().min(1),
+    paused: z.boolean(),
+    note: z.string().nullable(),
+    running: z.array(z.string()),
+    next_at: z.array(z.iso.datetime()),
+    recent: z.array(z.object({ started_at: z.iso.datetime(), workflow_id: z.string() })),
+  });
+  const list = async () => {
+    const response = await shop.request('GET', '/v1/schedules', { role: 'operator' });
+    return z.object({ data: z.array(schedule) }).parse(await response.json()).data;
+  };
+  const show = async (id: string) => (await list()).find((each) => each.id === id);
+  const act = (id: string, verb: string, body?: object) =>
+    shop.request('POST', `/v1/schedules/${id}/${verb}`, { role: 'operator', body });
+  const recorded = async (subject: string) => {
+    const entries = await shop.db.auditEntry.findMany({
+      where: { subject },
+      orderBy: { id: 'asc' },
+    });
+    return entries.map(({ action, data }) => [action, data]);
+  };
+
+  test('a triggered schedule runs at once, and once while it is running', async () => {
+    for (const attempt of [1, 2]) {
+      expect((await act('reconcile-full', 'trigger')).status, String(attempt)).toBe(202);
+    }
+    await eventually(async () => {
+      const found = await show('reconcile-full');
+      expect(found?.recent).toHaveLength(1);
+      expect(found?.running).toEqual(found?.recent.map(({ workflow_id: id }) => id));
+    });
+    const [run] = (await show('reconcile-full'))?.running ?? [];
+    expect(run).toMatch(/^reconcile-full/);
+    await client.workflow.getHandle(run ?? '').terminate();
+  });
+
+  test('a schedule is paused with a note and resumed, and the audit log has both without the note', async () => {
+    const paused = await act('sweep', 'pause', { note: 'the warehouse is closed' });
+    expect(paused.status).toBe(200);
+    const closed = { paused: true, note: 'the warehouse is closed', next_at: [] };
+    expect(await paused.json()).toMatchObject(closed);
+    await ensured();
+    expect(await show('sweep')).toMatchObject(closed);
+    const resumed = await act('sweep', 'resume');
+    expect(schedule.parse(await resumed.json())).toMatchObject({ paused: false });
+    expect((await show('sweep'))?.next_at.length).toBeGreaterThan(0);
+    expect(await recorded('sweep')).toEqual([
+      ['schedule.paused', {}],
+      ['schedule.resumed', {}],
+    ]);
+  });
+
+  test.each([['trigger'], ['pause', { note: 'why' }], ['resume']])(
+    'a %s of an unknown schedule returns 404 and is not recorded',
+    async (verb, body?: object) => {
+      expect(await problemOf(await act('nothing', verb, body))).toMatchObject({
+        status: 404,
+        code: 'schedule_not_found',
+      });
+      expect(await recorded('nothing')).toEqual([]);
+    },
+  );
+
+  test.each([undefined, {}, { note: ' ' }, { note: 'why', until: 'x' }])(
+    'a pause with the body %j is refused',
+    async (body) => {
+      expect([400, 422]).toContain((await act('sweep', 'pause', body)).status);
+      expect((await show('sweep'))?.paused).toBe(false);
+    },
+  );
+
+  test('without Temporal each call is refused in words and nothing is recorded', async () => {
+    const away = await openShop({ databaseUrl: shop.databaseUrl });
+    onTestFinished(away.close);
+    for (const [method, path] of [
+      ['GET', ''],
+      ['POST', '/recheck/trigger'],
+    ]) {
+      const response = await away.request(method ?? '', `/v1/schedules${path}`, {
+        role: 'operator',
+      });
+      expect(response.headers.get('retry-after')).toBe('10');
+      expect(await problemOf(response)).toMatchObject({
+        status: 503,
+        code: 'schedules_unavailable',
+      });
+    }
+    expect(await recorded('recheck')).toEqual([]);
+  });
+
+  test('the page Health of the console shows the schedules, and its buttons pause and resume one', async () => {
+    const press = (path: string, fields: Record<string, string>, cookie = '') =>
+      shop.request('POST', `/console${path}`, {
+        role: null,
+        body: new URLSearchParams(fields).toString(),
+        headers: {
+          'content-type': 'application/x-www-form-urlencoded',
+          origin: 'http://localhost',
+          cookie,
+        },
+      });
+    const session = await press('/sign-in', { key: 'hf_local_operator' });
+    const cookie = session.headers.get('set-cookie')?.split(';')[0] ?? '';
+    const part = async () => {
+      const path = '/console/health?part=schedules';
+      return (await shop.request('GET', path, { role: null, headers: { cookie } })).text();
+    };
+    const fields = { key: 'a press', id: 'sweep' };
+    await press('/health', { ...fields, action: 'pause', note: 'a <b>bold</b> reason' }, cookie);
+    expect(await part()).toContain('a &lt;b&gt;bold&lt;/b&gt; reason');
+    await press('/health', { ...fields, action: 'resume' }, cookie);
+    expect(await show('sweep')).toMatchObject({ paused: false });
+  });
 });

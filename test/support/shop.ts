@@ -19,6 +19,7 @@ import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import { createNotifications } from '../../prisma/client/listen.ts';
 import { createSecretCipher } from '../../prisma/client/secret-cipher.ts';
 import { findOrder, startOf, type CheckoutStart } from '../../prisma/orders/orders.ts';
+import { createScheduleClient } from '../../temporal/schedule-client.ts';
 import { seed } from '../../prisma/seed.ts';
 import { apiOf, canaryOrder, placeOrder, preferenceOf, type Api, type Line } from './client.ts';
 import { withDocument } from './documented.ts';
@@ -37,7 +38,7 @@ export interface ShopOptions {
   readonly trustedProxies?: number;
   readonly databaseUrl?: string;
   /** Instead of the recorders. */
-  readonly temporal?: Partial<Pick<Services, 'checkouts' | 'deliveries' | 'refunds'>>;
+  readonly temporal?: Partial<Pick<Services, 'checkouts' | 'deliveries' | 'refunds' | 'schedules'>>;
   /** Something between the API and its payment provider. */
   readonly payments?: (real: PaymentGateway) => PaymentGateway;
   /** Only where a deadline is what a test is about. */
@@ -122,6 +123,7 @@ export async function openShop(options: ShopOptions = {}): Promise<Shop> {
     ...gateways,
     payments: options.payments?.(gateways.payments) ?? gateways.payments,
     ...recorders,
+    schedules: createScheduleClient({ client: () => null }),
     ...options.temporal,
     webhooks: createWebhookSender({ allowLocal: true, deadlineMs: 1_000 }),
     cipher: CIPHER,
