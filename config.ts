@@ -10,6 +10,8 @@ import {
   databaseUrl,
   days,
   encryptionKeys,
+  line,
+  orderUrl,
   port,
   required,
   SECRET_FORM,
@@ -73,6 +75,8 @@ const appFields = z.object({
   SHOP_TIME_ZONE: timeZone.default('UTC'),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
   DEFAULT_LANGUAGE: z.enum(LANGUAGES).default('en'),
+  SHOP_NAME: line(100).default('Holdfast'),
+  SHOP_ORDER_URL: orderUrl.optional(),
   RETAIN_KEYS_DAYS: days.default(DEFAULT_RETENTION.keys),
   RETAIN_EVENTS_DAYS: days.default(DEFAULT_RETENTION.events),
   RETAIN_MESSAGES_DAYS: days.default(DEFAULT_RETENTION.messages),
@@ -150,6 +154,11 @@ export function temporalUiOf({ TEMPORAL_UI_URL: url }: AppConfig, namespace: str
 /** The sandbox that the start page links; null in production, which has none. */
 export function sandboxUrlOf({ SANDBOX_URL, NODE_ENV }: AppConfig): string | null {
   return NODE_ENV === 'production' ? null : (SANDBOX_URL ?? null);
+}
+
+/** What messages to customers say of the shop. */
+export function shopProfileOf({ SHOP_NAME, SHOP_ORDER_URL, SHOP_TIME_ZONE }: AppConfig) {
+  return { name: SHOP_NAME, orderUrl: SHOP_ORDER_URL ?? null, timeZone: SHOP_TIME_ZONE };
 }
 
 /** The limits of calls to providers. */

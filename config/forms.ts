@@ -1,5 +1,6 @@
 /** The forms of values: what each is parsed from, and how the error describes it. */
 import { z } from 'zod';
+import { isLine } from '../domain/text.ts';
 import { LEAST_RETENTION_DAYS } from '../domain/retention.ts';
 import { listOf } from './values.ts';
 
@@ -67,6 +68,23 @@ export const webUrl = (expected: string) =>
     error: ({ input }) =>
       input === undefined ? `required, ${expected}` : `must be a URL, ${expected}`,
   });
+
+/** Text on one line. */
+export const line = (maxLength: number) =>
+  z.string().refine((value) => isLine(value, maxLength), {
+    error: `must be one line of at most ${maxLength} characters`,
+  });
+
+const ORDER_PLACEHOLDERS = ['{order_id}', '{order_number}'];
+
+/** The page of an order in the shop. */
+export const orderUrl = webUrl('e.g. https://shop.example/orders/{order_id}').refine(
+  (url) => {
+    const found = url.match(/\{[^}]*\}/g) ?? [];
+    return found.length > 0 && found.every((each) => ORDER_PLACEHOLDERS.includes(each));
+  },
+  { error: `must have ${ORDER_PLACEHOLDERS.join(' or ')} in it, and no other placeholder` },
+);
 
 /** A retention period; a longer one than 100 years is a typing error. */
 export const days = wholeNumber(LEAST_RETENTION_DAYS, 36_500);

@@ -36,6 +36,7 @@ const ALLOWABLE_CHECKS: Readonly<Record<string, Check>> = {
   DATABASE_URL: checkDatabase,
   OTEL_EXPORTER_OTLP_ENDPOINT: checkCollector,
   PUBLIC_URL: checkWebUrl,
+  SHOP_ORDER_URL: checkWebUrl,
   SMTP_URL: checkMailServer,
   STRIPE_API_KEY: checkStripeKey,
   STRIPE_API_URL: checkWebUrl,

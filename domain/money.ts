@@ -1,5 +1,6 @@
 /** Money as integer minor units with an ISO 4217 code. No floats, no silent overflow. */
 import { decimalsOf } from './iso-4217.ts';
+import type { Language } from './language.ts';
 
 export interface Money {
   readonly amountMinor: number;
@@ -25,24 +26,25 @@ export interface AmountLimits {
 
 /**
  * Formats money for people, with the ISO 4217 number of decimals of the currency. The runtime adds
- * only the symbol: its own decimals are for display. A code that is no currency is written beside the
- * minor units.
+ * only the symbol and the signs of the language: its own decimals are for display. A code that is no
+ * currency is written beside the minor units.
  */
-export function formatMoney({ amountMinor, currency }: Money): string {
+export function formatMoney({ amountMinor, currency }: Money, language: Language = 'en'): string {
   const decimals = decimalsOf(currency);
   if (decimals === undefined) return `${amountMinor} minor units of ${currency}`;
-  return formatOf(currency, decimals).format(amountMinor / 10 ** decimals);
+  return formatOf(language, currency, decimals).format(amountMinor / 10 ** decimals);
 }
 
-/** One per currency of ISO 4217, of which there are fewer than 200: making one costs more than using it. */
+/** One per language and currency of ISO 4217, fewer than 200 each: making one costs more than using it. */
 const formats = new Map<string, Intl.NumberFormat>();
 
-function formatOf(currency: string, decimals: number): Intl.NumberFormat {
-  const known = formats.get(currency);
+function formatOf(language: Language, currency: string, decimals: number): Intl.NumberFormat {
+  const key = `${language} ${currency}`;
+  const known = formats.get(key);
   if (known !== undefined) return known;
   const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency, ...digits });
-  formats.set(currency, format);
+  const format = new Intl.NumberFormat(language, { style: 'currency', currency, ...digits });
+  formats.set(key, format);
   return format;
 }
 

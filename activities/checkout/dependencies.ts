@@ -11,12 +11,14 @@ import { findPayment } from '../../prisma/payments/payments.ts';
 import { findRefund } from '../../prisma/payments/refunds.ts';
 import type { RefundRef } from '../../workflows/activities.ts';
 import { orderNotFound, refundNotFound } from '../failures.ts';
+import type { ShopProfile } from './messages/compose.ts';
 
 export interface ActivityDependencies {
   readonly db: Database;
   readonly payments: PaymentGateway;
   readonly warehouse: WarehouseGateway;
   readonly mailer: Mailer;
+  readonly shop: ShopProfile;
   /** The warehouse's callback URL, e.g. `https://shop.example/callbacks/warehouse`. */
   readonly warehouseCallbackUrl: string;
 }

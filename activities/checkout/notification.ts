@@ -5,7 +5,7 @@ import { findToNotify, type NotifiableOrder } from '../../prisma/orders/orders.t
 import type { Activities } from '../../workflows/activities.ts';
 import { requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { orderNotFound, providerFailure, rejectedRequest } from '../failures.ts';
-import { composeEmail, composeRefundEmail, type Email } from './email-templates.ts';
+import { composeEmail, type Occasion } from './messages/compose.ts';
 
 type NotificationActivities = Pick<Activities, 'notifyCustomer' | 'recordNotificationFailed'>;
 
@@ -20,7 +20,11 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
       const outcome = await mailer.send({
         messageKey: notificationKey(orderId, notification),
         to: found.order.customer.email,
-        ...(await compose(deps, found, notification)),
+        ...(await composeEmail(
+          deps.shop,
+          found.order,
+          await occasionOf(deps, found, notification),
+        )),
       });
       switch (outcome.kind) {
         case 'sent':
@@ -39,21 +43,22 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
   };
 }
 
-async function compose(
+async function occasionOf(
   { db }: ActivityDependencies,
   { order, shipment }: NotifiableOrder,
   notification: Notification,
-): Promise<Email> {
+): Promise<Occasion> {
   switch (notification) {
     case 'confirmed':
     case 'cancelled':
-      return composeEmail(order, notification, null);
+      return { kind: notification };
     case 'shipped':
-      return composeEmail(order, notification, shipment);
+      return { kind: notification, shipment };
     default: {
       const refundId = refundOfNotification(notification);
       if (refundId === null) throw new TypeError('the notification is about no refund');
-      return composeRefundEmail(order, await requireRefund(db, { refundId, orderId: order.id }));
+      const refund = await requireRefund(db, { refundId, orderId: order.id });
+      return { kind: 'refunded', refund };
     }
   }
 }

@@ -1,4 +1,5 @@
-/** Mail to a customer. The message key becomes the Message-ID, so that a repeat is recognizable. */
+/** Mail to a customer, as text and as HTML. The message key becomes the Message-ID, so that a repeat is recognizable. */
+import type { Language } from '../../domain/language.ts';
 import type { BreakerView, NoResponse } from '../resilience/outcome.ts';
 
 export interface Mail {
@@ -7,6 +8,9 @@ export interface Mail {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
+  /** The same as `text`: the reader's program shows one of them. */
+  readonly html: string;
+  readonly language: Language;
 }
 
 export type SendOutcome =

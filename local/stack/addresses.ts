@@ -108,6 +108,7 @@ function appEnvironment(
     TEMPORAL_ADDRESS: places.temporal,
     TEMPORAL_NAMESPACE: places.temporalNamespace,
     SANDBOX_URL: places.sandbox,
+    SHOP_ORDER_URL: `${places.sandbox}/shop/orders/{order_id}`,
     ...(places.temporalUi !== undefined && { TEMPORAL_UI_URL: places.temporalUi }),
     WORKFLOW_BUNDLE: home.workflowBundle,
     ENCRYPTION_KEYS: localEncryptionKey(home),

@@ -127,6 +127,18 @@ describe('a step without a provider', () => {
     expect(types.slice(-2)).toEqual(['order.needs_attention', 'order.attention_resolved']);
   });
 
+  test('a notification is sent once, in the language of the order', async () => {
+    const orderId = await steps.orderAfter();
+    await steps.db.order.update({ where: { id: orderId }, data: { customerLanguage: 'de' } });
+    for (const _ of [1, 2])
+      await steps.run('notifyCustomer', { orderId, notification: 'confirmed' });
+    const sent = steps.sandbox.ledgers.mail.effects().filter((each) => each.order_id === orderId);
+    expect(sent).toHaveLength(1);
+    const [mail] = steps.sandbox.inbox.mailsOf(orderId);
+    expect(mail).toMatchObject({ language: 'de', text: expect.stringContaining('Guten Tag') });
+    expect(mail?.html).toContain('<html lang="de"');
+  });
+
   test('a failed notification is recorded once per kind of notification', async () => {
     const orderId = await steps.orderAfter();
     const failed = { orderId, failure: 'mail: refused (smtp_550)' };

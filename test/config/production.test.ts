@@ -68,6 +68,7 @@ describe('a configuration for production', () => {
     ['PUBLIC_URL', 'http://checkout.shop.example', 'https://'],
     ['PUBLIC_URL', 'https://localhost:3000', "this machine's own address"],
     ['PUBLIC_URL', 'ftp://checkout.shop.example', 'must be a URL'],
+    ['SHOP_ORDER_URL', 'http://shop.example/orders/{order_id}', 'https://'],
     ['SMTP_URL', 'smtp://mail.shop.example:25', 'sent in clear'],
     ['SMTP_URL', 'smtp://mail.shop.example?requireTLS=false', 'sent in clear'],
     ['SMTP_URL', 'smtp://mail.shop.example?requireTLS=true&ignoreTLS=true', 'sent in clear'],

@@ -312,7 +312,8 @@ describe('the mail server', () => {
         from: 'orders@holdfast.example',
         limits: { send: quickLimits({ breakAfter: 1 }) },
       });
-      const mail = { messageKey: newOrderId(), to: 'ada@x.example', subject: 'x', text: 'x' };
+      const content = { subject: 'x', text: 'x', html: 'x', language: 'en' } as const;
+      const mail = { messageKey: newOrderId(), to: 'ada@x.example', ...content };
       const result = await ended(
         () => mailer.send(mail),
         () => mailer.breakers(),

@@ -31,19 +31,29 @@ function mailerOf(changes: Partial<CallLimits> = {}, port = sandbox.smtpPort): S
 
 function mailTo(to: string, orderId = newOrderId()) {
   const messageKey = notificationKey(orderId, 'confirmed');
-  return { messageKey, to, subject: 'Your order is confirmed', text: 'Thank you: 24,00 €.' };
+  const text = 'Danke: 24,00 €.';
+  return {
+    messageKey,
+    to,
+    subject: 'Your order is confirmed',
+    text,
+    html: `<p>${text}</p>`,
+    language: 'de',
+  } as const;
 }
 
 const timesSent = (messageKey: string) =>
   sandbox.ledgers.mail.effects().filter(({ key }) => key === messageKey).length;
 
-test('a mail arrives with its text and a Message-ID made of key and sender’s domain', async () => {
+test('a mail arrives with text, HTML, language, and a Message-ID made of key and sender’s domain', async () => {
   const mail = mailTo('ada@customers.example');
   expect(await mailerOf().send(mail)).toEqual({ kind: 'sent' });
   const [received] = sandbox.inbox.mails(mail.to);
   expect(received).toMatchObject({
     subject: mail.subject,
     text: expect.stringContaining(mail.text),
+    html: expect.stringContaining(mail.html),
+    language: 'de',
     message_id: `<${mail.messageKey}@holdfast.example>`,
   });
 });

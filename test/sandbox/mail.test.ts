@@ -109,7 +109,7 @@ test.each([
 );
 
 function receive(sandbox: Sandbox, messageId: string): void {
-  const mime = { messageId, subject: 'Confirmed', text: 'Hello', html: null };
+  const mime = { messageId, subject: 'Confirmed', text: 'Hello', html: null, language: null };
   sandbox.inbox.receive({ recipients: ['ada@example.com'], mime });
 }
 

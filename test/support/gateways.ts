@@ -1,4 +1,4 @@
-/** The real gateways to the stand-ins of the providers, patient and with breakers that stay closed. */
+/** The real gateways to the stand-ins of the providers, patient and with breakers that stay closed; and the shop. */
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
 import { MAIL_LIMITS, PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/resilience/limits.ts';
@@ -27,6 +27,7 @@ export function createGateways(sandbox: Sandbox, deadlines: Deadlines = {}) {
   const payments = limited(PAYMENT_LIMITS, callMs);
   const warehouse = limited(WAREHOUSE_LIMITS, callMs);
   return {
+    shop: { name: 'Holdfast', orderUrl: null, timeZone: 'UTC' },
     payments: createStripePayments({
       apiKey: 'sk_test_shop',
       apiUrl: sandbox.url,

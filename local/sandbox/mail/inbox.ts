@@ -13,6 +13,8 @@ const mailSchema = z.object({
   subject: z.string(),
   text: z.string(),
   html: z.string().optional(),
+  /** Of the Content-Language. */
+  language: z.string().optional(),
   /** With its angle brackets, as RFC 5322 writes it. */
   message_id: z.string(),
   at: z.string(),
@@ -39,6 +41,7 @@ export interface ParsedMime {
   readonly subject: string;
   readonly text: string;
   readonly html: string | null;
+  readonly language: string | null;
 }
 
 const MAX_MAILS = 10_000;
@@ -48,14 +51,18 @@ export function createInbox(journal: Journal, clock: SandboxClock, ledger: Ledge
   const rows = journal.table({ name: 'mails', row: mailSchema, limit: MAX_MAILS });
   return {
     receive: ({ recipients, mime }) => {
-      const { messageId, subject, text, html } = mime;
+      const { messageId, subject, text, html, language } = mime;
       const key = messageId.replace(/^<|@.*$|>$/g, '');
       journal.transact(() => {
         ledger.record({ key, operation: 'send', order_id: orderOf(key) });
         if (rows.get(messageId) !== undefined) return;
         const at = new Date(clock.now()).toISOString();
         const mail = { to: recipients.join(', '), subject, text, message_id: messageId, at };
-        rows.set(messageId, html === null ? mail : { ...mail, html });
+        rows.set(messageId, {
+          ...mail,
+          ...(html !== null && { html }),
+          ...(language !== null && { language }),
+        });
       });
     },
     mails: (to) => {
@@ -80,6 +87,7 @@ export async function parseMime(raw: Buffer, fallbackId: string): Promise<Parsed
     subject: email.subject ?? '',
     text: email.text ?? '',
     html: email.html ?? null,
+    language: email.headers.find(({ key }) => key === 'content-language')?.value ?? null,
   };
 }
 

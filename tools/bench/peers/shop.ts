@@ -3,7 +3,7 @@ import { createInventoryActivities } from '../../../activities/checkout/inventor
 import { createNotificationActivities } from '../../../activities/checkout/notification.ts';
 import { createPaymentActivities } from '../../../activities/checkout/payment.ts';
 import { createShipmentActivities } from '../../../activities/checkout/shipment.ts';
-import { limitSettingsOf, type AppConfig } from '../../../config.ts';
+import { limitSettingsOf, shopProfileOf, type AppConfig } from '../../../config.ts';
 import { createSmtpMailer } from '../../../gateways/mail/smtp-mailer.ts';
 import { createLimits } from '../../../gateways/resilience/limits.ts';
 import { createStripePayments } from '../../../gateways/stripe/payments.ts';
@@ -32,7 +32,8 @@ export function openShop(config: AppConfig) {
   });
   const db = createDatabase({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL });
   const warehouseCallbackUrl = `${config.PUBLIC_URL}/callbacks/warehouse`;
-  const deps = { db, payments, warehouse, mailer, warehouseCallbackUrl };
+  const shop = shopProfileOf(config);
+  const deps = { db, payments, warehouse, mailer, shop, warehouseCallbackUrl };
   const steps: Steps = {
     ...createInventoryActivities(deps),
     ...createPaymentActivities(deps),

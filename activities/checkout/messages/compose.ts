@@ -1,0 +1,111 @@
+/** The e-mail of each notification, in the language of the order. No other module writes to customers. */
+import { formatMoney } from '../../../domain/money.ts';
+import { orderNumber } from '../../../domain/order-number.ts';
+import type { Order, Shipment } from '../../../domain/order.ts';
+import type { Refund } from '../../../domain/refund.ts';
+import { toLine } from '../../../domain/text.ts';
+import { renderEmail, type Email, type EmailContent } from './layout.ts';
+import { fill, messagesIn } from './messages.ts';
+
+/** What messages say of the shop. */
+export interface ShopProfile {
+  readonly name: string;
+  /** The order's page, with `{order_id}` or `{order_number}` in it; null: no message links to it. */
+  readonly orderUrl: string | null;
+  /** IANA name, of dates. */
+  readonly timeZone: string;
+}
+
+/** What the message is about. */
+export type Occasion =
+  | { readonly kind: 'confirmed' | 'cancelled' }
+  | { readonly kind: 'shipped'; readonly shipment: Shipment | null }
+  | { readonly kind: 'refunded'; readonly refund: Refund };
+
+/** Of the warehouse contract. */
+const MAX_LINE = 200;
+
+/** Composes the e-mail about the order. */
+export async function composeEmail(
+  shop: ShopProfile,
+  order: Order,
+  occasion: Occasion,
+): Promise<Email> {
+  const { language, name } = order.customer;
+  const messages = messagesIn(language);
+  const { subject, heading } = messages[occasion.kind];
+  const values = { shop: shop.name, number: orderNumber(order.id) };
+  return renderEmail({
+    language,
+    subject: fill(subject, values),
+    heading,
+    paragraphs: [fill(messages.greeting, { name }), ...paragraphsOf(order, occasion)],
+    facts: occasion.kind === 'shipped' ? trackingOf(order, occasion.shipment) : [],
+    table: tableOf(shop, order),
+    link: linkOf(shop, order),
+    footer: fill(messages.footer, values),
+  });
+}
+
+function paragraphsOf(order: Order, occasion: Occasion): readonly string[] {
+  const { confirmed, shipped, cancelled, refunded, shipment } = messagesIn(order.customer.language);
+  switch (occasion.kind) {
+    case 'confirmed':
+      return [confirmed.text];
+    case 'shipped':
+      return [shipped.text, ...(occasion.shipment?.trackingNumber ? [] : [shipment.untracked])];
+    case 'cancelled':
+      return [cancelled.reasons[order.cancelReason ?? 'requested_by_operator'], cancelled.noCharge];
+    case 'refunded': {
+      const { amountMinor } = occasion.refund;
+      const amount = moneyOf(order, amountMinor);
+      const text = amountMinor === order.totalMinor ? refunded.whole : refunded.part;
+      return [fill(text, { amount }), fill(refunded.toCard, { amount })];
+    }
+  }
+}
+
+/** The warehouse's own words. They were lines when they came; a mail is the last to check it. */
+function trackingOf(order: Order, shipment: Shipment | null): EmailContent['facts'] {
+  const { carrier, trackingNumber } = shipment ?? {};
+  if (!trackingNumber) return [];
+  const { shipment: labels } = messagesIn(order.customer.language);
+  return [
+    { label: labels.carrier, value: toLine(carrier ?? labels.unknownCarrier, MAX_LINE) },
+    { label: labels.trackingNumber, value: toLine(trackingNumber, MAX_LINE) },
+  ];
+}
+
+function tableOf({ timeZone }: ShopProfile, order: Order): EmailContent['table'] {
+  const { language } = order.customer;
+  const { title, item, quantity, amount, total } = messagesIn(language).order;
+  const dates = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone });
+  const date = dates.format(new Date(order.createdAt));
+  return {
+    title: fill(title, { number: orderNumber(order.id), date }),
+    head: [item, quantity, amount],
+    rows: [
+      ...order.lines.map((line) => ({
+        item: line.name,
+        quantity: line.quantity,
+        amount: moneyOf(order, line.quantity * line.unitPriceMinor),
+      })),
+      ...order.adjustments.map(({ label, amountMinor }) => ({
+        item: label,
+        quantity: null,
+        amount: moneyOf(order, amountMinor),
+      })),
+    ],
+    sums: [{ label: total, value: moneyOf(order, order.totalMinor) }],
+  };
+}
+
+function linkOf({ orderUrl }: ShopProfile, order: Order): EmailContent['link'] {
+  if (orderUrl === null) return null;
+  const value = fill(orderUrl, { order_id: order.id, order_number: orderNumber(order.id) });
+  return { label: messagesIn(order.customer.language).orderLink, value };
+}
+
+function moneyOf({ currency, customer }: Order, amountMinor: number): string {
+  return formatMoney({ amountMinor, currency }, customer.language);
+}

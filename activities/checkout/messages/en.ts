@@ -1,0 +1,53 @@
+/** English. */
+import type { Messages } from './messages.ts';
+
+export const en: Messages = {
+  greeting: 'Hello {name},',
+  confirmed: {
+    subject: 'Your {shop} order {number} is confirmed',
+    heading: 'Your order is confirmed',
+    text: 'Thank you for your order. Your payment was received and we are preparing your items.',
+  },
+  shipped: {
+    subject: 'Your {shop} order {number} has been shipped',
+    heading: 'Your order has been shipped',
+    text: 'Your order is on its way.',
+  },
+  cancelled: {
+    subject: 'Your {shop} order {number} was cancelled',
+    heading: 'Your order was cancelled',
+    reasons: {
+      requested_by_customer: 'Your order was cancelled as you requested.',
+      requested_by_operator: 'Your order was cancelled by our team.',
+      warehouse_refused: 'We are sorry, but your items are no longer available.',
+      payment_refused: 'We are sorry, but your payment could not be completed.',
+      shipping_refused: 'We are sorry, but your order could not be shipped.',
+      deadline_passed: 'We are sorry, but your order could not be completed in time.',
+      authorization_expiring: 'We are sorry, but your order could not be completed in time.',
+    },
+    noCharge: 'You pay nothing: we release a reserved amount and refund a charged one in full.',
+  },
+  refunded: {
+    subject: 'Refund for your {shop} order {number}',
+    heading: 'Your refund',
+    whole: 'We have refunded your order in full: {amount}.',
+    part: 'We have refunded a part of your order: {amount}.',
+    toCard:
+      '{amount} goes back to the means of payment that you used. It should reach your account within a few days.',
+  },
+  order: {
+    title: 'Order {number} of {date}',
+    item: 'Item',
+    quantity: 'Quantity',
+    amount: 'Amount',
+    total: 'Total',
+  },
+  shipment: {
+    carrier: 'Carrier',
+    unknownCarrier: 'unknown',
+    trackingNumber: 'Tracking number',
+    untracked: 'The carrier will contact you about the delivery.',
+  },
+  orderLink: 'See your order',
+  footer: 'You receive this e-mail because you placed an order with {shop}.',
+};

@@ -1,0 +1,66 @@
+/**
+ * What customers are told. Each language has all of these texts, with the same placeholders: names in
+ * braces, which `fill` replaces. They are plain text: the layout escapes them for HTML.
+ */
+import type { Language } from '../../../domain/language.ts';
+import type { CancelReason } from '../../../domain/order.ts';
+import { de } from './de.ts';
+import { en } from './en.ts';
+
+interface Titles {
+  /** With `{shop}` and `{number}`, the order number. */
+  readonly subject: string;
+  readonly heading: string;
+}
+
+export interface Messages {
+  /** With `{name}`. */
+  readonly greeting: string;
+  readonly confirmed: Titles & { readonly text: string };
+  readonly shipped: Titles & { readonly text: string };
+  readonly cancelled: Titles & {
+    readonly reasons: Readonly<Record<CancelReason, string>>;
+    /** True whether the amount was only reserved, or charged. */
+    readonly noCharge: string;
+  };
+  /** With `{amount}`. */
+  readonly refunded: Titles & {
+    readonly whole: string;
+    readonly part: string;
+    readonly toCard: string;
+  };
+  readonly order: {
+    /** With `{number}` and `{date}`. */
+    readonly title: string;
+    readonly item: string;
+    readonly quantity: string;
+    readonly amount: string;
+    readonly total: string;
+  };
+  readonly shipment: {
+    readonly carrier: string;
+    readonly unknownCarrier: string;
+    readonly trackingNumber: string;
+    /** Instead of both, when there is no number. */
+    readonly untracked: string;
+  };
+  readonly orderLink: string;
+  /** Why the customer gets it, with `{shop}`. */
+  readonly footer: string;
+}
+
+const MESSAGES: Readonly<Record<Language, Messages>> = { en, de };
+
+/** The texts of the language. */
+export function messagesIn(language: Language): Messages {
+  return MESSAGES[language];
+}
+
+/** Puts values in place of `{placeholders}`. Throws TypeError for a placeholder without a value. */
+export function fill(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replaceAll(/\{(\w+)\}/g, (placeholder, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new TypeError(`no value for ${placeholder}`);
+    return value;
+  });
+}
