@@ -96,6 +96,11 @@ export function refundNotFound(refundId: RefundId): ApplicationFailure {
   return failure('refund_not_found', `no refund ${refundId}`);
 }
 
+/** The job cannot be done, for a reason that its operator is told: a retry cannot succeed. */
+export function jobFailed(reason: string): ApplicationFailure {
+  return failure('job_failed', reason);
+}
+
 /**
  * The subscription exists, but this version has no subscriber for it: a newer version added it. A later
  * attempt reaches a worker of that version.

@@ -18,6 +18,7 @@ export const PATIENCE = {
   unexpected_error: 'brief',
   order_not_found: 'final',
   refund_not_found: 'final',
+  job_failed: 'final',
   forbidden_transition: 'final',
   order_cancelling: 'final',
   provider_rejected_request: 'final',

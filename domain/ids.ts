@@ -3,12 +3,14 @@
  * id is built here and nowhere else, so that a retry, a redrive or a deploy never uses a second name
  * for the same intent.
  */
+import type { JobKind } from './jobs.ts';
 
 export type OrderId = string & { readonly brand: 'OrderId' };
 export type PaymentId = string & { readonly brand: 'PaymentId' };
 export type ShipmentId = string & { readonly brand: 'ShipmentId' };
 export type RefundId = string & { readonly brand: 'RefundId' };
 export type CustomerId = string & { readonly brand: 'CustomerId' };
+export type JobId = string & { readonly brand: 'JobId' };
 
 /** An intent at a provider. One intent has one key, forever. */
 export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
@@ -30,6 +32,9 @@ export const ID_PREFIX = {
   webhookEndpoint: 'we',
   reconciliation: 'rec',
   discrepancy: 'dsc',
+  report: 'rep',
+  import: 'imp',
+  bulk: 'blk',
 } as const;
 
 const TYPEID_SUFFIX = '[0-7][0-9a-hjkmnp-tv-z]{25}';
@@ -49,8 +54,20 @@ export function isRefundId(text: string): text is RefundId {
   return REFUND_ID.test(text);
 }
 
+/** True when the text has the form of a job's id. Says nothing about whether the job exists. */
+export function isJobId(text: string): text is JobId {
+  return JOB_IDS.some((form) => form.test(text));
+}
+
+/** The kind of a job, which its prefix tells. */
+export function jobKindOf(jobId: JobId): JobKind {
+  return JOB_KINDS.find((kind) => idForm(kind).test(jobId)) ?? 'report';
+}
+
 const ORDER_ID = idForm('order');
 const REFUND_ID = idForm('refund');
+const JOB_KINDS = ['report', 'import', 'bulk'] as const satisfies readonly JobKind[];
+const JOB_IDS = JOB_KINDS.map(idForm);
 
 /** The checkout workflow of an order: one order, one workflow. */
 export function checkoutWorkflowId(orderId: OrderId): string {
@@ -106,6 +123,11 @@ export function deliveryWorkflowId(subscription: string, eventId: string): strin
 /** The workflow that compares our records with the providers'. */
 export function reconcileWorkflowId(reconciliationId: string): string {
   return `reconcile/${reconciliationId}`;
+}
+
+/** The workflow of a job: `report/rep_...`, `import/imp_...` or `bulk/blk_...`. */
+export function jobWorkflowId(jobId: JobId): string {
+  return `${jobKindOf(jobId)}/${jobId}`;
 }
 
 /** The workflow that resends a notification, when an operator requests it. */

@@ -3,7 +3,7 @@
  * workflow that throws at it fails its task for ever. Pure and without a library, because the module is
  * loaded anew for each workflow.
  */
-import { isOrderId, isRefundId } from '../domain/ids.ts';
+import { isJobId, isOrderId, isRefundId } from '../domain/ids.ts';
 import { isCount, isLine, isStorable, toInstant } from '../domain/text.ts';
 
 export interface Schema<T> {
@@ -60,6 +60,7 @@ export const refundId = leaf(
   'a refund id',
   (value) => typeof value === 'string' && isRefundId(value),
 );
+export const jobId = leaf('a job id', (value) => typeof value === 'string' && isJobId(value));
 export const currency = leaf(
   'a currency code',
   (value): value is string => typeof value === 'string' && /^[A-Z]{3}$/.test(value),

@@ -4,6 +4,7 @@ import { typeid, TypeID } from 'typeid-js';
 import {
   ID_PREFIX,
   type CustomerId,
+  type JobId,
   type OrderId,
   type PaymentId,
   type RefundId,
@@ -23,6 +24,9 @@ interface Ids {
   readonly webhookEndpoint: string;
   readonly reconciliation: string;
   readonly discrepancy: string;
+  readonly report: JobId;
+  readonly import: JobId;
+  readonly bulk: JobId;
 }
 
 /** An id has 48 bits of time: until the year 10889. */

@@ -685,3 +685,62 @@ CREATE TABLE quotes (
   CONSTRAINT quotes_expire CHECK (expires_at > created_at)
 );
 CREATE INDEX quotes_expires_at_idx ON quotes (expires_at);
+
+-- Jobs: reports, imports and bulk actions.
+
+CREATE TYPE job_kind AS ENUM ('report', 'import', 'bulk');
+CREATE TYPE job_status AS ENUM ('awaiting_approval', 'queued', 'running', 'cancelling', 'succeeded',
+  'failed', 'cancelled');
+CREATE TYPE job_stream AS ENUM ('input', 'output', 'errors');
+
+CREATE TABLE jobs (
+  id text PRIMARY KEY,
+  kind job_kind NOT NULL,
+  type text NOT NULL,
+  -- Never personal data.
+  params jsonb NOT NULL,
+  status job_status NOT NULL,
+  -- Null until the items were counted.
+  total integer CHECK (total >= 0),
+  -- Items dealt with, the failed ones among them.
+  done integer NOT NULL DEFAULT 0,
+  failed integer NOT NULL DEFAULT 0,
+  -- Where the next batch begins; null: at the start.
+  cursor jsonb,
+  -- Committed batches: one that an attempt began before another one committed is refused.
+  batches integer NOT NULL DEFAULT 0 CHECK (batches >= 0),
+  output_bytes bigint NOT NULL DEFAULT 0 CHECK (output_bytes >= 0),
+  -- `schedule`, or the operator's API key.
+  actor text NOT NULL,
+  approved_by text,
+  -- Who is told when the job has ended. Cleared when told.
+  notify_email text,
+  -- Why the job failed, in words.
+  error text,
+  -- Null: the job's workflow is not known to have been started; recovery starts it.
+  workflow_started_at timestamptz(3),
+  checked_at timestamptz(3),
+  created_at timestamptz(3) NOT NULL DEFAULT now(),
+  started_at timestamptz(3),
+  progress_at timestamptz(3) NOT NULL DEFAULT now(),
+  finished_at timestamptz(3),
+  CONSTRAINT jobs_failed_within_done CHECK (failed BETWEEN 0 AND done),
+  CONSTRAINT jobs_done_within_total CHECK (done <= total),
+  CONSTRAINT jobs_ended_has_time
+    CHECK ((status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
+  CONSTRAINT jobs_failed_has_error CHECK ((status = 'failed') = (error IS NOT NULL))
+);
+CREATE INDEX jobs_kind_id_idx ON jobs (kind, id);
+CREATE INDEX jobs_open ON jobs (id)
+  WHERE status IN ('awaiting_approval', 'queued', 'running', 'cancelling');
+CREATE INDEX jobs_finished_at_idx ON jobs (finished_at);
+CREATE INDEX jobs_notify_email ON jobs (notify_email) WHERE notify_email IS NOT NULL;
+
+-- What a job was given and what it wrote, in order: rows as lines of JSON, or text as it was sent.
+CREATE TABLE job_chunks (
+  job_id text NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  stream job_stream NOT NULL,
+  seq integer NOT NULL CHECK (seq >= 0),
+  body text NOT NULL CHECK (body <> ''),
+  PRIMARY KEY (job_id, stream, seq)
+);
