@@ -58,6 +58,8 @@ export class ConcurrencyLimiter {
   #lastEmptyMs: number;
   #countedSinceMs: number;
   #released = 0;
+  #turnedAway = 0;
+  #retryAfterMs = LEAST_RETRY_MS;
   /** Requests served within most of `maxWaitMs`; unbounded while the pace is unknown. */
   #servedInTime = Infinity;
 
@@ -76,7 +78,17 @@ export class ConcurrencyLimiter {
     if (this.#closed) return this.#reject('stopping');
     const { size } = this.#queue;
     if (size === 0 && this.#running < this.#runningLimit()) return this.#admit();
-    return size < this.#queueLimit() ? this.#waitInQueue(signal) : this.#reject('queue_full');
+    if (size < this.#queueLimit()) return this.#waitInQueue(signal);
+    this.#turnedAway += 1;
+    return this.#reject('queue_full');
+  }
+
+  /**
+   * After how long a rejected request should be repeated, on average, in milliseconds: then as many come
+   * back as are served. At least 2 s, and at most 10 s: a shopper waits.
+   */
+  retryAfterMs(): number {
+    return this.#retryAfterMs;
   }
 
   /** Rejects the requests that wait now. */
@@ -130,6 +142,7 @@ export class ConcurrencyLimiter {
     const nowMs = this.#nowMs();
     if (this.#queue.size === 0) {
       this.#lastEmptyMs = nowMs;
+      this.#retryAfterMs = LEAST_RETRY_MS;
       this.#startCounting(nowMs, Infinity);
     }
     const stalledShare = Math.min(1, (nowMs - this.#lastEmptyMs) / stalledAfterMs);
@@ -141,6 +154,9 @@ export class ConcurrencyLimiter {
     const countedMs = nowMs - this.#countedSinceMs;
     if (countedMs >= PACE_OVER_MS) {
       const perMs = this.#released / countedMs;
+      // Little's law: as many clients wait to come back as are turned away during one such delay.
+      const servedAllMs = (this.#turnedAway * this.#retryAfterMs) / Math.max(1, this.#released);
+      this.#retryAfterMs = Math.min(MOST_RETRY_MS, Math.max(LEAST_RETRY_MS, servedAllMs));
       this.#startCounting(nowMs, perMs * this.#limits.maxWaitMs * SAFE_SHARE);
     }
     return this.#servedInTime;
@@ -148,7 +164,7 @@ export class ConcurrencyLimiter {
 
   #startCounting(nowMs: number, servedInTime: number): void {
     this.#countedSinceMs = nowMs;
-    this.#released = 0;
+    this.#released = this.#turnedAway = 0;
     this.#servedInTime = servedInTime;
   }
 
@@ -170,6 +186,8 @@ export class ConcurrencyLimiter {
 
 /** Long enough that a process that has just started serves some requests. */
 const PACE_OVER_MS = 3_000;
+const LEAST_RETRY_MS = 2_000;
+const MOST_RETRY_MS = 10_000;
 /** Of the maximum wait; the rest is for a pace that drops during the wait. */
 const SAFE_SHARE = 0.8;
 

@@ -13,9 +13,6 @@ import { databaseUnavailable, isOfConsole, type ApiEnv } from './request.ts';
 
 /** At most 10 s in the queue, then authorize 2 s, look-up 1 s and the database. */
 export const REQUEST_DEADLINE_MS = 15_000;
-/** A range, so that clients rejected together do not retry together. */
-const RETRY_SECONDS = { least: 1, most: 3 } as const;
-
 /** Health, metrics and callbacks do not pass here. */
 export function loadShedding({ limiters }: Services): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
@@ -41,16 +38,16 @@ export function loadShedding({ limiters }: Services): MiddlewareHandler<ApiEnv> 
 /** Throws ProblemError when rejected. */
 async function acquirePermit(limiter: ConcurrencyLimiter, signal: AbortSignal): Promise<Permit> {
   const result = await limiter.acquire(signal);
-  if (typeof result === 'string') throw new ProblemError(rejected(result));
+  if (typeof result === 'string') throw new ProblemError(rejected(result, limiter.retryAfterMs()));
   return result;
 }
 
-function rejected(reason: Rejection): Problem {
+function rejected(reason: Rejection, retryAfterMs: number): Problem {
   if (reason === 'database_unavailable') return databaseUnavailable();
-  const { least, most } = RETRY_SECONDS;
   return {
     code: 'overloaded',
     detail: 'The request was not processed. Retry it, with the same Idempotency-Key if it had one.',
-    retryAfterSeconds: least + Math.floor(Math.random() * (most - least + 1)),
+    // From 1 s to twice the average, so that clients rejected together do not retry together.
+    retryAfterSeconds: 1 + Math.random() * ((2 * retryAfterMs) / 1_000 - 2),
   };
 }

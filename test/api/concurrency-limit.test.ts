@@ -76,6 +76,26 @@ describe('a concurrency limiter', () => {
     expect(limiter.view()).toMatchObject({ running: 2, queued: 8 });
   });
 
+  test('rejected requests are told to come back at the pace at which requests are served', async () => {
+    let nowMs = 0;
+    const limits = { ...LIMITS, maxQueued: 10, maxStalled: 10, maxWaitMs: 60_000 };
+    const limiter = new ConcurrencyLimiter(limits, { nowMs: () => nowMs });
+    const results = times(12, () => limiter.acquire(connected()));
+    // Two are turned away for each that is served, and come back after 2 s: all are served in 4 s.
+    for (const each of results.slice(0, 3)) {
+      nowMs += 1_000;
+      permitOf(await each).release();
+      queuedOf(limiter, 4);
+    }
+    expect(limiter.retryAfterMs()).toBe(4_000);
+    nowMs += 4_000;
+    queuedOf(limiter, 40);
+    expect(limiter.retryAfterMs()).toBe(10_000);
+    limiter.rejectQueue('database_unavailable');
+    queuedOf(limiter, 1);
+    expect(limiter.retryAfterMs()).toBe(2_000);
+  });
+
   test('a queued request is rejected after the maximum wait, and one whose client disconnects leaves the queue', async () => {
     const limiter = new ConcurrencyLimiter({ ...LIMITS, maxWaitMs: 20 });
     void times(2, () => limiter.acquire(connected()));
