@@ -26,6 +26,7 @@ export const ID_PREFIX = {
   shipment: 'shp',
   refund: 'rfd',
   customer: 'cus',
+  quote: 'quo',
   apiKey: 'key',
   deadLetter: 'dl',
   redrive: 'rdr',

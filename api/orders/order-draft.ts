@@ -1,16 +1,16 @@
-/** Turns a request into an order draft: prices, sums and limits. Pure. */
+/** Turns a request into an order draft, once its cart and its quote are found to be right. Pure. */
 import type { Language } from '../../domain/language.ts';
-import { sumMinor } from '../../domain/money.ts';
-import type { Adjustment, OrderLine } from '../../domain/order.ts';
-import type { Product } from '../../domain/product.ts';
+import type { OrderLine } from '../../domain/order.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { KeyClaim } from '../../prisma/access/idempotency.ts';
+import type { Offer } from '../../prisma/catalog/products.ts';
 import type { OrderDraft } from '../../prisma/orders/place-order.ts';
+import type { Quote } from '../../prisma/orders/quotes.ts';
+import { checkCart, expectedTotal, unitsBySku, type PricedLine } from './cart.ts';
 import { priceChanged } from './responses.ts';
 import { invalidRequest, type FieldError, type Problem } from '../http/problems.ts';
 import { jsonPointer } from '../http/validation.ts';
-import { MAX_QUANTITY, type PlaceOrderBody } from '../schemas/orders.ts';
-import { notChargeable, outsideLimits } from './amounts.ts';
+import type { PlaceOrderBody } from '../schemas/orders.ts';
 
 export interface PlaceOrderRequest {
   readonly claim: KeyClaim;
@@ -26,75 +26,86 @@ export interface PlaceOrderRequest {
 }
 
 export type DraftOutcome =
-  | { readonly kind: 'drafted'; readonly draft: OrderDraft }
+  | {
+      readonly kind: 'drafted';
+      readonly draft: OrderDraft;
+      /** There are fewer units than the lines want. */
+      readonly isShort: boolean;
+    }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-/** Prices the lines with the current catalog, within what can be charged in the currency. */
+/** What an order is priced by. */
+export interface Prices {
+  readonly offers: readonly Offer[];
+  /** The quote that the request names: null when there is none of this id, undefined when it names none. */
+  readonly quote: Quote | null | undefined;
+}
+
+/**
+ * Prices the lines with the current catalog, or with the quote while it is valid, within what can be
+ * charged in the currency. An expired quote pins nothing, but its total is what the shopper was told.
+ */
 export function draftOrder(
   request: PlaceOrderRequest,
-  products: readonly Product[],
+  { offers, quote }: Prices,
   payments: Pick<PaymentGateway, 'limitsOf'>,
 ): DraftOutcome {
   const { body } = request;
-  const limits = payments.limitsOf(body.currency);
-  if (limits === null) return invalid([notChargeable(body.currency)]);
-  const errors = findErrors(body, products);
-  if (errors.length > 0) return invalid(errors);
-  const lines = sumBySku(body, products);
-  const adjustments = adjustmentsOf(body);
-  const totalMinor = adjustments.reduce((sum, each) => sum + each.amountMinor, sumMinor(lines));
-  const detail = outsideLimits({ amountMinor: totalMinor, currency: body.currency }, limits);
-  if (detail !== null) return invalid([{ detail, pointer: jsonPointer(['lines']) }]);
-  const expected = body.expected_total_minor;
-  if (expected !== undefined && expected !== totalMinor) {
+  const misused = quoteError(body, quote);
+  if (misused !== null) return refused([misused]);
+  const context = {
+    offers: quote?.isValid ? atQuotedPrices(offers, quote) : offers,
+    limits: payments.limitsOf(body.currency),
+    quotedMinor: quote && !quote.isValid ? quote.totalMinor : undefined,
+  };
+  const checked = checkCart(body, context);
+  const { lines, adjustments, totalMinor, problems } = checked;
+  const errors = problems.filter(({ code }) => code === 'invalid_request');
+  if (totalMinor === null || errors.length > 0) return refused(errors);
+  const changes = problems.filter(({ code }) => code === 'price_changed');
+  if (changes.length > 0) {
     const total = { amountMinor: totalMinor, currency: body.currency };
-    return { kind: 'refused', problem: priceChanged(total, expected) };
+    const problem = priceChanged(total, expectedTotal(body, context));
+    return { kind: 'refused', problem: { ...problem, errors: changes.map(toFieldError) } };
   }
-  return { kind: 'drafted', draft: toDraft(request, { lines, adjustments, totalMinor }) };
+  const draft = toDraft(request, { lines: lines.map(toLine), adjustments, totalMinor });
+  return { kind: 'drafted', draft, isShort: problems.length > 0 };
 }
 
-function findErrors(body: PlaceOrderBody, products: readonly Product[]): FieldError[] {
-  const errors: FieldError[] = [];
-  const quantities = new Map<string, number>();
-  for (const [index, { sku, quantity }] of body.lines.entries()) {
-    const product = products.find((each) => each.sku === sku);
-    const sum = (quantities.get(sku) ?? 0) + quantity;
-    quantities.set(sku, sum);
-    if (product === undefined) {
-      const detail = 'No product has this SKU.';
-      errors.push({ detail, pointer: jsonPointer(['lines', index, 'sku']) });
-    } else if (sum > MAX_QUANTITY) {
-      const detail = `An order may contain ${MAX_QUANTITY} units of one product; ${sum} were requested.`;
-      errors.push({ detail, pointer: jsonPointer(['lines', index, 'quantity']) });
-    }
+function quoteError(body: PlaceOrderBody, quote: Quote | null | undefined): FieldError | null {
+  const pointer = jsonPointer(['quote']);
+  if (quote === null) {
+    return { detail: 'No quote has this id any more. Ask for a new one.', pointer };
   }
-  const foreign = products.find(({ currency }) => currency !== body.currency);
-  if (foreign) {
-    const detail = `${foreign.sku} is priced in ${foreign.currency}.`;
-    errors.push({ detail, pointer: jsonPointer(['currency']) });
-  }
-  return errors;
+  if (quote === undefined || isOfCart(quote, body)) return null;
+  return { detail: 'The quote is for another cart. Ask for one of this cart.', pointer };
 }
 
-/** One line per SKU, in the order of first occurrence. */
-function sumBySku(body: PlaceOrderBody, products: readonly Product[]): readonly OrderLine[] {
-  const quantities = new Map<string, number>();
-  for (const { sku, quantity } of body.lines) {
-    quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
-  }
-  return [...quantities].flatMap(([sku, quantity]) => {
-    const product = products.find((each) => each.sku === sku);
-    if (!product) return [];
-    return [{ sku, name: product.name, quantity, unitPriceMinor: product.priceMinor }];
+/** Lines and adjustments are the same, whatever their texts; several lines of one SKU are one. */
+function isOfCart(quote: Quote, { lines, adjustments, currency }: PlaceOrderBody): boolean {
+  const quoted = unitsBySku(quote.lines);
+  const wanted = unitsBySku(lines);
+  return (
+    quote.currency === currency &&
+    quoted.size === wanted.size &&
+    [...wanted].every(([sku, units]) => quoted.get(sku) === units) &&
+    quote.adjustments.length === adjustments.length &&
+    adjustments.every(({ kind, amount_minor: amountMinor }, index) => {
+      const other = quote.adjustments[index];
+      return other?.kind === kind && other.amountMinor === amountMinor;
+    })
+  );
+}
+
+function atQuotedPrices(offers: readonly Offer[], { lines, currency }: Quote): readonly Offer[] {
+  return offers.map((offer) => {
+    const quoted = lines.find(({ sku }) => sku === offer.sku);
+    return quoted ? { ...offer, priceMinor: quoted.unitPriceMinor, currency } : offer;
   });
 }
 
-function adjustmentsOf({ adjustments }: PlaceOrderBody): readonly Adjustment[] {
-  return adjustments.map(({ kind, label, amount_minor: amountMinor }) => ({
-    kind,
-    label,
-    amountMinor,
-  }));
+function toLine({ available: _, ...line }: PricedLine): OrderLine {
+  return line;
 }
 
 function toDraft(
@@ -128,6 +139,10 @@ function toDraft(
   };
 }
 
-function invalid(errors: readonly FieldError[]): DraftOutcome {
-  return { kind: 'refused', problem: invalidRequest(errors) };
+function refused(errors: readonly FieldError[]): DraftOutcome {
+  return { kind: 'refused', problem: invalidRequest(errors.map(toFieldError)) };
+}
+
+function toFieldError({ detail, pointer }: FieldError): FieldError {
+  return { detail, ...(pointer !== undefined && { pointer }) };
 }

@@ -10,9 +10,10 @@ import type { Order, OrderLine } from '../../domain/order.ts';
 import { readKeyState, type KeyState } from '../../prisma/access/idempotency.ts';
 import { isOverdue } from '../../prisma/orders/orders.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
-import { findOffers, type Offer } from '../../prisma/catalog/products.ts';
+import { findOffers } from '../../prisma/catalog/products.ts';
 import { findShortages } from '../../prisma/catalog/stock.ts';
-import { draftOrder, type PlaceOrderRequest } from './order-draft.ts';
+import { findQuote } from '../../prisma/orders/quotes.ts';
+import { draftOrder, type PlaceOrderRequest, type Prices } from './order-draft.ts';
 import { inFlight, keyReused } from '../http/idempotent.ts';
 import { outOfStock, paymentNotAttempted, requestTimedOut } from './responses.ts';
 import {
@@ -49,29 +50,28 @@ type Opened =
 
 async function openOrResume(deps: PlaceOrderDeps, request: PlaceOrderRequest): Promise<Opened> {
   const skus = [...new Set(request.body.lines.map((line) => line.sku))];
-  const [key, offers] = await Promise.all([
+  const { quote: quoteId } = request.body;
+  const [key, offers, quote] = await Promise.all([
     readKeyState(deps.db, request.claim),
     findOffers(deps.db, skus),
+    quoteId === undefined ? undefined : findQuote(deps.db, quoteId),
   ]);
-  return key.kind === 'free' ? open(deps, request, offers) : resume(deps, request, key);
+  return key.kind === 'free' ? open(deps, request, { offers, quote }) : resume(deps, request, key);
 }
 
 async function open(
   deps: PlaceOrderDeps,
   request: PlaceOrderRequest,
-  offers: readonly Offer[],
+  prices: Prices,
 ): Promise<Opened> {
-  const drafted = draftOrder(request, offers, deps.payments);
+  const drafted = draftOrder(request, prices, deps.payments);
   if (drafted.kind === 'refused') return drafted;
   if (request.signal.aborted) return refused(requestTimedOut());
   // No units are held while the circuit breaker would refuse the authorization anyway.
   const unavailable = deps.payments.authorizeUnavailable();
   if (unavailable !== null) return refused(paymentNotAttempted(unavailable));
   const { lines } = drafted.draft;
-  const isShort = offers.some(({ sku, available }) =>
-    lines.some((line) => line.sku === sku && line.quantity > available),
-  );
-  const soldOut = isShort ? await refuseShort(deps, request, lines) : null;
+  const soldOut = drafted.isShort ? await refuseShort(deps, request, lines) : null;
   if (soldOut !== null) return soldOut;
   const opened = await openOrder(deps.db, request.claim, drafted.draft);
   switch (opened.kind) {

@@ -1,14 +1,18 @@
 /** Orders on the wire. snake_case, amounts in minor units. */
 import { z } from '@hono/zod-openapi';
+import { idForm } from '../../domain/ids.ts';
 import { ORDER_STATUSES } from '../../domain/order.ts';
 import { REFUND_STATUSES } from '../../domain/refund.ts';
 import { adjustments, adjustmentSchema } from './adjustments.ts';
+import { attentionSchema, troubleSchema } from './attention.ts';
 import { currency, listOf, sku, text } from './common.ts';
 import { customer, language, shippingAddress, shippingAddressSchema } from './customers.ts';
 
 export const MAX_LINES = 50;
 export const MAX_QUANTITY = 1_000;
 const ORDER_ID = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
+
+const expectedMinor = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
 
 export const placeOrderBody = z
   .strictObject({
@@ -19,6 +23,9 @@ export const placeOrderBody = z
         z.strictObject({
           sku: sku.openapi({ example: 'mug-white' }),
           quantity: z.number().int().min(1).max(MAX_QUANTITY),
+          expected_unit_price_minor: expectedMinor.openapi({
+            description: 'Another price is refused as `price_changed`.',
+          }),
         }),
       )
       .min(1)
@@ -32,7 +39,19 @@ export const placeOrderBody = z
         example: 'pm_card_visa',
         description: "The payment provider's token, created in the shopper's browser.",
       }),
-    expected_total_minor: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+    expected_total_minor: expectedMinor.openapi({
+      description: 'Another total is refused as `price_changed`.',
+    }),
+    quote: z
+      .string()
+      .regex(idForm('quote'), 'Not the id of a quote')
+      .optional()
+      .openapi({
+        example: 'quo_01k9zq3v5nfa3s4w1m6t2y8h7c',
+        description:
+          'A quote of this cart: while it is valid, its prices are the prices of the order. When it has ' +
+          'expired, another total than the quoted one is refused as `price_changed`.',
+      }),
   })
   .openapi('PlaceOrder', {
     example: {
@@ -167,43 +186,6 @@ export const refundEntrySchema = z
   })
   .openapi('RefundEntry');
 export type RefundEntryBody = z.output<typeof refundEntrySchema>;
-
-const failedAttempts = {
-  step: z.string().openapi({ example: 'capturePayment' }),
-  attempts: z.number().int().openapi({
-    description: 'Failed attempts since the last success, and since the last decision.',
-  }),
-  first_failed_at: z.iso.datetime(),
-  last_failed_at: z.iso.datetime(),
-  last_failure: z.string().openapi({
-    example: 'capture: connection refused by the payment provider',
-    description: 'The cause in words.',
-  }),
-};
-
-const troubleSchema = z
-  .object({
-    ...failedAttempts,
-    next_attempt_at: z.iso.datetime().openapi({
-      description: 'In the past: overdue, because no worker runs or Temporal is away.',
-    }),
-  })
-  .openapi('Trouble');
-
-const attentionSchema = z
-  .object({
-    since: z.iso.datetime(),
-    steps: z.array(
-      z.object({
-        ...failedAttempts,
-        dead_letter_id: z.string().openapi({ description: 'Redrive this dead letter to decide.' }),
-        decisions: z.array(
-          z.object({ action: z.enum(['retry', 'skip', 'cancel']), effect: z.string() }),
-        ),
-      }),
-    ),
-  })
-  .openapi('Attention');
 
 export const orderViewSchema = orderSchema
   .extend({

@@ -18,6 +18,7 @@ interface Ids {
   readonly shipment: ShipmentId;
   readonly refund: RefundId;
   readonly customer: CustomerId;
+  readonly quote: string;
   readonly apiKey: string;
   readonly deadLetter: string;
   readonly redrive: string;
