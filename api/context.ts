@@ -14,6 +14,7 @@ import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
 import type { SecretCipher } from '../prisma/client/secret-cipher.ts';
+import { createGuessLimits, type GuessLimits } from './customers/guessing.ts';
 import { ConcurrencyLimiter } from './limits/concurrency-limit.ts';
 import { createApiKeyCache, type ApiKeyCache } from '../services/api-key-cache.ts';
 import { createProductCache, type ProductCache } from '../services/product-cache.ts';
@@ -81,6 +82,7 @@ export interface ApiDeps {
 export interface Services extends ApiDeps {
   readonly apiKeys: ApiKeyCache;
   readonly limiters: Limiters;
+  readonly guessLimits: GuessLimits;
   readonly productCache: ProductCache;
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
@@ -129,6 +131,7 @@ export function createServices(deps: ApiDeps): Services {
   return {
     ...deps,
     limiters,
+    guessLimits: createGuessLimits(),
     apiKeys: createApiKeyCache({ db, refuseLocal: production }),
     productCache,
     waiters,

@@ -65,6 +65,12 @@ export function jobKindOf(jobId: JobId): JobKind {
   return JOB_KINDS.find((kind) => idForm(kind).test(jobId)) ?? 'report';
 }
 
+/** True when the text has the form of a customer id. Says nothing about whether the customer exists. */
+export function isCustomerId(text: string): text is CustomerId {
+  return CUSTOMER_ID.test(text);
+}
+
+const CUSTOMER_ID = idForm('customer');
 const ORDER_ID = idForm('order');
 const REFUND_ID = idForm('refund');
 const JOB_KINDS = ['report', 'import', 'bulk'] as const satisfies readonly JobKind[];

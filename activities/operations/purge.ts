@@ -47,7 +47,7 @@ export async function purgeOld({
 }
 
 /**
- * Erases the persons of orders that are older than the period, and customers who have no other order.
+ * Erases the persons of orders that are older than the period, and guests who have no other order.
  * Returns the number of orders.
  */
 export async function eraseOutdated({

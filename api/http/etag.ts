@@ -1,5 +1,6 @@
 /** Entity tags and preconditions (RFC 9110 §8.8.3 and §13). */
 import { createHash } from 'node:crypto';
+import { ProblemError } from './problems.ts';
 
 /** The tag of a versioned resource. */
 export function versionTag(version: number): string {
@@ -13,6 +14,40 @@ export function contentTag(body: string): string {
 
 /** The precondition that is false; null when the request may proceed. */
 export type FailedPrecondition = 'if-match' | 'if-none-match' | null;
+
+/** The fields of a request, as its schema gives them. */
+export interface PreconditionFields {
+  readonly 'if-match'?: string | undefined;
+  readonly 'if-none-match'?: string | undefined;
+}
+
+/**
+ * The only version of the resource that a write may change: 0 when it must not exist yet, null for any.
+ * Throws ProblemError when the preconditions are false at the version that `read` gives, null for none.
+ */
+export async function requiredVersion(
+  resource: string,
+  fields: PreconditionFields,
+  read: () => Promise<number | null>,
+): Promise<number | null> {
+  const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = fields;
+  if (ifMatch === undefined && ifNoneMatch === undefined) return null;
+  const version = await read();
+  const tag = version === null ? null : versionTag(version);
+  if (failedPrecondition({ ifMatch, ifNoneMatch }, tag) !== null) {
+    throw notAtVersion(resource, version);
+  }
+  return version ?? 0;
+}
+
+/** ProblemError 412: the resource changed, or null: it does not exist. */
+export function notAtVersion(resource: string, current: number | null): ProblemError {
+  const detail =
+    current === null
+      ? `The ${resource} does not exist.`
+      : `The ${resource} is now at version ${current}. Read it again.`;
+  return new ProblemError({ code: 'precondition_failed', detail });
+}
 
 /**
  * Evaluates If-Match, then If-None-Match, in the order of §13.2.2. `tag` is that of the current

@@ -21,6 +21,7 @@ export const INFO = {
 export const TAGS = [
   { name: 'Orders', description: 'Place, read and cancel orders.' },
   { name: 'Refunds', description: 'Return captured money.' },
+  { name: 'Customers', description: 'Register customers and keep their preferences.' },
   { name: 'Products', description: 'The catalog and its stock.' },
   { name: 'Events', description: 'The log of everything that happened to orders.' },
   { name: 'Webhooks', description: 'Endpoints that events are delivered to.' },

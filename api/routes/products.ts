@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { formatMoney, type AmountLimits, type Money } from '../../domain/money.ts';
 import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
-import { contentTag, failedPrecondition, versionTag } from '../http/etag.ts';
+import { contentTag, notAtVersion, requiredVersion, versionTag } from '../http/etag.ts';
 import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { invalidRequest, ProblemError, type FieldError } from '../http/problems.ts';
 import { jsonPointer } from '../http/validation.ts';
@@ -46,12 +46,14 @@ export function productRoutes(services: Services) {
     .openapi(putRoute, async (c) => {
       const { sku } = c.req.valid('param');
       const { name, description, price_minor: priceMinor, currency } = c.req.valid('json');
-      const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = c.req.valid('header');
-      const expectedVersion = await requiredVersion(services, sku, { ifMatch, ifNoneMatch });
+      const readVersion = async () => (await findProduct(db, sku))?.version ?? null;
+      const fields = c.req.valid('header');
+      const expectedVersion = await requiredVersion('product', fields, readVersion);
       requirePrice(services, { amountMinor: priceMinor, currency });
       const draft = { sku, name, description: description ?? null, priceMinor, currency };
       const outcome = await putProduct(db, draft, { expectedVersion, by: operatorOf(c) });
-      if (outcome.kind === 'version_mismatch') throw notAtVersion(outcome.currentVersion);
+      if (outcome.kind === 'version_mismatch')
+        throw notAtVersion('product', outcome.currentVersion);
       // Other processes are notified; this one invalidates its cache immediately.
       productCache.invalidate();
       c.header('etag', versionTag(outcome.product.version));
@@ -120,19 +122,6 @@ const putRoute = createRoute({
   },
 });
 
-/** The version that the preconditions are true for: 0 for none, null without preconditions. */
-async function requiredVersion(
-  { db }: Services,
-  sku: string,
-  fields: Parameters<typeof failedPrecondition>[0],
-): Promise<number | null> {
-  if (fields.ifMatch === undefined && fields.ifNoneMatch === undefined) return null;
-  const version = (await findProduct(db, sku))?.version ?? null;
-  const tag = version === null ? null : versionTag(version);
-  if (failedPrecondition(fields, tag) !== null) throw notAtVersion(version);
-  return version ?? 0;
-}
-
 /** A price that no order could be charged is refused here, not at the first order. */
 function requirePrice({ payments }: Services, price: Money): void {
   const limits = payments.limitsOf(price.currency);
@@ -147,14 +136,6 @@ function wrongPrice(price: Money, limits: AmountLimits): readonly FieldError[] {
       ? `A card can be charged at most ${most}.`
       : offStep(price, limits);
   return detail === null ? [] : [{ detail, pointer: jsonPointer(['price_minor']) }];
-}
-
-function notAtVersion(current: number | null): ProblemError {
-  const detail =
-    current === null
-      ? 'The product does not exist.'
-      : `The product is now at version ${current}. Read it again.`;
-  return new ProblemError({ code: 'precondition_failed', detail });
 }
 
 export function productNotFound(): ProblemError {

@@ -61,6 +61,8 @@ export const language = z
     example: 'de',
   });
 
+export const CONSENT_NEEDS_PHONE = 'A phone number is needed for SMS';
+
 export const customer = z
   .strictObject({
     email,
@@ -68,7 +70,7 @@ export const customer = z
     phone: phone.optional(),
     language: language.optional().openapi({
       description:
-        "The language of messages about the order. Left out: the customer's preference, else the " +
+        "The language of messages. Left out of an order: the customer's preference, else the " +
         "shop's default.",
     }),
     sms_consent: z
@@ -76,14 +78,52 @@ export const customer = z
       .optional()
       .openapi({
         description:
-          'The customer has agreed to be notified by SMS, which needs a phone. Left out: the ' +
-          "customer's preference, else no SMS.",
+          'The customer has agreed to be notified by SMS, which needs a phone. Left out of an order: ' +
+          "the customer's preference, else no SMS.",
       }),
   })
   .refine(({ phone: number, sms_consent: mayText }) => number !== undefined || mayText !== true, {
     path: ['phone'],
-    message: 'A phone number is needed for SMS',
+    message: CONSENT_NEEDS_PHONE,
   });
+
+export const newCustomerBody = customer.openapi('NewCustomer', {
+  example: { email: 'ada@example.com', name: 'Ada Lovelace', language: 'de' },
+});
+export const changeCustomerBody = z
+  .strictObject({
+    name: text(200).optional(),
+    phone: phone.nullable().optional(),
+    language: language.nullable().optional(),
+    sms_consent: z.boolean().optional(),
+  })
+  .refine((body) => Object.keys(body).length > 0, 'Name at least one field')
+  .openapi('ChangeCustomer', { minProperties: 1, example: { language: 'en' } });
+
+export const customerParam = z.object({
+  id: z.string().openapi({ example: 'cus_01k9zq3v5nfa3s4w1m6t2y8h7c' }),
+});
+export const availabilityQuery = z.object({ email });
+export const availabilitySchema = z
+  .object({ object: z.literal('availability'), available: z.boolean() })
+  .openapi('Availability');
+
+export const customerSchema = z
+  .object({
+    object: z.literal('customer'),
+    id: z.string(),
+    email: z.string(),
+    name: z.string(),
+    phone: z.string().nullable(),
+    language: z.enum(LANGUAGES).nullable(),
+    sms_consent: z.boolean(),
+    registered_at: z.iso.datetime().nullable().openapi({ description: 'Null: a guest.' }),
+    version: z.number().int(),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+  })
+  .openapi('Customer');
+export type CustomerBody = z.output<typeof customerSchema>;
 
 export const shippingAddress = z
   .strictObject({

@@ -8,7 +8,7 @@ import type { CustomerId, OrderId } from '../../domain/ids.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
-import { isAbout } from './messages.ts';
+import { isAbout, isRegistrationOf } from './messages.ts';
 import { orderTransaction, transitionOrder } from '../orders/transition.ts';
 
 /** `system`: the retention period. */
@@ -63,15 +63,21 @@ export async function eraseOrder(db: Database, orderId: OrderId, by: Eraser): Pr
   return orderTransaction(db, orderId, (tx) => eraseOrderWithin(tx, orderId, by));
 }
 
-/** The same for an order from `listOutdated`, and for its customer with the last order. */
+/**
+ * The same for an order from `listOutdated`, and for a guest with the last order. A registered customer
+ * stays: the account ends on request.
+ */
 export async function eraseOutdatedOrder(
   db: Database,
   { id, email }: { readonly id: OrderId; readonly email: string },
 ): Promise<boolean> {
   return orderTransaction(db, id, async (tx) => {
     const isErased = await eraseOrderWithin(tx, id, 'system');
-    if (isErased) await eraseCustomerWithin(tx, { email, by: 'system', orders: 1 });
-    return isErased;
+    if (!isErased) return false;
+    const guests = await tx.$queryRaw<unknown[]>`
+      SELECT FROM customers WHERE email = ${email} AND registered_at IS NULL FOR UPDATE`;
+    if (guests.length > 0) await eraseCustomerWithin(tx, { email, by: 'system', orders: 1 });
+    return true;
   });
 }
 
@@ -131,6 +137,10 @@ async function eraseCustomerWithin(
     UPDATE customers SET email = NULL, name = ${ERASED}, phone = NULL, language = NULL,
       sms_consent = false, registered_at = NULL, version = version + 1, updated_at = now()
     WHERE id = ${customerId}`;
+  await tx.$executeRaw`
+    UPDATE idempotency_keys k
+    SET fingerprint = ${ERASED}, body = json_build_object('id', ${customerId}::text)::text
+    WHERE ${isRegistrationOf(Prisma.sql`${customerId}`)}`;
   const action = { action: 'customer.erased', subject: customerId, data: { orders } };
   await recordAction(tx, by, action);
   return { kind: 'erased', customerId };

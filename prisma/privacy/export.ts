@@ -4,7 +4,7 @@
  */
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
-import { isAbout } from './messages.ts';
+import { isAbout, isRegistrationOf } from './messages.ts';
 import type { CustomerId, OrderId } from '../../domain/ids.ts';
 
 /** The bytes of a message `i` as text. */
@@ -19,7 +19,11 @@ export async function exportCustomer(
   email: string,
 ): Promise<{ readonly id: CustomerId; readonly row: Row } | null> {
   const rows = await db.$queryRaw<{ id: CustomerId; row: Row }[]>`
-    SELECT id, to_jsonb(c) AS row FROM customers c WHERE email = ${email}`;
+    SELECT id, to_jsonb(c) || jsonb_build_object(
+      'stored_responses', (SELECT COALESCE(jsonb_agg(k ORDER BY k.created_at), '[]')
+        FROM idempotency_keys k WHERE ${isRegistrationOf(Prisma.sql`c.id`)})
+    ) AS row
+    FROM customers c WHERE email = ${email}`;
   return rows[0] ?? null;
 }
 

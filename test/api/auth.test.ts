@@ -18,6 +18,7 @@ const ROUTES: readonly {
   readonly path: string;
   readonly lowest: Role;
   readonly status: number;
+  readonly query?: string;
   readonly body?: object;
 }[] = [
   { method: 'POST', path: '/v1/orders', lowest: 'storefront', status: 201, body: orderBody() },
@@ -99,6 +100,22 @@ const ROUTES: readonly {
     status: 200,
     body: { email: 'nobody@example.com' },
   })),
+  {
+    method: 'GET',
+    path: '/v1/customers/availability',
+    query: '?email=nobody@example.com',
+    lowest: 'storefront',
+    status: 200,
+  },
+  { method: 'POST', path: '/v1/customers', lowest: 'storefront', status: 422, body: {} },
+  { method: 'GET', path: '/v1/customers/none', lowest: 'storefront', status: 404 },
+  {
+    method: 'PATCH',
+    path: '/v1/customers/none',
+    lowest: 'storefront',
+    status: 404,
+    body: { name: 'x' },
+  },
   { method: 'GET', path: '/v1/products', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'storefront', status: 200 },
@@ -141,11 +158,11 @@ const described = z.object({ paths: z.record(z.string(), z.looseObject({})) });
 describe('each route', () => {
   test.each(ROUTES)(
     '$method $path allows the role $lowest and those above, and returns 403 for the others',
-    async ({ method, path, lowest, status, body }) => {
+    async ({ method, path, lowest, status, query = '', body }) => {
       await shop.request('PUT', '/v1/products/by-role', { role: 'admin', body: product });
       for (const role of ROLES) {
         const key = crypto.randomUUID();
-        const response = await shop.request(method, path, { role, key, body });
+        const response = await shop.request(method, `${path}${query}`, { role, key, body });
         const allowed = ROLES.indexOf(role) >= ROLES.indexOf(lowest);
         expect(response.status, role).toBe(allowed ? status : 403);
         if (!allowed) expect((await problemOf(response)).code).toBe('forbidden');
@@ -169,7 +186,10 @@ describe('each route', () => {
       `${method} ${path}`
         .replace(ID, '{id}')
         .replace('subscriptions/nobody', 'subscriptions/{name}')
-        .replace(/(dead-letters|redrives|refunds|reconciliations|schedules)\/none/, '$1/{id}')
+        .replace(
+          /(dead-letters|redrives|refunds|reconciliations|schedules|customers)\/none/,
+          '$1/{id}',
+        )
         .replace(/products\/(mug-white|by-role)/, 'products/{sku}'),
     );
     expect(operations.toSorted()).toEqual(tabled.toSorted());

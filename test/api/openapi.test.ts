@@ -41,6 +41,8 @@ test.each([
   ['get', '/v1/products', ['if-none-match']],
   ['get', '/v1/products/{sku}', ['if-none-match']],
   ['put', '/v1/products/{sku}', ['if-match', 'if-none-match']],
+  ['get', '/v1/customers/{id}', ['if-none-match']],
+  ['patch', '/v1/customers/{id}', ['if-match']],
   ['get', '/v1/orders/{id}', ['prefer', 'if-none-match']],
   ['get', '/v1/orders/{id}/timeline', ['last-event-id']],
   ['get', '/v1/events', ['last-event-id']],

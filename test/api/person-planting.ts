@@ -79,6 +79,9 @@ const ROWS = [
    SELECT endpoint.id, e.id, e.type, 'delivered', 1 FROM endpoint, events e WHERE e.order_id = $1`,
   `INSERT INTO idempotency_keys (api_key_id, scope, key, fingerprint, state, lease_until, status, body)
    VALUES ('k', 'POST /v1/orders/' || $1 || '/cancel', 'c', 'f', 'done', now(), 202, '{}')`,
+  `INSERT INTO idempotency_keys (api_key_id, scope, key, fingerprint, state, lease_until, status, body)
+   SELECT 'k', 'POST /v1/customers', 'r', 'f', 'done', now(), 201,
+     '{"object":"customer","id":"' || customer_id || '"}' FROM orders WHERE id = $1`,
 ];
 
 /** The rows of the order by table; by `order_id` unless named here. */
@@ -86,7 +89,7 @@ const ROWS_OF: Readonly<Record<string, string>> = {
   customers: 'id = (SELECT customer_id FROM orders WHERE id = $1)',
   orders: 'id = $1',
   webhook_attempts: 'event_id IN (SELECT id FROM events WHERE order_id = $1)',
-  idempotency_keys: `(order_id = $1 OR scope LIKE '%' || $1 || '%')`,
+  idempotency_keys: `(order_id = $1 OR scope LIKE '%' || $1 || '%' OR scope = 'POST /v1/customers')`,
 };
 
 /**

@@ -284,20 +284,29 @@ describe('the retention period of personal data', () => {
       eraseOutdated({ db: shop.db, retention: { ...DEFAULT_RETENTION, personalData } }),
     );
 
-  test('persons of settled orders are erased after the period, and kept without one', async () => {
+  test('guests of settled orders are erased after the period and kept without one, and registered customers stay', async () => {
     const [email, other] = ['old@example.com', 'regular@example.com'];
+    const member = 'member@example.com';
     const old = await settledOrder(email);
     const regular = await settledOrder(other);
     await settledOrder(other);
+    const ofMember = await settledOrder(member);
+    await shop.db.customer.update({
+      where: { email: member },
+      data: { registeredAt: new Date(0) },
+    });
     const age = { createdAt: new Date(0), updatedAt: new Date(0) };
-    await shop.db.order.updateMany({ where: { id: { in: [old, regular] } }, data: age });
+    await shop.db.order.updateMany({ where: { id: { in: [old, regular, ofMember] } }, data: age });
     expect(await sweep(null)).toBe(0);
-    expect(await sweep(30)).toBe(2);
+    expect(await sweep(30)).toBe(3);
     expect(await sweep(30)).toBe(0);
     expect((await show(old)).customer.email).toBe(ERASED);
     expect((await show(regular)).customer.email).toBe(ERASED);
-    const kept = await shop.db.customer.findMany({ where: { email: { in: [email, other] } } });
-    expect(kept.map((each) => each.email)).toEqual([other]);
+    const kept = await shop.db.customer.findMany({
+      where: { email: { in: [email, other, member] } },
+      orderBy: { email: 'asc' },
+    });
+    expect(kept.map((each) => each.email)).toEqual([member, other]);
     const record = await shop.db.auditEntry.findFirstOrThrow({
       where: { action: 'customer.erased', actor: 'system' },
     });

@@ -38,6 +38,17 @@ describe('stock', () => {
   });
 });
 
+describe('customers', () => {
+  test.each([
+    ['consent to SMS without a phone', 'sms_consent = true', 'customers_consent_has_phone'],
+    ['an erased customer with a language', `language = 'de', email = NULL`, 'customers_erased'],
+    ['a language that is none', `language = 'German'`, 'customers_language_check'],
+  ])('the customers table refuses %s', async (_, change, constraint) => {
+    const sql = `UPDATE customers SET phone = NULL, ${change} WHERE id = $1`;
+    expect(await refusalOf(sql, [order.customer.id])).toMatchObject({ code: '23514', constraint });
+  });
+});
+
 describe('payments', () => {
   test.each([
     ['a capture above the authorized amount', 'captured_minor = amount_minor + 1', 'authorized'],
