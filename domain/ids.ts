@@ -27,6 +27,7 @@ export const ID_PREFIX = {
   refund: 'rfd',
   customer: 'cus',
   quote: 'quo',
+  creditEntry: 'cre',
   apiKey: 'key',
   deadLetter: 'dl',
   redrive: 'rdr',
@@ -105,6 +106,16 @@ export function providerKey(orderId: OrderId, intent: Intent): string {
 /** The key of a requested refund: an order can have several, each its own intent. */
 export function refundKey(orderId: OrderId, refundId: RefundId): string {
   return `${providerKey(orderId, 'refund')}/${refundId}`;
+}
+
+/**
+ * The key of an entry of store credit: what happens once to an order, a refund or a grant is written once.
+ */
+export function creditKey(
+  kind: 'granted' | 'spent' | 'given_back' | 'refunded' | 'expired',
+  of: string,
+): string {
+  return `${of}/${kind}`;
 }
 
 /** The workflow of a refund. */

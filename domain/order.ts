@@ -130,6 +130,8 @@ export interface Order {
   readonly currency: string;
   /** The sum of the lines and the adjustments; never negative. */
   readonly totalMinor: number;
+  /** The part of the total that store credit pays. */
+  readonly creditMinor: number;
   readonly lines: readonly OrderLine[];
   readonly adjustments: readonly Adjustment[];
   readonly customer: Customer;
@@ -148,18 +150,38 @@ export interface Order {
   readonly updatedAt: string;
 }
 
+/** The part of the total that the card pays. 0: no payment provider is called. */
+export function cardMinor({
+  totalMinor,
+  creditMinor,
+}: Pick<Order, 'totalMinor' | 'creditMinor'>): number {
+  return totalMinor - creditMinor;
+}
+
+/** The money of an order: the card's part, and the part that store credit pays. */
 export interface Payment {
   readonly id: PaymentId;
   readonly orderId: OrderId;
+  /** Of the card's part. */
   readonly status: PaymentStatus;
+  /** The card's part. 0: no payment provider is called. */
   readonly amountMinor: number;
+  readonly creditMinor: number;
   readonly capturedMinor: number;
+  /** Refunded to the card. */
   readonly refundedMinor: number;
-  /** Requested refunds that are not settled yet. */
+  /** The same of requested refunds that are not settled yet. */
   readonly refundingMinor: number;
+  /** Refunded to store credit, from whichever part. */
+  readonly creditedMinor: number;
+  /** The same of requested refunds that are not settled yet. */
+  readonly creditingMinor: number;
   readonly currency: string;
-  /** The token that the shopper's browser got from the provider. Stays in PostgreSQL and at the provider. */
-  readonly paymentMethod: string;
+  /**
+   * The token that the shopper's browser got from the provider. Stays in PostgreSQL and at the provider.
+   * Null: the card pays nothing.
+   */
+  readonly paymentMethod: string | null;
   readonly providerReference: string | null;
   readonly declineCode: string | null;
   /** The expiry of the authorization, if the provider named one. */

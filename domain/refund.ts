@@ -18,6 +18,8 @@ export interface Refund {
   readonly cause: RefundCause;
   readonly status: RefundStatus;
   readonly amountMinor: number;
+  /** The part of the amount that becomes store credit; the rest goes to the card. */
+  readonly creditMinor: number;
   readonly currency: string;
   /** Of a refund by lines, in the order of the SKUs; empty when it is of an amount. */
   readonly lines: readonly RefundedLine[];

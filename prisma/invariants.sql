@@ -83,16 +83,20 @@ FROM orders o LEFT JOIN (
 WHERE l.minor + COALESCE(a.minor, 0) IS DISTINCT FROM o.total_minor;
 
 -- invariant: money_bounded
--- title: Each order has one payment of its total: captured at most the authorized amount, refunded at most the captured one
+-- title: Each order has one payment, with store credit of its total: captured at most the authorized amount, returned at most what was paid
 -- holds: always
 SELECT o.id AS subject, CASE WHEN p.id IS NULL THEN 'no payment' ELSE
-  format('total %s %s, authorized %s %s, captured %s, refunded %s, refunding %s', o.total_minor,
-    o.currency, p.amount_minor, p.currency, p.captured_minor, p.refunded_minor, p.refunding_minor) END AS detail
+  format('total %s %s, credit %s, authorized %s %s, credit %s, captured %s, refunded %s, refunding %s, credited %s, crediting %s',
+    o.total_minor, o.currency, o.credit_minor, p.amount_minor, p.currency, p.credit_minor, p.captured_minor,
+    p.refunded_minor, p.refunding_minor, p.credited_minor, p.crediting_minor) END AS detail
 FROM orders o LEFT JOIN payments p ON p.order_id = o.id
-WHERE p.id IS NULL OR p.amount_minor <> o.total_minor OR p.currency <> o.currency
+WHERE p.id IS NULL OR p.amount_minor <> o.total_minor - o.credit_minor OR p.credit_minor <> o.credit_minor
+  OR o.credit_minor NOT BETWEEN 0 AND o.total_minor OR p.currency <> o.currency
   OR p.captured_minor NOT BETWEEN 0 AND p.amount_minor
-  OR p.refunded_minor < 0 OR p.refunding_minor < 0
-  OR p.refunded_minor + p.refunding_minor > p.captured_minor;
+  OR p.refunded_minor < 0 OR p.refunding_minor < 0 OR p.credited_minor < 0 OR p.crediting_minor < 0
+  OR p.refunded_minor + p.refunding_minor > p.captured_minor
+  OR p.refunded_minor + p.refunding_minor + p.credited_minor + p.crediting_minor
+    > p.captured_minor + p.credit_minor;
 
 -- invariant: money_matches_status
 -- title: A shipped order is captured, or refunded on request; a cancelled order is voided or refunded

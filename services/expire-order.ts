@@ -5,7 +5,7 @@
  * with a recorded void request is never placed.
  */
 import { providerKey } from '../domain/ids.ts';
-import type { Order } from '../domain/order.ts';
+import { cardMinor, type Order } from '../domain/order.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
 import type { Database } from '../prisma/client/client.ts';
 import {
@@ -49,6 +49,7 @@ export function expireOrder(deps: ExpireDeps, order: Order): Promise<ExpireOutco
 }
 
 async function lookUpAndExpire(deps: ExpireDeps, order: Order): Promise<ExpireOutcome> {
+  if (cardMinor(order) === 0) return recordEnd(deps, order, null);
   const found = await deps.payments.lookUp({ orderId: order.id, reference: null });
   if (found.kind === 'absent') return recordEnd(deps, order, null);
   if (found.kind === 'unknown' && found.notUnderstood) {
@@ -82,7 +83,7 @@ async function voidAndExpire(
     key: providerKey(order.id, 'void'),
     orderId: order.id,
     reference,
-    amount: { amountMinor: order.totalMinor, currency: order.currency },
+    amount: { amountMinor: cardMinor(order), currency: order.currency },
   });
   if (outcome.kind !== 'done') return { kind: 'later', reason: 'void_not_done' };
   return recordEnd(deps, order, reference);

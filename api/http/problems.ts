@@ -31,6 +31,7 @@ export const PROBLEMS = {
   request_in_flight: [409, 'A request with the same Idempotency-Key is in progress.'],
   out_of_stock: [409, 'Some items are not available.'],
   price_changed: [409, 'The total differs from the expected one.'],
+  credit_insufficient: [409, 'The customer has less store credit than the order is to spend.'],
   order_expired: [409, 'The order of this Idempotency-Key expired before it was paid.'],
   not_refundable: [409, 'The order cannot be refunded.'],
   not_cancellable: [409, 'The order can no longer be cancelled.'],

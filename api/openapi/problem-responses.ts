@@ -26,6 +26,7 @@ const MEMBERS: Readonly<Partial<Record<ProblemCode, Readonly<Record<string, Sche
     },
   },
   price_changed: { total_minor: COUNT, expected_total_minor: COUNT },
+  credit_insufficient: { available_minor: COUNT, requested_minor: COUNT, currency: TEXT },
   order_expired: { order_id: TEXT },
   not_cancellable: { reason: TEXT },
   not_refundable: { reason: TEXT },

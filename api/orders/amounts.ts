@@ -9,15 +9,19 @@ export function notChargeable(currency: string): FieldError {
   return { detail, pointer: jsonPointer(['currency']) };
 }
 
-/** Why the total of a payment cannot be charged, in words; null when it can. */
-export function outsideLimits(total: Money, limits: AmountLimits): string | null {
-  const { amountMinor, currency } = total;
+/** Why an amount, such as a total, cannot be charged, in words; null when it can. */
+export function outsideLimits(
+  amount: Money,
+  limits: AmountLimits,
+  name = 'The total',
+): string | null {
+  const { amountMinor, currency } = amount;
   const money = (minor: number): string => formatMoney({ amountMinor: minor, currency });
   const { minMinor, maxMinor } = limits;
   if (amountMinor < minMinor || amountMinor > maxMinor) {
-    return `The total is ${money(amountMinor)}; it must be from ${money(minMinor)} to ${money(maxMinor)}.`;
+    return `${name} is ${money(amountMinor)}; it must be from ${money(minMinor)} to ${money(maxMinor)}.`;
   }
-  return offStep(total, limits);
+  return offStep(amount, limits);
 }
 
 /** Why a part of a payment, a price or a refund, cannot be charged, in words; null when it can. */

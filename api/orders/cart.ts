@@ -11,7 +11,10 @@ import { MAX_QUANTITY, type PlaceOrderBody } from '../schemas/orders.ts';
 import { notChargeable, offStep, outsideLimits } from './amounts.ts';
 
 /** The part of a request that has prices. Null: what could not be read; a line keeps its place. */
-export interface Cart extends Pick<PlaceOrderBody, 'currency' | 'expected_total_minor'> {
+export interface Cart
+  extends
+    Pick<PlaceOrderBody, 'currency' | 'expected_total_minor'>,
+    Partial<Pick<PlaceOrderBody, 'credit_minor'>> {
   readonly lines: readonly (PlaceOrderBody['lines'][number] | null)[];
   readonly adjustments: PlaceOrderBody['adjustments'] | null;
 }
@@ -143,7 +146,7 @@ function adjustmentErrors(cart: Cart, { limits }: CartContext): readonly CartPro
 }
 
 function totalErrors(
-  { currency }: Cart,
+  { currency, credit_minor: creditMinor = 0 }: Cart,
   { limits }: CartContext,
   totalMinor: number | null,
 ): readonly CartProblem[] {
@@ -151,8 +154,18 @@ function totalErrors(
   if (totalMinor < 0) {
     return [invalid('The adjustments take off more than the lines cost.', 'adjustments')];
   }
-  const detail = outsideLimits({ amountMinor: totalMinor, currency }, limits);
-  return detail === null ? [] : [invalid(detail, 'lines')];
+  const total = { amountMinor: totalMinor, currency };
+  // What credit pays is not too little to charge.
+  const minMinor = creditMinor === 0 ? limits.minMinor : 0;
+  const detail = outsideLimits(total, { ...limits, minMinor });
+  if (detail !== null) return [invalid(detail, 'lines')];
+  if (creditMinor > totalMinor) {
+    return [invalid(`The total is ${formatMoney(total)}; credit cannot pay more.`, 'credit_minor')];
+  }
+  if (creditMinor === 0 || creditMinor === totalMinor) return [];
+  const onCard = { amountMinor: totalMinor - creditMinor, currency };
+  const refusal = outsideLimits(onCard, limits, "The card's part");
+  return refusal === null ? [] : [invalid(refusal, 'credit_minor')];
 }
 
 function priceChanges(

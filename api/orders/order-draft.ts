@@ -60,7 +60,10 @@ export function draftOrder(
   };
   const checked = checkCart(body, context);
   const { lines, adjustments, totalMinor, problems } = checked;
-  const errors = problems.filter(({ code }) => code === 'invalid_request');
+  const errors = [
+    ...problems.filter(({ code }) => code === 'invalid_request'),
+    ...methodErrors(body, totalMinor),
+  ];
   if (totalMinor === null || errors.length > 0) return refused(errors);
   const changes = problems.filter(({ code }) => code === 'price_changed');
   if (changes.length > 0) {
@@ -70,6 +73,16 @@ export function draftOrder(
   }
   const draft = toDraft(request, { lines: lines.map(toLine), adjustments, totalMinor });
   return { kind: 'drafted', draft, isShort: problems.length > 0 };
+}
+
+/** A card pays what store credit does not. */
+function methodErrors(
+  { credit_minor: creditMinor, payment_method: method }: PlaceOrderBody,
+  totalMinor: number | null,
+): readonly FieldError[] {
+  if (method !== undefined || totalMinor === null || totalMinor === creditMinor) return [];
+  const detail = 'Required, because store credit does not pay the whole total.';
+  return [{ detail, pointer: jsonPointer(['payment_method']) }];
 }
 
 function quoteError(body: PlaceOrderBody, quote: Quote | null | undefined): FieldError | null {
@@ -113,6 +126,7 @@ function toDraft(
   priced: Pick<OrderDraft, 'lines' | 'adjustments' | 'totalMinor'>,
 ): OrderDraft {
   const { customer, shipping_address: address } = body;
+  const { credit_minor: creditMinor, payment_method: method = null } = body;
   return {
     customer: {
       email: customer.email,
@@ -132,7 +146,8 @@ function toDraft(
     },
     ...priced,
     currency: body.currency,
-    paymentMethod: body.payment_method,
+    creditMinor,
+    paymentMethod: priced.totalMinor === creditMinor ? null : method,
     correlationId,
     traceparent,
     inspectable,

@@ -6,7 +6,7 @@
  * new, but finishes what it has started.
  */
 import { providerKey } from '../../domain/ids.ts';
-import type { Order, OrderLine } from '../../domain/order.ts';
+import { cardMinor, type Order, type OrderLine } from '../../domain/order.ts';
 import { readKeyState, type KeyState } from '../../prisma/access/idempotency.ts';
 import { isOverdue } from '../../prisma/orders/orders.ts';
 import { openOrder } from '../../prisma/orders/place-order.ts';
@@ -15,7 +15,12 @@ import { findShortages } from '../../prisma/catalog/stock.ts';
 import { findQuote } from '../../prisma/orders/quotes.ts';
 import { draftOrder, type PlaceOrderRequest, type Prices } from './order-draft.ts';
 import { inFlight, keyReused } from '../http/idempotent.ts';
-import { outOfStock, paymentNotAttempted, requestTimedOut } from './responses.ts';
+import {
+  creditInsufficient,
+  outOfStock,
+  paymentNotAttempted,
+  requestTimedOut,
+} from './responses.ts';
 import {
   currentOutcome,
   refused,
@@ -68,9 +73,9 @@ async function open(
   if (drafted.kind === 'refused') return drafted;
   if (request.signal.aborted) return refused(requestTimedOut());
   // No units are held while the circuit breaker would refuse the authorization anyway.
-  const unavailable = deps.payments.authorizeUnavailable();
+  const unavailable = cardMinor(drafted.draft) > 0 ? deps.payments.authorizeUnavailable() : null;
   if (unavailable !== null) return refused(paymentNotAttempted(unavailable));
-  const { lines } = drafted.draft;
+  const { lines, currency, creditMinor } = drafted.draft;
   const soldOut = drafted.isShort ? await refuseShort(deps, request, lines) : null;
   if (soldOut !== null) return soldOut;
   const opened = await openOrder(deps.db, request.claim, drafted.draft);
@@ -79,6 +84,10 @@ async function open(
       return { ...opened, isNew: true };
     case 'out_of_stock':
       return refused(outOfStock(opened.shortages));
+    case 'credit_insufficient': {
+      const credit = { amountMinor: opened.availableMinor, currency };
+      return refused(creditInsufficient(credit, creditMinor));
+    }
     case 'key_taken':
       return resume(deps, request, await readKeyState(deps.db, request.claim));
   }
@@ -125,17 +134,24 @@ async function resume(
   }
 }
 
+const NOTHING_TO_AUTHORIZE = { kind: 'authorized', reference: null, captureBefore: null } as const;
+
 /** Phase 2: the provider's result for the order's only authorization. */
 async function authorizeOrLookUp(
   { payments }: PlaceOrderDeps,
   { body, signal }: PlaceOrderRequest,
-  { id: orderId, totalMinor: amountMinor, currency }: Order,
+  order: Order,
 ): Promise<PaymentResult> {
+  const { id: orderId, currency } = order;
+  const amountMinor = cardMinor(order);
+  const { payment_method: paymentMethod } = body;
+  if (amountMinor === 0) return NOTHING_TO_AUTHORIZE;
+  if (paymentMethod === undefined) throw new Error(`order ${orderId} has no payment method`);
   const outcome = await payments.authorize({
     key: providerKey(orderId, 'authorize'),
     orderId,
     amount: { amountMinor, currency },
-    paymentMethod: body.payment_method,
+    paymentMethod,
     signal,
   });
   if (outcome.kind !== 'unknown') return outcome;

@@ -1,6 +1,6 @@
 /** Domain objects on the wire. Pure: the result does not depend on the caller. */
 import { orderNumber } from '../../domain/order-number.ts';
-import type { Order, OrderEvent, Payment } from '../../domain/order.ts';
+import { cardMinor, type Order, type OrderEvent, type Payment } from '../../domain/order.ts';
 import type { Product, Stock } from '../../domain/product.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { OrderCounts } from '../../prisma/orders/list-orders.ts';
@@ -28,6 +28,7 @@ export function orderBody(order: Order): OrderBody {
     version: order.version,
     currency: order.currency,
     total_minor: order.totalMinor,
+    credit_minor: order.creditMinor,
     lines: order.lines.map((line) => ({
       sku: line.sku,
       name: line.name,
@@ -69,15 +70,16 @@ export function countsBody(
   };
 }
 
-/** The order right after it was placed, with the whole amount authorized and nothing captured. */
+/** The order right after it was placed, with the card's part authorized and nothing captured. */
 export function placedOrderBody(order: Order): PlacedOrderBody {
   return {
     ...orderBody(order),
     payment: {
       status: 'authorized',
-      amount_minor: order.totalMinor,
+      amount_minor: cardMinor(order),
       captured_minor: 0,
       refunded_minor: 0,
+      credited_minor: 0,
       currency: order.currency,
       decline_code: null,
     },
@@ -90,6 +92,7 @@ export function paymentBody(payment: Payment): NonNullable<OrderView['payment']>
     amount_minor: payment.amountMinor,
     captured_minor: payment.capturedMinor,
     refunded_minor: payment.refundedMinor,
+    credited_minor: payment.creditedMinor,
     currency: payment.currency,
     decline_code: payment.declineCode,
   };
@@ -102,6 +105,7 @@ export function refundEntryBody(refund: Refund): RefundEntryBody {
     status: refund.status,
     cause: refund.cause,
     amount_minor: refund.amountMinor,
+    credit_minor: refund.creditMinor,
     currency: refund.currency,
     lines: refund.lines.map(({ sku, quantity, amountMinor }) => ({
       sku,

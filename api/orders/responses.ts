@@ -58,6 +58,18 @@ export function outOfStock(shortages: readonly Shortage[]): Problem {
   };
 }
 
+export function creditInsufficient(credit: Money, requestedMinor: number): Problem {
+  return {
+    code: 'credit_insufficient',
+    detail: `The customer has ${formatMoney(credit)} of store credit. Order again with that or less.`,
+    members: {
+      available_minor: credit.amountMinor,
+      requested_minor: requestedMinor,
+      currency: credit.currency,
+    },
+  };
+}
+
 export function priceChanged(total: Money, expectedMinor: number): Problem {
   return {
     code: 'price_changed',

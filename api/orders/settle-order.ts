@@ -16,7 +16,7 @@ import {
   recordDeclined,
   recordPlaced,
   type SettleOutcome,
-} from '../../prisma/orders/place-order.ts';
+} from '../../prisma/orders/settle-order.ts';
 import { explainUnsettled } from '../../services/expire-order.ts';
 import type { PlaceOrderRequest } from './order-draft.ts';
 import { inFlight } from '../http/idempotent.ts';
@@ -54,7 +54,8 @@ export type PlaceOrderOutcome =
 export type PaymentResult =
   | {
       readonly kind: 'authorized';
-      readonly reference: string;
+      /** Null: the card pays nothing. */
+      readonly reference: string | null;
       readonly captureBefore: string | null;
     }
   | { readonly kind: 'declined'; readonly code: string; readonly reference: string | null }
@@ -80,7 +81,9 @@ export async function settle(
       if (recorded.kind === 'settled') return settled(order, recorded, order);
       const current = await requireOrder(deps.db, order.id);
       // It expired meanwhile, so the money that was just authorized has to be voided.
-      if (current.status === 'expired') await recordVoidRequested(deps.db, current, reference);
+      if (current.status === 'expired' && reference !== null) {
+        await recordVoidRequested(deps.db, current, reference);
+      }
       return currentOutcome(deps, request, current);
     }
     case 'declined': {

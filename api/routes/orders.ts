@@ -89,6 +89,7 @@ const placeRoute = createRoute({
       'payment_refused',
       'out_of_stock',
       'price_changed',
+      'credit_insufficient',
       'order_expired',
       'payment_unavailable',
     ),

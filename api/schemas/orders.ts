@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { idForm } from '../../domain/ids.ts';
 import { ORDER_STATUSES } from '../../domain/order.ts';
 import { REFUND_STATUSES } from '../../domain/refund.ts';
+import { MAX_INTEGER } from '../../domain/text.ts';
 import { adjustments, adjustmentSchema } from './adjustments.ts';
 import { attentionSchema, troubleSchema } from './attention.ts';
 import { currency, listOf, sku, text } from './common.ts';
@@ -35,9 +36,24 @@ export const placeOrderBody = z
     payment_method: z
       .string()
       .regex(/^[A-Za-z0-9_-]{1,100}$/)
+      .optional()
       .openapi({
         example: 'pm_card_visa',
-        description: "The payment provider's token, created in the shopper's browser.",
+        description:
+          "The payment provider's token, created in the shopper's browser. Required, unless store " +
+          'credit pays the whole total.',
+      }),
+    credit_minor: z
+      .number()
+      .int()
+      .min(0)
+      .max(MAX_INTEGER)
+      .default(0)
+      .openapi({
+        example: 500,
+        description:
+          "The part of the total that the customer's store credit pays; the card pays the rest. The " +
+          "caller vouches that the shopper is the e-mail's owner.",
       }),
     expected_total_minor: expectedMinor.openapi({
       description: 'Another total is refused as `price_changed`.',
@@ -82,9 +98,14 @@ const paymentSchema = z
       'voided',
       'refunded',
     ]),
-    amount_minor: minor,
+    amount_minor: minor.openapi({
+      description: "The card's part of the total. 0: no payment provider is called.",
+    }),
     captured_minor: minor,
-    refunded_minor: minor,
+    refunded_minor: minor.openapi({ description: 'Refunded to the card.' }),
+    credited_minor: minor.openapi({
+      description: 'Refunded to store credit. Not what an order that ended unpaid gives back.',
+    }),
     currency: z.string(),
     decline_code: z.string().nullable(),
   })
@@ -102,6 +123,7 @@ export const orderSchema = z
     version: z.number().int(),
     currency: z.string(),
     total_minor: minor,
+    credit_minor: minor.openapi({ description: 'The part of the total that store credit pays.' }),
     lines: z.array(
       z.object({
         sku: z.string(),
@@ -177,6 +199,9 @@ export const refundEntrySchema = z
     status: z.enum(REFUND_STATUSES),
     cause: z.enum(['requested', 'order_cancelled']),
     amount_minor: minor,
+    credit_minor: minor.openapi({
+      description: 'The part of the amount that becomes store credit; the rest goes to the card.',
+    }),
     currency: z.string(),
     lines: z
       .array(z.object({ sku: z.string(), quantity: z.number().int(), amount_minor: minor }))

@@ -19,6 +19,7 @@ interface Ids {
   readonly refund: RefundId;
   readonly customer: CustomerId;
   readonly quote: string;
+  readonly creditEntry: string;
   readonly apiKey: string;
   readonly deadLetter: string;
   readonly redrive: string;

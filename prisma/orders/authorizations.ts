@@ -1,6 +1,6 @@
 /** The outcome of an order's authorization, on its payment and as an operation. */
 import { providerKey } from '../../domain/ids.ts';
-import type { Order } from '../../domain/order.ts';
+import { cardMinor, type Order } from '../../domain/order.ts';
 import type { Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 
@@ -34,5 +34,6 @@ export function authorizationWrites(order: Order, settled: Authorization): Prism
       INSERT INTO payment_operations
         (order_id, key, kind, state, amount_minor, currency, provider_reference, detail)
       SELECT id, ${providerKey(order.id, 'authorize')}, 'authorize', ${state},
-        ${order.totalMinor}, ${order.currency}, ${reference}, ${code} FROM moved)`;
+        ${cardMinor(order)}, ${order.currency}, ${reference}, ${code} FROM moved
+      WHERE ${cardMinor(order)} > 0)`;
 }

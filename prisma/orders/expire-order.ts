@@ -3,11 +3,12 @@
  * provider; the caller does, between the intent and its outcome.
  */
 import { providerKey } from '../../domain/ids.ts';
-import type { Order } from '../../domain/order.ts';
+import { cardMinor, type Order } from '../../domain/order.ts';
 import { transitionOrder, orderTransaction } from './transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { deleteRunningKey, type KeyClaim } from '../access/idempotency.ts';
 import { settleAuthorization } from './authorizations.ts';
+import { giveBackCredit } from '../credit/ledger.ts';
 import { releaseHold } from '../catalog/stock.ts';
 
 /**
@@ -60,6 +61,7 @@ export async function recordExpired(
     } else {
       await writeVoided(tx, order, voidedReference);
     }
+    await giveBackCredit(tx, orderId);
     await releaseHold(tx, orderId);
   });
 }
@@ -74,6 +76,7 @@ export async function recordWithdrawn(db: Database, order: Order, claim: KeyClai
     const change = await transitionOrder(tx, { orderId, type: 'order.expired', to: 'expired' });
     if (change.kind !== 'changed') return;
     await settleAuthorization(tx, order, { state: 'refused', code: NOT_ASKED, reference: null });
+    await giveBackCredit(tx, orderId);
     await releaseHold(tx, orderId);
     await deleteRunningKey(tx, claim);
   });
@@ -97,7 +100,7 @@ async function writeVoid(
     orderId: order.id,
     key: providerKey(order.id, 'void'),
     kind: 'void' as const,
-    amountMinor: order.totalMinor,
+    amountMinor: cardMinor(order),
     currency: order.currency,
     providerReference: written.reference,
   };

@@ -67,6 +67,7 @@ export async function listOrders(
 
 /** What `OrderRow` has. */
 const LISTED = Prisma.sql`o.id, o.status, o.version, o.currency, o.total_minor AS "totalMinor",
+  o.credit_minor AS "creditMinor",
   o.customer_id AS "customerId", o.customer_email AS "customerEmail",
   o.customer_name AS "customerName", o.customer_phone AS "customerPhone",
   o.customer_language AS "customerLanguage", o.customer_sms_consent AS "customerSmsConsent",

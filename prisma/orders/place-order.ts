@@ -1,33 +1,29 @@
 /**
- * The synchronous half of an order: opened with its stock held in one statement, then settled as placed
- * or declined. No transaction is open while the payment provider is called. Raw SQL writes all rows of a
- * step in one statement, because the shopper waits for each round trip.
+ * Opens an order with its stock and its store credit held. Raw SQL writes all rows in one statement,
+ * because the shopper waits for each round trip. No transaction is open while the payment provider is
+ * called; settle-order.ts records what it said.
  */
 import { providerKey, type OrderId } from '../../domain/ids.ts';
 import { toLanguage, type Language } from '../../domain/language.ts';
-import type {
-  Adjustment,
-  Customer,
-  Order,
-  OrderLine,
-  ShippingAddress,
+import {
+  cardMinor,
+  type Adjustment,
+  type Customer,
+  type Order,
+  type OrderLine,
+  type ShippingAddress,
 } from '../../domain/order.ts';
 import type { Shortage } from '../../domain/product.ts';
 import { customerTerms } from '../../domain/search-terms.ts';
-import { eventOf, orderTransaction, transitionAlone, transitionOrder } from './transition.ts';
+import { eventOf } from './transition.ts';
 import type { Database } from '../client/client.ts';
-import {
-  keyClaimed,
-  responseStored,
-  storeResponse,
-  TIME_OF_CHANGE,
-} from '../access/idempotency.ts';
-import type { KeyClaim, StoredResponse } from '../access/idempotency.ts';
+import { keyClaimed, type KeyClaim } from '../access/idempotency.ts';
 import { violatesConstraint } from '../client/errors.ts';
 import { newId } from '../client/ids.ts';
-import { findShortages, isStockShort, linesHeld, releaseHold } from '../catalog/stock.ts';
+import { findCreditOf } from '../credit/accounts.ts';
+import { creditSpent, isCreditShort } from '../credit/ledger.ts';
+import { findShortages, isStockShort, linesHeld } from '../catalog/stock.ts';
 import { Prisma } from '../generated/client.ts';
-import { authorizationWrites, settleAuthorization } from './authorizations.ts';
 
 export interface OrderDraft {
   readonly customer: CustomerDraft;
@@ -38,7 +34,10 @@ export interface OrderDraft {
   readonly adjustments: readonly Adjustment[];
   readonly currency: string;
   readonly totalMinor: number;
-  readonly paymentMethod: string;
+  /** The part of the total that the customer's store credit pays. */
+  readonly creditMinor: number;
+  /** Null: the card pays nothing. */
+  readonly paymentMethod: string | null;
   readonly correlationId: string;
   readonly traceparent: string | null;
   readonly inspectable: boolean;
@@ -53,6 +52,7 @@ interface CustomerDraft extends Pick<Customer, 'email' | 'name' | 'phone'> {
 export type OpenOutcome =
   | { readonly kind: 'opened'; readonly order: Order }
   | { readonly kind: 'out_of_stock'; readonly shortages: readonly Shortage[] }
+  | { readonly kind: 'credit_insufficient'; readonly availableMinor: number }
   | { readonly kind: 'key_taken' };
 
 /** No attempt places the order after this: its stock is released and its authorization voided. */
@@ -78,82 +78,14 @@ export async function openOrder(
       return order === null ? { kind: 'key_taken' } : { kind: 'opened', order };
     } catch (error) {
       if (violatesConstraint(error, NUMBER_TAKEN) && numbers < MAX_NUMBERS) continue;
+      if (isCreditShort(error)) {
+        const availableMinor = await findCreditOf(db, draft.customer.email, draft.currency);
+        return { kind: 'credit_insufficient', availableMinor };
+      }
       if (!isStockShort(error)) throw error;
       return { kind: 'out_of_stock', shortages: await findShortages(db, draft.lines) };
     }
   }
-}
-
-export type SettleOutcome =
-  | { readonly kind: 'settled'; readonly response: StoredResponse }
-  /** Another attempt settled the order first; read its outcome. */
-  | { readonly kind: 'superseded' };
-
-interface Placed {
-  readonly reference: string;
-  readonly captureBefore?: string | null;
-  readonly response: (placed: Order) => StoredResponse;
-}
-
-/**
- * Order `placed`, payment `authorized`, event, stored response: one statement. An order that has changed
- * since it was loaded, or whose authorization is being voided, is not placed.
- */
-export async function recordPlaced(
-  db: Database,
-  order: Order,
-  { reference, captureBefore = null, response }: Placed,
-): Promise<SettleOutcome> {
-  const version = order.version + 1;
-  const { status, body } = response({
-    ...order,
-    status: 'placed',
-    version,
-    updatedAt: TIME_OF_CHANGE,
-  });
-  const held = { state: 'succeeded', reference, captureBefore, code: null } as const;
-  const change = await transitionAlone(
-    db,
-    {
-      orderId: order.id,
-      type: 'order.placed',
-      to: 'placed',
-      data: { total_minor: order.totalMinor, currency: order.currency },
-      unless: Prisma.sql`
-        SELECT 1 FROM payment_operations
-        WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested'
-        UNION ALL SELECT 1 FROM orders WHERE id = ${order.id} AND version <> ${order.version}`,
-    },
-    Prisma.sql`${authorizationWrites(order, held)} ${responseStored({ status, body })}`,
-  );
-  if (change.kind !== 'changed') return { kind: 'superseded' };
-  const sent = { status, body: body.replaceAll(TIME_OF_CHANGE, change.at) };
-  return { kind: 'settled', response: sent };
-}
-
-/** Order `declined`, stock released, event, stored response: one transaction. */
-export async function recordDeclined(
-  db: Database,
-  order: Order,
-  settled: {
-    readonly code: string;
-    readonly reference: string | null;
-    readonly response: StoredResponse;
-  },
-): Promise<SettleOutcome> {
-  return orderTransaction(db, order.id, async (tx) => {
-    const change = await transitionOrder(tx, {
-      orderId: order.id,
-      type: 'order.declined',
-      to: 'declined',
-      data: { decline_code: settled.code },
-    });
-    if (change.kind !== 'changed') return { kind: 'superseded' };
-    await settleAuthorization(tx, order, { ...settled, state: 'refused' });
-    await storeResponse(tx, order.id, settled.response);
-    await releaseHold(tx, order.id);
-    return { kind: 'settled', response: settled.response };
-  });
 }
 
 /**
@@ -167,13 +99,10 @@ async function insertPending(
   draft: OrderDraft,
 ): Promise<Order | null> {
   const id = newId('order');
-  const { customer, totalMinor, currency } = draft;
+  const { customer, totalMinor, creditMinor, currency } = draft;
   const lines = positioned(draft.lines);
   const rows = await db.$queryRaw<Pending[]>`
     WITH claimed AS (${keyClaimed({ ...claim, orderId: id })}),
-    lines AS (
-      SELECT line.* FROM claimed, jsonb_to_recordset(${lines}::jsonb) AS line
-        (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
     known AS (
       SELECT id, language, sms_consent FROM customers WHERE email = ${customer.email} FOR KEY SHARE),
     added AS (
@@ -183,17 +112,22 @@ async function insertPending(
       ON CONFLICT (email) DO UPDATE SET email = EXCLUDED.email
       RETURNING id, language, sms_consent),
     written AS (
-      INSERT INTO orders (id, status, version, currency, total_minor, customer_id, customer_email,
-        customer_name, customer_phone, customer_language, customer_sms_consent, shipping_address,
-        correlation_id, traceparent, inspectable, deadline_at)
-      SELECT claimed.order_id, 'pending', 1, ${currency}, ${totalMinor}, customer.id,
+      INSERT INTO orders (id, status, version, currency, total_minor, credit_minor, customer_id,
+        customer_email, customer_name, customer_phone, customer_language, customer_sms_consent,
+        shipping_address, correlation_id, traceparent, inspectable, deadline_at)
+      SELECT claimed.order_id, 'pending', 1, ${currency}, ${totalMinor}, ${creditMinor}, customer.id,
         ${customer.email}, ${customer.name}, ${customer.phone},
         COALESCE(${customer.language ?? null}, customer.language, ${draft.defaultLanguage}),
         COALESCE(${customer.smsConsent ?? null}, customer.sms_consent) AND ${customer.phone !== null},
         ${JSON.stringify(draft.shippingAddress)}::jsonb, ${draft.correlationId},
         ${draft.traceparent}, ${draft.inspectable}, now() + ${PENDING_DEADLINE_MS} * interval '1 ms'
       FROM claimed, (TABLE known UNION ALL TABLE added) customer
-      RETURNING *),
+      RETURNING *)
+    ${creditMinor === 0 ? Prisma.empty : creditSpent(id, creditMinor)},
+    lines AS (
+      SELECT line.* FROM claimed ${creditMinor === 0 ? Prisma.empty : AFTER_CREDIT},
+        jsonb_to_recordset(${lines}::jsonb) AS line
+          (sku text, position integer, name text, quantity integer, "unitPriceMinor" integer)),
     with_terms AS (
       INSERT INTO order_terms (order_id, term)
       SELECT id, term FROM written, unnest(${[...customerTerms(customer)]}::text[]) AS term),
@@ -208,14 +142,7 @@ async function insertPending(
     with_reservations AS (
       INSERT INTO reservations (order_id, sku, quantity, status)
       SELECT ${id}, sku, quantity, 'held' FROM lines),
-    with_payment AS (
-      INSERT INTO payments (id, order_id, status, amount_minor, currency, payment_method)
-      SELECT ${newId('payment')}, id, 'authorizing', ${totalMinor}, ${currency},
-        ${draft.paymentMethod} FROM written),
-    with_intent AS (
-      INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
-      SELECT id, ${providerKey(id, 'authorize')}, 'authorize', 'requested',
-        ${totalMinor}, ${currency} FROM written),
+    ${paymentOpened(id, draft)},
     with_event AS (${eventOf({ orderId: id, type: 'order.created' }, 'written')})
     ${linesHeld()}
     SELECT customer_id AS "customerId", customer_language AS language,
@@ -223,6 +150,22 @@ async function insertPending(
       updated_at AS "updatedAt" FROM written`;
   const [written] = rows;
   return written ? toPending(id, draft, written) : null;
+}
+
+/** The stock is locked by what the lines name: after the account, and not at all when credit is short. */
+const AFTER_CREDIT = Prisma.sql`CROSS JOIN (SELECT count(*) FROM balanced) AS paid`;
+
+/** The payment and, unless credit pays all of it, the intent to authorize the card. */
+function paymentOpened(id: OrderId, draft: OrderDraft): Prisma.Sql {
+  const onCard = cardMinor(draft);
+  return Prisma.sql`with_payment AS (
+      INSERT INTO payments (id, order_id, status, amount_minor, credit_minor, currency, payment_method)
+      SELECT ${newId('payment')}, id, 'authorizing', ${onCard}, ${draft.creditMinor}, currency,
+        ${draft.paymentMethod} FROM written),
+    with_intent AS (
+      INSERT INTO payment_operations (order_id, key, kind, state, amount_minor, currency)
+      SELECT id, ${providerKey(id, 'authorize')}, 'authorize', 'requested', ${onCard}, currency
+      FROM written WHERE ${onCard} > 0)`;
 }
 
 function positioned(items: readonly object[]): string {
@@ -239,7 +182,8 @@ interface Pending {
 }
 
 function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
-  const { customer, currency, totalMinor, lines, adjustments, shippingAddress } = draft;
+  const { customer, currency, totalMinor, creditMinor, lines, adjustments, shippingAddress } =
+    draft;
   const { correlationId, traceparent, inspectable } = draft;
   return {
     id,
@@ -247,6 +191,7 @@ function toPending(id: OrderId, draft: OrderDraft, written: Pending): Order {
     version: written.version,
     currency,
     totalMinor,
+    creditMinor,
     lines,
     adjustments,
     customer: {

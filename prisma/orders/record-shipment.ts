@@ -16,6 +16,7 @@ import {
 import type { Database } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 import { newId } from '../client/ids.ts';
+import { giveBackCredit } from '../credit/ledger.ts';
 import { heldStockShipped, releaseHold, type StockRequest } from '../catalog/stock.ts';
 import { readAddress } from '../client/columns.ts';
 
@@ -165,7 +166,8 @@ export async function recordCancelling(
 }
 
 /**
- * Order `cancelled`, with no stock held: a release that a person did manually is recorded here.
+ * Order `cancelled`, its store credit given back, with no stock held: a release that a person did manually
+ * is recorded here.
  */
 export async function recordCancelled(
   db: Database,
@@ -181,7 +183,10 @@ export async function recordCancelled(
       cancelReason: reason,
       data: { reason },
     });
-    if (change.kind === 'changed') await releaseHold(tx, orderId);
+    if (change.kind === 'changed') {
+      await giveBackCredit(tx, orderId);
+      await releaseHold(tx, orderId);
+    }
     return change;
   });
 }

@@ -107,6 +107,7 @@ export function toRefund(row: Prisma.RefundGetPayload<{ include: typeof WITH_LIN
     cause: row.cause,
     status: row.status,
     amountMinor: row.amountMinor,
+    creditMinor: row.creditMinor,
     currency: row.currency,
     lines: row.lines.map(({ sku, quantity, amountMinor }) => ({ sku, quantity, amountMinor })),
     reason: row.reason,

@@ -27,6 +27,7 @@ function orderIn(language: Language, changes: Partial<Order> = {}): Order {
     version: 5,
     currency: 'EUR',
     totalMinor: 2_650,
+    creditMinor: 0,
     lines: [{ sku: 'mug', name: 'Mug', quantity: 2, unitPriceMinor: 1_200 }],
     adjustments: [
       { kind: 'shipping', label: 'Parcel', amountMinor: 490 },
@@ -68,6 +69,7 @@ function refundOf(order: Order, amountMinor: number): Refund {
     cause: 'requested',
     status: 'succeeded',
     amountMinor,
+    creditMinor: 0,
     currency: order.currency,
     lines: [],
     reason: null,

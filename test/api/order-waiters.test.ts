@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { storedKey } from '../../api/http/idempotency-key.ts';
 import { createOrderWaiters, type OrderWaiters } from '../../services/order-waiters.ts';
 import { isOrderId, type OrderId } from '../../domain/ids.ts';
-import { recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
+import { recordDeclined, recordPlaced } from '../../prisma/orders/settle-order.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { problemOf } from '../support/responses.ts';
 import { useShop } from '../support/shop.ts';

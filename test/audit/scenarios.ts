@@ -24,7 +24,7 @@ import { recordAction } from '../../prisma/access/operator-actions.ts';
 import { markStarted } from '../../prisma/orders/orders.ts';
 import * as attention from '../../prisma/orders/needs-attention.ts';
 import * as payments from '../../prisma/payments/payments.ts';
-import { recordDeclined } from '../../prisma/orders/place-order.ts';
+import { recordDeclined } from '../../prisma/orders/settle-order.ts';
 import {
   openRemainingRefund,
   recordRefundSucceeded,

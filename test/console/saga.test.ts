@@ -346,6 +346,7 @@ describe('an order that never became a checkout', () => {
       amount_minor: 100,
       captured_minor: 0,
       refunded_minor: 0,
+      credited_minor: 0,
       currency: 'EUR',
       decline_code: 'insufficient_funds',
     } as const;

@@ -8,7 +8,8 @@ import {
   openRemainingRefund,
   recordRefundSucceeded,
 } from '../../prisma/payments/refund-outcomes.ts';
-import { openOrder, recordDeclined, recordPlaced } from '../../prisma/orders/place-order.ts';
+import { openOrder } from '../../prisma/orders/place-order.ts';
+import { recordDeclined, recordPlaced } from '../../prisma/orders/settle-order.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
 import {
   claimOf,

@@ -4,7 +4,8 @@ import { expect } from 'vitest';
 import type { Order, OrderLine } from '../../domain/order.ts';
 import { createDatabase, type Database } from '../../prisma/client/client.ts';
 import type { KeyClaim } from '../../prisma/access/idempotency.ts';
-import { openOrder, recordPlaced, type OrderDraft } from '../../prisma/orders/place-order.ts';
+import { openOrder, type OrderDraft } from '../../prisma/orders/place-order.ts';
+import { recordPlaced } from '../../prisma/orders/settle-order.ts';
 import { seed } from '../../prisma/seed.ts';
 import { eventually } from '../support/eventually.ts';
 import { useOpened } from '../support/use-opened.ts';
@@ -88,6 +89,7 @@ export function draftOf(wanted: readonly Wanted[] = MUGS): OrderDraft {
     defaultLanguage: 'en',
     shippingAddress: { line1: 'Street 1', city: 'Berlin', postalCode: '10115', country: 'DE' },
     lines,
+    creditMinor: 0,
     adjustments: [],
     currency: 'EUR',
     totalMinor: lines.reduce((sum, line) => sum + line.quantity * line.unitPriceMinor, 0),

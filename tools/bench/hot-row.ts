@@ -102,6 +102,7 @@ function draft(sku: string): OrderDraft {
     defaultLanguage: 'en',
     shippingAddress: { line1: '1 Main Street', city: 'Springfield', country: 'US' },
     lines: [{ sku, name: sku, quantity: 1, unitPriceMinor: 100 }],
+    creditMinor: 0,
     adjustments: [],
     currency: 'EUR',
     totalMinor: 100,

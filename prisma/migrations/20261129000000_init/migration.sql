@@ -108,6 +108,8 @@ CREATE TABLE orders (
   currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
   -- The sum of the lines and the adjustments.
   total_minor integer NOT NULL CHECK (total_minor >= 0),
+  -- The part of the total that store credit pays.
+  credit_minor integer NOT NULL DEFAULT 0,
   customer_id text NOT NULL REFERENCES customers (id),
   customer_email text NOT NULL,
   customer_name text NOT NULL,
@@ -135,6 +137,7 @@ CREATE TABLE orders (
   erased_at timestamptz(3),
   created_at timestamptz(3) NOT NULL DEFAULT now(),
   updated_at timestamptz(3) NOT NULL DEFAULT now(),
+  CONSTRAINT orders_credit_within_total CHECK (credit_minor BETWEEN 0 AND total_minor),
   CONSTRAINT orders_erased CHECK (erased_at IS NULL OR (
     status IN ('shipped', 'delivered', 'cancelled', 'declined', 'expired')
     AND customer_email = 'erased' AND customer_name = 'erased' AND customer_phone IS NULL
@@ -216,12 +219,18 @@ CREATE TABLE payments (
   id text PRIMARY KEY,
   order_id text NOT NULL UNIQUE REFERENCES orders (id),
   status payment_status NOT NULL,
-  amount_minor integer NOT NULL CHECK (amount_minor > 0),
+  -- The card's part of the order's total. 0: no provider is called.
+  amount_minor integer NOT NULL CHECK (amount_minor >= 0),
+  -- The part that store credit pays.
+  credit_minor integer NOT NULL DEFAULT 0 CHECK (credit_minor >= 0),
   captured_minor integer NOT NULL DEFAULT 0,
   refunded_minor integer NOT NULL DEFAULT 0,
   refunding_minor integer NOT NULL DEFAULT 0 CHECK (refunding_minor >= 0),
+  -- Refunds to store credit, from whichever part: settled, and open.
+  credited_minor integer NOT NULL DEFAULT 0 CHECK (credited_minor >= 0),
+  crediting_minor integer NOT NULL DEFAULT 0 CHECK (crediting_minor >= 0),
   currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
-  payment_method text NOT NULL,
+  payment_method text,
   provider_reference text UNIQUE,
   decline_code text,
   -- When the authorization expires, as the provider reports it; null when it reports no time.
@@ -234,7 +243,10 @@ CREATE TABLE payments (
   CONSTRAINT payments_captured_within_authorized CHECK (captured_minor BETWEEN 0 AND amount_minor),
   CONSTRAINT payments_refunded_within_captured CHECK (refunded_minor BETWEEN 0 AND captured_minor),
   CONSTRAINT payments_refunding_within_captured
-    CHECK (refunded_minor + refunding_minor <= captured_minor)
+    CHECK (refunded_minor + refunding_minor <= captured_minor),
+  CONSTRAINT payments_returned_within_paid CHECK (refunded_minor + refunding_minor + credited_minor
+    + crediting_minor <= captured_minor + credit_minor),
+  CONSTRAINT payments_card_has_method CHECK ((amount_minor = 0) = (payment_method IS NULL))
 );
 
 -- `requested` is written before the provider is called, the outcome after.
@@ -267,6 +279,8 @@ CREATE TABLE refunds (
   cause refund_cause NOT NULL,
   status refund_status NOT NULL,
   amount_minor integer NOT NULL CHECK (amount_minor > 0),
+  -- The part of the amount that becomes store credit; the rest goes to the card.
+  credit_minor integer NOT NULL DEFAULT 0,
   currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
   -- Free text of a person: never copied into events or Temporal.
   reason text,
@@ -276,6 +290,7 @@ CREATE TABLE refunds (
   checked_at timestamptz(3),
   requested_at timestamptz(3) NOT NULL DEFAULT now(),
   settled_at timestamptz(3),
+  CONSTRAINT refunds_credit_within_amount CHECK (credit_minor BETWEEN 0 AND amount_minor),
   CONSTRAINT refunds_requested_has_reason CHECK ((cause = 'requested') = (reason IS NOT NULL)),
   CONSTRAINT refunds_failed_has_code CHECK ((status = 'failed') = (failure_code IS NOT NULL)),
   CONSTRAINT refunds_settled_has_time
@@ -744,3 +759,63 @@ CREATE TABLE job_chunks (
   body text NOT NULL CHECK (body <> ''),
   PRIMARY KEY (job_id, stream, seq)
 );
+
+-- Store credit.
+
+CREATE TYPE credit_entry_kind AS ENUM ('granted', 'spent', 'given_back', 'refunded', 'expired');
+
+-- The balance of a customer in a currency: the sum of the entries. Never overdrawn: the database refuses
+-- it, whatever the code does. bigint: what comes back is never refused for being too much.
+CREATE TABLE credit_accounts (
+  customer_id text NOT NULL REFERENCES customers (id),
+  currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+  balance_minor bigint NOT NULL DEFAULT 0,
+  -- The first expiry of a grant that the sweep has not settled; null: none.
+  next_expiry_at timestamptz(3),
+  PRIMARY KEY (customer_id, currency),
+  CONSTRAINT credit_accounts_not_overdrawn CHECK (balance_minor >= 0)
+);
+CREATE INDEX credit_accounts_expiring ON credit_accounts (next_expiry_at)
+  WHERE next_expiry_at IS NOT NULL;
+
+-- Guards the ledger: an entry never changes, but its reason can be erased.
+CREATE FUNCTION reject_change_but_erased_reason() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND to_jsonb(NEW) - 'reason' = to_jsonb(OLD) - 'reason'
+    AND OLD.reason IS NOT NULL AND NEW.reason = 'erased'
+  THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END
+$$;
+
+CREATE TABLE credit_entries (
+  id text PRIMARY KEY,
+  customer_id text NOT NULL,
+  currency text NOT NULL,
+  kind credit_entry_kind NOT NULL,
+  amount_minor integer NOT NULL CHECK (amount_minor <> 0),
+  order_id text REFERENCES orders (id),
+  refund_id text REFERENCES refunds (id),
+  -- Of a grant. What comes back does not expire.
+  expires_at timestamptz(3),
+  -- Free text of a person about a grant: never copied into events or Temporal.
+  reason text,
+  -- What can happen once: the spending of an order, its give-back, a refund.
+  key text NOT NULL UNIQUE,
+  -- The operator's API key, or what wrote it.
+  actor text NOT NULL,
+  created_at timestamptz(3) NOT NULL DEFAULT now(),
+  CONSTRAINT credit_entries_account FOREIGN KEY (customer_id, currency)
+    REFERENCES credit_accounts (customer_id, currency),
+  CONSTRAINT credit_entries_sign CHECK ((kind IN ('spent', 'expired')) = (amount_minor < 0)),
+  CONSTRAINT credit_entries_about CHECK (
+    (kind IN ('spent', 'given_back', 'refunded')) = (order_id IS NOT NULL)
+    AND (kind = 'refunded') = (refund_id IS NOT NULL) AND (kind = 'granted') = (reason IS NOT NULL)
+    AND (kind = 'granted' OR expires_at IS NULL))
+);
+CREATE INDEX credit_entries_customer_id_id_idx ON credit_entries (customer_id, id);
+CREATE INDEX credit_entries_order ON credit_entries (order_id) WHERE order_id IS NOT NULL;
+CREATE TRIGGER credit_entries_append_only BEFORE UPDATE OR DELETE ON credit_entries
+  FOR EACH ROW EXECUTE FUNCTION reject_change_but_erased_reason();

@@ -12,7 +12,8 @@ import {
   recordShipped,
 } from '../../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention, recordResolved } from '../../../prisma/orders/needs-attention.ts';
-import { openOrder, recordDeclined, recordPlaced } from '../../../prisma/orders/place-order.ts';
+import { openOrder } from '../../../prisma/orders/place-order.ts';
+import { recordDeclined, recordPlaced } from '../../../prisma/orders/settle-order.ts';
 import {
   claimOf,
   draftOf,

@@ -1,0 +1,92 @@
+/**
+ * What the payment provider said about an order, recorded with its response: placed, or declined. Raw SQL
+ * writes all rows of a step in one statement, because the shopper waits for each round trip.
+ */
+import { providerKey } from '../../domain/ids.ts';
+import type { Order } from '../../domain/order.ts';
+import {
+  responseStored,
+  storeResponse,
+  TIME_OF_CHANGE,
+  type StoredResponse,
+} from '../access/idempotency.ts';
+import { releaseHold } from '../catalog/stock.ts';
+import type { Database } from '../client/client.ts';
+import { giveBackCredit } from '../credit/ledger.ts';
+import { Prisma } from '../generated/client.ts';
+import { authorizationWrites, settleAuthorization } from './authorizations.ts';
+import { orderTransaction, transitionAlone, transitionOrder } from './transition.ts';
+
+export type SettleOutcome =
+  | { readonly kind: 'settled'; readonly response: StoredResponse }
+  /** Another attempt settled the order first; read its outcome. */
+  | { readonly kind: 'superseded' };
+
+interface Placed {
+  /** Null: the card pays nothing. */
+  readonly reference: string | null;
+  readonly captureBefore?: string | null;
+  readonly response: (placed: Order) => StoredResponse;
+}
+
+/**
+ * Order `placed`, payment `authorized`, event, stored response: one statement. An order that has changed
+ * since it was loaded, or whose authorization is being voided, is not placed.
+ */
+export async function recordPlaced(
+  db: Database,
+  order: Order,
+  { reference, captureBefore = null, response }: Placed,
+): Promise<SettleOutcome> {
+  const version = order.version + 1;
+  const { status, body } = response({
+    ...order,
+    status: 'placed',
+    version,
+    updatedAt: TIME_OF_CHANGE,
+  });
+  const held = { state: 'succeeded', reference, captureBefore, code: null } as const;
+  const change = await transitionAlone(
+    db,
+    {
+      orderId: order.id,
+      type: 'order.placed',
+      to: 'placed',
+      data: { total_minor: order.totalMinor, currency: order.currency },
+      unless: Prisma.sql`
+        SELECT 1 FROM payment_operations
+        WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested'
+        UNION ALL SELECT 1 FROM orders WHERE id = ${order.id} AND version <> ${order.version}`,
+    },
+    Prisma.sql`${authorizationWrites(order, held)} ${responseStored({ status, body })}`,
+  );
+  if (change.kind !== 'changed') return { kind: 'superseded' };
+  const sent = { status, body: body.replaceAll(TIME_OF_CHANGE, change.at) };
+  return { kind: 'settled', response: sent };
+}
+
+/** Order `declined`, stock released, event, stored response: one transaction. */
+export async function recordDeclined(
+  db: Database,
+  order: Order,
+  settled: {
+    readonly code: string;
+    readonly reference: string | null;
+    readonly response: StoredResponse;
+  },
+): Promise<SettleOutcome> {
+  return orderTransaction(db, order.id, async (tx) => {
+    const change = await transitionOrder(tx, {
+      orderId: order.id,
+      type: 'order.declined',
+      to: 'declined',
+      data: { decline_code: settled.code },
+    });
+    if (change.kind !== 'changed') return { kind: 'superseded' };
+    await settleAuthorization(tx, order, { ...settled, state: 'refused' });
+    await storeResponse(tx, order.id, settled.response);
+    await giveBackCredit(tx, order.id);
+    await releaseHold(tx, order.id);
+    return { kind: 'settled', response: settled.response };
+  });
+}
