@@ -1,5 +1,6 @@
 /** What the shop asks of the API, and what it reads of the answers. */
 import { z } from 'zod';
+import type { Language } from '../../domain/language.ts';
 import {
   ApiUnavailable,
   createConnection,
@@ -47,7 +48,13 @@ export type TimelineEntry = z.output<typeof timelineEntrySchema>;
 
 /** The body of `POST /v1/orders`. */
 export interface PlaceOrder {
-  readonly customer: { readonly name: string; readonly email: string };
+  readonly customer: {
+    readonly name: string;
+    readonly email: string;
+    readonly phone?: string;
+    readonly language: Language;
+    readonly sms_consent: boolean;
+  };
   readonly shipping_address: Readonly<Record<'line1' | 'city' | 'postal_code' | 'country', string>>;
   readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
   readonly currency: string;

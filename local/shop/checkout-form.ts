@@ -1,6 +1,7 @@
 /** The checkout's form: what it holds at first, how it is read, and the request it becomes. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { LANGUAGES, type Language } from '../../domain/language.ts';
 import { problemIn } from './answer-words.ts';
 import type { PlaceOrder } from './api.ts';
 import type { Answer } from './connection.ts';
@@ -15,10 +16,14 @@ const formSchema = z.object({
   key: z.uuid(),
   name: field,
   email: field,
+  phone: field,
   line1: field,
   postal_code: field,
   city: field,
   country: field,
+  language: z.enum(LANGUAGES),
+  /** A box that is not ticked is not sent. */
+  sms_consent: z.literal('yes').optional(),
   card: z.string(),
   trouble: z.string(),
   lasts: z.enum(['order', 'always']),
@@ -28,16 +33,18 @@ const formSchema = z.object({
 });
 export type CheckoutForm = z.output<typeof formSchema>;
 
-/** The form as it opens, for a plausible customer. */
-export function newForm(): CheckoutForm {
+/** The form as it opens, for a plausible customer who reads `language`. */
+export function newForm(language: Language): CheckoutForm {
   return {
     key: randomUUID(),
     name: 'Ada Lovelace',
     email: 'ada@example.com',
+    phone: '',
     line1: '12 St James Square',
     postal_code: 'SW1Y 4JH',
     city: 'London',
     country: 'GB',
+    language,
     card: 'accepted',
     trouble: 'none',
     lasts: 'order',
@@ -57,12 +64,20 @@ export function readForm(
 }
 
 export function requestOf(
-  { name, email, line1, postal_code, city, country, total_minor }: CheckoutForm,
+  form: CheckoutForm,
   card: Card,
   lines: readonly BasketLine[],
 ): PlaceOrder {
+  const { name, email, phone, language, sms_consent: smsConsent } = form;
+  const { line1, postal_code, city, country, total_minor } = form;
   return {
-    customer: { name, email },
+    customer: {
+      name,
+      email,
+      ...(phone !== '' && { phone }),
+      language,
+      sms_consent: smsConsent === 'yes',
+    },
     shipping_address: { line1, postal_code, city, country: country.toUpperCase() },
     lines: lines.map(({ product, quantity }) => ({ sku: product.sku, quantity })),
     currency: lines[0]?.product.currency ?? 'EUR',

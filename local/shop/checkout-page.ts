@@ -1,5 +1,6 @@
 /** The checkout: address, test card, trouble, and the basket beside them. */
 import { html } from 'hono/html';
+import { LANGUAGES, type Language } from '../../domain/language.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { Html } from '../web/page.ts';
 import type { Told } from './answer-words.ts';
@@ -52,6 +53,7 @@ export function checkoutPage({ lines, form, errors, told }: CheckoutPage): Html 
 const FIELDS = [
   { name: 'name', label: 'Name', autocomplete: 'name' },
   { name: 'email', label: 'E-mail', autocomplete: 'email' },
+  { name: 'phone', label: 'Telephone, for SMS', autocomplete: 'tel', isOptional: true },
   { name: 'line1', label: 'Street', autocomplete: 'address-line1' },
   { name: 'postal_code', label: 'Postal code', autocomplete: 'postal-code' },
   { name: 'city', label: 'City', autocomplete: 'address-level2' },
@@ -62,7 +64,7 @@ function addressPart(form: CheckoutForm, errors: CheckoutPage['errors']): Html {
   return html`<fieldset>
     <legend>Where it goes</legend>
     <div class="fields">
-      ${FIELDS.map(({ name, label, autocomplete }) => {
+      ${FIELDS.map(({ name, label, autocomplete, ...field }) => {
         const error = errors[name];
         return html`<label>
           ${label}
@@ -71,14 +73,37 @@ function addressPart(form: CheckoutForm, errors: CheckoutPage['errors']): Html {
             value="${form[name]}"
             autocomplete="${autocomplete}"
             maxlength="200"
-            required
+            ${!('isOptional' in field) && html`required`}
             ${error !== undefined && html`aria-invalid="true" aria-describedby="${name}-error"`}
           />
           ${error !== undefined && html`<small id="${name}-error">${error}</small>`}
         </label>`;
       })}
     </div>
+    <label class="inline">
+      Messages in
+      <select name="language">
+        ${LANGUAGES.map((each) => languageOption(each, each === form.language))}
+      </select>
+    </label>
+    <label>
+      <input
+        type="checkbox"
+        name="sms_consent"
+        value="yes"
+        ${form.sms_consent === 'yes' && html`checked`}
+      />
+      Send me an SMS when it is shipped
+    </label>
   </fieldset>`;
+}
+
+/** A language in its own words. */
+function languageOption(language: Language, isChosen: boolean): Html {
+  const name = new Intl.DisplayNames(language, { type: 'language' }).of(language);
+  return html`<option value="${language}" lang="${language}" ${isChosen && html`selected`}>
+    ${name}
+  </option>`;
 }
 
 function cardsPart({ card }: CheckoutForm): Html {

@@ -1,5 +1,7 @@
 /** The checkout: shows the form, and sends the order when Buy is pressed. */
 import { Hono, type Context } from 'hono';
+import { accepts } from 'hono/accepts';
+import { LANGUAGES, toLanguage, type Language } from '../../domain/language.ts';
 import { respondPage } from '../web/page.ts';
 import { answerInWords, problemIn } from './answer-words.ts';
 import { linesOf, readBasket, writeBasket, type BasketLine } from './basket.ts';
@@ -14,7 +16,7 @@ export function checkoutRoutes(deps: ShopDeps): Hono {
   app.get('/checkout', async (c) => {
     const lines = await basketOf(c, deps);
     if (lines.length === 0) return c.redirect('/shop', 303);
-    return show(c, deps, { lines, form: newForm(), errors: {}, told: null });
+    return show(c, deps, { lines, form: newForm(languageOf(c)), errors: {}, told: null });
   });
   app.post('/checkout', async (c) => {
     const lines = await basketOf(c, deps);
@@ -37,10 +39,27 @@ export function checkoutRoutes(deps: ShopDeps): Hono {
       return c.redirect(`/shop/purchases/${form.key}`, 303);
     }
     const told = { ...answerInWords(answer, (sku) => sku), afterMs: answer.afterMs };
-    const next = { ...form, key: newForm().key };
+    const next = { ...form, key: newForm(form.language).key };
     return show(c, deps, { lines, form: next, errors: fieldErrors(answer), told });
   });
   return app;
+}
+
+/** The first one of the browser's languages that mails are written in. */
+function languageOf(c: Context): Language {
+  const supports = [...LANGUAGES];
+  return toLanguage(
+    accepts(c, {
+      header: 'Accept-Language',
+      supports,
+      default: '',
+      match: (accepted) =>
+        accepted
+          .toSorted((a, b) => b.q - a.q)
+          .map(({ type }) => type.slice(0, 2).toLowerCase())
+          .find((code) => supports.some((each) => each === code)) ?? '',
+    }),
+  );
 }
 
 async function basketOf(c: Context, { api }: ShopDeps): Promise<readonly BasketLine[]> {

@@ -207,6 +207,7 @@ describe('ALLOW_UNSAFE', () => {
     DATABASE_URL: DATABASE,
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
     PUBLIC_URL: 'http://checkout.internal',
+    SHOP_ORDER_URL: 'http://shop.internal/{order_id}',
     SMTP_URL: 'smtp://127.0.0.1:25',
     STRIPE_API_KEY: `sk_test_${hexOf('staging')}`,
     STRIPE_API_URL: 'http://stripe-mock:12111',

@@ -92,6 +92,23 @@ describe('an order', () => {
     expect(await shop.db.order.count()).toBe(before + 1);
   });
 
+  test('an order is taken in the language of the browser, and with SMS when that is ticked', async () => {
+    const visitor = visit();
+    await visitor.post('/shop/basket', { sku: 'mug-white', quantity: '1' });
+    const headers = { 'accept-language': 'fr, de-AT;q=0.8, en;q=0.5' };
+    const { text } = await visitor.get('/shop/checkout', headers);
+    expect(text).toMatch(/value="de" lang="de"\s+selected/);
+    const said = { language: 'de', phone: '+49 30 1234567', sms_consent: 'yes' };
+    const page = await buy(visitor, 'mug-white', said);
+    const id = page.path.replace('/shop/orders/', '');
+    const order = await shop.db.order.findUniqueOrThrow({ where: { id } });
+    expect(order).toMatchObject({ customerLanguage: 'de', customerSmsConsent: true });
+    const unticked = await buy(visitor, 'mug-white', { phone: '+49 30 1234567' });
+    const other = unticked.path.replace('/shop/orders/', '');
+    const silent = await shop.db.order.findUniqueOrThrow({ where: { id: other } });
+    expect(silent).toMatchObject({ customerLanguage: 'en', customerSmsConsent: false });
+  });
+
   test('the same press sent again is answered with the same order', async () => {
     const visitor = visit();
     const { path, text } = await buy(visitor, 'mug-white');

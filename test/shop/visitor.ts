@@ -4,7 +4,7 @@ import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 import { createShop } from '../../local/shop/shop.ts';
 
 export interface Visitor {
-  get(path: string): Promise<Page>;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Page>;
   /** Sends a form, from a page of this origin unless told. */
   post(path: string, form: Readonly<Record<string, string>>, origin?: string): Promise<Page>;
   /** The response as it comes, for streams. */
@@ -59,7 +59,7 @@ export function openVisitor(apiUrl: string, sandbox: Sandbox): Visitor {
   }
 
   return {
-    get: (path) => follow(path),
+    get: (path, headers = {}) => follow(path, { headers }),
     post: (path, form, origin = ORIGIN) =>
       follow(path, { method: 'POST', headers: { origin }, body: new URLSearchParams(form) }),
     open: (path) => send(path),
@@ -77,12 +77,16 @@ export async function buy(
   return visitor.post('/shop/checkout', { ...fieldsIn(text), presses: '1', ...changes });
 }
 
-/** What a browser would send: inputs with their values, chosen radio buttons, the select's choice. */
+/** What a browser would send: inputs with their values, what is ticked, and the choices of selects. */
 function fieldsIn(text: string): Record<string, string> {
   const inputs = [...text.matchAll(/<input[^>]*>/g)].map(([tag]) => tag);
-  const sent = inputs.filter((tag) => !tag.includes('type="radio"') || /\bchecked\b/.test(tag));
+  const sent = inputs.filter(
+    (tag) => !/type="(?:radio|checkbox)"/.test(tag) || /\bchecked\b/.test(tag),
+  );
   const fields = sent.map((tag) => [attribute(tag, 'name'), attribute(tag, 'value')] as const);
-  return { ...Object.fromEntries(fields), lasts: 'order' };
+  const choices = [...text.matchAll(/<select name="(\w+)".*?<option value="(\w+)"[^>]*selected/gs)];
+  const chosen = choices.map(([, name = '', value = '']) => [name, value] as const);
+  return Object.fromEntries([...fields, ...chosen]);
 }
 
 function attribute(tag: string, name: string): string {
