@@ -9,6 +9,7 @@ type ProviderLimits = ReturnType<typeof createLimits>;
 export type PaymentLimits = ProviderLimits['payments'];
 export type WarehouseLimits = ProviderLimits['warehouse'];
 export type MailLimits = ProviderLimits['mail'];
+export type SmsLimits = ProviderLimits['sms'];
 
 /** What a deployment may change. */
 export interface LimitSettings {
@@ -65,6 +66,12 @@ export function createLimits(settings: Partial<LimitSettings> = {}) {
       /** SMTP takes 1-5 s. Servers limit connections per sender: four, pooled. */
       send: limits(10_000, 4, 256),
     },
+    sms: {
+      /** One after the other, so together below the 15 s of an attempt. A long list may be slow. */
+      lookup: limits(5_000, 8, 64),
+      /** Twilio queues the message and answers in well under a second. */
+      send: limits(8_000, 8, 64),
+    },
   };
 }
 
@@ -72,4 +79,5 @@ export const {
   payments: PAYMENT_LIMITS,
   warehouse: WAREHOUSE_LIMITS,
   mail: MAIL_LIMITS,
+  sms: SMS_LIMITS,
 } = createLimits();

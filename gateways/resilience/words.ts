@@ -9,6 +9,7 @@ const PROVIDERS: Readonly<Record<string, string>> = {
   payments: 'the payment provider',
   warehouse: 'the warehouse',
   mail: 'the mail server',
+  sms: 'the SMS provider',
 };
 
 /** The provider behind the guard `<provider>.<group>`, in words. */

@@ -1,4 +1,4 @@
-/** The sandbox's own API: faults, ledgers, inbox, clock. For tests and people, on loopback only. */
+/** The sandbox's own API: faults, ledgers, inbox, text messages, clock. For tests and people, on loopback only. */
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { parseJson } from './calls.ts';
@@ -8,11 +8,13 @@ import { MODES, OPERATIONS, PROVIDERS, faultSchema, isPlace } from './faults.ts'
 import type { Faults, Provider } from './faults.ts';
 import type { Ledger } from './ledger.ts';
 import type { Inbox } from './mail/inbox.ts';
+import type { Texts } from './sms/texts.ts';
 
 export interface ControlDeps {
   readonly faults: Faults;
   readonly ledgers: Readonly<Record<Provider, Ledger>>;
   readonly inbox: Inbox;
+  readonly texts: Texts;
   readonly clock: SandboxClock;
   /** Called after the clock was moved, so that what is due expires at once. */
   readonly onClockMoved: () => void;
@@ -54,7 +56,7 @@ function addFaults(app: Hono<SandboxEnv>, { faults }: ControlDeps): void {
   });
 }
 
-function addLedgers(app: Hono<SandboxEnv>, { ledgers, inbox }: ControlDeps): void {
+function addLedgers(app: Hono<SandboxEnv>, { ledgers, inbox, texts }: ControlDeps): void {
   app.get('/ledger/:provider', (c) => {
     const provider = PROVIDERS.find((each) => each === c.req.param('provider'));
     if (provider !== undefined) return c.json({ effects: ledgers[provider].effects() });
@@ -63,9 +65,11 @@ function addLedgers(app: Hono<SandboxEnv>, { ledgers, inbox }: ControlDeps): voi
   app.delete('/ledger', (c) => {
     for (const ledger of Object.values(ledgers)) ledger.clear();
     inbox.clear();
+    texts.clear();
     return c.json({ effects: [], mails: [] });
   });
   app.get('/inbox', (c) => c.json({ mails: inbox.mails(c.req.query('to')) }));
+  app.get('/sms', (c) => c.json({ texts: texts.sent(c.req.query('to')) }));
 }
 
 function addClock(app: Hono<SandboxEnv>, deps: ControlDeps): void {

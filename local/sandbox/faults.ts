@@ -11,12 +11,18 @@ export const OPERATIONS = {
   payments: ['authorize', 'capture', 'void', 'refund', 'lookup', 'webhook'],
   warehouse: ['reserve', 'release', 'ship', 'cancel', 'lookup', 'callback'],
   mail: ['send'],
+  sms: ['send', 'lookup'],
 } as const;
 
 export type Provider = keyof typeof OPERATIONS;
 export type Operation = (typeof OPERATIONS)[Provider][number];
 
-export const PROVIDERS = ['payments', 'warehouse', 'mail'] as const satisfies readonly Provider[];
+export const PROVIDERS = [
+  'payments',
+  'warehouse',
+  'mail',
+  'sms',
+] as const satisfies readonly Provider[];
 
 /**
  * `latency` and `late` wait, then carry out the call. `fail_before` responds 5xx without effect.

@@ -14,6 +14,7 @@ import { PROVIDERS, faultSchema, isPlace } from './faults.ts';
 import { inboxPage } from './pages/inbox-page.ts';
 import { indexPage } from './pages/index-page.ts';
 import { ledgerPage } from './pages/ledger-page.ts';
+import { smsPage } from './pages/sms-page.ts';
 
 /** A mail's own styles, and nothing else: no script, no request, no form, also when opened alone. */
 const MAIL_POLICY =
@@ -22,7 +23,7 @@ const MAIL_POLICY =
 
 export function createPageRoutes(deps: ControlDeps, site: Site): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>();
-  const { faults, ledgers, inbox, clock } = deps;
+  const { faults, ledgers, inbox, texts, clock } = deps;
   app.route('/assets', assetRoutes());
   app.get('/', (c) => {
     const { origin } = new URL(c.req.url);
@@ -48,6 +49,13 @@ export function createPageRoutes(deps: ControlDeps, site: Site): Hono<SandboxEnv
       title: 'Inbox',
       main: inboxPage({ mails: found, to, orderId, page }),
     });
+  });
+  app.get('/sms', async (c, next) => {
+    if (!wantsPage(c)) return next();
+    const { to = '' } = c.req.query();
+    const found = texts.sent(to === '' ? undefined : to);
+    const page = pageSchema.parse(c.req.query('page'));
+    return respondPage(c, site, { title: 'SMS', main: smsPage({ texts: found, to, page }) });
   });
   app.get('/inbox/html/:id', (c) => {
     const markup = inbox.find(c.req.param('id'))?.html;

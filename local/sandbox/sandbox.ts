@@ -1,5 +1,5 @@
 /**
- * Stands in for the providers: payments, warehouse and mail over real HTTP and SMTP, with their own
+ * Stands in for the providers: payments, warehouse, mail and SMS over real HTTP and SMTP, with their own
  * state. It acts as a third party: it shares no code with the shop and never sees its database.
  */
 import { createServer } from 'node:http';
@@ -27,6 +27,8 @@ import { createSmtpServer } from './mail/smtp.ts';
 import { createPageRoutes } from './page-routes.ts';
 import { createPayments } from './payments/payments.ts';
 import type { WebhookTarget } from './payments/webhooks.ts';
+import { createSms } from './sms/sms.ts';
+import type { Texts } from './sms/texts.ts';
 import { createWarehouse } from './warehouse/warehouse.ts';
 
 export interface SandboxOptions {
@@ -41,7 +43,7 @@ export interface SandboxOptions {
   readonly warehouseCallbackSecret: string;
   readonly callbackDelayMs?: number;
   readonly retryDelaysMs?: readonly number[];
-  /** The navigation of the pages; its own two unless given. */
+  /** The navigation of the pages; its own three unless given. */
   readonly links?: readonly Link[];
   /** Pages beside its own, at `/shop`. */
   readonly shop?: (core: Core & { readonly site: Site }) => Hono;
@@ -52,6 +54,7 @@ export interface Core {
   readonly calls: CallLog;
   readonly ledgers: Readonly<Record<Provider, Ledger>>;
   readonly inbox: Inbox;
+  readonly texts: Texts;
   readonly clock: SandboxClock;
   /** Changes where payment events are sent; for a shop whose address is known only later. */
   aimPaymentsWebhook(target: WebhookTarget | null): void;
@@ -70,6 +73,7 @@ export const CALLBACK_DELAY_MS = 300;
 const LINKS: readonly Link[] = [
   { href: '/', text: 'Sandbox' },
   { href: '/inbox', text: 'Inbox' },
+  { href: '/sms', text: 'SMS' },
 ];
 
 /** Listens, then reads the state. Rejects with EADDRINUSE or JournalError. */
@@ -111,6 +115,7 @@ function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxE
     payments: open('payments'),
     warehouse: open('warehouse'),
     mail: open('mail'),
+    sms: open('sms'),
   };
   const clock = createClock(journals.control);
   const faults = createFaults(journals.control);
@@ -119,6 +124,7 @@ function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxE
     payments: createLedger(journals.payments, clock),
     warehouse: createLedger(journals.warehouse, clock),
     mail: createLedger(journals.mail, clock),
+    sms: createLedger(journals.sms, clock),
   };
   const shared = { clock, faults, calls, retryDelaysMs };
   const payments = createPayments({
@@ -135,11 +141,13 @@ function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxE
     callbackDelayMs: options.callbackDelayMs ?? CALLBACK_DELAY_MS,
   });
   const inbox = createInbox(journals.mail, clock, ledgers.mail);
+  const sms = createSms({ ...shared, journal: journals.sms, ledger: ledgers.sms });
   const core = {
     faults,
     calls,
     ledgers,
     inbox,
+    texts: sms.texts,
     clock,
     aimPaymentsWebhook: payments.aim,
     close: async () => {
@@ -150,7 +158,8 @@ function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxE
   const app = new Hono<SandboxEnv>()
     .use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
     .route('/v1', payments.routes)
-    .route('/warehouse', warehouse.routes);
+    .route('/warehouse', warehouse.routes)
+    .route('/2010-04-01', sms.routes);
   const armed = () => faults.list().filter(({ times }) => times !== 0);
   const site = { name: 'Holdfast', links: options.links ?? LINKS, armed };
   if (options.shop !== undefined) app.route('/shop', options.shop({ ...core, site }));

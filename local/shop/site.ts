@@ -27,6 +27,7 @@ function linksOf({ apiUrl, temporalUi }: Places): readonly Link[] {
   return [
     { href: '/shop', text: 'Shop' },
     { href: '/inbox', text: 'Inbox' },
+    { href: '/sms', text: 'SMS' },
     { href: '/', text: 'Sandbox' },
     { href: `${apiUrl}/console`, text: 'Console' },
     ...(workflows === null ? [] : [{ href: workflows, text: 'Web UI' }]),

@@ -12,6 +12,7 @@ const PROVIDER_WORDS: Readonly<Record<string, string>> = {
   payments: 'Payment provider',
   warehouse: 'Warehouse',
   mail: 'Mail server',
+  sms: 'SMS provider',
 };
 
 /** What each mode does to a call, as the sandbox implements it. */

@@ -14,7 +14,9 @@ export interface IndexPage {
 export function indexPage({ origin, faults, clock }: IndexPage): Html {
   return html`<header class="title">
       <h1>Sandbox</h1>
-      <p>It stands in for the payment provider, the warehouse and the mail server.</p>
+      <p>
+        It stands in for the payment provider, the warehouse, the mail server and the SMS provider.
+      </p>
     </header>
     <section id="faults" aria-labelledby="faults-title">
       <h2 id="faults-title">Faults</h2>
@@ -33,6 +35,7 @@ export function indexPage({ origin, faults, clock }: IndexPage): Html {
             (each) => html`<li><a href="/ledger/${each}">${providerInWords(each)}</a></li>`,
           )}
           <li><a href="/inbox">Inbox</a>: the mails themselves</li>
+          <li><a href="/sms">SMS</a>: the text messages themselves</li>
         </ul>
       </section>
       ${clockPart(clock)}
@@ -141,6 +144,6 @@ function commands(origin: string): string {
     `curl -X PUT ${origin}/faults/warehouse/ship -d '{"mode": "down"}'`,
     `curl -X PUT ${origin}/faults/payments/capture -d '{"mode": "answer_lost", "times": 1}'`,
     `curl -X DELETE ${origin}/faults    # clear all faults`,
-    `curl -X DELETE ${origin}/ledger    # clear the ledgers and the inbox`,
+    `curl -X DELETE ${origin}/ledger    # clear the ledgers, the inbox and the SMS`,
   ].join('\n');
 }

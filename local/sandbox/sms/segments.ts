@@ -1,0 +1,18 @@
+/**
+ * How many SMS a text takes: https://www.twilio.com/docs/glossary/what-sms-character-limit. In the alphabet of
+ * GSM 03.38 one has 160 characters, in UCS-2 70; of several each has 7 or 3 less for its number.
+ */
+
+const GSM =
+  '@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&\'()*+,-./0123456789:;<=>?' +
+  '¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà';
+/** Each takes two places. */
+const GSM_EXTENDED = '\f^{}\\[~]|€';
+
+export function segmentsOf(text: string): number {
+  const isGsm = [...text].every((each) => GSM.includes(each) || GSM_EXTENDED.includes(each));
+  const [one, ofMany] = isGsm ? [160, 153] : [70, 67];
+  const extended = isGsm ? [...text].filter((each) => GSM_EXTENDED.includes(each)).length : 0;
+  const length = text.length + extended;
+  return length <= one ? 1 : Math.ceil(length / ofMany);
+}
