@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { z } from 'zod';
 import {
+  accountSid,
   BASE64_SECRET,
   databaseUrl,
   days,
@@ -18,11 +19,13 @@ import {
   secrets,
   sender,
   share,
+  smsSender,
   timeZone,
   webUrl,
   wholeNumber,
 } from './config/forms.ts';
 import { MAY_BE_UNSAFE, productionProblems } from './config/production.ts';
+import { smsProblems } from './config/sms.ts';
 import { readTemporalSettings, type TemporalSettings } from './config/temporal.ts';
 import { listOf, type ConfigProblem, type Values } from './config/values.ts';
 import { LANGUAGES } from './domain/language.ts';
@@ -67,6 +70,10 @@ const appFields = z.object({
     hostname: /./,
     ...required('the mail server, e.g. smtps://user:password@host'),
   }),
+  TWILIO_API_URL: webUrl('e.g. https://api.twilio.com').default('https://api.twilio.com'),
+  TWILIO_ACCOUNT_SID: accountSid.optional(),
+  TWILIO_AUTH_TOKEN: z.string().optional(),
+  TWILIO_FROM: smsSender.optional(),
   AUTHORIZE_DEADLINE_MS: wholeNumber(500, 10_000).default(2_000),
   BREAKER_WINDOW_MS: wholeNumber(1_000, 3_600_000).default(30_000),
   BREAKER_MIN_CALLS: wholeNumber(1, 100_000).default(10),
@@ -120,7 +127,8 @@ export class ConfigError extends Error {}
 export function readAppConfig(env: Environment = environment()): AppConfig {
   return parse(appFields, env, (values) => {
     const temporal = readTemporalSettings(values);
-    return [...('problem' in temporal ? [temporal] : []), ...productionProblems(values)];
+    const problems = 'problem' in temporal ? [temporal] : [];
+    return [...problems, ...smsProblems(values), ...productionProblems(values)];
   });
 }
 
@@ -159,6 +167,14 @@ export function sandboxUrlOf({ SANDBOX_URL, NODE_ENV }: AppConfig): string | nul
 /** What messages to customers say of the shop. */
 export function shopProfileOf({ SHOP_NAME, SHOP_ORDER_URL, SHOP_TIME_ZONE }: AppConfig) {
   return { name: SHOP_NAME, orderUrl: SHOP_ORDER_URL ?? null, timeZone: SHOP_TIME_ZONE };
+}
+
+/** The SMS provider; null: none is configured, and nobody is notified by SMS. */
+export function smsSettingsOf(app: AppConfig) {
+  const { TWILIO_API_URL: apiUrl, TWILIO_ACCOUNT_SID: accountSid, TWILIO_FROM: from } = app;
+  const { TWILIO_AUTH_TOKEN: authToken } = app;
+  if (accountSid === undefined || authToken === undefined || from === undefined) return null;
+  return { apiUrl, accountSid, authToken, from };
 }
 
 /** The limits of calls to providers. */

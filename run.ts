@@ -18,6 +18,7 @@ import {
   ConfigError,
   readAppConfig,
   limitSettingsOf,
+  smsSettingsOf,
   publicUrlOf,
   shopProfileOf,
   sandboxUrlOf,
@@ -28,6 +29,7 @@ import {
 } from './config.ts';
 import type { Mailer } from './gateways/mail/mailer.ts';
 import type { PaymentGateway } from './gateways/payments.ts';
+import type { SmsSender } from './gateways/sms/sms-sender.ts';
 import type { WarehouseGateway } from './gateways/warehouse/warehouse.ts';
 import type { WebhookSender } from './gateways/webhooks/sender.ts';
 import type { CommitWatcher } from './prisma/client/commit-hook.ts';
@@ -35,6 +37,7 @@ import { createHttpWarehouse } from './gateways/warehouse/http-warehouse.ts';
 import { createLimits } from './gateways/resilience/limits.ts';
 import { createPaymentWebhookVerifier } from './gateways/stripe/webhook.ts';
 import { createSmtpMailer } from './gateways/mail/smtp-mailer.ts';
+import { createTwilioSms } from './gateways/sms/twilio.ts';
 import { createStripePayments } from './gateways/stripe/payments.ts';
 import { createCallbackVerifier } from './gateways/warehouse/callback.ts';
 import { createWebhookSender } from './gateways/webhooks/sender.ts';
@@ -66,6 +69,7 @@ export interface Seams {
   payments<T extends PaymentGateway>(gateway: T): T;
   warehouse<T extends WarehouseGateway>(gateway: T): T;
   mailer<T extends Mailer>(mailer: T): T;
+  sms<T extends SmsSender>(sender: T): T;
   webhooks<T extends WebhookSender>(sender: T): T;
   readonly temporal: readonly WorkflowClientInterceptor[];
   readonly onCommit: CommitWatcher | undefined;
@@ -75,6 +79,7 @@ const UNCHANGED: Seams = {
   payments: (gateway) => gateway,
   warehouse: (gateway) => gateway,
   mailer: (mailer) => mailer,
+  sms: (sender) => sender,
   webhooks: (sender) => sender,
   temporal: [],
   onCommit: undefined,
@@ -194,6 +199,9 @@ function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
       onBreakerChange,
     }),
   );
+  const twilio = smsSettingsOf(config);
+  const sms =
+    twilio && seams.sms(createTwilioSms({ ...twilio, limits: limits.sms, onBreakerChange }));
   // Plain HTTP and loopback receivers are allowed only in development.
   const allowLocal = config.NODE_ENV !== 'production';
   const webhooks = seams.webhooks(createWebhookSender({ allowLocal }));
@@ -205,7 +213,7 @@ function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
     await Promise.all([link.close(), notifications.close()]);
     await Promise.all(Object.values(databases).map((each) => each.$disconnect()));
   };
-  const providers = { payments, warehouse, mailer, webhooks };
+  const providers = { payments, warehouse, mailer, sms, webhooks };
   return { ...databases, ...providers, notifications, cipher, link, close };
 }
 

@@ -7,6 +7,7 @@ import type { Language } from '../domain/language.ts';
 import type { TemporalUi } from '../domain/pages.ts';
 import type { Mailer } from '../gateways/mail/mailer.ts';
 import type { PaymentGateway } from '../gateways/payments.ts';
+import type { SmsSender } from '../gateways/sms/sms-sender.ts';
 import type { WebhookVerifier } from '../gateways/stripe/webhook.ts';
 import type { CallbackVerifier } from '../gateways/warehouse/callback.ts';
 import type { WarehouseGateway } from '../gateways/warehouse/warehouse.ts';
@@ -43,6 +44,8 @@ export interface ApiDeps {
   readonly payments: PaymentGateway;
   readonly warehouse: WarehouseGateway;
   readonly mailer: Mailer;
+  /** Null: no SMS provider is configured. */
+  readonly sms: SmsSender | null;
   readonly checkouts: CheckoutClient;
   readonly deliveries: DeliveryClient;
   readonly reconciliationClient: ReconciliationClient;
@@ -121,6 +124,7 @@ export function createServices(deps: ApiDeps): Services {
       ...deps.payments.breakers(),
       ...deps.warehouse.breakers(),
       ...deps.mailer.breakers(),
+      ...(deps.sms?.breakers() ?? []),
     ],
     limiters,
   });

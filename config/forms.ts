@@ -106,3 +106,15 @@ function isTimeZone(name: string): boolean {
 export const sender = z.string().regex(/^[^@]*[^\s@<]@[^\s@<>]+>?\s*$/, {
   error: 'Name <address> or an address, e.g. My shop <orders@shop.example>',
 });
+
+export const accountSid = z.string().regex(/^AC[0-9a-f]{32}$/, {
+  error: "Twilio's account SID, AC and 32 hexadecimal digits",
+});
+
+/** A number in E.164, a messaging service, or an alphanumeric sender ID, which has a letter. */
+export const smsSender = z
+  .string()
+  .regex(/^(?:\+[1-9]\d{6,14}|MG[0-9a-f]{32}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})$/, {
+    error:
+      'a number such as +15005550006, a messaging service (MG...), or a sender ID of at most 11 letters and digits',
+  });

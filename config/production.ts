@@ -12,6 +12,8 @@ export const LOCAL_SECRETS = {
   paymentsWebhook: 'whsec_bG9jYWwtcGF5bWVudHMtd2ViaG9vay1zZWNyZXQ=',
   warehouseKey: 'local-warehouse-key',
   warehouseCallback: 'whsec_bG9jYWwtd2FyZWhvdXNlLWNhbGxiYWNrLXNlY3JldA==',
+  twilioAccountSid: 'AC00000000000000000000000000000001',
+  twilioAuthToken: 'local-twilio-auth-token',
 } as const;
 
 const PUBLISHED: readonly string[] = Object.values(LOCAL_SECRETS);
@@ -41,6 +43,7 @@ const ALLOWABLE_CHECKS: Readonly<Record<string, Check>> = {
   STRIPE_API_KEY: checkStripeKey,
   STRIPE_API_URL: checkWebUrl,
   TEMPORAL_ADDRESS: checkTemporal,
+  TWILIO_API_URL: checkWebUrl,
   WAREHOUSE_API_KEY: checkWarehouseKey,
   WAREHOUSE_URL: checkWebUrl,
 };
@@ -98,6 +101,7 @@ function secretsIn(values: Values): readonly Secret[] {
   return [
     ...all('STRIPE_API_KEY', null, Buffer.from),
     ...all('WAREHOUSE_API_KEY', null, Buffer.from),
+    ...all('TWILIO_AUTH_TOKEN', null, Buffer.from),
     // Stripe signs with the characters themselves.
     ...all('STRIPE_WEBHOOK_SECRET', MIN_SIGNING_BYTES, withoutPrefix),
     ...all('WAREHOUSE_CALLBACK_SECRET', MIN_SIGNING_BYTES, decoded),

@@ -15,8 +15,13 @@ export type JobId = string & { readonly brand: 'JobId' };
 /** An intent at a provider. One intent has one key, forever. */
 export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
 
-/** A notification to the customer about an order. Each refund has its own. */
-export type Notification = 'confirmed' | 'shipped' | 'cancelled' | RefundNotification;
+/** What a customer is told by SMS, too. Each has its texts in activities/checkout/messages. */
+const SMS_KINDS = ['shipped'] as const;
+export type SmsKind = (typeof SMS_KINDS)[number];
+
+/** A notification to the customer about an order, by e-mail unless it says so. Each refund has its own. */
+export type Notification =
+  'confirmed' | 'shipped' | 'cancelled' | RefundNotification | `sms/${SmsKind}`;
 export type RefundNotification = `refunded/${string}`;
 
 /** Prefixes of public ids, as typeid (type-safe UUIDv7) renders them. */
@@ -151,6 +156,17 @@ export function jobWorkflowId(jobId: JobId): string {
 /** The workflow that resends a notification, when an operator requests it. */
 export function notificationWorkflowId(orderId: OrderId, notification: Notification): string {
   return `notification/${orderId}/${notification}`;
+}
+
+/** True for the name of a notification. Says nothing about whether its refund exists. */
+export function isNotification(name: string): name is Notification {
+  const isMail = name === 'confirmed' || name === 'shipped' || name === 'cancelled';
+  return isMail || smsKindOf(name) !== null || refundOfNotification(name) !== null;
+}
+
+/** What a notification by SMS is about; null for one by e-mail. */
+export function smsKindOf(notification: string): SmsKind | null {
+  return SMS_KINDS.find((kind) => notification === `sms/${kind}`) ?? null;
 }
 
 /** RFC 5322 Message-ID local part: constant per order and notification, so a repeat is recognizable. */

@@ -4,9 +4,8 @@
  */
 import { requestedDelivery } from '../domain/delivery.ts';
 import {
+  isNotification,
   isRefundId,
-  refundNotification,
-  refundOfNotification,
   type Notification,
   type OrderId,
   type RefundId,
@@ -62,8 +61,6 @@ export type RedriveOutcome =
   | { readonly kind: 'unavailable' }
   /** Temporal refuses it for good. The dead letter is open again. */
   | { readonly kind: 'rejected' };
-
-const NOTIFICATIONS: readonly Notification[] = ['confirmed', 'shipped', 'cancelled'];
 
 export async function redrive(
   deps: RedriveDeps,
@@ -219,9 +216,6 @@ function refundOf({ id, subject }: DeadLetter): RefundId {
 }
 
 function notificationOf({ id, subject }: DeadLetter): Notification {
-  const refundId = refundOfNotification(subject);
-  if (refundId !== null) return refundNotification(refundId);
-  const notification = NOTIFICATIONS.find((each) => each === subject);
-  if (notification === undefined) throw new Error(`${id} has no notification`);
-  return notification;
+  if (!isNotification(subject)) throw new Error(`${id} has no notification`);
+  return subject;
 }

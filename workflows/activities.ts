@@ -91,10 +91,10 @@ export interface Activities {
   findShipmentRequest(input: OrderRef): Promise<{ readonly requested: boolean }>;
   /** Cancels the shipping request; a later ship is refused. `already_shipped`: the parcel has left. */
   cancelShipment(input: OrderRef): Promise<CancelShipmentOutcome>;
-  /** Order `shipped`; the units leave the stock. */
+  /** Order `shipped`; the units leave the stock. Without a result nobody is to be told by SMS. */
   recordShipped(
     input: OrderRef & { readonly carrier: string; readonly trackingNumber: string },
-  ): Promise<void>;
+  ): Promise<{ readonly sms: true } | undefined>;
   /** The warehouse refused to ship. */
   recordShipmentRefused(input: OrderRef): Promise<void>;
   /**
@@ -124,7 +124,10 @@ export interface Activities {
       readonly resumes: CheckoutStage;
     },
   ): Promise<void>;
-  /** Sends an e-mail. Its Message-ID is constant per order and notification. */
+  /**
+   * Sends an e-mail, whose Message-ID is constant per order and notification, or a text message, which the
+   * provider is asked for before it is sent.
+   */
   notifyCustomer(input: OrderRef & { readonly notification: Notification }): Promise<void>;
   /** The notification could not be sent within its retry budget; the order continues. */
   recordNotificationFailed(

@@ -3,6 +3,7 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { Order, Payment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { Mailer } from '../../gateways/mail/mailer.ts';
+import type { SmsSender } from '../../gateways/sms/sms-sender.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import type { Database } from '../../prisma/client/client.ts';
@@ -19,6 +20,8 @@ export interface ActivityDependencies {
   readonly warehouse: WarehouseGateway;
   readonly mailer: Mailer;
   readonly shop: ShopProfile;
+  /** Null: no SMS provider is configured, and nobody is notified by SMS. */
+  readonly sms: SmsSender | null;
   /** The warehouse's callback URL, e.g. `https://shop.example/callbacks/warehouse`. */
   readonly warehouseCallbackUrl: string;
 }

@@ -1,39 +1,43 @@
-/** E-mails to the customer. They need no compensation: a failed e-mail never cancels an order. */
-import { notificationKey, refundOfNotification, type Notification } from '../../domain/ids.ts';
+/** Notifies the customer, by e-mail or SMS. That needs no compensation: a failure never cancels an order. */
+import {
+  notificationKey,
+  refundOfNotification,
+  smsKindOf,
+  type Notification,
+} from '../../domain/ids.ts';
+import type { SendOutcome } from '../../gateways/mail/mailer.ts';
 import { recordNotification } from '../../prisma/orders/record-shipment.ts';
 import { findToNotify, type NotifiableOrder } from '../../prisma/orders/orders.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import { requireRefund, type ActivityDependencies } from './dependencies.ts';
 import { orderNotFound, providerFailure, rejectedRequest } from '../failures.ts';
 import { composeEmail, type Occasion } from './messages/compose.ts';
+import { sendText } from './sms.ts';
 
 type NotificationActivities = Pick<Activities, 'notifyCustomer' | 'recordNotificationFailed'>;
 
 export function createNotificationActivities(deps: ActivityDependencies): NotificationActivities {
-  const { db, mailer } = deps;
+  const { db } = deps;
   return {
     async notifyCustomer({ orderId, notification }) {
       const found = await findToNotify(db, orderId, notification);
       if (!found) throw orderNotFound(orderId);
       // Of an erased order nobody is left to notify.
       if (found.wasNotified || found.order.erasedAt !== null) return;
-      const outcome = await mailer.send({
-        messageKey: notificationKey(orderId, notification),
-        to: found.order.customer.email,
-        ...(await composeEmail(
-          deps.shop,
-          found.order,
-          await occasionOf(deps, found, notification),
-        )),
-      });
+      const smsKind = smsKindOf(notification);
+      const channel = smsKind === null ? 'mail' : 'SMS';
+      const outcome =
+        smsKind === null
+          ? await sendMail(deps, found, notification)
+          : await sendText(deps, found, smsKind);
       switch (outcome.kind) {
         case 'sent':
           return recordNotification(db, orderId, { notification, failure: null });
         case 'refused':
-          throw rejectedRequest('mail', outcome.reason);
+          throw rejectedRequest(channel, outcome.reason);
         case 'unavailable':
         case 'unknown':
-          throw providerFailure('mail', outcome);
+          throw providerFailure(channel, outcome);
       }
     },
 
@@ -41,6 +45,20 @@ export function createNotificationActivities(deps: ActivityDependencies): Notifi
       await recordNotification(db, orderId, { notification, failure });
     },
   };
+}
+
+async function sendMail(
+  deps: ActivityDependencies,
+  found: NotifiableOrder,
+  notification: Notification,
+): Promise<SendOutcome> {
+  const { id, customer } = found.order;
+  const occasion = await occasionOf(deps, found, notification);
+  return deps.mailer.send({
+    messageKey: notificationKey(id, notification),
+    to: customer.email,
+    ...(await composeEmail(deps.shop, found.order, occasion)),
+  });
 }
 
 async function occasionOf(

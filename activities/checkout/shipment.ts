@@ -10,6 +10,7 @@ import { findShipment } from '../../prisma/orders/orders.ts';
 import { placedToShipped } from '../../telemetry/placed-to-shipped.ts';
 import type { Activities, RequestShipmentOutcome } from '../../workflows/activities.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { isTextDue } from './sms.ts';
 import { orderNotFound, providerFailure, requireChanged } from '../failures.ts';
 
 type ShipmentActivities = Pick<
@@ -65,6 +66,7 @@ export function createShipmentActivities(deps: ActivityDependencies): ShipmentAc
         placedToShipped.observe((Date.parse(change.at) - Date.parse(change.placedAt)) / 1_000);
       }
       requireChanged(orderId, change);
+      return (await isTextDue(deps, orderId)) ? { sms: true } : undefined;
     },
 
     async recordShipmentRefused({ orderId }) {

@@ -102,7 +102,7 @@ function letterTable(
 
 const RETRY = {
   delivery: 'Sends the event again, with the same id.',
-  notification: 'Sends the e-mail again.',
+  notification: 'Sends the e-mail or SMS again.',
   refund: 'Looks up the refund, then asks for it again under the same key.',
 } as const;
 

@@ -125,13 +125,18 @@ async function invariants(c: ConsoleContext): Promise<Html> {
 
 const provider = z.object({ breakers: z.record(z.string(), z.string()) });
 const readinessSchema = z.object({
-  dependencies: z.object({ payments: provider, warehouse: provider, mail: provider }),
+  dependencies: z.object({
+    payments: provider,
+    warehouse: provider,
+    mail: provider,
+    sms: provider.optional(),
+  }),
 });
 
 async function breakers(c: ConsoleContext): Promise<Html> {
   const found = await callApi(c, { path: '/readyz', schema: readinessSchema });
   return show(found, ({ dependencies }) => {
-    const all = Object.values(dependencies).flatMap((each) => Object.entries(each.breakers));
+    const all = Object.values(dependencies).flatMap((each) => Object.entries(each?.breakers ?? {}));
     const open = all.filter(([, state]) => state !== 'closed').map(([name]) => name);
     const label = open.length === 0 ? 'breakers open' : `breakers open: ${open.join(', ')}`;
     return tile({ value: open.length, label, href: '/health', isBad: open.length > 0 });

@@ -62,12 +62,18 @@ export function timelineList({ timeline, created_at }: OrderView): Html {
         html`<li class="${BAD.test(type) ? 'bad' : ''}">
           <time datetime="${at}" title="${at}">+${elapsed(Date.parse(at) - createdAt)}</time>
           <div>
-            <strong>${words(type.replace(/^order\./, ''))}</strong>
+            <strong>${titleOf(type, data)}</strong>
             <small>${Object.entries(data).map(([name, value]) => fact(name, value, data))}</small>
           </div>
         </li>`,
     )}
   </ol>`;
+}
+
+function titleOf(type: string, { channel }: Data): string {
+  if (channel === 'sms' && type === 'order.customer_notified') return 'text message sent';
+  if (channel === 'sms' && type === 'order.notification_failed') return 'text message failed';
+  return words(type.replace(/^order\./, ''));
 }
 
 /** An amount is in the currency that stands beside it. */

@@ -112,25 +112,34 @@ export function shipmentBox({ shipment }: OrderView): Html {
   );
 }
 
-/** The mails that were sent, and those that were not, which can be sent again. */
+/** The mails and text messages that were sent, and those that were not, which can be sent again. */
 export function mailsBox({ timeline }: OrderView, letters: readonly DeadLetterBody[]): Html {
   const sent = timeline.filter(({ type }) => type === 'order.customer_notified');
   const failed = letters.filter(
     ({ source, status }) => source === 'notification' && status === 'open',
   );
   return section(
-    'Mails',
+    'Messages',
     html`${sent.length + failed.length === 0 ? html`<p class="muted">None yet.</p>` : ''}
     ${sent.map(
       ({ data, time: at }) =>
-        html`<p>${String(data['notification'])} <small>sent ${time(at)}</small></p>`,
+        html`<p>
+          ${messageInWords(String(data['notification']))} <small>sent ${time(at)}</small>
+        </p>`,
     )}
     ${failed.map((each) => failedLetter(each, 'Send again'))}`,
   );
 }
 
+/** `shipped`, or `shipped, by SMS`. */
+function messageInWords(notification: string): string {
+  return notification.replace(/^sms\/(.*)$/, '$1, by SMS');
+}
+
 function failedLetter({ id, subject, error }: DeadLetterBody, label: string): Html {
-  return html`<p>${subject} ${badge('failed')} <span class="failure">${error}</span></p>
+  return html`<p>
+      ${messageInWords(subject)} ${badge('failed')} <span class="failure">${error}</span>
+    </p>
     ${actionForm({ action: 'redrive', label, fields: hidden('dead_letter', id) })}`;
 }
 

@@ -30,7 +30,7 @@ export function healthRoutes(services: Services, details: boolean) {
 
 /** An API needs only the database, because it accepts orders without Temporal. */
 async function readiness(services: Services) {
-  const { db, checkouts, payments, warehouse, mailer, isDraining, needsTemporal } = services;
+  const { db, checkouts, payments, warehouse, mailer, sms, isDraining, needsTemporal } = services;
   const [database, trouble] = await Promise.all([
     databaseDeadline
       .execute(() => pingDatabase(db))
@@ -44,6 +44,7 @@ async function readiness(services: Services) {
     payments: provider(payments.breakers()),
     warehouse: provider(warehouse.breakers()),
     mail: provider(mailer.breakers()),
+    ...(sms !== null && { sms: provider(sms.breakers()) }),
   };
   const degraded =
     trouble !== null || Object.values(providers).some(({ status }) => status !== 'up');

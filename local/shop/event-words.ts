@@ -38,6 +38,12 @@ const EVENTS: Readonly<Record<string, readonly [text: string, tone: Tone]>> = {
   'refund.needs_attention': ['The refund waits for a person', 'failed'],
 };
 
+/** The same about a text message. */
+const SMS_EVENTS: typeof EVENTS = {
+  'order.customer_notified': ['Text message sent', 'plain'],
+  'order.notification_failed': ['A text message could not be sent', 'failed'],
+};
+
 const CANCEL_REASONS: Readonly<Record<string, string>> = {
   requested_by_customer: 'the customer asked for it',
   requested_by_operator: 'an operator asked for it',
@@ -65,7 +71,8 @@ const STATUSES: Readonly<Record<string, string>> = {
 
 /** One event of the order. A type that is new here is shown by its name. */
 export function eventInWords({ type, data }: TimelineEntry): Words {
-  const [text, tone] = EVENTS[type] ?? [type, 'plain'];
+  const [text, tone] =
+    (data['channel'] === 'sms' && SMS_EVENTS[type]) || (EVENTS[type] ?? [type, 'plain']);
   const more = detailOf(type, data);
   return { text: more === '' ? text : `${text}: ${more}`, tone };
 }
@@ -78,7 +85,7 @@ function detailOf(type: string, data: TimelineEntry['data']): string {
       return `${String(data['carrier'])}, tracking number ${String(data['tracking_number'])}`;
     case 'order.customer_notified':
     case 'order.notification_failed':
-      return String(data['notification']).replace(/\/.*/, '');
+      return String(data['notification']).replace(/^sms\/|\/.*/, '');
     default:
       return '';
   }

@@ -118,6 +118,10 @@ function appEnvironment(
     WAREHOUSE_URL: places.sandbox,
     WAREHOUSE_API_KEY: LOCAL_SECRETS.warehouseKey,
     WAREHOUSE_CALLBACK_SECRET: LOCAL_SECRETS.warehouseCallback,
+    TWILIO_API_URL: places.sandbox,
+    TWILIO_ACCOUNT_SID: LOCAL_SECRETS.twilioAccountSid,
+    TWILIO_AUTH_TOKEN: LOCAL_SECRETS.twilioAuthToken,
+    TWILIO_FROM: '+15005550006',
     SMTP_URL: `smtp://127.0.0.1:${places.ports.SMTP_PORT}`,
   };
 }

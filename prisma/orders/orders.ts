@@ -3,6 +3,7 @@ import type { Notification, OrderId } from '../../domain/ids.ts';
 import {
   isSettledStatus,
   ORDER_STATUSES,
+  type Customer,
   type Order,
   type OrderEvent,
   type OrderStatus,
@@ -42,6 +43,16 @@ export async function findToNotify(
   if (!row) return null;
   const shipment = row.shipment && toShipment(row.shipment);
   return { order: toOrder(row), shipment, wasNotified: row.events.length > 0 };
+}
+
+/** The part of the order's customer that decides about an SMS; null when there is no such order. */
+export async function findSmsConsent(
+  db: Database,
+  id: OrderId,
+): Promise<Pick<Customer, 'phone' | 'smsConsent'> | null> {
+  const select = { customerPhone: true, customerSmsConsent: true } as const;
+  const row = await db.order.findUnique({ where: { id }, select });
+  return row && { phone: row.customerPhone, smsConsent: row.customerSmsConsent };
 }
 
 /** The order's status alone, or null: cheap enough to poll while a reader waits. */

@@ -3,7 +3,12 @@
  * database's, hence raw SQL.
  */
 import { notificationStep } from '../../domain/attention.ts';
-import { shipmentCorrelationId, type Notification, type OrderId } from '../../domain/ids.ts';
+import {
+  shipmentCorrelationId,
+  smsKindOf,
+  type Notification,
+  type OrderId,
+} from '../../domain/ids.ts';
 import type { CancelReason, ShippingAddress } from '../../domain/order.ts';
 import { trackingTerm } from '../../domain/search-terms.ts';
 import { recordStepDeadLetter } from './step-attempts.ts';
@@ -202,7 +207,7 @@ export async function recordNotification(
   const type = 'order.customer_notified';
   await transitionAlone(
     db,
-    { orderId, type, dedupKey: `${type}/${notification}`, data: { notification } },
+    { orderId, type, dedupKey: `${type}/${notification}`, data: told(notification) },
     Prisma.sql`, with_dead_letter AS (
       UPDATE dead_letters SET status = 'resolved', decided_at = COALESCE(decided_at, now())
       WHERE source = 'notification' AND subject = ${notification} AND order_id = ${orderId}
@@ -218,7 +223,12 @@ async function recordNotificationFailed(
   const type = 'order.notification_failed';
   await orderTransaction(db, orderId, async (tx) => {
     const dedupKey = `${type}/${notification}`;
-    await transitionOrder(tx, { orderId, type, dedupKey, data: { notification, failure } });
+    await transitionOrder(tx, {
+      orderId,
+      type,
+      dedupKey,
+      data: { ...told(notification), failure },
+    });
     await recordStepDeadLetter(tx, orderId, {
       source: 'notification',
       step: notificationStep(notification),
@@ -226,4 +236,9 @@ async function recordNotificationFailed(
       failure,
     });
   });
+}
+
+/** The channel is in the data, so that no subscriber has to read it from the name. */
+function told(notification: Notification) {
+  return { notification, channel: smsKindOf(notification) === null ? 'email' : 'sms' };
 }

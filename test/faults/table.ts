@@ -94,6 +94,14 @@ export const MATRIX = {
     F5: 'Still due, and sent by another worker.',
     F6: 'Ten attempts over three days, then a dead letter; redriven, it is delivered.',
   }),
+  S9: row('text message', {
+    F1: 'Tried again; a refusal is a dead letter. The order ships meanwhile.',
+    F2: 'Looked up by recipient and text before it is sent again: one message.',
+    F3: 'Looked up before it is sent again: one message.',
+    F4: 'Sent once: what is recorded is not sent, and what was sent is recorded.',
+    F5: 'Looked up by another worker: one message.',
+    F6: 'A day of tries, then a dead letter; redriven, it is sent. The order shipped.',
+  }),
   C1: row('compensate: release', {
     F1: 'Tried again until released once.',
     F2: 'Released once.',

@@ -144,6 +144,10 @@ export function providersEnv(sandbox: Sandbox | null): Env {
     WAREHOUSE_API_KEY: 'process',
     WAREHOUSE_CALLBACK_SECRET: LOCAL_SECRETS.warehouseCallback,
     SMTP_URL: `smtp://127.0.0.1:${sandbox?.smtpPort ?? 9}`,
+    TWILIO_API_URL: url,
+    TWILIO_ACCOUNT_SID: LOCAL_SECRETS.twilioAccountSid,
+    TWILIO_AUTH_TOKEN: 'process',
+    TWILIO_FROM: '+15005550006',
   };
 }
 

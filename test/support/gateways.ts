@@ -1,8 +1,14 @@
 /** The real gateways to the stand-ins of the providers, patient and with breakers that stay closed; and the shop. */
 import type { CallLimits } from '../../gateways/resilience/guard.ts';
 import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts';
-import { MAIL_LIMITS, PAYMENT_LIMITS, WAREHOUSE_LIMITS } from '../../gateways/resilience/limits.ts';
+import {
+  MAIL_LIMITS,
+  PAYMENT_LIMITS,
+  SMS_LIMITS,
+  WAREHOUSE_LIMITS,
+} from '../../gateways/resilience/limits.ts';
 import { createSmtpMailer } from '../../gateways/mail/smtp-mailer.ts';
+import { createTwilioSms } from '../../gateways/sms/twilio.ts';
 import { createStripePayments } from '../../gateways/stripe/payments.ts';
 import type { Sandbox } from '../../local/sandbox/sandbox.ts';
 
@@ -19,6 +25,13 @@ export interface Deadlines {
   /** Of the warehouse's tracking, which a reader waits for. */
   readonly trackingMs?: number;
 }
+
+/** Any account of the sandbox, and the number that its test credentials send from. */
+export const TWILIO = {
+  accountSid: `AC${'0'.repeat(32)}`,
+  authToken: 'a token',
+  from: '+15005550006',
+} as const;
 
 export type Gateways = ReturnType<typeof createGateways>;
 
@@ -42,6 +55,11 @@ export function createGateways(sandbox: Sandbox, deadlines: Deadlines = {}) {
       smtpUrl: `smtp://127.0.0.1:${sandbox.smtpPort}`,
       from: 'Holdfast <orders@holdfast.example>',
       limits: limited(MAIL_LIMITS, callMs),
+    }),
+    sms: createTwilioSms({
+      apiUrl: sandbox.url,
+      ...TWILIO,
+      limits: limited(SMS_LIMITS, callMs),
     }),
   };
 }

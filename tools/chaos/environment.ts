@@ -131,6 +131,7 @@ function throughProxies(
     TEMPORAL_ADDRESS: `127.0.0.1:${proxies.temporal.port}`,
     STRIPE_API_URL: sandbox,
     WAREHOUSE_URL: sandbox,
+    TWILIO_API_URL: sandbox,
     SMTP_URL: `smtp://127.0.0.1:${proxies.mail.port}`,
     BREAKER_PROBE_AFTER_MS: String(PROBE_AFTER_MS),
   };

@@ -18,6 +18,7 @@ const CALLS = [
   'warehouse.ship',
   'warehouse.cancel',
   'mail.send',
+  'sms.send',
   'webhook.send',
   'temporal.start',
   'temporal.start_delivery',

@@ -42,7 +42,7 @@ function aroundWith(failpoints: Failpoints): Around {
 
 function gatewaySeams(
   around: Around,
-): Pick<Seams, 'payments' | 'warehouse' | 'mailer' | 'webhooks'> {
+): Pick<Seams, 'payments' | 'warehouse' | 'mailer' | 'sms' | 'webhooks'> {
   return {
     payments: (gateway) => ({
       ...gateway,
@@ -64,6 +64,10 @@ function gatewaySeams(
     mailer: (mailer) => ({
       ...mailer,
       send: (...given) => around('mail.send', () => mailer.send(...given)),
+    }),
+    sms: (sender) => ({
+      ...sender,
+      send: (...given) => around('sms.send', () => sender.send(...given)),
     }),
     webhooks: (sender) => ({
       ...sender,

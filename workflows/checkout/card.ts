@@ -135,20 +135,27 @@ function compensationCell(card: Card, name: string): string {
   return state === '' ? '' : `${stepTitle(name)}: ${state}`;
 }
 
-const NOTIFICATION = /^notify: (\w+)$/;
+const NOTIFICATION = /^notify: (?:(sms)\/)?(\w+)$/;
 
 function notifications({ states }: Card): string {
   return [...states]
     .flatMap(([name, state]) => {
-      const [, notification] = NOTIFICATION.exec(name) ?? [];
-      return notification === undefined ? [] : [`${notification} ${STATES[state][0]}`];
+      const notification = notificationIn(name);
+      return notification === null ? [] : [`${notification} ${STATES[state][0]}`];
     })
     .join(', ');
 }
 
 function titleOf(name: string): string {
-  const [, notification] = NOTIFICATION.exec(name) ?? [];
-  return notification === undefined ? stepTitle(name) : `Notify the customer: ${notification}`;
+  const notification = notificationIn(name);
+  return notification === null ? stepTitle(name) : `Notify the customer: ${notification}`;
+}
+
+/** The notification that a step is, such as `shipped` or `shipped by SMS`; null when it is none. */
+function notificationIn(step: string): string | null {
+  const [, sms, notification] = NOTIFICATION.exec(step) ?? [];
+  if (notification === undefined) return null;
+  return sms === undefined ? notification : `${notification} by SMS`;
 }
 
 function row(...cells: readonly string[]): string {

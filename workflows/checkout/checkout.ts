@@ -125,9 +125,11 @@ async function settle(run: CheckoutRun, outcome: Outcome): Promise<CheckoutResul
 async function finish(run: CheckoutRun, parcel: Parcel): Promise<CheckoutResult> {
   const { orderId, progress } = run;
   const { carrier, trackingNumber } = parcel;
-  await steps.recordShipped({ orderId, carrier, trackingNumber });
+  const recorded = await steps.recordShipped({ orderId, carrier, trackingNumber });
   progress.enter('shipped', 'publish');
-  await Promise.all([run.confirmation, notify(run, 'shipped')]);
+  const notifications = [run.confirmation, notify(run, 'shipped')];
+  if (recorded?.sms === true) notifications.push(notify(run, 'sms/shipped'));
+  await Promise.all(notifications);
   return { status: 'shipped', reason: null };
 }
 

@@ -1,5 +1,5 @@
 /** What the workflows of events and notifications accept. */
-import { refundOfNotification, type Notification } from '../../domain/ids.ts';
+import { isNotification, type Notification } from '../../domain/ids.ts';
 import {
   count,
   leaf,
@@ -19,11 +19,7 @@ const MAX_DELAYS = 50;
 
 const notification = leaf(
   'the name of a notification',
-  (value): value is Notification =>
-    value === 'confirmed' ||
-    value === 'shipped' ||
-    value === 'cancelled' ||
-    (typeof value === 'string' && refundOfNotification(value) !== null),
+  (value): value is Notification => typeof value === 'string' && isNotification(value),
 );
 
 export const deliveryInput = object<DeliveryInput>({

@@ -1,4 +1,5 @@
-/** The e-mail of each notification, in the language of the order. No other module writes to customers. */
+/** The e-mail or SMS of each notification, in the language of the order. No other module writes to customers. */
+import type { SmsKind } from '../../../domain/ids.ts';
 import { formatMoney } from '../../../domain/money.ts';
 import { orderNumber } from '../../../domain/order-number.ts';
 import type { Order, Shipment } from '../../../domain/order.ts';
@@ -45,6 +46,27 @@ export async function composeEmail(
     link: linkOf(shop, order),
     footer: fill(messages.footer, values),
   });
+}
+
+/** Of one SMS in the alphabet of GSM: https://www.twilio.com/docs/glossary/what-sms-character-limit */
+const SMS_LENGTH = 160;
+/** Without what other alphabets need. A carrier's number is of this form. */
+const PLAIN_NUMBER = /^[\w./ -]+$/;
+
+/**
+ * Composes the text message, always the same for an order, because the provider's copy is recognized by it. The
+ * tracking number is left out where it would make a second SMS of it; the e-mail has every one.
+ */
+export function composeSms(
+  shop: ShopProfile,
+  order: Order,
+  { kind, shipment }: { readonly kind: SmsKind; readonly shipment: Shipment | null },
+): string {
+  const { sms, shipment: labels } = messagesIn(order.customer.language);
+  const text = fill(sms[kind], { shop: shop.name, number: orderNumber(order.id) });
+  const trackingNumber = shipment?.trackingNumber ?? '';
+  const longer = `${text} ${labels.trackingNumber}: ${trackingNumber}`;
+  return PLAIN_NUMBER.test(trackingNumber) && longer.length <= SMS_LENGTH ? longer : text;
 }
 
 function paragraphsOf(order: Order, occasion: Occasion): readonly string[] {

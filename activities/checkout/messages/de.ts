@@ -50,5 +50,6 @@ export const de: Messages = {
     untracked: 'Der Paketdienst meldet sich bei Ihnen wegen der Zustellung.',
   },
   orderLink: 'Bestellung ansehen',
+  sms: { shipped: '{shop}: Ihre Bestellung {number} wurde versandt.' },
   footer: 'Sie erhalten diese E-Mail, weil Sie bei {shop} bestellt haben.',
 };

@@ -49,5 +49,6 @@ export const en: Messages = {
     untracked: 'The carrier will contact you about the delivery.',
   },
   orderLink: 'See your order',
+  sms: { shipped: '{shop}: your order {number} has been shipped.' },
   footer: 'You receive this e-mail because you placed an order with {shop}.',
 };

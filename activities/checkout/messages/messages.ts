@@ -2,6 +2,7 @@
  * What customers are told. Each language has all of these texts, with the same placeholders: names in
  * braces, which `fill` replaces. They are plain text: the layout escapes them for HTML.
  */
+import type { SmsKind } from '../../../domain/ids.ts';
 import type { Language } from '../../../domain/language.ts';
 import type { CancelReason } from '../../../domain/order.ts';
 import { de } from './de.ts';
@@ -45,6 +46,8 @@ export interface Messages {
     readonly untracked: string;
   };
   readonly orderLink: string;
+  /** Text messages, with `{shop}` and `{number}`: short, and of the characters that GSM has. */
+  readonly sms: Readonly<Record<SmsKind, string>>;
   /** Why the customer gets it, with `{shop}`. */
   readonly footer: string;
 }

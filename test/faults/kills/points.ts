@@ -23,6 +23,7 @@ const POINTS: Points = {
   'warehouse.ship': on('shipped', 'S7/F5'),
   'warehouse.cancel': on('cancelled', 'C3/F5'),
   'mail.send': on('shipped', 'S8/F5'),
+  'sms.send': on('shipped', 'S9/F5'),
   'webhook.send': on('shipped', 'S8/F5'),
   'temporal.start': on('shipped', 'S4/F5'),
   'temporal.start_delivery': on('webhookRetried'),

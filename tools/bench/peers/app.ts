@@ -45,6 +45,7 @@ if (name === 'bare') {
     payments: (gateway) => gateway,
     warehouse: (gateway) => gateway,
     mailer: (mailer) => mailer,
+    sms: (sender) => sender,
     webhooks: (sender) => sender,
     temporal: [insteadOfTemporal(() => engine)],
     onCommit: undefined,

@@ -33,7 +33,7 @@ export function openShop(config: AppConfig) {
   const db = createDatabase({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL });
   const warehouseCallbackUrl = `${config.PUBLIC_URL}/callbacks/warehouse`;
   const shop = shopProfileOf(config);
-  const deps = { db, payments, warehouse, mailer, shop, warehouseCallbackUrl };
+  const deps = { db, payments, warehouse, mailer, sms: null, shop, warehouseCallbackUrl };
   const steps: Steps = {
     ...createInventoryActivities(deps),
     ...createPaymentActivities(deps),
