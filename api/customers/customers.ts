@@ -47,14 +47,19 @@ export async function loadCustomer(db: Database, id: string): Promise<CustomerPr
 export async function updateCustomer(
   db: Database,
   { id }: CustomerProfile,
-  change: CustomerChange & { readonly expectedVersion: number | null; readonly by: Operator },
+  change: CustomerChange & {
+    readonly expectedVersion: number | null;
+    /** The fields as the request names them, for the audit log. */
+    readonly named: readonly string[];
+    readonly by: Operator;
+  },
 ): Promise<CustomerProfile> {
-  const { expectedVersion, by, ...fields } = change;
+  const { expectedVersion, named, by, ...fields } = change;
   const outcome = await db.$transaction(async (tx) => {
     const changed = await changeCustomer(tx, id, fields, expectedVersion);
     if (changed.kind !== 'changed') return changed;
     // Consent has to be shown (Article 7 GDPR): who changed it, and when.
-    const data = { fields: namesOf(fields), sms_consent: changed.customer.smsConsent };
+    const data = { fields: named, sms_consent: changed.customer.smsConsent };
     await recordAction(tx, by, { action: 'customer.updated', subject: id, data });
     return changed;
   });
@@ -83,10 +88,6 @@ export function customerBody(customer: CustomerProfile): CustomerBody {
     created_at: customer.createdAt,
     updated_at: customer.updatedAt,
   };
-}
-
-function namesOf(fields: CustomerChange): readonly string[] {
-  return Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [name]));
 }
 
 function consentWithoutPhone(): Problem {

@@ -58,8 +58,10 @@ export function customerRoutes({ db, guessLimits }: Services) {
       const expectedVersion = await requiredVersion('customer', fields, () =>
         Promise.resolve(customer.version),
       );
-      const { sms_consent: smsConsent, ...rest } = c.req.valid('json');
-      const change = { ...rest, smsConsent, expectedVersion, by: operatorOf(c) };
+      const body = c.req.valid('json');
+      const { sms_consent: smsConsent, ...rest } = body;
+      const named = Object.keys(body);
+      const change = { ...rest, smsConsent, expectedVersion, named, by: operatorOf(c) };
       const changed = await updateCustomer(db, customer, change);
       c.header('etag', versionTag(changed.version));
       return c.json(customerBody(changed), 200);

@@ -143,8 +143,8 @@ describe('a change of a customer', () => {
     });
     expect(log.map(({ data }) => data)).toEqual([
       { fields: ['name'], sms_consent: false },
-      { fields: ['smsConsent'], sms_consent: true },
-      { fields: ['language', 'phone', 'smsConsent'], sms_consent: false },
+      { fields: ['sms_consent'], sms_consent: true },
+      { fields: ['phone', 'language', 'sms_consent'], sms_consent: false },
     ]);
   });
 
