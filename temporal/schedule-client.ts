@@ -9,8 +9,6 @@ export interface Schedule {
   readonly paused: boolean;
   /** The reason of the pause, or what was last done. */
   readonly note: string | null;
-  /** Workflow ids of the runs that have not ended. */
-  readonly running: readonly string[];
   /** ISO 8601, soonest first; empty while it is paused. */
   readonly nextAt: readonly string[];
   /** The latest runs, newest first. */
@@ -106,7 +104,6 @@ function scheduleOf({ scheduleId, action, state, info }: ScheduleDescription): S
     summary: action.staticSummary ?? '',
     paused: state.paused,
     note: state.note === undefined || state.note === '' ? null : state.note,
-    running: info.runningActions.map(({ workflow }) => workflow.workflowId),
     nextAt: state.paused ? [] : info.nextActionTimes.slice(0, NEXT).map((at) => at.toISOString()),
     recent: info.recentActions.toReversed().map(({ takenAt, action: { workflow } }) => ({
       startedAt: takenAt.toISOString(),

@@ -28,9 +28,9 @@ export async function schedules(c: ConsoleContext): Promise<Html> {
   );
 }
 
-function stateOf({ paused, note, running }: ScheduleBody): Html {
-  if (paused) return html`${badge('paused', 'bad')} <small>${note ?? ''}</small>`;
-  return running.length > 0 ? badge('running', 'busy') : badge('waiting', 'good');
+function stateOf({ paused, note }: ScheduleBody): Html {
+  if (!paused) return badge('on', 'good');
+  return html`${badge('paused', 'bad')} <small>${note ?? ''}</small>`;
 }
 
 function buttons({ id, paused }: ScheduleBody): Html {

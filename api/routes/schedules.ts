@@ -150,14 +150,13 @@ function unavailable(detail: string): ProblemError {
 }
 
 function scheduleBody(schedule: Schedule): ScheduleBody {
-  const { id, summary, paused, note, running, nextAt, recent } = schedule;
+  const { id, summary, paused, note, nextAt, recent } = schedule;
   return {
     object: 'schedule',
     id,
     summary,
     paused,
     note,
-    running: [...running],
     next_at: [...nextAt],
     recent: recent.map(({ startedAt, workflowId }) => {
       return { started_at: startedAt, workflow_id: workflowId };

@@ -9,7 +9,6 @@ export const scheduleSchema = z
     summary: z.string().openapi({ description: 'What a run does.' }),
     paused: z.boolean(),
     note: z.string().nullable().openapi({ description: 'Why it is paused.' }),
-    running: z.array(z.string()).openapi({ description: 'Workflow ids of runs under way.' }),
     next_at: z
       .array(z.iso.datetime())
       .openapi({ description: 'The next runs; empty while it is paused.' }),
