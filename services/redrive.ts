@@ -136,7 +136,12 @@ async function discardAll(
 ): Promise<readonly string[]> {
   return db.$transaction(async (tx) => {
     const ids = await discardOpen(tx, which, { note, actor: by.name, limit });
-    await recordActions(tx, by, { action: 'dead_letter.discarded', subjects: ids });
+    const action = 'dead_letter.discarded';
+    await recordActions(
+      tx,
+      by,
+      ids.map((subject) => ({ action, subject })),
+    );
     return ids;
   });
 }

@@ -8,16 +8,18 @@ export interface Operator {
   readonly correlationId: string;
 }
 
+interface Action {
+  readonly action: string;
+  readonly subject: string;
+  /** Ids and codes only: the log cannot be erased. */
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
 /** Appends one action, e.g. `subscription.paused` of `audit`. */
 export async function recordAction(
   tx: Transaction,
   by: Operator | 'system',
-  action: {
-    readonly action: string;
-    readonly subject: string;
-    /** Ids and codes only: the log cannot be erased. */
-    readonly data?: Readonly<Record<string, unknown>>;
-  },
+  action: Action,
 ): Promise<void> {
   await tx.auditEntry.create({
     data: {
@@ -30,16 +32,17 @@ export async function recordAction(
   });
 }
 
-/** Appends the same action on each of the subjects, without data. Raw: one statement, however many. */
+/** Appends several actions. Raw: one statement, however many. */
 export async function recordActions(
   tx: Transaction,
   by: Operator,
-  { action, subjects }: { readonly action: string; readonly subjects: readonly string[] },
+  actions: readonly Action[],
 ): Promise<void> {
   await tx.$executeRaw`
     INSERT INTO audit_log (actor, action, subject, cause, data)
-    SELECT ${actorOf(by)}, ${action}, subject, ${by.correlationId}, '{}'::jsonb
-    FROM unnest(${[...subjects]}::text[]) AS subject`;
+    SELECT ${actorOf(by)}, action, subject, ${by.correlationId}, COALESCE(data, '{}')
+    FROM jsonb_to_recordset(${JSON.stringify(actions)}::jsonb)
+      AS each (action text, subject text, data jsonb)`;
 }
 
 function actorOf(by: Operator | 'system'): string {
