@@ -5,8 +5,25 @@ import { jsonPointer } from '../http/validation.ts';
 
 /** For a body with a `currency` in which no card can be charged. */
 export function notChargeable(currency: string): FieldError {
-  const detail = `No card can be charged in ${currency}.`;
-  return { detail, pointer: jsonPointer(['currency']) };
+  return { detail: notChargeableIn(currency), pointer: jsonPointer(['currency']) };
+}
+
+function notChargeableIn(currency: string): string {
+  return `No card can be charged in ${currency}.`;
+}
+
+/** Why no order of one product could be charged its price; null when it can. `limits`: of the currency. */
+export function priceProblem(
+  limits: AmountLimits | null,
+  price: Money,
+): { readonly field: 'currency' | 'price_minor'; readonly detail: string } | null {
+  if (limits === null) return { field: 'currency', detail: notChargeableIn(price.currency) };
+  const most = formatMoney({ ...price, amountMinor: limits.maxMinor });
+  const detail =
+    price.amountMinor > limits.maxMinor
+      ? `A card can be charged at most ${most}.`
+      : offStep(price, limits);
+  return detail === null ? null : { field: 'price_minor', detail };
 }
 
 /** Why an amount, such as a total, cannot be charged, in words; null when it can. */

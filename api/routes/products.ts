@@ -1,12 +1,12 @@
 /** Routes of the catalog: cached reads with entity tags, and one write. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { formatMoney, type AmountLimits, type Money } from '../../domain/money.ts';
+import type { Money } from '../../domain/money.ts';
 import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
 import { contentTag, notAtVersion, requiredVersion, versionTag } from '../http/etag.ts';
 import { operatorOf, type ApiEnv } from '../middleware/request.ts';
-import { invalidRequest, ProblemError, type FieldError } from '../http/problems.ts';
+import { invalidRequest, ProblemError } from '../http/problems.ts';
 import { jsonPointer } from '../http/validation.ts';
-import { notChargeable, offStep } from '../orders/amounts.ts';
+import { priceProblem } from '../orders/amounts.ts';
 import { productBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
 import { ifMatch, ifNoneMatch, notModified, responseHeaders } from '../schemas/conditions.ts';
@@ -124,18 +124,10 @@ const putRoute = createRoute({
 
 /** A price that no order could be charged is refused here, not at the first order. */
 function requirePrice({ payments }: Services, price: Money): void {
-  const limits = payments.limitsOf(price.currency);
-  const errors = limits === null ? [notChargeable(price.currency)] : wrongPrice(price, limits);
-  if (errors.length > 0) throw new ProblemError(invalidRequest(errors));
-}
-
-function wrongPrice(price: Money, limits: AmountLimits): readonly FieldError[] {
-  const most = formatMoney({ ...price, amountMinor: limits.maxMinor });
-  const detail =
-    price.amountMinor > limits.maxMinor
-      ? `A card can be charged at most ${most}.`
-      : offStep(price, limits);
-  return detail === null ? [] : [{ detail, pointer: jsonPointer(['price_minor']) }];
+  const wrong = priceProblem(payments.limitsOf(price.currency), price);
+  if (wrong === null) return;
+  const { detail, field } = wrong;
+  throw new ProblemError(invalidRequest([{ detail, pointer: jsonPointer([field]) }]));
 }
 
 export function productNotFound(): ProblemError {
