@@ -47,7 +47,10 @@ export const PROBLEMS = {
   redrive_in_progress: [409, 'A redrive is already in progress.'],
   precondition_failed: [412, 'The resource does not have the expected version.'],
   payload_too_large: [413, 'The body is too large.'],
-  unsupported_media_type: [415, 'The body must be application/json, without a content coding.'],
+  unsupported_media_type: [
+    415,
+    'The body has a media type or a content coding that the call does not take.',
+  ],
   invalid_request: [422, 'Parts of the request are not valid.'],
   payment_refused: [422, 'The payment provider refused the payment.'],
   refund_exceeds_captured: [422, 'The amount exceeds what can still be refunded.'],

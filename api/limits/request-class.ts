@@ -59,6 +59,7 @@ const SLOW_PATHS = [
   /^\/v1\/webhook-endpoints$/,
   /^\/v1\/subscriptions\/[^/]+\/resume$/,
   /^\/v1\/persons\/(?:erase|export)$/,
+  /^\/v1\/(?:imports|bulk)$/,
 ];
 
 export function requestClassOf(request: {

@@ -1,14 +1,27 @@
-/** What every request body must be: without a content coding, small, and JSON where there is one. */
-import type { MiddlewareHandler } from 'hono';
+/** What every request body must be: without a content coding, small, and JSON unless it is a file. */
+import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { ProblemError } from '../http/problems.ts';
 import type { ApiEnv } from './request.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
+/** The call that takes a file. */
+export const FILE_PATH = '/v1/imports';
+export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 /** Refuses content codings, and larger bodies without reading all of them. */
 export function limitBody(maxSize: number = MAX_BODY_BYTES): MiddlewareHandler {
-  const limit = bodyLimit({
+  const [small, file] = [atMost(maxSize), atMost(MAX_FILE_BYTES)];
+  return (c, next) => {
+    const coding = c.req.header('content-encoding') ?? '';
+    // Inflating would need a second limit, for bodies that a few bytes stand for.
+    if (!/^[\s,]*(?:identity[\s,]*)*$/i.test(coding)) throw codedBody();
+    return (c.req.path === FILE_PATH ? file : small)(c, next);
+  };
+}
+
+function atMost(maxSize: number): MiddlewareHandler {
+  return bodyLimit({
     maxSize,
     onError: () => {
       throw new ProblemError({
@@ -17,13 +30,15 @@ export function limitBody(maxSize: number = MAX_BODY_BYTES): MiddlewareHandler {
       });
     },
   });
-  return (c, next) => {
-    const coding = c.req.header('content-encoding') ?? '';
-    // Inflating would need a second limit, for bodies that a few bytes stand for.
-    if (!/^[\s,]*(?:identity[\s,]*)*$/i.test(coding)) throw codedBody();
-    return limit(c, next);
-  };
 }
+
+/** A file is bytes until its route reads it. */
+export function isFile(c: Context): boolean {
+  return CSV_TYPE.test(c.req.header('content-type') ?? '');
+}
+
+/** In another encoding than UTF-8 only by mistake: its bytes decide. */
+const CSV_TYPE = /^text\/csv[ \t]*(?:;|$)/i;
 
 function codedBody(): ProblemError {
   return new ProblemError({

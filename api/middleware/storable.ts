@@ -6,9 +6,10 @@ import type { MiddlewareHandler } from 'hono';
 import { isStorable, unstorablePath } from '../../domain/text.ts';
 import { invalidRequest, ProblemError, type FieldError } from '../http/problems.ts';
 import { jsonPointer } from '../http/validation.ts';
+import { isFile } from './request-body.ts';
 import type { ApiEnv } from './request.ts';
 
-/** For the parts of a request that are text: path, query and JSON body. Headers are ASCII already. */
+/** For the parts of a request that are text: path, query and JSON body. Headers are ASCII, a file is bytes. */
 export function refuseUnstorable(): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     // Nothing has such a name. `%00` is decoded with the parameter, or was with the path.
@@ -17,7 +18,8 @@ export function refuseUnstorable(): MiddlewareHandler<ApiEnv> {
       if (!values.every(isStorable)) throw unstorable({ parameter });
     }
     if (c.req.raw.body !== null) {
-      const path = unstorableIn(decode(await c.req.arrayBuffer()));
+      const body = await c.req.arrayBuffer();
+      const path = isFile(c) ? null : unstorableIn(decode(body));
       if (path !== null) throw unstorable({ pointer: jsonPointer(path) });
     }
     await next();

@@ -23,7 +23,8 @@ export function holdToDocument(document: () => Document): MiddlewareHandler<ApiE
       // An empty tag: a representation that only `*` matches.
       requirePreconditions(c, 'get' in methods ? '' : null);
     }
-    if (operation.requestBody?.required) await requireBody(c);
+    const { required = false, content = {} } = operation.requestBody ?? {};
+    if (required && 'application/json' in content) await requireBody(c);
     await next();
   };
 }

@@ -23,7 +23,9 @@ const operationSchema = z.looseObject({
   'x-role': z.enum(ROLES),
   description: z.string().optional(),
   parameters: z.array(z.looseObject({ name: z.string(), in: z.string() })).default([]),
-  requestBody: z.looseObject({ required: z.boolean().default(false) }).optional(),
+  requestBody: z
+    .looseObject({ required: z.boolean().default(false), content: record.default({}) })
+    .optional(),
   responses: z.record(z.string(), z.looseObject({ headers: record.optional() })),
 });
 const documentSchema = z.looseObject({

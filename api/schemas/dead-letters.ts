@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { isStorable } from '../../domain/text.ts';
 import { limit, listOf, pageOfIds, text } from './common.ts';
 
-const SOURCES = ['delivery', 'checkout', 'notification', 'refund'] as const;
+export const SOURCES = ['delivery', 'checkout', 'notification', 'refund'] as const;
 const STATUSES = ['open', 'redriven', 'resolved', 'discarded'] as const;
 const MAX_RATE_PER_SECOND = 500;
 
@@ -17,7 +17,7 @@ const filter = (minLength: number, maxLength: number) =>
     .openapi({ pattern: String.raw`^[^\u0000]*$` });
 
 /** Stored fingerprints are shorter than this. */
-const fingerprint = filter(1, 200);
+export const fingerprint = filter(1, 200);
 
 export const deadLetterSchema = z
   .object({
