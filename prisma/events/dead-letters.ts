@@ -159,17 +159,27 @@ export async function listOpenOfCause(
   fingerprint: string,
   limit: number,
 ): Promise<{ readonly ids: readonly string[]; readonly matching: number }> {
-  const where = { fingerprint, status: 'open' } as const;
-  // Those whose last redrive failed come last, so that they never hide the others.
-  const orderBy: Prisma.DeadLetterOrderByWithRelationInput[] = [
-    { decidedAt: { sort: 'asc', nulls: 'first' } },
-    { id: 'asc' },
-  ];
-  const [rows, matching] = await Promise.all([
-    db.deadLetter.findMany({ where, orderBy, take: limit, select: { id: true } }),
-    db.deadLetter.count({ where }),
+  const [ids, matching] = await Promise.all([
+    selectOpen(db, { fingerprint }, limit),
+    db.deadLetter.count({ where: { fingerprint, status: 'open' } }),
   ]);
-  return { ids: rows.map(({ id }) => id), matching };
+  return { ids, matching };
+}
+
+/** The ids of open dead letters, the longest undecided first. */
+export async function selectOpen(
+  db: Database,
+  { fingerprint, source }: Pick<DeadLetterFilter, 'fingerprint' | 'source'>,
+  limit: number,
+): Promise<readonly string[]> {
+  const rows = await db.deadLetter.findMany({
+    where: { ...(fingerprint && { fingerprint }), ...(source && { source }), status: 'open' },
+    // Those whose last redrive failed come last, so that they never hide the others.
+    orderBy: [{ decidedAt: { sort: 'asc', nulls: 'first' } }, { id: 'asc' }],
+    take: limit,
+    select: { id: true },
+  });
+  return rows.map(({ id }) => id);
 }
 
 /** The redrive of an open dead letter begins. False when it is no longer open. */
