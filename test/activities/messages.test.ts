@@ -8,6 +8,7 @@ import {
 import type { Email } from '../../activities/checkout/messages/layout.ts';
 import { fill, messagesIn } from '../../activities/checkout/messages/messages.ts';
 import { LANGUAGES, type Language } from '../../domain/language.ts';
+import { formatMoney } from '../../domain/money.ts';
 import { orderNumber } from '../../domain/order-number.ts';
 import { CANCEL_REASONS, type Order, type Shipment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
@@ -61,7 +62,7 @@ function shipmentOf({ id: orderId }: Order, changes: Partial<Shipment> = {}): Sh
   return { ...shipment, ...parcel, requestedAt: AT, answeredAt: AT, ...changes };
 }
 
-function refundOf(order: Order, amountMinor: number): Refund {
+function refundOf(order: Order, amountMinor: number, creditMinor = 0): Refund {
   return {
     id: newId('refund'),
     orderId: order.id,
@@ -69,7 +70,7 @@ function refundOf(order: Order, amountMinor: number): Refund {
     cause: 'requested',
     status: 'succeeded',
     amountMinor,
-    creditMinor: 0,
+    creditMinor,
     currency: order.currency,
     lines: [],
     reason: null,
@@ -193,31 +194,54 @@ describe.each(LANGUAGES)('an e-mail in %s', (language) => {
     }
   });
 
-  test('about a refund says whether it is a part, and where the money goes', async () => {
+  test.each([
+    { amountMinor: 2_650, creditMinor: 0, says: ['whole 2650', 'toCard 2650'] },
+    { amountMinor: 2_649, creditMinor: 0, says: ['part 2649', 'toCard 2649'] },
+    { amountMinor: 1_000, creditMinor: 1_000, says: ['part 1000', 'toCredit 1000'] },
+    { amountMinor: 2_650, creditMinor: 650, says: ['whole 2650', 'toCard 2000', 'toCredit 650'] },
+  ])('about a refund of $amountMinor, $creditMinor of it as credit, says $says', async (row) => {
     const order = orderIn(language);
-    const { whole, part, toCard } = messagesIn(language).refunded;
-    const textOf = async (amountMinor: number) =>
-      (await composeEmail(SHOP, order, { kind: 'refunded', refund: refundOf(order, amountMinor) }))
-        .text;
-    const written = { en: ['€26.50', '€26.49'], de: ['26,50\u00a0€', '26,49\u00a0€'] }[language];
-    const [all = '', less = ''] = written;
-    for (const [amountMinor, amount, text] of [
-      [2_650, all, whole],
-      [2_649, less, part],
-    ] as const) {
-      const refunded = await textOf(amountMinor);
-      expect(refunded).toContain(fill(text, { amount }));
-      expect(refunded).toContain(fill(toCard, { amount }));
-    }
+    const refund = refundOf(order, row.amountMinor, row.creditMinor);
+    const { text } = await composeEmail(SHOP, order, { kind: 'refunded', refund });
+    const { whole, part, toCard, toCredit } = messagesIn(language).refunded;
+    const texts = { whole, part, toCard, toCredit };
+    const said = row.says.map((each) => {
+      const [name = '', minor] = each.split(' ');
+      const amount = formatMoney({ amountMinor: Number(minor), currency: 'EUR' }, language);
+      return fill(Reflect.get(texts, name), { amount });
+    });
+    expect(text).toContain(`\n\n${said.join('\n\n')}\n\n${messagesIn(language).order.title[0]}`);
   });
 
-  test('about a cancelled order gives its reason, and that it costs nothing', async () => {
-    const { reasons, noCharge } = messagesIn(language).cancelled;
-    for (const cancelReason of CANCEL_REASONS) {
+  test.each(CANCEL_REASONS)(
+    'about an order cancelled by %s says why, and that it is free',
+    async (cancelReason) => {
+      const { reasons, noCharge, creditBack } = messagesIn(language).cancelled;
+      const said = `${reasons[cancelReason]}\n\n${noCharge}\n`;
       const order = orderIn(language, { status: 'cancelled', cancelReason });
       const { text } = await composeEmail(SHOP, order, { kind: 'cancelled' });
-      expect(text).toContain(`${reasons[cancelReason]}\n\n${noCharge}\n`);
-    }
+      expect(text).toContain(said);
+      expect(text).not.toContain(creditBack);
+      const withCredit = { ...order, creditMinor: 650 };
+      const { text: other } = await composeEmail(SHOP, withCredit, { kind: 'cancelled' });
+      expect(other).toContain(`${said}\n${creditBack}\n`);
+      expect(other).not.toContain(messagesIn(language).order.byCredit);
+    },
+  );
+
+  test('says what store credit has paid, and what the card', async () => {
+    const { byCredit, byCard } = messagesIn(language).order;
+    const paidBy = async (creditMinor: number) => {
+      const order = orderIn(language, { creditMinor });
+      const { text } = await composeEmail(SHOP, order, { kind: 'confirmed' });
+      return [byCredit, byCard].map((label) => text.match(`${label}: \\D*([\\d.,]+)`)?.[1]);
+    };
+    const [part, rest, all] = { en: ['6.50', '20.00', '26.50'], de: ['6,50', '20,00', '26,50'] }[
+      language
+    ];
+    expect(await paidBy(0)).toEqual([undefined, undefined]);
+    expect(await paidBy(650)).toEqual([part, rest]);
+    expect(await paidBy(2_650)).toEqual([all, undefined]);
   });
 });
 

@@ -2,7 +2,7 @@
 import type { SmsKind } from '../../../domain/ids.ts';
 import { formatMoney } from '../../../domain/money.ts';
 import { orderNumber } from '../../../domain/order-number.ts';
-import type { Order, Shipment } from '../../../domain/order.ts';
+import { cardMinor, type Order, type Shipment } from '../../../domain/order.ts';
 import type { Refund } from '../../../domain/refund.ts';
 import { toLine } from '../../../domain/text.ts';
 import { renderEmail, type Email, type EmailContent } from './layout.ts';
@@ -77,12 +77,20 @@ function paragraphsOf(order: Order, occasion: Occasion): readonly string[] {
     case 'shipped':
       return [shipped.text, ...(occasion.shipment?.trackingNumber ? [] : [shipment.untracked])];
     case 'cancelled':
-      return [cancelled.reasons[order.cancelReason ?? 'requested_by_operator'], cancelled.noCharge];
+      return [
+        cancelled.reasons[order.cancelReason ?? 'requested_by_operator'],
+        cancelled.noCharge,
+        ...(order.creditMinor > 0 ? [cancelled.creditBack] : []),
+      ];
     case 'refunded': {
-      const { amountMinor } = occasion.refund;
-      const amount = moneyOf(order, amountMinor);
-      const text = amountMinor === order.totalMinor ? refunded.whole : refunded.part;
-      return [fill(text, { amount }), fill(refunded.toCard, { amount })];
+      const { amountMinor, creditMinor } = occasion.refund;
+      const say = (text: string, minor: number): readonly string[] =>
+        minor === 0 ? [] : [fill(text, { amount: moneyOf(order, minor) })];
+      return [
+        ...say(amountMinor === order.totalMinor ? refunded.whole : refunded.part, amountMinor),
+        ...say(refunded.toCard, amountMinor - creditMinor),
+        ...say(refunded.toCredit, creditMinor),
+      ];
     }
   }
 }
@@ -100,7 +108,7 @@ function trackingOf(order: Order, shipment: Shipment | null): EmailContent['fact
 
 function tableOf({ timeZone }: ShopProfile, order: Order): EmailContent['table'] {
   const { language } = order.customer;
-  const { title, item, quantity, amount, total } = messagesIn(language).order;
+  const { title, item, quantity, amount } = messagesIn(language).order;
   const dates = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeZone });
   const date = dates.format(new Date(order.createdAt));
   return {
@@ -118,8 +126,23 @@ function tableOf({ timeZone }: ShopProfile, order: Order): EmailContent['table']
         amount: moneyOf(order, amountMinor),
       })),
     ],
-    sums: [{ label: total, value: moneyOf(order, order.totalMinor) }],
+    sums: sumsOf(order),
   };
+}
+
+/** The total, and what paid it when that was not the card alone; of a cancelled order nothing did. */
+function sumsOf(order: Order): EmailContent['table']['sums'] {
+  const { total, byCredit, byCard } = messagesIn(order.customer.language).order;
+  const isPaid = order.creditMinor > 0 && order.status !== 'cancelled';
+  const paid = isPaid
+    ? [
+        { label: byCredit, minor: order.creditMinor },
+        { label: byCard, minor: cardMinor(order) },
+      ]
+    : [];
+  return [{ label: total, minor: order.totalMinor }, ...paid.filter(({ minor }) => minor > 0)].map(
+    ({ label, minor }) => ({ label, value: moneyOf(order, minor) }),
+  );
 }
 
 function linkOf({ orderUrl }: ShopProfile, order: Order): EmailContent['link'] {

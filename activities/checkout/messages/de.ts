@@ -27,6 +27,7 @@ export const de: Messages = {
     },
     noCharge:
       'Ihnen entstehen keine Kosten: Einen vorgemerkten Betrag geben wir frei, einen abgebuchten erstatten wir vollständig.',
+    creditBack: 'Das eingesetzte Guthaben schreiben wir Ihnen wieder gut.',
   },
   refunded: {
     subject: 'Erstattung zu Ihrer Bestellung {number} bei {shop}',
@@ -35,6 +36,7 @@ export const de: Messages = {
     part: 'Wir haben Ihnen einen Teil Ihrer Bestellung erstattet: {amount}.',
     toCard:
       'Sie erhalten {amount} über das Zahlungsmittel zurück, mit dem Sie bezahlt haben. Der Betrag sollte in wenigen Tagen auf Ihrem Konto sein.',
+    toCredit: 'Ihrem Guthaben haben wir {amount} gutgeschrieben.',
   },
   order: {
     title: 'Bestellung {number} vom {date}',
@@ -42,6 +44,8 @@ export const de: Messages = {
     quantity: 'Menge',
     amount: 'Betrag',
     total: 'Gesamtbetrag',
+    byCredit: 'Mit Guthaben bezahlt',
+    byCard: 'Mit Karte bezahlt',
   },
   shipment: {
     carrier: 'Paketdienst',

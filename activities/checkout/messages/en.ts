@@ -26,6 +26,7 @@ export const en: Messages = {
       authorization_expiring: 'We are sorry, but your order could not be completed in time.',
     },
     noCharge: 'You pay nothing: we release a reserved amount and refund a charged one in full.',
+    creditBack: 'The store credit that you used is given back.',
   },
   refunded: {
     subject: 'Refund for your {shop} order {number}',
@@ -34,6 +35,7 @@ export const en: Messages = {
     part: 'We have refunded a part of your order: {amount}.',
     toCard:
       '{amount} goes back to the means of payment that you used. It should reach your account within a few days.',
+    toCredit: '{amount} was added to your store credit.',
   },
   order: {
     title: 'Order {number} of {date}',
@@ -41,6 +43,8 @@ export const en: Messages = {
     quantity: 'Quantity',
     amount: 'Amount',
     total: 'Total',
+    byCredit: 'Paid with store credit',
+    byCard: 'Paid by card',
   },
   shipment: {
     carrier: 'Carrier',

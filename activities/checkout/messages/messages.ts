@@ -23,12 +23,15 @@ export interface Messages {
     readonly reasons: Readonly<Record<CancelReason, string>>;
     /** True whether the amount was only reserved, or charged. */
     readonly noCharge: string;
+    /** Where store credit paid. */
+    readonly creditBack: string;
   };
   /** With `{amount}`. */
   readonly refunded: Titles & {
     readonly whole: string;
     readonly part: string;
     readonly toCard: string;
+    readonly toCredit: string;
   };
   readonly order: {
     /** With `{number}` and `{date}`. */
@@ -37,6 +40,8 @@ export interface Messages {
     readonly quantity: string;
     readonly amount: string;
     readonly total: string;
+    readonly byCredit: string;
+    readonly byCard: string;
   };
   readonly shipment: {
     readonly carrier: string;
