@@ -21,6 +21,7 @@ import { createDocument } from './openapi/document.ts';
 import { ProblemError, problemResponse, type Problem } from './http/problems.ts';
 import { analyticsRoutes } from './routes/analytics.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
+import { creditRoutes } from './routes/credit.ts';
 import { customerRoutes } from './routes/customers.ts';
 import { deadLetterGroupRoutes } from './routes/dead-letter-groups.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
@@ -82,6 +83,7 @@ export function createApp(services: Services, operations = true) {
     .route('/', orderReadRoutes(services))
     .route('/', refundRoutes(services))
     .route('/', customerRoutes(services))
+    .route('/', creditRoutes(services))
     .route('/', productRoutes(services))
     .route('/', stockRoutes(services))
     .route('/', analyticsRoutes(services))

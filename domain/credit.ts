@@ -5,7 +5,14 @@ import type { CustomerId, OrderId, RefundId } from './ids.ts';
  * `granted`: by an operator. `spent`: by an order. `given_back`: the order ended unpaid. `refunded`: a
  * refund to store credit. `expired`: what was left of a grant.
  */
-export type CreditEntryKind = 'granted' | 'spent' | 'given_back' | 'refunded' | 'expired';
+export const CREDIT_ENTRY_KINDS = [
+  'granted',
+  'spent',
+  'given_back',
+  'refunded',
+  'expired',
+] as const;
+export type CreditEntryKind = (typeof CREDIT_ENTRY_KINDS)[number];
 
 export interface CreditEntry {
   readonly id: string;

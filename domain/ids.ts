@@ -116,10 +116,7 @@ export function refundKey(orderId: OrderId, refundId: RefundId): string {
 /**
  * The key of an entry of store credit: what happens once to an order, a refund or a grant is written once.
  */
-export function creditKey(
-  kind: 'granted' | 'spent' | 'given_back' | 'refunded' | 'expired',
-  of: string,
-): string {
+export function creditKey(kind: string, of: string): string {
   return `${of}/${kind}`;
 }
 

@@ -1,6 +1,6 @@
 /** Refunds, and how much of an order can be refunded. Pure. */
 import type { OrderId, RefundId } from './ids.ts';
-import type { CancelReason, OrderStatus, Payment } from './order.ts';
+import type { CancelReason, OrderStatus, Payment, PaymentStatus } from './order.ts';
 import type { RefundedLine } from './refund-lines.ts';
 
 export const REFUND_STATUSES = ['requested', 'needs_attention', 'succeeded', 'failed'] as const;
@@ -49,15 +49,47 @@ export type Refundability =
   | { readonly kind: 'refundable'; readonly leftMinor: number }
   | { readonly kind: 'not_refundable'; readonly reason: NotRefundableReason };
 
+/** `original`: back to where the money came from. `credit`: all of it becomes store credit. */
+export const REFUND_TARGETS = ['original', 'credit'] as const;
+export type RefundTarget = (typeof REFUND_TARGETS)[number];
+
+/** The part of a refund that becomes store credit: what the card has not paid, or all of it. */
+export function creditPartOf(
+  amountMinor: number,
+  { capturedMinor, refundedMinor, refundingMinor }: RefundableOrder['payment'],
+  to: RefundTarget,
+): number {
+  const cardLeftMinor = capturedMinor - refundedMinor - refundingMinor;
+  return to === 'credit' ? amountMinor : Math.max(0, amountMinor - cardLeftMinor);
+}
+
+/** The part of a refund that the provider returns to the card. */
+export function cardPartOf({
+  amountMinor,
+  creditMinor,
+}: Pick<Refund, 'amountMinor' | 'creditMinor'>): number {
+  return amountMinor - creditMinor;
+}
+
+/** What was paid, by card and by credit, and is not returned or being returned. */
+export function leftToRefund(payment: RefundableOrder['payment']): number {
+  const { capturedMinor, creditMinor, refundedMinor, refundingMinor } = payment;
+  const returned = refundedMinor + refundingMinor + payment.creditedMinor + payment.creditingMinor;
+  return capturedMinor + creditMinor - returned;
+}
+
 export interface RefundableOrder {
   readonly status: OrderStatus;
   readonly cancelReason: CancelReason | null;
   readonly payment: Pick<
     Payment,
     | 'status'
+    | 'creditMinor'
     | 'capturedMinor'
     | 'refundedMinor'
     | 'refundingMinor'
+    | 'creditedMinor'
+    | 'creditingMinor'
     | 'currency'
     | 'capturedManually'
   >;
@@ -77,13 +109,15 @@ export function refundability({
   if (status === 'needs_attention' && cancelReason !== null) {
     return notRefundable('being_cancelled');
   }
-  if (payment.capturedMinor === 0) {
+  if (!CAPTURED.includes(payment.status)) {
     return notRefundable(payment.capturedManually ? 'captured_manually' : 'not_captured');
   }
   if (refunds >= MAX_REFUNDS) return notRefundable('too_many_refunds');
-  const { capturedMinor, refundedMinor, refundingMinor } = payment;
-  return { kind: 'refundable', leftMinor: capturedMinor - refundedMinor - refundingMinor };
+  return { kind: 'refundable', leftMinor: leftToRefund(payment) };
 }
+
+/** A payment of nothing is captured as well, when credit pays all of the order. */
+const CAPTURED: readonly PaymentStatus[] = ['captured', 'partially_refunded', 'refunded'];
 
 /** The step under which the failures of a refund are counted. */
 export function refundStep(id: RefundId): string {

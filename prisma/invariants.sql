@@ -121,7 +121,11 @@ WHERE (p.status::text <> ALL (CASE
       WHEN o.status = 'cancelled'
         THEN h.step = 'voidOrRefundPayment'
           AND p.status IN ('authorized', 'captured', 'partially_refunded')
-      ELSE false END))
+      ELSE false END)
+  -- The rest of the card's money became store credit.
+  AND NOT (o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded')
+    AND p.credited_minor > p.credit_minor
+    AND p.refunded_minor + p.credited_minor = p.captured_minor + p.credit_minor))
   OR NOT CASE p.status
     WHEN 'captured' THEN p.captured_minor = p.amount_minor AND p.refunded_minor = 0
     WHEN 'partially_refunded' THEN p.captured_minor = p.amount_minor
@@ -149,24 +153,78 @@ WHERE p.captured_minor <> COALESCE(o.captured, 0) OR p.refunded_minor <> COALESC
   OR COALESCE(o.voided, 0) <> CASE WHEN p.status = 'voided' THEN p.amount_minor ELSE 0 END;
 
 -- invariant: refunds_counted
--- title: Refunded and refunding amounts equal the sum of the refunds, within the captured amount
+-- title: Refunded and refunding amounts, to the card and to store credit, equal the sum of the refunds, within what was paid
 -- holds: always
-SELECT p.order_id AS subject, format('captured %s, refunded %s, refunding %s; refunds: succeeded %s, open %s',
-  p.captured_minor, p.refunded_minor, p.refunding_minor, COALESCE(r.succeeded, 0), COALESCE(r.open, 0)) AS detail
+SELECT p.order_id AS subject,
+  format('captured %s, refunded %s, refunding %s, credited %s, crediting %s; refunds: succeeded %s and %s, open %s and %s',
+    p.captured_minor, p.refunded_minor, p.refunding_minor, p.credited_minor, p.crediting_minor,
+    COALESCE(r.succeeded, 0), COALESCE(r.credited, 0), COALESCE(r.open, 0), COALESCE(r.crediting, 0)) AS detail
 FROM payments p LEFT JOIN (
-  SELECT order_id, sum(amount_minor) FILTER (WHERE status = 'succeeded') AS succeeded,
-    sum(amount_minor) FILTER (WHERE status IN ('requested', 'needs_attention')) AS open
+  SELECT order_id, sum(amount_minor - credit_minor) FILTER (WHERE status = 'succeeded') AS succeeded,
+    sum(credit_minor) FILTER (WHERE status = 'succeeded') AS credited,
+    sum(amount_minor - credit_minor) FILTER (WHERE status IN ('requested', 'needs_attention')) AS open,
+    sum(credit_minor) FILTER (WHERE status IN ('requested', 'needs_attention')) AS crediting
   FROM refunds GROUP BY order_id
 ) r USING (order_id)
 WHERE p.refunded_minor <> COALESCE(r.succeeded, 0) OR p.refunding_minor <> COALESCE(r.open, 0)
+  OR p.credited_minor <> COALESCE(r.credited, 0) OR p.crediting_minor <> COALESCE(r.crediting, 0)
   OR p.refunded_minor + p.refunding_minor > p.captured_minor
 UNION ALL
 SELECT r.id, format('%s, its operations: %s', r.status, COALESCE(o.states, 'none'))
 FROM refunds r LEFT JOIN (
   SELECT key, string_agg(state::text, ', ' ORDER BY id) AS states FROM payment_operations GROUP BY key
 ) o USING (key)
-WHERE o.states IS DISTINCT FROM CASE r.status WHEN 'succeeded' THEN 'requested, succeeded'
-  WHEN 'failed' THEN 'requested, refused' ELSE 'requested' END;
+-- A refund to store credit alone asks the provider for nothing.
+WHERE o.states IS DISTINCT FROM CASE WHEN r.credit_minor = r.amount_minor THEN NULL
+  WHEN r.status = 'succeeded' THEN 'requested, succeeded'
+  WHEN r.status = 'failed' THEN 'requested, refused' ELSE 'requested' END;
+
+-- invariant: credit_balances
+-- title: A customer's balance of store credit is the sum of the ledger, and never negative
+-- holds: always
+SELECT customer_id || ' ' || currency AS subject,
+  format('balance %s, entries %s', COALESCE(a.balance_minor::text, 'unknown'), COALESCE(e.minor, 0)) AS detail
+FROM credit_accounts a FULL JOIN (
+  SELECT customer_id, currency, sum(amount_minor) AS minor FROM credit_entries GROUP BY 1, 2
+) e USING (customer_id, currency)
+WHERE a.balance_minor IS DISTINCT FROM COALESCE(e.minor, 0) OR a.balance_minor < 0;
+
+-- invariant: credit_of_orders
+-- title: An order spends its store credit once, and gives it back exactly when it ended unpaid, except what refunds have made credit
+-- holds: always
+SELECT o.id AS subject,
+  format('order %s of %s, credit %s: spent %s, given back %s, refunded %s as credit, by the payment %s', o.status,
+    o.customer_id, o.credit_minor, COALESCE(e.spent, 0), COALESCE(e.given_back, 0), COALESCE(e.refunded, 0),
+    p.credited_minor) AS detail
+FROM orders o JOIN payments p ON p.order_id = o.id LEFT JOIN (
+  SELECT order_id, -sum(amount_minor) FILTER (WHERE kind = 'spent') AS spent,
+    sum(amount_minor) FILTER (WHERE kind = 'given_back') AS given_back,
+    sum(amount_minor) FILTER (WHERE kind = 'refunded') AS refunded,
+    array_agg(DISTINCT customer_id || ' ' || currency) AS accounts
+  FROM credit_entries WHERE order_id IS NOT NULL GROUP BY order_id
+) e ON e.order_id = o.id
+WHERE COALESCE(e.spent, 0) <> o.credit_minor OR COALESCE(e.refunded, 0) <> p.credited_minor
+  OR e.accounts <> ARRAY[o.customer_id || ' ' || o.currency]
+  OR COALESCE(e.given_back, 0) <> CASE WHEN o.status IN ('declined', 'expired', 'cancelled')
+    THEN GREATEST(0, o.credit_minor - p.credited_minor - p.crediting_minor) ELSE 0 END
+UNION ALL
+SELECT r.id, format('%s, %s of it to credit, in the ledger %s', r.status, r.credit_minor, COALESCE(e.minor, 0))
+FROM refunds r FULL JOIN (
+  SELECT refund_id, sum(amount_minor) AS minor FROM credit_entries WHERE kind = 'refunded' GROUP BY 1
+) e ON e.refund_id = r.id
+WHERE COALESCE(e.minor, 0) IS DISTINCT FROM CASE r.status WHEN 'succeeded' THEN r.credit_minor ELSE 0 END;
+
+-- invariant: credit_expires
+-- title: The sweep settles every grant of store credit that has expired
+-- holds: settled
+-- 75 s: the sweep runs every minute.
+SELECT a.customer_id || ' ' || a.currency AS subject, format('due since %s', a.next_expiry_at) AS detail
+FROM credit_accounts a, given WHERE a.next_expiry_at < now() - grace - interval '75 seconds'
+UNION ALL
+SELECT g.id, format('expires at %s, the account is next looked at %s', g.expires_at,
+  COALESCE('at ' || a.next_expiry_at, 'never'))
+FROM credit_entries g JOIN credit_accounts a USING (customer_id, currency)
+WHERE g.expires_at > now() AND COALESCE(a.next_expiry_at, 'infinity') > g.expires_at;
 
 -- invariant: refund_lines
 -- title: A refund by lines is the sum of its lines, and refunds more units of none than were ordered
@@ -347,7 +405,7 @@ WHERE status = 'placed' AND workflow_started_at IS NULL AND placed_at < now() - 
 SELECT o.id AS subject, format('order %s, authorized until %s', o.status,
   COALESCE(p.capture_before, p.created_at + interval '7 days')) AS detail
 FROM payments p JOIN orders o ON o.id = p.order_id, given
-WHERE p.status = 'authorized' AND NOT p.captured_manually
+WHERE p.status = 'authorized' AND p.amount_minor > 0 AND NOT p.captured_manually
   AND o.status NOT IN ('paid', 'shipped', 'delivered', 'cancelled')
   AND COALESCE(p.capture_before, p.created_at + interval '7 days') < now() - grace;
 
@@ -590,7 +648,10 @@ WHERE o.erased_at IS NOT NULL
 GROUP BY o.id
 UNION ALL
 SELECT o.id, 'not erased, but its customer is' FROM customers c JOIN orders o ON o.customer_id = c.id
-WHERE c.email IS NULL AND o.erased_at IS NULL;
+WHERE c.email IS NULL AND o.erased_at IS NULL
+UNION ALL
+SELECT c.id, 'kept in credit_entries' FROM customers c JOIN credit_entries e ON e.customer_id = c.id
+WHERE c.email IS NULL AND e.reason <> 'erased';
 
 -- invariant: cursors_within_log
 -- title: No cursor is beyond the end of the log, where its subscription would miss new events
@@ -604,7 +665,8 @@ FROM subscriptions WHERE cursor_xid > pg_snapshot_xmin(pg_current_snapshot());
 -- title: The append-only tables are guarded by their triggers
 -- holds: always
 SELECT guard.name AS subject, CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END AS detail
-FROM (VALUES ('stock_movements'), ('payment_operations'), ('events'), ('audit_log')) AS guarded (relation)
+FROM (VALUES ('stock_movements'), ('payment_operations'), ('credit_entries'), ('events'), ('audit_log'))
+  AS guarded (relation)
 CROSS JOIN LATERAL (SELECT relation || '_append_only' AS name) AS guard
 LEFT JOIN pg_trigger t ON t.tgname = guard.name AND t.tgrelid = to_regclass(relation)
 WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A');

@@ -3,6 +3,7 @@
  * (Articles 15 and 20). What the providers hold is theirs to erase and export.
  */
 import type { CustomerId, OrderId } from '../domain/ids.ts';
+import type { Money } from '../domain/money.ts';
 import { recordAction, type Operator } from '../prisma/access/operator-actions.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { eraseCustomer, eraseOrder, listErasable, listUnderWay } from '../prisma/privacy/erase.ts';
@@ -18,7 +19,12 @@ export type ErasureOutcome = {
   /** How many orders this call erased. */
   readonly orders: number;
 } & (
-  | { readonly kind: 'erased'; readonly customerId: CustomerId }
+  | {
+      readonly kind: 'erased';
+      readonly customerId: CustomerId;
+      /** Store credit that nobody can spend any more. */
+      readonly creditLeft: readonly Money[];
+    }
   /** Nobody with this e-mail is in our records. */
   | { readonly kind: 'unknown' }
   /** Some orders are not settled: repeat it when they are. */

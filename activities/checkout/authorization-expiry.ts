@@ -20,10 +20,11 @@ export async function withAuthorizationCheck<T>(
   }
 }
 
-function isExpiring({ status, captureBefore, createdAt }: Payment): boolean {
+function isExpiring({ status, amountMinor, captureBefore, createdAt }: Payment): boolean {
   const endsAtMs =
     captureBefore === null
       ? Date.parse(createdAt) + AUTHORIZATION_LIFETIME_MS
       : Date.parse(captureBefore);
+  if (amountMinor === 0) return false;
   return status === 'authorized' && Date.now() > endsAtMs - AUTHORIZATION_MARGIN_MS;
 }

@@ -10,6 +10,7 @@ import {
   recordCaptured,
   recordCaptureRefused,
   recordIntent,
+  recordNothingHeld,
   recordVoided,
   type SettleKind,
 } from '../../prisma/payments/payments.ts';
@@ -26,7 +27,7 @@ import {
   requireChanged,
   stillProcessing,
 } from '../failures.ts';
-import { refundAll } from './refund.ts';
+import { refundAll, refundRequested } from './refund.ts';
 import { withAuthorizationCheck } from './authorization-expiry.ts';
 
 type PaymentActivities = Pick<Activities, 'capturePayment' | 'voidOrRefundPayment'>;
@@ -35,12 +36,19 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
   return {
     async capturePayment({ orderId }) {
       const payment = await requirePayment(deps.db, orderId);
+      // Store credit pays all of it.
+      if (payment.amountMinor === 0) return captured(deps.db, payment);
       const held = { name: 'capture', payment: () => requirePayment(deps.db, orderId) };
       return withAuthorizationCheck(held, () => captureOrLookUp(deps, payment));
     },
 
     async voidOrRefundPayment({ orderId }) {
       const payment = await requirePayment(deps.db, orderId);
+      if (payment.amountMinor === 0) {
+        await refundRequested(deps, payment);
+        await recordNothingHeld(deps.db, payment);
+        return { kind: 'nothing_held' };
+      }
       if (payment.providerReference === null) return { kind: 'nothing_held' };
       const actual = await lookUp(deps, payment);
       if (!actual) throw rejectedRequest('void or refund', 'unknown to the provider');

@@ -4,7 +4,7 @@
  * one, so a refund whose response was lost is found and never repeated.
  */
 import type { Payment } from '../../domain/order.ts';
-import type { Refund } from '../../domain/refund.ts';
+import { cardPartOf, type Refund } from '../../domain/refund.ts';
 import type { ProviderPayment, SettleOutcome } from '../../gateways/payments.ts';
 import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import {
@@ -42,7 +42,7 @@ export function createRefundActivities(deps: ActivityDependencies): RefundActivi
 
 /**
  * Refunds everything that was captured. Refunds that were requested before the order was cancelled
- * come first, each under its own key, so that no amount is refunded twice.
+ * come first, so that no amount is refunded twice.
  */
 export async function refundAll(
   deps: ActivityDependencies,
@@ -50,9 +50,7 @@ export async function refundAll(
   actual: ProviderPayment,
 ): Promise<VoidOrRefundOutcome> {
   const { db } = deps;
-  for (const refund of await listOpenRefunds(db, payment.orderId)) {
-    await refundOne(deps, payment, refund);
-  }
+  await refundRequested(deps, payment);
   const rest = await openRemainingRefund(db, payment);
   if (rest === null) return { kind: 'refunded', amountMinor: 0 };
   if (rest.status !== 'succeeded') {
@@ -60,6 +58,13 @@ export async function refundAll(
     await recordRefundSucceeded(db, rest, reference);
   }
   return { kind: 'refunded', amountMinor: rest.amountMinor };
+}
+
+/** Settles the order's requested refunds, each under its own key. */
+export async function refundRequested(deps: ActivityDependencies, payment: Payment): Promise<void> {
+  for (const refund of await listOpenRefunds(deps.db, payment.orderId)) {
+    await refundOne(deps, payment, refund);
+  }
 }
 
 async function refundOne(
@@ -70,6 +75,10 @@ async function refundOne(
   const { amountMinor } = refund;
   if (refund.status === 'succeeded') return { kind: 'refunded', amountMinor };
   if (refund.failureCode !== null) return { kind: 'refused', code: refund.failureCode };
+  if (cardPartOf(refund) === 0) {
+    await recordRefundSucceeded(deps.db, refund, null);
+    return { kind: 'refunded', amountMinor };
+  }
   const outcome = await requestRefund(deps, payment, refund);
   switch (outcome.kind) {
     case 'done':
@@ -112,9 +121,10 @@ async function refundRest(
 async function requestRefund(
   { payments }: ActivityDependencies,
   payment: Payment,
-  { key, orderId, amountMinor, currency }: Refund,
+  refund: Refund,
 ): Promise<SettleOutcome> {
+  const { key, orderId, currency } = refund;
   if (payment.providerReference === null) throw rejectedRequest('refund', 'never authorized');
-  const amount = { amountMinor, currency };
+  const amount = { amountMinor: cardPartOf(refund), currency };
   return payments.refund({ key, orderId, reference: payment.providerReference, amount });
 }

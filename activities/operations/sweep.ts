@@ -16,6 +16,7 @@ import { recordMaintenanceRun } from '../../prisma/operations/maintenance-runs.t
 import type { SweepActivities } from '../../workflows/activities.ts';
 import { guarded } from '../guarded.ts';
 import { itemLoop } from '../items.ts';
+import { expireDueCredit } from './expire-credit.ts';
 import { eraseOutdated, purgeOld } from './purge.ts';
 import { recoverStuckOrder, type StuckOrderOutcome } from './stuck-orders.ts';
 import { recoverStuckRefund, type StuckRefundOutcome } from './stuck-refunds.ts';
@@ -49,13 +50,14 @@ export function createSweepActivities(deps: SweepDependencies): SweepActivities 
     checkStuckRefunds: () => checkStuckRefunds(deps),
 
     async purgeExpired() {
-      const [reopened, resolved, purged, erased] = await Promise.all([
+      const [reopened, resolved, purged, erased, creditExpired] = await Promise.all([
         reopenStale(db, { olderThanMs: REDRIVE_LOST_AFTER_MS, limit: BATCH }),
         closeStaleDeadLetters(db, BATCH),
         purgeOld(deps),
         eraseOutdated(deps),
+        expireDueCredit(deps),
       ]);
-      return { purged, erased, reopened, resolved };
+      return { purged, erased, reopened, resolved, credit_expired: creditExpired };
     },
 
     recordSweep: ({ counts }) => recordMaintenanceRun(db, 'sweep', counts),

@@ -94,7 +94,7 @@ function consentWithoutPhone(): Problem {
   return invalidRequest([{ detail: CONSENT_NEEDS_PHONE, pointer: jsonPointer(['phone']) }]);
 }
 
-function customerNotFound(): ProblemError {
+export function customerNotFound(): ProblemError {
   return new ProblemError({ code: 'customer_not_found', detail: 'No customer has this id.' });
 }
 

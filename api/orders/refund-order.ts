@@ -28,7 +28,7 @@ export interface RefundDeps {
 
 export type RefundOrderRequest = Pick<
   RefundRequest,
-  'amountMinor' | 'byLines' | 'reason' | 'actor' | 'claim'
+  'amountMinor' | 'byLines' | 'to' | 'reason' | 'actor' | 'claim'
 > & { readonly correlationId: string };
 
 export function refundOrder(

@@ -1,6 +1,7 @@
 /** Routes of the persons behind orders: thin handlers over services/persons.ts. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { erasePerson, exportPerson, type ErasureOutcome } from '../../services/persons.ts';
+import { moneyBody } from '../customers/credit.ts';
 import { ProblemError } from '../http/problems.ts';
 import { onInvalid } from '../http/respond.ts';
 import { operatorOf, type ApiEnv } from '../middleware/request.ts';
@@ -24,6 +25,7 @@ export function personRoutes(services: Services) {
           object: 'erasure' as const,
           customer_id: outcome.kind === 'erased' ? outcome.customerId : null,
           orders: outcome.orders,
+          credit_left: outcome.kind === 'erased' ? outcome.creditLeft.map(moneyBody) : [],
           complete: outcome.kind !== 'incomplete',
         },
         200,

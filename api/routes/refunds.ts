@@ -39,6 +39,7 @@ export function refundRoutes(services: Services) {
       const outcome = await refundOrder(services, order, {
         amountMinor: body.amount_minor ?? null,
         byLines: body.lines && { lines: body.lines, stepMinor },
+        to: body.to,
         reason: body.reason,
         actor: apiKey.id,
         claim: claimOf({ apiKeyId: apiKey.id, scope, key, body }),

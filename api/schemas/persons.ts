@@ -1,5 +1,6 @@
 /** Erasure and export of a person on the wire. */
 import { z } from '@hono/zod-openapi';
+import { moneySchema } from './credit.ts';
 import { email } from './customers.ts';
 
 export const personBody = z
@@ -14,6 +15,11 @@ export const erasureSchema = z
       example: 'cus_01k9zq3v5nfa3s4w1m6t2y8h7c',
     }),
     orders: z.number().int().openapi({ description: 'How many orders this call erased.' }),
+    credit_left: z.array(moneySchema).openapi({
+      description:
+        'Store credit that the customer had, by currency. The erasure is complete all the same: nobody ' +
+        'can spend it any more.',
+    }),
     complete: z
       .boolean()
       .openapi({ description: 'False: there are more. Send the same request again.' }),

@@ -1,5 +1,6 @@
 /** Refunds on the wire, for operators. */
 import { z } from '@hono/zod-openapi';
+import { REFUND_TARGETS } from '../../domain/refund.ts';
 import { MAX_INTEGER } from '../../domain/text.ts';
 import { listOf, pageOfIds, sku, text } from './common.ts';
 import { MAX_LINES, MAX_QUANTITY, refundEntrySchema } from './orders.ts';
@@ -25,6 +26,14 @@ export const refundOrderBody = z
       .openapi({
         description:
           'Units to refund, at their price with its proportional part of the adjustments.',
+      }),
+    to: z
+      .enum(REFUND_TARGETS)
+      .default('original')
+      .openapi({
+        description:
+          '`original`: the card first, as far as it paid, then store credit. `credit`: all of it becomes ' +
+          'store credit of the customer.',
       }),
     reason: text(500).openapi({ description: 'For operators. Not shown to the customer.' }),
   })

@@ -6,7 +6,7 @@ import type { Database } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
 import type { Prisma } from '../generated/client.ts';
 
-/** The customer's balances by currency, in one statement; null when no such customer exists. */
+/** The customer's balances by currency, in one statement; null when it is unknown or erased. */
 export async function findBalances(
   db: Database,
   customerId: string,
@@ -15,7 +15,7 @@ export async function findBalances(
     SELECT (SELECT COALESCE(jsonb_agg(jsonb_build_object(
         'amountMinor', balance_minor, 'currency', currency) ORDER BY currency), '[]')
       FROM credit_accounts WHERE customer_id = customers.id) AS balances
-    FROM customers WHERE id = ${customerId}`;
+    FROM customers WHERE id = ${customerId} AND email IS NOT NULL`;
   return rows[0]?.balances ?? null;
 }
 

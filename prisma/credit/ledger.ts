@@ -4,6 +4,7 @@
  * after its order and before the stock, whose rows are contended: every transaction that locks both does
  * it in that order, so that none can deadlock. Raw SQL: both writes in one statement.
  */
+import type { CreditEntryKind } from '../../domain/credit.ts';
 import { creditKey, type OrderId, type RefundId } from '../../domain/ids.ts';
 import type { Transaction } from '../client/client.ts';
 import { violatesConstraint } from '../client/errors.ts';
@@ -15,16 +16,20 @@ const CHECKOUT = 'checkout';
 
 /**
  * An entry by a SELECT of customer_id, currency, amount_minor, order_id, refund_id, expires_at and reason,
- * and the balance after it: the CTEs `entry` and `balanced`. A second entry under the key changes nothing.
+ * and the balance after it: the CTEs `entry` and `balanced`. A second entry under the key changes nothing;
+ * without a key there is no second one.
  */
 export function entryWritten(
-  { kind, key, actor }: { readonly kind: string; readonly key: string; readonly actor: string },
+  entry: { readonly kind: CreditEntryKind; readonly key?: string; readonly actor: string },
   select: Prisma.Sql,
 ): Prisma.Sql {
+  const { kind, actor } = entry;
+  const id = newId('creditEntry');
+  const key = entry.key ?? creditKey(kind, id);
   return Prisma.sql`entry AS (
       INSERT INTO credit_entries (id, kind, key, actor, customer_id, currency, amount_minor, order_id,
         refund_id, expires_at, reason)
-      SELECT ${newId('creditEntry')}, ${kind}::credit_entry_kind, ${key}, ${actor}, given.*
+      SELECT ${id}, ${kind}::credit_entry_kind, ${key}, ${actor}, given.*
       FROM (${select}) AS given
       ON CONFLICT (key) DO NOTHING RETURNING *),
     balanced AS (
@@ -41,7 +46,7 @@ export function entryWritten(
  * `balanced`.
  */
 export function creditSpent(orderId: OrderId, amountMinor: number): Prisma.Sql {
-  const spent = { kind: 'spent', key: creditKey('spent', orderId), actor: CHECKOUT };
+  const spent = { kind: 'spent', key: creditKey('spent', orderId), actor: CHECKOUT } as const;
   return Prisma.sql`, ${entryWritten(
     spent,
     Prisma.sql`SELECT customer_id, currency, ${-amountMinor}::integer, id, NULL, NULL::timestamptz, NULL
@@ -71,7 +76,7 @@ export async function giveBackCredit(
     kind: 'given_back',
     key: creditKey('given_back', refundId ?? orderId),
     actor: CHECKOUT,
-  };
+  } as const;
   await tx.$executeRaw`
     WITH due AS (
       SELECT o.customer_id, o.currency, o.id, p.credit_minor - p.credited_minor - p.crediting_minor - (
@@ -98,7 +103,7 @@ export async function creditRefund(
   await tx.$executeRaw`
     INSERT INTO credit_accounts (customer_id, currency)
     SELECT customer_id, currency FROM orders WHERE id = ${orderId} ON CONFLICT DO NOTHING`;
-  const entry = { kind: 'refunded', key: creditKey('refunded', id), actor: CHECKOUT };
+  const entry = { kind: 'refunded', key: creditKey('refunded', id), actor: CHECKOUT } as const;
   await tx.$executeRaw`
     WITH ${entryWritten(
       entry,

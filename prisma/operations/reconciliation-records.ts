@@ -83,7 +83,7 @@ function queryPayments(
             SELECT 1 FROM payment_operations outcome
             WHERE outcome.key = intent.key AND outcome.state <> 'requested')))) AS "inFlight"
     FROM payments p JOIN orders o ON o.id = p.order_id
-    WHERE ${where} ORDER BY o.id LIMIT ${limit}`;
+    WHERE (${where}) AND p.amount_minor > 0 ORDER BY o.id LIMIT ${limit}`;
 }
 
 function queryShipments(

@@ -52,7 +52,11 @@ export async function recordPlaced(
       orderId: order.id,
       type: 'order.placed',
       to: 'placed',
-      data: { total_minor: order.totalMinor, currency: order.currency },
+      data: {
+        total_minor: order.totalMinor,
+        credit_minor: order.creditMinor,
+        currency: order.currency,
+      },
       unless: Prisma.sql`
         SELECT 1 FROM payment_operations
         WHERE key = ${providerKey(order.id, 'void')} AND state = 'requested'

@@ -112,7 +112,8 @@ export async function findAuthorizationLeft(
       COALESCE(p.capture_before, COALESCE(o.placed_at, o.created_at) + ${AUTHORIZATION_LIFETIME_MS} * interval '1 ms')
       - COALESCE(o.workflow_started_at, o.placed_at, o.created_at)) * 1000)::float8 AS "leftMs"
     FROM orders o JOIN payments p ON p.order_id = o.id
-    WHERE o.id = ${orderId} AND p.status = 'authorized' AND NOT p.captured_manually`;
+    WHERE o.id = ${orderId} AND p.status = 'authorized' AND p.amount_minor > 0
+      AND NOT p.captured_manually`;
   return rows[0] ? Math.floor(rows[0].leftMs) : null;
 }
 

@@ -47,7 +47,7 @@ export async function listStuckOrders(
       SELECT o.id AS "orderId", o.status, o.version, o.checked_at, o.updated_at,
         o.attention_step AS "attentionStep",
         o.attention_step IS NOT DISTINCT FROM ${CHECKOUT_STEP} AS "isCheckoutPending",
-        COALESCE(p.status = 'authorized' AND NOT p.captured_manually AND now() > COALESCE(p.capture_before,
+        COALESCE(p.status = 'authorized' AND p.amount_minor > 0 AND NOT p.captured_manually AND now() > COALESCE(p.capture_before,
           COALESCE(o.placed_at, o.created_at) + ${AUTHORIZATION_LIFETIME_MS} * interval '1 ms')
           - ${AUTHORIZATION_MARGIN_MS - LATE_MS} * interval '1 ms', false) AS "authorizationExpiring"
       FROM orders o LEFT JOIN payments p ON p.order_id = o.id

@@ -93,6 +93,14 @@ export async function recordVoided(db: Database, payment: Payment): Promise<void
   });
 }
 
+/** A payment of nothing follows its order without a provider: it is voided, or refunded. */
+export async function recordNothingHeld(db: Database, { orderId }: Payment): Promise<void> {
+  await db.$executeRaw`
+    UPDATE payments SET updated_at = now(),
+      status = CASE status WHEN 'authorized' THEN 'voided' ELSE 'refunded' END::payment_status
+    WHERE order_id = ${orderId} AND amount_minor = 0 AND status IN ('authorized', 'captured')`;
+}
+
 /** Records the capture, once. */
 export async function recordCapture(tx: Transaction, payment: Payment): Promise<void> {
   await tx.$executeRaw`
@@ -109,7 +117,7 @@ function captureWrites(payment: Payment): Prisma.Sql {
       SELECT moved.id, ${providerKey(orderId, 'capture')}, 'capture', state, ${amountMinor},
         ${currency}, ${providerReference}
       FROM moved, unnest('{requested,succeeded}'::payment_operation_state[]) AS state
-      ON CONFLICT DO NOTHING),
+      WHERE ${amountMinor} > 0 ON CONFLICT DO NOTHING),
     with_payment AS (
       UPDATE payments SET status = 'captured', captured_minor = ${amountMinor}, updated_at = now()
       FROM moved WHERE order_id = moved.id AND status = 'authorized')`;

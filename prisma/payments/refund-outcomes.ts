@@ -5,12 +5,13 @@
  */
 import { providerKey, refundKey, refundWorkflowId, type OrderId } from '../../domain/ids.ts';
 import type { EventType, Payment } from '../../domain/order.ts';
-import { refundStep, type Refund } from '../../domain/refund.ts';
+import { cardPartOf, leftToRefund, refundStep, type Refund } from '../../domain/refund.ts';
 import { giveUpAttempts, type GivenUp } from '../orders/step-attempts.ts';
 import { transitionOrder, orderTransaction } from '../orders/transition.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { resolveDeadLetter, recordDeadLetter } from '../events/dead-letters.ts';
 import { newId } from '../client/ids.ts';
+import { creditRefund, giveBackCredit } from '../credit/ledger.ts';
 import { recordCapture } from './payments.ts';
 import { OPEN, toRefund, WITH_LINES, type RefundStart } from './refunds.ts';
 import { openRefund } from './request-refund.ts';
@@ -26,8 +27,8 @@ export async function listOpenRefunds(db: Database, orderId: OrderId): Promise<r
 }
 
 /**
- * The refund of everything left of a cancelled order, recorded once; null when nothing is left. Records
- * the capture too if its response had been lost.
+ * The refund of what is left on the card of a cancelled order, recorded once; null when nothing is left.
+ * Records the capture too if its response had been lost. Store credit comes back with the order's end.
  */
 export async function openRemainingRefund(db: Database, payment: Payment): Promise<Refund | null> {
   const { orderId } = payment;
@@ -36,10 +37,13 @@ export async function openRemainingRefund(db: Database, payment: Payment): Promi
     await recordCapture(tx, payment);
     const row = await tx.refund.findUnique({ where: { key }, include: WITH_LINES });
     if (row) return toRefund(row);
-    const { capturedMinor, refundedMinor, refundingMinor } = await tx.payment.findUniqueOrThrow({
-      where: { orderId },
-    });
-    const amountMinor = capturedMinor - refundedMinor - refundingMinor;
+    const captured = await tx.payment.findUniqueOrThrow({ where: { orderId } });
+    const { capturedMinor, refundedMinor, refundingMinor } = captured;
+    // Less than the card has left, when money of the card became credit.
+    const amountMinor = Math.min(
+      capturedMinor - refundedMinor - refundingMinor,
+      leftToRefund(captured),
+    );
     if (amountMinor === 0) return null;
     const id = newId('refund');
     return openRefund(tx, {
@@ -48,46 +52,60 @@ export async function openRemainingRefund(db: Database, payment: Payment): Promi
       key,
       cause: 'order_cancelled',
       amountMinor,
+      creditMinor: 0,
       lines: [],
       reason: null,
     });
   });
 }
 
-/** The refund succeeded. Recorded once, however often it is called. */
+/**
+ * The refund succeeded, and its part for store credit is credited. Recorded once, however often it is
+ * called. `providerReference` is null when all of it becomes credit.
+ */
 export async function recordRefundSucceeded(
   db: Database,
   refund: Refund,
-  providerReference: string,
+  providerReference: string | null,
 ): Promise<void> {
-  const { orderId, amountMinor } = refund;
+  const { orderId, creditMinor } = refund;
+  const onCard = cardPartOf(refund);
   await orderTransaction(db, orderId, async (tx) => {
     if (!(await settle(tx, refund, { status: 'succeeded', providerReference }))) return;
     await tx.$executeRaw`
-      UPDATE payments SET refunding_minor = refunding_minor - ${amountMinor},
-        refunded_minor = refunded_minor + ${amountMinor}, updated_at = now(),
-        status = CASE WHEN refunded_minor + ${amountMinor} = captured_minor
-          THEN 'refunded' ELSE 'partially_refunded' END::payment_status
+      UPDATE payments SET refunding_minor = refunding_minor - ${onCard},
+        refunded_minor = refunded_minor + ${onCard},
+        crediting_minor = crediting_minor - ${creditMinor},
+        credited_minor = credited_minor + ${creditMinor}, updated_at = now(),
+        status = CASE WHEN ${onCard} = 0 THEN status::text
+          WHEN refunded_minor + ${onCard} = captured_minor THEN 'refunded'
+          ELSE 'partially_refunded' END::payment_status
       WHERE order_id = ${orderId}`;
     await recordOutcome(tx, refund, { state: 'succeeded', detail: null });
+    await creditRefund(tx, refund);
     if (refund.cause === 'order_cancelled') await publish(tx, refund, 'order.payment_refunded');
     else await publish(tx, refund, 'refund.succeeded');
     await closeAttempts(tx, refund);
   });
 }
 
-/** The provider refused permanently: the amount can be requested again. */
+/**
+ * The provider refused permanently: the amount can be requested again. Its part for store credit is given
+ * back if the order has ended, because nobody can request it any more.
+ */
 export async function recordRefundFailed(
   db: Database,
   refund: Refund,
   failureCode: string,
 ): Promise<void> {
-  const { orderId, amountMinor } = refund;
+  const { id, orderId, creditMinor } = refund;
   await orderTransaction(db, orderId, async (tx) => {
     if (!(await settle(tx, refund, { status: 'failed', failureCode }))) return;
     await tx.$executeRaw`
-      UPDATE payments SET refunding_minor = refunding_minor - ${amountMinor}, updated_at = now()
+      UPDATE payments SET refunding_minor = refunding_minor - ${cardPartOf(refund)},
+        crediting_minor = crediting_minor - ${creditMinor}, updated_at = now()
       WHERE order_id = ${orderId}`;
+    if (creditMinor > 0) await giveBackCredit(tx, orderId, id);
     await recordOutcome(tx, refund, { state: 'refused', detail: failureCode });
     await publish(tx, refund, 'refund.failed', { failure_code: failureCode });
     await closeAttempts(tx, refund);
@@ -172,7 +190,7 @@ async function settle(
   { id }: Refund,
   outcome: {
     readonly status: 'succeeded' | 'failed';
-    readonly providerReference?: string;
+    readonly providerReference?: string | null;
     readonly failureCode?: string;
   },
 ): Promise<boolean> {
@@ -186,9 +204,12 @@ async function settle(
 
 async function recordOutcome(
   tx: Transaction,
-  { orderId, key, amountMinor, currency }: Refund,
+  refund: Refund,
   outcome: { readonly state: 'succeeded' | 'refused'; readonly detail: string | null },
 ): Promise<void> {
+  const { orderId, key, currency } = refund;
+  const amountMinor = cardPartOf(refund);
+  if (amountMinor === 0) return;
   const { providerReference } = await tx.payment.findUniqueOrThrow({ where: { orderId } });
   const operation = { orderId, key, amountMinor, currency, providerReference };
   await tx.paymentOperation.createMany({
@@ -205,14 +226,20 @@ async function closeAttempts(tx: Transaction, { id, orderId }: Refund): Promise<
 
 async function publish(
   tx: Transaction,
-  { id, orderId, key, amountMinor, currency }: Refund,
+  { id, orderId, key, amountMinor, creditMinor, currency }: Refund,
   ...[type, more = {}]: readonly [type: EventType, more?: Readonly<Record<string, unknown>>]
 ): Promise<void> {
   await transitionOrder(tx, {
     orderId,
     type,
     dedupKey: `${type}/${id}`,
-    data: { refund_id: id, amount_minor: amountMinor, currency, ...more },
+    data: {
+      refund_id: id,
+      amount_minor: amountMinor,
+      credit_minor: creditMinor,
+      currency,
+      ...more,
+    },
     causationId: key,
   });
 }

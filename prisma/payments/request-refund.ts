@@ -11,11 +11,14 @@ import {
   type RefundLine,
 } from '../../domain/refund-lines.ts';
 import {
+  cardPartOf,
+  creditPartOf,
   refundability,
   type NotRefundableReason,
   type Refund,
   type RefundableOrder,
   type RefundCause,
+  type RefundTarget,
 } from '../../domain/refund.ts';
 import { insertCompletedKey, type KeyClaim, type StoredResponse } from '../access/idempotency.ts';
 import type { Database, Transaction } from '../client/client.ts';
@@ -30,6 +33,7 @@ export interface RefundRequest {
   /** Units instead of an amount. Every amount is a multiple of `stepMinor`. */
   readonly byLines?:
     { readonly lines: readonly RefundLine[]; readonly stepMinor: number } | undefined;
+  readonly to: RefundTarget;
   readonly reason: string;
   /** The API key of the request. */
   readonly actor: string;
@@ -69,7 +73,8 @@ export async function requestRefund(
     if (amountMinor === 0 || amountMinor > leftMinor) {
       return { kind: 'exceeds', leftMinor, currency };
     }
-    const refund = await writeRequested(tx, request, { ...priced, amountMinor });
+    const creditMinor = creditPartOf(amountMinor, order.payment, request.to);
+    const refund = await writeRequested(tx, request, { ...priced, amountMinor, creditMinor });
     const response = request.response(refund);
     await insertCompletedKey(tx, claim, response);
     return { kind: 'requested', refund, response };
@@ -82,33 +87,40 @@ export interface NewRefund {
   readonly key: string;
   readonly cause: RefundCause;
   readonly amountMinor: number;
+  /** The part that becomes store credit. */
+  readonly creditMinor: number;
   readonly lines: readonly RefundedLine[];
   readonly reason: string | null;
 }
 
 /** Claims the amount and writes the refund and its intent: all or nothing. Raw: one statement. */
 export async function openRefund(tx: Transaction, refund: NewRefund): Promise<Refund> {
-  const { id, orderId, key, amountMinor } = refund;
+  const { id, orderId, key, amountMinor, creditMinor } = refund;
+  const onCard = cardPartOf(refund);
   const lines = JSON.stringify(refund.lines);
   const opened = await tx.$executeRaw`
     WITH claimed AS (
-      UPDATE payments SET refunding_minor = refunding_minor + ${amountMinor}, updated_at = now()
-      WHERE order_id = ${orderId}
-        AND captured_minor - refunded_minor - refunding_minor >= ${amountMinor}
+      UPDATE payments SET refunding_minor = refunding_minor + ${onCard},
+        crediting_minor = crediting_minor + ${creditMinor}, updated_at = now()
+      WHERE order_id = ${orderId} AND status IN ('captured', 'partially_refunded', 'refunded')
+        AND captured_minor - refunded_minor - refunding_minor >= ${onCard}
+        AND captured_minor + credit_minor - refunded_minor - refunding_minor - credited_minor
+          - crediting_minor >= ${amountMinor}
       RETURNING currency, provider_reference),
     intent AS (
       INSERT INTO payment_operations
         (order_id, key, kind, state, amount_minor, currency, provider_reference)
-      SELECT ${orderId}, ${key}, 'refund', 'requested', ${amountMinor}, currency, provider_reference
-      FROM claimed ON CONFLICT (key, state) DO NOTHING),
+      SELECT ${orderId}, ${key}, 'refund', 'requested', ${onCard}, currency, provider_reference
+      FROM claimed WHERE ${onCard} > 0 ON CONFLICT (key, state) DO NOTHING),
     with_lines AS (
       INSERT INTO refund_lines (refund_id, sku, quantity, amount_minor)
       SELECT ${id}, sku, quantity, "amountMinor"
       FROM claimed, jsonb_to_recordset(${lines}::jsonb) AS line
         (sku text, quantity integer, "amountMinor" integer))
-    INSERT INTO refunds (id, order_id, key, cause, status, amount_minor, currency, reason)
-    SELECT ${id}, ${orderId}, ${key}, ${refund.cause}, 'requested', ${amountMinor}, currency,
-      ${refund.reason}
+    INSERT INTO refunds (id, order_id, key, cause, status, amount_minor, credit_minor, currency,
+      reason)
+    SELECT ${id}, ${orderId}, ${key}, ${refund.cause}, 'requested', ${amountMinor}, ${creditMinor},
+      currency, ${refund.reason}
     FROM claimed`;
   if (opened !== 1) throw new Error(`refund ${id}: the order has less than ${amountMinor} left`);
   return toRefund(await tx.refund.findUniqueOrThrow({ where: { id }, include: WITH_LINES }));
@@ -158,7 +170,7 @@ function sumOf(lines: readonly RefundedLine[]): number | null {
 async function writeRequested(
   tx: Transaction,
   { orderId, reason, actor }: RefundRequest,
-  { amountMinor, lines }: Pick<Refund, 'amountMinor' | 'lines'>,
+  priced: Pick<Refund, 'amountMinor' | 'creditMinor' | 'lines'>,
 ): Promise<Refund> {
   const id = newId('refund');
   const key = refundKey(orderId, id);
@@ -167,16 +179,15 @@ async function writeRequested(
     orderId,
     key,
     cause: 'requested',
-    amountMinor,
-    lines,
+    ...priced,
     reason,
   });
-  const { currency } = refund;
+  const { amountMinor, creditMinor, currency } = refund;
   await transitionOrder(tx, {
     orderId,
     type: 'refund.requested',
     dedupKey: `refund.requested/${id}`,
-    data: { refund_id: id, amount_minor: amountMinor, currency, actor },
+    data: { refund_id: id, amount_minor: amountMinor, credit_minor: creditMinor, currency, actor },
   });
   return refund;
 }

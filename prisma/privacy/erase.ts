@@ -5,10 +5,11 @@
  */
 import { ERASED, PERSONAL_EVENT_MEMBERS } from '../../domain/erasure.ts';
 import type { CustomerId, OrderId } from '../../domain/ids.ts';
+import type { Money } from '../../domain/money.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
-import { isAbout, isRegistrationOf } from './messages.ts';
+import { isAbout, isResponseAbout } from './messages.ts';
 import { orderTransaction, transitionOrder } from '../orders/transition.ts';
 
 /** `system`: the retention period. */
@@ -65,7 +66,7 @@ export async function eraseOrder(db: Database, orderId: OrderId, by: Eraser): Pr
 
 /**
  * The same for an order from `listOutdated`, and for a guest with the last order. A registered customer
- * stays: the account ends on request.
+ * stays: the account ends on request. So does a guest who has store credit left to spend.
  */
 export async function eraseOutdatedOrder(
   db: Database,
@@ -75,7 +76,9 @@ export async function eraseOutdatedOrder(
     const isErased = await eraseOrderWithin(tx, id, 'system');
     if (!isErased) return false;
     const guests = await tx.$queryRaw<unknown[]>`
-      SELECT FROM customers WHERE email = ${email} AND registered_at IS NULL FOR UPDATE`;
+      SELECT FROM customers c WHERE email = ${email} AND registered_at IS NULL AND NOT EXISTS (
+        SELECT FROM credit_accounts WHERE customer_id = c.id AND balance_minor > 0)
+      FOR UPDATE`;
     if (guests.length > 0) await eraseCustomerWithin(tx, { email, by: 'system', orders: 1 });
     return true;
   });
@@ -90,7 +93,12 @@ interface ErasedCustomer {
 
 /** The customer is erased, was not known, or still has an order that is not erased. */
 export type CustomerErasure =
-  | { readonly kind: 'erased'; readonly customerId: CustomerId }
+  | {
+      readonly kind: 'erased';
+      readonly customerId: CustomerId;
+      /** Store credit that nobody can spend any more. */
+      readonly creditLeft: readonly Money[];
+    }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'has_orders' };
 
@@ -140,10 +148,21 @@ async function eraseCustomerWithin(
   await tx.$executeRaw`
     UPDATE idempotency_keys k
     SET fingerprint = ${ERASED}, body = json_build_object('id', ${customerId}::text)::text
-    WHERE ${isRegistrationOf(Prisma.sql`${customerId}`)}`;
+    WHERE ${isResponseAbout(Prisma.sql`${customerId}`)}`;
+  const creditLeft = await eraseFromLedger(tx, customerId);
   const action = { action: 'customer.erased', subject: customerId, data: { orders } };
   await recordAction(tx, by, action);
-  return { kind: 'erased', customerId };
+  return { kind: 'erased', customerId, creditLeft };
+}
+
+/** The ledger stays under the customer's random id; the texts of operators go. Returns what is left. */
+async function eraseFromLedger(tx: Transaction, customerId: CustomerId): Promise<readonly Money[]> {
+  await tx.$executeRaw`
+    UPDATE credit_entries SET reason = ${ERASED}
+    WHERE customer_id = ${customerId} AND reason <> ${ERASED}`;
+  return tx.$queryRaw<Money[]>`
+    SELECT balance_minor::float8 AS "amountMinor", currency FROM credit_accounts
+    WHERE customer_id = ${customerId} AND balance_minor > 0 ORDER BY currency`;
 }
 
 async function eraseFromOrder(tx: Transaction, orderId: OrderId): Promise<void> {

@@ -7,8 +7,12 @@ export function isAbout(email: string): Prisma.Sql {
     OR position(${email} IN lower(encode(i.body, 'escape'))) > 0)`;
 }
 
-/** The key `k` holds the response that registered the customer, as `customerBody` begins it. */
-export function isRegistrationOf(customerId: Prisma.Sql): Prisma.Sql {
-  return Prisma.sql`k.scope = 'POST /v1/customers'
-    AND starts_with(k.body, '{"object":"customer","id":"' || ${customerId}::text || '"')`;
+/**
+ * The key `k` holds the response that registered the customer, as `customerBody` begins it, or that
+ * granted store credit.
+ */
+export function isResponseAbout(customerId: Prisma.Sql): Prisma.Sql {
+  return Prisma.sql`(k.scope = 'POST /v1/customers'
+    AND starts_with(k.body, '{"object":"customer","id":"' || ${customerId}::text || '"')
+    OR k.scope = 'POST /v1/customers/' || ${customerId}::text || '/credit')`;
 }

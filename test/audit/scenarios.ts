@@ -171,7 +171,13 @@ async function shipped(shop: SeededDatabase): Promise<OrderId> {
 async function refunded(shop: SeededDatabase, status: 'requested' | 'succeeded'): Promise<OrderId> {
   const { db } = shop;
   const { id: orderId } = await advanced(shop, 'paid');
-  const asked = { orderId, amountMinor: 100, reason: 'one mug was broken', actor: 'key_operator' };
+  const asked = {
+    orderId,
+    amountMinor: 100,
+    reason: 'one mug was broken',
+    actor: 'key_operator',
+    to: 'original',
+  } as const;
   const response = () => ({ status: 202, body: '{}' });
   const claim = claimOf({ scope: 'refunds' });
   const outcome = await requestRefund(db, { ...asked, claim, response });

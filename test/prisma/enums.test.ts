@@ -1,4 +1,5 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
+import type { CreditEntryKind } from '../../domain/credit.ts';
 import type {
   AdjustmentKind,
   CancelReason,
@@ -18,6 +19,7 @@ const shop = useSeededDatabase();
 describe('enums', () => {
   // The compiler checks these: tsc fails when a set of the domain differs from the schema's.
   test('the schema and the domain have the same values', () => {
+    expectTypeOf<enums.CreditEntryKind>().toEqualTypeOf<CreditEntryKind>();
     expectTypeOf<enums.OrderStatus>().toEqualTypeOf<OrderStatus>();
     expectTypeOf<enums.AdjustmentKind>().toEqualTypeOf<AdjustmentKind>();
     expectTypeOf<enums.CancelReason>().toEqualTypeOf<CancelReason>();

@@ -24,6 +24,7 @@ export async function acceptRefund(
   const outcome = await requestRefund(db, {
     orderId,
     amountMinor,
+    to: 'original',
     reason: REASON,
     actor: 'key_operator',
     claim: { apiKeyId: 'test', scope: 'refunds', key: randomUUID(), fingerprint: 'test' },
