@@ -24,6 +24,8 @@ import {
 export interface SchedulesOptions {
   readonly client: () => Client | null;
   readonly log: Logger;
+  /** How often deleted ones are looked for. */
+  readonly checkEveryMs?: number;
 }
 
 const TICK_MS = 2_000;
@@ -35,7 +37,8 @@ const DEADLINE_MS = 5_000;
  * Creates or updates all schedules once, then restores those that are deleted. Starts immediately.
  * `stop` waits for the current attempt.
  */
-export function keepSchedules({ client, log }: SchedulesOptions): { stop(): Promise<void> } {
+export function keepSchedules(options: SchedulesOptions): { stop(): Promise<void> } {
+  const { client, log, checkEveryMs = CHECK_EVERY_MS } = options;
   let isEnsured = false;
   let dueAtMs = 0;
   return repeat(TICK_MS, async () => {
@@ -44,7 +47,7 @@ export function keepSchedules({ client, log }: SchedulesOptions): { stop(): Prom
     try {
       const each = isEnsured ? restoreSchedules : ensureSchedules;
       isEnsured = (await each(current, log)) === 0;
-      if (isEnsured) dueAtMs = performance.now() + CHECK_EVERY_MS;
+      if (isEnsured) dueAtMs = performance.now() + checkEveryMs;
     } catch (error) {
       log.debug({ err: error }, 'schedules not ensured yet');
     }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { findAttention } from '../../prisma/orders/step-attempts.ts';
-import { listDeadLetters } from '../../prisma/events/dead-letters.ts';
 import { statusQuery } from '../../workflows/checkout/contract.ts';
 import { CAPTURE, COMPENSATIONS } from '../support/compensations.ts';
 import { eventually } from '../support/eventually.ts';
@@ -12,13 +11,10 @@ import {
   deadLetterOf,
   expectCancelledBeforeExpiry,
 } from '../support/expectations.ts';
-import { acceptRefund, startRefund } from '../support/refunding.ts';
 import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
 import { skipDays } from '../support/temporal.ts';
 import { resolve } from '../support/updates.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
-
-const SEND = { provider: 'mail', operation: 'send' } as const;
 
 const shop = useSkippingShop();
 
@@ -66,19 +62,6 @@ describe('a step whose tries are used up', () => {
     expect(attention?.steps[0]?.attempts).toBeGreaterThan((fault?.fired ?? 0) - 5);
 
     await expectCancelledBeforeExpiry(shop, handle);
-  });
-
-  test('a refund succeeds while mail is down, and the failed notification becomes a dead letter', async () => {
-    const paid = await shop.start();
-    expect((await paid.result()).status).toBe('shipped');
-    const orderId = orderIdOf(paid);
-    shop.sandbox.faults.set(SEND, { mode: 'down' });
-    const refund = await acceptRefund(shop.db, orderId);
-    const handle = await startRefund(shop, refund);
-    expect((await handle.result()).status).toBe('succeeded');
-    const { deadLetters } = await listDeadLetters(shop.db, { orderId }, { limit: 10 });
-    const subject = `refunded/${refund.id}`;
-    expect(deadLetters).toMatchObject([{ source: 'notification', subject }]);
   });
 });
 

@@ -39,17 +39,23 @@ const MODES: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
   { mode: 'hang', fault: 'F3' },
 ];
 
+/**
+ * Of every second order all steps are ordinary activities, so that each step and each fault is tried with
+ * both kinds: one whose first attempt is local, and one whose attempts all show in the Web UI.
+ */
+const isInspectable = (at: number, mode: number): boolean => (at + mode) % 2 === 1;
+
 /** Each hang costs as much. The shopper's call is not affected here, and has all the time it needs. */
 const DEADLINES = { callMs: 500, authorizeMs: 5_000 } as const;
 
 const shop = useSkippingShop({ deadlines: DEADLINES });
 
 describe('a fault that strikes three times', () => {
-  for (const { row, place } of STEPS) {
-    for (const { mode, fault } of MODES) {
+  for (const [at, { row, place }] of STEPS.entries()) {
+    for (const [nth, { mode, fault }] of MODES.entries()) {
       test(`[${row}/${fault}] an order under ${mode} at ${place.operation} ships and is charged once`, async (proof) => {
         shop.sandbox.faults.set(place, { mode, times: 3 });
-        const handle = await shop.start();
+        const handle = await shop.start({ inspectable: isInspectable(at, nth) });
         expect((await handle.result()).status).toBe('shipped');
         proof.firedAll(shop.sandbox.faults);
         await expectShipped(shop, orderIdOf(handle));
@@ -57,12 +63,12 @@ describe('a fault that strikes three times', () => {
     }
   }
 
-  for (const { row, place } of COMPENSATIONS) {
-    for (const { mode, fault } of MODES) {
+  for (const [at, { row, place }] of COMPENSATIONS.entries()) {
+    for (const [nth, { mode, fault }] of MODES.entries()) {
       test(`[${row}/${fault}] an order refused at ship is compensated exactly once under ${mode} at ${place.operation}`, async (proof) => {
         shop.sandbox.faults.set(SHIP, { mode: 'refuse' });
         shop.sandbox.faults.set(place, { mode, times: 3 });
-        const handle = await shop.start();
+        const handle = await shop.start({ inspectable: isInspectable(at, nth) });
         expect((await handle.result()).status).toBe('cancelled');
         proof.firedAll(shop.sandbox.faults);
         const orderId = orderIdOf(handle);
@@ -72,10 +78,10 @@ describe('a fault that strikes three times', () => {
     }
   }
 
-  for (const { mode, fault } of MODES) {
+  for (const [nth, { mode, fault }] of MODES.entries()) {
     test(`[S8/${fault}] an order under ${mode} at mail ships, and the customer is notified`, async (proof) => {
       shop.sandbox.faults.set(SEND, { mode, times: 3 });
-      const handle = await shop.start();
+      const handle = await shop.start({ inspectable: isInspectable(0, nth) });
       expect((await handle.result()).status).toBe('shipped');
       proof.firedAll(shop.sandbox.faults);
       const told = notificationsOf(shop, orderIdOf(handle));

@@ -18,7 +18,8 @@ const record = proxyActivities<ReconcileActivities>({
 
 const read = proxyActivities<ReconcileActivities>({
   startToCloseTimeout: '30 minutes',
-  heartbeatTimeout: '1 minute',
+  // Above the longest time between two: a look-up of one record that uses up its deadline.
+  heartbeatTimeout: '30 seconds',
   // After a longer outage the next run compares.
   retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 6 },
 });
