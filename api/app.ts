@@ -33,6 +33,7 @@ import { orderReadRoutes } from './routes/order-reads.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { personRoutes } from './routes/persons.ts';
 import { productRoutes } from './routes/products.ts';
+import { quoteRoutes } from './routes/quotes.ts';
 import { refundRoutes } from './routes/refunds.ts';
 import { reconciliationRoutes } from './routes/reconciliations.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
@@ -79,6 +80,7 @@ export function createApp(services: Services, operations = true) {
   app.use('/v1/*', authenticate(services), loadShedding(services), limitBody(), refuseUnstorable());
   app.use('/v1/*', normalizeContentType(), holdToDocument(document), conditionalRead());
   const routed = app
+    .route('/', quoteRoutes(services))
     .route('/', orderRoutes(services))
     .route('/', orderReadRoutes(services))
     .route('/', refundRoutes(services))

@@ -172,6 +172,7 @@ export function createServices(deps: ApiDeps): Services {
 function createLimiters(limits: typeof CONCURRENCY_LIMITS): Limiters {
   return {
     checkout: new ConcurrencyLimiter(limits.checkout),
+    quote: new ConcurrencyLimiter(limits.quote),
     other: new ConcurrencyLimiter(limits.other),
     slow: new ConcurrencyLimiter(limits.slow),
     console: new ConcurrencyLimiter(limits.console),

@@ -28,8 +28,11 @@ export const DEFAULT_RETENTION = {
   personalData: null,
 } as const satisfies Retention;
 
+/** Expired quotes, counted from their expiry: nobody repeats a call with one that old. */
+export const QUOTE_RETENTION_DAYS = 1;
+
 /**
- * No period is shorter. Stripe resends events for up to 30 days (https://docs.stripe.com/webhooks), a
+ * No period of these is shorter. Stripe resends events for up to 30 days (https://docs.stripe.com/webhooks), a
  * client may repeat a request under its Idempotency-Key as long, and the invariants compare as many days.
  */
 export const LEAST_RETENTION_DAYS = 30;

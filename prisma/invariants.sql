@@ -82,6 +82,18 @@ FROM orders o LEFT JOIN (
 ) a ON a.order_id = o.id
 WHERE l.minor + COALESCE(a.minor, 0) IS DISTINCT FROM o.total_minor;
 
+-- invariant: quote_totals
+-- title: The total of a quote is the sum of its lines and adjustments
+-- holds: always
+SELECT id AS subject, format('total %s, sum %s', total_minor, sum.minor) AS detail
+FROM quotes, LATERAL (
+  SELECT sum(minor) AS minor FROM (
+    SELECT (line ->> 'quantity')::bigint * (line ->> 'unitPriceMinor')::bigint AS minor
+    FROM jsonb_array_elements(lines) AS line
+    UNION ALL SELECT (adjustment ->> 'amountMinor')::bigint
+    FROM jsonb_array_elements(adjustments) AS adjustment) AS parts) AS sum
+WHERE sum.minor IS DISTINCT FROM total_minor;
+
 -- invariant: money_bounded
 -- title: Each order has one payment, with store credit of its total: captured at most the authorized amount, returned at most what was paid
 -- holds: always

@@ -8,10 +8,12 @@ import {
   purgeFeedBatches,
   purgeInboxMessages,
   purgeKeys,
+  purgeQuotes,
   purgeReconciliations,
   purgeRedrives,
   purgeStepAttempts,
 } from '../../prisma/operations/retention.ts';
+import { QUOTE_RETENTION_DAYS } from '../../domain/retention.ts';
 import { eraseOutdatedOrder, listOutdated } from '../../prisma/privacy/erase.ts';
 import { eachItem } from '../../telemetry/items.ts';
 import { itemLoop } from '../items.ts';
@@ -37,6 +39,7 @@ export async function purgeOld({
     drainInBatches((limit) => purgeConsumedEvents(db, { days: events * 2, limit })),
     drainInBatches((limit) => purgeInboxMessages(db, { days: messages, limit })),
     drainInBatches((limit) => purgeDeadLetters(db, { days: failures, limit })),
+    drainInBatches((limit) => purgeQuotes(db, { days: QUOTE_RETENTION_DAYS, limit })),
     drainInBatches((limit) => purgeRedrives(db, { days: failures, limit })),
     drainInBatches((limit) => purgeStepAttempts(db, { days: failures, limit })),
     drainInBatches((limit) => purgeFeedBatches(db, { days: messages, limit })),

@@ -18,6 +18,15 @@ export const CONCURRENCY_LIMITS = {
     stalledAfterMs: 8_000,
     maxWaitMs: 10_000,
   },
+  /** Asked many times for one order, and of use for a moment only: these give way first. */
+  quote: {
+    maxRunning: 32,
+    minRunning: 4,
+    maxQueued: 64,
+    maxStalled: 16,
+    stalledAfterMs: 1_000,
+    maxWaitMs: 1_000,
+  },
   /** Reads, and writes to our own database: short. */
   other: {
     maxRunning: 64,
@@ -69,5 +78,6 @@ export function requestClassOf(request: {
   const { method, path } = request;
   if (method !== 'POST') return 'other';
   if (path === '/v1/orders') return 'checkout';
+  if (path === '/v1/quotes') return 'quote';
   return SLOW_PATHS.some((pattern) => pattern.test(path)) ? 'slow' : 'other';
 }

@@ -1,6 +1,12 @@
 /** Domain objects on the wire. Pure: the result does not depend on the caller. */
 import { orderNumber } from '../../domain/order-number.ts';
-import { cardMinor, type Order, type OrderEvent, type Payment } from '../../domain/order.ts';
+import {
+  cardMinor,
+  type Adjustment,
+  type Order,
+  type OrderEvent,
+  type Payment,
+} from '../../domain/order.ts';
 import type { Product, Stock } from '../../domain/product.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { OrderCounts } from '../../prisma/orders/list-orders.ts';
@@ -35,11 +41,7 @@ export function orderBody(order: Order): OrderBody {
       quantity: line.quantity,
       unit_price_minor: line.unitPriceMinor,
     })),
-    adjustments: order.adjustments.map(({ kind, label, amountMinor }) => ({
-      kind,
-      label,
-      amount_minor: amountMinor,
-    })),
+    adjustments: order.adjustments.map(adjustmentBody),
     customer: { email, name, phone, language, sms_consent: smsConsent },
     shipping_address: {
       line1,
@@ -55,6 +57,14 @@ export function orderBody(order: Order): OrderBody {
     created_at: order.createdAt,
     updated_at: order.updatedAt,
   };
+}
+
+export function adjustmentBody({
+  kind,
+  label,
+  amountMinor,
+}: Adjustment): OrderBody['adjustments'][number] {
+  return { kind, label, amount_minor: amountMinor };
 }
 
 export function countsBody(

@@ -143,6 +143,8 @@ export const shippingAddress = z
   .refine(({ postal_code: code, country: of }) => code !== undefined || !hasPostalCodes(of), {
     path: ['postal_code'],
     message: 'Addresses in this country have a postal code',
+    // Also when another member is wrong.
+    when: ({ value }) => country.safeParse(Object(value).country).success,
   });
 
 /** The address of an order in responses. */

@@ -15,22 +15,19 @@ const ORDER_ID = 'ord_01k9zq3v5nfa3s4w1m6t2y8h7c';
 
 const expectedMinor = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional();
 
+export const orderLine = z.strictObject({
+  sku: sku.openapi({ example: 'mug-white' }),
+  quantity: z.number().int().min(1).max(MAX_QUANTITY),
+  expected_unit_price_minor: expectedMinor.openapi({
+    description: 'Another price is refused as `price_changed`.',
+  }),
+});
+
 export const placeOrderBody = z
   .strictObject({
     customer,
     shipping_address: shippingAddress,
-    lines: z
-      .array(
-        z.strictObject({
-          sku: sku.openapi({ example: 'mug-white' }),
-          quantity: z.number().int().min(1).max(MAX_QUANTITY),
-          expected_unit_price_minor: expectedMinor.openapi({
-            description: 'Another price is refused as `price_changed`.',
-          }),
-        }),
-      )
-      .min(1)
-      .max(MAX_LINES),
+    lines: z.array(orderLine).min(1).max(MAX_LINES),
     adjustments,
     currency,
     payment_method: z

@@ -88,6 +88,17 @@ export async function purgeDeadLetters(db: Database, { days, limit }: Purge): Pr
       ORDER BY d.decided_at LIMIT ${limit})`;
 }
 
+/**
+ * Deletes quotes that expired `days` ago: until then an order is told what has changed since. At most
+ * `limit` per call. Returns how many.
+ */
+export async function purgeQuotes(db: Database, { days, limit }: Purge): Promise<number> {
+  return db.$executeRaw`
+    DELETE FROM quotes WHERE id IN (
+      SELECT id FROM quotes WHERE expires_at < now() - ${days} * interval '1 day'
+      ORDER BY expires_at LIMIT ${limit})`;
+}
+
 /** Deletes bulk redrives that were last written `days` ago. At most `limit` per call. Returns how many. */
 export async function purgeRedrives(db: Database, { days, limit }: Purge): Promise<number> {
   return db.$executeRaw`

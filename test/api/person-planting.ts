@@ -18,6 +18,8 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
   webhook_wanted_types: 'all',
   // Counts, amounts, ids and SKUs.
   order_lines: 'all',
+  quotes: 'all',
+  refund_lines: 'all',
   reservations: 'all',
   payment_operations: 'all',
   analytics_hourly: 'all',
@@ -45,6 +47,7 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
     'attention_step',
   ],
   order_terms: ['order_id'],
+  order_adjustments: ['order_id'],
   payments: ['id', 'order_id', 'currency', 'provider_reference', 'decline_code'],
   refunds: ['id', 'order_id', 'key', 'currency', 'failure_code', 'provider_reference'],
   shipments: ['id', 'order_id', 'correlation_id', 'carrier'],
@@ -67,6 +70,8 @@ const MEMBERS: Readonly<Record<string, string>> = {
 
 /** Rows that the order has none of yet. */
 const ROWS = [
+  `INSERT INTO order_adjustments (order_id, position, kind, label, amount_minor)
+   VALUES ($1, 0, 'discount', 'l', 0)`,
   `INSERT INTO step_attempts (order_id, step, attempts, last_failure) VALUES ($1, 's', 1, 'f')`,
   `INSERT INTO inbox (source, id, type, order_id, payload, processed_at)
    VALUES ('payments', 'evt_of_order', 't', $1, '{}', now())`,

@@ -81,6 +81,16 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
     ],
   },
   {
+    invariant: 'quote_totals',
+    what: 'a quote of another total than its lines have',
+    subject: 'quo_',
+    statements: [
+      `INSERT INTO quotes (id, currency, lines, adjustments, total_minor, expires_at)
+       VALUES ('quo_planted', 'EUR', '[{"sku": "mug-white", "quantity": 2, "unitPriceMinor": 1200}]',
+         '[{"kind": "discount", "amountMinor": -400}]', 2400, now() + interval '15 min')`,
+    ],
+  },
+  {
     invariant: 'money_bounded',
     what: 'a payment in a different currency',
     statements: [`UPDATE payments SET currency = 'USD' WHERE order_id = ':pending'`],

@@ -2,7 +2,7 @@
  * What Holdfast reads on its own, again and again: the queries of the sweep, of recovery, of pumps, of an
  * hourly reconciliation and of the gauges. None may read more because more orders are finished.
  */
-import { DEFAULT_RETENTION } from '../../../domain/retention.ts';
+import { DEFAULT_RETENTION, QUOTE_RETENTION_DAYS } from '../../../domain/retention.ts';
 import type { Database } from '../../../prisma/client/client.ts';
 import { closeStaleDeadLetters, listStuckOrders } from '../../../prisma/orders/stuck-orders.ts';
 import { countRetriedOrders, countRetriedSteps } from '../../../prisma/orders/retried-steps.ts';
@@ -26,6 +26,7 @@ import {
   purgeInboxMessages,
   purgeKeys,
   purgeReconciliations,
+  purgeQuotes,
   purgeRedrives,
   purgeStepAttempts,
 } from '../../../prisma/operations/retention.ts';
@@ -63,6 +64,7 @@ function sweep(db: Database): BackgroundReads {
     'sweep: purge consumed events': () => purgeConsumedEvents(db, { days: events * 2, limit }),
     'sweep: purge messages': () => purgeInboxMessages(db, { days: messages, limit }),
     'sweep: purge dead letters': () => purgeDeadLetters(db, { days: failures, limit }),
+    'sweep: purge quotes': () => purgeQuotes(db, { days: QUOTE_RETENTION_DAYS, limit }),
     'sweep: purge redrives': () => purgeRedrives(db, { days: failures, limit }),
     'sweep: purge step attempts': () => purgeStepAttempts(db, { days: failures, limit }),
     'sweep: purge feed batches': () => purgeFeedBatches(db, { days: messages, limit }),
