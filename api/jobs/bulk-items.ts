@@ -31,6 +31,7 @@ export function createBulkItems(deps: BulkDeps): Readonly<Record<BulkAction, Ite
         refundOrder(deps, order, {
           amountMinor: null,
           byLines: undefined,
+      to: 'original',
           reason: by.note,
           actor: by.actor,
           claim: itemClaim(by, `POST /v1/orders/${id}/refunds`),
