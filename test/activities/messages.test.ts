@@ -6,7 +6,8 @@ import {
   type ShopProfile,
 } from '../../activities/checkout/messages/compose.ts';
 import type { Email } from '../../activities/checkout/messages/layout.ts';
-import { fill, messagesIn } from '../../activities/checkout/messages/messages.ts';
+import { messagesIn } from '../../activities/checkout/messages/languages.ts';
+import { fill } from '../../activities/checkout/messages/messages.ts';
 import { LANGUAGES, type Language } from '../../domain/language.ts';
 import { formatMoney } from '../../domain/money.ts';
 import { orderNumber } from '../../domain/order-number.ts';

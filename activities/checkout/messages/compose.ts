@@ -5,8 +5,9 @@ import { orderNumber } from '../../../domain/order-number.ts';
 import { cardMinor, type Order, type Shipment } from '../../../domain/order.ts';
 import type { Refund } from '../../../domain/refund.ts';
 import { toLine } from '../../../domain/text.ts';
+import { messagesIn } from './languages.ts';
 import { renderEmail, type Email, type EmailContent } from './layout.ts';
-import { fill, messagesIn } from './messages.ts';
+import { fill } from './messages.ts';
 
 /** What messages say of the shop. */
 export interface ShopProfile {

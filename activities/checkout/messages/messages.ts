@@ -3,10 +3,7 @@
  * braces, which `fill` replaces. They are plain text: the layout escapes them for HTML.
  */
 import type { SmsKind } from '../../../domain/ids.ts';
-import type { Language } from '../../../domain/language.ts';
 import type { CancelReason } from '../../../domain/order.ts';
-import { de } from './de.ts';
-import { en } from './en.ts';
 
 interface Titles {
   /** With `{shop}` and `{number}`, the order number. */
@@ -55,13 +52,6 @@ export interface Messages {
   readonly sms: Readonly<Record<SmsKind, string>>;
   /** Why the customer gets it, with `{shop}`. */
   readonly footer: string;
-}
-
-const MESSAGES: Readonly<Record<Language, Messages>> = { en, de };
-
-/** The texts of the language. */
-export function messagesIn(language: Language): Messages {
-  return MESSAGES[language];
 }
 
 /** Puts values in place of `{placeholders}`. Throws TypeError for a placeholder without a value. */
