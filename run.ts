@@ -8,9 +8,11 @@ import { collectDefaultMetrics } from 'prom-client';
 import { REQUEST_DEADLINE_MS } from './api/middleware/load-shedding.ts';
 import { registerConnections } from './api/operations/metrics.ts';
 import { startRecovery } from './services/recovery.ts';
-import { createServices } from './api/context.ts';
+import { createServices, type Services } from './api/context.ts';
+import { createJobWork } from './api/jobs/job-work.ts';
 import { createCheckoutClient } from './temporal/checkout-client.ts';
 import { createDeliveryClient } from './temporal/delivery-client.ts';
+import { createJobClient } from './temporal/job-client.ts';
 import { createRefundClient } from './temporal/refund-client.ts';
 import { createScheduleClient } from './temporal/schedule-client.ts';
 import { createReconciliationClient } from './temporal/reconciliation-client.ts';
@@ -119,6 +121,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     deliveries: createDeliveryClient(temporal),
     reconciliationClient: createReconciliationClient(temporal),
     refunds: createRefundClient(temporal),
+    jobs: createJobClient(temporal),
     schedules: createScheduleClient(temporal),
     log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
@@ -139,7 +142,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
   const server = await serve(services, config);
   const recovery =
     config.ROLE === 'worker' ? null : startRecovery({ ...services, db: backgroundDb });
-  const workers = config.ROLE === 'api' ? null : startOwnWorkers(config, dependencies, log);
+  const workers = config.ROLE === 'api' ? null : startOwnWorkers(config, dependencies, services);
   warnOfUnsafe(config, log);
   log.info({ role: config.ROLE, host: config.HOST, port: config.PORT }, 'listening');
 
@@ -233,7 +236,7 @@ function splitPool({ ROLE, DATABASE_POOL }: AppConfig) {
   return { requests: DATABASE_POOL - notRequests, background: notRequests - events, events };
 }
 
-function startOwnWorkers(config: AppConfig, dependencies: Dependencies, log: Logger) {
+function startOwnWorkers(config: AppConfig, dependencies: Dependencies, services: Services) {
   const publicUrl = publicUrlOf(config);
   return startWorkers({
     ...dependencies,
@@ -243,7 +246,8 @@ function startOwnWorkers(config: AppConfig, dependencies: Dependencies, log: Log
     warehouseCallbackUrl: new URL('/callbacks/warehouse', publicUrl).href,
     workflowBundle: config.WORKFLOW_BUNDLE,
     retention: retentionOf(config),
-    log,
+    jobWork: createJobWork({ ...services, db: dependencies.backgroundDb }),
+    log: services.log,
   });
 }
 

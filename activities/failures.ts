@@ -96,6 +96,11 @@ export function refundNotFound(refundId: RefundId): ApplicationFailure {
   return failure('refund_not_found', `no refund ${refundId}`);
 }
 
+/** The same for a type of job. */
+export function jobTypeUnknown(type: string): ApplicationFailure {
+  return failure('job_type_unknown', `this worker's version has no job ${type}`);
+}
+
 /** The job cannot be done, for a reason that its operator is told: a retry cannot succeed. */
 export function jobFailed(reason: string): ApplicationFailure {
   return failure('job_failed', reason);

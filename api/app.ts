@@ -23,6 +23,7 @@ import { analyticsRoutes } from './routes/analytics.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { creditRoutes } from './routes/credit.ts';
 import { customerRoutes } from './routes/customers.ts';
+import { downloadRoutes } from './routes/downloads.ts';
 import { deadLetterGroupRoutes } from './routes/dead-letter-groups.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -37,6 +38,7 @@ import { quoteRoutes } from './routes/quotes.ts';
 import { refundRoutes } from './routes/refunds.ts';
 import { reconciliationRoutes } from './routes/reconciliations.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
+import { reportRoutes } from './routes/reports.ts';
 import { stockRoutes } from './routes/stock.ts';
 import { subscriptionRoutes } from './routes/subscriptions.ts';
 import { webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
@@ -97,6 +99,8 @@ export function createApp(services: Services, operations = true) {
     .route('/', deadLetterRoutes(services))
     .route('/', reconciliationRoutes(services))
     .route('/', scheduleRoutes(services))
+    .route('/', reportRoutes(services))
+    .route('/', downloadRoutes(services))
     .route('/', personRoutes(services))
     .route('/', invariantRoutes(services))
     .route('/', callbackRoutes(services))

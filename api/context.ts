@@ -22,6 +22,7 @@ import { createProductCache, type ProductCache } from '../services/product-cache
 import { createCheckoutStarter, type CheckoutStarter } from '../services/checkout-starter.ts';
 import type { CheckoutClient } from '../temporal/checkout-client.ts';
 import type { DeliveryClient } from '../temporal/delivery-client.ts';
+import type { JobClient } from '../temporal/job-client.ts';
 import type { RefundClient } from '../temporal/refund-client.ts';
 import type { ScheduleClient } from '../temporal/schedule-client.ts';
 import { createBackgroundStarts, type BackgroundStarts } from '../services/background-starts.ts';
@@ -31,6 +32,7 @@ import { createLogTail, type LogTail } from './events/event-feed.ts';
 import { registerEventMetrics } from './operations/event-metrics.ts';
 import { CONCURRENCY_LIMITS, type RequestClass } from './limits/request-class.ts';
 import { createEventStreams, type EventStreams, type StreamLimits } from './http/sse.ts';
+import { createDownloads, type Downloads } from './jobs/downloads.ts';
 import { createMetrics, type Metrics } from './operations/metrics.ts';
 import { createTrends, type Trends } from './operations/trends.ts';
 import { createOrderWaiters, type OrderWaiters } from '../services/order-waiters.ts';
@@ -50,6 +52,7 @@ export interface ApiDeps {
   readonly deliveries: DeliveryClient;
   readonly reconciliationClient: ReconciliationClient;
   readonly refunds: RefundClient;
+  readonly jobs: JobClient;
   readonly schedules: ScheduleClient;
   readonly webhooks: WebhookSender;
   /** Encrypts the secrets of webhook endpoints. */
@@ -89,7 +92,7 @@ export interface Services extends ApiDeps {
   readonly productCache: ProductCache;
   readonly waiters: OrderWaiters;
   readonly starter: CheckoutStarter;
-  /** Starts of refunds and reconciliations. */
+  /** Starts of refunds, reconciliations and jobs. */
   readonly starts: BackgroundStarts;
   readonly metrics: Metrics;
   /** Of this process, for the charts of the console. */
@@ -102,6 +105,8 @@ export interface Services extends ApiDeps {
   /** Separate limits, so that customers' streams cannot exhaust those of operators. */
   readonly feedStreams: EventStreams;
   readonly timelineStreams: EventStreams;
+  readonly jobStreams: EventStreams;
+  readonly downloads: Downloads;
   /** Rejects queued orders, ends waits and streams, and finishes pending starts. */
   close(): Promise<void>;
 }
@@ -115,9 +120,7 @@ export function createServices(deps: ApiDeps): Services {
   const starter = createCheckoutStarter({ db, checkouts, log });
   const starts = createBackgroundStarts({ log });
   const redriver = createRedriver(deps);
-  const streamDeps = { notifications, log, limits: deps.streamLimits };
-  const feedStreams = createEventStreams(streamDeps);
-  const timelineStreams = createEventStreams(streamDeps);
+  const streams = createStreams(deps);
   const limiters = createLimiters({ ...CONCURRENCY_LIMITS, ...deps.concurrencyLimits });
   const metrics = createMetrics({
     breakers: () => [
@@ -128,8 +131,8 @@ export function createServices(deps: ApiDeps): Services {
     ],
     limiters,
   });
-  const streams = { feed: feedStreams, timeline: timelineStreams };
-  registerEventMetrics(metrics.registry, { db: deps.watchDb, streams });
+  const { feedStreams: feed, timelineStreams: timeline } = streams;
+  registerEventMetrics(metrics.registry, { db: deps.watchDb, streams: { feed, timeline } });
   const trends = createTrends(metrics.registry);
   if (deps.console) trends.start();
   return {
@@ -144,8 +147,8 @@ export function createServices(deps: ApiDeps): Services {
     redriver,
     serially: createSerialWork(),
     logTail: createLogTail(db),
-    feedStreams,
-    timelineStreams,
+    ...streams,
+    downloads: createDownloads(db),
     metrics,
     trends,
     onNotUnderstood({ source, id, type, orderId }) {
@@ -161,12 +164,16 @@ export function createServices(deps: ApiDeps): Services {
       limiters.checkout.close();
       trends.close();
       waiters.close();
-      feedStreams.close();
-      timelineStreams.close();
+      for (const each of Object.values(streams)) each.close();
       productCache.close();
       await Promise.all([starter.drain(), starts.drain(), redriver.drain()]);
     },
   };
+}
+
+function createStreams({ notifications, log, streamLimits: limits }: ApiDeps) {
+  const create = (): EventStreams => createEventStreams({ notifications, log, limits });
+  return { feedStreams: create(), timelineStreams: create(), jobStreams: create() };
 }
 
 function createLimiters(limits: typeof CONCURRENCY_LIMITS): Limiters {

@@ -1,4 +1,5 @@
 /** The forms of values: what each is parsed from, and how the error describes it. */
+import { isTimeZone } from '../domain/time-zone.ts';
 import { z } from 'zod';
 import { isLine } from '../domain/text.ts';
 import { LEAST_RETENTION_DAYS } from '../domain/retention.ts';
@@ -93,15 +94,6 @@ export const days = wholeNumber(LEAST_RETENTION_DAYS, 36_500);
 export const timeZone = z.string().refine(isTimeZone, {
   error: 'must be a time zone by its IANA name, e.g. Europe/Berlin',
 });
-
-function isTimeZone(name: string): boolean {
-  if (name !== 'UTC' && !name.includes('/')) return false;
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).format() !== '';
-  } catch {
-    return false;
-  }
-}
 
 export const sender = z.string().regex(/^[^@]*[^\s@<]@[^\s@<>]+>?\s*$/, {
   error: 'Name <address> or an address, e.g. My shop <orders@shop.example>',

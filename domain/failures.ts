@@ -14,6 +14,7 @@ export const PATIENCE = {
   provider_unavailable: 'outage',
   provider_unknown_outcome: 'outage',
   subscriber_unknown: 'outage',
+  job_type_unknown: 'outage',
   provider_answer_not_understood: 'brief',
   unexpected_error: 'brief',
   order_not_found: 'final',

@@ -3,7 +3,7 @@
  * id is built here and nowhere else, so that a retry, a redrive or a deploy never uses a second name
  * for the same intent.
  */
-import type { JobKind } from './jobs.ts';
+import type { JobKind, JobStatus } from './jobs.ts';
 
 export type OrderId = string & { readonly brand: 'OrderId' };
 export type PaymentId = string & { readonly brand: 'PaymentId' };
@@ -148,6 +148,15 @@ export function reconcileWorkflowId(reconciliationId: string): string {
 /** The workflow of a job: `report/rep_...`, `import/imp_...` or `bulk/blk_...`. */
 export function jobWorkflowId(jobId: JobId): string {
   return `${jobKindOf(jobId)}/${jobId}`;
+}
+
+/** RFC 5322 Message-ID local part of the mail that tells how a job ended. */
+export function jobMailKey(job: {
+  readonly id: JobId;
+  readonly status: JobStatus;
+  readonly batches: number;
+}): string {
+  return `${job.id}.${job.status}.${job.batches}`;
 }
 
 /** The workflow that resends a notification, when an operator requests it. */

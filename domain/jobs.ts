@@ -54,3 +54,20 @@ export function progressInWords(progress: JobProgress): string {
 function grouped(count: number): string {
   return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',');
 }
+
+export const JOB_FILES = ['output.csv', 'output.json', 'errors.csv'] as const;
+export type JobFile = (typeof JOB_FILES)[number];
+
+/** The files of a job as it is: what it wrote when it has succeeded, and what failed when it has ended. */
+export function filesOf(
+  job: JobProgress & {
+    readonly kind: JobKind;
+    readonly status: JobStatus;
+  },
+): readonly JobFile[] {
+  const { kind, status, failed } = job;
+  const output = kind === 'report' && status === 'succeeded';
+  return JOB_FILES.filter((file) =>
+    file === 'errors.csv' ? failed > 0 && isEndedJob(status) : output,
+  );
+}

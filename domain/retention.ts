@@ -16,6 +16,8 @@ export interface Retention {
    * redrives; ended reconciliations whose discrepancies are resolved.
    */
   readonly failures: number;
+  /** Ended jobs with what they were given and what they wrote: reports, imports, bulk actions. */
+  readonly jobs: number;
   /** Personal data of settled orders, counted from their last change. Null: until erased on request. */
   readonly personalData: number | null;
 }
@@ -25,6 +27,7 @@ export const DEFAULT_RETENTION = {
   events: 90,
   messages: 180,
   failures: 180,
+  jobs: 30,
   personalData: null,
 } as const satisfies Retention;
 

@@ -1,6 +1,6 @@
 /**
  * Recovery that runs in the API, because it must work without Temporal or within seconds. One pass
- * delivers missed callbacks, processes payment webhooks, starts a reconciliation whose start was
+ * delivers missed callbacks, processes payment webhooks, starts reconciliations and jobs whose start was
  * lost, expires pending orders that the sweep missed, which releases their stock, and reports new dead
  * letters in the log. Every item is safe to repeat, also by concurrent processes. All other recovery:
  * activities/operations/sweep.ts.
@@ -8,21 +8,25 @@
 import type { PaymentGateway } from '../gateways/payments.ts';
 import { isDatabaseUnavailable } from '../prisma/client/errors.ts';
 import { listUnprocessed, markTried } from '../prisma/events/inbox.ts';
+import { listUnstartedJobs } from '../prisma/jobs/job-status.ts';
 import { listOverdue, markChecked } from '../prisma/orders/orders.ts';
 import { findUnstartedReconciliation } from '../prisma/operations/reconciliation-runs.ts';
 import { eachItem } from '../telemetry/items.ts';
 import { expireOrder } from './expire-order.ts';
 import { itemLoop } from './items.ts';
+import { startJobAndMark } from './job-starter.ts';
 import { processPaymentWebhooks } from './payment-webhooks.ts';
 import { repeat } from './repeat.ts';
 import { reportFailures } from './report-failures.ts';
 import { startRequestedReconciliation } from './start-reconciliation.ts';
 import { deliverShipmentSignal, type ShipmentSignalDeps } from './shipment-callbacks.ts';
+import type { JobClient } from '../temporal/job-client.ts';
 import type { ReconciliationClient } from '../temporal/reconciliation-client.ts';
 
 export interface RecoveryDeps extends ShipmentSignalDeps {
   readonly payments: PaymentGateway;
   readonly reconciliationClient: ReconciliationClient;
+  readonly jobs: JobClient;
 }
 
 export interface RecoveryLimits {
@@ -61,6 +65,7 @@ export async function runRecovery(
       processPaymentWebhooks(deps, { olderThanMs, limit: limit * WEBHOOKS_PER_ITEM }),
     ),
     counted(deps, 'reconcile', () => startMissedReconciliation(deps, limits)),
+    attempted(deps, 'jobs', () => startMissedJobs(deps, limits)),
     attempted(deps, 'report', () => reportFailures(deps, limit)),
   ]);
   return { delivered, expired, closed, started };
@@ -115,6 +120,16 @@ async function startMissedReconciliation(
 ): Promise<number> {
   const run = await findUnstartedReconciliation(deps.db, limits);
   return run !== null && (await startRequestedReconciliation(deps, run)) ? 1 : 0;
+}
+
+/** Jobs that are queued while Temporal is away begin when it is back. */
+async function startMissedJobs(deps: RecoveryDeps, limits: RecoveryLimits): Promise<void> {
+  const { olderThanMs, batch: limit } = limits;
+  const jobs = await listUnstartedJobs(deps.db, { olderThanMs, limit });
+  await eachItem(jobs, itemLoop(deps, 'start_jobs', idOf), async (job) => {
+    const { kind } = await startJobAndMark(deps, job);
+    return kind === 'unavailable' ? 'stop' : 'next';
+  });
 }
 
 function idOf({ id }: { readonly id: string }): string {

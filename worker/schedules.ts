@@ -10,11 +10,13 @@ import {
   type ScheduleOptions,
 } from '@temporalio/client';
 import type { Logger } from 'pino';
+import type { ReportType } from '../domain/reports.ts';
 import { itemLoop } from '../services/items.ts';
 import { repeat } from '../services/repeat.ts';
 import { eachItem } from '../telemetry/items.ts';
 import { isUnavailable } from '../temporal/deadline.ts';
 import { EVENTS_TASK_QUEUE } from '../workflows/events/contract.ts';
+import { REQUEST_REPORT_WORKFLOW } from '../workflows/jobs/contract.ts';
 import {
   RECONCILE_WORKFLOW,
   SWEEP_WORKFLOW,
@@ -26,7 +28,11 @@ export interface SchedulesOptions {
   readonly log: Logger;
   /** How often deleted ones are looked for. */
   readonly checkEveryMs?: number;
+  /** IANA name: when it is night in the shop. */
+  readonly timeZone: string;
 }
+
+type Connected = Omit<SchedulesOptions, 'client'> & { readonly client: Client };
 
 const TICK_MS = 2_000;
 /** A deleted schedule is restored within a minute. */
@@ -38,15 +44,15 @@ const DEADLINE_MS = 5_000;
  * `stop` waits for the current attempt.
  */
 export function keepSchedules(options: SchedulesOptions): { stop(): Promise<void> } {
-  const { client, log, checkEveryMs = CHECK_EVERY_MS } = options;
+  const { log, checkEveryMs = CHECK_EVERY_MS } = options;
   let isEnsured = false;
   let dueAtMs = 0;
   return repeat(TICK_MS, async () => {
-    const current = client();
-    if (current === null || performance.now() < dueAtMs) return 'again';
+    const client = options.client();
+    if (client === null || performance.now() < dueAtMs) return 'again';
     try {
       const each = isEnsured ? restoreSchedules : ensureSchedules;
-      isEnsured = (await each(current, log)) === 0;
+      isEnsured = (await each({ ...options, client })) === 0;
       if (isEnsured) dueAtMs = performance.now() + checkEveryMs;
     } catch (error) {
       log.debug({ err: error }, 'schedules not ensured yet');
@@ -56,26 +62,28 @@ export function keepSchedules(options: SchedulesOptions): { stop(): Promise<void
 }
 
 /** Creates missing schedules and updates existing ones. Safe to repeat. Returns how many failed. */
-export function ensureSchedules(client: Client, log: Logger): Promise<number> {
-  return eachSchedule(client, log, (schedule) => ensure(client, schedule));
+export function ensureSchedules(options: Connected): Promise<number> {
+  return eachSchedule(options, (schedule) => ensure(options.client, schedule));
 }
 
 /** Creates missing schedules only: what an operator changed in an existing one is kept. */
-export function restoreSchedules(client: Client, log: Logger): Promise<number> {
-  return eachSchedule(client, log, async (schedule) => {
+export function restoreSchedules(options: Connected): Promise<number> {
+  const { client, log } = options;
+  return eachSchedule(options, async (schedule) => {
     if (await create(client, schedule))
       log.info({ schedule: schedule.scheduleId }, 'schedule restored');
   });
 }
 
 async function eachSchedule(
-  client: Client,
-  log: Logger,
+  { client, log, timeZone }: Connected,
   work: (schedule: ScheduleOptions) => Promise<void>,
 ): Promise<number> {
   const loop = itemLoop({ log }, 'schedules', ({ scheduleId }: ScheduleOptions) => scheduleId);
-  const failed = await eachItem(SCHEDULES, { ...loop, isOutage: isUnavailable }, (schedule) =>
-    client.withDeadline(Date.now() + DEADLINE_MS, () => work(schedule)),
+  const failed = await eachItem(
+    schedulesOf(timeZone),
+    { ...loop, isOutage: isUnavailable },
+    (schedule) => client.withDeadline(Date.now() + DEADLINE_MS, () => work(schedule)),
   );
   return failed.length;
 }
@@ -119,6 +127,33 @@ const SCHEDULES: readonly ScheduleOptions[] = [
   reconciliation('recent', { intervals: [{ every: '1 hour', offset: '7 minutes' }] }),
   reconciliation('full', { calendars: [{ hour: 3, minute: 37 }] }),
 ];
+
+function schedulesOf(timeZone: string): readonly ScheduleOptions[] {
+  return [...SCHEDULES, ...NIGHTLY_REPORTS.map((type) => nightlyReport(type, timeZone))];
+}
+
+const NIGHTLY_REPORTS = ['sales_by_day', 'refunds'] as const satisfies readonly ReportType[];
+/** An hour that every day has, also the one on which clocks are set forward. */
+const NIGHT = { hour: 4, minute: 15 } as const;
+
+/** The report of the day before, by the shop's clock. */
+function nightlyReport(type: ReportType, timezone: string): ScheduleOptions {
+  const scheduleId = `report-${type.replaceAll('_', '-')}`;
+  return {
+    scheduleId,
+    spec: { calendars: [NIGHT], timezone },
+    // Later in the day the day before is still the same.
+    policies: { ...POLICIES, catchupWindow: '12 hours' },
+    action: {
+      type: 'startWorkflow',
+      workflowType: REQUEST_REPORT_WORKFLOW,
+      workflowId: scheduleId,
+      taskQueue: EVENTS_TASK_QUEUE,
+      args: [{ type }],
+      staticSummary: `Request the report of the day before: ${type.replaceAll('_', ' ')}`,
+    },
+  };
+}
 
 function reconciliation(scope: ReconcileScope, spec: ScheduleOptions['spec']): ScheduleOptions {
   return {

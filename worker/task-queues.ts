@@ -1,7 +1,11 @@
-/** The workers of one process: one for the checkout task queue, one for the events task queue. */
+/** The workers of one process: of the task queues of checkouts, of events and of jobs. */
 import type { Logger } from 'pino';
 import { createEventActivities } from '../activities/events/events.ts';
 import { createActivities, type ActivityDependencies } from '../activities/index.ts';
+import type { JobDependencies } from '../activities/jobs/job-type.ts';
+import { createJobActivities } from '../activities/jobs/jobs.ts';
+import { createJobRecordActivities } from '../activities/jobs/records.ts';
+import type { SweepDependencies } from '../activities/operations/dependencies.ts';
 import { createReconcileActivities } from '../activities/operations/reconcile.ts';
 import { createSweepActivities } from '../activities/operations/sweep.ts';
 import {
@@ -10,10 +14,12 @@ import {
 } from '../activities/events/subscribers/registry.ts';
 import { startAndMark } from '../services/checkout-starter.ts';
 import { expireOrder } from '../services/expire-order.ts';
+import { startJobAndMark } from '../services/job-starter.ts';
 import { startRefundAndMark } from '../services/refund-starter.ts';
 import { createCheckoutClient, type CheckoutClient } from '../temporal/checkout-client.ts';
 import { requireAvailable, requireStarted } from '../temporal/deadline.ts';
 import { createDeliveryClient } from '../temporal/delivery-client.ts';
+import { createJobClient, type JobClient } from '../temporal/job-client.ts';
 import { createRefundClient, type RefundClient } from '../temporal/refund-client.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { Order } from '../domain/order.ts';
@@ -22,6 +28,7 @@ import type { WebhookSender } from '../gateways/webhooks/sender.ts';
 import type { Database } from '../prisma/client/client.ts';
 import type { Notifications } from '../prisma/client/listen.ts';
 import type { SecretCipher } from '../prisma/client/secret-cipher.ts';
+import type { JobStart } from '../prisma/jobs/job-status.ts';
 import type { CheckoutStart } from '../prisma/orders/orders.ts';
 import type { RefundStart } from '../prisma/payments/refunds.ts';
 import { keepSchedules } from './schedules.ts';
@@ -30,6 +37,7 @@ import type { TemporalLink } from '../temporal/connection.ts';
 import { startWorker } from './worker.ts';
 import { TASK_QUEUE } from '../workflows/checkout/contract.ts';
 import { EVENTS_TASK_QUEUE } from '../workflows/events/contract.ts';
+import { JOBS_TASK_QUEUE } from '../workflows/jobs/contract.ts';
 
 export interface WorkersOptions extends ActivityDependencies {
   /** A separate pool, so that pumps and subscribers do not queue behind checkouts. */
@@ -42,21 +50,27 @@ export interface WorkersOptions extends ActivityDependencies {
   /** The address of the API, for links to the console. */
   readonly publicUrl: string;
   readonly retention: Retention;
+  /** What jobs do by the rules of the API. */
+  readonly jobWork: Omit<JobDependencies, 'db'>;
   readonly log: Logger;
 }
 
 const CHECKOUT_ACTIVITIES = 100;
 /** The pump of each subscription occupies a slot while it runs, so this also bounds endpoints. */
 const EVENT_ACTIVITIES = 500;
+/** Jobs that run at once. Each reads and writes as fast as the database lets it, so few are enough. */
+const JOB_ACTIVITIES = 2;
 
 /** Starts polling once Temporal is connected. `stop` lets running activities finish. */
 export function startWorkers(options: WorkersOptions): { stop(): Promise<void> } {
   const { db, eventsDb, link, log, workflowBundle, publicUrl } = options;
   const stopping = new AbortController();
+  const stops = { stopping: stopping.signal };
   const { client } = link;
   const checkouts = createCheckoutClient({ client, eagerStart: false, publicUrl });
   const deliveries = createDeliveryClient({ client });
   const refunds = createRefundClient({ client, publicUrl });
+  const jobs = createJobClient({ client });
   const starters = createStarters({ db: eventsDb, checkouts, refunds });
   const { webhooks: sender, cipher } = options;
   const subscriberDeps = { db: eventsDb, sender, cipher, ...starters };
@@ -66,22 +80,10 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
     db: eventsDb,
     notifications: options.notifications,
     subscriberOf: createSubscriberLookup(subscriberDeps, subscribers),
-    stopping: stopping.signal,
+    ...stops,
     startDelivery: (delivery: Delivery) => requireStarted(deliveries.startDelivery(delivery)),
   });
-  const operations = {
-    db,
-    retention: options.retention,
-    payments: options.payments,
-    warehouse: options.warehouse,
-    checkouts,
-    refunds,
-    expireOrder: (order: Order) => expireOrder(options, order),
-  };
-  const operationActivities = {
-    ...createSweepActivities(operations),
-    ...createReconcileActivities(operations),
-  };
+  const operationActivities = createOperationActivities(options, { checkouts, refunds, jobs });
   const common = { connected: link.connected, namespace: link.namespace, workflowBundle, log };
   const checkout = startWorker({
     ...common,
@@ -99,14 +101,45 @@ export function startWorkers(options: WorkersOptions): { stop(): Promise<void> }
       activities: { ...activities, ...eventActivities, ...operationActivities },
       maxConcurrentActivities: EVENT_ACTIVITIES,
     }),
+    startWorker({
+      ...common,
+      after: checkout.attempted,
+      workflowBundle: null,
+      taskQueue: JOBS_TASK_QUEUE,
+      activities: createJobActivities({ ...options.jobWork, db: eventsDb, ...stops }),
+      maxConcurrentActivities: JOB_ACTIVITIES,
+    }),
     keepSubscriptionsRunning({ db, deliveries, subscribers, log }),
-    keepSchedules({ client, log }),
+    keepSchedules({ client, log, timeZone: options.shop.timeZone }),
   ];
   return {
     async stop() {
       stopping.abort();
       await Promise.all(parts.map((part) => part.stop()));
     },
+  };
+}
+
+/** The activities of sweeps, reconciliations, and of what is recorded about jobs. */
+function createOperationActivities(
+  options: WorkersOptions,
+  clients: Pick<SweepDependencies, 'checkouts' | 'refunds'> & { readonly jobs: JobClient },
+) {
+  const { db, shop } = options;
+  const { jobs } = clients;
+  const operations = {
+    ...options,
+    ...clients,
+    expireOrder: (order: Order) => expireOrder(options, order),
+  };
+  return {
+    ...createSweepActivities(operations),
+    ...createReconcileActivities(operations),
+    ...createJobRecordActivities({
+      ...options,
+      timeZone: shop.timeZone,
+      startJob: (job: JobStart) => requireAvailable(startJobAndMark({ db, jobs }, job)),
+    }),
   };
 }
 

@@ -13,8 +13,11 @@ export interface WorkerOptions {
   readonly activities: object;
   /** A pump occupies a slot for minutes, so the events queue needs many. */
   readonly maxConcurrentActivities: number;
-  /** Path of a prebuilt bundle. Without it the workflows are bundled at startup. */
-  readonly workflowBundle: string | undefined;
+  /**
+   * Path of a prebuilt bundle. Without it the workflows are bundled at startup. Null: the task queue has
+   * activities only.
+   */
+  readonly workflowBundle: string | undefined | null;
   /** Waits for this before its own creation, which takes most of a processor's time for a while. */
   readonly after?: Promise<void>;
   readonly log: Logger;
@@ -120,9 +123,7 @@ function createWorker(connection: NativeConnection, options: WorkerOptions): Pro
     taskQueue,
     activities,
     maxConcurrentActivityTaskExecutions: options.maxConcurrentActivities,
-    ...(workflowBundle === undefined
-      ? { workflowsPath: WORKFLOWS_PATH }
-      : { workflowBundle: { codePath: workflowBundle } }),
+    ...workflowsOf(workflowBundle),
     interceptors: {
       activity: [traceActivity],
       // A bundle already contains them.
@@ -135,4 +136,11 @@ function createWorker(connection: NativeConnection, options: WorkerOptions): Pro
     shutdownGraceTime: '10s',
     shutdownForceTime: '15s',
   });
+}
+
+function workflowsOf(bundle: WorkerOptions['workflowBundle']) {
+  if (bundle === null) return {};
+  return bundle === undefined
+    ? { workflowsPath: WORKFLOWS_PATH }
+    : { workflowBundle: { codePath: bundle } };
 }

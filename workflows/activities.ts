@@ -9,6 +9,7 @@ import type { Delivery } from '../domain/delivery.ts';
 import type { JobId, Notification, OrderId, RefundId } from '../domain/ids.ts';
 import type { JobProgress } from '../domain/jobs.ts';
 import type { CancelReason } from '../domain/order.ts';
+import type { ReportType } from '../domain/reports.ts';
 
 export interface OrderRef {
   readonly orderId: OrderId;
@@ -182,6 +183,8 @@ export interface SweepActivities {
   checkStuckOrders(): Promise<Readonly<Record<string, number>>>;
   /** The same for requested refunds. */
   checkStuckRefunds(): Promise<Readonly<Record<string, number>>>;
+  /** The same for jobs: one whose workflow is gone is started again, or has failed. */
+  checkStuckJobs(): Promise<Readonly<Record<string, number>>>;
   /** Purges expired keys and old events, reopens lost redrives, closes stale dead letters. */
   purgeExpired(): Promise<Readonly<Record<string, number>>>;
   recordSweep(input: { readonly counts: Readonly<Record<string, number>> }): Promise<void>;
@@ -228,9 +231,12 @@ export interface JobRef {
   readonly jobId: JobId;
 }
 
-/** `more`: there are more batches. Otherwise how the job has ended. */
+/**
+ * `more`: there are more batches. `not_due`: it does not exist, or waits for approval. Otherwise how the
+ * job has ended.
+ */
 export interface JobOutcome {
-  readonly kind: 'more' | 'succeeded' | 'failed' | 'cancelled' | 'gone';
+  readonly kind: 'more' | 'succeeded' | 'failed' | 'cancelled' | 'not_due';
   readonly progress: JobProgress;
 }
 
@@ -248,4 +254,6 @@ export interface JobRecordActivities {
   ): Promise<JobOutcome>;
   /** Tells the job's operator by mail that it has ended. Does nothing when nobody asked for it. */
   notifyJobEnded(input: JobRef): Promise<void>;
+  /** Writes the job of a nightly report, for the day before, and starts it. Once per workflow run. */
+  requestReport(input: { readonly type: ReportType }): Promise<void>;
 }

@@ -1,10 +1,11 @@
 /** The dependencies of the maintenance activities. */
-import type { OrderId, RefundId } from '../../domain/ids.ts';
+import type { JobId, OrderId, RefundId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import type { Retention } from '../../domain/retention.ts';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import type { WarehouseGateway } from '../../gateways/warehouse/warehouse.ts';
 import type { Database } from '../../prisma/client/client.ts';
+import type { JobStart } from '../../prisma/jobs/job-status.ts';
 import type { CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import type { RunState } from '../../workflows/operations/contract.ts';
@@ -32,6 +33,13 @@ export interface RefundRuns {
   start(refund: RefundStart): Promise<{ readonly kind: 'started' | 'already_started' } | NotDone>;
 }
 
+/** The workflows of jobs as maintenance sees them. */
+export interface JobRuns {
+  inspect(id: JobId): Promise<{ readonly kind: RunState } | NotDone>;
+  /** Starts the job's workflow, unless it runs. */
+  start(job: JobStart): Promise<{ readonly kind: 'started' | 'already_started' } | NotDone>;
+}
+
 export interface MaintenanceDependencies {
   readonly db: Database;
   readonly payments: PaymentGateway;
@@ -45,5 +53,6 @@ export interface MaintenanceDependencies {
 }
 
 export interface SweepDependencies extends MaintenanceDependencies {
+  readonly jobs: JobRuns;
   readonly retention: Retention;
 }

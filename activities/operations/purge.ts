@@ -7,6 +7,7 @@ import {
   purgeEvents,
   purgeFeedBatches,
   purgeInboxMessages,
+  purgeJobs,
   purgeKeys,
   purgeQuotes,
   purgeReconciliations,
@@ -31,7 +32,7 @@ export async function purgeOld({
   db,
   retention,
 }: Pick<SweepDependencies, 'db' | 'retention'>): Promise<number> {
-  const { keys, events, messages, failures } = retention;
+  const { keys, events, messages, failures, jobs } = retention;
   const purged = await Promise.all([
     drainInBatches((limit) => purgeKeys(db, { days: keys, limit })),
     drainInBatches((limit) => purgeEvents(db, { days: events, limit })),
@@ -44,6 +45,7 @@ export async function purgeOld({
     drainInBatches((limit) => purgeStepAttempts(db, { days: failures, limit })),
     drainInBatches((limit) => purgeFeedBatches(db, { days: messages, limit })),
     drainInBatches((limit) => purgeReconciliations(db, { days: failures, limit })),
+    drainInBatches((limit) => purgeJobs(db, { days: jobs, limit })),
     purgeWantedTypes(db),
   ]);
   return purged.reduce((sum, count) => sum + count, 0);

@@ -1,8 +1,9 @@
-/** The sweep, every minute: expires pending orders, recovers stuck orders and refunds, purges old rows. */
+/** The sweep, every minute: expires pending orders, recovers stuck orders, refunds and jobs, purges old rows. */
 import { Context, log } from '@temporalio/activity';
 import type { OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
 import { reopenStale } from '../../prisma/events/dead-letters.ts';
+import { listStuckJobs, markJobChecked, type JobStart } from '../../prisma/jobs/job-status.ts';
 import { listOverdue, markChecked } from '../../prisma/orders/orders.ts';
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import { listStuckRefunds, markRefundChecked } from '../../prisma/payments/stuck-refunds.ts';
@@ -18,6 +19,7 @@ import { guarded } from '../guarded.ts';
 import { itemLoop } from '../items.ts';
 import { expireDueCredit } from './expire-credit.ts';
 import { eraseOutdated, purgeOld } from './purge.ts';
+import { recoverStuckJob } from './stuck-jobs.ts';
 import { recoverStuckOrder, type StuckOrderOutcome } from './stuck-orders.ts';
 import { recoverStuckRefund, type StuckRefundOutcome } from './stuck-refunds.ts';
 import type { MaintenanceDependencies, SweepDependencies } from './dependencies.ts';
@@ -33,6 +35,8 @@ const EXPIRE_WITHIN_MS = 30_000;
 const MAX_UNKNOWN = 3;
 /** An order progresses within seconds, or its workflow explains why not. */
 const IDLE_MS = 10_000;
+/** A running job commits a batch within seconds. */
+const JOB_IDLE_MS = 30_000;
 /** Less than the time between two sweeps. */
 const RECHECK_MS = 45_000;
 /** The others wait for the next sweep; the longest unchecked come first. */
@@ -48,6 +52,7 @@ export function createSweepActivities(deps: SweepDependencies): SweepActivities 
     expirePending: () => expirePending(deps),
     checkStuckOrders: () => checkStuckOrders(deps),
     checkStuckRefunds: () => checkStuckRefunds(deps),
+    checkStuckJobs: () => checkStuckJobs(deps),
 
     async purgeExpired() {
       const [reopened, resolved, purged, erased, creditExpired] = await Promise.all([
@@ -155,6 +160,22 @@ async function checkStuckRefunds(deps: MaintenanceDependencies) {
   return Object.fromEntries(
     Object.entries(counts).map(([name, count]) => [`refunds_${name}`, count]),
   );
+}
+
+async function checkStuckJobs(deps: SweepDependencies) {
+  const counts = { jobs_checked: 0, jobs_restarted: 0, jobs_failed: 0 };
+  const loop = itemLoop('stuck_jobs', ({ id }: JobStart) => id);
+  await inBatches(async ({ recheckMs, limit }) => {
+    const stuck = await listStuckJobs(deps.db, { idleMs: JOB_IDLE_MS, recheckMs, limit });
+    await eachItem(stuck, loop, async (job) => {
+      await markJobChecked(deps.db, job.id);
+      const outcome = await recoverStuckJob(deps, job);
+      if (outcome !== 'explained') counts[`jobs_${outcome}`] += 1;
+    });
+    counts.jobs_checked += stuck.length;
+    return stuck.length;
+  });
+  return counts;
 }
 
 /** Calls `check` batch by batch, until one is not full or enough were checked. */

@@ -59,7 +59,7 @@ export function feedSource(
   let { after } = from;
   let emptyReads = 0;
   return {
-    orderId: null,
+    subject: null,
     async next() {
       emptyReads += 1;
       const skipsToEnd = from.types.length > 0 && emptyReads % SKIP_AFTER_EMPTY_READS === 0;
@@ -95,7 +95,7 @@ export async function timelinePosition(
 export function timelineSource(db: Database, orderId: OrderId, afterSeq: number): SseSource {
   let seq = afterSeq;
   return {
-    orderId,
+    subject: orderId,
     async next() {
       const events = await listOrderEventsAfter(db, orderId, { seq, limit: BATCH });
       seq = events.at(-1)?.seq ?? seq;

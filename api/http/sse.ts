@@ -4,7 +4,7 @@
  * that is too slow is disconnected, and resumes with Last-Event-ID.
  */
 import type { Logger } from 'pino';
-import type { OrderId } from '../../domain/ids.ts';
+import type { JobId, OrderId } from '../../domain/ids.ts';
 import type { Notifications } from '../../prisma/client/listen.ts';
 import { createWakeup } from '../../prisma/client/wakeup.ts';
 import { ProblemError } from './problems.ts';
@@ -17,8 +17,8 @@ export interface SseMessage {
 }
 
 export interface SseSource {
-  /** Only events of this order wake the stream; null: all events. */
-  readonly orderId: OrderId | null;
+  /** Only events of this order wake the stream; null: all events. Nothing wakes that of a job: it polls. */
+  readonly subject: OrderId | JobId | null;
   /** Reads the next batch of messages; empty when there are none. */
   next(): Promise<readonly SseMessage[]>;
   /** The cursor after the last message from `next`. */
@@ -69,7 +69,7 @@ const HEARTBEAT = ': heartbeat\n';
 
 interface OpenStream {
   readonly apiKeyId: string;
-  readonly orderId: OrderId | null;
+  readonly subject: SseSource['subject'];
   wake(): void;
   end(): void;
 }
@@ -85,7 +85,7 @@ export function createEventStreams(deps: {
   const unsubscribe = deps.notifications.subscribe(
     'holdfast_orders',
     coalesce((wakes) => {
-      for (const stream of streams) if (wakes(stream.orderId)) stream.wake();
+      for (const stream of streams) if (wakes(stream.subject)) stream.wake();
     }),
   );
   return {
@@ -119,7 +119,7 @@ export function createEventStreams(deps: {
 }
 
 /** Coalesces notifications within `COALESCE_MS` into one wakeup. */
-function coalesce(wake: (wakes: (orderId: OrderId | null) => boolean) => void) {
+function coalesce(wake: (wakes: (subject: SseSource['subject']) => boolean) => void) {
   let notified = new Set<string | null>();
   return (orderId: string | null): void => {
     if (notified.size === 0) {
@@ -169,7 +169,7 @@ function openStream(source: SseSource, limits: StreamLimits, { apiKeyId, signal 
       },
     )
     .finally(() => signal.removeEventListener('abort', end));
-  const stream = { apiKeyId, orderId: source.orderId, wake: pending.signal, end };
+  const stream = { apiKeyId, subject: source.subject, wake: pending.signal, end };
   return { body, done, stream };
 }
 

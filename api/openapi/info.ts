@@ -28,6 +28,10 @@ export const TAGS = [
   { name: 'Subscriptions', description: 'The subscribers of the log, and how far they are.' },
   { name: 'Dead letters', description: 'Work that failed permanently, and decisions about it.' },
   { name: 'Persons', description: 'Erase or export everything held about a person.' },
+  {
+    name: 'Reports',
+    description: 'Files of sales, stock, refunds and discrepancies, made in the background.',
+  },
   { name: 'Reconciliations', description: "Comparisons of our records with the providers'." },
   { name: 'Schedules', description: 'Work that is done again and again.' },
   { name: 'Invariants', description: 'What must hold despite any failure.' },

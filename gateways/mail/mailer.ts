@@ -1,4 +1,4 @@
-/** Mail to a customer, as text and as HTML. The message key becomes the Message-ID, so that a repeat is recognizable. */
+/** Mail, as text and as HTML. The message key becomes the Message-ID, so that a repeat is recognizable. */
 import type { Language } from '../../domain/language.ts';
 import type { BreakerView, NoResponse } from '../resilience/outcome.ts';
 
@@ -8,8 +8,8 @@ export interface Mail {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
-  /** The same as `text`: the reader's program shows one of them. */
-  readonly html: string;
+  /** The same as `text`: the reader's program shows one of them. Null: a mail to our own people. */
+  readonly html: string | null;
   readonly language: Language;
 }
 

@@ -65,7 +65,7 @@ export function createSmtpMailer(options: SmtpMailerOptions): SmtpMailer {
         to: { name: '', address: mail.to },
         subject: mail.subject,
         text: mail.text,
-        html: mail.html,
+        ...(mail.html !== null && { html: mail.html }),
         // RFC 3282; and, by RFC 3834, that no machine shall answer it.
         headers: { 'Content-Language': mail.language, 'Auto-Submitted': 'auto-generated' },
         messageId: `<${mail.messageKey}@${domain}>`,

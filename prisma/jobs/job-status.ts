@@ -92,6 +92,11 @@ export async function approveJob(tx: Transaction, id: JobId, approvedBy: string)
   return approved === 1;
 }
 
+/** Forgets who is to be told: they were told, or cannot be. */
+export async function clearNotifyEmail(db: Database, id: JobId): Promise<void> {
+  await db.$executeRaw`UPDATE jobs SET notify_email = NULL WHERE id = ${id}`;
+}
+
 /** Records that the job's workflow was started. */
 export async function markJobStarted(db: Database, id: JobId): Promise<void> {
   await db.$executeRaw`

@@ -10,7 +10,7 @@ import { recordAction, type Operator } from '../access/operator-actions.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { readObject, uncheckedColumn } from '../client/columns.ts';
 import { newId } from '../client/ids.ts';
-import { Prisma } from '../generated/client.ts';
+import type { Prisma } from '../generated/client.ts';
 
 export interface Job extends JobProgress {
   readonly id: JobId;

@@ -143,3 +143,21 @@ export async function purgeReconciliations(db: Database, { days, limit }: Purge)
       LIMIT ${limit})`;
   return Math.max(discrepancies, runs);
 }
+
+/**
+ * Deletes what jobs read and wrote that ended `days` ago, then the jobs themselves. At most `limit` of each
+ * per call. Returns how many.
+ */
+export async function purgeJobs(db: Database, { days, limit }: Purge): Promise<number> {
+  const chunks = await db.$executeRaw`
+    DELETE FROM job_chunks WHERE (job_id, stream, seq) IN (
+      SELECT c.job_id, c.stream, c.seq FROM jobs j JOIN job_chunks c ON c.job_id = j.id
+      WHERE j.finished_at < now() - ${days} * interval '1 day' LIMIT ${limit})`;
+  const jobs = await db.$executeRaw`
+    DELETE FROM jobs WHERE id IN (
+      SELECT j.id FROM jobs j
+      WHERE j.finished_at < now() - ${days} * interval '1 day'
+        AND NOT EXISTS (SELECT FROM job_chunks c WHERE c.job_id = j.id)
+      ORDER BY j.finished_at LIMIT ${limit})`;
+  return Math.max(chunks, jobs);
+}

@@ -65,7 +65,7 @@ describe('a client that does not read', () => {
     const streams = createEventStreams({ notifications, log, limits: { drainMs: 300 } });
     let produced = 0;
     const endless: SseSource = {
-      orderId: null,
+      subject: null,
       async next() {
         produced += 1;
         return [{ id: String(produced), type: 'x', data: { padding: 'x'.repeat(1_000_000) } }];
@@ -113,7 +113,7 @@ describe('a shutdown', () => {
 });
 
 describe('the streams', () => {
-  const quiet: SseSource = { orderId: null, next: async () => [], cursor: () => '0' };
+  const quiet: SseSource = { subject: null, next: async () => [], cursor: () => '0' };
   const client = (changes: Partial<StreamClient> = {}): StreamClient => ({
     apiKeyId: 'key',
     signal: new AbortController().signal,

@@ -9,8 +9,14 @@ import { problemOf } from '../support/responses.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 import { openNamespace, type Temporal } from '../support/temporal.ts';
 
-const LOG = createLog('silent');
-const IDS = ['sweep', 'reconcile-recent', 'reconcile-full'];
+const OPTIONS = { log: createLog('silent'), timeZone: 'UTC' };
+const IDS = [
+  'sweep',
+  'reconcile-recent',
+  'reconcile-full',
+  'report-sales-by-day',
+  'report-refunds',
+];
 let temporal: Temporal;
 let client: Client;
 beforeAll(async () => {
@@ -21,7 +27,7 @@ afterAll(() => temporal?.close());
 
 /** Retries like a worker, when a busy server did not respond in time. */
 const ensured = (): Promise<void> =>
-  eventually(async () => expect(await ensureSchedules(client, LOG)).toBe(0));
+  eventually(async () => expect(await ensureSchedules({ ...OPTIONS, client })).toBe(0));
 
 test('the schedules are created once by several starting workers and skip overlapping runs', async () => {
   await Promise.all([ensured(), ensured()]);
@@ -54,7 +60,7 @@ test('a deleted schedule is restored, and one that an operator changed is kept',
   const sweep = client.schedule.getHandle('sweep');
   await sweep.update((given) => ({ ...given, spec: { intervals: [{ every: '5 minutes' }] } }));
   await client.schedule.getHandle('reconcile-full').delete();
-  await eventually(async () => expect(await restoreSchedules(client, LOG)).toBe(0));
+  await eventually(async () => expect(await restoreSchedules({ ...OPTIONS, client })).toBe(0));
   const { action } = await client.schedule.getHandle('reconcile-full').describe();
   expect(action.staticSummary).toBeTruthy();
   expect((await sweep.describe()).spec.intervals).toMatchObject([{ every: 300_000 }]);
@@ -63,7 +69,7 @@ test('a deleted schedule is restored, and one that an operator changed is kept',
 test('a running worker restores all schedules when all are deleted', async () => {
   await ensured();
   await client.schedule.getHandle('sweep').delete();
-  const kept = keepSchedules({ client: () => client, log: LOG, checkEveryMs: 1_000 });
+  const kept = keepSchedules({ ...OPTIONS, client: () => client, checkEveryMs: 1_000 });
   onTestFinished(() => kept.stop());
   // Created once, as at the start of the worker.
   await eventually(() => client.schedule.getHandle('sweep').describe());

@@ -33,10 +33,7 @@ describe.runIf(RECORDING)('recording', () => {
 
   test.each(PATHS)('order path $name is recorded', { timeout: 480_000 }, async (path) => {
     arm(shop, path);
-    const handle = await shop.start({
-      inspectable: path.inspectable === true,
-      sms: path.sms === true,
-    });
+    const handle = await shop.start({ inspectable: path.inspectable === true });
     await path.meanwhile?.(shop, handle);
     expect(await endOf(handle)).toBe(path.ends);
     if (path.ends === 'shipped' && !path.isManual) await expectShipped(shop, orderIdOf(handle));

@@ -1,10 +1,12 @@
 /** Recorders of what the API asked of Temporal, for tests in which Temporal itself does not matter. */
 import type { CheckoutClient } from '../../temporal/checkout-client.ts';
 import type { DeliveryClient } from '../../temporal/delivery-client.ts';
+import type { JobClient } from '../../temporal/job-client.ts';
 import type { RefundClient } from '../../temporal/refund-client.ts';
 import type { ReconciliationClient } from '../../temporal/reconciliation-client.ts';
 import type { Delivery } from '../../domain/delivery.ts';
-import type { OrderId } from '../../domain/ids.ts';
+import type { JobId, OrderId } from '../../domain/ids.ts';
+import type { JobStart } from '../../prisma/jobs/job-status.ts';
 import type { CheckoutStart } from '../../prisma/orders/orders.ts';
 import type { RefundStart } from '../../prisma/payments/refunds.ts';
 import type { Resolution } from '../../domain/attention.ts';
@@ -41,12 +43,19 @@ export interface RecordedReconciliations extends ReconciliationClient {
   readonly started: string[];
 }
 
-/** All four. Temporal is unavailable to each while `checkouts.reachable` is false. */
+/** The same for jobs. */
+export interface RecordedJobs extends JobClient {
+  readonly started: JobStart[];
+  readonly cancelled: JobId[];
+}
+
+/** All five. Temporal is unavailable to each while `checkouts.reachable` is false. */
 export interface Recorders {
   readonly checkouts: RecordedCheckouts;
   readonly deliveries: RecordedDeliveries;
   readonly refunds: RecordedRefunds;
   readonly reconciliationClient: RecordedReconciliations;
+  readonly jobs: RecordedJobs;
 }
 
 export function createRecorders(): Recorders {
@@ -56,14 +65,15 @@ export function createRecorders(): Recorders {
     deliveries: createDeliveryRecorder(checkouts),
     refunds: createRefundRecorder(checkouts),
     reconciliationClient: createReconciliationRecorder(checkouts),
+    jobs: createJobRecorder(checkouts),
   };
 }
 
 /** Forgets what was recorded; Temporal is reachable, and a step waits. */
 export function resetRecorders(recorders: Recorders): void {
   Object.assign(recorders.checkouts, { reachable: true, waiting: true });
-  const { checkouts, deliveries, refunds, reconciliationClient } = recorders;
-  for (const recorder of [checkouts, deliveries, refunds, reconciliationClient]) {
+  const { checkouts, deliveries, refunds, reconciliationClient, jobs } = recorders;
+  for (const recorder of [checkouts, deliveries, refunds, reconciliationClient, jobs]) {
     for (const recorded of Object.values(recorder)) {
       if (Array.isArray(recorded)) recorded.length = 0;
     }
@@ -163,4 +173,25 @@ function createReconciliationRecorder(temporal: RecordedCheckouts): RecordedReco
       return { kind: 'started' };
     },
   };
+}
+
+function createJobRecorder(temporal: RecordedCheckouts): RecordedJobs {
+  const recorder: RecordedJobs = {
+    started: [],
+    cancelled: [],
+    async start(job) {
+      if (!temporal.reachable) return { kind: 'unavailable' };
+      recorder.started.push(job);
+      return { kind: 'started' };
+    },
+    async cancel(id) {
+      if (!temporal.reachable) return { kind: 'unavailable' };
+      recorder.cancelled.push(id);
+      return { kind: 'cancelled' };
+    },
+    async inspect() {
+      return { kind: temporal.reachable ? 'running' : 'unavailable' };
+    },
+  };
+  return recorder;
 }

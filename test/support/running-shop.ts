@@ -6,6 +6,8 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type {
   Activities,
   EventActivities,
+  JobActivities,
+  JobRecordActivities,
   ReconcileActivities,
   SweepActivities,
 } from '../../workflows/activities.ts';
@@ -13,12 +15,17 @@ import { createEventActivities } from '../../activities/events/events.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createReconcileActivities } from '../../activities/operations/reconcile.ts';
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
+import { createJobActivities } from '../../activities/jobs/jobs.ts';
+import { createJobRecordActivities } from '../../activities/jobs/records.ts';
 import { createSweepActivities } from '../../activities/operations/sweep.ts';
 import { createApp } from '../../api/app.ts';
+import { createJobWork } from '../../api/jobs/job-work.ts';
 import { expireOrder } from '../../services/expire-order.ts';
+import { startJobAndMark } from '../../services/job-starter.ts';
 import { createCheckoutClient } from '../../temporal/checkout-client.ts';
 import { requireStarted } from '../../temporal/deadline.ts';
 import { createDeliveryClient } from '../../temporal/delivery-client.ts';
+import { createJobClient } from '../../temporal/job-client.ts';
 import { createRefundClient } from '../../temporal/refund-client.ts';
 import { checkoutWorkflowId, isOrderId, type OrderId } from '../../domain/ids.ts';
 import type { Order } from '../../domain/order.ts';
@@ -28,14 +35,25 @@ import { listen } from '../../api/server.ts';
 import type { checkout } from '../../workflows/checkout/checkout.ts';
 import { TASK_QUEUE } from '../../workflows/checkout/contract.ts';
 import { EVENTS_TASK_QUEUE } from '../../workflows/events/contract.ts';
+import { JOBS_TASK_QUEUE } from '../../workflows/jobs/contract.ts';
 import type { Line } from './client.ts';
 import { expectInvariants } from './invariants.ts';
 import { openShop, type Shop, type ShopOptions } from './shop.ts';
 import { openWorker, type RunningWorker, type Temporal } from './temporal.ts';
 
 export type CheckoutHandle = WorkflowHandle<typeof checkout>;
-export type AllActivities = Activities & EventActivities & SweepActivities & ReconcileActivities;
-type Queue = 'checkouts' | 'events';
+export type AllActivities = Activities &
+  EventActivities &
+  SweepActivities &
+  ReconcileActivities &
+  JobActivities &
+  JobRecordActivities;
+const QUEUES = {
+  checkouts: TASK_QUEUE,
+  events: EVENTS_TASK_QUEUE,
+  jobs: JOBS_TASK_QUEUE,
+} as const;
+type Queue = keyof typeof QUEUES;
 
 export interface RunningShopOptions extends ShopOptions {
   /** The task queues that have a worker from the start: the checkouts' one unless told. */
@@ -74,6 +92,7 @@ export async function openRunningShop<T extends Temporal>(
     checkouts: createCheckoutClient({ client, publicUrl: PUBLIC_URL, eagerStart: false }),
     refunds: createRefundClient({ client, publicUrl: PUBLIC_URL }),
     deliveries: createDeliveryClient({ client }),
+    jobs: createJobClient({ client }),
     ...options.temporal,
   };
   const shop = await openShop({ ...options, temporal: clients });
@@ -84,7 +103,7 @@ export async function openRunningShop<T extends Temporal>(
     const stopping = new AbortController();
     const all = activitiesOf({ shop, temporal, subscribers, stopping: stopping.signal, http });
     const worker = await openWorker(temporal, {
-      taskQueue: queue === 'checkouts' ? TASK_QUEUE : EVENTS_TASK_QUEUE,
+      taskQueue: QUEUES[queue],
       activities: { ...all, ...options.adapt?.(all) },
       ...(workflowsPath !== undefined && { workflowsPath }),
     });
@@ -159,12 +178,22 @@ function activitiesOf(made: {
     ...gateways,
     checkouts: services.checkouts,
     refunds: services.refunds,
+    jobs: services.jobs,
     expireOrder: (order: Order) => expireOrder({ db, ...gateways }, order),
   };
   return {
     ...createActivities({ db, ...gateways, warehouseCallbackUrl: made.http?.url ?? NOWHERE }),
     ...createSweepActivities(operations),
     ...createReconcileActivities(operations),
+    ...createJobActivities({ ...createJobWork(services), db, stopping }),
+    ...createJobRecordActivities({
+      db,
+      mailer: gateways.mailer,
+      cipher: services.cipher,
+      publicUrl: PUBLIC_URL,
+      timeZone: gateways.shop.timeZone,
+      startJob: (job) => startJobAndMark({ db, jobs: services.jobs }, job),
+    }),
     ...createEventActivities({
       db,
       notifications: services.notifications,

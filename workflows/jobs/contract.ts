@@ -2,6 +2,7 @@
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { jobKindOf, jobWorkflowId } from '../../domain/ids.ts';
 import type { JobProgress } from '../../domain/jobs.ts';
+import type { ReportType } from '../../domain/reports.ts';
 import type { JobOutcome, JobRef } from '../activities.ts';
 import { EVENTS_TASK_QUEUE } from '../events/contract.ts';
 import { summary } from '../limits.ts';
@@ -9,10 +10,16 @@ import { summary } from '../limits.ts';
 /** The activities of jobs: a queue of its own, whose worker takes few at once. */
 export const JOBS_TASK_QUEUE = 'jobs';
 
+export const REQUEST_REPORT_WORKFLOW = 'requestReport';
+
 export type JobInput = JobRef;
 
+/** A report of the day before. */
+export interface RequestReportInput {
+  readonly type: ReportType;
+}
+
 export interface JobResult {
-  /** `gone`: the job was deleted. */
   readonly status: JobOutcome['kind'];
   readonly progress: JobProgress;
 }

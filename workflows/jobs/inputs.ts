@@ -1,5 +1,7 @@
-/** What a job's workflow accepts. */
-import { jobId, object } from '../schema.ts';
-import type { JobInput } from './contract.ts';
+/** What the workflows of jobs accept. */
+import { REPORT_TYPES } from '../../domain/reports.ts';
+import { jobId, object, oneOf } from '../schema.ts';
+import type { JobInput, RequestReportInput } from './contract.ts';
 
 export const jobInput = object<JobInput>({ jobId });
+export const requestReportInput = object<RequestReportInput>({ type: oneOf(REPORT_TYPES) });

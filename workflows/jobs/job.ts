@@ -116,7 +116,7 @@ const ENDS = {
   succeeded: 'Succeeded:',
   failed: 'Failed:',
   cancelled: 'Cancelled:',
-  gone: 'The job does not exist any more:',
+  not_due: 'It does not exist, or waits for approval:',
 } as const;
 
 /** A mail that cannot be sent changes nothing about the job. */

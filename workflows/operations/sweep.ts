@@ -34,6 +34,7 @@ export async function sweep(): Promise<SweepResult> {
     part('expirePending', () => activities.expirePending()),
     part('checkStuckOrders', () => activities.checkStuckOrders()),
     part('checkStuckRefunds', () => activities.checkStuckRefunds()),
+    part('checkStuckJobs', () => activities.checkStuckJobs()),
     part('purgeExpired', () => activities.purgeExpired()),
   ]);
   setCurrentDetails(details(card(counts, failed)));

@@ -753,7 +753,7 @@ CREATE INDEX jobs_notify_email ON jobs (notify_email) WHERE notify_email IS NOT 
 
 -- What a job was given and what it wrote, in order: rows as lines of JSON, or text as it was sent.
 CREATE TABLE job_chunks (
-  job_id text NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  job_id text NOT NULL REFERENCES jobs (id),
   stream job_stream NOT NULL,
   seq integer NOT NULL CHECK (seq >= 0),
   body text NOT NULL CHECK (body <> ''),

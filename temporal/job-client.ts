@@ -1,0 +1,53 @@
+/** Starts, cancels and inspects the workflows of jobs. Every call has a deadline and is safe to repeat. */
+import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { jobKindOf, jobWorkflowId, type JobId } from '../domain/ids.ts';
+import type { JobStart } from '../prisma/jobs/job-status.ts';
+import { jobStartOptions } from '../workflows/jobs/contract.ts';
+import type { StartOutcome } from './checkout-client.ts';
+import {
+  createTemporalDeadline,
+  ignoreAlreadyStarted,
+  type Rejected,
+  type Unavailable,
+} from './deadline.ts';
+import { inspectRun, type RunOutcome } from './describe-run.ts';
+import { startShown } from './start.ts';
+
+export interface JobClient {
+  /** Starts the job's workflow, unless it runs. */
+  start(job: JobStart): Promise<StartOutcome>;
+  /** Asks a running workflow to end now, also while it waits for another attempt. */
+  cancel(id: JobId): Promise<{ readonly kind: 'cancelled' | 'missing' } | Unavailable | Rejected>;
+  /** Reads the state of the job's workflow. */
+  inspect(id: JobId): Promise<RunOutcome | Unavailable | Rejected>;
+}
+
+const CALL_DEADLINE_MS = 5_000;
+
+export function createJobClient(options: { readonly client: () => Client | null }): JobClient {
+  const withDeadline = createTemporalDeadline(options.client);
+  return {
+    start: (job) => withDeadline(CALL_DEADLINE_MS, (client) => startOnce(client, job)),
+    cancel: (id) => withDeadline(CALL_DEADLINE_MS, (client) => cancelOnce(client, id)),
+    inspect: (id) =>
+      withDeadline(CALL_DEADLINE_MS, (client) => inspectRun(client, jobWorkflowId(id))),
+  };
+}
+
+async function startOnce({ workflow }: Client, { id, type }: JobStart) {
+  const start = startShown(jobStartOptions({ jobId: id, type }), (shown) =>
+    workflow.start(jobKindOf(id), shown),
+  );
+  return { kind: (await ignoreAlreadyStarted(start)) ? 'started' : 'already_started' } as const;
+}
+
+async function cancelOnce({ workflow }: Client, id: JobId) {
+  try {
+    await workflow.getHandle(jobWorkflowId(id)).cancel();
+    return { kind: 'cancelled' } as const;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return { kind: 'missing' } as const;
+    throw error;
+  }
+}
