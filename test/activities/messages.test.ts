@@ -134,7 +134,7 @@ describe('the texts', () => {
 });
 
 describe.each(LANGUAGES)('an e-mail in %s', (language) => {
-  test('names shop, order and customer, and links to the order, in text and HTML', async () => {
+  test('every e-mail names shop, order and customer, and links to the order, in text and HTML', async () => {
     const order = orderIn(language);
     const number = orderNumber(order.id);
     for (const email of await everyEmail(order)) {
@@ -149,7 +149,7 @@ describe.each(LANGUAGES)('an e-mail in %s', (language) => {
     }
   });
 
-  test('says the same in text and HTML', async () => {
+  test('every e-mail says the same in text and HTML', async () => {
     for (const { text, html } of await everyEmail(orderIn(language), { ...SHOP, orderUrl: null })) {
       const inHtml = wordsOf(html);
       const parts = text.split('\n').flatMap((line) => line.split(/ x |: /));
@@ -157,7 +157,7 @@ describe.each(LANGUAGES)('an e-mail in %s', (language) => {
     }
   });
 
-  test('lists lines, adjustments and total', async () => {
+  test('an e-mail lists the lines, the adjustments and the total', async () => {
     const order = orderIn(language);
     const { text } = await composeEmail(SHOP, order, { kind: 'confirmed' });
     const amounts = {
@@ -170,7 +170,7 @@ describe.each(LANGUAGES)('an e-mail in %s', (language) => {
     );
   });
 
-  test('is small, and loads nothing', async () => {
+  test('the e-mail of the largest order has less than 20 kB, and loads nothing', async () => {
     const lines = Array.from({ length: 50 }, (_, at) => ({
       sku: `sku-${at}`,
       name: `A quite ordinary name of a product, ${at}`,
@@ -189,7 +189,7 @@ describe.each(LANGUAGES)('an e-mail in %s', (language) => {
     }
   });
 
-  test('has no link when the shop has no page of the order', async () => {
+  test('no e-mail has a link when the shop has no page of the order', async () => {
     for (const { text, html } of await everyEmail(orderIn(language), { ...SHOP, orderUrl: null })) {
       expect(`${text}${html}`).not.toMatch(/https?:|<a /);
     }
@@ -200,22 +200,25 @@ describe.each(LANGUAGES)('an e-mail in %s', (language) => {
     { amountMinor: 2_649, creditMinor: 0, says: ['part 2649', 'toCard 2649'] },
     { amountMinor: 1_000, creditMinor: 1_000, says: ['part 1000', 'toCredit 1000'] },
     { amountMinor: 2_650, creditMinor: 650, says: ['whole 2650', 'toCard 2000', 'toCredit 650'] },
-  ])('about a refund of $amountMinor, $creditMinor of it as credit, says $says', async (row) => {
-    const order = orderIn(language);
-    const refund = refundOf(order, row.amountMinor, row.creditMinor);
-    const { text } = await composeEmail(SHOP, order, { kind: 'refunded', refund });
-    const { whole, part, toCard, toCredit } = messagesIn(language).refunded;
-    const texts = { whole, part, toCard, toCredit };
-    const said = row.says.map((each) => {
-      const [name = '', minor] = each.split(' ');
-      const amount = formatMoney({ amountMinor: Number(minor), currency: 'EUR' }, language);
-      return fill(Reflect.get(texts, name), { amount });
-    });
-    expect(text).toContain(`\n\n${said.join('\n\n')}\n\n${messagesIn(language).order.title[0]}`);
-  });
+  ])(
+    'the e-mail about a refund of $amountMinor, $creditMinor of it as credit, says $says',
+    async (row) => {
+      const order = orderIn(language);
+      const refund = refundOf(order, row.amountMinor, row.creditMinor);
+      const { text } = await composeEmail(SHOP, order, { kind: 'refunded', refund });
+      const { whole, part, toCard, toCredit } = messagesIn(language).refunded;
+      const texts = { whole, part, toCard, toCredit };
+      const said = row.says.map((each) => {
+        const [name = '', minor] = each.split(' ');
+        const amount = formatMoney({ amountMinor: Number(minor), currency: 'EUR' }, language);
+        return fill(Reflect.get(texts, name), { amount });
+      });
+      expect(text).toContain(`\n\n${said.join('\n\n')}\n\n${messagesIn(language).order.title[0]}`);
+    },
+  );
 
   test.each(CANCEL_REASONS)(
-    'about an order cancelled by %s says why, and that it is free',
+    'the e-mail about an order cancelled by %s says why, and that it is free',
     async (cancelReason) => {
       const { reasons, noCharge, creditBack } = messagesIn(language).cancelled;
       const said = `${reasons[cancelReason]}\n\n${noCharge}\n`;
@@ -230,7 +233,7 @@ describe.each(LANGUAGES)('an e-mail in %s', (language) => {
     },
   );
 
-  test('says what store credit has paid, and what the card', async () => {
+  test('an e-mail says what store credit has paid, and what the card', async () => {
     const { byCredit, byCard } = messagesIn(language).order;
     const paidBy = async (creditMinor: number) => {
       const order = orderIn(language, { creditMinor });
