@@ -24,6 +24,7 @@ export interface HttpResult {
 
 const TIMEOUT_MS = 20_000;
 const PROBE_TIMEOUT_MS = 1_500;
+const DATA = 'data: ';
 
 /** Rejects when there is no response in time, or when the signal aborts. */
 export async function call(request: Call): Promise<HttpResult> {
@@ -59,6 +60,22 @@ export async function callFor<T>(request: Call, schema: z.ZodType<T>): Promise<T
   if (status < 300 && parsed.success) return parsed.data;
   const shown = JSON.stringify(body).slice(0, 300);
   throw new Error(`${request.method ?? 'GET'} ${request.url} returned ${status}: ${shown}`);
+}
+
+/** The data of each message of a stream of events. Rejects when there is none, or when the signal aborts. */
+export async function* streamed(
+  request: Pick<Call, 'url' | 'role'> & { readonly signal: AbortSignal },
+): AsyncGenerator<string> {
+  const { url, role, signal } = request;
+  const headers = { accept: 'text/event-stream', authorization: `Bearer hf_local_${role}` };
+  const { ok, status, body } = await fetch(url, { headers, signal });
+  if (!ok || body === null) throw new Error(`GET ${url} returned ${status}`);
+  let rest = '';
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    const lines = `${rest}${chunk}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.startsWith(DATA)) yield line.slice(DATA.length);
+  }
 }
 
 /** True when the address returns 200 in time. */

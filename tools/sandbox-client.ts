@@ -14,6 +14,8 @@ export interface SandboxClient {
   ledger(provider: 'payments' | 'warehouse'): Promise<readonly Effect[]>;
   /** The Message-IDs of the e-mails to the address, e.g. `<ord_....shipped@...>`. */
   mails(to: string): Promise<readonly string[]>;
+  /** How many SMS were sent to the number. */
+  texts(to: string): Promise<number>;
 }
 
 export interface SandboxClientOptions {
@@ -24,6 +26,7 @@ export interface SandboxClientOptions {
 
 const faultsSchema = z.object({ faults: z.array(faultViewSchema) });
 const ledgerSchema = z.object({ effects: z.array(effectSchema) });
+const textsSchema = z.object({ texts: z.array(z.unknown()) });
 const inboxSchema = z.object({ mails: z.array(z.object({ message_id: z.string() })) });
 
 /** Every method rejects when the sandbox cannot be reached. */
@@ -46,5 +49,6 @@ export function createSandboxClient(options: SandboxClientOptions): SandboxClien
       const { mails } = await get(`/inbox?to=${encodeURIComponent(to)}`, inboxSchema);
       return mails.map(({ message_id }) => message_id);
     },
+    texts: async (to) => (await get(`/sms?to=${encodeURIComponent(to)}`, textsSchema)).texts.length,
   };
 }

@@ -73,6 +73,15 @@ export function request({ api, signal }: Stage, { path, ...rest }: Request): Pro
   return call({ url: `${api}${path}`, signal, ...rest });
 }
 
+/** The same, printed with its time, as a storefront unless the call says otherwise. Another status is a failure. */
+export async function ask(stage: Stage, call: Request, status: number): Promise<HttpResult> {
+  const result = await request(stage, { role: 'storefront', ...call });
+  const { method = 'GET', path } = call;
+  stage.say(row(result.tookMs, `${method} ${path}: ${result.status}`));
+  if (result.status !== status) stage.check(`status of ${path}`, result.status, status);
+  return result;
+}
+
 /** The body of a response that has to be of this schema. Rejects otherwise. */
 export async function read<T>(stage: Stage, path: string, schema: z.ZodType<T>): Promise<T> {
   return schema.parse((await request(stage, { path, role: 'operator' })).body);
@@ -130,8 +139,11 @@ export async function place(
 }
 
 /** An order that has to be accepted. Throws otherwise. */
-export async function placed(stage: Stage): Promise<OrderId> {
-  const { id, status, code } = await place(stage);
+export async function placed(
+  stage: Stage,
+  changes: Readonly<Record<string, unknown>> = {},
+): Promise<OrderId> {
+  const { id, status, code } = await place(stage, changes);
   if (id !== null && status === 201) return id;
   throw new Error(`the order was not accepted: ${status} ${code ?? ''}`);
 }
