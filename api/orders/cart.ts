@@ -21,7 +21,7 @@ export interface Cart
 
 /** An order of the cart would be refused with the code. */
 export interface CartProblem extends FieldError {
-  readonly code: 'invalid_request' | 'price_changed' | 'out_of_stock';
+  readonly code: 'invalid_request' | 'price_changed' | 'out_of_stock' | 'credit_insufficient';
   readonly pointer: string;
 }
 

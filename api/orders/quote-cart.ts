@@ -6,15 +6,23 @@ import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
 import type { PaymentGateway } from '../../gateways/payments.ts';
 import { findOffers } from '../../prisma/catalog/products.ts';
 import type { Database } from '../../prisma/client/client.ts';
+import { findCreditOf } from '../../prisma/credit/accounts.ts';
 import { insertQuote } from '../../prisma/orders/quotes.ts';
 import { ProblemError } from '../http/problems.ts';
+import { jsonPointer } from '../http/validation.ts';
 import type { QuoteBody } from '../schemas/quotes.ts';
 import { checkCart, unitsBySku, type Cart, type CartProblem } from './cart.ts';
 import { adjustmentBody } from './representations.ts';
+import { creditInsufficient } from './responses.ts';
 
 export interface QuoteDeps {
   readonly db: Database;
   readonly payments: Pick<PaymentGateway, 'limitsOf'>;
+}
+
+/** A cart, and whose store credit it is to spend. */
+export interface QuotableCart extends Cart {
+  readonly customer?: { readonly email: string } | undefined;
 }
 
 /** Somebody is filling the form: a later answer is of no use. */
@@ -26,7 +34,7 @@ const deadline = timeout(QUOTE_DEADLINE_MS, TimeoutStrategy.Aggressive);
 /** `others`: what is wrong with the request beside its cart. Throws ProblemError after the deadline. */
 export async function quoteCart(
   deps: QuoteDeps,
-  cart: Cart,
+  cart: QuotableCart,
   others: readonly CartProblem[],
 ): Promise<QuoteBody> {
   try {
@@ -43,14 +51,17 @@ export async function quoteCart(
 
 async function checkAndStore(
   { db, payments }: QuoteDeps,
-  cart: Cart,
+  cart: QuotableCart,
   others: readonly CartProblem[],
 ): Promise<QuoteBody> {
   const { currency } = cart;
-  const offers = await findOffers(db, [...unitsBySku(cart.lines).keys()]);
+  const [offers, credit] = await Promise.all([
+    findOffers(db, [...unitsBySku(cart.lines).keys()]),
+    creditProblems(db, cart),
+  ]);
   const checked = checkCart(cart, { offers, limits: payments.limitsOf(currency) });
   const { lines, adjustments, totalMinor } = checked;
-  const problems = [...others, ...checked.problems];
+  const problems = [...others, ...checked.problems, ...credit];
   const stored =
     problems.length > 0 || totalMinor === null
       ? null
@@ -71,4 +82,16 @@ async function checkAndStore(
     total_minor: totalMinor,
     problems,
   };
+}
+
+/** Of a customer who is not known yet nothing is asked. */
+async function creditProblems(
+  db: Database,
+  { customer, currency, credit_minor: wantedMinor = 0 }: QuotableCart,
+): Promise<readonly CartProblem[]> {
+  if (customer === undefined || wantedMinor === 0) return [];
+  const amountMinor = await findCreditOf(db, customer.email, currency);
+  if (amountMinor >= wantedMinor) return [];
+  const { detail } = creditInsufficient({ amountMinor, currency }, wantedMinor);
+  return [{ code: 'credit_insufficient', detail, pointer: jsonPointer(['credit_minor']) }];
 }

@@ -4,14 +4,14 @@ import type { Context } from 'hono';
 import { invalidRequest, ProblemError } from '../http/problems.ts';
 import { fieldErrors } from '../http/validation.ts';
 import type { ApiEnv } from '../middleware/request.ts';
-import type { Cart, CartProblem } from '../orders/cart.ts';
-import { quoteCart } from '../orders/quote-cart.ts';
+import type { CartProblem } from '../orders/cart.ts';
+import { quoteCart, type QuotableCart } from '../orders/quote-cart.ts';
 import { problems } from '../schemas/problems.ts';
 import { quoteBody, quoteSchema, readableCart } from '../schemas/quotes.ts';
 import type { Services } from '../context.ts';
 
 export function quoteRoutes(services: Services) {
-  const answer = async (c: Context<ApiEnv>, cart: Cart, others: readonly CartProblem[]) => {
+  const answer = async (c: Context<ApiEnv>, cart: QuotableCart, others: readonly CartProblem[]) => {
     const quote = await quoteCart(services, cart, others);
     return quote.id === null ? c.json(quote, 200) : c.json(quote, 201);
   };

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { adjustments, adjustmentSchema } from './adjustments.ts';
 import { currency } from './common.ts';
+import { email } from './customers.ts';
 import { MAX_LINES, orderLine, placeOrderBody } from './orders.ts';
 
 export const quoteBody = placeOrderBody
@@ -17,6 +18,8 @@ export const readableCart = z.object({
   currency,
   lines: z.array(orderLine.nullable().catch(null)).min(1).max(MAX_LINES),
   adjustments: adjustments.nullable().catch(null),
+  customer: z.object({ email }).optional().catch(undefined),
+  credit_minor: placeOrderBody.shape.credit_minor.catch(0),
   expected_total_minor: placeOrderBody.shape.expected_total_minor.catch(undefined),
 });
 
@@ -51,7 +54,7 @@ export const quoteSchema = z
     problems: z
       .array(
         z.object({
-          code: z.enum(['invalid_request', 'price_changed', 'out_of_stock']),
+          code: z.enum(['invalid_request', 'price_changed', 'out_of_stock', 'credit_insufficient']),
           detail: z.string(),
           pointer: z.string().openapi({
             description: 'The place in the body: a JSON pointer (RFC 6901) as a URI fragment.',

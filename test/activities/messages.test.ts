@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   composeEmail,
+  composeSms,
   type Occasion,
   type ShopProfile,
 } from '../../activities/checkout/messages/compose.ts';
@@ -13,6 +14,7 @@ import { formatMoney } from '../../domain/money.ts';
 import { orderNumber } from '../../domain/order-number.ts';
 import { CANCEL_REASONS, type Order, type Shipment } from '../../domain/order.ts';
 import type { Refund } from '../../domain/refund.ts';
+import { segmentsOf } from '../../local/sandbox/sms/segments.ts';
 import { newId } from '../../prisma/client/ids.ts';
 
 const SHOP: ShopProfile = {
@@ -347,5 +349,32 @@ describe('text from outside', () => {
         expect(`${text}${html}`).not.toMatch(/[\0\r\u0085\u2028\u202e]|\p{Cs}/u);
       }),
     );
+  });
+});
+
+describe('a text message', () => {
+  const textOf = (language: Language, changes: Partial<Shipment>, shop = SHOP): string => {
+    const order = orderIn(language);
+    const sms = { kind: 'shipped', shipment: shipmentOf(order, changes) } as const;
+    return composeSms(shop, order, sms).replace(orderNumber(order.id), 'ABC-DEF-GHJ');
+  };
+
+  test('it is one SMS in every language, with the order number and the tracking number', () => {
+    const number = '00340434161094042557';
+    const texts = LANGUAGES.map((language) => textOf(language, { trackingNumber: number }));
+    expect(texts).toEqual([
+      `Tea & Co: your order ABC-DEF-GHJ has been shipped. Tracking number: ${number}`,
+      `Tea & Co: Ihre Bestellung ABC-DEF-GHJ wurde versandt. Sendungsnummer: ${number}`,
+    ]);
+    for (const text of texts) expect(segmentsOf(text), text).toBe(1);
+  });
+
+  test('a tracking number that would make a second SMS of it is left to the e-mail', () => {
+    const without = 'Tea & Co: your order ABC-DEF-GHJ has been shipped.';
+    for (const trackingNumber of [null, 'x'.repeat(100), '邮件', 'A|B', '']) {
+      expect(textOf('en', { trackingNumber })).toBe(without);
+    }
+    const long = { ...SHOP, name: 'x'.repeat(100) };
+    expect(segmentsOf(textOf('de', { trackingNumber: 'TP-1' }, long))).toBe(1);
   });
 });

@@ -4,10 +4,12 @@ import { createHttpWarehouse } from '../../gateways/warehouse/http-warehouse.ts'
 import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { recordNeedsAttention } from '../../prisma/orders/needs-attention.ts';
 import { newId } from '../../prisma/client/ids.ts';
+import { eraseOrder } from '../../prisma/privacy/erase.ts';
+import type { OrderId } from '../../domain/ids.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
 import { PERSON } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
-import { effectsOf, eventTypesOf } from '../support/expectations.ts';
+import { effectsOf, eventTypesOf, textsOf } from '../support/expectations.ts';
 import { createSteps, useSteps } from './steps.ts';
 
 const PARCEL = { carrier: 'Test Parcel', trackingNumber: 'TP1' } as const;
@@ -137,6 +139,58 @@ describe('a step without a provider', () => {
     const [mail] = steps.sandbox.inbox.mailsOf(orderId);
     expect(mail).toMatchObject({ language: 'de', text: expect.stringContaining('Guten Tag') });
     expect(mail?.html).toContain('<html lang="de"');
+  });
+
+  test('a text message is due after shipping with consent and an international number alone, and sent once', async () => {
+    const notification = 'sms/shipped';
+    const shipped = async ({ sms = true, phone = '+49 (0)30 5550100' }): Promise<OrderId> => {
+      const { orderId } = await steps.order({ sms });
+      await steps.db.order.update({ where: { id: orderId }, data: { customerPhone: phone } });
+      for (const step of ['reserveStock', 'capturePayment', 'requestShipment'] as const) {
+        await steps.run(step, { orderId });
+      }
+      return orderId;
+    };
+    const withoutConsent = await shipped({ sms: false });
+    expect(await steps.run('recordShipped', { orderId: withoutConsent, ...PARCEL })).toBe(
+      undefined,
+    );
+    const refused = { orderId: withoutConsent, notification } as const;
+    expect(await steps.runFailing('notifyCustomer', refused)).toMatchObject({
+      nonRetryable: true,
+      message: 'SMS: refused (no_consent)',
+    });
+    const national = await shipped({ phone: '030 5550100' });
+    expect(await steps.run('recordShipped', { orderId: national, ...PARCEL })).toBe(undefined);
+    const due = await shipped({});
+    // Again: the result of the first attempt was lost.
+    for (const _ of [1, 2]) {
+      expect(await steps.run('recordShipped', { orderId: due, ...PARCEL })).toEqual({ sms: true });
+      await steps.run('notifyCustomer', { orderId: due, notification });
+    }
+    expect(textsOf(steps, due)).toEqual([expect.stringContaining(PARCEL.trackingNumber)]);
+    expect(steps.sandbox.texts.sent('+49305550100')).toHaveLength(1);
+    const event = { orderId: due, type: 'order.customer_notified' };
+    expect(await steps.db.event.findMany({ where: event })).toMatchObject([
+      { data: { notification, channel: 'sms' } },
+    ]);
+  });
+
+  test('without a provider nobody is told by SMS, and of an erased order nobody is', async () => {
+    const { orderId } = await steps.order({ sms: true });
+    for (const step of ['reserveStock', 'capturePayment', 'requestShipment'] as const) {
+      await steps.run(step, { orderId });
+    }
+    const without = steps.replacing({ sms: null });
+    expect(await without.run('recordShipped', { orderId, ...PARCEL })).toBe(undefined);
+    const due = { orderId, notification: 'sms/shipped' } as const;
+    expect(await without.runFailing('notifyCustomer', due)).toMatchObject({
+      type: 'provider_unavailable',
+      message: 'SMS: this worker has no SMS provider',
+    });
+    await eraseOrder(steps.db, orderId, 'system');
+    await steps.run('notifyCustomer', due);
+    expect(textsOf(steps, orderId)).toEqual([]);
   });
 
   test('a failed notification is recorded once per kind of notification', async () => {

@@ -123,6 +123,22 @@ describe('POST /v1/quotes', () => {
     await quoted({ ...MUGS, adjustments: [SHIPPING], expected_total_minor: 2_890 });
   });
 
+  test('store credit that the customer does not have is told with the rest', async () => {
+    const { customer } = orderBody();
+    const cart = { ...MUGS, credit_minor: 500 };
+    await quoted(cart);
+    expect(codesOf(await quoteOf({ ...cart, customer }))).toEqual({
+      '#/credit_minor': 'credit_insufficient',
+    });
+    const incomplete = await quoteOf({ ...cart, customer: { email: customer.email } });
+    expect(codesOf(incomplete)).toEqual({
+      '#/customer/name': 'invalid_request',
+      '#/credit_minor': 'credit_insufficient',
+    });
+    const tooMuch = await quoteOf({ ...MUGS, credit_minor: 2_401 });
+    expect(codesOf(tooMuch)).toEqual({ '#/credit_minor': 'invalid_request' });
+  });
+
   test('a currency without cards, or of other products, is told with the rest', async () => {
     const quote = await quoteOf({ lines: [{ sku: 'sold-out', quantity: 1 }], currency: 'CUP' });
     expect(quote.problems.map(({ pointer, code }) => [pointer, code])).toEqual([

@@ -35,6 +35,8 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
       cause: 'requested',
       amount_minor: 2_400,
       currency: 'EUR',
+      credit_minor: 0,
+      lines: [],
       reason: REASON,
       failure_code: null,
       requested_at: expect.any(String),
@@ -147,6 +149,93 @@ describe('POST /v1/orders/{id}/refunds: 202', () => {
       { status: 'succeeded', cause: 'requested', amount_minor: 700, currency: 'EUR' },
     ]);
     expect(JSON.stringify(order)).not.toContain('canary');
+  });
+});
+
+describe('a refund by lines', () => {
+  /** Lines of 3,600 and 2,500 with 500 of shipping and 10 % less: 5,990. */
+  const ordered = () =>
+    paidOrder(shop, {
+      lines: [
+        { sku: 'mug-white', quantity: 3 },
+        { sku: 'tee-black-m', quantity: 1 },
+      ],
+      adjustments: [
+        { kind: 'shipping', label: 'Shipping', amount_minor: 500 },
+        { kind: 'discount', label: '10 % off', amount_minor: -610 },
+      ],
+    });
+  const units = (sku: string, quantity: number) => ({ sku, quantity });
+  const byLines = async (orderId: string, ...lines: object[]) =>
+    JSON.parse(await (await refund(orderId, { lines })).text());
+
+  test('returns the price of the units with their part of the adjustments, and in the end the total', async () => {
+    const orderId = await ordered();
+    const first = await byLines(orderId, units('mug-white', 1), units('tee-black-m', 1));
+    expect(first).toMatchObject({
+      amount_minor: 3_633,
+      lines: [
+        { ...units('mug-white', 1), amount_minor: 1_178 },
+        { ...units('tee-black-m', 1), amount_minor: 2_455 },
+      ],
+    });
+    const rest = await byLines(orderId, units('mug-white', 2));
+    expect(rest).toMatchObject({ amount_minor: 2_357, status: 'requested' });
+    expect(first.amount_minor + rest.amount_minor).toBe(5_990);
+    expect(await paymentOf(orderId)).toMatchObject({ refundingMinor: 5_990 });
+    const { data } = await listOf(await show(`/v1/orders/${orderId}/refunds`));
+    expect(data).toEqual([first, rest]);
+    const order = JSON.parse(await (await shop.request('GET', `/v1/orders/${orderId}`)).text());
+    expect(order.refunds).toMatchObject([{ lines: first.lines }, { lines: rest.lines }]);
+  });
+
+  test('of units that were refunded by lines before is refused, until that refund has failed', async () => {
+    const orderId = await ordered();
+    await byLines(orderId, units('mug-white', 2));
+    const twice = () => refund(orderId, { lines: [units('mug-white', 2)] });
+    const problem = await problemOf(await twice());
+    expect(problem).toMatchObject({ status: 422, errors: [{ pointer: '#/lines/0/quantity' }] });
+    await settle(orderId, 'failed');
+    expect((await twice()).status).toBe(202);
+  });
+
+  test('of the same units sent ten times at once under different keys is accepted once', async () => {
+    const orderId = await ordered();
+    const all = { lines: [units('mug-white', 3)] };
+    const answers = await Promise.all(times(10, () => refund(orderId, all)));
+    expect(answers.filter(({ status }) => status === 202)).toHaveLength(1);
+    expect(await shop.db.refundLine.count({ where: { refund: { orderId } } })).toBe(1);
+  });
+
+  test('of more money than an amount by choice has left is refused', async () => {
+    const orderId = await ordered();
+    await refund(orderId, { amount_minor: 5_000 });
+    const problem = await problemOf(await refund(orderId, { lines: [units('tee-black-m', 1)] }));
+    expect(problem).toMatchObject({ code: 'refund_exceeds_captured', refundable_minor: 990 });
+    expect(await shop.db.refundLine.count({ where: { refund: { orderId } } })).toBe(0);
+  });
+
+  test.each([
+    ['an amount as well', { amount_minor: 1, lines: [units('mug-white', 1)] }, '#/lines'],
+    ['no lines', { lines: [] }, '#/lines'],
+    ['a SKU twice', { lines: [units('mug-white', 1), units('mug-white', 1)] }, '#/lines'],
+    ['no units', { lines: [units('mug-white', 0)] }, '#/lines/0/quantity'],
+    ['more units than were ordered', { lines: [units('mug-white', 4)] }, '#/lines/0/quantity'],
+    ['a product that was not ordered', { lines: [units('poster-a2', 1)] }, '#/lines/0/sku'],
+  ])('with %s is refused', async (_, body, pointer) => {
+    const problem = await problemOf(await refund(await ordered(), body));
+    expect(problem).toMatchObject({ status: 422, code: 'invalid_request', errors: [{ pointer }] });
+  });
+
+  test('of a line that cost nothing is refused', async () => {
+    const orderId = await ordered();
+    // The whole price is on the other line.
+    await shop.db.orderLine.update({
+      where: { orderId_sku: { orderId, sku: 'tee-black-m' } },
+      data: { unitPriceMinor: 0 },
+    });
+    const problem = await problemOf(await refund(orderId, { lines: [units('tee-black-m', 1)] }));
+    expect(problem).toMatchObject({ status: 422, errors: [{ pointer: '#/lines' }] });
   });
 });
 

@@ -1,5 +1,8 @@
 import { describe, expect } from 'vitest';
+import type { OrderId } from '../../domain/ids.ts';
 import type { Mode, Place } from '../../local/sandbox/faults.ts';
+import { listDeadLetters, type DeadLetter } from '../../prisma/events/dead-letters.ts';
+import { redrive } from '../../services/redrive.ts';
 import { statusQuery } from '../../workflows/checkout/contract.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -7,6 +10,7 @@ import {
   expectCleanSlate,
   expectShipped,
   notificationsOf,
+  textsOf,
 } from '../support/expectations.ts';
 import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
@@ -32,6 +36,7 @@ const COMPENSATIONS: readonly Struck[] = [
 ];
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 const SEND = { provider: 'mail', operation: 'send' } as const;
+const SMS = { provider: 'sms', operation: 'send' } as const;
 const MODES: readonly { readonly mode: Mode; readonly fault: Fault }[] = [
   { mode: 'fail_before', fault: 'F1' },
   { mode: 'down', fault: 'F1' },
@@ -87,7 +92,32 @@ describe('a fault that strikes three times', () => {
       const told = notificationsOf(shop, orderIdOf(handle));
       expect(told.toSorted()).toEqual(['confirmed', 'shipped']);
     });
+
+    test(`[S9/${fault}] an order under ${mode} at SMS ships, and the customer gets one text message`, async (proof) => {
+      shop.sandbox.faults.set(SMS, { mode, times: 3 });
+      const handle = await shop.start({ sms: true });
+      expect((await handle.result()).status).toBe('shipped');
+      proof.firedAll(shop.sandbox.faults);
+      expect(textsOf(shop, orderIdOf(handle))).toHaveLength(1);
+    });
   }
+
+  test('[S9/F1] an order ships while SMS is refused or slow, and what is refused is a dead letter', async (proof) => {
+    shop.sandbox.faults.set(SMS, { mode: 'latency', latency_ms: 100, times: 1 });
+    const slow = await shop.start({ sms: true });
+    expect((await slow.result()).status).toBe('shipped');
+    proof.firedAll(shop.sandbox.faults);
+    expect(textsOf(shop, orderIdOf(slow))).toHaveLength(1);
+    shop.sandbox.faults.set(SMS, { mode: 'refuse' });
+    const refused = await shop.start({ sms: true });
+    expect((await refused.result()).status).toBe('shipped');
+    proof.firedAll(shop.sandbox.faults);
+    const orderId = orderIdOf(refused);
+    await expectShipped(shop, orderId);
+    expect(await notificationLetters(orderId)).toMatchObject([
+      { subject: 'sms/shipped', status: 'open', error: 'SMS: refused (twilio_21610)' },
+    ]);
+  });
 });
 
 describe('a long outage', () => {
@@ -137,6 +167,35 @@ describe('a long outage', () => {
     ]);
   });
 });
+
+test('[S9/F6] an order ships during a permanent SMS outage, and its dead letter is redriven to one text message', async (proof) => {
+  shop.sandbox.faults.set(SMS, { mode: 'down' });
+  const handle = await shop.start({ sms: true });
+  expect((await handle.result()).status).toBe('shipped');
+  proof.firedAll(shop.sandbox.faults);
+  const orderId = orderIdOf(handle);
+  await expectShipped(shop, orderId);
+  const told = notificationsOf(shop, orderId).toSorted();
+  expect([told, textsOf(shop, orderId)]).toEqual([['confirmed', 'shipped'], []]);
+  const [letter] = await notificationLetters(orderId);
+  expect(letter).toMatchObject({ subject: 'sms/shipped', status: 'open' });
+  shop.sandbox.faults.clear();
+  await shop.startWorker('events');
+  const by = { apiKeyId: 'key_operator', correlationId: 'asked', name: 'operator' };
+  const request = { action: 'retry', note: null, by } as const;
+  expect((await redrive(shop.services, letter?.id ?? '', request)).kind).toBe('redriven');
+  await eventually(async () => {
+    expect(await notificationLetters(orderId)).toMatchObject([{ status: 'resolved' }]);
+  });
+  await shop.stopWorker('events');
+  expect(textsOf(shop, orderId)).toHaveLength(1);
+});
+
+/** What could not be told to the customer of the order. */
+async function notificationLetters(orderId: OrderId): Promise<readonly DeadLetter[]> {
+  const filter = { source: 'notification', orderId } as const;
+  return (await listDeadLetters(shop.db, filter, { limit: 10 })).deadLetters;
+}
 
 /** Starts an order, keeps the provider away for hours, sees that the order rests nowhere meanwhile. */
 async function throughOutage(outage: {

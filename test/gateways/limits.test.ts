@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createLimits, type LimitSettings } from '../../gateways/resilience/limits.ts';
 
-const GUARDS = 8;
+const GUARDS = 10;
 
 interface Setting {
   readonly name: keyof LimitSettings;

@@ -22,6 +22,8 @@ export interface Path {
   readonly holds: readonly string[];
   /** Every step is an ordinary activity. */
   readonly inspectable?: true;
+  /** The customer has agreed to SMS. */
+  readonly sms?: true;
   /** No parcel leaves the warehouse. */
   readonly isManual?: true;
   readonly ends: 'shipped' | 'cancelled' | 'cancelled from outside';
@@ -83,6 +85,14 @@ export const PATHS: readonly Path[] = [
     name: 'shipped-without-email',
     faults: [['mail', 'send', 'refuse']],
     holds: ['EVENT_TYPE_ACTIVITY_TASK_FAILED', 'recordNotificationFailed'],
+    ends: 'shipped',
+  },
+  { name: 'shipped-with-sms', faults: [], sms: true, holds: ['"sms":true'], ends: 'shipped' },
+  {
+    name: 'shipped-without-sms',
+    faults: [['sms', 'send', 'refuse']],
+    sms: true,
+    holds: ['EVENT_TYPE_ACTIVITY_TASK_FAILED', 'sms/shipped', 'recordNotificationFailed'],
     ends: 'shipped',
   },
   {

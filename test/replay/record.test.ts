@@ -33,7 +33,10 @@ describe.runIf(RECORDING)('recording', () => {
 
   test.each(PATHS)('order path $name is recorded', { timeout: 480_000 }, async (path) => {
     arm(shop, path);
-    const handle = await shop.start({ inspectable: path.inspectable === true });
+    const handle = await shop.start({
+      inspectable: path.inspectable === true,
+      sms: path.sms === true,
+    });
     await path.meanwhile?.(shop, handle);
     expect(await endOf(handle)).toBe(path.ends);
     if (path.ends === 'shipped' && !path.isManual) await expectShipped(shop, orderIdOf(handle));

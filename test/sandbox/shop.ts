@@ -1,6 +1,7 @@
 /** The shop's side in sandbox tests: clients of its providers and a receiver of their messages. */
 import Stripe from 'stripe';
 import { onTestFinished } from 'vitest';
+import type { Provider } from '../../local/sandbox/faults.ts';
 import { createSandbox } from '../../local/sandbox/sandbox.ts';
 import type { Sandbox, SandboxOptions } from '../../local/sandbox/sandbox.ts';
 import { readRequest, startHttpServer, type ReceivedRequest } from '../support/http-server.ts';
@@ -138,7 +139,7 @@ export async function openReceiver(): Promise<Receiver> {
 }
 
 /** What the ledger counted, as `operation` to number of effects. */
-export function counted(sandbox: Sandbox, provider: 'payments' | 'warehouse' | 'mail') {
+export function counted(sandbox: Sandbox, provider: Provider) {
   const counts: Record<string, number> = {};
   for (const { operation } of sandbox.ledgers[provider].effects()) {
     counts[operation] = (counts[operation] ?? 0) + 1;

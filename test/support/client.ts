@@ -14,7 +14,7 @@ export const PERSON = {
 } as const;
 export const GOOD_CARD = 'pm_card_visa';
 /** All that is theirs, never to be found in Temporal. */
-export const CANARIES: readonly string[] = [...Object.values(PERSON), GOOD_CARD];
+export const CANARIES: readonly string[] = [...Object.values(PERSON), '+49305550100', GOOD_CARD];
 export const DECLINED_CARD = 'pm_card_chargeDeclinedInsufficientFunds';
 
 export type Api = ReturnType<typeof createApi>;
@@ -68,11 +68,16 @@ export function orderBody() {
 }
 
 /** The same of the person whose data must not be found in Temporal; two white mugs unless told. */
-export function canaryOrder({ sku = 'mug-white', quantity = 2, card = GOOD_CARD }: Line = {}) {
+export function canaryOrder({
+  sku = 'mug-white',
+  quantity = 2,
+  card = GOOD_CARD,
+  sms = false,
+}: Line = {}) {
   const { street: line1, ...customer } = PERSON;
   return {
     ...orderBody(),
-    customer,
+    customer: { ...customer, ...(sms && { sms_consent: true }) },
     shipping_address: { line1, city: 'Berlin', postal_code: '10115', country: 'DE' },
     lines: [{ sku, quantity }],
     payment_method: card,
@@ -83,6 +88,8 @@ export interface Line {
   readonly sku?: string;
   readonly quantity?: number;
   readonly card?: string;
+  /** The customer has agreed to be told by SMS. */
+  readonly sms?: boolean;
   /** Every step of its checkout is an ordinary activity. */
   readonly inspectable?: boolean;
 }

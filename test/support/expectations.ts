@@ -3,6 +3,7 @@ import { workflowMetadataQuery } from '@temporalio/workflow';
 import { expect } from 'vitest';
 import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
+import { orderNumber } from '../../domain/order-number.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
 import { listDeadLetters, type DeadLetter } from '../../prisma/events/dead-letters.ts';
 import { statusQuery, type CheckoutView } from '../../workflows/checkout/contract.ts';
@@ -96,6 +97,12 @@ export async function eventTypesOf(
 export function notificationsOf(shop: Records, orderId: OrderId): string[] {
   const sent = shop.sandbox.ledgers.mail.effects();
   return [...new Set(sent.filter((each) => each.order_id === orderId).map(notificationOf))];
+}
+
+/** The text messages that the customer of the order got: a second one is a second entry. */
+export function textsOf({ sandbox }: Pick<Records, 'sandbox'>, orderId: OrderId): string[] {
+  const bodies = sandbox.texts.sent().map(({ body }) => body);
+  return bodies.filter((body) => body.includes(orderNumber(orderId)));
 }
 
 function notificationOf(effect: Effect): string {

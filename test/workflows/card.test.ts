@@ -53,6 +53,8 @@ describe('the first line of the card', () => {
   test('an order that runs names the step in words, and one that has ended says that nothing is left', () => {
     const running = new Map([['notify: confirmed', 'running']] as const);
     expect(firstLine({ states: running })).toMatch(/^Runs: Notify the customer: confirmed\./);
+    const texting = new Map([['notify: sms/shipped', 'running']] as const);
+    expect(firstLine({ states: texting })).toMatch(/^Runs: Notify the customer: shipped by SMS\./);
     expect(firstLine({ status: 'shipped' })).toMatch(/^Shipped\./);
     expect(firstLine({ status: 'cancelled' })).toMatch(/^Cancelled\./);
   });
@@ -68,6 +70,7 @@ test('the table of the card has a row for each step with its compensation, and a
     ['releaseStock', 'skipped'],
     ['notify: confirmed', 'done'],
     ['notify: cancelled', 'running'],
+    ['notify: sms/shipped', 'failed'],
   ]);
   const rows = (card: Card): string[] => renderCard(card).split('\n').slice(2);
   expect(rows({ ...NOTHING, states, status: 'needs_attention' })).toEqual([
@@ -76,7 +79,7 @@ test('the table of the card has a row for each step with its compensation, and a
     '| Reserve the stock | ✓ done | Release the stock: » skipped |',
     '| Capture the payment | ✓ done | Void or refund the payment: ? waits |',
     '| Ship the order | ✗ refused | Cancel the shipment: ✓ done |',
-    '| Notify the customer | confirmed ✓, cancelled … |  |',
+    '| Notify the customer | confirmed ✓, cancelled …, shipped by SMS ! |  |',
     ...LAST_LINES,
   ]);
   expect(rows(NOTHING)).toHaveLength(8);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readable } from '../../tools/audit/readable.ts';
 import { CANARIES } from '../support/client.ts';
-import { eventTypesOf, expectShipped, notificationsOf } from '../support/expectations.ts';
+import { eventTypesOf, expectShipped, notificationsOf, textsOf } from '../support/expectations.ts';
 import { orderIdOf } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 
@@ -52,6 +52,22 @@ describe('an order whose steps all succeed', () => {
     const scheduled = events?.filter((event) => event.activityTaskScheduledEventAttributes) ?? [];
     expect(scheduled).toEqual([]);
     expect(events?.length).toBeLessThanOrEqual(26);
+  });
+});
+
+describe('an order whose customer has agreed to SMS', () => {
+  test('the order ships with one text message beside its e-mails, and no personal data is in Temporal', async () => {
+    const handle = await shop.start({ sms: true });
+    expect((await handle.result()).status).toBe('shipped');
+    const orderId = orderIdOf(handle);
+    await expectShipped(shop, orderId);
+    expect(textsOf(shop, orderId)).toHaveLength(1);
+    expect(notificationsOf(shop, orderId).toSorted()).toEqual(['confirmed', 'shipped']);
+    const types = await eventTypesOf(shop, orderId);
+    expect(types.filter((type) => type === 'order.customer_notified')).toHaveLength(3);
+    const history = readable(await handle.fetchHistory());
+    expect(history).toContain('"sms":true');
+    for (const canary of CANARIES) expect(history).not.toContain(canary);
   });
 });
 

@@ -11,7 +11,7 @@ import type { RefundStatus } from '../../../domain/refund.ts';
 import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
 import { DECLINED_CARD, PERSON } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
-import { effectsOf, expectCleanSlate, expectShipped } from '../../support/expectations.ts';
+import { effectsOf, expectCleanSlate, expectShipped, textsOf } from '../../support/expectations.ts';
 import { startReceiver } from '../../support/webhook-receiver.ts';
 import { newRequest } from './client.ts';
 import type { TestStack } from './test-stack.ts';
@@ -60,14 +60,17 @@ export const SCENARIOS = {
 
 export type ScenarioName = keyof typeof SCENARIOS;
 
-/** Paid, shipped, notified. */
+/** Paid, shipped, notified, by SMS as well. */
 async function shipped(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilSettled(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, newRequest({ sms: true }));
   await untilStatus(stack, orderId, 'shipped');
   await eventually(
     () => expect(notificationsTo(stack, orderId)).toEqual(['confirmed', 'shipped']),
     SOON,
   );
+  const told = { orderId, dedupKey: 'order.customer_notified/sms/shipped' };
+  await eventually(async () => expect(await stack.db.event.count({ where: told })).toBe(1), SOON);
+  expect(textsOf(stack, orderId)).toHaveLength(1);
   await expectShipped(stack, orderId);
   return orderId;
 }
