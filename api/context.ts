@@ -180,6 +180,7 @@ function createLimiters(limits: typeof CONCURRENCY_LIMITS): Limiters {
   return {
     checkout: new ConcurrencyLimiter(limits.checkout),
     quote: new ConcurrencyLimiter(limits.quote),
+    catalog: new ConcurrencyLimiter(limits.catalog),
     other: new ConcurrencyLimiter(limits.other),
     slow: new ConcurrencyLimiter(limits.slow),
     console: new ConcurrencyLimiter(limits.console),

@@ -40,7 +40,7 @@ export function searchedTerms(query: string): readonly string[] {
 }
 
 /** In small letters, without accents, with single spaces. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text
     .normalize('NFKD')
     .replaceAll(/\p{M}+/gu, '')

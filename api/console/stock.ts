@@ -68,6 +68,7 @@ export const productPage: ConsolePage = {
           <section>
             <h2>Price</h2>
             ${priceForm(c, product.value, product.etag)}
+            ${archiveForm(c, product.value, product.etag)}
           </section>
           <section>
             <h2>Stock</h2>
@@ -94,6 +95,17 @@ export const productPage: ConsolePage = {
         ifMatch: form.text('etag'),
       });
       return outcome(result, (now) => `The price is ${money(now.price_minor, now.currency)}.`);
+    },
+    async archive(c, form) {
+      const body = { archived: form.text('archived') === 'true' };
+      const call = {
+        method: 'PATCH',
+        path: productPath(c),
+        body,
+        ifMatch: form.text('etag'),
+      } as const;
+      const result = await callApi(c, { ...call, schema: productSchema });
+      return outcome(result, ({ archived }) => `It is ${archived ? 'archived' : 'sold again'}.`);
     },
     async adjust(c, form) {
       const body = { delta: Number(form.text('delta')), reason: form.text('reason') };
@@ -124,6 +136,14 @@ function priceForm(c: ConsoleContext, product: ProductBody, etag: string | null)
         <input name="price" inputmode="decimal" value="${fromMinor(minor, currency)}" required />
       </label>`,
   });
+}
+
+function archiveForm(c: ConsoleContext, { archived }: ProductBody, etag: string | null): Html {
+  const fields = html`${hidden('etag', etag ?? '')} ${hidden('archived', String(!archived))}`;
+  const refused = c.var.apiKey.role === 'admin' ? null : 'Only a key with the role admin may.';
+  const label = archived ? 'Sell it again' : 'Archive';
+  return html`${archived && html`<p>Archived: no order takes it.</p>`}
+  ${actionForm({ action: 'archive', label, refused, fields })}`;
 }
 
 function stockForm({ on_hand: onHand, held, available }: StockBody): Html {

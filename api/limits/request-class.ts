@@ -27,7 +27,16 @@ export const CONCURRENCY_LIMITS = {
     stalledAfterMs: 1_000,
     maxWaitMs: 1_000,
   },
-  /** Reads, and writes to our own database: short. */
+  /** Reads of the catalog: those that are in the cache need no database, so no other call holds them up. */
+  catalog: {
+    maxRunning: 64,
+    minRunning: 8,
+    maxQueued: 256,
+    maxStalled: 64,
+    stalledAfterMs: 1_000,
+    maxWaitMs: 2_000,
+  },
+  /** Other reads, and writes to our own database: short. */
   other: {
     maxRunning: 64,
     minRunning: 8,
@@ -59,6 +68,8 @@ export const CONCURRENCY_LIMITS = {
   },
 } satisfies Record<string, ConcurrencyLimits>;
 
+const CATALOG_PATH = /^\/v1\/products(?:\/[^/]+)?$/;
+
 /** They wait for Temporal or for a webhook receiver, or read and write many rows. */
 const SLOW_PATHS = [
   /^\/v1\/orders\/[^/]+\/cancel$/,
@@ -76,6 +87,7 @@ export function requestClassOf(request: {
   readonly path: string;
 }): RequestClass {
   const { method, path } = request;
+  if ((method === 'GET' || method === 'HEAD') && CATALOG_PATH.test(path)) return 'catalog';
   if (method !== 'POST') return 'other';
   if (path === '/v1/orders') return 'checkout';
   if (path === '/v1/quotes') return 'quote';

@@ -18,7 +18,8 @@ export function loadShedding({ limiters }: Services): MiddlewareHandler<ApiEnv> 
   return async (c, next) => {
     const { signal } = c.req.raw;
     c.set('requestDeadline', AbortSignal.any([signal, AbortSignal.timeout(REQUEST_DEADLINE_MS)]));
-    const limiter = limiters[isOfConsole(c) ? 'console' : requestClassOf(c.req)];
+    const requestClass = isOfConsole(c) ? 'console' : requestClassOf(c.req);
+    const limiter = limiters[requestClass];
     let permit = await acquirePermit(limiter, signal);
     c.set('releaseWhileWaiting', async (wait) => {
       permit.release();
@@ -28,8 +29,12 @@ export function loadShedding({ limiters }: Services): MiddlewareHandler<ApiEnv> 
     try {
       await next();
     } finally {
-      // Queued requests would find no database either, one after the other, each after its own wait.
-      if (isDatabaseUnavailable(c.error)) limiter.rejectQueue('database_unavailable');
+      // Queued requests would find no database either, one after the other, each after its own wait. For
+      // those of the catalog there may be a copy.
+      const needsDatabase = requestClass !== 'catalog';
+      if (needsDatabase && isDatabaseUnavailable(c.error)) {
+        limiter.rejectQueue('database_unavailable');
+      }
       permit.release();
     }
   };

@@ -11,6 +11,7 @@ import type { Decider } from '../../services/redrive.ts';
 import { inSpan, recordsSpans, type OpenSpan, type SpanStart } from '../../telemetry/tracing.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { ProblemError, problemResponse, type Problem } from '../http/problems.ts';
+import { requestClassOf } from '../limits/request-class.ts';
 import type { Services } from '../context.ts';
 
 /** The caller of a request from this process. No client can send a symbol. */
@@ -146,7 +147,9 @@ export function authenticate({ apiKeys }: Services): MiddlewareHandler<ApiEnv> {
       return next();
     }
     const [, key] = /^Bearer +([\x21-\x7e]+) *$/i.exec(c.req.header('authorization') ?? '') ?? [];
-    const found = key === undefined ? null : await apiKeys.find(key);
+    // Revocation is known to the database alone; what it does not answer needs no better proof.
+    const mayBeStale = requestClassOf(c.req) === 'catalog';
+    const found = key === undefined ? null : await apiKeys.find(key, { mayBeStale });
     if (found === 'busy') throw new ProblemError(tooManyUnknownKeys());
     if (found === null) {
       const error = key === undefined ? '' : ', error="invalid_token"';

@@ -56,6 +56,10 @@ export const COMPONENT_HEADERS = {
   Location: header('The path of what was created.'),
   ETag: header('The entity tag of the representation, for If-Match and If-None-Match.'),
   'Cache-Control': header('Whether and how long the response may be reused.'),
+  'Cache-Status': header(
+    'Whether the catalog came from the cache of the process (RFC 9211); `ttl` below zero: it is stale.',
+  ),
+  Age: header('Seconds since a stale response was true, because the database is away.', 'integer'),
   'Idempotent-Replayed': header('`true`: the stored response of an earlier request with the key.'),
   'Preference-Applied': header(
     'The applied preference, such as `wait=20` or `inspectable` (RFC 7240).',

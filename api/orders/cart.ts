@@ -117,8 +117,10 @@ function lineErrors({ lines }: Cart, offers: readonly Offer[]): readonly CartPro
     const { sku } = line;
     const sum = (quantities.get(sku) ?? 0) + line.quantity;
     quantities.set(sku, sum);
-    if (!offers.some((offer) => offer.sku === sku)) {
-      return [invalid('No product has this SKU.', 'lines', index, 'sku')];
+    const offer = offers.find((each) => each.sku === sku);
+    if (offer === undefined) return [invalid('No product has this SKU.', 'lines', index, 'sku')];
+    if (offer.archived) {
+      return [invalid('The product is archived: it is not sold any more.', 'lines', index, 'sku')];
     }
     if (sum <= MAX_QUANTITY) return [];
     const detail = `An order may contain ${MAX_QUANTITY} units of one product; ${sum} were requested.`;

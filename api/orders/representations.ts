@@ -157,6 +157,7 @@ export function productBody(product: Product): ProductBody {
     description: product.description,
     price_minor: product.priceMinor,
     currency: product.currency,
+    archived: product.archived,
     version: product.version,
     updated_at: product.updatedAt,
   };

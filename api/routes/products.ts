@@ -1,7 +1,8 @@
-/** Routes of the catalog: cached reads with entity tags, and one write. */
+/** Routes of the catalog: cached reads with entity tags, and writes. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Money } from '../../domain/money.ts';
-import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
+import { archiveProduct, findProduct, putProduct } from '../../prisma/catalog/products.ts';
+import { describeCache } from '../http/cache-status.ts';
 import { contentTag, notAtVersion, requiredVersion, versionTag } from '../http/etag.ts';
 import { operatorOf, type ApiEnv } from '../middleware/request.ts';
 import { invalidRequest, ProblemError } from '../http/problems.ts';
@@ -11,6 +12,7 @@ import { productBody } from '../orders/representations.ts';
 import { onInvalid } from '../http/respond.ts';
 import { ifMatch, ifNoneMatch, notModified, responseHeaders } from '../schemas/conditions.ts';
 import {
+  changeProductBody,
   newProductParam,
   productListQuery,
   productListSchema,
@@ -22,26 +24,47 @@ import { problems } from '../schemas/problems.ts';
 import type { Services } from '../context.ts';
 
 /** Private, because responses need an API key. Short, because prices change. */
-const CACHE_CONTROL = 'private, max-age=5, stale-while-revalidate=30';
+const CACHE_CONTROL = 'private, max-age=5, stale-while-revalidate=30, stale-if-error=3600';
 
 export function productRoutes(services: Services) {
   const { productCache, db } = services;
   return new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
     .openapi(listRoute, async (c) => {
-      const { limit, starting_after: startingAfter } = c.req.valid('query');
-      const { products, hasMore } = await productCache.list({ limit, startingAfter });
+      const { starting_after: startingAfter, ...query } = c.req.valid('query');
+      const cached = await productCache.list({ ...query, startingAfter });
+      const { products, hasMore } = cached.value;
       const data = products.map(productBody);
       const list = { object: 'list' as const, url: '/v1/products', data, has_more: hasMore };
       c.header('etag', contentTag(JSON.stringify(list)));
       c.header('cache-control', CACHE_CONTROL);
+      describeCache(c, cached);
       return c.json(list, 200);
     })
     .openapi(showRoute, async (c) => {
-      const product = await productCache.find(c.req.valid('param').sku);
+      const cached = await productCache.find(c.req.valid('param').sku);
+      const product = cached.value;
       if (product === null) throw productNotFound();
       c.header('etag', versionTag(product.version));
       c.header('cache-control', CACHE_CONTROL);
+      describeCache(c, cached);
       return c.json(productBody(product), 200);
+    })
+    .openapi(changeRoute, async (c) => {
+      const { sku } = c.req.valid('param');
+      const version = (await findProduct(db, sku))?.version;
+      if (version === undefined) throw productNotFound();
+      const expectedVersion = await requiredVersion('product', c.req.valid('header'), () =>
+        Promise.resolve(version),
+      );
+      const { archived } = c.req.valid('json');
+      const write = { expectedVersion, by: operatorOf(c) };
+      const outcome = await archiveProduct(db, { sku, archived }, write);
+      if (outcome.kind === 'version_mismatch') {
+        throw notAtVersion('product', outcome.currentVersion);
+      }
+      productCache.invalidate();
+      c.header('etag', versionTag(outcome.product.version));
+      return c.json(productBody(outcome.product), 200);
     })
     .openapi(putRoute, async (c) => {
       const { sku } = c.req.valid('param');
@@ -63,6 +86,7 @@ export function productRoutes(services: Services) {
 }
 
 const tags = ['Products'];
+const CACHE_HEADERS = ['ETag', 'Cache-Control', 'Cache-Status', 'Age'];
 const productResponse = (description: string) => ({
   description,
   headers: responseHeaders('ETag', 'Cache-Control'),
@@ -75,12 +99,12 @@ const listRoute = createRoute({
   operationId: 'listProducts',
   'x-role': 'storefront',
   tags,
-  summary: 'List products in SKU order',
+  summary: 'List or search products, in SKU order',
   request: { query: productListQuery, headers: z.object(ifNoneMatch) },
   responses: {
     200: {
       description: 'One page.',
-      headers: responseHeaders('ETag', 'Cache-Control'),
+      headers: responseHeaders(...CACHE_HEADERS),
       content: { 'application/json': { schema: productListSchema } },
     },
     ...notModified,
@@ -97,7 +121,7 @@ const showRoute = createRoute({
   summary: 'Show a product',
   request: { params: productParam, headers: z.object(ifNoneMatch) },
   responses: {
-    200: productResponse('The product.'),
+    200: { ...productResponse('The product.'), headers: responseHeaders(...CACHE_HEADERS) },
     ...notModified,
     ...problems('product_not_found'),
   },
@@ -120,6 +144,22 @@ const putRoute = createRoute({
     201: productResponse('Created, without stock.'),
     ...problems(),
   },
+});
+
+const changeRoute = createRoute({
+  method: 'patch',
+  path: '/v1/products/{sku}',
+  operationId: 'changeProduct',
+  'x-role': 'admin',
+  tags,
+  summary: 'Archive a product, or bring it back',
+  description: 'No order takes an archived product. Orders that have it already go on.',
+  request: {
+    params: productParam,
+    headers: z.object(ifMatch),
+    body: { required: true, content: { 'application/json': { schema: changeProductBody } } },
+  },
+  responses: { 200: productResponse('Changed.'), ...problems('product_not_found') },
 });
 
 /** A price that no order could be charged is refused here, not at the first order. */

@@ -1,6 +1,7 @@
 /** Products and stock on the wire. */
 import { z } from '@hono/zod-openapi';
 import { MAX_INTEGER } from '../../domain/text.ts';
+import { ARCHIVED } from '../../prisma/catalog/products.ts';
 import { currency, listOf, pageOf, paragraphs, sku, text } from './common.ts';
 
 export const productSchema = z
@@ -11,6 +12,9 @@ export const productSchema = z
     description: z.string().nullable(),
     price_minor: z.number().int(),
     currency: z.string(),
+    archived: z.boolean().openapi({
+      description: 'Not sold any more: not listed unless asked for, and no order takes it.',
+    }),
     version: z.number().int(),
     updated_at: z.iso.datetime(),
   })
@@ -59,7 +63,16 @@ export const productParam = z.object({
   sku: sku.catch('').openapi({ type: 'string', example: 'mug-white' }),
 });
 export const newProductParam = z.object({ sku: sku.openapi({ example: 'mug-blue' }) });
-export const productListQuery = pageOf(sku);
+export const productListQuery = pageOf(sku).extend({
+  q: text(100).optional().openapi({
+    description:
+      'Only products with each of these words in their name or SKU. Case and accents do not matter.',
+    example: 'mug',
+  }),
+  archived: z.enum(ARCHIVED).default('false').openapi({
+    description: 'Only archived products, or any; without it only those that are sold.',
+  }),
+});
 export const productListSchema = listOf(productSchema);
 
 export const putProductBody = z
@@ -74,6 +87,10 @@ export const putProductBody = z
   .openapi('PutProduct', {
     example: { name: 'Blue mug', price_minor: 1_300, currency: 'EUR' },
   });
+
+export const changeProductBody = z
+  .strictObject({ archived: z.boolean() })
+  .openapi('ChangeProduct', { example: { archived: true } });
 
 /** Above any real stock, below the 32-bit limit. */
 const MAX_DELTA = 1_000_000_000;

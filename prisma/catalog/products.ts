@@ -1,5 +1,6 @@
 /** The product catalog. */
 import type { Product } from '../../domain/product.ts';
+import { plain } from '../../domain/search-terms.ts';
 import type { Database, Transaction } from '../client/client.ts';
 import { Prisma } from '../generated/client.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
@@ -23,17 +24,39 @@ export async function findOffers(db: Database, skus: readonly string[]): Promise
   return rows.map((row) => ({ ...toProduct(row), available: row.available }));
 }
 
-/** One page in SKU order, after `startingAfter`. */
+/** Which archived products are listed. */
+export const ARCHIVED = ['false', 'true', 'any'] as const;
+
+export interface ProductPageQuery {
+  readonly limit: number;
+  readonly startingAfter?: string | undefined;
+  /** Only products that are not archived, which is the default, only archived ones, or both. */
+  readonly archived?: (typeof ARCHIVED)[number] | undefined;
+  /** Only products with each of its words in their name or SKU; case and accents do not matter. */
+  readonly q?: string | undefined;
+}
+
+/** As `plain` has it. The locale of the database says what a small letter is, beyond Latin ones. */
+const SEARCHED = Prisma.sql`lower(regexp_replace(normalize(name || ' ' || sku, NFKD),
+  '[\\u0300-\\u036f]', '', 'g'))`;
+
+/** One page in SKU order, after `startingAfter`. Raw: a search for parts of words. */
 export async function listProducts(
   db: Database,
-  page: { readonly limit: number; readonly startingAfter?: string | undefined },
+  { limit, startingAfter = '', archived = 'false', q }: ProductPageQuery,
 ): Promise<{ readonly products: readonly Product[]; readonly hasMore: boolean }> {
-  const rows = await db.product.findMany({
-    where: page.startingAfter === undefined ? {} : { sku: { gt: page.startingAfter } },
-    orderBy: { sku: 'asc' },
-    take: page.limit + 1,
-  });
-  return { products: rows.slice(0, page.limit).map(toProduct), hasMore: rows.length > page.limit };
+  const isWanted =
+    archived === 'any' ? Prisma.empty : Prisma.sql`AND archived = ${archived === 'true'}`;
+  const hasWords =
+    q === undefined
+      ? Prisma.empty
+      : Prisma.sql`AND NOT EXISTS (SELECT FROM unnest(${plain(q).split(' ')}::text[]) AS word
+          WHERE strpos(${SEARCHED}, word) = 0)`;
+  const rows = await db.$queryRaw<ProductRow[]>`
+    SELECT ${PRODUCT_COLUMNS} FROM products
+    WHERE sku > ${startingAfter} ${isWanted} ${hasWords}
+    ORDER BY sku LIMIT ${limit + 1}`;
+  return { products: rows.slice(0, limit).map(toProduct), hasMore: rows.length > limit };
 }
 
 export interface ProductDraft {
@@ -104,6 +127,28 @@ async function replaceAt(
     WHERE sku = ${sku} AND version = ${expectedVersion} RETURNING ${PRODUCT_COLUMNS}`;
   if (row) return { kind: 'updated', product: toProduct(row) };
   return versionMismatch(tx, sku);
+}
+
+/**
+ * Archives the product, or brings it back, at `expectedVersion`; null for any. Orders that have it
+ * already go on.
+ */
+export async function archiveProduct(
+  db: Database,
+  { sku, archived }: Pick<Product, 'sku' | 'archived'>,
+  { expectedVersion, by }: { readonly expectedVersion: number | null; readonly by: Operator },
+): Promise<PutOutcome> {
+  const isAtVersion =
+    expectedVersion === null ? Prisma.empty : Prisma.sql`AND version = ${expectedVersion}`;
+  return db.$transaction(async (tx) => {
+    const [row] = await tx.$queryRaw<ProductRow[]>`
+      UPDATE products SET archived = ${archived}, version = version + 1, updated_at = now()
+      WHERE sku = ${sku} ${isAtVersion} RETURNING ${PRODUCT_COLUMNS}`;
+    if (!row) return versionMismatch(tx, sku);
+    const action = archived ? 'product.archived' : 'product.restored';
+    await recordAction(tx, by, { action, subject: sku, data: { version: row.version } });
+    return { kind: 'updated', product: toProduct(row) };
+  });
 }
 
 async function versionMismatch(tx: Transaction, sku: string): Promise<PutOutcome> {

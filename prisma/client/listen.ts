@@ -48,6 +48,8 @@ export function createNotifications(options: NotificationsOptions): Notification
         backoffMs = FIRST_BACKOFF_MS;
         for (const channel of CHANNELS) notify(channel, null);
         const reason = await lost;
+        // Nobody says any more when a copy is outdated.
+        notify('holdfast_products', null);
         if (!stopping.signal.aborted) options.onLost?.(reason);
       } catch (error) {
         if (backoffMs === FIRST_BACKOFF_MS) options.onLost?.(error);

@@ -127,6 +127,13 @@ const ROUTES: readonly {
     body: { delta: 1, reason: 'x' },
   },
   { method: 'PUT', path: '/v1/products/by-role', lowest: 'admin', status: 200, body: product },
+  {
+    method: 'PATCH',
+    path: '/v1/products/by-role',
+    lowest: 'admin',
+    status: 200,
+    body: { archived: true },
+  },
 ];
 
 function webhookRoutes() {

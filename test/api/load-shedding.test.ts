@@ -15,6 +15,10 @@ test.each([
   ['POST /v1/reconciliations', 'other'],
   ['GET /v1/reconciliations', 'other'],
   ['GET /v1/orders', 'other'],
+  ['GET /v1/products', 'catalog'],
+  ['HEAD /v1/products/mug-white', 'catalog'],
+  ['GET /v1/products/mug-white/stock', 'other'],
+  ['PUT /v1/products/mug-white', 'other'],
   ['POST /v1/orders/ord_1/refunds', 'other'],
   ['POST /v1/dead-letters/dl_1/discard', 'other'],
 ])('%s belongs to the request class %s', (call, requestClass) => {

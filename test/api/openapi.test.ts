@@ -41,6 +41,7 @@ test.each([
   ['get', '/v1/products', ['if-none-match']],
   ['get', '/v1/products/{sku}', ['if-none-match']],
   ['put', '/v1/products/{sku}', ['if-match', 'if-none-match']],
+  ['patch', '/v1/products/{sku}', ['if-match']],
   ['get', '/v1/customers/{id}', ['if-none-match']],
   ['patch', '/v1/customers/{id}', ['if-match']],
   ['get', '/v1/orders/{id}', ['prefer', 'if-none-match']],

@@ -12,7 +12,9 @@ import { times } from '../support/times.ts';
 const NOWHERE = 'postgresql://holdfast:holdfast@127.0.0.1:1/nowhere';
 
 const shop = useShop();
-const toNull = () => null;
+const notReached = () => {
+  throw new Error('the database took the value');
+};
 
 describe('a problem response', () => {
   test('a request to an unknown path returns the problem not_found', async () => {
@@ -25,7 +27,7 @@ describe('a problem response', () => {
     ['DELETE', '/v1/orders', 'GET, HEAD, OPTIONS, POST'],
     ['PUT', '/v1/orders/x', 'GET, HEAD, OPTIONS'],
     ['GET', '/v1/orders/x/cancel', 'OPTIONS, POST'],
-    ['POST', '/v1/products/x', 'GET, HEAD, OPTIONS, PUT'],
+    ['POST', '/v1/products/x', 'GET, HEAD, OPTIONS, PATCH, PUT'],
     ['GET', '/v1/dead-letters/x/redrive', 'OPTIONS, POST'],
     ['DELETE', '/v1/dead-letters/redrive', 'OPTIONS, POST'],
     ['GET', '/callbacks/warehouse', 'OPTIONS, POST'],
@@ -62,7 +64,8 @@ describe('a problem response', () => {
       ...shop.services,
       productCache: {
         ...shop.services.productCache,
-        find: () => shop.db.product.findUniqueOrThrow({ where: { sku: 'secret\0' } }).then(toNull),
+        find: () =>
+          shop.db.product.findUniqueOrThrow({ where: { sku: 'secret\0' } }).then(notReached),
       },
     });
     const response = await leaky.request('/v1/products/x', {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { findProduct, putProduct } from '../../prisma/catalog/products.ts';
+import { findProduct } from '../../prisma/catalog/products.ts';
 import { findStock } from '../../prisma/catalog/stock.ts';
 import { eventually } from '../support/eventually.ts';
-import { listOf, problemOf } from '../support/responses.ts';
-import { useShop } from '../support/shop.ts';
+import { listOf, orderOf, problemOf } from '../support/responses.ts';
+import { openShopForTest, useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
 
 const ADMIN = 'operator/key_local_admin';
@@ -78,15 +78,28 @@ describe('a product', () => {
     expect((await put('versioned', { name: 'Newer' }, { 'if-match': '*' })).status).toBe(200);
   });
 
-  test('a product changed by another process is read again instead of from the cache', async () => {
+  test('a price change in one process is read by the next request to another, once that is notified', async () => {
     await put('elsewhere');
-    await show('elsewhere');
-    const draft = { sku: 'elsewhere', name: 'Moved', description: null, priceMinor: 1 };
-    const by = { apiKeyId: 'key_elsewhere', correlationId: 'elsewhere' };
-    await putProduct(shop.db, { ...draft, currency: 'EUR' }, { expectedVersion: null, by });
+    const other = await openShopForTest({ databaseUrl: shop.databaseUrl });
+    const showThere = () => other.request('GET', '/v1/products/elsewhere');
     await eventually(async () => {
-      expect(await (await show('elsewhere')).json()).toMatchObject({ name: 'Moved', version: 2 });
+      const listening = await shop.db.$queryRaw`
+        SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle'
+          AND application_name = 'holdfast listener' AND query = 'LISTEN holdfast_products'`;
+      expect(listening).toHaveLength(2);
+      expect((await showThere()).headers.get('cache-status')).toMatch(/^holdfast; hit; ttl=\d+$/);
     });
+    const notified = new Promise<void>((resolve) => {
+      other.services.notifications.subscribe('holdfast_products', (sku) => {
+        if (sku === 'elsewhere') resolve();
+      });
+    });
+    expect((await put('elsewhere', { price_minor: 700 })).status).toBe(200);
+    await notified;
+    const seen = await showThere();
+    expect(await seen.json()).toMatchObject({ price_minor: 700 });
+    expect(seen.headers.get('cache-status')).toBe('holdfast; fwd=miss');
+    expect((await showThere()).headers.get('cache-status')).toMatch(/^holdfast; hit; ttl=\d+$/);
   });
 
   test.each(['nope', 'a%20b', 'x'.repeat(65)])('the SKU %s is not found', async (sku) => {
@@ -104,6 +117,73 @@ describe('a product', () => {
       expect((await problemOf(await put('bad', changes))).status).toBe(422);
     }
     expect((await problemOf(await put('-bad'))).status).toBe(422);
+  });
+});
+
+describe('an archived product', () => {
+  const archive = (sku: string, archived: boolean, headers: Record<string, string> = {}) =>
+    shop.request('PATCH', `/v1/products/${sku}`, { role: 'admin', body: { archived }, headers });
+  const listed = async (query: string) =>
+    (await listOf(await shop.request('GET', `/v1/products?limit=100${query}`))).data.map(
+      ({ sku }) => sku,
+    );
+
+  test('an archived product is shown, listed only when asked for, and back again when it is restored', async () => {
+    await shop.stock('retired', 5);
+    const archived = await archive('retired', true, { 'if-match': '"v1"' });
+    expect([archived.status, archived.headers.get('etag')]).toEqual([200, '"v2"']);
+    expect(await (await show('retired')).json()).toMatchObject({ archived: true, version: 2 });
+    expect(await listed('')).not.toContain('retired');
+    expect(await listed('&archived=true')).toEqual(['retired']);
+    expect(await listed('&archived=any')).toEqual(expect.arrayContaining(['mug-white', 'retired']));
+    await put('retired', { price_minor: 900 });
+    expect(await (await show('retired')).json()).toMatchObject({ archived: true });
+    expect((await archive('retired', false)).status).toBe(200);
+    expect(await listed('')).toContain('retired');
+    const log = await shop.db.auditEntry.findMany({
+      where: { subject: 'retired', action: { in: ['product.archived', 'product.restored'] } },
+      orderBy: { id: 'asc' },
+    });
+    expect(log.map(({ action, data }) => [action, data])).toEqual([
+      ['product.archived', { version: 2 }],
+      ['product.restored', { version: 4 }],
+    ]);
+  });
+
+  test('an archived product is refused at its line by orders and quotes, and an order that has it goes on', async () => {
+    await shop.stock('ending', 5);
+    const lines = [
+      { sku: 'mug-white', quantity: 1 },
+      { sku: 'ending', quantity: 1 },
+    ];
+    const before = await shop.place({ lines });
+    expect(before.status).toBe(201);
+    await archive('ending', true);
+    const problem = await problemOf(await shop.place({ lines }));
+    expect(problem.errors).toMatchObject([
+      { pointer: '#/lines/1/sku', detail: expect.stringContaining('archived') },
+    ]);
+    const quote = await shop.request('POST', '/v1/quotes', { body: { lines, currency: 'EUR' } });
+    expect(await quote.json()).toMatchObject({
+      id: null,
+      problems: [{ pointer: '#/lines/1/sku', detail: expect.stringContaining('archived') }],
+    });
+    expect(await findStock(shop.db, 'ending')).toMatchObject({ onHand: 5, held: 1 });
+    const { id } = await orderOf(before);
+    const shown = await shop.request('GET', `/v1/orders/${id}`);
+    expect(await shown.json()).toMatchObject({
+      status: 'placed',
+      lines: [{}, { sku: 'ending', name: 'ending' }],
+    });
+  });
+
+  test('archiving with an If-Match of another version, or a product that does not exist, changes nothing', async () => {
+    await put('kept');
+    const stale = await archive('kept', true, { 'if-match': '"v2"' });
+    expect((await problemOf(stale)).code).toBe('precondition_failed');
+    const racing = await Promise.all(times(5, () => archive('kept', true, { 'if-match': '"v1"' })));
+    expect(racing.map(({ status }) => status).toSorted()).toEqual([200, 412, 412, 412, 412]);
+    expect((await problemOf(await archive('none', true))).code).toBe('product_not_found');
   });
 });
 
@@ -145,8 +225,36 @@ describe('the product list', () => {
       if (!more) break;
       after = `&starting_after=${String(skus.at(-1))}`;
     }
-    const all = await shop.db.product.findMany({ orderBy: { sku: 'asc' } });
+    const all = await shop.db.product.findMany({
+      where: { archived: false },
+      orderBy: { sku: 'asc' },
+    });
     expect(skus).toEqual(all.map(({ sku }) => sku));
+  });
+});
+
+describe('a search of the catalog', () => {
+  test('a search finds products by words of the name or the SKU without case or accents, page by page', async () => {
+    await put('tea-green-100', { name: 'Grüner Tee, 100 % lose' });
+    await put('tea-green-50', { name: 'Grüner Tee, 50 g' });
+    await put('tea-black', { name: 'Schwarzer Tee' });
+    const found = async (query: string) => {
+      const page = await listOf(await shop.request('GET', `/v1/products?${query}`));
+      return [page.data.map(({ sku }) => sku), page.has_more];
+    };
+    const q = (text: string) => `q=${encodeURIComponent(text)}`;
+    expect(await found(q('GRÜNER gruner'))).toEqual([['tea-green-100', 'tea-green-50'], false]);
+    expect(await found(`${q('tea green')}&limit=1`)).toEqual([['tea-green-100'], true]);
+    expect(await found(`${q('tea green')}&limit=1&starting_after=tea-green-100`)).toEqual([
+      ['tea-green-50'],
+      false,
+    ]);
+    expect(await found(q('50  tee'))).toEqual([['tea-green-50'], false]);
+    // Nothing in a search is a pattern.
+    expect(await found(q('100 %'))).toEqual([['tea-green-100'], false]);
+    expect(await found(q('tea_'))).toEqual([[], false]);
+    const empty = await shop.request('GET', '/v1/products?q=%20');
+    expect((await problemOf(empty)).errors).toMatchObject([{ parameter: 'q' }]);
   });
 });
 
