@@ -19,6 +19,8 @@ export interface LoadResponse extends LoadResult {
   readonly body: string;
   /** From `Retry-After`; null when the response is final. */
   readonly retryAfterMs: number | null;
+  /** The header `Cache-Status`; null without one. */
+  readonly cacheStatus: string | null;
 }
 
 export interface LoadRequest {
@@ -124,30 +126,33 @@ export function createSender(url: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_IN_FLIGHT });
   const send = async (outgoing: LoadRequest, startedMs: number): Promise<LoadResponse> => {
     const sentMs = performance.now();
-    const { status, body, retryAfterMs } = await exchange(url, agent, outgoing);
+    const { status, body, ...headers } = await exchange(url, agent, outgoing);
     const nowMs = performance.now();
     const [, code = null] = /"code":"([a-z_]+)"/.exec(status >= 400 ? body : '') ?? [];
-    return { status, body, retryAfterMs, code, tookMs: nowMs - sentMs, atMs: nowMs - startedMs };
+    return { status, body, ...headers, code, tookMs: nowMs - sentMs, atMs: nowMs - startedMs };
   };
   return Object.assign(send, { close: () => agent.destroy() });
 }
+
+const NO_RESPONSE = { status: 0, body: '', retryAfterMs: null, cacheStatus: null } as const;
 
 function exchange(
   url: string,
   agent: Agent,
   { method, path, headers = {}, body }: LoadRequest,
-): Promise<Pick<LoadResponse, 'status' | 'body' | 'retryAfterMs'>> {
+): Promise<Pick<LoadResponse, 'status' | 'body' | 'retryAfterMs' | 'cacheStatus'>> {
   return new Promise((resolve) => {
     const outgoing = request(`${url}${path}`, { method, headers, agent, timeout: TIMEOUT_MS });
-    const fail = (): void => resolve({ status: 0, body: '', retryAfterMs: null });
+    const fail = (): void => resolve(NO_RESPONSE);
     outgoing.once('response', (incoming) => {
       let text = '';
       incoming.setEncoding('utf8');
       incoming.on('data', (chunk: string) => (text += chunk));
       const seconds = incoming.headers['retry-after'];
       const retryAfterMs = seconds === undefined ? null : Number(seconds) * 1_000;
+      const cacheStatus = incoming.headers['cache-status']?.toString() ?? null;
       incoming.once('end', () =>
-        resolve({ status: incoming.statusCode ?? 0, body: text, retryAfterMs }),
+        resolve({ status: incoming.statusCode ?? 0, body: text, retryAfterMs, cacheStatus }),
       );
       incoming.once('error', fail);
     });
