@@ -109,6 +109,27 @@ describe.skipIf(noBrowser)(
         }
       },
     );
+
+    test.each(['light', 'dark'] as const)(
+      'the HTML of a mail is readable in the %s, in the inbox, alone and on a phone',
+      async (colorScheme) => {
+        const { page, expectClean } = await visit('/inbox', { colorScheme });
+        const html = system.sandbox.inbox.mails().at(-1)?.html ?? '';
+        expect(html).toContain('<table');
+        const paper = "getComputedStyle(document.querySelector('iframe')).backgroundColor";
+        const [mine, white] = [await page.evaluate(paper), 'rgb(255, 255, 255)'];
+        expect(mine === white).toBe(colorScheme === 'light');
+        // Where the inbox serves it no script runs, so axe neither.
+        await page.route('**/mail.html', (route) =>
+          route.fulfill({ contentType: 'text/html; charset=utf-8', body: html }),
+        );
+        await page.goto(`${system.sandbox.url}/mail.html`);
+        await expectClean();
+        await page.setViewportSize(PHONE.viewport);
+        expect(await overflow(page)).toBe(0);
+        await expectClean();
+      },
+    );
   },
 );
 
