@@ -40,31 +40,48 @@ const CANCELLABLE: readonly string[] = ['placed', 'reserved', 'paid'];
 export function moneyBox(order: OrderView): Html {
   const { payment, refunds, status } = order;
   if (payment === null) return section('Money', html`<p class="muted">No payment.</p>`);
-  const left = payment.captured_minor - pendingOrDone(refunds);
+  const left = leftToRefund(order, payment);
   return section(
     'Money',
     html`<dl class="facts">
         ${factOf('Payment', badge(payment.status, 'quiet'))}
+        ${order.credit_minor === 0 ? '' : factOf('Store credit', money(order.credit_minor, order.currency))}
         ${factOf('Authorized', money(payment.amount_minor, payment.currency))}
         ${factOf('Captured', money(payment.captured_minor, payment.currency))}
         ${factOf('Refunded', money(payment.refunded_minor, payment.currency))}
+        ${payment.credited_minor === 0 ? '' : factOf('Refunded as credit', money(payment.credited_minor, payment.currency))}
         ${payment.decline_code === null ? '' : factOf('Declined', words(payment.decline_code))}
       </dl>
       ${refunds.map(
         (each) =>
           html`<p>
             ${money(each.amount_minor, each.currency)} ${badge(each.status)}
-            <small class="muted">refund, ${words(each.cause)}, ${time(each.requested_at)}</small>
+            <small class="muted">
+              refund, ${words(each.cause)},
+              ${time(each.requested_at)}${
+                each.credit_minor === 0
+                  ? ''
+                  : html`, ${money(each.credit_minor, each.currency)} of it as store credit`
+              }
+            </small>
           </p>`,
       )}
-      ${left > 0 && status !== 'cancelling' ? refundForm(left, payment.currency) : ''}
+      ${left > 0 ? refundForm(left, payment.currency) : ''}
       ${CANCELLABLE.includes(status) ? cancelForm() : ''}`,
   );
 }
 
-function pendingOrDone(refunds: OrderView['refunds']): number {
-  return refunds.reduce((sum, each) => sum + (each.status === 'failed' ? 0 : each.amount_minor), 0);
+/** What the customer has paid, by card and by credit, less what refunds return. */
+function leftToRefund(
+  { status, credit_minor: credit, refunds }: OrderView,
+  payment: NonNullable<OrderView['payment']>,
+): number {
+  if (status.startsWith('cancel') || !PAID.includes(payment.status)) return 0;
+  const returned = refunds.filter((each) => each.status !== 'failed');
+  return returned.reduce((left, each) => left - each.amount_minor, payment.captured_minor + credit);
 }
+
+const PAID: readonly string[] = ['captured', 'partially_refunded', 'refunded'];
 
 function refundForm(left: number, currency: string): Html {
   return html`<details>
@@ -77,6 +94,13 @@ function refundForm(left: number, currency: string): Html {
         <label>
           Amount in ${currency}
           <input name="amount" value="${fromMinor(left, currency)}" inputmode="decimal" required />
+        </label>
+        <label>
+          To
+          <select name="to">
+            <option value="original">the card, then store credit</option>
+            <option value="credit">store credit</option>
+          </select>
         </label>
         <label>Reason, for operators <input name="reason" maxlength="500" required /></label>`,
     })}

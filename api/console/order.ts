@@ -126,7 +126,7 @@ const refund: Action = async (c, form) => {
     method: 'POST',
     path: `${pathOf(c)}/refunds`,
     key: form.key,
-    body: { amount_minor: amount, reason: form.text('reason') },
+    body: { amount_minor: amount, reason: form.text('reason'), to: form.text('to') || 'original' },
     schema: refundSchema,
   });
   return outcome(found, (made) => `Refund of ${money(made.amount_minor, made.currency)} accepted.`);

@@ -14,7 +14,7 @@ import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { expireOrder } from '../../services/expire-order.ts';
 import { refundCalls } from '../api/refund-calls.ts';
-import { claimOf, draftOf } from '../prisma/seeded-database.ts';
+import { claimOf, draftOf, untilOneWaits } from '../prisma/seeded-database.ts';
 import { DECLINED_CARD } from '../support/client.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { problemOf } from '../support/responses.ts';
@@ -255,6 +255,18 @@ describe('a balance', () => {
     expect(await balanceOf(owner)).toBe(0);
     const problem = await problemOf(await steps.place(body));
     expect(problem).toMatchObject({ code: 'credit_insufficient', available_minor: 0 });
+  });
+
+  test('an order that waits for its account keeps no other order from the stock', async () => {
+    const owner = await ownerOf(PRICE);
+    const waiting = await steps.db.$transaction(async (tx) => {
+      await tx.$executeRaw`SELECT FROM credit_accounts WHERE customer_id = ${owner.id} FOR UPDATE`;
+      const response = placed(owner, PRICE);
+      await untilOneWaits(steps.db);
+      expect((await steps.place()).status).toBe(201);
+      return { response };
+    });
+    expect(await waiting.response).toMatch(/^ord_/);
   });
 
   test('credit in another currency, or of nobody, is not spent', async () => {
