@@ -6,11 +6,13 @@ export interface OrderRequest {
   readonly email: string;
   readonly name: string;
   readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
-  readonly paymentMethod: string;
+  /** Left out: store credit pays all. */
+  readonly paymentMethod?: string;
+  readonly creditMinor?: number;
 }
 
 /** The body of `POST /v1/orders`. */
-export function orderBody({ email, name, lines, paymentMethod }: OrderRequest) {
+export function orderBody({ email, name, lines, paymentMethod, creditMinor }: OrderRequest) {
   return {
     customer: { email, name },
     shipping_address: {
@@ -23,6 +25,7 @@ export function orderBody({ email, name, lines, paymentMethod }: OrderRequest) {
     lines,
     currency: 'EUR',
     payment_method: paymentMethod,
+    ...(creditMinor !== undefined && { credit_minor: creditMinor }),
   };
 }
 
@@ -38,4 +41,17 @@ export async function stockProduct(
   const stock = { delta: units, reason: 'stock for a test run' };
   await callFor({ url, method: 'PUT', role: 'admin', body }, z.unknown());
   await callFor({ url: `${url}/stock`, method: 'POST', role: 'admin', body: stock }, z.unknown());
+}
+
+/** Registers a customer with store credit in EUR. Rejects when a call fails. */
+export async function creditCustomer(
+  api: string,
+  { email, name, amountMinor }: Pick<OrderRequest, 'email' | 'name'> & { amountMinor: number },
+): Promise<void> {
+  const url = `${api}/v1/customers`;
+  const registration = { url, method: 'POST', role: 'storefront', body: { email, name } } as const;
+  const { id } = await callFor(registration, z.object({ id: z.string() }));
+  const body = { amount_minor: amountMinor, currency: 'EUR', reason: 'credit for a test run' };
+  const grant = { url: `${url}/${id}/credit`, method: 'POST', role: 'operator', body } as const;
+  await callFor(grant, z.unknown());
 }

@@ -73,6 +73,7 @@ export function canaryOrder({
   quantity = 2,
   card = GOOD_CARD,
   sms = false,
+  creditMinor = 0,
 }: Line = {}) {
   const { street: line1, ...customer } = PERSON;
   return {
@@ -81,6 +82,7 @@ export function canaryOrder({
     shipping_address: { line1, city: 'Berlin', postal_code: '10115', country: 'DE' },
     lines: [{ sku, quantity }],
     payment_method: card,
+    credit_minor: creditMinor,
   };
 }
 
@@ -88,6 +90,8 @@ export interface Line {
   readonly sku?: string;
   readonly quantity?: number;
   readonly card?: string;
+  /** Of the person's store credit. */
+  readonly creditMinor?: number;
   /** The customer has agreed to be told by SMS. */
   readonly sms?: boolean;
   /** Every step of its checkout is an ordinary activity. */

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { orderNumber } from '../../domain/order-number.ts';
+import { cardMinor } from '../../domain/order.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
 import { listDeadLetters, type DeadLetter } from '../../prisma/events/dead-letters.ts';
 import { statusQuery, type CheckoutView } from '../../workflows/checkout/contract.ts';
@@ -21,7 +22,7 @@ export async function expectShipped(shop: Records, orderId: OrderId): Promise<vo
   });
   expect(order.status).toBe('shipped');
   expect(order.payment?.status).toBe('captured');
-  expect(order.payment?.capturedMinor).toBe(order.totalMinor);
+  expect(order.payment?.capturedMinor).toBe(cardMinor(order));
   expect(order.shipment?.trackingNumber).toBeTruthy();
   expect(order.reservations.map((each) => each.status)).toEqual(
     order.reservations.map(() => 'shipped'),

@@ -14,6 +14,10 @@ export interface OrderPlan {
 /** A product with fewer units than customers who want one. */
 export const SCARCE = { sku: 'chaos-scarce', name: 'Scarce', priceMinor: 4200 } as const;
 
+/** A product that one customer buys with store credit, all of it or a part. */
+export const CREDITED = { sku: 'chaos-credited', name: 'Credited', priceMinor: 900 } as const;
+const CREDIT_PART_MINOR = 400;
+
 const PLENTY = ['mug-white', 'tee-black-m'] as const;
 const DECLINING_CARD = 'pm_card_chargeDeclined';
 const GOOD_CARDS = ['pm_card_visa', 'pm_card_mastercard', 'pm_card_amex'] as const;
@@ -21,6 +25,7 @@ const DECLINED_SHARE = 0.08;
 const CANCELLED_SHARE = 0.12;
 const TWO_SKUS_SHARE = 0.25;
 export const SCARCE_SHARE = 0.06;
+export const CREDITED_SHARE = 0.15;
 const LATEST_CANCEL_MS = 1_500;
 
 /** The n-th order of the run. */
@@ -30,18 +35,36 @@ export function planOrder(seed: number, index: number): OrderPlan {
   const declines = drawn < DECLINED_SHARE;
   const cancels = !declines && drawn < DECLINED_SHARE + CANCELLED_SHARE;
   const scarce = random.chance(SCARCE_SHARE);
+  const order = {
+    email: `customer-${seed}-${index}@example.com`,
+    name: `Chaos Customer ${index}`,
+    paymentMethod: declines ? DECLINING_CARD : random.pick(GOOD_CARDS),
+    lines: scarce ? [{ sku: SCARCE.sku, quantity: 1 }] : linesOf(random),
+  };
+  const credited = !scarce && random.chance(CREDITED_SHARE);
   return {
     key: `chaos-${seed}-${index}`,
-    order: {
-      email: `customer-${seed}-${index}@example.com`,
-      name: `Chaos Customer ${index}`,
-      paymentMethod: declines ? DECLINING_CARD : random.pick(GOOD_CARDS),
-      lines: scarce ? [{ sku: SCARCE.sku, quantity: 1 }] : linesOf(random),
-    },
+    order: credited ? onCredit(seed, order, random) : order,
     cancelAfterMs: cancels ? random.between(0, LATEST_CANCEL_MS) : null,
-    shouldSucceed: !declines && !cancels && !scarce,
+    shouldSucceed: !declines && !cancels && !scarce && !credited,
   };
 }
+
+/** The customer whose balance they race for. */
+export function creditOwner(seed: number) {
+  return { email: `credit-${seed}@example.com`, name: 'Chaos Credit' };
+}
+
+/** The same customer each time, and only the balance pays: a part with the card, or all without one. */
+function onCredit(seed: number, { paymentMethod }: OrderRequest, random: Random): OrderRequest {
+  const order = { ...creditOwner(seed), lines: [{ sku: CREDITED.sku, quantity: 1 }] };
+  if (paymentMethod === undefined || random.chance(0.5)) {
+    return { ...order, creditMinor: CREDITED.priceMinor };
+  }
+  return { ...order, creditMinor: CREDIT_PART_MINOR, paymentMethod };
+}
+
+type Random = ReturnType<typeof createRandom>;
 
 /** The request's body; the same bytes at every attempt. */
 export function bodyOf({ order }: OrderPlan): string {
@@ -49,7 +72,7 @@ export function bodyOf({ order }: OrderPlan): string {
 }
 
 /** Two SKUs come in either order: code that locks them as they come would deadlock. */
-function linesOf(random: ReturnType<typeof createRandom>): OrderRequest['lines'] {
+function linesOf(random: Random): OrderRequest['lines'] {
   const skus = random.shuffled(PLENTY).slice(0, random.chance(TWO_SKUS_SHARE) ? 2 : 1);
   return skus.map((sku) => ({ sku, quantity: random.between(1, 3) }));
 }

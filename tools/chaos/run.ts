@@ -1,7 +1,7 @@
 /** One run in two phases: inject faults under load, then clear them, wait for recovery, inspect. */
 import { createDatabase } from '../../prisma/client/client.ts';
 import { checkInvariants } from '../../prisma/operations/invariants.ts';
-import { stockProduct } from '../shop-requests.ts';
+import { creditCustomer, stockProduct } from '../shop-requests.ts';
 import { startConnectionFaults } from './connection-faults.ts';
 import type { Faulted, RunContext, RunOptions } from './context.ts';
 import type { Facts } from './evaluate.ts';
@@ -9,7 +9,7 @@ import { inspect } from './inspect.ts';
 import { watchInvariants } from './invariant-watch.ts';
 import { startKiller } from './killer.ts';
 import { startLoad } from './load.ts';
-import { SCARCE, SCARCE_SHARE } from './order-plan.ts';
+import { CREDITED, CREDITED_SHARE, creditOwner, SCARCE, SCARCE_SHARE } from './order-plan.ts';
 import { startProviderFaults } from './provider-faults.ts';
 import { startReceiver } from './receiver.ts';
 import { recover } from './recovery.ts';
@@ -20,6 +20,8 @@ const MAX_TIMES_LONGER = 4;
 const PROGRESS_INTERVAL_MS = 10_000;
 /** Of the customers who want a scarce unit, the share that can get one. */
 const SCARCE_SUPPLY = 0.5;
+/** Of the orders on credit, the share that the balance pays for. */
+const CREDIT_SUPPLY = 0.5;
 /** One each for the invariants and for reading records, one to spare. */
 const POOL_SIZE = 3;
 const CHECK_TIMEOUT_MS = 5_000;
@@ -34,6 +36,10 @@ export async function run(
   const count = (what: string) => responses.set(what, (responses.get(what) ?? 0) + 1);
   const scarceUnits = Math.max(1, Math.floor(options.orders * SCARCE_SHARE * SCARCE_SUPPLY));
   await stockProduct(api, SCARCE, scarceUnits);
+  await stockProduct(api, CREDITED, options.orders * MAX_TIMES_LONGER);
+  const orders = options.orders * CREDITED_SHARE * CREDIT_SUPPLY;
+  const amountMinor = Math.ceil(orders) * CREDITED.priceMinor;
+  await creditCustomer(api, { ...creditOwner(options.seed), amountMinor });
   const { receiverFailureShare: failureShare } = SCENARIOS[options.only];
   const receiver =
     failureShare === null ? null : await startReceiver({ api, seed: options.seed, failureShare });

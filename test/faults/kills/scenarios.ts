@@ -9,12 +9,12 @@ import type { OrderId } from '../../../domain/ids.ts';
 import type { PaymentStatus } from '../../../domain/order.ts';
 import type { RefundStatus } from '../../../domain/refund.ts';
 import type { faultSchema, Place } from '../../../local/sandbox/faults.ts';
-import { DECLINED_CARD, PERSON } from '../../support/client.ts';
+import { DECLINED_CARD, PERSON, type Line } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { effectsOf, expectCleanSlate, expectShipped, textsOf } from '../../support/expectations.ts';
 import { startReceiver } from '../../support/webhook-receiver.ts';
-import { newRequest } from './client.ts';
-import type { TestStack } from './test-stack.ts';
+import { newRequest, type OrderRequest } from './client.ts';
+import { grantPersonCredit, type TestStack } from './test-stack.ts';
 import {
   SETTLED_WITHIN_MS,
   untilEvent,
@@ -60,9 +60,14 @@ export const SCENARIOS = {
 
 export type ScenarioName = keyof typeof SCENARIOS;
 
+/** Store credit pays a part, so that whatever is killed has it to hold, spend and give back. */
+function withCredit(line: Line = {}): OrderRequest {
+  return newRequest({ creditMinor: 300, ...line });
+}
+
 /** Paid, shipped, notified, by SMS as well. */
 async function shipped(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilSettled(stack, newRequest({ sms: true }));
+  const orderId = await placeUntilSettled(stack, withCredit({ sms: true }));
   await untilStatus(stack, orderId, 'shipped');
   await eventually(
     () => expect(notificationsTo(stack, orderId)).toEqual(['confirmed', 'shipped']),
@@ -78,14 +83,14 @@ async function shipped(stack: TestStack): Promise<OrderId> {
 /** The first authorization fails without effect, and the client retries. */
 async function retried(stack: TestStack): Promise<OrderId> {
   stack.sandbox.faults.set(AUTHORIZE, { mode: 'fail_before', times: 1 });
-  const orderId = await placeUntilSettled(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, withCredit());
   await untilStatus(stack, orderId, 'shipped');
   await expectShipped(stack, orderId);
   return orderId;
 }
 
 async function declined(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilSettled(stack, newRequest({ card: DECLINED_CARD }));
+  const orderId = await placeUntilSettled(stack, withCredit({ card: DECLINED_CARD }));
   await untilStatus(stack, orderId, 'declined');
   expect(effectsOf(stack, orderId)).toEqual({});
   await expectNothingHeld(stack, orderId);
@@ -96,7 +101,7 @@ async function declined(stack: TestStack): Promise<OrderId> {
 async function abandoned(stack: TestStack): Promise<OrderId> {
   stack.sandbox.faults.set(AUTHORIZE, { mode: 'answer_lost', times: 1 });
   stack.sandbox.faults.set(LOOK_UP, { mode: 'down', times: 1 });
-  const request = newRequest();
+  const request = withCredit();
   await stack.client.tryOnce(request);
   const orderId = await passOrderDeadline(stack, request);
   await untilStatus(stack, orderId, 'expired');
@@ -128,7 +133,7 @@ async function refunded(stack: TestStack): Promise<OrderId> {
 
 /** The customer cancels while the parcel is packed; parcels must leave late in this stack. */
 async function cancelled(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilSettled(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, withCredit());
   await untilEvent(stack, orderId, 'order.shipment_requested');
   const cancel = await stack.client.operate(`/v1/orders/${orderId}/cancel`, {});
   expect([cancel.status, cancel.text]).toEqual([
@@ -172,7 +177,7 @@ async function webhookDeadLettered(stack: TestStack): Promise<OrderId> {
   const wanted = { url: stack.goneReceiver.url, types: ['order.placed'] };
   const endpoint = await stack.client.operate('/v1/webhook-endpoints', wanted);
   expect(endpoint.status, endpoint.text).toBe(201);
-  const orderId = await placeUntilSettled(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, withCredit());
   await untilStatus(stack, orderId, 'shipped');
   await eventually(async () => {
     const deadLetters = await stack.db.deadLetter.findMany({
@@ -193,7 +198,7 @@ async function webhookRetried(stack: TestStack): Promise<OrderId> {
   const wanted = { url: receiver.url, types: ['order.placed'] };
   const endpoint = await stack.client.operate('/v1/webhook-endpoints', wanted);
   expect(endpoint.status, endpoint.text).toBe(201);
-  const orderId = await placeUntilSettled(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, withCredit());
   await untilStatus(stack, orderId, 'shipped');
   await eventually(() => expect(receiver.received.length).toBeGreaterThan(1), SOON);
   await expectShipped(stack, orderId);
@@ -202,7 +207,7 @@ async function webhookRetried(stack: TestStack): Promise<OrderId> {
 
 /** Shipped, then partly refunded on request. */
 async function refundedPartly(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilSettled(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, withCredit());
   await untilStatus(stack, orderId, 'shipped');
   await refundPartly(stack, orderId, 'succeeded');
   expect(effectsOf(stack, orderId)).toEqual({ ...SHIPPED_EFFECTS, refund: 1 });
@@ -217,7 +222,7 @@ async function refundedPartly(stack: TestStack): Promise<OrderId> {
 /** Shipped, and the provider refuses the requested refund. */
 async function refundRefused(stack: TestStack): Promise<OrderId> {
   stack.sandbox.faults.set(REFUND, { mode: 'refuse' });
-  const orderId = await placeUntilSettled(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, withCredit());
   await untilStatus(stack, orderId, 'shipped');
   await refundPartly(stack, orderId, 'failed');
   expect(effectsOf(stack, orderId)).toEqual(SHIPPED_EFFECTS);
@@ -226,7 +231,7 @@ async function refundRefused(stack: TestStack): Promise<OrderId> {
 
 /** Shipped, and the payment's reference is missing: an operator corrects it and redrives the refund. */
 async function refundRedriven(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilSettled(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, withCredit());
   await untilStatus(stack, orderId, 'shipped');
   const { providerReference } = await stack.db.payment.findUniqueOrThrow({ where: { orderId } });
   const write = (reference: string | null) =>
@@ -242,7 +247,7 @@ async function refundRedriven(stack: TestStack): Promise<OrderId> {
 
 /** Shipped, and our records differ from the provider's for a while: found once, resolved once. */
 async function discrepancyResolved(stack: TestStack): Promise<OrderId> {
-  const orderId = await placeUntilSettled(stack, newRequest());
+  const orderId = await placeUntilSettled(stack, withCredit());
   await untilStatus(stack, orderId, 'shipped');
   // Old enough for a reconciliation to compare it.
   const updatedAt = new Date(Date.now() - 600_000);
@@ -265,6 +270,7 @@ async function erased(stack: TestStack): Promise<OrderId> {
   const { customerEmail } = await stack.db.order.findUniqueOrThrow({ where: { id: orderId } });
   expect(customerEmail).toBe(ERASED);
   expect(await stack.db.customer.count({ where: { email: PERSON.email } })).toBe(0);
+  await grantPersonCredit(stack.db);
   return orderId;
 }
 
@@ -306,5 +312,5 @@ async function placeUnder(
   given: { readonly at: Place; readonly fault: z.input<typeof faultSchema> },
 ): Promise<OrderId> {
   stack.sandbox.faults.set(given.at, given.fault);
-  return placeUntilSettled(stack, newRequest());
+  return placeUntilSettled(stack, withCredit());
 }

@@ -5,6 +5,8 @@
 import { LOCAL_SECRETS } from '../../../config/production.ts';
 import { createSandbox, type Sandbox } from '../../../local/sandbox/sandbox.ts';
 import { createDatabase, type Database } from '../../../prisma/client/client.ts';
+import { newId } from '../../../prisma/client/ids.ts';
+import { grantCredit } from '../../../prisma/credit/grant.ts';
 import { seed } from '../../../prisma/seed.ts';
 import {
   createAppProcess,
@@ -12,6 +14,7 @@ import {
   type AppProcess,
   type Env,
 } from '../../support/app-process.ts';
+import { PERSON } from '../../support/client.ts';
 import { createCleanup, type OnClose } from '../../support/cleanup.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import { startDevServer, type DevServer } from '../../support/dev-server.ts';
@@ -104,6 +107,7 @@ export async function openTestStack(options: TestStackOptions): Promise<TestStac
   const db = createDatabase({ url: databaseUrl, poolSize: 4 });
   onClose(() => db.$disconnect());
   await eventually(() => seed(db), { timeoutMs: 60_000 });
+  await grantPersonCredit(db);
   const server = options.server ?? (await openServer(onClose));
   const temporal = await openNamespace(server.address);
   onClose(() => temporal.close());
@@ -135,6 +139,15 @@ export async function openTestStack(options: TestStackOptions): Promise<TestStac
   const client = createClient(app.url);
   await client.operate('/v1/webhook-endpoints', { url: receiver.url });
   return { env, temporal, db, sandbox, receiver, goneReceiver, app, client };
+}
+
+/** Enough store credit for every scenario. */
+export async function grantPersonCredit(db: Database): Promise<void> {
+  const { email, name, phone } = PERSON;
+  const id = newId('customer');
+  await db.customer.create({ data: { id, email, name, phone } });
+  const grant = { customerId: id, amountMinor: 1_000_000, currency: 'EUR', reason: 'test' };
+  await db.$transaction((tx) => grantCredit(tx, { ...grant, expiresAt: null, actor: 'test' }));
 }
 
 async function openTestDatabase(onClose: OnClose): Promise<string> {
