@@ -172,7 +172,7 @@ describe('POST /v1/quotes', () => {
 describe('an order with a quote', () => {
   const cart = { lines: [{ sku: 'poster-a2', quantity: 1 }], adjustments: [SHIPPING] };
 
-  test('is sold at the prices of the quote while it is valid, and otherwise at those of now', async () => {
+  test('an order is sold at the prices of its quote while that is valid, and otherwise at those of now', async () => {
     const quote = await quoted({ ...cart, currency: 'EUR' });
     await price('poster-a2', 2_000);
     const order = await orderOf(await shop.place({ ...cart, quote, expected_total_minor: 2_390 }));
@@ -205,7 +205,7 @@ describe('an order with a quote', () => {
     ['another kind', { adjustments: [{ ...SHIPPING, kind: 'other' }] }],
     ['one adjustment more', { adjustments: [SHIPPING, VOUCHER] }],
     ['another currency', { currency: 'USD' }],
-  ])('of a cart with %s is refused', async (_, changes) => {
+  ])('an order with a quote of a cart with %s is refused', async (_, changes) => {
     const quote = await quoted({ ...cart, currency: 'EUR' });
     const problem = await problemOf(await shop.place({ ...cart, ...changes, quote }));
     expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
@@ -215,12 +215,12 @@ describe('an order with a quote', () => {
   test.each([
     ['that does not exist', newId('quote')],
     ['whose id is none', 'quo_1'],
-  ])('%s is refused', async (_, quote) => {
+  ])('an order with a quote %s is refused', async (_, quote) => {
     const problem = await problemOf(await shop.place({ ...cart, quote }));
     expect(problem).toMatchObject({ status: 422, errors: [{ pointer: '#/quote' }] });
   });
 
-  test('that has expired is evaluated afresh: accepted at the same total, refused at another', async () => {
+  test('an expired quote is evaluated afresh: the order is accepted at the same total, and refused at another', async () => {
     const quote = await quoted({ ...cart, currency: 'EUR' });
     await shop.db.$executeRaw`
       UPDATE quotes SET created_at = created_at - interval '15 min',
@@ -241,7 +241,7 @@ describe('an order with a quote', () => {
     });
   });
 
-  test('whose quote was deleted, a day after its expiry by the sweep, is refused', async () => {
+  test('the sweep deletes a quote a day after its expiry, and an order with it is refused from then on', async () => {
     const [expired, deleted] = [await quoted(MUGS), await quoted(MUGS)];
     const age = (id: string, hours: number) => shop.db.$executeRaw`
       UPDATE quotes SET created_at = created_at - ${hours} * interval '1 hour',
@@ -290,7 +290,7 @@ describe('an order with a quote', () => {
     { requiredKeys: ['lines'] },
   );
 
-  test('of any cart is accepted exactly when nothing was wrong, and refused for what was told', async () => {
+  test('an order of any cart is accepted exactly when its quote told nothing, and else refused for what it told', async () => {
     const run = fc.asyncProperty(carts, async (cart) => {
       const quote = await quoteOf({ ...cart, currency: 'EUR' });
       const response = await shop.place({ ...cart, ...(quote.id !== null && { quote: quote.id }) });
@@ -308,7 +308,7 @@ describe('an order with a quote', () => {
 });
 
 describe('the adjustments of an order', () => {
-  test('are summed into the total that is authorized, and read with the order', async () => {
+  test('adjustments are summed into the total that is authorized, and read with the order', async () => {
     const adjustments = [SHIPPING, { kind: 'tax', label: 'VAT 19 %', amount_minor: 456 }, VOUCHER];
     const order = await orderOf(await shop.place({ ...MUGS, adjustments }));
     expect(order).toMatchObject({
@@ -343,7 +343,7 @@ describe('the adjustments of an order', () => {
     ['21 of them', many(21), ''],
     ['no list', SHIPPING, ''],
     ['more taken off than the lines cost', one({ amount_minor: -2_401 }), ''],
-  ])('are refused with %s', async (_, adjustments, place) => {
+  ])('adjustments with %s are refused', async (_, adjustments, place) => {
     const problem = await problemOf(await shop.place({ ...MUGS, adjustments }));
     expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
     expect(problem.errors?.map(({ pointer }) => pointer)).toContain(`#/adjustments${place}`);
@@ -358,7 +358,7 @@ describe('the adjustments of an order', () => {
       [...one({ amount_minor: MAX }), ...one({ amount_minor: -MAX })],
       2_400,
     ],
-  ])('are taken with %s', async (_, adjustments, total) => {
+  ])('adjustments with %s are taken', async (_, adjustments, total) => {
     expect(await orderOf(await shop.place({ ...MUGS, adjustments }))).toMatchObject({
       total_minor: total,
       adjustments,
@@ -368,13 +368,13 @@ describe('the adjustments of an order', () => {
   test.each([
     ['more than a card can be charged', 99_999_999],
     ['less than a card can be charged', -2_390],
-  ])('that make the total %s are refused', async (_, amount) => {
+  ])('adjustments that make the total %s are refused', async (_, amount) => {
     const adjustments = one({ amount_minor: amount });
     const problem = await problemOf(await shop.place({ ...MUGS, adjustments }));
     expect(problem).toMatchObject({ status: 422, errors: [{ pointer: '#/lines' }] });
   });
 
-  test('off the step of a currency are refused like prices', async () => {
+  test('adjustments off the step of a currency are refused like prices', async () => {
     const sku = 'coffee';
     const body = { name: 'Coffee', price_minor: 50_000, currency: 'JOD' };
     await shop.request('PUT', `/v1/products/${sku}`, { role: 'admin', body });

@@ -169,7 +169,7 @@ describe('a refund by lines', () => {
   const byLines = async (orderId: string, ...lines: object[]) =>
     JSON.parse(await (await refund(orderId, { lines })).text());
 
-  test('returns the price of the units with their part of the adjustments, and in the end the total', async () => {
+  test('refunds by lines return the price of the units with their part of the adjustments, and in the end the total', async () => {
     const orderId = await ordered();
     const first = await byLines(orderId, units('mug-white', 1), units('tee-black-m', 1));
     expect(first).toMatchObject({
@@ -189,7 +189,7 @@ describe('a refund by lines', () => {
     expect(order.refunds).toMatchObject([{ lines: first.lines }, { lines: rest.lines }]);
   });
 
-  test('of units that were refunded by lines before is refused, until that refund has failed', async () => {
+  test('units that were refunded by lines are not refunded again, unless that refund has failed', async () => {
     const orderId = await ordered();
     await byLines(orderId, units('mug-white', 2));
     const twice = () => refund(orderId, { lines: [units('mug-white', 2)] });
@@ -199,7 +199,7 @@ describe('a refund by lines', () => {
     expect((await twice()).status).toBe(202);
   });
 
-  test('of the same units sent ten times at once under different keys is accepted once', async () => {
+  test('one of ten concurrent refunds of the same units is accepted', async () => {
     const orderId = await ordered();
     const all = { lines: [units('mug-white', 3)] };
     const answers = await Promise.all(times(10, () => refund(orderId, all)));
@@ -207,7 +207,7 @@ describe('a refund by lines', () => {
     expect(await shop.db.refundLine.count({ where: { refund: { orderId } } })).toBe(1);
   });
 
-  test('of more money than an amount by choice has left is refused', async () => {
+  test('a refund by lines of more money than an amount by choice has left is refused', async () => {
     const orderId = await ordered();
     await refund(orderId, { amount_minor: 5_000 });
     const problem = await problemOf(await refund(orderId, { lines: [units('tee-black-m', 1)] }));
@@ -222,12 +222,12 @@ describe('a refund by lines', () => {
     ['no units', { lines: [units('mug-white', 0)] }, '#/lines/0/quantity'],
     ['more units than were ordered', { lines: [units('mug-white', 4)] }, '#/lines/0/quantity'],
     ['a product that was not ordered', { lines: [units('poster-a2', 1)] }, '#/lines/0/sku'],
-  ])('with %s is refused', async (_, body, pointer) => {
+  ])('a refund by lines with %s is refused', async (_, body, pointer) => {
     const problem = await problemOf(await refund(await ordered(), body));
     expect(problem).toMatchObject({ status: 422, code: 'invalid_request', errors: [{ pointer }] });
   });
 
-  test('of a line that cost nothing is refused', async () => {
+  test('a refund of units that cost nothing is refused', async () => {
     const orderId = await ordered();
     // The whole price is on the other line.
     await shop.db.orderLine.update({
