@@ -134,6 +134,7 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     trustedProxies: config.TRUSTED_PROXIES,
     needsTemporal: config.ROLE === 'worker',
     isDraining: () => draining.now,
+    bulkApproval: config.BULK_APPROVAL === 'required',
     console: config.CONSOLE === 'on',
   });
   const { registry } = services.metrics;

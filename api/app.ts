@@ -20,6 +20,7 @@ import { holdToDocument } from './openapi/declared.ts';
 import { createDocument } from './openapi/document.ts';
 import { ProblemError, problemResponse, type Problem } from './http/problems.ts';
 import { analyticsRoutes } from './routes/analytics.ts';
+import { bulkRoutes } from './routes/bulk.ts';
 import { callbackRoutes } from './routes/callbacks.ts';
 import { creditRoutes } from './routes/credit.ts';
 import { customerRoutes } from './routes/customers.ts';
@@ -29,6 +30,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { importRoutes } from './routes/imports.ts';
 import { invariantRoutes } from './routes/invariants.ts';
 import { orderReadRoutes } from './routes/order-reads.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -100,6 +102,8 @@ export function createApp(services: Services, operations = true) {
     .route('/', reconciliationRoutes(services))
     .route('/', scheduleRoutes(services))
     .route('/', reportRoutes(services))
+    .route('/', importRoutes(services))
+    .route('/', bulkRoutes(services))
     .route('/', downloadRoutes(services))
     .route('/', personRoutes(services))
     .route('/', invariantRoutes(services))

@@ -77,6 +77,8 @@ export interface ApiDeps {
   readonly needsTemporal: boolean;
   /** True after a stop signal: no new work should be sent here. */
   readonly isDraining: () => boolean;
+  /** True: another API key must approve a bulk action; default false. */
+  readonly bulkApproval?: boolean | undefined;
   /** False: no console is served. */
   readonly console: boolean;
   /** Overrides the limits of event streams. */

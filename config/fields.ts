@@ -45,6 +45,7 @@ export const appFields = z.object({
   TEMPORAL_UI_URL: webUrl("Temporal's Web UI, e.g. https://temporal.shop.example").optional(),
   SANDBOX_URL: webUrl('the sandbox of npm start, e.g. http://127.0.0.1:4000').optional(),
   CONSOLE: z.enum(['on', 'off']).default('on'),
+  BULK_APPROVAL: z.enum(['off', 'required']).default('off'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   DATABASE_URL: databaseUrl,
   DATABASE_POOL: wholeNumber(3, 200).default(20),

@@ -23,6 +23,4 @@ export interface BulkOrigin {
   /** The API key that created it. */
   readonly actor: string;
   readonly note: string;
-  /** ISO 8601. */
-  readonly createdAt: string;
 }

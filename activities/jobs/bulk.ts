@@ -23,7 +23,7 @@ export function bulkOf(action: BulkAction): JobType {
       const ids = bulkIds.parse(piece.content);
       const { note, rate_per_second: rate } = bulkParams.parse(job.params);
       const { apiKeyId: actor } = operatorOf(job);
-      const by = { jobId: job.id, actor, note, createdAt: job.createdAt };
+      const by = { jobId: job.id, actor, note };
       const pace = paced(rate);
       const errors: { readonly id: string; readonly message: string }[] = [];
       // All of them at once, if each of them takes long.

@@ -47,6 +47,7 @@ export const PROBLEMS = {
   email_taken: [409, 'A customer with this e-mail is registered.'],
   orders_under_way: [409, 'Orders of the person are under way.'],
   job_ended: [409, 'The job has ended.'],
+  job_not_awaiting_approval: [409, 'The job does not wait for approval.'],
   job_not_resumable: [409, 'The job cannot be resumed.'],
   too_many_jobs: [409, 'The maximum number of open jobs is reached.'],
   redrive_in_progress: [409, 'A redrive is already in progress.'],

@@ -6,7 +6,6 @@ import { isOrderId } from '../../domain/ids.ts';
 import type { BulkAction, BulkItemOutcome, BulkOrigin } from '../../domain/bulk.ts';
 import type { Order } from '../../domain/order.ts';
 import { findApiKeyById } from '../../prisma/access/api-keys.ts';
-import { findDeadLetter } from '../../prisma/events/dead-letters.ts';
 import { findOrder } from '../../prisma/orders/orders.ts';
 import { redrive, type RedriveDeps, type RedriveOutcome } from '../../services/redrive.ts';
 import { OutageError } from '../../telemetry/items.ts';
@@ -30,8 +29,7 @@ export function createBulkItems(deps: BulkDeps): Readonly<Record<BulkAction, Ite
       onOrder(deps, id, (order) =>
         refundOrder(deps, order, {
           amountMinor: null,
-          byLines: undefined,
-      to: 'original',
+          to: 'original',
           reason: by.note,
           actor: by.actor,
           claim: itemClaim(by, `POST /v1/orders/${id}/refunds`),
@@ -39,9 +37,6 @@ export function createBulkItems(deps: BulkDeps): Readonly<Record<BulkAction, Ite
         }),
       ),
     redrive: async (id, by) => {
-      const { decidedAt = null } = (await findDeadLetter(deps.db, id)) ?? {};
-      // Decided since, by this job before a crash or by somebody else: nothing is left to do.
-      if (decidedAt !== null && decidedAt >= by.createdAt) return DONE;
       const name = (await findApiKeyById(deps.db, by.actor))?.name ?? by.actor;
       const decider = { apiKeyId: by.actor, correlationId: by.jobId, name };
       return ofRedrive(await redrive(deps, id, { action: 'retry', note: by.note, by: decider }));
@@ -73,6 +68,7 @@ function itemClaim({ jobId, actor }: BulkOrigin, scope: string) {
 function ofRedrive({ kind }: RedriveOutcome): BulkItemOutcome {
   switch (kind) {
     case 'redriven':
+    // Redriven by this job before a crash, or decided by somebody else: nothing is left to do.
     case 'not_open':
     case 'not_found':
       return DONE;

@@ -17,8 +17,8 @@ const wholeNumber = z
   .transform(Number);
 
 const productRow = z.object({
-  ...putProductBody.shape,
   sku,
+  ...putProductBody.shape,
   description: z
     .string()
     .transform((description) => (description === '' ? null : description))

@@ -32,6 +32,8 @@ export const TAGS = [
     name: 'Reports',
     description: 'Files of sales, stock, refunds and discrepancies, made in the background.',
   },
+  { name: 'Imports', description: 'Products and stock from CSV files.' },
+  { name: 'Bulk actions', description: 'Cancel, refund or redrive many items.' },
   { name: 'Reconciliations', description: "Comparisons of our records with the providers'." },
   { name: 'Schedules', description: 'Work that is done again and again.' },
   { name: 'Invariants', description: 'What must hold despite any failure.' },

@@ -36,7 +36,7 @@ export const bulkBody = z
     z.strictObject({ action: z.enum(['cancel', 'refund']), filter: orderFilter, ...common }),
     z.strictObject({ action: z.literal('redrive'), filter: deadLetterFilter, ...common }),
   ])
-  .openapi('Bulk', {
+  .openapi('RequestBulk', {
     example: {
       action: 'refund',
       filter: { status: ['shipped', 'delivered'], sku: 'mug-white' },

@@ -54,11 +54,9 @@ export function jobSchemaOf<K extends 'report' | 'import' | 'bulk'>(kind: K) {
 }
 
 export const reportSchema = jobSchemaOf('report').openapi('Report');
+export const importSchema = jobSchemaOf('import').openapi('Import');
+export const bulkSchema = jobSchemaOf('bulk').openapi('Bulk');
 
 /** Of any kind. */
-export const anyJobSchema = z.union([
-  reportSchema,
-  jobSchemaOf('import').openapi('Import'),
-  jobSchemaOf('bulk').openapi('Bulk'),
-]);
+export const anyJobSchema = z.union([reportSchema, importSchema, bulkSchema]);
 export type JobBody = z.output<ReturnType<typeof jobSchemaOf>>;

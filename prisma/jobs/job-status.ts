@@ -84,12 +84,23 @@ export function resumeJob(
   });
 }
 
-/** Queues a job that waits for approval. The caller has checked who approves. */
-export async function approveJob(tx: Transaction, id: JobId, approvedBy: string): Promise<boolean> {
-  const approved = await tx.$executeRaw`
-    UPDATE jobs SET status = 'queued', approved_by = ${approvedBy}, progress_at = now()
-    WHERE id = ${id} AND status = 'awaiting_approval'`;
-  return approved === 1;
+export type ApproveOutcome =
+  | { readonly kind: 'approved'; readonly job: Job }
+  /** `own`: who asked for the job may not approve it. `refused`: it does not wait for approval. */
+  | { readonly kind: 'own' | 'refused' };
+
+/** Queues a job that waits for approval. */
+export function approveJob(db: Database, by: Operator, id: JobId): Promise<ApproveOutcome> {
+  const actor = `operator/${by.apiKeyId}`;
+  return db.$transaction(async (tx) => {
+    const approved = await tx.$executeRaw`
+      UPDATE jobs SET status = 'queued', approved_by = ${actor}, progress_at = now()
+      WHERE id = ${id} AND status = 'awaiting_approval' AND actor <> ${actor}`;
+    const job = await requireJob(tx, id);
+    if (approved === 0) return { kind: job.actor === actor ? 'own' : 'refused' };
+    await recordAction(tx, by, { action: `${job.kind}.approved`, subject: id });
+    return { kind: 'approved', job };
+  });
 }
 
 /** Forgets who is to be told: they were told, or cannot be. */

@@ -23,7 +23,10 @@ export async function selectOrders(
   const amount =
     action === 'cancel'
       ? Prisma.sql`o.total_minor`
-      : Prisma.sql`COALESCE(p.captured_minor - p.refunded_minor - p.refunding_minor, 0)`;
+      : Prisma.sql`CASE WHEN p.status IN ('captured', 'partially_refunded', 'refunded')
+          THEN p.captured_minor + p.credit_minor - p.refunded_minor - p.refunding_minor
+            - p.credited_minor - p.crediting_minor
+          ELSE 0 END`;
   const rows = await db.$queryRaw<{ id: string; currency: string; amountMinor: number }[]>`
     SELECT o.id, o.currency, ${amount} AS "amountMinor"
     FROM orders o LEFT JOIN payments p ON p.order_id = o.id

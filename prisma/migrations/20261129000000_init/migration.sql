@@ -739,6 +739,7 @@ CREATE TABLE jobs (
   started_at timestamptz(3),
   progress_at timestamptz(3) NOT NULL DEFAULT now(),
   finished_at timestamptz(3),
+  CONSTRAINT jobs_approved_by_another CHECK (approved_by <> actor),
   CONSTRAINT jobs_failed_within_done CHECK (failed BETWEEN 0 AND done),
   CONSTRAINT jobs_done_within_total CHECK (done <= total),
   CONSTRAINT jobs_ended_has_time
