@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import type { InlineConfig } from 'vitest/node';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 /**
  * What `npm run test:full` adds to `npm test`: whatever kills processes, waits out outages or sends
@@ -34,6 +35,7 @@ const COMMON = {
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
+    sequence: { sequencer: LongestFirst },
     reporters: [
       'default',
       './test/faults/coverage-reporter.ts',
