@@ -81,7 +81,7 @@ function titleOf({ kind, type }: Job): string {
 }
 
 function mailText({ cipher, publicUrl }: JobRecordDependencies, job: Job): string {
-  const files = filesOf(job).map((file) => signDownload(cipher, job.id, file));
+  const files = filesOf(job).map((file) => signDownload(cipher, { id: job.id, file }));
   const [first] = files;
   return [
     `${titleOf(job)} has ${job.status === 'cancelled' ? 'been cancelled' : job.status}.`,

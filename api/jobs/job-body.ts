@@ -24,7 +24,7 @@ export function jobBody(cipher: SecretCipher, job: Job): JobBody {
     started_at: job.startedAt,
     finished_at: job.finishedAt,
     files: filesOf(job).map((name) => {
-      const { path, expiresAt } = signDownload(cipher, id, name);
+      const { path, expiresAt } = signDownload(cipher, { id, file: name });
       return { name, url: path, expires_at: expiresAt };
     }),
   };

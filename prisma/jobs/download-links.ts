@@ -14,16 +14,25 @@ export interface DownloadLink {
   readonly expiresAt: string;
 }
 
+interface FileOfJob {
+  readonly id: JobId;
+  readonly file: JobFile;
+}
+
 const PURPOSE = 'job downloads';
 const LIFETIME_SECONDS = 24 * 3_600;
 /** Links of one hour are the same, so that a job that did not change reads the same. */
 const ROUND_TO_SECONDS = 3_600;
 
 /** A link that expires in a day, rounded up to the hour. */
-export function signDownload(cipher: SecretCipher, id: JobId, file: JobFile): DownloadLink {
+export function signDownload(
+  cipher: SecretCipher,
+  { id, file }: FileOfJob,
+  nowMs: number = Date.now(),
+): DownloadLink {
   const [key] = cipher.deriveKeys(PURPOSE);
   if (key === undefined) throw new TypeError('no encryption key');
-  const soonest = Math.floor(Date.now() / 1_000) + LIFETIME_SECONDS;
+  const soonest = Math.floor(nowMs / 1_000) + LIFETIME_SECONDS;
   const expires = Math.ceil(soonest / ROUND_TO_SECONDS) * ROUND_TO_SECONDS;
   const token = `${expires}.${signature(key, { id, file, expires }).toString('base64url')}`;
   return {
@@ -35,7 +44,8 @@ export function signDownload(cipher: SecretCipher, id: JobId, file: JobFile): Do
 /** `invalid`: for another file, changed, or signed with a key that is gone. */
 export function checkDownload(
   cipher: SecretCipher,
-  { id, file, token }: { readonly id: string; readonly file: JobFile; readonly token: string },
+  { id, file, token }: FileOfJob & { readonly token: string },
+  nowMs: number = Date.now(),
 ): 'valid' | 'invalid' | 'expired' {
   const [, digits, given = ''] = /^(\d{1,12})\.([\w-]{43})$/.exec(token) ?? [];
   const expires = Number(digits);
@@ -45,12 +55,12 @@ export function checkDownload(
     .map((key) => signature(key, { id, file, expires }))
     .some((own) => own.length === bytes.length && timingSafeEqual(own, bytes));
   if (!isGenuine) return 'invalid';
-  return expires * 1_000 > Date.now() ? 'valid' : 'expired';
+  return expires * 1_000 > nowMs ? 'valid' : 'expired';
 }
 
 function signature(
   key: Uint8Array,
-  { id, file, expires }: { readonly id: string; readonly file: JobFile; readonly expires: number },
+  { id, file, expires }: FileOfJob & { readonly expires: number },
 ): Buffer {
   return createHmac('sha256', key).update(`${id}/${file}/${expires}`).digest();
 }

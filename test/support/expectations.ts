@@ -1,4 +1,5 @@
 /** The two outcomes of an order, checked in our records and in the providers' own ledgers. */
+import type { WorkflowHandle } from '@temporalio/client';
 import { workflowMetadataQuery } from '@temporalio/workflow';
 import { expect } from 'vitest';
 import { AUTHORIZATION_LIFETIME_MS } from '../../domain/attention.ts';
@@ -125,6 +126,11 @@ export async function viewOf(handle: CheckoutHandle): Promise<CheckoutView> {
 /** The card in the Web UI, which reads it by a query of the SDK's. */
 export async function cardOf(handle: CheckoutHandle): Promise<string> {
   await viewOf(handle);
+  return currentDetailsOf(handle);
+}
+
+/** What any workflow shows there. */
+export async function currentDetailsOf(handle: WorkflowHandle): Promise<string> {
   return (await handle.query(workflowMetadataQuery)).currentDetails ?? '';
 }
 
