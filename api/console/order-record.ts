@@ -18,17 +18,22 @@ export function customerBox({ customer, shipping_address: to }: OrderView): Html
   );
 }
 
-export function linesTable({ lines, currency, total_minor: total }: OrderView): Html {
+export function linesTable(order: OrderView): Html {
+  const { lines, adjustments, currency, total_minor: total } = order;
   const rows = lines.map(({ sku, name, quantity, unit_price_minor: price }) => [
     html`${quantity} × ${name} <small class="muted">${sku}</small>`,
     money(quantity * price, currency),
+  ]);
+  const others = adjustments.map(({ kind, label, amount_minor: minor }) => [
+    html`${label} <small class="muted">${kind}</small>`,
+    money(minor, currency),
   ]);
   return section(
     'Lines',
     table({
       caption: 'Products of the order',
       head: ['Product', 'Price'],
-      rows: [...rows, ['Total', html`<strong>${money(total, currency)}</strong>`]],
+      rows: [...rows, ...others, ['Total', html`<strong>${money(total, currency)}</strong>`]],
       empty: '',
     }),
   );
@@ -56,6 +61,7 @@ export function moneyBox(order: OrderView): Html {
         (each) =>
           html`<p>
             ${money(each.amount_minor, each.currency)} ${badge(each.status)}
+            ${each.lines.map(({ quantity, sku }) => `${quantity} × ${sku}`).join(', ')}
             <small class="muted">
               refund, ${words(each.cause)},
               ${time(each.requested_at)}${

@@ -1,4 +1,5 @@
 /** What the shop asks of the API, and what it reads of the answers. */
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Language } from '../../domain/language.ts';
 import {
@@ -19,6 +20,22 @@ export type Product = z.output<typeof productSchema> & {
   readonly available: number | null;
 };
 
+const adjustmentSchema = z.object({
+  kind: z.string(),
+  label: z.string(),
+  amount_minor: z.number(),
+});
+export type Adjustment = z.output<typeof adjustmentSchema>;
+
+const quoteSchema = z.object({
+  /** Null: something is wrong with the cart. */
+  id: z.string().nullable(),
+  expires_at: z.string().nullable(),
+  total_minor: z.number().nullable(),
+  problems: z.array(z.object({ detail: z.string() })),
+});
+export type Quote = z.output<typeof quoteSchema>;
+
 const orderSchema = z.object({
   id: z.string(),
   order_number: z.string().optional(),
@@ -33,6 +50,7 @@ const orderSchema = z.object({
       unit_price_minor: z.number(),
     }),
   ),
+  adjustments: z.array(adjustmentSchema),
   customer: z.object({ name: z.string(), email: z.string() }),
   created_at: z.string(),
 });
@@ -46,8 +64,15 @@ const timelineEntrySchema = z.object({
 });
 export type TimelineEntry = z.output<typeof timelineEntrySchema>;
 
+/** The body of `POST /v1/quotes`. */
+export interface Cart {
+  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
+  readonly adjustments: readonly Adjustment[];
+  readonly currency: string;
+}
+
 /** The body of `POST /v1/orders`. */
-export interface PlaceOrder {
+export interface PlaceOrder extends Cart {
   readonly customer: {
     readonly name: string;
     readonly email: string;
@@ -56,10 +81,9 @@ export interface PlaceOrder {
     readonly sms_consent: boolean;
   };
   readonly shipping_address: Readonly<Record<'line1' | 'city' | 'postal_code' | 'country', string>>;
-  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
-  readonly currency: string;
   readonly payment_method: string;
   readonly expected_total_minor: number;
+  readonly quote?: string;
 }
 
 export interface ShopApi {
@@ -71,6 +95,8 @@ export interface ShopApi {
   timeline(id: string): Promise<readonly TimelineEntry[]>;
   /** The events from the first one on, as they happen, until `signal`. Rejects with ApiUnavailable. */
   follow(id: string, signal: AbortSignal): AsyncIterable<TimelineEntry>;
+  /** What the cart costs, and what is wrong with it. Rejects with ApiUnavailable. */
+  quote(cart: Cart): Promise<Quote>;
   place(order: PlaceOrder, key: string): Promise<Answer>;
   cancel(id: string, key: string): Promise<Answer>;
 }
@@ -109,6 +135,12 @@ export function createShopApi(options: ConnectionOptions): ShopApi {
     order: (id) => read(orderPath(id), orderSchema),
     timeline: async (id) => (await read(`${orderPath(id)}/timeline`, timelineList))?.data ?? [],
     follow,
+    quote: async (cart) => {
+      const { status, body } = await write('/v1/quotes', randomUUID(), cart);
+      const parsed = quoteSchema.safeParse(body);
+      if (parsed.success) return parsed.data;
+      throw new ApiUnavailable(`POST /v1/quotes was answered with ${status}`);
+    },
     place: (order, key) => write('/v1/orders', key, order),
     cancel: (id, key) => write(`${orderPath(id)}/cancel`, key, {}),
   };

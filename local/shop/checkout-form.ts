@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { LANGUAGES, type Language } from '../../domain/language.ts';
 import { problemIn } from './answer-words.ts';
-import type { PlaceOrder } from './api.ts';
+import type { Cart, PlaceOrder } from './api.ts';
 import type { Answer } from './connection.ts';
 import type { BasketLine } from './basket.ts';
+import { shippingOf } from './shipping.ts';
 import { CARDS, TROUBLES, type Card, type Trouble } from './offers.ts';
 
 const field = z.string().trim().max(200).default('');
@@ -29,6 +30,8 @@ const formSchema = z.object({
   lasts: z.enum(['order', 'always']),
   /** The total that the shopper saw. */
   total_minor: z.coerce.number().int().min(0),
+  /** The quote of that total; empty when something was wrong with the basket. */
+  quote: z.string().regex(/^(?:quo_[0-9a-z]{26})?$/),
   presses: z.coerce.number().int().min(1).max(2),
 });
 export type CheckoutForm = z.output<typeof formSchema>;
@@ -49,6 +52,7 @@ export function newForm(language: Language): CheckoutForm {
     trouble: 'none',
     lasts: 'order',
     total_minor: 0,
+    quote: '',
     presses: 1,
   };
 }
@@ -69,7 +73,7 @@ export function requestOf(
   lines: readonly BasketLine[],
 ): PlaceOrder {
   const { name, email, phone, language, sms_consent: smsConsent } = form;
-  const { line1, postal_code, city, country, total_minor } = form;
+  const { line1, postal_code, city, country, total_minor, quote } = form;
   return {
     customer: {
       name,
@@ -79,10 +83,19 @@ export function requestOf(
       sms_consent: smsConsent === 'yes',
     },
     shipping_address: { line1, postal_code, city, country: country.toUpperCase() },
-    lines: lines.map(({ product, quantity }) => ({ sku: product.sku, quantity })),
-    currency: lines[0]?.product.currency ?? 'EUR',
+    ...cartOf(lines),
     payment_method: card.method,
     expected_total_minor: total_minor,
+    ...(quote !== '' && { quote }),
+  };
+}
+
+/** What is asked of a quote, and ordered. */
+export function cartOf(lines: readonly BasketLine[]): Cart {
+  return {
+    lines: lines.map(({ product, quantity }) => ({ sku: product.sku, quantity })),
+    adjustments: [shippingOf(lines)],
+    currency: lines[0]?.product.currency ?? 'EUR',
   };
 }
 

@@ -4,13 +4,16 @@ import { LANGUAGES, type Language } from '../../domain/language.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { Html } from '../web/page.ts';
 import type { Told } from './answer-words.ts';
+import type { Adjustment, Quote } from './api.ts';
 import type { BasketLine } from './basket.ts';
-import { totalOf, totalPart } from './catalog-page.ts';
 import type { CheckoutForm } from './checkout-form.ts';
 import { CARDS, TROUBLES } from './offers.ts';
 
 export interface CheckoutPage {
   readonly lines: readonly BasketLine[];
+  readonly adjustments: readonly Adjustment[];
+  readonly currency: string;
+  readonly quote: Quote;
   readonly form: CheckoutForm;
   /** What was wrong with the form that was sent, by field. */
   readonly errors: Readonly<Record<string, string>>;
@@ -18,7 +21,8 @@ export interface CheckoutPage {
   readonly told: (Told & { readonly afterMs: number }) | null;
 }
 
-export function checkoutPage({ lines, form, errors, told }: CheckoutPage): Html {
+export function checkoutPage(page: CheckoutPage): Html {
+  const { lines, form, errors, told, quote } = page;
   return html`<header class="title"><h1>Check out</h1></header>
     ${
       told !== null &&
@@ -32,14 +36,15 @@ export function checkoutPage({ lines, form, errors, told }: CheckoutPage): Html 
     }
     <form method="post" action="/shop/checkout" class="columns" data-busy>
       <input type="hidden" name="key" value="${form.key}" />
-      <input type="hidden" name="total_minor" value="${totalOf(lines)}" />
+      <input type="hidden" name="total_minor" value="${quote.total_minor ?? 0}" />
+      <input type="hidden" name="quote" value="${quote.id ?? ''}" />
       <div>${addressPart(form, errors)} ${cardsPart(form)} ${troublePart(form)}</div>
       <section aria-labelledby="basket-title" class="aside">
         <h2 id="basket-title">Your basket</h2>
         <ul class="lines">
           ${lines.map(lineItem)}
         </ul>
-        ${totalPart(lines)}
+        ${sumPart(page)}
         <button class="wide" name="presses" value="1">Buy</button>
         <button class="wide outline" name="presses" value="2">Buy, and press twice at once</button>
         <p class="hint">
@@ -48,6 +53,31 @@ export function checkoutPage({ lines, form, errors, told }: CheckoutPage): Html 
         <p><a href="/shop">Back to the shop</a></p>
       </section>
     </form>`;
+}
+
+/** What it costs with what the shop adds, and what is wrong with it: as the quote says. */
+function sumPart({ adjustments, currency, quote }: CheckoutPage): Html {
+  const { total_minor: totalMinor, expires_at: expiresAt, problems } = quote;
+  return html`${adjustments.map((each) => adjustmentPart(each, currency))}
+  ${
+    totalMinor !== null &&
+    html`<p class="total">
+      Total <strong>${formatMoney({ amountMinor: totalMinor, currency })}</strong>
+    </p>`
+  }
+  ${problems.map(({ detail }) => html`<p class="notice">${detail}</p>`)}
+  ${
+    expiresAt !== null &&
+    html`<p class="hint">Quoted: these prices hold until ${expiresAt.slice(11, 16)} UTC.</p>`
+  }`;
+}
+
+/** Shipping and the like, in an order too. */
+export function adjustmentPart(
+  { label, amount_minor: amountMinor }: Adjustment,
+  currency: string,
+): Html {
+  return html`<p class="sum">${label} <span>${formatMoney({ amountMinor, currency })}</span></p>`;
 }
 
 const FIELDS = [

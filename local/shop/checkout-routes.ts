@@ -6,7 +6,7 @@ import { respondPage } from '../web/page.ts';
 import { answerInWords, problemIn } from './answer-words.ts';
 import { linesOf, readBasket, writeBasket, type BasketLine } from './basket.ts';
 import { buy } from './buy.ts';
-import { fieldErrors, newForm, readForm, requestOf } from './checkout-form.ts';
+import { cartOf, fieldErrors, newForm, readForm, requestOf } from './checkout-form.ts';
 import { checkoutPage, type CheckoutPage } from './checkout-page.ts';
 import type { ShopDeps } from './dependencies.ts';
 import { orderIdOf } from './purchases.ts';
@@ -66,7 +66,13 @@ async function basketOf(c: Context, { api }: ShopDeps): Promise<readonly BasketL
   return linesOf(readBasket(c), await api.products());
 }
 
-function show(c: Context, { site }: ShopDeps, page: CheckoutPage): Response | Promise<Response> {
+async function show(
+  c: Context,
+  { api, site }: ShopDeps,
+  shown: Omit<CheckoutPage, 'quote' | 'adjustments' | 'currency'>,
+): Promise<Response> {
+  const cart = cartOf(shown.lines);
+  const page = { ...shown, ...cart, lines: shown.lines, quote: await api.quote(cart) };
   const status = page.told === null ? 200 : 422;
   return respondPage(c, site, { title: 'Check out', main: checkoutPage(page), status });
 }

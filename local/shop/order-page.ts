@@ -8,6 +8,7 @@ import type { Html } from '../web/page.ts';
 import { answerInWords, cancelInWords } from './answer-words.ts';
 import type { Order } from './api.ts';
 import type { Row } from './behind.ts';
+import { adjustmentPart } from './checkout-page.ts';
 import { hasEnded, statusInWords } from './event-words.ts';
 import { orderIdOf, type Purchase } from './purchases.ts';
 
@@ -134,7 +135,7 @@ function markupOf(list: Row['list'], rows: readonly Row[]): readonly Html[] {
   return rows.filter((row) => row.list === list).map(({ markup }) => markup);
 }
 
-function linesPart({ lines, total_minor: totalMinor, currency }: Order): Html {
+function linesPart({ lines, adjustments, total_minor: totalMinor, currency }: Order): Html {
   return html`<section aria-label="What was ordered">
     <ul class="lines">
       ${lines.map(
@@ -145,6 +146,7 @@ function linesPart({ lines, total_minor: totalMinor, currency }: Order): Html {
           </li>`,
       )}
     </ul>
+    ${adjustments.map((each) => adjustmentPart(each, currency))}
     <p class="total">
       Total <strong>${formatMoney({ amountMinor: totalMinor, currency })}</strong>
     </p>

@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { choosePort } from '../support/ports.ts';
 import { useOpened } from '../support/use-opened.ts';
 import { useRunningShop } from '../support/use-shop.ts';
-import { buy, openVisitor, wordsOf, type Page, type Visitor } from './visitor.ts';
+import { buy, fieldsIn, openVisitor, wordsOf, type Page, type Visitor } from './visitor.ts';
 
 const shop = useRunningShop({ takesCallbacks: true });
 const api = useOpened(async () => {
@@ -63,7 +63,7 @@ describe('an order', () => {
     expect(later).toMatch(/\+\d+ ms The shopper has the answer: 201/);
     expect(later).toMatch(/Shipped: Sandbox Parcel, tracking number SP/);
     expect(later).toContain('warehouse/ship: done');
-    expect(later).toMatch(/authorize €12\.00 key &lt;order&gt;\/authorize capture €12\.00/);
+    expect(later).toMatch(/authorize €16\.90 key &lt;order&gt;\/authorize capture €16\.90/);
     expect(page.text).toContain(`${api.url}/console${page.path.replace('/shop', '')}`);
     expect(page.text).toContain('/namespaces/default/workflows/checkout%2Ford_');
     // The basket is bought.
@@ -147,6 +147,30 @@ describe('a refusal', () => {
     expect(wordsOf((await visitor.get('/shop')).text)).toContain('Total €12.00');
   });
 
+  test('the checkout shows a quote with shipping, and the order is sold at it', async () => {
+    const visitor = visit();
+    await visitor.post('/shop/basket', { sku: 'mug-white', quantity: '1' });
+    const { text } = await visitor.get('/shop/checkout');
+    expect(wordsOf(text)).toContain('Standard shipping €4.90 Total €16.90');
+    expect(text).toMatch(/name="quote" value="quo_[0-9a-z]{26}"/);
+    expect(wordsOf(text)).toMatch(/these prices hold until \d\d:\d\d UTC/);
+    await shop.db.product.update({ where: { sku: 'mug-white' }, data: { priceMinor: 1_300 } });
+    const form = { ...fieldsIn(text), presses: '1' };
+    const page = await visitor.post('/shop/checkout', form);
+    expect(wordsOf(page.text)).toContain('Standard shipping €4.90 Total €16.90');
+    await shop.db.product.update({ where: { sku: 'mug-white' }, data: { priceMinor: 1_200 } });
+    await visitor.post('/shop/basket', { sku: 'mug-white', quantity: '5' });
+    const free = await visitor.get('/shop/checkout');
+    expect(wordsOf(free.text)).toContain('Free shipping €0.00 Total €60.00');
+  });
+
+  test('what is wrong with the basket is said before anything is bought', async () => {
+    const visitor = visit();
+    await visitor.post('/shop/basket', { sku: 'sold-out', quantity: '1' });
+    const words = wordsOf((await visitor.get('/shop/checkout')).text);
+    expect(words).toContain('sold-out is sold out.');
+  });
+
   test('a product that is sold out is refused by name', async () => {
     const page = await buy(visit(), 'sold-out');
     expect(wordsOf(page.text)).toContain('Not enough left Sold out is sold out.');
@@ -169,7 +193,7 @@ describe('a refusal', () => {
       expect(next.path).toContain('/shop/orders/');
       return next;
     });
-    expect(wordsOf(await shipped(visitor, placed))).toContain('capture €12.00');
+    expect(wordsOf(await shipped(visitor, placed))).toContain('capture €16.90');
   });
 
   test('an API that does not answer closes the shop, in words', async () => {

@@ -78,7 +78,7 @@ export async function buy(
 }
 
 /** What a browser would send: inputs with their values, what is ticked, and the choices of selects. */
-function fieldsIn(text: string): Record<string, string> {
+export function fieldsIn(text: string): Record<string, string> {
   const inputs = [...text.matchAll(/<input[^>]*>/g)].map(([tag]) => tag);
   const sent = inputs.filter(
     (tag) => !/type="(?:radio|checkbox)"/.test(tag) || /\bchecked\b/.test(tag),
