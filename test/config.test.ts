@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, readAppConfig, readTemporalConfig, type Environment } from '../config.ts';
+import {
+  ConfigError,
+  readAppConfig,
+  readTemporalConfig,
+  smsSettingsOf,
+  type Environment,
+} from '../config.ts';
 import { createCallbackVerifier } from '../gateways/warehouse/callback.ts';
 import { PRODUCTION_CONFIG, REQUIRED_CONFIG } from './support/app-config.ts';
 
@@ -42,6 +48,9 @@ describe('an invalid setting', () => {
     ['PORT', '65536'],
     ['DATABASE_POOL', '2'],
     ['NODE_ENV', 'prod'],
+    ['TWILIO_ACCOUNT_SID', 'AC1'],
+    ['TWILIO_FROM', '0170 1234567'],
+    ['TWILIO_FROM', 'MG1 with too many letters'],
     ['SHOP_TIME_ZONE', 'Berlin'],
     ['SHOP_TIME_ZONE', 'Europe/Atlantis'],
     ['SHOP_TIME_ZONE', '+02:00'],
@@ -49,6 +58,33 @@ describe('an invalid setting', () => {
     const read = () => readAppConfig({ ...REQUIRED_CONFIG, [name]: value });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(`${name}: `);
+  });
+});
+
+describe('the SMS provider', () => {
+  const SMS = {
+    TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}`,
+    TWILIO_AUTH_TOKEN: 'token',
+    TWILIO_FROM: '+15005550006',
+  };
+
+  test('without its variables no SMS provider is configured, and that is no error', () => {
+    expect(smsSettingsOf(readAppConfig(REQUIRED_CONFIG))).toBeNull();
+  });
+
+  test.each(['+15005550006', `MG${'1'.repeat(32)}`, 'My Shop'])(
+    'an account, its token and the sender %s are an SMS provider at Twilio itself',
+    (from) => {
+      const settings = smsSettingsOf(
+        readAppConfig({ ...REQUIRED_CONFIG, ...SMS, TWILIO_FROM: from }),
+      );
+      expect(settings).toMatchObject({ apiUrl: 'https://api.twilio.com', from });
+    },
+  );
+
+  test.each(Object.keys(SMS))('an SMS provider without %s is refused with its name', (missing) => {
+    const read = () => readAppConfig({ ...REQUIRED_CONFIG, ...SMS, [missing]: ' ' });
+    expect(read).toThrow(`${missing}: required beside `);
   });
 });
 

@@ -359,7 +359,7 @@ describe('a text message', () => {
     return composeSms(shop, order, sms).replace(orderNumber(order.id), 'ABC-DEF-GHJ');
   };
 
-  test('it is one SMS in every language, with the order number and the tracking number', () => {
+  test('a text message is one SMS in every language, with the order number and the tracking number', () => {
     const number = '00340434161094042557';
     const texts = LANGUAGES.map((language) => textOf(language, { trackingNumber: number }));
     expect(texts).toEqual([

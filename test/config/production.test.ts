@@ -99,6 +99,8 @@ describe('a configuration for production', () => {
     ['TEMPORAL_ADDRESS', '10.0.0.7:7233', 'set TEMPORAL_TLS=true'],
     ['TEMPORAL_ADDRESS', 'temporal:99999', 'a host and a port'],
     ['TEMPORAL_ADDRESS', 'http://temporal:7233', 'a host and a port'],
+    ['TWILIO_API_URL', 'http://api.twilio.com', 'not be encrypted'],
+    ['TWILIO_API_URL', 'http://127.0.0.1:4000', "this machine's own address"],
     ['WAREHOUSE_API_KEY', LOCAL_SECRETS.warehouseKey, 'published'],
     ['WAREHOUSE_API_KEY', 'key', 'too short'],
     ['WAREHOUSE_API_KEY', 'the-key-of-the-warehouse', 'words'],
@@ -171,6 +173,15 @@ describe('a configuration for production', () => {
     ).toEqual([expect.stringContaining('also in WAREHOUSE_CALLBACK_SECRET')]);
   });
 
+  test('the published token of the SMS provider is refused, and one of your own accepted', () => {
+    const sms = { TWILIO_ACCOUNT_SID: LOCAL_SECRETS.twilioAccountSid, TWILIO_FROM: '+15005550006' };
+    const published = { ...sms, TWILIO_AUTH_TOKEN: LOCAL_SECRETS.twilioAuthToken };
+    expect(refusalOf({ ...CONFIG, ...published })).toEqual([
+      expect.stringContaining('TWILIO_AUTH_TOKEN: published'),
+    ]);
+    expect(refusalOf({ ...CONFIG, ...sms, TWILIO_AUTH_TOKEN: hexOf('token') })).toEqual([]);
+  });
+
   test('no secret that is written in a file of this repository is accepted', () => {
     const literals = new Set(
       filesOf(PROJECT).flatMap((file) =>
@@ -212,6 +223,7 @@ describe('ALLOW_UNSAFE', () => {
     STRIPE_API_KEY: `sk_test_${hexOf('staging')}`,
     STRIPE_API_URL: 'http://stripe-mock:12111',
     TEMPORAL_ADDRESS: 'temporal:7233',
+    TWILIO_API_URL: 'http://twilio-mock:8080',
     WAREHOUSE_API_KEY: 'short',
     WAREHOUSE_URL: 'http://127.0.0.1:8080',
   };
