@@ -638,6 +638,7 @@ SELECT o.id AS subject, 'kept in ' || string_agg(found, ', ' ORDER BY found) AS 
 FROM orders o CROSS JOIN LATERAL (
   SELECT 'payments' FROM payments WHERE order_id = o.id AND payment_method <> 'erased'
   UNION SELECT 'order_terms' FROM order_terms WHERE order_id = o.id
+  UNION SELECT 'order_adjustments' FROM order_adjustments WHERE order_id = o.id AND label <> 'erased'
   UNION SELECT 'shipments' FROM shipments WHERE order_id = o.id AND tracking_number <> 'erased'
   UNION SELECT 'refunds' FROM refunds
     WHERE order_id = o.id AND reason <> 'erased' AND requested_at < o.erased_at
