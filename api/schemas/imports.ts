@@ -4,6 +4,7 @@ import { IMPORT_COLUMNS } from '../../domain/import.ts';
 
 export const importQuery = z.object({
   type: z.enum(['products', 'stock']).openapi({
+    example: 'products',
     description: Object.entries(IMPORT_COLUMNS)
       .map(([type, columns]) => `\`${type}\`: the columns ${columns.join(', ')}.`)
       .join(' '),

@@ -178,10 +178,15 @@ function exampleOf(path: string, { parameters, requestBody }: z.infer<typeof ope
   );
   expect(target, 'a parameter of the path has no example').not.toContain('{');
   const query = new URLSearchParams(Object.fromEntries(at('query'))).toString();
-  const schema = requestBody?.content['application/json']?.schema;
+  const [type = '', content] = Object.entries(requestBody?.content ?? {})[0] ?? [];
+  const schema = content?.schema;
   const body = schema?.$ref === undefined ? schema?.example : componentOf(schema.$ref).example;
   if (requestBody !== undefined) expect(body, `${path} has no example`).toBeDefined();
-  return { target: `${target}?${query}`, headers: Object.fromEntries(at('header')), body };
+  const headers = {
+    ...Object.fromEntries(at('header')),
+    ...(type !== '' && { 'content-type': type }),
+  };
+  return { target: `${target}?${query}`, headers, body };
 }
 
 function componentOf(reference: string): z.infer<typeof exampled> {
