@@ -90,8 +90,8 @@ describe('a product', () => {
       expect((await showThere()).headers.get('cache-status')).toMatch(/^holdfast; hit; ttl=\d+$/);
     });
     const notified = new Promise<void>((resolve) => {
-      other.services.notifications.subscribe('holdfast_products', (sku) => {
-        if (sku === 'elsewhere') resolve();
+      other.services.notifications.subscribe('holdfast_products', (payload) => {
+        if (payload !== null) resolve();
       });
     });
     expect((await put('elsewhere', { price_minor: 700 })).status).toBe(200);

@@ -655,9 +655,10 @@ $$;
 CREATE TRIGGER events_notify AFTER INSERT ON events
   FOR EACH ROW EXECUTE FUNCTION notify_order();
 
+-- Without the product: of many in one transaction, such as a batch of an import, one is sent.
 CREATE FUNCTION notify_product() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pg_notify('holdfast_products', NEW.sku);
+  PERFORM pg_notify('holdfast_products', '');
   RETURN NULL;
 END
 $$;
