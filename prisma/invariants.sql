@@ -666,6 +666,40 @@ UNION ALL
 SELECT c.id, 'kept in credit_entries' FROM customers c JOIN credit_entries e ON e.customer_id = c.id
 WHERE c.email IS NULL AND e.reason <> 'erased';
 
+-- invariant: job_progress
+-- title: A job has done no more than there is, and one that succeeded has done everything
+-- holds: always
+SELECT id AS subject, format('%s: %s of %s done, %s failed, ended at %s', status, done, total, failed,
+  finished_at) AS detail
+FROM jobs
+WHERE done > total OR failed > done OR (status = 'succeeded' AND total IS DISTINCT FROM done)
+  OR (status IN ('succeeded', 'failed', 'cancelled')) <> (finished_at IS NOT NULL);
+
+-- invariant: job_chunks
+-- title: The pieces of what a job read and wrote have no gap, and are all that it wrote
+-- holds: always
+-- Older ones are being deleted.
+SELECT j.id AS subject, format('%s gaps, %s bytes of %s', COALESCE(c.gaps, 0), COALESCE(c.bytes, 0),
+  j.output_bytes) AS detail
+FROM jobs j LEFT JOIN (
+  SELECT job_id, sum(last + 1 - pieces) AS gaps, sum(bytes) FILTER (WHERE stream <> 'input') AS bytes
+  FROM (
+    SELECT job_id, stream, max(seq) AS last, count(*) AS pieces, sum(octet_length(body)) AS bytes
+    FROM job_chunks GROUP BY job_id, stream) s
+  GROUP BY job_id) c ON c.job_id = j.id
+WHERE COALESCE(j.finished_at, now()) > now() - interval '30 days'
+  AND (c.gaps > 0 OR COALESCE(c.bytes, 0) <> j.output_bytes);
+
+-- invariant: jobs_proceed
+-- title: A queued job has a workflow, and one that runs commits batches
+-- holds: settled
+-- Between two slices a job waits for the others.
+SELECT id AS subject, format('%s, no progress since %s', status, progress_at) AS detail
+FROM jobs, given
+WHERE (status = 'queued' AND workflow_started_at IS NULL AND progress_at < now() - grace)
+  OR (status IN ('queued', 'running', 'cancelling')
+    AND progress_at < now() - grace - interval '15 minutes');
+
 -- invariant: cursors_within_log
 -- title: No cursor is beyond the end of the log, where its subscription would miss new events
 -- holds: always

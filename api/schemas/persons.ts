@@ -39,5 +39,6 @@ export const personSchema = z
     messages: z.array(row).openapi({
       description: 'Messages of providers that name the e-mail, but no order.',
     }),
+    jobs: z.array(row).openapi({ description: 'Jobs whose end the e-mail is told.' }),
   })
   .openapi('Person');

@@ -139,9 +139,8 @@ export class JobAdvancedError extends Error {
  */
 export async function advanceJob(tx: Transaction, job: Job, step: JobStep): Promise<Job> {
   const { done, failed = 0, cursor, total } = step;
-  const output = linesOf(step.output);
-  const errors = linesOf(step.errors);
-  const bytes = Buffer.byteLength(output) + Buffer.byteLength(errors);
+  const chunks = [...chunksOf('output', step.output), ...chunksOf('errors', step.errors)];
+  const bytes = chunks.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0);
   const known = total ?? job.total;
   const advanced = await tx.$executeRaw`
     UPDATE jobs SET done = done + ${done}, failed = failed + ${failed},
@@ -151,22 +150,33 @@ export async function advanceJob(tx: Transaction, job: Job, step: JobStep): Prom
       output_bytes = output_bytes + ${bytes}, progress_at = now()
     WHERE id = ${job.id} AND batches = ${job.batches} AND status IN ('running', 'cancelling')`;
   if (advanced !== 1) throw new JobAdvancedError();
-  await appendChunk(tx, job.id, { stream: 'output', body: output });
-  await appendChunk(tx, job.id, { stream: 'errors', body: errors });
+  for (const chunk of chunks) await appendChunk(tx, job.id, chunk);
   return requireJob(tx, job.id);
 }
 
-function linesOf(rows: readonly object[] = []): string {
-  return rows.map((row) => JSON.stringify(row)).join('\n');
+interface Chunk {
+  readonly stream: JobStream;
+  /** A row per line. */
+  readonly body: string;
+}
+
+/** A download holds one of them in memory. */
+const ROWS_PER_CHUNK = 2_000;
+
+function chunksOf(stream: JobStream, rows: readonly object[] = []): readonly Chunk[] {
+  const count = Math.ceil(rows.length / ROWS_PER_CHUNK);
+  return Array.from({ length: count }, (_, at) => {
+    const part = rows.slice(at * ROWS_PER_CHUNK, (at + 1) * ROWS_PER_CHUNK);
+    return { stream, body: part.map((row) => JSON.stringify(row)).join('\n') };
+  });
 }
 
 /** The job's row is locked, so no other appends. */
 async function appendChunk(
   tx: Transaction,
   id: JobId,
-  { stream, body }: { readonly stream: JobStream; readonly body: string },
+  { stream, body }: Chunk,
 ): Promise<void> {
-  if (body === '') return;
   await tx.$executeRaw`
     INSERT INTO job_chunks (job_id, stream, seq, body)
     SELECT ${id}, ${stream}::job_stream, COALESCE(max(seq) + 1, 0), ${body}

@@ -139,6 +139,8 @@ async function eraseCustomerWithin(
   await tx.$executeRaw`
     UPDATE inbox i SET payload = '{}', body = NULL
     WHERE processed_at IS NOT NULL AND ${isAbout(email)}`;
+  // Whoever asked for a mail about a report may be a customer, too.
+  await tx.$executeRaw`UPDATE jobs SET notify_email = NULL WHERE notify_email = ${email}`;
   if (!customer) return { kind: 'unknown' };
   const { id: customerId } = customer;
   await tx.$executeRaw`

@@ -83,3 +83,10 @@ export async function exportMessages(db: Database, email: string): Promise<reado
     SELECT ${MESSAGE} AS row FROM inbox i WHERE ${isAbout(email)} ORDER BY received_at`;
   return rows.map(({ row }) => row);
 }
+
+/** Jobs whose end the e-mail is told. */
+export async function exportJobs(db: Database, email: string): Promise<readonly Row[]> {
+  const rows = await db.$queryRaw<{ row: Row }[]>`
+    SELECT to_jsonb(j) AS row FROM jobs j WHERE notify_email = ${email} ORDER BY id`;
+  return rows.map(({ row }) => row);
+}

@@ -9,10 +9,11 @@ import {
 } from '../../prisma/operations/invariants.ts';
 import { useHealthyShop } from './scenarios.ts';
 import { EVENT_PLANTINGS } from './event-plantings.ts';
+import { JOB_PLANTINGS } from './job-plantings.ts';
 import { ORDER_PLANTINGS } from './order-plantings.ts';
 import { plantedIn, type Planting } from './planting.ts';
 
-const PLANTINGS = [...ORDER_PLANTINGS, ...EVENT_PLANTINGS];
+const PLANTINGS = [...ORDER_PLANTINGS, ...EVENT_PLANTINGS, ...JOB_PLANTINGS];
 /** The only violation that is not planted as rows. */
 const LONG_TRANSACTIONS = 'no_long_transactions';
 

@@ -11,6 +11,7 @@ import { orderIdOf, type CheckoutHandle } from '../support/running-shop.ts';
 import { useSkippingShop } from '../support/use-shop.ts';
 import { textOf, readHistory, writeHistory } from './histories.ts';
 import { arm, PATHS, type Path } from './paths.ts';
+import { JOB_PATHS } from './job-paths.ts';
 import { beginRefund, REFUND_PATHS } from './refund-paths.ts';
 
 const RECORDING = environment()['RECORD_HISTORIES'] === '1';
@@ -48,6 +49,20 @@ describe.runIf(RECORDING)('recording', () => {
     await path.meanwhile?.(shop, handle);
     expect((await handle.result()).status).toBe(path.ends);
     await record(path, handle);
+  });
+});
+
+describe.runIf(RECORDING)('recording of jobs', () => {
+  const shop = useSkippingShop({ queues: ['events', 'jobs'] });
+
+  test.each(JOB_PATHS)('job path $name is recorded', async ({ name, holds, ends, ...path }) => {
+    const handle = await path.begin(shop);
+    await path.meanwhile?.(handle);
+    await handle.result().catch(() => undefined);
+    expect((await handle.describe()).status.name).toBe(ends);
+    writeHistory(name, await handle.fetchHistory());
+    const text = textOf(readHistory(name));
+    for (const word of holds) expect(text).toContain(word);
   });
 });
 

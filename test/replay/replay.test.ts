@@ -3,26 +3,27 @@ import { tmpdir } from 'node:os';
 import { describe, expect, inject, test } from 'vitest';
 import { PROJECT } from '../../local/stack/home.ts';
 import { CANARIES } from '../support/client.ts';
+import { JOB_PATHS } from './job-paths.ts';
 import { listHistories, readHistory, textOf, type RecordedHistory } from './histories.ts';
 import { PATHS } from './paths.ts';
 import { replay } from './replaying.ts';
 import { REFUND_PATHS } from './refund-paths.ts';
 
 const NAMES = listHistories();
-const ALL_PATHS = [...PATHS, ...REFUND_PATHS];
+const ALL_PATHS = [...PATHS, ...REFUND_PATHS, ...JOB_PATHS];
 const NOT_DETERMINISTIC = /TMPRL1100/;
 
 const current = { code: readFileSync(inject('workflowBundle'), 'utf8') };
 
 describe('recorded histories', () => {
-  test('every path of an order or a refund has a recorded history', () => {
+  test('every path of an order, a refund or a job has a recorded history', () => {
     for (const { name } of ALL_PATHS) expect(NAMES).toContain(name);
   });
 
   test.each(ALL_PATHS)('the recorded history $name shows its path', ({ name, holds }) => {
     const text = textOf(readHistory(name));
     for (const word of holds) expect(text).toContain(word);
-    expect(text).toMatch(/ord_[0-9a-z]{26}/);
+    expect(text).toMatch(/(?:ord|rep|imp|blk)_[0-9a-z]{26}|report-sales-by-day/);
   });
 
   test('all recorded histories replay against the current workflows', async () => {
