@@ -6,6 +6,7 @@ import { listPatterns, readOptions } from '../../tools/demo/options.ts';
 import { PATTERNS } from '../../tools/demo/patterns.ts';
 import { SCENARIOS } from '../../tools/demo/scenarios.ts';
 import { mismatches } from '../../tools/demo/verdict.ts';
+import { WORK } from '../../tools/demo/work.ts';
 import { isPlace } from '../../local/sandbox/faults.ts';
 import { PROJECT } from '../../local/stack/home.ts';
 import { read } from '../support/documents.ts';
@@ -55,9 +56,11 @@ describe('the demo', () => {
 });
 
 describe('the demo of a pattern', () => {
-  it('the demos of the patterns arm only faults that the sandbox knows', () => {
-    const folder = join('tools', 'demo', 'patterns');
-    const sources = readdirSync(join(PROJECT, folder)).map((file) => read(join(folder, file)));
+  it('the demos of patterns and work arm only faults that the sandbox knows', () => {
+    const sources = ['patterns', 'work'].flatMap((name) => {
+      const folder = join('tools', 'demo', name);
+      return readdirSync(join(PROJECT, folder)).map((file) => read(join(folder, file)));
+    });
     const armed = [...sources.join('').matchAll(/'([a-z]+)\/([a-z]+)': \{ mode: '/g)];
     expect(armed.length).toBeGreaterThan(8);
     for (const [place, provider = '', operation = ''] of armed) {
@@ -74,8 +77,10 @@ describe('the demo of a pattern', () => {
     expect(() => readOptions(['--lists'])).toThrow('--lists');
   });
 
-  it('without a name the demo runs its scenarios, and lists the patterns on request', () => {
+  it('without a name the demo runs its scenarios, and lists the patterns or shows each kind of work on request', () => {
     expect(readOptions([])).toEqual({ list: false, patterns: [] });
+    const scenes = readOptions(['work', 'saga']).patterns.map(({ name }) => name);
+    expect(scenes).toEqual([...Object.keys(WORK), 'saga']);
     expect(readOptions(['--list']).list).toBe(true);
     expect(readOptions(['saga', 'cache']).patterns.map(({ name }) => name)).toEqual([
       'saga',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { PATTERNS } from '../../tools/demo/patterns.ts';
+import { WORK } from '../../tools/demo/work.ts';
 import { eventually } from '../support/eventually.ts';
 import { copyCheckout, processesOf, runIn, startIn, which, type Started } from './checkout.ts';
 
@@ -65,14 +66,15 @@ describe.runIf(process.platform === 'linux')('npm start and npm test', () => {
   );
 
   test(
-    'the demo of every pattern passes on a stack that was just started, and restores it',
+    'the demo of every pattern and kind of work passes on a stack that was just started, and restores it',
     async () => {
       const copy = await checkout('patterns');
       // A probe that comes sooner, so that the demo of the circuit breaker waits less.
       const stack = await start(copy, { env: { BREAKER_PROBE_AFTER_MS: '3000' } });
       const names = Object.keys(PATTERNS);
-      const { code, output } = await runIn(copy, ['npm', 'run', 'demo', '--', ...names]);
-      expect(output).toContain(`Passed: ${names.length} of ${names.length}.`);
+      const { code, output } = await runIn(copy, ['npm', 'run', 'demo', '--', ...names, 'work']);
+      const demos = names.length + Object.keys(WORK).length;
+      expect(output).toContain(`Passed: ${demos} of ${demos}.`);
       expect(code).toBe(0);
       expect(await stack.order()).toBe('shipped');
       await stack.stop();

@@ -4,7 +4,7 @@
  */
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Of half a minute and more, longest first. */
+/** Longest first: of half a minute and more, and in `npm test` of ten seconds. */
 const LONGEST = [
   'test/faults/kills/commits.test.ts',
   'test/install/install.test.ts',
@@ -19,6 +19,9 @@ const LONGEST = [
   'test/browser/operations.test.ts',
   'test/faults/needs-attention.test.ts',
   'test/browser/console.test.ts',
+  'test/main.test.ts',
+  'test/local/keys.test.ts',
+  'test/samples.test.ts',
 ];
 
 export class LongestFirst extends BaseSequencer {
