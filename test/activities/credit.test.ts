@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import { expireDueCredit } from '../../activities/operations/expire-credit.ts';
-import type { CustomerId, OrderId } from '../../domain/ids.ts';
+import { isOrderId, type CustomerId, type OrderId } from '../../domain/ids.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import { findBalances, pageCreditEntries } from '../../prisma/credit/accounts.ts';
 import { grantCredit } from '../../prisma/credit/grant.ts';
@@ -17,7 +16,7 @@ import { refundCalls } from '../api/refund-calls.ts';
 import { claimOf, draftOf, untilOneWaits } from '../prisma/seeded-database.ts';
 import { DECLINED_CARD } from '../support/client.ts';
 import { expectInvariants } from '../support/invariants.ts';
-import { problemOf } from '../support/responses.ts';
+import { orderOf, problemOf } from '../support/responses.ts';
 import { paymentEffects } from '../support/shop.ts';
 import { useSteps } from './steps.ts';
 
@@ -63,15 +62,9 @@ async function placed({ customer }: Owner, creditMinor: number, changes: object 
     creditMinor === PRICE ? { payment_method: undefined, ...part } : part,
   );
   expect(response.status).toBe(201);
-  const { id } = placedBody.parse(await response.json());
-  const order = await findOrder(steps.db, uncheckedId(id));
-  if (order === null) throw new Error('not stored');
-  return order.id;
-}
-
-const placedBody = z.looseObject({ id: z.string() });
-function uncheckedId(id: string): OrderId {
-  return z.custom<OrderId>().parse(id);
+  const { id } = await orderOf(response);
+  if (!isOrderId(id)) throw new Error(`no id of an order: ${id}`);
+  return id;
 }
 
 async function paid(owner: Owner, creditMinor: number): Promise<OrderId> {
@@ -112,7 +105,7 @@ function amountsAtProvider(orderId: OrderId): readonly string[] {
 const paymentOf = (orderId: OrderId) => steps.db.payment.findUniqueOrThrow({ where: { orderId } });
 
 describe('an order that store credit pays wholly', () => {
-  test('it ships without any call to the payment provider, and its refunds are credit', async () => {
+  test('an order that credit pays ships without a call to the payment provider, and its refunds are credit', async () => {
     const owner = await ownerOf(1_500);
     const orderId = await paid(owner, PRICE);
     expect(await balanceOf(owner)).toBe(300);
@@ -148,7 +141,7 @@ describe('an order that store credit pays wholly', () => {
     },
   );
 
-  test('one that was never settled expires without the provider and gives its credit back', async () => {
+  test('an order that was never settled expires without the provider and gives its credit back', async () => {
     const owner = await ownerOf(200);
     const draft = { ...draftOf(), ...owner, creditMinor: 200, paymentMethod: null };
     const customer = { ...owner.customer, phone: null };
@@ -163,7 +156,7 @@ describe('an order that store credit pays wholly', () => {
 });
 
 describe('an order that store credit pays in part', () => {
-  test('the card pays the rest, and is refunded first', async () => {
+  test('the card pays what credit does not, and is refunded first', async () => {
     const owner = await ownerOf(500);
     const orderId = await paid(owner, 500);
     expect(await refund(orderId, { amount_minor: 900 })).toMatchObject({ creditMinor: 200 });
@@ -238,7 +231,7 @@ describe('a refund to store credit', () => {
 });
 
 describe('a balance', () => {
-  test('of many orders that race for it exactly as many are placed as it pays for', async () => {
+  test('a balance that many orders race for pays exactly as many as it can', async () => {
     const owner = await ownerOf(3 * PRICE);
     const body = { customer: owner.customer, credit_minor: PRICE, payment_method: undefined };
     const responses = await Promise.all(Array.from({ length: 12 }, () => steps.place(body)));

@@ -25,6 +25,7 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
   analytics_hourly: 'all',
   sales_hourly: 'all',
   redrives: 'all',
+  credit_accounts: 'all',
   warehouse_feed_batches: 'all',
   consumed_events: 'all',
   maintenance_runs: 'all',
@@ -49,6 +50,7 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
   order_terms: ['order_id'],
   order_adjustments: ['order_id'],
   payments: ['id', 'order_id', 'currency', 'provider_reference', 'decline_code'],
+  credit_entries: ['id', 'customer_id', 'currency', 'order_id', 'refund_id', 'key', 'actor'],
   refunds: ['id', 'order_id', 'key', 'currency', 'failure_code', 'provider_reference'],
   shipments: ['id', 'order_id', 'correlation_id', 'carrier'],
   step_attempts: ['order_id', 'step'],
@@ -87,14 +89,23 @@ const ROWS = [
   `INSERT INTO idempotency_keys (api_key_id, scope, key, fingerprint, state, lease_until, status, body)
    SELECT 'k', 'POST /v1/customers', 'r', 'f', 'done', now(), 201,
      '{"object":"customer","id":"' || customer_id || '"}' FROM orders WHERE id = $1`,
+  `WITH account AS (
+     INSERT INTO credit_accounts (customer_id, currency, balance_minor)
+     SELECT customer_id, currency, 500 FROM orders WHERE id = $1 RETURNING *)
+   INSERT INTO credit_entries (id, customer_id, currency, kind, amount_minor, reason, key, actor)
+   SELECT 'cre_of_person', customer_id, currency, 'granted', 500, 'r', 'k', 'a' FROM account`,
+  `INSERT INTO idempotency_keys (api_key_id, scope, key, fingerprint, state, lease_until, status, body)
+   SELECT 'k', 'POST /v1/customers/' || customer_id || '/credit', 'g', 'f', 'done', now(), 201, '{}'
+   FROM orders WHERE id = $1`,
 ];
 
 /** The rows of the order by table; by `order_id` unless named here. */
 const ROWS_OF: Readonly<Record<string, string>> = {
   customers: 'id = (SELECT customer_id FROM orders WHERE id = $1)',
   orders: 'id = $1',
+  credit_entries: 'customer_id = (SELECT customer_id FROM orders WHERE id = $1)',
   webhook_attempts: 'event_id IN (SELECT id FROM events WHERE order_id = $1)',
-  idempotency_keys: `(order_id = $1 OR scope LIKE '%' || $1 || '%' OR scope = 'POST /v1/customers')`,
+  idempotency_keys: `(order_id = $1 OR scope LIKE '%' || $1 || '%' OR scope LIKE 'POST /v1/customers%')`,
 };
 
 /**

@@ -83,6 +83,7 @@ describe('a person with a shipped and refunded order', () => {
     expect(before).toEqual(expect.arrayContaining(planted.map((each) => each.split(' ').at(-1))));
     const erased = await erase(` ${PERSON.email.toUpperCase()} `);
     expect(erased).toMatchObject({ object: 'erasure', orders: 1, complete: true });
+    expect(erased.credit_left).toEqual([{ amount_minor: 500, currency: 'EUR' }]);
     const left = await columnsWith(shop.databaseUrl, [...THEIRS, PLANTED]);
     expect(left).toEqual([]);
     const record = await shop.db.auditEntry.findFirstOrThrow({

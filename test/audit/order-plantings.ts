@@ -219,4 +219,54 @@ export const ORDER_PLANTINGS: readonly Planting[] = [
       `UPDATE orders SET updated_at = now() - interval '1 day' WHERE id = ':shippingRefused'`,
     ],
   },
+  {
+    invariant: 'money_bounded',
+    what: 'a payment with credit that its order does not have',
+    statements: [`UPDATE payments SET credit_minor = 1 WHERE order_id = ':shipped'`],
+  },
+  {
+    invariant: 'refunds_counted',
+    what: 'credit of a refund that the payment does not count',
+    also: ['credit_of_orders'],
+    statements: [`UPDATE payments SET credited_minor = 0 WHERE order_id = ':refundedToCredit'`],
+  },
+  {
+    invariant: 'credit_balances',
+    what: 'a balance that the ledger does not give',
+    statements: ['UPDATE credit_accounts SET balance_minor = balance_minor + 1'],
+  },
+  {
+    invariant: 'credit_of_orders',
+    what: 'a cancelled order that kept its credit',
+    also: ['credit_balances'],
+    statements: [
+      `DELETE FROM credit_entries WHERE order_id = ':cancelledWithCredit' AND kind = 'given_back'`,
+    ],
+  },
+  {
+    invariant: 'credit_of_orders',
+    what: 'an order that spent its credit twice',
+    also: ['credit_balances'],
+    statements: [
+      `INSERT INTO credit_entries (id, customer_id, currency, kind, amount_minor, order_id, key, actor)
+       SELECT 'cre_second', customer_id, currency, kind, amount_minor, order_id, 'second', actor
+       FROM credit_entries WHERE order_id = ':paidByCredit'`,
+    ],
+  },
+  {
+    invariant: 'credit_of_orders',
+    what: 'a refund to credit that is not in the ledger',
+    also: ['credit_balances'],
+    statements: [`DELETE FROM credit_entries WHERE order_id = ':refundedToCredit'`],
+  },
+  {
+    invariant: 'credit_expires',
+    what: 'a grant that the sweep has left',
+    statements: [`UPDATE credit_accounts SET next_expiry_at = now() - interval '1 day'`],
+  },
+  {
+    invariant: 'credit_expires',
+    what: 'a grant that no sweep will look at',
+    statements: ['UPDATE credit_accounts SET next_expiry_at = NULL'],
+  },
 ];

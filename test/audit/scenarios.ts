@@ -4,13 +4,17 @@ import { createAuditSubscriber } from '../../activities/events/subscribers/audit
 import type { Subscriber } from '../../activities/events/subscribers/subscriber.ts';
 import { createWarehouseFeedSubscriber } from '../../activities/events/subscribers/warehouse-feed.ts';
 import { createWebhookSubscriber } from '../../activities/events/subscribers/webhook.ts';
-import type { OrderId } from '../../domain/ids.ts';
+import type { CustomerId, OrderId } from '../../domain/ids.ts';
 import {
   MANUAL_CARRIER,
   type CancelReason,
   type Order,
   type OrderStatus,
 } from '../../domain/order.ts';
+import type { RefundTarget } from '../../domain/refund.ts';
+import { uncheckedColumn } from '../../prisma/client/columns.ts';
+import { grantCredit } from '../../prisma/credit/grant.ts';
+import { openOrder } from '../../prisma/orders/place-order.ts';
 import {
   listDeadLetters,
   markRedriven,
@@ -24,7 +28,7 @@ import { recordAction } from '../../prisma/access/operator-actions.ts';
 import { markStarted } from '../../prisma/orders/orders.ts';
 import * as attention from '../../prisma/orders/needs-attention.ts';
 import * as payments from '../../prisma/payments/payments.ts';
-import { recordDeclined } from '../../prisma/orders/settle-order.ts';
+import { recordDeclined, recordPlaced } from '../../prisma/orders/settle-order.ts';
 import {
   openRemainingRefund,
   recordRefundSucceeded,
@@ -43,7 +47,12 @@ import {
   listEndpoints,
 } from '../../prisma/events/webhook-endpoints.ts';
 import type { WebhookSender } from '../../gateways/webhooks/sender.ts';
-import { claimOf, openSeededDatabase, type SeededDatabase } from '../prisma/seeded-database.ts';
+import {
+  claimOf,
+  draftOf,
+  openSeededDatabase,
+  type SeededDatabase,
+} from '../prisma/seeded-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { CIPHER } from '../support/shop.ts';
 import { useOpened } from '../support/use-opened.ts';
@@ -68,6 +77,9 @@ export const SCENARIOS = [
   'waitingAfterManualCapture',
   'capturedAndShippedManually',
   'refundedAndReleasedManually',
+  'paidByCredit',
+  'cancelledWithCredit',
+  'refundedToCredit',
 ] as const;
 export type ScenarioOrders = Readonly<Record<(typeof SCENARIOS)[number], OrderId>>;
 
@@ -133,6 +145,7 @@ async function writeOrders(shop: SeededDatabase): Promise<ScenarioOrders> {
     waitingAfterManualCapture: await waitingAfterManualCapture(shop),
     capturedAndShippedManually: await shippedManually(shop),
     refundedAndReleasedManually: await compensatedManually(shop),
+    ...(await writeCreditOrders(shop)),
   };
 }
 
@@ -168,7 +181,11 @@ async function shipped(shop: SeededDatabase): Promise<OrderId> {
   return id;
 }
 
-async function refunded(shop: SeededDatabase, status: 'requested' | 'succeeded'): Promise<OrderId> {
+async function refunded(
+  shop: SeededDatabase,
+  status: 'requested' | 'succeeded',
+  to: RefundTarget = 'original',
+): Promise<OrderId> {
   const { db } = shop;
   const { id: orderId } = await advanced(shop, 'paid');
   const asked = {
@@ -176,14 +193,15 @@ async function refunded(shop: SeededDatabase, status: 'requested' | 'succeeded')
     amountMinor: 100,
     reason: 'one mug was broken',
     actor: 'key_operator',
-    to: 'original',
+    to,
   } as const;
   const response = () => ({ status: 202, body: '{}' });
   const claim = claimOf({ scope: 'refunds' });
   const outcome = await requestRefund(db, { ...asked, claim, response });
   if (outcome.kind !== 'requested') throw new Error(`not accepted: ${outcome.kind}`);
   await markRefundStarted(db, outcome.refund.id);
-  if (status === 'succeeded') await recordRefundSucceeded(db, outcome.refund, `re_${orderId}`);
+  const reference = to === 'credit' ? null : `re_${orderId}`;
+  if (status === 'succeeded') await recordRefundSucceeded(db, outcome.refund, reference);
   return orderId;
 }
 
@@ -208,6 +226,37 @@ async function cancelledAfterCapture(shop: SeededDatabase, parcel: 'cancelled' |
   await steps.recordStockReleased(shop.db, order.id);
   await steps.recordCancelled(shop.db, order.id, 'shipping_refused');
   return order.id;
+}
+
+/** Orders of a customer whose grant expires in a hundred years, with wholly and partly spent credit. */
+async function writeCreditOrders(shop: SeededDatabase) {
+  const { db } = shop;
+  const { id: customerId } = await db.customer.findFirstOrThrow();
+  const grant = { customerId: uncheckedColumn<CustomerId>(customerId), amountMinor: 1_000 };
+  const terms = { currency: 'EUR', reason: 'late', expiresAt: '2126-01-01T00:00:00Z' };
+  await db.$transaction((tx) => grantCredit(tx, { ...grant, ...terms, actor: 'key_operator' }));
+  const paid = await placedWithCredit(shop, 200);
+  await steps.recordReserved(db, paid.id);
+  await payments.recordCaptured(db, await paymentOf(shop, paid.id));
+  const cancelled = await placedWithCredit(shop, 50);
+  await startCancelling(shop, cancelled, 'requested_by_customer');
+  await payments.recordVoided(db, await paymentOf(shop, cancelled.id));
+  await steps.recordCancelled(db, cancelled.id, 'requested_by_customer');
+  const refundedToCredit = await refunded(shop, 'succeeded', 'credit');
+  return { paidByCredit: paid.id, cancelledWithCredit: cancelled.id, refundedToCredit };
+}
+
+async function placedWithCredit({ db }: SeededDatabase, creditMinor: number): Promise<Order> {
+  const draft = draftOf();
+  const paymentMethod = creditMinor === draft.totalMinor ? null : draft.paymentMethod;
+  const opened = await openOrder(db, claimOf(), { ...draft, creditMinor, paymentMethod });
+  if (opened.kind !== 'opened') throw new Error(opened.kind);
+  const { order } = opened;
+  const reference = paymentMethod && `pi_${order.id}`;
+  const response = () => ({ status: 201, body: JSON.stringify({ id: order.id }) });
+  await recordPlaced(db, order, { reference, response });
+  await markStarted(db, order.id);
+  return order;
 }
 
 async function waiting(

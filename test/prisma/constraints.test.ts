@@ -102,7 +102,8 @@ describe('orders', () => {
     ['needs_attention without a waiting step', "status = 'needs_attention'"],
     ['a waiting step without needs_attention', "attention_step = 'capturePayment'"],
     ['cancelling without a reason', "status = 'cancelling'"],
-    ['a total of zero', 'total_minor = 0'],
+    ['a total below zero', 'total_minor = -1'],
+    ['more store credit than the total', 'credit_minor = total_minor + 1'],
     ['an invalid currency', "currency = 'euro'"],
   ])('the orders table refuses %s', async (_, change) => {
     const sql = `UPDATE orders SET ${change} WHERE id = $1`;
