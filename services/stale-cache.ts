@@ -51,7 +51,7 @@ export function createStaleCache<V extends object>(options: {
     maxSize,
     sizeCalculation: ({ value }) => Math.max(1, sizeOf(value)),
   });
-  const pending = new Map<string, Promise<V | null>>();
+  const share = createSharedLoads<V | null>();
   let generation = 0;
   /** Above zero while the database does not answer: from then on it is asked again. */
   let askAtMs = 0;
@@ -59,20 +59,14 @@ export function createStaleCache<V extends object>(options: {
   /** A load that begins before a change is not kept after it, and nobody who asks later gets it. */
   const loadOnce = (key: string, load: () => Promise<V | null>): Promise<V | null> => {
     const begunIn = generation;
-    const id = `${begunIn}/${key}`;
-    const running = pending.get(id);
-    if (running !== undefined) return running;
-    const loading = load()
-      .then((value) => {
-        askAtMs = 0;
-        if (begunIn !== generation) return value;
-        if (value === null) copies.delete(key);
-        else copies.set(key, { value, loadedAtMs: performance.now(), generation });
-        return value;
-      })
-      .finally(() => pending.delete(id));
-    pending.set(id, loading);
-    return loading;
+    return share(`${begunIn}/${key}`, async () => {
+      const value = await load();
+      askAtMs = 0;
+      if (begunIn !== generation) return value;
+      if (value === null) copies.delete(key);
+      else copies.set(key, { value, loadedAtMs: performance.now(), generation });
+      return value;
+    });
   };
 
   return {
@@ -84,10 +78,8 @@ export function createStaleCache<V extends object>(options: {
       if (copy !== undefined && isCurrent && ageMs < freshMs) {
         return { value: copy.value, from: 'cache', ageMs, freshForMs: freshMs - ageMs };
       }
-      const loaded = (value: V | null) =>
-        ({ value, from: 'database', ageMs: 0, freshForMs: freshMs }) as const;
       if (copy === undefined || !mayBeStale || ageMs > staleMs) {
-        return loaded(await loadOnce(key, load));
+        return loaded(await loadOnce(key, load), freshMs);
       }
       const freshForMs = Math.min(freshMs - ageMs, 0);
       const stale = { value: copy.value, from: 'stale', ageMs, freshForMs } as const;
@@ -95,7 +87,7 @@ export function createStaleCache<V extends object>(options: {
       if (askAtMs > 0) askAtMs = now + ASK_EVERY_MS;
       const patienceMs = isCurrent ? PATIENCE_MS.expired : PATIENCE_MS.outdated;
       const answer = await answerWithin(patienceMs, loadOnce(key, load));
-      if (answer !== 'late') return loaded(answer);
+      if (answer !== 'late') return loaded(answer, freshMs);
       askAtMs = performance.now() + ASK_EVERY_MS;
       return stale;
     },
@@ -104,6 +96,22 @@ export function createStaleCache<V extends object>(options: {
       generation += 1;
       askAtMs = 0;
     },
+  };
+}
+
+function loaded<V>(value: V, freshForMs: number): Cached<V> {
+  return { value, from: 'database', ageMs: 0, freshForMs };
+}
+
+/** Concurrent loads of one id are one. */
+function createSharedLoads<T>(): (id: string, load: () => Promise<T>) => Promise<T> {
+  const pending = new Map<string, Promise<T>>();
+  return (id, load) => {
+    const running = pending.get(id);
+    if (running !== undefined) return running;
+    const loading = load().finally(() => pending.delete(id));
+    pending.set(id, loading);
+    return loading;
   };
 }
 

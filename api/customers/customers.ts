@@ -54,9 +54,9 @@ export async function updateCustomer(
     readonly by: Operator;
   },
 ): Promise<CustomerProfile> {
-  const { expectedVersion, named, by, ...fields } = change;
+  const { named, by, ...fields } = change;
   const outcome = await db.$transaction(async (tx) => {
-    const changed = await changeCustomer(tx, id, fields, expectedVersion);
+    const changed = await changeCustomer(tx, id, fields);
     if (changed.kind !== 'changed') return changed;
     // Consent has to be shown (Article 7 GDPR): who changed it, and when.
     const data = { fields: named, sms_consent: changed.customer.smsConsent };

@@ -76,8 +76,7 @@ export type ChangeOutcome =
 export async function changeCustomer(
   tx: Transaction,
   id: CustomerId,
-  change: CustomerChange,
-  expectedVersion: number | null,
+  { expectedVersion, ...change }: CustomerChange & { readonly expectedVersion: number | null },
 ): Promise<ChangeOutcome> {
   const name = changed('name', change.name);
   const phone = changed('phone', change.phone);
