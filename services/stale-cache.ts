@@ -27,8 +27,10 @@ export interface StaleCache<V> {
   invalidate(): void;
 }
 
-/** How long a reader who has an old copy waits for a newer one. */
-const PATIENCE_MS = { expired: 250, outdated: 2_000 } as const;
+/** How long a reader who has an old copy waits for a newer one: of an expired copy, which may be right. */
+const EXPIRED_WAIT_MS = 250;
+/** Of one that a change has outdated, or may have. */
+const OUTDATED_WAIT_MS = 2_000;
 /** While the database does not answer, one reader in this time asks it, and the others do not wait. */
 const ASK_EVERY_MS = 1_000;
 
@@ -85,8 +87,8 @@ export function createStaleCache<V extends object>(options: {
       const stale = { value: copy.value, from: 'stale', ageMs, freshForMs } as const;
       if (now < askAtMs) return stale;
       if (askAtMs > 0) askAtMs = now + ASK_EVERY_MS;
-      const patienceMs = isCurrent ? PATIENCE_MS.expired : PATIENCE_MS.outdated;
-      const answer = await answerWithin(patienceMs, loadOnce(key, load));
+      const waitMs = isCurrent ? EXPIRED_WAIT_MS : OUTDATED_WAIT_MS;
+      const answer = await answerWithin(waitMs, loadOnce(key, load));
       if (answer !== 'late') return loaded(answer, freshMs);
       askAtMs = performance.now() + ASK_EVERY_MS;
       return stale;

@@ -11,17 +11,17 @@ export interface GuessLimits {
 }
 
 const MINUTE = { windowMs: 60_000, maxKeys: 20_000 } as const;
-export const MAX_GUESSES = { perKey: 600, perAddress: 10 } as const;
+export const MAX_OF_KEY = 600;
+export const MAX_OF_ADDRESS = 10;
 
 export function createGuessLimits(): GuessLimits {
-  const ofKeys = createRateLimit({ ...MINUTE, max: MAX_GUESSES.perKey });
-  const ofAddresses = createRateLimit({ ...MINUTE, max: MAX_GUESSES.perAddress });
+  const ofKeys = createRateLimit({ ...MINUTE, max: MAX_OF_KEY });
+  const ofAddresses = createRateLimit({ ...MINUTE, max: MAX_OF_ADDRESS });
   return {
     count({ apiKeyId, email }) {
       const retryAfterSeconds = ofKeys.take(apiKeyId) ?? ofAddresses.take(email);
       if (retryAfterSeconds === null) return;
-      const { perKey, perAddress } = MAX_GUESSES;
-      const detail = `At most ${perKey} questions a minute with one API key, and ${perAddress} about one e-mail. Retry later.`;
+      const detail = `At most ${MAX_OF_KEY} questions a minute with one API key, and ${MAX_OF_ADDRESS} about one e-mail. Retry later.`;
       throw new ProblemError({ code: 'too_many_requests', detail, retryAfterSeconds });
     },
   };

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createGuessLimits, MAX_GUESSES } from '../../api/customers/guessing.ts';
+import { createGuessLimits, MAX_OF_ADDRESS, MAX_OF_KEY } from '../../api/customers/guessing.ts';
 import { createApp } from '../../api/app.ts';
 import { customerSchema } from '../../api/schemas/customers.ts';
 import { columnsWith } from './person-planting.ts';
@@ -79,7 +79,7 @@ describe('a registration', () => {
     expect((await bodyOf(await show(id))).name).toBe('As Registered');
   });
 
-  test('of concurrent registrations of one e-mail one returns 201 and the others email_taken', async () => {
+  test('one of several concurrent registrations of one e-mail returns 201, and the others email_taken', async () => {
     const email = 'raced@example.com';
     await shop.place({ customer: { email, name: 'Guest' } });
     for (const address of [email, 'raced-unknown@example.com']) {
@@ -218,9 +218,9 @@ describe('the availability of an e-mail', () => {
         headers: { authorization: 'Bearer hf_local_storefront' },
       });
     const about = await Promise.all(
-      times(MAX_GUESSES.perAddress + 1, () => question('watched@example.com')),
+      times(MAX_OF_ADDRESS + 1, () => question('watched@example.com')),
     );
-    expect(about.filter(({ status }) => status === 200)).toHaveLength(MAX_GUESSES.perAddress);
+    expect(about.filter(({ status }) => status === 200)).toHaveLength(MAX_OF_ADDRESS);
     const refused = about.find(({ status }) => status === 429);
     expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0);
     const registration = await app.request('/v1/customers', {
@@ -243,9 +243,9 @@ describe('the availability of an e-mail', () => {
     const limits = createGuessLimits();
     const asked = (apiKeyId: string, at: number) => () =>
       limits.count({ apiKeyId, email: `${at}@example.com` });
-    for (let at = 0; at < MAX_GUESSES.perKey; at += 1) asked('a', at)();
-    expect(asked('a', MAX_GUESSES.perKey)).toThrow('too_many_requests');
-    expect(asked('b', MAX_GUESSES.perKey)).not.toThrow();
+    for (let at = 0; at < MAX_OF_KEY; at += 1) asked('a', at)();
+    expect(asked('a', MAX_OF_KEY)).toThrow('too_many_requests');
+    expect(asked('b', MAX_OF_KEY)).not.toThrow();
   });
 });
 
