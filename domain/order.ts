@@ -151,11 +151,8 @@ export interface Order {
 }
 
 /** The part of the total that the card pays. 0: no payment provider is called. */
-export function cardMinor({
-  totalMinor,
-  creditMinor,
-}: Pick<Order, 'totalMinor' | 'creditMinor'>): number {
-  return totalMinor - creditMinor;
+export function cardMinor(order: Pick<Order, 'totalMinor' | 'creditMinor'>): number {
+  return order.totalMinor - order.creditMinor;
 }
 
 /** The money of an order: the card's part, and the part that store credit pays. */
