@@ -12,6 +12,8 @@ export interface SandboxClient {
   /** Works after the signal aborted too. */
   clearFaults(): Promise<void>;
   ledger(provider: 'payments' | 'warehouse'): Promise<readonly Effect[]>;
+  /** The text messages, oldest first. */
+  texts(): Promise<readonly SentText[]>;
   /** The Message-IDs of the e-mails to the address, e.g. `<ord_....shipped@...>`. */
   mails(to: string): Promise<readonly string[]>;
   /** How many SMS were sent to the number. */
@@ -27,6 +29,10 @@ export interface SandboxClientOptions {
 const faultsSchema = z.object({ faults: z.array(faultViewSchema) });
 const ledgerSchema = z.object({ effects: z.array(effectSchema) });
 const textsSchema = z.object({ texts: z.array(z.unknown()) });
+const textsSchema = z.object({
+  texts: z.array(z.object({ sid: z.string(), to: z.string(), body: z.string() })),
+});
+export type SentText = z.output<typeof textsSchema>['texts'][number];
 const inboxSchema = z.object({ mails: z.array(z.object({ message_id: z.string() })) });
 
 /** Every method rejects when the sandbox cannot be reached. */
@@ -45,6 +51,7 @@ export function createSandboxClient(options: SandboxClientOptions): SandboxClien
       await callFor({ url, method: 'DELETE', timeoutMs }, z.unknown());
     },
     ledger: async (provider) => (await get(`/ledger/${provider}`, ledgerSchema)).effects,
+    texts: async () => (await get('/sms', textsSchema)).texts,
     mails: async (to) => {
       const { mails } = await get(`/inbox?to=${encodeURIComponent(to)}`, inboxSchema);
       return mails.map(({ message_id }) => message_id);

@@ -9,12 +9,15 @@ export interface OrderRequest {
   /** Left out: store credit pays all. */
   readonly paymentMethod?: string;
   readonly creditMinor?: number;
+  /** A number at which the customer agreed to SMS. */
+  readonly smsTo?: string;
 }
 
 /** The body of `POST /v1/orders`. */
-export function orderBody({ email, name, lines, paymentMethod, creditMinor }: OrderRequest) {
+export function orderBody(order: OrderRequest) {
+  const { email, name, lines, paymentMethod, creditMinor, smsTo } = order;
   return {
-    customer: { email, name },
+    customer: { email, name, ...(smsTo !== undefined && { phone: smsTo, sms_consent: true }) },
     shipping_address: {
       line1: '1 Main Street',
       city: 'Springfield',

@@ -2,6 +2,7 @@
 import { domainToASCII } from 'node:url';
 import { z } from '@hono/zod-openapi';
 import { LANGUAGES } from '../../domain/language.ts';
+import { toE164 } from '../../domain/phone.ts';
 import { COUNTRIES, hasPostalCodes } from '../../domain/iso-3166.ts';
 import { text } from './common.ts';
 
@@ -61,7 +62,8 @@ export const language = z
     example: 'de',
   });
 
-export const CONSENT_NEEDS_PHONE = 'A phone number is needed for SMS';
+export const CONSENT_NEEDS_PHONE =
+  'SMS needs an international phone number, such as +49 30 1234567';
 
 export const customer = z
   .strictObject({
@@ -78,14 +80,17 @@ export const customer = z
       .optional()
       .openapi({
         description:
-          'The customer has agreed to be notified by SMS, which needs a phone. Left out of an order: ' +
+          'The customer has agreed to be notified by SMS, which needs an international phone. Left out of an order: ' +
           "the customer's preference, else no SMS.",
       }),
   })
-  .refine(({ phone: number, sms_consent: mayText }) => number !== undefined || mayText !== true, {
-    path: ['phone'],
-    message: CONSENT_NEEDS_PHONE,
-  });
+  .refine(
+    ({ phone: number = '', sms_consent: mayText }) => mayText !== true || toE164(number) !== null,
+    {
+      path: ['phone'],
+      message: CONSENT_NEEDS_PHONE,
+    },
+  );
 
 export const newCustomerBody = customer.openapi('NewCustomer', {
   example: { email: 'ada@example.com', name: 'Ada Lovelace', language: 'de' },

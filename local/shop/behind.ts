@@ -4,11 +4,13 @@
  * known when it is asked for; live.ts sends later ones.
  */
 import { html } from 'hono/html';
+import { isOrderId } from '../../domain/ids.ts';
 import { formatMoney } from '../../domain/money.ts';
+import { orderNumber } from '../../domain/order-number.ts';
 import type { Html } from '../web/page.ts';
 import type { TimelineEntry } from './api.ts';
 import { callInWords, eventInWords, type Words } from './event-words.ts';
-import type { Call, Effect, Mail, Providers } from './providers.ts';
+import type { Call, Effect, Mail, Providers, Text } from './providers.ts';
 import type { Purchase, TimedAnswer } from './purchases.ts';
 
 export interface Row {
@@ -45,6 +47,7 @@ export function rowsOf(behind: Behind, providers: Providers): readonly Row[] {
         .map((effect, index) => effectRow(provider, effect, `${provider}-${index}`)),
     ),
     ...providers.inbox.mailsOf(orderId).map(mailRow),
+    ...providers.texts.sent().filter(isAbout(orderId)).map(textRow),
   ];
   return rows.toSorted((a, b) => a.atMs - b.atMs);
 }
@@ -140,6 +143,24 @@ function mailRow(mail: Mail, index: number): Row {
       <summary>${mail.subject}</summary>
       <p>To ${mail.to}</p>
       <pre>${mail.text}</pre>
+    </details>
+  </li>`;
+  return { list: 'inbox', id, atMs, markup };
+}
+
+/** A text message names the order by its number. */
+function isAbout(orderId: string): (text: Text) => boolean {
+  const number = isOrderId(orderId) ? orderNumber(orderId) : null;
+  return ({ body }) => number !== null && body.includes(number);
+}
+
+function textRow({ sid, to, body, at }: Text): Row {
+  const id = `sms-${sid}`;
+  const atMs = Date.parse(at);
+  const markup = html`<li id="${id}" data-at="${atMs}">
+    <details>
+      <summary>SMS to ${to}</summary>
+      <pre>${body}</pre>
     </details>
   </li>`;
   return { list: 'inbox', id, atMs, markup };

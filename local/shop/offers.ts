@@ -10,7 +10,7 @@ export type Place =
       readonly operation: 'authorize' | 'capture' | 'refund';
     }
   | { readonly provider: 'warehouse'; readonly operation: 'reserve' | 'ship' | 'callback' }
-  | { readonly provider: 'mail'; readonly operation: 'send' };
+  | { readonly provider: 'mail' | 'sms'; readonly operation: 'send' };
 
 export interface Fault {
   readonly mode: 'answer_lost' | 'down' | 'late' | 'latency' | 'refuse';
@@ -47,6 +47,7 @@ const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;
 const SHIP = { provider: 'warehouse', operation: 'ship' } as const;
 const CALLBACK = { provider: 'warehouse', operation: 'callback' } as const;
 const SEND = { provider: 'mail', operation: 'send' } as const;
+const SMS = { provider: 'sms', operation: 'send' } as const;
 
 export const CARDS: readonly Card[] = [
   {
@@ -117,6 +118,12 @@ export const TROUBLES: readonly Trouble[] = [
     name: 'The mail server is down',
     effect: 'The order ships all the same; the mail follows.',
     faults: [{ place: SEND, fault: { mode: 'down', times: 2 } }],
+  },
+  {
+    id: 'sms-lost',
+    name: 'The response to the SMS is lost',
+    effect: 'It is looked up before it is sent again: one SMS, not two. Tick the box for SMS.',
+    faults: [{ place: SMS, fault: { mode: 'answer_lost', times: 1 } }],
   },
   {
     id: 'warehouse-slow',

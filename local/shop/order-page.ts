@@ -67,7 +67,7 @@ export function orderPage(page: OrderPage): Html {
           )}
         </section>
         <section aria-labelledby="inbox-title">
-          <h2 id="inbox-title">Mails to the customer</h2>
+          <h2 id="inbox-title">Messages to the customer</h2>
           <ul class="mails" id="inbox">
             ${markupOf('inbox', rows)}
           </ul>

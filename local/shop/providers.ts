@@ -33,6 +33,14 @@ export interface Mail {
   readonly at: string;
 }
 
+/** A text message. */
+export interface Text {
+  readonly sid: string;
+  readonly to: string;
+  readonly body: string;
+  readonly at: string;
+}
+
 interface Ledger {
   effectsOf(orderId: string): readonly Effect[];
 }
@@ -44,6 +52,7 @@ export interface Providers {
   };
   readonly ledgers: Readonly<Record<'payments' | 'warehouse' | 'mail', Ledger>>;
   readonly inbox: { mailsOf(orderId: string): readonly Mail[] };
+  readonly texts: { sent(): readonly Text[] };
   readonly calls: {
     /** Oldest first. */
     calls(): readonly Call[];

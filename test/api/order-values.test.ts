@@ -220,9 +220,12 @@ describe('the customer of an order', () => {
     expect(await refusedPlaces(withCustomer({ language }))).toContain('#/customer/language');
   });
 
-  test('a consent to SMS without a phone number is refused', async () => {
+  test('a consent to SMS without an international phone number is refused', async () => {
     const consent = { sms_consent: true };
-    expect(await refusedPlaces(withCustomer(consent))).toContain('#/customer/phone');
+    for (const phone of [undefined, '030 1234567']) {
+      const customer = withCustomer({ ...consent, phone });
+      expect(await refusedPlaces(customer)).toContain('#/customer/phone');
+    }
     expect((await shop.place(withCustomer({ sms_consent: false }))).status).toBe(201);
   });
 

@@ -10,6 +10,7 @@ import {
   recordIntent,
   recordVoided,
 } from '../../prisma/payments/payments.ts';
+import { TWILIO } from '../support/gateways.ts';
 import { useShop, type Shop } from '../support/shop.ts';
 
 /** Our records and the sandbox's ledgers, over HTTP as `npm run audit` reads them. */
@@ -25,13 +26,24 @@ afterEach(async () => {
   ]);
 });
 
-const NONE = { payment_ledger_agrees: [], warehouse_ledger_agrees: [] };
+const NONE = { payment_ledger_agrees: [], warehouse_ledger_agrees: [], sms_sent_once: [] };
 
 test('orders whose records match the provider ledgers produce no findings', async () => {
   await reserve(await placed());
   await ship(await placed());
   await cancel(await placed());
   expect(await findings()).toEqual(NONE);
+});
+
+test('a text message that was sent to a customer twice is reported by its id alone', async () => {
+  const form = new URLSearchParams({ To: '+491701234567', From: TWILIO.from, Body: 'Shipped.' });
+  for (const _ of [1, 2]) shop.sandbox.texts.create(TWILIO.accountSid, form, false);
+  form.set('Body', 'Shipped, too.');
+  shop.sandbox.texts.create(TWILIO.accountSid, form, false);
+  const [first, second] = shop.sandbox.texts.sent().map(({ sid }) => sid);
+  const sms_sent_once = [{ subject: second, detail: `the same as ${first}` }];
+  expect(await findings()).toEqual({ ...NONE, sms_sent_once });
+  shop.sandbox.texts.clear();
 });
 
 describe('the payment provider', () => {

@@ -12,7 +12,7 @@ import type { Database } from '../../prisma/client/client.ts';
 import type { Violation } from '../../prisma/operations/invariants.ts';
 import { toStripeAmount } from '../../gateways/stripe/money.ts';
 import type { Effect } from '../../local/sandbox/ledger.ts';
-import { createSandboxClient, type SandboxClient } from '../sandbox-client.ts';
+import { createSandboxClient, type SandboxClient, type SentText } from '../sandbox-client.ts';
 import type { Check } from './check.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
@@ -34,6 +34,11 @@ export function ledgerChecks(options: {
       name: 'warehouse_ledger_agrees',
       title: 'The warehouse reserved and shipped each order once, and no cancelled order',
       run: () => compareWarehouse(options.db, sandbox),
+    },
+    {
+      name: 'sms_sent_once',
+      title: 'No customer got a text message twice',
+      run: async () => repeatedTexts(await sandbox.texts()),
     },
   ];
 }
@@ -155,6 +160,17 @@ function repeated(
   return [...counts]
     .filter(([, count]) => count > 1)
     .map(([subject, count]) => ({ subject, detail: `happened ${count} times` }));
+}
+
+/** By its id: number and text are personal. */
+function repeatedTexts(texts: readonly SentText[]): readonly Violation[] {
+  const first = new Map<string, string>();
+  return texts.flatMap(({ sid, to, body }) => {
+    const name = `${to} ${body}`;
+    const earlier = first.get(name);
+    first.set(name, earlier ?? sid);
+    return earlier === undefined ? [] : [{ subject: sid, detail: `the same as ${earlier}` }];
+  });
 }
 
 function orderIdsOf(effects: readonly Effect[]): readonly string[] {

@@ -25,6 +25,8 @@ const DECLINED_SHARE = 0.08;
 const CANCELLED_SHARE = 0.12;
 const TWO_SKUS_SHARE = 0.25;
 export const SCARCE_SHARE = 0.06;
+/** Every third customer agrees to SMS. */
+const TEXTED_EVERY = 3;
 export const CREDITED_SHARE = 0.15;
 const LATEST_CANCEL_MS = 1_500;
 
@@ -40,6 +42,7 @@ export function planOrder(seed: number, index: number): OrderPlan {
     name: `Chaos Customer ${index}`,
     paymentMethod: declines ? DECLINING_CARD : random.pick(GOOD_CARDS),
     lines: scarce ? [{ sku: SCARCE.sku, quantity: 1 }] : linesOf(random),
+    ...(index % TEXTED_EVERY === 0 && { smsTo: `+4917${String(index).padStart(8, '0')}` }),
   };
   const credited = !scarce && random.chance(CREDITED_SHARE);
   return {
