@@ -12,12 +12,10 @@ export interface SandboxClient {
   /** Works after the signal aborted too. */
   clearFaults(): Promise<void>;
   ledger(provider: 'payments' | 'warehouse'): Promise<readonly Effect[]>;
-  /** The text messages, oldest first. */
-  texts(): Promise<readonly SentText[]>;
+  /** The text messages, oldest first; with `to`, those to that number. */
+  texts(to?: string): Promise<readonly SentText[]>;
   /** The Message-IDs of the e-mails to the address, e.g. `<ord_....shipped@...>`. */
   mails(to: string): Promise<readonly string[]>;
-  /** How many SMS were sent to the number. */
-  texts(to: string): Promise<number>;
 }
 
 export interface SandboxClientOptions {
@@ -28,7 +26,6 @@ export interface SandboxClientOptions {
 
 const faultsSchema = z.object({ faults: z.array(faultViewSchema) });
 const ledgerSchema = z.object({ effects: z.array(effectSchema) });
-const textsSchema = z.object({ texts: z.array(z.unknown()) });
 const textsSchema = z.object({
   texts: z.array(z.object({ sid: z.string(), to: z.string(), body: z.string() })),
 });
@@ -51,11 +48,13 @@ export function createSandboxClient(options: SandboxClientOptions): SandboxClien
       await callFor({ url, method: 'DELETE', timeoutMs }, z.unknown());
     },
     ledger: async (provider) => (await get(`/ledger/${provider}`, ledgerSchema)).effects,
-    texts: async () => (await get('/sms', textsSchema)).texts,
+    texts: async (to) => {
+      const query = to === undefined ? '' : `?to=${encodeURIComponent(to)}`;
+      return (await get(`/sms${query}`, textsSchema)).texts;
+    },
     mails: async (to) => {
       const { mails } = await get(`/inbox?to=${encodeURIComponent(to)}`, inboxSchema);
       return mails.map(({ message_id }) => message_id);
     },
-    texts: async (to) => (await get(`/sms?to=${encodeURIComponent(to)}`, textsSchema)).texts.length,
   };
 }

@@ -40,7 +40,7 @@ export const notifications: PatternDemo = {
     await clearFaults(stage);
     const mails = () => stage.sandbox.mails(email);
     stage.check('mails', (await until(stage, mails, ({ length }) => length === 2)).length, 2);
-    const texts = () => stage.sandbox.texts(phone);
+    const texts = async () => (await stage.sandbox.texts(phone)).length;
     stage.check('SMS', await until(stage, texts, (count) => count === 1), 1);
   },
 };
