@@ -61,8 +61,22 @@ export function temporalUiOf({ TEMPORAL_UI_URL: url }: AppConfig, namespace: str
 }
 
 /** The sandbox that the start page links; null in production, which has none. */
-export function sandboxUrlOf({ SANDBOX_URL, NODE_ENV }: AppConfig): string | null {
+function sandboxUrlOf({ SANDBOX_URL, NODE_ENV }: AppConfig): string | null {
   return NODE_ENV === 'production' ? null : (SANDBOX_URL ?? null);
+}
+
+/** The API's own settings. */
+export function apiSettingsOf(app: AppConfig) {
+  return {
+    defaultLanguage: app.DEFAULT_LANGUAGE,
+    sandboxUrl: sandboxUrlOf(app),
+    production: app.NODE_ENV === 'production',
+    timeZone: app.SHOP_TIME_ZONE,
+    trustedProxies: app.TRUSTED_PROXIES,
+    needsTemporal: app.ROLE === 'worker',
+    bulkApproval: app.BULK_APPROVAL === 'required',
+    console: app.CONSOLE === 'on',
+  };
 }
 
 /** What messages to customers say of the shop. */

@@ -17,13 +17,13 @@ import { createRefundClient } from './temporal/refund-client.ts';
 import { createScheduleClient } from './temporal/schedule-client.ts';
 import { createReconciliationClient } from './temporal/reconciliation-client.ts';
 import {
+  apiSettingsOf,
   ConfigError,
   readAppConfig,
   limitSettingsOf,
   smsSettingsOf,
   publicUrlOf,
   shopProfileOf,
-  sandboxUrlOf,
   temporalUiOf,
   readTemporalConfig,
   retentionOf,
@@ -45,8 +45,8 @@ import { createCallbackVerifier } from './gateways/warehouse/callback.ts';
 import { createWebhookSender } from './gateways/webhooks/sender.ts';
 import { createLog, createTemporalRuntime } from './telemetry/logging.ts';
 import { startSpans } from './telemetry/otlp.ts';
-import { createDatabase } from './prisma/client/client.ts';
 import { createNotifications } from './prisma/client/listen.ts';
+import { openPools } from './prisma/client/pools.ts';
 import { createSecretCipher } from './prisma/client/secret-cipher.ts';
 import { serve } from './api/serve.ts';
 import { ListenError } from './api/server.ts';
@@ -57,15 +57,6 @@ import { startWorkers } from './worker/task-queues.ts';
 const FINISH_REQUESTS_WITHIN_MS = REQUEST_DEADLINE_MS + 3_000;
 /** Bounds the shutdown, because supervisors kill a process after their own timeout, usually 30 s. */
 const STOP_WITHIN_MS = FINISH_REQUESTS_WITHIN_MS + 6_000;
-/** The share of connections for background work, which takes none from shoppers' requests. */
-const BACKGROUND_SHARE = { all: 0.4, api: 0.15, worker: 0.9 } as const;
-/**
- * The share of background connections for events, so that subscribers do not wait behind queued
- * checkouts. Metrics and invariants use this pool too. A process that is only an API has two of twenty
- * there, so neither blocks the other.
- */
-const EVENTS_SHARE = { all: 0.4, api: 0.6, worker: 0.4 } as const;
-
 /** Wrappers that a test program puts around the outbound dependencies. */
 export interface Seams {
   payments<T extends PaymentGateway>(gateway: T): T;
@@ -126,16 +117,9 @@ async function run(config: AppConfig, seams: Seams): Promise<void> {
     log,
     verifyCallback: createCallbackVerifier(config.WAREHOUSE_CALLBACK_SECRET),
     verifyPaymentWebhook: createPaymentWebhookVerifier(config.STRIPE_WEBHOOK_SECRET),
-    defaultLanguage: config.DEFAULT_LANGUAGE,
     temporalUi: temporalUiOf(config, link.namespace),
-    sandboxUrl: sandboxUrlOf(config),
-    production: config.NODE_ENV === 'production',
-    timeZone: config.SHOP_TIME_ZONE,
-    trustedProxies: config.TRUSTED_PROXIES,
-    needsTemporal: config.ROLE === 'worker',
     isDraining: () => draining.now,
-    bulkApproval: config.BULK_APPROVAL === 'required',
-    console: config.CONSOLE === 'on',
+    ...apiSettingsOf(config),
   });
   const { registry } = services.metrics;
   collectDefaultMetrics({ register: registry });
@@ -173,7 +157,12 @@ type Dependencies = ReturnType<typeof connectDependencies>;
 function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
   const onBreakerChange = ({ name, ...view }: { readonly name: string }): void =>
     log.warn({ breaker: name, ...view }, 'calls to a provider changed');
-  const databases = openDatabases(config, seams.onCommit);
+  const databases = openPools({
+    url: config.DATABASE_URL,
+    role: config.ROLE,
+    connections: config.DATABASE_POOL,
+    onCommit: seams.onCommit,
+  });
   const notifications = createNotifications({
     url: config.DATABASE_URL,
     onLost: (error) => log.warn({ err: error }, 'lost the PostgreSQL notifications, reconnecting'),
@@ -219,22 +208,6 @@ function connectDependencies(config: AppConfig, log: Logger, seams: Seams) {
   };
   const providers = { payments, warehouse, mailer, sms, webhooks };
   return { ...databases, ...providers, notifications, cipher, link, close };
-}
-
-/** Separate pools for requests, activities and events, so that none queues behind another. */
-function openDatabases(config: AppConfig, onCommit: Seams['onCommit']) {
-  const open = (poolSize: number) =>
-    createDatabase({ url: config.DATABASE_URL, poolSize, onCommit });
-  const { requests, background, events } = splitPool(config);
-  return { db: open(requests), backgroundDb: open(background), eventsDb: open(events) };
-}
-
-function splitPool({ ROLE, DATABASE_POOL }: AppConfig) {
-  const portion = (total: number, share: number, min: number): number =>
-    Math.min(Math.max(Math.round(total * share), min), total - 1);
-  const notRequests = portion(DATABASE_POOL, BACKGROUND_SHARE[ROLE], 2);
-  const events = portion(notRequests, EVENTS_SHARE[ROLE], 1);
-  return { requests: DATABASE_POOL - notRequests, background: notRequests - events, events };
 }
 
 function startOwnWorkers(config: AppConfig, dependencies: Dependencies, services: Services) {
