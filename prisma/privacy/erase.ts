@@ -170,7 +170,8 @@ async function eraseFromLedger(tx: Transaction, customerId: CustomerId): Promise
 async function eraseFromOrder(tx: Transaction, orderId: OrderId): Promise<void> {
   await tx.$executeRaw`
     WITH on_payment AS (
-      UPDATE payments SET payment_method = ${ERASED} WHERE order_id = ${orderId}),
+      UPDATE payments SET payment_method = ${ERASED}
+      WHERE order_id = ${orderId} AND payment_method IS NOT NULL),
     on_adjustments AS (
       UPDATE order_adjustments SET label = ${ERASED} WHERE order_id = ${orderId}),
     on_terms AS (DELETE FROM order_terms WHERE order_id = ${orderId}),

@@ -12,6 +12,7 @@ import { openOrder } from '../../prisma/orders/place-order.ts';
 import { recordCancelling } from '../../prisma/orders/record-shipment.ts';
 import { listRefunds } from '../../prisma/payments/refunds.ts';
 import { expireOrder } from '../../services/expire-order.ts';
+import { erasePerson } from '../../services/persons.ts';
 import { refundCalls } from '../api/refund-calls.ts';
 import { claimOf, draftOf, untilOneWaits } from '../prisma/seeded-database.ts';
 import { DECLINED_CARD } from '../support/client.ts';
@@ -105,7 +106,7 @@ function amountsAtProvider(orderId: OrderId): readonly string[] {
 const paymentOf = (orderId: OrderId) => steps.db.payment.findUniqueOrThrow({ where: { orderId } });
 
 describe('an order that store credit pays wholly', () => {
-  test('an order that credit pays ships without a call to the payment provider, and its refunds are credit', async () => {
+  test('an order that credit pays ships without a call to the provider, is refunded as credit, and can be erased', async () => {
     const owner = await ownerOf(1_500);
     const orderId = await paid(owner, PRICE);
     expect(await balanceOf(owner)).toBe(300);
@@ -126,6 +127,12 @@ describe('an order that store credit pays wholly', () => {
       'refunded 500',
       'refunded 700',
     ]);
+    const by = { apiKeyId: 'key_operator', correlationId: 'asked' };
+    const { email } = owner.customer;
+    expect(await erasePerson(steps, { email, by, withinMs: 10_000 })).toMatchObject({
+      kind: 'erased',
+      creditLeft: [{ amountMinor: 1_500, currency: 'EUR' }],
+    });
   });
 
   test.each(['before', 'after'] as const)(

@@ -13,6 +13,7 @@ import type { Subscriber } from './subscriber.ts';
 const AUDITED_MEMBERS: readonly string[] = [
   'total_minor',
   'amount_minor',
+  'credit_minor',
   'currency',
   'decline_code',
   'refund_id',
