@@ -113,12 +113,11 @@ export interface OrderLine {
 export const ADJUSTMENT_KINDS = ['shipping', 'tax', 'discount', 'other'] as const;
 export type AdjustmentKind = (typeof ADJUSTMENT_KINDS)[number];
 
-/** What the shop adds to the lines of an order, or takes off. Its rates and rules are the shop's. */
+/** What the shop adds to the lines of an order, or, negative, takes off, by its own rates and rules. */
 export interface Adjustment {
   readonly kind: AdjustmentKind;
   /** The shop's text for the customer, on one line. */
   readonly label: string;
-  /** Negative: a reduction. */
   readonly amountMinor: number;
 }
 

@@ -117,8 +117,8 @@ function atQuotedPrices(offers: readonly Offer[], { lines, currency }: Quote): r
   });
 }
 
-function toLine({ available: _, ...line }: PricedLine): OrderLine {
-  return line;
+function toLine({ sku, name, quantity, unitPriceMinor }: PricedLine): OrderLine {
+  return { sku, name, quantity, unitPriceMinor };
 }
 
 function toDraft(

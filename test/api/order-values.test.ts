@@ -308,3 +308,88 @@ describe('the amount of an order', () => {
     },
   );
 });
+
+const TWO_MUGS = { lines: [{ sku: 'mug-white', quantity: 2 }] };
+const SHIPPING = { kind: 'shipping', label: 'Standard shipping', amount_minor: 490 };
+const VOUCHER = { kind: 'discount', label: "Ada's voucher", amount_minor: -240 };
+
+describe('the adjustments of an order', () => {
+  test('adjustments are summed into the total that is authorized, and read with the order', async () => {
+    const adjustments = [SHIPPING, { kind: 'tax', label: 'VAT 19 %', amount_minor: 456 }, VOUCHER];
+    const order = await orderOf(await shop.place({ ...TWO_MUGS, adjustments }));
+    expect(order).toMatchObject({
+      total_minor: 3_106,
+      adjustments,
+      payment: { amount_minor: 3_106 },
+    });
+    const read = await orderOf(await shop.request('GET', `/v1/orders/${order.id}`));
+    expect(read).toMatchObject({ total_minor: 3_106, adjustments });
+    const list = await shop.request('GET', '/v1/orders?limit=1', { role: 'operator' });
+    expect(await list.json()).toMatchObject({ data: [{ id: order.id, adjustments }] });
+  });
+
+  const MAX = 2_147_483_647;
+  const one = (changes: object) => [{ ...SHIPPING, ...changes }];
+  const many = (count: number) => Array.from({ length: count }, () => SHIPPING);
+
+  test.each([
+    ['an amount beyond an integer', one({ amount_minor: MAX + 1 }), '/0/amount_minor'],
+    ['an amount below one', one({ amount_minor: -MAX - 1 }), '/0/amount_minor'],
+    ['a fraction', one({ amount_minor: 4.9 }), '/0/amount_minor'],
+    ['an amount in words', one({ amount_minor: '490' }), '/0/amount_minor'],
+    ['no amount', one({ amount_minor: undefined }), '/0/amount_minor'],
+    ['a label of blanks', one({ label: ' \u200b' }), '/0/label'],
+    ['a label of two lines', one({ label: 'Standard\nshipping' }), '/0/label'],
+    ['a label that reorders what follows', one({ label: 'a\u202eb' }), '/0/label'],
+    ['a label of 101 characters', one({ label: 'x'.repeat(101) }), '/0/label'],
+    ['a label that cannot be stored', one({ label: 'a\u0000' }), '/0/label'],
+    ['no label', one({ label: undefined }), '/0/label'],
+    ['an unknown kind', one({ kind: 'handling' }), '/0/kind'],
+    ['an unknown member', one({ rate: 19 }), '/0/rate'],
+    ['21 of them', many(21), ''],
+    ['no list', SHIPPING, ''],
+    ['more taken off than the lines cost', one({ amount_minor: -2_401 }), ''],
+  ])('adjustments with %s are refused', async (_, adjustments, place) => {
+    const problem = await problemOf(await shop.place({ ...TWO_MUGS, adjustments }));
+    expect(problem).toMatchObject({ status: 422, code: 'invalid_request' });
+    expect(problem.errors?.map(({ pointer }) => pointer)).toContain(`#/adjustments${place}`);
+  });
+
+  test.each([
+    ['20 of them', many(20), 12_200],
+    ['a label of 100 emojis', one({ label: '😀'.repeat(100) }), 2_890],
+    ['an amount of zero', one({ amount_minor: 0 }), 2_400],
+    [
+      'amounts that cancel each other',
+      [...one({ amount_minor: MAX }), ...one({ amount_minor: -MAX })],
+      2_400,
+    ],
+  ])('adjustments with %s are taken', async (_, adjustments, total) => {
+    expect(await orderOf(await shop.place({ ...TWO_MUGS, adjustments }))).toMatchObject({
+      total_minor: total,
+      adjustments,
+    });
+  });
+
+  test.each([
+    ['more than a card can be charged', 99_999_999],
+    ['less than a card can be charged', -2_390],
+  ])('adjustments that make the total %s are refused', async (_, amount) => {
+    const adjustments = one({ amount_minor: amount });
+    const problem = await problemOf(await shop.place({ ...TWO_MUGS, adjustments }));
+    expect(problem).toMatchObject({ status: 422, errors: [{ pointer: '#/lines' }] });
+  });
+
+  test('adjustments off the step of a currency are refused like prices', async () => {
+    await shop.stock('coffee', 10, { price_minor: 50_000, currency: 'JOD' });
+    const cart = { lines: [{ sku: 'coffee', quantity: 1 }], currency: 'JOD' };
+    const adjustments = [...one({ amount_minor: 495 }), ...one({ amount_minor: -5 })];
+    const problem = await problemOf(await shop.place({ ...cart, adjustments }));
+    expect(problem.errors?.map(({ pointer }) => pointer)).toEqual([
+      '#/adjustments/0/amount_minor',
+      '#/adjustments/1/amount_minor',
+    ]);
+    const taken = await shop.place({ ...cart, adjustments: one({ amount_minor: 1_000 }) });
+    expect(await orderOf(taken)).toMatchObject({ total_minor: 51_000 });
+  });
+});
