@@ -185,10 +185,7 @@ export interface SweepActivities {
   checkStuckRefunds(): Promise<Readonly<Record<string, number>>>;
   /** The same for jobs: one whose workflow is gone is started again, or has failed. */
   checkStuckJobs(): Promise<Readonly<Record<string, number>>>;
-  /**
-   * Purges expired keys and old events, expires store credit, reopens lost redrives, closes stale dead
-   * letters.
-   */
+  /** Purges what is old, expires store credit, reopens lost redrives, closes stale dead letters. */
   purgeExpired(): Promise<Readonly<Record<string, number>>>;
   recordSweep(input: { readonly counts: Readonly<Record<string, number>> }): Promise<void>;
 }
