@@ -162,7 +162,7 @@ describe('concurrent changes', () => {
     expect(await late).toEqual({ kind: 'forbidden', status: 'cancelling' });
   });
 
-  test('of two concurrent shipping requests neither takes the order for cancelled', async () => {
+  test('neither of two concurrent shipping requests takes the order for cancelled', async () => {
     const { id } = await shop.place();
     const second = await shop.db.$transaction(async (tx) => {
       // The row is locked, so that the second has begun and waits when the first is recorded.
