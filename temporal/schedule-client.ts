@@ -1,5 +1,10 @@
 /** What an operator sees of the Temporal Schedules of this namespace, and does with one. */
-import { ScheduleNotFoundError, type Client, type ScheduleDescription } from '@temporalio/client';
+import {
+  ScheduleNotFoundError,
+  ScheduleOverlapPolicy,
+  type Client,
+  type ScheduleDescription,
+} from '@temporalio/client';
 import { createTemporalDeadline, type Rejected, type Unavailable } from './deadline.ts';
 
 export interface Schedule {
@@ -71,7 +76,8 @@ async function perform(client: Client, id: string, action: ScheduleAction): Prom
   const handle = client.schedule.getHandle(id);
   switch (action.kind) {
     case 'trigger':
-      return handle.trigger();
+      // Left out, it would be ALLOW_ALL.
+      return handle.trigger(ScheduleOverlapPolicy.SKIP);
     case 'pause':
       return handle.pause(action.note);
     case 'resume':
