@@ -10,8 +10,8 @@ import { eventually } from '../support/eventually.ts';
 import { openNamespace } from '../support/temporal.ts';
 
 const WARN = 40;
-/** One worker each: checkouts, events. */
-const TASK_QUEUES = 2;
+/** One worker each: checkouts, events, jobs. */
+const TASK_QUEUES = 3;
 
 const server = useOpened(() => startDevServer());
 
