@@ -4,7 +4,7 @@
  */
 import type { JobId } from '../../domain/ids.ts';
 import { recordAction, type Operator } from '../access/operator-actions.ts';
-import type { Database, Transaction } from '../client/client.ts';
+import type { Database } from '../client/client.ts';
 import { uncheckedColumn } from '../client/columns.ts';
 import { findJob, requireJob, type Job } from './jobs.ts';
 

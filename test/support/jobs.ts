@@ -1,11 +1,8 @@
-/** Jobs of a shop: requested over the API, and run as their worker does. */
+/** Imports and bulk actions of a shop, as their operator sees them. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { createJobActivities } from '../../activities/jobs/jobs.ts';
-import { createJobWork } from '../../api/jobs/job-work.ts';
 import { isJobId, type JobId } from '../../domain/ids.ts';
 import type { ImportType } from '../../domain/import.ts';
-import { inActivity } from './in-activity.ts';
 import type { RequestOptions, Shop } from './shop.ts';
 
 const job = z.looseObject({
@@ -40,15 +37,6 @@ export function upload(
 export async function acceptedJob(response: Response): Promise<JobView> {
   if (response.status !== 202) throw new Error(`${response.status}: ${await response.text()}`);
   return job.parse(await response.json());
-}
-
-/** Runs the job until it has ended, without Temporal. */
-export async function runJob(shop: Shop, id: JobId): Promise<void> {
-  const { db, services } = shop;
-  const stopping = new AbortController().signal;
-  const activities = createJobActivities({ ...createJobWork(services), db, stopping });
-  const slice = (): Promise<{ kind: string }> => inActivity(() => activities.runJob({ jobId: id }));
-  while ((await slice()).kind === 'more') continue;
 }
 
 /** The job as its operator sees it. */
