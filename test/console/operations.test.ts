@@ -202,6 +202,15 @@ describe('Stock and prices', () => {
     expect((await page(path)).html).toContain('disabled');
   });
 
+  test('a product is archived by an administrator, said to be so, and sold again', async () => {
+    const etag = valueOf((await page(path, 'admin')).html, 'etag');
+    const archived = await press(path, { action: 'archive', etag, archived: 'true' }, 'admin');
+    expect(archived.notice).toContain('archived');
+    expect(archived.html).toContain('no order takes it');
+    const now = { action: 'archive', etag: valueOf(archived.html, 'etag'), archived: 'false' };
+    expect((await press(path, now, 'admin')).notice).toContain('sold again');
+  });
+
   test('units are added once, however often the form is sent', async () => {
     const before = await shop.db.stock.findUniqueOrThrow({ where: { sku: 'mug-white' } });
     const fields = { action: 'adjust', key: crypto.randomUUID(), delta: '5', reason: 'delivered' };
