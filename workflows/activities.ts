@@ -125,10 +125,7 @@ export interface Activities {
       readonly resumes: CheckoutStage;
     },
   ): Promise<void>;
-  /**
-   * Sends an e-mail, whose Message-ID is constant per order and notification, or a text message, which the
-   * provider is asked for before it is sent.
-   */
+  /** Sends an e-mail, with a constant Message-ID, or an SMS, which is looked up first. */
   notifyCustomer(input: OrderRef & { readonly notification: Notification }): Promise<void>;
   /** The notification could not be sent within its retry budget; the order continues. */
   recordNotificationFailed(

@@ -117,8 +117,7 @@ function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxE
     mail: open('mail'),
     sms: open('sms'),
   };
-  const clock = createClock(journals.control);
-  const faults = createFaults(journals.control);
+  const [clock, faults] = [createClock(journals.control), createFaults(journals.control)];
   const calls = createCallLog();
   const ledgers = {
     payments: createLedger(journals.payments, clock),

@@ -27,6 +27,7 @@ describe('readiness', () => {
           payments: { status: 'up', breakers: { 'payments.authorize': 'closed' } },
           warehouse: { status: 'up', breakers: { 'warehouse.reserve': 'closed' } },
           mail: { status: 'up', breakers: { 'mail.send': 'closed' } },
+          sms: { status: 'up', breakers: { 'sms.lookup': 'closed', 'sms.send': 'closed' } },
         },
       });
     }

@@ -10,9 +10,10 @@ const GSM =
 const GSM_EXTENDED = '\f^{}\\[~]|€';
 
 export function segmentsOf(text: string): number {
-  const isGsm = [...text].every((each) => GSM.includes(each) || GSM_EXTENDED.includes(each));
+  const units = Array.from(text);
+  const extended = units.filter((each) => GSM_EXTENDED.includes(each)).length;
+  const isGsm = units.every((each) => GSM.includes(each) || GSM_EXTENDED.includes(each));
   const [one, ofMany] = isGsm ? [160, 153] : [70, 67];
-  const extended = isGsm ? [...text].filter((each) => GSM_EXTENDED.includes(each)).length : 0;
-  const length = text.length + extended;
+  const length = text.length + (isGsm ? extended : 0);
   return length <= one ? 1 : Math.ceil(length / ofMany);
 }
