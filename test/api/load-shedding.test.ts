@@ -12,6 +12,7 @@ test.each([
   ['POST /v1/webhook-endpoints/we_1/redeliver', 'slow'],
   ['POST /v1/subscriptions/webhook%2Fwe_1/resume', 'slow'],
   ['POST /v1/subscriptions/analytics/pause', 'other'],
+  ['POST /v1/quotes', 'quote'],
   ['POST /v1/reconciliations', 'other'],
   ['GET /v1/reconciliations', 'other'],
   ['GET /v1/orders', 'other'],

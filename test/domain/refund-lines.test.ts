@@ -32,12 +32,12 @@ const orders = fc
     return { stepMinor, order: { lines: priced, totalMinor, refunded: [] } };
   });
 
-/** How the units of an order are split into refunds, and which of the refunds fail. */
+/** How the units of an order are split into refunds, and which of those so far fails after each. */
 const splits = fc.array(
   fc.record({
     line: fc.nat(),
     quantity: fc.integer({ min: 1, max: 400 }),
-    fails: fc.boolean(),
+    fails: fc.option(fc.nat()),
   }),
   { maxLength: 12 },
 );
@@ -74,8 +74,8 @@ describe('refunds by lines', () => {
           const wanted = left[line % Math.max(left.length, 1)];
           if (wanted === undefined) break;
           const units = { ...wanted, quantity: Math.min(quantity, wanted.quantity) };
-          const lines = priced(now, [units], stepMinor);
-          if (!fails) refunded.push(...lines);
+          refunded.push(...priced(now, [units], stepMinor));
+          if (fails !== null) refunded.splice(fails % refunded.length, 1);
           expect(sumOf(refunded)).toBeLessThanOrEqual(order.totalMinor);
         }
         refunded.push(...priced(now, unitsLeft(now), stepMinor));
@@ -118,6 +118,15 @@ describe('refunds by lines', () => {
     const order = { ...ORDER, lines, totalMinor: 490 };
     const all = priced(order, unitsLeft(order), 1);
     expect(all.map(({ amountMinor }) => amountMinor)).toEqual([327, 163]);
+  });
+
+  test('a unit costs nothing when fewer units than its part have cost all of it, because others failed', () => {
+    const lines = [{ sku: 'pin', quantity: 3, unitPriceMinor: 1 }];
+    // The refunds of the first two failed later, and the third had the whole cent.
+    const refunded = [{ sku: 'pin', quantity: 1, amountMinor: 1 }];
+    const order = { lines, totalMinor: 1, refunded };
+    expect(sumOf(priced(order, [{ sku: 'pin', quantity: 1 }], 1))).toBe(0);
+    expect(sumOf(priced(order, unitsLeft(order), 1))).toBe(0);
   });
 
   test('a SKU that was not ordered and more units than are left are refused by their place', () => {
