@@ -80,8 +80,11 @@ export function apiSettingsOf(app: AppConfig) {
 }
 
 /** What messages to customers say of the shop. */
-export function shopProfileOf({ SHOP_NAME, SHOP_ORDER_URL, SHOP_TIME_ZONE }: AppConfig) {
-  return { name: SHOP_NAME, orderUrl: SHOP_ORDER_URL ?? null, timeZone: SHOP_TIME_ZONE };
+export function shopProfileOf(app: AppConfig) {
+  const { SHOP_NAME, MAIL_FROM, SHOP_ORDER_URL, SHOP_TIME_ZONE } = app;
+  const sender = /^\s*"?([^"<@]*[^"<@\s])"?\s*</.exec(MAIL_FROM)?.[1];
+  const name = SHOP_NAME ?? sender ?? 'Holdfast';
+  return { name, orderUrl: SHOP_ORDER_URL ?? null, timeZone: SHOP_TIME_ZONE };
 }
 
 /** The SMS provider; null: none is configured, and nobody is notified by SMS. */

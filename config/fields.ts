@@ -77,7 +77,7 @@ export const appFields = z.object({
   SHOP_TIME_ZONE: timeZone.default('UTC'),
   MAIL_FROM: sender.default('Holdfast <orders@holdfast.example>'),
   DEFAULT_LANGUAGE: z.enum(LANGUAGES).default('en'),
-  SHOP_NAME: line(100).default('Holdfast'),
+  SHOP_NAME: line(100).optional(),
   SHOP_ORDER_URL: orderUrl.optional(),
   RETAIN_KEYS_DAYS: days.default(DEFAULT_RETENTION.keys),
   RETAIN_EVENTS_DAYS: days.default(DEFAULT_RETENTION.events),

@@ -6,6 +6,7 @@ import {
   readTemporalConfig,
   smsSettingsOf,
   type Environment,
+  shopProfileOf,
 } from '../config.ts';
 import { createCallbackVerifier } from '../gateways/warehouse/callback.ts';
 import { PRODUCTION_CONFIG, REQUIRED_CONFIG } from './support/app-config.ts';
@@ -94,6 +95,17 @@ test.each(['Holdfast <orders@shop.example>', 'orders@shop.example', '"A, B" <a.b
     expect(readAppConfig({ ...REQUIRED_CONFIG, MAIL_FROM: from }).MAIL_FROM).toBe(from);
   },
 );
+
+test.each([
+  [{}, 'Holdfast'],
+  [{ MAIL_FROM: 'Tea & Co <orders@tea.example>' }, 'Tea & Co'],
+  [{ MAIL_FROM: '"Tea, Co" <orders@tea.example>' }, 'Tea, Co'],
+  [{ MAIL_FROM: 'orders@tea.example' }, 'Holdfast'],
+  [{ MAIL_FROM: '<orders@tea.example>' }, 'Holdfast'],
+  [{ MAIL_FROM: 'Orders <orders@tea.example>', SHOP_NAME: 'Tea & Co' }, 'Tea & Co'],
+])('with %j messages call the shop %s', (env, name) => {
+  expect(shopProfileOf(readAppConfig({ ...REQUIRED_CONFIG, ...env })).name).toBe(name);
+});
 
 test.each(['eA==', 'bG9j', 'bG9jYWw=', 'bG9jYWw'])(
   'the callback secret whsec_%s is accepted by the configuration and by the verifier',
