@@ -19,6 +19,7 @@ import { endpointPage } from './endpoints.ts';
 import { eventsPage } from './events.ts';
 import { healthPage } from './health.ts';
 import { homePage } from './home.ts';
+import { jobsPage } from './jobs.ts';
 import { layout } from './layout.ts';
 import { createOrderPage, liveRoutes } from './order.ts';
 import { ordersPage } from './orders.ts';
@@ -38,6 +39,7 @@ function pagesOf({ temporalUi }: Services): readonly ConsolePage[] {
     endpointPage,
     stockPage,
     productPage,
+    jobsPage,
     healthPage,
   ];
 }

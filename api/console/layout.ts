@@ -12,6 +12,7 @@ const NAVIGATION = [
   ['/orders', 'Orders'],
   ['/events', 'Events'],
   ['/stock', 'Stock'],
+  ['/jobs', 'Jobs'],
   ['/health', 'Health'],
 ] as const;
 

@@ -172,11 +172,7 @@ function chunksOf(stream: JobStream, rows: readonly object[] = []): readonly Chu
 }
 
 /** The job's row is locked, so no other appends. */
-async function appendChunk(
-  tx: Transaction,
-  id: JobId,
-  { stream, body }: Chunk,
-): Promise<void> {
+async function appendChunk(tx: Transaction, id: JobId, { stream, body }: Chunk): Promise<void> {
   await tx.$executeRaw`
     INSERT INTO job_chunks (job_id, stream, seq, body)
     SELECT ${id}, ${stream}::job_stream, COALESCE(max(seq) + 1, 0), ${body}

@@ -25,6 +25,9 @@ const IMPERSONAL: Readonly<Record<string, readonly string[] | 'all'>> = {
   analytics_hourly: 'all',
   sales_hourly: 'all',
   redrives: 'all',
+  // But for who is told of a report's end: test/api/reports.test.ts.
+  jobs: 'all',
+  job_chunks: 'all',
   credit_accounts: 'all',
   warehouse_feed_batches: 'all',
   consumed_events: 'all',

@@ -147,7 +147,7 @@ describe('a person with a shipped and refunded order', () => {
     expect(await erase(PERSON.email)).toEqual(again);
     expect(await shop.db.auditEntry.count()).toBe(log);
     const nobody = await (await post('export', PERSON.email)).json();
-    expect(nobody).toMatchObject({ customer: null, orders: [], messages: [] });
+    expect(nobody).toMatchObject({ customer: null, orders: [], messages: [], jobs: [] });
   });
 
   test('an erased order is notified no more, and a late message about it keeps nothing', async () => {

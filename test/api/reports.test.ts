@@ -277,6 +277,17 @@ describe('the files of a report', () => {
     for (const response of open.slice(1)) await response.body?.cancel();
   });
 
+  test('who is told of the end of a report is exported with the person, and erased', async () => {
+    const email = `${randomUUID()}@shop.example`;
+    const response = await post({ type: 'refunds', ...JANUARY, notify_email: email });
+    const { id } = jobSchema.parse(await response.json());
+    const about = { role: 'operator', body: { email } } as const;
+    const exported = await shop.request('POST', '/v1/persons/export', about);
+    expect(await exported.json()).toMatchObject({ jobs: [{ id, notify_email: email }] });
+    expect((await shop.request('POST', '/v1/persons/erase', about)).status).toBe(200);
+    expect(await shop.db.job.count({ where: { notifyEmail: email } })).toBe(0);
+  });
+
   test('an ended report is deleted with its files after its period, one that runs is kept', async () => {
     const [ended, running] = [await create('stock_movements', justNow()), await create('refunds')];
     await runJobOf(shop.services, ended);

@@ -244,3 +244,24 @@ test('the charts of Home have their numbers as tables, and say when there are no
   // Whichever sample it fell in: the order of this file was answered within the last ten minutes.
   expect(html).toMatch(/Response to an order, ms[\s\S]*?<td>[\d.]+<\/td><td>[\d.]+<\/td>/);
 });
+
+describe('Jobs', () => {
+  const fields = { type: 'refunds', from: '2026-01-01', to: '2026-02-01' };
+
+  test('a report is requested by the form, has a bar, and is cancelled; one with a wrong window is refused', async () => {
+    const requested = await press('/jobs', { action: 'request', ...fields });
+    expect(requested.notice).toMatch(/Requested: rep_/);
+    const { html } = await page('/jobs');
+    expect(html).toMatch(/<progress max="100" +aria-label="report: refunds/);
+    const [kind, id] = [valueOf(html, 'kind'), valueOf(html, 'id')];
+    const cancelled = await press('/jobs', { action: 'cancel', kind, id });
+    expect(cancelled.notice).toContain('It is cancelled');
+    const refused = await press('/jobs', { action: 'resume', kind, id });
+    expect(refused).toMatchObject({
+      status: 409,
+      notice: expect.stringContaining('before it began'),
+    });
+    const wrong = await press('/jobs', { action: 'request', ...fields, to: '2025-01-01' });
+    expect(wrong).toMatchObject({ status: 409, notice: expect.stringContaining('/to') });
+  });
+});

@@ -31,6 +31,7 @@ import { backgroundReads, type BackgroundReads } from '../../tools/bench/growth/
 import { seedOrders } from '../../tools/bench/growth/seed.ts';
 import { createTestDatabase, TIMEOUT_FACTOR } from '../support/database.ts';
 import { expectInvariants } from '../support/invariants.ts';
+import { runKilledReport } from './killed-report.ts';
 import { inActivity } from '../support/in-activity.ts';
 import { openShopForTest } from '../support/shop.ts';
 import { useOpened } from '../support/use-opened.ts';
@@ -49,6 +50,17 @@ const RARE = 'order.needs_attention';
 test('the seeded orders violate no invariant', async () => {
   expect(await few.db.order.count()).toBe(2_000);
   await expectInvariants(few.db, { scope: 'all' });
+});
+
+test('a report whose attempts are killed before and after their commits is right, and its progress never goes backwards', async () => {
+  const report = await runKilledReport(many.url);
+  expect(report.deaths).toBeGreaterThan(5);
+  const done = report.heartbeats.map((each) => each.done);
+  expect(done.length).toBeGreaterThan(report.deaths);
+  expect(done).toEqual(done.toSorted((a, b) => a - b));
+  expect(report.rows.length).toBeGreaterThan(1_000);
+  expect(report.rows).toEqual(report.expected);
+  await expectInvariants(many.db, { scope: 'all' });
 });
 
 test('lists and background reads read as many rows with five times the finished orders', async () => {

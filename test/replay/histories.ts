@@ -7,7 +7,14 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { HistoryAndWorkflowId } from '@temporalio/client';
 import { z } from 'zod';
-import { checkoutWorkflowId, isOrderId, isRefundId, refundWorkflowId } from '../../domain/ids.ts';
+import {
+  checkoutWorkflowId,
+  isJobId,
+  isOrderId,
+  isRefundId,
+  jobWorkflowId,
+  refundWorkflowId,
+} from '../../domain/ids.ts';
 
 const FOLDER = fileURLToPath(new URL('./histories/', import.meta.url));
 
@@ -36,15 +43,17 @@ export function writeHistory(name: string, history: object): void {
 
 /** The history in the worker's form, under the id of its workflow, which is made from its input. */
 export function replayable(history: RecordedHistory): HistoryAndWorkflowId {
-  const input = textOf(history.events[0]);
-  const refundId = /rfd_[0-9a-z]{26}/.exec(input)?.[0] ?? '';
-  const orderId = /ord_[0-9a-z]{26}/.exec(input)?.[0] ?? '';
-  const workflowId = isRefundId(refundId)
-    ? refundWorkflowId(refundId)
-    : isOrderId(orderId)
-      ? checkoutWorkflowId(orderId)
-      : 'no id';
+  const workflowId = workflowIdOf(textOf(history.events[0]));
   return { workflowId, history: historyMessage().fromObject(history) };
+}
+
+function workflowIdOf(input: string): string {
+  const idWith = (prefix: string): string =>
+    new RegExp(`(?:${prefix})_[0-9a-z]{26}`).exec(input)?.[0] ?? '';
+  const [refundId, orderId, jobId] = [idWith('rfd'), idWith('ord'), idWith('rep|imp|blk')];
+  if (isRefundId(refundId)) return refundWorkflowId(refundId);
+  if (isJobId(jobId)) return jobWorkflowId(jobId);
+  return isOrderId(orderId) ? checkoutWorkflowId(orderId) : 'no id';
 }
 
 /** All text of a history, with its payloads decoded from base64. */

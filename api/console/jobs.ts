@@ -1,0 +1,133 @@
+/** Jobs: reports, imports and bulk actions with a bar each, and the form that requests a report. */
+import { html } from 'hono/html';
+import { isEndedJob, progressInWords } from '../../domain/jobs.ts';
+import { REPORT_TYPES } from '../../domain/reports.ts';
+import { listOf } from '../schemas/common.ts';
+import { anyJobSchema, type JobBody } from '../schemas/jobs.ts';
+import { callApi } from './call-api.ts';
+import type { Action, ConsoleContext, ConsolePage, Html } from './page.ts';
+import {
+  actionForm,
+  badge,
+  hidden,
+  lazyPart,
+  outcome,
+  problemBox,
+  table,
+  time,
+  words,
+} from './parts.ts';
+
+/** Of each kind: a person looks for what was asked for lately. */
+const SHOWN = 10;
+const REFRESH_SECONDS = 2;
+const PATHS: Readonly<Record<JobBody['object'], string>> = {
+  report: '/v1/reports',
+  import: '/v1/imports',
+  bulk: '/v1/bulk',
+};
+
+export const jobsPage: ConsolePage = {
+  path: '/jobs',
+  title: 'Jobs',
+  async view(c) {
+    // There from the start, so that an action shows what it did.
+    const content = await jobList(c);
+    return html`${lazyPart('list', REFRESH_SECONDS, { content })}
+      <h2>Request a report</h2>
+      ${reportForm()}`;
+  },
+  parts: { list: jobList },
+  actions: {
+    async request(c, form) {
+      const body = {
+        type: form.text('type'),
+        from: `${form.text('from')}T00:00:00Z`,
+        to: `${form.text('to')}T00:00:00Z`,
+        time_zone: 'UTC',
+        ...(form.text('email') !== '' && { notify_email: form.text('email') }),
+      };
+      const call = { method: 'POST', path: PATHS.report, body, key: form.key } as const;
+      return outcome(
+        await callApi(c, { ...call, schema: anyJobSchema }),
+        ({ id }) => `Requested: ${id}.`,
+      );
+    },
+    cancel: act('cancel', ({ status }) => `It is ${words(status)}.`),
+    resume: act('resume', () => 'It continues after its last batch.'),
+  },
+};
+
+function act(verb: 'cancel' | 'resume', done: (job: JobBody) => string): Action {
+  return async (c, form) => {
+    const [, kind] = Object.entries(PATHS).find(([each]) => each === form.text('kind')) ?? [];
+    const path = `${kind ?? PATHS.report}/${encodeURIComponent(form.text('id'))}/${verb}`;
+    return outcome(await callApi(c, { method: 'POST', path, schema: anyJobSchema }), done);
+  };
+}
+
+async function jobList(c: ConsoleContext): Promise<Html> {
+  const lists = await Promise.all(
+    Object.values(PATHS).map((path) =>
+      callApi(c, { path: `${path}?limit=${SHOWN}`, schema: listOf(anyJobSchema) }),
+    ),
+  );
+  const jobs: JobBody[] = lists.flatMap((list) => (list.ok ? list.value.data : []));
+  const problems = lists.flatMap((list) => (list.ok ? [] : [problemBox(list.problem)]));
+  return html`${problems}
+  ${table({
+    caption: 'Jobs, newest first',
+    head: ['What', 'State', 'Progress', 'Requested', 'Files', 'Act'],
+    rows: jobs
+      .toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))
+      .map((job) => [
+        html`${job.object}: ${words(job.type)} <small><code>${job.id}</code></small>`,
+        html`${badge(job.status)} <small>${job.error ?? ''}</small>`,
+        bar(job),
+        html`${time(job.created_at)} <small>${job.actor}</small>`,
+        html`${job.files.map(({ name, url }) => html`<a href="${url}" download>${name}</a> `)}`,
+        buttons(job),
+      ]),
+    empty: 'Nothing was requested yet.',
+  })}`;
+}
+
+/** Without a value the bar says that something goes on. */
+function bar({ id, object, type, progress, status }: JobBody): Html {
+  const { percent } = progress;
+  const value =
+    percent === null ? (isEndedJob(status) ? html`value="0"` : '') : html`value="${percent}"`;
+  return html`<progress max="100" ${value} aria-label="${object}: ${words(type)}, ${id}"></progress>
+    <small>${progressInWords(progress)}</small>`;
+}
+
+function buttons({ id, object, status, started_at: startedAt }: JobBody): Html | string {
+  const fields = html`${hidden('kind', object)} ${hidden('id', id)}`;
+  if (!isEndedJob(status)) {
+    const confirm = 'Cancel the job after its running batch?';
+    return actionForm({ action: 'cancel', label: 'cancel', fields, tone: 'secondary', confirm });
+  }
+  if (status === 'succeeded' || startedAt === null) return '';
+  return actionForm({ action: 'resume', label: 'resume', fields, tone: 'secondary' });
+}
+
+function reportForm(): Html {
+  return actionForm({
+    action: 'request',
+    label: 'Request',
+    fields: html`<div class="filter">
+        <label>
+          Report
+          <select name="type">
+            ${REPORT_TYPES.map((type) => html`<option value="${type}">${words(type)}</option>`)}
+          </select>
+        </label>
+        <label>From <input name="from" type="date" required /></label>
+        <label>Until before <input name="to" type="date" required /></label>
+        <label
+          >Mail to <input name="email" type="email" maxlength="254" placeholder="nobody"
+        /></label>
+      </div>
+      <p><small>Days of UTC. The last one has to be over.</small></p>`,
+  });
+}
