@@ -13,9 +13,12 @@ export interface BulkSelection {
   readonly amounts: readonly { readonly currency: string; readonly amountMinor: number }[];
 }
 
-/** `refused`: nothing was changed; the reason is for people. */
+/**
+ * `refused`: nothing was changed. `undecided`: the same item asked again has the result. The reason is for
+ * people.
+ */
 export type BulkItemOutcome =
-  { readonly kind: 'done' } | { readonly kind: 'refused'; readonly reason: string };
+  { readonly kind: 'done' } | { readonly kind: 'refused' | 'undecided'; readonly reason: string };
 
 /** The job, as its items see it. */
 export interface BulkOrigin {

@@ -3,13 +3,17 @@
  * item is one call of the API in itself and commits on its own; repeated after a crash it changes nothing.
  */
 import { setTimeout } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import type { BulkAction } from '../../domain/bulk.ts';
 import { advanceJob } from '../../prisma/jobs/jobs.ts';
-import { eachItem } from '../../telemetry/items.ts';
+import { eachItem, OutageError } from '../../telemetry/items.ts';
 import { itemLoop } from '../items.ts';
 import { nextPiece, operatorOf } from './pieces.ts';
 import type { JobType } from './job-type.ts';
+
+/** Of a piece with an item that is not decided: some minutes. */
+const MAX_ATTEMPTS = 8;
 
 const bulkParams = z.object({ note: z.string(), rate_per_second: z.number().int().min(1) });
 const bulkIds = z.array(z.string());
@@ -31,7 +35,8 @@ export function bulkOf(action: BulkAction): JobType {
       const failed = await eachItem(ids, loop, async (id) => {
         await pace();
         const outcome = await bulkItems[action](id, by);
-        if (outcome.kind === 'refused') errors.push({ id, message: outcome.reason });
+        if (outcome.kind === 'undecided' && mayRepeat()) throw new OutageError(outcome.reason);
+        if (outcome.kind !== 'done') errors.push({ id, message: outcome.reason });
       });
       errors.push(
         ...failed.map(({ item: id }) => ({ id, message: 'An internal error; see the log.' })),
@@ -42,6 +47,11 @@ export function bulkOf(action: BulkAction): JobType {
       return 'more';
     },
   };
+}
+
+/** An item that stays undecided must not keep the others waiting for ever. */
+function mayRepeat(): boolean {
+  return Context.current().info.attempt < MAX_ATTEMPTS;
 }
 
 /** Each call waits until its turn, so many in a second. */

@@ -11,6 +11,7 @@ import { redrive, type RedriveDeps, type RedriveOutcome } from '../../services/r
 import { OutageError } from '../../telemetry/items.ts';
 import { claimOf } from '../http/idempotency-key.ts';
 import type { IdempotentOutcome } from '../http/idempotent.ts';
+import type { ProblemCode } from '../http/problems.ts';
 import { cancelOrder } from '../orders/cancel-order.ts';
 import { refundOrder, type RefundDeps } from '../orders/refund-order.ts';
 
@@ -44,6 +45,8 @@ export function createBulkItems(deps: BulkDeps): Readonly<Record<BulkAction, Ite
   };
 }
 
+/** The workflow has not answered yet, or an attempt before a crash has the key. */
+const UNDECIDED: readonly ProblemCode[] = ['cancel_undecided', 'request_in_flight'];
 const DONE: BulkItemOutcome = { kind: 'done' };
 
 async function onOrder(
@@ -58,7 +61,7 @@ async function onOrder(
   const { code, detail, retryAfterSeconds } = outcome.problem;
   if (code === 'checkout_unavailable' && retryAfterSeconds !== undefined)
     throw new OutageError(detail);
-  return refusedWith(detail);
+  return UNDECIDED.includes(code) ? { kind: 'undecided', reason: detail } : refusedWith(detail);
 }
 
 function itemClaim({ jobId, actor }: BulkOrigin, scope: string) {

@@ -105,9 +105,9 @@ test('a bulk cancel of 100 orders cancels each one, and names the order that has
   const options = { role: 'operator', key: randomUUID(), body } as const;
   const { id } = await acceptedJob(await shop.request('POST', '/v1/bulk', options));
   const job = await ended(id);
-  expect(job.progress).toMatchObject({ total: ORDERS + 1, done: ORDERS + 1, failed: 1 });
   expect(await errorLines(shop, job)).toEqual([
     `${shipped},The order was not cancelled: already_shipped.`,
   ]);
+  expect(job.progress).toMatchObject({ total: ORDERS + 1, done: ORDERS + 1, failed: 1 });
   await eventually(async () => expect(await count('cancelled', ...ids)).toBe(ORDERS), ENDS_WITHIN);
 });

@@ -172,6 +172,6 @@ test('whatever a file holds, it is refused in words, or its rows are applied or 
       const job = await viewJob(shop, id);
       expect(job).toMatchObject({ status: 'succeeded', progress: { done: progress.total } });
     }),
-    { numRuns: 10 },
+    { numRuns: 5 },
   );
 });

@@ -78,6 +78,6 @@ test('a file of any bytes is read or refused', async () => {
       if (outcome.kind === 'unreadable') expect(outcome.reasons.length).toBeGreaterThan(0);
       else expect(outcome.rows.length).toBeGreaterThan(0);
     }),
-    { numRuns: 100 },
+    { numRuns: 50 },
   );
 });
