@@ -4,7 +4,8 @@ import { eventually } from '../support/eventually.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { orderOf, problemOf } from '../support/responses.ts';
 import { useShop, paymentEffects } from '../support/shop.ts';
-import { concurrently, hasRetryAfter, untilFinal } from './concurrent-shoppers.ts';
+import { hasRetryAfter, untilFinal } from '../support/until-final.ts';
+import { concurrently } from './concurrent-shoppers.ts';
 import { times } from '../support/times.ts';
 
 const KEYS = 100;
