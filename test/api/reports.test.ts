@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { isJobId, type JobId, type OrderId } from '../../domain/ids.ts';
+import { isJobId, type JobId } from '../../domain/ids.ts';
 import type { JobFile } from '../../domain/jobs.ts';
 import type { ReportType } from '../../domain/reports.ts';
-import { idBegunAt, newId } from '../../prisma/client/ids.ts';
+import { newId } from '../../prisma/client/ids.ts';
 import { checkDownload, signDownload } from '../../prisma/jobs/download-links.ts';
 import { endJob } from '../../prisma/jobs/job-status.ts';
 import { createScheduledJob, MAX_OPEN_JOBS } from '../../prisma/jobs/jobs.ts';
@@ -13,6 +13,7 @@ import { purgeJobs } from '../../prisma/operations/retention.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import { readStream } from './event-stream.ts';
 import { runJobOf } from '../support/job-runs.ts';
+import { orderPlacedAt } from '../support/orders.ts';
 import { listOf, problemOf } from '../support/responses.ts';
 import { CIPHER, useShop } from '../support/shop.ts';
 import { times } from '../support/times.ts';
@@ -178,14 +179,14 @@ describe('the files of a report', () => {
     await shop.stock(other, 100, { name: 'Plain, with a "quote"', price_minor: 50 });
     const placed = [
       // In Berlin the days begin an hour earlier than in UTC.
-      await placeAt('2026-01-09T22:59:59.999Z', [{ sku, quantity: 1 }]),
-      await placeAt('2026-01-09T23:00:00.000Z', [
+      await orderPlacedAt(shop.db, '2026-01-09T22:59:59.999Z', [{ sku, quantity: 1 }]),
+      await orderPlacedAt(shop.db, '2026-01-09T23:00:00.000Z', [
         { sku, quantity: 2 },
         { sku: other, quantity: 3 },
       ]),
-      await placeAt('2026-01-10T22:59:59.999Z', [{ sku, quantity: 4 }]),
-      await placeAt('2026-01-10T12:00:00.000Z', [{ sku, quantity: 8 }]),
-      await placeAt('2026-01-10T23:00:00.000Z', [{ sku, quantity: 16 }]),
+      await orderPlacedAt(shop.db, '2026-01-10T22:59:59.999Z', [{ sku, quantity: 4 }]),
+      await orderPlacedAt(shop.db, '2026-01-10T12:00:00.000Z', [{ sku, quantity: 8 }]),
+      await orderPlacedAt(shop.db, '2026-01-10T23:00:00.000Z', [{ sku, quantity: 16 }]),
     ];
     const cancelled = { status: 'cancelled', cancelReason: 'requested_by_operator' } as const;
     await shop.db.order.update({ where: { id: placed[3] ?? '' }, data: cancelled });
@@ -369,43 +370,4 @@ async function movements(pairs: number, reason = 'counted'): Promise<void> {
       expect(response.status, await response.clone().text()).toBe(200);
     }
   }
-}
-
-/** An order that was placed at that time. */
-async function placeAt(
-  at: string,
-  lines: readonly { readonly sku: string; readonly quantity: number }[],
-): Promise<OrderId> {
-  const id = idBegunAt('order', Date.parse(at), randomUUID());
-  const prices = await shop.db.product.findMany({
-    where: { sku: { in: lines.map(({ sku }) => sku) } },
-  });
-  await shop.db.order.create({
-    data: {
-      id,
-      status: 'placed',
-      currency: 'EUR',
-      totalMinor: 1,
-      customer: {
-        create: { id: newId('customer'), name: 'Ada', email: `${randomUUID()}@example.com` },
-      },
-      customerEmail: 'ada@example.com',
-      customerName: 'Ada',
-      shippingAddress: { line1: 'Street 1', city: 'Berlin', country: 'DE' },
-      correlationId: 'test',
-      deadlineAt: at,
-      placedAt: at,
-      createdAt: at,
-      lines: {
-        create: lines.map(({ sku, quantity }, position) => ({
-          sku,
-          quantity,
-          position,
-          name: sku,
-          unitPriceMinor: prices.find((each) => each.sku === sku)?.priceMinor ?? 0,
-        })),
-      },
-    },
-  });
-  return id;
 }

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { storedKey } from '../../api/http/idempotency-key.ts';
 import { isOrderId, providerKey, type OrderId } from '../../domain/ids.ts';
 import type { Database } from '../../prisma/client/client.ts';
+import { idBegunAt, newId } from '../../prisma/client/ids.ts';
 import {
   recordReserved,
   recordShipmentRequested,
@@ -87,5 +88,45 @@ export async function shippedOrder(
   const id = await paidOrder(shop, changes, options);
   await recordShipmentRequested(shop.db, id);
   await recordShipped(shop.db, id, { carrier: 'Test Parcel', trackingNumber: 'TP-1' });
+  return id;
+}
+
+/** An order that was placed at that time, with its lines and nothing else. */
+export async function orderPlacedAt(
+  db: Database,
+  at: string,
+  lines: readonly { readonly sku: string; readonly quantity: number }[],
+): Promise<OrderId> {
+  const id = idBegunAt('order', Date.parse(at), randomUUID());
+  const prices = await db.product.findMany({
+    where: { sku: { in: lines.map(({ sku }) => sku) } },
+  });
+  await db.order.create({
+    data: {
+      id,
+      status: 'placed',
+      currency: 'EUR',
+      totalMinor: 1,
+      customer: {
+        create: { id: newId('customer'), name: 'Ada', email: `${randomUUID()}@example.com` },
+      },
+      customerEmail: 'ada@example.com',
+      customerName: 'Ada',
+      shippingAddress: { line1: 'Street 1', city: 'Berlin', country: 'DE' },
+      correlationId: 'test',
+      deadlineAt: at,
+      placedAt: at,
+      createdAt: at,
+      lines: {
+        create: lines.map(({ sku, quantity }, position) => ({
+          sku,
+          quantity,
+          position,
+          name: sku,
+          unitPriceMinor: prices.find((each) => each.sku === sku)?.priceMinor ?? 0,
+        })),
+      },
+    },
+  });
   return id;
 }
