@@ -7,7 +7,12 @@ import type { Money } from '../domain/money.ts';
 import { recordAction, type Operator } from '../prisma/access/operator-actions.ts';
 import type { Database } from '../prisma/client/client.ts';
 import { eraseCustomer, eraseOrder, listErasable, listUnderWay } from '../prisma/privacy/erase.ts';
-import { exportCustomer, exportJobs, exportMessages, exportOrders } from '../prisma/privacy/export.ts';
+import {
+  exportCustomer,
+  exportJobs,
+  exportMessages,
+  exportOrders,
+} from '../prisma/privacy/export.ts';
 
 export interface PersonRequest {
   /** As orders store it: in the form of `POST /v1/orders`. */
