@@ -32,9 +32,7 @@ export const healthPage: ConsolePage = {
   title: 'Health',
   view: async (c) =>
     html`<p class="muted">As this process sees it.</p>
-      ${lazyPart('now', 5, { content: await now(c) })}
-      <h2>Schedules</h2>
-      ${lazyPart('schedules')}
+      ${lazyPart('now', 5, { content: await now(c) })} ${lazyPart('schedules')}
       <h2>Invariants</h2>
       ${lazyPart('invariants')}
       <h2>Reconciliations</h2>
@@ -94,7 +92,6 @@ interface MetricTable {
   readonly columns: Readonly<Record<string, string>>;
   readonly write?: (value: number) => string;
 }
-
 const age = (seconds: number): string => duration(seconds * 1_000);
 
 const TABLES: readonly MetricTable[] = [

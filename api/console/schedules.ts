@@ -5,10 +5,10 @@ import { callApi } from './call-api.ts';
 import type { Action, ConsoleContext, Html } from './page.ts';
 import { actionForm, badge, hidden, outcome, show, table, time } from './parts.ts';
 
-/** The part `schedules`. */
+/** The part `schedules`, with its heading. */
 export async function schedules(c: ConsoleContext): Promise<Html> {
   const found = await callApi(c, { path: '/v1/schedules', schema: scheduleListSchema });
-  return show(found, ({ data }) =>
+  const list = show(found, ({ data }) =>
     table({
       caption: 'Schedules',
       head: ['What', 'State', 'Last run', 'Next run', 'Act'],
@@ -26,6 +26,8 @@ export async function schedules(c: ConsoleContext): Promise<Html> {
       empty: 'There is no schedule yet: a worker makes them.',
     }),
   );
+  return html`<h2>Schedules</h2>
+    ${list}`;
 }
 
 function stateOf({ paused, note }: ScheduleBody): Html {
