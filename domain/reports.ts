@@ -41,14 +41,6 @@ export function isReportType(type: string): type is ReportType {
   return Object.hasOwn(REPORT_COLUMNS, type);
 }
 
-/** What a report is about: the rows with a time in the window, `to` exclusive (ISO 8601). */
-export interface ReportParams {
-  readonly from: string;
-  readonly to: string;
-  /** IANA name: where the days of `sales_by_day` begin. */
-  readonly time_zone: string;
-}
-
 /** A window ends at least so long ago: whatever was begun in it is committed or rolled back by then. */
 export const REPORT_SETTLED_MS = 60_000;
 export const MAX_REPORT_DAYS = 366;
