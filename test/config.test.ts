@@ -103,7 +103,7 @@ test.each([
   [{ MAIL_FROM: 'orders@tea.example' }, 'Holdfast'],
   [{ MAIL_FROM: '<orders@tea.example>' }, 'Holdfast'],
   [{ MAIL_FROM: 'Orders <orders@tea.example>', SHOP_NAME: 'Tea & Co' }, 'Tea & Co'],
-])('with %j messages call the shop %s', (env, name) => {
+])('messages call the shop of %j by the name %s', (env, name) => {
   expect(shopProfileOf(readAppConfig({ ...REQUIRED_CONFIG, ...env })).name).toBe(name);
 });
 

@@ -43,6 +43,7 @@ const ROUTES: readonly {
     body: { to: '2020-01-01T00:00:00Z' },
   },
   ...webhookRoutes(),
+  ...jobRoutes(),
   {
     method: 'POST',
     path: `/v1/orders/${ID}/refunds`,
@@ -116,6 +117,22 @@ const ROUTES: readonly {
     status: 404,
     body: { name: 'x' },
   },
+  { method: 'GET', path: '/v1/customers/none/balance', lowest: 'storefront', status: 404 },
+  { method: 'GET', path: '/v1/customers/none/credit', lowest: 'operator', status: 404 },
+  {
+    method: 'POST',
+    path: '/v1/customers/none/credit',
+    lowest: 'operator',
+    status: 404,
+    body: { amount_minor: 1, currency: 'EUR', reason: 'x' },
+  },
+  {
+    method: 'POST',
+    path: '/v1/quotes',
+    lowest: 'storefront',
+    status: 201,
+    body: { lines: [{ sku: 'mug-white', quantity: 1 }], currency: 'EUR' },
+  },
   { method: 'GET', path: '/v1/products', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white', lowest: 'storefront', status: 200 },
   { method: 'GET', path: '/v1/products/mug-white/stock', lowest: 'storefront', status: 200 },
@@ -160,6 +177,23 @@ function webhookRoutes() {
   ];
 }
 
+function jobRoutes() {
+  const lowest = 'operator' as const;
+  const kinds = ['reports', 'imports', 'bulk'].map((kind) => `/v1/${kind}`);
+  return [
+    ...kinds.flatMap((path) => [
+      { method: 'GET', path, lowest, status: 200 },
+      { method: 'GET', path: `${path}/none`, lowest, status: 404 },
+      { method: 'POST', path: `${path}/none/cancel`, lowest, status: 404 },
+      { method: 'POST', path: `${path}/none/resume`, lowest, status: 404 },
+    ]),
+    { method: 'POST', path: '/v1/reports', lowest, status: 422, body: {} },
+    { method: 'POST', path: '/v1/imports', lowest: 'admin' as const, status: 422, body: {} },
+    { method: 'POST', path: '/v1/bulk', lowest, status: 422, body: {} },
+    { method: 'POST', path: '/v1/bulk/none/approve', lowest, status: 404 },
+  ];
+}
+
 const described = z.object({ paths: z.record(z.string(), z.looseObject({})) });
 
 describe('each route', () => {
@@ -194,7 +228,7 @@ describe('each route', () => {
         .replace(ID, '{id}')
         .replace('subscriptions/nobody', 'subscriptions/{name}')
         .replace(
-          /(dead-letters|redrives|refunds|reconciliations|schedules|customers)\/none/,
+          /(dead-letters|redrives|refunds|reconciliations|schedules|customers|reports|imports|bulk)\/none/,
           '$1/{id}',
         )
         .replace(/products\/(mug-white|by-role)/, 'products/{sku}'),
