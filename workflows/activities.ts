@@ -6,10 +6,8 @@
 import type { Resume } from '../domain/attention.ts';
 import type { CheckoutStage, Decision } from '../domain/checkout-steps.ts';
 import type { Delivery } from '../domain/delivery.ts';
-import type { JobId, Notification, OrderId, RefundId } from '../domain/ids.ts';
-import type { JobProgress } from '../domain/jobs.ts';
+import type { Notification, OrderId, RefundId } from '../domain/ids.ts';
 import type { CancelReason } from '../domain/order.ts';
-import type { ReportType } from '../domain/reports.ts';
 
 export interface OrderRef {
   readonly orderId: OrderId;
@@ -222,35 +220,4 @@ export interface ReconcileActivities {
     readonly status: 'completed' | 'failed';
     readonly checked: Readonly<Record<string, number>>;
   }): Promise<{ readonly found: number; readonly resolved: number }>;
-}
-
-export interface JobRef {
-  readonly jobId: JobId;
-}
-
-/**
- * `more`: there are more batches. `not_due`: it does not exist, or waits for approval. Otherwise how the
- * job has ended.
- */
-export interface JobOutcome {
-  readonly kind: 'more' | 'succeeded' | 'failed' | 'cancelled' | 'not_due';
-  readonly progress: JobProgress;
-}
-
-/** Jobs. They have a task queue of their own, which limits how many run at once. */
-export interface JobActivities {
-  /** Does batch after batch for some seconds. Heartbeats with the progress; each batch is one commit. */
-  runJob(input: JobRef): Promise<JobOutcome>;
-}
-
-/** What is recorded about jobs, without waiting for one of their slots. */
-export interface JobRecordActivities {
-  /** Ends a job that has not ended. */
-  endJob(
-    input: JobRef & { readonly end: 'failed' | 'cancelled'; readonly failure: string },
-  ): Promise<JobOutcome>;
-  /** Tells the job's operator by mail that it has ended. Does nothing when nobody asked for it. */
-  notifyJobEnded(input: JobRef): Promise<void>;
-  /** Writes the job of a nightly report, for the day before, and starts it. Once per workflow run. */
-  requestReport(input: { readonly type: ReportType }): Promise<void>;
 }

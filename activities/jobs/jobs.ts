@@ -7,7 +7,7 @@ import { Context } from '@temporalio/activity';
 import type { JobProgress } from '../../domain/jobs.ts';
 import { beginJob, endJob, setJobTotal } from '../../prisma/jobs/job-status.ts';
 import { JobAdvancedError, requireJob, type Job } from '../../prisma/jobs/jobs.ts';
-import type { JobActivities, JobOutcome } from '../../workflows/activities.ts';
+import type { JobActivities, JobOutcome } from '../../workflows/jobs/activities.ts';
 import { jobFailed, jobTypeUnknown } from '../failures.ts';
 import { guarded } from '../guarded.ts';
 import type { JobDependencies, JobType } from './job-type.ts';

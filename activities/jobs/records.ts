@@ -10,7 +10,7 @@ import { signDownload } from '../../prisma/jobs/download-links.ts';
 import { clearNotifyEmail, endJob, type JobStart } from '../../prisma/jobs/job-status.ts';
 import { createScheduledJob, findJob, type Job } from '../../prisma/jobs/jobs.ts';
 import { dayBefore } from '../../prisma/jobs/report-rows.ts';
-import type { JobRecordActivities } from '../../workflows/activities.ts';
+import type { JobRecordActivities } from '../../workflows/jobs/activities.ts';
 import { jobFailed, providerFailure } from '../failures.ts';
 import { guarded } from '../guarded.ts';
 import { NOT_DUE, outcomeOf } from './jobs.ts';

@@ -6,7 +6,7 @@ import type { JobDependencies } from '../../activities/jobs/job-type.ts';
 import { createJobWork } from '../../api/jobs/job-work.ts';
 import type { Services } from '../../api/context.ts';
 import type { JobId } from '../../domain/ids.ts';
-import type { JobOutcome } from '../../workflows/activities.ts';
+import type { JobOutcome } from '../../workflows/jobs/activities.ts';
 
 const QUIET = { logger: new DefaultLogger('ERROR') };
 

@@ -6,11 +6,10 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type {
   Activities,
   EventActivities,
-  JobActivities,
-  JobRecordActivities,
   ReconcileActivities,
   SweepActivities,
 } from '../../workflows/activities.ts';
+import type { JobActivities, JobRecordActivities } from '../../workflows/jobs/activities.ts';
 import { createEventActivities } from '../../activities/events/events.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createReconcileActivities } from '../../activities/operations/reconcile.ts';

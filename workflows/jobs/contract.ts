@@ -3,9 +3,9 @@ import type { WorkflowStartOptions } from '@temporalio/client';
 import { jobKindOf, jobWorkflowId } from '../../domain/ids.ts';
 import type { JobProgress } from '../../domain/jobs.ts';
 import type { ReportType } from '../../domain/reports.ts';
-import type { JobOutcome, JobRef } from '../activities.ts';
 import { EVENTS_TASK_QUEUE } from '../events/contract.ts';
 import { summary } from '../limits.ts';
+import type { JobOutcome, JobRef } from './activities.ts';
 
 /** The activities of jobs: a queue of its own, whose worker takes few at once. */
 export const JOBS_TASK_QUEUE = 'jobs';

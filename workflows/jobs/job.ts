@@ -16,12 +16,12 @@ import {
 import type { FailureType } from '../../domain/failures.ts';
 import { jobWorkflowId } from '../../domain/ids.ts';
 import { progressInWords } from '../../domain/jobs.ts';
-import type { JobActivities, JobOutcome, JobRecordActivities } from '../activities.ts';
 import { LAST_LINES } from '../checkout/card.ts';
 import { failureSummary } from '../failure-summary.ts';
 import { retryBriefly } from '../failure-type.ts';
 import { requireInput, takesUndecoded } from '../inputs.ts';
 import { details } from '../limits.ts';
+import type { JobActivities, JobOutcome, JobRecordActivities } from './activities.ts';
 import { JOBS_TASK_QUEUE, type JobInput, type JobResult } from './contract.ts';
 import { jobInput } from './inputs.ts';
 

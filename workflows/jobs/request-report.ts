@@ -1,8 +1,8 @@
 /** A nightly report: its schedule starts this, which writes the job of the day before. */
 import { proxyActivities } from '@temporalio/workflow';
-import type { JobRecordActivities } from '../activities.ts';
 import { retryBriefly } from '../failure-type.ts';
 import { requireInput, takesUndecoded } from '../inputs.ts';
+import type { JobRecordActivities } from './activities.ts';
 import type { RequestReportInput } from './contract.ts';
 import { requestReportInput } from './inputs.ts';
 
