@@ -33,7 +33,7 @@ export function downloadRoutes({ db, cipher, downloads }: Services) {
     return c.body(downloads.open(job, file), 200, {
       'content-type': CONTENT_TYPES[file],
       'content-disposition': `attachment; filename="${job.type}-${id}-${file}"`,
-      // Whoever has the link may read it, a cache may not.
+      // Anyone with the link may read it, a cache may not.
       'cache-control': 'no-store',
       'referrer-policy': 'no-referrer',
     });

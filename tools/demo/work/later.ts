@@ -1,4 +1,4 @@
-/** What nobody waits for: accepted at once, done behind the answer, seen by whoever asks or listens. */
+/** What nobody waits for: accepted at once, done behind the answer, seen by everyone who asks or listens. */
 import { z } from 'zod';
 import { streamed } from '../../http.ts';
 import { eventRow, row } from '../paint.ts';
