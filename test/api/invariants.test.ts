@@ -36,7 +36,7 @@ test('a violated invariant is reported with its order, and ten concurrent reques
   expect(new Set(bodies).size).toBe(1);
   const body: unknown = JSON.parse(bodies[0] ?? '');
   expect(body).toMatchObject({ violated: 2, unchecked: 0 });
-  expect(bodies[0]).toContain(`"subject":"${id}","detail":"total 1201, lines 1200"`);
+  expect(bodies[0]).toContain(`"subject":"${id}","detail":"total 1201, lines 1200, adjustments 0"`);
 });
 
 test('a caller that accepts an older result gets the last one, and others check again', async () => {

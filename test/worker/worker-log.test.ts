@@ -23,6 +23,7 @@ test('an activity logs the trace id of its workflow’s memo, and none when the 
     expirePending: logLine,
     checkStuckOrders: logLine,
     checkStuckRefunds: logLine,
+    checkStuckJobs: logLine,
     purgeExpired: logLine,
     recordSweep: logLine,
   };
