@@ -63,17 +63,18 @@ test('clients that openapi-typescript and openapi-ts generate compile, and place
   }
 });
 
-test('the code of docs/storefront.md places an order once, and passes its events on until it is shipped', async () => {
+test('the code of docs/storefront.md quotes a cart, places an order once, and passes its events on until it is shipped', async () => {
   const { fetch } = createApp(shop.services);
   const [host, port] = ['127.0.0.1', await choosePort()];
   const server = await listen({ fetch, host, port });
   try {
     await shop.stock('storefront', 10);
     const folder = makeDir('storefront');
-    const [place = '', follow = ''] = fencesOf('ts')
+    const [place = '', quote = '', follow = ''] = fencesOf('ts')
       .filter(({ document }) => document === 'docs/storefront.md')
       .map(({ text }) => text);
     await writeFile(join(folder, 'place.ts'), place);
+    await writeFile(join(folder, 'quote.ts'), quote);
     await writeFile(join(folder, 'follow.ts'), follow);
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
     await writeFile(join(folder, 'main.ts'), STOREFRONT);
@@ -97,8 +98,11 @@ test('the code of docs/storefront.md places an order once, and passes its events
 const STOREFRONT = `
 import { orderEvents } from './follow.ts';
 import { placeOrder } from './place.ts';
+import { quote } from './quote.ts';
 const order = JSON.parse(process.argv[2]);
-const placed = [await placeOrder(order, 'basket-4711'), await placeOrder(order, 'basket-4711')];
+const quoted = await quote({ lines: order.lines, currency: order.currency });
+const requested = { ...order, quote: quoted.id };
+const placed = [await placeOrder(requested, 'basket-4711'), await placeOrder(requested, 'basket-4711')];
 const refused = await placeOrder({ ...order, currency: 'USD' }, 'basket-4711');
 const [{ orderId }] = placed;
 const { body } = await orderEvents(new Request('http://shop.example/'), orderId);
