@@ -1,6 +1,7 @@
 /** Registers, loads and changes customers. */
 import type { CustomerProfile } from '../../domain/customer.ts';
 import { isCustomerId } from '../../domain/ids.ts';
+import { smsNumberOf } from '../../domain/phone.ts';
 import { insertCompletedKey, type KeyClaim } from '../../prisma/access/idempotency.ts';
 import { recordAction, type Operator } from '../../prisma/access/operator-actions.ts';
 import type { Database } from '../../prisma/client/client.ts';
@@ -58,8 +59,13 @@ export async function updateCustomer(
   const outcome = await db.$transaction(async (tx) => {
     const changed = await changeCustomer(tx, id, fields);
     if (changed.kind !== 'changed') return changed;
+    const { customer } = changed;
+    // Rolled back: an SMS needs an international number.
+    if (customer.smsConsent && smsNumberOf(customer) === null) {
+      throw new ProblemError(consentWithoutPhone());
+    }
     // Consent has to be shown (Article 7 GDPR): who changed it, and when.
-    const data = { fields: named, sms_consent: changed.customer.smsConsent };
+    const data = { fields: named, sms_consent: customer.smsConsent };
     await recordAction(tx, by, { action: 'customer.updated', subject: id, data });
     return changed;
   });

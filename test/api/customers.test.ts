@@ -123,12 +123,12 @@ describe('a registration', () => {
 
 describe('a change of a customer', () => {
   test('a change merges what it names, and null removes the phone and the language', async () => {
-    const { id } = await registered('merged@example.com', { language: 'de', phone: '030 1234' });
+    const { id } = await registered('merged@example.com', { language: 'de', phone: '+49 30 1234' });
     const first = await change(id, { name: 'New Name' });
     expect(first.headers.get('etag')).toBe('"v2"');
     expect(await bodyOf(first)).toMatchObject({
       name: 'New Name',
-      phone: '030 1234',
+      phone: '+49 30 1234',
       language: 'de',
       sms_consent: false,
     });
@@ -165,14 +165,19 @@ describe('a change of a customer', () => {
     expect((await change(id, { name: 'Last' }, { 'if-match': '*' })).status).toBe(200);
   });
 
-  test('consent to SMS without a phone is refused, and nothing changes', async () => {
+  test('consent to SMS without an international phone is refused, and nothing changes', async () => {
     const { id } = await registered('consent@example.com');
-    const without = await problemOf(await change(id, { sms_consent: true }));
-    expect(without.errors).toMatchObject([{ pointer: '#/phone' }]);
-    await change(id, { phone: '030 1234', sms_consent: true });
-    const removed = await problemOf(await change(id, { phone: null }));
-    expect(removed.errors).toMatchObject([{ pointer: '#/phone' }]);
-    expect(await bodyOf(await show(id))).toMatchObject({ phone: '030 1234', version: 2 });
+    const phone = '+49 30 1234567';
+    for (const without of [{}, { phone: '030 1234' }]) {
+      const problem = await problemOf(await change(id, { ...without, sms_consent: true }));
+      expect(problem.errors).toMatchObject([{ pointer: '#/phone' }]);
+    }
+    await change(id, { phone, sms_consent: true });
+    for (const other of [null, '030 1234']) {
+      const problem = await problemOf(await change(id, { phone: other }));
+      expect(problem.errors).toMatchObject([{ pointer: '#/phone' }]);
+    }
+    expect(await bodyOf(await show(id))).toMatchObject({ phone, version: 2 });
   });
 
   test('an empty change, a change of the e-mail, and an unknown customer are refused', async () => {
