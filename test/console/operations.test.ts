@@ -13,10 +13,7 @@ let orderId: OrderId;
 
 beforeAll(async () => {
   orderId = await placedOrder(shop);
-  // A cursor of now is behind these events until no older transaction of the server runs.
-  await eventually(async () => {
-    expect((await page('/events?part=feed')).html).toContain('order.placed');
-  });
+  await untilReadable();
   await ensureSubscription(shop.db, {
     name: 'analytics',
     types: [],
@@ -26,6 +23,12 @@ beforeAll(async () => {
 beforeEach(async () => {
   await shop.db.deadLetter.deleteMany({});
 });
+
+/** A cursor of now is before the order's events until no older transaction of the server runs. */
+const untilReadable = (): Promise<void> =>
+  eventually(async () => {
+    expect((await page('/events?part=feed')).html).toContain('order.placed');
+  });
 
 async function cookieOf(role: 'operator' | 'admin'): Promise<string> {
   const known = cookies.get(role);
