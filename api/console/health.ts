@@ -101,7 +101,7 @@ const TABLES: readonly MetricTable[] = [
     columns: {
       Running: 'holdfast_requests_running',
       Waiting: 'holdfast_requests_queued',
-      'Rejected or left': 'holdfast_requests_rejected_total',
+      Rejected: 'holdfast_requests_rejected_total',
     },
   },
   {
