@@ -15,7 +15,7 @@ export type JobId = string & { readonly brand: 'JobId' };
 /** An intent at a provider. One intent has one key, forever. */
 export type Intent = 'authorize' | 'capture' | 'void' | 'refund' | 'reserve' | 'release' | 'ship';
 
-/** What a customer is told by SMS, too. Each has its texts in activities/checkout/messages. */
+/** The notifications that are sent by SMS, too. Each has its texts in activities/checkout/messages. */
 const SMS_KINDS = ['shipped'] as const;
 export type SmsKind = (typeof SMS_KINDS)[number];
 

@@ -1,5 +1,5 @@
 /**
- * Text messages to the customer, of what is told by e-mail as well: only with consent, only to a number in
+ * Text messages to the customer, beside the e-mail about the same: only with consent, only to a number in
  * E.164, and only when a provider is configured. A new kind is a name in domain/ids.ts, its texts in
  * messages/, and the call of `notify` where it is due.
  */

@@ -58,7 +58,7 @@ export class ConcurrencyLimiter {
   #lastEmptyMs: number;
   #countedSinceMs: number;
   #released = 0;
-  #turnedAway = 0;
+  #rejectedMeanwhile = 0;
   #retryAfterMs = LEAST_RETRY_MS;
   /** Requests served within most of `maxWaitMs`; unbounded while the pace is unknown. */
   #servedInTime = Infinity;
@@ -79,7 +79,7 @@ export class ConcurrencyLimiter {
     const { size } = this.#queue;
     if (size === 0 && this.#running < this.#runningLimit()) return this.#admit();
     if (size < this.#queueLimit()) return this.#waitInQueue(signal);
-    this.#turnedAway += 1;
+    this.#rejectedMeanwhile += 1;
     return this.#reject('queue_full');
   }
 
@@ -154,8 +154,9 @@ export class ConcurrencyLimiter {
     const countedMs = nowMs - this.#countedSinceMs;
     if (countedMs >= PACE_OVER_MS) {
       const perMs = this.#released / countedMs;
-      // Little's law: as many clients wait to come back as are turned away during one such delay.
-      const servedAllMs = (this.#turnedAway * this.#retryAfterMs) / Math.max(1, this.#released);
+      // Little's law: as many clients wait to retry as are rejected during one such delay.
+      const servedAllMs =
+        (this.#rejectedMeanwhile * this.#retryAfterMs) / Math.max(1, this.#released);
       this.#retryAfterMs = Math.min(MOST_RETRY_MS, Math.max(LEAST_RETRY_MS, servedAllMs));
       this.#startCounting(nowMs, perMs * this.#limits.maxWaitMs * SAFE_SHARE);
     }
@@ -164,7 +165,7 @@ export class ConcurrencyLimiter {
 
   #startCounting(nowMs: number, servedInTime: number): void {
     this.#countedSinceMs = nowMs;
-    this.#released = this.#turnedAway = 0;
+    this.#released = this.#rejectedMeanwhile = 0;
     this.#servedInTime = servedInTime;
   }
 

@@ -1,5 +1,5 @@
 /**
- * Links to a job's files that need no API key: whoever has one may read that file until it expires. The
+ * Links to a job's files that need no API key: anyone with one may read that file until it expires. The
  * token is an HMAC-SHA256 over file and expiry, under a key derived for this purpose alone.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';

@@ -57,7 +57,7 @@ export interface ShipmentRequest {
  * Records the shipping request, before the warehouse is called; null when no such order exists. The
  * order's row lock keeps a cancel out; no event is written, so the lock of `orderTransaction` is not
  * needed. A conflict is an update, because only that returns the row of a concurrent attempt: the
- * statement's own snapshot does not have it. A cancelled order is in `asked` not at all.
+ * statement's own snapshot does not have it. An order that is being cancelled has no row in `asked`.
  */
 export async function recordShipmentRequested(
   db: Database,

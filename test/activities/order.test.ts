@@ -176,7 +176,7 @@ describe('a step without a provider', () => {
     ]);
   });
 
-  test('without a provider nobody is told by SMS, and of an erased order nobody is', async () => {
+  test('no SMS is sent without a provider, and none about an erased order', async () => {
     const { orderId } = await steps.order({ sms: true });
     for (const step of ['reserveStock', 'capturePayment', 'requestShipment'] as const) {
       await steps.run(step, { orderId });

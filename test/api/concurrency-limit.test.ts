@@ -76,12 +76,12 @@ describe('a concurrency limiter', () => {
     expect(limiter.view()).toMatchObject({ running: 2, queued: 8 });
   });
 
-  test('rejected requests are told to come back at the pace at which requests are served', async () => {
+  test('the wait before a retry follows the pace at which requests are served', async () => {
     let nowMs = 0;
     const limits = { ...LIMITS, maxQueued: 10, maxStalled: 10, maxWaitMs: 60_000 };
     const limiter = new ConcurrencyLimiter(limits, { nowMs: () => nowMs });
     const results = times(12, () => limiter.acquire(connected()));
-    // Two are turned away for each that is served, and come back after 2 s: all are served in 4 s.
+    // Two are rejected for each that is served, and retry after 2 s: all are served in 4 s.
     for (const each of results.slice(0, 3)) {
       nowMs += 1_000;
       permitOf(await each).release();

@@ -69,7 +69,7 @@ describe('the calls of store credit', () => {
     expect(await findBalances(shop.db, owner.id)).toEqual([{ amountMinor: 1, currency: 'EUR' }]);
   });
 
-  test('a storefront grants nothing, and nobody reads the credit of an unknown customer', async () => {
+  test('a storefront cannot grant credit, and an unknown customer has no credit to read', async () => {
     const { id } = await ownerOf();
     expect((await post(id, {}, { role: 'storefront' })).status).toBe(403);
     expect((await post(newId('customer'), {})).status).toBe(404);

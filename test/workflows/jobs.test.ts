@@ -22,7 +22,7 @@ const PARAMS = { ...WINDOW, time_zone: 'UTC' };
 const BROKEN = WINDOW;
 
 describe('a job', () => {
-  test('a report ends with its result, its card says so, and its operator is told by mail with links', async () => {
+  test('a report ends with its result, its card says so, and its operator gets a mail with links', async () => {
     const email = `${randomUUID()}@shop.example`;
     const id = await request({ type: 'refunds', ...WINDOW, notify_email: email });
     const handle = handleOf(id);

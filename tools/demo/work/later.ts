@@ -1,4 +1,4 @@
-/** What nobody waits for: accepted at once, done behind the answer, seen by everyone who asks or listens. */
+/** Asynchronous work: accepted at once, done after the response, with progress for those who ask or listen. */
 import { z } from 'zod';
 import { streamed } from '../../http.ts';
 import { eventRow, row } from '../paint.ts';
