@@ -15,7 +15,7 @@ import { eachItem } from '../telemetry/items.ts';
 import { expireOrder } from './expire-order.ts';
 import { itemLoop } from './items.ts';
 import { startJobAndMark } from './job-starter.ts';
-import { processPaymentWebhooks } from './payment-webhooks.ts';
+import { processPaymentWebhooks } from './payment-webhooks/process.ts';
 import { repeat } from './repeat.ts';
 import { reportFailures } from './report-failures.ts';
 import { startRequestedReconciliation } from './start-reconciliation.ts';

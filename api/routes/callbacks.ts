@@ -42,7 +42,7 @@ export function callbackRoutes(services: Services) {
       c.set('orderId', orderId ?? undefined);
       const type = verdict.type ?? UNRECOGNIZED_TYPE;
       const message = { source: 'payments', id, type, orderId, payload: { ...about } } as const;
-      // services/payment-webhooks.ts compares it with our records some seconds later.
+      // services/payment-webhooks/process.ts compares it with our records some seconds later.
       await storeMessage(db, message, body);
       await bestEffort(services, message, joinTrace(services, c));
       return c.json({ received: true }, 200);

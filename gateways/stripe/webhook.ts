@@ -24,6 +24,8 @@ type WebhookVerdict =
   | { readonly kind: 'rejected'; readonly reason: 'bad_signature' };
 
 interface PaymentReport {
+  /** The object itself, e.g. a dispute, and its id there. */
+  readonly object: { readonly type: string; readonly id: string };
   /** The PaymentIntent; null when the object names none. */
   readonly reference: string | null;
   /** For a charge: the total refunded by then; else null. */
@@ -76,7 +78,7 @@ function isSigned(verify: () => unknown): boolean {
 
 /** The object of an event about a payment. Other objects, such as a balance, have no id. */
 const subject = z.object({
-  object: z.string(),
+  object: answerId,
   id: answerId,
   payment_intent: answerId.nullish(),
   amount_refunded: z.int().min(0).nullish(),
@@ -107,6 +109,7 @@ function readReport(object: unknown): PaymentReport | null {
   if (about === undefined) return null;
   const isIntent = about.object === 'payment_intent';
   return {
+    object: { type: about.object, id: about.id },
     reference: isIntent ? about.id : (about.payment_intent ?? null),
     refundedMinor: refundedMinor(about),
   };

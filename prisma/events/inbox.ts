@@ -19,7 +19,14 @@ export interface InboxMessage {
 export const UNRECOGNIZED_TYPE = 'unrecognized';
 
 /** Outcomes of messages whose content is all in our records: their bytes are not kept. */
-const UNDERSTOOD: readonly string[] = ['delivered', 'repeated', 'late', 'confirmed', 'requested'];
+const UNDERSTOOD: readonly string[] = [
+  'delivered',
+  'repeated',
+  'late',
+  'confirmed',
+  'requested',
+  'handled',
+];
 
 /** Stores the message with its bytes. `duplicate`: it was stored before, and nothing is written. */
 export async function storeMessage(
@@ -44,12 +51,16 @@ export async function listUnprocessed(
     readonly source: InboxMessage['source'];
     readonly olderThanMs: number;
     readonly limit: number;
+    /** Each is listed again after a fifth of the time that it was tried for, at most ten minutes. */
+    readonly isSpaced?: boolean;
   },
 ): Promise<readonly InboxMessage[]> {
   return db.$queryRaw<InboxMessage[]>`
     SELECT source, id, type, order_id AS "orderId", payload FROM inbox
     WHERE processed_at IS NULL AND source = ${filter.source}
       AND received_at < now() - ${filter.olderThanMs} * interval '1 ms'
+      AND (${filter.isSpaced !== true} OR tried_at IS NULL
+        OR tried_at < now() - least((tried_at - received_at) / 5, interval '10 min'))
     ORDER BY tried_at NULLS FIRST, received_at LIMIT ${filter.limit}`;
 }
 

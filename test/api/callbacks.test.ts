@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
+import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import { describe, expect, test } from 'vitest';
 import { runRecovery } from '../../services/recovery.ts';
 import { problemOf } from '../support/responses.ts';

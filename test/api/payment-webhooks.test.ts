@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
+import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import { runRecovery } from '../../services/recovery.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
+import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import {
   recordRefundFailed,

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect } from 'vitest';
-import { processPaymentWebhooks } from '../../services/payment-webhooks.ts';
+import { processPaymentWebhooks } from '../../services/payment-webhooks/process.ts';
 import type { OrderId } from '../../domain/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectCleanSlate, expectShipped } from '../support/expectations.ts';

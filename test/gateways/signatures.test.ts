@@ -194,7 +194,11 @@ describe('payment webhook', () => {
       id: 'evt_1',
       type: 'payment_intent.succeeded',
       orderId,
-      about: { reference: 'pi_1', refundedMinor: null },
+      about: {
+        object: { type: 'payment_intent', id: 'pi_1' },
+        reference: 'pi_1',
+        refundedMinor: null,
+      },
     });
   });
 

@@ -14,7 +14,7 @@ import type { OrderId } from '../../../domain/ids.ts';
 import { createPaymentWebhookVerifier } from '../../../gateways/stripe/webhook.ts';
 import { createCallbackVerifier } from '../../../gateways/warehouse/callback.ts';
 import { markProcessed, storeMessage } from '../../../prisma/events/inbox.ts';
-import { processPaymentWebhooks } from '../../../services/payment-webhooks.ts';
+import { processPaymentWebhooks } from '../../../services/payment-webhooks/process.ts';
 import { inboxMessageOf } from '../../../services/shipment-callbacks.ts';
 import { createLog } from '../../../telemetry/logging.ts';
 import type { ShipmentAnswered } from '../../../workflows/checkout/contract.ts';
@@ -85,7 +85,7 @@ export async function serveBare(config: AppConfig, { db, payments, steps }: Shop
       await storeMessage(db, message, body);
       return c.json({ received: true });
     });
-  const webhooks = { db, log, onNotUnderstood: () => undefined };
+  const webhooks = { db, log, payments, onNotUnderstood: () => undefined };
   setInterval(() => void processPaymentWebhooks(webhooks, WEBHOOKS), WEBHOOKS_EVERY_MS);
   await listen({ fetch: app.fetch, host: config.HOST, port: config.PORT });
 }

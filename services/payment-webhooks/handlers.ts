@@ -1,0 +1,12 @@
+/** The webhooks of the payment provider that change something here, by their type. */
+import type { PaymentWebhookEvent } from '../../gateways/stripe/events.ts';
+import type { PaymentWebhookHandler } from './handler.ts';
+
+/** A type without a handler is only compared with our records. */
+const HANDLERS: Readonly<Partial<Record<PaymentWebhookEvent, PaymentWebhookHandler>>> = {};
+
+const BY_TYPE: ReadonlyMap<string, PaymentWebhookHandler> = new Map(Object.entries(HANDLERS));
+
+export function handlerOf(type: string): PaymentWebhookHandler | undefined {
+  return BY_TYPE.get(type);
+}
