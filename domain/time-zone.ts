@@ -9,3 +9,32 @@ export function isTimeZone(name: string): boolean {
     return false;
   }
 }
+
+const DAY_MS = 86_400_000;
+
+/**
+ * The instant (ISO 8601, UTC) at which a date such as `2026-01-31` begins in the time zone; null when it
+ * is none. Where the clocks skip midnight, the day begins later.
+ */
+export function startOfDay(date: string, timeZone: string): string | null {
+  const midnightMs = Date.parse(`${date}T00:00:00Z`);
+  if (Number.isNaN(midnightMs)) return null;
+  // The offset changes at most once in these days, so the day begins by one of the two.
+  const [first] = [midnightMs - DAY_MS, midnightMs + DAY_MS]
+    .map((nearMs) => midnightMs - offsetMs(nearMs, timeZone))
+    .filter((atMs) => localTime(atMs, timeZone).startsWith(date))
+    .toSorted((a, b) => a - b);
+  return first === undefined ? null : new Date(first).toISOString();
+}
+
+/** How far the zone's clocks are ahead of UTC at that time. */
+function offsetMs(atMs: number, timeZone: string): number {
+  return Date.parse(`${localTime(atMs, timeZone).replace(' ', 'T')}Z`) - atMs;
+}
+
+/** `2026-01-31 13:05:09`, as the clocks of the zone show it. */
+function localTime(atMs: number, timeZone: string): string {
+  // Swedish writes dates and times as ISO 8601 does.
+  const options = { timeZone, dateStyle: 'short', timeStyle: 'medium' } as const;
+  return new Intl.DateTimeFormat('sv-SE', options).format(atMs);
+}

@@ -19,7 +19,7 @@ import { endpointPage } from './endpoints.ts';
 import { eventsPage } from './events.ts';
 import { healthPage } from './health.ts';
 import { homePage } from './home.ts';
-import { jobsPage } from './jobs.ts';
+import { createJobsPage } from './jobs.ts';
 import { layout } from './layout.ts';
 import { createOrderPage, liveRoutes } from './order.ts';
 import { ordersPage } from './orders.ts';
@@ -28,7 +28,7 @@ import { findSession } from './session.ts';
 import { signInRoutes } from './sign-in.ts';
 import { productPage, stockPage } from './stock.ts';
 
-function pagesOf({ temporalUi }: Services): readonly ConsolePage[] {
+function pagesOf({ temporalUi, timeZone }: Services): readonly ConsolePage[] {
   const order = createOrderPage(temporalUi);
   return [
     homePage,
@@ -39,7 +39,7 @@ function pagesOf({ temporalUi }: Services): readonly ConsolePage[] {
     endpointPage,
     stockPage,
     productPage,
-    jobsPage,
+    createJobsPage(timeZone),
     healthPage,
   ];
 }

@@ -119,12 +119,6 @@ const TABLES: readonly MetricTable[] = [
     write: age,
   },
   {
-    title: 'Scheduled work',
-    label: 'name',
-    columns: { 'Last run ago': 'holdfast_maintenance_age_seconds' },
-    write: age,
-  },
-  {
     title: 'Open discrepancies',
     label: 'kind',
     columns: { Open: 'holdfast_discrepancies_open' },

@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 import { isEndedJob, progressInWords } from '../../domain/jobs.ts';
 import { REPORT_TYPES } from '../../domain/reports.ts';
+import { startOfDay } from '../../domain/time-zone.ts';
 import { listOf } from '../schemas/common.ts';
 import { anyJobSchema, type JobBody } from '../schemas/jobs.ts';
 import { callApi } from './call-api.ts';
@@ -27,36 +28,44 @@ const PATHS: Readonly<Record<JobBody['object'], string>> = {
   bulk: '/v1/bulk',
 };
 
-export const jobsPage: ConsolePage = {
-  path: '/jobs',
-  title: 'Jobs',
-  async view(c) {
-    // There from the start, so that an action shows what it did.
-    const content = await jobList(c);
-    return html`${lazyPart('list', REFRESH_SECONDS, { content })}
-      <h2>Request a report</h2>
-      ${reportForm()}`;
-  },
-  parts: { list: jobList },
-  actions: {
-    async request(c, form) {
-      const body = {
-        type: form.text('type'),
-        from: `${form.text('from')}T00:00:00Z`,
-        to: `${form.text('to')}T00:00:00Z`,
-        time_zone: 'UTC',
-        ...(form.text('email') !== '' && { notify_email: form.text('email') }),
-      };
-      const call = { method: 'POST', path: PATHS.report, body, key: form.key } as const;
-      return outcome(
-        await callApi(c, { ...call, schema: anyJobSchema }),
-        ({ id }) => `Requested: ${id}.`,
-      );
+/** `timeZone`: the shop's, in which the days of a report begin. */
+export function createJobsPage(timeZone: string): ConsolePage {
+  return {
+    path: '/jobs',
+    title: 'Jobs',
+    async view(c) {
+      // There from the start, so that an action shows what it did.
+      const content = await jobList(c);
+      return html`${lazyPart('list', REFRESH_SECONDS, { content })}
+        <h2>Request a report</h2>
+        ${reportForm(timeZone)}`;
     },
-    cancel: act('cancel', ({ status }) => `It is ${words(status)}.`),
-    resume: act('resume', () => 'It continues after its last batch.'),
-  },
-};
+    parts: { list: jobList },
+    actions: {
+      request: requestReport(timeZone),
+      cancel: act('cancel', ({ status }) => `It is ${words(status)}.`),
+      resume: act('resume', () => 'It continues after its last batch.'),
+    },
+  };
+}
+
+function requestReport(timeZone: string): Action {
+  return async (c, form) => {
+    // What is no date is sent as it is: the API says what is wrong with it.
+    const day = (field: string) => startOfDay(form.text(field), timeZone) ?? form.text(field);
+    const body = {
+      type: form.text('type'),
+      from: day('from'),
+      to: day('to'),
+      ...(form.text('email') !== '' && { notify_email: form.text('email') }),
+    };
+    const call = { method: 'POST', path: PATHS.report, body, key: form.key } as const;
+    return outcome(
+      await callApi(c, { ...call, schema: anyJobSchema }),
+      ({ id }) => `Requested: ${id}.`,
+    );
+  };
+}
 
 function act(verb: 'cancel' | 'resume', done: (job: JobBody) => string): Action {
   return async (c, form) => {
@@ -111,7 +120,7 @@ function buttons({ id, object, status, started_at: startedAt }: JobBody): Html |
   return actionForm({ action: 'resume', label: 'resume', fields, tone: 'secondary' });
 }
 
-function reportForm(): Html {
+function reportForm(timeZone: string): Html {
   return actionForm({
     action: 'request',
     label: 'Request',
@@ -128,6 +137,6 @@ function reportForm(): Html {
           >Mail to <input name="email" type="email" maxlength="254" placeholder="nobody"
         /></label>
       </div>
-      <p><small>Days of UTC. The last one has to be over.</small></p>`,
+      <p><small>Days in ${timeZone}. The last one has to be over.</small></p>`,
   });
 }

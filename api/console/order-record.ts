@@ -12,9 +12,12 @@ export function customerBox({ customer, shipping_address: to }: OrderView): Html
   const street = [to.line1, to.line2].filter(Boolean).join(', ');
   const city = [to.postal_code, to.city, to.region, to.country].filter(Boolean).join(' ');
   const lines = [customer.name, customer.email, customer.phone ?? '', street, city];
+  const ways = customer.sms_consent ? 'by mail and SMS' : 'by mail, no consent to SMS';
+  const language = new Intl.DisplayNames('en', { type: 'language' }).of(customer.language);
   return section(
     'Customer',
-    html`<address>${lines.filter(Boolean).map((line) => html`<span>${line}</span>`)}</address>`,
+    html`<address>${lines.filter(Boolean).map((line) => html`<span>${line}</span>`)}</address>
+      <p class="muted">Messages in ${language}, ${ways}.</p>`,
   );
 }
 

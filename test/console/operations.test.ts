@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { placedOrder } from '../support/orders.ts';
 import { useShop } from '../support/shop.ts';
 
-const shop = useShop();
+const shop = useShop({ timeZone: 'Europe/Berlin' });
 const cookies = new Map<string, string>();
 let orderId: OrderId;
 
@@ -254,7 +254,12 @@ describe('Jobs', () => {
   test('a report is requested by the form, has a bar, and is cancelled; one with a wrong window is refused', async () => {
     const requested = await press('/jobs', { action: 'request', ...fields });
     expect(requested.notice).toMatch(/Requested: rep_/);
+    // Winter, when the shop is an hour ahead.
+    const days = { from: '2025-12-31T23:00:00.000Z', to: '2026-01-31T23:00:00.000Z' };
+    const params = { ...days, time_zone: 'Europe/Berlin' };
+    expect(await shop.db.job.findMany()).toMatchObject([{ params }]);
     const { html } = await page('/jobs');
+    expect(html).toContain('Days in Europe/Berlin');
     expect(html).toMatch(/<progress max="100" +aria-label="report: refunds/);
     const [kind, id] = [valueOf(html, 'kind'), valueOf(html, 'id')];
     const cancelled = await press('/jobs', { action: 'cancel', kind, id });

@@ -200,6 +200,7 @@ describe('pages', () => {
     const page = await (await get(`/console/orders/${orderId}`, cookie)).text();
     expect(page).toContain('class="saga"');
     expect(page).toContain('Canary Person');
+    expect(page).toMatch(/Messages in English, by mail, no consent to SMS\./);
     const unknown = await get('/console/orders/ord_none', cookie);
     expect(await unknown.text()).toContain('order_not_found');
   });

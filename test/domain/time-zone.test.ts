@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { startOfDay } from '../../domain/time-zone.ts';
+
+test.each([
+  ['2026-11-30', 'UTC', '2026-11-30T00:00:00.000Z'],
+  ['2026-11-30', 'Europe/Berlin', '2026-11-29T23:00:00.000Z'],
+  // The day on which the clocks go forward, and the one after it.
+  ['2026-03-29', 'Europe/Berlin', '2026-03-28T23:00:00.000Z'],
+  ['2026-03-30', 'Europe/Berlin', '2026-03-29T22:00:00.000Z'],
+  ['2026-01-01', 'Asia/Kathmandu', '2025-12-31T18:15:00.000Z'],
+  ['2026-01-01', 'Pacific/Kiritimati', '2025-12-31T10:00:00.000Z'],
+])('the day %s begins in %s at %s', (date, zone, instant) => {
+  expect(startOfDay(date, zone)).toBe(instant);
+});
+
+test('a day without a midnight begins when the clocks show it first', () => {
+  // At midnight the clocks went to one o'clock.
+  expect(startOfDay('2018-11-04', 'America/Sao_Paulo')).toBe('2018-11-04T03:00:00.000Z');
+  // At midnight they went back to the day before.
+  expect(startOfDay('2018-02-18', 'America/Sao_Paulo')).toBe('2018-02-18T03:00:00.000Z');
+});
+
+test.each(['', '2026-02-30', '2026-1-1', 'today', '2026-01-01T00:00:00Z'])(
+  'what is no date begins never: "%s"',
+  (text) => {
+    expect(startOfDay(text, 'Europe/Berlin')).toBeNull();
+  },
+);
