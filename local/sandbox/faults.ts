@@ -8,7 +8,7 @@ import type { Journal } from './journal.ts';
 import { randomAt } from './random.ts';
 
 export const OPERATIONS = {
-  payments: ['authorize', 'capture', 'void', 'refund', 'lookup', 'webhook'],
+  payments: ['authorize', 'capture', 'void', 'refund', 'lookup', 'challenge', 'webhook'],
   warehouse: ['reserve', 'release', 'ship', 'cancel', 'lookup', 'callback'],
   mail: ['send'],
   sms: ['send', 'lookup'],

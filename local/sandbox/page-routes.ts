@@ -23,12 +23,13 @@ const MAIL_POLICY =
 
 export function createPageRoutes(deps: ControlDeps, site: Site): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>();
-  const { faults, ledgers, inbox, texts, clock } = deps;
+  const { faults, ledgers, inbox, texts, clock, challenges } = deps;
   app.route('/assets', assetRoutes());
   app.get('/', (c) => {
     const { origin } = new URL(c.req.url);
     const time = { now: clock.now(), offsetMs: clock.offsetMs() };
-    const main = indexPage({ origin, faults: faults.list(), clock: time });
+    const waiting = challenges();
+    const main = indexPage({ origin, faults: faults.list(), waiting, clock: time });
     return respondPage(c, site, { title: 'Sandbox', main });
   });
   app.get('/ledger/:provider', async (c, next) => {

@@ -89,7 +89,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     url: `http://${HOST}:${port}`,
     smtpPort: await smtp.listen(options.smtpPort ?? 0),
   }));
-  const core = listening.then(() => openCore(options));
+  const core = listening.then(({ url }) => openCore(options, url));
   try {
     const { app: _app, close, ...rest } = await core;
     return {
@@ -106,7 +106,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   }
 }
 
-function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxEnv> } {
+function openCore(options: SandboxOptions, url: string): Core & { readonly app: Hono<SandboxEnv> } {
   const { stateDir, retryDelaysMs = RETRY_DELAYS_MS } = options;
   const open = (name: string): Journal =>
     openJournal(stateDir === undefined ? null : join(stateDir, `${name}.jsonl`));
@@ -128,6 +128,7 @@ function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxE
   const shared = { clock, faults, calls, retryDelaysMs };
   const payments = createPayments({
     ...shared,
+    url,
     journal: journals.payments,
     ledger: ledgers.payments,
     target: options.paymentsWebhook ?? null,
@@ -162,7 +163,9 @@ function openCore(options: SandboxOptions): Core & { readonly app: Hono<SandboxE
   const armed = () => faults.list().filter(({ times }) => times !== 0);
   const site = { name: 'Holdfast', links: options.links ?? LINKS, armed };
   if (options.shop !== undefined) app.route('/shop', options.shop({ ...core, site }));
-  const control = { ...core, onClockMoved: payments.expire };
+  const { challenges, challengeRoutes, expire } = payments;
+  const control = { ...core, challenges, onClockMoved: expire };
   app.route('/', createPageRoutes(control, site)).route('/', createControlRoutes(control));
+  app.route('/', challengeRoutes(site));
   return { ...core, app };
 }

@@ -25,6 +25,8 @@ export interface PageContent {
   readonly title: string;
   readonly main: Html;
   readonly status?: ContentfulStatusCode;
+  /** An origin that a form of the page leads to, beside its own. */
+  readonly formTarget?: string;
 }
 
 /** Styles, scripts and pictures of this origin only; nothing inline. */
@@ -35,9 +37,9 @@ const POLICY = [
   "img-src 'self' data:",
   "connect-src 'self'",
   "frame-src 'self'",
-  "form-action 'self'",
   "frame-ancestors 'none'",
   "base-uri 'none'",
+  "form-action 'self'",
 ].join('; ');
 
 /** No style sheet of its own; a page with an error replaces nothing. */
@@ -51,9 +53,9 @@ const HTMX_CONFIG = JSON.stringify({
 export function respondPage(
   c: Context,
   site: Site,
-  { title, main, status = 200 }: PageContent,
+  { title, main, status = 200, formTarget = '' }: PageContent,
 ): Response | Promise<Response> {
-  c.header('Content-Security-Policy', POLICY);
+  c.header('Content-Security-Policy', `${POLICY} ${formTarget}`.trimEnd());
   c.header('Referrer-Policy', 'same-origin');
   c.header('X-Content-Type-Options', 'nosniff');
   c.header('Cache-Control', 'no-store');

@@ -20,7 +20,7 @@ const PLACES: readonly Place[] = [
   ...OPERATIONS.payments.map((operation) => ({ provider: 'payments', operation }) as const),
   ...OPERATIONS.warehouse.map((operation) => ({ provider: 'warehouse', operation }) as const),
   ...OPERATIONS.mail.map((operation) => ({ provider: 'mail', operation }) as const),
-].filter(({ operation }) => operation !== 'webhook' && operation !== 'callback');
+].filter(({ operation }) => !['webhook', 'callback', 'challenge'].includes(operation));
 /** What a retry overcomes; a refusal ends the order. */
 const MODES: readonly Mode[] = ['fail_before', 'answer_lost', 'hang', 'down'];
 const RESERVE = { provider: 'warehouse', operation: 'reserve' } as const;

@@ -3,15 +3,19 @@ import { html } from 'hono/html';
 import { MODE_WORDS, faultInWords, providerInWords } from '../../web/fault-words.ts';
 import { timeInWords, type Html } from '../../web/page.ts';
 import { MODES, OPERATIONS, PROVIDERS, type FaultView, type Provider } from '../faults.ts';
+import { orderOf, type Intent } from '../payments/records.ts';
+import { amountInWords } from './challenge-page.ts';
 
 export interface IndexPage {
   /** The sandbox's address in the commands shown. */
   readonly origin: string;
   readonly faults: readonly FaultView[];
+  /** Payments that wait for their shopper, newest first. */
+  readonly waiting: readonly Intent[];
   readonly clock: { readonly now: number; readonly offsetMs: number };
 }
 
-export function indexPage({ origin, faults, clock }: IndexPage): Html {
+export function indexPage({ origin, faults, waiting, clock }: IndexPage): Html {
   return html`<header class="title">
       <h1>Sandbox</h1>
       <p>
@@ -40,6 +44,7 @@ export function indexPage({ origin, faults, clock }: IndexPage): Html {
       </section>
       ${clockPart(clock)}
     </div>
+    ${waitingPart(waiting)}
     <section aria-labelledby="commands-title">
       <h2 id="commands-title">The same by command</h2>
       <pre tabindex="0">${commands(origin)}</pre>
@@ -122,6 +127,28 @@ function stateInWords(fault: FaultView | undefined): string {
   return `${faultInWords(fault).replace(/^.*?: /, '')}; ${fired}`;
 }
 
+/** Payments whose bank asks the shopper to confirm. */
+function waitingPart(waiting: readonly Intent[]): Html {
+  const shown = waiting.slice(0, MAX_WAITING);
+  return html`<section aria-labelledby="waiting-title">
+    <h2 id="waiting-title">Payments to confirm (${waiting.length})</h2>
+    <p>
+      What a bank asks the shopper to confirm (3-D Secure), such as a payment by
+      <code>pm_card_threeDSecure2Required</code>. ${shown.length === 0 && 'None waits now.'}
+    </p>
+    <ul>
+      ${shown.map(
+        (intent) =>
+          html`<li>
+            <a href="/challenge/${intent.id}">${amountInWords(intent)}</a>, ${orderOf(intent)}
+          </li>`,
+      )}
+    </ul>
+  </section>`;
+}
+
+const MAX_WAITING = 10;
+
 function clockPart({ now, offsetMs }: IndexPage['clock']): Html {
   return html`<section aria-labelledby="clock-title">
     <h2 id="clock-title">Clock</h2>
@@ -144,6 +171,7 @@ function commands(origin: string): string {
     `curl -X PUT ${origin}/faults/warehouse/ship -d '{"mode": "down"}'`,
     `curl -X PUT ${origin}/faults/payments/capture -d '{"mode": "answer_lost", "times": 1}'`,
     `curl -X DELETE ${origin}/faults    # clear all faults`,
+    `curl ${origin}/payments/intents/pi_.../challenge -d '{"outcome": "authenticated"}'    # or failed`,
     `curl -X DELETE ${origin}/ledger    # clear the ledgers, the inbox and the SMS`,
   ].join('\n');
 }

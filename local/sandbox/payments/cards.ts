@@ -2,14 +2,20 @@
 
 export interface Decline {
   readonly code: string;
-  readonly declineCode: string;
+  /** Null when the card's bank was not asked for the money. */
+  readonly declineCode: string | null;
   readonly message: string;
 }
 
 export type CardOutcome =
   | { readonly kind: 'approved' }
   | { readonly kind: 'declined'; readonly decline: Decline }
+  /** The shopper has to authenticate first; `then` is what follows. */
+  | { readonly kind: 'challenge'; readonly then: Settled }
   | { readonly kind: 'unknown' };
+
+/** `null`: approved. */
+type Settled = Decline | null;
 
 const APPROVED: readonly string[] = [
   'visa',
@@ -26,6 +32,10 @@ const APPROVED: readonly string[] = [
   'de',
   'fr',
   'gb',
+  // Authentication is possible, but not asked for.
+  'threeDSecureOptional',
+  'threeDSecureOptionalProcessingError',
+  'amex_threeDSecureNotSupported',
 ];
 
 export const GENERIC_DECLINE: Decline = declined('generic_decline');
@@ -44,6 +54,29 @@ const DECLINED: Readonly<Record<string, Decline>> = {
     'processing_error',
     'An error occurred while processing your card. Try again in a little bit.',
   ),
+  // The lookup for 3-D Secure fails, so the shopper is never asked.
+  threeDSecureRequiredProcessingError: GENERIC_DECLINE,
+};
+
+/** What follows a successful authentication: https://docs.stripe.com/testing#regulatory-cards */
+const CHALLENGED: Readonly<Record<string, Settled>> = {
+  threeDSecureRequired: null,
+  threeDSecure2Required: null,
+  threeDSecureRequiredChargeDeclined: GENERIC_DECLINE,
+  authenticationRequired: null,
+  authenticationRequiredOnSetup: null,
+  authenticationRequiredSetupForOffSession: null,
+  authenticationRequiredChargeDeclinedInsufficientFunds: declined(
+    'insufficient_funds',
+    'has insufficient funds',
+  ),
+};
+
+/** The shopper failed or refused to authenticate: https://docs.stripe.com/error-codes */
+export const AUTHENTICATION_FAILURE: Decline = {
+  code: 'payment_intent_authentication_failure',
+  declineCode: null,
+  message: 'The provided payment method has failed authentication.',
 };
 
 /** `pm_card_visa`, `pm_card_chargeDeclined`, and the declines also as `pm_card_visa_...`. */
@@ -51,6 +84,8 @@ export function outcomeOf(paymentMethod: string): CardOutcome {
   const name = paymentMethod.replace(/^pm_card_/, '');
   if (name === paymentMethod) return { kind: 'unknown' };
   if (APPROVED.includes(name)) return { kind: 'approved' };
+  const then = Object.hasOwn(CHALLENGED, name) ? CHALLENGED[name] : undefined;
+  if (then !== undefined) return { kind: 'challenge', then };
   const reason = name.replace(/^visa_/, '');
   const decline = Object.hasOwn(DECLINED, reason) ? DECLINED[reason] : undefined;
   return decline === undefined ? { kind: 'unknown' } : { kind: 'declined', decline };

@@ -2,37 +2,21 @@
  * The payment provider's records: intents, authorizations, captures, refunds, and their rules. Every
  * function is synchronous and returns a response in Stripe's shape.
  */
-import { randomUUID } from 'node:crypto';
 import { ok } from '../calls.ts';
 import type { ProviderResponse } from '../calls.ts';
-import type { SandboxClock } from '../clock.ts';
-import type { Journal } from '../journal.ts';
-import type { Ledger } from '../ledger.ts';
-import { GENERIC_DECLINE, outcomeOf } from './cards.ts';
-import type { Decline } from './cards.ts';
-import { finalError, failure, invalid, missing } from './errors.ts';
-import type { Form } from './form.ts';
-import { amountIn, authorizationIn } from './parameters.ts';
-import {
-  AUTHORIZATION_WINDOW_MS,
-  intentSchema,
-  orderOf,
-  showCharge,
-  showIntent,
-} from './records.ts';
+import { authenticate, authorize } from './authorize.ts';
+import type { Authentication } from './authorize.ts';
+import { failure, invalid, missing } from './errors.ts';
+import { amountIn } from './parameters.ts';
+import { AUTHORIZATION_WINDOW_MS, intentSchema, showCharge, showIntent } from './records.ts';
 import type { Intent } from './records.ts';
-import type { EventType } from './webhooks.ts';
-
-export interface Step {
-  /** The idempotency key, for the ledger. */
-  readonly key: string | null;
-  readonly form: Form;
-  /** A fault demands the business refusal. */
-  readonly refused: boolean;
-}
+import { recordEffect, unexpectedState } from './steps.ts';
+import type { IntentDeps, Put, Step } from './steps.ts';
 
 export interface IntentStore {
   authorize(step: Step): ProviderResponse;
+  /** What the shopper did where the card asks for authentication. */
+  authenticate(id: string, authentication: Authentication): ProviderResponse;
   capture(id: string, step: Step): ProviderResponse;
   cancel(id: string, step: Step): ProviderResponse;
   /** Undefined when there is none. An expired authorization is canceled. */
@@ -44,13 +28,6 @@ export interface IntentStore {
   expire(): void;
 }
 
-export interface IntentDeps {
-  readonly journal: Journal;
-  readonly clock: SandboxClock;
-  readonly ledger: Ledger;
-  readonly emit: (type: EventType, object: object) => void;
-}
-
 const MAX_INTENTS = 100_000;
 
 export function createIntentStore(deps: IntentDeps): IntentStore {
@@ -58,8 +35,10 @@ export function createIntentStore(deps: IntentDeps): IntentStore {
   const put = (intent: Intent): void => intents.set(intent.id, intent);
 
   function current(intent: Intent): Intent {
-    const endsMs = intent.created_at_ms + AUTHORIZATION_WINDOW_MS;
-    if (intent.status !== 'requires_capture' || deps.clock.now() < endsMs) return intent;
+    const { status, authorized_at_ms: authorizedAtMs } = intent;
+    if (status !== 'requires_capture' || authorizedAtMs === null) return intent;
+    const endsMs = authorizedAtMs + AUTHORIZATION_WINDOW_MS;
+    if (deps.clock.now() < endsMs) return intent;
     const expired = canceled(intent, endsMs, 'automatic');
     deps.journal.transact(() => {
       put(expired);
@@ -74,7 +53,9 @@ export function createIntentStore(deps: IntentDeps): IntentStore {
   }
 
   return {
-    authorize: (step) => authorize(deps, put, step),
+    authorize: (step) => authorize({ ...deps, put }, step),
+    authenticate: (id, authentication) =>
+      withIntent(find(id), id, (intent) => authenticate({ ...deps, put }, intent, authentication)),
     capture: (id, step) =>
       withIntent(find(id), id, (intent) => capture(deps, put, { intent, step })),
     cancel: (id, step) => withIntent(find(id), id, (intent) => cancel(deps, put, { intent, step })),
@@ -85,58 +66,6 @@ export function createIntentStore(deps: IntentDeps): IntentStore {
       for (const intent of intents.values()) current(intent);
     },
   };
-}
-
-type Put = (intent: Intent) => void;
-
-function authorize(deps: IntentDeps, put: Put, step: Step): ProviderResponse {
-  const authorization = authorizationIn(step.form);
-  if ('body' in authorization) return authorization;
-  const outcome = outcomeOf(authorization.paymentMethod);
-  if (outcome.kind === 'unknown')
-    return missing('payment_method', authorization.paymentMethod, 'param');
-  const id = `pi_${token()}`;
-  const intent: Intent = {
-    id,
-    charge_id: `ch_${token()}`,
-    client_secret: `${id}_secret_${token()}`,
-    amount_minor: authorization.amountMinor,
-    currency: authorization.currency,
-    status: 'requires_capture',
-    captured_minor: 0,
-    refunded_minor: 0,
-    payment_method: authorization.paymentMethod,
-    metadata: step.form.entries('metadata'),
-    description: step.form.text('description'),
-    decline: null,
-    created_at_ms: deps.clock.now(),
-    canceled_at_ms: null,
-    cancellation_reason: null,
-  };
-  if (outcome.kind === 'declined') return decline(deps, put, { intent, why: outcome.decline });
-  if (step.refused) return decline(deps, put, { intent, why: GENERIC_DECLINE });
-  put(intent);
-  record(deps, { operation: 'authorize', key: step.key, intent, amountMinor: intent.amount_minor });
-  deps.emit('payment_intent.amount_capturable_updated', showIntent(intent));
-  return ok(showIntent(intent, step.form.list('expand')));
-}
-
-function decline(
-  deps: IntentDeps,
-  put: Put,
-  declined: { readonly intent: Intent; readonly why: Decline },
-): ProviderResponse {
-  const { why } = declined;
-  const intent: Intent = { ...declined.intent, status: 'requires_payment_method', decline: why };
-  put(intent);
-  deps.emit('payment_intent.payment_failed', showIntent(intent));
-  return finalError(402, {
-    type: 'card_error',
-    code: why.code,
-    decline_code: why.declineCode,
-    message: why.message,
-    payment_intent: showIntent(intent),
-  });
 }
 
 interface Move {
@@ -162,7 +91,7 @@ function capture(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderRe
   }
   const next: Intent = { ...intent, status: 'succeeded', captured_minor: amountMinor };
   put(next);
-  record(deps, { operation: 'capture', key: step.key, intent: next, amountMinor });
+  recordEffect(deps, { operation: 'capture', key: step.key, intent: next, amountMinor });
   deps.emit('payment_intent.succeeded', showIntent(next));
   return ok(showIntent(next, step.form.list('expand')));
 }
@@ -183,7 +112,12 @@ function cancel(deps: IntentDeps, put: Put, { intent, step }: Move): ProviderRes
   const next = canceled(intent, deps.clock.now(), reason);
   put(next);
   if (intent.status === 'requires_capture') {
-    record(deps, { operation: 'void', key: step.key, intent, amountMinor: intent.amount_minor });
+    recordEffect(deps, {
+      operation: 'void',
+      key: step.key,
+      intent,
+      amountMinor: intent.amount_minor,
+    });
   }
   deps.emit('payment_intent.canceled', showIntent(next));
   return ok(showIntent(next, step.form.list('expand')));
@@ -198,26 +132,8 @@ export function recordRefund(
   const refundedMinor = refund.intent.refunded_minor + refund.amountMinor;
   const intent: Intent = { ...refund.intent, refunded_minor: refundedMinor };
   put(intent);
-  record(deps, { ...refund, operation: 'refund' });
+  recordEffect(deps, { ...refund, operation: 'refund' });
   deps.emit('charge.refunded', showCharge(intent));
-}
-
-function record(
-  deps: IntentDeps,
-  effect: {
-    readonly operation: 'authorize' | 'capture' | 'void' | 'refund';
-    readonly key: string | null;
-    readonly intent: Intent;
-    readonly amountMinor: number;
-  },
-): void {
-  deps.ledger.record({
-    key: effect.key ?? effect.intent.id,
-    operation: effect.operation,
-    order_id: orderOf(effect.intent),
-    amount_minor: effect.amountMinor,
-    currency: effect.intent.currency.toUpperCase(),
-  });
 }
 
 function canceled(intent: Intent, atMs: number, reason: string | null): Intent {
@@ -230,17 +146,4 @@ function withIntent(
   move: (intent: Intent) => ProviderResponse,
 ): ProviderResponse {
   return intent === undefined ? missing('payment_intent', id) : move(intent);
-}
-
-function unexpectedState(intent: Intent, participle: string): ProviderResponse {
-  return finalError(400, {
-    type: 'invalid_request_error',
-    code: 'payment_intent_unexpected_state',
-    message: `This PaymentIntent could not be ${participle} because its status is ${intent.status}.`,
-    payment_intent: showIntent(intent),
-  });
-}
-
-function token(): string {
-  return randomUUID().replaceAll('-', '').slice(0, 24);
 }

@@ -7,8 +7,11 @@ import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
 import { createIdempotencyStore } from '../idempotency-store.ts';
 import type { Ledger } from '../ledger.ts';
+import type { Site } from '../../web/page.ts';
+import { createChallengeRoutes } from './challenge.ts';
 import { internal, keyInUse, keyMismatch, rejected } from './errors.ts';
 import { createIntentStore } from './intents.ts';
+import type { Intent } from './records.ts';
 import { createRefundStore } from './refunds.ts';
 import { createPaymentRoutes } from './routes.ts';
 import { createWebhooks } from './webhooks.ts';
@@ -22,10 +25,16 @@ export interface PaymentsOptions {
   readonly ledger: Ledger;
   readonly target: WebhookTarget | null;
   readonly retryDelaysMs: readonly number[];
+  /** The sandbox's own address, for the pages of challenges. */
+  readonly url: string;
 }
 
 export interface Payments {
   readonly routes: Hono<SandboxEnv>;
+  /** The page where a shopper authenticates, and its control. */
+  readonly challengeRoutes: (site: Site) => Hono<SandboxEnv>;
+  /** Intents that wait for their shopper, newest first. */
+  readonly challenges: () => readonly Intent[];
   readonly aim: (target: WebhookTarget | null) => void;
   readonly expire: () => void;
   readonly close: () => Promise<void>;
@@ -37,7 +46,8 @@ const KEY_TTL_MS = 24 * 60 * 60 * 1000;
 export function createPayments(options: PaymentsOptions): Payments {
   const { journal, clock, faults, ledger } = options;
   const webhooks = createWebhooks(options);
-  const deps = { journal, clock, ledger, emit: webhooks.emit };
+  const challengeUrl = (id: string): string => `${options.url}/challenge/${id}`;
+  const deps = { journal, clock, ledger, challengeUrl, emit: webhooks.emit };
   const intents = createIntentStore(deps);
   const refunds = createRefundStore(deps, intents);
   const context = {
@@ -53,6 +63,8 @@ export function createPayments(options: PaymentsOptions): Payments {
   } as const;
   return {
     routes: createPaymentRoutes({ context, intents, refunds }),
+    challengeRoutes: (site) => createChallengeRoutes({ context, intents, site }),
+    challenges: () => intents.all().filter(({ status }) => status === 'requires_action'),
     aim: webhooks.aim,
     expire: intents.expire,
     close: webhooks.close,

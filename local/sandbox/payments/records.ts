@@ -7,14 +7,27 @@ export const intentSchema = z.object({
   client_secret: z.string(),
   amount_minor: z.int(),
   currency: z.string(),
-  status: z.enum(['requires_capture', 'succeeded', 'canceled', 'requires_payment_method']),
+  status: z.enum([
+    'requires_action',
+    'requires_capture',
+    'succeeded',
+    'canceled',
+    'requires_payment_method',
+  ]),
+  /** The idempotency key that it was created with; its authorization has the same. */
+  key: z.string().nullable(),
+  /** Where the shopper authenticates; null when the card asks for none. */
+  challenge_url: z.string().nullable(),
   captured_minor: z.int(),
   refunded_minor: z.int(),
   payment_method: z.string(),
   metadata: z.record(z.string(), z.string()),
   description: z.string().nullable(),
-  decline: z.object({ code: z.string(), declineCode: z.string(), message: z.string() }).nullable(),
+  decline: z
+    .object({ code: z.string(), declineCode: z.string().nullable(), message: z.string() })
+    .nullable(),
   created_at_ms: z.number(),
+  authorized_at_ms: z.number().nullable(),
   canceled_at_ms: z.number().nullable(),
   cancellation_reason: z.string().nullable(),
 });
@@ -49,15 +62,33 @@ export function showIntent(intent: Intent, expand: readonly string[] = []): obje
     currency: intent.currency,
     customer: null,
     description: intent.description,
-    last_payment_error: intent.decline === null ? null : showDecline(intent),
-    latest_charge: expand.includes('latest_charge') ? showCharge(intent) : intent.charge_id,
+    last_payment_error: intent.decline && showDecline(intent.decline, intent.charge_id),
+    latest_charge: latestCharge(intent, expand),
     livemode: false,
     metadata: intent.metadata,
-    next_action: null,
+    next_action: intent.status === 'requires_action' ? nextAction(intent) : null,
     payment_method: intent.decline === null ? intent.payment_method : null,
     payment_method_types: ['card'],
     status: intent.status,
   };
+}
+
+/** What Stripe.js needs to let the shopper authenticate. */
+function nextAction({ challenge_url: url }: Intent): object {
+  return {
+    type: 'use_stripe_sdk',
+    use_stripe_sdk: { type: 'three_d_secure_redirect', stripe_js: url },
+  };
+}
+
+/** There is no charge until the bank was asked for the money. */
+function latestCharge(intent: Intent, expand: readonly string[]): object | string | null {
+  if (!isCharged(intent)) return null;
+  return expand.includes('latest_charge') ? showCharge(intent) : intent.charge_id;
+}
+
+function isCharged({ authorized_at_ms: authorizedAtMs, decline }: Intent): boolean {
+  return authorizedAtMs !== null || (decline !== null && decline.declineCode !== null);
 }
 
 /** The Stripe Charge behind an intent. */
@@ -89,8 +120,8 @@ export function showCharge(intent: Intent): object {
 export const AUTHORIZATION_WINDOW_MS = 7 * 24 * 60 * 60 * 1000;
 
 function cardOf(intent: Intent): object {
-  if (intent.status !== 'requires_capture') return {};
-  return { capture_before: seconds(intent.created_at_ms + AUTHORIZATION_WINDOW_MS) };
+  if (intent.status !== 'requires_capture' || intent.authorized_at_ms === null) return {};
+  return { capture_before: seconds(intent.authorized_at_ms + AUTHORIZATION_WINDOW_MS) };
 }
 
 /** The Stripe Refund. */
@@ -114,14 +145,10 @@ export function orderOf(intent: Intent): string | null {
   return intent.metadata['order_id'] ?? null;
 }
 
-function showDecline(intent: Intent): object {
-  return {
-    type: 'card_error',
-    code: intent.decline?.code,
-    decline_code: intent.decline?.declineCode,
-    message: intent.decline?.message,
-    charge: intent.charge_id,
-  };
+function showDecline(decline: NonNullable<Intent['decline']>, chargeId: string): object {
+  const { code, declineCode, message } = decline;
+  if (declineCode === null) return { type: 'invalid_request_error', code, message };
+  return { type: 'card_error', code, decline_code: declineCode, message, charge: chargeId };
 }
 
 function seconds(atMs: number): number;

@@ -4,10 +4,11 @@ import { ok } from '../calls.ts';
 import type { ProviderResponse } from '../calls.ts';
 import { finalError, failure, invalid, missing } from './errors.ts';
 import { recordRefund } from './intents.ts';
-import type { IntentStore, IntentDeps, Step } from './intents.ts';
+import type { IntentStore } from './intents.ts';
 import { amountIn } from './parameters.ts';
 import { refundSchema, showIntent, showRefund } from './records.ts';
 import type { Intent, Refund } from './records.ts';
+import type { IntentDeps, Step } from './steps.ts';
 
 export interface RefundStore {
   refund(step: Step): ProviderResponse;

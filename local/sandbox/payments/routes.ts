@@ -5,10 +5,11 @@ import type { ProviderResponse, ProviderContext, SandboxContext, SandboxEnv } fr
 import { fingerprintOf } from '../idempotency-store.ts';
 import { missing, tooMany, unauthorized } from './errors.ts';
 import { parseForm } from './form.ts';
-import type { IntentStore, Step } from './intents.ts';
+import type { IntentStore } from './intents.ts';
 import { listExpand, listed, searched } from './lists.ts';
 import { orderOf, showIntent, showRefund } from './records.ts';
 import type { RefundStore } from './refunds.ts';
+import type { Step } from './steps.ts';
 
 export interface PaymentDeps {
   readonly context: ProviderContext;

@@ -8,6 +8,7 @@ import type { Faults } from '../faults.ts';
 import type { Journal } from '../journal.ts';
 
 export type EventType =
+  | 'payment_intent.requires_action'
   | 'payment_intent.amount_capturable_updated'
   | 'payment_intent.succeeded'
   | 'payment_intent.canceled'
