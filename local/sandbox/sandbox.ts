@@ -29,6 +29,7 @@ import { createPayments } from './payments/payments.ts';
 import type { WebhookTarget } from './payments/webhooks.ts';
 import { createSms } from './sms/sms.ts';
 import type { Texts } from './sms/texts.ts';
+import { createStockRoutes, type WarehouseStock } from './warehouse/stock.ts';
 import { createWarehouse } from './warehouse/warehouse.ts';
 
 export interface SandboxOptions {
@@ -56,6 +57,7 @@ export interface Core {
   readonly inbox: Inbox;
   readonly texts: Texts;
   readonly clock: SandboxClock;
+  readonly warehouseStock: WarehouseStock;
   /** Changes where payment events are sent; for a shop whose address is known only later. */
   aimPaymentsWebhook(target: WebhookTarget | null): void;
   close(): Promise<void>;
@@ -149,6 +151,7 @@ function openCore(options: SandboxOptions, url: string): Core & { readonly app: 
     inbox,
     texts: sms.texts,
     clock,
+    warehouseStock: warehouse.stock,
     aimPaymentsWebhook: payments.aim,
     close: async () => {
       await Promise.all([payments.close(), warehouse.close()]);
@@ -158,6 +161,7 @@ function openCore(options: SandboxOptions, url: string): Core & { readonly app: 
   const app = new Hono<SandboxEnv>()
     .use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
     .route('/v1', payments.routes)
+    .route('/warehouse/stock', createStockRoutes(warehouse.stock))
     .route('/warehouse', warehouse.routes)
     .route('/2010-04-01', sms.routes);
   const armed = () => faults.list().filter(({ times }) => times !== 0);

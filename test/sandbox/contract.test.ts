@@ -17,7 +17,8 @@ test.each([
   ['that forgets keys', [1], { change: (sent: Sent) => ({ ...sent, key: randomUUID() }) }],
   ['that leaves no mark for a release', [2], { answer: itself(/\/release$/, 'released') }],
   ['that leaves no mark for a cancel', [3, 5], { answer: itself(/\/cancel$/, 'cancelled') }],
-  ['that refuses a repeated key', [1, 6], { answer: refuseRepeats() }],
+  ['that refuses a repeated key', [1, 6, 7], { answer: refuseRepeats() }],
+  ['that reserves more than was asked for', [7], { answer: reserveMore() }],
   ['that hides the tracking number', [5], { hide: 'tracking_number' }],
 ] as const)('a warehouse %s fails the checks about that: %j', async (_name, checks, breakage) => {
   const sandbox = await openSandbox();
@@ -51,7 +52,7 @@ async function failing(url: string): Promise<readonly number[]> {
     callbackWithinMs: 30_000,
     restart: null,
   });
-  expect(results).toHaveLength(6);
+  expect(results).toHaveLength(7);
   return results.flatMap(({ problem }, index) => (problem === null ? [] : index + 1));
 }
 
@@ -100,6 +101,15 @@ async function forward(sandbox: Sandbox, { method, path, headers, key, body }: S
 /** Answers calls to the path without doing anything. */
 function itself(path: RegExp, state: string): NonNullable<Breakage['answer']> {
   return (sent) => (path.test(sent.path) ? { status: 200, body: { state } } : null);
+}
+
+/** Where the customer takes what there is. */
+function reserveMore(): NonNullable<Breakage['answer']> {
+  return ({ body }) => {
+    const { order_id, partial, lines } = Object(body === '' ? {} : JSON.parse(body));
+    if (partial !== true) return null;
+    return { status: 201, body: { order_id, state: 'reserved', lines: [...lines, ...lines] } };
+  };
 }
 
 function refuseRepeats(): NonNullable<Breakage['answer']> {

@@ -27,6 +27,40 @@ test('a repeated reserve with one key reserves once, and another body returns 42
   expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 1 });
 });
 
+test('of goods that are short all or nothing is reserved, unless the order takes what there is', async () => {
+  const sandbox = await openSandbox();
+  await stock(sandbox, 'mug-white', 2);
+  const short = { status: 409, body: { code: 'refused', reason: 'not_available' } };
+  expect(await call(sandbox, reserveCall('ord_1', 3))).toEqual(short);
+  const part = { status: 201, body: { lines: [{ sku: 'mug-white', quantity: 2 }] } };
+  expect(await call(sandbox, takeWhatThereIs('ord_2'))).toMatchObject(part);
+  expect(await call(sandbox, takeWhatThereIs('ord_3'))).toEqual(short);
+  expect(await call(sandbox, reserveCall('ord_4', 1))).toEqual(short);
+});
+
+test('a repeated reserve lists what it listed first, though more has come in, and a release gives it back', async () => {
+  const sandbox = await openSandbox();
+  await stock(sandbox, 'mug-white', 1);
+  const first = await call(sandbox, takeWhatThereIs('ord_1'));
+  await stock(sandbox, 'mug-white', 9);
+  expect(await call(sandbox, takeWhatThereIs('ord_1'))).toEqual(first);
+  // The order is reserved once, also under another key.
+  expect(await call(sandbox, { ...takeWhatThereIs('ord_1'), key: 'another' })).toEqual(first);
+  await stock(sandbox, 'mug-white', 0);
+  await release(sandbox);
+  const again = await call(sandbox, takeWhatThereIs('ord_2'));
+  expect(again).toMatchObject({ body: { lines: [{ sku: 'mug-white', quantity: 1 }] } });
+  expect(counted(sandbox, 'warehouse')).toEqual({ reserve: 2, release: 1 });
+});
+
+test('a stock that is no whole number of units is refused, and null takes the limit away', async () => {
+  const sandbox = await openSandbox();
+  expect(await stock(sandbox, 'mug-white', -1)).toBe(400);
+  expect(await stock(sandbox, 'mug-white', 0)).toBe(200);
+  expect(await stock(sandbox, 'mug-white', null)).toBe(200);
+  expect(await reserve(sandbox)).toMatchObject({ status: 201 });
+});
+
 test('a repeated release releases a reservation once', async () => {
   const sandbox = await openSandbox();
   await reserve(sandbox);
@@ -142,6 +176,18 @@ test('an invalid body returns 422 with the field name, a missing key 400 and a m
 
 function reserve(sandbox: Sandbox, { quantity = 1 } = {}): Promise<CallResult> {
   return call(sandbox, reserveCall('ord_1', quantity));
+}
+
+/** Three units, or what there is of them. */
+function takeWhatThereIs(orderId: string): ReturnType<typeof reserveCall> {
+  const { body, ...rest } = reserveCall(orderId, 3);
+  return { ...rest, body: { ...Object(body), partial: true } };
+}
+
+/** Sets what the warehouse has. Returns the status. */
+async function stock(sandbox: Sandbox, sku: string, available: number | null): Promise<number> {
+  const body = JSON.stringify({ available });
+  return (await fetch(`${sandbox.url}/warehouse/stock/${sku}`, { method: 'PUT', body })).status;
 }
 
 function release(sandbox: Sandbox): Promise<CallResult> {

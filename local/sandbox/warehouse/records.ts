@@ -5,7 +5,7 @@ const text = z.string().min(1).max(200);
 const line = z.object({ sku: text, quantity: z.int().min(1).max(1_000_000) });
 const lines = z.array(line).min(1).max(500);
 
-export const reserveSchema = z.object({ order_id: text, lines });
+export const reserveSchema = z.object({ order_id: text, lines, partial: z.boolean().optional() });
 
 export const shipSchema = z.object({
   order_id: text,

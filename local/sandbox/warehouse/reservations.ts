@@ -1,4 +1,4 @@
-/** Reserved lines per order. A release is recorded even before a reserve, which is then refused. */
+/** Reserved lines per order, out of what the warehouse has. A release is recorded even before a reserve, which is then refused. */
 import { ok } from '../calls.ts';
 import type { ProviderResponse } from '../calls.ts';
 import type { Journal } from '../journal.ts';
@@ -6,6 +6,7 @@ import type { Ledger } from '../ledger.ts';
 import { refusal } from './responses.ts';
 import { reservationSchema } from './records.ts';
 import type { Reservation, ReserveRequest } from './records.ts';
+import type { WarehouseStock } from './stock.ts';
 
 export interface Reservations {
   reserve(request: ReserveRequest, step: WarehouseStep): ProviderResponse;
@@ -24,7 +25,10 @@ export interface WarehouseStep {
 
 const MAX_RESERVATIONS = 100_000;
 
-export function createReservations(journal: Journal, ledger: Ledger): Reservations {
+export function createReservations(
+  journal: Journal,
+  { ledger, stock }: { readonly ledger: Ledger; readonly stock: WarehouseStock },
+): Reservations {
   const rows = journal.table({
     name: 'reservations',
     row: reservationSchema,
@@ -43,11 +47,13 @@ export function createReservations(journal: Journal, ledger: Ledger): Reservatio
       if (known?.state === 'released') return refusal('released');
       if (known === undefined) {
         if (refused) return refusal('not_available');
-        const { lines } = request;
+        const lines = stock.take(request);
+        if (lines === null) return refusal('not_available');
         const created_at_ms = Date.now();
         move('reserve', key, { order_id: orderId, state: 'reserved', lines, created_at_ms });
       }
-      return ok({ order_id: orderId, state: 'reserved' }, 201);
+      const lines = rows.get(orderId)?.lines ?? [];
+      return ok({ order_id: orderId, state: 'reserved', ...(request.partial && { lines }) }, 201);
     },
     release: (orderId, { key, refused }) => {
       const known = rows.get(orderId);
@@ -56,7 +62,10 @@ export function createReservations(journal: Journal, ledger: Ledger): Reservatio
         const mark = { order_id: orderId, lines: [], created_at_ms: Date.now() };
         const next: Reservation = { ...(known ?? mark), state: 'released' };
         if (known === undefined) rows.set(orderId, next);
-        else move('release', key, next);
+        else {
+          stock.giveBack(known.lines);
+          move('release', key, next);
+        }
       }
       return ok({ order_id: orderId, state: 'released' });
     },

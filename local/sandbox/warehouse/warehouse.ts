@@ -13,6 +13,7 @@ import { createCallbacks } from './callbacks.ts';
 import { createReservations } from './reservations.ts';
 import { createWarehouseRoutes } from './routes.ts';
 import { createShipments } from './shipments.ts';
+import { createWarehouseStock, type WarehouseStock } from './stock.ts';
 
 export interface WarehouseOptions {
   readonly journal: Journal;
@@ -27,13 +28,15 @@ export interface WarehouseOptions {
 
 export interface Warehouse {
   readonly routes: Hono<SandboxEnv>;
+  readonly stock: WarehouseStock;
   readonly close: () => Promise<void>;
 }
 
 export function createWarehouse(options: WarehouseOptions): Warehouse {
   const { journal, clock, faults, ledger, callbackDelayMs } = options;
   const callbacks = createCallbacks(options);
-  const reservations = createReservations(journal, ledger);
+  const stock = createWarehouseStock(journal);
+  const reservations = createReservations(journal, { ledger, stock });
   const shipments = createShipments({
     journal,
     ledger,
@@ -54,6 +57,7 @@ export function createWarehouse(options: WarehouseOptions): Warehouse {
     keyInUse,
   } as const;
   return {
+    stock,
     routes: createWarehouseRoutes({
       context,
       reservations,
