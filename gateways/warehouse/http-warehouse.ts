@@ -3,13 +3,13 @@
  * `unknown`, and reasons are passed on only when they are codes (G8).
  */
 import { z } from 'zod';
-import { ProviderFault, throwUnlessRefusal } from '../resilience/faults.ts';
+import { NotUnderstood, ProviderFault, throwUnlessRefusal } from '../resilience/faults.ts';
 import { createGuard } from '../resilience/guard.ts';
 import type { Guard } from '../resilience/guard.ts';
 import { answerLine, errorCode, fetchOnce, parseBody, readBody } from '../resilience/http.ts';
 import { WAREHOUSE_LIMITS } from '../resilience/limits.ts';
 import type { WarehouseLimits } from '../resilience/limits.ts';
-import { readRecord, readRecords, recordsQuery } from './list.ts';
+import { readRecord, readRecords, recordsQuery, unitsSchema } from './list.ts';
 import type { WarehouseResponse } from './list.ts';
 import { ProviderRejection } from '../resilience/outcome.ts';
 import type { BreakerListener } from '../resilience/outcome.ts';
@@ -21,6 +21,7 @@ import type {
   ShipmentState,
   ShipOutcome,
   ShipRequest,
+  Units,
   WarehouseGateway,
 } from './warehouse.ts';
 
@@ -45,8 +46,12 @@ export function createHttpWarehouse(options: HttpWarehouseOptions): WarehouseGat
       call(reserving, {
         path: 'reservations',
         key: request.key,
-        body: { order_id: request.orderId, lines: linesOf(request) },
-        read: readReserve,
+        body: {
+          order_id: request.orderId,
+          lines: linesOf(request),
+          ...(request.partial === true && { partial: true }),
+        },
+        read: (response) => readReserve(request, response),
       }),
     release: ({ key, orderId }) =>
       call(reserving, {
@@ -128,6 +133,7 @@ function isKeyInUse({ status, body }: WarehouseResponse): boolean {
   return status === 409 && keyInUse.safeParse(body).success;
 }
 
+const reservation = z.object({ lines: z.unknown() });
 const refused = z.object({ code: z.literal('refused'), reason: z.string() });
 const tracking = { carrier: answerLine, tracking_number: answerLine };
 const alreadyShipped = z.object({ code: z.literal('already_shipped'), ...tracking });
@@ -138,9 +144,27 @@ const shipmentState = z.discriminatedUnion('state', [
   z.object({ state: z.literal('cancelled') }),
 ]);
 
-function readReserve({ status, body }: WarehouseResponse): ReserveOutcome {
-  if (status === 201 || status === 200) return { kind: 'reserved' };
-  return readRefusal({ status, body });
+/** Without lines in the answer everything is reserved. */
+function readReserve(request: ReserveRequest, { status, body }: WarehouseResponse): ReserveOutcome {
+  if (status !== 201 && status !== 200) return readRefusal({ status, body });
+  const listed = reservation.safeParse(body).data?.lines ?? null;
+  return listed === null
+    ? { kind: 'reserved' }
+    : readReserved(request, readBody(unitsSchema, listed));
+}
+
+/** Throws NotUnderstood unless it is what was asked for, or, where that is allowed, a part of it. */
+function readReserved({ lines, partial = false }: ReserveRequest, reserved: readonly Units[]) {
+  const of = (sku: string): number =>
+    reserved.reduce((sum, each) => sum + (each.sku === sku ? each.quantity : 0), 0);
+  const isAsked = reserved.every(({ sku }) => lines.some((line) => line.sku === sku));
+  const isWithin = lines.every(({ sku, quantity }) => of(sku) <= quantity);
+  const isAll = lines.every(({ sku, quantity }) => of(sku) === quantity);
+  const isNone = reserved.every(({ quantity }) => quantity === 0);
+  if (!isAsked || !isWithin || isNone || (!isAll && !partial)) {
+    throw new NotUnderstood('answer_not_understood');
+  }
+  return isAll ? ({ kind: 'reserved' } as const) : ({ kind: 'reserved', lines: reserved } as const);
 }
 
 function readRelease({ status }: WarehouseResponse): ReleaseOutcome {
@@ -190,7 +214,7 @@ function readLookup({ status, body }: WarehouseResponse): ShipmentState {
   }
 }
 
-function linesOf(request: ReserveRequest) {
+function linesOf(request: Pick<ReserveRequest, 'lines'>) {
   return request.lines.map(({ sku, quantity }) => ({ sku, quantity }));
 }
 

@@ -12,10 +12,15 @@ export interface WarehouseResponse {
 
 const PAGE_SIZE = '100';
 
+/** Units of products, as the warehouse lists them. */
+export const unitsSchema = z
+  .array(z.object({ sku: answerLine, quantity: z.number().refine(isCount) }))
+  .max(500);
+
 const recordSchema = z.object({
   order_id: answerId,
   reservation: z.enum(['reserved', 'released']).nullable(),
-  lines: z.array(z.object({ sku: answerLine, quantity: z.number().refine(isCount) })).max(500),
+  lines: unitsSchema,
   shipment: z.enum(['requested', 'shipped', 'refused', 'cancelled']).nullable(),
   created_at: answerTime,
 });

@@ -7,10 +7,19 @@ import type { OrderId } from '../../domain/ids.ts';
 import type { OrderLine, ShippingAddress } from '../../domain/order.ts';
 import type { BreakerView, NoResponse, UnreadableRecord } from '../resilience/outcome.ts';
 
-export interface ReserveRequest {
+/** Units of a product. */
+export type Units = Pick<OrderLine, 'sku' | 'quantity'>;
+
+interface Goods {
   readonly key: string;
   readonly orderId: OrderId;
-  readonly lines: readonly Pick<OrderLine, 'sku' | 'quantity'>[];
+  /** Each SKU once. */
+  readonly lines: readonly Units[];
+}
+
+export interface ReserveRequest extends Goods {
+  /** True: what there is of the lines is reserved, rather than nothing unless there is all of it. */
+  readonly partial?: boolean;
 }
 
 interface ReleaseRequest {
@@ -18,14 +27,15 @@ interface ReleaseRequest {
   readonly orderId: OrderId;
 }
 
-export interface ShipRequest extends ReserveRequest {
+export interface ShipRequest extends Goods {
   readonly correlationId: string;
   readonly callbackUrl: string;
   readonly recipient: { readonly name: string; readonly address: ShippingAddress };
 }
 
 export type ReserveOutcome =
-  | { readonly kind: 'reserved' }
+  /** `lines`: what is reserved, when that is less than was asked for; never nothing. */
+  | { readonly kind: 'reserved'; readonly lines?: readonly Units[] }
   | { readonly kind: 'refused'; readonly reason: string }
   | NoResponse;
 
@@ -56,7 +66,7 @@ export type CancelOutcome =
 export interface WarehouseRecord {
   readonly orderId: string;
   readonly reservation: 'reserved' | 'released' | null;
-  readonly lines: readonly Pick<OrderLine, 'sku' | 'quantity'>[];
+  readonly lines: readonly Units[];
   readonly shipment: 'requested' | 'shipped' | 'refused' | 'cancelled' | null;
   /** ISO 8601, by the warehouse's clock. */
   readonly createdAt: string;

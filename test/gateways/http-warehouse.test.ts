@@ -20,6 +20,7 @@ import {
 } from './provider.ts';
 
 const LINES = [{ sku: 'mug-white', quantity: 2 }];
+const SCARCE_LINES = [...LINES, { sku: 'scarce', quantity: 3 }];
 const NOWHERE = 'http://127.0.0.1:1/callbacks/warehouse';
 
 const slow = useSandbox({ retryDelaysMs: [], callbackDelayMs: 60_000 });
@@ -70,6 +71,20 @@ describe('the contract', () => {
       expect(await gateway.release(release(orderId))).toEqual({ kind: 'released' });
     }
     expect(effectsOf(slow, orderId)).toEqual(['reserve', 'release']);
+  });
+
+  test('an order that takes what there is learns what is reserved, and nothing when that is everything', async () => {
+    const gateway = gatewayTo(slow.url);
+    const [first, second, third] = [newOrderId(), newOrderId(), newOrderId()];
+    const take = (orderId: OrderId) =>
+      gateway.reserve({ ...reservation(orderId), lines: SCARCE_LINES, partial: true });
+    slow.warehouseStock.set('scarce', 4);
+    expect(await take(first)).toEqual({ kind: 'reserved' });
+    const lines = [LINES[0], { sku: 'scarce', quantity: 1 }];
+    expect(await take(second)).toEqual({ kind: 'reserved', lines });
+    expect(await take(third)).toEqual({ kind: 'reserved', lines: LINES });
+    slow.warehouseStock.set('scarce', null);
+    expect(await take(third)).toEqual({ kind: 'reserved', lines: LINES });
   });
 
   test('a reserve that arrives after its release is refused', async () => {

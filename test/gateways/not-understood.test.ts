@@ -120,6 +120,26 @@ describe('the warehouse', () => {
     },
   );
 
+  const twoMugs = { sku: 'mug', quantity: 2 };
+  test.each([
+    ['another product', true, [{ sku: 'cup', quantity: 1 }]],
+    ['more units', true, [{ sku: 'mug', quantity: 3 }]],
+    ['more units in two lines', true, [twoMugs, { sku: 'mug', quantity: 1 }]],
+    ['nothing', true, []],
+    ['no units', true, [{ sku: 'mug', quantity: 0 }]],
+    ['a part of a unit', true, [{ sku: 'mug', quantity: 0.5 }]],
+    ['no list', true, 'all'],
+    [
+      'fewer units than an order wants that takes all or nothing',
+      false,
+      [{ sku: 'mug', quantity: 1 }],
+    ],
+  ])('a reservation of %s is not understood', async (_, partial, lines) => {
+    const { warehouse } = await gatewaysTo({ status: 201, body: () => ({ lines }) });
+    const request = { key: 'k', orderId, lines: [twoMugs], partial };
+    expect(await warehouse.reserve(request)).toEqual(NOT_UNDERSTOOD);
+  });
+
   test('a cancel whose parcel cannot be read is not understood', async () => {
     const body = () => ({ code: 'already_shipped', carrier: 'DHL', tracking_number: 'T\u0000' });
     const { warehouse } = await gatewaysTo({ status: 409, body });

@@ -1,11 +1,11 @@
-/** The six checks of docs/warehouse-contract.md, as real calls. Each uses an order of its own. */
+/** The seven checks of docs/warehouse-contract.md, as real calls. Each uses an order of its own. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
 import { shipmentCorrelationId, type OrderId } from '../../domain/ids.ts';
 import { newId } from '../../prisma/client/ids.ts';
 import type { Received, Receiver } from '../http-receiver.ts';
-import { cancel, lookUp, release, reserve, ship } from './requests.ts';
+import { cancel, lookUp, release, reserve, reservePartly, ship } from './requests.ts';
 import {
   call,
   callAndHangUp,
@@ -47,6 +47,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'A callback is signed, and sent again under the same id until it is accepted': reportParcel,
   'A parcel that has left cannot be cancelled': cancelTooLate,
   'A reserve whose response was lost is repeated under its key, and reserves once': loseResponse,
+  'A reserve of what there is lists no more than was asked for, the same under its key':
+    reserveWhatThereIs,
 };
 
 /** How the receiver answers a callback: each message has to be sent again once. */
@@ -141,6 +143,27 @@ async function loseResponse({ warehouse, sku, restart }: ContractContext): Promi
   requireSame(repeated, await call(warehouse, reserve(orderId, sku)));
   await call(warehouse, release(orderId));
 }
+
+async function reserveWhatThereIs({ warehouse, sku }: ContractContext): Promise<void> {
+  const orderId = newId('order');
+  const first = await call(warehouse, reservePartly(orderId, sku, ASKED));
+  requireResponse(first, reserved(orderId));
+  const { lines } = partSchema.safeParse(first.body).data ?? {};
+  if (lines === undefined || !lines.every((line) => line.sku === sku && line.quantity <= ASKED)) {
+    throw new ContractViolation(`${first.call} listed ${JSON.stringify(first.body)}`);
+  }
+  requireSame(first, await call(warehouse, reservePartly(orderId, sku, ASKED)));
+  await call(warehouse, release(orderId));
+}
+
+const ASKED = 2;
+/** Without lines everything is reserved. */
+const partSchema = z.object({
+  lines: z
+    .array(z.object({ sku: z.string(), quantity: z.int().min(1) }))
+    .min(1)
+    .default([]),
+});
 
 const REPEAT_WITHIN_MS = 30_000;
 const POLL_MS = 100;

@@ -7,6 +7,12 @@ export function reserve(orderId: OrderId, sku: string, quantity = 1): WarehouseC
   return { path: '/warehouse/reservations', key: providerKey(orderId, 'reserve'), body };
 }
 
+/** A reserve of an order whose customer takes what there is. */
+export function reservePartly(orderId: OrderId, sku: string, quantity: number): WarehouseCall {
+  const { body, ...rest } = reserve(orderId, sku, quantity);
+  return { ...rest, body: { ...Object(body), partial: true } };
+}
+
 export function release(orderId: OrderId): WarehouseCall {
   return { path: `/warehouse/reservations/${orderId}/release`, body: {} };
 }
