@@ -62,7 +62,7 @@ export function createPayments(options: PaymentsOptions): Payments {
     keyInUse,
   } as const;
   return {
-    routes: createPaymentRoutes({ context, intents, refunds }),
+    routes: createPaymentRoutes({ context, intents, refunds, target: webhooks.target }),
     challengeRoutes: (site) => createChallengeRoutes({ context, intents, site }),
     challenges: () => intents.all().filter(({ status }) => status === 'requires_action'),
     aim: webhooks.aim,

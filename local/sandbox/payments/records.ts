@@ -100,9 +100,11 @@ export function showCharge(intent: Intent): object {
     amount: intent.amount_minor,
     amount_captured: intent.captured_minor,
     amount_refunded: intent.refunded_minor,
+    billing_details: { address: null, email: null, name: null, phone: null, tax_id: null },
     captured: intent.status === 'succeeded',
     created: seconds(intent.created_at_ms),
     currency: intent.currency,
+    disputed: false,
     failure_code: intent.decline?.code ?? null,
     failure_message: intent.decline?.message ?? null,
     livemode: false,
@@ -120,8 +122,10 @@ export function showCharge(intent: Intent): object {
 export const AUTHORIZATION_WINDOW_MS = 7 * 24 * 60 * 60 * 1000;
 
 function cardOf(intent: Intent): object {
-  if (intent.status !== 'requires_capture' || intent.authorized_at_ms === null) return {};
-  return { capture_before: seconds(intent.authorized_at_ms + AUTHORIZATION_WINDOW_MS) };
+  const expiry = { exp_month: 12, exp_year: 2034 };
+  if (intent.status !== 'requires_capture' || intent.authorized_at_ms === null) return expiry;
+  const captureBefore = seconds(intent.authorized_at_ms + AUTHORIZATION_WINDOW_MS);
+  return { ...expiry, capture_before: captureBefore };
 }
 
 /** The Stripe Refund. */

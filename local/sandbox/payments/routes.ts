@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { attempt, ok } from '../calls.ts';
 import type { ProviderResponse, ProviderContext, SandboxContext, SandboxEnv } from '../calls.ts';
 import { fingerprintOf } from '../idempotency-store.ts';
+import { ACCOUNT, showEndpoints } from './account.ts';
 import { missing, tooMany, unauthorized } from './errors.ts';
 import { parseForm } from './form.ts';
 import type { IntentStore } from './intents.ts';
@@ -10,16 +11,21 @@ import { listExpand, listed, searched } from './lists.ts';
 import { orderOf, showIntent, showRefund } from './records.ts';
 import type { RefundStore } from './refunds.ts';
 import type { Step } from './steps.ts';
+import { API_VERSION } from './webhooks.ts';
+import type { WebhookTarget } from './webhooks.ts';
 
 export interface PaymentDeps {
   readonly context: ProviderContext;
   readonly intents: IntentStore;
   readonly refunds: RefundStore;
+  /** Where events are sent; null: nowhere. */
+  readonly target: () => WebhookTarget | null;
 }
 
 type Write = 'authorize' | 'capture' | 'void' | 'refund';
 
-export function createPaymentRoutes({ context, intents, refunds }: PaymentDeps): Hono<SandboxEnv> {
+export function createPaymentRoutes(deps: PaymentDeps): Hono<SandboxEnv> {
+  const { context, intents, refunds, target } = deps;
   const app = new Hono<SandboxEnv>();
 
   async function write(
@@ -42,8 +48,9 @@ export function createPaymentRoutes({ context, intents, refunds }: PaymentDeps):
 
   app.use(async (c, next) => {
     const token = c.req.header('authorization') ?? '';
-    if (!token.startsWith('Bearer sk_')) return c.json(unauthorized().body, 401);
+    if (!/^Bearer [rs]k_/.test(token)) return c.json(unauthorized().body, 401);
     await next();
+    c.header('Stripe-Version', API_VERSION);
     c.header('Request-Id', `req_${crypto.randomUUID().replaceAll('-', '').slice(0, 14)}`);
     return undefined;
   });
@@ -67,6 +74,8 @@ export function createPaymentRoutes({ context, intents, refunds }: PaymentDeps):
       return refund === undefined ? missing('refund', c.req.param('id')) : ok(showRefund(refund));
     }),
   );
+  app.get('/account', (c) => read(c, () => ok(ACCOUNT)));
+  app.get('/webhook_endpoints', (c) => read(c, () => ok(showEndpoints(target()))));
   return app;
 }
 

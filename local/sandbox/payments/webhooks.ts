@@ -25,6 +25,7 @@ export interface Webhooks {
   emit(type: EventType, object: object): void;
   /** Changes where events are sent; `null` sends none. */
   aim(target: WebhookTarget | null): void;
+  target(): WebhookTarget | null;
   close(): Promise<void>;
 }
 
@@ -37,7 +38,7 @@ export interface WebhookOptions {
   readonly retryDelaysMs: readonly number[];
 }
 
-const API_VERSION = '2026-09-30.endive';
+export const API_VERSION = '2026-09-30.endive';
 
 export function createWebhooks(options: WebhookOptions): Webhooks {
   const place = { provider: 'payments', operation: 'webhook' } as const;
@@ -75,6 +76,7 @@ export function createWebhooks(options: WebhookOptions): Webhooks {
     aim: (next) => {
       target = next;
     },
+    target: () => target,
     close: () => deliveries.close(),
   };
 }
