@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import process from 'node:process';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { appFields, stackSchema } from './config/fields.ts';
 import { productionProblems } from './config/production.ts';
 import { smsProblems } from './config/sms.ts';
@@ -48,6 +48,14 @@ export function readStackConfig(env: Environment = environment()): StackConfig {
 /** Reads the variables of a command that uses only the database. Throws ConfigError. */
 export function readDatabaseConfig(env: Environment = environment()): { DATABASE_URL: string } {
   return parse(appFields.pick({ DATABASE_URL: true }), env);
+}
+
+/** Reads what a check of the Stripe account needs; each of it may be absent. Throws ConfigError. */
+export function readStripeConfig(env: Environment = environment()) {
+  const { STRIPE_API_KEY, STRIPE_API_URL, STRIPE_WEBHOOK_SECRET, PUBLIC_URL } = appFields.shape;
+  const [key, secret] = [STRIPE_API_KEY.optional(), STRIPE_WEBHOOK_SECRET.optional()];
+  const fields = { STRIPE_API_KEY: key, STRIPE_API_URL, STRIPE_WEBHOOK_SECRET: secret, PUBLIC_URL };
+  return parse(z.object(fields), env);
 }
 
 /** The address under which the API is reached. */
