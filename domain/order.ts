@@ -22,6 +22,8 @@ export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
 export type PaymentStatus =
   | 'authorizing'
+  /** The shopper has to confirm it, such as with 3-D Secure: nothing is held yet. */
+  | 'requires_action'
   | 'declined'
   | 'authorized'
   | 'captured'
@@ -218,6 +220,7 @@ export interface OrderEvent {
 
 export const EVENT_TYPES = [
   'order.created',
+  'order.payment_action_required',
   'order.declined',
   'order.expired',
   'order.placed',

@@ -54,7 +54,8 @@ export interface TheirPayment {
   readonly reference: string;
   /** The order it names; null when it names none. */
   readonly orderId: string | null;
-  readonly state: 'processing' | 'authorized' | 'captured' | 'voided' | 'declined';
+  readonly state:
+    'processing' | 'action_required' | 'authorized' | 'captured' | 'voided' | 'declined';
   readonly amountMinor: number;
   readonly capturedMinor: number;
   readonly refundedMinor: number;
@@ -65,7 +66,9 @@ export interface TheirPayment {
 const STATES: Readonly<
   Record<PaymentStatus | 'captured_manually', readonly TheirPayment['state'][]>
 > = {
-  authorizing: ['processing', 'authorized', 'declined', 'voided'],
+  authorizing: ['processing', 'action_required', 'authorized', 'declined', 'voided'],
+  // The shopper, or the end of the wait, may just have been faster than the next look-up.
+  requires_action: ['processing', 'action_required', 'authorized', 'declined', 'voided'],
   declined: ['declined', 'voided'],
   authorized: ['authorized'],
   captured_manually: ['captured'],
@@ -74,6 +77,12 @@ const STATES: Readonly<
   refunded: ['captured'],
   voided: ['voided'],
 };
+
+const NOTHING_HELD: readonly TheirPayment['state'][] = [
+  'declined',
+  'processing',
+  'action_required',
+];
 
 /** Compares one payment; null when both sides agree. One may be missing. */
 export function comparePayment(
@@ -92,7 +101,7 @@ export function comparePayment(
   const another = ours.reference !== null && ours.reference !== theirs.reference;
   if (another) return holdsMoney(theirs) ? about('second_payment') : null;
   if (!STATES[stateOf(ours)].includes(theirs.state)) return about('payment_state');
-  if (theirs.state === 'declined' || theirs.state === 'processing') return null;
+  if (NOTHING_HELD.includes(theirs.state)) return null;
   if (ours.amountMinor !== theirs.amountMinor || ours.currency !== theirs.currency) {
     return about('payment_amount');
   }

@@ -29,12 +29,28 @@ export interface SettleRequest {
   readonly amount: Money;
 }
 
+/**
+ * What the shopper's browser needs to confirm a payment, such as with 3-D Secure. Read from the provider
+ * each time it is needed, never stored and never logged: with the secret anybody can confirm the payment.
+ */
+export interface PaymentAction {
+  readonly clientSecret: string;
+  /** For the provider's own script, in its own form. */
+  readonly nextAction: Readonly<Record<string, unknown>>;
+}
+
 export type AuthorizeOutcome =
   | {
       readonly kind: 'authorized';
       readonly reference: string;
       /** The end of the authorization (ISO 8601); null when the provider does not return it. */
       readonly captureBefore: string | null;
+    }
+  /** Nothing is held yet: the shopper has to confirm the payment first. */
+  | {
+      readonly kind: 'action_required';
+      readonly reference: string;
+      readonly action: PaymentAction;
     }
   | {
       readonly kind: 'declined';
@@ -55,7 +71,10 @@ export interface ProviderPayment {
   readonly currency: string;
   /** ISO 8601, by the provider's clock. */
   readonly createdAt: string;
-  readonly state: 'processing' | 'authorized' | 'captured' | 'voided' | 'declined';
+  readonly state:
+    'processing' | 'action_required' | 'authorized' | 'captured' | 'voided' | 'declined';
+  /** In the state `action_required`; else null. */
+  readonly action: PaymentAction | null;
   readonly capturedMinor: number;
   readonly refundedMinor: number;
   readonly declineCode: string | null;
@@ -67,6 +86,16 @@ export type PaymentLookup =
   | { readonly kind: 'found'; readonly payment: ProviderPayment }
   | { readonly kind: 'absent' }
   | NoResponse;
+
+/** `done`: the payment can never be authorized or captured any more. */
+export type VoidOutcome =
+  | {
+      readonly kind: 'done';
+      readonly reference: string;
+      /** False when there was nothing to void yet: the shopper had not confirmed the payment. */
+      readonly wasAuthorized: boolean;
+    }
+  | Exclude<SettleOutcome, { readonly kind: 'done' }>;
 
 /** `refused`: the provider responded and nothing was done, e.g. the authorization had expired. */
 export type SettleOutcome =
@@ -116,8 +145,8 @@ export interface PaymentGateway {
   lookUpReference(reference: string): Promise<PaymentLookup>;
   /** Captures an authorization. */
   capture(request: SettleRequest): Promise<SettleOutcome>;
-  /** Voids an authorization. `amount` is only for the records. */
-  voidAuthorization(request: SettleRequest): Promise<SettleOutcome>;
+  /** Voids an authorization, or ends a payment that waits for one. `amount` is only for the records. */
+  voidAuthorization(request: SettleRequest): Promise<VoidOutcome>;
   /** Refunds a captured amount. */
   refund(request: SettleRequest): Promise<SettleOutcome>;
   /** All payments created in a time window, ours or not, page by page. */

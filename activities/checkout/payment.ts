@@ -63,6 +63,7 @@ export function createPaymentActivities(deps: ActivityDependencies): PaymentActi
           await recordVoided(deps.db, payment);
           return { kind: 'voided' };
         case 'declined':
+        case 'action_required':
           return { kind: 'nothing_held' };
         case 'processing':
           throw stillProcessing('void or refund');
@@ -110,6 +111,7 @@ async function captureOutcomeOf(
       return captured(db, payment);
     case 'voided':
     case 'declined':
+    case 'action_required':
       await recordCaptureRefused(db, payment, actual.state);
       return { kind: 'refused', code: actual.state };
     case 'processing':

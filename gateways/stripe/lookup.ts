@@ -14,7 +14,7 @@ import type { OrderId } from '../../domain/ids.ts';
 import { isForeignId } from '../../domain/text.ts';
 import { NotUnderstood } from '../resilience/faults.ts';
 import { answerId, errorCode } from '../resilience/http.ts';
-import type { ProviderPayment } from '../payments.ts';
+import type { PaymentAction, ProviderPayment } from '../payments.ts';
 import type { StripeCall } from './client.ts';
 import { fromStripeAmount } from './money.ts';
 
@@ -65,11 +65,29 @@ export function readIntent(intent: Stripe.PaymentIntent): ProviderPayment {
     currency,
     createdAt: instantOf(intent.created),
     state,
+    action: state === 'action_required' ? actionOf(intent) : null,
     capturedMinor: minor(taken?.amount_captured ?? 0),
     refundedMinor: minor(taken?.amount_refunded ?? 0),
     declineCode: state === 'declined' ? declineCodeOf(intent) : null,
     captureBefore: captureBeforeOf(intent),
   };
+}
+
+/** What the shopper's browser needs to confirm the payment. Throws NotUnderstood when it is missing. */
+export function actionOf({ client_secret, next_action }: Stripe.PaymentIntent): PaymentAction {
+  const read = readableAction.safeParse({ clientSecret: client_secret, nextAction: next_action });
+  if (!read.success) throw new NotUnderstood('next_action_not_understood');
+  return read.data;
+}
+
+const readableAction = z.object({
+  clientSecret: z.string().min(1),
+  nextAction: z.record(z.string(), z.unknown()),
+});
+
+/** True when the bank had blocked the money, though it may have been released since. */
+export function wasAuthorized({ latest_charge: charge }: Stripe.PaymentIntent): boolean {
+  return typeof charge === 'object' && charge !== null && charge.status === 'succeeded';
 }
 
 /** The end of the authorization, if the charge is expanded and contains it (ISO 8601). */
@@ -115,7 +133,6 @@ const END_OF_9999 = Date.UTC(10_000, 0) / 1000;
 export function declineCodeOf(intent: Stripe.PaymentIntent): string {
   const error = intent.last_payment_error;
   if (error) return errorCode(errorCode('card_declined', error.code), error.decline_code);
-  if (intent.status === 'requires_action') return 'authentication_required';
   return intent.status === 'canceled' ? 'canceled' : 'card_declined';
 }
 
@@ -163,7 +180,13 @@ function best(intents: readonly Stripe.PaymentIntent[], orderId: OrderId) {
   return own.toSorted((a, b) => weight(b) - weight(a))[0] ?? null;
 }
 
-const WEIGHT: readonly string[] = ['canceled', 'processing', 'requires_capture', 'succeeded'];
+const WEIGHT: readonly string[] = [
+  'canceled',
+  'requires_action',
+  'processing',
+  'requires_capture',
+  'succeeded',
+];
 
 function stateOf(status: Stripe.PaymentIntent['status']): ProviderPayment['state'] {
   switch (status) {
@@ -176,6 +199,7 @@ function stateOf(status: Stripe.PaymentIntent['status']): ProviderPayment['state
     case 'processing':
       return 'processing';
     case 'requires_action':
+      return 'action_required';
     case 'requires_confirmation':
     case 'requires_payment_method':
       return 'declined';

@@ -20,6 +20,7 @@ import { listPayments, listRefunds } from './list.ts';
 import { parseResponse, createStripeClient, inconclusive } from './client.ts';
 import type { StripeAccess, StripeCall, StripeRefusal } from './client.ts';
 import {
+  actionOf,
   captureBeforeOf,
   declineCodeOf,
   findIntent,
@@ -113,7 +114,9 @@ function createIntent({ stripe, timeoutMs, signal }: StripeCall, request: Author
       metadata: { order_id: request.orderId },
       // The charge has the end of the authorization.
       expand: ['latest_charge'],
-      // Redirects need the shopper's browser; without them an intent is settled in one call.
+      // Stripe's script on the shop's page lets the shopper confirm the payment there
+      // (https://docs.stripe.com/payments/finalize-payments-on-the-server). No other redirects.
+      use_stripe_sdk: true,
       automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
     },
     { idempotencyKey: request.key, timeout: timeoutMs },
@@ -129,6 +132,7 @@ function readAuthorization(intent: Parameters<typeof readIntent>[0]): AuthorizeO
     case 'processing':
       throw new Inconclusive('still_processing');
     case 'requires_action':
+      return { kind: 'action_required', reference, action: actionOf(intent) };
     case 'requires_confirmation':
     case 'requires_payment_method':
     case 'canceled':

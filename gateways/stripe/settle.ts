@@ -5,10 +5,10 @@
 import type Stripe from 'stripe';
 import { errorCode } from '../resilience/http.ts';
 import { Inconclusive, NotUnderstood } from '../resilience/faults.ts';
-import type { SettleOutcome, SettleRequest } from '../payments.ts';
+import type { SettleOutcome, SettleRequest, VoidOutcome } from '../payments.ts';
 import { inconclusive, parseResponse } from './client.ts';
 import type { StripeCall, StripeRefusal } from './client.ts';
-import { referenceOf, retrieveIntent } from './lookup.ts';
+import { referenceOf, retrieveIntent, wasAuthorized } from './lookup.ts';
 import { toStripeAmount } from './money.ts';
 
 /** Captures. `refused: authorization_expired_or_voided` when nothing is authorized any more. */
@@ -22,26 +22,30 @@ export function capture(call: StripeCall, request: SettleRequest): Promise<Settl
   };
   return parseResponse(work, async (refusal) => {
     if (refusal.code === 'charge_expired_for_capture') return refused(GONE);
-    const status = await statusAfter(call, refusal, reference);
-    if (status === 'succeeded') return { kind: 'done', reference };
-    return refused(status === 'canceled' ? GONE : refusal.code);
+    const intent = await intentAfter(call, refusal, reference);
+    if (intent?.status === 'succeeded') return { kind: 'done', reference };
+    return refused(intent?.status === 'canceled' ? GONE : refusal.code);
   });
 }
 
-/** Voids. `refused: already_captured` when it was captured: then refund it. */
-export function voidAuthorization(
-  call: StripeCall,
-  request: SettleRequest,
-): Promise<SettleOutcome> {
+/**
+ * Voids: cancels the intent, whether it is authorized or waits for the shopper.
+ * `refused: already_captured` when it was captured: then refund it.
+ */
+export function voidAuthorization(call: StripeCall, request: SettleRequest): Promise<VoidOutcome> {
   const { reference } = request;
-  const work = async (): Promise<SettleOutcome> => {
+  const work = async (): Promise<VoidOutcome> => {
+    const params = { expand: ['latest_charge'] };
     const options = optionsOf(call, request);
-    return doneWhen(await call.stripe.paymentIntents.cancel(reference, {}, options), 'canceled');
+    const intent = await call.stripe.paymentIntents.cancel(reference, params, options);
+    return { ...doneWhen(intent, 'canceled'), wasAuthorized: wasAuthorized(intent) };
   };
   return parseResponse(work, async (refusal) => {
-    const status = await statusAfter(call, refusal, reference);
-    if (status === 'canceled') return { kind: 'done', reference };
-    return refused(status === 'succeeded' ? 'already_captured' : refusal.code);
+    const intent = await intentAfter(call, refusal, reference);
+    if (intent?.status === 'canceled') {
+      return { kind: 'done', reference, wasAuthorized: wasAuthorized(intent) };
+    }
+    return refused(intent?.status === 'succeeded' ? 'already_captured' : refusal.code);
   });
 }
 
@@ -112,25 +116,25 @@ function readRefund({ id, status, failure_reason: reason }: FoundRefund): Settle
 }
 
 /**
- * The intent's status after a refusal, or null when the refusal was about something else. It is
+ * The intent after a refusal, or null when the refusal was about something else. It is
  * retrieved: a repeated key gets the first refusal again, with the intent as it was then. Throws
  * Inconclusive while the intent is processing.
  */
-async function statusAfter(call: StripeCall, refusal: StripeRefusal, reference: string) {
+async function intentAfter(call: StripeCall, refusal: StripeRefusal, reference: string) {
   if (refusal.code !== 'payment_intent_unexpected_state') return null;
-  const { status } = await parseResponse(() => retrieveIntent(call, reference), inconclusive);
-  if (status === 'processing') throw new Inconclusive('still_processing');
-  return status;
+  const intent = await parseResponse(() => retrieveIntent(call, reference), inconclusive);
+  if (intent.status === 'processing') throw new Inconclusive('still_processing');
+  return intent;
 }
 
 /** A response with another status proves nothing. */
-function doneWhen(intent: Stripe.PaymentIntent, status: 'succeeded' | 'canceled'): SettleOutcome {
+function doneWhen(intent: Stripe.PaymentIntent, status: 'succeeded' | 'canceled') {
   if (intent.status !== status) throw new Inconclusive('intent_status_not_expected');
-  return { kind: 'done', reference: referenceOf(intent) };
+  return { kind: 'done', reference: referenceOf(intent) } as const;
 }
 
-function refused(code: string): SettleOutcome {
-  return { kind: 'refused', code };
+function refused(code: string) {
+  return { kind: 'refused', code } as const;
 }
 
 function optionsOf({ timeoutMs }: StripeCall, { key }: SettleRequest) {
